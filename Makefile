@@ -1,0 +1,51 @@
+# Two commands matter: `make run` (the main job) and `make test`. Both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+OUT ?= out/talos-rpi5
+
+.PHONY: run test lint fmt setup setup-system setup-test bench score docs clean help
+
+run: setup ## the main job: investigate the Talos on Raspberry Pi 5 reports with real boots
+	$(BIN)/bootwright investigate talos-rpi5 --out $(OUT)
+
+test: setup setup-test lint ## set everything up, then lint, types, layers and all tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## style, types and the layer contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(STAMP) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+setup: setup-system $(STAMP) ## environment in .venv, programs for the main job
+
+setup-system:
+	@tools/setup-system run
+
+setup-test:
+	@tools/setup-system test
+
+$(STAMP): requirements.txt pyproject.toml
+	@tools/setup-system python
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+bench: setup ## ratios against named references
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+docs: $(STAMP) ## regenerate the parts of docs/ that come from the code
+	$(BIN)/python tools/make_docs.py
+
+clean: ## remove what was made here (the kernel cache stays)
+	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+help:
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'

@@ -1,0 +1,5 @@
+"""`python -m bootwright`."""
+
+from bootwright.cli.main import run
+
+run()

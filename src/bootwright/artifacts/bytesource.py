@@ -1,0 +1,120 @@
+"""The one way readers see bytes: a name, a length, and `read(offset, size)`.
+
+Files, partitions, decompressed streams and URLs look alike, so that a reader cannot tell them apart.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+from typing import Protocol
+
+from bootwright.foundation.errors import Malformed, Missing
+
+
+class ByteSource(Protocol):
+    """Random access to bytes of known length."""
+
+    @property
+    def name(self) -> str:
+        """What errors and provenance call it: a path, or `image.raw:partition 3:A/vmlinuz`."""
+        ...
+
+    def __len__(self) -> int:
+        """Length in bytes."""
+        ...
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Exactly `size` bytes from `offset`; raises `Malformed` when they are not all there."""
+        ...
+
+
+def _check(name: str, length: int, offset: int, size: int) -> None:
+    if offset < 0 or size < 0 or offset + size > length:
+        raise Malformed(
+            name,
+            max(offset, 0),
+            f"{size} bytes",
+            f"the end of the data at byte {length:#x}",
+            hint="the file is truncated, or a length field in it is wrong",
+        )
+
+
+class Bytes:
+    """Bytes already in memory."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self._data = data
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The name it was given."""
+        return self._name
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See `ByteSource.read`."""
+        _check(self._name, len(self._data), offset, size)
+        return self._data[offset : offset + size]
+
+
+class FileBytes:
+    """A regular file or block device, mapped; nothing is read before it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = str(path)
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Missing(
+                f"cannot read {path}: {error.strerror}", hint="check the name and permissions"
+            ) from error
+        try:
+            length = os.lseek(handle, 0, os.SEEK_END)
+            self._map = mmap.mmap(handle, length, prot=mmap.PROT_READ) if length else None
+        except OSError as error:
+            raise Missing(f"cannot read {path}: {error.strerror}", hint="a regular file is needed") from error
+        finally:
+            os.close(handle)
+        self._length = length
+
+    @property
+    def name(self) -> str:
+        """The path it was opened by."""
+        return self._name
+
+    def __len__(self) -> int:
+        return self._length
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See `ByteSource.read`."""
+        _check(self._name, self._length, offset, size)
+        return self._map[offset : offset + size] if self._map is not None else b""
+
+
+class Part:
+    """A byte range of another source, under a name of its own."""
+
+    def __init__(self, whole: ByteSource, offset: int, size: int, name: str) -> None:
+        _check(name, len(whole), offset, size)
+        self._whole = whole
+        self._offset = offset
+        self._size = size
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The name it was given."""
+        return self._name
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See `ByteSource.read`."""
+        _check(self._name, self._size, offset, size)
+        return self._whole.read(self._offset + offset, size)

@@ -1,0 +1,42 @@
+"""Commands found by file name and imported only when called.
+
+`cli/boot.py` holds `command`, and is `bootwright boot`; a folder `cli/lab/` is the group `bootwright lab`
+and its modules are the group's commands. Nothing is registered by hand, and a command does not pay
+for the imports of the others.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+
+_NOT_COMMANDS = frozenset({"__init__", "main", "lazy", "options"})
+
+
+class Folder(click.Group):
+    """A group whose commands are the modules of one package."""
+
+    def __init__(self, package: str, folder: Path, **settings: object) -> None:
+        super().__init__(**settings)  # type: ignore[arg-type]
+        self._package = package
+        self._folder = folder
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names of the modules and folders, as commands."""
+        modules = {path.stem for path in self._folder.glob("*.py") if not path.stem.startswith("_")}
+        groups = {path.parent.name for path in self._folder.glob("*/__init__.py")}
+        return sorted(name.replace("_", "-") for name in (modules | groups) - _NOT_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; None when there is none of that name."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"{self._package}.{name}")
+        folder = self._folder / name
+        if folder.is_dir():
+            return Folder(module.__name__, folder, name=cmd_name, help=module.__doc__, no_args_is_help=True)
+        command: click.Command = module.command
+        return command

@@ -1,0 +1,60 @@
+"""The `bootwright` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from bootwright import __version__
+from bootwright.cli.lazy import Folder
+from bootwright.foundation.errors import EXIT_BAD_INPUT, BootwrightError
+
+_HELP = """Will this image boot on this board, will its devices come up, and if not, what is to blame?
+
+\b
+Examples:
+  bootwright investigate talos-rpi5
+  bootwright boot debian-6.12-16k --probe mounts
+  bootwright kernels list
+"""
+
+main = Folder(
+    "bootwright.cli",
+    Path(__file__).parent,
+    name="bootwright",
+    help=_HELP,
+    epilog="Exit status: 0 works, 1 fails, 2 usage or bad input, 3 unknown.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+main = click.version_option(__version__, prog_name="bootwright")(main)
+
+
+def run() -> None:
+    """Entry point: every known error becomes one line and a hint, and exit status 2."""
+    try:
+        status = main.main(standalone_mode=False)
+    except BootwrightError as error:
+        _say(f"bootwright: {error.message}")
+        if error.hint:
+            _say(f"  hint: {error.hint}")
+        sys.exit(EXIT_BAD_INPUT)
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        sys.exit(EXIT_BAD_INPUT)
+    except (click.Abort, KeyboardInterrupt):
+        _say("bootwright: interrupted; the same command goes on where it stopped")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our stdout has gone (`| head`); there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_BAD_INPUT)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _say(text: str) -> None:
+    printable = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    sys.stderr.write(f"{printable}\n")

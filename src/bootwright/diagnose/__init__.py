@@ -1,0 +1,1 @@
+"""Console text to findings, each with the line that proves it."""

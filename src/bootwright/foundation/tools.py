@@ -1,0 +1,80 @@
+"""External programs: found, or reported with what to install; run without a shell, bounded in time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bootwright.foundation.errors import Missing, ToolFailed
+
+# mkfs, mkswap and their kin live where an ordinary user's PATH does not look.
+_SYSTEM_DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
+
+# Program → Debian package, for the hint; other distributions name them alike.
+PACKAGES: Mapping[str, str] = {
+    "qemu-system-aarch64": "qemu-system-arm",
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
+    "dtc": "device-tree-compiler",
+    "fdtoverlay": "device-tree-compiler",
+    "mksquashfs": "squashfs-tools",
+    "unsquashfs": "squashfs-tools",
+    "mkfs.ext4": "e2fsprogs",
+    "mkswap": "util-linux",
+    "mcopy": "mtools",
+    "mkfs.vfat": "dosfstools",
+    "mkfs.xfs": "xfsprogs",
+    "gpgv": "gpgv",
+    "depmod": "kmod",
+}
+
+
+def find(name: str) -> Path | None:
+    """The program `name`, or None."""
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *_SYSTEM_DIRECTORIES))
+    found = shutil.which(name, path=path)
+    return Path(found) if found else None
+
+
+def need(name: str, *, purpose: str) -> Path:
+    """The program `name`; raises `Missing` saying what it is needed for and what to install."""
+    found = find(name)
+    if found is None:
+        package = PACKAGES.get(name, name)
+        raise Missing(f"{name} is needed to {purpose}, and is not installed", hint=f"install {package}")
+    return found
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    timeout: float = 120.0,
+    input_bytes: bytes | None = None,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run `command` and return its stdout; raises `ToolFailed` with its stderr when it exits non-zero.
+
+    `timeout` is in seconds. The locale is C, so that messages can be read by a program.
+    """
+    tool = Path(command[0]).name
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            input=input_bytes,
+            stdin=subprocess.DEVNULL if input_bytes is None else None,
+            capture_output=True,
+            timeout=timeout,
+            cwd=cwd,
+            env={**os.environ, "LC_ALL": "C", **(env or {})},
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolFailed(tool, f"it did not finish within {timeout:.0f} s") from error
+    except OSError as error:
+        raise ToolFailed(tool, f"it could not be started: {error.strerror}") from error
+    if done.returncode != 0:
+        raise ToolFailed(tool, (done.stderr or done.stdout).decode(errors="replace")[-4000:])
+    return done.stdout

@@ -1,0 +1,18 @@
+"""The three values every question is answered with."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """`unknown` always comes with what is missing; it is never a guess."""
+
+    WORKS = "works"
+    FAILS = "fails"
+    UNKNOWN = "unknown"
+
+    @property
+    def exit_status(self) -> int:
+        """0 works, 1 fails, 3 unknown (2 is bad input)."""
+        return {Verdict.WORKS: 0, Verdict.FAILS: 1, Verdict.UNKNOWN: 3}[self]

@@ -1,0 +1,1 @@
+"""Images composed, changed in one part, verified and flashed."""

@@ -1,0 +1,1 @@
+"""Boots: machines, the console recorded byte for byte, probes that print KTAP."""

@@ -1,0 +1,1 @@
+"""Facts and a board to verdicts, as chains of links."""
