@@ -1,0 +1,55 @@
+"""What a kernel of the catalogue is, once it is here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from bootwright.foundation.versions import Version
+
+
+@frozen
+class Listed:
+    """A kernel that can be had: a line of `bootwright kernels list`."""
+
+    name: str
+    """Catalogue name, such as `debian-6.12.107-16k`."""
+    version: Version
+    page_size: int
+    """Bytes: 4096, 16384 or 65536, as the package's flavour declares it."""
+    flavour: str
+    """The package's flavour, such as `arm64-16k`."""
+    source: str
+    """The kernel source it comes from (a file of `data/kernels/`), or `added` for a user's own."""
+    download_bytes: int
+    """What fetching it to boot it would take; 0 when cached."""
+    modules_bytes: int
+    """What fetching it with all its modules would take; 0 when cached, and when there are none."""
+    cached: bool
+    modules_cached: bool
+
+
+@frozen
+class Kernel:
+    """A kernel on this machine, ready to boot. Paths are in the cache and never change content."""
+
+    name: str
+    version: Version
+    release: str
+    """`uname -r`, as the image's banner says."""
+    page_size: int
+    """Bytes, read from the arm64 Image header (flags, bits 1-2), or from the config where the header
+    leaves it unspecified."""
+    image: Path
+    """An arm64 Image (uncompressed), as the boot loader would start it."""
+    image_sha256: str
+    config: Path | None
+    modules: Path | None
+    """The folder that holds `kernel/`, `modules.order`, … (`/lib/modules/RELEASE`), or None when only the
+    image was fetched."""
+    dtbs: Path | None
+    """The folder with the package's devicetree blobs, or None when it was not fetched."""
+    provenance: Mapping[str, str] = field(factory=dict)
+    """Where it came from and what was verified: package, version, sha256, archive, `verified` …"""

@@ -1,0 +1,32 @@
+"""What a boot leaves behind: a recording. Meaning is made of it later, by pure functions."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Recording:
+    """One boot, as it happened."""
+
+    console: bytes
+    """Every byte the console carried, in order."""
+    times: tuple[tuple[int, float], ...]
+    """(offset into `console`, seconds since the machine was started) of each chunk as it arrived."""
+    ended: str
+    """`powered-off`, `reset`, `timeout`, `machine-exited` (the emulator stopped by itself) or `stopped`."""
+    command: tuple[str, ...]
+    """The machine's command line, as run."""
+    machine: str
+    """The machine's name (a file of `data/machines/`)."""
+    machine_version: str
+    """The emulator's version, such as `QEMU 7.2.22`."""
+    kernel_sha256: str
+    initramfs_sha256: str
+    """Of the initramfs given to the kernel, probe included."""
+    probe_sha256: str
+    """Of the guest's init."""
+    kernel_arguments: str
+    wall_seconds: float
+    cpu_seconds: float
+    """User and system seconds of the emulator process."""
