@@ -1,0 +1,108 @@
+"""Observations: a cell, what came of it, and how that was learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from bootwright.foundation.verdict import Verdict
+
+Values = Mapping[str, tuple[str, ...]]
+"""Factor name → the levels it may have had. One level where it is known; a factor that is absent may
+have had any."""
+
+
+class Source(IntEnum):
+    """How an observation was obtained; a later kind outweighs an earlier one."""
+
+    REPORTED = 0
+    PREDICTED = 1
+    EMULATED = 2
+    BENCH = 3
+
+    @property
+    def word(self) -> str:
+        """The word in files and reports: `reported`, `predicted`, `emulated`, `bench`."""
+        return self.name.lower()
+
+
+@frozen
+class Observation:
+    """What was seen in one cell."""
+
+    id: str
+    values: Values
+    outcomes: Mapping[str, Verdict]
+    source: Source
+    evidence: Mapping[str, Any] = field(factory=dict)
+    repeat: int = 0
+    """Which repetition of the same cell this is; two observations of one cell with different numbers may
+    contradict each other, and then the cell is flaky."""
+
+    @property
+    def cell(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The values in a form that can be compared."""
+        return tuple(sorted(self.values.items()))
+
+    def level(self, factor: str) -> str | None:
+        """The level of `factor`, or None where it is not known exactly."""
+        possible = self.values.get(factor, ())
+        return possible[0] if len(possible) == 1 else None
+
+
+@frozen
+class Flaky:
+    """A cell that was seen to work and to fail by the same kind of source."""
+
+    outcome: str
+    ids: tuple[str, ...]
+    works: int
+    fails: int
+
+
+@frozen
+class Weighed:
+    """The observations of one outcome that count, after contradictions inside one cell were weighed."""
+
+    outcome: str
+    counted: tuple[Observation, ...]
+    """One per cell, `outcomes` reduced to this outcome; a flaky cell counts as failing, since what can
+    fail there has its cause there."""
+    flaky: tuple[Flaky, ...]
+    outweighed: tuple[str, ...]
+    """Ids set aside because a later kind of source saw the same cell differently."""
+
+
+def weigh(observations: Iterable[Observation], outcome: str) -> Weighed:
+    """Settle each cell: the latest kind of source decides; a contradiction within it is flaky.
+
+    Unknown outcomes do not count. Order follows the first observation of each cell.
+    """
+    cells: dict[tuple[object, ...], list[Observation]] = {}
+    for seen in observations:
+        if seen.outcomes.get(outcome, Verdict.UNKNOWN) is not Verdict.UNKNOWN:
+            cells.setdefault(seen.cell, []).append(seen)
+    counted: list[Observation] = []
+    flaky: list[Flaky] = []
+    outweighed: list[str] = []
+    for group in cells.values():
+        best = max(seen.source for seen in group)
+        deciding = [seen for seen in group if seen.source is best]
+        verdicts = [seen.outcomes[outcome] for seen in deciding]
+        fails = verdicts.count(Verdict.FAILS)
+        verdict = Verdict.FAILS if fails else Verdict.WORKS
+        if 0 < fails < len(verdicts):
+            ids = tuple(seen.id for seen in deciding)
+            flaky.append(Flaky(outcome=outcome, ids=ids, works=len(verdicts) - fails, fails=fails))
+        outweighed += [s.id for s in group if s.source is not best and s.outcomes[outcome] is not verdict]
+        first = next(seen for seen in deciding if seen.outcomes[outcome] is verdict)
+        counted.append(evolve(first, outcomes={outcome: verdict}))
+    return Weighed(outcome, tuple(counted), tuple(flaky), tuple(outweighed))
+
+
+def outcome_names(observations: Sequence[Observation]) -> tuple[str, ...]:
+    """Every outcome that any observation speaks of, in order of appearance."""
+    return tuple(dict.fromkeys(name for seen in observations for name in seen.outcomes))
