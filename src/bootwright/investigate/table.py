@@ -97,7 +97,7 @@ def check_agreement(where: str, observations: Sequence[Observation]) -> None:
                 raise Refused(
                     f"{where}: {earlier.id} and {seen.id} contradict each other on {outcome}: "
                     "the same levels, opposite outcomes",
-                    hint="add the factor that differed; or, if the same set-up did both, number them in repeat",
+                    hint="add the factor that differed; if one set-up did both, number them in repeat",
                 )
 
 
