@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Results as KTAP version 1 (Documentation/dev-tools/ktap.rst, Linux 6.12), a test a process.
+ *
+ * Lines go through /dev/kmsg: the kernel prints each whole, so that its own messages cannot split one.
+ * Each carries the mark of this boot, given on the command line, so that nothing else the kernel prints
+ * (KUnit speaks KTAP too) can be taken for a result.
+ */
+#include "guest.h"
+
+enum { SIGKILL = 9, SIGCHLD = 17, POLLIN = 1, WNOHANG = 1, MAP_SHARED_ANONYMOUS = 0x21, ROOM = 64 };
+
+static char mark[40];
+
+void set_mark(const char *text)
+{
+	struct text to = { mark, sizeof(mark), 0 };
+
+	text_add(&to, text);
+}
+
+void say(const char *line)
+{
+	static long log = -2, console = -2;
+	TEXT(whole, 800);
+
+	if (log == -2)
+		log = SYSCALL(openat, AT_FDCWD, "/dev/kmsg", O_WRONLY | O_CLOEXEC, 0, 0, 0);
+	/* Level 0 is printed whatever `loglevel=` says. */
+	if (log >= 0)
+		text_add(&whole, "<0>");
+	text_add(&whole, mark);
+	text_add(&whole, ": ");
+	text_add(&whole, line);
+	text_add(&whole, "\n");
+	if (log >= 0 && SYSCALL(write, log, whole.data, whole.used, 0, 0, 0) > 0)
+		return;
+	if (console == -2)
+		console = SYSCALL(openat, AT_FDCWD, "/dev/console", O_WRONLY | O_CLOEXEC, 0, 0, 0);
+	if (log >= 0)
+		SYSCALL(write, console, whole.data + 3, whole.used - 3, 0, 0, 0);
+	else
+		SYSCALL(write, console, whole.data, whole.used, 0, 0, 0);
+}
+
+void say_fact(const char *name, const char *value)
+{
+	TEXT(line, 300);
+
+	text_add(&line, "# bootwright: ");
+	text_add(&line, name);
+	text_add(&line, " ");
+	text_add(&line, value);
+	say(line.data);
+}
+
+static void state_call(struct outcome *outcome, const char *call)
+{
+	struct text to = { outcome->call, sizeof(outcome->call), 0 };
+
+	text_add(&to, call);
+}
+
+int failed(struct outcome *outcome, const char *call, long result)
+{
+	if (result >= 0)
+		return 0;
+	state_call(outcome, call);
+	outcome->error = -result;
+	outcome->state = NOT_OK;
+	return 1;
+}
+
+void passed(struct outcome *outcome)
+{
+	outcome->state = OK;
+}
+
+void skipped(struct outcome *outcome, const char *why)
+{
+	struct text to = { outcome->note, sizeof(outcome->note), 0 };
+
+	text_add(&to, why);
+	outcome->state = SKIPPED;
+}
+
+void refused(struct outcome *outcome, const char *call, long result, long error)
+{
+	state_call(outcome, call);
+	outcome->error = result < 0 ? -result : 0;
+	outcome->state = result == -error ? OK : NOT_OK;
+}
+
+void wrong(struct outcome *outcome, const char *call, const char *note)
+{
+	struct text to = { outcome->note, sizeof(outcome->note), 0 };
+
+	state_call(outcome, call);
+	text_add(&to, note);
+	outcome->state = NOT_OK;
+}
+
+/* Wait for the child no longer than `seconds`; true when it ended by itself, with its wait status. */
+static int ended(long child, int seconds, int *status)
+{
+	struct { int fd; short events, revents; } poll = { 0, POLLIN, 0 };
+	struct { long seconds, nanoseconds; } limit = { seconds, 0 };
+	long fd = SYSCALL(pidfd_open, child, 0, 0, 0, 0, 0);
+	int in_time = 1;
+
+	if (fd >= 0) {
+		poll.fd = (int)fd;
+		in_time = SYSCALL(ppoll, &poll, 1, &limit, NULL, 0, 0) > 0;
+		close_file(fd);
+	}
+	if (!in_time) {
+		SYSCALL(kill, child, SIGKILL, 0, 0, 0, 0);
+		sleep_ms(100);
+		/* One that sleeps in the kernel cannot be ended: leave it. */
+		SYSCALL(wait4, child, status, WNOHANG, NULL, 0, 0);
+		return 0;
+	}
+	SYSCALL(wait4, child, status, 0, NULL, 0, 0);
+	return 1;
+}
+
+static void run_test(const struct test *test, struct outcome *outcome, int seconds)
+{
+	int status = 0;
+	long child;
+
+	memset(outcome, 0, sizeof(*outcome));
+	kernel_log_mark();
+	child = SYSCALL(clone, SIGCHLD, 0, 0, 0, 0, 0);
+	if (child == 0) {
+		test->run(outcome, test->argument);
+		SYSCALL(exit_group, 0, 0, 0, 0, 0, 0);
+	}
+	if (failed(outcome, "clone", child))
+		return;
+	if (!ended(child, seconds, &status)) {
+		failed(outcome, outcome->call[0] ? outcome->call : "timeout", -ETIMEDOUT);
+	} else if (status) {
+		TEXT(note, 60);
+		text_add(&note, "the test was killed by signal ");
+		text_add_number(&note, status & 127);
+		wrong(outcome, "killed", note.data);
+	} else if (outcome->state == OPEN) {
+		wrong(outcome, "probe", "the test ended without a result");
+	}
+}
+
+static void say_outcome(const struct outcome *outcome, const char *name, int number)
+{
+	TEXT(line, 500);
+
+	if (outcome->kernel[0]) {
+		text_add(&line, "  # kernel: ");
+		text_add(&line, outcome->kernel);
+		say(line.data);
+		line.used = 0;
+	}
+	if (outcome->note[0] && outcome->state != SKIPPED) {
+		text_add(&line, "  # ");
+		text_add(&line, outcome->note);
+		say(line.data);
+		line.used = 0;
+	}
+	text_add(&line, outcome->state == NOT_OK ? "  not ok " : "  ok ");
+	text_add_number(&line, number);
+	text_add(&line, " ");
+	text_add(&line, name);
+	if (outcome->state == SKIPPED) {
+		text_add(&line, " # SKIP ");
+		text_add(&line, outcome->note);
+	} else if (outcome->call[0]) {
+		text_add(&line, " # ");
+		text_add(&line, outcome->call);
+		text_add(&line, ": ");
+		if (outcome->error)
+			text_add_errno(&line, outcome->error);
+		else
+			text_add(&line, "done");
+	}
+	say(line.data);
+}
+
+int run_group(const struct group *group, int number)
+{
+	static struct test tests[ROOM];
+	struct outcome *outcome = (struct outcome *)SYSCALL(
+		mmap, NULL, sizeof(*outcome), 3 /* PROT_READ | PROT_WRITE */, MAP_SHARED_ANONYMOUS, -1, 0);
+	int count, bad = 0;
+	TEXT(line, 200);
+
+	text_add(&line, "  # Subtest: ");
+	text_add(&line, group->name);
+	say("  KTAP version 1");
+	say(line.data);
+	count = group->prepare(tests, ROOM);
+	line.used = 0;
+	text_add(&line, "  1..");
+	text_add_number(&line, count);
+	say(line.data);
+	for (int at = 0; at < count; at++) {
+		run_test(&tests[at], outcome, group->seconds);
+		if (group->clean)
+			group->clean();
+		say_outcome(outcome, tests[at].name, at + 1);
+		bad += outcome->state == NOT_OK;
+	}
+	line.used = 0;
+	text_add(&line, bad ? "not ok " : "ok ");
+	text_add_number(&line, number);
+	text_add(&line, " ");
+	text_add(&line, group->name);
+	say(line.data);
+	return bad;
+}

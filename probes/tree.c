@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Steps that several mount tests share.
+ */
+#include "mounts.h"
+
+long detached_tmpfs(struct outcome *outcome, const char *size)
+{
+	long context = SYSCALL(fsopen, "tmpfs", FSOPEN_CLOEXEC, 0, 0, 0, 0), mounted;
+
+	if (failed(outcome, "fsopen", context))
+		return context;
+	mounted = SYSCALL(fsconfig, context, FSCONFIG_SET_STRING, "mode", "0755", 0, 0);
+	if (mounted >= 0 && size)
+		mounted = SYSCALL(fsconfig, context, FSCONFIG_SET_STRING, "size", size, 0, 0);
+	if (!failed(outcome, "fsconfig", mounted)) {
+		mounted = SYSCALL(fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0, 0);
+		if (!failed(outcome, "fsconfig-create", mounted)) {
+			mounted = SYSCALL(fsmount, context, FSMOUNT_CLOEXEC, 0, 0, 0, 0);
+			failed(outcome, "fsmount", mounted);
+		}
+	}
+	close_file(context);
+	return mounted;
+}
+
+long file_in(struct outcome *outcome, long tree, const char *name, const char *content)
+{
+	long fd = SYSCALL(openat, tree, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644, 0, 0), written;
+
+	if (failed(outcome, "openat", fd))
+		return fd;
+	written = SYSCALL(write, fd, content, text_length(content), 0, 0, 0);
+	if (failed(outcome, "write", written))
+		return written;
+	return fd;
+}
+
+long clone_of(long fd, const char *path, int flags)
+{
+	return SYSCALL(open_tree, fd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags, 0, 0, 0);
+}
+
+long attach(long fd, const char *path)
+{
+	return SYSCALL(move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH, 0);
+}
+
+void expect_read_only(struct outcome *outcome, const char *path, const char *content)
+{
+	char found[100];
+	long result = read_file(path, found, sizeof(found));
+
+	if (failed(outcome, "read-back", result))
+		return;
+	if (!text_equal(found, content)) {
+		wrong(outcome, "read-back", "the file below the mount is still the one that shows");
+		return;
+	}
+	result = write_file(path, "overwritten");
+	if (result == -EROFS)
+		passed(outcome);
+	else if (!failed(outcome, "write-refused", result))
+		wrong(outcome, "write-refused", "a read-only mount could be written to");
+}

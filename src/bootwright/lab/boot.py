@@ -1,0 +1,103 @@
+"""Boot a kernel with probes, and record what happened."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+
+from bootwright.foundation.errors import Refused
+from bootwright.kernels.model import Kernel
+from bootwright.lab import initramfs, machines, qemu
+from bootwright.lab.model import Recording
+from bootwright.lab.probe import init as find_init
+from bootwright.lab.run import run
+
+PROBES = ("mounts", "filesystems", "network")
+"""Groups of tests the guest's init knows; `all` is every one."""
+
+TIMEOUT = 120.0
+"""Seconds of guest time for one boot, by default; a boot with every probe takes under 10."""
+SILENCE = 30.0
+"""Seconds of guest time without any console output after which a guest is given up."""
+
+# Before init the kernel tests its ciphers and prints its banners; neither can matter to a probe.
+_QUICK = ("quiet", "cryptomgr.notests")
+
+
+def boot(
+    kernel: Kernel,
+    *,
+    probe: Sequence[str],
+    machine: str = "virt",
+    timeout: float = TIMEOUT,
+    arguments: Sequence[str] = (),
+    plain: bool = False,
+    cpu: str | None = None,
+    silence: float = SILENCE,
+    on_console: Callable[[bytes], None] | None = None,
+) -> Recording:
+    """Boot `kernel` with the guest's init running `probe`, and return the recording.
+
+    `timeout` and `silence` are seconds of guest time: the emulator's CPU time while it computes, wall
+    time while the guest waits. `arguments` are further kernel arguments; `plain` leaves out those that
+    only make the boot quicker. A guest that hangs, panics or prints garbage is a recording like any other.
+
+    Raises `Refused` (unknown machine or probe, a page size its CPU lacks) and `Missing` (no QEMU, too
+    old, no compiler) before anything is started, `ToolFailed` when QEMU itself fails.
+    """
+    wanted = _wanted(probe)
+    target = machines.machine(machine)
+    processor = target.processor(kernel.page_size, model=cpu)
+    emulator = qemu.find()
+    qemu.check(emulator, target, processor)
+    init = find_init()
+    archive, archive_sha256 = initramfs.build(init)
+    kernel_arguments = (
+        f"console={target.console}",
+        # Panics reset at once (kernel/panic.c): the console has the reason, waiting adds nothing.
+        "panic=-1",
+        *(() if plain else _QUICK),
+        *target.kernel_arguments,
+        f"bootwright.probe={','.join(wanted)}",
+        f"bootwright.mark=bw{secrets.token_hex(8)}",
+        *arguments,
+    )
+    command: list[tuple[str, ...]] = []
+
+    def with_control(control: int) -> tuple[str, ...]:
+        command.append(
+            qemu.command(
+                emulator,
+                target,
+                processor,
+                kernel=kernel.image,
+                initramfs=archive,
+                kernel_arguments=kernel_arguments,
+                network="network" in wanted,
+                control=control,
+            )
+        )
+        return command[0]
+
+    ran = run(with_control, timeout=timeout, silence=silence, on_console=on_console)
+    return Recording(
+        console=ran.console,
+        times=ran.times,
+        ended=ran.ended,
+        command=command[0],
+        machine=target.name,
+        machine_version=emulator.title,
+        kernel_sha256=kernel.image_sha256,
+        initramfs_sha256=archive_sha256,
+        probe_sha256=init.sha256,
+        kernel_arguments=" ".join(kernel_arguments),
+        wall_seconds=ran.wall_seconds,
+        cpu_seconds=ran.cpu_seconds,
+    )
+
+
+def _wanted(probe: Sequence[str]) -> tuple[str, ...]:
+    for name in probe:
+        if name not in {*PROBES, "all"}:
+            raise Refused(f"there is no probe {name}", hint=f"known probes: {', '.join(PROBES)}, all")
+    return PROBES if "all" in probe else tuple(dict.fromkeys(probe))
