@@ -1,0 +1,25 @@
+"""Fuzz the reader of symbols and match tables in an Image: `python fuzz/fuzz_kernel_drivers.py CORPUS`."""
+
+from __future__ import annotations
+
+import contextlib
+
+from bootwright.artifacts.kernel_drivers import read_built_in
+from bootwright.foundation.errors import BootwrightError
+
+
+def one_input(data: bytes) -> None:
+    """Find the symbol table and the drivers."""
+    with contextlib.suppress(BootwrightError):
+        for driver in read_built_in(data, "fuzz").drivers:
+            assert driver.name
+
+
+if __name__ == "__main__":
+    import sys
+
+    import atheris
+
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()

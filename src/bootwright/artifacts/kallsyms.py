@@ -1,0 +1,184 @@
+"""Symbol names and addresses from the table inside an uncompressed kernel Image.
+
+`scripts/kallsyms.c` writes it: names compressed with 256 tokens, a marker for every 256th name, and
+32-bit offsets from a relative base. Linux 6.4 moved the offsets behind the token index (commit
+404bad70fcf7); earlier kernels have them first. Both orders are read. Nothing in the Image points to the
+table, so it is found by the only long constant part of it: the tokens `0` to `9`, which stand for
+themselves.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from bootwright.foundation.errors import Malformed
+
+_DIGITS = b"".join(b"%d\0" % digit for digit in range(10))
+_ALIGN = 8
+_MAX_SYMBOLS = 4_000_000
+
+
+@frozen
+class Symbols:
+    """Symbols in address order. `addresses[i]` belongs to `names[i]`; `types[i]` is nm's letter."""
+
+    addresses: list[int]
+    types: str
+    names: list[str]
+    base: int
+    """The relative base: the virtual address of the Image's first byte (`_text`)."""
+
+    def __len__(self) -> int:
+        return len(self.addresses)
+
+    def __iter__(self) -> Iterator[tuple[int, str, str]]:
+        return zip(self.addresses, self.types, self.names, strict=True)
+
+
+def read_symbols(image: bytes, name: str) -> Symbols:
+    """The symbol table of an Image held in memory.
+
+    Raises `Malformed` where there is none (CONFIG_KALLSYMS off, or the Image is still compressed) or
+    where its parts contradict each other.
+    """
+    at = -1
+    while True:
+        at = image.find(_DIGITS, at + 1)
+        if at < 0:
+            raise Malformed(
+                name,
+                None,
+                "a kallsyms token table",
+                "none",
+                hint="the kernel was built without CONFIG_KALLSYMS, or the image is compressed",
+            )
+        found = _tokens(image, at)
+        if found is not None:
+            break
+    start, tokens, index_end = found
+    count_at, count, names_at = _names_block(image, start, name)
+    offsets, base = _offsets(image, index_end, count_at, count, name)
+    types, names = _expand(image, names_at, count, tokens)
+    return Symbols(addresses=[base + offset for offset in offsets], types=types, names=names, base=base)
+
+
+def _tokens(image: bytes, digits_at: int) -> tuple[int, list[bytes], int] | None:
+    """(start of the token table, the 256 tokens, end of the token index), or None if it is not one."""
+    at = digits_at
+    tail: list[bytes] = []
+    for _ in range(ord("0"), 256):
+        end = image.find(b"\0", at, at + 64)
+        if end < 0:
+            return None
+        tail.append(image[at:end])
+        at = end + 1
+    index_at = _aligned(at)
+    raw = image[index_at : index_at + 512]
+    if len(raw) < 512:
+        return None
+    index = _array("H", raw)
+    start = digits_at - index[ord("0")]
+    if index[0] != 0 or start < 0:
+        return None
+    tokens: list[bytes] = []
+    for position in index:
+        end = image.find(b"\0", start + position, start + position + 64)
+        if end < 0:
+            return None
+        tokens.append(image[start + position : end])
+    return (start, tokens, index_at + 512) if tokens[ord("0") :] == tail else None
+
+
+def _names_block(image: bytes, tokens_at: int, name: str) -> tuple[int, int, int]:
+    """(position of kallsyms_num_syms, the number, position of the names), found backwards from the tokens.
+
+    Before the tokens come the markers: 32-bit, rising, the first 0; `seqs_of_names` may stand between
+    (6.2 and 6.3), which is not supported by this search and reported.
+    """
+    words = _array("I", image[max(0, tokens_at - (4 << 16)) & ~3 : tokens_at & ~3])
+    at = len(words) - 1
+    while at >= 0 and words[at] == 0:  # padding up to the alignment of the token table
+        at -= 1
+    last = words[at] if at >= 0 else 0
+    final = at
+    while at > 0 and words[at - 1] < words[at]:
+        at -= 1
+        if words[at] == 0:
+            break
+    if at < 0 or words[at] != 0 or final == at:
+        raise Malformed(name, tokens_at, "kallsyms markers before the token table", "none")
+    chunks = final - at + 1
+    markers_at = (tokens_at & ~3) - 4 * (len(words) - at)
+    # The last marker is where names 256 * (chunks - 1) onwards start; at most 256 names of < 16 KiB follow.
+    lowest = markers_at - last - 256 * 600 - 64
+    position = (markers_at - last - 16) & ~3
+    while position > max(lowest, 0):
+        count = int.from_bytes(image[position : position + 4], "little")
+        if 256 * (chunks - 1) < count <= 256 * chunks and count <= _MAX_SYMBOLS:
+            names_at = _aligned(position + 4)
+            end = _skip(image, names_at + last, count - 256 * (chunks - 1), markers_at)
+            if end is not None and _aligned(end) == markers_at:
+                return position, count, names_at
+        position -= 4
+    raise Malformed(name, markers_at, "a symbol count that agrees with the markers", "none")
+
+
+def _skip(image: bytes, at: int, count: int, limit: int) -> int | None:
+    for _ in range(count):
+        if at >= limit:
+            return None
+        length = image[at]
+        at += 1
+        if length & 0x80:  # two bytes for long names, since 6.1
+            length = (length & 0x7F) | (image[at] << 7)
+            at += 1
+        at += length
+    return at if at <= limit else None
+
+
+def _offsets(image: bytes, index_end: int, count_at: int, count: int, name: str) -> tuple[array[int], int]:
+    after = _aligned(index_end)
+    before = count_at - 8 - _aligned(4 * count)
+    for at in (after, before):
+        base_at = _aligned(at + 4 * count)
+        if at < 0 or base_at + 8 > len(image):
+            continue
+        base = int.from_bytes(image[base_at : base_at + 8], "little")
+        offsets = _array("I", image[at : at + 4 * count])
+        # Kernel addresses have all high bits set; symbols are sorted by address.
+        if base >> 47 == 0x1FFFF and offsets[0] <= offsets[count // 2] <= offsets[-1]:
+            return offsets, base
+    raise Malformed(name, after, "kallsyms offsets and their base", "neither layout fits")
+
+
+def _expand(image: bytes, at: int, count: int, tokens: list[bytes]) -> tuple[str, list[str]]:
+    text = [token.decode("ascii", "backslashreplace") for token in tokens]
+    lookup = text.__getitem__
+    types: list[str] = []
+    names: list[str] = []
+    for _ in range(count):
+        length = image[at]
+        at += 1
+        if length & 0x80:
+            length = (length & 0x7F) | (image[at] << 7)
+            at += 1
+        name = "".join(map(lookup, image[at : at + length]))
+        at += length
+        types.append(name[:1] or "?")
+        names.append(name[1:])
+    return "".join(types), names
+
+
+def _array(code: str, raw: bytes) -> array[int]:
+    values: array[int] = array(code, raw)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
+
+
+def _aligned(value: int) -> int:
+    return (value + _ALIGN - 1) & -_ALIGN

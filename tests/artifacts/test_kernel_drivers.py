@@ -1,0 +1,65 @@
+"""The tables of a real kernel, checked against the second source that the package has."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bootwright.artifacts.kernel_drivers import read_built_in
+from bootwright.artifacts.match_tables import amba_table, name_table, of_table, pci_table
+from bootwright.foundation.errors import Malformed
+
+
+def entry(compatible: bytes, name: bytes = b"", data: bytes = bytes(8)) -> bytes:
+    return name.ljust(32, b"\0") + bytes(32) + compatible.ljust(128, b"\0") + data
+
+
+def test_of_table_ends_at_the_zero_entry() -> None:
+    table = entry(b"acme,a") + entry(b"acme,b", b"eth") + bytes(200) + entry(b"acme,other")
+    found = of_table(b"pad!" + table, 4)
+    assert found is not None
+    assert [(one.compatible, one.name) for one in found] == [("acme,a", ""), ("acme,b", "eth")]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        entry(b"acme,a"),  # no terminator
+        entry(b"acme\x01a") + bytes(200),  # not printable
+        entry(b"acme\0rest") + bytes(200),  # not padded with zeros
+        bytes(200),  # nothing but the terminator
+    ],
+)
+def test_what_is_no_of_table(damaged: bytes) -> None:
+    assert of_table(damaged, 0) is None
+
+
+def test_other_tables() -> None:
+    i2c = b"ds1307".ljust(24, b"\0") + bytes(8)
+    assert name_table(i2c + bytes(32), 0, stride=32) == ("ds1307",)
+    pci = (0x1DE4).to_bytes(4, "little") + (1).to_bytes(4, "little") + b"\xff" * 8 + bytes(24)
+    (found,) = pci_table(pci + bytes(40), 0) or ()
+    assert (found.vendor, found.device) == (0x1DE4, 1)
+    amba = (0x00041011).to_bytes(4, "little") + (0x000FFFFF).to_bytes(4, "little") + bytes(8)
+    assert amba_table(amba + bytes(16), 0) == ((0x00041011, 0x000FFFFF),)
+
+
+def test_an_image_without_symbols_is_said() -> None:
+    with pytest.raises(Malformed, match="kallsyms"):
+        read_built_in(bytes(4096), "Image")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=4096), st.binary(max_size=600))
+def test_any_bytes_around_a_token_table(before: bytes, after: bytes) -> None:
+    path = Path(__file__).parents[2] / "fuzz" / "fuzz_kernel_drivers.py"
+    spec = importlib.util.spec_from_file_location("fuzz_kernel_drivers", path)
+    target = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(target)
+    digits = b"".join(b"%d\0" % digit for digit in range(10))
+    tail = b"".join(bytes([65 + token % 26]) + b"\0" for token in range(58, 256))
+    target.one_input(before + digits + tail + after)
