@@ -109,22 +109,28 @@ class CauseSpace:
         self.causes = tuple(singles + pairs)
         self.everything = (1 << len(self.causes)) - 1
         self.single_mask = (1 << len(singles)) - 1
+        self._holding = {
+            condition: holding_levels(condition, factor)
+            for factor, found in zip(factors, by_factor, strict=True)
+            for condition in found
+        }
         self._allowed = {factor.name: self._allowed_by(factor) for factor in factors}
+
+    def levels_of(self, condition: Condition) -> tuple[str, ...]:
+        """The levels at which a condition of this space holds."""
+        return self._holding[condition]
 
     def _allowed_by(self, factor: Factor) -> dict[str, int]:
         """Level → the causes that have no condition on `factor`, or one that holds at that level."""
         involved = 0
         holding = dict.fromkeys(factor.levels, 0)
-        cache: dict[Condition, tuple[str, ...]] = {}
         for index, cause in enumerate(self.causes):
             for condition in cause.conditions:
                 if condition.factor != factor.name:
                     continue
-                if condition not in cache:
-                    cache[condition] = holding_levels(condition, factor)
                 bit = 1 << index
                 involved |= bit
-                for level in cache[condition]:
+                for level in self._holding[condition]:
                     holding[level] |= bit
         free = self.everything & ~involved
         return {level: free | held for level, held in holding.items()}

@@ -6,7 +6,6 @@ These are its shapes; `plan_file` reads them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 from attrs import field, frozen
@@ -29,10 +28,12 @@ class PlanFactor:
 
 @frozen
 class PlanOutcome:
-    """Something that works or fails. Only goals are pursued; the others are told along the way."""
+    """Something that works or fails. Goals are pursued until their cause is found; a side question is
+    looked at where a run of its own is offered; the others are told along the way."""
 
     label: str = ""
     goal: bool = False
+    side: bool = False
     note: str = ""
 
 
@@ -140,6 +141,11 @@ class Plan:
     def goals(self) -> tuple[str, ...]:
         """The outcomes the plan is for."""
         return tuple(name for name, outcome in self.outcome.items() if outcome.goal)
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The outcomes that runs are spent on besides the goals."""
+        return tuple(name for name, outcome in self.outcome.items() if outcome.side and not outcome.goal)
 
     def reports(self) -> list[Observation]:
         """The reports as observations."""

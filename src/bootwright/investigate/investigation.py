@@ -1,0 +1,89 @@
+"""An investigation as it stands: what was seen, what was run and why, what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import field, frozen
+
+from bootwright.investigate.aliases import Aliasing, find_aliases
+from bootwright.investigate.causes import CauseSpace
+from bootwright.investigate.choose import Choice
+from bootwright.investigate.execute import Done
+from bootwright.investigate.factors import Factor, make_factor
+from bootwright.investigate.judge import Judgement, judge
+from bootwright.investigate.observations import Observation, outcome_names
+from bootwright.investigate.plan import Plan
+from bootwright.investigate.runs import Run
+
+
+@frozen
+class Step:
+    """Why a run was chosen, and what came of it."""
+
+    choice: Choice
+    run: Run
+    purpose: str
+    """`settle` (a goal's cause), `confirm` (the reports set aside), `side` (a side question)."""
+    left: dict[str, int]
+    """Outcome → causes left before it."""
+    done: tuple[Done, ...] = ()
+    """One a repetition; empty in a dry run."""
+
+
+@frozen
+class Investigation:
+    """Everything an answer is written from."""
+
+    plan: Plan | None
+    title: str
+    factors: tuple[Factor, ...]
+    outcomes: tuple[str, ...]
+    goals: tuple[str, ...]
+    observations: tuple[Observation, ...]
+    aliases: Aliasing
+    """Among the observations it began with."""
+    aliases_left: Aliasing
+    judgements: dict[str, Judgement]
+    steps: tuple[Step, ...] = ()
+    offered: tuple[Choice, ...] = ()
+    """What could still be run here, best first (a dry run's list)."""
+    bench: tuple[Choice, ...] = ()
+    """What could be tried on a board, best first."""
+    notes: tuple[str, ...] = field(default=())
+
+
+def study(observations: Sequence[Observation], title: str, outcomes: Sequence[str] = ()) -> Investigation:
+    """Analyse observations alone, without a plan: their own factors, levels and outcomes."""
+    levels: dict[str, list[str]] = {}
+    for seen in observations:
+        for name, possible in seen.values.items():
+            levels.setdefault(name, []).extend(possible)
+    factors = tuple(make_factor(name, found) for name, found in levels.items())
+    space = CauseSpace(factors)
+    names = tuple(outcomes) or outcome_names(observations)
+    return look(space, observations, observations, title=title, outcomes=names, goals=names)
+
+
+def look(
+    space: CauseSpace,
+    began: Sequence[Observation],
+    observations: Sequence[Observation],
+    *,
+    title: str,
+    outcomes: Sequence[str],
+    goals: Sequence[str],
+    plan: Plan | None = None,
+) -> Investigation:
+    """Judge every outcome; `began` are the observations there were before anything was run."""
+    return Investigation(
+        plan=plan,
+        title=title,
+        factors=space.factors,
+        outcomes=tuple(outcomes),
+        goals=tuple(goals),
+        observations=tuple(observations),
+        aliases=find_aliases(space.factors, began),
+        aliases_left=find_aliases(space.factors, observations),
+        judgements={name: judge(space, observations, name) for name in outcomes},
+    )

@@ -1,0 +1,257 @@
+"""The loop: read the reports, choose a cell, run it, look again, until nothing more can be learnt here.
+
+The path depends only on the plan, the reports, the kernels the catalogue listed when the run began, and
+what the boots showed; not on the clock, the cache or the order in which boots end. That is what lets a
+killed investigation go on: it walks the same path and finds each boot recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import count
+
+import cattrs
+from attrs import evolve
+
+from bootwright.foundation.errors import Refused
+from bootwright.foundation.progress import Progress
+from bootwright.foundation.versions import Version
+from bootwright.investigate.causes import CauseSpace
+from bootwright.investigate.choose import Beliefs, Choice, Chooser, beliefs_from
+from bootwright.investigate.execute import Done, Executor, observe
+from bootwright.investigate.factors import Factor, make_factor
+from bootwright.investigate.investigation import Investigation, Step, look
+from bootwright.investigate.judge import counted
+from bootwright.investigate.observations import Observation
+from bootwright.investigate.plan import Plan
+from bootwright.investigate.runs import Candidate, Run, bench_runs, emulated_runs
+from bootwright.investigate.store import Store
+from bootwright.kernels.library import Library
+
+MAX_BOOTS = 40
+"""A plan that needs more is stopped, and says so."""
+
+
+def candidates(store: Store, library: Library, plan: Plan) -> list[Candidate]:
+    """The kernels the plan's experiments may boot, as listed when the run began.
+
+    The list is kept with the run, and the run with its plan: another plan in the same folder is refused.
+    """
+    fingerprint = hashlib.sha256(json.dumps(cattrs.unstructure(plan), sort_keys=True).encode()).hexdigest()
+    began = store.get("plan")
+    if began is not None and began != fingerprint:
+        raise Refused(
+            f"{store.folder} holds a run of another plan, or of an older text of this one",
+            hint="choose another folder with --out, or start over with --fresh",
+        )
+    kept = store.get("candidates")
+    if kept is not None:
+        return cattrs.structure(json.loads(kept), list[Candidate])
+    wanted = {experiment.kernels for experiment in plan.experiment}
+    found = [
+        Candidate(
+            name=listed.name,
+            source=listed.source,
+            version=str(listed.version),
+            page_size=listed.page_size,
+            download_bytes=listed.download_bytes,
+            modules_bytes=listed.modules_bytes,
+        )
+        for listed in library.listed()
+        if listed.source in wanted
+    ]
+    store.put("plan", fingerprint)
+    store.put("candidates", json.dumps(cattrs.unstructure(found)))
+    return found
+
+
+def resolver(found: Sequence[Candidate]) -> Callable[[str], str]:
+    """Short catalogue names to full ones, among the candidates: the newest that fits."""
+
+    def resolve(name: str) -> str:
+        if any(kernel.name == name for kernel in found):
+            return name
+        source, _, rest = name.partition("-")
+        series, _, pages = rest.partition("-")
+        fits = [
+            kernel
+            for kernel in found
+            if kernel.source == source
+            and f"{kernel.page_size // 1024}k" == pages
+            and (kernel.version == series or kernel.version.startswith(f"{series}."))
+        ]
+        if not fits:
+            raise Refused(f"the catalogue has no kernel {name}", hint="see bootwright kernels list")
+        return max(fits, key=lambda kernel: _order(kernel.version)).name
+
+    return resolve
+
+
+def _order(text: str) -> tuple[object, ...]:
+    version = Version.parse(text)
+    return version.key if version else ()
+
+
+class Loop:
+    """One investigation of a plan."""
+
+    def __init__(self, plan: Plan, extra: Sequence[Observation], found: Sequence[Candidate]) -> None:
+        self.plan = plan
+        self.began: list[Observation] = [*plan.reports(), *extra]
+        self.space = CauseSpace(_factors(plan, self.began, found))
+        outcomes = {*plan.goals, *plan.sides}
+        self.runs = emulated_runs(plan, found, resolver(found), outcomes.__contains__)
+        self.bench = bench_runs(plan)
+        self._chooser = Chooser(self.space, [run.trial for run in self.runs])
+        self._by_id = {run.id: run for run in self.runs}
+
+    def perform(
+        self, executor: Executor, progress: Progress, *, repeat: int = 1, jobs: int = 2
+    ) -> Investigation:
+        """Choose and run until no run tells anything more; raises what fetching or booting raises."""
+        observations = list(self.began)
+        steps: list[Step] = []
+        numbers = count(1)
+        boots = 0
+        notes: list[str] = []
+        while True:
+            picked = self.pick(observations, frozenset(step.run.id for step in steps), jobs)
+            if not picked:
+                break
+            if boots + len(picked) * repeat > MAX_BOOTS:
+                notes.append(f"stopped after {boots} boots; {len(picked)} more would still tell something")
+                break
+            for step in picked:
+                self._announce(step, progress)
+            done = self._run_all([step.run for step in picked], executor, progress, repeat)
+            boots += len(picked) * repeat
+            for step, ended in zip(picked, done, strict=True):
+                steps.append(evolve(step, done=tuple(ended)))
+                for one in ended:
+                    seen = observe(self.plan, one, lambda: next(numbers))
+                    observations += seen
+                    self._tell(one, seen, progress)
+        return self.look(observations, steps, notes)
+
+    def look(
+        self, observations: Sequence[Observation], steps: Iterable[Step] = (), notes: Iterable[str] = ()
+    ) -> Investigation:
+        """What is known at this point, and what could be run next."""
+        steps = tuple(steps)
+        ran = frozenset(step.run.id for step in steps)
+        names = tuple(self.plan.outcome)
+        found = look(
+            self.space,
+            self.began,
+            observations,
+            title=self.plan.title,
+            outcomes=names,
+            goals=self.plan.goals,
+            plan=self.plan,
+        )
+        open_goals = [name for name in self.plan.goals if not found.judgements[name].settled]
+        hard = {name: self._hard(observations, name) for name in open_goals}
+        wanted = {name: self._hard(observations, name) for name in (*open_goals, *self.plan.sides)}
+        return evolve(
+            found,
+            steps=steps,
+            notes=tuple(notes),
+            offered=tuple(self._chooser.rank(wanted, skip=ran)),
+            bench=tuple(Chooser(self.space, [run.trial for run in self.bench]).rank(hard)),
+        )
+
+    def pick(self, observations: Sequence[Observation], ran: frozenset[str], jobs: int = 1) -> list[Step]:
+        """The next runs, at most `jobs`: the best for the goals, then the best for a side question.
+
+        While a goal has more than one cause left, the reports count like any observation; once it has
+        one, cells are chosen as if the reports might err, so that the answer stands without them.
+        """
+        goals = {name: self._hard(observations, name) for name in self.plan.goals}
+        ranked = self._chooser.rank(goals, skip=ran)
+        purpose = "settle"
+        if not ranked:
+            doubted = {name: beliefs_from(self.space, observations, name) for name in self.plan.goals}
+            ranked, goals, purpose = self._chooser.rank(doubted, skip=ran), doubted, "confirm"
+        picked = [self._step(ranked[0], goals, purpose)] if ranked else []
+        sides = {name: self._hard(observations, name) for name in self.plan.sides}
+        skip = ran | {step.run.id for step in picked}
+        while len(picked) < jobs and (side := self._chooser.rank(sides, skip=skip)):
+            picked.append(self._step(side[0], sides, "side"))
+            skip |= {side[0].trial.id}
+            sides = {name: left for name, left in sides.items() if name not in side[0].worth}
+        return picked
+
+    def _step(self, choice: Choice, beliefs: dict[str, Beliefs], purpose: str) -> Step:
+        left = {name: beliefs[name].left.bit_count() for name in choice.worth}
+        return Step(choice=choice, run=self._by_id[choice.trial.id], purpose=purpose, left=left)
+
+    def _hard(self, observations: Sequence[Observation], outcome: str) -> Beliefs:
+        kept, _, _ = counted(self.space, observations, outcome)
+        return Beliefs(self.space, self.space.consistent(kept, outcome))
+
+    def _run_all(
+        self, runs: Sequence[Run], executor: Executor, progress: Progress, repeat: int
+    ) -> list[list[Done]]:
+        """Run side by side; the results come in the order of `runs`, whichever ends first."""
+        work = []
+        for run in runs:
+            kernel = executor.prepare(run)
+            work += [(run, kernel, number) for number in range(repeat)]
+        done = {(run.id, number): executor.recorded(run, kernel, number) for run, kernel, number in work}
+        waiting = [(run, kernel, number) for run, kernel, number in work if done[run.id, number] is None]
+        if waiting:
+            names = ", ".join(dict.fromkeys(kernel.name for _, kernel, _ in waiting))
+            with progress.step(f"boot {names}"), ThreadPoolExecutor(max_workers=len(runs)) as pool:
+                futures = {
+                    pool.submit(executor.boot, run, kernel): (run, kernel, n) for run, kernel, n in waiting
+                }
+                # Recorded as each ends, so that being killed now loses no boot that has ended.
+                for future in as_completed(futures):
+                    run, kernel, number = futures[future]
+                    done[run.id, number] = executor.keep(run, kernel, number, future.result())
+        return [[one for (name, _), one in done.items() if name == run.id and one] for run in runs]
+
+    def _announce(self, step: Step, progress: Progress) -> None:
+        kernel = step.run.kernel
+        for name, bits in step.choice.worth.items():
+            if bits < 0.005:
+                continue
+            splits = " / ".join(str(part) for part in step.choice.splits[name])
+            why = {
+                "settle": f"{step.left[name]} causes of {name} left; it splits them {splits}",
+                "confirm": f"were the reports wrong, {step.left[name]} causes of {name}; it splits them {splits}",
+                "side": f"side question {name}",
+            }[step.purpose]
+            progress.note(
+                f"next: {kernel.name if kernel else step.run.id} on {step.run.experiment.machine}: {why}"
+            )
+
+    def _tell(self, done: Done, seen: Sequence[Observation], progress: Progress) -> None:
+        for one in seen:
+            words = ", ".join(f"{name} {verdict}" for name, verdict in one.outcomes.items())
+            talk = f" (recorded {done.recorded_at})" if not done.fresh else ""
+            cell = " ".join(levels[0] for levels in one.values.values())
+            progress.note(f"  {one.id}: {cell}: {words}{talk}")
+
+
+def _factors(plan: Plan, began: Sequence[Observation], found: Sequence[Candidate]) -> list[Factor]:
+    factors = []
+    for name, declared in plan.factor.items():
+        levels = list(declared.levels)
+        if declared.fact:
+            levels += [kernel.fact(declared.fact) for kernel in found]
+        for experiment in plan.experiment:
+            levels += experiment.levels.get(name, [])
+        for seen in began:
+            levels += seen.values.get(name, ())
+        factors.append(make_factor(name, levels, declared.label))
+    extra = {name for seen in began for name in seen.values} - set(plan.factor)
+    if extra:
+        raise Refused(
+            f"the observations name factors that the plan does not know: {', '.join(sorted(extra))}",
+            hint=f"the plan's factors are {', '.join(plan.factor)}",
+        )
+    return factors

@@ -1,0 +1,164 @@
+"""A run's folder: what was recorded, kept so that a killed investigation goes on where it stopped.
+
+`run.sqlite` (WAL) holds one row a finished boot and the catalogue as it was at the start; the consoles
+lie beside it in `blobs/`, named by their SHA-256. A blob is on disk before the row that names it, and a
+row is one transaction, so whatever the row says is there. One process at a time works on a folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from attrs import frozen
+
+from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.errors import Malformed, Missing, Refused
+
+_VERSION = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS boot (
+    key TEXT PRIMARY KEY,
+    facts TEXT NOT NULL,
+    console TEXT NOT NULL,
+    recorded_at TEXT NOT NULL
+) STRICT;
+"""
+
+
+@frozen
+class Kept:
+    """A finished boot, as kept."""
+
+    key: str
+    facts: Mapping[str, Any]
+    """What was run and how: kernel and probe hashes, emulator, command line, times of the console."""
+    console: str
+    """SHA-256 of the console's bytes."""
+    recorded_at: str
+    """UTC, ISO 8601."""
+
+
+class Store:
+    """The folder of one run, locked while it is open. Raises `Refused` when another process has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise Missing(
+                f"cannot write to {folder}: {error.strerror}", hint="choose another folder with --out"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(self._lock, 32, 0).decode(errors="replace").strip()
+            os.close(self._lock)
+            raise Refused(
+                f"another bootwright (process {holder or '?'}) is working in {folder}",
+                hint="wait for it to end, or choose another folder with --out",
+            ) from None
+        os.truncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        self._open()
+
+    def _open(self) -> None:
+        path = self.folder / "run.sqlite"
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_TABLES)
+            known = self.get("version")
+        except sqlite3.DatabaseError as error:
+            os.close(self._lock)
+            raise Malformed(
+                str(path),
+                None,
+                "a run's database",
+                str(error),
+                hint="choose another folder with --out, or --fresh",
+            ) from error
+        if known is None:
+            self.put("version", str(_VERSION))
+        elif known != str(_VERSION):
+            self.close()
+            raise Refused(
+                f"{path} was written by another version of bootwright (format {known}, this one {_VERSION})",
+                hint="choose another folder with --out, or start over with --fresh",
+            )
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._db.close()
+        os.close(self._lock)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def clear(self) -> None:
+        """Forget everything recorded; the blobs go with it."""
+        self._db.executescript("DELETE FROM boot; DELETE FROM meta WHERE name <> 'version';")
+        for blob in (self.folder / "blobs").glob("*/*"):
+            blob.unlink(missing_ok=True)
+
+    def get(self, name: str) -> str | None:
+        """A value kept under a name, or None."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def put(self, name: str, value: str) -> None:
+        """Keep a value under a name."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def keep(self, key: str, facts: Mapping[str, Any], console: bytes, recorded_at: str) -> None:
+        """Record a finished boot; what is already there under `key` stays."""
+        digest = hashlib.sha256(console).hexdigest()
+        path = self._blob(digest)
+        if not path.exists():
+            write_bytes(path, console)
+        self._db.execute(
+            "INSERT OR IGNORE INTO boot VALUES (?, ?, ?, ?)",
+            (key, json.dumps(facts, sort_keys=True), digest, recorded_at),
+        )
+
+    def find(self, key: str) -> Kept | None:
+        """The boot recorded under `key`, or None."""
+        row = self._db.execute("SELECT * FROM boot WHERE key = ?", (key,)).fetchone()
+        return None if row is None else Kept(row[0], json.loads(row[1]), row[2], row[3])
+
+    def boots(self) -> Iterator[Kept]:
+        """Every boot recorded, in the order they ended."""
+        for row in self._db.execute("SELECT * FROM boot ORDER BY rowid"):
+            yield Kept(row[0], json.loads(row[1]), row[2], row[3])
+
+    def console(self, kept: Kept) -> bytes:
+        """The console's bytes; raises `Malformed` when they are not the ones that were recorded."""
+        path = self._blob(kept.console)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            data = b""
+        if hashlib.sha256(data).hexdigest() != kept.console:
+            raise Malformed(
+                str(path), None, f"the console of {kept.key}", "other bytes", hint="start over with --fresh"
+            )
+        return data
+
+    def _blob(self, digest: str) -> Path:
+        return self.folder / "blobs" / digest[:2] / digest
