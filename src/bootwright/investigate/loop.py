@@ -220,9 +220,10 @@ class Loop:
             if bits < 0.005:
                 continue
             splits = " / ".join(str(part) for part in step.choice.splits[name])
+            left = f"{step.left[name]} causes of {name} left; it splits them {splits}"
             why = {
-                "settle": f"{step.left[name]} causes of {name} left; it splits them {splits}",
-                "confirm": f"were the reports wrong, {step.left[name]} causes of {name}; it splits them {splits}",
+                "settle": left,
+                "confirm": f"reports set aside, {left}",
                 "side": f"side question {name}",
             }[step.purpose]
             progress.note(

@@ -34,6 +34,8 @@ class PlanOutcome:
     label: str = ""
     goal: bool = False
     side: bool = False
+    mends: str = ""
+    """The goal that would work if this were done instead."""
     note: str = ""
 
 
@@ -129,6 +131,8 @@ class Plan:
     name: str
     title: str
     question: str
+    wanted: dict[str, str]
+    """The levels that the answer must keep: what the user wants to run."""
     factor: dict[str, PlanFactor]
     outcome: dict[str, PlanOutcome]
     report: list[PlanReport] = field(factory=list)

@@ -163,6 +163,7 @@ def _known(names: Mapping[str, object] | list[str]) -> str:
 def _level_uses(plan: Plan) -> list[tuple[str, dict[str, tuple[str, ...]]]]:
     """(place, factor → levels) of everything that must name declared levels."""
     uses = [(f"report {r.id}", row_values(r.id, r.factors)) for r in plan.report]
+    uses.append(("wanted", {name: (level,) for name, level in plan.wanted.items()}))
     for experiment in plan.experiment:
         place = f"experiment {experiment.name}"
         uses.append((place, {name: (level,) for name, level in experiment.set.items()}))
@@ -181,6 +182,7 @@ def _outcome_uses(plan: Plan) -> list[tuple[str, str]]:
     for experiment in plan.experiment:
         uses += [(f"experiment {experiment.name}", part.outcome) for part in experiment.yields]
         uses += [(f"experiment {experiment.name}", name) for name in experiment.outcomes]
+    uses += [(f"outcome {name}", one.mends) for name, one in plan.outcome.items() if one.mends]
     for belief in plan.belief:
         uses += [(f"belief {belief.id}", name) for name in [belief.outcome] if name]
         uses += [(f"belief {belief.id}", proxy.outcome) for proxy in belief.proxy]

@@ -1,0 +1,212 @@
+"""The decision: what works, what was wrong with the beliefs, what is not known, what to do next.
+
+It is a pure function of an investigation: everything in it can be traced to observations by their ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.causes import CauseSpace, Condition
+from bootwright.investigate.choose import Choice
+from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.judge import Judgement, test_claim
+from bootwright.investigate.knowledge import Change, corroborating
+from bootwright.investigate.observations import Source
+
+
+@frozen
+class Narrower:
+    """A narrower claim of a belief, tested on another outcome."""
+
+    claim: str
+    status: str
+    by: tuple[str, ...]
+    limit: str
+
+
+@frozen
+class BeliefResult:
+    """What became of a belief.
+
+    `status`: `refuted`, `stands`, `open`, `untested`, `weakened` (a narrower claim that it rests on is
+    refuted), `set-aside` (by the reports themselves).
+    """
+
+    id: str
+    says: str
+    outcome: str
+    status: str
+    by: tuple[str, ...]
+    why: str
+    narrower: tuple[Narrower, ...] = ()
+
+
+@frozen
+class GoalResult:
+    """What is known of a goal, and what makes it work."""
+
+    outcome: str
+    verdict: Verdict
+    """Whether a configuration with the wanted levels is known to work."""
+    why: str
+    needs: Mapping[str, str]
+    """Factor → the levels that avoid the cause, as in result.json (`>=6.16.3`)."""
+    instead: tuple[str, ...] = ()
+    """Other outcomes that were seen to work where this one fails, and so would mend it."""
+    corroboration: tuple[Change, ...] = ()
+
+
+@frozen
+class NextStep:
+    """The experiment that would tell most, where a person has to do it."""
+
+    id: str
+    factors: Mapping[str, str]
+    outcomes: tuple[str, ...]
+    bits: float
+    hours: float
+    how: str
+
+
+@frozen
+class Decision:
+    """The answer."""
+
+    verdict: Verdict
+    configuration: Mapping[str, str]
+    """Factor → level or bound, as far as it is known to be needed."""
+    goals: tuple[GoalResult, ...]
+    beliefs: tuple[BeliefResult, ...] = ()
+    unknown: tuple[str, ...] = ()
+    next: NextStep | None = None
+    next_after: tuple[NextStep, ...] = field(default=())
+
+
+def decide(found: Investigation) -> Decision:
+    """Draw the decision from an investigation."""
+    goals = tuple(_goal(found, name) for name in found.goals)
+    verdicts = [goal.verdict for goal in goals]
+    worst = next((v for v in (Verdict.FAILS, Verdict.UNKNOWN) if v in verdicts), Verdict.WORKS)
+    configuration = dict(found.plan.wanted) if found.plan else {}
+    for goal in goals:
+        configuration |= goal.needs
+    steps = tuple(_next_step(found, choice) for choice in found.bench[:4])
+    return Decision(
+        verdict=worst,
+        configuration=configuration,
+        goals=goals,
+        beliefs=_beliefs(found),
+        unknown=tuple(f"{goal.outcome}: {goal.why}" for goal in goals if goal.verdict is Verdict.UNKNOWN),
+        next=steps[0] if steps else None,
+        next_after=steps[1:],
+    )
+
+
+def _goal(found: Investigation, name: str) -> GoalResult:
+    judgement = found.judgements[name]
+    cause = judgement.cause
+    if not judgement.fails and judgement.works:
+        return GoalResult(name, Verdict.WORKS, "it never failed in what was seen", {})
+    if cause is None:
+        return GoalResult(name, Verdict.UNKNOWN, _missing(judgement), {})
+    wanted = found.plan.wanted if found.plan else {}
+    avoidable = [part for part in cause.conditions if part.factor not in wanted]
+    needs = {part.factor: _avoided(part) for part in avoidable[:1]}
+    changes = tuple(corroborating(judgement, found.observations))
+    instead = _instead(found, name)
+    if not needs:
+        return GoalResult(
+            name, Verdict.FAILS, f"it fails where {cause}, and that is what is wanted", {}, instead
+        )
+    return GoalResult(name, Verdict.WORKS, f"it fails only where {cause}", needs, instead, changes)
+
+
+def _missing(judgement: Judgement) -> str:
+    if not judgement.fails and not judgement.works:
+        return "nothing is known of it"
+    if not judgement.causes:
+        return judgement.note
+    factors = sorted({name for cause in judgement.causes for name in cause.factors})
+    return f"{len(judgement.causes)} causes still fit what was seen, on {', '.join(factors)}"
+
+
+def _avoided(condition: Condition) -> str:
+    """The levels at which a condition does not hold, as in result.json."""
+    return {"is": "not ", "below": ">=", "at-least": "<"}[condition.relation] + condition.level
+
+
+def _instead(found: Investigation, goal: str) -> tuple[str, ...]:
+    """Outcomes that mend a goal by the plan's word, and worked in a cell where it failed."""
+    if found.plan is None:
+        return ()
+    mending = [name for name, outcome in found.plan.outcome.items() if outcome.mends == goal]
+    return tuple(
+        name
+        for name in mending
+        if any(
+            seen.outcomes.get(goal) is Verdict.FAILS and seen.outcomes.get(name) is Verdict.WORKS
+            for seen in found.observations
+            if seen.source > Source.REPORTED
+        )
+    )
+
+
+def _beliefs(found: Investigation) -> tuple[BeliefResult, ...]:
+    if found.plan is None:
+        return ()
+    space = CauseSpace(found.factors)
+    results = []
+    for belief in found.plan.belief:
+        if belief.set_aside:
+            results.append(
+                BeliefResult(belief.id, belief.says, belief.outcome, "set-aside", (), belief.set_aside)
+            )
+            continue
+        tested = test_claim(space, found.observations, belief.outcome, belief.cause)
+        narrower = []
+        for proxy in belief.proxy:
+            part = test_claim(space, found.observations, proxy.outcome, proxy.cause)
+            narrower.append(Narrower(proxy.claim, part.status, part.by, proxy.limit))
+        status = tested.status
+        if status in {"open", "untested"} and any(part.status == "refuted" for part in narrower):
+            status = "weakened"
+        results.append(
+            BeliefResult(
+                belief.id, belief.says, belief.outcome, status, tested.by, _why(status), tuple(narrower)
+            )
+        )
+    return tuple(results)
+
+
+def _why(status: str) -> str:
+    return {
+        "refuted": "what was seen contradicts it",
+        "stands": "it is the only cause that fits what was seen",
+        "open": "it fits what was seen, and so do other causes",
+        "untested": "nothing was seen that speaks of it",
+        "weakened": "it fits the reports, but a narrower claim that it rests on is refuted",
+    }[status]
+
+
+def _next_step(found: Investigation, choice: Choice) -> NextStep:
+    values = choice.trial.views[0][1]
+    experiment = next(
+        (
+            one
+            for one in (found.plan.experiment if found.plan else [])
+            if choice.trial.id.startswith(f"{one.name}/")
+        ),
+        None,
+    )
+    return NextStep(
+        id=choice.trial.id,
+        factors={name: levels[0] for name, levels in values.items()},
+        outcomes=tuple(sorted(choice.worth)),
+        bits=round(choice.bits, 3),
+        hours=choice.trial.cost / 3600,
+        how=experiment.how if experiment else "",
+    )
