@@ -94,7 +94,7 @@ class Decompressed:
         self._where = where
         self._kind = kind
         self._limit = limit
-        self._decoder = _decoder(kind, where)
+        self._decoder = decoder(kind, where)
         self._pending = b""
         self._produced = 0
         self._ended = False
@@ -141,7 +141,7 @@ class Decompressed:
             return b""
         if self._kind == "lzma":
             raise Malformed(self._where, None, "the end of the lzma data", "more bytes after it")
-        self._decoder = _decoder(self._kind, self._where)
+        self._decoder = decoder(self._kind, self._where)
         return self._decoded(rest.lstrip(b"\0"))
 
     def _decoded(self, given: bytes) -> bytes:
@@ -160,14 +160,27 @@ class Decompressed:
         )
 
 
-class _Decoder(Protocol):
+class Decoder(Protocol):
+    """One compressed stream being taken apart, as `lzma.LZMADecompressor` does it."""
+
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Whether the stream has ended."""
+        ...
+
     @property
-    def needs_input(self) -> bool: ...
+    def needs_input(self) -> bool:
+        """Whether nothing more comes out before more goes in."""
+        ...
+
     @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+    def unused_data(self) -> bytes:
+        """What was given beyond the end of the stream."""
+        ...
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """About `max_length` bytes at most; the rest waits inside."""
+        ...
 
 
 class _Gzip:
@@ -232,7 +245,8 @@ class _Zstd:
         return b"".join(pieces)
 
 
-def _decoder(kind: str, where: str) -> _Decoder:
+def decoder(kind: str, where: str) -> Decoder:
+    """A decoder for one stream of `kind`; raises `Malformed` for a kind that cannot be read."""
     match kind:
         case "xz":
             return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_DECODER_MEMORY)

@@ -1,0 +1,177 @@
+"""Compressed files as random-access sources.
+
+Three ways, the cheapest that fits: `.xz` written in blocks (as `xz -T0` does, and with it the images of
+Talos) is read block by block through its index; small outputs of any format stay in memory; everything
+else is expanded once into a sparse file of the cache, keyed by the hash of the compressed bytes.
+"""
+
+from __future__ import annotations
+
+import lzma
+import zlib
+from collections.abc import Iterator
+
+from bootwright.artifacts.bytesource import Bytes, ByteSource
+from bootwright.artifacts.spool import digest, spool, spooled
+from bootwright.artifacts.streams import decoder
+from bootwright.artifacts.xz_blocks import XzBlocks, read_index
+from bootwright.foundation.errors import BootwrightError, Malformed
+from bootwright.foundation.progress import Progress
+
+_CHUNK = 1 << 20
+_SMALL, _IN_MEMORY = 1 << 20, 8 << 20
+"""A compressed file up to the first, with an output up to the second, is not worth a file in the cache."""
+
+DEFAULT_LIMIT = 64 << 30
+"""Bytes a file may expand to. A Talos image is 2.4 GB; cards and disks are rarely beyond 64 GiB."""
+
+_BLOCK_LIMIT = 32 << 20
+"""A larger xz block is no longer random access."""
+
+_BOMB = "a decompression bomb?"
+
+_MAGICS: tuple[tuple[str, bytes], ...] = (
+    ("xz", b"\xfd7zXZ\0"),
+    ("zstd", b"\x28\xb5\x2f\xfd"),
+    ("gzip", b"\x1f\x8b\x08"),
+    ("bzip2", b"BZh"),
+    ("lz4", b"\x04\x22\x4d\x18"),
+    ("lz4", b"\x02\x21\x4c\x18"),
+    ("lzma", b"\x5d\x00\x00"),
+)
+"""lz4 has a frame format and the legacy one of kernels."""
+
+
+def compression_of(source: ByteSource, offset: int = 0) -> str | None:
+    """`xz`, `zstd`, `gzip`, `bzip2`, `lz4` or `lzma` from the magic at `offset`, or None."""
+    start = source.read(offset, max(0, min(16, len(source) - offset)))
+    for name, magic in _MAGICS:
+        if start.startswith(magic) and (name != "lzma" or _is_lzma(start)):
+            return name
+    return None
+
+
+def _is_lzma(start: bytes) -> bool:
+    """An .lzma header: a dictionary of 2^n bytes, and a sane or unknown length."""
+    if len(start) < 13:
+        return False
+    dictionary = int.from_bytes(start[1:5], "little")
+    length = int.from_bytes(start[5:13], "little")
+    return (
+        dictionary >= 4096
+        and dictionary & (dictionary - 1) == 0
+        and (length == (1 << 64) - 1 or length < 1 << 40)
+    )
+
+
+def expand(source: ByteSource, *, limit: int = DEFAULT_LIMIT, progress: Progress | None = None) -> ByteSource:
+    """What `source` holds compressed, under the name of `source` with the compression appended.
+
+    `limit` is the most bytes it may expand to. Raises `Malformed` for a broken stream or one beyond the
+    limit, `Missing` when the cache's disk is full or lz4 is not installed.
+    """
+    kind = compression_of(source)
+    if kind is None:
+        raise Malformed(source.name, 0, "a compressed file", source.read(0, min(6, len(source))).hex(" "))
+    name = f"{source.name}:{kind}"
+    if kind == "xz":
+        blocks = _in_blocks(source, name, limit)
+        if blocks is not None:
+            return blocks
+    if len(source) <= _SMALL:
+        kept: list[bytes] = []
+        total = 0
+        for chunk in Expansion(source, kind, limit=limit):
+            kept.append(chunk)
+            total += len(chunk)
+            if total > _IN_MEMORY:
+                break
+        else:
+            return Bytes(b"".join(kept), name)
+    key = digest(source)
+    known = spooled(key, name)
+    if known is not None and len(known) <= limit:
+        return known
+    chunks = iter(Expansion(source, kind, limit=limit))
+    return spool(source, kind, chunks, key=key, name=name, limit=limit, progress=progress)
+
+
+def _in_blocks(source: ByteSource, name: str, limit: int) -> ByteSource | None:
+    try:
+        index = read_index(source)
+    except BootwrightError:
+        return None  # trailing bytes, or streams one after the other: only reading it through tells
+    if index.size > limit:
+        raise Malformed(source.name, None, f"at most {limit} bytes expanded", f"{index.size}", hint=_BOMB)
+    if len(index.blocks) < 2 or max(block.size for block in index.blocks) > _BLOCK_LIMIT:
+        return None
+    return XzBlocks(source, index, name)
+
+
+class Expansion:
+    """The expanded bytes of the streams of one kind that begin at `offset`, in chunks of about 1 MiB.
+
+    Iterating raises as `expand` does. Streams of the same kind that follow one another are read on, as
+    the tools do, and zeros between them are padding; `end` is where the last one ended, known once the
+    iteration is over. Anything else after a stream is left alone.
+    """
+
+    def __init__(self, source: ByteSource, kind: str, *, offset: int = 0, limit: int = DEFAULT_LIMIT) -> None:
+        self._source = source
+        self._kind = kind
+        self._offset = offset
+        self._limit = limit
+        self.end = offset
+
+    def __iter__(self) -> Iterator[bytes]:
+        total = 0
+        at = self._offset
+        while compression_of(self._source, at) == self._kind:
+            for chunk in self._lz4(at) if self._kind == "lz4" else self._stream(at):
+                total += len(chunk)
+                if total > self._limit:
+                    raise Malformed(
+                        self._source.name, None, f"at most {self._limit} bytes expanded", "more", hint=_BOMB
+                    )
+                yield chunk
+            at = skip_zeros(self._source, self.end)
+
+    def _lz4(self, offset: int) -> Iterator[bytes]:
+        from bootwright.artifacts.lz4 import lz4_chunks
+
+        # The program does not say where a stream ends, so the rest of the source is taken as one.
+        yield from lz4_chunks(self._source, offset)
+        self.end = len(self._source)
+
+    def _stream(self, offset: int) -> Iterator[bytes]:
+        source, kind = self._source, self._kind
+        taking = decoder(kind, source.name)
+        at, length = offset, len(source)
+        while not taking.eof:
+            given = b""
+            if taking.needs_input:
+                if at >= length:
+                    raise Malformed(
+                        source.name, length, f"the end of a {kind} stream", "the end", hint="it is truncated"
+                    )
+                given = source.read(at, min(_CHUNK, length - at))
+                at += len(given)
+            try:
+                data = taking.decompress(given, _CHUNK)
+            except (lzma.LZMAError, zlib.error, OSError, ValueError, EOFError, MemoryError) as error:
+                detail = str(error)[:120] or type(error).__name__
+                raise Malformed(source.name, offset, f"a sound {kind} stream", detail) from error
+            if data:
+                yield data
+        self.end = at - len(taking.unused_data)
+
+
+def skip_zeros(source: ByteSource, offset: int) -> int:
+    """The offset of the next byte that is not zero, or the length of the source."""
+    while offset < len(source):
+        piece = source.read(offset, min(1 << 16, len(source) - offset))
+        rest = piece.lstrip(b"\0")
+        if rest:
+            return offset + len(piece) - len(rest)
+        offset += len(piece)
+    return offset
