@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from bootwright.artifacts.bytesource import Bytes, ByteSource, Part
+from bootwright.artifacts.bytesource import ByteSource, Part
 from bootwright.artifacts.streams import CHUNK, Decompressed, SourceStream, compression, everything
 from bootwright.foundation.errors import Malformed
 
@@ -73,7 +73,16 @@ def read_kernel_config(source: ByteSource) -> KernelConfig:
 def _text_of(source: ByteSource) -> str:
     head = source.read(0, min(len(source), 64))
     if head[56:60] == b"ARM\x64":
-        source = _embedded(source)
+        embedded = _embedded(source)
+        if embedded is None:
+            raise Malformed(
+                source.name,
+                None,
+                "an embedded configuration (IKCFG_ST)",
+                "none",
+                hint="the kernel was built without CONFIG_IKCONFIG=y; give its config file",
+            )
+        source = embedded
         head = source.read(0, min(len(source), 64))
     kind = compression(head)
     if kind:
@@ -88,24 +97,27 @@ def _text_of(source: ByteSource) -> str:
     return data.decode("utf-8", errors="replace")
 
 
-def _embedded(image: ByteSource) -> ByteSource:
+def embedded_config(image: ByteSource) -> bytes | None:
+    """The text of the configuration inside a bare Image; None where it was built without one."""
+    data = _embedded(image)
+    if data is None:
+        return None
+    stream = Decompressed(SourceStream(data), "gzip", data.name, limit=_MOST)
+    return everything(stream, limit=_MOST, where=data.name)
+
+
+def _embedded(image: ByteSource) -> ByteSource | None:
     start = _find(image, _START, 0)
     if start is None:
-        raise Malformed(
-            image.name,
-            None,
-            "an embedded configuration (IKCFG_ST)",
-            "none",
-            hint="the kernel was built without CONFIG_IKCONFIG=y; give its config file",
-        )
+        return None
     end = _find(image, _END, start)
     if end is None:
         raise Malformed(image.name, start, "the end of the embedded configuration (IKCFG_ED)", "none")
     first = start + len(_START)
     data = Part(image, first, end - first, f"{image.name}:IKCONFIG")
-    if not data.read(0, min(2, len(data))) == b"\x1f\x8b":
+    if data.read(0, min(2, len(data))) != b"\x1f\x8b":
         raise Malformed(image.name, first, "gzip data after IKCFG_ST", "something else")
-    return Bytes(data.read(0, len(data)), data.name)
+    return data
 
 
 def _find(source: ByteSource, needle: bytes, start: int) -> int | None:

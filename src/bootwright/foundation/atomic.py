@@ -23,7 +23,7 @@ def new_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
     except OSError as error:
-        raise _explained(error, path) from error
+        raise explained(error, path) from error
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -34,7 +34,7 @@ def new_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise _explained(error, path) from error
+        raise explained(error, path) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -51,7 +51,8 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def _explained(error: OSError, path: Path) -> Exception:
+def explained(error: OSError, path: Path) -> Exception:
+    """The `OSError` of writing `path` in words for the user, where they are known; else the error itself."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return Missing(
             f"no space left to write {path}",

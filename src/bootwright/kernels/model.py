@@ -29,6 +29,8 @@ class Listed:
     """What fetching it with all its modules would take; 0 when cached, and when there are none."""
     cached: bool
     modules_cached: bool
+    suite: str = ""
+    """The archive's suite it is in; empty when it has left the archive, and for a user's own."""
 
 
 @frozen

@@ -1,0 +1,170 @@
+"""Kernels of the user's own: an Image, a vmlinuz, or a package, put beside those of the archives."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from bootwright.artifacts.arm64_image import read_kernel_image, unwrapped
+from bootwright.artifacts.bytesource import ByteSource, FileBytes
+from bootwright.artifacts.deb import DebReader
+from bootwright.artifacts.kernel_config import embedded_config, read_kernel_config
+from bootwright.artifacts.streams import SourceStream
+from bootwright.foundation import atomic
+from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.progress import Progress
+from bootwright.foundation.versions import Version
+from bootwright.kernels.extract import Wanted, extract
+from bootwright.kernels.fetch import check_page_size
+from bootwright.kernels.source import PAGE_NAMES, Source
+from bootwright.kernels.store import Manifest, Store
+
+ADDED = "added"
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,80}")
+_RELEASE = re.compile(r"(\d+(?:\.\d+)+)(?:-?(rc\d+))?")
+_MOST_FILES = 200_000
+
+
+def add_kernel(
+    store: Store,
+    file: Path,
+    *,
+    name: str | None,
+    modules: Path | None,
+    config: Path | None,
+    sources: tuple[Source, ...],
+    progress: Progress,
+) -> Manifest:
+    """Put a kernel into the store as `added-NAME`; NAME is made from its release and page size by default.
+
+    `file` is an arm64 Image in any wrapping, or a .deb in the form of one of the `sources`. `modules` is a
+    folder such as `/lib/modules/RELEASE`. Raises `Malformed` when the file is neither, or image, config and
+    modules do not belong together, and `Refused` for a name that is taken by another kernel.
+    """
+    source = FileBytes(file)
+    if name is not None and not _SLUG.fullmatch(name):
+        raise Refused(f"{name!r} cannot be a name", hint="use letters, digits and . _ + - only")
+    with store.changing(f"{ADDED}-{file.name[:60]}" if name is None else f"{ADDED}-{name}", progress) as work:
+        provenance = {"file": str(file.resolve()), "verified": "nothing: a file of the user's own"}
+        if source.read(0, min(len(source), 8)) == b"!<arch>\n":
+            provenance["package"] = _unpack(source, work, sources)
+            source = FileBytes(work / "vmlinuz")
+        facts = read_kernel_image(source)
+        if facts.release is None:
+            raise Malformed(str(file), None, "a kernel release ('Linux version …')", "none in the image")
+        image = unwrapped(source)[0]
+        _put_config(work / "config", config, image)
+        page_size = check_page_size(facts, work / "config", None, str(file))
+        if modules is not None:
+            _copy_modules(modules, work / "tree", facts.release)
+        full_name = f"{ADDED}-{name or _default_name(facts.release, page_size)}"
+        digest = store.keep(image)
+        known = store.manifest(full_name)
+        if known is not None and known.image != digest:
+            raise Refused(
+                f"{full_name} is another kernel already",
+                hint=f"choose a name with --name, or first: bootwright kernels remove {full_name}",
+            )
+        config_digest = store.keep(FileBytes(work / "config")) if (work / "config").is_file() else None
+        lib = work / "tree/lib/modules" / facts.release
+        has_modules, has_dtbs = (lib / "kernel").is_dir(), (work / "tree/dtbs").is_dir()
+        tree = None
+        if (work / "tree").is_dir():
+            tree = store.keep_tree(work / "tree", (digest, *_contents(work / "tree")))
+        manifest = Manifest(
+            name=full_name,
+            version=_version(facts.release),
+            release=facts.release,
+            flavour="",
+            source=ADDED,
+            page_size=page_size,
+            image=digest,
+            image_bytes=facts.file_size,
+            config=config_digest,
+            tree=tree,
+            modules=has_modules,
+            dtbs=has_dtbs,
+            provenance=provenance,
+        )
+        store.save(manifest)
+        return manifest
+
+
+def _unpack(source: FileBytes, work: Path, sources: tuple[Source, ...]) -> str:
+    """Everything that a kernel package of a known form holds; returns its name and version."""
+    deb = DebReader(SourceStream(source), source.name)
+    package = deb.field("Package")
+    for known in sources:
+        for layout in known.layout:
+            for part in {*layout.boot, *layout.modules}:
+                match = known.pattern(part).fullmatch(package)
+                if match:
+                    wanted = Wanted(match["release"], known.paths, modules=True, front_only=False)
+                    taken = extract(deb, wanted, work, source.name)
+                    if "vmlinuz" not in taken.files:
+                        raise Missing(
+                            f"{source.name} holds no kernel image",
+                            hint="from Linux 6.19 on the image is in linux-binary-…, not in linux-image-…",
+                        )
+                    return f"{taken.package} {taken.version}"
+    raise Malformed(source.name, None, "a kernel package of a known form", repr(package))
+
+
+def _put_config(place: Path, given: Path | None, image: ByteSource) -> None:
+    """The config that was given, else the one from the package, else the one inside the image."""
+    if given is not None:
+        source: ByteSource = FileBytes(given)
+        read_kernel_config(source)
+        atomic.write_bytes(place, source.read(0, len(source)))
+    elif not place.is_file():
+        embedded = embedded_config(image)
+        if embedded is not None:
+            atomic.write_bytes(place, embedded)
+
+
+def _copy_modules(folder: Path, tree: Path, release: str) -> None:
+    source = folder / release if (folder / release / "kernel").is_dir() else folder
+    if not (source / "kernel").is_dir():
+        raise Missing(
+            f"{folder} is not a modules folder",
+            hint="give the folder that holds kernel/, such as /lib/modules/…",
+        )
+    target = tree / "lib/modules" / release
+    try:
+        shutil.rmtree(target, ignore_errors=True)
+        for path in _regular_files(source):
+            place = target / path.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place, follow_symlinks=False)
+    except OSError as error:
+        raise atomic.explained(error, target) from error
+
+
+def _regular_files(folder: Path) -> Iterator[Path]:
+    count = 0
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            count += 1
+            if count > _MOST_FILES:
+                raise Malformed(str(folder), None, f"at most {_MOST_FILES} files", "more")
+            yield path
+
+
+def _contents(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield f"{path.relative_to(folder)} {path.stat().st_size}"
+
+
+def _default_name(release: str, page_size: int) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9._+-]', '-', release)[:60]}-{PAGE_NAMES[page_size]}"
+
+
+def _version(release: str) -> str:
+    match = _RELEASE.match(release)
+    text = f"{match[1]}-{match[2]}" if match and match[2] else match[1] if match else ""
+    if Version.parse(text) is None:
+        raise Malformed(release, None, "a release that starts with a version", repr(release))
+    return text
