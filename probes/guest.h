@@ -69,8 +69,8 @@ long close_file(long fd);
 void sleep_ms(long ms);
 long now_ms(void);
 long load_modules(const char *list); /* each path in the file `list`, in order */
-long last_kernel_message(const char *about, char *to, int size); /* newest line with `about` in it */
 void kernel_log_mark(void); /* forget the kernel's messages up to now */
+long last_complaint(char *to, int size); /* the kernel's newest warning or worse since then */
 
 /* ktap.c */
 enum state { OPEN, OK, NOT_OK, SKIPPED };

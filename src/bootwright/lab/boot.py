@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from bootwright.foundation.errors import Refused
 from bootwright.kernels.model import Kernel
-from bootwright.lab import initramfs, machines, qemu
+from bootwright.lab import contents, initramfs, machines, qemu
 from bootwright.lab.model import Recording
 from bootwright.lab.probe import init as find_init
 from bootwright.lab.run import run
@@ -51,7 +51,7 @@ def boot(
     emulator = qemu.find()
     qemu.check(emulator, target, processor)
     init = find_init()
-    archive, archive_sha256 = initramfs.build(init)
+    archive, archive_sha256 = initramfs.build(init, contents.members(kernel, target, wanted))
     kernel_arguments = (
         f"console={target.console}",
         # Panics reset at once (kernel/panic.c): the console has the reason, waiting adds nothing.
@@ -60,6 +60,7 @@ def boot(
         *target.kernel_arguments,
         f"bootwright.probe={','.join(wanted)}",
         f"bootwright.mark=bw{secrets.token_hex(8)}",
+        *((f"bootwright.driver={target.network_driver}",) if "network" in wanted else ()),
         *arguments,
     )
     command: list[tuple[str, ...]] = []

@@ -43,6 +43,10 @@ class Machine:
     arguments: tuple[str, ...]
     network: tuple[str, ...]
     """Further arguments when the network is probed."""
+    network_driver: str
+    """The kernel driver of the interface that is probed."""
+    network_modules: tuple[str, ...]
+    """What has to be loaded for it."""
     kernel_arguments: tuple[str, ...]
     processors: tuple[Processor, ...]
 
@@ -96,7 +100,9 @@ def load(path: Path) -> Machine:
             minimum_qemu=_version(table),
             console=table["console"],
             arguments=tuple(table["arguments"]),
-            network=tuple(table["network"]),
+            network=tuple(table["network"]["arguments"]),
+            network_driver=table["network"]["driver"],
+            network_modules=tuple(table["network"]["modules"]),
             kernel_arguments=tuple(table.get("kernel_arguments", ())),
             processors=tuple(
                 Processor(each.get("model"), tuple(each["granules"]), _version(each)) for each in table["cpu"]
