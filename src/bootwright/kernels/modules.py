@@ -1,7 +1,7 @@
 """Which module files to load, and in which order, as modprobe(8) would.
 
-Formats: modules.dep(5), modules.builtin (Documentation/kbuild/kbuild.rst, Linux 6.12). Debian packages ship no
-modules.dep (it is made on installation), so each module's own `depends` serves where it is missing.
+Formats: modules.dep(5), modules.builtin (Documentation/kbuild/kbuild.rst, Linux 6.12). A Debian package has
+no modules.dep (it is made on installation), so a module's own `depends` serves where it is missing.
 """
 
 from __future__ import annotations

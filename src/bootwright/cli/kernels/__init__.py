@@ -1,0 +1,13 @@
+"""Kernels to boot: list, fetch, look at, add your own.
+
+\b
+Names are SOURCE-VERSION-PAGES, such as debian-6.12.107-4k. A shorter version means the newest that
+fits: debian-6.18-16k.
+
+\b
+Examples:
+  bootwright kernels list
+  bootwright kernels fetch debian-6.12.107-4k debian-6.18-16k
+  bootwright kernels show debian-6.18-16k
+  bootwright kernels add arch/arm64/boot/Image --name mine
+"""

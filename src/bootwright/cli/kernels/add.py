@@ -1,0 +1,64 @@
+"""`bootwright kernels add`: a kernel of your own, beside those of the archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bootwright.cli.kernels._common import kernel_json, library, print_json, shared_options
+
+_EXAMPLES = """
+\b
+Examples:
+  bootwright kernels add arch/arm64/boot/Image --name mine
+  bootwright kernels add vmlinuz.efi --config .config --modules /tmp/mods/lib/modules/6.18.6
+  bootwright kernels add linux-image-6.18.5+deb13-arm64_6.18.5-1_arm64.deb
+"""
+
+
+@click.command(name="add", epilog="Exit status: 0, or 2 when the file is no arm64 kernel.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="It will be called added-NAME [from its release and page size].")
+@click.option(
+    "--modules", type=click.Path(path_type=Path), help="Its modules: the folder that holds kernel/."
+)
+@click.option("--config", type=click.Path(path_type=Path), help="Its configuration [the one inside, if any].")
+@shared_options
+def command(
+    file: Path,
+    *,
+    name: str | None,
+    modules: Path | None,
+    config: Path | None,
+    archive: str | None,
+    offline: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Add an arm64 kernel: an Image (bare, gzip, xz, zstd, EFI zboot) or a Debian kernel package.
+
+    It is copied, so FILE may go away. Nothing about it is verified but that image, config and modules
+    belong together as far as they say.
+    """
+    from bootwright.kernels.added import add_kernel
+
+    kernels, progress = library(archive, offline=offline, quiet=quiet)
+    manifest = add_kernel(
+        kernels.store,
+        file,
+        name=name,
+        modules=modules,
+        config=config,
+        sources=kernels.sources,
+        progress=progress,
+    )
+    kernel = kernels.get(manifest.name)
+    if as_json:
+        print_json({"schema": "bootwright/kernel/1", "kernels": [kernel_json(kernel)]})
+    else:
+        click.echo(f"{kernel.name}: Linux {kernel.release}, {kernel.page_size // 1024}K pages")
+    return 0
+
+
+command.help = f"{command.help}\n{_EXAMPLES}"

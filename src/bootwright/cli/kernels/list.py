@@ -1,0 +1,90 @@
+"""`bootwright kernels list`: what can be had, and what is here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bootwright.cli.kernels._common import library, listed_json, megabytes, print_json, shared_options
+
+if TYPE_CHECKING:
+    from bootwright.kernels.model import Listed
+
+_EXAMPLES = """
+\b
+Examples:
+  bootwright kernels list
+  bootwright kernels list --series 6.18
+  bootwright kernels list --all --json
+"""
+
+
+@click.command(name="list", epilog="Exit status: 0, or 2 when there is nothing to list from.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Every version [the newest of each series, and those here]."
+)
+@click.option("--series", metavar="X.Y", help="Only versions that start so, such as 6.18.")
+@shared_options
+def command(
+    *, everything: bool, series: str | None, archive: str | None, offline: bool, as_json: bool, quiet: bool
+) -> int:
+    """List the kernels of the archive and those on this machine, newest first.
+
+    `fetch` is what fetching a kernel to boot it would download, `modules` what all its modules would; for
+    kernels that come as one large package the first is an estimate.
+    """
+    from bootwright.foundation.errors import Refused
+
+    kernels, _ = library(archive, offline=offline, quiet=quiet)
+    found = kernels.listed()
+    if series is not None:
+        wanted = series.split(".")
+        found = [kernel for kernel in found if str(kernel.version).split(".")[: len(wanted)] == wanted]
+        if not found:
+            raise Refused(f"there is no kernel of series {series!r}", hint="see bootwright kernels list")
+    elif not everything:
+        found = _newest(found)
+    if as_json:
+        print_json({"schema": "bootwright/kernels/1", "kernels": [listed_json(kernel) for kernel in found]})
+        return 0
+    _table(found)
+    return 0
+
+
+def _newest(found: list[Listed]) -> list[Listed]:
+    """The first (newest) of each source, series and page size, and everything that is here."""
+    seen: set[tuple[str, str, int]] = set()
+    kept: list[Listed] = []
+    for kernel in found:
+        key = (kernel.source, kernel.version.series(), kernel.page_size)
+        if key not in seen or kernel.cached:
+            kept.append(kernel)
+        seen.add(key)
+    return kept
+
+
+def _table(found: list[Listed]) -> None:
+    rows = [("NAME", "VERSION", "PAGES", "SUITE", "FETCH", "MODULES", "HERE")]
+    rows += [
+        (
+            kernel.name,
+            str(kernel.version),
+            f"{kernel.page_size // 1024}K",
+            kernel.suite or ("-" if kernel.source == "added" else "left the archive"),
+            "-" if kernel.cached else megabytes(kernel.download_bytes),
+            "-" if kernel.modules_cached else megabytes(kernel.modules_bytes),
+            "with modules" if kernel.modules_cached else "yes" if kernel.cached else "",
+        )
+        for kernel in found
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        line = (
+            cell.rjust(width) if column in {4, 5} else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        click.echo("  ".join(line).rstrip())
+
+
+command.help = f"{command.help}\n{_EXAMPLES}"

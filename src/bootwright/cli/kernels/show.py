@@ -1,0 +1,113 @@
+"""`bootwright kernels show`: what a kernel on this machine is, and how far it was verified."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import click
+
+from bootwright.cli.kernels._common import kernel_json, library, print_json, printable, shared_options
+
+if TYPE_CHECKING:
+    from bootwright.artifacts.arm64_image import KernelImage
+    from bootwright.kernels.model import Kernel
+
+_EXAMPLES = """
+\b
+Examples:
+  bootwright kernels show debian-6.18-16k
+  bootwright kernels show debian-6.18-16k --option NVME_CORE --option EXT4_FS --json
+"""
+
+
+@click.command(name="show", epilog="Exit status: 0, or 2 when the kernel is not here.")
+@click.argument("name")
+@click.option("--option", "asked", multiple=True, metavar="CONFIG", help="Also show this kernel option.")
+@shared_options
+def command(
+    name: str, *, asked: tuple[str, ...], archive: str | None, offline: bool, as_json: bool, quiet: bool
+) -> int:
+    """Show a kernel: release, page size from the image's header, options, hash, and what was verified."""
+    from bootwright.artifacts.arm64_image import read_kernel_image
+    from bootwright.artifacts.bytesource import FileBytes
+    from bootwright.foundation.errors import Missing
+
+    kernels, _ = library(archive, offline=offline, quiet=quiet)
+    listed = kernels.resolve(name)
+    if not listed.cached:
+        raise Missing(f"{listed.name} is not on this machine", hint=f"bootwright kernels fetch {listed.name}")
+    kernel = kernels.get(listed.name)
+    image = read_kernel_image(FileBytes(kernel.image))
+    options = _options(kernel, asked)
+    if as_json:
+        print_json(
+            {
+                "schema": "bootwright/kernel/1",
+                "kernels": [
+                    {
+                        **kernel_json(kernel),
+                        "banner": image.banner,
+                        "header_page_size": image.page_size,
+                        "image_size": image.image_size,
+                        "efi_stub": image.efi_stub,
+                        "options": {option: value for option, (value, _) in options.items()},
+                    }
+                ],
+            }
+        )
+        return 0
+    _print(kernel, image, options)
+    return 0
+
+
+def _options(kernel: Kernel, asked: tuple[str, ...]) -> dict[str, tuple[str | None, str]]:
+    """Option → its value and what it is; empty without a config."""
+    import tomllib
+
+    from bootwright.artifacts.bytesource import FileBytes
+    from bootwright.artifacts.kernel_config import read_kernel_config
+    from bootwright.foundation.places import data_files
+
+    if kernel.config is None:
+        return {}
+    config = read_kernel_config(FileBytes(kernel.config))
+    wanted: dict[str, str] = {}
+    for path in data_files("kernels/options"):
+        for option in tomllib.loads(path.read_text(encoding="utf-8"))["option"]:
+            wanted[option["name"]] = option["what"]
+    for name in asked:
+        wanted.setdefault(name if name.startswith("CONFIG_") else f"CONFIG_{name}", "")
+    return {name: (config.value(name), what) for name, what in wanted.items()}
+
+
+def _print(kernel: Kernel, image: KernelImage, options: dict[str, tuple[str | None, str]]) -> None:
+    header = f"{image.page_size} by the image's header" if image.page_size else "unspecified in the header"
+    rows = [
+        ("release", kernel.release),
+        ("banner", image.banner or "none"),
+        ("pages", f"{kernel.page_size // 1024}K ({header})"),
+        ("image", f"{kernel.image} ({image.file_size} bytes, {image.image_size} in memory)"),
+        ("sha256", kernel.image_sha256),
+        ("starts by", "EFI or boot loader" if image.efi_stub else "boot loader only (no EFI stub)"),
+        ("config", str(kernel.config) if kernel.config else "not here"),
+        ("modules", str(kernel.modules) if kernel.modules else "not here (kernels fetch --modules)"),
+        ("devicetrees", str(kernel.dtbs) if kernel.dtbs else "not here"),
+        *((key, value) for key, value in kernel.provenance.items()),
+    ]
+    click.echo(kernel.name)
+    for key, value in rows:
+        wrapped = textwrap.wrap(printable(value), 92, break_long_words=False, break_on_hyphens=False)
+        label = key if len(key) <= 11 else ""
+        if not label:
+            click.echo(f"  {key}")
+        for number, line in enumerate(wrapped or [""]):
+            click.echo(f"  {label if number == 0 else '':11}  {line}")
+    if options:
+        click.echo("options")
+        width = max(map(len, options))
+        for option, (setting, what) in options.items():
+            click.echo(f"  {option:{width}}  {printable(setting or 'not set'):8} {what}".rstrip())
+
+
+command.help = f"{command.help}\n{_EXAMPLES}"
