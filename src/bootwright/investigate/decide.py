@@ -13,7 +13,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.causes import CauseSpace, Condition
 from bootwright.investigate.choose import Choice
 from bootwright.investigate.investigation import Investigation
-from bootwright.investigate.judge import Judgement, test_claim
+from bootwright.investigate.judge import Judgement, weigh_claim
 from bootwright.investigate.knowledge import Change, corroborating
 from bootwright.investigate.observations import Source
 
@@ -166,10 +166,10 @@ def _beliefs(found: Investigation) -> tuple[BeliefResult, ...]:
                 BeliefResult(belief.id, belief.says, belief.outcome, "set-aside", (), belief.set_aside)
             )
             continue
-        tested = test_claim(space, found.observations, belief.outcome, belief.cause)
+        tested = weigh_claim(space, found.observations, belief.outcome, belief.cause)
         narrower = []
         for proxy in belief.proxy:
-            part = test_claim(space, found.observations, proxy.outcome, proxy.cause)
+            part = weigh_claim(space, found.observations, proxy.outcome, proxy.cause)
             narrower.append(Narrower(proxy.claim, part.status, part.by, proxy.limit))
         status = tested.status
         if status in {"open", "untested"} and any(part.status == "refuted" for part in narrower):

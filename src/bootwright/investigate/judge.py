@@ -113,7 +113,7 @@ class Tested:
     """True where nothing but reports speaks of it."""
 
 
-def test_claim(
+def weigh_claim(
     space: CauseSpace, observations: Sequence[Observation], outcome: str, claim: Mapping[str, str]
 ) -> Tested:
     """Hold a claimed cause (factor → `16K`, `<6.19`, `>=6.19`) against what was seen."""

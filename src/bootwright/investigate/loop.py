@@ -50,8 +50,16 @@ def candidates(store: Store, library: Library, plan: Plan) -> list[Candidate]:
     kept = store.get("candidates")
     if kept is not None:
         return cattrs.structure(json.loads(kept), list[Candidate])
+    found = list_candidates(plan, library)
+    store.put("plan", fingerprint)
+    store.put("candidates", json.dumps(cattrs.unstructure(found)))
+    return found
+
+
+def list_candidates(plan: Plan, library: Library) -> list[Candidate]:
+    """The kernels of the sources that the plan's experiments name, as the catalogue lists them now."""
     wanted = {experiment.kernels for experiment in plan.experiment}
-    found = [
+    return [
         Candidate(
             name=listed.name,
             source=listed.source,
@@ -63,9 +71,6 @@ def candidates(store: Store, library: Library, plan: Plan) -> list[Candidate]:
         for listed in library.listed()
         if listed.source in wanted
     ]
-    store.put("plan", fingerprint)
-    store.put("candidates", json.dumps(cattrs.unstructure(found)))
-    return found
 
 
 def resolver(found: Sequence[Candidate]) -> Callable[[str], str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import cattrs
 from cattrs.errors import ClassValidationError
+from cattrs.v import format_exception
 
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.places import data_files
@@ -67,7 +68,7 @@ def structure_plan(where: str, document: Mapping[str, Any]) -> Plan:
     try:
         plan = converter.structure(document, Plan)
     except ClassValidationError as error:
-        first = cattrs.transform_error(error, path="plan")[0]
+        first = cattrs.transform_error(error, path="plan", format_exception=_said)[0]
         raise Malformed(
             where, None, "a plan as docs/plans.md says", first, hint="see docs/plans.md"
         ) from error
@@ -77,6 +78,12 @@ def structure_plan(where: str, document: Mapping[str, Any]) -> Plan:
         raise Malformed(where, None, f"schema = {SCHEMA!r}", repr(plan.schema)[:80])
     _check(where, plan)
     return plan
+
+
+def _said(error: BaseException, kind: type | None) -> str:
+    """Our own words where a hook of ours refused the value, else those of cattrs."""
+    text = str(error)
+    return text if " is needed" in text else str(format_exception(error, kind))
 
 
 def _text(value: object, _: object) -> str:
@@ -146,11 +153,13 @@ def _check(where: str, plan: Plan) -> None:
                 "correct the report, or the [[impossible]] rule",
             )
     for experiment in plan.experiment:
-        emulated = experiment.source == "emulated"
-        if emulated and not (experiment.kernels and experiment.probe and experiment.yields):
-            raise refuse(f"experiment {experiment.name} is emulated", "it needs kernels, probe and yields")
-        if not emulated and not (experiment.levels and experiment.outcomes):
-            raise refuse(f"experiment {experiment.name} is for the bench", "it needs levels and outcomes")
+        needed = ("kernels", "probe", "yields") if experiment.source == "emulated" else ("levels", "outcomes")
+        for key in needed:
+            if not getattr(experiment, key):
+                raise refuse(
+                    f"experiment {experiment.name} is {experiment.source} and has no {key}",
+                    "see docs/plans.md",
+                )
     if not plan.goals:
         raise refuse("no outcome is a goal", "set goal = true for what you want to work")
     check_agreement(where, plan.reports())

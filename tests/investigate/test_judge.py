@@ -1,0 +1,102 @@
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.causes import CauseSpace
+from bootwright.investigate.factors import make_factor
+from bootwright.investigate.investigation import study
+from bootwright.investigate.judge import judge, weigh_claim
+from bootwright.investigate.observations import Observation, Source, weigh
+
+PAGES = make_factor("pages", ["4K", "16K"])
+KERNEL = make_factor("kernel", ["6.12", "6.16", "6.18"])
+SPACE = CauseSpace([PAGES, KERNEL])
+FAILS, WORKS = Verdict.FAILS, Verdict.WORKS
+
+
+def seen(
+    name: str, outcome: Verdict, pages: str, kernel: str, source: Source = Source.EMULATED, repeat: int = 0
+) -> Observation:
+    values = {"pages": (pages,), "kernel": (kernel,)}
+    return Observation(name, values, {"mounts": outcome}, source, repeat=repeat)
+
+
+SQUARE = [
+    seen("a", FAILS, "16K", "6.12"),
+    seen("b", FAILS, "4K", "6.12"),
+    seen("c", WORKS, "16K", "6.16"),
+    seen("d", WORKS, "4K", "6.18"),
+]
+
+
+def test_the_threshold_is_found_and_the_page_size_refuted_by_two_cells() -> None:
+    found = judge(SPACE, SQUARE, "mounts")
+    assert [str(cause) for cause in found.causes] == ["kernel before 6.16"]
+    assert found.settled
+    assert [(one.factor, one.fails, one.works) for one in found.brackets] == [("kernel", "6.12", "6.16")]
+    assert [one.factor for one in found.refuted] == ["pages"]
+    by = found.refuted[0].by
+    cells = {one.id: one for one in SQUARE}
+    assert len(by) == 2
+    assert cells[by[0]].level("pages") == cells[by[1]].level("pages")
+    assert {cells[name].outcomes["mounts"] for name in by} == {FAILS, WORKS}
+
+
+def test_two_confounded_reports_refute_nothing() -> None:
+    found = judge(SPACE, [SQUARE[0], SQUARE[3]], "mounts")
+    assert not found.settled
+    assert found.refuted == ()
+    assert {"pages = 16K", "kernel before 6.16", "kernel before 6.18"} <= {
+        str(cause) for cause in found.causes
+    }
+
+
+def test_claims() -> None:
+    assert weigh_claim(SPACE, SQUARE, "mounts", {"pages": "16K"}).status == "refuted"
+    assert set(weigh_claim(SPACE, SQUARE, "mounts", {"pages": "16K"}).by) == {"b", "c"}
+    assert weigh_claim(SPACE, SQUARE, "mounts", {"kernel": "<6.16"}).status == "stands"
+    assert weigh_claim(SPACE, [SQUARE[0]], "mounts", {"pages": "16K"}).status == "open"
+    assert weigh_claim(SPACE, [], "mounts", {"pages": "16K"}).status == "untested"
+
+
+def test_a_claimed_bound_between_two_levels_means_the_next_level() -> None:
+    assert weigh_claim(SPACE, SQUARE, "mounts", {"kernel": "<6.15"}).status == "stands"
+
+
+def test_a_boot_outweighs_a_report_of_the_same_cell() -> None:
+    found = judge(SPACE, [seen("r", WORKS, "4K", "6.12", Source.REPORTED), *SQUARE], "mounts")
+    assert found.settled
+    assert found.set_aside == ("r",)
+
+
+def test_reports_that_fit_no_cause_are_set_aside_and_named() -> None:
+    wrong = seen("r", WORKS, "16K", "6.12", Source.REPORTED)
+    booted = [seen("a", FAILS, "4K", "6.12"), seen("b", FAILS, "16K", "6.16"), seen("c", WORKS, "4K", "6.18")]
+    space = CauseSpace([PAGES, make_factor("kernel", ["6.12", "6.16", "6.18"])])
+    found = judge(space, [wrong, *booted], "mounts")
+    assert found.set_aside == ("r",)
+    assert [str(cause) for cause in found.causes] == ["kernel before 6.18"]
+
+
+def test_a_cell_that_does_both_is_flaky_and_counts_as_failing() -> None:
+    twice = [seen("a", WORKS, "16K", "6.12"), seen("b", FAILS, "16K", "6.12", repeat=1)]
+    weighed = weigh(twice, "mounts")
+    assert [(one.works, one.fails, one.ids) for one in weighed.flaky] == [(1, 1, ("a", "b"))]
+    assert [one.outcomes["mounts"] for one in weighed.counted] == [FAILS]
+
+
+def test_what_no_cause_explains_is_said_not_forced() -> None:
+    tree = make_factor("tree", ["a", "b"])
+    rows = [("4K", "a", FAILS), ("16K", "a", WORKS), ("4K", "b", WORKS), ("16K", "b", FAILS)]
+    observations = [
+        Observation(f"o{n}", {"pages": (p,), "tree": (t,)}, {"mounts": v}, Source.BENCH)
+        for n, (p, t, v) in enumerate(rows)
+    ]
+    found = judge(CauseSpace([PAGES, tree]), observations, "mounts")
+    assert found.causes == ()
+    assert not found.settled
+    assert "a factor is missing" in found.note
+    assert found.refuted == ()
+
+
+def test_nothing_failed_means_nothing_to_explain() -> None:
+    found = study([seen("a", WORKS, "4K", "6.12"), seen("b", WORKS, "16K", "6.18")], "table")
+    assert found.judgements["mounts"].causes == ()
+    assert found.judgements["mounts"].note == "nothing failed in what was seen"

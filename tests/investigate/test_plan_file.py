@@ -1,0 +1,142 @@
+import contextlib
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
+from bootwright.foundation.places import data_files
+from bootwright.investigate.plan_file import load_plan, plan_names, structure_plan
+
+Document = dict[str, Any]
+SHIPPED = data_files("plans")
+
+
+def minimal() -> Document:
+    return {
+        "schema": "bootwright/plan/1",
+        "name": "small",
+        "title": "Small",
+        "question": "?",
+        "wanted": {},
+        "factor": {"pages": {"levels": ["4K", "16K"]}, "tree": {"levels": ["a", "b"]}},
+        "outcome": {"boots": {"goal": True}},
+        "report": [
+            {"id": "r1", "factors": {"pages": "4K", "tree": "a"}, "outcomes": {"boots": "works"}},
+            {"id": "r2", "factors": {"pages": "16K", "tree": "b"}, "outcomes": {"boots": "fails"}},
+        ],
+        "experiment": [
+            {
+                "name": "bench",
+                "source": "bench",
+                "levels": {"pages": ["4K", "16K"], "tree": ["a", "b"]},
+                "outcomes": ["boots"],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_plan_is_read_by_its_name(path: Path) -> None:
+    plan = load_plan(path.stem)
+    assert plan.name == path.stem
+    assert plan.goals
+    assert path.stem in plan_names()
+
+
+def test_a_plan_by_path(tmp_path: Path) -> None:
+    copy = tmp_path / "mine.toml"
+    copy.write_bytes(SHIPPED[0].read_bytes())
+    assert load_plan(str(copy)) == load_plan(SHIPPED[0].stem)
+
+
+def test_an_unknown_plan_is_answered_with_the_nearest() -> None:
+    with pytest.raises(Missing, match="no plan 'talos-rpi'") as caught:
+        load_plan("talos-rpi")
+    assert caught.value.hint == "did you mean talos-rpi5?"
+
+
+def change(edit: Callable[[Document], object]) -> Document:
+    document = minimal()
+    edit(document)
+    return document
+
+
+BAD: list[tuple[str, Callable[[Document], object], type[BootwrightError], str]] = [
+    ("unknown key", lambda d: d.update(colour="red"), Malformed, "colour"),
+    ("unknown nested key", lambda d: d["report"][0].update(who="me"), Malformed, "who"),
+    ("wrong type", lambda d: d.update(title=3), Malformed, "text is needed"),
+    ("missing key", lambda d: d.pop("title"), Malformed, "title"),
+    ("schema of another time", lambda d: d.update(schema="bootwright/plan/9"), Malformed, "schema"),
+    ("one level", lambda d: d["factor"]["tree"].update(levels=["a"]), Refused, "one level"),
+    ("no goal", lambda d: d["outcome"]["boots"].update(goal=False), Refused, "goal"),
+    ("unknown level", lambda d: d["report"][0]["factors"].update(pages="64K"), Refused, "no level '64K'"),
+    ("unknown factor", lambda d: d["report"][0]["factors"].update(colour="red"), Refused, "colour"),
+    ("unknown outcome", lambda d: d["report"][0]["outcomes"].update(net="works"), Refused, "net"),
+    ("not a verdict", lambda d: d["report"][0]["outcomes"].update(boots="maybe"), Refused, "maybe"),
+    (
+        "impossible cell",
+        lambda d: d.update(
+            impossible=[{"factors": {"pages": "4K", "tree": "a"}, "because": "no such build"}]
+        ),
+        Refused,
+        "cannot exist: no such build",
+    ),
+    (
+        "contradictory reports",
+        lambda d: d["report"].append(
+            {"id": "r3", "factors": {"pages": "4K", "tree": "a"}, "outcomes": {"boots": "fails"}}
+        ),
+        Refused,
+        "r1 and r3 contradict",
+    ),
+    ("two of one name", lambda d: d["report"][1].update(id="r1"), Refused, "r1"),
+    ("bench without levels", lambda d: d["experiment"][0].pop("levels"), Refused, "levels"),
+]
+
+
+@pytest.mark.parametrize(("edit", "kind", "says"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_a_bad_plan_is_one_clear_error_with_a_hint(
+    edit: Callable[[Document], object], kind: type[BootwrightError], says: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        structure_plan("plan.toml", change(edit))
+    assert says in caught.value.message
+    assert "plan.toml" in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_the_minimal_plan_is_good() -> None:
+    assert structure_plan("plan.toml", minimal()).goals == ("boots",)
+
+
+def _paths(node: object, at: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    found = [at] if at else []
+    if isinstance(node, dict):
+        found += [path for key, value in node.items() for path in _paths(value, (*at, key))]
+    elif isinstance(node, list):
+        found += [path for key, value in enumerate(node) for path in _paths(value, (*at, key))]
+    return found
+
+
+SHIPPED_DOCUMENT = tomllib.loads(SHIPPED[0].read_text(encoding="utf-8"))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(path=st.sampled_from(_paths(SHIPPED_DOCUMENT)), value=VALUES)
+def test_any_slip_in_a_plan_is_read_or_refused(path: tuple[Any, ...], value: object) -> None:
+    document = tomllib.loads(SHIPPED[0].read_text(encoding="utf-8"))
+    node = document
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    with contextlib.suppress(BootwrightError):
+        structure_plan("plan.toml", document)
