@@ -45,7 +45,7 @@ def boot(
     Raises `Refused` (unknown machine or probe, a page size its CPU lacks) and `Missing` (no QEMU, too
     old, no compiler) before anything is started, `ToolFailed` when QEMU itself fails.
     """
-    wanted = _wanted(probe)
+    wanted = probe_names(probe)
     target = machines.machine(machine)
     processor = target.processor(kernel.page_size, model=cpu)
     emulator = qemu.find()
@@ -97,8 +97,9 @@ def boot(
     )
 
 
-def _wanted(probe: Sequence[str]) -> tuple[str, ...]:
-    for name in probe:
+def probe_names(probe: Sequence[str]) -> tuple[str, ...]:
+    """The probes asked for, `all` spelt out; raises `Refused` for one that is not known, or none."""
+    for name in probe or ("",):
         if name not in {*PROBES, "all"}:
-            raise Refused(f"there is no probe {name}", hint=f"known probes: {', '.join(PROBES)}, all")
+            raise Refused(f"there is no probe {name!r}", hint=f"known probes: {', '.join(PROBES)}, all")
     return PROBES if "all" in probe else tuple(dict.fromkeys(probe))

@@ -1,0 +1,217 @@
+"""`bootwright boot`: boot one kernel with probes and say what they found."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from bootwright.foundation.progress import Progress
+    from bootwright.kernels.model import Kernel
+    from bootwright.lab.ktap import ProbeResult
+    from bootwright.lab.model import Recording
+
+SCHEMA = "bootwright/boot/1"
+
+_EPILOG = """\b
+Examples:
+  bootwright boot debian-6.12-16k --probe mounts
+  bootwright boot debian-6.18.5-4k --probe network --machine xlnx-versal-virt
+  bootwright boot ./Image --probe mounts --json
+  bootwright boot debian-6.18-4k --probe all --repeat 3 --keep recordings
+
+KERNEL is a name of `bootwright kernels list`, or a file: an arm64 Image or a package that holds one.
+
+Exit status: 0 all tests ok, 1 some test not ok (a finding, not an error), 2 usage or bad input, 3 the
+report is not whole or a test had to be skipped.
+"""
+
+
+@click.command(name="boot", epilog=_EPILOG)
+@click.argument("kernel", metavar="KERNEL")
+@click.option(
+    "--probe",
+    "probes",
+    multiple=True,
+    metavar="NAME",
+    default=("mounts",),
+    show_default=True,
+    help="What to test: mounts, filesystems, network, all. May be repeated, or comma-separated.",
+)
+@click.option(
+    "--machine", default="virt", show_default=True, help="What to boot on: a file of data/machines."
+)
+@click.option("--cpu", metavar="MODEL", help="The CPU model, instead of the first that has the page size.")
+@click.option("--repeat", type=click.IntRange(1, 1000), default=1, help="Boot so many times.")
+@click.option("--timeout", type=click.FloatRange(1), default=None, help="Seconds of guest time for a boot.")
+@click.option("--arguments", default="", metavar="TEXT", help="Further kernel arguments.")
+@click.option("--plain", is_flag=True, help="Leave out the kernel arguments that only make boots quicker.")
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the recordings there.")
+@click.option("--console", "show_console", is_flag=True, help="Show the console on stderr as it comes.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/boot.schema.json).")
+def command(
+    *,
+    kernel: str,
+    probes: tuple[str, ...],
+    machine: str,
+    cpu: str | None,
+    repeat: int,
+    timeout: float | None,
+    arguments: str,
+    plain: bool,
+    keep: Path | None,
+    show_console: bool,
+    as_json: bool,
+) -> int:
+    """Boot KERNEL in QEMU with a small init that runs probes, and say what they found."""
+    from bootwright.foundation.progress import Lines
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.lab.boot import TIMEOUT, boot, probe_names
+    from bootwright.lab.judge import verdict
+    from bootwright.lab.ktap import read
+    from bootwright.lab.recording import save
+
+    wanted = probe_names([name for text in probes for name in text.split(",")])
+    progress = Lines()
+    chosen = _kernel(kernel, modules=bool({"filesystems", "network"} & set(wanted)), progress=progress)
+    runs: list[tuple[Recording, ProbeResult]] = []
+    for number in range(1, repeat + 1):
+        again = f" ({number} of {repeat})" if repeat > 1 else ""
+        with progress.step(f"boot {chosen.name} on {machine}{again}"):
+            recording = boot(
+                chosen,
+                probe=wanted,
+                machine=machine,
+                timeout=TIMEOUT if timeout is None else timeout,
+                arguments=arguments.split(),
+                plain=plain,
+                cpu=cpu,
+                on_console=_show if show_console else None,
+            )
+        if keep:
+            save(recording, keep / f"{number:04d}" if repeat > 1 else keep)
+        runs.append((recording, read(recording)))
+    if as_json:
+        _print_json(chosen, runs)
+    else:
+        _print_table(chosen, runs)
+    verdicts = {verdict(result) for _, result in runs}
+    worst = next(each for each in (Verdict.FAILS, Verdict.UNKNOWN, Verdict.WORKS) if each in verdicts)
+    return worst.exit_status
+
+
+def _kernel(name: str, *, modules: bool, progress: Progress) -> Kernel:
+    from bootwright.foundation.errors import Missing
+    from bootwright.kernels.library import open_library
+
+    path = Path(name)
+    if path.is_file():
+        return _given(path, progress)
+    if "/" in name:
+        raise Missing(f"there is no file {name}", hint="give an arm64 Image or .deb, or a catalogue name")
+    return open_library(progress=progress).get(name, modules=modules)
+
+
+def _given(file: Path, progress: Progress) -> Kernel:
+    """A kernel file of the user's own, kept by its content; it does not enter the catalogue."""
+    import hashlib
+
+    from attrs import evolve
+
+    from bootwright.foundation.places import cache_dir
+    from bootwright.kernels.added import ADDED, add_kernel
+    from bootwright.kernels.source import load_sources
+    from bootwright.kernels.store import Store
+
+    with file.open("rb") as opened:
+        name = hashlib.file_digest(opened, "sha256").hexdigest()[:32]
+    store = Store(cache_dir() / "given")
+    manifest = store.manifest(f"{ADDED}-{name}") or add_kernel(
+        store, file, name=name, modules=None, config=None, sources=load_sources(None), progress=progress
+    )
+    return evolve(store.kernel(manifest), name=str(file))
+
+
+def _show(chunk: bytes) -> None:
+    """The console is the guest's: only line ends and printable characters reach the terminal."""
+    text = chunk.decode(errors="replace").replace("\r", "")
+    sys.stderr.write("".join(char if char.isprintable() or char in "\n\t" else "�" for char in text))
+    sys.stderr.flush()
+
+
+def _print_json(kernel: Kernel, runs: list[tuple[Recording, ProbeResult]]) -> None:
+    import json
+
+    boots = [_facts(recording, result) for recording, result in runs]
+    document: dict[str, Any] = {"schema": SCHEMA, "kernel": kernel.name, **boots[0]}
+    if len(boots) > 1:
+        document["boots"] = boots
+    click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+
+
+def _facts(recording: Recording, result: ProbeResult) -> dict[str, Any]:
+    from bootwright.lab.judge import trouble, verdict
+
+    return {
+        "release": result.release,
+        "page_size": result.page_size,
+        "verdict": str(verdict(result)),
+        "complete": result.complete,
+        "trouble": trouble(recording, result),
+        "tests": [
+            {
+                "name": test.name,
+                "group": test.group,
+                "ok": test.ok,
+                "errno": test.errno,
+                "call": test.call,
+                "detail": test.detail,
+            }
+            for test in result.tests
+        ],
+        "machine": recording.machine,
+        "qemu": recording.machine_version,
+        "ended": recording.ended,
+        "kernel_arguments": recording.kernel_arguments,
+        "command": list(recording.command),
+        "kernel_sha256": recording.kernel_sha256,
+        "initramfs_sha256": recording.initramfs_sha256,
+        "probe_sha256": recording.probe_sha256,
+        "wall_seconds": round(recording.wall_seconds, 3),
+        "cpu_seconds": round(recording.cpu_seconds, 3),
+    }
+
+
+def _print_table(kernel: Kernel, runs: list[tuple[Recording, ProbeResult]]) -> None:
+    from bootwright.lab.judge import trouble
+
+    recording, result = runs[0]
+    pages = f"{result.page_size // 1024}K pages" if result.page_size else "page size not reported"
+    click.echo(
+        f"{kernel.name}: {result.release or 'release not reported'}, {pages}, "
+        f"{recording.machine} ({recording.machine_version}), {recording.wall_seconds:.1f} s"
+    )
+    states: dict[tuple[str, str], list[bool | None]] = {}
+    for _, each in runs:
+        for test in each.tests:
+            states.setdefault((test.group, test.name), []).append(test.ok)
+    width = max((len(name) for _, name in states), default=0)
+    last = {(test.group, test.name): test for _, each in reversed(runs) for test in each.tests}
+    shown = ""
+    for (group, name), seen in states.items():
+        if group != shown:
+            shown = group
+            click.echo(group)
+        test = last[group, name]
+        word = {True: "ok", False: "not ok", None: "skipped"}[seen[0]] if len(set(seen)) == 1 else "flaky"
+        how_often = f" {sum(ok is True for ok in seen)}/{len(runs)} ok" if word == "flaky" else ""
+        errno = f"{test.call}: {test.errno}" if test.call and test.errno else ""
+        remarks = ", ".join(part for part in (errno, test.detail) if part)
+        click.echo(f"  {word:7} {name:{width}}{how_often}  {remarks}".rstrip())
+    for recording, result in runs:
+        reason = trouble(recording, result)
+        if reason:
+            click.echo(f"unknown: {reason}")
