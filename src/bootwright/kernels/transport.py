@@ -80,7 +80,7 @@ class Transport:
                     if response.status_code == 304:
                         return Answer(None, dict(validators or {}))
                     body = bytearray()
-                    for piece in response.iter_raw(_CHUNK):
+                    for piece in response.pieces():
                         self.received += len(piece)
                         body += piece
                         if len(body) > limit:
@@ -156,11 +156,12 @@ class _Response:
         self.status_code = response.status_code
         self.headers = response.headers
 
-    def iter_raw(self, size: int) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
+        """The body as it arrives; larger pieces would lose what is gathered when the connection breaks."""
         import httpx
 
         try:
-            yield from self._response.iter_raw(size)
+            yield from self._response.iter_raw()
         except httpx.HTTPError as error:
             raise explained(self._url, error) from error
 
@@ -291,7 +292,7 @@ class Download:
         total = _total(response)
         if total is not None and total != self._size:
             raise self._wrong(f"{self._size} bytes, as the index says", f"{total}")
-        self._pieces = response.iter_raw(_CHUNK)
+        self._pieces = response.pieces()
         if response.status_code == 200:
             atomic.write_text(self._side, json.dumps(validators_of(response)))
             if self.position:
