@@ -70,6 +70,8 @@ class NextStep:
     bits: float
     hours: float
     how: str
+    because: tuple[str, ...] = ()
+    """Why it takes longer than the experiment's least."""
 
 
 @frozen
@@ -166,10 +168,10 @@ def _beliefs(found: Investigation) -> tuple[BeliefResult, ...]:
                 BeliefResult(belief.id, belief.says, belief.outcome, "set-aside", (), belief.set_aside)
             )
             continue
-        tested = weigh_claim(space, found.observations, belief.outcome, belief.cause)
+        tested = weigh_claim(space, found.observations, belief.outcome, belief.cause, found.plan.wanted)
         narrower = []
         for proxy in belief.proxy:
-            part = weigh_claim(space, found.observations, proxy.outcome, proxy.cause)
+            part = weigh_claim(space, found.observations, proxy.outcome, proxy.cause, found.plan.wanted)
             narrower.append(Narrower(proxy.claim, part.status, part.by, proxy.limit))
         status = tested.status
         if status in {"open", "untested"} and any(part.status == "refuted" for part in narrower):
@@ -202,6 +204,7 @@ def _next_step(found: Investigation, choice: Choice) -> NextStep:
         ),
         None,
     )
+    dearer = [rule for rule in (experiment.dearer if experiment else []) if rule.covers(values)]
     return NextStep(
         id=choice.trial.id,
         factors={name: levels[0] for name, levels in values.items()},
@@ -209,4 +212,5 @@ def _next_step(found: Investigation, choice: Choice) -> NextStep:
         bits=round(choice.bits, 3),
         hours=choice.trial.cost / 3600,
         how=experiment.how if experiment else "",
+        because=tuple(rule.because for rule in dearer),
     )

@@ -129,7 +129,7 @@ def observe(plan: Plan, done: Done, number: Callable[[], int]) -> list[Observati
         cells.setdefault(tuple(sorted(values.items())), {})[part.outcome] = verdict
     return [
         Observation(
-            id=f"boot-{number()}",
+            id=f"cell-{number()}",
             values={name: (level,) for name, level in cell},
             outcomes=outcomes,
             source=Source.EMULATED,

@@ -85,5 +85,5 @@ def look(
         observations=tuple(observations),
         aliases=find_aliases(space.factors, began),
         aliases_left=find_aliases(space.factors, observations),
-        judgements={name: judge(space, observations, name) for name in outcomes},
+        judgements={name: judge(space, observations, name, plan.wanted if plan else {}) for name in outcomes},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from attrs import frozen
 
@@ -67,8 +68,13 @@ def counted(
     return every, weighed.outweighed, weighed.flaky
 
 
-def judge(space: CauseSpace, observations: Sequence[Observation], outcome: str) -> Judgement:
-    """What is known of one outcome."""
+def judge(
+    space: CauseSpace,
+    observations: Sequence[Observation],
+    outcome: str,
+    wanted: Mapping[str, str] = MappingProxyType({}),
+) -> Judgement:
+    """What is known of one outcome; of equal proofs, the one at the `wanted` levels is named."""
     kept, set_aside, flaky = counted(space, observations, outcome)
     verdicts = [seen.outcomes[outcome] for seen in kept]
     fails, works = verdicts.count(Verdict.FAILS), verdicts.count(Verdict.WORKS)
@@ -91,7 +97,7 @@ def judge(space: CauseSpace, observations: Sequence[Observation], outcome: str) 
         outcome=outcome,
         causes=causes,
         brackets=brackets,
-        refuted=tuple(refuted_factors(space, kept, outcome, left)),
+        refuted=tuple(refuted_factors(space, kept, outcome, left, wanted)),
         settled=len(causes) == 1,
         works=works,
         fails=fails,
@@ -114,14 +120,18 @@ class Tested:
 
 
 def weigh_claim(
-    space: CauseSpace, observations: Sequence[Observation], outcome: str, claim: Mapping[str, str]
+    space: CauseSpace,
+    observations: Sequence[Observation],
+    outcome: str,
+    claim: Mapping[str, str],
+    wanted: Mapping[str, str] = MappingProxyType({}),
 ) -> Tested:
     """Hold a claimed cause (factor → `16K`, `<6.19`, `>=6.19`) against what was seen."""
     kept, _, _ = counted(space, observations, outcome)
     if not kept:
         return Tested("untested", (), only_reports=True)
     cause = claim_mask(space, claim)
-    against = evidence_against(space, kept, outcome, cause) if cause else ()
+    against = evidence_against(space, kept, outcome, cause, wanted) if cause else ()
     only_reports = all(seen.source is Source.REPORTED for seen in kept)
     if against:
         return Tested("refuted", tuple(seen.id for seen in against), only_reports=only_reports)

@@ -6,6 +6,7 @@ These are its shapes; `plan_file` reads them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from attrs import field, frozen
@@ -83,6 +84,31 @@ class Yield:
 
 
 @frozen
+class Impossible:
+    """Levels that cannot go together, and why."""
+
+    factors: dict[str, str | list[str]]
+    because: str
+
+    def covers(self, values: Values) -> bool:
+        """Whether a cell has these levels; a level that is not known exactly is not covered."""
+        return covers(self.factors, values)
+
+
+@frozen
+class Dearer:
+    """Levels that take a person longer to try than the experiment's `hours`, by `hours` more."""
+
+    factors: dict[str, str | list[str]]
+    hours: float
+    because: str
+
+    def covers(self, values: Values) -> bool:
+        """Whether a cell has these levels."""
+        return covers(self.factors, values)
+
+
+@frozen
 class Experiment:
     """A kind of run. Emulated: every kernel of `kernels` that fits, on `machine`. Bench: every
     combination of `levels`, on a real board, by a person."""
@@ -102,25 +128,9 @@ class Experiment:
     hours: float = 1.0
     levels: dict[str, list[str]] = field(factory=dict)
     outcomes: list[str] = field(factory=list)
+    dearer: list[Dearer] = field(factory=list)
     how: str = ""
     limit: str = ""
-
-
-@frozen
-class Impossible:
-    """Levels that cannot go together, and why."""
-
-    factors: dict[str, str | list[str]]
-    because: str
-
-    def covers(self, values: Values) -> bool:
-        """Whether a cell has these levels; a level that is not known exactly is not covered."""
-        for name, wanted in self.factors.items():
-            allowed = (wanted,) if isinstance(wanted, str) else tuple(wanted)
-            have = values.get(name, ())
-            if len(have) != 1 or not any(_fits(have[0], bound) for bound in allowed):
-                return False
-        return True
 
 
 @frozen
@@ -169,6 +179,16 @@ class Plan:
     def why_impossible(self, values: Values) -> str | None:
         """The reason why a cell cannot exist, or None where the plan knows of none."""
         return next((rule.because for rule in self.impossible if rule.covers(values)), None)
+
+
+def covers(wanted: Mapping[str, str | list[str]], values: Values) -> bool:
+    """Whether a cell has the wanted level (or one of a list, or one in a bound) of each factor named."""
+    for name, given in wanted.items():
+        allowed = (given,) if isinstance(given, str) else tuple(given)
+        have = values.get(name, ())
+        if len(have) != 1 or not any(_fits(have[0], bound) for bound in allowed):
+            return False
+    return True
 
 
 def _fits(level: str, wanted: str) -> bool:
