@@ -11,7 +11,7 @@ from typing import Any
 import cattrs
 from attrs import evolve, frozen
 
-from bootwright.foundation.errors import Refused
+from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
@@ -21,7 +21,7 @@ from bootwright.investigate.runs import Run, matching, page_size_level
 from bootwright.investigate.store import Kept, Store
 from bootwright.kernels.library import Library
 from bootwright.kernels.model import Kernel
-from bootwright.lab import ktap, probe, qemu
+from bootwright.lab import ktap, machines, probe, qemu
 from bootwright.lab.boot import boot
 from bootwright.lab.model import Recording
 
@@ -109,6 +109,27 @@ class Executor:
             recorded_at=kept.recorded_at,
             fresh=fresh,
         )
+
+
+def runnable(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """The runs that this machine's emulator can do, and a line for each experiment that it cannot.
+
+    Raises `Missing` when there is no emulator, before anything is fetched for it.
+    """
+    emulator = qemu.find()
+    probe.init()
+    able: list[Run] = []
+    notes: dict[str, None] = {}
+    for run in runs:
+        try:
+            machine = machines.machine(run.experiment.machine)
+            processor = machine.processor(run.kernel.page_size if run.kernel else 4096)
+            qemu.check(emulator, machine, processor)
+        except BootwrightError as error:
+            notes[f"experiment {run.experiment.name} is not run here: {error.message}"] = None
+        else:
+            able.append(run)
+    return able, list(notes)
 
 
 def observe(plan: Plan, done: Done, number: Callable[[], int]) -> list[Observation]:

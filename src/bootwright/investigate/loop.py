@@ -21,7 +21,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.investigate.causes import CauseSpace
 from bootwright.investigate.choose import Beliefs, Choice, Chooser, beliefs_from
-from bootwright.investigate.execute import Done, Executor, observe
+from bootwright.investigate.execute import Done, Executor, observe, runnable
 from bootwright.investigate.factors import Factor, make_factor
 from bootwright.investigate.investigation import Investigation, Step, look
 from bootwright.investigate.judge import counted
@@ -108,7 +108,7 @@ class Loop:
         self.began: list[Observation] = [*plan.reports(), *extra]
         self.space = CauseSpace(_factors(plan, self.began, found))
         outcomes = {*plan.goals, *plan.sides}
-        self.runs = emulated_runs(plan, found, resolver(found), outcomes.__contains__)
+        self.runs, self.notes = runnable(emulated_runs(plan, found, resolver(found), outcomes.__contains__))
         self.bench = bench_runs(plan)
         self._chooser = Chooser(self.space, [run.trial for run in self.runs])
         self._by_id = {run.id: run for run in self.runs}
@@ -121,7 +121,7 @@ class Loop:
         steps: list[Step] = []
         numbers = count(1)
         boots = 0
-        notes: list[str] = []
+        notes = list(self.notes)
         while True:
             picked = self.pick(observations, frozenset(step.run.id for step in steps), jobs)
             if not picked:
@@ -163,7 +163,7 @@ class Loop:
         return evolve(
             found,
             steps=steps,
-            notes=tuple(notes),
+            notes=tuple(notes) or tuple(self.notes),
             offered=tuple(self._chooser.rank(wanted, skip=ran)),
             bench=tuple(Chooser(self.space, [run.trial for run in self.bench]).rank(hard)),
         )
