@@ -1,0 +1,30 @@
+"""Fuzz the `.modinfo` reader: `python fuzz/fuzz_modinfo.py CORPUS` with atheris installed."""
+
+from __future__ import annotations
+
+import contextlib
+
+from bootwright.artifacts.bytesource import Bytes
+from bootwright.artifacts.modinfo import read_builtin_modinfo, read_modinfo
+from bootwright.foundation.errors import BootwrightError
+
+
+def one_input(data: bytes) -> None:
+    """Read as a module and as modules.builtin.modinfo."""
+    with contextlib.suppress(BootwrightError):
+        module = read_modinfo(Bytes(data, "fuzz.ko"))
+        assert "-" not in module.name
+        assert all(module.depends)
+        assert isinstance(module.signed, bool)
+    for name, module in read_builtin_modinfo(Bytes(data, "fuzz")).items():
+        assert module.name == name
+
+
+if __name__ == "__main__":
+    import sys
+
+    import atheris
+
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
