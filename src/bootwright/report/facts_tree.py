@@ -1,0 +1,90 @@
+"""A tree of facts on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.tree import Tree
+
+from bootwright.artifacts.facts import Fact, Item, Value
+
+_SHOWN = 12
+"""Children, or values of a list, beyond which the rest is counted."""
+
+_PIPE_WIDTH = 4096
+"""Columns when nobody looks: lines are not broken for a program that reads them."""
+
+
+def print_tree(item: Item, *, where: bool = False, everything: bool = False) -> None:
+    """Print an item with all below it; control characters from the artifact are made visible."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PIPE_WIDTH)
+    tree = Tree(_title(item, where=where), guide_style="dim")
+    _fill(tree, item, where=where, everything=everything)
+    console.print(tree)
+
+
+def _fill(tree: Tree, item: Item, *, where: bool, everything: bool) -> None:
+    for fact in item.facts:
+        tree.add(_fact(fact, where=where, everything=everything))
+    for problem in item.problems:
+        tree.add(f"[red]problem:[/red] {_safe(problem.message)}")
+    shown = item.children if everything else item.children[:_SHOWN]
+    for child in shown:
+        _fill(tree.add(_title(child, where=where)), child, where=where, everything=everything)
+    if len(shown) < len(item.children):
+        names = ", ".join(
+            _safe(child.name.rpartition("/")[2]) for child in item.children[_SHOWN : _SHOWN + 4]
+        )
+        tree.add(f"[dim]and {len(item.children) - len(shown)} more: {names}, … (--all shows them)[/dim]")
+
+
+def _title(item: Item, *, where: bool) -> str:
+    place = f" [dim]{_safe(item.origin.where)}[/dim]" if where else ""
+    return f"[bold]{_safe(item.name)}[/bold] [cyan]{item.kind}[/cyan]{place}"
+
+
+def _fact(fact: Fact, *, where: bool, everything: bool) -> str:
+    text = f"{fact.name}: {_value(fact.value, everything=everything, name=fact.name)}"
+    if where:
+        at = "" if fact.origin.offset is None else f" at {fact.origin.offset:#x}"
+        text += f" [dim]({_safe(fact.origin.where)}{at})[/dim]"
+    return text
+
+
+def _value(value: Value, *, everything: bool, name: str = "") -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return _number(value, name)
+    if isinstance(value, str) or value is None:
+        return _safe(value or "")
+    if isinstance(value, Mapping):
+        return "".join(
+            f"\n  {_safe(key)}: {_value(each, everything=everything, name=name)}"
+            for key, each in list(value.items())[: None if everything else 4 * _SHOWN]
+        )
+    return _sequence(value, everything=everything)
+
+
+def _sequence(value: Sequence[Value], *, everything: bool) -> str:
+    shown = value if everything else value[:_SHOWN]
+    text = ", ".join(_value(each, everything=everything).replace("\n  ", " ").strip() for each in shown)
+    return text if len(shown) == len(value) else f"{text}, … ({len(value)} in all)"
+
+
+def _number(value: int, name: str) -> str:
+    sized = {"size", "bytes", "expanded", "offset", "image_size", "file_size", "files"}
+    if name in sized and value >= 10_000:
+        for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+            if value >= factor and name != "files":
+                return f"{value} ({value / factor:.1f} {unit})"
+    return str(value)
+
+
+def _safe(text: str) -> str:
+    """Printable, and free of what rich would take for markup."""
+    return escape("".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text))
