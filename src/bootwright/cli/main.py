@@ -42,16 +42,22 @@ def run() -> None:
         if error.hint:
             _say(f"  hint: {error.hint}")
         sys.exit(EXIT_BAD_INPUT)
+    except BrokenPipeError:
+        # The reader of our stdout has gone (`| head`); there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_BAD_INPUT)
+    except OSError as error:
+        # The layers below explain what they expect to go wrong; this is the disk or the system itself.
+        place = f"{error.filename}: " if error.filename else ""
+        _say(f"bootwright: {place}{error.strerror or error}")
+        _say("  hint: check the disk, its free space and the permissions, and run the command again")
+        sys.exit(EXIT_BAD_INPUT)
     except click.ClickException as error:
         error.show(file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
     except (click.Abort, KeyboardInterrupt):
         _say("bootwright: interrupted; the same command goes on where it stopped")
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our stdout has gone (`| head`); there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_BAD_INPUT)
     sys.exit(status if isinstance(status, int) else 0)
 
 

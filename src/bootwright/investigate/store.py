@@ -20,7 +20,7 @@ from typing import Any
 from attrs import frozen
 
 from bootwright.foundation.atomic import write_bytes
-from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 
 _VERSION = 1
 _TABLES = """
@@ -82,13 +82,7 @@ class Store:
             known = self.get("version")
         except sqlite3.DatabaseError as error:
             os.close(self._lock)
-            raise Malformed(
-                str(path),
-                None,
-                "a run's database",
-                str(error),
-                hint="choose another folder with --out, or --fresh",
-            ) from error
+            raise _explained(error, path) from error
         if known is None:
             self.put("version", str(_VERSION))
         elif known != str(_VERSION):
@@ -119,12 +113,12 @@ class Store:
 
     def get(self, name: str) -> str | None:
         """A value kept under a name, or None."""
-        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        row = self._execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     def put(self, name: str, value: str) -> None:
         """Keep a value under a name."""
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def keep(self, key: str, facts: Mapping[str, Any], console: bytes, recorded_at: str) -> None:
         """Record a finished boot; what is already there under `key` stays."""
@@ -132,19 +126,19 @@ class Store:
         path = self._blob(digest)
         if not path.exists():
             write_bytes(path, console)
-        self._db.execute(
+        self._execute(
             "INSERT OR IGNORE INTO boot VALUES (?, ?, ?, ?)",
             (key, json.dumps(facts, sort_keys=True), digest, recorded_at),
         )
 
     def find(self, key: str) -> Kept | None:
         """The boot recorded under `key`, or None."""
-        row = self._db.execute("SELECT * FROM boot WHERE key = ?", (key,)).fetchone()
+        row = self._execute("SELECT * FROM boot WHERE key = ?", (key,)).fetchone()
         return None if row is None else Kept(row[0], json.loads(row[1]), row[2], row[3])
 
     def boots(self) -> Iterator[Kept]:
         """Every boot recorded, in the order they ended."""
-        for row in self._db.execute("SELECT * FROM boot ORDER BY rowid"):
+        for row in self._execute("SELECT * FROM boot ORDER BY rowid"):
             yield Kept(row[0], json.loads(row[1]), row[2], row[3])
 
     def console(self, kept: Kept) -> bytes:
@@ -160,5 +154,25 @@ class Store:
             )
         return data
 
+    def _execute(self, statement: str, values: tuple[str, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(statement, values)
+        except sqlite3.DatabaseError as error:
+            raise _explained(error, self.folder / "run.sqlite") from error
+
     def _blob(self, digest: str) -> Path:
         return self.folder / "blobs" / digest[:2] / digest
+
+
+def _explained(error: sqlite3.DatabaseError, path: Path) -> BootwrightError:
+    if getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}:
+        return Missing(
+            f"no space left to write {path}", hint="free some space, or choose a larger disk with --out"
+        )
+    return Malformed(
+        str(path),
+        None,
+        "a run's database",
+        str(error),
+        hint="start over with --fresh, or choose another --out",
+    )
