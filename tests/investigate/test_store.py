@@ -80,11 +80,12 @@ def test_a_changed_blob_is_noticed(tmp_path: Path) -> None:
             store.console(kept)
 
 
-def test_clear_forgets_everything(tmp_path: Path) -> None:
+def test_fresh_forgets_everything_even_what_cannot_be_read(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.keep("a", {}, b"console", "t")
         store.put("plan", "x")
-        store.clear()
+    (tmp_path / "run.sqlite").write_bytes(b"damaged beyond reading, longer than a header" * 40)
+    with Store(tmp_path, fresh=True) as store:
         assert store.find("a") is None
         assert store.get("plan") is None
         assert not list((tmp_path / "blobs").glob("*/*"))

@@ -145,8 +145,6 @@ def _run(
     if dry_run:
         loop = Loop(chosen, seen, list_candidates(chosen, library))
         return loop.look(loop.began)
-    with Store(out) as store:
-        if fresh:
-            store.clear()
+    with Store(out, fresh=fresh) as store:
         loop = Loop(chosen, seen, candidates(store, library, chosen))
         return loop.perform(Executor(library, store, progress), progress, repeat=repeat, jobs=jobs)

@@ -48,9 +48,13 @@ class Kept:
 
 
 class Store:
-    """The folder of one run, locked while it is open. Raises `Refused` when another process has it."""
+    """The folder of one run, locked while it is open; `fresh` forgets what it held.
 
-    def __init__(self, folder: Path) -> None:
+    Raises `Refused` when another process has it, `Missing` when it cannot be written, `Malformed` when it
+    holds something else.
+    """
+
+    def __init__(self, folder: Path, *, fresh: bool = False) -> None:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -70,6 +74,8 @@ class Store:
             ) from None
         os.truncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        if fresh:
+            self._clear()
         self._open()
 
     def _open(self) -> None:
@@ -105,11 +111,9 @@ class Store:
     ) -> None:
         self.close()
 
-    def clear(self) -> None:
-        """Forget everything recorded; the blobs go with it."""
-        self._db.executescript("DELETE FROM boot; DELETE FROM meta WHERE name <> 'version';")
-        for blob in (self.folder / "blobs").glob("*/*"):
-            blob.unlink(missing_ok=True)
+    def _clear(self) -> None:
+        for path in [*self.folder.glob("run.sqlite*"), *(self.folder / "blobs").glob("*/*")]:
+            path.unlink(missing_ok=True)
 
     def get(self, name: str) -> str | None:
         """A value kept under a name, or None."""
@@ -165,7 +169,8 @@ class Store:
 
 
 def _explained(error: sqlite3.DatabaseError, path: Path) -> BootwrightError:
-    if getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}:
+    # The low byte is the primary result code (https://www.sqlite.org/rescode.html).
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
         return Missing(
             f"no space left to write {path}", hint="free some space, or choose a larger disk with --out"
         )
