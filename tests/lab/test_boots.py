@@ -222,12 +222,11 @@ def test_a_recording_keeps_what_was_run(tmp_path: Path, old_boot: Recording, old
 def test_no_emulator_outlives_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old_kernel: Kernel) -> None:
     marker = f"mark.of.this.test={os.getpid()}.{time.monotonic_ns()}"
     program = (
-        "import sys\n"
         "from bootwright.kernels.library import open_library\n"
         "from bootwright.lab.boot import boot\n"
         f"kernel = open_library().get({old_kernel.name!r})\n"
         # Without init the kernel waits for a root device for ever.
-        f"boot(kernel, probe=['mounts'], arguments=['rdinit=/no', 'root=/dev/no', 'rootwait', {marker!r}],"
+        f"boot(kernel, probe=['mounts'], arguments=['rdinit=/no', 'root=/dev/no', 'rootwait', 'loglevel=7', {marker!r}],"
         " on_console=lambda chunk: print('alive', flush=True))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)

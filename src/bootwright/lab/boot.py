@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 
+from bootwright.artifacts.cpio import Member
 from bootwright.foundation.errors import Refused
 from bootwright.kernels.model import Kernel
-from bootwright.lab import contents, initramfs, machines, qemu
+from bootwright.lab import initramfs, machines, qemu
 from bootwright.lab.model import Recording
 from bootwright.lab.probe import init as find_init
 from bootwright.lab.run import run
@@ -20,8 +21,10 @@ TIMEOUT = 120.0
 SILENCE = 30.0
 """Seconds of guest time without any console output after which a guest is given up."""
 
-# Before init the kernel tests its ciphers and prints its banners; neither can matter to a probe.
-_QUICK = ("quiet", "cryptomgr.notests")
+# Before init the kernel prints its banners and tests its ciphers and its jitter entropy source, which takes
+# a tenth of the boot; neither can matter to a probe. Nothing else is left out: security modules, mitigations
+# and memory checks stay as the kernel was built, for they may have a say in what a system call does.
+_QUICK = ("quiet", "cryptomgr.notests", "initcall_blacklist=jent_mod_init")
 
 
 def boot(
@@ -51,7 +54,7 @@ def boot(
     emulator = qemu.find()
     qemu.check(emulator, target, processor)
     init = find_init()
-    archive, archive_sha256 = initramfs.build(init, contents.members(kernel, target, wanted))
+    archive, archive_sha256 = initramfs.build(init, _contents(kernel, target, wanted))
     kernel_arguments = (
         f"console={target.console}",
         # Panics reset at once (kernel/panic.c): the console has the reason, waiting adds nothing.
@@ -59,7 +62,7 @@ def boot(
         *(() if plain else _QUICK),
         *target.kernel_arguments,
         f"bootwright.probe={','.join(wanted)}",
-        f"bootwright.mark=bw{secrets.token_hex(8)}",
+        f"bootwright.mark=bw{os.urandom(8).hex()}",
         *((f"bootwright.driver={target.network_driver}",) if "network" in wanted else ()),
         *arguments,
     )
@@ -95,6 +98,15 @@ def boot(
         wall_seconds=ran.wall_seconds,
         cpu_seconds=ran.cpu_seconds,
     )
+
+
+def _contents(kernel: Kernel, machine: machines.Machine, probes: tuple[str, ...]) -> Iterable[Member]:
+    if probes == ("mounts",):
+        return ()
+    # Imported only now: reading modules takes more start-up time than all else that a boot needs.
+    from bootwright.lab.contents import members
+
+    return members(kernel, machine, probes)
 
 
 def probe_names(probe: Sequence[str]) -> tuple[str, ...]:
