@@ -14,9 +14,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bootwright.artifacts.kallsyms import Symbols, read_symbols
+from bootwright.artifacts.kernel_calls import CallFinder
 from bootwright.artifacts.match_tables import (
     I2C_STRIDE,
     SPI_STRIDE,
@@ -58,6 +59,8 @@ class Driver:
     """Names of an i2c, spi or platform id table."""
     pci: tuple[PciId, ...] = ()
     amba: tuple[tuple[int, int], ...] = ()
+    calls: tuple[str, ...] = ()
+    """Which of `module_file.CALLS` its code calls; see `kernel_calls` for what is missed."""
 
 
 @frozen
@@ -123,6 +126,7 @@ def _drivers(image: bytes, symbols: Symbols) -> tuple[Driver, ...]:
     memory = _Memory(image, symbols)
     addresses = symbols.addresses
     found: list[Driver] = []
+    finder = CallFinder(image, symbols)
     offsets: Counter[int] = Counter()
     raw: list[tuple[int, Driver]] = []
     for index, kind in enumerate(symbols.types):
@@ -143,7 +147,12 @@ def _drivers(image: bytes, symbols: Symbols) -> tuple[Driver, ...]:
                 name = memory.string(words[(offset - _OF_IN_DRIVER) // 8])
                 if name and "/" not in name:
                     driver = Driver(
-                        name=name, buses=(), symbol=symbol, of=table, ids=_ids(memory, words, offset)
+                        name=name,
+                        buses=(),
+                        symbol=symbol,
+                        of=table,
+                        ids=_ids(memory, words, offset),
+                        calls=finder.calls(word for word in words[:32] if memory.is_code(word)),
                     )
                     raw.append((offset, driver))
                     offsets[offset] += 1
@@ -151,16 +160,7 @@ def _drivers(image: bytes, symbols: Symbols) -> tuple[Driver, ...]:
         else:
             found.extend(_others(memory, words, symbol))
     platform = _PLATFORM if offsets[_PLATFORM] >= offsets[_I2C] else _I2C
-    found.extend(
-        Driver(
-            name=driver.name,
-            buses=_buses(offset, platform),
-            symbol=driver.symbol,
-            of=driver.of,
-            ids=driver.ids,
-        )
-        for offset, driver in raw
-    )
+    found.extend(evolve(driver, buses=_buses(offset, platform)) for offset, driver in raw)
     return tuple(found)
 
 

@@ -81,6 +81,42 @@ class ModuleFacts:
     firmware: tuple[str, ...]
     vermagic: str
     drivers: tuple[ModuleDriver, ...]
+    calls: tuple[str, ...] = ()
+    """Which of `CALLS` it imports: how it makes devices of child nodes, and what it provides to others."""
+
+
+CALLS = (
+    "of_platform_populate",
+    "of_platform_default_populate",
+    "of_platform_device_create",
+    "mfd_add_devices",
+    "i2c_add_adapter",
+    "i2c_add_numbered_adapter",
+    "i2c_mux_add_adapter",
+    "spi_register_controller",
+    "of_mdiobus_register",
+    "__mdiobus_register",
+    "pci_host_probe",
+    "icc_provider_register",
+    "of_clk_add_hw_provider",
+    "of_clk_add_provider",
+    "of_genpd_add_provider_simple",
+    "of_genpd_add_provider_onecell",
+    "regulator_register",
+    "gpiochip_add_data_with_key",
+    "reset_controller_register",
+    "pinctrl_register",
+    "pinctrl_register_and_init",
+    "of_phy_provider_register",
+    "mbox_controller_register",
+    "nvmem_register",
+)
+"""Exported functions of the driver core and subsystems (include/linux, 6.12 and 6.18) worth knowing of.
+
+The `devm_` form of each counts too: linkers store a name that ends another only once (tail merging), so
+that the two cannot be told apart in the string table."""
+
+_CALL_MARKS = tuple((call, call.encode() + b"\0") for call in CALLS)
 
 
 def unpack_module(data: bytes, name: str) -> bytes:
@@ -107,6 +143,7 @@ def read_module(elf: bytes, where: str) -> ModuleFacts:
         firmware=info.firmware,
         vermagic=info.vermagic or "",
         drivers=_drivers(elf, sections, names),
+        calls=_calls(elf, sections, names),
     )
 
 
@@ -201,12 +238,19 @@ def _pointers(elf: bytes, section: _Section, symbols: _Section, sections: list[_
     return pointers
 
 
+def _strings(elf: bytes, sections: list[_Section], names: list[bytes]) -> bytes:
+    section = next((s for s, name in zip(sections, names, strict=True) if name == b".strtab"), None)
+    return b"" if section is None else elf[section[4] : section[4] + section[5]]
+
+
+def _calls(elf: bytes, sections: list[_Section], names: list[bytes]) -> tuple[str, ...]:
+    text = _strings(elf, sections, names)
+    return tuple(call for call, mark in _CALL_MARKS if mark in text)
+
+
 def _registrations(elf: bytes, sections: list[_Section], names: list[bytes]) -> tuple[str, ...]:
-    strings = next((s for s, name in zip(sections, names, strict=True) if name == b".strtab"), None)
-    if strings is None:
-        return ()
-    text = elf[strings[4] : strings[4] + strings[5]]
-    return tuple(dict.fromkeys(bus for name, bus in _REGISTER.items() if b"\0" + name in text))
+    text = _strings(elf, sections, names)
+    return tuple(dict.fromkeys(bus for name, bus in _REGISTER.items() if name in text))
 
 
 def _start_of(elf: bytes, symbols: _Section, target: int, at: int) -> int | None:

@@ -10,6 +10,7 @@ import fnmatch
 import hashlib
 import json
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -30,10 +31,11 @@ from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.errors import BootwrightError, Missing
 from bootwright.foundation.places import cache_dir
 
-_FORMAT = 1
+_FORMAT = 3
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 _KINDS = ("of:", "pci:", "platform:", "mdio:", "usb:", "i2c:", "spi:", "amba:", "sdio:", "virtio:")
 _CHUNK = 48
+_WILD = re.compile(r"[*?\[]")
 
 
 @frozen
@@ -69,8 +71,8 @@ class ModuleIndex:
         return tuple(
             dict.fromkeys(
                 name
-                for pattern, name in self._patterns.get(kind, ())
-                if fnmatch.fnmatchcase(modalias, pattern)
+                for prefix, pattern, name in self._patterns.get(kind, ())
+                if modalias.startswith(prefix) and fnmatch.fnmatchcase(modalias, pattern)
             )
         )
 
@@ -122,12 +124,13 @@ class ModuleIndex:
         return found
 
     @cached_property
-    def _patterns(self) -> dict[str, list[tuple[str, str]]]:
-        found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    def _patterns(self) -> dict[str, list[tuple[str, str, str]]]:
+        """Kind → (text before the first wildcard, pattern, module)."""
+        found: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
         for name, facts in self.modules.items():
             for alias in facts.aliases:
                 if not alias.startswith("of:") and any(mark in alias for mark in "*?["):
-                    found[alias.partition(":")[0]].append((alias, name))
+                    found[alias.partition(":")[0]].append((_WILD.split(alias, maxsplit=1)[0], alias, name))
         return found
 
     @cached_property
@@ -226,6 +229,7 @@ def _read_some(tree: str, files: list[str]) -> list[dict[str, Any]]:
                 "softdeps": facts.softdeps,
                 "firmware": facts.firmware,
                 "vermagic": facts.vermagic,
+                "calls": facts.calls,
                 "drivers": [[driver.name, driver.buses, driver.compatibles] for driver in facts.drivers],
             }
         )
@@ -273,6 +277,7 @@ def _index(document: dict[str, Any]) -> ModuleIndex:
             softdeps=tuple(record["softdeps"]),
             firmware=tuple(record["firmware"]),
             vermagic=record["vermagic"],
+            calls=tuple(record["calls"]),
             drivers=tuple(
                 ModuleDriver(driver, tuple(buses), tuple(compatibles))
                 for driver, buses, compatibles in record["drivers"]

@@ -1,0 +1,116 @@
+"""The predictor's door for other packages.
+
+    verdict = predict_goal(kernel, dtb, "raspberrypi-5", "ethernet", stepping="d0")
+    verdict.verdict          # works | fails | unknown
+    verdict.first_broken     # Link | None: node, needs, reason, remedy
+    verdict.hazards          # what may fail all the same
+
+Facts of a kernel are read once per image and kept; a devicetree is read each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from bootwright.artifacts.fdt import Tree, read_fdt_file
+from bootwright.boards.model import Board, Goal
+from bootwright.boards.model import board as board_named
+from bootwright.foundation.errors import Missing
+from bootwright.foundation.versions import Version
+from bootwright.kernels.model import Kernel
+from bootwright.predict.drivers import KernelFacts, kernel_facts
+from bootwright.predict.goals import Prediction, judge, predict
+from bootwright.predict.model import GoalVerdict, NodePrediction
+
+__all__ = ["GoalVerdict", "NodePrediction", "dtb_for", "facts_of", "predict_goal", "predict_nodes"]
+
+
+def predict_goal(
+    kernel: Kernel,
+    dtb: Path,
+    board: Board | str,
+    goal: Goal | str,
+    *,
+    stepping: str | None = None,
+    initramfs_modules: frozenset[str] | None = None,
+    os: Mapping[str, Version] | None = None,
+) -> GoalVerdict:
+    """Whether `goal` of `board` is reached with this kernel and this devicetree file.
+
+    `board` and `goal` are names (`raspberrypi-5`, `ethernet`) or objects of `bootwright.boards.model`.
+    `stepping` is one of the board's (`c0`, `d0`), None for unknown: hazards of one stepping are then told as
+    such. `initramfs_modules` are names of modules in the initramfs, None where it is not known. `os` maps an
+    operating system to its version (`{"talos": Version}`), for hazards that depend on it.
+
+    Raises `Refused` for an unknown board, goal or stepping, `Missing` for a file that is not there,
+    `Malformed` for one that is damaged. Nothing is booted; needs the kernel's image, and to say more than
+    "unknown" about absent drivers also its modules.
+    """
+    one = board_named(board) if isinstance(board, str) else board
+    if stepping is not None:
+        one.stepping(stepping)
+    wanted = one.goal(goal) if isinstance(goal, str) else goal
+    solved = predict(
+        facts_of(kernel, initramfs_modules), read_fdt_file(dtb), board=one, stepping=stepping, os=os
+    )
+    return judge(solved, one, wanted)
+
+
+def predict_nodes(
+    kernel: Kernel, dtb: Path, *, initramfs_modules: frozenset[str] | None = None
+) -> list[NodePrediction]:
+    """What becomes of every node of a devicetree under a kernel, in the blob's order."""
+    return predict(facts_of(kernel, initramfs_modules), read_fdt_file(dtb)).nodes
+
+
+def dtb_for(kernel: Kernel, board: Board | str, stepping: str | None = None) -> Path:
+    """The devicetree that firmware picks for a board, out of the kernel's own.
+
+    Raises `Missing` where the kernel comes without it.
+    """
+    one = board_named(board) if isinstance(board, str) else board
+    name = one.stepping(stepping).dtb
+    if kernel.dtbs is not None:
+        for path in sorted(kernel.dtbs.rglob(name)):
+            return path
+    raise Missing(
+        f"{kernel.name} has no {name}",
+        hint="give a devicetree with --dtb, or a kernel that supports the board",
+    )
+
+
+def facts_of(kernel: Kernel, initramfs_modules: frozenset[str] | None = None) -> KernelFacts:
+    """A kernel's facts, read once."""
+    return _facts(kernel.name, kernel.image, kernel.image_sha256, _Hashed(kernel), initramfs_modules)
+
+
+class _Hashed:
+    """A kernel as part of a cache key: kernels of one name and image are the same."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self._key = (kernel.image, kernel.image_sha256, kernel.config, kernel.modules)
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Hashed) and self._key == other._key
+
+
+@lru_cache(maxsize=16)
+def _facts(
+    name: str,  # noqa: ARG001 - a kernel of another name is told apart
+    image: Path,  # noqa: ARG001
+    sha256: str,  # noqa: ARG001
+    kernel: _Hashed,
+    initramfs_modules: frozenset[str] | None,
+) -> KernelFacts:
+    return kernel_facts(kernel.kernel, initramfs_modules=initramfs_modules)
+
+
+def solve(kernel: KernelFacts, tree: Tree, board: Board | None = None) -> Prediction:
+    """Everything at once, for those who look at more than one goal."""
+    return predict(kernel, tree, board=board)

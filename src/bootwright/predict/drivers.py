@@ -1,0 +1,263 @@
+"""A kernel as the predictor sees it: which driver, built in or in which module, matches what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field, frozen
+
+from bootwright.artifacts.arm64_image import unwrapped
+from bootwright.artifacts.bytesource import FileBytes
+from bootwright.artifacts.kernel_config import KernelConfig, read_kernel_config
+from bootwright.artifacts.kernel_drivers import BuiltIn, Driver, EarlyEntry, read_built_in
+from bootwright.artifacts.match_tables import OfId, PciId
+from bootwright.artifacts.module_index import ModuleIndex, read_module_tree
+from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.places import cache_dir
+from bootwright.foundation.versions import Version
+from bootwright.kernels.model import Kernel
+
+_FORMAT = 2
+
+
+@frozen
+class Candidate:
+    """A driver that matches a device."""
+
+    driver: str
+    module: str | None
+    """None when it is built in."""
+    buses: tuple[str, ...]
+    """Empty where they could not be told: any."""
+    calls: tuple[str, ...]
+    """What it, or a module it depends on, calls of the driver core (`module_file.CALLS`)."""
+    rank: int = 0
+    """Position of the compatible that matched; 0 is the most specific."""
+    matched: str = ""
+
+
+@define(eq=False)
+class KernelFacts:
+    """Drivers and configuration of one kernel."""
+
+    name: str
+    release: str
+    version: Version | None
+    built_in: BuiltIn
+    modules: ModuleIndex | None
+    config: KernelConfig | None
+    initramfs_modules: frozenset[str] | None = None
+    """Names of the modules in the initramfs; None when no initramfs was given."""
+    _by_compatible: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
+
+    def by_compatible(self, compatible: str) -> tuple[Candidate, ...]:
+        """Drivers with this compatible in a match table: built-in ones first, as they are there first."""
+        found = self._by_compatible.get(compatible)
+        if found is None:
+            found = self._by_compatible[compatible] = tuple(self._look_up(compatible))
+        return found
+
+    def _look_up(self, compatible: str) -> list[Candidate]:
+        found = [
+            Candidate(driver.name, None, driver.buses, driver.calls, matched=compatible)
+            for driver in self._built_in_of.get(compatible, ())
+        ]
+        if self.modules is not None:
+            named = set()
+            for module, driver in self.modules.drivers.get(compatible, ()):
+                named.add(module)
+                found.append(
+                    Candidate(
+                        driver.name, module, driver.buses, self.module_calls(module), matched=compatible
+                    )
+                )
+            found.extend(
+                Candidate(module, module, (), self.module_calls(module), matched=compatible)
+                for module in self.modules.by_compatible(compatible)
+                if module not in named
+            )
+            if not found and compatible in self.modules.built_in_compatibles:
+                module = self.modules.built_in_compatibles[compatible]
+                found.append(Candidate(module, None, (), (), matched=compatible))
+        return found
+
+    def by_modalias(self, modalias: str, bus: str) -> tuple[Candidate, ...]:
+        """Drivers for a `pci:`, `mdio:`, `amba:`, `spi:`, … modalias, by modules' aliases."""
+        if self.modules is None:
+            return ()
+        built_in = [
+            Candidate(module, None, (bus,), ())
+            for module, aliases in self.modules.built_in_aliases.items()
+            if any(_matches(modalias, alias) for alias in aliases)
+        ]
+        return (
+            *built_in,
+            *(
+                Candidate(module, module, (bus,), self.module_calls(module))
+                for module in self.modules.by_alias(modalias)
+            ),
+        )
+
+    def by_pci(self, vendor: int, device: int, device_class: int = 0) -> tuple[Candidate, ...]:
+        """Drivers for a PCI function."""
+        any_id = 0xFFFFFFFF
+        found = [
+            Candidate(driver.name, None, ("pci",), driver.calls)
+            for driver in self.built_in.drivers
+            if any(
+                entry.vendor in {vendor, any_id}
+                and entry.device in {device, any_id}
+                and not (entry.device_class ^ device_class) & entry.class_mask
+                for entry in driver.pci
+            )
+        ]
+        code = f"{device_class:06X}"
+        alias = f"pci:v{vendor:08X}d{device:08X}sv00000000sd00000000bc{code[:2]}sc{code[2:4]}i{code[4:]}"
+        names = {candidate.driver for candidate in found}
+        found += [one for one in self.by_modalias(alias, "pci") if one.driver not in names]
+        return tuple(found)
+
+    def by_amba(self, periphid: int) -> tuple[Candidate, ...]:
+        """Drivers for an AMBA peripheral id."""
+        found = [
+            Candidate(driver.name, None, ("amba",), driver.calls)
+            for driver in self.built_in.drivers
+            if any(periphid & mask == identity for identity, mask in driver.amba)
+        ]
+        return (*found, *self.by_modalias(f"amba:d{periphid:08X}", "amba"))
+
+    def by_name(self, name: str, bus: str) -> tuple[Candidate, ...]:
+        """i2c and spi drivers whose id table has this name."""
+        found = [
+            Candidate(driver.name, None, (bus,), driver.calls)
+            for driver in self.built_in.drivers
+            if bus in driver.buses and name in driver.ids
+        ]
+        return (*found, *self.by_modalias(f"{bus}:{name}", bus))
+
+    @cached_property
+    def early(self) -> dict[str, EarlyEntry]:
+        """Compatible → the entry of the first early table that claims the node."""
+        found: dict[str, EarlyEntry] = {}
+        for entry in self.built_in.early:
+            known = found.get(entry.compatible)
+            if known is None or (known.keeps_device and not entry.keeps_device):
+                found[entry.compatible] = entry
+        return found
+
+    def module_calls(self, module: str) -> tuple[str, ...]:
+        """What a module calls of the driver core, itself or through the modules it depends on."""
+        return self._module_calls(module)
+
+    def _module_calls(self, module: str) -> tuple[str, ...]:
+        if self.modules is None or module not in self.modules.modules:
+            return ()
+        found = dict.fromkeys(self.modules.modules[module].calls)
+        for other in self.modules.closure(module, soft=False):
+            facts = self.modules.modules.get(other)
+            if facts is not None:
+                found.update(dict.fromkeys(facts.calls))
+        return tuple(found)
+
+    def where(self, candidate: Candidate) -> str:
+        """In words: `built-in`, `initramfs: NAME` or `module: NAME`."""
+        if candidate.module is None:
+            return "built-in"
+        if self.initramfs_modules is not None and candidate.module in self.initramfs_modules:
+            return f"initramfs: {candidate.module}"
+        return f"module: {candidate.module}"
+
+    def option(self, name: str) -> str | None:
+        """A configuration option's value: `y`, `m`, a number, a string, `n` for off; None if unknown."""
+        if self.config is None:
+            return None
+        return self.config.value(name) or "n"
+
+    @cached_property
+    def _built_in_of(self) -> dict[str, list[Driver]]:
+        found: dict[str, list[Driver]] = defaultdict(list)
+        for driver in self.built_in.drivers:
+            for compatible in dict.fromkeys(entry.compatible for entry in driver.of):
+                found[compatible].append(driver)
+        return found
+
+
+def _matches(modalias: str, alias: str) -> bool:
+    import fnmatch
+
+    return alias.partition(":")[0] == modalias.partition(":")[0] and fnmatch.fnmatchcase(modalias, alias)
+
+
+def kernel_facts(kernel: Kernel, *, initramfs_modules: frozenset[str] | None = None) -> KernelFacts:
+    """Read a kernel (Image, modules tree, configuration), with what is expensive kept in the cache.
+
+    Raises `Malformed` where the image has no symbol table or a file is damaged, `Missing` where one is gone.
+    """
+    return KernelFacts(
+        name=kernel.name,
+        release=kernel.release,
+        version=kernel.version,
+        built_in=_built_in(kernel.image, kernel.image_sha256),
+        modules=read_module_tree(kernel.modules) if kernel.modules is not None else None,
+        config=read_kernel_config(FileBytes(kernel.config)) if kernel.config is not None else None,
+        initramfs_modules=initramfs_modules,
+    )
+
+
+def _built_in(image: Path, sha256: str) -> BuiltIn:
+    key = sha256 or hashlib.sha256(image.read_bytes()).hexdigest()
+    store = cache_dir() / "drivers" / f"{key}.json"
+    try:
+        document = json.loads(store.read_bytes())
+        if document["format"] == _FORMAT:
+            return _from_json(document)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not there yet, or damaged: made again
+    source = unwrapped(FileBytes(image))[0]
+    found = read_built_in(source.read(0, len(source)), str(image))
+    write_bytes(store, json.dumps(_to_json(found), separators=(",", ":")).encode())
+    return found
+
+
+def _to_json(found: BuiltIn) -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "early": [[entry.kind, entry.compatible, entry.keeps_device] for entry in found.early],
+        "drivers": [
+            {
+                "name": driver.name,
+                "buses": driver.buses,
+                "symbol": driver.symbol,
+                "of": [entry.compatible for entry in driver.of],
+                "ids": driver.ids,
+                "pci": [[one.vendor, one.device, one.device_class, one.class_mask] for one in driver.pci],
+                "amba": driver.amba,
+                "calls": driver.calls,
+            }
+            for driver in found.drivers
+        ],
+    }
+
+
+def _from_json(document: dict[str, Any]) -> BuiltIn:
+    return BuiltIn(
+        drivers=tuple(
+            Driver(
+                name=one["name"],
+                buses=tuple(one["buses"]),
+                symbol=one["symbol"],
+                of=tuple(OfId(compatible) for compatible in one["of"]),
+                ids=tuple(one["ids"]),
+                pci=tuple(PciId(*entry) for entry in one["pci"]),
+                amba=tuple((entry[0], entry[1]) for entry in one["amba"]),
+                calls=tuple(one["calls"]),
+            )
+            for one in document["drivers"]
+        ),
+        early=tuple(EarlyEntry(*entry) for entry in document["early"]),
+    )

@@ -1,0 +1,269 @@
+"""From bound devices to a board's goals: the chain in the order it comes up, folded into a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import define, evolve, field
+
+from bootwright.artifacts.fdt import Node, Tree
+from bootwright.boards.locate import functions, locate
+from bootwright.boards.model import Board, Goal
+from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.versions import Version
+from bootwright.predict.devices import Plan, Planner, Site
+from bootwright.predict.drivers import KernelFacts
+from bootwright.predict.knowledge import HazardRule, Knowledge, knowledge
+from bootwright.predict.model import (
+    Answer,
+    Evidence,
+    GoalVerdict,
+    Hazard,
+    Link,
+    NodePrediction,
+    first_broken,
+    fold,
+)
+from bootwright.predict.predicates import Surroundings, find, holds
+from bootwright.predict.solver import Record, Solver, absence, predictions
+
+NOT_CHECKED: Mapping[str, tuple[str, ...]] = {
+    "ethernet": (
+        "the PHY's address and wiring on the board",
+        "cable, switch and DHCP server",
+    ),
+    "console": ("the kernel's console= argument and the wiring of the serial port",),
+    "storage": ("the card or drive itself, and what is on it",),
+    "nvme": ("the drive itself, and whether the boot loader can read it",),
+    "usb": ("what is plugged in",),
+}
+"""What no file can tell, by goal."""
+
+
+@define(eq=False)
+class Prediction:
+    """One devicetree under one kernel, solved."""
+
+    tree: Tree
+    kernel: KernelFacts
+    around: Surroundings
+    plan: Plan
+    solver: Solver
+    records: dict[int, Record]
+    known: Knowledge
+    _nodes: list[NodePrediction] | None = field(default=None, init=False)
+
+    @property
+    def nodes(self) -> list[NodePrediction]:
+        """A prediction for every node."""
+        if self._nodes is None:
+            self._nodes = predictions(self.plan, self.solver, self.records)
+        return self._nodes
+
+    def record(self, node: Node) -> Record | None:
+        """The solved device of a node, or None where it is none."""
+        return self.records.get(id(node))
+
+
+def predict(
+    kernel: KernelFacts,
+    tree: Tree,
+    *,
+    board: Board | None = None,
+    stepping: str | None = None,
+    os: Mapping[str, Version] | None = None,
+    known: Knowledge | None = None,
+) -> Prediction:
+    """Solve a devicetree under a kernel. A board adds what is soldered to it and its stepping."""
+    known = known if known is not None else knowledge()
+    around = Surroundings(kernel=kernel, tree=tree, stepping=stepping, os=os)
+    soldered = functions(tree, board) if board is not None else ()
+    phys = _phys(tree, board) if board is not None else {}
+    plan = Planner(tree, kernel, known, around, functions=soldered, phys=phys).plan()
+    solver = Solver(plan, kernel, known, around)
+    return Prediction(tree, kernel, around, plan, solver, solver.solve(), known)
+
+
+def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
+    """Whether a goal is reached."""
+    tree = prediction.tree
+    node = locate(tree, goal.find)
+    not_checked = (*NOT_CHECKED.get(goal.name, ()), *board.not_checked)
+    if node is None:
+        wanted = " or ".join(_described(goal))
+        link = Link(
+            "/",
+            "node",
+            Answer.NO,
+            Evidence(tree.name, "the board's description"),
+            f"the devicetree has no {wanted}",
+            remedy="use a devicetree that describes it, from a kernel that supports it",
+        )
+        return GoalVerdict(
+            goal.name, Verdict.FAILS, None, (link,), link, _hazards(prediction, goal, ()), not_checked
+        )
+    chain = tuple(_with_initramfs(prediction, goal, link) for link in _chain(prediction, node))
+    hazards = _hazards(prediction, goal, chain)
+    # A hazard that certainly strikes is a link like any other, and the first: it stops the whole kernel.
+    fatal = tuple(
+        Link(
+            one.node or "/",
+            f"hazard {one.name}",
+            Answer.NO,
+            Evidence(tree.name, one.sources[0]),
+            one.reason,
+            remedy=one.remedy,
+        )
+        for one in hazards
+        if one.effect is Verdict.FAILS
+    )
+    chain = (*fatal, *chain)
+    return GoalVerdict(
+        goal=goal.name,
+        verdict=fold(chain).verdict,
+        node=node.path,
+        chain=chain,
+        first_broken=first_broken(chain),
+        hazards=hazards,
+        not_checked=not_checked,
+    )
+
+
+def _phys(tree: Tree, board: Board) -> dict[int, int]:
+    """`id(node)` of Ethernet PHYs → their id, from the board."""
+    found: dict[int, int] = {}
+    for goal in board.goals:
+        node = locate(tree, goal.find) if goal.phy is not None else None
+        phy = _phy(tree, node) if node is not None else None
+        if phy is not None and goal.phy is not None:
+            found[id(phy)] = goal.phy
+    return found
+
+
+def _phy(tree: Tree, node: Node) -> Node | None:
+    for name in ("phy-handle", "phy", "phy-device"):
+        handle = node.cell(name)
+        if handle is not None and handle in tree.by_phandle:
+            return tree.by_phandle[handle]
+    return None
+
+
+def _described(goal: Goal) -> list[str]:
+    words = []
+    for one in goal.find:
+        if one.compatible is not None:
+            words.append(f"node compatible with {one.compatible}")
+        elif one.alias is not None:
+            words.append(f"alias {one.alias}")
+        elif one.symbol is not None:
+            words.append(f"label {one.symbol}")
+        elif one.stdout:
+            words.append("stdout-path")
+        else:
+            words.append(f"node {one.node_name}")
+    return words
+
+
+def _chain(prediction: Prediction, goal: Node) -> list[Link]:
+    """Links of everything the goal's device needs, each device after those it waits for."""
+    chain: list[Link] = []
+    seen: set[int] = set()
+
+    def visit(site: Site) -> None:
+        stack: list[tuple[Site, bool]] = [(site, False)]
+        while stack:
+            current, ready = stack.pop()
+            record = prediction.records[id(current.node)]
+            if ready:
+                chain.extend(prediction.solver.links(record))
+                continue
+            if id(current.node) in seen:
+                continue
+            seen.add(id(current.node))
+            stack.append((current, True))
+            before = list(prediction.solver.waits(record))[::-1]
+            stack.extend((one, False) for one in before if id(one.node) not in seen)
+
+    for node in _ancestry(goal):
+        site = prediction.plan.of(node)
+        if site is not None and (node is goal or site.bus in {"pci"} or _is_host(node)):
+            visit(site)
+            for function in prediction.plan.functions:
+                if function.node.parent is node:
+                    visit(function)
+    if prediction.plan.of(goal) is None:
+        reason, maker = absence(goal, prediction.plan)
+        chain.append(
+            Link(
+                goal.path,
+                "device",
+                Answer.NO,
+                Evidence(f"{prediction.tree.name}: {goal.path}", "drivers/of/platform.c"),
+                reason,
+                waits_for=maker.path if maker is not None else None,
+                remedy="use a devicetree in which it is enabled and below a bus that this kernel populates",
+            )
+        )
+        return chain
+    phy = _phy(prediction.tree, goal)
+    phy_site = prediction.plan.of(phy) if phy is not None else None
+    if phy_site is not None:
+        visit(phy_site)
+    return chain
+
+
+def _is_host(node: Node) -> bool:
+    return node.string("device_type") == "pci"
+
+
+def _ancestry(node: Node) -> list[Node]:
+    found: list[Node] = []
+    current: Node | None = node
+    while current is not None:
+        found.append(current)
+        current = current.parent
+    return found[::-1]
+
+
+def _with_initramfs(prediction: Prediction, goal: Goal, link: Link) -> Link:
+    """A driver that is needed to find the root file system must be built in or in the initramfs."""
+    inside = prediction.kernel.initramfs_modules
+    _, _, module = link.because.where.rpartition(": module: ")
+    if not goal.boots_from or inside is None or ": module: " not in link.because.where or module in inside:
+        return link
+    return evolve(
+        link,
+        answer=Answer.NO,
+        reason=f"the driver is in the module {module}, which is not in the initramfs",
+        remedy=f"put the module {module} into the initramfs",
+    )
+
+
+def _hazards(prediction: Prediction, goal: Goal, chain: tuple[Link, ...]) -> tuple[Hazard, ...]:
+    on_chain = {link.node for link in chain}
+    found: list[Hazard] = []
+    for rule in prediction.known.hazards:
+        if "*" not in rule.goals and goal.name not in rule.goals:
+            continue
+        hazard = _hazard(prediction, rule, on_chain)
+        if hazard is not None:
+            found.append(hazard)
+    return tuple(found)
+
+
+def _hazard(prediction: Prediction, rule: HazardRule, on_chain: set[str]) -> Hazard | None:
+    answer = holds(rule.when, prediction.around)
+    if answer is Answer.NO:
+        return None
+    node = find(rule.at, prediction.tree) if rule.at else None
+    if rule.on_chain and (node is None or node.path not in on_chain):
+        return None
+    return Hazard(
+        name=rule.name,
+        effect=rule.effect if answer is Answer.YES else Verdict.UNKNOWN,
+        title=rule.title,
+        reason=rule.reason,
+        remedy=rule.remedy,
+        sources=rule.sources,
+        node=node.path if node is not None else None,
+    )

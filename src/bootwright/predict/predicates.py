@@ -1,0 +1,139 @@
+"""Conditions in knowledge files, over a devicetree, a kernel and a board. Data says what, this how.
+
+A condition is a table; all its keys must hold:
+`compatible`, `node_name`, `symbol`, `alias`: such an enabled node (label, alias) exists;
+`absent = {…}`: the inner condition does not hold;
+`any = [{…}, …]`: one of them holds;
+`option = { CONFIG_X = "m" }`: the option has that value (or one of a list; `n` is off);
+`kernel_since`, `kernel_before`: the version lies in that range;
+`stepping`, `os`: the board's stepping, the operating system;
+`driver = "compatible"`: the kernel has a driver for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from bootwright.artifacts.fdt import Node, Tree
+from bootwright.foundation.versions import Version
+from bootwright.predict.drivers import KernelFacts
+from bootwright.predict.model import Answer
+
+KEYS = frozenset(
+    {
+        "compatible",
+        "node_name",
+        "symbol",
+        "alias",
+        "absent",
+        "any",
+        "option",
+        "kernel_since",
+        "kernel_before",
+        "stepping",
+        "os",
+        "driver",
+    }
+)
+
+
+@frozen
+class Surroundings:
+    """What conditions are asked about."""
+
+    kernel: KernelFacts
+    tree: Tree
+    stepping: str | None = None
+    os: Mapping[str, Version] | None = None
+
+
+def in_range(version: Version | None, since: str | None, before: str | None) -> Answer:
+    """Whether a kernel version lies in [since, before); unknown without a version."""
+    if since is None and before is None:
+        return Answer.YES
+    if version is None:
+        return Answer.UNKNOWN
+    low, high = (Version.parse(text) if text else None for text in (since, before))
+    if (low is not None and version < low) or (high is not None and version >= high):
+        return Answer.NO
+    return Answer.YES
+
+
+def holds(condition: Mapping[str, Any], around: Surroundings) -> Answer:
+    """Whether all parts of a condition hold."""
+    return min(
+        (_part(key, wanted, condition, around) for key, wanted in condition.items()), default=Answer.YES
+    )
+
+
+def find(condition: Mapping[str, Any], tree: Tree) -> Node | None:
+    """The first enabled node that a condition's `compatible`, `node_name`, `symbol` or `alias` names."""
+    if "symbol" in condition:
+        path = tree.symbols.get(condition["symbol"])
+        return tree.node(path) if path is not None else None
+    if "alias" in condition:
+        return tree.alias(condition["alias"])
+    for node in tree.nodes:
+        if _names(condition, node) and node.available:
+            return node
+    return None
+
+
+def _names(condition: Mapping[str, Any], node: Node) -> bool:
+    compatible, name = condition.get("compatible"), condition.get("node_name")
+    if compatible is None and name is None:
+        return False
+    return (compatible is None or compatible in node.compatible) and (
+        name is None or name in {node.name, node.name.partition("@")[0]}
+    )
+
+
+def _part(
+    key: str,
+    wanted: Any,  # noqa: ANN401 - a value of a TOML file
+    condition: Mapping[str, Any],
+    around: Surroundings,
+) -> Answer:
+    if key in {"compatible", "node_name", "symbol", "alias"}:
+        return _yes(find(condition, around.tree) is not None)
+    if key == "absent":
+        return Answer(2 - holds(wanted, around))
+    if key == "any":
+        return max((holds(one, around) for one in wanted), default=Answer.NO)
+    if key == "option":
+        return min(
+            (_option(around.kernel, name, value) for name, value in wanted.items()), default=Answer.YES
+        )
+    if key == "kernel_since":
+        return in_range(around.kernel.version, wanted, None)
+    if key == "kernel_before":
+        return in_range(around.kernel.version, None, wanted)
+    if key == "stepping":
+        return Answer.UNKNOWN if around.stepping is None else _yes(around.stepping == wanted)
+    if key == "driver":
+        if around.kernel.by_compatible(wanted):
+            return Answer.YES
+        return Answer.NO if around.kernel.modules is not None else Answer.UNKNOWN
+    if key == "os":
+        return _os(wanted, around)
+    return Answer.UNKNOWN
+
+
+def _os(wanted: Mapping[str, str], around: Surroundings) -> Answer:
+    if around.os is None or wanted["name"] not in around.os:
+        return Answer.NO
+    return in_range(around.os[wanted["name"]], wanted.get("since"), wanted.get("before"))
+
+
+def _option(kernel: KernelFacts, name: str, wanted: str | list[str]) -> Answer:
+    value = kernel.option(name)
+    if value is None:
+        return Answer.UNKNOWN
+    return _yes(value in ([wanted] if isinstance(wanted, str) else wanted))
+
+
+def _yes(answer: bool) -> Answer:
+    return Answer.YES if answer else Answer.NO

@@ -1,0 +1,417 @@
+"""Which devices bind: every device's links, and a fixed point over who waits for whom.
+
+All devices start as bound as their own links allow, and answers only ever fall. Devices that wait for each
+other in a circle and for nothing else therefore stay bound, which is what fw_devlink's relaxing of cycles
+gives (`__fw_devlink_relax_cycles`, drivers/base/core.c, Linux 6.12).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from attrs import define, evolve, field
+
+from bootwright.artifacts.fdt import Node, Tree
+from bootwright.predict.devices import Plan, Site
+from bootwright.predict.drivers import KernelFacts
+from bootwright.predict.knowledge import Knowledge
+from bootwright.predict.model import Answer, Evidence, Link, NodePrediction, first_broken, fold
+from bootwright.predict.predicates import Surroundings, holds
+from bootwright.predict.suppliers import Need, suppliers
+
+# What a consumer's probe gets when the supplier has no driver at all. fw_devlink drops such links after
+# deferred_probe_timeout (fw_devlink_drivers_done); then the subsystem decides, and these do without:
+_DISPENSABLE = frozenset({"msi-parent", "wakeup-parent", "leds", "access-controllers"})
+# A child node's own references that its parent's driver follows while probing (gpio-leds, …).
+_OF_CHILDREN = frozenset({"gpios", "pwms"})
+
+_DEFERS = "drivers/base/core.c device_links_check_suppliers"
+
+
+@define(eq=False)
+class Record:
+    """A device with its links."""
+
+    site: Site
+    fixed: list[Link] = field(factory=list)
+    """Links whose answer does not depend on other devices."""
+    needs: list[tuple[Need, Site | None, Link | None]] = field(factory=list)
+    """Supplier, the device that provides it, or the link where that is settled already."""
+    answer: Answer = Answer.YES
+
+
+class Solver:
+    """Solves one plan."""
+
+    def __init__(self, plan: Plan, kernel: KernelFacts, known: Knowledge, around: Surroundings) -> None:
+        self._plan = plan
+        self._tree: Tree = plan.tree
+        self._kernel = kernel
+        self._known = known
+        self._around = around
+        self._records: dict[int, Record] = {}
+        self._loaded = self._modules_loaded()
+
+    def solve(self) -> dict[int, Record]:
+        """Every device's record, by `id(node)`, with its final answer."""
+        sites = [*self._plan.sites.values()]
+        for site in sites:
+            self._records[id(site.node)] = self._record(site)
+        self._settle()
+        return self._records
+
+    def waits(self, record: Record) -> Iterator[Site]:
+        """The devices a device waits for: its maker, and the suppliers it cannot do without."""
+        if record.site.creator is not None:
+            yield record.site.creator
+        for need, provider, _ in record.needs:
+            if provider is not None:
+                supplier = self._records[id(provider.node)]
+                if supplier.answer is Answer.YES or self._through(supplier, need) is not Answer.YES:
+                    yield provider
+
+    def links(self, record: Record) -> list[Link]:
+        """A record's links as they are after solving, in the order the kernel meets them."""
+        found = [self._creation(record.site)]
+        # A device waits for suppliers before its driver is asked, but a driver must be there first.
+        found.extend(record.fixed)
+        for need, provider, settled in record.needs:
+            found.append(settled if settled is not None else self._supplied(record.site, need, provider))
+        return found
+
+    def _modules_loaded(self) -> frozenset[str]:
+        """Modules that udev loads for some device here, with what they pull in."""
+        index = self._kernel.modules
+        if index is None:
+            return frozenset()
+        found: set[str] = set()
+        for site in self._plan.sites.values():
+            if site.bus in {"pci", "amba", "mdio"}:
+                found.update(one.module for one in site.candidates if one.module is not None)
+                continue
+            for compatible in site.node.compatible:
+                found.update(index.by_compatible(compatible))
+            if site.bus in {"i2c", "spi"} and site.node.compatible:
+                found.update(index.by_alias(f"{site.bus}:{site.node.compatible[0].rpartition(',')[2]}"))
+        for name in list(found):
+            found.update(index.closure(name))
+        return frozenset(found)
+
+    def _record(self, site: Site) -> Record:
+        record = Record(site)
+        record.fixed.append(self._driver(site))
+        record.fixed.extend(self._expectations(site))
+        for need in self._needs(site):
+            provider, settled = self._provider(site, need)
+            record.needs.append((need, provider, settled))
+        return record
+
+    def _needs(self, site: Site) -> list[Need]:
+        node = site.node
+        found = list(suppliers(self._tree, node)) if site.in_tree else []
+        for known in site.known:
+            for name in known.inherits:
+                found.extend(self._inherited(node, name))
+        for child in node.children:
+            if id(child) in self._plan.sites or not child.enabled:
+                continue
+            if child.name.partition("@")[0].startswith("mdio"):
+                # The reset line of an MDIO bus: mdiobus_register() fails without it, and so the MAC.
+                found.extend(need for need in suppliers(self._tree, child) if need.kind != "interrupts")
+            elif not child.compatible and "gpio-hog" not in child:
+                found.extend(need for need in suppliers(self._tree, child) if need.kind in _OF_CHILDREN)
+        return found
+
+    def _inherited(self, node: Node, name: str) -> Iterator[Need]:
+        above = node.parent
+        while above is not None and name not in above:
+            above = above.parent
+        if above is not None:
+            for need in suppliers(self._tree, above):
+                if need.reference == name:
+                    yield evolve(need, vital=True)
+
+    def _creation(self, site: Site) -> Link:
+        node = site.node.path
+        if site.creator is None:
+            return Link(node, "device", site.exists, Evidence(node, site.rule))
+        creator = self._records[id(site.creator.node)]
+        answer = min(creator.answer, site.exists)
+        reason = ""
+        if creator.answer is not Answer.YES:
+            reason = f"{site.creator.node.path}, whose driver makes this device, is not bound"
+            if creator.answer is Answer.UNKNOWN:
+                reason = f"whether {site.creator.node.path}, whose driver makes this device, binds is unknown"
+        elif site.exists is not Answer.YES:
+            reason = "whether the hardware is there cannot be read from files"
+        return Link(
+            node, "device", answer, Evidence(node, site.rule), reason, waits_for=site.creator.node.path
+        )
+
+    def _driver(self, site: Site) -> Link:
+        node = site.node.path
+        kernel = self._kernel
+        usable = [one for one in site.candidates if one.module is None or self._reachable(one.module)]
+        if usable:
+            best = usable[0]
+            where = kernel.where(best)
+            rule = f"{site.bus} match" + (f" on {best.matched}" if best.matched else "")
+            return Link(node, f"driver {best.driver}", Answer.YES, Evidence(f"{kernel.name}: {where}", rule))
+        names = ", ".join(site.node.compatible) or "no compatible"
+        if site.candidates:
+            module = site.candidates[0].module
+            return Link(
+                node,
+                "driver",
+                Answer.NO,
+                Evidence(f"{kernel.name}: module {module}", "udev loads modules by modalias"),
+                f"the driver {site.candidates[0].driver} is in the module {module}, which nothing loads",
+                remedy=f"load {module} by name (modules-load.d)",
+            )
+        if kernel.modules is None:
+            return Link(
+                node,
+                "driver",
+                Answer.UNKNOWN,
+                Evidence(kernel.name, "match tables in the Image"),
+                f"no built-in driver matches {names}, and the kernel's modules were not given",
+                remedy="give the kernel's modules (--modules)",
+            )
+        return Link(
+            node,
+            "driver",
+            Answer.NO,
+            Evidence(kernel.name, "match tables in the Image and in every module"),
+            f"this kernel has no driver for {names}",
+            remedy=self._arrival(site),
+        )
+
+    def _reachable(self, module: str) -> bool:
+        return module in self._loaded
+
+    def _arrival(self, site: Site) -> str:
+        arrival = self._known.arrival(site.node.compatible)
+        if arrival is None:
+            return "use a kernel that has one"
+        parts = []
+        if arrival.since is not None:
+            parts.append(f"Linux {arrival.since} or newer")
+        if arrival.option is not None:
+            parts.append(f"with {arrival.option}")
+        return "use " + " ".join(parts)
+
+    def _expectations(self, site: Site) -> list[Link]:
+        found: list[Link] = []
+        for known in site.known:
+            for one in known.expects:
+                if holds(one.when, self._around) is Answer.NO:
+                    continue
+                answer = holds(one.requires, self._around)
+                if one.own_node and not site.in_tree:
+                    answer = Answer.NO
+                found.append(
+                    Link(
+                        site.node.path,
+                        f"what {known.name} expects",
+                        answer,
+                        Evidence(self._tree.name, one.source),
+                        "" if answer is Answer.YES else one.reason,
+                        remedy=one.remedy,
+                    )
+                )
+        return found
+
+    def _provider(self, site: Site, need: Need) -> tuple[Site | None, Link | None]:
+        """The device that provides for a need, or the settled link."""
+        supplier = need.supplier
+        here = site.node
+        if id(supplier) in self._plan.early and self._plan.of(supplier) is None:
+            rule = f"set up at boot by the {self._plan.early[id(supplier)]} code"
+            return None, self._link(site, need, Answer.YES, rule)
+        if not supplier.available:
+            # of_link_to_phandle makes no link; the driver's own request decides.
+            kind = need.kind
+            if kind in {"clocks", "power-domains", "regulators", "phys", "pinctrl", "resets", "interrupts"}:
+                return None, self._link(
+                    site, need, Answer.NO, "of_device_is_available", "the supplier is disabled"
+                )
+            return None, self._link(site, need, Answer.YES, "of_link_to_phandle skips disabled suppliers")
+        provider: Node | None = supplier
+        while provider is not None and self._plan.of(provider) is None:
+            if id(provider) in self._plan.early:
+                return None, self._link(site, need, Answer.YES, "set up at boot")
+            provider = provider.parent
+        if provider is None:
+            if need.kind in _DISPENSABLE or need.kind == "interrupts":
+                return None, self._link(site, need, Answer.YES, "not a device")
+            return None, self._link(
+                site,
+                need,
+                Answer.NO,
+                _DEFERS,
+                "the supplier never becomes a device, nor does a node above it",
+            )
+        if provider is here or self._above(provider, here):
+            return None, self._link(site, need, Answer.YES, "its own parent (fwnode_is_ancestor_of)")
+        found = self._plan.of(provider)
+        assert found is not None  # noqa: S101 - the loop above ended on one
+        missing = self._provides(found, need)
+        if missing is not None:
+            return None, missing_link(site, need, missing)
+        return found, None
+
+    def _provides(self, provider: Site, need: Need) -> tuple[str, str, str] | None:
+        """Why a supplier that binds provides nothing: (reason, remedy, source), or None."""
+        for known in provider.known:
+            for one in known.provides:
+                if (
+                    one.property == need.kind
+                    and holds(one.when, self._around) is Answer.YES
+                    and holds(one.requires, self._around) is Answer.NO
+                ):
+                    return one.reason, one.remedy, one.source
+        return None
+
+    @staticmethod
+    def _above(node: Node, below: Node) -> bool:
+        current = below.parent
+        while current is not None:
+            if current is node:
+                return True
+            current = current.parent
+        return False
+
+    def _link(self, site: Site, need: Need, answer: Answer, rule: str, reason: str = "") -> Link:
+        return Link(
+            site.node.path,
+            f"supplier: {need}",
+            answer,
+            Evidence(self._where(site, need), rule),
+            reason,
+            waits_for=None if answer is Answer.YES else need.supplier.path,
+        )
+
+    def _where(self, site: Site, need: Need) -> str:
+        return f"{self._tree.name}: {site.node.path}/{need.reference}"
+
+    def _supplied(self, site: Site, need: Need, provider: Site | None) -> Link:
+        assert provider is not None  # noqa: S101 - settled otherwise
+        record = self._records[id(provider.node)]
+        answer = self._through(record, need)
+        reason = ""
+        if answer is Answer.NO:
+            reason = f"{provider.node.path} is not bound"
+        elif answer is Answer.UNKNOWN:
+            reason = f"whether {provider.node.path} binds is unknown"
+        return Link(
+            site.node.path,
+            f"supplier: {need}",
+            answer,
+            Evidence(self._where(site, need), _DEFERS),
+            reason,
+            waits_for=provider.node.path,
+        )
+
+    def _through(self, provider: Record, need: Need) -> Answer:
+        if not provider.site.candidates and need.kind in _DISPENSABLE and not need.vital:
+            return Answer.YES
+        if provider.site.bus == "cpu":
+            return Answer.YES
+        if id(provider.site.node) in self._plan.early:
+            return Answer.YES
+        return provider.answer
+
+    def _settle(self) -> None:
+        """Lower answers until nothing changes."""
+        dependents: dict[int, list[Record]] = defaultdict(list)
+        waiting: list[Record] = []
+        for record in self._records.values():
+            record.answer = min(
+                record.site.exists,
+                fold(record.fixed),
+                fold(settled for _, _, settled in record.needs if settled is not None),
+            )
+            waiting.append(record)
+            if record.site.creator is not None:
+                dependents[id(record.site.creator.node)].append(record)
+            for _, provider, _ in record.needs:
+                if provider is not None:
+                    dependents[id(provider.node)].append(record)
+        while waiting:
+            record = waiting.pop()
+            if record.answer is Answer.YES:
+                continue
+            for consumer in dependents.get(id(record.site.node), ()):
+                answer = self._now(consumer)
+                if answer < consumer.answer:
+                    consumer.answer = answer
+                    waiting.append(consumer)
+
+    def _now(self, record: Record) -> Answer:
+        answer = record.answer
+        if record.site.creator is not None:
+            answer = min(answer, self._records[id(record.site.creator.node)].answer)
+        for need, provider, _ in record.needs:
+            if provider is not None:
+                answer = min(answer, self._through(self._records[id(provider.node)], need))
+        return answer
+
+
+def missing_link(site: Site, need: Need, missing: tuple[str, str, str]) -> Link:
+    """The link of a supplier that binds and provides nothing."""
+    reason, remedy, source = missing
+    return Link(
+        site.node.path,
+        f"supplier: {need}",
+        Answer.NO,
+        Evidence(need.supplier.path, source),
+        reason,
+        waits_for=need.supplier.path,
+        remedy=remedy,
+    )
+
+
+def predictions(plan: Plan, solver: Solver, records: dict[int, Record]) -> list[NodePrediction]:
+    """One prediction for every node of the tree, in the blob's order."""
+    return [_prediction(node, plan, solver, records) for node in plan.tree.nodes]
+
+
+def _prediction(node: Node, plan: Plan, solver: Solver, records: dict[int, Record]) -> NodePrediction:
+    record = records.get(id(node))
+    if record is None:
+        reason, maker = absence(node, plan)
+        waits = (maker.path,) if maker is not None else ()
+        return NodePrediction(node.path, Answer.NO, Answer.NO, None, None, None, reason, waits, ())
+    links = tuple(solver.links(record))
+    broken = first_broken(links)
+    driver = next((link for link in links if link.needs.startswith("driver ")), None)
+    return NodePrediction(
+        path=node.path,
+        device=links[0].answer,
+        bound=record.answer,
+        bus=record.site.bus,
+        driver=driver.needs.removeprefix("driver ") if driver is not None else None,
+        where=driver.because.where.partition(": ")[2] if driver is not None else None,
+        reason="" if broken is None else broken.reason,
+        waits_for=tuple(
+            dict.fromkeys(
+                link.waits_for for link in links if link.answer is not Answer.YES and link.waits_for
+            )
+        ),
+        links=links,
+    )
+
+
+def absence(node: Node, plan: Plan) -> tuple[str, Node | None]:
+    """Why a node is no device, and the node that would have to make it one."""
+    current: Node | None = node
+    while current is not None:
+        found = plan.absent.get(id(current))
+        if found is not None:
+            reason, maker = found
+            return (reason, maker) if current is node else (f"{current.path}: {reason}", maker or current)
+        if plan.of(current) is not None:
+            return f"the driver of {current.path} makes no device of it", current
+        current = current.parent
+    return "nothing in the kernel makes a device of it", None
