@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bootwright.artifacts.ar import read_ar
-from bootwright.artifacts.streams import Decompressed, Limited, Stream, everything
+from bootwright.artifacts.streams import CHUNK, Decompressed, Limited, Stream, everything
 from bootwright.artifacts.tarstream import TarMember, read_tar
 from bootwright.foundation.errors import Malformed
 
@@ -62,7 +62,11 @@ class DebReader:
             name, content = self._next()
         if not name.startswith("data.tar"):
             raise Malformed(self._where, None, "data.tar", name)
-        yield from read_tar(self._open(name, content, _MOST_DATA), f"{self._where}:{name}")
+        stream = self._open(name, content, _MOST_DATA)
+        yield from read_tar(stream, f"{self._where}:{name}")
+        # Behind the archive's end mark there is padding, and the compression's own checksum.
+        while stream.read(CHUNK):
+            pass
 
     def _next(self) -> tuple[str, Limited]:
         found = next(self._members, None)

@@ -23,8 +23,8 @@ def archives(origins: Iterable[str], keyring_package: str, root: Path = Path("/"
     From `apt-get indextargets` where apt has read its indexes; otherwise from the sources files, without
     those that name another keyring than `keyring_package`'s. Empty where there is no apt.
     """
-    found = _known_archives(set(origins)) if root == Path("/") else []
-    if not found:
+    found = _known_archives(set(origins)) if root == Path("/") else None
+    if found is None:
         found = list(_written_archives(root / "etc/apt", keyring_package))
     addresses = [uri.rstrip("/") for uri in found if uri.startswith(("http://", "https://"))]
     return list(dict.fromkeys(addresses))
@@ -57,15 +57,19 @@ def read_proxies(text: str) -> dict[str, str | None]:
     return found
 
 
-def _known_archives(origins: set[str]) -> list[str]:
+def _known_archives(origins: set[str]) -> list[str] | None:
+    """None when apt has read no index (`apt-get update` never ran), or is not there."""
     program = tools.find("apt-get")
     if program is None:
-        return []
+        return None
     try:
         text = tools.run([program, "indextargets", "--format", _TARGET, "Created-By: Packages"], timeout=20)
     except ToolFailed:
-        return []
-    lines = (line.partition("|") for line in text.decode("utf-8", "replace").splitlines())
+        return None
+    lines = [line.partition("|") for line in text.decode("utf-8", "replace").splitlines()]
+    # Without an index that was read, the origin is empty or the format's own words.
+    if not any(origin and not origin.startswith("$(") for _, _, origin in lines):
+        return None
     return [uri for uri, _, origin in lines if origin in origins]
 
 

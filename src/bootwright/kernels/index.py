@@ -138,6 +138,7 @@ class Indexer:
         self._progress = progress
         self._archive = archive
         self._offline = offline
+        self._dead: dict[str, Unreachable] = {}
 
     def get(self, source: Source) -> Index | None:
         """The index of `source`: the kept one while fresh or offline, else read anew.
@@ -168,6 +169,8 @@ class Indexer:
                 known = next((suite for suite in kept.suites if suite.name == name), None) if kept else None
                 suites.append(self._suite(source, name, known))
             except (Unreachable, NotThere) as error:
+                if kept is not None and isinstance(error, Unreachable):
+                    raise
                 first_error = first_error or error
         if not suites:
             raise first_error or Refused(f"{source.title}: no suite to read")
@@ -183,12 +186,22 @@ class Indexer:
 
     def _suite(self, source: Source, name: str, known: Suite | None) -> Suite:
         error: BootwrightError | None = None
-        for address in self._addresses(source):
+        addresses = self._addresses(source)
+        for address in addresses:
             try:
+                if address in self._dead:
+                    raise self._dead[address]
                 return self._suite_from(source, name, address, known)
-            except (Unreachable, NotThere) as failure:
-                # What apt names comes first; that the fall-back fails too is no news.
+            except Unreachable as failure:
+                self._dead[address] = failure
                 error = error or failure
+            except NotThere as failure:
+                error = error or failure
+            except Refused as failure:
+                # An archive that apt knows may be another one altogether; one that was named may not.
+                if address == addresses[-1]:
+                    raise
+                self._progress.note(f"{failure.message}; trying the next archive")
         if isinstance(error, NotThere):
             raise NotThere(f"no archive here serves {name}: {error.message}", hint=error.hint)
         raise error or Missing(
@@ -232,7 +245,10 @@ class Indexer:
         url = f"{base}/InRelease"
         try:
             answer = self._transport.small(
-                url, limit=_MOST_RELEASE, validators=known.validators if known else None
+                url,
+                limit=_MOST_RELEASE,
+                validators=known.validators if known else None,
+                patient=known is None,
             )
             if answer.body is None:
                 return known.head_sha256 if known else "", dict(answer.validators), None

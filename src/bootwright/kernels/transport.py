@@ -64,9 +64,12 @@ class Transport:
         self.first_wait = first_wait
         self.received = 0
 
-    def small(self, url: str, *, limit: int, validators: Mapping[str, str] | None = None) -> Answer:
+    def small(
+        self, url: str, *, limit: int, validators: Mapping[str, str] | None = None, patient: bool = True
+    ) -> Answer:
         """A whole file of at most `limit` bytes, unless it is unchanged by `validators`.
 
+        Without `patient` it is tried once only, for when there is something to fall back on.
         Raises `NotThere`, `Unreachable`, or `Malformed` when it is larger.
         """
         headers = {}
@@ -87,7 +90,7 @@ class Transport:
                             raise Malformed(url, limit, f"at most {limit} bytes", "more")
                     return Answer(bytes(body), validators_of(response))
             except Unreachable:
-                if wait is None:
+                if wait is None or not patient:
                     raise
                 time.sleep(wait)
         raise AssertionError("unreachable: the last wait is None")
@@ -137,7 +140,7 @@ class Transport:
                     trust_env=key is None,
                     follow_redirects=True,
                     max_redirects=8,
-                    timeout=httpx.Timeout(30.0, connect=15.0),
+                    timeout=httpx.Timeout(30.0, connect=10.0),
                 )
             except (ValueError, ImportError) as error:
                 raise Missing(

@@ -1,0 +1,157 @@
+"""The package list, and the order of Debian versions; dpkg is the reference."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bootwright.artifacts.bytesource import Bytes
+from bootwright.artifacts.streams import SourceStream
+from bootwright.foundation import tools
+from bootwright.foundation.errors import Malformed
+from bootwright.foundation.places import data_files
+from bootwright.foundation.versions import Version
+from bootwright.kernels.packages import Package, read_packages, version_key
+from bootwright.kernels.release import read_release
+from bootwright.kernels.source import Source, load_source, load_sources
+
+PARAGRAPH = (
+    "Package: {name}\nVersion: 6.12.1-1\nArchitecture: arm64\nDescription: a\n Package: not-this-one\n"
+    "Filename: pool/main/l/x.deb\nSize: 12\nSHA256: " + "a" * 64 + "\n"
+)
+ORDER = [
+    "1.0~~", "1.0~~a", "1.0~rc1-1", "1.0", "1.0-0.1", "1.0-1~bpo13+1", "1.0-1", "1.0-1+b1", "1.0-1.1",
+    "1.0-2",
+    "1.0-10", "1.0+deb13u1-1", "1.0.1-1", "1.9-1", "1.10-1", "6.9.1-1", "6.12.107-1", "1:0.1-1",
+]  # fmt: skip
+
+
+def test_order_of_versions() -> None:
+    mixed = ORDER[::2] + ORDER[1::2][::-1]
+    assert sorted(mixed, key=version_key) == ORDER  # type: ignore[arg-type]
+
+
+VERSIONS = st.from_regex(r"[0-9][a-z0-9.+~]{0,6}(-[a-z0-9.+~]{1,4})?", fullmatch=True)
+
+
+@given(VERSIONS, st.sampled_from(ORDER))
+@settings(max_examples=40, deadline=None)
+def test_order_as_dpkg_has_it(first: str, second: str) -> None:
+    dpkg = tools.find("dpkg")
+    if dpkg is None:
+        pytest.skip("dpkg is the reference")
+    done = subprocess.run([dpkg, "--compare-versions", first, "lt", second], check=False, capture_output=True)
+    assert (version_key(first) < version_key(second)) == (done.returncode == 0)  # type: ignore[operator]
+
+
+def read(text: str) -> list[Package]:
+    stream = SourceStream(Bytes(text.encode(), "Packages"))
+    return list(read_packages(stream, "Packages", lambda name: name.startswith("linux"), "arm64"))
+
+
+def test_only_wanted_packages_are_read() -> None:
+    text = "\n".join(
+        [PARAGRAPH.format(name=name) for name in ("bash", "linux-a", "linux-b")]
+        + [PARAGRAPH.format(name="linux-c").replace("arm64", "amd64")]
+    )
+    assert [package.name for package in read(text)] == ["linux-a", "linux-b"]
+    assert read(PARAGRAPH.format(name="linux-a"))[0].size == 12
+
+
+@pytest.mark.parametrize("line", ["Size: 12\n", "Version: 6.12.1-1\n", "Filename: pool/main/l/x.deb\n"])
+def test_a_field_that_is_missing(line: str) -> None:
+    with pytest.raises(Malformed, match="linux-a"):
+        read(PARAGRAPH.format(name="linux-a").replace(line, ""))
+
+
+def test_release_dates_and_hashes() -> None:
+    text = "Origin: X\nDate: Sat, 12 Sep 2026 07:55:41 UTC\nSHA256:\n " + "a" * 64 + "  12 main/x\n"
+    release = read_release(text, "Release")
+    assert release.date.isoformat() == "2026-09-12T07:55:41+00:00"
+    assert release.files == {"main/x": ("a" * 64, 12)}
+    for wrong in (text.replace("Sat, 12", "some"), text.replace("  12 ", " x "), "Origin: X\n", ""):
+        with pytest.raises(Malformed):
+            read_release(wrong, "Release")
+
+
+def debian() -> Source:
+    return next(source for source in load_sources() if source.name == "debian")
+
+
+@pytest.mark.parametrize(
+    ("package", "version", "flavour"),
+    [
+        ("linux-image-6.12.107+deb13-arm64", "6.12.107", "arm64"),
+        ("linux-image-6.12.107+deb13-arm64-16k", "6.12.107", "arm64-16k"),
+        ("linux-image-6.18.5+deb14-arm64", "6.18.5", "arm64"),
+    ],
+)
+def test_names_of_debian_packages(package: str, version: str, flavour: str) -> None:
+    match = debian().pattern("linux-image-{release}").fullmatch(package)
+    assert match is not None
+    assert (match["version"], match["flavour"]) == (version, flavour)
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "linux-image-6.12.107+deb13-arm64-dbg",
+        "linux-image-6.12.107+deb13-arm64-unsigned",
+        "linux-image-6.12.107+deb13-cloud-arm64",
+        "linux-image-6.12.107+deb13-rt-arm64",
+        "linux-image-arm64",
+        "linux-image-6.12.107+deb13-arm64-16k-unsigned",
+    ],
+)
+def test_names_that_are_left_out(package: str) -> None:
+    source = debian()
+    for layout in source.layout:
+        for part in layout.boot:
+            assert source.pattern(part).fullmatch(package) is None
+
+
+@pytest.mark.parametrize("version", ["6.12.107", "6.18.15", "6.19", "6.19.6", "7.3.4"])
+def test_each_version_has_one_layout(version: str) -> None:
+    parsed = Version.parse(version)
+    assert parsed is not None
+    assert sum(layout.holds(parsed) for layout in debian().layout) == 1
+
+
+@pytest.mark.parametrize(
+    "change", ['colour = "red"\n', "suites = []\n", "[flavours]\narm64 = 8192\n", "x = ["]
+)
+def test_a_source_file_that_is_not_right(tmp_path: Path, change: str) -> None:
+    text = data_files("kernels")[0].read_text()
+    key, _, _ = change.partition(" ")
+    if key == "suites":
+        text = text.replace('suites = ["trixie", "trixie-backports"]\n', change)
+    elif key.startswith("[flavours]"):
+        text = text.replace("arm64 = 4096", "arm64 = 8192")
+    else:
+        text = change + text
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(Malformed):
+        load_source(tmp_path / "x.toml")
+
+
+def _one_input(data: bytes) -> None:
+    path = Path(__file__).parents[2] / "fuzz/fuzz_archive_index.py"
+    spec = importlib.util.spec_from_file_location("fuzz_archive_index", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.one_input(data)
+
+
+@given(st.binary(max_size=300), st.text(max_size=60))
+@settings(max_examples=80, deadline=None)
+def test_any_bytes(data: bytes, text: str) -> None:
+    _one_input(data)
+    _one_input(PARAGRAPH.format(name="linux-a").encode().replace(b"6.12.1-1", data))
+    _one_input(f"Date: {text}\nSHA256:\n {text}\n".encode("utf-8", "surrogatepass"))
