@@ -1,0 +1,212 @@
+"""The report as Markdown, short enough to paste into an issue."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from bootwright.investigate.decide import Decision
+from bootwright.investigate.investigation import Investigation
+from bootwright.report.story import Story, tell
+from bootwright.report.story.answers import Conclusion, Link
+from bootwright.report.words import capital, count, listed
+
+# What GitHub Flavored Markdown 0.29 gives a meaning; ASCII punctuation may be escaped (section 2.4).
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$^=:-])")
+_WORD = re.compile(r"(?<=\w)\\([-_:=+.])(?=\w)|(?<=\s)\\([=+-])(?=\s)|\\([():])")
+MOST_CAUSE_GROUPS = 8
+
+
+def page(found: Investigation, decision: Decision) -> str:
+    """The whole text, ending in one newline."""
+    story = tell(found, decision)
+    lines = [
+        f"# {plain(story.title)}",
+        "",
+        *_answers(story),
+        *_configuration(story),
+        *_beliefs(story),
+        *_next(story),
+        *_cells(story),
+        *_causes(story),
+        *_path(story),
+        *_evidence(story),
+        *_limits(story),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def plain(text: str) -> str:
+    """Text that means nothing to Markdown or HTML, and mentions nobody."""
+    escaped = _SPECIAL.sub(r"\\\1", text)
+    # Inside a word, and round brackets without a square one before, these do nothing: keep them legible.
+    escaped = _WORD.sub(lambda match: match[0][1:], escaped)
+    return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", escaped)
+
+
+def code(text: str) -> str:
+    """A code span; text with backticks is fenced by more of them."""
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text.replace('|', chr(92) + '|')}{pad}{fence}" if text else ""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(map(plain, head))} |"
+    yield f"|{' --- |' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(plain(cell) or '–' for cell in row)} |"
+    yield ""
+
+
+def _answers(story: Story) -> Iterator[str]:
+    yield f"**{plain(story.headline)}.**"
+    yield ""
+    for goal in story.goals:
+        yield f"- **{plain(goal.name)}: {goal.verdict}.** {plain(goal.answer)}"
+        for text in (goal.cause, goal.instead):
+            if text:
+                yield f"  {plain(text)}"
+        for change in goal.corroboration:
+            commits = listed([f"{code(identity)} {plain(title)}" for identity, title in change.commits])
+            yield f"  *Fits the public history, not shown by a boot here:* since {plain(change.first_in)}, "
+            yield f"  {plain(change.what)} ({commits})."
+    yield ""
+
+
+def _configuration(story: Story) -> Iterator[str]:
+    if not story.configuration:
+        return
+    yield "## Configuration"
+    yield ""
+    yield from _table(
+        ("Setting", "Value", "Why"), [(row.factor, row.value, row.why) for row in story.configuration]
+    )
+    if story.seen_to_work:
+        yield f"Seen to work: {plain(story.seen_to_work)}. This covers what is settled, not what is open."
+        yield ""
+
+
+def _beliefs(story: Story) -> Iterator[str]:
+    if not (story.beliefs or story.aliases or story.rulings):
+        return
+    yield "## What was believed"
+    yield ""
+    for text in story.aliases:
+        yield f"- {plain(text)}"
+    yield ""
+    for one in story.beliefs:
+        yield _belief(one)
+        for part in one.narrower:
+            yield f"  {_belief(part)}"
+            if part.limit:
+                yield f"    Limit: {plain(part.limit)}"
+    yield ""
+    for ruling in story.rulings:
+        yield f"- Ruled out for “{plain(ruling.outcome)}”: {plain(ruling.says)}"
+    yield ""
+
+
+def _belief(one: Conclusion) -> str:
+    name = f"{one.id}: {one.says}" if one.id else one.says
+    return f"- **{plain(name)}** *{plain(one.word)}.* {plain(' '.join((one.why, *one.shown)))}"
+
+
+def _next(story: Story) -> Iterator[str]:
+    if not story.tries:
+        return
+    yield "## What to do next, on the board"
+    yield ""
+    for number, one in enumerate(story.tries, 1):
+        cell = "; ".join(f"{factor} {level}" for factor, level in one.cell)
+        first = f"{number}. **{plain(one.changes or capital(cell))}**"
+        yield f"{first} ({plain(cell)}). {plain(one.how)} About {one.time}. {plain(one.why)}"
+    yield ""
+
+
+def _cells(story: Story) -> Iterator[str]:
+    matrix = story.matrix
+    yield "## What was seen"
+    yield ""
+    head = ("Cell", "Source", *map(capital, matrix.factors), *map(capital, matrix.outcomes))
+    yield from _table(head, [(row.id, row.source, *row.levels, *row.verdicts) for row in matrix.rows])
+
+
+def _causes(story: Story) -> Iterator[str]:
+    yield "## Causes"
+    yield ""
+    for one in story.left:
+        if not one.goal:
+            continue
+        if one.settled:
+            yield f"- **{plain(one.outcome)}**: one cause is left: {plain(one.cause)}."
+            for axis in one.axes:
+                yield f"  {plain(axis.says)}"
+        elif one.total:
+            yield f"- **{plain(one.outcome)}**: {count(one.total, 'cause fits', 'causes fit')} what was seen."
+            for group in one.groups[:MOST_CAUSE_GROUPS]:
+                on, example = plain(listed(group.factors)), plain(group.examples[0])
+                yield f"  - {on}: {group.causes}, such as {example}"
+            if len(one.groups) > MOST_CAUSE_GROUPS:
+                yield f"  - and {len(one.groups) - MOST_CAUSE_GROUPS} more kinds"
+        else:
+            yield f"- **{plain(one.outcome)}**: {plain(one.note)}."
+        for text in one.flaky:
+            yield f"  Flaky: {plain(text)}"
+    yield ""
+
+
+def _path(story: Story) -> Iterator[str]:
+    if not story.stops:
+        return
+    yield "## How each run was chosen"
+    yield ""
+    for stop in story.stops:
+        after = "" if stop.after is None else f" {stop.before:,} before, {stop.after:,} after."
+        yield (
+            f"{stop.number}. {code(stop.run)} on {code(stop.where)}, {plain(stop.purpose)}, "
+            f"{stop.bits:.2f} bits. {plain(stop.why)}{after}"
+        )
+    yield ""
+
+
+def _evidence(story: Story) -> Iterator[str]:
+    if not story.boots:
+        return
+    yield "## Evidence"
+    yield ""
+    for boot in story.boots:
+        cells = listed([cell.id for cell in boot.cells])
+        # Markdown means nothing inside this line of HTML.
+        yield f"<details><summary>{html.escape(f'{boot.title}: {cells}, {boot.summary}')}</summary>"
+        yield ""
+        for line in boot.excerpt.lines:
+            if line.proves:
+                yield f"- {line.at} s {code(line.text)}"
+        yield ""
+        for label, text in (*boot.facts, *((f"{name}, SHA-256", digest) for name, digest in boot.hashes)):
+            yield f"- {plain(label)}: {code(text)}"
+        yield ""
+        yield "</details>"
+        yield ""
+
+
+def _limits(story: Story) -> Iterator[str]:
+    yield "## Limits"
+    yield ""
+    for text in (*story.limits, *story.notes):
+        yield f"- {plain(text)}"
+    if not story.limits and not story.notes:
+        yield "None are known."
+    yield ""
+    if story.sources:
+        yield "The reports were found at:"
+        yield ""
+        for link in story.sources:
+            yield f"- {_link(link)}"
+
+
+def _link(link: Link) -> str:
+    address = re.sub(r"[<>\s\"'()\[\]\\|]", "", link.url)
+    return f"<{address}>" if address and address == link.url else plain(link.title)

@@ -1,0 +1,295 @@
+"""The answers: each goal, each belief, the configuration, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.decide import BeliefResult, Decision, GoalResult
+from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.knowledge import Change
+from bootwright.report.story.names import Names
+from bootwright.report.story.pairs import Comparison, compare
+from bootwright.report.words import bound, capital, clean, count, listed, sentence
+
+STATUS = {
+    "refuted": "refuted",
+    "stands": "stands",
+    "open": "not decided",
+    "untested": "not tested",
+    "weakened": "weakened",
+    "set-aside": "set aside",
+}
+
+
+@frozen
+class Link:
+    """Where something can be read."""
+
+    title: str
+    url: str
+
+
+@frozen
+class Corroboration:
+    """An upstream change that fits what the boots showed; it decided nothing."""
+
+    what: str
+    before: str
+    first_in: str
+    commits: tuple[tuple[str, str], ...]
+    sources: tuple[Link, ...]
+
+
+@frozen
+class Goal:
+    """A goal and its answer."""
+
+    name: str
+    verdict: str
+    answer: str
+    """One sentence or two."""
+    cause: str
+    """What was wrong, in one sentence; empty where it is not known."""
+    instead: str
+    corroboration: tuple[Corroboration, ...]
+    missing: str
+    """What is missing to decide it; empty where it is decided."""
+
+
+@frozen
+class Conclusion:
+    """What became of a belief, or of its narrower claim."""
+
+    id: str
+    says: str
+    status: str
+    word: str
+    why: str
+    shown: tuple[str, ...]
+    """A sentence for each cell that speaks against it."""
+    comparison: Comparison | None
+    narrower: tuple[Conclusion, ...]
+    limit: str
+
+
+@frozen
+class Setting:
+    """A row of the configuration."""
+
+    factor: str
+    value: str
+    why: str
+    state: str
+    """`wanted`, `needed`, `free` (ruled out as a cause of what is settled), `open`."""
+
+
+def headline(decision: Decision, goals: Sequence[Goal]) -> str:
+    """The whole answer in one line."""
+    if not goals:
+        return "Nothing was asked"
+    fails = [goal.name for goal in goals if goal.verdict == "fails"]
+    works = [goal.name for goal in goals if goal.verdict == "works"]
+    if decision.verdict is Verdict.WORKS:
+        return "This works"
+    if fails:
+        return f"This does not work: {listed(fails)}"
+    if works:
+        answered = "One question is" if len(works) == 1 else f"{len(works)} questions are"
+        open_ones = len(goals) - len(works)
+        return f"{answered} answered, {'one is' if open_ones == 1 else f'{open_ones} are'} still open"
+    return "Not decided yet"
+
+
+def goals(found: Investigation, decision: Decision, names: Names) -> tuple[Goal, ...]:
+    """Every goal, in the plan's order."""
+    return tuple(_goal(found, one, names) for one in decision.goals)
+
+
+def _goal(found: Investigation, one: GoalResult, names: Names) -> Goal:
+    judgement = found.judgements[one.outcome]
+    cause = judgement.cause
+    missing = ""
+    if one.verdict is Verdict.WORKS and one.needs:
+        answer = f"Works with {names.conditions(one.needs)}."
+    elif one.verdict is Verdict.WORKS:
+        answer = f"Works: {count(judgement.works, 'cell')} seen, none of them failed."
+    elif one.verdict is Verdict.FAILS:
+        answer = "Fails in what is wanted, and the cause cannot be avoided without giving that up."
+    else:
+        missing = _missing(found, one.outcome, names)
+        answer = f"Not known. {missing}"
+    instead = ""
+    if one.instead:
+        ways = listed([f"“{names.outcome(name)}”" for name in one.instead], "or")
+        instead = f"Where it fails, another way was seen to work: {ways}."
+    return Goal(
+        name=names.outcome(one.outcome),
+        verdict=str(one.verdict),
+        answer=answer,
+        cause=f"It fails where {names.cause(cause)}." if cause else "",
+        instead=instead,
+        corroboration=tuple(_corroboration(change) for change in one.corroboration),
+        missing=missing,
+    )
+
+
+def _missing(found: Investigation, outcome: str, names: Names) -> str:
+    judgement = found.judgements[outcome]
+    if not judgement.works and not judgement.fails:
+        return "Nothing was seen of it."
+    if judgement.causes:
+        factors = list(dict.fromkeys(name for cause in judgement.causes for name in cause.factors))
+        ordered = [one.name for one in found.factors if one.name in factors]
+        return (
+            f"{count(len(judgement.causes), 'cause fits', 'causes still fit')} what was seen, "
+            f"on {listed(names.factors(ordered))}."
+        )
+    return sentence(clean(judgement.note, 300))
+
+
+def _corroboration(change: Change) -> Corroboration:
+    return Corroboration(
+        what=clean(change.what, 300),
+        before=clean(change.before, 300),
+        first_in=clean(change.first_in, 40),
+        commits=tuple((clean(one.id, 40), clean(one.title, 200)) for one in change.commit),
+        sources=tuple(_link(one.title, one.url) for one in change.source),
+    )
+
+
+def _link(title: str, url: str) -> Link:
+    return Link(clean(title, 200), web_address(url))
+
+
+def web_address(url: str) -> str:
+    """`url` where it is one of the web, else empty: no other scheme becomes a link."""
+    bare = clean(url, 500)
+    return bare if bare.startswith(("https://", "http://")) and " " not in bare else ""
+
+
+def beliefs(found: Investigation, decision: Decision, names: Names) -> tuple[Conclusion, ...]:
+    """Every belief with what became of it."""
+    return tuple(_belief(found, one, names) for one in decision.beliefs)
+
+
+def _belief(found: Investigation, one: BeliefResult, names: Names) -> Conclusion:
+    plan = found.plan
+    declared = next((b for b in (plan.belief if plan else []) if b.id == one.id), None)
+    proxies = {proxy.claim: proxy for proxy in (declared.proxy if declared else [])}
+    narrower = tuple(
+        _conclusion(
+            found,
+            ("", part.claim, part.status, part.by, sentence(_why_of(part.status))),
+            proxies[part.claim].outcome,
+            tuple(proxies[part.claim].cause),
+            names,
+            limit=part.limit,
+        )
+        for part in one.narrower
+        if part.claim in proxies
+    )
+    subjects = tuple(declared.cause) if declared else ()
+    return _conclusion(
+        found,
+        (one.id, one.says, one.status, one.by, sentence(clean(one.why, 400))),
+        one.outcome,
+        subjects,
+        names,
+        narrower=narrower,
+    )
+
+
+def _why_of(status: str) -> str:
+    return {
+        "refuted": "what was seen contradicts it",
+        "stands": "it is the only cause that fits what was seen",
+        "open": "it fits what was seen, and so do other causes",
+        "untested": "nothing was seen that speaks of it",
+    }.get(status, "")
+
+
+def _conclusion(
+    found: Investigation,
+    told: tuple[str, str, str, tuple[str, ...], str],
+    outcome: str,
+    subjects: tuple[str, ...],
+    names: Names,
+    *,
+    narrower: tuple[Conclusion, ...] = (),
+    limit: str = "",
+) -> Conclusion:
+    identity, says, status, by, why = told
+    by_id = {seen.id: seen for seen in found.observations}
+    shown = []
+    for one in by:
+        seen = by_id.get(one)
+        if seen is None:
+            continue
+        held = listed([f"{names.factor(name)} {clean(seen.level(name) or '?', 80)}" for name in subjects])
+        failed = seen.outcomes.get(outcome) is Verdict.FAILS
+        shown.append(
+            f"{clean(one, 60)} ({held}) "
+            + ("fails without what it blames." if failed else "works in spite of what it blames.")
+        )
+    return Conclusion(
+        id=clean(identity, 40),
+        says=clean(says, 400),
+        status=status if status in STATUS else "open",
+        word=STATUS.get(status, clean(status, 40)),
+        why=why,
+        shown=tuple(shown),
+        comparison=compare(found, outcome, by, subjects, names) if by else None,
+        narrower=narrower,
+        limit=clean(limit, 400),
+    )
+
+
+def configuration(found: Investigation, decision: Decision, names: Names) -> tuple[Setting, ...]:
+    """Every factor: wanted, needed, free, or open; those of which the same is said share a row.
+
+    Empty without a plan.
+    """
+    if found.plan is None:
+        return ()
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for factor in found.factors:
+        told = _setting(found, decision, factor.name, names)
+        if told:
+            rows.setdefault(told, []).append(names.factor(factor.name))
+    settings = [
+        Setting(capital(listed(factors)), value, why, state) for (state, value, why), factors in rows.items()
+    ]
+    order = ("wanted", "needed", "free", "open")
+    return tuple(sorted(settings, key=lambda row: order.index(row.state)))
+
+
+def _setting(
+    found: Investigation, decision: Decision, factor: str, names: Names
+) -> tuple[str, str, str] | None:
+    """(state, value, why) of one factor."""
+    wanted = found.plan.wanted if found.plan else {}
+    settled = [name for name in found.goals if found.judgements[name].settled]
+    needing = [goal.outcome for goal in decision.goals if factor in goal.needs]
+    open_for = [
+        name
+        for name in found.goals
+        if name not in settled and any(factor in cause.factors for cause in found.judgements[name].causes)
+    ]
+    free = [name for name in settled if any(one.factor == factor for one in found.judgements[name].refuted)]
+    pending = f"May still matter for {_quoted(open_for, names)}." if open_for else ""
+    if needing:
+        value = bound(clean(decision.configuration[factor], 120))
+        return "needed", value, " ".join(f"Needed for {_quoted(needing, names)}. {pending}".split())
+    if factor in wanted:
+        return "wanted", clean(wanted[factor], 120), "What you asked for."
+    if free:
+        why = f"No effect on {_quoted(free, names)}. {pending}".strip()
+        return ("open", "not decided", why) if pending else ("free", "any", why)
+    return ("open", "not decided", pending) if pending else None
+
+
+def _quoted(outcomes: Sequence[str], names: Names) -> str:
+    return listed([f"“{names.outcome(name)}”" for name in outcomes])

@@ -1,0 +1,118 @@
+"""The matrix: what was seen, a row a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from attrs import frozen
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.execute import Done
+from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.observations import Observation, Source
+from bootwright.report.story.names import Names
+from bootwright.report.words import clean, listed
+
+SOURCES = {
+    Source.REPORTED: "Somebody saw it and told.",
+    Source.PREDICTED: "Worked out from the files, not run.",
+    Source.EMULATED: "Booted here, in an emulator.",
+    Source.BENCH: "Run on a real board.",
+}
+
+
+@frozen
+class Row:
+    """One cell that was seen."""
+
+    id: str
+    source: str
+    kernel: str
+    """The catalogue name of what was booted, or empty."""
+    levels: tuple[str, ...]
+    """One a factor column; several possible levels are joined by `or`, none is empty."""
+    verdicts: tuple[str, ...]
+    """One an outcome column; empty where this cell says nothing of it."""
+    note: str
+
+
+@frozen
+class Matrix:
+    """All rows, under the factors and the outcomes that any of them speaks of."""
+
+    factors: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    goals: int
+    """How many of the outcome columns, from the first, are goals."""
+    rows: tuple[Row, ...]
+    sources: tuple[tuple[str, str], ...]
+    """The kinds of source that occur, and what each means."""
+    silent: tuple[str, ...]
+    """Outcomes that nothing was seen of."""
+
+
+def matrix(found: Investigation, names: Names) -> Matrix:
+    """Every observation; goals come first among the outcomes."""
+    ordered = sorted(found.outcomes, key=lambda name: name not in found.goals)
+    spoken = [name for name in ordered if any(_known(seen, name) for seen in found.observations)]
+    factors = [
+        factor.name
+        for factor in found.factors
+        if any(seen.values.get(factor.name) for seen in found.observations)
+    ]
+    rows = tuple(
+        Row(
+            id=clean(seen.id, 60),
+            source=seen.source.word,
+            kernel=clean(seen.evidence.get("kernel", ""), 80),
+            levels=tuple(levels(seen, name) for name in factors),
+            verdicts=tuple(str(seen.outcomes[name]) if name in seen.outcomes else "" for name in spoken),
+            note=clean(seen.evidence.get("note", ""), 400),
+        )
+        for seen in found.observations
+    )
+    kinds = sorted({seen.source for seen in found.observations})
+    return Matrix(
+        factors=tuple(names.factors(factors)),
+        outcomes=tuple(names.outcome(name) for name in spoken),
+        goals=sum(name in found.goals for name in spoken),
+        rows=rows,
+        sources=tuple((kind.word, SOURCES[kind]) for kind in kinds),
+        silent=tuple(names.outcome(name) for name in ordered if name not in spoken),
+    )
+
+
+@frozen
+class Shown:
+    """What a run showed in one cell."""
+
+    id: str
+    differs: str
+    """What sets this cell apart from the others of the same run, in words; often empty."""
+    verdicts: tuple[tuple[str, str], ...]
+    """(outcome, verdict), goals first."""
+
+
+def shown(found: Investigation, boots: Sequence[Done], names: Names) -> Iterator[Shown]:
+    """Every cell that these boots made."""
+    keys = {f"{one.run.id}#{one.repeat}" for one in boots}
+    cells = [seen for seen in found.observations if seen.evidence.get("boot") in keys]
+    varied = [
+        factor.name for factor in found.factors if len({seen.values.get(factor.name) for seen in cells}) > 1
+    ]
+    for seen in cells:
+        ordered = sorted(seen.outcomes.items(), key=lambda item: item[0] not in found.goals)
+        yield Shown(
+            id=clean(seen.id, 60),
+            differs=listed([f"{names.factor(name)} {levels(seen, name)}" for name in varied]),
+            verdicts=tuple((names.outcome(name), str(verdict)) for name, verdict in ordered),
+        )
+
+
+def levels(seen: Observation, factor: str) -> str:
+    """`16K`, or `rev 1.0 or rev 1.1` where it may be either."""
+    return " or ".join(clean(level, 80) for level in seen.values.get(factor, ()))
+
+
+def _known(seen: Observation, outcome: str) -> bool:
+    return seen.outcomes.get(outcome, Verdict.UNKNOWN) is not Verdict.UNKNOWN

@@ -1,0 +1,47 @@
+"""What a person calls the things of an investigation: factors, outcomes, causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bootwright.investigate.causes import Cause
+from bootwright.investigate.investigation import Investigation
+from bootwright.report.words import bound, clean
+
+
+class Names:
+    """Labels by name, made harmless once."""
+
+    def __init__(self, found: Investigation) -> None:
+        self._factors = {factor.name: clean(factor.title, 80) for factor in found.factors}
+        plan = found.plan
+        self._outcomes = {
+            name: clean((plan.outcome[name].label if plan and name in plan.outcome else "") or name, 120)
+            for name in found.outcomes
+        }
+
+    def factor(self, name: str) -> str:
+        """`kernel version`."""
+        return self._factors.get(name) or clean(name, 80)
+
+    def factors(self, names: Iterable[str]) -> list[str]:
+        """The labels of several, in the order given."""
+        return [self.factor(name) for name in names]
+
+    def outcome(self, name: str) -> str:
+        """`Ethernet comes up`, or the name where the plan gives no label."""
+        return self._outcomes.get(name) or clean(name, 120)
+
+    def condition(self, factor: str, text: str) -> str:
+        """`kernel version before 6.16.3`, `page size 16K`."""
+        return f"{self.factor(factor)} {bound(clean(text, 120))}"
+
+    def conditions(self, wanted: Mapping[str, str]) -> str:
+        """Several of them, spoken."""
+        return " and ".join(self.condition(factor, text) for factor, text in wanted.items())
+
+    def cause(self, cause: Cause) -> str:
+        """A cause, spoken: `kernel version is before 6.16.3 and page size is 16K`."""
+        return " and ".join(
+            f"{self.factor(factor)} is {bound(clean(text, 120))}" for factor, text in cause.factors.items()
+        )

@@ -1,0 +1,177 @@
+"""How each run was chosen, and what could be run or tried next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from attrs import frozen
+
+from bootwright.investigate.choose import Choice
+from bootwright.investigate.decide import Decision, NextStep
+from bootwright.investigate.investigation import Investigation, Step
+from bootwright.investigate.runs import Run
+from bootwright.report.story.cells import Shown, shown
+from bootwright.report.story.names import Names
+from bootwright.report.words import capital, clean, count, listed, seconds, sentence, share, size
+
+PURPOSES = {
+    "settle": "to find the cause",
+    "confirm": "to check the answer without trusting the reports",
+    "side": "to answer a side question",
+}
+
+
+@frozen
+class Stop:
+    """One step of the way."""
+
+    number: int
+    run: str
+    where: str
+    purpose: str
+    why: str
+    bits: float
+    before: int
+    after: int | None
+    showed: tuple[Shown, ...]
+    took: str
+    fresh: bool
+
+
+@frozen
+class Offer:
+    """Something that could be run here."""
+
+    run: str
+    where: str
+    answers: str
+    bits: float
+    time: str
+    download: str
+    """Empty where it is not known; `in the cache` where nothing has to be fetched."""
+
+
+@frozen
+class Try:
+    """What a person could try on a board."""
+
+    cell: tuple[tuple[str, str], ...]
+    outcomes: tuple[str, ...]
+    time: str
+    bits: float
+    why: str
+    how: str
+    changes: str
+    """How it differs from the nearest report, in words; empty where it cannot be told."""
+
+
+def stops(found: Investigation, names: Names) -> tuple[Stop, ...]:
+    """Every step, in the order taken."""
+    return tuple(_stop(found, number, step, names) for number, step in enumerate(found.steps, 1))
+
+
+def _stop(found: Investigation, number: int, step: Step, names: Names) -> Stop:
+    worth = {name: bits for name, bits in step.choice.worth.items() if bits >= 0.005}
+    main = max(worth, key=lambda name: worth[name], default="")
+    kernel = step.run.kernel
+    spans = [one.recording.wall_seconds for one in step.done]
+    return Stop(
+        number=number,
+        run=clean(kernel.name if kernel else step.run.id, 120),
+        where=clean(step.run.experiment.machine, 60),
+        purpose=PURPOSES.get(step.purpose, step.purpose),
+        why=_why(step, worth, names),
+        bits=sum(worth.values()),
+        before=step.left.get(main, 0),
+        after=_after(found, number, step, main),
+        showed=tuple(shown(found, step.done, names)),
+        took=seconds(sum(spans)) if spans else "",
+        fresh=any(one.fresh for one in step.done),
+    )
+
+
+def _why(step: Step, worth: Mapping[str, float], names: Names) -> str:
+    """Outcomes of which the same is to be said share a sentence."""
+    alike: dict[tuple[int, tuple[int, ...]], list[str]] = {}
+    for name in worth:
+        key = (step.left.get(name, 0), tuple(step.choice.splits.get(name, ())))
+        alike.setdefault(key, []).append(f"“{names.outcome(name)}”")
+    return " ".join(
+        f"{count(left, 'cause')}{' each' if len(outcomes) > 1 else ''} of {listed(outcomes)} "
+        f"{'was' if left == 1 else 'were'} left. Depending on its result, this run leaves "
+        f"{listed([f'{part:,}' for part in splits], 'or')}."
+        for (left, splits), outcomes in alike.items()
+    )
+
+
+def _after(found: Investigation, number: int, step: Step, outcome: str) -> int | None:
+    """The causes left after a step; None where that cannot be told, or nothing ever failed."""
+    if not outcome or step.purpose == "confirm" or not step.done or not found.judgements[outcome].fails:
+        return None
+    later = [one for one in found.steps[number:] if outcome in one.left and one.purpose == step.purpose]
+    changed = next((one.left[outcome] for one in later if one.left[outcome] != step.left[outcome]), None)
+    return changed if changed is not None else len(found.judgements[outcome].causes)
+
+
+def offers(found: Investigation, runs: Iterable[Run], names: Names) -> tuple[Offer, ...]:
+    """What could be run here, best first."""
+    by_id = {run.id: run for run in runs}
+    return tuple(_offer(choice, by_id.get(choice.trial.id), names) for choice in found.offered)
+
+
+def _offer(choice: Choice, run: Run | None, names: Names) -> Offer:
+    experiment, _, kernel = choice.trial.id.partition("/")
+    download = ""
+    if run is not None and run.kernel is not None:
+        fetched = run.kernel.modules_bytes if run.experiment.modules else run.kernel.download_bytes
+        download = size(fetched) if fetched else "in the cache"
+    worth = [name for name, bits in choice.worth.items() if bits >= 0.005]
+    return Offer(
+        run=clean(kernel or choice.trial.id, 120),
+        where=clean(run.experiment.machine if run else experiment, 60),
+        answers=listed([names.outcome(name) for name in worth]),
+        bits=choice.bits,
+        time=seconds(choice.trial.cost),
+        download=download,
+    )
+
+
+def tries(found: Investigation, decision: Decision, names: Names) -> tuple[Try, ...]:
+    """What to try on a board, best first."""
+    steps = [one for one in (decision.next, *decision.next_after) if one is not None]
+    return tuple(_try(found, step, names) for step in steps)
+
+
+def _try(found: Investigation, step: NextStep, names: Names) -> Try:
+    outcomes = tuple(names.outcome(name) for name in step.outcomes)
+    worth = sum(len(found.judgements[name].causes) for name in step.outcomes if name in found.judgements)
+    return Try(
+        cell=tuple((names.factor(name), clean(level, 120)) for name, level in step.factors.items()),
+        outcomes=outcomes,
+        time=seconds(step.hours * 3600),
+        bits=step.bits,
+        why=f"{count(worth, 'cause')} of “{listed(outcomes)}” {'fits' if worth == 1 else 'fit'} so far; "
+        f"after this one experiment {share(step.bits)}.",
+        how=sentence(clean(step.how, 600)),
+        changes=_changes(found, step, names),
+    )
+
+
+def _changes(found: Investigation, step: NextStep, names: Names) -> str:
+    """The report it is nearest to, and what is changed in it."""
+    nearest: tuple[str, list[str]] | None = None
+    for seen in found.observations:
+        if not any(name in seen.outcomes for name in step.outcomes):
+            continue
+        apart = [
+            f"{names.factor(name)} {clean(level, 80)} in place of {' or '.join(clean(v, 80) for v in have)}"
+            for name, level in step.factors.items()
+            if (have := seen.values.get(name, ())) and level not in have
+        ]
+        if nearest is None or len(apart) < len(nearest[1]):
+            nearest = (seen.id, apart)
+    if nearest is None:
+        return ""
+    if not nearest[1]:
+        return f"{capital(clean(nearest[0], 60))} once more, with its open details fixed as above."
+    return f"Like {clean(nearest[0], 60)}, but with {listed(nearest[1])}."

@@ -1,0 +1,90 @@
+"""Words and numbers for people: untrusted text made harmless, quantities rounded, lists spoken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+# ECMA-48 sequences: CSI, OSC and other strings ended by BEL or ST, then two-byte escapes.
+_SEQUENCES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+_MOST = 2_000
+
+
+def clean(text: object, most: int = _MOST) -> str:
+    """`text` on one line without control sequences or characters that do not print, at most `most` long.
+
+    What does not print (bidirectional controls too) becomes U+FFFD, so that nothing is hidden silently.
+    """
+    bare = _SEQUENCES.sub("", str(text)[: 4 * most])
+    bare = " ".join(part for part in re.split(r"[\t\n\v\f\r\x85\u2028\u2029]+", bare) if part)
+    bare = "".join(char if char.isprintable() else "\ufffd" for char in bare)
+    return bare if len(bare) <= most else bare[: most - 1] + "…"
+
+
+def seconds(value: float) -> str:
+    """`0.4 s`, `3.1 s`, `48 s`, `5 min`, `2 h`."""
+    if value < 10:
+        return f"{value:.1f} s"
+    if value < 90:
+        return f"{value:.0f} s"
+    if value < 5400:
+        return f"{value / 60:.0f} min"
+    hours = value / 3600
+    return f"{hours:.0f} h" if abs(hours - round(hours)) < 0.05 else f"{hours:.1f} h"
+
+
+def size(value: int) -> str:
+    """Bytes as `4.2 MB` (10⁶ bytes)."""
+    if value < 1000:
+        return f"{value} bytes"
+    for unit, scale in (("kB", 1e3), ("MB", 1e6), ("GB", 1e9)):
+        if value < 1000 * scale or unit == "GB":
+            amount = value / scale
+            return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:,.0f} {unit}"
+    return f"{value} bytes"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 cause`, `202 causes`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(parts: Sequence[str], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+
+
+def capital(text: str) -> str:
+    """The first letter large, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def sentence(text: str) -> str:
+    """Begun with a capital and ended with a full stop."""
+    whole = capital(text.strip())
+    return whole if not whole or whole[-1] in ".!?…" else whole + "."
+
+
+def bound(text: str) -> str:
+    """A condition's text as in result.json, spoken: `before 6.15`, `6.15 or later`, `not 16K`, `16K`."""
+    if text.startswith(">="):
+        return f"{text[2:]} or later"
+    if text.startswith("<"):
+        return f"before {text[1:]}"
+    return text
+
+
+def share(bits: float) -> str:
+    """What an expected number of bits means: `halves the causes, on average`."""
+    left = 2.0**-bits
+    if 0.45 <= left <= 0.55:
+        return "about half of the causes would be left"
+    if left >= 0.995:
+        return "almost all of the causes would be left"
+    return f"about {max(left, 0.01):.0%} of the causes would be left"
