@@ -1,0 +1,109 @@
+"""`bootwright diagnose`: a boot log in, the cause and its proof out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from bootwright.foundation.errors import Missing
+
+if TYPE_CHECKING:
+    from bootwright.diagnose.model import Diagnosis
+
+_HELP = """Tell from a boot log how far the boot got, what went wrong, and what to do next.
+
+FILE is a serial capture, dmesg, `talosctl dmesg` or `logs`, a journal, netconsole or strace output, as it
+was captured or pasted; `-` is standard input. Several files are looked at one by one.
+
+\b
+Examples:
+  bootwright diagnose console.log
+  talosctl -n 192.168.1.20 dmesg | bootwright diagnose -
+  bootwright diagnose --json console.log | jq -r '.boots[-1].findings[0].cause'
+  bootwright diagnose --html report.html console.log strace.txt
+  bootwright diagnose --follow /dev/ttyUSB0
+
+Exit status: 0 no failure found, 1 failed or degraded, 2 bad input, 3 nothing recognised.
+"""
+
+
+@click.command(help=_HELP)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("as_json", "--json", is_flag=True, help="Print JSON (docs/schemas/diagnose.schema.json).")
+@click.option(
+    "page", "--html", type=click.Path(path_type=Path), metavar="OUT", help="Write an HTML report too."
+)
+@click.option("every", "--all", is_flag=True, help="Show every boot and what to do about harmless lines too.")
+@click.option("--board", metavar="NAME", help="Name of the board, for the report.")
+@click.option(
+    "--follow", is_flag=True, help="Keep reading FILE (growing file or serial device); Ctrl-C ends it."
+)
+@click.option("--baud", type=int, default=115200, show_default=True, help="Speed of a serial device.")
+def command(
+    files: tuple[str, ...],
+    *,
+    as_json: bool,
+    page: Path | None,
+    every: bool,
+    board: str | None,
+    follow: bool,
+    baud: int,
+) -> int:
+    """See `_HELP`."""
+    if follow:
+        if len(files) != 1:
+            raise click.UsageError("--follow reads one FILE")
+        from bootwright.diagnose.follow import follow_file
+
+        diagnosis = follow_file(files[0], baud=baud, say=_say_live, as_json=as_json)
+    else:
+        from bootwright.diagnose.engine import joined
+
+        diagnosis = joined([_one(name) for name in files])
+    if page is not None:
+        from bootwright.diagnose.page import as_html
+        from bootwright.foundation.atomic import write_text
+
+        write_text(page, as_html(diagnosis, title=board or ", ".join(Path(name).name for name in files)))
+    if as_json:
+        from bootwright.diagnose.jsonform import as_json as form
+
+        click.echo(json.dumps(form(diagnosis, board=board), ensure_ascii=False, indent=2))
+    else:
+        from bootwright.diagnose.render import as_text
+
+        if board:
+            click.echo(f"board: {board}")
+        click.echo(as_text(diagnosis, every=every))
+    return diagnosis.outcome.exit_status
+
+
+def _say_live(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _one(name: str) -> Diagnosis:
+    from bootwright.diagnose.engine import diagnose_stream
+
+    if name == "-":
+        return diagnose_stream(sys.stdin.buffer.read, "standard input")
+    with _opened(name) as file:
+        return diagnose_stream(file.read, name)
+
+
+def _opened(name: str) -> IO[bytes]:
+    try:
+        file = Path(name).open("rb")  # noqa: SIM115 - the caller closes it
+        if os.path.isdir(name):  # noqa: PTH112
+            raise IsADirectoryError
+    except OSError as error:
+        raise Missing(
+            f"cannot read {name}: {error.strerror or 'it is a directory'}",
+            hint="give the file a console or dmesg was captured to, or - for standard input",
+        ) from error
+    return file

@@ -1,0 +1,87 @@
+"""Error numbers and their names, understood both ways: `-22`, `EINVAL`, `(-EINVAL)`, `invalid argument`.
+
+Numbers are those of include/uapi/asm-generic/errno.h and, above 511, of include/linux/errno.h
+(Linux 6.12), which user space never sees but kernel logs print.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+
+from attrs import frozen
+
+# include/linux/errno.h: kernel-internal numbers.
+_INTERNAL = {
+    512: ("ERESTARTSYS", "to be restarted after a signal"),
+    513: ("ERESTARTNOINTR", "to be restarted"),
+    514: ("ERESTARTNOHAND", "to be restarted without a handler"),
+    515: ("ENOIOCTLCMD", "no such ioctl command"),
+    516: ("ERESTART_RESTARTBLOCK", "to be restarted by sys_restart_syscall"),
+    517: ("EPROBE_DEFER", "a supplier is not there yet"),
+    518: ("EOPENSTALE", "stale open"),
+    519: ("ENOPARAM", "parameter not supported"),
+    521: ("EBADHANDLE", "illegal NFS file handle"),
+    522: ("ENOTSYNC", "update synchronisation mismatch"),
+    523: ("EBADCOOKIE", "stale cookie"),
+    524: ("ENOTSUPP", "operation not supported by the driver"),
+    525: ("ETOOSMALL", "buffer or request too small"),
+    526: ("ESERVERFAULT", "untranslatable error"),
+    527: ("EBADTYPE", "type not supported by the server"),
+    528: ("EJUKEBOX", "request started, will not complete before the time-out"),
+    529: ("EIOCBQUEUED", "queued"),
+    530: ("ERECALLCONFLICT", "conflict with a recalled state"),
+}
+
+_NUMBER = re.compile(r"[-(]*(?:0x)?(-?\d{1,4})\)?\Z")
+_HEX64 = re.compile(r"0x(f{8,12}[0-9a-f]{4})\Z", re.IGNORECASE)
+
+
+@frozen
+class Errno:
+    """An error number of the kernel, positive."""
+
+    number: int
+    name: str
+    meaning: str
+
+    def __str__(self) -> str:
+        return f"-{self.number} ({self.name}, {self.meaning})"
+
+
+def _known() -> dict[int, Errno]:
+    table = {
+        number: Errno(number, name, os.strerror(number).lower()) for number, name in errno.errorcode.items()
+    }
+    table |= {number: Errno(number, *entry) for number, entry in _INTERNAL.items()}
+    return table
+
+
+_BY_NUMBER = _known()
+_BY_NAME = {
+    **{entry.name: entry for entry in _BY_NUMBER.values()},
+    # Two names, one number.
+    "EWOULDBLOCK": _BY_NUMBER[errno.EAGAIN],
+    "EDEADLOCK": _BY_NUMBER[errno.EDEADLK],
+    "EOPNOTSUPP": _BY_NUMBER[errno.EOPNOTSUPP],
+}
+_BY_MEANING = {entry.meaning: entry for entry in _BY_NUMBER.values()}
+
+
+def parse_errno(text: str) -> Errno | None:
+    """The error that `text` names by number, name or message; None where it names none.
+
+    Zero is no error. A 64-bit two's complement (`0xffffffffffffffea`) is understood too.
+    """
+    word = text.strip().strip("()[],.:;").strip()
+    found = _BY_NAME.get(word.lstrip("-").upper())
+    if found is not None:
+        return found
+    wide = _HEX64.match(word)
+    if wide is not None:
+        return _BY_NUMBER.get((1 << 4 * len(wide[1])) - int(wide[1], 16))
+    number = _NUMBER.match(word)
+    if number is not None:
+        return _BY_NUMBER.get(abs(int(number[1])))
+    return _BY_MEANING.get(word.lower())

@@ -1,0 +1,57 @@
+"""The documented JSON of a diagnosis (docs/schemas/diagnose.schema.json)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bootwright.diagnose.model import Boot, Diagnosis, Finding
+
+
+def as_json(diagnosis: Diagnosis, *, board: str | None = None) -> dict[str, Any]:
+    """A dictionary of plain values; the first finding of a failed boot is its root cause."""
+    form: dict[str, Any] = {
+        "outcome": diagnosis.outcome.value,
+        "lines": diagnosis.lines,
+        "boots": [_boot(boot) for boot in diagnosis.boots],
+        "boots_left_out": diagnosis.boots_left_out,
+    }
+    if board is not None:
+        form["board"] = board
+    return form
+
+
+def _boot(boot: Boot) -> dict[str, Any]:
+    return {
+        "source": boot.source,
+        "first_line": boot.first_line,
+        "last_line": boot.last_line,
+        "outcome": boot.outcome.value,
+        "stage": boot.stage,
+        "stages": [
+            {"name": each.name, "label": each.label, "line": each.line, "time": each.time}
+            for each in boot.stages
+        ],
+        "restarted": boot.restarted,
+        "findings": [_finding(finding) for finding in boot.findings],
+        "gaps": [{"missing": gap.missing, "get_it": gap.get_it} for gap in boot.gaps],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "signature": finding.signature,
+        "title": finding.title,
+        "severity": finding.severity.value,
+        "area": finding.area,
+        "cause": finding.cause,
+        "lines": [{"number": line.number, "text": line.text} for line in finding.lines],
+        "count": finding.count,
+        "facts": dict(finding.facts),
+        "explains": list(finding.explains),
+        "caused_by": finding.caused_by,
+        "breaks": finding.breaks,
+        "remedy": finding.remedy,
+        "kernel_arguments": finding.kernel_arguments,
+        "sources": list(finding.sources),
+        "limits": finding.limits,
+    }

@@ -1,0 +1,127 @@
+"""The text a regular expression cannot match without: what a fast search looks for first.
+
+A pattern is only tried on lines that hold one of its required literals, so that hundreds of patterns
+cost one pass over the text.
+"""
+
+from __future__ import annotations
+
+import re
+from re import _constants as constants  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any
+
+from attrs import frozen
+
+SHORTEST = 3
+"""Bytes; a shorter literal is on nearly every line and would slow the whole pass."""
+
+
+@frozen(order=True)
+class Literal:
+    """Bytes to look for, with or without regard to case."""
+
+    text: bytes
+    any_case: bool = False
+
+
+def required(pattern: str) -> frozenset[Literal]:
+    """Literals of which every match of `pattern` holds at least one; empty when there is no such set.
+
+    Raises `re.error` where `pattern` is not a regular expression.
+    """
+    tree = parser.parse(pattern)
+    best = _of_sequence(list(tree), bool(tree.state.flags & re.IGNORECASE))
+    if best is None or min(len(each.text) for each in best) < SHORTEST:
+        return frozenset()
+    # One that holds another adds nothing.
+    return frozenset(
+        each
+        for each in best
+        if not any(
+            other.text in each.text for other in best if other != each and other.any_case == each.any_case
+        )
+    )
+
+
+def _worth(found: frozenset[Literal]) -> float:
+    # A few more alternatives cost little; a short one costs much.
+    return min(len(literal.text) for literal in found) - 0.1 * len(found)
+
+
+def _of_sequence(items: list[Any], any_case: bool) -> frozenset[Literal] | None:
+    """The most telling required set of a concatenation."""
+    found: list[frozenset[Literal]] = []
+    run: list[str] = [""]
+
+    def end_run() -> None:
+        nonlocal run
+        texts = {text.lower() if any_case else text for text in run}
+        if all(texts):
+            found.append(frozenset(Literal(text.encode(), any_case) for text in texts))
+        run = [""]
+
+    for operator, argument in items:
+        choices = _texts(operator, argument)
+        if choices is not None and len(run) * len(choices) <= _MOST_PRODUCTS:
+            run = [before + after for before in run for after in choices]
+            continue
+        end_run()
+        if choices is not None and len(choices) <= _MOST_PRODUCTS:
+            run = choices
+            continue
+        inner: frozenset[Literal] | None = None
+        if operator is constants.SUBPATTERN:
+            inner = _of_sequence(list(argument[3]), any_case or bool(argument[1] & re.IGNORECASE))
+        elif operator in {constants.MAX_REPEAT, constants.MIN_REPEAT} and argument[0] >= 1:
+            inner = _of_sequence(list(argument[2]), any_case)
+        elif operator is constants.BRANCH:
+            inner = _of_branches(argument[1], any_case)
+        if inner:
+            found.append(inner)
+    end_run()
+    return max(found, key=_worth, default=None)
+
+
+_MOST_PRODUCTS = 12
+"""Alternatives (`[Ll]ink is [Uu]p` makes four) that one run of text may grow to."""
+
+
+def _texts(operator: Any, argument: Any) -> list[str] | None:  # noqa: ANN401
+    """All texts an item can be, where they are few and fixed; None otherwise."""
+    if operator is constants.LITERAL:
+        return [chr(argument)]
+    if operator is constants.IN:
+        if len(argument) <= 3 and all(kind is constants.LITERAL for kind, _ in argument):
+            return [chr(code) for _, code in argument]
+        return None
+    if operator is constants.SUBPATTERN and not argument[1]:
+        return _products(list(argument[3]))
+    if operator is constants.BRANCH:
+        branches = [_products(list(branch)) for branch in argument[1]]
+        texts = [text for branch in branches for text in branch or ()]
+        return texts if all(branches) and len(texts) <= _MOST_PRODUCTS else None
+    if operator is constants.MAX_REPEAT and argument[:2] == (0, 1):
+        once = _products(list(argument[2]))
+        return ["", *once] if once else None
+    return None
+
+
+def _products(items: list[Any]) -> list[str] | None:
+    texts = [""]
+    for operator, argument in items:
+        choices = _texts(operator, argument)
+        if choices is None or len(texts) * len(choices) > _MOST_PRODUCTS:
+            return None
+        texts = [before + after for before in texts for after in choices]
+    return texts
+
+
+def _of_branches(branches: list[Any], any_case: bool) -> frozenset[Literal] | None:
+    together: set[Literal] = set()
+    for branch in branches:
+        inner = _of_sequence(list(branch), any_case)
+        if not inner:
+            return None
+        together |= inner
+    return frozenset(together)

@@ -1,0 +1,124 @@
+"""What a diagnosis says. Plain frozen facts; how they come about is in `judge`, how they look in `render`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+
+class Severity(StrEnum):
+    """How much a finding matters, worst first."""
+
+    FATAL = "fatal"
+    DEGRADING = "degrading"
+    INFO = "info"
+    HARMLESS = "harmless"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return _SEVERITIES.index(self)
+
+
+_SEVERITIES = [Severity.FATAL, Severity.DEGRADING, Severity.INFO, Severity.HARMLESS]
+
+
+class Outcome(StrEnum):
+    """Of one boot, or of a log as a whole."""
+
+    BOOT_OK = "boot-ok"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+    @property
+    def exit_status(self) -> int:
+        """0 boot-ok, 1 degraded or failed, 3 unknown."""
+        return {Outcome.BOOT_OK: 0, Outcome.UNKNOWN: 3}.get(self, 1)
+
+
+STAGES = ("firmware", "boot-loader", "kernel", "devices", "root", "init", "services", "ready")
+"""In the order a boot goes through them."""
+
+
+@frozen
+class Line:
+    """A line of the log that proves something."""
+
+    number: int
+    """From 1, in the file it came from."""
+    text: str
+    """As printed, without control sequences, at most 400 characters."""
+
+
+@frozen
+class StageReached:
+    """A milestone."""
+
+    name: str
+    """One of `STAGES`."""
+    label: str
+    line: int
+    time: float | None
+    """Seconds on the clock of the component that printed it; None where the log has no times."""
+
+
+@frozen
+class Finding:
+    """A diagnosis with its proof."""
+
+    signature: str
+    title: str
+    severity: Severity
+    area: str
+    cause: str
+    lines: tuple[Line, ...]
+    count: int
+    """How many lines say it; `lines` holds a few of them."""
+    facts: tuple[tuple[str, str], ...]
+    explains: tuple[str, ...]
+    """Findings of the same boot that follow from this one."""
+    caused_by: str | None
+    breaks: str
+    remedy: str
+    kernel_arguments: str
+    """What to add to the kernel command line to see more; empty where nothing would help."""
+    sources: tuple[str, ...]
+    limits: str
+
+
+@frozen
+class Gap:
+    """Something the log cannot say, and how to make it say so."""
+
+    missing: str
+    get_it: str
+
+
+@frozen
+class Boot:
+    """One boot within a file."""
+
+    source: str
+    first_line: int
+    last_line: int
+    outcome: Outcome
+    stage: str
+    """The furthest of `STAGES`, or `unknown`."""
+    stages: tuple[StageReached, ...]
+    findings: tuple[Finding, ...]
+    gaps: tuple[Gap, ...]
+    restarted: bool
+    """Whether another boot follows that nothing in this one announced."""
+
+
+@frozen
+class Diagnosis:
+    """Everything a file (or several) tells."""
+
+    outcome: Outcome
+    boots: tuple[Boot, ...]
+    lines: int
+    boots_left_out: int
+    """Boots between the first and the last ones kept, where a file holds very many."""

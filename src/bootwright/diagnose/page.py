@@ -1,0 +1,22 @@
+"""A diagnosis as one HTML file: nothing is loaded from elsewhere, everything from the log is escaped."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import jinja2
+
+from bootwright.diagnose.model import Diagnosis, Severity
+
+
+def as_html(diagnosis: Diagnosis, *, title: str) -> str:
+    """The page, for light and dark screens."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string(
+        resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
+    )
+    return template.render(
+        diagnosis=diagnosis,
+        title=title,
+        serious={Severity.FATAL, Severity.DEGRADING},
+    )

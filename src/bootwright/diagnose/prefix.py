@@ -1,0 +1,105 @@
+"""What loggers put before a message: times, priorities, host names. Taken off, the time kept.
+
+Forms: printk (`[    1.234567][    T1]`, `<6>`), dmesg -x and -T, syslog, journalctl (short, iso,
+precise), `talosctl dmesg` and `logs`, extended netconsole (Documentation/networking/netconsole.rst),
+Raspberry Pi EEPROM (`5.79 MESS:00:00:05.794805:0:`), grabserial, minicom and `ts` stamps, mail quotes.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Final
+
+from attrs import frozen
+
+_LEVELS: Final = rb"(?:emerg|alert|crit|err|error|warn|warning|notice|info|debug)"
+_FACILITIES: Final = (
+    rb"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7]|console|audit)"
+)
+_STAMP: Final = re.compile(
+    rb"""\s*(?:
+      \[\s*(?P<kernel>\d{1,10}\.\d{1,9})\]
+    | \[\s*[TC]\d{1,8}\]
+    | <\d{1,3}>
+    | (?P<month>[A-Z][a-z]{2}\s+\d{1,2})\s(?P<clock>\d\d:\d\d:\d\d)(?:\.\d{1,9})?
+        \s[\w.:-]{1,64}\s(?=[\w@()./\\-]{1,64}(?:\[\d{1,10}\])?:)
+    | \[?(?P<iso>\d{4}[-/]\d\d[-/]\d\d[T\ ]\d\d:\d\d:\d\d)(?:[.,]\d{1,9})?
+        (?:Z|\ ?UTC|[+-]\d\d:?\d\d)?\]?:?(?!\S)
+        (?:\s[\w.-]{1,64}\s(?=kernel:|[\w@.-]{1,64}\[\d{1,10}\]:))?
+    | kernel:
+    | """ + _FACILITIES + rb"\s*:\s*" + _LEVELS + rb"""\s*:
+    | \[(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\s(?P<human>[A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d)(?:\s\d{4})?\]
+    | [\w.:%-]{2,64}:\s+""" + _FACILITIES + rb":\s+" + _LEVELS + rb""":
+    | (?:\d{1,6}\.\d\d\s+)?MESS:(?P<firmware>\d\d:\d\d:\d\d\.\d{1,6}):\d{1,3}:
+    | (?P<eeprom>\d{1,6}\.\d\d)(?=\s[A-Za-z*\[])
+    | \d{1,3},\d{1,12},(?P<micro>\d{1,16}),[-c+](?:,[^;]{0,120})?;
+    | \[\s*\d{1,10}\.\d{1,9}\s+\d{1,10}\.\d{1,9}\]
+    | \[?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?\]?(?=\s)
+    | >+(?=\s)
+    )""",
+    re.VERBOSE,
+)  # fmt: skip
+# A line that starts so is the start of a message, not the rest of a wrapped one.
+_MAX_STAMPS: Final = 8
+
+
+@frozen
+class Message:
+    """A line without what its logger put before it."""
+
+    text: bytes
+    seconds: float | None
+    """On the clock of the one who spoke (kernel or firmware), which starts at about zero."""
+    kernel: bool
+    """Whether `seconds` is the kernel's clock."""
+    wall: float | None
+    """Seconds of wall-clock time, of unknown zone; only differences mean something."""
+
+
+def split(line: bytes) -> Message:
+    """Take the stamps off `line` (at most eight of them) and read the time they tell."""
+    seconds: float | None = None
+    wall: float | None = None
+    kernel = False
+    place = 0
+    for _ in range(_MAX_STAMPS):
+        match = _STAMP.match(line, place)
+        if match is None or match.end() == place:
+            break
+        group = match.lastgroup
+        if group is not None:
+            if group in {"kernel", "eeprom"}:
+                seconds = float(match[group])
+                kernel = group == "kernel"
+            elif group == "firmware":
+                hours, minutes, rest = match[group].split(b":")
+                seconds = int(hours) * 3600 + int(minutes) * 60 + float(rest)
+            elif group == "micro":
+                seconds = int(match[group]) / 1e6
+                kernel = True
+            else:
+                wall = _wall(match)
+        place = match.end()
+    return Message(line[place:].strip(), seconds, kernel, wall)
+
+
+def is_stamped(line: bytes) -> bool:
+    """Whether a logger put a time or priority before the message."""
+    match = _STAMP.match(line)
+    return match is not None and match.end() > 0 and not line.lstrip().startswith(b">")
+
+
+def _wall(match: re.Match[bytes]) -> float | None:
+    try:
+        if match["iso"]:
+            text = match["iso"].decode().replace("/", "-")
+            return datetime.fromisoformat(text).timestamp()
+        if match["human"]:
+            text = " ".join(match["human"].decode().split())
+        else:
+            text = " ".join(f"{match['month'].decode()} {match['clock'].decode()}".split())
+        # A leap year, so that 29 February parses where the log names no year.
+        return datetime.strptime(f"2024 {text}", "%Y %b %d %H:%M:%S").timestamp()
+    except (ValueError, AttributeError, OverflowError, OSError):
+        return None

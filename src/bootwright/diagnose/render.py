@@ -1,0 +1,150 @@
+"""A diagnosis as text for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+import click
+
+from bootwright.diagnose.model import Boot, Diagnosis, Finding, Outcome, Severity
+
+_COLOURS = {
+    Severity.FATAL: "red",
+    Severity.DEGRADING: "yellow",
+    Severity.INFO: "cyan",
+    Severity.HARMLESS: "green",
+    Outcome.FAILED: "red",
+    Outcome.DEGRADED: "yellow",
+    Outcome.BOOT_OK: "green",
+    Outcome.UNKNOWN: "cyan",
+}
+_SENTENCES = {
+    Outcome.FAILED: "the boot failed",
+    Outcome.DEGRADED: "it boots, but something does not work",
+    Outcome.BOOT_OK: "no failure found",
+    Outcome.UNKNOWN: "nothing in it was recognised as part of a boot",
+}
+_WIDTH = 100
+_SHOWN_BOOTS = 12
+
+
+def as_text(diagnosis: Diagnosis, *, every: bool = False) -> str:
+    """The report, with terminal colours (the caller strips them where there is no terminal).
+
+    `every` shows sources and limits of harmless findings too, and all boots.
+    """
+    out = [_coloured(f"{diagnosis.outcome}: {_SENTENCES[diagnosis.outcome]}", diagnosis.outcome)]
+    boots = list(enumerate(diagnosis.boots, 1))
+    if not every and len(boots) > _SHOWN_BOOTS:
+        hidden = len(boots) - _SHOWN_BOOTS
+        boots = boots[-_SHOWN_BOOTS:]
+        out.append(f"{hidden + diagnosis.boots_left_out} earlier boots are not shown (--all shows them)")
+    elif diagnosis.boots_left_out:
+        out.append(f"{diagnosis.boots_left_out} boots in the middle of the file are left out")
+    several = len(diagnosis.boots) > 1 or len({boot.source for boot in diagnosis.boots}) > 1
+    for number, boot in boots:
+        out.append("")
+        out.extend(_boot(boot, number if several else None, every=every))
+    return "\n".join(out)
+
+
+def finding_lines(finding: Finding, *, source: str = "") -> list[str]:
+    """One finding as `--follow` prints it."""
+    return list(_finding(finding, None, source=source))
+
+
+def _boot(boot: Boot, number: int | None, *, every: bool) -> Iterator[str]:
+    name = f"{boot.source}: " if number is None else f"{boot.source}, boot {number}: "
+    where = f"lines {boot.first_line}–{boot.last_line}"
+    ending = ", then it restarted" if boot.restarted else ""
+    yield click.style(f"{name}{where}, {boot.outcome}, got as far as {boot.stage}{ending}", bold=True)
+    if boot.stages:
+        yield from _wrapped(" → ".join(_stage(boot, index) for index in _telling(boot)), "  reached: ")
+    main = [each for each in boot.findings if each.severity in {Severity.FATAL, Severity.DEGRADING}]
+    shown = 0
+    for finding in main:
+        if finding.caused_by is None:
+            shown += 1
+            yield ""
+            yield from _finding(finding, shown)
+            consequences = [each for each in main if each.caused_by is not None]
+            yield from _consequences(finding, consequences)
+    notes = [each for each in boot.findings if each not in main]
+    if notes:
+        yield ""
+        yield from _notes(notes, every=every)
+    for gap in boot.gaps:
+        yield ""
+        yield from _wrapped(gap.missing, "  the log cannot say: ")
+        yield from _wrapped(gap.get_it, "    to know: ")
+
+
+def _telling(boot: Boot) -> list[int]:
+    """The first milestone of each stage and the last of all."""
+    seen: dict[str, int] = {}
+    for index, stage in enumerate(boot.stages):
+        seen.setdefault(stage.name, index)
+    return sorted({*seen.values(), len(boot.stages) - 1})
+
+
+def _stage(boot: Boot, index: int) -> str:
+    stage = boot.stages[index]
+    time = "" if stage.time is None else f", {stage.time:.2f} s"
+    return f"{stage.label} (line {stage.line}{time})"
+
+
+def _finding(finding: Finding, number: int | None, *, source: str = "") -> Iterator[str]:
+    lead = f"{number}. " if number is not None else ""
+    place = f"{source}: " if source else ""
+    yield _coloured(f"{lead}{place}{finding.severity}: {finding.title}", finding.severity)
+    yield from _wrapped(finding.cause, "   ")
+    for line in finding.lines[:8]:
+        yield f"   {line.number:>7} | {line.text[:200]}"
+    if finding.count > len(finding.lines):
+        yield f"           {finding.count} lines say so"
+    if finding.breaks:
+        yield from _wrapped(finding.breaks, "   breaks: ")
+    yield from _wrapped(finding.remedy, "   next:   ")
+    if finding.kernel_arguments:
+        yield from _wrapped(finding.kernel_arguments, "   to see more, boot with: ")
+    yield from _wrapped("; ".join(finding.sources), "   see:    ")
+    if finding.limits and finding.limits != "None known.":
+        yield from _wrapped(finding.limits, "   limits: ")
+
+
+def _consequences(finding: Finding, consequences: list[Finding]) -> Iterator[str]:
+    named = [each for each in consequences if each.signature in finding.explains]
+    if named:
+        parts = [
+            f"{each.title} (line {each.lines[0].number})" if each.lines else each.title for each in named
+        ]
+        yield from _wrapped("; ".join(parts), "   led to: ")
+
+
+def _notes(notes: list[Finding], *, every: bool) -> Iterator[str]:
+    for severity in (Severity.INFO, Severity.HARMLESS):
+        group = [each for each in notes if each.severity is severity]
+        if not group:
+            continue
+        yield _coloured("worth knowing:" if severity is Severity.INFO else "harmless:", severity)
+        for finding in group:
+            line = f"line {finding.lines[0].number}: " if finding.lines else ""
+            yield from _wrapped(f"{line}{finding.cause}", "   ")
+            if every:
+                yield from _wrapped(finding.remedy, "     next: ")
+
+
+def _wrapped(text: str, lead: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=lead,
+        subsequent_indent=" " * len(lead),
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [lead.rstrip()]
+
+
+def _coloured(text: str, value: Severity | Outcome) -> str:
+    return click.style(text, fg=_COLOURS[value], bold=True)

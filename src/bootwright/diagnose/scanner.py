@@ -1,0 +1,273 @@
+"""One pass over the text for all patterns: literals first, on large blocks; patterns on the lines they hit.
+
+The search for literals is one automaton (google-re2) run over whole blocks, so that lines without any
+cost no Python at all. Where re2 is not installed, each literal is looked for by itself, which is slower
+by an order of magnitude and finds the same.
+
+A literal that has hit many times in one boot is *saturated*: of the lines holding it only the last in
+each block is looked at from then on, so that a log full of one message stays fast.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from bootwright.diagnose import prefix
+from bootwright.diagnose.literals import Literal
+from bootwright.diagnose.text import Block
+
+try:
+    import re2
+except ImportError:  # pragma: no cover - the fall-back is tested by asking for it
+    re2 = None
+
+SATURATED = 5000
+"""Hits of one literal between two resets after which only the last one in a block is looked at."""
+_CACHED = 20_000
+_LONGEST = 4096
+"""Bytes of a line that patterns see: from 1 KiB before the literal where the line is longer."""
+
+
+@frozen
+class Pattern:
+    """One thing that a line may say."""
+
+    name: str
+    """`signature/event`, or `@component/marker`."""
+    expression: str
+    literals: frozenset[Literal]
+
+
+@frozen
+class Hit:
+    """A line that says it."""
+
+    pattern: Pattern
+    line: int
+    text: bytes
+    """The line without stamps."""
+    raw: bytes
+    """The line as it stands in the (cleaned) file."""
+    facts: tuple[tuple[str, str], ...]
+    seconds: float | None
+    kernel: bool
+    """Whether `seconds` is the kernel's clock: the kernel runs."""
+    wall: float | None
+
+
+class _Compiled(Protocol):
+    def search(self, text: bytes) -> Any: ...  # noqa: ANN401
+
+
+def _options() -> Any:  # noqa: ANN401
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    options.max_mem = 32 << 20
+    return options
+
+
+def compile_pattern(expression: str, *, use_re2: bool) -> _Compiled:
+    """The pattern for bytes. re2 runs in linear time; `re` sees lines of bounded length only."""
+    if use_re2 and re2 is not None:
+        compiled: _Compiled = re2.compile(expression.encode(), _options())
+        return compiled
+    return re.compile(expression.encode())
+
+
+class Scanner:
+    """Finds every pattern in blocks of text."""
+
+    def __init__(self, patterns: Sequence[Pattern], *, use_re2: bool = True) -> None:
+        self._patterns = patterns
+        self._use_re2 = use_re2 and re2 is not None
+        self._literals = sorted({literal for pattern in patterns for literal in pattern.literals})
+        number = {literal: index for index, literal in enumerate(self._literals)}
+        self._holders: list[list[int]] = [[] for _ in self._literals]
+        for index, pattern in enumerate(patterns):
+            for literal in pattern.literals:
+                self._holders[number[literal]].append(index)
+        self._compiled: dict[int, _Compiled] = {}
+        self._cache: dict[bytes, tuple[tuple[int, ...], tuple[tuple[int, Any], ...]]] = {}
+        self._counts = [0] * len(self._literals)
+        self._saturated: set[int] = set()
+        self._active = self._automaton()
+        self._which = self._literal_set()
+
+    @property
+    def patterns(self) -> Sequence[Pattern]:
+        """What it looks for."""
+        return self._patterns
+
+    def reset(self) -> None:
+        """Forget which literals are saturated: another boot begins."""
+        self._counts = [0] * len(self._literals)
+        if self._saturated:
+            self._saturated.clear()
+            self._active = self._automaton()
+
+    def scan(self, block: Block) -> Iterator[Hit]:
+        """Every hit in the block, in order of lines."""
+        text = block.text
+        late = self._last_of_saturated(text)
+        line = block.first_line
+        counted = 0
+        end = 0
+        for place in self._candidates(text, late):
+            if place < end:
+                continue
+            start = text.rfind(b"\n", 0, place) + 1
+            end = text.find(b"\n", place)
+            if end < 0:
+                end = len(text)
+            line += text.count(b"\n", counted, start) + block.extra_lines(counted, start)
+            counted = start
+            if end - start > _LONGEST:
+                low = max(start, place - 1024)
+                raw = text[low : min(end, low + _LONGEST)]
+            else:
+                raw = text[start:end]
+            yield from self._hits(raw, line)
+
+    def _hits(self, raw: bytes, line: int) -> Iterator[Hit]:
+        message = prefix.split(raw)
+        known = self._cache.get(message.text)
+        if known is None:
+            known = self._examine(message.text)
+            if len(self._cache) >= _CACHED:
+                self._cache.clear()
+            self._cache[message.text] = known
+        literals, matches = known
+        for literal in literals:
+            self._counts[literal] += 1
+            if self._counts[literal] == SATURATED:
+                self._saturated.add(literal)
+        for index, facts in matches:
+            yield Hit(
+                pattern=self._patterns[index],
+                line=line,
+                text=message.text,
+                raw=raw,
+                facts=facts,
+                seconds=message.seconds,
+                kernel=message.kernel,
+                wall=message.wall,
+            )
+
+    def _examine(self, text: bytes) -> tuple[tuple[int, ...], tuple[tuple[int, Any], ...]]:
+        literals = self._literals_in(text)
+        matches = []
+        for index in sorted({holder for literal in literals for holder in self._holders[literal]}):
+            compiled = self._compiled.get(index)
+            if compiled is None:
+                compiled = compile_pattern(self._patterns[index].expression, use_re2=self._use_re2)
+                self._compiled[index] = compiled
+            match = compiled.search(text)
+            if match is not None:
+                facts = tuple(
+                    (_fact(name), value.decode(errors="replace").strip()[:200])
+                    for name, value in match.groupdict().items()
+                    if value
+                )
+                matches.append((index, facts))
+        return literals, tuple(matches)
+
+    # -- the search for literals ---------------------------------------------------------------
+
+    def _automaton(self) -> Any:  # noqa: ANN401
+        wanted = [literal for index, literal in enumerate(self._literals) if index not in self._saturated]
+        if not self._use_re2 or not wanted:
+            return None
+        union = b"|".join(_quoted(literal) for literal in wanted)
+        return re2.compile(union, _options())
+
+    def _literal_set(self) -> Any:  # noqa: ANN401
+        if not self._use_re2:
+            return None
+        found = re2.Set.SearchSet(_options())
+        for literal in self._literals:
+            found.Add(_quoted(literal))
+        found.Compile()
+        return found
+
+    def _literals_in(self, text: bytes) -> tuple[int, ...]:
+        if self._which is not None:
+            return tuple(sorted(self._which.Match(text)))
+        lower = text.lower()
+        return tuple(
+            index
+            for index, literal in enumerate(self._literals)
+            if literal.text in (lower if literal.any_case else text)
+        )
+
+    def _candidates(self, text: bytes, late: list[int]) -> Iterator[int]:
+        """Offsets of literals, ascending, at least one for each line that holds any."""
+        if not self._use_re2:
+            yield from sorted({*self._places_by_find(text), *late})
+            return
+        pending = iter([*late, len(text) + 1])
+        next_late = next(pending)
+        place = 0
+        while self._active is not None:
+            saturated = len(self._saturated)
+            again = False
+            for match in self._active.finditer(text, place):
+                found = match.start()
+                while next_late < found:
+                    yield next_late
+                    next_late = next(pending)
+                yield found
+                if len(self._saturated) != saturated:
+                    newline = text.find(b"\n", found)
+                    self._active = self._automaton()
+                    if newline >= 0:
+                        # What the saturated literal still hits in this block: its last line.
+                        fresh = [where for where in self._last_of_saturated(text) if where > newline]
+                        pending = iter([*fresh, len(text) + 1])
+                        next_late = next(pending)
+                        place = newline + 1
+                        again = True
+                    break
+            if not again:
+                break
+        while next_late <= len(text):
+            yield next_late
+            next_late = next(pending)
+
+    def _last_of_saturated(self, text: bytes) -> list[int]:
+        places = set()
+        for index in self._saturated:
+            literal = self._literals[index]
+            place = (text.lower() if literal.any_case else text).rfind(literal.text)
+            if place >= 0:
+                places.add(place)
+        return sorted(places)
+
+    def _places_by_find(self, text: bytes) -> Iterator[int]:
+        lower: bytes | None = None
+        for index, literal in enumerate(self._literals):
+            if index in self._saturated:
+                continue
+            if literal.any_case:
+                lower = text.lower() if lower is None else lower
+            where = lower if literal.any_case and lower is not None else text
+            place = where.find(literal.text)
+            while place >= 0:
+                yield place
+                newline = where.find(b"\n", place)
+                place = where.find(literal.text, newline) if newline >= 0 else -1
+
+
+def _quoted(literal: Literal) -> bytes:
+    quoted = re.escape(literal.text)
+    return b"(?i:" + quoted + b")" if literal.any_case else quoted
+
+
+def _fact(name: str | bytes) -> str:
+    """`errno2` is `errno` too: a pattern cannot use one name twice. re2 gives names as bytes."""
+    text = name.decode() if isinstance(name, bytes) else name
+    return text.rstrip("0123456789")

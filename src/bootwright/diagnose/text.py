@@ -1,0 +1,146 @@
+"""Bytes as captured to whole, clean lines in bounded blocks, with the line numbers of the file.
+
+Terminal escapes, NULs and carriage returns go; lines that a terminal wrapped are joined again; a line
+without an end is cut into pieces. Nothing is decoded: bytes that are not UTF-8 do no harm here.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from bootwright.diagnose import prefix
+
+BLOCK = 1 << 20
+"""Bytes looked at in one go."""
+
+# ECMA-48 control sequences, OSC strings, charset selections, and what a lone ESC leaves behind.
+_MOVES = re.compile(rb"\x1b\[[0-9;]{0,16}[HfABCDGd]")
+_ESCAPES = re.compile(
+    rb"\x1b\[[0-?]{0,32}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b\n]{0,512}(?:\x07|\x1b\\)?"
+    rb"|\x1b[()*+#][0-9A-Za-z]|\x1b[ -~]|\x1b"
+)
+# A paste that lost the ESC byte: `[0;32m`, `[1;39m`, `[0m`.
+_LOST_ESCAPES = re.compile(rb"(?<!\w)\[(?:\d{1,2}(?:;\d{1,3}){1,4}|0?)m")
+_BACKSPACES = re.compile(rb"[^\x08\n]?\x08")
+_NOISE = bytes(code for code in range(32) if code not in (0x08, 0x09, 0x0A, 0x1B)) + b"\x7f"
+
+
+@frozen
+class Block:
+    """Some whole lines, clean."""
+
+    text: bytes
+    first_line: int
+    """Number of the first line, from 1."""
+    joins: tuple[int, ...] = ()
+    """Offsets where a wrapped line was joined: each counts one line more."""
+
+    def extra_lines(self, start: int, end: int) -> int:
+        """Lines of the file between two offsets beyond those with a newline in `text`."""
+        if not self.joins:
+            return 0
+        return bisect_left(self.joins, end) - bisect_left(self.joins, start)
+
+
+class Cleaner:
+    """Takes bytes as they come, gives blocks of whole lines."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._line = 1
+        self._width: int | None = None
+        self._known = False
+
+    @property
+    def lines(self) -> int:
+        """Lines given so far."""
+        return self._line - 1
+
+    def feed(self, data: bytes) -> Iterator[Block]:
+        """Blocks of the whole lines in what came so far."""
+        data = self._rest + data if self._rest else data
+        place = 0
+        while True:
+            end = len(data) if len(data) - place <= BLOCK else place + BLOCK
+            cut = data.rfind(b"\n", place, end) + 1
+            if cut == 0 and end - place == BLOCK:
+                # A line longer than a block is cut where the block ends.
+                cut = end
+            if cut == 0:
+                break
+            yield self._block(data[place:cut])
+            place = cut
+        self._rest = data[place:]
+
+    def flush(self) -> Iterator[Block]:
+        """What is left without a line end: the prompt a console waits at, the end of a file."""
+        part, self._rest = self._rest, b""
+        if part:
+            yield self._block(part)
+
+    def _block(self, part: bytes) -> Block:
+        if b"\n" not in part and b"\r" in part:
+            part = part.replace(b"\r", b"\n")
+        if not self._known:
+            self._width = wrap_width(part[: 1 << 16])
+            self._known = True
+        first = self._line
+        self._line += part.count(b"\n") + (not part.endswith(b"\n"))
+        if len(part) >= BLOCK and not part.endswith(b"\n"):
+            self._line -= 1
+        text = clean(part)
+        if self._width is None:
+            return Block(text, first)
+        return _joined(text, first, self._width)
+
+
+def clean(part: bytes) -> bytes:
+    """The same lines without escapes, NULs and carriage returns; line ends stay where they are."""
+    if b"\x1b" in part:
+        part = _ESCAPES.sub(b"", _MOVES.sub(b" ", part))
+    elif b"m" in part and (b"[0m" in part or b";3" in part):
+        part = _LOST_ESCAPES.sub(b"", part)
+    if b"\x08" in part:
+        part = _BACKSPACES.sub(b"", part).replace(b"\x08", b"")
+    return part.translate(None, _NOISE)
+
+
+def wrap_width(sample: bytes) -> int | None:
+    """The terminal width at which the lines of `sample` were wrapped, or None.
+
+    Only where most messages carry a stamp: without stamps, a full line followed by another is just that.
+    """
+    lines = clean(sample).split(b"\n")
+    if len(lines) > 1:
+        lines.pop()
+    width = max((len(line) for line in lines), default=0)
+    if not 40 <= width <= 250 or len(lines) < 4:
+        return None
+    full = [number for number, line in enumerate(lines[:-1]) if len(line) == width]
+    continued = [number for number in full if not prefix.is_stamped(lines[number + 1])]
+    stamped = sum(prefix.is_stamped(line) for line in lines)
+    if (
+        len(continued) < 2
+        or len(continued) < 0.7 * len(full)
+        or stamped < 0.5 * (len(lines) - len(continued))
+    ):
+        return None
+    return width
+
+
+def _joined(text: bytes, first: int, width: int) -> Block:
+    out = bytearray()
+    joins: list[int] = []
+    full: bool | None = None
+    for line in text.split(b"\n"):
+        if full and line and not prefix.is_stamped(line):
+            joins.append(len(out))
+        elif full is not None:
+            out += b"\n"
+        out += line
+        full = len(line) == width
+    return Block(bytes(out), first, tuple(joins))
