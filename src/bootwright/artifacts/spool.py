@@ -33,7 +33,7 @@ CACHE_LIMIT = 24 << 30
 
 _COMMANDS = {
     "xz": ("xz", "--decompress", "--stdout", "--threads=0", "--memlimit-decompress=256MiB"),
-    "zstd": ("zstd", "--decompress", "--stdout", "--quiet", "--memory=256MB"),
+    "zstd": ("zstd", "--decompress", "--stdout", "--sparse", "--quiet", "--memory=256MB"),
 }
 
 

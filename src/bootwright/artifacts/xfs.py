@@ -262,15 +262,15 @@ def _block_entries(block: bytes, base: int, has_type: bool, where: str) -> Itera
     if magic in {b"XD2B", b"XDB3"}:
         (leaves,) = struct.unpack_from(">I", block, end - 8)
         end -= 8 + 8 * leaves
-    while at < end:
-        if at + 12 > len(block):
-            raise Malformed(where, base + at, "a directory entry", "the end of its block")
+    while at + 4 <= end:
         free, length = struct.unpack_from(">HH", block, at)
         if free == 0xFFFF:
             if length < 8 or length % 8:
                 raise Malformed(where, base + at + 2, "a free space of 8·n bytes", str(length))
             at += length
             continue
+        if at + 12 > end:
+            raise Malformed(where, base + at, "a directory entry", "the end of its block")
         number, size = struct.unpack_from(">QB", block, at)
         tail = at + 9 + size + has_type
         if tail + 2 > end:

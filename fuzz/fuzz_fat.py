@@ -1,0 +1,31 @@
+"""Fuzz the FAT reader: `python fuzz/fuzz_fat.py CORPUS` with atheris installed."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from files_target import look_at, padded
+
+from bootwright.artifacts.fat import Fat
+from bootwright.foundation.errors import BootwrightError
+
+SIZE = 1474560
+"""Bytes of the volume: what the input does not give is zeros."""
+
+
+def one_input(data: bytes) -> None:
+    """Open the volume and look at all its files."""
+    with contextlib.suppress(BootwrightError):
+        look_at(Fat(padded(data, SIZE)))
+
+
+if __name__ == "__main__":
+    import atheris
+
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()

@@ -1,0 +1,33 @@
+"""Fuzz the PE reader: `python fuzz/fuzz_pe.py CORPUS` with atheris installed."""
+
+from __future__ import annotations
+
+import contextlib
+
+from bootwright.artifacts.bytesource import Bytes
+from bootwright.artifacts.pe import is_pe, open_section, open_zboot_payload, read_pe
+from bootwright.foundation.errors import BootwrightError
+
+
+def one_input(data: bytes) -> None:
+    """Read the headers and open every section."""
+    source = Bytes(data, "fuzz")
+    is_pe(source)
+    with contextlib.suppress(BootwrightError):
+        headers = read_pe(source)
+        for section in headers.sections:
+            inside = open_section(source, section)
+            assert len(inside) == section.size
+            inside.read(0, len(inside))
+    with contextlib.suppress(BootwrightError):
+        open_zboot_payload(source)
+
+
+if __name__ == "__main__":
+    import sys
+
+    import atheris
+
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
