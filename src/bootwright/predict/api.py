@@ -10,21 +10,35 @@ Facts of a kernel are read once per image and kept; a devicetree is read each ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from bootwright.artifacts.fdt import Tree, read_fdt_file
+from bootwright.artifacts.fdt import Tree
+from bootwright.artifacts.fdt_overlay import read_with_overlays
 from bootwright.boards.model import Board, Goal
 from bootwright.boards.model import board as board_named
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 from bootwright.predict.drivers import KernelFacts, kernel_facts
-from bootwright.predict.goals import Prediction, judge, predict
+from bootwright.predict.goals import OS_GOAL, Prediction, judge, judge_os, predict
 from bootwright.predict.model import GoalVerdict, NodePrediction
 
-__all__ = ["GoalVerdict", "NodePrediction", "dtb_for", "facts_of", "predict_goal", "predict_nodes"]
+__all__ = [
+    "OS_GOAL",
+    "GoalVerdict",
+    "NodePrediction",
+    "Prediction",
+    "dtb_for",
+    "facts_of",
+    "judge",
+    "judge_os",
+    "predict",
+    "predict_goal",
+    "predict_nodes",
+    "read_tree",
+]
 
 
 def predict_goal(
@@ -52,9 +66,7 @@ def predict_goal(
     if stepping is not None:
         one.stepping(stepping)
     wanted = one.goal(goal) if isinstance(goal, str) else goal
-    solved = predict(
-        facts_of(kernel, initramfs_modules), read_fdt_file(dtb), board=one, stepping=stepping, os=os
-    )
+    solved = predict(facts_of(kernel, initramfs_modules), read_tree(dtb), board=one, stepping=stepping, os=os)
     return judge(solved, one, wanted)
 
 
@@ -62,7 +74,7 @@ def predict_nodes(
     kernel: Kernel, dtb: Path, *, initramfs_modules: frozenset[str] | None = None
 ) -> list[NodePrediction]:
     """What becomes of every node of a devicetree under a kernel, in the blob's order."""
-    return predict(facts_of(kernel, initramfs_modules), read_fdt_file(dtb)).nodes
+    return predict(facts_of(kernel, initramfs_modules), read_tree(dtb)).nodes
 
 
 def dtb_for(kernel: Kernel, board: Board | str, stepping: str | None = None) -> Path:
@@ -111,6 +123,6 @@ def _facts(
     return kernel_facts(kernel.kernel, initramfs_modules=initramfs_modules)
 
 
-def solve(kernel: KernelFacts, tree: Tree, board: Board | None = None) -> Prediction:
-    """Everything at once, for those who look at more than one goal."""
-    return predict(kernel, tree, board=board)
+def read_tree(dtb: Path, overlays: Sequence[Path] = ()) -> Tree:
+    """A devicetree file with overlays applied. Raises `Missing` or `Malformed`."""
+    return read_with_overlays(dtb, overlays)

@@ -129,6 +129,43 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
     )
 
 
+OS_GOAL = "os-mounts"
+"""The goal that depends on kernel and operating system only."""
+
+
+def judge_os(prediction: Prediction) -> GoalVerdict:
+    """Whether what the operating system asks of the kernel is there: its rules are hazards of this goal."""
+    chain: list[Link] = []
+    hazards: list[Hazard] = []
+    for rule in prediction.known.hazards:
+        if OS_GOAL not in rule.goals:
+            continue
+        answer = Answer(2 - holds(rule.when, prediction.around))
+        struck = _hazard(prediction, rule, set())
+        if struck is not None and struck.effect is Verdict.UNKNOWN and rule.effect is not Verdict.FAILS:
+            hazards.append(struck)
+            continue
+        chain.append(
+            Link(
+                "/",
+                f"not {rule.name}",
+                answer,
+                Evidence(prediction.kernel.name, rule.sources[0]),
+                "" if answer is Answer.YES else rule.reason,
+                remedy=rule.remedy,
+            )
+        )
+    return GoalVerdict(
+        goal=OS_GOAL,
+        verdict=fold(chain).verdict,
+        node=None,
+        chain=tuple(chain),
+        first_broken=first_broken(chain),
+        hazards=tuple(hazards),
+        not_checked=("the operating system's own configuration",),
+    )
+
+
 def _phys(tree: Tree, board: Board) -> dict[int, int]:
     """`id(node)` of Ethernet PHYs → their id, from the board."""
     found: dict[int, int] = {}

@@ -1,0 +1,123 @@
+"""What the artifacts given to `check` hold together: a kernel, devicetrees, an initramfs, a config.txt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import define, field
+
+from bootwright.artifacts.arm64_image import unwrapped
+from bootwright.artifacts.bytesource import FileBytes
+from bootwright.artifacts.detect import detect
+from bootwright.artifacts.fdt import Tree, read_fdt_file
+from bootwright.foundation.errors import BootwrightError, Missing, Refused
+from bootwright.foundation.progress import Progress
+from bootwright.kernels.model import Kernel
+from bootwright.predict.initramfs import modules_inside
+from bootwright.predict.inputs import kernel_at
+
+
+@define
+class Gathered:
+    """Artifacts by what they are."""
+
+    kernel: Kernel | None = None
+    dtbs: dict[str, Path] = field(factory=dict)
+    """File name → path, of every devicetree blob given or found in a folder given."""
+    initramfs: Path | None = None
+    notes: list[str] = field(factory=list)
+
+    def initramfs_modules(self) -> frozenset[str] | None:
+        """Names of the modules in the initramfs, or None when none was given."""
+        return modules_inside(self.initramfs) if self.initramfs is not None else None
+
+
+def gather(
+    artifacts: Sequence[str], progress: Progress, *, modules: Path | None = None, config: Path | None = None
+) -> Gathered:
+    """Sort artifacts by their content; the kernel's own devicetrees count where no others are given.
+
+    Raises `Refused` for two kernels, `Missing` where no kernel is among them.
+    """
+    found = Gathered()
+    for artifact in artifacts:
+        path = Path(artifact)
+        if path.is_file():
+            _file(found, path, progress, modules, config)
+        elif path.is_dir() and not _holds_kernel(path, progress):
+            for blob in sorted(path.rglob("*.dtb")):
+                found.dtbs.setdefault(blob.name, blob)
+            if not found.dtbs:
+                raise Missing(
+                    f"{path} holds neither a kernel nor devicetrees", hint="give a folder that does"
+                )
+        else:
+            _kernel(found, artifact, progress, modules, config)
+    if found.kernel is None:
+        raise Missing(
+            "no kernel is among the artifacts", hint="add one: a catalogue name, a .deb, a folder or an Image"
+        )
+    if not found.dtbs and found.kernel.dtbs is not None:
+        for blob in sorted(found.kernel.dtbs.rglob("*.dtb")):
+            found.dtbs.setdefault(blob.name, blob)
+    if not found.dtbs:
+        raise Missing(
+            f"{found.kernel.name} comes without devicetrees", hint="add a .dtb or a folder with some"
+        )
+    return found
+
+
+def _kernel(
+    found: Gathered, spec: str, progress: Progress, modules: Path | None, config: Path | None
+) -> None:
+    if found.kernel is not None:
+        raise Refused(
+            f"two kernels: {found.kernel.name} and {spec}", hint="check them one by one, or use --matrix"
+        )
+    found.kernel = kernel_at(spec, progress, modules=modules, config=config)
+
+
+def _holds_kernel(path: Path, progress: Progress) -> bool:
+    try:
+        kernel_at(str(path), progress)
+    except BootwrightError:
+        return False
+    return True
+
+
+def _file(found: Gathered, path: Path, progress: Progress, modules: Path | None, config: Path | None) -> None:
+    source = FileBytes(path)
+    kind = detect(source)
+    if kind == "devicetree":
+        read_fdt_file(path)
+        found.dtbs[path.name] = path
+    elif kind == "initramfs" or _is_initramfs(source, kind):
+        found.initramfs = path
+    else:
+        _kernel(found, str(path), progress, modules, config)
+
+
+def _is_initramfs(source: FileBytes, kind: str | None) -> bool:
+    """A compressed stream is an initramfs where it is no kernel."""
+    if kind not in {"gzip", "xz", "zstd", "lzma", "lz4", "compressed"}:
+        return False
+    try:
+        unwrapped(source)
+    except BootwrightError:
+        return True
+    return False
+
+
+def blob_for(found: Gathered, name: str) -> Path:
+    """The devicetree of that file name; where one single blob was given, that one."""
+    if name in found.dtbs:
+        return found.dtbs[name]
+    if len(found.dtbs) == 1:
+        return next(iter(found.dtbs.values()))
+    raise Missing(f"there is no {name} among {len(found.dtbs)} devicetrees", hint="add it, or its folder")
+
+
+def trees(found: Gathered) -> dict[Path, Tree]:
+    """Every devicetree, parsed."""
+    return {path: read_fdt_file(path) for path in found.dtbs.values()}

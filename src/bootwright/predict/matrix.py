@@ -1,0 +1,126 @@
+"""Many kernels, each with its own and each other's devicetrees, for boards and goals at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import field, frozen
+
+from bootwright.artifacts.fdt import Tree, read_fdt_file
+from bootwright.boards.model import Board, boards
+from bootwright.foundation.errors import Missing
+from bootwright.foundation.progress import Progress
+from bootwright.foundation.verdict import Verdict
+from bootwright.kernels.model import Kernel
+from bootwright.predict.api import facts_of
+from bootwright.predict.goals import judge, predict
+from bootwright.predict.inputs import kernel_at
+
+
+@frozen
+class Cell:
+    """One combination."""
+
+    kernel: str
+    dtbs: str
+    """Whose devicetrees: a kernel's name, or a folder."""
+    board: str
+    stepping: str
+    goal: str
+    verdict: Verdict
+    node: str
+    """The first broken link's node; empty where nothing is broken."""
+    reason: str
+    hazards: tuple[str, ...]
+
+
+@frozen
+class Matrix:
+    """All combinations."""
+
+    kernels: tuple[str, ...]
+    sources: tuple[str, ...]
+    cells: tuple[Cell, ...] = field(factory=tuple)
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return {
+            "schema": "bootwright/check-matrix/1",
+            "kernels": list(self.kernels),
+            "dtbs": list(self.sources),
+            "cells": [
+                {
+                    "kernel": cell.kernel,
+                    "dtbs": cell.dtbs,
+                    "board": cell.board,
+                    "stepping": cell.stepping,
+                    "goal": cell.goal,
+                    "verdict": cell.verdict.value,
+                    "first_broken": cell.node or None,
+                    "reason": cell.reason,
+                    "hazards": list(cell.hazards),
+                }
+                for cell in self.cells
+            ],
+        }
+
+
+def matrix(
+    artifacts: Sequence[str], chosen: Sequence[Board], goals: Sequence[str], progress: Progress
+) -> Matrix:
+    """Every kernel among the artifacts with every source of devicetrees: the kernels' own, and folders.
+
+    Raises `Missing` where no kernel is among them.
+    """
+    kernels: list[Kernel] = []
+    sources: dict[str, dict[str, Path]] = {}
+    for artifact in artifacts:
+        path = Path(artifact)
+        if path.is_dir() and not any(path.glob("**/vmlinuz*")) and not any(path.glob("**/Image*")):
+            sources[artifact] = _blobs(path)
+            continue
+        kernel = kernel_at(artifact, progress)
+        kernels.append(kernel)
+        if kernel.dtbs is not None:
+            sources[kernel.name] = _blobs(kernel.dtbs)
+    if not kernels:
+        raise Missing("no kernel is among the artifacts", hint="give catalogue names, packages or folders")
+    wanted = tuple(chosen) or boards()
+    trees: dict[Path, Tree] = {}
+    cells: list[Cell] = []
+    for kernel in kernels:
+        with progress.step(f"check {kernel.name}"):
+            facts = facts_of(kernel)
+            for source, blobs in sources.items():
+                for board in wanted:
+                    for stepping in board.steppings:
+                        blob = blobs.get(stepping.dtb)
+                        if blob is None:
+                            continue
+                        if blob not in trees:
+                            trees[blob] = read_fdt_file(blob)
+                        solved = predict(facts, trees[blob], board=board, stepping=stepping.name)
+                        for goal in board.goals:
+                            if goals and goal.name not in goals:
+                                continue
+                            verdict = judge(solved, board, goal)
+                            broken = verdict.first_broken
+                            cells.append(
+                                Cell(
+                                    kernel=kernel.name,
+                                    dtbs=source,
+                                    board=board.id,
+                                    stepping=stepping.name,
+                                    goal=goal.name,
+                                    verdict=verdict.verdict,
+                                    node="" if broken is None else broken.node,
+                                    reason="" if broken is None else broken.reason,
+                                    hazards=tuple(hazard.name for hazard in verdict.hazards),
+                                )
+                            )
+    return Matrix(tuple(kernel.name for kernel in kernels), tuple(sources), tuple(cells))
+
+
+def _blobs(folder: Path) -> dict[str, Path]:
+    return {path.name: path for path in sorted(folder.rglob("*.dtb"))}

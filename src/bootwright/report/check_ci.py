@@ -1,0 +1,105 @@
+"""The verdicts of `bootwright check` for continuous integration: JUnit XML and SARIF 2.1.0."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+from bootwright import __version__
+from bootwright.foundation.verdict import Verdict
+from bootwright.predict.model import GoalVerdict
+
+Verdicts = Mapping[str, Mapping[str, GoalVerdict]]
+"""Board → goal → verdict."""
+
+
+def junit(boards: Verdicts) -> str:
+    """A test suite for each board and a test case for each goal; unknown is an error, fails a failure."""
+    suites = Xml.Element("testsuites", name="bootwright check")
+    for board, goals in boards.items():
+        counts = {verdict: sum(goal.verdict is verdict for goal in goals.values()) for verdict in Verdict}
+        suite = Xml.SubElement(
+            suites,
+            "testsuite",
+            name=_clean(board),
+            tests=str(len(goals)),
+            failures=str(counts[Verdict.FAILS]),
+            errors=str(counts[Verdict.UNKNOWN]),
+        )
+        for name, goal in goals.items():
+            case = Xml.SubElement(suite, "testcase", classname=_clean(board), name=_clean(name))
+            broken = goal.first_broken
+            if goal.verdict is not Verdict.WORKS:
+                kind = "failure" if goal.verdict is Verdict.FAILS else "error"
+                message = "" if broken is None else f"{broken.node}: {broken.reason}"
+                entry = Xml.SubElement(case, kind, message=_clean(message))
+                entry.text = _clean("" if broken is None else broken.remedy)
+            if goal.hazards:
+                Xml.SubElement(case, "system-out").text = _clean(
+                    "\n".join(f"hazard {hazard.name}: {hazard.title}" for hazard in goal.hazards)
+                )
+    Xml.indent(suites)
+    return Xml.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def sarif(boards: Verdicts, artifact: str) -> str:
+    """One result for each goal that does not work and each hazard; the location is the artifact."""
+    results: list[dict[str, Any]] = []
+    rules: dict[str, dict[str, Any]] = {}
+
+    def add(rule: str, text: str, level: str, where: str) -> None:
+        rules.setdefault(rule, {"id": rule, "shortDescription": {"text": rule}})
+        results.append(
+            {
+                "ruleId": rule,
+                "level": level,
+                "message": {"text": text},
+                "locations": [
+                    {
+                        "physicalLocation": {"artifactLocation": {"uri": artifact}},
+                        "logicalLocations": [{"fullyQualifiedName": where}],
+                    }
+                ],
+            }
+        )
+
+    for board, goals in boards.items():
+        for name, goal in goals.items():
+            broken = goal.first_broken
+            if goal.verdict is not Verdict.WORKS:
+                level = "error" if goal.verdict is Verdict.FAILS else "warning"
+                reason = "" if broken is None else f"{broken.node}: {broken.reason}. {broken.remedy}"
+                add(
+                    f"goal/{name}",
+                    f"{board}: {name} {goal.verdict.value}. {reason}",
+                    level,
+                    f"{board}/{name}",
+                )
+            for hazard in goal.hazards:
+                if hazard.effect is Verdict.UNKNOWN:
+                    text = f"{board}: {hazard.title}. {hazard.reason}. {hazard.remedy}"
+                    add(f"hazard/{hazard.name}", text, "note", f"{board}/{name}")
+    document = {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "bootwright",
+                        "semanticVersion": __version__,
+                        "rules": list(rules.values()),
+                    }
+                },
+                "results": results,
+            }
+        ],
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _clean(text: str) -> str:
+    """XML 1.0 has no way to write most control characters."""
+    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
