@@ -56,6 +56,17 @@ class Library:
         Works offline from what was listed before. Raises `Missing` when the archive cannot be reached and
         there is neither a list from before nor a kernel here.
         """
+        listed = self._all()
+        if self._failure is not None:
+            self._progress.note(f"{self._failure.message}; only kernels on this machine are listed")
+        return listed
+
+    @property
+    def complete(self) -> bool:
+        """Whether the list of every source could be read, so that a kernel missing there has left it."""
+        return self._without_list == 0 if "_entries" in self.__dict__ else False
+
+    def _all(self) -> list[Listed]:
         there = {entry.name: self._listed(entry) for entry in self._entries.values()}
         here = {
             name: _listed_manifest(manifest)
@@ -115,7 +126,7 @@ class Library:
             raise Missing(f"{what}{name} would have to be fetched", hint="run it once without --offline")
         entry = self._entries.get(name)
         if entry is None:
-            raise self._left(name, self.listed())
+            raise self._unknown(name, _NAME.fullmatch(name), self._all())
         return self.store.kernel(self._fetcher.fetch(entry, modules=modules))
 
     def remove(self, name: str) -> int:
@@ -146,20 +157,23 @@ class Library:
                 index: Index | None = indexer.get(source)
             except BootwrightError as error:
                 failure = failure or error
+                self._without_list += 1
                 continue
-            if index is not None:
+            if index is None:
+                self._without_list += 1
+            else:
                 found |= {entry.name: entry for entry in entries(source, index)}
         if failure is not None:
             if not found and not self.store.names():
                 raise failure
-            self._progress.note(f"{failure.message}; only kernels on this machine are listed")
             self._failure = failure
         return found
 
     _failure: BootwrightError | None = None
+    _without_list: int = 0
 
     def _listed_or_explain(self, name: str) -> list[Listed]:
-        listed = self.listed()
+        listed = self._all()
         if not listed and self._offline:
             raise Missing(
                 f"{name} is not on this machine, and no list of kernels either",
@@ -209,11 +223,14 @@ class Library:
                 and wanted is not None
                 and kernel.version.series() == wanted.series()
             ]
-            names = [kernel.name for kernel in listed if PAGE_NAMES[kernel.page_size] == asked["pages"]]
             if same:
                 hints.append(f"the newest of that series is {same[0].name}")
-            elif names:
-                hints.append(_near(name, names))
+            elif wanted is not None:
+                others = [kernel for kernel in listed if PAGE_NAMES[kernel.page_size] == asked["pages"]]
+                newer = [kernel.name for kernel in others if kernel.version > wanted][-1:]
+                older = [kernel.name for kernel in others if kernel.version < wanted][:1]
+                if newer or older:
+                    hints.append(f"nearest to it: {', '.join(older + newer)}")
         if source is not None and source.snapshot is not None:
             past = source.snapshot.base.format(date="DATE")
             hints.append(

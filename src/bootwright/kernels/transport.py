@@ -297,7 +297,11 @@ class Download:
             raise self._wrong(f"{self._size} bytes, as the index says", f"{total}")
         self._pieces = response.pieces()
         if response.status_code == 200:
-            atomic.write_text(self._side, json.dumps(validators_of(response)))
+            validators = validators_of(response)
+            if validators:
+                atomic.write_text(self._side, json.dumps(validators))
+            else:
+                self._side.unlink(missing_ok=True)
             if self.position:
                 self._skip()
         elif response.status_code != 206:

@@ -48,7 +48,7 @@ def command(
     if as_json:
         print_json({"schema": "bootwright/kernels/1", "kernels": [listed_json(kernel) for kernel in found]})
         return 0
-    _table(found)
+    _table(found, complete=kernels.complete)
     return 0
 
 
@@ -64,14 +64,14 @@ def _newest(found: list[Listed]) -> list[Listed]:
     return kept
 
 
-def _table(found: list[Listed]) -> None:
+def _table(found: list[Listed], *, complete: bool) -> None:
     rows = [("NAME", "VERSION", "PAGES", "SUITE", "FETCH", "MODULES", "HERE")]
     rows += [
         (
             kernel.name,
             str(kernel.version),
             f"{kernel.page_size // 1024}K",
-            kernel.suite or ("-" if kernel.source == "added" else "left the archive"),
+            kernel.suite or ("left the archive" if complete and kernel.source != "added" else "-"),
             "-" if kernel.cached else megabytes(kernel.download_bytes),
             "-" if kernel.modules_cached else megabytes(kernel.modules_bytes),
             "with modules" if kernel.modules_cached else "yes" if kernel.cached else "",

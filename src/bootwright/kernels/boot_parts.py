@@ -1,0 +1,195 @@
+"""Boot loaders and stubs of arm64 from an archive's packages, verified as kernels are.
+
+Which packages: one file each in `data/parts/`. Nothing is installed and no architecture is added to the
+user's system; the files of one folder of the package are kept in the cache under the package's SHA256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import tomllib
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from bootwright.artifacts.deb import DebReader
+from bootwright.artifacts.streams import CHUNK
+from bootwright.foundation import atomic
+from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.places import cache_dir, data_files
+from bootwright.foundation.progress import Progress, Silent
+from bootwright.kernels import apt
+from bootwright.kernels.index import Indexer, Suite
+from bootwright.kernels.packages import Package, version_key
+from bootwright.kernels.source import Layout, Source, load_sources
+from bootwright.kernels.transport import Download, Transport
+
+_MOST_FILE = 64 << 20
+_MOST_FILES = 4096
+
+
+@frozen
+class BootPart:
+    """One file of `data/parts/`."""
+
+    name: str
+    title: str
+    source: str
+    archive: str
+    """The kernel source (a file of `data/kernels/`) whose archive has the package."""
+    suite: str
+    package: str
+    folder: str
+    """The folder of the package whose files are kept; ends in `/`."""
+
+
+@frozen
+class Unpacked:
+    """The files of a boot part on this machine."""
+
+    folder: Path
+    package: str
+    version: str
+    sha256: str
+    """Of the whole package."""
+    origin: str
+    """Package, version and archive, in words."""
+
+
+def boot_parts() -> dict[str, BootPart]:
+    """All boot parts by name; raises `Malformed` for a file that is not right."""
+    import cattrs
+
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    parts: dict[str, BootPart] = {}
+    for path in data_files("parts"):
+        try:
+            part = converter.structure(tomllib.loads(path.read_text(encoding="utf-8")), BootPart)
+        except (tomllib.TOMLDecodeError, cattrs.BaseValidationError) as error:
+            raise Malformed(str(path), None, "a boot part", str(error)[:300]) from error
+        parts[part.name] = part
+    return parts
+
+
+def boot_part(
+    name: str, *, archive: str | None = None, offline: bool = False, progress: Progress | None = None
+) -> Unpacked:
+    """The files of a part, fetched and verified if they are not here.
+
+    Raises `Refused` for an unknown part, `Missing` when the network is needed and not there, `Malformed`
+    when what came is not what the signed index says.
+    """
+    part = boot_parts().get(name)
+    if part is None:
+        raise Refused(f"there is no boot part {name!r}", hint=f"known: {', '.join(sorted(boot_parts()))}")
+    progress = progress or Silent()
+    archive = archive or os.environ.get("BOOTWRIGHT_ARCHIVE") or None
+    source = _source(part)
+    indexer = Indexer(
+        cache_dir() / "kernels/index",
+        Transport(proxies=apt.proxies),
+        progress,
+        archive=archive,
+        offline=offline,
+    )
+    index = indexer.get(source)
+    suite = next((each for each in index.suites if each.name == part.suite), None) if index else None
+    package = _newest(suite, part.package)
+    if suite is None or package is None:
+        if index is None:
+            raise Missing(f"{part.title} would have to be fetched", hint="run it once without --offline")
+        raise Refused(
+            f"{part.package} is not in {part.suite} of {source.title}", hint="try another --archive"
+        )
+    folder = cache_dir() / "parts" / package.sha256
+    if not folder.is_dir():
+        if offline:
+            raise Missing(f"{part.title} would have to be fetched", hint="run it once without --offline")
+        _fetch(part, suite, package, folder, progress)
+    return Unpacked(
+        folder=folder,
+        package=package.name,
+        version=package.version,
+        sha256=package.sha256,
+        origin=f"{package.name} {package.version} of {source.title} {suite.name}, SHA256 verified",
+    )
+
+
+def _source(part: BootPart) -> Source:
+    """The kernels' archive with other packages wanted of it."""
+    base = next((each for each in load_sources() if each.name == part.archive), None)
+    if base is None:
+        raise Refused(f"{part.name}: there is no archive {part.archive!r}")
+    key = hashlib.sha256(f"{part.package} {part.suite}".encode()).hexdigest()[:8]
+    return evolve(
+        base,
+        name=f"{base.name}-part-{key}",
+        suites=(part.suite,),
+        layout=(Layout(boot=(part.package,), modules=()),),
+        snapshot=base.snapshot,
+    )
+
+
+def _newest(suite: Suite | None, name: str) -> Package | None:
+    found = [each for each in suite.packages if each.name == name] if suite else []
+    return max(found, key=lambda each: version_key(each.version), default=None)  # type: ignore[arg-type, return-value]
+
+
+def _fetch(part: BootPart, suite: Suite, package: Package, folder: Path, progress: Progress) -> None:
+    url = f"{suite.archive}/{package.filename}"
+    download = cache_dir() / "kernels/downloads" / f"{package.sha256}.part"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as room:
+        work = Path(room) / "files"
+        work.mkdir()
+        with (
+            progress.step(f"fetch {package.name}"),
+            Download(Transport(proxies=apt.proxies), url, download, package.size) as stream,
+        ):
+            try:
+                _unpack(DebReader(stream, url), part, work, url)
+                stream.drain()
+                if stream.position != package.size or stream.sha256() != package.sha256:
+                    raise Malformed(
+                        url,
+                        None,
+                        f"{package.size} bytes with SHA256 {package.sha256[:16]}… as in the package list",
+                        f"{stream.position} bytes with SHA256 {stream.sha256()[:16]}…",
+                        hint="the mirror is damaged or was tampered with; try another --archive",
+                    )
+            except Malformed:
+                stream.discard()
+                raise
+            stream.discard()
+        try:
+            work.rename(folder)
+        except OSError as error:
+            # Another process was first; what it has is the same.
+            if not folder.is_dir():
+                raise atomic.explained(error, folder) from error
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _unpack(deb: DebReader, part: BootPart, work: Path, where: str) -> None:
+    count = 0
+    for member, content in deb.files():
+        if member.kind != "file" or not member.name.startswith(part.folder):
+            continue
+        count += 1
+        if member.size > _MOST_FILE or count > _MOST_FILES:
+            raise Malformed(
+                f"{where}:{member.name}", None, f"at most {_MOST_FILES} files of {_MOST_FILE} bytes", "more"
+            )
+        place = work / member.name.removeprefix(part.folder)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("wb") as file:
+                while piece := content.read(CHUNK):
+                    file.write(piece)
+        except OSError as error:
+            raise atomic.explained(error, place) from error
+    if not count:
+        raise Malformed(where, None, f"files in {part.folder}", "none")
