@@ -37,9 +37,7 @@ def front() -> None:
             os.environ.pop("BOOTWRIGHT_CACHE")
             if before is not None:
                 os.environ["BOOTWRIGHT_CACHE"] = before
-    print(
-        f"{entry.name}: {received / 1e6:.1f} MB received in {seconds:.1f} s, package list {listing / 1e6:.1f} MB"
-    )
+    print(f"{entry.name}: {received / 1e6:.1f} MB in {seconds:.1f} s; package list {listing / 1e6:.1f} MB")
     print(
         f"  bytes / whole package ({entry.modules_bytes / 1e6:.1f} MB): {received / entry.modules_bytes:.3f}"
     )

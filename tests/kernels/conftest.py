@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import hashlib
 import io
@@ -113,6 +114,8 @@ class Signer:
     """A key made for the test run."""
 
     def __init__(self) -> None:
+        self._signed: dict[str, bytes] = {}
+        self.now = datetime.datetime.now(datetime.UTC).strftime("%a, %d %b %Y %H:%M:%S UTC")
         # The path of an agent's socket must be short (sun_path has 108 bytes).
         self.home = Path(tempfile.mkdtemp(prefix="bw-gpg-"))
         self._gpg("--quick-gen-key", "Tiny Archive <tiny@example.org>", "ed25519", "sign", "never")
@@ -124,7 +127,9 @@ class Signer:
         return subprocess.run([*command, *arguments], input=data, capture_output=True, check=True).stdout
 
     def clear_sign(self, text: str) -> bytes:
-        return self._gpg("--clearsign", data=text.encode())
+        if text not in self._signed:
+            self._signed[text] = self._gpg("--clearsign", data=text.encode())
+        return self._signed[text]
 
     def detach_sign(self, text: str) -> bytes:
         return self._gpg("--detach-sign", data=text.encode())
@@ -175,13 +180,12 @@ class Archive:
             plain = "\n".join(paragraphs).encode()
             packed = lzma.compress(plain)
             index = "main/binary-arm64/Packages"
-            now = datetime.datetime.now(datetime.UTC)
             fields = {
                 "Origin": "Tiny",
                 "Label": "Tiny",
                 "Suite": suite,
                 "Codename": suite,
-                "Date": now.strftime("%a, %d %b %Y %H:%M:%S UTC"),
+                "Date": self.signer.now,
                 **release,
             }
             text = "".join(f"{key}: {value}\n" for key, value in fields.items() if value) + "SHA256:\n"
@@ -253,8 +257,8 @@ class Server(ThreadingHTTPServer):
         """Clients that stop early, or are killed, are what the tests are about."""
 
 
-@pytest.fixture
-def archive(signer: Signer) -> Archive:
+@pytest.fixture(scope="session")
+def published(signer: Signer) -> Archive:
     """6.12.1 at 4K as one package, 6.19.2 at 16K as three."""
     made = Archive(signer)
     modules = f"usr/lib/modules/{RELEASE}"
@@ -290,6 +294,15 @@ def archive(signer: Signer) -> Archive:
     ):
         made.add("stable", other, "6.12.1-1", b"never fetched")
     made.publish()
+    return made
+
+
+@pytest.fixture
+def archive(published: Archive) -> Archive:
+    """A copy of `published` for one test to spoil."""
+    made = Archive(published.signer)
+    made.files = dict(published.files)
+    made.packages = copy.deepcopy(published.packages)
     return made
 
 
