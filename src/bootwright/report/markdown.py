@@ -121,7 +121,7 @@ def _next(story: Story) -> Iterator[str]:
     for number, one in enumerate(story.tries, 1):
         cell = "; ".join(f"{factor} {level}" for factor, level in one.cell)
         first = f"{number}. **{plain(one.changes or capital(cell))}**"
-        yield f"{first} ({plain(cell)}). {plain(one.how)} About {one.time}. {plain(one.why)}"
+        yield f"{first} ({plain(cell)}). {plain(one.how)} {plain(one.why)}"
     yield ""
 
 

@@ -245,7 +245,7 @@ def _next(story: Story, console: Console) -> None:
     _head(console, "What to do next, on the board")
     first = story.tries[0]
     _line(console, ("; ".join(f"{factor} {level}" for factor, level in first.cell), "bold"))
-    for text in (first.changes, first.how, f"{first.why} About {first.time}."):
+    for text in (first.changes, first.how, first.why):
         if text:
             _line(console, text)
     if len(story.tries) > 1:

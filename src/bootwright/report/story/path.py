@@ -57,10 +57,10 @@ class Try:
 
     cell: tuple[tuple[str, str], ...]
     outcomes: tuple[str, ...]
-    time: str
     bits: float
     why: str
     how: str
+    """What to do, how long it takes, and why it takes that long."""
     changes: str
     """How it differs from the nearest report, in words; empty where it cannot be told."""
 
@@ -148,11 +148,13 @@ def _try(found: Investigation, step: NextStep, names: Names) -> Try:
     return Try(
         cell=tuple((names.factor(name), clean(level, 120)) for name, level in step.factors.items()),
         outcomes=outcomes,
-        time=seconds(step.hours * 3600),
         bits=step.bits,
         why=f"{count(worth, 'cause')} of “{listed(outcomes)}” {'fits' if worth == 1 else 'fit'} so far; "
         f"after this one experiment {share(step.bits)}.",
-        how=sentence(clean(step.how, 600)),
+        how=" ".join(
+            [sentence(clean(step.how, 600)), f"About {seconds(step.hours * 3600)}."]
+            + [sentence(f"That long because {clean(reason, 300)}") for reason in step.because]
+        ).strip(),
         changes=_changes(found, step, names),
     )
 

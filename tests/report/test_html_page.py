@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+
+from made_up import made_up
+from page_reader import Page
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.decide import decide
+from bootwright.investigate.investigation import study
+from bootwright.investigate.observations import Observation, Source
+from bootwright.report import html
+from bootwright.report.result import result
+
+
+def written() -> Page:
+    return Page(html.page(*made_up(), generated_at="2026-01-02 03:04 UTC"))
+
+
+def test_it_is_whole_and_stands_alone() -> None:
+    text = html.page(*made_up(), generated_at="")
+    page = Page(text)
+    assert page.problems == []
+    assert page.open == []
+    assert "script" not in page.tags
+    assert "url(" not in text
+    assert "@import" not in text
+    fetched = {"src", "srcset", "poster", "data", "action", "background"}
+    assert [name for _, name, _ in page.attributes if name in fetched] == []
+    outside = [v for tag, name, v in page.attributes if name == "href" and tag != "a" and v and v[0] != "#"]
+    assert outside == []
+    assert not re.search(r"[\U0001F300-\U0001FAFF\u2600-\u27BF]", text), "no emoji"
+
+
+def test_every_link_inside_the_page_leads_somewhere() -> None:
+    page = written()
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    targets = {
+        value[1:] for _, name, value in page.attributes if name == "href" and value and value[0] == "#"
+    }
+    named = {
+        part
+        for _, name, value in page.attributes
+        if name in {"aria-labelledby", "for"} and value
+        for part in value.split()
+    }
+    assert targets | named <= set(ids)
+
+
+def test_headings_are_in_order_and_tables_have_headers() -> None:
+    page = written()
+    levels = [int(tag[1]) for tag, _ in page.headings]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    assert page.tags.count("table") == len(page.tables) > 3
+    scopes = sum(name == "scope" for tag, name, _ in page.attributes if tag == "th")
+    assert scopes == page.tags.count("th")
+
+
+def test_the_answer_comes_first_in_words() -> None:
+    page = written()
+    text = page.text
+    assert "One question is answered, one is still open" in text
+    assert "Works with kernel version 6.16.3 or later." in text
+    assert "It fails where kernel version is before 6.16.3 and Talos version is 1.12.1 or later." in text
+    assert text.index("Works with kernel version") < text.index("What was seen Each row")
+    assert "Nothing between the two was on offer" in text
+    assert "Fits the public history, not shown by a boot here" in text
+    assert "c5c12f871a30" in text
+
+
+def test_the_matrix_has_every_cell_and_what_came_of_it() -> None:
+    found, decision = made_up()
+    page = written()
+    matrix = next(table for table in page.tables if table[0][0] == "Cell")
+    cells = result(found, decision)["cells"]
+    assert [row[0] for row in matrix[1:]] == [cell["id"] for cell in cells]
+    column = matrix[0].index("Ethernet comes up")
+    assert [row[column] for row in matrix[1:3]] == ["works", "fails"]
+    for row, cell in zip(matrix[1:], cells, strict=True):
+        assert row[1] == cell["source"]
+        assert cell["factors"]["kernel"] in row
+
+
+def test_what_was_refuted_is_shown_by_two_cells() -> None:
+    _, decision = made_up()
+    page = written()
+    belief = next(one for one in decision.beliefs if one.id == "B2")
+    assert belief.status == "refuted"
+    table = next(
+        rows for rows in page.tables if all(any(one in cell for cell in rows[0]) for one in belief.by)
+    )
+    sizes = next(row for row in table if row[0].startswith("Page size"))
+    assert sizes[0].endswith("differs")
+    assert set(sizes[1:]) == {"4K", "16K"}
+    assert set(table[-1][1:]) == {"fails", "works"}
+
+
+def test_the_probe_table_says_what_each_result_goes_with() -> None:
+    rows = {row[0]: row[-1] for table in written().tables if table[0][0] == "Test" for row in table[1:]}
+    assert rows["talos-1.12-etc-hosts"] == "Kernel version"
+    assert rows["squashfs-4K"] == "Page size"
+    assert rows["classic-bind"] == "no difference"
+
+
+def test_the_console_lines_that_prove_it_are_there_with_provenance() -> None:
+    text = written().text
+    assert "not ok 1 talos-1.12-etc-hosts # open_tree: EINVAL" in text
+    assert "1.90 s" in text or "0.40 s" in text
+    for part in ("a" * 64, "b" * 64, "c" * 64, "QEMU 7.2.22", "qemu-system-aarch64 -machine virt"):
+        assert part in text
+    assert "signature, index, package" in text
+
+
+def test_limits_and_next_steps_are_said() -> None:
+    _, decision = made_up()
+    text = written().text
+    assert decision.next is not None
+    assert "Try this first" in text
+    assert "only reports speak of it; nothing was run here" in text
+    assert "not RP1" in text
+
+
+def test_a_table_without_a_plan_makes_a_page_too() -> None:
+    rows = [
+        Observation("a", {"pages": ("4K",), "kernel": ("6.12",)}, {"net": Verdict.WORKS}, Source.REPORTED),
+        Observation("b", {"pages": ("16K",), "kernel": ("6.18",)}, {"net": Verdict.FAILS}, Source.REPORTED),
+    ]
+    found = study(rows, "seen.csv")
+    page = Page(html.page(found, decide(found), generated_at=""))
+    assert page.problems == []
+    assert "Pages and kernel changed together every time" in page.text
+    assert "How each run was chosen" not in page.text
+    assert "Evidence: each boot" not in page.text
+
+
+def test_nothing_seen_at_all_makes_a_page_too() -> None:
+    found = study([Observation("a", {"x": ("1",)}, {"net": Verdict.UNKNOWN}, Source.REPORTED)], "")
+    page = Page(html.page(found, decide(found), generated_at=""))
+    assert page.problems == []
+    assert "Nothing was seen of it." in page.text
+
+
+def test_the_page_is_the_same_for_the_same_input() -> None:
+    found, decision = made_up()
+    assert html.page(found, decision, generated_at="x") == html.page(found, decision, generated_at="x")
+    json.dumps(result(found, decision))

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from made_up import candidates, made_up
+from rich.console import Console
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.decide import decide
+from bootwright.investigate.investigation import study
+from bootwright.investigate.loop import Loop
+from bootwright.investigate.observations import Observation, Source
+from bootwright.investigate.plan_file import load_plan
+from bootwright.report import terminal
+
+
+def plain(width: int = 110) -> tuple[Console, io.StringIO]:
+    out = io.StringIO()
+    return Console(file=out, width=width, color_system=None, highlight=False), out
+
+
+def words(out: io.StringIO) -> str:
+    return " ".join(out.getvalue().split())
+
+
+def test_answers_come_first_then_cells_then_what_to_do() -> None:
+    console, out = plain()
+    terminal.summary(*made_up(), console)
+    text = words(out)
+    parts = [
+        "One question is answered, one is still open.",
+        "Works with kernel version 6.16.3 or later.",
+        "B2 refuted:",
+        "So B1, B2, B3 and B4 do not follow from the reports.",
+        "report-1 reported 16K 6.12.25",
+        "one cause is left: kernel version is before 6.16.3 and Talos version is 1.12.1 or later",
+        "What to do next, on the board",
+    ]
+    places = [text.find(part) for part in parts]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_it_is_plain_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.show(*made_up())
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert max(map(len, out.splitlines())) <= terminal.PLAIN_WIDTH
+
+
+def test_it_is_coloured_where_there_is_one() -> None:
+    out = io.StringIO()
+    terminal.summary(
+        *made_up(),
+        Console(file=out, width=100, force_terminal=True, color_system="standard", legacy_windows=False),
+    )
+    assert "\x1b[1;32mworks" in out.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_it_fits_the_width(width: int) -> None:
+    console, out = plain(width)
+    terminal.summary(*made_up(), console)
+    assert max(map(len, out.getvalue().splitlines())) <= width
+
+
+def test_a_long_list_of_causes_is_grouped_by_factor() -> None:
+    found, decision = made_up()
+    console, out = plain()
+    terminal.summary(found, decision, console)
+    total = len(found.judgements["ethernet"].causes)
+    assert f"{total} causes still fit" in words(out)
+    assert "page size alone" in words(out)
+    assert out.getvalue().count("such as:") == terminal.MOST_GROUPS
+
+
+def test_a_dry_run_tells_what_it_would_run_and_what_that_costs() -> None:
+    loop = Loop(load_plan("talos-rpi5"), [], candidates())
+    found = loop.look(loop.began)
+    console, out = plain()
+    terminal.ahead(found, decide(found), console, loop.runs)
+    text = words(out)
+    assert "What it would run here" in text
+    first = found.offered[0].trial
+    assert first.id.split("/")[1] in text
+    assert "12 MB" in text
+    assert f"{first.cost:.1f} s" in text
+    assert "causes still fit" in text
+
+
+def test_a_table_without_a_plan() -> None:
+    rows = [
+        Observation("a", {"pages": ("4K",), "kernel": ("6.12",)}, {"net": Verdict.FAILS}, Source.REPORTED),
+        Observation("b", {"pages": ("4K",), "kernel": ("6.18",)}, {"net": Verdict.WORKS}, Source.REPORTED),
+    ]
+    found = study(rows, "seen.csv")
+    console, out = plain()
+    terminal.summary(found, decide(found), console)
+    assert "fails where kernel is before 6.18" in words(out)
+    assert "Beliefs" not in out.getvalue()
+    assert "Configuration" not in out.getvalue()
