@@ -28,10 +28,7 @@ def as_fdisk_says(image: Path, sector: int) -> list[tuple[int, int, int, str, st
 
 @pytest.mark.parametrize("sector", [512, 4096])
 def test_gpt_reads_as_sfdisk_does(tmp_path: Path, sector: int) -> None:
-    if sector == 4096:
-        image = four_k(tmp_path)
-    else:
-        image = make_disk(tmp_path / "disk.img", PARTS)
+    image = four_k(tmp_path) if sector == 4096 else make_disk(tmp_path / "disk.img", PARTS)
     table = read_partition_table(opened(image))
     assert table.scheme == "gpt"
     assert table.sector_size == sector
@@ -80,9 +77,8 @@ def test_overlapping_partitions_are_a_problem_not_an_error(tmp_path: Path) -> No
 
 def test_mbr_with_logical_partitions_reads_as_sfdisk_does(tmp_path: Path) -> None:
     image = sparse(tmp_path / "disk.img", 32 << 20)
-    run(
-        "sfdisk", "-q", image, text="label: dos\nsize=4M,type=c,bootable\nsize=20M,type=5\nsize=3M\nsize=2M\nsize=1M\n"
-    )  # fmt: skip
+    script = "label: dos\nsize=4M,type=c,bootable\nsize=20M,type=5\nsize=3M\nsize=2M\nsize=1M\n"
+    run("sfdisk", "-q", image, text=script)
     table = read_partition_table(opened(image))
     assert table.scheme == "mbr"
     oracle = json.loads(run("sfdisk", "--json", image))["partitiontable"]
@@ -124,7 +120,7 @@ def test_a_partition_beyond_the_disk_cannot_be_opened(tmp_path: Path) -> None:
     table = read_partition_table(opened(image))
     assert table.copies[1].startswith("backup: bad")
     assert "partition 3 ends beyond the disk" in table.problems
-    with pytest.raises(Malformed, match="truncated|inside the disk"):
+    with pytest.raises(Malformed, match="inside the disk"):
         table.partitions[2].open(opened(image))
 
 
