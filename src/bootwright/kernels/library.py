@@ -184,18 +184,18 @@ class Library:
     def _listed(self, entry: Entry) -> Listed:
         manifest = self.store.manifest(entry.name)
         share = entry.layout.front_share
+        image_size = int(sum(package.size for package in entry.boot) * (share or 1))
+        whole_size = sum(package.size for package in entry.modules)
         return Listed(
             name=entry.name,
             version=entry.version,
             page_size=entry.page_size,
             flavour=entry.flavour,
             source=entry.source.name,
-            download_bytes=0
-            if manifest is not None
-            else int(sum(package.size for package in entry.boot) * (share or 1)),
-            modules_bytes=0
-            if manifest is not None and manifest.modules
-            else sum(package.size for package in entry.modules),
+            download_bytes=0 if manifest is not None else image_size,
+            modules_bytes=0 if manifest is not None and manifest.modules else whole_size,
+            image_size=image_size,
+            whole_size=whole_size,
             cached=manifest is not None,
             modules_cached=manifest is not None and manifest.modules,
             suite=entry.suite.name,

@@ -29,6 +29,10 @@ class Listed:
     """What fetching it with all its modules would take; 0 when cached, and when there are none."""
     cached: bool
     modules_cached: bool
+    image_size: int = field(default=0, kw_only=True)
+    """Bytes that fetching it to boot it takes where nothing is cached; 0 for a kernel of the user's own."""
+    whole_size: int = field(default=0, kw_only=True)
+    """Bytes that fetching it with its modules takes where nothing is cached."""
     suite: str = ""
     """The archive's suite it is in; empty when it has left the archive, and for a user's own."""
 
