@@ -226,7 +226,8 @@ def test_no_emulator_outlives_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "from bootwright.lab.boot import boot\n"
         f"kernel = open_library().get({old_kernel.name!r})\n"
         # Without init the kernel waits for a root device for ever.
-        f"boot(kernel, probe=['mounts'], arguments=['rdinit=/no', 'root=/dev/no', 'rootwait', 'loglevel=7', {marker!r}],"
+        f"boot(kernel, probe=['mounts'],"
+        f" arguments=['rdinit=/no', 'root=/dev/no', 'rootwait', 'loglevel=7', {marker!r}],"
         " on_console=lambda chunk: print('alive', flush=True))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
