@@ -21,7 +21,7 @@ _MAGIC = b"ARM\x64"
 _PAGE_SIZES = {1: 4096, 2: 16384, 3: 65536}
 _READABLE = {"gzip", "xz", "lzma", "zstd", "xzkern"}
 # The kernel must fit in the linear map near its load address; distribution images are below 64 MiB.
-_MOST_IMAGE = 512 << 20
+_MOST_IMAGE = 256 << 20
 # init/version.c: "Linux version " UTS_RELEASE " (" builder ") (" compiler ") " UTS_VERSION "\n"
 _BANNER = re.compile(rb"Linux version (\d+\.[!-~]{1,80}) \([ -~]{0,600}[\n\0]")
 _MOST_BANNER = 1024

@@ -1,6 +1,6 @@
 """A Debian binary package (deb(5), format 2.0), read from front to back without a byte more than asked for.
 
-Limits: what comes out of `control.tar` is bounded at 64 MiB, out of `data.tar` at 16 GiB.
+Limits: what comes out of `control.tar` is bounded at 64 MiB, out of `data.tar` at 4 GiB.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bootwright.foundation.errors import Malformed
 
 _COMPRESSIONS = {"": None, ".gz": "gzip", ".xz": "xz", ".zst": "zstd", ".bz2": "bzip2", ".lzma": "lzma"}
 _MOST_CONTROL = 64 << 20
-_MOST_DATA = 16 << 30
+_MOST_DATA = 4 << 30
 _MOST_FILE = 16 << 20
 
 

@@ -96,13 +96,14 @@ class Decompressed:
         self._limit = limit
         self._decoder = decoder(kind, where)
         self._pending = b""
+        self._used = 0
         self._produced = 0
         self._ended = False
 
     def read(self, size: int) -> bytes:
         """See `Stream.read`."""
-        while not self._pending and not self._ended:
-            self._pending = self._more()
+        while self._used == len(self._pending) and not self._ended:
+            self._pending, self._used = self._more(), 0
             self._produced += len(self._pending)
             if self._produced > self._limit:
                 raise Malformed(
@@ -112,7 +113,8 @@ class Decompressed:
                     "more than that",
                     hint="the file is not what it says it is, or is a decompression bomb",
                 )
-        data, self._pending = self._pending[:size], self._pending[size:]
+        data = self._pending[self._used : self._used + size]
+        self._used += len(data)
         return data
 
     def _more(self) -> bytes:

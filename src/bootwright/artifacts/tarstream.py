@@ -17,6 +17,7 @@ _BLOCK = 512
 # PATH_MAX is 4096 on Linux (include/uapi/linux/limits.h); a pax header holds a few such fields.
 _MOST_HEADER = 64 * 1024
 _MOST_SIZE = 1 << 40
+_MOST_MEMBERS = 500_000
 
 
 @frozen
@@ -39,7 +40,7 @@ def read_tar(stream: Stream, where: str) -> Iterator[tuple[TarMember, Limited]]:
     long_name = long_target = None
     pax: dict[str, str] = {}
     position = 0
-    while True:
+    for _ in range(_MOST_MEMBERS):
         header = _header(stream, where)
         if header is None:
             return
@@ -79,6 +80,7 @@ def read_tar(stream: Stream, where: str) -> Iterator[tuple[TarMember, Limited]]:
         yield member, content
         content.drain()
         exactly(stream, padded - size, where)
+    raise Malformed(where, position, f"at most {_MOST_MEMBERS} headers", "more")
 
 
 _KINDS = {b"0": "file", b"\0": "file", b"7": "file", b"5": "directory", b"1": "link", b"2": "link"}
@@ -117,17 +119,17 @@ def _decimal(text: str, where: str, at: int) -> int:
 def _pax(body: bytes, where: str, at: int) -> dict[str, str]:
     """`length key=value\\n` records, length in decimal and including itself (POSIX.1-2001, pax)."""
     fields: dict[str, str] = {}
-    while body:
-        digits, space, _ = body.partition(b" ")
-        if not space or not digits.isdigit() or len(digits) > 6:
-            raise Malformed(where, at, "a pax record", repr(body[:40]))
-        length = int(digits)
-        record = body[len(digits) + 1 : length]
-        if length > len(body) or not record.endswith(b"\n") or b"=" not in record:
-            raise Malformed(where, at, "a pax record", repr(body[:40]))
+    start = 0
+    while start < len(body):
+        space = body.find(b" ", start, start + 7)
+        digits = body[start:space] if space > start else b""
+        end = start + int(digits) if digits.isdigit() else 0
+        record = body[space + 1 : end]
+        if not space < end <= len(body) or not record.endswith(b"\n") or b"=" not in record:
+            raise Malformed(where, at, "a pax record", repr(body[start : start + 40]))
         key, _, value = record[:-1].partition(b"=")
         fields[_text(key)] = _text(value)
-        body = body[length:]
+        start = end
     return fields
 
 

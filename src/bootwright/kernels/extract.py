@@ -18,9 +18,9 @@ from bootwright.foundation import atomic
 from bootwright.foundation.errors import Malformed
 from bootwright.kernels.source import Paths
 
-_MOST_IMAGE = 512 << 20
+_MOST_IMAGE = 256 << 20
 _MOST_CONFIG = 16 << 20
-_MOST_TREE = 8 << 30
+_MOST_TREE = 4 << 30
 _MOST_FILES = 100_000
 
 

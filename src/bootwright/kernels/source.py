@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
@@ -118,9 +118,23 @@ def load_source(path: Path) -> Source:
         raise Malformed(
             str(path), None, "a kernel source", "; ".join(transform_error(error))[:300]
         ) from error
-    wrong = set(source.flavours.values()) - set(PAGE_NAMES)
-    if wrong or not source.suites or not source.layout:
-        raise Malformed(
-            str(path), None, "suites, layouts, and page sizes of 4096, 16384 or 65536", str(wrong)
-        )
+    for problem in _problems(source):
+        raise Malformed(str(path), None, "a kernel source", problem)
     return source
+
+
+def _problems(source: Source) -> Iterator[str]:
+    if not source.suites or not source.layout or not source.layout[0].boot:
+        yield "no suites, no layout or no packages in it"
+    for flavour, size in source.flavours.items():
+        if size not in PAGE_NAMES:
+            yield f"flavour {flavour} with pages of {size} bytes"
+    if not {"{version}", "{flavour}"} <= set(re.findall(r"\{\w+\}", source.release)):
+        yield f"release = {source.release!r} without {{version}} and {{flavour}}"
+    for layout in source.layout:
+        for version in (layout.since, layout.before):
+            if version is not None and Version.parse(version) is None:
+                yield f"a version {version!r}"
+        for part in (*layout.boot, *layout.modules):
+            if re.findall(r"\{\w*\}", part) != ["{release}"]:
+                yield f"a package name {part!r} without {{release}}"
