@@ -85,7 +85,8 @@ class Explorer:
         """Describe the bytes of an artifact; raises as `artifact` does."""
         if not len(source):
             raise Malformed(source.name, 0, "an artifact", "an empty file")
-        role = explore_files.role_of(f"/{name.replace(chr(92), '/').lstrip('/')}")
+        path = "/" + name.replace("\\", "/").lstrip("/")
+        role = explore_files.role_of(path) or explore_files.role_of(f"/{path.rpartition('/')[2]}")
         text = explore_boot.TEXTS.get(role or "")
         kind = detect(source)
         if kind is None and text is not None:
