@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from bootwright.artifacts.cpio import Member
 from bootwright.foundation.errors import Refused
 from bootwright.kernels.model import Kernel
 from bootwright.lab import initramfs, machines, qemu
@@ -54,7 +53,7 @@ def boot(
     emulator = qemu.find()
     qemu.check(emulator, target, processor)
     init = find_init()
-    archive, archive_sha256 = initramfs.build(init, _contents(kernel, target, wanted))
+    archive, archive_sha256 = initramfs.build(init, appended=_contents(kernel, target, wanted))
     kernel_arguments = (
         f"console={target.console}",
         # Panics reset at once (kernel/panic.c): the console has the reason, waiting adds nothing.
@@ -100,13 +99,13 @@ def boot(
     )
 
 
-def _contents(kernel: Kernel, machine: machines.Machine, probes: tuple[str, ...]) -> Iterable[Member]:
+def _contents(kernel: Kernel, machine: machines.Machine, probes: tuple[str, ...]) -> bytes:
     if probes == ("mounts",):
-        return ()
+        return b""
     # Imported only now: reading modules takes more start-up time than all else that a boot needs.
-    from bootwright.lab.contents import members
+    from bootwright.lab.contents import archive
 
-    return members(kernel, machine, probes)
+    return archive(kernel, machine, probes)
 
 
 def probe_names(probe: Sequence[str]) -> tuple[str, ...]:

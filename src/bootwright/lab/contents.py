@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bootwright.artifacts import cpio
 from bootwright.artifacts.bytesource import FileBytes
 from bootwright.artifacts.streams import Decompressed, SourceStream, compression, everything
+from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.places import cache_dir
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.modules import dependencies
 from bootwright.lab import filesystems
@@ -18,31 +21,45 @@ from bootwright.lab.machines import Machine
 
 _MOST_MODULE = 64 << 20
 _FOLDER = "bootwright"
+_FORM = 1
+"""Raised when the members below change, so that kept archives are not used."""
 
 
-def members(kernel: Kernel, machine: Machine, probes: Sequence[str]) -> Iterator[cpio.Member]:
-    """The further members of the initramfs; none for a probe of system calls alone.
+def archive(kernel: Kernel, machine: Machine, probes: Sequence[str]) -> bytes:
+    """What goes into the initramfs after init: an archive, empty for a probe of system calls alone.
 
-    A module the kernel's tree does not have is left out: the guest then says what is not there. Raises
-    `Missing` or `ToolFailed` from making the file systems, `Malformed` from a module that cannot be read.
+    Decompressing modules takes half a second, so the archive is kept. A module the kernel's tree does not
+    have is left out: the guest then says what is not there. Raises `Missing` or `ToolFailed` from making
+    the file systems, `Malformed` from a module that cannot be read.
     """
     needed: dict[str, tuple[str, ...]] = {}
-    images: list[cpio.Member] = []
+    images: list[tuple[filesystems.Case, Path]] = []
     if "filesystems" in probes:
-        cases = list(filesystems.cases())
-        needed["filesystems"] = ("loop", *dict.fromkeys(name for case in cases for name in case.modules))
-        lines = []
-        for case in cases:
-            path = f"{_FOLDER}/{case.name}.img"
-            images.append(cpio.Member(path, filesystems.image(case).read_bytes()))
-            lines.append(f"{case.name} {case.type} /{path}\n")
-        images.append(cpio.Member(f"{_FOLDER}/filesystems", "".join(lines).encode()))
+        images = [(case, filesystems.image(case)) for case in filesystems.cases()]
+        modules = dict.fromkeys(name for case, _ in images for name in case.modules)
+        needed["filesystems"] = ("loop", *modules)
     if "network" in probes:
         needed["network"] = machine.network_modules
     if not needed:
-        return
+        return b""
+    made_of = (_FORM, kernel.image_sha256, str(kernel.modules), needed, [str(path) for _, path in images])
+    kept = cache_dir() / "contents" / f"{hashlib.sha256(repr(made_of).encode()).hexdigest()}.cpio"
+    if not kept.is_file():
+        write_bytes(kept, cpio.write(_members(kernel, needed, images)))
+    return kept.read_bytes()
+
+
+def _members(
+    kernel: Kernel, needed: Mapping[str, Sequence[str]], images: Sequence[tuple[filesystems.Case, Path]]
+) -> Iterator[cpio.Member]:
     yield cpio.folder(_FOLDER)
-    yield from images
+    lines = []
+    for case, image in images:
+        path = f"{_FOLDER}/{case.name}.img"
+        yield cpio.Member(path, image.read_bytes())
+        lines.append(f"{case.name} {case.type} /{path}\n")
+    if images:
+        yield cpio.Member(f"{_FOLDER}/filesystems", "".join(lines).encode())
     placed: dict[Path, str] = {}
     for probe, names in needed.items():
         order = [] if kernel.modules is None else _in_load_order(kernel.modules, names)

@@ -13,8 +13,12 @@ from bootwright.foundation.places import cache_dir
 from bootwright.lab.probe import Init
 
 
-def build(init: Init, extra: Iterable[cpio.Member] = ()) -> tuple[Path, str]:
-    """The archive in the cache and its SHA-256. Uncompressed: unpacking costs more than reading here."""
+def build(init: Init, extra: Iterable[cpio.Member] = (), *, appended: bytes = b"") -> tuple[Path, str]:
+    """The archive in the cache and its SHA-256.
+
+    `appended` is a further archive, which the kernel unpacks after the first. Uncompressed: unpacking costs
+    more than reading here.
+    """
     members = [
         cpio.folder("dev"),
         # Documentation/admin-guide/devices.txt: 5,1 is the console, 1,11 the kernel's log.
@@ -23,7 +27,7 @@ def build(init: Init, extra: Iterable[cpio.Member] = ()) -> tuple[Path, str]:
         cpio.Member("init", init.path.read_bytes(), stat.S_IFREG | 0o755),
         *extra,
     ]
-    archive = cpio.write(members)
+    archive = cpio.write(members) + appended
     digest = hashlib.sha256(archive).hexdigest()
     path = cache_dir() / "initramfs" / f"{digest}.cpio"
     if not path.is_file() or path.stat().st_size != len(archive):
