@@ -497,3 +497,56 @@ def test_remove_keeps_what_others_need(library: Opener, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="not on this machine"):
         library().remove(FRONT)
     assert library().get(FRONT).image.is_file()
+
+
+DATE = "20260901T000000Z"
+
+
+@pytest.fixture
+def with_snapshot(archive: Archive, address: str, source_file: Path) -> str:
+    """The tiny archive as a snapshot service has it, and nowhere else; returns its address there."""
+    for path in list(archive.files):
+        archive.files[f"snapshot/{DATE}/{path}"] = archive.files.pop(path)
+    text = source_file.read_text()
+    snapshot = f'[snapshot]\nbase = "{address}/snapshot/{{date}}"\ndate = "{DATE}"\n[flavours]'
+    source_file.write_text(text.replace("[flavours]", snapshot))
+    return f"{address}/snapshot/{DATE}"
+
+
+def test_the_snapshot_service_where_apt_has_nothing(
+    library: Opener, archive: Archive, with_snapshot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bootwright.kernels.apt.archives", lambda *_: [])
+    monkeypatch.delenv("BOOTWRIGHT_ARCHIVE", raising=False)
+    opened = library()
+    opened._archive = None
+    kernel = opened.get(SPLIT)
+    assert kernel.provenance["archive"] == with_snapshot
+    assert "a pinned state of the archive" in kernel.provenance["index"]
+    with pytest.raises(Refused) as caught:
+        opened.get("debian-6.12.9-4k")
+    assert caught.value.hint is not None
+    assert "/snapshot/DATE" in caught.value.hint
+
+
+@pytest.mark.parametrize("first", ["missing", "unreachable", "unsigned", "foreign"])
+def test_the_next_archive_where_the_first_is_not_it(
+    library: Opener, archive: Archive, with_snapshot: str, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    address = with_snapshot.partition("/snapshot")[0]
+    if first == "unsigned":
+        archive.files["dists/stable/InRelease"] = b"Origin: Tiny\n"
+    if first == "foreign":
+        other = Archive(archive.signer)
+        other.publish(Origin="Other")
+        archive.files |= other.files
+    known = ["http://127.0.0.1:9" if first == "unreachable" else address]
+    monkeypatch.setattr("bootwright.kernels.apt.archives", lambda *_: known)
+    opened = library()
+    opened._archive = None
+    assert opened.get(FRONT).provenance["archive"] == with_snapshot
+
+
+def test_an_archive_that_was_named_must_be_it(library: Opener, archive: Archive, with_snapshot: str) -> None:
+    with pytest.raises(NotThere):
+        library().listed()

@@ -184,4 +184,10 @@ def test_names_of_added_kernels_stay_below_the_cache(kernels: Command, tmp_path:
     status, out, _ = kernels("add", own)
     assert status == 0
     assert out.startswith("added-6.18.6-..-2f..-4k")
-    assert not (tmp_path / "cache/kernels/..-2f..-4k.json").exists()
+    own.write_bytes(make_image("6.18.6/../../../../../../escaped", 4096))
+    (tmp_path / "modules/kernel").mkdir(parents=True)
+    (tmp_path / "modules/kernel/x.ko").write_bytes(b"x")
+    status, _, err = kernels("add", own, "--modules", tmp_path / "modules")
+    assert status == 2
+    assert "without '/'" in err
+    assert not list(tmp_path.rglob("escaped"))

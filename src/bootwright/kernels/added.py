@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Iterator
@@ -54,6 +55,9 @@ def add_kernel(
         facts = read_kernel_image(source)
         if facts.release is None:
             raise Malformed(str(file), None, "a kernel release ('Linux version …')", "none in the image")
+        if "/" in facts.release:
+            # It names a folder of modules.
+            raise Malformed(str(file), None, "a kernel release without '/'", repr(facts.release))
         image = unwrapped(source)[0]
         _put_config(work / "config", config, image)
         page_size = check_page_size(facts, work / "config", None, str(file))
@@ -155,7 +159,8 @@ def _regular_files(folder: Path) -> Iterator[Path]:
 def _contents(folder: Path) -> Iterator[str]:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            yield f"{path.relative_to(folder)} {path.stat().st_size}"
+            with path.open("rb") as file:
+                yield f"{path.relative_to(folder)} {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def _default_name(release: str, page_size: int) -> str:

@@ -13,11 +13,12 @@ from bootwright.artifacts.kernel_config import read_kernel_config
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.foundation.progress import Progress
+from bootwright.kernels.download import Download
 from bootwright.kernels.extract import Taken, Wanted, extract
 from bootwright.kernels.index import Entry
 from bootwright.kernels.packages import Package
 from bootwright.kernels.store import Manifest, Store
-from bootwright.kernels.transport import Download, NotThere, Transport
+from bootwright.kernels.transport import NotThere, Transport
 
 _MB = 1e6
 
@@ -228,7 +229,8 @@ def _provenance(entry: Entry, known: Manifest | None, taken: list[tuple[Package,
         )
     if entry.boot[0].sha256 in {package.sha256 for package, result in taken if not result.ended}:
         provenance["verified"] = (
-            "index: by signature. image and config: their MD5 is the one in the package's own md5sums, and "
+            "index: by signature. image and config: their MD5 is the one in the package's own md5sums, the "
+            "compression's checksum holds for every block that was read to its end, and "
             "the package's name, version and size are the index's. The package's SHA256 was NOT verified, "
             "because only its front was read: whoever controls the mirror or the connection to it could have "
             "changed them. Fetching the kernel with its modules verifies it."
