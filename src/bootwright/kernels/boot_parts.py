@@ -22,10 +22,11 @@ from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.places import cache_dir, data_files
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.kernels import apt
+from bootwright.kernels.download import Download
 from bootwright.kernels.index import Indexer, Suite
 from bootwright.kernels.packages import Package, version_key
 from bootwright.kernels.source import Layout, Source, load_sources
-from bootwright.kernels.transport import Download, Transport
+from bootwright.kernels.transport import Transport
 
 _MOST_FILE = 64 << 20
 _MOST_FILES = 4096
