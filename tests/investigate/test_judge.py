@@ -1,3 +1,5 @@
+import itertools
+
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.causes import CauseSpace
 from bootwright.investigate.factors import make_factor
@@ -83,14 +85,19 @@ def test_a_cell_that_does_both_is_flaky_and_counts_as_failing() -> None:
 
 
 def test_what_no_cause_explains_is_said_not_forced() -> None:
-    tree = make_factor("tree", ["a", "b"])
-    rows = [("4K", "a", FAILS), ("16K", "a", WORKS), ("4K", "b", WORKS), ("16K", "b", FAILS)]
+    factors = [make_factor(name, ["a", "b"]) for name in ("x", "y", "z")]
     observations = [
-        Observation(f"o{n}", {"pages": (p,), "tree": (t,)}, {"mounts": v}, Source.BENCH)
-        for n, (p, t, v) in enumerate(rows)
+        Observation(
+            f"o{n}",
+            {f"{name}": (level,) for name, level in zip("xyz", levels, strict=True)},
+            {"mounts": FAILS if levels.count("a") % 2 else WORKS},
+            Source.BENCH,
+        )
+        for n, levels in enumerate(itertools.product("ab", repeat=3))
     ]
-    found = judge(CauseSpace([PAGES, tree]), observations, "mounts")
+    found = judge(CauseSpace(factors), observations, "mounts")
     assert found.causes == ()
+    assert found.either == ()
     assert not found.settled
     assert "a factor is missing" in found.note
     assert found.refuted == ()
@@ -100,3 +107,55 @@ def test_nothing_failed_means_nothing_to_explain() -> None:
     found = study([seen("a", WORKS, "4K", "6.12"), seen("b", WORKS, "16K", "6.18")], "table")
     assert found.judgements["mounts"].causes == ()
     assert found.judgements["mounts"].note == "nothing failed in what was seen"
+
+
+def test_two_causes_of_which_either_is_enough() -> None:
+    tree = make_factor("dtb", ["own", "firmware"])
+    board = make_factor("board", ["c0", "d0"])
+    space = CauseSpace([PAGES, tree, board])
+    cells = [
+        ("4K", "own", "c0", WORKS),
+        ("16K", "own", "c0", WORKS),
+        ("4K", "firmware", "c0", FAILS),
+        ("16K", "firmware", "c0", FAILS),
+        ("4K", "own", "d0", FAILS),
+        ("16K", "own", "d0", FAILS),
+    ]
+    observations = [
+        Observation(f"o{n}", {"pages": (p,), "dtb": (d,), "board": (b,)}, {"mounts": v}, Source.PREDICTED)
+        for n, (p, d, b, v) in enumerate(cells)
+    ]
+    found = judge(space, observations, "mounts")
+    assert found.causes == ()
+    assert {str(part.causes[0]) for part in found.either} == {"dtb = firmware", "board = d0"}
+    assert {part.cells for part in found.either} == {("o2", "o3"), ("o4", "o5")}
+    assert "any one being enough" in found.note
+
+
+def test_every_part_contradicts_no_success_and_together_they_explain_every_failure() -> None:
+    tree = make_factor("tree", ["a", "b"])
+    space = CauseSpace([PAGES, tree, KERNEL])
+    for pattern in range(1, 1 << 6):
+        cells = [(p, t, k) for p in PAGES.levels for t in tree.levels for k in KERNEL.levels][:6]
+        observations = [
+            Observation(
+                f"o{n}",
+                {"pages": (p,), "tree": (t,), "kernel": (k,)},
+                {"mounts": FAILS if pattern >> n & 1 else WORKS},
+                Source.BENCH,
+            )
+            for n, (p, t, k) in enumerate(cells)
+        ]
+        found = judge(space, observations, "mounts")
+        parts = [part.causes for part in found.either] or ([found.causes] if found.causes else [])
+        if not parts:
+            continue
+        for one in observations:
+            hit = [
+                any(space.failing(one.values)[0] >> space.causes.index(cause) & 1 for cause in causes)
+                for causes in parts
+            ]
+            if one.outcomes["mounts"] is FAILS:
+                assert any(hit)
+            else:
+                assert not any(hit)

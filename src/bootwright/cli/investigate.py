@@ -15,6 +15,7 @@ from bootwright.foundation.errors import Refused
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
     from bootwright.investigate.investigation import Investigation
+    from bootwright.investigate.loop import Limits
     from bootwright.investigate.observations import Observation
 
 _EXAMPLES = """
@@ -46,6 +47,14 @@ Examples:
     "--repeat", default=1, show_default=True, type=click.IntRange(1, 20), help="Run each cell N times."
 )
 @click.option("--jobs", type=click.IntRange(1, 64), help="Boots side by side [2, or 1 on one processor].")
+@click.option(
+    "--max-download",
+    default=250,
+    show_default=True,
+    type=click.IntRange(0, 100_000),
+    metavar="MB",
+    help="Kernels to fetch at most, reckoned as if none were here.",
+)
 @click.option("--fresh", is_flag=True, help="Forget what the folder holds and start over.")
 @click.option("--archive", help="Address of the package archive [the system's own apt configuration].")
 @click.option("--offline", is_flag=True, help="Use kernels that are here already; no network.")
@@ -59,6 +68,7 @@ def command(
     as_json: bool,
     repeat: int,
     jobs: int | None,
+    max_download: int,
     fresh: bool,
     archive: str | None,
     offline: bool,
@@ -84,6 +94,8 @@ def command(
 
         found = study(seen, title=observations.name if observations else "")
     else:
+        from bootwright.investigate.loop import Limits
+
         out = out or Path("out") / Path(plan).stem
         found = _run(
             plan,
@@ -94,8 +106,9 @@ def command(
             fresh=fresh,
             archive=archive,
             offline=offline,
-            repeat=repeat,
-            jobs=jobs or min(2, os.cpu_count() or 1),
+            limits=Limits(
+                repeat=repeat, jobs=jobs or min(2, os.cpu_count() or 1), download=max_download * 10**6
+            ),
         )
     decision = decide(found)
     if out is not None and not dry_run:
@@ -125,8 +138,7 @@ def _run(
     fresh: bool,
     archive: str | None,
     offline: bool,
-    repeat: int,
-    jobs: int,
+    limits: Limits,
 ) -> Investigation:
     from bootwright.investigate.execute import Executor
     from bootwright.investigate.loop import Loop, candidates, list_candidates
@@ -147,4 +159,4 @@ def _run(
         return loop.look(loop.began)
     with Store(out, fresh=fresh) as store:
         loop = Loop(chosen, seen, candidates(store, library, chosen))
-        return loop.perform(Executor(library, store, progress), progress, repeat=repeat, jobs=jobs)
+        return loop.perform(Executor(library, store, progress), progress, limits)

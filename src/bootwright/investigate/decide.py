@@ -15,7 +15,7 @@ from bootwright.investigate.choose import Choice
 from bootwright.investigate.investigation import Investigation
 from bootwright.investigate.judge import Judgement, weigh_claim
 from bootwright.investigate.knowledge import Change, corroborating
-from bootwright.investigate.observations import Source
+from bootwright.investigate.observations import Observation, Source
 
 
 @frozen
@@ -75,6 +75,15 @@ class NextStep:
 
 
 @frozen
+class Configuration:
+    """A whole cell in which every goal works, as far as is known."""
+
+    factors: Mapping[str, str]
+    basis: Mapping[str, str]
+    """Goal → `cell-7 (predicted)` where it was seen there, or the rule that says it works there."""
+
+
+@frozen
 class Decision:
     """The answer."""
 
@@ -84,6 +93,8 @@ class Decision:
     goals: tuple[GoalResult, ...]
     beliefs: tuple[BeliefResult, ...] = ()
     unknown: tuple[str, ...] = ()
+    works: tuple[Configuration, ...] = ()
+    """Whole cells in which every goal works, best known first."""
     next: NextStep | None = None
     next_after: tuple[NextStep, ...] = field(default=())
 
@@ -102,6 +113,7 @@ def decide(found: Investigation) -> Decision:
         configuration=configuration,
         goals=goals,
         beliefs=_beliefs(found),
+        works=_configurations(found),
         unknown=tuple(f"{goal.outcome}: {goal.why}" for goal in goals if goal.verdict is Verdict.UNKNOWN),
         next=steps[0] if steps else None,
         next_after=steps[1:],
@@ -114,6 +126,12 @@ def _goal(found: Investigation, name: str) -> GoalResult:
     if not judgement.fails and judgement.works:
         return GoalResult(name, Verdict.WORKS, "it never failed in what was seen", {})
     if cause is None:
+        seen = _seen_working(found, name)
+        if seen:
+            words = " and ".join(sorted({one.source.word for one in seen}))
+            cells = ", ".join(one.id for one in seen)
+            why = f"{words} to work in {cells}; {_missing(judgement)}"
+            return GoalResult(name, Verdict.WORKS, why, {})
         return GoalResult(name, Verdict.UNKNOWN, _missing(judgement), {})
     wanted = found.plan.wanted if found.plan else {}
     avoidable = [part for part in cause.conditions if part.factor not in wanted]
@@ -127,7 +145,42 @@ def _goal(found: Investigation, name: str) -> GoalResult:
     return GoalResult(name, Verdict.WORKS, f"it fails only where {cause}", needs, instead, changes)
 
 
+def _seen_working(found: Investigation, name: str) -> list[Observation]:
+    """The cells with the wanted levels in which a goal was seen to work by more than a report."""
+    wanted = found.plan.wanted if found.plan else {}
+    return [
+        seen
+        for seen in found.observations
+        if seen.source > Source.REPORTED
+        and seen.outcomes.get(name) is Verdict.WORKS
+        and all(seen.level(factor) == level for factor, level in wanted.items())
+    ]
+
+
+def _configurations(found: Investigation) -> tuple[Configuration, ...]:
+    """The cells in which a goal without a settled cause works, and no settled cause of another holds."""
+    space = CauseSpace(found.factors)
+    open_goals = [name for name in found.goals if found.judgements[name].cause is None]
+    cells = {seen.cell: seen for name in open_goals or found.goals for seen in _seen_working(found, name)}
+    works = []
+    for cell in cells.values():
+        basis: dict[str, str] = {}
+        for name in found.goals:
+            at = [seen for seen in _seen_working(found, name) if seen.cell == cell.cell]
+            cause = found.judgements[name].cause
+            if at:
+                best = max(at, key=lambda seen: seen.source)
+                basis[name] = f"{best.id} ({best.source.word})"
+            elif cause is not None and not space.failing(cell.values)[1] >> space.causes.index(cause) & 1:
+                basis[name] = f"it fails only where {cause}"
+        if len(basis) == len(found.goals):
+            works.append(Configuration({name: levels[0] for name, levels in cell.values.items()}, basis))
+    return tuple(works)
+
+
 def _missing(judgement: Judgement) -> str:
+    if judgement.either:
+        return judgement.note
     if not judgement.fails and not judgement.works:
         return "nothing is known of it"
     if not judgement.causes:

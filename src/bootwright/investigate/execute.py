@@ -121,6 +121,9 @@ def runnable(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     able: list[Run] = []
     notes: dict[str, None] = {}
     for run in runs:
+        if run.experiment.source != "emulated":
+            able.append(run)
+            continue
         try:
             machine = machines.machine(run.experiment.machine)
             processor = machine.processor(run.kernel.page_size if run.kernel else 4096)

@@ -10,6 +10,7 @@ from attrs import frozen
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.investigate.causes import Cause, CauseSpace, Condition, bracket
+from bootwright.investigate.either import Part, explain_either
 from bootwright.investigate.observations import Flaky, Observation, Source, weigh
 from bootwright.investigate.refute import Refuted, evidence_against, refuted_factors
 
@@ -35,6 +36,8 @@ class Judgement:
     refuted: tuple[Refuted, ...]
     settled: bool
     """One cause is left."""
+    either: tuple[Part, ...]
+    """Where no one cause fits: the fewest of which any one is enough."""
     works: int
     """How many cells were seen to work, and to fail."""
     fails: int
@@ -80,6 +83,7 @@ def judge(
     fails, works = verdicts.count(Verdict.FAILS), verdicts.count(Verdict.WORKS)
     left = space.consistent(kept, outcome) if fails else 0
     causes = tuple(space.members(left))
+    either = explain_either(space, kept, outcome) if fails and not causes else ()
     by_name = {factor.name: factor for factor in space.factors}
     brackets: tuple[Bracket, ...] = ()
     if len(causes) == 1:
@@ -91,6 +95,8 @@ def judge(
     note = ""
     if not fails:
         note = "nothing failed in what was seen" if works else "nothing is known of it"
+    elif either:
+        note = f"no one cause explains what was seen; {len(either)} together do, any one being enough"
     elif not causes:
         note = "no level, threshold or pair explains what was seen: a factor is missing, or more than two act"
     return Judgement(
@@ -99,6 +105,7 @@ def judge(
         brackets=brackets,
         refuted=tuple(refuted_factors(space, kept, outcome, left, wanted)),
         settled=len(causes) == 1,
+        either=either,
         works=works,
         fails=fails,
         flaky=flaky,

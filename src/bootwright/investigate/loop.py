@@ -9,30 +9,50 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import count
 
 import cattrs
-from attrs import evolve
+from attrs import evolve, frozen
 
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.investigate.causes import CauseSpace
 from bootwright.investigate.choose import Beliefs, Choice, Chooser, beliefs_from
+from bootwright.investigate.either import sound
 from bootwright.investigate.execute import Done, Executor, observe, runnable
 from bootwright.investigate.factors import Factor, make_factor
+from bootwright.investigate.foretell import foretell
 from bootwright.investigate.investigation import Investigation, Step, look
 from bootwright.investigate.judge import counted
 from bootwright.investigate.observations import Observation
 from bootwright.investigate.plan import Plan
-from bootwright.investigate.runs import Candidate, Run, bench_runs, emulated_runs
+from bootwright.investigate.runs import Candidate, Run, bench_runs, kernel_runs
 from bootwright.investigate.store import Store
 from bootwright.kernels.library import Library
 
-MAX_BOOTS = 40
-"""A plan that needs more is stopped, and says so."""
+RATE = 10e6
+"""Bytes a second that fetching is reckoned at, to weigh a download against a boot."""
+
+
+@frozen
+class Limits:
+    """What a run may take."""
+
+    boots: int = 40
+    """A plan that needs more is stopped, and says so."""
+    download: int = 250_000_000
+    """Bytes of kernels, reckoned as if nothing were cached."""
+    repeat: int = 1
+    """Boots of each cell."""
+    jobs: int = 2
+    """Boots side by side."""
+
+
+LIMITS = Limits()
 
 
 def candidates(store: Store, library: Library, plan: Plan) -> list[Candidate]:
@@ -67,6 +87,8 @@ def list_candidates(plan: Plan, library: Library) -> list[Candidate]:
             page_size=listed.page_size,
             download_bytes=listed.download_bytes,
             modules_bytes=listed.modules_bytes,
+            image_size=listed.image_size,
+            whole_size=listed.whole_size,
         )
         for listed in library.listed()
         if listed.source in wanted
@@ -108,45 +130,45 @@ class Loop:
         self.began: list[Observation] = [*plan.reports(), *extra]
         self.space = CauseSpace(_factors(plan, self.began, found))
         outcomes = {*plan.goals, *plan.sides}
-        self.runs, self.notes = runnable(emulated_runs(plan, found, resolver(found), outcomes.__contains__))
+        self.runs, self.notes = runnable(kernel_runs(plan, found, resolver(found), outcomes.__contains__))
         self.bench = bench_runs(plan)
         self._chooser = Chooser(self.space, [run.trial for run in self.runs])
         self._by_id = {run.id: run for run in self.runs}
 
-    def perform(
-        self, executor: Executor, progress: Progress, *, repeat: int = 1, jobs: int = 2
-    ) -> Investigation:
+    def perform(self, executor: Executor, progress: Progress, limits: Limits = LIMITS) -> Investigation:
         """Choose and run until no run tells anything more; raises what fetching or booting raises."""
         observations = list(self.began)
         steps: list[Step] = []
         numbers = count(1)
-        boots = 0
         notes = list(self.notes)
-        while True:
-            picked = self.pick(observations, frozenset(step.run.id for step in steps), jobs)
-            if not picked:
-                break
-            if boots + len(picked) * repeat > MAX_BOOTS:
-                notes.append(f"stopped after {boots} boots; {len(picked)} more would still tell something")
+        while picked := self.pick(observations, steps, limits):
+            if _boots(steps) + _boots(picked) > limits.boots:
+                notes.append(
+                    f"stopped after {_boots(steps)} boots; {len(picked)} more would still tell something"
+                )
                 break
             for step in picked:
                 self._announce(step, progress)
-            done = self._run_all([step.run for step in picked], executor, progress, repeat)
-            boots += len(picked) * repeat
-            for step, ended in zip(picked, done, strict=True):
-                steps.append(evolve(step, done=tuple(ended)))
-                for one in ended:
-                    seen = observe(self.plan, one, lambda: next(numbers))
+            booted = self._boot_all([step.run for step in picked], executor, progress, limits.repeat)
+            for step in picked:
+                done = booted.get(step.run.id, [])
+                steps.append(evolve(step, done=tuple(done)))
+                if step.run.experiment.source == "predicted":
+                    kernel = executor.prepare(step.run)
+                    seen = [foretell(self.plan, step.run, kernel, lambda: next(numbers))]
+                    self._tell(seen, "", progress)
                     observations += seen
-                    self._tell(one, seen, progress)
-        return self.look(observations, steps, notes)
+                for one in done:
+                    seen = observe(self.plan, one, lambda: next(numbers))
+                    self._tell(seen, "" if one.fresh else f" (recorded {one.recorded_at})", progress)
+                    observations += seen
+        return self.look(observations, steps, [*notes, *self._left_out(observations, steps, limits)])
 
     def look(
         self, observations: Sequence[Observation], steps: Iterable[Step] = (), notes: Iterable[str] = ()
     ) -> Investigation:
         """What is known at this point, and what could be run next."""
         steps = tuple(steps)
-        ran = frozenset(step.run.id for step in steps)
         names = tuple(self.plan.outcome)
         found = look(
             self.space,
@@ -164,47 +186,82 @@ class Loop:
             found,
             steps=steps,
             notes=tuple(notes) or tuple(self.notes),
-            offered=tuple(self._chooser.rank(wanted, skip=ran)),
+            offered=tuple(self._rank(wanted, steps, evolve(LIMITS, download=1 << 62))),
             bench=tuple(Chooser(self.space, [run.trial for run in self.bench]).rank(hard)),
         )
 
-    def pick(self, observations: Sequence[Observation], ran: frozenset[str], jobs: int = 1) -> list[Step]:
-        """The next runs, at most `jobs`: the best for the goals, then the best for a side question.
+    def pick(
+        self, observations: Sequence[Observation], steps: Sequence[Step] = (), limits: Limits = LIMITS
+    ) -> list[Step]:
+        """The next runs, at most `limits.jobs`: the best for the goals, then the best for a side question.
 
         While a goal has more than one cause left, the reports count like any observation; once it has
         one, cells are chosen as if the reports might err, so that the answer stands without them.
         """
+        picked: list[Step] = []
         goals = {name: self._hard(observations, name) for name in self.plan.goals}
-        ranked = self._chooser.rank(goals, skip=ran)
+        ranked = self._rank(goals, steps, limits)
         purpose = "settle"
         if not ranked:
-            doubted = {name: beliefs_from(self.space, observations, name) for name in self.plan.goals}
-            ranked, goals, purpose = self._chooser.rank(doubted, skip=ran), doubted, "confirm"
-        picked = [self._step(ranked[0], goals, purpose)] if ranked else []
+            goals = {name: beliefs_from(self.space, observations, name) for name in self.plan.goals}
+            ranked, purpose = self._rank(goals, steps, limits), "confirm"
+        if ranked:
+            picked.append(self._step(ranked[0], goals, purpose))
         sides = {name: self._hard(observations, name) for name in self.plan.sides}
-        skip = ran | {step.run.id for step in picked}
-        while len(picked) < jobs and (side := self._chooser.rank(sides, skip=skip)):
+        while len(picked) < limits.jobs and (side := self._rank(sides, [*steps, *picked], limits)):
             picked.append(self._step(side[0], sides, "side"))
-            skip |= {side[0].trial.id}
             sides = {name: left for name, left in sides.items() if name not in side[0].worth}
         return picked
+
+    def _rank(self, beliefs: dict[str, Beliefs], steps: Sequence[Step], limits: Limits) -> list[Choice]:
+        """The trials that tell something and may be run, best first.
+
+        A trial costs its seconds and the time that fetching its kernel takes at `RATE`, as far as no step
+        before has fetched it; what the cache happens to hold does not count, so that the path does not
+        depend on it.
+        """
+        have = _fetched(steps)
+        ran = {step.run.id for step in steps}
+        room = limits.download - sum(have.values())
+        more = {run.id: _more(run, have) for run in self.runs}
+        skip = frozenset(run.id for run in self.runs if run.id in ran or more[run.id] > room)
+        return self._chooser.rank(beliefs, skip=skip, cost=lambda trial: trial.cost + more[trial.id] / RATE)
+
+    def _left_out(
+        self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
+    ) -> list[str]:
+        """A line for what would still tell something, were more to be fetched."""
+        goals = {name: self._hard(observations, name) for name in self.plan.goals}
+        ranked = self._rank(goals, steps, evolve(limits, download=1 << 62))
+        if not ranked:
+            return []
+        run = self._by_id[ranked[0].trial.id]
+        more = _more(run, _fetched(steps)) / 1e6
+        needed = (sum(_fetched(steps).values()) + _more(run, _fetched(steps))) / 1e6
+        return [
+            f"{run.id} would tell more of {', '.join(ranked[0].worth)}, but needs {more:.0f} MB more: "
+            f"--max-download {math.ceil(needed / 50) * 50}"
+        ]
 
     def _step(self, choice: Choice, beliefs: dict[str, Beliefs], purpose: str) -> Step:
         left = {name: beliefs[name].left.bit_count() for name in choice.worth}
         return Step(choice=choice, run=self._by_id[choice.trial.id], purpose=purpose, left=left)
 
     def _hard(self, observations: Sequence[Observation], outcome: str) -> Beliefs:
+        """The causes that fit; where none does alone, those that are sound, any of which may be a part."""
         kept, _, _ = counted(self.space, observations, outcome)
-        return Beliefs(self.space, self.space.consistent(kept, outcome))
+        left = self.space.consistent(kept, outcome) or sound(self.space, kept, outcome)
+        return Beliefs(self.space, left)
 
-    def _run_all(
+    def _boot_all(
         self, runs: Sequence[Run], executor: Executor, progress: Progress, repeat: int
-    ) -> list[list[Done]]:
-        """Run side by side; the results come in the order of `runs`, whichever ends first."""
+    ) -> dict[str, list[Done]]:
+        """Boot side by side; each run's results come in order, whichever ends first."""
         work = []
         for run in runs:
-            kernel = executor.prepare(run)
-            work += [(run, kernel, number) for number in range(repeat)]
+            if run.experiment.source == "emulated":
+                kernel = executor.prepare(run)
+                work += [(run, kernel, number) for number in range(repeat)]
         done = {(run.id, number): executor.recorded(run, kernel, number) for run, kernel, number in work}
         waiting = [(run, kernel, number) for run, kernel, number in work if done[run.id, number] is None]
         if waiting:
@@ -217,7 +274,7 @@ class Loop:
                 for future in as_completed(futures):
                     run, kernel, number = futures[future]
                     done[run.id, number] = executor.keep(run, kernel, number, future.result())
-        return [[one for (name, _), one in done.items() if name == run.id and one] for run in runs]
+        return {run.id: [one for (name, _), one in done.items() if name == run.id and one] for run in runs}
 
     def _announce(self, step: Step, progress: Progress) -> None:
         kernel = step.run.kernel
@@ -231,16 +288,37 @@ class Loop:
                 "confirm": f"reports set aside, {left}",
                 "side": f"side question {name}",
             }[step.purpose]
-            progress.note(
-                f"next: {kernel.name if kernel else step.run.id} on {step.run.experiment.machine}: {why}"
-            )
+            progress.note(f"next: {kernel.name if kernel else step.run.id} {_where(step.run)}: {why}")
 
-    def _tell(self, done: Done, seen: Sequence[Observation], progress: Progress) -> None:
+    def _tell(self, seen: Sequence[Observation], remark: str, progress: Progress) -> None:
         for one in seen:
             words = ", ".join(f"{name} {verdict}" for name, verdict in one.outcomes.items())
-            talk = f" (recorded {done.recorded_at})" if not done.fresh else ""
             cell = " ".join(levels[0] for levels in one.values.values())
-            progress.note(f"  {one.id}: {cell}: {words}{talk}")
+            progress.note(f"  {one.id} ({one.source.word}): {cell}: {words}{remark}")
+
+
+def _where(run: Run) -> str:
+    if run.devicetree is None:
+        return f"on {run.experiment.machine}"
+    return f"read for {run.devicetree.board} {run.devicetree.stepping}"
+
+
+def _boots(steps: Sequence[Step]) -> int:
+    return sum(step.run.experiment.source == "emulated" for step in steps)
+
+
+def _fetched(steps: Sequence[Step]) -> dict[str, int]:
+    """Kernel → bytes that the steps so far take where nothing is cached."""
+    have: dict[str, int] = {}
+    for step in steps:
+        if step.run.kernel:
+            name = step.run.kernel.name
+            have[name] = max(have.get(name, 0), step.run.weight)
+    return have
+
+
+def _more(run: Run, have: dict[str, int]) -> int:
+    return max(0, run.weight - have.get(run.kernel.name, 0)) if run.kernel else 0
 
 
 def _factors(plan: Plan, began: Sequence[Observation], found: Sequence[Candidate]) -> list[Factor]:

@@ -109,12 +109,27 @@ class Dearer:
 
 
 @frozen
+class Devicetree:
+    """A devicetree to predict with: the kernel's own for a board's stepping, or a source file."""
+
+    board: str
+    """A file of `data/boards/`."""
+    stepping: str
+    set: dict[str, str]
+    """The levels it stands for."""
+    file: str = ""
+    """A file of `data/devicetrees/`; empty for the kernel package's own."""
+    limit: str = ""
+
+
+@frozen
 class Experiment:
-    """A kind of run. Emulated: every kernel of `kernels` that fits, on `machine`. Bench: every
-    combination of `levels`, on a real board, by a person."""
+    """A kind of run. Emulated: every kernel of `kernels` that fits, on `machine`. Predicted: every kernel
+    with every one of `devicetree`, from the bytes. Bench: every combination of `levels`, on a real board,
+    by a person."""
 
     name: str
-    source: Literal["emulated", "bench"]
+    source: Literal["emulated", "predicted", "bench"]
     yields: list[Yield] = field(factory=list)
     set: dict[str, str] = field(factory=dict)
     machine: str = "virt"
@@ -128,6 +143,9 @@ class Experiment:
     hours: float = 1.0
     levels: dict[str, list[str]] = field(factory=dict)
     outcomes: list[str] = field(factory=list)
+    devicetree: list[Devicetree] = field(factory=list)
+    goals: dict[str, str] = field(factory=dict)
+    """Outcome → goal of the board, for predictions."""
     dearer: list[Dearer] = field(factory=list)
     how: str = ""
     limit: str = ""

@@ -25,6 +25,11 @@ from bootwright.investigate.table import check_agreement, row_values
 
 SCHEMA = "bootwright/plan/1"
 _MAX_BYTES = 1 << 20
+_NEEDED = {
+    "emulated": ("kernels", "probe", "yields"),
+    "predicted": ("kernels", "devicetree", "goals"),
+    "bench": ("levels", "outcomes"),
+}
 
 
 def plan_names() -> list[str]:
@@ -153,8 +158,7 @@ def _check(where: str, plan: Plan) -> None:
                 "correct the report, or the [[impossible]] rule",
             )
     for experiment in plan.experiment:
-        needed = ("kernels", "probe", "yields") if experiment.source == "emulated" else ("levels", "outcomes")
-        for key in needed:
+        for key in _NEEDED[experiment.source]:
             if not getattr(experiment, key):
                 raise refuse(
                     f"experiment {experiment.name} is {experiment.source} and has no {key}",
@@ -177,7 +181,8 @@ def _level_uses(plan: Plan) -> list[tuple[str, dict[str, tuple[str, ...]]]]:
         place = f"experiment {experiment.name}"
         uses.append((place, {name: (level,) for name, level in experiment.set.items()}))
         uses.append((place, {name: tuple(levels) for name, levels in experiment.levels.items()}))
-        uses += [(place, {name: (level,) for name, level in y.set.items()}) for y in experiment.yields]
+        sets = [part.set for part in experiment.yields] + [tree.set for tree in experiment.devicetree]
+        uses += [(place, {name: (level,) for name, level in one.items()}) for one in sets]
     for belief in plan.belief:
         causes = [belief.cause, *(proxy.cause for proxy in belief.proxy)]
         uses += [
@@ -190,7 +195,9 @@ def _outcome_uses(plan: Plan) -> list[tuple[str, str]]:
     uses = [(f"report {report.id}", name) for report in plan.report for name in report.outcomes]
     for experiment in plan.experiment:
         uses += [(f"experiment {experiment.name}", part.outcome) for part in experiment.yields]
-        uses += [(f"experiment {experiment.name}", name) for name in experiment.outcomes]
+        uses += [
+            (f"experiment {experiment.name}", name) for name in (*experiment.outcomes, *experiment.goals)
+        ]
     uses += [(f"outcome {name}", one.mends) for name, one in plan.outcome.items() if one.mends]
     for belief in plan.belief:
         uses += [(f"belief {belief.id}", name) for name in [belief.outcome] if name]

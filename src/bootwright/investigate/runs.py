@@ -11,7 +11,7 @@ from attrs import frozen
 from bootwright.foundation.errors import Refused
 from bootwright.investigate.choose import Trial
 from bootwright.investigate.observations import Values
-from bootwright.investigate.plan import Experiment, Plan
+from bootwright.investigate.plan import Devicetree, Experiment, Plan
 
 MAX_BENCH_CELLS = 20_000
 
@@ -26,7 +26,15 @@ class Candidate:
     page_size: int
     """Bytes."""
     download_bytes: int
+    """What was still to be fetched when the run began."""
     modules_bytes: int
+    image_size: int = 0
+    """What it takes where nothing is cached, without and with modules; 0 where there are none to be had."""
+    whole_size: int = 0
+
+    def weight(self, *, modules: bool) -> int:
+        """Bytes that using it takes where nothing is cached."""
+        return max(self.image_size, self.whole_size) if modules else self.image_size
 
     def fact(self, name: str) -> str:
         """The level this kernel gives a factor: its version, or its page size as `4K`."""
@@ -43,6 +51,12 @@ class Run:
     values: Values
     """The cell, without what the experiment's yields set; for the bench the whole cell."""
     trial: Trial
+    devicetree: Devicetree | None = None
+
+    @property
+    def weight(self) -> int:
+        """Bytes of kernel that it takes where nothing is cached."""
+        return self.kernel.weight(modules=self.experiment.modules) if self.kernel else 0
 
 
 def page_size_level(size: int) -> str:
@@ -50,20 +64,28 @@ def page_size_level(size: int) -> str:
     return f"{size // 1024}K"
 
 
-def emulated_runs(
+def kernel_runs(
     plan: Plan, candidates: Sequence[Candidate], resolve: Callable[[str], str], want: Callable[[str], bool]
 ) -> list[Run]:
-    """Every boot the plan allows, in the catalogue's order.
+    """Every boot and every prediction the plan allows, in the catalogue's order.
 
     `resolve` makes a catalogue name of a short one; `want` tells whether an outcome is to be looked at.
     """
     runs = []
     for experiment in plan.experiment:
-        if experiment.source != "emulated" or not any(want(part.outcome) for part in experiment.yields):
+        wanted = any(
+            want(name) for name in (*(part.outcome for part in experiment.yields), *experiment.goals)
+        )
+        if experiment.source == "bench" or not wanted:
             continue
         limited = {resolve(name) for name in experiment.only}
         for kernel in candidates:
             if kernel.source != experiment.kernels or (limited and kernel.name not in limited):
+                continue
+            if experiment.modules and kernel.image_size and not kernel.whole_size:
+                continue  # its modules are not to be had
+            if experiment.source == "predicted":
+                runs += _predictions(plan, experiment, kernel)
                 continue
             values = kernel_values(plan, experiment, kernel)
             views = tuple(
@@ -73,6 +95,19 @@ def emulated_runs(
             views = tuple(view for view in views if plan.why_impossible(view[1]) is None)
             identity = f"{experiment.name}/{kernel.name}"
             runs.append(Run(identity, experiment, kernel, values, Trial(identity, views, experiment.seconds)))
+    return runs
+
+
+def _predictions(plan: Plan, experiment: Experiment, kernel: Candidate) -> list[Run]:
+    runs = []
+    for tree in experiment.devicetree:
+        values = kernel_values(plan, experiment, kernel) | {n: (level,) for n, level in tree.set.items()}
+        if plan.why_impossible(values) is not None:
+            continue
+        identity = "/".join([experiment.name, kernel.name, *tree.set.values()])
+        views = tuple((outcome, values) for outcome in experiment.goals)
+        trial = Trial(identity, views, experiment.seconds)
+        runs.append(Run(identity, experiment, kernel, values, trial, tree))
     return runs
 
 

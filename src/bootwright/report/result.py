@@ -81,5 +81,9 @@ def _outcome(found: Investigation, name: str) -> dict[str, Any]:
             {"cells": list(one.ids), "works": one.works, "fails": one.fails} for one in judgement.flaky
         ],
         "set_aside": list(judgement.set_aside),
+        "either": [
+            {"cells": list(part.cells), "causes": [{"factors": cause.factors} for cause in part.causes]}
+            for part in judgement.either
+        ],
         "note": judgement.note,
     }
