@@ -40,7 +40,7 @@ _REGISTER = {
     b"__mdio_driver_register\0": "mdio",
     b"mdio_driver_register\0": "mdio",
     b"mipi_dsi_driver_register_full\0": "dsi",
-    b"__serdev_device_driver_register\0": "serdev",
+    b"__serdev_device_driver_register\0": "serial",
     b"sdio_register_driver\0": "sdio",
     b"__sdio_register_driver\0": "sdio",
     b"amba_driver_register\0": "amba",

@@ -31,9 +31,10 @@ from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.errors import BootwrightError, Missing
 from bootwright.foundation.places import cache_dir
 
-_FORMAT = 3
+_FORMAT = 5
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
-_KINDS = ("of:", "pci:", "platform:", "mdio:", "usb:", "i2c:", "spi:", "amba:", "sdio:", "virtio:")
+_NEVER = ("acpi", "dmi", "fs-", "net-pf", "crypto-", "char-major", "devname:")
+"""Aliases that no device of a devicetree machine has."""
 _CHUNK = 48
 _WILD = re.compile(r"[*?\[]")
 
@@ -224,7 +225,7 @@ def _read_some(tree: str, files: list[str]) -> list[dict[str, Any]]:
             {
                 "path": path,
                 "name": facts.name,
-                "aliases": [alias for alias in facts.aliases if alias.startswith(_KINDS)],
+                "aliases": [alias for alias in facts.aliases if not alias.startswith(_NEVER)],
                 "depends": facts.depends,
                 "softdeps": facts.softdeps,
                 "firmware": facts.firmware,
@@ -250,9 +251,9 @@ def _built_in_aliases(tree: Path) -> dict[str, list[str]]:
         for entry in path.read_bytes().split(b"\0"):
             key, _, value = entry.partition(b"=")
             module, _, field = key.partition(b".")
-            if field == b"alias" and value.startswith(tuple(kind.encode() for kind in _KINDS)):
-                name = module.decode("utf-8", "backslashreplace").replace("-", "_")
-                found[name].append(value.decode("utf-8", "backslashreplace"))
+            alias = value.decode("utf-8", "backslashreplace")
+            if field == b"alias" and not alias.startswith(_NEVER):
+                found[module.decode("utf-8", "backslashreplace").replace("-", "_")].append(alias)
     return found
 
 

@@ -235,7 +235,7 @@ class Planner:
             elif base == "nvmem-layout" and child.compatible:
                 self._site(child, "nvmem-layout", site, "nvmem_layout_bus_populate")
             elif _base(node) in {"serial", "uart"} and child.compatible and child.enabled:
-                self._site(child, "serdev", site, "serdev_controller_add")
+                self._site(child, "serial", site, "serdev_controller_add")
 
     def _mdio(self, site: Site, bus: Node) -> None:
         for child in bus.children:
@@ -297,7 +297,9 @@ class Planner:
         bus = "usb" if _base(node).startswith("usb") or _base(node) == "hub" else "mmc"
         for child in node.children:
             if child.enabled and "reg" in child and child.compatible:
-                made = self._site(child, bus, site, "enumeration", Answer.UNKNOWN)
+                # A USB device with a node is soldered to the board; an mmc function may be a card's.
+                exists = Answer.YES if _is_usb_device(child) else Answer.UNKNOWN
+                made = self._site(child, bus, site, "enumeration", exists)
                 if bus == "usb":
                     self._hardware(made, child)
             elif child.enabled and child.compatible:
@@ -336,6 +338,11 @@ def _controller(node: Node) -> str | None:
         if base in {"mmc", "mmcnr", "sdhci", "usb", "hub"}:
             return "hardware"
     return None
+
+
+def _is_usb_device(node: Node) -> bool:
+    """`usbVID,PID` (Documentation/devicetree/bindings/usb/usb-device.yaml)."""
+    return any(one.startswith("usb") and "," in one for one in node.compatible)
 
 
 def _is_bridge(node: Node) -> bool:

@@ -29,6 +29,8 @@ class Expectation:
     requires: Mapping[str, Any]
     own_node: bool
     """Whether the device must have a devicetree node of its own."""
+    own_properties: tuple[str, ...]
+    """Properties its node must have."""
     reason: str
     remedy: str
     source: str
@@ -69,6 +71,8 @@ class Driver:
     expects: tuple[Expectation, ...]
     populates: tuple[Populates, ...]
     provides: tuple[Provides, ...]
+    uncertain: str
+    """Why it cannot be told from files whether the driver binds; empty where it can."""
     inherits: tuple[str, ...]
     """Properties of the nearest node above that has them whose suppliers this driver cannot do without."""
 
@@ -140,6 +144,7 @@ def load_driver(path: Path) -> Driver:
                     when=_condition(one.get("when", {})),
                     requires=_condition(one.get("requires", {})),
                     own_node=bool(one.get("own_node", False)),
+                    own_properties=tuple(one.get("own_properties", ())),
                     reason=one["reason"],
                     remedy=one["remedy"],
                     source=one["source"],
@@ -161,6 +166,7 @@ def load_driver(path: Path) -> Driver:
                 )
                 for one in table.get("provides", ())
             ),
+            uncertain=table.get("uncertain", ""),
             inherits=tuple(table.get("inherits", ())),
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -28,6 +28,9 @@ def match(kernel: KernelFacts, node: Node, bus: str, *, phy: int | None = None) 
         return _mdio(kernel, node, phy)
     if bus == "cpu":
         return ()
+    if bus == "usb":
+        # usb_generic_driver, named "usb", takes every device; its interfaces have drivers of their own.
+        return (Candidate("usb", None, ("usb",), ()),)
     found = _by_table(kernel, node, bus)
     if bus in {"i2c", "spi"} and node.compatible:
         name = node.compatible[0].rpartition(",")[2]

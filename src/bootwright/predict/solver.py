@@ -23,6 +23,8 @@ from bootwright.predict.suppliers import Need, suppliers
 # What a consumer's probe gets when the supplier has no driver at all. fw_devlink drops such links after
 # deferred_probe_timeout (fw_devlink_drivers_done); then the subsystem decides, and these do without:
 _DISPENSABLE = frozenset({"msi-parent", "wakeup-parent", "leds", "access-controllers"})
+# Clocks of a disabled node are mostly one of several possible parents; these are asked for one by one.
+_FATAL_WHEN_DISABLED = frozenset({"power-domains", "regulators", "phys", "pinctrl"})
 # A child node's own references that its parent's driver follows while probing (gpio-leds, …).
 _OF_CHILDREN = frozenset({"gpios", "pwms"})
 
@@ -204,11 +206,23 @@ class Solver:
     def _expectations(self, site: Site) -> list[Link]:
         found: list[Link] = []
         for known in site.known:
+            if known.uncertain:
+                found.append(
+                    Link(
+                        site.node.path,
+                        f"what {known.name} expects",
+                        Answer.UNKNOWN,
+                        Evidence(site.node.path, known.source),
+                        known.uncertain,
+                    )
+                )
             for one in known.expects:
                 if holds(one.when, self._around) is Answer.NO:
                     continue
                 answer = holds(one.requires, self._around)
                 if one.own_node and not site.in_tree:
+                    answer = Answer.NO
+                if any(name not in site.node for name in one.own_properties):
                     answer = Answer.NO
                 found.append(
                     Link(
@@ -231,8 +245,7 @@ class Solver:
             return None, self._link(site, need, Answer.YES, rule)
         if not supplier.available:
             # of_link_to_phandle makes no link; the driver's own request decides.
-            kind = need.kind
-            if kind in {"clocks", "power-domains", "regulators", "phys", "pinctrl", "resets", "interrupts"}:
+            if need.kind in _FATAL_WHEN_DISABLED:
                 return None, self._link(
                     site, need, Answer.NO, "of_device_is_available", "the supplier is disabled"
                 )

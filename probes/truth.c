@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `truth`: which devices there are, and which driver each has, once everything has settled.
+ *
+ * Loads modules by modalias as udev does (every module whose alias fits, with what it depends on), until
+ * nothing new has come up for as long as deferred probing may take, then states each device of every bus
+ * with its devicetree node and driver, what is still deferred, and the devicetree as the guest has it.
+ * The tables of aliases come from the host: /bootwright/truth.modules and /bootwright/truth.aliases.
+ */
+#include "guest.h"
+
+enum { PROT_READ_WRITE = 3, MAP_PRIVATE_ANONYMOUS = 0x22, MODULE_INIT_COMPRESSED_FILE = 4 }; /* linux/module.h */
+enum { MOST_MODULES = 8192, MOST_SEEN = 8192, LONG_ALIAS = 2048, ROUND_MS = 1000 };
+
+static char *modules, *aliases;        /* the two files, NUL-terminated */
+static char *module_lines[MOST_MODULES]; /* `path first,second,` in load order of their indexes */
+static int module_count;
+static u8 loaded[MOST_MODULES];
+static u64 seen[MOST_SEEN];
+static int seen_count, found_new;
+
+static char *read_whole(const char *path)
+{
+	long size = 1 << 24, fd = SYSCALL(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0, 0, 0), got, used = 0;
+	long memory;
+
+	if (fd < 0)
+		return NULL;
+	memory = SYSCALL(mmap, 0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+	if (memory < 0 && memory > -4096) {
+		close_file(fd);
+		return NULL;
+	}
+	while (used < size - 1 && (got = SYSCALL(read, fd, memory + used, size - 1 - used, 0, 0, 0)) > 0)
+		used += got;
+	close_file(fd);
+	return (char *)memory;
+}
+
+/* fnmatch(3) without slashes being special: `*`, `?`, `[a-z]`. */
+static int matches(const char *pattern, const char *end, const char *text)
+{
+	for (; pattern < end; pattern++, text++) {
+		if (*pattern == '*') {
+			for (pattern++;; text++) {
+				if (matches(pattern, end, text))
+					return 1;
+				if (!*text)
+					return 0;
+			}
+		}
+		if (!*text)
+			return 0;
+		if (*pattern == '[') {
+			int in = 0;
+
+			for (pattern++; pattern < end && *pattern != ']'; pattern++) {
+				if (pattern + 2 < end && pattern[1] == '-' && pattern[2] != ']') {
+					in |= *text >= pattern[0] && *text <= pattern[2];
+					pattern += 2;
+				} else {
+					in |= *text == *pattern;
+				}
+			}
+			if (!in)
+				return 0;
+		} else if (*pattern != '?' && *pattern != *text) {
+			return 0;
+		}
+	}
+	return !*text;
+}
+
+static int number_at(const char **at)
+{
+	int number = 0;
+
+	while (**at >= '0' && **at <= '9')
+		number = number * 10 + *(*at)++ - '0';
+	return number;
+}
+
+static void load_one(int index)
+{
+	TEXT(path, 300);
+	TEXT(line, 400);
+	const char *at = module_lines[index];
+	int compressed = 0;
+	long fd, result;
+
+	loaded[index] = 1;
+	found_new = 1;
+	for (; *at && *at != ' ' && *at != '\n'; at++) {
+		char letter[2] = { *at, 0 };
+
+		text_add(&path, letter);
+	}
+	if (path.used > 3)
+		compressed = !text_equal(path.data + path.used - 3, ".ko");
+	fd = SYSCALL(openat, AT_FDCWD, path.data, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	result = fd < 0 ? fd : SYSCALL(finit_module, fd, "", compressed ? MODULE_INIT_COMPRESSED_FILE : 0, 0, 0, 0);
+	if (fd >= 0)
+		close_file(fd);
+	if (result == 0 || result == -EEXIST)
+		return;
+	text_add(&line, "truth module ");
+	text_add(&line, path.data);
+	text_add(&line, " ");
+	text_add_errno(&line, -result);
+	say(line.data);
+}
+
+static void load(int index)
+{
+	const char *at;
+
+	if (index >= module_count || loaded[index])
+		return;
+	for (at = module_lines[index]; *at && *at != ' ' && *at != '\n'; at++)
+		;
+	while (*at == ' ' || *at == ',') {
+		int other;
+
+		at++;
+		if (*at < '0' || *at > '9')
+			break;
+		other = number_at(&at);
+		if (other < module_count && !loaded[other])
+			load_one(other);
+	}
+	load_one(index);
+}
+
+/* Every module one of whose aliases fits: lines `index pattern`. */
+static void load_for(const char *modalias)
+{
+	for (const char *at = aliases; *at;) {
+		int index = number_at(&at);
+		const char *end;
+
+		at++;
+		for (end = at; *end && *end != '\n'; end++)
+			;
+		if (*at == *modalias && matches(at, end, modalias))
+			load(index);
+		at = *end ? end + 1 : end;
+	}
+}
+
+static int is_new(const char *text)
+{
+	u64 hash = 14695981039346656037UL; /* FNV-1a, 64 bits */
+
+	for (; *text; text++)
+		hash = (hash ^ (u8)*text) * 1099511628211UL;
+	for (int i = 0; i < seen_count; i++)
+		if (seen[i] == hash)
+			return 0;
+	if (seen_count < MOST_SEEN)
+		seen[seen_count++] = hash;
+	return 1;
+}
+
+static void each_entry(const char *folder, void (*visit)(const char *folder, const char *name))
+{
+	long size = 1 << 16, room = SYSCALL(mmap, 0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0), got;
+	long fd = SYSCALL(openat, AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+	char *entries = (char *)room;
+
+	while (fd >= 0 && (got = SYSCALL(getdents64, fd, entries, size, 0, 0, 0)) > 0)
+		for (long at = 0; at < got; at += *(u16 *)(entries + at + 16))
+			if (entries[at + 19] != '.')
+				visit(folder, entries + at + 19);
+	if (fd >= 0)
+		close_file(fd);
+	syscall6(215 /* munmap */, room, size, 0, 0, 0, 0);
+}
+
+static void join(struct text *to, const char *folder, const char *name)
+{
+	text_add(to, folder);
+	text_add(to, "/");
+	text_add(to, name);
+}
+
+static void look_at_modalias(const char *folder, const char *name)
+{
+	static char modalias[LONG_ALIAS];
+	TEXT(path, 400);
+	long got;
+
+	join(&path, folder, name);
+	text_add(&path, "/modalias");
+	got = read_file(path.data, modalias, sizeof(modalias));
+	if (got <= 1)
+		return;
+	if (modalias[got - 1] == '\n')
+		modalias[got - 1] = 0;
+	if (is_new(modalias)) {
+		found_new = 1;
+		load_for(modalias);
+	}
+}
+
+static void load_on_bus(const char *folder, const char *name)
+{
+	TEXT(path, 300);
+
+	join(&path, folder, name);
+	text_add(&path, "/devices");
+	each_entry(path.data, look_at_modalias);
+}
+
+static int link_target(const char *path, char *to, int size)
+{
+	long got = SYSCALL(readlinkat, AT_FDCWD, path, to, size - 1, 0, 0);
+
+	to[got > 0 ? got : 0] = 0;
+	return got > 0;
+}
+
+static const char *bus;
+
+/* `truth device BUS NAME DRIVER NODE`, `-` for no driver; only devices with a node. */
+static void state_device(const char *folder, const char *name)
+{
+	static char node[600], driver[600];
+	const char *at, *last;
+	TEXT(path, 400);
+	TEXT(line, 700);
+
+	join(&path, folder, name);
+	text_add(&path, "/of_node");
+	if (!link_target(path.data, node, sizeof(node)))
+		return;
+	at = text_find(node, "/devicetree/base");
+	if (!at)
+		return;
+	path.used = 0;
+	join(&path, folder, name);
+	text_add(&path, "/driver");
+	last = "-";
+	if (link_target(path.data, driver, sizeof(driver)))
+		for (const char *c = last = driver; *c; c++)
+			if (*c == '/')
+				last = c + 1;
+	text_add(&line, "truth device ");
+	text_add(&line, bus);
+	text_add(&line, " ");
+	text_add(&line, name);
+	text_add(&line, " ");
+	for (const char *c = last; *c; c++) {
+		char letter[2] = { *c == ' ' ? '_' : *c, 0 };
+
+		text_add(&line, letter);
+	}
+	text_add(&line, " ");
+	text_add(&line, at[16] ? at + 16 : "/");
+	say(line.data);
+}
+
+static void state_bus(const char *folder, const char *name)
+{
+	TEXT(path, 300);
+
+	bus = name;
+	join(&path, folder, name);
+	text_add(&path, "/devices");
+	each_entry(path.data, state_device);
+}
+
+static void state_interface(const char *folder, const char *name)
+{
+	static char device[600];
+	TEXT(path, 300);
+	TEXT(line, 700);
+
+	join(&path, folder, name);
+	text_add(&path, "/device/of_node");
+	if (!link_target(path.data, device, sizeof(device)))
+		text_add(&path, "");
+	text_add(&line, "truth interface ");
+	text_add(&line, name);
+	text_add(&line, " ");
+	text_add(&line, device[0] ? (text_find(device, "/devicetree/base") ?: "-") : "-");
+	say(line.data);
+}
+
+static void state_lines(const char *path, const char *what)
+{
+	static char text[32768];
+
+	if (read_file(path, text, sizeof(text)) <= 0)
+		return;
+	for (char *at = text; *at;) {
+		TEXT(line, 400);
+		char *end = at;
+
+		while (*end && *end != '\n')
+			end++;
+		if (*end)
+			*end++ = 0;
+		text_add(&line, "truth ");
+		text_add(&line, what);
+		text_add(&line, " ");
+		text_add(&line, at);
+		say(line.data);
+		at = end;
+	}
+}
+
+static u64 big_endian(const u8 *at)
+{
+	return (u64)at[0] << 24 | (u64)at[1] << 16 | (u64)at[2] << 8 | at[3];
+}
+
+/*
+ * /sys/firmware/fdt, 256 bytes a line (`offset hexadecimal`), up to the end of its last block: emulators pad it to
+ * a megabyte. Header words (devicetree specification 0.4, 5.2): 2 and 9 are the structure block's place
+ * and size, 3 and 8 those of the strings.
+ */
+static void state_devicetree(void)
+{
+	static const char digits[] = "0123456789abcdef";
+	long fd = SYSCALL(openat, AT_FDCWD, "/sys/firmware/fdt", O_RDONLY | O_CLOEXEC, 0, 0, 0), got;
+	u64 used = 0, end = 0;
+	u8 raw[256];
+
+	while (fd >= 0 && (got = SYSCALL(read, fd, raw, sizeof(raw), 0, 0, 0)) > 0) {
+		TEXT(line, 600);
+
+		if (!used && got == sizeof(raw)) {
+			u64 structure = big_endian(raw + 8) + big_endian(raw + 36);
+			u64 strings = big_endian(raw + 12) + big_endian(raw + 32);
+
+			end = structure > strings ? structure : strings;
+		}
+		if (end && used >= end)
+			break;
+		text_add(&line, "truth fdt ");
+		text_add_number(&line, (long)used);
+		text_add(&line, " ");
+		used += (u64)got;
+		for (long i = 0; i < got; i++) {
+			char pair[3] = { digits[raw[i] >> 4], digits[raw[i] & 15], 0 };
+
+			text_add(&line, pair);
+		}
+		say(line.data);
+	}
+	if (fd >= 0)
+		close_file(fd);
+}
+
+static long option_number(const char *name, long otherwise)
+{
+	char text[20];
+	const char *at = text;
+
+	return option(name, text, sizeof(text)) ? number_at(&at) : otherwise;
+}
+
+static void settle(struct outcome *outcome, const char *argument)
+{
+	/* deferred_probe_timeout is 10 s after the last driver was registered (drivers/base/dd.c). */
+	long quiet = option_number("settle", 12) * 1000, last;
+	long limit = now_ms() + option_number("limit", 600) * 1000;
+
+	(void)argument;
+	modules = read_whole("/bootwright/truth.modules");
+	aliases = read_whole("/bootwright/truth.aliases");
+	for (char *at = modules; at && *at && module_count < MOST_MODULES;) {
+		module_lines[module_count++] = at;
+		while (*at && *at != '\n')
+			at++;
+		if (*at)
+			at++;
+	}
+	make_directory("/sys/kernel/debug");
+	SYSCALL(mount, "debugfs", "/sys/kernel/debug", "debugfs", 0, NULL, 0);
+	for (last = now_ms(); now_ms() - last < quiet && now_ms() < limit;) {
+		found_new = 0;
+		if (aliases)
+			each_entry("/sys/bus", load_on_bus);
+		if (found_new)
+			last = now_ms();
+		sleep_ms(ROUND_MS);
+	}
+	each_entry("/sys/bus", state_bus);
+	each_entry("/sys/class/net", state_interface);
+	state_lines("/sys/kernel/debug/devices_deferred", "deferred");
+	state_devicetree();
+	say("truth end");
+	passed(outcome);
+}
+
+static int prepare(struct test *tests, int room)
+{
+	if (room < 1)
+		return 0;
+	tests[0] = (struct test){ "settled", settle, "" };
+	return 1;
+}
+
+PROBE truth = { "truth", prepare, NULL, 1800 };
