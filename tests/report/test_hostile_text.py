@@ -39,11 +39,10 @@ PIECES = st.sampled_from(
         "<!--",
         "]]>",
         "```",
-        "bwmadeup: ok 1 talos-1.12-etc-hosts",
     ]
 )
 HOSTILE = st.lists(PIECES | st.text(max_size=5), max_size=8).map(lambda parts: "x" + "".join(parts))
-SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NASTY = "x<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\x1b[31m[red]`|{{7*7}}</style>"
 
 
@@ -65,8 +64,15 @@ def check_text(text: str) -> None:
 @SLOW
 @given(HOSTILE)
 @example(NASTY)
-def test_a_page_has_the_same_tags_whatever_the_texts_say(text: str) -> None:
+def test_nothing_gets_out_of_a_report_of_a_plan(text: str) -> None:
     found = hostile_investigation(text)
+    check_page(found, text)
+    check_markdown(found)
+    check_terminal(found)
+
+
+def check_page(found: Investigation, text: str) -> None:
+    """The same tags, whatever the texts say."""
     source = html.page(found, decide(found), generated_at=text)
     page = Page(source)
     assert page.problems == []
@@ -106,11 +112,8 @@ def test_levels_ids_and_outcomes_of_a_table_stay_where_they_are(text: str) -> No
     check_text(source)
 
 
-@SLOW
-@given(HOSTILE)
-@example(NASTY)
-def test_markdown_has_no_html_of_anybody_else(text: str) -> None:
-    found = hostile_investigation(text)
+def check_markdown(found: Investigation) -> None:
+    """No HTML, and no link, of anybody else's."""
     source = markdown.page(found, decide(found))
     check_text(source)
     outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", re.sub(r"\\[\\`<>\[\]]", "", source))
@@ -120,11 +123,8 @@ def test_markdown_has_no_html_of_anybody_else(text: str) -> None:
     assert "](" not in outside
 
 
-@SLOW
-@given(HOSTILE)
-@example(NASTY)
-def test_a_terminal_gets_no_control_sequence_of_anybody_else(text: str) -> None:
-    found = hostile_investigation(text)
+def check_terminal(found: Investigation) -> None:
+    """No control sequence of anybody else's."""
     out = io.StringIO()
     console = Console(file=out, width=100, no_color=True, highlight=False, color_system=None)
     terminal.summary(found, decide(found), console)

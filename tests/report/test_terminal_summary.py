@@ -3,13 +3,12 @@ from __future__ import annotations
 import io
 
 import pytest
-from made_up import candidates, made_up
+from made_up import a_loop, made_up
 from rich.console import Console
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.decide import decide
 from bootwright.investigate.investigation import study
-from bootwright.investigate.loop import Loop
 from bootwright.investigate.observations import Observation, Source
 from bootwright.investigate.plan_file import load_plan
 from bootwright.report import terminal
@@ -76,7 +75,7 @@ def test_a_long_list_of_causes_is_grouped_by_factor() -> None:
 
 
 def test_a_dry_run_tells_what_it_would_run_and_what_that_costs() -> None:
-    loop = Loop(load_plan("talos-rpi5"), [], candidates())
+    loop = a_loop(load_plan("talos-rpi5"))
     found = loop.look(loop.began)
     console, out = plain()
     terminal.ahead(found, decide(found), console, loop.runs)

@@ -1,13 +1,15 @@
-"""A tree of facts on a terminal."""
+"""Facts and their differences on a terminal."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
+from bootwright.artifacts.difference import Difference
 from bootwright.artifacts.facts import Fact, Item, Value
 
 _SHOWN = 12
@@ -19,9 +21,7 @@ _PIPE_WIDTH = 4096
 
 def print_tree(item: Item, *, where: bool = False, everything: bool = False) -> None:
     """Print an item with all below it; control characters from the artifact are made visible."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PIPE_WIDTH)
+    console = _console()
     tree = Tree(_title(item, where=where), guide_style="dim")
     _fill(tree, item, where=where, everything=everything)
     console.print(tree)
@@ -88,3 +88,50 @@ def _number(value: int, name: str) -> str:
 def _safe(text: str) -> str:
     """Printable, and free of what rich would take for markup."""
     return escape("".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text))
+
+
+def print_problems(*items: Item) -> None:
+    """What could not be read, and so was not compared."""
+    console = _console()
+    for item in items:
+        for each in item.walk():
+            for problem in each.problems:
+                console.print(f"[red]problem:[/red] {_safe(problem.message)}")
+
+
+def print_differences(
+    differences: Sequence[Difference], *, where: bool = False, everything: bool = False
+) -> None:
+    """Print differences by area: `-` lost, `+` gained, `~` changed."""
+    console = _console()
+    if not differences:
+        console.print("nothing differs")
+    for area, group in itertools.groupby(differences, key=lambda each: each.area):
+        each_of_area = list(group)
+        console.print(f"[bold]{area.value}[/bold] [dim]({len(each_of_area)})[/dim]")
+        shown = each_of_area if everything else each_of_area[: 3 * _SHOWN]
+        for each in shown:
+            console.print(f"  {_difference(each, everything=everything)}")
+            if where:
+                for origin in (each.where_before, each.where_after):
+                    at = "" if origin is None or origin.offset is None else f" at {origin.offset:#x}"
+                    if origin is not None:
+                        console.print(f"      [dim]{_safe(origin.where)}{at}[/dim]")
+        if len(shown) < len(each_of_area):
+            console.print(f"  [dim]and {len(each_of_area) - len(shown)} more (--all shows them)[/dim]")
+
+
+def _difference(each: Difference, *, everything: bool) -> str:
+    before = _value(each.before, everything=everything, name=each.what)
+    after = _value(each.after, everything=everything, name=each.what)
+    what = _safe(each.what)
+    if each.change == "gained":
+        return f"[green]+[/green] {what}: {after}"
+    if each.change == "lost":
+        return f"[red]-[/red] {what}: {before}"
+    return f"[yellow]~[/yellow] {what}: {before} → {after}"
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)

@@ -31,6 +31,7 @@ def page(found: Investigation, decision: Decision) -> str:
         *_cells(story),
         *_causes(story),
         *_path(story),
+        *_predictions(story),
         *_evidence(story),
         *_limits(story),
     ]
@@ -64,7 +65,8 @@ def _answers(story: Story) -> Iterator[str]:
     yield f"**{plain(story.headline)}.**"
     yield ""
     for goal in story.goals:
-        yield f"- **{plain(goal.name)}: {goal.verdict}.** {plain(goal.answer)}"
+        verdict = f"{goal.verdict} ({goal.basis})" if goal.basis else goal.verdict
+        yield f"- **{plain(goal.name)}: {verdict}.** {plain(goal.answer)}"
         for text in (goal.cause, goal.instead):
             if text:
                 yield f"  {plain(text)}"
@@ -83,9 +85,13 @@ def _configuration(story: Story) -> Iterator[str]:
     yield from _table(
         ("Setting", "Value", "Why"), [(row.factor, row.value, row.why) for row in story.configuration]
     )
-    if story.seen_to_work:
+    if story.seen_to_work and not story.works:
         yield f"Seen to work: {plain(story.seen_to_work)}. This covers what is settled, not what is open."
         yield ""
+    for one in story.works:
+        cell = "; ".join(f"{factor} {level}" for factor, level in one.cell)
+        yield f"- **{plain(cell)}**: {plain(one.why)}"
+    yield ""
 
 
 def _beliefs(story: Story) -> Iterator[str]:
@@ -152,9 +158,15 @@ def _causes(story: Story) -> Iterator[str]:
                 yield f"  - and {len(one.groups) - MOST_CAUSE_GROUPS} more kinds"
         else:
             yield f"- **{plain(one.outcome)}**: {plain(one.note)}."
+            for part in one.either:
+                yield f"  - {plain(listed(part.cells))}: {plain(part.simplest)} ({_of(part.causes)})"
         for text in one.flaky:
             yield f"  Flaky: {plain(text)}"
     yield ""
+
+
+def _of(causes: int) -> str:
+    return "the only cause that fits there" if causes == 1 else f"the simplest of {causes} that fit there"
 
 
 def _path(story: Story) -> Iterator[str]:
@@ -165,9 +177,29 @@ def _path(story: Story) -> Iterator[str]:
     for stop in story.stops:
         after = "" if stop.after is None else f" {stop.before:,} before, {stop.after:,} after."
         yield (
-            f"{stop.number}. {code(stop.run)} on {code(stop.where)}, {plain(stop.purpose)}, "
+            f"{stop.number}. {code(stop.run)} {plain(stop.where)}, {plain(stop.purpose)}, "
             f"{stop.bits:.2f} bits. {plain(stop.why)}{after}"
         )
+    yield ""
+
+
+def _predictions(story: Story) -> Iterator[str]:
+    if not story.predictions:
+        return
+    yield "## Predictions, without a boot"
+    yield ""
+    for one in story.predictions:
+        for goal in one.goals:
+            text = f"- **{plain(one.id)}** ({plain(one.cell)}), {plain(goal.outcome)}: **{goal.verdict}**."
+            if goal.broken:
+                node = f"{code(goal.broken.node)}, " if goal.broken.node else ""
+                text += f" First broken link: {node}{plain(goal.broken.link)}. {plain(goal.broken.reason)}"
+                text += f" Remedy: {plain(goal.broken.remedy)}" if goal.broken.remedy else ""
+            yield text
+            for title, reason, remedy in goal.hazards:
+                yield f"  - May go wrong: {plain(' '.join(part for part in (title, reason, remedy) if part))}"
+        if one.limit:
+            yield f"  {plain(one.limit)}"
     yield ""
 
 

@@ -11,6 +11,7 @@ from bootwright.investigate.runs import Run
 from bootwright.report.story import Story, tell
 from bootwright.report.story.causes import Left
 from bootwright.report.story.cells import Matrix
+from bootwright.report.story.predictions import Broken
 from bootwright.report.words import count, listed
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def summary(found: Investigation, decision: Decision, console: Console) -> None:
     _beliefs(story, console)
     _reports(story, console)
     _cells(story.matrix, console)
+    _predictions(story, console)
     _left(story.left, console)
     _told(story, console)
     _next(story, console)
@@ -97,7 +99,12 @@ def _title(story: Story, console: Console) -> None:
 def _goals(story: Story, console: Console) -> None:
     _head(console, "Answers")
     for goal in story.goals:
-        _line(console, (f"{goal.verdict:<8}", STYLES[goal.verdict]), (goal.name, "bold"))
+        _line(
+            console,
+            (f"{goal.verdict:<8}", STYLES[goal.verdict]),
+            (goal.name, "bold"),
+            f" ({goal.basis})" if goal.basis else "",
+        )
         for text in (goal.answer, goal.cause, goal.instead):
             if text:
                 _line(console, text, indent=10)
@@ -122,7 +129,11 @@ def _configuration(story: Story, console: Console) -> None:
             for row in story.configuration
         ],
     )
-    if story.seen_to_work:
+    for one in story.works:
+        cell = "; ".join(f"{factor} {level}" for factor, level in one.cell)
+        _line(console, (one.word + ": ", STYLES["works"]), cell)
+        _line(console, one.why, indent=4)
+    if story.seen_to_work and not story.works:
         _line(console, f"Seen to work: {story.seen_to_work}.")
 
 
@@ -180,6 +191,23 @@ def _cells(matrix: Matrix, console: Console) -> None:
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
+def _predictions(story: Story, console: Console) -> None:
+    """Cells of which the same is predicted, for the same reason, share an entry."""
+    alike: dict[tuple[str, str, Broken | None], list[str]] = {}
+    for one in story.predictions:
+        for goal in one.goals:
+            alike.setdefault((goal.outcome, goal.verdict, goal.broken), []).append(one.id)
+    if alike:
+        _head(console, "Predictions, without a boot")
+    for (outcome, verdict, broken), cells in alike.items():
+        _line(console, (f"{verdict}: ", STYLES.get(verdict, "")), f"{outcome}, in {listed(cells)}")
+        if broken:
+            node = f"{broken.node}, " if broken.node else ""
+            _line(console, f"first broken link: {node}{broken.link}. {broken.reason}", indent=4)
+            if broken.remedy:
+                _line(console, f"remedy: {broken.remedy}", indent=4)
+
+
 def _left(left: Sequence[Left], console: Console) -> None:
     _head(console, "Causes")
     for one in left:
@@ -207,6 +235,9 @@ def _left(left: Sequence[Left], console: Console) -> None:
                 _line(console, f"and {len(one.groups) - MOST_GROUPS} more kinds of pairs", indent=4)
         else:
             _line(console, (one.outcome, "bold"), f": {one.note}.")
+            for part in one.either:
+                others = "" if part.causes == 1 else f" (the simplest of {part.causes} that fit there)"
+                _line(console, f"{listed(part.cells)}: {part.simplest}{others}", indent=4)
         for text in one.flaky:
             _line(console, ("flaky: ", "bold yellow"), text, indent=4)
 

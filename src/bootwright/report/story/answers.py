@@ -10,8 +10,9 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.decide import BeliefResult, Decision, GoalResult
 from bootwright.investigate.investigation import Investigation
 from bootwright.investigate.knowledge import Change
+from bootwright.investigate.observations import Observation, Source
 from bootwright.report.story.names import Names
-from bootwright.report.story.pairs import Comparison, compare
+from bootwright.report.story.pairs import Comparison, compare, with_contrast
 from bootwright.report.words import bound, capital, clean, count, listed, sentence
 
 STATUS = {
@@ -49,6 +50,8 @@ class Goal:
 
     name: str
     verdict: str
+    basis: str
+    """`predicted` where nothing better than a prediction says that it works; else empty."""
     answer: str
     """One sentence or two."""
     cause: str
@@ -70,9 +73,21 @@ class Conclusion:
     why: str
     shown: tuple[str, ...]
     """A sentence for each cell that speaks against it."""
+    by: int
+    """How many cells speak against it."""
     comparison: Comparison | None
     narrower: tuple[Conclusion, ...]
     limit: str
+
+
+@frozen
+class Working:
+    """A whole cell in which every goal works, as far as is known."""
+
+    word: str
+    """`Seen to work`, or `Predicted to work` where any part of it was not run."""
+    cell: tuple[tuple[str, str], ...]
+    why: str
 
 
 @frozen
@@ -93,7 +108,7 @@ def headline(decision: Decision, goals: Sequence[Goal]) -> str:
     fails = [goal.name for goal in goals if goal.verdict == "fails"]
     works = [goal.name for goal in goals if goal.verdict == "works"]
     if decision.verdict is Verdict.WORKS:
-        return "This works"
+        return "Predicted to work, not yet run on a board" if _by_prediction(decision) else "This works"
     if fails:
         return f"This does not work: {listed(fails)}"
     if works:
@@ -101,6 +116,42 @@ def headline(decision: Decision, goals: Sequence[Goal]) -> str:
         open_ones = len(goals) - len(works)
         return f"{answered} answered, {'one is' if open_ones == 1 else f'{open_ones} are'} still open"
     return "Not decided yet"
+
+
+def _by_prediction(decision: Decision) -> bool:
+    """Whether every whole configuration rests on a prediction in some part."""
+    return bool(decision.works) and all(
+        any("predicted" in basis for basis in one.basis.values()) for one in decision.works
+    )
+
+
+def working(found: Investigation, decision: Decision, names: Names) -> tuple[Working, ...]:
+    """The whole configurations, best known first."""
+    rows = []
+    for one in decision.works:
+        why = [
+            f"“{names.outcome(goal)}”: "
+            + (
+                f"it fails only where {names.cause(cause)}"
+                if basis.startswith("it fails only") and cause
+                else basis
+            )
+            for goal, basis in one.basis.items()
+            for cause in [found.judgements[goal].cause]
+        ]
+        predicted = any("predicted" in basis for basis in one.basis.values())
+        rows.append(
+            Working(
+                word="Predicted to work" if predicted else "Seen to work",
+                cell=tuple(
+                    (names.factor(factor.name), clean(one.factors[factor.name], 120))
+                    for factor in found.factors
+                    if factor.name in one.factors
+                ),
+                why=clean("; ".join(why), 600) + ".",
+            )
+        )
+    return tuple(rows)
 
 
 def goals(found: Investigation, decision: Decision, names: Names) -> tuple[Goal, ...]:
@@ -111,11 +162,15 @@ def goals(found: Investigation, decision: Decision, names: Names) -> tuple[Goal,
 def _goal(found: Investigation, one: GoalResult, names: Names) -> Goal:
     judgement = found.judgements[one.outcome]
     cause = judgement.cause
-    missing = ""
+    missing = basis = ""
     if one.verdict is Verdict.WORKS and one.needs:
         answer = f"Works with {names.conditions(one.needs)}."
-    elif one.verdict is Verdict.WORKS:
+    elif one.verdict is Verdict.WORKS and not judgement.fails:
         answer = f"Works: {count(judgement.works, 'cell')} seen, none of them failed."
+    elif one.verdict is Verdict.WORKS:
+        answer = _where_it_works(found, one.outcome)
+        basis = "predicted" if answer.startswith("Predicted") else ""
+        missing = _missing(found, one.outcome, names)
     elif one.verdict is Verdict.FAILS:
         answer = "Fails in what is wanted, and the cause cannot be avoided without giving that up."
     else:
@@ -128,12 +183,32 @@ def _goal(found: Investigation, one: GoalResult, names: Names) -> Goal:
     return Goal(
         name=names.outcome(one.outcome),
         verdict=str(one.verdict),
+        basis=basis,
         answer=answer,
-        cause=f"It fails where {names.cause(cause)}." if cause else "",
+        cause=f"It fails where {names.cause(cause)}."
+        if cause
+        else f"What makes it fail elsewhere is not settled: {missing}"
+        if missing and one.verdict is Verdict.WORKS
+        else "",
         instead=instead,
         corroboration=tuple(_corroboration(change) for change in one.corroboration),
         missing=missing,
     )
+
+
+def _where_it_works(found: Investigation, outcome: str) -> str:
+    """By the best kind of source, in the wanted cells where it works."""
+    wanted = found.plan.wanted if found.plan else {}
+    works = [
+        seen
+        for seen in found.observations
+        if seen.outcomes.get(outcome) is Verdict.WORKS
+        and all(seen.level(factor) == level for factor, level in wanted.items())
+    ]
+    best = max((seen.source for seen in works), default=Source.REPORTED)
+    cells = listed([clean(seen.id, 60) for seen in works if seen.source is best])
+    word = {Source.PREDICTED: "Predicted", Source.REPORTED: "Reported"}.get(best, "Seen")
+    return f"{word} to work in {cells}{', not run on a board' if best is Source.PREDICTED else ''}."
 
 
 def _missing(found: Investigation, outcome: str, names: Names) -> str:
@@ -231,9 +306,11 @@ def _conclusion(
         held = listed([f"{names.factor(name)} {clean(seen.level(name) or '?', 80)}" for name in subjects])
         failed = seen.outcomes.get(outcome) is Verdict.FAILS
         shown.append(
-            f"{clean(one, 60)} ({held}) "
+            f"{clean(one, 60)} ({seen.source.word}; {held}) "
             + ("fails without what it blames." if failed else "works in spite of what it blames.")
         )
+    if status == "refuted":
+        shown += _reservations([by_id[one] for one in by if one in by_id], outcome)
     return Conclusion(
         id=clean(identity, 40),
         says=clean(says, 400),
@@ -241,10 +318,23 @@ def _conclusion(
         word=STATUS.get(status, clean(status, 40)),
         why=why,
         shown=tuple(shown),
-        comparison=compare(found, outcome, by, subjects, names) if by else None,
+        by=len(by),
+        comparison=compare(found, outcome, with_contrast(found, outcome, by, subjects), subjects, names)
+        if by
+        else None,
         narrower=narrower,
         limit=clean(limit, 400),
     )
+
+
+def _reservations(against: Sequence[Observation], outcome: str) -> list[str]:
+    """How far the cells that refute a belief go."""
+    said = []
+    if against and all(seen.outcomes.get(outcome) is Verdict.FAILS for seen in against):
+        said.append("So it is not the only cause; it may still be one of several.")
+    if against and all(seen.source <= Source.PREDICTED for seen in against):
+        said.append("This rests on predictions and reports, not on a boot.")
+    return said
 
 
 def configuration(found: Investigation, decision: Decision, names: Names) -> tuple[Setting, ...]:
@@ -287,7 +377,12 @@ def _setting(
         return "wanted", clean(wanted[factor], 120), "What you asked for."
     if free:
         why = f"No effect on {_quoted(free, names)}. {pending}".strip()
-        return ("open", "not decided", why) if pending else ("free", "any", why)
+        if pending:
+            return "open", "not decided", why
+        unsettled = [name for name in found.goals if name not in settled]
+        if not unsettled:
+            return "free", "any", why
+        return "free", "no effect found", f"{why} No cause left for {_quoted(unsettled, names)} involves it."
     return ("open", "not decided", pending) if pending else None
 
 

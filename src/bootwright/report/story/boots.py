@@ -44,6 +44,8 @@ def boots(found: Investigation, names: Names) -> tuple[Boot, ...]:
 
 def _boot(found: Investigation, done: Done, names: Names) -> Boot:
     recording, result = done.recording, done.result
+    key = f"{done.run.id}#{done.repeat}"
+    cells = [seen for seen in found.observations if seen.evidence.get("boot") == key]
     tests = result.tests
     good = sum(test.ok is True for test in tests)
     facts = [
@@ -64,7 +66,7 @@ def _boot(found: Investigation, done: Done, names: Names) -> Boot:
     return Boot(
         title=f"{clean(done.kernel.get('name', done.run.id), 120)} on {clean(recording.machine, 60)}"
         + (f", repetition {done.repeat + 1}" if done.repeat else ""),
-        cells=tuple(shown(found, [done], names)),
+        cells=tuple(shown(found, cells, names)),
         summary=f"{good} of {count(len(tests), 'test')} ok"
         + ("" if result.complete else "; the guest did not report to the end"),
         facts=tuple((label, text) for label, text in facts if text),

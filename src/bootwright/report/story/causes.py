@@ -48,6 +48,15 @@ class Axis:
 
 
 @frozen
+class Either:
+    """Failures that have one cause among them, where no one cause explains every failure."""
+
+    cells: tuple[str, ...]
+    causes: int
+    simplest: str
+
+
+@frozen
 class Left:
     """What is left of the causes of one outcome."""
 
@@ -60,6 +69,8 @@ class Left:
     groups: tuple[Group, ...]
     """By factors, most causes first; empty where it is settled."""
     axes: tuple[Axis, ...]
+    either: tuple[Either, ...]
+    """Any one of them is enough to fail; empty where one cause explains everything, or none does."""
     note: str
     flaky: tuple[str, ...]
     set_aside: tuple[str, ...]
@@ -77,6 +88,11 @@ def left(found: Investigation, outcome: str, names: Names) -> Left:
         cause=names.cause(cause) if cause else "",
         groups=() if cause else _groups(judgement, names),
         axes=_axes(found, judgement, cause, names) if cause else (),
+        either=tuple(
+            Either(tuple(clean(one, 60) for one in part.cells), len(part.causes), names.cause(part.causes[0]))
+            for part in judgement.either
+            if part.causes
+        ),
         note=clean(judgement.note, 300),
         flaky=tuple(
             f"{listed([clean(one, 60) for one in flaky.ids])} are the same cell and contradict each other: "

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.execute import Done
-from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.investigation import Investigation, Step
 from bootwright.investigate.observations import Observation, Source
 from bootwright.report.story.names import Names
 from bootwright.report.words import clean, listed
@@ -93,10 +92,24 @@ class Shown:
     """(outcome, verdict), goals first."""
 
 
-def shown(found: Investigation, boots: Sequence[Done], names: Names) -> Iterator[Shown]:
-    """Every cell that these boots made."""
-    keys = {f"{one.run.id}#{one.repeat}" for one in boots}
-    cells = [seen for seen in found.observations if seen.evidence.get("boot") in keys]
+def cells_of(found: Investigation, step: Step) -> list[Observation]:
+    """The cells that a step made."""
+    boots = {f"{one.run.id}#{one.repeat}" for one in step.done}
+    if step.run.experiment.source == "emulated":
+        return [seen for seen in found.observations if seen.evidence.get("boot") in boots]
+    tree = step.run.devicetree.set if step.run.devicetree else {}
+    kernel = step.run.kernel.name if step.run.kernel else None
+    return [
+        seen
+        for seen in found.observations
+        if seen.source is Source.PREDICTED
+        and seen.evidence.get("kernel") == kernel
+        and all(seen.level(name) == level for name, level in tree.items())
+    ]
+
+
+def shown(found: Investigation, cells: Sequence[Observation], names: Names) -> Iterator[Shown]:
+    """The cells of one run, each with what sets it apart."""
     varied = [
         factor.name for factor in found.factors if len({seen.values.get(factor.name) for seen in cells}) > 1
     ]

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.observations import Observation
 from bootwright.report.story.cells import levels
 from bootwright.report.story.names import Names
 from bootwright.report.words import capital, clean, listed
@@ -110,6 +111,34 @@ def compare(
         ),
         lines=tuple(lines),
     )
+
+
+def with_contrast(
+    found: Investigation, outcome: str, ids: Sequence[str], subjects: Sequence[str]
+) -> tuple[str, ...]:
+    """`ids`; where it is one alone, also the cell with the opposite result that differs least from it.
+
+    Cells with the same levels of `subjects` come first, then the later kinds of source.
+    """
+    alone = [seen for seen in found.observations if seen.id in ids]
+    if len(alone) != 1:
+        return tuple(ids)
+    one = alone[0]
+    opposite = {Verdict.WORKS: Verdict.FAILS, Verdict.FAILS: Verdict.WORKS}.get(
+        one.outcomes.get(outcome, Verdict.UNKNOWN)
+    )
+    others = [seen for seen in found.observations if seen.outcomes.get(outcome) is opposite]
+    if opposite is None or not others:
+        return tuple(ids)
+
+    def apart(seen: Observation) -> tuple[int, int, int]:
+        return (
+            sum(seen.values.get(name) != one.values.get(name) for name in subjects),
+            sum(seen.values.get(factor.name) != one.values.get(factor.name) for factor in found.factors),
+            -seen.source,
+        )
+
+    return (one.id, min(others, key=apart).id)
 
 
 def _same(found: Investigation, ids: Sequence[str], factor: str) -> bool:

@@ -10,7 +10,7 @@ from bootwright.investigate.choose import Choice
 from bootwright.investigate.decide import Decision, NextStep
 from bootwright.investigate.investigation import Investigation, Step
 from bootwright.investigate.runs import Run
-from bootwright.report.story.cells import Shown, shown
+from bootwright.report.story.cells import Shown, cells_of, shown
 from bootwright.report.story.names import Names
 from bootwright.report.words import capital, clean, count, listed, seconds, sentence, share, size
 
@@ -35,7 +35,8 @@ class Stop:
     after: int | None
     showed: tuple[Shown, ...]
     took: str
-    fresh: bool
+    recorded: bool
+    """It was not run now but read from the run's folder."""
 
 
 @frozen
@@ -78,16 +79,24 @@ def _stop(found: Investigation, number: int, step: Step, names: Names) -> Stop:
     return Stop(
         number=number,
         run=clean(kernel.name if kernel else step.run.id, 120),
-        where=clean(step.run.experiment.machine, 60),
+        where=_where(step.run, names),
         purpose=PURPOSES.get(step.purpose, step.purpose),
         why=_why(step, worth, names),
         bits=sum(worth.values()),
         before=step.left.get(main, 0),
         after=_after(found, number, step, main),
-        showed=tuple(shown(found, step.done, names)),
+        showed=tuple(shown(found, cells_of(found, step), names)),
         took=seconds(sum(spans)) if spans else "",
-        fresh=any(one.fresh for one in step.done),
+        recorded=bool(step.done) and not any(one.fresh for one in step.done),
     )
+
+
+def _where(run: Run, names: Names) -> str:
+    if run.experiment.source == "predicted":
+        levels = run.devicetree.set if run.devicetree else {}
+        told = listed([f"{names.factor(name)} {clean(level, 80)}" for name, level in levels.items()])
+        return f"predicted from its files for {told}" if told else "predicted from its files"
+    return f"on {clean(run.experiment.machine, 60)}"
 
 
 def _why(step: Step, worth: Mapping[str, float], names: Names) -> str:
@@ -106,11 +115,17 @@ def _why(step: Step, worth: Mapping[str, float], names: Names) -> str:
 
 def _after(found: Investigation, number: int, step: Step, outcome: str) -> int | None:
     """The causes left after a step; None where that cannot be told, or nothing ever failed."""
-    if not outcome or step.purpose == "confirm" or not step.done or not found.judgements[outcome].fails:
+    if (
+        not outcome
+        or step.purpose == "confirm"
+        or not cells_of(found, step)
+        or not found.judgements[outcome].fails
+    ):
         return None
     later = [one for one in found.steps[number:] if outcome in one.left and one.purpose == step.purpose]
     changed = next((one.left[outcome] for one in later if one.left[outcome] != step.left[outcome]), None)
-    return changed if changed is not None else len(found.judgements[outcome].causes)
+    # No cause at all is left where several act, and then the number says nothing.
+    return changed if changed is not None else len(found.judgements[outcome].causes) or None
 
 
 def offers(found: Investigation, runs: Iterable[Run], names: Names) -> tuple[Offer, ...]:
@@ -128,7 +143,7 @@ def _offer(choice: Choice, run: Run | None, names: Names) -> Offer:
     worth = [name for name, bits in choice.worth.items() if bits >= 0.005]
     return Offer(
         run=clean(kernel or choice.trial.id, 120),
-        where=clean(run.experiment.machine if run else experiment, 60),
+        where=_where(run, names) if run else clean(experiment, 60),
         answers=listed([names.outcome(name) for name in worth]),
         bits=choice.bits,
         time=seconds(choice.trial.cost),

@@ -16,6 +16,7 @@ from bootwright.report.story.causes import Left, left
 from bootwright.report.story.cells import Matrix, matrix
 from bootwright.report.story.names import Names
 from bootwright.report.story.pairs import Ruling, rulings
+from bootwright.report.story.predictions import Prediction, predictions
 from bootwright.report.story.probes import Table, tables
 from bootwright.report.words import capital, clean, count, listed, sentence
 
@@ -31,6 +32,7 @@ class Story:
     headline: str
     goals: tuple[answers.Goal, ...]
     configuration: tuple[answers.Setting, ...]
+    works: tuple[answers.Working, ...]
     seen_to_work: str
     """A cell that was run here in which every settled goal works, in words; or empty."""
     aliases: tuple[str, ...]
@@ -44,6 +46,7 @@ class Story:
     stops: tuple[path.Stop, ...]
     offers: tuple[path.Offer, ...]
     tries: tuple[path.Try, ...]
+    predictions: tuple[Prediction, ...]
     probes: tuple[Table, ...]
     boots: tuple[Boot, ...]
     limits: tuple[str, ...]
@@ -66,6 +69,7 @@ def tell(found: Investigation, decision: Decision, runs: Iterable[Run] = ()) -> 
         headline=answers.headline(decision, told),
         goals=told,
         configuration=answers.configuration(found, decision, names),
+        works=answers.working(found, decision, names),
         seen_to_work=_seen_to_work(found),
         aliases=_aliases(found, names),
         beliefs=answers.beliefs(found, decision, names),
@@ -76,6 +80,7 @@ def tell(found: Investigation, decision: Decision, runs: Iterable[Run] = ()) -> 
         stops=path.stops(found, names),
         offers=path.offers(found, runs, names),
         tries=path.tries(found, decision, names),
+        predictions=predictions(found, names),
         probes=tables(dones),
         boots=boots(found, names),
         limits=_limits(found, names),
@@ -167,11 +172,12 @@ def _simplest(judgement: Judgement, names: Names) -> str:
 
 def _limits(found: Investigation, names: Names) -> tuple[str, ...]:
     ran = {step.run.experiment.name: step.run.experiment for step in found.steps}
-    limits = [
+    said = [
         f"{capital(clean(experiment.name, 60))}: {clean(experiment.limit, 400)}"
         for experiment in ran.values()
         if experiment.limit
     ]
+    limits = list(dict.fromkeys(said))
     unseen = [name for name in found.outcomes if not _seen(found, name)]
     if unseen:
         limits.append(f"Nothing was seen of {listed([f'“{names.outcome(name)}”' for name in unseen])}.")
@@ -185,9 +191,14 @@ def _limits(found: Investigation, names: Names) -> tuple[str, ...]:
         }
         if only == {"reported"}:
             limits.append(f"“{names.outcome(name)}”: only reports speak of it; nothing was run here.")
+        elif only and only <= {"reported", "predicted"}:
+            limits.append(
+                f"“{names.outcome(name)}”: only reports and predictions speak of it; nothing was run."
+            )
     if found.steps:
         limits.append(
-            "A cause here is one thing, or two together. Causes of three or more are not considered."
+            "A cause here is one thing, or two together, and one cause is taken to explain every failure of "
+            "an outcome. Two separate faults with the same symptom can hide one another."
         )
     return tuple(sentence(limit) for limit in limits)
 

@@ -1,0 +1,111 @@
+"""What was worked out from files instead of being run: the first broken link, and what may still go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.observations import Observation, Source
+from bootwright.report.story.cells import levels
+from bootwright.report.story.names import Names
+from bootwright.report.words import clean, listed, sentence
+
+MOST = 12
+
+
+@frozen
+class Broken:
+    """The first link of the chain that does not hold."""
+
+    node: str
+    """Path of the devicetree node, or empty."""
+    link: str
+    reason: str
+    remedy: str
+
+
+@frozen
+class Foretold:
+    """One goal as predicted."""
+
+    outcome: str
+    verdict: str
+    broken: Broken | None
+    hazards: tuple[tuple[str, str, str], ...]
+    """(title, reason, remedy): what may fail in a way that the chain does not show."""
+    not_checked: tuple[str, ...]
+
+
+@frozen
+class Prediction:
+    """One predicted cell."""
+
+    id: str
+    cell: str
+    goals: tuple[Foretold, ...]
+    facts: tuple[tuple[str, str], ...]
+    limit: str
+
+
+def predictions(found: Investigation, names: Names) -> tuple[Prediction, ...]:
+    """Every predicted cell, in the order made."""
+    return tuple(_prediction(seen, names) for seen in found.observations if seen.source is Source.PREDICTED)
+
+
+def _prediction(seen: Observation, names: Names) -> Prediction:
+    evidence = seen.evidence
+    facts = (
+        ("Kernel", _text(evidence, "kernel")),
+        ("Release", _text(evidence, "release")),
+        ("Kernel image, SHA-256", _text(evidence, "kernel_sha256")),
+        ("Board", " ".join(part for part in (_text(evidence, "board"), _text(evidence, "stepping")) if part)),
+        ("Devicetree", _text(evidence, "devicetree")),
+        ("Devicetree, SHA-256", _text(evidence, "devicetree_sha256")),
+    )
+    told = _map(evidence.get("goals"))
+    return Prediction(
+        id=clean(seen.id, 60),
+        cell=listed([f"{names.factor(name)} {levels(seen, name)}" for name in seen.values]),
+        goals=tuple(
+            _foretold(names.outcome(outcome), str(verdict), _map(told.get(outcome)))
+            for outcome, verdict in seen.outcomes.items()
+        ),
+        facts=tuple((label, text) for label, text in facts if text),
+        limit=_text(evidence, "limit", 500),
+    )
+
+
+def _foretold(outcome: str, verdict: str, goal: Mapping[str, Any]) -> Foretold:
+    broken = _map(goal.get("first_broken"))
+    return Foretold(
+        outcome=outcome,
+        verdict=verdict,
+        broken=Broken(
+            node=_text(broken, "node"),
+            link=_text(broken, "link"),
+            reason=sentence(_text(broken, "reason", 500)),
+            remedy=sentence(_text(broken, "remedy", 500)),
+        )
+        if broken
+        else None,
+        hazards=tuple(
+            (
+                sentence(_text(hazard, "title")),
+                sentence(_text(hazard, "reason", 500)),
+                sentence(_text(hazard, "remedy", 500)),
+            )
+            for hazard in map(_map, list(goal.get("hazards") or ())[:MOST])
+        ),
+        not_checked=tuple(sentence(clean(one, 300)) for one in list(goal.get("not_checked") or ())[:MOST]),
+    )
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(values: Mapping[str, Any], key: str, most: int = 200) -> str:
+    return clean(values.get(key) or "", most)
