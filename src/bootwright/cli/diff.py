@@ -1,0 +1,83 @@
+"""`bootwright diff`: what differs between two artifacts, by meaning."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+
+@click.command("diff", epilog="Exit status: 0 nothing differs, 1 something does, 2 bad input.")
+@click.argument("before")
+@click.argument("after")
+@click.option("--json", "as_json", is_flag=True, help="The differences as JSON on stdout.")
+@click.option("--where", is_flag=True, help="Show where both sides were read.")
+@click.option("--all", "everything", is_flag=True, help="Show every difference of every area.")
+@click.option(
+    "--area", "areas", multiple=True, help="Only this area, such as `kernel` or `devicetree`; repeatable."
+)
+@click.option("--dtb", "dtbs", multiple=True, help="Only DTBs of this file name or pattern; repeatable.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+def command(
+    before: str,
+    after: str,
+    *,
+    as_json: bool,
+    where: bool,
+    everything: bool,
+    areas: tuple[str, ...],
+    dtbs: tuple[str, ...],
+    quiet: bool,
+) -> int:
+    """Show what differs in meaning between the artifacts BEFORE and AFTER.
+
+    Kernel release and page size, operating system, devicetree nodes and properties, command line,
+    config.txt with its conditions, kernel options, drivers, modules, initramfs, firmware, partitions;
+    what a boot depends on first. Bytes are compared only where nothing more is known.
+
+    Anything that `bootwright inspect` reads can be compared, also unlike things, such as a package with
+    an image.
+
+    \b
+    Examples:
+      bootwright diff talos-v1.12.0.raw.xz talos-v1.12.1.raw.xz
+      bootwright diff --area devicetree old/bcm2712-rpi-5-b.dtb new/bcm2712-rpi-5-b.dtb
+      bootwright diff --dtb 'bcm2712*' linux-image-6.18.deb linux-image-6.19.deb
+      bootwright diff --json a.raw b.raw | jq '.differences[] | select(.area == "kernel")'
+    """
+    from bootwright.artifacts.difference import Area, compare
+    from bootwright.artifacts.explore import Explorer
+    from bootwright.foundation.errors import Refused
+    from bootwright.foundation.progress import Lines, Silent
+
+    known = [area.value for area in Area]
+    for area in areas:
+        if area not in known:
+            raise Refused(f"there is no area {area!r}", hint=f"areas: {', '.join(known)}")
+    progress = Silent() if quiet else Lines()
+    first = Explorer(progress=progress).artifact(before)
+    second = Explorer(progress=progress).artifact(after)
+    with progress.step("comparing"):
+        differences = [
+            each for each in compare(first, second, dtbs=dtbs) if not areas or each.area.value in areas
+        ]
+    if as_json:
+        document = {
+            "format": "bootwright.diff/1",
+            "before": before,
+            "after": after,
+            "differences": [each.as_json() for each in differences],
+            "problems": {
+                name: [problem.as_json() for each in item.walk() for problem in each.problems]
+                for name, item in (("before", first), ("after", second))
+            },
+        }
+        json.dump(document, sys.stdout, indent=1, ensure_ascii=True)
+        sys.stdout.write("\n")
+    else:
+        from bootwright.report.facts_tree import print_differences, print_problems
+
+        print_problems(first, second)
+        print_differences(differences, where=where, everything=everything)
+    return 1 if differences else 0
