@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tomllib
 from collections import Counter
 from pathlib import Path
 
 from bootwright.artifacts.fdt import parse_fdt
 from bootwright.foundation.errors import BootwrightError
-from bootwright.foundation.places import data_files
 from bootwright.foundation.progress import Silent
 from bootwright.lab.truth import Truth, from_json
+from bootwright.lab.truth_machines import truth_machine
 from bootwright.predict.api import facts_of, predict
 from bootwright.predict.inputs import kernel_at
 from bootwright.predict.model import Answer
@@ -48,21 +47,12 @@ class Score:
         return self.right / max(1, self.right + len(self.missed))
 
 
-def masks(machine: str) -> dict[str, str]:
-    """Node prefix → reason."""
-    for path in data_files("truth"):
-        if path.stem == machine:
-            table = tomllib.loads(path.read_text())
-            return {one["node"]: one["reason"] for one in table.get("masked", ())}
-    return {}
-
-
 def score(truth: Truth, kernel: str) -> Score:
     """Compare one recording with the prediction for the devicetree that its guest had."""
     facts = facts_of(kernel_at(kernel, Silent()))
     tree = parse_fdt(truth.fdt, f"{truth.machine}.dtb")
     bound = truth.bound()
-    hidden = masks(truth.machine)
+    hidden = truth_machine(truth.machine).masked
     result = Score()
     for node in predict(facts, tree).nodes:
         if any(node.path == one or node.path.startswith(f"{one}/") for one in hidden):

@@ -23,8 +23,8 @@ from bootwright.predict.suppliers import Need, suppliers
 # What a consumer's probe gets when the supplier has no driver at all. fw_devlink drops such links after
 # deferred_probe_timeout (fw_devlink_drivers_done); then the subsystem decides, and these do without:
 _DISPENSABLE = frozenset({"msi-parent", "wakeup-parent", "leds", "access-controllers"})
-# Clocks of a disabled node are mostly one of several possible parents; these are asked for one by one.
-_FATAL_WHEN_DISABLED = frozenset({"power-domains", "regulators", "phys", "pinctrl"})
+# What a driver asks for by itself, and gets -EPROBE_DEFER for as long as the provider is not there.
+_FATAL_WHEN_DISABLED = frozenset({"clocks", "power-domains", "regulators", "phys", "pinctrl"})
 # A child node's own references that its parent's driver follows while probing (gpio-leds, …).
 _OF_CHILDREN = frozenset({"gpios", "pwms"})
 
@@ -70,7 +70,10 @@ class Solver:
         for need, provider, _ in record.needs:
             if provider is not None:
                 supplier = self._records[id(provider.node)]
-                if supplier.answer is Answer.YES or self._through(supplier, need) is not Answer.YES:
+                if (
+                    supplier.answer is Answer.YES
+                    or self._through(record.site, supplier, need) is not Answer.YES
+                ):
                     yield provider
 
     def links(self, record: Record) -> list[Link]:
@@ -245,7 +248,7 @@ class Solver:
             return None, self._link(site, need, Answer.YES, rule)
         if not supplier.available:
             # of_link_to_phandle makes no link; the driver's own request decides.
-            if need.kind in _FATAL_WHEN_DISABLED:
+            if need.kind in _FATAL_WHEN_DISABLED and not self._is_parent_clock(site, need):
                 return None, self._link(
                     site, need, Answer.NO, "of_device_is_available", "the supplier is disabled"
                 )
@@ -273,6 +276,11 @@ class Solver:
         if missing is not None:
             return None, missing_link(site, need, missing)
         return found, None
+
+    @staticmethod
+    def _is_parent_clock(site: Site, need: Need) -> bool:
+        """A clock controller's inputs: it registers without, and finds them by name when they come."""
+        return need.kind == "clocks" and "#clock-cells" in site.node
 
     def _provides(self, provider: Site, need: Need) -> tuple[str, str, str] | None:
         """Why a supplier that binds provides nothing: (reason, remedy, source), or None."""
@@ -311,7 +319,7 @@ class Solver:
     def _supplied(self, site: Site, need: Need, provider: Site | None) -> Link:
         assert provider is not None  # noqa: S101 - settled otherwise
         record = self._records[id(provider.node)]
-        answer = self._through(record, need)
+        answer = self._through(site, record, need)
         reason = ""
         if answer is Answer.NO:
             reason = f"{provider.node.path} is not bound"
@@ -326,8 +334,9 @@ class Solver:
             waits_for=provider.node.path,
         )
 
-    def _through(self, provider: Record, need: Need) -> Answer:
-        if not provider.site.candidates and need.kind in _DISPENSABLE and not need.vital:
+    def _through(self, consumer: Site, provider: Record, need: Need) -> Answer:
+        spared = need.kind in _DISPENSABLE or self._is_parent_clock(consumer, need)
+        if spared and not provider.site.candidates and not need.vital:
             return Answer.YES
         if provider.site.bus == "cpu":
             return Answer.YES
@@ -367,7 +376,7 @@ class Solver:
             answer = min(answer, self._records[id(record.site.creator.node)].answer)
         for need, provider, _ in record.needs:
             if provider is not None:
-                answer = min(answer, self._through(self._records[id(provider.node)], need))
+                answer = min(answer, self._through(record.site, self._records[id(provider.node)], need))
         return answer
 
 

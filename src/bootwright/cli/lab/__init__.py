@@ -1,0 +1,1 @@
+"""Emulated and real machines: what really happens on them."""
