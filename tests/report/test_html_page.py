@@ -4,13 +4,15 @@ import json
 import re
 from itertools import pairwise
 
-from made_up import made_up
+from attrs import evolve
+from made_up import a_loop, made_up
 from page_reader import Page
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.decide import decide
 from bootwright.investigate.investigation import study
 from bootwright.investigate.observations import Observation, Source
+from bootwright.investigate.plan_file import load_plan
 from bootwright.report import html
 from bootwright.report.result import result
 
@@ -149,3 +151,72 @@ def test_the_page_is_the_same_for_the_same_input() -> None:
     found, decision = made_up()
     assert html.page(found, decision, generated_at="x") == html.page(found, decision, generated_at="x")
     json.dumps(result(found, decision))
+
+
+def a_prediction(verdict: Verdict) -> Observation:
+    """A predicted cell in the form that investigate.foretell gives it; what it says is made up."""
+    reason = "rp1_pci finds no node named rp1_nexus"
+    broken = {"node": "/axi/pcie@1000120000", "link": "driver", "reason": reason, "remedy": "use other files"}
+    hazard = {"title": "MSI-X comes late", "reason": "the host is built in", "remedy": "build it in too"}
+    return Observation(
+        "cell-90",
+        {"page_size": ("4K",), "kernel": ("6.18.5",), "tree": ("mainline",), "dtb": ("firmware",)},
+        {"ethernet": verdict},
+        Source.PREDICTED,
+        {
+            "kernel": "debian-6.18.5-4k",
+            "kernel_sha256": "d" * 64,
+            "limit": "Read, not run.",
+            "goals": {
+                "ethernet": {
+                    "verdict": str(verdict),
+                    "first_broken": broken if verdict is Verdict.FAILS else None,
+                    "hazards": [hazard, {**hazard, "title": "the same again", "reason": reason}],
+                    "not_checked": ["the cable"],
+                }
+            },
+        },
+    )
+
+
+def test_predictions_are_told_as_such_with_their_first_broken_link() -> None:
+    loop = a_loop(load_plan("talos-rpi5"))
+    found = loop.look([*loop.began, a_prediction(Verdict.FAILS)])
+    page = Page(html.page(found, decide(found), generated_at=""))
+    assert page.problems == []
+    assert "Predictions, without a boot" in page.text
+    assert "First broken link: /axi/pcie@1000120000 , driver. rp1_pci finds no node" in page.text
+    assert "Remedy: Use other files." in page.text
+    assert "MSI-X comes late." in page.text
+    assert "the same again" not in page.text, "the hazard that is the broken link is told once"
+    assert "Not checked: The cable." in page.text
+    assert "only reports and predictions speak of it; nothing was run" in page.text
+
+
+def test_what_is_only_predicted_to_work_is_never_said_to_work() -> None:
+    loop = a_loop(load_plan("talos-rpi5"))
+    seen = evolve(
+        a_prediction(Verdict.WORKS), values={**a_prediction(Verdict.WORKS).values, "talos": ("1.12.1",)}
+    )
+    found = loop.look([*made_up()[0].observations, seen])
+    page = Page(html.page(found, decide(found), generated_at=""))
+    assert "Predicted to work in cell-90, not run on a board." in page.text
+    assert "This works" not in page.text
+    assert "not settled" in page.text
+
+
+def test_failures_with_several_causes_are_told_part_by_part() -> None:
+    def cell(name: str, one: str, two: str, verdict: Verdict) -> Observation:
+        return Observation(name, {"one": (one,), "two": (two,)}, {"net": verdict}, Source.BENCH)
+
+    rows = [
+        cell("a", "x", "x", Verdict.WORKS),
+        cell("b", "bad", "x", Verdict.FAILS),
+        cell("c", "x", "bad", Verdict.FAILS),
+        cell("d", "y", "y", Verdict.WORKS),
+    ]
+    found = study(rows, "seen.csv")
+    assert found.judgements["net"].either
+    text = Page(html.page(found, decide(found), generated_at="")).text
+    assert "b: one is bad" in text
+    assert "c: two is bad" in text

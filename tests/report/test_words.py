@@ -36,6 +36,7 @@ def test_lists_counts_and_sentences() -> None:
         "0 fits",
     )
     assert sentence("flash it") == "Flash it."
+    assert sentence("rp1_pci may be probed") == "rp1_pci may be probed."
     assert (bound("<6.15"), bound(">=6.15"), bound("16K")) == ("before 6.15", "6.15 or later", "16K")
     assert "half" in share(1.0)
     assert "25%" in share(2.0)

@@ -61,8 +61,9 @@ def listed(parts: Sequence[str], last: str = "and") -> str:
 
 
 def capital(text: str) -> str:
-    """The first letter large, the rest as it is."""
-    return text[:1].upper() + text[1:]
+    """The first letter large, the rest as it is; a first word that is a name (`rp1_pci`) stays as it is."""
+    first = re.split(r"[\s,;:]", text, maxsplit=1)[0]
+    return text[:1].upper() + text[1:] if first.replace("'", "").isalpha() else text
 
 
 def sentence(text: str) -> str:

@@ -98,6 +98,8 @@ def _foretold(outcome: str, verdict: str, goal: Mapping[str, Any]) -> Foretold:
                 sentence(_text(hazard, "remedy", 500)),
             )
             for hazard in map(_map, list(goal.get("hazards") or ())[:MOST])
+            # The one that breaks the chain is told as its first broken link.
+            if hazard.get("reason") != broken.get("reason")
         ),
         not_checked=tuple(sentence(clean(one, 300)) for one in list(goal.get("not_checked") or ())[:MOST]),
     )
