@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from bootwright.diagnose import prefix
 from bootwright.diagnose.judge import Judge
 from bootwright.diagnose.knowledge import load
-from bootwright.diagnose.model import STAGES, Boot, Diagnosis, Outcome
+from bootwright.diagnose.model import STAGES, Diagnosis, Outcome
 from bootwright.diagnose.scanner import Hit, Pattern, Scanner
 from bootwright.diagnose.signatures import Knowledge, Marker
 from bootwright.diagnose.state import BootState
@@ -21,6 +21,8 @@ _LOOP = 3
 """Boots in a row that restart at the same stage before it is called a loop."""
 _SAME_START = 40
 """Lines within which `Booting Linux` and `Linux version` are the start of one kernel."""
+
+_HANDOVERS = ("@uboot/handover", "@uefi/exit", "@grub/kernel", "@coreboot/payload")
 
 _RESTART = Pattern("@restart", "", frozenset())
 _LOOPING = Pattern("@loop", "", frozenset())
@@ -35,8 +37,8 @@ class Diagnoser:
         self._scanner = Scanner(self._knowledge.patterns, use_re2=use_re2)
         self._judge = Judge(self._knowledge)
         self._cleaner = Cleaner()
-        self._first: list[Boot] = []
-        self._last: deque[Boot] = deque(maxlen=KEPT_LAST)
+        self._first: list[tuple[BootState, bool]] = []
+        self._last: deque[tuple[BootState, bool]] = deque(maxlen=KEPT_LAST)
         self._ended = 0
         self._outcome = _Overall()
         self._boot = BootState(1)
@@ -57,14 +59,17 @@ class Diagnoser:
 
     def snapshot(self, *, live: bool = False) -> Diagnosis:
         """What is known now. `live`: more will come, so silence at the end means nothing yet."""
-        boots = [*self._first, *self._last]
+        boots = [
+            self._judge.boot(state, self._source, restarted=restarted, recognised=True)
+            for state, restarted in (*self._first, *self._last)
+        ]
         overall = self._outcome.copy()
         if self._boot.tallies or not boots:
             self._boot.last_line = self._last_line
             self._boot.live = live
             last = self._judge.boot(self._boot, self._source, restarted=False, recognised=self._recognised)
             boots.append(last)
-            overall.add(last)
+            overall.add(last.outcome, last.stage)
         return Diagnosis(
             overall.value,
             tuple(boots),
@@ -99,9 +104,11 @@ class Diagnoser:
     def _begins_another(self, marker: Marker, hit: Hit) -> bool:
         boot = self._boot
         rank = STAGES.index(marker.stage)
-        if rank < boot.rank and (boot.rank >= STAGES.index("kernel") or boot.begun):
-            # Firmware and loader take turns (SPL, BL31, U-Boot); only a component seen before is new.
-            return boot.rank >= STAGES.index("kernel") or _part(marker, hit) in boot.begun
+        if rank < boot.rank:
+            # Firmware and loader take turns (SPL, BL31, EDK II); only after they handed over, or when a
+            # component prints its banner again, has another boot begun.
+            handed_over = any(name in boot.tallies for name in _HANDOVERS)
+            return boot.rank >= STAGES.index("kernel") or handed_over or _part(marker, hit) in boot.begun
         if rank > boot.rank or not boot.begun:
             return False
         before = boot.begun.get(_part(marker, hit))
@@ -123,13 +130,9 @@ class Diagnoser:
                 boot.add(Hit(_LOOPING, hit.line, hit.text, hit.raw, (), hit.seconds, hit.kernel, hit.wall))
         else:
             self._same_stage = 0
-        done = self._judge.boot(boot, self._source, restarted=restarted, recognised=True)
-        self._outcome.add(done)
+        self._outcome.add(self._judge.outcome(boot), boot.stage)
         self._ended += 1
-        if len(self._first) < KEPT_FIRST:
-            self._first.append(done)
-        else:
-            self._last.append(done)
+        (self._first if len(self._first) < KEPT_FIRST else self._last).append((boot, restarted))
         self._boot = BootState(hit.line)
         self._scanner.reset()
 
@@ -153,12 +156,12 @@ class _Overall:
         other._decisive, other._failed, other._worst = self._decisive, self._failed, self._worst
         return other
 
-    def add(self, boot: Boot) -> None:
-        if boot.outcome is Outcome.FAILED or boot.stage == "ready":
-            self._decisive = boot.outcome
-        self._failed |= boot.outcome is Outcome.FAILED
+    def add(self, outcome: Outcome, stage: str) -> None:
+        if outcome is Outcome.FAILED or stage == "ready":
+            self._decisive = outcome
+        self._failed |= outcome is Outcome.FAILED
         order = (Outcome.UNKNOWN, Outcome.BOOT_OK, Outcome.DEGRADED, Outcome.FAILED)
-        self._worst = max(self._worst, boot.outcome, key=order.index)
+        self._worst = max(self._worst, outcome, key=order.index)
 
     @property
     def value(self) -> Outcome:

@@ -12,6 +12,8 @@ from bootwright.diagnose.signatures import Case, Knowledge, Signature
 from bootwright.diagnose.state import BootState, filled
 
 _LONGEST_LINE = 400
+_MOST_SHAPES = 2000
+_MOST_LINES = 32
 _NAMED = 6
 """Devices named in one sentence before `and N more`."""
 
@@ -30,6 +32,7 @@ class Judge:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._by_event: dict[str, list[Signature]] = {}
+        self._outcomes: dict[tuple[object, ...], Outcome] = {}
         for signature in knowledge.signatures:
             for name in signature.rule.triggers:
                 self._by_event.setdefault(name, []).append(signature)
@@ -44,6 +47,16 @@ class Judge:
             signature = signatures[name]
             found.extend((signature, finding) for finding in _findings_of(signature, boot))
         return _ordered(found)
+
+    def outcome(self, state: BootState) -> Outcome:
+        """The outcome alone, remembered for boots of the same shape."""
+        shape = state.shape()
+        known = self._outcomes.get(shape)
+        if known is None:
+            if len(self._outcomes) >= _MOST_SHAPES:
+                self._outcomes.clear()
+            known = self._outcomes[shape] = outcome_of(self.findings(state), recognised=True)
+        return known
 
     def boot(self, state: BootState, source: str, *, restarted: bool, recognised: bool) -> Boot:
         """The boot as it is known now."""
@@ -110,8 +123,8 @@ def _finding(signature: Signature, group: _Group) -> Finding:
     case = group.case
     occurrences = {place.line: place for held in group.held for place in held.proof}
     numbers = sorted(occurrences)
-    if len(numbers) > 14:
-        numbers = [*numbers[:12], *numbers[-2:]]
+    if len(numbers) > _MOST_LINES:
+        numbers = [*numbers[: _MOST_LINES - 2], *numbers[-2:]]
     return Finding(
         signature=signature.name,
         title=filled(signature.title, facts),
@@ -153,6 +166,8 @@ def shown(raw: bytes) -> str:
     text = raw.decode(errors="replace").rstrip()
     if len(text) > _LONGEST_LINE:
         text = text[: _LONGEST_LINE - 1] + "…"
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() or char == "\t" else "�" for char in text)
 
 
@@ -198,7 +213,9 @@ def _ordered(found: list[tuple[Signature, Finding]]) -> tuple[Finding, ...]:
             # What it led to belongs to the proof: the line the boot died with.
             if found[index][1].severity is Severity.FATAL:
                 lines = (*lines, *(line for line in found[index][1].lines[:2] if line not in lines))
-        result.append(evolve(found[root][1], severity=severity[root], explains=names, lines=lines[:16]))
+        result.append(
+            evolve(found[root][1], severity=severity[root], explains=names, lines=lines[:_MOST_LINES])
+        )
         consequences.extend(below[1:])
     for index in consequences:
         above = parent[index]

@@ -45,8 +45,29 @@ def required(pattern: str) -> frozenset[Literal]:
 
 
 def _worth(found: frozenset[Literal]) -> float:
-    # A few more alternatives cost little; a short one costs much.
-    return min(len(literal.text) for literal in found) - 0.1 * len(found)
+    # A few more alternatives cost little; a short or common one costs much.
+    if min(len(literal.text) for literal in found) < SHORTEST:
+        return -1
+    return min(_rarity(literal.text) for literal in found) - 0.01 * len(found)
+
+
+_COMMON = frozenset([
+    "starting", "started", "failed", "fail", "error", "timeout", "kernel", "boot", "bytes", "usb",
+    "link", "reset", "request", "firmware", "mmcblk", "nvme", "find", "address", "disabled", "enabled",
+    "loading", "loaded", "device", "devices", "memory", "found", "not", "with", "for", "from", "new",
+    "register", "registered", "init", "pci", "could", "unable", "cannot", "can't", "get", "is", "at",
+    "to", "waiting", "finished", "reached", "timed", "time", "file", "read", "write", "info", "warning",
+    "audit", "cpu", "irq", "mode",
+])  # fmt: skip
+"""Words that are on many lines of any log: of little use to tell lines apart."""
+
+
+def _rarity(text: bytes) -> float:
+    """The length, less where the text is made of common words only."""
+    words = text.decode(errors="replace").lower().split()
+    if words and all(word.strip(":,.()[]") in _COMMON for word in words):
+        return len(text) / 4
+    return float(len(text))
 
 
 def _of_sequence(items: list[Any], any_case: bool) -> frozenset[Literal] | None:

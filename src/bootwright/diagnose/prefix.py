@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Final
-
-from attrs import frozen
+from typing import Final, NamedTuple
 
 _LEVELS: Final = rb"(?:emerg|alert|crit|err|error|warn|warning|notice|info|debug)"
 _FACILITIES: Final = (
@@ -21,6 +19,7 @@ _STAMP: Final = re.compile(
     rb"""\s*(?:
       \[\s*(?P<kernel>\d{1,10}\.\d{1,9})\]
     | \[\s*[TC]\d{1,8}\]
+    | \[\d{1,4}:\s*[\w./:-]{1,32}:\s*\d{1,8}\]
     | <\d{1,3}>
     | (?P<month>[A-Z][a-z]{2}\s+\d{1,2})\s(?P<clock>\d\d:\d\d:\d\d)(?:\.\d{1,9})?
         \s[\w.:-]{1,64}\s(?=[\w@()./\\-]{1,64}(?:\[\d{1,10}\])?:)
@@ -28,6 +27,8 @@ _STAMP: Final = re.compile(
         (?:Z|\ ?UTC|[+-]\d\d:?\d\d)?\]?:?(?!\S)
         (?:\s[\w.-]{1,64}\s(?=kernel:|[\w@.-]{1,64}\[\d{1,10}\]:))?
     | kernel:
+    | \d\d/\d\d/\d{4}\s\d\d:\d\d:\d\d(?=\s)
+    | c\d{1,3}\s+\d{1,7}(?=\s)
     | """ + _FACILITIES + rb"\s*:\s*" + _LEVELS + rb"""\s*:
     | \[(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\s(?P<human>[A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d)(?:\s\d{4})?\]
     | [\w.:%-]{2,64}:\s+""" + _FACILITIES + rb":\s+" + _LEVELS + rb""":
@@ -40,12 +41,12 @@ _STAMP: Final = re.compile(
     )""",
     re.VERBOSE,
 )  # fmt: skip
-# A line that starts so is the start of a message, not the rest of a wrapped one.
+# By far the most frequent form, told apart without trying the others.
+_KERNEL_ONLY: Final = re.compile(rb"\[ *(\d{1,10}\.\d{6})\] (?=[A-Za-z/])(?!kernel:)")
 _MAX_STAMPS: Final = 8
 
 
-@frozen
-class Message:
+class Message(NamedTuple):
     """A line without what its logger put before it."""
 
     text: bytes
@@ -59,6 +60,9 @@ class Message:
 
 def split(line: bytes) -> Message:
     """Take the stamps off `line` (at most eight of them) and read the time they tell."""
+    quick = _KERNEL_ONLY.match(line)
+    if quick is not None:
+        return Message(line[quick.end() :].rstrip(), float(quick[1]), True, None)
     seconds: float | None = None
     wall: float | None = None
     kernel = False

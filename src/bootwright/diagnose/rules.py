@@ -74,7 +74,8 @@ def _held(rule: Rule, boot: BootState, key: dict[str, str]) -> Held | None:
     for name in rule.triggers:
         tallies = _tallies(name, boot, key)
         if rule.stages:
-            tallies = [tally for tally in tallies if tally.stages & set(rule.stages)]
+            wanted = {STAGES.index(name) for name in rule.stages}
+            tallies = [tally for tally in tallies if tally.stages & wanted]
         by_event[name] = tallies
     if not all(by_event[name] for name in rule.seen) or not all(by_event[name] for name in rule.sequence):
         return None
@@ -160,7 +161,7 @@ def _last(tallies: Iterable[Tally]) -> int:
     return max(tally.last.line for tally in tallies)
 
 
-_MOST_LINES = 12
+_MOST_LINES = 30
 
 
 def _proof(by_event: Mapping[str, list[Tally]], used: list[Tally]) -> tuple[Occurrence, ...]:

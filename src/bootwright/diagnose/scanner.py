@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from attrs import frozen
 
@@ -27,6 +27,8 @@ except ImportError:  # pragma: no cover - the fall-back is tested by asking for 
 
 SATURATED = 5000
 """Hits of one literal between two resets after which only the last one in a block is looked at."""
+SATURATED_MARKER = 64
+"""The same for literals that only stage markers hold: a stage is reached once."""
 _CACHED = 20_000
 _LONGEST = 4096
 """Bytes of a line that patterns see: from 1 KiB before the literal where the line is longer."""
@@ -42,9 +44,8 @@ class Pattern:
     literals: frozenset[Literal]
 
 
-@frozen
-class Hit:
-    """A line that says it."""
+class Hit(NamedTuple):
+    """A line that says it. (A tuple: millions of them are made.)"""
 
     pattern: Pattern
     line: int
@@ -57,6 +58,10 @@ class Hit:
     kernel: bool
     """Whether `seconds` is the kernel's clock: the kernel runs."""
     wall: float | None
+
+
+_Examined = tuple[tuple[int, ...], tuple[tuple[Pattern, tuple[tuple[str, str], ...]], ...]]
+"""The literals a message holds, and the patterns it matches with what they capture."""
 
 
 class _Compiled(Protocol):
@@ -92,9 +97,14 @@ class Scanner:
             for literal in pattern.literals:
                 self._holders[number[literal]].append(index)
         self._compiled: dict[int, _Compiled] = {}
-        self._cache: dict[bytes, tuple[tuple[int, ...], tuple[tuple[int, Any], ...]]] = {}
+        self._cache: dict[bytes, _Examined] = {}
+        self._limits = [
+            SATURATED_MARKER if all(patterns[each].name.startswith("@") for each in holders) else SATURATED
+            for holders in self._holders
+        ]
         self._counts = [0] * len(self._literals)
         self._saturated: set[int] = set()
+        self._automata: dict[frozenset[int], Any] = {}
         self._active = self._automaton()
         self._which = self._literal_set()
 
@@ -116,7 +126,7 @@ class Scanner:
         late = self._last_of_saturated(text)
         line = block.first_line
         counted = 0
-        end = 0
+        end = -1
         for place in self._candidates(text, late):
             if place < end:
                 continue
@@ -124,41 +134,31 @@ class Scanner:
             end = text.find(b"\n", place)
             if end < 0:
                 end = len(text)
-            line += text.count(b"\n", counted, start) + block.extra_lines(counted, start)
+            line += text.count(b"\n", counted, start)
+            if block.joins:
+                line += block.extra_lines(counted, start)
             counted = start
             if end - start > _LONGEST:
                 low = max(start, place - 1024)
                 raw = text[low : min(end, low + _LONGEST)]
             else:
                 raw = text[start:end]
-            yield from self._hits(raw, line)
+            message, seconds, kernel, wall = prefix.split(raw)
+            known = self._cache.get(message)
+            if known is None:
+                known = self._examine(message)
+                if len(self._cache) >= _CACHED:
+                    self._cache.clear()
+                self._cache[message] = known
+            literals, matches = known
+            for literal in literals:
+                self._counts[literal] += 1
+                if self._counts[literal] == self._limits[literal]:
+                    self._saturated.add(literal)
+            for pattern, facts in matches:
+                yield Hit(pattern, line, message, raw, facts, seconds, kernel, wall)
 
-    def _hits(self, raw: bytes, line: int) -> Iterator[Hit]:
-        message = prefix.split(raw)
-        known = self._cache.get(message.text)
-        if known is None:
-            known = self._examine(message.text)
-            if len(self._cache) >= _CACHED:
-                self._cache.clear()
-            self._cache[message.text] = known
-        literals, matches = known
-        for literal in literals:
-            self._counts[literal] += 1
-            if self._counts[literal] == SATURATED:
-                self._saturated.add(literal)
-        for index, facts in matches:
-            yield Hit(
-                pattern=self._patterns[index],
-                line=line,
-                text=message.text,
-                raw=raw,
-                facts=facts,
-                seconds=message.seconds,
-                kernel=message.kernel,
-                wall=message.wall,
-            )
-
-    def _examine(self, text: bytes) -> tuple[tuple[int, ...], tuple[tuple[int, Any], ...]]:
+    def _examine(self, text: bytes) -> _Examined:
         literals = self._literals_in(text)
         matches = []
         for index in sorted({holder for literal in literals for holder in self._holders[literal]}):
@@ -173,17 +173,23 @@ class Scanner:
                     for name, value in match.groupdict().items()
                     if value
                 )
-                matches.append((index, facts))
+                matches.append((self._patterns[index], facts))
         return literals, tuple(matches)
 
     # -- the search for literals ---------------------------------------------------------------
 
     def _automaton(self) -> Any:  # noqa: ANN401
-        wanted = [literal for index, literal in enumerate(self._literals) if index not in self._saturated]
-        if not self._use_re2 or not wanted:
+        """The search for all literals but the saturated ones; kept, because boots repeat."""
+        if not self._use_re2:
             return None
-        union = b"|".join(_quoted(literal) for literal in wanted)
-        return re2.compile(union, _options())
+        key = frozenset(self._saturated)
+        if key not in self._automata:
+            if len(self._automata) >= 32:
+                self._automata.clear()
+            wanted = [literal for index, literal in enumerate(self._literals) if index not in key]
+            union = b"|".join(_quoted(literal) for literal in wanted)
+            self._automata[key] = re2.compile(union, _options()) if wanted else None
+        return self._automata[key]
 
     def _literal_set(self) -> Any:  # noqa: ANN401
         if not self._use_re2:
@@ -196,7 +202,7 @@ class Scanner:
 
     def _literals_in(self, text: bytes) -> tuple[int, ...]:
         if self._which is not None:
-            return tuple(sorted(self._which.Match(text)))
+            return tuple(sorted(self._which.Match(text) or ()))
         lower = text.lower()
         return tuple(
             index
@@ -215,14 +221,13 @@ class Scanner:
         while self._active is not None:
             saturated = len(self._saturated)
             again = False
-            for match in self._active.finditer(text, place):
-                found = match.start()
-                while next_late < found:
+            for match in _found(self._active, text, place):
+                while next_late < match:
                     yield next_late
                     next_late = next(pending)
-                yield found
+                yield match
                 if len(self._saturated) != saturated:
-                    newline = text.find(b"\n", found)
+                    newline = text.find(b"\n", match)
                     self._active = self._automaton()
                     if newline >= 0:
                         # What the saturated literal still hits in this block: its last line.
@@ -271,3 +276,19 @@ def _fact(name: str | bytes) -> str:
     """`errno2` is `errno` too: a pattern cannot use one name twice. re2 gives names as bytes."""
     text = name.decode() if isinstance(name, bytes) else name
     return text.rstrip("0123456789")
+
+
+def _found(automaton: Any, text: bytes, place: int) -> Iterator[int]:  # noqa: ANN401
+    """Offset of the first literal in each line that holds one."""
+    # The wrapper's match objects cost more than the search; its inner call gives bare offsets.
+    search = automaton._regexp.Match  # noqa: SLF001
+    anywhere = re2._Anchor.UNANCHORED  # noqa: SLF001
+    length = len(text)
+    while True:
+        start, end = search(anywhere, text, place, length)[0]
+        if start < 0:
+            return
+        yield start
+        place = text.find(b"\n", end)
+        if place < 0:
+            return

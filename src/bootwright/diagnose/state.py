@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import define, field, frozen
+from typing import NamedTuple
+
+from attrs import define, field
 
 from bootwright.diagnose.model import STAGES, StageReached
 from bootwright.diagnose.scanner import Hit
@@ -12,11 +14,12 @@ _MOST_GROUPS = 128
 """Different captures kept for one event; further ones are counted without their captures."""
 _MOST_STAGES = 80
 _FIRST_KEPT = 3
+_COUNTED = 100
+"""Counts and distances to the end that rules ask for are smaller."""
 _KERNEL = STAGES.index("kernel")
 
 
-@frozen
-class Occurrence:
+class Occurrence(NamedTuple):
     """Where an event was seen."""
 
     line: int
@@ -33,8 +36,8 @@ class Tally:
     first: list[Occurrence]
     last: Occurrence
     count: int
-    stages: set[str]
-    """The stages the boot was in when it was seen."""
+    stages: set[int]
+    """The stages (as in `BootState.current`) the boot was in when it was seen."""
 
 
 @define
@@ -64,20 +67,21 @@ class BootState:
 
     def add(self, hit: Hit) -> None:
         """Count an event."""
-        groups = self.tallies.setdefault(hit.pattern.name, {})
+        groups = self.tallies.get(hit.pattern.name)
+        if groups is None:
+            groups = self.tallies[hit.pattern.name] = {}
         key = hit.facts
         seen = groups.get(key)
-        stage = STAGES[self.current] if self.current >= 0 else "unknown"
-        here = Occurrence(hit.line, hit.raw[:1200], hit.seconds, hit.wall)
+        here = Occurrence(hit.line, hit.raw, hit.seconds, hit.wall)
         if seen is None and len(groups) >= _MOST_GROUPS:
             key = ()
             seen = groups.get(key)
         if seen is None:
-            groups[key] = Tally(dict(key), [here], here, 1, {stage})
+            groups[key] = Tally(dict(key), [here], here, 1, {self.current})
             return
         seen.count += 1
         seen.last = here
-        seen.stages.add(stage)
+        seen.stages.add(self.current)
         if len(seen.first) < _FIRST_KEPT:
             seen.first.append(here)
 
@@ -100,6 +104,35 @@ class BootState:
         if self.rank < _KERNEL:
             self.rank = self.current = _KERNEL
 
+    def shape(self) -> tuple[object, ...]:
+        """What rules look at, without line numbers: boots of one shape have the same outcome.
+
+        Soak tests restart thousands of times; most of their boots have a shape seen before.
+        """
+        places = {
+            line
+            for groups in self.tallies.values()
+            for tally in groups.values()
+            for line in (tally.first[0].line, tally.last.line)
+        }
+        order = {line: rank for rank, line in enumerate(sorted(places))}
+        return (
+            self.rank,
+            tuple(
+                (
+                    name,
+                    facts,
+                    min(tally.count, _COUNTED),
+                    order[tally.first[0].line],
+                    order[tally.last.line],
+                    min(self.last_line - tally.last.line, _COUNTED),
+                    *tally.stages,
+                )
+                for name, groups in self.tallies.items()
+                for facts, tally in groups.items()
+            ),
+        )
+
     def later_than(self, line: int, stage: str) -> bool:
         """Whether a marker of `stage` or a later one was seen after `line`."""
         wanted = STAGES.index(stage)
@@ -118,7 +151,11 @@ class BootState:
 
 
 def filled(template: str, facts: dict[str, str]) -> str:
-    """`{name}` and `{name|otherwise}` replaced by facts; an absent one without `otherwise` by `?`."""
+    """Put facts into a sentence.
+
+    `{name}` gives `?` and `{name|otherwise}` the rest where there is no such fact; `{ on <name>}` gives
+    the whole phrase, or nothing.
+    """
     out = []
     rest = template
     while True:
@@ -127,5 +164,10 @@ def filled(template: str, facts: dict[str, str]) -> str:
         if not brace:
             return "".join(out)
         name, _, rest = after.partition("}")
+        if "<" in name:
+            start, _, inner = name.partition("<")
+            name, _, end = inner.partition(">")
+            out.append(f"{start}{facts[name]}{end}" if facts.get(name) else "")
+            continue
         name, bar, otherwise = name.partition("|")
         out.append(facts.get(name) or (otherwise if bar else "?"))

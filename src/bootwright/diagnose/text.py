@@ -18,13 +18,12 @@ BLOCK = 1 << 20
 """Bytes looked at in one go."""
 
 # ECMA-48 control sequences, OSC strings, charset selections, and what a lone ESC leaves behind.
-_MOVES = re.compile(rb"\x1b\[[0-9;]{0,16}[HfABCDGd]")
-_ESCAPES = re.compile(
-    rb"\x1b\[[0-?]{0,32}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b\n]{0,512}(?:\x07|\x1b\\)?"
-    rb"|\x1b[()*+#][0-9A-Za-z]|\x1b[ -~]|\x1b"
+_SEQUENCE = re.compile(
+    rb"(?P<move>\[[0-9;]{0,16}[HfABCDGd])|\[[0-?]{0,32}[ -/]{0,4}[@-~]"
+    rb"|\][^\x07\x1b\n]{0,512}\x07?|[()*+#][0-9A-Za-z]|[ -~]"
 )
-# A paste that lost the ESC byte: `[0;32m`, `[1;39m`, `[0m`.
-_LOST_ESCAPES = re.compile(rb"(?<!\w)\[(?:\d{1,2}(?:;\d{1,3}){1,4}|0?)m")
+# A paste that lost the ESC byte or shows it as two characters: `[0;32m`, `[0m`, `^[[2J`.
+_LOST_ESCAPES = re.compile(rb"\^\[\[[0-9;?]{0,12}[A-Za-z]|(?<!\w)\[(?:\d{1,2}(?:;\d{1,3}){1,4}|0?)m")
 _BACKSPACES = re.compile(rb"[^\x08\n]?\x08")
 _NOISE = bytes(code for code in range(32) if code not in (0x08, 0x09, 0x0A, 0x1B)) + b"\x7f"
 
@@ -101,12 +100,26 @@ class Cleaner:
 def clean(part: bytes) -> bytes:
     """The same lines without escapes, NULs and carriage returns; line ends stay where they are."""
     if b"\x1b" in part:
-        part = _ESCAPES.sub(b"", _MOVES.sub(b" ", part))
-    elif b"m" in part and (b"[0m" in part or b";3" in part):
+        part = _without_escapes(part)
+    elif b"[0m" in part or b"^[[" in part or b";39m" in part:
         part = _LOST_ESCAPES.sub(b"", part)
     if b"\x08" in part:
         part = _BACKSPACES.sub(b"", part).replace(b"\x08", b"")
     return part.translate(None, _NOISE)
+
+
+def _without_escapes(part: bytes) -> bytes:
+    first, *others = part.split(b"\x1b")
+    out = [first]
+    for piece in others:
+        match = _SEQUENCE.match(piece)
+        if match is None:
+            out.append(piece)
+        else:
+            if match["move"]:
+                out.append(b" ")
+            out.append(piece[match.end() :])
+    return b"".join(out)
 
 
 def wrap_width(sample: bytes) -> int | None:
