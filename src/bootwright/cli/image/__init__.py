@@ -1,0 +1,1 @@
+"""Make, change and check disk images, without root."""

@@ -1,0 +1,61 @@
+"""`bootwright image compose`: a flashable image from a recipe."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("compose", epilog="Exit status: 0 the image is there, 2 bad input or something missing.")
+@click.argument("recipe", required=False)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="The image (default: RECIPE.raw).")
+@click.option(
+    "--kernel", metavar="KERNEL", help="In place of the recipe's: a catalogue name, .deb, Image or folder."
+)
+@click.option("--list", "listing", is_flag=True, help="The recipes that come with bootwright.")
+@click.option("--json", "as_json", is_flag=True, help="The manifest as JSON on stdout.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+def command(
+    recipe: str | None, *, output: Path | None, kernel: str | None, listing: bool, as_json: bool, quiet: bool
+) -> int:
+    """Compose an image from RECIPE: a name that comes with bootwright, or a file.
+
+    A recipe says which parts there are (kernel with its modules, devicetree blobs, config.txt, command line,
+    initramfs, boot loader) and where each goes; see docs/images.md. The same recipe and parts give the same
+    bytes. The manifest with the hash and origin of each part is written beside the image.
+
+    \b
+    Examples:
+      bootwright image compose --list
+      bootwright image compose talos-standin-grub -o talos.raw
+      bootwright image compose talos-standin-grub --kernel debian-6.12-4k -o old.raw
+      bootwright image compose my-image.toml -o my-image.raw
+    """
+    from bootwright.foundation.progress import Lines, Silent
+    from bootwright.images.compose import compose
+    from bootwright.images.recipe import find_recipe, recipes, with_kernel
+
+    if listing:
+        for name in sorted(recipes()):
+            click.echo(f"{name}\t{find_recipe(name).title}")
+        return 0
+    if recipe is None:
+        raise click.UsageError("a recipe is needed; see --list")
+    chosen = find_recipe(recipe)
+    if kernel is not None:
+        # A path on the command line is relative to where the command runs, not to the recipe.
+        path = Path(kernel).expanduser()
+        chosen = with_kernel(chosen, str(path.resolve()) if path.exists() else kernel)
+    made = compose(chosen, output or Path(f"{chosen.name}.raw"), progress=Silent() if quiet else Lines())
+    if as_json:
+        json.dump(made.manifest.as_json(), sys.stdout, indent=1)
+        sys.stdout.write("\n")
+    else:
+        click.echo(
+            f"{made.image}: {made.size / 1e6:.0f} MB, {made.stored / 1e6:.0f} MB of data, "
+            f"{len(made.manifest.parts)} parts"
+        )
+    return 0

@@ -1,0 +1,191 @@
+"""Composes an image from a recipe: the same recipe and parts give the same bytes.
+
+Everything is made below a folder beside the output; the image takes its name when it is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from bootwright.foundation import atomic
+from bootwright.foundation.atomic import new_file
+from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.progress import Progress, Silent
+from bootwright.images import gpt_writer, sparse
+from bootwright.images.gpt_writer import NewPartition
+from bootwright.images.manifest_model import ImageManifest, ImagePart, beside, sha256_of
+from bootwright.images.new_filesystems import identity, make_vfat, make_xfs
+from bootwright.images.parts import PartFile, Parts
+from bootwright.images.recipe import PartitionPart, Recipe
+from bootwright.kernels.library import Library
+
+
+@frozen
+class Composed:
+    """What was made."""
+
+    image: Path
+    manifest: ImageManifest
+    size: int
+    """Bytes of the image, holes included."""
+    stored: int
+    """Bytes it takes on this disk."""
+
+
+def compose(
+    recipe: Recipe, output: Path, *, progress: Progress | None = None, library: Library | None = None
+) -> Composed:
+    """Make `output` (raw), and its manifest beside it.
+
+    Raises `Malformed`, `Refused` or `Missing` for what the recipe asks that cannot be; nothing is left
+    under the final name then.
+    """
+    progress = progress or Silent()
+    if recipe.base is not None:
+        raise Refused(f"{recipe.name} has a base image", hint="change an image with bootwright image swap")
+    with work_folder(output) as work:
+        parts = Parts(recipe, work / "parts", progress, library=library)
+        contents = [_contents(partition, parts) for partition in recipe.partitions]
+        seed = _seed(recipe, contents)
+        layout = _layout(recipe, seed)
+        size = gpt_writer.disk_size(layout)
+        _check_room(output, contents, progress)
+        with new_file(output) as file:
+            os.truncate(file.fileno(), size)
+            for number, (partition, placed, files) in enumerate(
+                zip(recipe.partitions, layout, contents, strict=True)
+            ):
+                if partition.filesystem == "none":
+                    continue
+                with progress.step(f"make {partition.label} ({partition.filesystem})"):
+                    path = work / f"partition-{number}"
+                    _make(partition, path, seed, {name: each.path for name, each in files.items()}, work)
+                    _into(path, partition.size, file.fileno(), placed.offset)
+                    path.unlink()
+            gpt_writer.write_gpt(file.fileno(), size, identity(seed, "disk"), layout)
+        manifest = ImageManifest(
+            output.name,
+            tuple(_manifest_parts(recipe, contents)),
+            {"name": recipe.name, "sha256": _hash(recipe.text)},
+        )
+        atomic.write_text(beside(output), manifest.text())
+    status = output.stat()
+    return Composed(output, manifest, status.st_size, status.st_blocks * 512)
+
+
+@contextlib.contextmanager
+def work_folder(output: Path) -> Iterator[Path]:
+    """An empty folder on the output's file system, removed at the end."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        room = tempfile.mkdtemp(prefix=f".{output.name[:60]}.work-", dir=output.parent.resolve())
+    except OSError as error:
+        raise atomic.explained(error, output) from error
+    try:
+        yield Path(room)
+    except OSError as error:
+        raise atomic.explained(error, output) from error
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _contents(partition: PartitionPart, parts: Parts) -> dict[str, PartFile]:
+    """Absolute path on the partition → file."""
+    found: dict[str, PartFile] = {}
+    for place, part in partition.files.items():
+        for each in parts.files(part):
+            name = posixpath.join(place, each.name) if each.name else place
+            if name in found:
+                raise Refused(f"two parts want to be {partition.label}:{name}")
+            found[name] = each
+    return found
+
+
+def _seed(recipe: Recipe, contents: list[dict[str, PartFile]]) -> str:
+    """What all ids are made from: the recipe, and what it came to."""
+    lines = [_hash(recipe.text)]
+    for partition, files in zip(recipe.partitions, contents, strict=True):
+        lines += [f"{partition.label}:{name} {sha256_of(each.path)}" for name, each in sorted(files.items())]
+    return _hash("\n".join(lines).encode())
+
+
+def _hash(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def _layout(recipe: Recipe, seed: str) -> list[NewPartition]:
+    layout: list[NewPartition] = []
+    offset = gpt_writer.ALIGN
+    for partition in recipe.partitions:
+        layout.append(
+            NewPartition(
+                label=partition.label,
+                type=gpt_writer.type_guid(partition.type),
+                uuid=identity(seed, "partition", partition.label),
+                offset=offset,
+                size=partition.size,
+            )
+        )
+        offset += partition.size
+    return layout
+
+
+def _check_room(output: Path, contents: list[dict[str, PartFile]], progress: Progress) -> None:
+    """Files are there twice at the peak: in a partition of its own, and in the image."""
+    largest = sum(each.path.stat().st_size for files in contents for each in files.values())
+    need = 2 * largest + (96 << 20)
+    free = shutil.disk_usage(output.parent.resolve()).free
+    progress.note(
+        f"needs at most {need / 1e6:.0f} MB on the disk of {output.parent}; {free / 1e6:.0f} are free"
+    )
+    if need > free:
+        raise Missing(
+            f"no space left to write {output}: {need / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free",
+            hint="free some space, or choose another folder for the output",
+        )
+
+
+def _make(partition: PartitionPart, path: Path, seed: str, files: Mapping[str, Path], work: Path) -> None:
+    name = identity(seed, "file system", partition.label)
+    if partition.filesystem == "vfat":
+        make_vfat(
+            path,
+            partition.size,
+            label=partition.label,
+            volume_id=name[:8],
+            files=files,
+            work=work / f"links-{partition.label}",
+        )
+    else:
+        make_xfs(path, partition.size, label=partition.label, identity=name, files=files)
+
+
+def _into(path: Path, size: int, handle: int, offset: int) -> None:
+    source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        sparse.copy_range(source, 0, size, handle, offset)
+    finally:
+        os.close(source)
+
+
+def _manifest_parts(recipe: Recipe, contents: list[dict[str, PartFile]]) -> Iterator[ImagePart]:
+    for partition, files in zip(recipe.partitions, contents, strict=True):
+        for name, each in sorted(files.items()):
+            yield ImagePart(
+                name=each.part,
+                path=f"{partition.label}:{name}",
+                sha256=sha256_of(each.path),
+                size=each.path.stat().st_size,
+                version=each.version,
+                origin=each.origin,
+            )

@@ -1,0 +1,343 @@
+"""Images made by the real tools from small parts: what is in them, the same bytes each time, refusals."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import attrs
+import image_kit
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootwright.artifacts.explore import Explorer
+from bootwright.artifacts.filesystem import read_small
+from bootwright.cli.image.compose import command
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
+from bootwright.images import uki
+from bootwright.images.compose import compose
+from bootwright.images.loaders import grub_argument, grub_config
+from bootwright.images.manifest_model import beside, load
+from bootwright.images.new_filesystems import make_vfat, make_xfs
+from bootwright.images.recipe import find_recipe, read_recipe, recipes
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kit")
+    compose(find_recipe(str(image_kit.recipe(folder))), folder / "kit.raw")
+    return folder
+
+
+def test_an_image_holds_what_its_recipe_says(kit: Path) -> None:
+    item = Explorer().artifact(str(kit / "kit.raw"))
+    assert not [problem.message for each in item.walk() for problem in each.problems]
+    assert item.fact("partition_table") == "gpt"
+    assert item.fact("gpt_copies") == ("primary: good", "backup: good")
+    assert [each.detail.label for each in item.of_kind("partition")] == ["EFI", "BOOT", "META"]
+    assert [each.fact("release") for each in item.of_kind("kernel")] == [image_kit.RELEASE]
+    assert {each.name for each in item.of_kind("devicetree")} == {
+        "/bcm2712-rpi-5-b.dtb",
+        "/bcm2712-d-rpi-5-b.dtb",
+    }
+    (entry,) = item.of_kind("boot-entry")
+    assert entry.fact("kernel") == "/A/vmlinuz"
+    assert entry.fact("arguments") == ["console=ttyAMA0", "quiet"]
+    esp = next(each for each in item.walk() if each.files is not None and each.files.type == "vfat")
+    assert read_small(esp.files, "/config.txt") == b"arm_64bit=1\n[pi5]\nenable_uart=0\n[all]\n"
+
+
+def test_its_file_systems_are_clean_by_their_own_checkers(kit: Path, tmp_path: Path) -> None:
+    item = Explorer().artifact(str(kit / "kit.raw"))
+    kinds = {"EFI": "vfat", "BOOT": "xfs"}
+    for partition in (each.detail for each in item.of_kind("partition")):
+        if partition.label in kinds:
+            image_kit.clean(
+                kit / "kit.raw", tmp_path, partition.offset, partition.size, kinds[partition.label]
+            )
+
+
+def test_sfdisk_agrees_with_the_partition_table(kit: Path) -> None:
+    from bootwright.foundation.tools import need, run
+
+    table = json.loads(run([need("sfdisk", purpose="look"), "--json", kit / "kit.raw"]))["partitiontable"]
+    assert table["label"] == "gpt"
+    assert [each["name"] for each in table["partitions"]] == ["EFI", "BOOT", "META"]
+    assert [each["size"] for each in table["partitions"]] == [131072, 614400, 2048]
+    assert b"No errors" in run([need("sfdisk", purpose="look"), "--verify", kit / "kit.raw"])
+
+
+def test_the_same_recipe_gives_the_same_bytes_at_another_time_and_place(kit: Path, tmp_path: Path) -> None:
+    elsewhere = image_kit.recipe(tmp_path / "elsewhere", name="other.toml")
+    time.sleep(2.1)  # FAT counts time in steps of two seconds
+    made = compose(find_recipe(str(elsewhere)), tmp_path / "again.raw")
+    assert sha256(made.image) == sha256(kit / "kit.raw")
+    # sparse: holes take no room
+    assert made.stored < 16 << 20 < made.size
+
+
+def test_other_parts_give_other_ids(kit: Path, tmp_path: Path) -> None:
+    path = image_kit.recipe(tmp_path, image_kit.EXTLINUX.replace("quiet", "loud"))
+    made = compose(find_recipe(str(path)), tmp_path / "other.raw")
+    one, other = (Explorer().artifact(str(each)).fact("disk_id") for each in (kit / "kit.raw", made.image))
+    assert one != other
+
+
+def test_the_manifest_tells_hash_and_origin_of_each_part(kit: Path) -> None:
+    manifest = load(beside(kit / "kit.raw"))
+    assert manifest is not None
+    by_path = {part.path: part for part in manifest.parts}
+    kernel = by_path["BOOT:/A/vmlinuz"]
+    assert (kernel.name, kernel.version) == ("kernel", image_kit.RELEASE)
+    assert kernel.sha256 == sha256(kit / "vmlinuz")
+    assert kernel.origin
+    assert by_path["EFI:/bcm2712-rpi-5-b.dtb"].sha256 == sha256(kit / "dtbs/broadcom/bcm2712-rpi-5-b.dtb")
+    assert all(len(part.sha256) == 64 and part.size for part in manifest.parts)
+
+
+def test_the_command_makes_it(kit: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        command,
+        [str(kit / "kit.toml"), "-o", str(tmp_path / "x.raw"), "--json", "--quiet"],
+        standalone_mode=False,
+    )
+    assert done.return_value == 0
+    assert json.loads(done.stdout)["format"] == "bootwright.image-manifest/1"
+    assert sha256(tmp_path / "x.raw") == sha256(kit / "kit.raw")
+
+
+def test_nothing_is_left_where_a_part_is_missing(tmp_path: Path) -> None:
+    path = image_kit.recipe(tmp_path / "kit")
+    (tmp_path / "kit/initramfs").unlink()
+    with pytest.raises(Missing) as error:
+        compose(find_recipe(str(path)), tmp_path / "out/x.raw")
+    assert "initramfs" in error.value.message
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (('"/" = "dtbs"', '"/../x" = "dtbs"'), "absolute paths without"),
+        (('"/" = "dtbs"', '"/" = "nothing"'), "one of"),
+        (('size = "300 MiB"', 'size = "10 KiB"'), "whole MiB"),
+        (('filesystem = "xfs"', 'filesystem = "zfs"'), "xfs"),
+        (('label = "META"', 'label = "a name too long"'), "label"),
+        (("[loader]", "[lodaer]"), "lodaer"),
+        (('from = "."', "from = 3"), "a text"),
+        (('"quiet"', '"a\\nb"'), "one line each"),
+        (('title = "kit"', 'base = "x.raw"'), "either"),
+    ],
+)
+def test_a_wrong_recipe_is_named_for_what_is_wrong(change: tuple[str, str], wanted: str) -> None:
+    text = image_kit.EXTLINUX.replace(*change)
+    assert text != image_kit.EXTLINUX
+    with pytest.raises(Malformed) as error:
+        read_recipe(text.encode(), "r.toml", folder=Path(), name="r")
+    assert wanted in error.value.message
+
+
+def test_an_xfs_partition_has_a_least_size(tmp_path: Path) -> None:
+    path = image_kit.recipe(tmp_path, image_kit.EXTLINUX.replace("300 MiB", "299 MiB"))
+    with pytest.raises(Refused, match="300 MiB"):
+        compose(find_recipe(str(path)), tmp_path / "x.raw")
+    assert not (tmp_path / "x.raw").exists()
+
+
+def test_a_full_partition_is_said_so(tmp_path: Path) -> None:
+    path = image_kit.recipe(tmp_path, image_kit.EXTLINUX.replace('"64 MiB"', '"8 MiB"'))
+    (tmp_path / "dtbs/broadcom/big.dtb").write_bytes(os.urandom(9 << 20))
+    with pytest.raises(Refused, match="no room"):
+        compose(find_recipe(str(path)), tmp_path / "x.raw")
+
+
+def test_every_recipe_that_comes_along_reads() -> None:
+    assert {"talos-standin-grub", "talos-standin-uki"} <= set(recipes())
+    for name in recipes():
+        recipe = find_recipe(name)
+        assert "stand-in" in recipe.title.lower()
+        assert recipe.source
+    with pytest.raises(Missing, match="no recipe"):
+        find_recipe("talos-standin-grup")
+
+
+@pytest.mark.parametrize("name", ["/a:b", "/a/../b", "/x ", "/new\nline"])
+def test_names_that_fat_cannot_hold_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "f").write_text("x")
+    with pytest.raises(Refused):
+        make_vfat(
+            tmp_path / "v",
+            8 << 20,
+            label="V",
+            volume_id="12345678",
+            files={name: tmp_path / "f"},
+            work=tmp_path / "w",
+        )
+
+
+@pytest.mark.parametrize("name", ["/a b", "/$", "/:x"])
+def test_names_that_mkfs_xfs_cannot_take_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "f").write_text("x")
+    with pytest.raises(Refused):
+        make_xfs(
+            tmp_path / "x",
+            300 << 20,
+            label="X",
+            identity="11111111-2222-3333-4444-555555555555",
+            files={name: tmp_path / "f"},
+        )
+
+
+@pytest.mark.parametrize(
+    "text", ['dyndbg="file drivers/* +p"', "a'b", "x;y", "${root}", "a{b}", "p=#1", "ä=ö"]
+)
+def test_kernel_arguments_survive_grubs_language(text: str) -> None:
+    from bootwright.artifacts.boot_config import read_grub_config
+
+    written = grub_config("T", 1, "/A/vmlinuz", "/A/initramfs.xz", ["first", text, "last"])
+    (entry,) = read_grub_config(written.encode(), "grub.cfg").entries
+    if "$" not in text:  # the reader fills in variables inside single quotes too; GRUB does not
+        assert entry.arguments == f"first {text} last"
+    assert grub_argument("plain=1,2") == "plain=1,2"
+    with pytest.raises(Refused):
+        grub_argument("a\nb")
+
+
+def test_sections_added_to_a_stub_are_read_back() -> None:
+    from bootwright.artifacts.bytesource import Bytes
+    from bootwright.artifacts.pe import open_section, read_pe
+
+    stub = a_stub()
+    contents = {".osrel": b"ID=x\n", ".cmdline": b"quiet", ".linux": os.urandom(5000)}
+    made = uki.add_sections(stub, [uki.NewSection(*each) for each in contents.items()], "stub")
+    source = Bytes(made, "uki")
+    headers = read_pe(source)
+    assert headers.is_uki
+    for name, data in contents.items():
+        section = headers.section(name)
+        assert section is not None
+        assert open_section(source, section).read(0, section.size) == data
+    import pefile
+
+    oracle = pefile.PE(data=made)
+    assert [each.Name.rstrip(b"\0") for each in oracle.sections[-3:]] == [b".osrel", b".cmdline", b".linux"]
+    ends = [(each.VirtualAddress, each.VirtualAddress + each.Misc_VirtualSize) for each in oracle.sections]
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ends))
+    assert oracle.OPTIONAL_HEADER.SizeOfImage >= ends[-1][1]
+    changed = uki.replace_sections(made, {".cmdline": b"loud " * 1000}, "uki")
+    again = read_pe(Bytes(changed, "uki"))
+    section = again.section(".cmdline")
+    assert section is not None
+    assert Bytes(changed, "u").read(section.offset, section.size) == b"loud " * 1000
+    kept = again.section(".linux")
+    assert kept is not None
+    assert Bytes(changed, "u").read(kept.offset, kept.size) == contents[".linux"]
+
+
+def a_stub() -> bytes:
+    """A PE32+ program with one section and room for eight more."""
+    import struct
+
+    head = bytearray(1024)
+    head[0:2] = b"MZ"
+    struct.pack_into("<I", head, 60, 64)
+    head[64:68] = b"PE\0\0"
+    struct.pack_into("<HHIIIHH", head, 68, 0xAA64, 1, 0, 0, 0, 240, 0x22E)
+    struct.pack_into("<H", head, 88, 0x20B)
+    struct.pack_into("<II", head, 88 + 32, 4096, 512)
+    struct.pack_into("<II", head, 88 + 56, 8192, 1024)
+    struct.pack_into("<H", head, 88 + 68, 10)
+    struct.pack_into("<I", head, 88 + 108, 16)
+    struct.pack_into("<8sIIIIIIHHI", head, 88 + 240, b".text", 512, 4096, 512, 1024, 0, 0, 0, 0, 0x60000020)
+    return bytes(head) + b"\x1f\x20\x03\xd5" * 128
+
+
+@given(st.binary(max_size=400))
+def test_any_stub_gives_an_image_or_an_error(data: bytes) -> None:
+    mutated = bytearray(a_stub())
+    for at in range(0, len(data) - 2, 3):
+        mutated[(data[at] << 8 | data[at + 1]) % 400] = data[at + 2]
+    for stub in (bytes(mutated), data):
+        try:
+            made = uki.add_sections(stub, [uki.NewSection(".linux", b"x" * 100)], "stub")
+            uki.replace_sections(made, {".linux": b"y"}, "uki")
+        except BootwrightError:
+            pass
+
+
+@given(st.binary(max_size=300))
+def test_any_recipe_is_read_or_refused(data: bytes) -> None:
+    sys.path.insert(0, str(Path(__file__).parents[2] / "fuzz"))
+    try:
+        from fuzz_recipe import one_input
+    finally:
+        sys.path.pop(0)
+    one_input(data)
+    one_input(image_kit.EXTLINUX.encode()[: len(data) * 7] + data)
+
+
+def test_killed_at_any_point_there_is_no_image_under_the_final_name(kit: Path, tmp_path: Path) -> None:
+    output = tmp_path / "killed.raw"
+    started = time.monotonic()
+    compose(find_recipe(str(kit / "kit.toml")), output)
+    whole = time.monotonic() - started
+    expected = sha256(output)
+    output.unlink()
+    beside(output).unlink()
+    script = (
+        "import sys;from pathlib import Path;from bootwright.images.compose import compose;"
+        "from bootwright.images.recipe import find_recipe;print('ready',flush=True);"
+        "compose(find_recipe(sys.argv[1]),Path(sys.argv[2]))"
+    )
+    finished = 0
+    for attempt in range(5):
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, kit / "kit.toml", output], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(whole * attempt / 4)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        if output.exists():
+            finished += 1
+            assert sha256(output) == expected
+            output.unlink()
+    assert finished < 5
+    compose(find_recipe(str(kit / "kit.toml")), output)
+    assert sha256(output) == expected
+
+
+@pytest.mark.download
+@pytest.mark.parametrize("name", ["talos-standin-grub", "talos-standin-uki"])
+def test_the_standin_is_made_and_read_back(name: str, tmp_path: Path) -> None:
+    recipe = find_recipe(name)
+    made = compose(recipe, tmp_path / "standin.raw")
+    item = Explorer().artifact(str(made.image))
+    assert not [problem.message for each in item.walk() for problem in each.problems]
+    (kernel,) = item.of_kind("kernel")
+    assert str(kernel.fact("release")).startswith("6.18.")
+    assert {each.fact("release") for each in item.of_kind("modules")} == {kernel.fact("release")}
+    (system,) = item.of_kind("os-release")[:1]
+    assert "stand-in" in str(system.fact("pretty_name"))
+    if name.endswith("grub"):
+        labels = [each.detail.label for each in item.of_kind("partition")]
+        assert labels == ["EFI", "BIOS", "BOOT", "META"]
+        assert made.size == sum(part.size for part in recipe.partitions) + (2 << 20)
+        again = compose(attrs.evolve(recipe), tmp_path / "again.raw")
+        assert sha256(again.image) == sha256(made.image)
