@@ -84,6 +84,19 @@ class Configuration:
 
 
 @frozen
+class SingleChange:
+    """Two cells that differ in one factor and in the outcome: changing just that made the difference."""
+
+    outcome: str
+    factor: str
+    fails: str
+    """Id of the failing cell, and of the working one."""
+    works: str
+    from_level: str
+    to_level: str
+
+
+@frozen
 class Decision:
     """The answer."""
 
@@ -95,6 +108,9 @@ class Decision:
     unknown: tuple[str, ...] = ()
     works: tuple[Configuration, ...] = ()
     """Whole cells in which every goal works, best known first."""
+    single_changes: tuple[SingleChange, ...] = ()
+    confirm: NextStep | None = None
+    """The cheapest experiment on a board in which everything known says that every goal works."""
     next: NextStep | None = None
     next_after: tuple[NextStep, ...] = field(default=())
 
@@ -114,6 +130,8 @@ def decide(found: Investigation) -> Decision:
         goals=goals,
         beliefs=_beliefs(found),
         works=_configurations(found),
+        single_changes=_single_changes(found),
+        confirm=_confirm(found),
         unknown=tuple(f"{goal.outcome}: {goal.why}" for goal in goals if goal.verdict is Verdict.UNKNOWN),
         next=steps[0] if steps else None,
         next_after=steps[1:],
@@ -176,6 +194,52 @@ def _configurations(found: Investigation) -> tuple[Configuration, ...]:
         if len(basis) == len(found.goals):
             works.append(Configuration({name: levels[0] for name, levels in cell.values.items()}, basis))
     return tuple(works)
+
+
+def _confirm(found: Investigation) -> NextStep | None:
+    """What a person would try to see it work: no cause that is left may predict failure there.
+
+    None where a goal was not seen to work by more than a report, or everything was seen on the bench.
+    """
+    if not all(_seen_working(found, goal) for goal in found.goals):
+        return None
+    if all(any(seen.source is Source.BENCH for seen in _seen_working(found, goal)) for goal in found.goals):
+        return None
+    space = CauseSpace(found.factors)
+    feared = 0
+    for goal in found.goals:
+        judgement = found.judgements[goal]
+        for cause in (*judgement.causes, *(cause for part in judgement.either for cause in part.causes)):
+            feared |= 1 << space.causes.index(cause)
+    wanted = found.plan.wanted if found.plan else {}
+    able = [
+        trial
+        for trial in found.bench_trials
+        for values in [trial.views[0][1]]
+        if not space.failing(values)[1] & feared
+        and all(values.get(name) == (level,) for name, level in wanted.items())
+    ]
+    best = min(able, key=lambda trial: trial.cost, default=None)
+    return None if best is None else _next_step(found, Choice(trial=best, bits=0.0, worth={}))
+
+
+def _single_changes(found: Investigation) -> tuple[SingleChange, ...]:
+    """For each goal and factor, the best two cells that differ in that factor alone and in the outcome."""
+    best: dict[tuple[str, str], tuple[int, SingleChange]] = {}
+    for goal in found.goals:
+        failing = [seen for seen in found.observations if seen.outcomes.get(goal) is Verdict.FAILS]
+        for good in _seen_working(found, goal):
+            for bad in failing:
+                apart = [f.name for f in found.factors if bad.values.get(f.name) != good.values.get(f.name)]
+                if len(apart) != 1:
+                    continue
+                before, after = bad.level(apart[0]), good.level(apart[0])
+                weight = min(bad.source, good.source)
+                held = best.get((goal, apart[0]))
+                if before and after and (held is None or weight > held[0]):
+                    change = SingleChange(goal, apart[0], bad.id, good.id, before, after)
+                    best[goal, apart[0]] = (weight, change)
+    return tuple(change for _, change in best.values())
 
 
 def _missing(judgement: Judgement) -> str:

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from bootwright.investigate.aliases import Aliasing, find_aliases
 from bootwright.investigate.causes import CauseSpace
-from bootwright.investigate.choose import Choice
+from bootwright.investigate.choose import Choice, Trial
 from bootwright.investigate.execute import Done
 from bootwright.investigate.factors import Factor, make_factor
 from bootwright.investigate.judge import Judgement, judge
@@ -24,7 +24,8 @@ class Step:
     choice: Choice
     run: Run
     purpose: str
-    """`settle` (a goal's cause), `confirm` (the reports set aside), `side` (a side question)."""
+    """`settle` (a goal's cause), `confirm` (the reports set aside), `side` (a side question), or
+    `belief B4` (a belief put to the test that the causes left contradict)."""
     left: dict[str, int]
     """Outcome → causes left before it."""
     done: tuple[Done, ...] = ()
@@ -50,6 +51,8 @@ class Investigation:
     """What could still be run here, best first (a dry run's list)."""
     bench: tuple[Choice, ...] = ()
     """What could be tried on a board, best first."""
+    bench_trials: tuple[Trial, ...] = ()
+    """Everything that could be tried on a board."""
     notes: tuple[str, ...] = field(default=())
 
 

@@ -103,7 +103,7 @@ def judge(
         outcome=outcome,
         causes=causes,
         brackets=brackets,
-        refuted=tuple(refuted_factors(space, kept, outcome, left, wanted)),
+        refuted=tuple(refuted_factors(space, kept, outcome, left or _mask(space, either), wanted)),
         settled=len(causes) == 1,
         either=either,
         works=works,
@@ -112,6 +112,12 @@ def judge(
         set_aside=set_aside,
         note=note,
     )
+
+
+def _mask(space: CauseSpace, parts: Sequence[Part]) -> int:
+    """The causes of all parts, as a bit set."""
+    wanted = {cause for part in parts for cause in part.causes}
+    return sum(1 << index for index, cause in enumerate(space.causes) if cause in wanted)
 
 
 @frozen
@@ -133,16 +139,20 @@ def weigh_claim(
     claim: Mapping[str, str],
     wanted: Mapping[str, str] = MappingProxyType({}),
 ) -> Tested:
-    """Hold a claimed cause (factor → `16K`, `<6.19`, `>=6.19`) against what was seen."""
+    """Hold a claimed cause (factor → `16K`, `<6.19`, `>=6.19`) against what was seen.
+
+    Where failures have more than one cause, a failure without the claimed one says nothing against it.
+    """
     kept, _, _ = counted(space, observations, outcome)
     if not kept:
         return Tested("untested", (), only_reports=True)
     cause = claim_mask(space, claim)
-    against = evidence_against(space, kept, outcome, cause, wanted) if cause else ()
+    left = space.consistent(kept, outcome)
+    telling = kept if left else [seen for seen in kept if seen.outcomes[outcome] is Verdict.WORKS]
+    against = evidence_against(space, telling, outcome, cause, wanted) if cause else ()
     only_reports = all(seen.source is Source.REPORTED for seen in kept)
     if against:
         return Tested("refuted", tuple(seen.id for seen in against), only_reports=only_reports)
-    left = space.consistent(kept, outcome)
     alone = bool(cause) and left == cause and any(seen.outcomes[outcome] is Verdict.FAILS for seen in kept)
     return Tested("stands" if alone else "open", (), only_reports=only_reports)
 

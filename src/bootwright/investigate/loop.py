@@ -19,6 +19,7 @@ from attrs import evolve, frozen
 
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.progress import Progress
+from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.investigate.causes import CauseSpace
 from bootwright.investigate.choose import Beliefs, Choice, Chooser, beliefs_from
@@ -27,7 +28,7 @@ from bootwright.investigate.execute import Done, Executor, observe, runnable
 from bootwright.investigate.factors import Factor, make_factor
 from bootwright.investigate.foretell import foretell
 from bootwright.investigate.investigation import Investigation, Step, look
-from bootwright.investigate.judge import counted
+from bootwright.investigate.judge import claim_mask, counted
 from bootwright.investigate.observations import Observation
 from bootwright.investigate.plan import Plan
 from bootwright.investigate.runs import Candidate, Run, bench_runs, kernel_runs
@@ -187,6 +188,7 @@ class Loop:
             steps=steps,
             notes=tuple(notes) or tuple(self.notes),
             offered=tuple(self._rank(wanted, steps, evolve(LIMITS, download=1 << 62))),
+            bench_trials=tuple(run.trial for run in self.bench),
             bench=tuple(Chooser(self.space, [run.trial for run in self.bench]).rank(hard)),
         )
 
@@ -207,11 +209,43 @@ class Loop:
             ranked, purpose = self._rank(goals, steps, limits), "confirm"
         if ranked:
             picked.append(self._step(ranked[0], goals, purpose))
+        elif challenge := self._challenge(observations, steps, limits):
+            picked.append(challenge)
         sides = {name: self._hard(observations, name) for name in self.plan.sides}
         while len(picked) < limits.jobs and (side := self._rank(sides, [*steps, *picked], limits)):
             picked.append(self._step(side[0], sides, "side"))
             sides = {name: left for name, left in sides.items() if name not in side[0].worth}
         return picked
+
+    def _challenge(
+        self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
+    ) -> Step | None:
+        """A run in which a belief predicts failure and no cause left does, cheapest first; or None.
+
+        The causes left explain everything so far with one cause. A belief that was never put to the test
+        may be a second one, hidden behind the first: this is the test. A success refutes the belief, a
+        failure shows that more than one cause acts.
+        """
+        have = _fetched(steps)
+        ran = {step.run.id for step in steps}
+        room = limits.download - sum(have.values())
+        able = [run for run in self.runs if run.id not in ran and _more(run, have) <= room]
+        able.sort(key=lambda run: run.trial.cost + _more(run, have) / RATE)
+        for belief in self.plan.belief:
+            claim = claim_mask(self.space, belief.cause) if belief.outcome in self.plan.goals else 0
+            kept, _, _ = counted(self.space, observations, belief.outcome)
+            withstood = [seen for seen in kept if seen.outcomes[belief.outcome] is Verdict.WORKS]
+            left = self.space.consistent(kept, belief.outcome)
+            if not claim or not left or not claim & self.space.consistent(withstood, belief.outcome):
+                continue
+            for run in able:
+                failing = [
+                    self.space.failing(cell)[0] for name, cell in run.trial.views if name == belief.outcome
+                ]
+                if any(mask & claim and not mask & left for mask in failing):
+                    choice = Choice(trial=run.trial, bits=0.0, worth={belief.outcome: 0.0})
+                    return Step(choice, run, f"belief {belief.id}", {belief.outcome: left.bit_count()})
+        return None
 
     def _rank(self, beliefs: dict[str, Beliefs], steps: Sequence[Step], limits: Limits) -> list[Choice]:
         """The trials that tell something and may be run, best first.
@@ -279,15 +313,15 @@ class Loop:
     def _announce(self, step: Step, progress: Progress) -> None:
         kernel = step.run.kernel
         for name, bits in step.choice.worth.items():
-            if bits < 0.005:
+            if bits < 0.005 and not step.purpose.startswith("belief"):
                 continue
-            splits = " / ".join(str(part) for part in step.choice.splits[name])
+            splits = " / ".join(str(part) for part in step.choice.splits.get(name, ()))
             left = f"{step.left[name]} causes of {name} left; it splits them {splits}"
             why = {
                 "settle": left,
                 "confirm": f"reports set aside, {left}",
                 "side": f"side question {name}",
-            }[step.purpose]
+            }.get(step.purpose, f"puts {step.purpose} to the test: the causes left say it works")
             progress.note(f"next: {kernel.name if kernel else step.run.id} {_where(step.run)}: {why}")
 
     def _tell(self, seen: Sequence[Observation], remark: str, progress: Progress) -> None:

@@ -1,0 +1,135 @@
+"""What a boot of an image shows: how far it got, when, what went wrong, and whether its goal was reached."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+from attrs import frozen
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.jsonform import as_json
+from bootwright.diagnose.model import Diagnosis, Outcome
+from bootwright.foundation.verdict import Verdict
+from bootwright.lab.image_boot import ImageBoot
+
+SCHEMA = "bootwright/image-boot/1"
+
+
+@frozen
+class Milestone:
+    """Something a boot came past."""
+
+    name: str
+    stage: str
+    """One of `diagnose.model.STAGES`."""
+    seconds: float
+    """Since the machine was started."""
+
+
+@frozen
+class Shown:
+    """A boot of an image, understood."""
+
+    boot: ImageBoot
+    verdict: Verdict
+    """Of the goal; without one, of what the console says."""
+    reason: str
+    """Why it is not `works`, in one line; empty otherwise."""
+    milestones: tuple[Milestone, ...]
+    diagnosis: Diagnosis
+
+    def as_json(self, image: str) -> dict[str, Any]:
+        """docs/schemas/image-boot.schema.json."""
+        boot, recording = self.boot, self.boot.recording
+        boots = as_json(self.diagnosis)["boots"]
+        return {
+            "schema": SCHEMA,
+            "image": image,
+            "image_sha256": boot.image_sha256,
+            "firmware": boot.firmware,
+            "goal": boot.goal,
+            "reached": boot.reached,
+            "outcome": self.verdict.value,
+            "reason": self.reason,
+            "milestones": [
+                {"name": each.name, "stage": each.stage, "seconds": each.seconds} for each in self.milestones
+            ],
+            "findings": [finding for each in boots for finding in each["findings"]],
+            "ended": recording.ended,
+            "machine": recording.machine,
+            "qemu": recording.machine_version,
+            "command": list(recording.command),
+            "wall_seconds": round(recording.wall_seconds, 3),
+            "cpu_seconds": round(recording.cpu_seconds, 3),
+        }
+
+
+def show(boot: ImageBoot) -> Shown:
+    """Understand a boot: a pure function of its recording."""
+    diagnosis = diagnose_bytes(boot.recording.console, "console")
+    verdict, reason = _verdict(boot, diagnosis)
+    return Shown(boot, verdict, reason, tuple(_milestones(boot, diagnosis)), diagnosis)
+
+
+def _verdict(boot: ImageBoot, diagnosis: Diagnosis) -> tuple[Verdict, str]:
+    if boot.reached:
+        return Verdict.WORKS, ""
+    worst = _cause(diagnosis)
+    if boot.goal is None and boot.dead_end is None and diagnosis.outcome is Outcome.BOOT_OK:
+        return Verdict.WORKS, ""
+    if boot.goal is None and diagnosis.outcome is Outcome.UNKNOWN and boot.dead_end is None:
+        return Verdict.UNKNOWN, worst or "nothing on the console could be recognised"
+    if boot.dead_end:
+        how = f"it stopped at {boot.dead_end}"
+    elif not boot.recording.console.strip():
+        how = "there was no console output at all"
+    elif boot.recording.ended == "timeout" and not boot.silent:
+        # It was still at work: more time might have sufficed.
+        return Verdict.UNKNOWN, f"time ran out while it was still running{f'; {worst}' if worst else ''}"
+    else:
+        how = {
+            "timeout": "it fell silent",
+            "reset": "it reset itself",
+            "powered-off": "it powered off",
+            "stopped": "it printed without end",
+        }.get(boot.recording.ended, "the emulator exited")
+    if boot.goal is not None:
+        how += f" before {boot.goal!r}"
+    return Verdict.FAILS, f"{how}{f'; {worst}' if worst else ''}"
+
+
+def _cause(diagnosis: Diagnosis) -> str:
+    for boot in reversed(diagnosis.boots):
+        if boot.findings and boot.findings[0].severity.rank <= 1:
+            return boot.findings[0].title
+    return ""
+
+
+def _milestones(boot: ImageBoot, diagnosis: Diagnosis) -> list[Milestone]:
+    ends = _line_ends(boot.recording.console)
+    offsets = [offset for offset, _ in boot.recording.times]
+    found = [
+        Milestone(each.label, each.name, _arrived(boot, offsets, ends, each.line))
+        for one in diagnosis.boots
+        for each in one.stages
+    ]
+    if boot.reached and boot.goal is not None and boot.goal_seconds is not None:
+        found.append(Milestone(f"goal: {boot.goal}", "goal", round(boot.goal_seconds, 3)))
+    return found
+
+
+def _line_ends(console: bytes) -> list[int]:
+    ends = []
+    place = console.find(b"\n")
+    while place >= 0:
+        ends.append(place)
+        place = console.find(b"\n", place + 1)
+    return [*ends, len(console)]
+
+
+def _arrived(boot: ImageBoot, offsets: list[int], ends: list[int], line: int) -> float:
+    """When the end of a line came: the chunk that holds it is the last to begin at or before it."""
+    end = ends[min(line, len(ends)) - 1]
+    index = bisect_right(offsets, end) - 1
+    return round(boot.recording.times[index][1], 3) if index >= 0 else 0.0
