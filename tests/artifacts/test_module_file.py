@@ -89,12 +89,12 @@ def test_a_tree_is_indexed_and_kept(module: bytes, tmp_path: Path) -> None:
     index = read_module_tree(tree, cache=tmp_path / "cache")
     assert index.by_compatible("acme,eth") == ("demo_mod",)
     assert index.by_compatible("acme,phy") == ()
-    assert [name for name, _ in index.drivers["acme,phy"]] == ["demo_mod"]
+    assert [name for name, _ in index.drivers("acme,phy")] == ["demo_mod"]
     assert index.by_alias("pci:v00001DE4d00000001sv00000000sd00000000bc02sc00i00") == ("demo_mod",)
     assert index.built_in == {"foo_bar"}
-    assert index.built_in_compatibles == {"acme,cpu": "foo_bar"}
+    assert index.built_in_by_compatible("acme,cpu") == ("foo_bar",)
     assert [file.path for file in index.unreadable] == ["kernel/broken.ko.xz"]
-    (kept,) = (tmp_path / "cache").iterdir()
+    (kept,) = (path for path in (tmp_path / "cache").iterdir() if "aliases" not in path.name)
     before = kept.stat().st_mtime_ns
     again = read_module_tree(tree, cache=tmp_path / "cache")
     assert kept.stat().st_mtime_ns == before
@@ -108,7 +108,7 @@ def test_a_damaged_cache_is_made_again(module: bytes, tmp_path: Path) -> None:
     tree.mkdir()
     (tree / "demo-mod.ko").write_bytes(module)
     read_module_tree(tree, cache=tmp_path / "cache")
-    (kept,) = (tmp_path / "cache").iterdir()
+    (kept,) = (path for path in (tmp_path / "cache").iterdir() if "aliases" not in path.name)
     kept.write_bytes(b'{"format": 1')
     assert "demo_mod" in read_module_tree(tree, cache=tmp_path / "cache").modules
 

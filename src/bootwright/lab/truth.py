@@ -200,7 +200,7 @@ def _members(tree: Path) -> Iterator[cpio.Member]:
     yield cpio.folder(_FOLDER)
     yield cpio.folder(f"{_FOLDER}/modules")
     for name in order:
-        path = tree / index.paths[name]
+        path = tree / index.path(name)
         yield cpio.Member(f"{_FOLDER}/modules/{path.name}", path.read_bytes())
     yield cpio.Member(f"{_FOLDER}/truth.modules", _module_table(index, order, number).encode())
     lines = [
@@ -213,7 +213,7 @@ def _module_table(index: ModuleIndex, order: Sequence[str], number: dict[str, in
     lines = []
     for name in order:
         before = [str(number[other]) for other in index.closure(name) if other in number]
-        file = index.paths[name].rpartition("/")[2]
+        file = index.path(name).rpartition("/")[2]
         lines.append(f"/{_FOLDER}/modules/{file} {''.join(f'{one},' for one in before)}\n")
     return "".join(lines)
 

@@ -41,7 +41,7 @@ class Candidate:
     matched: str = ""
 
 
-@define(eq=False)
+@define(eq=False, slots=False)
 class KernelFacts:
     """Drivers and configuration of one kernel."""
 
@@ -50,7 +50,7 @@ class KernelFacts:
     version: Version | None
     built_in: BuiltIn
     modules: ModuleIndex | None
-    config: KernelConfig | None
+    config_file: Path | None
     initramfs_modules: frozenset[str] | None = None
     """Names of the modules in the initramfs; None when no initramfs was given."""
     _by_compatible: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
@@ -69,7 +69,7 @@ class KernelFacts:
         ]
         if self.modules is not None:
             named = set()
-            for module, driver in self.modules.drivers.get(compatible, ()):
+            for module, driver in self.modules.drivers(compatible):
                 named.add(module)
                 found.append(
                     Candidate(
@@ -81,22 +81,19 @@ class KernelFacts:
                 for module in self.modules.by_compatible(compatible)
                 if module not in named
             )
-            if not found and compatible in self.modules.built_in_compatibles:
-                module = self.modules.built_in_compatibles[compatible]
-                found.append(Candidate(module, None, (), (), matched=compatible))
+            if not found:
+                found.extend(
+                    Candidate(module, None, (), (), matched=compatible)
+                    for module in self.modules.built_in_by_compatible(compatible)
+                )
         return found
 
     def by_modalias(self, modalias: str, bus: str) -> tuple[Candidate, ...]:
         """Drivers for a `pci:`, `mdio:`, `amba:`, `spi:`, … modalias, by modules' aliases."""
         if self.modules is None:
             return ()
-        built_in = [
-            Candidate(module, None, (bus,), ())
-            for module, aliases in self.modules.built_in_aliases.items()
-            if any(_matches(modalias, alias) for alias in aliases)
-        ]
         return (
-            *built_in,
+            *(Candidate(module, None, (bus,), ()) for module in self.modules.built_in_by_alias(modalias)),
             *(
                 Candidate(module, module, (bus,), self.module_calls(module))
                 for module in self.modules.by_alias(modalias)
@@ -152,17 +149,7 @@ class KernelFacts:
 
     def module_calls(self, module: str) -> tuple[str, ...]:
         """What a module calls of the driver core, itself or through the modules it depends on."""
-        return self._module_calls(module)
-
-    def _module_calls(self, module: str) -> tuple[str, ...]:
-        if self.modules is None or module not in self.modules.modules:
-            return ()
-        found = dict.fromkeys(self.modules.modules[module].calls)
-        for other in self.modules.closure(module, soft=False):
-            facts = self.modules.modules.get(other)
-            if facts is not None:
-                found.update(dict.fromkeys(facts.calls))
-        return tuple(found)
+        return self.modules.calls(module) if self.modules is not None else ()
 
     def where(self, candidate: Candidate) -> str:
         """In words: `built-in`, `initramfs: NAME` or `module: NAME`."""
@@ -171,6 +158,11 @@ class KernelFacts:
         if self.initramfs_modules is not None and candidate.module in self.initramfs_modules:
             return f"initramfs: {candidate.module}"
         return f"module: {candidate.module}"
+
+    @cached_property
+    def config(self) -> KernelConfig | None:
+        """The configuration, read when a condition first asks for it."""
+        return read_kernel_config(FileBytes(self.config_file)) if self.config_file is not None else None
 
     def option(self, name: str) -> str | None:
         """A configuration option's value: `y`, `m`, a number, a string, `n` for off; None if unknown."""
@@ -187,12 +179,6 @@ class KernelFacts:
         return found
 
 
-def _matches(modalias: str, alias: str) -> bool:
-    import fnmatch
-
-    return alias.partition(":")[0] == modalias.partition(":")[0] and fnmatch.fnmatchcase(modalias, alias)
-
-
 def kernel_facts(kernel: Kernel, *, initramfs_modules: frozenset[str] | None = None) -> KernelFacts:
     """Read a kernel (Image, modules tree, configuration), with what is expensive kept in the cache.
 
@@ -203,10 +189,16 @@ def kernel_facts(kernel: Kernel, *, initramfs_modules: frozenset[str] | None = N
         release=kernel.release,
         version=kernel.version,
         built_in=_built_in(kernel.image, kernel.image_sha256),
-        modules=read_module_tree(kernel.modules) if kernel.modules is not None else None,
-        config=read_kernel_config(FileBytes(kernel.config)) if kernel.config is not None else None,
+        modules=_modules(kernel.modules) if kernel.modules is not None else None,
+        config_file=kernel.config,
         initramfs_modules=initramfs_modules,
     )
+
+
+def _modules(tree: Path) -> ModuleIndex:
+    """Trees of the library lie in folders named by their content, and never change."""
+    library = cache_dir() / "kernels" / "trees"
+    return read_module_tree(tree, content=str(tree) if tree.is_relative_to(library) else None)
 
 
 def _built_in(image: Path, sha256: str) -> BuiltIn:

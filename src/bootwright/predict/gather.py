@@ -7,14 +7,11 @@ from pathlib import Path
 
 from attrs import define, field
 
-from bootwright.artifacts.arm64_image import unwrapped
 from bootwright.artifacts.bytesource import FileBytes
-from bootwright.artifacts.detect import detect
 from bootwright.artifacts.fdt import Tree, read_fdt_file
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.kernels.model import Kernel
-from bootwright.predict.initramfs import modules_inside
 from bootwright.predict.inputs import kernel_at
 
 
@@ -30,6 +27,8 @@ class Gathered:
 
     def initramfs_modules(self) -> frozenset[str] | None:
         """Names of the modules in the initramfs, or None when none was given."""
+        from bootwright.predict.initramfs import modules_inside
+
         return modules_inside(self.initramfs) if self.initramfs is not None else None
 
 
@@ -87,6 +86,8 @@ def _holds_kernel(path: Path, progress: Progress) -> bool:
 
 
 def _file(found: Gathered, path: Path, progress: Progress, modules: Path | None, config: Path | None) -> None:
+    from bootwright.artifacts.detect import detect
+
     source = FileBytes(path)
     kind = detect(source)
     if kind == "devicetree":
@@ -102,6 +103,8 @@ def _is_initramfs(source: FileBytes, kind: str | None) -> bool:
     """A compressed stream is an initramfs where it is no kernel."""
     if kind not in {"gzip", "xz", "zstd", "lzma", "lz4", "compressed"}:
         return False
+    from bootwright.artifacts.arm64_image import unwrapped
+
     try:
         unwrapped(source)
     except BootwrightError:
