@@ -218,5 +218,6 @@ def test_failures_with_several_causes_are_told_part_by_part() -> None:
     found = study(rows, "seen.csv")
     assert found.judgements["net"].either
     text = Page(html.page(found, decide(found), generated_at="")).text
+    assert "The simplest that together do: one is bad or two is bad." in text
     assert "b: one is bad" in text
     assert "c: two is bad" in text

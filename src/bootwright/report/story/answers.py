@@ -187,7 +187,7 @@ def _goal(found: Investigation, one: GoalResult, names: Names) -> Goal:
         answer=answer,
         cause=f"It fails where {names.cause(cause)}."
         if cause
-        else f"What makes it fail elsewhere is not settled: {missing}"
+        else f"What makes it fail elsewhere is not settled. {missing}"
         if missing and one.verdict is Verdict.WORKS
         else "",
         instead=instead,
@@ -215,6 +215,9 @@ def _missing(found: Investigation, outcome: str, names: Names) -> str:
     judgement = found.judgements[outcome]
     if not judgement.works and not judgement.fails:
         return "Nothing was seen of it."
+    if judgement.either and all(part.causes for part in judgement.either):
+        each = listed([names.cause(part.causes[0]) for part in judgement.either], "or")
+        return f"No one cause explains every failure. The simplest that together do: {each}."
     if judgement.causes:
         factors = list(dict.fromkeys(name for cause in judgement.causes for name in cause.factors))
         ordered = [one.name for one in found.factors if one.name in factors]

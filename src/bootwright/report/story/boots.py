@@ -51,7 +51,7 @@ def _boot(found: Investigation, done: Done, names: Names) -> Boot:
     facts = [
         ("Kernel", clean(done.kernel.get("name", ""), 120)),
         ("Package", clean(done.kernel.get("package", ""), 200)),
-        ("Verified", clean(done.kernel.get("verified", ""), 300)),
+        ("Verified", clean(done.kernel.get("verified", ""), 1500)),
         ("Release, told by the running kernel", clean(result.release or "not reported", 120)),
         (
             "Page size, told by the running kernel",
