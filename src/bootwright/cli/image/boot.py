@@ -1,0 +1,111 @@
+"""`bootwright image boot`: boot an image through its own boot loader and say how far it got."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bootwright.investigate.image_boot import Shown
+
+_EPILOG = """\b
+Examples:
+  bootwright image boot metal-arm64.raw.xz --until 'entering maintenance'
+  bootwright image boot card.img --until login --firmware uboot
+  bootwright image boot card.img --until ktap --json
+
+The image is never written to. --until is a text on the console, `login` for a login prompt, or `ktap` for the
+end of a KTAP report. The machine is QEMU's virt: it has none of a real board's devices, so this says whether
+boot loader, kernel, initramfs and user space fit together, not whether the board's hardware comes up.
+
+Exit status: 0 the goal was reached, 1 it was not, 2 usage or bad input, 3 time ran out while still running.
+"""
+
+
+@click.command(name="boot", epilog=_EPILOG)
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option(
+    "--firmware", default="aavmf", show_default=True, help="aavmf (UEFI), or uboot (its EFI loader)."
+)
+@click.option("--until", metavar="GOAL", help="Stop there: a text on the console, login, or ktap.")
+@click.option(
+    "--timeout", type=click.FloatRange(1), default=300.0, show_default=True, help="Seconds of guest time."
+)
+@click.option("--memory", type=click.IntRange(128, 65536), default=2048, show_default=True, help="MiB.")
+@click.option("--cpu", metavar="MODEL", help="The CPU model, instead of one that has every page size.")
+@click.option("--no-network", is_flag=True, help="A machine without a network interface.")
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the recording there.")
+@click.option("--console", "show_console", is_flag=True, help="Show the console on stderr as it comes.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/image-boot.schema.json).")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+def command(
+    *,
+    image: Path,
+    firmware: str,
+    until: str | None,
+    timeout: float,
+    memory: int,
+    cpu: str | None,
+    no_network: bool,
+    keep: Path | None,
+    show_console: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Boot IMAGE in QEMU through its own boot loader and say how far it got."""
+    from bootwright.foundation.progress import Lines, Silent
+    from bootwright.investigate.image_boot import show
+    from bootwright.lab.firmware import firmware as find_firmware
+    from bootwright.lab.image_boot import boot_image
+    from bootwright.lab.image_goal import Goal
+    from bootwright.lab.recording import save
+
+    goal = Goal.parse(until) if until is not None else None
+    loader = find_firmware(firmware)
+    progress = Silent() if quiet else Lines()
+    with progress.step(f"boot {image} ({loader.title})"):
+        boot = boot_image(
+            image,
+            firmware=loader,
+            until=goal,
+            timeout=timeout,
+            memory=memory,
+            cpu=cpu,
+            network=not no_network,
+            on_console=_show if show_console else None,
+            progress=progress,
+        )
+    if keep:
+        save(boot.recording, keep)
+    shown = show(boot)
+    if as_json:
+        click.echo(json.dumps(shown.as_json(str(image)), indent=1, ensure_ascii=False))
+    else:
+        _print(image, shown)
+    return shown.verdict.exit_status
+
+
+def _show(chunk: bytes) -> None:
+    """The console is the guest's: only line ends and printable characters reach the terminal."""
+    text = chunk.decode(errors="replace").replace("\r", "")
+    sys.stderr.write("".join(char if char.isprintable() or char in "\n\t" else "�" for char in text))
+    sys.stderr.flush()
+
+
+def _print(image: Path, shown: Shown) -> None:
+    from bootwright.diagnose.render import finding_lines
+
+    recording = shown.boot.recording
+    click.echo(f"{image}: {shown.verdict}{f': {shown.reason}' if shown.reason else ''}")
+    for each in shown.milestones:
+        click.echo(f"  {each.seconds:7.1f} s  {each.stage:12} {each.name}")
+    findings = [finding for each in shown.diagnosis.boots for finding in each.findings]
+    for finding in findings:
+        if finding.caused_by is None and finding.severity.rank <= 1:
+            for line in finding_lines(finding):
+                click.echo(line)
+    click.echo(f"{recording.machine} ({recording.machine_version}), {recording.wall_seconds:.1f} s")
