@@ -2,7 +2,8 @@
 
 `scripts/kallsyms.c` writes it: names compressed with 256 tokens, a marker for every 256th name, and
 32-bit offsets from a relative base. Linux 6.4 moved the offsets behind the token index (commit
-404bad70fcf7); earlier kernels have them first. Both orders are read. Nothing in the Image points to the
+404bad70fcf7); earlier kernels have them first; from about 7.3 each is relative to its own place instead of
+a base. All three are read. Nothing in the Image points to the
 table, so it is found by the only long constant part of it: the tokens `0` to `9`, which stand for
 themselves.
 """
@@ -11,14 +12,17 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from attrs import frozen
 
 from bootwright.foundation.errors import Malformed
 
 _DIGITS = b"".join(b"%d\0" % digit for digit in range(10))
-_ALIGN = 8
+_ALIGNMENTS = (8, 4)
+"""Bytes: parts of the table begin at multiples of 8; of 4 in kernels from about 7.3."""
 _MAX_SYMBOLS = 4_000_000
 
 
@@ -76,21 +80,24 @@ def _tokens(image: bytes, digits_at: int) -> tuple[int, list[bytes], int] | None
             return None
         tail.append(image[at:end])
         at = end + 1
-    index_at = _aligned(at)
-    raw = image[index_at : index_at + 512]
-    if len(raw) < 512:
-        return None
-    index = _array("H", raw)
-    start = digits_at - index[ord("0")]
-    if index[0] != 0 or start < 0:
-        return None
-    tokens: list[bytes] = []
-    for position in index:
-        end = image.find(b"\0", start + position, start + position + 64)
-        if end < 0:
+    for alignment in _ALIGNMENTS:
+        index_at = _aligned(at, alignment)
+        raw = image[index_at : index_at + 512]
+        if len(raw) < 512:
             return None
-        tokens.append(image[start + position : end])
-    return (start, tokens, index_at + 512) if tokens[ord("0") :] == tail else None
+        index = _array("H", raw)
+        start = digits_at - index[ord("0")]
+        if index[0] != 0 or start < 0:
+            continue
+        tokens = [_c_string(image, start + position) for position in index]
+        if tokens[ord("0") :] == tail:
+            return start, tokens, index_at + 512
+    return None
+
+
+def _c_string(image: bytes, at: int) -> bytes:
+    end = image.find(b"\0", at, at + 64)
+    return image[at:end] if end >= 0 else b""
 
 
 def _names_block(image: bytes, tokens_at: int, name: str) -> tuple[int, int, int]:
@@ -119,10 +126,11 @@ def _names_block(image: bytes, tokens_at: int, name: str) -> tuple[int, int, int
     while position > max(lowest, 0):
         count = int.from_bytes(image[position : position + 4], "little")
         if 256 * (chunks - 1) < count <= 256 * chunks and count <= _MAX_SYMBOLS:
-            names_at = _aligned(position + 4)
-            end = _skip(image, names_at + last, count - 256 * (chunks - 1), markers_at)
-            if end is not None and _aligned(end) == markers_at:
-                return position, count, names_at
+            for alignment in _ALIGNMENTS:
+                names_at = _aligned(position + 4, alignment)
+                end = _skip(image, names_at + last, count - 256 * (chunks - 1), markers_at)
+                if end is not None and _aligned(end, alignment) == markers_at:
+                    return position, count, names_at
         position -= 4
     raise Malformed(name, markers_at, "a symbol count that agrees with the markers", "none")
 
@@ -141,18 +149,35 @@ def _skip(image: bytes, at: int, count: int, limit: int) -> int | None:
 
 
 def _offsets(image: bytes, index_end: int, count_at: int, count: int, name: str) -> tuple[array[int], int]:
-    after = _aligned(index_end)
-    before = count_at - 8 - _aligned(4 * count)
-    for at in (after, before):
-        base_at = _aligned(at + 4 * count)
-        if at < 0 or base_at + 8 > len(image):
-            continue
-        base = int.from_bytes(image[base_at : base_at + 8], "little")
-        offsets = _array("I", image[at : at + 4 * count])
-        # Kernel addresses have all high bits set; symbols are sorted by address.
-        if base >> 47 == 0x1FFFF and offsets[0] <= offsets[count // 2] <= offsets[-1]:
-            return offsets, base
-    raise Malformed(name, after, "kallsyms offsets and their base", "neither layout fits")
+    after = index_end
+    for alignment in _ALIGNMENTS:
+        size = _aligned(4 * count, alignment)
+        for at in (_aligned(after, alignment), count_at - 8 - size):
+            base_at = _aligned(at + 4 * count, alignment)
+            if at < 0 or base_at + 8 > len(image):
+                continue
+            base = int.from_bytes(image[base_at : base_at + 8], "little")
+            offsets = _array("I", image[at : at + 4 * count])
+            # Kernel addresses have all high bits set; symbols are sorted by address.
+            if base >> 47 == 0x1FFFF and offsets[0] <= offsets[count // 2] <= offsets[-1]:
+                return offsets, base
+        at = _aligned(after, alignment)
+        relative = _array("i", image[at : at + 4 * count])
+        if len(relative) == count:
+            places = array("Q", (max(at + 4 * i + offset, 0) for i, offset in enumerate(relative)))
+            if places[0] == 0 and all(one <= other for one, other in pairwise(places)):
+                return places, _base_by_pointers(image, places[-1])
+    raise Malformed(name, after, "kallsyms offsets and their base", "no known layout fits")
+
+
+def _base_by_pointers(image: bytes, end: int) -> int:
+    """The address of `_text` where the table does not give it: what most pointers in the Image agree on.
+
+    Link addresses begin at a multiple of 2 GiB (KIMAGE_VADDR, arch/arm64/include/asm/memory.h).
+    """
+    words = _array("Q", image[: min(end, len(image)) & ~7])
+    votes = Counter(word >> 31 for word in words if word >> 47 == 0x1FFFF)
+    return votes.most_common(1)[0][0] << 31 if votes else 0
 
 
 def _expand(image: bytes, at: int, count: int, tokens: list[bytes]) -> tuple[str, list[str]]:
@@ -180,5 +205,5 @@ def _array(code: str, raw: bytes) -> array[int]:
     return values
 
 
-def _aligned(value: int) -> int:
-    return (value + _ALIGN - 1) & -_ALIGN
+def _aligned(value: int, alignment: int) -> int:
+    return (value + alignment - 1) & -alignment
