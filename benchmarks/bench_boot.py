@@ -13,6 +13,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 
 from bootwright.foundation.verdict import Verdict
@@ -52,8 +53,19 @@ def seconds(work: Callable[[], None]) -> float:
 
 
 def reference(command: Sequence[str]) -> None:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=300)
-    if b"bootwright: end" not in done.stdout:
+    # Into a file: the console comes byte by byte, and reading it here would be charged to the reference.
+    with tempfile.TemporaryFile() as console:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=300,
+        )
+        console.seek(0)
+        whole = console.read()
+    if b"bootwright: end" not in whole:
         raise SystemExit(
             f"{' '.join(command)}\ndid not reach the end of the probe:\n{done.stderr.decode()[-500:]}"
         )

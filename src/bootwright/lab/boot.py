@@ -20,10 +20,19 @@ TIMEOUT = 120.0
 SILENCE = 30.0
 """Seconds of guest time without any console output after which a guest is given up."""
 
-# Before init the kernel prints its banners and tests its ciphers and its jitter entropy source, which takes
-# a tenth of the boot; neither can matter to a probe. Nothing else is left out: security modules, mitigations
-# and memory checks stay as the kernel was built, for they may have a say in what a system call does.
-_QUICK = ("quiet", "cryptomgr.notests", "initcall_blacklist=jent_mod_init")
+# Emulation pays for every instruction that runs for the first time, so what cannot matter to a probe is
+# left out: banners; random addresses, which alone turn on page-table isolation for these CPU models; IPv6;
+# self-tests and tables of ciphers; devices that no probe uses (PCI, clock, buttons); files under /sys and in
+# tracefs. Security modules and memory checks stay as the kernel was built, for they may have a say in what
+# a system call does. A name that the kernel does not know is ignored.
+_UNUSED = (
+    *("jent_mod_init", "crypto_kdf108_init", "dh_init", "init_kprobe_trace", "bpf_dummy_struct_ops_init"),
+    *("gen_pci_driver_init", "pl031_driver_init", "pl061_gpio_driver_init"),
+    *("slab_sysfs_init", "param_sysfs_builtin_init", "clockevents_init_sysfs"),
+)
+_QUICK = ("quiet", "nokaslr", "ipv6.disable=1", "cryptomgr.notests")
+# The keys that modules are signed with: nothing looks at them where no module is loaded.
+_UNUSED_WITHOUT_MODULES = ("load_system_certificate_list",)
 
 
 def boot(
@@ -54,14 +63,20 @@ def boot(
     qemu.check(emulator, target, processor)
     init = find_init()
     archive, archive_sha256 = initramfs.build(init, appended=_contents(kernel, target, wanted))
+    memory = qemu.fitting_memory(
+        target,
+        page_size=kernel.page_size,
+        kernel=kernel.image.stat().st_size,
+        initramfs=archive.stat().st_size,
+    )
     kernel_arguments = (
         f"console={target.console}",
         # Panics reset at once (kernel/panic.c): the console has the reason, waiting adds nothing.
         "panic=-1",
-        *(() if plain else _QUICK),
+        *(() if plain else _quick(modules=wanted != ("mounts",))),
         *target.kernel_arguments,
         f"bootwright.probe={','.join(wanted)}",
-        f"bootwright.mark=bw{os.urandom(8).hex()}",
+        f"bootwright.mark=bw{os.urandom(5).hex()}",
         *((f"bootwright.driver={target.network_driver}",) if "network" in wanted else ()),
         *arguments,
     )
@@ -78,6 +93,7 @@ def boot(
                 kernel_arguments=kernel_arguments,
                 network="network" in wanted,
                 control=control,
+                memory=memory,
             )
         )
         return command[0]
@@ -106,6 +122,11 @@ def _contents(kernel: Kernel, machine: machines.Machine, probes: tuple[str, ...]
     from bootwright.lab.contents import archive
 
     return archive(kernel, machine, probes)
+
+
+def _quick(*, modules: bool) -> tuple[str, ...]:
+    unused = (*_UNUSED, *(() if modules else _UNUSED_WITHOUT_MODULES))
+    return (*_QUICK, f"initcall_blacklist={','.join(unused)}")
 
 
 def probe_names(probe: Sequence[str]) -> tuple[str, ...]:

@@ -41,6 +41,9 @@ class Machine:
     console: str
     """The kernel's `console=`."""
     arguments: tuple[str, ...]
+    """Further arguments; `-m` among them is the most memory, in MiB."""
+    least_memory: int | None
+    """MiB down to which memory may be fitted to kernel and initramfs; None: `-m` stays as it is."""
     network: tuple[str, ...]
     """Further arguments when the network is probed."""
     network_driver: str
@@ -100,6 +103,7 @@ def load(path: Path) -> Machine:
             minimum_qemu=_version(table),
             console=table["console"],
             arguments=tuple(table["arguments"]),
+            least_memory=int(table["least_memory"]) if "least_memory" in table else None,
             network=tuple(table["network"]["arguments"]),
             network_driver=table["network"]["driver"],
             network_modules=tuple(table["network"]["modules"]),

@@ -26,7 +26,15 @@ _FLAGS = (
 _COMPILERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("aarch64-linux-gnu-gcc", ("-no-pie", "-fno-tree-loop-distribute-patterns")),
     ("clang", ("--target=aarch64-linux-gnu", "-fuse-ld=lld", "-no-pie", "-Wno-unused-command-line-argument")),
-    ("zig", ("--target=aarch64-linux-none", "-Wno-unused-command-line-argument", "-fno-sanitize=undefined")),
+    (
+        "zig",
+        (
+            "--target=aarch64-linux-none",
+            "-Wno-unused-command-line-argument",
+            "-fno-sanitize=undefined",
+            "-Wl,--no-gc-sections",
+        ),
+    ),
 )
 
 

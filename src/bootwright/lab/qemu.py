@@ -89,13 +89,17 @@ def command(
     kernel_arguments: Sequence[str],
     network: bool,
     control: int | None,
+    memory: int | None = None,
 ) -> tuple[str, ...]:
-    """The command line: console on stdout, nothing on stdin, QMP on file descriptor `control`."""
+    """The command line: console on stdout, nothing on stdin, QMP on file descriptor `control`.
+
+    `memory` is in MiB and replaces the machine's own.
+    """
     quoted = [str(path).replace(",", ",,") for path in (kernel, initramfs)]
     parts = [str(qemu.path), "-machine", machine.machine]
     if processor.model:
         parts += ["-cpu", processor.model]
-    parts += machine.arguments
+    parts += _with_memory(machine.arguments, memory)
     parts += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     parts += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
     if network:
@@ -104,3 +108,25 @@ def command(
         parts += ["-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"]
     parts += ["-kernel", quoted[0], "-initrd", quoted[1], "-append", " ".join(kernel_arguments)]
     return tuple(parts)
+
+
+def _with_memory(arguments: tuple[str, ...], memory: int | None) -> tuple[str, ...]:
+    if memory is None or "-m" not in arguments:
+        return arguments
+    at = arguments.index("-m") + 1
+    return (*arguments[:at], str(memory), *arguments[at + 1 :])
+
+
+def fitting_memory(machine: Machine, *, page_size: int, kernel: int, initramfs: int) -> int | None:
+    """MiB for a machine whose memory may be fitted, else None; `kernel` and `initramfs` are bytes.
+
+    The kernel in memory is half as large again as its file (BSS, per-CPU areas, what it copies out of its
+    init sections); the initramfs is there twice while it is unpacked; caches and stacks of the probe come in
+    pages, hence the share of the page size. Rounded up to a power of two, as the kernel rounds its tables.
+    """
+    if machine.least_memory is None or "-m" not in machine.arguments:
+        return None
+    most = int(machine.arguments[machine.arguments.index("-m") + 1])
+    mebibyte = 1 << 20
+    needed = 40 + 8 * page_size // 4096 + (kernel * 3 // 2 + initramfs * 3) // mebibyte
+    return min(most, max(machine.least_memory, 1 << max(0, needed - 1).bit_length()))

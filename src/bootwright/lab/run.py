@@ -30,6 +30,8 @@ _LIBC = ctypes.CDLL(None)
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LOOK = 0.5
 """Seconds between two looks at a silent guest."""
+_GATHER = 0.005
+"""Seconds in which bytes of the console are gathered: the resolution of the recorded times."""
 _MOST_SAID = 65536
 _IDLE = 0.1
 """Share of a CPU below which the guest is taken to be halted rather than slowed by others."""
@@ -190,6 +192,8 @@ class _Watch:
                         key.data(chunk)
                     else:
                         waiting.unregister(key.fileobj)
+                # The console comes byte by byte: waking for each would cost as much as the emulator's work.
+                time.sleep(_GATHER)
                 now = time.monotonic()
                 if now >= look:
                     look = now + _LOOK
