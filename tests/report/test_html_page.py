@@ -122,7 +122,7 @@ def test_limits_and_next_steps_are_said() -> None:
     _, decision = made_up()
     text = written().text
     assert decision.next is not None
-    assert "Try this first" in text
+    assert "To learn most about the cause, try this" in text
     assert "only reports speak of it; nothing was run here" in text
     assert "not RP1" in text
 

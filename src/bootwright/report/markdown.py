@@ -88,6 +88,8 @@ def _configuration(story: Story) -> Iterator[str]:
     if story.seen_to_work and not story.works:
         yield f"Seen to work: {plain(story.seen_to_work)}. This covers what is settled, not what is open."
         yield ""
+    for text in story.changes:
+        yield f"- {plain(text)}"
     for one in story.works:
         cell = "; ".join(f"{factor} {level}" for factor, level in one.cell)
         yield f"- **{plain(cell)}**: {plain(one.why)}"
@@ -120,11 +122,12 @@ def _belief(one: Conclusion) -> str:
 
 
 def _next(story: Story) -> Iterator[str]:
-    if not story.tries:
+    if not story.tries and story.confirm is None:
         return
     yield "## What to do next, on the board"
     yield ""
-    for number, one in enumerate(story.tries, 1):
+    ahead = [story.confirm] if story.confirm else []
+    for number, one in enumerate((*ahead, *story.tries), 1):
         cell = "; ".join(f"{factor} {level}" for factor, level in one.cell)
         first = f"{number}. **{plain(one.changes or capital(cell))}**"
         yield f"{first} ({plain(cell)}). {plain(one.how)} {plain(one.why)}"

@@ -129,6 +129,8 @@ def _configuration(story: Story, console: Console) -> None:
             for row in story.configuration
         ],
     )
+    for text in story.changes:
+        _line(console, text)
     for one in story.works:
         cell = "; ".join(f"{factor} {level}" for factor, level in one.cell)
         _line(console, (one.word + ": ", STYLES["works"]), cell)
@@ -271,14 +273,16 @@ def _offers(story: Story, console: Console) -> None:
 
 
 def _next(story: Story, console: Console) -> None:
-    if not story.tries:
+    both = [("to see it work: ", story.confirm)] if story.confirm else []
+    both += [("to learn most: ", one) for one in story.tries[:1]]
+    if not both:
         return
     _head(console, "What to do next, on the board")
-    first = story.tries[0]
-    _line(console, ("; ".join(f"{factor} {level}" for factor, level in first.cell), "bold"))
-    for text in (first.changes, first.how, first.why):
-        if text:
-            _line(console, text)
+    for aim, one in both:
+        _line(console, aim, ("; ".join(f"{factor} {level}" for factor, level in one.cell), "bold"))
+        for text in (one.changes, one.how, one.why):
+            if text:
+                _line(console, text, indent=4)
     if len(story.tries) > 1:
         _line(console, (f"{count(len(story.tries) - 1, 'other experiment')} in the report.", "dim"))
 

@@ -154,6 +154,18 @@ def working(found: Investigation, decision: Decision, names: Names) -> tuple[Wor
     return tuple(rows)
 
 
+def changes(found: Investigation, decision: Decision, names: Names) -> tuple[str, ...]:
+    """A sentence for each setting that made the difference all by itself."""
+    by_id = {seen.id: seen.source.word for seen in found.observations}
+    return tuple(
+        f"“{names.outcome(one.outcome)}”: changing {names.factor(one.factor)} alone, from "
+        f"{clean(one.from_level, 80)} to {clean(one.to_level, 80)}, makes it work "
+        f"({clean(one.fails, 60)}, {by_id.get(one.fails, '')}, against {clean(one.works, 60)}, "
+        f"{by_id.get(one.works, '')})."
+        for one in decision.single_changes
+    )
+
+
 def goals(found: Investigation, decision: Decision, names: Names) -> tuple[Goal, ...]:
     """Every goal, in the plan's order."""
     return tuple(_goal(found, one, names) for one in decision.goals)

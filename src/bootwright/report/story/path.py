@@ -80,7 +80,7 @@ def _stop(found: Investigation, number: int, step: Step, names: Names) -> Stop:
         number=number,
         run=clean(kernel.name if kernel else step.run.id, 120),
         where=_where(step.run, names),
-        purpose=PURPOSES.get(step.purpose, step.purpose),
+        purpose=_purpose(step.purpose),
         why=_why(step, worth, names),
         bits=sum(worth.values()),
         before=step.left.get(main, 0),
@@ -89,6 +89,12 @@ def _stop(found: Investigation, number: int, step: Step, names: Names) -> Stop:
         took=seconds(sum(spans)) if spans else "",
         recorded=bool(step.done) and not any(one.fresh for one in step.done),
     )
+
+
+def _purpose(word: str) -> str:
+    if word.startswith("belief "):
+        return f"to put {clean(word.removeprefix('belief '), 40)} to the test"
+    return PURPOSES.get(word, clean(word, 60))
 
 
 def _where(run: Run, names: Names) -> str:
@@ -157,6 +163,11 @@ def tries(found: Investigation, decision: Decision, names: Names) -> tuple[Try, 
     return tuple(_try(found, step, names) for step in steps)
 
 
+def confirmation(found: Investigation, decision: Decision, names: Names) -> Try | None:
+    """What to try on a board to see it work."""
+    return None if decision.confirm is None else _try(found, decision.confirm, names)
+
+
 def _try(found: Investigation, step: NextStep, names: Names) -> Try:
     outcomes = tuple(names.outcome(name) for name in step.outcomes)
     worth = sum(len(found.judgements[name].causes) for name in step.outcomes if name in found.judgements)
@@ -164,8 +175,12 @@ def _try(found: Investigation, step: NextStep, names: Names) -> Try:
         cell=tuple((names.factor(name), clean(level, 120)) for name, level in step.factors.items()),
         outcomes=outcomes,
         bits=step.bits,
-        why=f"{count(worth, 'cause')} of “{listed(outcomes)}” {'fits' if worth == 1 else 'fit'} so far; "
-        f"after this one experiment {share(step.bits)}.",
+        why=capital(
+            (f"{count(worth, 'cause fits', 'causes fit')} so far for “{listed(outcomes)}”; " if worth else "")
+            + f"after this one experiment {share(step.bits)}."
+        )
+        if step.bits
+        else "Everything known says that all of it works here; this shows whether it does.",
         how=" ".join(
             [sentence(clean(step.how, 600)), f"About {seconds(step.hours * 3600)}."]
             + [sentence(f"That long because {clean(reason, 300)}") for reason in step.because]
@@ -190,5 +205,5 @@ def _changes(found: Investigation, step: NextStep, names: Names) -> str:
     if nearest is None:
         return ""
     if not nearest[1]:
-        return f"{capital(clean(nearest[0], 60))} once more, with its open details fixed as above."
+        return f"Repeat {clean(nearest[0], 60)}, with what it leaves open fixed as here."
     return f"Like {clean(nearest[0], 60)}, but with {listed(nearest[1])}."

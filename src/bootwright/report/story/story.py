@@ -33,6 +33,9 @@ class Story:
     goals: tuple[answers.Goal, ...]
     configuration: tuple[answers.Setting, ...]
     works: tuple[answers.Working, ...]
+    changes: tuple[str, ...]
+    """Settings that made the difference all by themselves."""
+    confirm: path.Try | None
     seen_to_work: str
     """A cell that was run here in which every settled goal works, in words; or empty."""
     aliases: tuple[str, ...]
@@ -70,6 +73,8 @@ def tell(found: Investigation, decision: Decision, runs: Iterable[Run] = ()) -> 
         goals=told,
         configuration=answers.configuration(found, decision, names),
         works=answers.working(found, decision, names),
+        changes=answers.changes(found, decision, names),
+        confirm=path.confirmation(found, decision, names),
         seen_to_work=_seen_to_work(found),
         aliases=_aliases(found, names),
         beliefs=answers.beliefs(found, decision, names),
@@ -197,8 +202,8 @@ def _limits(found: Investigation, names: Names) -> tuple[str, ...]:
             )
     if found.steps:
         limits.append(
-            "A cause here is one thing, or two together, and one cause is taken to explain every failure of "
-            "an outcome. Two separate faults with the same symptom can hide one another."
+            "A cause here is one thing, or two together. One cause is looked for that explains every failure "
+            "of an outcome, and only where none does, up to three: separate faults can hide one another."
         )
     return tuple(sentence(limit) for limit in limits)
 
