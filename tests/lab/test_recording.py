@@ -73,6 +73,7 @@ def test_any_facts_load_or_are_malformed(tmp_path: Path, data: st.DataObject) ->
             "panicked: VFS: Unable to mount",
         ),
         ({"ended": "reset"}, "reset itself"),
+        ({"console": "\u202eevil\u0085".encode(), "ended": "reset"}, "last line: \ufffdevil"),
         ({"ended": "machine-exited"}, "emulator exited"),
         ({"ended": "powered-off"}, "cut short"),
         ({"ended": "stopped"}, "printed without end"),

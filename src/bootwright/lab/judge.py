@@ -29,7 +29,7 @@ def trouble(recording: Recording, result: ProbeResult) -> str | None:
     for pattern, what in ((_PANIC, "the kernel panicked"), (_OOPS, "the kernel failed")):
         found = pattern.search(recording.console)
         if found:
-            return f"{what}: {_END.sub(b'', found[1]).decode(errors='replace')}"
+            return f"{what}: {_plain(found[1])}"
     if not recording.console.strip():
         return (
             f"no console output in {recording.wall_seconds:.0f} s; "
@@ -52,4 +52,10 @@ def last_line(recording: Recording) -> str:
     """The console's last line that is not empty, without control characters, at most 200 characters."""
     tail = _END.sub(b"", recording.console[-4096:].replace(b"\r", b"\n"))
     lines = [line.strip() for line in tail.split(b"\n") if line.strip()]
-    return lines[-1][:200].decode(errors="replace") if lines else "(none)"
+    return _plain(lines[-1][:200]) if lines else "(none)"
+
+
+def _plain(text: bytes) -> str:
+    """The guest's words, fit for a terminal: no control sequences, nothing that changes direction."""
+    decoded = _END.sub(b"", text).decode(errors="replace")
+    return "".join(char if char.isprintable() else "\ufffd" for char in decoded)
