@@ -390,3 +390,29 @@ def test_any_change_to_anything_yields_facts_or_our_error(data: st.DataObject) -
     for _ in range(data.draw(st.integers(0, 8))):
         changed[data.draw(st.integers(1, len(changed) - 1))] = data.draw(st.integers(0, 255))
     fuzz_target("fuzz_explore")(bytes(changed))
+
+
+@pytest.mark.parametrize("form", ["xz -0 -T1", "zstd -1"])
+def test_an_image_is_read_while_it_is_expanded_and_kept_when_whole(tmp_path: Path, form: str) -> None:
+    cache = Path(os.environ["BOOTWRIGHT_CACHE"]) / "expanded"
+    (tmp_path / "esp").mkdir()
+    (tmp_path / "esp" / "vmlinuz").write_bytes(kernel(Talos()))
+    (tmp_path / "esp" / "large").write_bytes(os.urandom(3 << 20))
+    image = make_fat(tmp_path / "esp.img", tmp_path / "esp", 32, 40 << 20)
+    name, *options = form.split()
+    packed = tmp_path / f"esp.img.{name}"
+    with packed.open("wb") as file:
+        subprocess.run([tool(name), *options, "-c", image], stdout=file, check=True)
+    for _ in range(2):
+        item = Explorer().artifact(str(packed))
+        assert found(item, "kernel").fact("release") == "6.18.5-talos"
+        kept = list(cache.iterdir())
+        assert [path.read_bytes() == image.read_bytes() for path in kept] == [True]
+        assert not kept[0].name.startswith("unnamed")
+    # Damage after what was looked at is found all the same, and nothing is kept.
+    data = packed.read_bytes()
+    packed.write_bytes(data[:-400] + bytes(360) + data[-40:])
+    kept[0].unlink()
+    with pytest.raises(Malformed):
+        Explorer().artifact(str(packed))
+    assert not list(cache.iterdir())

@@ -12,7 +12,8 @@ import zlib
 from collections.abc import Iterator
 
 from bootwright.artifacts.bytesource import Bytes, ByteSource
-from bootwright.artifacts.spool import digest, spool, spooled
+from bootwright.artifacts.growing import Growing
+from bootwright.artifacts.spool import can_grow, digest, grow, holds, keep, spool, spooled
 from bootwright.artifacts.streams import decoder
 from bootwright.artifacts.xz_blocks import XzBlocks, read_index
 from bootwright.foundation.errors import BootwrightError, Malformed
@@ -64,10 +65,41 @@ def _is_lzma(start: bytes) -> bool:
     )
 
 
-def expand(source: ByteSource, *, limit: int = DEFAULT_LIMIT, progress: Progress | None = None) -> ByteSource:
+class Growth:
+    """The files that are being expanded while they are read; `finish` when the reading is over."""
+
+    def __init__(self) -> None:
+        self._growing: list[tuple[Growing, ByteSource]] = []
+
+    def add(self, growing: Growing, source: ByteSource) -> None:
+        """Take care of one."""
+        self._growing.append((growing, source))
+
+    def finish(self) -> None:
+        """Wait for all, and keep them in the cache; raises `Malformed` for a broken stream."""
+        while self._growing:
+            growing, source = self._growing[0]
+            keep(growing, source)
+            self._growing.pop(0)
+
+    def abandon(self) -> None:
+        """Stop and remove what has not ended."""
+        for growing, _ in self._growing:
+            growing.abandon()
+        self._growing.clear()
+
+
+def expand(
+    source: ByteSource,
+    *,
+    limit: int = DEFAULT_LIMIT,
+    progress: Progress | None = None,
+    growth: Growth | None = None,
+) -> ByteSource:
     """What `source` holds compressed, under the name of `source` with the compression appended.
 
-    `limit` is the most bytes it may expand to. Raises `Malformed` for a broken stream or one beyond the
+    `limit` is the most bytes it may expand to. With `growth`, a large file may be returned while it is
+    still being expanded; without, it is whole. Raises `Malformed` for a broken stream or one beyond the
     limit, `Missing` when the cache's disk is full or lz4 is not installed.
     """
     kind = compression_of(source)
@@ -88,6 +120,12 @@ def expand(source: ByteSource, *, limit: int = DEFAULT_LIMIT, progress: Progress
                 break
         else:
             return Bytes(b"".join(kept), name)
+    if growth is not None and can_grow(source, kind):
+        size = _announced(source, kind)
+        if size is not None and size <= limit and not holds(size):
+            growing = grow(source, kind, name=name, size=size)
+            growth.add(growing, source)
+            return growing
     key = digest(source)
     known = spooled(key, name)
     if known is not None and len(known) <= limit:
@@ -106,6 +144,39 @@ def _in_blocks(source: ByteSource, name: str, limit: int) -> ByteSource | None:
     if len(index.blocks) < 2 or max(block.size for block in index.blocks) > _BLOCK_LIMIT:
         return None
     return XzBlocks(source, index, name)
+
+
+def _announced(source: ByteSource, kind: str) -> int | None:
+    """The expanded size that the file announces, or None where it does not, or not for sure."""
+    if kind == "xz":
+        try:
+            return read_index(source).size
+        except BootwrightError:
+            return None
+    if kind == "zstd":
+        import zstandard
+
+        try:
+            size: int = zstandard.frame_content_size(source.read(0, min(64, len(source))))
+        except zstandard.ZstdError:
+            return None
+        # A second frame would add to it.
+        return size if size > 0 and _is_one_frame(source) else None
+    return None
+
+
+def _is_one_frame(source: ByteSource) -> bool:
+    """Whether a zstd file is one frame: its blocks' headers followed to the end (RFC 8878, 3.1.1)."""
+    import zstandard
+
+    parameters = zstandard.get_frame_parameters(source.read(0, min(64, len(source))))
+    at: int = zstandard.frame_header_size(source.read(0, min(64, len(source))))
+    while at + 3 <= len(source):
+        header = int.from_bytes(source.read(at, 3), "little")
+        at += 3 + (1 if header >> 1 & 3 == 1 else header >> 3)
+        if header & 1:
+            return at + (4 if parameters.has_checksum else 0) == len(source)
+    return False
 
 
 class Expansion:

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from bootwright.artifacts import explore_boot, explore_disk, explore_files, explore_package
 from bootwright.artifacts.bytesource import ByteSource, FileBytes
-from bootwright.artifacts.compressed import DEFAULT_LIMIT
+from bootwright.artifacts.compressed import DEFAULT_LIMIT, Growth
 from bootwright.artifacts.detect import detect
 from bootwright.artifacts.directory import Directory
 from bootwright.artifacts.facts import Item, Origin, Problem
@@ -63,6 +63,7 @@ class Explorer:
     def __init__(self, *, limits: Limits | None = None, progress: Progress | None = None) -> None:
         self.limits = limits or Limits()
         self.progress = progress or Silent()
+        self.growth = Growth()
         self._left = self.limits.items
 
     def artifact(self, what: str) -> Item:
@@ -70,6 +71,15 @@ class Explorer:
 
         Raises `Missing` when it is not there, `Malformed` or `Refused` when it is nothing that is known.
         """
+        try:
+            item = self._artifact(what)
+            self.growth.finish()
+        except BaseException:
+            self.growth.abandon()
+            raise
+        return item
+
+    def _artifact(self, what: str) -> Item:
         if what.startswith(("http://", "https://")):
             from bootwright.artifacts.url import open_url
 

@@ -24,6 +24,9 @@ _EXTENDED = frozenset({"0x05", "0x0f", "0x85"})
 
 def disk(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item:
     """A partitioned disk."""
+    # The backup table is at the end, which may still be being expanded: it is looked at last.
+    first = read_partition_table(source, backup=False)
+    children = tuple(_partition(explorer, source, each, depth + 1) for each in first.partitions)
     table = read_partition_table(source)
     origin = Origin(source.name, 0, len(source))
     facts = facts_at(
@@ -43,7 +46,7 @@ def disk(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item:
         name=name,
         origin=origin,
         facts=facts,
-        children=tuple(_partition(explorer, source, each, depth + 1) for each in table.partitions),
+        children=children,
         problems=tuple(Problem(text, None, origin) for text in table.problems),
         detail=table,
         source=source,

@@ -35,7 +35,9 @@ def compressed(explorer: Explorer, source: ByteSource, name: str, depth: int) ->
     values: dict[str, Value] = {"compression": kind, "size": len(source)}
     if inside is None and not len(first):
         raise Malformed(source.name, 0, f"something compressed with {kind}", "nothing in it")
-    expanded = expand(source, limit=explorer.limits.expanded, progress=explorer.progress)
+    expanded = expand(
+        source, limit=explorer.limits.expanded, progress=explorer.progress, growth=explorer.growth
+    )
     values["expanded"] = len(expanded)
     child = explorer.follow(expanded, _stem(name), depth + 1)
     children = (child,) if child is not None else ()

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from bootwright.artifacts.bytesource import ByteSource
 from bootwright.artifacts.partitions import Partition, PartitionTable, overlaps
-from bootwright.foundation.errors import BootwrightError, Malformed
+from bootwright.foundation.errors import Malformed
 
 SIGNATURE = b"EFI PART"
 SECTOR_SIZES = (512, 4096)
@@ -63,44 +63,24 @@ def is_gpt(disk: ByteSource) -> bool:
     )
 
 
-def read_gpt(disk: ByteSource) -> PartitionTable:
+def read_gpt(disk: ByteSource, *, backup: bool = True) -> PartitionTable:
     """The partition table from whichever copy is good; raises `Malformed` when neither is.
 
+    Without `backup`, the second copy is read only where the first is no good.
     Entries' order is the table's; partition numbers are positions in it, as Linux counts.
     """
-    notes: list[str] = []
     problems: list[str] = []
-    primary = backup = None
-    failure: BootwrightError | None = None
-    for size in SECTOR_SIZES:
-        if len(disk) >= 2 * size and disk.read(size, 8) == SIGNATURE:
-            try:
-                primary = _read_copy(disk, 1, size)
-            except Malformed as error:
-                failure = failure or error
-            break
-    notes.append("primary: good" if primary else f"primary: bad ({failure or 'no signature'})")
-    backup_failure: BootwrightError | None = None
-    sizes = (primary.sector_size,) if primary else SECTOR_SIZES
-    for size in sizes:
-        last = len(disk) // size - 1
-        try:
-            backup = _read_copy(disk, last, size)
-        except Malformed as error:
-            backup_failure = backup_failure or error
-            if primary is not None and primary.other_lba != last:
-                try:
-                    backup = _read_copy(disk, primary.other_lba, size)
-                    problems.append(f"the backup table is in sector {primary.other_lba}, not the last one")
-                except Malformed as inner:
-                    backup_failure = inner
-        if backup is not None:
-            break
-    notes.append("backup: good" if backup else f"backup: bad ({backup_failure})")
-    copy = primary or backup
+    primary, failure = _primary(disk)
+    notes = ["primary: good" if primary else f"primary: bad ({failure or 'no signature'})"]
+    second = None
+    if backup or primary is None:
+        second, second_failure = _backup(disk, primary, problems)
+        notes.append("backup: good" if second else f"backup: bad ({second_failure})")
+        failure = failure or second_failure
+    copy = primary or second
     if copy is None:
-        raise failure or backup_failure or Malformed(disk.name, 512, "a GPT header", "none")
-    if primary is not None and backup is not None and primary.table != backup.table:
+        raise failure or Malformed(disk.name, 512, "a GPT header", "none")
+    if primary is not None and second is not None and primary.table != second.table:
         problems.append("the two copies of the table differ")
     problems.extend(copy.problems)
     problems.extend(overlaps(copy.table, len(disk)))
@@ -112,6 +92,38 @@ def read_gpt(disk: ByteSource) -> PartitionTable:
         copies=tuple(notes),
         problems=tuple(problems),
     )
+
+
+def _primary(disk: ByteSource) -> tuple[_Copy | None, Malformed | None]:
+    for size in SECTOR_SIZES:
+        if len(disk) >= 2 * size and disk.read(size, 8) == SIGNATURE:
+            try:
+                return _read_copy(disk, 1, size), None
+            except Malformed as error:
+                return None, error
+    return None, None
+
+
+def _backup(
+    disk: ByteSource, primary: _Copy | None, problems: list[str]
+) -> tuple[_Copy | None, Malformed | None]:
+    """The copy in the last sector, or where the primary says it is."""
+    failure: Malformed | None = None
+    for size in (primary.sector_size,) if primary else SECTOR_SIZES:
+        last = len(disk) // size - 1
+        try:
+            return _read_copy(disk, last, size), None
+        except Malformed as error:
+            failure = failure or error
+        if primary is not None and primary.other_lba != last:
+            try:
+                found = _read_copy(disk, primary.other_lba, size)
+            except Malformed as error:
+                failure = error
+            else:
+                problems.append(f"the backup table is in sector {primary.other_lba}, not the last one")
+                return found, None
+    return None, failure
 
 
 def _read_copy(disk: ByteSource, lba: int, sector_size: int) -> _Copy:

@@ -95,16 +95,17 @@ def read_mbr(disk: ByteSource, sector_size: int = _SECTOR) -> PartitionTable:
     )
 
 
-def read_partition_table(disk: ByteSource) -> PartitionTable:
+def read_partition_table(disk: ByteSource, *, backup: bool = True) -> PartitionTable:
     """The GPT where there is one (with the hybrid's MBR entries beside it), else the MBR.
 
+    Without `backup`, the GPT's second copy is read only where the first is no good.
     Raises `Malformed` when neither can be read.
     """
     protective = _is_protective(disk)
     if not is_gpt(disk) and not protective:
         return read_mbr(disk)
     try:
-        table = read_gpt(disk)
+        table = read_gpt(disk, backup=backup)
     except Malformed:
         if protective or not is_mbr(disk):
             raise

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
-import signal
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeGuard
 
 from bootwright.artifacts.bytesource import ByteSource, FileBytes
+from bootwright.artifacts.growing import COMMANDS, Growing, check_end, start_program
 from bootwright.foundation import tools
 from bootwright.foundation.atomic import new_file
-from bootwright.foundation.errors import Malformed, ToolFailed
 from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress, Silent
 
@@ -30,11 +27,6 @@ _HOLE = 1 << 16
 _ZEROS = bytes(_CHUNK)
 CACHE_LIMIT = 24 << 30
 """Bytes of disk the expanded files may take together; the least recently used go first."""
-
-_COMMANDS = {
-    "xz": ("xz", "--decompress", "--stdout", "--threads=0", "--memlimit-decompress=256MiB"),
-    "zstd": ("zstd", "--decompress", "--stdout", "--sparse", "--quiet", "--memory=256MB"),
-}
 
 
 class Renamed:
@@ -93,13 +85,41 @@ def spool(
     folder = _folder()
     path = folder / key
     with progress.step(f"expanding {source.name}"), new_file(path, mode=0o600) as file:
-        command = _COMMANDS.get(kind)
-        if command and isinstance(source, FileBytes) and tools.find(command[0]):
-            _by_program(command, source.name, file, limit)
+        if can_grow(source, kind):
+            process = start_program(kind, source.name, file.fileno(), limit=limit)
+            try:
+                check_end(process, source.name, limit)
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
         else:
             _write_sparse(chunks, file, progress)
-    _evict(folder, keep=path)
+    evict(folder, keep=path)
     return Renamed(FileBytes(path), name)
+
+
+def can_grow(source: ByteSource, kind: str) -> TypeGuard[FileBytes]:
+    """Whether a program can expand it: a file of this machine, in a format there is a program for."""
+    command = COMMANDS.get(kind)
+    return command is not None and isinstance(source, FileBytes) and tools.find(command[0]) is not None
+
+
+def holds(size: int) -> bool:
+    """Whether the cache has any file of that size: if not, nothing is to be gained from a hash."""
+    return any(path.stat().st_size == size for path in _folder().glob("[0-9a-f]*"))
+
+
+def grow(source: FileBytes, kind: str, *, name: str, size: int) -> Growing:
+    """Begin to expand `source` into the cache; see `Growing`, and `keep` for the end."""
+    return Growing(kind, source, _folder(), name=name, size=size)
+
+
+def keep(growing: Growing, source: ByteSource) -> None:
+    """Wait for a growing file and keep it; raises `Malformed` for a broken stream."""
+    key = digest(source)
+    growing.finish(key)
+    evict(_folder(), keep=_folder() / key)
 
 
 def _folder() -> Path:
@@ -120,44 +140,8 @@ def _write_sparse(chunks: Iterable[bytes], file: IO[bytes], progress: Progress) 
     os.truncate(handle, position)
 
 
-def _by_program(command: tuple[str, ...], name: str, file: IO[bytes], limit: int) -> None:
-    program = tools.need(command[0], purpose=f"expand {name}")
-    with Path(name).open("rb") as compressed:
-        # One step into a regular file: both programs leave holes for zeros there.
-        process = subprocess.Popen(
-            [program, *command[1:]],
-            stdin=compressed,
-            stdout=file.fileno(),
-            stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C"},
-        )
-        with process:
-            try:
-                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
-            except ProcessLookupError:
-                pass  # it has ended already, within any limit
-            except BaseException:
-                process.kill()
-                raise
-            try:
-                _, complaint = process.communicate()
-            except BaseException:
-                process.kill()
-                raise
-    if process.returncode == 0:
-        return
-    text = complaint.decode(errors="replace")
-    if process.returncode == -signal.SIGXFSZ or "File too large" in text:
-        raise Malformed(name, None, f"at most {limit} bytes expanded", "more", hint="a decompression bomb?")
-    if "space" in text:
-        raise OSError(28, "No space left on device")
-    if process.returncode < 0:
-        raise ToolFailed(command[0], f"ended by signal {-process.returncode}")
-    last = text.strip().rpartition("\n")[2].removeprefix(f"{command[0]}: (stdin): ").rstrip(".")
-    raise Malformed(name, None, f"a whole {command[0]} stream", last[:200] or "a broken one")
-
-
-def _evict(folder: Path, *, keep: Path) -> None:
+def evict(folder: Path, *, keep: Path) -> None:
+    """Remove what was used least recently, until all together is within `CACHE_LIMIT`."""
     files: list[tuple[float, int, Path]] = []
     for path in folder.iterdir():
         try:
