@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bootwright.investigate.investigation import Investigation
     from bootwright.investigate.loop import Limits
     from bootwright.investigate.observations import Observation
+    from bootwright.investigate.runs import Run
 
 _EXAMPLES = """
 \b
@@ -89,6 +90,7 @@ def command(
     progress: Progress = Silent() if quiet else Lines()
     table = read_table(observations) if observations else None
     seen = table.observations if table else ()
+    runs: list[Run] = []
     if plan is None:
         from bootwright.investigate.investigation import study
 
@@ -97,7 +99,7 @@ def command(
         from bootwright.investigate.loop import Limits
 
         out = out or Path("out") / Path(plan).stem
-        found = _run(
+        found, runs = _run(
             plan,
             list(seen),
             out,
@@ -124,7 +126,7 @@ def command(
     else:
         from bootwright.report.terminal import show
 
-        show(found, decision, dry_run=dry_run)
+        show(found, decision, dry_run=dry_run, runs=runs)
     return 0 if dry_run else decision.verdict.exit_status
 
 
@@ -139,7 +141,7 @@ def _run(
     archive: str | None,
     offline: bool,
     limits: Limits,
-) -> Investigation:
+) -> tuple[Investigation, list[Run]]:
     from bootwright.investigate.execute import Executor
     from bootwright.investigate.loop import Loop, candidates, list_candidates
     from bootwright.investigate.plan_file import load_plan
@@ -156,7 +158,7 @@ def _run(
     library = open_library(archive=archive, offline=offline, progress=progress)
     if dry_run:
         loop = Loop(chosen, seen, list_candidates(chosen, library))
-        return loop.look(loop.began)
+        return loop.look(loop.began), loop.runs
     with Store(out, fresh=fresh) as store:
         loop = Loop(chosen, seen, candidates(store, library, chosen))
-        return loop.perform(Executor(library, store, progress), progress, limits)
+        return loop.perform(Executor(library, store, progress), progress, limits), loop.runs
