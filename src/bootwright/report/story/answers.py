@@ -1,4 +1,4 @@
-"""The answers: each goal, each belief, the configuration, in words."""
+"""The answers: each goal, each belief, the working cells, in words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bootwright.investigate.knowledge import Change
 from bootwright.investigate.observations import Observation, Source
 from bootwright.report.story.names import Names
 from bootwright.report.story.pairs import Comparison, compare, with_contrast
-from bootwright.report.words import bound, capital, clean, count, listed, sentence
+from bootwright.report.words import clean, count, listed, sentence
 
 STATUS = {
     "refuted": "refuted",
@@ -88,17 +88,6 @@ class Working:
     """`Seen to work`, or `Predicted to work` where any part of it was not run."""
     cell: tuple[tuple[str, str], ...]
     why: str
-
-
-@frozen
-class Setting:
-    """A row of the configuration."""
-
-    factor: str
-    value: str
-    why: str
-    state: str
-    """`wanted`, `needed`, `free` (ruled out as a cause of what is settled), `open`."""
 
 
 def headline(decision: Decision, goals: Sequence[Goal]) -> str:
@@ -350,56 +339,3 @@ def _reservations(against: Sequence[Observation], outcome: str) -> list[str]:
     if against and all(seen.source <= Source.PREDICTED for seen in against):
         said.append("This rests on predictions and reports, not on a boot.")
     return said
-
-
-def configuration(found: Investigation, decision: Decision, names: Names) -> tuple[Setting, ...]:
-    """Every factor: wanted, needed, free, or open; those of which the same is said share a row.
-
-    Empty without a plan.
-    """
-    if found.plan is None:
-        return ()
-    rows: dict[tuple[str, str, str], list[str]] = {}
-    for factor in found.factors:
-        told = _setting(found, decision, factor.name, names)
-        if told:
-            rows.setdefault(told, []).append(names.factor(factor.name))
-    settings = [
-        Setting(capital(listed(factors)), value, why, state) for (state, value, why), factors in rows.items()
-    ]
-    order = ("wanted", "needed", "free", "open")
-    return tuple(sorted(settings, key=lambda row: order.index(row.state)))
-
-
-def _setting(
-    found: Investigation, decision: Decision, factor: str, names: Names
-) -> tuple[str, str, str] | None:
-    """(state, value, why) of one factor."""
-    wanted = found.plan.wanted if found.plan else {}
-    settled = [name for name in found.goals if found.judgements[name].settled]
-    needing = [goal.outcome for goal in decision.goals if factor in goal.needs]
-    open_for = [
-        name
-        for name in found.goals
-        if name not in settled and any(factor in cause.factors for cause in found.judgements[name].causes)
-    ]
-    free = [name for name in settled if any(one.factor == factor for one in found.judgements[name].refuted)]
-    pending = f"May still matter for {_quoted(open_for, names)}." if open_for else ""
-    if needing:
-        value = bound(clean(decision.configuration[factor], 120))
-        return "needed", value, " ".join(f"Needed for {_quoted(needing, names)}. {pending}".split())
-    if factor in wanted:
-        return "wanted", clean(wanted[factor], 120), "What you asked for."
-    if free:
-        why = f"No effect on {_quoted(free, names)}. {pending}".strip()
-        if pending:
-            return "open", "not decided", why
-        unsettled = [name for name in found.goals if name not in settled]
-        if not unsettled:
-            return "free", "any", why
-        return "free", "no effect found", f"{why} No cause left for {_quoted(unsettled, names)} involves it."
-    return ("open", "not decided", pending) if pending else None
-
-
-def _quoted(outcomes: Sequence[str], names: Names) -> str:
-    return listed([f"“{names.outcome(name)}”" for name in outcomes])

@@ -10,7 +10,7 @@ from bootwright.investigate.decide import Decision
 from bootwright.investigate.investigation import Investigation
 from bootwright.investigate.judge import Judgement
 from bootwright.investigate.runs import Run
-from bootwright.report.story import answers, path
+from bootwright.report.story import answers, path, settings
 from bootwright.report.story.boots import Boot, boots
 from bootwright.report.story.causes import Left, left
 from bootwright.report.story.cells import Matrix, matrix
@@ -31,7 +31,7 @@ class Story:
     verdict: str
     headline: str
     goals: tuple[answers.Goal, ...]
-    configuration: tuple[answers.Setting, ...]
+    configuration: tuple[settings.Setting, ...]
     works: tuple[answers.Working, ...]
     changes: tuple[str, ...]
     """Settings that made the difference all by themselves."""
@@ -71,7 +71,7 @@ def tell(found: Investigation, decision: Decision, runs: Iterable[Run] = ()) -> 
         verdict=str(decision.verdict),
         headline=answers.headline(decision, told),
         goals=told,
-        configuration=answers.configuration(found, decision, names),
+        configuration=settings.configuration(found, decision, names),
         works=answers.working(found, decision, names),
         changes=answers.changes(found, decision, names),
         confirm=path.confirmation(found, decision, names),

@@ -1,0 +1,94 @@
+"""The configuration, a row a factor: what was asked for, what is needed, what makes no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from bootwright.investigate.causes import Cause
+from bootwright.investigate.decide import Decision
+from bootwright.investigate.investigation import Investigation
+from bootwright.report.story.names import Names
+from bootwright.report.words import bound, capital, clean, listed
+
+
+@frozen
+class Setting:
+    """A row of the configuration."""
+
+    factor: str
+    value: str
+    why: str
+    state: str
+    """`wanted`, `needed`, `free` (ruled out as a cause of what is settled), `open`."""
+
+
+def configuration(found: Investigation, decision: Decision, names: Names) -> tuple[Setting, ...]:
+    """Every factor: wanted, needed, free, or open; those of which the same is said share a row.
+
+    Empty without a plan.
+    """
+    if found.plan is None:
+        return ()
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for factor in found.factors:
+        told = _setting(found, decision, factor.name, names)
+        if told:
+            rows.setdefault(told, []).append(names.factor(factor.name))
+    settings = [
+        Setting(capital(listed(factors)), value, why, state) for (state, value, why), factors in rows.items()
+    ]
+    order = ("wanted", "needed", "free", "open")
+    return tuple(sorted(settings, key=lambda row: order.index(row.state)))
+
+
+def _causes_left(found: Investigation, goal: str) -> list[Cause]:
+    """The causes that fit a goal, or those of its parts where only several together do."""
+    judgement = found.judgements[goal]
+    return [*judgement.causes, *(cause for part in judgement.either for cause in part.causes)]
+
+
+def _setting(
+    found: Investigation, decision: Decision, factor: str, names: Names
+) -> tuple[str, str, str] | None:
+    """(state, value, why) of one factor."""
+    wanted = found.plan.wanted if found.plan else {}
+    settled = [name for name in found.goals if found.judgements[name].settled]
+    needing = [goal.outcome for goal in decision.goals if factor in goal.needs]
+    open_for = [
+        name
+        for name in found.goals
+        if name not in settled and any(factor in cause.factors for cause in _causes_left(found, name))
+    ]
+    changing = [
+        change for change in decision.single_changes if change.factor == factor and change.outcome in open_for
+    ]
+    free = [name for name in settled if any(one.factor == factor for one in found.judgements[name].refuted)]
+    pending = f"May still matter for {_quoted(open_for, names)}." if open_for else ""
+    if needing:
+        value = bound(clean(decision.configuration[factor], 120))
+        return "needed", value, " ".join(f"Needed for {_quoted(needing, names)}. {pending}".split())
+    if changing and factor not in wanted:
+        why = " ".join(
+            f"{_quoted([change.outcome], names)} fails with {clean(change.from_level, 120)} "
+            f"({clean(change.fails, 60)}) and works with {clean(change.to_level, 120)} "
+            f"({clean(change.works, 60)}); nothing else differs between the two."
+            for change in changing
+        )
+        return "needed", clean(changing[0].to_level, 120), why
+    if factor in wanted:
+        return "wanted", clean(wanted[factor], 120), "What you asked for."
+    if free:
+        why = f"No effect on {_quoted(free, names)}. {pending}".strip()
+        if pending:
+            return "open", "not decided", why
+        unsettled = [name for name in found.goals if name not in settled]
+        if not unsettled:
+            return "free", "any", why
+        return "free", "no effect found", f"{why} No cause left for {_quoted(unsettled, names)} involves it."
+    return ("open", "not decided", pending) if pending else None
+
+
+def _quoted(outcomes: Sequence[str], names: Names) -> str:
+    return listed([f"“{names.outcome(name)}”" for name in outcomes])
