@@ -139,6 +139,20 @@ def test_the_first_case_comes_out_of_the_boots(whole: Path) -> None:
     beliefs = {one["id"]: one for one in document["decision"]["beliefs"]}
     assert beliefs["B2"]["status"] == "refuted"
     assert beliefs["B1"]["narrower"][0]["status"] == "refuted"
+    assert beliefs["B1"]["status"] == "refuted"
+    ethernet = document["outcomes"]["ethernet"]
+    assert "page_size" in {one["factor"] for one in ethernet["refuted"]}
+    parts = [part["causes"][0]["factors"] for part in ethernet["either"]]
+    assert sorted(parts, key=str) == [{"board": "rpi5-rev-1.1"}, {"dtb": "firmware"}]
+    changes = {(one["outcome"], one["factor"]): one for one in document["decision"]["single_changes"]}
+    assert changes["ethernet", "dtb"]["to_level"] == "kernel"
+    assert changes["talos-mounts", "kernel"]["from_level"].startswith("6.12.")
+    confirm = document["decision"]["confirm"]["factors"]
+    assert (confirm["dtb"], confirm["board"], confirm["page_size"]) == ("kernel", "rpi5-rev-1.0", "4K")
+    assert {cell["source"] for cell in cells.values() if cell["outcomes"].get("ethernet") == "works"} == {
+        "reported",
+        "predicted",
+    }
     (goal,) = (one for one in document["decision"]["goals"] if one["outcome"] == "talos-mounts")
     assert [change["first_in"] for change in goal["corroboration"]] == ["6.15"]
 
