@@ -138,7 +138,7 @@ def load_driver(path: Path) -> Driver:
             compatibles=tuple(table.get("compatibles", ())),
             option=table.get("option"),
             since=table.get("since"),
-            source=table["source"],
+            source=_text(table["source"]),
             expects=tuple(
                 Expectation(
                     when=_condition(one.get("when", {})),
@@ -179,7 +179,7 @@ def load_hazard(path: Path) -> HazardRule:
     try:
         return HazardRule(
             name=path.stem,
-            title=table["title"],
+            title=_text(table["title"]),
             goals=tuple(table["goals"]),
             effect=Verdict(table["effect"]),
             when=_condition(table["when"]),
@@ -198,6 +198,13 @@ def _table(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise Malformed(str(path), None, "TOML", str(error)) from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        message = f"{value!r} is no text"
+        raise TypeError(message)
+    return value
 
 
 def _condition(table: dict[str, Any]) -> dict[str, Any]:

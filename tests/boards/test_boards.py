@@ -1,0 +1,93 @@
+"""Boards are data: every file is in the form, and revision codes are read by their bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bootwright.artifacts.fdt import parse_fdt
+from bootwright.boards.locate import functions, locate
+from bootwright.boards.model import Find, board, boards, boards_of, load_board
+from bootwright.foundation import tools
+from bootwright.foundation.errors import Malformed, Refused
+from bootwright.foundation.places import data_files
+
+
+@pytest.mark.parametrize("path", data_files("boards"), ids=lambda path: path.stem)
+def test_every_file(path: Path) -> None:
+    one = load_board(path)
+    assert one.source.startswith("https://")
+    assert one.compatible
+    assert {goal.name for goal in one.goals} >= {"ethernet", "console", "storage", "usb"}
+    assert len({stepping.name for stepping in one.steppings}) == len(one.steppings)
+    assert all(stepping.dtb.endswith(".dtb") for stepping in one.steppings)
+
+
+@pytest.mark.parametrize(
+    ("code", "stepping"),
+    [
+        ("c04170", "c0"),  # 4 GB, revision 1.0
+        ("d04170", "c0"),  # 8 GB, revision 1.0
+        ("e04171", "d0"),  # 16 GB, revision 1.1
+        ("d04171", "d0"),  # 8 GB, revision 1.1
+        ("b04170", "d0"),  # 2 GB boards have D0 from the start
+        ("0xE04171", "d0"),
+    ],
+)
+def test_pi_5_steppings_follow_from_the_bits(code: str, stepping: str) -> None:
+    assert board("raspberrypi-5").stepping_of(code).name == stepping
+
+
+@pytest.mark.parametrize("code", ["c03111", "a02082", "zz", "", "1e04171e04171", "04170"])
+def test_other_codes_are_refused(code: str) -> None:
+    with pytest.raises(Refused):
+        board("raspberrypi-5").stepping_of(code)
+
+
+def test_codes_of_other_raspberry_boards() -> None:
+    assert board("raspberrypi-4").stepping_of("c03111").name == "b0"
+    assert board("raspberrypi-3").stepping_of("a02082").name == "b"
+
+
+def test_unknown_names_are_refused_with_those_there_are() -> None:
+    with pytest.raises(Refused) as caught:
+        board("raspberrypi-6")
+    assert "raspberrypi-5" in str(caught.value.hint)
+    with pytest.raises(Refused):
+        board("raspberrypi-5").goal("fly")
+    with pytest.raises(Refused):
+        board("raspberrypi-5").stepping("e0")
+    with pytest.raises(Refused):
+        board("rock64").stepping_of("c03111")
+
+
+def test_boards_of_a_devicetree() -> None:
+    assert [one.id for one in boards_of(("raspberrypi,5-model-b", "brcm,bcm2712"))] == ["raspberrypi-5"]
+    assert not boards_of(("brcm,bcm2712",))
+    assert len({one.compatible[0] for one in boards()}) == len(boards())
+
+
+def test_nodes_are_found_by_each_key() -> None:
+    source = """/dts-v1/; / { aliases { serial0 = &u; }; chosen { stdout-path = "serial0:115200n8"; };
+        off@1 { compatible = "a,b"; status = "disabled"; }; on@2 { compatible = "a,b"; };
+        u: serial@3 { compatible = "c,d"; }; };"""
+    tree = parse_fdt(
+        tools.run(["dtc", "-q", "-@", "-O", "dtb", "-"], input_bytes=source.encode()), "test.dtb"
+    )
+    assert locate(tree, [Find(compatible="a,b")]).name == "on@2"
+    assert locate(tree, [Find(compatible="a,b", unit_address="1")]).name == "off@1"
+    assert locate(tree, [Find(symbol="none"), Find(symbol="u")]).name == "serial@3"
+    assert locate(tree, [Find(alias="serial0")]).name == "serial@3"
+    assert locate(tree, [Find(stdout=True)]).name == "serial@3"
+    assert locate(tree, [Find(node_name="serial")]).name == "serial@3"
+    assert locate(tree, [Find(compatible="x,y")]) is None
+    assert functions(tree, board("raspberrypi-5")) == ()
+
+
+@pytest.mark.parametrize("text", ["", "name = 'x'", "[goal.x]\nfind = { typo = 1 }", "= nonsense"])
+def test_what_is_no_board_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    with pytest.raises(Malformed):
+        load_board(path)

@@ -1,0 +1,108 @@
+"""A small kernel made by hand, and devicetrees compiled by dtc: each rule of the kernel on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from bootwright.artifacts.fdt import Tree, parse_fdt
+from bootwright.artifacts.kernel_config import KernelConfig
+from bootwright.artifacts.kernel_drivers import BuiltIn, Driver, EarlyEntry
+from bootwright.artifacts.match_tables import OfId, PciId
+from bootwright.artifacts.module_index import ModuleIndex, _tabulate
+from bootwright.foundation import tools
+from bootwright.foundation.versions import Version
+from bootwright.predict.drivers import KernelFacts
+from bootwright.predict.goals import Prediction, predict
+from bootwright.predict.knowledge import Knowledge, knowledge
+from bootwright.predict.model import NodePrediction
+
+
+def driver(name: str, *compatibles: str, bus: str = "platform", calls: Sequence[str] = ()) -> Driver:
+    return Driver(
+        name=name, buses=(bus,), symbol=name, of=tuple(OfId(one) for one in compatibles), calls=tuple(calls)
+    )
+
+
+def module(name: str, *compatibles: str, bus: str = "platform", **more: object) -> dict[str, object]:
+    aliases = [f"of:N*T*C{one}" for one in compatibles]
+    return {
+        "path": f"kernel/{name}.ko",
+        "name": name,
+        "aliases": aliases,
+        "depends": [],
+        "softdeps": [],
+        "firmware": [],
+        "vermagic": "6.18.0",
+        "calls": [],
+        "drivers": [[name, [bus], list(compatibles)]] if compatibles else [],
+        **more,
+    }
+
+
+BASE = (
+    driver("simple-pm-bus", "simple-pm-bus", "simple-bus", "simple-mfd", calls=["of_platform_populate"]),
+    driver("clk", "acme,clk"),
+    driver("uart", "acme,uart"),
+    driver("i2c", "acme,i2c", calls=["i2c_add_adapter"]),
+    driver("mfd", "acme,mfd", calls=["mfd_add_devices"]),
+    driver("lone", "acme,lone"),
+    driver("host", "acme,pcie", calls=["pci_host_probe"]),
+    Driver(
+        name="pcieport", buses=("pci",), symbol="p", pci=(PciId(0xFFFFFFFF, 0xFFFFFFFF, 0x060400, 0xFFFFFF),)
+    ),
+    Driver(name="uart-pl011", buses=("amba",), symbol="a", amba=((0x00041011, 0x000FFFFF),)),
+    driver("gem", "acme,gem"),
+)
+EARLY = (
+    EarlyEntry("clk", "fixed-clock", keeps_device=False),
+    EarlyEntry("irqchip", "acme,gic", keeps_device=False),
+    EarlyEntry("timer", "acme,timer", keeps_device=True),
+)
+
+
+def make_kernel(
+    drivers: Sequence[Driver] = BASE,
+    modules: Sequence[dict[str, object]] | None = (),
+    *,
+    version: str = "6.18.0",
+    config: Mapping[str, str] | None = None,
+    initramfs: frozenset[str] | None = None,
+) -> KernelFacts:
+    facts = KernelFacts(
+        name="test",
+        release=version,
+        version=Version.parse(version),
+        built_in=BuiltIn(drivers=tuple(drivers), early=EARLY),
+        modules=None
+        if modules is None
+        else ModuleIndex(_tabulate(list(modules), [], {}), Path("/nonexistent")),
+        config_file=None,
+        initramfs_modules=initramfs,
+    )
+    facts.__dict__["config"] = KernelConfig(options=dict(config or {}), unset=frozenset(), origin="test")
+    return facts
+
+
+def compile_tree(body: str) -> Tree:
+    source = f"/dts-v1/;\n/ {{ #address-cells = <1>; #size-cells = <1>; {body} }};\n"
+    blob = tools.run(["dtc", "-q", "-@", "-I", "dts", "-O", "dtb", "-"], input_bytes=source.encode())
+    return parse_fdt(blob, "test.dtb")
+
+
+@pytest.fixture
+def solve() -> Callable[..., dict[str, NodePrediction]]:
+    """Solve a devicetree's body: path → prediction."""
+
+    def run(
+        body: str, kernel: KernelFacts | None = None, known: Knowledge | None = None
+    ) -> dict[str, NodePrediction]:
+        return {node.path: node for node in whole(body, kernel, known).nodes}
+
+    return run
+
+
+def whole(body: str, kernel: KernelFacts | None = None, known: Knowledge | None = None) -> Prediction:
+    return predict(kernel or make_kernel(), compile_tree(body), known=known or knowledge())

@@ -1,0 +1,213 @@
+"""The Raspberry Pi 5 from the bytes of Debian's packages: each kernel with own and others' blobs."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from bootwright.cli.main import main
+from bootwright.foundation import tools
+from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.verdict import Verdict
+from bootwright.kernels.library import open_library
+from bootwright.kernels.model import Kernel
+from bootwright.predict.api import dtb_for, predict_goal
+from bootwright.predict.matrix import matrix
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
+DTBS = {"c0": "bcm2712-rpi-5-b.dtb", "d0": "bcm2712-d-rpi-5-b.dtb"}
+
+
+@cache
+def kernel(name: str) -> Kernel:
+    try:
+        return open_library().get(name, modules=True)
+    except (Missing, Refused) as error:
+        pytest.skip(f"{name}: {error}")
+
+
+@pytest.fixture(scope="module")
+def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A devicetree as the Raspberry Pi tree has it: `rp1` as a simple-bus, and the label clk_xosc."""
+    source = tools.run(
+        ["dtc", "-q", "-I", "dtb", "-O", "dts", dtb_for(kernel("debian-6.18-4k"), "raspberrypi-5")]
+    )
+    text = source.decode()
+    assert "rp1_nexus" in text
+    text = text.replace('compatible = "pci1de4,1"', 'compatible = "simple-bus"')
+    text = text.replace("rp1_nexus", "rp1").replace("clk_rp1_xosc", "clk_xosc")
+    path = tmp_path_factory.mktemp("vendor") / DTBS["c0"]
+    path.write_bytes(tools.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-"], input_bytes=text.encode()))
+    return path
+
+
+OLD, OWN, NEW = "debian-6.12-4k", "debian-6.18-4k", "debian-7.3-4k"
+
+
+@pytest.mark.download
+@pytest.mark.parametrize(
+    ("with_kernel", "dtbs", "stepping", "broken"),
+    [
+        (OWN, OWN, "c0", None),
+        (NEW, NEW, "c0", None),
+        (NEW, NEW, "d0", None),
+        (OLD, OLD, "c0", "no node compatible with raspberrypi,rp1-gem"),
+        (OWN, OLD, "c0", "no node compatible with raspberrypi,rp1-gem"),
+        (OLD, OWN, "c0", "no driver for brcm,bcm2712-pcie"),
+        (OWN, OWN, "d0", "SError"),
+        (NEW, OWN, "d0", "SError"),
+        (NEW, OWN, "c0", "Missing of_node"),
+        (OWN, NEW, "c0", "built-in overlay, which sets this node's status to disabled"),
+        (OWN, NEW, "d0", "built-in overlay"),
+    ],
+)
+def test_ethernet_verdict_and_first_broken_link(
+    with_kernel: str, dtbs: str, stepping: str, broken: str | None
+) -> None:
+    blob = dtb_for(kernel(dtbs), "raspberrypi-5", stepping)
+    found = predict_goal(kernel(with_kernel), blob, "raspberrypi-5", "ethernet", stepping=stepping)
+    if broken is None:
+        assert found.verdict is Verdict.WORKS
+        assert found.first_broken is None
+        assert "bcm2712-mip-module" in {hazard.name for hazard in found.hazards}
+    else:
+        assert found.verdict is Verdict.FAILS
+        assert found.first_broken is not None
+        assert broken in found.first_broken.reason
+        assert found.first_broken.remedy
+
+
+@pytest.mark.download
+def test_the_chain_is_the_one_that_mainline_needs(vendor: Path) -> None:
+    own = kernel(OWN)
+    found = predict_goal(own, dtb_for(own, "raspberrypi-5"), "raspberrypi-5", "ethernet", stepping="c0")
+    drivers = [link.needs.removeprefix("driver ") for link in found.chain if link.needs.startswith("driver ")]
+    for earlier, later in (
+        ("mip_msi", "brcm-pcie"),
+        ("brcm-pcie", "rp1_pci"),
+        ("rp1_pci", "rp1-clk"),
+        ("rp1-clk", "macb"),
+        ("pinctrl-rp1", "macb"),
+        ("macb", "broadcom"),
+    ):
+        assert drivers.index(earlier) < drivers.index(later)
+    foreign = predict_goal(own, vendor, "raspberrypi-5", "ethernet", stepping="c0")
+    assert foreign.verdict is Verdict.FAILS
+    assert foreign.first_broken is not None
+    assert "1de4:0001" in foreign.first_broken.node
+    assert "error -22" in foreign.first_broken.reason
+
+
+@pytest.mark.download
+def test_console_and_storage_do_not_hang_on_rp1(vendor: Path) -> None:
+    for goal in ("console", "storage"):
+        found = predict_goal(kernel(OWN), vendor, "raspberrypi-5", goal, stepping="c0")
+        assert found.verdict is Verdict.WORKS
+
+
+@pytest.mark.download
+def test_a_driver_outside_the_initramfs_breaks_storage() -> None:
+    own = kernel(OWN)
+    blob = dtb_for(own, "raspberrypi-5")
+    found = predict_goal(own, blob, "raspberrypi-5", "storage", initramfs_modules=frozenset())
+    assert found.verdict is Verdict.FAILS
+    assert found.first_broken is not None
+    assert "not in the initramfs" in found.first_broken.reason
+
+
+@pytest.mark.download
+def test_every_board_is_in_the_package() -> None:
+    table = matrix([OWN], [], ["ethernet", "console"], _Quiet())
+    verdicts = {(cell.board, cell.goal): cell.verdict for cell in table.cells if cell.stepping != "d0"}
+    assert len({board for board, _ in verdicts}) >= 9
+    for name in ("raspberrypi-5", "raspberrypi-4", "raspberrypi-3", "rockpro64", "odroid-n2", "pine64-plus"):
+        assert verdicts[name, "ethernet"] is Verdict.WORKS
+    assert all(verdict is Verdict.WORKS for (_, goal), verdict in verdicts.items() if goal == "console")
+
+
+class _Quiet:
+    def __new__(cls) -> object:
+        from bootwright.foundation.progress import Silent
+
+        return Silent()
+
+
+@pytest.mark.download
+def test_the_check_command(tmp_path: Path, vendor: Path) -> None:
+    kernel(OWN)
+    schema = json.loads((SCHEMAS / "check.schema.json").read_text())
+    common = ["check", OWN, "--board", "raspberrypi-5", "--goal", "ethernet", "-q"]
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(main, [*common, *arguments], standalone_mode=False)
+        assert result.exception is None, result.exception
+        return result.return_value, result.stdout
+
+    status, text = run("--json")
+    document = json.loads(text)
+    jsonschema.validate(document, schema)
+    assert (status, document["goals"]["ethernet"]["verdict"]) == (0, "works")
+    junit, sarif = tmp_path / "a.xml", tmp_path / "a.sarif"
+    status, text = run("--revision", "e04171", "--json", "--junit", str(junit), "--sarif", str(sarif))
+    document = json.loads(text)
+    jsonschema.validate(document, schema)
+    assert (status, document["stepping"]) == (1, "d0")
+    suites = Xml.fromstring(junit.read_text())  # noqa: S314 - our own file
+    assert suites.find("testsuite").get("failures") == "1"
+    assert json.loads(sarif.read_text())["runs"][0]["results"][0]["level"] == "error"
+    status, text = run(str(vendor), "--explain")
+    assert status == 1
+    assert "error -22" in text
+    status, text = run("--os", "talos=1.12.1", "--json")
+    assert status == 0
+    html = tmp_path / "m.html"
+    result = CliRunner().invoke(
+        main,
+        ["check", "--matrix", OWN, "--board", "raspberrypi-5", "--html", str(html), "-q"],
+        standalone_mode=False,
+    )
+    assert result.return_value == 1
+    assert "class='fails'" in html.read_text()
+
+
+@pytest.mark.download
+def test_the_predict_command() -> None:
+    blob = dtb_for(kernel(OWN), "raspberrypi-5")
+    result = CliRunner().invoke(
+        main, ["predict", "--kernel", OWN, "--dtb", str(blob), "--json", "-q"], standalone_mode=False
+    )
+    assert result.exception is None
+    document = json.loads(result.stdout)
+    jsonschema.validate(document, json.loads((SCHEMAS / "predict.schema.json").read_text()))
+    nodes = {node["path"]: node for node in document["nodes"]}
+    assert nodes["/axi/pcie@1000120000"]["bound"] == "yes"
+
+
+@pytest.mark.download
+def test_talos_mounts_need_a_newer_kernel() -> None:
+    for name, verdict in ((OLD, "fails"), (OWN, "works")):
+        kernel(name)
+        result = CliRunner().invoke(
+            main,
+            [
+                "check",
+                name,
+                "--board",
+                "raspberrypi-5",
+                "--os",
+                "talos=1.12.1",
+                "--goal",
+                "os-mounts",
+                "--json",
+                "-q",
+            ],
+            standalone_mode=False,
+        )
+        assert result.exception is None, result.exception
+        assert json.loads(result.stdout)["goals"]["os-mounts"]["verdict"] == verdict
