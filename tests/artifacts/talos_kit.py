@@ -44,7 +44,8 @@ def kernel(talos: Talos) -> bytes:
     )
     banner = f"Linux version {talos.release} (builder@host) (gcc 14.2.0) #1 SMP\n".encode() + b"\0"
     shift = {1: 12, 2: 14, 3: 16}[talos.page_flag]
-    config = gzip.compress(f"{talos.config}CONFIG_PAGE_SHIFT={shift}\nCONFIG_64BIT=y\n".encode())
+    text = f"{talos.config}CONFIG_PAGE_SHIFT={shift}\nCONFIG_64BIT=y\n"
+    config = gzip.compress(text.encode(), mtime=0)
     return head + bytes(4096) + banner + b"IKCFG_ST" + config + b"IKCFG_ED" + bytes(60000)
 
 
