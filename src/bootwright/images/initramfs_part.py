@@ -6,14 +6,15 @@ distribution's kernel needs before it can mount a squashfs on a loop device.
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootwright.artifacts import cpio
 from bootwright.foundation import atomic, tools
-from bootwright.foundation.errors import Missing
+from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.images import module_files
 from bootwright.images.kernel_part import KernelFiles
@@ -21,6 +22,7 @@ from bootwright.images.new_filesystems import EPOCH
 from bootwright.images.recipe import InitramfsPart, Recipe
 from bootwright.images.standin import standin_init
 
+_PSEUDO_NAME = re.compile(r"/[A-Za-z0-9_./+-]*")
 _FOLDERS = ("dev", "proc", "sys", "run", "tmp", "system", "var", "etc", "usr/lib/stand-in", "usr/sbin")
 
 _COMPRESSORS: dict[str, tuple[str, ...]] = {
@@ -73,7 +75,7 @@ def standin_initramfs(recipe: Recipe, kernel: KernelFiles, work: Path, progress:
 def _early(kernel: KernelFiles, part: InitramfsPart, progress: Progress) -> list[tuple[str, bytes]]:
     if not part.early:
         return []
-    tree = _tree(kernel)
+    tree = kernel.module_tree()
     files = module_files.closure(tree, part.early, required=True, progress=progress)
     folder = f"usr/lib/modules/{kernel.release}"
     return [
@@ -94,15 +96,6 @@ def _above(names: Sequence[str]) -> list[str]:
     return sorted(found)
 
 
-def _tree(kernel: KernelFiles) -> Path:
-    if kernel.modules is None:
-        raise Missing(
-            f"{kernel.image} comes without modules, which the root file system needs",
-            hint="give a package, or the folder of its modules as `modules` in [kernel]",
-        )
-    return kernel.modules
-
-
 def _fill_root(
     root: Path, recipe: Recipe, part: InitramfsPart, kernel: KernelFiles, progress: Progress
 ) -> None:
@@ -117,7 +110,7 @@ def _fill_root(
         (root / "etc" / name).write_text("")
     listing: list[str] = []
     if part.load or part.modules:
-        tree = _tree(kernel)
+        tree = kernel.module_tree()
         load = module_files.closure(tree, part.load, required=False, progress=progress)
         if "*" in part.modules:
             files = module_files.all_modules(tree)
@@ -159,16 +152,34 @@ def _copy_given(source: Path, place: Path) -> None:
         raise atomic.explained(error, place) from error
 
 
-def make_squashfs(folder: Path, image: Path, compression: str, *, block_size: int = 131072) -> None:
-    """A squashfs of `folder`, everything root's; the same tree gives the same bytes."""
+def make_squashfs(
+    folder: Path,
+    image: Path,
+    compression: str,
+    *,
+    block_size: int = 131072,
+    modes: Mapping[str, int] | None = None,
+) -> None:
+    """A squashfs of `folder`, everything root's; the same tree gives the same bytes.
+
+    `modes` are permission bits, by absolute path, that the files here cannot have.
+    """
     program = tools.need("mksquashfs", purpose="make the root file system")
     kind = _SQUASHFS.get(compression)
     if kind is None:
         raise Missing(f"squashfs cannot be made with {compression} here", hint="use zstd, xz or gzip")
+    pseudo: list[str] = []
+    for path, mode in sorted((modes or {}).items()):
+        # mksquashfs(1), "Pseudo file": one definition a line; only this form, never one that runs a command.
+        if not _PSEUDO_NAME.fullmatch(path):
+            raise Refused(
+                f"the permissions of {path!r} cannot be kept", hint="a name of plain characters can"
+            )
+        pseudo += ["-p", f"{path.lstrip('/')} m {mode:o} 0 0"]
     tools.run(
         [
             *(program, folder, image, "-noappend", "-quiet", "-no-progress", "-no-xattrs", "-all-root"),
-            *("-mkfs-time", str(EPOCH), "-all-time", str(EPOCH), "-b", str(block_size), *kind),
+            *("-mkfs-time", str(EPOCH), "-all-time", str(EPOCH), "-b", str(block_size), *kind, *pseudo),
         ],
         timeout=900,
     )

@@ -5,6 +5,7 @@ From the catalogue, a .deb, an arm64 Image, or a folder such as an unpacked pack
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from bootwright.foundation.progress import Progress
 from bootwright.kernels.extract import Wanted, extract
 from bootwright.kernels.library import Library, open_library
 from bootwright.kernels.source import load_sources
+
+_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,100}")
 
 
 @frozen
@@ -41,6 +44,15 @@ class KernelFiles:
     config: Path | None
     origin: str
     """Where it came from and what was verified, in words."""
+
+    def module_tree(self) -> Path:
+        """`/lib/modules/RELEASE`; raises `Missing` where the kernel came without modules."""
+        if self.modules is None:
+            raise Missing(
+                f"{self.image} comes without modules, which the image needs",
+                hint="give a package, or the folder of its modules as well",
+            )
+        return self.modules
 
     def configuration(self) -> KernelConfig | None:
         """The kernel's configuration, from its file or from inside the image; None where there is none."""
@@ -115,6 +127,9 @@ def _described(image: Path, origin: str) -> KernelFiles:
     facts = read_kernel_image(source)
     if facts.release is None or facts.banner is None:
         raise Malformed(str(image), None, "a kernel release ('Linux version …')", "none in the image")
+    if not _RELEASE.fullmatch(facts.release):
+        # It becomes the name of a folder.
+        raise Malformed(str(image), None, "a release of letters, digits and . _ + ~ -", repr(facts.release))
     return KernelFiles(
         image=image,
         release=facts.release,

@@ -53,6 +53,8 @@ class ImageManifest:
     parts: tuple[ImagePart, ...]
     recipe: Mapping[str, str] | None = None
     """Name and SHA-256 of the recipe it was composed by; None where it is not known."""
+    complete: bool = True
+    """False: only what a swap changed in an image that had no manifest."""
 
     def as_json(self) -> dict[str, object]:
         """The documented form."""
@@ -60,6 +62,7 @@ class ImageManifest:
             "format": FORMAT,
             "image": self.image,
             "recipe": dict(self.recipe) if self.recipe else None,
+            "complete": self.complete,
             "parts": [part.as_json() for part in self.parts],
         }
 
@@ -96,7 +99,10 @@ def load(path: Path) -> ImageManifest | None:
         )
         recipe = document.get("recipe")
         return ImageManifest(
-            str(document["image"]), parts, {str(key): str(recipe[key]) for key in recipe} if recipe else None
+            str(document["image"]),
+            parts,
+            {str(key): str(recipe[key]) for key in recipe} if recipe else None,
+            complete=bool(document.get("complete", True)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise Malformed(

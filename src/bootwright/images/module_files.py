@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,13 +46,21 @@ def all_modules(tree: Path) -> list[Path]:
     )
 
 
-def copy_tree(tree: Path, files: Sequence[Path], root: Path, release: str, *, plain: Sequence[Path]) -> None:
-    """Put module files below `root/usr/lib/modules/RELEASE` and make their tables with depmod.
+def copy_tree(
+    tree: Path,
+    files: Sequence[Path],
+    root: Path,
+    release: str,
+    *,
+    plain: Sequence[Path],
+    prefix: str = "usr/lib",
+) -> None:
+    """Put module files below `root/PREFIX/modules/RELEASE` and make their tables with depmod.
 
-    Those in `plain` lose their compression. `root/lib` must lead to `root/usr/lib`. Raises `Missing` without
+    Those in `plain` lose their compression. Raises `Missing` without
     depmod, `Malformed` for a module that cannot be decompressed.
     """
-    target = root / "usr/lib/modules" / release
+    target = root / prefix / "modules" / release
     uncompressed = set(plain)
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -69,13 +78,17 @@ def copy_tree(tree: Path, files: Sequence[Path], root: Path, release: str, *, pl
                 shutil.copyfile(tree / name, target / name)
     except OSError as error:
         raise atomic.explained(error, target) from error
-    make_tables(root, release)
+    make_tables(root / prefix / "modules", release)
 
 
-def make_tables(root: Path, release: str) -> None:
-    """modules.dep, modules.alias and their kin, by depmod(8)."""
+def make_tables(modules: Path, release: str) -> None:
+    """modules.dep, modules.alias and their kin in `modules`/RELEASE, by depmod(8)."""
     depmod = tools.need("depmod", purpose="make the tables of kernel modules")
-    tools.run([depmod, "-b", root, release], timeout=300)
+    with tempfile.TemporaryDirectory(prefix="bootwright-") as room:
+        # depmod looks below lib/modules of its base, wherever the tree really lies.
+        (Path(room) / "lib").mkdir()
+        (Path(room) / "lib/modules").symlink_to(modules.resolve())
+        tools.run([depmod, "-b", room, release], timeout=300)
 
 
 def plain_name(path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import shutil
 import struct
 import uuid
 from collections.abc import Iterable, Mapping
@@ -179,26 +180,32 @@ def make_xfs(
         )
     mkfs = tools.need("mkfs.xfs", purpose="make an XFS file system")
     _allocate(path, size)
-    prototype = _prototype(files, folders or {}, modes or {}, links or {})
-    proto = path.with_name(path.name + ".proto")
-    atomic.write_text(proto, prototype)
+    # The prototype's words end at blanks, so the sources get plain names in the folder mkfs runs in.
+    room = path.with_name(path.name + ".sources")
+    room.mkdir()
+    names: dict[str, str] = {}
+    for number, (name, source) in enumerate(sorted(files.items())):
+        names[name] = f"f{number}"
+        (room / names[name]).symlink_to(source.resolve())
+    (room / "proto").write_text(_prototype(names, folders or {}, modes or {}, links or {}))
     # Spelt out, so that another version of mkfs makes the same; GRUB 2.12 reads all of these.
     tools.run(
         [
-            mkfs, "-q", "-f", "-L", label, "-p", proto,
+            mkfs, "-q", "-f", "-L", label, "-p", "proto",
             "-m", f"crc=1,finobt=1,rmapbt=0,reflink=1,bigtime=1,inobtcount=1,uuid={identity}",
             "-i", "size=512,sparse=1,nrext64=0", "-d", "sectsize=512,agcount=4", "-b", "size=4096",
-            "-n", "size=4096,ftype=1", "-l", "internal=1,size=64m,lazy-count=1", path,
+            "-n", "size=4096,ftype=1", "-l", "internal=1,size=64m,lazy-count=1", path.resolve(),
         ],
+        cwd=room,
         env=ENVIRONMENT,
         timeout=600,
     )  # fmt: skip
-    proto.unlink()
+    shutil.rmtree(room)
     _date_inodes(path)
 
 
 def _prototype(
-    files: Mapping[str, Path], folders: Mapping[str, int], modes: Mapping[str, int], links: Mapping[str, str]
+    files: Mapping[str, str], folders: Mapping[str, int], modes: Mapping[str, int], links: Mapping[str, str]
 ) -> str:
     """mkfs.xfs(8), "PROTOTYPE FILE": boot image, blocks, then the tree in depth-first order."""
     below: dict[str, set[str]] = {"/": set()}
@@ -234,12 +241,7 @@ def _prototype(
                     raise Refused(f"mkfs.xfs cannot make the symbolic link {path} to {links[path]!r}")
                 lines.append(f"{name} l--777 0 0 {links[path]}")
             else:
-                source = str(files[path])
-                if any(char.isspace() for char in source):
-                    raise Refused(
-                        f"mkfs.xfs cannot read {source!r}: a blank in its path", hint="move it elsewhere"
-                    )
-                lines.append(f"{name} ---{modes.get(path, 0o644):03o} 0 0 {source}")
+                lines.append(f"{name} ---{modes.get(path, 0o644):03o} 0 0 {files[path]}")
 
     describe("/")
     lines.append("$")

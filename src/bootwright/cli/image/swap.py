@@ -1,0 +1,103 @@
+"""`bootwright image swap`: one part of an image changed, in a copy."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import click
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    "swap", epilog="Exit status: 0 the new image is there, 2 bad input or a change that is refused."
+)
+@click.argument("image", type=_PATH)
+@click.option("--output", "-o", type=_PATH, required=True, help="The new image; IMAGE itself is only read.")
+@click.option("--kernel", metavar="KERNEL", help="A catalogue name, a .deb, an arm64 Image or a folder.")
+@click.option("--modules", metavar="DIR", help="The kernel's modules (/lib/modules/RELEASE).")
+@click.option("--dtb", "trees", type=_PATH, multiple=True, help="A DTB or overlay, or a folder of them.")
+@click.option("--initramfs", type=_PATH, help="Another initramfs.")
+@click.option("--cmdline", multiple=True, metavar="'+a -b'", help="Kernel arguments to add and take away.")
+@click.option("--config-txt", "config", multiple=True, metavar="'[pi5] key=value'", help="Or '[pi5] -key'.")
+@click.option("--file", "files", multiple=True, metavar="PARTITION:/PATH=FILE", help="Put a file there.")
+@click.option("--remove", "removed", multiple=True, metavar="PARTITION:/PATH", help="Take a file away.")
+@click.option("--json", "as_json", is_flag=True, help="What was done as JSON on stdout.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+def command(
+    image: Path,
+    *,
+    output: Path,
+    kernel: str | None,
+    modules: str | None,
+    trees: tuple[Path, ...],
+    initramfs: Path | None,
+    cmdline: tuple[str, ...],
+    config: tuple[str, ...],
+    files: tuple[str, ...],
+    removed: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Write a copy of IMAGE with parts of it changed.
+
+    Kernel and modules travel together: modules in the initramfs, and in a squashfs root inside it (Talos),
+    are replaced by the new kernel's. A kernel that would not accept the modules is refused with the reason.
+
+    \b
+    Examples:
+      bootwright image swap talos.raw --dtb ./mainline-dtbs/ -o talos-dtb.raw
+      bootwright image swap talos.raw --kernel debian-6.18-4k -o talos-6.18.raw
+      bootwright image swap talos.raw --cmdline '+loglevel=7 +dyndbg="module macb +p" -quiet' -o debug.raw
+      bootwright image swap talos.raw --config-txt '[pi5] enable_uart=1' -o uart.raw
+      bootwright image swap talos.raw --file EFI:/u-boot.bin=./u-boot.bin -o uboot.raw
+    """
+    from bootwright.foundation.progress import Lines, Silent
+    from bootwright.images.changes import Changes
+    from bootwright.images.edits import ArgumentEdit, ConfigEdit
+    from bootwright.images.swap import swap
+
+    places: list[tuple[str, Path]] = []
+    for text in files:
+        place, equals, path = text.partition("=")
+        if not equals:
+            raise click.UsageError(f"--file {text}: write PARTITION:/PATH=FILE")
+        places.append((place, Path(path)))
+    edits = [word for text in cmdline for word in re.findall(r'(?:[^\s"]|"[^"]*"?)+', text)]
+    made = swap(
+        image,
+        output,
+        Changes(
+            kernel=kernel,
+            modules=modules,
+            trees=trees,
+            arguments=tuple(ArgumentEdit.parse(word) for word in edits),
+            config=tuple(ConfigEdit.parse(text) for text in config),
+            initramfs=initramfs,
+            files=tuple(places),
+            removed=removed,
+        ),
+        progress=Silent() if quiet else Lines(),
+    )
+    if as_json:
+        document = {
+            "format": "bootwright.image-swap/1",
+            "image": str(made.image),
+            "changed": list(made.changed),
+            "notes": list(made.notes),
+            "copy": made.how,
+            "written_bytes": made.written,
+            "manifest": made.manifest.as_json(),
+        }
+        json.dump(document, sys.stdout, indent=1)
+        sys.stdout.write("\n")
+        return 0
+    for name in made.changed:
+        click.echo(f"changed {name}")
+    for note in made.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(f"{made.image}: {made.how} copy, {made.written / 1e6:.1f} MB written")
+    return 0
