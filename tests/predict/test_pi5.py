@@ -211,3 +211,28 @@ def test_talos_mounts_need_a_newer_kernel() -> None:
         )
         assert result.exception is None, result.exception
         assert json.loads(result.stdout)["goals"]["os-mounts"]["verdict"] == verdict
+
+
+@pytest.mark.download
+def test_an_image_without_modules_says_what_is_missing(tmp_path: Path) -> None:
+    own = kernel(OWN)
+    image = tmp_path / "boot.img"
+    image.write_bytes(b"")
+    with image.open("r+b") as file:
+        file.truncate(96 << 20)
+    tools.run([tools.need("mkfs.vfat", purpose="make a test image"), "-F", "32", image])
+    tools.run(["mcopy", "-i", image, own.image, "::/vmlinuz"])
+    tools.run(["mcopy", "-i", image, dtb_for(own, "raspberrypi-5"), "::/"])
+    result = CliRunner().invoke(
+        main,
+        ["check", str(image), "--board", "raspberrypi-5", "--goal", "ethernet", "--json", "-q"],
+        standalone_mode=False,
+    )
+    assert result.exception is None, result.exception
+    document = json.loads(result.stdout)
+    jsonschema.validate(document, json.loads((SCHEMAS / "check.schema.json").read_text()))
+    assert result.return_value == 3
+    goal = document["goals"]["ethernet"]
+    assert goal["verdict"] == "unknown"
+    assert "modules were not given" in goal["first_broken"]["reason"]
+    assert any("holds no modules" in note for note in document["notes"])

@@ -89,7 +89,14 @@ def command(
         return _matrix(artifacts, chosen, goal_names, progress, as_json=as_json, html=html)
     found = gather(artifacts, progress, modules=modules, config=config)
     verdicts = dict(
-        _check(found, chosen, stepping, goal_names=goal_names, os=_os(os_text), overlays=overlays)
+        _check(
+            found,
+            chosen,
+            stepping,
+            goal_names=goal_names,
+            os=_os(os_text) or found.os or None,
+            overlays=overlays,
+        )
     )
     if not verdicts:
         raise Refused(

@@ -11,6 +11,7 @@ from bootwright.artifacts.bytesource import FileBytes
 from bootwright.artifacts.fdt import Tree, read_fdt_file
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress
+from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 from bootwright.predict.inputs import kernel_at
 
@@ -23,13 +24,17 @@ class Gathered:
     dtbs: dict[str, Path] = field(factory=dict)
     """File name → path, of every devicetree blob given or found in a folder given."""
     initramfs: Path | None = None
+    inside: frozenset[str] | None = None
+    """Modules of an initramfs inside an image."""
+    os: dict[str, Version] = field(factory=dict)
+    """The operating system an image holds."""
     notes: list[str] = field(factory=list)
 
     def initramfs_modules(self) -> frozenset[str] | None:
         """Names of the modules in the initramfs, or None when none was given."""
         from bootwright.predict.initramfs import modules_inside
 
-        return modules_inside(self.initramfs) if self.initramfs is not None else None
+        return modules_inside(self.initramfs) if self.initramfs is not None else self.inside
 
 
 def gather(
@@ -42,7 +47,9 @@ def gather(
     found = Gathered()
     for artifact in artifacts:
         path = Path(artifact)
-        if path.is_file():
+        if artifact.startswith(("http://", "https://")):
+            _image(found, artifact, progress)
+        elif path.is_file():
             _file(found, path, progress, modules, config)
         elif path.is_dir() and not _holds_kernel(path, progress):
             for blob in sorted(path.rglob("*.dtb")):
@@ -90,26 +97,56 @@ def _file(found: Gathered, path: Path, progress: Progress, modules: Path | None,
 
     source = FileBytes(path)
     kind = detect(source)
+    if kind == "compressed":
+        kind = _inside(source)
     if kind == "devicetree":
         read_fdt_file(path)
         found.dtbs[path.name] = path
-    elif kind == "initramfs" or _is_initramfs(source, kind):
+    elif kind in _HOLD_OTHERS:
+        _image(found, str(path), progress)
+    elif kind == "initramfs":
         found.initramfs = path
     else:
         _kernel(found, str(path), progress, modules, config)
 
 
-def _is_initramfs(source: FileBytes, kind: str | None) -> bool:
-    """A compressed stream is an initramfs where it is no kernel."""
-    if kind not in {"gzip", "xz", "zstd", "lzma", "lz4", "compressed"}:
-        return False
-    from bootwright.artifacts.arm64_image import unwrapped
+_PEEK = 1 << 17
+"""Bytes; the last magic that is looked for is at 64 KiB."""
+_HOLD_OTHERS = frozenset({"disk", "vfat", "xfs", "ext", "squashfs", "uki", "tar"})
 
-    try:
-        unwrapped(source)
-    except BootwrightError:
-        return True
-    return False
+
+def _image(found: Gathered, artifact: str, progress: Progress) -> None:
+    from bootwright.boards.model import boards
+    from bootwright.predict.image import contents
+
+    names = {stepping.dtb for board in boards() for stepping in board.steppings}
+    inside = contents(artifact, progress, blobs=names)
+    if inside.kernel is not None:
+        if found.kernel is not None:
+            raise Refused(
+                f"two kernels: {found.kernel.name} and {inside.kernel.name}", hint="check them one by one"
+            )
+        found.kernel = inside.kernel
+    for name, path in inside.dtbs.items():
+        found.dtbs.setdefault(name, path)
+    found.os.update(inside.os)
+    found.notes.extend(inside.notes)
+    if inside.initramfs_modules is not None:
+        found.inside = inside.initramfs_modules
+
+
+def _inside(source: FileBytes) -> str | None:
+    """What a compressed file holds, by its first bytes."""
+    from bootwright.artifacts.bytesource import Bytes
+    from bootwright.artifacts.compressed import Expansion, compression_of
+    from bootwright.artifacts.detect import detect
+
+    first = b""
+    for chunk in Expansion(source, compression_of(source) or "", limit=1 << 40):
+        first += chunk
+        if len(first) >= _PEEK:
+            break
+    return detect(Bytes(first[:_PEEK], source.name))
 
 
 def blob_for(found: Gathered, name: str) -> Path:

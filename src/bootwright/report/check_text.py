@@ -40,6 +40,8 @@ def _stations(goal: GoalVerdict) -> list[str]:
     """The devices of a chain, each once, in the order they come up, with their drivers."""
     drivers: dict[str, str] = {}
     for link in goal.chain:
+        if link.node == "/":
+            continue  # the kernel as a whole: no device on the way
         drivers.setdefault(link.node, "")
         if link.needs.startswith("driver "):
             drivers[link.node] = link.needs.removeprefix("driver ")
