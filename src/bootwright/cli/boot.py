@@ -122,9 +122,9 @@ def _given(file: Path, progress: Progress) -> Kernel:
     from attrs import evolve
 
     from bootwright.foundation.places import cache_dir
-    from bootwright.kernels.added import ADDED, add_kernel
+    from bootwright.kernels.added import add_kernel
     from bootwright.kernels.source import load_sources
-    from bootwright.kernels.store import Store
+    from bootwright.kernels.store import ADDED, Store
 
     with file.open("rb") as opened:
         name = hashlib.file_digest(opened, "sha256").hexdigest()[:32]

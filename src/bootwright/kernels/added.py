@@ -20,9 +20,8 @@ from bootwright.foundation.versions import Version
 from bootwright.kernels.extract import Wanted, extract
 from bootwright.kernels.fetch import check_page_size
 from bootwright.kernels.source import PAGE_NAMES, Source
-from bootwright.kernels.store import Manifest, Store
+from bootwright.kernels.store import ADDED, Manifest, Store
 
-ADDED = "added"
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,80}")
 _RELEASE = re.compile(r"(\d+(?:\.\d+)+)(?:-?(rc\d+))?")
 _MOST_FILES = 200_000

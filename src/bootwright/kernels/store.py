@@ -33,6 +33,9 @@ from bootwright.kernels.model import Kernel
 _SCHEMA = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,120}")
 
+ADDED = "added"
+"""The source of kernels of the user's own, and how their names begin."""
+
 
 @frozen
 class Manifest:

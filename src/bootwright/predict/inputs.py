@@ -54,9 +54,9 @@ def _is_package(path: Path) -> bool:
 
 
 def _package(path: Path, progress: Progress) -> Kernel:
-    from bootwright.kernels.added import ADDED, add_kernel
+    from bootwright.kernels.added import add_kernel
     from bootwright.kernels.source import load_sources
-    from bootwright.kernels.store import Store
+    from bootwright.kernels.store import ADDED, Store
 
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:32]
