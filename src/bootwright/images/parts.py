@@ -53,6 +53,8 @@ class Parts:
             return [self._given(self._recipe.path(part.removeprefix("file:")))]
         if part.startswith("folder:"):
             return list(self._given_folder(self._recipe.path(part.removeprefix("folder:"))))
+        if part.startswith("package:"):
+            return [self._from_package(part.removeprefix("package:"))]
         if part in {"dtbs", "overlays"}:
             return self._trees(part)
         return [self._one(part)]
@@ -191,6 +193,15 @@ class Parts:
             tools.run([program, "-i", path, "-o", output, *overlays])
             merged[name] = output
         return merged
+
+    def _from_package(self, text: str) -> PartFile:
+        """`NAME/FILE`: a file of a boot part (`data/parts/`)."""
+        name, _, file = text.partition("/")
+        package = boot_part(name, progress=self._progress)
+        path = package.folder / file
+        if not file or ".." in file.split("/") or not path.is_file():
+            raise Missing(f"{package.package} {package.version} has no {file!r} in the folder that is kept")
+        return PartFile("", path, "firmware", package.version, package.origin)
 
     def _given(self, path: Path, part: str = "file") -> PartFile:
         if not path.is_file():

@@ -27,7 +27,7 @@ COMPRESSIONS = ("xz", "zstd", "gzip", "none")
 PARTS = (
     "kernel", "initramfs", "dtbs", "overlays", "config.txt", "loader", "loader-config", "uki", "sd-boot",
 )  # fmt: skip
-"""What `files` of a partition may name, beside `file:PATH` and `folder:PATH`."""
+"""What `files` of a partition may name, beside `file:PATH`, `folder:PATH` and `package:NAME/FILE`."""
 
 
 @frozen
@@ -91,7 +91,9 @@ class PartitionPart:
     """Bytes."""
     filesystem: str = "none"
     files: dict[str, str] = field(factory=dict, hash=False)
-    """Absolute path on it → part, `file:PATH` or `folder:PATH`. A folder's files go below the path."""
+    """Absolute path on it → part, `file:PATH`, `folder:PATH` or `package:NAME/FILE`.
+
+    A folder's files go below the path."""
 
 
 @frozen
@@ -265,8 +267,11 @@ class _Reader:
         label = self._required(table, "label")
         files = self._paths(table, "files")
         for value in files.values():
-            if value not in PARTS and not value.startswith(("file:", "folder:")):
-                self._wrong(f"one of {', '.join(PARTS)}, file:PATH or folder:PATH", repr(value)[:60])
+            if value not in PARTS and not value.startswith(("file:", "folder:", "package:")):
+                self._wrong(
+                    f"one of {', '.join(PARTS)}, file:PATH, folder:PATH or package:NAME/FILE",
+                    repr(value)[:60],
+                )
         part = PartitionPart(
             label=label,
             type=self._required(table, "type"),
