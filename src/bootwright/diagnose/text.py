@@ -23,7 +23,8 @@ _SEQUENCE = re.compile(
     rb"|\][^\x07\x1b\n]{0,512}\x07?|[()*+#][0-9A-Za-z]|[ -~]"
 )
 # A paste that lost the ESC byte or shows it as two characters: `[0;32m`, `[0m`, `^[[2J`.
-_LOST_ESCAPES = re.compile(rb"\^\[\[[0-9;?]{0,12}[A-Za-z]|(?<!\w)\[(?:\d{1,2}(?:;\d{1,3}){1,4}|0?)m")
+_SHOWN_ESCAPE = re.compile(rb"\^\[\[[0-9;?]{0,12}[A-Za-z]")
+_LOST_ESCAPE = re.compile(rb"\[(?:\d{1,2}(?:;\d{1,3}){1,4}|0?)m")
 _BACKSPACES = re.compile(rb"[^\x08\n]?\x08")
 _NOISE = bytes(code for code in range(32) if code not in (0x08, 0x09, 0x0A, 0x1B)) + b"\x7f"
 
@@ -101,8 +102,10 @@ def clean(part: bytes) -> bytes:
     """The same lines without escapes, NULs and carriage returns; line ends stay where they are."""
     if b"\x1b" in part:
         part = _without_escapes(part)
-    elif b"[0m" in part or b"^[[" in part or b";39m" in part:
-        part = _LOST_ESCAPES.sub(b"", part)
+    if b"^[[" in part:
+        part = _SHOWN_ESCAPE.sub(b"", part)
+    if b"[0m" in part:
+        part = _LOST_ESCAPE.sub(b"", part)
     if b"\x08" in part:
         part = _BACKSPACES.sub(b"", part).replace(b"\x08", b"")
     return part.translate(None, _NOISE)
