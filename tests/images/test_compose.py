@@ -28,6 +28,7 @@ from bootwright.images.compose import compose
 from bootwright.images.loaders import grub_argument, grub_config
 from bootwright.images.manifest_model import beside, load
 from bootwright.images.new_filesystems import make_vfat, make_xfs
+from bootwright.images.opened import open_image
 from bootwright.images.recipe import find_recipe, read_recipe, recipes
 
 
@@ -118,6 +119,51 @@ def test_the_command_makes_it(kit: Path, tmp_path: Path) -> None:
     assert done.return_value == 0
     assert json.loads(done.stdout)["format"] == "bootwright.image-manifest/1"
     assert sha256(tmp_path / "x.raw") == sha256(kit / "kit.raw")
+
+
+BASE = """
+title = "on a base"
+base = "kit.raw"
+[kernel]
+from = "new-vmlinuz"
+[dtbs]
+from = "newer"
+files = ["*.dtb"]
+[config_txt]
+lines = ["[pi5] enable_uart=1"]
+[cmdline]
+arguments = ["-quiet", "loglevel=7"]
+[files]
+"EFI:/extra.bin" = "file:new-vmlinuz"
+"""
+
+
+def test_a_base_image_gives_what_a_recipe_does_not(kit: Path, tmp_path: Path) -> None:
+    image_kit.recipe(tmp_path)
+    (tmp_path / "kit.raw").symlink_to(kit / "kit.raw")
+    (tmp_path / "new-vmlinuz").write_bytes(image_kit.kernel_image("6.19.0-kit"))
+    image_kit.devicetree(tmp_path / "newer", "bcm2712-rpi-5-b.dtb", "newer")
+    (tmp_path / "base.toml").write_text(BASE)
+    before = sha256(kit / "kit.raw")
+    made = compose(find_recipe(str(tmp_path / "base.toml")), tmp_path / "out.raw")
+    assert sha256(kit / "kit.raw") == before
+    opened = open_image(made.image)
+    assert opened.chain().arguments == "console=ttyAMA0 loglevel=7"
+    assert read_small(opened.volume("EFI").files, "/config.txt") == (
+        b"arm_64bit=1\n[pi5]\nenable_uart=1\n[all]\n"
+    )
+    by_path = {part.path: part for part in made.manifest.parts}
+    assert by_path["BOOT:/A/vmlinuz"].version == "6.19.0-kit"
+    assert by_path["EFI:/bcm2712-rpi-5-b.dtb"].sha256 == sha256(tmp_path / "newer/bcm2712-rpi-5-b.dtb")
+    assert by_path["EFI:/extra.bin"].sha256 == sha256(tmp_path / "new-vmlinuz")
+    assert made.manifest.recipe is not None
+    assert made.manifest.recipe["name"] == "base"
+    again = compose(find_recipe(str(tmp_path / "base.toml")), tmp_path / "again.raw")
+    assert sha256(again.image) == sha256(made.image)
+    (tmp_path / "bad.toml").write_text('title = "x"\nbase = "kit.raw"\n[initramfs]\nfrom = "stand-in"\n')
+    with pytest.raises(Refused, match="stand-in"):
+        compose(find_recipe(str(tmp_path / "bad.toml")), tmp_path / "bad.raw")
+    assert not (tmp_path / "bad.raw").exists()
 
 
 def test_nothing_is_left_where_a_part_is_missing(tmp_path: Path) -> None:

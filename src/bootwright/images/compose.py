@@ -50,7 +50,18 @@ def compose(
     """
     progress = progress or Silent()
     if recipe.base is not None:
-        raise Refused(f"{recipe.name} has a base image", hint="change an image with bootwright image swap")
+        from bootwright.images.compose_base import manifest_on_base
+
+        with work_folder(output) as work:
+            manifest = manifest_on_base(
+                recipe,
+                output,
+                work,
+                recipe_hash=_hash(recipe.text),
+                progress=progress,
+                library=library,
+            )
+        return _composed(output, manifest)
     with work_folder(output) as work:
         parts = Parts(recipe, work / "parts", progress, library=library)
         contents = [_contents(partition, parts) for partition in recipe.partitions]
@@ -77,6 +88,10 @@ def compose(
             {"name": recipe.name, "sha256": _hash(recipe.text)},
         )
         atomic.write_text(beside(output), manifest.text())
+    return _composed(output, manifest)
+
+
+def _composed(output: Path, manifest: ImageManifest) -> Composed:
     status = output.stat()
     return Composed(output, manifest, status.st_size, status.st_blocks * 512)
 

@@ -119,6 +119,8 @@ class Recipe:
     partitions: tuple[PartitionPart, ...] = ()
     base: str | None = None
     """An image to begin with in place of an empty disk: the parts given replace its own."""
+    files: dict[str, str] = field(factory=dict, hash=False)
+    """With a base: `PARTITION:/path` → `file:PATH` or `package:NAME/FILE`."""
     source: str = ""
 
     def path(self, text: str) -> Path:
@@ -179,6 +181,7 @@ class _Reader:
             loader=self._loader(self._table(table, "loader")),
             partitions=tuple(self._partition(each) for each in self._tables(table, "partition")),
             base=self._text(table, "base", None),
+            files=self._places(table),
             source=self._text(table, "source", "") or "",
         )
         self._done(table, "the recipe")
@@ -188,6 +191,10 @@ class _Reader:
     def _check(self, recipe: Recipe) -> None:
         if (recipe.base is None) == (not recipe.partitions):
             self._wrong("either partitions or a base image", "both" if recipe.base else "neither")
+        if recipe.base is not None and recipe.loader is not None:
+            self._wrong("no [loader] beside a base image, which has its own", "one")
+        if recipe.files and recipe.base is None:
+            self._wrong("[files] only beside a base image; a partition has its own `files`", "no base")
         for text in (*recipe.config_txt, *recipe.arguments):
             if "\n" in text or "\0" in text:
                 self._wrong("one line each in config_txt and cmdline", repr(text[:60]))
@@ -292,6 +299,15 @@ class _Reader:
         if not 0 < size <= _MOST_SIZE or size % (1 << 20):
             self._wrong('a size in whole MiB, such as "100 MiB"', repr(match[0] if match else "?"))
         return size
+
+    def _places(self, table: dict[str, Any]) -> dict[str, str]:
+        found = self._table(table, "files") or {}
+        for place, value in found.items():
+            if ":/" not in place or ".." in place.split("/") or not isinstance(value, str):
+                self._wrong("PARTITION:/path = file:PATH in [files]", repr(place)[:60])
+            if not value.startswith(("file:", "package:")):
+                self._wrong("file:PATH or package:NAME/FILE in [files]", repr(value)[:60])
+        return found
 
     def _paths(self, table: dict[str, Any], key: str) -> dict[str, str]:
         found = table.pop(key, {})
