@@ -10,6 +10,7 @@ from __future__ import annotations
 import lzma
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from bootwright.artifacts.bytesource import Bytes, ByteSource
 from bootwright.artifacts.growing import Growing
@@ -69,17 +70,25 @@ class Growth:
     """The files that are being expanded while they are read; `finish` when the reading is over."""
 
     def __init__(self) -> None:
-        self._growing: list[tuple[Growing, ByteSource]] = []
+        self._growing: list[tuple[Growing, Future[str]]] = []
 
     def add(self, growing: Growing, source: ByteSource) -> None:
-        """Take care of one."""
-        self._growing.append((growing, source))
+        """Take care of one, and begin to hash what it is made from."""
+
+        def hashed() -> str:
+            key = digest(source)
+            growing.settle()
+            return key
+
+        pool = ThreadPoolExecutor(1)
+        self._growing.append((growing, pool.submit(hashed)))
+        pool.shutdown(wait=False)  # it ends with its one task
 
     def finish(self) -> None:
         """Wait for all, and keep them in the cache; raises `Malformed` for a broken stream."""
         while self._growing:
-            growing, source = self._growing[0]
-            keep(growing, source)
+            growing, key = self._growing[0]
+            keep(growing, key.result())
             self._growing.pop(0)
 
     def abandon(self) -> None:

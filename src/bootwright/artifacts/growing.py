@@ -97,6 +97,11 @@ class Growing:
             size -= len(piece)
         return b"".join(pieces)
 
+    def settle(self) -> None:
+        """Have what was written so far put on the disk, so that less is left to do in the end."""
+        with contextlib.suppress(OSError, ValueError):  # it may have been closed meanwhile
+            os.fdatasync(self._file.fileno())
+
     def finish(self, key: str) -> None:
         """Wait for the program, and keep the file as `key`; raises what `read` would raise."""
         self._process.wait()

@@ -115,9 +115,8 @@ def grow(source: FileBytes, kind: str, *, name: str, size: int) -> Growing:
     return Growing(kind, source, _folder(), name=name, size=size)
 
 
-def keep(growing: Growing, source: ByteSource) -> None:
-    """Wait for a growing file and keep it; raises `Malformed` for a broken stream."""
-    key = digest(source)
+def keep(growing: Growing, key: str) -> None:
+    """Wait for a growing file and keep it as `key`; raises `Malformed` for a broken stream."""
     growing.finish(key)
     evict(_folder(), keep=_folder() / key)
 
