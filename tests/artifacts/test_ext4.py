@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from disk_kit import contents, fuzz_target, of_directory, opened, plant, run, sparse
+from disk_kit import Patched, contents, fuzz_target, of_directory, opened, plant, run, sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bootwright.artifacts.ext4 import Ext
 from bootwright.artifacts.filesystem import lookup
+from bootwright.foundation.errors import Malformed
 
 
 def make(image: Path, folder: Path, kind: str, *options: str, size: int = 48 << 20) -> Path:
@@ -61,6 +63,17 @@ def test_a_hashed_directory_and_a_split_file_read_as_debugfs_does(tmp_path: Path
     folder = lookup(files, "/many")
     assert folder is not None
     assert {each.name for each in files.children(folder)} == theirs
+
+
+def test_a_size_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    image = make(tmp_path / "ext.img", plant(tmp_path / "tree", many=2), "ext4")
+    entry = lookup(Ext(opened(image)), "/tiny")
+    assert entry is not None
+    where = run("debugfs", "-R", f"imap <{entry.handle}>", image)
+    block, offset = re.findall(r"block (\d+), offset (0x\w+)", where)[0]
+    at = int(block) * Ext(opened(image)).superblock.block_size + int(offset, 16)
+    with pytest.raises(Malformed, match="a file of at most"):
+        Ext(Patched(opened(image), {at + 108: b"\xff\xff\xff\xff"})).open(entry)
 
 
 @pytest.fixture(scope="module")

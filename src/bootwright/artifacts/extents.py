@@ -11,6 +11,9 @@ from attrs import frozen
 from bootwright.artifacts.bytesource import ByteSource
 from bootwright.foundation.errors import Malformed
 
+_MAX_SIZE = (1 << 63) - 1
+"""Linux's largest file (MAX_LFS_FILESIZE), and the most that Python's len() can say."""
+
 
 @frozen
 class Extent:
@@ -29,6 +32,8 @@ class Extents:
     """
 
     def __init__(self, whole: ByteSource, extents: Iterable[Extent], size: int, name: str) -> None:
+        if not 0 <= size <= _MAX_SIZE:
+            raise Malformed(name, None, f"a file of at most {_MAX_SIZE} bytes", f"{size} bytes")
         self._whole = whole
         self._name = name
         self._size = size

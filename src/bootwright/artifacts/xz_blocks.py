@@ -86,6 +86,8 @@ def read_index(source: ByteSource) -> XzIndex:
             raise Malformed(
                 source.name, start + at, "blocks inside the file", f"one that ends at {position:#x}"
             )
+    if expanded >= 1 << 63:
+        raise Malformed(source.name, start, "blocks of less than 8 EiB in all", f"{expanded} bytes")
     if position != start or count != len(blocks):
         raise Malformed(source.name, position, "the index after the last block", f"it at {start:#x}")
     return XzIndex(tuple(blocks), expanded, flags[1] & 0xF)
