@@ -43,6 +43,7 @@ class Diagnoser:
         self._outcome = _Overall()
         self._boot = BootState(1)
         self._recognised = False
+        self._kernel = False
         self._last_line = 0
         self._same_stage = 0
         self._previous_stage = ""
@@ -67,6 +68,8 @@ class Diagnoser:
         if self._boot.tallies or not boots:
             self._boot.last_line = self._last_line
             self._boot.live = live
+            if self._kernel and self._boot.rank < 0:
+                self._boot.kernel_runs()
             last = self._judge.boot(self._boot, self._source, restarted=False, recognised=self._recognised)
             boots.append(last)
             overall.add(last.outcome, last.stage)
@@ -80,7 +83,9 @@ class Diagnoser:
     def _look(self, block: Block) -> None:
         if not self._recognised:
             lines = block.text[: 1 << 16].split(b"\n", 400)[:400]
-            self._recognised = sum(prefix.split(line).seconds is not None for line in lines) > 0
+            messages = [prefix.split(line) for line in lines]
+            self._recognised = any(message.seconds is not None for message in messages)
+            self._kernel |= any(message.kernel for message in messages)
         for hit in self._scanner.scan(block):
             marker = self._knowledge.markers.get(hit.pattern.name)
             if marker is not None:

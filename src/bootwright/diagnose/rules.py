@@ -119,6 +119,9 @@ _NEAR = 120
 """Lines after the first proof within which `also` events belong to it."""
 
 
+_MOST_ALSO = 3
+
+
 def _following(rule: Rule, boot: BootState, key: Mapping[str, str], first: int) -> list[Tally]:
     found = []
     for name in rule.also:
@@ -127,9 +130,8 @@ def _following(rule: Rule, boot: BootState, key: Mapping[str, str], first: int) 
             for tally in _tallies(name, boot, key)
             if any(first - _NEAR <= place.line <= first + _NEAR for place in tally.first)
         ]
-        if tallies:
-            after = [tally for tally in tallies if tally.first[0].line >= first]
-            found.append(min(after or tallies, key=lambda tally: tally.first[0].line))
+        after = [tally for tally in tallies if tally.first[0].line >= first]
+        found.extend(sorted(after or tallies, key=lambda tally: tally.first[0].line)[:_MOST_ALSO])
     return found
 
 
