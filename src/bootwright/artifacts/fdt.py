@@ -1,17 +1,19 @@
 """Flattened devicetree blobs (DTB, DTBO): devicetree specification 0.4, chapter 5, structure version 17.
 
-One pass over the structure block, decoded as big-endian words, makes light node objects; property values
-stay bytes and get a type only when asked. Positions are found again on demand, so that a parse does not pay
-for provenance it does not use.
+One pass over the structure block, decoded as big-endian words, checks it and makes light node objects;
+properties are read when a node is first asked for them, stay bytes, and get a type only when asked. Positions
+are found again on demand, so that a parse does not pay for provenance it does not use.
 """
 
 from __future__ import annotations
 
+import gc
 import struct
 import sys
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from bootwright.artifacts.bytesource import ByteSource, FileBytes
 from bootwright.foundation.errors import Malformed
@@ -27,19 +29,67 @@ MAX_DEPTH = 64
 MAX_NODES = 200_000
 
 
+class _Block:
+    """What a node needs to read its properties when they are first asked for: checked, hence no errors."""
+
+    __slots__ = ("blob", "names", "start", "strings", "tokens")
+
+    def __init__(self, blob: bytes, start: int, strings: bytes, tokens: array[int]) -> None:
+        self.blob = blob
+        self.start = start
+        self.strings = strings
+        self.tokens = tokens
+        self.names: dict[int, str] = {}
+
+    def properties(self, at: int) -> dict[str, bytes]:
+        """The properties of the node whose first token after its name is the one at index `at`."""
+        found: dict[str, bytes] = {}
+        tokens, names, blob, start = self.tokens, self.names, self.blob, self.start + 12
+        while True:
+            token = tokens[at]
+            if token == _PROP:
+                length = tokens[at + 1]
+                offset = tokens[at + 2]
+                key = names.get(offset)
+                if key is None:
+                    raw = self.strings[offset : self.strings.index(b"\0", offset)]
+                    key = names[offset] = sys.intern(raw.decode("ascii", "backslashreplace"))
+                if key not in found:
+                    value_at = start + at * 4
+                    found[key] = blob[value_at : value_at + length]
+                at += 3 + ((length + 3) >> 2)
+            elif token == _NOP:
+                at += 1
+            else:
+                return found
+
+
 class Node:
-    """A devicetree node. `properties` holds the raw value of each; the first of a repeated name counts."""
+    """A devicetree node."""
 
-    __slots__ = ("_path", "children", "name", "offset", "parent", "properties")
+    __slots__ = ("_block", "_first", "_path", "_properties", "children", "name", "offset", "parent")
 
-    def __init__(self, name: str, parent: Node | None, offset: int) -> None:
+    def __init__(
+        self, name: str, parent: Node | None, offset: int, block: _Block | None = None, first: int = 0
+    ) -> None:
+        self._block = block
+        self._first = first
+        self._properties: dict[str, bytes] | None = None
         self.name = name
         self.parent = parent
         self.offset = offset
         """Byte offset of the node's FDT_BEGIN_NODE token from the start of the blob."""
-        self.properties: dict[str, bytes] = {}
         self.children: list[Node] = []
         self._path: str | None = None
+
+    @property
+    def properties(self) -> dict[str, bytes]:
+        """Name → raw value of each property that stands before the child nodes, as the specification
+        demands; the first of a repeated name counts. Read when first asked for.
+        """
+        if self._properties is None:
+            self._properties = {} if self._block is None else self._block.properties(self._first)
+        return self._properties
 
     @property
     def path(self) -> str:
@@ -127,7 +177,13 @@ class Tree:
     """A parsed devicetree."""
 
     def __init__(
-        self, name: str, blob: bytes, nodes: list[Node], reservations: list[tuple[int, int]]
+        self,
+        name: str,
+        blob: bytes,
+        *,
+        nodes: list[Node],
+        by_phandle: dict[int, Node],
+        reservations: list[tuple[int, int]],
     ) -> None:
         self.name = name
         self.blob = blob
@@ -136,11 +192,7 @@ class Tree:
         self.root = nodes[0]
         self.reservations = reservations
         """(address, size) of each memory reservation block entry, in bytes."""
-        self.by_phandle: dict[int, Node] = {}
-        for node in nodes:
-            value = node.properties.get("phandle") or node.properties.get("linux,phandle")
-            if value is not None and len(value) == 4:
-                self.by_phandle.setdefault(int.from_bytes(value, "big"), node)
+        self.by_phandle = by_phandle
         self._by_path: dict[str, Node] | None = None
 
     @property
@@ -249,45 +301,52 @@ def parse_fdt(blob: bytes, name: str) -> Tree:
     if at_strings + size_strings > total:
         raise Malformed(name, 12, "a strings block inside the blob", f"offset {at_strings:#x}")
     reservations = _reservations(blob, at_reserve, total, name)
-    nodes = _nodes(blob, at_struct, size_struct, blob[at_strings : at_strings + size_strings], name)
-    return Tree(name, blob[:total], nodes, reservations)
+    strings = blob[at_strings : at_strings + size_strings]
+    # Names must end inside the block: what follows the last NUL is no name.
+    strings = strings[: strings.rfind(b"\0") + 1]
+    nodes, by_phandle = _nodes(blob, at_struct, size_struct, strings, name)
+    return Tree(name, blob[:total], nodes=nodes, by_phandle=by_phandle, reservations=reservations)
 
 
-def _nodes(blob: bytes, start: int, size: int, strings: bytes, name: str) -> list[Node]:
-    words = array("I", blob[start : start + (size & ~3)])
+def _nodes(
+    blob: bytes, start: int, size: int, strings: bytes, name: str
+) -> tuple[list[Node], dict[int, Node]]:
+    """Every node, and those with a phandle; the structure is checked, properties are read later."""
+    tokens = array("I", blob[start : start + (size & ~3)])
     if sys.byteorder == "little":
-        words.byteswap()
-    tokens = words.tolist()
-    names: dict[int, str] = {}
+        tokens.byteswap()
+    find = blob.find
+    block = _Block(blob, start, strings, tokens)
+    limit = len(strings)
+    handles = _offsets_of(strings, (b"phandle\0", b"linux,phandle\0"))
     nodes: list[Node] = []
+    by_phandle: dict[int, Node] = {}
     stack: list[Node] = []
     node: Node | None = None
-    properties: dict[str, bytes] = {}
     end = start + size
     at = 0
+    collecting = gc.isenabled()
+    gc.disable()  # many small objects and no garbage: collections would only cost
     try:
         while True:
             token = tokens[at]
             if token == _PROP:
                 length = tokens[at + 1]
                 offset = tokens[at + 2]
-                if node is None:
-                    raise Malformed(name, start + at * 4, "a node", "a property outside any node")
-                key = names.get(offset)
-                if key is None:
-                    key = names[offset] = _name_at(strings, offset, name, start + at * 4 + 8)
-                value_at = start + at * 4 + 12
-                if value_at + length > end:
-                    raise Malformed(name, start + at * 4 + 4, "a value inside the block", f"{length} bytes")
-                if key not in properties:
-                    properties[key] = blob[value_at : value_at + length]
+                if offset >= limit or node is None:
+                    _misplaced(name, start + at * 4, node, offset, limit)
+                if offset in handles and length == 4:
+                    by_phandle.setdefault(tokens[at + 3], node)
+                # A length that leaves the block leads to a token beyond it, which ends the loop below.
                 at += 3 + ((length + 3) >> 2)
             elif token == _BEGIN_NODE:
                 begins = start + at * 4
-                name_end = blob.find(b"\0", begins + 4, end)
+                name_end = find(b"\0", begins + 4, end)
                 if name_end < 0:
                     raise Malformed(name, begins + 4, "a NUL-terminated node name", "none")
-                made = Node(_text(blob[begins + 4 : name_end]), node, begins)
+                at += 2 + ((name_end - begins - 4) >> 2)
+                text = blob[begins + 4 : name_end].decode("ascii", "backslashreplace")
+                made = Node(text, node, begins, block, at)
                 if node is not None:
                     node.children.append(made)
                 elif nodes:
@@ -296,14 +355,12 @@ def _nodes(blob: bytes, start: int, size: int, strings: bytes, name: str) -> lis
                     raise Malformed(name, begins, f"at most {MAX_DEPTH} levels and {MAX_NODES} nodes", "more")
                 nodes.append(made)
                 stack.append(made)
-                node, properties = made, made.properties
-                at += 1 + ((name_end - begins - 4) >> 2) + 1
+                node = made
             elif token == _END_NODE:
                 if not stack:
                     raise Malformed(name, start + at * 4, "FDT_END", "FDT_END_NODE without a node")
                 stack.pop()
                 node = stack[-1] if stack else None
-                properties = node.properties if node is not None else {}
                 at += 1
             elif token == _NOP:
                 at += 1
@@ -313,9 +370,29 @@ def _nodes(blob: bytes, start: int, size: int, strings: bytes, name: str) -> lis
                 raise Malformed(name, start + at * 4, "a structure token (1, 2, 3, 4 or 9)", f"{token:#x}")
     except IndexError:
         raise Malformed(name, end, "FDT_END", "the end of the structure block") from None
+    finally:
+        if collecting:
+            gc.enable()
     if stack or not nodes:
         raise Malformed(name, start + at * 4, "a closed root node", "FDT_END")
-    return nodes
+    return nodes, by_phandle
+
+
+def _offsets_of(strings: bytes, names: tuple[bytes, ...]) -> frozenset[int]:
+    """Every offset at which one of the names begins: a name may be the end of another one."""
+    found: set[int] = set()
+    for wanted in names:
+        at = strings.find(wanted)
+        while at >= 0:
+            found.add(at)
+            at = strings.find(wanted, at + 1)
+    return frozenset(found)
+
+
+def _misplaced(name: str, at: int, node: Node | None, offset: int, limit: int) -> NoReturn:
+    if node is None:
+        raise Malformed(name, at, "a node", "a property outside any node")
+    raise Malformed(name, at + 8, f"a name in the strings block of {limit} bytes", f"{offset:#x}")
 
 
 def _reservations(blob: bytes, at: int, total: int, name: str) -> list[tuple[int, int]]:
@@ -327,13 +404,6 @@ def _reservations(blob: bytes, at: int, total: int, name: str) -> list[tuple[int
         found.append((address, size))
         at += 16
     raise Malformed(name, at, "the end of the memory reservation block", "the end of the blob")
-
-
-def _name_at(strings: bytes, offset: int, name: str, at: int) -> str:
-    end = strings.find(b"\0", offset)
-    if offset >= len(strings) or end < 0:
-        raise Malformed(name, at, f"a name in the strings block of {len(strings)} bytes", f"{offset:#x}")
-    return sys.intern(_text(strings[offset:end]))
 
 
 def _text(raw: bytes) -> str:
