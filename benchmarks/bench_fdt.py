@@ -2,9 +2,10 @@
 
     .venv/bin/python benchmarks/bench_fdt.py [FOLDER]
 
-Blobs of a kernel package are parsed: structure checked, nodes made, properties read when asked for. References, where installed: `pylibfdt` (libfdt
-from Python: each node and property visited, as ours makes them available), the `fdt` package, and libfdt's
-own walk compiled from C, which allocates nothing. CPU seconds.
+Blobs of a kernel package are parsed: structure checked, nodes made, properties read when asked for.
+References, where installed: `pylibfdt` (libfdt from Python: each node and property visited, as ours makes
+them available), the `fdt` package, and libfdt's own walk compiled from C, which allocates nothing.
+CPU seconds.
 """
 
 from __future__ import annotations
