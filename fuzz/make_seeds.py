@@ -1,0 +1,143 @@
+"""Make seeds for the fuzz targets of disks and archives: `python fuzz/make_seeds.py FOLDER [TARGET…]`.
+
+One folder for each target, as atheris and `fuzz/mutate.py` take it. The seeds are not kept in the
+repository: they come from the same makers as the tests' images, and so from the tools installed here.
+"""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "artifacts"))
+
+import disk_kit
+import talos_kit
+
+_VOLUME_START = 400 << 10
+"""Bytes that hold the superblock, inodes and directories of a fresh XFS; the target pads the rest."""
+
+
+def gpt(room: Path) -> list[bytes]:
+    found: list[bytes] = []
+    for text in (
+        "label: gpt\nfirst-lba: 34\nstart=40,size=100\nsize=50\n",
+        "label: dos\nstart=8,size=100\nstart=110,size=200,type=5\nstart=120,size=20\nstart=150,size=20\n",
+    ):
+        image = disk_kit.sparse(room / "disk.img", 256 << 10)
+        disk_kit.run("sfdisk", "-q", image, text=text)
+        found.append(image.read_bytes())
+    return found
+
+
+def fat(room: Path) -> list[bytes]:
+    tree = disk_kit.plant(room / "tree", many=20, links=False)
+    (tree / "holes").unlink()
+    return [disk_kit.make_fat(room / "fat.img", tree, 12, 1474560).read_bytes()]
+
+
+def xfs(room: Path) -> list[bytes]:
+    tree = disk_kit.plant(room / "tree", many=30)
+    (tree / "a name with spaces and Ümlaut.txt").unlink()
+    found: list[bytes] = []
+    for options in ((), ("-i", "nrext64=1")):
+        with disk_kit.make_xfs(room / "xfs.img", tree, *options).open("rb") as file:
+            found.append(file.read(_VOLUME_START))
+    return found
+
+
+def ext4(room: Path) -> list[bytes]:
+    tree = disk_kit.plant(room / "tree", many=30)
+    found: list[bytes] = []
+    for kind, features in (("ext4", "inline_data,^has_journal"), ("ext2", "filetype")):
+        image = disk_kit.sparse(room / "ext.img", 8 << 20)
+        disk_kit.run("mkfs.ext4", "-q", "-F", "-t", kind, "-b", "1024", "-O", features, "-d", tree, image)
+        found.append(image.read_bytes().rstrip(b"\0"))
+    return found
+
+
+def squashfs(room: Path) -> list[bytes]:
+    tree = disk_kit.plant(room / "tree", many=20)
+    found: list[bytes] = []
+    for options in (("-noI", "-noF", "-b", "16384"), ("-comp", "xz"), ("-comp", "zstd", "-noI")):
+        image = room / "image.sqsh"
+        disk_kit.run("mksquashfs", tree, image, "-noappend", "-quiet", "-no-progress", *options)
+        found.append(image.read_bytes())
+    return found
+
+
+def archive(room: Path) -> bytes:
+    tree = disk_kit.plant(room / "tree", many=20)
+    small = [path for path in tree.rglob("*") if path.name not in {"holes", "vmlinuz"}]
+    names = "\n".join(str(path.relative_to(tree)) for path in sorted(small))
+    command = [disk_kit.tool("cpio"), "-o", "-H", "newc", "--quiet"]
+    return subprocess.run(command, cwd=tree, input=names.encode(), capture_output=True, check=True).stdout
+
+
+def initramfs(room: Path) -> list[bytes]:
+    data = archive(room)
+    return [data, lzma.compress(data), gzip.compress(data), data + bytes(64) + lzma.compress(data)]
+
+
+def xz_blocks(room: Path) -> list[bytes]:
+    data = bytes(range(256)) * 400
+    (room / "data").write_bytes(data)
+    command = [disk_kit.tool("xz"), "-0", "--block-size=20000", "-c", room / "data"]
+    blocks = subprocess.run(command, capture_output=True, check=True).stdout
+    return [blocks, lzma.compress(data), gzip.compress(data), lzma.compress(data, lzma.FORMAT_ALONE)]
+
+
+def config_txt(_: Path) -> list[bytes]:
+    more = b"include a.txt\n[board-type=0x17]\n[gpio4=1]\ninitramfs a followkernel\n[none]\n"
+    return [talos_kit.CONFIG_TXT.encode() + more]
+
+
+def boot_config(_: Path) -> list[bytes]:
+    return [
+        b"set default='a'\nmenuentry 'a' --id $x 'b' {\n linux /k root=$root \\\n quiet\n initrd /i /j\n}\n",
+        b"submenu 'more' {\n menuentry 'old' { linux /old; devicetree /d; }\n}\n",
+        b"default l0\nlabel l0\n linux /k\n append a\n fdtdir /x\n fdtoverlays /a /b\n",
+        b"title x\nlinux /k\ninitrd /i\noptions a=1\noptions b\n",
+    ]
+
+
+def explore(room: Path) -> list[bytes]:
+    kernel = talos_kit.kernel(talos_kit.Talos())
+    parts = [talos_kit.devicetree(talos_kit.Talos()), gzip.compress(kernel), *initramfs(room), *gpt(room)]
+    return [b"\0" + part for part in parts]
+
+
+SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
+    "boot_config": boot_config,
+    "config_txt": config_txt,
+    "explore": explore,
+    "ext4": ext4,
+    "fat": fat,
+    "gpt": gpt,
+    "initramfs": initramfs,
+    "squashfs": squashfs,
+    "xfs": xfs,
+    "xz_blocks": xz_blocks,
+}
+
+
+def make(folder: Path, targets: tuple[str, ...] = tuple(SEEDS)) -> None:
+    """Write the seeds of each target into a folder of its name."""
+    for target in targets:
+        (folder / target).mkdir(parents=True, exist_ok=True)
+        room = Path(tempfile.mkdtemp(prefix="seeds-"))
+        try:
+            for number, data in enumerate(SEEDS[target](room)):
+                (folder / target / f"{number}").write_bytes(data)
+        finally:
+            shutil.rmtree(room)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]), tuple(sys.argv[2:]) or tuple(SEEDS))
