@@ -16,13 +16,15 @@ from typing import ClassVar
 import jsonschema
 import pytest
 from click.testing import CliRunner
-from disk_kit import ROOT, fuzz_target, make_fat, run, sparse, tool
+from disk_kit import ROOT, fuzz_target, make_disk, make_fat, run, sparse, tool
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from talos_kit import Talos, devicetree, initramfs, kernel, rootfs, talos_image
+from talos_kit import ESP, LINUX, Talos, devicetree, initramfs, kernel, rootfs, talos_image
+from test_pe import stub
 
 from bootwright.artifacts.explore import Explorer, Limits
 from bootwright.artifacts.facts import Item
+from bootwright.artifacts.unpacked import boot_of
 from bootwright.cli.inspect import command
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 
@@ -416,3 +418,56 @@ def test_an_image_is_read_while_it_is_expanded_and_kept_when_whole(tmp_path: Pat
     with pytest.raises(Malformed):
         Explorer().artifact(str(packed))
     assert not list(cache.iterdir())
+
+
+def metal_image(folder: Path) -> Path:
+    """As plain `metal` of Talos: an ESP with systemd-boot's configuration and a UKI; no other partition."""
+    talos = Talos(version="v1.13.0")
+    parts = {
+        ".linux": kernel(talos),
+        ".initrd": initramfs(folder, talos),
+        ".cmdline": b"talos.platform=metal console=ttyAMA0\0",
+        ".osrel": b'ID=talos\nVERSION_ID=v1.13.0\nPRETTY_NAME="Talos (v1.13.0)"\n',
+        ".uname": b"6.18.5-talos\n",
+        ".dtb": devicetree(talos),
+    }
+    (folder / "stub.efi").write_bytes(stub())
+    options: list[str] = []
+    address = 0x10000
+    for name, data in parts.items():
+        (folder / name[1:]).write_bytes(data)
+        options += ["--add-section", f"{name}={folder / name[1:]}"]
+        options += ["--change-section-vma", f"{name}={address:#x}"]
+        address += (len(data) + 0xFFFF) & ~0xFFFF
+    uki = folder / "esp" / "EFI" / "Linux" / "Talos-v1.13.0.efi"
+    uki.parent.mkdir(parents=True)
+    run("aarch64-linux-gnu-objcopy", *options, folder / "stub.efi", uki)
+    (folder / "esp" / "loader" / "entries").mkdir(parents=True)
+    (folder / "esp" / "loader" / "loader.conf").write_text("timeout 10\ndefault Talos-*\n")
+    (folder / "esp" / "loader" / "entries" / "t.conf").write_text("title Other\nlinux /vmlinuz\noptions x\n")
+    (folder / "esp" / "EFI" / "BOOT").mkdir()
+    (folder / "esp" / "EFI" / "BOOT" / "BOOTAA64.efi").write_bytes(stub())
+    fat = make_fat(folder / "esp.img", folder / "esp", 32, 60 << 20)
+    return make_disk(folder / "metal.raw", ((fat, ESP, "EFI", 60), (None, LINUX, "META", 1)))
+
+
+def test_a_uki_on_an_esp_is_taken_apart(tmp_path: Path) -> None:
+    item = Explorer().artifact(str(metal_image(tmp_path)))
+    assert not [problem for each in item.walk() for problem in each.problems]
+    uki = found(item, "uki")
+    assert uki.name == "/EFI/Linux/Talos-v1.13.0.efi"
+    assert uki.fact("machine") == "arm64"
+    assert uki.fact("uname") == "6.18.5-talos"
+    assert found(uki, "kernel").fact("page_size") == 4096
+    assert found(uki, "command-line").fact("arguments") == ["talos.platform=metal", "console=ttyAMA0"]
+    assert found(uki, "devicetree").fact("model") == "Raspberry Pi 5 Model B"
+    # The section says which system it boots, and so does the squashfs in its initramfs.
+    assert [each.fact("version_id") for each in uki.of_kind("os-release")] == ["v1.13.0", "v1.13.0"]
+    assert found(uki, "modules").fact("modules") == 3
+    assert found(item, "loader-config").fact("default") == "Talos-*"
+    assert found(item, "loader-entry").fact("kernel") == "/vmlinuz"
+    assert found(item, "efi").name == "/EFI/BOOT/BOOTAA64.efi"
+    boot = boot_of(item)
+    assert boot.kernel.name == ".linux"
+    assert boot.arguments == "talos.platform=metal console=ttyAMA0"
+    assert boot.initramfs is not None
