@@ -8,6 +8,7 @@ from bootwright.diagnose.errnos import parse_errno
 from bootwright.diagnose.gaps import gaps_of
 from bootwright.diagnose.model import Boot, Finding, Line, Outcome, Severity
 from bootwright.diagnose.rules import Held, facts_match, hold
+from bootwright.diagnose.scanner import printable
 from bootwright.diagnose.signatures import Case, Knowledge, Signature
 from bootwright.diagnose.state import BootState, filled
 
@@ -163,12 +164,8 @@ def _merged(held: tuple[Held, ...]) -> dict[str, str]:
 
 def shown(raw: bytes) -> str:
     """A line as text that can be printed: no control characters, at most 400 characters."""
-    text = raw.decode(errors="replace").rstrip()
-    if len(text) > _LONGEST_LINE:
-        text = text[: _LONGEST_LINE - 1] + "…"
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char == "\t" else "�" for char in text)
+    text = printable(raw.rstrip())
+    return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 1] + "…"
 
 
 def _ordered(found: list[tuple[Signature, Finding]]) -> tuple[Finding, ...]:

@@ -84,6 +84,14 @@ def compile_pattern(expression: str, *, use_re2: bool) -> _Compiled:
     return re.compile(expression.encode())
 
 
+def printable(text: bytes) -> str:
+    """Text that does nothing but show itself: no control, format or direction characters."""
+    shown = text.decode(errors="replace")
+    if shown.isprintable():
+        return shown
+    return "".join(char if char.isprintable() or char == "\t" else "�" for char in shown)
+
+
 class Scanner:
     """Finds every pattern in blocks of text."""
 
@@ -169,7 +177,7 @@ class Scanner:
             match = compiled.search(text)
             if match is not None:
                 facts = tuple(
-                    (_fact(name), value.decode(errors="replace").strip()[:200])
+                    (_fact(name), printable(value)[:200].strip())
                     for name, value in match.groupdict().items()
                     if value
                 )

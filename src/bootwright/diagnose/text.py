@@ -17,6 +17,11 @@ from bootwright.diagnose import prefix
 BLOCK = 1 << 20
 """Bytes looked at in one go."""
 
+_SAMPLE = 1 << 16
+"""Bytes from which it is told whether a terminal wrapped the lines."""
+_MOST_PARTS = 16
+"""Lines of the terminal that one message may take."""
+
 # ECMA-48 control sequences, OSC strings, charset selections, and what a lone ESC leaves behind.
 _SEQUENCE = re.compile(
     rb"(?P<move>\[[0-9;]{0,16}[HfABCDGd])|\[[0-?]{0,32}[ -/]{0,4}[@-~]"
@@ -25,7 +30,6 @@ _SEQUENCE = re.compile(
 # A paste that lost the ESC byte or shows it as two characters: `[0;32m`, `[0m`, `^[[2J`.
 _SHOWN_ESCAPE = re.compile(rb"\^\[\[[0-9;?]{0,12}[A-Za-z]")
 _LOST_ESCAPE = re.compile(rb"\[(?:\d{1,2}(?:;\d{1,3}){1,4}|0?)m")
-_BACKSPACES = re.compile(rb"[^\x08\n]?\x08")
 _NOISE = bytes(code for code in range(32) if code not in (0x08, 0x09, 0x0A, 0x1B)) + b"\x7f"
 
 
@@ -53,7 +57,7 @@ class Cleaner:
         self._rest = b""
         self._line = 1
         self._width: int | None = None
-        self._known = False
+        self._sample = b""
 
     @property
     def lines(self) -> int:
@@ -62,6 +66,9 @@ class Cleaner:
 
     def feed(self, data: bytes) -> Iterator[Block]:
         """Blocks of the whole lines in what came so far."""
+        if len(self._sample) < _SAMPLE:
+            self._sample += data[:_SAMPLE]
+            self._width = wrap_width(self._sample)
         data = self._rest + data if self._rest else data
         place = 0
         while True:
@@ -70,11 +77,24 @@ class Cleaner:
             if cut == 0 and end - place == BLOCK:
                 # A line longer than a block is cut where the block ends.
                 cut = end
-            if cut == 0:
+            if self._width is not None and cut and end == len(data):
+                cut = self._whole(data, place, cut)
+            if cut <= place:
                 break
             yield self._block(data[place:cut])
             place = cut
         self._rest = data[place:]
+
+    def _whole(self, data: bytes, place: int, cut: int) -> int:
+        """Where the last line that fills the terminal begins: its rest may still come."""
+        for _ in range(_MOST_PARTS):
+            start = max(place, data.rfind(b"\n", place, cut - 1) + 1)
+            if len(clean(data[start : cut - 1])) != self._width:
+                break
+            cut = start
+            if cut <= place:
+                break
+        return cut
 
     def flush(self) -> Iterator[Block]:
         """What is left without a line end: the prompt a console waits at, the end of a file."""
@@ -85,9 +105,6 @@ class Cleaner:
     def _block(self, part: bytes) -> Block:
         if b"\n" not in part and b"\r" in part:
             part = part.replace(b"\r", b"\n")
-        if not self._known:
-            self._width = wrap_width(part[: 1 << 16])
-            self._known = True
         first = self._line
         self._line += part.count(b"\n") + (not part.endswith(b"\n"))
         if len(part) >= BLOCK and not part.endswith(b"\n"):
@@ -107,7 +124,7 @@ def clean(part: bytes) -> bytes:
     if b"[0m" in part:
         part = _LOST_ESCAPE.sub(b"", part)
     if b"\x08" in part:
-        part = _BACKSPACES.sub(b"", part).replace(b"\x08", b"")
+        part = b"\n".join(_typed_over(line) if b"\x08" in line else line for line in part.split(b"\n"))
     return part.translate(None, _NOISE)
 
 
@@ -123,6 +140,15 @@ def _without_escapes(part: bytes) -> bytes:
                 out.append(b" ")
             out.append(piece[match.end() :])
     return b"".join(out)
+
+
+def _typed_over(line: bytes) -> bytes:
+    shown = bytearray()
+    for piece in line.split(b"\x08"):
+        if shown:
+            shown.pop()
+        shown += piece
+    return bytes(shown)
 
 
 def wrap_width(sample: bytes) -> int | None:

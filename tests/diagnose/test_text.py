@@ -1,0 +1,178 @@
+"""What stands in a capture besides text: escapes, line ends, stamps, wrapped and endless lines."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose import prefix
+from bootwright.diagnose.durations import parse_duration
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.errnos import parse_errno
+from bootwright.diagnose.knowledge import load
+from bootwright.diagnose.literals import Literal, required
+from bootwright.diagnose.text import BLOCK, Cleaner, clean, wrap_width
+
+KNOWLEDGE = load()
+PANIC = b"[    7.100000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"
+
+
+def cleaned(data: bytes, size: int = 1 << 20) -> list[tuple[int, bytes]]:
+    """(line number, line) of every line."""
+    cleaner = Cleaner()
+    out = []
+    for place in range(0, len(data), size):
+        out += list(cleaner.feed(data[place : place + size]))
+    out += list(cleaner.flush())
+    lines = []
+    for block in out:
+        place = 0
+        for line in block.text.removesuffix(b"\n").split(b"\n"):
+            number = block.first_line + block.text.count(b"\n", 0, place) + block.extra_lines(0, place)
+            lines.append((number, line))
+            place += len(line) + 1
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"\x1b[0;32m  OK  \x1b[0m", b"  OK  "),
+        (b"\x1b[2J\x1b[01;01Htext", b" text"),
+        (b"\x1b]0;title\x07text", b"text"),
+        (b"^[[1;31mred^[[0m", b"red"),
+        (b"[0;1;31mred[0m", b"red"),
+        (b"a\0b\x07c\x7f", b"abc"),
+        (b"typo\x08\x08\x08ext", b"text"),
+        (b"line\r\n", b"line\n"),
+        (b"\x1b", b""),
+        (b"\xff\xfe\x80", b"\xff\xfe\x80"),
+    ],
+)
+def test_control_characters_go(raw: bytes, text: bytes) -> None:
+    assert clean(raw) == text
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\n"])
+def test_lines_keep_their_numbers(size: int, end: bytes) -> None:
+    data = end.join([b"one", b"", b"three", b"four"])
+    assert cleaned(data, size) == [(1, b"one"), (2, b""), (3, b"three"), (4, b"four")]
+
+
+def test_a_file_with_carriage_returns_only() -> None:
+    assert cleaned(b"one\rtwo\rthree") == [(1, b"one"), (2, b"two"), (3, b"three")]
+
+
+def test_utf_16_is_read() -> None:
+    data = (PANIC.decode() + "\r\n").encode("utf-16")
+    assert diagnose_bytes(data, "x", KNOWLEDGE).boots[0].findings[0].signature == "no-root"
+
+
+def test_an_endless_line_is_cut_and_counts_once() -> None:
+    data = b"x" * (3 * BLOCK + 17) + b"\nlast\n"
+    lines = cleaned(data)
+    assert all(len(line) <= BLOCK for _, line in lines)
+    assert lines[-1] == (2, b"last")
+    assert {number for number, _ in lines[:-1]} == {1}
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "seconds"),
+    [
+        ("[    1.234567] text", "text", 1.234567),
+        ("[    1.234567][    T1] text", "text", 1.234567),
+        ("<6>[   12.5] text", "text", 12.5),
+        ("kern  :err   : [   12.500000] text", "text", 12.5),
+        ("[Mon Jan  1 00:00:01 2024] text", "text", None),
+        ("Jan  1 00:00:01 host kernel: [    3.000000] text", "text", 3.0),
+        ("Jan 01 00:00:01 host systemd[1]: text", "systemd[1]: text", None),
+        ("2024-01-01T00:00:01+0000 host kernel: text", "text", None),
+        ("2024-01-01T00:00:01.123456Z [    3.000000] text", "text", 3.0),
+        ("10.0.0.1: kern: warning: [2024-03-03T04:41:51.58Z]: text", "text", None),
+        ("10.0.0.1: user: info: [2024-03-03T04:41:51.58Z]: [talos] text", "[talos] text", None),
+        ("  5.79 MESS:00:00:05.794805:0: text", "text", 5.794805),
+        ("  4.83 Boot mode: SD (01) order f4", "Boot mode: SD (01) order f4", 4.83),
+        ("6,1234,5678901,-;text", "text", 5.678901),
+        ("[0.000004 0.000003] text", "text", None),
+        ("12/02/2025 16:41:12 text", "text", None),
+        ("[    0.000000]  [0:        swapper:    0] text", "text", 0.0),
+        ("> > [    1.000000] text", "text", 1.0),
+        ("text", "text", None),
+        ("[  OK  ] Started it", "[  OK  ] Started it", None),
+    ],
+)
+def test_stamps_are_taken_off(line: str, text: str, seconds: float | None) -> None:
+    message = prefix.split(line.encode())
+    assert message.text == text.encode()
+    assert message.seconds == seconds
+
+
+def test_wrapped_lines_are_joined() -> None:
+    lines = [
+        f"[    {n}.000000] usb {n}-1: a message that is long enough to be wrapped by a terminal of eighty"
+        for n in range(6)
+    ]
+    lines.append(PANIC.decode())
+    wrapped = []
+    for line in lines:
+        wrapped += [line[place : place + 80] for place in range(0, len(line), 80)]
+    data = "\n".join(wrapped).encode()
+    assert wrap_width(data) == 80
+    finding = diagnose_bytes(data, "x", KNOWLEDGE).boots[0].findings[0]
+    assert finding.signature == "no-root"
+    assert finding.lines[0].number == len(wrapped) - 1
+    assert finding.lines[0].text == PANIC.decode()
+
+
+@pytest.mark.parametrize(
+    "text", ["-22", "EINVAL", "(-EINVAL)", "Invalid argument", "invalid argument.", "0xffffffffffffffea"]
+)
+def test_errors_are_understood_both_ways(text: str) -> None:
+    error = parse_errno(text)
+    assert error is not None
+    assert (error.number, error.name) == (22, "EINVAL")
+
+
+@pytest.mark.parametrize("text", ["", "0", "banana", "-99999", "0xffffffff"])
+def test_what_is_no_error(text: str) -> None:
+    assert parse_errno(text) is None
+
+
+def test_errors_user_space_never_sees() -> None:
+    error = parse_errno("-517")
+    assert error is not None
+    assert error.name == "EPROBE_DEFER"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1m30s", 90),
+        ("2min 3s", 123),
+        ("85 seconds", 85),
+        ("0:01:30", 90),
+        ("120000 msecs", 120),
+        ("5", None),
+        ("x", None),
+    ],
+)
+def test_durations(text: str, seconds: float | None) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("pattern", "literals"),
+    [
+        ("foo bar", {Literal(b"foo bar")}),
+        (
+            "[Ll]ink is [Uu]p",
+            {Literal(b"Link is Up"), Literal(b"Link is up"), Literal(b"link is Up"), Literal(b"link is up")},
+        ),
+        (r"\d+ (?:alpha|gamma) \S+", {Literal(b" alpha "), Literal(b" gamma ")}),
+        ("(?i)Panic", {Literal(b"panic", any_case=True)}),
+        (r"a|b\d", set()),
+        (r"x*\d+", set()),
+    ],
+)
+def test_required_literals(pattern: str, literals: set[Literal]) -> None:
+    assert required(pattern) == literals
