@@ -1,0 +1,261 @@
+"""`bootwright isolate`: which part of a bad image is to blame?"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bootwright.foundation.errors import Refused
+
+if TYPE_CHECKING:
+    from bootwright.foundation.progress import Progress
+    from bootwright.investigate.isolate_images import ImageHybrids
+    from bootwright.investigate.isolate_lab import StoredLab, Tried
+    from bootwright.investigate.isolate_model import Isolated, Predictor, Waiting
+
+SCHEMA = "bootwright/isolate/1"
+
+_PATH = click.Path(path_type=Path)
+_EPILOG = """\b
+Examples:
+  bootwright isolate --good old.raw --bad new.raw --until 'entering maintenance' --out out/isolate
+  bootwright isolate --good old.raw --bad new.raw --until login --out out/isolate --json
+  bootwright isolate --good old.raw --bad new.raw --until 'link up' --on bench --out out/board
+  bootwright isolate --good old.raw --bad new.raw --until 'link up' --on bench --out out/board --report fails
+
+Mixtures of the two images are made and tried until the smallest difference is found that makes the good one
+fail. --on bench makes an image, says what to do with it and ends; flash it, look, and run the same command
+with --report works, fails or unknown (or --console LOG): it goes on there, days later too.
+
+Exit status: 0 found, 2 usage or bad input (the good one fails, the bad one works), 3 not found, or a report
+is waited for.
+"""
+
+
+@click.command(name="isolate", epilog=_EPILOG)
+@click.option("--good", type=_PATH, required=True, help="An image that reaches the goal.")
+@click.option("--bad", type=_PATH, required=True, help="An image that does not.")
+@click.option("--until", metavar="GOAL", required=True, help="A text on the console, login, or ktap.")
+@click.option(
+    "--on", "where", type=click.Choice(["qemu", "bench"]), default="qemu", show_default=True,
+    help="Boot here, or be told what to flash.",
+)  # fmt: skip
+@click.option("--out", type=_PATH, required=True, help="Folder of the run: resumes what is there.")
+@click.option("--firmware", default="aavmf", show_default=True, help="aavmf or uboot (with --on qemu).")
+@click.option("--timeout", type=click.FloatRange(1), default=300.0, show_default=True, help="Guest seconds.")
+@click.option("--memory", type=click.IntRange(128, 65536), default=2048, show_default=True, help="MiB.")
+@click.option("--repeat", type=click.IntRange(1, 20), default=1, help="Boot each mixture so many times.")
+@click.option("--board", metavar="NAME", help="Predict with this board's definition what can be predicted.")
+@click.option("--goal", "board_goal", metavar="NAME", help="The board's goal to predict, such as ethernet.")
+@click.option("--stepping", metavar="NAME", help="The board's stepping, such as d0.")
+@click.option(
+    "--report", type=click.Choice(["works", "fails", "unknown"]), help="What the image waited for did."
+)
+@click.option("--console", type=_PATH, help="Its console log; alone it decides by the goal.")
+@click.option("--fresh", is_flag=True, help="Forget what the folder holds and start over.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/isolate.schema.json).")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+def command(
+    *,
+    good: Path,
+    bad: Path,
+    until: str,
+    where: str,
+    out: Path,
+    firmware: str,
+    timeout: float,
+    memory: int,
+    repeat: int,
+    board: str | None,
+    board_goal: str | None,
+    stepping: str | None,
+    report: str | None,
+    console: Path | None,
+    fresh: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Find the smallest difference between two images that makes one of them fail."""
+    from bootwright.foundation.progress import Lines, Silent
+    from bootwright.investigate.isolate import isolate
+    from bootwright.investigate.isolate_images import ImageHybrids
+    from bootwright.investigate.isolate_lab import StoredLab
+    from bootwright.investigate.isolate_model import NoPrediction, Source, Waiting
+    from bootwright.investigate.store import Store
+    from bootwright.lab.image_boot import on_disk
+    from bootwright.lab.image_goal import Goal
+
+    if (report or console) and where != "bench":
+        raise Refused("reports are for --on bench", hint="with --on qemu every mixture is booted here")
+    if (board is None) != (board_goal is None):
+        raise click.UsageError("--board and --goal go together")
+    if board is not None and where != "bench":
+        raise Refused("a board's goals are not those of the emulator", hint="--board is for --on bench")
+    goal = Goal.parse(until)
+    progress: Progress = Silent() if quiet else Lines()
+    raw_good, good_sha = on_disk(good, progress)
+    raw_bad, bad_sha = on_disk(bad, progress)
+    about = {"good": good_sha, "bad": bad_sha, "goal": until, "on": where}
+    attempt = None
+    if where == "qemu":
+        about |= {"firmware": firmware, "memory": str(memory), "timeout": f"{timeout:g}"}
+        attempt = _attempt(goal, firmware, timeout, memory)
+    with Store(out, fresh=fresh) as store:
+        with progress.step("compare the images"):
+            hybrids = ImageHybrids(raw_good, raw_bad, out, progress)
+        lab = StoredLab(
+            store=store,
+            hybrids=hybrids,
+            good=raw_good,
+            bad=raw_bad,
+            everything=frozenset(each.name for each in hybrids.elements()),
+            complete=hybrids.complete,
+            about=about,
+            attempt=attempt,
+            source=Source.EMULATED if where == "qemu" else Source.BENCH,
+            progress=progress,
+            repeat=repeat,
+        )
+        predictor: Predictor = NoPrediction()
+        if board is not None and board_goal is not None:
+            from bootwright.boards.model import board as board_named
+            from bootwright.investigate.isolate_predict import BoardPredictor
+
+            predictor = BoardPredictor.of(
+                raw_good, raw_bad, board_named(board), board_goal, stepping, progress=progress
+            )
+        if report or console:
+            _report(lab, report, console, goal, progress)
+        for note in hybrids.notes:
+            progress.note(note)
+        try:
+            found = isolate(hybrids, lab, predictor)
+        except Waiting as waiting:
+            return _wait(waiting, store.folder, as_json=as_json)
+        return _end(found, hybrids, lab, out, as_json=as_json)
+
+
+def _attempt(goal: Any, firmware: str, timeout: float, memory: int) -> Callable[[Path, float | None], Tried]:  # noqa: ANN401 - imported lazily
+    from bootwright.investigate.image_boot import show
+    from bootwright.investigate.isolate_lab import Tried
+    from bootwright.lab.firmware import firmware as find_firmware
+    from bootwright.lab.image_boot import SILENCE, boot_image
+
+    loader = find_firmware(firmware)
+
+    def attempt(image: Path, silence: float | None) -> Tried:
+        boot = boot_image(
+            image,
+            firmware=loader,
+            until=goal,
+            timeout=timeout,
+            memory=memory,
+            silence=SILENCE if silence is None else min(silence, SILENCE),
+        )
+        shown = show(boot)
+        recording = shown.boot.recording
+        facts = {
+            "command": list(recording.command),
+            "qemu": recording.machine_version,
+            "ended": recording.ended,
+            "wall_seconds": recording.wall_seconds,
+            "longest_silence": max(
+                (later - sooner for (_, sooner), (_, later) in itertools.pairwise(recording.times)),
+                default=0.0,
+            ),
+            "image_sha256": shown.boot.image_sha256,
+        }
+        return Tried(shown.verdict, shown.reason, recording.console, facts)
+
+    return attempt
+
+
+def _report(lab: StoredLab, report: str | None, console: Path | None, goal: Any, progress: Progress) -> None:  # noqa: ANN401
+    from bootwright.foundation.errors import Missing
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.investigate.isolate_model import Source
+    from bootwright.lab.image_goal import GoalWatch
+
+    log = b""
+    if console is not None:
+        try:
+            log = console.read_bytes()[: 64 << 20]
+        except OSError as error:
+            raise Missing(f"cannot read {console}: {error.strerror}", hint="give a console log") from error
+    if report is not None:
+        names = lab.report(Verdict(report), Source.REPORTED, "", log)
+    else:
+        watch = GoalWatch(goal)
+        for start in range(0, len(log), 4096):
+            if watch.feed(log[start : start + 4096]) and watch.reached:
+                break
+        verdict = Verdict.WORKS if watch.reached else Verdict.FAILS
+        names = lab.report(verdict, Source.BENCH, f"told by {console}", log)
+        report = str(verdict)
+    progress.note(f"reported: {report} with {', '.join(sorted(names))} of the bad image")
+
+
+def _wait(waiting: Waiting, out: Path, *, as_json: bool) -> int:
+    if as_json:
+        document = {
+            "schema": SCHEMA,
+            "waiting": {"image": str(waiting.image), "parts_from_bad": sorted(waiting.from_bad)},
+        }
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        return 3
+    click.echo(f"Try this image: {waiting.image}")
+    click.echo(f"  it is the good one with {', '.join(sorted(waiting.from_bad))} of the bad one")
+    click.echo(f"  1. bootwright flash {waiting.image} /dev/sdX --any-content")
+    click.echo("  2. boot the board and see whether it reaches the goal")
+    click.echo("  3. run the same command again with --report works, --report fails or --report unknown,")
+    click.echo(f"     or with --console LOG; what is known is kept in {out}")
+    return 3
+
+
+def _end(found: Isolated, hybrids: ImageHybrids, lab: StoredLab, out: Path, *, as_json: bool) -> int:
+    from bootwright.foundation.verdict import Verdict
+
+    mend = hybrids.mend(found.culprit)
+    proofs = []
+    for number, culprit in enumerate(found.culprits, start=1):
+        path = out / (f"fails-{number}.img" if len(found.culprits) > 1 else "fails.img")
+        if not path.exists() and not (lab.complete and culprit == lab.everything):
+            hybrids.build(culprit, path)
+        proofs.append({"works": str(lab.good), "fails": str(path if path.exists() else lab.bad),
+                       "differ_by": sorted(culprit)})  # fmt: skip
+    if as_json:
+        document = {
+            "schema": SCHEMA,
+            "culprit": sorted(found.culprit),
+            "culprits": [sorted(each) for each in found.culprits],
+            "steps": [step.as_json() for step in found.steps],
+            "boots": found.boots,
+            "mend": mend,
+            "mended": found.mended.value,
+            "proof": proofs,
+            "notes": [*hybrids.notes, *found.notes],
+        }
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    else:
+        for culprit in found.culprits:
+            click.echo(f"to blame: {' together with '.join(sorted(culprit))}")
+        for proof in proofs:
+            click.echo(f"  works: {proof['works']}")
+            click.echo(f"  fails: {proof['fails']}, which differs by just that")
+        states = {
+            Verdict.WORKS: "tried: it reaches the goal",
+            Verdict.FAILS: "tried: something else makes it fail as well",
+            Verdict.UNKNOWN: "not known: it could not be tried",
+        }
+        click.echo(f"mend it: {mend}")
+        click.echo(f"  {states[found.mended]}")
+        tried = [step for step in found.steps if step.answer.image]
+        click.echo(f"{found.boots} boots, {len(found.steps) - len(tried)} answers without one")
+        for note in (*hybrids.notes, *found.notes):
+            click.echo(f"note: {note}")
+    return 0
