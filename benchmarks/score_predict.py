@@ -37,6 +37,8 @@ class Score:
         self.unknown = Counter[str]()
         self.masked = 0
         self.nodes = 0
+        self.deferred_right = 0
+        self.deferred_wrong: list[tuple[str, str]] = []
 
     @property
     def precision(self) -> float:
@@ -54,7 +56,8 @@ def score(truth: Truth, kernel: str) -> Score:
     bound = truth.bound()
     hidden = truth_machine(truth.machine).masked
     result = Score()
-    for node in predict(facts, tree).nodes:
+    solved = predict(facts, tree)
+    for node in solved.nodes:
         if any(node.path == one or node.path.startswith(f"{one}/") for one in hidden):
             result.masked += 1
             continue
@@ -70,7 +73,24 @@ def score(truth: Truth, kernel: str) -> Score:
             result.wrongly_bound.append((node.path, f"{node.driver} ({node.where})"))
         elif really:
             result.missed.append((node.path, f"{bound[node.path]}: {node.reason}"))
+    compare_deferred(truth, {node.path: node.waits_for for node in solved.nodes}, result)
     return result
+
+
+def compare_deferred(truth: Truth, waits_for: dict[str, tuple[str, ...]], result: Score) -> None:
+    """Where the kernel names the supplier that a device waits for: is it among those predicted?"""
+    node_of = {device.name: device.node for device in truth.devices}
+    for device, reason in truth.deferred:
+        _, _, waited = reason.partition("supplier ")
+        supplier = waited.removesuffix(" not ready")
+        supplier = supplier if supplier.startswith("/") else node_of.get(supplier, "")
+        node = node_of.get(device)
+        if node is None or not supplier:
+            continue
+        if supplier in waits_for.get(node, ()):
+            result.deferred_right += 1
+        else:
+            result.deferred_wrong.append((node, f"waits for {supplier}, predicted {waits_for.get(node)}"))
 
 
 def main() -> int:
@@ -94,16 +114,24 @@ def main() -> int:
             f"{path.stem:36} precision {found.precision:.3f}  recall {found.recall:.3f}  "
             f"bound {found.right + len(found.missed):4}  nodes {found.nodes:5}  masked {found.masked:4}  "
             f"unknown {dict(found.unknown)}"
+            + (f"  deferred {found.deferred_right}/{found.deferred_right + len(found.deferred_wrong)}")
         )
         if options.verbose:
             for node, why in found.wrongly_bound:
                 print(f"    predicted bound, was not: {node}  {why}")
             for node, why in found.missed:
                 print(f"    was bound, not predicted: {node}  {why}")
+            for node, why in found.deferred_wrong:
+                print(f"    deferred: {node}  {why}")
         total.right += found.right
+        total.deferred_right += found.deferred_right
+        total.deferred_wrong += found.deferred_wrong
         total.wrongly_bound += found.wrongly_bound
         total.missed += found.missed
-    print(f"{'all':36} precision {total.precision:.3f}  recall {total.recall:.3f}")
+    print(
+        f"{'all':36} precision {total.precision:.3f}  recall {total.recall:.3f}  suppliers that the kernel "
+        f"names: {total.deferred_right} of {total.deferred_right + len(total.deferred_wrong)} predicted"
+    )
     return 0
 
 

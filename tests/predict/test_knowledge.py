@@ -101,3 +101,26 @@ def test_a_bus_that_binds_and_provides_nothing() -> None:
 def test_knowledge_is_walked_not_registered() -> None:
     assert len(knowledge().drivers) == len(data_files("drivers"))
     assert len(knowledge().hazards) == len(data_files("hazards"))
+
+
+def test_a_granule_the_cpu_lacks_stops_everything() -> None:
+    from bootwright.boards.model import board
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.predict.goals import judge, predict
+    from predict.conftest import BASE
+
+    tree = compile_tree(
+        """compatible = "raspberrypi,4-model-b"; chosen { stdout-path = &u; };
+        cpus { #address-cells = <1>; #size-cells = <0>;
+               cpu@0 { device_type = "cpu"; reg = <0>; compatible = "arm,cortex-a72"; }; };
+        u: serial { compatible = "acme,uart"; };"""
+    )
+    pi = board("raspberrypi-4")
+    for size, verdict in ((4096, Verdict.WORKS), (16384, Verdict.FAILS)):
+        kernel = make_kernel(BASE)
+        kernel.page_size = size
+        found = judge(predict(kernel, tree, board=pi), pi, pi.goal("console"))
+        assert found.verdict is verdict
+    assert found.first_broken is not None
+    assert "4K" in found.first_broken.remedy
+    assert found.first_broken.node == "/cpus/cpu@0"

@@ -103,7 +103,13 @@ class _Hashed:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self._key = (kernel.image, kernel.image_sha256, kernel.config, kernel.modules)
+        self._key = (
+            kernel.image,
+            kernel.image_sha256,
+            kernel.config,
+            kernel.modules,
+            kernel.page_size,
+        )
 
     def __hash__(self) -> int:
         return hash(self._key)

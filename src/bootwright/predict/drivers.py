@@ -51,6 +51,8 @@ class KernelFacts:
     built_in: BuiltIn
     modules: ModuleIndex | None
     config_file: Path | None
+    page_size: int = 0
+    """Bytes; 0 where the kernel does not say."""
     initramfs_modules: frozenset[str] | None = None
     """Names of the modules in the initramfs; None when no initramfs was given."""
     _by_compatible: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
@@ -191,6 +193,7 @@ def kernel_facts(kernel: Kernel, *, initramfs_modules: frozenset[str] | None = N
         built_in=_built_in(kernel.image, kernel.image_sha256),
         modules=_modules(kernel.modules) if kernel.modules is not None else None,
         config_file=kernel.config,
+        page_size=kernel.page_size,
         initramfs_modules=initramfs_modules,
     )
 

@@ -7,6 +7,7 @@ A condition is a table; all its keys must hold:
 `option = { CONFIG_X = "m" }`: the option has that value (or one of a list; `n` is off);
 `kernel_since`, `kernel_before`: the version lies in that range;
 `stepping`, `os`: the board's stepping, the operating system;
+`page_size`: the kernel's, in bytes;
 `driver = "compatible"`: the kernel has a driver for it.
 """
 
@@ -34,6 +35,7 @@ KEYS = frozenset(
         "kernel_since",
         "kernel_before",
         "stepping",
+        "page_size",
         "os",
         "driver",
     }
@@ -113,6 +115,8 @@ def _part(
         return in_range(around.kernel.version, None, wanted)
     if key == "stepping":
         return Answer.UNKNOWN if around.stepping is None else _yes(around.stepping == wanted)
+    if key == "page_size":
+        return Answer.UNKNOWN if not around.kernel.page_size else _yes(around.kernel.page_size == wanted)
     if key == "driver":
         if around.kernel.by_compatible(wanted):
             return Answer.YES

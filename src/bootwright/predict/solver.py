@@ -81,7 +81,8 @@ class Solver:
         found = [self._creation(record.site)]
         # A device waits for suppliers before its driver is asked, but a driver must be there first.
         found.extend(record.fixed)
-        for need, provider, settled in record.needs:
+        # fw_devlink holds a device back first; only then does its driver ask for what is disabled.
+        for need, provider, settled in sorted(record.needs, key=lambda one: one[2] is not None):
             found.append(settled if settled is not None else self._supplied(record.site, need, provider))
         return found
 
@@ -250,7 +251,7 @@ class Solver:
             # of_link_to_phandle makes no link; the driver's own request decides.
             if need.kind in _FATAL_WHEN_DISABLED and not self._is_parent_clock(site, need):
                 return None, self._link(
-                    site, need, Answer.NO, "of_device_is_available", "the supplier is disabled"
+                    site, need, Answer.NO, "of_device_is_available", f"{supplier.path} is disabled"
                 )
             return None, self._link(site, need, Answer.YES, "of_link_to_phandle skips disabled suppliers")
         provider: Node | None = supplier
@@ -266,7 +267,7 @@ class Solver:
                 need,
                 Answer.NO,
                 _DEFERS,
-                "the supplier never becomes a device, nor does a node above it",
+                f"{supplier.path} never becomes a device, nor does a node above it",
             )
         if provider is here or self._above(provider, here):
             return None, self._link(site, need, Answer.YES, "its own parent (fwnode_is_ancestor_of)")
