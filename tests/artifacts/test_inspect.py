@@ -9,6 +9,7 @@ import os
 import subprocess
 import tarfile
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -471,3 +472,38 @@ def test_a_uki_on_an_esp_is_taken_apart(tmp_path: Path) -> None:
     assert boot.kernel.name == ".linux"
     assert boot.arguments == "talos.platform=metal console=ttyAMA0"
     assert boot.initramfs is not None
+
+
+def test_one_part_named_many_times_does_not_keep_us_busy(tmp_path: Path) -> None:
+    """Sixteen partitions over one file system: each is a problem once the budget is used up."""
+    (tmp_path / "esp").mkdir()
+    for number in range(50):
+        (tmp_path / "esp" / f"file{number}").write_bytes(b"x")
+    (tmp_path / "esp" / "vmlinuz").write_bytes(kernel(Talos()))
+    fat = make_fat(tmp_path / "esp.img", tmp_path / "esp", 16, 16 << 20)
+    image = make_disk(tmp_path / "disk.img", ((fat, ESP, "A", 16), *((None, LINUX, "B", 1),) * 15))
+    with image.open("r+b") as file:
+        file.seek(1024)
+        entry = file.read(128)
+        for number in range(1, 16):
+            file.seek(1024 + 128 * number)
+            file.write(entry)
+        file.seek(1024)
+        entries = file.read(128 * 128)
+        file.seek(512)
+        header = bytearray(file.read(92))
+        header[88:92] = zlib.crc32(entries).to_bytes(4, "little")
+        header[16:20] = bytes(4)
+        header[16:20] = zlib.crc32(header).to_bytes(4, "little")
+        file.seek(512)
+        file.write(header)
+    for limits, message in (
+        (Limits(entries=200), "more than"),
+        (Limits(expanded=300_000), "more than 300000 bytes to expand"),
+    ):
+        item = Explorer(limits=limits).artifact(str(image))
+        problems = [problem.message for each in item.walk() for problem in each.problems]
+        assert len(item.of_kind("partition")) == 16
+        assert any("overlap" in each for each in problems)
+        assert any(message in each for each in problems)
+        assert 0 < sum(each.detail is not None for each in item.of_kind("kernel")) <= 4

@@ -132,7 +132,7 @@ def expand(
     if growth is not None and can_grow(source, kind):
         size = _announced(source, kind)
         if size is not None and size <= limit and not holds(size):
-            growing = grow(source, kind, name=name, size=size)
+            growing = grow(source, kind, name=name, size=size, progress=progress)
             growth.add(growing, source)
             return growing
     key = digest(source)

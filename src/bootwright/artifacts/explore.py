@@ -32,8 +32,10 @@ class Limits:
     """Things inside things. A Talos image needs 9."""
     items: int = 20_000
     """Items in the tree."""
+    entries: int = 2_000_000
+    """Names in all file systems together."""
     expanded: int = DEFAULT_LIMIT
-    """Bytes that anything compressed may expand to."""
+    """Bytes that everything compressed may expand to, and that is read to be taken apart, in all."""
 
 
 Handler = Callable[["Explorer", ByteSource, str, int], Item]
@@ -65,6 +67,8 @@ class Explorer:
         self.progress = progress or Silent()
         self.growth = Growth()
         self._left = self.limits.items
+        self.entries_left = self.limits.entries
+        self.bytes_left = self.limits.expanded
 
     def artifact(self, what: str) -> Item:
         """Describe a file, a directory or an http(s) URL.
@@ -72,8 +76,9 @@ class Explorer:
         Raises `Missing` when it is not there, `Malformed` or `Refused` when it is nothing that is known.
         """
         try:
-            item = self._artifact(what)
-            self.growth.finish()
+            with self.progress.step(f"reading {what}"):
+                item = self._artifact(what)
+                self.growth.finish()
         except BaseException:
             self.growth.abandon()
             raise
@@ -131,6 +136,18 @@ class Explorer:
         except BootwrightError as error:
             problem = Problem.of(error, source.name)
             return Item(role or kind or "unknown", name, origin, problems=(problem,), source=source)
+
+    def spend(self, size: int) -> None:
+        """Count bytes that were expanded or taken apart; raises `Refused` when they are too many in all.
+
+        Without it an image could name one part a thousand times and keep us busy for days.
+        """
+        self.bytes_left -= size
+        if self.bytes_left < 0:
+            raise Refused(
+                f"more than {self.limits.expanded} bytes to expand and take apart in all",
+                hint="inspect the parts one by one",
+            )
 
     @property
     def exhausted(self) -> bool:

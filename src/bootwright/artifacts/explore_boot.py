@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from bootwright.artifacts.explore import Explorer
 
 _MAX_TEXT = 4 << 20
+_DEVICETREE_WEIGHT = 16
+"""Parsing a byte of a devicetree takes about as long as expanding so many."""
 
 _UKI_PARTS: Mapping[str, str | None] = {
     ".linux": "kernel",
@@ -46,6 +48,7 @@ _UKI_PARTS: Mapping[str, str | None] = {
 def kernel(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """An arm64 kernel, bare or wrapped."""
     image = read_kernel_image(source)
+    explorer.spend(image.file_size)
     origin = Origin(source.name, 0, len(source))
     values: dict[str, Value] = {
         "release": image.release,
@@ -108,7 +111,8 @@ def efi(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item: 
 
 def initramfs(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item:
     """An initramfs: its archives, and the tree they make."""
-    segments = read_segments(source, limit=explorer.limits.expanded, progress=explorer.progress)
+    segments = read_segments(source, limit=explorer.bytes_left, progress=explorer.progress)
+    explorer.spend(sum(len(each.archive) for each in segments))
     tree = InitramfsTree(f"{source.name}:root", segments)
     more: dict[str, Value] = {
         "archives": [
@@ -126,6 +130,7 @@ def initramfs(explorer: Explorer, source: ByteSource, name: str, depth: int) -> 
 
 def devicetree(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """A DTB or a DTBO. The parsed tree is not kept: a package has more than a thousand of them."""
+    explorer.spend(len(source) * _DEVICETREE_WEIGHT)
     tree = read_fdt(source)
     origin = Origin(source.name, 0, len(source))
     values: dict[str, Value] = {

@@ -11,7 +11,15 @@ from attrs import field, frozen
 
 from bootwright.artifacts.bytesource import ByteSource
 from bootwright.artifacts.facts import Item, Origin, Problem, Value, facts_at
-from bootwright.artifacts.filesystem import Entry, EntryKind, FileSystem, Unreadable, lookup, walk
+from bootwright.artifacts.filesystem import (
+    MAX_ENTRIES,
+    Entry,
+    EntryKind,
+    FileSystem,
+    Unreadable,
+    lookup,
+    walk,
+)
 from bootwright.foundation.errors import BootwrightError
 
 if TYPE_CHECKING:
@@ -124,7 +132,7 @@ def described(
 ) -> Item:
     """A file system with what matters to booting in it: see `ROLES`, modules and firmware."""
     origin = Origin(files.name, 0, len(source) if source is not None else None)
-    found = _look_through(files)
+    found = _look_through(explorer, files)
     children = [
         *_os(files, found),
         *_opened(explorer, files, found, depth),
@@ -152,9 +160,10 @@ def described(
     )
 
 
-def _look_through(files: FileSystem) -> _Found:
+def _look_through(explorer: Explorer, files: FileSystem) -> _Found:
     found = _Found()
-    for entry in walk(files):
+    for entry in walk(files, limit=min(MAX_ENTRIES, explorer.entries_left)):
+        explorer.entries_left -= 1
         if isinstance(entry, Unreadable):
             found.problems.append(Problem.of(entry.error, f"{files.name}:{entry.path}"))
             continue

@@ -25,7 +25,7 @@ _PEEK = 1 << 17
 def compressed(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item:
     """Something compressed: described as what it holds, with the compression as a fact of it."""
     kind = compression_of(source) or ""
-    first = _peek(source, kind, explorer.limits.expanded)
+    first = _peek(source, kind, explorer.bytes_left)
     inside = detect(Bytes(first, source.name))
     if inside == "kernel":
         return explore_boot.kernel(explorer, source, name, depth)
@@ -35,9 +35,8 @@ def compressed(explorer: Explorer, source: ByteSource, name: str, depth: int) ->
     values: dict[str, Value] = {"compression": kind, "size": len(source)}
     if inside is None and not len(first):
         raise Malformed(source.name, 0, f"something compressed with {kind}", "nothing in it")
-    expanded = expand(
-        source, limit=explorer.limits.expanded, progress=explorer.progress, growth=explorer.growth
-    )
+    expanded = expand(source, limit=explorer.bytes_left, progress=explorer.progress, growth=explorer.growth)
+    explorer.spend(len(expanded))
     values["expanded"] = len(expanded)
     child = explorer.follow(expanded, _stem(name), depth + 1)
     children = (child,) if child is not None else ()
@@ -64,7 +63,7 @@ def _stem(name: str) -> str:
 
 def package(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item:
     """A Debian package."""
-    deb = DebTree(source, limit=explorer.limits.expanded, progress=explorer.progress)
+    deb = DebTree(source, limit=explorer.bytes_left, progress=explorer.progress)
     more: dict[str, Value] = {
         "package": deb.control.get("package"),
         "version": deb.control.get("version"),
@@ -91,7 +90,7 @@ def directory(explorer: Explorer, files: FileSystem, name: str) -> Item:
 
 def _oci(explorer: Explorer, layout: FileSystem, name: str, depth: int) -> Item:
     """A container image: its configurations, and the files all its layers make together."""
-    image = read_oci(layout, limit=explorer.limits.expanded)
+    image = read_oci(layout, limit=explorer.bytes_left)
     origin = Origin(image.name)
     children: list[Item] = []
     problems = [Problem(text, None, origin) for text in image.problems]

@@ -21,6 +21,7 @@ from bootwright.artifacts.bytesource import ByteSource, FileBytes
 from bootwright.foundation import tools
 from bootwright.foundation.atomic import new_file
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, ToolFailed
+from bootwright.foundation.progress import Progress, Silent
 
 COMMANDS = {
     "xz": ("xz", "--decompress", "--stdout", "--threads=0", "--memlimit-decompress=256MiB"),
@@ -39,7 +40,17 @@ class Growing:
     name that `key` gave, or removes it. Reading raises `Malformed` for a broken stream.
     """
 
-    def __init__(self, kind: str, source: FileBytes, folder: Path, *, name: str, size: int) -> None:
+    def __init__(
+        self,
+        kind: str,
+        source: FileBytes,
+        folder: Path,
+        *,
+        name: str,
+        size: int,
+        progress: Progress | None = None,
+    ) -> None:
+        self._progress = progress or Silent()
         self._source = source
         self._folder = folder
         self._name = name
@@ -79,6 +90,7 @@ class Growing:
             if self._process.poll() is not None:
                 self._end()
                 break
+            self._tell()
             time.sleep(_WAIT)
         return self._read_now(offset, size)
 
@@ -104,12 +116,18 @@ class Growing:
 
     def finish(self, key: str) -> None:
         """Wait for the program, and keep the file as `key`; raises what `read` would raise."""
-        self._process.wait()
+        while self._process.poll() is None:
+            self._tell()
+            time.sleep(_WAIT)
         self._end()
         if self._error is not None:
             raise self._error
         with contextlib.suppress(FileNotFoundError):
             self._path.replace(self._folder / key)
+
+    def _tell(self) -> None:
+        done = os.fstat(self._file.fileno()).st_size
+        self._progress.advance(done / 1e6, self._size / 1e6, "MB expanded")
 
     def abandon(self) -> None:
         """Stop the program and remove what it wrote."""

@@ -110,9 +110,9 @@ def holds(size: int) -> bool:
     return any(path.stat().st_size == size for path in _folder().glob("[0-9a-f]*"))
 
 
-def grow(source: FileBytes, kind: str, *, name: str, size: int) -> Growing:
+def grow(source: FileBytes, kind: str, *, name: str, size: int, progress: Progress | None = None) -> Growing:
     """Begin to expand `source` into the cache; see `Growing`, and `keep` for the end."""
-    return Growing(kind, source, _folder(), name=name, size=size)
+    return Growing(kind, source, _folder(), name=name, size=size, progress=progress)
 
 
 def keep(growing: Growing, key: str) -> None:

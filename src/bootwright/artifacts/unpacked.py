@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,6 +31,9 @@ from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress, Silent
 
 _CHUNK = 4 << 20
+_KEPT = 16
+"""Folders in the cache; the least recently used go first."""
+
 _T = TypeVar("_T")
 
 
@@ -132,6 +137,8 @@ def unpack(root: Item, *, progress: Progress | None = None) -> Unpacked:
                 # Another process may have been first; what it has is the same.
                 if not folder.is_dir():
                     raise explained(error, folder) from error
+    os.utime(folder)
+    _evict(folder.parent)
     release = str(boot.kernel.fact("release"))
     return Unpacked(
         folder=folder,
@@ -145,6 +152,12 @@ def unpack(root: Item, *, progress: Progress | None = None) -> Unpacked:
         config_txt=_there(folder / "config.txt"),
         boot=boot,
     )
+
+
+def _evict(folder: Path) -> None:
+    folders = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    for path in sorted(folders, key=lambda each: each.stat().st_mtime)[:-_KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _default_entry(root: Item) -> BootEntry | None:
