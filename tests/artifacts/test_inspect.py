@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from talos_kit import ESP, LINUX, Talos, devicetree, initramfs, kernel, rootfs, talos_image
 from test_pe import stub
 
+from bootwright.artifacts.booted import boot_of
 from bootwright.artifacts.explore import Explorer, Limits
 from bootwright.artifacts.facts import Item
-from bootwright.artifacts.unpacked import boot_of
 from bootwright.cli.inspect import command
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 
@@ -101,12 +101,17 @@ def test_the_command_prints_a_tree_and_documented_json(image: Path) -> None:
     shown = CliRunner().invoke(command, [str(image), "-q"], standalone_mode=False)
     assert shown.exception is None
     assert shown.return_value == 0
+    assert shown.output.splitlines()[-1] == (
+        "boots 6.18.5-talos with 4K pages from /A/vmlinuz (A - Talos v1.12.1), Talos (v1.12.1)"
+    )
     for text in ("partition 3 (BOOT)", "6.18.5-talos", "page_size: 4096", "v1.12.1", "[pi5]: enable_uart=0"):
         assert text in shown.output
     printed = CliRunner().invoke(command, [str(image), "-q", "--json"], standalone_mode=False)
     document = json.loads(printed.output)
     jsonschema.validate(document, SCHEMA)
     assert document["artifact"] == str(image)
+    assert document["boots"]["kernel"]["path"].endswith("partition 3 (BOOT):/A/vmlinuz")
+    assert (document["boots"]["release"], document["boots"]["os_version"]) == ("6.18.5-talos", "v1.12.1")
     where = CliRunner().invoke(command, [str(image), "-q", "--where"], standalone_mode=False)
     assert f"{image}:partition 3 (BOOT):/A/vmlinuz at 0x0" in where.output
 

@@ -33,18 +33,27 @@ def command(artifact: str, *, as_json: bool, where: bool, everything: bool, quie
       bootwright inspect --where bcm2712-rpi-5-b.dtb
       bootwright inspect https://example.org/metal-arm64.raw.xz
     """
+    from bootwright.artifacts.booted import boot_of
     from bootwright.artifacts.explore import Explorer
+    from bootwright.foundation.errors import Missing
     from bootwright.foundation.progress import Lines, Silent
 
     explorer = Explorer(progress=Silent() if quiet else Lines())
     item = explorer.artifact(artifact)
+    try:
+        boot = boot_of(item)
+    except Missing:
+        boot = None
     problems = sum(len(each.problems) for each in item.walk())
     if as_json:
-        document = {"format": "bootwright.inspect/1", "artifact": artifact, "tree": item.as_json()}
+        document: dict[str, object] = {"format": "bootwright.inspect/1", "artifact": artifact}
+        document |= {"boots": boot.as_json() if boot else None, "tree": item.as_json()}
         json.dump(document, sys.stdout, indent=1, ensure_ascii=True)
         sys.stdout.write("\n")
     else:
-        from bootwright.report.facts_tree import print_tree
+        from bootwright.report.facts_tree import print_boot, print_tree
 
         print_tree(item, where=where, everything=everything)
+        if boot is not None and boot.kernel is not item:
+            print_boot(boot)
     return 1 if problems else 0

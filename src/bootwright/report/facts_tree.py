@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
+from bootwright.artifacts.booted import Boot
 from bootwright.artifacts.difference import Difference
 from bootwright.artifacts.facts import Fact, Item, Value
 
@@ -88,6 +89,18 @@ def _number(value: int, name: str) -> str:
 def _safe(text: str) -> str:
     """Printable, and free of what rich would take for markup."""
     return escape("".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text))
+
+
+def print_boot(boot: Boot) -> None:
+    """One line: what of an artifact would be booted."""
+    size = boot.kernel.fact("page_size")
+    pages = f" with {size // 1024}K pages" if isinstance(size, int) else ""
+    entry = f" ({boot.entry.title})" if boot.entry and boot.entry.title else ""
+    system = boot.os.get("PRETTY_NAME") or boot.os.get("ID")
+    text = f"{boot.kernel.fact('release')}{pages} from {boot.kernel.name}{entry}"
+    text += f", {system}" if system else ""
+    text += f"; {len(boot.others)} other kernels" if boot.others else ""
+    _console().print(f"[bold]boots[/bold] {_safe(text)}")
 
 
 def print_problems(*items: Item) -> None:
