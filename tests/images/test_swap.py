@@ -209,7 +209,7 @@ def test_an_initramfs_that_writes_elsewhere_is_refused(tmp_path: Path, name: str
     with pytest.raises(Malformed, match="below the archive's root"):
         initramfs_edit.has_modules(Bytes(archive, "hostile"))
     kernel = initramfs_edit.KernelFiles(
-        Path("k"), "6.1", 4096, "", "0" * 64, modules=tmp_path, dtbs=None, config=None, origin=""
+        Path("k"), "6.1", 4096, "", modules=tmp_path, dtbs=None, config=None, origin=""
     )
     with pytest.raises(Malformed, match="below the archive's root"):
         initramfs_edit.replace_modules(Bytes(archive, "hostile"), kernel, tmp_path, Silent())

@@ -21,7 +21,7 @@ from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.images import gpt_writer, sparse
 from bootwright.images.gpt_writer import NewPartition
-from bootwright.images.manifest_model import ImageManifest, ImagePart, beside, sha256_of
+from bootwright.images.manifest_model import ImageManifest, ImagePart, beside
 from bootwright.images.new_filesystems import identity, make_vfat, make_xfs
 from bootwright.images.parts import PartFile, Parts
 from bootwright.images.recipe import PartitionPart, Recipe
@@ -128,7 +128,7 @@ def _seed(recipe: Recipe, contents: list[dict[str, PartFile]]) -> str:
     """What all ids are made from: the recipe, and what it came to."""
     lines = [_hash(recipe.text)]
     for partition, files in zip(recipe.partitions, contents, strict=True):
-        lines += [f"{partition.label}:{name} {sha256_of(each.path)}" for name, each in sorted(files.items())]
+        lines += [f"{partition.label}:{name} {each.sha256}" for name, each in sorted(files.items())]
     return _hash("\n".join(lines).encode())
 
 
@@ -199,7 +199,7 @@ def _manifest_parts(recipe: Recipe, contents: list[dict[str, PartFile]]) -> Iter
             yield ImagePart(
                 name=each.part,
                 path=f"{partition.label}:{name}",
-                sha256=sha256_of(each.path),
+                sha256=each.sha256,
                 size=each.path.stat().st_size,
                 version=each.version,
                 origin=each.origin,

@@ -22,11 +22,12 @@ from bootwright.artifacts.initramfs import Segment, read_segments
 from bootwright.artifacts.squashfs import SquashFs
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Malformed, Refused
-from bootwright.foundation.progress import Progress, Silent
+from bootwright.foundation.progress import Progress
 from bootwright.images import module_files
 from bootwright.images.initramfs_part import compressed, make_squashfs
 from bootwright.images.kernel_part import KernelFiles
 from bootwright.images.opened import all_files
+from bootwright.kernels.modules import ModuleFiles
 
 _MODULES = re.compile(r"(?P<tree>(?:usr/)?lib/modules/(?P<release>[^/]+))(?:/(?P<rest>.*))?")
 _MODULE = re.compile(r"(?:.*/)?(?P<name>[^/]+)\.ko(?P<suffix>\.(?:xz|zst|gz))?")
@@ -180,7 +181,7 @@ def _selection(kernel: KernelFiles, old: Sequence[str], done: Replaced, where: s
         absent = [name for name in names if name not in there]
         done.left_out += [name for name in absent if name not in done.left_out]
         wanted = [name for name in names if name in there]
-        files = module_files.closure(kernel.module_tree(), wanted, required=True, progress=Silent())
+        files = ModuleFiles(kernel.module_tree()).order(wanted)
     match = _MODULES.match(old[0])
     release, tree = (match["release"], match["tree"]) if match else ("?", "")
     done.trees.append(f"{where}/{tree}: {len(old)} modules of {release} → {len(files)} of {kernel.release}")
@@ -214,9 +215,7 @@ def _squashfs(source: ByteSource, kernel: KernelFiles, work: Path, done: Replace
         _name(line) for data in listed.values() for line in data.decode("utf-8", "replace").split()
     }
     present = {_name(path.name) for path in selection}
-    load = module_files.closure(
-        kernel.module_tree(), sorted(names_to_load & present), required=True, progress=Silent()
-    )
+    load = ModuleFiles(kernel.module_tree()).order(sorted(names_to_load & present))
     prefix = "usr/lib" if old[0].startswith("usr/") else "lib"
     staging.modules(kernel, [*dict.fromkeys([*selection, *load])], prefix, plain=load)
     for name, data in listed.items():

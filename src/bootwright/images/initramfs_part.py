@@ -21,13 +21,14 @@ from bootwright.images.kernel_part import KernelFiles
 from bootwright.images.new_filesystems import EPOCH
 from bootwright.images.recipe import InitramfsPart, Recipe
 from bootwright.images.standin import standin_init
+from bootwright.kernels.modules import ModuleFiles
 
 _PSEUDO_NAME = re.compile(r"/[A-Za-z0-9_./+-]*")
 _FOLDERS = ("dev", "proc", "sys", "run", "tmp", "system", "var", "etc", "usr/lib/stand-in", "usr/sbin")
 
 _COMPRESSORS: dict[str, tuple[str, ...]] = {
     # CRC32 is what the kernel's decoder knows; two threads always, since one makes other bytes than several.
-    "xz": ("xz", "--stdout", "--check=crc32", "-3", "--threads=2", "--block-size=16MiB"),
+    "xz": ("xz", "--stdout", "--check=crc32", "-1", "--threads=2", "--block-size=16MiB"),
     "zstd": ("zstd", "--stdout", "--quiet", "-12"),
     "gzip": ("gzip", "--stdout", "--no-name", "-6"),
     "lzma": ("xz", "--format=lzma", "--stdout", "-3"),
@@ -50,10 +51,12 @@ def standin_initramfs(recipe: Recipe, kernel: KernelFiles, work: Path, progress:
     Raises `Missing` for a tool, a compiler, or an early module that this kernel does not have.
     """
     part = recipe.initramfs or InitramfsPart()
-    early = _early(kernel, part, progress)
+    names = [*part.early, *part.load, *part.modules]
+    modules = ModuleFiles(kernel.module_tree()) if names else None
+    early = _early(kernel, part, modules, progress)
     with progress.step("make the stand-in's root file system"):
         root = work / "root"
-        _fill_root(root, recipe, part, kernel, progress)
+        _fill_root(root, recipe, part, kernel, modules=modules, progress=progress)
         image = work / "rootfs.sqsh"
         make_squashfs(root, image, part.root_compression)
     members = [
@@ -72,11 +75,13 @@ def standin_initramfs(recipe: Recipe, kernel: KernelFiles, work: Path, progress:
         return compressed(cpio.write(members), part.compression, work / "initramfs")
 
 
-def _early(kernel: KernelFiles, part: InitramfsPart, progress: Progress) -> list[tuple[str, bytes]]:
-    if not part.early:
+def _early(
+    kernel: KernelFiles, part: InitramfsPart, modules: ModuleFiles | None, progress: Progress
+) -> list[tuple[str, bytes]]:
+    if modules is None:
         return []
-    tree = kernel.module_tree()
-    files = module_files.closure(tree, part.early, required=True, progress=progress)
+    tree = modules.tree
+    files = module_files.closure(modules, part.early, required=True, progress=progress)
     folder = f"usr/lib/modules/{kernel.release}"
     return [
         (
@@ -97,7 +102,13 @@ def _above(names: Sequence[str]) -> list[str]:
 
 
 def _fill_root(
-    root: Path, recipe: Recipe, part: InitramfsPart, kernel: KernelFiles, progress: Progress
+    root: Path,
+    recipe: Recipe,
+    part: InitramfsPart,
+    kernel: KernelFiles,
+    *,
+    modules: ModuleFiles | None,
+    progress: Progress,
 ) -> None:
     for name in _FOLDERS:
         (root / name).mkdir(parents=True)
@@ -109,13 +120,13 @@ def _fill_root(
     for name in ("hosts", "resolv.conf"):
         (root / "etc" / name).write_text("")
     listing: list[str] = []
-    if part.load or part.modules:
-        tree = kernel.module_tree()
-        load = module_files.closure(tree, part.load, required=False, progress=progress)
+    if modules is not None and (part.load or part.modules):
+        tree = modules.tree
+        load = module_files.closure(modules, part.load, required=False, progress=progress)
         if "*" in part.modules:
             files = module_files.all_modules(tree)
         else:
-            files = module_files.closure(tree, part.modules, required=False, progress=progress)
+            files = module_files.closure(modules, part.modules, required=False, progress=progress)
         module_files.copy_tree(tree, list(dict.fromkeys([*load, *files])), root, kernel.release, plain=load)
         listing = [
             f"/usr/lib/modules/{kernel.release}/{path.parent.relative_to(tree).as_posix()}/"

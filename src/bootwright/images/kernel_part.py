@@ -15,7 +15,6 @@ from bootwright.artifacts.arm64_image import read_kernel_image, unwrapped
 from bootwright.artifacts.bytesource import Bytes, FileBytes
 from bootwright.artifacts.deb import DebReader
 from bootwright.artifacts.kernel_config import KernelConfig, embedded_config, read_kernel_config
-from bootwright.artifacts.spool import digest
 from bootwright.artifacts.streams import SourceStream
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
@@ -36,8 +35,6 @@ class KernelFiles:
     page_size: int | None
     """Bytes, from the image's header; None where it does not say."""
     banner: str
-    sha256: str
-    """Of `image`."""
     modules: Path | None
     """`/lib/modules/RELEASE`."""
     dtbs: Path | None
@@ -135,7 +132,6 @@ def _described(image: Path, origin: str) -> KernelFiles:
         release=facts.release,
         page_size=facts.page_size,
         banner=facts.banner,
-        sha256=digest(source),
         modules=None,
         dtbs=None,
         config=None,

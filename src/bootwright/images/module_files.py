@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -11,9 +10,8 @@ from pathlib import Path
 from bootwright.artifacts.bytesource import FileBytes
 from bootwright.artifacts.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation import atomic, tools
-from bootwright.foundation.errors import Missing
 from bootwright.foundation.progress import Progress
-from bootwright.kernels.modules import dependencies
+from bootwright.kernels.modules import ModuleFiles
 
 _MOST_MODULE = 128 << 20
 # What a kernel's build leaves beside them, for depmod (Documentation/kbuild/kbuild.rst, Linux 6.12).
@@ -21,22 +19,18 @@ _TABLES = ("modules.order", "modules.builtin", "modules.builtin.modinfo")
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 
 
-def closure(tree: Path, names: Sequence[str], *, required: bool, progress: Progress) -> list[Path]:
+def closure(modules: ModuleFiles, names: Sequence[str], *, required: bool, progress: Progress) -> list[Path]:
     """The module files for `names` with what they depend on, in load order; built-in ones need none.
 
     A name that this kernel does not have is an error (`Missing`) when `required`, else left out with a note.
     """
-    with contextlib.suppress(Missing):
-        return dependencies(tree, names)
-    found: dict[Path, None] = {}
-    for name in names:
-        try:
-            found.update(dict.fromkeys(dependencies(tree, [name])))
-        except Missing as error:
-            if required:
-                raise
-            progress.note(f"left out: {error.message}")
-    return list(found)
+    wanted = list(names)
+    if not required:
+        wanted = [name for name in names if name in modules]
+        absent = [name for name in names if name not in modules]
+        if absent:
+            progress.note(f"not in {modules.tree.name}, left out: {', '.join(absent)}")
+    return modules.order(wanted)
 
 
 def all_modules(tree: Path) -> list[Path]:

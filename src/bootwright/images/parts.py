@@ -15,6 +15,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.images import loaders, uki
 from bootwright.images.initramfs_part import os_release, standin_initramfs
 from bootwright.images.kernel_part import KernelFiles, kernel_files
+from bootwright.images.manifest_model import sha256_of
 from bootwright.images.recipe import LoaderPart, Recipe, TreesPart
 from bootwright.kernels.boot_parts import Unpacked, boot_part
 from bootwright.kernels.library import Library
@@ -34,6 +35,11 @@ class PartFile:
     """What the manifest calls it."""
     version: str | None
     origin: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file."""
+        return sha256_of(self.path)
 
 
 class Parts:

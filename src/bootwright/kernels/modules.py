@@ -23,24 +23,45 @@ def normalised(name: str) -> str:
 
 
 def dependencies(tree: Path, names: Iterable[str]) -> list[Path]:
-    """The files to load for `names`, each after those it depends on.
-
-    `tree` is `/lib/modules/RELEASE`. Modules that are built in need no file and are left out. Raises
-    `Missing` naming a module that is neither there nor built in, `Malformed` for a circle of dependencies.
-    """
-    loader = _Loader(tree)
-    for name in names:
-        loader.add(normalised(name), None)
-    return loader.order
+    """The files to load for `names`, each after those it depends on: see `ModuleFiles.order`."""
+    return ModuleFiles(tree).order(names)
 
 
-class _Loader:
+class ModuleFiles:
+    """The module files of a tree (`/lib/modules/RELEASE`), looked through once."""
+
     def __init__(self, tree: Path) -> None:
-        self._tree = tree
+        self.tree = tree
         self._builtin = _built_in(tree)
         self._known = _read_dep(tree)
         self._files = {_name(path): path for path in _walk(tree)}
-        self.order: list[Path] = []
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a module of that name, as a file or built in."""
+        known = normalised(name)
+        return known in self._files or known in self._builtin
+
+    def order(self, names: Iterable[str]) -> list[Path]:
+        """The files to load for `names`, each after those it depends on.
+
+        Modules that are built in need no file and are left out. Raises `Missing` naming a module that is
+        neither there nor built in, `Malformed` for a circle of dependencies.
+        """
+        loader = _Loader(self.tree, self._builtin, self._known, self._files)
+        for name in names:
+            loader.add(normalised(name), None)
+        return [Path(path) for path in loader.order]
+
+
+class _Loader:
+    def __init__(
+        self, tree: Path, builtin: set[str], known: dict[str, list[str]], files: dict[str, str]
+    ) -> None:
+        self._tree = tree
+        self._builtin = builtin
+        self._known = known
+        self._files = files
+        self.order: list[str] = []
         self._done: set[str] = set()
         self._under_way: list[str] = []
 
@@ -66,26 +87,26 @@ class _Loader:
     def _depends(self, name: str) -> list[str]:
         if name in self._known:
             return self._known[name]
-        return [normalised(other) for other in read_module(self._files[name]).depends]
+        return [normalised(other) for other in read_module(Path(self._files[name])).depends]
 
 
-def _name(path: Path) -> str:
-    return normalised(path.name.split(".ko", 1)[0])
+def _name(path: str) -> str:
+    return normalised(path.rpartition("/")[2].split(".ko", 1)[0])
 
 
-def _walk(tree: Path) -> list[Path]:
-    found: list[Path] = []
+def _walk(tree: Path) -> list[str]:
+    found: list[str] = []
     for folder, subfolders, files in os.walk(tree):
         # build and source are links into the kernel's sources.
         subfolders[:] = sorted(set(subfolders) - {"build", "source"})
-        found += [Path(folder, file) for file in sorted(files) if file.endswith(_SUFFIXES)]
+        found += [f"{folder}/{file}" for file in sorted(files) if file.endswith(_SUFFIXES)]
         if len(found) > _MOST_MODULES:
             raise Malformed(str(tree), None, f"at most {_MOST_MODULES} modules", "more")
     return found
 
 
 def _built_in(tree: Path) -> set[str]:
-    return {_name(Path(line)) for line in _lines(tree / "modules.builtin") if line}
+    return {_name(line) for line in _lines(tree / "modules.builtin") if line}
 
 
 def _read_dep(tree: Path) -> dict[str, list[str]]:
@@ -94,7 +115,7 @@ def _read_dep(tree: Path) -> dict[str, list[str]]:
     for line in _lines(tree / "modules.dep"):
         path, colon, others = line.partition(":")
         if colon:
-            found[_name(Path(path))] = [_name(Path(other)) for other in reversed(others.split())]
+            found[_name(path)] = [_name(other) for other in reversed(others.split())]
     return found
 
 

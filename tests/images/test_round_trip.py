@@ -1,0 +1,62 @@
+"""Compose, verify, boot through the image's own boot loader; and the same with another kernel swapped in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.images.changes import Changes
+from bootwright.images.compose import compose
+from bootwright.images.recipe import find_recipe, with_kernel
+from bootwright.images.swap import swap
+from bootwright.images.verify import verify
+from bootwright.investigate.image_boot import show
+from bootwright.lab.firmware import firmware
+from bootwright.lab.image_boot import boot_image
+from bootwright.lab.image_goal import Goal
+
+pytestmark = [pytest.mark.boot, pytest.mark.download]
+
+
+def test_grub_and_16k_pages_reach_ready(tmp_path: Path) -> None:
+    recipe = with_kernel(find_recipe("talos-standin-grub"), "debian-6.18-16k")
+    image = compose(recipe, tmp_path / "grub.raw").image
+    assert verify(image).verdict is Verdict.WORKS
+    boot = boot_image(image, firmware=firmware("aavmf"), until=Goal.parse("machine is running and ready"))
+    assert boot.reached, boot.recording.console[-2000:].decode(errors="replace")
+    console = boot.recording.console.decode(errors="replace")
+    # Each milestone came after the step it names, and the stand-in says what it is.
+    order = [
+        "GNU GRUB",
+        "bootwright's stand-in",
+        "booting Talos v1.12.1-stand-in",
+        "mounting the rootfs",
+        "loop0: detected capacity change",
+        "entering the rootfs",
+        "executing /sbin/init",
+        "early startup done",
+        '"address": "10.0.2.',
+        "entering maintenance service",
+        "machine is running and ready",
+    ]
+    places = [console.index(text) for text in order]
+    assert places == sorted(places)
+    shown = show(boot)
+    assert shown.verdict is Verdict.WORKS
+
+
+def test_a_uki_with_an_older_kernel_swapped_in_shows_the_failing_mount(tmp_path: Path) -> None:
+    image = compose(find_recipe("talos-standin-uki"), tmp_path / "uki.raw").image
+    old = swap(image, tmp_path / "old.raw", Changes(kernel="debian-6.12.107-4k")).image
+    assert verify(old, expected=()).verdict is Verdict.WORKS
+    goal = Goal.parse("failed to create shadow bind mount")
+    boot = boot_image(old, firmware=firmware("aavmf"), until=goal)
+    assert boot.reached, boot.recording.console[-2000:].decode(errors="replace")
+    console = boot.recording.console.decode(errors="replace")
+    assert "Linux version 6.12.107" in console
+    assert '"address": "10.0.2.' in console  # the network is not to blame
+    assert "machine is running and ready" not in console
+    found = {finding.signature for each in show(boot).diagnosis.boots for finding in each.findings}
+    assert "talos-shadow-mount" in found
