@@ -215,6 +215,52 @@ def test_an_initramfs_that_writes_elsewhere_is_refused(tmp_path: Path, name: str
         initramfs_edit.replace_modules(Bytes(archive, "hostile"), kernel, tmp_path, Silent())
 
 
+def hostile_root(folder: Path, name: bytes) -> bytes:
+    """A squashfs with modules, and a file renamed to `name` (two bytes) in its directory table."""
+    root = folder / "hostile"
+    (root / "lib/modules/6.1/kernel").mkdir(parents=True)
+    (root / "lib/modules/6.1/kernel/x.ko").write_bytes(b"m")
+    (root / "zq").write_bytes(b"overwritten")
+    plain = ("-noI", "-noD", "-noF", "-noappend", "-quiet", "-no-progress")
+    subprocess.run(["mksquashfs", root, folder / "hostile.sqsh", *plain], check=True, capture_output=True)
+    data = (folder / "hostile.sqsh").read_bytes()
+    assert data.count(b"zq") == 1
+    return data.replace(b"zq", name)
+
+
+@pytest.mark.parametrize("name", [b"..", b"z/", b"/z", b"z\0"])
+def test_a_squashfs_root_that_writes_elsewhere_is_refused(tmp_path: Path, name: bytes) -> None:
+    archive = cpio.write([cpio.Member("rootfs.sqsh", hostile_root(tmp_path, name))])
+    kernel = initramfs_edit.KernelFiles(
+        Path("k"), "6.1", 4096, "", modules=tmp_path / "m", dtbs=None, config=None, origin=""
+    )
+    (tmp_path / "m/kernel").mkdir(parents=True)
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(Malformed):
+        initramfs_edit.replace_modules(Bytes(archive, "hostile"), kernel, tmp_path / "work", Silent())
+    after = set(tmp_path.rglob("*")) - before
+    assert all(path.is_relative_to(tmp_path / "work") for path in after)
+
+
+def test_a_root_that_expands_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "bomb"
+    (root / "lib/modules/6.1/kernel").mkdir(parents=True)
+    (root / "lib/modules/6.1/kernel/x.ko").write_bytes(b"m")
+    with (root / "big").open("wb") as file:
+        file.truncate(65 << 20)
+    plain = ("-b", "1M", "-quiet", "-no-progress", "-noappend")
+    subprocess.run(["mksquashfs", root, tmp_path / "bomb.sqsh", *plain], check=True, capture_output=True)
+    archive = cpio.write([cpio.Member("rootfs.sqsh", (tmp_path / "bomb.sqsh").read_bytes())])
+    assert len(archive) < 1 << 16
+    kernel = initramfs_edit.KernelFiles(
+        Path("k"), "6.1", 4096, "", modules=root, dtbs=None, config=None, origin=""
+    )
+    monkeypatch.setattr(initramfs_edit, "_MOST_STAGED", 64 << 20)  # 4 GiB take the test's own tool too long
+    with pytest.raises(Refused, match="a decompression bomb|hold more than"):
+        initramfs_edit.replace_modules(Bytes(archive, "bomb"), kernel, tmp_path / "work", Silent())
+    assert sum(path.stat().st_size for path in (tmp_path / "work").rglob("*") if path.is_file()) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "edit", "wanted"),
     [

@@ -28,6 +28,13 @@ PACKAGES: Mapping[str, str] = {
     "mkfs.xfs": "xfsprogs",
     "gpgv": "gpgv",
     "depmod": "kmod",
+    "mmd": "mtools",
+    "mdel": "mtools",
+    "fsck.vfat": "dosfstools",
+    "xfs_repair": "xfsprogs",
+    "e2fsck": "e2fsprogs",
+    "grub-mkimage": "grub-common",
+    "xz": "xz-utils",
 }
 
 

@@ -35,6 +35,12 @@ _LISTS = ("stand-in/modules", "usr/lib/stand-in/modules")
 """Where our stand-in lists modules to load, by path."""
 
 _COPY = 4 << 20
+_MOST_ARCHIVE = 1 << 30
+"""Bytes of an initramfs once expanded; it is taken into memory to be written anew."""
+
+_MOST_STAGED = 4 << 30
+"""Bytes of a squashfs root that are unpacked; Talos's has 0.4 GB."""
+
 _ENOUGH = 400
 """A tree of so many modules is a whole one, and is replaced by the whole other one."""
 
@@ -63,7 +69,7 @@ def replace_modules(
     kernel.module_tree()
     done = Replaced()
     pieces: list[bytes] = []
-    segments = read_segments(initramfs, progress=progress)
+    segments = read_segments(initramfs, limit=_MOST_ARCHIVE, progress=progress)
     for number, segment in enumerate(segments):
         members = _rewritten(segment, kernel, work / f"segment-{number}", done, progress)
         archive = cpio.write(members)
@@ -81,7 +87,7 @@ def replace_modules(
 def has_modules(initramfs: ByteSource) -> tuple[str, ...]:
     """The releases whose modules an initramfs holds, in its own tree or in its squashfs roots."""
     found: dict[str, None] = {}
-    for segment in read_segments(initramfs):
+    for segment in read_segments(initramfs, limit=_MOST_ARCHIVE):
         for entry in cpio.read(segment.archive):
             match = _MODULES.fullmatch(_clean(entry.name, segment, entry.offset))
             if match and _MODULE.fullmatch(entry.name):
@@ -190,7 +196,7 @@ def _selection(kernel: KernelFiles, old: Sequence[str], done: Replaced, where: s
 
 def _squashfs(source: ByteSource, kernel: KernelFiles, work: Path, done: Replaced, where: str) -> bytes:
     files = SquashFs(source)
-    entries = list(all_files(files))
+    entries = list(all_files(files, limit=_MOST_STAGED))
     old = [
         entry.path.lstrip("/")
         for entry in entries

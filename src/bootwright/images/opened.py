@@ -27,6 +27,9 @@ from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Re
 GRUB_CONFIGS = ("/grub/grub.cfg", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/EFI/*/grub.cfg")
 EXTLINUX_CONFIGS = ("/extlinux/extlinux.conf", "/boot/extlinux/extlinux.conf")
 UKI_FOLDER = "/EFI/Linux"
+MOST_BYTES = 32 << 30
+"""More than this in one file system of an image is not read."""
+
 _MOST_TEXT = 4 << 20
 
 
@@ -266,11 +269,30 @@ def _without_device(path: str) -> str:
     return path if path.startswith("/") else f"/{path}"
 
 
-def all_files(files: FileSystem) -> Iterator[Entry]:
-    """Every entry of a file system; raises the error of the first part that cannot be read."""
+def all_files(files: FileSystem, *, limit: int = MOST_BYTES) -> Iterator[Entry]:
+    """Every entry of a file system, parents first; raises the error of the first part that cannot be read.
+
+    Also raises `Malformed` for a name that leads elsewhere, and `Refused` where the files say that they hold
+    more than `limit` bytes together: sparse or compressed, so much could never be read.
+    """
+    total = 0
     for entry in walk(files):
         if isinstance(entry, Unreadable):
             raise entry.error
+        if entry.name in {".", ".."}:
+            raise Malformed(
+                files.name,
+                None,
+                "names below the root",
+                repr(entry.path[:80]),
+                hint="it tries to write elsewhere; do not trust it",
+            )
+        total += entry.size
+        if total > limit:
+            raise Refused(
+                f"{files.name}: its files hold more than {limit >> 30} GiB together",
+                hint="a decompression bomb?",
+            )
         yield entry
 
 

@@ -10,14 +10,14 @@ from attrs import frozen
 
 from bootwright.artifacts.bytesource import FileBytes
 from bootwright.artifacts.fdt import read_fdt
-from bootwright.artifacts.filesystem import EntryKind, Unreadable, walk
+from bootwright.artifacts.filesystem import EntryKind
 from bootwright.artifacts.gpt import is_gpt
 from bootwright.artifacts.mbr import read_partition_table
 from bootwright.foundation import tools
 from bootwright.foundation.errors import BootwrightError, ToolFailed
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.foundation.verdict import Verdict
-from bootwright.images.opened import OpenImage, Volume, open_image
+from bootwright.images.opened import OpenImage, Volume, all_files, open_image
 from bootwright.images.sparse import extract
 from bootwright.images.verify_boot import boot_checks
 from bootwright.images.verify_expect import Expectation, expectation_checks
@@ -115,20 +115,19 @@ def _table(path: Path) -> Iterator[Check]:
 def _volume(image: OpenImage, volume: Volume, room: Path) -> Iterator[Check]:
     name = f"file system {volume.title}"
     files = amount = 0
-    for entry in walk(volume.files):
-        if isinstance(entry, Unreadable):
-            yield fails(name, entry.error.message, where=volume.path(entry.path))
-            return
-        if entry.kind is EntryKind.FILE:
-            try:
+    where = volume.title
+    try:
+        for entry in all_files(volume.files):
+            if entry.kind is EntryKind.FILE:
+                where = volume.path(entry.path)
                 source = volume.files.open(entry)
                 for start in range(0, len(source), _CHUNK):
                     source.read(start, min(_CHUNK, len(source) - start))
-            except BootwrightError as error:
-                yield fails(name, error.message, where=volume.path(entry.path))
-                return
-            files += 1
-            amount += entry.size
+                files += 1
+                amount += entry.size
+    except BootwrightError as error:
+        yield fails(name, error.message, where=where, hint=error.hint)
+        return
     checker = _CHECKERS.get(volume.files.type)
     told = f"{volume.files.type}, {files} files, {amount / 1e6:.1f} MB, all read"
     if checker is None:
