@@ -256,7 +256,7 @@ def test_a_root_that_expands_without_end_is_refused(tmp_path: Path, monkeypatch:
         Path("k"), "6.1", 4096, "", modules=root, dtbs=None, config=None, origin=""
     )
     monkeypatch.setattr(initramfs_edit, "_MOST_STAGED", 64 << 20)  # 4 GiB take the test's own tool too long
-    with pytest.raises(Refused, match="a decompression bomb|hold more than"):
+    with pytest.raises(Refused, match="hold more than"):
         initramfs_edit.replace_modules(Bytes(archive, "bomb"), kernel, tmp_path / "work", Silent())
     assert sum(path.stat().st_size for path in (tmp_path / "work").rglob("*") if path.is_file()) == 0
 
