@@ -79,7 +79,7 @@ def test_help_has_examples() -> None:
 
 
 def test_follow_tells_findings_as_they_come() -> None:
-    """Through a terminal, as a serial device is: findings appear while it is open, and the rest at its end."""
+    """Through a terminal, as a serial device is."""
     ours, theirs = pty.openpty()
     said: list[str] = []
 

@@ -104,7 +104,7 @@ def _of_sequence(items: list[Any], any_case: bool) -> frozenset[Literal] | None:
     return max(found, key=_worth, default=None)
 
 
-_MOST_PRODUCTS = 12
+_MOST_PRODUCTS = 128
 """Alternatives (`[Ll]ink is [Uu]p` makes four) that one run of text may grow to."""
 
 

@@ -25,10 +25,12 @@ try:
 except ImportError:  # pragma: no cover - the fall-back is tested by asking for it
     re2 = None
 
-SATURATED = 5000
+SATURATED = 2000
 """Hits of one literal between two resets after which only the last one in a block is looked at."""
 SATURATED_MARKER = 64
 """The same for literals that only stage markers hold: a stage is reached once."""
+_FLOOD = 1500
+"""Hits of a saturated literal in one block that take it out of the common search."""
 _CACHED = 20_000
 _LONGEST = 4096
 """Bytes of a line that patterns see: from 1 KiB before the literal where the line is longer."""
@@ -110,8 +112,15 @@ class Scanner:
             SATURATED_MARKER if all(patterns[each].name.startswith("@") for each in holders) else SATURATED
             for holders in self._holders
         ]
+        self._numbers = {literal.text: index for literal, index in number.items() if not literal.any_case}
+        self._numbers_any_case = {
+            literal.text: index for literal, index in number.items() if literal.any_case
+        }
         self._counts = [0] * len(self._literals)
-        self._saturated: set[int] = set()
+        self._tired: set[int] = set()
+        """Saturated: hit so often in this boot that only the last hit of each block is looked at."""
+        self._removed: set[int] = set()
+        """Of those, the ones that flood the log: no longer searched for with the others."""
         self._automata: dict[frozenset[int], Any] = {}
         self._active = self._automaton()
         self._which = self._literal_set()
@@ -123,48 +132,46 @@ class Scanner:
 
     def reset(self) -> None:
         """Forget which literals are saturated: another boot begins."""
+        if self._tired:
+            self._tired.clear()
         self._counts = [0] * len(self._literals)
-        if self._saturated:
-            self._saturated.clear()
+        if self._removed:
+            self._removed.clear()
             self._active = self._automaton()
 
     def scan(self, block: Block) -> Iterator[Hit]:
-        """Every hit in the block, in order of lines."""
+        """Every hit in the block, in order of lines; those of saturated literals last."""
         text = block.text
-        late = self._last_of_saturated(text)
-        line = block.first_line
-        counted = 0
+        late: dict[int, int] = {}
+        lines = _Lines(block)
         end = -1
-        for place in self._candidates(text, late):
+        for place in self._candidates(text, late) if self._use_re2 else self._places_by_find(text, late):
             if place < end:
                 continue
-            start = text.rfind(b"\n", 0, place) + 1
-            end = text.find(b"\n", place)
-            if end < 0:
-                end = len(text)
-            line += text.count(b"\n", counted, start)
-            if block.joins:
-                line += block.extra_lines(counted, start)
-            counted = start
-            if end - start > _LONGEST:
-                low = max(start, place - 1024)
-                raw = text[low : min(end, low + _LONGEST)]
-            else:
-                raw = text[start:end]
-            message, seconds, kernel, wall = prefix.split(raw)
-            known = self._cache.get(message)
-            if known is None:
-                known = self._examine(message)
-                if len(self._cache) >= _CACHED:
-                    self._cache.clear()
-                self._cache[message] = known
-            literals, matches = known
-            for literal in literals:
-                self._counts[literal] += 1
-                if self._counts[literal] == self._limits[literal]:
-                    self._saturated.add(literal)
-            for pattern, facts in matches:
-                yield Hit(pattern, line, message, raw, facts, seconds, kernel, wall)
+            line, raw, end = lines.at(place)
+            yield from self._hits(line, raw)
+        lines = _Lines(block)
+        end = -1
+        for place in sorted(late.values()):
+            if place >= end:
+                line, raw, end = lines.at(place)
+                yield from self._hits(line, raw)
+
+    def _hits(self, line: int, raw: bytes) -> list[Hit]:
+        message, seconds, kernel, wall = prefix.split(raw)
+        known = self._cache.get(message)
+        if known is None:
+            known = self._examine(message)
+            if len(self._cache) >= _CACHED:
+                self._cache.clear()
+            self._cache[message] = known
+        literals, matches = known
+        counts = self._counts
+        for literal in literals:
+            counts[literal] += 1
+            if counts[literal] == self._limits[literal]:
+                self._tired.add(literal)
+        return [Hit(pattern, line, message, raw, facts, seconds, kernel, wall) for pattern, facts in matches]
 
     def _examine(self, text: bytes) -> _Examined:
         literals = self._literals_in(text)
@@ -187,16 +194,21 @@ class Scanner:
     # -- the search for literals ---------------------------------------------------------------
 
     def _automaton(self) -> Any:  # noqa: ANN401
-        """The search for all literals but the saturated ones; kept, because boots repeat."""
+        """The search for all literals but the removed ones; kept, because boots repeat."""
         if not self._use_re2:
             return None
-        key = frozenset(self._saturated)
+        key = frozenset(self._removed)
         if key not in self._automata:
             if len(self._automata) >= 32:
                 self._automata.clear()
-            wanted = [literal for index, literal in enumerate(self._literals) if index not in key]
+            # Where two begin at one place the longer is taken, so that a saturated short one hides nothing.
+            wanted = sorted(
+                (literal for index, literal in enumerate(self._literals) if index not in key),
+                key=lambda literal: -len(literal.text),
+            )
             union = b"|".join(_quoted(literal) for literal in wanted)
-            self._automata[key] = re2.compile(union, _options()) if wanted else None
+            # The wrapper's match objects cost more than the search; its inner call gives bare offsets.
+            self._automata[key] = re2.compile(union, _options())._regexp.Match  # noqa: SLF001
         return self._automata[key]
 
     def _literal_set(self) -> Any:  # noqa: ANN401
@@ -218,61 +230,88 @@ class Scanner:
             if literal.text in (lower if literal.any_case else text)
         )
 
-    def _candidates(self, text: bytes, late: list[int]) -> Iterator[int]:
-        """Offsets of literals, ascending, at least one for each line that holds any."""
-        if not self._use_re2:
-            yield from sorted({*self._places_by_find(text), *late})
-            return
-        pending = iter([*late, len(text) + 1])
-        next_late = next(pending)
+    def _candidates(self, text: bytes, late: dict[int, int]) -> Iterator[int]:
+        """Offsets of literals, at least one for each line that holds one that is not saturated.
+
+        Into `late` goes the last offset of each saturated literal.
+        """
+        anywhere = re2._Anchor.UNANCHORED  # noqa: SLF001
+        length = len(text)
+        tired = self._tired
+        seen: dict[int, int] = {}
         place = 0
-        while self._active is not None:
-            saturated = len(self._saturated)
-            again = False
-            for match in _found(self._active, text, place):
-                while next_late < match:
-                    yield next_late
-                    next_late = next(pending)
-                yield match
-                if len(self._saturated) != saturated:
-                    newline = text.find(b"\n", match)
-                    self._active = self._automaton()
-                    if newline >= 0:
-                        # What the saturated literal still hits in this block: its last line.
-                        fresh = [where for where in self._last_of_saturated(text) if where > newline]
-                        pending = iter([*fresh, len(text) + 1])
-                        next_late = next(pending)
-                        place = newline + 1
-                        again = True
-                    break
-            if not again:
+        while True:
+            start, stop = self._active(anywhere, text, place, length)[0]
+            if start < 0:
                 break
-        while next_late <= len(text):
-            yield next_late
-            next_late = next(pending)
+            if tired:
+                found = text[start:stop]
+                literal = self._numbers.get(found)
+                if literal is None:
+                    literal = self._numbers_any_case[found.lower()]
+                if literal in tired:
+                    late[literal] = start
+                    place = start + 1
+                    times = seen[literal] = seen.get(literal, 0) + 1
+                    if times == _FLOOD:
+                        self._removed.add(literal)
+                        self._active = self._automaton()
+                    continue
+            yield start
+            place = text.find(b"\n", stop)
+            if place < 0:
+                break
+        for literal in self._removed:
+            self._find_last(text, literal, late)
 
-    def _last_of_saturated(self, text: bytes) -> list[int]:
-        places = set()
-        for index in self._saturated:
-            literal = self._literals[index]
-            place = (text.lower() if literal.any_case else text).rfind(literal.text)
-            if place >= 0:
-                places.add(place)
-        return sorted(places)
+    def _find_last(self, text: bytes, literal: int, late: dict[int, int]) -> None:
+        wanted = self._literals[literal]
+        place = (text.lower() if wanted.any_case else text).rfind(wanted.text)
+        if place >= 0:
+            late[literal] = place
 
-    def _places_by_find(self, text: bytes) -> Iterator[int]:
+    def _places_by_find(self, text: bytes, late: dict[int, int]) -> Iterator[int]:
+        places: set[int] = set()
         lower: bytes | None = None
         for index, literal in enumerate(self._literals):
-            if index in self._saturated:
+            if index in self._tired:
+                self._find_last(text, index, late)
                 continue
             if literal.any_case:
                 lower = text.lower() if lower is None else lower
             where = lower if literal.any_case and lower is not None else text
             place = where.find(literal.text)
             while place >= 0:
-                yield place
+                places.add(place)
                 newline = where.find(b"\n", place)
                 place = where.find(literal.text, newline) if newline >= 0 else -1
+        yield from sorted(places)
+
+
+class _Lines:
+    """Lines of a block by offset; to be asked in ascending order."""
+
+    def __init__(self, block: Block) -> None:
+        self._block = block
+        self._text = block.text
+        self._line = block.first_line
+        self._counted = 0
+
+    def at(self, place: int) -> tuple[int, bytes, int]:
+        """Number and bytes of the line at `place`, and where it ends."""
+        text = self._text
+        start = text.rfind(b"\n", 0, place) + 1
+        end = text.find(b"\n", place)
+        if end < 0:
+            end = len(text)
+        self._line += text.count(b"\n", self._counted, start)
+        if self._block.joins:
+            self._line += self._block.extra_lines(self._counted, start)
+        self._counted = start
+        if end - start > _LONGEST:
+            low = max(start, place - 1024)
+            return self._line, text[low : min(end, low + _LONGEST)], end
+        return self._line, text[start:end], end
 
 
 def _quoted(literal: Literal) -> bytes:
@@ -284,19 +323,3 @@ def _fact(name: str | bytes) -> str:
     """`errno2` is `errno` too: a pattern cannot use one name twice. re2 gives names as bytes."""
     text = name.decode() if isinstance(name, bytes) else name
     return text.rstrip("0123456789")
-
-
-def _found(automaton: Any, text: bytes, place: int) -> Iterator[int]:  # noqa: ANN401
-    """Offset of the first literal in each line that holds one."""
-    # The wrapper's match objects cost more than the search; its inner call gives bare offsets.
-    search = automaton._regexp.Match  # noqa: SLF001
-    anywhere = re2._Anchor.UNANCHORED  # noqa: SLF001
-    length = len(text)
-    while True:
-        start, end = search(anywhere, text, place, length)[0]
-        if start < 0:
-            return
-        yield start
-        place = text.find(b"\n", end)
-        if place < 0:
-            return

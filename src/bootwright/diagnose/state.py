@@ -80,7 +80,8 @@ class BootState:
             groups[key] = Tally(dict(key), [here], here, 1, {self.current})
             return
         seen.count += 1
-        seen.last = here
+        if hit.line >= seen.last.line:
+            seen.last = here
         seen.stages.add(self.current)
         if len(seen.first) < _FIRST_KEPT:
             seen.first.append(here)
@@ -90,8 +91,8 @@ class BootState:
         rank = STAGES.index(marker.stage)
         self.rank = max(self.rank, rank)
         self.current = rank
-        first, _ = self.stage_lines.get(marker.stage, (hit.line, hit.line))
-        self.stage_lines[marker.stage] = (first, hit.line)
+        first, last = self.stage_lines.get(marker.stage, (hit.line, hit.line))
+        self.stage_lines[marker.stage] = (first, max(last, hit.line))
         facts = dict(hit.facts)
         label = filled(marker.label, facts)
         if (marker.name, label) in self.seen_markers or len(self.stages) >= _MOST_STAGES:

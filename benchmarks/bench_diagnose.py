@@ -1,0 +1,121 @@
+"""How fast a large log is diagnosed, against a Python loop that tries one pattern after the other.
+
+The logs are made of recorded boots (the gallery's), with time stamps that never repeat:
+- running: one boot, then what the recorded kernels printed, line by line in random order, for ever;
+- restarts: whole boots back to back, as in a soak test;
+- flood: one message over and over.
+Size in MB as argument (default 1000). CPU seconds, so that a busy machine matters less; memory is the
+process's peak over all three.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import resource
+import sys
+import time
+from collections.abc import Iterator
+
+from bootwright.diagnose.engine import Diagnoser
+from bootwright.diagnose.knowledge import load
+from bootwright.foundation.places import DATA
+
+_STAMP = re.compile(rb"^\[ *\d+\.\d+\] ")
+_PIECE = 4 << 20
+
+
+def recorded() -> list[list[bytes]]:
+    paths = sorted(DATA.glob("**/golden/gallery-*/console.log")) + sorted(
+        DATA.glob("gallery/golden/*/console.log")
+    )
+    boots = [path.read_bytes().replace(b"\r", b"").splitlines() for path in paths]
+    return [boot for boot in boots if len(boot) > 100]
+
+
+def pieces(lines: Iterator[bytes], size: int) -> Iterator[bytes]:
+    done = 0
+    out: list[bytes] = []
+    length = 0
+    for line in lines:
+        out.append(line)
+        length += len(line) + 1
+        if length >= _PIECE:
+            yield b"\n".join(out) + b"\n"
+            done += length
+            out, length = [], 0
+            if done >= size:
+                return
+
+
+def running(boots: list[list[bytes]]) -> Iterator[bytes]:
+    yield from boots[-1]
+    texts = [_STAMP.sub(b"", line) for boot in boots for line in boot if _STAMP.match(line)]
+    texts = [text for text in texts if not text.startswith((b"Booting Linux", b"Linux version"))]
+    chance = random.Random(1)
+    clock = 10.0
+    while True:
+        for text in chance.choices(texts, k=10_000):
+            clock += 0.001
+            yield b"[%12.6f] %s" % (clock, text)
+
+
+def restarts(boots: list[list[bytes]]) -> Iterator[bytes]:
+    number = 0
+    while True:
+        number += 1
+        for line in boots[number % len(boots)]:
+            yield line if not _STAMP.match(line) else line[:-1] + b"%d" % (number % 10)
+
+
+def flood(_: list[list[bytes]]) -> Iterator[bytes]:
+    number = 0
+    while True:
+        number += 1
+        yield b"[%12.6f] nvme nvme0: I/O tag %d QID 1 timeout, aborting req_op:READ(0) size:4096" % (
+            number / 1000,
+            number,
+        )
+
+
+def main() -> int:
+    size = int(float(sys.argv[1]) * 1e6) if len(sys.argv) > 1 else 1_000_000_000
+    boots = recorded()
+    knowledge = load()
+    slow = 0.0
+    for make in (running, restarts, flood):
+        diagnoser = Diagnoser(make.__name__, knowledge)
+        spent = 0.0
+        seen = 0
+        for piece in pieces(make(boots), size):
+            before = time.process_time()
+            diagnoser.feed(piece)
+            spent += time.process_time() - before
+            seen += len(piece)
+        diagnosis = diagnoser.snapshot()
+        rate = seen / spent / 1e6
+        print(
+            f"{make.__name__:9} {seen / 1e6:6.0f} MB, {diagnosis.lines} lines, "
+            f"{len(diagnosis.boots) + diagnosis.boots_left_out} boots: {rate:6.1f} MB/s"
+        )
+        loop = pattern_at_a_time(next(pieces(make(boots), 1))[:400_000], knowledge.patterns)
+        slow = rate / loop
+        print(f"{'':9} {slow:6.0f} times a loop over {len(knowledge.patterns)} patterns ({loop:.2f} MB/s)")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory {memory:.0f} MB")
+    return 0
+
+
+def pattern_at_a_time(text: bytes, patterns: object) -> float:
+    """MB/s of the plain way: every pattern on every line."""
+    compiled = [re.compile(pattern.expression.encode()) for pattern in patterns]  # type: ignore[attr-defined]
+    before = time.process_time()
+    found = 0
+    for line in text.splitlines():
+        for pattern in compiled:
+            found += pattern.search(line) is not None
+    return len(text) / (time.process_time() - before) / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())
