@@ -141,7 +141,7 @@ def command(
 
 
 def _attempt(goal: Any, firmware: str, timeout: float, memory: int) -> Callable[[Path, float | None], Tried]:  # noqa: ANN401 - imported lazily
-    from bootwright.investigate.image_boot import show
+    from bootwright.investigate.image_boot import Hopeless, show
     from bootwright.investigate.isolate_lab import Tried
     from bootwright.lab.firmware import firmware as find_firmware
     from bootwright.lab.image_boot import SILENCE, boot_image
@@ -155,6 +155,7 @@ def _attempt(goal: Any, firmware: str, timeout: float, memory: int) -> Callable[
             until=goal,
             timeout=timeout,
             memory=memory,
+            hopeless=Hopeless(patience=15.0),
             silence=SILENCE if silence is None else min(silence, SILENCE),
         )
         shown = show(boot)

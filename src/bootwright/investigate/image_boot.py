@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_right
 from typing import Any
 
-from attrs import frozen
+from attrs import define, field, frozen
 
-from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.engine import Diagnoser, diagnose_bytes
 from bootwright.diagnose.jsonform import as_json
-from bootwright.diagnose.model import Diagnosis, Outcome
+from bootwright.diagnose.model import Diagnosis, Outcome, Severity
 from bootwright.foundation.verdict import Verdict
 from bootwright.lab.image_boot import ImageBoot
 
 SCHEMA = "bootwright/image-boot/1"
+PATIENCE = 30.0
+"""Seconds that a boot gets after a fatal failure, to recover from it."""
+_LOOK = 2.0
+"""Seconds between two looks at what is known so far."""
 
 
 @frozen
@@ -65,6 +70,36 @@ class Shown:
         }
 
 
+@define
+class Hopeless:
+    """Gives a boot up some time after `diagnose` first found a fatal failure that it does not recover from.
+
+    A failure that others retry for ever would otherwise take the whole time-out.
+    """
+
+    patience: float = PATIENCE
+    _diagnoser: Diagnoser = field(factory=lambda: Diagnoser("console"))
+    _looked: float = 0.0
+    _since: float | None = None
+
+    def __call__(self, chunk: bytes) -> str | None:
+        """The next bytes of the console; why to stop, or None."""
+        self._diagnoser.feed(chunk)
+        now = time.monotonic()
+        if now - self._looked < _LOOK:
+            return None
+        self._looked = now
+        if not _fatal(self._diagnoser.snapshot()):
+            self._since = None
+            return None
+        self._since = now if self._since is None else self._since
+        return (
+            f"a fatal failure (given {self.patience:.0f} s more)"
+            if now - self._since > self.patience
+            else None
+        )
+
+
 def show(boot: ImageBoot) -> Shown:
     """Understand a boot: a pure function of its recording."""
     diagnosis = diagnose_bytes(boot.recording.console, "console")
@@ -85,6 +120,8 @@ def _verdict(boot: ImageBoot, diagnosis: Diagnosis) -> tuple[Verdict, str]:
     elif not boot.recording.console.strip():
         how = "there was no console output at all"
     elif boot.recording.ended == "timeout" and not boot.silent:
+        if _fatal(diagnosis):
+            return Verdict.FAILS, f"time ran out; {worst}"
         # It was still at work: more time might have sufficed.
         return Verdict.UNKNOWN, f"time ran out while it was still running{f'; {worst}' if worst else ''}"
     else:
@@ -97,6 +134,12 @@ def _verdict(boot: ImageBoot, diagnosis: Diagnosis) -> tuple[Verdict, str]:
     if boot.goal is not None:
         how += f" before {boot.goal!r}"
     return Verdict.FAILS, f"{how}{f'; {worst}' if worst else ''}"
+
+
+def _fatal(diagnosis: Diagnosis) -> bool:
+    return bool(diagnosis.boots) and any(
+        finding.severity is Severity.FATAL for finding in diagnosis.boots[-1].findings
+    )
 
 
 def _cause(diagnosis: Diagnosis) -> str:

@@ -60,6 +60,7 @@ class _Listener:
 
     watch: GoalWatch
     on_console: Callable[[bytes], None] | None
+    hopeless: Callable[[bytes], str | None] | None
     started: float = field(factory=time.monotonic)
     console: bytearray = field(factory=bytearray)
     times: list[tuple[int, float]] = field(factory=list)
@@ -74,6 +75,9 @@ class _Listener:
         if self.watch.feed(chunk):
             self.reached_at = now if self.watch.reached else None
             raise _Enough
+        if self.hopeless and (reason := self.hopeless(chunk)):
+            self.watch.dead_end = reason
+            raise _Enough
 
 
 def boot_image(
@@ -87,13 +91,15 @@ def boot_image(
     cpu: str | None = None,
     network: bool = True,
     on_console: Callable[[bytes], None] | None = None,
+    hopeless: Callable[[bytes], str | None] | None = None,
     progress: Progress | None = None,
 ) -> ImageBoot:
     """Boot `image` (raw or compressed) and record it until its goal, a dead end, its end or a time-out.
 
     Nothing is ever written to the image: the guest's writes go to an overlay that vanishes with it.
     `timeout` and `silence` are seconds of guest time. `memory` is in MiB. The CPU has every page size unless
-    another is named. Raises `Missing` (no QEMU, no image), `Refused` and `Malformed` before anything is
+    another is named. `hopeless` is given the console as it comes and says in a few words when there is no use
+    in going on. Raises `Missing` (no QEMU, no image), `Refused` and `Malformed` before anything is
     started, `ToolFailed` when QEMU itself fails. A guest that hangs or panics is a result like any other.
     """
     target = machines.machine(firmware.machine)
@@ -102,7 +108,7 @@ def boot_image(
     qemu.check(emulator, target, processor)
     disk, image_sha256 = on_disk(image, progress)
     command: list[tuple[str, ...]] = []
-    listener = _Listener(GoalWatch(until), on_console)
+    listener = _Listener(GoalWatch(until), on_console, hopeless)
 
     def with_control(control: int) -> tuple[str, ...]:
         command.append(

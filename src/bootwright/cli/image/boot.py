@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from bootwright.foundation.progress import Progress
     from bootwright.investigate.image_boot import Shown
 
 _EPILOG = """\b
@@ -17,6 +18,7 @@ Examples:
   bootwright image boot metal-arm64.raw.xz --until 'entering maintenance'
   bootwright image boot card.img --until login --firmware uboot
   bootwright image boot card.img --until ktap --json
+  bootwright image boot metal-arm64.raw.xz --kernel debian-6.12-16k --until 'entering maintenance'
 
 The image is never written to. --until is a text on the console, `login` for a login prompt, or `ktap` for the
 end of a KTAP report. The machine is QEMU's virt: it has none of a real board's devices, so this says whether
@@ -28,6 +30,7 @@ Exit status: 0 the goal was reached, 1 it was not, 2 usage or bad input, 3 time 
 
 @click.command(name="boot", epilog=_EPILOG)
 @click.argument("image", type=click.Path(path_type=Path))
+@click.option("--kernel", metavar="KERNEL", help="Boot a copy of the image with this kernel and its modules.")
 @click.option(
     "--firmware", default="aavmf", show_default=True, help="aavmf (UEFI), or uboot (its EFI loader)."
 )
@@ -45,6 +48,7 @@ Exit status: 0 the goal was reached, 1 it was not, 2 usage or bad input, 3 time 
 def command(
     *,
     image: Path,
+    kernel: str | None,
     firmware: str,
     until: str | None,
     timeout: float,
@@ -57,8 +61,10 @@ def command(
     quiet: bool,
 ) -> int:
     """Boot IMAGE in QEMU through its own boot loader and say how far it got."""
+    import tempfile
+
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.investigate.image_boot import show
+    from bootwright.investigate.image_boot import Hopeless, show
     from bootwright.lab.firmware import firmware as find_firmware
     from bootwright.lab.image_boot import boot_image
     from bootwright.lab.image_goal import Goal
@@ -67,18 +73,21 @@ def command(
     goal = Goal.parse(until) if until is not None else None
     loader = find_firmware(firmware)
     progress = Silent() if quiet else Lines()
-    with progress.step(f"boot {image} ({loader.title})"):
-        boot = boot_image(
-            image,
-            firmware=loader,
-            until=goal,
-            timeout=timeout,
-            memory=memory,
-            cpu=cpu,
-            network=not no_network,
-            on_console=_show if show_console else None,
-            progress=progress,
-        )
+    with tempfile.TemporaryDirectory(prefix="bootwright-swap-") as room:
+        booted = image if kernel is None else _with_kernel(image, kernel, Path(room), progress)
+        with progress.step(f"boot {image} ({loader.title})"):
+            boot = boot_image(
+                booted,
+                firmware=loader,
+                until=goal,
+                timeout=timeout,
+                memory=memory,
+                cpu=cpu,
+                network=not no_network,
+                on_console=_show if show_console else None,
+                hopeless=Hopeless(),
+                progress=progress,
+            )
     if keep:
         save(boot.recording, keep)
     shown = show(boot)
@@ -87,6 +96,19 @@ def command(
     else:
         _print(image, shown)
     return shown.verdict.exit_status
+
+
+def _with_kernel(image: Path, kernel: str, room: Path, progress: Progress) -> Path:
+    """A copy of the image with another kernel and its modules; beside nothing of the user's."""
+    from bootwright.images.changes import Changes
+    from bootwright.images.swap import swap
+    from bootwright.lab.image_boot import on_disk
+
+    raw, _ = on_disk(image, progress)
+    made = swap(raw, room / "swapped.raw", Changes(kernel=kernel), progress=progress)
+    for note in made.notes:
+        progress.note(f"note: {note}")
+    return made.image
 
 
 def _show(chunk: bytes) -> None:
