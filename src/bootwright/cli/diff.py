@@ -18,6 +18,9 @@ import click
     "--area", "areas", multiple=True, help="Only this area, such as `kernel` or `devicetree`; repeatable."
 )
 @click.option("--dtb", "dtbs", multiple=True, help="Only DTBs of this file name or pattern; repeatable.")
+@click.option("--goal", help="Only what lies on this goal's chain, such as `ethernet`; needs --board.")
+@click.option("--board", "board_name", help="The board the goal is of, such as `raspberrypi-5`.")
+@click.option("--stepping", help="The board's stepping, such as `d0`.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
     before: str,
@@ -28,6 +31,9 @@ def command(
     everything: bool,
     areas: tuple[str, ...],
     dtbs: tuple[str, ...],
+    goal: str | None,
+    board_name: str | None,
+    stepping: str | None,
     quiet: bool,
 ) -> int:
     """Show what differs in meaning between the artifacts BEFORE and AFTER.
@@ -35,6 +41,9 @@ def command(
     Kernel release and page size, operating system, devicetree nodes and properties, command line,
     config.txt with its conditions, kernel options, drivers, modules, initramfs, firmware, partitions;
     what a boot depends on first. Bytes are compared only where nothing more is known.
+
+    With --goal and --board, both sides are predicted, and only what lies on the goal's chain is shown, the
+    most suspect first: what of an update broke it?
 
     Anything that `bootwright inspect` reads can be compared, also unlike things, such as a package with
     an image.
@@ -44,6 +53,7 @@ def command(
       bootwright diff talos-v1.12.0.raw.xz talos-v1.12.1.raw.xz
       bootwright diff --area devicetree old/bcm2712-rpi-5-b.dtb new/bcm2712-rpi-5-b.dtb
       bootwright diff --dtb 'bcm2712*' linux-image-6.18.deb linux-image-6.19.deb
+      bootwright diff --goal ethernet --board raspberrypi-5 good.raw.xz bad.raw.xz
       bootwright diff --json a.raw b.raw | jq '.differences[] | select(.area == "kernel")'
     """
     from bootwright.artifacts.difference import Area, compare
@@ -55,15 +65,31 @@ def command(
     for area in areas:
         if area not in known:
             raise Refused(f"there is no area {area!r}", hint=f"areas: {', '.join(known)}")
+    if (goal is None) != (board_name is None):
+        raise Refused("a goal is one board's", hint="give both --goal and --board")
     progress = Silent() if quiet else Lines()
+    one = None
+    if board_name is not None:
+        from bootwright.boards.model import board
+
+        one = board(board_name)
+        # Other boards' devicetrees are not on the chain.
+        dtbs = dtbs or (one.stepping(stepping).dtb,)
     first = Explorer(progress=progress).artifact(before)
     second = Explorer(progress=progress).artifact(after)
     with progress.step("comparing"):
         differences = [
             each for each in compare(first, second, dtbs=dtbs) if not areas or each.area.value in areas
         ]
+    judged = None
+    if goal is not None and one is not None:
+        from bootwright.predict.goal_difference import chain_of, suspects
+
+        chains = [chain_of(each, one, goal, stepping, progress) for each in (before, after)]
+        judged = (chains[0].verdict, chains[1].verdict, suspects(differences, *chains))
+        differences = [each.difference for each in judged[2]]
     if as_json:
-        document = {
+        document: dict[str, object] = {
             "format": "bootwright.diff/1",
             "before": before,
             "after": after,
@@ -73,11 +99,22 @@ def command(
                 for name, item in (("before", first), ("after", second))
             },
         }
+        if judged is not None:
+            document["goal"] = {
+                "name": goal,
+                "board": board_name,
+                "before": judged[0].as_json(),
+                "after": judged[1].as_json(),
+                "suspicions": [{"rank": int(each.suspicion), "why": each.why} for each in judged[2]],
+            }
         json.dump(document, sys.stdout, indent=1, ensure_ascii=True)
         sys.stdout.write("\n")
     else:
-        from bootwright.report.facts_tree import print_differences, print_problems
+        from bootwright.report.facts_tree import print_differences, print_problems, print_suspects
 
         print_problems(first, second)
-        print_differences(differences, where=where, everything=everything)
+        if judged is not None:
+            print_suspects(*judged, everything=everything)
+        else:
+            print_differences(differences, where=where, everything=everything)
     return 1 if differences else 0

@@ -12,6 +12,8 @@ from rich.tree import Tree
 from bootwright.artifacts.booted import Boot
 from bootwright.artifacts.difference import Difference
 from bootwright.artifacts.facts import Fact, Item, Value
+from bootwright.predict.goal_difference import Suspect
+from bootwright.predict.model import GoalVerdict
 
 _SHOWN = 12
 """Children, or values of a list, beyond which the rest is counted."""
@@ -132,6 +134,26 @@ def print_differences(
                         console.print(f"      [dim]{_safe(origin.where)}{at}[/dim]")
         if len(shown) < len(each_of_area):
             console.print(f"  [dim]and {len(each_of_area) - len(shown)} more (--all shows them)[/dim]")
+
+
+def print_suspects(
+    before: GoalVerdict, after: GoalVerdict, found: Sequence[Suspect], *, everything: bool = False
+) -> None:
+    """Print how a goal fares on both sides, and what differs on its chain, the most suspect first."""
+    console = _console()
+    console.print(f"[bold]{_safe(before.goal)}[/bold]: {before.verdict.value} → {after.verdict.value}")
+    for name, verdict in (("before", before), ("after", after)):
+        broken = verdict.first_broken
+        if broken is not None:
+            console.print(f"  {name}: first broken link {_safe(broken.node)}: {_safe(broken.reason)}")
+    if not found:
+        console.print("nothing on its chain differs")
+    shown = found if everything else found[: 4 * _SHOWN]
+    for each in shown:
+        console.print(f"{each.suspicion.value} {_difference(each.difference, everything=everything)}")
+        console.print(f"      [dim]{_safe(each.why)}[/dim]")
+    if len(shown) < len(found):
+        console.print(f"  [dim]and {len(found) - len(shown)} more (--all shows them)[/dim]")
 
 
 def _difference(each: Difference, *, everything: bool) -> str:

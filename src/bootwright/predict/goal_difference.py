@@ -1,0 +1,211 @@
+"""Which differences between two artifacts lie on the chain of one goal, the most suspect first.
+
+Both sides are predicted; a difference counts when it is about a node of either chain, what drives it, or
+an option or argument that shares a name with it. Everything else is left out, and that is the use of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+
+from attrs import frozen
+
+from bootwright.artifacts.difference import Area, Difference
+from bootwright.artifacts.fdt import Tree
+from bootwright.boards.model import Board
+from bootwright.foundation.progress import Progress
+from bootwright.predict.api import facts_of, judge, predict, read_tree
+from bootwright.predict.gather import blob_for, gather
+from bootwright.predict.model import GoalVerdict
+
+_WORD = re.compile(r"[a-z0-9]+")
+_COMMON = frozenset(
+    {
+        *("arm", "arm64", "bus", "child", "clock", "clk", "controller", "core", "dev", "device", "driver"),
+        *(
+            "gpio",
+            "irq",
+            "linux",
+            "module",
+            "pinctrl",
+            "node",
+            "pci",
+            "pcie",
+            "phy",
+            "pin",
+            "platform",
+            "reset",
+            "simple",
+        ),
+        *(
+            "reset",
+            "simple",
+            "soc",
+            "usb",
+            "spi",
+            "i2c",
+            "config",
+            "with",
+            "fixed",
+            "regulator",
+            "msi",
+            "mmc",
+            "net",
+            "gem",
+        ),
+    }
+)
+"""Words that are in too many names to mean anything."""
+
+_BOOT_ARGUMENTS = frozenset(
+    {"fw_devlink", "initcall_blacklist", "module_blacklist", "modprobe.blacklist", "pci", "nomodule"}
+)
+"""Kernel arguments that decide whether drivers bind at all."""
+
+
+class Suspicion(IntEnum):
+    """How close to the break a difference is; the least is the most suspect."""
+
+    BROKEN_LINK = 1
+    CHAIN = 2
+    DRIVER = 3
+    NAMED_ALIKE = 4
+    WHOLE_SYSTEM = 5
+
+
+@frozen
+class Suspect:
+    """A difference, and why it may matter to the goal."""
+
+    difference: Difference
+    suspicion: Suspicion
+    why: str
+
+
+@frozen
+class Chain:
+    """One side's goal, and what its chain is made of."""
+
+    verdict: GoalVerdict
+    dtb: str
+    """File name of the devicetree that firmware picks."""
+    nodes: tuple[str, ...]
+    """Paths, from the goal's device to its farthest supplier."""
+    compatibles: frozenset[str]
+    modules: frozenset[str]
+    """Names of drivers and modules, with `_`."""
+    broken: str | None
+    """Path of the node of the first broken link."""
+
+
+def chain_of(artifact: str, board: Board, goal: str, stepping: str | None, progress: Progress) -> Chain:
+    """Predict the goal for one artifact; raises `Missing`, `Refused` or `Malformed` as `check` does."""
+    found = gather([artifact], progress)
+    assert found.kernel is not None  # noqa: S101  (gather refuses otherwise)
+    variant = board.stepping(stepping)
+    blob = blob_for(found, variant.dtb)
+    facts = facts_of(found.kernel, found.initramfs_modules())
+    solved = predict(facts, read_tree(blob), board=board, stepping=variant.name, os=found.os or None)
+    verdict = judge(solved, board, board.goal(goal))
+    named = [path for link in verdict.chain for path in (link.node, link.waits_for) if path]
+    if verdict.node is not None:
+        named.insert(0, verdict.node)
+        named += [node.path for node in solved.tree.nodes if node.path.startswith(f"{verdict.node}/")]
+    nodes = tuple(dict.fromkeys(path for path in named if path.startswith("/")))
+    predicted = {node.path: node for node in solved.nodes}
+    modules: set[str] = set()
+    for path in nodes:
+        node = predicted.get(path)
+        if node is not None:
+            modules |= {
+                _module(text) for text in (node.driver, (node.where or "").partition(": ")[2]) if text
+            }
+    return Chain(
+        verdict=verdict,
+        dtb=blob.name,
+        nodes=nodes,
+        compatibles=frozenset(_compatibles(solved.tree, nodes)),
+        modules=frozenset(modules),
+        broken=verdict.first_broken.node if verdict.first_broken else None,
+    )
+
+
+def suspects(differences: Iterable[Difference], before: Chain, after: Chain) -> tuple[Suspect, ...]:
+    """The differences on either chain, the most suspect first."""
+    ranked = [found for each in differences if (found := _judge(each, (before, after))) is not None]
+    return tuple(sorted(ranked, key=lambda each: each.suspicion))
+
+
+def _judge(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
+    if difference.area is Area.DEVICETREE:
+        return _node(difference, chains)
+    if difference.area in {Area.KERNEL, Area.OS}:
+        return Suspect(difference, Suspicion.WHOLE_SYSTEM, "it is another kernel or system altogether")
+    if difference.area in {Area.DRIVERS, Area.MODULES}:
+        return _driver(difference, chains)
+    if difference.area is Area.COMMAND_LINE and difference.what in _BOOT_ARGUMENTS:
+        return Suspect(difference, Suspicion.DRIVER, "it decides which drivers bind")
+    if difference.area is Area.CONFIG_TXT:
+        return Suspect(difference, Suspicion.NAMED_ALIKE, "the firmware edits the devicetree by it")
+    if difference.area in {Area.KERNEL_CONFIG, Area.COMMAND_LINE, Area.FIRMWARE, Area.INITRAMFS}:
+        return _alike(difference, chains)
+    return None
+
+
+def _node(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
+    name, _, rest = difference.what.partition(": ")
+    path = rest.partition(": ")[0]
+    if name not in {chain.dtb for chain in chains}:
+        return None
+    whole = difference.change != "changed" and ": " not in rest
+    for chain in chains:
+        if chain.broken is not None and _about(path, chain.broken, whole=whole):
+            return Suspect(difference, Suspicion.BROKEN_LINK, f"the first broken link is at {chain.broken}")
+    for chain in chains:
+        for node in chain.nodes:
+            if _about(path, node, whole=whole):
+                return Suspect(difference, Suspicion.CHAIN, f"{node} is on the chain")
+    return None
+
+
+def _about(path: str, node: str, *, whole: bool) -> bool:
+    """Whether a difference at `path` is about `node`: itself, or a lost or gained part that holds it."""
+    return path == node or (whole and node.startswith(f"{path}/"))
+
+
+def _driver(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
+    told = f"{difference.before or ''} {difference.after or ''}"
+    for chain in chains:
+        if difference.what in chain.compatibles or _module(difference.what) in chain.modules:
+            return Suspect(difference, Suspicion.DRIVER, "it drives a node of the chain")
+        named = [each for each in sorted(chain.compatibles) if each in told]
+        if named:
+            return Suspect(difference, Suspicion.DRIVER, f"it drives {named[0]}")
+    return _alike(difference, chains)
+
+
+def _alike(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
+    words = _words(difference.what)
+    for chain in chains:
+        for name in (*sorted(chain.modules), *sorted(chain.compatibles)):
+            shared = words & _words(name)
+            if shared:
+                return Suspect(difference, Suspicion.NAMED_ALIKE, f"it is named like {name} on the chain")
+    return None
+
+
+def _words(text: str) -> set[str]:
+    return {word for word in _WORD.findall(text.lower().replace("_", " ")) if len(word) > 2} - _COMMON
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _compatibles(tree: Tree, nodes: Iterable[str]) -> Iterable[str]:
+    for path in nodes:
+        node = tree.node(path)
+        if node is not None:
+            yield from node.compatible

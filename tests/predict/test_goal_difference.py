@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from bootwright.artifacts.difference import Area, Difference
+from bootwright.cli.diff import command
+from bootwright.foundation.errors import Refused
+from bootwright.foundation.verdict import Verdict
+from bootwright.predict.goal_difference import Chain, Suspicion, suspects
+from bootwright.predict.model import GoalVerdict
+
+DTB = "bcm2712-rpi-5-b.dtb"
+GEM = "/axi/pcie@1000120000/rp1_nexus/ethernet@40100000"
+CLOCKS = "/axi/pcie@1000120000/rp1_nexus/clocks@40018000"
+
+
+def chain(broken: str | None = None) -> Chain:
+    verdict = Verdict.FAILS if broken else Verdict.WORKS
+    return Chain(
+        verdict=GoalVerdict("ethernet", verdict, GEM, (), None, (), ()),
+        dtb=DTB,
+        nodes=(GEM, CLOCKS, f"{GEM}/mdio/ethernet-phy@1"),
+        compatibles=frozenset({"raspberrypi,rp1-gem", "raspberrypi,rp1-clocks"}),
+        modules=frozenset({"macb", "rp1_clk"}),
+        broken=broken,
+    )
+
+
+def ranks(*differences: Difference, broken: str | None = None) -> dict[str, Suspicion]:
+    return {each.difference.what: each.suspicion for each in suspects(differences, chain(), chain(broken))}
+
+
+def test_nodes_of_the_chain_count_and_others_do_not() -> None:
+    found = ranks(
+        Difference(Area.DEVICETREE, f"{DTB}: {GEM}: phy-handle", "<1>", "<2>"),
+        Difference(Area.DEVICETREE, f"{DTB}: {GEM}/mdio/ethernet-phy@1: reg", "<1>", "<2>"),
+        Difference(Area.DEVICETREE, f"{DTB}: /axi/pcie@1000120000/rp1_nexus", "node (and 9 below)", None),
+        Difference(Area.DEVICETREE, f"{DTB}: /axi/pcie@1000120000: status", "okay", "disabled"),
+        Difference(Area.DEVICETREE, f"{DTB}: /axi/gpu@1002000000: status", "okay", "disabled"),
+        Difference(Area.DEVICETREE, f"{DTB}: /axi/gpu@1002000000", None, "brcm,gpu"),
+        Difference(Area.DEVICETREE, f"other.dtb: {GEM}: phy-handle", "<1>", "<2>"),
+    )
+    assert found == {
+        f"{DTB}: {GEM}: phy-handle": Suspicion.CHAIN,
+        f"{DTB}: {GEM}/mdio/ethernet-phy@1: reg": Suspicion.CHAIN,
+        f"{DTB}: /axi/pcie@1000120000/rp1_nexus": Suspicion.CHAIN,
+    }
+
+
+def test_the_first_broken_link_comes_first() -> None:
+    differences = (
+        Difference(Area.KERNEL, "release", "6.18", "6.19"),
+        Difference(Area.DEVICETREE, f"{DTB}: {GEM}: phy-handle", "<1>", "<2>"),
+        Difference(Area.DEVICETREE, f"{DTB}: {CLOCKS}: clocks", "<1>", "<2>"),
+    )
+    found = ranks(*differences, broken=CLOCKS)
+    assert list(found.items()) == [
+        (f"{DTB}: {CLOCKS}: clocks", Suspicion.BROKEN_LINK),
+        (f"{DTB}: {GEM}: phy-handle", Suspicion.CHAIN),
+        ("release", Suspicion.WHOLE_SYSTEM),
+    ]
+
+
+def test_drivers_modules_and_options_by_what_they_drive_and_by_name() -> None:
+    found = ranks(
+        Difference(Area.DRIVERS, "raspberrypi,rp1-gem", "macb", None),
+        Difference(Area.DRIVERS, "fsl,imx8mp-clock", "imx", None),
+        Difference(Area.MODULES, "rp1_clk", "in the root file system", None),
+        Difference(Area.MODULES, "clk-rp1", "in the root file system: raspberrypi,rp1-clocks", "built in"),
+        Difference(Area.MODULES, "rp1_pci", None, "in the root file system"),
+        Difference(Area.MODULES, "bcachefs", "in the root file system", None),
+        Difference(Area.KERNEL_CONFIG, "CONFIG_MACB", "m", None),
+        Difference(Area.KERNEL_CONFIG, "CONFIG_MISC_RP1", None, "m"),
+        Difference(Area.KERNEL_CONFIG, "CONFIG_GPIO_SIM", None, "m"),
+        Difference(Area.COMMAND_LINE, "fw_devlink", None, "fw_devlink=off"),
+        Difference(Area.COMMAND_LINE, "quiet", None, "quiet"),
+        Difference(Area.FILES, "/etc/hostname", "1 bytes", "2 bytes"),
+    )
+    assert found == {
+        "raspberrypi,rp1-gem": Suspicion.DRIVER,
+        "rp1_clk": Suspicion.DRIVER,
+        "clk-rp1": Suspicion.DRIVER,
+        "fw_devlink": Suspicion.DRIVER,
+        "rp1_pci": Suspicion.NAMED_ALIKE,
+        "CONFIG_MACB": Suspicion.NAMED_ALIKE,
+        "CONFIG_MISC_RP1": Suspicion.NAMED_ALIKE,
+    }
+
+
+@pytest.mark.parametrize("options", [("--goal", "ethernet"), ("--board", "raspberrypi-5")])
+def test_goal_and_board_belong_together(options: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(command, [*options, "a", "b"], standalone_mode=False)
+    assert isinstance(done.exception, Refused)
