@@ -22,40 +22,10 @@ from bootwright.predict.model import GoalVerdict
 
 _WORD = re.compile(r"[a-z0-9]+")
 _COMMON = frozenset(
-    {
-        *("arm", "arm64", "bus", "child", "clock", "clk", "controller", "core", "dev", "device", "driver"),
-        *(
-            "gpio",
-            "irq",
-            "linux",
-            "module",
-            "pinctrl",
-            "node",
-            "pci",
-            "pcie",
-            "phy",
-            "pin",
-            "platform",
-            "reset",
-            "simple",
-        ),
-        *(
-            "reset",
-            "simple",
-            "soc",
-            "usb",
-            "spi",
-            "i2c",
-            "config",
-            "with",
-            "fixed",
-            "regulator",
-            "msi",
-            "mmc",
-            "net",
-            "gem",
-        ),
-    }
+    (
+        "arm arm64 bus child clk clock config controller core dev device driver fixed gem gpio i2c irq linux "
+        "mmc module msi net node pci pcie phy pin pinctrl platform regulator reset simple soc spi usb with"
+    ).split()
 )
 """Words that are in too many names to mean anything."""
 
