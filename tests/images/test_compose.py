@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from bootwright.artifacts.explore import Explorer
 from bootwright.artifacts.filesystem import read_small
 from bootwright.cli.image.compose import command
+from bootwright.cli.image.verify import command as verify_command
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.images import uki
 from bootwright.images.compose import compose
@@ -385,5 +386,13 @@ def test_the_standin_is_made_and_read_back(name: str, tmp_path: Path) -> None:
         labels = [each.detail.label for each in item.of_kind("partition")]
         assert labels == ["EFI", "BIOS", "BOOT", "META"]
         assert made.size == sum(part.size for part in recipe.partitions) + (2 << 20)
+        verified = CliRunner().invoke(
+            verify_command,
+            [str(made.image), "-q", "--json", "--board", "raspberrypi-5", "--goal", "console"],
+            standalone_mode=False,
+        )
+        assert verified.return_value == 0, verified.stdout
+        names = {check["name"] for check in json.loads(verified.stdout)["checks"]}
+        assert {"raspberrypi-5 c0 console", "raspberrypi-5 d0 console"} <= names
         again = compose(attrs.evolve(recipe), tmp_path / "again.raw")
         assert sha256(again.image) == sha256(made.image)
