@@ -106,18 +106,18 @@ def with_noise(files: Files) -> Files:
     }
 
 
-def make_image(path: Path, files: Mapping[str, bytes], room: Path) -> Path:
+def make_image(path: Path, files: Mapping[str, bytes], room: Path, size: int = SIZE) -> Path:
     part = room / f"{path.name}.part"
     with part.open("wb") as file:
-        file.truncate(SIZE - 2 * MIB)
+        file.truncate(size - 2 * MIB)
     tools.run(["mkfs.vfat", "--invariant", "-n", "EFI", part])
     tools.run(["mmd", "-i", part, "::/EFI", "::/EFI/BOOT", "::/grub", "::/overlays"])
     for name, data in files.items():
         (room / "file").write_bytes(data)
         tools.run(["mcopy", "-i", part, room / "file", f"::{name}"])
     with path.open("wb") as file:
-        file.truncate(SIZE)
-    table = f"label: gpt\nstart=2048, size={(SIZE - 2 * MIB) // 512}, type=uefi, name=EFI\n"
+        file.truncate(size)
+    table = f"label: gpt\nstart=2048, size={(size - 2 * MIB) // 512}, type=uefi, name=EFI\n"
     tools.run(["sfdisk", "--quiet", path], input_bytes=table.encode())
     tools.run(["dd", f"if={part}", f"of={path}", "bs=1M", "seek=1", "conv=notrunc,sparse", "status=none"])
     return path
@@ -495,3 +495,56 @@ def test_trees_whose_phandles_name_other_nodes_are_not_mixed() -> None:
 def test_file_bytes_are_what_was_written(good: Path) -> None:
     assert len(FileBytes(good)) == SIZE
     assert read_image(good) == good_files()
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_a_bad_argument_is_found_by_real_boots(tmp_path: Path) -> None:
+    """GRUB, a real kernel and the guest's init; the bad image's init does not exist, among other changes."""
+    from bootwright.foundation.errors import Missing
+    from bootwright.kernels.boot_parts import boot_part
+    from bootwright.kernels.library import open_library
+    from bootwright.lab.firmware import firmware
+    from bootwright.lab.initramfs import build
+    from bootwright.lab.probe import init
+
+    try:
+        loader = firmware("uboot").name
+    except Missing:
+        loader = firmware("aavmf").name
+    kernel = open_library().get("debian-6.12-4k")
+    early = tmp_path / "early.cfg"
+    early.write_text("search --no-floppy --set=root --file /vmlinuz\nset prefix=($root)/grub\n")
+    modules = ["part_gpt", "fat", "normal", "configfile", "search", "search_fs_file", "linux", "boot", "gzio"]
+    tools.run(
+        ["grub-mkimage", "-O", "arm64-efi", "-d", boot_part("grub-arm64-efi").folder, "-p", "/grub",
+         "-c", early, "-o", tmp_path / "grub.efi", *modules]
+    )  # fmt: skip
+    plain = "console=ttyAMA0 panic=-1 quiet cryptomgr.notests initcall_blacklist=jent_mod_init"
+    menu = (
+        "set timeout=0\nmenuentry x {\n  linux /vmlinuz ARGUMENTS bootwright.probe=mounts "
+        "bootwright.mark=bw1\n  initrd /initramfs\n}\n"
+    )
+    files = {
+        "/EFI/BOOT/BOOTAA64.EFI": (tmp_path / "grub.efi").read_bytes(),
+        "/grub/grub.cfg": menu.replace("ARGUMENTS", plain).encode(),
+        "/vmlinuz": kernel.image.read_bytes(),
+        "/initramfs": build(init())[0].read_bytes(),
+        "/config.txt": CONFIG.encode(),
+    }
+    bad_menu = menu.replace("ARGUMENTS", f"{plain} loglevel=4 rdinit=/nothing").encode()
+    bad_files = files | {"/grub/grub.cfg": bad_menu, "/config.txt": b"# other\n" + files["/config.txt"]}
+    images = {}
+    for name, contents in (("good", files), ("bad", bad_files)):
+        images[name] = make_image(tmp_path / f"{name}.img", contents, tmp_path, size=100 * MIB)
+    ran = subprocess.run(
+        [sys.executable, "-m", "bootwright", "isolate", "--good", images["good"], "--bad", images["bad"],
+         "--until", "ktap", "--firmware", loader, "--memory", "512", "--out", tmp_path / "out", "--json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    document = json.loads(ran.stdout)
+    jsonschema.validate(document, SCHEMA)
+    assert document["culprit"] == ["command line: +rdinit=/nothing"]
+    assert document["mended"] == "works"
+    assert {step["source"] for step in document["steps"]} == {"emulated"}
