@@ -10,6 +10,9 @@ import base64
 import hashlib
 import json
 import secrets
+import shutil
+import stat
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,9 +23,11 @@ from attrs import asdict, frozen
 from bootwright.artifacts import cpio
 from bootwright.artifacts.module_index import ModuleIndex, read_module_tree
 from bootwright.foundation.errors import Malformed, Missing, ToolFailed
+from bootwright.foundation.places import source_tree
 from bootwright.kernels.model import Kernel
 from bootwright.lab import initramfs, qemu
 from bootwright.lab.machines import Machine
+from bootwright.lab.probe import build_with_any
 from bootwright.lab.probe import init as find_init
 from bootwright.lab.run import run
 
@@ -197,6 +202,8 @@ def _members(tree: Path) -> Iterator[cpio.Member]:
     index = read_module_tree(tree)
     order = sorted(index.modules)
     number = {name: position for position, name in enumerate(order)}
+    yield cpio.folder("sbin")
+    yield cpio.Member("sbin/modprobe", _modprobe(), stat.S_IFREG | 0o755)
     yield cpio.folder(_FOLDER)
     yield cpio.folder(f"{_FOLDER}/modules")
     for name in order:
@@ -207,6 +214,25 @@ def _members(tree: Path) -> Iterator[cpio.Member]:
         f"{number[name]} {alias}\n" for name in order for alias in index.modules[name].aliases if ":" in alias
     ]
     yield cpio.Member(f"{_FOLDER}/truth.aliases", "".join(lines).encode())
+
+
+def _modprobe() -> bytes:
+    """The program that the kernel runs to load a module it asks for by itself (request_module)."""
+    tree = source_tree()
+    if tree is None:
+        raise Missing(
+            "recording truth needs the sources of the guest's programs", hint="run it in a checkout"
+        )
+    with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
+        probes = tree / "probes"
+        names = ("load.c", "load.h", "guest.h", "start.c", "text.c", "modprobe/modprobe.c")
+        sources = [Path(shutil.copy(probes / name, folder)) for name in names]
+        built = build_with_any(sources)
+    if built is None:
+        raise Missing(
+            "a compiler for arm64 is needed, and none is installed", hint="install gcc-aarch64-linux-gnu"
+        )
+    return built[0]
 
 
 def _module_table(index: ModuleIndex, order: Sequence[str], number: dict[str, int]) -> str:

@@ -193,6 +193,7 @@ class Planner:
             return
         if site.bus != "pci":
             self._special_children(site)
+        self._made(site)
         best = site.best
         calls = set(best.calls) if best is not None else set()
         populates = bool(calls & _POPULATES) or _CELLS in calls
@@ -213,6 +214,17 @@ class Planner:
                 self._missing(child, f"no driver for {node.path} makes a device of it", node)
             else:
                 self._missing(child, f"the driver {best.driver} makes no devices of child nodes", node)
+
+    def _made(self, site: Site) -> None:
+        """Devices that knowledge says the driver makes by hand (platform_device_alloc with a node)."""
+        for known in site.known:
+            for rule in known.makes:
+                container = site.node.child(rule.container)
+                for child in container.children if container is not None else ():
+                    if child.enabled:
+                        made = Site(child, "platform", site, Answer.YES, known.source)
+                        made.candidates = (Candidate(rule.driver, None, ("platform",), ()),)
+                        self._plan.sites[id(child)] = made
 
     def _populated(self, site: Site) -> Iterator[Node]:
         """Nodes elsewhere that knowledge says this driver populates."""

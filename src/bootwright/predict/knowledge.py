@@ -45,6 +45,15 @@ class Populates:
 
 
 @frozen
+class Makes:
+    """Devices that a driver makes of the children of one of its child nodes, and the driver they get."""
+
+    container: str
+    """The child node's name."""
+    driver: str
+
+
+@frozen
 class Provides:
     """A supplier that binds and yet provides nothing, unless a condition holds."""
 
@@ -73,6 +82,7 @@ class Driver:
     provides: tuple[Provides, ...]
     uncertain: str
     """Why it cannot be told from files whether the driver binds; empty where it can."""
+    makes: tuple[Makes, ...]
     inherits: tuple[str, ...]
     """Properties of the nearest node above that has them whose suppliers this driver cannot do without."""
 
@@ -166,6 +176,7 @@ def load_driver(path: Path) -> Driver:
                 )
                 for one in table.get("provides", ())
             ),
+            makes=tuple(Makes(one["container"], one["driver"]) for one in table.get("makes", ())),
             uncertain=table.get("uncertain", ""),
             inherits=tuple(table.get("inherits", ())),
         )

@@ -26,7 +26,7 @@ _DISPENSABLE = frozenset({"msi-parent", "wakeup-parent", "leds", "access-control
 # What a driver asks for by itself, and gets -EPROBE_DEFER for as long as the provider is not there.
 _FATAL_WHEN_DISABLED = frozenset({"clocks", "power-domains", "regulators", "phys", "pinctrl"})
 # A child node's own references that its parent's driver follows while probing (gpio-leds, …).
-_OF_CHILDREN = frozenset({"gpios", "pwms"})
+_OF_CHILDREN = frozenset({"gpios", "pwms", "sound-dai"})
 
 _DEFERS = "drivers/base/core.c device_links_check_suppliers"
 
