@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from bootwright.diagnose.literals import SHORTEST, required
 from bootwright.diagnose.model import STAGES, Severity
 from bootwright.diagnose.scanner import Pattern
@@ -230,14 +232,18 @@ def _read_markers(path: Path) -> list[Marker]:
     markers = []
     for entry in table.tables("marker"):
         name = f"@{component}/{entry.text('name')}"
+        stage = entry.choice("stage", STAGES)
+        begins = bool(entry.take("begins"))
+        pattern = _pattern(entry.where, name, entry.take("pattern"))
         markers.append(
             Marker(
                 name=name,
-                stage=entry.choice("stage", STAGES),
+                stage=stage,
                 label=entry.text("label"),
                 component=component,
-                begins=bool(entry.take("begins")),
-                pattern=_pattern(entry.where, name, entry.take("pattern")),
+                begins=begins,
+                # Whether it came up after something went wrong is asked of `ready` alone.
+                pattern=evolve(pattern, once=not begins and stage != "ready"),
             )
         )
         entry.done()

@@ -27,8 +27,8 @@ except ImportError:  # pragma: no cover - the fall-back is tested by asking for 
 
 SATURATED = 2000
 """Hits of one literal between two resets after which only the last one in a block is looked at."""
-SATURATED_MARKER = 64
-"""The same for literals that only stage markers hold: a stage is reached once."""
+_OFTEN = 16
+"""Hits after which a literal that only `once` patterns hold is no longer looked for in this boot."""
 _FLOOD = 1500
 """Hits of a saturated literal in one block that take it out of the common search."""
 _CACHED = 20_000
@@ -44,6 +44,8 @@ class Pattern:
     """`signature/event`, or `@component/marker`."""
     expression: str
     literals: frozenset[Literal]
+    once: bool = False
+    """Seen often in one boot it tells nothing new (a stage is reached once)."""
 
 
 class Hit(NamedTuple):
@@ -108,10 +110,8 @@ class Scanner:
                 self._holders[number[literal]].append(index)
         self._compiled: dict[int, _Compiled] = {}
         self._cache: dict[bytes, _Examined] = {}
-        self._limits = [
-            SATURATED_MARKER if all(patterns[each].name.startswith("@") for each in holders) else SATURATED
-            for holders in self._holders
-        ]
+        self._once = [all(patterns[each].once for each in holders) for holders in self._holders]
+        self._limits = [_OFTEN if once else SATURATED for once in self._once]
         self._numbers = {literal.text: index for literal, index in number.items() if not literal.any_case}
         self._numbers_any_case = {
             literal.text: index for literal, index in number.items() if literal.any_case
@@ -119,6 +119,8 @@ class Scanner:
         self._counts = [0] * len(self._literals)
         self._tired: set[int] = set()
         """Saturated: hit so often in this boot that only the last hit of each block is looked at."""
+        self._settled: set[int] = set()
+        """To be removed with the next block."""
         self._removed: set[int] = set()
         """Of those, the ones that flood the log: no longer searched for with the others."""
         self._automata: dict[frozenset[int], Any] = {}
@@ -135,6 +137,7 @@ class Scanner:
         if self._tired:
             self._tired.clear()
         self._counts = [0] * len(self._literals)
+        self._settled.clear()
         if self._removed:
             self._removed.clear()
             self._active = self._automaton()
@@ -142,6 +145,11 @@ class Scanner:
     def scan(self, block: Block) -> Iterator[Hit]:
         """Every hit in the block, in order of lines; those of saturated literals last."""
         text = block.text
+        if self._settled:
+            # Once a block: a fresh automaton has to learn its states anew.
+            self._removed |= self._settled
+            self._settled.clear()
+            self._active = self._automaton()
         late: dict[int, int] = {}
         lines = _Lines(block)
         end = -1
@@ -170,7 +178,10 @@ class Scanner:
         for literal in literals:
             counts[literal] += 1
             if counts[literal] == self._limits[literal]:
-                self._tired.add(literal)
+                if self._once[literal]:
+                    self._settled.add(literal)
+                else:
+                    self._tired.add(literal)
         return [Hit(pattern, line, message, raw, facts, seconds, kernel, wall) for pattern, facts in matches]
 
     def _examine(self, text: bytes) -> _Examined:
@@ -262,7 +273,8 @@ class Scanner:
             if place < 0:
                 break
         for literal in self._removed:
-            self._find_last(text, literal, late)
+            if not self._once[literal]:
+                self._find_last(text, literal, late)
 
     def _find_last(self, text: bytes, literal: int, late: dict[int, int]) -> None:
         wanted = self._literals[literal]
@@ -274,8 +286,9 @@ class Scanner:
         places: set[int] = set()
         lower: bytes | None = None
         for index, literal in enumerate(self._literals):
-            if index in self._tired:
-                self._find_last(text, index, late)
+            if index in self._removed or index in self._tired:
+                if not self._once[index]:
+                    self._find_last(text, index, late)
                 continue
             if literal.any_case:
                 lower = text.lower() if lower is None else lower
