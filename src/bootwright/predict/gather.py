@@ -32,9 +32,11 @@ class Gathered:
 
     def initramfs_modules(self) -> frozenset[str] | None:
         """Names of the modules in the initramfs, or None when none was given."""
+        if self.initramfs is None:
+            return self.inside
         from bootwright.predict.initramfs import modules_inside
 
-        return modules_inside(self.initramfs) if self.initramfs is not None else self.inside
+        return modules_inside(self.initramfs)
 
 
 def gather(
