@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
+import os
 import random
+import shutil
 import signal
 import stat
 import struct
@@ -26,7 +29,7 @@ from bootwright.artifacts.filesystem import Entry, lookup, walk
 from bootwright.artifacts.initramfs import InitramfsTree, read_segments
 from bootwright.artifacts.squashfs import SquashFs
 from bootwright.cli.image.swap import command
-from bootwright.foundation.errors import BootwrightError, Malformed, Refused
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Silent
 from bootwright.images import edits, initramfs_edit, module_signature
 from bootwright.images.changes import Changes
@@ -159,6 +162,32 @@ def test_what_cannot_be_done_leaves_no_output(image: Path, tmp_path: Path, chang
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_is_said_and_leaves_nothing(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = Changes(config=(ConfigEdit.parse("a=1"),))
+    usage = shutil.disk_usage(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+        with pytest.raises(Missing, match="no space left"):
+            swap(image, tmp_path / "o.raw", changes)
+    assert list(tmp_path.iterdir()) == []
+    written = 0
+    real = os.pwrite
+
+    def full(handle: int, data: bytes, at: int) -> int:
+        nonlocal written
+        written += len(data)
+        if written > 100_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(handle, data, at)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(Missing, match="no space left"):
+        swap(image, tmp_path / "o.raw", changes)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_image_itself_is_never_the_output(image: Path) -> None:
     with pytest.raises(Refused, match="the image itself"):
         swap(image, image.parent / "." / image.name, Changes(config=(ConfigEdit.parse("a=1"),)))
@@ -269,6 +298,8 @@ def test_a_root_that_expands_without_end_is_refused(tmp_path: Path, monkeypatch:
         ("linux /v x=1 x=2", "-x=1", "linux /v x=2"),
         ('linux /v "dyndbg=file x +p" q', "-dyndbg", "linux /v q"),
         ("\tlinuxefi /v", "+a", "\tlinuxefi /v a"),
+        # Talos's installer escapes with backslashes (siderolabs/talos grub/quote.go).
+        ("  linux /A/vmlinuz x=\\$y a\\;b c", "-a;b", "  linux /A/vmlinuz x=\\$y c"),
     ],
 )
 def test_a_grub_line_changes_where_it_must(text: str, edit: str, wanted: str) -> None:

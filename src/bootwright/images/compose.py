@@ -27,6 +27,9 @@ from bootwright.images.parts import PartFile, Parts
 from bootwright.images.recipe import PartitionPart, Recipe
 from bootwright.kernels.library import Library
 
+_OVERHEAD = 96 << 20
+"""Bytes that file systems may take for themselves: XFS's log is 64 MiB, though mostly zeros."""
+
 
 @frozen
 class Composed:
@@ -68,7 +71,9 @@ def compose(
         seed = _seed(recipe, contents)
         layout = _layout(recipe, seed)
         size = gpt_writer.disk_size(layout)
-        _check_room(output, contents, progress)
+        # Files are there twice at the peak: in a partition of its own, and in the image.
+        amount = sum(each.path.stat().st_size for files in contents for each in files.values())
+        check_room(output, 2 * amount + _OVERHEAD, progress)
         with new_file(output) as file:
             os.truncate(file.fileno(), size)
             for number, (partition, placed, files) in enumerate(
@@ -155,10 +160,8 @@ def _layout(recipe: Recipe, seed: str) -> list[NewPartition]:
     return layout
 
 
-def _check_room(output: Path, contents: list[dict[str, PartFile]], progress: Progress) -> None:
-    """Files are there twice at the peak: in a partition of its own, and in the image."""
-    largest = sum(each.path.stat().st_size for files in contents for each in files.values())
-    need = 2 * largest + (96 << 20)
+def check_room(output: Path, need: int, progress: Progress) -> None:
+    """Say how many bytes are needed at the peak, and raise `Missing` where the disk has not so many."""
     free = shutil.disk_usage(output.parent.resolve()).free
     progress.note(
         f"needs at most {need / 1e6:.0f} MB on the disk of {output.parent}; {free / 1e6:.0f} are free"

@@ -18,12 +18,13 @@ from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.images import sparse
 from bootwright.images.changes import Changes, NewFile, Plan, plan
-from bootwright.images.compose import work_folder
+from bootwright.images.compose import check_room, work_folder
 from bootwright.images.manifest_model import ImageManifest, ImagePart, beside, load, sha256_of
 from bootwright.images.new_filesystems import delete_fat_files, make_xfs, need_mtools, put_fat_files
 from bootwright.images.opened import OpenImage, Volume, all_files, open_image
 
 _COPY = 4 << 20
+_OVERHEAD = 32 << 20
 
 
 @frozen
@@ -61,6 +62,11 @@ def swap(image: Path, output: Path, changes: Changes, *, progress: Progress | No
                     f"{volume.title} is {volume.files.type}, which cannot be written here",
                     hint="FAT and XFS can",
                 )
+        # The copy, what is new, and an XFS volume read out and made anew.
+        new = sum(each.path.stat().st_size for files in todo.put.values() for each in files.values())
+        again = any(volume.files.type == "xfs" for volume in todo.volumes)
+        data = image.stat().st_blocks * 512
+        check_room(output, data * (3 if again else 1) + 2 * new + _OVERHEAD, progress)
         with new_file(output) as file:
             handle = file.fileno()
             source = os.open(image, os.O_RDONLY | os.O_CLOEXEC)
