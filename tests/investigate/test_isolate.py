@@ -18,6 +18,7 @@ from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.isolate import isolate
 from bootwright.investigate.isolate_model import Answer, Element, Isolated, Source, Universe
+from bootwright.investigate.isolate_predict import BoardPredictor
 
 PARTS = (
     "kernel",
@@ -264,3 +265,27 @@ def test_whatever_is_planted_what_is_found_fails_and_is_smallest(
     if result.mended is Verdict.WORKS:
         left = universe.names - universe.dependents(result.culprit)
         assert not any(cause <= left for cause in sets)
+
+
+def test_a_boards_prediction_points_at_its_devicetree_and_is_tried() -> None:
+    predictor = BoardPredictor(
+        verdicts={
+            frozenset(): Verdict.WORKS,
+            frozenset({"kernel"}): Verdict.WORKS,
+            frozenset({"dtb"}): Verdict.FAILS,
+            frozenset({"kernel", "dtb"}): Verdict.FAILS,
+        },
+        reasons={frozenset({"dtb"}): "/: no node"},
+    )
+    tree: dict[str, list[str]] = {part: [] for part in PARTS}
+    tree["dtb"] = ["dtb: /: model", "dtb: /soc: reg"]
+    planted = Planted(tree, contains("dtb: /soc: reg"))
+    said = predictor.predict(frozenset({"dtb", "firmware"}))
+    assert said is not None
+    assert (said.verdict, said.source, said.reason) == (Verdict.FAILS, Source.PREDICTED, "/: no node")
+    assert predictor.predict(frozenset({"kernel", "firmware"})) is None, "that it works is never certain"
+    assert predictor.predict(frozenset({"dtb: /soc: reg"})) is None, "half a devicetree is not predicted"
+    result = found(planted, predictor)
+    assert result.culprit == {"dtb: /soc: reg"}
+    assert result.boots <= 6
+    assert result.proofs[0][0].answer.source is Source.EMULATED
