@@ -236,3 +236,32 @@ def test_an_image_without_modules_says_what_is_missing(tmp_path: Path) -> None:
     assert goal["verdict"] == "unknown"
     assert "modules were not given" in goal["first_broken"]["reason"]
     assert any("holds no modules" in note for note in document["notes"])
+
+
+@pytest.mark.download
+def test_overlays_of_config_txt_are_applied_where_their_filter_holds(tmp_path: Path) -> None:
+    own = kernel(OWN)
+    folder = tmp_path / "esp"
+    (folder / "overlays").mkdir(parents=True)
+    (folder / DTBS["c0"]).write_bytes(dtb_for(own, "raspberrypi-5").read_bytes())
+    source = '/dts-v1/;\n/plugin/;\n&rp1_eth { status = "disabled"; };\n'
+    overlay = tools.run(["dtc", "-q", "-@", "-I", "dts", "-O", "dtb", "-"], input_bytes=source.encode())
+    (folder / "overlays" / "no-eth.dtbo").write_bytes(overlay)
+
+    def run(config: str) -> dict[str, object]:
+        (folder / "config.txt").write_text(config)
+        result = CliRunner().invoke(
+            main,
+            ["check", OWN, str(folder), "--board", "raspberrypi-5", "--goal", "ethernet", "--json", "-q"],
+            standalone_mode=False,
+        )
+        assert result.exception is None, result.exception
+        return json.loads(result.stdout)
+
+    assert run("[pi4]\ndtoverlay=no-eth\n")["goals"]["ethernet"]["verdict"] == "works"
+    broken = run("[pi5]\ndtoverlay=no-eth\n")["goals"]["ethernet"]
+    assert broken["verdict"] == "fails"
+    assert "status is disabled" in broken["first_broken"]["reason"]
+    missing = run("dtoverlay=gone\n")
+    assert missing["goals"]["ethernet"]["verdict"] == "works"
+    assert any("gone" in note for note in missing["notes"])

@@ -109,6 +109,8 @@ class Board:
     functions: tuple[Function, ...]
     goals: tuple[Goal, ...]
     not_checked: tuple[str, ...]
+    firmware_models: frozenset[str]
+    """Model filters of config.txt that hold on this board (`pi5` of `[pi5]`); empty without such firmware."""
 
     def goal(self, name: str) -> Goal:
         """The goal of that name; raises `Refused` with those there are."""
@@ -203,6 +205,7 @@ def _board(name: str, table: Mapping[str, Any]) -> Board:
         ),
         goals=tuple(_goal(key, one) for key, one in table["goal"].items()),
         not_checked=tuple(table.get("not_checked", ())),
+        firmware_models=frozenset(table.get("firmware_models", ())),
     )
 
 

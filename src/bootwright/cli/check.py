@@ -109,6 +109,8 @@ def command(
     else:
         from bootwright.report.check_text import lines
 
+        for note in found.notes:
+            click.echo(_printable(f"note: {note}"))
         for title, (_, goals) in verdicts.items():
             for line in lines(title, goals, explain=explain):
                 click.echo(_printable(line))
@@ -142,7 +144,8 @@ def _check(
     assert found.kernel is not None  # noqa: S101 - gather() refuses otherwise
     facts = facts_of(found.kernel, found.initramfs_modules())
     for board, variant, path in _candidates(found, chosen, stepping):
-        solved = predict(facts, read_tree(path, overlays), board=board, stepping=variant, os=os)
+        applied = (*found.overlays(board), *overlays)
+        solved = predict(facts, read_tree(path, applied), board=board, stepping=variant, os=os)
         wanted = goal_names or tuple(goal.name for goal in board.goals)
         goals = {
             name: judge_os(solved) if name == OS_GOAL else judge(solved, board, board.goal(name))

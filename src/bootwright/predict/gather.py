@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 
@@ -14,6 +15,10 @@ from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 from bootwright.predict.inputs import kernel_at
+
+if TYPE_CHECKING:
+    from bootwright.artifacts.config_txt import ConfigTxt
+    from bootwright.boards.model import Board
 
 
 @define
@@ -28,7 +33,34 @@ class Gathered:
     """Modules of an initramfs inside an image."""
     os: dict[str, Version] = field(factory=dict)
     """The operating system an image holds."""
+    config_txt: ConfigTxt | None = None
+    overlay_files: dict[str, Path] = field(factory=dict)
+    """Overlay name → file."""
     notes: list[str] = field(factory=list)
+
+    def overlays(self, board: Board) -> tuple[Path, ...]:
+        """The overlays that the board's firmware applies by config.txt, in order; what cannot be is noted."""
+        if self.config_txt is None or not board.firmware_models:
+            return ()
+        from bootwright.artifacts.config_txt import BoardFacts
+
+        found: list[Path] = []
+        for setting in self.config_txt.values("dtoverlay", BoardFacts(models=board.firmware_models)):
+            name, _, parameters = setting.value.partition(",")
+            path = self.overlay_files.get(name.strip())
+            if not name.strip():
+                continue  # `dtoverlay=` ends the last one's parameters
+            if path is None:
+                self._note(f"config.txt names the overlay {name}, which is not among the artifacts")
+                continue
+            found.append(path)
+            if parameters:
+                self._note(f"parameters of the overlay {name} ({parameters}) were not applied")
+        return tuple(found)
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
 
     def initramfs_modules(self) -> frozenset[str] | None:
         """Names of the modules in the initramfs, or None when none was given."""
@@ -56,6 +88,10 @@ def gather(
         elif path.is_dir() and not _holds_kernel(path, progress):
             for blob in sorted(path.rglob("*.dtb")):
                 found.dtbs.setdefault(blob.name, blob)
+            for blob in sorted(path.rglob("*.dtbo")):
+                found.overlay_files.setdefault(blob.stem, blob)
+            if (path / "config.txt").is_file():
+                found.config_txt = _config_txt(path / "config.txt")
             if not found.dtbs:
                 raise Missing(
                     f"{path} holds neither a kernel nor devicetrees", hint="give a folder that does"
@@ -102,14 +138,30 @@ def _file(found: Gathered, path: Path, progress: Progress, modules: Path | None,
     if kind == "compressed":
         kind = _inside(source)
     if kind == "devicetree":
-        read_fdt_file(path)
-        found.dtbs[path.name] = path
+        if read_fdt_file(path).is_overlay:
+            found.overlay_files[path.stem] = path
+        else:
+            found.dtbs[path.name] = path
+    elif kind is None and path.name.lower() == "config.txt":
+        found.config_txt = _config_txt(path)
     elif kind in _HOLD_OTHERS:
         _image(found, str(path), progress)
     elif kind == "initramfs":
         found.initramfs = path
     else:
         _kernel(found, str(path), progress, modules, config)
+
+
+def _config_txt(path: Path) -> ConfigTxt:
+    from bootwright.artifacts.config_txt import read_config_txt
+
+    def load(name: str) -> bytes | None:
+        # Included files lie beside it; a path that leads elsewhere is not followed.
+        place = (path.parent / name).resolve()
+        inside = place.is_relative_to(path.parent.resolve())
+        return place.read_bytes() if inside and place.is_file() else None
+
+    return read_config_txt(path.read_bytes(), str(path), load=load)
 
 
 _PEEK = 1 << 17
@@ -132,6 +184,8 @@ def _image(found: Gathered, artifact: str, progress: Progress) -> None:
     for name, path in inside.dtbs.items():
         found.dtbs.setdefault(name, path)
     found.os.update(inside.os)
+    found.config_txt = found.config_txt or inside.config_txt
+    found.overlay_files |= inside.overlays
     found.notes.extend(inside.notes)
     if inside.initramfs_modules is not None:
         found.inside = inside.initramfs_modules

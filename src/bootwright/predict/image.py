@@ -17,6 +17,7 @@ from attrs import define, field
 
 from bootwright.artifacts.arm64_image import KernelImage, unwrapped
 from bootwright.artifacts.bytesource import ByteSource
+from bootwright.artifacts.config_txt import ConfigTxt
 from bootwright.artifacts.explore import Explorer
 from bootwright.artifacts.explore_files import ModuleTree
 from bootwright.artifacts.facts import Item
@@ -39,6 +40,9 @@ class Contents:
     dtbs: dict[str, Path] = field(factory=dict)
     os: dict[str, Version] = field(factory=dict)
     initramfs_modules: frozenset[str] | None = None
+    config_txt: ConfigTxt | None = None
+    overlays: dict[str, Path] = field(factory=dict)
+    """Overlays that config.txt names, by name without `.dtbo`."""
     notes: list[str] = field(factory=list)
 
 
@@ -54,6 +58,7 @@ def contents(artifact: str, progress: Progress, *, blobs: Collection[str]) -> Co
         name = PurePosixPath(each.name).name
         if each.source is not None and (name in blobs or each is item):
             found.dtbs.setdefault(name, _kept(each.source, "dtbs", name))
+    _firmware(item, found)
     for each in item.of_kind("os-release"):
         identity, version = each.fact("id"), each.fact("version_id")
         parsed = Version.parse(str(version)) if version is not None else None
@@ -64,6 +69,25 @@ def contents(artifact: str, progress: Progress, *, blobs: Collection[str]) -> Co
         if trees:
             found.initramfs_modules = frozenset(name for tree in trees for name in tree.names)
     return found
+
+
+def _firmware(item: Item, found: Contents) -> None:
+    """config.txt, and the overlays it names."""
+    for each in item.of_kind("config-txt"):
+        if isinstance(each.detail, ConfigTxt) and found.config_txt is None:
+            found.config_txt = each.detail
+    if found.config_txt is None:
+        return
+    wanted = {overlay_name(setting.value) for setting in found.config_txt.values("dtoverlay")}
+    for each in item.of_kind("overlay"):
+        name = PurePosixPath(each.name).stem
+        if each.source is not None and name in wanted:
+            found.overlays.setdefault(name, _kept(each.source, "overlays", f"{name}.dtbo"))
+
+
+def overlay_name(value: str) -> str:
+    """The overlay that a `dtoverlay=` names: what precedes its parameters."""
+    return value.partition(",")[0].strip()
 
 
 def _kernel(item: Item, found: Contents, artifact: str, progress: Progress) -> Kernel | None:
