@@ -22,10 +22,12 @@ from bootwright.predict.model import GoalVerdict
 
 _WORD = re.compile(r"[a-z0-9]+")
 _COMMON = frozenset(
-    (
-        "arm arm64 bus child clk clock config controller core dev device driver fixed gem gpio i2c irq linux "
-        "mmc module msi net node pci pcie phy pin pinctrl platform regulator reset simple soc spi usb with"
-    ).split()
+    {
+        *("arm", "arm64", "bus", "child", "clk", "clock", "config", "controller", "core", "dev"),
+        *("device", "driver", "fixed", "gem", "gpio", "i2c", "irq", "linux", "mmc", "module", "msi"),
+        *("net", "node", "pci", "pcie", "phy", "pin", "pinctrl", "platform", "regulator", "reset"),
+        *("simple", "soc", "spi", "usb", "with"),
+    }
 )
 """Words that are in too many names to mean anything."""
 
