@@ -85,8 +85,8 @@ class _Opened:
         return os.pread(self.handle, length, offset)
 
     def sync(self) -> None:
-        """See `Target.sync`."""
-        os.fsync(self.handle)
+        """See `Target.sync`: the data, and the size where it grew; times do not matter (fdatasync(2))."""
+        os.fdatasync(self.handle)
 
     def forget_cache(self) -> None:
         """See `Target.forget_cache`: clean pages only, so `sync` comes first (posix_fadvise(2))."""
