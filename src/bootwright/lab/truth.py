@@ -7,6 +7,7 @@ device with its node and driver. The result is a `Truth`, small enough to keep a
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import secrets
@@ -135,12 +136,29 @@ def record(
             control=control,
         )
 
-    ran = run(with_control, timeout=timeout, silence=120.0, on_console=on_console)
-    truth = parse(ran.console, mark, machine=machine.name, kernel=kernel, emulator=emulator.title)
+    seen = bytearray()
+    end = f"{mark}: truth end".encode()
+
+    def watch(chunk: bytes) -> None:
+        seen.extend(chunk)
+        if on_console is not None:
+            on_console(chunk)
+        if end in seen[-len(chunk) - len(end) :]:
+            raise _Stated
+
+    ended = "stated everything"
+    with contextlib.suppress(_Stated):
+        ended = run(with_control, timeout=timeout, silence=120.0, on_console=watch).ended
+    console = bytes(seen)
+    truth = parse(console, mark, machine=machine.name, kernel=kernel, emulator=emulator.title)
     if truth is None:
-        tail = ran.console.decode(errors="replace").replace("\r", "")[-3000:]
-        raise ToolFailed("the guest", f"it ended ({ran.ended}) before it stated its devices\n{tail}")
-    return truth, ran.console
+        tail = console.decode(errors="replace").replace("\r", "")[-3000:]
+        raise ToolFailed("the guest", f"{tail}\nit ended ({ended}) before it stated its devices")
+    return truth, console
+
+
+class _Stated(Exception):
+    """The guest has said all: not every machine can power itself off."""
 
 
 def parse(console: bytes, mark: str, *, machine: str, kernel: Kernel, emulator: str) -> Truth | None:
