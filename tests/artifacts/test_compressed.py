@@ -4,6 +4,7 @@ import gzip
 import lzma
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,17 @@ def test_the_least_recently_used_goes_first(
     names = {path.name for path in (cache / "expanded").iterdir()}
     assert len(names) == 2  # each takes 1.8 MB
     assert {spool.digest(opened(path)) for path in packed[-2:]} == names
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path, cache: Path) -> None:
+    (cache / "expanded").mkdir(parents=True)
+    for name, age in ((".old.part", 100_000), (".new.part", 100)):
+        (cache / "expanded" / name).write_bytes(b"half")
+        os.utime(cache / "expanded" / name, (time.time() - age,) * 2)
+    expand(opened(pack("gzip", image(tmp_path / "disk.raw"))))
+    names = {path.name for path in (cache / "expanded").iterdir()}
+    assert ".new.part" in names
+    assert ".old.part" not in names
 
 
 def test_streams_that_follow_one_another_are_one() -> None:

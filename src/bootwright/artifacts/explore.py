@@ -65,7 +65,8 @@ class Explorer:
     def __init__(self, *, limits: Limits | None = None, progress: Progress | None = None) -> None:
         self.limits = limits or Limits()
         self.progress = progress or Silent()
-        self.growth = Growth()
+        self.growth: Growth | None = None
+        """What is being expanded meanwhile; only within `artifact`, which waits for it in the end."""
         self._left = self.limits.items
         self.entries_left = self.limits.entries
         self.bytes_left = self.limits.expanded
@@ -75,13 +76,16 @@ class Explorer:
 
         Raises `Missing` when it is not there, `Malformed` or `Refused` when it is nothing that is known.
         """
+        growth = self.growth = Growth()
         try:
             with self.progress.step(f"reading {what}"):
                 item = self._artifact(what)
-                self.growth.finish()
+                growth.finish()
         except BaseException:
-            self.growth.abandon()
+            growth.abandon()
             raise
+        finally:
+            self.growth = None
         return item
 
     def _artifact(self, what: str) -> Item:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TypeGuard
@@ -27,6 +28,10 @@ _HOLE = 1 << 16
 _ZEROS = bytes(_CHUNK)
 CACHE_LIMIT = 24 << 30
 """Bytes of disk the expanded files may take together; the least recently used go first."""
+
+
+_STALE = 86400
+"""Seconds after which an unfinished file is one that a killed process left behind."""
 
 
 class Renamed:
@@ -149,6 +154,8 @@ def evict(folder: Path, *, keep: Path) -> None:
             continue
         if not path.name.startswith("."):
             files.append((status.st_mtime, status.st_blocks * 512, path))
+        elif time.time() - status.st_mtime > _STALE:
+            path.unlink(missing_ok=True)
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):
         if total <= CACHE_LIMIT:
