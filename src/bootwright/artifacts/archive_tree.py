@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from bootwright.artifacts.bytesource import ByteSource, Bytes
+from bootwright.artifacts.bytesource import Bytes, ByteSource
 from bootwright.artifacts.extents import Extent, Extents
 from bootwright.artifacts.filesystem import MAX_DEPTH, MAX_ENTRIES, Entry, EntryKind
 from bootwright.foundation.errors import Malformed, Refused
