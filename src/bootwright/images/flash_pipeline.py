@@ -56,22 +56,22 @@ class RunningHash:
 
 
 class Pieces:
-    """A source's pieces, read and hashed ahead in threads of their own.
+    """A source's pieces, read (and, if wanted, hashed) ahead in threads of their own.
 
     Iterating raises what reading the source raised. `close` stops the threads; it is called by leaving the
     `with` block.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, hashed: bool = True) -> None:
         self._source = source
         self._stop = threading.Event()
         self._read: queue.Queue[Piece | BaseException | None] = queue.Queue(_AHEAD)
         self._hash: queue.Queue[Piece | None] = queue.Queue(_AHEAD)
         self.hash = RunningHash()
-        self._threads = [
-            threading.Thread(target=self._reading, daemon=True),
-            threading.Thread(target=self._hashing, daemon=True),
-        ]
+        self._hashed = hashed
+        self._threads = [threading.Thread(target=self._reading, daemon=True)]
+        if hashed:
+            self._threads.append(threading.Thread(target=self._hashing, daemon=True))
 
     def __enter__(self) -> Pieces:
         for thread in self._threads:
@@ -89,10 +89,12 @@ class Pieces:
             if isinstance(piece, BaseException):
                 raise piece
             if piece is None:
-                self._put(self._hash, None)
-                self._threads[1].join()
+                if self._hashed:
+                    self._put(self._hash, None)
+                    self._threads[1].join()
                 return
-            self._put(self._hash, piece)
+            if self._hashed:
+                self._put(self._hash, piece)
             yield piece
 
     def _reading(self) -> None:

@@ -55,6 +55,11 @@ class Source(Protocol):
         """The same for the same image and no other; compared when a write is resumed."""
         ...
 
+    @property
+    def cheap(self) -> bool:
+        """Whether reading it again costs next to nothing: a plain file here."""
+        ...
+
     def pieces(self) -> Iterator[Piece]:
         """All pieces in order, without gaps. Raises `Malformed`, `Missing` when it cannot be read."""
         ...
@@ -68,6 +73,7 @@ class Image:
     size: int | None
     identity: str
     compression: str | None
+    cheap: bool
     _open: Callable[[], Iterator[Piece]] = field(repr=False)
 
     def pieces(self) -> Iterator[Piece]:
@@ -94,12 +100,12 @@ def open_image(given: str) -> Image:
     kind = compression_of(source)
     if kind is None:
         opened = (lambda: _plain(source)) if remote else (lambda: _file(Path(given), len(source)))
-        return Image(given, len(source), identity, None, opened)
+        return Image(given, len(source), identity, None, not remote, opened)
     if kind not in _FILE_KINDS:
         raise Refused(
             f"{given}: {kind} images cannot be written directly", hint=f"decompress it first, with {kind} -d"
         )
-    return Image(given, _expanded_size(source, kind), identity, kind, lambda: _expanded(source, kind))
+    return Image(given, _expanded_size(source, kind), identity, kind, False, lambda: _expanded(source, kind))
 
 
 def check_disk_image(image: Source) -> None:
