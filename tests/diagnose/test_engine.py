@@ -127,7 +127,7 @@ def test_what_is_no_boot_log_stays_unknown(data: bytes) -> None:
 def test_the_json_follows_its_schema() -> None:
     schema = json.loads((ROOT / "docs" / "schemas" / "diagnose.schema.json").read_text())
     validator = Draft202012Validator(schema)
-    for data in (b"", GOOD, BAD + GOOD, *CORPUS):
+    for data in (b"", GOOD, BAD + GOOD, *CORPUS[::4]):
         validator.validate(json.loads(json.dumps(as_json(diagnosed(data), board="x"))))
 
 
@@ -145,7 +145,7 @@ def test_nothing_of_the_log_is_interpreted() -> None:
 
 
 def test_pieces_make_no_difference() -> None:
-    for data in CORPUS[:12]:
+    for data in CORPUS[:60:8]:
         whole = as_json(diagnosed(data))
         diagnoser = Diagnoser("log", KNOWLEDGE)
         for place in range(0, len(data), 997):
@@ -161,12 +161,11 @@ def test_a_live_log_is_not_silent_yet() -> None:
     assert serious(diagnoser.snapshot()) == ["silent-after-handover"]
 
 
-@pytest.mark.parametrize("use_re2", [True, False])
-def test_a_flood_of_one_message_is_counted_roughly_and_ends_right(use_re2: bool) -> None:
+def test_a_flood_of_one_message_is_counted_roughly_and_ends_right() -> None:
     line = b"[%5d.000000] Buffer I/O error on dev sda1, logical block %d, async page read\n"
     flood = b"".join(line % (number, number) for number in range(3 * SATURATED))
     ends = b"[99998.000000] macb a eth0: Link is Down\n[99999.000000] macb a eth0: Link is Up - 1Gbps/Full\n"
-    found = diagnose_bytes(flood + ends + GOOD, "log", KNOWLEDGE, use_re2=use_re2)
+    found = diagnosed(flood + ends + GOOD)
     finding = found.boots[0].findings[0]
     assert finding.signature == "io-error"
     assert finding.count >= SATURATED
@@ -193,7 +192,7 @@ def test_a_literal_across_two_blocks_is_found() -> None:
     assert serious(diagnosed(data))[0] == "no-root"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.binary(max_size=3000))
 @example(b"\x00")
 @example(b"\x01\r\r\r")
@@ -201,7 +200,7 @@ def test_any_bytes(data: bytes) -> None:
     FUZZ.one_input(data)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_mutated_logs(data: st.DataObject) -> None:
     log = bytearray(data.draw(st.sampled_from(CORPUS))[:8000])
@@ -211,7 +210,7 @@ def test_mutated_logs(data: st.DataObject) -> None:
     FUZZ.one_input(bytes(log))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(parts=st.lists(st.sampled_from(CORPUS), min_size=1, max_size=4), cut=st.integers(0, 5000))
 def test_both_engines_agree(parts: list[bytes], cut: int) -> None:
     data = b"".join(part[cut % (len(part) + 1) :] for part in parts)

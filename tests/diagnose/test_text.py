@@ -97,6 +97,8 @@ def test_an_endless_line_is_cut_and_counts_once() -> None:
         ("12/02/2025 16:41:12 text", "text", None),
         ("[    0.000000]  [0:        swapper:    0] text", "text", 0.0),
         ("> > [    1.000000] text", "text", 1.0),
+        ("Jun 21 17:28:01 host user.err kernel: [ 1350.909342] text", "text", 1350.909342),
+        ("worker-1  | text", "text", None),
         ("text", "text", None),
         ("[  OK  ] Started it", "[  OK  ] Started it", None),
     ],

@@ -58,6 +58,7 @@ class Cleaner:
         self._line = 1
         self._width: int | None = None
         self._sample = b""
+        self._next_look = 1
 
     @property
     def lines(self) -> int:
@@ -67,8 +68,11 @@ class Cleaner:
     def feed(self, data: bytes) -> Iterator[Block]:
         """Blocks of the whole lines in what came so far."""
         if len(self._sample) < _SAMPLE:
-            self._sample += data[:_SAMPLE]
-            self._width = wrap_width(self._sample)
+            self._sample += data[: _SAMPLE - len(self._sample)]
+            # Looked at again only when it has doubled, or small pieces would cost the square of their number.
+            if len(self._sample) >= self._next_look:
+                self._next_look = 2 * len(self._sample)
+                self._width = wrap_width(self._sample)
         data = self._rest + data if self._rest else data
         place = 0
         while True:
@@ -125,7 +129,10 @@ def clean(part: bytes) -> bytes:
         part = _LOST_ESCAPE.sub(b"", part)
     if b"\x08" in part:
         part = b"\n".join(_typed_over(line) if b"\x08" in line else line for line in part.split(b"\n"))
-    return part.translate(None, _NOISE)
+    # Looking is cheaper than translating; what else there may be of control characters is shown as �.
+    if b"\r" in part or b"\0" in part or b"\x07" in part or b"\x7f" in part:
+        return part.translate(None, _NOISE)
+    return part
 
 
 def _without_escapes(part: bytes) -> bytes:

@@ -1,0 +1,40 @@
+"""The gallery: every scenario can be read, and real boots are diagnosed as its file says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bootwright.cli.lab import _gallery
+from bootwright.cli.lab.gallery import command
+from bootwright.diagnose.knowledge import load
+from bootwright.foundation.errors import Refused
+
+SIGNATURES = {signature.name for signature in load().signatures}
+
+
+@pytest.mark.parametrize("name", _gallery.names())
+def test_every_scenario_is_well_formed(name: str) -> None:
+    scene = _gallery.scenario(name)
+    assert scene.title
+    assert scene.initramfs in {"whole", "none", "damaged", "cut"}
+    assert scene.expected.root is None or scene.expected.root in SIGNATURES
+    assert scene.expected.root is None or scene.expected.proof
+
+
+def test_a_scenario_that_is_not_there() -> None:
+    with pytest.raises(Refused):
+        _gallery.scenario("../secret")
+
+
+@pytest.mark.boot
+def test_real_boots_are_diagnosed(tmp_path: Path) -> None:
+    names = ["no-root-old", "init-wrong-name"]
+    done = CliRunner().invoke(command, [*names, "--out", str(tmp_path), "--json"], standalone_mode=False)
+    form = json.loads(done.stdout)
+    assert [scene["wrong"] for scene in form["scenarios"]] == [[], []]
+    assert done.return_value == 0
+    assert b"Unable to mount root fs" in (tmp_path / "no-root-old.log").read_bytes()
