@@ -368,6 +368,8 @@ def test_killed_at_any_point_there_is_no_image_under_the_final_name(kit: Path, t
     assert finished < 5
     compose(find_recipe(str(kit / "kit.toml")), output)
     assert sha256(output) == expected
+    # What the killed ones left goes with the next that ends.
+    assert {path.name for path in tmp_path.iterdir()} == {output.name, beside(output).name}
 
 
 @pytest.mark.download

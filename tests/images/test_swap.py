@@ -451,7 +451,7 @@ def test_killed_at_any_point_the_original_stands_and_no_part_has_the_name(
     expected = contents(output)
     output.unlink()
     chance = random.Random(5)
-    for _ in range(8):
+    for _ in range(6):
         process = subprocess.Popen([sys.executable, "-c", script, image, output], stdout=subprocess.PIPE)
         assert process.stdout is not None
         process.stdout.readline()
@@ -462,7 +462,11 @@ def test_killed_at_any_point_the_original_stands_and_no_part_has_the_name(
         if output.exists():
             assert contents(output) == expected
             output.unlink()
+            beside(output).unlink(missing_ok=True)
     assert sha256(image) == before
+    # What the killed ones left goes with the next that ends.
+    swap(image, output, Changes(arguments=(ArgumentEdit.parse("+a"),)))
+    assert {path.name for path in tmp_path.iterdir()} == {output.name, beside(output).name}
 
 
 @pytest.mark.download

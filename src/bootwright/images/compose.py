@@ -6,12 +6,14 @@ Everything is made below a folder beside the output; the image takes its name wh
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import posixpath
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from attrs import frozen
 
@@ -74,7 +76,7 @@ def compose(
         # Files are there twice at the peak: in a partition of its own, and in the image.
         amount = sum(each.path.stat().st_size for files in contents for each in files.values())
         check_room(output, 2 * amount + _OVERHEAD, progress)
-        with new_file(output) as file:
+        with whole_image(output, work) as file:
             os.truncate(file.fileno(), size)
             for number, (partition, placed, files) in enumerate(
                 zip(recipe.partitions, layout, contents, strict=True)
@@ -103,18 +105,52 @@ def _composed(output: Path, manifest: ImageManifest) -> Composed:
 
 @contextlib.contextmanager
 def work_folder(output: Path) -> Iterator[Path]:
-    """An empty folder on the output's file system, removed at the end."""
+    """An empty folder on the output's file system, removed at the end.
+
+    What killed runs for the same output left is removed first: a folder whose lock nobody holds.
+    """
+    prefix = f".{output.name[:60]}.work-"
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        room = tempfile.mkdtemp(prefix=f".{output.name[:60]}.work-", dir=output.parent.resolve())
+        _sweep(output.parent, prefix)
+        room = Path(tempfile.mkdtemp(prefix=prefix, dir=output.parent.resolve()))
+        lock = os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise atomic.explained(error, output) from error
     try:
-        yield Path(room)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield room
     except OSError as error:
         raise atomic.explained(error, output) from error
     finally:
         shutil.rmtree(room, ignore_errors=True)
+        os.close(lock)
+
+
+def _sweep(folder: Path, prefix: str) -> None:
+    for path in folder.iterdir():
+        if not path.name.startswith(prefix) or path.is_symlink() or not path.is_dir():
+            continue
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            pass  # another run is at work in it
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def whole_image(output: Path, work: Path) -> Iterator[IO[bytes]]:
+    """A new image to write to, which takes the name `output` when the block ends without an error."""
+    path = work / "image"
+    with new_file(path) as file:
+        yield file
+    path.replace(output)
 
 
 def _contents(partition: PartitionPart, parts: Parts) -> dict[str, PartFile]:

@@ -13,12 +13,11 @@ from attrs import evolve, frozen
 
 from bootwright.artifacts.filesystem import Entry, EntryKind
 from bootwright.foundation import atomic
-from bootwright.foundation.atomic import new_file
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.images import sparse
 from bootwright.images.changes import Changes, NewFile, Plan, plan
-from bootwright.images.compose import check_room, work_folder
+from bootwright.images.compose import check_room, whole_image, work_folder
 from bootwright.images.manifest_model import ImageManifest, ImagePart, beside, load, sha256_of
 from bootwright.images.new_filesystems import delete_fat_files, make_xfs, need_mtools, put_fat_files
 from bootwright.images.opened import OpenImage, Volume, all_files, open_image
@@ -67,7 +66,7 @@ def swap(image: Path, output: Path, changes: Changes, *, progress: Progress | No
         again = any(volume.files.type == "xfs" for volume in todo.volumes)
         data = image.stat().st_blocks * 512
         check_room(output, data * (3 if again else 1) + 2 * new + _OVERHEAD, progress)
-        with new_file(output) as file:
+        with whole_image(output, work) as file:
             handle = file.fileno()
             source = os.open(image, os.O_RDONLY | os.O_CLOEXEC)
             try:
