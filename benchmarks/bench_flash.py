@@ -21,7 +21,7 @@ from bootwright.images.flash_source import open_image
 from bootwright.images.flash_target import FileTarget
 
 WANTED = 0.9
-ROUNDS = 5
+ROUNDS = 7
 
 
 def dense(path: Path, size: int) -> None:
@@ -31,7 +31,7 @@ def dense(path: Path, size: int) -> None:
 
 
 def sparse(path: Path, size: int) -> None:
-    """As half a Talos image: data at the start and in a few places, zeros between, no holes."""
+    """A quarter of a Talos image: data at the start and in a few places, zeros between, no holes."""
     with path.open("wb") as file:
         for number in range(size >> 20):
             file.write(os.urandom(1 << 20) if number % 100 < 10 else bytes(1 << 20))
@@ -57,7 +57,7 @@ def ours(source: Path, out: Path) -> tuple[float, float]:
 
 def main(folder: Path) -> int:
     worst = 9.9
-    for name, make, size in (("dense", dense, 512 << 20), ("sparse", sparse, 1180 << 20)):
+    for name, make, size in (("dense", dense, 256 << 20), ("sparse", sparse, 590 << 20)):
         image, out = folder / f"{name}.img", folder / "out.img"
         make(image, size)
         os.sync()
