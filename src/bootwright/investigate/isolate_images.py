@@ -198,7 +198,7 @@ class _Comparison:
         self._kernel_and_modules()
 
     def _volumes(self, good: Volume, bad: Volume) -> None:
-        ours, theirs = _regular(good), _regular(bad)
+        ours, theirs = self._regular(good), self._regular(bad)
         renamed = self._renamed(good)
         self.to._renamed |= {good.path(ours): bad.path(theirs) for theirs, ours in renamed.items()}  # noqa: SLF001
         pairs: dict[str, tuple[Entry | None, Entry | None]] = {
@@ -223,6 +223,15 @@ class _Comparison:
             before = _bytes(good, a) if a is not None else None
             after = _bytes(bad, b) if b is not None else None
             self.to._files[place] = self._mixed(good, name, before, after)  # noqa: SLF001 - one thing in two classes
+
+    def _regular(self, volume: Volume) -> dict[str, Entry]:
+        found = {}
+        for entry in walk(volume.files):
+            if not isinstance(entry, Entry):
+                self.to.notes.append(f"not mixed: {volume.path(entry.path)}: {entry.error.message}")
+            elif entry.kind is EntryKind.FILE:
+                found[entry.path] = entry
+        return found
 
     def _mixed(self, volume: Volume, name: str, good: bytes | None, bad: bytes | None) -> Mixed:
         place, kind = volume.path(name), self._kind(volume, name)
@@ -319,14 +328,6 @@ def _chain(image: OpenImage) -> Chain | None:
     except BootwrightError:
         return None
     return chains[0] if chains else None
-
-
-def _regular(volume: Volume) -> dict[str, Entry]:
-    return {
-        entry.path: entry
-        for entry in walk(volume.files)
-        if isinstance(entry, Entry) and entry.kind is EntryKind.FILE
-    }
 
 
 def _open(volume: Volume, name: str) -> ByteSource:
