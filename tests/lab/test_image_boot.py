@@ -19,7 +19,7 @@ from bootwright.artifacts import cpio
 from bootwright.foundation import tools
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.image_boot import show
+from bootwright.investigate.image_boot import Hopeless, show
 from bootwright.lab import firmware as firmwares
 from bootwright.lab.image_boot import ImageBoot, boot_image, on_disk
 from bootwright.lab.image_goal import Goal, GoalWatch
@@ -117,6 +117,24 @@ def test_how_a_boot_ended_is_its_verdict(boot: ImageBoot, verdict: Verdict, said
     shown = show(boot)
     assert shown.verdict is verdict
     assert shown.reason.startswith(said) or said in shown.reason
+
+
+PANIC = (
+    b"[    0.000000] Booting Linux on physical CPU 0x0000000000 [0x411fd070]\n"
+    b"[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n"
+)
+
+
+def test_a_fatal_failure_without_recovery_ends_a_boot() -> None:
+    assert Hopeless(patience=-1.0)(PANIC) == "a fatal failure (given -1 s more)"
+    assert Hopeless(patience=60.0)(PANIC) is None
+    assert Hopeless(patience=-1.0)(b"[    0.000000] Booting Linux on physical CPU 0x0\n") is None
+
+
+def test_time_that_ran_out_after_a_fatal_failure_is_a_failure() -> None:
+    shown = show(recorded(PANIC, ended="timeout"))
+    assert shown.verdict is Verdict.FAILS
+    assert shown.reason.startswith("time ran out; ")
 
 
 def test_a_milestones_seconds_are_when_its_line_ended() -> None:
