@@ -128,7 +128,10 @@ PANIC = (
 def test_a_fatal_failure_without_recovery_ends_a_boot() -> None:
     assert Hopeless(patience=-1.0)(PANIC) == "a fatal failure (given -1 s more)"
     assert Hopeless(patience=60.0)(PANIC) is None
-    assert Hopeless(patience=-1.0)(b"[    0.000000] Booting Linux on physical CPU 0x0\n") is None
+    healthy = (
+        b"[    0.000000] Booting Linux on physical CPU 0x0\n[    1.0] Run /init as init process\nhello\n"
+    )
+    assert Hopeless(patience=-1.0)(healthy) is None
 
 
 def test_time_that_ran_out_after_a_fatal_failure_is_a_failure() -> None:
