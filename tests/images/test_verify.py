@@ -254,7 +254,7 @@ def test_what_is_no_image_is_an_error_with_a_hint(tmp_path: Path, data: bytes) -
     assert not (tmp_path / "o").exists()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(min_size=1, max_size=64)), min_size=1, max_size=6)
 )
