@@ -80,24 +80,22 @@ class Hopeless:
     patience: float = PATIENCE
     _diagnoser: Diagnoser = field(factory=lambda: Diagnoser("console"))
     _looked: float = 0.0
-    _since: float | None = None
+    _waited: float | None = None
 
     def __call__(self, chunk: bytes) -> str | None:
         """The next bytes of the console; why to stop, or None."""
         self._diagnoser.feed(chunk)
         now = time.monotonic()
-        if now - self._looked < _LOOK:
+        passed = now - self._looked
+        if passed < _LOOK:
             return None
         self._looked = now
         if not _fatal(self._diagnoser.snapshot()):
-            self._since = None
+            self._waited = None
             return None
-        self._since = now if self._since is None else self._since
-        return (
-            f"a fatal failure (given {self.patience:.0f} s more)"
-            if now - self._since > self.patience
-            else None
-        )
+        # A log that ends at a hand-over looks like a dead one until the next line comes: silence counts little.
+        self._waited = 0.0 if self._waited is None else self._waited + min(passed, 2 * _LOOK)
+        return f"a fatal failure (given {self.patience:.0f} s more)" if self._waited > self.patience else None
 
 
 def show(boot: ImageBoot) -> Shown:
