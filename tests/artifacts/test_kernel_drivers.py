@@ -63,3 +63,30 @@ def test_any_bytes_around_a_token_table(before: bytes, after: bytes) -> None:
     digits = b"".join(b"%d\0" % digit for digit in range(10))
     tail = b"".join(bytes([65 + token % 26]) + b"\0" for token in range(58, 256))
     target.one_input(before + digits + tail + after)
+
+
+@pytest.mark.download
+def test_a_real_table_cut_off_or_damaged_is_refused_not_crashed_on() -> None:
+    from bootwright.artifacts import kallsyms
+    from bootwright.foundation.errors import BootwrightError
+    from bootwright.kernels.library import open_library
+
+    try:
+        image = open_library().get("debian-6.18-4k").image.read_bytes()
+    except BootwrightError as error:
+        pytest.skip(str(error))
+    at = image.find(kallsyms._DIGITS)
+    while (found := kallsyms._tokens(image, at)) is None:
+        at = image.find(kallsyms._DIGITS, at + 1)
+    start, _, end = found
+    whole = image[start - 2_500_000 : end + 1_200_000]
+    assert len(kallsyms.read_symbols(whole, "part")) > 100_000
+    for damaged in (
+        whole[: 2_500_000 + (end - start) + 1001],
+        whole[:2_499_900] + bytes(80) + whole[2_499_980:],
+        whole[:1_000_000] + b"\xff" * 64 + whole[1_000_064:],
+    ):
+        try:
+            kallsyms.read_symbols(damaged, "part")
+        except BootwrightError:
+            continue

@@ -66,7 +66,7 @@ def read_symbols(image: bytes, name: str) -> Symbols:
     start, tokens, index_end = found
     count_at, count, names_at = _names_block(image, start, name)
     offsets, base = _offsets(image, index_end, count_at, count, name)
-    types, names = _expand(image, names_at, count, tokens)
+    types, names = _expand(image, names_at, count, tokens, name)
     return Symbols(addresses=[base + offset for offset in offsets], types=types, names=names, base=base)
 
 
@@ -180,12 +180,15 @@ def _base_by_pointers(image: bytes, end: int) -> int:
     return votes.most_common(1)[0][0] << 31 if votes else 0
 
 
-def _expand(image: bytes, at: int, count: int, tokens: list[bytes]) -> tuple[str, list[str]]:
+def _expand(image: bytes, at: int, count: int, tokens: list[bytes], where: str) -> tuple[str, list[str]]:
     text = [token.decode("ascii", "backslashreplace") for token in tokens]
     lookup = text.__getitem__
     types: list[str] = []
     names: list[str] = []
+    end = len(image) - 2
     for _ in range(count):
+        if at > end:
+            raise Malformed(where, at, f"{count} symbol names", "the end of the image")
         length = image[at]
         at += 1
         if length & 0x80:
@@ -199,7 +202,8 @@ def _expand(image: bytes, at: int, count: int, tokens: list[bytes]) -> tuple[str
 
 
 def _array(code: str, raw: bytes) -> array[int]:
-    values: array[int] = array(code, raw)
+    values: array[int] = array(code)
+    values.frombytes(raw[: len(raw) - len(raw) % values.itemsize])  # an image may be cut off
     if sys.byteorder == "big":
         values.byteswap()
     return values

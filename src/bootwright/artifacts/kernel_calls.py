@@ -79,7 +79,8 @@ class CallFinder:
         end = self._starts[index] if index < len(self._starts) else function
         end = min(end, function + _LONGEST_FUNCTION)
         at = function - self._base
-        words = array("I", self._image[at : at + ((end - function) & ~3)])
+        raw = self._image[at : at + ((end - function) & ~3)] if at >= 0 else b""
+        words = array("I", raw[: len(raw) & ~3])
         if sys.byteorder == "big":
             words.byteswap()
         targets: dict[int, None] = {}

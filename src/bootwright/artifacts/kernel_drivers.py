@@ -137,7 +137,7 @@ def _drivers(image: bytes, symbols: Symbols) -> tuple[Driver, ...]:
         if size < _DRIVER_SIZE or address & 7:
             continue
         at = address - symbols.base
-        if at + size > len(image):
+        if at < 0 or at + size > len(image):
             continue
         words = struct.unpack_from(f"<{size // 8}Q", image, at)
         symbol = symbols.names[index]

@@ -136,7 +136,7 @@ def read_module(elf: bytes, where: str) -> ModuleFacts:
     info = read_modinfo(Bytes(elf, where))
     sections, names = _sections(elf, where)
     return ModuleFacts(
-        name=info.name,
+        name=info.name or module_name(where),
         aliases=info.aliases,
         depends=tuple(name.replace("-", "_") for name in info.depends),
         softdeps=tuple(name for line in info.softdeps for name in _pre(line)),
