@@ -56,6 +56,15 @@ def test_there_are_golden_logs() -> None:
     assert len(GOLDEN) > 60
 
 
+def test_every_event_is_used() -> None:
+    used: set[str] = set()
+    for signature in KNOWLEDGE.signatures:
+        for rule in (signature.rule, *(case.rule for case in signature.cases)):
+            used |= {*rule.triggers, *rule.also, *rule.without, *rule.without_later, *rule.without_earlier}
+    own = {pattern.name for signature in KNOWLEDGE.signatures for pattern in signature.patterns}
+    assert own - used == set()
+
+
 def test_every_pattern_runs_in_both_engines() -> None:
     for pattern in KNOWLEDGE.patterns:
         compile_pattern(pattern.expression, use_re2=True)
