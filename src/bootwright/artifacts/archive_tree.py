@@ -9,7 +9,7 @@ from attrs import frozen
 
 from bootwright.artifacts.bytesource import Bytes, ByteSource
 from bootwright.artifacts.extents import Extent, Extents
-from bootwright.artifacts.filesystem import MAX_DEPTH, MAX_ENTRIES, Entry, EntryKind
+from bootwright.artifacts.filesystem import MAX_DEPTH, MAX_ENTRIES, Entry, EntryKind, Unlabelled
 from bootwright.foundation.errors import Malformed, Refused
 
 
@@ -27,7 +27,7 @@ class Member:
     target: str | None = None
 
 
-class ArchiveTree:
+class ArchiveTree(Unlabelled):
     """Members as a `FileSystem`. A later member replaces an earlier one of the same path, as unpacking does.
 
     Names are taken below the root: a leading `/` is dropped, and `..` is refused with `Malformed`.
@@ -89,21 +89,6 @@ class ArchiveTree:
     def type(self) -> str:
         """`cpio`, `tar` or `oci`."""
         return self._type
-
-    @property
-    def label(self) -> str | None:
-        """Archives have none."""
-        return None
-
-    @property
-    def uuid(self) -> str | None:
-        """Archives have none."""
-        return None
-
-    @property
-    def folds_case(self) -> bool:
-        """They do not."""
-        return False
 
     def root(self) -> Entry:
         """See `FileSystem.root`."""

@@ -7,13 +7,13 @@ import stat
 from pathlib import Path
 
 from bootwright.artifacts.bytesource import ByteSource, FileBytes
-from bootwright.artifacts.filesystem import Entry, EntryKind, join
+from bootwright.artifacts.filesystem import Entry, EntryKind, Unlabelled, join
 from bootwright.foundation.errors import Missing
 
 _KINDS = {stat.S_IFREG: EntryKind.FILE, stat.S_IFDIR: EntryKind.DIRECTORY, stat.S_IFLNK: EntryKind.SYMLINK}
 
 
-class Directory:
+class Directory(Unlabelled):
     """A directory as a `FileSystem`. Raises `Missing` for what cannot be read."""
 
     def __init__(self, path: Path) -> None:
@@ -30,21 +30,6 @@ class Directory:
     def type(self) -> str:
         """`directory`."""
         return "directory"
-
-    @property
-    def label(self) -> str | None:
-        """A directory has none."""
-        return None
-
-    @property
-    def uuid(self) -> str | None:
-        """A directory has none."""
-        return None
-
-    @property
-    def folds_case(self) -> bool:
-        """As Linux, not."""
-        return False
 
     def root(self) -> Entry:
         """See `FileSystem.root`."""

@@ -55,6 +55,25 @@ class Entry:
         return self.path.rpartition("/")[2]
 
 
+class Unlabelled:
+    """What file systems without a volume label or id, and with Linux's names, say of themselves."""
+
+    @property
+    def label(self) -> str | None:
+        """It has none."""
+        return None
+
+    @property
+    def uuid(self) -> str | None:
+        """It has none."""
+        return None
+
+    @property
+    def folds_case(self) -> bool:
+        """It does not."""
+        return False
+
+
 class FileSystem(Protocol):
     """A tree of entries, read only."""
 

@@ -97,6 +97,7 @@ CALLS = (
     "of_mdiobus_register",
     "__mdiobus_register",
     "pci_host_probe",
+    "component_add",
     "icc_provider_register",
     "of_clk_add_hw_provider",
     "of_clk_add_provider",

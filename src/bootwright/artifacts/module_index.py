@@ -31,7 +31,7 @@ from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.errors import BootwrightError, Missing
 from bootwright.foundation.places import cache_dir
 
-_FORMAT = 7
+_FORMAT = 8
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 _NEVER = ("acpi", "dmi", "fs-", "net-pf", "crypto-", "char-major", "devname:")
 """Aliases that no device of a devicetree machine has."""
@@ -196,7 +196,7 @@ def read_module_tree(
     `cache` is the folder for indexes (default: in bootwright's cache). `content` names the tree's content
     where that is known already, which saves looking at every file's size and time.
 
-    Raises `Missing` where there is no such folder. Files that are not readable modules are listed in `unreadable`.
+    Raises `Missing` where there is no such folder. Files that are no readable modules are in `unreadable`.
     """
     if not tree.is_dir():
         raise Missing(f"{tree} is not a folder of kernel modules", hint="give /lib/modules/RELEASE")

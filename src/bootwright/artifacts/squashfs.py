@@ -15,7 +15,7 @@ from attrs import frozen
 
 from bootwright.artifacts.bytesource import ByteSource
 from bootwright.artifacts.extents import BlockCache
-from bootwright.artifacts.filesystem import Entry, EntryKind, join, safe_name, text_of
+from bootwright.artifacts.filesystem import Entry, EntryKind, Unlabelled, join, safe_name, text_of
 from bootwright.artifacts.squashfs_blocks import COMPRESSIONS, SquashFile, decompressor
 from bootwright.foundation.errors import Malformed
 
@@ -103,7 +103,7 @@ class _Inode:
     blocks: tuple[int, ...] = ()
 
 
-class SquashFs:
+class SquashFs(Unlabelled):
     """A squashfs image as a `FileSystem`. Raises `Malformed` from every method; `Refused` for lz4 and lzo."""
 
     def __init__(self, source: ByteSource) -> None:
@@ -123,21 +123,6 @@ class SquashFs:
     def type(self) -> str:
         """`squashfs`."""
         return "squashfs"
-
-    @property
-    def label(self) -> str | None:
-        """squashfs has none."""
-        return None
-
-    @property
-    def uuid(self) -> str | None:
-        """squashfs has none."""
-        return None
-
-    @property
-    def folds_case(self) -> bool:
-        """It does not."""
-        return False
 
     def root(self) -> Entry:
         """See `FileSystem.root`."""
