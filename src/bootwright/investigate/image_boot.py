@@ -93,7 +93,7 @@ class Hopeless:
         if not _fatal(self._diagnoser.snapshot()):
             self._waited = None
             return None
-        # A log that ends at a hand-over looks like a dead one until the next line comes: silence counts little.
+        # A log that ends at a hand-over looks dead until its next line comes: silence counts little.
         self._waited = 0.0 if self._waited is None else self._waited + min(passed, 2 * _LOOK)
         return f"a fatal failure (given {self.patience:.0f} s more)" if self._waited > self.patience else None
 
