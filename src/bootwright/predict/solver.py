@@ -249,7 +249,7 @@ class Solver:
             return None, self._link(site, need, Answer.YES, rule)
         if not supplier.available:
             # of_link_to_phandle makes no link; the driver's own request decides.
-            if need.kind in _FATAL_WHEN_DISABLED and not self._is_parent_clock(site, need):
+            if need.kind in _FATAL_WHEN_DISABLED and self._asks_in_probe(site, need):
                 return None, self._link(
                     site, need, Answer.NO, "of_device_is_available", f"{supplier.path} is disabled"
                 )
@@ -277,6 +277,13 @@ class Solver:
         if missing is not None:
             return None, missing_link(site, need, missing)
         return found, None
+
+    def _asks_in_probe(self, site: Site, need: Need) -> bool:
+        """A part of a composed device (component_add) asks for what it needs when all parts are there."""
+        best = site.best
+        return not self._is_parent_clock(site, need) and not (
+            best is not None and need.kind != "power-domains" and "component_add" in best.calls
+        )
 
     @staticmethod
     def _is_parent_clock(site: Site, need: Need) -> bool:
