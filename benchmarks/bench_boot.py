@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.kernels.library import open_library
+from bootwright.kernels.catalogue import open_library
 from bootwright.lab.boot import boot
 from bootwright.lab.judge import verdict
 from bootwright.lab.ktap import read

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bootwright.artifacts.fdt import read_fdt_file
 from bootwright.foundation.errors import BootwrightError
-from bootwright.kernels.library import open_library
+from bootwright.kernels.catalogue import open_library
 from bootwright.predict.api import facts_of, predict
 
 

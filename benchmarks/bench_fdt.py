@@ -22,7 +22,7 @@ from types import ModuleType
 
 from bootwright.artifacts.fdt import parse_fdt
 from bootwright.foundation.errors import BootwrightError
-from bootwright.kernels.library import open_library
+from bootwright.kernels.catalogue import open_library
 
 WALK = r"""
 #include <stdio.h>

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from bootwright.artifacts.modinfo import read_module
-from bootwright.kernels.library import open_library
+from bootwright.kernels.catalogue import open_library
 
 KERNEL = "debian-6.12-4k"
 WITH_MODULES = "debian-6.18-4k"

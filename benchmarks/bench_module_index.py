@@ -18,7 +18,7 @@ from pathlib import Path
 from bootwright.artifacts.module_index import read_module_tree
 from bootwright.foundation import tools
 from bootwright.foundation.errors import BootwrightError
-from bootwright.kernels.library import open_library
+from bootwright.kernels.catalogue import open_library
 
 
 def timed(work: object) -> tuple[float, float]:

@@ -69,7 +69,7 @@ def test_any_bytes_around_a_token_table(before: bytes, after: bytes) -> None:
 def test_a_real_table_cut_off_or_damaged_is_refused_not_crashed_on() -> None:
     from bootwright.artifacts import kallsyms
     from bootwright.foundation.errors import BootwrightError
-    from bootwright.kernels.library import open_library
+    from bootwright.kernels.catalogue import open_library
 
     try:
         image = open_library().get("debian-6.18-4k").image.read_bytes()

@@ -503,7 +503,7 @@ def test_a_bad_argument_is_found_by_real_boots(tmp_path: Path) -> None:
     """GRUB, a real kernel and the guest's init; the bad image's init does not exist, among other changes."""
     from bootwright.foundation.errors import Missing
     from bootwright.kernels.boot_parts import boot_part
-    from bootwright.kernels.library import open_library
+    from bootwright.kernels.catalogue import open_library
     from bootwright.lab.firmware import firmware
     from bootwright.lab.initramfs import build
     from bootwright.lab.probe import init

@@ -22,7 +22,7 @@ import pytest
 
 from bootwright.foundation import places
 from bootwright.foundation.progress import Silent
-from bootwright.kernels.library import Library, open_library
+from bootwright.kernels.catalogue import Library, open_library
 
 RELEASE = "6.12.1+deb13-arm64"
 NEWER = "6.19.2+deb13-arm64-16k"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Opener
 
 from bootwright.foundation import tools
 from bootwright.kernels import apt
-from bootwright.kernels.library import Library
+from bootwright.kernels.catalogue import Library
 from bootwright.kernels.transport import Transport
+from conftest import Opener
 
 
 def test_sources_in_both_styles(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import NEWER, RELEASE, Archive, Handler, Opener, make_deb, make_image
 
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
-from bootwright.kernels.library import open_library
+from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.transport import NotThere, Unreachable
+from conftest import NEWER, RELEASE, Archive, Handler, Opener, make_deb, make_image
 
 FRONT = "debian-6.12.1-4k"
 SPLIT = "debian-6.19.2-16k"
@@ -28,7 +28,7 @@ def cache(tmp_path: Path) -> Path:
 def leftovers(tmp_path: Path) -> list[Path]:
     """Files of a fetch under way, and files that are not whole."""
     found = [path for path in cache(tmp_path).rglob("*") if path.name.startswith(".")]
-    return [*found, *(cache(tmp_path) / "work").glob("*")]
+    return [*found, *(cache(tmp_path) / "unfinished").glob("*")]
 
 
 def test_list_holds_what_the_source_names_and_nothing_else(library: Opener) -> None:

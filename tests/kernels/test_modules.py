@@ -10,7 +10,7 @@ import pytest
 from bootwright.artifacts.modinfo import read_module
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Missing
-from bootwright.kernels.library import open_library
+from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.modules import dependencies
 
 Tree = Callable[[dict[str, str]], Path]

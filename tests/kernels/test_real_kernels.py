@@ -12,7 +12,7 @@ from bootwright.artifacts.arm64_image import read_kernel_image
 from bootwright.artifacts.bytesource import FileBytes
 from bootwright.artifacts.kernel_config import read_kernel_config
 from bootwright.artifacts.modinfo import read_module
-from bootwright.kernels.library import open_library
+from bootwright.kernels.catalogue import open_library
 
 pytestmark = pytest.mark.download
 

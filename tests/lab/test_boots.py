@@ -19,7 +19,7 @@ import pytest
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.places import source_tree
 from bootwright.foundation.verdict import Verdict
-from bootwright.kernels.library import Library, open_library
+from bootwright.kernels.catalogue import Library, open_library
 from bootwright.kernels.model import Kernel
 from bootwright.lab import boot as boot_module
 from bootwright.lab import probe
@@ -229,7 +229,7 @@ def test_a_recording_keeps_what_was_run(tmp_path: Path, old_boot: Recording, old
 def test_no_emulator_outlives_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old_kernel: Kernel) -> None:
     marker = f"mark.of.this.test={os.getpid()}.{time.monotonic_ns()}"
     program = (
-        "from bootwright.kernels.library import open_library\n"
+        "from bootwright.kernels.catalogue import open_library\n"
         "from bootwright.lab.boot import boot\n"
         f"kernel = open_library().get({old_kernel.name!r})\n"
         # Without init the kernel waits for a root device for ever.

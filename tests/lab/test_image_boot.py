@@ -181,7 +181,7 @@ ARGUMENTS = "console=ttyAMA0 panic=-1 cryptomgr.notests initcall_blacklist=jent_
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A disk with GRUB, a 16K kernel and the guest's init, as a boot loader finds them on a card."""
     from bootwright.kernels.boot_parts import boot_part
-    from bootwright.kernels.library import open_library
+    from bootwright.kernels.catalogue import open_library
     from bootwright.lab.initramfs import build
     from bootwright.lab.probe import init
 

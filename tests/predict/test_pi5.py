@@ -15,7 +15,7 @@ from bootwright.cli.main import main
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.verdict import Verdict
-from bootwright.kernels.library import open_library
+from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import dtb_for, predict_goal
 from bootwright.predict.matrix import matrix

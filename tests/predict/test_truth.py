@@ -13,7 +13,7 @@ import pytest
 from bootwright.foundation.errors import BootwrightError, Malformed, Refused
 from bootwright.foundation.places import data_files
 from bootwright.foundation.versions import Version
-from bootwright.kernels.library import open_library
+from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.model import Kernel
 from bootwright.lab.truth import Device, from_json, parse, to_json
 from bootwright.lab.truth_machines import load_truth_machine, truth_machine

@@ -105,7 +105,7 @@ def command(
 
 def _kernel(name: str, *, modules: bool, progress: Progress) -> Kernel:
     from bootwright.foundation.errors import Missing
-    from bootwright.kernels.library import open_library
+    from bootwright.kernels.catalogue import open_library
 
     path = Path(name)
     if path.is_file():

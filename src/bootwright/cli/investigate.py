@@ -146,7 +146,7 @@ def _run(
     from bootwright.investigate.loop import Loop, candidates, list_candidates
     from bootwright.investigate.plan_file import load_plan
     from bootwright.investigate.store import Store
-    from bootwright.kernels.library import open_library
+    from bootwright.kernels.catalogue import open_library
 
     chosen = load_plan(plan_name)
     names = {report.id for report in chosen.report}

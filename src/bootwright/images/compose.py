@@ -27,7 +27,7 @@ from bootwright.images.manifest_model import ImageManifest, ImagePart, beside
 from bootwright.images.new_filesystems import identity, make_vfat, make_xfs
 from bootwright.images.parts import PartFile, Parts
 from bootwright.images.recipe import PartitionPart, Recipe
-from bootwright.kernels.library import Library
+from bootwright.kernels.catalogue import Library
 
 _OVERHEAD = 96 << 20
 """Bytes that file systems may take for themselves: XFS's log is 64 MiB, though mostly zeros."""

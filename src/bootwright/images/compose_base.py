@@ -15,7 +15,7 @@ from bootwright.images.manifest_model import ImageManifest, beside
 from bootwright.images.parts import Parts
 from bootwright.images.recipe import Recipe
 from bootwright.images.swap import swap
-from bootwright.kernels.library import Library
+from bootwright.kernels.catalogue import Library
 
 
 def manifest_on_base(

@@ -18,8 +18,8 @@ from bootwright.artifacts.kernel_config import KernelConfig, embedded_config, re
 from bootwright.artifacts.streams import SourceStream
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
+from bootwright.kernels.catalogue import Library, open_library
 from bootwright.kernels.extract import Wanted, extract
-from bootwright.kernels.library import Library, open_library
 from bootwright.kernels.source import load_sources
 
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,100}")

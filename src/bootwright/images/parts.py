@@ -18,7 +18,7 @@ from bootwright.images.kernel_part import KernelFiles, kernel_files
 from bootwright.images.manifest_model import sha256_of
 from bootwright.images.recipe import LoaderPart, Recipe, TreesPart
 from bootwright.kernels.boot_parts import Unpacked, boot_part
-from bootwright.kernels.library import Library
+from bootwright.kernels.catalogue import Library
 
 _PACKAGES = {"grub": "grub-arm64-efi", "uki": "systemd-boot-arm64"}
 _MOST_FILES = 100_000

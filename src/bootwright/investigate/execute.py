@@ -19,7 +19,7 @@ from bootwright.investigate.observations import Observation, Source
 from bootwright.investigate.plan import Plan
 from bootwright.investigate.runs import Run, matching, page_size_level
 from bootwright.investigate.store import Kept, Store
-from bootwright.kernels.library import Library
+from bootwright.kernels.catalogue import Library
 from bootwright.kernels.model import Kernel
 from bootwright.lab import ktap, machines, probe, qemu
 from bootwright.lab.boot import boot

@@ -33,7 +33,7 @@ from bootwright.investigate.observations import Observation
 from bootwright.investigate.plan import Plan
 from bootwright.investigate.runs import Candidate, Run, bench_runs, kernel_runs
 from bootwright.investigate.store import Store
-from bootwright.kernels.library import Library
+from bootwright.kernels.catalogue import Library
 
 RATE = 10e6
 """Bytes a second that fetching is reckoned at, to weigh a download against a boot."""

@@ -4,7 +4,7 @@ kernels/NAME.json         what the kernel is made of; without it nothing below c
 kernels/objects/SHA256    images and configs
 kernels/trees/SHA256/     `lib/modules/RELEASE/` and `dtbs/`, named by the packages they came from
 kernels/downloads/        packages as far as they came, by their SHA256
-kernels/work/NAME/        a fetch under way (or one that was killed: the next one clears it away)
+kernels/unfinished/NAME/  a fetch under way (or one that was killed: the next one clears it away)
 kernels/locks/            one lock a kernel, so that two processes do not fetch the same
 """
 
@@ -172,7 +172,7 @@ class Store:
             self._locked("store", fcntl.LOCK_SH, progress),
             self._locked(f"kernel-{name}", fcntl.LOCK_EX, progress),
         ):
-            work = self.root / "work" / name
+            work = self.root / "unfinished" / name
             try:
                 shutil.rmtree(work, ignore_errors=True)
                 work.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ def kernel_at(
     elif "/" in spec:
         raise Missing(f"there is no file {spec}", hint="give a kernel's Image, package or folder, or a name")
     else:
-        from bootwright.kernels.library import open_library
+        from bootwright.kernels.catalogue import open_library
 
         found = open_library(progress=progress).get(spec, modules=True)
     if modules is not None:

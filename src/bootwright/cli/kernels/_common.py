@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
-    from bootwright.kernels.library import Library
+    from bootwright.kernels.catalogue import Library
     from bootwright.kernels.model import Kernel, Listed
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -35,7 +35,7 @@ def shared_options(function: _Function) -> _Function:
 def library(archive: str | None, *, offline: bool, quiet: bool) -> tuple[Library, Progress]:
     """The library with the options given."""
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.kernels.library import open_library
+    from bootwright.kernels.catalogue import open_library
 
     progress: Progress = Silent() if quiet else Lines()
     return open_library(archive=archive, offline=offline, progress=progress), progress

@@ -64,7 +64,7 @@ def command(names: tuple[str, ...], *, listing: bool, out: Path | None, golden: 
 
 
 def _kernels(progress: object) -> Any:  # noqa: ANN401
-    from bootwright.kernels.library import open_library
+    from bootwright.kernels.catalogue import open_library
 
     library = open_library(progress=progress)  # type: ignore[arg-type]
 
