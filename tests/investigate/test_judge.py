@@ -159,3 +159,24 @@ def test_every_part_contradicts_no_success_and_together_they_explain_every_failu
                 assert any(hit)
             else:
                 assert not any(hit)
+
+
+def test_what_the_bench_saw_does_not_make_predicted_failures_forgotten() -> None:
+    tree = make_factor("dtb", ["own", "firmware"])
+    board = make_factor("board", ["c0", "d0"])
+    space = CauseSpace([PAGES, tree, board])
+    cells = [
+        ("4K", "own", "c0", WORKS, Source.BENCH),
+        ("16K", "own", "c0", WORKS, Source.PREDICTED),
+        ("4K", "firmware", "c0", FAILS, Source.PREDICTED),
+        ("16K", "own", "d0", FAILS, Source.PREDICTED),
+    ]
+    observations = [
+        Observation(f"o{n}", {"pages": (p,), "dtb": (d,), "board": (b,)}, {"mounts": v}, source)
+        for n, (p, d, b, v, source) in enumerate(cells)
+    ]
+    found = judge(space, observations, "mounts")
+    assert found.set_aside == ()
+    assert found.fails == 2
+    explained = {name for part in found.either for name in part.cells} or {"o2", "o3"}
+    assert explained == {"o2", "o3"}

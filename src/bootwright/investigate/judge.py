@@ -57,16 +57,27 @@ def counted(
 ) -> tuple[list[Observation], tuple[str, ...], tuple[Flaky, ...]]:
     """The observations that count for an outcome, the ids set aside, and the flaky cells.
 
-    When no cause fits all of them, the kinds of source that weigh least are set aside one after the
-    other, as far as a cause then fits; when none ever does, all count.
+    When no cause fits all of them, the reports are set aside if one cause then does: reports err. Else
+    several causes may act, and everything counts that they explain together. Only where even that fails
+    are the kinds of source that weigh least set aside one after the other. What is left always has a
+    failure in it, if there was one: nothing is explained by forgetting it.
     """
     weighed = weigh(observations, outcome)
     every = list(weighed.counted)
+    failed = any(seen.outcomes[outcome] is Verdict.FAILS for seen in every)
     kinds = sorted({seen.source for seen in every})
-    for least in range(len(kinds)):
-        kept = [seen for seen in every if seen.source >= kinds[least]]
-        if space.consistent(kept, outcome):
-            dropped = tuple(seen.id for seen in every if seen.source < kinds[least])
+    kept_from = [[seen for seen in every if seen.source >= kind] for kind in kinds] or [every]
+    trustworthy = 2 if kinds[:1] == [Source.REPORTED] else 1
+    ways = [
+        *((kept, False) for kept in kept_from[:trustworthy]),
+        *((kept, True) for kept in kept_from[:trustworthy]),
+        *((kept, several) for kept in kept_from[trustworthy:] for several in (False, True)),
+    ]
+    for kept, several in ways:
+        if failed and not any(seen.outcomes[outcome] is Verdict.FAILS for seen in kept):
+            continue
+        if explain_either(space, kept, outcome) if several else space.consistent(kept, outcome):
+            dropped = tuple(seen.id for seen in every if seen not in kept)
             return kept, weighed.outweighed + dropped, weighed.flaky
     return every, weighed.outweighed, weighed.flaky
 

@@ -50,17 +50,24 @@ def load_plan(name_or_path: str) -> Plan:
         )
         raise Missing(f"there is no plan {name_or_path!r}", hint=hint)
     try:
-        data = path.read_bytes()
-        if len(data) > _MAX_BYTES:
-            raise Malformed(str(path), _MAX_BYTES, "a plan of at most 1 MiB", "more")
-        document = tomllib.loads(data.decode())
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise Missing(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
+    return parse_plan(data, str(path))
+
+
+def parse_plan(data: bytes, where: str) -> Plan:
+    """Read a plan's bytes; raises `Malformed` or `Refused` with the place."""
+    if len(data) > _MAX_BYTES:
+        raise Malformed(where, _MAX_BYTES, "a plan of at most 1 MiB", "more")
+    try:
+        document = tomllib.loads(data.decode())
     except UnicodeDecodeError as error:
-        raise Malformed(str(path), error.start, "UTF-8 text", "something else") from error
+        raise Malformed(where, error.start, "UTF-8 text", "something else") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise Malformed(str(path), None, "TOML", str(error) or "nesting that is too deep") from error
-    return structure_plan(str(path), document)
+        raise Malformed(where, None, "TOML", str(error) or "nesting that is too deep") from error
+    return structure_plan(where, document)
 
 
 def structure_plan(where: str, document: Mapping[str, Any]) -> Plan:

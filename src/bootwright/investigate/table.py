@@ -47,6 +47,11 @@ def read_table(path: Path) -> Table:
         raise Missing(
             f"cannot read {path}: {error.strerror}", hint="check the name and permissions"
         ) from error
+    return parse_table(data, path)
+
+
+def parse_table(data: bytes, path: Path) -> Table:
+    """Read a table's bytes; `path` names them, and its suffix tells TOML from CSV. Raises as `read_table`."""
     if len(data) > MAX_BYTES:
         raise Malformed(str(path), MAX_BYTES, "a table of at most 16 MiB", "more")
     try:
