@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bootwright.artifacts.bytesource import ByteSource, FileBytes, _check
+from bootwright.artifacts.bytesource import ByteSource, FileBytes, check_range
 from bootwright.artifacts.filesystem import Entry, EntryKind, FileSystem, walk
 
 ROOT = Path(__file__).parents[2]
@@ -191,7 +191,7 @@ class Patched:
         return len(self._base)
 
     def read(self, offset: int, size: int) -> bytes:
-        _check(self.name, len(self), offset, size)
+        check_range(self.name, len(self), offset, size)
         data = bytearray(self._base.read(offset, size))
         for at, patch in self._patches.items():
             for index, byte in enumerate(patch):

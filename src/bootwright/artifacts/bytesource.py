@@ -30,7 +30,8 @@ class ByteSource(Protocol):
         ...
 
 
-def _check(name: str, length: int, offset: int, size: int) -> None:
+def check_range(name: str, length: int, offset: int, size: int) -> None:
+    """Raise `Malformed` unless `size` bytes from `offset` lie within a source of `length` bytes."""
     if offset < 0 or size < 0 or offset + size > length:
         raise Malformed(
             name,
@@ -58,7 +59,7 @@ class Bytes:
 
     def read(self, offset: int, size: int) -> bytes:
         """See `ByteSource.read`."""
-        _check(self._name, len(self._data), offset, size)
+        check_range(self._name, len(self._data), offset, size)
         return self._data[offset : offset + size]
 
 
@@ -92,7 +93,7 @@ class FileBytes:
 
     def read(self, offset: int, size: int) -> bytes:
         """See `ByteSource.read`."""
-        _check(self._name, self._length, offset, size)
+        check_range(self._name, self._length, offset, size)
         return self._map[offset : offset + size] if self._map is not None else b""
 
 
@@ -100,7 +101,7 @@ class Part:
     """A byte range of another source, under a name of its own."""
 
     def __init__(self, whole: ByteSource, offset: int, size: int, name: str) -> None:
-        _check(name, len(whole), offset, size)
+        check_range(name, len(whole), offset, size)
         self._whole = whole
         self._offset = offset
         self._size = size
@@ -116,5 +117,5 @@ class Part:
 
     def read(self, offset: int, size: int) -> bytes:
         """See `ByteSource.read`."""
-        _check(self._name, self._size, offset, size)
+        check_range(self._name, self._size, offset, size)
         return self._whole.read(self._offset + offset, size)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from bootwright.artifacts.bytesource import ByteSource
+from bootwright.artifacts.bytesource import ByteSource, check_range
 from bootwright.foundation.errors import Malformed
 
 _MAX_SIZE = (1 << 63) - 1
@@ -55,10 +55,7 @@ class Extents:
 
     def read(self, offset: int, size: int) -> bytes:
         """See `ByteSource.read`."""
-        if offset < 0 or size < 0 or offset + size > self._size:
-            raise Malformed(
-                self._name, max(offset, 0), f"{size} bytes", f"the end of the file at byte {self._size:#x}"
-            )
+        check_range(self._name, self._size, offset, size)
         pieces: list[bytes] = []
         index = max(bisect.bisect_right(self._starts, offset) - 1, 0)
         position, end = offset, offset + size

@@ -17,7 +17,7 @@ import time
 import uuid
 from pathlib import Path
 
-from bootwright.artifacts.bytesource import ByteSource, FileBytes
+from bootwright.artifacts.bytesource import ByteSource, FileBytes, check_range
 from bootwright.foundation import tools
 from bootwright.foundation.atomic import new_file
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, ToolFailed
@@ -77,13 +77,7 @@ class Growing:
 
     def read(self, offset: int, size: int) -> bytes:
         """See `ByteSource.read`."""
-        if offset < 0 or size < 0 or offset + size > self._size:
-            raise Malformed(
-                self._name,
-                max(offset, 0),
-                f"{size} bytes",
-                f"the end of the data at byte {self._size:#x}",
-            )
+        check_range(self._name, self._size, offset, size)
         if self._known is not None:
             return self._known.read(offset, size)
         while not self._ended.is_set() and os.fstat(self._file.fileno()).st_size < offset + size:

@@ -7,7 +7,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 
-from bootwright.artifacts.bytesource import ByteSource
+from bootwright.artifacts.bytesource import ByteSource, check_range
 from bootwright.foundation.errors import Malformed, Refused
 
 COMPRESSIONS: Mapping[int, str] = {1: "gzip", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}
@@ -108,10 +108,7 @@ class SquashFile:
 
     def read(self, offset: int, size: int) -> bytes:
         """See `ByteSource.read`."""
-        if offset < 0 or size < 0 or offset + size > self._size:
-            raise Malformed(
-                self._name, max(offset, 0), f"{size} bytes", f"the end of the file at byte {self._size:#x}"
-            )
+        check_range(self._name, self._size, offset, size)
         pieces: list[bytes] = []
         position, end = offset, offset + size
         while position < end:

@@ -9,7 +9,7 @@ import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from bootwright.artifacts.bytesource import ByteSource, FileBytes
+from bootwright.artifacts.bytesource import ByteSource, FileBytes, check_range
 from bootwright.artifacts.spool import Renamed
 from bootwright.foundation.atomic import new_file
 from bootwright.foundation.errors import Malformed, Missing, Refused
@@ -51,10 +51,7 @@ class UrlBytes:
 
     def read(self, offset: int, size: int) -> bytes:
         """See `ByteSource.read`."""
-        if offset < 0 or size < 0 or offset + size > self._size:
-            raise Malformed(
-                self._url, max(offset, 0), f"{size} bytes", f"the end of the file at byte {self._size:#x}"
-            )
+        check_range(self._url, self._size, offset, size)
         if not size:
             return b""
         if size > 8 * _BLOCK:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from bootwright.artifacts.bytesource import ByteSource
+from bootwright.artifacts.bytesource import ByteSource, check_range
 from bootwright.foundation.errors import Malformed
 
 _HEADER = 12
@@ -131,13 +131,7 @@ class XzBlocks:
 
     def read(self, offset: int, size: int) -> bytes:
         """See `ByteSource.read`."""
-        if offset < 0 or size < 0 or offset + size > self._index.size:
-            raise Malformed(
-                self._name,
-                max(offset, 0),
-                f"{size} bytes",
-                f"the end of the data at byte {self._index.size:#x}",
-            )
+        check_range(self._name, self._index.size, offset, size)
         pieces: list[bytes] = []
         position, end = offset, offset + size
         index = bisect.bisect_right(self._starts, position) - 1

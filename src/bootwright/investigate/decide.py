@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.causes import CauseSpace, Condition
+from bootwright.investigate.causes import Condition
 from bootwright.investigate.choose import Choice
 from bootwright.investigate.investigation import Investigation
 from bootwright.investigate.judge import Judgement, weigh_claim
@@ -177,7 +177,7 @@ def _seen_working(found: Investigation, name: str) -> list[Observation]:
 
 def _configurations(found: Investigation) -> tuple[Configuration, ...]:
     """The cells in which a goal without a settled cause works, and no settled cause of another holds."""
-    space = CauseSpace(found.factors)
+    space = found.space
     open_goals = [name for name in found.goals if found.judgements[name].cause is None]
     cells = {seen.cell: seen for name in open_goals or found.goals for seen in _seen_working(found, name)}
     works = []
@@ -205,7 +205,7 @@ def _confirm(found: Investigation) -> NextStep | None:
         return None
     if all(any(seen.source is Source.BENCH for seen in _seen_working(found, goal)) for goal in found.goals):
         return None
-    space = CauseSpace(found.factors)
+    space = found.space
     feared = 0
     for goal in found.goals:
         judgement = found.judgements[goal]
@@ -277,7 +277,7 @@ def _instead(found: Investigation, goal: str) -> tuple[str, ...]:
 def _beliefs(found: Investigation) -> tuple[BeliefResult, ...]:
     if found.plan is None:
         return ()
-    space = CauseSpace(found.factors)
+    space = found.space
     results = []
     for belief in found.plan.belief:
         if belief.set_aside:

@@ -38,6 +38,8 @@ class Investigation:
 
     plan: Plan | None
     title: str
+    space: CauseSpace = field(eq=False, repr=False)
+    """Every cause over `factors`; built once, since it is the largest thing here."""
     factors: tuple[Factor, ...]
     outcomes: tuple[str, ...]
     goals: tuple[str, ...]
@@ -82,6 +84,7 @@ def look(
     return Investigation(
         plan=plan,
         title=title,
+        space=space,
         factors=space.factors,
         outcomes=tuple(outcomes),
         goals=tuple(goals),

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.investigate.causes import Cause, CauseSpace, Condition, bracket
+from bootwright.investigate.causes import Cause, CauseSpace, bracket
 from bootwright.investigate.either import Part, explain_either
 from bootwright.investigate.observations import Flaky, Observation, Source, weigh
 from bootwright.investigate.refute import Refuted, evidence_against, refuted_factors
@@ -194,8 +194,3 @@ def claim_mask(space: CauseSpace, claim: Mapping[str, str]) -> int:
         ):
             return 1 << index
     return 0
-
-
-def readable(condition: Condition) -> str:
-    """`kernel before 6.16.3`."""
-    return str(Cause((condition,)))

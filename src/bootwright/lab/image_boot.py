@@ -242,10 +242,3 @@ class _environment:  # noqa: N801 - reads as a statement
             os.environ.pop(self._name, None)
         else:
             os.environ[self._name] = self._before
-
-
-def image_digest(image: Path) -> str:
-    """SHA-256 of an image file as given; kept while the file does not change."""
-    if not image.is_file():
-        raise Missing(f"there is no image {image}", hint="check the name")
-    return _kept_digest(image)

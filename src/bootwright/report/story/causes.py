@@ -8,7 +8,7 @@ from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.investigate.causes import Cause, CauseSpace
+from bootwright.investigate.causes import Cause
 from bootwright.investigate.investigation import Investigation
 from bootwright.investigate.judge import Bracket, Judgement
 from bootwright.investigate.observations import Source
@@ -120,7 +120,7 @@ def _groups(judgement: Judgement, names: Names) -> tuple[Group, ...]:
 
 
 def _axes(found: Investigation, judgement: Judgement, cause: Cause, names: Names) -> tuple[Axis, ...]:
-    space = CauseSpace(found.factors)
+    space = found.space
     made = []
     for part in cause.conditions:
         bracket = next((one for one in judgement.brackets if one.factor == part.factor), None)
