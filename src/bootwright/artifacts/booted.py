@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from attrs import field, frozen
 
 from bootwright.artifacts.arm64_image import KernelImage
-from bootwright.artifacts.boot_config import BootEntry, BootMenu
+from bootwright.artifacts.boot_choice import Choice, choices
+from bootwright.artifacts.boot_entries import BootEntry
 from bootwright.artifacts.explore_files import ModuleTree
 from bootwright.artifacts.facts import Item, Value
 from bootwright.artifacts.kernel_config import KernelConfig
-from bootwright.foundation.errors import Missing
+from bootwright.foundation.errors import Missing, Refused
 
 _T = TypeVar("_T")
 
@@ -28,14 +29,28 @@ class Boot:
     """The boot loader's entry that names the kernel, where there is one."""
     initramfs: Item | None
     config: Item | None
+    devicetree: Item | None
+    """The one that the loader hands to the kernel in place of the firmware's; None where it names none."""
     devicetrees: tuple[Item, ...]
+    """All of them, those beside config.txt first."""
     overlays: tuple[Item, ...]
     config_txt: Item | None
-    modules: Item | None
-    """The module tree of the kernel's release."""
+    module_trees: tuple[Item, ...]
+    """Every module tree of the kernel's release that it gets to see: in its initramfs, in a root file system
+    inside that, and outside of any initramfs."""
     arguments: str | None
     os: dict[str, str] = field(factory=dict)
     """os-release: `ID`, `VERSION_ID`, …"""
+    title: str = ""
+    """What the loader calls it: an entry's title, a UKI's file name."""
+    other_titles: tuple[str, ...] = ()
+    unsure: str = ""
+    """Why it cannot be told from the files that this one is started; empty where it can."""
+
+    @property
+    def modules(self) -> Item | None:
+        """The largest module tree of the kernel's release."""
+        return max(self.module_trees, key=lambda each: len(_tree(each).files), default=None)
 
     def as_json(self) -> dict[str, Value]:
         """The documented form."""
@@ -53,73 +68,82 @@ class Boot:
         }
 
 
-def boot_of(root: Item) -> Boot:
+def boot_of(root: Item, entry: str | None = None) -> Boot:
     """What the artifact boots: the default entry of its boot loader, else its UKI, else its kernel.
 
-    Raises `Missing` when it has no kernel.
+    `entry` chooses another than the default: its title, id or file name, or the beginning of one.
+    Raises `Missing` when it has no kernel, `Refused` when it has no such entry, with those it has.
     """
     kernels = [item for item in root.of_kind("kernel") if isinstance(item.detail, KernelImage)]
     if not kernels:
         raise Missing(
             f"{root.origin.where} holds no arm64 kernel", hint="`bootwright inspect` shows what it holds"
         )
-    entry = _default_entry(root)
-    kernel = _named(kernels, entry.kernel) if entry else None
-    if kernel is None:
-        entry = None
-        inside = [item for uki in root.of_kind("uki") for item in uki.of_kind("kernel")]
-        kernel = next(iter(inside), kernels[0])
-    uki = next((each for each in root.of_kind("uki") if kernel in each.of_kind("kernel")), None)
-    near = uki or root
-    release = kernel.fact("release")
-    initramfs = [each for each in near.of_kind("initramfs") if each.files is not None]
-    modules = [
-        each
-        for each in root.of_kind("modules")
-        if isinstance(each.detail, ModuleTree) and each.detail.release == release and each.detail.files
-    ]
-    lines = [str(each.detail) for each in near.of_kind("command-line") if isinstance(each.detail, str)]
-    systems = [each.detail for each in root.of_kind("os-release") if isinstance(each.detail, dict)]
+    able = choices(root, kernels)
+    chosen = _wanted(able, entry, root) if entry is not None else able[0]
+    initramfs = [each for each in root.of_kind("initramfs") if each.files is not None]
+    own = chosen.initramfs
+    foreign = {id(below) for each in initramfs if each not in own for below in each.walk()}
+    release = chosen.kernel.fact("release")
+    config_txt = _first(root.of_kind("config-txt"))
+    systems = [each for each in root.of_kind("os-release") if isinstance(each.detail, dict)]
+    inside = {id(below) for each in own for below in each.walk()}
+    systems.sort(key=lambda each: (id(each) not in inside, id(each) in foreign))
     return Boot(
-        kernel=kernel,
-        others=tuple(each for each in kernels if each is not kernel),
-        entry=entry,
-        initramfs=_named(initramfs, entry.initrds[-1]) if entry and entry.initrds else _first(initramfs),
-        config=_config(root, kernel),
-        devicetrees=tuple(root.of_kind("devicetree")),
-        overlays=tuple(root.of_kind("overlay")),
-        config_txt=_first(root.of_kind("config-txt")),
-        modules=_first(modules),
-        arguments=entry.arguments if entry else _first(lines),
-        os=next(iter(systems), {}),
+        kernel=chosen.kernel,
+        others=tuple(each for each in kernels if each is not chosen.kernel),
+        entry=chosen.entry,
+        initramfs=own[-1] if own else None,
+        config=_config(root, chosen.kernel),
+        devicetree=chosen.devicetree,
+        devicetrees=_beside(root, config_txt, root.of_kind("devicetree")),
+        overlays=_beside(root, config_txt, root.of_kind("overlay")),
+        config_txt=config_txt,
+        module_trees=tuple(
+            each
+            for each in root.of_kind("modules")
+            if id(each) not in foreign
+            and isinstance(each.detail, ModuleTree)
+            and each.detail.release == release
+            and each.detail.files
+        ),
+        arguments=chosen.arguments,
+        os=dict(systems[0].detail) if systems and isinstance(systems[0].detail, dict) else {},
+        title=chosen.title,
+        other_titles=tuple(each.title for each in able if each is not chosen),
+        unsure=chosen.unsure if entry is None else "",
     )
 
 
-def _default_entry(root: Item) -> BootEntry | None:
-    menus = [item for item in root.of_kind("grub-config", "extlinux") if isinstance(item.detail, BootMenu)]
-    for item in menus:
-        menu = item.detail
-        assert isinstance(menu, BootMenu)  # noqa: S101  (chosen above)
-        started = [each for each in menu.entries if each.kernel]
-        default = menu.default or "0"
-        by_number = int(default) if default.isascii() and default.isdigit() else -1
-        for index, each in enumerate(started):
-            if each.title == default or index == by_number:
-                return each
-        if started:
-            return started[0]
-    entries = [item.detail for item in root.of_kind("loader-entry")]
-    return next((each for each in entries if isinstance(each, BootEntry) and each.kernel), None)
+def _wanted(able: Sequence[Choice], name: str, root: Item) -> Choice:
+    for fits in (
+        lambda each: name in {each.title, each.name},
+        lambda each: each.title.startswith(name) or each.name.startswith(name),
+    ):
+        found = [each for each in able if fits(each)]
+        if len(found) == 1:
+            return found[0]
+    known = ", ".join(repr(each.title or each.name) for each in able)
+    raise Refused(f"{root.origin.where} has no boot entry {name!r}", hint=f"it has {known}")
 
 
-def _named(items: Iterable[Item], path: str | None) -> Item | None:
-    """The item of that path; a boot loader may put a device in front of it, as in `($root)/vmlinuz`."""
-    if not path:
-        return None
-    wanted = path.rpartition(")")[2]
-    wanted = f"/{wanted.lstrip('/')}"
-    matching = [item for item in items if item.name == wanted or item.name.endswith(wanted)]
-    return min(matching, key=lambda item: len(item.name), default=None)
+def _beside(root: Item, config_txt: Item | None, items: list[Item]) -> tuple[Item, ...]:
+    """Those on the partition that the firmware reads, in front: it looks nowhere else."""
+    volume = next(
+        (
+            each
+            for each in root.of_kind("filesystem")
+            if config_txt is not None and config_txt in each.children
+        ),
+        None,
+    )
+    near = {id(each) for each in volume.walk()} if volume is not None else set()
+    return tuple(sorted(items, key=lambda each: id(each) not in near))
+
+
+def _tree(item: Item) -> ModuleTree:
+    assert isinstance(item.detail, ModuleTree)  # noqa: S101  (chosen in boot_of)
+    return item.detail
 
 
 def _config(root: Item, kernel: Item) -> Item | None:
@@ -129,7 +153,7 @@ def _config(root: Item, kernel: Item) -> Item | None:
         return embedded[0]
     release = str(kernel.fact("release"))
     found = [each for each in root.of_kind("kernel-config") if isinstance(each.detail, KernelConfig)]
-    exact = [each for each in found if release in each.name]
+    exact = [each for each in found if release in each.origin.where]
     return _first(exact) or (found[0] if len(found) == 1 else None)
 
 

@@ -186,6 +186,20 @@ def grub_config(explorer: Explorer, source: ByteSource, name: str, depth: int) -
     return _menu("grub-config", read_grub_config(_text(source), source.name), source, name)
 
 
+def grub_config_in(files: FileSystem, source: ByteSource, path: str) -> Item:
+    """A grub.cfg on its partition, with the environment block and the files that its script asks for."""
+    try:
+        menu = read_grub_config(
+            _text(source),
+            source.name,
+            load=lambda name: read_small(files, name),
+            folder=path.rpartition("/")[0],
+        )
+    except BootwrightError as error:
+        return Item("grub-config", path, Origin(source.name), problems=(Problem.of(error, source.name),))
+    return _menu("grub-config", menu, source, path)
+
+
 def extlinux(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """An extlinux.conf."""
     return _menu("extlinux", read_extlinux(_text(source), source.name), source, name)
@@ -205,7 +219,11 @@ def loader_entry(explorer: Explorer, source: ByteSource, name: str, depth: int) 
 
 def _menu(kind: str, menu: BootMenu, source: ByteSource, name: str) -> Item:
     origin = Origin(source.name, 0, len(source))
-    values: dict[str, Value] = {"default": menu.default, "timeout": menu.timeout}
+    values: dict[str, Value] = {
+        "default": menu.default,
+        "timeout": menu.timeout,
+        "undecided": menu.unsure or None,
+    }
     children = tuple(
         Item(
             "boot-entry",

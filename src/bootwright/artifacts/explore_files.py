@@ -222,10 +222,11 @@ def _opened(explorer: Explorer, files: FileSystem, found: _Found, depth: int) ->
             where = f"{files.name}:{entry.path}"
             items.append(Item(role, entry.path, Origin(where), problems=(Problem.of(error, where),)))
             continue
-        if role == "config-txt":
+        if role in {"config-txt", "grub-config"}:
             from bootwright.artifacts import explore_boot
 
-            items.append(explore_boot.config_txt_in(files, source, entry.path))
+            read = explore_boot.config_txt_in if role == "config-txt" else explore_boot.grub_config_in
+            items.append(read(files, source, entry.path))
             continue
         item = explorer.follow(source, entry.path, depth + 1, role=role)
         if item is None or (role in _FITTING and item.kind not in _FITTING[role]):

@@ -44,6 +44,7 @@ Exit status: 0 works, 1 something fails, 2 usage or bad input, 3 nothing fails b
 @click.option("--overlay", "overlays", multiple=True, type=click.Path(path_type=Path), help="DTBO to apply.")
 @click.option("--modules", type=click.Path(path_type=Path), help="The kernel's /lib/modules/RELEASE.")
 @click.option("--config", type=click.Path(path_type=Path), help="The kernel's configuration.")
+@click.option("--entry", metavar="TITLE", help="An image's boot entry, where not the one it boots by itself.")
 @click.option("--matrix", is_flag=True, help="Every kernel with every source of devicetrees.")
 @click.option("--explain", is_flag=True, help="Print every link with its evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/check.schema.json).")
@@ -62,6 +63,7 @@ def command(
     overlays: tuple[Path, ...],
     modules: Path | None,
     config: Path | None,
+    entry: str | None,
     matrix: bool,
     explain: bool,
     as_json: bool,
@@ -87,7 +89,7 @@ def command(
             one.stepping(stepping)
     if matrix:
         return _matrix(artifacts, chosen, goal_names, progress, as_json=as_json, html=html)
-    found = gather(artifacts, progress, modules=modules, config=config)
+    found = gather(artifacts, progress, modules=modules, config=config, entry=entry)
     verdicts = dict(
         _check(
             found,

@@ -19,6 +19,7 @@ from bootwright.predict.inputs import kernel_at
 if TYPE_CHECKING:
     from bootwright.artifacts.config_txt import ConfigTxt
     from bootwright.boards.model import Board
+    from bootwright.predict.predicates import FileSystemFacts
 
 
 @define
@@ -36,6 +37,13 @@ class Gathered:
     config_txt: ConfigTxt | None = None
     overlay_files: dict[str, Path] = field(factory=dict)
     """Overlay name → file."""
+    devicetree: Path | None = None
+    """The one that an image's boot loader hands over, whatever the firmware picks."""
+    filesystems: tuple[FileSystemFacts, ...] = ()
+    firmware: frozenset[str] | None = None
+    """Paths below `/lib/firmware`; None where there is no root file system among the artifacts."""
+    entry: str | None = None
+    """The boot entry of an image that was asked for."""
     notes: list[str] = field(factory=list)
 
     def overlays(self, board: Board) -> tuple[Path, ...]:
@@ -72,13 +80,19 @@ class Gathered:
 
 
 def gather(
-    artifacts: Sequence[str], progress: Progress, *, modules: Path | None = None, config: Path | None = None
+    artifacts: Sequence[str],
+    progress: Progress,
+    *,
+    modules: Path | None = None,
+    config: Path | None = None,
+    entry: str | None = None,
 ) -> Gathered:
     """Sort artifacts by their content; the kernel's own devicetrees count where no others are given.
 
-    Raises `Refused` for two kernels, `Missing` where no kernel is among them.
+    `entry` is the boot entry of an image that counts, where not the default. Raises `Refused` for two
+    kernels, `Missing` where no kernel is among them.
     """
-    found = Gathered()
+    found = Gathered(entry=entry)
     for artifact in artifacts:
         path = Path(artifact)
         if artifact.startswith(("http://", "https://")):
@@ -105,7 +119,7 @@ def gather(
     if not found.dtbs and found.kernel.dtbs is not None:
         for blob in sorted(found.kernel.dtbs.rglob("*.dtb")):
             found.dtbs.setdefault(blob.name, blob)
-    if not found.dtbs:
+    if not found.dtbs and found.devicetree is None:
         raise Missing(
             f"{found.kernel.name} comes without devicetrees", hint="add a .dtb or a folder with some"
         )
@@ -174,7 +188,7 @@ def _image(found: Gathered, artifact: str, progress: Progress) -> None:
     from bootwright.predict.image import contents
 
     names = {stepping.dtb for board in boards() for stepping in board.steppings}
-    inside = contents(artifact, progress, blobs=names)
+    inside = contents(artifact, progress, blobs=names, entry=found.entry)
     if inside.kernel is not None:
         if found.kernel is not None:
             raise Refused(
@@ -184,6 +198,11 @@ def _image(found: Gathered, artifact: str, progress: Progress) -> None:
     for name, path in inside.dtbs.items():
         found.dtbs.setdefault(name, path)
     found.os.update(inside.os)
+    found.devicetree = inside.devicetree or found.devicetree
+    found.filesystems += inside.filesystems
+    found.firmware = (
+        inside.firmware if found.firmware is None else found.firmware | (inside.firmware or set())
+    )
     found.config_txt = found.config_txt or inside.config_txt
     found.overlay_files |= inside.overlays
     found.notes.extend(inside.notes)
@@ -206,7 +225,9 @@ def _inside(source: FileBytes) -> str | None:
 
 
 def blob_for(found: Gathered, name: str) -> Path:
-    """The devicetree of that file name; where one single blob was given, that one."""
+    """The devicetree of that file name; where a boot loader names one, or one single blob was given, that."""
+    if found.devicetree is not None:
+        return found.devicetree
     if name in found.dtbs:
         return found.dtbs[name]
     if len(found.dtbs) == 1:

@@ -10,17 +10,19 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
 from attrs import define, field
 
-from bootwright.artifacts.arm64_image import KernelImage, unwrapped
+from bootwright.artifacts.arm64_image import unwrapped
+from bootwright.artifacts.booted import Boot, boot_of
 from bootwright.artifacts.bytesource import ByteSource
 from bootwright.artifacts.config_txt import ConfigTxt
 from bootwright.artifacts.explore import Explorer
-from bootwright.artifacts.explore_files import ModuleTree
+from bootwright.artifacts.explore_files import FirmwareTree, ModuleTree
 from bootwright.artifacts.facts import Item
+from bootwright.artifacts.filesystem import Entry, FileSystem, lookup
 from bootwright.artifacts.kernel_config import KernelConfig
 from bootwright.foundation.atomic import explained, write_bytes, write_text
 from bootwright.foundation.errors import Missing
@@ -28,8 +30,11 @@ from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
+from bootwright.predict.predicates import FileSystemFacts
 
 _PIECE = 1 << 20
+_TABLES = frozenset({"modules.builtin", "modules.builtin.modinfo"})
+"""What the index of modules reads beside the modules themselves."""
 
 
 @define
@@ -38,37 +43,102 @@ class Contents:
 
     kernel: Kernel | None = None
     dtbs: dict[str, Path] = field(factory=dict)
+    devicetree: Path | None = None
+    """The one that the boot loader hands over in place of the firmware's."""
     os: dict[str, Version] = field(factory=dict)
     initramfs_modules: frozenset[str] | None = None
+    """Modules in the initramfs that is booted, and in root file systems inside it."""
+    filesystems: tuple[FileSystemFacts, ...] = ()
+    firmware: frozenset[str] | None = None
+    """Paths below `/lib/firmware`; None where there is no root file system to look in."""
     config_txt: ConfigTxt | None = None
     overlays: dict[str, Path] = field(factory=dict)
     """Overlays that config.txt names, by name without `.dtbo`."""
     notes: list[str] = field(factory=list)
 
 
-def contents(artifact: str, progress: Progress, *, blobs: Collection[str]) -> Contents:
+def contents(
+    artifact: str, progress: Progress, *, blobs: Collection[str], entry: str | None = None
+) -> Contents:
     """Look into an artifact; of devicetrees, only those whose file name is in `blobs` are taken out.
 
-    Raises what `artifacts.explore` raises.
+    `entry` names the boot entry that counts, where not the default. Raises what `artifacts.explore` and
+    `artifacts.booted` raise.
     """
     item = Explorer(progress=progress).artifact(artifact)
     found = Contents()
-    found.kernel = _kernel(item, found, artifact, progress)
-    for each in item.of_kind("devicetree"):
+    boot = _boot(item, entry)
+    trees = boot.devicetrees if boot is not None else item.of_kind("devicetree")
+    for each in trees:
         name = PurePosixPath(each.name).name
         if each.source is not None and (name in blobs or each is item):
             found.dtbs.setdefault(name, _kept(each.source, "dtbs", name))
     _firmware(item, found)
-    for each in item.of_kind("os-release"):
-        identity, version = each.fact("id"), each.fact("version_id")
-        parsed = Version.parse(str(version)) if version is not None else None
-        if isinstance(identity, str) and parsed is not None:
-            found.os.setdefault(identity, parsed)
-    for each in item.of_kind("initramfs"):
-        trees = [child.detail for child in each.children if isinstance(child.detail, ModuleTree)]
-        if trees:
-            found.initramfs_modules = frozenset(name for tree in trees for name in tree.names)
+    if boot is None:
+        return found
+    _note_choice(boot, found, artifact)
+    if boot.devicetree is not None and boot.devicetree.source is not None:
+        name = PurePosixPath(boot.devicetree.name).name
+        found.devicetree = _kept(boot.devicetree.source, "dtbs", name)
+        found.notes.append(f"{boot.title} hands over the devicetree {boot.devicetree.name}")
+    found.kernel = _kernel(boot, found, artifact, progress)
+    # `v1.13.0-alpha.1` and `v1.12.1-stand-in` have what their version has.
+    identity, version = boot.os.get("ID"), Version.parse(boot.os.get("VERSION_ID", "").partition("-")[0])
+    if identity and version is not None:
+        found.os[identity] = version
+    if boot.initramfs is not None:
+        found.initramfs_modules = frozenset(
+            name
+            for each in boot.initramfs.of_kind("modules")
+            if isinstance(each.detail, ModuleTree) and each in boot.module_trees
+            for name in each.detail.names
+        )
+    found.filesystems = file_systems(item, boot)
+    found.firmware = _firmware_files(item)
     return found
+
+
+def _boot(item: Item, entry: str | None) -> Boot | None:
+    try:
+        return boot_of(item, entry)
+    except Missing:
+        return None  # devicetrees, overlays or an initramfs that go with another artifact's kernel
+
+
+def _note_choice(boot: Boot, found: Contents, artifact: str) -> None:
+    if boot.unsure:
+        found.notes.append(f"which of its kernels {artifact} boots is not certain: {boot.unsure}")
+    if boot.others or boot.other_titles:
+        what = f"{boot.title!r} ({boot.kernel.name})" if boot.title else boot.kernel.name
+        others = ", ".join(repr(each) for each in boot.other_titles if each)
+        more = f"; --entry checks {others}" if others else ""
+        found.notes.append(f"{what} is checked, which {artifact} boots by itself{more}")
+
+
+def file_systems(item: Item, boot: Boot) -> tuple[FileSystemFacts, ...]:
+    """What a kernel must be able to mount, of the artifact; not what belongs to another boot entry."""
+    foreign = {
+        id(below) for each in item.of_kind("initramfs") if each is not boot.initramfs for below in each.walk()
+    }
+    found: list[FileSystemFacts] = []
+    for each in item.of_kind("filesystem", "swap"):
+        kind = each.fact("type")
+        if id(each) in foreign or not isinstance(kind, str):
+            continue
+        sizes = {
+            name: size
+            for name in ("block_size", "sector_size", "page_size")
+            if isinstance(size := each.fact(name), int)
+        }
+        found.append(FileSystemFacts(kind, each.origin.where, sizes))
+    return tuple(found)
+
+
+def _firmware_files(item: Item) -> frozenset[str] | None:
+    trees = [each.detail for each in item.of_kind("firmware") if isinstance(each.detail, FirmwareTree)]
+    if not trees and not item.of_kind("os-release"):
+        return None
+    return frozenset(path for tree in trees for path, _ in tree.files)
 
 
 def _firmware(item: Item, found: Contents) -> None:
@@ -90,41 +160,24 @@ def overlay_name(value: str) -> str:
     return value.partition(",")[0].strip()
 
 
-def _kernel(item: Item, found: Contents, artifact: str, progress: Progress) -> Kernel | None:
-    images = [each for each in item.of_kind("kernel") if isinstance(each.detail, KernelImage) and each.source]
-    trees = {
-        each.detail.release: each
-        for each in item.of_kind("modules")
-        if isinstance(each.detail, ModuleTree) and each.detail.files and each.files is not None
-    }
-    if not images:
-        return None
-    chosen = next((one for one in images if _release(one) in trees), images[0])
-    if len({_release(one) for one in images}) > 1:
-        found.notes.append(f"{artifact} holds {len(images)} kernels; {chosen.name} is checked")
-    assert chosen.source is not None  # noqa: S101 - selected above
-    release = _release(chosen)
-    image, digest = _bare(chosen.source)
-    config = _config(item, digest)
-    tree = trees.get(release)
-    if tree is None:
+def _kernel(boot: Boot, found: Contents, artifact: str, progress: Progress) -> Kernel:
+    assert boot.kernel.source is not None  # noqa: S101 - what was read as a kernel has bytes
+    release = str(boot.kernel.fact("release") or "unknown")
+    image, digest = _bare(boot.kernel.source)
+    if not boot.module_trees:
         found.notes.append(f"{artifact} holds no modules of {release}")
     return Kernel(
         name=PurePosixPath(artifact).name,
         version=_version(release),
         release=release,
-        page_size=getattr(chosen.detail, "page_size", None) or 0,
+        page_size=getattr(boot.kernel.detail, "page_size", None) or 0,
         image=image,
         image_sha256=digest,
-        config=config,
-        modules=_modules(tree, digest, progress) if tree is not None else None,
+        config=_config(boot, digest),
+        modules=_modules(boot.module_trees, digest, progress) if boot.module_trees else None,
         dtbs=None,
-        provenance={"file": artifact, "path": chosen.name},
+        provenance={"file": artifact, "path": boot.kernel.name},
     )
-
-
-def _release(item: Item) -> str:
-    return str(getattr(item.detail, "release", None) or "unknown")
 
 
 def _version(release: str) -> Version:
@@ -150,23 +203,39 @@ def _kept(source: ByteSource, folder: str, name: str) -> Path:
     return path
 
 
-def _config(item: Item, digest: str) -> Path | None:
-    for each in item.of_kind("kernel-config"):
-        if isinstance(each.detail, KernelConfig):
-            path = cache_dir() / "given" / "configs" / digest
-            lines = [f"{name}={value}" for name, value in each.detail.options.items()]
-            lines += [f"# {name} is not set" for name in sorted(each.detail.unset)]
-            write_text(path, "\n".join(lines) + "\n")
-            return path
-    return None
+def _config(boot: Boot, digest: str) -> Path | None:
+    config = boot.config.detail if boot.config is not None else None
+    if not isinstance(config, KernelConfig):
+        return None
+    lines = [f"{name}={value}" for name, value in config.options.items()]
+    lines += [f"# {name} is not set" for name in sorted(config.unset)]
+    text = "\n".join(lines) + "\n"
+    path = cache_dir() / "given" / "configs" / hashlib.sha256(f"{digest}\n{text}".encode()).hexdigest()
+    if not path.is_file():
+        write_text(path, text)
+    return path
 
 
-def _modules(item: Item, digest: str, progress: Progress) -> Path:
-    """The tree's files, taken out once: a kernel and its modules are built together."""
-    tree, files = item.detail, item.files
-    if not isinstance(tree, ModuleTree) or files is None:
-        raise Missing(f"{item.name} holds no modules", hint="give them with --modules")
-    listing = "\n".join(sorted(f"{entry.path} {entry.size}" for entry in tree.files))
+def _modules(trees: Sequence[Item], digest: str, progress: Progress) -> Path:
+    """The files of all trees together, taken out once: a kernel and its modules are built together.
+
+    The same module may be in the initramfs and in the root file system: the first one counts.
+    """
+    chosen: dict[str, tuple[FileSystem, Entry]] = {}
+    tables: dict[str, ByteSource] = {}
+    for item in trees:
+        tree, files = item.detail, item.files
+        if not isinstance(tree, ModuleTree) or files is None:
+            continue
+        for name, entry in tree.names.items():
+            chosen.setdefault(name, (files, entry))
+        for name in tree.tables:
+            table = lookup(files, f"{tree.path}/{name}") if name in _TABLES else None
+            if table is not None:
+                tables.setdefault(name, files.open(table))
+    lines = [f"{files.name}:{entry.path} {entry.size}" for files, entry in chosen.values()]
+    lines += [f"{name} {len(source)}" for name, source in tables.items()]
+    listing = "\n".join(sorted(lines))
     key = hashlib.sha256(f"{digest}\n{listing}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
     place = cache_dir() / "given" / "modules" / key
     if place.is_dir():
@@ -174,16 +243,13 @@ def _modules(item: Item, digest: str, progress: Progress) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
     try:
-        with progress.step(f"take out {len(tree.files)} modules of {tree.release}"):
-            for number, entry in enumerate(tree.files):
+        with progress.step(f"take out {len(chosen)} modules"):
+            for number, (files, entry) in enumerate(chosen.values()):
                 # A flat folder with a number: names from an image are no paths of this machine.
                 name = PurePosixPath(entry.path).name
                 _write(files.open(entry), work / f"{number // 500}" / name)
-            for name in tree.tables:
-                if name.startswith("modules.builtin"):
-                    table = next((one for one in _tables(item, name)), None)
-                    if table is not None:
-                        _write(table, work / name)
+            for name, source in tables.items():
+                _write(source, work / name)
         work.rename(place)
     except OSError as error:
         if place.is_dir():
@@ -192,15 +258,6 @@ def _modules(item: Item, digest: str, progress: Progress) -> Path:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return place
-
-
-def _tables(item: Item, name: str) -> Iterable[ByteSource]:
-    from bootwright.artifacts.filesystem import lookup
-
-    if item.files is not None:
-        entry = lookup(item.files, f"{item.name}/{name}")
-        if entry is not None:
-            yield item.files.open(entry)
 
 
 def _write(source: ByteSource, path: Path) -> None:

@@ -8,7 +8,7 @@ A condition is a table; all its keys must hold:
 `kernel_since`, `kernel_before`: the version lies in that range;
 `stepping`, `os`: the board's stepping, the operating system;
 `page_size`: the kernel's, in bytes;
-`driver = "compatible"`: the kernel has a driver for it.
+`driver = "compatible"`: the kernel has a driver for it; `built_in`, `module`: it is built in, or a module.
 """
 
 from __future__ import annotations
@@ -38,8 +38,21 @@ KEYS = frozenset(
         "page_size",
         "os",
         "driver",
+        "built_in",
+        "module",
     }
 )
+
+
+@frozen
+class FileSystemFacts:
+    """A file system or swap area that the kernel is to mount."""
+
+    type: str
+    where: str
+    """Container path."""
+    sizes: Mapping[str, int]
+    """Bytes: `block_size`, `sector_size` (btrfs), `page_size` (swap), as far as its superblock has them."""
 
 
 @frozen
@@ -121,15 +134,22 @@ def _part(
         if around.kernel.by_compatible(wanted):
             return Answer.YES
         return Answer.NO if around.kernel.modules is not None else Answer.UNKNOWN
+    if key in {"built_in", "module"}:
+        found = around.kernel.by_compatible(wanted)
+        if not found:
+            return Answer.NO if around.kernel.modules is not None else Answer.UNKNOWN
+        return _yes((found[0].module is None) is (key == "built_in"))
     if key == "os":
         return _os(wanted, around)
     return Answer.UNKNOWN
 
 
-def _os(wanted: Mapping[str, str], around: Surroundings) -> Answer:
-    if around.os is None or wanted["name"] not in around.os:
+def _os(wanted: Mapping[str, Any], around: Surroundings) -> Answer:
+    names = [wanted["name"]] if isinstance(wanted["name"], str) else wanted["name"]
+    version = next((around.os[name] for name in names if name in around.os), None) if around.os else None
+    if version is None:
         return Answer.NO
-    return in_range(around.os[wanted["name"]], wanted.get("since"), wanted.get("before"))
+    return in_range(version, wanted.get("since"), wanted.get("before"))
 
 
 def _option(kernel: KernelFacts, name: str, wanted: str | list[str]) -> Answer:
