@@ -10,39 +10,15 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.beliefs import BeliefResult, weigh_beliefs
 from bootwright.investigate.causes import Condition
 from bootwright.investigate.choose import Choice
 from bootwright.investigate.investigation import Investigation
-from bootwright.investigate.judge import Judgement, weigh_claim
+from bootwright.investigate.judge import Judgement
 from bootwright.investigate.knowledge import Change, corroborating
-from bootwright.investigate.observations import Observation, Source
-
-
-@frozen
-class Narrower:
-    """A narrower claim of a belief, tested on another outcome."""
-
-    claim: str
-    status: str
-    by: tuple[str, ...]
-    limit: str
-
-
-@frozen
-class BeliefResult:
-    """What became of a belief.
-
-    `status`: `refuted`, `stands`, `open`, `untested`, `weakened` (a narrower claim that it rests on is
-    refuted), `set-aside` (by the reports themselves).
-    """
-
-    id: str
-    says: str
-    outcome: str
-    status: str
-    by: tuple[str, ...]
-    why: str
-    narrower: tuple[Narrower, ...] = ()
+from bootwright.investigate.observations import Source
+from bootwright.investigate.reports import ReportAnswer, explain_reports
+from bootwright.investigate.single_changes import SingleChange, seen_working, single_changes
 
 
 @frozen
@@ -84,19 +60,6 @@ class Configuration:
 
 
 @frozen
-class SingleChange:
-    """Two cells that differ in one factor and in the outcome: changing just that made the difference."""
-
-    outcome: str
-    factor: str
-    fails: str
-    """Id of the failing cell, and of the working one."""
-    works: str
-    from_level: str
-    to_level: str
-
-
-@frozen
 class Decision:
     """The answer."""
 
@@ -109,6 +72,8 @@ class Decision:
     works: tuple[Configuration, ...] = ()
     """Whole cells in which every goal works, best known first."""
     single_changes: tuple[SingleChange, ...] = ()
+    reports: tuple[ReportAnswer, ...] = ()
+    """What made each failing report fail, as far as it is known."""
     confirm: NextStep | None = None
     """The cheapest experiment on a board in which everything known says that every goal works."""
     next: NextStep | None = None
@@ -128,9 +93,10 @@ def decide(found: Investigation) -> Decision:
         verdict=worst,
         configuration=configuration,
         goals=goals,
-        beliefs=_beliefs(found),
+        beliefs=weigh_beliefs(found),
+        reports=explain_reports(found),
         works=_configurations(found),
-        single_changes=_single_changes(found),
+        single_changes=single_changes(found),
         confirm=_confirm(found),
         unknown=tuple(f"{goal.outcome}: {goal.why}" for goal in goals if goal.verdict is Verdict.UNKNOWN),
         next=steps[0] if steps else None,
@@ -144,7 +110,7 @@ def _goal(found: Investigation, name: str) -> GoalResult:
     if not judgement.fails and judgement.works:
         return GoalResult(name, Verdict.WORKS, "it never failed in what was seen", {})
     if cause is None:
-        seen = _seen_working(found, name)
+        seen = seen_working(found, name)
         if seen:
             words = " and ".join(sorted({one.source.word for one in seen}))
             cells = ", ".join(one.id for one in seen)
@@ -163,28 +129,16 @@ def _goal(found: Investigation, name: str) -> GoalResult:
     return GoalResult(name, Verdict.WORKS, f"it fails only where {cause}", needs, instead, changes)
 
 
-def _seen_working(found: Investigation, name: str) -> list[Observation]:
-    """The cells with the wanted levels in which a goal was seen to work by more than a report."""
-    wanted = found.plan.wanted if found.plan else {}
-    return [
-        seen
-        for seen in found.observations
-        if seen.source > Source.REPORTED
-        and seen.outcomes.get(name) is Verdict.WORKS
-        and all(seen.level(factor) == level for factor, level in wanted.items())
-    ]
-
-
 def _configurations(found: Investigation) -> tuple[Configuration, ...]:
     """The cells in which a goal without a settled cause works, and no settled cause of another holds."""
     space = found.space
     open_goals = [name for name in found.goals if found.judgements[name].cause is None]
-    cells = {seen.cell: seen for name in open_goals or found.goals for seen in _seen_working(found, name)}
+    cells = {seen.cell: seen for name in open_goals or found.goals for seen in seen_working(found, name)}
     works = []
     for cell in cells.values():
         basis: dict[str, str] = {}
         for name in found.goals:
-            at = [seen for seen in _seen_working(found, name) if seen.cell == cell.cell]
+            at = [seen for seen in seen_working(found, name) if seen.cell == cell.cell]
             cause = found.judgements[name].cause
             if at:
                 best = max(at, key=lambda seen: seen.source)
@@ -201,9 +155,9 @@ def _confirm(found: Investigation) -> NextStep | None:
 
     None where a goal was not seen to work by more than a report, or everything was seen on the bench.
     """
-    if not all(_seen_working(found, goal) for goal in found.goals):
+    if not all(seen_working(found, goal) for goal in found.goals):
         return None
-    if all(any(seen.source is Source.BENCH for seen in _seen_working(found, goal)) for goal in found.goals):
+    if all(any(seen.source is Source.BENCH for seen in seen_working(found, goal)) for goal in found.goals):
         return None
     space = found.space
     feared = 0
@@ -221,25 +175,6 @@ def _confirm(found: Investigation) -> NextStep | None:
     ]
     best = min(able, key=lambda trial: trial.cost, default=None)
     return None if best is None else _next_step(found, Choice(trial=best, bits=0.0, worth={}))
-
-
-def _single_changes(found: Investigation) -> tuple[SingleChange, ...]:
-    """For each goal and factor, the best two cells that differ in that factor alone and in the outcome."""
-    best: dict[tuple[str, str], tuple[int, SingleChange]] = {}
-    for goal in found.goals:
-        failing = [seen for seen in found.observations if seen.outcomes.get(goal) is Verdict.FAILS]
-        for good in _seen_working(found, goal):
-            for bad in failing:
-                apart = [f.name for f in found.factors if bad.values.get(f.name) != good.values.get(f.name)]
-                if len(apart) != 1:
-                    continue
-                before, after = bad.level(apart[0]), good.level(apart[0])
-                weight = min(bad.source, good.source)
-                held = best.get((goal, apart[0]))
-                if before and after and (held is None or weight > held[0]):
-                    change = SingleChange(goal, apart[0], bad.id, good.id, before, after)
-                    best[goal, apart[0]] = (weight, change)
-    return tuple(change for _, change in best.values())
 
 
 def _missing(judgement: Judgement) -> str:
@@ -272,43 +207,6 @@ def _instead(found: Investigation, goal: str) -> tuple[str, ...]:
             if seen.source > Source.REPORTED
         )
     )
-
-
-def _beliefs(found: Investigation) -> tuple[BeliefResult, ...]:
-    if found.plan is None:
-        return ()
-    space = found.space
-    results = []
-    for belief in found.plan.belief:
-        if belief.set_aside:
-            results.append(
-                BeliefResult(belief.id, belief.says, belief.outcome, "set-aside", (), belief.set_aside)
-            )
-            continue
-        tested = weigh_claim(space, found.observations, belief.outcome, belief.cause, found.plan.wanted)
-        narrower = []
-        for proxy in belief.proxy:
-            part = weigh_claim(space, found.observations, proxy.outcome, proxy.cause, found.plan.wanted)
-            narrower.append(Narrower(proxy.claim, part.status, part.by, proxy.limit))
-        status = tested.status
-        if status in {"open", "untested"} and any(part.status == "refuted" for part in narrower):
-            status = "weakened"
-        results.append(
-            BeliefResult(
-                belief.id, belief.says, belief.outcome, status, tested.by, _why(status), tuple(narrower)
-            )
-        )
-    return tuple(results)
-
-
-def _why(status: str) -> str:
-    return {
-        "refuted": "what was seen contradicts it",
-        "stands": "it is the only cause that fits what was seen",
-        "open": "it fits what was seen, and so do other causes",
-        "untested": "nothing was seen that speaks of it",
-        "weakened": "it fits the reports, but a narrower claim that it rests on is refuted",
-    }[status]
 
 
 def _next_step(found: Investigation, choice: Choice) -> NextStep:

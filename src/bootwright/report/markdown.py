@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from bootwright.investigate.decide import Decision
 from bootwright.investigate.investigation import Investigation
 from bootwright.report.story import Story, tell
-from bootwright.report.story.answers import Conclusion, Link
+from bootwright.report.story.answers import Link
+from bootwright.report.story.beliefs import Conclusion
 from bootwright.report.words import capital, count, listed
 
 # What GitHub Flavored Markdown 0.29 gives a meaning; ASCII punctuation may be escaped (section 2.4).
@@ -26,6 +27,7 @@ def page(found: Investigation, decision: Decision) -> str:
         "",
         *_answers(story),
         *_configuration(story),
+        *_reports(story),
         *_beliefs(story),
         *_next(story),
         *_cells(story),
@@ -96,6 +98,16 @@ def _configuration(story: Story) -> Iterator[str]:
     yield ""
 
 
+def _reports(story: Story) -> Iterator[str]:
+    if not story.reports:
+        return
+    yield "## What made the reports fail"
+    yield ""
+    for one in story.reports:
+        yield f"- **{plain(one.head)}** {plain(' '.join(one.says))}"
+    yield ""
+
+
 def _beliefs(story: Story) -> Iterator[str]:
     if not (story.beliefs or story.aliases or story.rulings):
         return
@@ -106,6 +118,8 @@ def _beliefs(story: Story) -> Iterator[str]:
     yield ""
     for one in story.beliefs:
         yield _belief(one)
+        for text in one.history:
+            yield f"  *From the public history, not shown by a run here:* {plain(text)}"
         for part in one.narrower:
             yield f"  {_belief(part)}"
             if part.limit:

@@ -24,6 +24,8 @@ STYLES = {
     "refuted": "bold red",
     "weakened": "yellow",
     "stands": "bold green",
+    "shown": "bold green",
+    "partly": "green",
 }
 MOST_OFFERS = 12
 MOST_GROUPS = 6
@@ -52,6 +54,7 @@ def summary(found: Investigation, decision: Decision, console: Console) -> None:
     _title(story, console)
     _goals(story, console)
     _configuration(story, console)
+    _why(story, console)
     _beliefs(story, console)
     _reports(story, console)
     _cells(story.matrix, console)
@@ -139,6 +142,16 @@ def _configuration(story: Story, console: Console) -> None:
         _line(console, f"Seen to work: {story.seen_to_work}.")
 
 
+def _why(story: Story, console: Console) -> None:
+    if not story.reports:
+        return
+    _head(console, "What made the reports fail")
+    for one in story.reports:
+        _line(console, (one.head, "bold"))
+        for text in one.says:
+            _line(console, text, indent=4)
+
+
 def _beliefs(story: Story, console: Console) -> None:
     if not story.beliefs:
         return
@@ -146,6 +159,8 @@ def _beliefs(story: Story, console: Console) -> None:
     for one in story.beliefs:
         _line(console, (f"{one.id} {one.word}: ", STYLES.get(one.status, "bold")), one.says)
         _line(console, (" ".join((one.why, *one.shown)), ""), indent=4)
+        for text in one.history:
+            _line(console, ("From the public history, not shown by a run here: ", "dim"), text, indent=4)
         for part in one.narrower:
             _line(
                 console,

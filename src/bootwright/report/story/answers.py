@@ -1,4 +1,4 @@
-"""The answers: each goal, each belief, the working cells, in words."""
+"""The answers: each goal, the working cells, in words."""
 
 from __future__ import annotations
 
@@ -7,22 +7,13 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.decide import BeliefResult, Decision, GoalResult
+from bootwright.investigate.decide import Decision, GoalResult
 from bootwright.investigate.investigation import Investigation
 from bootwright.investigate.knowledge import Change
-from bootwright.investigate.observations import Observation, Source
+from bootwright.investigate.observations import Source
+from bootwright.investigate.single_changes import SingleChange
 from bootwright.report.story.names import Names
-from bootwright.report.story.pairs import Comparison, compare, with_contrast
 from bootwright.report.words import clean, count, listed, sentence
-
-STATUS = {
-    "refuted": "refuted",
-    "stands": "stands",
-    "open": "not decided",
-    "untested": "not tested",
-    "weakened": "weakened",
-    "set-aside": "set aside",
-}
 
 
 @frozen
@@ -60,24 +51,6 @@ class Goal:
     corroboration: tuple[Corroboration, ...]
     missing: str
     """What is missing to decide it; empty where it is decided."""
-
-
-@frozen
-class Conclusion:
-    """What became of a belief, or of its narrower claim."""
-
-    id: str
-    says: str
-    status: str
-    word: str
-    why: str
-    shown: tuple[str, ...]
-    """A sentence for each cell that speaks against it."""
-    by: int
-    """How many cells speak against it."""
-    comparison: Comparison | None
-    narrower: tuple[Conclusion, ...]
-    limit: str
 
 
 @frozen
@@ -145,13 +118,18 @@ def working(found: Investigation, decision: Decision, names: Names) -> tuple[Wor
 
 def changes(found: Investigation, decision: Decision, names: Names) -> tuple[str, ...]:
     """A sentence for each setting that made the difference all by itself."""
-    by_id = {seen.id: seen.source.word for seen in found.observations}
     return tuple(
-        f"“{names.outcome(one.outcome)}”: changing {names.factor(one.factor)} alone, from "
-        f"{clean(one.from_level, 80)} to {clean(one.to_level, 80)}, makes it work "
-        f"({clean(one.fails, 60)}, {by_id.get(one.fails, '')}, against {clean(one.works, 60)}, "
-        f"{by_id.get(one.works, '')})."
-        for one in decision.single_changes
+        f"“{names.outcome(one.outcome)}”: {told_change(found, one, names)}" for one in decision.single_changes
+    )
+
+
+def told_change(found: Investigation, one: SingleChange, names: Names) -> str:
+    """`changing board alone, from a to b, makes it work (cell-9, predicted, against cell-4, predicted).`"""
+    by_id = {seen.id: seen.source.word for seen in found.observations}
+    return (
+        f"changing {names.factor(one.factor)} alone, from {clean(one.from_level, 80)} to "
+        f"{clean(one.to_level, 80)}, makes it work ({clean(one.fails, 60)}, {by_id.get(one.fails, '')}, "
+        f"against {clean(one.works, 60)}, {by_id.get(one.works, '')})."
     )
 
 
@@ -247,95 +225,3 @@ def web_address(url: str) -> str:
     """`url` where it is one of the web, else empty: no other scheme becomes a link."""
     bare = clean(url, 500)
     return bare if bare.startswith(("https://", "http://")) and " " not in bare else ""
-
-
-def beliefs(found: Investigation, decision: Decision, names: Names) -> tuple[Conclusion, ...]:
-    """Every belief with what became of it."""
-    return tuple(_belief(found, one, names) for one in decision.beliefs)
-
-
-def _belief(found: Investigation, one: BeliefResult, names: Names) -> Conclusion:
-    plan = found.plan
-    declared = next((b for b in (plan.belief if plan else []) if b.id == one.id), None)
-    proxies = {proxy.claim: proxy for proxy in (declared.proxy if declared else [])}
-    narrower = tuple(
-        _conclusion(
-            found,
-            ("", part.claim, part.status, part.by, sentence(_why_of(part.status))),
-            proxies[part.claim].outcome,
-            tuple(proxies[part.claim].cause),
-            names,
-            limit=part.limit,
-        )
-        for part in one.narrower
-        if part.claim in proxies
-    )
-    subjects = tuple(declared.cause) if declared else ()
-    return _conclusion(
-        found,
-        (one.id, one.says, one.status, one.by, sentence(clean(one.why, 400))),
-        one.outcome,
-        subjects,
-        names,
-        narrower=narrower,
-    )
-
-
-def _why_of(status: str) -> str:
-    return {
-        "refuted": "what was seen contradicts it",
-        "stands": "it is the only cause that fits what was seen",
-        "open": "it fits what was seen, and so do other causes",
-        "untested": "nothing was seen that speaks of it",
-    }.get(status, "")
-
-
-def _conclusion(
-    found: Investigation,
-    told: tuple[str, str, str, tuple[str, ...], str],
-    outcome: str,
-    subjects: tuple[str, ...],
-    names: Names,
-    *,
-    narrower: tuple[Conclusion, ...] = (),
-    limit: str = "",
-) -> Conclusion:
-    identity, says, status, by, why = told
-    by_id = {seen.id: seen for seen in found.observations}
-    shown = []
-    for one in by:
-        seen = by_id.get(one)
-        if seen is None:
-            continue
-        held = listed([f"{names.factor(name)} {clean(seen.level(name) or '?', 80)}" for name in subjects])
-        failed = seen.outcomes.get(outcome) is Verdict.FAILS
-        shown.append(
-            f"{clean(one, 60)} ({seen.source.word}; {held}) "
-            + ("fails without what it blames." if failed else "works in spite of what it blames.")
-        )
-    if status == "refuted":
-        shown += _reservations([by_id[one] for one in by if one in by_id], outcome)
-    return Conclusion(
-        id=clean(identity, 40),
-        says=clean(says, 400),
-        status=status if status in STATUS else "open",
-        word=STATUS.get(status, clean(status, 40)),
-        why=why,
-        shown=tuple(shown),
-        by=len(by),
-        comparison=compare(found, outcome, with_contrast(found, outcome, by, subjects), subjects, names)
-        if by
-        else None,
-        narrower=narrower,
-        limit=clean(limit, 400),
-    )
-
-
-def _reservations(against: Sequence[Observation], outcome: str) -> list[str]:
-    """How far the cells that refute a belief go."""
-    said = []
-    if against and all(seen.outcomes.get(outcome) is Verdict.FAILS for seen in against):
-        said.append("So it is not the only cause; it may still be one of several.")
-    if against and all(seen.source <= Source.PREDICTED for seen in against):
-        said.append("This rests on predictions and reports, not on a boot.")
-    return said

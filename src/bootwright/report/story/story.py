@@ -11,6 +11,7 @@ from bootwright.investigate.investigation import Investigation
 from bootwright.investigate.judge import Judgement
 from bootwright.investigate.runs import Run
 from bootwright.report.story import answers, path, settings
+from bootwright.report.story.beliefs import Conclusion, beliefs
 from bootwright.report.story.boots import Boot, boots
 from bootwright.report.story.causes import Left, left
 from bootwright.report.story.cells import Matrix, matrix
@@ -18,6 +19,7 @@ from bootwright.report.story.names import Names
 from bootwright.report.story.pairs import Ruling, rulings
 from bootwright.report.story.predictions import Prediction, predictions
 from bootwright.report.story.probes import Table, tables
+from bootwright.report.story.reports import ReportTold, reports
 from bootwright.report.words import capital, clean, count, listed, sentence
 
 
@@ -39,7 +41,8 @@ class Story:
     seen_to_work: str
     """A cell that was run here in which every settled goal works, in words; or empty."""
     aliases: tuple[str, ...]
-    beliefs: tuple[answers.Conclusion, ...]
+    reports: tuple[ReportTold, ...]
+    beliefs: tuple[Conclusion, ...]
     rulings: tuple[Ruling, ...]
     left: tuple[Left, ...]
     """Of the goals, and of other outcomes that failed somewhere."""
@@ -77,7 +80,8 @@ def tell(found: Investigation, decision: Decision, runs: Iterable[Run] = ()) -> 
         confirm=path.confirmation(found, decision, names),
         seen_to_work=_seen_to_work(found),
         aliases=_aliases(found, names),
-        beliefs=answers.beliefs(found, decision, names),
+        reports=reports(found, decision, names),
+        beliefs=beliefs(found, decision, names),
         rulings=tuple(ruling for name in (*found.goals, *failed) for ruling in rulings(found, name, names)),
         left=tuple(left(found, name, names) for name in (*found.goals, *failed)),
         told=_told(found, names),

@@ -1,0 +1,176 @@
+"""What was believed, and what became of it, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import evolve, frozen
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.beliefs import WHY, BeliefResult
+from bootwright.investigate.decide import Decision
+from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.knowledge import Remark
+from bootwright.investigate.observations import Observation, Source
+from bootwright.investigate.single_changes import SingleChange
+from bootwright.report.story.answers import told_change
+from bootwright.report.story.names import Names
+from bootwright.report.story.pairs import Comparison, compare, with_contrast
+from bootwright.report.words import capital, clean, listed, sentence
+
+STATUS = {
+    "refuted": "refuted",
+    "stands": "stands",
+    "shown": "shown",
+    "partly": "shown in part",
+    "open": "not decided",
+    "untested": "not tested",
+    "weakened": "weakened",
+    "set-aside": "set aside",
+}
+
+
+@frozen
+class Conclusion:
+    """What became of a belief, or of its narrower claim."""
+
+    id: str
+    says: str
+    status: str
+    word: str
+    why: str
+    shown: tuple[str, ...]
+    """A sentence for each cell that speaks against it, or for each change that speaks for it."""
+    comparison: Comparison | None
+    caption: str
+    """Of the comparison."""
+    narrower: tuple[Conclusion, ...] = ()
+    limit: str = ""
+    history: tuple[str, ...] = ()
+    """What is known of the versions it names; no run here shows it."""
+
+
+def beliefs(found: Investigation, decision: Decision, names: Names) -> tuple[Conclusion, ...]:
+    """Every belief with what became of it."""
+    return tuple(_belief(found, one, names) for one in decision.beliefs)
+
+
+def _belief(found: Investigation, one: BeliefResult, names: Names) -> Conclusion:
+    plan = found.plan
+    declared = next((b for b in (plan.belief if plan else []) if b.id == one.id), None)
+    proxies = {proxy.claim: proxy for proxy in (declared.proxy if declared else [])}
+    narrower = tuple(
+        _conclusion(
+            ("", part.claim, part.status, WHY[part.status]),
+            _against(_Claim(found, names, part.claim, proxy.outcome, tuple(proxy.cause)), part.by),
+            limit=clean(part.limit, 400),
+        )
+        for part in one.narrower
+        if (proxy := proxies.get(part.claim)) is not None
+    )
+    claim = _Claim(found, names, one.id, one.outcome, tuple(declared.cause) if declared else ())
+    return evolve(
+        _conclusion(
+            (one.id, one.says, one.status, one.why),
+            _for(claim, one.changes) if one.changes else _against(claim, one.by),
+        ),
+        narrower=narrower,
+        history=tuple(_remark(remark) for remark in one.history),
+    )
+
+
+@frozen
+class _Claim:
+    """A claim that an outcome fails because of some factors, and what it is held against."""
+
+    found: Investigation
+    names: Names
+    who: str
+    outcome: str
+    subjects: tuple[str, ...]
+
+    def compared(self, ids: Sequence[str]) -> Comparison:
+        return compare(self.found, self.outcome, ids, self.subjects, self.names)
+
+
+@frozen
+class _Evidence:
+    shown: tuple[str, ...] = ()
+    comparison: Comparison | None = None
+    caption: str = ""
+
+
+def _conclusion(told: tuple[str, str, str, str], evidence: _Evidence, *, limit: str = "") -> Conclusion:
+    identity, says, status, why = told
+    return Conclusion(
+        id=clean(identity, 40),
+        says=clean(says, 400),
+        status=status if status in STATUS else "open",
+        word=STATUS.get(status, clean(status, 40)),
+        why=sentence(clean(why, 400)),
+        shown=evidence.shown,
+        comparison=evidence.comparison,
+        caption=evidence.caption,
+        limit=limit,
+    )
+
+
+def _against(claim: _Claim, by: Sequence[str]) -> _Evidence:
+    """The cells that contradict a claim."""
+    by_id = {seen.id: seen for seen in claim.found.observations}
+    cells = [by_id[one] for one in by if one in by_id]
+    if not cells:
+        return _Evidence()
+    shown = []
+    for seen in cells:
+        held = listed(
+            [f"{claim.names.factor(name)} {clean(seen.level(name) or '?', 80)}" for name in claim.subjects]
+        )
+        failed = seen.outcomes.get(claim.outcome) is Verdict.FAILS
+        shown.append(
+            f"{clean(seen.id, 60)} ({seen.source.word}; {held}) "
+            + ("fails without what it blames." if failed else "works in spite of what it blames.")
+        )
+    sides = with_contrast(claim.found, claim.outcome, by, claim.subjects)
+    contrast = ", and the nearest cell with the other result" if len(sides) > len(by) else ""
+    return _Evidence(
+        shown=(*shown, *_reservations(cells, claim.outcome)),
+        comparison=claim.compared(sides),
+        caption=f"What speaks against {clean(claim.who, 80)}{contrast}",
+    )
+
+
+def _reservations(against: Sequence[Observation], outcome: str) -> list[str]:
+    """How far the cells that refute a belief go."""
+    said = []
+    if all(seen.outcomes.get(outcome) is Verdict.FAILS for seen in against):
+        said.append("So it is not the only cause; it may still be one of several.")
+    if all(seen.source <= Source.PREDICTED for seen in against):
+        said.append("This rests on predictions and reports, not on a boot.")
+    return said
+
+
+def _for(claim: _Claim, changes: Sequence[SingleChange]) -> _Evidence:
+    """The single changes that speak for a claim, and what of it was not varied."""
+    shown = [capital(told_change(claim.found, change, claim.names)) for change in changes]
+    rest = [name for name in claim.subjects if all(change.factor != name for change in changes)]
+    if rest:
+        was = "was" if len(rest) == 1 else "were"
+        shown.append(f"{capital(listed(claim.names.factors(rest)))} {was} not changed alone there.")
+    return _Evidence(
+        shown=tuple(shown),
+        comparison=claim.compared((changes[0].fails, changes[0].works)),
+        caption=f"What speaks for {clean(claim.who, 80)}",
+    )
+
+
+def _remark(remark: Remark) -> str:
+    """One sentence on whether the version a belief names has a known change."""
+    change = remark.change
+    what, version = clean(change.what, 300), clean(remark.version, 40)
+    commits = listed([clean(commit.id, 40) for commit in change.commit])
+    if remark.agrees:
+        return f"{version} has the change that is known to mend it: {what} ({commits})."
+    older = [f"{clean(text, 40)} of the older series" for text in change.also_in]
+    first = listed([*older, clean(change.first_in, 40)], "or")
+    return f"{version} does not mend it: only from {first} on, {what} ({commits})."

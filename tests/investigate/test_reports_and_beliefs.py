@@ -1,0 +1,124 @@
+"""What made a report fail, and what became of a belief, from cells that differ in one thing."""
+
+from attrs import evolve
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.versions import Version
+from bootwright.investigate.beliefs import weigh_beliefs
+from bootwright.investigate.causes import CauseSpace
+from bootwright.investigate.factors import make_factor
+from bootwright.investigate.investigation import Investigation, look
+from bootwright.investigate.knowledge import load_changes
+from bootwright.investigate.observations import Observation, Source
+from bootwright.investigate.plan import Belief, Plan, PlanOutcome
+from bootwright.investigate.reports import explain_reports
+
+FAILS, WORKS = Verdict.FAILS, Verdict.WORKS
+FACTORS = [
+    make_factor("kernel", ["6.12.25", "6.18.6", "6.18.15", "7.3.4"]),
+    make_factor("dtb", ["kernel", "firmware"]),
+    make_factor("board", ["one", "two"]),
+]
+SPACE = CauseSpace(FACTORS)
+HAZARD = {"goals": {"ethernet": {"hazards": [{"name": "bcm2712-d0-pinctrl", "effect": "fails"}]}}}
+
+
+def cell(name: str, outcome: Verdict, kernel: str, dtb: str, board: str) -> Observation:
+    values = {"kernel": (kernel,), "dtb": (dtb,), "board": (board,)}
+    return Observation(name, values, {"ethernet": outcome}, Source.PREDICTED)
+
+
+def report(kernel: str, dtb: str, *boards: str) -> Observation:
+    values = {"kernel": (kernel,), "dtb": (dtb,)} | ({"board": boards} if boards else {})
+    return Observation("report", values, {"ethernet": FAILS}, Source.REPORTED)
+
+
+def investigation(*seen: Observation, belief: Belief | None = None) -> Investigation:
+    plan = Plan(
+        schema="bootwright/plan/1",
+        name="p",
+        title="",
+        question="",
+        wanted={},
+        factor={},
+        outcome={"ethernet": PlanOutcome(goal=True)},
+        belief=[belief] if belief else [],
+    )
+    return look(SPACE, seen, seen, title="", outcomes=["ethernet"], goals=["ethernet"], plan=plan)
+
+
+# Two causes, either enough: the firmware's devicetree, and board two with the kernel's.
+GRID = (
+    cell("a", FAILS, "6.18.15", "firmware", "one"),
+    cell("b", FAILS, "6.18.15", "firmware", "two"),
+    cell("c", WORKS, "6.18.15", "kernel", "one"),
+    cell("d", FAILS, "6.18.15", "kernel", "two"),
+)
+
+
+def test_the_nearest_version_of_the_series_stands_for_a_report() -> None:
+    (told,) = explain_reports(investigation(report("6.18.6", "firmware", "one", "two"), *GRID))
+    assert (told.cells, told.fails) == (("a", "b"), ("a", "b"))
+    assert told.differs == {"kernel": ("6.18.6", "6.18.15")}
+    assert [(one.factor, one.fails, one.works) for one in told.changes] == [("dtb", "a", "c")]
+    assert told.unmended == ("b",)
+
+
+def test_another_series_stands_for_nothing() -> None:
+    (told,) = explain_reports(investigation(report("6.12.25", "firmware", "one"), *GRID))
+    assert told.cells == ()
+    assert told.changes == ()
+
+
+def test_cells_that_work_where_the_report_fails_are_said_to() -> None:
+    (told,) = explain_reports(investigation(report("6.18.15", "kernel", "one", "two"), *GRID))
+    assert told.cells == ("c", "d")
+    assert told.fails == ("d",)
+
+
+def test_a_settled_cause_explains_the_report_by_itself() -> None:
+    grid = [
+        cell(f"{kernel} {dtb} {board}", FAILS if dtb == "firmware" else WORKS, kernel, dtb, board)
+        for kernel in FACTORS[0].levels
+        for dtb in FACTORS[1].levels
+        for board in FACTORS[2].levels
+    ]
+    (told,) = explain_reports(investigation(report("6.18.6", "firmware", "one"), *grid))
+    assert told.settled
+
+
+def belief(**cause: str) -> Belief:
+    return Belief(id="B", says="", outcome="ethernet", cause=cause)
+
+
+def test_a_belief_is_shown_where_just_what_it_blames_makes_the_difference() -> None:
+    (told,) = weigh_beliefs(investigation(*GRID, belief=belief(dtb="firmware")))
+    assert told.status == "shown"
+    assert [(one.fails, one.works) for one in told.changes] == [("a", "c")]
+
+
+def test_a_belief_is_shown_in_part_where_one_of_two_things_was_varied() -> None:
+    (told,) = weigh_beliefs(investigation(*GRID, belief=belief(board="two", kernel="<6.19")))
+    assert told.status == "partly"
+    assert [one.factor for one in told.changes] == ["board"]
+    assert told.history == (), "no cell showed the symptom that the known change is about"
+
+
+def test_the_history_speaks_of_the_version_a_belief_names_where_its_symptom_was_seen() -> None:
+    seen = (*GRID[:3], evolve(GRID[3], evidence=HAZARD))
+    (told,) = weigh_beliefs(investigation(*seen, belief=belief(board="two", kernel="<6.19")))
+    assert [(one.version, one.agrees) for one in told.history] == [("6.19", False)]
+    (told,) = weigh_beliefs(investigation(*seen, belief=belief(board="two", kernel="<7.0")))
+    assert [(one.version, one.agrees) for one in told.history] == [("7.0", True)]
+
+
+def test_a_change_is_in_its_own_series_and_in_everything_later() -> None:
+    (change,) = [one for one in load_changes() if one.symptom.get("hazard") == "bcm2712-d0-pinctrl"]
+    versions = {text: Version.parse(text) for text in ("6.18.31", "6.18.32", "6.19.14", "7.0", "7.3.4")}
+    assert {text: change.is_in(one) for text, one in versions.items() if one} == {
+        "6.18.31": False,
+        "6.18.32": True,
+        "6.19.14": False,
+        "7.0": True,
+        "7.3.4": True,
+    }
