@@ -28,9 +28,11 @@ from bootwright.images import uki
 from bootwright.images.compose import compose
 from bootwright.images.loaders import grub_argument, grub_config
 from bootwright.images.manifest_model import beside, load
-from bootwright.images.new_filesystems import make_vfat, make_xfs
+from bootwright.images.new_filesystems import make_vfat
+from bootwright.images.nodes import new_file
 from bootwright.images.opened import open_image
 from bootwright.images.recipe import find_recipe, read_recipe, recipes
+from bootwright.images.xfs_writer import make_xfs
 
 
 def sha256(path: Path) -> str:
@@ -245,7 +247,7 @@ def test_names_that_mkfs_xfs_cannot_take_are_refused(tmp_path: Path, name: str) 
             300 << 20,
             label="X",
             identity="11111111-2222-3333-4444-555555555555",
-            files={name: tmp_path / "f"},
+            nodes={name: new_file(tmp_path / "f")},
         )
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from bootwright.foundation.errors import Missing, ToolFailed
 
@@ -33,6 +34,11 @@ PACKAGES: Mapping[str, str] = {
     "fsck.vfat": "dosfstools",
     "xfs_repair": "xfsprogs",
     "e2fsck": "e2fsprogs",
+    "debugfs": "e2fsprogs",
+    "mke2fs": "e2fsprogs",
+    "sqfstar": "squashfs-tools",
+    "xfs_db": "xfsprogs",
+    "zstd": "zstd",
     "grub-mkimage": "grub-common",
     "xz": "xz-utils",
 }
@@ -61,18 +67,22 @@ def run(
     input_bytes: bytes | None = None,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    input_file: IO[bytes] | None = None,
+    with_messages: bool = False,
 ) -> bytes:
     """Run `command` and return its stdout; raises `ToolFailed` with its stderr when it exits non-zero.
 
-    `timeout` is in seconds. The locale is C, so that messages can be read by a program.
+    `timeout` is in seconds. The locale is C, so that messages can be read by a program. `input_file` is read
+    as stdin in place of `input_bytes`; `with_messages` returns what it says on stderr among its stdout.
     """
     tool = Path(command[0]).name
     try:
         done = subprocess.run(
             [str(part) for part in command],
             input=input_bytes,
-            stdin=subprocess.DEVNULL if input_bytes is None else None,
-            capture_output=True,
+            stdin=(input_file or subprocess.DEVNULL) if input_bytes is None else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if with_messages else subprocess.PIPE,
             timeout=timeout,
             cwd=cwd,
             env={**os.environ, "LC_ALL": "C", **(env or {})},

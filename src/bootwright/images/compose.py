@@ -22,11 +22,14 @@ from bootwright.foundation.atomic import new_file
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.images import gpt_writer, sparse
+from bootwright.images.ext4_writer import make_ext4
 from bootwright.images.gpt_writer import NewPartition
 from bootwright.images.manifest_model import ImageManifest, ImagePart, beside
-from bootwright.images.new_filesystems import identity, make_vfat, make_xfs
+from bootwright.images.new_filesystems import identity, make_vfat
+from bootwright.images.nodes import new_file as new_node
 from bootwright.images.parts import PartFile, Parts
 from bootwright.images.recipe import PartitionPart, Recipe
+from bootwright.images.xfs_writer import make_xfs
 from bootwright.kernels.catalogue import Library
 
 _OVERHEAD = 96 << 20
@@ -220,8 +223,12 @@ def _make(partition: PartitionPart, path: Path, seed: str, files: Mapping[str, P
             files=files,
             work=work / f"links-{partition.label}",
         )
+        return
+    nodes = {place: new_node(file) for place, file in files.items()}
+    if partition.filesystem == "xfs":
+        make_xfs(path, partition.size, label=partition.label, identity=name, nodes=nodes)
     else:
-        make_xfs(path, partition.size, label=partition.label, identity=name, files=files)
+        make_ext4(path, partition.size, label=partition.label, identifier=name, nodes=nodes)
 
 
 def _into(path: Path, size: int, handle: int, offset: int) -> None:

@@ -17,7 +17,7 @@ from bootwright.foundation.places import data_files
 
 _MOST_RECIPE = 1 << 20
 LOADERS = ("grub", "uki", "extlinux", "none")
-FILESYSTEMS = ("vfat", "xfs", "none")
+FILESYSTEMS = ("vfat", "xfs", "ext4", "none")
 COMPRESSIONS = ("xz", "zstd", "gzip", "none")
 PARTS = (
     "kernel", "initramfs", "dtbs", "overlays", "config.txt", "loader", "loader-config", "uki", "sd-boot",

@@ -1,7 +1,7 @@
 """Changes parts of an image in a copy: reflink or sparse, never the original, appearing whole or not at all.
 
-FAT volumes are changed in place (mtools); an XFS volume is read out and made again as a whole, with its label
-and id, since nothing else writes XFS without mounting it.
+FAT and ext4 volumes are changed in place (mtools, debugfs); an XFS volume is read out and made again as a
+whole, with its label, id, owners, times and attributes, since nothing writes XFS without mounting it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from bootwright.artifacts.filesystem import Entry, EntryKind
+from bootwright.artifacts.xfs import Xfs
+from bootwright.artifacts.xfs_attributes import read_attributes
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.images import sparse
 from bootwright.images.changes import Changes, NewFile, Plan, plan
 from bootwright.images.compose import check_room, whole_image, work_folder
+from bootwright.images.ext4_writer import change_ext4
 from bootwright.images.manifest_model import ImageManifest, ImagePart, beside, load, sha256_of
-from bootwright.images.new_filesystems import delete_fat_files, make_xfs, need_mtools, put_fat_files
+from bootwright.images.new_filesystems import delete_fat_files, need_mtools, put_fat_files
+from bootwright.images.nodes import NEW, Node
+from bootwright.images.nodes import new_file as new_node
 from bootwright.images.opened import OpenImage, Volume, all_files, open_image
+from bootwright.images.xfs_writer import make_xfs
 
 _COPY = 4 << 20
 _OVERHEAD = 32 << 20
@@ -56,10 +62,10 @@ def swap(image: Path, output: Path, changes: Changes, *, progress: Progress | No
     with work_folder(output) as work:
         todo = plan(opened, changes, work, progress)
         for volume in todo.volumes:
-            if volume.files.type not in {"vfat", "xfs"}:
+            if volume.files.type not in _WRITERS:
                 raise Refused(
                     f"{volume.title} is {volume.files.type}, which cannot be written here",
-                    hint="FAT and XFS can",
+                    hint=f"{', '.join(sorted(_WRITERS))} can",
                 )
         # The copy, what is new, and an XFS volume read out and made anew.
         new = sum(each.path.stat().st_size for files in todo.put.values() for each in files.values())
@@ -77,10 +83,7 @@ def swap(image: Path, output: Path, changes: Changes, *, progress: Progress | No
             written = copied.written
             for volume in todo.volumes:
                 with progress.step(f"change {volume.title} ({volume.files.type})"):
-                    if volume.files.type == "vfat":
-                        written += _change_fat(handle, volume, todo, work)
-                    else:
-                        written += _change_xfs(handle, volume, todo, work)
+                    written += _WRITERS[volume.files.type](handle, volume, todo, work)
         manifest = _manifest(opened, output, todo)
         atomic.write_text(beside(output), manifest.text())
     changed = [volume.path(name) for volume in todo.volumes for name in todo.put.get(volume, ())]
@@ -106,47 +109,55 @@ def _change_xfs(handle: int, volume: Volume, todo: Plan, work: Path) -> int:
     put, remove = todo.put.get(volume, {}), todo.remove.get(volume, set())
     room = work / f"xfs-{volume.partition.number}"
     room.mkdir()
-    files: dict[str, Path] = {}
-    folders: dict[str, int] = {}
-    modes: dict[str, int] = {}
-    links: dict[str, str] = {}
+    assert isinstance(volume.files, Xfs)  # noqa: S101 - its type says so
+    super_ = volume.files.superblock
+    nodes = {"/": Node(read_attributes(volume.source, super_, super_.root_inode))}
     for entry in all_files(volume.files):
         if entry.path in remove:
             continue
-        if entry.kind is EntryKind.DIRECTORY:
-            folders[entry.path] = entry.mode
-        elif entry.kind is EntryKind.SYMLINK:
-            links[entry.path] = entry.target or ""
+        attributes = read_attributes(volume.source, super_, entry.handle)
+        new = put.get(entry.path)
+        source = None
+        if new is not None and entry.kind is not EntryKind.FILE:
+            raise Refused(f"{volume.path(entry.path)} is no file")
+        if new is not None:
+            attributes, source = evolve(attributes, times=NEW), new.path.resolve()
         elif entry.kind is EntryKind.FILE:
-            modes[entry.path] = entry.mode
-            if entry.path not in put:
-                files[entry.path] = _read_out(volume, entry, room / f"file-{len(files)}")
-        else:
-            raise Refused(
-                f"{volume.path(entry.path)} is a device node or socket, which mkfs.xfs -p cannot make here"
-            )
+            source = _read_out(volume, entry, room / f"file-{len(nodes)}")
+        nodes[entry.path] = Node(attributes, source, entry.target)
     for name, new in put.items():
-        if name in folders or name in links:
-            raise Refused(f"{volume.path(name)} is no file")
-        files[name] = new.path.resolve()
+        nodes.setdefault(name, new_node(new.path))
     made = room / "made"
     make_xfs(
         made,
         volume.partition.size,
         label=volume.files.label or "",
         identity=volume.files.uuid or "",
-        files=files,
-        folders=folders,
-        modes=modes,
-        links=links,
+        nodes=nodes,
     )
-    source = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
+    source_handle = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
     try:
         size = volume.partition.size
-        return sparse.replace_range(source, size, handle, volume.partition.offset, size)
+        return sparse.replace_range(source_handle, size, handle, volume.partition.offset, size)
     finally:
-        os.close(source)
+        os.close(source_handle)
         made.unlink()
+
+
+def _change_ext4(handle: int, volume: Volume, todo: Plan, work: Path) -> int:
+    return change_ext4(
+        Path(f"/proc/{os.getpid()}/fd/{handle}"),
+        volume.partition.offset,
+        volume.partition.size,
+        put={name: new.path for name, new in todo.put.get(volume, {}).items()},
+        remove=todo.remove.get(volume, ()),
+        work=work / f"ext4-{volume.partition.number}",
+    )
+
+
+_WRITERS = {
+    "vfat": _change_fat, "xfs": _change_xfs, "ext2": _change_ext4, "ext3": _change_ext4, "ext4": _change_ext4,
+}  # fmt: skip
 
 
 def _read_out(volume: Volume, entry: Entry, path: Path) -> Path:
