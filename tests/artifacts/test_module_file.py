@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import gzip
 import importlib.util
 import lzma
@@ -13,8 +14,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bootwright.artifacts import shelf
 from bootwright.artifacts.module_file import read_module, unpack_module
-from bootwright.artifacts.module_index import read_module_tree
+from bootwright.artifacts.module_index import fits, read_module_tree
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Missing
 
@@ -120,6 +122,9 @@ def test_what_a_module_loads_first(tmp_path: Path, module: bytes) -> None:
     index = read_module_tree(tree, cache=tmp_path / "cache")
     assert index.closure("demo_mod") == ("early_mod", "other_mod", "third")
     assert index.closure("demo_mod", soft=False) == ("other_mod", "third")
+    assert index.soft_needs("demo_mod") == (("early_mod",), ("late",))
+    assert index.firmware("demo_mod") == ("acme/fw.bin",)
+    assert index.needs("no_such_module") == ()
 
 
 def test_no_tree_is_said(tmp_path: Path) -> None:
@@ -148,3 +153,27 @@ def test_mutated_modules(module: bytes, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 8))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
     one_input(bytes(changed))
+
+
+@given(st.text(alphabet="ab*?", max_size=8), st.text(alphabet="ab", max_size=8))
+def test_aliases_match_as_fnmatch_says(pattern: str, text: str) -> None:
+    assert fits(text, pattern) == fnmatch.fnmatchcase(text, pattern)
+
+
+@given(st.dictionaries(st.text(max_size=5), st.lists(st.integers()), max_size=60))
+def test_a_shelf_gives_what_was_put_in_and_refuses_what_is_damaged(
+    tmp_path_factory: pytest.TempPathFactory, rows: dict[str, list[int]]
+) -> None:
+    path = tmp_path_factory.mktemp("shelf") / "it"
+    whole = shelf.pack({"one": rows, "two": {}}, form=3)
+    path.write_bytes(whole)
+    found = shelf.load(path, form=3)
+    assert found is not None
+    assert dict(found.rows("one")) == rows
+    assert all(found.get("one", key) == value for key, value in rows.items())
+    assert found.get("one", "no such key") is None
+    assert found.get("two", "") is None
+    assert found.get("three", "") is None
+    assert shelf.load(path, form=4) is None
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert shelf.load(path, form=3) is None

@@ -11,7 +11,8 @@ from bootwright.artifacts.fdt import Tree, parse_fdt
 from bootwright.artifacts.kernel_config import KernelConfig
 from bootwright.artifacts.kernel_drivers import BuiltIn, Driver, EarlyEntry
 from bootwright.artifacts.match_tables import OfId, PciId
-from bootwright.artifacts.module_index import ModuleIndex, _tabulate
+from bootwright.artifacts.module_index import ModuleIndex, tabulate
+from bootwright.artifacts.shelf import Shelf
 from bootwright.foundation import tools
 from bootwright.foundation.versions import Version
 from bootwright.predict.drivers import KernelFacts
@@ -34,6 +35,7 @@ def module(name: str, *compatibles: str, bus: str = "platform", **more: object) 
         "aliases": aliases,
         "depends": [],
         "softdeps": [],
+        "softdeps_after": [],
         "firmware": [],
         "vermagic": "6.18.0",
         "calls": [],
@@ -78,7 +80,7 @@ def make_kernel(
         built_in=BuiltIn(drivers=tuple(drivers), early=EARLY),
         modules=None
         if modules is None
-        else ModuleIndex(_tabulate(list(modules), [], {}), Path("/nonexistent")),
+        else ModuleIndex(Shelf.of(tabulate(list(modules), [], {})), Path("/nonexistent")),
         config_file=None,
         initramfs_modules=initramfs,
     )

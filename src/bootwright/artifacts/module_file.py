@@ -81,6 +81,8 @@ class ModuleFacts:
     firmware: tuple[str, ...]
     vermagic: str
     drivers: tuple[ModuleDriver, ...]
+    softdeps_after: tuple[str, ...] = ()
+    """Modules to load afterwards (`softdep=post:`)."""
     calls: tuple[str, ...] = ()
     """Which of `CALLS` it imports: how it makes devices of child nodes, and what it provides to others."""
 
@@ -140,7 +142,8 @@ def read_module(elf: bytes, where: str) -> ModuleFacts:
         name=info.name or module_name(where),
         aliases=info.aliases,
         depends=tuple(name.replace("-", "_") for name in info.depends),
-        softdeps=tuple(name for line in info.softdeps for name in _pre(line)),
+        softdeps=tuple(name for line in info.softdeps for name in _soft(line, "pre:")),
+        softdeps_after=tuple(name for line in info.softdeps for name in _soft(line, "post:")),
         firmware=info.firmware,
         vermagic=info.vermagic or "",
         drivers=_drivers(elf, sections, names),
@@ -153,12 +156,12 @@ def module_name(path: str) -> str:
     return path.rpartition("/")[2].partition(".")[0].replace("-", "_")
 
 
-def _pre(softdep: str) -> list[str]:
+def _soft(softdep: str, when: str) -> list[str]:
     found: list[str] = []
     taking = False
     for word in softdep.split():
         if word.endswith(":"):
-            taking = word == "pre:"
+            taking = word == when
         elif taking:
             found.append(word.replace("-", "_"))
     return found

@@ -6,19 +6,17 @@ result in the cache under a fingerprint of the tree, so that the second time cos
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
 import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from bootwright.artifacts.module_file import (
     ModuleDriver,
@@ -27,11 +25,12 @@ from bootwright.artifacts.module_file import (
     read_module,
     unpack_module,
 )
+from bootwright.artifacts.shelf import Shelf, load, pack
 from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.errors import BootwrightError, Missing
 from bootwright.foundation.places import cache_dir
 
-_FORMAT = 8
+_FORMAT = 9
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 _NEVER = ("acpi", "dmi", "fs-", "net-pf", "crypto-", "char-major", "devname:")
 """Aliases that no device of a devicetree machine has."""
@@ -39,7 +38,10 @@ _CHUNK = 48
 _WILD = re.compile(r"[*?\[]")
 
 # A module's row in the table: everything but its aliases, which only a recording of truth needs whole.
-_PATH, _DEPENDS, _SOFTDEPS, _CALLS, _DRIVERS, _FIRMWARE, _VERMAGIC = range(7)
+_PATH, _DEPENDS, _SOFTDEPS, _SOFTDEPS_AFTER, _CALLS, _DRIVERS, _FIRMWARE, _VERMAGIC = range(8)
+_ROW = ("path", "depends", "softdeps", "softdeps_after", "calls", "drivers", "firmware", "vermagic")
+_NO_ROW: list[Any] = ["", [], [], [], [], [], [], ""]
+"""Of a module that is not in the tree, though another one depends on it."""
 
 
 @frozen
@@ -54,76 +56,85 @@ class Unreadable:
 class ModuleIndex:
     """The modules of one kernel. Paths are relative to the tree (`/lib/modules/RELEASE`)."""
 
-    _table: dict[str, Any]
+    _shelf: Shelf
     _aliases_at: Path
-    _kinds: dict[tuple[str, str], dict[str, list[list[str]]]] = field(factory=dict, init=False)
 
-    @property
-    def names(self) -> Iterable[str]:
+    @cached_property
+    def names(self) -> frozenset[str]:
         """Every module's name."""
-        rows: dict[str, Any] = self._table["modules"]
-        return rows.keys()
+        return frozenset(self._shelf.get("lists", "names"))
 
     def path(self, name: str) -> str:
         """Where a module's file is, relative to the tree."""
-        return str(self._table["modules"][name][_PATH])
+        return str(self._row(name)[_PATH])
 
     def __contains__(self, name: object) -> bool:
-        return name in self._table["modules"]
+        return isinstance(name, str) and self._shelf.get("modules", name) is not None
 
     @cached_property
     def built_in(self) -> frozenset[str]:
         """Names of built-in modules (modules.builtin)."""
-        return frozenset(self._table["built_in"])
+        return frozenset(self._shelf.get("lists", "built_in"))
 
     @property
     def unreadable(self) -> tuple[Unreadable, ...]:
         """Files that are no readable modules."""
-        return tuple(Unreadable(path, reason) for path, reason in self._table["unreadable"])
+        return tuple(Unreadable(path, reason) for path, reason in self._shelf.get("lists", "unreadable"))
 
     def by_compatible(self, compatible: str) -> tuple[str, ...]:
         """Modules that udev would load for this compatible (`of:` aliases)."""
-        return tuple(self._table["of"].get(compatible, ()))
+        return tuple(self._shelf.get("of", compatible) or ())
 
     def built_in_by_compatible(self, compatible: str) -> tuple[str, ...]:
         """Built-in modules with this compatible, by modules.builtin.modinfo: from Linux 6.18 on."""
-        return tuple(self._table["built_in_of"].get(compatible, ()))
+        return tuple(self._shelf.get("built_in_of", compatible) or ())
 
     def by_alias(self, modalias: str) -> tuple[str, ...]:
         """Modules whose alias matches a `pci:`, `mdio:`, `usb:`, `i2c:`, … modalias."""
-        return _matching(self._kind("aliases", modalias), modalias)
+        return self._matching("aliases", modalias)
 
     def built_in_by_alias(self, modalias: str) -> tuple[str, ...]:
         """The same for built-in modules."""
-        return _matching(self._kind("built_in_aliases", modalias), modalias)
+        return self._matching("built_in_aliases", modalias)
 
-    def _kind(self, table: str, modalias: str) -> dict[str, list[list[str]]]:
-        """The aliases of one bus, kept as text until they are asked for: PCI alone has thousands."""
-        kind = modalias.partition(":")[0]
-        known = self._kinds.get((table, kind))
-        if known is None:
-            known = self._kinds[table, kind] = json.loads(self._table[table].get(kind, "{}"))
-        return known
+    def _matching(self, table: str, modalias: str) -> tuple[str, ...]:
+        """Aliases are kept by what precedes their first wildcard: one look-up for each prefix."""
+        found: dict[str, None] = {}
+        for end in range(1, len(modalias) + 1):
+            for pattern, name in self._shelf.get(table, modalias[:end]) or ():
+                if fits(modalias, pattern):
+                    found[name] = None
+        return tuple(found)
 
     def drivers(self, compatible: str) -> tuple[tuple[str, ModuleDriver], ...]:
         """(module, driver) for every driver in every module with this compatible, in aliases or not."""
         return tuple(
-            (module, _driver(self._table["modules"][module][_DRIVERS][number]))
-            for module, number in self._table["drivers"].get(compatible, ())
+            (module, _driver(self._row(module)[_DRIVERS][number]))
+            for module, number in self._shelf.get("drivers", compatible) or ()
         )
 
     def calls(self, name: str) -> tuple[str, ...]:
         """What a module calls of the driver core, itself or through the modules it depends on."""
-        rows = self._table["modules"]
         found: dict[str, None] = {}
         for one in (name, *self.closure(name, soft=False)):
-            if one in rows:
-                found.update(dict.fromkeys(rows[one][_CALLS]))
+            found.update(dict.fromkeys(self._row(one)[_CALLS]))
         return tuple(found)
+
+    def firmware(self, name: str) -> tuple[str, ...]:
+        """Firmware files that a module may ask for (`firmware=` of its `.modinfo`)."""
+        return tuple(self._row(name)[_FIRMWARE])
+
+    def needs(self, name: str) -> tuple[str, ...]:
+        """Modules without which it cannot be loaded (`depends`), whether they are in the tree or not."""
+        return tuple(self._row(name)[_DEPENDS])
+
+    def soft_needs(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Modules that modprobe tries to load before and after it (`softdep`)."""
+        row = self._row(name)
+        return tuple(row[_SOFTDEPS]), tuple(row[_SOFTDEPS_AFTER])
 
     def closure(self, name: str, *, soft: bool = True) -> tuple[str, ...]:
         """The modules that loading `name` loads first, soft dependencies included, in load order."""
-        rows = self._table["modules"]
         order: list[str] = []
         stack = [(name, False)]
         seen: set[str] = set()
@@ -136,11 +147,14 @@ class ModuleIndex:
                 continue
             seen.add(current)
             stack.append((current, True))
-            row = rows.get(current)
-            if row is not None:
-                needed = (*row[_SOFTDEPS], *row[_DEPENDS]) if soft else row[_DEPENDS]
-                stack.extend((other, False) for other in reversed(needed) if other not in seen)
+            row = self._row(current)
+            needed = (*row[_SOFTDEPS], *row[_DEPENDS]) if soft else row[_DEPENDS]
+            stack.extend((other, False) for other in reversed(needed) if other not in seen)
         return tuple(other for other in order if other != name)
+
+    def _row(self, name: str) -> list[Any]:
+        row: list[Any] | None = self._shelf.get("modules", name)
+        return row if row is not None else _NO_ROW
 
     @cached_property
     def modules(self) -> dict[str, ModuleFacts]:
@@ -152,12 +166,13 @@ class ModuleIndex:
                 aliases=tuple(aliases.get(name, ())),
                 depends=tuple(row[_DEPENDS]),
                 softdeps=tuple(row[_SOFTDEPS]),
+                softdeps_after=tuple(row[_SOFTDEPS_AFTER]),
                 firmware=tuple(row[_FIRMWARE]),
                 vermagic=row[_VERMAGIC],
                 drivers=tuple(_driver(one) for one in row[_DRIVERS]),
                 calls=tuple(row[_CALLS]),
             )
-            for name, row in self._table["modules"].items()
+            for name, row in sorted(self._shelf.rows("modules"))
         }
 
 
@@ -166,14 +181,27 @@ def _driver(row: list[Any]) -> ModuleDriver:
     return ModuleDriver(name, tuple(buses), tuple(compatibles))
 
 
-def _matching(table: dict[str, list[list[str]]], modalias: str) -> tuple[str, ...]:
-    """Aliases are kept by what precedes their first wildcard: one look-up for each prefix of the modalias."""
-    found: dict[str, None] = {}
-    for end in range(1, len(modalias) + 1):
-        for pattern, name in table.get(modalias[:end], ()):
-            if pattern == modalias or fnmatch.fnmatchcase(modalias, pattern):
-                found[name] = None
-    return tuple(found)
+def fits(text: str, pattern: str) -> bool:
+    """Whether a modalias matches an alias of a module: `*` and `?` as in fnmatch(3), which modprobe uses."""
+    if "[" in pattern:
+        import fnmatch
+
+        return fnmatch.fnmatchcase(text, pattern)
+    at = place = 0
+    star, resume = -1, 0
+    while at < len(text):
+        if place < len(pattern) and pattern[place] == "*":
+            star, resume = place, at
+            place += 1
+        elif place < len(pattern) and pattern[place] in {"?", text[at]}:
+            at += 1
+            place += 1
+        elif star >= 0:
+            resume += 1
+            at, place = resume, star + 1
+        else:
+            return False
+    return pattern[place:].strip("*") == ""
 
 
 def _of_compatibles(aliases: Iterable[str]) -> Iterator[str]:
@@ -206,23 +234,24 @@ def read_module_tree(
     else:
         key = hashlib.sha256(f"{_FORMAT}\0{content}".encode()).hexdigest()[:32]
     folder = cache if cache is not None else cache_dir() / "modules"
-    store, aliases_at = folder / f"{key}.json", folder / f"{key}.aliases.json"
-    kept = _load(store, aliases_at)
-    if kept is not None:
-        return kept
+    store, aliases_at = folder / f"{key}.shelf", folder / f"{key}.aliases.json"
+    kept = load(store, form=_FORMAT)
+    if kept is not None and aliases_at.is_file():
+        return ModuleIndex(kept, aliases_at)
     if files is None:
         files, _ = _walk(tree)
     records = _read_all(tree, files, workers if workers is not None else min(2, os.cpu_count() or 1))
-    table = _tabulate(records, _built_in(tree), _built_in_aliases(tree))
+    tables = tabulate(records, _built_in(tree), _built_in_aliases(tree))
     aliases = {record["name"]: record["aliases"] for record in records if "reason" not in record}
     write_bytes(aliases_at, json.dumps(aliases, separators=(",", ":")).encode())
-    write_bytes(store, json.dumps(table, separators=(",", ":")).encode())
-    return ModuleIndex(table, aliases_at)
+    write_bytes(store, pack(tables, form=_FORMAT))
+    return ModuleIndex(Shelf.of(tables), aliases_at)
 
 
-def _tabulate(
+def tabulate(
     records: list[dict[str, Any]], built_in: list[str], built_in_aliases: dict[str, list[str]]
-) -> dict[str, Any]:
+) -> dict[str, dict[str, Any]]:
+    """The index's tables, of what `_read_some` gives for each module."""
     rows: dict[str, list[Any]] = {}
     by_compatible: dict[str, list[str]] = defaultdict(list)
     drivers: dict[str, list[list[Any]]] = defaultdict(list)
@@ -231,8 +260,7 @@ def _tabulate(
         if "reason" in record:
             continue
         name = record["name"]
-        rows[name] = [record[key] for key in ("path", "depends", "softdeps", "calls", "drivers")]
-        rows[name] += [record["firmware"], record["vermagic"]]
+        rows[name] = [record[key] for key in _ROW]
         for compatible in _of_compatibles(record["aliases"]):
             by_compatible[compatible].append(name)
         for number, (_, _, compatibles) in enumerate(record["drivers"]):
@@ -246,24 +274,18 @@ def _tabulate(
             built_in_of[compatible].append(name)
         _add_aliases(others, name, found)
     return {
-        "format": _FORMAT,
         "modules": rows,
         "of": by_compatible,
         "drivers": drivers,
-        "aliases": _by_kind(aliases),
-        "built_in": built_in,
+        "aliases": aliases,
         "built_in_of": built_in_of,
-        "built_in_aliases": _by_kind(others),
-        "unreadable": [[record["path"], record["reason"]] for record in records if "reason" in record],
+        "built_in_aliases": others,
+        "lists": {
+            "names": sorted(rows),
+            "built_in": built_in,
+            "unreadable": [[record["path"], record["reason"]] for record in records if "reason" in record],
+        },
     }
-
-
-def _by_kind(table: dict[str, list[list[str]]]) -> dict[str, str]:
-    """Bus → its part of the table, as JSON text."""
-    kinds: dict[str, dict[str, list[list[str]]]] = defaultdict(dict)
-    for prefix, entries in table.items():
-        kinds[prefix.partition(":")[0]][prefix] = entries
-    return {kind: json.dumps(part, separators=(",", ":")) for kind, part in kinds.items()}
 
 
 def _add_aliases(table: dict[str, list[list[str]]], name: str, aliases: Iterable[str]) -> None:
@@ -298,6 +320,9 @@ def _walk(tree: Path) -> tuple[list[str], str]:
 def _read_all(tree: Path, files: list[str], workers: int) -> list[dict[str, Any]]:
     if workers <= 1 or len(files) < 2 * _CHUNK:
         return _read_some(str(tree), files)
+    # Rarely needed, and slow to import.
+    from concurrent.futures import ProcessPoolExecutor
+
     chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
     with ProcessPoolExecutor(workers) as pool:
         parts = pool.map(_read_some, [str(tree)] * len(chunks), chunks)
@@ -320,6 +345,7 @@ def _read_some(tree: str, files: list[str]) -> list[dict[str, Any]]:
                 "aliases": [alias for alias in facts.aliases if not alias.startswith(_NEVER)],
                 "depends": facts.depends,
                 "softdeps": facts.softdeps,
+                "softdeps_after": facts.softdeps_after,
                 "firmware": facts.firmware,
                 "vermagic": facts.vermagic,
                 "calls": facts.calls,
@@ -347,14 +373,3 @@ def _built_in_aliases(tree: Path) -> dict[str, list[str]]:
             if field == b"alias" and not alias.startswith(_NEVER):
                 found[module.decode("utf-8", "backslashreplace").replace("-", "_")].append(alias)
     return found
-
-
-def _load(store: Path, aliases_at: Path) -> ModuleIndex | None:
-    try:
-        table = json.loads(store.read_bytes())
-        whole = table["format"] == _FORMAT and all(
-            isinstance(table[key], dict) for key in ("modules", "of", "drivers", "aliases")
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # not there yet, or damaged: made again
-    return ModuleIndex(table, aliases_at) if whole and aliases_at.is_file() else None

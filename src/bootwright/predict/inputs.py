@@ -40,12 +40,23 @@ def kernel_at(
     elif "/" in spec:
         raise Missing(f"there is no file {spec}", hint="give a kernel's Image, package or folder, or a name")
     else:
-        from bootwright.kernels.catalogue import open_library
-
-        found = open_library(progress=progress).get(spec, modules=True)
+        found = _of_catalogue(spec, progress)
     if modules is not None:
         found = evolve(found, modules=_tree(modules, found.release))
     return found if config is None else evolve(found, config=config)
+
+
+def _of_catalogue(name: str, progress: Progress) -> Kernel:
+    from bootwright.kernels.store import Store
+
+    # A kernel that is here whole is had without the archives' lists, which take long to open.
+    store = Store(cache_dir() / "kernels")
+    manifest = store.manifest(name)
+    if manifest is not None and manifest.modules:
+        return store.kernel(manifest)
+    from bootwright.kernels.catalogue import open_library
+
+    return open_library(progress=progress).get(name, modules=True)
 
 
 def _is_package(path: Path) -> bool:
