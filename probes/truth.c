@@ -4,14 +4,16 @@
  *
  * Loads modules by modalias as udev does (every module whose alias fits, with what it depends on), until
  * nothing new has come up for as long as deferred probing may take, then states each device of every bus
- * with its devicetree node and driver, what is still deferred, and the devicetree as the guest has it.
+ * with its devicetree node and driver, what is still deferred, which probes failed, the devicetree as the
+ * guest has it, and last, as it may hang on an emulated machine, what DHCP gives on each interface.
  * What the kernel itself asks for (request_module) is loaded by /sbin/modprobe, see modprobe/modprobe.c.
  */
 #include "guest.h"
+#include "link.h"
 #include "load.h"
 
 enum { PROT_READ_WRITE = 3, MAP_PRIVATE_ANONYMOUS = 0x22 }; /* asm-generic/mman-common.h */
-enum { MOST_SEEN = 8192, LONG_ALIAS = 2048, ROUND_MS = 1000 };
+enum { EPIPE = 32, MOST_SEEN = 8192, LONG_ALIAS = 2048, ROUND_MS = 1000, MOST_ABOVE = 12, CARRIER_MS = 10000 };
 
 static u64 seen[MOST_SEEN];
 static int seen_count, found_new, have_tables;
@@ -138,21 +140,133 @@ static void state_bus(const char *folder, const char *name)
 	each_entry(path.data, state_device);
 }
 
+/*
+ * `truth interface NAME NODE DRIVER`: the node of the device, or of the nearest above it that has one (a
+ * function of a PCI host, a USB device, a virtio device in its slot); `-` for what there is not.
+ */
 static void state_interface(const char *folder, const char *name)
 {
-	static char device[600];
-	TEXT(path, 300);
+	static char node[600], driver[600];
+	const char *last = "-", *at = NULL;
+	TEXT(path, 400);
 	TEXT(line, 700);
 
 	join(&path, folder, name);
-	text_add(&path, "/device/of_node");
-	if (!link_target(path.data, device, sizeof(device)))
-		text_add(&path, "");
+	text_add(&path, "/device/driver");
+	if (link_target(path.data, driver, sizeof(driver)))
+		for (const char *c = last = driver; *c; c++)
+			if (*c == '/')
+				last = c + 1;
+	for (int above = 0; !at && above < MOST_ABOVE; above++) {
+		path.used = 0;
+		join(&path, folder, name);
+		text_add(&path, "/device/");
+		for (int step = 0; step < above; step++)
+			text_add(&path, "../");
+		text_add(&path, "of_node");
+		if (link_target(path.data, node, sizeof(node)))
+			at = text_find(node, "/devicetree/base");
+	}
 	text_add(&line, "truth interface ");
 	text_add(&line, name);
 	text_add(&line, " ");
-	text_add(&line, device[0] ? (text_find(device, "/devicetree/base") ?: "-") : "-");
+	text_add(&line, at ? (at[16] ? at + 16 : "/") : "-");
+	text_add(&line, " ");
+	text_add(&line, last);
 	say(line.data);
+}
+
+static int has_device(const char *name)
+{
+	TEXT(path, 200);
+
+	link_path(&path, name, "/device/uevent");
+	return read_file(path.data, (char[8]){ 0 }, 8) >= 0;
+}
+
+static int without_carrier;
+
+static void raise_interface(const char *folder, const char *name)
+{
+	struct outcome outcome;
+
+	(void)folder;
+	memset(&outcome, 0, sizeof(outcome));
+	if (has_device(name))
+		link_raise(&outcome, name);
+}
+
+static void look_for_carrier(const char *folder, const char *name)
+{
+	(void)folder;
+	if (has_device(name) && !link_has_carrier(name))
+		without_carrier++;
+}
+
+/* `truth dhcp NAME ADDRESS`, or what kept it from having one: `no-carrier`, `set-up EINVAL`, … */
+static void state_address(const char *folder, const char *name)
+{
+	struct outcome outcome;
+	TEXT(line, 200);
+
+	(void)folder;
+	if (!has_device(name))
+		return;
+	memset(&outcome, 0, sizeof(outcome));
+	text_add(&line, "truth dhcp ");
+	text_add(&line, name);
+	text_add(&line, " ");
+	if (link_raise(&outcome, name)) {
+		if (!link_has_carrier(name))
+			text_add(&line, "no-carrier");
+		else
+			link_address(&outcome, name, 1, &line);
+	}
+	if (outcome.state == NOT_OK) {
+		text_add(&line, outcome.call);
+		text_add(&line, " ");
+		text_add_errno(&line, outcome.error);
+	}
+	say(line.data);
+}
+
+/* Links may take seconds to come up (PHY negotiation), all at the same time. */
+static void state_addresses(void)
+{
+	each_entry("/sys/class/net", raise_interface);
+	for (long until = now_ms() + CARRIER_MS; now_ms() < until; sleep_ms(100)) {
+		without_carrier = 0;
+		each_entry("/sys/class/net", look_for_carrier);
+		if (!without_carrier)
+			break;
+	}
+	each_entry("/sys/class/net", state_address);
+}
+
+/* `truth failed WORDS`: the kernel's own words about probes that failed (drivers/base/dd.c call_driver_probe). */
+static void state_failures(void)
+{
+	long fd = SYSCALL(openat, AT_FDCWD, "/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, 0, 0), got;
+	char record[1024];
+
+	while (fd >= 0 && ((got = SYSCALL(read, fd, record, sizeof(record) - 1, 0, 0, 0)) > 0 || got == -EPIPE)) {
+		char *start, *end;
+		TEXT(line, 400);
+
+		record[got > 0 ? got : 0] = 0;
+		start = (char *)text_find(record, ";");
+		/* One digit: the kernel's own (facility 0, where our lines are not), and its level. */
+		if (!start || record[1] != ',' || !text_find(start, ": probe with driver "))
+			continue;
+		for (end = ++start; *end && *end != '\n'; end++)
+			;
+		*end = 0;
+		text_add(&line, "truth failed ");
+		text_add(&line, start);
+		say(line.data);
+	}
+	if (fd >= 0)
+		close_file(fd);
 }
 
 static void state_lines(const char *path, const char *what)
@@ -256,10 +370,12 @@ static void settle(struct outcome *outcome, const char *argument)
 			last = now_ms();
 		sleep_ms(ROUND_MS);
 	}
+	state_failures(); /* first: the kernel's log holds no more than our own lines fill */
 	each_entry("/sys/bus", state_bus);
 	each_entry("/sys/class/net", state_interface);
 	state_lines("/sys/kernel/debug/devices_deferred", "deferred");
 	state_devicetree();
+	state_addresses();
 	say("truth end");
 	passed(outcome);
 }

@@ -92,7 +92,15 @@ def machine(name: str) -> Machine:
 def load(path: Path) -> Machine:
     """Read one machine's file; raises `Malformed`."""
     try:
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise Malformed(str(path), None, "a machine's description", str(error)) from error
+    return from_table(table, path)
+
+
+def from_table(table: dict[str, Any], path: Path) -> Machine:
+    """A machine named after its file; raises `Malformed`."""
+    try:
         return Machine(
             name=path.stem,
             description=table["description"],
@@ -112,7 +120,7 @@ def load(path: Path) -> Machine:
                 Processor(each.get("model"), tuple(each["granules"]), _version(each)) for each in table["cpu"]
             ),
         )
-    except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise Malformed(
             str(path), None, "a machine's description", f"{type(error).__name__} {error}"
         ) from error

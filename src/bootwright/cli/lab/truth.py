@@ -43,8 +43,9 @@ def command(
     """Boot KERNEL on MACHINE, load modules by modalias as udev does, and state what bound."""
     from bootwright.foundation.atomic import write_text
     from bootwright.foundation.progress import Lines
-    from bootwright.lab.truth import record, to_json
+    from bootwright.lab.truth import record
     from bootwright.lab.truth_machines import truth_machine
+    from bootwright.lab.truth_recording import to_json
     from bootwright.predict.inputs import kernel_at
 
     progress = Lines()
@@ -70,8 +71,10 @@ def command(
             click.echo(f"{'bound' if node in bound else 'no':6}{node}  {bound.get(node, '')}".rstrip())
         for device, reason in truth.deferred:
             click.echo(f"deferred  {device}  {reason}".rstrip())
-        for name, node in truth.interfaces:
-            click.echo(f"interface {name}  {node}")
+        for failure in truth.failures:
+            click.echo(f"failed    {failure.device}  {failure.driver} -{failure.errno}")
+        for one in truth.interfaces:
+            click.echo(f"interface {one.name}  {one.node or '-'}  {one.driver or '-'}  {one.dhcp}".rstrip())
     return 0
 
 
