@@ -43,6 +43,8 @@ class Shown:
     """Why it is not `works`, in one line; empty otherwise."""
     milestones: tuple[Milestone, ...]
     diagnosis: Diagnosis
+    changes: tuple[str, ...] = ()
+    """What was changed in the copy that was booted."""
 
     def as_json(self, image: str) -> dict[str, Any]:
         """docs/schemas/image-boot.schema.json."""
@@ -53,6 +55,8 @@ class Shown:
             "image": image,
             "image_sha256": boot.image_sha256,
             "firmware": boot.firmware,
+            "stage": list(boot.stage),
+            "changes": list(self.changes),
             "goal": boot.goal,
             "reached": boot.reached,
             "outcome": self.verdict.value,
@@ -98,16 +102,18 @@ class Hopeless:
         return f"a fatal failure (given {self.patience:.0f} s more)" if self._waited > self.patience else None
 
 
-def show(boot: ImageBoot) -> Shown:
+def show(boot: ImageBoot, changes: tuple[str, ...] = ()) -> Shown:
     """Understand a boot: a pure function of its recording."""
     diagnosis = diagnose_bytes(boot.recording.console, "console")
     verdict, reason = _verdict(boot, diagnosis)
-    return Shown(boot, verdict, reason, tuple(_milestones(boot, diagnosis)), diagnosis)
+    return Shown(boot, verdict, reason, tuple(_milestones(boot, diagnosis)), diagnosis, changes)
 
 
 def _verdict(boot: ImageBoot, diagnosis: Diagnosis) -> tuple[Verdict, str]:
     if boot.reached:
         return Verdict.WORKS, ""
+    if boot.stopped is not None:
+        return Verdict.FAILS, f"the firmware starts nothing: {boot.stopped}"
     worst = _cause(diagnosis)
     if boot.goal is None and boot.dead_end is None and diagnosis.outcome is Outcome.BOOT_OK:
         return Verdict.WORKS, ""
@@ -117,6 +123,7 @@ def _verdict(boot: ImageBoot, diagnosis: Diagnosis) -> tuple[Verdict, str]:
         how = f"it stopped at {boot.dead_end}"
     elif not boot.recording.console.strip():
         how = "there was no console output at all"
+        worst = "; ".join(boot.warnings)[:300]
     elif boot.recording.ended == "timeout" and not boot.silent:
         if _fatal(diagnosis):
             return Verdict.FAILS, f"time ran out; {worst}"

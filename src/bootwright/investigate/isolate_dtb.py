@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 
 from attrs import define, field
 
 from bootwright.artifacts.fdt import Node, Tree
-
-_BEGIN_NODE, _END_NODE, _PROP, _END = 1, 2, 3, 9
-# Devicetree specification 0.4, section 5.2: version 17, which version 16 readers take.
-_HEADER = struct.Struct(">10I")
-_MAGIC, _VERSION, _COMPATIBLE = 0xD00DFEED, 17, 16
+from bootwright.investigate.image_tree import Draft
 
 
 @define
@@ -55,13 +50,10 @@ class TreeMix:
 
     def blob(self, from_bad: frozenset[str]) -> bytes:
         """A blob with these differences as in the bad tree, the others as in the good one."""
-        writer = _Writer()
-        self._write(writer, self._good["/"], from_bad)
-        return writer.blob(self.good)
+        return self._mixed(self._good["/"], from_bad).blob(self.good)
 
-    def _write(self, writer: _Writer, node: Node, from_bad: frozenset[str]) -> None:
+    def _mixed(self, node: Node, from_bad: frozenset[str]) -> Draft:
         other = self._bad.get(node.path)
-        writer.begin("" if node.parent is None else node.name)
         if other is None:
             properties = dict(node.properties)
         else:
@@ -70,61 +62,16 @@ class TreeMix:
                 side = other if f"{node.path}: {name}" in from_bad else node
                 if name in side.properties:
                     properties[name] = side.properties[name]
-        for name, value in properties.items():
-            writer.property(name, value)
-        for child in node.children:
-            if f"-{child.path}" not in from_bad:
-                self._write(writer, child, from_bad)
-        for child in other.children if other is not None else ():
-            if child.path not in self._good and f"+{child.path}" in from_bad:
-                _copy(writer, child)
-        writer.end()
-
-
-def _copy(writer: _Writer, node: Node) -> None:
-    writer.begin(node.name)
-    for name, value in node.properties.items():
-        writer.property(name, value)
-    for child in node.children:
-        _copy(writer, child)
-    writer.end()
+        children = [
+            self._mixed(child, from_bad) for child in node.children if f"-{child.path}" not in from_bad
+        ]
+        children += [
+            Draft.of(child)
+            for child in (other.children if other is not None else ())
+            if child.path not in self._good and f"+{child.path}" in from_bad
+        ]
+        return Draft("" if node.parent is None else node.name, properties, children)
 
 
 def _phandle(node: Node) -> int | None:
     return node.cell("phandle") or node.cell("linux,phandle")
-
-
-@define
-class _Writer:
-    """The structure and strings blocks of a blob (section 5.4 and 5.5)."""
-
-    words: bytearray = field(factory=bytearray)
-    strings: bytearray = field(factory=bytearray)
-    _places: dict[str, int] = field(factory=dict)
-
-    def begin(self, name: str) -> None:
-        raw = name.encode("utf-8", "surrogateescape") + b"\0"
-        self.words += struct.pack(">I", _BEGIN_NODE) + raw + bytes(-len(raw) % 4)
-
-    def end(self) -> None:
-        self.words += struct.pack(">I", _END_NODE)
-
-    def property(self, name: str, value: bytes) -> None:
-        if name not in self._places:
-            self._places[name] = len(self.strings)
-            self.strings += name.encode("utf-8", "surrogateescape") + b"\0"
-        self.words += struct.pack(">III", _PROP, len(value), self._places[name])
-        self.words += value + bytes(-len(value) % 4)
-
-    def blob(self, like: Tree) -> bytes:
-        words = bytes(self.words) + struct.pack(">I", _END)
-        reserved = b"".join(struct.pack(">QQ", *each) for each in like.reservations) + bytes(16)
-        at_reserved = _HEADER.size
-        at_words = at_reserved + len(reserved)
-        at_strings = at_words + len(words)
-        total = at_strings + len(self.strings)
-        header = _HEADER.pack(
-            _MAGIC, total, at_words, at_strings, at_reserved, _VERSION, _COMPATIBLE,
-            int.from_bytes(like.blob[28:32], "big"), len(self.strings), len(words),
-        )  # fmt: skip
-        return header + reserved + words + bytes(self.strings)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import resource
 import tempfile
@@ -14,12 +16,14 @@ from attrs import define, field, frozen
 from bootwright.artifacts.bytesource import FileBytes
 from bootwright.artifacts.compressed import DEFAULT_LIMIT, Expansion, compression_of
 from bootwright.artifacts.spool import digest, spool, spooled
+from bootwright.foundation.atomic import write_text
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress
 from bootwright.lab import machines, qemu
 from bootwright.lab.firmware import Firmware
 from bootwright.lab.image_goal import Goal, GoalWatch
+from bootwright.lab.image_stage import HandOver
 from bootwright.lab.model import Recording
 from bootwright.lab.run import run
 
@@ -48,6 +52,12 @@ class ImageBoot:
     """Whether it was given up for its silence."""
     image_sha256: str
     firmware: str
+    stage: tuple[str, ...] = ()
+    """What bootwright did in the place of a board's firmware; empty where firmware was run."""
+    warnings: tuple[str, ...] = ()
+    """Those of `stage` that tell of something amiss."""
+    stopped: str | None = None
+    """Why that stage started nothing."""
 
 
 class _Enough(Exception):
@@ -83,7 +93,7 @@ class _Listener:
 def boot_image(
     image: Path,
     *,
-    firmware: Firmware,
+    firmware: Firmware | HandOver,
     until: Goal | None = None,
     timeout: float = TIMEOUT,
     silence: float = SILENCE,
@@ -93,46 +103,55 @@ def boot_image(
     on_console: Callable[[bytes], None] | None = None,
     hopeless: Callable[[bytes], str | None] | None = None,
     progress: Progress | None = None,
+    image_sha256: str | None = None,
 ) -> ImageBoot:
     """Boot `image` (raw or compressed) and record it until its goal, a dead end, its end or a time-out.
 
     Nothing is ever written to the image: the guest's writes go to an overlay that vanishes with it.
-    `timeout` and `silence` are seconds of guest time. `memory` is in MiB. The CPU has every page size unless
-    another is named. `hopeless` is given the console as it comes and says in a few words when there is no use
-    in going on. Raises `Missing` (no QEMU, no image), `Refused` and `Malformed` before anything is
-    started, `ToolFailed` when QEMU itself fails. A guest that hangs or panics is a result like any other.
+    `timeout` and `silence` are seconds of guest time. `memory` is in MiB. The CPU has every page size
+    unless another is named. `firmware` runs first, or has been done by bootwright (`HandOver`; then the
+    board decides about memory and CPU). `hopeless` is given the console as it comes and says in a few words
+    when there is no use in going on. Raises `Missing` (no QEMU, no image), `Refused` and `Malformed` before
+    anything is started, `ToolFailed` when QEMU itself fails. A guest that hangs or panics is a result like
+    any other.
     """
-    target = machines.machine(firmware.machine)
-    processor = target.processor(_PAGE_16K, model=cpu) if cpu is None else _named(target, cpu)
     emulator = qemu.find()
-    qemu.check(emulator, target, processor)
-    disk, image_sha256 = on_disk(image, progress)
-    command: list[tuple[str, ...]] = []
+    disk = image
+    if image_sha256 is None:
+        disk, image_sha256 = on_disk(image, progress)
     listener = _Listener(GoalWatch(until), on_console, hopeless)
-
-    def with_control(control: int) -> tuple[str, ...]:
-        command.append(
-            _command(emulator, target, processor, firmware, disk, memory, control, network=network)
-        )
-        listener.started = time.monotonic()
-        return command[0]
-
+    command: tuple[str, ...] = ()
+    ended, silent = "stopped", False
     before = _children_cpu()
     # QEMU puts its overlay into TMPDIR (block.c, bdrv_append_temp_snapshot); ours goes when we do.
     with tempfile.TemporaryDirectory(prefix="bootwright-boot-") as room, _environment("TMPDIR", room):
-        try:
-            ran = run(with_control, timeout=timeout, silence=silence, on_console=listener)
-            ended, silent = ran.ended, ran.silent_seconds > 0
-        except _Enough:
-            ended, silent = "stopped", False
+        if isinstance(firmware, HandOver):
+            firmware.check(emulator)
+            machine = firmware.machine.name
+            parts = list(firmware.arguments_for(disk, Path(room), network=network))
+        else:
+            machine = firmware.machine
+            parts = _arguments(emulator, firmware, disk, memory, cpu, network=network)
+
+        def with_control(control: int) -> tuple[str, ...]:
+            nonlocal command
+            channel = ("-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control")
+            command = (str(emulator.path), *parts, *channel)
+            listener.started = time.monotonic()
+            return command
+
+        if not isinstance(firmware, HandOver) or firmware.stopped is None:
+            with contextlib.suppress(_Enough):
+                ran = run(with_control, timeout=timeout, silence=silence, on_console=listener)
+                ended, silent = ran.ended, ran.silent_seconds > 0
     wall = time.monotonic() - listener.started
     return ImageBoot(
         recording=Recording(
             console=bytes(listener.console),
             times=tuple(listener.times),
             ended=ended,
-            command=command[0],
-            machine=target.name,
+            command=command,
+            machine=machine,
             machine_version=emulator.title,
             kernel_sha256="",
             initramfs_sha256="",
@@ -148,6 +167,9 @@ def boot_image(
         silent=silent,
         image_sha256=image_sha256,
         firmware=firmware.name,
+        stage=firmware.log if isinstance(firmware, HandOver) else (),
+        warnings=firmware.warnings if isinstance(firmware, HandOver) else (),
+        stopped=firmware.stopped if isinstance(firmware, HandOver) else None,
     )
 
 
@@ -172,16 +194,37 @@ def on_disk(image: Path, progress: Progress | None = None) -> tuple[Path, str]:
     return path, key
 
 
-_digests: dict[tuple[str, int, int, int], str] = {}
+_digests: dict[str, str] = {}
+_SHA256 = 64
 
 
 def _kept_digest(image: Path) -> str:
-    """Hashing gigabytes takes as long as a boot: once a process is enough while the file stays the same."""
+    """Hashing gigabytes takes as long as a boot: once is enough while the file stays the same.
+
+    Any write changes st_ctime, which nothing but the clock sets (inode(7)).
+    """
     state = image.stat()
-    key = (str(image.resolve()), state.st_ino, state.st_size, state.st_mtime_ns)
-    if key not in _digests:
-        _digests[key] = digest(FileBytes(image))
-    return _digests[key]
+    facts = (
+        str(image.resolve()),
+        state.st_dev,
+        state.st_ino,
+        state.st_size,
+        state.st_mtime_ns,
+        state.st_ctime_ns,
+    )
+    key = hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
+    if key in _digests:
+        return _digests[key]
+    kept = cache_dir() / "digests" / key
+    try:
+        known = kept.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        known = ""
+    if len(known) != _SHA256:
+        known = digest(FileBytes(image))
+        write_text(kept, known)
+    _digests[key] = known
+    return known
 
 
 def _named(target: machines.Machine, model: str) -> machines.Processor:
@@ -192,19 +235,20 @@ def _named(target: machines.Machine, model: str) -> machines.Processor:
     return found
 
 
-def _command(  # noqa: PLR0917 - the machine's parts
+def _arguments(
     emulator: qemu.Qemu,
-    target: machines.Machine,
-    processor: machines.Processor,
     firmware: Firmware,
     disk: Path,
     memory: int,
-    control: int,
+    cpu: str | None,
     *,
     network: bool,
-) -> tuple[str, ...]:
+) -> list[str]:
+    target = machines.machine(firmware.machine)
+    processor = target.processor(_PAGE_16K, model=cpu) if cpu is None else _named(target, cpu)
+    qemu.check(emulator, target, processor)
     quoted = str(disk).replace(",", ",,")
-    parts = [str(emulator.path), "-machine", target.machine]
+    parts = ["-machine", target.machine]
     if processor.model:
         parts += ["-cpu", processor.model]
     parts += ["-smp", "1", "-m", str(memory)]
@@ -217,8 +261,7 @@ def _command(  # noqa: PLR0917 - the machine's parts
         parts += ["-netdev", "user,id=net,restrict=on", "-device", "virtio-net-pci,netdev=net,romfile="]
     # The firmware's and the guest's want of randomness (EFI_RNG_PROTOCOL, early crng).
     parts += ["-device", "virtio-rng-pci"]
-    parts += ["-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"]
-    return tuple(parts)
+    return parts
 
 
 def _children_cpu() -> float:

@@ -31,6 +31,8 @@ _BAIL = re.compile(_LEAD + rb"Bail out!")
 # Where a boot waits for a person, or has ended: nothing more will come of it.
 _DEAD_ENDS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("kernel panic", re.compile(rb"---\[ end Kernel panic[^\n]*(?=\n)")),  # kernel/panic.c, Linux 6.12
+    # kernel/reboot.c, Linux 6.12: a machine that cannot switch itself off.
+    ("a halted system", re.compile(rb"reboot: (?:Power off not available: )?System halted[^\n]*(?=\n)")),
     ("EFI shell", re.compile(rb"(?:^|\n)Shell> \Z")),
     ("GRUB's prompt", re.compile(rb"(?:^|[\n ])grub(?: rescue)?> ?\Z")),
     ("U-Boot's prompt", re.compile(rb"(?:^|\n)=> \Z")),

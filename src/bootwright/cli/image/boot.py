@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
     from bootwright.investigate.image_boot import Shown
+    from bootwright.investigate.image_start import Prepared
 
 _EPILOG = """\b
 Examples:
@@ -19,10 +20,17 @@ Examples:
   bootwright image boot card.img --until login --firmware uboot
   bootwright image boot card.img --until ktap --json
   bootwright image boot metal-arm64.raw.xz --kernel debian-6.12-16k --until 'entering maintenance'
+  bootwright image boot raspios.img --machine raspi3b --until login
 
 The image is never written to. --until is a text on the console, `login` for a login prompt, or `ktap` for the
-end of a KTAP report. The machine is QEMU's virt: it has none of a real board's devices, so this says whether
-boot loader, kernel, initramfs and user space fit together, not whether the board's hardware comes up.
+end of a KTAP report. The machine is QEMU's virt, which has none of a real board's devices: this says whether
+boot loader, kernel, initramfs and user space fit together. With --machine raspi3b (or raspi4b, QEMU 9) the
+image boots with its own config.txt, devicetree and overlays on that board: the firmware's stage is done by
+bootwright, everything from the kernel or U-Boot on by QEMU. auto takes that board for an image that only its
+firmware can start.
+
+On virt, an image whose last console is a port that virt lacks gets console=ttyAMA0 in the copy that is
+booted, which is said; --keep-cmdline forbids it.
 
 Exit status: 0 the goal was reached, 1 it was not, 2 usage or bad input, 3 time ran out while still running.
 """
@@ -33,6 +41,10 @@ Exit status: 0 the goal was reached, 1 it was not, 2 usage or bad input, 3 time 
 @click.option("--kernel", metavar="KERNEL", help="Boot a copy of the image with this kernel and its modules.")
 @click.option(
     "--firmware", default="aavmf", show_default=True, help="aavmf (UEFI), or uboot (its EFI loader)."
+)
+@click.option("--machine", default="auto", show_default=True, help="virt, raspi3b, raspi4b, or auto.")
+@click.option(
+    "--keep-cmdline", is_flag=True, help="Never add the machine's console to the kernel's arguments."
 )
 @click.option("--until", metavar="GOAL", help="Stop there: a text on the console, login, or ktap.")
 @click.option(
@@ -50,6 +62,8 @@ def command(
     image: Path,
     kernel: str | None,
     firmware: str,
+    machine: str,
+    keep_cmdline: bool,
     until: str | None,
     timeout: float,
     memory: int,
@@ -63,34 +77,46 @@ def command(
     """Boot IMAGE in QEMU through its own boot loader and say how far it got."""
     import tempfile
 
+    from bootwright.foundation.errors import Refused
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.investigate.image_boot import Hopeless, show
-    from bootwright.lab.firmware import firmware as find_firmware
-    from bootwright.lab.image_boot import boot_image
+    from bootwright.investigate.image_start import chosen_machine, prepared
+    from bootwright.lab.image_boot import boot_image, on_disk
     from bootwright.lab.image_goal import Goal
+    from bootwright.lab.image_machine import VIRT
     from bootwright.lab.recording import save
 
     goal = Goal.parse(until) if until is not None else None
-    loader = find_firmware(firmware)
     progress = Silent() if quiet else Lines()
+    raw, digest = on_disk(image, progress)
+    chosen = chosen_machine(raw, machine)
+    if chosen != VIRT and cpu is not None:
+        raise Refused(f"{chosen} has its own CPU", hint="--cpu is for --machine virt")
     with tempfile.TemporaryDirectory(prefix="bootwright-swap-") as room:
-        booted = image if kernel is None else _with_kernel(image, kernel, Path(room), progress)
-        with progress.step(f"boot {image} ({loader.title})"):
-            boot = boot_image(
-                booted,
-                firmware=loader,
-                until=goal,
-                timeout=timeout,
-                memory=memory,
-                cpu=cpu,
-                network=not no_network,
-                on_console=_show if show_console else None,
-                hopeless=Hopeless(),
-                progress=progress,
-            )
+        if kernel is not None:
+            raw, digest = on_disk(_with_kernel(raw, kernel, Path(room), progress), progress)
+        with prepared(
+            raw, machine=chosen, firmware=firmware, keep_cmdline=keep_cmdline, progress=progress
+        ) as ready:
+            _tell(ready, progress)
+            with progress.step(f"boot {image} ({ready.firmware.title})"):
+                boot = boot_image(
+                    ready.image,
+                    firmware=ready.firmware,
+                    until=goal,
+                    timeout=timeout,
+                    memory=memory,
+                    cpu=cpu,
+                    network=not no_network,
+                    on_console=_show if show_console else None,
+                    hopeless=Hopeless(),
+                    progress=progress,
+                    image_sha256=digest,
+                )
+            changes = ready.changes
     if keep:
         save(boot.recording, keep)
-    shown = show(boot)
+    shown = show(boot, changes)
     if as_json:
         click.echo(json.dumps(shown.as_json(str(image)), indent=1, ensure_ascii=False))
     else:
@@ -98,13 +124,22 @@ def command(
     return shown.verdict.exit_status
 
 
-def _with_kernel(image: Path, kernel: str, room: Path, progress: Progress) -> Path:
+def _tell(ready: Prepared, progress: Progress) -> None:
+    from bootwright.lab.image_stage import HandOver
+
+    if ready.changes:
+        progress.note(f"note: booted with {' '.join(ready.changes)} in a copy of the image")
+        progress.note("note: this machine lacks the image's console (--keep-cmdline forbids the change)")
+    if isinstance(ready.firmware, HandOver):
+        for line in ready.firmware.log:
+            progress.note(f"  firmware stage: {line}")
+
+
+def _with_kernel(raw: Path, kernel: str, room: Path, progress: Progress) -> Path:
     """A copy of the image with another kernel and its modules; beside nothing of the user's."""
     from bootwright.images.changes import Changes
     from bootwright.images.swap import swap
-    from bootwright.lab.image_boot import on_disk
 
-    raw, _ = on_disk(image, progress)
     made = swap(raw, room / "swapped.raw", Changes(kernel=kernel), progress=progress)
     for note in made.notes:
         progress.note(f"note: {note}")
@@ -120,6 +155,7 @@ def _show(chunk: bytes) -> None:
 
 def _print(image: Path, shown: Shown) -> None:
     from bootwright.diagnose.render import finding_lines
+    from bootwright.lab.image_stage import MARK
 
     recording = shown.boot.recording
     click.echo(f"{image}: {shown.verdict}{f': {shown.reason}' if shown.reason else ''}")
@@ -130,4 +166,8 @@ def _print(image: Path, shown: Shown) -> None:
         if finding.caused_by is None and finding.severity.rank <= 1:
             for line in finding_lines(finding):
                 click.echo(line)
+    for change in shown.changes:
+        click.echo(f"changed in the copy that was booted: {change}")
+    if shown.boot.stage:
+        click.echo(f"({MARK})")
     click.echo(f"{recording.machine} ({recording.machine_version}), {recording.wall_seconds:.1f} s")
