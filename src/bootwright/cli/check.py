@@ -141,19 +141,19 @@ def _check(
     os: dict[str, Version] | None,
     overlays: tuple[Path, ...],
 ) -> Iterator[tuple[str, tuple[dict[str, Any], dict[str, GoalVerdict]]]]:
-    from bootwright.predict.api import OS_GOAL, facts_of, judge, judge_os, predict, read_tree
+    from bootwright.predict.api import OS_GOAL, judge, judge_os, predict, read_tree
 
     assert found.kernel is not None  # noqa: S101 - gather() refuses otherwise
-    facts = facts_of(found.kernel, found.initramfs_modules())
+    facts, given = found.facts(), found.given()
     for board, variant, path in _candidates(found, chosen, stepping):
         applied = (*found.overlays(board), *overlays)
-        solved = predict(facts, read_tree(path, applied), board=board, stepping=variant, os=os)
+        solved = predict(facts, read_tree(path, applied), board=board, stepping=variant, os=os, given=given)
         wanted = goal_names or tuple(goal.name for goal in board.goals)
         goals = {
             name: judge_os(solved) if name == OS_GOAL else judge(solved, board, board.goal(name))
             for name in wanted
         }
-        if os is not None and OS_GOAL not in goals and not goal_names:
+        if (os is not None or given.filesystems) and OS_GOAL not in goals and not goal_names:
             goals[OS_GOAL] = judge_os(solved)
         about = {"board": board.id, "stepping": variant, "dtb": str(path), "kernel": found.kernel.name}
         title = f"{board.name} {variant} with {found.kernel.name} and {path.name}"

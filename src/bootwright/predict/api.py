@@ -22,8 +22,9 @@ from bootwright.foundation.errors import Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 from bootwright.predict.drivers import KernelFacts, kernel_facts
-from bootwright.predict.goals import OS_GOAL, Prediction, judge, judge_os, predict
+from bootwright.predict.goals import OS_GOAL, judge, judge_os, predict
 from bootwright.predict.model import GoalVerdict, NodePrediction
+from bootwright.predict.prediction import Prediction
 
 __all__ = [
     "OS_GOAL",
@@ -93,9 +94,11 @@ def dtb_for(kernel: Kernel, board: Board | str, stepping: str | None = None) -> 
     )
 
 
-def facts_of(kernel: Kernel, initramfs_modules: frozenset[str] | None = None) -> KernelFacts:
-    """A kernel's facts, read once."""
-    return _facts(kernel.name, kernel.image, kernel.image_sha256, _Hashed(kernel), initramfs_modules)
+def facts_of(
+    kernel: Kernel, initramfs_modules: frozenset[str] | None = None, arguments: str | None = None
+) -> KernelFacts:
+    """A kernel's facts, read once. `arguments` are those it is started with: they may forbid modules."""
+    return _facts(kernel.name, _Hashed(kernel), initramfs_modules, arguments)
 
 
 class _Hashed:
@@ -121,12 +124,11 @@ class _Hashed:
 @lru_cache(maxsize=16)
 def _facts(
     name: str,  # noqa: ARG001 - a kernel of another name is told apart
-    image: Path,  # noqa: ARG001
-    sha256: str,  # noqa: ARG001
     kernel: _Hashed,
     initramfs_modules: frozenset[str] | None,
+    arguments: str | None,
 ) -> KernelFacts:
-    return kernel_facts(kernel.kernel, initramfs_modules=initramfs_modules)
+    return kernel_facts(kernel.kernel, initramfs_modules=initramfs_modules, arguments=arguments)
 
 
 def read_tree(dtb: Path, overlays: Sequence[Path] = ()) -> Tree:

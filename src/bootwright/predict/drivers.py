@@ -55,6 +55,10 @@ class KernelFacts:
     """Bytes; 0 where the kernel does not say."""
     initramfs_modules: frozenset[str] | None = None
     """Names of the modules in the initramfs; None when no initramfs was given."""
+    blocked: frozenset[str] = frozenset()
+    """Modules that the kernel refuses to load (module_blacklist=)."""
+    shunned: frozenset[str] = frozenset()
+    """Modules that modprobe does not load for a device (modprobe.blacklist=), only for another module."""
     _by_compatible: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
 
     def by_compatible(self, compatible: str) -> tuple[Candidate, ...]:
@@ -154,12 +158,43 @@ class KernelFacts:
         return self.modules.calls(module) if self.modules is not None else ()
 
     def where(self, candidate: Candidate) -> str:
-        """In words: `built-in`, `initramfs: NAME` or `module: NAME`."""
+        """In words: `built-in`, `initramfs: NAME` or `module: NAME`, by when it can be loaded first."""
         if candidate.module is None:
             return "built-in"
-        if self.initramfs_modules is not None and candidate.module in self.initramfs_modules:
+        if self.initramfs_modules is not None and self.not_early(candidate.module) is None:
             return f"initramfs: {candidate.module}"
         return f"module: {candidate.module}"
+
+    def not_early(self, module: str) -> str | None:
+        """The module, of this one and those it needs, that is not in the initramfs; None: all are.
+
+        What is built in is in no module's `depends`. Where no initramfs was given nothing is told.
+        """
+        if self.initramfs_modules is None:
+            return None
+        needed = (
+            (*self.modules.closure(module, soft=False), module) if self.modules is not None else (module,)
+        )
+        return next((one for one in needed if one not in self.initramfs_modules), None)
+
+    def obstacle(self, module: str | None) -> tuple[str, str, str] | None:
+        """Why a module that is there cannot be loaded: (reason, remedy, rule), or None."""
+        if module is None or self.modules is None:
+            return None
+        for one in (module, *self.modules.closure(module, soft=False)):
+            if one in self.blocked or (one == module and one in self.shunned):
+                return (
+                    f"the kernel's arguments forbid the module {one}",
+                    f"take {one} out of module_blacklist= or modprobe.blacklist=",
+                    "kernel/module/main.c blacklisted; kmod's modprobe.blacklist",
+                )
+            if one not in self.modules:
+                return (
+                    f"the module {module} cannot be loaded without {one}, which is not among the modules",
+                    f"put the module {one} beside {module}",
+                    "the module's depends: modprobe loads those first",
+                )
+        return None
 
     @cached_property
     def config(self) -> KernelConfig | None:
@@ -181,7 +216,9 @@ class KernelFacts:
         return found
 
 
-def kernel_facts(kernel: Kernel, *, initramfs_modules: frozenset[str] | None = None) -> KernelFacts:
+def kernel_facts(
+    kernel: Kernel, *, initramfs_modules: frozenset[str] | None = None, arguments: str | None = None
+) -> KernelFacts:
     """Read a kernel (Image, modules tree, configuration), with what is expensive kept in the cache.
 
     Raises `Malformed` where the image has no symbol table or a file is damaged, `Missing` where one is gone.
@@ -195,7 +232,19 @@ def kernel_facts(kernel: Kernel, *, initramfs_modules: frozenset[str] | None = N
         config_file=kernel.config,
         page_size=kernel.page_size,
         initramfs_modules=initramfs_modules,
+        blocked=_listed(arguments, "module_blacklist"),
+        shunned=_listed(arguments, "modprobe.blacklist"),
     )
+
+
+def _listed(arguments: str | None, name: str) -> frozenset[str]:
+    """Module names in arguments `name=a,b`."""
+    found: set[str] = set()
+    for word in (arguments or "").split():
+        key, equals, value = word.partition("=")
+        if equals and key == name:
+            found.update(one.replace("-", "_") for one in value.split(",") if one)
+    return frozenset(found)
 
 
 def _modules(tree: Path) -> ModuleIndex:

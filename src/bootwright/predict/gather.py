@@ -19,7 +19,8 @@ from bootwright.predict.inputs import kernel_at
 if TYPE_CHECKING:
     from bootwright.artifacts.config_txt import ConfigTxt
     from bootwright.boards.model import Board
-    from bootwright.predict.predicates import FileSystemFacts
+    from bootwright.predict.drivers import KernelFacts
+    from bootwright.predict.predicates import FileSystemFacts, Given
 
 
 @define
@@ -39,12 +40,28 @@ class Gathered:
     """Overlay name → file."""
     devicetree: Path | None = None
     """The one that an image's boot loader hands over, whatever the firmware picks."""
-    filesystems: tuple[FileSystemFacts, ...] = ()
+    filesystems: tuple[FileSystemFacts, ...] | None = None
+    """To be mounted by the kernel; None where no image is among the artifacts."""
+    arguments: str | None = None
+    """The kernel's, by the boot entry of an image."""
     firmware: frozenset[str] | None = None
     """Paths below `/lib/firmware`; None where there is no root file system among the artifacts."""
     entry: str | None = None
     """The boot entry of an image that was asked for."""
     notes: list[str] = field(factory=list)
+
+    def facts(self) -> KernelFacts:
+        """The kernel as the predictor sees it, with the initramfs and the arguments it is started with."""
+        from bootwright.predict.api import facts_of
+
+        assert self.kernel is not None  # noqa: S101 - gather() refuses otherwise
+        return facts_of(self.kernel, self.initramfs_modules(), self.arguments)
+
+    def given(self) -> Given:
+        """What else there is for the kernel."""
+        from bootwright.predict.predicates import Given
+
+        return Given(self.filesystems, self.firmware)
 
     def overlays(self, board: Board) -> tuple[Path, ...]:
         """The overlays that the board's firmware applies by config.txt, in order; what cannot be is noted."""
@@ -199,7 +216,8 @@ def _image(found: Gathered, artifact: str, progress: Progress) -> None:
         found.dtbs.setdefault(name, path)
     found.os.update(inside.os)
     found.devicetree = inside.devicetree or found.devicetree
-    found.filesystems += inside.filesystems
+    found.filesystems = (*(found.filesystems or ()), *inside.filesystems)
+    found.arguments = inside.arguments or found.arguments
     found.firmware = (
         inside.firmware if found.firmware is None else found.firmware | (inside.firmware or set())
     )

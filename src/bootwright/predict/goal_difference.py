@@ -16,7 +16,7 @@ from bootwright.artifacts.difference import Area, Difference
 from bootwright.artifacts.fdt import Tree
 from bootwright.boards.model import Board
 from bootwright.foundation.progress import Progress
-from bootwright.predict.api import facts_of, judge, predict, read_tree
+from bootwright.predict.api import judge, predict, read_tree
 from bootwright.predict.gather import blob_for, gather
 from bootwright.predict.model import GoalVerdict
 
@@ -75,11 +75,16 @@ class Chain:
 def chain_of(artifact: str, board: Board, goal: str, stepping: str | None, progress: Progress) -> Chain:
     """Predict the goal for one artifact; raises `Missing`, `Refused` or `Malformed` as `check` does."""
     found = gather([artifact], progress)
-    assert found.kernel is not None  # noqa: S101  (gather refuses otherwise)
     variant = board.stepping(stepping)
     blob = blob_for(found, variant.dtb)
-    facts = facts_of(found.kernel, found.initramfs_modules())
-    solved = predict(facts, read_tree(blob), board=board, stepping=variant.name, os=found.os or None)
+    solved = predict(
+        found.facts(),
+        read_tree(blob),
+        board=board,
+        stepping=variant.name,
+        os=found.os or None,
+        given=found.given(),
+    )
     verdict = judge(solved, board, board.goal(goal))
     named = [path for link in verdict.chain for path in (link.node, link.waits_for) if path]
     if verdict.node is not None:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import define, evolve, field
+from attrs import evolve
 
 from bootwright.artifacts.fdt import Node, Tree
 from bootwright.boards.locate import functions, locate
 from bootwright.boards.model import Board, Goal
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.predict.devices import Plan, Planner, Site
+from bootwright.predict.devices import Planner, Site
 from bootwright.predict.drivers import KernelFacts
-from bootwright.predict.knowledge import HazardRule, Knowledge, knowledge
+from bootwright.predict.hazards import hazards_of, strike
+from bootwright.predict.knowledge import Knowledge, knowledge
 from bootwright.predict.model import (
     Answer,
     Evidence,
     GoalVerdict,
     Hazard,
     Link,
-    NodePrediction,
     first_broken,
     fold,
 )
-from bootwright.predict.predicates import Surroundings, find, holds
-from bootwright.predict.solver import Record, Solver, absence, predictions
+from bootwright.predict.outcome import absence
+from bootwright.predict.predicates import Given, Surroundings
+from bootwright.predict.prediction import Prediction
+from bootwright.predict.solver import Solver
 
 NOT_CHECKED: Mapping[str, tuple[str, ...]] = {
     "ethernet": (
@@ -40,31 +42,6 @@ NOT_CHECKED: Mapping[str, tuple[str, ...]] = {
 """What no file can tell, by goal."""
 
 
-@define(eq=False)
-class Prediction:
-    """One devicetree under one kernel, solved."""
-
-    tree: Tree
-    kernel: KernelFacts
-    around: Surroundings
-    plan: Plan
-    solver: Solver
-    records: dict[int, Record]
-    known: Knowledge
-    _nodes: list[NodePrediction] | None = field(default=None, init=False)
-
-    @property
-    def nodes(self) -> list[NodePrediction]:
-        """A prediction for every node."""
-        if self._nodes is None:
-            self._nodes = predictions(self.plan, self.solver, self.records)
-        return self._nodes
-
-    def record(self, node: Node) -> Record | None:
-        """The solved device of a node, or None where it is none."""
-        return self.records.get(id(node))
-
-
 def predict(
     kernel: KernelFacts,
     tree: Tree,
@@ -73,10 +50,22 @@ def predict(
     stepping: str | None = None,
     os: Mapping[str, Version] | None = None,
     known: Knowledge | None = None,
+    given: Given | None = None,
 ) -> Prediction:
-    """Solve a devicetree under a kernel. A board adds what is soldered to it and its stepping."""
+    """Solve a devicetree under a kernel. A board adds what is soldered to it and its stepping.
+
+    `given` is what else came with the kernel: file systems to mount, firmware files.
+    """
     known = known if known is not None else knowledge()
-    around = Surroundings(kernel=kernel, tree=tree, stepping=stepping, os=os)
+    given = given or Given()
+    around = Surroundings(
+        kernel=kernel,
+        tree=tree,
+        stepping=stepping,
+        os=os,
+        filesystems=given.filesystems,
+        firmware=given.firmware,
+    )
     soldered = functions(tree, board) if board is not None else ()
     phys = _phys(tree, board) if board is not None else {}
     plan = Planner(tree, kernel, known, around, functions=soldered, phys=phys).plan()
@@ -100,17 +89,17 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
             remedy="use a devicetree that describes it, from a kernel that supports it",
         )
         return GoalVerdict(
-            goal.name, Verdict.FAILS, None, (link,), link, _hazards(prediction, goal, ()), not_checked
+            goal.name, Verdict.FAILS, None, (link,), link, hazards_of(prediction, goal, ()), not_checked
         )
     chain = tuple(_with_initramfs(prediction, goal, link) for link in _chain(prediction, node))
-    hazards = _hazards(prediction, goal, chain)
+    hazards = hazards_of(prediction, goal, chain)
     # A hazard that certainly strikes is a link like any other, and the first: it stops the whole kernel.
     fatal = tuple(
         Link(
             one.node or "/",
             f"hazard {one.name}",
             Answer.NO,
-            Evidence(tree.name, one.sources[0]),
+            Evidence(one.where or tree.name, one.sources[0]),
             one.reason,
             remedy=one.remedy,
         )
@@ -140,21 +129,25 @@ def judge_os(prediction: Prediction) -> GoalVerdict:
     for rule in prediction.known.hazards:
         if OS_GOAL not in rule.goals:
             continue
-        answer = Answer(2 - holds(rule.when, prediction.around))
-        struck = _hazard(prediction, rule, set())
+        struck = strike(prediction, rule, set())
         if struck is not None and struck.effect is Verdict.UNKNOWN and rule.effect is not Verdict.FAILS:
             hazards.append(struck)
-            continue
-        chain.append(
-            Link(
-                "/",
-                f"not {rule.name}",
-                answer,
-                Evidence(prediction.kernel.name, rule.sources[0]),
-                "" if answer is Answer.YES else rule.reason,
-                remedy=rule.remedy,
+        elif rule.effect is Verdict.FAILS:
+            where = struck.where if struck is not None and struck.where else prediction.kernel.name
+            answer = {None: Answer.YES, Verdict.FAILS: Answer.NO}.get(
+                struck and struck.effect, Answer.UNKNOWN
             )
-        )
+            reason = struck.reason if struck is not None else ""
+            chain.append(
+                Link(
+                    "/",
+                    f"not {rule.name}",
+                    answer,
+                    Evidence(where, rule.sources[0]),
+                    reason,
+                    remedy=rule.remedy,
+                )
+            )
     return GoalVerdict(
         goal=OS_GOAL,
         verdict=fold(chain).verdict,
@@ -162,7 +155,10 @@ def judge_os(prediction: Prediction) -> GoalVerdict:
         chain=tuple(chain),
         first_broken=first_broken(chain),
         hazards=tuple(hazards),
-        not_checked=("the operating system's own configuration",),
+        not_checked=(
+            "the operating system's own configuration",
+            *(() if prediction.around.filesystems is not None else ("file systems: none were given",)),
+        ),
     )
 
 
@@ -264,43 +260,17 @@ def _ancestry(node: Node) -> list[Node]:
 
 def _with_initramfs(prediction: Prediction, goal: Goal, link: Link) -> Link:
     """A driver that is needed to find the root file system must be built in or in the initramfs."""
-    inside = prediction.kernel.initramfs_modules
-    _, _, module = link.because.where.rpartition(": module: ")
-    if not goal.boots_from or inside is None or ": module: " not in link.because.where or module in inside:
+    _, late, module = link.because.where.rpartition(": module: ")
+    missing = prediction.kernel.not_early(module) if goal.boots_from and late else None
+    if missing is None:
         return link
+    needs = f" without {missing}" if missing != module else ""
+    where = f"{missing}, which is not in the initramfs" if needs else "which is not in the initramfs"
     return evolve(
         link,
         answer=Answer.NO,
-        reason=f"the driver is in the module {module}, which is not in the initramfs",
-        remedy=f"put the module {module} into the initramfs",
-    )
-
-
-def _hazards(prediction: Prediction, goal: Goal, chain: tuple[Link, ...]) -> tuple[Hazard, ...]:
-    on_chain = {link.node for link in chain}
-    found: list[Hazard] = []
-    for rule in prediction.known.hazards:
-        if "*" not in rule.goals and goal.name not in rule.goals:
-            continue
-        hazard = _hazard(prediction, rule, on_chain)
-        if hazard is not None:
-            found.append(hazard)
-    return tuple(found)
-
-
-def _hazard(prediction: Prediction, rule: HazardRule, on_chain: set[str]) -> Hazard | None:
-    answer = holds(rule.when, prediction.around)
-    if answer is Answer.NO:
-        return None
-    node = find(rule.at, prediction.tree) if rule.at else None
-    if rule.on_chain and (node is None or node.path not in on_chain):
-        return None
-    return Hazard(
-        name=rule.name,
-        effect=rule.effect if answer is Answer.YES else Verdict.UNKNOWN,
-        title=rule.title,
-        reason=rule.reason,
-        remedy=rule.remedy,
-        sources=rule.sources,
-        node=node.path if node is not None else None,
+        reason=f"the driver is in the module {module}, {where}"
+        if not needs
+        else f"the driver is in the module {module}, which cannot be loaded without {where}",
+        remedy=f"put the module {missing} into the initramfs",
     )

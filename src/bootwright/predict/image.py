@@ -49,6 +49,8 @@ class Contents:
     initramfs_modules: frozenset[str] | None = None
     """Modules in the initramfs that is booted, and in root file systems inside it."""
     filesystems: tuple[FileSystemFacts, ...] = ()
+    arguments: str | None = None
+    """The kernel's, by the boot entry."""
     firmware: frozenset[str] | None = None
     """Paths below `/lib/firmware`; None where there is no root file system to look in."""
     config_txt: ConfigTxt | None = None
@@ -95,6 +97,7 @@ def contents(
         )
     found.filesystems = file_systems(item, boot)
     found.firmware = _firmware_files(item)
+    found.arguments = boot.arguments
     return found
 
 
@@ -127,7 +130,7 @@ def file_systems(item: Item, boot: Boot) -> tuple[FileSystemFacts, ...]:
             continue
         sizes = {
             name: size
-            for name in ("block_size", "sector_size", "page_size")
+            for name in ("block_size", "sector_size", "page_size", "format_version")
             if isinstance(size := each.fact(name), int)
         }
         found.append(FileSystemFacts(kind, each.origin.where, sizes))

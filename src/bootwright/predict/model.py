@@ -119,6 +119,8 @@ class Hazard:
     remedy: str
     sources: tuple[str, ...]
     node: str | None = None
+    where: str = ""
+    """Container path of the file system it is about, where it is about one."""
 
 
 @frozen

@@ -7,7 +7,9 @@ A condition is a table; all its keys must hold:
 `option = { CONFIG_X = "m" }`: the option has that value (or one of a list; `n` is off);
 `kernel_since`, `kernel_before`: the version lies in that range;
 `stepping`, `os`: the board's stepping, the operating system;
-`page_size`: the kernel's, in bytes;
+`page_size`, `page_size_above`: the kernel's, in bytes;
+`filesystem = { type = ["ext4"], size = "block_size", than_page = "above" }`: there is one of the type whose
+size is `above`, `below` or `other` than the kernel's page size (or `any`), and of that `format_version`;
 `driver = "compatible"`: the kernel has a driver for it; `built_in`, `module`: it is built in, or a module.
 """
 
@@ -36,6 +38,8 @@ KEYS = frozenset(
         "kernel_before",
         "stepping",
         "page_size",
+        "page_size_above",
+        "filesystem",
         "os",
         "driver",
         "built_in",
@@ -56,6 +60,16 @@ class FileSystemFacts:
 
 
 @frozen
+class Given:
+    """What came with the kernel and is no part of it."""
+
+    filesystems: tuple[FileSystemFacts, ...] | None = None
+    """To be mounted; None where none were looked at."""
+    firmware: frozenset[str] | None = None
+    """Paths below `/lib/firmware`; None where there is no root file system."""
+
+
+@frozen
 class Surroundings:
     """What conditions are asked about."""
 
@@ -63,6 +77,8 @@ class Surroundings:
     tree: Tree
     stepping: str | None = None
     os: Mapping[str, Version] | None = None
+    filesystems: tuple[FileSystemFacts, ...] | None = None
+    firmware: frozenset[str] | None = None
 
 
 def in_range(version: Version | None, since: str | None, before: str | None) -> Answer:
@@ -94,6 +110,25 @@ def find(condition: Mapping[str, Any], tree: Tree) -> Node | None:
     for node in tree.nodes:
         if _names(condition, node) and node.available:
             return node
+    return None
+
+
+def offending(condition: Mapping[str, Any], around: Surroundings) -> FileSystemFacts | None:
+    """The first file system that a condition's `filesystem` fits."""
+    wanted = condition.get("filesystem")
+    page = around.kernel.page_size
+    if wanted is None or not page:
+        return None
+    for each in around.filesystems or ():
+        size = each.sizes.get(wanted["size"])
+        version = wanted.get("format_version")
+        if each.type not in wanted["type"] or size is None:
+            continue
+        if version is not None and each.sizes.get("format_version") != version:
+            continue
+        than = "above" if size > page else "below" if size < page else "same"
+        if wanted["than_page"] in {than, "any"} or (wanted["than_page"] == "other" and than != "same"):
+            return each
     return None
 
 
@@ -130,6 +165,10 @@ def _part(
         return Answer.UNKNOWN if around.stepping is None else _yes(around.stepping == wanted)
     if key == "page_size":
         return Answer.UNKNOWN if not around.kernel.page_size else _yes(around.kernel.page_size == wanted)
+    if key == "page_size_above":
+        return Answer.UNKNOWN if not around.kernel.page_size else _yes(around.kernel.page_size > wanted)
+    if key == "filesystem":
+        return _yes(offending({key: wanted}, around) is not None)
     if key == "driver":
         if around.kernel.by_compatible(wanted):
             return Answer.YES

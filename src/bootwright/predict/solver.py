@@ -16,7 +16,8 @@ from bootwright.artifacts.fdt import Node, Tree
 from bootwright.predict.devices import Plan, Site
 from bootwright.predict.drivers import KernelFacts
 from bootwright.predict.knowledge import Knowledge
-from bootwright.predict.model import Answer, Evidence, Link, NodePrediction, first_broken, fold
+from bootwright.predict.model import Answer, Evidence, Link, fold
+from bootwright.predict.own_links import OwnLinks, modules_loaded
 from bootwright.predict.predicates import Surroundings, holds
 from bootwright.predict.suppliers import Need, suppliers
 
@@ -49,11 +50,10 @@ class Solver:
     def __init__(self, plan: Plan, kernel: KernelFacts, known: Knowledge, around: Surroundings) -> None:
         self._plan = plan
         self._tree: Tree = plan.tree
-        self._kernel = kernel
-        self._known = known
         self._around = around
         self._records: dict[int, Record] = {}
-        self._loaded = self._modules_loaded()
+        loaded = modules_loaded(kernel, plan.sites.values())
+        self._own = OwnLinks(plan.tree, kernel, known, around, loaded)
 
     def solve(self) -> dict[int, Record]:
         """Every device's record, by `id(node)`, with its final answer."""
@@ -86,28 +86,9 @@ class Solver:
             found.append(settled if settled is not None else self._supplied(record.site, need, provider))
         return found
 
-    def _modules_loaded(self) -> frozenset[str]:
-        """Modules that udev loads for some device here, with what they pull in."""
-        index = self._kernel.modules
-        if index is None:
-            return frozenset()
-        found: set[str] = set()
-        for site in self._plan.sites.values():
-            if site.bus in {"pci", "amba", "mdio"}:
-                found.update(one.module for one in site.candidates if one.module is not None)
-                continue
-            for compatible in site.node.compatible:
-                found.update(index.by_compatible(compatible))
-            if site.bus in {"i2c", "spi"} and site.node.compatible:
-                found.update(index.by_alias(f"{site.bus}:{site.node.compatible[0].rpartition(',')[2]}"))
-        for name in list(found):
-            found.update(index.closure(name))
-        return frozenset(found)
-
     def _record(self, site: Site) -> Record:
         record = Record(site)
-        record.fixed.append(self._driver(site))
-        record.fixed.extend(self._expectations(site))
+        record.fixed.extend(self._own.of(site))
         for need in self._needs(site):
             provider, settled = self._provider(site, need)
             record.needs.append((need, provider, settled))
@@ -154,91 +135,6 @@ class Solver:
         return Link(
             node, "device", answer, Evidence(node, site.rule), reason, waits_for=site.creator.node.path
         )
-
-    def _driver(self, site: Site) -> Link:
-        node = site.node.path
-        kernel = self._kernel
-        usable = [one for one in site.candidates if one.module is None or self._reachable(one.module)]
-        if usable:
-            best = usable[0]
-            where = kernel.where(best)
-            rule = f"{site.bus} match" + (f" on {best.matched}" if best.matched else "")
-            return Link(node, f"driver {best.driver}", Answer.YES, Evidence(f"{kernel.name}: {where}", rule))
-        names = ", ".join(site.node.compatible) or "no compatible"
-        if site.candidates:
-            module = site.candidates[0].module
-            return Link(
-                node,
-                "driver",
-                Answer.NO,
-                Evidence(f"{kernel.name}: module {module}", "udev loads modules by modalias"),
-                f"the driver {site.candidates[0].driver} is in the module {module}, which nothing loads",
-                remedy=f"load {module} by name (modules-load.d)",
-            )
-        if kernel.modules is None:
-            return Link(
-                node,
-                "driver",
-                Answer.UNKNOWN,
-                Evidence(kernel.name, "match tables in the Image"),
-                f"no built-in driver matches {names}, and the kernel's modules were not given",
-                remedy="give the kernel's modules (--modules)",
-            )
-        return Link(
-            node,
-            "driver",
-            Answer.NO,
-            Evidence(kernel.name, "match tables in the Image and in every module"),
-            f"this kernel has no driver for {names}",
-            remedy=self._arrival(site),
-        )
-
-    def _reachable(self, module: str) -> bool:
-        return module in self._loaded
-
-    def _arrival(self, site: Site) -> str:
-        arrival = self._known.arrival(site.node.compatible)
-        if arrival is None:
-            return "use a kernel that has one"
-        parts = []
-        if arrival.since is not None:
-            parts.append(f"Linux {arrival.since} or newer")
-        if arrival.option is not None:
-            parts.append(f"with {arrival.option}")
-        return "use " + " ".join(parts)
-
-    def _expectations(self, site: Site) -> list[Link]:
-        found: list[Link] = []
-        for known in site.known:
-            if known.uncertain:
-                found.append(
-                    Link(
-                        site.node.path,
-                        f"what {known.name} expects",
-                        Answer.UNKNOWN,
-                        Evidence(site.node.path, known.source),
-                        known.uncertain,
-                    )
-                )
-            for one in known.expects:
-                if holds(one.when, self._around) is Answer.NO:
-                    continue
-                answer = holds(one.requires, self._around)
-                if one.own_node and not site.in_tree:
-                    answer = Answer.NO
-                if any(name not in site.node for name in one.own_properties):
-                    answer = Answer.NO
-                found.append(
-                    Link(
-                        site.node.path,
-                        f"what {known.name} expects",
-                        answer,
-                        Evidence(self._tree.name, one.source),
-                        "" if answer is Answer.YES else one.reason,
-                        remedy=one.remedy,
-                    )
-                )
-        return found
 
     def _provider(self, site: Site, need: Need) -> tuple[Site | None, Link | None]:
         """The device that provides for a need, or the settled link."""
@@ -400,48 +296,3 @@ def missing_link(site: Site, need: Need, missing: tuple[str, str, str]) -> Link:
         waits_for=need.supplier.path,
         remedy=remedy,
     )
-
-
-def predictions(plan: Plan, solver: Solver, records: dict[int, Record]) -> list[NodePrediction]:
-    """One prediction for every node of the tree, in the blob's order."""
-    return [_prediction(node, plan, solver, records) for node in plan.tree.nodes]
-
-
-def _prediction(node: Node, plan: Plan, solver: Solver, records: dict[int, Record]) -> NodePrediction:
-    record = records.get(id(node))
-    if record is None:
-        reason, maker = absence(node, plan)
-        waits = (maker.path,) if maker is not None else ()
-        return NodePrediction(node.path, Answer.NO, Answer.NO, None, None, None, reason, waits, ())
-    links = tuple(solver.links(record))
-    broken = first_broken(links)
-    driver = next((link for link in links if link.needs.startswith("driver ")), None)
-    return NodePrediction(
-        path=node.path,
-        device=links[0].answer,
-        bound=record.answer,
-        bus=record.site.bus,
-        driver=driver.needs.removeprefix("driver ") if driver is not None else None,
-        where=driver.because.where.partition(": ")[2] if driver is not None else None,
-        reason="" if broken is None else broken.reason,
-        waits_for=tuple(
-            dict.fromkeys(
-                link.waits_for for link in links if link.answer is not Answer.YES and link.waits_for
-            )
-        ),
-        links=links,
-    )
-
-
-def absence(node: Node, plan: Plan) -> tuple[str, Node | None]:
-    """Why a node is no device, and the node that would have to make it one."""
-    current: Node | None = node
-    while current is not None:
-        found = plan.absent.get(id(current))
-        if found is not None:
-            reason, maker = found
-            return (reason, maker) if current is node else (f"{current.path}: {reason}", maker or current)
-        if plan.of(current) is not None:
-            return f"the driver of {current.path} makes no device of it", current
-        current = current.parent
-    return "nothing in the kernel makes a device of it", None
