@@ -63,6 +63,7 @@ def summary(found: Investigation, decision: Decision, console: Console) -> None:
     _told(story, console)
     _next(story, console)
     _notes(story, console)
+    _short(story, console)
 
 
 def ahead(found: Investigation, decision: Decision, console: Console, runs: Iterable[Run] = ()) -> None:
@@ -308,6 +309,17 @@ def _notes(story: Story, console: Console) -> None:
     _head(console, "Limits")
     for text in (*story.limits, *story.notes):
         _line(console, text)
+
+
+def _short(story: Story, console: Console) -> None:
+    """The answers once more: on a terminal the first lines have scrolled away by now."""
+    _head(console, "In short")
+    for goal in story.goals:
+        basis = f" ({goal.basis})" if goal.basis else ""
+        _line(console, (f"{goal.verdict:<8}", STYLES[goal.verdict]), f"{goal.name}{basis}. {goal.answer}")
+    if story.confirm:
+        cell = "; ".join(f"{factor} {level}" for factor, level in story.confirm.cell)
+        _line(console, "use     ", (cell, "bold"))
 
 
 def _grid(console: Console, rows: Iterable[Sequence[tuple[str, str]]], indent: int = 2) -> None:
