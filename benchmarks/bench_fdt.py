@@ -2,74 +2,91 @@
 
     .venv/bin/python benchmarks/bench_fdt.py [FOLDER]
 
-Blobs of a kernel package are parsed: structure checked, nodes made, properties read when asked for.
-References, where installed: `pylibfdt` (libfdt from Python: each node and property visited, as ours makes
-them available), the `fdt` package, and libfdt's own walk compiled from C, which allocates nothing.
-CPU seconds.
+Blobs of a kernel package are parsed: structure checked, nodes made. Two amounts of work are told apart, as
+properties are read when asked for: the parse alone, and with every property of every node read as well and
+the phandles found. References, where installed:
+
+- libfdt's own walk in C over all nodes and properties (`-l:libfdt.so.1`, Debian's libfdt1). It makes nothing.
+- the same walk from Python with `pylibfdt`, which makes a name and a value of each property.
+- the `fdt` package, which makes an object of each node and property.
+
+The latter two are no dependencies of the project. To have them beside it for one run:
+
+    python3 -m venv /tmp/beside && /tmp/beside/bin/pip install pylibfdt fdt
+    PYTHONPATH=$(echo /tmp/beside/lib/python3*/site-packages) .venv/bin/python benchmarks/bench_fdt.py
+
+CPU seconds of this thread, the least of several for each blob, taken in turns, so that others who use the
+machine spoil the ratios little.
 """
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import importlib
-import statistics
+import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 
-from bootwright.artifacts.fdt import parse_fdt
+from bootwright.artifacts.fdt import Tree, parse_fdt
 from bootwright.foundation.errors import BootwrightError
 from bootwright.kernels.catalogue import open_library
 
 WALK = r"""
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 int fdt_next_node(const void *, int, int *);
 int fdt_first_property_offset(const void *, int);
 int fdt_next_property_offset(const void *, int);
 const void *fdt_getprop_by_offset(const void *, int, const char **, int *);
-int main(int argc, char **argv)
+const char *fdt_get_name(const void *, int, int *);
+long walk(const void *blob)
 {
-    long count = 0; clock_t used = 0;
-    for (int i = 1; i < argc; i++) {
-        FILE *f = fopen(argv[i], "rb"); fseek(f, 0, SEEK_END); long size = ftell(f); rewind(f);
-        char *blob = malloc(size); if (fread(blob, 1, size, f) != (size_t)size) return 1; fclose(f);
-        clock_t start = clock();
-        for (int depth = 0, node = 0; node >= 0; node = fdt_next_node(blob, node, &depth))
-            for (int p = fdt_first_property_offset(blob, node); p >= 0;
-                 p = fdt_next_property_offset(blob, p)) {
-                const char *name; int length;
-                count += fdt_getprop_by_offset(blob, p, &name, &length) != 0;
-            }
-        used += clock() - start; free(blob);
+    long count = 0;
+    for (int depth = 0, node = 0; node >= 0; node = fdt_next_node(blob, node, &depth)) {
+        int length; const char *name;
+        count += fdt_get_name(blob, node, &length) != 0;
+        for (int p = fdt_first_property_offset(blob, node); p >= 0; p = fdt_next_property_offset(blob, p))
+            count += fdt_getprop_by_offset(blob, p, &name, &length) != 0;
     }
-    printf("%f %ld\n", (double)used / CLOCKS_PER_SEC, count);
+    return count;
 }
 """
 
-
-def seconds(work: Callable[[bytes], object], blobs: list[bytes], rounds: int = 3) -> float:
-    """The median CPU time of parsing all blobs."""
-    taken = []
-    for _ in range(rounds):
-        before = time.process_time()
-        for blob in blobs:
-            work(blob)
-        taken.append(time.process_time() - before)
-    return statistics.median(taken)
+Work = Callable[[bytes], object]
 
 
-def ours(blob: bytes) -> object:
-    return parse_fdt(blob, "bench").nodes
+def seconds(works: Mapping[str, Work], blobs: list[bytes], rounds: int) -> dict[str, float]:
+    """For each kind of work, the CPU time of doing it to all blobs: the least of `rounds` for each blob."""
+    total = dict.fromkeys(works, 0.0)
+    names = list(works)
+    gc.collect()
+    gc.freeze()  # the trees are cycles: cleared away between the timings, at no one's cost
+    for blob in blobs:
+        least = dict.fromkeys(names, float("inf"))
+        for _ in range(rounds):
+            random.shuffle(names)
+            for name in names:
+                before = time.thread_time()
+                made = works[name](blob)
+                least[name] = min(least[name], time.thread_time() - before)
+                del made
+                gc.collect()
+        for name in names:
+            total[name] += least[name]
+    return total
 
 
-def read_all(blob: bytes) -> object:
-    """Ours, with every property of every node read as well."""
-    return sum(len(node.properties) for node in parse_fdt(blob, "bench").nodes)
+def read_all(blob: bytes) -> Tree:
+    """Ours, with the phandles found and every property of every node read."""
+    tree = parse_fdt(blob, "bench")
+    _ = tree.by_phandle
+    for node in tree.nodes:
+        _ = node.properties
+    return tree
 
 
 def with_pylibfdt(libfdt: ModuleType) -> Callable[[bytes], object]:
@@ -89,18 +106,15 @@ def with_pylibfdt(libfdt: ModuleType) -> Callable[[bytes], object]:
     return walk
 
 
-def in_c(paths: list[Path]) -> float | None:
+def in_c(folder: Path) -> Work | None:
     """libfdt's own walk, without Python."""
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "walk.c"
-        source.write_text(WALK)
-        built = subprocess.run(
-            ["cc", "-O2", "-o", f"{folder}/walk", source, "-l:libfdt.so.1"], capture_output=True, check=False
-        )
-        if built.returncode:
-            return None
-        done = subprocess.run([f"{folder}/walk", *paths], capture_output=True, check=True, text=True)
-        return float(done.stdout.split()[0])
+    (folder / "walk.c").write_text(WALK)
+    command = ["cc", "-O2", "-shared", "-fPIC", "-o", folder / "walk.so", folder / "walk.c", "-l:libfdt.so.1"]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        print("libfdt.so.1 or a C compiler is not installed: not compared")
+        return None
+    walk: Work = ctypes.CDLL(str(folder / "walk.so")).walk
+    return walk
 
 
 def optional(name: str) -> ModuleType | None:
@@ -122,30 +136,36 @@ def main() -> int:
             return 0
         assert kernel.dtbs is not None
         folder = kernel.dtbs
-    paths = sorted(folder.rglob("*.dtb"))[::7]
-    blobs = [path.read_bytes() for path in paths]
-    mine = seconds(ours, blobs)
-    size = sum(map(len, blobs)) / 1e6
+    blobs = [path.read_bytes() for path in sorted(folder.rglob("*.dtb"))[::14]]
+    works: dict[str, Work] = {"parse": lambda blob: parse_fdt(blob, "bench"), "all": read_all}
+    with tempfile.TemporaryDirectory() as room:
+        compiled = in_c(Path(room))
+        taken = seconds(works | ({"c": compiled} if compiled else {}), blobs, 7)
+    parse, everything = taken["parse"], taken["all"]
     print(
-        f"ours: {mine:.3f} s CPU for {len(blobs)} blobs, {size:.1f} MB, {mine / len(blobs) * 1e3:.2f} ms each"
+        f"{len(blobs)} blobs, {sum(map(len, blobs)) / 1e6:.1f} MB: "
+        f"parse {parse / len(blobs) * 1e3:.2f} ms each, with phandles and every property {everything / len(blobs) * 1e3:.2f} ms each"
     )
-    everything = seconds(read_all, blobs)
-    print(f"with every property read as well: {everything / len(blobs) * 1e3:.2f} ms each")
+    if compiled:
+        print(
+            f"of libfdt's walk in C, which makes nothing: {parse / taken['c']:.1f} × "
+            f"(all read {everything / taken['c']:.1f} ×; wanted: at most 3)"
+        )
+    some = blobs[::6]
     libfdt = optional("libfdt")
     if libfdt is not None:
-        reference = seconds(with_pylibfdt(libfdt), blobs, rounds=1)
+        taken = seconds(works | {"libfdt": with_pylibfdt(libfdt)}, some, 3)
         print(
-            f"against libfdt's walk from Python: {mine / reference:.2f}, with every property "
-            f"{everything / reference:.2f} (wanted: at most 3)"
+            f"of libfdt's walk from Python: {taken['parse'] / taken['libfdt']:.2f} × "
+            f"(all read {taken['all'] / taken['libfdt']:.2f} ×)"
         )
     fdt = optional("fdt")
     if fdt is not None:
-        some = blobs[::6]
-        ratios = [seconds(fdt.parse_dtb, some, rounds=1) / seconds(ours, some, rounds=1) for _ in range(3)]
-        print(f"against the fdt package: {statistics.median(ratios):.1f} times as fast (wanted: at least 10)")
-    compiled = in_c(paths)
-    if compiled:
-        print(f"against libfdt's walk in C, which keeps nothing: {mine / compiled:.1f}")
+        taken = seconds(works | {"fdt": fdt.parse_dtb}, some, 3)
+        print(
+            f"against the fdt package: {taken['fdt'] / taken['parse']:.1f} times as fast "
+            f"(all read {taken['fdt'] / taken['all']:.1f} times; wanted: at least 10)"
+        )
     return 0
 
 

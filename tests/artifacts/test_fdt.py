@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bootwright.artifacts import fdt_structure
 from bootwright.artifacts.fdt import MAX_DEPTH, Node, parse_fdt, read_fdt_file
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Missing
@@ -161,6 +163,60 @@ def test_mutated_blobs(data: st.DataObject) -> None:
         at = data.draw(st.integers(0, len(changed) - 1))
         changed[at] = data.draw(st.integers(0, 255))
     fuzz_target("fuzz_fdt")(bytes(changed))
+
+
+def seen(blob: bytes) -> object:
+    """All that a reading gives: the nodes with everything in them, or the error."""
+    try:
+        tree = parse_fdt(blob, "x")
+    except Malformed as error:
+        return str(error), error.offset
+    nodes = [(node.offset, node.name, node.path, tuple(node.properties.items())) for node in tree.nodes]
+    return nodes, [(handle, node.offset) for handle, node in tree.by_phandle.items()]
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whole_nodes_at_once_give_what_single_tokens_give(
+    data: st.DataObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = bytearray(compiled_once())
+    for _ in range(data.draw(st.integers(0, 4))):
+        at = data.draw(st.integers(0, len(changed) - 4))
+        changed[at : at + 4] = data.draw(
+            st.sampled_from([b"\0\0\0\1", b"\0\0\0\2", b"\0\0\0\3", b"\0\0\0\4", b"\0\0\0\x09", b"\0\0\0\0"])
+            | st.binary(min_size=4, max_size=4)
+        )
+    at_once = seen(bytes(changed))
+    with monkeypatch.context() as patch:
+        patch.setattr(fdt_structure, "_pattern_for", lambda _: re.compile("(?!)"))
+        assert seen(bytes(changed)) == at_once
+
+
+def test_a_repeated_property_counts_once(blob: bytes) -> None:
+    """`empty` is made another `reg`, of which the node has one before."""
+    tree = parse_fdt(blob, "x")
+    node = tree.node("/soc/gpio@2000")
+    other, first = tree.property_offset(node, "#gpio-cells"), tree.property_offset(node, "reg")
+    changed = bytearray(blob)
+    changed[other + 8 : other + 12] = blob[first + 8 : first + 12]
+    again = parse_fdt(bytes(changed), "x").node("/soc/gpio@2000")
+    assert again.cells("reg") == (0, 0x2000, 0x10)
+    assert "#gpio-cells" not in again
+
+
+def test_long_values_and_nops_are_read_like_any_other() -> None:
+    values = {f"p{size}": bytes(range(1, 200)) * 3 for size in (1, 2)} | {
+        f"q{size}": bytes([size % 255 + 1]) * size for size in range(140)
+    }
+    body = "".join(f"{name} = [{value.hex(' ')}];\n" for name, value in values.items())
+    blob = bytearray(compiled(f"/dts-v1/;\n/ {{ {body} a {{ x = <1>; y = <2>; }}; }};"))
+    tree = parse_fdt(bytes(blob), "x")
+    assert tree.root.properties == values
+    node = tree.node("/a")
+    at = tree.property_offset(node, "x")
+    blob[at : at + 16] = b"\0\0\0\4" * 4
+    assert parse_fdt(bytes(blob), "x").node("/a").properties == {"y": b"\0\0\0\2"}
 
 
 _BLOBS: list[bytes] = []

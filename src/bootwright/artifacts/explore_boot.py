@@ -17,7 +17,7 @@ from bootwright.artifacts.boot_config import (
 )
 from bootwright.artifacts.bytesource import ByteSource
 from bootwright.artifacts.config_txt import ConfigTxt, read_config_txt
-from bootwright.artifacts.facts import Item, Origin, Problem, Value, facts_at
+from bootwright.artifacts.facts import Fact, Item, Origin, Problem, Value, facts_at
 from bootwright.artifacts.fdt import read_fdt
 from bootwright.artifacts.filesystem import FileSystem, read_small
 from bootwright.artifacts.initramfs import InitramfsTree, read_segments
@@ -133,14 +133,14 @@ def devicetree(explorer: Explorer, source: ByteSource, name: str, depth: int) ->
     explorer.spend(len(source) * _DEVICETREE_WEIGHT)
     tree = read_fdt(source)
     origin = Origin(source.name, 0, len(source))
-    values: dict[str, Value] = {
-        "model": tree.model,
-        "compatible": list(tree.compatible) or None,
-        "nodes": len(tree.nodes),
-        "symbols": bool(tree.symbols) or None,
-    }
+    facts: list[Fact] = []
+    for property_name, value in (("model", tree.model), ("compatible", list(tree.compatible))):
+        if value:
+            place = Origin(source.name, tree.property_offset(tree.root, property_name))
+            facts.append(Fact(property_name, value, place))
+    facts += facts_at(origin, {"nodes": len(tree.nodes), "symbols": bool(tree.symbols) or None})
     kind = "overlay" if tree.is_overlay else "devicetree"
-    return Item(kind, name, origin, facts_at(origin, values), source=source)
+    return Item(kind, name, origin, tuple(facts), source=source)
 
 
 def kernel_config(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
