@@ -2,7 +2,8 @@
 
 The logs are made of recorded boots (the gallery's), with time stamps that never repeat:
 - running: one boot, then what the recorded kernels printed, line by line in random order, for ever;
-- restarts: whole boots back to back, as in a soak test;
+- restarts: whole boots back to back, as of a board in a boot loop;
+- failures: the failing logs that the signatures are tested with, back to back: much to say in few lines;
 - flood: one message over and over.
 Size in MB as argument (default 1000). CPU seconds, so that a busy machine matters less; memory is the
 process's peak over all three.
@@ -68,6 +69,16 @@ def restarts(boots: list[list[bytes]]) -> Iterator[bytes]:
             yield line if not _STAMP.match(line) else line[:-1] + b"%d" % (number % 10)
 
 
+def failures(_: list[list[bytes]]) -> Iterator[bytes]:
+    logs = [path.read_bytes().splitlines() for path in sorted(DATA.glob("signatures/*/golden/*/console.log"))]
+    number = 0
+    while True:
+        number += 1
+        for log in logs:
+            for line in log:
+                yield line if not _STAMP.match(line) else b"%s%d%s" % (line[:12], number % 10, line[13:])
+
+
 def flood(_: list[list[bytes]]) -> Iterator[bytes]:
     number = 0
     while True:
@@ -83,7 +94,7 @@ def main() -> int:
     boots = recorded()
     knowledge = load()
     slow = 0.0
-    for make in (running, restarts, flood):
+    for make in (running, restarts, failures, flood):
         diagnoser = Diagnoser(make.__name__, knowledge)
         spent = 0.0
         seen = 0

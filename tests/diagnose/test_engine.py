@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from bootwright.diagnose.engine import KEPT_FIRST, KEPT_LAST, Diagnoser, diagnose_bytes
+from bootwright.diagnose.familiar import Familiar
 from bootwright.diagnose.jsonform import as_json
 from bootwright.diagnose.knowledge import load
 from bootwright.diagnose.model import Diagnosis, Outcome, Severity
@@ -185,6 +186,36 @@ def test_a_line_of_a_hundred_megabytes_is_bounded() -> None:
     finding = diagnoser.snapshot().boots[-1].findings[0]
     assert finding.signature == "no-root"
     assert finding.lines[0].number == 4
+
+
+def test_lines_seen_before_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recognised by the dictionary or found by the search; boots alike, but for their times and numbers."""
+    boots = [
+        b"".join(
+            b"[%5d.%06d] %s\n" % (number, place, line.partition(b"] ")[2] or line)
+            for place, line in enumerate(log.splitlines())
+        )
+        for number, log in enumerate(
+            (GOOD, BAD, GOOD, GOOD, GOOD.replace(b"Linux", b"linux"), BAD, GOOD) * 30
+        )
+    ]
+    data = b"".join([*boots, *CORPUS[::9]] * 3)
+    known = as_json(diagnosed(data))
+    assert known["boots_left_out"]
+    monkeypatch.setattr(Familiar, "worth_trying", property(lambda _: False))
+    assert as_json(diagnosed(data)) == known
+
+
+def test_new_lines_are_not_remembered_for_ever() -> None:
+    familiar = Familiar(longest=100)
+    tried = 0
+    for block in range(200):
+        lines = [b"line %d of %d" % (number, block) for number in range(2000)]
+        if familiar.worth_trying:
+            values = familiar.recall(lines)
+            tried += familiar.learn(lines, values, lambda _: ())
+    assert 20 < tried < 40
+    assert not familiar.worth_trying
 
 
 def test_a_literal_across_two_blocks_is_found() -> None:

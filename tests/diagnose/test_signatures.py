@@ -11,7 +11,7 @@ import pytest
 from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.knowledge import load
 from bootwright.diagnose.model import Diagnosis, Severity
-from bootwright.diagnose.scanner import compile_pattern
+from bootwright.diagnose.patterns import compile_pattern
 from bootwright.diagnose.signatures import Signature
 from bootwright.foundation.errors import Malformed
 from bootwright.foundation.places import DATA

@@ -9,9 +9,10 @@ from bootwright.diagnose import prefix
 from bootwright.diagnose.judge import Judge
 from bootwright.diagnose.knowledge import load
 from bootwright.diagnose.model import STAGES, Diagnosis, Outcome
-from bootwright.diagnose.scanner import Hit, Pattern, Scanner
+from bootwright.diagnose.patterns import Facts, Record
+from bootwright.diagnose.pending import LOOPING, RESTART, Key, Pending, Reach
+from bootwright.diagnose.scanner import Scanner, Sightings
 from bootwright.diagnose.signatures import Knowledge, Marker
-from bootwright.diagnose.state import BootState
 from bootwright.diagnose.text import Block, Cleaner
 
 KEPT_FIRST = 32
@@ -19,13 +20,8 @@ KEPT_LAST = 32
 """Boots kept in full from a file that holds more."""
 _LOOP = 3
 """Boots in a row that restart at the same stage before it is called a loop."""
-_SAME_START = 40
-"""Lines within which `Booting Linux` and `Linux version` are the start of one kernel."""
-
-_HANDOVERS = ("@uboot/handover", "@uefi/exit", "@grub/kernel", "@coreboot/payload")
-
-_RESTART = Pattern("@restart", "", frozenset())
-_LOOPING = Pattern("@loop", "", frozenset())
+_MOST_KNOWN = 2000
+"""Boots, and parts of boots, whose outcome and reach are remembered."""
 
 
 class Diagnoser:
@@ -37,16 +33,19 @@ class Diagnoser:
         self._scanner = Scanner(self._knowledge.patterns, use_re2=use_re2)
         self._judge = Judge(self._knowledge)
         self._cleaner = Cleaner()
-        self._first: list[tuple[BootState, bool]] = []
-        self._last: deque[tuple[BootState, bool]] = deque(maxlen=KEPT_LAST)
+        self._markers = self._knowledge.markers
+        self._first: list[Pending] = []
+        self._last: deque[Pending] = deque(maxlen=KEPT_LAST)
         self._ended = 0
-        self._outcome = _Overall()
-        self._boot = BootState(1)
+        self._overall = _Overall()
+        self._boot = Pending(1)
         self._recognised = False
         self._kernel = False
         self._last_line = 0
         self._same_stage = 0
         self._previous_stage = ""
+        self._reaches: dict[tuple[Record, ...], Reach] = {}
+        self._outcomes: dict[tuple[Key, bool, bool], Outcome] = {}
 
     def feed(self, data: bytes) -> None:
         """Look at more of the file."""
@@ -61,16 +60,19 @@ class Diagnoser:
     def snapshot(self, *, live: bool = False) -> Diagnosis:
         """What is known now. `live`: more will come, so silence at the end means nothing yet."""
         boots = [
-            self._judge.boot(state, self._source, restarted=restarted, recognised=True)
-            for state, restarted in (*self._first, *self._last)
+            self._judge.boot(
+                boot.settled(self._markers), self._source, restarted=boot.restarted, recognised=True
+            )
+            for boot in (*self._first, *self._last)
         ]
-        overall = self._outcome.copy()
-        if self._boot.tallies or not boots:
+        overall = self._overall.copy()
+        if not self._boot.empty or not boots:
             self._boot.last_line = self._last_line
-            self._boot.live = live
-            if self._kernel and self._boot.rank < 0:
-                self._boot.kernel_runs()
-            last = self._judge.boot(self._boot, self._source, restarted=False, recognised=self._recognised)
+            state = self._boot.settled(self._markers)
+            state.live = live
+            if self._kernel and state.rank < 0:
+                state.kernel_runs()
+            last = self._judge.boot(state, self._source, restarted=False, recognised=self._recognised)
             boots.append(last)
             overall.add(last.outcome, last.stage)
         return Diagnosis(
@@ -86,66 +88,69 @@ class Diagnoser:
             messages = [prefix.split(line) for line in lines]
             self._recognised = any(message.seconds is not None for message in messages)
             self._kernel |= any(message.kernel for message in messages)
-        for hit in self._scanner.scan(block):
-            marker = self._knowledge.markers.get(hit.pattern.name)
-            if marker is not None:
-                self._mark(marker, hit)
-            elif hit.kernel:
-                self._boot.kernel_runs()
-            self._boot.add(hit)
-        stripped = block.text.rstrip()
-        if stripped:
-            self._last_line = (
-                block.first_line + stripped.count(b"\n") + block.extra_lines(0, len(stripped) + 1)
-            )
+        found = self._scanner.scan(block)
+        place = 0
+        for index in found.begins:
+            self._extend(found, place, index)
+            place = index
+            self._begin(found.lines[index], found.raws[index], found.records[index])
+        self._extend(found, place, len(found.records))
+        self._last_line = block.last_line or self._last_line
 
-    def _mark(self, marker: Marker, hit: Hit) -> None:
-        if marker.begins and self._begins_another(marker, hit):
-            self._end(hit, marker)
-        if marker.begins:
-            self._boot.begun[_part(marker, hit)] = hit.line
-        self._boot.reach(marker, hit)
+    def _extend(self, found: Sightings, start: int, end: int) -> None:
+        lines, raws, records = found
+        self._boot.extend(lines[start:end], raws[start:end], records[start:end], self._markers)
 
-    def _begins_another(self, marker: Marker, hit: Hit) -> bool:
+    def _begin(self, line: int, raw: bytes, record: Record) -> None:
+        """A line with which another boot may begin."""
+        if len(self._reaches) >= _MOST_KNOWN:
+            self._reaches.clear()
+        self._boot.catch_up(self._reaches, self._markers)
+        for pattern, facts in record.matches:
+            marker = self._markers.get(pattern.name)
+            if marker is not None and marker.begins:
+                part = _part(marker, facts)
+                if self._boot.begins_another(marker, part, line):
+                    self._end(line, raw, marker)
+                self._boot.begin(marker, part, line)
+
+    def _end(self, line: int, raw: bytes, marker: Marker) -> None:
         boot = self._boot
-        rank = STAGES.index(marker.stage)
-        if rank < boot.rank:
-            # Firmware and loader take turns (SPL, BL31, EDK II); only after they handed over, or when a
-            # component prints its banner again, has another boot begun.
-            handed_over = any(name in boot.tallies for name in _HANDOVERS)
-            return boot.rank >= STAGES.index("kernel") or handed_over or _part(marker, hit) in boot.begun
-        if rank > boot.rank or not boot.begun:
-            return False
-        before = boot.begun.get(_part(marker, hit))
-        if before is None:
-            same = [line for part, line in boot.begun.items() if part.startswith(f"{marker.component}:")]
-            return marker.stage == "kernel" and bool(same) and hit.line - max(same) > _SAME_START
-        return hit.line > before
-
-    def _end(self, hit: Hit, marker: Marker) -> None:
-        boot = self._boot
-        boot.last_line = hit.line - 1
+        boot.last_line = line - 1
         firmware = STAGES.index(marker.stage) < STAGES.index("kernel")
-        restarted = firmware or boot.rank < STAGES.index("init")
-        if restarted:
-            boot.add(Hit(_RESTART, hit.line, hit.text, hit.raw, (), hit.seconds, hit.kernel, hit.wall))
+        boot.restarted = firmware or boot.rank < STAGES.index("init")
+        looping = False
+        key = boot.key
+        if boot.restarted:
+            boot.add(line, raw, RESTART)
             self._same_stage = self._same_stage + 1 if boot.stage == self._previous_stage else 1
             self._previous_stage = boot.stage
-            if self._same_stage >= _LOOP - 1:
-                boot.add(Hit(_LOOPING, hit.line, hit.text, hit.raw, (), hit.seconds, hit.kernel, hit.wall))
+            looping = self._same_stage >= _LOOP - 1
+            if looping:
+                boot.add(line, raw, LOOPING)
         else:
             self._same_stage = 0
-        self._outcome.add(self._judge.outcome(boot), boot.stage)
+        self._overall.add(self._outcome(boot, key, looping=looping), boot.stage)
         self._ended += 1
-        (self._first if len(self._first) < KEPT_FIRST else self._last).append((boot, restarted))
-        self._boot = BootState(hit.line)
-        self._scanner.reset()
+        (self._first if len(self._first) < KEPT_FIRST else self._last).append(boot)
+        self._boot = Pending(line)
+
+    def _outcome(self, boot: Pending, key: Key | None, *, looping: bool) -> Outcome:
+        """The outcome, remembered for boots that say the same."""
+        if key is None:
+            return self._judge.outcome(boot.settled(self._markers))
+        whole = (key, boot.restarted, looping)
+        known = self._outcomes.get(whole)
+        if known is None:
+            if len(self._outcomes) >= _MOST_KNOWN:
+                self._outcomes.clear()
+            known = self._outcomes[whole] = self._judge.outcome(boot.settled(self._markers))
+        return known
 
 
-def _part(marker: Marker, hit: Hit) -> str:
+def _part(marker: Marker, facts: Facts) -> str:
     """A component that prints several banners (coreboot's stages) is told apart by what they capture."""
-    part = dict(hit.facts).get("part", "")
-    return f"{marker.component}:{marker.name}:{part}"
+    return f"{marker.component}:{marker.name}:{dict(facts).get('part', '')}"
 
 
 class _Overall:

@@ -7,8 +7,8 @@ from attrs import evolve, frozen
 from bootwright.diagnose.errnos import parse_errno
 from bootwright.diagnose.gaps import gaps_of
 from bootwright.diagnose.model import Boot, Finding, Line, Outcome, Severity
+from bootwright.diagnose.patterns import printable
 from bootwright.diagnose.rules import Held, facts_match, hold
-from bootwright.diagnose.scanner import printable
 from bootwright.diagnose.signatures import Case, Knowledge, Signature
 from bootwright.diagnose.state import BootState, filled
 

@@ -15,7 +15,7 @@ from attrs import evolve
 
 from bootwright.diagnose.literals import SHORTEST, required
 from bootwright.diagnose.model import STAGES, Severity
-from bootwright.diagnose.scanner import Pattern
+from bootwright.diagnose.patterns import Pattern
 from bootwright.diagnose.signatures import AREAS, Case, Knowledge, Marker, Rule, Signature
 from bootwright.foundation.errors import Malformed
 from bootwright.foundation.places import DATA
@@ -243,7 +243,7 @@ def _read_markers(path: Path) -> list[Marker]:
                 component=component,
                 begins=begins,
                 # Whether it came up after something went wrong is asked of `ready` alone.
-                pattern=evolve(pattern, once=not begins and stage != "ready"),
+                pattern=evolve(pattern, once=not begins and stage != "ready", begins=begins),
             )
         )
         entry.done()

@@ -2,7 +2,8 @@
 
 The search for literals is one automaton (google-re2) run over whole blocks, so that lines without any
 cost no Python at all. Where re2 is not installed, each literal is looked for by itself, which is slower
-by an order of magnitude and finds the same.
+by an order of magnitude and finds the same. Before that, lines that were seen before are recognised
+(`familiar`), which is what most lines of a board in a boot loop are.
 
 A literal that has hit many times in one boot is *saturated*: of the lines holding it only the last in
 each block is looked at from then on, so that a log full of one message stays fast.
@@ -10,113 +11,51 @@ each block is looked at from then on, so that a log full of one message stays fa
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
-
-from attrs import frozen
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from bootwright.diagnose import prefix
-from bootwright.diagnose.literals import Literal
+from bootwright.diagnose.familiar import UNKNOWN, Familiar
+from bootwright.diagnose.patterns import ANYWHERE, HAVE_RE2, Examiner, Pattern, Record, matcher, quoted
 from bootwright.diagnose.text import Block
 
-try:
-    import re2
-except ImportError:  # pragma: no cover - the fall-back is tested by asking for it
-    re2 = None
-
 SATURATED = 2000
-"""Hits of one literal between two resets after which only the last one in a block is looked at."""
+"""Hits of one literal between two boots after which only the last one in a block is looked at."""
 _OFTEN = 16
 """Hits after which a literal that only `once` patterns hold is no longer looked for in this boot."""
 _FLOOD = 1500
 """Hits of a saturated literal in one block that take it out of the common search."""
-_CACHED = 20_000
 _LONGEST = 4096
 """Bytes of a line that patterns see: from 1 KiB before the literal where the line is longer."""
 
 
-@frozen
-class Pattern:
-    """One thing that a line may say."""
+class Sightings(NamedTuple):
+    """Lines that say something, in order: number, bytes as they stand in the (cleaned) file, and what."""
 
-    name: str
-    """`signature/event`, or `@component/marker`."""
-    expression: str
-    literals: frozenset[Literal]
-    once: bool = False
-    """Seen often in one boot it tells nothing new (a stage is reached once)."""
+    lines: list[int]
+    raws: list[bytes]
+    records: list[Record]
 
-
-class Hit(NamedTuple):
-    """A line that says it. (A tuple: millions of them are made.)"""
-
-    pattern: Pattern
-    line: int
-    text: bytes
-    """The line without stamps."""
-    raw: bytes
-    """The line as it stands in the (cleaned) file."""
-    facts: tuple[tuple[str, str], ...]
-    seconds: float | None
-    kernel: bool
-    """Whether `seconds` is the kernel's clock: the kernel runs."""
-    wall: float | None
-
-
-_Examined = tuple[tuple[int, ...], tuple[tuple[Pattern, tuple[tuple[str, str], ...]], ...]]
-"""The literals a message holds, and the patterns it matches with what they capture."""
-
-
-class _Compiled(Protocol):
-    def search(self, text: bytes) -> Any: ...  # noqa: ANN401
-
-
-def _options() -> Any:  # noqa: ANN401
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.log_errors = False
-    options.max_mem = 32 << 20
-    return options
-
-
-def compile_pattern(expression: str, *, use_re2: bool) -> _Compiled:
-    """The pattern for bytes. re2 runs in linear time; `re` sees lines of bounded length only."""
-    if use_re2 and re2 is not None:
-        compiled: _Compiled = re2.compile(expression.encode(), _options())
-        return compiled
-    return re.compile(expression.encode())
-
-
-def printable(text: bytes) -> str:
-    """Text that does nothing but show itself: no control, format or direction characters."""
-    shown = text.decode(errors="replace")
-    if shown.isprintable():
-        return shown
-    return "".join(char if char.isprintable() or char == "\t" else "�" for char in shown)
+    @property
+    def begins(self) -> list[int]:
+        """Which of them another boot may begin with."""
+        return [index for index, record in enumerate(self.records) if record.begins]
 
 
 class Scanner:
     """Finds every pattern in blocks of text."""
 
     def __init__(self, patterns: Sequence[Pattern], *, use_re2: bool = True) -> None:
-        self._patterns = patterns
-        self._use_re2 = use_re2 and re2 is not None
+        self._use_re2 = use_re2 and HAVE_RE2
         self._literals = sorted({literal for pattern in patterns for literal in pattern.literals})
-        number = {literal: index for index, literal in enumerate(self._literals)}
-        self._holders: list[list[int]] = [[] for _ in self._literals]
-        for index, pattern in enumerate(patterns):
-            for literal in pattern.literals:
-                self._holders[number[literal]].append(index)
-        self._compiled: dict[int, _Compiled] = {}
-        self._cache: dict[bytes, _Examined] = {}
-        self._once = [all(patterns[each].once for each in holders) for holders in self._holders]
+        self._examiner = Examiner(patterns, self._literals, use_re2=self._use_re2)
+        self._familiar = Familiar(longest=_LONGEST)
+        numbered = list(enumerate(self._literals))
+        self._numbers = {literal.text: index for index, literal in numbered if not literal.any_case}
+        self._numbers_any_case = {literal.text: index for index, literal in numbered if literal.any_case}
+        self._once = [self._examiner.once(index) for index, _ in numbered]
         self._limits = [_OFTEN if once else SATURATED for once in self._once]
-        self._numbers = {literal.text: index for literal, index in number.items() if not literal.any_case}
-        self._numbers_any_case = {
-            literal.text: index for literal, index in number.items() if literal.any_case
-        }
-        self._counts = [0] * len(self._literals)
+        self._counts = [0] * len(numbered)
         self._tired: set[int] = set()
         """Saturated: hit so often in this boot that only the last hit of each block is looked at."""
         self._settled: set[int] = set()
@@ -125,25 +64,43 @@ class Scanner:
         """Of those, the ones that flood the log: no longer searched for with the others."""
         self._automata: dict[frozenset[int], Any] = {}
         self._active = self._automaton()
-        self._which = self._literal_set()
 
-    @property
-    def patterns(self) -> Sequence[Pattern]:
-        """What it looks for."""
-        return self._patterns
+    def scan(self, block: Block) -> Sightings:
+        """Every line of the block that says something."""
+        if block.joins or not self._familiar.worth_trying:
+            return self._search(block)
+        lines = block.lines
+        values = self._familiar.recall(lines)
+        if UNKNOWN in values and not self._familiar.learn(lines, values, self._look_at):
+            return self._search(block)
+        found = Sightings(*self._familiar.telling(lines, values, block.first_line))
+        if max(map(len, found.raws), default=0) > _LONGEST:
+            # Which part of them to show, only a search tells.
+            return self._search(block)
+        if found.begins:
+            self._another_boot()
+        return found
 
-    def reset(self) -> None:
-        """Forget which literals are saturated: another boot begins."""
-        if self._tired:
-            self._tired.clear()
-        self._counts = [0] * len(self._literals)
-        self._settled.clear()
-        if self._removed:
-            self._removed.clear()
-            self._active = self._automaton()
+    def _look_at(self, text: bytes) -> Iterator[tuple[int, Record]]:
+        """Number (from 0) and record of each line of a text that holds a literal, saturated or not."""
+        places = (
+            self._places(text) if self._use_re2 else self._places_by_find(text, range(len(self._literals)))
+        )
+        walk = _Lines(Block(text, 0))
+        end = -1
+        for place in places:
+            if place >= end:
+                line, raw, end = walk.at(place)
+                yield line, self._record(raw)
 
-    def scan(self, block: Block) -> Iterator[Hit]:
-        """Every hit in the block, in order of lines; those of saturated literals last."""
+    def _record(self, raw: bytes) -> Record:
+        message = prefix.split(raw)
+        return self._examiner.examine(message.text, kernel=message.kernel)
+
+    # -- text that was not seen before ---------------------------------------------------------
+
+    def _search(self, block: Block) -> Sightings:
+        """By the automaton, with saturation."""
         text = block.text
         if self._settled:
             # Once a block: a fresh automaton has to learn its states anew.
@@ -151,56 +108,53 @@ class Scanner:
             self._settled.clear()
             self._active = self._automaton()
         late: dict[int, int] = {}
-        lines = _Lines(block)
+        found = Sightings([], [], [])
+        walk = _Lines(block)
         end = -1
-        for place in self._candidates(text, late) if self._use_re2 else self._places_by_find(text, late):
+        for place in self._candidates(text, late) if self._use_re2 else self._found(text, late):
             if place < end:
                 continue
-            line, raw, end = lines.at(place)
-            yield from self._hits(line, raw)
-        lines = _Lines(block)
-        end = -1
-        for place in sorted(late.values()):
-            if place >= end:
-                line, raw, end = lines.at(place)
-                yield from self._hits(line, raw)
+            line, raw, end = walk.at(place)
+            record = self._record(raw)
+            self._count(record)
+            if record.matches:
+                found.lines.append(line)
+                found.raws.append(raw)
+                found.records.append(record)
+                if record.begins:
+                    self._find_removed(text, late, end)
+                    self._another_boot()
+        self._find_removed(text, late, len(text))
+        return self._with_late(block, found, late.values()) if late else found
 
-    def _hits(self, line: int, raw: bytes) -> list[Hit]:
-        message, seconds, kernel, wall = prefix.split(raw)
-        known = self._cache.get(message)
-        if known is None:
-            known = self._examine(message)
-            if len(self._cache) >= _CACHED:
-                self._cache.clear()
-            self._cache[message] = known
-        literals, matches = known
+    def _count(self, record: Record) -> None:
         counts = self._counts
-        for literal in literals:
+        for literal in record.literals:
             counts[literal] += 1
             if counts[literal] == self._limits[literal]:
-                if self._once[literal]:
-                    self._settled.add(literal)
-                else:
-                    self._tired.add(literal)
-        return [Hit(pattern, line, message, raw, facts, seconds, kernel, wall) for pattern, facts in matches]
+                (self._settled if self._once[literal] else self._tired).add(literal)
 
-    def _examine(self, text: bytes) -> _Examined:
-        literals = self._literals_in(text)
-        matches = []
-        for index in sorted({holder for literal in literals for holder in self._holders[literal]}):
-            compiled = self._compiled.get(index)
-            if compiled is None:
-                compiled = compile_pattern(self._patterns[index].expression, use_re2=self._use_re2)
-                self._compiled[index] = compiled
-            match = compiled.search(text)
-            if match is not None:
-                facts = tuple(
-                    (_fact(name), printable(value)[:200].strip())
-                    for name, value in match.groupdict().items()
-                    if value
-                )
-                matches.append((self._patterns[index], facts))
-        return literals, tuple(matches)
+    def _another_boot(self) -> None:
+        """Forget which literals are saturated."""
+        self._tired.clear()
+        self._settled.clear()
+        self._counts = [0] * len(self._literals)
+        if self._removed:
+            self._removed.clear()
+            self._active = self._automaton()
+
+    def _with_late(self, block: Block, found: Sightings, places: Iterable[int]) -> Sightings:
+        """Put the last hits of saturated literals among the others."""
+        entries = {entry[0]: entry for entry in zip(*found, strict=True)}
+        walk = _Lines(block)
+        for place in sorted(places):
+            line, raw, _ = walk.at(place)
+            if line not in entries:
+                record = self._record(raw)
+                if record.matches:
+                    entries[line] = (line, raw, record)
+        ordered = [entries[line] for line in sorted(entries)]
+        return Sightings(*(list(column) for column in zip(*ordered, strict=True))) if ordered else found
 
     # -- the search for literals ---------------------------------------------------------------
 
@@ -217,44 +171,38 @@ class Scanner:
                 (literal for index, literal in enumerate(self._literals) if index not in key),
                 key=lambda literal: -len(literal.text),
             )
-            union = b"|".join(_quoted(literal) for literal in wanted)
-            # The wrapper's match objects cost more than the search; its inner call gives bare offsets.
-            self._automata[key] = re2.compile(union, _options())._regexp.Match  # noqa: SLF001
+            union = b"|".join(quoted(literal) for literal in wanted)
+            self._automata[key] = matcher(union)
         return self._automata[key]
 
-    def _literal_set(self) -> Any:  # noqa: ANN401
-        if not self._use_re2:
-            return None
-        found = re2.Set.SearchSet(_options())
-        for literal in self._literals:
-            found.Add(_quoted(literal))
-        found.Compile()
-        return found
-
-    def _literals_in(self, text: bytes) -> tuple[int, ...]:
-        if self._which is not None:
-            return tuple(sorted(self._which.Match(text) or ()))
-        lower = text.lower()
-        return tuple(
-            index
-            for index, literal in enumerate(self._literals)
-            if literal.text in (lower if literal.any_case else text)
-        )
+    def _places(self, text: bytes) -> Iterator[int]:
+        """Offsets of literals, one for each line that holds any."""
+        removed, self._removed = self._removed, set()
+        search = self._automaton()
+        self._removed = removed
+        length, place = len(text), 0
+        while True:
+            start, stop = search(ANYWHERE, text, place, length)[0]
+            if start < 0:
+                return
+            yield start
+            place = text.find(b"\n", stop)
+            if place < 0:
+                return
 
     def _candidates(self, text: bytes, late: dict[int, int]) -> Iterator[int]:
         """Offsets of literals, at least one for each line that holds one that is not saturated.
 
         Into `late` goes the last offset of each saturated literal.
         """
-        anywhere = re2._Anchor.UNANCHORED  # noqa: SLF001
         length = len(text)
         tired = self._tired
         seen: dict[int, int] = {}
         place = 0
         while True:
-            start, stop = self._active(anywhere, text, place, length)[0]
+            start, stop = self._active(ANYWHERE, text, place, length)[0]
             if start < 0:
-                break
+                return
             if tired:
                 found = text[start:stop]
                 literal = self._numbers.get(found)
@@ -271,25 +219,35 @@ class Scanner:
             yield start
             place = text.find(b"\n", stop)
             if place < 0:
-                break
+                return
+
+    def _find_removed(self, text: bytes, late: dict[int, int], end: int) -> None:
+        """The last hit before `end` of each literal that is not looked for with the others."""
         for literal in self._removed:
             if not self._once[literal]:
-                self._find_last(text, literal, late)
+                self._find_last(text, literal, late, end)
 
-    def _find_last(self, text: bytes, literal: int, late: dict[int, int]) -> None:
+    def _find_last(self, text: bytes, literal: int, late: dict[int, int], end: int) -> None:
         wanted = self._literals[literal]
-        place = (text.lower() if wanted.any_case else text).rfind(wanted.text)
+        place = (text.lower() if wanted.any_case else text).rfind(wanted.text, 0, end)
         if place >= 0:
             late[literal] = place
 
-    def _places_by_find(self, text: bytes, late: dict[int, int]) -> Iterator[int]:
+    def _found(self, text: bytes, late: dict[int, int]) -> Iterator[int]:
+        """What `_candidates` gives, without re2."""
+        resting = self._removed | self._tired
+        for literal in resting:
+            if not self._once[literal]:
+                self._find_last(text, literal, late, len(text))
+        return self._places_by_find(
+            text, [each for each in range(len(self._literals)) if each not in resting]
+        )
+
+    def _places_by_find(self, text: bytes, literals: Iterable[int]) -> Iterator[int]:
         places: set[int] = set()
         lower: bytes | None = None
-        for index, literal in enumerate(self._literals):
-            if index in self._removed or index in self._tired:
-                if not self._once[index]:
-                    self._find_last(text, index, late)
-                continue
+        for index in literals:
+            literal = self._literals[index]
             if literal.any_case:
                 lower = text.lower() if lower is None else lower
             where = lower if literal.any_case and lower is not None else text
@@ -325,14 +283,3 @@ class _Lines:
             low = max(start, place - 1024)
             return self._line, text[low : min(end, low + _LONGEST)], end
         return self._line, text[start:end], end
-
-
-def _quoted(literal: Literal) -> bytes:
-    quoted = re.escape(literal.text)
-    return b"(?i:" + quoted + b")" if literal.any_case else quoted
-
-
-def _fact(name: str | bytes) -> str:
-    """`errno2` is `errno` too: a pattern cannot use one name twice. re2 gives names as bytes."""
-    text = name.decode() if isinstance(name, bytes) else name
-    return text.rstrip("0123456789")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from bootwright.diagnose.model import Severity
-from bootwright.diagnose.scanner import Pattern
+from bootwright.diagnose.patterns import Pattern
 
 AREAS = (
     "firmware",

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from attrs import define, field
 
+from bootwright.diagnose import prefix
 from bootwright.diagnose.model import STAGES, StageReached
-from bootwright.diagnose.scanner import Hit
+from bootwright.diagnose.patterns import Facts, Record
 from bootwright.diagnose.signatures import Marker
 
 _MOST_GROUPS = 128
 """Different captures kept for one event; further ones are counted without their captures."""
+_MOST_RECORDS = 4096
 _MOST_STAGES = 80
 _FIRST_KEPT = 3
 _COUNTED = 100
 """Counts and distances to the end that rules ask for are smaller."""
-_KERNEL = STAGES.index("kernel")
+_RANKS = {stage: rank for rank, stage in enumerate(STAGES)}
+_KERNEL = _RANKS["kernel"]
 
 
 class Occurrence(NamedTuple):
@@ -24,8 +28,6 @@ class Occurrence(NamedTuple):
 
     line: int
     raw: bytes
-    seconds: float | None
-    wall: float | None
 
 
 @define
@@ -39,6 +41,15 @@ class Tally:
     stages: set[int]
     """The stages (as in `BootState.current`) the boot was in when it was seen."""
 
+    def again(self, here: Occurrence, current: int) -> None:
+        """Seen once more."""
+        self.count += 1
+        if here.line >= self.last.line:
+            self.last = here
+        self.stages.add(current)
+        if len(self.first) < _FIRST_KEPT:
+            self.first.append(here)
+
 
 @define
 class BootState:
@@ -51,54 +62,71 @@ class BootState:
     last_line: int = 0
     tallies: dict[str, dict[tuple[tuple[str, str], ...], Tally]] = field(factory=dict)
     stages: list[StageReached] = field(factory=list)
-    begun: dict[str, int] = field(factory=dict)
-    """Component and part → line where it began."""
     stage_lines: dict[str, tuple[int, int]] = field(factory=dict)
     """Stage → first and last line of a marker of it."""
-    seen_markers: set[tuple[str, str]] = field(factory=set)
-    wall_start: float | None = None
     live: bool = False
     """More of it is still to come."""
+    _seen_markers: set[tuple[str, str]] = field(factory=set)
+    _wall_start: float | None = None
+    _of_record: dict[Record, tuple[tuple[Tally, Marker | None], ...]] = field(factory=dict)
+    """What a message counts for, once it was seen, and the milestones in it."""
 
     @property
     def stage(self) -> str:
         """The furthest stage, or `unknown`."""
         return STAGES[self.rank] if self.rank >= 0 else "unknown"
 
-    def add(self, hit: Hit) -> None:
-        """Count an event."""
-        groups = self.tallies.get(hit.pattern.name)
-        if groups is None:
-            groups = self.tallies[hit.pattern.name] = {}
-        key = hit.facts
-        seen = groups.get(key)
-        here = Occurrence(hit.line, hit.raw, hit.seconds, hit.wall)
-        if seen is None and len(groups) >= _MOST_GROUPS:
-            key = ()
-            seen = groups.get(key)
-        if seen is None:
-            groups[key] = Tally(dict(key), [here], here, 1, {self.current})
+    def see(self, line: int, raw: bytes, record: Record, markers: Mapping[str, Marker]) -> None:
+        """Count what a line says."""
+        here = Occurrence(line, raw)
+        known = self._of_record.get(record)
+        if known is not None:
+            for tally, marker in known:
+                if marker is not None:
+                    self._pass(marker.stage, line)
+                tally.again(here, self.current)
             return
-        seen.count += 1
-        if hit.line >= seen.last.line:
-            seen.last = here
-        seen.stages.add(self.current)
-        if len(seen.first) < _FIRST_KEPT:
-            seen.first.append(here)
+        counted = []
+        for pattern, facts in record.matches:
+            marker = markers.get(pattern.name)
+            if marker is not None:
+                self._pass(marker.stage, line)
+                self._note(marker, line, raw, facts)
+            elif record.kernel:
+                self.kernel_runs()
+            counted.append((self._count(pattern.name, facts, here), marker))
+        if len(self._of_record) >= _MOST_RECORDS:
+            self._of_record.clear()
+        self._of_record[record] = tuple(counted)
 
-    def reach(self, marker: Marker, hit: Hit) -> None:
-        """Note a milestone."""
-        rank = STAGES.index(marker.stage)
+    def _count(self, name: str, facts: Facts, here: Occurrence) -> Tally:
+        groups = self.tallies.get(name)
+        if groups is None:
+            groups = self.tallies[name] = {}
+        seen = groups.get(facts)
+        if seen is None and len(groups) >= _MOST_GROUPS:
+            facts = ()
+            seen = groups.get(facts)
+        if seen is None:
+            seen = groups[facts] = Tally(dict(facts), [here], here, 1, {self.current})
+        else:
+            seen.again(here, self.current)
+        return seen
+
+    def _pass(self, stage: str, line: int) -> None:
+        """It is in that stage now."""
+        rank = self.current = _RANKS[stage]
         self.rank = max(self.rank, rank)
-        self.current = rank
-        first, last = self.stage_lines.get(marker.stage, (hit.line, hit.line))
-        self.stage_lines[marker.stage] = (first, max(last, hit.line))
-        facts = dict(hit.facts)
-        label = filled(marker.label, facts)
-        if (marker.name, label) in self.seen_markers or len(self.stages) >= _MOST_STAGES:
+        first, last = self.stage_lines.get(stage, (line, line))
+        self.stage_lines[stage] = (first, max(last, line))
+
+    def _note(self, marker: Marker, line: int, raw: bytes, captured: Facts) -> None:
+        """A milestone, the first time."""
+        label = filled(marker.label, dict(captured))
+        if (marker.name, label) in self._seen_markers or len(self.stages) >= _MOST_STAGES:
             return
-        self.seen_markers.add((marker.name, label))
-        self.stages.append(StageReached(marker.stage, label, hit.line, self._time(hit)))
+        self._seen_markers.add((marker.name, label))
+        self.stages.append(StageReached(marker.stage, label, line, self._time(raw)))
 
     def kernel_runs(self) -> None:
         """A line with the kernel's time stamp: it runs, even where its first lines are missing."""
@@ -141,14 +169,13 @@ class BootState:
             STAGES.index(name) >= wanted and last > line for name, (_, last) in self.stage_lines.items()
         )
 
-    def _time(self, hit: Hit) -> float | None:
-        if hit.seconds is not None:
-            return hit.seconds
-        if hit.wall is None:
-            return None
-        if self.wall_start is None:
-            self.wall_start = hit.wall
-        return round(hit.wall - self.wall_start, 6)
+    def _time(self, raw: bytes) -> float | None:
+        _, seconds, _, wall = prefix.split(raw)
+        if seconds is not None or wall is None:
+            return seconds
+        if self._wall_start is None:
+            self._wall_start = wall
+        return round(wall - self._wall_start, 6)
 
 
 def filled(template: str, facts: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from attrs import frozen
+from attrs import define, field
 
 from bootwright.diagnose import prefix
 
@@ -33,7 +33,7 @@ _LOST_ESCAPE = re.compile(rb"\[(?:\d{1,2}(?:;\d{1,3}){1,4}|0?)m")
 _NOISE = bytes(code for code in range(32) if code not in (0x08, 0x09, 0x0A, 0x1B)) + b"\x7f"
 
 
-@frozen
+@define(eq=False)
 class Block:
     """Some whole lines, clean."""
 
@@ -42,6 +42,28 @@ class Block:
     """Number of the first line, from 1."""
     joins: tuple[int, ...] = ()
     """Offsets where a wrapped line was joined: each counts one line more."""
+    _split: list[bytes] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines without their ends; after a last line end comes an empty one."""
+        if self._split is None:
+            self._split = self.text.split(b"\n")
+        return self._split
+
+    @property
+    def newlines(self) -> int:
+        """Line ends in the text; cheap once `lines` was asked for."""
+        return self.text.count(b"\n") if self._split is None else len(self._split) - 1
+
+    @property
+    def last_line(self) -> int | None:
+        """Number of the last line that is not blank; None where all are."""
+        stripped = len(self.text.rstrip())
+        if not stripped:
+            return None
+        before = self.newlines - self.text.count(b"\n", stripped)
+        return self.first_line + before + self.extra_lines(0, stripped + 1)
 
     def extra_lines(self, start: int, end: int) -> int:
         """Lines of the file between two offsets beyond those with a newline in `text`."""
@@ -85,7 +107,7 @@ class Cleaner:
                 cut = self._whole(data, place, cut)
             if cut <= place:
                 break
-            yield self._block(data[place:cut])
+            yield from self._block(data[place:cut])
             place = cut
         self._rest = data[place:]
 
@@ -104,28 +126,28 @@ class Cleaner:
         """What is left without a line end: the prompt a console waits at, the end of a file."""
         part, self._rest = self._rest, b""
         if part:
-            yield self._block(part)
+            yield from self._block(part)
 
-    def _block(self, part: bytes) -> Block:
+    def _block(self, part: bytes) -> Iterator[Block]:
         if b"\n" not in part and b"\r" in part:
             part = part.replace(b"\r", b"\n")
-        first = self._line
-        self._line += part.count(b"\n") + (not part.endswith(b"\n"))
-        if len(part) >= BLOCK and not part.endswith(b"\n"):
-            self._line -= 1
         text = clean(part)
-        if self._width is None:
-            return Block(text, first)
-        return _joined(text, first, self._width)
+        block = Block(text, self._line) if self._width is None else _joined(text, self._line, self._width)
+        yield block
+        # Counted afterwards, when whoever took the block may have split it already.
+        self._line += block.newlines + len(block.joins)
+        # The rest of a line that was cut because it is too long is not another one.
+        self._line += len(part) < BLOCK and not part.endswith(b"\n")
 
 
 def clean(part: bytes) -> bytes:
     """The same lines without escapes, NULs and carriage returns; line ends stay where they are."""
     if b"\x1b" in part:
         part = _without_escapes(part)
-    if b"^[[" in part:
+    # A rare byte first: looking for one costs a fraction of looking for several in a row.
+    if b"^" in part and b"^[[" in part:
         part = _SHOWN_ESCAPE.sub(b"", part)
-    if b"[0m" in part:
+    if b"0m" in part and b"[0m" in part:
         part = _LOST_ESCAPE.sub(b"", part)
     if b"\x08" in part:
         part = b"\n".join(_typed_over(line) if b"\x08" in line else line for line in part.split(b"\n"))
