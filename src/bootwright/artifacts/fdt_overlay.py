@@ -21,24 +21,31 @@ def read_with_overlays(base: Path, overlays: Sequence[Path]) -> Tree:
     there or where fdtoverlay is not installed.
     """
     tree = read_fdt_file(base)
-    if not overlays:
-        return tree
-    for path in overlays:
-        if not read_fdt_file(path).is_overlay:
-            raise Malformed(str(path), None, "a devicetree overlay", "a devicetree without fragments")
+    return apply_overlays(tree, [read_fdt_file(path) for path in overlays]) if overlays else tree
+
+
+def apply_overlays(base: Tree, overlays: Sequence[Tree]) -> Tree:
+    """A devicetree with overlays applied in order; raises as `read_with_overlays` does."""
+    for overlay in overlays:
+        if not overlay.is_overlay:
+            raise Malformed(overlay.name, None, "a devicetree overlay", "a devicetree without fragments")
     tool = tools.need("fdtoverlay", purpose="apply devicetree overlays")
+    names = [Path(overlay.name).name for overlay in overlays]
     with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
         merged = Path(folder) / "merged.dtb"
+        files = []
+        for number, tree in enumerate((base, *overlays)):
+            files.append(Path(folder) / f"{number}.dtb")
+            files[-1].write_bytes(tree.blob)
         try:
-            tools.run([tool, "-i", base, "-o", merged, *overlays])
+            tools.run([tool, "-i", files[0], "-o", merged, *files[1:]])
         except ToolFailed as error:
-            names = ", ".join(path.name for path in overlays)
             raise Malformed(
-                str(base),
+                base.name,
                 None,
-                f"a base that {names} fits",
+                f"a base that {', '.join(names)} fits",
                 error.message,
                 hint="overlays that name labels need a base with __symbols__ (dtc -@)",
             ) from error
         data = merged.read_bytes()
-    return parse_fdt(data, f"{base} + {' + '.join(path.name for path in overlays)}")
+    return parse_fdt(data, f"{base.name} + {' + '.join(names)}")

@@ -98,6 +98,7 @@ def command(
             goal_names=goal_names,
             os=_os(os_text) or found.os or None,
             overlays=overlays,
+            code=int(revision, 16) if revision is not None else None,
         )
     )
     if not verdicts:
@@ -140,14 +141,16 @@ def _check(
     goal_names: tuple[str, ...],
     os: dict[str, Version] | None,
     overlays: tuple[Path, ...],
+    code: int | None = None,
 ) -> Iterator[tuple[str, tuple[dict[str, Any], dict[str, GoalVerdict]]]]:
-    from bootwright.predict.api import OS_GOAL, judge, judge_os, predict, read_tree
+    from bootwright.predict.api import OS_GOAL, judge, judge_os, predict
 
     assert found.kernel is not None  # noqa: S101 - gather() refuses otherwise
-    facts, given = found.facts(), found.given()
+    facts = found.facts()
     for board, variant, path in _candidates(found, chosen, stepping):
-        applied = (*found.overlays(board), *overlays)
-        solved = predict(facts, read_tree(path, applied), board=board, stepping=variant, os=os, given=given)
+        tree = found.tree(board, path, overlays, code)
+        given = found.given()
+        solved = predict(facts, tree, board=board, stepping=variant, os=os, given=given)
         wanted = goal_names or tuple(goal.name for goal in board.goals)
         goals = {
             name: judge_os(solved) if name == OS_GOAL else judge(solved, board, board.goal(name))
@@ -171,7 +174,7 @@ def _candidates(
 
     for board in chosen:
         one = board.stepping(stepping)
-        yield board, one.name, blob_for(found, one.dtb)
+        yield board, one.name, blob_for(found, one.dtb, board)
     if chosen:
         return
     for board in boards():
@@ -179,7 +182,7 @@ def _candidates(
             if stepping is not None and one.name != stepping:
                 continue
             try:
-                path = blob_for(found, one.dtb)
+                path = blob_for(found, one.dtb, board)
             except Missing:
                 continue
             if board.compatible[0] in read_fdt_file(path).compatible:

@@ -48,6 +48,8 @@ class Gathered:
     """Paths below `/lib/firmware`; None where there is no root file system among the artifacts."""
     entry: str | None = None
     """The boot entry of an image that was asked for."""
+    unapplied: tuple[str, ...] = ()
+    """What of config.txt could not be applied to the devicetree that was made last."""
     notes: list[str] = field(factory=list)
 
     def facts(self) -> KernelFacts:
@@ -61,27 +63,24 @@ class Gathered:
         """What else there is for the kernel."""
         from bootwright.predict.predicates import Given
 
-        return Given(self.filesystems, self.firmware)
+        return Given(self.filesystems, self.firmware, self.unapplied)
 
-    def overlays(self, board: Board) -> tuple[Path, ...]:
-        """The overlays that the board's firmware applies by config.txt, in order; what cannot be is noted."""
-        if self.config_txt is None or not board.firmware_models:
-            return ()
-        from bootwright.artifacts.config_txt import BoardFacts
+    def tree(self, board: Board, path: Path, overlays: Sequence[Path] = (), code: int | None = None) -> Tree:
+        """The devicetree Linux gets: a blob with what config.txt adds, then further overlays.
 
-        found: list[Path] = []
-        for setting in self.config_txt.values("dtoverlay", BoardFacts(models=board.firmware_models)):
-            name, _, parameters = setting.value.partition(",")
-            path = self.overlay_files.get(name.strip())
-            if not name.strip():
-                continue  # `dtoverlay=` ends the last one's parameters
-            if path is None:
-                self._note(f"config.txt names the overlay {name}, which is not among the artifacts")
-                continue
-            found.append(path)
-            if parameters:
-                self._note(f"parameters of the overlay {name} ({parameters}) were not applied")
-        return tuple(found)
+        `code` is the board's revision code, where known. What cannot be applied is in `unapplied`.
+        """
+        from bootwright.artifacts.fdt_overlay import apply_overlays
+        from bootwright.predict.firmware import devicetree_of
+
+        tree = read_fdt_file(path)
+        self.unapplied = ()
+        if self.config_txt is not None and board.firmware_models:
+            made = devicetree_of(tree, self.config_txt, self.overlay_files, board, code=code)
+            tree, self.unapplied = made.tree, tuple(f"config.txt: {text}" for text in made.not_applied)
+            for text in made.applied:
+                self._note(f"config.txt: applied {text}")
+        return apply_overlays(tree, [read_fdt_file(one) for one in overlays]) if overlays else tree
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -118,7 +117,10 @@ def gather(
             _file(found, path, progress, modules, config)
         elif path.is_dir() and not _holds_kernel(path, progress):
             for blob in sorted(path.rglob("*.dtb")):
-                found.dtbs.setdefault(blob.name, blob)
+                if blob.stem == "overlay_map":
+                    found.overlay_files.setdefault(blob.stem, blob)
+                else:
+                    found.dtbs.setdefault(blob.name, blob)
             for blob in sorted(path.rglob("*.dtbo")):
                 found.overlay_files.setdefault(blob.stem, blob)
             if (path / "config.txt").is_file():
@@ -242,10 +244,14 @@ def _inside(source: FileBytes) -> str | None:
     return detect(Bytes(first[:_PEEK], source.name))
 
 
-def blob_for(found: Gathered, name: str) -> Path:
+def blob_for(found: Gathered, name: str, board: Board | None = None) -> Path:
     """The devicetree of that file name; where a boot loader names one, or one single blob was given, that."""
     if found.devicetree is not None:
         return found.devicetree
+    if board is not None and found.config_txt is not None:
+        from bootwright.predict.firmware import devicetree_name
+
+        name = devicetree_name(found.config_txt, board) or name
     if name in found.dtbs:
         return found.dtbs[name]
     if len(found.dtbs) == 1:

@@ -16,7 +16,7 @@ from bootwright.artifacts.difference import Area, Difference
 from bootwright.artifacts.fdt import Tree
 from bootwright.boards.model import Board
 from bootwright.foundation.progress import Progress
-from bootwright.predict.api import judge, predict, read_tree
+from bootwright.predict.api import judge, predict
 from bootwright.predict.gather import blob_for, gather
 from bootwright.predict.model import GoalVerdict
 
@@ -76,10 +76,11 @@ def chain_of(artifact: str, board: Board, goal: str, stepping: str | None, progr
     """Predict the goal for one artifact; raises `Missing`, `Refused` or `Malformed` as `check` does."""
     found = gather([artifact], progress)
     variant = board.stepping(stepping)
-    blob = blob_for(found, variant.dtb)
+    blob = blob_for(found, variant.dtb, board)
+    tree = found.tree(board, blob)
     solved = predict(
         found.facts(),
-        read_tree(blob),
+        tree,
         board=board,
         stepping=variant.name,
         os=found.os or None,

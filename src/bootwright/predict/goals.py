@@ -65,6 +65,7 @@ def predict(
         os=os,
         filesystems=given.filesystems,
         firmware=given.firmware,
+        unapplied=given.unapplied,
     )
     soldered = functions(tree, board) if board is not None else ()
     phys = _phys(tree, board) if board is not None else {}
@@ -77,7 +78,8 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
     """Whether a goal is reached."""
     tree = prediction.tree
     node = locate(tree, goal.find)
-    not_checked = (*NOT_CHECKED.get(goal.name, ()), *board.not_checked)
+    unapplied = prediction.around.unapplied
+    not_checked = (*NOT_CHECKED.get(goal.name, ()), *board.not_checked, *unapplied)
     if node is None:
         wanted = " or ".join(_described(goal))
         link = Link(
@@ -134,9 +136,9 @@ def judge_os(prediction: Prediction) -> GoalVerdict:
             hazards.append(struck)
         elif rule.effect is Verdict.FAILS:
             where = struck.where if struck is not None and struck.where else prediction.kernel.name
-            answer = {None: Answer.YES, Verdict.FAILS: Answer.NO}.get(
-                struck and struck.effect, Answer.UNKNOWN
-            )
+            answer = Answer.YES
+            if struck is not None:
+                answer = Answer.NO if struck.effect is Verdict.FAILS else Answer.UNKNOWN
             reason = struck.reason if struck is not None else ""
             chain.append(
                 Link(

@@ -22,6 +22,7 @@ from bootwright.artifacts.config_txt import ConfigTxt
 from bootwright.artifacts.explore import Explorer
 from bootwright.artifacts.explore_files import FirmwareTree, ModuleTree
 from bootwright.artifacts.facts import Item
+from bootwright.artifacts.fdt import read_fdt
 from bootwright.artifacts.filesystem import Entry, FileSystem, lookup
 from bootwright.artifacts.kernel_config import KernelConfig
 from bootwright.foundation.atomic import explained, write_bytes, write_text
@@ -30,6 +31,7 @@ from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
+from bootwright.predict.firmware import MAP
 from bootwright.predict.predicates import FileSystemFacts
 
 _PIECE = 1 << 20
@@ -145,22 +147,24 @@ def _firmware_files(item: Item) -> frozenset[str] | None:
 
 
 def _firmware(item: Item, found: Contents) -> None:
-    """config.txt, and the overlays it names."""
+    """config.txt, the overlays it names, and the map that names others for some boards."""
     for each in item.of_kind("config-txt"):
         if isinstance(each.detail, ConfigTxt) and found.config_txt is None:
             found.config_txt = each.detail
     if found.config_txt is None:
         return
-    wanted = {overlay_name(setting.value) for setting in found.config_txt.values("dtoverlay")}
+    settings = (*found.config_txt.values("dtoverlay"), *found.config_txt.values("device_tree_overlay"))
+    wanted = {setting.value.replace(":", ",").partition(",")[0].strip() for setting in settings}
+    for each in item.of_kind("devicetree"):
+        if PurePosixPath(each.name).stem == MAP and each.source is not None and wanted:
+            found.overlays[MAP] = _kept(each.source, "overlays", f"{MAP}.dtb")
+            root = read_fdt(each.source).root
+            nodes = [node for node in root.children if node.name in wanted]
+            wanted |= {node.string(key) or "" for node in nodes for key in node.properties}
     for each in item.of_kind("overlay"):
         name = PurePosixPath(each.name).stem
         if each.source is not None and name in wanted:
             found.overlays.setdefault(name, _kept(each.source, "overlays", f"{name}.dtbo"))
-
-
-def overlay_name(value: str) -> str:
-    """The overlay that a `dtoverlay=` names: what precedes its parameters."""
-    return value.partition(",")[0].strip()
 
 
 def _kernel(boot: Boot, found: Contents, artifact: str, progress: Progress) -> Kernel:

@@ -67,6 +67,8 @@ class Given:
     """To be mounted; None where none were looked at."""
     firmware: frozenset[str] | None = None
     """Paths below `/lib/firmware`; None where there is no root file system."""
+    unapplied: tuple[str, ...] = ()
+    """What of config.txt is not in the devicetree, in words."""
 
 
 @frozen
@@ -79,6 +81,7 @@ class Surroundings:
     os: Mapping[str, Version] | None = None
     filesystems: tuple[FileSystemFacts, ...] | None = None
     firmware: frozenset[str] | None = None
+    unapplied: tuple[str, ...] = ()
 
 
 def in_range(version: Version | None, since: str | None, before: str | None) -> Answer:
