@@ -35,7 +35,7 @@ def apply_overlays(base: Tree, overlays: Sequence[Tree]) -> Tree:
         merged = Path(folder) / "merged.dtb"
         files = []
         for number, tree in enumerate((base, *overlays)):
-            files.append(Path(folder) / f"{number}.dtb")
+            files.append(Path(folder) / f"{number}-{Path(tree.name).name}")
             files[-1].write_bytes(tree.blob)
         try:
             tools.run([tool, "-i", files[0], "-o", merged, *files[1:]])
@@ -44,7 +44,7 @@ def apply_overlays(base: Tree, overlays: Sequence[Tree]) -> Tree:
                 base.name,
                 None,
                 f"a base that {', '.join(names)} fits",
-                error.message,
+                error.message.replace(f"{folder}/", ""),
                 hint="overlays that name labels need a base with __symbols__ (dtc -@)",
             ) from error
         data = merged.read_bytes()
