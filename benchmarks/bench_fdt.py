@@ -144,7 +144,8 @@ def main() -> int:
     parse, everything = taken["parse"], taken["all"]
     print(
         f"{len(blobs)} blobs, {sum(map(len, blobs)) / 1e6:.1f} MB: "
-        f"parse {parse / len(blobs) * 1e3:.2f} ms each, with phandles and every property {everything / len(blobs) * 1e3:.2f} ms each"
+        f"parse {parse / len(blobs) * 1e3:.2f} ms each, "
+        f"with phandles and every property {everything / len(blobs) * 1e3:.2f} ms each"
     )
     if compiled:
         print(

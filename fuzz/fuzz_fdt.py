@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from bootwright.artifacts.fdt import parse_fdt
+from bootwright.artifacts.phandle_lists import references
 from bootwright.foundation.errors import BootwrightError
 
 
@@ -18,6 +19,7 @@ def one_input(data: bytes) -> None:
                 node.strings(name)
                 node.cells(name)
                 assert tree.property_offset(node, name) is not None
+                references(node, name, tree)
         tree.node("serial0")
         assert isinstance(tree.symbols, dict)
 

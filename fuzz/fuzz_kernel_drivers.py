@@ -11,8 +11,9 @@ from bootwright.foundation.errors import BootwrightError
 def one_input(data: bytes) -> None:
     """Find the symbol table and the drivers."""
     with contextlib.suppress(BootwrightError):
-        for driver in read_built_in(data, "fuzz").drivers:
-            assert driver.name
+        found = read_built_in(data, "fuzz")
+        assert all(driver.name for driver in found.drivers)
+        assert all(entry.compatible for entry in found.early)
 
 
 if __name__ == "__main__":

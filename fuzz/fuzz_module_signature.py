@@ -1,4 +1,4 @@
-"""Any appended signature names its signer, or is refused."""
+"""Any appended signature names its signer, or is refused; any image yields certificates, or none."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import contextlib
 import struct
 
 from bootwright.foundation.errors import Malformed
-from bootwright.images.module_signature import MAGIC, signer_serial
+from bootwright.images.kernel_keys import Certificate, RsaKey, certificates
+from bootwright.images.module_signature import MAGIC, read_signature
+
+_SIGNER = Certificate(b"", b"", None, "fuzz", RsaKey((1 << 1023) + 7, 65537))
 
 
 def one_input(data: bytes) -> None:
-    """Read arbitrary bytes as a module, with and without a trailer that fits."""
+    """Read arbitrary bytes as a module, with and without a trailer that fits, and as a kernel image."""
     trailer = struct.pack(">BBBBBxxxI", 0, 0, 2, 0, 0, len(data)) + MAGIC
     for module in (data, data + MAGIC, data + trailer):
         with contextlib.suppress(Malformed):
-            serial = signer_serial(module, "fuzz")
-            assert serial is None or serial in module
+            signature = read_signature(module, "fuzz")
+            if signature is not None:
+                assert signature.serial in module
+                assert signature.fits(module, _SIGNER) is not True
+    for each in certificates(data):
+        assert each.serial in data
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.pe import is_pe, open_section, open_zboot_payload, read_pe
+from bootwright.artifacts.pe import is_pe, open_section, read_pe
 from bootwright.foundation.errors import BootwrightError
 
 
@@ -19,8 +19,6 @@ def one_input(data: bytes) -> None:
             inside = open_section(source, section)
             assert len(inside) == section.size
             inside.read(0, len(inside))
-    with contextlib.suppress(BootwrightError):
-        open_zboot_payload(source)
 
 
 if __name__ == "__main__":

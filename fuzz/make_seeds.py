@@ -16,8 +16,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "artifacts"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 import disk_kit
+import seeds_kernels
 import talos_kit
 
 _VOLUME_START = 400 << 10
@@ -114,6 +116,7 @@ def explore(room: Path) -> list[bytes]:
 
 
 SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
+    **seeds_kernels.SEEDS,
     "boot_config": boot_config,
     "config_txt": config_txt,
     "explore": explore,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,28 @@ def test_a_real_table_cut_off_or_damaged_is_refused_not_crashed_on() -> None:
             kallsyms.read_symbols(damaged, "part")
         except BootwrightError:
             continue
+
+
+def test_what_only_looks_like_tokens_is_given_up_on() -> None:
+    """Each of the many places would be tried for itself."""
+    digits = b"".join(b"%d\0" % digit for digit in range(10))
+    with pytest.raises(Malformed, match="token table"):
+        read_built_in(digits * 200_000, "Image")
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_changes_to_a_small_image_with_everything(data: st.DataObject) -> None:
+    path = Path(__file__).parents[2] / "fuzz"
+    sys.path.insert(0, str(path))
+    try:
+        from fuzz_kernel_drivers import one_input
+        from seeds_kernels import image
+    finally:
+        sys.path.remove(str(path))
+    changed = bytearray(image(offsets_first=data.draw(st.booleans())))
+    assert len(read_built_in(bytes(changed), "Image").drivers) == 3
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(changed) - 1))
+        changed[at] = data.draw(st.integers(0, 255))
+    one_input(bytes(changed))

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.modinfo import read_builtin_modinfo, read_modinfo, read_module
+from bootwright.artifacts.modinfo import read_modinfo, read_module
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Missing
 
@@ -77,13 +77,6 @@ def test_signature_is_noticed(compiled: Path) -> None:
     assert read_modinfo(Bytes(compiled.read_bytes() + tail, "x.ko")).signed
     wrong = struct.pack(">BBBBB3xI", 0, 0, 2, 0, 0, 1 << 30) + b"~Module signature appended~\n"
     assert not read_modinfo(Bytes(compiled.read_bytes() + wrong, "x.ko")).signed
-
-
-def test_builtin() -> None:
-    data = b"pcie_brcmstb.softdep=pre: irq_bcm2712_mip\0pcie-brcmstb.license=GPL\0pcie_brcmstb.file=x\0rest"
-    module = read_builtin_modinfo(Bytes(data, "modules.builtin.modinfo"))["pcie_brcmstb"]
-    assert module.softdeps == ("pre: irq_bcm2712_mip",)
-    assert module.license == "GPL"
 
 
 def test_what_is_no_module(tmp_path: Path) -> None:

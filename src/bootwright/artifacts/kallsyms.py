@@ -23,7 +23,12 @@ from bootwright.foundation.errors import Malformed
 _DIGITS = b"".join(b"%d\0" % digit for digit in range(10))
 _ALIGNMENTS = (8, 4)
 """Bytes: parts of the table begin at multiples of 8; of 4 in kernels from about 7.3."""
-_MAX_SYMBOLS = 4_000_000
+_MAX_SYMBOLS = 1_000_000
+"""Debian's arm64 kernels have about 250,000."""
+_MAX_TEXT = 128 << 20
+"""Characters of all names together; 7 million in Debian's."""
+_MAX_PLACES = 1000
+"""Places that look like the tokens' start; there are a handful in a kernel."""
 
 
 @frozen
@@ -49,25 +54,29 @@ def read_symbols(image: bytes, name: str) -> Symbols:
     Raises `Malformed` where there is none (CONFIG_KALLSYMS off, or the Image is still compressed) or
     where its parts contradict each other.
     """
-    at = -1
-    while True:
-        at = image.find(_DIGITS, at + 1)
-        if at < 0:
-            raise Malformed(
-                name,
-                None,
-                "a kallsyms token table",
-                "none",
-                hint="the kernel was built without CONFIG_KALLSYMS, or the image is compressed",
-            )
-        found = _tokens(image, at)
-        if found is not None:
-            break
-    start, tokens, index_end = found
+    start, tokens, index_end = _token_table(image, name)
     count_at, count, names_at = _names_block(image, start, name)
     offsets, base = _offsets(image, index_end, count_at, count, name)
     types, names = _expand(image, names_at, count, tokens, name)
     return Symbols(addresses=[base + offset for offset in offsets], types=types, names=names, base=base)
+
+
+def _token_table(image: bytes, name: str) -> tuple[int, list[bytes], int]:
+    at = -1
+    for _ in range(_MAX_PLACES):
+        at = image.find(_DIGITS, at + 1)
+        if at < 0:
+            break
+        found = _tokens(image, at)
+        if found is not None:
+            return found
+    raise Malformed(
+        name,
+        None,
+        "a kallsyms token table",
+        "none",
+        hint="the kernel was built without CONFIG_KALLSYMS, or the image is compressed",
+    )
 
 
 def _tokens(image: bytes, digits_at: int) -> tuple[int, list[bytes], int] | None:
@@ -186,9 +195,10 @@ def _expand(image: bytes, at: int, count: int, tokens: list[bytes], where: str) 
     types: list[str] = []
     names: list[str] = []
     end = len(image) - 2
+    total = 0
     for _ in range(count):
-        if at > end:
-            raise Malformed(where, at, f"{count} symbol names", "the end of the image")
+        if at > end or total > _MAX_TEXT:
+            raise Malformed(where, at, f"{count} symbol names", "the end of the image, or far too long ones")
         length = image[at]
         at += 1
         if length & 0x80:
@@ -196,6 +206,7 @@ def _expand(image: bytes, at: int, count: int, tokens: list[bytes], where: str) 
             at += 1
         name = "".join(map(lookup, image[at : at + length]))
         at += length
+        total += len(name)
         types.append(name[:1] or "?")
         names.append(name[1:])
     return "".join(types), names

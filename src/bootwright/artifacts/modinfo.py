@@ -95,29 +95,6 @@ def read_modinfo(source: ByteSource) -> ModuleInfo:
     )
 
 
-def read_builtin_modinfo(source: ByteSource) -> dict[str, ModuleInfo]:
-    """`modules.builtin.modinfo`: NUL-separated `module.key=value` (scripts/mod/modpost.c, Linux 5.2 on)."""
-    if len(source) > _MOST:
-        raise Malformed(source.name, 0, f"at most {_MOST} bytes", f"{len(source)}")
-    found: dict[str, dict[str, list[str]]] = {}
-    for entry in source.read(0, len(source)).split(b"\0"):
-        head, equals, value = entry.partition(b"=")
-        module, dot, key = head.partition(b".")
-        if equals and dot:
-            name = module.decode("utf-8", "replace").replace("-", "_")
-            values = found.setdefault(name, {}).setdefault(key.decode("utf-8", "replace"), [])
-            values.append(value.decode("utf-8", "replace"))
-    return {
-        name: ModuleInfo(
-            name=name,
-            fields={key: tuple(values) for key, values in fields.items()},
-            signed=False,
-            origin=source.name,
-        )
-        for name, fields in found.items()
-    }
-
-
 def _plain(source: ByteSource) -> bytes:
     if len(source) > _MOST:
         raise Malformed(source.name, 0, f"a module below {_MOST} bytes", f"{len(source)} bytes")

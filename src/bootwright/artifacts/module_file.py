@@ -28,6 +28,9 @@ _SHT_RELA, _SHT_NOBITS = 4, 8
 _R_AARCH64_ABS64 = 257
 _EM_AARCH64 = 183
 _SHF_WRITE = 1
+_MAX_NAME = 256
+_MAX_DRIVERS = 4096
+"""In one module; real ones have some tens at most."""
 
 # Offset of of_match_table in the structure that the bus defines; see kernel_drivers.
 _BUS_OF_OFFSET = {72: ("spi",), 80: ("platform",)}
@@ -146,7 +149,7 @@ def read_module(elf: bytes, where: str) -> ModuleFacts:
         softdeps_after=tuple(name for line in info.softdeps for name in _soft(line, "post:")),
         firmware=info.firmware,
         vermagic=info.vermagic or "",
-        drivers=_drivers(elf, sections, names),
+        drivers=_drivers(elf, sections, names, where),
         calls=_calls(elf, sections, names),
     )
 
@@ -185,11 +188,17 @@ def _sections(elf: bytes, where: str) -> tuple[list[_Section], list[bytes]]:
             raise Malformed(where, table + index * entry_size, "a section inside the file", "one beyond it")
     start, size = sections[string_index][4:6]
     strings = elf[start : start + size]
-    names = [strings[s[0] : max(strings.find(b"\0", s[0]), s[0])] for s in sections]
+    names = [strings[s[0] : s[0] + _MAX_NAME].partition(b"\0")[0] for s in sections]
+    # Real sections do not overlap: what is read of them is bounded by the file.
+    taken = sum(section[5] for section in sections if section[1] == _SHT_RELA)
+    if taken > len(elf):
+        raise Malformed(where, table, "relocations that do not overlap", f"{taken} bytes of them")
     return sections, names
 
 
-def _drivers(elf: bytes, sections: list[_Section], names: list[bytes]) -> tuple[ModuleDriver, ...]:
+def _drivers(
+    elf: bytes, sections: list[_Section], names: list[bytes], where: str
+) -> tuple[ModuleDriver, ...]:
     if struct.unpack_from("<H", elf, 18)[0] != _EM_AARCH64:
         return ()
     symbols = next((s for s, name in zip(sections, names, strict=True) if name == b".symtab"), None)
@@ -218,6 +227,8 @@ def _drivers(elf: bytes, sections: list[_Section], names: list[bytes]) -> tuple[
                 registered = _registrations(elf, sections, names)
             start = _start_of(elf, symbols, target, at)
             found.append(ModuleDriver(name, _buses(registered, start), _compatibles(table)))
+            if len(found) > _MAX_DRIVERS:
+                raise Malformed(where, at, f"at most {_MAX_DRIVERS} drivers", "more")
     return tuple(found)
 
 

@@ -122,7 +122,8 @@ def _from_index(
             continue
         annotations = descriptor.get("annotations")
         tag = annotations.get("org.opencontainers.image.ref.name") if isinstance(annotations, dict) else None
-        config_digest = str((manifest.get("config") or {}).get("digest", ""))
+        described = manifest.get("config")
+        config_digest = str(described.get("digest", "")) if isinstance(described, dict) else ""
         config = _config(files, _path_of(config_digest) or "", problems)
         layers = [
             path

@@ -105,11 +105,3 @@ def read_pe(source: ByteSource) -> PeFile:
 def open_section(source: ByteSource, section: Section) -> ByteSource:
     """The bytes of a section."""
     return Part(source, section.offset, section.size, f"{source.name}:{section.name}")
-
-
-def open_zboot_payload(source: ByteSource) -> ByteSource:
-    """The compressed kernel inside a zboot image: offset and size at bytes 8 and 12; raises `Malformed`."""
-    offset, size = struct.unpack("<II", source.read(8, 8))
-    if offset + size > len(source) or offset < 64:
-        raise Malformed(source.name, 8, "a payload inside the file", f"{size} bytes at {offset:#x}")
-    return Part(source, offset, size, f"{source.name}:payload")

@@ -117,11 +117,11 @@ def open_url(url: str, *, progress: Progress | None = None) -> ByteSource:
         ) as answer:
             final = str(answer.url)
             if answer.status_code == 206:
-                total = answer.headers.get("Content-Range", "").rpartition("/")[2]
-                if total.isdigit():
-                    if int(total) > _MAX_SIZE:
+                total = _length(answer.headers.get("Content-Range", "").rpartition("/")[2])
+                if total is not None:
+                    if total > _MAX_SIZE:
                         raise Refused(f"{url}: {total} bytes are more than is followed ({_MAX_SIZE})")
-                    return UrlBytes(client, final, int(total), _validator(answer))
+                    return UrlBytes(client, final, total, _validator(answer))
             if answer.status_code == 416:
                 raise Malformed(url, 0, "an artifact", "an empty file")
             if answer.status_code != 200:
@@ -136,11 +136,17 @@ def open_url(url: str, *, progress: Progress | None = None) -> ByteSource:
 
 
 def _validator(answer: httpx.Response) -> str | None:
+    """What tells this file from another under the same URL; sent back, so it must be ASCII."""
     etag: str = answer.headers.get("ETag", "")
     if etag and not etag.startswith("W/"):
-        return etag
-    modified: str | None = answer.headers.get("Last-Modified")
-    return modified
+        return etag if etag.isascii() else None
+    modified: str = answer.headers.get("Last-Modified", "")
+    return modified if modified and modified.isascii() else None
+
+
+def _length(text: str) -> int | None:
+    """A number of bytes in a header; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _fetched(answer: httpx.Response, url: str, progress: Progress) -> ByteSource:
@@ -151,8 +157,8 @@ def _fetched(answer: httpx.Response, url: str, progress: Progress) -> ByteSource
     path = folder / key
     if validator and path.is_file():
         return Renamed(FileBytes(path), url)
-    expected = answer.headers.get("Content-Length", "")
-    total = float(expected) / 1e6 if expected.isdigit() else None
+    expected = _length(answer.headers.get("Content-Length", ""))
+    total = None if expected is None else expected / 1e6
     got = 0
     with progress.step(f"fetching {url}"), new_file(path) as file:
         for piece in answer.iter_raw():
@@ -161,6 +167,6 @@ def _fetched(answer: httpx.Response, url: str, progress: Progress) -> ByteSource
                 raise Refused(f"{url}: more than {_MAX_SIZE} bytes")
             file.write(piece)
             progress.advance(got / 1e6, total, "MB")
-        if expected.isdigit() and got != int(expected):
+        if expected is not None and got != expected:
             raise Malformed(url, got, f"{expected} bytes", f"the end after {got}", hint="try again")
     return Renamed(FileBytes(path), url)
