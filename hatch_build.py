@@ -1,4 +1,4 @@
-"""Wheels carry the guest's init, compiled here, so that using them needs no compiler for arm64."""
+"""Wheels carry the programs that run in guests, compiled here: using them needs no compiler for arm64."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_CARRIED = "bootwright/data/probes/init"
+_CARRIED = "bootwright/data/probes"
 
 
 class ProbesHook(BuildHookInterface[Any]):
@@ -25,26 +25,27 @@ class ProbesHook(BuildHookInterface[Any]):
         root = Path(self.root)
         sys.path.insert(0, str(root / "src"))
         try:
+            from bootwright.foundation import guest
             from bootwright.foundation.errors import BootwrightError
-            from bootwright.lab import probe
         finally:
             sys.path.remove(str(root / "src"))
-        sources = sorted((root / "probes").glob("*.[ch]"))
-        try:
-            built = probe.build_with_any(sources)
-        except BootwrightError as error:
-            raise SystemExit(f"the guest's init was not compiled: {error.message}") from error
-        if built is None:
-            raise SystemExit(
-                "a wheel carries the guest's init, and no compiler for arm64 is installed:"
-                " install gcc-aarch64-linux-gnu, clang and lld, or zig"
-            )
-        binary, compiler = built
         self._room = tempfile.TemporaryDirectory(prefix="bootwright-")
-        output = Path(self._room.name) / "init"
-        output.write_bytes(binary)
-        build_data["force_include"][str(output)] = _CARRIED
-        self.app.display_info(f"init: {len(binary)} bytes, {hashlib.sha256(binary).hexdigest()}, {compiler}")
+        for name in guest.PROGRAMS:
+            try:
+                built = guest.build_with_any(guest.sources_of(name, root / "probes"), root / "probes")
+            except BootwrightError as error:
+                raise SystemExit(f"the guest's {name} was not compiled: {error.message}") from error
+            if built is None:
+                raise SystemExit(
+                    "a wheel carries the guest's programs, and no compiler for arm64 is installed:"
+                    " install gcc-aarch64-linux-gnu, clang and lld, or zig"
+                )
+            binary, compiler = built
+            output = Path(self._room.name) / name
+            output.write_bytes(binary)
+            build_data["force_include"][str(output)] = f"{_CARRIED}/{name}"
+            told = f"{name}: {len(binary)} bytes, {hashlib.sha256(binary).hexdigest()}, {compiler}"
+            self.app.display_info(told)
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
         if self._room is not None:

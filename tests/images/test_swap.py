@@ -11,7 +11,6 @@ import random
 import shutil
 import signal
 import stat
-import struct
 import subprocess
 import sys
 import time
@@ -31,14 +30,17 @@ from bootwright.artifacts.squashfs import SquashFs
 from bootwright.cli.image.swap import command
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Silent
-from bootwright.images import edits, initramfs_edit, module_signature
+from bootwright.images import edits, initramfs_edit, squashfs_edit
 from bootwright.images.changes import Changes
 from bootwright.images.compose import compose
 from bootwright.images.edits import ArgumentEdit, ConfigEdit
 from bootwright.images.manifest_model import beside, load
+from bootwright.images.module_gate import Enforcement, ModuleGate
 from bootwright.images.opened import open_image
 from bootwright.images.recipe import find_recipe
 from bootwright.images.swap import swap
+
+GATE = ModuleGate(Bytes(b"", "kernel"), "6.1", Enforcement(False, "test"))
 
 
 def sha256(path: Path) -> str:
@@ -241,7 +243,7 @@ def test_an_initramfs_that_writes_elsewhere_is_refused(tmp_path: Path, name: str
         Path("k"), "6.1", 4096, "", modules=tmp_path, dtbs=None, config=None, origin=""
     )
     with pytest.raises(Malformed, match="below the archive's root"):
-        initramfs_edit.replace_modules(Bytes(archive, "hostile"), kernel, tmp_path, Silent())
+        initramfs_edit.replace_modules(Bytes(archive, "hostile"), kernel, GATE, tmp_path, Silent())
 
 
 def hostile_root(folder: Path, name: bytes) -> bytes:
@@ -266,7 +268,7 @@ def test_a_squashfs_root_that_writes_elsewhere_is_refused(tmp_path: Path, name: 
     (tmp_path / "m/kernel").mkdir(parents=True)
     before = set(tmp_path.rglob("*"))
     with pytest.raises(Malformed):
-        initramfs_edit.replace_modules(Bytes(archive, "hostile"), kernel, tmp_path / "work", Silent())
+        initramfs_edit.replace_modules(Bytes(archive, "hostile"), kernel, GATE, tmp_path / "work", Silent())
     after = set(tmp_path.rglob("*")) - before
     assert all(path.is_relative_to(tmp_path / "work") for path in after)
 
@@ -284,9 +286,9 @@ def test_a_root_that_expands_without_end_is_refused(tmp_path: Path, monkeypatch:
     kernel = initramfs_edit.KernelFiles(
         Path("k"), "6.1", 4096, "", modules=root, dtbs=None, config=None, origin=""
     )
-    monkeypatch.setattr(initramfs_edit, "_MOST_STAGED", 64 << 20)  # 4 GiB take the test's own tool too long
+    monkeypatch.setattr(squashfs_edit, "_MOST", 64 << 20)  # 4 GiB take the test's own tool too long
     with pytest.raises(Refused, match="hold more than"):
-        initramfs_edit.replace_modules(Bytes(archive, "bomb"), kernel, tmp_path / "work", Silent())
+        initramfs_edit.replace_modules(Bytes(archive, "bomb"), kernel, GATE, tmp_path / "work", Silent())
     assert sum(path.stat().st_size for path in (tmp_path / "work").rglob("*") if path.is_file()) == 0
 
 
@@ -366,73 +368,6 @@ def test_the_fuzz_targets_hold(data: bytes) -> None:
 def test_a_change_of_arguments_has_one_form(text: str) -> None:
     with pytest.raises(Refused):
         ArgumentEdit.parse(text)
-
-
-def signed(serial: bytes) -> bytes:
-    """A module with a signature of the right form; the serial number is all that is read of it."""
-
-    def element(tag: int, *contents: bytes) -> bytes:
-        body = b"".join(contents)
-        length = bytes([len(body)]) if len(body) < 128 else b"\x82" + struct.pack(">H", len(body))
-        return bytes([tag]) + length + body
-
-    signer = element(
-        0x30,
-        element(0x02, b"\x01"),
-        element(0x30, element(0x30, b""), element(0x02, serial)),
-        element(0x30, element(0x06, b"\x2a")),
-        element(0x04, b"s" * 200),
-    )
-    data = element(
-        0x30,
-        element(0x06, b"\x2a\x86"),
-        element(
-            0xA0, element(0x30, element(0x02, b"\x01"), element(0x31), element(0x30), element(0x31, signer))
-        ),
-    )
-    trailer = struct.pack(">BBBBBxxxI", 0, 0, 2, 0, 0, len(data))
-    return b"\x7fELF module" + data + trailer + module_signature.MAGIC
-
-
-def test_a_signers_serial_number_is_found() -> None:
-    assert module_signature.signer_serial(signed(b"\x12\x34\x56"), "m") == b"\x02\x03\x12\x34\x56"
-    assert module_signature.signer_serial(b"\x7fELF unsigned", "m") is None
-    with pytest.raises(Malformed):
-        module_signature.signer_serial(b"x" * 8 + module_signature.MAGIC, "m")
-
-
-@given(st.binary(max_size=200), st.integers(0, 300))
-def test_any_signature_is_read_or_refused(data: bytes, at: int) -> None:
-    good = bytearray(signed(b"\x01\x02\x03\x04"))
-    good[at % len(good) : at % len(good) + len(data)] = data
-    for module in (bytes(good), data + module_signature.MAGIC, bytes(good)[: -len(module_signature.MAGIC)]):
-        with contextlib.suppress(Malformed):
-            module_signature.signer_serial(module, "m")
-
-
-def test_a_kernel_that_insists_on_signatures_refuses_unsigned_and_foreign_modules(tmp_path: Path) -> None:
-    tree = tmp_path / "lib/modules" / image_kit.RELEASE
-    (tree / "kernel").mkdir(parents=True)
-    module = tree / "kernel/x.ko"
-    (tmp_path / "config").write_text("CONFIG_MODULE_SIG=y\nCONFIG_MODULE_SIG_FORCE=y\n")
-    (tmp_path / "vmlinuz").write_bytes(image_kit.kernel_image(filler=b"\x02\x04\x11\x22\x33\x44"))
-    from bootwright.images.kernel_part import kernel_files
-
-    kernel = kernel_files(str(tmp_path), tmp_path / "w", folder=Path(), progress=Silent())
-    assert kernel.modules == tree
-    module.write_bytes(b"\x7fELF unsigned")
-    with pytest.raises(Refused, match=r"not signed .CONFIG_MODULE_SIG_FORCE=y"):
-        module_signature.check_modules(kernel, tree, ())
-    module.write_bytes(signed(b"\x99\x99"))
-    with pytest.raises(Refused, match="a key that it does not have"):
-        module_signature.check_modules(kernel, tree, ())
-    module.write_bytes(signed(b"\x11\x22\x33\x44"))
-    assert "signed by a key in the kernel" in module_signature.check_modules(kernel, tree, ())
-    (tmp_path / "config").write_text("CONFIG_MODULE_SIG=y\n")
-    module.write_bytes(b"\x7fELF unsigned")
-    assert "does not insist" in module_signature.check_modules(kernel, tree, ())
-    with pytest.raises(Refused, match=r"module\.sig_enforce=1 on the command line"):
-        module_signature.check_modules(kernel, tree, ["module.sig_enforce=1"])
 
 
 def test_the_command_says_what_changed(image: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from bootwright.foundation import guest
 from bootwright.foundation.errors import Missing, ToolFailed
 from bootwright.foundation.places import source_tree
 from bootwright.lab import probe
@@ -44,7 +45,7 @@ def test_the_same_sources_give_the_same_bytes(sources: list[Path], tmp_path: Pat
 def test_init_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path))
     first = probe.init()
-    monkeypatch.setattr(probe, "build", lambda *args: pytest.fail("compiled again"))
+    monkeypatch.setattr(guest, "build", lambda *args: pytest.fail("compiled again"))
     assert probe.init() == first
     assert first.path.is_relative_to(tmp_path)
 
@@ -53,7 +54,7 @@ def test_without_a_compiler_the_carried_init_is_taken(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(probe, "CARRIED", tmp_path / "init")
+    monkeypatch.setattr(guest, "CARRIED", tmp_path)
     with pytest.raises(Missing, match="a compiler for arm64") as caught:
         probe.init()
     assert "gcc-aarch64-linux-gnu" in (caught.value.hint or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import define, field, frozen
@@ -12,7 +13,7 @@ from bootwright.artifacts.filesystem import Entry, EntryKind, lookup, read_small
 from bootwright.artifacts.pe import open_section, read_pe
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress
-from bootwright.images import initramfs_edit, module_signature, uki
+from bootwright.images import initramfs_edit, uki
 from bootwright.images.edits import EDITORS, ArgumentEdit, ConfigEdit, edit_config_txt
 from bootwright.images.kernel_part import KernelFiles, kernel_files
 from bootwright.images.opened import Chain, OpenImage, Volume, argument_names
@@ -168,10 +169,7 @@ class _Planner:
         kernel: KernelFiles | None = None
         if changes.kernel or changes.modules:
             kernel = self._kernel(chain, changes)
-            if kernel.modules is not None:
-                checked = module_signature.check_modules(kernel, kernel.modules, arguments)
-                self._plan.notes.append(f"modules of {kernel.release}: {checked}")
-            initramfs = initramfs or self._with_modules(chain, kernel)
+            initramfs = initramfs or self._with_modules(chain, kernel, arguments)
         if chain.uki is not None:
             self._uki(chain, kernel if changes.kernel else None, initramfs, changes)
             return
@@ -215,7 +213,7 @@ class _Planner:
             return open_section(source, section)
         return _open(chain.volume, chain.kernel or "")
 
-    def _with_modules(self, chain: Chain, kernel: KernelFiles) -> NewFile | None:
+    def _with_modules(self, chain: Chain, kernel: KernelFiles, arguments: Sequence[str]) -> NewFile | None:
         """The initramfs with the new kernel's modules, where it holds any; they travel together."""
         source = self._own_initramfs(chain)
         if source is None or not len(source):
@@ -232,28 +230,18 @@ class _Planner:
                 f"the image holds modules of {', '.join(releases)}, which {kernel.release} does not load",
                 hint="kernel and modules travel together: give a package, or --modules DIR as well",
             )
-        path, done = initramfs_edit.replace_modules(source, kernel, self._room("initramfs"), self._progress)
-        self._plan.notes += done.trees
+        path, done = initramfs_edit.replace_modules(
+            source, kernel, kernel.gate(arguments), self._room("initramfs"), self._progress
+        )
+        self._plan.notes += [*done.trees, *dict.fromkeys(done.checked)]
         if done.left_out:
             self._plan.notes.append(f"not in {kernel.release} as modules: {', '.join(done.left_out)[:300]}")
-        self._warn_of_root(kernel, done)
+        if done.early:
+            self._plan.notes.append(
+                f"loaded in front of the image's init, which expects them built in: {', '.join(done.early)}"
+            )
         origin = f"made here: the image's own with modules of {kernel.release} from {kernel.origin}"
         return NewFile(path, "initramfs", None, origin)
-
-    def _warn_of_root(self, kernel: KernelFiles, done: initramfs_edit.Replaced) -> None:
-        config = kernel.configuration()
-        if not done.mounts_root or done.loads_early or config is None:
-            return
-        missing = [
-            option
-            for option in ("CONFIG_SQUASHFS", "CONFIG_BLK_DEV_LOOP")
-            if config.options.get(option) != "y"
-        ]
-        if missing:
-            self._plan.notes.append(
-                f"likely not to boot: {' and '.join(missing)} must be built in, for the init of this image "
-                "loads no modules before it mounts rootfs.sqsh"
-            )
 
     def _own_initramfs(self, chain: Chain) -> ByteSource | None:
         if chain.uki is not None:

@@ -205,7 +205,8 @@ def edit_config_txt(data: bytes, edits: Sequence[ConfigEdit], where: str) -> byt
     """
     if b"\0" in data:
         raise Malformed(where, data.index(b"\0"), "text", "a NUL byte")
-    newline = "\r\n" if b"\r\n" in data else "\n"
+    # A lone CR at the end would become a line's end with the LF of what is added behind it.
+    newline = "\r\n" if b"\r\n" in data or data.endswith(b"\r") else "\n"
     lines = data.decode("utf-8", "surrogateescape").split(newline)
     for edit in edits:
         _apply(lines, edit, where)

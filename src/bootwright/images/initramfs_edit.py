@@ -1,48 +1,45 @@
 """Puts another kernel's modules into an initramfs: into its own tree, and into the squashfs roots it holds.
 
-Talos keeps its modules in `rootfs.sqsh` inside the initramfs. What is unpacked is read by our own readers
-and written below a work folder by names they have checked; everything in the new archive is root's. Lost:
-extended attributes of an old squashfs root (its reader does not read them).
+Talos keeps its modules in `rootfs.sqsh` inside the initramfs. Everything else is kept as it is: members of
+the archive byte for byte, files of a squashfs root with owners, device nodes and labels.
 """
 
 from __future__ import annotations
 
-import os
-import re
+import posixpath
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from bootwright.artifacts import cpio
 from bootwright.artifacts.bytesource import ByteSource
-from bootwright.artifacts.filesystem import Entry, EntryKind
 from bootwright.artifacts.initramfs import Segment, read_segments
 from bootwright.artifacts.squashfs import SquashFs
-from bootwright.foundation import atomic
-from bootwright.foundation.errors import Malformed, Refused
+from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.guest import program
 from bootwright.foundation.progress import Progress
 from bootwright.images import module_files
-from bootwright.images.initramfs_part import compressed, make_squashfs
+from bootwright.images.initramfs_part import compressed
 from bootwright.images.kernel_part import KernelFiles
+from bootwright.images.module_gate import ModuleGate
 from bootwright.images.opened import all_files
+from bootwright.images.squashfs_edit import squashfs_with_modules
+from bootwright.images.tree_names import LISTS, MODULE, MODULES, module_name, relisted, selection
 from bootwright.kernels.modules import ModuleFiles
 
-_MODULES = re.compile(r"(?P<tree>(?:usr/)?lib/modules/(?P<release>[^/]+))(?:/(?P<rest>.*))?")
-_MODULE = re.compile(r"(?:.*/)?(?P<name>[^/]+)\.ko(?P<suffix>\.(?:xz|zst|gz))?")
-_LISTS = ("stand-in/modules", "usr/lib/stand-in/modules")
-"""Where our stand-in lists modules to load, by path."""
+_OWN_LIST, _OWN_INIT = "bootwright/modules", "bootwright/init"
+"""What our loader of early modules reads and starts (`probes/early/`)."""
 
-_COPY = 4 << 20
+_ROOT_NEEDS = ("loop", "squashfs")
+"""What must be there before a squashfs in a file can be mounted."""
+
 _MOST_ARCHIVE = 1 << 30
 """Bytes of an initramfs once expanded; it is taken into memory to be written anew."""
 
-_MOST_STAGED = 4 << 30
-"""Bytes of a squashfs root that are unpacked; Talos's has 0.4 GB."""
-
-_ENOUGH = 400
-"""A tree of so many modules is a whole one, and is replaced by the whole other one."""
+_MAGICS = (b"070701", b"070702")
+_HEADER = 110
 
 
 @define
@@ -53,26 +50,29 @@ class Replaced:
     """`/rootfs.sqsh:/usr/lib/modules/6.18.5: 12 modules → 6.12.1: 11`."""
     left_out: list[str] = field(factory=list)
     """Modules that the other kernel does not have (or has built in)."""
-    mounts_root: bool = False
-    """Whether the initramfs holds a squashfs root that the kernel must be able to mount."""
-    loads_early: bool = False
-    """Whether modules are at hand in the initramfs before the root is mounted."""
+    early: list[str] = field(factory=list)
+    """Modules that are now loaded before the image's own init, which expects them built in."""
+    checked: list[str] = field(factory=list)
+    """What was checked of the modules, in words."""
 
 
 def replace_modules(
-    initramfs: ByteSource, kernel: KernelFiles, work: Path, progress: Progress
+    initramfs: ByteSource, kernel: KernelFiles, gate: ModuleGate, work: Path, progress: Progress
 ) -> tuple[Path, Replaced]:
     """The initramfs with the modules of `kernel`, compressed as it was.
 
-    Raises `Malformed` for an archive that cannot be read, `Refused` for one that cannot be made again.
+    Raises `Malformed` for an archive that cannot be read, `Refused` for one that cannot be made again, for
+    modules that the kernel does not accept, and for a kernel that cannot mount the root that is in there.
     """
     kernel.module_tree()
     done = Replaced()
     pieces: list[bytes] = []
     segments = read_segments(initramfs, limit=_MOST_ARCHIVE, progress=progress)
     for number, segment in enumerate(segments):
-        members = _rewritten(segment, kernel, work / f"segment-{number}", done, progress)
-        archive = cpio.write(members)
+        rewriter = _Rewriter(
+            segment, kernel, gate, work=work / f"segment-{number}", done=done, progress=progress
+        )
+        archive = rewriter.archive()
         if segment.compression is None:
             pieces.append(archive + bytes(-len(archive) % 512))
         else:
@@ -89,13 +89,13 @@ def has_modules(initramfs: ByteSource) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for segment in read_segments(initramfs, limit=_MOST_ARCHIVE):
         for entry in cpio.read(segment.archive):
-            match = _MODULES.fullmatch(_clean(entry.name, segment, entry.offset))
-            if match and _MODULE.fullmatch(entry.name):
+            match = MODULES.fullmatch(_clean(entry.name, segment, entry.offset))
+            if match and MODULE.fullmatch(entry.name):
                 found[match["release"]] = None
             elif entry.is_file and entry.name.endswith(".sqsh"):
                 for inner in all_files(SquashFs(cpio.content(segment.archive, entry))):
-                    match = _MODULES.fullmatch(inner.path.lstrip("/"))
-                    if match and _MODULE.fullmatch(inner.path):
+                    match = MODULES.fullmatch(inner.path.lstrip("/"))
+                    if match and MODULE.fullmatch(inner.path):
                         found[match["release"]] = None
     return tuple(found)
 
@@ -113,193 +113,165 @@ def _clean(name: str, segment: Segment, offset: int) -> str:
     return "/".join(parts)
 
 
-def _rewritten(
-    segment: Segment, kernel: KernelFiles, work: Path, done: Replaced, progress: Progress
-) -> list[cpio.Member]:
-    members: list[cpio.Member] = []
-    old: list[str] = []
-    listed: dict[str, bytes] = {}
-    links: set[str] = set()
-    for entry in cpio.read(segment.archive):
-        name = _clean(entry.name, segment, entry.offset)
-        match = _MODULES.fullmatch(name)
+class _Rewriter:
+    """One archive of an initramfs, taken apart and put together with other modules."""
+
+    def __init__(
+        self,
+        segment: Segment,
+        kernel: KernelFiles,
+        gate: ModuleGate,
+        *,
+        work: Path,
+        done: Replaced,
+        progress: Progress,
+    ) -> None:
+        self._segment = segment
+        self._kernel = kernel
+        self._gate = gate
+        self._work = work
+        self._done = done
+        self._progress = progress
+        self._pieces: list[bytes] = []
+        self._known: set[str] = set()
+        self._links: set[str] = set()
+        self._old: list[str] = []
+        self._listed: dict[str, bytes] = {}
+        self._init: cpio.Entry | None = None
+        self._mounts_root = False
+        self._wrapped = False
+
+    def archive(self) -> bytes:
+        """The new archive."""
+        for entry in cpio.read(self._segment.archive):
+            self._take(entry)
+        names = self._modules() if self._old else []
+        names += self._early(names)
+        if self._init is not None and not self._wrapped:
+            self._keep(self._init)
+        for name, old in self._listed.items():
+            given = [path for path in names if path.startswith("/")]
+            self._add(cpio.Member(name, relisted(old, given)))
+        return b"".join(self._pieces) + cpio.write(())
+
+    def _take(self, entry: cpio.Entry) -> None:
+        name = _clean(entry.name, self._segment, entry.offset)
+        match = MODULES.fullmatch(name)
         if match:
-            if match["rest"] and _MODULE.fullmatch(match["rest"]):
-                old.append(name)
-            continue
-        data = segment.archive.read(entry.offset, entry.size)
-        if name in _LISTS:
-            listed[name] = data
-            continue
+            if match["rest"] and MODULE.fullmatch(match["rest"]):
+                self._old.append(name)
+            return
+        self._known.add(name)
+        if name in {*LISTS, _OWN_LIST}:
+            self._listed[name] = self._data(entry)
+            return
+        if name == "init":
+            self._init = entry  # written at the end, as it may have to make room for ours
+            return
         if stat.S_ISLNK(entry.mode):
-            links.add(name)
+            self._links.add(name)
         if entry.is_file and name.endswith(".sqsh"):
-            done.mounts_root = done.mounts_root or name == "rootfs.sqsh"
-            with progress.step(f"replace the modules in {name}"):
-                source = cpio.content(segment.archive, entry)
-                data = _squashfs(source, kernel, work / f"root-{len(members)}", done, f"/{name}")
-        members.append(cpio.Member(name or ".", data, entry.mode, entry.device))
-    if not old:
-        return [*members, *(cpio.Member(name, data) for name, data in listed.items())]
-    done.loads_early = True
-    tree = "usr/lib/modules" if "lib" in links or old[0].startswith("usr/") else "lib/modules"
-    files = _selection(kernel, old, done, "")
-    plain = not any((_MODULE.fullmatch(name) or {"suffix": None})["suffix"] for name in old)
-    new: list[tuple[str, bytes]] = []
-    for path in files:
-        folder = path.parent.relative_to(kernel.module_tree()).as_posix()
-        name = module_files.plain_name(path) if plain else path.name
-        data = module_files.plain_bytes(path) if plain else path.read_bytes()
-        new.append((f"{tree}/{kernel.release}/{folder}/{name}", data))
-    known = {member.name for member in members}
-    for name, _ in new:
-        parts = name.split("/")[:-1]
+            self._mounts_root = self._mounts_root or name == "rootfs.sqsh"
+            with self._progress.step(f"replace the modules in {name}"):
+                source = cpio.content(self._segment.archive, entry)
+                made = squashfs_with_modules(
+                    source, self._kernel, self._gate, self._work / f"root-{len(self._pieces)}", f"/{name}"
+                )
+            if made is not None:
+                self._done.trees.append(made.told)
+                self._done.left_out += [each for each in made.left_out if each not in self._done.left_out]
+                self._done.checked.append(made.checked)
+                self._add(cpio.Member(name, made.image, entry.mode))
+                return
+        self._keep(entry)
+
+    def _data(self, entry: cpio.Entry) -> bytes:
+        return self._segment.archive.read(entry.offset, entry.size)
+
+    def _keep(self, entry: cpio.Entry) -> None:
+        """A member byte for byte: owner, times, inode and hard links stay as they are."""
+        archive = self._segment.archive
+        start = entry.offset - _aligned(_HEADER + len(entry.name.encode(errors="surrogateescape")) + 1)
+        if start < 0 or archive.read(start, 6) not in _MAGICS:
+            self._add(cpio.Member(entry.name, self._data(entry), entry.mode, entry.device))
+            return
+        data = archive.read(start, entry.offset + entry.size - start)
+        self._pieces.append(data + bytes(-len(data) % 4))
+
+    def _add(self, *members: cpio.Member) -> None:
+        """Members of ours."""
+        self._pieces.append(cpio.write(members)[: -len(cpio.write(()))])
+
+    def _modules(self) -> list[str]:
+        """Put the other kernel's modules in place of the old; returns their paths, in load order."""
+        tree = "usr/lib/modules" if "lib" in self._links or self._old[0].startswith("usr/") else "lib/modules"
+        chosen = selection(self._kernel, self._old, "")
+        self._done.trees.append(chosen.told)
+        self._done.left_out += [each for each in chosen.left_out if each not in self._done.left_out]
+        plain = not any((MODULE.fullmatch(name) or {"suffix": None})["suffix"] for name in self._old)
+        return self._put(chosen.files, tree, plain=plain)
+
+    def _put(self, files: Sequence[Path], tree: str, *, plain: bool) -> list[str]:
+        self._done.checked.append(self._gate.check_files(files))
+        paths: list[str] = []
+        for path in files:
+            folder = path.parent.relative_to(self._kernel.module_tree()).as_posix()
+            name = module_files.plain_name(path) if plain else path.name
+            data = module_files.plain_bytes(path) if plain else path.read_bytes()
+            place = f"{tree}/{self._kernel.release}/{folder}/{name}"
+            self._parents(place)
+            self._add(cpio.Member(place, data))
+            paths.append(f"/{place}")
+        return paths
+
+    def _parents(self, place: str) -> None:
+        """The kernel makes no folder by itself."""
+        parts = place.split("/")[:-1]
         for depth in range(1, len(parts) + 1):
             above = "/".join(parts[:depth])
-            if above not in known:
-                known.add(above)
-                members.append(cpio.folder(above))
-    members += [cpio.Member(name, data) for name, data in new]
-    paths = {_name(name): f"/{name}" for name, _ in new}
-    members += [
-        cpio.Member(name, _relisted(data, [paths[each] for each in paths])) for name, data in listed.items()
-    ]
-    return members
+            if above not in self._known:
+                self._known.add(above)
+                self._add(cpio.folder(above))
 
+    def _early(self, there: Sequence[str]) -> list[str]:
+        """Modules the image's init expects to be built in: they are loaded in front of it.
 
-def _relisted(old: bytes, paths: Sequence[str]) -> bytes:
-    """A list of modules to load, in the other kernel's load order; empty stays empty."""
-    return "".join(f"{path}\n" for path in paths).encode() if old.strip() else b""
-
-
-def _name(path: str) -> str:
-    match = _MODULE.fullmatch(path)
-    return match["name"].replace("-", "_") if match else path
-
-
-def _selection(kernel: KernelFiles, old: Sequence[str], done: Replaced, where: str) -> list[Path]:
-    """The other kernel's files for the same modules with all they need; all of them for a whole tree."""
-    names = [_name(path) for path in old]
-    if len(names) >= _ENOUGH:
-        files = module_files.all_modules(kernel.module_tree())
-    else:
-        there = {_name(path.name) for path in module_files.all_modules(kernel.module_tree())}
-        absent = [name for name in names if name not in there]
-        done.left_out += [name for name in absent if name not in done.left_out]
-        wanted = [name for name in names if name in there]
-        files = ModuleFiles(kernel.module_tree()).order(wanted)
-    match = _MODULES.match(old[0])
-    release, tree = (match["release"], match["tree"]) if match else ("?", "")
-    done.trees.append(f"{where}/{tree}: {len(old)} modules of {release} → {len(files)} of {kernel.release}")
-    return files
-
-
-def _squashfs(source: ByteSource, kernel: KernelFiles, work: Path, done: Replaced, where: str) -> bytes:
-    files = SquashFs(source)
-    entries = list(all_files(files, limit=_MOST_STAGED))
-    old = [
-        entry.path.lstrip("/")
-        for entry in entries
-        if (match := _MODULES.fullmatch(entry.path.lstrip("/")))
-        and match["rest"]
-        and _MODULE.fullmatch(match["rest"])
-    ]
-    if not old:
-        return source.read(0, len(source))
-    staging = Staging(work / "root")
-    listed: dict[str, bytes] = {}
-    for entry in entries:
-        name = entry.path.lstrip("/")
-        if _MODULES.fullmatch(name):
-            continue
-        if name in _LISTS and entry.kind is EntryKind.FILE:
-            listed[name] = files.open(entry).read(0, entry.size)
-            continue
-        staging.add(files, entry)
-    selection = _selection(kernel, old, done, where)
-    names_to_load = {
-        _name(line) for data in listed.values() for line in data.decode("utf-8", "replace").split()
-    }
-    present = {_name(path.name) for path in selection}
-    load = ModuleFiles(kernel.module_tree()).order(sorted(names_to_load & present))
-    prefix = "usr/lib" if old[0].startswith("usr/") else "lib"
-    staging.modules(kernel, [*dict.fromkeys([*selection, *load])], prefix, plain=load)
-    for name, data in listed.items():
-        lines = [
-            f"/{prefix}/modules/{kernel.release}/{path.parent.relative_to(kernel.module_tree()).as_posix()}"
-            f"/{module_files.plain_name(path)}"
-            for path in load
-        ]
-        staging.write(name, _relisted(data, lines))
-    image = work / "new.sqsh"
-    super_ = files.superblock
-    staging.finish()
-    make_squashfs(staging.root, image, super_.compression, block_size=super_.block_size, modes=staging.modes)
-    return image.read_bytes()
-
-
-@frozen
-class Staging:
-    """A tree on this machine that a squashfs is made of.
-
-    Names have been checked by the reader, and a folder is always made by us: nothing goes through a link.
-    Permission bits that would keep us from reading are given to mksquashfs instead.
-    """
-
-    root: Path
-    modes: dict[str, int] = field(factory=dict)
-    folders: dict[str, int] = field(factory=dict)
-
-    def __attrs_post_init__(self) -> None:
-        self.root.mkdir(parents=True)
-
-    def add(self, files: SquashFs, entry: Entry) -> None:
-        """One entry of the old root; raises `Refused` for a device node, which takes root to make."""
-        place = self.root / entry.path.lstrip("/")
+        Talos's init mounts the squashfs at once and loads none. An init with modules of its own at hand is
+        left to load them. Raises `Refused` for a kernel that has no such file system at all.
+        """
+        if not self._mounts_root:
+            return []
         try:
-            if entry.kind is EntryKind.DIRECTORY:
-                place.mkdir(exist_ok=True)
-                self.folders[entry.path] = entry.mode
-            elif entry.kind is EntryKind.SYMLINK:
-                place.symlink_to(entry.target or "")
-            elif entry.kind is EntryKind.FILE:
-                self._copy(files.open(entry), place)
-                self._set_mode(entry.path, place, entry.mode, 0o400)
-            else:
-                raise Refused(
-                    f"{files.name}:{entry.path} is a device node or socket, which cannot be made without root"
-                )
-        except OSError as error:
-            raise atomic.explained(error, place) from error
+            files = ModuleFiles(self._kernel.module_tree()).order(_ROOT_NEEDS)
+        except Missing as error:
+            raise Refused(
+                f"{self._kernel.release} cannot mount the root of this image: {error.message}",
+                hint="a kernel with CONFIG_SQUASHFS and CONFIG_BLK_DEV_LOOP, built in or as modules, can",
+            ) from error
+        present = {module_name(path) for path in there}
+        files = [path for path in files if module_name(path.name) not in present]
+        if not files or self._init is None or (there and _OWN_LIST not in self._listed):
+            return []
+        self._done.early += [module_name(path.name) for path in files]
+        if _OWN_INIT not in self._known:
+            self._wrap()
+            self._listed[_OWN_LIST] = b"\n"
+        return self._put(files, "lib/modules" if "lib" not in self._links else "usr/lib/modules", plain=True)
 
-    def write(self, name: str, data: bytes) -> None:
-        """A file of ours."""
-        place = self.root / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(data)
-        place.chmod(0o644)
+    def _wrap(self) -> None:
+        init = self._init
+        assert init is not None  # noqa: S101 - looked at before
+        self._add(cpio.folder("bootwright"))
+        if stat.S_ISLNK(init.mode):
+            target = posixpath.normpath(
+                posixpath.join("/", self._data(init).decode(errors="surrogateescape"))
+            )
+            self._add(cpio.Member(_OWN_INIT, target.encode(errors="surrogateescape"), init.mode))
+        else:
+            self._add(cpio.Member(_OWN_INIT, self._data(init), init.mode))
+        self._wrapped = True
+        self._add(cpio.Member("init", program("early").path.read_bytes(), stat.S_IFREG | 0o755))
 
-    def modules(
-        self, kernel: KernelFiles, selected: Sequence[Path], prefix: str, *, plain: Sequence[Path]
-    ) -> None:
-        """The other kernel's modules and their tables, below `prefix`/modules/RELEASE."""
-        module_files.copy_tree(
-            kernel.module_tree(), selected, self.root, kernel.release, plain=plain, prefix=prefix
-        )
 
-    def finish(self) -> None:
-        """Set the folders' permission bits, deepest first."""
-        for path, mode in sorted(self.folders.items(), reverse=True):
-            self._set_mode(path, self.root / path.lstrip("/"), mode, 0o700)
-
-    def _set_mode(self, path: str, place: Path, mode: int, needed: int) -> None:
-        if mode & needed != needed:
-            self.modes[path] = mode
-        place.chmod(mode | needed)
-
-    def _copy(self, source: ByteSource, place: Path) -> None:
-        # O_EXCL: a name that is there twice in the old root is an attack, not a file.
-        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            for start in range(0, len(source), _COPY):
-                file.write(source.read(start, min(_COPY, len(source) - start)))
+def _aligned(offset: int) -> int:
+    return (offset + 3) & ~3

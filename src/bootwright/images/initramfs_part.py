@@ -6,24 +6,25 @@ distribution's kernel needs before it can mount a squashfs on a loop device.
 
 from __future__ import annotations
 
-import re
 import shutil
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bootwright.artifacts import cpio
 from bootwright.foundation import atomic, tools
-from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.errors import Missing
+from bootwright.foundation.guest import program
 from bootwright.foundation.progress import Progress
 from bootwright.images import module_files
 from bootwright.images.kernel_part import KernelFiles
-from bootwright.images.new_filesystems import EPOCH
+from bootwright.images.module_gate import ModuleGate
+from bootwright.images.nodes import new_folder
 from bootwright.images.recipe import InitramfsPart, Recipe
-from bootwright.images.standin import standin_init
+from bootwright.images.squashfs_writer import make_squashfs
+from bootwright.images.tar_writer import TarWriter
 from bootwright.kernels.modules import ModuleFiles
 
-_PSEUDO_NAME = re.compile(r"/[A-Za-z0-9_./+-]*")
 _FOLDERS = ("dev", "proc", "sys", "run", "tmp", "system", "var", "etc", "usr/lib/stand-in", "usr/sbin")
 
 _COMPRESSORS: dict[str, tuple[str, ...]] = {
@@ -35,35 +36,31 @@ _COMPRESSORS: dict[str, tuple[str, ...]] = {
     "lz4": ("lz4", "--stdout", "-l", "-9"),
     "bzip2": ("bzip2", "--stdout"),
 }
-_SQUASHFS: dict[str, tuple[str, ...]] = {
-    "zstd": ("-comp", "zstd", "-Xcompression-level", "12"),
-    "xz": ("-comp", "xz"),
-    "gzip": ("-comp", "gzip"),
-    "lzma": ("-comp", "lzma"),
-    "lz4": ("-comp", "lz4"),
-    "lzo": ("-comp", "lzo"),
-}
 
 
 def standin_initramfs(recipe: Recipe, kernel: KernelFiles, work: Path, progress: Progress) -> Path:
     """The initramfs of the stand-in in `work`.
 
-    Raises `Missing` for a tool, a compiler, or an early module that this kernel does not have.
+    Raises `Missing` for a tool, a compiler, or an early module that this kernel does not have, `Refused` for
+    modules that it does not accept.
     """
     part = recipe.initramfs or InitramfsPart()
     names = [*part.early, *part.load, *part.modules]
     modules = ModuleFiles(kernel.module_tree()) if names else None
-    early = _early(kernel, part, modules, progress)
+    gate = kernel.gate(recipe.arguments)
+    early = _early(kernel, part, modules, gate, progress)
     with progress.step("make the stand-in's root file system"):
         root = work / "root"
-        _fill_root(root, recipe, part, kernel, modules=modules, progress=progress)
+        _fill_root(root, recipe, part, kernel, modules=modules, gate=gate, progress=progress)
         image = work / "rootfs.sqsh"
-        make_squashfs(root, image, part.root_compression)
+        with TarWriter(work / "root.tar") as archive:
+            archive.folder(root)
+        make_squashfs(work / "root.tar", image, part.root_compression, root=new_folder().attributes)
     members = [
         cpio.folder("dev"),
         # Documentation/admin-guide/devices.txt: 5,1 is the console.
         cpio.character_device("dev/console", 5, 1),
-        cpio.Member("init", standin_init().read_bytes(), stat.S_IFREG | 0o755),
+        cpio.Member("init", program("standin").path.read_bytes(), stat.S_IFREG | 0o755),
         cpio.Member("rootfs.sqsh", image.read_bytes()),
         cpio.folder("stand-in"),
         cpio.Member("stand-in/version", f"{recipe.version}\n".encode()),
@@ -76,12 +73,17 @@ def standin_initramfs(recipe: Recipe, kernel: KernelFiles, work: Path, progress:
 
 
 def _early(
-    kernel: KernelFiles, part: InitramfsPart, modules: ModuleFiles | None, progress: Progress
+    kernel: KernelFiles,
+    part: InitramfsPart,
+    modules: ModuleFiles | None,
+    gate: ModuleGate,
+    progress: Progress,
 ) -> list[tuple[str, bytes]]:
     if modules is None:
         return []
     tree = modules.tree
     files = module_files.closure(modules, part.early, required=True, progress=progress)
+    gate.check_files(files)
     folder = f"usr/lib/modules/{kernel.release}"
     return [
         (
@@ -108,13 +110,14 @@ def _fill_root(
     kernel: KernelFiles,
     *,
     modules: ModuleFiles | None,
+    gate: ModuleGate,
     progress: Progress,
 ) -> None:
     for name in _FOLDERS:
         (root / name).mkdir(parents=True)
     (root / "lib").symlink_to("usr/lib")
     (root / "sbin").symlink_to("usr/sbin")
-    shutil.copyfile(standin_init(), root / "usr/sbin/init")
+    shutil.copyfile(program("standin").path, root / "usr/sbin/init")
     (root / "usr/sbin/init").chmod(0o755)
     (root / "etc/os-release").write_text(os_release(recipe))
     for name in ("hosts", "resolv.conf"):
@@ -127,7 +130,9 @@ def _fill_root(
             files = module_files.all_modules(tree)
         else:
             files = module_files.closure(modules, part.modules, required=False, progress=progress)
-        module_files.copy_tree(tree, list(dict.fromkeys([*load, *files])), root, kernel.release, plain=load)
+        chosen = list(dict.fromkeys([*load, *files]))
+        gate.check_files(chosen)
+        module_files.copy_tree(tree, chosen, root, kernel.release, plain=load)
         listing = [
             f"/usr/lib/modules/{kernel.release}/{path.parent.relative_to(tree).as_posix()}/"
             f"{module_files.plain_name(path)}\n"
@@ -161,39 +166,6 @@ def _copy_given(source: Path, place: Path) -> None:
             place.chmod(0o755 if source.stat().st_mode & 0o111 else 0o644)
     except OSError as error:
         raise atomic.explained(error, place) from error
-
-
-def make_squashfs(
-    folder: Path,
-    image: Path,
-    compression: str,
-    *,
-    block_size: int = 131072,
-    modes: Mapping[str, int] | None = None,
-) -> None:
-    """A squashfs of `folder`, everything root's; the same tree gives the same bytes.
-
-    `modes` are permission bits, by absolute path, that the files here cannot have.
-    """
-    program = tools.need("mksquashfs", purpose="make the root file system")
-    kind = _SQUASHFS.get(compression)
-    if kind is None:
-        raise Missing(f"squashfs cannot be made with {compression} here", hint="use zstd, xz or gzip")
-    pseudo: list[str] = []
-    for path, mode in sorted((modes or {}).items()):
-        # mksquashfs(1), "Pseudo file": one definition a line; only this form, never one that runs a command.
-        if not _PSEUDO_NAME.fullmatch(path):
-            raise Refused(
-                f"the permissions of {path!r} cannot be kept", hint="a name of plain characters can"
-            )
-        pseudo += ["-p", f"{path.lstrip('/')} m {mode:o} 0 0"]
-    tools.run(
-        [
-            *(program, folder, image, "-noappend", "-quiet", "-no-progress", "-no-xattrs", "-all-root"),
-            *("-mkfs-time", str(EPOCH), "-all-time", str(EPOCH), "-b", str(block_size), *kind, *pseudo),
-        ],
-        timeout=900,
-    )
 
 
 def compressed(archive: bytes, kind: str, path: Path) -> Path:

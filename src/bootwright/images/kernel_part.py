@@ -6,7 +6,7 @@ From the catalogue, a .deb, an arm64 Image, or a folder such as an unpacked pack
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -18,6 +18,7 @@ from bootwright.artifacts.kernel_config import KernelConfig, embedded_config, re
 from bootwright.artifacts.streams import SourceStream
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
+from bootwright.images.module_gate import ModuleGate, enforcement
 from bootwright.kernels.catalogue import Library, open_library
 from bootwright.kernels.extract import Wanted, extract
 from bootwright.kernels.source import load_sources
@@ -60,6 +61,10 @@ class KernelFiles:
         except BootwrightError:
             return None
         return read_kernel_config(Bytes(data, f"{self.image}:config")) if data else None
+
+    def gate(self, arguments: Sequence[str]) -> ModuleGate:
+        """What it says to modules when it is started with these arguments."""
+        return ModuleGate(FileBytes(self.image), self.release, enforcement(self.configuration(), arguments))
 
 
 def kernel_files(

@@ -1,109 +1,89 @@
-"""Will a kernel accept these modules? Release, and signatures where it insists on them.
+"""A module's signature: who made it, and whether it fits the module.
 
-A signature is appended to a module: PKCS#7 data, `struct module_signature`, a magic line (Linux 6.12,
-include/linux/module_signature.h and scripts/sign-file.c). The kernel knows its keys by X.509 certificates
-inside its image, so a signer's serial number that is nowhere in the image is a key the kernel does not have.
+It is appended: PKCS#7 data, `struct module_signature`, a magic line (Linux 6.12,
+include/linux/module_signature.h and scripts/sign-file.c).
 """
 
 from __future__ import annotations
 
+import hashlib
 import struct
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 from attrs import frozen
 
-from bootwright.artifacts.arm64_image import unwrapped
-from bootwright.artifacts.bytesource import FileBytes
-from bootwright.artifacts.modinfo import read_module
-from bootwright.foundation.errors import BootwrightError, Malformed, Refused
-from bootwright.images.kernel_part import KernelFiles
-from bootwright.images.module_files import all_modules, plain_bytes
+from bootwright.foundation.errors import Malformed
+from bootwright.images.der import OCTET_STRING, SEQUENCE, SET, Element, encoded
+from bootwright.images.ecdsa import Key
+from bootwright.images.kernel_keys import Certificate
 
 MAGIC = b"~Module signature appended~\n"
 _TRAILER = struct.Struct(">BBBBBxxxI")
 _PKCS7 = 2
-_SAMPLE = 48
-"""Modules of one build are signed by one key; so many, spread over all, are looked at."""
+_HASHES = {
+    bytes.fromhex(identifier): name
+    for identifier, name in (
+        ("608648016503040201", "sha256"), ("608648016503040202", "sha384"), ("608648016503040203", "sha512"),
+        ("608648016503040204", "sha224"), ("608648016503040208", "sha3_256"),
+        ("608648016503040209", "sha3_384"), ("60864801650304020a", "sha3_512"), ("2b0e03021a", "sha1"),
+    )
+}  # fmt: skip
+_MESSAGE_DIGEST = bytes.fromhex("2a864886f70d010904")
+_NULL = b"\x05\x00"
 
 
 @frozen
-class Enforcement:
-    """Whether unsigned modules are refused, and by what."""
+class Signature:
+    """What is appended to a module."""
 
-    on: bool
-    because: str
+    issuer: bytes | None
+    """Name of the signer's issuer as DER; None where the signer is named by a key id."""
+    serial: bytes
+    """Serial number of the signer's certificate as DER, or its key id."""
+    hash_name: str | None
+    """As hashlib knows it; None for one unknown here."""
+    hash_identifier: bytes
+    attributes: bytes | None
+    """What was signed in place of the module itself, where it was (RFC 5652, section 5.4)."""
+    value: bytes
+    covered: int
+    """Bytes of the module before the signature."""
 
-
-def enforcement(kernel: KernelFiles, arguments: Sequence[str]) -> Enforcement:
-    """From the configuration and the command line (admin-guide/module-signing.rst, Linux 6.12)."""
-    config = kernel.configuration()
-    if config is not None and config.options.get("CONFIG_MODULE_SIG_FORCE") == "y":
-        return Enforcement(True, "CONFIG_MODULE_SIG_FORCE=y")
-    if config is None or config.options.get("CONFIG_MODULE_SIG") == "y":
-        for argument in arguments:
-            name, _, value = argument.partition("=")
-            if name == "module.sig_enforce" and value in {"", "1", "y", "Y", "on"}:
-                return Enforcement(True, f"{argument} on the command line")
-            if name == "lockdown" and value in {"integrity", "confidentiality"}:
-                return Enforcement(True, f"{argument} on the command line")
-    return Enforcement(False, "the kernel does not insist on signatures")
-
-
-def check_modules(kernel: KernelFiles, modules: Path, arguments: Sequence[str]) -> str:
-    """That `kernel` accepts the modules below `modules` (`/lib/modules/RELEASE`); says what was checked.
-
-    Raises `Refused` with the reason: built for another release, not signed, or signed with a foreign key.
-    """
-    files = all_modules(modules)
-    some = files[:: max(1, len(files) // _SAMPLE)]
-    enforced = enforcement(kernel, arguments)
-    image = unwrapped(FileBytes(kernel.image))[0] if enforced.on else None
-    code = image.read(0, len(image)) if image is not None else b""
-    for path in some:
-        release = _built_for(path)
-        if release is not None and release != kernel.release:
-            raise Refused(
-                f"the kernel {kernel.release} does not load {path.name}: it was built for {release}",
-                hint="kernel and modules must come from one build: give the modules of this kernel",
-            )
-        if enforced.on:
-            _check_signature(plain_bytes(path), path.name, code, enforced)
-    what = f"{len(some)} of {len(files)} modules looked at"
-    return (
-        f"{what}; signed by a key in the kernel ({enforced.because})"
-        if enforced.on
-        else f"{what}; {enforced.because}"
-    )
-
-
-def _built_for(path: Path) -> str | None:
-    try:
-        vermagic = read_module(path).vermagic
-    except (BootwrightError, AttributeError):
+    def signer(self, certificates: Iterable[Certificate]) -> Certificate | None:
+        """The certificate it names, if it is among them."""
+        for each in certificates:
+            if self.issuer is None and each.key_id == self.serial:
+                return each
+            if self.issuer == each.issuer and self.serial == each.serial:
+                return each
         return None
-    return vermagic.split(" ")[0] if vermagic else None
+
+    def fits(self, module: bytes, signer: Certificate) -> bool | None:
+        """Whether the signature is the signer's of this very module; None where that cannot be computed."""
+        key = signer.key
+        if self.hash_name is None or key is None:
+            return None
+        digest = hashlib.new(self.hash_name, memoryview(module)[: self.covered]).digest()
+        if self.attributes is not None:
+            if not _names_digest(self.attributes, digest):
+                return False
+            digest = hashlib.new(self.hash_name, encoded(SET, self.attributes)).digest()
+        if isinstance(key, Key):
+            try:
+                r, s = (each.number() for each in Element(self.value).children(SEQUENCE))
+            except ValueError:
+                return False
+            return key.signed(digest, r, s)
+        # RSASSA-PKCS1-v1_5 (RFC 8017, section 8.2.2)
+        size = (key.modulus.bit_length() + 7) // 8
+        message = pow(int.from_bytes(self.value, "big"), key.exponent, key.modulus)
+        algorithm = encoded(SEQUENCE, encoded(0x06, self.hash_identifier) + _NULL)
+        tail = b"\0" + encoded(SEQUENCE, algorithm + encoded(OCTET_STRING, digest))
+        return message.to_bytes(size, "big") == b"\0\1".ljust(size - len(tail), b"\xff") + tail
 
 
-def _check_signature(module: bytes, name: str, kernel: bytes, enforced: Enforcement) -> None:
-    serial = signer_serial(module, name)
-    if serial is None:
-        raise Refused(
-            f"this kernel refuses {name}: it is not signed ({enforced.because})",
-            hint="take kernel and modules from one signed build, or a kernel that does not insist",
-        )
-    if serial not in kernel:
-        raise Refused(
-            f"this kernel refuses {name}: signed with a key that it does not have ({enforced.because})",
-            hint="kernel and modules must come from one build",
-        )
-
-
-def signer_serial(module: bytes, name: str) -> bytes | None:
-    """The serial number of the signer's certificate as DER (tag, length, value); None without a signature.
-
-    Raises `Malformed` for a signature that is broken.
-    """
+def read_signature(module: bytes, name: str) -> Signature | None:
+    """None without a signature; raises `Malformed` for one that is broken."""
     if not module.endswith(MAGIC):
         return None
     end = len(module) - len(MAGIC) - _TRAILER.size
@@ -112,51 +92,37 @@ def signer_serial(module: bytes, name: str) -> bytes | None:
     _, _, kind, _, _, size = _TRAILER.unpack_from(module, end)
     if kind != _PKCS7 or size > end:
         raise Malformed(name, end, "a PKCS#7 signature inside the file", f"type {kind}, {size} bytes")
-    data = module[end - size : end]
     try:
-        return _serial(data)
+        return _signed_data(module[end - size : end], end - size)
     except (IndexError, ValueError) as error:
         raise Malformed(name, end - size, "PKCS#7 SignedData (RFC 2315)", str(error)[:80]) from error
 
 
-def _serial(data: bytes) -> bytes:
-    """RFC 2315, sections 7, 9.1 and 9.2: ContentInfo → SignedData → the last field, signerInfos → sid."""
-    content = _inside(data, 0)
-    signed = _inside(data, _inside_of(data, _fields(data, *content)[1]))
-    signer_infos = _fields(data, *signed)[-1]
-    signer = _fields(data, *_inside(data, signer_infos))[0]
-    identifier = _fields(data, *_inside(data, signer))[1]
-    if data[identifier] == 0x80:  # by subject key identifier, where sign-file was told to (CMS, RFC 5652)
-        start, end = _inside(data, identifier)
-        return data[start:end]
-    serial = _fields(data, *_inside(data, identifier))[1]
-    start, end = _inside(data, serial)
-    if data[serial] != 0x02:
-        raise ValueError("the serial number is no integer")
-    return data[serial:end] if start < end else b""
+def _signed_data(data: bytes, covered: int) -> Signature:
+    """RFC 2315, sections 7, 9.1 and 9.2: ContentInfo → SignedData → the last field, signerInfos."""
+    signed = Element(data).children(SEQUENCE)[1].children()[0]
+    signer = signed.children(SEQUENCE)[-1].children(SET)[0]
+    _version, identifier, algorithm, *rest = signer.children(SEQUENCE)
+    issuer: bytes | None = None
+    if identifier.tag == 0x80:  # by subject key identifier, where sign-file was told to (CMS, RFC 5652)
+        serial = identifier.content
+    else:
+        name, number = identifier.children(SEQUENCE)
+        number.number()
+        issuer, serial = name.whole, number.whole
+    attributes = rest[0].content if rest and rest[0].tag == 0xA0 else None
+    value = next((each for each in rest if each.tag == OCTET_STRING), None)
+    if value is None:
+        raise ValueError("a signer without a signature")
+    hash_identifier = algorithm.children(SEQUENCE)[0].content
+    return Signature(
+        issuer, serial, _HASHES.get(hash_identifier), hash_identifier, attributes, value.content, covered
+    )
 
 
-def _inside(data: bytes, at: int) -> tuple[int, int]:
-    """Where the content of the element at `at` begins and ends (X.690, section 8.1)."""
-    length, start = data[at + 1], at + 2
-    if length & 0x80:
-        count = length & 0x7F
-        if not 1 <= count <= 4:
-            raise ValueError("a length that is not definite")
-        length, start = int.from_bytes(data[start : start + count], "big"), start + count
-    if start + length > len(data):
-        raise ValueError("an element beyond the end")
-    return start, start + length
-
-
-def _inside_of(data: bytes, at: int) -> int:
-    """Where the element inside an explicit tag begins."""
-    return _inside(data, at)[0]
-
-
-def _fields(data: bytes, start: int, end: int) -> list[int]:
-    found: list[int] = []
-    while start < end and len(found) < 64:
-        found.append(start)
-        start = _inside(data, start)[1]
-    return found
+def _names_digest(attributes: bytes, digest: bytes) -> bool:
+    for attribute in Element(encoded(SET, attributes)).children(SET):
+        kind, values = attribute.children(SEQUENCE)
+        if kind.content == _MESSAGE_DIGEST:
+            return values.children(SET)[0].content == digest
+    return False
