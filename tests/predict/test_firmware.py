@@ -25,8 +25,8 @@ RTC = """
 /dts-v1/;
 /plugin/;
 / {
-  fragment@0 { target = <&i2c1>; __overlay__ { status = "okay"; rtc: rtc { speed = <1>; }; }; };
-  __overrides__ { speed = <&rtc>,"speed:0"; };
+  fragment@0 { target = <&i2c1>; all: __overlay__ { status = "okay"; rtc: rtc { speed = <1>; }; }; };
+  __overrides__ { speed = <&rtc>,"speed:0"; on = <&all>,"status"; };
 };
 """
 MISFIT = "/dts-v1/; /plugin/; / { fragment@0 { target = <&nowhere>; __overlay__ { a; }; }; };"
@@ -76,6 +76,12 @@ def test_parameters_belong_to_the_base_or_to_the_overlay_before_them(files: dict
 def test_parameters_on_the_overlay_s_own_line(files: dict[str, Path]) -> None:
     assert speed(made("dtoverlay=rtc,speed=7\n", files)) == 7
     assert speed(made("dtoverlay=rtc:speed=0x10\n", files)) == 16
+
+
+def test_a_parameter_may_change_the_target_itself(files: dict[str, Path]) -> None:
+    found = made("dtoverlay=rtc,on=off\n", files)
+    assert status(found.tree, "/i2c") == "disabled"
+    assert found.tree.node("i2c1") is None or speed(found) == 1
 
 
 def test_conditions_of_board_and_type_are_decided_and_others_told(files: dict[str, Path]) -> None:
