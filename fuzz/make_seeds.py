@@ -67,10 +67,29 @@ def ext4(room: Path) -> list[bytes]:
 def squashfs(room: Path) -> list[bytes]:
     tree = disk_kit.plant(room / "tree", many=20)
     found: list[bytes] = []
-    for options in (("-noI", "-noF", "-b", "16384"), ("-comp", "xz"), ("-comp", "zstd", "-noI")):
+    for options in (
+        ("-noI", "-noF", "-b", "16384"),
+        ("-comp", "xz"),
+        ("-comp", "zstd", "-noI"),
+        ("-comp", "lz4", "-b", "4096"),
+        ("-comp", "lzo", "-b", "4096"),
+    ):
         image = room / "image.sqsh"
         disk_kit.run("mksquashfs", tree, image, "-noappend", "-quiet", "-no-progress", *options)
         found.append(image.read_bytes())
+    return found
+
+
+def lz_blocks(room: Path) -> list[bytes]:
+    """The first data block of squashfs images: right after the superblock and the compression's options."""
+    found: list[bytes] = []
+    for kind, options in (("lz4", 10), ("lzo", 0)):
+        image = room / f"{kind}.sqsh"
+        command = ("mksquashfs", room, image, "-noappend", "-quiet", "-no-progress", "-comp", kind)
+        (room / "data").write_bytes(b"".join(b"line %d\n" % number for number in range(300)))
+        disk_kit.run(*command, "-no-fragments")
+        found.append(image.read_bytes()[96 + options : 96 + options + 1500])
+        image.unlink()
     return found
 
 
@@ -124,6 +143,7 @@ SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     "fat": fat,
     "gpt": gpt,
     "initramfs": initramfs,
+    "lz_blocks": lz_blocks,
     "squashfs": squashfs,
     "xfs": xfs,
     "xz_blocks": xz_blocks,

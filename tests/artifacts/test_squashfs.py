@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from bootwright.artifacts.filesystem import lookup
 from bootwright.artifacts.squashfs import SquashFs
-from bootwright.foundation.errors import Malformed, Refused
+from bootwright.foundation.errors import Malformed
 
 
 def make(folder: Path, image: Path, *options: str) -> Path:
@@ -27,6 +28,10 @@ def make(folder: Path, image: Path, *options: str) -> Path:
         ("-comp", "xz", "-Xbcj", "arm", "-b", "4096"),
         ("-noI", "-noD", "-noF", "-no-fragments"),
         ("-comp", "zstd", "-always-use-fragments", "-b", "131072"),
+        ("-comp", "lz4"),
+        ("-comp", "lz4", "-Xhc", "-b", "1M"),
+        ("-comp", "lzo", "-Xcompression-level", "9"),
+        ("-comp", "lzo", "-Xalgorithm", "lzo1x_1", "-b", "4096"),
     ],
 )
 def test_reads_what_mksquashfs_wrote(tmp_path: Path, options: tuple[str, ...]) -> None:
@@ -52,11 +57,21 @@ def test_any_part_of_a_file_can_be_read(tmp_path: Path) -> None:
         source.read(len(whole) - 10, 11)
 
 
-def test_lz4_is_refused_with_a_way_out(tmp_path: Path) -> None:
-    tree = plant(tmp_path / "tree", many=2)
-    with pytest.raises(Refused, match="lz4") as caught:
-        SquashFs(opened(make(tree, tmp_path / "image.sqsh", "-comp", "lz4"))).root()
-    assert "unsquashfs" in str(caught.value.hint)
+@pytest.mark.parametrize("bits", ["x86", "arm", "powerpc", "x86,armthumb,sparc"])
+def test_branch_filters_of_xz(tmp_path: Path, bits: str) -> None:
+    tree = plant(tmp_path / "tree", many=3)
+    shutil.copy("/bin/true", tree / "program")
+    files = SquashFs(opened(make(tree, tmp_path / "image.sqsh", "-comp", "xz", "-Xbcj", bits)))
+    assert contents(files) == of_directory(tree)
+
+
+def test_as_unsquashfs_unpacks_it(tmp_path: Path) -> None:
+    tree = plant(tmp_path / "tree", many=30)
+    shutil.copy("/bin/bash", tree / "program")
+    for kind in ("lz4", "lzo"):
+        image = make(tree, tmp_path / f"{kind}.sqsh", "-comp", kind)
+        run("unsquashfs", "-quiet", "-no-progress", "-d", tmp_path / kind, image)
+        assert contents(SquashFs(opened(image))) == of_directory(tmp_path / kind)
 
 
 def test_a_truncated_image_says_so(tmp_path: Path) -> None:

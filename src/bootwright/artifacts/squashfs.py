@@ -2,7 +2,7 @@
 
 Its own reader because `unsquashfs` needs the whole image as a file, and ours lies in an initramfs in an
 XFS in a partition. Layout as in fs/squashfs/squashfs_fs.h, Linux 6.12. Data blocks may be up to 1 MiB;
-metadata blocks hold 8 KiB. gzip, xz, zstd and lzma are read; lz4 and lzo are not (no decoder at hand).
+metadata blocks hold 8 KiB.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Inode:
 
 
 class SquashFs(Unlabelled):
-    """A squashfs image as a `FileSystem`. Raises `Malformed` from every method; `Refused` for lz4 and lzo."""
+    """A squashfs image as a `FileSystem`. Raises `Malformed` from every method."""
 
     def __init__(self, source: ByteSource) -> None:
         self.superblock = read_superblock(source)

@@ -8,7 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 
 from bootwright.artifacts.bytesource import ByteSource, check_range
-from bootwright.foundation.errors import Malformed, Refused
+from bootwright.artifacts.lz_blocks import lz4_block, lzo1x
+from bootwright.foundation.errors import Malformed
 
 COMPRESSIONS: Mapping[int, str] = {1: "gzip", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}
 """fs/squashfs/squashfs_fs.h, Linux 6.12."""
@@ -29,14 +30,8 @@ def decompressor(compression: str, where: str) -> Callable[[bytes, int], bytes]:
         return lambda raw, most: _bounded(unpack, raw, most, where)
     if compression == "zstd":
         return _zstd(where)
-
-    def refuse(raw: bytes, most: int) -> bytes:  # noqa: ARG001
-        raise Refused(
-            f"{where}: squashfs compressed with {compression} is not read",
-            hint="unpack it with unsquashfs and inspect the directory",
-        )
-
-    return refuse
+    plain = {"lz4": lz4_block, "lzo": lzo1x}[compression]
+    return lambda raw, most: _bounded(plain, raw, most, where)
 
 
 def _zstd(where: str) -> Callable[[bytes, int], bytes]:
@@ -60,7 +55,7 @@ def _zstd(where: str) -> Callable[[bytes, int], bytes]:
 def _bounded(unpack: Callable[[bytes, int], bytes], raw: bytes, most: int, where: str) -> bytes:
     try:
         data = unpack(raw, most + 1)
-    except (zlib.error, lzma.LZMAError, EOFError) as error:
+    except (zlib.error, lzma.LZMAError, EOFError, ValueError) as error:
         raise Malformed(where, None, "a compressed block", str(error)) from error
     if len(data) > most:
         raise Malformed(where, None, f"a block of at most {most} bytes", "a longer one")
