@@ -16,9 +16,11 @@ from bootwright.artifacts.shelf import Shelf
 from bootwright.foundation import tools
 from bootwright.foundation.versions import Version
 from bootwright.predict.drivers import KernelFacts
-from bootwright.predict.goals import Prediction, predict
+from bootwright.predict.goals import predict
 from bootwright.predict.knowledge import Knowledge, knowledge
 from bootwright.predict.model import NodePrediction
+from bootwright.predict.predicates import Given
+from bootwright.predict.prediction import Prediction
 
 
 def driver(name: str, *compatibles: str, bus: str = "platform", calls: Sequence[str] = ()) -> Driver:
@@ -72,6 +74,8 @@ def make_kernel(
     version: str = "6.18.0",
     config: Mapping[str, str] | None = None,
     initramfs: frozenset[str] | None = None,
+    page_size: int = 4096,
+    blocked: frozenset[str] = frozenset(),
 ) -> KernelFacts:
     facts = KernelFacts(
         name="test",
@@ -83,6 +87,8 @@ def make_kernel(
         else ModuleIndex(Shelf.of(tabulate(list(modules), [], {})), Path("/nonexistent")),
         config_file=None,
         initramfs_modules=initramfs,
+        page_size=page_size,
+        blocked=blocked,
     )
     facts.__dict__["config"] = KernelConfig(options=dict(config or {}), unset=frozenset(), origin="test")
     return facts
@@ -106,5 +112,10 @@ def solve() -> Callable[..., dict[str, NodePrediction]]:
     return run
 
 
-def whole(body: str, kernel: KernelFacts | None = None, known: Knowledge | None = None) -> Prediction:
-    return predict(kernel or make_kernel(), compile_tree(body), known=known or knowledge())
+def whole(
+    body: str,
+    kernel: KernelFacts | None = None,
+    known: Knowledge | None = None,
+    given: Given | None = None,
+) -> Prediction:
+    return predict(kernel or make_kernel(), compile_tree(body), known=known or knowledge(), given=given)

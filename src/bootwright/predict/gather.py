@@ -199,7 +199,7 @@ def _config_txt(path: Path) -> ConfigTxt:
 
 _PEEK = 1 << 17
 """Bytes; the last magic that is looked for is at 64 KiB."""
-_HOLD_OTHERS = frozenset({"disk", "vfat", "xfs", "ext", "squashfs", "uki", "tar"})
+_HOLD_OTHERS = frozenset({"disk", "vfat", "xfs", "ext", "squashfs", "superblock", "uki", "tar"})
 
 
 def _image(found: Gathered, artifact: str, progress: Progress) -> None:

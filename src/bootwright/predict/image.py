@@ -78,6 +78,8 @@ def contents(
         if each.source is not None and (name in blobs or each is item):
             found.dtbs.setdefault(name, _kept(each.source, "dtbs", name))
     _firmware(item, found)
+    found.filesystems = file_systems(item, boot)
+    found.firmware = _firmware_files(item)
     if boot is None:
         return found
     _note_choice(boot, found, artifact)
@@ -97,8 +99,6 @@ def contents(
             if isinstance(each.detail, ModuleTree) and each in boot.module_trees
             for name in each.detail.names
         )
-    found.filesystems = file_systems(item, boot)
-    found.firmware = _firmware_files(item)
     found.arguments = boot.arguments
     return found
 
@@ -120,11 +120,10 @@ def _note_choice(boot: Boot, found: Contents, artifact: str) -> None:
         found.notes.append(f"{what} is checked, which {artifact} boots by itself{more}")
 
 
-def file_systems(item: Item, boot: Boot) -> tuple[FileSystemFacts, ...]:
+def file_systems(item: Item, boot: Boot | None) -> tuple[FileSystemFacts, ...]:
     """What a kernel must be able to mount, of the artifact; not what belongs to another boot entry."""
-    foreign = {
-        id(below) for each in item.of_kind("initramfs") if each is not boot.initramfs for below in each.walk()
-    }
+    others = [] if boot is None else [one for one in item.of_kind("initramfs") if one is not boot.initramfs]
+    foreign = {id(below) for each in others for below in each.walk()}
     found: list[FileSystemFacts] = []
     for each in item.of_kind("filesystem", "swap"):
         kind = each.fact("type")

@@ -1,0 +1,153 @@
+"""What comes too late, what is missing beside a module, and file systems that a page size refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.boards.model import Board, Find, Goal, Stepping
+from bootwright.foundation.verdict import Verdict
+from bootwright.predict.drivers import KernelFacts, _listed
+from bootwright.predict.goals import judge, judge_os
+from bootwright.predict.model import GoalVerdict
+from bootwright.predict.predicates import FileSystemFacts, Given
+
+from .conftest import BASE, driver, make_kernel, module, whole
+
+TREE = """
+eth@1 { compatible = "acme,eth"; reg = <1 1>; pinctrl-0 = <&pins>; clocks = <&clk>; };
+pins: pins { compatible = "acme,pins"; };
+clk: clk { compatible = "acme,slowclk"; #clock-cells = <0>; };
+"""
+
+
+def verdict(
+    kernel: KernelFacts, given: Given | None = None, *, boots_from: bool = False, tree: str = TREE
+) -> GoalVerdict:
+    goal = Goal("ethernet", (Find(compatible="acme,eth"),), None, boots_from, "")
+    board = Board(
+        "acme", "Acme", ("acme",), "", (Stepping("any", "", ""),), None, (), (goal,), (), frozenset()
+    )
+    return judge(whole(tree, kernel, given=given), board, goal)
+
+
+def names(found: GoalVerdict) -> list[str]:
+    return [hazard.name for hazard in found.hazards]
+
+
+def kernel(*, initramfs: frozenset[str] | None, eth_built_in: bool = True, **more: object) -> KernelFacts:
+    eth = module("ethmod", "acme,eth", **more)
+    return make_kernel(
+        (*BASE, *([driver("eth", "acme,eth")] if eth_built_in else [])),
+        [module("pinmod", "acme,pins"), module("clkmod", "acme,slowclk"), *([] if eth_built_in else [eth])],
+        initramfs=initramfs,
+    )
+
+
+def test_a_built_in_driver_that_waits_for_a_module_of_the_root_file_system() -> None:
+    found = verdict(kernel(initramfs=frozenset({"clkmod"})))
+    assert found.verdict is Verdict.WORKS
+    (hazard,) = found.hazards
+    assert (hazard.name, hazard.effect, hazard.node) == ("late-supplier", Verdict.UNKNOWN, "/pins")
+    assert "pinmod" in hazard.remedy
+    # A clock is waited for as long as it takes; pins are not. Without an initramfs nothing is told.
+    assert names(verdict(kernel(initramfs=frozenset({"pinmod"})))) == []
+    assert names(verdict(kernel(initramfs=None))) == []
+
+
+def test_what_is_needed_to_find_the_root_must_be_in_the_initramfs_with_all_it_depends_on() -> None:
+    every = frozenset({"clkmod", "pinmod"})
+    assert verdict(kernel(initramfs=every), boots_from=True).verdict is Verdict.WORKS
+    late = verdict(kernel(initramfs=frozenset({"clkmod"})), boots_from=True)
+    assert late.verdict is Verdict.FAILS
+    assert late.first_broken is not None
+    assert late.first_broken.node == "/pins"
+    assert late.first_broken.remedy == "put the module pinmod into the initramfs"
+    one = make_kernel(
+        (*BASE, driver("eth", "acme,eth")),
+        [
+            module("pinmod", "acme,pins", depends=["helper"]),
+            module("helper"),
+            module("clkmod", "acme,slowclk"),
+        ],
+        initramfs=every,
+    )
+    without = verdict(one, boots_from=True).first_broken
+    assert without is not None
+    assert "cannot be loaded without helper, which is not in the initramfs" in without.reason
+
+
+def test_a_module_without_what_it_depends_on_drives_nothing() -> None:
+    found = verdict(kernel(initramfs=None, eth_built_in=False, depends=["phylib"]))
+    assert found.verdict is Verdict.FAILS
+    assert found.first_broken is not None
+    assert "without phylib, which is not among the modules" in found.first_broken.reason
+    # A soft dependency is tried and not missed.
+    assert verdict(kernel(initramfs=None, eth_built_in=False, softdeps=["phylib"])).verdict is Verdict.WORKS
+
+
+def test_a_module_that_the_arguments_forbid() -> None:
+    assert _listed("quiet module_blacklist=a-b,c x=1", "module_blacklist") == {"a_b", "c"}
+    one = make_kernel(BASE, [module("ethmod", "acme,eth")], blocked=frozenset({"ethmod"}))
+    found = verdict(one, tree='eth@1 { compatible = "acme,eth"; reg = <1 1>; };')
+    assert found.first_broken is not None
+    assert "forbid the module ethmod" in found.first_broken.reason
+
+
+def test_a_module_that_another_one_loads_afterwards_counts() -> None:
+    tree = 'eth@1 { compatible = "acme,eth"; reg = <1 1>; }; x { compatible = "acme,x"; };'
+    alone = {"aliases": [], "drivers": [["ethmod", ["platform"], ["acme,eth"]]]}
+    modules = [{**module("ethmod", "acme,eth"), **alone}, module("other", "acme,x")]
+    broken = verdict(make_kernel(BASE, modules), tree=tree).first_broken
+    assert broken is not None
+    assert "which nothing loads" in broken.reason
+    modules[1]["softdeps_after"] = ["ethmod"]
+    assert verdict(make_kernel(BASE, modules), tree=tree).verdict is Verdict.WORKS
+
+
+def test_firmware_of_which_nothing_is_there() -> None:
+    one = kernel(initramfs=None, eth_built_in=False, firmware=["acme/a.bin", "acme/b-*.bin"])
+    missing = verdict(one, Given(firmware=frozenset({"other.bin"})))
+    assert missing.verdict is Verdict.WORKS
+    assert names(missing) == ["firmware-missing"]
+    assert "acme/a.bin" in missing.hazards[0].reason
+    for there in ("acme/a.bin.zst", "acme/b-7.bin"):
+        assert names(verdict(one, Given(firmware=frozenset({there})))) == []
+    assert names(verdict(one)) == []  # no root file system to look in
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes", "version", "page", "expected"),
+    [
+        ("squashfs", {"block_size": 4096}, "7.3", 16384, Verdict.FAILS),
+        ("squashfs", {"block_size": 131072}, "6.12", 16384, Verdict.WORKS),
+        ("ext4", {"block_size": 16384}, "6.18.5", 4096, Verdict.FAILS),
+        ("ext4", {"block_size": 16384}, "6.19", 4096, Verdict.WORKS),
+        ("ext4", {"block_size": 4096}, "6.12", 16384, Verdict.WORKS),
+        ("xfs", {"block_size": 16384, "format_version": 5}, "6.11", 4096, Verdict.FAILS),
+        ("xfs", {"block_size": 16384, "format_version": 5}, "6.12", 4096, Verdict.WORKS),
+        ("xfs", {"block_size": 16384, "format_version": 4}, "6.12", 4096, Verdict.FAILS),
+        ("btrfs", {"sector_size": 16384}, "6.12", 4096, Verdict.FAILS),
+        ("btrfs", {"sector_size": 16384}, "6.18", 4096, Verdict.FAILS),
+        ("btrfs", {"sector_size": 4096}, "6.12", 16384, Verdict.WORKS),
+        ("btrfs", {"sector_size": 4096}, "5.15", 16384, Verdict.FAILS),
+        ("swap", {"page_size": 4096}, "6.12", 16384, Verdict.WORKS),
+    ],
+)
+def test_file_systems_that_a_page_size_refuses(
+    kind: str, sizes: dict[str, int], version: str, page: int, expected: Verdict
+) -> None:
+    one = make_kernel(version=version, page_size=page)
+    given = Given((FileSystemFacts(kind, "disk.raw:partition 2", sizes),))
+    found = judge_os(whole("", one, given=given))
+    assert found.verdict is expected
+    if expected is Verdict.FAILS:
+        assert found.first_broken is not None
+        assert "disk.raw:partition 2" in str(found.first_broken.because)
+        assert str(page) in found.first_broken.reason
+    assert ("swap-page-size" in names(found)) is (kind == "swap")
+
+
+def test_sectors_larger_than_pages_need_an_option_of_btrfs() -> None:
+    given = Given((FileSystemFacts("btrfs", "a", {"sector_size": 16384}),))
+    one = make_kernel(version="6.18", config={"CONFIG_BTRFS_EXPERIMENTAL": "y"})
+    assert judge_os(whole("", one, given=given)).verdict is Verdict.WORKS
