@@ -234,3 +234,25 @@ def test_every_node_gets_an_answer_and_a_reason_where_it_is_not_yes(solve: Solve
     nodes = solve('a { b { c { compatible = "x,y"; }; }; }; d { compatible = "acme,uart"; };')
     assert set(nodes) >= {"/", "/a", "/a/b", "/a/b/c", "/d"}
     assert all(node.reason for node in nodes.values() if node.bound.word != "yes")
+
+
+def test_endpoints_of_a_graph_hold_up_only_where_one_side_does_not_refer_back(solve: Solve) -> None:
+    # The panel has a driver, and never binds for want of its clock.
+    tree = """
+    gone: gone { compatible = "acme,gone"; #clock-cells = <0>; };
+    bridge { compatible = "acme,uart"; ports { port { out: endpoint { remote-endpoint = <&in>; }; }; }; };
+    panel { compatible = "acme,lone"; clocks = <&gone>; port { in: endpoint { %s }; }; };
+    """
+    assert words(solve(tree % "remote-endpoint = <&out>;"), "/bridge") == ("yes", "yes")
+    one_sided = solve(tree % "")
+    assert words(one_sided, "/bridge") == ("yes", "no")
+    assert one_sided["/bridge"].waits_for == ("/panel",)
+
+
+def test_an_interrupt_parent_is_a_supplier_even_without_interrupts(solve: Solve) -> None:
+    tree = """
+    gone: gone { compatible = "acme,gone"; #clock-cells = <0>; };
+    intc: intc { compatible = "acme,lone"; clocks = <&gone>; #interrupt-cells = <1>; interrupt-controller; };
+    uart { compatible = "acme,uart"; interrupt-parent = <&intc>; };
+    """
+    assert words(solve(tree), "/uart") == ("yes", "no")

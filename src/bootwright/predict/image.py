@@ -82,7 +82,7 @@ def contents(
     found.firmware = _firmware_files(item)
     if boot is None:
         return found
-    _note_choice(boot, found, artifact)
+    _note_choice(boot, found, artifact, asked=entry is not None)
     if boot.devicetree is not None and boot.devicetree.source is not None:
         name = PurePosixPath(boot.devicetree.name).name
         found.devicetree = _kept(boot.devicetree.source, "dtbs", name)
@@ -110,14 +110,15 @@ def _boot(item: Item, entry: str | None) -> Boot | None:
         return None  # devicetrees, overlays or an initramfs that go with another artifact's kernel
 
 
-def _note_choice(boot: Boot, found: Contents, artifact: str) -> None:
+def _note_choice(boot: Boot, found: Contents, artifact: str, *, asked: bool) -> None:
     if boot.unsure:
         found.notes.append(f"which of its kernels {artifact} boots is not certain: {boot.unsure}")
     if boot.others or boot.other_titles:
         what = f"{boot.title!r} ({boot.kernel.name})" if boot.title else boot.kernel.name
         others = ", ".join(repr(each) for each in boot.other_titles if each)
         more = f"; --entry checks {others}" if others else ""
-        found.notes.append(f"{what} is checked, which {artifact} boots by itself{more}")
+        why = "as asked for" if asked else f"which {artifact} boots by itself"
+        found.notes.append(f"{what} is checked, {why}{more}")
 
 
 def file_systems(item: Item, boot: Boot | None) -> tuple[FileSystemFacts, ...]:

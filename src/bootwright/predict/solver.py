@@ -23,7 +23,9 @@ from bootwright.predict.suppliers import Need, suppliers
 
 # What a consumer's probe gets when the supplier has no driver at all. fw_devlink drops such links after
 # deferred_probe_timeout (fw_devlink_drivers_done); then the subsystem decides, and these do without:
-_DISPENSABLE = frozenset({"msi-parent", "wakeup-parent", "leds", "access-controllers"})
+_DISPENSABLE = frozenset(
+    {"msi-parent", "interrupt-parent", "wakeup-parent", "leds", "access-controllers", "remote-endpoint"}
+)
 # What a driver asks for by itself, and gets -EPROBE_DEFER for as long as the provider is not there.
 _FATAL_WHEN_DISABLED = frozenset({"clocks", "power-domains", "regulators", "phys", "pinctrl"})
 # A child node's own references that its parent's driver follows while probing (gpio-leds, …).

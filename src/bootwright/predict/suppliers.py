@@ -1,8 +1,9 @@
-"""Which nodes a node needs, by its properties: the bindings of drivers/of/property.c (Linux 6.12 and 6.18).
+"""Which nodes a node needs, by its properties: of_supplier_bindings of drivers/of/property.c.
 
-fw_devlink makes a link for each reference below; a consumer is not probed before all its suppliers are
-bound. Properties that fw_devlink treats as optional (`iommus`, `iommu-map`, `dmas`) make no link unless
-`fw_devlink.strict` is set, which is not the default.
+Compared entry by entry with Linux 6.12 to 6.18. fw_devlink makes a link for each reference below; a consumer
+is not probed before all its suppliers are bound. Properties that fw_devlink treats as optional (`iommus`,
+`iommu-map`, `dmas`) make no link unless `fw_devlink.strict` is set, which is not the default. Endpoints of a
+graph refer to each other: their links are a cycle, which holds nobody up, unless one side does not answer.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _LISTS: dict[str, str | None] = {
     "extcon": None,
     "nvmem-cells": "#nvmem-cell-cells",
     "phys": "#phy-cells",
+    "interrupt-parent": None,
     "wakeup-parent": None,
     "pwms": "#pwm-cells",
     "resets": "#reset-cells",
@@ -98,7 +100,33 @@ def suppliers(tree: Tree, node: Node) -> tuple[Need, ...]:
             if ignored and any(tree.by_phandle.get(handle) is supplier for handle in ignored):
                 continue
             found.append(Need(name, index, supplier))
+    for index, supplier in enumerate(_one_sided(tree, node)):
+        if not any(tree.by_phandle.get(handle) is supplier for handle in ignored):
+            found.append(Need("remote-endpoint", index, supplier))
     return tuple(found)
+
+
+def _one_sided(tree: Tree, node: Node) -> Iterator[Node]:
+    """Devices that endpoints of this one refer to, and that do not refer back (parse_remote_endpoint)."""
+    for child in node.children:
+        base = child.name.partition("@")[0]
+        ports = child.children if base == "ports" else [child] if base == "port" else []
+        for endpoint in (each for port in ports for each in port.children):
+            remote = tree.by_phandle.get(endpoint.cell("remote-endpoint") or 0)
+            if remote is None or tree.by_phandle.get(remote.cell("remote-endpoint") or 0) is endpoint:
+                continue
+            owner = _port_parent(remote)
+            if owner is not None and owner is not node:
+                yield owner
+
+
+def _port_parent(endpoint: Node) -> Node | None:
+    """The device of an endpoint (of_graph_get_port_parent)."""
+    port = endpoint.parent
+    above = port.parent if port is not None else None
+    if above is not None and above.name.partition("@")[0] == "ports":
+        above = above.parent
+    return above
 
 
 def _references(tree: Tree, node: Node, name: str) -> Iterator[Node | None]:
