@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from attrs import define, field
 
 from bootwright.artifacts.fdt import Node, Tree
+from bootwright.foundation.versions import Version
+from bootwright.predict.buses import base_name, below, controller, is_bridge, is_usb_device, pci_exists
 from bootwright.predict.drivers import Candidate, KernelFacts
 from bootwright.predict.knowledge import Driver, Knowledge
 from bootwright.predict.matching import match, pci_ids
@@ -26,6 +28,9 @@ _RESERVED = frozenset(  # reserved_mem_matches: memory regions that have drivers
 )
 _POPULATES = frozenset({"of_platform_populate", "of_platform_default_populate", "of_platform_device_create"})
 _CELLS = "mfd_add_devices"
+# Commit 48e6a9c4a208 ("of: platform: Use default match table for /firmware"): series → the first with it.
+_DEEP_FIRMWARE = {"6.12": (6, 12, 68), "6.18": (6, 18, 8)}
+_DEEP_FIRMWARE_SINCE = (6, 19)
 
 
 @define(eq=False)
@@ -94,14 +99,15 @@ class Planner:
         """Walk the tree as the kernel does at boot."""
         self._set_up_early()
         for child in self._tree.root.children:
-            base = _base(child)
+            base = base_name(child)
             if base == "reserved-memory":
                 for region in child.children:
                     if _RESERVED.intersection(region.compatible):
                         self._platform(region, None, "of_platform_default_populate_init")
             elif base == "firmware" and not child.compatible:
+                deep = _populates_buses_of_firmware(self._kernel.version)
                 for each in child.children:
-                    self._platform(each, None, "of_platform_default_populate_init")
+                    self._platform(each, None, "of_platform_default_populate_init", default=deep)
             elif base == "cpus":
                 self._cpus(child)
             elif base == "chosen":
@@ -121,6 +127,8 @@ class Planner:
             claimed = next((entry for one in node.compatible if (entry := early.get(one))), None)
             if claimed is None or not node.available or claimed.kind in {"cpu_method", "reservedmem"}:
                 continue
+            if claimed.kind == "irqchip" and "interrupt-controller" not in node:
+                continue  # of_irq_init (drivers/of/irq.c) passes it by, whatever it is compatible with
             self._plan.early[id(node)] = claimed.kind
             if not claimed.keeps_device:
                 self._missing(node, f"it is set up at boot by the {claimed.kind} code, without a device")
@@ -175,7 +183,8 @@ class Planner:
         if id(node) in self._plan.absent:
             return
         if "arm,primecell" in compatible:
-            self._site(node, "amba", creator, rule, exists)
+            # No plain bus, but a serial port, SPI or MMC controller all the same.
+            self._children(self._site(node, "amba", creator, rule, exists))
             return
         site = self._site(node, "platform", creator, rule, exists)
         if default and DEFAULT_BUSES.intersection(compatible):
@@ -187,7 +196,7 @@ class Planner:
     def _children(self, site: Site) -> None:
         """What a bound driver makes of the child nodes."""
         node = site.node
-        kind = _controller(node)
+        kind = controller(node, site.best)
         if kind is not None:
             _BUS_CHILDREN[kind](self, site, node)
             return
@@ -239,14 +248,20 @@ class Planner:
         """mdio buses, serdev, nvmem layouts: child nodes with meaning for the subsystem."""
         node = site.node
         for child in node.children:
-            base = _base(child)
+            base = base_name(child)
             if base in {"mdio", "mdio-bus", "mdio0", "mdio1"} and child.enabled:
-                self._mdio(site, child)
-            elif base in {"ethernet-phy", "phy"} and "reg" in child and _base(node) in {"ethernet", "mac"}:
+                if match(self._kernel, child, "platform"):
+                    # There is a driver for the MDIO bus by itself, so that its MAC makes it a device.
+                    self._children(self._site(child, "platform", site, "platform_device_add"))
+                else:
+                    self._mdio(site, child)
+            elif (
+                base in {"ethernet-phy", "phy"} and "reg" in child and base_name(node) in {"ethernet", "mac"}
+            ):
                 self._site(child, "mdio", site, "of_mdiobus_register")
             elif base == "nvmem-layout" and child.compatible:
                 self._site(child, "nvmem-layout", site, "nvmem_layout_bus_populate")
-            elif _base(node) in {"serial", "uart"} and child.compatible and child.enabled:
+            elif base_name(node) in {"serial", "uart"} and child.compatible and child.enabled:
                 self._site(child, "serial", site, "serdev_controller_add")
 
     def _mdio(self, site: Site, bus: Node) -> None:
@@ -259,7 +274,7 @@ class Planner:
         for child in node.children:
             if not child.enabled:
                 continue
-            base = _base(child)
+            base = base_name(child)
             if base in {"i2c-bus", "i2c-gate", "i2c-arb"} or (base == "i2c" and not child.compatible):
                 self._i2c(site, child)  # the adapter itself, or a mux's channel
             elif "reg" in child and child.compatible:
@@ -278,8 +293,8 @@ class Planner:
             if not child.enabled:
                 continue
             if "reg" in child:
-                made = self._site(child, "pci", site, "pci_set_of_node", _pci_exists(child))
-                if _is_bridge(child):
+                made = self._site(child, "pci", site, "pci_set_of_node", pci_exists(child))
+                if is_bridge(child):
                     self._pci(made, child)
                 else:
                     self._children(made)
@@ -293,7 +308,7 @@ class Planner:
     def _function(self, host: Site, vendor: int, device: int) -> None:
         """A function known to be there (from the board, or a compatible) that no node has the address of."""
         for site in self._plan.sites.values():
-            if site.bus == "pci" and pci_ids(site.node) == (vendor, device) and _below(site.node, host.node):
+            if site.bus == "pci" and pci_ids(site.node) == (vendor, device) and below(site.node, host.node):
                 return
         if any(pci_ids(site.node) == (vendor, device) for site in self._plan.functions):
             return
@@ -306,11 +321,11 @@ class Planner:
 
     def _hardware(self, site: Site, node: Node) -> None:
         """usb and mmc: what is plugged in decides; the node only adds properties."""
-        bus = "usb" if _base(node).startswith("usb") or _base(node) == "hub" else "mmc"
+        bus = "usb" if base_name(node).startswith("usb") or base_name(node) == "hub" else "mmc"
         for child in node.children:
             if child.enabled and "reg" in child and child.compatible:
                 # A USB device with a node is soldered to the board; an mmc function may be a card's.
-                exists = Answer.YES if _is_usb_device(child) else Answer.UNKNOWN
+                exists = Answer.YES if is_usb_device(child) else Answer.UNKNOWN
                 made = self._site(child, bus, site, "enumeration", exists)
                 if bus == "usb":
                     self._hardware(made, child)
@@ -326,6 +341,13 @@ class Planner:
             self._missing(child, "no driver makes a device of it", site.node)
 
 
+def _populates_buses_of_firmware(version: Version | None) -> bool:
+    """Whether plain buses below /firmware get devices for their children, or only /firmware itself does."""
+    if version is None:
+        return True
+    return version.key[0] >= _DEEP_FIRMWARE.get(version.series(), _DEEP_FIRMWARE_SINCE)
+
+
 _BUS_CHILDREN: dict[str, Callable[[Planner, Site, Node], None]] = {
     "i2c": Planner._i2c,  # noqa: SLF001
     "spi": Planner._spi,  # noqa: SLF001
@@ -333,47 +355,3 @@ _BUS_CHILDREN: dict[str, Callable[[Planner, Site, Node], None]] = {
     "mdio": Planner._mdio,  # noqa: SLF001
     "hardware": Planner._hardware,  # noqa: SLF001
 }
-
-
-def _controller(node: Node) -> str | None:
-    """The bus a node is a controller of, by the generic names the specification asks for (2.2.2)."""
-    base = _base(node)
-    if node.string("device_type") == "pci" or base in {"pcie", "pci"}:
-        return "pci"
-    if node.cell("#size-cells") == 0 and node.cell("#address-cells") == 1:
-        if base.startswith("i2c") or base in {"i3c-master"}:
-            return "i2c"
-        if base in {"spi", "qspi", "ospi"}:
-            return "spi"
-        if base in {"mdio", "mdio-mux"} or base.startswith("mdio"):
-            return "mdio"
-        if base in {"mmc", "mmcnr", "sdhci", "usb", "hub"}:
-            return "hardware"
-    return None
-
-
-def _is_usb_device(node: Node) -> bool:
-    """`usbVID,PID` (Documentation/devicetree/bindings/usb/usb-device.yaml)."""
-    return any(one.startswith("usb") and "," in one for one in node.compatible)
-
-
-def _is_bridge(node: Node) -> bool:
-    return node.string("device_type") == "pci" or _base(node) in {"pci", "pcie"}
-
-
-def _pci_exists(node: Node) -> Answer:
-    """A bridge's root port is part of its host; an endpoint is there if the devicetree names it."""
-    return Answer.YES if _is_bridge(node) or pci_ids(node) is not None else Answer.UNKNOWN
-
-
-def _below(node: Node, above: Node) -> bool:
-    current: Node | None = node
-    while current is not None:
-        if current is above:
-            return True
-        current = current.parent
-    return False
-
-
-def _base(node: Node) -> str:
-    return node.name.partition("@")[0]
