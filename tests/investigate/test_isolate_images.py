@@ -160,7 +160,7 @@ FAULTS: list[Fault] = [
         "missing module",
         lambda f: f | {"/initramfs": archive("virtio_net", "rp1_pci", note=b"another build")},
         lambda f: b"macb.ko" not in f["/initramfs"],
-        {"initramfs"},
+        {"initramfs: module macb"},
     ),
     (
         "wrong console",

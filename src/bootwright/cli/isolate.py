@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,7 @@ from bootwright.foundation.errors import Refused
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
     from bootwright.investigate.isolate_images import ImageHybrids
-    from bootwright.investigate.isolate_lab import StoredLab, Tried
+    from bootwright.investigate.isolate_lab import StoredLab
     from bootwright.investigate.isolate_model import Isolated, Predictor, Waiting
 
 SCHEMA = "bootwright/isolate/1"
@@ -25,6 +23,7 @@ _EPILOG = """\b
 Examples:
   bootwright isolate --good old.raw --bad new.raw --until 'entering maintenance' --out out/isolate
   bootwright isolate --good old.raw --bad new.raw --until login --out out/isolate --json
+  bootwright isolate --good old.img --bad new.img --until login --machine raspi3b --out out/pi3
   bootwright isolate --good old.raw --bad new.raw --until 'link up' --on bench --out out/board
   bootwright isolate --good old.raw --bad new.raw --until 'link up' --on bench --out out/board --report fails
 
@@ -46,6 +45,11 @@ is waited for.
     help="Boot here, or be told what to flash.",
 )  # fmt: skip
 @click.option("--out", type=_PATH, required=True, help="Folder of the run: resumes what is there.")
+@click.option(
+    "--machine", default="auto", show_default=True,
+    help="virt, raspi3b, raspi4b, or auto: by the good image (with --on qemu).",
+)  # fmt: skip
+@click.option("--cpu", metavar="MODEL", help="The CPU model of virt, such as cortex-a72.")
 @click.option("--firmware", default="aavmf", show_default=True, help="aavmf or uboot (with --on qemu).")
 @click.option("--timeout", type=click.FloatRange(1), default=300.0, show_default=True, help="Guest seconds.")
 @click.option("--memory", type=click.IntRange(128, 65536), default=2048, show_default=True, help="MiB.")
@@ -67,6 +71,8 @@ def command(
     until: str,
     where: str,
     out: Path,
+    machine: str,
+    cpu: str | None,
     firmware: str,
     timeout: float,
     memory: int,
@@ -86,6 +92,7 @@ def command(
     from bootwright.investigate.isolate_images import ImageHybrids
     from bootwright.investigate.isolate_lab import StoredLab
     from bootwright.investigate.isolate_model import NoPrediction, Source, Waiting
+    from bootwright.investigate.isolate_suspects import Suspects
     from bootwright.investigate.store import Store
     from bootwright.lab.image_boot import on_disk
     from bootwright.lab.image_goal import Goal
@@ -94,17 +101,22 @@ def command(
         raise Refused("reports are for --on bench", hint="with --on qemu every mixture is booted here")
     if (board is None) != (board_goal is None):
         raise click.UsageError("--board and --goal go together")
-    if board is not None and where != "bench":
-        raise Refused("a board's goals are not those of the emulator", hint="--board is for --on bench")
     goal = Goal.parse(until)
     progress: Progress = Silent() if quiet else Lines()
     raw_good, good_sha = on_disk(good, progress)
     raw_bad, bad_sha = on_disk(bad, progress)
     about = {"good": good_sha, "bad": bad_sha, "goal": until, "on": where}
-    attempt = None
+    emulator = None
     if where == "qemu":
-        about |= {"firmware": firmware, "memory": str(memory), "timeout": f"{timeout:g}"}
-        attempt = _attempt(goal, firmware, timeout, memory)
+        from bootwright.investigate.image_start import chosen_machine
+        from bootwright.investigate.isolate_boot import Emulator
+
+        chosen = chosen_machine(raw_good, machine)
+        _fits(board, chosen, cpu)
+        emulator = Emulator.of(
+            raw_good, goal, machine=chosen, firmware=firmware, timeout=timeout, memory=memory, cpu=cpu
+        )
+        about |= emulator.about
     with Store(out, fresh=fresh) as store:
         with progress.step("compare the images"):
             hybrids = ImageHybrids(raw_good, raw_bad, out, progress)
@@ -116,7 +128,7 @@ def command(
             everything=frozenset(each.name for each in hybrids.elements()),
             complete=hybrids.complete,
             about=about,
-            attempt=attempt,
+            attempt=emulator,
             source=Source.EMULATED if where == "qemu" else Source.BENCH,
             progress=progress,
             repeat=repeat,
@@ -129,51 +141,29 @@ def command(
             predictor = BoardPredictor.of(
                 raw_good, raw_bad, board_named(board), board_goal, stepping, progress=progress
             )
+        with progress.step("check both images"):
+            suspects = Suspects.of(hybrids, predictor)
         if report or console:
             _report(lab, report, console, goal, progress)
-        for note in hybrids.notes:
+        notes = [*hybrids.notes, *hybrids.remarks, *suspects.notes(), *(emulator.notes if emulator else ())]
+        for note in notes:
             progress.note(note)
         try:
-            found = isolate(hybrids, lab, predictor)
+            found = isolate(hybrids, lab, suspects)
         except Waiting as waiting:
             return _wait(waiting, store.folder, as_json=as_json)
-        return _end(found, hybrids, lab, out, as_json=as_json)
+        return _end(found, hybrids, lab, out, notes=[*notes, *found.notes], as_json=as_json)
 
 
-def _attempt(goal: Any, firmware: str, timeout: float, memory: int) -> Callable[[Path, float | None], Tried]:  # noqa: ANN401 - imported lazily
-    from bootwright.investigate.image_boot import Hopeless, show
-    from bootwright.investigate.isolate_lab import Tried
-    from bootwright.lab.firmware import firmware as find_firmware
-    from bootwright.lab.image_boot import SILENCE, boot_image
+def _fits(board: str | None, machine: str, cpu: str | None) -> None:
+    from bootwright.lab.image_machine import VIRT, board_machine
 
-    loader = find_firmware(firmware)
-
-    def attempt(image: Path, silence: float | None) -> Tried:
-        boot = boot_image(
-            image,
-            firmware=loader,
-            until=goal,
-            timeout=timeout,
-            memory=memory,
-            hopeless=Hopeless(patience=15.0),
-            silence=SILENCE if silence is None else min(silence, SILENCE),
+    if machine != VIRT and cpu is not None:
+        raise Refused(f"{machine} has its own CPU", hint="--cpu is for --machine virt")
+    if board is not None and (machine == VIRT or board_machine(machine).board != board):
+        raise Refused(
+            f"{board}'s goals are not those of the machine {machine}", hint="--board is for --on bench"
         )
-        shown = show(boot)
-        recording = shown.boot.recording
-        facts = {
-            "command": list(recording.command),
-            "qemu": recording.machine_version,
-            "ended": recording.ended,
-            "wall_seconds": recording.wall_seconds,
-            "longest_silence": max(
-                (later - sooner for (_, sooner), (_, later) in itertools.pairwise(recording.times)),
-                default=0.0,
-            ),
-            "image_sha256": shown.boot.image_sha256,
-        }
-        return Tried(shown.verdict, shown.reason, recording.console, facts)
-
-    return attempt
 
 
 def _report(lab: StoredLab, report: str | None, console: Path | None, goal: Any, progress: Progress) -> None:  # noqa: ANN401
@@ -218,7 +208,9 @@ def _wait(waiting: Waiting, out: Path, *, as_json: bool) -> int:
     return 3
 
 
-def _end(found: Isolated, hybrids: ImageHybrids, lab: StoredLab, out: Path, *, as_json: bool) -> int:
+def _end(
+    found: Isolated, hybrids: ImageHybrids, lab: StoredLab, out: Path, *, notes: list[str], as_json: bool
+) -> int:
     from bootwright.foundation.verdict import Verdict
 
     mend = hybrids.mend(found.culprit)
@@ -236,10 +228,11 @@ def _end(found: Isolated, hybrids: ImageHybrids, lab: StoredLab, out: Path, *, a
             "culprits": [sorted(each) for each in found.culprits],
             "steps": [step.as_json() for step in found.steps],
             "boots": found.boots,
+            "parts": hybrids.finest,
             "mend": mend,
             "mended": found.mended.value,
             "proof": proofs,
-            "notes": [*hybrids.notes, *found.notes],
+            "notes": notes,
         }
         click.echo(json.dumps(document, indent=1, ensure_ascii=False))
     else:
@@ -256,7 +249,10 @@ def _end(found: Isolated, hybrids: ImageHybrids, lab: StoredLab, out: Path, *, a
         click.echo(f"mend it: {mend}")
         click.echo(f"  {states[found.mended]}")
         tried = [step for step in found.steps if step.answer.image]
-        click.echo(f"{found.boots} boots, {len(found.steps) - len(tried)} answers without one")
-        for note in (*hybrids.notes, *found.notes):
+        click.echo(
+            f"{found.boots} boots for {hybrids.finest} differences, "
+            f"{len(found.steps) - len(tried)} answers without one"
+        )
+        for note in notes:
             click.echo(f"note: {note}")
     return 0

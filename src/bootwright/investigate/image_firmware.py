@@ -16,7 +16,7 @@ from attrs import define, field
 
 from bootwright.artifacts.bytesource import ByteSource
 from bootwright.artifacts.config_txt import BoardFacts, ConfigTxt, read_config_txt
-from bootwright.artifacts.fdt import Node, Tree, parse_fdt
+from bootwright.artifacts.fdt import Tree, parse_fdt
 from bootwright.artifacts.fdt_overlay import read_with_overlays
 from bootwright.artifacts.filesystem import EntryKind, lookup, read_small
 from bootwright.boards.model import board
@@ -24,14 +24,13 @@ from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.images.opened import OpenImage, Volume, open_image
 from bootwright.investigate.image_overrides import parameters, set_parameter
 from bootwright.investigate.image_tree import Draft
+from bootwright.investigate.image_uart import header_uart, kernel_name
 from bootwright.lab.image_machine import BoardMachine
 from bootwright.lab.image_stage import HandOver
 
 _MOST_TEXT = 1 << 20
 _MOST_PART = 1 << 30
 _CHUNK = 4 << 20
-_HEADER_PIN = 14
-"""GPIO of the header's transmit pin (pin 8)."""
 _KNOWN_64 = {"kernel8.img", "kernel_2712.img"}
 
 
@@ -46,6 +45,11 @@ def firmware_stage(image: Path, machine: BoardMachine, room: Path) -> HandOver:
     volume = _boot_volume(opened)
     if volume is None:
         return HandOver(machine, None, None, None, "", None, stopped="the image has no FAT partition to read")
+    return stage_of(volume, machine, room)
+
+
+def stage_of(volume: Volume, machine: BoardMachine, room: Path) -> HandOver:
+    """The same of an opened FAT partition; raises `Malformed` where its files cannot be read."""
     return _Stage(machine, volume, room).run()
 
 
@@ -319,60 +323,27 @@ class _Stage:
     def _uart(self, tree: Tree | None) -> tuple[Tree | None, int | None]:
         """The UART on the header's pins; the mini UART only where config.txt wants it."""
         if tree is None:
-            number = next((n for n, each in enumerate(self.machine.uarts) if each.mini), 0)
-            return None, number
-        nodes = [_serial(tree, each.unit_address) for each in self.machine.uarts]
-        ranks = [_on_header(tree, node) if node is not None else 0 for node in nodes]
-        best = max(ranks, default=0)
-        if not best:
+            return None, next((n for n, each in enumerate(self.machine.uarts) if each.mini), 0)
+        number = header_uart(tree, self.machine)
+        if number is None:
             self._warn("console: the devicetree puts no UART on the header's GPIO 14 and 15")
             return tree, None
-        number = ranks.index(best)
-        uart, node = self.machine.uarts[number], nodes[number]
-        if uart.mini and node is not None and self._value("enable_uart") != "1":
+        uart = self.machine.uarts[number]
+        if uart.mini and self._value("enable_uart") != "1":
             self._warn("console: the header has the mini UART, which is off without enable_uart=1")
             draft = Draft.of(tree.root)
             for each in draft.walk():
-                if each.name == node.name:
+                if each.name == uart.node:
                     each.properties["status"] = b"disabled\0"
             return parse_fdt(draft.blob(tree), tree.name), None
-        self.log.append(
-            f"console: GPIO 14 and 15 have {uart.unit_address} ({'mini UART' if uart.mini else 'PL011'})"
-        )
+        kind = "mini UART" if uart.mini else "PL011"
+        self.log.append(f"console: GPIO 14 and 15 have {uart.unit_address} ({kind})")
         return tree, number
 
     def _with_serial(self, arguments: str, tree: Tree | None, uart: int | None) -> str:
         """`console=serial0` becomes the kernel's name of the UART on the header."""
         if uart is None or tree is None or "console=serial0" not in arguments:
             return arguments
-        node = _serial(tree, self.machine.uarts[uart].unit_address)
-        aliases = tree.root.child("aliases")
-        number = 0
-        for name in aliases.properties if aliases is not None else ():
-            ours = node is not None and tree.alias(name) is node
-            if ours and name.startswith("serial") and name[6:].isdigit():
-                number = int(name[6:])
-        name = f"{self.machine.uarts[uart].driver}{number}"
+        name = kernel_name(tree, self.machine.uarts[uart])
         self.log.append(f"command line: serial0 is {name}")
         return re.sub(r"\bconsole=serial0\b", f"console={name}", arguments)
-
-
-def _serial(tree: Tree, unit_address: str) -> Node | None:
-    return next(
-        (node for node in tree.root.walk() if node.name == f"serial@{unit_address}" and node.available), None
-    )
-
-
-def _on_header(tree: Tree, node: Node) -> int:
-    """2: its pins are the header's; 1: it takes the pins as the firmware left them (no list); 0: neither."""
-    best = 0
-    for phandle in node.cells("pinctrl-0"):
-        pins = tree.by_phandle.get(phandle)
-        if pins is None:
-            continue
-        listed = pins.cells("brcm,pins")
-        if _HEADER_PIN in listed:
-            return 2
-        if "brcm,pins" in pins and not listed:
-            best = 1
-    return best

@@ -16,6 +16,7 @@ from bootwright.images.edits import EDITORS, ArgumentEdit
 from bootwright.images.opened import argument_names
 from bootwright.investigate.isolate_dtb import TreeMix
 from bootwright.investigate.isolate_hunks import Mix, mix_arguments, mix_lines
+from bootwright.investigate.isolate_initramfs import InitramfsMix
 
 WHOLE = ""
 """The name of the piece of a file that cannot be taken apart."""
@@ -29,6 +30,10 @@ class Piece:
     """The part of an image it belongs to: `command line`, `config.txt`, `dtb`, …"""
     name: str
     """Unique within its kind and file; `WHOLE` where it is all of that kind."""
+    needs: frozenset[str] = field(default=frozenset(), eq=False)
+    """Names of others of its kind and file that come along with it."""
+    with_kernel: bool = field(default=False, eq=False)
+    """Whether it goes with the kernel: modules of another release."""
 
 
 class Mixed(Protocol):
@@ -180,29 +185,77 @@ def tree_file(kind: str, good: bytes, bad: bytes, where: str) -> Mixed:
     return TreeFile(kind, good, bad, mix)
 
 
+@define
+class InitramfsFile:
+    """An initramfs, member by member, its squashfs roots file by file."""
+
+    mix: InitramfsMix
+
+    def pieces(self) -> list[Piece]:
+        """See `Mixed`."""
+        if not self.mix.names:
+            return [Piece("initramfs", WHOLE)]
+        return [
+            Piece("initramfs", name, self.mix.needs.get(name, frozenset()), name in self.mix.with_kernel)
+            for name in self.mix.names
+        ]
+
+    def content(self, from_bad: frozenset[Piece]) -> bytes:
+        """See `Mixed`."""
+        if not self.mix.names:
+            return self.mix.bad if from_bad else self.mix.good
+        return self.mix.content(frozenset(piece.name for piece in from_bad))
+
+
+def initramfs_file(good: bytes, bad: bytes, where: str) -> tuple[Mixed, str | None]:
+    """An initramfs taken apart, or taken whole and why."""
+    try:
+        return InitramfsFile(InitramfsMix(good, bad, where)), None
+    except BootwrightError as error:
+        return WholeFile("initramfs", good, bad), error.message
+
+
 _SECTIONS = {".linux": "kernel", ".uname": "kernel", ".initrd": "initramfs", ".dtb": "dtb"}
 
 
 @define
 class UkiFile:
-    """A unified kernel image, section by section; its command line argument by argument."""
+    """A unified kernel image, section by section; command line, initramfs and devicetree taken apart."""
 
     good: bytes
     bad: bytes
     where: str
+    remarks: list[str] = field(factory=list)
+    """What is taken whole, and why."""
     _good: dict[str, bytes] = field(init=False)
     _bad: dict[str, bytes] = field(init=False)
     _mix: Mix = field(init=False)
+    _inner: dict[str, Mixed] = field(init=False, factory=dict)
+    """Sections that are taken apart."""
 
     def __attrs_post_init__(self) -> None:
         self._good, self._bad = _sections(self.good, self.where), _sections(self.bad, self.where)
         self._mix = mix_arguments(_arguments(self._good), _arguments(self._bad))
+        for name in (".initrd", ".dtb"):
+            ours, theirs = self._good.get(name), self._bad.get(name)
+            if not ours or not theirs or ours == theirs:
+                continue
+            if name == ".dtb":
+                self._inner[name] = tree_file("dtb", ours, theirs, self.where)
+                continue
+            self._inner[name], reason = initramfs_file(ours, theirs, self.where)
+            if reason is not None:
+                self.remarks.append(reason)
 
     def pieces(self) -> list[Piece]:
         """See `Mixed`."""
         found: dict[Piece, None] = {Piece("command line", hunk.name): None for hunk in self._mix.hunks}
         for name in (*self._good, *self._bad):
-            if name != ".cmdline" and self._good.get(name) != self._bad.get(name):
+            if name == ".cmdline" or self._good.get(name) == self._bad.get(name):
+                continue
+            if name in self._inner:
+                found |= dict.fromkeys(self._inner[name].pieces())
+            else:
                 found[Piece(_SECTIONS.get(name, "boot loader"), WHOLE)] = None
         return list(found)
 
@@ -212,15 +265,14 @@ class UkiFile:
             return self.good
         if len(from_bad) == len(self.pieces()):
             return self.bad
-        kinds = {piece.kind for piece in from_bad}
         base, sections, other = (
             (self.bad, self._bad, self._good)
-            if "boot loader" in kinds
+            if any(piece.kind == "boot loader" for piece in from_bad)
             else (self.good, self._good, self._bad)
         )
         changes: dict[str, bytes] = {}
-        for name, kind in _SECTIONS.items():
-            wanted = (self._bad if kind in kinds else self._good).get(name)
+        for name in _SECTIONS:
+            wanted = self._section(name, from_bad)
             if wanted is None and name in sections:
                 raise Refused(f"{self.where}: section {name} is in one of the images only")
             if wanted is not None and sections.get(name) != wanted:
@@ -230,6 +282,12 @@ class UkiFile:
         if ".cmdline" in sections or ".cmdline" in other:
             changes[".cmdline"] = text
         return uki.replace_sections(base, changes, self.where)
+
+    def _section(self, name: str, from_bad: frozenset[Piece]) -> bytes | None:
+        chosen = frozenset(piece for piece in from_bad if piece.kind == _SECTIONS[name])
+        if name in self._inner:
+            return self._inner[name].content(chosen)
+        return (self._bad if chosen else self._good).get(name)
 
 
 def uki_file(good: bytes, bad: bytes, where: str) -> Mixed:

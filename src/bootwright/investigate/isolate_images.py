@@ -19,7 +19,6 @@ from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.images.changes import Changes
-from bootwright.images.initramfs_edit import has_modules
 from bootwright.images.manifest_model import beside
 from bootwright.images.opened import Chain, OpenImage, Volume, open_image
 from bootwright.images.swap import swap
@@ -29,13 +28,15 @@ from bootwright.investigate.isolate_files import (
     Mixed,
     Piece,
     TextFile,
+    UkiFile,
     WholeFile,
+    initramfs_file,
     tree_file,
     uki_file,
 )
 from bootwright.investigate.isolate_model import Element
 
-_WRITABLE = {"vfat", "xfs"}
+_WRITABLE = {"vfat", "xfs", "ext4"}
 _CHUNK = 4 << 20
 _MOST_FILE = 1 << 30
 _TOGETHER = "kernel and its modules"
@@ -59,11 +60,15 @@ class ImageHybrids:
     progress: Progress = field(factory=Silent)
     notes: list[str] = field(factory=list)
     """What differs and cannot be mixed."""
+    remarks: list[str] = field(factory=list)
+    """What is taken whole, and why."""
     _files: dict[str, Mixed] = field(factory=dict)
     _children: dict[str, list[str]] = field(factory=dict)
     _leaves: dict[str, list[_Leaf]] = field(factory=dict)
     _kinds: dict[str, str] = field(factory=dict)
-    _together: bool = False
+    _needs: dict[str, frozenset[str]] = field(factory=dict)
+    _with_kernel: set[str] = field(factory=set)
+    """Elements that travel with the kernel, and the kernel itself."""
     _renamed: dict[str, str] = field(factory=dict)
     """Places that the bad image calls otherwise: the good one's → the bad one's."""
 
@@ -143,8 +148,17 @@ class ImageHybrids:
 
     def _element(self, name: str) -> Element:
         kind = self._kinds[name]
-        together = self._together and kind in {"kernel", "initramfs"}
-        return Element(name, kind, _TOGETHER if together else None)
+        group = _TOGETHER if name in self._with_kernel else None
+        return Element(name, kind, group, self._needs.get(name, frozenset()))
+
+    @property
+    def finest(self) -> int:
+        """How many differences there are at the finest."""
+        return len({leaf for leaves in self._leaves.values() for leaf in leaves})
+
+    def places(self, name: str) -> frozenset[str]:
+        """Where in the good image the differences of an element are: `BOOT:/A/vmlinuz`."""
+        return frozenset(leaf.place for leaf in self._leaves.get(name, ()))
 
     def _grow(self) -> None:
         """The tree of names: kind, then file where there are several, then piece."""
@@ -154,7 +168,7 @@ class ImageHybrids:
                 by_kind.setdefault(piece.kind, {}).setdefault(place, []).append(piece)
         for kind, places in by_kind.items():
             self._name(kind, kind, [_Leaf(place, piece) for place, some in places.items() for piece in some])
-            split = len(places) > 1 and not (self._together and kind in {"kernel", "initramfs"})
+            split = len(places) > 1
             for place, pieces in places.items():
                 above = kind
                 if split:
@@ -167,6 +181,18 @@ class ImageHybrids:
                         name = f"{above}: {piece.name}"
                         self._name(name, kind, [_Leaf(place, piece)])
                         self._children.setdefault(above, []).append(name)
+                        if piece.needs:
+                            self._needs[name] = frozenset(f"{above}: {each}" for each in piece.needs)
+
+        self._travel()
+
+    def _travel(self) -> None:
+        """A kernel takes only modules of its own build: what holds them comes and goes with it."""
+        holding = {
+            name for name, leaves in self._leaves.items() if any(leaf.piece.with_kernel for leaf in leaves)
+        }
+        if holding and "kernel" in self._leaves:
+            self._with_kernel = holding | {name for name, kind in self._kinds.items() if kind == "kernel"}
 
     def _name(self, name: str, kind: str, leaves: list[_Leaf]) -> None:
         self._leaves[name] = leaves
@@ -195,7 +221,6 @@ class _Comparison:
                 self._volumes(volume, other)
         self.to.notes.extend(f"not mixed: the good image has no partition {title}" for title in others)
         self._raw_partitions()
-        self._kernel_and_modules()
 
     def _volumes(self, good: Volume, bad: Volume) -> None:
         ours, theirs = self._regular(good), self._regular(bad)
@@ -243,7 +268,13 @@ class _Comparison:
                 chain.kind, good, self._with_our_names(bad), chain.arguments, other.arguments, place
             )
         if kind == "UKI":
-            return uki_file(good, bad, place)
+            mixed = uki_file(good, bad, place)
+            self.to.remarks += mixed.remarks if isinstance(mixed, UkiFile) else []
+            return mixed
+        if kind == "initramfs":
+            parts, reason = initramfs_file(good, bad, place)
+            self.to.remarks += [f"taken whole: {reason}"] if reason is not None else []
+            return parts
         if kind == "config.txt":
             return TextFile(kind, good, bad)
         if kind in {"dtb", "overlays"}:
@@ -294,18 +325,6 @@ class _Comparison:
                 title = partition.label or str(partition.number)
                 self.to.notes.append(f"not mixed: partition {title}, which has no file system that is read")
 
-    def _kernel_and_modules(self) -> None:
-        """A kernel takes only modules of its own build: where releases differ, they are not parted."""
-        releases = []
-        for chain in (self._good_chain, self._bad_chain):
-            if chain is None or not chain.initramfs:
-                return
-            try:
-                releases.append(has_modules(_open(chain.volume, chain.initramfs[0])))
-            except BootwrightError:
-                return
-        self.to._together = releases[0] != releases[1] and all(releases)  # noqa: SLF001 - see above
-
 
 _NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("dtb", (".dtb",)),
@@ -328,13 +347,6 @@ def _chain(image: OpenImage) -> Chain | None:
     except BootwrightError:
         return None
     return chains[0] if chains else None
-
-
-def _open(volume: Volume, name: str) -> ByteSource:
-    for entry in walk(volume.files):
-        if isinstance(entry, Entry) and entry.path == name:
-            return volume.files.open(entry)
-    raise Refused(f"{volume.path(name)} is not there")
 
 
 def _bytes(volume: Volume, entry: Entry) -> bytes:

@@ -31,6 +31,11 @@ class Uart:
     mini: bool
     """Whether it is the mini UART, which the firmware leaves off unless config.txt wants it."""
 
+    @property
+    def node(self) -> str:
+        """Its devicetree node's name."""
+        return f"serial@{self.unit_address}"
+
 
 @frozen
 class BoardMachine:
