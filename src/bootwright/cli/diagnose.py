@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -27,6 +28,11 @@ Examples:
   bootwright diagnose --json console.log | jq -r '.boots[-1].findings[0].cause'
   bootwright diagnose --html report.html console.log strace.txt
   bootwright diagnose --follow /dev/ttyUSB0
+  bootwright diagnose console.log --with metal-arm64.raw.xz --board raspberrypi-5
+
+--with holds what the log makes suspect against the facts of an image, a kernel package, a folder, a
+devicetree or a kernel of the catalogue: is the driver there, the module in the initramfs, the firmware file,
+the node; is it the kernel that the log is of. With --board it adds what `check` says of the board's goals.
 
 Exit status: 0 no failure found, 1 failed or degraded, 2 bad input, 3 nothing recognised.
 """
@@ -39,7 +45,17 @@ Exit status: 0 no failure found, 1 failed or degraded, 2 bad input, 3 nothing re
     "page", "--html", type=click.Path(path_type=Path), metavar="OUT", help="Write an HTML report too."
 )
 @click.option("every", "--all", is_flag=True, help="Show every boot and what to do about harmless lines too.")
-@click.option("--board", metavar="NAME", help="Name of the board, for the report.")
+@click.option(
+    "--with",
+    "artifacts",
+    multiple=True,
+    metavar="ARTIFACT",
+    help="Hold suspicions against this image or kernel. May be repeated.",
+)
+@click.option(
+    "--board", metavar="NAME", help="The board (docs/boards.md): its console, its goals, its devicetrees."
+)
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 @click.option(
     "--follow", is_flag=True, help="Keep reading FILE (growing file or serial device); Ctrl-C ends it."
 )
@@ -50,11 +66,15 @@ def command(
     as_json: bool,
     page: Path | None,
     every: bool,
+    artifacts: tuple[str, ...],
     board: str | None,
+    quiet: bool,
     follow: bool,
     baud: int,
 ) -> int:
     """See `_HELP`."""
+    # Before anything long: a name that is none is told at once.
+    add = _joined(artifacts, board, quiet=quiet)
     if follow:
         if len(files) != 1:
             raise click.UsageError("--follow reads one FILE")
@@ -65,6 +85,7 @@ def command(
         from bootwright.diagnose.engine import joined
 
         diagnosis = joined([_one(name) for name in files])
+    diagnosis = add(diagnosis)
     if page is not None:
         from bootwright.diagnose.page import as_html
         from bootwright.foundation.atomic import write_text
@@ -77,10 +98,34 @@ def command(
     else:
         from bootwright.diagnose.render import as_text
 
-        if board:
-            click.echo(f"board: {board}")
         click.echo(as_text(diagnosis, every=every))
     return diagnosis.outcome.exit_status
+
+
+def _joined(
+    artifacts: tuple[str, ...], board: str | None, *, quiet: bool
+) -> Callable[[Diagnosis], Diagnosis]:
+    """What adds to a diagnosis what the board and the artifacts say of it."""
+    from bootwright.boards.model import board as board_named
+    from bootwright.foundation.progress import Lines, Silent
+    from bootwright.investigate.evidence.board import with_board
+
+    one = board_named(board) if board is not None else None
+    opened = []
+    if artifacts:
+        from bootwright.investigate.evidence.image import open_artifact
+
+        progress = Silent() if quiet else Lines()
+        opened = [open_artifact(name, progress) for name in artifacts]
+
+    def add(diagnosis: Diagnosis) -> Diagnosis:
+        if opened:
+            from bootwright.investigate.evidence.join import with_artifacts
+
+            diagnosis = with_artifacts(diagnosis, opened, one)
+        return with_board(diagnosis, one, checked=bool(opened))
+
+    return add
 
 
 def _say_live(text: str) -> None:

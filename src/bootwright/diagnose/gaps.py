@@ -43,8 +43,7 @@ def gaps_of(state: BootState, findings: tuple[Finding, ...]) -> tuple[Gap, ...]:
         gaps.append(
             Gap(
                 f"what came after: the log ends in the stage `{state.stage}`",
-                "keep capturing, and boot with earlycon ignore_loglevel (on a Raspberry Pi 5: "
-                "earlycon=pl011,0x107d001000,115200n8)",
+                "keep capturing, and boot with earlycon ignore_loglevel",
             )
         )
     elif STAGES.index("devices") <= state.rank < STAGES.index("init") and not suspects:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bootwright.diagnose.model import Boot, Diagnosis, Finding
+from bootwright.diagnose.model import Boot, Diagnosis, Evidence, Finding
 
 
 def as_json(diagnosis: Diagnosis, *, board: str | None = None) -> dict[str, Any]:
@@ -34,6 +34,8 @@ def _boot(boot: Boot) -> dict[str, Any]:
         "restarted": boot.restarted,
         "findings": [_finding(finding) for finding in boot.findings],
         "gaps": [{"missing": gap.missing, "get_it": gap.get_it} for gap in boot.gaps],
+        "told": dict(boot.told),
+        "evidence": [_evidence(each) for each in boot.evidence],
     }
 
 
@@ -54,4 +56,9 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "kernel_arguments": finding.kernel_arguments,
         "sources": list(finding.sources),
         "limits": finding.limits,
+        "evidence": [_evidence(each) for each in finding.evidence],
     }
+
+
+def _evidence(evidence: Evidence) -> dict[str, str]:
+    return {"stance": evidence.stance.value, "says": evidence.says, "where": evidence.where}

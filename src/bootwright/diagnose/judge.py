@@ -34,6 +34,7 @@ class Judge:
     def __init__(self, knowledge: Knowledge) -> None:
         self._by_event: dict[str, list[Signature]] = {}
         self._outcomes: dict[tuple[object, ...], Outcome] = {}
+        self._facts = tuple(pattern.name for pattern in knowledge.facts)
         for signature in knowledge.signatures:
             for name in signature.rule.triggers:
                 self._by_event.setdefault(name, []).append(signature)
@@ -72,7 +73,19 @@ class Judge:
             findings=findings,
             gaps=gaps_of(state, findings),
             restarted=restarted,
+            told=self._told(state),
         )
+
+    def _told(self, state: BootState) -> tuple[tuple[str, str], ...]:
+        """What the log says of the machine; said differently, the first counts."""
+        told: dict[str, tuple[int, str]] = {}
+        for name in self._facts:
+            for tally in state.tallies.get(name, {}).values():
+                line = tally.first[0].line
+                for key, value in tally.facts.items():
+                    if key not in told or line < told[key][0]:
+                        told[key] = (line, value)
+        return tuple((key, value) for key, (_, value) in sorted(told.items()))
 
 
 def outcome_of(findings: tuple[Finding, ...], *, recognised: bool) -> Outcome:

@@ -24,9 +24,11 @@ from bootwright.foundation.places import DATA
 def load(root: Path = DATA) -> Knowledge:
     """Read `signatures/*/signature.toml` and `stages/*.toml` under `root`."""
     markers: dict[str, Marker] = {}
+    facts: list[Pattern] = []
     for path in sorted((root / "stages").glob("*.toml")):
-        for marker in _read_markers(path):
-            markers[marker.name] = marker
+        here, told = _read_stages(path)
+        markers |= {marker.name: marker for marker in here}
+        facts += told
     signatures = tuple(
         _read_signature(path) for path in sorted((root / "signatures").glob("*/signature.toml"))
     )
@@ -38,7 +40,7 @@ def load(root: Path = DATA) -> Knowledge:
             raise Malformed(
                 f"signatures/{signature.name}", None, "names of signatures in `explains`", min(strangers)
             )
-    return Knowledge(signatures, markers)
+    return Knowledge(signatures, markers, tuple(facts))
 
 
 def _check_references(signature: Signature, known: set[str]) -> None:
@@ -226,7 +228,7 @@ def _read_signature(path: Path) -> Signature:
     return signature
 
 
-def _read_markers(path: Path) -> list[Marker]:
+def _read_stages(path: Path) -> tuple[list[Marker], list[Pattern]]:
     table = _read(path)
     component = path.stem
     markers = []
@@ -247,6 +249,11 @@ def _read_markers(path: Path) -> list[Marker]:
             )
         )
         entry.done()
+    facts = []
+    for entry in table.tables("fact"):
+        name = f"@{component}/{entry.text('name')}"
+        facts.append(_pattern(entry.where, name, entry.take("pattern")))
+        entry.done()
     table.text("source")
     table.done()
-    return markers
+    return markers, facts

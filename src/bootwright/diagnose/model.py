@@ -64,6 +64,26 @@ class StageReached:
     """Seconds on the clock of the component that printed it; None where the log has no times."""
 
 
+class Stance(StrEnum):
+    """What a fact of an artifact means for a suspicion."""
+
+    CONFIRMS = "confirms"
+    REFUTES = "refutes"
+    TELLS = "tells"
+    """Neither, but good to know."""
+
+
+@frozen
+class Evidence:
+    """What an artifact (`--with`) says about a finding, or about a boot."""
+
+    stance: Stance
+    says: str
+    """One sentence."""
+    where: str
+    """The file inside the artifact, or the rule, that it was read from."""
+
+
 @frozen
 class Finding:
     """A diagnosis with its proof."""
@@ -86,6 +106,7 @@ class Finding:
     """What to add to the kernel command line to see more; empty where nothing would help."""
     sources: tuple[str, ...]
     limits: str
+    evidence: tuple[Evidence, ...] = ()
 
 
 @frozen
@@ -111,6 +132,13 @@ class Boot:
     gaps: tuple[Gap, ...]
     restarted: bool
     """Whether another boot follows that nothing in this one announced."""
+    told: tuple[tuple[str, str], ...] = ()
+    """What the log says of the machine: kernel release and build, model, command line, revision code …"""
+    evidence: tuple[Evidence, ...] = ()
+
+    def said(self, name: str) -> str | None:
+        """A fact of `told`."""
+        return next((value for known, value in self.told if known == name), None)
 
 
 @frozen

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from bootwright.diagnose.model import Boot, Diagnosis, Finding, Outcome, Severity
+from bootwright.diagnose.model import Boot, Diagnosis, Evidence, Finding, Outcome, Severity, Stance
 
 _COLOURS = {
     Severity.FATAL: "red",
@@ -25,6 +25,7 @@ _SENTENCES = {
     Outcome.BOOT_OK: "no failure found",
     Outcome.UNKNOWN: "nothing in it was recognised as part of a boot",
 }
+_MARKS = {Stance.CONFIRMS: "yes:", Stance.REFUTES: "but:", Stance.TELLS: "note:"}
 _WIDTH = 100
 _SHOWN_BOOTS = 12
 
@@ -59,6 +60,8 @@ def _boot(boot: Boot, number: int | None, *, every: bool) -> Iterator[str]:
     where = f"lines {boot.first_line}–{boot.last_line}"
     ending = ", then it restarted" if boot.restarted else ""
     yield click.style(f"{name}{where}, {boot.outcome}, got as far as {boot.stage}{ending}", bold=True)
+    for evidence in boot.evidence:
+        yield from _evidence(evidence, "  ")
     if boot.stages:
         yield from _wrapped(" → ".join(_stage(boot, index) for index in _telling(boot)), "  reached: ")
     main = [each for each in boot.findings if each.severity in {Severity.FATAL, Severity.DEGRADING}]
@@ -103,6 +106,8 @@ def _finding(finding: Finding, number: int | None, *, source: str = "") -> Itera
         yield f"   {line.number:>7} | {line.text[:200]}"
     if finding.count > len(finding.lines):
         yield f"           {finding.count} lines say so"
+    for evidence in finding.evidence:
+        yield from _evidence(evidence, "   ")
     if finding.breaks:
         yield from _wrapped(finding.breaks, "   breaks: ")
     yield from _wrapped(finding.remedy, "   next:   ")
@@ -111,6 +116,10 @@ def _finding(finding: Finding, number: int | None, *, source: str = "") -> Itera
     yield from _wrapped("; ".join(finding.sources), "   see:    ")
     if finding.limits and finding.limits != "None known.":
         yield from _wrapped(finding.limits, "   limits: ")
+
+
+def _evidence(evidence: Evidence, indent: str) -> Iterator[str]:
+    yield from _wrapped(f"{_MARKS[evidence.stance]} {evidence.says} [{evidence.where}]", f"{indent}image:  ")
 
 
 def _consequences(finding: Finding, consequences: list[Finding]) -> Iterator[str]:

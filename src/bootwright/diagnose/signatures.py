@@ -117,9 +117,11 @@ class Knowledge:
 
     signatures: tuple[Signature, ...]
     markers: Mapping[str, Marker]
+    facts: tuple[Pattern, ...] = ()
+    """Lines that say what machine and which kernel it is; nothing is judged by them."""
 
     @property
     def patterns(self) -> tuple[Pattern, ...]:
         """Every pattern once."""
         own = [pattern for signature in self.signatures for pattern in signature.patterns]
-        return (*(marker.pattern for marker in self.markers.values()), *own)
+        return (*(marker.pattern for marker in self.markers.values()), *own, *self.facts)

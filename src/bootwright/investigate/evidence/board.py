@@ -1,0 +1,160 @@
+"""What a board adds to a diagnosis: which one it is, its console's arguments, what to check next.
+
+A board's console is one file in `data/consoles/`, named as the board.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from attrs import evolve, frozen
+
+from bootwright.boards.model import Board, boards
+from bootwright.diagnose.model import STAGES, Boot, Diagnosis, Evidence, Finding, Gap, Severity, Stance
+from bootwright.foundation.errors import Malformed, Refused
+from bootwright.foundation.places import data_files
+
+AREAS: Mapping[str, tuple[str, ...]] = {
+    "network": ("ethernet",),
+    "storage": ("storage", "nvme", "usb"),
+    "root": ("storage", "nvme", "usb"),
+    "devices": ("ethernet", "storage", "nvme", "usb", "console"),
+}
+"""Area of a finding → goals of boards it is about."""
+_KERNEL = STAGES.index("kernel")
+_SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
+
+
+@frozen
+class ConsoleFacts:
+    """How to see more of a board."""
+
+    console: str
+    """`ttyAMA10,115200`."""
+    earlycon: str
+    firmware: str
+    """What makes its firmware print; empty where it always does, or never."""
+    debug: Mapping[str, str]
+    """Goal → dynamic debug queries for the drivers on its chain."""
+
+
+@cache
+def consoles() -> Mapping[str, ConsoleFacts]:
+    """By board; raises `Malformed`."""
+    found = {}
+    for path in data_files("consoles"):
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+            found[path.stem] = ConsoleFacts(
+                table["console"], table["earlycon"], table.get("firmware", ""), dict(table.get("debug", {}))
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise Malformed(f"consoles/{path.name}", None, "a board's console", repr(error)) from error
+    return found
+
+
+def board_of(boot: Boot) -> Board | None:
+    """The board that the log says it is of."""
+    model = boot.said("model") or ""
+    return next((one for one in boards() if model.startswith(one.name)), None)
+
+
+def stepping_of(board: Board, boot: Boot) -> str | None:
+    """The board's stepping by the revision code in the log; None where there is no code of this board."""
+    code = boot.said("revision")
+    if code is None or board.revision is None:
+        return None
+    try:
+        return board.stepping_of(code).name
+    except Refused:
+        return None
+
+
+def with_board(diagnosis: Diagnosis, board: Board | None, *, checked: bool) -> Diagnosis:
+    """The diagnosis with what is known of its board, or of the one that each boot says it is of.
+
+    `checked`: artifacts were given, so that `check` need not be proposed.
+    """
+    return evolve(
+        diagnosis, boots=tuple(_with_board(boot, board, checked=checked) for boot in diagnosis.boots)
+    )
+
+
+def _with_board(boot: Boot, board: Board | None, *, checked: bool) -> Boot:
+    told = board_of(boot)
+    one = board or told
+    if one is None:
+        return boot
+    gaps = (*_gaps(boot, one, checked=checked and board is not None), *boot.gaps)
+    return evolve(
+        boot,
+        gaps=gaps,
+        evidence=(*boot.evidence, *(_identity(boot, board, told) if board is not None else ())),
+    )
+
+
+def _identity(boot: Boot, board: Board, told: Board | None) -> Iterator[Evidence]:
+    """Whether the log is of that board, and of which stepping."""
+    model, code = boot.said("model"), boot.said("revision")
+    if model is not None and told is not board:
+        says = f"The log is of another machine than {board.name}: {model}."
+        yield Evidence(Stance.REFUTES, says, "the log: machine model")
+    elif model is not None:
+        yield Evidence(Stance.TELLS, f"The log is of this board: {model}.", "the log: machine model")
+    if code is None or board.revision is None:
+        return
+    stepping = stepping_of(board, boot)
+    if stepping is None:
+        says = f"The revision code {code} in the log is not one of {board.name}."
+        yield Evidence(Stance.REFUTES, says, board.revision.source)
+    else:
+        dtb = board.stepping(stepping).dtb
+        says = f"The revision code {code} means stepping {stepping}, which boots with {dtb}."
+        yield Evidence(Stance.TELLS, says, board.revision.source)
+
+
+def _gaps(boot: Boot, board: Board, *, checked: bool) -> Iterator[Gap]:
+    console = consoles().get(board.id)
+    serious = [finding for finding in boot.findings if finding.severity in _SERIOUS]
+    goals = _goals(board, serious)
+    if console is not None:
+        queries = [console.debug[goal] for goal in goals if goal in console.debug]
+        line = f"console={console.console} earlycon={console.earlycon} ignore_loglevel printk.devkmsg=on"
+        if queries:
+            yield Gap(
+                f"which driver of the {board.name} stops ({', '.join(goals)})",
+                f'boot with {line} dyndbg="{"; ".join(queries)}"',
+            )
+        elif serious or STAGES.index("boot-loader") <= _rank(boot) < STAGES.index("init"):
+            yield Gap(f"more from the {board.name}'s console", f"boot with {line}")
+        if (
+            console.firmware
+            and _rank(boot) <= _KERNEL
+            and "firmware" not in {each.name for each in boot.stages}
+        ):
+            yield Gap(
+                f"what the firmware of the {board.name} did: it comes before everything in this log",
+                f"set {console.firmware} and capture from power-on",
+            )
+    if goals and not checked:
+        revision = boot.said("revision") if stepping_of(board, boot) is not None else None
+        more = f" --revision {revision.removeprefix('0x')}" if revision else ""
+        wanted = " ".join(f"--goal {goal}" for goal in goals)
+        yield Gap(
+            "whether the image could bring up this device at all",
+            f"bootwright check IMAGE --board {board.id}{more} {wanted} --explain, or "
+            f"bootwright diagnose LOG --board {board.id} --with IMAGE",
+        )
+
+
+def _goals(board: Board, findings: list[Finding]) -> list[str]:
+    """The board's goals that root causes are about."""
+    known = {goal.name for goal in board.goals}
+    areas = [finding.area for finding in findings if finding.caused_by is None and finding.area != "devices"]
+    return [name for name in dict.fromkeys(g for area in areas for g in AREAS.get(area, ())) if name in known]
+
+
+def _rank(boot: Boot) -> int:
+    return STAGES.index(boot.stage) if boot.stage in STAGES else -1
