@@ -7,12 +7,14 @@ else is expanded once into a sparse file of the cache, keyed by the hash of the 
 
 from __future__ import annotations
 
+import contextlib
 import lzma
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
-from bootwright.artifacts.bytesource import Bytes, ByteSource
+from bootwright.artifacts.bytesource import Bytes, ByteSource, FileBytes
 from bootwright.artifacts.growing import Growing
 from bootwright.artifacts.spool import can_grow, digest, grow, holds, keep, spool, spooled
 from bootwright.artifacts.streams import decoder
@@ -67,10 +69,54 @@ def _is_lzma(start: bytes) -> bool:
 
 
 class Growth:
-    """The files that are being expanded while they are read; `finish` when the reading is over."""
+    """The files that are being expanded while they are read; `finish` when the reading is over.
+
+    As a context manager it stops and removes what was not finished.
+    """
 
     def __init__(self) -> None:
         self._growing: list[tuple[Growing, Future[str]]] = []
+        self._begun: dict[str, Growing] = {}
+
+    def __enter__(self) -> Growth:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abandon()
+
+    def begin(self, path: str, progress: Progress | None = None) -> None:
+        """Begin to expand the file that `expand` will be asked for in a moment, where it can be.
+
+        Finding out what to do with it afterwards takes some tenths of a second: so long the program on
+        another core need not wait. Whatever is wrong with the file is told by whoever reads it.
+        """
+        with contextlib.suppress(BootwrightError, OSError):
+            source = FileBytes(Path(path))
+            kind = compression_of(source)
+            if kind is None or len(source) <= _SMALL:
+                return
+            name = f"{source.name}:{kind}"
+            if kind == "xz" and _in_blocks(source, name, DEFAULT_LIMIT) is not None:
+                return
+            growing = self.growing(source, kind, name=name, limit=DEFAULT_LIMIT, progress=progress)
+            if growing is not None:
+                self._begun[name] = growing
+
+    def growing(
+        self, source: ByteSource, kind: str, *, name: str, limit: int, progress: Progress | None
+    ) -> Growing | None:
+        """The file while it is being expanded; None where it cannot be, or is likely in the cache."""
+        known = self._begun.pop(name, None)
+        if known is not None:
+            return known
+        if not can_grow(source, kind):
+            return None
+        size = announced_size(source, kind)
+        if size is None or size > limit or holds(size):
+            return None
+        growing = grow(source, kind, name=name, size=size, progress=progress)
+        self.add(growing, source)
+        return growing
 
     def add(self, growing: Growing, source: ByteSource) -> None:
         """Take care of one, and begin to hash what it is made from."""
@@ -129,11 +175,9 @@ def expand(
                 break
         else:
             return Bytes(b"".join(kept), name)
-    if growth is not None and can_grow(source, kind):
-        size = _announced(source, kind)
-        if size is not None and size <= limit and not holds(size):
-            growing = grow(source, kind, name=name, size=size, progress=progress)
-            growth.add(growing, source)
+    if growth is not None:
+        growing = growth.growing(source, kind, name=name, limit=limit, progress=progress)
+        if growing is not None:
             return growing
     key = digest(source)
     known = spooled(key, name)
@@ -155,8 +199,12 @@ def _in_blocks(source: ByteSource, name: str, limit: int) -> ByteSource | None:
     return XzBlocks(source, index, name)
 
 
-def _announced(source: ByteSource, kind: str) -> int | None:
-    """The expanded size that the file announces, or None where it does not, or not for sure."""
+def announced_size(source: ByteSource, kind: str) -> int | None:
+    """The expanded size in bytes that a file announces; None where it does not, or not for sure.
+
+    Only xz and zstd do. A zstd file's frames have to be followed to its end to know that there is but one,
+    which is not done over a network.
+    """
     if kind == "xz":
         try:
             return read_index(source).size
@@ -166,11 +214,11 @@ def _announced(source: ByteSource, kind: str) -> int | None:
         import zstandard
 
         try:
+            # 0 is also what zstd writes when it reads from a pipe.
             size: int = zstandard.frame_content_size(source.read(0, min(64, len(source))))
         except zstandard.ZstdError:
             return None
-        # A second frame would add to it.
-        return size if size > 0 and _is_one_frame(source) else None
+        return size if size > 0 and isinstance(source, FileBytes) and _is_one_frame(source) else None
     return None
 
 

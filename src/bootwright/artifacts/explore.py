@@ -62,9 +62,17 @@ HANDLERS: Mapping[str, Handler] = {
 class Explorer:
     """Describes artifacts within limits; one explorer for one artifact."""
 
-    def __init__(self, *, limits: Limits | None = None, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        progress: Progress | None = None,
+        growth: Growth | None = None,
+    ) -> None:
+        """`growth` may have begun with the artifact already."""
         self.limits = limits or Limits()
         self.progress = progress or Silent()
+        self._growth = growth
         self.growth: Growth | None = None
         """What is being expanded meanwhile; only within `artifact`, which waits for it in the end."""
         self._left = self.limits.items
@@ -76,14 +84,11 @@ class Explorer:
 
         Raises `Missing` when it is not there, `Malformed` or `Refused` when it is nothing that is known.
         """
-        growth = self.growth = Growth()
+        self.growth, self._growth = self._growth or Growth(), None
         try:
-            with self.progress.step(f"reading {what}"):
+            with self.growth as growth, self.progress.step(f"reading {what}"):
                 item = self._artifact(what)
                 growth.finish()
-        except BaseException:
-            growth.abandon()
-            raise
         finally:
             self.growth = None
         return item

@@ -11,11 +11,10 @@ from typing import Protocol
 from attrs import field, frozen
 
 from bootwright.artifacts.bytesource import ByteSource, FileBytes
-from bootwright.artifacts.compressed import compression_of
+from bootwright.artifacts.compressed import announced_size, compression_of
 from bootwright.artifacts.streams import CHUNK, Decompressed, SourceStream
 from bootwright.artifacts.url import open_url
-from bootwright.artifacts.xz_blocks import read_index
-from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
+from bootwright.foundation.errors import Malformed, Missing, Refused
 
 PIECE = 4 << 20
 """Bytes of one piece. As `dd bs=4M`: large enough that a card's erase blocks are written whole."""
@@ -105,7 +104,10 @@ def open_image(given: str) -> Image:
         raise Refused(
             f"{given}: {kind} images cannot be written directly", hint=f"decompress it first, with {kind} -d"
         )
-    return Image(given, _expanded_size(source, kind), identity, kind, False, lambda: _expanded(source, kind))
+    size = announced_size(source, kind)
+    if size is not None and size >= MOST:
+        size = None
+    return Image(given, size, identity, kind, False, lambda: _expanded(source, kind))
 
 
 def check_disk_image(image: Source) -> None:
@@ -123,26 +125,6 @@ def check_disk_image(image: Source) -> None:
         f"{image.name} does not start like a disk image: no partition table in it",
         hint="is it the right file? --any-content writes it all the same",
     )
-
-
-def _expanded_size(source: ByteSource, kind: str) -> int | None:
-    if kind == "xz":
-        try:
-            return read_index(source).size
-        except BootwrightError:
-            return None
-    if kind == "zstd":
-        import zstandard
-
-        try:
-            params = zstandard.get_frame_parameters(source.read(0, min(18, len(source))))
-        except zstandard.ZstdError:
-            return None
-        # A frame without a size, or of size 0, as zstd writes when reading from a pipe; and one frame may
-        # be followed by others, which only the end tells.
-        known = int(params.content_size)
-        return known if 0 < known < MOST else None
-    return None
 
 
 def _pieces(read: Callable[[int], bytes]) -> Iterator[Piece]:
