@@ -40,7 +40,6 @@ def firmware_stage(image: Path, machine: BoardMachine, room: Path) -> HandOver:
     An image that it starts nothing of is a result too (`HandOver.stopped`). Raises `Malformed` for what is
     no disk image, `Missing` without fdtoverlay where overlays are to be applied.
     """
-    room.mkdir(parents=True, exist_ok=True)
     opened = open_image(image)
     volume = _boot_volume(opened)
     if volume is None:
@@ -50,6 +49,7 @@ def firmware_stage(image: Path, machine: BoardMachine, room: Path) -> HandOver:
 
 def stage_of(volume: Volume, machine: BoardMachine, room: Path) -> HandOver:
     """The same of an opened FAT partition; raises `Malformed` where its files cannot be read."""
+    room.mkdir(parents=True, exist_ok=True)
     return _Stage(machine, volume, room).run()
 
 

@@ -63,7 +63,9 @@ class HandOver:
         """QEMU's arguments but for the control channel; an overlay of the card is made in `room`."""
         overlay = room / "card.qcow2"
         write_overlay(disk, overlay, card_size(disk.stat().st_size))
-        parts = ["-machine", self.machine.machine, "-m", str(self.machine.memory)]
+        # One thread: processors that wait to be released (wfe) yield there, and burn a core each otherwise.
+        parts = ["-accel", "tcg,thread=single", "-machine", self.machine.machine]
+        parts += ["-m", str(self.machine.memory)]
         parts += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
         parts += ["-chardev", "stdio,id=console,signal=off"]
         for number in range(len(self.machine.uarts)):

@@ -1,0 +1,45 @@
+"""Any config.txt, devicetree and overlay give what a firmware would start, or one clear error."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from bootwright.artifacts.archive_tree import ArchiveTree, Member
+from bootwright.artifacts.bytesource import Bytes
+from bootwright.artifacts.filesystem import EntryKind
+from bootwright.artifacts.partitions import Partition
+from bootwright.foundation.errors import BootwrightError
+from bootwright.images.opened import Volume
+from bootwright.investigate.image_firmware import stage_of
+from bootwright.lab.image_machine import board_machine
+
+_NAMES = ("config.txt", "bcm2710-rpi-3-b.dtb", "overlays/header.dtbo", "cmdline.txt")
+
+
+def one_input(data: bytes) -> None:
+    """Files of a card, one after the other with a mark between."""
+    parts = data.split(b"\0CUT\0")[: len(_NAMES)]
+    files = dict(zip(_NAMES, parts, strict=False)) | {"vmlinuz": b"kernel"}
+    members = [
+        Member(name, EntryKind.FILE, 0o644, len(part), Bytes(part, name)) for name, part in files.items()
+    ]
+    partition = Partition(1, 0, 1 << 20, "0x0c", None, None, None)
+    volume = Volume(partition, ArchiveTree("card", "vfat", members), Bytes(b"", "card"))
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = stage_of(volume, board_machine("raspi3b"), Path(folder))
+        except BootwrightError:
+            return
+        assert (done.kernel is None) == (done.stopped is not None)
+        assert "\n" not in done.arguments
+        assert set(done.warnings) <= set(done.log)
+
+
+if __name__ == "__main__":
+    import sys
+
+    import atheris
+
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
