@@ -13,7 +13,7 @@ import struct
 from attrs import frozen
 
 from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.match_tables import OfId, c_string, of_table
+from bootwright.artifacts.match_tables import OF_STRIDE, OfId, c_string, of_table
 from bootwright.artifacts.modinfo import read_modinfo
 from bootwright.artifacts.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation.errors import Malformed
@@ -90,6 +90,31 @@ class ModuleFacts:
     """Which of `CALLS` it imports: how it makes devices of child nodes, and what it provides to others."""
 
 
+ASKS: dict[str, tuple[str, ...]] = {
+    "resets": (
+        "reset_control_get",
+        "reset_control_bulk_get",
+        "reset_control_array_get",
+        "device_reset",
+    ),
+    "interrupts": (
+        "platform_get_irq",
+        "platform_get_irq_optional",
+        "platform_get_irq_byname",
+        "platform_get_irq_byname_optional",
+        "platform_irq_count",
+        "of_irq_get",
+        "of_irq_get_byname",
+        "of_irq_parse_one",
+        "of_irq_to_resource",
+        "irq_of_parse_and_map",
+        "fwnode_irq_get",
+        "fwnode_irq_get_byname",
+    ),
+}
+"""Kind of supplier → the functions by which a driver asks for it (include/linux/reset.h, of_irq.h, Linux 6.12
+and 7.3). A driver that calls none of them does not notice when the supplier is missing."""
+
 CALLS = (
     "of_platform_populate",
     "of_platform_default_populate",
@@ -116,6 +141,8 @@ CALLS = (
     "of_phy_provider_register",
     "mbox_controller_register",
     "nvmem_register",
+    *ASKS["resets"],
+    *ASKS["interrupts"],
 )
 """Exported functions of the driver core and subsystems (include/linux, 6.12 and 6.18) worth knowing of.
 
@@ -206,6 +233,7 @@ def _drivers(
         return ()
     found: list[ModuleDriver] = []
     registered: tuple[str, ...] | None = None
+    last = len(elf) - OF_STRIDE
     for section in sections:
         target = section[7]
         if section[1] != _SHT_RELA or target >= len(sections) or not sections[target][2] & _SHF_WRITE:
@@ -215,7 +243,10 @@ def _drivers(
         pointers = _pointers(elf, section, symbols, sections)
         for at, place in pointers.items():
             name_at = pointers.get(at - 40)
-            if name_at is None or place == name_at:
+            if name_at is None or place == name_at or not 0 <= place < last:
+                continue
+            # Most pointers lead to zeros or code: a table's first entry has a name, a type or a compatible.
+            if not (elf[place + 64] or elf[place] or elf[place + 32]):
                 continue
             table = of_table(elf, place)
             if table is None:
