@@ -93,6 +93,25 @@ def test_a_real_table_cut_off_or_damaged_is_refused_not_crashed_on() -> None:
             continue
 
 
+@pytest.mark.download
+def test_tables_that_only_initcalls_can_use_are_told_from_those_of_drivers() -> None:
+    from bootwright.artifacts.arm64_image import unwrapped
+    from bootwright.artifacts.bytesource import FileBytes
+    from bootwright.foundation.errors import BootwrightError
+    from bootwright.kernels.catalogue import open_library
+
+    try:
+        source = unwrapped(FileBytes(open_library().get("debian-6.18-4k").image))[0]
+    except BootwrightError as error:
+        pytest.skip(str(error))
+    found = read_built_in(source.read(0, len(source)), "Image")
+    kinds = {entry.compatible: entry.kind for entry in found.early}
+    assert kinds["renesas,r8a7795-sysc"] == "initcall"  # drivers/pmdomain/renesas/rcar-sysc.c
+    assert kinds["fixed-clock"] == "clk"
+    assert "arm,pl011" not in kinds
+    assert "brcm,bcm2712-pcie" not in kinds  # a driver's
+
+
 def test_what_only_looks_like_tokens_is_given_up_on() -> None:
     """Each of the many places would be tried for itself."""
     digits = b"".join(b"%d\0" % digit for digit in range(10))

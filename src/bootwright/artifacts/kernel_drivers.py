@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from attrs import evolve, frozen
@@ -68,7 +68,8 @@ class EarlyEntry:
     """A node type set up by code at boot, before there are devices (`OF_DECLARE` tables)."""
 
     kind: str
-    """`clk`, `irqchip`, `timer`, `reservedmem`, `cpu_method`, …"""
+    """`clk`, `irqchip`, `timer`, `reservedmem`, `cpu_method`, …; `initcall` for a table that only code run
+    once at boot can use."""
     compatible: str
     keeps_device: bool
     """Whether a device is made for the node all the same (CLK_OF_DECLARE_DRIVER, timers, reserved memory)."""
@@ -207,6 +208,10 @@ def _next(addresses: list[int], index: int) -> int:
     return here
 
 
+_MOST_OF_INITCALLS = 4096
+"""Compatibles; a Debian kernel has 300."""
+
+
 def _early(image: bytes, symbols: Symbols) -> tuple[EarlyEntry, ...]:
     """Entries `__of_table_*`, each in the table whose start (`__clk_of_table`, …) is nearest before."""
     functions = {
@@ -225,4 +230,26 @@ def _early(image: bytes, symbols: Symbols) -> tuple[EarlyEntry, ...]:
             if entry and kind:
                 keeps = kind not in {"clk", "irqchip"} or entry[0].data in functions
                 found.append(EarlyEntry(kind=kind, compatible=entry[0].compatible, keeps_device=keeps))
+    found.extend(_of_initcalls(image, symbols))
     return tuple(found)
+
+
+def _of_initcalls(image: bytes, symbols: Symbols) -> Iterator[EarlyEntry]:
+    """Static match tables in memory that is freed after boot (`__initconst`): no driver can have them.
+
+    An initcall looks its nodes up by them and sets them up by hand: drivers/pmdomain/renesas/rcar-sysc.c
+    rcar_sysc_pd_init, Linux 6.18.
+    """
+    place = {name: address for address, _, name in symbols if name in {"__init_begin", "__init_end"}}
+    begin, end = place.get("__init_begin"), place.get("__init_end")
+    if begin is None or end is None:
+        return
+    compatibles: dict[str, None] = {}
+    for address, kind, name in symbols:
+        at = address - symbols.base
+        if begin <= address < end and at >= 0 and kind in "dr" and not name.startswith("__"):
+            compatibles.update((entry.compatible, None) for entry in of_table(image, at) or ())
+            if len(compatibles) > _MOST_OF_INITCALLS:
+                break
+    for compatible in compatibles:
+        yield EarlyEntry(kind="initcall", compatible=compatible, keeps_device=True)

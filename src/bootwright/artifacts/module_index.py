@@ -30,7 +30,7 @@ from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.errors import BootwrightError, Missing
 from bootwright.foundation.places import cache_dir
 
-_FORMAT = 9
+_FORMAT = 10
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 _NEVER = ("acpi", "dmi", "fs-", "net-pf", "crypto-", "char-major", "devname:")
 """Aliases that no device of a devicetree machine has."""

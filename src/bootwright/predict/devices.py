@@ -16,7 +16,7 @@ from bootwright.foundation.versions import Version
 from bootwright.predict.buses import base_name, below, controller, is_bridge, is_usb_device, pci_exists
 from bootwright.predict.drivers import Candidate, KernelFacts
 from bootwright.predict.knowledge import Driver, Knowledge
-from bootwright.predict.matching import match, pci_ids
+from bootwright.predict.matching import is_plain_bus, match, pci_ids
 from bootwright.predict.model import Answer
 from bootwright.predict.predicates import Surroundings, find, holds
 
@@ -129,6 +129,8 @@ class Planner:
                 continue
             if claimed.kind == "irqchip" and "interrupt-controller" not in node:
                 continue  # of_irq_init (drivers/of/irq.c) passes it by, whatever it is compatible with
+            if claimed.kind == "initcall" and match(self._kernel, node, "platform"):
+                continue  # what it does at boot is not what its driver does
             self._plan.early[id(node)] = claimed.kind
             if not claimed.keeps_device:
                 self._missing(node, f"it is set up at boot by the {claimed.kind} code, without a device")
@@ -204,7 +206,7 @@ class Planner:
             self._special_children(site)
         self._made(site)
         best = site.best
-        calls = set(best.calls) if best is not None else set()
+        calls = set(best.calls) if best is not None and not is_plain_bus(best) else set()
         populates = bool(calls & _POPULATES) or _CELLS in calls
         for where in self._populated(site):
             for child in where.children:

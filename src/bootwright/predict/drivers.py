@@ -22,7 +22,7 @@ from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 
-_FORMAT = 3
+_FORMAT = 5
 
 
 @frozen

@@ -37,7 +37,7 @@ def match(kernel: KernelFacts, node: Node, bus: str, *, phy: int | None = None) 
         known = {candidate.driver for candidate in found} | {candidate.module for candidate in found}
         found += [one for one in kernel.by_name(name, bus) if one.driver not in known]
     if bus == "platform":
-        found = [one for one in found if not _is_plain_bus(one) or one.rank == 0]
+        found = [one for one in found if not is_plain_bus(one) or one.rank == 0]
     return tuple(found)
 
 
@@ -79,8 +79,8 @@ def _by_table(kernel: KernelFacts, node: Node, bus: str) -> list[Candidate]:
     return found
 
 
-def _is_plain_bus(candidate: Candidate) -> bool:
-    """drivers/bus/simple-pm-bus.c: binds to plain buses only by their first compatible."""
+def is_plain_bus(candidate: Candidate) -> bool:
+    """drivers/bus/simple-pm-bus.c: it takes plain buses only by their first compatible, and does nothing."""
     return candidate.driver == "simple-pm-bus" and candidate.matched != "simple-pm-bus"
 
 

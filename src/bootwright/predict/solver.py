@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from attrs import define, evolve, field
 
 from bootwright.artifacts.fdt import Node, Tree
+from bootwright.artifacts.module_file import ASKS
 from bootwright.predict.devices import Plan, Site
 from bootwright.predict.drivers import KernelFacts
 from bootwright.predict.knowledge import Knowledge
@@ -29,7 +30,7 @@ _DISPENSABLE = frozenset(
 # What a driver asks for by itself, and gets -EPROBE_DEFER for as long as the provider is not there.
 _FATAL_WHEN_DISABLED = frozenset({"clocks", "power-domains", "regulators", "phys", "pinctrl"})
 # A child node's own references that its parent's driver follows while probing (gpio-leds, …).
-_OF_CHILDREN = frozenset({"gpios", "pwms", "sound-dai"})
+_OF_CHILDREN = frozenset({"gpios", "pwms", "sound-dai", "interrupts"})
 
 _DEFERS = "drivers/base/core.c device_links_check_suppliers"
 
@@ -241,14 +242,32 @@ class Solver:
         )
 
     def _through(self, consumer: Site, provider: Record, need: Need) -> Answer:
-        spared = need.kind in _DISPENSABLE or self._is_parent_clock(consumer, need)
-        if spared and not provider.site.candidates and not need.vital:
+        if not provider.site.candidates and not need.vital and self._does_without(consumer, provider, need):
             return Answer.YES
         if provider.site.bus == "cpu":
             return Answer.YES
         if id(provider.site.node) in self._plan.early:
             return Answer.YES
         return provider.answer
+
+    def _does_without(self, consumer: Site, provider: Record, need: Need) -> bool:
+        """Whether a consumer gets on once fw_devlink has given up on a supplier that has no driver.
+
+        It gives up on devices (`fw_devlink_drivers_done`), not on nodes that never become one.
+        """
+        if need.kind in _DISPENSABLE or self._is_parent_clock(consumer, need):
+            return True
+        asks = ASKS.get(need.kind)
+        best = consumer.best
+        return (
+            asks is not None
+            and provider.site.node is need.supplier
+            and consumer.bus == "platform"
+            # What a built-in driver calls is not all seen.
+            and best is not None
+            and best.module is not None
+            and not any(call in best.calls for call in asks)
+        )
 
     def _settle(self) -> None:
         """Lower answers until nothing changes."""

@@ -41,7 +41,8 @@ _LISTS: dict[str, str | None] = {
     **{f"pinctrl-{number}": None for number in range(9)},
 }
 # Not followed by fw_devlink, but asked for by the subsystem while the consumer probes, which defers until
-# they are there: sound/soc/soc-core.c snd_soc_register_card, drivers/mmc/core/pwrseq.c, drivers/i2c/muxes.
+# they are there: sound/soc/soc-core.c snd_soc_register_card, drivers/mmc/core/pwrseq.c, drivers/i2c/muxes,
+# drivers/net/phy/sfp.c.
 _LISTS |= {
     "sound-dai": "#sound-dai-cells",
     "audio-codec": None,
@@ -49,6 +50,8 @@ _LISTS |= {
     "mmc-pwrseq": None,
     "i2c-parent": None,
     "ddc-i2c-bus": None,
+    "i2c-bus": None,
+    "dais": None,
 }
 _SUFFIXES: tuple[tuple[str, str | None], ...] = (
     ("-supply", None),
