@@ -102,9 +102,11 @@ def compare(truth: Truth, nodes: Iterable[NodePrediction], machine: TruthMachine
     """Count one recording, node by node."""
     result = Score(leases=sum(one.leased for one in truth.interfaces))
     became = outcomes(truth)
+    nodes = list(nodes)
+    hidden = _hidden(nodes, became, machine)
     served = {one.node for one in truth.interfaces}
     for node in nodes:
-        if machine.hides(node.path):
+        if node.path in hidden:
             result.masked += 1
             continue
         real = became.get(node.path, _NO_DEVICE)
@@ -121,6 +123,43 @@ def compare(truth: Truth, nodes: Iterable[NodePrediction], machine: TruthMachine
         if node.path.rpartition("/")[2].partition("@")[0] in _NETWORK or node.path in served:
             _count_network(result, node, real, became)
     return result
+
+
+def _hidden(
+    nodes: Iterable[NodePrediction], became: Mapping[str, Outcome], machine: TruthMachine
+) -> set[str]:
+    """Nodes that are not scored: masked, below a masked one, or deferred for want of one.
+
+    Where memory stands in for registers, whatever a driver gave up on is masked. What bound never is.
+    """
+    hidden: set[str] = set()
+    for node in nodes:  # a node comes before those below it
+        above = node.path.rpartition("/")[0]
+        refused = machine.registers_are_memory and became.get(node.path, _NO_DEVICE).became is Became.FAILED
+        if machine.hides(node.path) or above in hidden or refused:
+            hidden.add(node.path)
+    while True:
+        more = {
+            node.path
+            for node in nodes
+            if node.path not in hidden
+            and (
+                node.path.rpartition("/")[0] in hidden
+                or _waits_for_one_of(hidden, node, became.get(node.path, _NO_DEVICE))
+            )
+        }
+        if not more:
+            return {path for path in hidden if became.get(path, _NO_DEVICE).became is not Became.BOUND}
+        hidden |= more
+
+
+def _waits_for_one_of(hidden: set[str], node: NodePrediction, real: Outcome) -> bool:
+    """By the supplier that the kernel names; where it names none, by any that the devicetree gives."""
+    if real.became is not Became.WAITING:
+        return False
+    if real.supplier is not None:
+        return any(_covers(one, real.supplier) for one in hidden)
+    return any(link.waits_for in hidden for link in node.links)
 
 
 def _count(result: Score, node: NodePrediction, real: Outcome) -> None:
@@ -175,14 +214,17 @@ def _reason_fits(node: NodePrediction, real: Outcome, became: Mapping[str, Outco
     if real.became is Became.NO_DEVICE:
         return kind == "device"
     if kind != "supplier":
-        return kind == "driver" and real.became is not Became.WAITING
+        # The bus waits where it cannot even ask (an AMBA device that does not say what it is): no words.
+        silent = real.supplier is None and not real.detail
+        return kind == "driver" and (real.became is not Became.WAITING or silent)
     if real.supplier is not None:
         return any(_covers(one, real.supplier) for one in node.waits_for)
     if real.became is Became.UNBOUND:
         return False
     broken = first_broken(node.links)
-    waited = became.get(broken.waits_for or "", _NO_DEVICE) if broken is not None else _NO_DEVICE
-    return waited.became is not Became.BOUND
+    waited = became.get((broken.waits_for if broken else None) or "", _NO_DEVICE)
+    # A supplier that binds and provides nothing is for the consumer's driver to notice, which says so.
+    return waited.became is not Became.BOUND or (bool(real.detail) and bool(broken and broken.remedy))
 
 
 def _covers(predicted: str, named: str) -> bool:

@@ -13,7 +13,21 @@
 #include "load.h"
 
 enum { PROT_READ_WRITE = 3, MAP_PRIVATE_ANONYMOUS = 0x22 }; /* asm-generic/mman-common.h */
-enum { EPIPE = 32, MOST_SEEN = 8192, LONG_ALIAS = 2048, ROUND_MS = 1000, MOST_ABOVE = 12, CARRIER_MS = 10000 };
+enum { EPIPE = 32, MOST_SEEN = 8192, LONG_EVENT = 8192, ROUND_MS = 1000, MOST_ABOVE = 12, CARRIER_MS = 10000 };
+
+static long stated_count;
+
+/* `truth NUMBER WORDS`: by the number the host sees that no line was lost on the console. */
+static void state(const char *words)
+{
+	TEXT(line, 720);
+
+	text_add(&line, "truth ");
+	text_add_number(&line, stated_count++);
+	text_add(&line, " ");
+	text_add(&line, words);
+	say(line.data);
+}
 
 static u64 seen[MOST_SEEN];
 static int seen_count, found_new, have_tables;
@@ -54,19 +68,24 @@ static void join(struct text *to, const char *folder, const char *name)
 	text_add(to, name);
 }
 
+/* What udev loads by: MODALIAS of the device's event. Not every bus has a file `modalias` too (auxiliary has none). */
 static void look_at_modalias(const char *folder, const char *name)
 {
-	static char modalias[LONG_ALIAS];
+	static char event[LONG_EVENT];
+	const char *modalias;
 	TEXT(path, 400);
-	long got;
 
 	join(&path, folder, name);
-	text_add(&path, "/modalias");
-	got = read_file(path.data, modalias, sizeof(modalias));
-	if (got <= 1)
+	text_add(&path, "/uevent");
+	if (read_file(path.data, event, sizeof(event)) <= 0)
 		return;
-	if (modalias[got - 1] == '\n')
-		modalias[got - 1] = 0;
+	modalias = text_find(event, "MODALIAS=");
+	if (!modalias)
+		return;
+	modalias += 9;
+	for (char *end = (char *)modalias; *end; end++)
+		if (*end == '\n')
+			*end = 0;
 	if (is_new(modalias)) {
 		found_new = 1;
 		load_for(modalias);
@@ -92,7 +111,7 @@ static int link_target(const char *path, char *to, int size)
 
 static const char *bus;
 
-/* `truth device BUS NAME DRIVER NODE`, `-` for no driver; only devices with a node. */
+/* `device BUS NAME DRIVER NODE`, `-` for no driver; only devices with a node. */
 static void state_device(const char *folder, const char *name)
 {
 	static char node[600], driver[600];
@@ -115,7 +134,7 @@ static void state_device(const char *folder, const char *name)
 		for (const char *c = last = driver; *c; c++)
 			if (*c == '/')
 				last = c + 1;
-	text_add(&line, "truth device ");
+	text_add(&line, "device ");
 	text_add(&line, bus);
 	text_add(&line, " ");
 	text_add(&line, name);
@@ -127,7 +146,7 @@ static void state_device(const char *folder, const char *name)
 	}
 	text_add(&line, " ");
 	text_add(&line, at[16] ? at + 16 : "/");
-	say(line.data);
+	state(line.data);
 }
 
 static void state_bus(const char *folder, const char *name)
@@ -141,7 +160,7 @@ static void state_bus(const char *folder, const char *name)
 }
 
 /*
- * `truth interface NAME NODE DRIVER`: the node of the device, or of the nearest above it that has one (a
+ * `interface NAME NODE DRIVER`: the node of the device, or of the nearest above it that has one (a
  * function of a PCI host, a USB device, a virtio device in its slot); `-` for what there is not.
  */
 static void state_interface(const char *folder, const char *name)
@@ -167,13 +186,13 @@ static void state_interface(const char *folder, const char *name)
 		if (link_target(path.data, node, sizeof(node)))
 			at = text_find(node, "/devicetree/base");
 	}
-	text_add(&line, "truth interface ");
+	text_add(&line, "interface ");
 	text_add(&line, name);
 	text_add(&line, " ");
 	text_add(&line, at ? (at[16] ? at + 16 : "/") : "-");
 	text_add(&line, " ");
 	text_add(&line, last);
-	say(line.data);
+	state(line.data);
 }
 
 static int has_device(const char *name)
@@ -203,7 +222,7 @@ static void look_for_carrier(const char *folder, const char *name)
 		without_carrier++;
 }
 
-/* `truth dhcp NAME ADDRESS`, or what kept it from having one: `no-carrier`, `set-up EINVAL`, … */
+/* `dhcp NAME ADDRESS`, or what kept it from having one: `no-carrier`, `set-up EINVAL`, … */
 static void state_address(const char *folder, const char *name)
 {
 	struct outcome outcome;
@@ -213,7 +232,7 @@ static void state_address(const char *folder, const char *name)
 	if (!has_device(name))
 		return;
 	memset(&outcome, 0, sizeof(outcome));
-	text_add(&line, "truth dhcp ");
+	text_add(&line, "dhcp ");
 	text_add(&line, name);
 	text_add(&line, " ");
 	if (link_raise(&outcome, name)) {
@@ -227,7 +246,7 @@ static void state_address(const char *folder, const char *name)
 		text_add(&line, " ");
 		text_add_errno(&line, outcome.error);
 	}
-	say(line.data);
+	state(line.data);
 }
 
 /* Links may take seconds to come up (PHY negotiation), all at the same time. */
@@ -243,7 +262,7 @@ static void state_addresses(void)
 	each_entry("/sys/class/net", state_address);
 }
 
-/* `truth failed WORDS`: the kernel's own words about probes that failed (drivers/base/dd.c call_driver_probe). */
+/* `failed WORDS`: the kernel's own words about probes that failed (drivers/base/dd.c call_driver_probe). */
 static void state_failures(void)
 {
 	long fd = SYSCALL(openat, AT_FDCWD, "/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, 0, 0), got;
@@ -261,9 +280,9 @@ static void state_failures(void)
 		for (end = ++start; *end && *end != '\n'; end++)
 			;
 		*end = 0;
-		text_add(&line, "truth failed ");
+		text_add(&line, "failed ");
 		text_add(&line, start);
-		say(line.data);
+		state(line.data);
 	}
 	if (fd >= 0)
 		close_file(fd);
@@ -283,11 +302,10 @@ static void state_lines(const char *path, const char *what)
 			end++;
 		if (*end)
 			*end++ = 0;
-		text_add(&line, "truth ");
 		text_add(&line, what);
 		text_add(&line, " ");
 		text_add(&line, at);
-		say(line.data);
+		state(line.data);
 		at = end;
 	}
 }
@@ -320,7 +338,7 @@ static void state_devicetree(void)
 		}
 		if (end && used >= end)
 			break;
-		text_add(&line, "truth fdt ");
+		text_add(&line, "fdt ");
 		text_add_number(&line, (long)used);
 		text_add(&line, " ");
 		used += (u64)got;
@@ -329,7 +347,7 @@ static void state_devicetree(void)
 
 			text_add(&line, pair);
 		}
-		say(line.data);
+		state(line.data);
 	}
 	if (fd >= 0)
 		close_file(fd);
@@ -376,7 +394,7 @@ static void settle(struct outcome *outcome, const char *argument)
 	state_lines("/sys/kernel/debug/devices_deferred", "deferred");
 	state_devicetree();
 	state_addresses();
-	say("truth end");
+	state("end");
 	passed(outcome);
 }
 

@@ -8,6 +8,7 @@ device with its node and driver, and what DHCP gives on each network interface. 
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import shutil
 import stat
@@ -28,6 +29,11 @@ from bootwright.lab.run import run
 from bootwright.lab.truth_recording import Truth, parse
 
 _FOLDER = "bootwright"
+# The kernel says of a probe that ends in -ENODEV or -ENXIO only when asked to (drivers/base/dd.c
+# call_driver_probe, Linux 6.12); those of a whole boot are more than its log holds by default.
+_TELL_REFUSALS = ('dyndbg="func call_driver_probe +p"', "log_buf_len=8M")
+_LONGEST_END = 100
+"""Bytes of the line that ends what the guest states."""
 
 
 def record(
@@ -57,6 +63,7 @@ def record(
         "panic=-1",
         "quiet",
         "cryptomgr.notests",
+        *_TELL_REFUSALS,
         *machine.kernel_arguments,
         "bootwright.probe=truth",
         f"bootwright.mark={mark}",
@@ -77,13 +84,13 @@ def record(
         )
 
     seen = bytearray()
-    end = f"{mark}: truth end".encode()
+    end = re.compile(rb"%s: truth \d+ end\b" % mark.encode())
 
     def watch(chunk: bytes) -> None:
         seen.extend(chunk)
         if on_console is not None:
             on_console(chunk)
-        if end in seen[-len(chunk) - len(end) :]:
+        if end.search(seen, max(0, len(seen) - len(chunk) - _LONGEST_END)):
             raise _Stated
 
     ended = "stated everything"

@@ -3,7 +3,8 @@
 `base` names another file whose entries hold where the file has none of its own. `dtb` names the devicetree
 of the kernel's own that the machine is given (without it, the emulator makes one); `dts` is devicetree
 source that is compiled after it, where `&{/path}` names a node of it. `masked` lists nodes whose hardware the
-emulator does not model, with the reason, which are not scored.
+emulator does not model, with the reason, which are not scored. `registers = "memory"` says that memory lies
+behind the registers of the devicetree: a driver that gives up there says nothing about the board.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class TruthMachine:
     """Source that changes the devicetree; empty to leave it as it is."""
     masked: Mapping[str, str]
     """Node → why it is not scored; nodes below it are not either."""
+    registers_are_memory: bool
 
     def hides(self, node: str) -> bool:
         """Whether a node is masked, itself or by one above it."""
@@ -85,6 +87,7 @@ def load_truth_machine(path: Path) -> TruthMachine:
             dtb=table.get("dtb"),
             dts=str(table.get("dts", "")),
             masked={one["node"]: one["reason"] for one in table.get("masked", ())},
+            registers_are_memory=table.get("registers") == "memory",
         )
     except (KeyError, TypeError) as error:
         raise Malformed(str(path), None, "a truth machine's description", repr(error)) from error

@@ -26,9 +26,9 @@ class Became(StrEnum):
     WAITING = "waiting"
     """Its probe is deferred."""
     FAILED = "failed"
-    """Its driver's probe returned an error that the kernel prints."""
+    """Its driver's probe returned an error."""
     UNBOUND = "unbound"
-    """A device without a driver: none matches, or its probe returned -ENODEV or -ENXIO."""
+    """A device that no driver was tried on."""
     NO_DEVICE = "no device"
 
 

@@ -17,7 +17,8 @@ from bootwright.foundation.errors import Malformed
 SCHEMA = "bootwright/truth/2"
 _MOST_FDT = 4 << 20
 """Bytes of devicetree: the kernel takes no more than 2 MiB (Documentation/arch/arm64/booting.rst)."""
-# Not devices of their own: each repeats the node of the device that made it, or is a part of it.
+_ADAPTER = re.compile(r"i2c-\d+")
+"""An I2C adapter is on its own bus, with the node of its controller or of a multiplexer's channel."""
 _SHADOWS = frozenset(
     {
         "gpio",
@@ -32,7 +33,9 @@ _SHADOWS = frozenset(
     }
 )
 # drivers/base/dd.c call_driver_probe, Linux 6.12: `macb ff0e0000.ethernet: probe with driver macb failed …`
-_FAILED = re.compile(r"(?:.* )?(\S+): probe with driver (.+) failed with error -(\d+)")
+_FAILED = re.compile(
+    r"(?:.* )?(\S+): probe with driver (.+) (?:failed with error|rejects match) -(\d{1,9})(?!\d)"
+)
 
 
 @frozen
@@ -43,6 +46,11 @@ class Device:
     bus: str
     name: str
     driver: str | None
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether it is no device of its own, but repeats the node of another or is a part of one."""
+        return self.bus in _SHADOWS or (self.bus == "i2c" and _ADAPTER.fullmatch(self.name) is not None)
 
 
 @frozen
@@ -65,7 +73,7 @@ class Interface:
 
 @frozen
 class Failure:
-    """A probe that returned an error other than -EPROBE_DEFER, -ENODEV and -ENXIO."""
+    """A probe that returned an error other than -EPROBE_DEFER."""
 
     device: str
     driver: str
@@ -94,17 +102,17 @@ class Truth:
         """Node → driver, for every node that has a device with one."""
         found: dict[str, str] = {}
         for device in self.devices:
-            if device.driver is not None and device.bus not in _SHADOWS:
+            if device.driver is not None and not device.is_shadow:
                 found.setdefault(device.node, device.driver)
         return found
 
     def present(self) -> frozenset[str]:
         """Nodes that have a device."""
-        return frozenset(device.node for device in self.devices if device.bus not in _SHADOWS)
+        return frozenset(device.node for device in self.devices if not device.is_shadow)
 
     def node_of(self) -> dict[str, str]:
         """Device's name → node."""
-        return {device.name: device.node for device in self.devices if device.bus not in _SHADOWS}
+        return {device.name: device.node for device in self.devices if not device.is_shadow}
 
 
 @frozen
@@ -118,7 +126,6 @@ class _Stated:
     failures: set[Failure] = field(factory=set)
     modules: set[tuple[str, str]] = field(factory=set)
     fdt: dict[int, bytes] = field(factory=dict)
-    ends: list[str] = field(factory=list)
 
     def device(self, rest: str) -> None:
         words = rest.split(" ")
@@ -154,9 +161,6 @@ class _Stated:
         if at.isdigit() and int(at) < _MOST_FDT and _is_hex(digits):
             self.fdt[int(at)] = bytes.fromhex(digits)
 
-    def end(self, rest: str) -> None:
-        self.ends.append(rest)
-
     def read(self, line: str) -> None:
         kind, _, rest = line.partition(" ")
         take = _KINDS.get(kind)
@@ -172,7 +176,6 @@ _KINDS: dict[str, Callable[[_Stated, str], None]] = {
     "failed": _Stated.failure,
     "module": _Stated.module,
     "fdt": _Stated.block,
-    "end": _Stated.end,
 }
 
 
@@ -181,13 +184,23 @@ def parse(
 ) -> Truth | None:
     """The guest's statements in a console, or None where it did not reach their end.
 
-    Raises `Malformed` where a part of the devicetree is missing: a line of it was lost.
+    Raises `Malformed` where lines of it were lost.
     """
+    numbered: dict[int, str] = {}  # a line comes twice where an early and a real console are both on
     stated = _Stated()
     for line in _lines(console, mark):
-        stated.read(line)
-    if not stated.ends:
+        digits, _, rest = line.partition(" ")
+        if re.fullmatch(r"[0-9]{1,7}", digits):
+            numbered[int(digits)] = rest
+        else:
+            stated.read(line)  # as modules are loaded, before everything is stated
+    last = next((number for number, words in numbered.items() if words == "end"), None)
+    if last is None:
         return None
+    for number in range(last):
+        if number not in numbered:
+            raise Malformed("the guest's console", None, f"line {number} of {last}", "none: it was lost")
+        stated.read(numbered[number])
     return Truth(
         machine=machine,
         kernel=kernel,
@@ -218,7 +231,7 @@ def _devicetree(blocks: dict[int, bytes]) -> bytes:
 
 
 def _lines(console: bytes, mark: str) -> Iterator[str]:
-    """What the guest stated; a line comes twice where an early and a real console are both on."""
+    """What the guest stated."""
     wanted = f"{mark}: truth "
     for line in console.decode(errors="replace").replace("\r", "").split("\n"):
         _, found, rest = line.partition(wanted)
