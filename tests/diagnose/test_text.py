@@ -126,6 +126,14 @@ def test_wrapped_lines_are_joined() -> None:
     assert finding.lines[0].text == PANIC.decode()
 
 
+def test_long_lines_of_a_program_are_not_wrapped() -> None:
+    """The longest lines of a file, said three times: each is a message of its own."""
+    said = b"can't open /dev/ttyS7: No such file or directory\n"
+    log = b"[    1.9] Run /sbin/init as init process\n[    2.0] random: crng init done\n"
+    assert wrap_width(log + 3 * said) is None
+    assert wrap_width(log * 4 + said + said.replace(b"7", b"8") + said + b"x\n") is None
+
+
 @pytest.mark.parametrize(
     "text", ["-22", "EINVAL", "(-EINVAL)", "Invalid argument", "invalid argument.", "0xffffffffffffffea"]
 )

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from bootwright.diagnose import prefix
-from bootwright.diagnose.judge import Judge
+from bootwright.diagnose.judge import judge_of
 from bootwright.diagnose.knowledge import load
 from bootwright.diagnose.model import STAGES, Diagnosis, Outcome
 from bootwright.diagnose.patterns import Facts, Record
@@ -30,8 +30,8 @@ class Diagnoser:
     def __init__(self, source: str, knowledge: Knowledge | None = None, *, use_re2: bool = True) -> None:
         self._source = source
         self._knowledge = knowledge or load()
-        self._scanner = Scanner(self._knowledge.patterns, use_re2=use_re2)
-        self._judge = Judge(self._knowledge)
+        self._scanner = Scanner(self._knowledge, use_re2=use_re2)
+        self._judge = judge_of(self._knowledge)
         self._cleaner = Cleaner()
         self._markers = self._knowledge.markers
         self._first: list[Pending] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from attrs import evolve, frozen
 
 from bootwright.diagnose.errnos import parse_errno
@@ -86,6 +88,12 @@ class Judge:
                     if key not in told or line < told[key][0]:
                         told[key] = (line, value)
         return tuple((key, value) for key, (_, value) in sorted(told.items()))
+
+
+@lru_cache(maxsize=4)
+def judge_of(knowledge: Knowledge) -> Judge:
+    """The judge by that knowledge; what it remembers of boots helps with the next file too."""
+    return Judge(knowledge)
 
 
 def outcome_of(findings: tuple[Finding, ...], *, recognised: bool) -> Outcome:

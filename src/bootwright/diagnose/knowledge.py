@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from bootwright.foundation.errors import Malformed
 from bootwright.foundation.places import DATA
 
 
+@cache
 def load(root: Path = DATA) -> Knowledge:
-    """Read `signatures/*/signature.toml` and `stages/*.toml` under `root`."""
+    """Read `signatures/*/signature.toml` and `stages/*.toml` under `root`, once."""
     markers: dict[str, Marker] = {}
     facts: list[Pattern] = []
     for path in sorted((root / "stages").glob("*.toml")):

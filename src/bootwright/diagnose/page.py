@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 
 import jinja2
@@ -11,12 +12,15 @@ from bootwright.diagnose.model import Diagnosis, Severity
 
 def as_html(diagnosis: Diagnosis, *, title: str) -> str:
     """The page, for light and dark screens."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string(
-        resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
-    )
-    return template.render(
+    return _template().render(
         diagnosis=diagnosis,
         title=title,
         serious={Severity.FATAL, Severity.DEGRADING},
     )
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    text = resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(text)

@@ -12,11 +12,13 @@ each block is looked at from then on, so that a log full of one message stays fa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from bootwright.diagnose import prefix
 from bootwright.diagnose.familiar import UNKNOWN, Familiar
 from bootwright.diagnose.patterns import ANYWHERE, HAVE_RE2, Examiner, Pattern, Record, matcher, quoted
+from bootwright.diagnose.signatures import Knowledge
 from bootwright.diagnose.text import Block
 
 SATURATED = 2000
@@ -42,27 +44,56 @@ class Sightings(NamedTuple):
         return [index for index, record in enumerate(self.records) if record.begins]
 
 
+class _Tables:
+    """What scanners of one knowledge share: literals, automata, what messages say."""
+
+    def __init__(self, patterns: Sequence[Pattern], *, use_re2: bool) -> None:
+        self.use_re2 = use_re2
+        self.literals = sorted({literal for pattern in patterns for literal in pattern.literals})
+        self.examiner = Examiner(patterns, self.literals, use_re2=use_re2)
+        numbered = list(enumerate(self.literals))
+        self.numbers = {literal.text: index for index, literal in numbered if not literal.any_case}
+        self.numbers_any_case = {literal.text: index for index, literal in numbered if literal.any_case}
+        self.once = [self.examiner.once(index) for index, _ in numbered]
+        self.limits = [_OFTEN if once else SATURATED for once in self.once]
+        self._automata: dict[frozenset[int], Any] = {}
+
+    def automaton(self, removed: frozenset[int]) -> Any:  # noqa: ANN401
+        """The search for all literals but the removed ones; kept, because boots repeat."""
+        if not self.use_re2:
+            return None
+        if removed not in self._automata:
+            if len(self._automata) >= 32:
+                self._automata.clear()
+            # Where two begin at one place the longer is taken, so that a saturated short one hides nothing.
+            wanted = sorted(
+                (literal for index, literal in enumerate(self.literals) if index not in removed),
+                key=lambda literal: -len(literal.text),
+            )
+            self._automata[removed] = matcher(b"|".join(quoted(literal) for literal in wanted))
+        return self._automata[removed]
+
+
+@lru_cache(maxsize=4)
+def _tables(knowledge: Knowledge, *, use_re2: bool) -> _Tables:
+    return _Tables(knowledge.patterns, use_re2=use_re2)
+
+
 class Scanner:
     """Finds every pattern in blocks of text."""
 
-    def __init__(self, patterns: Sequence[Pattern], *, use_re2: bool = True) -> None:
-        self._use_re2 = use_re2 and HAVE_RE2
-        self._literals = sorted({literal for pattern in patterns for literal in pattern.literals})
-        self._examiner = Examiner(patterns, self._literals, use_re2=self._use_re2)
+    def __init__(self, knowledge: Knowledge, *, use_re2: bool = True) -> None:
+        tables = self._tables = _tables(knowledge, use_re2=use_re2 and HAVE_RE2)
+        self._use_re2 = tables.use_re2
+        self._literals = tables.literals
         self._familiar = Familiar(longest=_LONGEST)
-        numbered = list(enumerate(self._literals))
-        self._numbers = {literal.text: index for index, literal in numbered if not literal.any_case}
-        self._numbers_any_case = {literal.text: index for index, literal in numbered if literal.any_case}
-        self._once = [self._examiner.once(index) for index, _ in numbered]
-        self._limits = [_OFTEN if once else SATURATED for once in self._once]
-        self._counts = [0] * len(numbered)
+        self._counts = [0] * len(tables.literals)
         self._tired: set[int] = set()
         """Saturated: hit so often in this boot that only the last hit of each block is looked at."""
         self._settled: set[int] = set()
         """To be removed with the next block."""
         self._removed: set[int] = set()
         """Of those, the ones that flood the log: no longer searched for with the others."""
-        self._automata: dict[frozenset[int], Any] = {}
         self._active = self._automaton()
 
     def scan(self, block: Block) -> Sightings:
@@ -95,7 +126,7 @@ class Scanner:
 
     def _record(self, raw: bytes) -> Record:
         message = prefix.split(raw)
-        return self._examiner.examine(message.text, kernel=message.kernel)
+        return self._tables.examiner.examine(message.text, kernel=message.kernel)
 
     # -- text that was not seen before ---------------------------------------------------------
 
@@ -131,8 +162,8 @@ class Scanner:
         counts = self._counts
         for literal in record.literals:
             counts[literal] += 1
-            if counts[literal] == self._limits[literal]:
-                (self._settled if self._once[literal] else self._tired).add(literal)
+            if counts[literal] == self._tables.limits[literal]:
+                (self._settled if self._tables.once[literal] else self._tired).add(literal)
 
     def _another_boot(self) -> None:
         """Forget which literals are saturated."""
@@ -159,27 +190,11 @@ class Scanner:
     # -- the search for literals ---------------------------------------------------------------
 
     def _automaton(self) -> Any:  # noqa: ANN401
-        """The search for all literals but the removed ones; kept, because boots repeat."""
-        if not self._use_re2:
-            return None
-        key = frozenset(self._removed)
-        if key not in self._automata:
-            if len(self._automata) >= 32:
-                self._automata.clear()
-            # Where two begin at one place the longer is taken, so that a saturated short one hides nothing.
-            wanted = sorted(
-                (literal for index, literal in enumerate(self._literals) if index not in key),
-                key=lambda literal: -len(literal.text),
-            )
-            union = b"|".join(quoted(literal) for literal in wanted)
-            self._automata[key] = matcher(union)
-        return self._automata[key]
+        return self._tables.automaton(frozenset(self._removed))
 
     def _places(self, text: bytes) -> Iterator[int]:
         """Offsets of literals, one for each line that holds any."""
-        removed, self._removed = self._removed, set()
-        search = self._automaton()
-        self._removed = removed
+        search = self._tables.automaton(frozenset())
         length, place = len(text), 0
         while True:
             start, stop = search(ANYWHERE, text, place, length)[0]
@@ -205,9 +220,9 @@ class Scanner:
                 return
             if tired:
                 found = text[start:stop]
-                literal = self._numbers.get(found)
+                literal = self._tables.numbers.get(found)
                 if literal is None:
-                    literal = self._numbers_any_case[found.lower()]
+                    literal = self._tables.numbers_any_case[found.lower()]
                 if literal in tired:
                     late[literal] = start
                     place = start + 1
@@ -224,7 +239,7 @@ class Scanner:
     def _find_removed(self, text: bytes, late: dict[int, int], end: int) -> None:
         """The last hit before `end` of each literal that is not looked for with the others."""
         for literal in self._removed:
-            if not self._once[literal]:
+            if not self._tables.once[literal]:
                 self._find_last(text, literal, late, end)
 
     def _find_last(self, text: bytes, literal: int, late: dict[int, int], end: int) -> None:
@@ -237,7 +252,7 @@ class Scanner:
         """What `_candidates` gives, without re2."""
         resting = self._removed | self._tired
         for literal in resting:
-            if not self._once[literal]:
+            if not self._tables.once[literal]:
                 self._find_last(text, literal, late, len(text))
         return self._places_by_find(
             text, [each for each in range(len(self._literals)) if each not in resting]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from attrs import field, frozen
 
@@ -111,16 +112,16 @@ class Marker:
     pattern: Pattern
 
 
-@frozen
+@frozen(eq=False, slots=False)
 class Knowledge:
-    """All signatures and markers, and the patterns of both."""
+    """All signatures and markers, and the patterns of both. Told by identity: read once, then shared."""
 
     signatures: tuple[Signature, ...]
     markers: Mapping[str, Marker]
     facts: tuple[Pattern, ...] = ()
     """Lines that say what machine and which kernel it is; nothing is judged by them."""
 
-    @property
+    @cached_property
     def patterns(self) -> tuple[Pattern, ...]:
         """Every pattern once."""
         own = [pattern for signature in self.signatures for pattern in signature.patterns]

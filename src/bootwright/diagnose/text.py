@@ -191,14 +191,14 @@ def wrap_width(sample: bytes) -> int | None:
     width = max((len(line) for line in lines), default=0)
     if not 40 <= width <= 250 or len(lines) < 4:
         return None
-    full = [number for number, line in enumerate(lines[:-1]) if len(line) == width]
-    continued = [number for number in full if not prefix.is_stamped(lines[number + 1])]
-    stamped = sum(prefix.is_stamped(line) for line in lines)
-    if (
-        len(continued) < 2
-        or len(continued) < 0.7 * len(full)
-        or stamped < 0.5 * (len(lines) - len(continued))
-    ):
+    stamped = [prefix.is_stamped(line) for line in lines]
+    full = continued = 0
+    message = False  # whether the line before belongs to a message with a stamp and fills the terminal
+    for number, line in enumerate(lines[:-1]):
+        message = len(line) == width and (stamped[number] or message)
+        full += len(line) == width
+        continued += message and not stamped[number + 1] and lines[number + 1] != line
+    if continued < 2 or continued < 0.7 * full or sum(stamped) < 0.5 * (len(lines) - continued):
         return None
     return width
 
@@ -207,11 +207,13 @@ def _joined(text: bytes, first: int, width: int) -> Block:
     out = bytearray()
     joins: list[int] = []
     full: bool | None = None
+    before = b""
     for line in text.split(b"\n"):
-        if full and line and not prefix.is_stamped(line):
+        if full and line and line != before and not prefix.is_stamped(line):
             joins.append(len(out))
         elif full is not None:
             out += b"\n"
         out += line
+        before = line
         full = len(line) == width
     return Block(bytes(out), first, tuple(joins))
