@@ -12,22 +12,21 @@ import random
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
 import pytest
+from disk_kit import MIB, SIZE, Files, blob, make_image, read_image
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bootwright.artifacts import cpio
 from bootwright.artifacts.bytesource import FileBytes
 from bootwright.artifacts.fdt import parse_fdt
-from bootwright.artifacts.filesystem import Entry, EntryKind, walk
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
-from bootwright.images.opened import open_image
 from bootwright.investigate.isolate import isolate
 from bootwright.investigate.isolate_dtb import TreeMix
 from bootwright.investigate.isolate_hunks import mix_arguments, mix_lines
@@ -37,10 +36,6 @@ from bootwright.investigate.isolate_model import Isolated, Source, Waiting
 from bootwright.investigate.store import Store
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/isolate.schema.json").read_text())
-MIB = 1 << 20
-SIZE = 40 * MIB
-
-Files = dict[str, bytes]
 
 BOARD = """/dts-v1/;
 / {
@@ -56,12 +51,6 @@ MENU = (
     'set timeout=1\nmenuentry "TITLE" {\n'
     "  linux /vmlinuz console=ttyAMA0 root=/dev/vda2 quiet\n  initrd /initramfs\n}\n"
 )
-
-
-def blob(text: str, **words: str) -> bytes:
-    for name, value in words.items():
-        text = text.replace(name, value)
-    return tools.run(["dtc", "-q", "-@", "-O", "dtb"], input_bytes=text.encode())
 
 
 def archive(*modules: str, note: bytes = b"") -> bytes:
@@ -104,33 +93,6 @@ def with_noise(files: Files) -> Files:
         "/start4.elf": random_bytes("start 2"),
         "/u-boot.bin": random_bytes("u-boot 2"),
     }
-
-
-def make_image(path: Path, files: Mapping[str, bytes], room: Path, size: int = SIZE) -> Path:
-    part = room / f"{path.name}.part"
-    with part.open("wb") as file:
-        file.truncate(size - 2 * MIB)
-    tools.run(["mkfs.vfat", "--invariant", "-n", "EFI", part])
-    tools.run(["mmd", "-i", part, "::/EFI", "::/EFI/BOOT", "::/grub", "::/overlays"])
-    for name, data in files.items():
-        (room / "file").write_bytes(data)
-        tools.run(["mcopy", "-i", part, room / "file", f"::{name}"])
-    with path.open("wb") as file:
-        file.truncate(size)
-    table = f"label: gpt\nstart=2048, size={(size - 2 * MIB) // 512}, type=uefi, name=EFI\n"
-    tools.run(["sfdisk", "--quiet", path], input_bytes=table.encode())
-    tools.run(["dd", f"if={part}", f"of={path}", "bs=1M", "seek=1", "conv=notrunc,sparse", "status=none"])
-    return path
-
-
-def read_image(path: Path) -> Files:
-    (volume,) = open_image(path).volumes
-    found = {}
-    for entry in walk(volume.files):
-        if isinstance(entry, Entry) and entry.kind is EntryKind.FILE:
-            source = volume.files.open(entry)
-            found[entry.path] = source.read(0, len(source))
-    return found
 
 
 @pytest.fixture(scope="session")
