@@ -95,7 +95,7 @@ def test_the_same_recipe_gives_the_same_bytes_at_another_time_and_place(kit: Pat
 
 
 def test_other_parts_give_other_ids(kit: Path, tmp_path: Path) -> None:
-    path = image_kit.recipe(tmp_path, image_kit.EXTLINUX.replace("quiet", "loud"))
+    path = image_kit.recipe(tmp_path, image_kit.KIT.replace("quiet", "loud"))
     made = compose(find_recipe(str(path)), tmp_path / "other.raw")
     one, other = (Explorer().artifact(str(each)).fact("disk_id") for each in (kit / "kit.raw", made.image))
     assert one != other
@@ -193,22 +193,22 @@ def test_nothing_is_left_where_a_part_is_missing(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_recipe_is_named_for_what_is_wrong(change: tuple[str, str], wanted: str) -> None:
-    text = image_kit.EXTLINUX.replace(*change)
-    assert text != image_kit.EXTLINUX
+    text = image_kit.KIT.replace(*change)
+    assert text != image_kit.KIT
     with pytest.raises(Malformed) as error:
         read_recipe(text.encode(), "r.toml", folder=Path(), name="r")
     assert wanted in error.value.message
 
 
 def test_an_xfs_partition_has_a_least_size(tmp_path: Path) -> None:
-    path = image_kit.recipe(tmp_path, image_kit.EXTLINUX.replace("300 MiB", "299 MiB"))
+    path = image_kit.recipe(tmp_path, image_kit.KIT.replace("300 MiB", "299 MiB"))
     with pytest.raises(Refused, match="300 MiB"):
         compose(find_recipe(str(path)), tmp_path / "x.raw")
     assert not (tmp_path / "x.raw").exists()
 
 
 def test_a_full_partition_is_said_so(tmp_path: Path) -> None:
-    path = image_kit.recipe(tmp_path, image_kit.EXTLINUX.replace('"64 MiB"', '"8 MiB"'))
+    path = image_kit.recipe(tmp_path, image_kit.KIT.replace('"64 MiB"', '"8 MiB"'))
     (tmp_path / "dtbs/broadcom/big.dtb").write_bytes(os.urandom(9 << 20))
     with pytest.raises(Refused, match="no room"):
         compose(find_recipe(str(path)), tmp_path / "x.raw")
@@ -270,7 +270,7 @@ def test_sections_added_to_a_stub_are_read_back() -> None:
     from bootwright.artifacts.bytesource import Bytes
     from bootwright.artifacts.pe import open_section, read_pe
 
-    stub = a_stub()
+    stub = image_kit.efi_program()
     contents = {".osrel": b"ID=x\n", ".cmdline": b"quiet", ".linux": os.urandom(5000)}
     made = uki.add_sections(stub, [uki.NewSection(*each) for each in contents.items()], "stub")
     source = Bytes(made, "uki")
@@ -297,27 +297,9 @@ def test_sections_added_to_a_stub_are_read_back() -> None:
     assert Bytes(changed, "u").read(kept.offset, kept.size) == contents[".linux"]
 
 
-def a_stub() -> bytes:
-    """A PE32+ program with one section and room for eight more."""
-    import struct
-
-    head = bytearray(1024)
-    head[0:2] = b"MZ"
-    struct.pack_into("<I", head, 60, 64)
-    head[64:68] = b"PE\0\0"
-    struct.pack_into("<HHIIIHH", head, 68, 0xAA64, 1, 0, 0, 0, 240, 0x22E)
-    struct.pack_into("<H", head, 88, 0x20B)
-    struct.pack_into("<II", head, 88 + 32, 4096, 512)
-    struct.pack_into("<II", head, 88 + 56, 8192, 1024)
-    struct.pack_into("<H", head, 88 + 68, 10)
-    struct.pack_into("<I", head, 88 + 108, 16)
-    struct.pack_into("<8sIIIIIIHHI", head, 88 + 240, b".text", 512, 4096, 512, 1024, 0, 0, 0, 0, 0x60000020)
-    return bytes(head) + b"\x1f\x20\x03\xd5" * 128
-
-
 @given(st.binary(max_size=400))
 def test_any_stub_gives_an_image_or_an_error(data: bytes) -> None:
-    mutated = bytearray(a_stub())
+    mutated = bytearray(image_kit.efi_program())
     for at in range(0, len(data) - 2, 3):
         mutated[(data[at] << 8 | data[at + 1]) % 400] = data[at + 2]
     for stub in (bytes(mutated), data):
@@ -336,7 +318,7 @@ def test_any_recipe_is_read_or_refused(data: bytes) -> None:
     finally:
         sys.path.pop(0)
     one_input(data)
-    one_input(image_kit.EXTLINUX.encode()[: len(data) * 7] + data)
+    one_input(image_kit.KIT.encode()[: len(data) * 7] + data)
 
 
 def test_killed_at_any_point_there_is_no_image_under_the_final_name(kit: Path, tmp_path: Path) -> None:

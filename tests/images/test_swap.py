@@ -119,7 +119,7 @@ def test_config_txt_and_command_line_change_by_meaning(image: Path, tmp_path: Pa
         ),
     )
     assert result["EFI:/config.txt"] == b"arm_64bit=1\n[pi5]\nenable_uart=1\n[all]\narm_boost=1\n"
-    assert b"append console=ttyAMA0 loglevel=7\n" in result["BOOT:/extlinux/extlinux.conf"]
+    assert b"linux /A/vmlinuz console=ttyAMA0 loglevel=7\n" in result["BOOT:/grub/grub.cfg"]
     assert len(result) == 2
     clean(tmp_path / "o.raw", tmp_path)
 
@@ -381,9 +381,9 @@ def test_the_command_says_what_changed(image: Path, tmp_path: Path) -> None:
     )
     assert done.return_value == 0, done.output
     document = json.loads(done.stdout)
-    assert document["changed"] == ["BOOT:/extlinux/extlinux.conf", "EFI:/config.txt"]
-    text = contents(tmp_path / "o.raw")["BOOT:/extlinux/extlinux.conf"].decode()
-    assert 'append console=ttyAMA0 dyndbg="module macb +p"\n' in text
+    assert document["changed"] == ["BOOT:/grub/grub.cfg", "EFI:/config.txt"]
+    text = contents(tmp_path / "o.raw")["BOOT:/grub/grub.cfg"].decode()
+    assert "linux /A/vmlinuz console=ttyAMA0 'dyndbg=\"module macb +p\"'\n" in text
 
 
 def test_killed_at_any_point_the_original_stands_and_no_part_has_the_name(

@@ -114,7 +114,7 @@ def test_what_the_chain_names_must_be_there(image: Path, tmp_path: Path) -> None
     assert any("starts /A/vmlinuz, which is not there" in text for text in failures(out))
     swap(image, out, Changes(removed=("BOOT:/A/initramfs.xz",)))
     assert any("loads /A/initramfs.xz, which is not there" in text for text in failures(out))
-    swap(image, out, Changes(removed=("BOOT:/extlinux/extlinux.conf",)))
+    swap(image, out, Changes(removed=("BOOT:/grub/grub.cfg",)))
     assert any("nothing here boots" in text for text in failures(out))
     edits = (ConfigEdit.parse("kernel=u-boot.bin"), ConfigEdit.parse("[pi5] dtoverlay=nothing,x=1"))
     swap(image, out, Changes(config=edits))
@@ -223,7 +223,7 @@ def test_a_manifest_is_read_from_the_image_with_the_origins_beside_it(image: Pat
     manifest = read_manifest(image)
     by_path = {part.path: part for part in manifest.parts}
     assert by_path["BOOT:/A/vmlinuz"].origin == str(image.parent / "vmlinuz")
-    assert by_path["BOOT:/extlinux/extlinux.conf:arguments"].name == "cmdline"
+    assert by_path["BOOT:/grub/grub.cfg:arguments"].name == "cmdline"
     assert by_path["EFI:/bcm2712-rpi-5-b.dtb"].version == "bcm2712-rpi-5-b.dtb"
     alone = tmp_path / "alone.raw"
     shutil.copyfile(image, alone)

@@ -75,26 +75,27 @@ def command(
     opened = open_image(image)
     if not any_content:
         check_disk_image(opened)
-    target = _target(image, opened, device, named_twice, resume=resume)
-    return _flash(
-        opened,
-        target,
-        Silent() if quiet else Lines(),
-        resume=resume,
-        eject=not no_eject,
-        as_json=as_json,
+    target = open_target(image, opened, device, named_twice, resume=resume)
+    report = write_image(
+        opened, target, Silent() if quiet else Lines(), resume=resume, eject=not no_eject, as_json=as_json
     )
+    if report is None:
+        return 130
+    if as_json:
+        click.echo(json.dumps(report, indent=1, ensure_ascii=False))
+    return 0
 
 
-def _flash(
+def write_image(
     image: Image,
     target: BlockTarget | FileTarget,
     progress: Progress,
     *,
-    resume: bool,
-    eject: bool,
-    as_json: bool,
-) -> int:
+    resume: bool = False,
+    eject: bool = True,
+    as_json: bool = False,
+) -> dict[str, Any] | None:
+    """Write and verify, and say so, unless `as_json`; what was done, or None where it was interrupted."""
     from bootwright.images.flash import Written, flash
     from bootwright.images.flash_journal import Journal
     from bootwright.images.flash_target import FileTarget
@@ -125,23 +126,34 @@ def _flash(
             f"is\n  hint: the same command with --resume goes on from {state.durable / 1e6:.0f} MB",
             err=True,
         )
-        return 130
+        return None
     ejected = eject and not isinstance(target, FileTarget) and eject_medium(Path(target.name))
-    if as_json:
-        _print_json(image, target.name, done, ejected=ejected)
-    else:
+    if not as_json:
         _print(target.name, done, ejected=ejected, file=isinstance(target, FileTarget))
-    return 0
+    return _report(image, target.name, done, ejected=ejected)
 
 
-def _target(
-    given: str, image: Image, device: Path, named_twice: Path | None, *, resume: bool
+def open_target(
+    given: str, image: Image, device: Path, named_twice: Path | None, *, resume: bool = False
 ) -> BlockTarget | FileTarget:
+    """What `image`, which the user named `given`, is written to; raises as `check_target`."""
+    from bootwright.images.flash_target import BlockTarget, FileTarget
+
+    found = check_target(given, image.size, device, named_twice)
+    return FileTarget(device, resume=resume) if found is None else BlockTarget(found, device)
+
+
+def check_target(given: str, size: int | None, device: Path, named_twice: Path | None) -> Device | None:
+    """The disk to be written to; None for a file. Nothing is opened or changed.
+
+    Raises `Refused` or `Missing` with the reason why it is not written to; `size` is the image's, in bytes,
+    None where it is not known yet.
+    """
     from bootwright.foundation.errors import Missing
-    from bootwright.images.flash_target import FileTarget, is_block_device
+    from bootwright.images.flash_target import is_block_device
 
     if is_block_device(device):
-        return _block_target(image, device, named_twice)
+        return _disk(size, device, named_twice)
     if device.exists():
         if Path(given).exists() and device.samefile(given):
             raise Refused(f"{device} is the image itself", hint="name the card, or another file")
@@ -149,12 +161,11 @@ def _target(
             raise Refused(f"{device} exists", hint=f"to replace it name it twice: --yes-really {device}")
     if not device.parent.is_dir():
         raise Missing(f"there is no folder {device.parent}", hint="make it first")
-    return FileTarget(device, resume=resume)
+    return None
 
 
-def _block_target(image: Image, path: Path, named_twice: Path | None) -> BlockTarget:
+def _disk(size: int | None, path: Path, named_twice: Path | None) -> Device:
     from bootwright.images.flash_devices import Machine
-    from bootwright.images.flash_target import BlockTarget
 
     machine = Machine()
     device = machine.device(path)
@@ -168,9 +179,9 @@ def _block_target(image: Image, path: Path, named_twice: Path | None) -> BlockTa
         )
     if device.refusal:
         raise Refused(f"{path} ({_title(device)}) is not written to: {device.refusal}", hint=_way_out(device))
-    if image.size is not None and image.size > device.size:
+    if size is not None and size > device.size:
         raise Refused(
-            f"{path} ({_title(device)}) is too small: the image has {_gb(image.size)}",
+            f"{path} ({_title(device)}) is too small: the image has {_gb(size)}",
             hint="use a larger card",
         )
     if not device.removable and named_twice != path:
@@ -178,7 +189,7 @@ def _block_target(image: Image, path: Path, named_twice: Path | None) -> BlockTa
             f"{path} ({_title(device)}) is not a removable medium",
             hint=f"everything on it would be lost; if you mean it, add --yes-really {path}",
         )
-    return BlockTarget(device, path)
+    return device
 
 
 def _way_out(device: Device) -> str:
@@ -265,8 +276,8 @@ def _print(name: str, done: Flashed, *, ejected: bool, file: bool) -> None:
         click.echo("ejected: it can be taken out" if ejected else "synced: it can be taken out")
 
 
-def _print_json(image: Image, name: str, done: Flashed, *, ejected: bool) -> None:
-    document = {
+def _report(image: Image, name: str, done: Flashed, *, ejected: bool) -> dict[str, Any]:
+    return {
         "schema": SCHEMA,
         "image": image.name,
         "target": name,
@@ -279,4 +290,3 @@ def _print_json(image: Image, name: str, done: Flashed, *, ejected: bool) -> Non
         "verify_seconds": round(done.verify_seconds, 3),
         "ejected": ejected,
     }
-    click.echo(json.dumps(document, indent=1, ensure_ascii=False))

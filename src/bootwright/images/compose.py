@@ -28,6 +28,7 @@ from bootwright.images.manifest_model import ImageManifest, ImagePart, beside
 from bootwright.images.new_filesystems import identity, make_vfat
 from bootwright.images.nodes import new_file as new_node
 from bootwright.images.parts import PartFile, Parts
+from bootwright.images.raw_image import compress, is_compressed
 from bootwright.images.recipe import PartitionPart, Recipe
 from bootwright.images.xfs_writer import make_xfs
 from bootwright.kernels.catalogue import Library
@@ -78,8 +79,8 @@ def compose(
         size = gpt_writer.disk_size(layout)
         # Files are there twice at the peak: in a partition of its own, and in the image.
         amount = sum(each.path.stat().st_size for files in contents for each in files.values())
-        check_room(output, 2 * amount + _OVERHEAD, progress)
-        with whole_image(output, work) as file:
+        check_room(output, (3 if is_compressed(output) else 2) * amount + _OVERHEAD, progress)
+        with whole_image(output, work, progress) as file:
             os.truncate(file.fileno(), size)
             for number, (partition, placed, files) in enumerate(
                 zip(recipe.partitions, layout, contents, strict=True)
@@ -148,11 +149,16 @@ def _sweep(folder: Path, prefix: str) -> None:
 
 
 @contextlib.contextmanager
-def whole_image(output: Path, work: Path) -> Iterator[IO[bytes]]:
-    """A new image to write to, which takes the name `output` when the block ends without an error."""
+def whole_image(output: Path, work: Path, progress: Progress) -> Iterator[IO[bytes]]:
+    """A new image to write to, which takes the name `output` when the block ends without an error.
+
+    It is compressed where that name ends in .xz, .zst or .gz.
+    """
     path = work / "image"
     with new_file(path) as file:
         yield file
+    if is_compressed(output):
+        path = compress(path, output, progress)
     path.replace(output)
 
 

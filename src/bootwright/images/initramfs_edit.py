@@ -26,14 +26,11 @@ from bootwright.images.kernel_part import KernelFiles
 from bootwright.images.module_gate import ModuleGate
 from bootwright.images.opened import all_files
 from bootwright.images.squashfs_edit import squashfs_with_modules
-from bootwright.images.tree_names import LISTS, MODULE, MODULES, module_name, relisted, selection
+from bootwright.images.tree_names import LISTS, MODULE, MODULES, ROOT_NEEDS, module_name, relisted, selection
 from bootwright.kernels.modules import ModuleFiles
 
 _OWN_LIST, _OWN_INIT = "bootwright/modules", "bootwright/init"
 """What our loader of early modules reads and starts (`probes/early/`)."""
-
-_ROOT_NEEDS = ("loop", "squashfs")
-"""What must be there before a squashfs in a file can be mounted."""
 
 _MOST_ARCHIVE = 1 << 30
 """Bytes of an initramfs once expanded; it is taken into memory to be written anew."""
@@ -242,7 +239,7 @@ class _Rewriter:
         if not self._mounts_root:
             return []
         try:
-            files = ModuleFiles(self._kernel.module_tree()).order(_ROOT_NEEDS)
+            files = ModuleFiles(self._kernel.module_tree()).order(ROOT_NEEDS)
         except Missing as error:
             raise Refused(
                 f"{self._kernel.release} cannot mount the root of this image: {error.message}",

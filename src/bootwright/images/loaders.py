@@ -101,8 +101,13 @@ def extlinux_config(
     initramfs: str | None,
     arguments: Sequence[str],
     trees: str | None,
+    devicetree: str | None = None,
+    overlays: Sequence[str] = (),
 ) -> str:
-    """extlinux.conf with one entry (U-Boot 2024.10, doc/README.pxe), whose time-out is in tenths."""
+    """extlinux.conf with one entry (U-Boot 2024.10, doc/README.pxe), whose time-out is in tenths.
+
+    `trees` is the folder of blobs that U-Boot picks from by its board; `devicetree` is one blob instead.
+    """
     for text in (title, *arguments):
         _printable(text)
     lines = [
@@ -113,7 +118,8 @@ def extlinux_config(
         f"  menu label {title}",
         f"  kernel {kernel}",
         *([f"  initrd {initramfs}"] if initramfs else []),
-        *([f"  fdtdir {trees}"] if trees else []),
+        *([f"  fdt {devicetree}"] if devicetree else [f"  fdtdir {trees}"] if trees else []),
+        *([f"  fdtoverlays {' '.join(overlays)}"] if overlays else []),
         *([f"  append {' '.join(arguments)}"] if arguments else []),
     ]
     return "\n".join(lines) + "\n"

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bootwright.artifacts.bytesource import FileBytes
+from bootwright.artifacts.bytesource import ByteSource, FileBytes
 from bootwright.artifacts.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation import atomic, tools
 from bootwright.foundation.progress import Progress
@@ -90,9 +90,9 @@ def plain_name(path: Path) -> str:
     return path.name.split(".ko", 1)[0] + ".ko"
 
 
-def plain_bytes(path: Path) -> bytes:
+def plain_bytes(file: Path | ByteSource) -> bytes:
     """A module without its compression; raises `Malformed`."""
-    source = FileBytes(path)
+    source = FileBytes(file) if isinstance(file, Path) else file
     kind = compression(source.read(0, min(8, len(source))))
     if kind is None:
         return source.read(0, len(source))

@@ -11,7 +11,6 @@ from attrs import field, frozen
 
 from bootwright.artifacts.boot_config import BootEntry, BootMenu, read_extlinux, read_grub_config
 from bootwright.artifacts.bytesource import ByteSource, FileBytes
-from bootwright.artifacts.compressed import compression_of
 from bootwright.artifacts.config_txt import read_config_txt
 from bootwright.artifacts.ext4 import Ext, is_ext
 from bootwright.artifacts.fat import Fat, is_fat
@@ -23,6 +22,8 @@ from bootwright.artifacts.pe import PeFile, open_section, read_pe
 from bootwright.artifacts.xfs import Xfs
 from bootwright.artifacts.xfs_format import is_xfs
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
+from bootwright.foundation.progress import Progress, Silent
+from bootwright.images.raw_image import raw_image
 
 GRUB_CONFIGS = ("/grub/grub.cfg", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/EFI/*/grub.cfg")
 EXTLINUX_CONFIGS = ("/extlinux/extlinux.conf", "/boot/extlinux/extlinux.conf")
@@ -77,6 +78,8 @@ class OpenImage:
     source: ByteSource
     table: PartitionTable
     volumes: tuple[Volume, ...]
+    raw: Path
+    """The bytes themselves: `path`, or its expanded form in the cache."""
     problems: tuple[str, ...] = field(factory=tuple)
     """Partitions whose file system is there and cannot be read."""
 
@@ -111,12 +114,15 @@ class OpenImage:
                 return volume
         return None
 
-    def chains(self) -> list[Chain]:
-        """Every way it boots, the one most certain to be taken first; raises `Malformed`."""
+    def chains(self, *, every: bool = False) -> list[Chain]:
+        """The ways it boots, the one most certain to be taken first; raises `Malformed`.
+
+        Of a menu only the entry that is started by itself, unless `every` (Talos has one each for A and B).
+        """
         found: list[Chain] = []
         for volume in self.volumes:
-            found += _grub(self, volume)
-            found += _extlinux(self, volume)
+            found += _grub(self, volume, every=every)
+            found += _extlinux(volume, every=every)
             found += _ukis(volume)
         return found or _firmware(self)
 
@@ -131,14 +137,13 @@ class OpenImage:
         return chains[0]
 
 
-def open_image(path: Path) -> OpenImage:
-    """Raises `Malformed` for what is no disk image, `Refused` for a compressed one."""
+def open_image(path: Path, progress: Progress | None = None) -> OpenImage:
+    """A compressed image is expanded into the cache; raises `Malformed` for what is no disk image."""
     source = FileBytes(path)
     if not len(source):
         raise Malformed(str(path), 0, "a disk image", "an empty file")
-    kind = compression_of(source)
-    if kind is not None:
-        raise Refused(f"{path} is compressed ({kind})", hint=f"expand it first: {kind} -dk {path}")
+    raw = raw_image(path, source, progress or Silent())
+    source = source if raw == path else FileBytes(raw)
     table = read_partition_table(source)
     volumes: list[Volume] = []
     problems: list[str] = []
@@ -151,7 +156,7 @@ def open_image(path: Path) -> OpenImage:
             continue
         if files is not None:
             volumes.append(Volume(partition, files, inside))
-    return OpenImage(path, source, table, tuple(volumes), tuple(problems))
+    return OpenImage(path, source, table, tuple(volumes), raw, tuple(problems))
 
 
 def _file_system(source: ByteSource) -> FileSystem | None:
@@ -180,6 +185,13 @@ def _text(volume: Volume, path: str) -> bytes:
     return read_small(volume.files, path, _MOST_TEXT) or b""
 
 
+def _entries(menu: BootMenu, *, every: bool) -> list[BootEntry]:
+    """The entry that is started by itself, then (with `every`) those a user may choose."""
+    first = _default(menu)
+    others = [entry for entry in menu.entries if entry is not first] if every else []
+    return [entry for entry in (first, *others) if entry is not None and entry.kernel is not None]
+
+
 def _default(menu: BootMenu) -> BootEntry | None:
     for entry in menu.entries:
         if menu.default and entry.title == menu.default:
@@ -194,27 +206,25 @@ def _holder(image: OpenImage, first: Volume, path: str) -> Volume:
     return next((each for each in (first, *image.volumes) if lookup(each.files, path) is not None), first)
 
 
-def _grub(image: OpenImage, volume: Volume) -> Iterator[Chain]:
+def _grub(image: OpenImage, volume: Volume, *, every: bool) -> Iterator[Chain]:
     for path in _matches(volume, GRUB_CONFIGS):
-        entry = _default(read_grub_config(_text(volume, path), volume.path(path)))
-        if entry is None or entry.kernel is None:
-            continue
-        kernel = _without_device(entry.kernel)
-        initrds = tuple(_without_device(each) for each in entry.initrds)
-        holder = _holder(image, volume, kernel)
-        yield Chain("grub", holder, (volume, path), entry, kernel, initrds, arguments=entry.arguments)
+        menu = read_grub_config(_text(volume, path), volume.path(path))
+        for entry in _entries(menu, every=every):
+            kernel = _without_device(entry.kernel or "")
+            initrds = tuple(_without_device(each) for each in entry.initrds)
+            holder = _holder(image, volume, kernel)
+            yield Chain("grub", holder, (volume, path), entry, kernel, initrds, arguments=entry.arguments)
 
 
-def _extlinux(image: OpenImage, volume: Volume) -> Iterator[Chain]:
+def _extlinux(volume: Volume, *, every: bool) -> Iterator[Chain]:
     for path in _matches(volume, EXTLINUX_CONFIGS):
-        entry = _default(read_extlinux(_text(volume, path), volume.path(path)))
-        if entry is None or entry.kernel is None:
-            continue
+        menu = read_extlinux(_text(volume, path), volume.path(path))
         folder = posixpath.dirname(path)
-        kernel = posixpath.normpath(posixpath.join(folder, entry.kernel))
-        initrds = tuple(posixpath.normpath(posixpath.join(folder, each)) for each in entry.initrds)
-        holder = _holder(image, volume, kernel)
-        yield Chain("extlinux", holder, (volume, path), entry, kernel, initrds, arguments=entry.arguments)
+        for entry in _entries(menu, every=every):
+            # U-Boot loads everything from the partition that holds the file.
+            kernel = posixpath.normpath(posixpath.join(folder, entry.kernel or ""))
+            initrds = tuple(posixpath.normpath(posixpath.join(folder, each)) for each in entry.initrds)
+            yield Chain("extlinux", volume, (volume, path), entry, kernel, initrds, arguments=entry.arguments)
 
 
 def _ukis(volume: Volume) -> Iterator[Chain]:

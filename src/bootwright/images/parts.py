@@ -139,6 +139,8 @@ class Parts:
                 initramfs=initramfs,
                 arguments=arguments,
                 trees=self._place_or_none("dtbs"),
+                devicetree=loader.devicetree,
+                overlays=loader.overlays,
             )
         return loaders.grub_config(title, loader.timeout, kernel, initramfs, arguments)
 

@@ -74,6 +74,10 @@ class LoaderPart:
     """A file of `data/parts/`; by default the one for `kind`."""
     label: str = "BOOT"
     """GRUB: the label of the file system that holds kernel and configuration."""
+    devicetree: str | None = None
+    """extlinux: the blob to load (FDT), by its path on the partition; else the folder of `dtbs` (FDTDIR)."""
+    overlays: tuple[str, ...] = ()
+    """extlinux: overlays that U-Boot applies to it (FDTOVERLAYS)."""
 
 
 @frozen
@@ -117,6 +121,11 @@ class Recipe:
     files: dict[str, str] = field(factory=dict, hash=False)
     """With a base: `PARTITION:/path` → `file:PATH` or `package:NAME/FILE`."""
     source: str = ""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the image; None where it is a base image's."""
+        return sum(each.size for each in self.partitions) + (2 << 20) if self.partitions else None
 
     def path(self, text: str) -> Path:
         """A path of the recipe on this machine."""

@@ -131,7 +131,14 @@ class RecipeReader:
             timeout=timeout,
             package=self._text(table, "package", None),
             label=self._text(table, "label", "BOOT") or "BOOT",
+            devicetree=self._text(table, "devicetree", None),
+            overlays=self._texts(table, "overlays"),
         )
+        if part.kind != "extlinux" and (part.devicetree or part.overlays):
+            self._wrong("devicetree and overlays only for extlinux", part.kind)
+        for path in filter(None, (part.devicetree, *part.overlays)):
+            if not re.fullmatch(r"/[A-Za-z0-9._/+-]+", path):
+                self._wrong("an absolute path of plain characters for U-Boot", repr(path)[:60])
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,11}", part.label) or not part.title.isprintable():
             self._wrong("a label of letters, digits and _ -, and a printable title", repr(part.label))
         self._done(table, "[loader]")

@@ -26,6 +26,7 @@ from bootwright.images.new_filesystems import delete_fat_files, need_mtools, put
 from bootwright.images.nodes import NEW, Node
 from bootwright.images.nodes import new_file as new_node
 from bootwright.images.opened import OpenImage, Volume, all_files, open_image
+from bootwright.images.raw_image import is_compressed
 from bootwright.images.xfs_writer import make_xfs
 
 _COPY = 4 << 20
@@ -58,7 +59,7 @@ def swap(image: Path, output: Path, changes: Changes, *, progress: Progress | No
         raise Missing(f"there is no image {image}", hint="check the name")
     if output.exists() and output.samefile(image):
         raise Refused("the output is the image itself", hint="name another file with -o")
-    opened = open_image(image)
+    opened = open_image(image, progress)
     with work_folder(output) as work:
         todo = plan(opened, changes, work, progress)
         for volume in todo.volumes:
@@ -70,11 +71,12 @@ def swap(image: Path, output: Path, changes: Changes, *, progress: Progress | No
         # The copy, what is new, and an XFS volume read out and made anew.
         new = sum(each.path.stat().st_size for files in todo.put.values() for each in files.values())
         again = any(volume.files.type == "xfs" for volume in todo.volumes)
-        data = image.stat().st_blocks * 512
-        check_room(output, data * (3 if again else 1) + 2 * new + _OVERHEAD, progress)
-        with whole_image(output, work) as file:
+        data = opened.raw.stat().st_blocks * 512
+        need = data * (3 if again else 1) + 2 * new + _OVERHEAD
+        check_room(output, need + (data + new if is_compressed(output) else 0), progress)
+        with whole_image(output, work, progress) as file:
             handle = file.fileno()
-            source = os.open(image, os.O_RDONLY | os.O_CLOEXEC)
+            source = os.open(opened.raw, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 with progress.step(f"copy {image.name}"):
                     copied = sparse.clone(source, handle)

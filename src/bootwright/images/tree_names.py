@@ -21,6 +21,9 @@ MODULE = re.compile(r"(?:.*/)?(?P<name>[^/]+)\.ko(?P<suffix>\.(?:xz|zst|gz))?")
 LISTS = ("stand-in/modules", "usr/lib/stand-in/modules")
 """Where our stand-in lists modules to load, by path."""
 
+ROOT_NEEDS = ("loop", "squashfs")
+"""What must be there before a squashfs in a file can be mounted."""
+
 _ENOUGH = 400
 """A tree of so many modules is a whole one, and is replaced by the whole other one."""
 

@@ -70,8 +70,8 @@ def verify(
     `work` is a folder for partitions that checkers need as a file (default: the system's temporary one).
     """
     progress = progress or Silent()
-    checks = list(_table(path))
-    image = open_image(path)
+    image = open_image(path, progress)
+    checks = list(_table(image.raw, path))
     checks += [fails("file system", problem) for problem in image.problems]
     with tempfile.TemporaryDirectory(prefix="bootwright-", dir=work) as room:
         for volume in image.volumes:
@@ -95,8 +95,8 @@ def _guarded(name: str, make: Callable[[], Iterator[Check]]) -> list[Check]:
     return found
 
 
-def _table(path: Path) -> Iterator[Check]:
-    source = FileBytes(path)
+def _table(raw: Path, path: Path) -> Iterator[Check]:
+    source = FileBytes(raw)
     try:
         table = read_partition_table(source)
     except BootwrightError as error:
@@ -139,7 +139,7 @@ def _volume(image: OpenImage, volume: Volume, room: Path) -> Iterator[Check]:
         yield unknown(name, f"{told}; {checker[0]} is not installed", hint=f"install {package}")
         return
     part = room / f"partition-{volume.partition.number}"
-    extract(image.path, volume.partition.offset, volume.partition.size, part)
+    extract(image.raw, volume.partition.offset, volume.partition.size, part)
     try:
         tools.run([program, *checker[1:], part], timeout=600)
     except ToolFailed as error:

@@ -5,25 +5,41 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Generator, Iterator
 
-from bootwright.artifacts.arm64_image import KernelImage, read_kernel_image
-from bootwright.artifacts.bytesource import ByteSource
+from bootwright.artifacts.arm64_image import KernelImage, read_kernel_image, unwrapped
+from bootwright.artifacts.boot_config import BootEntry
+from bootwright.artifacts.bytesource import Bytes, ByteSource
 from bootwright.artifacts.config_txt import read_config_txt
-from bootwright.artifacts.filesystem import EntryKind, FileSystem, lookup, read_small
+from bootwright.artifacts.filesystem import (
+    Entry,
+    EntryKind,
+    FileSystem,
+    Unreadable,
+    lookup,
+    read_small,
+    walk,
+)
 from bootwright.artifacts.initramfs import InitramfsTree, read_segments
+from bootwright.artifacts.kernel_config import embedded_config, read_kernel_config
 from bootwright.artifacts.pe import open_section, read_pe
 from bootwright.artifacts.squashfs import SquashFs
 from bootwright.foundation.errors import BootwrightError
-from bootwright.images.opened import Chain, OpenImage, Volume, all_files
+from bootwright.images.module_files import plain_bytes
+from bootwright.images.module_gate import ModuleGate, enforcement
+from bootwright.images.opened import Chain, OpenImage, Volume, all_files, argument_names
+from bootwright.images.tree_names import MODULE, ROOT_NEEDS, module_name
 from bootwright.images.verify_model import Check, fails, works
 
 _REMOVABLE = "/EFI/BOOT/BOOTAA64.EFI"
 _CHUNK = 4 << 20
+_U_BOOT_READS = frozenset({"vfat", "ext2", "ext3", "ext4", "squashfs", "btrfs"})
+"""File systems of U-Boot 2024.10 (fs/) that boards have for `distro boot`."""
+
 _EFI_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 
 
 def boot_checks(image: OpenImage) -> Iterator[Check]:
     """The checks of the boot chain; raises `Malformed` where its own configuration cannot be read."""
-    chains = image.chains()
+    chains = image.chains(every=True)
     if not chains:
         yield fails(
             "boot chain",
@@ -43,38 +59,52 @@ def _chain(image: OpenImage, chain: Chain) -> Iterator[Check]:
         yield from _uki(chain)
         return
     named = chain.config[0].path(chain.config[1]) if chain.config else ""
-    release = None
+    started = None
     kernel = _open(chain.volume.files, chain.kernel or "")
     if kernel is None:
         yield fails("kernel", f"{named} starts {chain.kernel}, which is not there", where=named)
     else:
-        release = yield from _kernel(
-            kernel, chain.volume.path(chain.kernel or ""), needs_stub=chain.kind == "grub"
-        )
+        place = chain.volume.path(chain.kernel or "")
+        started = yield from _kernel(kernel, place, chain, needs_stub=chain.kind == "grub")
     for name in chain.initramfs:
         source = _open(chain.volume.files, name)
         if source is None:
             yield fails("initramfs", f"{named} loads {name}, which is not there", where=named)
         else:
-            yield from _initramfs(source, chain.volume.path(name), release)
-    yield from _entry_trees(image, chain, named)
+            yield from _initramfs(source, chain.volume.path(name), started)
+    if chain.entry is not None:
+        yield from _entry(image, chain, chain.entry, named)
 
 
-def _entry_trees(image: OpenImage, chain: Chain, named: str) -> Iterator[Check]:
-    entry = chain.entry
-    if entry is None:
-        return
+def _entry(image: OpenImage, chain: Chain, entry: BootEntry, named: str) -> Iterator[Check]:
+    """What else an entry names, and whether its loader can read the file system it lies on."""
+    volumes = [chain.volume] if chain.kind == "extlinux" else list(image.volumes)
     wanted = [name for name in (entry.devicetree, *entry.overlays, entry.devicetree_directory) if name]
+    missing = 0
     for name in wanted:
-        path = name if name.startswith("/") else posixpath.join("/", name)
-        if not any(lookup(volume.files, path) is not None for volume in image.volumes):
+        folder = posixpath.dirname(chain.config[1]) if chain.config and chain.kind == "extlinux" else "/"
+        path = posixpath.normpath(posixpath.join(folder, name))
+        if not any(lookup(volume.files, path) is not None for volume in volumes):
+            missing += 1
             yield fails("devicetree", f"{named} names {name}, which is not there", where=named)
-    if wanted:
-        yield works("boot entry", f"{named}: {len(wanted)} devicetree paths looked up")
+    kind = chain.volume.files.type
+    if chain.kind == "extlinux" and kind not in _U_BOOT_READS:
+        yield fails(
+            "boot entry",
+            f"it lies on {kind}, which U-Boot does not read",
+            where=named,
+            hint=f"put it on one of {', '.join(sorted(_U_BOOT_READS))}",
+        )
+    elif not missing:
+        title = "".join(char for char in entry.title if char.isprintable())[:60]
+        told = f"{title!r}: kernel, {len(chain.initramfs)} initramfs"
+        yield works("boot entry", f"{told}, {len(wanted)} devicetree paths looked up", where=named)
 
 
-def _kernel(source: ByteSource, place: str, *, needs_stub: bool) -> Generator[Check, None, str | None]:
-    """Returns the release."""
+def _kernel(
+    source: ByteSource, place: str, chain: Chain, *, needs_stub: bool
+) -> Generator[Check, None, ModuleGate | None]:
+    """Returns what the kernel says to modules; None where it is not known."""
     try:
         facts: KernelImage = read_kernel_image(source)
     except BootwrightError as error:
@@ -87,7 +117,11 @@ def _kernel(source: ByteSource, place: str, *, needs_stub: bool) -> Generator[Ch
         yield fails("kernel", "it holds no banner, so its release is not known", where=place)
     else:
         yield works("kernel", f"{facts.release}, {page}", where=place)
-    return facts.release
+    if facts.release is None:
+        return None
+    data = embedded_config(unwrapped(source)[0])
+    config = read_kernel_config(Bytes(data, f"{place}:config")) if data else None
+    return ModuleGate(source, facts.release, enforcement(config, argument_names(chain.arguments)))
 
 
 def _uki(chain: Chain) -> Iterator[Check]:
@@ -104,18 +138,18 @@ def _uki(chain: Chain) -> Iterator[Check]:
     else:
         yield works("uki", f"{len(headers.sections)} sections, all inside the file", where=place)
     linux, initrd, uname = (headers.section(name) for name in (".linux", ".initrd", ".uname"))
-    release = None
+    started = None
     if linux is not None:
-        release = yield from _kernel(open_section(source, linux), f"{place}:.linux", needs_stub=True)
-    if uname is not None and release is not None and uname.size < 256:
+        started = yield from _kernel(open_section(source, linux), f"{place}:.linux", chain, needs_stub=True)
+    if uname is not None and started is not None and uname.size < 256:
         said = source.read(uname.offset, uname.size).decode("utf-8", "replace").strip("\0\n ")
-        if said != release:
-            yield fails("uki", f".uname says {said}, the kernel is {release}", where=place)
+        if said != started.release:
+            yield fails("uki", f".uname says {said}, the kernel is {started.release}", where=place)
     if initrd is not None:
-        yield from _initramfs(open_section(source, initrd), f"{place}:.initrd", release)
+        yield from _initramfs(open_section(source, initrd), f"{place}:.initrd", started)
 
 
-def _initramfs(source: ByteSource, place: str, release: str | None) -> Iterator[Check]:
+def _initramfs(source: ByteSource, place: str, started: ModuleGate | None) -> Iterator[Check]:
     try:
         tree = InitramfsTree(source.name, read_segments(source))
         counted = _read_all(tree)
@@ -127,7 +161,7 @@ def _initramfs(source: ByteSource, place: str, release: str | None) -> Iterator[
     except BootwrightError as error:
         yield fails("initramfs", error.message, where=place, hint=error.hint)
         return
-    yield from _modules(tree, place, release)
+    yield from _modules(tree, place, started)
     for entry in all_files(tree):
         if entry.kind is EntryKind.FILE and entry.path.endswith((".sqsh", ".squashfs")):
             inner = f"{place}:{entry.path}"
@@ -140,10 +174,32 @@ def _initramfs(source: ByteSource, place: str, release: str | None) -> Iterator[
             yield works(
                 "root file system", f"squashfs ({root.superblock.compression}), {counted} files", where=inner
             )
-            yield from _modules(root, inner, release)
+            yield from _modules(root, inner, started)
+            if entry.path == "/rootfs.sqsh":
+                yield from _can_mount(tree, root, inner)
 
 
-def _modules(files: FileSystem, place: str, release: str | None) -> Iterator[Check]:
+def _can_mount(tree: FileSystem, root: FileSystem, place: str) -> Iterator[Check]:
+    """What mounts a squashfs in a file is built in, or at hand before: Talos's init loads no module."""
+    built_in: set[str] = set()
+    for entry in all_files(root):
+        if entry.name == "modules.builtin" and entry.kind is EntryKind.FILE:
+            text = root.open(entry).read(0, entry.size).decode("utf-8", "replace")
+            built_in.update(module_name(line.strip()) for line in text.splitlines())
+    if not built_in:
+        return  # what is built in is not told
+    at_hand = {module_name(entry.path) for entry in all_files(tree) if MODULE.fullmatch(entry.path)}
+    missing = [name for name in ROOT_NEEDS if name not in built_in | at_hand]
+    if missing:
+        yield fails(
+            "root file system",
+            f"nothing can mount it: {' and '.join(missing)} neither built in nor in the initramfs",
+            where=place,
+            hint="bootwright image swap --kernel puts such modules in front",
+        )
+
+
+def _modules(files: FileSystem, place: str, started: ModuleGate | None) -> Iterator[Check]:
     # /lib is often a link to /usr/lib, and then these are one folder.
     found = {
         entry.path: entry for name in ("/lib/modules", "/usr/lib/modules") if (entry := lookup(files, name))
@@ -152,18 +208,31 @@ def _modules(files: FileSystem, place: str, release: str | None) -> Iterator[Che
         if entry.kind is not EntryKind.DIRECTORY:
             continue
         for tree in sorted(files.children(entry), key=lambda each: each.path):
-            if tree.kind is not EntryKind.DIRECTORY or release is None:
+            if tree.kind is not EntryKind.DIRECTORY or started is None:
                 continue
             where = f"{place}:{tree.path}"
-            if tree.name != release:
+            if tree.name != started.release:
                 yield fails(
                     "modules",
-                    f"modules of {tree.name}, which the kernel {release} does not load",
+                    f"modules of {tree.name}, which the kernel {started.release} does not load",
                     where=where,
                     hint="kernel and modules must come from one build: bootwright image swap --kernel",
                 )
             else:
-                yield works("modules", f"for {release}, as the kernel", where=where)
+                yield _accepted(files, tree, where, started)
+
+
+def _accepted(files: FileSystem, tree: Entry, where: str, started: ModuleGate) -> Check:
+    count = 0
+    for entry in walk(files, start=tree):
+        if isinstance(entry, Unreadable) or not MODULE.fullmatch(entry.path):
+            continue
+        try:
+            started.check(entry.name, plain_bytes(files.open(entry)))
+        except BootwrightError as error:
+            return fails("modules", error.message, where=where, hint=error.hint)
+        count += 1
+    return works("modules", f"for {started.release}, as the kernel: {started.told(count)}", where=where)
 
 
 def _read_all(files: FileSystem) -> int:

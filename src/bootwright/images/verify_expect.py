@@ -17,16 +17,15 @@ from bootwright.artifacts.filesystem import EntryKind, FileSystem
 from bootwright.artifacts.initramfs import InitramfsTree, read_segments
 from bootwright.artifacts.spool import digest
 from bootwright.artifacts.squashfs import SquashFs, is_squashfs
-from bootwright.artifacts.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.images.manifest import parts_named
+from bootwright.images.module_files import plain_bytes
 from bootwright.images.opened import OpenImage, all_files, argument_names
 from bootwright.images.verify_model import Check, fails, works
 
 PARTS = ("kernel", "dtb", "overlay", "modules", "initramfs", "config.txt", "loader", "uki", "cmdline")
 # ELF note header: name of 4 bytes, 20 bytes of SHA-1, type NT_GNU_BUILD_ID (include/linux/buildid.h, 6.12).
 _BUILD_ID = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0"
-_MOST_MODULE = 128 << 20
 
 
 @frozen
@@ -209,8 +208,4 @@ def _module_files(files: FileSystem) -> Iterator[tuple[str, str]]:
 
 
 def _plain(source: ByteSource) -> str:
-    kind = compression(source.read(0, min(8, len(source))))
-    if kind is None:
-        return digest(source)
-    stream = Decompressed(SourceStream(source), kind, source.name, limit=_MOST_MODULE)
-    return hashlib.sha256(everything(stream, limit=_MOST_MODULE, where=source.name)).hexdigest()
+    return hashlib.sha256(plain_bytes(source)).hexdigest()

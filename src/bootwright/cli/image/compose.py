@@ -8,18 +8,38 @@ from pathlib import Path
 
 import click
 
+_PATH = click.Path(path_type=Path)
+
 
 @click.command("compose", epilog="Exit status: 0 the image is there, 2 bad input or something missing.")
 @click.argument("recipe", required=False)
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="The image (default: RECIPE.raw).")
+@click.option(
+    "--output", "-o", type=_PATH, help="The image (default: RECIPE.raw), compressed if .xz, .zst or .gz."
+)
 @click.option(
     "--kernel", metavar="KERNEL", help="In place of the recipe's: a catalogue name, .deb, Image or folder."
+)
+@click.option("--flash", "device", metavar="DEVICE", type=_PATH, help="Write it there, as `flash` does.")
+@click.option(
+    "--yes-really",
+    "named_twice",
+    metavar="DEVICE",
+    type=_PATH,
+    help="Name DEVICE a second time: a disk that is not removable, or a file that exists.",
 )
 @click.option("--list", "listing", is_flag=True, help="The recipes that come with bootwright.")
 @click.option("--json", "as_json", is_flag=True, help="The manifest as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
-    recipe: str | None, *, output: Path | None, kernel: str | None, listing: bool, as_json: bool, quiet: bool
+    recipe: str | None,
+    *,
+    output: Path | None,
+    kernel: str | None,
+    device: Path | None,
+    named_twice: Path | None,
+    listing: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """Compose an image from RECIPE: a name that comes with bootwright, or a file.
 
@@ -32,7 +52,8 @@ def command(
       bootwright image compose --list
       bootwright image compose talos-standin-grub -o talos.raw
       bootwright image compose talos-standin-grub --kernel debian-6.12-4k -o old.raw
-      bootwright image compose my-image.toml -o my-image.raw
+      bootwright image compose my-image.toml -o my-image.raw.xz
+      sudo bootwright image compose my-image.toml --flash /dev/sdb
     """
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.images.compose import compose
@@ -49,13 +70,32 @@ def command(
         # A path on the command line is relative to where the command runs, not to the recipe.
         path = Path(kernel).expanduser()
         chosen = with_kernel(chosen, str(path.resolve()) if path.exists() else kernel)
-    made = compose(chosen, output or Path(f"{chosen.name}.raw"), progress=Silent() if quiet else Lines())
-    if as_json:
-        json.dump(made.manifest.as_json(), sys.stdout, indent=1)
-        sys.stdout.write("\n")
-    else:
+    progress = Silent() if quiet else Lines()
+    image = output or Path(f"{chosen.name}.raw")
+    if device is not None:
+        from bootwright.cli.flash import check_target
+
+        # Before the work, and again when it is opened.
+        check_target(str(image), chosen.size, device, named_twice)
+    made = compose(chosen, image, progress=progress)
+    document: dict[str, object] = made.manifest.as_json()
+    if not as_json:
         click.echo(
             f"{made.image}: {made.size / 1e6:.0f} MB, {made.stored / 1e6:.0f} MB of data, "
             f"{len(made.manifest.parts)} parts"
         )
+    if device is not None:
+        from bootwright.cli.flash import open_target, write_image
+        from bootwright.images.flash_source import check_disk_image, open_image
+
+        opened = open_image(str(made.image))
+        check_disk_image(opened)
+        target = open_target(str(made.image), opened, device, named_twice)
+        report = write_image(opened, target, progress, as_json=as_json)
+        if report is None:
+            return 130
+        document["flash"] = report
+    if as_json:
+        json.dump(document, sys.stdout, indent=1)
+        sys.stdout.write("\n")
     return 0
