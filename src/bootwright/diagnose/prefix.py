@@ -1,12 +1,14 @@
 """What loggers put before a message: times, priorities, host names. Taken off, the time kept.
 
 Forms: printk (`[    1.234567][    T1]`, `<6>`), dmesg -x and -T, syslog, journalctl (short, iso,
-precise), `talosctl dmesg` and `logs`, extended netconsole (Documentation/networking/netconsole.rst),
-Raspberry Pi EEPROM (`5.79 MESS:00:00:05.794805:0:`), grabserial, minicom and `ts` stamps, mail quotes.
+precise, short-monotonic, json, export), `talosctl dmesg` and `logs`, Talos's log delivery, extended
+netconsole (Documentation/networking/netconsole.rst), Raspberry Pi EEPROM
+(`5.79 MESS:00:00:05.794805:0:`), grabserial, minicom and `ts` stamps, mail quotes.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -27,6 +29,9 @@ _STAMP: Final = re.compile(
         (?:Z|\ ?UTC|[+-]\d\d:?\d\d)?\]?:?(?!\S)
         (?:\s[\w.-]{1,64}\s(?=kernel:|[\w@.-]{1,64}\[\d{1,10}\]:))?
     | kernel:
+    | [A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d(?=\s{1,8}\[)
+    | (?:\d{1,3}\.){3}\d{1,3}:(?=\s)
+    | MESSAGE=
     | \d\d/\d\d/\d{4}\s\d\d:\d\d:\d\d(?=\s)
     | c\d{1,3}\s+\d{1,7}(?=\s)
     | """ + _FACILITIES + rb"\s*:\s*" + _LEVELS + rb"""\s*:
@@ -43,7 +48,12 @@ _STAMP: Final = re.compile(
     re.VERBOSE,
 )  # fmt: skip
 # By far the most frequent form, told apart without trying the others.
-_KERNEL_ONLY: Final = re.compile(rb"\[ *(\d{1,10}\.\d{6})\] (?=[A-Za-z/])(?!kernel:)")
+_KERNEL_ONLY: Final = re.compile(
+    rb"\[ *(\d{1,10}\.\d{6})\] (?=[A-Za-z/])"
+    rb"(?!kernel:|c\d{1,3} |[\w.-]{1,64} (?:kernel|[\w@().-]{1,64}\[\d{1,10}\]):)"
+)
+# `journalctl -o short-monotonic` puts the host between the time and who spoke.
+_HOST: Final = re.compile(rb"\s[\w.-]{1,64}(?=\s(?:kernel|[\w@().-]{1,64}\[\d{1,10}\]):)")
 _MAX_STAMPS: Final = 8
 
 
@@ -64,6 +74,8 @@ def split(line: bytes) -> Message:
     quick = _KERNEL_ONLY.match(line)
     if quick is not None:
         return Message(line[quick.end() :].rstrip(), float(quick[1]), True, None)
+    if line.startswith(b"{"):
+        return _from_json(line) or Message(line.strip(), None, False, None)
     seconds: float | None = None
     wall: float | None = None
     kernel = False
@@ -86,7 +98,41 @@ def split(line: bytes) -> Message:
             else:
                 wall = _wall(match)
         place = match.end()
+        host = _HOST.match(line, place) if group == "kernel" else None
+        if host is not None:
+            place = host.end()
     return Message(line[place:].strip(), seconds, kernel, wall)
+
+
+def _from_json(line: bytes) -> Message | None:
+    """A log that keeps its messages in JSON, one a line; None where it is something else.
+
+    `journalctl -o json`; Talos's log delivery (`talos.logging.kernel`, `clock` in microseconds); containers.
+    """
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(fields, dict):
+        return None
+    text = next(
+        (fields[name] for name in ("MESSAGE", "msg", "log") if isinstance(fields.get(name), str)), None
+    )
+    if text is None:
+        return None
+    kernel = fields.get("_TRANSPORT") == "kernel" or fields.get("facility") == "kern"
+    clock = _microseconds(fields.get("__MONOTONIC_TIMESTAMP", fields.get("clock")))
+    wall = _microseconds(fields.get("__REALTIME_TIMESTAMP"))
+    message = " ".join(text.splitlines()).strip().encode(errors="replace")
+    return Message(message, clock, kernel and clock is not None, None if clock is not None else wall)
+
+
+def _microseconds(value: object) -> float | None:
+    """Seconds."""
+    try:
+        return int(value) / 1e6 if isinstance(value, str | int) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def is_stamped(line: bytes) -> bool:
