@@ -159,3 +159,25 @@ def test_buses_and_sound_parts_are_asked_for_by_name(solve: Solve, name: str) ->
         consumer {{ compatible = "acme,uart"; {name} = <&s>; }};"""
     )
     assert bound(nodes, "/consumer") == "no"
+
+
+def test_channels_of_an_mdio_multiplexer_are_buses(solve: Solve) -> None:
+    kernel = make_kernel((*BASE, driver("mux", "acme,mdio-mux")))
+    nodes = solve(
+        """mdio@1 { compatible = "acme,mdio-mux"; #address-cells = <1>; #size-cells = <0>; reg = <1 1>;
+              mdio@0 { reg = <0>; #address-cells = <1>; #size-cells = <0>;
+                 ethernet-phy@8 { reg = <8>; }; }; };""",
+        kernel,
+    )
+    assert nodes["/mdio@1/mdio@0"].device.word == "no"
+    assert bound(nodes, "/mdio@1/mdio@0/ethernet-phy@8") == "yes"
+
+
+def test_what_an_sdio_card_is_only_the_card_says(solve: Solve) -> None:
+    kernel = make_kernel((*BASE, driver("host", "acme,sdhci")))
+    nodes = solve(
+        """mmc@1 { compatible = "acme,sdhci"; reg = <1 1>; #address-cells = <1>; #size-cells = <0>;
+              wifi@1 { compatible = "acme,wifi"; reg = <1>; }; };""",
+        kernel,
+    )
+    assert bound(nodes, "/mmc@1/wifi@1") == "unknown"

@@ -268,7 +268,9 @@ class Planner:
 
     def _mdio(self, site: Site, bus: Node) -> None:
         for child in bus.children:
-            if child.enabled and "reg" in child:
+            if child.enabled and base_name(child).startswith("mdio"):
+                self._mdio(site, child)  # a multiplexer's channel: a bus, and no device
+            elif child.enabled and "reg" in child:
                 made = self._site(child, "mdio", site, "of_mdiobus_register")
                 self._children(made)
 

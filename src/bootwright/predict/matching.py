@@ -31,6 +31,9 @@ def match(kernel: KernelFacts, node: Node, bus: str, *, phy: int | None = None) 
     if bus == "usb":
         # usb_generic_driver, named "usb", takes every device; its interfaces have drivers of their own.
         return (Candidate("usb", None, ("usb",), ()),)
+    if bus == "mmc":
+        # drivers/mmc/core/sdio_bus.c: the card says what its functions are; the node only adds properties.
+        return (Candidate("of the card's id", None, ("mmc",), ()),)
     found = _by_table(kernel, node, bus)
     if bus in {"i2c", "spi"} and node.compatible:
         name = node.compatible[0].rpartition(",")[2]
