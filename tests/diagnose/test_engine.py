@@ -125,6 +125,19 @@ def test_what_is_no_boot_log_stays_unknown(data: bytes) -> None:
     assert diagnosed(data).outcome is Outcome.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Nov 20 10:00:01 host kernel: usb 1-1: new device\n",
+        b"10.0.0.1: kern:    info: [2026-11-20T10:00:01Z]: usb 1-1: new device\n",
+        b'{"MESSAGE":"usb 1-1: new device","_TRANSPORT":"kernel"}\n',
+    ],
+)
+def test_a_kernel_that_only_says_ordinary_things_runs(line: bytes) -> None:
+    boot = diagnosed(line * 5).boots[0]
+    assert (boot.outcome, boot.stage) == (Outcome.BOOT_OK, "kernel")
+
+
 def test_the_json_follows_its_schema() -> None:
     schema = json.loads((ROOT / "docs" / "schemas" / "diagnose.schema.json").read_text())
     validator = Draft202012Validator(schema)

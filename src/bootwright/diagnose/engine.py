@@ -86,7 +86,7 @@ class Diagnoser:
         if not self._recognised:
             lines = block.text[: 1 << 16].split(b"\n", 400)[:400]
             messages = [prefix.split(line) for line in lines]
-            self._recognised = any(message.seconds is not None for message in messages)
+            self._recognised = any(message.seconds is not None or message.kernel for message in messages)
             self._kernel |= any(message.kernel for message in messages)
         found = self._scanner.scan(block)
         place = 0

@@ -54,6 +54,7 @@ _KERNEL_ONLY: Final = re.compile(
 )
 # `journalctl -o short-monotonic` puts the host between the time and who spoke.
 _HOST: Final = re.compile(rb"\s[\w.-]{1,64}(?=\s(?:kernel|[\w@().-]{1,64}\[\d{1,10}\]):)")
+_BY_KERNEL: Final = re.compile(rb"\S.*\bkern(?:el)?\s*:|\Akern\s*:")
 _MAX_STAMPS: Final = 8
 
 
@@ -64,7 +65,7 @@ class Message(NamedTuple):
     seconds: float | None
     """On the clock of the one who spoke (kernel or firmware), which starts at about zero."""
     kernel: bool
-    """Whether `seconds` is the kernel's clock."""
+    """Whether the kernel said it: its clock, or its name in a system log."""
     wall: float | None
     """Seconds of wall-clock time, of unknown zone; only differences mean something."""
 
@@ -101,6 +102,7 @@ def split(line: bytes) -> Message:
         host = _HOST.match(line, place) if group == "kernel" else None
         if host is not None:
             place = host.end()
+    kernel = kernel or _BY_KERNEL.search(line, 0, place) is not None
     return Message(line[place:].strip(), seconds, kernel, wall)
 
 
@@ -124,7 +126,7 @@ def _from_json(line: bytes) -> Message | None:
     clock = _microseconds(fields.get("__MONOTONIC_TIMESTAMP", fields.get("clock")))
     wall = _microseconds(fields.get("__REALTIME_TIMESTAMP"))
     message = " ".join(text.splitlines()).strip().encode(errors="replace")
-    return Message(message, clock, kernel and clock is not None, None if clock is not None else wall)
+    return Message(message, clock, kernel, None if clock is not None else wall)
 
 
 def _microseconds(value: object) -> float | None:
