@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bootwright.artifacts.ext4 import Ext
-from bootwright.artifacts.filesystem import lookup
-from bootwright.foundation.errors import Malformed
+from bootwright.artifacts.filesystem import Unreadable, lookup, walk
+from bootwright.foundation.errors import Malformed, Refused
 
 
 def make(image: Path, folder: Path, kind: str, *options: str, size: int = 48 << 20) -> Path:
@@ -27,6 +27,8 @@ def make(image: Path, folder: Path, kind: str, *options: str, size: int = 48 << 
         ("ext4", ("-O", "inline_data", "-I", "512")),
         ("ext4", ("-b", "1024", "-O", "^64bit")),
         ("ext4", ("-b", "1024", "-O", "meta_bg,^resize_inode")),
+        ("ext4", ("-b", "1024", "-O", "bigalloc")),
+        ("ext4", ("-O", "bigalloc,casefold,ea_inode,large_dir,orphan_file,sparse_super2")),
         ("ext3", ()),
         ("ext2", ("-b", "1024")),
     ],
@@ -63,6 +65,21 @@ def test_a_hashed_directory_and_a_split_file_read_as_debugfs_does(tmp_path: Path
     folder = lookup(files, "/many")
     assert folder is not None
     assert {each.name for each in files.children(folder)} == theirs
+
+
+def test_what_is_encrypted_is_refused(tmp_path: Path) -> None:
+    """debugfs marks them; the rest of the file system is still read."""
+    tree = plant(tmp_path / "tree", many=5)
+    image = make(tmp_path / "ext.img", tree, "ext4", "-O", "encrypt")
+    for path in ("/A", "/tiny"):
+        run("debugfs", "-w", "-R", f"set_inode_field {path} flags 0x80800", image)
+    files = Ext(opened(image))
+    entry = lookup(files, "/tiny")
+    assert entry is not None
+    with pytest.raises(Refused, match="encrypted"):
+        files.open(entry)
+    refused = [each for each in walk(files) if isinstance(each, Unreadable)]
+    assert [each.path for each in refused] == ["/A"]
 
 
 def test_a_size_that_no_file_can_have_is_refused(tmp_path: Path) -> None:

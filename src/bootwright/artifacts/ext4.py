@@ -1,7 +1,7 @@
 """ext2, ext3 and ext4, read only: extents and block maps, 64-bit, inline data, directories of any form.
 
 Layout as in Documentation/filesystems/ext4/ (Linux 6.12). Hashed directories are read as the plain lists
-they also are. A journal that was not replayed is not looked at; encrypted names are shown as they are.
+they also are. A journal that was not replayed is not looked at; what is encrypted is refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from attrs import frozen
 
 from bootwright.artifacts.bytesource import Bytes, ByteSource
 from bootwright.artifacts.extents import BlockCache, Extent, Extents
-from bootwright.artifacts.filesystem import Entry, EntryKind, join, safe_name, text_of
+from bootwright.artifacts.filesystem import text_of
+from bootwright.artifacts.inode_files import InodeFiles
 from bootwright.foundation.errors import Malformed, Refused
 
 _SUPER_AT = 1024
@@ -43,8 +44,7 @@ _INCOMPAT_KNOWN = {
     0x10000: "encrypt",
     0x20000: "casefold",
 }
-_FLAG_EXTENTS, _FLAG_INLINE = 0x80000, 0x10000000
-_KINDS = {stat.S_IFREG: EntryKind.FILE, stat.S_IFDIR: EntryKind.DIRECTORY, stat.S_IFLNK: EntryKind.SYMLINK}
+_FLAG_ENCRYPTED, _FLAG_EXTENTS, _FLAG_INLINE = 0x800, 0x80000, 0x10000000
 
 
 @frozen
@@ -144,18 +144,13 @@ class _Inode:
     offset: int
 
 
-class Ext:
+class Ext(InodeFiles[_Inode]):
     """An ext2/3/4 file system as a `FileSystem`. Raises `Malformed` from every method."""
 
     def __init__(self, source: ByteSource) -> None:
         self.superblock = read_superblock(source)
-        self._source = source
+        super().__init__(source, _ROOT)
         self._cached = BlockCache(source)
-
-    @property
-    def name(self) -> str:
-        """The file system's container path."""
-        return self._source.name
 
     @property
     def type(self) -> str:
@@ -177,47 +172,12 @@ class Ext:
         """Only in directories marked so, which is not honoured here."""
         return False
 
-    def root(self) -> Entry:
-        """See `FileSystem.root`."""
-        inode = self._inode(_ROOT)
-        if not stat.S_ISDIR(inode.mode):
-            raise Malformed(self.name, inode.offset, "the root directory", f"mode {inode.mode:#o}")
-        return Entry("/", EntryKind.DIRECTORY, 0, stat.S_IMODE(inode.mode), handle=_ROOT)
-
-    def children(self, directory: Entry) -> list[Entry]:
-        """See `FileSystem.children`."""
-        inode = self._inode(directory.handle)
-        if not stat.S_ISDIR(inode.mode):
-            raise Malformed(self.name, inode.offset, f"a directory at {directory.path}", f"{inode.mode:#o}")
+    def _names(self, inode: _Inode) -> Iterator[tuple[bytes, int, int]]:
+        _check_plain(inode, self.name)
         if inode.size > _MAX_DIRECTORY:
             raise Malformed(
                 self.name, inode.offset, f"a directory below {_MAX_DIRECTORY} bytes", str(inode.size)
             )
-        entries: list[Entry] = []
-        for raw, number in self._names(inode):
-            found = self._inode(number)
-            kind = _KINDS.get(stat.S_IFMT(found.mode), EntryKind.OTHER)
-            entries.append(
-                Entry(
-                    path=join(directory, safe_name(raw, self.name, inode.offset)),
-                    kind=kind,
-                    size=found.size if kind is EntryKind.FILE else 0,
-                    mode=stat.S_IMODE(found.mode),
-                    target=self._target(found) if kind is EntryKind.SYMLINK else None,
-                    handle=number,
-                )
-            )
-        return entries
-
-    def open(self, file: Entry) -> ByteSource:
-        """See `FileSystem.open`."""
-        inode = self._inode(file.handle)
-        where = f"{self.name}:{file.path}"
-        if not stat.S_ISREG(inode.mode):
-            raise Malformed(where, None, "a regular file", f"mode {inode.mode:#o}")
-        return self._data(inode, where)
-
-    def _names(self, inode: _Inode) -> Iterator[tuple[bytes, int]]:
         if inode.flags & _FLAG_INLINE:
             # The first 4 bytes are the parent's inode number; then entries, here and in the attribute.
             blocks = [inode.map[4:60], inode.inline]
@@ -236,10 +196,12 @@ class Ext:
                     raise Malformed(self.name, inode.offset, "a directory entry", f"one of {length} bytes")
                 name = block[at + 8 : at + 8 + name_length]
                 if number and name not in {b".", b".."} and name_length:
-                    yield name, number
+                    yield name, number, inode.offset
                 at += length
 
-    def _target(self, inode: _Inode) -> str:
+    def _target(self, inode: _Inode) -> str | None:
+        if inode.flags & _FLAG_ENCRYPTED:
+            return None
         if inode.size > 4096:
             raise Malformed(self.name, inode.offset, "a symlink below 4 KiB", f"{inode.size} bytes")
         if inode.flags & _FLAG_INLINE or (inode.size < 60 and not inode.flags & _FLAG_EXTENTS):
@@ -280,11 +242,15 @@ class Ext:
         block = group // per_block
         within = group % per_block * super_.descriptor_size
         if super_.meta_bg_from is None or block < super_.meta_bg_from:
-            return (super_.first_block + 1 + block) * super_.block_size + within
+            # Behind the superblock, which is at byte 1024; bigalloc counts blocks of 1 KiB from 0.
+            return (1024 // super_.block_size + 1 + block) * super_.block_size + within
         first = super_.first_block + block * per_block * super_.blocks_per_group
+        if block == 0:
+            first = 1024 // super_.block_size
         return (first + _has_backup(block * per_block)) * super_.block_size + within
 
     def _data(self, inode: _Inode, where: str) -> ByteSource:
+        _check_plain(inode, where)
         if inode.flags & _FLAG_INLINE:
             data = (inode.map + inode.inline)[: inode.size]
             return Bytes(data.ljust(min(inode.size, 4096), b"\0"), where)
@@ -370,6 +336,11 @@ def _has_backup(group: int) -> int:
         if power == group:
             return 1
     return 0
+
+
+def _check_plain(inode: _Inode, where: str) -> None:
+    if inode.flags & _FLAG_ENCRYPTED:
+        raise Refused(f"{where}: inode {inode.number} is encrypted (fscrypt)", hint="its key is not at hand")
 
 
 def _inline_attribute(raw: bytes) -> bytes:

@@ -6,13 +6,13 @@ replay it). Attributes, quotas and the real-time device are not read.
 
 from __future__ import annotations
 
-import stat
 import struct
 from collections.abc import Iterator
 
 from bootwright.artifacts.bytesource import ByteSource
 from bootwright.artifacts.extents import BlockCache, Extent, Extents
-from bootwright.artifacts.filesystem import Entry, EntryKind, join, safe_name, text_of
+from bootwright.artifacts.filesystem import text_of
+from bootwright.artifacts.inode_files import InodeFiles
 from bootwright.artifacts.xfs_format import (
     EXTENT,
     FORMAT_BTREE,
@@ -34,22 +34,16 @@ _MAX_TREE_DEPTH = 9
 _MAX_DIRECTORY = 256 << 20
 _MAX_SYMLINK = 1024
 _DIRECTORY_MAGIC = {b"XD2B": 16, b"XDB3": 64, b"XD2D": 16, b"XDD3": 64}
-_TYPES = {stat.S_IFREG: EntryKind.FILE, stat.S_IFDIR: EntryKind.DIRECTORY, stat.S_IFLNK: EntryKind.SYMLINK}
 
 
-class Xfs:
+class Xfs(InodeFiles[Inode]):
     """An XFS file system as a `FileSystem`. Raises `Malformed` from every method; see `read_superblock`."""
 
     def __init__(self, source: ByteSource) -> None:
         self.superblock = read_superblock(source)
-        self._source = source
+        super().__init__(source, self.superblock.root_inode)
         self._cached = BlockCache(source)
         self._inodes: dict[int, Inode] = {}
-
-    @property
-    def name(self) -> str:
-        """The file system's container path."""
-        return self._source.name
 
     @property
     def type(self) -> str:
@@ -71,27 +65,7 @@ class Xfs:
         """XFS as Linux uses it does not."""
         return False
 
-    def root(self) -> Entry:
-        """See `FileSystem.root`."""
-        number = self.superblock.root_inode
-        inode = self._inode(number)
-        if not stat.S_ISDIR(inode.mode):
-            raise Malformed(self.name, inode.offset, "the root directory", f"mode {inode.mode:#o}")
-        return Entry("/", EntryKind.DIRECTORY, 0, stat.S_IMODE(inode.mode), handle=number)
-
-    def children(self, directory: Entry) -> list[Entry]:
-        """See `FileSystem.children`."""
-        inode = self._inode(directory.handle)
-        if not stat.S_ISDIR(inode.mode):
-            raise Malformed(self.name, inode.offset, f"a directory at {directory.path}", f"{inode.mode:#o}")
-        return [self._entry(directory, raw, number, at) for raw, number, at in self._names(inode)]
-
-    def open(self, file: Entry) -> ByteSource:
-        """See `FileSystem.open`."""
-        inode = self._inode(file.handle)
-        where = f"{self.name}:{file.path}"
-        if not stat.S_ISREG(inode.mode):
-            raise Malformed(where, None, "a regular file", f"mode {inode.mode:#o}")
+    def _data(self, inode: Inode, where: str) -> ByteSource:
         return Extents(self._source, self._extents(inode), inode.size, where)
 
     def _inode(self, number: int) -> Inode:
@@ -101,19 +75,6 @@ class Xfs:
             if len(self._inodes) < 65536:
                 self._inodes[number] = inode
         return inode
-
-    def _entry(self, directory: Entry, raw: bytes, number: int, at: int) -> Entry:
-        path = join(directory, safe_name(raw, self.name, at))
-        inode = self._inode(number)
-        kind = _TYPES.get(stat.S_IFMT(inode.mode), EntryKind.OTHER)
-        return Entry(
-            path=path,
-            kind=kind,
-            size=inode.size if kind is EntryKind.FILE else 0,
-            mode=stat.S_IMODE(inode.mode),
-            target=self._target(inode) if kind is EntryKind.SYMLINK else None,
-            handle=number,
-        )
 
     def _target(self, inode: Inode) -> str:
         if inode.size > _MAX_SYMLINK:
@@ -136,7 +97,6 @@ class Xfs:
         return text_of(b"".join(parts))
 
     def _names(self, inode: Inode) -> Iterator[tuple[bytes, int, int]]:
-        """(name, inode number, byte offset) of a directory's entries, without `.` and `..`."""
         if inode.format == FORMAT_LOCAL:
             names = _short_form(inode, self.superblock.has_file_type, self.name)
         else:
