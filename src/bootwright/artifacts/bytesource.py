@@ -5,8 +5,8 @@ Files, partitions, decompressed streams and URLs look alike, so that a reader ca
 
 from __future__ import annotations
 
-import mmap
 import os
+import weakref
 from pathlib import Path
 from typing import Protocol
 
@@ -64,24 +64,25 @@ class Bytes:
 
 
 class FileBytes:
-    """A regular file or block device, mapped; nothing is read before it is asked for."""
+    """A regular file or block device; nothing is read before it is asked for.
+
+    Not mapped into memory: a read error, or a file that becomes shorter, would then kill the process.
+    """
 
     def __init__(self, path: Path) -> None:
         self._name = str(path)
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise Missing(
                 f"cannot read {path}: {error.strerror}", hint="check the name and permissions"
             ) from error
+        weakref.finalize(self, os.close, self._handle)
         try:
-            length = os.lseek(handle, 0, os.SEEK_END)
-            self._map = mmap.mmap(handle, length, prot=mmap.PROT_READ) if length else None
+            self._length = os.lseek(self._handle, 0, os.SEEK_END)
+            os.pread(self._handle, 1, 0)
         except OSError as error:
             raise Missing(f"cannot read {path}: {error.strerror}", hint="a regular file is needed") from error
-        finally:
-            os.close(handle)
-        self._length = length
 
     @property
     def name(self) -> str:
@@ -92,9 +93,30 @@ class FileBytes:
         return self._length
 
     def read(self, offset: int, size: int) -> bytes:
-        """See `ByteSource.read`."""
+        """See `ByteSource.read`; a read error of the disk is `Malformed` too."""
         check_range(self._name, self._length, offset, size)
-        return self._map[offset : offset + size] if self._map is not None else b""
+        try:
+            data = os.pread(self._handle, size, offset)
+            while len(data) < size:
+                more = os.pread(self._handle, size - len(data), offset + len(data))
+                if not more:
+                    raise Malformed(
+                        self._name,
+                        offset + len(data),
+                        f"{size - len(data)} bytes",
+                        "the end of the file",
+                        hint="it became shorter while it was read",
+                    )
+                data += more
+        except OSError as error:
+            raise Malformed(
+                self._name,
+                offset,
+                f"{size} bytes",
+                f"a read error ({error.strerror})",
+                hint="is the disk sound?",
+            ) from error
+        return data
 
 
 class Part:
