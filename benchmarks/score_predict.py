@@ -130,13 +130,15 @@ def _hidden(
 ) -> set[str]:
     """Nodes that are not scored: masked, below a masked one, or deferred for want of one.
 
-    Where memory stands in for registers, whatever a driver gave up on is masked. What bound never is.
+    Where memory stands in for registers, whatever a driver gave up on is masked. Never masked is what bound,
+    or waits for a supplier that is not masked: there the hardware was not even asked.
     """
     hidden: set[str] = set()
     for node in nodes:  # a node comes before those below it
+        real = became.get(node.path, _NO_DEVICE)
         above = node.path.rpartition("/")[0]
-        refused = machine.registers_are_memory and became.get(node.path, _NO_DEVICE).became is Became.FAILED
-        if machine.hides(node.path) or above in hidden or refused:
+        refused = machine.registers_are_memory and real.became is Became.FAILED
+        if (machine.hides(node.path) and real.supplier is None) or above in hidden or refused:
             hidden.add(node.path)
     while True:
         more = {
