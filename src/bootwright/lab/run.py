@@ -73,13 +73,14 @@ def run(
     command: Callable[[int], Sequence[str]],
     *,
     timeout: float,
-    silence: float,
+    silence: float | Callable[[], float],
     on_console: Callable[[bytes], None] | None = None,
 ) -> Ran:
     """Start `command(control)`, where `control` is the descriptor for QMP, and record it to its end.
 
     `timeout` and `silence` are seconds of guest time (see `GuestClock`): in all, and without any byte
-    of console. Raises `ToolFailed` when the emulator does not start.
+    of console (asked again at each look where it is a function). Raises `ToolFailed` when the emulator
+    does not start.
     """
     ours, theirs = socket.socketpair()
     with ours:
@@ -92,7 +93,7 @@ def run(
                 control=ours,
                 started=started,
                 timeout=timeout,
-                silence=silence,
+                silence=silence if callable(silence) else lambda: silence,
                 on_console=on_console,
                 clock=GuestClock(started, 0.0),
             ).record()
@@ -138,7 +139,7 @@ class _Watch:
     control: socket.socket
     started: float
     timeout: float
-    silence: float
+    silence: Callable[[], float]
     on_console: Callable[[bytes], None] | None
     clock: GuestClock
     console: bytearray = field(factory=bytearray)
@@ -163,7 +164,7 @@ class _Watch:
             console=bytes(self.console),
             times=tuple(self.times),
             ended=stopped or _why(bytes(self.events)),
-            silent_seconds=quiet if stopped == "timeout" and quiet > self.silence else 0.0,
+            silent_seconds=quiet if stopped == "timeout" and quiet > self.silence() else 0.0,
             wall_seconds=time.monotonic() - self.started,
             cpu_seconds=usage.ru_utime + usage.ru_stime,
         )
@@ -198,7 +199,7 @@ class _Watch:
                 if now >= look:
                     look = now + _LOOK
                     self.clock.tick(now, _cpu_seconds(self.process.pid))
-                if self.clock.elapsed > min(self.timeout, self.last_byte + self.silence):
+                if self.clock.elapsed > min(self.timeout, self.last_byte + self.silence()):
                     return "timeout"
                 if len(self.console) >= MOST_CONSOLE:
                     return "stopped"
