@@ -73,6 +73,13 @@ def test_a_dead_end_is_seen(console: bytes, dead_end: str | None) -> None:
     assert watched("login", console).dead_end == dead_end
 
 
+def test_a_kernel_that_gave_up_gets_little_more_time() -> None:
+    panic = b"[ 1.0] Kernel panic - not syncing: Attempted to kill init!\n"
+    assert watched("login", panic, b"[ 1.1] SMP: stopping secondary CPUs\n").panicked
+    assert not watched("login", panic, b"[ 1.1] Rebooting in 5 seconds..\n").panicked
+    assert not watched("login", b"Kernel command line: panic=5\n").panicked
+
+
 @settings(max_examples=300, deadline=None)
 @given(data=st.binary(max_size=600), cuts=st.lists(st.integers(0, 600), max_size=6))
 def test_any_bytes_are_watched_alike_in_any_chunks(data: bytes, cuts: list[int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bootwright.investigate.isolate_images import ImageHybrids
     from bootwright.investigate.isolate_lab import StoredLab
     from bootwright.investigate.isolate_model import Isolated, Predictor, Waiting
+    from bootwright.lab.image_goal import Goal
 
 SCHEMA = "bootwright/isolate/1"
 
@@ -25,11 +26,12 @@ Examples:
   bootwright isolate --good old.raw --bad new.raw --until login --out out/isolate --json
   bootwright isolate --good old.img --bad new.img --until login --machine raspi3b --out out/pi3
   bootwright isolate --good old.raw --bad new.raw --until 'link up' --on bench --out out/board
-  bootwright isolate --good old.raw --bad new.raw --until 'link up' --on bench --out out/board --report fails
+  bootwright isolate … --on bench --out out/board --report fails --of 0a1b2c3d4e5f.img
 
 Mixtures of the two images are made and tried until the smallest difference is found that makes the good one
 fail. --on bench makes an image, says what to do with it and ends; flash it, look, and run the same command
-with --report works, fails or unknown (or --console LOG): it goes on there, days later too.
+with --report works, fails or unknown (or --console LOG): it goes on there, days later too. With --of IMAGE
+the same report can be given again after a crash, and counts once.
 
 Exit status: 0 found, 2 usage or bad input (the good one fails, the bad one works), 3 not found, or a report
 is waited for.
@@ -60,6 +62,7 @@ is waited for.
 @click.option(
     "--report", type=click.Choice(["works", "fails", "unknown"]), help="What the image waited for did."
 )
+@click.option("--of", metavar="IMAGE", help="Which image the report is about; then it never counts twice.")
 @click.option("--console", type=_PATH, help="Its console log; alone it decides by the goal.")
 @click.option("--fresh", is_flag=True, help="Forget what the folder holds and start over.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/isolate.schema.json).")
@@ -81,6 +84,7 @@ def command(
     board_goal: str | None,
     stepping: str | None,
     report: str | None,
+    of: str | None,
     console: Path | None,
     fresh: bool,
     as_json: bool,
@@ -97,7 +101,7 @@ def command(
     from bootwright.lab.image_boot import on_disk
     from bootwright.lab.image_goal import Goal
 
-    if (report or console) and where != "bench":
+    if (report or console or of) and where != "bench":
         raise Refused("reports are for --on bench", hint="with --on qemu every mixture is booted here")
     if (board is None) != (board_goal is None):
         raise click.UsageError("--board and --goal go together")
@@ -144,7 +148,7 @@ def command(
         with progress.step("check both images"):
             suspects = Suspects.of(hybrids, predictor)
         if report or console:
-            _report(lab, report, console, goal, progress)
+            _report(lab, goal, progress, report=report, console=console, of=Path(of).name if of else None)
         notes = [*hybrids.notes, *hybrids.remarks, *suspects.notes(), *(emulator.notes if emulator else ())]
         for note in notes:
             progress.note(note)
@@ -166,7 +170,15 @@ def _fits(board: str | None, machine: str, cpu: str | None) -> None:
         )
 
 
-def _report(lab: StoredLab, report: str | None, console: Path | None, goal: Any, progress: Progress) -> None:  # noqa: ANN401
+def _report(
+    lab: StoredLab,
+    goal: Goal,
+    progress: Progress,
+    *,
+    report: str | None,
+    console: Path | None,
+    of: str | None,
+) -> None:
     from bootwright.foundation.errors import Missing
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.isolate_model import Source
@@ -179,16 +191,19 @@ def _report(lab: StoredLab, report: str | None, console: Path | None, goal: Any,
         except OSError as error:
             raise Missing(f"cannot read {console}: {error.strerror}", hint="give a console log") from error
     if report is not None:
-        names = lab.report(Verdict(report), Source.REPORTED, "", log)
+        verdict, source, reason = Verdict(report), Source.REPORTED, ""
     else:
         watch = GoalWatch(goal)
         for start in range(0, len(log), 4096):
             if watch.feed(log[start : start + 4096]) and watch.reached:
                 break
         verdict = Verdict.WORKS if watch.reached else Verdict.FAILS
-        names = lab.report(verdict, Source.BENCH, f"told by {console}", log)
-        report = str(verdict)
-    progress.note(f"reported: {report} with {', '.join(sorted(names))} of the bad image")
+        source, reason = Source.BENCH, f"told by {console}"
+    names = lab.report(verdict, source, reason, log, of)
+    if names is None:
+        progress.note(f"{of} was reported already")
+    else:
+        progress.note(f"reported: {verdict} with {', '.join(sorted(names))} of the bad image")
 
 
 def _wait(waiting: Waiting, out: Path, *, as_json: bool) -> int:
@@ -204,7 +219,7 @@ def _wait(waiting: Waiting, out: Path, *, as_json: bool) -> int:
     click.echo(f"  1. bootwright flash {waiting.image} /dev/sdX --any-content")
     click.echo("  2. boot the board and see whether it reaches the goal")
     click.echo("  3. run the same command again with --report works, --report fails or --report unknown,")
-    click.echo(f"     or with --console LOG; what is known is kept in {out}")
+    click.echo(f"     or with --console LOG, and --of {waiting.image.name}; what is known is kept in {out}")
     return 3
 
 

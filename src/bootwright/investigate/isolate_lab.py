@@ -18,9 +18,11 @@ from bootwright.investigate.isolate_model import Answer, Hybrids, Source, Waitin
 from bootwright.investigate.store import Store
 
 _PENDING = "isolate-pending"
+_REPORTED = "isolate-reported"
+"""The image that the last report was about: the same report given twice counts once."""
 _PATIENCE = 3.0
 """A mixture is given up after this many times the good image's longest silence, in guest seconds …"""
-_LEAST_PATIENCE = 15.0
+_LEAST_PATIENCE = 10.0
 """… and not before this many."""
 
 
@@ -142,11 +144,17 @@ class StoredLab:
         text = json.dumps([dict(self.about), sorted(from_bad)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def report(self, verdict: Verdict, source: Source, reason: str, console: bytes) -> frozenset[str]:
+    def report(
+        self, verdict: Verdict, source: Source, reason: str, console: bytes, of: str | None = None
+    ) -> frozenset[str] | None:
         """Enter what a person saw with the image that was waited for; what it was a mixture of.
 
-        Raises `Refused` when nothing is waited for.
+        `of` is the image's file name: a report that was entered before (the command was killed, and is
+        given again) is None then, and never counts for the next image. Raises `Refused` when nothing is
+        waited for, or another image is.
         """
+        if of is not None and of == self.store.get(_REPORTED):
+            return None
         try:
             pending = json.loads(self.store.get(_PENDING) or "")
             key, names, image = (
@@ -163,7 +171,11 @@ class StoredLab:
                 "the image that waits for a report is of another isolation",
                 hint="give the same --good, --bad and --until, or another --out",
             )
+        name = Path(image).name
+        if of is not None and of != name:
+            raise Refused(f"{of} is not waited for, but {name} is", hint="report what that image did")
         self._keep(key, names, Answer(verdict, source, reason, image), console, {})
+        self.store.put(_REPORTED, name)
         self.store.put(_PENDING, "")
         Path(image).unlink(missing_ok=True)
         return names

@@ -31,6 +31,8 @@ TIMEOUT = 300.0
 """Seconds of guest time for one boot."""
 SILENCE = 60.0
 """Seconds of guest time without console output; firmware and loaders are silent for a while too."""
+SILENCE_AFTER_PANIC = 5.0
+"""The same after a kernel gave up without a word of rebooting: some machines cannot."""
 MEMORY = 2048
 """MiB: what Talos and distributions ask for at least."""
 
@@ -142,7 +144,12 @@ def boot_image(
 
         if not isinstance(firmware, HandOver) or firmware.stopped is None:
             with contextlib.suppress(_Enough):
-                ran = run(with_control, timeout=timeout, silence=silence, on_console=listener)
+                ran = run(
+                    with_control,
+                    timeout=timeout,
+                    silence=lambda: min(silence, SILENCE_AFTER_PANIC) if listener.watch.panicked else silence,
+                    on_console=listener,
+                )
                 ended, silent = ran.ended, ran.silent_seconds > 0
     wall = time.monotonic() - listener.started
     return ImageBoot(

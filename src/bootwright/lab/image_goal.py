@@ -28,6 +28,10 @@ _PLAN = re.compile(_LEAD + rb"1\.\.(\d+)[^\n]*(?=\n)")
 _RESULT = re.compile(_LEAD + rb"(?:not )?ok (\d+)\b[^\n]*(?=\n)")
 _BAIL = re.compile(_LEAD + rb"Bail out!")
 
+# kernel/panic.c, Linux 6.12.
+_PANIC = b"Kernel panic - not syncing"
+_REBOOT = b"Rebooting in "
+
 # Where a boot waits for a person, or has ended: nothing more will come of it.
 _DEAD_ENDS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("kernel panic", re.compile(rb"---\[ end Kernel panic[^\n]*(?=\n)")),  # kernel/panic.c, Linux 6.12
@@ -62,6 +66,8 @@ class GoalWatch:
     reached: bool = False
     dead_end: str | None = None
     """Where the boot got stuck, or None."""
+    panicked: bool = False
+    """Whether the kernel gave up and did not say that it will reboot."""
     _rest: bytes = b""
     _text: bytes = b""
     _plan: int | None = None
@@ -73,11 +79,17 @@ class GoalWatch:
         self._text = self._text[-_TAIL:] + self._clean(chunk)
         if not self.reached and self._found():
             self.reached = True
+        self._look_for_panic()
         if not self.reached:
             self.dead_end = next(
                 (name for name, pattern in _DEAD_ENDS if pattern.search(self._text)), self.dead_end
             )
         return self.reached or self.dead_end is not None
+
+    def _look_for_panic(self) -> None:
+        panic = self._text.rfind(_PANIC)
+        if panic >= 0:
+            self.panicked = _REBOOT not in self._text[panic:]
 
     def _clean(self, chunk: bytes) -> bytes:
         data = self._rest + chunk
