@@ -265,6 +265,17 @@ def test_what_docker_saves(tmp_path: Path) -> None:
     assert found(item, "kernel").fact("release") == "6.18.5-talos"
 
 
+@pytest.mark.parametrize("config", ["text", ["a", "list"], 7, {"digest": ["no", "text"]}])
+def test_a_manifest_whose_configuration_is_no_object(tmp_path: Path, config: object) -> None:
+    blobs = tmp_path / "image" / "blobs" / "md5"
+    blobs.mkdir(parents=True)
+    (tmp_path / "image" / "oci-layout").write_text("{}")
+    (tmp_path / "image" / "index.json").write_text('{"manifests": [{"digest": "md5:a"}]}')
+    (blobs / "a").write_text(json.dumps({"config": config, "layers": []}))
+    item = Explorer().artifact(str(tmp_path / "image"))
+    assert any("configuration" in problem.message for each in item.walk() for problem in each.problems)
+
+
 def test_swap_and_btrfs_tell_the_sizes_a_kernel_must_match(tmp_path: Path) -> None:
     run("mkswap", "-p", "16384", "-L", "swap", sparse(tmp_path / "swap.img", 4 << 20))
     item = Explorer().artifact(str(tmp_path / "swap.img"))
