@@ -201,6 +201,88 @@ def test_files_without_a_meaning_are_compared_by_their_bytes(tmp_path: Path) -> 
             "/deep/er/still/file": ("4 bytes", None),
             "/more": (None, "3 bytes"),
             "/short": ("→ A/vmlinuz", "→ elsewhere"),
-            "/tiny": ("1 bytes", "other bytes"),
+            "/tiny": ("x", "y"),
         }
         assert not told(found, Area.KERNEL_CONFIG)
+
+
+def module(path: Path, **fields: str) -> None:
+    """A module with nothing in it but what it says of itself."""
+    values = {"name": path.stem, "vermagic": "6.18.5 SMP mod_unload aarch64", "license": "GPL", **fields}
+    lines = [
+        f'static const char v{number}[] __attribute__((section(".modinfo"), used)) = "{key}={value}";'
+        for number, (key, value) in enumerate(values.items())
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source = path.with_suffix(".c")
+    source.write_text("\n".join(lines))
+    run("aarch64-linux-gnu-gcc", "-c", "-o", path, source)
+    source.unlink()
+
+
+def test_modules_of_the_same_name_are_compared_by_what_they_say(tmp_path: Path) -> None:
+    for side, fields in (
+        ("a", {"depends": "mii", "srcversion": "AAA", "parm": "debug:how much", "alias": "of:N*T*Cacme,eth"}),
+        ("b", {"depends": "mii,phylink", "srcversion": "BBB", "parm": "debug:HOW MUCH"}),
+    ):
+        tree = tmp_path / side / "lib" / "modules" / "6.18.5" / "kernel"
+        module(tree / "eth.ko", **fields)
+        module(tree / "same.ko", srcversion="CCC")
+        module(tree / "rebuilt.ko", srcversion=fields["srcversion"])
+        module(tree / "flags.ko", vermagic=f"6.18.5 SMP {'preempt ' * (side == 'b')}aarch64")
+        plain = (tree / "same.ko").read_bytes()
+        tail = bytes(8) + b"\0\0\0\x04" + b"~Module signature appended~\n"
+        (tree / "signed.ko").write_bytes(plain + (b"sign" + tail if side == "b" else b""))
+    before, after = (Explorer().artifact(str(tmp_path / side)) for side in "ab")
+    assert told(compare(before, after), Area.MODULES) == {
+        "eth: depends on": ("nothing more", "phylink"),
+        "eth: drives": ("acme,eth", "nothing more"),
+        "flags: built for": ("SMP aarch64", "SMP preempt aarch64"),
+        "rebuilt: source": ("srcversion AAA", "srcversion BBB"),
+        "signed: signature": ("none", "signed"),
+    }
+
+
+def test_between_releases_only_what_modules_do_is_told(tmp_path: Path) -> None:
+    for side, release in (("a", "6.18.5"), ("b", "6.18.6")):
+        tree = tmp_path / side / "lib" / "modules" / release / "kernel"
+        for name in ("one", "two"):
+            module(tree / f"{name}.ko", srcversion=side if name == "one" else "x", vermagic=f"{release} SMP")
+        firmware = tmp_path / side / "lib" / "firmware"
+        firmware.mkdir(parents=True)
+        (firmware / "f.bin").write_bytes(side.encode())
+    found = compare(*(Explorer().artifact(str(tmp_path / side)) for side in "ab"))
+    assert told(found, Area.MODULES) == {"built anew": (None, "2 of 2, 1 from other source (srcversion)")}
+    (firmware_told,) = told(found, Area.FIRMWARE).values()
+    assert all(str(text).startswith("1 bytes, SHA-256 ") for text in firmware_told)
+
+
+def test_programs_and_scripts_of_an_initramfs_are_compared_by_meaning(tmp_path: Path) -> None:
+    for side in "ab":
+        folder = tmp_path / side
+        folder.mkdir()
+        (folder / "init").write_text(f"#!/bin/sh\nmount -t proc none /proc\nmodprobe {side}\n")
+        (folder / "main.c").write_text(f"int _start(void) {{ return {ord(side)}; }}")
+        run(
+            "aarch64-linux-gnu-gcc",
+            "-nostdlib",
+            "-static",
+            "-Wl,--build-id",
+            "-o",
+            folder / "prog",
+            folder / "main.c",
+        )
+        (folder / "main.c").unlink()
+        names = b"init\nprog\n"
+        packed = subprocess.run(
+            [tool("cpio"), "-o", "-H", "newc", "--quiet"],
+            cwd=folder,
+            input=names,
+            capture_output=True,
+            check=True,
+        )
+        (tmp_path / f"initramfs-{side}.img").write_bytes(packed.stdout)
+    found = compare(*(Explorer().artifact(str(tmp_path / f"initramfs-{side}.img")) for side in "ab"))
+    inside = told(found, Area.INITRAMFS)
+    assert inside["/init"] == ("modprobe a", "modprobe b")
+    assert all(str(text).startswith("program, build id ") for text in inside["/prog"])

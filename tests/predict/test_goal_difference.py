@@ -23,6 +23,7 @@ def chain(broken: str | None = None) -> Chain:
         nodes=(GEM, CLOCKS, f"{GEM}/mdio/ethernet-phy@1"),
         compatibles=frozenset({"raspberrypi,rp1-gem", "raspberrypi,rp1-clocks"}),
         modules=frozenset({"macb", "rp1_clk"}),
+        firmware=frozenset({"acme/phy.bin", "acme/v*.fw"}),
         broken=broken,
     )
 
@@ -92,3 +93,14 @@ def test_drivers_modules_and_options_by_what_they_drive_and_by_name() -> None:
 def test_goal_and_board_belong_together(options: tuple[str, ...]) -> None:
     done = CliRunner().invoke(command, [*options, "a", "b"], standalone_mode=False)
     assert isinstance(done.exception, Refused)
+
+
+def test_what_modules_of_the_chain_say_and_ask_for_counts() -> None:
+    found = ranks(
+        Difference(Area.MODULES, "macb: depends on", "phylink", "phylink, ptp"),
+        Difference(Area.MODULES, "e1000: depends on", "ptp", "nothing more"),
+        Difference(Area.FIRMWARE, "acme/phy.bin.xz", "12 bytes", None),
+        Difference(Area.FIRMWARE, "acme/v2.fw", "12 bytes", "13 bytes"),
+        Difference(Area.FIRMWARE, "other/x.bin", "12 bytes", None),
+    )
+    assert found == dict.fromkeys(("macb: depends on", "acme/phy.bin.xz", "acme/v2.fw"), Suspicion.DRIVER)

@@ -100,13 +100,19 @@ def compare(first: Item, second: Item, *, dtbs: tuple[str, ...] = ()) -> tuple[D
 
     `dtbs`: shell patterns of the DTB file names to compare, where not all.
     """
-    from bootwright.artifacts import difference_boot, difference_devicetree, difference_files
+    from bootwright.artifacts import (
+        difference_boot,
+        difference_devicetree,
+        difference_files,
+        difference_modules,
+    )
 
     before, after = _side(first, dtbs), _side(second, dtbs)
     found: list[Difference] = []
     for comparison in (
         *difference_boot.COMPARISONS,
         *difference_devicetree.COMPARISONS,
+        *difference_modules.COMPARISONS,
         *difference_files.COMPARISONS,
     ):
         found.extend(comparison(before, after))

@@ -1,20 +1,23 @@
-"""Differences of modules, firmware, disks and the files nothing more is known about."""
+"""Differences of firmware, disks and the files nothing more is known about."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
+from attrs import frozen
+
+from bootwright.artifacts.content_words import changed_content
 from bootwright.artifacts.difference import Area, Comparison, Difference, Placed, Side, normal, pairs, values
-from bootwright.artifacts.explore_files import FirmwareTree, ModuleTree, role_of
+from bootwright.artifacts.explore_files import FirmwareTree, role_of
 from bootwright.artifacts.facts import Item, Origin
-from bootwright.artifacts.filesystem import Entry, EntryKind, FileSystem, read_small, walk
-from bootwright.artifacts.modinfo import read_modinfo
+from bootwright.artifacts.filesystem import Entry, EntryKind, FileSystem, lookup, walk
 from bootwright.foundation.errors import BootwrightError
 
 _MOST_COMPARED = 4 << 30
 """Bytes of files that are read to tell whether they differ."""
-_MOST_DESCRIBED = 40
-"""Modules whose aliases are read, of those gained and lost."""
+_MOST_FIRMWARE = 64 << 20
+"""Bytes of a firmware file; Qualcomm's largest have 40 MB."""
 
 _SIZES = ("type", "block_size", "sector_size", "page_size", "compression", "features", "fat_bits")
 """What a kernel must be able to do with a file system."""
@@ -22,86 +25,49 @@ _SIZES = ("type", "block_size", "sector_size", "page_size", "compression", "feat
 _HOLDERS = ("filesystem", "initramfs", "package", "archive", "container")
 
 
-def modules(before: Side, after: Side) -> Iterator[Difference]:
-    """Modules gained, lost, built in or moved between initramfs and root."""
-    one, other = _modules(before), _modules(after)
-    if not one and not other:
-        return
-    described = 0
-    for name in sorted(one.keys() | other.keys()):
-        was, is_ = one.get(name), other.get(name)
-        if (was and was[0]) == (is_ and is_[0]):
-            continue
-        told = [was[0] if was else None, is_[0] if is_ else None]
-        for index, module in enumerate((was, is_)):
-            if module and module[1] and described < _MOST_DESCRIBED and None in told:
-                described += 1
-                told[index] = f"{module[0]}{_aliases(module[1], module[2])}"
-        yield Difference(
-            Area.MODULES,
-            name,
-            told[0],
-            told[1],
-            was[3] if was else None,
-            is_[3] if is_ else None,
-        )
-
-
-_Module = tuple[str, FileSystem | None, Entry | None, Origin]
-
-
-def _modules(side: Side) -> dict[str, _Module]:
-    """Module name → (where it is: `initramfs`, `root`, `built in`; its file; origin)."""
-    found: dict[str, _Module] = {}
-    for placed in side.of_kind("modules"):
-        tree, files = placed.item.detail, placed.item.files
-        if not isinstance(tree, ModuleTree) or files is None:
-            continue
-        place = "in the initramfs" if files.type == "cpio" else "in the root file system"
-        for name in _built_in(files, tree):
-            found.setdefault(name, ("built in", None, None, placed.item.origin))
-        for name, entry in tree.names.items():
-            known = found.get(name)
-            if known is not None and known[1] is not None and known[0] != place:
-                place = "in the initramfs and the root file system"
-            found[name] = (place, files, entry, Origin(f"{files.name}:{entry.path}"))
-    return found
-
-
-def _built_in(files: FileSystem, tree: ModuleTree) -> list[str]:
-    try:
-        data = read_small(files, f"{tree.path}/modules.builtin")
-    except BootwrightError:
-        return []
-    lines = (data or b"").decode("utf-8", "replace").splitlines()
-    return [line.rpartition("/")[2].partition(".ko")[0].replace("-", "_") for line in lines if line]
-
-
-def _aliases(files: FileSystem | None, entry: Entry | None) -> str:
-    """What the module drives, in its own words."""
-    if files is None or entry is None:
-        return ""
-    try:
-        aliases = read_modinfo(files.open(entry)).aliases
-    except BootwrightError:
-        return ""
-    compatibles = [each.partition("C")[2] for each in aliases if each.startswith("of:N*T*C")]
-    shown = [each for each in compatibles if not each.endswith("*")] or list(aliases)
-    return f": {', '.join(shown[:4])}" + (", …" if len(shown) > 4 else "") if shown else ""
-
-
 def firmware(before: Side, after: Side) -> Iterator[Difference]:
-    """Device firmware and the board's own, by name and size."""
+    """Device firmware and the board's own, by content."""
     for kind, area in (("firmware", Area.FIRMWARE), ("board-firmware", Area.BOARD_FIRMWARE)):
         one, other = _firmware(before, kind), _firmware(after, kind)
         for path in sorted(one.keys() | other.keys()):
-            if one.get(path) != other.get(path):
-                yield Difference(area, path, one.get(path), other.get(path))
+            was, is_ = one.get(path), other.get(path)
+            if was is None or is_ is None or was.size != is_.size:
+                told = [f"{each.size} bytes" if each is not None else None for each in (was, is_)]
+            elif (digests := [each.digest() for each in (was, is_)])[0] != digests[1]:
+                told = [f"{is_.size} bytes, SHA-256 {digest or 'not read'}" for digest in digests]
+            else:
+                continue
+            yield Difference(area, path, told[0], told[1])
 
 
-def _firmware(side: Side, kind: str) -> dict[str, str]:
+@frozen
+class _Blob:
+    """A firmware file."""
+
+    size: int
+    files: FileSystem | None
+    path: str
+
+    def digest(self) -> str | None:
+        """Of its content, in part; None where it cannot be read."""
+        if self.files is None or self.size > _MOST_FIRMWARE:
+            return None
+        try:
+            entry = lookup(self.files, self.path)
+            source = self.files.open(entry) if entry is not None else None
+            if source is None:
+                return None
+            found = hashlib.sha256()
+            for at in range(0, self.size, 1 << 20):
+                found.update(source.read(at, min(1 << 20, self.size - at)))
+        except BootwrightError:
+            return None
+        return f"{found.hexdigest()[:16]}…"
+
+
+def _firmware(side: Side, kind: str) -> dict[str, _Blob]:
     return {
-        path: f"{size} bytes"
+        path: _Blob(size, placed.item.files, f"{'/lib/firmware/' if kind == 'firmware' else ''}{path}")
         for placed in side.of_kind(kind)
         if isinstance(placed.item.detail, FirmwareTree)
         for path, size in placed.item.detail.files
@@ -156,8 +122,10 @@ def others(before: Side, after: Side) -> Iterator[Difference]:
                 budget -= was.size
             if budget > 0 and not _same(was, is_, old.item.files, new.item.files):
                 same_size = was.size == is_.size and was.kind is is_.kind and was.target == is_.target
-                after_ = "other bytes" if same_size else _told(is_)
-                yield Difference(area, path, _told(was), after_, *origins)
+                told_ = (_told(was), "other bytes" if same_size else _told(is_))
+                if was.kind is is_.kind is EntryKind.FILE:
+                    told_ = _content(was, is_, old.item.files, new.item.files) or told_
+                yield Difference(area, path, *told_, *origins)
 
 
 def _files(item: Item, releases: tuple[str, ...]) -> dict[str, Entry]:
@@ -175,6 +143,14 @@ def _files(item: Item, releases: tuple[str, ...]) -> dict[str, Entry]:
             continue
         found[normal(path, releases)] = entry
     return found
+
+
+def _content(was: Entry, is_: Entry, before: FileSystem, after: FileSystem) -> tuple[str, str] | None:
+    """What of two files differs in meaning, where they are texts or programs."""
+    try:
+        return changed_content(before.open(was), after.open(is_))
+    except BootwrightError:
+        return None
 
 
 def _told(entry: Entry) -> str:
@@ -199,4 +175,4 @@ def _same(was: Entry, is_: Entry, before: FileSystem, after: FileSystem) -> bool
         return False
 
 
-COMPARISONS: tuple[Comparison, ...] = (modules, firmware, disks, others)
+COMPARISONS: tuple[Comparison, ...] = (firmware, disks, others)

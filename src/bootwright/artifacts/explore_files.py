@@ -284,10 +284,16 @@ def _firmware_items(files: FileSystem, found: _Found) -> list[Item]:
             "bytes": sum(size for _, size in tree.files),
             "names": [path for path, _ in tree.files],
         }
-        items.append(Item("firmware", "/lib/firmware", origin, facts_at(origin, values), detail=tree))
+        items.append(
+            Item("firmware", "/lib/firmware", origin, facts_at(origin, values), detail=tree, files=files)
+        )
     if found.board_firmware:
         tree = FirmwareTree(tuple(sorted(found.board_firmware)))
         origin = Origin(files.name)
         values = {"files": dict(tree.files)}
-        items.append(Item("board-firmware", "boot firmware", origin, facts_at(origin, values), detail=tree))
+        items.append(
+            Item(
+                "board-firmware", "boot firmware", origin, facts_at(origin, values), detail=tree, files=files
+            )
+        )
     return items

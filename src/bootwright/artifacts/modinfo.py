@@ -145,11 +145,23 @@ def _positions(names: bytes, name: bytes) -> list[int]:
     return found
 
 
+def unsigned(source: ByteSource) -> tuple[bytes, bool]:
+    """(a module's ELF bytes without a signature at their end, whether there was one); raises `Malformed`."""
+    data = _plain(source)
+    size = _signature_size(data)
+    return (data[: len(data) - size], True) if size else (data, False)
+
+
 def _is_signed(data: bytes) -> bool:
+    return _signature_size(data) > 0
+
+
+def _signature_size(data: bytes) -> int:
+    """Bytes from the signature to the file's end; 0 without one."""
     if not data.endswith(_SIGNATURE):
-        return False
+        return 0
     at = len(data) - len(_SIGNATURE) - _SIGNATURE_TAIL.size
     if at < 0:
-        return False
+        return 0
     size: int = _SIGNATURE_TAIL.unpack_from(data, at)[-1]
-    return 0 < size <= at
+    return len(data) - at + size if 0 < size <= at else 0

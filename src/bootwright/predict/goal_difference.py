@@ -6,6 +6,7 @@ an option or argument that shares a name with it. Everything else is left out, a
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
@@ -67,7 +68,9 @@ class Chain:
     """Paths, from the goal's device to its farthest supplier."""
     compatibles: frozenset[str]
     modules: frozenset[str]
-    """Names of drivers and modules, with `_`."""
+    """Names of drivers and modules, with `_`; of modules also those they cannot do without."""
+    firmware: frozenset[str]
+    """Files that those modules may ask for, below `/lib/firmware`."""
     broken: str | None
     """Path of the node of the first broken link."""
 
@@ -100,12 +103,20 @@ def chain_of(artifact: str, board: Board, goal: str, stepping: str | None, progr
             modules |= {
                 _module(text) for text in (node.driver, (node.where or "").partition(": ")[2]) if text
             }
+    index = solved.kernel.modules
+    firmware: set[str] = set()
+    for name in list(modules) if index is not None else ():
+        if index is not None and name in index:
+            needed = (name, *index.closure(name, soft=False))
+            modules.update(needed)
+            firmware.update(file for one in needed for file in index.firmware(one))
     return Chain(
         verdict=verdict,
         dtb=blob.name,
         nodes=nodes,
         compatibles=frozenset(_compatibles(solved.tree, nodes)),
         modules=frozenset(modules),
+        firmware=frozenset(firmware),
         broken=verdict.first_broken.node if verdict.first_broken else None,
     )
 
@@ -127,6 +138,10 @@ def _judge(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
         return Suspect(difference, Suspicion.DRIVER, "it decides which drivers bind")
     if difference.area is Area.CONFIG_TXT:
         return Suspect(difference, Suspicion.NAMED_ALIKE, "the firmware edits the devicetree by it")
+    if difference.area is Area.FIRMWARE:
+        asked = [chain for chain in chains if _asked_for(difference.what, chain.firmware)]
+        if asked:
+            return Suspect(difference, Suspicion.DRIVER, "a module of the chain may ask for it")
     if difference.area in {Area.KERNEL_CONFIG, Area.COMMAND_LINE, Area.FIRMWARE, Area.INITRAMFS}:
         return _alike(difference, chains)
     return None
@@ -153,10 +168,17 @@ def _about(path: str, node: str, *, whole: bool) -> bool:
     return path == node or (whole and node.startswith(f"{path}/"))
 
 
+def _asked_for(path: str, wanted: frozenset[str]) -> bool:
+    plain = re.sub(r"\.(?:xz|zst)\Z", "", path)
+    return plain in wanted or any("*" in each and fnmatch.fnmatchcase(plain, each) for each in wanted)
+
+
 def _driver(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
+    # `macb: depends on` is about the module macb.
+    name = difference.what.partition(": ")[0]
     told = f"{difference.before or ''} {difference.after or ''}"
     for chain in chains:
-        if difference.what in chain.compatibles or _module(difference.what) in chain.modules:
+        if difference.what in chain.compatibles or _module(name) in chain.modules:
             return Suspect(difference, Suspicion.DRIVER, "it drives a node of the chain")
         named = [each for each in sorted(chain.compatibles) if each in told]
         if named:
