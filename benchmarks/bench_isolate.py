@@ -29,6 +29,7 @@ def main(words: list[str]) -> int:
     mend = "--mend" in words
     wanted = [word for word in words if not word.startswith("--")]
     faults = [fault for fault in (*FAULTS, PAIR) if not wanted or fault.name in wanted]
+    faults.sort(key=lambda fault: wanted.index(fault.name) if wanted else 0)
     print(
         f"{'fault':22} {'found':6} {'boots':>5} {'bound':>6} {'parts':>5} {'minutes':>7}  to blame",
         flush=True,

@@ -56,7 +56,7 @@ dtoverlay=header-pl011
 [all]
 """
 _ARGUMENTS = (
-    "console=ttyS1,115200 console=ttyAMA0,115200 root=/dev/mmcblk0p2 panic=-1 cryptomgr.notests quiet\n"
+    "console=ttyS1,115200 console=ttyAMA0,115200 root=/dev/mmcblk0p2 cryptomgr.notests quiet\n"
 )
 
 

@@ -8,37 +8,22 @@ is told, and then the bad image itself is never taken for the mixture of everyth
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import define, field, frozen
 
-from bootwright.artifacts.bytesource import ByteSource
-from bootwright.artifacts.filesystem import Entry, EntryKind, walk
 from bootwright.foundation.atomic import write_bytes
-from bootwright.foundation.errors import BootwrightError, Refused
+from bootwright.foundation.errors import Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.images.changes import Changes
 from bootwright.images.manifest_model import beside
-from bootwright.images.opened import Chain, OpenImage, Volume, open_image
+from bootwright.images.opened import open_image
 from bootwright.images.swap import swap
-from bootwright.investigate.isolate_files import (
-    WHOLE,
-    LoaderConfig,
-    Mixed,
-    Piece,
-    TextFile,
-    UkiFile,
-    WholeFile,
-    initramfs_file,
-    tree_file,
-    uki_file,
-)
+from bootwright.investigate.isolate_compare import compare
+from bootwright.investigate.isolate_files import WHOLE, LoaderConfig, Mixed, Piece
 from bootwright.investigate.isolate_model import Element
 
-_WRITABLE = {"vfat", "xfs", "ext4"}
-_CHUNK = 4 << 20
-_MOST_FILE = 1 << 30
 _TOGETHER = "kernel and its modules"
 
 
@@ -73,8 +58,10 @@ class ImageHybrids:
     """Places that the bad image calls otherwise: the good one's → the bad one's."""
 
     def __attrs_post_init__(self) -> None:
-        good, bad = open_image(self.good), open_image(self.bad)
-        _Comparison(self, good, bad).run()
+        compared = compare(open_image(self.good), open_image(self.bad))
+        self._files, self._renamed = compared.files, compared.renamed
+        self.notes += compared.notes
+        self.remarks += compared.remarks
         self._grow()
 
     @property
@@ -197,171 +184,3 @@ class ImageHybrids:
     def _name(self, name: str, kind: str, leaves: list[_Leaf]) -> None:
         self._leaves[name] = leaves
         self._kinds[name] = kind
-
-
-@define
-class _Comparison:
-    """Finds what differs and enters it into the hybrids."""
-
-    to: ImageHybrids
-    good: OpenImage
-    bad: OpenImage
-    _good_chain: Chain | None = None
-    _bad_chain: Chain | None = None
-
-    def run(self) -> None:
-        self._good_chain, self._bad_chain = _chain(self.good), _chain(self.bad)
-        self.to.notes.extend(f"not mixed: {problem}" for problem in (*self.good.problems, *self.bad.problems))
-        others = {volume.title: volume for volume in self.bad.volumes}
-        for volume in self.good.volumes:
-            other = others.pop(volume.title, None)
-            if other is None:
-                self.to.notes.append(f"not mixed: the bad image has no partition {volume.title}")
-            else:
-                self._volumes(volume, other)
-        self.to.notes.extend(f"not mixed: the good image has no partition {title}" for title in others)
-        self._raw_partitions()
-
-    def _volumes(self, good: Volume, bad: Volume) -> None:
-        ours, theirs = self._regular(good), self._regular(bad)
-        renamed = self._renamed(good)
-        self.to._renamed |= {good.path(ours): bad.path(theirs) for theirs, ours in renamed.items()}  # noqa: SLF001
-        pairs: dict[str, tuple[Entry | None, Entry | None]] = {
-            name: (entry, None) for name, entry in ours.items()
-        }
-        for name, entry in theirs.items():
-            place = renamed.get(name, name)
-            pairs[place] = (pairs.get(place, (None, None))[0], entry)
-        different = [
-            (name, a, b)
-            for name, (a, b) in sorted(pairs.items())
-            if a is None or b is None or not _same(good.files.open(a), bad.files.open(b))
-        ]
-        if different and good.files.type not in _WRITABLE:
-            self.to.notes.append(
-                f"not mixed: {len(different)} files of {good.title}, which is {good.files.type} "
-                f"({', '.join(name for name, _, _ in different[:3])}, …)"
-            )
-            return
-        for name, a, b in different:
-            place = good.path(name)
-            before = _bytes(good, a) if a is not None else None
-            after = _bytes(bad, b) if b is not None else None
-            self.to._files[place] = self._mixed(good, name, before, after)  # noqa: SLF001 - one thing in two classes
-
-    def _regular(self, volume: Volume) -> dict[str, Entry]:
-        found = {}
-        for entry in walk(volume.files):
-            if not isinstance(entry, Entry):
-                self.to.notes.append(f"not mixed: {volume.path(entry.path)}: {entry.error.message}")
-            elif entry.kind is EntryKind.FILE:
-                found[entry.path] = entry
-        return found
-
-    def _mixed(self, volume: Volume, name: str, good: bytes | None, bad: bytes | None) -> Mixed:
-        place, kind = volume.path(name), self._kind(volume, name)
-        if good is None or bad is None:
-            return WholeFile(kind, good, bad)
-        chain, other = self._good_chain, self._bad_chain
-        if kind == "boot menu" and chain is not None and other is not None:
-            return LoaderConfig(
-                chain.kind, good, self._with_our_names(bad), chain.arguments, other.arguments, place
-            )
-        if kind == "UKI":
-            mixed = uki_file(good, bad, place)
-            self.to.remarks += mixed.remarks if isinstance(mixed, UkiFile) else []
-            return mixed
-        if kind == "initramfs":
-            parts, reason = initramfs_file(good, bad, place)
-            self.to.remarks += [f"taken whole: {reason}"] if reason is not None else []
-            return parts
-        if kind == "config.txt":
-            return TextFile(kind, good, bad)
-        if kind in {"dtb", "overlays"}:
-            return tree_file(kind, good, bad, place)
-        return WholeFile(kind, good, bad)
-
-    def _kind(self, volume: Volume, name: str) -> str:
-        for chain in (self._good_chain, self._bad_chain):
-            if chain is None or chain.volume.title != volume.title:
-                continue
-            if name == chain.kernel:
-                return "kernel"
-            if name in chain.initramfs:
-                return "initramfs"
-            if name == chain.uki:
-                return "UKI"
-        for chain in (self._good_chain, self._bad_chain):
-            if chain and chain.config and (chain.config[0].title, chain.config[1]) == (volume.title, name):
-                return "boot menu"
-        return _kind_of_name(name)
-
-    def _renamed(self, volume: Volume) -> dict[str, str]:
-        """Where the bad image calls its kernel, initramfs or UKI otherwise: its name → the good one's."""
-        ours, theirs = self._good_chain, self._bad_chain
-        if ours is None or theirs is None:
-            return {}
-        if ours.volume.title != volume.title or theirs.volume.title != volume.title:
-            return {}
-        pairs = [(theirs.kernel, ours.kernel), (theirs.uki, ours.uki)]
-        pairs += list(zip(theirs.initramfs, ours.initramfs, strict=False))
-        return {a: b for a, b in pairs if a is not None and b is not None and a != b}
-
-    def _with_our_names(self, config: bytes) -> bytes:
-        """The bad image's configuration with the names that kernel and initramfs have in the mixtures."""
-        for volume in self.good.volumes:
-            for theirs, ours in self._renamed(volume).items():
-                config = config.replace(theirs.encode(), ours.encode())
-        return config
-
-    def _raw_partitions(self) -> None:
-        mounted = {volume.partition.number for volume in self.good.volumes}
-        others = {each.number: each for each in self.bad.table.partitions}
-        for partition in self.good.table.partitions:
-            other = others.get(partition.number)
-            if partition.number in mounted or other is None:
-                continue
-            if not _same(partition.open(self.good.source), other.open(self.bad.source)):
-                title = partition.label or str(partition.number)
-                self.to.notes.append(f"not mixed: partition {title}, which has no file system that is read")
-
-
-_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("dtb", (".dtb",)),
-    ("overlays", (".dtbo", "overlay_map.dtb", "/overlays/readme")),
-    ("config.txt", ("/config.txt",)),
-    ("command line", ("/cmdline.txt",)),
-    ("firmware", (".elf", ".dat", "bootcode.bin", "armstub8-2712.bin", "recovery.bin", "pieeprom.upd")),
-    ("boot loader", (".efi", "u-boot.bin", ".mod", ".lst", "/grubenv")),
-)
-
-
-def _kind_of_name(name: str) -> str:
-    lower = name.lower()
-    return next((kind for kind, ends in _NAMES if lower.endswith(ends)), "other files")
-
-
-def _chain(image: OpenImage) -> Chain | None:
-    try:
-        chains = image.chains()
-    except BootwrightError:
-        return None
-    return chains[0] if chains else None
-
-
-def _bytes(volume: Volume, entry: Entry) -> bytes:
-    if entry.size > _MOST_FILE:
-        raise Refused(
-            f"{volume.path(entry.path)} has {entry.size} bytes, more than can be mixed ({_MOST_FILE})"
-        )
-    source = volume.files.open(entry)
-    return source.read(0, len(source))
-
-
-def _chunks(source: ByteSource) -> Iterator[bytes]:
-    for start in range(0, len(source), _CHUNK):
-        yield source.read(start, min(_CHUNK, len(source) - start))
-
-
-def _same(one: ByteSource, other: ByteSource) -> bool:
-    return len(one) == len(other) and all(a == b for a, b in zip(_chunks(one), _chunks(other), strict=True))
