@@ -140,10 +140,12 @@ def _contents(pairs: Sequence[tuple[str, _Module, _Module]], *, same_release: bo
     wanted.sort(key=lambda pair: pair[2].entry.path if pair[2].entry is not None else "")
     found: list[tuple[str, Difference]] = []
     rebuilt = other_source = 0
+    flags: set[tuple[str, str]] = set()
     for (name, was, is_), old, new in _read(wanted):
         if old is None or new is None or (old.digest == new.digest and old.signed == new.signed):
             continue
-        told = list(_differences(name, old, new))
+        told = list(_differences(name, old, new, flags=same_release))
+        flags.add((_magic(old.info), _magic(new.info)))
         source = [each.info.first("srcversion") for each in (old, new)]
         rebuilt += 1
         other_source += source[0] != source[1]
@@ -157,6 +159,9 @@ def _contents(pairs: Sequence[tuple[str, _Module, _Module]], *, same_release: bo
     if not same_release and rebuilt:
         text = f"{rebuilt} of {len(wanted)}, {other_source} from other source (srcversion)"
         yield Difference(Area.MODULES, "built anew", None, text)
+        for was_for, is_for in sorted(flags):
+            if was_for != is_for:
+                yield Difference(Area.MODULES, "built for", was_for, is_for)
     if len(wanted) < len(pairs):
         yield Difference(
             Area.MODULES, "not compared", None, f"{len(pairs) - len(wanted)} modules: too much to read"
@@ -199,7 +204,9 @@ def _content(source: Bytes | None) -> _Content | None:
     return _Content(hashlib.sha256(plain).hexdigest()[:16], signed, info)
 
 
-def _differences(name: str, old: _Content, new: _Content) -> Iterator[tuple[str, str | None, str | None]]:
+def _differences(
+    name: str, old: _Content, new: _Content, *, flags: bool
+) -> Iterator[tuple[str, str | None, str | None]]:
     for key, called in _LISTS.items():
         was, is_ = _values(old.info, key), _values(new.info, key)
         if was != is_:
@@ -208,9 +215,9 @@ def _differences(name: str, old: _Content, new: _Content) -> Iterator[tuple[str,
         before, after = old.info.first(key), new.info.first(key)
         if before != after:
             yield f"{name}: {key}", before, after
-    flags = [_magic(each.info) for each in (old, new)]
-    if flags[0] != flags[1]:
-        yield f"{name}: built for", flags[0], flags[1]
+    built_for = [_magic(each.info) for each in (old, new)]
+    if flags and built_for[0] != built_for[1]:
+        yield f"{name}: built for", built_for[0], built_for[1]
     if old.signed != new.signed:
         words = ["signed" if each.signed else "none" for each in (old, new)]
         yield f"{name}: signature", words[0], words[1]

@@ -178,8 +178,10 @@ def _driver(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
     name = difference.what.partition(": ")[0]
     told = f"{difference.before or ''} {difference.after or ''}"
     for chain in chains:
-        if difference.what in chain.compatibles or _module(name) in chain.modules:
+        if difference.what in chain.compatibles:
             return Suspect(difference, Suspicion.DRIVER, "it drives a node of the chain")
+        if _module(name) in chain.modules:
+            return Suspect(difference, Suspicion.DRIVER, "it, or what needs it, drives a node of the chain")
         named = [each for each in sorted(chain.compatibles) if each in told]
         if named:
             return Suspect(difference, Suspicion.DRIVER, f"it drives {named[0]}")

@@ -24,10 +24,10 @@ def lines(table: Matrix) -> Iterator[str]:
         yield f"{board} {stepping}: {goal}"
         width = max(len(name) for name in table.kernels)
         columns = [source for source in table.sources if any(cell.dtbs == source for cell in cells.values())]
-        yield "  " + " " * width + "  " + "  ".join(f"{column:>16}" for column in columns)
+        yield "  " + " " * width + "  " + "  ".join(f"{column:>{max(9, len(column))}}" for column in columns)
         for kernel in table.kernels:
-            row = [cells.get((kernel, column)) for column in columns]
-            yield f"  {kernel:<{width}}  " + "  ".join(f"{_word(cell):>16}" for cell in row)
+            words = [f"{_word(cells.get((kernel, each))):>{max(9, len(each))}}" for each in columns]
+            yield f"  {kernel:<{width}}  " + "  ".join(words)
         notes = dict.fromkeys(
             f"    {cell.kernel} with {cell.dtbs}: {cell.node}: {cell.reason}"
             for cell in cells.values()
