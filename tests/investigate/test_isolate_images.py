@@ -18,9 +18,9 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from disk_kit import MIB, SIZE, Files, blob, make_image, read_image
 from hypothesis import given
 from hypothesis import strategies as st
+from isolate_kit import MIB, SIZE, Files, blob, make_image, read_image
 
 from bootwright.artifacts import cpio
 from bootwright.artifacts.bytesource import FileBytes

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from disk_kit import Files, blob, make_image, read_image
+from isolate_kit import Files, blob, make_image, read_image
 
 from bootwright.artifacts import cpio
 from bootwright.artifacts.bytesource import Bytes
