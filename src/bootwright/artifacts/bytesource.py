@@ -5,6 +5,7 @@ Files, partitions, decompressed streams and URLs look alike, so that a reader ca
 
 from __future__ import annotations
 
+import errno
 import os
 import weakref
 from pathlib import Path
@@ -82,7 +83,8 @@ class FileBytes:
             self._length = os.lseek(self._handle, 0, os.SEEK_END)
             os.pread(self._handle, 1, 0)
         except OSError as error:
-            raise Missing(f"cannot read {path}: {error.strerror}", hint="a regular file is needed") from error
+            hint = "is the disk sound?" if error.errno == errno.EIO else "a regular file is needed"
+            raise Missing(f"cannot read {path}: {error.strerror}", hint=hint) from error
 
     @property
     def name(self) -> str:
