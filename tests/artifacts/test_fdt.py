@@ -144,6 +144,21 @@ def test_depth_is_bounded() -> None:
         parse_fdt(compiled(nested(MAX_DEPTH)), "deeper")
 
 
+def test_paths_stay_short() -> None:
+    """Each node's path repeats the names above it: long ones would fill the memory."""
+    one = compiled(f"/dts-v1/;\n/ {{ {'n' * 400}@1 {{ a {{ }}; }}; }};", "-f")
+    assert parse_fdt(one, "one").nodes[-1].path == f"/{'n' * 400}@1/a"
+    many = "/dts-v1/;\n/ {" + f"{'n' * 400} {{" * 12 + "};" * 12 + "};"
+    with pytest.raises(Malformed, match="long ones"):
+        parse_fdt(compiled(many, "-f"), "many")
+
+
+def test_property_names_stay_short() -> None:
+    """Each offset into a name is the place of another name: a long one would be a million of them."""
+    with pytest.raises(Malformed, match="property names"):
+        parse_fdt(compiled(f"/dts-v1/;\n/ {{ {'p' * 256}; }};", "-f"), "x")
+
+
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(Missing):
         read_fdt_file(tmp_path / "none.dtb")

@@ -27,11 +27,13 @@ __all__ = [
 MAGIC = 0xD00DFEED
 _HEADER = struct.Struct(">10I")
 _PROPERTY_OF_4 = struct.pack(">2I", 3, 4)
+_MAX_NAME = 255
+"""Bytes of a property's name; the specification allows 31 (section 2.2.4)."""
 _FEW = 8
 """Places a name may have before looking for all of them at once is faster."""
 _PHANDLES = ("phandle", "linux,phandle")
 
-MAX_SIZE = 16 << 20
+MAX_SIZE = 4 << 20
 """Bytes. arm64 Linux maps at most 2 MiB (MAX_FDT_SIZE, arch/arm64/include/asm/fixmap.h, 6.12)."""
 
 
@@ -185,6 +187,8 @@ def parse_fdt(blob: bytes, name: str) -> Tree:
     strings = blob[at_strings : at_strings + size_strings]
     # Names must end inside the block: what follows the last NUL is no name.
     strings = strings[: strings.rfind(b"\0") + 1]
+    if max(map(len, strings.split(b"\0"))) > _MAX_NAME:
+        raise Malformed(name, at_strings, f"property names of at most {_MAX_NAME} bytes", "a longer one")
     blob = blob[:total]
     return Tree(
         name,

@@ -26,7 +26,12 @@ from bootwright.foundation.errors import Malformed
 
 MAX_DEPTH = 64
 """Nesting that Linux accepts (FDT_MAX_DEPTH, drivers/of/fdt.c, 6.12)."""
-MAX_NODES = 200_000
+MAX_NODES = 50_000
+"""The largest devicetree of Linux 6.18 for arm64 has 1,426 nodes."""
+_LONG_NAME = 63
+"""Bytes of a node name; the specification allows 31 and a unit address (section 2.2.1)."""
+_MAX_LONG_NAMES = 4096
+"""Bytes in all names that are longer than that: paths are made of them, 64 levels deep for every node."""
 
 
 _SHORT_WORDS = 32
@@ -49,7 +54,7 @@ def _node_pattern(page: int, last: int) -> re.Pattern[str]:
     lengths = range(1, _SHORT_WORDS)
     some = (rf"[\x{words * 4 - 3:02x}-\x{words * 4:02x}]{below}.{{{words * 4}}}" for words in lengths)
     short = "|".join((*some, rf"\x00{below}"))
-    name = r"([\x01-\x7f]*+)\x00{1,4}(?=\x00\x00\x00[\x01-\x04])"
+    name = rf"([\x01-\x7f]{{0,{_LONG_NAME}}}+)\x00{{1,4}}(?=\x00\x00\x00[\x01-\x04])"
     return re.compile(
         rf"\x00\x00\x00\x01{name}(?:\x00\x00\x00\x03\x00\x00\x00(?:{short}))*+((?:\x00\x00\x00\x02)*+)",
         re.DOTALL,
@@ -74,7 +79,7 @@ def read_nodes(blob: bytes, start: int, size: int, strings: bytes, name: str) ->
     nodes: list[Node] = []
     node: Node | None = None
     new = object.__new__
-    depth = 0
+    depth = long_names = 0
     run = -1  # the offset at which another property of `node` would still be counted as one
     at = start
     collecting = gc.isenabled()
@@ -116,6 +121,11 @@ def read_nodes(blob: bytes, start: int, size: int, strings: bytes, name: str) ->
                 name_end = blob.find(b"\0", at + 4, end)
                 if name_end < 0:
                     raise Malformed(name, at + 4, "a NUL-terminated node name", "none")
+                long_names += name_end - at if name_end - at > _LONG_NAME else 0
+                if long_names > _MAX_LONG_NAMES:
+                    raise Malformed(
+                        name, at + 4, f"node names of at most {_LONG_NAME} bytes", "many long ones"
+                    )
                 made = new(Node)
                 made.name = blob[at + 4 : name_end].decode("ascii", "backslashreplace")
                 ends = ""
