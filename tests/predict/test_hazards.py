@@ -151,3 +151,17 @@ def test_sectors_larger_than_pages_need_an_option_of_btrfs() -> None:
     given = Given((FileSystemFacts("btrfs", "a", {"sector_size": 16384}),))
     one = make_kernel(version="6.18", config={"CONFIG_BTRFS_EXPERIMENTAL": "y"})
     assert judge_os(whole("", one, given=given)).verdict is Verdict.WORKS
+
+
+def test_a_boot_partition_without_the_board_s_devicetree() -> None:
+    one = make_kernel((*BASE, driver("eth", "acme,eth")), [])
+    tree = 'compatible = "acme,board", "brcm,bcm2712"; eth@1 { compatible = "acme,eth"; reg = <1 1>; };'
+    broken = verdict(one, Given(settings={}, devicetree_missing=True), tree=tree)
+    assert broken.verdict is Verdict.FAILS
+    assert "eeprom-os-check" in names(broken)
+    for given in (
+        Given(settings={"os_check": "0"}, devicetree_missing=True),
+        Given(settings={}),
+        Given(devicetree_missing=True),
+    ):
+        assert verdict(one, given, tree=tree).verdict is Verdict.WORKS

@@ -80,6 +80,12 @@ def devicetree_name(config: ConfigTxt | None, board: Board) -> str | None:
     return named[-1].value.rpartition("/")[2] or None if named else None
 
 
+def settings_of(config: ConfigTxt, board: Board) -> dict[str, str]:
+    """Key → the last value that holds for the board."""
+    facts = facts_of_board(board)
+    return {one.key: one.value for one in config.settings if facts.applies(one.filters)}
+
+
 @define
 class _Work:
     result: FirmwareTree

@@ -14,7 +14,7 @@ from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.predict.inputs import kernel_at
+from bootwright.predict.inputs import kernel_at, with_parts
 
 if TYPE_CHECKING:
     from bootwright.artifacts.config_txt import ConfigTxt
@@ -36,6 +36,8 @@ class Gathered:
     os: dict[str, Version] = field(factory=dict)
     """The operating system an image holds."""
     config_txt: ConfigTxt | None = None
+    boot_partition: bool = False
+    """Whether config.txt was read where the firmware reads it, so that what is not beside it is missing."""
     overlay_files: dict[str, Path] = field(factory=dict)
     """Overlay name → file."""
     devicetree: Path | None = None
@@ -59,11 +61,22 @@ class Gathered:
         assert self.kernel is not None  # noqa: S101 - gather() refuses otherwise
         return facts_of(self.kernel, self.initramfs_modules(), self.arguments)
 
-    def given(self) -> Given:
-        """What else there is for the kernel."""
+    def given(self, board: Board | None = None, dtb: str | None = None) -> Given:
+        """What else there is for the kernel on a board whose firmware picks the devicetree `dtb`."""
         from bootwright.predict.predicates import Given
 
-        return Given(self.filesystems, self.firmware, self.unapplied)
+        settings: dict[str, str] | None = None
+        if self.config_txt is not None and board is not None and board.firmware_models:
+            from bootwright.predict.firmware import settings_of
+
+            settings = settings_of(self.config_txt, board)
+        return Given(
+            self.filesystems,
+            self.firmware,
+            self.unapplied,
+            settings,
+            devicetree_missing=self.boot_partition and dtb is not None and dtb not in self.dtbs,
+        )
 
     def tree(self, board: Board, path: Path, overlays: Sequence[Path] = (), code: int | None = None) -> Tree:
         """The devicetree Linux gets: a blob with what config.txt adds, then further overlays.
@@ -125,12 +138,15 @@ def gather(
                 found.overlay_files.setdefault(blob.stem, blob)
             if (path / "config.txt").is_file():
                 found.config_txt = _config_txt(path / "config.txt")
+                found.boot_partition = True
             if not found.dtbs:
                 raise Missing(
                     f"{path} holds neither a kernel nor devicetrees", hint="give a folder that does"
                 )
         else:
             _kernel(found, artifact, progress, modules, config)
+    if found.kernel is not None:
+        found.kernel = with_parts(found.kernel, modules=modules, config=config)
     if found.kernel is None:
         raise Missing(
             "no kernel is among the artifacts", hint="add one: a catalogue name, a .deb, a folder or an Image"
@@ -224,6 +240,7 @@ def _image(found: Gathered, artifact: str, progress: Progress) -> None:
         inside.firmware if found.firmware is None else found.firmware | (inside.firmware or set())
     )
     found.config_txt = found.config_txt or inside.config_txt
+    found.boot_partition |= inside.config_txt is not None
     found.overlay_files |= inside.overlays
     found.notes.extend(inside.notes)
     if inside.initramfs_modules is not None:

@@ -57,16 +57,7 @@ def predict(
     `given` is what else came with the kernel: file systems to mount, firmware files.
     """
     known = known if known is not None else knowledge()
-    given = given or Given()
-    around = Surroundings(
-        kernel=kernel,
-        tree=tree,
-        stepping=stepping,
-        os=os,
-        filesystems=given.filesystems,
-        firmware=given.firmware,
-        unapplied=given.unapplied,
-    )
+    around = Surroundings(kernel=kernel, tree=tree, stepping=stepping, os=os, given=given or Given())
     soldered = functions(tree, board) if board is not None else ()
     phys = _phys(tree, board) if board is not None else {}
     plan = Planner(tree, kernel, known, around, functions=soldered, phys=phys).plan()
@@ -78,7 +69,7 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
     """Whether a goal is reached."""
     tree = prediction.tree
     node = locate(tree, goal.find)
-    unapplied = prediction.around.unapplied
+    unapplied = prediction.around.given.unapplied
     not_checked = (*NOT_CHECKED.get(goal.name, ()), *board.not_checked, *unapplied)
     if node is None:
         wanted = " or ".join(_described(goal))
@@ -159,7 +150,7 @@ def judge_os(prediction: Prediction) -> GoalVerdict:
         hazards=tuple(hazards),
         not_checked=(
             "the operating system's own configuration",
-            *(() if prediction.around.filesystems is not None else ("file systems: none were given",)),
+            *(() if prediction.around.given.filesystems is not None else ("file systems: none were given",)),
         ),
     )
 

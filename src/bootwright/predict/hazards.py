@@ -98,7 +98,7 @@ def _late(prediction: Prediction, record: Record) -> Iterator[Hazard]:
 
 def _firmware(prediction: Prediction, record: Record) -> Iterator[Hazard]:
     """A module that may ask for firmware of which nothing is there."""
-    best, there = record.site.best, prediction.around.firmware
+    best, there = record.site.best, prediction.around.given.firmware
     modules = prediction.kernel.modules
     if best is None or best.module is None or there is None or modules is None:
         return

@@ -41,9 +41,14 @@ def kernel_at(
         raise Missing(f"there is no file {spec}", hint="give a kernel's Image, package or folder, or a name")
     else:
         found = _of_catalogue(spec, progress)
+    return with_parts(found, modules=modules, config=config)
+
+
+def with_parts(kernel: Kernel, *, modules: Path | None, config: Path | None) -> Kernel:
+    """A kernel with modules and configuration from elsewhere; raises `Missing` for a folder of no modules."""
     if modules is not None:
-        found = evolve(found, modules=_tree(modules, found.release))
-    return found if config is None else evolve(found, config=config)
+        kernel = evolve(kernel, modules=_tree(modules, kernel.release))
+    return kernel if config is None else evolve(kernel, config=config)
 
 
 def _of_catalogue(name: str, progress: Progress) -> Kernel:

@@ -10,6 +10,8 @@ A condition is a table; all its keys must hold:
 `page_size`, `page_size_above`: the kernel's, in bytes;
 `filesystem = { type = ["ext4"], size = "block_size", than_page = "above" }`: there is one of the type whose
 size is `above`, `below` or `other` than the kernel's page size (or `any`), and of that `format_version`;
+`firmware_lacks_devicetree = true`: the firmware reads a config.txt, and the stepping's DTB is not beside it;
+`config_txt = { os_check = "0" }`: for this board it sets that;
 `driver = "compatible"`: the kernel has a driver for it; `built_in`, `module`: it is built in, or a module.
 """
 
@@ -40,6 +42,8 @@ KEYS = frozenset(
         "page_size",
         "page_size_above",
         "filesystem",
+        "firmware_lacks_devicetree",
+        "config_txt",
         "os",
         "driver",
         "built_in",
@@ -69,6 +73,10 @@ class Given:
     """Paths below `/lib/firmware`; None where there is no root file system."""
     unapplied: tuple[str, ...] = ()
     """What of config.txt is not in the devicetree, in words."""
+    settings: Mapping[str, str] | None = None
+    """config.txt for the board, the last value of each key; None where there is none."""
+    devicetree_missing: bool = False
+    """Whether the DTB that the firmware picks is not among the files."""
 
 
 @frozen
@@ -79,9 +87,7 @@ class Surroundings:
     tree: Tree
     stepping: str | None = None
     os: Mapping[str, Version] | None = None
-    filesystems: tuple[FileSystemFacts, ...] | None = None
-    firmware: frozenset[str] | None = None
-    unapplied: tuple[str, ...] = ()
+    given: Given = Given()
 
 
 def in_range(version: Version | None, since: str | None, before: str | None) -> Answer:
@@ -122,7 +128,7 @@ def offending(condition: Mapping[str, Any], around: Surroundings) -> FileSystemF
     page = around.kernel.page_size
     if wanted is None or not page:
         return None
-    for each in around.filesystems or ():
+    for each in around.given.filesystems or ():
         size = each.sizes.get(wanted["size"])
         version = wanted.get("format_version")
         if each.type not in wanted["type"] or size is None:
@@ -172,6 +178,11 @@ def _part(
         return Answer.UNKNOWN if not around.kernel.page_size else _yes(around.kernel.page_size > wanted)
     if key == "filesystem":
         return _yes(offending({key: wanted}, around) is not None)
+    if key == "firmware_lacks_devicetree":
+        return _yes((around.given.settings is not None and around.given.devicetree_missing) is wanted)
+    if key == "config_txt":
+        settings = around.given.settings or {}
+        return _yes(all(settings.get(name) == value for name, value in wanted.items()))
     if key == "driver":
         if around.kernel.by_compatible(wanted):
             return Answer.YES
