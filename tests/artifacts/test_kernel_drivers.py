@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bootwright.artifacts.kernel_drivers import read_built_in
-from bootwright.artifacts.match_tables import amba_table, name_table, of_table, pci_table
+from bootwright.artifacts.match_tables import Effort, amba_table, name_table, of_table, pci_table
 from bootwright.foundation.errors import Malformed
 
 
@@ -135,3 +136,13 @@ def test_changes_to_a_small_image_with_everything(data: st.DataObject) -> None:
         at = data.draw(st.integers(0, len(changed) - 1))
         changed[at] = data.draw(st.integers(0, 255))
     one_input(bytes(changed))
+
+
+def test_a_table_is_not_decoded_from_each_of_its_entries_on() -> None:
+    """Every pointer into one long table would be a table of its own."""
+    effort = Effort("Image")
+    table = entry(b"acme,a") * 2000 + bytes(200)
+    starts = iter(range(0, len(table), 200))
+    with pytest.raises(Malformed, match="entries"):
+        deque(of_table(table, start, effort) for start in starts)
+    assert next(starts, None) is not None

@@ -21,6 +21,7 @@ from bootwright.artifacts.kernel_calls import CallFinder
 from bootwright.artifacts.match_tables import (
     I2C_STRIDE,
     SPI_STRIDE,
+    Effort,
     OfId,
     PciId,
     amba_table,
@@ -89,13 +90,14 @@ def read_built_in(image: bytes, name: str) -> BuiltIn:
     Raises `Malformed` where it has no symbol table.
     """
     symbols = read_symbols(image, name)
-    return BuiltIn(drivers=_drivers(image, symbols), early=_early(image, symbols))
+    return BuiltIn(drivers=_drivers(image, symbols, name), early=_early(image, symbols))
 
 
 class _Memory:
     """Pointers into the Image, each looked at once."""
 
-    def __init__(self, image: bytes, symbols: Symbols) -> None:
+    def __init__(self, image: bytes, symbols: Symbols, where: str) -> None:
+        self._effort = Effort(where)
         self.image = image
         self.base = symbols.base
         self.end = self.base + len(image)
@@ -115,7 +117,7 @@ class _Memory:
     def of(self, address: int) -> tuple[OfId, ...] | None:
         if address not in self._of:
             at = self.offset(address)
-            self._of[address] = None if at is None else of_table(self.image, at)
+            self._of[address] = None if at is None else of_table(self.image, at, self._effort)
         return self._of[address]
 
     def table(self, address: int, decode: Callable[[bytes, int], _T | None]) -> _T | None:
@@ -123,8 +125,8 @@ class _Memory:
         return None if at is None else decode(self.image, at)
 
 
-def _drivers(image: bytes, symbols: Symbols) -> tuple[Driver, ...]:
-    memory = _Memory(image, symbols)
+def _drivers(image: bytes, symbols: Symbols, where: str) -> tuple[Driver, ...]:
+    memory = _Memory(image, symbols, where)
     addresses = symbols.addresses
     found: list[Driver] = []
     finder = CallFinder(image, symbols)

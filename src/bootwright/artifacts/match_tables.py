@@ -13,8 +13,12 @@ import struct
 
 from attrs import frozen
 
+from bootwright.foundation.errors import Malformed
+
 _STRING = re.compile(rb"[!-~]*\0*\Z")
 _LOOSE = re.compile(rb"[ -~]*\0*\Z")
+_MAX_EFFORT = 200_000
+"""Debian's kernels and modules take some thousand each."""
 _MAX_ENTRIES = 1024
 """Debian's kernels 6.12 to 7.3 have built-in tables of at most 64 entries."""
 
@@ -51,10 +55,26 @@ class PciId:
     class_mask: int
 
 
-def of_table(data: bytes, at: int) -> tuple[OfId, ...] | None:
+class Effort:
+    """How many more entries may be decoded in one file: hostile ones make many tables of the same bytes."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._left = _MAX_EFFORT
+
+    def spend(self) -> None:
+        """Count one; raises `Malformed` when they are too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise Malformed(self._where, None, f"at most {_MAX_EFFORT} match table entries", "more")
+
+
+def of_table(data: bytes, at: int, effort: Effort | None = None) -> tuple[OfId, ...] | None:
     """Decode an of_device_id table."""
     found: list[OfId] = []
     while len(found) < _MAX_ENTRIES:
+        if found and effort is not None:  # most of what is tried fails at the first entry
+            effort.spend()
         entry = data[at : at + OF_STRIDE]
         if len(entry) < OF_STRIDE:
             return None

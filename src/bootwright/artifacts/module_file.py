@@ -13,7 +13,7 @@ import struct
 from attrs import frozen
 
 from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.match_tables import OF_STRIDE, OfId, c_string, of_table
+from bootwright.artifacts.match_tables import OF_STRIDE, Effort, OfId, c_string, of_table
 from bootwright.artifacts.modinfo import read_modinfo
 from bootwright.artifacts.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation.errors import Malformed
@@ -233,7 +233,7 @@ def _drivers(
         return ()
     found: list[ModuleDriver] = []
     registered: tuple[str, ...] | None = None
-    last = len(elf) - OF_STRIDE
+    last, effort = len(elf) - OF_STRIDE, Effort(where)
     for section in sections:
         target = section[7]
         if section[1] != _SHT_RELA or target >= len(sections) or not sections[target][2] & _SHF_WRITE:
@@ -248,7 +248,7 @@ def _drivers(
             # Most pointers lead to zeros or code: a table's first entry has a name, a type or a compatible.
             if not (elf[place + 64] or elf[place] or elf[place + 32]):
                 continue
-            table = of_table(elf, place)
+            table = of_table(elf, place, effort)
             if table is None:
                 continue
             name = c_string(elf, name_at)
