@@ -256,3 +256,40 @@ def test_an_interrupt_parent_is_a_supplier_even_without_interrupts(solve: Solve)
     uart { compatible = "acme,uart"; interrupt-parent = <&intc>; };
     """
     assert words(solve(tree), "/uart") == ("yes", "no")
+
+
+def test_protocols_of_scmi_are_devices_whose_driver_goes_by_their_number(solve: Solve) -> None:
+    tree = """
+    firmware { scmi { compatible = "arm,scmi-smc"; #address-cells = <1>; #size-cells = <0>;
+      clk: protocol@14 { reg = <0x14>; #clock-cells = <1>; };
+      reset: protocol@16 { reg = <0x16>; #reset-cells = <1>; };
+      off: protocol@13 { reg = <0x13>; status = "disabled"; }; }; };
+    one { compatible = "acme,uart"; clocks = <&clk 3>; };
+    two { compatible = "acme,uart"; resets = <&reset 3>; };
+    """
+    kernel = make_kernel((*BASE, driver("scmi_smc_transport", "arm,scmi-smc")), [module("clk_scmi")])
+    nodes = solve(tree, kernel)
+    assert nodes["/firmware/scmi/protocol@14"].driver == "scmi-clocks"
+    assert words(nodes, "/one") == ("yes", "yes")
+    assert words(nodes, "/firmware/scmi/protocol@16") == ("yes", "no")
+    assert words(nodes, "/firmware/scmi/protocol@13") == ("no", "no")
+    assert words(nodes, "/firmware") == ("no", "no")
+
+
+def test_spmi_children_and_what_a_remote_processor_announces(solve: Solve) -> None:
+    tree = """
+    arbiter@1 { compatible = "acme,arb"; reg = <1 1>; #address-cells = <2>; #size-cells = <0>;
+      pmic@0 { compatible = "acme,pmic"; reg = <0 0>; key { compatible = "acme,uart"; }; }; };
+    dsp { compatible = "acme,lone"; glink-edge { compatible = "acme,glink"; }; };
+    """
+    kernel = make_kernel(
+        (
+            *BASE,
+            driver("arb", "acme,arb"),
+            driver("pmic", "acme,pmic", bus="spmi", calls=["of_platform_populate"]),
+        )
+    )
+    nodes = solve(tree, kernel)
+    assert words(nodes, "/arbiter@1/pmic@0") == ("yes", "yes")
+    assert words(nodes, "/arbiter@1/pmic@0/key") == ("yes", "yes")
+    assert nodes["/dsp/glink-edge"].device.word == "unknown"

@@ -14,6 +14,8 @@ def controller(node: Node, best: Candidate | None) -> str | None:
     calls = best.calls if best is not None else ()
     if node.string("device_type") == "pci" or base in {"pcie", "pci"}:
         return "pci"
+    if node.cell("#size-cells") == 0 and node.cell("#address-cells") == 2 and base in {"spmi", "arbiter"}:
+        return "spmi"
     if node.cell("#size-cells") == 0 and node.cell("#address-cells") == 1:
         if base.startswith("i2c") or base in {"i3c-master"}:
             return "i2c"
@@ -23,6 +25,17 @@ def controller(node: Node, best: Candidate | None) -> str | None:
             return "mdio"
         if base in {"mmc", "mmcnr", "sdhci", "usb", "hub"}:
             return "hardware"
+    return None
+
+
+def announced(node: Node) -> str | None:
+    """What announces the devices of a node's children at run time, where that is a processor's firmware.
+
+    drivers/rpmsg (edges of shared memory, below the remote processor), drivers/slimbus, drivers/soundwire.
+    """
+    base = base_name(node)
+    if base in {"glink-edge", "smd-edge", "apr", "gpr"} or base.startswith(("glink", "slim", "soundwire")):
+        return "the firmware of a remote processor, or the bus, announces what is there"
     return None
 
 

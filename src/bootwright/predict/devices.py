@@ -13,7 +13,15 @@ from attrs import define, field
 
 from bootwright.artifacts.fdt import Node, Tree
 from bootwright.foundation.versions import Version
-from bootwright.predict.buses import base_name, below, controller, is_bridge, is_usb_device, pci_exists
+from bootwright.predict.buses import (
+    announced,
+    base_name,
+    below,
+    controller,
+    is_bridge,
+    is_usb_device,
+    pci_exists,
+)
 from bootwright.predict.drivers import Candidate, KernelFacts
 from bootwright.predict.knowledge import Driver, Knowledge
 from bootwright.predict.matching import is_plain_bus, match, pci_ids
@@ -48,6 +56,8 @@ class Site:
     known: tuple[Driver, ...] = ()
     in_tree: bool = True
     """False for a PCI function that has no node."""
+    by_hand: bool = False
+    """Whether its driver is known by name, from `data/drivers/`."""
 
     @property
     def best(self) -> Candidate | None:
@@ -214,7 +224,10 @@ class Planner:
         for child in node.children:
             if id(child) in self._plan.sites or not child.compatible or not child.enabled:
                 continue
-            if populates:
+            told = announced(child) or announced(node)
+            if told is not None:
+                self._children(self._site(child, "rpmsg", site, told, Answer.UNKNOWN))
+            elif populates:
                 self._platform(
                     child,
                     site,
@@ -230,11 +243,11 @@ class Planner:
         """Devices that knowledge says the driver makes by hand (platform_device_alloc with a node)."""
         for known in site.known:
             for rule in known.makes:
-                container = site.node.child(rule.container)
+                container = site.node.child(rule.container) if rule.container else site.node
                 for child in container.children if container is not None else ():
-                    if child.enabled:
-                        made = Site(child, "platform", site, Answer.YES, known.source)
-                        made.candidates = (Candidate(rule.driver, None, ("platform",), ()),)
+                    if child.enabled and rule.child in {"", child.name}:
+                        made = Site(child, "platform", site, Answer.YES, known.source, by_hand=True)
+                        made.candidates = self._kernel.named(rule.driver, rule.module)
                         self._plan.sites[id(child)] = made
 
     def _populated(self, site: Site) -> Iterator[Node]:
@@ -284,6 +297,13 @@ class Planner:
             elif "reg" in child and child.compatible:
                 made = self._site(child, "i2c", site, "of_i2c_register_devices")
                 self._children(made)
+
+    def _spmi(self, site: Site, node: Node) -> None:
+        for child in node.children:
+            if child.enabled and base_name(child) == "spmi" and not child.compatible:
+                self._spmi(site, child)  # one bus of an arbiter
+            elif child.enabled and child.compatible and "reg" in child:
+                self._children(self._site(child, "spmi", site, "of_spmi_register_devices"))
 
     def _spi(self, site: Site, node: Node) -> None:
         for child in node.children:
@@ -355,6 +375,7 @@ def _populates_buses_of_firmware(version: Version | None) -> bool:
 _BUS_CHILDREN: dict[str, Callable[[Planner, Site, Node], None]] = {
     "i2c": Planner._i2c,  # noqa: SLF001
     "spi": Planner._spi,  # noqa: SLF001
+    "spmi": Planner._spmi,  # noqa: SLF001
     "pci": Planner._pci,  # noqa: SLF001
     "mdio": Planner._mdio,  # noqa: SLF001
     "hardware": Planner._hardware,  # noqa: SLF001

@@ -106,6 +106,13 @@ class KernelFacts:
             ),
         )
 
+    def named(self, driver: str, module: str) -> tuple[Candidate, ...]:
+        """A driver known by the name of its module; with no module, one that its maker brings along."""
+        index = self.modules
+        if not module or index is None or module in index.built_in:
+            return (Candidate(driver, None, (), ()),)
+        return (Candidate(driver, module, (), self.module_calls(module)),) if module in index else ()
+
     def by_pci(self, vendor: int, device: int, device_class: int = 0) -> tuple[Candidate, ...]:
         """Drivers for a PCI function."""
         any_id = 0xFFFFFFFF

@@ -46,11 +46,15 @@ class Populates:
 
 @frozen
 class Makes:
-    """Devices that a driver makes of the children of one of its child nodes, and the driver they get."""
+    """Devices that a driver makes of child nodes, or of the children of one, and the driver they get."""
 
     container: str
-    """The child node's name."""
+    """The child node's name; empty for the node itself."""
     driver: str
+    child: str
+    """The name of the nodes meant; empty for all."""
+    module: str
+    """The module with that driver, by its name in the kernel; empty where it is the maker's own."""
 
 
 @frozen
@@ -176,7 +180,10 @@ def load_driver(path: Path) -> Driver:
                 )
                 for one in table.get("provides", ())
             ),
-            makes=tuple(Makes(one["container"], one["driver"]) for one in table.get("makes", ())),
+            makes=tuple(
+                Makes(one.get("container", ""), one["driver"], one.get("child", ""), one.get("module", ""))
+                for one in table.get("makes", ())
+            ),
             uncertain=table.get("uncertain", ""),
             inherits=tuple(table.get("inherits", ())),
         )

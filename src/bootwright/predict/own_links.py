@@ -19,7 +19,7 @@ def modules_loaded(kernel: KernelFacts, sites: Iterable[Site]) -> frozenset[str]
         return frozenset()
     found: set[str] = set()
     for site in sites:
-        if site.bus in {"pci", "amba", "mdio"}:
+        if site.by_hand or site.bus in {"pci", "amba", "mdio"}:
             found.update(one.module for one in site.candidates if one.module is not None)
             continue
         for compatible in site.node.compatible:
