@@ -62,6 +62,7 @@ def replace_modules(
     modules that the kernel does not accept, and for a kernel that cannot mount the root that is in there.
     """
     kernel.module_tree()
+    work.mkdir(parents=True, exist_ok=True)
     done = Replaced()
     pieces: list[bytes] = []
     segments = read_segments(initramfs, limit=_MOST_ARCHIVE, progress=progress)

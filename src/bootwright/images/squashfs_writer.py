@@ -1,7 +1,7 @@
 """Makes squashfs images from a tar archive, without root: owners, device nodes and SELinux labels are kept.
 
-mksquashfs (squashfs-tools 4.5) takes all of them from the archive, but for time and extended attributes of
-the root directory itself, which has no name there: those are put in afterwards.
+mksquashfs (squashfs-tools 4.5) takes all of them from the archive, but for owner, time and extended
+attributes of the root directory itself, which has no name there: those are put in afterwards.
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ def make_squashfs(
     kind = COMPRESSIONS.get(compression)
     if kind is None:
         raise Missing(f"squashfs cannot be made with {compression} here", hint="use zstd, xz or gzip")
-    seconds = max(root.times.modified // 1_000_000_000, 0)
     image.unlink(missing_ok=True)
     with archive.open("rb") as file:
         tools.run(
@@ -58,16 +57,15 @@ def make_squashfs(
                 *(program, "-", image, "-tar", "-quiet", "-no-progress", "-exit-on-error"),
                 *("-mkfs-time", str(EPOCH), "-noappend"),
                 *("-b", str(block_size), *kind, "-root-mode", f"{root.permissions:o}"),
-                *("-root-uid", str(root.uid), "-root-gid", str(root.gid)),
             ],
             input_file=file,
             timeout=1800,
         )
-    _finish_root(image, seconds, root.extended)
+    _finish_root(image, root)
 
 
-def _finish_root(image: Path, seconds: int, extended: Mapping[str, bytes]) -> None:
-    """Date the root directory, and give it extended attributes, which it must not have yet.
+def _finish_root(image: Path, root: Attributes) -> None:
+    """Give the root directory its owner, time and extended attributes.
 
     Its inode, the last of the table, is laid anew; what lies behind the table moves; the attributes are added
     to theirs, the last of the tables (fs/squashfs/squashfs_fs.h and xattr_id.c, Linux 6.12).
@@ -77,14 +75,29 @@ def _finish_root(image: Path, seconds: int, extended: Mapping[str, bytes]) -> No
     super_ = files.superblock
     data = bytearray(source.read(0, super_.bytes_used))
     sets = _sets(source, files)
-    _put_root(data, files, seconds, len(sets) // 16 if extended else None)
-    if extended:
-        _add_attributes(data, sets, *_last_pairs(source, files), extended)
+    _put_root(data, files, _root_start(source, files, root), len(sets) // 16 if root.extended else None)
+    if root.extended:
+        _add_attributes(data, sets, *_last_pairs(source, files), root.extended)
     struct.pack_into("<Q", data, 40, len(data))
     atomic.write_bytes(image, bytes(data) + bytes(-len(data) % 4096))
 
 
-def _put_root(data: bytearray, files: SquashFs, seconds: int, attributes: int | None) -> None:
+def _root_start(source: FileBytes, files: SquashFs, root: Attributes) -> bytes:
+    """What an inode says of owner (by its place in the table of owners) and time, from byte 4 to 12."""
+    count, table = struct.unpack("<H", source.read(26, 2))[0], struct.unpack("<Q", source.read(48, 8))[0]
+    (at,) = struct.unpack("<Q", source.read(table, 8))
+    known = struct.unpack_from(f"<{min(count, 2048)}I", files.metadata(at)[0])
+    for owner in (root.uid, root.gid):
+        if owner not in known:
+            raise Refused(
+                f"the root directory belongs to {owner}, as nothing else does, which mksquashfs cannot make",
+                hint="let it belong to root",
+            )
+    seconds = max(root.times.modified // 1_000_000_000, 0) & 0xFFFFFFFF
+    return struct.pack("<HHI", known.index(root.uid), known.index(root.gid), seconds)
+
+
+def _put_root(data: bytearray, files: SquashFs, start_of_inode: bytes, attributes: int | None) -> None:
     super_ = files.superblock
     start = super_.inode_table + (super_.root >> 16)
     at, stream = start, b""
@@ -93,7 +106,7 @@ def _put_root(data: bytearray, files: SquashFs, seconds: int, attributes: int | 
         stream += block
     offset = super_.root & 0xFFFF
     old = stream[offset:]
-    old = old[:8] + struct.pack("<I", seconds & 0xFFFFFFFF) + old[12:]
+    old = old[:4] + start_of_inode + old[12:]
     (kind,) = struct.unpack_from("<H", old)
     if attributes is None:
         new = old
