@@ -130,14 +130,17 @@ def _hidden(
 ) -> set[str]:
     """Nodes that are not scored: masked, below a masked one, or deferred for want of one.
 
-    Where memory stands in for registers, whatever a driver gave up on is masked. Never masked is what bound,
+    Where memory stands in for registers, whatever a driver gave up on is masked, and PHYs, as MDIO buses find
+    none. Never masked is what bound,
     or waits for a supplier that is not masked: there the hardware was not even asked.
     """
     hidden: set[str] = set()
     for node in nodes:  # a node comes before those below it
         real = became.get(node.path, _NO_DEVICE)
         above = node.path.rpartition("/")[0]
-        refused = machine.registers_are_memory and real.became is Became.FAILED
+        refused = machine.registers_are_memory and (
+            real.became is Became.FAILED or (node.bus == "mdio" and real.became is not Became.WAITING)
+        )
         if (machine.hides(node.path) and real.supplier is None) or above in hidden or refused:
             hidden.add(node.path)
     while True:

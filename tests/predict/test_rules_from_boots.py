@@ -181,3 +181,14 @@ def test_what_an_sdio_card_is_only_the_card_says(solve: Solve) -> None:
         kernel,
     )
     assert bound(nodes, "/mmc@1/wifi@1") == "unknown"
+
+
+@pytest.mark.parametrize(("mode", "binds"), [("rgmii-id", "yes"), ("sgmii", "no")])
+def test_macb_asks_for_its_transceiver_only_where_it_is_used(solve: Solve, mode: str, binds: str) -> None:
+    kernel = make_kernel((*BASE, driver("macb", "cdns,zynqmp-gem")))
+    nodes = solve(
+        f"""s: phy {{ compatible = "acme,none"; #phy-cells = <0>; }};
+        ethernet {{ compatible = "cdns,zynqmp-gem"; phys = <&s>; phy-mode = "{mode}"; }};""",
+        kernel,
+    )
+    assert bound(nodes, "/ethernet") == binds

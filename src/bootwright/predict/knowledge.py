@@ -70,6 +70,17 @@ class Provides:
 
 
 @frozen
+class Spares:
+    """A supplier that a driver asks for only where its own node says something."""
+
+    property: str
+    """The supplier's kind."""
+    unless: Mapping[str, tuple[str, ...]]
+    """Properties of the node → the values with which it does ask."""
+    source: str
+
+
+@frozen
 class Driver:
     """What is known of one driver, or of one kind of device."""
 
@@ -87,6 +98,7 @@ class Driver:
     uncertain: str
     """Why it cannot be told from files whether the driver binds; empty where it can."""
     makes: tuple[Makes, ...]
+    spares: tuple[Spares, ...]
     inherits: tuple[str, ...]
     """Properties of the nearest node above that has them whose suppliers this driver cannot do without."""
 
@@ -185,6 +197,14 @@ def load_driver(path: Path) -> Driver:
                 for one in table.get("makes", ())
             ),
             uncertain=table.get("uncertain", ""),
+            spares=tuple(
+                Spares(
+                    property=_text(one["property"]),
+                    unless={name: tuple(values) for name, values in one["unless"].items()},
+                    source=_text(one["source"]),
+                )
+                for one in table.get("spares", ())
+            ),
             inherits=tuple(table.get("inherits", ())),
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -257,11 +257,18 @@ class Solver:
         """
         if need.kind in _DISPENSABLE or self._is_parent_clock(consumer, need):
             return True
+        if provider.site.node is not need.supplier:
+            return False
+        for known in consumer.known:
+            for one in known.spares:
+                if one.property == need.kind and not any(
+                    consumer.node.string(name) in values for name, values in one.unless.items()
+                ):
+                    return True
         asks = ASKS.get(need.kind)
         best = consumer.best
         return (
             asks is not None
-            and provider.site.node is need.supplier
             and consumer.bus == "platform"
             # What a built-in driver calls is not all seen.
             and best is not None
