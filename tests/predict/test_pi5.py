@@ -124,6 +124,7 @@ def test_a_driver_outside_the_initramfs_breaks_storage() -> None:
 @pytest.mark.download
 def test_every_board_is_in_the_package() -> None:
     table = matrix([OWN], [], ["ethernet", "console"], _Quiet())
+    jsonschema.validate(table.as_json(), json.loads((SCHEMAS / "check-matrix.schema.json").read_text()))
     verdicts = {(cell.board, cell.goal): cell.verdict for cell in table.cells if cell.stepping != "d0"}
     assert len({board for board, _ in verdicts}) >= 9
     for name in ("raspberrypi-5", "raspberrypi-4", "raspberrypi-3", "rockpro64", "odroid-n2", "pine64-plus"):

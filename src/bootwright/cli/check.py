@@ -149,7 +149,7 @@ def _check(
     facts = found.facts()
     for board, variant, path in _candidates(found, chosen, stepping):
         tree = found.tree(board, path, overlays, code)
-        given = found.given(board, board.stepping(variant).dtb)
+        given = found.given(board)
         solved = predict(facts, tree, board=board, stepping=variant, os=os, given=given)
         wanted = goal_names or tuple(goal.name for goal in board.goals)
         goals = {

@@ -61,8 +61,8 @@ class Gathered:
         assert self.kernel is not None  # noqa: S101 - gather() refuses otherwise
         return facts_of(self.kernel, self.initramfs_modules(), self.arguments)
 
-    def given(self, board: Board | None = None, dtb: str | None = None) -> Given:
-        """What else there is for the kernel on a board whose firmware picks the devicetree `dtb`."""
+    def given(self, board: Board | None = None) -> Given:
+        """What else there is for the kernel, on a board."""
         from bootwright.predict.predicates import Given
 
         settings: dict[str, str] | None = None
@@ -75,7 +75,10 @@ class Gathered:
             self.firmware,
             self.unapplied,
             settings,
-            devicetree_missing=self.boot_partition and dtb is not None and dtb not in self.dtbs,
+            # A stepping's own is not needed where there is another one's: the firmware takes that.
+            devicetree_missing=self.boot_partition
+            and board is not None
+            and not any(stepping.dtb in self.dtbs for stepping in board.steppings),
         )
 
     def tree(self, board: Board, path: Path, overlays: Sequence[Path] = (), code: int | None = None) -> Tree:

@@ -87,7 +87,7 @@ def chain_of(artifact: str, board: Board, goal: str, stepping: str | None, progr
         board=board,
         stepping=variant.name,
         os=found.os or None,
-        given=found.given(board, variant.dtb),
+        given=found.given(board),
     )
     verdict = judge(solved, board, board.goal(goal))
     named = [path for link in verdict.chain for path in (link.node, link.waits_for) if path]

@@ -10,7 +10,7 @@ A condition is a table; all its keys must hold:
 `page_size`, `page_size_above`: the kernel's, in bytes;
 `filesystem = { type = ["ext4"], size = "block_size", than_page = "above" }`: there is one of the type whose
 size is `above`, `below` or `other` than the kernel's page size (or `any`), and of that `format_version`;
-`firmware_lacks_devicetree = true`: the firmware reads a config.txt, and the stepping's DTB is not beside it;
+`firmware_lacks_devicetree = true`: the firmware reads a config.txt, and no DTB of the board is beside it;
 `config_txt = { os_check = "0" }`: for this board it sets that;
 `driver = "compatible"`: the kernel has a driver for it; `built_in`, `module`: it is built in, or a module.
 """
@@ -76,7 +76,7 @@ class Given:
     settings: Mapping[str, str] | None = None
     """config.txt for the board, the last value of each key; None where there is none."""
     devicetree_missing: bool = False
-    """Whether the DTB that the firmware picks is not among the files."""
+    """Whether no DTB of the board is on the partition that the firmware reads."""
 
 
 @frozen
