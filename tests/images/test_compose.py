@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import attrs
@@ -22,8 +23,10 @@ from hypothesis import strategies as st
 from bootwright.artifacts.explore import Explorer
 from bootwright.artifacts.filesystem import read_small
 from bootwright.cli.image.compose import command
+from bootwright.cli.image.swap import command as swap_command
 from bootwright.cli.image.verify import command as verify_command
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
+from bootwright.foundation.guest import PROGRAMS
 from bootwright.images import uki
 from bootwright.images.compose import compose
 from bootwright.images.loaders import grub_argument, grub_config
@@ -44,6 +47,15 @@ def sha256(path: Path) -> str:
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kit")
     compose(find_recipe(str(image_kit.recipe(folder))), folder / "kit.raw")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Without XFS, which has a least size."""
+    folder = tmp_path_factory.mktemp("small")
+    text = image_kit.EXTLINUX.replace('"64 MiB"', '"8 MiB"').replace('"32 MiB"', '"8 MiB"')
+    compose(find_recipe(str(image_kit.recipe(folder, text))), folder / "kit.raw")
     return folder
 
 
@@ -167,6 +179,51 @@ def test_a_base_image_gives_what_a_recipe_does_not(kit: Path, tmp_path: Path) ->
     with pytest.raises(Refused, match="stand-in"):
         compose(find_recipe(str(tmp_path / "bad.toml")), tmp_path / "bad.raw")
     assert not (tmp_path / "bad.raw").exists()
+
+
+@pytest.mark.parametrize("suffix", [".xz", ".zst", ".gz"])
+def test_images_are_written_and_read_compressed(
+    small: Path, tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path / "cache"))
+    made = compose(find_recipe(str(small / "kit.toml")), tmp_path / f"x.raw{suffix}")
+    assert made.stored < 8 << 20
+    program = {".xz": "xz", ".zst": "zstd", ".gz": "gzip"}[suffix]
+    plain = subprocess.run([program, "-dc", made.image], capture_output=True, check=True).stdout
+    assert hashlib.sha256(plain).hexdigest() == sha256(small / "kit.raw")
+    before = sha256(made.image)
+    done = CliRunner().invoke(
+        swap_command,
+        [str(made.image), "-o", str(tmp_path / "y.raw.zst"), "--cmdline", "+loglevel=7"],
+        standalone_mode=False,
+    )
+    assert done.return_value == 0, done.output
+    assert "is expanded into the cache, which takes" in done.stderr
+    assert sha256(made.image) == before
+    verified = CliRunner().invoke(verify_command, [str(tmp_path / "y.raw.zst"), "-q"], standalone_mode=False)
+    assert verified.return_value == 0, verified.output
+    assert open_image(tmp_path / "y.raw.zst").chain().arguments == "console=ttyAMA0 quiet loglevel=7"
+    names = {path.name for path in tmp_path.iterdir()} - {"cache"}
+    assert names == {made.image.name, "y.raw.zst", beside(made.image).name, "y.raw.zst.manifest.json"}
+
+
+def test_a_composed_image_is_flashed(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path / "cache"))
+    card = tmp_path / "card.img"
+    words = [str(small / "kit.toml"), "-o", str(tmp_path / "x.raw.zst"), "-q", "--flash", str(card)]
+    done = CliRunner().invoke(command, [*words, "--json"], standalone_mode=False)
+    assert done.return_value == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["flash"]["sha256"] == sha256(card) == sha256(small / "kit.raw")
+    # What is refused is refused before anything is made.
+    (tmp_path / "x.raw.zst").unlink()
+    with pytest.raises(Refused, match="exists"):
+        command.main(words, standalone_mode=False)
+    assert not (tmp_path / "x.raw.zst").exists()
+    done = CliRunner().invoke(command, [*words, "--yes-really", str(card)], standalone_mode=False)
+    assert done.return_value == 0, done.output
+    with pytest.raises(Missing, match="no device"):
+        command.main([*words[:-1], "/dev/no-such-card"], standalone_mode=False)
 
 
 def test_nothing_is_left_where_a_part_is_missing(tmp_path: Path) -> None:
@@ -357,6 +414,18 @@ def test_killed_at_any_point_there_is_no_image_under_the_final_name(kit: Path, t
 
 
 @pytest.mark.download
+def test_a_wheel_carries_the_programs_of_guests(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=root, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        for name in PROGRAMS:
+            data = archive.read(f"bootwright/data/probes/{name}")
+            assert data[:4] == b"\x7fELF"
+            assert data[18:20] == b"\xb7\0"  # EM_AARCH64
+
+
 @pytest.mark.parametrize("name", ["talos-standin-grub", "talos-standin-uki"])
 def test_the_standin_is_made_and_read_back(name: str, tmp_path: Path) -> None:
     recipe = find_recipe(name)

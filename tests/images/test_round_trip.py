@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.images.changes import Changes
@@ -60,3 +61,28 @@ def test_a_uki_with_an_older_kernel_swapped_in_shows_the_failing_mount(tmp_path:
     assert "machine is running and ready" not in console
     found = {finding.signature for each in show(boot).diagnosis.boots for finding in each.findings}
     assert "talos-shadow-mount" in found
+
+
+def test_u_boot_starts_extlinux_and_modules_are_loaded_for_an_init_that_loads_none(tmp_path: Path) -> None:
+    """As Talos's init: it takes loop and squashfs to be built in; in the swapped kernel they are not."""
+    recipe = find_recipe("talos-standin-extlinux")
+    assert recipe.initramfs is not None
+    recipe = evolve(
+        recipe,
+        initramfs=evolve(recipe.initramfs, early=()),
+        arguments=(*recipe.arguments, "module.sig_enforce=1"),
+    )
+    image = compose(recipe, tmp_path / "built-in.raw").image
+    failed = [check for check in verify(image).checks if check.verdict is Verdict.FAILS]
+    assert [check.name for check in failed] == ["root file system"]
+    swapped = swap(image, tmp_path / "modules.raw", Changes(kernel="debian-6.18-16k"))
+    assert any("loaded in front of the image's init" in note for note in swapped.notes)
+    assert any("signed by a key in the kernel (module.sig_enforce=1" in note for note in swapped.notes)
+    assert verify(swapped.image).verdict is Verdict.WORKS
+    goal = Goal.parse("machine is running and ready")
+    boot = boot_image(swapped.image, firmware=firmware("uboot"), until=goal)
+    console = boot.recording.console.decode(errors="replace")
+    assert boot.reached, console[-2000:]
+    assert "Retrieving file: /extlinux/extlinux.conf" in console
+    assert console.index("loop: module loaded") < console.index("booting Talos")
+    assert '"address": "10.0.2.' in console

@@ -138,6 +138,61 @@ def test_modules_of_another_kernel_are_found(tmp_path: Path) -> None:
     ]
 
 
+def test_every_entry_of_a_menu_is_looked_at(image: Path, tmp_path: Path) -> None:
+    """Talos's menu has A and B: the one that is not started by itself counts too."""
+    menu = tmp_path / "grub.cfg"
+    entry = 'menuentry "{0}" {{\n  linux /{1}/vmlinuz console=ttyAMA0\n  initrd /{1}/initramfs.xz\n}}\n'
+    menu.write_text(f'set default="A"\n{entry.format("A", "A")}{entry.format("B", "B")}')
+    folder = image.parent
+    files = [("BOOT:/grub/grub.cfg", menu)]
+    out = tmp_path / "o.raw"
+    swap(image, out, Changes(files=tuple(files)))
+    found = failures(out)
+    assert any("starts /B/vmlinuz, which is not there" in text for text in found)
+    files += [("BOOT:/B/vmlinuz", folder / "vmlinuz"), ("BOOT:/B/initramfs.xz", folder / "initramfs")]
+    swap(image, out, Changes(files=tuple(files)))
+    assert failures(out) == []
+    archive = cpio.write([cpio.Member("init", b"#!"), cpio.Member("lib/modules/6.1.0-old/kernel/x.ko", b"m")])
+    (tmp_path / "stale").write_bytes(archive)
+    files[-1] = ("BOOT:/B/initramfs.xz", tmp_path / "stale")
+    swap(image, out, Changes(files=tuple(files)))
+    assert any("modules of 6.1.0-old" in text for text in failures(out))
+
+
+def test_u_boots_files_must_be_where_u_boot_reads_them(tmp_path: Path) -> None:
+    text = image_kit.EXTLINUX.replace('title = "Kit"\n', 'title = "Kit"\noverlays = ["/dtbs/o.dtbo"]\n')
+    path = image_kit.recipe(tmp_path, text)
+    made = compose(find_recipe(str(path)), tmp_path / "kit.raw").image
+    assert any("names /dtbs/o.dtbo, which is not there" in each for each in failures(made))
+    with_overlay = Changes(files=(("BOOT:/dtbs/o.dtbo", tmp_path / "dtbs/broadcom/bcm2712-rpi-5-b.dtb"),))
+    out = swap(made, tmp_path / "o.raw", with_overlay).image
+    assert failures(out) == []
+    path.write_text(image_kit.EXTLINUX.replace('"ext4"', '"xfs"').replace('"32 MiB"', '"300 MiB"'))
+    made = compose(find_recipe(str(path)), tmp_path / "xfs.raw").image
+    assert any("xfs, which U-Boot does not read" in each for each in failures(made))
+
+
+def test_modules_that_the_kernel_will_not_take_and_a_root_it_cannot_mount(tmp_path: Path) -> None:
+    release = image_kit.RELEASE
+    image_kit.recipe(tmp_path, image_kit.KIT.replace('"quiet"', '"module.sig_enforce=1"'))
+    root = tmp_path / "root/lib/modules" / release
+    root.mkdir(parents=True)
+    (root / "modules.builtin").write_text("kernel/fs/squashfs/squashfs.ko\n")
+    subprocess.run(
+        ["mksquashfs", tmp_path / "root", tmp_path / "r.sqsh", "-quiet", "-no-progress"], check=True
+    )
+    members = [
+        cpio.Member("init", b"#!", stat.S_IFREG | 0o755),
+        cpio.Member("rootfs.sqsh", (tmp_path / "r.sqsh").read_bytes()),
+        cpio.Member(f"lib/modules/{release}/kernel/x.ko", b"\x7fELF not signed"),
+    ]
+    (tmp_path / "initramfs").write_bytes(cpio.write(members))
+    made = compose(find_recipe(str(tmp_path / "kit.toml")), tmp_path / "kit.raw").image
+    found = failures(made)
+    assert any("this kernel refuses x.ko: it is not signed" in text for text in found)
+    assert any("nothing can mount it: loop neither built in" in text for text in found)
+
+
 def test_expectations_prove_the_build(image: Path, tmp_path: Path) -> None:
     folder = image.parent
     good = (
