@@ -232,7 +232,7 @@ def read_module_tree(
     if content is None:
         files, key = _walk(tree)
     else:
-        key = hashlib.sha256(f"{_FORMAT}\0{content}".encode()).hexdigest()[:32]
+        key = _key(content)
     folder = cache if cache is not None else cache_dir() / "modules"
     store, aliases_at = folder / f"{key}.shelf", folder / f"{key}.aliases.json"
     kept = load(store, form=_FORMAT)
@@ -246,6 +246,15 @@ def read_module_tree(
     write_bytes(aliases_at, json.dumps(aliases, separators=(",", ":")).encode())
     write_bytes(store, pack(tables, form=_FORMAT))
     return ModuleIndex(Shelf.of(tables), aliases_at)
+
+
+def is_indexed(content: str) -> bool:
+    """Whether the index of a tree of that content is in the cache, so that reading it takes milliseconds."""
+    return (cache_dir() / "modules" / f"{_key(content)}.shelf").is_file()
+
+
+def _key(content: str) -> str:
+    return hashlib.sha256(f"{_FORMAT}\0{content}".encode()).hexdigest()[:32]
 
 
 def tabulate(

@@ -156,6 +156,10 @@ def _check(
             name: judge_os(solved) if name == OS_GOAL else judge(solved, board, board.goal(name))
             for name in wanted
         }
+        if any(goal.first_broken is not None and goal.first_broken.lacks for goal in goals.values()):
+            from bootwright.predict.elsewhere import with_remedy
+
+            goals = {name: with_remedy(goal, facts) for name, goal in goals.items()}
         if (os is not None or given.filesystems) and OS_GOAL not in goals and not goal_names:
             goals[OS_GOAL] = judge_os(solved)
         about = {"board": board.id, "stepping": variant, "dtb": str(path), "kernel": found.kernel.name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections import defaultdict
@@ -16,7 +17,7 @@ from bootwright.artifacts.bytesource import FileBytes
 from bootwright.artifacts.kernel_config import KernelConfig, read_kernel_config
 from bootwright.artifacts.kernel_drivers import BuiltIn, Driver, EarlyEntry, read_built_in
 from bootwright.artifacts.match_tables import OfId, PciId
-from bootwright.artifacts.module_index import ModuleIndex, read_module_tree
+from bootwright.artifacts.module_index import ModuleIndex, is_indexed, read_module_tree
 from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
@@ -242,6 +243,16 @@ def kernel_facts(
         blocked=_listed(arguments, "module_blacklist"),
         shunned=_listed(arguments, "modprobe.blacklist"),
     )
+
+
+def is_read(kernel: Kernel) -> bool:
+    """Whether all that `kernel_facts` reads is in the cache already."""
+    store = cache_dir() / "drivers" / f"{kernel.image_sha256}.json"
+    with contextlib.suppress(OSError), store.open("rb") as file:
+        return file.read(24).startswith(b'{"format":%d,' % _FORMAT) and (
+            kernel.modules is None or is_indexed(str(kernel.modules))
+        )
+    return False
 
 
 def _listed(arguments: str | None, name: str) -> frozenset[str]:

@@ -79,7 +79,7 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
             Answer.NO,
             Evidence(tree.name, "the board's description"),
             f"the devicetree has no {wanted}",
-            remedy="use a devicetree that describes it, from a kernel that supports it",
+            remedy=_remedy_for_node(prediction.known, goal),
         )
         return GoalVerdict(
             goal.name, Verdict.FAILS, None, (link,), link, hazards_of(prediction, goal, ()), not_checked
@@ -109,6 +109,14 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
         hazards=hazards,
         not_checked=not_checked,
     )
+
+
+def _remedy_for_node(known: Knowledge, goal: Goal) -> str:
+    """A devicetree has the node from about the kernel on that has the driver."""
+    arrival = known.arrival(tuple(one.compatible for one in goal.find if one.compatible is not None))
+    if arrival is None or arrival.since is None:
+        return "use a devicetree that describes it, from a kernel that supports it"
+    return f"{arrival.words}, and its own devicetree"
 
 
 OS_GOAL = "os-mounts"

@@ -102,6 +102,12 @@ class Driver:
     inherits: tuple[str, ...]
     """Properties of the nearest node above that has them whose suppliers this driver cannot do without."""
 
+    @property
+    def words(self) -> str:
+        """Which kernel to use for it, as a remedy."""
+        which = f"Linux {self.since} or newer" if self.since is not None else "a kernel"
+        return f"use {which}" + (f" with {self.option}" if self.option is not None else "")
+
 
 @frozen
 class HazardRule:

@@ -56,6 +56,8 @@ class Link:
     waits_for: str | None = None
     """The node whose being bound decides this link."""
     remedy: str = ""
+    lacks: tuple[str, ...] = ()
+    """The compatibles that the kernel has no driver for, where that is what is wrong."""
 
     @property
     def verdict(self) -> Verdict:

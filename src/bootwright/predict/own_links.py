@@ -85,6 +85,7 @@ class OwnLinks:
                 Evidence(kernel.name, f"{known.option}=m, and every module of its tree"),
                 f"the driver for {names} is a module ({known.option}=m), and it is not among the modules",
                 remedy=f"put the module of {known.option} where the others are",
+                lacks=site.node.compatible,
             )
         return Link(
             node,
@@ -93,6 +94,7 @@ class OwnLinks:
             Evidence(kernel.name, "match tables in the Image and in every module"),
             f"this kernel has no driver for {names}",
             remedy=self._arrival(site),
+            lacks=site.node.compatible,
         )
 
     def _obstructed(self, site: Site, candidate: Candidate) -> Link:
@@ -115,14 +117,7 @@ class OwnLinks:
 
     def _arrival(self, site: Site) -> str:
         arrival = self._known.arrival(site.node.compatible)
-        if arrival is None:
-            return "use a kernel that has one"
-        parts = []
-        if arrival.since is not None:
-            parts.append(f"Linux {arrival.since} or newer")
-        if arrival.option is not None:
-            parts.append(f"with {arrival.option}")
-        return "use " + " ".join(parts)
+        return arrival.words if arrival is not None else "use a kernel that has one"
 
     def _expectations(self, site: Site) -> list[Link]:
         found: list[Link] = []
