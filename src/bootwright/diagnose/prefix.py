@@ -1,9 +1,9 @@
 """What loggers put before a message: times, priorities, host names. Taken off, the time kept.
 
-Forms: printk (`[    1.234567][    T1]`, `<6>`), dmesg -x and -T, syslog, journalctl (short, iso,
-precise, short-monotonic, json, export), `talosctl dmesg` and `logs`, Talos's log delivery, extended
-netconsole (Documentation/networking/netconsole.rst), Raspberry Pi EEPROM
-(`5.79 MESS:00:00:05.794805:0:`), grabserial, minicom and `ts` stamps, mail quotes.
+Forms: printk (`[    1.234567][    T1]`, `<6>`, Amlogic's `[    1.234567@3]-`), dmesg -e, -x and -T, syslog,
+journalctl (short, iso, precise, short-monotonic, json, export), `talosctl dmesg` and `logs`, Talos's log
+delivery, extended netconsole (Documentation/networking/netconsole.rst), Raspberry Pi EEPROM
+(`5.79 MESS:00:00:05.794805:0:`), grabserial, minicom and `ts` stamps, NixOS tests, mail quotes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ _FACILITIES: Final = (
 )
 _STAMP: Final = re.compile(
     rb"""\s*(?:
-      \[\s*(?P<kernel>\d{1,10}\.\d{1,9})\]
+      \[\s*(?P<kernel>\d{1,10}\.\d{1,9})(?:@\d{1,3}\][a-z-]?|\])
+    | (?P<relative>\[(?:[A-Z][a-z]{2}\s?\d{1,2}\s\d\d:\d\d|\s*[+]\d{1,6}\.\d{1,9})\])(?=\s)
+    | [\w.-]{1,64}\s\#\s(?=\[)
     | \[\s*[TC]\d{1,8}\]
     | \[\d{1,4}:\s*[\w./:-]{1,32}:\s*\d{1,8}\]
     | <\d{1,3}>
@@ -87,7 +89,9 @@ def split(line: bytes) -> Message:
             break
         group = match.lastgroup
         if group is not None:
-            if group in {"kernel", "eeprom"}:
+            if group == "relative":
+                kernel = True
+            elif group in {"kernel", "eeprom"}:
                 seconds = float(match[group])
                 kernel = group == "kernel"
             elif group == "firmware":

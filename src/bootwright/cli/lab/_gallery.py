@@ -25,7 +25,7 @@ from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.foundation.places import DATA, cache_dir
 from bootwright.kernels.model import Kernel
-from bootwright.lab import filesystems, machines, qemu
+from bootwright.lab import filesystems, firmware, machines, qemu
 from bootwright.lab.run import run
 
 FOLDER = DATA / "gallery"
@@ -35,6 +35,14 @@ _SILENCE = 25.0
 """Seconds of guest time; a hung boot is one of the things recorded here."""
 _FLAGS = ("-static", "-Os", "-Wl,-z,max-page-size=65536", "-Wl,--build-id=none", "-Wl,-s")
 _MOST_MODULE = 64 << 20
+_DISKS = {
+    # A disk of zeros whose every read fails (QEMU's docs/devel/blkdebug.rst).
+    "errors": (
+        "-blockdev",
+        '{"driver": "blkdebug", "node-name": "disk", "image": {"driver": "null-co", "size": 67108864, '
+        '"read-zeroes": true}, "inject-error": [{"event": "none", "iotype": "read", "errno": 5}]}',
+    ),
+}
 _NETWORKS = {
     # Port 9 discards (RFC 863), whether anybody listens or not.
     "silent": "socket,id=net,udp=127.0.0.1:9,localaddr=127.0.0.1:0",
@@ -76,12 +84,15 @@ class Scenario:
     name: str
     title: str
     kernel: str
+    """A name of the catalogue; empty where the firmware starts nothing."""
     expected: Expected
     script: tuple[str, ...]
     arguments: tuple[str, ...]
     modules: tuple[str, ...]
     images: tuple[str, ...]
     """Names of `data/filesystems` cases, put into the initramfs as `/NAME.img`."""
+    made: tuple[filesystems.Case, ...]
+    """Further ones, of this scenario alone."""
     files: Mapping[str, bytes]
     """Further members of the initramfs, or others in place of its own; an empty `init` leaves it out."""
     other_module: tuple[str, str, bool] | None
@@ -93,6 +104,12 @@ class Scenario:
     compress: str
     network: str
     """`silent`: nobody answers; `stuck`: nothing that is sent ever leaves; empty: no network card."""
+    devicetree: str
+    """Source that is put after the machine's own devicetree."""
+    firmware: str
+    """What starts first (a file of `data/firmware/`); empty for the kernel itself."""
+    disk: str
+    """`errors`: a virtio disk that cannot be read; empty for none."""
     golden: str | None = field(default=None)
     """The signature that the recording is kept with, where that is not the root."""
 
@@ -136,6 +153,7 @@ def _read(name: str, table: dict[str, Any]) -> Scenario:
         arguments=tuple(table.get("arguments", ())),
         modules=tuple(table.get("modules", ())),
         images=tuple(table.get("images", ())),
+        made=tuple(_made(name, each) for name, each in table.get("image", {}).items()),
         files=files,
         other_module=(other["kernel"], other["name"], other.get("unsigned", False)) if other else None,
         memory=table.get("memory"),
@@ -143,7 +161,22 @@ def _read(name: str, table: dict[str, Any]) -> Scenario:
         initramfs=table.get("initramfs", "whole"),
         compress=table.get("compress", ""),
         network=table.get("network", ""),
+        devicetree=table.get("devicetree", ""),
+        firmware=table.get("firmware", ""),
+        disk=table.get("disk", ""),
         golden=table.get("golden"),
+    )
+
+
+def _made(name: str, table: dict[str, Any]) -> filesystems.Case:
+    return filesystems.Case(
+        name=name,
+        type=table["type"],
+        modules=(),
+        program=table["program"],
+        arguments=tuple(table["arguments"]),
+        size=int(table["size"]),
+        environment=(),
     )
 
 
@@ -162,29 +195,51 @@ def play(scene: Scenario, kernels: Callable[[str, bool], Kernel]) -> Played:
 
     Raises what getting the kernel, making the file systems or starting QEMU raise.
     """
-    kernel = kernels(scene.kernel, bool(scene.modules))
+    kernel = kernels(scene.kernel, bool(scene.modules)) if scene.kernel else None
     target = machines.machine(_MACHINE)
     emulator = qemu.find()
-    model = scene.cpu or target.processor(kernel.page_size).model
+    model = scene.cpu or target.processor(kernel.page_size if kernel else 4096).model
     parts = [str(emulator.path), "-machine", target.machine, "-cpu", str(model), "-smp", "1"]
     parts += ["-m", str(scene.memory or 512), "-nodefaults", "-no-user-config", "-display", "none"]
     parts += ["-no-reboot", "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
     if scene.network:
         parts += ["-netdev", _NETWORKS[scene.network], "-device", "virtio-net-device,netdev=net"]
-    parts += ["-kernel", str(kernel.image)]
+    if scene.disk:
+        parts += [*_DISKS[scene.disk], "-device", "virtio-blk-device,drive=disk"]
     with tempfile.TemporaryDirectory(prefix="bootwright-") as room:
-        if scene.initramfs != "none":
+        if scene.devicetree:
+            parts += ["-dtb", str(_devicetree(scene, parts, Path(room)))]
+        if scene.firmware:
+            parts += firmware.firmware(scene.firmware).arguments()
+        if kernel is not None:
+            parts += ["-kernel", str(kernel.image)]
+        if kernel is not None and scene.initramfs != "none":
             archive = Path(room) / "initramfs"
             archive.write_bytes(_initramfs(scene, kernel, kernels))
             parts += ["-initrd", str(archive)]
         words = (f"console={target.console}", "panic=-1", "nokaslr", *scene.arguments)
-        parts += ["-append", " ".join(words)]
+        if kernel is not None:
+            parts += ["-append", " ".join(words)]
 
         def command(control: int) -> tuple[str, ...]:
             return (*parts, "-chardev", f"socket,id=c,fd={control}", "-mon", "chardev=c,mode=control")
 
         ran = run(command, timeout=_TIMEOUT, silence=_SILENCE)
     return Played(ran.console, ran.ended, ran.wall_seconds, f"{emulator.title} {target.machine} {model}")
+
+
+def _devicetree(scene: Scenario, parts: list[str], room: Path) -> Path:
+    """The machine's devicetree with the scenario's source after it."""
+    own, source, made = room / "own.dtb", room / "made.dts", room / "made.dtb"
+    dump = list(parts)
+    dump[dump.index("-machine") + 1] += f",dumpdtb={own}"
+    tools.run(dump, cwd=room, timeout=60)
+    dtc = tools.need("dtc", purpose="change the machine's devicetree")
+    tools.run([dtc, "-q", "-I", "dtb", "-O", "dts", "-o", source, own], cwd=room, timeout=60)
+    with source.open("a") as file:
+        file.write(scene.devicetree)
+    tools.run([dtc, "-q", "-@", "-I", "dts", "-O", "dtb", "-o", made, source], cwd=room, timeout=60)
+    return made
 
 
 def _initramfs(scene: Scenario, kernel: Kernel, kernels: Callable[[str, bool], Kernel]) -> bytes:
@@ -212,8 +267,8 @@ def _initramfs(scene: Scenario, kernel: Kernel, kernels: Callable[[str, bool], K
             if scene.other_module[2]:
                 module = _without_signature(module)
             members["other.ko"] = cpio.Member("other.ko", module)
-    for case in filesystems.cases():
-        if case.name in scene.images:
+    for case in (*filesystems.cases(), *scene.made):
+        if case.name in scene.images or case in scene.made:
             image = f"{case.name}.img"
             members[image] = cpio.Member(image, filesystems.image(case).read_bytes())
     for own, data in scene.files.items():

@@ -123,7 +123,7 @@ def _write_golden(scene: Scenario, played: Played) -> None:
         folder = DATA / "signatures" / signature / "golden" / f"gallery-{scene.name}"
     _keep(folder / "console.log", played.console)
     expected: dict[str, Any] = {
-        "origin": f"bootwright lab gallery {scene.name} ({scene.kernel}, {played.machine})",
+        "origin": f"bootwright lab gallery {scene.name} ({scene.kernel or scene.firmware}, {played.machine})",
         "synthetic": False,
         "outcome": scene.expected.outcome,
         "stage": scene.expected.stage,

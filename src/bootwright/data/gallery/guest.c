@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
@@ -163,6 +164,30 @@ static void shadow(const char *name)
 	}
 }
 
+
+/* Reads a physical address that no device answers at. */
+static void peek(const char *address)
+{
+	int memory = open("/dev/mem", O_RDONLY | O_SYNC);
+	volatile unsigned *word = mmap(NULL, 4096, PROT_READ, MAP_SHARED, memory, strtoull(address, NULL, 0));
+
+	if (memory < 0 || word == MAP_FAILED)
+		failed("devmem", address);
+	else
+		printf("%s: %#x\n", address, *word);
+}
+
+static void copy_to_nowhere(const char *path)
+{
+	char piece[4096];
+	int file = open(path, O_RDONLY);
+
+	if (file < 0 || read(file, piece, sizeof(piece)) < 0)
+		failed("dd", path);
+	if (file >= 0)
+		close(file);
+}
+
 static void stop_feeding(const char *path)
 {
 	int dog = open(path, O_WRONLY);
@@ -220,6 +245,10 @@ static void carry_out(char *line)
 		shadow(word[0]);
 	else if (!strcmp(verb, "watchdog"))
 		stop_feeding(word[0]);
+	else if (!strcmp(verb, "peek"))
+		peek(word[0]);
+	else if (!strcmp(verb, "read"))
+		copy_to_nowhere(word[0]);
 	else if (!strcmp(verb, "sleep"))
 		sleep(atoi(word[0]));
 	else if (!strcmp(verb, "crash"))
