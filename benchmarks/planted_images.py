@@ -55,9 +55,7 @@ initramfs initramfs.xz followkernel
 dtoverlay=header-pl011
 [all]
 """
-_ARGUMENTS = (
-    "console=ttyS1,115200 console=ttyAMA0,115200 root=/dev/mmcblk0p2 cryptomgr.notests quiet\n"
-)
+_ARGUMENTS = "console=ttyAMA0,115200 root=/dev/mmcblk0p2 cryptomgr.notests quiet\n"
 
 
 @frozen
@@ -258,9 +256,10 @@ FAULTS = (
 )
 PAIR = Fault(
     "a pair",
-    # The mini UART on the header, and no console there: one alone leaves a console that is seen.
-    lambda files: _edited("/config.txt", "dtoverlay=header-pl011\n", "")(
-        _edited("/cmdline.txt", "console=ttyS1,115200 ", "")(files)
+    # A second archive with an init that cannot run: without the file the firmware leaves it out, without the
+    # line it does not read it.
+    lambda files: _edited("/config.txt", "initramfs.xz follow", "initramfs.xz,extra.cpio follow")(
+        files | {"/extra.cpio": cpio.write([cpio.Member("init", b"nothing", stat.S_IFREG | 0o755)])}
     ),
-    _is("config.txt: [pi3] -dtoverlay=header-pl011", "command line: -console=ttyS1,115200"),
+    lambda found: len(found) == 2 and "other files" in found and any("extra.cpio" in each for each in found),
 )

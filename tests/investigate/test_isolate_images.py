@@ -432,6 +432,9 @@ def test_hunks_give_both_ends_and_anything_between(
 def test_a_setting_under_its_filter_has_the_filter_in_its_name() -> None:
     mix = mix_lines(["[pi5]", "enable_uart=0", "[all]"], ["[pi5]", "enable_uart=1", "[all]", "x=1"])
     assert [hunk.name for hunk in mix.hunks] == ["[pi5] enable_uart=0 → enable_uart=1", "[all] +x=1"]
+    # Taking the old line away and adding the new one are one change.
+    mix = mix_lines(["initramfs a followkernel"], ["initramfs a,b followkernel"])
+    assert [hunk.name for hunk in mix.hunks] == ["initramfs a followkernel → initramfs a,b followkernel"]
 
 
 def test_a_tree_of_a_choice_reads_as_it_was_chosen() -> None:

@@ -55,10 +55,16 @@ def mix_lines(good: Sequence[str], bad: Sequence[str]) -> Mix:
     return _mix(
         good,
         bad,
-        key=lambda text: text.partition("=")[0].strip(),
+        key=_setting,
         context=lambda place: sections.get(place, ""),
         whole=lambda lines: any(_HEADER.fullmatch(line) for line in lines),
     )
+
+
+def _setting(line: str) -> str:
+    """What a line sets; `initramfs FILE followkernel` is the one setting without an equals sign."""
+    words = line.split(None, 1)
+    return words[0] if words[:1] == ["initramfs"] else line.partition("=")[0].strip()
 
 
 def _sections(lines: Sequence[str], side: int) -> list[tuple[tuple[int, int], str]]:
