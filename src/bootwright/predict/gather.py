@@ -131,6 +131,8 @@ def gather(
             _image(found, artifact, progress)
         elif path.is_file():
             _file(found, path, progress, modules, config)
+        elif path.is_dir() and any(next(path.glob(each), None) for each in _LOADERS):
+            _image(found, artifact, progress)
         elif path.is_dir() and not _holds_kernel(path, progress):
             for blob in sorted(path.rglob("*.dtb")):
                 if blob.stem == "overlay_map":
@@ -216,6 +218,12 @@ def _config_txt(path: Path) -> ConfigTxt:
     return read_config_txt(path.read_bytes(), str(path), load=load)
 
 
+_LOADERS = (
+    *("grub/grub.cfg", "boot/grub/grub.cfg", "EFI/*/grub.cfg"),
+    *("extlinux/extlinux.conf", "boot/extlinux/extlinux.conf"),
+    *("loader/entries/*.conf", "EFI/Linux/*.efi"),
+)
+"""What a folder has in it that was an image, or a partition: its boot loader then says which kernel."""
 _PEEK = 1 << 17
 """Bytes; the last magic that is looked for is at 64 KiB."""
 _HOLD_OTHERS = frozenset({"disk", "vfat", "xfs", "ext", "squashfs", "superblock", "uki", "tar"})
