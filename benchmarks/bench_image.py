@@ -55,7 +55,18 @@ def run(*command: str | Path) -> float:
 
 
 def composing(recipe: Recipe, image: Path, what: str) -> bool:
-    """One run; whether it kept within the limit. CPU seconds: wall time says more about who else is here."""
+    """Runs in turn with what is compared; whether the median kept within the limit."""
+    ratios = [_one_composing(recipe, image, what) for _ in range(RUNS)]
+    median = statistics.median(ratios)
+    print(
+        f"compose, {what}: {median:.2f} x what it must run (limit {COMPOSE_LIMIT}; "
+        f"runs {', '.join(f'{each:.2f}' for each in ratios)})"
+    )
+    return median <= COMPOSE_LIMIT
+
+
+def _one_composing(recipe: Recipe, image: Path, what: str) -> float:
+    """CPU seconds by those of what must be run: wall time says more about who else is here."""
     spent: dict[str, float] = {}
     real = tools.run
 
@@ -78,8 +89,7 @@ def composing(recipe: Recipe, image: Path, what: str) -> bool:
     total = sum(spent.values())
     told = ", ".join(f"{name} {spent[name]:.2f}" for name in sorted(spent, key=lambda each: -spent[each])[:5])
     print(f"compose, {what}: {wall:.2f} s wall, {used:.2f} s CPU, of which {total:.2f} s in: {told}")
-    print(f"compose, {what}: {used / total:.2f} x what it must run (limit {COMPOSE_LIMIT})")
-    return used / total <= COMPOSE_LIMIT
+    return used / total
 
 
 def swapping(image: Path) -> bool:

@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootwright.artifacts.explore import Explorer
-from bootwright.artifacts.filesystem import read_small
+from bootwright.artifacts.filesystem import lookup, read_small
+from bootwright.artifacts.initramfs import InitramfsTree, read_segments
 from bootwright.cli.image.compose import command
 from bootwright.cli.image.swap import command as swap_command
 from bootwright.cli.image.verify import command as verify_command
@@ -224,6 +225,32 @@ def test_a_composed_image_is_flashed(small: Path, tmp_path: Path, monkeypatch: p
     assert done.return_value == 0, done.output
     with pytest.raises(Missing, match="no device"):
         command.main([*words[:-1], "/dev/no-such-card"], standalone_mode=False)
+
+
+def test_files_are_added_to_an_initramfs_of_ones_own(tmp_path: Path) -> None:
+    text = image_kit.EXTLINUX.replace(
+        'from = "initramfs"\n', 'from = "initramfs"\n[initramfs.files]\n"/etc/mine" = "mine"\n'
+    )
+    path = image_kit.recipe(tmp_path, text)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/run").write_text("#!/bin/sh\n")
+    (tmp_path / "mine/run").chmod(0o755)
+    (tmp_path / "mine/link").symlink_to("run")
+    made = compose(find_recipe(str(path)), tmp_path / "x.raw").image
+    volume = open_image(made).volume("BOOT")
+    entry = lookup(volume.files, "/A/initramfs.xz")
+    assert entry is not None
+    source = volume.files.open(entry)
+    tree = InitramfsTree("initramfs", read_segments(source))
+    for name, mode in (("/init", 0o755), ("/etc/mine/run", 0o755), ("/etc/mine/link", 0o755)):
+        found = lookup(tree, name)
+        assert found is not None, name
+        assert found.mode == mode
+    (tmp_path / "mine/run").unlink()
+    (tmp_path / "mine/link").unlink()
+    (tmp_path / "mine").rmdir()
+    with pytest.raises(Missing, match="mine"):
+        compose(find_recipe(str(path)), tmp_path / "y.raw")
 
 
 def test_nothing_is_left_where_a_part_is_missing(tmp_path: Path) -> None:

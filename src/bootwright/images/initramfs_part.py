@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootwright.artifacts import cpio
@@ -166,6 +166,34 @@ def _copy_given(source: Path, place: Path) -> None:
             place.chmod(0o755 if source.stat().st_mode & 0o111 else 0o644)
     except OSError as error:
         raise atomic.explained(error, place) from error
+
+
+def with_files(archive: bytes, files: Mapping[str, Path]) -> bytes:
+    """An initramfs with files and folders behind it, by absolute path: what comes last counts.
+
+    The kernel unpacks one archive after another, each on a multiple of 4 bytes
+    (Documentation/driver-api/early-userspace/buffer-format.rst, Linux 6.12). Raises `Missing`.
+    """
+    members: dict[str, cpio.Member] = {}
+    for place, source in sorted(files.items()):
+        if not source.exists():
+            raise Missing(
+                f"there is no {source}", hint="paths in a recipe are relative to the recipe's folder"
+            )
+        name = place.strip("/")
+        for path in [source, *(sorted(source.rglob("*")) if source.is_dir() else ())]:
+            below = path.relative_to(source).as_posix()
+            inside = name if below == "." else f"{name}/{below}"
+            if path.is_symlink():
+                target = str(path.readlink()).encode(errors="surrogateescape")
+                members[inside] = cpio.Member(inside, target, stat.S_IFLNK | 0o777)
+            elif path.is_dir():
+                members[inside] = cpio.folder(inside)
+            else:
+                mode = 0o755 if path.stat().st_mode & 0o111 else 0o644
+                members[inside] = cpio.Member(inside, path.read_bytes(), stat.S_IFREG | mode)
+    folders = [cpio.folder(each) for each in _above(list(members)) if each not in members]
+    return archive + bytes(-len(archive) % 4) + cpio.write([*folders, *members.values()])
 
 
 def compressed(archive: bytes, kind: str, path: Path) -> Path:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bootwright.foundation import atomic, tools
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.images import loaders, uki
-from bootwright.images.initramfs_part import os_release, standin_initramfs
+from bootwright.images.initramfs_part import os_release, standin_initramfs, with_files
 from bootwright.images.kernel_part import KernelFiles, kernel_files
 from bootwright.images.manifest_model import sha256_of
 from bootwright.images.recipe import LoaderPart, Recipe, TreesPart
@@ -86,12 +86,20 @@ class Parts:
         """The initramfs: the user's, or the stand-in's."""
         part = self._recipe.initramfs
         if part is not None and part.origin != "stand-in":
-            return self._given(self._recipe.path(part.origin), "initramfs")
+            given = self._given(self._recipe.path(part.origin), "initramfs")
+            return self._with_files(given, part.files) if part.files else given
         path = standin_initramfs(self._recipe, self.kernel, self._room("initramfs"), self._progress)
         origin = (
             f"made here: bootwright's stand-in, modules of {self.kernel.release} from {self.kernel.origin}"
         )
         return PartFile("", path, "initramfs", self._recipe.version, origin)
+
+    def _with_files(self, given: PartFile, files: Mapping[str, str]) -> PartFile:
+        """The user's archive with more files behind it, as one of the kernel's several archives."""
+        path = self._room("initramfs") / "initramfs"
+        places = {place: self._recipe.path(source) for place, source in files.items()}
+        atomic.write_bytes(path, with_files(given.path.read_bytes(), places))
+        return evolve(given, path=path, origin=f"{given.origin}, with {', '.join(sorted(files))}")
 
     @cached_property
     def loader_package(self) -> Unpacked:

@@ -49,7 +49,7 @@ class InitramfsPart:
     modules: tuple[str, ...] = ()
     """Further modules the root file system carries, with what they depend on; `*` for all."""
     files: dict[str, str] = field(factory=dict, hash=False)
-    """Path in the root file system → file or folder of the user's."""
+    """Path in the root file system (in an archive of the user's: in that) → file or folder of the user's."""
 
 
 @frozen
