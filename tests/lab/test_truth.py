@@ -104,6 +104,15 @@ def test_what_became_of_each_node() -> None:
     assert found["/soc/usb@8"].supplier == "/soc/x@5/port"
 
 
+def test_a_reason_without_line_end_runs_into_the_next_device() -> None:
+    truth = stated(
+        CONSOLE + b"bw1: truth 15 deferred d.x\tx: no gpio6.eth\teth: no clock\nbw1: truth 16 end\n"
+    )
+    assert truth is not None
+    assert ("d.x", "x: no gpio") in truth.deferred
+    assert ("6.eth", "eth: no clock") in truth.deferred
+
+
 def test_a_lost_line_is_said() -> None:
     with pytest.raises(Malformed, match="next part of the devicetree"):
         stated(CONSOLE + b"bw1: truth 15 fdt 256 00\nbw1: truth 16 end\n")

@@ -122,7 +122,7 @@ class _Stated:
     devices: set[Device] = field(factory=set)
     interfaces: dict[str, tuple[str, str | None]] = field(factory=dict)
     dhcp: dict[str, str] = field(factory=dict)
-    deferred: set[tuple[str, str]] = field(factory=set)
+    deferred: list[str] = field(factory=list)
     failures: set[Failure] = field(factory=set)
     modules: set[tuple[str, str]] = field(factory=set)
     fdt: dict[int, bytes] = field(factory=dict)
@@ -143,8 +143,7 @@ class _Stated:
         self.dhcp[name] = result.strip()
 
     def waiting(self, rest: str) -> None:
-        device, _, reason = rest.partition("\t")
-        self.deferred.add((device.strip(), reason.strip()))
+        self.deferred.append(rest)
 
     def failure(self, rest: str) -> None:
         found = _FAILED.match(rest)
@@ -211,11 +210,22 @@ def parse(
             Interface(name, node, driver, stated.dhcp.get(name, ""))
             for name, (node, driver) in sorted(stated.interfaces.items())
         ),
-        deferred=tuple(sorted(stated.deferred)),
+        deferred=tuple(sorted(set(_deferred(stated.deferred, {one.name for one in stated.devices})))),
         failures=tuple(sorted(stated.failures, key=lambda one: (one.device, one.driver))),
         failed_modules=tuple(sorted(stated.modules)),
         fdt=_devicetree(stated.fdt),
     )
+
+
+def _deferred(lines: list[str], names: set[str]) -> Iterator[tuple[str, str]]:
+    """(device, reason) of each line; a reason without a line end of its own runs into the next device."""
+    for line in lines:
+        device, *parts = line.split("\t")
+        for part in parts[:-1]:
+            following = max((name for name in names if part.endswith(name)), key=len, default="")
+            yield device.strip(), part.removesuffix(following).strip()
+            device = following
+        yield device.strip(), "".join(parts[-1:]).strip()
 
 
 def _devicetree(blocks: dict[int, bytes]) -> bytes:
