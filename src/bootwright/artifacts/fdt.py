@@ -187,8 +187,7 @@ def parse_fdt(blob: bytes, name: str) -> Tree:
     strings = blob[at_strings : at_strings + size_strings]
     # Names must end inside the block: what follows the last NUL is no name.
     strings = strings[: strings.rfind(b"\0") + 1]
-    if max(map(len, strings.split(b"\0"))) > _MAX_NAME:
-        raise Malformed(name, at_strings, f"property names of at most {_MAX_NAME} bytes", "a longer one")
+    _check_names(strings, at_strings, name)
     blob = blob[:total]
     return Tree(
         name,
@@ -197,6 +196,17 @@ def parse_fdt(blob: bytes, name: str) -> Tree:
         strings=strings,
         reservations=reservations,
     )
+
+
+def _check_names(strings: bytes, offset: int, where: str) -> None:
+    at = 0
+    while len(strings) - at > _MAX_NAME:
+        last = strings.rfind(b"\0", at, at + _MAX_NAME + 1)
+        if last < 0:
+            raise Malformed(
+                where, offset + at, f"property names of at most {_MAX_NAME} bytes", "a longer one"
+            )
+        at = last + 1
 
 
 def _reservations(blob: bytes, at: int, total: int, name: str) -> list[tuple[int, int]]:
