@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from disk_kit import fuzz_target
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -182,3 +183,15 @@ def test_any_declaration_changes_the_tree_or_is_refused(raw: bytes, value: str) 
 
 
 _BLOB = compiled(BASE).blob
+
+
+@given(st.data())
+def test_a_mutated_overlay_is_a_blob_or_an_error(data: st.DataObject) -> None:
+    blob = bytearray(_OVERLAY)
+    for _ in range(data.draw(st.integers(1, 6))):
+        blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
+    _TARGET(bytes(blob))
+
+
+_TARGET = fuzz_target("fuzz_fdt_parameters")
+_OVERLAY = compiled(OVERLAY).blob

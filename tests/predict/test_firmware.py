@@ -127,3 +127,10 @@ def test_another_devicetree_by_name() -> None:
     config = read_config_txt(b"device_tree=a.dtb\n[pi4]\ndevice_tree=b.dtb\n", "config.txt")
     assert devicetree_name(config, five) == "a.dtb"
     assert devicetree_name(None, five) is None
+
+
+def test_a_config_txt_of_thousands_of_lines_ends(files: dict[str, Path]) -> None:
+    found = made("dtparam=spi=on\n" * 2000, files)
+    assert status(found.tree, "/spi") == "okay"
+    assert "only the first 256" in found.not_applied[0]
+    assert len(found.not_applied) == 1

@@ -24,6 +24,10 @@ MAP = "overlay_map"
 """The file beside the overlays that says which one stands for a name on which SoC."""
 
 
+_MOST = 256
+"""Lines of config.txt that are applied; each takes some milliseconds."""
+
+
 @define
 class FirmwareTree:
     """A devicetree as the firmware hands it over."""
@@ -51,7 +55,10 @@ def devicetree_of(
                 work.note(setting, f"whether {setting.condition} holds is not known")
             elif holds:
                 settings.append(setting)
-    for setting in settings:
+    for setting in settings[_MOST:]:
+        work.note(setting, f"only the first {_MOST} such lines are applied")
+        break
+    for setting in settings[:_MOST]:
         if setting.key in {"dtparam", "device_tree_param"}:
             work.parameters(setting, setting.value)
         else:
