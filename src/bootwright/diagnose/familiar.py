@@ -1,5 +1,6 @@
 """Lines that were seen before, told by one look into a dictionary instead of a search.
 
+Lines that come again byte by byte (a file put together from copies) are told by one look at the whole line.
 A board that restarts again and again, or a soak test, prints the same few thousand lines with other times
 before them. A kernel's time stamp of the usual width (`[    1.234567]`, kernel/printk/printk.c
 print_time, Linux 6.12) is left out of the comparison; lines with other stamps are compared whole.
@@ -10,7 +11,7 @@ Where most lines are new, remembering them costs more than it saves: then it is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
+from itertools import compress, repeat
 from typing import Final, TypeAlias
 
 from bootwright.diagnose.patterns import Record
@@ -29,6 +30,9 @@ _MOST_TELLING = 0.6
 """Share of lines that say something above which the search does better: it gives up on a flood."""
 _FEW = 100
 """Lines in a block that tells nothing of what the next one is like."""
+_SAMPLE = 64
+_MOST_WHOLE = 0.9
+"""Share of sampled lines that must be known as a whole before all are looked up so."""
 _LONGEST_PAUSE = 64
 """Blocks."""
 _WIDTH = len("[    0.000000]")
@@ -43,6 +47,10 @@ class Familiar:
         self._longest = longest
         self._stamped: dict[bytes, Record | None] = {}
         self._plain: dict[bytes, Record | None] = {}
+        self._whole: dict[bytes, Record | None] = {}
+        """Whole lines, with their stamps."""
+        self._whole_credit = 2 * _MOST
+        """Lines put into `_whole` on the chance that they come again."""
         self._credit = _MOST
         """New lines that are learnt on the chance that they come again."""
         self._pause = 0
@@ -58,6 +66,23 @@ class Familiar:
 
     def recall(self, lines: Sequence[bytes]) -> list[Known]:
         """What is known of each line."""
+        if self._repeats(lines):
+            values: list[Known] = list(map(self._whole.get, lines, repeat(UNKNOWN)))
+            if UNKNOWN in values:
+                places = [index for index, value in enumerate(values) if value is UNKNOWN]
+                for index, value in zip(
+                    places, self._recall([lines[index] for index in places]), strict=True
+                ):
+                    values[index] = value
+            return values
+        return self._recall(lines)
+
+    def _repeats(self, lines: Sequence[bytes]) -> bool:
+        """Whether the lines, by a few of them, have all been seen as they are."""
+        sample = lines[:: max(1, len(lines) // _SAMPLE)]
+        return sum(map(self._whole.__contains__, sample)) > _MOST_WHOLE * len(sample)
+
+    def _recall(self, lines: Sequence[bytes]) -> list[Known]:
         stamped, plain = self._stamped.get, self._plain.get
         return [
             stamped(line[_WIDTH:], UNKNOWN)
@@ -117,11 +142,13 @@ class Familiar:
         self._pause = self._left = min(2 * self._pause or 1, _LONGEST_PAUSE)
         return False
 
-    @staticmethod
     def telling(
-        lines: Sequence[bytes], values: Sequence[Known], first_line: int
+        self, lines: Sequence[bytes], values: Sequence[Known], first_line: int
     ) -> tuple[list[int], list[bytes], list[Record]]:
         """Number, bytes and record of the lines that say something."""
+        if self._whole_credit > 0 and max(map(len, lines)) < self._longest:
+            self._whole_credit -= len(lines)
+            self._whole.update(zip(lines, values, strict=True))  # type: ignore[arg-type]  # none is unknown
         return (
             list(compress(range(first_line, first_line + len(lines)), values)),
             list(compress(lines, values)),
