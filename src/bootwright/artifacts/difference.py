@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bootwright.artifacts.facts import Item, Origin, Value
 
@@ -86,6 +86,8 @@ class Side:
     """Kernel releases in it, which file names are full of."""
     dtbs: tuple[str, ...] = ()
     """Shell patterns of the DTB file names that are compared; empty: all."""
+    modules: frozenset[str] | None = None
+    """Names of modules whose content is compared; None: all."""
 
     def of_kind(self, *kinds: str) -> list[Placed]:
         """The items of these kinds, in the tree's order."""
@@ -95,10 +97,13 @@ class Side:
 Comparison = Callable[[Side, Side], Iterator[Difference]]
 
 
-def compare(first: Item, second: Item, *, dtbs: tuple[str, ...] = ()) -> tuple[Difference, ...]:
+def compare(
+    first: Item, second: Item, *, dtbs: tuple[str, ...] = (), modules: frozenset[str] | None = None
+) -> tuple[Difference, ...]:
     """Every difference between two artifacts, by area, in the order of `Area`.
 
-    `dtbs`: shell patterns of the DTB file names to compare, where not all.
+    `dtbs`: shell patterns of the DTB file names to compare, where not all; `modules`: names of the modules to
+    look into, where not all. Which modules are gained and lost is told in any case.
     """
     from bootwright.artifacts import (
         difference_boot,
@@ -107,7 +112,8 @@ def compare(first: Item, second: Item, *, dtbs: tuple[str, ...] = ()) -> tuple[D
         difference_modules,
     )
 
-    before, after = _side(first, dtbs), _side(second, dtbs)
+    before = evolve(_side(first, dtbs), modules=modules)
+    after = evolve(_side(second, dtbs), modules=modules)
     found: list[Difference] = []
     for comparison in (
         *difference_boot.COMPARISONS,

@@ -65,7 +65,8 @@ def modules(before: Side, after: Side) -> Iterator[Difference]:
         yield Difference(
             Area.MODULES, name, told[0], told[1], was.origin if was else None, is_.origin if is_ else None
         )
-    pairs = [(name, one[name], other[name]) for name in kept if one[name].entry and other[name].entry]
+    wanted = kept if before.modules is None else [name for name in kept if name in before.modules]
+    pairs = [(name, one[name], other[name]) for name in wanted if one[name].entry and other[name].entry]
     yield from _contents(pairs, same_release=before.releases == after.releases)
 
 

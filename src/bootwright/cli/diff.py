@@ -75,17 +75,19 @@ def command(
         one = board(board_name)
         # Other boards' devicetrees are not on the chain.
         dtbs = dtbs or (one.stepping(stepping).dtb,)
-    first = Explorer(progress=progress).artifact(before)
-    second = Explorer(progress=progress).artifact(after)
-    with progress.step("comparing"):
-        differences = [
-            each for each in compare(first, second, dtbs=dtbs) if not areas or each.area.value in areas
-        ]
-    judged = None
+    modules = None
     if goal is not None and one is not None:
         from bootwright.predict.goal_difference import chain_of, suspects
 
         chains = [chain_of(each, one, goal, stepping, progress) for each in (before, after)]
+        modules = chains[0].modules | chains[1].modules
+    first = Explorer(progress=progress).artifact(before)
+    second = Explorer(progress=progress).artifact(after)
+    with progress.step("comparing"):
+        found = compare(first, second, dtbs=dtbs, modules=modules)
+        differences = [each for each in found if not areas or each.area.value in areas]
+    judged = None
+    if goal is not None and one is not None:
         judged = (chains[0].verdict, chains[1].verdict, suspects(differences, *chains))
         differences = [each.difference for each in judged[2]]
     if as_json:

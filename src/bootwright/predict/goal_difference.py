@@ -103,6 +103,12 @@ def chain_of(artifact: str, board: Board, goal: str, stepping: str | None, progr
             modules |= {
                 _module(text) for text in (node.driver, (node.where or "").partition(": ")[2]) if text
             }
+    # PCI functions without a node are on the chain, and no nodes.
+    for link in verdict.chain:
+        if link.needs.startswith("driver "):
+            where = link.because.where.rpartition(": ")[2]
+            modules |= {_module(text) for text in (link.needs.removeprefix("driver "), where)}
+    modules.discard("built_in")
     index = solved.kernel.modules
     firmware: set[str] = set()
     for name in list(modules) if index is not None else ():
