@@ -18,11 +18,13 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bootwright.artifacts.archive_tree import ArchiveTree, Member
 from bootwright.artifacts.bytesource import Bytes, FileBytes
 from bootwright.artifacts.deb import DebReader
+from bootwright.artifacts.filesystem import EntryKind
 from bootwright.artifacts.streams import Decompressed, SourceStream, compression, everything
 from bootwright.artifacts.tarstream import read_tar
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import Malformed, Refused
 
 LONG = "a/" + "long-directory-name/" * 9 + "file"
 FILES = {"boot/vmlinuz": b"image" * 5000, "usr/empty": b"", LONG: b"deep", "usr/ünïcode": b"u"}
@@ -223,3 +225,11 @@ def test_sizes_beyond_reason() -> None:
     header[148:156] = f"{checksum:06o}\0 ".encode()
     with pytest.raises(Malformed, match="below 1 TiB"):
         list(read_tar(SourceStream(Bytes(bytes(header), "x")), "x"))
+
+
+def test_deep_names_do_not_fill_the_memory() -> None:
+    """Each member here is as many directories as its name has parts, and each keeps its whole path."""
+    deep = (Member("/".join([f"{n}", *["d" * 60] * 60]), EntryKind.FILE, 0) for n in range(100_000))
+    with pytest.raises(Refused, match="names take"):
+        ArchiveTree("x", "tar", deep)
+    assert next(deep, None) is not None

@@ -12,6 +12,9 @@ from bootwright.artifacts.extents import Extent, Extents
 from bootwright.artifacts.filesystem import MAX_DEPTH, MAX_ENTRIES, Entry, EntryKind, Unlabelled
 from bootwright.foundation.errors import Malformed, Refused
 
+_MAX_TEXT = 128 << 20
+"""Characters of all paths together, those of directories that no member is for included."""
+
 
 @frozen
 class Member:
@@ -36,6 +39,7 @@ class ArchiveTree(Unlabelled):
     def __init__(self, name: str, type_: str, members: Iterable[Member]) -> None:
         self._name = name
         self._type = type_
+        self._text = 0
         self._members: dict[str, Member] = {}
         self._below: dict[str, dict[str, None]] = {"/": {}}
         for member in members:
@@ -51,13 +55,16 @@ class ArchiveTree(Unlabelled):
                 repr(member.name[:80]),
                 hint="the archive tries to write elsewhere; do not trust it",
             )
-        if len(parts) > MAX_DEPTH or len(self._members) >= MAX_ENTRIES:
+        if len(parts) > MAX_DEPTH or len(self._members) + len(self._below) >= MAX_ENTRIES:
             raise Refused(
                 f"{self._name}: more than {MAX_ENTRIES} members, or one deeper than {MAX_DEPTH} directories"
             )
         if not parts:
             return
         path = "/" + "/".join(parts)
+        self._text += len(path) + len(member.target or "")
+        if self._text > _MAX_TEXT:
+            raise Refused(f"{self._name}: the members' names take more than {_MAX_TEXT} bytes")
         if member.kind is EntryKind.DIRECTORY and path in self._below:
             self._members[path] = member
             return
@@ -73,6 +80,7 @@ class ArchiveTree(Unlabelled):
             if known:
                 break
             path = above
+            self._text += len(path)
 
     def _remove(self, path: str) -> None:
         """Forget a directory that a file replaces."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 from bootwright.artifacts.bytesource import ByteSource
-from bootwright.artifacts.filesystem import Entry, EntryKind, join, safe_name
+from bootwright.artifacts.filesystem import MAX_ENTRIES, Entry, EntryKind, join, safe_name
 from bootwright.foundation.errors import Malformed
 
 _KINDS = {stat.S_IFREG: EntryKind.FILE, stat.S_IFDIR: EntryKind.DIRECTORY, stat.S_IFLNK: EntryKind.SYMLINK}
@@ -61,7 +61,12 @@ class InodeFiles(ABC, Generic[_I]):
         inode = self._inode(directory.handle)
         if not stat.S_ISDIR(inode.mode):
             raise Malformed(self.name, inode.offset, f"a directory at {directory.path}", f"{inode.mode:#o}")
-        return [self._entry(directory, raw, number, at) for raw, number, at in self._names(inode)]
+        entries: list[Entry] = []
+        for raw, number, at in self._names(inode):
+            entries.append(self._entry(directory, raw, number, at))
+            if len(entries) > MAX_ENTRIES:
+                raise Malformed(self.name, at, f"at most {MAX_ENTRIES} entries in {directory.path}", "more")
+        return entries
 
     def open(self, file: Entry) -> ByteSource:
         """See `FileSystem.open`."""

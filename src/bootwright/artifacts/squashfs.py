@@ -15,7 +15,15 @@ from attrs import frozen
 
 from bootwright.artifacts.bytesource import ByteSource
 from bootwright.artifacts.extents import BlockCache
-from bootwright.artifacts.filesystem import Entry, EntryKind, Unlabelled, join, safe_name, text_of
+from bootwright.artifacts.filesystem import (
+    MAX_ENTRIES,
+    Entry,
+    EntryKind,
+    Unlabelled,
+    join,
+    safe_name,
+    text_of,
+)
 from bootwright.artifacts.squashfs_blocks import COMPRESSIONS, SquashFile, decompressor
 from bootwright.foundation.errors import Malformed
 
@@ -25,6 +33,8 @@ _METADATA = 8192
 _NO_FRAGMENT = 0xFFFFFFFF
 _MAX_DIRECTORY = 64 << 20
 _MAX_SYMLINK = 65536
+_MAX_BLOCKS = 1 << 20
+"""Of one file: 128 GiB at the usual 128 KiB, 4 GiB at the smallest size."""
 
 _DIR, _FILE, _SYMLINK, _LDIR, _LFILE, _LSYMLINK = 1, 2, 3, 8, 9, 10
 
@@ -163,7 +173,7 @@ class SquashFs(Unlabelled):
                         handle=reference,
                     )
                 )
-            if left < 0:
+            if left < 0 or len(entries) > MAX_ENTRIES:
                 raise Malformed(self.name, cursor.at, "entries within the directory's size", "more")
         return entries
 
@@ -211,8 +221,7 @@ class SquashFs(Unlabelled):
             if with_blocks:
                 unit = self.superblock.block_size
                 count = size // unit if fragment != _NO_FRAGMENT else -(-size // unit)
-                # Each block's size is stored in 4 bytes, so a count beyond the image's size is a lie.
-                if count * 4 > max(self.superblock.bytes_used * 1032, 1 << 20):
+                if count > _MAX_BLOCKS:
                     raise Malformed(self.name, cursor.at, "a file with room for its blocks", f"{size} bytes")
                 blocks = struct.unpack(f"<{count}I", cursor.take(4 * count))
             return _Inode(
