@@ -17,7 +17,7 @@ from pathlib import Path
 from bootwright.artifacts.bytesource import Bytes, ByteSource, FileBytes
 from bootwright.artifacts.growing import Growing
 from bootwright.artifacts.spool import can_grow, digest, grow, holds, keep, spool, spooled
-from bootwright.artifacts.streams import decoder
+from bootwright.artifacts.streams import MAGICS, decoder
 from bootwright.artifacts.xz_blocks import XzBlocks, read_index
 from bootwright.foundation.errors import BootwrightError, Malformed
 from bootwright.foundation.progress import Progress
@@ -35,10 +35,7 @@ _BLOCK_LIMIT = 32 << 20
 _BOMB = "a decompression bomb?"
 
 _MAGICS: tuple[tuple[str, bytes], ...] = (
-    ("xz", b"\xfd7zXZ\0"),
-    ("zstd", b"\x28\xb5\x2f\xfd"),
-    ("gzip", b"\x1f\x8b\x08"),
-    ("bzip2", b"BZh"),
+    *((kind, magic) for magic, kind in MAGICS),
     ("lz4", b"\x04\x22\x4d\x18"),
     ("lz4", b"\x02\x21\x4c\x18"),
     ("lzma", b"\x5d\x00\x00"),
