@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -293,3 +295,17 @@ def test_spmi_children_and_what_a_remote_processor_announces(solve: Solve) -> No
     assert words(nodes, "/arbiter@1/pmic@0") == ("yes", "yes")
     assert words(nodes, "/arbiter@1/pmic@0/key") == ("yes", "yes")
     assert nodes["/dsp/glink-edge"].device.word == "unknown"
+
+
+def test_an_option_is_the_same_read_alone_or_with_all_others(tmp_path: Path) -> None:
+    text = 'CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_AB="x y"\nCONFIG_EMPTY=""\nCONFIG_N=12\n'
+    (tmp_path / "config").write_text(text)
+    (tmp_path / "config.gz").write_bytes(gzip.compress(text.encode()))
+    for name in ("config", "config.gz"):
+        facts = make_kernel()
+        del facts.__dict__["config"]
+        facts.config_file = tmp_path / name
+        options = {each: facts.option(f"CONFIG_{each}") for each in ("A", "B", "AB", "EMPTY", "N", "NONE")}
+        assert options == {"A": "y", "B": "n", "AB": "x y", "EMPTY": "n", "N": "12", "NONE": "n"}
+        assert facts.config is not None
+        assert options == {each: facts.option(f"CONFIG_{each}") for each in options}

@@ -205,12 +205,27 @@ class KernelFacts:
         return None
 
     @cached_property
+    def _config_text(self) -> str | None:
+        """The configuration's text, where it lies in a file as text."""
+        if self.config_file is None:
+            return None
+        data = self.config_file.read_bytes()
+        return None if b"\0" in data[:4096] else f"\n{data.decode('utf-8', 'replace')}"
+
+    @cached_property
     def config(self) -> KernelConfig | None:
         """The configuration, read when a condition first asks for it."""
         return read_kernel_config(FileBytes(self.config_file)) if self.config_file is not None else None
 
     def option(self, name: str) -> str | None:
         """A configuration option's value: `y`, `m`, a number, a string, `n` for off; None if unknown."""
+        if "config" not in self.__dict__ and self._config_text is not None:
+            # A line of the file: a check asks for a few of 10,000 options.
+            at = self._config_text.find(f"\n{name}=")
+            if at < 0:
+                return "n"
+            line = self._config_text[at + 1 :].partition("\n")[0]
+            return line.partition("=")[2].strip().strip('"') or "n"
         if self.config is None:
             return None
         return self.config.value(name) or "n"

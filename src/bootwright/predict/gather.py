@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,13 +158,20 @@ def gather(
             "no kernel is among the artifacts", hint="add one: a catalogue name, a .deb, a folder or an Image"
         )
     if not found.dtbs and found.kernel.dtbs is not None:
-        for blob in sorted(found.kernel.dtbs.rglob("*.dtb")):
-            found.dtbs.setdefault(blob.name, blob)
+        for name, path in blobs_in(found.kernel.dtbs):
+            found.dtbs.setdefault(name, path)
     if not found.dtbs and found.devicetree is None:
         raise Missing(
             f"{found.kernel.name} comes without devicetrees", hint="add a .dtb or a folder with some"
         )
     return found
+
+
+def blobs_in(folder: Path) -> Iterator[tuple[str, Path]]:
+    """(file name, path) of every DTB below a folder, in the order of their paths: a package has 1,300."""
+    found = [(place, name) for place, _, names in os.walk(folder) for name in names if name.endswith(".dtb")]
+    for place, name in sorted(found):
+        yield name, Path(place, name)
 
 
 def _kernel(

@@ -14,6 +14,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import facts_of
+from bootwright.predict.gather import blobs_in
 from bootwright.predict.goals import judge, predict
 from bootwright.predict.inputs import kernel_at
 
@@ -123,4 +124,4 @@ def matrix(
 
 
 def _blobs(folder: Path) -> dict[str, Path]:
-    return {path.name: path for path in sorted(folder.rglob("*.dtb"))}
+    return dict(blobs_in(folder))
