@@ -97,25 +97,28 @@ class _Fine:
 
 
 def _split(hybrids: Hybrids, search: _Search, culprit: frozenset[str]) -> _Fine:
-    """Look inside the elements to blame, again and again, until nothing can be split."""
+    """Look inside the elements to blame, one after the other, until nothing can be split.
+
+    What has been found to be needed together with the one that is opened stays in every mixture.
+    """
     whole = culprit
-    while True:
-        inner: list[Element] = []
-        opened = False
-        for name in sorted(culprit):
-            parts = list(hybrids.inside(search.elements[name]))
-            if len(parts) > 1 or (len(parts) == 1 and parts[0].name != name):
-                opened = True
-                inner.extend(parts)
-                search.stands_for(name, frozenset(part.name for part in parts))
-            else:
-                inner.append(search.elements[name])
-        if not opened:
-            return _Fine(culprit, whole)
-        search.add(inner)
-        names = frozenset(each.name for each in inner)
-        whole = whole - culprit | names
-        culprit = search.smallest(names)
+    waiting = sorted(culprit)
+    while waiting:
+        name = waiting.pop(0)
+        if name not in culprit:
+            continue
+        parts = list(hybrids.inside(search.elements[name]))
+        if len(parts) < 2 and all(part.name == name for part in parts):
+            continue
+        inner = frozenset(part.name for part in parts)
+        search.stands_for(name, inner)
+        search.add(parts)
+        whole = whole - {name} | inner
+        rest = culprit - {name}
+        found = search.smallest(inner, rest)
+        culprit = rest | found
+        waiting += sorted(found)
+    return _Fine(culprit, whole)
 
 
 def _because(answer: Answer) -> str:
@@ -134,6 +137,8 @@ class _Search:
     trust: bool = True
     """Whether predictions may save boots."""
     _inside: dict[frozenset[str], str] = field(factory=dict)
+    _base: Unit = frozenset()
+    """What is in every mixture of the search that is under way."""
 
     @property
     def universe(self) -> Universe:
@@ -173,21 +178,29 @@ class _Search:
                     changed = True
         return config
 
-    def smallest(self, failing: frozenset[str]) -> frozenset[str]:
-        """A smallest set within `failing` that still fails."""
-        universe = Universe.of(each for each in self.elements.values() if each.name in failing)
-        found = self._ddmin(universe, tuple(universe.units), assume=True)
+    def smallest(self, failing: frozenset[str], beside: frozenset[str] = frozenset()) -> frozenset[str]:
+        """A smallest set within `failing` that still fails, together with all of `beside`."""
+        universe = Universe.of(each for each in self.elements.values() if each.name in failing | beside)
+        self._base = universe.closed(beside)
+        # What `beside` brings along may be enough.
+        if self._base and self.ask(self._base, sure=True).verdict is Verdict.FAILS:
+            return self._base - beside
+        free = tuple(unit for unit in universe.units if not unit <= self._base)
+        found = self._ddmin(universe, free, assume=True)
         if self.ask(found, sure=True).verdict is not Verdict.FAILS:
             self.notes.append(
                 "one cause alone did not explain what was seen, or a prediction was wrong: "
                 "the search went on without assuming either"
             )
             self.trust = False
-            several = self._explain(universe, (), self._ordered(universe.units), known=True)
-            found = universe.closed(frozenset().union(*several))
-            if not found or self.ask(found, sure=True).verdict is not Verdict.FAILS:
-                found = self._ddmin(universe, tuple(universe.units), assume=False)
-        return self._shrunk(universe, found)
+            several = self._explain(universe, (), self._ordered(free), known=True)
+            found = self._closed(universe, several)
+            if found == self._base or self.ask(found, sure=True).verdict is not Verdict.FAILS:
+                found = self._ddmin(universe, free, assume=False)
+        return self._shrunk(universe, free, found) - beside
+
+    def _closed(self, universe: Universe, units: Iterable[Unit]) -> frozenset[str]:
+        return universe.closed(self._base.union(*units))
 
     def _explain(self, universe: Universe, background: Config, config: Config, *, known: bool) -> Config:
         """What of `config` has to join `background` for a failure: QuickXplain (Junker, AAAI 2004).
@@ -222,7 +235,7 @@ class _Search:
         return with_it, tuple(less)
 
     def _fails(self, universe: Universe, units: Iterable[Unit]) -> Answer:
-        return self.ask(universe.closed(frozenset().union(*units)), sure=not self.trust)
+        return self.ask(self._closed(universe, units), sure=not self.trust)
 
     def _ddmin(self, universe: Universe, config: Config, *, assume: bool) -> frozenset[str]:
         granularity = 2
@@ -235,7 +248,7 @@ class _Search:
             if granularity >= len(config):
                 break
             granularity = min(2 * granularity, len(config))
-        return universe.closed(frozenset().union(*config))
+        return self._closed(universe, config)
 
     def _reduce(
         self, universe: Universe, config: Config, chunks: list[Config], *, assume: bool
@@ -273,17 +286,21 @@ class _Search:
     def _suspicion(self, unit: Unit) -> float:
         return sum(max(0.001, self.predictor.suspicion(self.elements[name])) for name in unit)
 
-    def _shrunk(self, universe: Universe, failing: frozenset[str]) -> frozenset[str]:
-        """Without any unit that it fails without: tried, not assumed.
+    def _shrunk(self, universe: Universe, free: Config, failing: frozenset[str]) -> frozenset[str]:
+        """Without any of the `free` units that it fails without: tried, not assumed.
 
         What needs a unit goes with it; so does what came along only because something needed it.
         """
         smaller = True
         while smaller:
             smaller = False
-            for unit in universe.units:
+            for unit in free:
                 less = failing - universe.dependents(unit)
-                if less and less < failing and self.ask(less, sure=True).verdict is Verdict.FAILS:
+                if (
+                    less
+                    and self._base <= less < failing
+                    and self.ask(less, sure=True).verdict is Verdict.FAILS
+                ):
                     failing, smaller = less, True
                     break
         return failing
