@@ -23,7 +23,9 @@ Known: TypeAlias = Record | bool | None
 """What is known of a line: its record, None where it says nothing, or `UNKNOWN`."""
 
 _MOST = 50_000
-"""Lines remembered."""
+"""Lines remembered, with or without their stamps."""
+_MOST_BYTES = 8 << 20
+"""Of those lines, each way."""
 _MOST_NEW = 0.5
 """Share of different new lines in a block above which remembering does not pay."""
 _MOST_TELLING = 0.6
@@ -49,8 +51,10 @@ class Familiar:
         self._plain: dict[bytes, Record | None] = {}
         self._whole: dict[bytes, Record | None] = {}
         """Whole lines, with their stamps."""
-        self._whole_credit = 2 * _MOST
-        """Lines put into `_whole` on the chance that they come again."""
+        self._whole_credit = _MOST_BYTES
+        """Bytes of lines put into `_whole` on the chance that they come again."""
+        self._bytes = 0
+        """Of what is remembered without stamps."""
         self._credit = _MOST
         """New lines that are learnt on the chance that they come again."""
         self._pause = 0
@@ -115,9 +119,10 @@ class Familiar:
             if len(found) > _MOST_TELLING * len(lines) + _FEW:
                 self._credit = 0
                 return self._pays(len(places), len(lines))
-        if len(self._stamped) + len(self._plain) > _MOST:
+        if len(self._stamped) + len(self._plain) > _MOST or self._bytes > _MOST_BYTES:
             self._stamped.clear()
             self._plain.clear()
+            self._bytes = 0
         for number, ((stamped, text), same) in enumerate(places.items()):
             known = found.get(number)
             if known is not None and not known.matches:
@@ -125,6 +130,7 @@ class Familiar:
             # Of a longer line only a window was seen.
             if len(text) < self._longest:
                 (self._stamped if stamped else self._plain)[text] = known
+                self._bytes += len(text)
             for index in same:
                 values[index] = known
         return True
@@ -147,7 +153,7 @@ class Familiar:
     ) -> tuple[list[int], list[bytes], list[Record]]:
         """Number, bytes and record of the lines that say something."""
         if self._whole_credit > 0 and max(map(len, lines)) < self._longest:
-            self._whole_credit -= len(lines)
+            self._whole_credit -= sum(map(len, lines))
             self._whole.update(zip(lines, values, strict=True))  # type: ignore[arg-type]  # none is unknown
         return (
             list(compress(range(first_line, first_line + len(lines)), values)),
