@@ -24,6 +24,7 @@ def chain(broken: str | None = None) -> Chain:
         compatibles=frozenset({"raspberrypi,rp1-gem", "raspberrypi,rp1-clocks"}),
         modules=frozenset({"macb", "rp1_clk"}),
         firmware=frozenset({"acme/phy.bin", "acme/v*.fw"}),
+        options=frozenset({"CONFIG_ACME_PHY"}),
         broken=broken,
     )
 
@@ -99,8 +100,10 @@ def test_what_modules_of_the_chain_say_and_ask_for_counts() -> None:
     found = ranks(
         Difference(Area.MODULES, "macb: depends on", "phylink", "phylink, ptp"),
         Difference(Area.MODULES, "e1000: depends on", "ptp", "nothing more"),
+        Difference(Area.KERNEL_CONFIG, "CONFIG_ACME_PHY", None, "m"),
         Difference(Area.FIRMWARE, "acme/phy.bin.xz", "12 bytes", None),
         Difference(Area.FIRMWARE, "acme/v2.fw", "12 bytes", "13 bytes"),
         Difference(Area.FIRMWARE, "other/x.bin", "12 bytes", None),
     )
-    assert found == dict.fromkeys(("macb: depends on", "acme/phy.bin.xz", "acme/v2.fw"), Suspicion.DRIVER)
+    drivers = ("macb: depends on", "acme/phy.bin.xz", "acme/v2.fw", "CONFIG_ACME_PHY")
+    assert found == dict.fromkeys(drivers, Suspicion.DRIVER)

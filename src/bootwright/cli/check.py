@@ -23,17 +23,20 @@ Examples:
   bootwright check debian-6.18.5-4k vendor-dtbs/ --board raspberrypi-5 --revision e04171 --explain
   bootwright check linux-image.deb board.dtb --json
   bootwright check debian-6.12.107-4k --board raspberrypi-5 --os talos=1.12.1
+  bootwright check talos.raw.xz --entry B --board raspberrypi-5
   bootwright check --matrix debian-6.12.107-4k debian-6.18.5-4k --board raspberrypi-5 --goal ethernet
+  bootwright check --matrix --board raspberrypi-5 --goal ethernet --html matrix.html
 
-An ARTIFACT is a kernel (catalogue name, .deb, folder, Image), a devicetree or a folder of them, or an
-initramfs. Without --board, every known board that a devicetree is for is checked.
+An ARTIFACT is an image (disk, partition, UKI, archive, folder or URL), a kernel (catalogue name, .deb,
+folder, Image), a devicetree or a folder of them, a config.txt, or an initramfs. Without --board, every known
+board that a devicetree is for is checked.
 
 Exit status: 0 works, 1 something fails, 2 usage or bad input, 3 nothing fails but something is unknown.
 """
 
 
 @click.command(name="check", epilog=_EPILOG)
-@click.argument("artifacts", nargs=-1, required=True, metavar="ARTIFACT...")
+@click.argument("artifacts", nargs=-1, metavar="ARTIFACT...")
 @click.option(
     "--board", "board_names", multiple=True, metavar="NAME", help="Only this board. May be repeated."
 )
@@ -45,7 +48,11 @@ Exit status: 0 works, 1 something fails, 2 usage or bad input, 3 nothing fails b
 @click.option("--modules", type=click.Path(path_type=Path), help="The kernel's /lib/modules/RELEASE.")
 @click.option("--config", type=click.Path(path_type=Path), help="The kernel's configuration.")
 @click.option("--entry", metavar="TITLE", help="An image's boot entry, where not the one it boots by itself.")
-@click.option("--matrix", is_flag=True, help="Every kernel with every source of devicetrees.")
+@click.option(
+    "--matrix",
+    is_flag=True,
+    help="Every kernel with every source of devicetrees; without ARTIFACTs, all kernels on this machine.",
+)
 @click.option("--explain", is_flag=True, help="Print every link with its evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/check.schema.json).")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML there.")
@@ -87,8 +94,10 @@ def command(
     if stepping is not None:
         for one in chosen:
             one.stepping(stepping)
+    if not artifacts and not matrix:
+        raise click.UsageError("give at least one ARTIFACT: a kernel or an image")
     if matrix:
-        return _matrix(artifacts, chosen, goal_names, progress, as_json=as_json, html=html)
+        return _matrix(artifacts or _kernels_here(), chosen, goal_names, progress, as_json=as_json, html=html)
     found = gather(artifacts, progress, modules=modules, config=config, entry=entry)
     verdicts = dict(
         _check(
@@ -247,6 +256,20 @@ def _matrix(
         for line in check_matrix.lines(table):
             click.echo(_printable(line))
     return _status_of(cell.verdict for cell in table.cells)
+
+
+def _kernels_here() -> tuple[str, ...]:
+    from bootwright.foundation.errors import Missing
+    from bootwright.kernels.catalogue import open_library
+
+    store = open_library(offline=True).store
+    manifests = [one for name in store.names() if (one := store.manifest(name)) is not None]
+    whole = tuple(one.name for one in manifests if one.modules and one.dtbs)
+    if not whole:
+        raise Missing(
+            "no kernel with its modules is on this machine", hint="bootwright kernels fetch NAME --modules"
+        )
+    return whole
 
 
 def _status(goals: Iterator[GoalVerdict]) -> int:

@@ -20,6 +20,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.predict.api import judge, predict
 from bootwright.predict.gather import blob_for, gather
 from bootwright.predict.model import GoalVerdict
+from bootwright.predict.prediction import Prediction
 
 _WORD = re.compile(r"[a-z0-9]+")
 _COMMON = frozenset(
@@ -71,6 +72,8 @@ class Chain:
     """Names of drivers and modules, with `_`; of modules also those they cannot do without."""
     firmware: frozenset[str]
     """Files that those modules may ask for, below `/lib/firmware`."""
+    options: frozenset[str]
+    """Options known to build a driver of the chain, or to decide one of its hazards."""
     broken: str | None
     """Path of the node of the first broken link."""
 
@@ -123,8 +126,23 @@ def chain_of(artifact: str, board: Board, goal: str, stepping: str | None, progr
         compatibles=frozenset(_compatibles(solved.tree, nodes)),
         modules=frozenset(modules),
         firmware=frozenset(firmware),
+        options=_options(solved, nodes, verdict),
         broken=verdict.first_broken.node if verdict.first_broken else None,
     )
+
+
+def _options(solved: Prediction, nodes: Iterable[str], verdict: GoalVerdict) -> frozenset[str]:
+    known = solved.known
+    found = {
+        driver.option
+        for path in nodes
+        if (node := solved.tree.node(path)) is not None
+        for driver in known.of_driver(None, node.compatible)
+        if driver.option is not None
+    }
+    names = {link.needs.removeprefix("driver ") for link in verdict.chain if link.needs.startswith("driver ")}
+    found |= {one.option for one in known.drivers if one.option and names.intersection(one.drivers)}
+    return frozenset(found)
 
 
 def suspects(differences: Iterable[Difference], before: Chain, after: Chain) -> tuple[Suspect, ...]:
@@ -144,6 +162,8 @@ def _judge(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
         return Suspect(difference, Suspicion.DRIVER, "it decides which drivers bind")
     if difference.area is Area.CONFIG_TXT:
         return Suspect(difference, Suspicion.NAMED_ALIKE, "the firmware edits the devicetree by it")
+    if difference.area is Area.KERNEL_CONFIG and any(difference.what in each.options for each in chains):
+        return Suspect(difference, Suspicion.DRIVER, "it builds a driver of the chain")
     if difference.area is Area.FIRMWARE:
         asked = [chain for chain in chains if _asked_for(difference.what, chain.firmware)]
         if asked:
