@@ -80,18 +80,22 @@ def read_module(path: Path) -> ModuleInfo:
 def read_modinfo(source: ByteSource) -> ModuleInfo:
     """Facts of a `.ko`, `.ko.xz`, `.ko.zst` or `.ko.gz`; raises `Malformed` with the offset."""
     data = _plain(source)
-    section = _modinfo_section(data, source.name)
+    return modinfo_of(_modinfo_section(data, source.name), source.name, signed=_is_signed(data))
+
+
+def modinfo_of(section: bytes, origin: str, *, signed: bool) -> ModuleInfo:
+    """The facts in the bytes of a `.modinfo` section, of the module file `origin`."""
     fields: dict[str, list[str]] = {}
     for entry in section.split(b"\0"):
         key, equals, value = entry.partition(b"=")
         if equals:
             fields.setdefault(key.decode("utf-8", "replace"), []).append(value.decode("utf-8", "replace"))
-    stem = source.name.rsplit("/", 1)[-1].split(".ko", 1)[0]
+    stem = origin.rsplit("/", 1)[-1].split(".ko", 1)[0]
     return ModuleInfo(
         name=fields.get("name", [stem])[0].replace("-", "_"),
         fields={key: tuple(values) for key, values in fields.items()},
-        signed=_is_signed(data),
-        origin=source.name,
+        signed=signed,
+        origin=origin,
     )
 
 

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from bootwright.artifacts.bytesource import Bytes
 from bootwright.artifacts.match_tables import OF_STRIDE, Effort, OfId, c_string, of_table
-from bootwright.artifacts.modinfo import read_modinfo
+from bootwright.artifacts.modinfo import modinfo_of
 from bootwright.artifacts.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation.errors import Malformed
 
@@ -166,8 +166,12 @@ def unpack_module(data: bytes, name: str) -> bytes:
 
 def read_module(elf: bytes, where: str) -> ModuleFacts:
     """Read an unpacked module. Raises `Malformed` where it is not an ELF64 relocatable with `.modinfo`."""
-    info = read_modinfo(Bytes(elf, where))
     sections, names = _sections(elf, where)
+    if b".modinfo" not in names:
+        raise Malformed(
+            where, 0, "a .modinfo section", "none", hint="this is an ELF file, but no kernel module"
+        )
+    info = modinfo_of(_content(elf, sections, names, b".modinfo"), where, signed=False)
     return ModuleFacts(
         name=info.name or module_name(where),
         aliases=info.aliases,
@@ -228,9 +232,9 @@ def _drivers(
 ) -> tuple[ModuleDriver, ...]:
     if struct.unpack_from("<H", elf, 18)[0] != _EM_AARCH64:
         return ()
-    symbols = next((s for s, name in zip(sections, names, strict=True) if name == b".symtab"), None)
-    if symbols is None:
+    if b".symtab" not in names:
         return ()
+    symbols = sections[names.index(b".symtab")]
     found: list[ModuleDriver] = []
     registered: tuple[str, ...] | None = None
     last, effort = len(elf) - OF_STRIDE, Effort(where)
@@ -284,18 +288,21 @@ def _pointers(elf: bytes, section: _Section, symbols: _Section, sections: list[_
     return pointers
 
 
-def _strings(elf: bytes, sections: list[_Section], names: list[bytes]) -> bytes:
-    section = next((s for s, name in zip(sections, names, strict=True) if name == b".strtab"), None)
-    return b"" if section is None else elf[section[4] : section[4] + section[5]]
+def _content(elf: bytes, sections: list[_Section], names: list[bytes], name: bytes) -> bytes:
+    """The bytes of the first section of that name; none where there is no such section."""
+    if name not in names:
+        return b""
+    section = sections[names.index(name)]
+    return elf[section[4] : section[4] + section[5]]
 
 
 def _calls(elf: bytes, sections: list[_Section], names: list[bytes]) -> tuple[str, ...]:
-    text = _strings(elf, sections, names)
+    text = _content(elf, sections, names, b".strtab")
     return tuple(call for call, mark in _CALL_MARKS if mark in text)
 
 
 def _registrations(elf: bytes, sections: list[_Section], names: list[bytes]) -> tuple[str, ...]:
-    text = _strings(elf, sections, names)
+    text = _content(elf, sections, names, b".strtab")
     return tuple(dict.fromkeys(bus for name, bus in _REGISTER.items() if name in text))
 
 
