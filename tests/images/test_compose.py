@@ -208,6 +208,21 @@ def test_images_are_written_and_read_compressed(
     assert names == {made.image.name, "y.raw.zst", beside(made.image).name, "y.raw.zst.manifest.json"}
 
 
+def test_what_is_compressed_and_no_disk_is_not_expanded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path / "cache"))
+    bomb = tmp_path / "bomb.raw.xz"
+    zeros = subprocess.run(["xz", "-1", "-c"], input=bytes(64 << 20), capture_output=True, check=True).stdout
+    bomb.write_bytes(zeros)
+    with pytest.raises(Malformed, match=r"bomb\.raw\.xz:xz.*a disk image"):
+        open_image(bomb)
+    assert not list((tmp_path / "cache").rglob("expanded/*"))
+    bomb.write_bytes(zeros[:1000])
+    with pytest.raises(Malformed, match="bomb"):
+        open_image(bomb)
+
+
 def test_a_composed_image_is_flashed(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path / "cache"))
     card = tmp_path / "card.img"

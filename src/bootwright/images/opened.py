@@ -19,6 +19,7 @@ from bootwright.artifacts.mbr import read_partition_table
 from bootwright.artifacts.os_release import read_command_line
 from bootwright.artifacts.partitions import Partition, PartitionTable
 from bootwright.artifacts.pe import PeFile, open_section, read_pe
+from bootwright.artifacts.spool import Renamed
 from bootwright.artifacts.xfs import Xfs
 from bootwright.artifacts.xfs_format import is_xfs
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
@@ -143,20 +144,20 @@ def open_image(path: Path, progress: Progress | None = None) -> OpenImage:
     if not len(source):
         raise Malformed(str(path), 0, "a disk image", "an empty file")
     raw = raw_image(path, source, progress or Silent())
-    source = source if raw == path else FileBytes(raw)
-    table = read_partition_table(source)
+    whole: ByteSource = source if raw == path else Renamed(FileBytes(raw), f"{path} (expanded)")
+    table = read_partition_table(whole)
     volumes: list[Volume] = []
     problems: list[str] = []
     for partition in table.partitions:
         try:
-            inside = partition.open(source)
+            inside = partition.open(whole)
             files = _file_system(inside)
         except BootwrightError as error:
             problems.append(error.message)
             continue
         if files is not None:
             volumes.append(Volume(partition, files, inside))
-    return OpenImage(path, source, table, tuple(volumes), raw, tuple(problems))
+    return OpenImage(path, whole, table, tuple(volumes), raw, tuple(problems))
 
 
 def _file_system(source: ByteSource) -> FileSystem | None:

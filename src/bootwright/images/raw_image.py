@@ -10,7 +10,7 @@ from bootwright.artifacts.bytesource import FileBytes
 from bootwright.artifacts.compressed import DEFAULT_LIMIT, Expansion, announced_size, compression_of
 from bootwright.artifacts.spool import digest, spool, spooled
 from bootwright.foundation import atomic, tools
-from bootwright.foundation.errors import Missing
+from bootwright.foundation.errors import Malformed, Missing
 from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress
 
@@ -41,11 +41,19 @@ def raw_image(path: Path, source: FileBytes, progress: Progress) -> Path:
             f"{path} is expanded into the cache, which takes {_at_most(source, kind)}; "
             f"{free / 1e6:.0f} MB are free on the disk of {kept.parent}"
         )
+        _check_start(source, kind, name)
         chunks = iter(Expansion(source, kind))
         spool(source, kind, chunks, key=key, name=name, limit=DEFAULT_LIMIT, progress=progress)
     if not kept.is_file():
         raise Missing(f"the expanded form of {path} is gone from the cache", hint="run it again")
     return kept
+
+
+def _check_start(source: FileBytes, kind: str, name: str) -> None:
+    """Raises `Malformed` unless it starts as disks do: what is none, or a bomb, is not expanded first."""
+    start = next(iter(Expansion(source, kind)), b"")
+    if start[510:512] != b"\x55\xaa" and b"EFI PART" not in {start[512:520], start[4096:4104]}:
+        raise Malformed(name, 510, "a disk image (an MBR or a GPT)", "neither", hint="is it the right file?")
 
 
 def _at_most(source: FileBytes, kind: str) -> str:
