@@ -142,7 +142,7 @@ def judge_os(prediction: Prediction) -> GoalVerdict:
             chain.append(
                 Link(
                     "/",
-                    f"not {rule.name}",
+                    f"no {rule.name}" if struck is None else f"hazard {rule.name}",
                     answer,
                     Evidence(where, rule.sources[0]),
                     reason,
