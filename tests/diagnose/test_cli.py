@@ -111,6 +111,16 @@ def test_what_cannot_be_read_exits_two(name: str) -> None:
     assert b"Traceback" not in done.stderr
 
 
+def test_a_file_may_have_any_name(tmp_path: Path) -> None:
+    name = tmp_path / os.fsdecode(b"a\x1b[2Jb\xff<i>.log")
+    name.write_bytes(GOLDEN.read_bytes())
+    done = run(name, "--html", tmp_path / "page.html")
+    assert done.returncode == 1
+    assert b"\x1b" not in done.stdout
+    assert "<i>" not in (tmp_path / "page.html").read_text()
+    assert json.loads(run(name, "--json").stdout)["boots"][0]["source"].endswith(".log")
+
+
 def test_help_has_examples() -> None:
     assert b"bootwright diagnose --follow" in run("--help").stdout
 

@@ -90,7 +90,8 @@ def command(
         from bootwright.diagnose.page import as_html
         from bootwright.foundation.atomic import write_text
 
-        write_text(page, as_html(diagnosis, title=board or ", ".join(Path(name).name for name in files)))
+        title = board or ", ".join(_shown(Path(name).name) for name in files)
+        write_text(page, as_html(diagnosis, title=title))
     if as_json:
         from bootwright.diagnose.jsonform import as_json as form
 
@@ -138,7 +139,14 @@ def _one(name: str) -> Diagnosis:
     if name == "-":
         return diagnose_stream(sys.stdin.buffer.read, "standard input")
     with _opened(name) as file:
-        return diagnose_stream(file.read, name)
+        return diagnose_stream(file.read, _shown(name))
+
+
+def _shown(name: str) -> str:
+    """A file's name for reports: names may hold anything, a terminal's escapes among it."""
+    from bootwright.diagnose.patterns import printable
+
+    return printable(os.fsencode(name))
 
 
 def _opened(name: str) -> IO[bytes]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from bootwright.diagnose.engine import Diagnoser
 from bootwright.diagnose.model import Diagnosis, Severity
+from bootwright.diagnose.patterns import printable
 from bootwright.diagnose.render import finding_lines
 from bootwright.foundation.errors import Missing, Refused
 
@@ -26,7 +27,7 @@ def follow_file(name: str, *, baud: int, say: Callable[[str], None], as_json: bo
 
     Raises `Missing` when the file cannot be read and `Refused` for a speed no serial device has.
     """
-    diagnoser = Diagnoser("standard input" if name == "-" else name)
+    diagnoser = Diagnoser("standard input" if name == "-" else printable(os.fsencode(name)))
     told: dict[tuple[int, str, str], str] = {}
     try:
         with _opened(name, baud) as handle:
