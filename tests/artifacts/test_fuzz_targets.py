@@ -57,3 +57,11 @@ def test_a_small_image_has_all_that_readers_look_for(tmp_path: Path) -> None:
     assert item.fact("release") == "6.18.5"
     (config,) = item.of_kind("kernel-config")
     assert config.fact("page_size") == 4096
+
+
+def test_a_section_that_is_nothing_known_is_told(tmp_path: Path) -> None:
+    """As systemd-ukify 257 makes them of an Image: without its first 8 bytes."""
+    (path := tmp_path / "uki.efi").write_bytes(SEEDS["pe"](tmp_path)[0].replace(b"ARM\x64", b"ARM\x65"))
+    item = Explorer().artifact(str(path))
+    assert item.kind == "uki"
+    assert [".linux" in problem.message for problem in item.problems] == [True]

@@ -79,6 +79,7 @@ def uki(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item:
         "sections": {each.name: each.size for each in headers.sections if each.name.startswith(".")},
     }
     children: list[Item] = []
+    problems: list[Problem] = []
     for section in headers.sections:
         role = _UKI_PARTS.get(section.name)
         inside = open_section(source, section)
@@ -89,7 +90,13 @@ def uki(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item:
             child = explorer.follow(inside, section.name, depth + 1, role=role if role in TEXTS else None)
             if child is not None:
                 children.append(child)
-    return Item("uki", name, origin, facts_at(origin, values), tuple(children), detail=headers, source=source)
+            elif section.size and not explorer.exhausted:
+                start = inside.read(0, min(8, section.size)).hex(" ")
+                message = f"{inside.name}: expected a part that is known ({role}), found {start}"
+                problems.append(Problem(message, "make the image again", Origin(inside.name, 0)))
+    return Item(
+        "uki", name, origin, facts_at(origin, values), tuple(children), tuple(problems), headers, source
+    )
 
 
 def efi(explorer: Explorer, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
