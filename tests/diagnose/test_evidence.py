@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import struct
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from bootwright.artifacts import cpio
 from bootwright.artifacts.fdt import parse_fdt, read_fdt_file
 from bootwright.boards.model import board, boards
 from bootwright.cli.diagnose import command
@@ -77,6 +79,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+    archive = cpio.write([cpio.Member("init", b"#!/bin/sh\n", stat.S_IFREG | 0o755)])
+    (root / "boot" / "initramfs.img").write_bytes(archive)
     blob = subprocess.run(
         ["dtc", "-q", "-O", "dtb"], input=DTS.encode(), capture_output=True, check=True
     ).stdout
@@ -113,7 +117,7 @@ def test_a_stale_image_is_told(image: Path) -> None:
 def test_the_driver_of_the_root_device(image: Path) -> None:
     log = LOG + b'[    3.0] VFS: Cannot open root device "/dev/%s" or unknown-block(0,0): error -6\n'
     log += b"[    3.1] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n"
-    assert one(said(log % b"nvme0n1p2", image), "(module nvme) is in the root file system") == "tells"
+    assert one(said(log % b"nvme0n1p2", image), "put it into the initramfs") == "confirms"
     assert one(said(log % b"sda2", image), "CONFIG_BLK_DEV_SD is not set") == "confirms"
 
 
@@ -123,6 +127,7 @@ def test_firmware_and_programs(image: Path) -> None:
     boot = diagnose_bytes(LOG + asked % b"gone.bin" + panic, "log", KNOWLEDGE).boots[-1]
     assert any(finding.signature == "no-init" for finding in boot.findings)
     assert one(said(LOG + panic, image), "/sbin/foo is not in") == "confirms"
+    assert one(said(LOG + panic.replace(b"/sbin/foo", b"/init"), image), "/init is in") == "tells"
     serious = [finding.signature for finding in boot.findings if finding.severity.rank < 2]
     if "firmware-file-missing" in serious:
         assert one(said(LOG + asked % b"gone.bin" + panic, image), "brcm/gone.bin is not in") == "confirms"

@@ -129,6 +129,7 @@ def _module(artifact: Artifact, module: str, *, what: str = "", early: bool = Fa
         yield Evidence(Stance.TELLS, f"{title} is in the initramfs.", inside[module])
     elif everywhere is not None and module in everywhere:
         only = inside is not None and everywhere is not inside
+        early = early and not artifact.root_in_initramfs
         stance = Stance.CONFIRMS if only and early else Stance.TELLS
         says = f"{title} is in the root file system{' but not in the initramfs' if only else ''}."
         if only and early:

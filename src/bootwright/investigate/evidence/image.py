@@ -95,6 +95,13 @@ class Artifact:
             return None
         return dict(pair for each in self._early_trees() for pair in _names(each))
 
+    @property
+    def root_in_initramfs(self) -> bool:
+        """Whether the root file system comes packed into the initramfs, as Talos's does: without a disk."""
+        early = {id(each) for each in self._early_trees()}
+        inside = [tree for each in self._items("initramfs") for tree in each.of_kind("modules")]
+        return any(id(each) not in early for each in inside)
+
     @cached_property
     def firmware(self) -> dict[str, str] | None:
         """Device firmware, by the name that drivers ask for → where; None where no /lib is seen."""
