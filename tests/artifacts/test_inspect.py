@@ -276,6 +276,22 @@ def test_a_manifest_whose_configuration_is_no_object(tmp_path: Path, config: obj
     assert any("configuration" in problem.message for each in item.walk() for problem in each.problems)
 
 
+def test_files_that_are_not_what_their_names_say(tmp_path: Path) -> None:
+    (tmp_path / "vmlinuz").write_bytes(b"\xff" * 4096)
+    (tmp_path / "bcm2712-rpi-5-b.dtb").write_bytes(bytes(2000))
+    (tmp_path / "d.dtb").touch()
+    (tmp_path / "._d.dtb").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "image").write_bytes(b"something else")
+    item = Explorer().artifact(str(tmp_path))
+    told = [problem.message for each in item.walk() for problem in each.problems]
+    assert sorted(message.rpartition("/")[2].split(":")[0] for message in told) == [
+        "bcm2712-rpi-5-b.dtb",
+        "d.dtb",
+        "vmlinuz",
+    ]
+    assert [message for message in told if "an empty file" in message and "a devicetree" in message]
+
+
 def test_swap_and_btrfs_tell_the_sizes_a_kernel_must_match(tmp_path: Path) -> None:
     run("mkswap", "-p", "16384", "-L", "swap", sparse(tmp_path / "swap.img", 4 << 20))
     item = Explorer().artifact(str(tmp_path / "swap.img"))

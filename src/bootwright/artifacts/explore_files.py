@@ -20,7 +20,7 @@ from bootwright.artifacts.filesystem import (
     lookup,
     walk,
 )
-from bootwright.foundation.errors import BootwrightError
+from bootwright.foundation.errors import BootwrightError, Malformed
 
 if TYPE_CHECKING:
     from bootwright.artifacts.explore import Explorer
@@ -51,6 +51,9 @@ ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )
 """Which file names are worth opening, in the order they are tried; the bytes then say what it is."""
+
+_CERTAIN = re.compile(r"(.*/)?([^/.][^/]*\.dtbo?|vmlinu[xz](-\d[^/]*)?)", re.IGNORECASE)
+"""Names that are used for nothing else: bytes that are nothing known are told, not passed over."""
 
 _FITTING: Mapping[str, frozenset[str]] = {
     "kernel": frozenset({"kernel", "uki", "compressed"}),
@@ -229,6 +232,12 @@ def _opened(explorer: Explorer, files: FileSystem, found: _Found, depth: int) ->
             items.append(read(files, source, entry.path))
             continue
         item = explorer.follow(source, entry.path, depth + 1, role=role)
+        if item is None and _CERTAIN.fullmatch(entry.path) and not explorer.exhausted:
+            start = source.read(0, min(8, entry.size)).hex(" ") or "an empty file"
+            error = Malformed(
+                source.name, 0, f"a {role}", start, hint="it is damaged, or not what it is called"
+            )
+            item = Item(role, entry.path, Origin(source.name), problems=(Problem.of(error, source.name),))
         if item is None or (role in _FITTING and item.kind not in _FITTING[role]):
             continue
         if role == "devicetree":
