@@ -27,6 +27,7 @@ _COMMON = frozenset(
     {
         *("arm", "arm64", "bus", "child", "clk", "clock", "config", "controller", "core", "dev"),
         *("device", "driver", "fixed", "gem", "gpio", "i2c", "irq", "linux", "mmc", "module", "msi"),
+        *("arch", "generic", "have", "lib", "support"),
         *("net", "node", "pci", "pcie", "phy", "pin", "pinctrl", "platform", "regulator", "reset"),
         *("simple", "soc", "spi", "usb", "with"),
     }
