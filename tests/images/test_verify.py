@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -307,6 +308,25 @@ def test_what_is_no_image_is_an_error_with_a_hint(tmp_path: Path, data: bytes) -
     with pytest.raises(BootwrightError):
         swap(path, tmp_path / "o", Changes(config=(ConfigEdit.parse("a=1"),)))
     assert not (tmp_path / "o").exists()
+
+
+def test_a_disk_that_fails_and_a_file_cut_short_are_errors(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_image(copy)
+    os.truncate(copy, 70 << 20)
+    with pytest.raises(Malformed, match="the end of the file"):
+        opened.source.read(80 << 20, 4096)
+    real = os.pread
+
+    def failing(handle: int, size: int, offset: int) -> bytes:
+        if offset + size > 66 << 20:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(handle, size, offset)
+
+    monkeypatch.setattr(os, "pread", failing)
+    with pytest.raises(Malformed, match=r"a read error \(Input/output error\)"):
+        opened.source.read(66 << 20, 4096)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

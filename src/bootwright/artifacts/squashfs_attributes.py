@@ -20,7 +20,7 @@ _NO_ATTRIBUTES = 0xFFFFFFFF
 _SPACES = {0: "user.", 1: "trusted.", 2: "security."}
 _ELSEWHERE = 0x100
 _MOST_VALUE = 65536
-_MOST_ATTRIBUTES = 4096
+_MOST_ATTRIBUTES, _MOST_TOTAL = 4096, 1 << 20
 _TYPES = {
     1: stat.S_IFDIR, 2: stat.S_IFREG, 3: stat.S_IFLNK, 4: stat.S_IFBLK,
     5: stat.S_IFCHR, 6: stat.S_IFIFO, 7: stat.S_IFSOCK,
@@ -96,6 +96,7 @@ class SquashAttributes:
         if count > _MOST_ATTRIBUTES:
             raise Malformed(self._files.name, None, f"at most {_MOST_ATTRIBUTES} attributes", str(count))
         cursor = self._at(place)
+        total = 0
         for _ in range(count):
             kind, size = struct.unpack("<HH", cursor.take(4))
             space = _SPACES.get(kind & 0xFF)
@@ -105,6 +106,9 @@ class SquashAttributes:
             value = self._value(cursor)
             if kind & _ELSEWHERE:
                 value = self._value(self._at(struct.unpack("<Q", value.ljust(8, b"\0")[:8])[0]))
+            total += len(value)
+            if total > _MOST_TOTAL:
+                raise Malformed(self._files.name, cursor.at, f"at most {_MOST_TOTAL} bytes of values", "more")
             yield name, value
 
     def _at(self, reference: int) -> _Cursor:

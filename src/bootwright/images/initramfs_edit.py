@@ -26,7 +26,16 @@ from bootwright.images.kernel_part import KernelFiles
 from bootwright.images.module_gate import ModuleGate
 from bootwright.images.opened import all_files
 from bootwright.images.squashfs_edit import squashfs_with_modules
-from bootwright.images.tree_names import LISTS, MODULE, MODULES, ROOT_NEEDS, module_name, relisted, selection
+from bootwright.images.tree_names import (
+    LISTS,
+    MODULE,
+    MODULES,
+    ROOT_NEEDS,
+    SYSTEM_WANTS,
+    module_name,
+    relisted,
+    selection,
+)
 from bootwright.kernels.modules import ModuleFiles
 
 _OWN_LIST, _OWN_INIT = "bootwright/modules", "bootwright/init"
@@ -239,8 +248,9 @@ class _Rewriter:
         """
         if not self._mounts_root:
             return []
+        modules = ModuleFiles(self._kernel.module_tree())
         try:
-            files = ModuleFiles(self._kernel.module_tree()).order(ROOT_NEEDS)
+            files = modules.order([*ROOT_NEEDS, *(name for name in SYSTEM_WANTS if name in modules)])
         except Missing as error:
             raise Refused(
                 f"{self._kernel.release} cannot mount the root of this image: {error.message}",

@@ -127,6 +127,8 @@ def _change_xfs(handle: int, volume: Volume, todo: Plan, work: Path) -> int:
         elif entry.kind is EntryKind.FILE:
             source = _read_out(volume, entry, room / f"file-{len(nodes)}")
         nodes[entry.path] = Node(attributes, source, entry.target)
+        if entry.kind is EntryKind.FILE and attributes.links > 1:
+            todo.notes.append(f"{volume.path(entry.path)} has several names, which become files of their own")
     for name, new in put.items():
         nodes.setdefault(name, new_node(new.path))
     made = room / "made"

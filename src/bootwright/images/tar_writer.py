@@ -70,6 +70,8 @@ class TarWriter:
         numbers = (("uid", attributes.uid), ("gid", attributes.gid), ("size", size))
         records |= {key.encode(): str(value).encode() for key, value in numbers}
         for key, value in sorted(attributes.extended.items()):
+            if "=" in key:  # where a record's value begins
+                raise Refused(f"{path}: the extended attribute {key!r} cannot be kept in a squashfs")
             records[b"SCHILY.xattr." + key.encode(errors="surrogateescape")] = value
         extension = b"".join(_record(key, value) for key, value in records.items())
         self._file.write(_header(b"pax", b"x", 0o644, len(extension)) + _padded(extension))

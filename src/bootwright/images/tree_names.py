@@ -24,6 +24,9 @@ LISTS = ("stand-in/modules", "usr/lib/stand-in/modules")
 ROOT_NEEDS = ("loop", "squashfs")
 """What must be there before a squashfs in a file can be mounted."""
 
+SYSTEM_WANTS = ("xfs",)
+"""What Talos, whose root that is, mounts next (STATE, EPHEMERAL), without loading anything for it."""
+
 _ENOUGH = 400
 """A tree of so many modules is a whole one, and is replaced by the whole other one."""
 
