@@ -113,6 +113,25 @@ def test_tables_that_only_initcalls_can_use_are_told_from_those_of_drivers() -> 
     assert "brcm,bcm2712-pcie" not in kinds  # a driver's
 
 
+def test_offsets_read_a_word_too_late_are_not_taken() -> None:
+    """They rise all the same; only the image's end tells."""
+    from array import array
+
+    from bootwright.artifacts import kallsyms
+
+    image = bytes(16) + (0x30000).to_bytes(8, "little") + bytes(32) + b"ARM\x64"
+    names = ["_text", "__pi__text", "_stext", "_end", "__pi__end"]
+    right = array("I", [0, 0, 0x10000, 0x30000, 0x30000])
+    late = array("I", [0, 0x10000, 0x30000, 0x30000, 0x80000000])
+    for order in ([right, late], [late, right]):
+        found = kallsyms._fitting(image, names, iter([(one, 1) for one in order]), 0, "Image")
+        assert found == (right, 1)
+    # Without a header nothing can be said, and the usual layout stands first.
+    assert kallsyms._fitting(bytes(64), names, iter([(late, 1), (right, 1)]), 0, "x") == (late, 1)
+    with pytest.raises(Malformed, match="no known layout"):
+        kallsyms._fitting(image, names, iter([]), 0, "Image")
+
+
 def test_what_only_looks_like_tokens_is_given_up_on() -> None:
     """Each of the many places would be tried for itself."""
     digits = b"".join(b"%d\0" % digit for digit in range(10))

@@ -14,7 +14,7 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 
 from attrs import frozen
 
@@ -56,8 +56,8 @@ def read_symbols(image: bytes, name: str) -> Symbols:
     """
     start, tokens, index_end = _token_table(image, name)
     count_at, count, names_at = _names_block(image, start, name)
-    offsets, base = _offsets(image, index_end, count_at, count, name)
     types, names = _expand(image, names_at, count, tokens, name)
+    offsets, base = _fitting(image, names, _offsets(image, index_end, count_at, count), index_end, name)
     return Symbols(addresses=[base + offset for offset in offsets], types=types, names=names, base=base)
 
 
@@ -157,26 +157,46 @@ def _skip(image: bytes, at: int, count: int, limit: int) -> int | None:
     return at if at <= limit else None
 
 
-def _offsets(image: bytes, index_end: int, count_at: int, count: int, name: str) -> tuple[array[int], int]:
-    after = index_end
+def _fitting(
+    image: bytes, names: list[str], layouts: Iterator[tuple[array[int], int]], at: int, name: str
+) -> tuple[array[int], int]:
+    """The layout that puts `_end`, and nothing behind it, where the header says the image ends.
+
+    That is image_size, at 16 (Documentation/arch/arm64/booting.rst). Read a word too early or too late,
+    offsets still rise, and give each symbol its neighbour's address: Debian's 7.2.12 has them at a place that
+    is no multiple of 8.
+    """
+    first = None
+    size = int.from_bytes(image[16:24], "little") if image[56:60] == b"ARM\x64" else None
+    end = names.index("_end") if size is not None and "_end" in names else None
+    for layout in layouts:
+        if end is None or layout[0][end] == layout[0][-1] == size:
+            return layout
+        first = first or layout
+    if first is None:
+        raise Malformed(name, at, "kallsyms offsets and their base", "no known layout fits")
+    return first
+
+
+def _offsets(image: bytes, after: int, count_at: int, count: int) -> Iterator[tuple[array[int], int]]:
+    """Every layout that is possible: (offset of each symbol from the base, the base)."""
     for alignment in _ALIGNMENTS:
         size = _aligned(4 * count, alignment)
-        for at in (_aligned(after, alignment), count_at - 8 - size):
-            base_at = _aligned(at + 4 * count, alignment)
+        for at, base_alignment in product((_aligned(after, alignment), count_at - 8 - size), _ALIGNMENTS):
+            base_at = _aligned(at + 4 * count, base_alignment)
             if at < 0 or base_at + 8 > len(image):
                 continue
             base = int.from_bytes(image[base_at : base_at + 8], "little")
             offsets = _array("I", image[at : at + 4 * count])
             # Kernel addresses have all high bits set; symbols are sorted by address.
             if base >> 47 == 0x1FFFF and offsets[0] <= offsets[count // 2] <= offsets[-1]:
-                return offsets, base
+                yield offsets, base
         at = _aligned(after, alignment)
         relative = _array("i", image[at : at + 4 * count])
         if len(relative) == count:
             places = array("Q", (max(at + 4 * i + offset, 0) for i, offset in enumerate(relative)))
             if places[0] == 0 and all(one <= other for one, other in pairwise(places)):
-                return places, _base_by_pointers(image, places[-1])
-    raise Malformed(name, after, "kallsyms offsets and their base", "no known layout fits")
+                yield places, _base_by_pointers(image, places[-1])
 
 
 def _base_by_pointers(image: bytes, end: int) -> int:

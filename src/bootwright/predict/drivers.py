@@ -23,7 +23,7 @@ from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 
-_FORMAT = 5
+_FORMAT = 7
 
 
 @frozen
