@@ -14,6 +14,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -47,7 +48,9 @@ def main() -> int:
         return 0
     newest = next((kernel for kernel in here if kernel.name.startswith("debian-6.18")), here[-1])
     command = [sys.executable, "-m", "bootwright", "check", newest.name, "--board", "raspberrypi-5", "-q"]
+    kept = tempfile.TemporaryDirectory()
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = kept.name
     subprocess.run(command, check=False, capture_output=True, env=environment)
     wall, used = [], []
     for _ in range(7):
@@ -58,6 +61,7 @@ def main() -> int:
         used.append(
             after.children_user + after.children_system - before.children_user - before.children_system
         )
+    kept.cleanup()
     print(
         f"check {newest.name}, all goals: {min(wall):.2f} s wall, {min(used):.2f} s CPU (wanted: below 0.3)"
     )
