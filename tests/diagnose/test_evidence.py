@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bootwright.artifacts import cpio
 from bootwright.artifacts.fdt import parse_fdt, read_fdt_file
@@ -17,14 +19,14 @@ from bootwright.boards.model import board, boards
 from bootwright.cli.diagnose import command
 from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.knowledge import load
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import BootwrightError, Malformed
 from bootwright.foundation.places import DATA, data_files
 from bootwright.foundation.progress import Silent
 from bootwright.investigate.evidence.board import consoles, stepping_of, with_board
 from bootwright.investigate.evidence.image import open_artifact
 from bootwright.investigate.evidence.join import with_artifacts
 from bootwright.investigate.evidence.needs import load_suspicion, suspicions
-from bootwright.investigate.evidence.nodes import cpu_address, node_of
+from bootwright.investigate.evidence.nodes import cpu_address, is_device, node_of
 
 KNOWLEDGE = load()
 DTS = """
@@ -51,6 +53,7 @@ DTS = """
   };
 };
 """
+BLOB = subprocess.run(["dtc", "-q", "-O", "dtb"], input=DTS.encode(), capture_output=True, check=True).stdout
 BANNER = b"Linux version 6.12.5-test (a@b) (gcc 14) #%d SMP PREEMPT Mon Nov  3\n"
 LOG = (
     b"[    0.000000] Booting Linux on physical CPU 0x0\n"
@@ -81,10 +84,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.write_bytes(data)
     archive = cpio.write([cpio.Member("init", b"#!/bin/sh\n", stat.S_IFREG | 0o755)])
     (root / "boot" / "initramfs.img").write_bytes(archive)
-    blob = subprocess.run(
-        ["dtc", "-q", "-O", "dtb"], input=DTS.encode(), capture_output=True, check=True
-    ).stdout
-    (root / "boot" / "bcm2712-d-rpi-5-b.dtb").write_bytes(blob)
+    (root / "boot" / "bcm2712-d-rpi-5-b.dtb").write_bytes(BLOB)
     return root
 
 
@@ -163,10 +163,7 @@ def test_a_real_kernel_is_asked_for_its_drivers() -> None:
 
 
 def test_names_lead_to_nodes() -> None:
-    blob = subprocess.run(
-        ["dtc", "-q", "-O", "dtb"], input=DTS.encode(), capture_output=True, check=True
-    ).stdout
-    tree = parse_fdt(blob, "t")
+    tree = parse_fdt(BLOB, "t")
     found = {
         name: node_of(tree, name)
         for name in ("1f00100000.ethernet", "1000fff000.mmc", "/axi/pcie@1000120000")
@@ -181,6 +178,26 @@ def test_names_lead_to_nodes() -> None:
     assert power.name == "power-controller"
     assert node_of(tree, "nonsense") is None
     assert node_of(tree, "ffffffffffffffff.mmc") is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cuts=st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), max_size=12),
+    name=st.one_of(
+        st.text(max_size=20), st.from_regex(r"[0-9a-f]{1,17}\.[a-z]{1,8}(:[a-z-]{0,9})?", fullmatch=True)
+    ),
+)
+def test_any_name_and_any_devicetree_give_a_node_or_none(cuts: list[tuple[int, int]], name: str) -> None:
+    blob = bytearray(BLOB)
+    for place, byte in cuts:
+        blob[place % len(blob)] = byte
+    try:
+        tree = parse_fdt(bytes(blob), "t")
+    except BootwrightError:
+        return
+    for each in (name, "1f00100000.ethernet", "1000fff000.mmc"):
+        node = node_of(tree, each)
+        assert node is None or is_device(each)
 
 
 def test_the_board_is_used() -> None:
