@@ -234,10 +234,10 @@ def _opened(explorer: Explorer, files: FileSystem, found: _Found, depth: int) ->
         item = explorer.follow(source, entry.path, depth + 1, role=role)
         if item is None and _CERTAIN.fullmatch(entry.path) and not explorer.exhausted:
             start = source.read(0, min(8, entry.size)).hex(" ") or "an empty file"
-            error = Malformed(
+            unknown = Malformed(
                 source.name, 0, f"a {role}", start, hint="it is damaged, or not what it is called"
             )
-            item = Item(role, entry.path, Origin(source.name), problems=(Problem.of(error, source.name),))
+            item = Item(role, entry.path, Origin(source.name), problems=(Problem.of(unknown, source.name),))
         if item is None or (role in _FITTING and item.kind not in _FITTING[role]):
             continue
         if role == "devicetree":
