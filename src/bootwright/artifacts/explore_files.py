@@ -233,7 +233,7 @@ def _opened(explorer: Explorer, files: FileSystem, found: _Found, depth: int) ->
             continue
         item = explorer.follow(source, entry.path, depth + 1, role=role)
         if item is None and _CERTAIN.fullmatch(entry.path) and not explorer.exhausted:
-            start = source.read(0, min(8, entry.size)).hex(" ") or "an empty file"
+            start = source.read(0, min(8, len(source))).hex(" ") or "an empty file"
             unknown = Malformed(
                 source.name, 0, f"a {role}", start, hint="it is damaged, or not what it is called"
             )
