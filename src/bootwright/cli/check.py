@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bootwright.foundation.versions import Version
     from bootwright.predict.gather import Gathered
     from bootwright.predict.model import GoalVerdict
+    from bootwright.predict.verdicts import BoardVerdicts
 
 SCHEMA = "bootwright/check/1"
 
@@ -84,6 +85,7 @@ def command(
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.predict.gather import gather
+    from bootwright.predict.verdicts import Asked, candidates, verdicts
 
     progress = Silent() if quiet else Lines()
     chosen = [board_named(name) for name in board_names]
@@ -92,41 +94,33 @@ def command(
             raise Refused("a revision code is one board's", hint="give that board with --board")
         stepping = chosen[0].stepping_of(revision).name
     if stepping is not None:
-        for one in chosen:
-            one.stepping(stepping)
+        for each in chosen:
+            each.stepping(stepping)
     if not artifacts and not matrix:
         raise click.UsageError("give at least one ARTIFACT: a kernel or an image")
     if matrix:
         return _matrix(artifacts or _kernels_here(), chosen, goal_names, progress, as_json=as_json, html=html)
     found = gather(artifacts, progress, modules=modules, config=config, entry=entry)
-    verdicts = dict(
-        _check(
-            found,
-            chosen,
-            stepping,
-            goal_names=goal_names,
-            os=_os(os_text) or found.os or None,
-            overlays=overlays,
-            code=int(revision, 16) if revision is not None else None,
-        )
-    )
-    if not verdicts:
+    asked = Asked(goal_names, _os(os_text), overlays, int(revision, 16) if revision is not None else None)
+    facts = found.facts()
+    told = [verdicts(found, facts, place, asked) for place in candidates(found, chosen, stepping)]
+    if not told:
         raise Refused(
             "none of the devicetrees is for a known board",
             hint="see docs/boards.md for the boards, and how to add one; or use bootwright predict",
         )
-    _write_files({title: goals for title, (_, goals) in verdicts.items()}, junit, sarif, artifacts[0])
+    _write_files({one.title: one.goals for one in told}, junit, sarif, artifacts[0])
     if as_json:
-        _print_json(verdicts, found)
+        _print_json(told, found)
     else:
         from bootwright.report.check_text import lines
 
         for note in found.notes:
             click.echo(_printable(f"note: {note}"))
-        for title, (_, goals) in verdicts.items():
-            for line in lines(title, goals, explain=explain):
+        for one in told:
+            for line in lines(one.title, one.goals, explain=explain):
                 click.echo(_printable(line))
-    return _status(goal for _, goals in verdicts.values() for goal in goals.values())
+    return _status(goal for one in told for goal in one.goals.values())
 
 
 def _os(text: str | None) -> dict[str, Version] | None:
@@ -140,66 +134,6 @@ def _os(text: str | None) -> dict[str, Version] | None:
     if version is None:
         raise Refused(f"{text!r} is no operating system", hint="it looks like talos=1.12.1")
     return {name: version}
-
-
-def _check(
-    found: Gathered,
-    chosen: list[Board],
-    stepping: str | None,
-    *,
-    goal_names: tuple[str, ...],
-    os: dict[str, Version] | None,
-    overlays: tuple[Path, ...],
-    code: int | None = None,
-) -> Iterator[tuple[str, tuple[dict[str, Any], dict[str, GoalVerdict]]]]:
-    from bootwright.predict.api import OS_GOAL, judge, judge_os, predict
-
-    assert found.kernel is not None  # noqa: S101 - gather() refuses otherwise
-    facts = found.facts()
-    for board, variant, path in _candidates(found, chosen, stepping):
-        tree = found.tree(board, path, overlays, code)
-        given = found.given(board)
-        solved = predict(facts, tree, board=board, stepping=variant, os=os, given=given)
-        wanted = goal_names or tuple(goal.name for goal in board.goals)
-        goals = {
-            name: judge_os(solved) if name == OS_GOAL else judge(solved, board, board.goal(name))
-            for name in wanted
-        }
-        if any(goal.first_broken is not None and goal.first_broken.lacks for goal in goals.values()):
-            from bootwright.predict.elsewhere import with_remedy
-
-            goals = {name: with_remedy(goal, facts) for name, goal in goals.items()}
-        if (os is not None or given.filesystems) and OS_GOAL not in goals and not goal_names:
-            goals[OS_GOAL] = judge_os(solved)
-        about = {"board": board.id, "stepping": variant, "dtb": str(path), "kernel": found.kernel.name}
-        title = f"{board.name} {variant} with {found.kernel.name} and {path.name}"
-        yield title, (about, goals)
-
-
-def _candidates(
-    found: Gathered, chosen: list[Board], stepping: str | None
-) -> Iterator[tuple[Board, str, Path]]:
-    """(board, stepping, blob): of the boards asked for, or of all that a blob here is for."""
-    from bootwright.artifacts.fdt import read_fdt_file
-    from bootwright.boards.model import boards
-    from bootwright.foundation.errors import Missing
-    from bootwright.predict.gather import blob_for
-
-    for board in chosen:
-        one = board.stepping(stepping)
-        yield board, one.name, blob_for(found, one.dtb, board)
-    if chosen:
-        return
-    for board in boards():
-        for one in board.steppings:
-            if stepping is not None and one.name != stepping:
-                continue
-            try:
-                path = blob_for(found, one.dtb, board)
-            except Missing:
-                continue
-            if board.compatible[0] in read_fdt_file(path).compatible:
-                yield board, one.name, path
 
 
 def _write_files(
@@ -216,14 +150,18 @@ def _write_files(
         write_text(sarif, check_ci.sarif(verdicts, artifact))
 
 
-def _print_json(
-    verdicts: Mapping[str, tuple[dict[str, Any], dict[str, GoalVerdict]]], found: Gathered
-) -> None:
+def _print_json(told: Sequence[BoardVerdicts], found: Gathered) -> None:
     import json
 
     parts = [
-        {**about, "goals": {name: goal.as_json() for name, goal in goals.items()}}
-        for about, goals in verdicts.values()
+        {
+            "board": one.board.id,
+            "stepping": one.stepping,
+            "dtb": str(one.dtb),
+            "kernel": one.kernel,
+            "goals": {name: goal.as_json() for name, goal in one.goals.items()},
+        }
+        for one in told
     ]
     document: dict[str, Any] = {"schema": SCHEMA}
     document |= parts[0] if len(parts) == 1 else {"boards": parts}

@@ -82,32 +82,32 @@ def _board_checks(
     from bootwright.foundation.errors import BootwrightError
     from bootwright.foundation.verdict import Verdict
     from bootwright.images.verify_model import Check, unknown
-    from bootwright.predict.api import facts_of, judge, predict, read_tree
+    from bootwright.predict.api import OS_GOAL
     from bootwright.predict.gather import blob_for, gather
+    from bootwright.predict.verdicts import Asked, verdicts
 
     boards = [board_named(name) for name in names]
-    wanted = {board.id: [board.goal(name) for name in goals] or list(board.goals) for board in boards}
+    for board in boards:
+        for name in goals:
+            if name != OS_GOAL:
+                board.goal(name)
     try:
         found = gather((str(image),), progress)
     except BootwrightError as error:
         yield unknown("board", error.message, hint=error.hint)
         return
-    assert found.kernel is not None  # noqa: S101 - gather() refuses otherwise
-    facts = facts_of(found.kernel, found.initramfs_modules())
+    facts = found.facts()
     for board in boards:
         for stepping in board.steppings:
-            title = f"{board.id} {stepping.name}"
             try:
-                path = blob_for(found, stepping.dtb)
+                path = blob_for(found, stepping.dtb, board)
             except BootwrightError as error:
-                yield unknown(title, error.message, hint=error.hint)
+                yield unknown(f"{board.id} {stepping.name}", error.message, hint=error.hint)
                 continue
-            tree = read_tree(path, ())
-            solved = predict(facts, tree, board=board, stepping=stepping.name, os=found.os or None)
-            for goal in wanted[board.id]:
-                verdict = judge(solved, board, goal)
-                broken = verdict.first_broken
-                detail = "every link of its chain holds" if verdict.verdict is Verdict.WORKS else "not known"
+            told = verdicts(found, facts, (board, stepping.name, path), Asked(goals))
+            for name, goal in told.goals.items():
+                broken = goal.first_broken
+                detail = "every link of its chain holds" if goal.verdict is Verdict.WORKS else "not known"
                 if broken is not None:
-                    detail = f"{broken.node}: {broken.needs}: {broken.reason}"
-                yield Check(f"{title} {goal.name}", verdict.verdict, detail, where=path.name)
+                    detail = ": ".join(filter(None, (broken.node, broken.needs, broken.reason)))
+                yield Check(f"{board.id} {stepping.name} {name}", goal.verdict, detail, where=path.name)
