@@ -248,14 +248,14 @@ def _predicted(node: NodePrediction) -> str:
 def _line(name: str, found: Score) -> str:
     unknown = found.unknown_bound + found.unknown_other
     return (
-        f"{name:44} {found.precision:9.3f} {found.recall:7.3f} {found.recall_with_unknown:13.3f} "
+        f"{name:48} {found.precision:9.3f} {found.recall:7.3f} {found.recall_with_unknown:13.3f} "
         f"{found.bound:6} {found.nodes:6} {found.masked:6} {unknown:7}  "
         f"{found.reasons_right}/{found.reasons_right + len(found.reasons_wrong)}"
     )
 
 
 _HEAD = (
-    f"{'':44} {'precision':>9} {'recall':>7} {'(unk. missed)':>13} {'bound':>6} {'nodes':>6} {'masked':>6} "
+    f"{'':48} {'precision':>9} {'recall':>7} {'(unk. missed)':>13} {'bound':>6} {'nodes':>6} {'masked':>6} "
     f"{'unknown':>7}  reasons"
 )
 
