@@ -43,11 +43,14 @@ class Block:
         while at < stop:
             token, length, offset = unpack(blob, at)
             if token == PROP:
-                at += 12
-                name = names.get(offset) or self.name(offset)
+                end = at + 12 + length
+                try:
+                    name = names[offset]
+                except KeyError:
+                    name = self.name(offset)
                 if name not in found:
-                    found[name] = blob[at : at + length]
-                at += (length + 3) & ~3
+                    found[name] = blob[at + 12 : end]
+                at = (end + 3) & ~3
             else:  # FDT_NOP
                 at += 4
         return found
