@@ -22,6 +22,8 @@ _LOOP = 3
 """Boots in a row that restart at the same stage before it is called a loop."""
 _MOST_KNOWN = 2000
 """Boots, and parts of boots, whose outcome and reach are remembered."""
+_MOST_REMEMBERED = 500_000
+"""Lines of those boots."""
 
 
 class Diagnoser:
@@ -46,6 +48,7 @@ class Diagnoser:
         self._previous_stage = ""
         self._reaches: dict[tuple[Record, ...], Reach] = {}
         self._outcomes: dict[tuple[Key, bool, bool], Outcome] = {}
+        self._remembered = 0
 
     def feed(self, data: bytes) -> None:
         """Look at more of the file."""
@@ -142,8 +145,11 @@ class Diagnoser:
         whole = (key, boot.restarted, looping)
         known = self._outcomes.get(whole)
         if known is None:
-            if len(self._outcomes) >= _MOST_KNOWN:
+            self._remembered += len(key[0])
+            if len(self._outcomes) >= _MOST_KNOWN or self._remembered > _MOST_REMEMBERED:
                 self._outcomes.clear()
+                self._reaches.clear()
+                self._remembered = 0
             known = self._outcomes[whole] = self._judge.outcome(boot.settled(self._markers))
         return known
 

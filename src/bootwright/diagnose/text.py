@@ -150,7 +150,7 @@ def clean(part: bytes) -> bytes:
     if b"0m" in part and b"[0m" in part:
         part = _LOST_ESCAPE.sub(b"", part)
     if b"\x08" in part:
-        part = b"\n".join(_typed_over(line) if b"\x08" in line else line for line in part.split(b"\n"))
+        part = _retyped(part)
     # Looking is cheaper than translating; what else there may be of control characters is shown as �.
     if b"\r" in part or b"\0" in part or b"\x07" in part or b"\x7f" in part:
         return part.translate(None, _NOISE)
@@ -169,6 +169,21 @@ def _without_escapes(part: bytes) -> bytes:
                 out.append(b" ")
             out.append(piece[match.end() :])
     return b"".join(out)
+
+
+def _retyped(part: bytes) -> bytes:
+    """Only lines with a backspace, such as U-Boot's countdown, are looked at."""
+    out: list[bytes] = []
+    place = 0
+    at = part.find(b"\x08")
+    while at >= 0:
+        start = max(place, part.rfind(b"\n", place, at) + 1)
+        end = part.find(b"\n", at)
+        end = len(part) if end < 0 else end
+        out += (part[place:start], _typed_over(part[start:end]))
+        place = end
+        at = part.find(b"\x08", end)
+    return b"".join((*out, part[place:]))
 
 
 def _typed_over(line: bytes) -> bytes:
