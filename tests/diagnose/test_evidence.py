@@ -218,11 +218,10 @@ def test_the_board_is_used() -> None:
     )
 
 
-def test_every_board_has_a_console_and_every_console_a_board() -> None:
-    assert set(consoles()) == {one.id for one in boards()}
-    for each in boards():
-        goals = {goal.name for goal in each.goals}
-        assert set(consoles()[each.id].debug) <= goals
+def test_every_console_is_a_boards() -> None:
+    assert set(consoles()) <= {one.id for one in boards()}
+    for name, console in consoles().items():
+        assert set(console.debug) <= {goal.name for goal in board(name).goals}
 
 
 @pytest.mark.download
@@ -232,7 +231,7 @@ def test_consoles_are_where_the_devicetrees_say() -> None:
     folder = open_library(progress=Silent()).get("debian-6.18.15-4k", modules=True).dtbs
     assert folder is not None
     checked = 0
-    for each in boards():
+    for each in [one for one in boards() if one.id in consoles()]:
         for path in sorted(folder.rglob(each.steppings[0].dtb))[:1]:
             tree = read_fdt_file(path)
             chosen = tree.root.child("chosen")
