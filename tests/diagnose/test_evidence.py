@@ -162,6 +162,20 @@ def test_a_real_kernel_is_asked_for_its_drivers() -> None:
     assert one(old, "no node compatible with raspberrypi,rp1-gem") == "confirms"
 
 
+@pytest.mark.download
+def test_a_devicetree_beside_a_kernel_is_the_one_in_question(tmp_path: Path) -> None:
+    """The Talos case: mainline's rp1_pci with a devicetree of the Raspberry Pi firmware's kind."""
+    blob = tmp_path / "bcm2712-rpi-5-b.dtb"
+    source = DATA / "devicetrees" / "raspberrypi-5-vendor-style.dts"
+    subprocess.run(["dtc", "-q", "-@", "-O", "dtb", "-o", blob, source], check=True)
+    artifacts = [open_artifact(name, Silent()) for name in ("debian-6.18.15-4k", str(blob))]
+    log = DATA / "signatures" / "rp1-endpoint" / "golden" / "firmware-devicetree" / "console.log"
+    boot = with_artifacts(diagnose_bytes(log.read_bytes()), artifacts, board("raspberrypi-5")).boots[0]
+    assert boot.findings[0].signature == "rp1-endpoint"
+    reasons = [each.says for each in boot.findings[0].evidence if each.stance == "confirms"]
+    assert any("no node named rp1_nexus" in reason for reason in reasons), reasons
+
+
 def test_names_lead_to_nodes() -> None:
     tree = parse_fdt(BLOB, "t")
     found = {

@@ -32,6 +32,8 @@ class Context:
     artifact: Artifact
     blobs: frozenset[str]
     """File names of the devicetrees that the board boots with."""
+    kernel: Artifact
+    """Where the kernel is: a devicetree may be given beside it."""
 
 
 def about_boot(context: Context) -> Iterator[Evidence]:
@@ -220,7 +222,7 @@ def _device(context: Context, device: str) -> Iterator[Evidence]:
         elif not node.available:
             yield Evidence(Stance.CONFIRMS, f"The node of {device} is disabled.", f"{tree.name}: {node.path}")
         else:
-            yield from _driver(artifact, device, tree, node)
+            yield from _driver(context.kernel, device, tree, node)
         return
     if artifact.has_devicetrees and context.blobs:
         names = " or ".join(sorted(context.blobs))

@@ -28,7 +28,10 @@ def with_artifacts(diagnosis: Diagnosis, artifacts: Sequence[Artifact], board: B
 
 def _with_artifacts(boot: Boot, artifacts: Sequence[Artifact], board: Board | None) -> Boot:
     stepping = stepping_of(board, boot) if board is not None else None
-    contexts = [Context(boot, artifact, _blobs(boot, board, stepping)) for artifact in artifacts]
+    # A devicetree given beside a kernel is the one in question, not those that came with the kernel.
+    artifacts = sorted(artifacts, key=lambda each: bool(each.kernels))
+    kernel = artifacts[-1]
+    contexts = [Context(boot, each, _blobs(boot, board, stepping), kernel) for each in artifacts]
     findings = tuple(
         evolve(finding, evidence=_unique(_asked(contexts, finding)))
         if finding.severity in _SERIOUS
