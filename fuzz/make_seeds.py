@@ -93,6 +93,32 @@ def lz_blocks(room: Path) -> list[bytes]:
     return found
 
 
+def attributes(room: Path) -> list[bytes]:
+    """Volumes with owners, labels and nodes, made by our own writers."""
+    from bootwright.artifacts.attributes import Attributes, Times
+    from bootwright.artifacts.bytesource import Bytes
+    from bootwright.images.nodes import Node
+    from bootwright.images.squashfs_writer import make_squashfs
+    from bootwright.images.tar_writer import TarWriter
+    from bootwright.images.xfs_writer import make_xfs
+
+    (room / "file").write_bytes(b"x" * 5000)
+    extended = {"security.selinux": b"boot_t\0", "user.note": b"n" * 900, "trusted.t": b"t" * 5000}
+    file = Attributes(0o100755, 1000, 70000, Times.all_at(1), extended=extended)
+    node = Attributes(0o020600, 0, 5, Times.all_at(2), (5, 1), {"security.selinux": b"dev_t\0"})
+    folder = Attributes(0o040755, 7, 7, Times.all_at(3), extended={"user.root": b"r"})
+    nodes = {"/": Node(folder), "/f": Node(file, room / "file"), "/c": Node(node)}
+    identity = "11111111-2222-3333-4444-555555555555"
+    make_xfs(room / "xfs.img", 300 << 20, label="X", identity=identity, nodes=nodes)
+    with TarWriter(room / "tree.tar") as tar:
+        tar.add("/f", file, content=Bytes(b"x" * 5000, "f"))
+        tar.add("/c", node)
+    root = Attributes(0o040755, 0, 0, Times.all_at(3), extended={"user.root": b"r"})
+    make_squashfs(room / "tree.tar", room / "tree.sqsh", "gzip", root=root)
+    with (room / "xfs.img").open("rb") as volume:
+        return [volume.read(_VOLUME_START), (room / "tree.sqsh").read_bytes()]
+
+
 def archive(room: Path) -> bytes:
     tree = disk_kit.plant(room / "tree", many=20)
     small = [path for path in tree.rglob("*") if path.name not in {"holes", "vmlinuz"}]
@@ -136,6 +162,7 @@ def explore(room: Path) -> list[bytes]:
 
 SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     **seeds_kernels.SEEDS,
+    "attributes": attributes,
     "boot_config": boot_config,
     "config_txt": config_txt,
     "explore": explore,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import attrs
 import image_kit
+import jsonschema
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -230,6 +231,9 @@ def test_a_composed_image_is_flashed(small: Path, tmp_path: Path, monkeypatch: p
     done = CliRunner().invoke(command, [*words, "--json"], standalone_mode=False)
     assert done.return_value == 0, done.output
     document = json.loads(done.stdout)
+    schemas = Path(__file__).parents[2] / "docs/schemas"
+    jsonschema.validate(document, json.loads((schemas / "manifest.schema.json").read_text()))
+    jsonschema.validate(document["flash"], json.loads((schemas / "flash.schema.json").read_text()))
     assert document["flash"]["sha256"] == sha256(card) == sha256(small / "kit.raw")
     # What is refused is refused before anything is made.
     (tmp_path / "x.raw.zst").unlink()
