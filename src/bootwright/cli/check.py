@@ -81,26 +81,32 @@ def command(
     quiet: bool,
 ) -> int:
     """Say which goals of a board work with these ARTIFACTs, and where the chain breaks."""
-    from bootwright.boards.model import board as board_named
-    from bootwright.foundation.errors import Refused
+    from bootwright.artifacts.compressed import Growth
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.predict.gather import gather
-    from bootwright.predict.verdicts import Asked, candidates, verdicts
 
     progress = Silent() if quiet else Lines()
-    chosen = [board_named(name) for name in board_names]
-    if revision is not None:
-        if len(chosen) != 1:
-            raise Refused("a revision code is one board's", hint="give that board with --board")
-        stepping = chosen[0].stepping_of(revision).name
-    if stepping is not None:
-        for each in chosen:
-            each.stepping(stepping)
     if not artifacts and not matrix:
         raise click.UsageError("give at least one ARTIFACT: a kernel or an image")
-    if matrix:
-        return _matrix(artifacts or _kernels_here(), chosen, goal_names, progress, as_json=as_json, html=html)
-    found = gather(artifacts, progress, modules=modules, config=config, entry=entry)
+    with Growth() as growth:
+        if not matrix:
+            growth.begin(artifacts[0], progress)  # an image is expanded while the rest is imported
+        from bootwright.boards.model import board as board_named
+        from bootwright.foundation.errors import Refused
+        from bootwright.predict.gather import gather
+        from bootwright.predict.verdicts import Asked, candidates, verdicts
+
+        chosen = [board_named(name) for name in board_names]
+        if revision is not None:
+            if len(chosen) != 1:
+                raise Refused("a revision code is one board's", hint="give that board with --board")
+            stepping = chosen[0].stepping_of(revision).name
+        if stepping is not None:
+            for each in chosen:
+                each.stepping(stepping)
+        if matrix:
+            kernels = artifacts or _kernels_here()
+            return _matrix(kernels, chosen, goal_names, progress, as_json=as_json, html=html)
+        found = gather(artifacts, progress, modules=modules, config=config, entry=entry, growth=growth)
     asked = Asked(goal_names, _os(os_text), overlays, int(revision, 16) if revision is not None else None)
     facts = found.facts()
     told = [verdicts(found, facts, place, asked) for place in candidates(found, chosen, stepping)]

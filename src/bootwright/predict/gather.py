@@ -18,6 +18,7 @@ from bootwright.kernels.model import Kernel
 from bootwright.predict.inputs import kernel_at, with_parts
 
 if TYPE_CHECKING:
+    from bootwright.artifacts.compressed import Growth
     from bootwright.artifacts.config_txt import ConfigTxt
     from bootwright.boards.model import Board
     from bootwright.predict.drivers import KernelFacts
@@ -54,6 +55,8 @@ class Gathered:
     unapplied: tuple[str, ...] = ()
     """What of config.txt could not be applied to the devicetree that was made last."""
     notes: list[str] = field(factory=list)
+    growth: Growth | None = None
+    """May have begun to expand the first artifact."""
 
     def facts(self) -> KernelFacts:
         """The kernel as the predictor sees it, with the initramfs and the arguments it is started with."""
@@ -119,13 +122,15 @@ def gather(
     modules: Path | None = None,
     config: Path | None = None,
     entry: str | None = None,
+    growth: Growth | None = None,
 ) -> Gathered:
     """Sort artifacts by their content; the kernel's own devicetrees count where no others are given.
 
-    `entry` is the boot entry of an image that counts, where not the default. Raises `Refused` for two
+    `entry` is the boot entry of an image that counts, where not the default; `growth` may have begun to
+    expand the first artifact. Raises `Refused` for two
     kernels, `Missing` where no kernel is among them.
     """
-    found = Gathered(entry=entry)
+    found = Gathered(entry=entry, growth=growth)
     for artifact in artifacts:
         path = Path(artifact)
         if artifact.startswith(("http://", "https://")):
@@ -242,7 +247,8 @@ def _image(found: Gathered, artifact: str, progress: Progress) -> None:
     from bootwright.predict.image import contents
 
     names = {stepping.dtb for board in boards() for stepping in board.steppings}
-    inside = contents(artifact, progress, blobs=names, entry=found.entry)
+    growth, found.growth = found.growth, None
+    inside = contents(artifact, progress, blobs=names, entry=found.entry, growth=growth)
     if inside.kernel is not None:
         if found.kernel is not None:
             raise Refused(

@@ -18,6 +18,7 @@ from attrs import define, field
 from bootwright.artifacts.arm64_image import unwrapped
 from bootwright.artifacts.booted import Boot, boot_of
 from bootwright.artifacts.bytesource import ByteSource
+from bootwright.artifacts.compressed import Growth
 from bootwright.artifacts.config_txt import ConfigTxt
 from bootwright.artifacts.explore import Explorer
 from bootwright.artifacts.explore_files import FirmwareTree, ModuleTree
@@ -62,14 +63,20 @@ class Contents:
 
 
 def contents(
-    artifact: str, progress: Progress, *, blobs: Collection[str], entry: str | None = None
+    artifact: str,
+    progress: Progress,
+    *,
+    blobs: Collection[str],
+    entry: str | None = None,
+    growth: Growth | None = None,
 ) -> Contents:
     """Look into an artifact; of devicetrees, only those whose file name is in `blobs` are taken out.
 
-    `entry` names the boot entry that counts, where not the default. Raises what `artifacts.explore` and
+    `entry` names the boot entry that counts, where not the default; `growth` may have begun to expand the
+    artifact. Raises what `artifacts.explore` and
     `artifacts.booted` raise.
     """
-    item = Explorer(progress=progress).artifact(artifact)
+    item = Explorer(progress=progress, growth=growth).artifact(artifact)
     found = Contents()
     boot = _boot(item, entry)
     trees = boot.devicetrees if boot is not None else item.of_kind("devicetree")
