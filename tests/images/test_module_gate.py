@@ -172,3 +172,16 @@ def test_any_change_of_a_signature_is_refused_or_read(keys: Path, at: int, data:
 
 
 _GOOD: dict[str, bytes] = {}
+
+
+def test_what_only_looks_like_a_certificate_is_left_out(keys: Path) -> None:
+    data = (keys / "rsa.der").read_bytes()
+    at = data.index(b"\xa3", len(data) // 3)
+    for broken in (
+        data[:at] + b"\xa3\x00" + data[at + 2 :],
+        data[:100],
+        data.replace(b"\x06\x03", b"\x05\x03"),
+    ):
+        with contextlib.suppress(ValueError):
+            read_certificate(broken)
+        assert all(each.name for each in certificates(bytes(64) + broken))

@@ -61,6 +61,13 @@ def certificates(image: bytes) -> list[Certificate]:
 
 def read_certificate(data: bytes) -> Certificate:
     """Raises `ValueError` for what is none."""
+    try:
+        return _certificate(data)
+    except IndexError as error:
+        raise ValueError("an element without what it must hold") from error
+
+
+def _certificate(data: bytes) -> Certificate:
     body, *_ = Element(data).children(SEQUENCE)
     _version, serial, _algorithm, issuer, _validity, subject, key, *rest = body.children(SEQUENCE)
     return Certificate(

@@ -65,7 +65,10 @@ class Signature:
             return None
         digest = hashlib.new(self.hash_name, memoryview(module)[: self.covered]).digest()
         if self.attributes is not None:
-            if not _names_digest(self.attributes, digest):
+            try:
+                if not _names_digest(self.attributes, digest):
+                    return False
+            except (IndexError, ValueError):
                 return False
             digest = hashlib.new(self.hash_name, encoded(SET, self.attributes)).digest()
         if isinstance(key, Key):

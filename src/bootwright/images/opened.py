@@ -188,18 +188,9 @@ def _text(volume: Volume, path: str) -> bytes:
 
 def _entries(menu: BootMenu, *, every: bool) -> list[BootEntry]:
     """The entry that is started by itself, then (with `every`) those a user may choose."""
-    first = _default(menu)
+    first = menu.started()
     others = [entry for entry in menu.entries if entry is not first] if every else []
     return [entry for entry in (first, *others) if entry is not None and entry.kernel is not None]
-
-
-def _default(menu: BootMenu) -> BootEntry | None:
-    for entry in menu.entries:
-        if menu.default and entry.title == menu.default:
-            return entry
-    if menu.default and menu.default.isdigit() and int(menu.default) < len(menu.entries):
-        return menu.entries[int(menu.default)]
-    return menu.entries[0] if menu.entries else None
 
 
 def _holder(image: OpenImage, first: Volume, path: str) -> Volume:
@@ -209,7 +200,12 @@ def _holder(image: OpenImage, first: Volume, path: str) -> Volume:
 
 def _grub(image: OpenImage, volume: Volume, *, every: bool) -> Iterator[Chain]:
     for path in _matches(volume, GRUB_CONFIGS):
-        menu = read_grub_config(_text(volume, path), volume.path(path))
+        menu = read_grub_config(
+            _text(volume, path),
+            volume.path(path),
+            load=lambda name: read_small(volume.files, name, _MOST_TEXT),
+            folder=posixpath.dirname(path),
+        )
         for entry in _entries(menu, every=every):
             kernel = _without_device(entry.kernel or "")
             initrds = tuple(_without_device(each) for each in entry.initrds)
