@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TypeGuard
@@ -18,6 +17,7 @@ from bootwright.artifacts.bytesource import ByteSource, FileBytes
 from bootwright.artifacts.growing import COMMANDS, Growing, check_end, start_program
 from bootwright.foundation import tools
 from bootwright.foundation.atomic import new_file
+from bootwright.foundation.eviction import evict
 from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress, Silent
 
@@ -28,10 +28,6 @@ _HOLE = 1 << 16
 _ZEROS = bytes(_CHUNK)
 CACHE_LIMIT = 24 << 30
 """Bytes of disk the expanded files may take together; the least recently used go first."""
-
-
-_STALE = 86400
-"""Seconds after which an unfinished file is one that a killed process left behind."""
 
 
 class Renamed:
@@ -100,7 +96,7 @@ def spool(
                 raise
         else:
             _write_sparse(chunks, file, progress)
-    evict(folder, keep=path)
+    evict(folder, keep=path, limit=CACHE_LIMIT)
     return Renamed(FileBytes(path), name)
 
 
@@ -123,7 +119,7 @@ def grow(source: FileBytes, kind: str, *, name: str, size: int, progress: Progre
 def keep(growing: Growing, key: str) -> None:
     """Wait for a growing file and keep it as `key`; raises `Malformed` for a broken stream."""
     growing.finish(key)
-    evict(_folder(), keep=_folder() / key)
+    evict(_folder(), keep=_folder() / key, limit=CACHE_LIMIT)
 
 
 def _folder() -> Path:
@@ -142,24 +138,3 @@ def _write_sparse(chunks: Iterable[bytes], file: IO[bytes], progress: Progress) 
         position += len(chunk)
         progress.advance(position / 1e6, None, "MB")
     os.truncate(handle, position)
-
-
-def evict(folder: Path, *, keep: Path) -> None:
-    """Remove what was used least recently, until all together is within `CACHE_LIMIT`."""
-    files: list[tuple[float, int, Path]] = []
-    for path in folder.iterdir():
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        if not path.name.startswith("."):
-            files.append((status.st_mtime, status.st_blocks * 512, path))
-        elif time.time() - status.st_mtime > _STALE:
-            path.unlink(missing_ok=True)
-    total = sum(size for _, size, _ in files)
-    for _, size, path in sorted(files):
-        if total <= CACHE_LIMIT:
-            break
-        if path != keep:
-            path.unlink(missing_ok=True)
-            total -= size

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from bootwright.artifacts import cpio
 from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.eviction import evict
 from bootwright.foundation.places import cache_dir
 from bootwright.lab.probe import Init
+
+CACHE_LIMIT = 3 << 30
+"""Bytes that the archives may take together: each change of a probe or a kernel makes a new one."""
 
 
 def build(init: Init, extra: Iterable[cpio.Member] = (), *, appended: bytes = b"") -> tuple[Path, str]:
@@ -30,6 +35,9 @@ def build(init: Init, extra: Iterable[cpio.Member] = (), *, appended: bytes = b"
     archive = cpio.write(members) + appended
     digest = hashlib.sha256(archive).hexdigest()
     path = cache_dir() / "initramfs" / f"{digest}.cpio"
-    if not path.is_file() or path.stat().st_size != len(archive):
+    if path.is_file() and path.stat().st_size == len(archive):
+        os.utime(path)
+    else:
         write_bytes(path, archive)
+        evict(path.parent, keep=path, limit=CACHE_LIMIT)
     return path, digest
