@@ -48,7 +48,6 @@ _COMPILERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
-
 @frozen
 class Program:
     """A guest's program."""
