@@ -49,7 +49,7 @@ is waited for.
 @click.option("--out", type=_PATH, required=True, help="Folder of the run: resumes what is there.")
 @click.option(
     "--machine", default="auto", show_default=True,
-    help="virt, raspi3b, raspi4b, or auto: by the good image (with --on qemu).",
+    help="virt, raspi3b, or auto: by the good image (with --on qemu).",
 )  # fmt: skip
 @click.option("--cpu", metavar="MODEL", help="The CPU model of virt, such as cortex-a72.")
 @click.option("--firmware", default="aavmf", show_default=True, help="aavmf or uboot (with --on qemu).")

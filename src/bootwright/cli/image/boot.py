@@ -24,7 +24,7 @@ Examples:
 
 The image is never written to. --until is a text on the console, `login` for a login prompt, or `ktap` for the
 end of a KTAP report. The machine is QEMU's virt, which has none of a real board's devices: this says whether
-boot loader, kernel, initramfs and user space fit together. With --machine raspi3b (or raspi4b, QEMU 9) the
+boot loader, kernel, initramfs and user space fit together. With --machine raspi3b the
 image boots with its own config.txt, devicetree and overlays on that board: the firmware's stage is done by
 bootwright, everything from the kernel or U-Boot on by QEMU. auto takes that board for an image that only its
 firmware can start.
@@ -42,7 +42,7 @@ Exit status: 0 the goal was reached, 1 it was not, 2 usage or bad input, 3 time 
 @click.option(
     "--firmware", default="aavmf", show_default=True, help="aavmf (UEFI), or uboot (its EFI loader)."
 )
-@click.option("--machine", default="auto", show_default=True, help="virt, raspi3b, raspi4b, or auto.")
+@click.option("--machine", default="auto", show_default=True, help="virt, raspi3b, or auto.")
 @click.option(
     "--keep-cmdline", is_flag=True, help="Never add the machine's console to the kernel's arguments."
 )
