@@ -72,6 +72,7 @@ def compose(
             )
         return _composed(output, manifest)
     with work_folder(output) as work:
+        _say_limit(recipe, output, progress)
         parts = Parts(recipe, work / "parts", progress, library=library)
         contents = [_contents(partition, parts) for partition in recipe.partitions]
         seed = _seed(recipe, contents)
@@ -203,6 +204,15 @@ def _layout(recipe: Recipe, seed: str) -> list[NewPartition]:
         )
         offset += partition.size
     return layout
+
+
+def _say_limit(recipe: Recipe, output: Path, progress: Progress) -> None:
+    """Say before anything is made what the partitions can come to; the parts' own sizes tell it exactly."""
+    most = (3 if is_compressed(output) else 2) * sum(each.size for each in recipe.partitions) + _OVERHEAD
+    progress.note(
+        f"the image and its files can take {most / 1e6:.0f} MB at the peak, by the size of its partitions; "
+        "what they do take is said once the parts are made, before the image is"
+    )
 
 
 def check_room(output: Path, need: int, progress: Progress) -> None:
