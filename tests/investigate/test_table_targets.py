@@ -1,28 +1,14 @@
 """The fuzz targets of this area, on arbitrary and on mutated input."""
 
-import importlib.util
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from image_targets import target
 
 from bootwright.foundation.places import data_files
 
-ROOT = Path(__file__).resolve().parents[2]
 TABLE = b"factor:kernel,factor:pages,outcome:mounts,repeat\n6.12,16K,fails,1\n6.18,4K|16K,works,\n"
 SEEDS = {"table": [TABLE], "plan": [path.read_bytes() for path in data_files("plans")]}
-
-
-def target(name: str) -> Callable[[bytes], None]:
-    spec = importlib.util.spec_from_file_location(f"fuzz_{name}", ROOT / "fuzz" / f"fuzz_{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: Callable[[bytes], None] = module.one_input
-    return found
 
 
 @pytest.mark.parametrize("name", SEEDS)

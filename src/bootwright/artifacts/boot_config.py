@@ -9,6 +9,7 @@ from attrs import evolve
 
 from bootwright.artifacts.boot_entries import BootEntry, BootMenu
 from bootwright.artifacts.grub_config import read_grub_config
+from bootwright.artifacts.grub_words import text_of
 from bootwright.foundation.errors import Malformed
 
 __all__ = [
@@ -20,14 +21,13 @@ __all__ = [
     "read_loader_entry",
 ]
 
-_MAX_SIZE = 4 << 20
 _MAX_ENTRIES = 4096
 
 
 def read_loader_entry(data: bytes, name: str) -> BootEntry:
     """A type #1 entry of the Boot Loader Specification (UAPI.1); raises `Malformed`."""
     values: dict[str, list[str]] = {}
-    for raw in _text(data, name).splitlines():
+    for raw in text_of(data, name).splitlines():
         line = raw.strip()
         if line and not line.startswith("#"):
             key, _, value = line.replace("\t", " ").partition(" ")
@@ -49,7 +49,7 @@ def read_loader_config(data: bytes, name: str) -> BootMenu:
     """systemd-boot's loader.conf: which entry is the default; raises `Malformed`."""
     entry = {
         key: value.strip()
-        for key, _, value in (line.strip().partition(" ") for line in _text(data, name).splitlines())
+        for key, _, value in (line.strip().partition(" ") for line in text_of(data, name).splitlines())
         if not key.startswith("#")
     }
     return BootMenu((), entry.get("default"), entry.get("timeout"))
@@ -59,7 +59,7 @@ def read_extlinux(data: bytes, name: str) -> BootMenu:
     """extlinux.conf as U-Boot reads it (doc/README.pxe, U-Boot 2024.10); raises `Malformed`."""
     entries: list[BootEntry] = []
     default = timeout = None
-    for number, raw in enumerate(_text(data, name).splitlines(), start=1):
+    for number, raw in enumerate(text_of(data, name).splitlines(), start=1):
         key, _, value = raw.strip().replace("\t", " ").partition(" ")
         key, value = key.lower(), value.strip()
         if key == "label":
@@ -94,11 +94,3 @@ def _check_number(count: int, name: str) -> None:
 
 def _last(values: dict[str, list[str]], key: str) -> str | None:
     return values[key][-1] if values.get(key) else None
-
-
-def _text(data: bytes, name: str) -> str:
-    if len(data) > _MAX_SIZE:
-        raise Malformed(name, _MAX_SIZE, f"at most {_MAX_SIZE} bytes of text", f"{len(data)} bytes")
-    if b"\0" in data:
-        raise Malformed(name, data.index(b"\0"), "text", "a NUL byte")
-    return data.decode("utf-8", "replace")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from attrs import frozen
 
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.foundation.places import data_files
 from bootwright.foundation.versions import Version
+from bootwright.lab import machines
 
 VIRT = "virt"
 """The machine for images that firmware of its own (UEFI, U-Boot) can start."""
@@ -107,7 +107,7 @@ def load(path: Path) -> BoardMachine:
             limits=str(table["limits"]),
             source=str(table["source"]),
             machine=str(table["machine"]),
-            minimum_qemu=_version(table),
+            minimum_qemu=machines.minimum_qemu(table),
             memory=int(table["memory"]),
             granules=tuple(map(int, table["granules"])),
             disk=tuple(map(str, table["disk"])),
@@ -125,11 +125,3 @@ def load(path: Path) -> BoardMachine:
         raise Malformed(
             str(path), None, "a board machine's description", f"{type(error).__name__} {error}"
         ) from error
-
-
-def _version(table: dict[str, Any]) -> Version:
-    version = Version.parse(table["minimum_qemu"])
-    if version is None:
-        message = f"minimum_qemu {table['minimum_qemu']!r} is no version"
-        raise ValueError(message)
-    return version

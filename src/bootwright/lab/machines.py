@@ -108,7 +108,7 @@ def from_table(table: dict[str, Any], path: Path) -> Machine:
             limits=table["limits"],
             source=table["source"],
             machine=table["machine"],
-            minimum_qemu=_version(table),
+            minimum_qemu=minimum_qemu(table),
             console=table["console"],
             arguments=tuple(table["arguments"]),
             least_memory=int(table["least_memory"]) if "least_memory" in table else None,
@@ -117,7 +117,8 @@ def from_table(table: dict[str, Any], path: Path) -> Machine:
             network_modules=tuple(table["network"]["modules"]),
             kernel_arguments=tuple(table.get("kernel_arguments", ())),
             processors=tuple(
-                Processor(each.get("model"), tuple(each["granules"]), _version(each)) for each in table["cpu"]
+                Processor(each.get("model"), tuple(each["granules"]), minimum_qemu(each))
+                for each in table["cpu"]
             ),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -126,7 +127,8 @@ def from_table(table: dict[str, Any], path: Path) -> Machine:
         ) from error
 
 
-def _version(table: dict[str, Any]) -> Version:
+def minimum_qemu(table: dict[str, Any]) -> Version:
+    """The oldest QEMU that a description asks for; raises `KeyError` or `ValueError` where it names none."""
     version = Version.parse(table["minimum_qemu"])
     if version is None:
         message = f"minimum_qemu {table['minimum_qemu']!r} is no version"
