@@ -143,3 +143,13 @@ class Part:
         """See `ByteSource.read`."""
         check_range(self._name, self._size, offset, size)
         return self._whole.read(self._offset + offset, size)
+
+
+def positions(data: bytes, wanted: bytes) -> list[int]:
+    """Every offset in `data` at which `wanted` stands, overlapping ones too, in order."""
+    found: list[int] = []
+    at = data.find(wanted)
+    while at >= 0:
+        found.append(at)
+        at = data.find(wanted, at + 1)
+    return found

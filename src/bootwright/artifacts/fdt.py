@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 
-from bootwright.artifacts.bytesource import ByteSource, FileBytes
+from bootwright.artifacts.bytesource import ByteSource, FileBytes, positions
 from bootwright.artifacts.fdt_node import Node, text_of
 from bootwright.artifacts.fdt_structure import MAX_DEPTH, MAX_NODES, read_nodes
 from bootwright.foundation.errors import Malformed
@@ -125,13 +125,13 @@ class Tree:
         tokens = {
             _PROPERTY_OF_4 + offset.to_bytes(4, "big")
             for wanted in names
-            for offset in _places(self._strings, wanted.encode("ascii") + b"\0")
+            for offset in positions(self._strings, wanted.encode("ascii") + b"\0")
         }
         blob, root = self.blob, self.root.offset
         if len(tokens) <= _FEW:
-            places = sorted(at for token in tokens for at in _places(blob, token))
+            places = sorted(at for token in tokens for at in positions(blob, token))
         else:
-            places = [at for at in _places(blob, _PROPERTY_OF_4) if blob[at : at + 12] in tokens]
+            places = [at for at in positions(blob, _PROPERTY_OF_4) if blob[at : at + 12] in tokens]
         return (at for at in places if at >= root)
 
     def property_offset(self, node: Node, name: str) -> int | None:
@@ -218,12 +218,3 @@ def _reservations(blob: bytes, at: int, total: int, name: str) -> list[tuple[int
         found.append((address, size))
         at += 16
     raise Malformed(name, at, "the end of the memory reservation block", "the end of the blob")
-
-
-def _places(data: bytes, wanted: bytes) -> list[int]:
-    found: list[int] = []
-    at = data.find(wanted)
-    while at >= 0:
-        found.append(at)
-        at = data.find(wanted, at + 1)
-    return found

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from bootwright.artifacts.bytesource import ByteSource, FileBytes
+from bootwright.artifacts.bytesource import ByteSource, FileBytes, positions
 from bootwright.artifacts.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation.errors import Malformed
 
@@ -125,7 +125,7 @@ def _modinfo_section(data: bytes, where: str) -> bytes:
     if names_at + names_size > len(data):
         raise Malformed(where, table, "section names within the file", f"{names_at:#x}+{names_size:#x}")
     names = data[names_at : names_at + names_size]
-    wanted = set(_positions(names, b".modinfo\0"))
+    wanted = set(positions(names, b".modinfo\0"))
     for index in range(count):
         entry = _SECTION.unpack_from(data, table + size * index)
         if entry[0] in wanted:
@@ -138,15 +138,6 @@ def _modinfo_section(data: bytes, where: str) -> bytes:
     raise Malformed(
         where, table, "a .modinfo section", "none", hint="this is an ELF file, but no kernel module"
     )
-
-
-def _positions(names: bytes, name: bytes) -> list[int]:
-    found: list[int] = []
-    at = names.find(name)
-    while at >= 0:
-        found.append(at)
-        at = names.find(name, at + 1)
-    return found
 
 
 def unsigned(source: ByteSource) -> tuple[bytes, bool]:
