@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.catalogue import open_library
-from bootwright.lab.boot import boot
-from bootwright.lab.judge import verdict
-from bootwright.lab.ktap import read
-from bootwright.lab.model import Recording
+from bootwright.lab.machines.recorded import Recording
+from bootwright.lab.probes.boot import boot
+from bootwright.lab.probes.judge import verdict
+from bootwright.lab.probes.ktap import read
 
 LIMITS = {"plain": 0.25, "tuned": 0.8, "same command": 1.05}
 # Some packages of QEMU come without the boot ROM of the network card that it adds by itself.

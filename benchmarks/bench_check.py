@@ -19,7 +19,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from bootwright.artifacts.fdt import read_fdt_file
+from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.foundation.errors import BootwrightError
 from bootwright.kernels.catalogue import open_library
 from bootwright.predict.api import facts_of, predict

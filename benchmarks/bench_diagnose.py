@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 
 from bootwright.diagnose.engine import Diagnoser
-from bootwright.diagnose.knowledge import load
+from bootwright.diagnose.signatures.knowledge import load
 from bootwright.foundation.places import DATA
 
 _STAMP = re.compile(rb"^\[ *\d+\.\d+\] ")

@@ -33,7 +33,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 
-from bootwright.artifacts.fdt import Tree, parse_fdt
+from bootwright.formats.devicetree.fdt import Tree, parse_fdt
 from bootwright.foundation.errors import BootwrightError
 from bootwright.kernels.catalogue import open_library
 

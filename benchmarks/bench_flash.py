@@ -16,9 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from bootwright.images.flash import flash
-from bootwright.images.flash_source import open_image
-from bootwright.images.flash_target import FileTarget
+from bootwright.images.flash.flash import flash
+from bootwright.images.flash.source import open_image
+from bootwright.images.flash.target import FileTarget
 
 WANTED = 0.9
 ROUNDS = 7

@@ -24,13 +24,13 @@ from attrs import evolve
 
 from bootwright.foundation import tools
 from bootwright.foundation.progress import Silent
-from bootwright.images.changes import Changes
-from bootwright.images.compose import compose
+from bootwright.images.change.changes import Changes
+from bootwright.images.change.swap import swap
+from bootwright.images.compose.compose import compose
 from bootwright.images.opened import open_image
-from bootwright.images.parts import Parts
-from bootwright.images.recipe import InitramfsPart, Recipe, find_recipe
-from bootwright.images.swap import swap
-from bootwright.images.verify import verify
+from bootwright.images.parts.parts import Parts
+from bootwright.images.recipes.recipe import InitramfsPart, Recipe, find_recipe
+from bootwright.images.verify.verify import verify
 
 RUNS = 3
 COMPOSE_LIMIT, SWAP_SECONDS, SWAP_BYTES = 1.3, 2.0, 50e6

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "artifacts"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "kits"))
 
 import disk_kit
 import talos_kit

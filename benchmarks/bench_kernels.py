@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bootwright.artifacts.modinfo import read_module
+from bootwright.formats.kernel.modinfo import read_module
 from bootwright.kernels.catalogue import open_library
 
 KERNEL = "debian-6.12-4k"

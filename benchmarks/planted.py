@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.causes import Cause, CauseSpace
-from bootwright.investigate.choose import Beliefs, Chooser, Trial
-from bootwright.investigate.factors import make_factor
-from bootwright.investigate.observations import Observation, Source, Values
+from bootwright.investigate.analysis.causes import Cause, CauseSpace
+from bootwright.investigate.analysis.choose import Beliefs, Chooser, Trial
+from bootwright.investigate.analysis.factors import make_factor
+from bootwright.investigate.analysis.observations import Observation, Source, Values
 
 OUTCOME = "boots"
 FACTORS = 6

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from attrs import frozen
 
-from bootwright.artifacts import cpio
+from bootwright.formats.archives import cpio
 from bootwright.foundation import tools
-from bootwright.images.initramfs_part import compressed
-from bootwright.images.module_files import plain_bytes, plain_name
+from bootwright.images.parts.initramfs_part import compressed
+from bootwright.images.parts.module_files import plain_bytes, plain_name
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.modules import ModuleFiles
 

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.knowledge import load
 from bootwright.diagnose.model import STAGES, Diagnosis, Finding, Severity
+from bootwright.diagnose.signatures.knowledge import load
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 

@@ -23,14 +23,14 @@ from pathlib import Path
 
 from attrs import define, field
 
-from bootwright.artifacts.fdt import parse_fdt
+from bootwright.formats.devicetree.fdt import parse_fdt
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Silent
-from bootwright.lab.truth_machines import TruthMachine, truth_machine
-from bootwright.lab.truth_outcomes import Became, Outcome, outcomes
-from bootwright.lab.truth_recording import Truth, from_json
+from bootwright.lab.truth.machines import TruthMachine, truth_machine
+from bootwright.lab.truth.outcomes import Became, Outcome, outcomes
+from bootwright.lab.truth.recording import Truth, from_json
 from bootwright.predict.api import facts_of, predict
-from bootwright.predict.inputs import kernel_at
+from bootwright.predict.given.inputs import kernel_at
 from bootwright.predict.model import Answer, NodePrediction, first_broken
 
 FIXTURES = Path(__file__).parents[1] / "tests" / "predict" / "truth"

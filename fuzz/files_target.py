@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.bytesource import Bytes, ByteSource
-from bootwright.artifacts.filesystem import EntryKind, FileSystem, Unreadable, lookup, walk
+from bootwright.formats.filesystems.filesystem import EntryKind, FileSystem, Unreadable, lookup, walk
+from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import BootwrightError, Malformed
 
 _READ = 1 << 20

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.streams import SourceStream
+from bootwright.formats.sources.bytesource import Bytes
+from bootwright.formats.sources.streams import SourceStream
 from bootwright.foundation.errors import BootwrightError
-from bootwright.kernels.apt import read_proxies
-from bootwright.kernels.packages import read_packages, version_key
-from bootwright.kernels.release import read_release
+from bootwright.kernels.archive.apt import read_proxies
+from bootwright.kernels.archive.packages import read_packages, version_key
+from bootwright.kernels.archive.release import read_release
 
 
 def one_input(data: bytes) -> None:

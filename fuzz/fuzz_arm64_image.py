@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.arm64_image import read_kernel_image
-from bootwright.artifacts.bytesource import Bytes
+from bootwright.formats.kernel.arm64_image import read_kernel_image
+from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 
 

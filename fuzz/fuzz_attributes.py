@@ -10,11 +10,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from files_target import padded
 
-from bootwright.artifacts.filesystem import Unreadable, walk
-from bootwright.artifacts.squashfs import SquashFs
-from bootwright.artifacts.squashfs_attributes import SquashAttributes
-from bootwright.artifacts.xfs import Xfs
-from bootwright.artifacts.xfs_attributes import read_attributes
+from bootwright.formats.filesystems.filesystem import Unreadable, walk
+from bootwright.formats.filesystems.squashfs import SquashFs
+from bootwright.formats.filesystems.squashfs_attributes import SquashAttributes
+from bootwright.formats.filesystems.xfs import Xfs
+from bootwright.formats.filesystems.xfs_attributes import read_attributes
 from bootwright.foundation.errors import BootwrightError
 
 _SIZE = 320 << 20

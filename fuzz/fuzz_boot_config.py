@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.boot_config import (
+from bootwright.bootchain.boot_config import (
     read_extlinux,
     read_grub_config,
     read_loader_config,
     read_loader_entry,
 )
-from bootwright.artifacts.os_release import read_command_line, read_os_release
+from bootwright.formats.os_release import read_command_line, read_os_release
 from bootwright.foundation.errors import BootwrightError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.config_txt import BoardFacts, read_config_txt
+from bootwright.firmware.config_txt import BoardFacts, read_config_txt
 from bootwright.foundation.errors import BootwrightError
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bootwright.artifacts import cpio
-from bootwright.artifacts.bytesource import Bytes
+from bootwright.formats.archives import cpio
+from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.deb import DebReader
-from bootwright.artifacts.streams import SourceStream
-from bootwright.artifacts.tarstream import read_tar
+from bootwright.formats.archives.deb import DebReader
+from bootwright.formats.archives.tarstream import read_tar
+from bootwright.formats.sources.bytesource import Bytes
+from bootwright.formats.sources.streams import SourceStream
 from bootwright.foundation.errors import BootwrightError
 
 _MOST = 1 << 22

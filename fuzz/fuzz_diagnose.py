@@ -17,11 +17,11 @@ from pathlib import Path
 from bootwright.boards.model import board
 from bootwright.diagnose.engine import Diagnoser
 from bootwright.diagnose.jsonform import as_json
-from bootwright.diagnose.knowledge import load
 from bootwright.diagnose.page import as_html
 from bootwright.diagnose.render import as_text
+from bootwright.diagnose.signatures.knowledge import load
+from bootwright.evidence.board import with_board
 from bootwright.foundation.places import DATA
-from bootwright.investigate.evidence.board import with_board
 
 KNOWLEDGE = load()
 BOARDS = (None, board("raspberrypi-5"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.explore import Explorer, Limits
+from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
+from bootwright.inspect.explore import Explorer, Limits
 
 
 def one_input(data: bytes) -> None:

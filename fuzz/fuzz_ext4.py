@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from files_target import look_at, padded
 
-from bootwright.artifacts.ext4 import Ext
+from bootwright.formats.filesystems.ext4 import Ext
 from bootwright.foundation.errors import BootwrightError
 
 SIZE = 8 << 20

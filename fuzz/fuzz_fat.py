@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from files_target import look_at, padded
 
-from bootwright.artifacts.fat import Fat
+from bootwright.formats.filesystems.fat import Fat
 from bootwright.foundation.errors import BootwrightError
 
 SIZE = 1474560

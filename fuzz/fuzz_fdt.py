@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.fdt import parse_fdt
-from bootwright.artifacts.phandle_lists import references
+from bootwright.formats.devicetree.fdt import parse_fdt
+from bootwright.formats.devicetree.phandle_lists import references
 from bootwright.foundation.errors import BootwrightError
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.fdt import parse_fdt
-from bootwright.artifacts.fdt_overlay import _mergeable
-from bootwright.artifacts.fdt_parameters import apply_parameter, parameters
-from bootwright.artifacts.fdt_write import write_fdt
+from bootwright.firmware.parameters import apply_parameter, parameters
+from bootwright.formats.devicetree.fdt import parse_fdt
+from bootwright.formats.devicetree.overlay import _mergeable
+from bootwright.formats.devicetree.writer import write_fdt
 from bootwright.foundation.errors import BootwrightError
 
 _VALUES = ("on", "0x10", "a", "", "aa:bb", "-1")

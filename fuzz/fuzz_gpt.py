@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.gpt import is_gpt
-from bootwright.artifacts.mbr import is_mbr, read_mbr, read_partition_table
+from bootwright.formats.disks.gpt import is_gpt
+from bootwright.formats.disks.mbr import is_mbr, read_mbr, read_partition_table
+from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 
 

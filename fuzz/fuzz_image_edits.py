@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from bootwright.foundation.errors import BootwrightError
-from bootwright.images.edits import EDITORS, ArgumentEdit, ConfigEdit, edit_config_txt
+from bootwright.images.change.edits import EDITORS, ArgumentEdit, ConfigEdit, edit_config_txt
 
 ARGUMENTS = [ArgumentEdit.parse("+loglevel=7"), ArgumentEdit.parse("-quiet")]
 SETTINGS = [ConfigEdit.parse("[pi5] enable_uart=1"), ConfigEdit.parse("dtoverlay=x")]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from bootwright.artifacts.archive_tree import ArchiveTree, Member
-from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.filesystem import EntryKind
-from bootwright.artifacts.partitions import Partition
+from bootwright.firmware.stage import stage_of
+from bootwright.formats.archives.archive_tree import ArchiveTree, Member
+from bootwright.formats.disks.partitions import Partition
+from bootwright.formats.filesystems.filesystem import EntryKind
+from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
+from bootwright.image_boot.machine import board_machine
 from bootwright.images.opened import Volume
-from bootwright.investigate.image_firmware import stage_of
-from bootwright.lab.image_machine import board_machine
 
 _NAMES = ("config.txt", "bcm2710-rpi-3-b.dtb", "overlays/header.dtbo", "cmdline.txt")
 

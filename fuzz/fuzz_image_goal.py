@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bootwright.lab.image_goal import Goal, GoalWatch
+from bootwright.image_boot.goal import Goal, GoalWatch
 
 
 def one_input(data: bytes) -> None:

@@ -10,8 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from files_target import look_at
 
-from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.initramfs import InitramfsTree, read_segments
+from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
+from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 
 

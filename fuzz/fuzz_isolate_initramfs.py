@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bootwright.foundation.errors import BootwrightError
-from bootwright.investigate.isolate_initramfs import InitramfsMix
+from bootwright.isolate.initramfs import InitramfsMix
 
 
 def one_input(data: bytes) -> None:

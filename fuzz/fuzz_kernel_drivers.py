@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.kernel_drivers import read_built_in
+from bootwright.formats.kernel.builtin_drivers import read_built_in
 from bootwright.foundation.errors import BootwrightError
 
 

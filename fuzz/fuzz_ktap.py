@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bootwright.lab.ktap import parse
+from bootwright.lab.probes.ktap import parse
 
 MARK = "bw0123456789abcdef"
 

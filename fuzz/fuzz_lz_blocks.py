@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.lz_blocks import lz4_block, lzo1x
+from bootwright.formats.sources.lz_blocks import lz4_block, lzo1x
 
 _MOST = 1 << 17
 

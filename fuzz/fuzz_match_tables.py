@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bootwright.artifacts.match_tables import amba_table, c_string, name_table, of_table, pci_table
+from bootwright.formats.kernel.match_tables import amba_table, c_string, name_table, of_table, pci_table
 
 
 def one_input(data: bytes) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.modinfo import read_modinfo
+from bootwright.formats.kernel.modinfo import read_modinfo
+from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 
 

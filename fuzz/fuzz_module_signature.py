@@ -6,8 +6,8 @@ import contextlib
 import struct
 
 from bootwright.foundation.errors import Malformed
-from bootwright.images.kernel_keys import Certificate, RsaKey, certificates
-from bootwright.images.module_signature import MAGIC, read_signature
+from bootwright.images.signing.kernel_keys import Certificate, RsaKey, certificates
+from bootwright.images.signing.module_signature import MAGIC, read_signature
 
 _SIGNER = Certificate(b"", b"", None, "fuzz", RsaKey((1 << 1023) + 7, 65537))
 

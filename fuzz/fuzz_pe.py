@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.pe import is_pe, open_section, read_pe
+from bootwright.formats.kernel.pe import is_pe, open_section, read_pe
+from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bootwright.foundation.errors import BootwrightError
-from bootwright.investigate.plan_file import parse_plan
+from bootwright.investigate.plans.plan_file import parse_plan
 
 
 def one_input(data: bytes) -> None:

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from files_target import look_at, padded
 
-from bootwright.artifacts.squashfs import SquashFs
+from bootwright.formats.filesystems.squashfs import SquashFs
 from bootwright.foundation.errors import BootwrightError
 
 SIZE = 0

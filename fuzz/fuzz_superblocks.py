@@ -10,8 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import files_target
 
-from bootwright.artifacts.compressed import compression_of
-from bootwright.artifacts.superblocks import read_named
+from bootwright.formats.filesystems.superblocks import read_named
+from bootwright.formats.sources.compressed import compression_of
 from bootwright.foundation.errors import BootwrightError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bootwright.foundation.errors import BootwrightError
-from bootwright.investigate.investigation import study
-from bootwright.investigate.table import parse_table
+from bootwright.investigate.plans.table import parse_table
+from bootwright.investigate.running.investigation import study
 
 
 def one_input(data: bytes) -> None:

@@ -10,12 +10,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import files_target
 
-from bootwright.artifacts.ar import read_ar
-from bootwright.artifacts.archive_tree import ArchiveTree
-from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.oci import is_oci, read_oci
-from bootwright.artifacts.streams import SourceStream
-from bootwright.artifacts.tar_index import DebTree, tar_members
+from bootwright.formats.archives.ar import read_ar
+from bootwright.formats.archives.archive_tree import ArchiveTree
+from bootwright.formats.archives.oci import is_oci, read_oci
+from bootwright.formats.archives.tar_index import DebTree, tar_members
+from bootwright.formats.sources.bytesource import Bytes
+from bootwright.formats.sources.streams import SourceStream
 from bootwright.foundation.errors import BootwrightError
 
 _LIMIT = 1 << 22

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from bootwright.foundation.errors import Malformed
-from bootwright.lab.truth_outcomes import outcomes
-from bootwright.lab.truth_recording import Truth, from_json, parse, to_json
+from bootwright.lab.truth.outcomes import outcomes
+from bootwright.lab.truth.recording import Truth, from_json, parse, to_json
 
 MARK = "bw0123456789abcdef"
 

@@ -12,7 +12,7 @@ from unittest import mock
 
 import httpx
 
-from bootwright.artifacts.url import open_url
+from bootwright.formats.sources.url import open_url
 from bootwright.foundation.errors import BootwrightError
 
 _Client = httpx.Client

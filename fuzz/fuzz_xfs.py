@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from files_target import look_at, padded
 
-from bootwright.artifacts.xfs import Xfs
+from bootwright.formats.filesystems.xfs import Xfs
 from bootwright.foundation.errors import BootwrightError
 
 SIZE = 320 << 20

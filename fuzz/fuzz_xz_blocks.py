@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.compressed import Expansion, compression_of
-from bootwright.artifacts.xz_blocks import XzBlocks, read_index
+from bootwright.formats.sources.bytesource import Bytes
+from bootwright.formats.sources.compressed import Expansion, compression_of
+from bootwright.formats.sources.xz_blocks import XzBlocks, read_index
 from bootwright.foundation.errors import BootwrightError
 
 LIMIT = 4 << 20

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "artifacts"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "kits"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import disk_kit
@@ -95,12 +95,12 @@ def lz_blocks(room: Path) -> list[bytes]:
 
 def attributes(room: Path) -> list[bytes]:
     """Volumes with owners, labels and nodes, made by our own writers."""
-    from bootwright.artifacts.attributes import Attributes, Times
-    from bootwright.artifacts.bytesource import Bytes
-    from bootwright.images.nodes import Node
-    from bootwright.images.squashfs_writer import make_squashfs
-    from bootwright.images.tar_writer import TarWriter
-    from bootwright.images.xfs_writer import make_xfs
+    from bootwright.formats.filesystems.attributes import Attributes, Times
+    from bootwright.formats.sources.bytesource import Bytes
+    from bootwright.images.write.nodes import Node
+    from bootwright.images.write.squashfs_writer import make_squashfs
+    from bootwright.images.write.tar_writer import TarWriter
+    from bootwright.images.write.xfs_writer import make_xfs
 
     (room / "file").write_bytes(b"x" * 5000)
     extended = {"security.selinux": b"boot_t\0", "user.note": b"n" * 900, "trusted.t": b"t" * 5000}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bootwright.artifacts.fdt import parse_fdt
 from bootwright.boards.locate import functions, locate
 from bootwright.boards.model import Find, board, boards, boards_of, load_board
+from bootwright.formats.devicetree.fdt import parse_fdt
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.foundation.places import data_files

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from bootwright.diagnose.engine import KEPT_FIRST, KEPT_LAST, Diagnoser, diagnose_bytes
-from bootwright.diagnose.familiar import Familiar
 from bootwright.diagnose.jsonform import as_json
-from bootwright.diagnose.knowledge import load
 from bootwright.diagnose.model import Diagnosis, Outcome, Severity
 from bootwright.diagnose.page import as_html
+from bootwright.diagnose.reading.familiar import Familiar
+from bootwright.diagnose.reading.scanner import SATURATED
+from bootwright.diagnose.reading.text import BLOCK
 from bootwright.diagnose.render import as_text
-from bootwright.diagnose.scanner import SATURATED
-from bootwright.diagnose.text import BLOCK
+from bootwright.diagnose.signatures.knowledge import load
 from bootwright.foundation.places import DATA
 
 ROOT = Path(__file__).resolve().parents[2]

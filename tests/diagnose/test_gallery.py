@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bootwright.cli.lab import _gallery
 from bootwright.cli.lab.gallery import command
-from bootwright.diagnose.knowledge import load
+from bootwright.diagnose.signatures.knowledge import load
 from bootwright.foundation.errors import Refused
+from bootwright.lab.gallery import scenarios as _gallery
 
 SIGNATURES = {signature.name for signature in load().signatures}
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.knowledge import load
 from bootwright.diagnose.model import Diagnosis, Severity
-from bootwright.diagnose.patterns import compile_pattern
-from bootwright.diagnose.signatures import Signature
+from bootwright.diagnose.reading.patterns import compile_pattern
+from bootwright.diagnose.signatures.knowledge import load
+from bootwright.diagnose.signatures.model import Signature
 from bootwright.foundation.errors import Malformed
 from bootwright.foundation.places import DATA
 

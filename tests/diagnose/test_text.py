@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from bootwright.diagnose import prefix
-from bootwright.diagnose.durations import parse_duration
 from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.errnos import parse_errno
-from bootwright.diagnose.knowledge import load
-from bootwright.diagnose.literals import Literal, required
-from bootwright.diagnose.text import BLOCK, Cleaner, clean, wrap_width
+from bootwright.diagnose.judging.durations import parse_duration
+from bootwright.diagnose.judging.errnos import parse_errno
+from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.literals import Literal, required
+from bootwright.diagnose.reading.text import BLOCK, Cleaner, clean, wrap_width
+from bootwright.diagnose.signatures.knowledge import load
 
 KNOWLEDGE = load()
 PANIC = b"[    7.100000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"

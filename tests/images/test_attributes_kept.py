@@ -11,35 +11,35 @@ from pathlib import Path
 import image_kit
 import pytest
 
-from bootwright.artifacts import cpio
-from bootwright.artifacts.attributes import Attributes, Times
-from bootwright.artifacts.bytesource import Bytes, FileBytes
-from bootwright.artifacts.filesystem import Entry, lookup, walk
-from bootwright.artifacts.initramfs import read_segments
-from bootwright.artifacts.squashfs import SquashFs
-from bootwright.artifacts.squashfs_attributes import SquashAttributes
-from bootwright.artifacts.xfs import Xfs
-from bootwright.artifacts.xfs_attributes import read_attributes
+from bootwright.formats.archives import cpio
+from bootwright.formats.archives.initramfs import read_segments
+from bootwright.formats.filesystems.attributes import Attributes, Times
+from bootwright.formats.filesystems.filesystem import Entry, lookup, walk
+from bootwright.formats.filesystems.squashfs import SquashFs
+from bootwright.formats.filesystems.squashfs_attributes import SquashAttributes
+from bootwright.formats.filesystems.xfs import Xfs
+from bootwright.formats.filesystems.xfs_attributes import read_attributes
+from bootwright.formats.sources.bytesource import Bytes, FileBytes
 from bootwright.foundation.errors import Malformed, Refused, ToolFailed
 from bootwright.foundation.progress import Silent
 from bootwright.foundation.tools import find
-from bootwright.images import sparse
-from bootwright.images.changes import Changes
-from bootwright.images.compose import compose
-from bootwright.images.edits import ArgumentEdit
-from bootwright.images.ext4_writer import change_ext4, make_ext4
-from bootwright.images.gpt_writer import NewPartition, disk_size, type_guid, write_gpt
-from bootwright.images.initramfs_edit import replace_modules
-from bootwright.images.kernel_part import KernelFiles
-from bootwright.images.module_gate import Enforcement, ModuleGate
-from bootwright.images.new_filesystems import EPOCH
-from bootwright.images.nodes import Node, new_file
+from bootwright.images.change.changes import Changes
+from bootwright.images.change.edits import ArgumentEdit
+from bootwright.images.change.initramfs_edit import replace_modules
+from bootwright.images.change.swap import swap
+from bootwright.images.compose.compose import compose
 from bootwright.images.opened import open_image
-from bootwright.images.recipe import find_recipe
-from bootwright.images.squashfs_writer import make_squashfs
-from bootwright.images.swap import swap
-from bootwright.images.tar_writer import TarWriter
-from bootwright.images.xfs_writer import make_xfs
+from bootwright.images.parts.kernel_part import KernelFiles
+from bootwright.images.parts.module_gate import Enforcement, ModuleGate
+from bootwright.images.recipes.recipe import find_recipe
+from bootwright.images.write import sparse
+from bootwright.images.write.ext4_writer import change_ext4, make_ext4
+from bootwright.images.write.gpt_writer import NewPartition, disk_size, type_guid, write_gpt
+from bootwright.images.write.new_filesystems import EPOCH
+from bootwright.images.write.nodes import Node, new_file
+from bootwright.images.write.squashfs_writer import make_squashfs
+from bootwright.images.write.tar_writer import TarWriter
+from bootwright.images.write.xfs_writer import make_xfs
 
 IDENTITY = "11111111-2222-3333-4444-555555555555"
 OLD = Times(1_500_000_000_123456789, 1_500_000_001_000000007, 1_500_000_002_5, 1_400_000_000_000000000)

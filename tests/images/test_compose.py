@@ -21,23 +21,23 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootwright.artifacts.explore import Explorer
-from bootwright.artifacts.filesystem import lookup, read_small
-from bootwright.artifacts.initramfs import InitramfsTree, read_segments
 from bootwright.cli.image.compose import command
 from bootwright.cli.image.swap import command as swap_command
 from bootwright.cli.image.verify import command as verify_command
+from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
+from bootwright.formats.filesystems.filesystem import lookup, read_small
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.guest import PROGRAMS
-from bootwright.images import uki
-from bootwright.images.compose import compose
-from bootwright.images.loaders import grub_argument, grub_config
+from bootwright.images.compose.compose import compose
 from bootwright.images.manifest_model import beside, load
-from bootwright.images.new_filesystems import make_vfat
-from bootwright.images.nodes import new_file
 from bootwright.images.opened import open_image
-from bootwright.images.recipe import find_recipe, read_recipe, recipes
-from bootwright.images.xfs_writer import make_xfs
+from bootwright.images.parts.loaders import grub_argument, grub_config
+from bootwright.images.recipes.recipe import find_recipe, read_recipe, recipes
+from bootwright.images.write import uki
+from bootwright.images.write.new_filesystems import make_vfat
+from bootwright.images.write.nodes import new_file
+from bootwright.images.write.xfs_writer import make_xfs
+from bootwright.inspect.explore import Explorer
 
 
 def sha256(path: Path) -> str:
@@ -358,7 +358,7 @@ def test_names_that_mkfs_xfs_cannot_take_are_refused(tmp_path: Path, name: str) 
     "text", ['dyndbg="file drivers/* +p"', "a'b", "x;y", "${root}", "a{b}", "p=#1", "ä=ö"]
 )
 def test_kernel_arguments_survive_grubs_language(text: str) -> None:
-    from bootwright.artifacts.boot_config import read_grub_config
+    from bootwright.bootchain.boot_config import read_grub_config
 
     written = grub_config("T", 1, "/A/vmlinuz", "/A/initramfs.xz", ["first", text, "last"])
     (entry,) = read_grub_config(written.encode(), "grub.cfg").entries
@@ -370,8 +370,8 @@ def test_kernel_arguments_survive_grubs_language(text: str) -> None:
 
 
 def test_sections_added_to_a_stub_are_read_back() -> None:
-    from bootwright.artifacts.bytesource import Bytes
-    from bootwright.artifacts.pe import open_section, read_pe
+    from bootwright.formats.kernel.pe import open_section, read_pe
+    from bootwright.formats.sources.bytesource import Bytes
 
     stub = image_kit.efi_program()
     contents = {".osrel": b"ID=x\n", ".cmdline": b"quiet", ".linux": os.urandom(5000)}
@@ -433,8 +433,8 @@ def test_killed_at_any_point_there_is_no_image_under_the_final_name(kit: Path, t
     output.unlink()
     beside(output).unlink()
     script = (
-        "import sys;from pathlib import Path;from bootwright.images.compose import compose;"
-        "from bootwright.images.recipe import find_recipe;print('ready',flush=True);"
+        "import sys;from pathlib import Path;from bootwright.images.compose.compose import compose;"
+        "from bootwright.images.recipes.recipe import find_recipe;print('ready',flush=True);"
         "compose(find_recipe(sys.argv[1]),Path(sys.argv[2]))"
     )
     finished = 0

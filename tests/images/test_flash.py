@@ -22,10 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bootwright.foundation.errors import BootwrightError, Malformed, Refused
-from bootwright.images.flash import FlashFailed, Written, flash
-from bootwright.images.flash_journal import Journal
-from bootwright.images.flash_source import HEAD, PIECE, Piece, check_disk_image, open_image
-from bootwright.images.flash_target import FileTarget
+from bootwright.images.flash.flash import FlashFailed, Written, flash
+from bootwright.images.flash.journal import Journal
+from bootwright.images.flash.source import HEAD, PIECE, Piece, check_disk_image, open_image
+from bootwright.images.flash.target import FileTarget
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/flash.schema.json").read_text())
 MIB = 1 << 20
@@ -267,7 +267,7 @@ def test_an_interrupted_write_is_resumed(at: int) -> None:
 
 
 def test_a_file_is_resumed_from_its_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bootwright.images.flash._SYNC_FILE_EVERY", 2 * MIB)
+    monkeypatch.setattr("bootwright.images.flash.flash._SYNC_FILE_EVERY", 2 * MIB)
     out = tmp_path / "card.img"
     target = FileTarget(out, resume=False)
     journal = Journal(target.identity, "image")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bootwright.images.flash_devices import Device, Machine
+from bootwright.images.flash.devices import Device, Machine
 
 
 class Fake:

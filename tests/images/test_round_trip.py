@@ -8,15 +8,15 @@ import pytest
 from attrs import evolve
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.images.changes import Changes
-from bootwright.images.compose import compose
-from bootwright.images.recipe import find_recipe, with_kernel
-from bootwright.images.swap import swap
-from bootwright.images.verify import verify
-from bootwright.investigate.image_boot import show
-from bootwright.lab.firmware import firmware
-from bootwright.lab.image_boot import boot_image
-from bootwright.lab.image_goal import Goal
+from bootwright.image_boot.boot import boot_image
+from bootwright.image_boot.goal import Goal
+from bootwright.image_boot.outcome import show
+from bootwright.images.change.changes import Changes
+from bootwright.images.change.swap import swap
+from bootwright.images.compose.compose import compose
+from bootwright.images.recipes.recipe import find_recipe, with_kernel
+from bootwright.images.verify.verify import verify
+from bootwright.lab.machines.firmware import firmware
 
 pytestmark = [pytest.mark.boot, pytest.mark.download]
 

@@ -22,23 +22,23 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootwright.artifacts import cpio
-from bootwright.artifacts.bytesource import Bytes, FileBytes
-from bootwright.artifacts.filesystem import Entry, lookup, walk
-from bootwright.artifacts.initramfs import InitramfsTree, read_segments
-from bootwright.artifacts.squashfs import SquashFs
 from bootwright.cli.image.swap import command
+from bootwright.formats.archives import cpio
+from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
+from bootwright.formats.filesystems.filesystem import Entry, lookup, walk
+from bootwright.formats.filesystems.squashfs import SquashFs
+from bootwright.formats.sources.bytesource import Bytes, FileBytes
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Silent
-from bootwright.images import edits, initramfs_edit, squashfs_edit
-from bootwright.images.changes import Changes
-from bootwright.images.compose import compose
-from bootwright.images.edits import ArgumentEdit, ConfigEdit
+from bootwright.images.change import edits, initramfs_edit, squashfs_edit
+from bootwright.images.change.changes import Changes
+from bootwright.images.change.edits import ArgumentEdit, ConfigEdit
+from bootwright.images.change.swap import swap
+from bootwright.images.compose.compose import compose
 from bootwright.images.manifest_model import beside, load
-from bootwright.images.module_gate import Enforcement, ModuleGate
 from bootwright.images.opened import open_image
-from bootwright.images.recipe import find_recipe
-from bootwright.images.swap import swap
+from bootwright.images.parts.module_gate import Enforcement, ModuleGate
+from bootwright.images.recipes.recipe import find_recipe
 
 GATE = ModuleGate(Bytes(b"", "kernel"), "6.1", Enforcement(False, "test"))
 
@@ -392,8 +392,9 @@ def test_killed_at_any_point_the_original_stands_and_no_part_has_the_name(
     before = sha256(image)
     output = tmp_path / "o.raw"
     script = (
-        "import sys;from pathlib import Path;from bootwright.images.swap import swap;"
-        "from bootwright.images.changes import Changes;from bootwright.images.edits import ArgumentEdit;"
+        "import sys;from pathlib import Path;from bootwright.images.change.swap import swap;"
+        "from bootwright.images.change.changes import Changes;"
+        "from bootwright.images.change.edits import ArgumentEdit;"
         "print('ready',flush=True);"
         "swap(Path(sys.argv[1]),Path(sys.argv[2]),Changes(arguments=(ArgumentEdit.parse('+a'),)))"
     )

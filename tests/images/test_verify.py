@@ -19,23 +19,23 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bootwright.artifacts import cpio
-from bootwright.artifacts.filesystem import lookup
 from bootwright.cli.image.manifest import command as manifest_command
 from bootwright.cli.image.swap import command as swap_command
 from bootwright.cli.image.verify import command as verify_command
+from bootwright.formats.archives import cpio
+from bootwright.formats.filesystems.filesystem import lookup
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.verdict import Verdict
-from bootwright.images.changes import Changes
-from bootwright.images.compose import compose
-from bootwright.images.edits import ConfigEdit
-from bootwright.images.manifest import read_manifest
+from bootwright.images.change.changes import Changes
+from bootwright.images.change.edits import ConfigEdit
+from bootwright.images.change.swap import swap
+from bootwright.images.compose.compose import compose
 from bootwright.images.manifest_model import beside
 from bootwright.images.opened import open_image
-from bootwright.images.recipe import find_recipe
-from bootwright.images.swap import swap
-from bootwright.images.verify import verify
-from bootwright.images.verify_expect import Expectation, build_id
+from bootwright.images.recipes.recipe import find_recipe
+from bootwright.images.verify.manifest import read_manifest
+from bootwright.images.verify.verify import verify
+from bootwright.images.verify.verify_expect import Expectation, build_id
 
 SCHEMAS = Path(__file__).parents[2] / "docs/schemas"
 
@@ -234,7 +234,7 @@ def test_gzip_is_taken_off_before_kernels_are_compared(image: Path, tmp_path: Pa
 
 
 def test_a_build_id_is_read_from_its_note() -> None:
-    from bootwright.artifacts.bytesource import Bytes
+    from bootwright.formats.sources.bytesource import Bytes
 
     note = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0" + bytes(range(20))
     assert build_id(Bytes(b"x" * 99 + note, "k")) == bytes(range(20)).hex()

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.investigate.aliases import find_aliases
-from bootwright.investigate.causes import Cause, CauseSpace, Condition, bracket
-from bootwright.investigate.factors import Factor, make_factor
-from bootwright.investigate.observations import Observation, Source
+from bootwright.investigate.analysis.aliases import find_aliases
+from bootwright.investigate.analysis.causes import Cause, CauseSpace, Condition, bracket
+from bootwright.investigate.analysis.factors import Factor, make_factor
+from bootwright.investigate.analysis.observations import Observation, Source
 
 PAGES = make_factor("pages", ["4K", "16K"])
 KERNEL = make_factor("kernel", ["6.18.5", "6.12.107", "6.16.3", "6.9"])

@@ -1,10 +1,10 @@
 import pytest
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.causes import CauseSpace
-from bootwright.investigate.choose import Beliefs, Chooser, Trial, beliefs_from
-from bootwright.investigate.factors import make_factor
-from bootwright.investigate.observations import Observation, Source
+from bootwright.investigate.analysis.causes import CauseSpace
+from bootwright.investigate.analysis.choose import Beliefs, Chooser, Trial, beliefs_from
+from bootwright.investigate.analysis.factors import make_factor
+from bootwright.investigate.analysis.observations import Observation, Source
 from planted import FACTORS, by_choice, one_factor_at_a_time, plant
 
 PAGES = make_factor("pages", ["4K", "16K"])

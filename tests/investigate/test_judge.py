@@ -1,11 +1,11 @@
 import itertools
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.causes import CauseSpace
-from bootwright.investigate.factors import make_factor
-from bootwright.investigate.investigation import study
-from bootwright.investigate.judge import judge, weigh_claim
-from bootwright.investigate.observations import Observation, Source, weigh
+from bootwright.investigate.analysis.causes import CauseSpace
+from bootwright.investigate.analysis.factors import make_factor
+from bootwright.investigate.analysis.judge import judge, weigh_claim
+from bootwright.investigate.analysis.observations import Observation, Source, weigh
+from bootwright.investigate.running.investigation import study
 
 PAGES = make_factor("pages", ["4K", "16K"])
 KERNEL = make_factor("kernel", ["6.12", "6.16", "6.18"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.places import data_files
-from bootwright.investigate.plan_file import load_plan, plan_names, structure_plan
+from bootwright.investigate.plans.plan_file import load_plan, plan_names, structure_plan
 
 Document = dict[str, Any]
 SHIPPED = data_files("plans")

@@ -4,14 +4,14 @@ from attrs import evolve
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.investigate.beliefs import weigh_beliefs
-from bootwright.investigate.causes import CauseSpace
-from bootwright.investigate.factors import make_factor
-from bootwright.investigate.investigation import Investigation, look
-from bootwright.investigate.knowledge import load_changes
-from bootwright.investigate.observations import Observation, Source
-from bootwright.investigate.plan import Belief, Plan, PlanOutcome
-from bootwright.investigate.reports import explain_reports
+from bootwright.investigate.analysis.causes import CauseSpace
+from bootwright.investigate.analysis.factors import make_factor
+from bootwright.investigate.analysis.observations import Observation, Source
+from bootwright.investigate.decision.beliefs import weigh_beliefs
+from bootwright.investigate.decision.reports import explain_reports
+from bootwright.investigate.plans.changes import load_changes
+from bootwright.investigate.plans.plan import Belief, Plan, PlanOutcome
+from bootwright.investigate.running.investigation import Investigation, look
 
 FAILS, WORKS = Verdict.FAILS, Verdict.WORKS
 FACTORS = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bootwright.foundation.errors import Malformed, Missing, Refused
-from bootwright.investigate.store import Store
+from bootwright.foundation.run_folder import Store
 
 
 def test_what_is_kept_is_there_after_closing(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_the_first_recording_of_a_boot_stays(tmp_path: Path) -> None:
 
 
 def test_a_second_process_is_told_who_has_the_folder(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from bootwright.investigate.store import Store\n"
+    code = "import sys; from pathlib import Path; from bootwright.foundation.run_folder import Store\n"
     code += "Store(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -55,7 +55,7 @@ def test_a_second_process_is_told_who_has_the_folder(tmp_path: Path) -> None:
 
 def test_a_writer_killed_at_any_moment_leaves_whole_boots(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from bootwright.investigate.store import Store\n"
+        "import sys; from pathlib import Path; from bootwright.foundation.run_folder import Store\n"
         "with Store(Path(sys.argv[1])) as store:\n"
         "  for n in range(10**6):\n"
         "    store.keep(f'{sys.argv[2]}-{n}', {'n': n}, b'x' * (n % 5000), 't')\n"

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.observations import Source
-from bootwright.investigate.table import read_table
+from bootwright.investigate.analysis.observations import Source
+from bootwright.investigate.plans.table import read_table
 
 CSV = """factor:kernel,factor:pages,outcome:mounts,outcome:net,source,note
 6.12.25,16K,fails,works,https://example.org/1,first

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bootwright.foundation import tools
-from bootwright.kernels import apt
+from bootwright.kernels.archive import apt
+from bootwright.kernels.archive.transport import Transport
 from bootwright.kernels.catalogue import Library
-from bootwright.kernels.transport import Transport
 from conftest import Opener
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
+from bootwright.kernels.archive.transport import NotThere, Unreachable
 from bootwright.kernels.catalogue import open_library
-from bootwright.kernels.transport import NotThere, Unreachable
 from conftest import NEWER, RELEASE, Archive, Handler, Opener, make_deb, make_image
 
 FRONT = "debian-6.12.1-4k"
@@ -101,7 +101,7 @@ def test_list_is_not_read_again_while_fresh_and_only_changed_parts_later(
     assert len(library().listed()) == 2
     assert archive.requests == []
     now = time.time()
-    monkeypatch.setattr("bootwright.kernels.index.time.time", lambda: now + 7 * 3600)
+    monkeypatch.setattr("bootwright.kernels.archive.index.time.time", lambda: now + 7 * 3600)
     assert len(library().listed()) == 2
     assert [path for path, _ in archive.requests] == ["dists/stable/InRelease", "dists/backports/InRelease"]
 
@@ -516,7 +516,7 @@ def with_snapshot(archive: Archive, address: str, source_file: Path) -> str:
 def test_the_snapshot_service_where_apt_has_nothing(
     library: Opener, archive: Archive, with_snapshot: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bootwright.kernels.apt.archives", lambda *_: [])
+    monkeypatch.setattr("bootwright.kernels.archive.apt.archives", lambda *_: [])
     monkeypatch.delenv("BOOTWRIGHT_ARCHIVE", raising=False)
     opened = library()
     opened._archive = None
@@ -541,7 +541,7 @@ def test_the_next_archive_where_the_first_is_not_it(
         other.publish(Origin="Other")
         archive.files |= other.files
     known = ["http://127.0.0.1:9" if first == "unreachable" else address]
-    monkeypatch.setattr("bootwright.kernels.apt.archives", lambda *_: known)
+    monkeypatch.setattr("bootwright.kernels.archive.apt.archives", lambda *_: known)
     opened = library()
     opened._archive = None
     assert opened.get(FRONT).provenance["archive"] == with_snapshot

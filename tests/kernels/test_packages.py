@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootwright.artifacts.bytesource import Bytes
-from bootwright.artifacts.streams import SourceStream
+from bootwright.formats.sources.bytesource import Bytes
+from bootwright.formats.sources.streams import SourceStream
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed
 from bootwright.foundation.places import data_files
 from bootwright.foundation.versions import Version
-from bootwright.kernels.packages import Package, read_packages, version_key
-from bootwright.kernels.release import read_release
+from bootwright.kernels.archive.packages import Package, read_packages, version_key
+from bootwright.kernels.archive.release import read_release
 from bootwright.kernels.source import Source, load_source, load_sources
 
 PARAGRAPH = (

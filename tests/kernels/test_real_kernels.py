@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bootwright.artifacts.arm64_image import read_kernel_image
-from bootwright.artifacts.bytesource import FileBytes
-from bootwright.artifacts.kernel_config import read_kernel_config
-from bootwright.artifacts.modinfo import read_module
+from bootwright.formats.kernel.arm64_image import read_kernel_image
+from bootwright.formats.kernel.config import read_kernel_config
+from bootwright.formats.kernel.modinfo import read_module
+from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.kernels.catalogue import open_library
 
 pytestmark = pytest.mark.download

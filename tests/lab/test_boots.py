@@ -21,13 +21,13 @@ from bootwright.foundation.places import source_tree
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.catalogue import Library, open_library
 from bootwright.kernels.model import Kernel
-from bootwright.lab import boot as boot_module
-from bootwright.lab import probe
-from bootwright.lab.boot import boot
-from bootwright.lab.judge import trouble, verdict
-from bootwright.lab.ktap import ProbeResult, read
-from bootwright.lab.model import Recording
-from bootwright.lab.recording import load, save
+from bootwright.lab.machines.recorded import Recording
+from bootwright.lab.machines.recording import load, save
+from bootwright.lab.probes import boot as boot_module
+from bootwright.lab.probes import probe
+from bootwright.lab.probes.boot import boot
+from bootwright.lab.probes.judge import trouble, verdict
+from bootwright.lab.probes.ktap import ProbeResult, read
 
 pytestmark = [pytest.mark.boot, pytest.mark.download]
 
@@ -174,7 +174,7 @@ def test_a_guest_that_never_stops_printing_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old_kernel: Kernel
 ) -> None:
     planted(tmp_path, monkeypatch, 'for (;;) say("more and more and more");')
-    monkeypatch.setattr("bootwright.lab.run.MOST_CONSOLE", 60_000)
+    monkeypatch.setattr("bootwright.lab.machines.run.MOST_CONSOLE", 60_000)
     recording = boot(old_kernel, probe=["mounts"])
     assert recording.ended == "stopped"
     assert len(recording.console) == 60_000
@@ -230,7 +230,7 @@ def test_no_emulator_outlives_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     marker = f"mark.of.this.test={os.getpid()}.{time.monotonic_ns()}"
     program = (
         "from bootwright.kernels.catalogue import open_library\n"
-        "from bootwright.lab.boot import boot\n"
+        "from bootwright.lab.probes.boot import boot\n"
         f"kernel = open_library().get({old_kernel.name!r})\n"
         # Without init the kernel waits for a root device for ever.
         f"boot(kernel, probe=['mounts'],"

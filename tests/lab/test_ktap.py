@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.lab.judge import verdict
-from bootwright.lab.ktap import ProbeTest, parse
+from bootwright.lab.probes.judge import verdict
+from bootwright.lab.probes.ktap import ProbeTest, parse
 
 
 def one_input(data: bytes) -> None:

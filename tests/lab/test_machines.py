@@ -7,8 +7,9 @@ import pytest
 
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.places import data_files
-from bootwright.lab import machines, qemu
-from bootwright.lab.filesystems import cases
+from bootwright.lab.machines import machine as machines
+from bootwright.lab.machines import qemu
+from bootwright.lab.probes.filesystems import cases
 
 OLD_QEMU = """#!/bin/sh
 # A fake: QEMU 6.2 is not to be had here, and only what it says of itself matters to this test.

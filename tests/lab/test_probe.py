@@ -9,8 +9,8 @@ from elftools.elf.elffile import ELFFile
 from bootwright.foundation import guest
 from bootwright.foundation.errors import Missing, ToolFailed
 from bootwright.foundation.places import source_tree
-from bootwright.lab import probe
-from bootwright.lab.run import GuestClock
+from bootwright.lab.machines.run import GuestClock
+from bootwright.lab.probes import probe
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing
-from bootwright.lab.judge import trouble
-from bootwright.lab.ktap import read
-from bootwright.lab.model import Recording
-from bootwright.lab.recording import load, save
+from bootwright.lab.machines.recorded import Recording
+from bootwright.lab.machines.recording import load, save
+from bootwright.lab.probes.judge import trouble
+from bootwright.lab.probes.ktap import read
 
 RECORDING = Recording(
     console=b"[    0.000000] Booting Linux\r\n\xff\x00\x1b[31mred\r\n",

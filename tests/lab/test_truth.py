@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootwright.artifacts.fdt import parse_fdt
+from bootwright.formats.devicetree.fdt import parse_fdt
 from bootwright.foundation.errors import BootwrightError, Malformed, Refused, ToolFailed
 from bootwright.foundation.places import data_files
 from bootwright.foundation.versions import Version
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.model import Kernel
-from bootwright.lab.truth_machines import load_truth_machine, truth_machine
-from bootwright.lab.truth_outcomes import Became, outcomes
-from bootwright.lab.truth_recording import Device, Failure, Interface, Truth, from_json, parse, to_json
+from bootwright.lab.truth.machines import load_truth_machine, truth_machine
+from bootwright.lab.truth.outcomes import Became, outcomes
+from bootwright.lab.truth.recording import Device, Failure, Interface, Truth, from_json, parse, to_json
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs/schemas/truth.schema.json").read_text())
@@ -209,7 +209,7 @@ def test_devicetree_source_is_compiled_after_what_the_emulator_makes(tmp_path: P
 @pytest.mark.boot
 @pytest.mark.download
 def test_a_boot_states_its_devices_and_its_addresses() -> None:
-    from bootwright.lab.truth import record
+    from bootwright.lab.truth.record import record
 
     try:
         chosen = open_library().get("debian-6.18-4k", modules=True)

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from bootwright.artifacts.fdt import Tree, parse_fdt
-from bootwright.artifacts.kernel_config import KernelConfig
-from bootwright.artifacts.kernel_drivers import BuiltIn, Driver, EarlyEntry
-from bootwright.artifacts.match_tables import OfId, PciId
-from bootwright.artifacts.module_index import ModuleIndex, tabulate
-from bootwright.artifacts.shelf import Shelf
+from bootwright.formats.devicetree.fdt import Tree, parse_fdt
+from bootwright.formats.kernel.builtin_drivers import BuiltIn, Driver, EarlyEntry
+from bootwright.formats.kernel.config import KernelConfig
+from bootwright.formats.kernel.match_tables import OfId, PciId
+from bootwright.formats.kernel.module_index import ModuleIndex, tabulate
 from bootwright.foundation import tools
+from bootwright.foundation.shelf import Shelf
 from bootwright.foundation.versions import Version
-from bootwright.predict.drivers import KernelFacts
 from bootwright.predict.goals import predict
-from bootwright.predict.knowledge import Knowledge, knowledge
+from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import NodePrediction
-from bootwright.predict.predicates import Given
-from bootwright.predict.prediction import Prediction
+from bootwright.predict.rules.knowledge import Knowledge, knowledge
+from bootwright.predict.rules.predicates import Given
+from bootwright.predict.solving.prediction import Prediction
 
 
 def driver(name: str, *compatibles: str, bus: str = "platform", calls: Sequence[str] = ()) -> Driver:

@@ -6,7 +6,7 @@ import pytest
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict import elsewhere
-from bootwright.predict.drivers import KernelFacts, is_read
+from bootwright.predict.kernel.drivers import KernelFacts, is_read
 from bootwright.predict.model import Answer, Evidence, GoalVerdict, Link
 
 from .conftest import BASE, driver, make_kernel, module

@@ -6,10 +6,10 @@ import pytest
 
 from bootwright.boards.model import Board, Find, Goal, Stepping
 from bootwright.foundation.verdict import Verdict
-from bootwright.predict.drivers import KernelFacts, _listed
 from bootwright.predict.goals import judge, judge_os
+from bootwright.predict.kernel.drivers import KernelFacts, _listed
 from bootwright.predict.model import GoalVerdict
-from bootwright.predict.predicates import FileSystemFacts, Given
+from bootwright.predict.rules.predicates import FileSystemFacts, Given
 
 from .conftest import BASE, driver, make_kernel, module, whole
 

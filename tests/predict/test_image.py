@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bootwright.artifacts.booted import boot_of
-from bootwright.artifacts.explore import Explorer
+from bootwright.bootchain.booted import boot_of
 from bootwright.cli.main import main
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Missing, Refused
+from bootwright.inspect.explore import Explorer
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import dtb_for

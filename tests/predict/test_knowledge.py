@@ -9,9 +9,9 @@ import pytest
 from bootwright.foundation.errors import Malformed
 from bootwright.foundation.places import data_files
 from bootwright.foundation.versions import Version
-from bootwright.predict.knowledge import knowledge, load_driver, load_hazard
 from bootwright.predict.model import Answer
-from bootwright.predict.predicates import Surroundings, holds, in_range
+from bootwright.predict.rules.knowledge import knowledge, load_driver, load_hazard
+from bootwright.predict.rules.predicates import Surroundings, holds, in_range
 from predict.conftest import compile_tree, make_kernel
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from bootwright.foundation.errors import BootwrightError
 from bootwright.kernels.catalogue import open_library
-from bootwright.lab.truth_machines import truth_machine
-from bootwright.lab.truth_recording import Device, Interface, Truth, from_json
+from bootwright.lab.truth.machines import truth_machine
+from bootwright.lab.truth.recording import Device, Interface, Truth, from_json
 from bootwright.predict.model import Answer, Evidence, Link, NodePrediction
 
 ROOT = Path(__file__).parents[2]

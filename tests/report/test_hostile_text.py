@@ -13,10 +13,10 @@ from page_reader import Page
 from rich.console import Console
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.decide import decide
-from bootwright.investigate.investigation import Investigation, study
-from bootwright.investigate.observations import Observation, Source
-from bootwright.investigate.plan_file import load_plan
+from bootwright.investigate.analysis.observations import Observation, Source
+from bootwright.investigate.decision.decide import decide
+from bootwright.investigate.plans.plan_file import load_plan
+from bootwright.investigate.running.investigation import Investigation, study
 from bootwright.report import html, markdown, terminal
 
 PIECES = st.sampled_from(

@@ -10,10 +10,10 @@ from made_up import as_known, investigate, made_up
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.investigate.decide import decide
-from bootwright.investigate.investigation import Investigation, study
-from bootwright.investigate.observations import Observation, Source
-from bootwright.investigate.plan_file import load_plan
+from bootwright.investigate.analysis.observations import Observation, Source
+from bootwright.investigate.decision.decide import decide
+from bootwright.investigate.plans.plan_file import load_plan
+from bootwright.investigate.running.investigation import Investigation, study
 from bootwright.report.result import result
 
 SCHEMA = json.loads(

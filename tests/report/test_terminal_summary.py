@@ -7,10 +7,10 @@ from made_up import a_loop, made_up
 from rich.console import Console
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.decide import decide
-from bootwright.investigate.investigation import study
-from bootwright.investigate.observations import Observation, Source
-from bootwright.investigate.plan_file import load_plan
+from bootwright.investigate.analysis.observations import Observation, Source
+from bootwright.investigate.decision.decide import decide
+from bootwright.investigate.plans.plan_file import load_plan
+from bootwright.investigate.running.investigation import study
 from bootwright.report import terminal
 
 

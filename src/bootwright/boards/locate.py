@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bootwright.artifacts.fdt import Node, Tree
 from bootwright.boards.model import Board, Find
+from bootwright.formats.devicetree.fdt import Node, Tree
 
 
 def locate(tree: Tree, wanted: Iterable[Find]) -> Node | None:

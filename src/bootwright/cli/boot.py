@@ -11,8 +11,8 @@ import click
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
     from bootwright.kernels.model import Kernel
-    from bootwright.lab.ktap import ProbeResult
-    from bootwright.lab.model import Recording
+    from bootwright.lab.machines.recorded import Recording
+    from bootwright.lab.probes.ktap import ProbeResult
 
 SCHEMA = "bootwright/boot/1"
 
@@ -69,10 +69,10 @@ def command(
     """Boot KERNEL in QEMU with a small init that runs probes, and say what they found."""
     from bootwright.foundation.progress import Lines
     from bootwright.foundation.verdict import Verdict
-    from bootwright.lab.boot import TIMEOUT, boot, probe_names
-    from bootwright.lab.judge import verdict
-    from bootwright.lab.ktap import read
-    from bootwright.lab.recording import save
+    from bootwright.lab.machines.recording import save
+    from bootwright.lab.probes.boot import TIMEOUT, boot, probe_names
+    from bootwright.lab.probes.judge import verdict
+    from bootwright.lab.probes.ktap import read
 
     wanted = probe_names([name for text in probes for name in text.split(",")])
     progress = Lines()
@@ -153,7 +153,7 @@ def _print_json(kernel: Kernel, runs: list[tuple[Recording, ProbeResult]]) -> No
 
 
 def _facts(recording: Recording, result: ProbeResult) -> dict[str, Any]:
-    from bootwright.lab.judge import trouble, verdict
+    from bootwright.lab.probes.judge import trouble, verdict
 
     return {
         "release": result.release,
@@ -186,7 +186,7 @@ def _facts(recording: Recording, result: ProbeResult) -> dict[str, Any]:
 
 
 def _print_table(kernel: Kernel, runs: list[tuple[Recording, ProbeResult]]) -> None:
-    from bootwright.lab.judge import trouble
+    from bootwright.lab.probes.judge import trouble
 
     recording, result = runs[0]
     pages = f"{result.page_size // 1024}K pages" if result.page_size else "page size not reported"

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from bootwright.boards.model import Board
     from bootwright.foundation.versions import Version
-    from bootwright.predict.gather import Gathered
+    from bootwright.predict.given.gather import Gathered
     from bootwright.predict.model import GoalVerdict
     from bootwright.predict.verdicts import BoardVerdicts
 
@@ -81,7 +81,7 @@ def command(
     quiet: bool,
 ) -> int:
     """Say which goals of a board work with these ARTIFACTs, and where the chain breaks."""
-    from bootwright.artifacts.compressed import Growth
+    from bootwright.formats.sources.compressed import Growth
     from bootwright.foundation.progress import Lines, Silent
 
     progress = Silent() if quiet else Lines()
@@ -92,7 +92,7 @@ def command(
             growth.begin(artifacts[0], progress)  # an image is expanded while the rest is imported
         from bootwright.boards.model import board as board_named
         from bootwright.foundation.errors import Refused
-        from bootwright.predict.gather import gather
+        from bootwright.predict.given.gather import gather
         from bootwright.predict.verdicts import Asked, candidates, verdicts
 
         chosen = [board_named(name) for name in board_names]

@@ -108,20 +108,20 @@ def _joined(
 ) -> Callable[[Diagnosis], Diagnosis]:
     """What adds to a diagnosis what the board and the artifacts say of it."""
     from bootwright.boards.model import board as board_named
+    from bootwright.evidence.board import with_board
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.investigate.evidence.board import with_board
 
     one = board_named(board) if board is not None else None
     opened = []
     if artifacts:
-        from bootwright.investigate.evidence.image import open_artifact
+        from bootwright.evidence.image import open_artifact
 
         progress = Silent() if quiet else Lines()
         opened = [open_artifact(name, progress) for name in artifacts]
 
     def add(diagnosis: Diagnosis) -> Diagnosis:
         if opened:
-            from bootwright.investigate.evidence.join import with_artifacts
+            from bootwright.evidence.join import with_artifacts
 
             diagnosis = with_artifacts(diagnosis, opened, one)
         return with_board(diagnosis, one, checked=bool(opened))
@@ -144,7 +144,7 @@ def _one(name: str) -> Diagnosis:
 
 def _shown(name: str) -> str:
     """A file's name for reports: names may hold anything, a terminal's escapes among it."""
-    from bootwright.diagnose.patterns import printable
+    from bootwright.diagnose.reading.patterns import printable
 
     return printable(os.fsencode(name))
 

@@ -56,10 +56,10 @@ def command(
       bootwright diff --goal ethernet --board raspberrypi-5 good.raw.xz bad.raw.xz
       bootwright diff --json a.raw b.raw | jq '.differences[] | select(.area == "kernel")'
     """
-    from bootwright.artifacts.difference import Area, compare
-    from bootwright.artifacts.explore import Explorer
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.progress import Lines, Silent
+    from bootwright.inspect.difference.difference import Area, compare
+    from bootwright.inspect.explore import Explorer
 
     known = [area.value for area in Area]
     for area in areas:

@@ -13,10 +13,10 @@ from bootwright.foundation.errors import Refused
 
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
-    from bootwright.images.flash import Flashed
-    from bootwright.images.flash_devices import Device
-    from bootwright.images.flash_source import Image
-    from bootwright.images.flash_target import BlockTarget, FileTarget
+    from bootwright.images.flash.devices import Device
+    from bootwright.images.flash.flash import Flashed
+    from bootwright.images.flash.source import Image
+    from bootwright.images.flash.target import BlockTarget, FileTarget
 
 SCHEMA = "bootwright/flash/1"
 
@@ -66,7 +66,7 @@ def command(
 ) -> int:
     """Write IMAGE to DEVICE, read it back, and say whether it is there."""
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.images.flash_source import check_disk_image, open_image
+    from bootwright.images.flash.source import check_disk_image, open_image
 
     if show_list or device is None:
         return _list(as_json=as_json, asked=show_list or image is None)
@@ -96,10 +96,10 @@ def write_image(
     as_json: bool = False,
 ) -> dict[str, Any] | None:
     """Write and verify, and say so, unless `as_json`; what was done, or None where it was interrupted."""
-    from bootwright.images.flash import Written, flash
-    from bootwright.images.flash_journal import Journal
-    from bootwright.images.flash_target import FileTarget
-    from bootwright.images.flash_target import eject as eject_medium
+    from bootwright.images.flash.flash import Written, flash
+    from bootwright.images.flash.journal import Journal
+    from bootwright.images.flash.target import FileTarget
+    from bootwright.images.flash.target import eject as eject_medium
 
     journal = Journal(target.identity, image.identity)
     state = Written()
@@ -137,7 +137,7 @@ def open_target(
     given: str, image: Image, device: Path, named_twice: Path | None, *, resume: bool = False
 ) -> BlockTarget | FileTarget:
     """What `image`, which the user named `given`, is written to; raises as `check_target`."""
-    from bootwright.images.flash_target import BlockTarget, FileTarget
+    from bootwright.images.flash.target import BlockTarget, FileTarget
 
     found = check_target(given, image.size, device, named_twice)
     return FileTarget(device, resume=resume) if found is None else BlockTarget(found, device)
@@ -150,7 +150,7 @@ def check_target(given: str, size: int | None, device: Path, named_twice: Path |
     None where it is not known yet.
     """
     from bootwright.foundation.errors import Missing
-    from bootwright.images.flash_target import is_block_device
+    from bootwright.images.flash.target import is_block_device
 
     if is_block_device(device):
         return _disk(size, device, named_twice)
@@ -165,7 +165,7 @@ def check_target(given: str, size: int | None, device: Path, named_twice: Path |
 
 
 def _disk(size: int | None, path: Path, named_twice: Path | None) -> Device:
-    from bootwright.images.flash_devices import Machine
+    from bootwright.images.flash.devices import Machine
 
     machine = Machine()
     device = machine.device(path)
@@ -201,7 +201,7 @@ def _way_out(device: Device) -> str:
 
 
 def _list(*, as_json: bool, asked: bool) -> int:
-    from bootwright.images.flash_devices import Machine
+    from bootwright.images.flash.devices import Machine
 
     devices = Machine().devices()
     if as_json:

@@ -33,16 +33,16 @@ def command(artifact: str, *, as_json: bool, where: bool, everything: bool, quie
       bootwright inspect --where bcm2712-rpi-5-b.dtb
       bootwright inspect https://example.org/metal-arm64.raw.xz
     """
-    from bootwright.artifacts.compressed import Growth
+    from bootwright.formats.sources.compressed import Growth
     from bootwright.foundation.progress import Lines, Silent
 
     progress = Silent() if quiet else Lines()
     with Growth() as growth:
         growth.begin(artifact, progress)  # before the imports, which take longer than one would think
 
-        from bootwright.artifacts.booted import boot_of
-        from bootwright.artifacts.explore import Explorer
+        from bootwright.bootchain.booted import boot_of
         from bootwright.foundation.errors import Missing
+        from bootwright.inspect.explore import Explorer
 
         item = Explorer(progress=progress, growth=growth).artifact(artifact)
     try:

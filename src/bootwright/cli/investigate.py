@@ -14,10 +14,10 @@ from bootwright.foundation.errors import Refused
 
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
-    from bootwright.investigate.investigation import Investigation
-    from bootwright.investigate.loop import Limits
-    from bootwright.investigate.observations import Observation
-    from bootwright.investigate.runs import Run
+    from bootwright.investigate.analysis.observations import Observation
+    from bootwright.investigate.plans.runs import Run
+    from bootwright.investigate.running.investigation import Investigation
+    from bootwright.investigate.running.loop import Limits
 
 _EXAMPLES = """
 \b
@@ -82,8 +82,8 @@ def command(
     where it stopped.
     """
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.investigate.decide import decide
-    from bootwright.investigate.table import read_table
+    from bootwright.investigate.decision.decide import decide
+    from bootwright.investigate.plans.table import read_table
 
     if plan is None and observations is None:
         raise click.UsageError("give a PLAN, or a table with --observations, or both")
@@ -92,11 +92,11 @@ def command(
     seen = table.observations if table else ()
     runs: list[Run] = []
     if plan is None:
-        from bootwright.investigate.investigation import study
+        from bootwright.investigate.running.investigation import study
 
         found = study(seen, title=observations.name if observations else "")
     else:
-        from bootwright.investigate.loop import Limits
+        from bootwright.investigate.running.loop import Limits
 
         out = out or Path("out") / Path(plan).stem
         found, runs = _run(
@@ -142,10 +142,10 @@ def _run(
     offline: bool,
     limits: Limits,
 ) -> tuple[Investigation, list[Run]]:
-    from bootwright.investigate.execute import Executor
-    from bootwright.investigate.loop import Loop, candidates, list_candidates
-    from bootwright.investigate.plan_file import load_plan
-    from bootwright.investigate.store import Store
+    from bootwright.foundation.run_folder import Store
+    from bootwright.investigate.plans.plan_file import load_plan
+    from bootwright.investigate.running.execute import Executor
+    from bootwright.investigate.running.loop import Loop, candidates, list_candidates
     from bootwright.kernels.catalogue import open_library
 
     chosen = load_plan(plan_name)

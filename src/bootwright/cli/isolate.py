@@ -12,10 +12,10 @@ from bootwright.foundation.errors import Refused
 
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
-    from bootwright.investigate.isolate_images import ImageHybrids
-    from bootwright.investigate.isolate_lab import StoredLab
-    from bootwright.investigate.isolate_model import Isolated, Predictor, Waiting
-    from bootwright.lab.image_goal import Goal
+    from bootwright.image_boot.goal import Goal
+    from bootwright.isolate.images import ImageHybrids
+    from bootwright.isolate.lab import StoredLab
+    from bootwright.isolate.model import Isolated, Predictor, Waiting
 
 SCHEMA = "bootwright/isolate/1"
 
@@ -92,14 +92,14 @@ def command(
 ) -> int:
     """Find the smallest difference between two images that makes one of them fail."""
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.investigate.isolate import isolate
-    from bootwright.investigate.isolate_images import ImageHybrids
-    from bootwright.investigate.isolate_lab import StoredLab
-    from bootwright.investigate.isolate_model import NoPrediction, Source, Waiting
-    from bootwright.investigate.isolate_suspects import Suspects
-    from bootwright.investigate.store import Store
-    from bootwright.lab.image_boot import on_disk
-    from bootwright.lab.image_goal import Goal
+    from bootwright.foundation.run_folder import Store
+    from bootwright.image_boot.boot import on_disk
+    from bootwright.image_boot.goal import Goal
+    from bootwright.isolate.images import ImageHybrids
+    from bootwright.isolate.lab import StoredLab
+    from bootwright.isolate.model import NoPrediction, Source, Waiting
+    from bootwright.isolate.search import isolate
+    from bootwright.isolate.suspects import Suspects
 
     if (report or console or of) and where != "bench":
         raise Refused("reports are for --on bench", hint="with --on qemu every mixture is booted here")
@@ -112,8 +112,8 @@ def command(
     about = {"good": good_sha, "bad": bad_sha, "goal": until, "on": where}
     emulator = None
     if where == "qemu":
-        from bootwright.investigate.image_start import chosen_machine
-        from bootwright.investigate.isolate_boot import Emulator
+        from bootwright.image_boot.start import chosen_machine
+        from bootwright.isolate.boot import Emulator
 
         chosen = chosen_machine(raw_good, machine)
         _fits(board, chosen, cpu)
@@ -140,7 +140,7 @@ def command(
         predictor: Predictor = NoPrediction()
         if board is not None and board_goal is not None:
             from bootwright.boards.model import board as board_named
-            from bootwright.investigate.isolate_predict import BoardPredictor
+            from bootwright.isolate.predict import BoardPredictor
 
             predictor = BoardPredictor.of(
                 raw_good, raw_bad, board_named(board), board_goal, stepping, progress=progress
@@ -160,7 +160,7 @@ def command(
 
 
 def _fits(board: str | None, machine: str, cpu: str | None) -> None:
-    from bootwright.lab.image_machine import VIRT, board_machine
+    from bootwright.image_boot.machine import VIRT, board_machine
 
     if machine != VIRT and cpu is not None:
         raise Refused(f"{machine} has its own CPU", hint="--cpu is for --machine virt")
@@ -181,8 +181,8 @@ def _report(
 ) -> None:
     from bootwright.foundation.errors import Missing
     from bootwright.foundation.verdict import Verdict
-    from bootwright.investigate.isolate_model import Source
-    from bootwright.lab.image_goal import GoalWatch
+    from bootwright.image_boot.goal import GoalWatch
+    from bootwright.isolate.model import Source
 
     log = b""
     if console is not None:

@@ -52,8 +52,8 @@ def command(
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.predict.api import facts_of, predict, read_tree
-    from bootwright.predict.initramfs import modules_inside
-    from bootwright.predict.inputs import kernel_at
+    from bootwright.predict.given.initramfs import modules_inside
+    from bootwright.predict.given.inputs import kernel_at
 
     progress = Silent() if quiet else Lines()
     chosen = kernel_at(kernel, progress, modules=modules, config=config)

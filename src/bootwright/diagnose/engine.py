@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from bootwright.diagnose import prefix
-from bootwright.diagnose.judge import judge_of
-from bootwright.diagnose.knowledge import load
+from bootwright.diagnose.judging.judge import judge_of
 from bootwright.diagnose.model import STAGES, Diagnosis, Outcome
-from bootwright.diagnose.patterns import Facts, Record
-from bootwright.diagnose.pending import LOOPING, RESTART, Key, Pending, Reach
-from bootwright.diagnose.scanner import Scanner, Sightings
-from bootwright.diagnose.signatures import Knowledge, Marker
-from bootwright.diagnose.text import Block, Cleaner
+from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.patterns import Facts, Record
+from bootwright.diagnose.reading.pending import LOOPING, RESTART, Key, Pending, Reach
+from bootwright.diagnose.reading.scanner import Scanner, Sightings
+from bootwright.diagnose.reading.text import Block, Cleaner
+from bootwright.diagnose.signatures.knowledge import load
+from bootwright.diagnose.signatures.model import Knowledge, Marker
 
 KEPT_FIRST = 32
 KEPT_LAST = 32

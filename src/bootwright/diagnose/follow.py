@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from bootwright.diagnose.engine import Diagnoser
 from bootwright.diagnose.model import Diagnosis, Severity
-from bootwright.diagnose.patterns import printable
+from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.render import finding_lines
 from bootwright.foundation.errors import Missing, Refused
 

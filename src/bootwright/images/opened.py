@@ -9,22 +9,30 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from bootwright.artifacts.boot_config import BootEntry, BootMenu, read_extlinux, read_grub_config
-from bootwright.artifacts.bytesource import ByteSource, FileBytes
-from bootwright.artifacts.config_txt import read_config_txt
-from bootwright.artifacts.ext4 import Ext, is_ext
-from bootwright.artifacts.fat import Fat, is_fat
-from bootwright.artifacts.filesystem import Entry, EntryKind, FileSystem, Unreadable, lookup, read_small, walk
-from bootwright.artifacts.mbr import read_partition_table
-from bootwright.artifacts.os_release import read_command_line
-from bootwright.artifacts.partitions import Partition, PartitionTable
-from bootwright.artifacts.pe import PeFile, open_section, read_pe
-from bootwright.artifacts.spool import Renamed
-from bootwright.artifacts.xfs import Xfs
-from bootwright.artifacts.xfs_format import is_xfs
+from bootwright.bootchain.boot_config import BootEntry, BootMenu, read_extlinux, read_grub_config
+from bootwright.firmware.config_txt import read_config_txt
+from bootwright.formats.disks.mbr import read_partition_table
+from bootwright.formats.disks.partitions import Partition, PartitionTable
+from bootwright.formats.filesystems.ext4 import Ext, is_ext
+from bootwright.formats.filesystems.fat import Fat, is_fat
+from bootwright.formats.filesystems.filesystem import (
+    Entry,
+    EntryKind,
+    FileSystem,
+    Unreadable,
+    lookup,
+    read_small,
+    walk,
+)
+from bootwright.formats.filesystems.xfs import Xfs
+from bootwright.formats.filesystems.xfs_format import is_xfs
+from bootwright.formats.kernel.pe import PeFile, open_section, read_pe
+from bootwright.formats.os_release import read_command_line
+from bootwright.formats.sources.bytesource import ByteSource, FileBytes
+from bootwright.formats.sources.spool import Renamed
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
-from bootwright.images.raw_image import raw_image
+from bootwright.images.write.raw_image import raw_image
 
 GRUB_CONFIGS = ("/grub/grub.cfg", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/EFI/*/grub.cfg")
 EXTLINUX_CONFIGS = ("/extlinux/extlinux.conf", "/boot/extlinux/extlinux.conf")

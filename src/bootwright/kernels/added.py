@@ -8,11 +8,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from bootwright.artifacts.arm64_image import read_kernel_image, unwrapped
-from bootwright.artifacts.bytesource import ByteSource, FileBytes
-from bootwright.artifacts.deb import DebReader
-from bootwright.artifacts.kernel_config import embedded_config, read_kernel_config
-from bootwright.artifacts.streams import SourceStream
+from bootwright.formats.archives.deb import DebReader
+from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
+from bootwright.formats.kernel.config import embedded_config, read_kernel_config
+from bootwright.formats.sources.bytesource import ByteSource, FileBytes
+from bootwright.formats.sources.streams import SourceStream
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress

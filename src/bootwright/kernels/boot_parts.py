@@ -15,18 +15,18 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from bootwright.artifacts.deb import DebReader
-from bootwright.artifacts.streams import CHUNK
+from bootwright.formats.archives.deb import DebReader
+from bootwright.formats.sources.streams import CHUNK
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.places import cache_dir, data_files
 from bootwright.foundation.progress import Progress, Silent
-from bootwright.kernels import apt
-from bootwright.kernels.download import Download
-from bootwright.kernels.index import Indexer, Suite
-from bootwright.kernels.packages import Package, version_key
+from bootwright.kernels.archive import apt
+from bootwright.kernels.archive.download import Download
+from bootwright.kernels.archive.index import Indexer, Suite
+from bootwright.kernels.archive.packages import Package, version_key
+from bootwright.kernels.archive.transport import Transport
 from bootwright.kernels.source import Layout, Source, load_sources
-from bootwright.kernels.transport import Transport
 
 _MOST_FILE = 64 << 20
 _MOST_FILES = 4096

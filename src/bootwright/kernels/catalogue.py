@@ -14,16 +14,16 @@ from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.foundation.versions import Version
-from bootwright.kernels import apt
+from bootwright.kernels.archive import apt
+from bootwright.kernels.archive.transport import Transport
 from bootwright.kernels.model import Kernel, Listed
 from bootwright.kernels.source import PAGE_NAMES, Source, load_sources
 from bootwright.kernels.store import ADDED, Manifest, Store
-from bootwright.kernels.transport import Transport
 
 # A kernel that is here already is had without what fetching takes.
 if TYPE_CHECKING:
+    from bootwright.kernels.archive.index import Entry, Index
     from bootwright.kernels.fetch import Fetcher
-    from bootwright.kernels.index import Entry, Index
 
 _NAME = re.compile(r"(?P<source>[a-z][a-z0-9]*)-(?P<version>\d+(?:\.\d+)*)-(?P<pages>4k|16k|64k)")
 
@@ -148,7 +148,7 @@ class Library:
     @cached_property
     def _entries(self) -> dict[str, Entry]:
         """What the archives have, by name."""
-        from bootwright.kernels.index import Indexer, entries
+        from bootwright.kernels.archive.index import Indexer, entries
 
         indexer = Indexer(
             self.store.root / "index",

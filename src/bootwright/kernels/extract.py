@@ -12,8 +12,8 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from bootwright.artifacts.deb import DebReader
-from bootwright.artifacts.streams import CHUNK, Limited
+from bootwright.formats.archives.deb import DebReader
+from bootwright.formats.sources.streams import CHUNK, Limited
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Malformed
 from bootwright.kernels.source import Paths

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from bootwright.artifacts.modinfo import read_module
+from bootwright.formats.kernel.modinfo import read_module
 from bootwright.foundation.errors import Malformed, Missing
 
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from attrs import asdict, field, frozen
 
-from bootwright.artifacts.bytesource import ByteSource
-from bootwright.artifacts.streams import CHUNK
+from bootwright.formats.sources.bytesource import ByteSource
+from bootwright.formats.sources.streams import CHUNK
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Malformed
 from bootwright.foundation.progress import Progress

@@ -14,17 +14,17 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from bootwright.artifacts.fdt import Tree
-from bootwright.artifacts.fdt_overlay import read_with_overlays
 from bootwright.boards.model import Board, Goal
 from bootwright.boards.model import board as board_named
+from bootwright.formats.devicetree.fdt import Tree
+from bootwright.formats.devicetree.overlay import read_with_overlays
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.predict.drivers import KernelFacts, kernel_facts
 from bootwright.predict.goals import OS_GOAL, judge, judge_os, predict
+from bootwright.predict.kernel.drivers import KernelFacts, kernel_facts
 from bootwright.predict.model import GoalVerdict, NodePrediction
-from bootwright.predict.prediction import Prediction
+from bootwright.predict.solving.prediction import Prediction
 
 __all__ = [
     "OS_GOAL",

@@ -11,7 +11,7 @@ from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
 from bootwright.kernels.store import Store
-from bootwright.predict.drivers import KernelFacts, is_read, kernel_facts
+from bootwright.predict.kernel.drivers import KernelFacts, is_read, kernel_facts
 from bootwright.predict.model import GoalVerdict, Link
 
 _MOST = 12

@@ -13,14 +13,14 @@ from enum import IntEnum
 
 from attrs import frozen
 
-from bootwright.artifacts.difference import Area, Difference
-from bootwright.artifacts.fdt import Tree
 from bootwright.boards.model import Board
+from bootwright.formats.devicetree.fdt import Tree
 from bootwright.foundation.progress import Progress
+from bootwright.inspect.difference.difference import Area, Difference
 from bootwright.predict.api import judge, predict
-from bootwright.predict.gather import blob_for, gather
+from bootwright.predict.given.gather import blob_for, gather
 from bootwright.predict.model import GoalVerdict
-from bootwright.predict.prediction import Prediction
+from bootwright.predict.solving.prediction import Prediction
 
 _WORD = re.compile(r"[a-z0-9]+")
 _COMMON = frozenset(

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
-from bootwright.artifacts.fdt import Node, Tree
 from bootwright.boards.locate import functions, locate
 from bootwright.boards.model import Board, Goal
+from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.predict.devices import Planner, Site
-from bootwright.predict.drivers import KernelFacts
 from bootwright.predict.hazards import hazards_of, strike
-from bootwright.predict.knowledge import Knowledge, knowledge
+from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import (
     Answer,
     Evidence,
@@ -24,10 +22,12 @@ from bootwright.predict.model import (
     first_broken,
     fold,
 )
-from bootwright.predict.outcome import absence
-from bootwright.predict.predicates import Given, Surroundings
-from bootwright.predict.prediction import Prediction
-from bootwright.predict.solver import Solver
+from bootwright.predict.rules.knowledge import Knowledge, knowledge
+from bootwright.predict.rules.predicates import Given, Surroundings
+from bootwright.predict.solving.devices import Planner, Site
+from bootwright.predict.solving.outcome import absence
+from bootwright.predict.solving.prediction import Prediction
+from bootwright.predict.solving.solver import Solver
 
 NOT_CHECKED: Mapping[str, tuple[str, ...]] = {
     "ethernet": (

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from bootwright.boards.model import Goal
 from bootwright.foundation.verdict import Verdict
-from bootwright.predict.knowledge import HazardRule
 from bootwright.predict.model import Answer, Hazard, Link
-from bootwright.predict.predicates import find, holds, offending
-from bootwright.predict.prediction import Prediction
-from bootwright.predict.solver import Record
+from bootwright.predict.rules.knowledge import HazardRule
+from bootwright.predict.rules.predicates import find, holds, offending
+from bootwright.predict.solving.prediction import Prediction
+from bootwright.predict.solving.solver import Record
 
 _GIVE_UP = frozenset({"pinctrl", "power-domains", "msi-parent"})
 """Needs that a probe does without, or fails over, once deferred_probe_timeout has passed; a clock, a

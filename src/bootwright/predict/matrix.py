@@ -7,16 +7,16 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from bootwright.artifacts.fdt import Tree, read_fdt_file
 from bootwright.boards.model import Board, boards
+from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import facts_of
-from bootwright.predict.gather import blobs_in
+from bootwright.predict.given.gather import blobs_in
+from bootwright.predict.given.inputs import kernel_at
 from bootwright.predict.goals import judge, predict
-from bootwright.predict.inputs import kernel_at
 
 
 @frozen

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from attrs import frozen
 
-from bootwright.artifacts.fdt import read_fdt_file
 from bootwright.boards.model import Board, boards
+from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.versions import Version
 from bootwright.predict.api import OS_GOAL, GoalVerdict, judge, judge_os, predict
-from bootwright.predict.drivers import KernelFacts
-from bootwright.predict.gather import Gathered, blob_for
+from bootwright.predict.given.gather import Gathered, blob_for
+from bootwright.predict.kernel.drivers import KernelFacts
 
 
 @frozen

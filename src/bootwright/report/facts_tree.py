@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from bootwright.artifacts.booted import Boot
-from bootwright.artifacts.difference import Difference
-from bootwright.artifacts.facts import Fact, Item, Value
+from bootwright.bootchain.booted import Boot
+from bootwright.inspect.difference.difference import Difference
+from bootwright.inspect.facts import Fact, Item, Value
 from bootwright.predict.goal_difference import Suspect
 from bootwright.predict.model import GoalVerdict
 

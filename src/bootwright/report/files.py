@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bootwright.foundation.atomic import write_text
-from bootwright.investigate.decide import Decision
-from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report import html, markdown
 from bootwright.report.result import result
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from bootwright.investigate.decide import Decision
-from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report import words
 from bootwright.report.story import tell
 

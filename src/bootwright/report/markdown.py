@@ -6,8 +6,8 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from bootwright.investigate.decide import Decision
-from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story import Story, tell
 from bootwright.report.story.answers import Link
 from bootwright.report.story.beliefs import Conclusion

@@ -10,9 +10,9 @@ from typing import Any
 import cattrs
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.decide import Decision
-from bootwright.investigate.investigation import Investigation
-from bootwright.investigate.observations import Observation
+from bootwright.investigate.analysis.observations import Observation
+from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.running.investigation import Investigation
 
 SCHEMA = "bootwright/result/1"
 

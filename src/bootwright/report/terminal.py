@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from bootwright.investigate.decide import Decision
-from bootwright.investigate.investigation import Investigation
-from bootwright.investigate.runs import Run
+from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.plans.runs import Run
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story import Story, tell
 from bootwright.report.story.causes import Left
 from bootwright.report.story.cells import Matrix

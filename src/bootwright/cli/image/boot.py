@@ -11,8 +11,8 @@ import click
 
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
-    from bootwright.investigate.image_boot import Shown
-    from bootwright.investigate.image_start import Prepared
+    from bootwright.image_boot.outcome import Shown
+    from bootwright.image_boot.start import Prepared
 
 _EPILOG = """\b
 Examples:
@@ -79,12 +79,12 @@ def command(
 
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.investigate.image_boot import Hopeless, show
-    from bootwright.investigate.image_start import chosen_machine, prepared
-    from bootwright.lab.image_boot import boot_image, on_disk
-    from bootwright.lab.image_goal import Goal
-    from bootwright.lab.image_machine import VIRT
-    from bootwright.lab.recording import save
+    from bootwright.image_boot.boot import boot_image, on_disk
+    from bootwright.image_boot.goal import Goal
+    from bootwright.image_boot.machine import VIRT
+    from bootwright.image_boot.outcome import Hopeless, show
+    from bootwright.image_boot.start import chosen_machine, prepared
+    from bootwright.lab.machines.recording import save
 
     goal = Goal.parse(until) if until is not None else None
     progress = Silent() if quiet else Lines()
@@ -125,7 +125,7 @@ def command(
 
 
 def _tell(ready: Prepared, progress: Progress) -> None:
-    from bootwright.lab.image_stage import HandOver
+    from bootwright.image_boot.stage import HandOver
 
     if ready.changes:
         progress.note(f"note: booted with {' '.join(ready.changes)} in a copy of the image")
@@ -137,8 +137,8 @@ def _tell(ready: Prepared, progress: Progress) -> None:
 
 def _with_kernel(raw: Path, kernel: str, room: Path, progress: Progress) -> Path:
     """A copy of the image with another kernel and its modules; beside nothing of the user's."""
-    from bootwright.images.changes import Changes
-    from bootwright.images.swap import swap
+    from bootwright.images.change.changes import Changes
+    from bootwright.images.change.swap import swap
 
     made = swap(raw, room / "swapped.raw", Changes(kernel=kernel), progress=progress)
     for note in made.notes:
@@ -155,7 +155,7 @@ def _show(chunk: bytes) -> None:
 
 def _print(image: Path, shown: Shown) -> None:
     from bootwright.diagnose.render import finding_lines
-    from bootwright.lab.image_stage import MARK
+    from bootwright.image_boot.stage import MARK
 
     recording = shown.boot.recording
     click.echo(f"{image}: {shown.verdict}{f': {shown.reason}' if shown.reason else ''}")

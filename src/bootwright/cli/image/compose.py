@@ -56,8 +56,8 @@ def command(
       sudo bootwright image compose my-image.toml --flash /dev/sdb
     """
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.images.compose import compose
-    from bootwright.images.recipe import find_recipe, recipes, with_kernel
+    from bootwright.images.compose.compose import compose
+    from bootwright.images.recipes.recipe import find_recipe, recipes, with_kernel
 
     if listing:
         for name in sorted(recipes()):
@@ -86,7 +86,7 @@ def command(
         )
     if device is not None:
         from bootwright.cli.flash import open_target, write_image
-        from bootwright.images.flash_source import check_disk_image, open_image
+        from bootwright.images.flash.source import check_disk_image, open_image
 
         opened = open_image(str(made.image))
         check_disk_image(opened)

@@ -23,7 +23,7 @@ def command(image: Path, *, as_json: bool) -> int:
       bootwright image manifest talos.raw
       bootwright image manifest talos.raw --json | jq '.parts[] | select(.name == "kernel")'
     """
-    from bootwright.images.manifest import read_manifest
+    from bootwright.images.verify.manifest import read_manifest
 
     manifest = read_manifest(image)
     if as_json:

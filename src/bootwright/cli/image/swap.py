@@ -56,9 +56,9 @@ def command(
       bootwright image swap talos.raw --file EFI:/u-boot.bin=./u-boot.bin -o uboot.raw
     """
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.images.changes import Changes
-    from bootwright.images.edits import ArgumentEdit, ConfigEdit
-    from bootwright.images.swap import swap
+    from bootwright.images.change.changes import Changes
+    from bootwright.images.change.edits import ArgumentEdit, ConfigEdit
+    from bootwright.images.change.swap import swap
 
     places: list[tuple[str, Path]] = []
     for text in files:

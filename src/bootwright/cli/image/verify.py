@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
-    from bootwright.images.verify_model import Check
+    from bootwright.images.verify.verify_model import Check
 
 
 @click.command(
@@ -52,8 +52,8 @@ def command(
     from attrs import evolve
 
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.images.verify import verify
-    from bootwright.images.verify_expect import Expectation
+    from bootwright.images.verify.verify import verify
+    from bootwright.images.verify.verify_expect import Expectation
 
     progress = Silent() if quiet else Lines()
     if goals and not boards:
@@ -81,9 +81,9 @@ def _board_checks(
     from bootwright.boards.model import board as board_named
     from bootwright.foundation.errors import BootwrightError
     from bootwright.foundation.verdict import Verdict
-    from bootwright.images.verify_model import Check, unknown
+    from bootwright.images.verify.verify_model import Check, unknown
     from bootwright.predict.api import OS_GOAL
-    from bootwright.predict.gather import blob_for, gather
+    from bootwright.predict.given.gather import blob_for, gather
     from bootwright.predict.verdicts import Asked, verdicts
 
     boards = [board_named(name) for name in names]

@@ -10,7 +10,7 @@ import click
 from bootwright.cli.kernels._common import kernel_json, library, print_json, printable, shared_options
 
 if TYPE_CHECKING:
-    from bootwright.artifacts.arm64_image import KernelImage
+    from bootwright.formats.kernel.arm64_image import KernelImage
     from bootwright.kernels.model import Kernel
 
 _EXAMPLES = """
@@ -29,8 +29,8 @@ def command(
     name: str, *, asked: tuple[str, ...], archive: str | None, offline: bool, as_json: bool, quiet: bool
 ) -> int:
     """Show a kernel: release, page size from the image's header, options, hash, and what was verified."""
-    from bootwright.artifacts.arm64_image import read_kernel_image
-    from bootwright.artifacts.bytesource import FileBytes
+    from bootwright.formats.kernel.arm64_image import read_kernel_image
+    from bootwright.formats.sources.bytesource import FileBytes
     from bootwright.foundation.errors import Missing
 
     kernels, _ = library(archive, offline=offline, quiet=quiet)
@@ -65,8 +65,8 @@ def _options(kernel: Kernel, asked: tuple[str, ...]) -> dict[str, tuple[str | No
     """Option → its value and what it is; empty without a config."""
     import tomllib
 
-    from bootwright.artifacts.bytesource import FileBytes
-    from bootwright.artifacts.kernel_config import read_kernel_config
+    from bootwright.formats.kernel.config import read_kernel_config
+    from bootwright.formats.sources.bytesource import FileBytes
     from bootwright.foundation.places import data_files
 
     if kernel.config is None:

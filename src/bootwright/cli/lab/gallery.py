@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from bootwright.cli.lab._gallery import Played, Scenario
     from bootwright.diagnose.model import Diagnosis
     from bootwright.kernels.model import Kernel
+    from bootwright.lab.gallery.scenarios import Played, Scenario
 
 _EPILOG = """\b
 Examples:
@@ -31,9 +31,9 @@ Exit status: 0 every cause was named, 1 some were not, 2 usage or bad input.
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(names: tuple[str, ...], *, listing: bool, out: Path | None, golden: bool, as_json: bool) -> int:
     """Boot each scenario of data/gallery in QEMU and compare the diagnosis with what was done to it."""
-    from bootwright.cli.lab import _gallery
     from bootwright.diagnose.engine import diagnose_bytes
     from bootwright.foundation.progress import Lines
+    from bootwright.lab.gallery import scenarios as _gallery
 
     scenes = [_gallery.scenario(name) for name in names or _gallery.names()]
     if listing:

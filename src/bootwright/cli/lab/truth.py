@@ -43,10 +43,10 @@ def command(
     """Boot KERNEL on MACHINE, load modules by modalias as udev does, and state what bound."""
     from bootwright.foundation.atomic import write_text
     from bootwright.foundation.progress import Lines
-    from bootwright.lab.truth import record
-    from bootwright.lab.truth_machines import truth_machine
-    from bootwright.lab.truth_recording import to_json
-    from bootwright.predict.inputs import kernel_at
+    from bootwright.lab.truth.machines import truth_machine
+    from bootwright.lab.truth.record import record
+    from bootwright.lab.truth.recording import to_json
+    from bootwright.predict.given.inputs import kernel_at
 
     progress = Lines()
     chosen = kernel_at(kernel, progress)

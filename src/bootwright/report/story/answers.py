@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.decide import Decision, GoalResult
-from bootwright.investigate.investigation import Investigation
-from bootwright.investigate.knowledge import Change
-from bootwright.investigate.observations import Source
-from bootwright.investigate.single_changes import SingleChange
+from bootwright.investigate.analysis.observations import Source
+from bootwright.investigate.decision.decide import Decision, GoalResult
+from bootwright.investigate.decision.single_changes import SingleChange
+from bootwright.investigate.plans.changes import Change
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.names import Names
 from bootwright.report.words import clean, count, listed, sentence
 

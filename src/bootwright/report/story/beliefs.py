@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.beliefs import WHY, BeliefResult
-from bootwright.investigate.decide import Decision
-from bootwright.investigate.investigation import Investigation
-from bootwright.investigate.knowledge import Remark
-from bootwright.investigate.observations import Observation, Source
-from bootwright.investigate.single_changes import SingleChange
+from bootwright.investigate.analysis.observations import Observation, Source
+from bootwright.investigate.decision.beliefs import WHY, BeliefResult
+from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.decision.single_changes import SingleChange
+from bootwright.investigate.plans.changes import Remark
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.answers import told_change
 from bootwright.report.story.names import Names
 from bootwright.report.story.pairs import Comparison, compare, with_contrast

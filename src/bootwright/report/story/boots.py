@@ -7,8 +7,8 @@ import shlex
 
 from attrs import frozen
 
-from bootwright.investigate.execute import Done
-from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.running.execute import Done
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.cells import Shown, shown
 from bootwright.report.story.console import Excerpt, excerpt
 from bootwright.report.story.names import Names

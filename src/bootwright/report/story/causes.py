@@ -8,10 +8,10 @@ from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.investigate.causes import Cause
-from bootwright.investigate.investigation import Investigation
-from bootwright.investigate.judge import Bracket, Judgement
-from bootwright.investigate.observations import Source
+from bootwright.investigate.analysis.causes import Cause
+from bootwright.investigate.analysis.judge import Bracket, Judgement
+from bootwright.investigate.analysis.observations import Source
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.names import Names
 from bootwright.report.words import clean, count, listed
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.investigation import Investigation, Step
-from bootwright.investigate.observations import Observation, Source
+from bootwright.investigate.analysis.observations import Observation, Source
+from bootwright.investigate.running.investigation import Investigation, Step
 from bootwright.report.story.names import Names
 from bootwright.report.words import clean, listed
 

@@ -7,9 +7,9 @@ from bisect import bisect_right
 
 from attrs import frozen
 
-from bootwright.investigate.execute import Done
-from bootwright.investigate.runs import matching
-from bootwright.lab.model import Recording
+from bootwright.investigate.plans.runs import matching
+from bootwright.investigate.running.execute import Done
+from bootwright.lab.machines.recorded import Recording
 from bootwright.report.words import clean
 
 CONTEXT = 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bootwright.investigate.causes import Cause
-from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.analysis.causes import Cause
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.words import bound, clean
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.investigation import Investigation
-from bootwright.investigate.observations import Observation
+from bootwright.investigate.analysis.observations import Observation
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.cells import levels
 from bootwright.report.story.names import Names
 from bootwright.report.words import capital, clean, listed

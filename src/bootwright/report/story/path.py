@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from bootwright.investigate.choose import Choice
-from bootwright.investigate.decide import Decision, NextStep
-from bootwright.investigate.investigation import Investigation, Step
-from bootwright.investigate.runs import Run
+from bootwright.investigate.analysis.choose import Choice
+from bootwright.investigate.decision.decide import Decision, NextStep
+from bootwright.investigate.plans.runs import Run
+from bootwright.investigate.running.investigation import Investigation, Step
 from bootwright.report.story.cells import Shown, cells_of, shown
 from bootwright.report.story.names import Names
 from bootwright.report.words import capital, clean, count, listed, seconds, sentence, share, size

@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import frozen
 
-from bootwright.investigate.investigation import Investigation
-from bootwright.investigate.observations import Observation, Source
+from bootwright.investigate.analysis.observations import Observation, Source
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.cells import levels
 from bootwright.report.story.names import Names
 from bootwright.report.words import clean, listed, sentence

@@ -8,9 +8,9 @@ from itertools import pairwise
 from attrs import frozen
 
 from bootwright.foundation.versions import Version
-from bootwright.investigate.execute import Done, release_version
-from bootwright.investigate.runs import page_size_level
-from bootwright.lab.ktap import ProbeTest
+from bootwright.investigate.plans.runs import page_size_level
+from bootwright.investigate.running.execute import Done, release_version
+from bootwright.lab.probes.ktap import ProbeTest
 from bootwright.report.words import clean
 
 MOST_BOOTS = 40

@@ -5,10 +5,10 @@ from __future__ import annotations
 from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.decide import Decision
-from bootwright.investigate.investigation import Investigation
-from bootwright.investigate.observations import Observation
-from bootwright.investigate.reports import ReportAnswer
+from bootwright.investigate.analysis.observations import Observation
+from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.decision.reports import ReportAnswer
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.names import Names
 from bootwright.report.words import capital, clean, listed, sentence
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from bootwright.investigate.causes import Cause
-from bootwright.investigate.decide import Decision
-from bootwright.investigate.investigation import Investigation
+from bootwright.investigate.analysis.causes import Cause
+from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.names import Names
 from bootwright.report.words import bound, capital, clean, listed
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from bootwright.investigate.decide import Decision
-from bootwright.investigate.investigation import Investigation
-from bootwright.investigate.judge import Judgement
-from bootwright.investigate.runs import Run
+from bootwright.investigate.analysis.judge import Judgement
+from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.plans.runs import Run
+from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story import answers, path, settings
 from bootwright.report.story.beliefs import Conclusion, beliefs
 from bootwright.report.story.boots import Boot, boots

@@ -1,0 +1,1 @@
+"""From what a boot has shown to findings and an outcome."""

@@ -1,0 +1,56 @@
+"""What a log cannot say, and how to make the next one say it."""
+
+from __future__ import annotations
+
+from bootwright.diagnose.judging.state import BootState
+from bootwright.diagnose.model import STAGES, Finding, Gap, Severity
+
+MORE_KERNEL = "ignore_loglevel printk.devkmsg=on"
+"""Every kernel message on the console, and those of user space without rate limit."""
+
+
+def gaps_of(state: BootState, findings: tuple[Finding, ...]) -> tuple[Gap, ...]:
+    """Gaps of one boot, the most useful first."""
+    suspects = [finding for finding in findings if finding.severity is not Severity.HARMLESS]
+    gaps = [
+        Gap(f"why: {finding.title}", f"boot with {finding.kernel_arguments}")
+        for finding in suspects[:3]
+        if finding.kernel_arguments
+    ]
+    if "@kernel/quiet" in state.tallies:
+        gaps.append(
+            Gap(
+                "the kernel's messages below the console level (`quiet` or `loglevel=` was set)",
+                f"boot without `quiet`, with {MORE_KERNEL}, or paste the output of dmesg",
+            )
+        )
+    if "@talos/talos" in state.tallies and suspects:
+        gaps.append(
+            Gap(
+                "the first four errors of each Talos controller, which the console does not show",
+                "run `talosctl dmesg` and `talosctl logs controller-runtime` against the node",
+            )
+        )
+    if state.rank >= STAGES.index("kernel") and "@kernel/start" not in state.tallies:
+        gaps.append(
+            Gap(
+                "how the boot began: the log starts after the kernel did",
+                "capture the serial console from power-on, or take `dmesg` before its buffer wraps "
+                "(log_buf_len=4M)",
+            )
+        )
+    if state.rank in {STAGES.index("boot-loader"), STAGES.index("kernel")} and not suspects:
+        gaps.append(
+            Gap(
+                f"what came after: the log ends in the stage `{state.stage}`",
+                "keep capturing, and boot with earlycon ignore_loglevel",
+            )
+        )
+    elif STAGES.index("devices") <= state.rank < STAGES.index("init") and not suspects:
+        gaps.append(
+            Gap(
+                f"whether the system came up: the log ends in the stage `{state.stage}`",
+                f"capture until the login prompt, and boot with {MORE_KERNEL}",
+            )
+        )
+    return tuple(gaps)

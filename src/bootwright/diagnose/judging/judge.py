@@ -1,0 +1,265 @@
+"""From what a boot has shown to findings, root cause first, and an outcome."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from attrs import evolve, frozen
+
+from bootwright.diagnose.judging.errnos import parse_errno
+from bootwright.diagnose.judging.gaps import gaps_of
+from bootwright.diagnose.judging.rules import Held, facts_match, hold
+from bootwright.diagnose.judging.state import BootState, filled
+from bootwright.diagnose.model import Boot, Finding, Line, Outcome, Severity
+from bootwright.diagnose.reading.patterns import printable
+from bootwright.diagnose.signatures.model import Case, Knowledge, Signature
+
+_LONGEST_LINE = 400
+_MOST_SHAPES = 2000
+_MOST_LINES = 32
+_NAMED = 6
+"""Devices named in one sentence before `and N more`."""
+
+
+@frozen
+class _Group:
+    """What one signature says alike of some devices."""
+
+    severity: Severity
+    case: Case | None
+    held: tuple[Held, ...]
+
+
+class Judge:
+    """Holds the signatures by the events they start from."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._by_event: dict[str, list[Signature]] = {}
+        self._outcomes: dict[tuple[object, ...], Outcome] = {}
+        self._facts = tuple(pattern.name for pattern in knowledge.facts)
+        for signature in knowledge.signatures:
+            for name in signature.rule.triggers:
+                self._by_event.setdefault(name, []).append(signature)
+
+    def findings(self, boot: BootState) -> tuple[Finding, ...]:
+        """Root causes first, worst first; consequences after them, each naming its cause."""
+        signatures = {
+            signature.name: signature for name in boot.tallies for signature in self._by_event.get(name, ())
+        }
+        found: list[tuple[Signature, Finding]] = []
+        for name in sorted(signatures):
+            signature = signatures[name]
+            found.extend((signature, finding) for finding in _findings_of(signature, boot))
+        return _ordered(found)
+
+    def outcome(self, state: BootState) -> Outcome:
+        """The outcome alone, remembered for boots of the same shape."""
+        shape = state.shape()
+        known = self._outcomes.get(shape)
+        if known is None:
+            if len(self._outcomes) >= _MOST_SHAPES:
+                self._outcomes.clear()
+            known = self._outcomes[shape] = outcome_of(self.findings(state), recognised=True)
+        return known
+
+    def boot(self, state: BootState, source: str, *, restarted: bool, recognised: bool) -> Boot:
+        """The boot as it is known now."""
+        findings = self.findings(state)
+        return Boot(
+            source=source,
+            first_line=state.first_line,
+            last_line=state.last_line,
+            outcome=outcome_of(findings, recognised=recognised or bool(state.tallies)),
+            stage=state.stage,
+            stages=tuple(state.stages),
+            findings=findings,
+            gaps=gaps_of(state, findings),
+            restarted=restarted,
+            told=self._told(state),
+        )
+
+    def _told(self, state: BootState) -> tuple[tuple[str, str], ...]:
+        """What the log says of the machine; said differently, the first counts."""
+        told: dict[str, tuple[int, str]] = {}
+        for name in self._facts:
+            for tally in state.tallies.get(name, {}).values():
+                line = tally.first[0].line
+                for key, value in tally.facts.items():
+                    if key not in told or line < told[key][0]:
+                        told[key] = (line, value)
+        return tuple((key, value) for key, (_, value) in sorted(told.items()))
+
+
+@lru_cache(maxsize=4)
+def judge_of(knowledge: Knowledge) -> Judge:
+    """The judge by that knowledge; what it remembers of boots helps with the next file too."""
+    return Judge(knowledge)
+
+
+def outcome_of(findings: tuple[Finding, ...], *, recognised: bool) -> Outcome:
+    """The worst finding decides; without any, a log in which nothing was recognised stays unknown."""
+    worst = min((finding.severity.rank for finding in findings), default=Severity.HARMLESS.rank)
+    if worst == Severity.FATAL.rank:
+        return Outcome.FAILED
+    if worst == Severity.DEGRADING.rank:
+        return Outcome.DEGRADED
+    return Outcome.BOOT_OK if recognised else Outcome.UNKNOWN
+
+
+def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
+    groups: dict[tuple[Severity, int], list[Held]] = {}
+    cases: dict[tuple[Severity, int], Case | None] = {}
+    for held in hold(signature.rule, boot):
+        case, number = _case(signature, boot, held)
+        severity = (case.severity if case else None) or signature.severity
+        softened = (case.once_ready if case else None) or signature.once_ready
+        if softened is not None and boot.later_than(held.last_line, "ready"):
+            severity = softened
+        groups.setdefault((severity, number), []).append(held)
+        cases[severity, number] = case
+    return [_finding(signature, _Group(key[0], cases[key], tuple(group))) for key, group in groups.items()]
+
+
+def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | None, int]:
+    for number, case in enumerate(signature.cases):
+        if not facts_match(case.rule.facts, held.facts):
+            continue
+        conditions = evolve(
+            case.rule,
+            together=signature.rule.together,
+            facts={},
+            # Conditions on the rest of the boot alone still need an event to start from.
+            any_of=case.rule.any_of or (() if case.rule.triggers else signature.rule.triggers),
+        )
+        key = {name: held.facts[name] for name in signature.rule.together if name in held.facts}
+        if any(
+            all(other.facts.get(name, value) == value for name, value in key.items())
+            for other in hold(conditions, boot)
+        ):
+            return case, number
+    return None, -1
+
+
+def _finding(signature: Signature, group: _Group) -> Finding:
+    facts = _merged(group.held)
+    case = group.case
+    occurrences = {place.line: place for held in group.held for place in held.proof}
+    numbers = sorted(occurrences)
+    if len(numbers) > _MOST_LINES:
+        numbers = [*numbers[: _MOST_LINES - 2], *numbers[-2:]]
+    return Finding(
+        signature=signature.name,
+        title=filled(signature.title, facts),
+        severity=group.severity,
+        area=signature.area,
+        cause=filled((case.cause if case else "") or signature.cause, facts),
+        lines=tuple(Line(number, shown(occurrences[number].raw)) for number in numbers),
+        count=sum(held.count for held in group.held),
+        facts=tuple(sorted(facts.items())),
+        explains=(),
+        caused_by=None,
+        breaks=filled((case.breaks if case else "") or signature.breaks, facts),
+        remedy=filled((case.remedy if case else "") or signature.remedy, facts),
+        kernel_arguments=filled(signature.kernel_arguments, facts),
+        sources=signature.sources,
+        limits=signature.limits,
+    )
+
+
+def _merged(held: tuple[Held, ...]) -> dict[str, str]:
+    values: dict[str, list[str]] = {}
+    for entry in held:
+        for name, value in entry.facts.items():
+            if name == "errno":
+                error = parse_errno(value)
+                value = str(error) if error else value
+            known = values.setdefault(name, [])
+            if value not in known:
+                known.append(value)
+    facts = {}
+    for name, several in values.items():
+        more = f" and {len(several) - _NAMED} more" if len(several) > _NAMED else ""
+        facts[name] = ", ".join(several[:_NAMED]) + more
+    return facts
+
+
+def shown(raw: bytes) -> str:
+    """A line as text that can be printed: no control characters, at most 400 characters."""
+    text = printable(raw.rstrip())
+    return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 1] + "…"
+
+
+def _ordered(found: list[tuple[Signature, Finding]]) -> tuple[Finding, ...]:
+    """Fold consequences under their causes.
+
+    A cause lends its consequences' severity: what leads to a fatal end is itself fatal.
+    """
+    first = [finding.lines[0].number if finding.lines else 0 for _, finding in found]
+    matters = [finding.severity in {Severity.FATAL, Severity.DEGRADING} for _, finding in found]
+    children: list[list[int]] = [[] for _ in found]
+    parent: list[int | None] = [None] * len(found)
+    order = sorted(range(len(found)), key=lambda index: (first[index], found[index][1].severity.rank))
+    for cause in order:
+        signature = found[cause][0]
+        for effect in order:
+            if effect == cause or parent[effect] is not None or not matters[effect]:
+                continue
+            if not _explains(signature, found[effect][1]) or _leads(effect, cause, children):
+                continue
+            children[cause].append(effect)
+            parent[effect] = cause
+
+    def reach(index: int) -> list[int]:
+        below = [index]
+        for child in children[index]:
+            below.extend(reach(child))
+        return below
+
+    result: list[Finding] = []
+    roots = [index for index in range(len(found)) if parent[index] is None]
+    severity = {
+        index: min((found[below][1].severity for below in reach(index)), key=lambda each: each.rank)
+        for index in roots
+    }
+    roots.sort(key=lambda index: (severity[index].rank, -len(reach(index)), first[index]))
+    consequences: list[int] = []
+    for root in roots:
+        below = reach(root)
+        names = tuple(dict.fromkeys(found[index][0].name for index in below[1:]))
+        lines = found[root][1].lines
+        for index in below[1:]:
+            # What it led to belongs to the proof: the line the boot died with.
+            if found[index][1].severity is Severity.FATAL:
+                lines = (*lines, *(line for line in found[index][1].lines[:2] if line not in lines))
+        result.append(
+            evolve(found[root][1], severity=severity[root], explains=names, lines=lines[:_MOST_LINES])
+        )
+        consequences.extend(below[1:])
+    for index in consequences:
+        above = parent[index]
+        result.append(
+            evolve(
+                found[index][1],
+                caused_by=None if above is None else found[above][0].name,
+                explains=tuple(dict.fromkeys(found[child][0].name for child in children[index])),
+            )
+        )
+    return tuple(result)
+
+
+def _explains(signature: Signature, effect: Finding) -> bool:
+    if effect.signature not in signature.explains or effect.signature == signature.name:
+        return False
+    wanted = signature.explains_only.get(effect.signature, {})
+    facts = dict(effect.facts)
+    return facts_match({name: value for name, value in wanted.items() if name in facts}, facts)
+
+
+def _leads(start: int, goal: int, children: list[list[int]]) -> bool:
+    pending = [start]
+    while pending:
+        index = pending.pop()
+        if index == goal:
+            return True
+        pending.extend(children[index])
+    return False

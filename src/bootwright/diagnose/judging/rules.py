@@ -1,0 +1,183 @@
+"""Whether a rule holds for a boot, and for which devices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from attrs import frozen
+
+from bootwright.diagnose.judging.errnos import parse_errno
+from bootwright.diagnose.judging.state import BootState, Occurrence, Tally
+from bootwright.diagnose.model import STAGES
+from bootwright.diagnose.signatures.model import Rule
+
+
+@frozen
+class Held:
+    """A rule that holds: what it holds for, and the occurrences that prove it."""
+
+    facts: dict[str, str]
+    proof: tuple[Occurrence, ...]
+    count: int
+    first_line: int
+    last_line: int
+
+
+def hold(rule: Rule, boot: BootState) -> list[Held]:
+    """One entry for each group of `rule.together` that the rule holds for."""
+    if not any(name in boot.tallies for name in rule.triggers):
+        return []
+    if rule.reached and boot.rank < STAGES.index(rule.reached):
+        return []
+    if rule.not_reached and boot.rank >= STAGES.index(rule.not_reached):
+        return []
+    keys = _groups(rule, boot)
+    return [held for key in keys if (held := _held(rule, boot, key)) is not None]
+
+
+def facts_match(wanted: Mapping[str, str], facts: Mapping[str, str]) -> bool:
+    """Whether every wanted fact is there and matches; errno is compared by name."""
+    for name, expression in wanted.items():
+        value = facts.get(name, "")
+        if name == "errno":
+            error = parse_errno(value)
+            value = error.name if error else value
+        if re.fullmatch(expression, value) is None:
+            return False
+    return True
+
+
+def _groups(rule: Rule, boot: BootState) -> list[dict[str, str]]:
+    if not rule.together:
+        return [{}]
+    found: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+    for name in rule.triggers:
+        for tally in boot.tallies.get(name, {}).values():
+            key = {item: tally.facts[item] for item in rule.together if item in tally.facts}
+            if key:
+                found.setdefault(tuple(key.items()), key)
+    return list(found.values()) or [{}]
+
+
+def _tallies(name: str, boot: BootState, key: Mapping[str, str]) -> list[Tally]:
+    """The tallies of an event that belong to the group `key`."""
+    return [
+        tally
+        for tally in boot.tallies.get(name, {}).values()
+        if all(tally.facts.get(item, value) == value for item, value in key.items())
+    ]
+
+
+def _held(rule: Rule, boot: BootState, key: dict[str, str]) -> Held | None:
+    by_event: dict[str, list[Tally]] = {}
+    for name in rule.triggers:
+        tallies = _tallies(name, boot, key)
+        if rule.stages:
+            wanted = {STAGES.index(name) for name in rule.stages}
+            tallies = [tally for tally in tallies if tally.stages & wanted]
+        by_event[name] = tallies
+    if not all(by_event[name] for name in rule.seen) or not all(by_event[name] for name in rule.sequence):
+        return None
+    if rule.any_of and not any(by_event[name] for name in rule.any_of):
+        return None
+    for name, least in rule.at_least.items():
+        if sum(tally.count for tally in by_event[name]) < least:
+            return None
+    for before, after in zip(rule.sequence, rule.sequence[1:], strict=False):
+        if _first(by_event[before]) > _last(by_event[after]):
+            return None
+    used = [tally for tallies in by_event.values() for tally in tallies]
+    facts: dict[str, str] = {}
+    for tally in used:
+        for name, value in tally.facts.items():
+            facts.setdefault(name, value)
+    if rule.facts and not facts_match(rule.facts, facts):
+        # The facts of another occurrence may match: keep only the tallies that do.
+        used = [tally for tally in used if facts_match(rule.facts, {**facts, **tally.facts})]
+        if not used:
+            return None
+        facts = {**facts, **used[0].facts}
+    first, last = _first(used), _last(used)
+    extra = _following(rule, boot, key, first)
+    for tally in extra:
+        for name, value in tally.facts.items():
+            facts.setdefault(name, value)
+    if _seen_between(rule.without, boot, key):
+        return None
+    if _seen_between(rule.without_later, boot, key, after=last):
+        return None
+    if _seen_between(rule.without_earlier, boot, key, before=first):
+        return None
+    if rule.last_word is not None and (boot.live or boot.last_line - last > rule.last_word):
+        return None
+    by_event["also"] = extra
+    return Held(facts, _proof(by_event, [*used, *extra]), sum(tally.count for tally in used), first, last)
+
+
+_NEAR = 120
+"""Lines after the first proof within which `also` events belong to it."""
+
+
+_MOST_ALSO = 3
+
+
+def _following(rule: Rule, boot: BootState, key: Mapping[str, str], first: int) -> list[Tally]:
+    found = []
+    for name in rule.also:
+        tallies = [
+            tally
+            for tally in _tallies(name, boot, key)
+            if any(first - _NEAR <= place.line <= first + _NEAR for place in tally.first)
+        ]
+        after = [tally for tally in tallies if tally.first[0].line >= first]
+        found.extend(sorted(after or tallies, key=lambda tally: tally.first[0].line)[:_MOST_ALSO])
+    return found
+
+
+def _seen_between(
+    names: Iterable[str],
+    boot: BootState,
+    key: Mapping[str, str],
+    *,
+    after: int = -1,
+    before: int | None = None,
+) -> bool:
+    for name in names:
+        if name.startswith("@stage:"):
+            wanted = STAGES.index(name[7:])
+            spans = [span for stage, span in boot.stage_lines.items() if STAGES.index(stage) >= wanted]
+        else:
+            spans = [(tally.first[0].line, tally.last.line) for tally in _tallies(name, boot, key)]
+        for first, last in spans:
+            if last > after and (before is None or first < before):
+                return True
+    return False
+
+
+def _first(tallies: Iterable[Tally]) -> int:
+    return min(tally.first[0].line for tally in tallies)
+
+
+def _last(tallies: Iterable[Tally]) -> int:
+    return max(tally.last.line for tally in tallies)
+
+
+_MOST_LINES = 30
+
+
+def _proof(by_event: Mapping[str, list[Tally]], used: list[Tally]) -> tuple[Occurrence, ...]:
+    """A few lines of every event, in order: the first ones, and the last where it came often."""
+    lines: dict[int, Occurrence] = {}
+    chosen = {id(tally) for tally in used}
+    for depth in range(3):
+        for tallies in by_event.values():
+            for tally in tallies:
+                if id(tally) not in chosen or len(lines) >= _MOST_LINES:
+                    continue
+                if depth < len(tally.first):
+                    lines.setdefault(tally.first[depth].line, tally.first[depth])
+    for tally in used:
+        if tally.count > 3 and len(lines) < _MOST_LINES + 2:
+            lines.setdefault(tally.last.line, tally.last)
+    return tuple(lines[number] for number in sorted(lines))

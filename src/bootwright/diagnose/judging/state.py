@@ -1,0 +1,201 @@
+"""What one boot has shown so far, in bounded memory: how often, first, last and in which stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from attrs import define, field
+
+from bootwright.diagnose.model import STAGES, StageReached
+from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.patterns import Facts, Record
+from bootwright.diagnose.signatures.model import Marker
+
+_MOST_GROUPS = 128
+"""Different captures kept for one event; further ones are counted without their captures."""
+_MOST_RECORDS = 4096
+_MOST_STAGES = 80
+_FIRST_KEPT = 3
+_COUNTED = 100
+"""Counts and distances to the end that rules ask for are smaller."""
+_RANKS = {stage: rank for rank, stage in enumerate(STAGES)}
+_KERNEL = _RANKS["kernel"]
+
+
+class Occurrence(NamedTuple):
+    """Where an event was seen."""
+
+    line: int
+    raw: bytes
+
+
+@define
+class Tally:
+    """All occurrences of one event with the same captures."""
+
+    facts: dict[str, str]
+    first: list[Occurrence]
+    last: Occurrence
+    count: int
+    stages: set[int]
+    """The stages (as in `BootState.current`) the boot was in when it was seen."""
+
+    def again(self, here: Occurrence, current: int) -> None:
+        """Seen once more."""
+        self.count += 1
+        if here.line >= self.last.line:
+            self.last = here
+        self.stages.add(current)
+        if len(self.first) < _FIRST_KEPT:
+            self.first.append(here)
+
+
+@define
+class BootState:
+    """One boot while it is being read."""
+
+    first_line: int
+    rank: int = -1
+    """Index into `STAGES` of the furthest stage, -1 before any."""
+    current: int = -1
+    last_line: int = 0
+    tallies: dict[str, dict[tuple[tuple[str, str], ...], Tally]] = field(factory=dict)
+    stages: list[StageReached] = field(factory=list)
+    stage_lines: dict[str, tuple[int, int]] = field(factory=dict)
+    """Stage → first and last line of a marker of it."""
+    live: bool = False
+    """More of it is still to come."""
+    _seen_markers: set[tuple[str, str]] = field(factory=set)
+    _wall_start: float | None = None
+    _of_record: dict[Record, tuple[tuple[Tally, Marker | None], ...]] = field(factory=dict)
+    """What a message counts for, once it was seen, and the milestones in it."""
+
+    @property
+    def stage(self) -> str:
+        """The furthest stage, or `unknown`."""
+        return STAGES[self.rank] if self.rank >= 0 else "unknown"
+
+    def see(self, line: int, raw: bytes, record: Record, markers: Mapping[str, Marker]) -> None:
+        """Count what a line says."""
+        here = Occurrence(line, raw)
+        known = self._of_record.get(record)
+        if known is not None:
+            for tally, marker in known:
+                if marker is not None:
+                    self._pass(marker.stage, line)
+                tally.again(here, self.current)
+            return
+        counted = []
+        for pattern, facts in record.matches:
+            marker = markers.get(pattern.name)
+            if marker is not None:
+                self._pass(marker.stage, line)
+                self._note(marker, line, raw, facts)
+            elif record.kernel:
+                self.kernel_runs()
+            counted.append((self._count(pattern.name, facts, here), marker))
+        if len(self._of_record) >= _MOST_RECORDS:
+            self._of_record.clear()
+        self._of_record[record] = tuple(counted)
+
+    def _count(self, name: str, facts: Facts, here: Occurrence) -> Tally:
+        groups = self.tallies.get(name)
+        if groups is None:
+            groups = self.tallies[name] = {}
+        seen = groups.get(facts)
+        if seen is None and len(groups) >= _MOST_GROUPS:
+            facts = ()
+            seen = groups.get(facts)
+        if seen is None:
+            seen = groups[facts] = Tally(dict(facts), [here], here, 1, {self.current})
+        else:
+            seen.again(here, self.current)
+        return seen
+
+    def _pass(self, stage: str, line: int) -> None:
+        """It is in that stage now."""
+        rank = self.current = _RANKS[stage]
+        self.rank = max(self.rank, rank)
+        first, last = self.stage_lines.get(stage, (line, line))
+        self.stage_lines[stage] = (first, max(last, line))
+
+    def _note(self, marker: Marker, line: int, raw: bytes, captured: Facts) -> None:
+        """A milestone, the first time."""
+        label = filled(marker.label, dict(captured))
+        if (marker.name, label) in self._seen_markers or len(self.stages) >= _MOST_STAGES:
+            return
+        self._seen_markers.add((marker.name, label))
+        self.stages.append(StageReached(marker.stage, label, line, self._time(raw)))
+
+    def kernel_runs(self) -> None:
+        """A line with the kernel's time stamp: it runs, even where its first lines are missing."""
+        if self.rank < _KERNEL:
+            self.rank = self.current = _KERNEL
+
+    def shape(self) -> tuple[object, ...]:
+        """What rules look at, without line numbers: boots of one shape have the same outcome.
+
+        Soak tests restart thousands of times; most of their boots have a shape seen before.
+        """
+        places = {
+            line
+            for groups in self.tallies.values()
+            for tally in groups.values()
+            for line in (tally.first[0].line, tally.last.line)
+        }
+        order = {line: rank for rank, line in enumerate(sorted(places))}
+        return (
+            self.rank,
+            tuple(
+                (
+                    name,
+                    facts,
+                    min(tally.count, _COUNTED),
+                    order[tally.first[0].line],
+                    order[tally.last.line],
+                    min(self.last_line - tally.last.line, _COUNTED),
+                    *tally.stages,
+                )
+                for name, groups in self.tallies.items()
+                for facts, tally in groups.items()
+            ),
+        )
+
+    def later_than(self, line: int, stage: str) -> bool:
+        """Whether a marker of `stage` or a later one was seen after `line`."""
+        wanted = STAGES.index(stage)
+        return any(
+            STAGES.index(name) >= wanted and last > line for name, (_, last) in self.stage_lines.items()
+        )
+
+    def _time(self, raw: bytes) -> float | None:
+        _, seconds, _, wall = prefix.split(raw)
+        if seconds is not None or wall is None:
+            return seconds
+        if self._wall_start is None:
+            self._wall_start = wall
+        return round(wall - self._wall_start, 6)
+
+
+def filled(template: str, facts: dict[str, str]) -> str:
+    """Put facts into a sentence.
+
+    `{name}` gives `?` and `{name|otherwise}` the rest where there is no such fact; `{ on <name>}` gives
+    the whole phrase, or nothing.
+    """
+    out = []
+    rest = template
+    while True:
+        before, brace, after = rest.partition("{")
+        out.append(before)
+        if not brace:
+            return "".join(out)
+        name, _, rest = after.partition("}")
+        if "<" in name:
+            start, _, inner = name.partition("<")
+            name, _, end = inner.partition(">")
+            out.append(f"{start}{facts[name]}{end}" if facts.get(name) else "")
+            continue
+        name, bar, otherwise = name.partition("|")
+        out.append(facts.get(name) or (otherwise if bar else "?"))

@@ -1,0 +1,1 @@
+"""Console bytes to clean lines, and the lines to the patterns that match them."""

@@ -1,0 +1,172 @@
+"""Patterns, and what a single message says by them.
+
+A message is examined once: the result is kept, so that a message seen a million times costs one look-up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from attrs import define, frozen
+
+from bootwright.diagnose.reading.literals import Literal
+
+try:
+    import re2
+except ImportError:  # pragma: no cover - the fall-back is tested by asking for it
+    re2 = None
+
+HAVE_RE2 = re2 is not None
+ANYWHERE = re2._Anchor.UNANCHORED if HAVE_RE2 else None  # noqa: SLF001
+"""First argument of what `matcher` gives."""
+_CACHED = 20_000
+"""Messages kept."""
+
+Facts = tuple[tuple[str, str], ...]
+"""What a pattern captures, by name."""
+
+
+@frozen
+class Pattern:
+    """One thing that a line may say."""
+
+    name: str
+    """`signature/event`, or `@component/marker`."""
+    expression: str
+    literals: frozenset[Literal]
+    once: bool = False
+    """Seen often in one boot it tells nothing new (a stage is reached once)."""
+    begins: bool = False
+    """Another boot may begin with it."""
+
+
+@define(eq=False)
+class Record:
+    """What a message says. There is one for each message, so that it can be told by identity."""
+
+    matches: tuple[tuple[Pattern, Facts], ...]
+    kernel: bool
+    """It carries the kernel's time stamp: the kernel runs."""
+    literals: tuple[int, ...]
+    begins: bool
+
+
+class _Compiled(Protocol):
+    def search(self, text: bytes) -> Any: ...  # noqa: ANN401
+
+
+def _options() -> Any:  # noqa: ANN401
+    # Bytes: one character each.
+    chosen = re2.Options()
+    chosen.encoding = re2.Options.Encoding.LATIN1
+    chosen.log_errors = False
+    chosen.max_mem = 32 << 20
+    return chosen
+
+
+def compile_pattern(expression: str, *, use_re2: bool) -> _Compiled:
+    """The pattern for bytes. re2 runs in linear time; `re` sees lines of bounded length only."""
+    if use_re2 and HAVE_RE2:
+        compiled: _Compiled = re2.compile(expression.encode(), _options())
+        return compiled
+    return re.compile(expression.encode())
+
+
+def matcher(expression: bytes) -> Any:  # noqa: ANN401
+    """`(ANYWHERE, text, start, end)` → `[(start, end)]` of the first match, (-1, -1) where there is none.
+
+    re2 only. The wrapper's match objects cost more than the search; its inner call gives bare offsets.
+    """
+    return re2.compile(expression, _options())._regexp.Match  # noqa: SLF001
+
+
+def quoted(literal: Literal) -> bytes:
+    """The literal as a regular expression."""
+    text = re.escape(literal.text)
+    return b"(?i:" + text + b")" if literal.any_case else text
+
+
+def printable(text: bytes) -> str:
+    """Text that does nothing but show itself: no control, format or direction characters."""
+    shown = text.decode(errors="replace")
+    if shown.isprintable():
+        return shown
+    return "".join(char if char.isprintable() or char == "\t" else "�" for char in shown)
+
+
+class Examiner:
+    """Tells which patterns a message matches, and what they capture."""
+
+    def __init__(self, patterns: Sequence[Pattern], literals: Sequence[Literal], *, use_re2: bool) -> None:
+        self._patterns = patterns
+        self._literals = literals
+        self._use_re2 = use_re2
+        number = {literal: index for index, literal in enumerate(literals)}
+        self._holders: list[list[int]] = [[] for _ in literals]
+        for index, pattern in enumerate(patterns):
+            for literal in pattern.literals:
+                self._holders[number[literal]].append(index)
+        self._once = [all(patterns[each].once for each in holders) for holders in self._holders]
+        self._compiled: dict[int, _Compiled] = {}
+        self._known: dict[tuple[bytes, bool], Record] = {}
+        self._which = self._literal_set()
+
+    def once(self, literal: int) -> bool:
+        """Whether only patterns that are asked for once hold the literal."""
+        return self._once[literal]
+
+    def examine(self, message: bytes, *, kernel: bool) -> Record:
+        """The record of a message (without its stamps); one without matches says nothing."""
+        record = self._known.get((message, kernel))
+        if record is None:
+            record = self._examine(message, kernel)
+            if len(self._known) >= _CACHED:
+                self._known.clear()
+            self._known[message, kernel] = record
+        return record
+
+    def _examine(self, text: bytes, kernel: bool) -> Record:
+        literals = self._literals_in(text)
+        matches = []
+        for index in sorted({holder for literal in literals for holder in self._holders[literal]}):
+            compiled = self._compiled.get(index)
+            if compiled is None:
+                compiled = compile_pattern(self._patterns[index].expression, use_re2=self._use_re2)
+                self._compiled[index] = compiled
+            match = compiled.search(text)
+            if match is not None:
+                facts = tuple(
+                    (_fact(name), printable(value)[:200].strip())
+                    for name, value in match.groupdict().items()
+                    if value
+                )
+                matches.append((self._patterns[index], facts))
+        begins = any(pattern.begins for pattern, _ in matches)
+        return Record(tuple(matches), kernel, literals, begins)
+
+    def _literal_set(self) -> Any:  # noqa: ANN401
+        if not self._use_re2:
+            return None
+        found = re2.Set.SearchSet(_options())
+        for literal in self._literals:
+            found.Add(quoted(literal))
+        found.Compile()
+        return found
+
+    def _literals_in(self, text: bytes) -> tuple[int, ...]:
+        if self._which is not None:
+            return tuple(sorted(self._which.Match(text) or ()))
+        lower = text.lower()
+        return tuple(
+            index
+            for index, literal in enumerate(self._literals)
+            if literal.text in (lower if literal.any_case else text)
+        )
+
+
+def _fact(name: str | bytes) -> str:
+    """`errno2` is `errno` too: a pattern cannot use one name twice. re2 gives names as bytes."""
+    text = name.decode() if isinstance(name, bytes) else name
+    return text.rstrip("0123456789")

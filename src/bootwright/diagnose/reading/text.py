@@ -1,0 +1,234 @@
+"""Bytes as captured to whole, clean lines in bounded blocks, with the line numbers of the file.
+
+Terminal escapes, NULs and carriage returns go; lines that a terminal wrapped are joined again; a line
+without an end is cut into pieces. Nothing is decoded: bytes that are not UTF-8 do no harm here.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from attrs import define, field
+
+from bootwright.diagnose.reading import prefix
+
+BLOCK = 1 << 20
+"""Bytes looked at in one go."""
+
+_SAMPLE = 1 << 16
+"""Bytes from which it is told whether a terminal wrapped the lines."""
+_MOST_PARTS = 16
+"""Lines of the terminal that one message may take."""
+
+# ECMA-48 control sequences, OSC strings, charset selections, and what a lone ESC leaves behind.
+_SEQUENCE = re.compile(
+    rb"(?P<move>\[[0-9;]{0,16}[HfABCDGd])|\[[0-?]{0,32}[ -/]{0,4}[@-~]"
+    rb"|\][^\x07\x1b\n]{0,512}\x07?|[()*+#][0-9A-Za-z]|[ -~]"
+)
+# A paste that lost the ESC byte or shows it as two characters: `[0;32m`, `[0m`, `^[[2J`.
+_SHOWN_ESCAPE = re.compile(rb"\^\[\[[0-9;?]{0,12}[A-Za-z]")
+_LOST_ESCAPE = re.compile(rb"\[(?:\d{1,2}(?:;\d{1,3}){1,4}|0?)m")
+_NOISE = bytes(code for code in range(32) if code not in (0x08, 0x09, 0x0A, 0x1B)) + b"\x7f"
+
+
+@define(eq=False)
+class Block:
+    """Some whole lines, clean."""
+
+    text: bytes
+    first_line: int
+    """Number of the first line, from 1."""
+    joins: tuple[int, ...] = ()
+    """Offsets where a wrapped line was joined: each counts one line more."""
+    _split: list[bytes] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines without their ends; after a last line end comes an empty one."""
+        if self._split is None:
+            self._split = self.text.split(b"\n")
+        return self._split
+
+    @property
+    def newlines(self) -> int:
+        """Line ends in the text; cheap once `lines` was asked for."""
+        return self.text.count(b"\n") if self._split is None else len(self._split) - 1
+
+    @property
+    def last_line(self) -> int | None:
+        """Number of the last line that is not blank; None where all are."""
+        stripped = len(self.text.rstrip())
+        if not stripped:
+            return None
+        before = self.newlines - self.text.count(b"\n", stripped)
+        return self.first_line + before + self.extra_lines(0, stripped + 1)
+
+    def extra_lines(self, start: int, end: int) -> int:
+        """Lines of the file between two offsets beyond those with a newline in `text`."""
+        if not self.joins:
+            return 0
+        return bisect_left(self.joins, end) - bisect_left(self.joins, start)
+
+
+class Cleaner:
+    """Takes bytes as they come, gives blocks of whole lines."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._line = 1
+        self._width: int | None = None
+        self._sample = b""
+        self._next_look = 1
+
+    @property
+    def lines(self) -> int:
+        """Lines given so far."""
+        return self._line - 1
+
+    def feed(self, data: bytes) -> Iterator[Block]:
+        """Blocks of the whole lines in what came so far."""
+        if len(self._sample) < _SAMPLE:
+            self._sample += data[: _SAMPLE - len(self._sample)]
+            # Looked at again only when it has doubled, or small pieces would cost the square of their number.
+            if len(self._sample) >= self._next_look:
+                self._next_look = 2 * len(self._sample)
+                self._width = wrap_width(self._sample)
+        data = self._rest + data if self._rest else data
+        place = 0
+        while True:
+            end = len(data) if len(data) - place <= BLOCK else place + BLOCK
+            cut = data.rfind(b"\n", place, end) + 1
+            if cut == 0 and end - place == BLOCK:
+                # A line longer than a block is cut where the block ends.
+                cut = end
+            if self._width is not None and cut and end == len(data):
+                cut = self._whole(data, place, cut)
+            if cut <= place:
+                break
+            yield from self._block(data[place:cut])
+            place = cut
+        self._rest = data[place:]
+
+    def _whole(self, data: bytes, place: int, cut: int) -> int:
+        """Where the last line that fills the terminal begins: its rest may still come."""
+        for _ in range(_MOST_PARTS):
+            start = max(place, data.rfind(b"\n", place, cut - 1) + 1)
+            if len(clean(data[start : cut - 1])) != self._width:
+                break
+            cut = start
+            if cut <= place:
+                break
+        return cut
+
+    def flush(self) -> Iterator[Block]:
+        """What is left without a line end: the prompt a console waits at, the end of a file."""
+        part, self._rest = self._rest, b""
+        if part:
+            yield from self._block(part)
+
+    def _block(self, part: bytes) -> Iterator[Block]:
+        if b"\n" not in part and b"\r" in part:
+            part = part.replace(b"\r", b"\n")
+        text = clean(part)
+        block = Block(text, self._line) if self._width is None else _joined(text, self._line, self._width)
+        yield block
+        # Counted afterwards, when whoever took the block may have split it already.
+        self._line += block.newlines + len(block.joins)
+        # The rest of a line that was cut because it is too long is not another one.
+        self._line += len(part) < BLOCK and not part.endswith(b"\n")
+
+
+def clean(part: bytes) -> bytes:
+    """The same lines without escapes, NULs and carriage returns; line ends stay where they are."""
+    if b"\x1b" in part:
+        part = _without_escapes(part)
+    # A rare byte first: looking for one costs a fraction of looking for several in a row.
+    if b"^" in part and b"^[[" in part:
+        part = _SHOWN_ESCAPE.sub(b"", part)
+    if b"0m" in part and b"[0m" in part:
+        part = _LOST_ESCAPE.sub(b"", part)
+    if b"\x08" in part:
+        part = _retyped(part)
+    # Looking is cheaper than translating; what else there may be of control characters is shown as �.
+    if b"\r" in part or b"\0" in part or b"\x07" in part or b"\x7f" in part:
+        return part.translate(None, _NOISE)
+    return part
+
+
+def _without_escapes(part: bytes) -> bytes:
+    first, *others = part.split(b"\x1b")
+    out = [first]
+    for piece in others:
+        match = _SEQUENCE.match(piece)
+        if match is None:
+            out.append(piece)
+        else:
+            if match["move"]:
+                out.append(b" ")
+            out.append(piece[match.end() :])
+    return b"".join(out)
+
+
+def _retyped(part: bytes) -> bytes:
+    """Only lines with a backspace, such as U-Boot's countdown, are looked at."""
+    out: list[bytes] = []
+    place = 0
+    at = part.find(b"\x08")
+    while at >= 0:
+        start = max(place, part.rfind(b"\n", place, at) + 1)
+        end = part.find(b"\n", at)
+        end = len(part) if end < 0 else end
+        out += (part[place:start], _typed_over(part[start:end]))
+        place = end
+        at = part.find(b"\x08", end)
+    return b"".join((*out, part[place:]))
+
+
+def _typed_over(line: bytes) -> bytes:
+    shown = bytearray()
+    for piece in line.split(b"\x08"):
+        if shown:
+            shown.pop()
+        shown += piece
+    return bytes(shown)
+
+
+def wrap_width(sample: bytes) -> int | None:
+    """The terminal width at which the lines of `sample` were wrapped, or None.
+
+    Only where most messages carry a stamp: without stamps, a full line followed by another is just that.
+    """
+    lines = clean(sample).split(b"\n")
+    if len(lines) > 1:
+        lines.pop()
+    width = max((len(line) for line in lines), default=0)
+    if not 40 <= width <= 250 or len(lines) < 4:
+        return None
+    stamped = [prefix.is_stamped(line) for line in lines]
+    full = continued = 0
+    message = False  # whether the line before belongs to a message with a stamp and fills the terminal
+    for number, line in enumerate(lines[:-1]):
+        message = len(line) == width and (stamped[number] or message)
+        full += len(line) == width
+        continued += message and not stamped[number + 1] and lines[number + 1] != line
+    if continued < 2 or continued < 0.7 * full or sum(stamped) < 0.5 * (len(lines) - continued):
+        return None
+    return width
+
+
+def _joined(text: bytes, first: int, width: int) -> Block:
+    out = bytearray()
+    joins: list[int] = []
+    full: bool | None = None
+    before = b""
+    for line in text.split(b"\n"):
+        if full and line and line != before and not prefix.is_stamped(line):
+            joins.append(len(out))
+        elif full is not None:
+            out += b"\n"
+        out += line
+        before = line
+        full = len(line) == width
+    return Block(bytes(out), first, tuple(joins))

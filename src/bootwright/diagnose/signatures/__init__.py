@@ -1,0 +1,1 @@
+"""What a log line means: signatures and stage markers, kept as data."""

@@ -1,0 +1,78 @@
+"""A diagnosis with what artifacts and the board say of it.
+
+The artifact's facts come from `inspect.explore` and the predictor; neither of them nor the diagnosis
+knows the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from attrs import evolve
+
+from bootwright.boards.model import Board
+from bootwright.diagnose.model import Boot, Diagnosis, Evidence, Finding, Severity, Stance
+from bootwright.evidence.ask import Context, about_boot, about_finding
+from bootwright.evidence.board import board_of, stepping_of
+from bootwright.evidence.goals import about_goals
+from bootwright.evidence.image import Artifact
+from bootwright.foundation.errors import BootwrightError
+
+_SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
+
+
+def with_artifacts(diagnosis: Diagnosis, artifacts: Sequence[Artifact], board: Board | None) -> Diagnosis:
+    """The same diagnosis, with evidence for its findings and boots."""
+    return evolve(diagnosis, boots=tuple(_with_artifacts(boot, artifacts, board) for boot in diagnosis.boots))
+
+
+def _with_artifacts(boot: Boot, artifacts: Sequence[Artifact], board: Board | None) -> Boot:
+    stepping = stepping_of(board, boot) if board is not None else None
+    # A devicetree given beside a kernel is the one in question, not those that came with the kernel.
+    artifacts = sorted(artifacts, key=lambda each: bool(each.kernels))
+    kernel = artifacts[-1]
+    contexts = [Context(boot, each, _blobs(boot, board, stepping), kernel) for each in artifacts]
+    findings = tuple(
+        evolve(finding, evidence=_unique(_asked(contexts, finding)))
+        if finding.severity in _SERIOUS
+        else finding
+        for finding in boot.findings
+    )
+    if board is not None:
+        findings = tuple(about_goals(findings, artifacts, board, stepping))
+    return evolve(
+        boot, findings=findings, evidence=_unique(each for one in contexts for each in about_boot(one))
+    )
+
+
+def _asked(contexts: Sequence[Context], finding: Finding) -> Iterator[Evidence]:
+    for context in contexts:
+        try:
+            yield from about_finding(context, finding)
+        except BootwrightError as error:
+            # The log's diagnosis stands whatever is wrong with a part of the artifact.
+            says = f"Not everything in {context.artifact.name} can be read: {error.message}."
+            yield Evidence(Stance.TELLS, says, context.artifact.name)
+
+
+def _blobs(boot: Boot, board: Board | None, stepping: str | None) -> frozenset[str]:
+    """File names of the devicetrees in question: the one the firmware named, or those of the board."""
+    named = boot.said("devicetree")
+    if named is not None:
+        return frozenset({named.rpartition("/")[2]})
+    one = board or board_of(boot)
+    if one is None:
+        return frozenset()
+    chosen = [one.stepping(stepping)] if stepping is not None else one.steppings
+    return frozenset(each.dtb for each in chosen)
+
+
+def _unique(evidence: Iterator[Evidence]) -> tuple[Evidence, ...]:
+    """Each once; names come from files of others, so that only what can be printed is kept of them."""
+    return tuple(
+        dict.fromkeys(evolve(each, says=_shown(each.says), where=_shown(each.where)) for each in evidence)
+    )
+
+
+def _shown(text: str) -> str:
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

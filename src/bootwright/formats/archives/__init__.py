@@ -1,0 +1,1 @@
+"""Archives and packages: ar, tar, cpio, Debian packages, initramfs, container images."""

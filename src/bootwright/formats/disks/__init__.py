@@ -1,0 +1,1 @@
+"""Partition tables: MBR and GPT."""

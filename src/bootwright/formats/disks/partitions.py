@@ -1,0 +1,79 @@
+"""What a partition table says, whichever kind it is."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from bootwright.formats.sources.bytesource import ByteSource, Part
+from bootwright.foundation.errors import Malformed
+
+
+@frozen
+class Partition:
+    """One partition of a disk."""
+
+    number: int
+    """As Linux counts them (`/dev/sda3` is 3)."""
+    offset: int
+    """Bytes from the start of the disk."""
+    size: int
+    """Bytes."""
+    type: str
+    """GPT: the type GUID in lower case; MBR: the type byte as `0x0c`."""
+    type_name: str | None
+    """What that type is for, where it is known."""
+    label: str | None
+    """The GPT name; MBR has none."""
+    uuid: str | None
+    """PARTUUID as Linux prints it."""
+    attributes: int = 0
+    """GPT attribute bits (UEFI 2.10 table 5.8), or the MBR status byte."""
+    entry_offset: int = 0
+    """Where the table's entry is, in bytes from the start of the disk."""
+
+    def open(self, disk: ByteSource) -> ByteSource:
+        """The partition's bytes; raises `Malformed` when it does not lie inside the disk."""
+        title = f"partition {self.number}" + (f" ({self.label})" if self.label else "")
+        if self.offset + self.size > len(disk):
+            raise Malformed(
+                disk.name,
+                self.entry_offset,
+                f"{title} inside the disk of {len(disk):#x} bytes",
+                f"its end at {self.offset + self.size:#x}",
+                hint="the image is truncated",
+            )
+        return Part(disk, self.offset, self.size, f"{disk.name}:{title}")
+
+
+@frozen
+class PartitionTable:
+    """A disk's partition table."""
+
+    scheme: str
+    """`gpt`, `mbr`, or `gpt+mbr` for a hybrid."""
+    sector_size: int
+    """Bytes: 512 or 4096."""
+    disk_id: str | None
+    """Disk GUID, or the MBR's disk signature as 8 hexadecimal digits."""
+    partitions: tuple[Partition, ...]
+    mbr_partitions: tuple[Partition, ...] = ()
+    """A hybrid's second view: the MBR entries beside the protective one."""
+    copies: tuple[str, ...] = ()
+    """State of each GPT copy: `primary: good`, `backup: bad (…)`."""
+    problems: tuple[str, ...] = ()
+    """What contradicts the specification without making the table unreadable."""
+
+
+def overlaps(partitions: tuple[Partition, ...], disk_size: int) -> list[str]:
+    """What is wrong with where the partitions lie: pairs that overlap, ends beyond the disk."""
+    found: list[str] = []
+    ordered = sorted(partitions, key=lambda each: (each.offset, each.size))
+    last: Partition | None = None
+    for each in ordered:
+        if last is not None and each.offset < last.offset + last.size:
+            found.append(f"partitions {last.number} and {each.number} overlap")
+        if each.offset + each.size > disk_size:
+            found.append(f"partition {each.number} ends beyond the disk")
+        if last is None or each.offset + each.size > last.offset + last.size:
+            last = each
+    return found

@@ -1,0 +1,1 @@
+"""File systems read without mounting: FAT, ext, XFS, squashfs, and directories of this machine."""

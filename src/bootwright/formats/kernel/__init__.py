@@ -1,0 +1,1 @@
+"""Kernel images, their configuration and symbols, modules, and the match tables of drivers."""

@@ -1,0 +1,146 @@
+"""The arm64 kernel `Image`, bare or in one of its wrappings.
+
+Bare: Documentation/arch/arm64/booting.rst (Linux 6.12), section 4. Wrapped: `Image.gz` and its kin, and the
+EFI zboot image `vmlinuz.efi` (drivers/firmware/efi/libstub/zboot-header.S, since Linux 6.1).
+Limits: lz4 and lzo payloads are named, not read.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from attrs import frozen
+
+from bootwright.formats.sources.bytesource import Bytes, ByteSource
+from bootwright.formats.sources.streams import CHUNK, Decompressed, SourceStream, compression, everything
+from bootwright.foundation.errors import Malformed
+
+_HEADER = 64
+_MAGIC = b"ARM\x64"
+_PAGE_SIZES = {1: 4096, 2: 16384, 3: 65536}
+_READABLE = {"gzip", "xz", "lzma", "zstd", "xzkern"}
+# The kernel must fit in the linear map near its load address; distribution images are below 64 MiB.
+_MOST_IMAGE = 256 << 20
+# init/version.c: "Linux version " UTS_RELEASE " (" builder ") (" compiler ") " UTS_VERSION "\n"
+_BANNER = re.compile(rb"Linux version (\d+\.[!-~]{1,80}) \([ -~]{0,600}[\n\0]")
+_MOST_BANNER = 1024
+
+
+@frozen
+class KernelImage:
+    """What an arm64 `Image` says of itself."""
+
+    release: str | None
+    """`uname -r`, from the banner inside the image; None where the image holds none."""
+    banner: str | None
+    """The whole `Linux version …` line."""
+    page_size: int | None
+    """Bytes; None where the header says "unspecified" (flags bits 1-2 are 0)."""
+    text_offset: int
+    image_size: int
+    """Bytes in memory, BSS included; 0 before Linux 3.17, which did not say."""
+    file_size: int
+    """Bytes of the bare Image."""
+    big_endian: bool
+    anywhere: bool
+    """Whether it may be placed anywhere in memory (flags bit 3), or must lie near its start."""
+    efi_stub: bool
+    """Whether firmware can start it as an EFI application (`MZ` at 0, PE header at the offset in 0x3c)."""
+    wrapping: tuple[str, ...]
+    """What was taken off to reach it, outermost first: `gzip`, `zboot`, …; empty for a bare Image."""
+    origin: str
+    """The file or container path it was read from."""
+
+
+def read_kernel_image(source: ByteSource) -> KernelImage:
+    """Facts of the image in `source`; raises `Malformed` with the offset and what was expected there."""
+    image, wrapping = unwrapped(source)
+    head = image.read(0, _HEADER)
+    text_offset, image_size, flags = struct.unpack_from("<QQQ", head, 8)
+    banner = _banner(image)
+    return KernelImage(
+        release=banner.split(" ")[2] if banner else None,
+        banner=banner,
+        page_size=_PAGE_SIZES.get(flags >> 1 & 3),
+        text_offset=text_offset,
+        image_size=image_size,
+        file_size=len(image),
+        big_endian=bool(flags & 1),
+        anywhere=bool(flags & 8),
+        efi_stub=_has_efi_stub(image, head),
+        wrapping=wrapping,
+        origin=source.name,
+    )
+
+
+def unwrapped(source: ByteSource) -> tuple[ByteSource, tuple[str, ...]]:
+    """The bare Image in `source`, and what was taken off to reach it.
+
+    Raises `Malformed` when there is none, the payload is damaged, or a compression cannot be read.
+    """
+    image = source
+    wrapping: list[str] = []
+    # Image.gz inside zboot is as deep as kernels go; more is an attack.
+    for _ in range(3):
+        head = image.read(0, min(len(image), _HEADER))
+        if len(head) == _HEADER and head[56:60] == _MAGIC:
+            return image, tuple(wrapping)
+        if head[:2] == b"MZ" and head[4:8] == b"zimg":
+            image = _zboot_payload(image, head)
+            wrapping.append("zboot")
+            continue
+        kind = compression(head)
+        if kind is None:
+            break
+        stream = Decompressed(SourceStream(image), kind, image.name, limit=_MOST_IMAGE)
+        image = Bytes(everything(stream, limit=_MOST_IMAGE, where=image.name), source.name)
+        wrapping.append(kind)
+    raise Malformed(
+        source.name,
+        56,
+        "an arm64 kernel image (magic 'ARM\\x64' at byte 56), bare, gzip, xz, zstd or EFI zboot",
+        _what(image),
+        hint="give the arm64 Image or vmlinuz itself",
+    )
+
+
+def _zboot_payload(image: ByteSource, head: bytes) -> ByteSource:
+    if len(head) < _HEADER:
+        raise Malformed(image.name, len(head), f"an EFI zboot header of {_HEADER} bytes", "the end")
+    offset, size = struct.unpack_from("<II", head, 8)
+    kind = head[24:56].split(b"\0")[0].decode("ascii", errors="backslashreplace")
+    if kind not in _READABLE:
+        raise Malformed(image.name, 24, "gzip, xz, lzma or zstd compression", repr(kind))
+    if size > len(image) - offset:
+        raise Malformed(image.name, 8, f"a payload within the file's {len(image)} bytes", f"{offset}+{size}")
+    kind = {"xzkern": "xz"}.get(kind, kind)
+    stream = Decompressed(SourceStream(image, offset, size), kind, image.name, limit=_MOST_IMAGE)
+    return Bytes(everything(stream, limit=_MOST_IMAGE, where=image.name), image.name)
+
+
+def _has_efi_stub(image: ByteSource, head: bytes) -> bool:
+    (at,) = struct.unpack_from("<I", head, 60)
+    return head[:2] == b"MZ" and at + 4 <= len(image) and image.read(at, 4) == b"PE\0\0"
+
+
+def _banner(image: ByteSource) -> str | None:
+    tail = b""
+    for offset in range(0, len(image), CHUNK):
+        block = tail + image.read(offset, min(CHUNK, len(image) - offset))
+        match = _BANNER.search(block)
+        if match:
+            return match[0].rstrip(b"\n\0").decode("ascii", errors="replace")
+        tail = block[-_MOST_BANNER:]
+    return None
+
+
+def _what(image: ByteSource) -> str:
+    head = image.read(0, min(len(image), _HEADER))
+    if head[:4] == b"\x7fELF":
+        return "an ELF file (an uncompressed vmlinux with symbols?)"
+    if head[:2] == b"MZ":
+        return "a PE file that is neither"
+    if not head:
+        return "an empty file"
+    return f"{head[56:60] or head[:8]!r}"

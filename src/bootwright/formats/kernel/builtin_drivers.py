@@ -1,0 +1,257 @@
+"""The drivers built into an arm64 Image, read from its data: names, buses and match tables.
+
+`modules.builtin.modinfo` lists device-table aliases of built-in drivers only from Linux 6.18, and only
+for tables marked with MODULE_DEVICE_TABLE. The Image has them all: a driver is a static structure with a
+`struct device_driver` inside (include/linux/device/driver.h) whose `of_match_table` points to an array of
+`struct of_device_id`. arm64 images carry RELR addends in place, so pointers can be followed in the file:
+file offset = address − address of `_text`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from attrs import evolve, frozen
+
+from bootwright.formats.kernel.calls import CallFinder
+from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
+from bootwright.formats.kernel.match_tables import (
+    I2C_STRIDE,
+    SPI_STRIDE,
+    Effort,
+    OfId,
+    PciId,
+    amba_table,
+    c_string,
+    name_table,
+    of_table,
+    pci_table,
+)
+
+_T = TypeVar("_T")
+
+_OF_IN_DRIVER = 40
+"""Offset of `of_match_table` in `struct device_driver`: name, bus, owner, mod_name, two flags before it."""
+_DRIVER_SIZE = 144
+"""`sizeof(struct device_driver)` in 6.12; what follows in the outer structure starts here or later."""
+_MAX_STRUCTURE = 1024
+
+# What comes before `struct device_driver` in the outer structure decides the bus. Offsets of of_match_table:
+_FIRST = _OF_IN_DRIVER  # the outer structure starts with it: amba, serdev, mipi_dsi, slimbus, plain drivers
+_SPI = 72  # id_table, probe, remove, shutdown
+_PLATFORM = 80  # probe, remove, shutdown, suspend, resume (6.11 onwards)
+_I2C = 88  # class, probe, remove, shutdown, alert, command; also platform before 6.11 (remove_new)
+
+
+@frozen
+class Driver:
+    """A driver as Linux knows it."""
+
+    name: str
+    """As under /sys/bus/BUS/drivers."""
+    buses: tuple[str, ...]
+    """`platform`, `i2c`, `spi`, `amba`, `pci`, … ; empty where the layout does not tell."""
+    symbol: str
+    of: tuple[OfId, ...] = ()
+    ids: tuple[str, ...] = ()
+    """Names of an i2c, spi or platform id table."""
+    pci: tuple[PciId, ...] = ()
+    amba: tuple[tuple[int, int], ...] = ()
+    calls: tuple[str, ...] = ()
+    """Which of `module_file.CALLS` its code calls; see `kernel_calls` for what is missed."""
+
+
+@frozen
+class EarlyEntry:
+    """A node type set up by code at boot, before there are devices (`OF_DECLARE` tables)."""
+
+    kind: str
+    """`clk`, `irqchip`, `timer`, `reservedmem`, `cpu_method`, …; `initcall` for a table that only code run
+    once at boot can use."""
+    compatible: str
+    keeps_device: bool
+    """Whether a device is made for the node all the same (CLK_OF_DECLARE_DRIVER, timers, reserved memory)."""
+
+
+@frozen
+class BuiltIn:
+    """What an Image has built in."""
+
+    drivers: tuple[Driver, ...]
+    early: tuple[EarlyEntry, ...]
+
+
+def read_built_in(image: bytes, name: str) -> BuiltIn:
+    """Find the drivers and early tables of an uncompressed arm64 Image.
+
+    Raises `Malformed` where it has no symbol table.
+    """
+    symbols = read_symbols(image, name)
+    return BuiltIn(drivers=_drivers(image, symbols, name), early=_early(image, symbols))
+
+
+class _Memory:
+    """Pointers into the Image, each looked at once."""
+
+    def __init__(self, image: bytes, symbols: Symbols, where: str) -> None:
+        self._effort = Effort(where)
+        self.image = image
+        self.base = symbols.base
+        self.end = self.base + len(image)
+        ends = (a for a, n in zip(symbols.addresses, symbols.names, strict=True) if n == "_etext")
+        self._text_end = next(ends, self.end)
+        self._of: dict[int, tuple[OfId, ...] | None] = {}
+
+    def offset(self, address: int) -> int | None:
+        return address - self.base if self.base < address < self.end and not address & 3 else None
+
+    def string(self, address: int) -> str | None:
+        return c_string(self.image, address - self.base) if self.base < address < self.end else None
+
+    def is_code(self, address: int) -> bool:
+        return self.base < address < self._text_end
+
+    def of(self, address: int) -> tuple[OfId, ...] | None:
+        if address not in self._of:
+            at = self.offset(address)
+            self._of[address] = None if at is None else of_table(self.image, at, self._effort)
+        return self._of[address]
+
+    def table(self, address: int, decode: Callable[[bytes, int], _T | None]) -> _T | None:
+        at = self.offset(address)
+        return None if at is None else decode(self.image, at)
+
+
+def _drivers(image: bytes, symbols: Symbols, where: str) -> tuple[Driver, ...]:
+    memory = _Memory(image, symbols, where)
+    addresses = symbols.addresses
+    found: list[Driver] = []
+    finder = CallFinder(image, symbols)
+    offsets: Counter[int] = Counter()
+    raw: list[tuple[int, Driver]] = []
+    for index, kind in enumerate(symbols.types):
+        if kind not in "dD" or index + 1 >= len(addresses):
+            continue
+        address = addresses[index]
+        size = min(_next(addresses, index) - address, _MAX_STRUCTURE)
+        if size < _DRIVER_SIZE or address & 7:
+            continue
+        at = address - symbols.base
+        if at < 0 or at + size > len(image):
+            continue
+        words = struct.unpack_from(f"<{size // 8}Q", image, at)
+        symbol = symbols.names[index]
+        for offset in (_FIRST, _SPI, _PLATFORM, _I2C):
+            pointer = words[offset // 8]
+            if pointer and (table := memory.of(pointer)):
+                name = memory.string(words[(offset - _OF_IN_DRIVER) // 8])
+                if name and "/" not in name:
+                    driver = Driver(
+                        name=name,
+                        buses=(),
+                        symbol=symbol,
+                        of=table,
+                        ids=_ids(memory, words, offset),
+                        calls=finder.calls(word for word in words[:32] if memory.is_code(word)),
+                    )
+                    raw.append((offset, driver))
+                    offsets[offset] += 1
+                    break
+        else:
+            found.extend(_others(memory, words, symbol))
+    platform = _PLATFORM if offsets[_PLATFORM] >= offsets[_I2C] else _I2C
+    found.extend(evolve(driver, buses=_buses(offset, platform)) for offset, driver in raw)
+    return tuple(found)
+
+
+def _buses(offset: int, platform: int) -> tuple[str, ...]:
+    if offset == platform:
+        # Before 6.11 the two structures have of_match_table at the same place.
+        return ("platform",) if platform == _PLATFORM else ("platform", "i2c")
+    return {_SPI: ("spi",), _I2C: ("i2c",)}.get(offset, ())
+
+
+def _ids(memory: _Memory, words: tuple[int, ...], offset: int) -> tuple[str, ...]:
+    if offset == _SPI:
+        return memory.table(words[0], lambda data, at: name_table(data, at, stride=SPI_STRIDE)) or ()
+    start = (offset - _OF_IN_DRIVER + _DRIVER_SIZE) // 8
+    for word in words[start : start + 4]:
+        names = memory.table(word, lambda data, at: name_table(data, at, stride=I2C_STRIDE)) if word else None
+        if names:
+            return names
+    return ()
+
+
+def _others(memory: _Memory, words: tuple[int, ...], symbol: str) -> list[Driver]:
+    """Drivers without a devicetree table: pci (name and table come first), amba (table after the driver)."""
+    for first in (0, 2):  # 2: kernels whose pci_driver starts with a list head
+        if memory.is_code(words[first + 2]) and (name := memory.string(words[first])):
+            pci = memory.table(words[first + 1], pci_table)
+            if pci:
+                return [Driver(name=name, buses=("pci",), symbol=symbol, pci=pci)]
+    name = memory.string(words[0])
+    if name:
+        for word in words[_DRIVER_SIZE // 8 : _DRIVER_SIZE // 8 + 6]:
+            amba = memory.table(word, amba_table) if word else None
+            if amba:
+                return [Driver(name=name, buses=("amba",), symbol=symbol, amba=amba)]
+    return []
+
+
+def _next(addresses: list[int], index: int) -> int:
+    """The next different address: several symbols may name one place."""
+    here = addresses[index]
+    for other in addresses[index + 1 : index + 8]:
+        if other != here:
+            return other
+    return here
+
+
+_MOST_OF_INITCALLS = 4096
+"""Compatibles; a Debian kernel has 300."""
+
+
+def _early(image: bytes, symbols: Symbols) -> tuple[EarlyEntry, ...]:
+    """Entries `__of_table_*`, each in the table whose start (`__clk_of_table`, …) is nearest before."""
+    functions = {
+        address: name
+        for address, name in zip(symbols.addresses, symbols.names, strict=True)
+        if "_of_clk_init_driver" in name
+    }
+    kind = ""
+    found: list[EarlyEntry] = []
+    for address, _, name in symbols:
+        if name.startswith("__") and name.endswith("_of_table"):
+            kind = name[2:-9]
+        elif name.startswith("__of_table_"):
+            at = address - symbols.base
+            entry = of_table(image[at : at + 200] + bytes(200), 0)
+            if entry and kind:
+                keeps = kind not in {"clk", "irqchip"} or entry[0].data in functions
+                found.append(EarlyEntry(kind=kind, compatible=entry[0].compatible, keeps_device=keeps))
+    found.extend(_of_initcalls(image, symbols))
+    return tuple(found)
+
+
+def _of_initcalls(image: bytes, symbols: Symbols) -> Iterator[EarlyEntry]:
+    """Static match tables in memory that is freed after boot (`__initconst`): no driver can have them.
+
+    An initcall looks its nodes up by them and sets them up by hand: drivers/pmdomain/renesas/rcar-sysc.c
+    rcar_sysc_pd_init, Linux 6.18.
+    """
+    place = {name: address for address, _, name in symbols if name in {"__init_begin", "__init_end"}}
+    begin, end = place.get("__init_begin"), place.get("__init_end")
+    if begin is None or end is None:
+        return
+    compatibles: dict[str, None] = {}
+    for address, kind, name in symbols:
+        at = address - symbols.base
+        if begin <= address < end and at >= 0 and kind in "dr" and not name.startswith("__"):
+            compatibles.update((entry.compatible, None) for entry in of_table(image, at) or ())
+            if len(compatibles) > _MOST_OF_INITCALLS:
+                break
+    for compatible in compatibles:
+        yield EarlyEntry(kind="initcall", compatible=compatible, keeps_device=True)

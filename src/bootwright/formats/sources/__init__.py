@@ -1,0 +1,1 @@
+"""Where bytes come from: files, byte ranges, decompressed streams, web servers, all read the same way."""

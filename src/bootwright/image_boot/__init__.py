@@ -1,0 +1,1 @@
+"""Images booted as they are, through their own boot loader."""

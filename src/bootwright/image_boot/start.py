@@ -1,0 +1,127 @@
+"""Choosing how an image is started in the emulator, and preparing it: machine, firmware, console.
+
+An image that only a board's firmware can start (config.txt names the kernel) is booted on that board's
+machine, if there is one; any other on QEMU's `virt`, through UEFI or U-Boot. What is changed for the
+emulator is changed in a copy that vanishes, and is told.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from attrs import frozen
+
+from bootwright.firmware.stage import firmware_stage
+from bootwright.formats.filesystems.filesystem import lookup
+from bootwright.foundation.errors import BootwrightError
+from bootwright.foundation.progress import Progress, Silent
+from bootwright.image_boot.machine import VIRT, BoardMachine, board_machine, board_machines
+from bootwright.image_boot.stage import HandOver
+from bootwright.images.change.changes import Changes
+from bootwright.images.change.edits import ArgumentEdit
+from bootwright.images.change.swap import swap
+from bootwright.images.opened import argument_names, open_image
+from bootwright.lab.machines.firmware import Firmware
+from bootwright.lab.machines.firmware import firmware as find_firmware
+
+AUTO = "auto"
+_CONSOLE = "ttyAMA0"
+"""The only serial port of QEMU's `virt`."""
+
+
+@frozen
+class Prepared:
+    """An image ready to be booted."""
+
+    image: Path
+    firmware: Firmware | HandOver
+    changes: tuple[str, ...]
+    """What was changed in a copy of it, in words."""
+
+
+def chosen_machine(image: Path, wanted: str = AUTO) -> str:
+    """The machine for a raw image; raises `Refused` for an unknown one, `Malformed` for what is no image."""
+    if wanted == VIRT:
+        return VIRT
+    if wanted != AUTO:
+        return board_machine(wanted).name
+    opened = open_image(image)
+    try:
+        chains = opened.chains()
+    except BootwrightError:
+        return VIRT
+    if not chains or chains[0].kind != "firmware":
+        return VIRT
+    volume = chains[0].volume
+    for machine in board_machines():
+        if any(lookup(volume.files, f"/{name}") is not None for name in machine.dtbs):
+            return machine.name
+    return VIRT
+
+
+@contextmanager
+def prepared(
+    image: Path,
+    *,
+    machine: str = VIRT,
+    firmware: str = "aavmf",
+    keep_cmdline: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Prepared]:
+    """The raw image with what starts it; everything made for it is gone afterwards.
+
+    On a board's machine its firmware's stage is done here. On `virt` an image whose last console is a port
+    that is not there gets the machine's own, unless `keep_cmdline`. Raises `Refused`, `Missing` and
+    `Malformed`.
+    """
+    with tempfile.TemporaryDirectory(prefix="bootwright-start-") as folder:
+        room = Path(folder)
+        if machine != VIRT:
+            board: BoardMachine = board_machine(machine)
+            yield Prepared(image, firmware_stage(image, board, room), ())
+            return
+        loader = find_firmware(firmware)
+        edits = () if keep_cmdline else console_edits(image)
+        if edits:
+            # Swapping writes to a copy; only the original is ever named to the user.
+            copy = room / "console.raw"
+            swap(image, copy, Changes(arguments=edits), progress=progress or Silent())
+            yield Prepared(copy, loader, tuple(f"{'+' if each.add else '-'}{each.text}" for each in edits))
+            return
+        yield Prepared(image, loader, ())
+
+
+def console_edits(image: Path) -> tuple[ArgumentEdit, ...]:
+    """What gives the kernel of a raw image the console of `virt`; empty where nothing has to be done."""
+    try:
+        chain = open_image(image).chain()
+    except BootwrightError:
+        return ()
+    return edits_for(argument_names(chain.arguments)) if chain.kind != "firmware" else ()
+
+
+def edits_for(arguments: Sequence[str]) -> tuple[ArgumentEdit, ...]:
+    """The same from the kernel's arguments.
+
+    The last `console=` is the one that user space writes to (Documentation/admin-guide/serial-console.rst,
+    Linux 6.12). Without any, the kernel takes the one that the devicetree or ACPI names. Another number of
+    the same driver (`ttyAMA10`) is taken away: with it the driver took no other port here either (tried
+    with Linux 6.18).
+    """
+    consoles = [each for each in arguments if each.startswith("console=")]
+    if not consoles:
+        return ()
+    others = [each for each in consoles if _device(each).startswith("ttyAMA") and _device(each) != _CONSOLE]
+    if not others and _device(consoles[-1]) == _CONSOLE:
+        return ()
+    return (
+        *(ArgumentEdit(False, each) for each in dict.fromkeys(others)),
+        ArgumentEdit(True, f"console={_CONSOLE},115200"),
+    )
+
+
+def _device(argument: str) -> str:
+    return argument.partition("=")[2].partition(",")[0]

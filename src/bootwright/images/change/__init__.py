@@ -1,0 +1,1 @@
+"""One part of an image changed, in a copy."""

@@ -1,0 +1,311 @@
+"""What a swap is to change, worked out on an image: which files of which partition get which content."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from bootwright.formats.filesystems.filesystem import Entry, EntryKind, lookup, read_small
+from bootwright.formats.kernel.pe import open_section, read_pe
+from bootwright.formats.sources.bytesource import Bytes, ByteSource
+from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.progress import Progress
+from bootwright.images.change import initramfs_edit
+from bootwright.images.change.edits import EDITORS, ArgumentEdit, ConfigEdit, edit_config_txt
+from bootwright.images.opened import Chain, OpenImage, Volume, argument_names
+from bootwright.images.parts.kernel_part import KernelFiles, kernel_files
+from bootwright.images.write import uki
+
+_MOST_TEXT = 4 << 20
+_MOST_PART = 1 << 31
+
+
+@frozen
+class Changes:
+    """What the user asks for."""
+
+    kernel: str | None = None
+    """A catalogue name, a .deb, an arm64 Image or a folder."""
+    modules: str | None = None
+    """`/lib/modules/RELEASE`, for `kernel` or for the image's own."""
+    trees: tuple[Path, ...] = ()
+    """DTBs and overlays, or folders of them: those of the same name in the image are replaced."""
+    arguments: tuple[ArgumentEdit, ...] = ()
+    config: tuple[ConfigEdit, ...] = ()
+    initramfs: Path | None = None
+    files: tuple[tuple[str, Path], ...] = ()
+    """`PARTITION:/path` and the file to put there."""
+    removed: tuple[str, ...] = ()
+    """`PARTITION:/path` of files to take away."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to change."""
+        return self == Changes()
+
+
+@frozen
+class NewFile:
+    """One file to be written."""
+
+    path: Path
+    part: str
+    version: str | None
+    origin: str
+
+
+@define
+class Plan:
+    """The files to write and to remove, by volume."""
+
+    put: dict[Volume, dict[str, NewFile]] = field(factory=dict)
+    remove: dict[Volume, set[str]] = field(factory=dict)
+    notes: list[str] = field(factory=list)
+    """What the user should know: what was kept, left out, or may not work."""
+
+    def write(self, volume: Volume, name: str, new: NewFile) -> None:
+        """Add a file; the last one for a path counts."""
+        self.put.setdefault(volume, {})[name] = new
+
+    @property
+    def volumes(self) -> list[Volume]:
+        """Those that change, in the order of the disk."""
+        return sorted({*self.put, *self.remove}, key=lambda each: each.partition.offset)
+
+
+def plan(image: OpenImage, changes: Changes, work: Path, progress: Progress) -> Plan:
+    """Raises `Refused` for a change that the image has no place for, `Missing`, `Malformed`."""
+    if changes.empty:
+        raise Refused("nothing is to be changed", hint="see bootwright image swap --help")
+    result = Plan()
+    _Planner(image, work, progress, result).all(changes)
+    return result
+
+
+class _Planner:
+    def __init__(self, image: OpenImage, work: Path, progress: Progress, result: Plan) -> None:
+        self._image = image
+        self._work = work
+        self._progress = progress
+        self._plan = result
+        self._count = 0
+        self._chain: Chain | None = None
+
+    def all(self, changes: Changes) -> None:
+        if changes.trees:
+            self._trees(changes.trees)
+        if changes.config:
+            self._config_txt(changes.config)
+        if changes.kernel or changes.modules or changes.initramfs or changes.arguments:
+            self._boot_parts(changes)
+        for place, path in changes.files:
+            volume, name = self._image.place(place)
+            self._plan.write(volume, name, self._given(path, "file"))
+        for place in changes.removed:
+            volume, name = self._image.place(place)
+            entry = lookup(volume.files, name)
+            if entry is None or entry.kind is not EntryKind.FILE:
+                raise Refused(f"{self._image.path} has no file {place}")
+            self._plan.remove.setdefault(volume, set()).add(entry.path)
+
+    def _trees(self, given: tuple[Path, ...]) -> None:
+        there = [(volume, entry) for volume, entry in self._image.trees()]
+        for path in given:
+            found = (
+                {each.name: each for each in sorted(path.rglob("*.dtb*")) if each.is_file()}
+                if path.is_dir()
+                else {path.name: path}
+            )
+            matched: set[str] = set()
+            for volume, entry in there:
+                if entry.name in found:
+                    matched.add(entry.name)
+                    part = "overlay" if entry.name.endswith(".dtbo") else "dtb"
+                    self._plan.write(volume, entry.path, self._given(found[entry.name], part))
+            if path.is_dir():
+                kept = sorted({entry.name for _, entry in there} - set(found))
+                if kept and matched:
+                    self._plan.notes.append(f"kept, as {path} has none of the name: {', '.join(kept)[:300]}")
+            elif not matched:
+                self._add_tree(path, there)
+                matched.add(path.name)
+            if not matched:
+                names = ", ".join(sorted({entry.name for _, entry in there}))[:200]
+                raise Refused(f"{path} has none of the image's devicetrees", hint=f"the image has {names}")
+
+    def _add_tree(self, path: Path, there: list[tuple[Volume, Entry]]) -> None:
+        """A blob of a new name goes beside the others."""
+        if not path.is_file():
+            raise Missing(f"there is no {path}", hint="give a .dtb, a .dtbo or a folder of them")
+        suffix = path.suffix.lower()
+        for volume, entry in there:
+            place = entry.path
+            if place.lower().endswith(suffix):
+                part = "overlay" if suffix == ".dtbo" else "dtb"
+                folder = posixpath.dirname(place)
+                self._plan.write(volume, posixpath.join(folder, path.name), self._given(path, part))
+                self._plan.notes.append(f"{path.name} is new in the image: {volume.path(folder)}")
+                return
+        raise Refused(
+            f"the image has no {suffix} file, so it is not clear where {path.name} belongs",
+            hint=f"say where: --file PARTITION:/{path.name}={path}",
+        )
+
+    def _config_txt(self, edits: tuple[ConfigEdit, ...]) -> None:
+        volume = self._image.config_txt()
+        if volume is None:
+            raise Refused(f"{self._image.path} has no config.txt", hint="only Raspberry Pi images have one")
+        entry = lookup(volume.files, "/config.txt")
+        name = entry.path if entry is not None else "/config.txt"
+        old = read_small(volume.files, name) or b""
+        self._text(volume, name, edit_config_txt(old, edits, volume.path(name)), "config.txt")
+
+    def _boot_parts(self, changes: Changes) -> None:
+        chain = self._chain = self._image.chain()
+        arguments = argument_names(chain.arguments)
+        initramfs = self._given(changes.initramfs, "initramfs") if changes.initramfs else None
+        kernel: KernelFiles | None = None
+        if changes.kernel or changes.modules:
+            kernel = self._kernel(chain, changes)
+            initramfs = initramfs or self._with_modules(chain, kernel, arguments)
+        if chain.uki is not None:
+            self._uki(chain, kernel if changes.kernel else None, initramfs, changes)
+            return
+        if changes.kernel and kernel is not None and chain.kernel is not None:
+            new = NewFile(kernel.image, "kernel", kernel.release, kernel.origin)
+            self._plan.write(chain.volume, self._existing(chain.volume, chain.kernel), new)
+        if initramfs is not None:
+            if not chain.initramfs:
+                raise Refused("the image boots without an initramfs, so there is none to replace")
+            self._plan.write(chain.volume, self._existing(chain.volume, chain.initramfs[-1]), initramfs)
+        if changes.arguments:
+            if chain.config is None:
+                raise Refused("the image has no file with kernel arguments")
+            volume, name = chain.config
+            old = read_small(volume.files, name, _MOST_TEXT) or b""
+            part = "cmdline" if chain.kind == "firmware" else "loader-config"
+            self._text(volume, name, EDITORS[chain.kind](old, changes.arguments, volume.path(name)), part)
+
+    def _kernel(self, chain: Chain, changes: Changes) -> KernelFiles:
+        if changes.kernel:
+            return kernel_files(
+                changes.kernel,
+                self._room("kernel"),
+                folder=Path(),
+                modules=changes.modules,
+                progress=self._progress,
+            )
+        image = self._room("own") / "vmlinuz"
+        source = self._own_kernel(chain)
+        image.write_bytes(source.read(0, len(source)))
+        return kernel_files(
+            str(image), self._room("kernel"), folder=Path(), modules=changes.modules, progress=self._progress
+        )
+
+    def _own_kernel(self, chain: Chain) -> ByteSource:
+        if chain.uki is not None:
+            source = _open(chain.volume, chain.uki)
+            section = read_pe(source).section(".linux")
+            if section is None:
+                raise Refused(f"{chain.uki} holds no kernel")
+            return open_section(source, section)
+        return _open(chain.volume, chain.kernel or "")
+
+    def _with_modules(self, chain: Chain, kernel: KernelFiles, arguments: Sequence[str]) -> NewFile | None:
+        """The initramfs with the new kernel's modules, where it holds any; they travel together."""
+        source = self._own_initramfs(chain)
+        if source is None or not len(source):
+            return None
+        releases = initramfs_edit.has_modules(source)
+        if not releases:
+            self._plan.notes.append("the initramfs holds no modules; it is kept as it is")
+            return None
+        if kernel.modules is None:
+            if set(releases) == {kernel.release}:
+                self._plan.notes.append(f"the modules of {kernel.release} in the image are kept")
+                return None
+            raise Refused(
+                f"the image holds modules of {', '.join(releases)}, which {kernel.release} does not load",
+                hint="kernel and modules travel together: give a package, or --modules DIR as well",
+            )
+        path, done = initramfs_edit.replace_modules(
+            source, kernel, kernel.gate(arguments), self._room("initramfs"), self._progress
+        )
+        self._plan.notes += [*done.trees, *dict.fromkeys(done.checked)]
+        if done.left_out:
+            self._plan.notes.append(f"not in {kernel.release} as modules: {', '.join(done.left_out)[:300]}")
+        if done.early:
+            self._plan.notes.append(
+                f"loaded in front of the image's init, which expects them built in: {', '.join(done.early)}"
+            )
+        origin = f"made here: the image's own with modules of {kernel.release} from {kernel.origin}"
+        return NewFile(path, "initramfs", None, origin)
+
+    def _own_initramfs(self, chain: Chain) -> ByteSource | None:
+        if chain.uki is not None:
+            source = _open(chain.volume, chain.uki)
+            section = read_pe(source).section(".initrd")
+            return open_section(source, section) if section is not None else None
+        return _open(chain.volume, chain.initramfs[-1]) if chain.initramfs else None
+
+    def _uki(
+        self, chain: Chain, kernel: KernelFiles | None, initramfs: NewFile | None, changes: Changes
+    ) -> None:
+        place = chain.uki or ""
+        source = _open(chain.volume, place)
+        if len(source) > _MOST_PART:
+            raise Refused(f"{place} is larger than {_MOST_PART} bytes")
+        sections: dict[str, bytes] = {}
+        if kernel is not None:
+            sections[".linux"] = kernel.image.read_bytes()
+            sections[".uname"] = kernel.release.encode()
+        if initramfs is not None:
+            sections[".initrd"] = initramfs.path.read_bytes()
+        if changes.arguments:
+            old = chain.arguments.encode("utf-8", "surrogateescape")
+            sections[".cmdline"] = EDITORS["uki"](old, changes.arguments, place)
+        image = uki.replace_sections(source.read(0, len(source)), sections, chain.volume.path(place))
+        read_pe(Bytes(image, place))
+        path = self._room("uki") / "uki.efi"
+        path.write_bytes(image)
+        parts = [each.origin for each in (kernel, initramfs) if each is not None]
+        origin = f"the image's own with {', '.join(sorted(sections))} replaced: {'; '.join(parts)}"
+        version = kernel.release if kernel is not None else None
+        self._plan.write(chain.volume, place, NewFile(path, "uki", version, origin))
+        self._plan.notes.append("the UKI's signature, if it had one, does not hold any more")
+
+    def _text(self, volume: Volume, name: str, data: bytes, part: str) -> None:
+        self._count += 1
+        path = self._room("texts") / str(self._count)
+        path.write_bytes(data)
+        self._plan.write(volume, name, NewFile(path, part, None, "edited by bootwright image swap"))
+
+    def _given(self, path: Path, part: str) -> NewFile:
+        if not path.is_file():
+            raise Missing(f"there is no file {path}", hint="check the name")
+        return NewFile(path, part, None, str(path))
+
+    def _existing(self, volume: Volume, name: str) -> str:
+        """The path as it is stored, symbolic links followed."""
+        entry = lookup(volume.files, name)
+        if entry is None:
+            raise Refused(
+                f"{volume.path(name)} is not there, though the boot loader names it",
+                hint="see bootwright image verify",
+            )
+        return entry.path
+
+    def _room(self, name: str) -> Path:
+        folder = self._work / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def _open(volume: Volume, name: str) -> ByteSource:
+    entry = lookup(volume.files, name)
+    if entry is None or entry.kind is not EntryKind.FILE:
+        raise Refused(f"{volume.path(name)} is not there, though the boot loader names it")
+    return volume.files.open(entry)

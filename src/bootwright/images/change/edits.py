@@ -1,0 +1,259 @@
+"""Changes to boot configuration by meaning: kernel arguments, settings of config.txt under their filters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+
+from bootwright.formats.os_release import read_command_line
+from bootwright.foundation.errors import Malformed, Refused
+from bootwright.images.parts.loaders import grub_argument
+
+_KERNEL_COMMANDS = ("linux", "linuxefi", "linux16")
+_SECTION = re.compile(r"\s*\[([^\]\n]{1,60})\]\s*")
+_KEY = re.compile(r"[A-Za-z0-9_]{1,60}")
+
+
+@frozen
+class ArgumentEdit:
+    """`+argument` adds one, `-argument` takes one away (by its name, or name and value)."""
+
+    add: bool
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> ArgumentEdit:
+        """Raises `Refused` for what begins with neither sign, or holds several arguments."""
+        if len(text) < 2 or text[0] not in "+-" or not text.isprintable():
+            raise Refused(f"{text!r} is no change of a command line", hint="write +argument or -argument")
+        if len(read_command_line(text[1:])) != 1:
+            raise Refused(
+                f"{text!r} is not one argument", hint='quote the value: +dyndbg="file drivers/* +p"'
+            )
+        return cls(text[0] == "+", text[1:])
+
+
+def edit_arguments(arguments: Sequence[str], edits: Sequence[ArgumentEdit]) -> list[str]:
+    """The arguments after the edits, in order; raises `Refused` for taking away what is not there."""
+    result = list(arguments)
+    for edit in edits:
+        if edit.add:
+            result.append(edit.text)
+            continue
+        kept = [each for each in result if each != edit.text and each.partition("=")[0] != edit.text]
+        if len(kept) == len(result):
+            raise Refused(
+                f"there is no kernel argument {edit.text!r}", hint=f"there are: {' '.join(result)[:300]}"
+            )
+        result = kept
+    return result
+
+
+def edit_grub(data: bytes, edits: Sequence[ArgumentEdit], where: str) -> bytes:
+    """A grub.cfg with the arguments of every entry changed, all else as it was.
+
+    An argument is taken away where it is; it must be there in one entry at least.
+    """
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    changed = 0
+    failures: list[Refused] = []
+    for number, line in enumerate(lines):
+        words = _grub_words(line)
+        if len(words) < 2 or words[0].text not in _KERNEL_COMMANDS:
+            continue
+        if line.endswith("\\"):
+            raise Refused(
+                f"{where}, line {number + 1}: a continued line is not edited", hint="join the lines"
+            )
+        try:
+            wanted = edit_arguments([word.text for word in words[2:]], edits)
+        except Refused as error:
+            failures.append(error)
+            continue
+        raw = {word.text: word.raw for word in words[2:]}
+        head = line[: words[1].end]
+        lines[number] = " ".join((head, *(raw.get(each) or grub_argument(each) for each in wanted)))
+        changed += 1
+    if not changed:
+        raise failures[0] if failures else Refused(f"{where} starts no kernel")
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+def edit_extlinux(data: bytes, edits: Sequence[ArgumentEdit], where: str) -> bytes:
+    """An extlinux.conf with the arguments of every entry changed."""
+    return _edit_lines(data, edits, where, re.compile(r"(\s*append[ \t]+)(.*)", re.IGNORECASE))
+
+
+def edit_plain(data: bytes, edits: Sequence[ArgumentEdit], where: str) -> bytes:
+    """A file or section that is the command line itself."""
+    del where
+    text = data.decode("utf-8", "surrogateescape").rstrip("\0\n").strip()
+    end = b"\n" if data.endswith(b"\n") else b""
+    return " ".join(edit_arguments(_raw_arguments(text), edits)).encode("utf-8", "surrogateescape") + end
+
+
+EDITORS: dict[str, Callable[[bytes, Sequence[ArgumentEdit], str], bytes]] = {
+    "grub": edit_grub,
+    "extlinux": edit_extlinux,
+    "firmware": edit_plain,
+    "uki": edit_plain,
+}
+"""By the kind of boot chain."""
+
+
+def _edit_lines(data: bytes, edits: Sequence[ArgumentEdit], where: str, line_form: re.Pattern[str]) -> bytes:
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    changed = False
+    for number, line in enumerate(lines):
+        match = line_form.fullmatch(line)
+        if match:
+            lines[number] = match[1] + " ".join(edit_arguments(_raw_arguments(match[2]), edits))
+            changed = True
+    if not changed:
+        raise Refused(f"{where} has no line with kernel arguments")
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+def _raw_arguments(text: str) -> list[str]:
+    """Split at blanks outside double quotes, quotes kept."""
+    return re.findall(r'(?:[^\s"]|"[^"]*"?)+', text)
+
+
+@frozen
+class _Word:
+    raw: str
+    text: str
+    """Without its quotes."""
+    end: int
+
+
+def _grub_words(line: str) -> list[_Word]:
+    """The words of one line of GRUB's language with where they end, up to a `#` or `;`."""
+    words: list[_Word] = []
+    start, text, quote = -1, "", ""
+    index = 0
+    while index <= len(line):
+        char = line[index] if index < len(line) else " "
+        at_end = index == len(line)
+        if quote and not at_end:
+            if char == quote:
+                quote = ""
+            elif char == "\\" and quote == '"' and index + 1 < len(line) and line[index + 1] in '\\"$':
+                index += 1
+                text += line[index]
+            else:
+                text += char
+        elif char in "'\"" and not at_end:
+            start, quote = (index if start < 0 else start), char
+        elif char == "\\" and index + 1 < len(line):
+            start = index if start < 0 else start
+            index += 1
+            text += line[index]
+        elif char.isspace() or char in "#;" or at_end:
+            if char == "#" and start >= 0 and not at_end:
+                text += char
+                index += 1
+                continue
+            if start >= 0:
+                words.append(_Word(line[start:index], text, index))
+            start, text = -1, ""
+            if char in "#;" and not at_end:
+                break
+        else:
+            start = index if start < 0 else start
+            text += char
+        index += 1
+    return words
+
+
+@frozen
+class ConfigEdit:
+    """One change of config.txt: `[pi5] key=value` sets, `[pi5] -key` takes away; no filter means `[all]`."""
+
+    section: str
+    key: str
+    value: str | None
+    """None: take it away."""
+
+    @classmethod
+    def parse(cls, text: str) -> ConfigEdit:
+        """Raises `Refused` for another form."""
+        section = "all"
+        match = _SECTION.match(text)
+        rest = text
+        if match:
+            section, rest = match[1].strip().lower(), text[match.end() :]
+        rest = rest.strip()
+        key, equals, value = rest.removeprefix("-").partition("=")
+        key, value = key.strip(), value.strip()
+        removed = rest.startswith("-")
+        if not _KEY.fullmatch(key) or removed == bool(equals) or not value.isprintable():
+            raise Refused(
+                f"{text!r} is no change of config.txt", hint="write '[pi5] key=value', or '[pi5] -key'"
+            )
+        return cls(section, key, None if removed else value)
+
+
+def edit_config_txt(data: bytes, edits: Sequence[ConfigEdit], where: str) -> bytes:
+    """config.txt with the edits applied, everything else byte for byte as it was.
+
+    A setting is looked for under the very filter named; a new one goes to the end of that filter's lines.
+    Keys that may stand several times (`dtoverlay`, `dtparam`, …) are added, unless the same line is there.
+    Raises `Refused` for taking away what is not there, `Malformed` for what is no text.
+    """
+    if b"\0" in data:
+        raise Malformed(where, data.index(b"\0"), "text", "a NUL byte")
+    # A lone CR at the end would become a line's end with the LF of what is added behind it.
+    newline = "\r\n" if b"\r\n" in data or data.endswith(b"\r") else "\n"
+    lines = data.decode("utf-8", "surrogateescape").split(newline)
+    for edit in edits:
+        _apply(lines, edit, where)
+    return newline.join(lines).encode("utf-8", "surrogateescape")
+
+
+_REPEATED = frozenset({"dtoverlay", "dtparam", "gpio", "include", "device_tree_overlay"})
+
+
+def _apply(lines: list[str], edit: ConfigEdit, where: str) -> None:
+    section = "all"
+    places: list[int] = []
+    end_of_section: int | None = None
+    for number, line in enumerate(lines):
+        match = _SECTION.fullmatch(line)
+        if match:
+            section = match[1].strip().lower()
+        if section != edit.section:
+            continue
+        if match or (line.strip() and not line.strip().startswith("#")):
+            end_of_section = number
+        key, equals, _ = line.partition("=")
+        if equals and key.strip() == edit.key and not match:
+            places.append(number)
+    if edit.value is None:
+        if not places:
+            raise Refused(f"{where}: there is no {edit.key} under [{edit.section}]")
+        for number in reversed(places):
+            del lines[number]
+        return
+    wanted = f"{edit.key}={edit.value}"
+    if edit.key in _REPEATED:
+        if any(lines[number].replace(" ", "") == wanted.replace(" ", "") for number in places):
+            return
+    elif places:
+        # The last one wins; the others would only mislead.
+        lines[places[-1]] = wanted
+        for number in reversed(places[:-1]):
+            del lines[number]
+        return
+    if end_of_section is not None:
+        lines.insert(end_of_section + 1, wanted)
+    elif edit.section == "all":
+        # Before the first filter, where everything is for all boards.
+        first = next((number for number, line in enumerate(lines) if _SECTION.fullmatch(line)), len(lines))
+        lines.insert(first, wanted)
+    else:
+        while lines and not lines[-1].strip():
+            lines.pop()
+        lines += [f"[{edit.section}]", wanted, "[all]", ""]

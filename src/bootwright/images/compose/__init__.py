@@ -1,0 +1,1 @@
+"""Images composed from a recipe."""

@@ -1,0 +1,1 @@
+"""An image written to a card, read back and verified."""

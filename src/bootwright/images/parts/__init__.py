@@ -1,0 +1,1 @@
+"""The parts an image is made of: kernels, initramfs, modules, boot loaders."""

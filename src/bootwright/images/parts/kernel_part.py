@@ -1,0 +1,238 @@
+"""A kernel to put into an image, with what belongs to it: modules, devicetree blobs, configuration.
+
+From the catalogue, a .deb, an arm64 Image, or a folder such as an unpacked package or a build's output.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from bootwright.formats.archives.deb import DebReader
+from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
+from bootwright.formats.kernel.config import KernelConfig, embedded_config, read_kernel_config
+from bootwright.formats.sources.bytesource import Bytes, FileBytes
+from bootwright.formats.sources.streams import SourceStream
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
+from bootwright.foundation.progress import Progress
+from bootwright.images.parts.module_gate import ModuleGate, enforcement
+from bootwright.kernels.catalogue import Library, open_library
+from bootwright.kernels.extract import Wanted, extract
+from bootwright.kernels.source import load_sources
+
+_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,100}")
+
+
+@frozen
+class KernelFiles:
+    """A kernel's files on this machine."""
+
+    image: Path
+    release: str
+    """`uname -r`, from the banner inside the image."""
+    page_size: int | None
+    """Bytes, from the image's header; None where it does not say."""
+    banner: str
+    modules: Path | None
+    """`/lib/modules/RELEASE`."""
+    dtbs: Path | None
+    config: Path | None
+    origin: str
+    """Where it came from and what was verified, in words."""
+
+    def module_tree(self) -> Path:
+        """`/lib/modules/RELEASE`; raises `Missing` where the kernel came without modules."""
+        if self.modules is None:
+            raise Missing(
+                f"{self.image} comes without modules, which the image needs",
+                hint="give a package, or the folder of its modules as well",
+            )
+        return self.modules
+
+    def configuration(self) -> KernelConfig | None:
+        """The kernel's configuration, from its file or from inside the image; None where there is none."""
+        if self.config is not None:
+            return read_kernel_config(FileBytes(self.config))
+        try:
+            data = embedded_config(unwrapped(FileBytes(self.image))[0])
+        except BootwrightError:
+            return None
+        return read_kernel_config(Bytes(data, f"{self.image}:config")) if data else None
+
+    def gate(self, arguments: Sequence[str]) -> ModuleGate:
+        """What it says to modules when it is started with these arguments."""
+        return ModuleGate(FileBytes(self.image), self.release, enforcement(self.configuration(), arguments))
+
+
+def kernel_files(
+    origin: str,
+    work: Path,
+    *,
+    folder: Path,
+    modules: str | None = None,
+    config: str | None = None,
+    with_modules: bool = True,
+    library: Library | None = None,
+    progress: Progress,
+) -> KernelFiles:
+    """The kernel `origin` names: a path below `folder` where there is one, else a name of the catalogue.
+
+    `work` is an empty folder for what has to be unpacked. Raises `Malformed` when image and modules are not
+    of one release, `Refused` or `Missing` for what there is not.
+    """
+    path = folder / Path(origin).expanduser()
+    if path.is_dir():
+        found = _in_folder(path)
+    elif path.is_file():
+        found = _in_package(path, work) if _is_package(path) else _described(path, str(path))
+    elif "/" in origin or origin.endswith((".deb", ".img", ".efi")):
+        raise Missing(f"there is no {path}", hint="paths in a recipe are relative to the recipe's folder")
+    else:
+        found = _of_catalogue(origin, library or open_library(progress=progress), with_modules=with_modules)
+    if modules is not None:
+        found = _with_modules(found, folder / Path(modules).expanduser())
+    if config is not None:
+        found = _evolved(found, config=folder / Path(config).expanduser())
+    if found.modules is not None and found.modules.name != found.release:
+        raise Malformed(
+            str(found.modules),
+            None,
+            f"modules of {found.release}, as the image",
+            f"those of {found.modules.name}",
+            hint="kernel and modules must come from one build",
+        )
+    return found
+
+
+def _evolved(found: KernelFiles, **changes: Path | None) -> KernelFiles:
+    from attrs import evolve
+
+    return evolve(found, **changes)  # type: ignore[arg-type]
+
+
+def _of_catalogue(name: str, library: Library, *, with_modules: bool) -> KernelFiles:
+    kernel = library.get(name, modules=with_modules)
+    found = _described(kernel.image, _origin(kernel.name, kernel.provenance))
+    return _evolved(found, modules=kernel.modules, dtbs=kernel.dtbs, config=kernel.config)
+
+
+def _origin(name: str, provenance: Mapping[str, str]) -> str:
+    verified = provenance.get("verified", "")
+    return f"{name}: {verified}" if verified else name
+
+
+def _described(image: Path, origin: str) -> KernelFiles:
+    source = FileBytes(image)
+    facts = read_kernel_image(source)
+    if facts.release is None or facts.banner is None:
+        raise Malformed(str(image), None, "a kernel release ('Linux version …')", "none in the image")
+    if not _RELEASE.fullmatch(facts.release):
+        # It becomes the name of a folder.
+        raise Malformed(str(image), None, "a release of letters, digits and . _ + ~ -", repr(facts.release))
+    return KernelFiles(
+        image=image,
+        release=facts.release,
+        page_size=facts.page_size,
+        banner=facts.banner,
+        modules=None,
+        dtbs=None,
+        config=None,
+        origin=origin,
+    )
+
+
+def _is_package(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8) == b"!<arch>\n"
+
+
+def _in_package(path: Path, work: Path) -> KernelFiles:
+    source = FileBytes(path)
+    deb = DebReader(SourceStream(source), source.name)
+    package = deb.field("Package")
+    for known in load_sources():
+        for layout in known.layout:
+            for part in {*layout.boot, *layout.modules}:
+                match = known.pattern(part).fullmatch(package)
+                if match:
+                    wanted = Wanted(match["release"], known.paths, modules=True, front_only=False)
+                    extract(deb, wanted, work, source.name)
+                    if not (work / "vmlinuz").is_file():
+                        raise Missing(
+                            f"{source.name} holds no kernel image",
+                            hint="from Linux 6.19 on it is in linux-binary-…; fetch it by name instead",
+                        )
+                    found = _described(work / "vmlinuz", f"{path.name} ({package} {deb.field('Version')})")
+                    modules = work / "tree/lib/modules" / match["release"]
+                    return _evolved(
+                        found,
+                        modules=modules if (modules / "kernel").is_dir() else None,
+                        dtbs=_first([work / "tree/dtbs"]),
+                        config=work / "config" if (work / "config").is_file() else None,
+                    )
+    raise Malformed(source.name, None, "a kernel package of a known form", repr(package))
+
+
+def _in_folder(path: Path) -> KernelFiles:
+    """An unpacked package, or a build's output."""
+    images = [
+        each
+        for pattern in ("vmlinuz*", "Image", "Image.*", "boot/vmlinuz*", "usr/lib/modules/*/vmlinuz",
+                        "arch/arm64/boot/Image")
+        for each in sorted(path.glob(pattern))
+        if each.is_file()
+    ]  # fmt: skip
+    if not images:
+        raise Missing(f"{path} holds no vmlinuz and no Image", hint="give the image itself, and its modules")
+    found = _described(images[0], str(images[0]))
+    if len(images) > 1:
+        releases = {_described(each, str(each)).release for each in images}
+        if len(releases) > 1:
+            raise Refused(
+                f"{path} holds several kernels: {', '.join(sorted(releases))}", hint="give one image"
+            )
+    release = found.release
+    modules = _first(
+        each
+        for each in (path / "lib/modules" / release, path / "usr/lib/modules" / release)
+        if (each / "kernel").is_dir()
+    )
+    dtbs = _first(
+        each
+        for each in (
+            path / "dtbs",
+            path / "dtbs" / release,
+            path / "usr/lib" / f"linux-image-{release}",
+            path / "usr/lib/modules" / release / "dtb",
+            path / "arch/arm64/boot/dts",
+        )
+        if each.is_dir()
+    )
+    config = next(
+        (
+            each
+            for each in (path / "boot" / f"config-{release}", path / "config", path / ".config",
+                         path / "usr/lib/modules" / release / "config")
+            if each.is_file()
+        ),
+        None,
+    )  # fmt: skip
+    return _evolved(found, modules=modules, dtbs=dtbs, config=config)
+
+
+def _with_modules(found: KernelFiles, folder: Path) -> KernelFiles:
+    candidates = (folder, folder / found.release, folder / "lib/modules" / found.release)
+    modules = _first(each for each in candidates if (each / "kernel").is_dir())
+    if modules is None:
+        raise Missing(
+            f"{folder} is not a modules folder of {found.release}",
+            hint="give the folder that holds kernel/, such as /lib/modules/…",
+        )
+    return _evolved(found, modules=modules)
+
+
+def _first(paths: Iterable[Path]) -> Path | None:
+    return next((each for each in paths if each.is_dir()), None)

@@ -1,0 +1,69 @@
+"""Modules in an image by their paths and names, and which of another kernel take their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from bootwright.images.parts import module_files
+from bootwright.images.parts.kernel_part import KernelFiles
+from bootwright.kernels.modules import ModuleFiles
+
+MODULES = re.compile(r"(?P<tree>(?:usr/)?lib/modules/(?P<release>[^/]+))(?:/(?P<rest>.*))?")
+"""A path below a tree of modules, without a slash in front."""
+
+MODULE = re.compile(r"(?:.*/)?(?P<name>[^/]+)\.ko(?P<suffix>\.(?:xz|zst|gz))?")
+"""A module's path."""
+
+LISTS = ("stand-in/modules", "usr/lib/stand-in/modules")
+"""Where our stand-in lists modules to load, by path."""
+
+ROOT_NEEDS = ("loop", "squashfs")
+"""What must be there before a squashfs in a file can be mounted."""
+
+SYSTEM_WANTS = ("xfs",)
+"""What Talos, whose root that is, mounts next (STATE, EPHEMERAL), without loading anything for it."""
+
+_ENOUGH = 400
+"""A tree of so many modules is a whole one, and is replaced by the whole other one."""
+
+
+@frozen
+class Selection:
+    """What takes the place of the modules that were there."""
+
+    files: list[Path]
+    left_out: list[str]
+    """Modules that the other kernel does not have (or has built in)."""
+    told: str
+    """For the user: `/rootfs.sqsh:/usr/lib/modules/…: 12 modules of 6.18.5 → 11 of 6.12.1`."""
+
+
+def module_name(path: str) -> str:
+    """The name as the kernel knows it; a path that is no module's is returned as it is."""
+    match = MODULE.fullmatch(path)
+    return match["name"].replace("-", "_") if match else path
+
+
+def selection(kernel: KernelFiles, old: Sequence[str], where: str) -> Selection:
+    """The other kernel's files for the same modules with all they need; all of them for a whole tree."""
+    names = [module_name(path) for path in old]
+    left_out: list[str] = []
+    if len(names) >= _ENOUGH:
+        files = module_files.all_modules(kernel.module_tree())
+    else:
+        there = {module_name(path.name) for path in module_files.all_modules(kernel.module_tree())}
+        left_out = [name for name in dict.fromkeys(names) if name not in there]
+        files = ModuleFiles(kernel.module_tree()).order([name for name in names if name in there])
+    match = MODULES.match(old[0])
+    release, tree = (match["release"], match["tree"]) if match else ("?", "")
+    told = f"{where}/{tree}: {len(old)} modules of {release} → {len(files)} of {kernel.release}"
+    return Selection(files, left_out, told)
+
+
+def relisted(old: bytes, paths: Sequence[str]) -> bytes:
+    """A list of modules to load, in the other kernel's load order; empty stays empty."""
+    return "".join(f"{path}\n" for path in paths).encode() if old else b""

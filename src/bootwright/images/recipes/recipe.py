@@ -1,0 +1,172 @@
+"""Recipes: what an image is made of, one TOML file each.
+
+A recipe names parts (kernel, devicetree blobs, config.txt, command line, initramfs, boot loader) and says
+where on which partition each goes. Paths are relative to the recipe's folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+
+from attrs import evolve, field, frozen
+
+from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.places import data_files
+
+_MOST_RECIPE = 1 << 20
+LOADERS = ("grub", "uki", "extlinux", "none")
+FILESYSTEMS = ("vfat", "xfs", "ext4", "none")
+COMPRESSIONS = ("xz", "zstd", "gzip", "none")
+PARTS = (
+    "kernel", "initramfs", "dtbs", "overlays", "config.txt", "loader", "loader-config", "uki", "sd-boot",
+)  # fmt: skip
+"""What `files` of a partition may name, beside `file:PATH`, `folder:PATH` and `package:NAME/FILE`."""
+
+
+@frozen
+class KernelPart:
+    """`from`: a name of the catalogue, a .deb, an arm64 Image, or a folder with `vmlinuz`, modules, DTBs."""
+
+    origin: str
+    modules: str | None = None
+    """A folder such as `/lib/modules/RELEASE`, for an Image of one's own."""
+    config: str | None = None
+
+
+@frozen
+class InitramfsPart:
+    """An archive of the user's (`from`), or the stand-in's, made here."""
+
+    origin: str = "stand-in"
+    compression: str = "xz"
+    root_compression: str = "zstd"
+    early: tuple[str, ...] = ()
+    """Modules loaded before the root file system can be mounted; a built-in one is left out."""
+    load: tuple[str, ...] = ()
+    """Modules loaded once it is."""
+    modules: tuple[str, ...] = ()
+    """Further modules the root file system carries, with what they depend on; `*` for all."""
+    files: dict[str, str] = field(factory=dict, hash=False)
+    """Path in the root file system (in an archive of the user's: in that) → file or folder of the user's."""
+
+
+@frozen
+class TreesPart:
+    """Devicetree blobs: `from` is `kernel` or a folder; `files` are patterns below it."""
+
+    origin: str = "kernel"
+    files: tuple[str, ...] = ("*.dtb",)
+    apply: tuple[str, ...] = ()
+    """Overlay files applied to each of them, in order (fdtoverlay)."""
+
+
+@frozen
+class LoaderPart:
+    """The boot loader."""
+
+    kind: str
+    title: str = ""
+    timeout: int = 3
+    """Seconds the menu waits."""
+    package: str | None = None
+    """A file of `data/parts/`; by default the one for `kind`."""
+    label: str = "BOOT"
+    """GRUB: the label of the file system that holds kernel and configuration."""
+    devicetree: str | None = None
+    """extlinux: the blob to load (FDT), by its path on the partition; else the folder of `dtbs` (FDTDIR)."""
+    overlays: tuple[str, ...] = ()
+    """extlinux: overlays that U-Boot applies to it (FDTOVERLAYS)."""
+
+
+@frozen
+class PartitionPart:
+    """One partition, in the order of the disk."""
+
+    label: str
+    type: str
+    size: int
+    """Bytes."""
+    filesystem: str = "none"
+    files: dict[str, str] = field(factory=dict, hash=False)
+    """Absolute path on it → part, `file:PATH`, `folder:PATH` or `package:NAME/FILE`.
+
+    A folder's files go below the path."""
+
+
+@frozen
+class Recipe:
+    """One recipe."""
+
+    name: str
+    title: str
+    folder: Path
+    """What relative paths are relative to."""
+    text: bytes = field(repr=False)
+    """The file as it was read: ids are made from its hash."""
+    version: str = "stand-in"
+    kernel: KernelPart | None = None
+    initramfs: InitramfsPart | None = None
+    dtbs: TreesPart | None = None
+    overlays: TreesPart | None = None
+    config_txt: tuple[str, ...] = ()
+    """Lines of a config.txt."""
+    arguments: tuple[str, ...] = ()
+    """The kernel's command line."""
+    loader: LoaderPart | None = None
+    partitions: tuple[PartitionPart, ...] = ()
+    base: str | None = None
+    """An image to begin with in place of an empty disk: the parts given replace its own."""
+    files: dict[str, str] = field(factory=dict, hash=False)
+    """With a base: `PARTITION:/path` → `file:PATH` or `package:NAME/FILE`."""
+    source: str = ""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the image; None where it is a base image's."""
+        return sum(each.size for each in self.partitions) + (2 << 20) if self.partitions else None
+
+    def path(self, text: str) -> Path:
+        """A path of the recipe on this machine."""
+        return self.folder / Path(text).expanduser()
+
+
+def recipes() -> dict[str, Path]:
+    """The recipes that come with the product, by name."""
+    return {path.stem: path for path in data_files("recipes")}
+
+
+def find_recipe(name: str) -> Recipe:
+    """A recipe by name, or by the path of its file; raises `Missing`, `Malformed`."""
+    known = recipes()
+    path = Path(name)
+    if name in known:
+        path = known[name]
+    elif not path.is_file():
+        near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"recipes here: {', '.join(sorted(known))}"
+        raise Missing(f"there is no recipe {name!r}", hint=f"give a recipe's file or name; {hint}")
+    with path.open("rb") as file:
+        data = file.read(_MOST_RECIPE + 1)
+    return read_recipe(data, str(path), folder=path.resolve().parent, name=path.stem)
+
+
+def read_recipe(data: bytes, where: str, *, folder: Path, name: str) -> Recipe:
+    """The recipe in `data`; raises `Malformed` for a key, type or value that is not right."""
+    if len(data) > _MOST_RECIPE:
+        raise Malformed(where, _MOST_RECIPE, f"a recipe of at most {_MOST_RECIPE} bytes", "more")
+    try:
+        table = tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(where, None, "a recipe in TOML", str(error)[:200]) from error
+    from bootwright.images.recipes.reader import RecipeReader
+
+    return RecipeReader(where).recipe(table, data, folder, name)
+
+
+def with_kernel(recipe: Recipe, kernel: str) -> Recipe:
+    """The recipe with another kernel; raises `Refused` when it has none."""
+    if recipe.kernel is None:
+        raise Refused(f"{recipe.name} has no kernel to replace", hint="its base image keeps its own")
+    return evolve(recipe, kernel=KernelPart(origin=kernel))

@@ -1,0 +1,1 @@
+"""Is an image sound, complete, and the build one thinks it is?"""

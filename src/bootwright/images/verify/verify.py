@@ -1,0 +1,167 @@
+"""Verifies an image: structure sound, everything the boot chain names is there, the parts belong together."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from bootwright.formats.devicetree.fdt import read_fdt
+from bootwright.formats.disks.gpt import is_gpt
+from bootwright.formats.disks.mbr import read_partition_table
+from bootwright.formats.filesystems.filesystem import EntryKind
+from bootwright.formats.sources.bytesource import FileBytes
+from bootwright.foundation import tools
+from bootwright.foundation.errors import BootwrightError, ToolFailed
+from bootwright.foundation.progress import Progress, Silent
+from bootwright.foundation.verdict import Verdict
+from bootwright.images.opened import OpenImage, Volume, all_files, open_image
+from bootwright.images.verify.verify_boot import boot_checks
+from bootwright.images.verify.verify_expect import Expectation, expectation_checks
+from bootwright.images.verify.verify_model import Check, fails, unknown, works
+from bootwright.images.write.sparse import extract
+
+_CHECKERS: dict[str, tuple[str, ...]] = {
+    "vfat": ("fsck.vfat", "-n"),
+    "xfs": ("xfs_repair", "-n"),
+    "ext2": ("e2fsck", "-fn"),
+    "ext3": ("e2fsck", "-fn"),
+    "ext4": ("e2fsck", "-fn"),
+}
+_CHUNK = 4 << 20
+
+
+@frozen
+class Verified:
+    """What was found."""
+
+    image: Path
+    checks: tuple[Check, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """`fails` when one check does, else `unknown` when one could not be made."""
+        verdicts = {check.verdict for check in self.checks}
+        if Verdict.FAILS in verdicts:
+            return Verdict.FAILS
+        return Verdict.UNKNOWN if Verdict.UNKNOWN in verdicts else Verdict.WORKS
+
+    def as_json(self) -> dict[str, object]:
+        """The documented form (docs/schemas/verify.schema.json)."""
+        return {
+            "format": "bootwright.image-verify/1",
+            "image": str(self.image),
+            "verdict": str(self.verdict),
+            "checks": [check.as_json() for check in self.checks],
+        }
+
+
+def verify(
+    path: Path,
+    *,
+    expected: Sequence[Expectation] = (),
+    progress: Progress | None = None,
+    work: Path | None = None,
+) -> Verified:
+    """Check an image; raises `Malformed` or `Refused` only for what is no disk image at all.
+
+    `work` is a folder for partitions that checkers need as a file (default: the system's temporary one).
+    """
+    progress = progress or Silent()
+    image = open_image(path, progress)
+    checks = list(_table(image.raw, path))
+    checks += [fails("file system", problem) for problem in image.problems]
+    with tempfile.TemporaryDirectory(prefix="bootwright-", dir=work) as room:
+        for volume in image.volumes:
+            with progress.step(f"check {volume.title} ({volume.files.type})"):
+                checks += _volume(image, volume, Path(room))
+    for name, make in (("boot chain", boot_checks), ("devicetrees", _trees)):
+        with progress.step(f"check the {name}"):
+            checks += _guarded(name, lambda make=make: make(image))  # type: ignore[misc]
+    with progress.step("compare with what is expected"):
+        checks += expectation_checks(image, expected)
+    return Verified(path, tuple(checks))
+
+
+def _guarded(name: str, make: Callable[[], Iterator[Check]]) -> list[Check]:
+    """The checks up to the first that cannot be made because of what the image holds."""
+    found: list[Check] = []
+    try:
+        found.extend(make())
+    except BootwrightError as error:
+        found.append(fails(name, error.message, hint=error.hint))
+    return found
+
+
+def _table(raw: Path, path: Path) -> Iterator[Check]:
+    source = FileBytes(raw)
+    try:
+        table = read_partition_table(source)
+    except BootwrightError as error:
+        yield fails("partition table", error.message, where=str(path))
+        return
+    bad = [each for each in table.copies if ": good" not in each]
+    for each in (*bad, *table.problems):
+        yield fails("partition table", each, where=str(path))
+    if is_gpt(source) and source.read(510, 2) != b"\x55\xaa":
+        yield fails("partition table", "the protective MBR has no signature", where=str(path))
+    elif not bad and not table.problems:
+        copies = "both copies and their checksums agree" if table.scheme.startswith("gpt") else "sound"
+        yield works("partition table", f"{table.scheme}, {len(table.partitions)} partitions, {copies}")
+
+
+def _volume(image: OpenImage, volume: Volume, room: Path) -> Iterator[Check]:
+    name = f"file system {volume.title}"
+    files = amount = 0
+    where = volume.title
+    try:
+        for entry in all_files(volume.files):
+            if entry.kind is EntryKind.FILE:
+                where = volume.path(entry.path)
+                source = volume.files.open(entry)
+                for start in range(0, len(source), _CHUNK):
+                    source.read(start, min(_CHUNK, len(source) - start))
+                files += 1
+                amount += entry.size
+    except BootwrightError as error:
+        yield fails(name, error.message, where=where, hint=error.hint)
+        return
+    checker = _CHECKERS.get(volume.files.type)
+    told = f"{volume.files.type}, {files} files, {amount / 1e6:.1f} MB, all read"
+    if checker is None:
+        yield works(name, told)
+        return
+    program = tools.find(checker[0])
+    if program is None:
+        package = tools.PACKAGES.get(checker[0], checker[0])
+        yield unknown(name, f"{told}; {checker[0]} is not installed", hint=f"install {package}")
+        return
+    part = room / f"partition-{volume.partition.number}"
+    extract(image.raw, volume.partition.offset, volume.partition.size, part)
+    try:
+        tools.run([program, *checker[1:], part], timeout=600)
+    except ToolFailed as error:
+        yield fails(
+            name, f"{' '.join(checker)}: {error.output.strip()[-300:] or error.message}", where=volume.title
+        )
+    else:
+        yield works(name, f"{told}; clean by {' '.join(checker)}")
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _trees(image: OpenImage) -> Iterator[Check]:
+    count = 0
+    for volume, entry in image.trees():
+        count += 1
+        try:
+            read_fdt(volume.files.open(entry))
+        except BootwrightError as error:
+            yield fails("devicetree", error.message, where=volume.path(entry.path))
+    if count:
+        yield works(
+            "devicetrees",
+            f"{count} files read; of which build, none says (--expect dtb=DIR proves it)",
+        )

@@ -1,0 +1,308 @@
+"""Does everything exist that the boot chain names, and do kernel, modules and initramfs belong together?"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Generator, Iterator
+
+from bootwright.bootchain.boot_config import BootEntry
+from bootwright.firmware.config_txt import read_config_txt
+from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
+from bootwright.formats.filesystems.filesystem import (
+    Entry,
+    EntryKind,
+    FileSystem,
+    Unreadable,
+    lookup,
+    read_small,
+    walk,
+)
+from bootwright.formats.filesystems.squashfs import SquashFs
+from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
+from bootwright.formats.kernel.config import embedded_config, read_kernel_config
+from bootwright.formats.kernel.pe import open_section, read_pe
+from bootwright.formats.sources.bytesource import Bytes, ByteSource
+from bootwright.foundation.errors import BootwrightError
+from bootwright.images.opened import Chain, OpenImage, Volume, all_files, argument_names
+from bootwright.images.parts.module_files import plain_bytes
+from bootwright.images.parts.module_gate import ModuleGate, enforcement
+from bootwright.images.parts.tree_names import MODULE, ROOT_NEEDS, module_name
+from bootwright.images.verify.verify_model import Check, fails, works
+
+_REMOVABLE = "/EFI/BOOT/BOOTAA64.EFI"
+_CHUNK = 4 << 20
+_U_BOOT_READS = frozenset({"vfat", "ext2", "ext3", "ext4", "squashfs", "btrfs"})
+"""File systems of U-Boot 2024.10 (fs/) that boards have for `distro boot`."""
+
+_EFI_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+
+
+def boot_checks(image: OpenImage) -> Iterator[Check]:
+    """The checks of the boot chain; raises `Malformed` where its own configuration cannot be read."""
+    chains = image.chains(every=True)
+    if not chains:
+        yield fails(
+            "boot chain",
+            "nothing here boots: no grub.cfg, extlinux.conf, UKI, or config.txt with a kernel",
+            hint="see bootwright inspect for what the image holds",
+        )
+    for chain in chains:
+        yield from _chain(image, chain)
+    yield from _loaders(image, chains)
+    volume = image.config_txt()
+    if volume is not None:
+        yield from _config_txt(volume)
+
+
+def _chain(image: OpenImage, chain: Chain) -> Iterator[Check]:
+    if chain.uki is not None:
+        yield from _uki(chain)
+        return
+    named = chain.config[0].path(chain.config[1]) if chain.config else ""
+    started = None
+    kernel = _open(chain.volume.files, chain.kernel or "")
+    if kernel is None:
+        yield fails("kernel", f"{named} starts {chain.kernel}, which is not there", where=named)
+    else:
+        place = chain.volume.path(chain.kernel or "")
+        started = yield from _kernel(kernel, place, chain, needs_stub=chain.kind == "grub")
+    for name in chain.initramfs:
+        source = _open(chain.volume.files, name)
+        if source is None:
+            yield fails("initramfs", f"{named} loads {name}, which is not there", where=named)
+        else:
+            yield from _initramfs(source, chain.volume.path(name), started)
+    if chain.entry is not None:
+        yield from _entry(image, chain, chain.entry, named)
+
+
+def _entry(image: OpenImage, chain: Chain, entry: BootEntry, named: str) -> Iterator[Check]:
+    """What else an entry names, and whether its loader can read the file system it lies on."""
+    volumes = [chain.volume] if chain.kind == "extlinux" else list(image.volumes)
+    wanted = [name for name in (entry.devicetree, *entry.overlays, entry.devicetree_directory) if name]
+    missing = 0
+    for name in wanted:
+        folder = posixpath.dirname(chain.config[1]) if chain.config and chain.kind == "extlinux" else "/"
+        path = posixpath.normpath(posixpath.join(folder, name))
+        if not any(lookup(volume.files, path) is not None for volume in volumes):
+            missing += 1
+            yield fails("devicetree", f"{named} names {name}, which is not there", where=named)
+    kind = chain.volume.files.type
+    if chain.kind == "extlinux" and kind not in _U_BOOT_READS:
+        yield fails(
+            "boot entry",
+            f"it lies on {kind}, which U-Boot does not read",
+            where=named,
+            hint=f"put it on one of {', '.join(sorted(_U_BOOT_READS))}",
+        )
+    elif not missing:
+        title = "".join(char for char in entry.title if char.isprintable())[:60]
+        told = f"{title!r}: kernel, {len(chain.initramfs)} initramfs"
+        yield works("boot entry", f"{told}, {len(wanted)} devicetree paths looked up", where=named)
+
+
+def _kernel(
+    source: ByteSource, place: str, chain: Chain, *, needs_stub: bool
+) -> Generator[Check, None, ModuleGate | None]:
+    """Returns what the kernel says to modules; None where it is not known."""
+    try:
+        facts: KernelImage = read_kernel_image(source)
+    except BootwrightError as error:
+        yield fails("kernel", error.message, where=place, hint=error.hint)
+        return None
+    page = f"{facts.page_size // 1024}K pages" if facts.page_size else "page size not said"
+    if needs_stub and not facts.efi_stub:
+        yield fails("kernel", "it has no EFI stub, which GRUB needs to start it", where=place)
+    elif facts.release is None:
+        yield fails("kernel", "it holds no banner, so its release is not known", where=place)
+    else:
+        yield works("kernel", f"{facts.release}, {page}", where=place)
+    if facts.release is None:
+        return None
+    data = embedded_config(unwrapped(source)[0])
+    config = read_kernel_config(Bytes(data, f"{place}:config")) if data else None
+    return ModuleGate(source, facts.release, enforcement(config, argument_names(chain.arguments)))
+
+
+def _uki(chain: Chain) -> Iterator[Check]:
+    place = chain.volume.path(chain.uki or "")
+    source = _open(chain.volume.files, chain.uki or "")
+    if source is None:
+        return
+    headers = read_pe(source)
+    missing = [name for name in (".linux", ".initrd", ".osrel", ".cmdline") if headers.section(name) is None]
+    if headers.machine != "arm64" or not headers.is_efi_application:
+        yield fails("uki", f"it is for {headers.machine}, or no EFI application", where=place)
+    elif missing:
+        yield fails("uki", f"it has no section {', '.join(missing)}", where=place)
+    else:
+        yield works("uki", f"{len(headers.sections)} sections, all inside the file", where=place)
+    linux, initrd, uname = (headers.section(name) for name in (".linux", ".initrd", ".uname"))
+    started = None
+    if linux is not None:
+        started = yield from _kernel(open_section(source, linux), f"{place}:.linux", chain, needs_stub=True)
+    if uname is not None and started is not None and uname.size < 256:
+        said = source.read(uname.offset, uname.size).decode("utf-8", "replace").strip("\0\n ")
+        if said != started.release:
+            yield fails("uki", f".uname says {said}, the kernel is {started.release}", where=place)
+    if initrd is not None:
+        yield from _initramfs(open_section(source, initrd), f"{place}:.initrd", started)
+
+
+def _initramfs(source: ByteSource, place: str, started: ModuleGate | None) -> Iterator[Check]:
+    try:
+        tree = InitramfsTree(source.name, read_segments(source))
+        counted = _read_all(tree)
+        if not counted or (lookup(tree, "/init") is None and lookup(tree, "/sbin/init") is None):
+            yield fails("initramfs", "it holds no /init", where=place)
+        else:
+            kinds = ", ".join(segment.compression or "bare" for segment in tree.segments)
+            yield works("initramfs", f"{counted} files ({kinds})", where=place)
+    except BootwrightError as error:
+        yield fails("initramfs", error.message, where=place, hint=error.hint)
+        return
+    yield from _modules(tree, place, started)
+    for entry in all_files(tree):
+        if entry.kind is EntryKind.FILE and entry.path.endswith((".sqsh", ".squashfs")):
+            inner = f"{place}:{entry.path}"
+            try:
+                root = SquashFs(tree.open(entry))
+                counted = _read_all(root)
+            except BootwrightError as error:
+                yield fails("root file system", error.message, where=inner, hint=error.hint)
+                continue
+            yield works(
+                "root file system", f"squashfs ({root.superblock.compression}), {counted} files", where=inner
+            )
+            yield from _modules(root, inner, started)
+            if entry.path == "/rootfs.sqsh":
+                yield from _can_mount(tree, root, inner)
+
+
+def _can_mount(tree: FileSystem, root: FileSystem, place: str) -> Iterator[Check]:
+    """What mounts a squashfs in a file is built in, or at hand before: Talos's init loads no module."""
+    built_in: set[str] = set()
+    for entry in all_files(root):
+        if entry.name == "modules.builtin" and entry.kind is EntryKind.FILE:
+            text = root.open(entry).read(0, entry.size).decode("utf-8", "replace")
+            built_in.update(module_name(line.strip()) for line in text.splitlines())
+    if not built_in:
+        return  # what is built in is not told
+    at_hand = {module_name(entry.path) for entry in all_files(tree) if MODULE.fullmatch(entry.path)}
+    missing = [name for name in ROOT_NEEDS if name not in built_in | at_hand]
+    if missing:
+        yield fails(
+            "root file system",
+            f"nothing can mount it: {' and '.join(missing)} neither built in nor in the initramfs",
+            where=place,
+            hint="bootwright image swap --kernel puts such modules in front",
+        )
+
+
+def _modules(files: FileSystem, place: str, started: ModuleGate | None) -> Iterator[Check]:
+    # /lib is often a link to /usr/lib, and then these are one folder.
+    found = {
+        entry.path: entry for name in ("/lib/modules", "/usr/lib/modules") if (entry := lookup(files, name))
+    }
+    for entry in found.values():
+        if entry.kind is not EntryKind.DIRECTORY:
+            continue
+        for tree in sorted(files.children(entry), key=lambda each: each.path):
+            if tree.kind is not EntryKind.DIRECTORY or started is None:
+                continue
+            where = f"{place}:{tree.path}"
+            if tree.name != started.release:
+                yield fails(
+                    "modules",
+                    f"modules of {tree.name}, which the kernel {started.release} does not load",
+                    where=where,
+                    hint="kernel and modules must come from one build: bootwright image swap --kernel",
+                )
+            else:
+                yield _accepted(files, tree, where, started)
+
+
+def _accepted(files: FileSystem, tree: Entry, where: str, started: ModuleGate) -> Check:
+    count = 0
+    for entry in walk(files, start=tree):
+        if isinstance(entry, Unreadable) or not MODULE.fullmatch(entry.path):
+            continue
+        try:
+            started.check(entry.name, plain_bytes(files.open(entry)))
+        except BootwrightError as error:
+            return fails("modules", error.message, where=where, hint=error.hint)
+        count += 1
+    return works("modules", f"for {started.release}, as the kernel: {started.told(count)}", where=where)
+
+
+def _read_all(files: FileSystem) -> int:
+    """Read every file to its end; the number of files. Raises the error of the first that cannot be read."""
+    count = 0
+    for entry in all_files(files):
+        if entry.kind is EntryKind.FILE:
+            source = files.open(entry)
+            for start in range(0, len(source), _CHUNK):
+                source.read(start, min(_CHUNK, len(source) - start))
+            count += 1
+    return count
+
+
+def _loaders(image: OpenImage, chains: list[Chain]) -> Iterator[Check]:
+    """UEFI starts EFI/BOOT/BOOTAA64.EFI of removable media (UEFI 2.10, section 3.5.1.1)."""
+    if not any(chain.kind in {"grub", "uki"} for chain in chains):
+        return
+    for volume in image.volumes:
+        source = _open(volume.files, _REMOVABLE)
+        if source is None:
+            continue
+        place = volume.path(_REMOVABLE)
+        try:
+            headers = read_pe(source)
+        except BootwrightError as error:
+            yield fails("boot loader", error.message, where=place)
+            return
+        if headers.machine != "arm64" or not headers.is_efi_application:
+            yield fails("boot loader", f"it is for {headers.machine}, or no EFI application", where=place)
+        elif volume.partition.type != _EFI_TYPE and image.table.scheme.startswith("gpt"):
+            yield fails("boot loader", "its partition is not of the type EFI system", where=place)
+        else:
+            yield works("boot loader", "an EFI application for arm64", where=place)
+        return
+    yield fails("boot loader", f"no partition holds {_REMOVABLE}, which UEFI starts")
+
+
+def _config_txt(volume: Volume) -> Iterator[Check]:
+    place = volume.path("/config.txt")
+    data = read_small(volume.files, "/config.txt") or b""
+    config = read_config_txt(data, place, load=lambda name: read_small(volume.files, f"/{name}"))
+    broken = 0
+    for problem in config.problems:
+        broken += 1
+        yield fails("config.txt", problem, where=place)
+    for setting in config.settings:
+        for name in _named(setting.key, setting.value):
+            if lookup(volume.files, name) is None:
+                broken += 1
+                yield fails(
+                    "config.txt",
+                    f"line {setting.line}: {setting.key}={setting.value} names {name}, which is not there",
+                    where=place,
+                )
+    if not broken:
+        yield works("config.txt", f"{len(config.settings)} settings; what they name is there", where=place)
+
+
+def _named(key: str, value: str) -> list[str]:
+    """The files a setting makes the firmware read (Raspberry Pi documentation, "config.txt")."""
+    if key in {"kernel", "device_tree", "cmdline", "armstub"} and value:
+        return [f"/{value}"]
+    if key in {"initramfs", "ramfsfile"} and value:
+        return [f"/{value.split(maxsplit=1)[0]}"]
+    if key == "dtoverlay" and value:
+        return [f"/overlays/{value.partition(',')[0].partition(':')[0]}.dtbo"]
+    return []
+
+
+def _open(files: FileSystem, name: str) -> ByteSource | None:
+    entry = lookup(files, name)
+    return files.open(entry) if entry is not None and entry.kind is EntryKind.FILE else None

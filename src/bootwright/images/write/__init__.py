@@ -1,0 +1,1 @@
+"""File systems, partition tables, archives and UKIs written, without root."""

@@ -1,0 +1,191 @@
+"""Differences of kernels, their configuration and arguments, config.txt and the operating system."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from bootwright.bootchain.boot_config import BootEntry
+from bootwright.firmware.config_txt import ConfigTxt
+from bootwright.formats.kernel.arm64_image import unwrapped
+from bootwright.formats.kernel.config import KernelConfig
+from bootwright.formats.os_release import read_command_line
+from bootwright.foundation.errors import BootwrightError
+from bootwright.inspect.difference.difference import Area, Comparison, Difference, Placed, Side, pairs, values
+from bootwright.inspect.facts import Origin
+
+
+def kernels(before: Side, after: Side) -> Iterator[Difference]:
+    """Release, page size and form of each kernel, and the drivers built into it."""
+    matched, lost, gained = pairs(before.of_kind("kernel"), after.of_kind("kernel"))
+    for old, new in matched:
+        names = ("release", "page_size", "banner", "efi_stub", "wrapping", "endianness")
+        yield from values(Area.KERNEL, old, new, names)
+        if _same_bytes(old, new):
+            continue
+        yield from _drivers(old, new)
+    for each in lost:
+        yield Difference(Area.KERNEL, each.place, each.item.fact("release"), None, each.item.origin)
+    for each in gained:
+        yield Difference(Area.KERNEL, each.place, None, each.item.fact("release"), None, each.item.origin)
+
+
+def _same_bytes(old: Placed, new: Placed) -> bool:
+    one, other = old.item.source, new.item.source
+    if one is None or other is None or len(one) != len(other):
+        return False
+    step = 4 << 20
+    return all(
+        one.read(at, min(step, len(one) - at)) == other.read(at, min(step, len(one) - at))
+        for at in range(0, len(one), step)
+    )
+
+
+def _drivers(old: Placed, new: Placed) -> Iterator[Difference]:
+    """Compatibles that a built-in driver matches, from the tables inside the image."""
+    one, other = _compatibles(old), _compatibles(new)
+    if one is None or other is None:
+        return
+    for compatible in sorted(one.keys() ^ other.keys()):
+        yield Difference(
+            Area.DRIVERS,
+            compatible,
+            one.get(compatible),
+            other.get(compatible),
+            old.item.origin,
+            new.item.origin,
+        )
+
+
+def _compatibles(kernel: Placed) -> dict[str, str] | None:
+    """Compatible → driver; None where the tables cannot be read."""
+    from bootwright.formats.kernel.builtin_drivers import read_built_in
+
+    if kernel.item.source is None:
+        return None
+    try:
+        image = unwrapped(kernel.item.source)[0]
+        built_in = read_built_in(image.read(0, len(image)), image.name)
+    except BootwrightError:
+        return None
+    return {entry.compatible: driver.name for driver in built_in.drivers for entry in driver.of}
+
+
+def kernel_configs(before: Side, after: Side) -> Iterator[Difference]:
+    """Options that differ; what one kernel does not know is told as such."""
+    matched, lost, gained = pairs(before.of_kind("kernel-config"), after.of_kind("kernel-config"))
+    seen: set[tuple[str, str | None, str | None]] = set()
+    for old, new in matched:
+        one, other = old.item.detail, new.item.detail
+        if not isinstance(one, KernelConfig) or not isinstance(other, KernelConfig):
+            continue
+        for name in sorted(one.options.keys() | other.options.keys()):
+            was, is_ = one.value(name), other.value(name)
+            # The same configuration is often there twice: as a file and in the kernel.
+            if was == is_ or (name, was, is_) in seen:
+                continue
+            seen.add((name, was, is_))
+            yield Difference(
+                Area.KERNEL_CONFIG,
+                name,
+                was if was is not None else "not set" if name in one.unset else None,
+                is_ if is_ is not None else "not set" if name in other.unset else None,
+                old.item.origin,
+                new.item.origin,
+            )
+    yield from _left_over(Area.KERNEL_CONFIG, lost, gained, "options")
+
+
+def command_lines(before: Side, after: Side) -> Iterator[Difference]:
+    """Boot entries and the kernel's arguments, one by one; order matters only for repeated ones."""
+    kinds = ("boot-entry", "loader-entry", "command-line")
+    matched, lost, gained = pairs(before.of_kind(*kinds), after.of_kind(*kinds))
+    for old, new in matched:
+        yield from values(
+            Area.COMMAND_LINE,
+            old,
+            new,
+            ("kernel", "initrds", "devicetree", "overlays"),
+            prefix="boot entry: ",
+        )
+        one, other = _arguments(old), _arguments(new)
+        for argument in one - other:
+            name = argument.partition("=")[0]
+            successor = next((each for each in other - one if each.partition("=")[0] == name), None)
+            yield Difference(Area.COMMAND_LINE, name, argument, successor, old.item.origin, new.item.origin)
+        replaced = {each.partition("=")[0] for each in one - other}
+        for argument in other - one:
+            if argument.partition("=")[0] not in replaced:
+                name = argument.partition("=")[0]
+                yield Difference(Area.COMMAND_LINE, name, None, argument, None, new.item.origin)
+    yield from _left_over(Area.COMMAND_LINE, lost, gained, "arguments")
+    matched, _, _ = pairs(
+        before.of_kind("grub-config", "extlinux", "loader-config"),
+        after.of_kind("grub-config", "extlinux", "loader-config"),
+    )
+    for old, new in matched:
+        yield from values(Area.COMMAND_LINE, old, new, ("default",), prefix="boot menu: ")
+
+
+def _arguments(placed: Placed) -> Counter[str]:
+    detail = placed.item.detail
+    text = detail.arguments if isinstance(detail, BootEntry) else detail if isinstance(detail, str) else ""
+    return Counter(str(each) for each in read_command_line(text))
+
+
+def config_txts(before: Side, after: Side) -> Iterator[Difference]:
+    """Settings by the conditions they stand under."""
+    matched, lost, gained = pairs(before.of_kind("config-txt"), after.of_kind("config-txt"))
+    for old, new in matched:
+        one, other = old.item.detail, new.item.detail
+        if not isinstance(one, ConfigTxt) or not isinstance(other, ConfigTxt):
+            continue
+        was, is_ = _settings(one), _settings(other)
+        for key in [*was, *(key for key in is_ if key not in was)]:
+            if was.get(key) != is_.get(key):
+                condition, name = key
+                yield Difference(
+                    Area.CONFIG_TXT,
+                    f"{condition} {name}",
+                    was.get(key),
+                    is_.get(key),
+                    _line(one, key, old),
+                    _line(other, key, new),
+                )
+    yield from _left_over(Area.CONFIG_TXT, lost, gained, "settings")
+
+
+def _settings(config: ConfigTxt) -> dict[tuple[str, str], str]:
+    """(condition, key) → value: overlays and parameters add up, of others the last counts."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in config.settings:
+        found.setdefault((each.condition, each.key), []).append(each.value)
+    several = {"dtoverlay", "dtparam", "gpio", "initramfs"}
+    return {key: ", ".join(texts) if key[1] in several else texts[-1] for key, texts in found.items()}
+
+
+def _line(config: ConfigTxt, key: tuple[str, str], placed: Placed) -> Origin | None:
+    lines = [each for each in config.settings if (each.condition, each.key) == key]
+    return Origin(f"{placed.item.origin.where}, line {lines[-1].line}") if lines else None
+
+
+def systems(before: Side, after: Side) -> Iterator[Difference]:
+    """Which operating system it is, and its version."""
+    matched, lost, gained = pairs(before.of_kind("os-release"), after.of_kind("os-release"))
+    told: set[tuple[str, str]] = set()
+    for old, new in matched:
+        for each in values(Area.OS, old, new, ("id", "version_id", "pretty_name")):
+            if (each.what, str(each.after)) not in told:
+                told.add((each.what, str(each.after)))
+                yield each
+    yield from _left_over(Area.OS, lost, gained, "pretty_name")
+
+
+def _left_over(area: Area, lost: list[Placed], gained: list[Placed], fact: str) -> Iterator[Difference]:
+    for each in lost:
+        yield Difference(area, each.place, each.item.fact(fact) or "there", None, each.item.origin)
+    for each in gained:
+        yield Difference(area, each.place, None, each.item.fact(fact) or "there", None, each.item.origin)
+
+
+COMPARISONS: tuple[Comparison, ...] = (kernels, systems, command_lines, config_txts, kernel_configs)

@@ -1,0 +1,308 @@
+"""File systems, archives and directories as items: which of their files matter to booting."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from bootwright.formats.filesystems.filesystem import (
+    MAX_ENTRIES,
+    Entry,
+    EntryKind,
+    FileSystem,
+    Unreadable,
+    lookup,
+    walk,
+)
+from bootwright.formats.sources.bytesource import ByteSource
+from bootwright.foundation.errors import BootwrightError, Malformed
+from bootwright.inspect.facts import Item, Origin, Problem, Value, facts_at
+
+if TYPE_CHECKING:
+    from bootwright.inspect.explore import Explorer
+
+ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (role, re.compile(pattern, re.IGNORECASE))
+    for role, pattern in (
+        ("config-txt", r"/config\.txt"),
+        ("command-line", r"(/|/boot/|/boot/firmware/)cmdline\.txt|/etc/kernel/cmdline"),
+        ("grub-config", r".*/grub\.cfg"),
+        ("loader-entry", r".*/loader/entries/[^/]+\.conf"),
+        ("loader-config", r".*/loader/loader\.conf"),
+        ("extlinux", r".*/extlinux\.conf"),
+        ("kernel-config", r".*/config-\d[^/]*|.*/\.config|(/usr)?/lib/modules/[^/]+/config|/proc/config\.gz"),
+        ("os-release", r"(/usr/lib|/etc)/os-release"),
+        ("devicetree", r".*\.dtbo?"),
+        ("initramfs", r"(.*/)?(initramfs|initrd|uinitrd|ramdisk)[^/]*"),
+        (
+            "kernel",
+            r"(.*/)?(vmlinu[xz]|image|zimage|bzimage|kernel|linux)([-_.]?[\d.][^/]*|[-_.](img|gz|xz|zst|efi))?",
+        ),
+        ("kernel", r"(.*/)?(image|kernel|linux)([-_.]?[\d.][^/]*|[-_.](img|gz|xz|zst|efi))?"),
+        ("kernel", r"(.*/)?(kernel[\w-]*\.img|vmlinu[xz][^/]*|[zb]image)"),
+        ("efi", r".*\.efi"),
+        ("squashfs", r".*\.(sqsh|sqfs|squashfs|sfs)"),
+        ("disk", r".*\.(raw|img)(\.(xz|zst|gz))?"),
+        ("package", r".*\.deb"),
+    )
+)
+"""Which file names are worth opening, in the order they are tried; the bytes then say what it is."""
+
+_CERTAIN = re.compile(r"(.*/)?([^/.][^/]*\.dtbo?|vmlinu[xz](-\d[^/]*)?)", re.IGNORECASE)
+"""Names that are used for nothing else: bytes that are nothing known are told, not passed over."""
+
+_FITTING: Mapping[str, frozenset[str]] = {
+    "kernel": frozenset({"kernel", "uki", "compressed"}),
+    "initramfs": frozenset({"initramfs", "compressed"}),
+    "efi": frozenset({"uki", "kernel", "efi"}),
+    "devicetree": frozenset({"devicetree", "overlay"}),
+    "squashfs": frozenset({"filesystem"}),
+    "disk": frozenset({"disk", "filesystem", "compressed", "kernel", "initramfs"}),
+    "package": frozenset({"package"}),
+}
+"""What an item of a role may turn out to be; anything else of that name is something else."""
+
+_MODULES = re.compile(r"(?P<tree>(?:/usr)?/lib/modules/(?P<release>[^/]+))/(?P<rest>.+)")
+_FIRMWARE = re.compile(r"(?:/usr)?/lib/firmware/(?P<rest>.+)")
+_MODULE = re.compile(r"(?P<name>[^/]+)\.ko(?:\.(?:xz|zst|gz))?\Z")
+_BOARD_FIRMWARE = re.compile(
+    r"/(u-boot[^/]*\.(bin|img|itb)|start[^/]*\.elf|fixup[^/]*\.dat|bootcode\.bin|armstub[^/]*\.bin"
+    r"|(recovery|pieeprom[^/]*)\.bin|[^/]*tfa[^/]*\.bin|bl31[^/]*\.(bin|elf))\Z",
+    re.IGNORECASE,
+)
+
+
+def role_of(path: str) -> str | None:
+    """What a file of that path would be, by its name alone."""
+    return next((role for role, pattern in ROLES if pattern.fullmatch(path)), None)
+
+
+@frozen
+class ModuleTree:
+    """The modules of one kernel release in a file system."""
+
+    release: str
+    path: str
+    files: tuple[Entry, ...]
+    """The `.ko` files."""
+    tables: tuple[str, ...]
+    """The `modules.*` files beside them."""
+
+    @property
+    def names(self) -> dict[str, Entry]:
+        """Module name (with `_`, as lsmod shows it) → file."""
+        found: dict[str, Entry] = {}
+        for entry in self.files:
+            match = _MODULE.search(entry.path)
+            if match:
+                found[match["name"].replace("-", "_")] = entry
+        return found
+
+
+@frozen
+class FirmwareTree:
+    """The device firmware in a file system: paths below `/lib/firmware`."""
+
+    files: tuple[tuple[str, int], ...]
+    """(path, bytes)."""
+
+
+@frozen
+class _Found:
+    entries: list[Entry] = field(factory=list)
+    roles: list[tuple[Entry, str]] = field(factory=list)
+    modules: dict[str, list[Entry]] = field(factory=dict)
+    tables: dict[str, list[str]] = field(factory=dict)
+    releases: dict[str, str] = field(factory=dict)
+    firmware: list[tuple[str, int]] = field(factory=list)
+    board_firmware: list[tuple[str, int]] = field(factory=list)
+    problems: list[Problem] = field(factory=list)
+
+
+def described(
+    explorer: Explorer,
+    files: FileSystem,
+    name: str,
+    depth: int,
+    *,
+    source: ByteSource | None = None,
+    more: Mapping[str, Value] | None = None,
+    kind: str = "filesystem",
+) -> Item:
+    """A file system with what matters to booting in it: see `ROLES`, modules and firmware."""
+    origin = Origin(files.name, 0, len(source) if source is not None else None)
+    found = _look_through(explorer, files)
+    children = [
+        *_os(files, found),
+        *_opened(explorer, files, found, depth),
+        *_module_items(files, found),
+        *_firmware_items(files, found),
+    ]
+    values: dict[str, Value] = {
+        "type": files.type,
+        "label": files.label,
+        "uuid": files.uuid,
+        **(more or {}),
+        "files": sum(1 for entry in found.entries if entry.kind is EntryKind.FILE),
+        "bytes": sum(entry.size for entry in found.entries),
+    }
+    return Item(
+        kind=kind,
+        name=name,
+        origin=origin,
+        facts=facts_at(origin, values),
+        children=tuple(child for child in children if child is not None),
+        problems=tuple(found.problems),
+        detail=files,
+        source=source,
+        files=files,
+    )
+
+
+def _look_through(explorer: Explorer, files: FileSystem) -> _Found:
+    found = _Found()
+    for entry in walk(files, limit=min(MAX_ENTRIES, explorer.entries_left)):
+        explorer.entries_left -= 1
+        if isinstance(entry, Unreadable):
+            found.problems.append(Problem.of(entry.error, f"{files.name}:{entry.path}"))
+            continue
+        found.entries.append(entry)
+        if entry.kind is not EntryKind.FILE:
+            continue
+        path = entry.path
+        modules = _MODULES.match(path)
+        if modules and _MODULE.search(path):
+            found.modules.setdefault(modules["tree"], []).append(entry)
+            found.releases[modules["tree"]] = modules["release"]
+            continue
+        if modules and modules["rest"].startswith("modules."):
+            found.tables.setdefault(modules["tree"], []).append(modules["rest"])
+            found.releases[modules["tree"]] = modules["release"]
+            continue
+        firmware = _FIRMWARE.match(path)
+        if firmware:
+            found.firmware.append((firmware["rest"], entry.size))
+            continue
+        if _BOARD_FIRMWARE.search(path):
+            found.board_firmware.append((path, entry.size))
+            continue
+        role = role_of(path)
+        if role is not None:
+            found.roles.append((entry, role))
+    return found
+
+
+def _os(files: FileSystem, found: _Found) -> list[Item]:
+    """os-release is often a symlink, which the walk does not open."""
+    from bootwright.inspect import explore_boot
+
+    if any(role == "os-release" for _, role in found.roles):
+        return []
+    try:
+        entry = lookup(files, "/etc/os-release")
+        if entry is None or entry.kind is not EntryKind.FILE:
+            return []
+        return [explore_boot.os_release(None, files.open(entry), "/etc/os-release", 0)]
+    except BootwrightError as error:
+        problem = Problem.of(error, files.name)
+        return [Item("os-release", "/etc/os-release", Origin(files.name), problems=(problem,))]
+
+
+def _opened(explorer: Explorer, files: FileSystem, found: _Found, depth: int) -> list[Item | None]:
+    """The files with a role, described; DTBs of one folder together under it."""
+    items: list[Item | None] = []
+    folders: dict[str, list[Item]] = {}
+    for entry, role in found.roles:
+        if role == "os-release" and entry.size == 0:
+            continue
+        try:
+            source = files.open(entry)
+        except BootwrightError as error:
+            where = f"{files.name}:{entry.path}"
+            items.append(Item(role, entry.path, Origin(where), problems=(Problem.of(error, where),)))
+            continue
+        if role in {"config-txt", "grub-config"}:
+            from bootwright.inspect import explore_boot
+
+            read = explore_boot.config_txt_in if role == "config-txt" else explore_boot.grub_config_in
+            items.append(read(files, source, entry.path))
+            continue
+        item = explorer.follow(source, entry.path, depth + 1, role=role)
+        if item is None and _CERTAIN.fullmatch(entry.path) and not explorer.exhausted:
+            start = source.read(0, min(8, len(source))).hex(" ") or "an empty file"
+            unknown = Malformed(
+                source.name, 0, f"a {role}", start, hint="it is damaged, or not what it is called"
+            )
+            item = Item(role, entry.path, Origin(source.name), problems=(Problem.of(unknown, source.name),))
+        if item is None or (role in _FITTING and item.kind not in _FITTING[role]):
+            continue
+        if role == "devicetree":
+            folders.setdefault(posixpath.dirname(entry.path), []).append(item)
+        else:
+            items.append(item)
+    for folder, trees in folders.items():
+        origin = Origin(f"{files.name}:{folder}")
+        kinds = {tree.kind for tree in trees}
+        facts = facts_at(
+            origin,
+            {
+                "devicetrees": sum(tree.kind == "devicetree" for tree in trees),
+                "overlays": sum(tree.kind == "overlay" for tree in trees),
+            },
+        )
+        kind = "overlays" if kinds == {"overlay"} else "devicetrees"
+        items.append(Item(kind, folder, origin, facts, tuple(trees)))
+    if explorer.exhausted:
+        message = f"more than {explorer.limits.items} items; the rest is not told"
+        found.problems.append(Problem(message, None, Origin(files.name)))
+    return items
+
+
+def _module_items(files: FileSystem, found: _Found) -> list[Item]:
+    items: list[Item] = []
+    for path in sorted(found.releases):
+        tree = ModuleTree(
+            release=found.releases[path],
+            path=path,
+            files=tuple(found.modules.get(path, ())),
+            tables=tuple(sorted(found.tables.get(path, ()))),
+        )
+        origin = Origin(f"{files.name}:{path}")
+        values: dict[str, Value] = {
+            "release": tree.release,
+            "modules": len(tree.files),
+            "bytes": sum(entry.size for entry in tree.files),
+            "tables": list(tree.tables),
+            "names": sorted(tree.names),
+        }
+        items.append(Item("modules", path, origin, facts_at(origin, values), detail=tree, files=files))
+    return items
+
+
+def _firmware_items(files: FileSystem, found: _Found) -> list[Item]:
+    items: list[Item] = []
+    if found.firmware:
+        tree = FirmwareTree(tuple(sorted(found.firmware)))
+        origin = Origin(f"{files.name}:/lib/firmware")
+        values: dict[str, Value] = {
+            "files": len(tree.files),
+            "bytes": sum(size for _, size in tree.files),
+            "names": [path for path, _ in tree.files],
+        }
+        items.append(
+            Item("firmware", "/lib/firmware", origin, facts_at(origin, values), detail=tree, files=files)
+        )
+    if found.board_firmware:
+        tree = FirmwareTree(tuple(sorted(found.board_firmware)))
+        origin = Origin(files.name)
+        values = {"files": dict(tree.files)}
+        items.append(
+            Item(
+                "board-firmware", "boot firmware", origin, facts_at(origin, values), detail=tree, files=files
+            )
+        )
+    return items

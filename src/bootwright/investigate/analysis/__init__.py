@@ -1,0 +1,1 @@
+"""Observations to causes: aliases, explanations, and the cell that would tell most."""

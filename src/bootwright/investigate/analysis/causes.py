@@ -1,0 +1,218 @@
+"""Causes: which levels, thresholds and pairs of them explain every observation of an outcome.
+
+A cause is a conjunction of one or two conditions, each on one factor: the outcome fails exactly where
+all of them hold. A condition is a level (`pages is 16K`), or, for a factor whose levels are versions, a
+threshold (`kernel below 6.16.3`, `kernel at least 6.19`).
+
+The enumeration is exact. With L levels in all, there are C = O(L) conditions and O(C²) pairs; each is
+tested against each observation, so the work is O(C² · observations). It is done on bit sets: for each
+factor and level, the set of causes that this level does not contradict; the causes that predict failure
+in a cell are the intersection of one such set per factor. `MAX_CAUSES` bounds it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import frozen
+
+from bootwright.foundation.errors import Refused
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.analysis.factors import Factor
+from bootwright.investigate.analysis.observations import Observation, Values
+
+MAX_CAUSES = 400_000
+
+
+@frozen(order=True)
+class Condition:
+    """One factor's part in a cause. `relation` is `is`, `below` or `at-least`."""
+
+    factor: str
+    relation: str
+    level: str
+
+    @property
+    def text(self) -> str:
+        """As in result.json: `16K`, `<6.16.3`, `>=6.19`."""
+        return {"is": "", "below": "<", "at-least": ">="}[self.relation] + self.level
+
+
+@frozen(order=True)
+class Cause:
+    """The outcome fails exactly where all conditions hold."""
+
+    conditions: tuple[Condition, ...]
+
+    @property
+    def factors(self) -> dict[str, str]:
+        """Factor → condition, as in result.json."""
+        return {condition.factor: condition.text for condition in self.conditions}
+
+    def __str__(self) -> str:
+        return " and ".join(f"{name} {_spoken(text)}" for name, text in self.factors.items())
+
+
+def _spoken(text: str) -> str:
+    if text.startswith(">="):
+        return f"{text[2:]} or later"
+    return f"before {text[1:]}" if text.startswith("<") else f"= {text}"
+
+
+def holding_levels(condition: Condition, factor: Factor) -> tuple[str, ...]:
+    """The levels of `factor` at which `condition` holds."""
+    at = factor.position(condition.level)
+    if condition.relation == "is":
+        return (condition.level,)
+    return factor.levels[:at] if condition.relation == "below" else factor.levels[at:]
+
+
+def conditions_of(factor: Factor) -> list[Condition]:
+    """Every condition on `factor` that holds at some of its levels and not at others.
+
+    Conditions that hold at the same levels are one: of `kernel is 6.12` and `kernel below 6.16`, where
+    6.12 is the oldest level known, the threshold is kept, since it says something of versions not seen.
+    """
+    found: dict[tuple[str, ...], Condition] = {}
+    if factor.ordered:
+        for level in factor.levels[1:]:
+            for relation in ("below", "at-least"):
+                condition = Condition(factor.name, relation, level)
+                found[holding_levels(condition, factor)] = condition
+    if len(factor.levels) > 1:
+        for level in factor.levels:
+            found.setdefault((level,), Condition(factor.name, "is", level))
+    return list(found.values())
+
+
+class CauseSpace:
+    """All causes over a set of factors, with their predictions as bit sets (bit i is `causes[i]`)."""
+
+    def __init__(self, factors: Sequence[Factor]) -> None:
+        self.factors = tuple(factors)
+        by_factor = [conditions_of(factor) for factor in factors]
+        counts = [len(found) for found in by_factor]
+        total = sum(counts) + sum(a * b for a, b in itertools.combinations(counts, 2))
+        if total > MAX_CAUSES:
+            raise Refused(
+                f"{total:,} causes are possible, more than {MAX_CAUSES:,}",
+                hint="leave out factors, or group the levels of the largest one",
+            )
+        singles = [Cause((condition,)) for found in by_factor for condition in found]
+        pairs = [
+            Cause((first, second))
+            for left, right in itertools.combinations(by_factor, 2)
+            for first in left
+            for second in right
+        ]
+        self.causes = tuple(singles + pairs)
+        self.everything = (1 << len(self.causes)) - 1
+        self.single_mask = (1 << len(singles)) - 1
+        self._holding = {
+            condition: holding_levels(condition, factor)
+            for factor, found in zip(factors, by_factor, strict=True)
+            for condition in found
+        }
+        self._allowed = {factor.name: self._allowed_by(factor) for factor in factors}
+
+    def levels_of(self, condition: Condition) -> tuple[str, ...]:
+        """The levels at which a condition of this space holds."""
+        return self._holding[condition]
+
+    def _allowed_by(self, factor: Factor) -> dict[str, int]:
+        """Level → the causes that have no condition on `factor`, or one that holds at that level."""
+        involved = 0
+        holding = dict.fromkeys(factor.levels, 0)
+        for index, cause in enumerate(self.causes):
+            for condition in cause.conditions:
+                if condition.factor != factor.name:
+                    continue
+                bit = 1 << index
+                involved |= bit
+                for level in self._holding[condition]:
+                    holding[level] |= bit
+        free = self.everything & ~involved
+        return {level: free | held for level, held in holding.items()}
+
+    def failing(self, values: Values) -> tuple[int, int]:
+        """The causes that predict failure in a cell: (for certain, possibly), as bit sets.
+
+        The two differ only where a factor's level is not known exactly.
+        """
+        certain = possible = self.everything
+        for factor in self.factors:
+            allowed = self._allowed[factor.name]
+            levels = values.get(factor.name) or factor.levels
+            every, some = self.everything, 0
+            for level in levels:
+                held = allowed.get(level, 0)
+                every &= held
+                some |= held
+            certain &= every
+            possible &= some
+        return certain, possible
+
+    def consistent(self, observations: Iterable[Observation], outcome: str) -> int:
+        """The causes, as a bit set, that fit every observation of `outcome` that is not unknown."""
+        left = self.everything
+        for seen in observations:
+            left &= self.agreeing(seen.values, seen.outcomes.get(outcome, Verdict.UNKNOWN))
+        return left
+
+    def agreeing(self, values: Values, verdict: Verdict) -> int:
+        """The causes, as a bit set, that allow `verdict` in a cell."""
+        if verdict is Verdict.UNKNOWN:
+            return self.everything
+        certain, possible = self.failing(values)
+        return possible if verdict is Verdict.FAILS else self.everything & ~certain
+
+    def involving(self, factor: str) -> int:
+        """The causes, as a bit set, with a condition on `factor`."""
+        return sum(
+            1 << index
+            for index, cause in enumerate(self.causes)
+            if any(condition.factor == factor for condition in cause.conditions)
+        )
+
+    def members(self, mask: int) -> list[Cause]:
+        """The causes of a bit set, simplest first, in a fixed order."""
+        found = []
+        while mask:
+            low = mask & -mask
+            found.append(self.causes[low.bit_length() - 1])
+            mask ^= low
+        return found
+
+
+def bracket(
+    cause: Cause,
+    condition: Condition,
+    observations: Sequence[Observation],
+    outcome: str,
+    factors: Mapping[str, Factor],
+) -> dict[str, str | None]:
+    """The two levels that hem in a threshold: the nearest that was seen on either side of it.
+
+    Only cells in which the cause's other conditions hold count. Keys `fails` and `works` name the nearest
+    level seen to fail and to work, None where there was none.
+    """
+    factor = factors[condition.factor]
+    others = {
+        part.factor: holding_levels(part, factors[part.factor])
+        for part in cause.conditions
+        if part != condition
+    }
+    seen: dict[Verdict, list[int]] = {Verdict.FAILS: [], Verdict.WORKS: []}
+    for observation in observations:
+        level = observation.level(condition.factor)
+        verdict = observation.outcomes.get(outcome, Verdict.UNKNOWN)
+        held = all(observation.level(name) in levels for name, levels in others.items())
+        if level is not None and verdict is not Verdict.UNKNOWN and held:
+            seen[verdict].append(factor.position(level))
+    nearest_fail, nearest_work = (max, min) if condition.relation == "below" else (min, max)
+    fails, works = seen[Verdict.FAILS], seen[Verdict.WORKS]
+    return {
+        "fails": factor.levels[nearest_fail(fails)] if fails else None,
+        "works": factor.levels[nearest_work(works)] if works else None,
+    }

@@ -1,0 +1,196 @@
+"""From observations to what they say: causes left, what is refuted, whether it is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from attrs import frozen
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.versions import Version
+from bootwright.investigate.analysis.causes import Cause, CauseSpace, bracket
+from bootwright.investigate.analysis.either import Part, explain_either
+from bootwright.investigate.analysis.observations import Flaky, Observation, Source, weigh
+from bootwright.investigate.analysis.refute import Refuted, evidence_against, refuted_factors
+
+
+@frozen
+class Bracket:
+    """A threshold, and the two levels it was seen to lie between."""
+
+    factor: str
+    fails: str | None
+    works: str | None
+
+
+@frozen
+class Judgement:
+    """What the observations say of one outcome."""
+
+    outcome: str
+    causes: tuple[Cause, ...]
+    """Every cause that fits, simplest first."""
+    brackets: tuple[Bracket, ...]
+    """Of the thresholds of the only cause left."""
+    refuted: tuple[Refuted, ...]
+    settled: bool
+    """One cause is left."""
+    either: tuple[Part, ...]
+    """Where no one cause fits: the fewest of which any one is enough."""
+    works: int
+    """How many cells were seen to work, and to fail."""
+    fails: int
+    flaky: tuple[Flaky, ...]
+    set_aside: tuple[str, ...]
+    """Observations that a later kind of source contradicts, or without which alone a cause fits."""
+    note: str
+
+    @property
+    def cause(self) -> Cause | None:
+        """The cause, where it is settled."""
+        return self.causes[0] if self.settled else None
+
+
+def counted(
+    space: CauseSpace, observations: Sequence[Observation], outcome: str
+) -> tuple[list[Observation], tuple[str, ...], tuple[Flaky, ...]]:
+    """The observations that count for an outcome, the ids set aside, and the flaky cells.
+
+    When no cause fits all of them, the reports are set aside if one cause then does: reports err. Else
+    several causes may act, and everything counts that they explain together. Only where even that fails
+    are the kinds of source that weigh least set aside one after the other. What is left always has a
+    failure in it, if there was one: nothing is explained by forgetting it.
+    """
+    weighed = weigh(observations, outcome)
+    every = list(weighed.counted)
+    failed = any(seen.outcomes[outcome] is Verdict.FAILS for seen in every)
+    kinds = sorted({seen.source for seen in every})
+    kept_from = [[seen for seen in every if seen.source >= kind] for kind in kinds] or [every]
+    trustworthy = 2 if kinds[:1] == [Source.REPORTED] else 1
+    ways = [
+        *((kept, False) for kept in kept_from[:trustworthy]),
+        *((kept, True) for kept in kept_from[:trustworthy]),
+        *((kept, several) for kept in kept_from[trustworthy:] for several in (False, True)),
+    ]
+    for kept, several in ways:
+        if failed and not any(seen.outcomes[outcome] is Verdict.FAILS for seen in kept):
+            continue
+        if explain_either(space, kept, outcome) if several else space.consistent(kept, outcome):
+            dropped = tuple(seen.id for seen in every if seen not in kept)
+            return kept, weighed.outweighed + dropped, weighed.flaky
+    return every, weighed.outweighed, weighed.flaky
+
+
+def judge(
+    space: CauseSpace,
+    observations: Sequence[Observation],
+    outcome: str,
+    wanted: Mapping[str, str] = MappingProxyType({}),
+) -> Judgement:
+    """What is known of one outcome; of equal proofs, the one at the `wanted` levels is named."""
+    kept, set_aside, flaky = counted(space, observations, outcome)
+    verdicts = [seen.outcomes[outcome] for seen in kept]
+    fails, works = verdicts.count(Verdict.FAILS), verdicts.count(Verdict.WORKS)
+    left = space.consistent(kept, outcome) if fails else 0
+    causes = tuple(space.members(left))
+    either = explain_either(space, kept, outcome) if fails and not causes else ()
+    by_name = {factor.name: factor for factor in space.factors}
+    brackets: tuple[Bracket, ...] = ()
+    if len(causes) == 1:
+        brackets = tuple(
+            Bracket(part.factor, **bracket(causes[0], part, kept, outcome, by_name))
+            for part in causes[0].conditions
+            if part.relation != "is"
+        )
+    note = ""
+    if not fails:
+        note = "nothing failed in what was seen" if works else "nothing is known of it"
+    elif either:
+        note = f"no one cause explains what was seen; {len(either)} together do, any one being enough"
+    elif not causes:
+        note = "no level, threshold or pair explains what was seen: a factor is missing, or more than two act"
+    return Judgement(
+        outcome=outcome,
+        causes=causes,
+        brackets=brackets,
+        refuted=tuple(refuted_factors(space, kept, outcome, left or _mask(space, either), wanted)),
+        settled=len(causes) == 1,
+        either=either,
+        works=works,
+        fails=fails,
+        flaky=flaky,
+        set_aside=set_aside,
+        note=note,
+    )
+
+
+def _mask(space: CauseSpace, parts: Sequence[Part]) -> int:
+    """The causes of all parts, as a bit set."""
+    wanted = {cause for part in parts for cause in part.causes}
+    return sum(1 << index for index, cause in enumerate(space.causes) if cause in wanted)
+
+
+@frozen
+class Tested:
+    """What became of a claim that an outcome fails because of a cause."""
+
+    status: str
+    """`refuted`, `stands` (it is the only cause left), `open`, or `untested` (nothing was seen)."""
+    by: tuple[str, ...]
+    """Ids of the observations that refute it."""
+    only_reports: bool
+    """True where nothing but reports speaks of it."""
+
+
+def weigh_claim(
+    space: CauseSpace,
+    observations: Sequence[Observation],
+    outcome: str,
+    claim: Mapping[str, str],
+    wanted: Mapping[str, str] = MappingProxyType({}),
+) -> Tested:
+    """Hold a claimed cause (factor → `16K`, `<6.19`, `>=6.19`) against what was seen.
+
+    Where failures have more than one cause, a failure without the claimed one says nothing against it.
+    """
+    kept, _, _ = counted(space, observations, outcome)
+    if not kept:
+        return Tested("untested", (), only_reports=True)
+    cause = claim_mask(space, claim)
+    left = space.consistent(kept, outcome)
+    telling = kept if left else [seen for seen in kept if seen.outcomes[outcome] is Verdict.WORKS]
+    against = evidence_against(space, telling, outcome, cause, wanted) if cause else ()
+    only_reports = all(seen.source is Source.REPORTED for seen in kept)
+    if against:
+        return Tested("refuted", tuple(seen.id for seen in against), only_reports=only_reports)
+    alone = bool(cause) and left == cause and any(seen.outcomes[outcome] is Verdict.FAILS for seen in kept)
+    return Tested("stands" if alone else "open", (), only_reports=only_reports)
+
+
+def claim_mask(space: CauseSpace, claim: Mapping[str, str]) -> int:
+    """The cause a claim means, as a bit set; 0 when the levels known cannot express it.
+
+    A threshold at a version that was never a level is the one at the next level known.
+    """
+    by_name = {factor.name: factor for factor in space.factors}
+    wanted: dict[str, tuple[str, ...]] = {}
+    for name, text in claim.items():
+        factor = by_name.get(name)
+        if factor is None:
+            return 0
+        bound = Version.parse(text.lstrip("<>="))
+        if text.startswith(("<", ">=")) and bound is not None:
+            below = [
+                level for level in factor.levels if (v := Version.parse(level)) is not None and v < bound
+            ]
+            above = tuple(level for level in factor.levels if level not in below)
+            wanted[name] = tuple(below) if text.startswith("<") else above
+        else:
+            wanted[name] = (text,)
+    for index, cause in enumerate(space.causes):
+        if {part.factor for part in cause.conditions} == set(wanted) and all(
+            space.levels_of(part) == wanted[part.factor] for part in cause.conditions
+        ):
+            return 1 << index
+    return 0

@@ -1,0 +1,1 @@
+"""What follows: the working configuration, the refuted beliefs, the next step."""

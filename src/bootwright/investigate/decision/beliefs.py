@@ -1,0 +1,106 @@
+"""What became of each belief: the observations decide, and the public history may add a remark."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from bootwright.investigate.analysis.judge import weigh_claim
+from bootwright.investigate.decision.single_changes import Pair, SingleChange, pairs
+from bootwright.investigate.plans.changes import Remark, remarks
+from bootwright.investigate.plans.plan import Belief, covers
+from bootwright.investigate.running.investigation import Investigation
+
+
+@frozen
+class Narrower:
+    """A narrower claim of a belief, tested on another outcome."""
+
+    claim: str
+    status: str
+    by: tuple[str, ...]
+    limit: str
+
+
+@frozen
+class BeliefResult:
+    """What became of a belief.
+
+    `status`: `refuted`, `stands`, `shown` (changing just what it blames made the difference, for every
+    factor it names), `partly` (for some of them), `open`, `untested`, `weakened` (a narrower claim that it
+    rests on is refuted), `set-aside` (by the reports themselves).
+    """
+
+    id: str
+    says: str
+    outcome: str
+    status: str
+    by: tuple[str, ...]
+    """Ids of the cells that refute it."""
+    why: str
+    narrower: tuple[Narrower, ...] = ()
+    changes: tuple[SingleChange, ...] = ()
+    """The single changes that speak for it, one a factor it names."""
+    history: tuple[Remark, ...] = ()
+    """What is known of the versions it names; it decided nothing."""
+
+
+def weigh_beliefs(found: Investigation) -> tuple[BeliefResult, ...]:
+    """Every belief of the plan, in its order."""
+    return tuple(_weigh(found, belief) for belief in (found.plan.belief if found.plan else ()))
+
+
+def _weigh(found: Investigation, belief: Belief) -> BeliefResult:
+    if belief.set_aside:
+        return BeliefResult(belief.id, belief.says, belief.outcome, "set-aside", (), belief.set_aside)
+    wanted = found.plan.wanted if found.plan else {}
+    tested = weigh_claim(found.space, found.observations, belief.outcome, belief.cause, wanted)
+    narrower = tuple(
+        Narrower(proxy.claim, part.status, part.by, proxy.limit)
+        for proxy in belief.proxy
+        for part in [weigh_claim(found.space, found.observations, proxy.outcome, proxy.cause, wanted)]
+    )
+    status = tested.status
+    telling: dict[str, Pair] = {}
+    if status == "open":
+        telling = _speaking_for(found, belief)
+        if telling:
+            status = "shown" if set(telling) == set(belief.cause) else "partly"
+    if status in {"open", "untested"} and any(part.status == "refuted" for part in narrower):
+        status = "weakened"
+    return BeliefResult(
+        id=belief.id,
+        says=belief.says,
+        outcome=belief.outcome,
+        status=status,
+        by=tested.by,
+        why=WHY[status],
+        narrower=narrower,
+        changes=tuple(pair.change for pair in telling.values()),
+        history=tuple(remarks(belief, found.observations)) if status != "refuted" else (),
+    )
+
+
+def _speaking_for(found: Investigation, belief: Belief) -> dict[str, Pair]:
+    """Factor → the best pair in which leaving what the belief blames, by that factor alone, mends it."""
+    best: dict[str, Pair] = {}
+    for pair in pairs(found, belief.outcome):
+        if (
+            pair.factor in belief.cause
+            and covers(dict(belief.cause), pair.bad.values)
+            and not covers(dict(belief.cause), pair.good.values)
+        ):
+            held = best.get(pair.factor)
+            if held is None or pair.weight > held.weight:
+                best[pair.factor] = pair
+    return best
+
+
+WHY = {
+    "refuted": "what was seen contradicts it",
+    "stands": "it is the only cause that fits what was seen",
+    "shown": "changing just what it blames made the difference",
+    "partly": "changing just a part of what it blames made the difference",
+    "open": "it fits what was seen, and so do other causes",
+    "untested": "nothing was seen that speaks of it",
+    "weakened": "it fits the reports, but a narrower claim that it rests on is refuted",
+}

@@ -1,1 +1,0 @@
-"""What an image says about what a log makes suspect: the one thing that knows both sides."""

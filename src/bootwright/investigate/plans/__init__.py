@@ -1,0 +1,1 @@
+"""Plans and tables: reports, beliefs, factors, and what can be run."""

@@ -1,0 +1,143 @@
+"""Upstream changes that are known (`data/changes/`), to corroborate what boots have shown.
+
+They never decide anything: a change is named only when a threshold that boots found lies where the change
+went in, and the calls that failed below it are the ones the change is about.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cattrs
+from attrs import field, frozen
+from cattrs.errors import ClassValidationError
+
+from bootwright.foundation.errors import Malformed
+from bootwright.foundation.places import data_files
+from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.versions import Version
+from bootwright.investigate.analysis.judge import Judgement
+from bootwright.investigate.analysis.observations import Observation
+from bootwright.investigate.plans.plan import Belief, covers
+
+
+@frozen
+class Commit:
+    """An upstream commit."""
+
+    id: str
+    title: str
+
+
+@frozen
+class Reference:
+    """Where it can be read."""
+
+    title: str
+    url: str
+
+
+@frozen
+class Change:
+    """A change of behaviour between two versions of something."""
+
+    what: str
+    before: str
+    first_in: str
+    factor: str
+    symptom: dict[str, str]
+    """`call` and `errno` of what failed before it, or the `hazard` that a prediction ran into."""
+    also_in: list[str] = field(factory=list)
+    """The first version of each older series that has it too (stable releases)."""
+    commit: list[Commit] = field(factory=list)
+    source: list[Reference] = field(factory=list)
+
+    def is_in(self, version: Version) -> bool:
+        """Whether a version has the change."""
+        first = Version.parse(self.first_in)
+        older = [one for text in self.also_in if (one := Version.parse(text)) is not None]
+        return (first is not None and version >= first) or any(
+            version.series() == one.series() and version >= one for one in older
+        )
+
+
+@frozen
+class Remark:
+    """What a known change says of the version that a belief names."""
+
+    change: Change
+    version: str
+    """The version from which the belief has things work."""
+    agrees: bool
+    """That version has the change."""
+
+
+def load_changes() -> list[Change]:
+    """Every change known; raises `Malformed` for a file that is not one."""
+    return [read_change(path) for path in data_files("changes")]
+
+
+def read_change(path: Path) -> Change:
+    """Read one file of `data/changes/`."""
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    try:
+        return converter.structure(tomllib.loads(path.read_text(encoding="utf-8")), Change)
+    except ClassValidationError as error:
+        raise Malformed(str(path), None, "a change", cattrs.transform_error(error)[0]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Malformed(str(path), None, "TOML", str(error)) from error
+
+
+def corroborating(judgement: Judgement, observations: Sequence[Observation]) -> list[Change]:
+    """The changes that went in between the two levels a settled threshold lies between."""
+    return [
+        change
+        for change in load_changes()
+        if _seen(change.symptom, judgement.outcome, observations)
+        and any(
+            bracket.factor == change.factor and _between(bracket.fails, change.first_in, bracket.works)
+            for bracket in judgement.brackets
+        )
+    ]
+
+
+def remarks(belief: Belief, observations: Sequence[Observation]) -> list[Remark]:
+    """The changes that speak of the version a belief says is needed (`<6.19`: it works from 6.19 on).
+
+    Only one whose symptom was seen in a failing cell that the belief is about is named.
+    """
+    about = [seen for seen in observations if covers(dict(belief.cause), seen.values)]
+    said = []
+    for change in load_changes():
+        bound = belief.cause.get(change.factor, "")
+        version = Version.parse(bound.removeprefix("<"))
+        if bound.startswith("<") and version is not None and _seen(change.symptom, belief.outcome, about):
+            said.append(Remark(change, version.text, change.is_in(version)))
+    return said
+
+
+def _between(fails: str | None, first: str, works: str | None) -> bool:
+    low, at, high = (Version.parse(text or "") for text in (fails, first, works))
+    return low is not None and at is not None and high is not None and low < at <= high
+
+
+def _seen(symptom: Mapping[str, str], outcome: str, observations: Sequence[Observation]) -> bool:
+    return any(
+        _shows(symptom, outcome, seen.evidence)
+        for seen in observations
+        if seen.outcomes.get(outcome) is Verdict.FAILS
+    )
+
+
+def _shows(symptom: Mapping[str, str], outcome: str, evidence: Mapping[str, Any]) -> bool:
+    """Whether what a failing cell rests on has the symptom: a failed call, or a hazard met."""
+    if hazard := symptom.get("hazard"):
+        goal = evidence.get("goals", {}).get(outcome, {})
+        return any(one["name"] == hazard and one["effect"] == "fails" for one in goal.get("hazards", ()))
+    return any(
+        test["ok"] is False and all(test.get(key) == value for key, value in symptom.items())
+        for test in evidence.get("tests", ())
+    )

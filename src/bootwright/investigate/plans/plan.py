@@ -1,0 +1,218 @@
+"""Plans: the reports, the beliefs drawn from them, and what can be run to tell the causes apart.
+
+A plan is one TOML file (`data/plans/`, or a path of the user's own); docs/plans.md describes every key.
+These are its shapes; `plan_file` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from attrs import field, frozen
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.versions import Version
+from bootwright.investigate.analysis.observations import Observation, Source, Values
+from bootwright.investigate.plans.table import row_values
+
+
+@frozen
+class PlanFactor:
+    """A factor as the plan declares it. `fact` names what of a kernel that is booted gives its level:
+    `version` or `page_size`."""
+
+    label: str = ""
+    levels: list[str] = field(factory=list)
+    fact: Literal["", "version", "page_size"] = ""
+
+
+@frozen
+class PlanOutcome:
+    """Something that works or fails. Goals are pursued until their cause is found; a side question is
+    looked at where a run of its own is offered; the others are told along the way."""
+
+    label: str = ""
+    goal: bool = False
+    side: bool = False
+    mends: str = ""
+    """The goal that would work if this were done instead."""
+    note: str = ""
+
+
+@frozen
+class PlanReport:
+    """What somebody saw."""
+
+    id: str
+    factors: dict[str, str | list[str]]
+    outcomes: dict[str, str]
+    found_at: str = ""
+    note: str = ""
+
+
+@frozen
+class Proxy:
+    """A belief's narrower claim on another outcome, which can be tested where the belief itself cannot."""
+
+    outcome: str
+    cause: dict[str, str]
+    claim: str
+    limit: str
+
+
+@frozen
+class Belief:
+    """What somebody concluded: that `outcome` fails because of `cause`."""
+
+    id: str
+    says: str
+    outcome: str = ""
+    cause: dict[str, str] = field(factory=dict)
+    proxy: list[Proxy] = field(factory=list)
+    set_aside: str = ""
+    """Why the report's author already gave it up."""
+
+
+@frozen
+class Yield:
+    """An observation that one run makes: `outcome` works when all `tests` are ok."""
+
+    outcome: str
+    tests: list[str]
+    set: dict[str, str] = field(factory=dict)
+
+
+@frozen
+class Impossible:
+    """Levels that cannot go together, and why."""
+
+    factors: dict[str, str | list[str]]
+    because: str
+
+    def covers(self, values: Values) -> bool:
+        """Whether a cell has these levels; a level that is not known exactly is not covered."""
+        return covers(self.factors, values)
+
+
+@frozen
+class Dearer:
+    """Levels that take a person longer to try than the experiment's `hours`, by `hours` more."""
+
+    factors: dict[str, str | list[str]]
+    hours: float
+    because: str
+
+    def covers(self, values: Values) -> bool:
+        """Whether a cell has these levels."""
+        return covers(self.factors, values)
+
+
+@frozen
+class Devicetree:
+    """A devicetree to predict with: the kernel's own for a board's stepping, or a source file."""
+
+    board: str
+    """A file of `data/boards/`."""
+    stepping: str
+    set: dict[str, str]
+    """The levels it stands for."""
+    file: str = ""
+    """A file of `data/devicetrees/`; empty for the kernel package's own."""
+    limit: str = ""
+
+
+@frozen
+class Experiment:
+    """A kind of run. Emulated: every kernel of `kernels` that fits, on `machine`. Predicted: every kernel
+    with every one of `devicetree`, from the bytes. Bench: every combination of `levels`, on a real board,
+    by a person."""
+
+    name: str
+    source: Literal["emulated", "predicted", "bench"]
+    yields: list[Yield] = field(factory=list)
+    set: dict[str, str] = field(factory=dict)
+    machine: str = "virt"
+    probe: list[str] = field(factory=list)
+    kernels: str = ""
+    """Kernel source (`debian`)."""
+    only: list[str] = field(factory=list)
+    """Catalogue names, short ones too, that the experiment is limited to; empty for all."""
+    modules: bool = False
+    seconds: float = 3.0
+    hours: float = 1.0
+    levels: dict[str, list[str]] = field(factory=dict)
+    outcomes: list[str] = field(factory=list)
+    devicetree: list[Devicetree] = field(factory=list)
+    goals: dict[str, str] = field(factory=dict)
+    """Outcome → goal of the board, for predictions."""
+    dearer: list[Dearer] = field(factory=list)
+    how: str = ""
+    limit: str = ""
+
+
+@frozen
+class Plan:
+    """A whole plan."""
+
+    schema: str
+    name: str
+    title: str
+    question: str
+    wanted: dict[str, str]
+    """The levels that the answer must keep: what the user wants to run."""
+    factor: dict[str, PlanFactor]
+    outcome: dict[str, PlanOutcome]
+    report: list[PlanReport] = field(factory=list)
+    belief: list[Belief] = field(factory=list)
+    experiment: list[Experiment] = field(factory=list)
+    impossible: list[Impossible] = field(factory=list)
+    found_at: list[str] = field(factory=list)
+
+    @property
+    def goals(self) -> tuple[str, ...]:
+        """The outcomes the plan is for."""
+        return tuple(name for name, outcome in self.outcome.items() if outcome.goal)
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The outcomes that runs are spent on besides the goals."""
+        return tuple(name for name, outcome in self.outcome.items() if outcome.side and not outcome.goal)
+
+    def reports(self) -> list[Observation]:
+        """The reports as observations."""
+        return [
+            Observation(
+                id=report.id,
+                values=row_values(report.id, report.factors),
+                outcomes={name: Verdict(word) for name, word in report.outcomes.items()},
+                source=Source.REPORTED,
+                evidence={
+                    key: text for key, text in (("found-at", report.found_at), ("note", report.note)) if text
+                },
+            )
+            for report in self.report
+        ]
+
+    def why_impossible(self, values: Values) -> str | None:
+        """The reason why a cell cannot exist, or None where the plan knows of none."""
+        return next((rule.because for rule in self.impossible if rule.covers(values)), None)
+
+
+def covers(wanted: Mapping[str, str | list[str]], values: Values) -> bool:
+    """Whether a cell has the wanted level (or one of a list, or one in a bound) of each factor named."""
+    for name, given in wanted.items():
+        allowed = (given,) if isinstance(given, str) else tuple(given)
+        have = values.get(name, ())
+        if len(have) != 1 or not any(_fits(have[0], bound) for bound in allowed):
+            return False
+    return True
+
+
+def _fits(level: str, wanted: str) -> bool:
+    """Whether a level is `wanted`, which may be a bound: `<6.17`, `>=6.19`."""
+    for sign in ("<", ">="):
+        if wanted.startswith(sign):
+            have, bound = Version.parse(level), Version.parse(wanted.removeprefix(sign))
+            return have is not None and bound is not None and ((have < bound) == (sign == "<"))
+    return level == wanted

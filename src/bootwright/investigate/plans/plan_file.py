@@ -1,0 +1,212 @@
+"""Reading a plan: strictly, so that a slip of the pen is an error that names its place.
+
+An unknown key, a level that no factor has, a report in a cell that the plan itself calls impossible, a
+factor with one level: each is refused with what to do about it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cattrs
+from cattrs.errors import ClassValidationError
+from cattrs.v import format_exception
+
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
+from bootwright.foundation.places import data_files
+from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.versions import Version
+from bootwright.investigate.plans.plan import Plan
+from bootwright.investigate.plans.table import check_agreement, row_values
+
+SCHEMA = "bootwright/plan/1"
+_MAX_BYTES = 1 << 20
+_NEEDED = {
+    "emulated": ("kernels", "probe", "yields"),
+    "predicted": ("kernels", "devicetree", "goals"),
+    "bench": ("levels", "outcomes"),
+}
+
+
+def plan_names() -> list[str]:
+    """The plans that come with bootwright."""
+    return [path.stem for path in data_files("plans")]
+
+
+def load_plan(name_or_path: str) -> Plan:
+    """Read a plan by name or path; raises `Missing`, `Malformed` or `Refused` with the place."""
+    known = {path.stem: path for path in data_files("plans")}
+    path = known.get(name_or_path) or Path(name_or_path)
+    if not path.is_file():
+        near = difflib.get_close_matches(name_or_path, known, n=1)
+        hint = (
+            f"did you mean {near[0]}?"
+            if near
+            else f"plans: {', '.join(known)}; or give the path of a plan file"
+        )
+        raise Missing(f"there is no plan {name_or_path!r}", hint=hint)
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise Missing(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
+    return parse_plan(data, str(path))
+
+
+def parse_plan(data: bytes, where: str) -> Plan:
+    """Read a plan's bytes; raises `Malformed` or `Refused` with the place."""
+    if len(data) > _MAX_BYTES:
+        raise Malformed(where, _MAX_BYTES, "a plan of at most 1 MiB", "more")
+    try:
+        document = tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        raise Malformed(where, error.start, "UTF-8 text", "something else") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise Malformed(where, None, "TOML", str(error) or "nesting that is too deep") from error
+    return structure_plan(where, document)
+
+
+def structure_plan(where: str, document: Mapping[str, Any]) -> Plan:
+    """Make a plan of a TOML document; raises `Malformed` for its form and `Refused` for its sense."""
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(bool, _flag)
+    converter.register_structure_hook_func(lambda kind: kind == str | list[str], _text_or_list)
+    try:
+        plan = converter.structure(document, Plan)
+    except ClassValidationError as error:
+        first = cattrs.transform_error(error, path="plan", format_exception=_said)[0]
+        raise Malformed(
+            where, None, "a plan as docs/plans.md says", first, hint="see docs/plans.md"
+        ) from error
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise Malformed(where, None, "a plan as docs/plans.md says", str(error)[:200]) from error
+    if plan.schema != SCHEMA:
+        raise Malformed(where, None, f"schema = {SCHEMA!r}", repr(plan.schema)[:80])
+    _check(where, plan)
+    return plan
+
+
+def _said(error: BaseException, kind: type | None) -> str:
+    """Our own words where a hook of ours refused the value, else those of cattrs."""
+    text = str(error)
+    return text if " is needed" in text else str(format_exception(error, kind))
+
+
+def _text(value: object, _: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text is needed, not {value!r}")
+    return value
+
+
+def _number(value: object, _: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"a number is needed, not {value!r}")
+    return float(value)
+
+
+def _flag(value: object, _: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"true or false is needed, not {value!r}")
+    return value
+
+
+def _text_or_list(value: object, _: object) -> str | list[str]:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return value
+    raise TypeError(f"text or a list of texts is needed, not {value!r}")
+
+
+def _check(where: str, plan: Plan) -> None:
+    """Everything that must hold between the parts of a plan."""
+
+    def refuse(message: str, hint: str) -> BootwrightError:
+        return Refused(f"{where}: {message}", hint=hint)
+
+    for name, factor in plan.factor.items():
+        if len(set(factor.levels)) < 2 and not factor.fact:
+            raise refuse(
+                f"factor {name} has one level, so nothing can follow about it",
+                "give it the other levels that could be run, or leave it out",
+            )
+    ids = [report.id for report in plan.report] + [belief.id for belief in plan.belief]
+    for doubled in {name for name in ids if ids.count(name) > 1}:
+        raise refuse(f"two parts are called {doubled}", "give each its own id")
+    for place, values in _level_uses(plan):
+        for name, levels in values.items():
+            if name not in plan.factor:
+                raise refuse(
+                    f"{place} names factor {name}, which the plan does not declare", _known(plan.factor)
+                )
+            factor = plan.factor[name]
+            for level in levels:
+                if level not in factor.levels and not (factor.fact and Version.parse(level)):
+                    raise refuse(f"{place}: factor {name} has no level {level!r}", _known(factor.levels))
+    for place, outcome in _outcome_uses(plan):
+        if outcome not in plan.outcome:
+            raise refuse(
+                f"{place} names outcome {outcome}, which the plan does not declare", _known(plan.outcome)
+            )
+    for report in plan.report:
+        for name, word in report.outcomes.items():
+            if word not in set(Verdict):
+                raise refuse(f"report {report.id}: {name} = {word!r}", "write works, fails or unknown")
+        reason = plan.why_impossible(row_values(report.id, report.factors))
+        if reason:
+            raise refuse(
+                f"report {report.id} is in a cell that cannot exist: {reason}",
+                "correct the report, or the [[impossible]] rule",
+            )
+    for experiment in plan.experiment:
+        for key in _NEEDED[experiment.source]:
+            if not getattr(experiment, key):
+                raise refuse(
+                    f"experiment {experiment.name} is {experiment.source} and has no {key}",
+                    "see docs/plans.md",
+                )
+    if not plan.goals:
+        raise refuse("no outcome is a goal", "set goal = true for what you want to work")
+    check_agreement(where, plan.reports())
+
+
+def _known(names: Mapping[str, object] | list[str]) -> str:
+    return f"known: {', '.join(names)}"
+
+
+def _level_uses(plan: Plan) -> list[tuple[str, dict[str, tuple[str, ...]]]]:
+    """(place, factor → levels) of everything that must name declared levels."""
+    uses = [(f"report {r.id}", row_values(r.id, r.factors)) for r in plan.report]
+    uses.append(("wanted", {name: (level,) for name, level in plan.wanted.items()}))
+    for experiment in plan.experiment:
+        place = f"experiment {experiment.name}"
+        uses.append((place, {name: (level,) for name, level in experiment.set.items()}))
+        uses.append((place, {name: tuple(levels) for name, levels in experiment.levels.items()}))
+        sets = [part.set for part in experiment.yields] + [tree.set for tree in experiment.devicetree]
+        uses += [(place, {name: (level,) for name, level in one.items()}) for one in sets]
+    for belief in plan.belief:
+        causes = [belief.cause, *(proxy.cause for proxy in belief.proxy)]
+        uses += [
+            (f"belief {belief.id}", {n: (t.lstrip("<>="),) for n, t in cause.items()}) for cause in causes
+        ]
+    return uses
+
+
+def _outcome_uses(plan: Plan) -> list[tuple[str, str]]:
+    uses = [(f"report {report.id}", name) for report in plan.report for name in report.outcomes]
+    for experiment in plan.experiment:
+        uses += [(f"experiment {experiment.name}", part.outcome) for part in experiment.yields]
+        uses += [
+            (f"experiment {experiment.name}", name) for name in (*experiment.outcomes, *experiment.goals)
+        ]
+    uses += [(f"outcome {name}", one.mends) for name, one in plan.outcome.items() if one.mends]
+    for belief in plan.belief:
+        uses += [(f"belief {belief.id}", name) for name in [belief.outcome] if name]
+        uses += [(f"belief {belief.id}", proxy.outcome) for proxy in belief.proxy]
+    return uses

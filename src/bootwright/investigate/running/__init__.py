@@ -1,0 +1,1 @@
+"""The loop that runs a plan: what to run next, run once, recorded, resumed."""

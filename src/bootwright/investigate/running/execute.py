@@ -1,0 +1,219 @@
+"""Running one boot of a plan, once: what is recorded already is read, not repeated."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import cattrs
+from attrs import evolve, frozen
+
+from bootwright.foundation.errors import BootwrightError, Refused
+from bootwright.foundation.progress import Progress
+from bootwright.foundation.run_folder import Kept, Store
+from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.versions import Version
+from bootwright.investigate.analysis.observations import Observation, Source
+from bootwright.investigate.plans.plan import Plan
+from bootwright.investigate.plans.runs import Run, matching, page_size_level
+from bootwright.kernels.catalogue import Library
+from bootwright.kernels.model import Kernel
+from bootwright.lab.machines import machine as machines
+from bootwright.lab.machines import qemu
+from bootwright.lab.machines.recorded import Recording
+from bootwright.lab.probes import ktap, probe
+from bootwright.lab.probes.boot import boot
+
+
+@frozen
+class Done:
+    """A boot that ended, and what its probes said."""
+
+    run: Run
+    repeat: int
+    kernel: Mapping[str, str]
+    """Name, release as packaged, and what was verified of it."""
+    recording: Recording
+    result: ktap.ProbeResult
+    recorded_at: str
+    fresh: bool
+    """False when it was read from the run's folder."""
+
+
+class Executor:
+    """Boots kernels of a library and keeps the recordings in a store."""
+
+    def __init__(self, library: Library, store: Store, progress: Progress) -> None:
+        self._library = library
+        self._store = store
+        self._progress = progress
+
+    def prepare(self, run: Run) -> Kernel:
+        """Fetch what the run boots; nothing is downloaded twice."""
+        if run.kernel is None:
+            raise Refused(f"{run.id} is for the bench", hint="do it on the board and add what you saw")
+        return self._library.get(run.kernel.name, modules=run.experiment.modules)
+
+    def key(self, run: Run, kernel: Kernel, repeat: int) -> str:
+        """What makes a recording the same boot: kernel, probe, emulator, machine, and the repetition."""
+        parts = [
+            kernel.image_sha256,
+            probe.init().sha256,
+            qemu.find().title,
+            run.experiment.machine,
+            run.experiment.probe,
+            run.experiment.modules,
+            repeat,
+        ]
+        return f"{run.id}#{repeat}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
+
+    def recorded(self, run: Run, kernel: Kernel, repeat: int) -> Done | None:
+        """The boot as the store has it, or None."""
+        kept = self._store.find(self.key(run, kernel, repeat))
+        return None if kept is None else self._done(run, repeat, kept, fresh=False)
+
+    def boot(self, run: Run, kernel: Kernel) -> Recording:
+        """Boot it. Touches no store, so that it may run beside another."""
+        return boot(kernel, probe=run.experiment.probe, machine=run.experiment.machine)
+
+    def keep(self, run: Run, kernel: Kernel, repeat: int, recording: Recording) -> Done:
+        """Record a boot that ended."""
+        facts: dict[str, Any] = {
+            "kernel": {
+                "name": kernel.name,
+                "release": kernel.release,
+                "verified": str(kernel.provenance.get("verified", "")),
+                "package": str(kernel.provenance.get("package", "")),
+            },
+            "recording": cattrs.unstructure(evolve(recording, console=b"")),
+        }
+        del facts["recording"]["console"]
+        key = self.key(run, kernel, repeat)
+        self._store.keep(key, facts, recording.console, datetime.now(UTC).isoformat(timespec="seconds"))
+        kept = self._store.find(key)
+        if kept is None:
+            raise Refused(f"{key} was not recorded", hint="another program changed the run's folder")
+        return self._done(run, repeat, kept, fresh=True)
+
+    def _done(self, run: Run, repeat: int, kept: Kept, *, fresh: bool) -> Done:
+        recording = cattrs.structure(
+            {**kept.facts["recording"], "console": self._store.console(kept)}, Recording
+        )
+        return Done(
+            run=run,
+            repeat=repeat,
+            kernel=kept.facts["kernel"],
+            recording=recording,
+            result=ktap.read(recording),
+            recorded_at=kept.recorded_at,
+            fresh=fresh,
+        )
+
+
+def runnable(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """The runs that this machine's emulator can do, and a line for each experiment that it cannot.
+
+    Raises `Missing` when there is no emulator, before anything is fetched for it.
+    """
+    emulator = qemu.find()
+    probe.init()
+    able: list[Run] = []
+    notes: dict[str, None] = {}
+    for run in runs:
+        if run.experiment.source != "emulated":
+            able.append(run)
+            continue
+        try:
+            machine = machines.machine(run.experiment.machine)
+            processor = machine.processor(run.kernel.page_size if run.kernel else 4096)
+            qemu.check(emulator, machine, processor)
+        except BootwrightError as error:
+            notes[f"experiment {run.experiment.name} is not run here: {error.message}"] = None
+        else:
+            able.append(run)
+    return able, list(notes)
+
+
+def observe(plan: Plan, done: Done, number: Callable[[], int]) -> list[Observation]:
+    """What a boot shows: one observation per cell that its probes looked at.
+
+    The levels that come from the kernel are those the guest itself said (`uname`, AT_PAGESZ), never those
+    of the package's name. A test that was skipped, or that the guest did not reach, leaves the outcome
+    unknown.
+    """
+    cells: dict[tuple[tuple[str, str], ...], dict[str, Verdict]] = {}
+    for part in done.run.experiment.yields:
+        values = {name: levels[0] for name, levels in done.run.values.items()} | part.set
+        for name, factor in plan.factor.items():
+            measured = _measured(factor.fact, done)
+            if factor.fact and measured:
+                values[name] = measured
+        verdict = verdict_of(part.tests, done.result)
+        cells.setdefault(tuple(sorted(values.items())), {})[part.outcome] = verdict
+    return [
+        Observation(
+            id=f"cell-{number()}",
+            values={name: (level,) for name, level in cell},
+            outcomes=outcomes,
+            source=Source.EMULATED,
+            evidence=_evidence(done),
+            repeat=done.repeat,
+        )
+        for cell, outcomes in cells.items()
+    ]
+
+
+def verdict_of(patterns: Sequence[str], result: ktap.ProbeResult) -> Verdict:
+    """Works when every test named by `patterns` is ok, fails when one is not ok, else unknown."""
+    by_name = {f"{test.group}/{test.name}": test.ok for test in result.tests}
+    found: list[bool | None] = []
+    for pattern in patterns:
+        names = matching(pattern, list(by_name))
+        found += [by_name[name] for name in names] or [None]
+    if False in found:
+        return Verdict.FAILS
+    return Verdict.UNKNOWN if None in found or not found else Verdict.WORKS
+
+
+def _measured(fact: str, done: Done) -> str | None:
+    result = done.result
+    if fact == "page_size" and result.page_size:
+        return page_size_level(result.page_size)
+    if fact == "version" and result.release:
+        return release_version(result.release)
+    return None
+
+
+def release_version(release: str) -> str | None:
+    """`6.12.107` of `6.12.107+deb13-arm64-16k`, or None."""
+    digits = release
+    for index, char in enumerate(release):
+        if not (char.isdigit() or char == "."):
+            digits = release[:index]
+            break
+    version = Version.parse(digits.rstrip("."))
+    return version.text if version else None
+
+
+def _evidence(done: Done) -> dict[str, Any]:
+    recording = done.recording
+    return {
+        "boot": f"{done.run.id}#{done.repeat}",
+        "kernel": done.kernel["name"],
+        "kernel_sha256": recording.kernel_sha256,
+        "probe_sha256": recording.probe_sha256,
+        "machine": recording.machine,
+        "emulator": recording.machine_version,
+        "release": done.result.release,
+        "ended": recording.ended,
+        "complete": done.result.complete,
+        "tests": [
+            {"name": f"{test.group}/{test.name}", "ok": test.ok, "call": test.call, "errno": test.errno}
+            for test in done.result.tests
+        ],
+        "limit": done.run.experiment.limit,
+        "recorded_at": done.recorded_at,
+    }

@@ -1,0 +1,95 @@
+"""An investigation as it stands: what was seen, what was run and why, what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import field, frozen
+
+from bootwright.investigate.analysis.aliases import Aliasing, find_aliases
+from bootwright.investigate.analysis.causes import CauseSpace
+from bootwright.investigate.analysis.choose import Choice, Trial
+from bootwright.investigate.analysis.factors import Factor, make_factor
+from bootwright.investigate.analysis.judge import Judgement, judge
+from bootwright.investigate.analysis.observations import Observation, outcome_names
+from bootwright.investigate.plans.plan import Plan
+from bootwright.investigate.plans.runs import Run
+from bootwright.investigate.running.execute import Done
+
+
+@frozen
+class Step:
+    """Why a run was chosen, and what came of it."""
+
+    choice: Choice
+    run: Run
+    purpose: str
+    """`settle` (a goal's cause), `confirm` (the reports set aside), `side` (a side question), or
+    `belief B4` (a belief put to the test that the causes left contradict)."""
+    left: dict[str, int]
+    """Outcome → causes left before it."""
+    done: tuple[Done, ...] = ()
+    """One a repetition; empty in a dry run."""
+
+
+@frozen
+class Investigation:
+    """Everything an answer is written from."""
+
+    plan: Plan | None
+    title: str
+    space: CauseSpace = field(eq=False, repr=False)
+    """Every cause over `factors`; built once, since it is the largest thing here."""
+    factors: tuple[Factor, ...]
+    outcomes: tuple[str, ...]
+    goals: tuple[str, ...]
+    observations: tuple[Observation, ...]
+    aliases: Aliasing
+    """Among the observations it began with."""
+    aliases_left: Aliasing
+    judgements: dict[str, Judgement]
+    steps: tuple[Step, ...] = ()
+    offered: tuple[Choice, ...] = ()
+    """What could still be run here, best first (a dry run's list)."""
+    bench: tuple[Choice, ...] = ()
+    """What could be tried on a board, best first."""
+    bench_trials: tuple[Trial, ...] = ()
+    """Everything that could be tried on a board."""
+    notes: tuple[str, ...] = field(default=())
+
+
+def study(observations: Sequence[Observation], title: str, outcomes: Sequence[str] = ()) -> Investigation:
+    """Analyse observations alone, without a plan: their own factors, levels and outcomes."""
+    levels: dict[str, list[str]] = {}
+    for seen in observations:
+        for name, possible in seen.values.items():
+            levels.setdefault(name, []).extend(possible)
+    factors = tuple(make_factor(name, found) for name, found in levels.items())
+    space = CauseSpace(factors)
+    names = tuple(outcomes) or outcome_names(observations)
+    return look(space, observations, observations, title=title, outcomes=names, goals=names)
+
+
+def look(
+    space: CauseSpace,
+    began: Sequence[Observation],
+    observations: Sequence[Observation],
+    *,
+    title: str,
+    outcomes: Sequence[str],
+    goals: Sequence[str],
+    plan: Plan | None = None,
+) -> Investigation:
+    """Judge every outcome; `began` are the observations there were before anything was run."""
+    return Investigation(
+        plan=plan,
+        title=title,
+        space=space,
+        factors=space.factors,
+        outcomes=tuple(outcomes),
+        goals=tuple(goals),
+        observations=tuple(observations),
+        aliases=find_aliases(space.factors, began),
+        aliases_left=find_aliases(space.factors, observations),
+        judgements={name: judge(space, observations, name, plan.wanted if plan else {}) for name in outcomes},
+    )

@@ -1,0 +1,375 @@
+"""The loop: read the reports, choose a cell, run it, look again, until nothing more can be learnt here.
+
+The path depends only on the plan, the reports, the kernels the catalogue listed when the run began, and
+what the boots showed; not on the clock, the cache or the order in which boots end. That is what lets a
+killed investigation go on: it walks the same path and finds each boot recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import count
+
+import cattrs
+from attrs import evolve, frozen
+
+from bootwright.foundation.errors import Refused
+from bootwright.foundation.progress import Progress
+from bootwright.foundation.run_folder import Store
+from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.versions import Version
+from bootwright.investigate.analysis.causes import CauseSpace
+from bootwright.investigate.analysis.choose import Beliefs, Choice, Chooser, beliefs_from
+from bootwright.investigate.analysis.either import sound
+from bootwright.investigate.analysis.factors import Factor, make_factor
+from bootwright.investigate.analysis.judge import claim_mask, counted
+from bootwright.investigate.analysis.observations import Observation
+from bootwright.investigate.plans.plan import Plan
+from bootwright.investigate.plans.runs import Candidate, Run, bench_runs, kernel_runs
+from bootwright.investigate.running.execute import Done, Executor, observe, runnable
+from bootwright.investigate.running.foretell import foretell
+from bootwright.investigate.running.investigation import Investigation, Step, look
+from bootwright.kernels.catalogue import Library
+
+RATE = 10e6
+"""Bytes a second that fetching is reckoned at, to weigh a download against a boot."""
+
+
+@frozen
+class Limits:
+    """What a run may take."""
+
+    boots: int = 40
+    """A plan that needs more is stopped, and says so."""
+    download: int = 250_000_000
+    """Bytes of kernels, reckoned as if nothing were cached."""
+    repeat: int = 1
+    """Boots of each cell."""
+    jobs: int = 2
+    """Boots side by side."""
+
+
+LIMITS = Limits()
+
+
+def candidates(store: Store, library: Library, plan: Plan) -> list[Candidate]:
+    """The kernels the plan's experiments may boot, as listed when the run began.
+
+    The list is kept with the run, and the run with its plan: another plan in the same folder is refused.
+    """
+    fingerprint = hashlib.sha256(json.dumps(cattrs.unstructure(plan), sort_keys=True).encode()).hexdigest()
+    began = store.get("plan")
+    if began is not None and began != fingerprint:
+        raise Refused(
+            f"{store.folder} holds a run of another plan, or of an older text of this one",
+            hint="choose another folder with --out, or start over with --fresh",
+        )
+    kept = store.get("candidates")
+    if kept is not None:
+        return cattrs.structure(json.loads(kept), list[Candidate])
+    found = list_candidates(plan, library)
+    store.put("plan", fingerprint)
+    store.put("candidates", json.dumps(cattrs.unstructure(found)))
+    return found
+
+
+def list_candidates(plan: Plan, library: Library) -> list[Candidate]:
+    """The kernels of the sources that the plan's experiments name, as the catalogue lists them now."""
+    wanted = {experiment.kernels for experiment in plan.experiment}
+    return [
+        Candidate(
+            name=listed.name,
+            source=listed.source,
+            version=str(listed.version),
+            page_size=listed.page_size,
+            download_bytes=listed.download_bytes,
+            modules_bytes=listed.modules_bytes,
+            image_size=listed.image_size,
+            whole_size=listed.whole_size,
+        )
+        for listed in library.listed()
+        if listed.source in wanted
+    ]
+
+
+def resolver(found: Sequence[Candidate]) -> Callable[[str], str]:
+    """Short catalogue names to full ones, among the candidates: the newest that fits."""
+
+    def resolve(name: str) -> str:
+        if any(kernel.name == name for kernel in found):
+            return name
+        source, _, rest = name.partition("-")
+        series, _, pages = rest.partition("-")
+        fits = [
+            kernel
+            for kernel in found
+            if kernel.source == source
+            and f"{kernel.page_size // 1024}k" == pages
+            and (kernel.version == series or kernel.version.startswith(f"{series}."))
+        ]
+        if not fits:
+            raise Refused(f"the catalogue has no kernel {name}", hint="see bootwright kernels list")
+        return max(fits, key=lambda kernel: _order(kernel.version)).name
+
+    return resolve
+
+
+def _order(text: str) -> tuple[object, ...]:
+    version = Version.parse(text)
+    return version.key if version else ()
+
+
+class Loop:
+    """One investigation of a plan."""
+
+    def __init__(self, plan: Plan, extra: Sequence[Observation], found: Sequence[Candidate]) -> None:
+        self.plan = plan
+        self.began: list[Observation] = [*plan.reports(), *extra]
+        self.space = CauseSpace(_factors(plan, self.began, found))
+        outcomes = {*plan.goals, *plan.sides}
+        self.runs, self.notes = runnable(kernel_runs(plan, found, resolver(found), outcomes.__contains__))
+        self.bench = bench_runs(plan)
+        self._chooser = Chooser(self.space, [run.trial for run in self.runs])
+        self._by_id = {run.id: run for run in self.runs}
+
+    def perform(self, executor: Executor, progress: Progress, limits: Limits = LIMITS) -> Investigation:
+        """Choose and run until no run tells anything more; raises what fetching or booting raises."""
+        observations = list(self.began)
+        steps: list[Step] = []
+        numbers = count(1)
+        notes = list(self.notes)
+        while picked := self.pick(observations, steps, limits):
+            if _boots(steps) + _boots(picked) > limits.boots:
+                notes.append(
+                    f"stopped after {_boots(steps)} boots; {len(picked)} more would still tell something"
+                )
+                break
+            for step in picked:
+                self._announce(step, progress)
+            booted = self._boot_all([step.run for step in picked], executor, progress, limits.repeat)
+            for step in picked:
+                done = booted.get(step.run.id, [])
+                steps.append(evolve(step, done=tuple(done)))
+                if step.run.experiment.source == "predicted":
+                    kernel = executor.prepare(step.run)
+                    seen = [foretell(self.plan, step.run, kernel, lambda: next(numbers))]
+                    self._tell(seen, "", progress)
+                    observations += seen
+                for one in done:
+                    seen = observe(self.plan, one, lambda: next(numbers))
+                    self._tell(seen, "" if one.fresh else f" (recorded {one.recorded_at})", progress)
+                    observations += seen
+        return self.look(observations, steps, [*notes, *self._left_out(observations, steps, limits)])
+
+    def look(
+        self, observations: Sequence[Observation], steps: Iterable[Step] = (), notes: Iterable[str] = ()
+    ) -> Investigation:
+        """What is known at this point, and what could be run next."""
+        steps = tuple(steps)
+        names = tuple(self.plan.outcome)
+        found = look(
+            self.space,
+            self.began,
+            observations,
+            title=self.plan.title,
+            outcomes=names,
+            goals=self.plan.goals,
+            plan=self.plan,
+        )
+        open_goals = [name for name in self.plan.goals if not found.judgements[name].settled]
+        hard = {name: self._hard(observations, name) for name in open_goals}
+        wanted = {name: self._hard(observations, name) for name in (*open_goals, *self.plan.sides)}
+        return evolve(
+            found,
+            steps=steps,
+            notes=tuple(notes) or tuple(self.notes),
+            offered=tuple(self._rank(wanted, steps, evolve(LIMITS, download=1 << 62))),
+            bench_trials=tuple(run.trial for run in self.bench),
+            bench=tuple(Chooser(self.space, [run.trial for run in self.bench]).rank(hard)),
+        )
+
+    def pick(
+        self, observations: Sequence[Observation], steps: Sequence[Step] = (), limits: Limits = LIMITS
+    ) -> list[Step]:
+        """The next runs, at most `limits.jobs`: the best for the goals, then the best for a side question.
+
+        While a goal has more than one cause left, the reports count like any observation; once it has
+        one, cells are chosen as if the reports might err, so that the answer stands without them.
+        """
+        picked: list[Step] = []
+        goals = {name: self._hard(observations, name) for name in self.plan.goals}
+        ranked = self._rank(goals, steps, limits)
+        purpose = "settle"
+        if not ranked:
+            goals = {name: beliefs_from(self.space, observations, name) for name in self.plan.goals}
+            ranked, purpose = self._rank(goals, steps, limits), "confirm"
+        if ranked:
+            picked.append(self._step(ranked[0], goals, purpose))
+        elif challenge := self._challenge(observations, steps, limits):
+            picked.append(challenge)
+        sides = {name: self._hard(observations, name) for name in self.plan.sides}
+        while len(picked) < limits.jobs and (side := self._rank(sides, [*steps, *picked], limits)):
+            picked.append(self._step(side[0], sides, "side"))
+            sides = {name: left for name, left in sides.items() if name not in side[0].worth}
+        return picked
+
+    def _challenge(
+        self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
+    ) -> Step | None:
+        """A run in which a belief predicts failure and no cause left does, cheapest first; or None.
+
+        The causes left explain everything so far with one cause. A belief that was never put to the test
+        may be a second one, hidden behind the first: this is the test. A success refutes the belief, a
+        failure shows that more than one cause acts.
+        """
+        have = _fetched(steps)
+        ran = {step.run.id for step in steps}
+        room = limits.download - sum(have.values())
+        able = [run for run in self.runs if run.id not in ran and _more(run, have) <= room]
+        able.sort(key=lambda run: run.trial.cost + _more(run, have) / RATE)
+        for belief in self.plan.belief:
+            claim = claim_mask(self.space, belief.cause) if belief.outcome in self.plan.goals else 0
+            kept, _, _ = counted(self.space, observations, belief.outcome)
+            withstood = [seen for seen in kept if seen.outcomes[belief.outcome] is Verdict.WORKS]
+            left = self.space.consistent(kept, belief.outcome)
+            if not claim or not left or not claim & self.space.consistent(withstood, belief.outcome):
+                continue
+            for run in able:
+                failing = [
+                    self.space.failing(cell)[0] for name, cell in run.trial.views if name == belief.outcome
+                ]
+                if any(mask & claim and not mask & left for mask in failing):
+                    choice = Choice(trial=run.trial, bits=0.0, worth={belief.outcome: 0.0})
+                    return Step(choice, run, f"belief {belief.id}", {belief.outcome: left.bit_count()})
+        return None
+
+    def _rank(self, beliefs: dict[str, Beliefs], steps: Sequence[Step], limits: Limits) -> list[Choice]:
+        """The trials that tell something and may be run, best first.
+
+        A trial costs its seconds and the time that fetching its kernel takes at `RATE`, as far as no step
+        before has fetched it; what the cache happens to hold does not count, so that the path does not
+        depend on it.
+        """
+        have = _fetched(steps)
+        ran = {step.run.id for step in steps}
+        room = limits.download - sum(have.values())
+        more = {run.id: _more(run, have) for run in self.runs}
+        skip = frozenset(run.id for run in self.runs if run.id in ran or more[run.id] > room)
+        return self._chooser.rank(beliefs, skip=skip, cost=lambda trial: trial.cost + more[trial.id] / RATE)
+
+    def _left_out(
+        self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
+    ) -> list[str]:
+        """A line for what would still tell something, were more to be fetched."""
+        goals = {name: self._hard(observations, name) for name in self.plan.goals}
+        ranked = self._rank(goals, steps, evolve(limits, download=1 << 62))
+        if not ranked:
+            return []
+        run = self._by_id[ranked[0].trial.id]
+        more = _more(run, _fetched(steps)) / 1e6
+        needed = (sum(_fetched(steps).values()) + _more(run, _fetched(steps))) / 1e6
+        return [
+            f"{run.id} would tell more of {', '.join(ranked[0].worth)}, but needs {more:.0f} MB more: "
+            f"--max-download {math.ceil(needed / 50) * 50}"
+        ]
+
+    def _step(self, choice: Choice, beliefs: dict[str, Beliefs], purpose: str) -> Step:
+        left = {name: beliefs[name].left.bit_count() for name in choice.worth}
+        return Step(choice=choice, run=self._by_id[choice.trial.id], purpose=purpose, left=left)
+
+    def _hard(self, observations: Sequence[Observation], outcome: str) -> Beliefs:
+        """The causes that fit; where none does alone, those that are sound, any of which may be a part."""
+        kept, _, _ = counted(self.space, observations, outcome)
+        left = self.space.consistent(kept, outcome) or sound(self.space, kept, outcome)
+        return Beliefs(self.space, left)
+
+    def _boot_all(
+        self, runs: Sequence[Run], executor: Executor, progress: Progress, repeat: int
+    ) -> dict[str, list[Done]]:
+        """Boot side by side; each run's results come in order, whichever ends first."""
+        work = []
+        for run in runs:
+            if run.experiment.source == "emulated":
+                kernel = executor.prepare(run)
+                work += [(run, kernel, number) for number in range(repeat)]
+        done = {(run.id, number): executor.recorded(run, kernel, number) for run, kernel, number in work}
+        waiting = [(run, kernel, number) for run, kernel, number in work if done[run.id, number] is None]
+        if waiting:
+            names = ", ".join(dict.fromkeys(kernel.name for _, kernel, _ in waiting))
+            with progress.step(f"boot {names}"), ThreadPoolExecutor(max_workers=len(runs)) as pool:
+                futures = {
+                    pool.submit(executor.boot, run, kernel): (run, kernel, n) for run, kernel, n in waiting
+                }
+                # Recorded as each ends, so that being killed now loses no boot that has ended.
+                for future in as_completed(futures):
+                    run, kernel, number = futures[future]
+                    done[run.id, number] = executor.keep(run, kernel, number, future.result())
+        return {run.id: [one for (name, _), one in done.items() if name == run.id and one] for run in runs}
+
+    def _announce(self, step: Step, progress: Progress) -> None:
+        kernel = step.run.kernel
+        for name, bits in step.choice.worth.items():
+            if bits < 0.005 and not step.purpose.startswith("belief"):
+                continue
+            splits = " / ".join(str(part) for part in step.choice.splits.get(name, ()))
+            left = f"{step.left[name]} causes of {name} left; it splits them {splits}"
+            why = {
+                "settle": left,
+                "confirm": f"reports set aside, {left}",
+                "side": f"side question {name}",
+            }.get(step.purpose, f"puts {step.purpose} to the test: the causes left say it works")
+            progress.note(f"next: {kernel.name if kernel else step.run.id} {_where(step.run)}: {why}")
+
+    def _tell(self, seen: Sequence[Observation], remark: str, progress: Progress) -> None:
+        for one in seen:
+            words = ", ".join(f"{name} {verdict}" for name, verdict in one.outcomes.items())
+            cell = " ".join(levels[0] for levels in one.values.values())
+            progress.note(f"  {one.id} ({one.source.word}): {cell}: {words}{remark}")
+
+
+def _where(run: Run) -> str:
+    if run.devicetree is None:
+        return f"on {run.experiment.machine}"
+    return f"read for {run.devicetree.board} {run.devicetree.stepping}"
+
+
+def _boots(steps: Sequence[Step]) -> int:
+    return sum(step.run.experiment.source == "emulated" for step in steps)
+
+
+def _fetched(steps: Sequence[Step]) -> dict[str, int]:
+    """Kernel → bytes that the steps so far take where nothing is cached."""
+    have: dict[str, int] = {}
+    for step in steps:
+        if step.run.kernel:
+            name = step.run.kernel.name
+            have[name] = max(have.get(name, 0), step.run.weight)
+    return have
+
+
+def _more(run: Run, have: dict[str, int]) -> int:
+    return max(0, run.weight - have.get(run.kernel.name, 0)) if run.kernel else 0
+
+
+def _factors(plan: Plan, began: Sequence[Observation], found: Sequence[Candidate]) -> list[Factor]:
+    factors = []
+    for name, declared in plan.factor.items():
+        levels = list(declared.levels)
+        if declared.fact:
+            levels += [kernel.fact(declared.fact) for kernel in found]
+        for experiment in plan.experiment:
+            levels += experiment.levels.get(name, [])
+        for seen in began:
+            levels += seen.values.get(name, ())
+        factors.append(make_factor(name, levels, declared.label))
+    extra = {name for seen in began for name in seen.values} - set(plan.factor)
+    if extra:
+        raise Refused(
+            f"the observations name factors that the plan does not know: {', '.join(sorted(extra))}",
+            hint=f"the plan's factors are {', '.join(plan.factor)}",
+        )
+    return factors

@@ -1,0 +1,213 @@
+"""Where two disk images differ: file by file, each with what can be told apart inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import define, field
+
+from bootwright.formats.filesystems.filesystem import Entry, EntryKind, walk
+from bootwright.formats.sources.bytesource import ByteSource
+from bootwright.foundation.errors import BootwrightError, Refused
+from bootwright.images.opened import Chain, OpenImage, Volume
+from bootwright.isolate.files import (
+    LoaderConfig,
+    Mixed,
+    TextFile,
+    UkiFile,
+    WholeFile,
+    initramfs_file,
+    tree_file,
+    uki_file,
+)
+
+_WRITABLE = {"vfat", "xfs", "ext4"}
+_CHUNK = 4 << 20
+_MOST_FILE = 1 << 30
+
+
+@define
+class Compared:
+    """What differs between two images."""
+
+    files: dict[str, Mixed] = field(factory=dict)
+    """By place in the good image: `BOOT:/A/vmlinuz`."""
+    renamed: dict[str, str] = field(factory=dict)
+    """Places that the bad image calls otherwise: the good one's → the bad one's."""
+    notes: list[str] = field(factory=list)
+    """What differs and cannot be mixed."""
+    remarks: list[str] = field(factory=list)
+    """What is taken whole, and why."""
+
+
+def compare(good: OpenImage, bad: OpenImage) -> Compared:
+    """Every file that differs, kernel and initramfs by what they are. Raises a `BootwrightError`."""
+    comparison = _Comparison(good, bad)
+    comparison.run()
+    return comparison.to
+
+
+@define
+class _Comparison:
+    good: OpenImage
+    bad: OpenImage
+    to: Compared = field(factory=Compared)
+    _good_chain: Chain | None = None
+    _bad_chain: Chain | None = None
+
+    def run(self) -> None:
+        self._good_chain, self._bad_chain = _chain(self.good), _chain(self.bad)
+        self.to.notes.extend(f"not mixed: {problem}" for problem in (*self.good.problems, *self.bad.problems))
+        others = {volume.title: volume for volume in self.bad.volumes}
+        for volume in self.good.volumes:
+            other = others.pop(volume.title, None)
+            if other is None:
+                self.to.notes.append(f"not mixed: the bad image has no partition {volume.title}")
+            else:
+                self._volumes(volume, other)
+        self.to.notes.extend(f"not mixed: the good image has no partition {title}" for title in others)
+        self._raw_partitions()
+
+    def _volumes(self, good: Volume, bad: Volume) -> None:
+        ours, theirs = self._regular(good), self._regular(bad)
+        renamed = self._renamed(good)
+        self.to.renamed |= {good.path(ours): bad.path(theirs) for theirs, ours in renamed.items()}
+        pairs: dict[str, tuple[Entry | None, Entry | None]] = {
+            name: (entry, None) for name, entry in ours.items()
+        }
+        for name, entry in theirs.items():
+            place = renamed.get(name, name)
+            pairs[place] = (pairs.get(place, (None, None))[0], entry)
+        different = [
+            (name, a, b)
+            for name, (a, b) in sorted(pairs.items())
+            if a is None or b is None or not _same(good.files.open(a), bad.files.open(b))
+        ]
+        if different and good.files.type not in _WRITABLE:
+            self.to.notes.append(
+                f"not mixed: {len(different)} files of {good.title}, which is {good.files.type} "
+                f"({', '.join(name for name, _, _ in different[:3])}, …)"
+            )
+            return
+        for name, a, b in different:
+            place = good.path(name)
+            before = _bytes(good, a) if a is not None else None
+            after = _bytes(bad, b) if b is not None else None
+            self.to.files[place] = self._mixed(good, name, before, after)
+
+    def _regular(self, volume: Volume) -> dict[str, Entry]:
+        found = {}
+        for entry in walk(volume.files):
+            if not isinstance(entry, Entry):
+                self.to.notes.append(f"not mixed: {volume.path(entry.path)}: {entry.error.message}")
+            elif entry.kind is EntryKind.FILE:
+                found[entry.path] = entry
+        return found
+
+    def _mixed(self, volume: Volume, name: str, good: bytes | None, bad: bytes | None) -> Mixed:
+        place, kind = volume.path(name), self._kind(volume, name)
+        if good is None or bad is None:
+            return WholeFile(kind, good, bad)
+        chain, other = self._good_chain, self._bad_chain
+        if kind == "boot menu" and chain is not None and other is not None:
+            return LoaderConfig(
+                chain.kind, good, self._with_our_names(bad), chain.arguments, other.arguments, place
+            )
+        if kind == "UKI":
+            mixed = uki_file(good, bad, place)
+            self.to.remarks += mixed.remarks if isinstance(mixed, UkiFile) else []
+            return mixed
+        if kind == "initramfs":
+            parts, reason = initramfs_file(good, bad, place)
+            self.to.remarks += [f"taken whole: {reason}"] if reason is not None else []
+            return parts
+        if kind == "config.txt":
+            return TextFile(kind, good, bad)
+        if kind in {"dtb", "overlays"}:
+            return tree_file(kind, good, bad, place)
+        return WholeFile(kind, good, bad)
+
+    def _kind(self, volume: Volume, name: str) -> str:
+        for chain in (self._good_chain, self._bad_chain):
+            if chain is None or chain.volume.title != volume.title:
+                continue
+            if name == chain.kernel:
+                return "kernel"
+            if name in chain.initramfs:
+                return "initramfs"
+            if name == chain.uki:
+                return "UKI"
+        for chain in (self._good_chain, self._bad_chain):
+            if chain and chain.config and (chain.config[0].title, chain.config[1]) == (volume.title, name):
+                return "boot menu"
+        return _kind_of_name(name)
+
+    def _renamed(self, volume: Volume) -> dict[str, str]:
+        """Where the bad image calls its kernel, initramfs or UKI otherwise: its name → the good one's."""
+        ours, theirs = self._good_chain, self._bad_chain
+        if ours is None or theirs is None:
+            return {}
+        if ours.volume.title != volume.title or theirs.volume.title != volume.title:
+            return {}
+        pairs = [(theirs.kernel, ours.kernel), (theirs.uki, ours.uki)]
+        pairs += list(zip(theirs.initramfs, ours.initramfs, strict=False))
+        return {a: b for a, b in pairs if a is not None and b is not None and a != b}
+
+    def _with_our_names(self, config: bytes) -> bytes:
+        """The bad image's configuration with the names that kernel and initramfs have in the mixtures."""
+        for volume in self.good.volumes:
+            for theirs, ours in self._renamed(volume).items():
+                config = config.replace(theirs.encode(), ours.encode())
+        return config
+
+    def _raw_partitions(self) -> None:
+        mounted = {volume.partition.number for volume in self.good.volumes}
+        others = {each.number: each for each in self.bad.table.partitions}
+        for partition in self.good.table.partitions:
+            other = others.get(partition.number)
+            if partition.number in mounted or other is None:
+                continue
+            if not _same(partition.open(self.good.source), other.open(self.bad.source)):
+                title = partition.label or str(partition.number)
+                self.to.notes.append(f"not mixed: partition {title}, which has no file system that is read")
+
+
+_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("dtb", (".dtb",)),
+    ("overlays", (".dtbo", "overlay_map.dtb", "/overlays/readme")),
+    ("config.txt", ("/config.txt",)),
+    ("command line", ("/cmdline.txt",)),
+    ("firmware", (".elf", ".dat", "bootcode.bin", "armstub8-2712.bin", "recovery.bin", "pieeprom.upd")),
+    ("boot loader", (".efi", "u-boot.bin", ".mod", ".lst", "/grubenv")),
+)
+
+
+def _kind_of_name(name: str) -> str:
+    lower = name.lower()
+    return next((kind for kind, ends in _NAMES if lower.endswith(ends)), "other files")
+
+
+def _chain(image: OpenImage) -> Chain | None:
+    try:
+        chains = image.chains()
+    except BootwrightError:
+        return None
+    return chains[0] if chains else None
+
+
+def _bytes(volume: Volume, entry: Entry) -> bytes:
+    if entry.size > _MOST_FILE:
+        raise Refused(
+            f"{volume.path(entry.path)} has {entry.size} bytes, more than can be mixed ({_MOST_FILE})"
+        )
+    source = volume.files.open(entry)
+    return source.read(0, len(source))
+
+
+def _chunks(source: ByteSource) -> Iterator[bytes]:
+    for start in range(0, len(source), _CHUNK):
+        yield source.read(start, min(_CHUNK, len(source) - start))
+
+
+def _same(one: ByteSource, other: ByteSource) -> bool:
+    return len(one) == len(other) and all(a == b for a, b in zip(_chunks(one), _chunks(other), strict=True))

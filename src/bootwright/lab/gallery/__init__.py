@@ -1,0 +1,1 @@
+"""Boots that end in a known failure, to hold diagnosis against."""

@@ -1,0 +1,324 @@
+"""Scenarios that boot into a known failure: read from `data/gallery/`, booted, diagnosed, compared.
+
+The lab knows nothing of diagnosis and diagnosis nothing of the lab; this is where they meet.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import lzma
+import stat
+import tempfile
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from bootwright.formats.archives import cpio
+from bootwright.formats.sources.bytesource import FileBytes
+from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
+from bootwright.foundation import tools
+from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.errors import Malformed, Refused
+from bootwright.foundation.places import DATA, cache_dir
+from bootwright.kernels.model import Kernel
+from bootwright.lab.machines import firmware, qemu
+from bootwright.lab.machines import machine as machines
+from bootwright.lab.machines.run import run
+from bootwright.lab.probes import filesystems
+
+FOLDER = DATA / "gallery"
+_MACHINE = "virt"
+_TIMEOUT = 60.0
+_SILENCE = 25.0
+"""Seconds of guest time; a hung boot is one of the things recorded here."""
+_FLAGS = ("-static", "-Os", "-Wl,-z,max-page-size=65536", "-Wl,--build-id=none", "-Wl,-s")
+_MOST_MODULE = 64 << 20
+_DISKS = {
+    # A disk of zeros whose every read fails (QEMU's docs/devel/blkdebug.rst).
+    "errors": (
+        "-blockdev",
+        '{"driver": "blkdebug", "node-name": "disk", "image": {"driver": "null-co", "size": 67108864, '
+        '"read-zeroes": true}, "inject-error": [{"event": "none", "iotype": "read", "errno": 5}]}',
+    ),
+}
+_NETWORKS = {
+    # Port 9 discards (RFC 863), whether anybody listens or not.
+    "silent": "socket,id=net,udp=127.0.0.1:9,localaddr=127.0.0.1:0",
+    # A hub without a second port never takes a packet.
+    "stuck": "hubport,id=net,hubid=0",
+}
+
+
+def _zstd(data: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=10, write_checksum=True).compress(data)
+
+
+_COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
+    "gzip": lambda data: gzip.compress(data, mtime=0),
+    # The kernel's decoder takes no 64-bit check (lib/xz, CRC32 only).
+    "xz": lambda data: lzma.compress(data, check=lzma.CHECK_CRC32),
+    "zstd": _zstd,
+}
+
+
+@frozen
+class Expected:
+    """What the diagnosis has to say."""
+
+    outcome: str
+    root: str | None
+    """Signature of the first finding; None where there must be no failure."""
+    proof: str
+    """Text of a line among that finding's proof."""
+    stage: str
+
+
+@frozen
+class Scenario:
+    """One boot that goes wrong in a known way (or, for comparison, does not)."""
+
+    name: str
+    title: str
+    kernel: str
+    """A name of the catalogue; empty where the firmware starts nothing."""
+    expected: Expected
+    script: tuple[str, ...]
+    arguments: tuple[str, ...]
+    modules: tuple[str, ...]
+    images: tuple[str, ...]
+    """Names of `data/filesystems` cases, put into the initramfs as `/NAME.img`."""
+    made: tuple[filesystems.Case, ...]
+    """Further ones, of this scenario alone."""
+    files: Mapping[str, bytes]
+    """Further members of the initramfs, or others in place of its own; an empty `init` leaves it out."""
+    other_module: tuple[str, str, bool] | None
+    """A kernel and a module of it, put into the initramfs as `/other.ko`, and whether without signature."""
+    memory: int | None
+    cpu: str | None
+    initramfs: str
+    """`whole`, `none`, `damaged` or `cut`."""
+    compress: str
+    network: str
+    """`silent`: nobody answers; `stuck`: nothing that is sent ever leaves; empty: no network card."""
+    devicetree: str
+    """Source that is put after the machine's own devicetree."""
+    firmware: str
+    """What starts first (a file of `data/firmware/`); empty for the kernel itself."""
+    disk: str
+    """`errors`: a virtio disk that cannot be read; empty for none."""
+    golden: str | None = field(default=None)
+    """The signature that the recording is kept with, where that is not the root."""
+
+
+def names() -> list[str]:
+    """Every scenario."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def scenario(name: str) -> Scenario:
+    """The scenario of that name; raises `Refused` when there is none and `Malformed`."""
+    path = FOLDER / f"{name}.toml"
+    if name not in names():
+        raise Refused(f"there is no scenario {name}", hint=f"known: {', '.join(names())}")
+    try:
+        return _read(name, tomllib.loads(path.read_text(encoding="utf-8")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Malformed(
+            f"gallery/{path.name}", None, "a scenario", f"{type(error).__name__} {error}"
+        ) from error
+
+
+def _read(name: str, table: dict[str, Any]) -> Scenario:
+    expected = table["expected"]
+    files = {
+        path: bytes.fromhex(entry["hex"]) if "hex" in entry else entry["text"].encode()
+        for path, entry in table.get("files", {}).items()
+    }
+    other = table.get("other_module")
+    return Scenario(
+        name=name,
+        title=table["title"],
+        kernel=table["kernel"],
+        expected=Expected(
+            outcome=expected["outcome"],
+            root=expected.get("root"),
+            proof=expected.get("proof", ""),
+            stage=expected["stage"],
+        ),
+        script=tuple(table.get("script", "").strip().splitlines()),
+        arguments=tuple(table.get("arguments", ())),
+        modules=tuple(table.get("modules", ())),
+        images=tuple(table.get("images", ())),
+        made=tuple(_made(name, each) for name, each in table.get("image", {}).items()),
+        files=files,
+        other_module=(other["kernel"], other["name"], other.get("unsigned", False)) if other else None,
+        memory=table.get("memory"),
+        cpu=table.get("cpu"),
+        initramfs=table.get("initramfs", "whole"),
+        compress=table.get("compress", ""),
+        network=table.get("network", ""),
+        devicetree=table.get("devicetree", ""),
+        firmware=table.get("firmware", ""),
+        disk=table.get("disk", ""),
+        golden=table.get("golden"),
+    )
+
+
+def _made(name: str, table: dict[str, Any]) -> filesystems.Case:
+    return filesystems.Case(
+        name=name,
+        type=table["type"],
+        modules=(),
+        program=table["program"],
+        arguments=tuple(table["arguments"]),
+        size=int(table["size"]),
+        environment=(),
+    )
+
+
+@frozen
+class Played:
+    """A scenario that was booted."""
+
+    console: bytes
+    ended: str
+    seconds: float
+    machine: str
+
+
+def play(scene: Scenario, kernels: Callable[[str, bool], Kernel]) -> Played:
+    """Boot the scenario; `kernels(name, modules)` gets a kernel.
+
+    Raises what getting the kernel, making the file systems or starting QEMU raise.
+    """
+    kernel = kernels(scene.kernel, bool(scene.modules)) if scene.kernel else None
+    target = machines.machine(_MACHINE)
+    emulator = qemu.find()
+    model = scene.cpu or target.processor(kernel.page_size if kernel else 4096).model
+    parts = [str(emulator.path), "-machine", target.machine, "-cpu", str(model), "-smp", "1"]
+    parts += ["-m", str(scene.memory or 512), "-nodefaults", "-no-user-config", "-display", "none"]
+    parts += ["-no-reboot", "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
+    if scene.network:
+        parts += ["-netdev", _NETWORKS[scene.network], "-device", "virtio-net-device,netdev=net"]
+    if scene.disk:
+        parts += [*_DISKS[scene.disk], "-device", "virtio-blk-device,drive=disk"]
+    with tempfile.TemporaryDirectory(prefix="bootwright-") as room:
+        if scene.devicetree:
+            parts += ["-dtb", str(_devicetree(scene, parts, Path(room)))]
+        if scene.firmware:
+            parts += firmware.firmware(scene.firmware).arguments()
+        if kernel is not None:
+            parts += ["-kernel", str(kernel.image)]
+        if kernel is not None and scene.initramfs != "none":
+            archive = Path(room) / "initramfs"
+            archive.write_bytes(_initramfs(scene, kernel, kernels))
+            parts += ["-initrd", str(archive)]
+        words = (f"console={target.console}", "panic=-1", "nokaslr", *scene.arguments)
+        if kernel is not None:
+            parts += ["-append", " ".join(words)]
+
+        def command(control: int) -> tuple[str, ...]:
+            return (*parts, "-chardev", f"socket,id=c,fd={control}", "-mon", "chardev=c,mode=control")
+
+        ran = run(command, timeout=_TIMEOUT, silence=_SILENCE)
+    return Played(ran.console, ran.ended, ran.wall_seconds, f"{emulator.title} {target.machine} {model}")
+
+
+def _devicetree(scene: Scenario, parts: list[str], room: Path) -> Path:
+    """The machine's devicetree with the scenario's source after it."""
+    own, source, made = room / "own.dtb", room / "made.dts", room / "made.dtb"
+    dump = list(parts)
+    dump[dump.index("-machine") + 1] += f",dumpdtb={own}"
+    tools.run(dump, cwd=room, timeout=60)
+    dtc = tools.need("dtc", purpose="change the machine's devicetree")
+    tools.run([dtc, "-q", "-I", "dtb", "-O", "dts", "-o", source, own], cwd=room, timeout=60)
+    with source.open("a") as file:
+        file.write(scene.devicetree)
+    tools.run([dtc, "-q", "-@", "-I", "dts", "-O", "dtb", "-o", made, source], cwd=room, timeout=60)
+    return made
+
+
+def _initramfs(scene: Scenario, kernel: Kernel, kernels: Callable[[str, bool], Kernel]) -> bytes:
+    members = {
+        "dev/console": cpio.character_device("dev/console", 5, 1),
+        "init": cpio.Member("init", _guest(), stat.S_IFREG | 0o755),
+        "script": cpio.Member("script", "\n".join((*scene.script, "")).encode()),
+    }
+    if scene.modules:
+        from bootwright.kernels.modules import dependencies
+
+        order = [] if kernel.modules is None else dependencies(kernel.modules, scene.modules)
+        for path in order:
+            name = f"{path.name.split('.ko', 1)[0]}.ko"
+            members[name] = cpio.Member(name, _module(path))
+        listing = "".join(f"/{path.name.split('.ko', 1)[0]}.ko\n" for path in order)
+        members["modules"] = cpio.Member("modules", listing.encode())
+    if scene.other_module:
+        from bootwright.kernels.modules import dependencies
+
+        other = kernels(scene.other_module[0], True)
+        if other.modules is not None:
+            found = dependencies(other.modules, [scene.other_module[1]])
+            module = _module(found[-1])
+            if scene.other_module[2]:
+                module = _without_signature(module)
+            members["other.ko"] = cpio.Member("other.ko", module)
+    for case in (*filesystems.cases(), *scene.made):
+        if case.name in scene.images or case in scene.made:
+            image = f"{case.name}.img"
+            members[image] = cpio.Member(image, filesystems.image(case).read_bytes())
+    for own, data in scene.files.items():
+        if data:
+            members[own] = cpio.Member(own, data, stat.S_IFREG | 0o755)
+        else:
+            members.pop(own, None)
+    archive = cpio.write([cpio.folder("dev"), *members.values()])
+    if scene.compress:
+        archive = _COMPRESSIONS[scene.compress](archive)
+    if scene.initramfs == "damaged":
+        middle = len(archive) // 2
+        archive = (
+            archive[:middle]
+            + bytes(byte ^ 0xFF for byte in archive[middle : middle + 64])
+            + archive[middle + 64 :]
+        )
+    elif scene.initramfs == "cut":
+        archive = archive[: len(archive) // 2]
+    return archive
+
+
+def _module(path: Path) -> bytes:
+    source = FileBytes(path)
+    kind = compression(source.read(0, min(8, len(source))))
+    if kind is None:
+        return source.read(0, len(source))
+    stream = Decompressed(SourceStream(source), kind, source.name, limit=_MOST_MODULE)
+    return everything(stream, limit=_MOST_MODULE, where=source.name)
+
+
+def _without_signature(module: bytes) -> bytes:
+    """kernel/module/signing.c: the signature, `struct module_signature` (12 bytes) and a magic at the end."""
+    magic = b"~Module signature appended~\n"
+    if not module.endswith(magic):
+        return module
+    length = int.from_bytes(module[-len(magic) - 4 : -len(magic)], "big")
+    return module[: -len(magic) - 12 - length]
+
+
+def _guest() -> bytes:
+    compiler = tools.need("aarch64-linux-gnu-gcc", purpose="build the gallery's guest")
+    source = FOLDER / "guest.c"
+    key = hashlib.sha256(source.read_bytes() + " ".join(_FLAGS).encode()).hexdigest()[:32]
+    kept = cache_dir() / "gallery" / key / "guest"
+    if not kept.is_file():
+        with tempfile.TemporaryDirectory(prefix="bootwright-") as room:
+            made = Path(room) / "guest"
+            tools.run([compiler, *_FLAGS, "-o", made, source.name], cwd=FOLDER, timeout=120)
+            write_bytes(kept, made.read_bytes())
+    return kept.read_bytes()

@@ -1,0 +1,1 @@
+"""Emulated machines: found, started, and recorded byte for byte."""

@@ -1,0 +1,1 @@
+"""Kernels booted with probes that print KTAP."""

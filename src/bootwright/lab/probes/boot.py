@@ -1,0 +1,139 @@
+"""Boot a kernel with probes, and record what happened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from bootwright.foundation.errors import Refused
+from bootwright.kernels.model import Kernel
+from bootwright.lab.machines import machine as machines
+from bootwright.lab.machines import qemu
+from bootwright.lab.machines.recorded import Recording
+from bootwright.lab.machines.run import run
+from bootwright.lab.probes import initramfs
+from bootwright.lab.probes.probe import init as find_init
+
+PROBES = ("mounts", "filesystems", "network")
+"""Groups of tests the guest's init knows; `all` is every one."""
+
+TIMEOUT = 120.0
+"""Seconds of guest time for one boot, by default; a boot with every probe takes under 10."""
+SILENCE = 30.0
+"""Seconds of guest time without any console output after which a guest is given up."""
+
+# Emulation pays for every instruction that runs for the first time, so what cannot matter to a probe is
+# left out: banners; random addresses, which alone turn on page-table isolation for these CPU models; IPv6;
+# self-tests and tables of ciphers; devices that no probe uses (PCI, clock, buttons); files under /sys and in
+# tracefs. Security modules and memory checks stay as the kernel was built, for they may have a say in what
+# a system call does. A name that the kernel does not know is ignored.
+_UNUSED = (
+    *("jent_mod_init", "crypto_kdf108_init", "dh_init", "init_kprobe_trace", "bpf_dummy_struct_ops_init"),
+    *("gen_pci_driver_init", "pl031_driver_init", "pl061_gpio_driver_init"),
+    *("slab_sysfs_init", "param_sysfs_builtin_init", "clockevents_init_sysfs"),
+)
+_QUICK = ("quiet", "nokaslr", "ipv6.disable=1", "cryptomgr.notests")
+# The keys that modules are signed with: nothing looks at them where no module is loaded.
+_UNUSED_WITHOUT_MODULES = ("load_system_certificate_list",)
+
+
+def boot(
+    kernel: Kernel,
+    *,
+    probe: Sequence[str],
+    machine: str = "virt",
+    timeout: float = TIMEOUT,
+    arguments: Sequence[str] = (),
+    plain: bool = False,
+    cpu: str | None = None,
+    silence: float = SILENCE,
+    on_console: Callable[[bytes], None] | None = None,
+) -> Recording:
+    """Boot `kernel` with the guest's init running `probe`, and return the recording.
+
+    `timeout` and `silence` are seconds of guest time: the emulator's CPU time while it computes, wall
+    time while the guest waits. `arguments` are further kernel arguments; `plain` leaves out those that
+    only make the boot quicker. A guest that hangs, panics or prints garbage is a recording like any other.
+
+    Raises `Refused` (unknown machine or probe, a page size its CPU lacks) and `Missing` (no QEMU, too
+    old, no compiler) before anything is started, `ToolFailed` when QEMU itself fails.
+    """
+    wanted = probe_names(probe)
+    target = machines.machine(machine)
+    processor = target.processor(kernel.page_size, model=cpu)
+    emulator = qemu.find()
+    qemu.check(emulator, target, processor)
+    init = find_init()
+    archive, archive_sha256 = initramfs.build(init, appended=_contents(kernel, target, wanted))
+    memory = qemu.fitting_memory(
+        target,
+        page_size=kernel.page_size,
+        kernel=kernel.image.stat().st_size,
+        initramfs=archive.stat().st_size,
+    )
+    kernel_arguments = (
+        f"console={target.console}",
+        # Panics reset at once (kernel/panic.c): the console has the reason, waiting adds nothing.
+        "panic=-1",
+        *(() if plain else _quick(modules=wanted != ("mounts",))),
+        *target.kernel_arguments,
+        f"bootwright.probe={','.join(wanted)}",
+        f"bootwright.mark=bw{os.urandom(5).hex()}",
+        *((f"bootwright.driver={target.network_driver}",) if "network" in wanted else ()),
+        *arguments,
+    )
+    command: list[tuple[str, ...]] = []
+
+    def with_control(control: int) -> tuple[str, ...]:
+        command.append(
+            qemu.command(
+                emulator,
+                target,
+                processor,
+                kernel=kernel.image,
+                initramfs=archive,
+                kernel_arguments=kernel_arguments,
+                network="network" in wanted,
+                control=control,
+                memory=memory,
+            )
+        )
+        return command[0]
+
+    ran = run(with_control, timeout=timeout, silence=silence, on_console=on_console)
+    return Recording(
+        console=ran.console,
+        times=ran.times,
+        ended=ran.ended,
+        command=command[0],
+        machine=target.name,
+        machine_version=emulator.title,
+        kernel_sha256=kernel.image_sha256,
+        initramfs_sha256=archive_sha256,
+        probe_sha256=init.sha256,
+        kernel_arguments=" ".join(kernel_arguments),
+        wall_seconds=ran.wall_seconds,
+        cpu_seconds=ran.cpu_seconds,
+    )
+
+
+def _contents(kernel: Kernel, machine: machines.Machine, probes: tuple[str, ...]) -> bytes:
+    if probes == ("mounts",):
+        return b""
+    # Imported only now: reading modules takes more start-up time than all else that a boot needs.
+    from bootwright.lab.probes.contents import archive
+
+    return archive(kernel, machine, probes)
+
+
+def _quick(*, modules: bool) -> tuple[str, ...]:
+    unused = (*_UNUSED, *(() if modules else _UNUSED_WITHOUT_MODULES))
+    return (*_QUICK, f"initcall_blacklist={','.join(unused)}")
+
+
+def probe_names(probe: Sequence[str]) -> tuple[str, ...]:
+    """The probes asked for, `all` spelt out; raises `Refused` for one that is not known, or none."""
+    for name in probe or ("",):
+        if name not in {*PROBES, "all"}:
+            raise Refused(f"there is no probe {name!r}", hint=f"known probes: {', '.join(PROBES)}, all")
+    return PROBES if "all" in probe else tuple(dict.fromkeys(probe))

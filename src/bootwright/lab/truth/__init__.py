@@ -1,0 +1,1 @@
+"""What really binds: recordings of every device of a booted machine."""

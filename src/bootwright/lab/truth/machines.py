@@ -1,0 +1,146 @@
+"""Machines that truth is recorded on: files of `data/truth/`, in the form of `data/machines/` and more.
+
+`base` names another file whose entries hold where the file has none of its own. `dtb` names the devicetree
+of the kernel's own that the machine is given (without it, the emulator makes one); `dts` is devicetree
+source that is compiled after it, where `&{/path}` names a node of it. `masked` lists nodes whose hardware the
+emulator does not model, with the reason, which are not scored. `registers = "memory"` says that memory lies
+behind the registers of the devicetree: a driver that gives up there says nothing about the board.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, frozen
+
+from bootwright.foundation import tools
+from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.places import cache_dir, data_files
+from bootwright.kernels.model import Kernel
+from bootwright.lab.machines import qemu
+from bootwright.lab.machines.machine import Machine, from_table
+
+# What the emulator makes anew for each boot would make another devicetree of each dump.
+_WITHOUT_SEEDS = "/ { chosen { /delete-property/ kaslr-seed; /delete-property/ rng-seed; }; };\n"
+
+
+@frozen
+class TruthMachine:
+    """A machine, and what is known of its devicetree and of what the emulator lacks."""
+
+    machine: Machine
+    dtb: str | None
+    dts: str
+    """Source that changes the devicetree; empty to leave it as it is."""
+    masked: Mapping[str, str]
+    """Node → why it is not scored; nodes below it are not either."""
+    registers_are_memory: bool
+
+    def hides(self, node: str) -> bool:
+        """Whether a node is masked, itself or by one above it."""
+        return any(node == one or node.startswith(f"{one}/") for one in self.masked)
+
+    def with_devicetree(self, kernel: Kernel) -> Machine:
+        """The machine given the kernel's own devicetree, where it takes one.
+
+        Raises `Missing` where the kernel comes without it, `ToolFailed` where the change does not fit it.
+        """
+        if self.dtb is None and not self.dts:
+            return self.machine
+        found = self._kernels(kernel) if self.dtb is not None else None
+        with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
+            if found is None:
+                found = _made_by_emulator(self.machine, kernel.page_size, Path(folder) / "made.dtb")
+            if self.dts:
+                found = _changed(found, self.dts if self.dtb is not None else _WITHOUT_SEEDS + self.dts)
+        return evolve(self.machine, arguments=(*self.machine.arguments, "-dtb", str(found)))
+
+    def _kernels(self, kernel: Kernel) -> Path:
+        assert self.dtb is not None  # noqa: S101 - asked for only then
+        found = next(iter(sorted(kernel.dtbs.rglob(self.dtb))), None) if kernel.dtbs is not None else None
+        if found is None:
+            raise Missing(f"{kernel.name} has no {self.dtb}", hint="fetch the kernel with its modules")
+        return found
+
+
+def truth_machine(name: str) -> TruthMachine:
+    """The machine of that name; raises `Refused` when there is none."""
+    for path in data_files("truth"):
+        if path.stem == name:
+            return load_truth_machine(path)
+    known = ", ".join(path.stem for path in data_files("truth"))
+    raise Refused(f"there is no machine {name} to record truth on", hint=f"known: {known}")
+
+
+def load_truth_machine(path: Path) -> TruthMachine:
+    """Read one file; raises `Malformed`."""
+    table = _table(path)
+    try:
+        return TruthMachine(
+            machine=from_table(table, path),
+            dtb=table.get("dtb"),
+            dts=str(table.get("dts", "")),
+            masked={one["node"]: one["reason"] for one in table.get("masked", ())},
+            registers_are_memory=table.get("registers") == "memory",
+        )
+    except (KeyError, TypeError) as error:
+        raise Malformed(str(path), None, "a truth machine's description", repr(error)) from error
+
+
+def _table(path: Path, depth: int = 0) -> dict[str, Any]:
+    """A file's entries and those of its base: masks of both count, and the base's devicetree source first."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        base = table.pop("base", None)
+        if base is None:
+            return table
+        above = path.with_name(f"{base}.toml")
+        if depth > 4 or not above.is_file():
+            raise Malformed(str(path), None, "the name of another file as base", repr(base))
+        inherited = _table(above, depth + 1)
+        return {
+            **inherited,
+            **table,
+            "dts": inherited.get("dts", "") + table.get("dts", ""),
+            "masked": [*inherited.get("masked", ()), *table.get("masked", ())],
+        }
+    except (ValueError, TypeError) as error:
+        raise Malformed(str(path), None, "a truth machine's description", str(error)) from error
+
+
+def _made_by_emulator(machine: Machine, page_size: int, to: Path) -> Path:
+    """The devicetree that the emulator makes for the machine (`-machine dumpdtb=`)."""
+    emulator = qemu.find()
+    processor = machine.processor(page_size)
+    qemu.check(emulator, machine, processor)
+    tools.run(
+        [
+            str(emulator.path),
+            *("-machine", f"{machine.machine},dumpdtb={str(to).replace(',', ',,')}"),
+            *(("-cpu", processor.model) if processor.model else ()),
+            *machine.arguments,
+            *machine.network,
+            *("-nodefaults", "-no-user-config", "-display", "none"),
+        ],
+        timeout=60,
+    )
+    return to
+
+
+def _changed(dtb: Path, source: str) -> Path:
+    """The devicetree with the source compiled after its own, kept by content."""
+    compiler = tools.need("dtc", purpose="change a devicetree")
+    own = tools.run([compiler, "-q", "-I", "dtb", "-O", "dts", str(dtb)])
+    data = tools.run(
+        [compiler, "-q", "-I", "dts", "-O", "dtb", "-"], input_bytes=own + b"\n" + source.encode()
+    )
+    kept = cache_dir() / "truth" / f"{hashlib.sha256(data).hexdigest()[:32]}.dtb"
+    if not kept.is_file():
+        write_bytes(kept, data)
+    return kept

@@ -1,0 +1,1 @@
+"""What the artifacts given to a check hold together."""

@@ -1,0 +1,282 @@
+"""What an image, a package or a URL holds for `check`: its kernel, modules, devicetrees, operating system.
+
+The artifact is read by `inspect.explore`; what the predictor needs as files (the bare Image, the module
+tree, the blobs) is put into the cache under names made of content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Sequence
+from pathlib import Path, PurePosixPath
+
+from attrs import define, field
+
+from bootwright.bootchain.booted import Boot, boot_of
+from bootwright.firmware.config_txt import ConfigTxt
+from bootwright.firmware.given_tree import MAP
+from bootwright.formats.devicetree.fdt import read_fdt
+from bootwright.formats.filesystems.filesystem import Entry, FileSystem, lookup
+from bootwright.formats.kernel.arm64_image import unwrapped
+from bootwright.formats.kernel.config import KernelConfig
+from bootwright.formats.sources.bytesource import ByteSource
+from bootwright.formats.sources.compressed import Growth
+from bootwright.foundation.atomic import explained, write_bytes, write_text
+from bootwright.foundation.errors import Missing
+from bootwright.foundation.places import cache_dir
+from bootwright.foundation.progress import Progress
+from bootwright.foundation.versions import Version
+from bootwright.inspect.explore import Explorer
+from bootwright.inspect.explore_files import FirmwareTree, ModuleTree
+from bootwright.inspect.facts import Item
+from bootwright.kernels.model import Kernel
+from bootwright.predict.rules.predicates import FileSystemFacts
+
+_PIECE = 1 << 20
+_TABLES = frozenset({"modules.builtin", "modules.builtin.modinfo"})
+"""What the index of modules reads beside the modules themselves."""
+
+
+@define
+class Contents:
+    """What was found."""
+
+    kernel: Kernel | None = None
+    dtbs: dict[str, Path] = field(factory=dict)
+    devicetree: Path | None = None
+    """The one that the boot loader hands over in place of the firmware's."""
+    os: dict[str, Version] = field(factory=dict)
+    initramfs_modules: frozenset[str] | None = None
+    """Modules in the initramfs that is booted, and in root file systems inside it."""
+    filesystems: tuple[FileSystemFacts, ...] = ()
+    arguments: str | None = None
+    """The kernel's, by the boot entry."""
+    firmware: frozenset[str] | None = None
+    """Paths below `/lib/firmware`; None where there is no root file system to look in."""
+    config_txt: ConfigTxt | None = None
+    overlays: dict[str, Path] = field(factory=dict)
+    """Overlays that config.txt names, by name without `.dtbo`."""
+    notes: list[str] = field(factory=list)
+
+
+def contents(
+    artifact: str,
+    progress: Progress,
+    *,
+    blobs: Collection[str],
+    entry: str | None = None,
+    growth: Growth | None = None,
+) -> Contents:
+    """Look into an artifact; of devicetrees, only those whose file name is in `blobs` are taken out.
+
+    `entry` names the boot entry that counts, where not the default; `growth` may have begun to expand the
+    artifact. Raises what `inspect.explore` and
+    `bootchain.booted` raise.
+    """
+    item = Explorer(progress=progress, growth=growth).artifact(artifact)
+    found = Contents()
+    boot = _boot(item, entry)
+    trees = boot.devicetrees if boot is not None else item.of_kind("devicetree")
+    for each in trees:
+        name = PurePosixPath(each.name).name
+        if each.source is not None and (name in blobs or each is item):
+            found.dtbs.setdefault(name, _kept(each.source, "dtbs", name))
+    _firmware(item, found)
+    found.filesystems = file_systems(item, boot)
+    found.firmware = _firmware_files(item)
+    if boot is None:
+        return found
+    _note_choice(boot, found, artifact, asked=entry is not None)
+    if boot.devicetree is not None and boot.devicetree.source is not None:
+        name = PurePosixPath(boot.devicetree.name).name
+        found.devicetree = _kept(boot.devicetree.source, "dtbs", name)
+        found.notes.append(f"{boot.title} hands over the devicetree {boot.devicetree.name}")
+    found.kernel = _kernel(boot, found, artifact, progress)
+    # `v1.13.0-alpha.1` and `v1.12.1-stand-in` have what their version has.
+    identity, version = boot.os.get("ID"), Version.parse(boot.os.get("VERSION_ID", "").partition("-")[0])
+    if identity and version is not None:
+        found.os[identity] = version
+    if boot.initramfs is not None:
+        found.initramfs_modules = frozenset(
+            name
+            for each in boot.initramfs.of_kind("modules")
+            if isinstance(each.detail, ModuleTree) and each in boot.module_trees
+            for name in each.detail.names
+        )
+    found.arguments = boot.arguments
+    return found
+
+
+def _boot(item: Item, entry: str | None) -> Boot | None:
+    try:
+        return boot_of(item, entry)
+    except Missing:
+        return None  # devicetrees, overlays or an initramfs that go with another artifact's kernel
+
+
+def _note_choice(boot: Boot, found: Contents, artifact: str, *, asked: bool) -> None:
+    if boot.unsure:
+        found.notes.append(f"which of its kernels {artifact} boots is not certain: {boot.unsure}")
+    if boot.others or boot.other_titles:
+        what = f"{boot.title!r} ({boot.kernel.name})" if boot.title else boot.kernel.name
+        others = ", ".join(repr(each) for each in boot.other_titles if each)
+        more = f"; --entry checks {others}" if others else ""
+        why = "as asked for" if asked else f"which {artifact} boots by itself"
+        found.notes.append(f"{what} is checked, {why}{more}")
+
+
+def file_systems(item: Item, boot: Boot | None) -> tuple[FileSystemFacts, ...]:
+    """What a kernel must be able to mount, of the artifact; not what belongs to another boot entry."""
+    others = [] if boot is None else [one for one in item.of_kind("initramfs") if one is not boot.initramfs]
+    foreign = {id(below) for each in others for below in each.walk()}
+    found: list[FileSystemFacts] = []
+    for each in item.of_kind("filesystem", "swap"):
+        kind = each.fact("type")
+        if id(each) in foreign or not isinstance(kind, str):
+            continue
+        sizes = {
+            name: size
+            for name in ("block_size", "sector_size", "page_size", "format_version")
+            if isinstance(size := each.fact(name), int)
+        }
+        found.append(FileSystemFacts(kind, each.origin.where, sizes))
+    return tuple(found)
+
+
+def _firmware_files(item: Item) -> frozenset[str] | None:
+    trees = [each.detail for each in item.of_kind("firmware") if isinstance(each.detail, FirmwareTree)]
+    if not trees and not item.of_kind("os-release"):
+        return None
+    return frozenset(path for tree in trees for path, _ in tree.files)
+
+
+def _firmware(item: Item, found: Contents) -> None:
+    """config.txt, the overlays it names, and the map that names others for some boards."""
+    for each in item.of_kind("config-txt"):
+        if isinstance(each.detail, ConfigTxt) and found.config_txt is None:
+            found.config_txt = each.detail
+    if found.config_txt is None:
+        return
+    settings = (*found.config_txt.values("dtoverlay"), *found.config_txt.values("device_tree_overlay"))
+    wanted = {setting.value.replace(":", ",").partition(",")[0].strip() for setting in settings}
+    for each in item.of_kind("devicetree"):
+        if PurePosixPath(each.name).stem == MAP and each.source is not None and wanted:
+            found.overlays[MAP] = _kept(each.source, "overlays", f"{MAP}.dtb")
+            root = read_fdt(each.source).root
+            nodes = [node for node in root.children if node.name in wanted]
+            wanted |= {node.string(key) or "" for node in nodes for key in node.properties}
+    for each in item.of_kind("overlay"):
+        name = PurePosixPath(each.name).stem
+        if each.source is not None and name in wanted:
+            found.overlays.setdefault(name, _kept(each.source, "overlays", f"{name}.dtbo"))
+
+
+def _kernel(boot: Boot, found: Contents, artifact: str, progress: Progress) -> Kernel:
+    assert boot.kernel.source is not None  # noqa: S101 - what was read as a kernel has bytes
+    release = str(boot.kernel.fact("release") or "unknown")
+    image, digest = _bare(boot.kernel.source)
+    if not boot.module_trees:
+        found.notes.append(f"{artifact} holds no modules of {release}")
+    return Kernel(
+        name=PurePosixPath(artifact).name,
+        version=_version(release),
+        release=release,
+        page_size=getattr(boot.kernel.detail, "page_size", None) or 0,
+        image=image,
+        image_sha256=digest,
+        config=_config(boot, digest),
+        modules=_modules(boot.module_trees, digest, progress) if boot.module_trees else None,
+        dtbs=None,
+        provenance={"file": artifact, "path": boot.kernel.name},
+    )
+
+
+def _version(release: str) -> Version:
+    numbers = release.partition("+")[0].partition("-")[0]
+    return Version.parse(numbers) or Version(release, ((0,), 0))
+
+
+def _bare(source: ByteSource) -> tuple[Path, str]:
+    image = unwrapped(source)[0]
+    data = image.read(0, len(image))
+    digest = hashlib.sha256(data).hexdigest()
+    path = cache_dir() / "given" / "images" / digest
+    if not path.is_file():
+        write_bytes(path, data)
+    return path, digest
+
+
+def _kept(source: ByteSource, folder: str, name: str) -> Path:
+    data = source.read(0, len(source))
+    path = cache_dir() / "given" / folder / hashlib.sha256(data).hexdigest()[:32] / name
+    if not path.is_file():
+        write_bytes(path, data)
+    return path
+
+
+def _config(boot: Boot, digest: str) -> Path | None:
+    config = boot.config.detail if boot.config is not None else None
+    if not isinstance(config, KernelConfig):
+        return None
+    lines = [f"{name}={value}" for name, value in config.options.items()]
+    lines += [f"# {name} is not set" for name in sorted(config.unset)]
+    text = "\n".join(lines) + "\n"
+    path = cache_dir() / "given" / "configs" / hashlib.sha256(f"{digest}\n{text}".encode()).hexdigest()
+    if not path.is_file():
+        write_text(path, text)
+    return path
+
+
+def _modules(trees: Sequence[Item], digest: str, progress: Progress) -> Path:
+    """The files of all trees together, taken out once: a kernel and its modules are built together.
+
+    The same module may be in the initramfs and in the root file system: the first one counts.
+    """
+    chosen: dict[str, tuple[FileSystem, Entry]] = {}
+    tables: dict[str, ByteSource] = {}
+    for item in trees:
+        tree, files = item.detail, item.files
+        if not isinstance(tree, ModuleTree) or files is None:
+            continue
+        for name, entry in tree.names.items():
+            chosen.setdefault(name, (files, entry))
+        for name in tree.tables:
+            table = lookup(files, f"{tree.path}/{name}") if name in _TABLES else None
+            if table is not None:
+                tables.setdefault(name, files.open(table))
+    lines = [f"{files.name}:{entry.path} {entry.size}" for files, entry in chosen.values()]
+    lines += [f"{name} {len(source)}" for name, source in tables.items()]
+    listing = "\n".join(sorted(lines))
+    key = hashlib.sha256(f"{digest}\n{listing}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    place = cache_dir() / "given" / "modules" / key
+    if place.is_dir():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
+    try:
+        with progress.step(f"take out {len(chosen)} modules"):
+            for number, (files, entry) in enumerate(chosen.values()):
+                # A flat folder with a number: names from an image are no paths of this machine.
+                name = PurePosixPath(entry.path).name
+                _write(files.open(entry), work / f"{number // 500}" / name)
+            for name, source in tables.items():
+                _write(source, work / name)
+        work.rename(place)
+    except OSError as error:
+        if place.is_dir():
+            return place  # another process was quicker
+        raise explained(error, place) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return place
+
+
+def _write(source: ByteSource, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as file:
+        for at in range(0, len(source), _PIECE):
+            file.write(source.read(at, min(_PIECE, len(source) - at)))
+        os.fchmod(file.fileno(), 0o644)

@@ -1,0 +1,157 @@
+"""Finding the kernel a user means: a name of the catalogue, a package, a folder, or an Image."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import evolve
+
+from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
+from bootwright.formats.sources.bytesource import FileBytes
+from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.errors import Malformed, Missing
+from bootwright.foundation.places import cache_dir
+from bootwright.foundation.progress import Progress
+from bootwright.foundation.versions import Version
+from bootwright.kernels.model import Kernel
+
+_IMAGES = ("boot/vmlinuz*", "boot/Image*", "vmlinuz*", "Image*", "usr/lib/modules/*/vmlinuz")
+_MODULES = ("lib/modules/*", "usr/lib/modules/*", "modules/*")
+_CONFIGS = ("boot/config-*", "config-*", "config", ".config")
+_DTBS = ("usr/lib/linux-image-*", "boot/dtbs/*", "dtbs", "boot/dtb*", "dtb")
+
+
+def kernel_at(
+    spec: str, progress: Progress, *, modules: Path | None = None, config: Path | None = None
+) -> Kernel:
+    """The kernel `spec` names, with all its modules where they can be had.
+
+    `modules` (a `/lib/modules/RELEASE` folder) and `config` (a file) replace or complete what comes with it.
+    Raises `Missing` where there is none, `Refused` for a name that the catalogue does not have, `Malformed`
+    for a file that is no kernel.
+    """
+    path = Path(spec)
+    if path.is_dir():
+        found = _in_folder(path)
+    elif path.is_file():
+        found = _package(path, progress) if _is_package(path) else _image(path, modules, config, name=spec)
+    elif "/" in spec:
+        raise Missing(f"there is no file {spec}", hint="give a kernel's Image, package or folder, or a name")
+    else:
+        found = _of_catalogue(spec, progress)
+    return with_parts(found, modules=modules, config=config)
+
+
+def with_parts(kernel: Kernel, *, modules: Path | None, config: Path | None) -> Kernel:
+    """A kernel with modules and configuration from elsewhere; raises `Missing` for a folder of no modules."""
+    if modules is not None:
+        kernel = evolve(kernel, modules=_tree(modules, kernel.release))
+    return kernel if config is None else evolve(kernel, config=config)
+
+
+def _of_catalogue(name: str, progress: Progress) -> Kernel:
+    from bootwright.kernels.store import Store
+
+    # A kernel that is here whole is had without the archives' lists, which take long to open.
+    store = Store(cache_dir() / "kernels")
+    manifest = store.manifest(name)
+    if manifest is not None and manifest.modules:
+        return store.kernel(manifest)
+    from bootwright.kernels.catalogue import open_library
+
+    return open_library(progress=progress).get(name, modules=True)
+
+
+def _is_package(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8) == b"!<arch>\n"
+
+
+def _package(path: Path, progress: Progress) -> Kernel:
+    from bootwright.kernels.added import add_kernel
+    from bootwright.kernels.source import load_sources
+    from bootwright.kernels.store import ADDED, Store
+
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    store = Store(cache_dir() / "given")
+    manifest = store.manifest(f"{ADDED}-{digest}")
+    if manifest is None:
+        with progress.step(f"unpack {path.name}"):
+            manifest = add_kernel(
+                store,
+                path,
+                name=digest,
+                modules=None,
+                config=None,
+                sources=load_sources(None),
+                progress=progress,
+            )
+    return evolve(store.kernel(manifest), name=path.name)
+
+
+def _in_folder(folder: Path) -> Kernel:
+    image = next(_found(folder, _IMAGES), None)
+    if image is None:
+        raise Missing(
+            f"{folder} holds no kernel image", hint="it should have boot/vmlinuz-… or Image, as packages do"
+        )
+    kernel = _image(image, None, None, name=folder.name)
+    trees = [path for path in _found(folder, _MODULES) if (path / "kernel").is_dir()]
+    modules = next((path for path in trees if path.name == kernel.release), trees[0] if trees else None)
+    inside = [path for path in (modules / "config",) if path.is_file()] if modules is not None else []
+    dtbs = [path for path in _found(folder, _DTBS) if path.is_dir() and next(path.rglob("*.dtb"), None)]
+    if modules is not None and (modules / "dtb").is_dir():
+        dtbs.append(modules / "dtb")
+    return evolve(
+        kernel,
+        config=next(iter([*_found(folder, _CONFIGS), *inside]), None),
+        modules=modules,
+        dtbs=dtbs[0] if dtbs else None,
+    )
+
+
+def _found(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+    for pattern in patterns:
+        yield from sorted(folder.glob(pattern))
+
+
+def _tree(folder: Path, release: str) -> Path:
+    for place in (folder, folder / release, folder / "lib/modules" / release):
+        if (place / "kernel").is_dir() or next(place.glob("*.ko*"), None) is not None:
+            return place
+    raise Missing(f"{folder} is not a modules folder", hint="give the folder that holds kernel/")
+
+
+def _image(path: Path, modules: Path | None, config: Path | None, *, name: str) -> Kernel:
+    source = FileBytes(path)
+    facts = read_kernel_image(source)
+    if facts.release is None:
+        raise Malformed(str(path), None, "a kernel release ('Linux version …')", "none in the image")
+    image = path
+    bare = unwrapped(source)[0]
+    data = bare.read(0, len(bare))
+    digest = hashlib.sha256(data).hexdigest()
+    if facts.wrapping:
+        image = cache_dir() / "given" / "images" / digest
+        if not image.is_file():
+            write_bytes(image, data)
+    return Kernel(
+        name=name,
+        version=_version(facts.release),
+        release=facts.release,
+        page_size=facts.page_size or 0,
+        image=image,
+        image_sha256=digest,
+        config=config,
+        modules=modules,
+        dtbs=None,
+        provenance={"file": str(path)},
+    )
+
+
+def _version(release: str) -> Version:
+    numbers = release.partition("+")[0].partition("-")[0]
+    return Version.parse(numbers) or Version(release, ((0,), 0))

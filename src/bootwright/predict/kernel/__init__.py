@@ -1,0 +1,1 @@
+"""A kernel as the predictor sees it: its drivers and what they match."""

@@ -1,0 +1,1 @@
+"""Knowledge about drivers and hazards, and the conditions it is stated in."""

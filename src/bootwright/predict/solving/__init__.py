@@ -1,0 +1,1 @@
+"""Which devicetree nodes become devices, and which of them bind."""

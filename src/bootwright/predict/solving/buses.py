@@ -1,0 +1,69 @@
+"""What a node's name and properties say of buses: which one it controls, and what sits on it."""
+
+from __future__ import annotations
+
+from bootwright.formats.devicetree.fdt import Node
+from bootwright.predict.kernel.drivers import Candidate
+from bootwright.predict.model import Answer
+from bootwright.predict.solving.matching import pci_ids
+
+
+def controller(node: Node, best: Candidate | None) -> str | None:
+    """The bus a node is a controller of, by its generic name (specification, 2.2.2) or its driver's calls."""
+    base = base_name(node)
+    calls = best.calls if best is not None else ()
+    if node.string("device_type") == "pci" or base in {"pcie", "pci"}:
+        return "pci"
+    if node.cell("#size-cells") == 0 and node.cell("#address-cells") == 2 and base in {"spmi", "arbiter"}:
+        return "spmi"
+    if node.cell("#size-cells") == 0 and node.cell("#address-cells") == 1:
+        if base.startswith("i2c") or base in {"i3c-master"}:
+            return "i2c"
+        if base in {"spi", "qspi", "ospi"} or "spi_register_controller" in calls:
+            return "spi"
+        if base in {"mdio", "mdio-mux"} or base.startswith("mdio"):
+            return "mdio"
+        if base in {"mmc", "mmcnr", "sdhci", "usb", "hub"}:
+            return "hardware"
+    return None
+
+
+def announced(node: Node) -> str | None:
+    """What announces the devices of a node's children at run time, where that is a processor's firmware.
+
+    drivers/rpmsg (edges of shared memory, below the remote processor), drivers/slimbus, drivers/soundwire.
+    """
+    base = base_name(node)
+    if base in {"glink-edge", "smd-edge", "apr", "gpr"} or base.startswith(("glink", "slim", "soundwire")):
+        return "the firmware of a remote processor, or the bus, announces what is there"
+    return None
+
+
+def is_usb_device(node: Node) -> bool:
+    """`usbVID,PID` (Documentation/devicetree/bindings/usb/usb-device.yaml)."""
+    return any(one.startswith("usb") and "," in one for one in node.compatible)
+
+
+def is_bridge(node: Node) -> bool:
+    """A PCI bridge, host or root port (IEEE 1275 PCI binding 2.1)."""
+    return node.string("device_type") == "pci" or base_name(node) in {"pci", "pcie"}
+
+
+def pci_exists(node: Node) -> Answer:
+    """A bridge's root port is part of its host; an endpoint is there if the devicetree names it."""
+    return Answer.YES if is_bridge(node) or pci_ids(node) is not None else Answer.UNKNOWN
+
+
+def below(node: Node, above: Node) -> bool:
+    """Whether `node` is `above` or has it above."""
+    current: Node | None = node
+    while current is not None:
+        if current is above:
+            return True
+        current = current.parent
+    return False
+
+
+def base_name(node: Node) -> str:
+    """The name without the unit address."""
+    return node.name.partition("@")[0]

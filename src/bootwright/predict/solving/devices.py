@@ -1,0 +1,382 @@
+"""Which nodes become devices, on which bus, and which driver's binding it takes.
+
+Follows drivers/of/platform.c (of_platform_default_populate), drivers/amba/bus.c, and the way each bus
+makes devices of a controller's child nodes (drivers/i2c/i2c-core-of.c, drivers/spi/spi.c,
+drivers/net/mdio/of_mdio.c, drivers/pci/of.c, drivers/tty/serdev/core.c), Linux 6.12 to 7.x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from attrs import define, field
+
+from bootwright.formats.devicetree.fdt import Node, Tree
+from bootwright.foundation.versions import Version
+from bootwright.predict.kernel.drivers import Candidate, KernelFacts
+from bootwright.predict.model import Answer
+from bootwright.predict.rules.knowledge import Driver, Knowledge
+from bootwright.predict.rules.predicates import Surroundings, find, holds
+from bootwright.predict.solving.buses import (
+    announced,
+    base_name,
+    below,
+    controller,
+    is_bridge,
+    is_usb_device,
+    pci_exists,
+)
+from bootwright.predict.solving.matching import is_plain_bus, match, pci_ids
+
+DEFAULT_BUSES = frozenset({"simple-bus", "simple-mfd", "isa", "arm,amba-bus"})
+"""of_default_bus_match_table: their children become devices whether or not the bus itself binds."""
+_SKIPPED = "operating-points-v2"  # of_skipped_node_table
+_RESERVED = frozenset(  # reserved_mem_matches: memory regions that have drivers
+    {"phram", "qcom,rmtfs-mem", "qcom,cmd-db", "qcom,smem", "ramoops", "nvmem-rmem", "google,open-dice"}
+)
+_POPULATES = frozenset({"of_platform_populate", "of_platform_default_populate", "of_platform_device_create"})
+_CELLS = "mfd_add_devices"
+# Commit 48e6a9c4a208 ("of: platform: Use default match table for /firmware"): series → the first with it.
+_DEEP_FIRMWARE = {"6.12": (6, 12, 68), "6.18": (6, 18, 8)}
+_DEEP_FIRMWARE_SINCE = (6, 19)
+
+
+@define(eq=False)
+class Site:
+    """A device that is, or would be, made."""
+
+    node: Node
+    bus: str
+    creator: Site | None
+    """The device whose driver makes it; None when the kernel does at boot."""
+    exists: Answer
+    """Whether it is made once the creator is bound."""
+    rule: str
+    candidates: tuple[Candidate, ...] = ()
+    known: tuple[Driver, ...] = ()
+    in_tree: bool = True
+    """False for a PCI function that has no node."""
+    by_hand: bool = False
+    """Whether its driver is known by name, from `data/drivers/`."""
+
+    @property
+    def best(self) -> Candidate | None:
+        """The driver that binds first."""
+        return self.candidates[0] if self.candidates else None
+
+
+@define(eq=False)
+class Plan:
+    """Every device, and for every other node why it is none."""
+
+    tree: Tree
+    sites: dict[int, Site] = field(factory=dict)
+    """By `id(node)`."""
+    absent: dict[int, tuple[str, Node | None]] = field(factory=dict)
+    """By `id(node)`: the reason, and the node that would have to make it."""
+    early: dict[int, str] = field(factory=dict)
+    """Nodes set up by code at boot: they supply without a device."""
+    functions: list[Site] = field(factory=list)
+    """PCI functions without a node of their own."""
+
+    def of(self, node: Node) -> Site | None:
+        """The device of a node."""
+        return self.sites.get(id(node))
+
+
+class Planner:
+    """Makes the plan of one devicetree under one kernel."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        kernel: KernelFacts,
+        known: Knowledge,
+        around: Surroundings,
+        *,
+        functions: tuple[tuple[Node, int, int], ...] = (),
+        phys: Mapping[int, int] | None = None,
+    ) -> None:
+        self._tree = tree
+        self._kernel = kernel
+        self._known = known
+        self._around = around
+        self._functions = functions
+        self._phys = phys or {}
+        self._plan = Plan(tree)
+
+    def plan(self) -> Plan:
+        """Walk the tree as the kernel does at boot."""
+        self._set_up_early()
+        for child in self._tree.root.children:
+            base = base_name(child)
+            if base == "reserved-memory":
+                for region in child.children:
+                    if _RESERVED.intersection(region.compatible):
+                        self._platform(region, None, "of_platform_default_populate_init")
+            elif base == "firmware" and not child.compatible:
+                deep = _populates_buses_of_firmware(self._kernel.version)
+                for each in child.children:
+                    self._platform(each, None, "of_platform_default_populate_init", default=deep)
+            elif base == "cpus":
+                self._cpus(child)
+            elif base == "chosen":
+                for each in child.children:
+                    if "simple-framebuffer" in each.compatible:
+                        self._platform(each, None, "of_platform_default_populate_init")
+            else:
+                self._platform(child, None, "of_platform_populate")
+        return self._plan
+
+    def _set_up_early(self) -> None:
+        """OF_DECLARE tables are matched against every enabled node (of_clk_init, of_irq_init, …)."""
+        early = self._kernel.early
+        for node in self._tree.nodes:
+            if "compatible" not in node:
+                continue
+            claimed = next((entry for one in node.compatible if (entry := early.get(one))), None)
+            if claimed is None or not node.available or claimed.kind in {"cpu_method", "reservedmem"}:
+                continue
+            if claimed.kind == "irqchip" and "interrupt-controller" not in node:
+                continue  # of_irq_init (drivers/of/irq.c) passes it by, whatever it is compatible with
+            if claimed.kind == "initcall" and match(self._kernel, node, "platform"):
+                continue  # what it does at boot is not what its driver does
+            self._plan.early[id(node)] = claimed.kind
+            if not claimed.keeps_device:
+                self._missing(node, f"it is set up at boot by the {claimed.kind} code, without a device")
+
+    def _cpus(self, cpus: Node) -> None:
+        for child in cpus.children:
+            if child.string("device_type") == "cpu" and child.enabled:
+                self._plan.sites[id(child)] = Site(child, "cpu", None, Answer.YES, "drivers/base/cpu.c")
+
+    def _missing(self, node: Node, reason: str, maker: Node | None = None) -> None:
+        self._plan.absent.setdefault(id(node), (reason, maker))
+
+    def _site(
+        self, node: Node, bus: str, creator: Site | None, rule: str, exists: Answer = Answer.YES
+    ) -> Site:
+        candidates = match(self._kernel, node, bus, phy=self._phys.get(id(node)))
+        best = candidates[0].driver if candidates else None
+        site = Site(
+            node=node,
+            bus=bus,
+            creator=creator,
+            exists=exists,
+            rule=rule,
+            candidates=candidates,
+            known=self._known.of_driver(best, node.compatible),
+        )
+        self._plan.sites[id(node)] = site
+        return site
+
+    def _platform(
+        self,
+        node: Node,
+        creator: Site | None,
+        rule: str,
+        *,
+        exists: Answer = Answer.YES,
+        default: bool = True,
+    ) -> None:
+        """of_platform_bus_create; `default` says whether plain buses below are populated as well."""
+        if id(node) in self._plan.sites:
+            return
+        if not node.enabled:
+            self._missing(node, f"its status is {node.string('status') or 'empty'}")
+            return
+        compatible = node.compatible
+        if not compatible:
+            self._missing(node, "it has no compatible, so nothing makes a device of it")
+            return
+        if _SKIPPED in compatible:
+            self._missing(node, "operating-points-v2 nodes are skipped")
+            return
+        if id(node) in self._plan.absent:
+            return
+        if "arm,primecell" in compatible:
+            # No plain bus, but a serial port, SPI or MMC controller all the same.
+            self._children(self._site(node, "amba", creator, rule, exists))
+            return
+        site = self._site(node, "platform", creator, rule, exists)
+        if default and DEFAULT_BUSES.intersection(compatible):
+            for child in node.children:
+                self._platform(child, creator, rule, exists=exists)
+        else:
+            self._children(site)
+
+    def _children(self, site: Site) -> None:
+        """What a bound driver makes of the child nodes."""
+        node = site.node
+        kind = controller(node, site.best)
+        if kind is not None:
+            _BUS_CHILDREN[kind](self, site, node)
+            return
+        if site.bus != "pci":
+            self._special_children(site)
+        self._made(site)
+        best = site.best
+        calls = set(best.calls) if best is not None and not is_plain_bus(best) else set()
+        populates = bool(calls & _POPULATES) or _CELLS in calls
+        for where in self._populated(site):
+            for child in where.children:
+                self._platform(child, site, "of_platform_default_populate")
+        for child in node.children:
+            if id(child) in self._plan.sites or not child.compatible or not child.enabled:
+                continue
+            told = announced(child) or announced(node)
+            if told is not None:
+                self._children(self._site(child, "rpmsg", site, told, Answer.UNKNOWN))
+            elif populates:
+                self._platform(
+                    child,
+                    site,
+                    f"the driver {best.driver if best else '?'} makes devices of its child nodes",
+                    default="of_platform_default_populate" in calls,
+                )
+            elif best is None:
+                self._missing(child, f"no driver for {node.path} makes a device of it", node)
+            else:
+                self._missing(child, f"the driver {best.driver} makes no devices of child nodes", node)
+
+    def _made(self, site: Site) -> None:
+        """Devices that knowledge says the driver makes by hand (platform_device_alloc with a node)."""
+        for known in site.known:
+            for rule in known.makes:
+                container = site.node.child(rule.container) if rule.container else site.node
+                for child in container.children if container is not None else ():
+                    if child.enabled and rule.child in {"", child.name}:
+                        made = Site(child, "platform", site, Answer.YES, known.source, by_hand=True)
+                        made.candidates = self._kernel.named(rule.driver, rule.module)
+                        self._plan.sites[id(child)] = made
+
+    def _populated(self, site: Site) -> Iterator[Node]:
+        """Nodes elsewhere that knowledge says this driver populates."""
+        for known in site.known:
+            for rule in known.populates:
+                if holds(rule.when, self._around) is not Answer.NO:
+                    found = find(rule.node, self._tree)
+                    if found is not None:
+                        yield found
+
+    def _special_children(self, site: Site) -> None:
+        """mdio buses, serdev, nvmem layouts: child nodes with meaning for the subsystem."""
+        node = site.node
+        for child in node.children:
+            base = base_name(child)
+            if base in {"mdio", "mdio-bus", "mdio0", "mdio1"} and child.enabled:
+                if match(self._kernel, child, "platform"):
+                    # There is a driver for the MDIO bus by itself, so that its MAC makes it a device.
+                    self._children(self._site(child, "platform", site, "platform_device_add"))
+                else:
+                    self._mdio(site, child)
+            elif (
+                base in {"ethernet-phy", "phy"} and "reg" in child and base_name(node) in {"ethernet", "mac"}
+            ):
+                self._site(child, "mdio", site, "of_mdiobus_register")
+            elif base == "nvmem-layout" and child.compatible:
+                self._site(child, "nvmem-layout", site, "nvmem_layout_bus_populate")
+            elif base_name(node) in {"serial", "uart"} and child.compatible and child.enabled:
+                self._site(child, "serial", site, "serdev_controller_add")
+
+    def _mdio(self, site: Site, bus: Node) -> None:
+        for child in bus.children:
+            if child.enabled and base_name(child).startswith("mdio"):
+                self._mdio(site, child)  # a multiplexer's channel: a bus, and no device
+            elif child.enabled and "reg" in child:
+                made = self._site(child, "mdio", site, "of_mdiobus_register")
+                self._children(made)
+
+    def _i2c(self, site: Site, node: Node) -> None:
+        for child in node.children:
+            if not child.enabled:
+                continue
+            base = base_name(child)
+            if base in {"i2c-bus", "i2c-gate", "i2c-arb"} or (base == "i2c" and not child.compatible):
+                self._i2c(site, child)  # the adapter itself, or a mux's channel
+            elif "reg" in child and child.compatible:
+                made = self._site(child, "i2c", site, "of_i2c_register_devices")
+                self._children(made)
+
+    def _spmi(self, site: Site, node: Node) -> None:
+        for child in node.children:
+            if child.enabled and base_name(child) == "spmi" and not child.compatible:
+                self._spmi(site, child)  # one bus of an arbiter
+            elif child.enabled and child.compatible and "reg" in child:
+                self._children(self._site(child, "spmi", site, "of_spmi_register_devices"))
+
+    def _spi(self, site: Site, node: Node) -> None:
+        for child in node.children:
+            if child.enabled and child.compatible and ("reg" in child or "spi-slave" in node):
+                made = self._site(child, "spi", site, "of_register_spi_devices")
+                self._children(made)
+
+    def _pci(self, site: Site, node: Node) -> None:
+        """Functions with an address get their node; one named only by compatible is there without it."""
+        for child in node.children:
+            if not child.enabled:
+                continue
+            if "reg" in child:
+                made = self._site(child, "pci", site, "pci_set_of_node", pci_exists(child))
+                if is_bridge(child):
+                    self._pci(made, child)
+                else:
+                    self._children(made)
+            elif (ids := pci_ids(child)) is not None:
+                self._missing(child, "a PCI function gets a node only by its address (reg)", node)
+                self._function(site, *ids)
+        for host, vendor, device in self._functions:
+            if host is node:
+                self._function(site, vendor, device)
+
+    def _function(self, host: Site, vendor: int, device: int) -> None:
+        """A function known to be there (from the board, or a compatible) that no node has the address of."""
+        for site in self._plan.sites.values():
+            if site.bus == "pci" and pci_ids(site.node) == (vendor, device) and below(site.node, host.node):
+                return
+        if any(pci_ids(site.node) == (vendor, device) for site in self._plan.functions):
+            return
+        made = Node(f"[pci {vendor:04x}:{device:04x}]", host.node, host.node.offset)
+        made.properties["compatible"] = b"pci%x,%x\0" % (vendor, device)
+        site = self._site(made, "pci", host, "PCI enumeration")
+        site.in_tree = False
+        self._plan.functions.append(site)
+        self._children(site)
+
+    def _hardware(self, site: Site, node: Node) -> None:
+        """usb and mmc: what is plugged in decides; the node only adds properties."""
+        bus = "usb" if base_name(node).startswith("usb") or base_name(node) == "hub" else "mmc"
+        for child in node.children:
+            if child.enabled and "reg" in child and child.compatible:
+                # A USB device with a node is soldered to the board; an mmc function may be a card's.
+                exists = Answer.YES if is_usb_device(child) else Answer.UNKNOWN
+                made = self._site(child, bus, site, "enumeration", exists)
+                if bus == "usb":
+                    self._hardware(made, child)
+            elif child.enabled and child.compatible:
+                self._generic(site, child)
+
+    def _generic(self, site: Site, child: Node) -> None:
+        best = site.best
+        calls = set(best.calls) if best is not None else set()
+        if calls & _POPULATES or _CELLS in calls:
+            self._platform(child, site, "the driver makes devices of its child nodes", default=False)
+        else:
+            self._missing(child, "no driver makes a device of it", site.node)
+
+
+def _populates_buses_of_firmware(version: Version | None) -> bool:
+    """Whether plain buses below /firmware get devices for their children, or only /firmware itself does."""
+    if version is None:
+        return True
+    return version.key[0] >= _DEEP_FIRMWARE.get(version.series(), _DEEP_FIRMWARE_SINCE)
+
+
+_BUS_CHILDREN: dict[str, Callable[[Planner, Site, Node], None]] = {
+    "i2c": Planner._i2c,  # noqa: SLF001
+    "spi": Planner._spi,  # noqa: SLF001
+    "spmi": Planner._spmi,  # noqa: SLF001
+    "pci": Planner._pci,  # noqa: SLF001
+    "mdio": Planner._mdio,  # noqa: SLF001
+    "hardware": Planner._hardware,  # noqa: SLF001
+}

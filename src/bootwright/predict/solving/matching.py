@@ -1,0 +1,119 @@
+"""Which drivers match a device: each bus has its own rule (Linux 6.12)."""
+
+from __future__ import annotations
+
+import re
+
+from attrs import evolve
+
+from bootwright.formats.devicetree.fdt import Node
+from bootwright.predict.kernel.drivers import Candidate, KernelFacts
+
+_PCI_COMPATIBLE = re.compile(r"pci([0-9a-f]{1,4}),([0-9a-f]{1,4})")
+_PRIMECELL = re.compile(r"arm,(pl|sp)([0-9a-f]{3})")
+_PHY_COMPATIBLE = re.compile(r"ethernet-phy-id([0-9a-f]{4})\.([0-9a-f]{4})")
+_BRIDGE_CLASS = 0x060400
+
+
+def match(kernel: KernelFacts, node: Node, bus: str, *, phy: int | None = None) -> tuple[Candidate, ...]:
+    """Drivers that match, the one that binds first in front: built in first, then the most specific.
+
+    `phy` is the id an Ethernet PHY is known to have from elsewhere than the devicetree.
+    """
+    if bus == "amba":
+        return _amba(kernel, node)
+    if bus == "pci":
+        return _pci(kernel, node)
+    if bus == "mdio":
+        return _mdio(kernel, node, phy)
+    if bus == "cpu":
+        return ()
+    if bus == "usb":
+        # usb_generic_driver, named "usb", takes every device; its interfaces have drivers of their own.
+        return (Candidate("usb", None, ("usb",), ()),)
+    if bus == "mmc":
+        # drivers/mmc/core/sdio_bus.c: the card says what its functions are; the node only adds properties.
+        return (Candidate("of the card's id", None, ("mmc",), ()),)
+    found = _by_table(kernel, node, bus)
+    if bus in {"i2c", "spi"} and node.compatible:
+        name = node.compatible[0].rpartition(",")[2]
+        known = {candidate.driver for candidate in found} | {candidate.module for candidate in found}
+        found += [one for one in kernel.by_name(name, bus) if one.driver not in known]
+    if bus == "platform":
+        found = [one for one in found if not is_plain_bus(one) or one.rank == 0]
+    return tuple(found)
+
+
+def pci_ids(node: Node) -> tuple[int, int] | None:
+    """(vendor, device) of a `pciVVVV,DDDD` compatible (IEEE 1275 PCI binding 2.1, section 2.5)."""
+    for compatible in node.compatible:
+        found = _PCI_COMPATIBLE.fullmatch(compatible)
+        if found is not None:
+            return int(found[1], 16), int(found[2], 16)
+    return None
+
+
+def periphid(node: Node) -> int | None:
+    """An AMBA peripheral id: given, or that of an ARM part by its number (PL011: part 0x011, designer 0x41).
+
+    SP parts have 1 in the third digit's place: SP805 is part 0x805 of designer 0x41, revision 1.
+    """
+    given = node.cell("arm,primecell-periphid")
+    if given is not None:
+        return given
+    for compatible in node.compatible:
+        found = _PRIMECELL.fullmatch(compatible)
+        if found is not None:
+            return (0x00141000 if found[1] == "sp" else 0x00041000) | int(found[2], 16)
+    return None
+
+
+def _by_table(kernel: KernelFacts, node: Node, bus: str) -> list[Candidate]:
+    found: list[Candidate] = []
+    seen: set[tuple[str, str | None]] = set()
+    for rank, compatible in enumerate(node.compatible):
+        for candidate in kernel.by_compatible(compatible):
+            key = (candidate.driver, candidate.module)
+            if key not in seen and (not candidate.buses or bus in candidate.buses):
+                seen.add(key)
+                found.append(evolve(candidate, rank=rank) if rank else candidate)
+    # The kernel tries drivers in the order they are registered: built-in ones are there first.
+    found.sort(key=lambda one: (one.module is not None, one.rank))
+    return found
+
+
+def is_plain_bus(candidate: Candidate) -> bool:
+    """drivers/bus/simple-pm-bus.c: it takes plain buses only by their first compatible, and does nothing."""
+    return candidate.driver == "simple-pm-bus" and candidate.matched != "simple-pm-bus"
+
+
+def _amba(kernel: KernelFacts, node: Node) -> tuple[Candidate, ...]:
+    identity = periphid(node)
+    if identity is not None:
+        return kernel.by_amba(identity)
+    return ()
+
+
+def _pci(kernel: KernelFacts, node: Node) -> tuple[Candidate, ...]:
+    ids = pci_ids(node)
+    if ids is not None:
+        return kernel.by_pci(*ids)
+    if node.string("device_type") == "pci" or node.name.partition("@")[0] in {"pci", "pcie"}:
+        return kernel.by_pci(0xFFFF, 0xFFFF, _BRIDGE_CLASS)
+    return ()
+
+
+def _mdio(kernel: KernelFacts, node: Node, identity: int | None) -> tuple[Candidate, ...]:
+    """A PHY by its id when the devicetree gives it; any PHY has the generic driver as a last resort."""
+    for compatible in node.compatible:
+        found = _PHY_COMPATIBLE.fullmatch(compatible)
+        if found is not None:
+            identity = int(found[1] + found[2], 16)
+    if identity is not None:
+        named = kernel.by_modalias(f"mdio:{identity:032b}", "mdio")
+        if named:
+            return named
+    others = [
+        one for one in _by_table(kernel, node, "mdio") if not one.matched.startswith("ethernet-phy-ieee802.3")
+    ]
+    return (*others, Candidate("Generic PHY", None, ("mdio",), ()))

@@ -1,0 +1,153 @@
+"""What a device needs of its kernel: a driver that can be loaded, and what that driver looks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bootwright.formats.devicetree.fdt import Tree
+from bootwright.predict.kernel.drivers import Candidate, KernelFacts
+from bootwright.predict.model import Answer, Evidence, Link
+from bootwright.predict.rules.knowledge import Knowledge
+from bootwright.predict.rules.predicates import Surroundings, holds
+from bootwright.predict.solving.devices import Site
+
+
+def modules_loaded(kernel: KernelFacts, sites: Iterable[Site]) -> frozenset[str]:
+    """Modules that udev loads for some device, with what they pull in (`depends`, `softdep`)."""
+    index = kernel.modules
+    if index is None:
+        return frozenset()
+    found: set[str] = set()
+    for site in sites:
+        if site.by_hand or site.bus in {"pci", "amba", "mdio"}:
+            found.update(one.module for one in site.candidates if one.module is not None)
+            continue
+        for compatible in site.node.compatible:
+            found.update(index.by_compatible(compatible))
+        if site.bus in {"i2c", "spi"} and site.node.compatible:
+            found.update(index.by_alias(f"{site.bus}:{site.node.compatible[0].rpartition(',')[2]}"))
+    pending = list(found)
+    while pending:
+        name = pending.pop()
+        for other in (*index.closure(name), *index.soft_needs(name)[1]):
+            if other not in found and other in index:
+                found.add(other)
+                pending.append(other)
+    return frozenset(found)
+
+
+class OwnLinks:
+    """The links of a device that do not depend on other devices."""
+
+    def __init__(
+        self, tree: Tree, kernel: KernelFacts, known: Knowledge, around: Surroundings, loaded: frozenset[str]
+    ) -> None:
+        self._tree = tree
+        self._kernel = kernel
+        self._known = known
+        self._around = around
+        self._loaded = loaded
+
+    def of(self, site: Site) -> list[Link]:
+        """The driver, then what it expects of the devicetree."""
+        return [self._driver(site), *self._expectations(site)]
+
+    def _driver(self, site: Site) -> Link:
+        node = site.node.path
+        kernel = self._kernel
+        reached = [one for one in site.candidates if one.module is None or one.module in self._loaded]
+        usable = [one for one in reached if kernel.obstacle(one.module) is None]
+        if usable:
+            best = usable[0]
+            rule = f"{site.bus} match" + (f" on {best.matched}" if best.matched else "")
+            where = Evidence(f"{kernel.name}: {kernel.where(best)}", rule)
+            return Link(node, f"driver {best.driver}", Answer.YES, where)
+        if reached:
+            return self._obstructed(site, reached[0])
+        if site.candidates:
+            return self._not_loaded(site, site.candidates[0])
+        names = ", ".join(site.node.compatible) or "no compatible"
+        if kernel.modules is None:
+            return Link(
+                node,
+                "driver",
+                Answer.UNKNOWN,
+                Evidence(kernel.name, "match tables in the Image"),
+                f"no built-in driver matches {names}, and the kernel's modules were not given",
+                remedy="give the kernel's modules (--modules)",
+            )
+        known = self._known.arrival(site.node.compatible)
+        if known is not None and known.option is not None and kernel.option(known.option) == "m":
+            return Link(
+                node,
+                "driver",
+                Answer.NO,
+                Evidence(kernel.name, f"{known.option}=m, and every module of its tree"),
+                f"the driver for {names} is a module ({known.option}=m), and it is not among the modules",
+                remedy=f"put the module of {known.option} where the others are",
+                lacks=site.node.compatible,
+            )
+        return Link(
+            node,
+            "driver",
+            Answer.NO,
+            Evidence(kernel.name, "match tables in the Image and in every module"),
+            f"this kernel has no driver for {names}",
+            remedy=self._arrival(site),
+            lacks=site.node.compatible,
+        )
+
+    def _obstructed(self, site: Site, candidate: Candidate) -> Link:
+        """Its driver is in a module that is there and cannot be loaded."""
+        obstacle = self._kernel.obstacle(candidate.module)
+        assert obstacle is not None  # noqa: S101 - asked before
+        reason, remedy, rule = obstacle
+        where = Evidence(f"{self._kernel.name}: module {candidate.module}", rule)
+        return Link(site.node.path, "driver", Answer.NO, where, reason, remedy=remedy)
+
+    def _not_loaded(self, site: Site, candidate: Candidate) -> Link:
+        return Link(
+            site.node.path,
+            "driver",
+            Answer.NO,
+            Evidence(f"{self._kernel.name}: module {candidate.module}", "udev loads modules by modalias"),
+            f"the driver {candidate.driver} is in the module {candidate.module}, which nothing loads",
+            remedy=f"load {candidate.module} by name (modules-load.d)",
+        )
+
+    def _arrival(self, site: Site) -> str:
+        arrival = self._known.arrival(site.node.compatible)
+        return arrival.words if arrival is not None else "use a kernel that has one"
+
+    def _expectations(self, site: Site) -> list[Link]:
+        found: list[Link] = []
+        for known in site.known:
+            if known.uncertain:
+                found.append(
+                    Link(
+                        site.node.path,
+                        f"what {known.name} expects",
+                        Answer.UNKNOWN,
+                        Evidence(site.node.path, known.source),
+                        known.uncertain,
+                    )
+                )
+            for one in known.expects:
+                if holds(one.when, self._around) is Answer.NO:
+                    continue
+                answer = holds(one.requires, self._around)
+                if one.own_node and not site.in_tree:
+                    answer = Answer.NO
+                if any(name not in site.node for name in one.own_properties):
+                    answer = Answer.NO
+                found.append(
+                    Link(
+                        site.node.path,
+                        f"what {known.name} expects",
+                        answer,
+                        Evidence(self._tree.name, one.source),
+                        "" if answer is Answer.YES else one.reason,
+                        remedy=one.remedy,
+                    )
+                )
+        return found

@@ -1,0 +1,326 @@
+"""Which devices bind: every device's links, and a fixed point over who waits for whom.
+
+All devices start as bound as their own links allow, and answers only ever fall. Devices that wait for each
+other in a circle and for nothing else therefore stay bound, which is what fw_devlink's relaxing of cycles
+gives (`__fw_devlink_relax_cycles`, drivers/base/core.c, Linux 6.12).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from attrs import define, evolve, field
+
+from bootwright.formats.devicetree.fdt import Node, Tree
+from bootwright.formats.kernel.module_file import ASKS
+from bootwright.predict.kernel.drivers import KernelFacts
+from bootwright.predict.model import Answer, Evidence, Link, fold
+from bootwright.predict.rules.knowledge import Knowledge
+from bootwright.predict.rules.predicates import Surroundings, holds
+from bootwright.predict.solving.devices import Plan, Site
+from bootwright.predict.solving.own_links import OwnLinks, modules_loaded
+from bootwright.predict.solving.suppliers import Need, suppliers
+
+# What a consumer's probe gets when the supplier has no driver at all. fw_devlink drops such links after
+# deferred_probe_timeout (fw_devlink_drivers_done); then the subsystem decides, and these do without:
+_DISPENSABLE = frozenset(
+    {"msi-parent", "interrupt-parent", "wakeup-parent", "leds", "access-controllers", "remote-endpoint"}
+)
+# What a driver asks for by itself, and gets -EPROBE_DEFER for as long as the provider is not there.
+_FATAL_WHEN_DISABLED = frozenset({"clocks", "power-domains", "regulators", "phys", "pinctrl"})
+# A child node's own references that its parent's driver follows while probing (gpio-leds, …).
+_OF_CHILDREN = frozenset({"gpios", "pwms", "sound-dai", "interrupts"})
+
+_DEFERS = "drivers/base/core.c device_links_check_suppliers"
+
+
+@define(eq=False)
+class Record:
+    """A device with its links."""
+
+    site: Site
+    fixed: list[Link] = field(factory=list)
+    """Links whose answer does not depend on other devices."""
+    needs: list[tuple[Need, Site | None, Link | None]] = field(factory=list)
+    """Supplier, the device that provides it, or the link where that is settled already."""
+    answer: Answer = Answer.YES
+
+
+class Solver:
+    """Solves one plan."""
+
+    def __init__(self, plan: Plan, kernel: KernelFacts, known: Knowledge, around: Surroundings) -> None:
+        self._plan = plan
+        self._tree: Tree = plan.tree
+        self._around = around
+        self._records: dict[int, Record] = {}
+        loaded = modules_loaded(kernel, plan.sites.values())
+        self._own = OwnLinks(plan.tree, kernel, known, around, loaded)
+
+    def solve(self) -> dict[int, Record]:
+        """Every device's record, by `id(node)`, with its final answer."""
+        sites = [*self._plan.sites.values()]
+        for site in sites:
+            self._records[id(site.node)] = self._record(site)
+        self._settle()
+        return self._records
+
+    def waits(self, record: Record) -> Iterator[Site]:
+        """The devices a device waits for: its maker, and the suppliers it cannot do without."""
+        if record.site.creator is not None:
+            yield record.site.creator
+        for need, provider, _ in record.needs:
+            if provider is not None:
+                supplier = self._records[id(provider.node)]
+                if (
+                    supplier.answer is Answer.YES
+                    or self._through(record.site, supplier, need) is not Answer.YES
+                ):
+                    yield provider
+
+    def links(self, record: Record) -> list[Link]:
+        """A record's links as they are after solving, in the order the kernel meets them."""
+        found = [self._creation(record.site)]
+        # A device waits for suppliers before its driver is asked, but a driver must be there first.
+        found.extend(record.fixed)
+        # fw_devlink holds a device back first; only then does its driver ask for what is disabled.
+        for need, provider, settled in sorted(record.needs, key=lambda one: one[2] is not None):
+            found.append(settled if settled is not None else self._supplied(record.site, need, provider))
+        return found
+
+    def _record(self, site: Site) -> Record:
+        record = Record(site)
+        record.fixed.extend(self._own.of(site))
+        for need in self._needs(site):
+            provider, settled = self._provider(site, need)
+            record.needs.append((need, provider, settled))
+        return record
+
+    def _needs(self, site: Site) -> list[Need]:
+        node = site.node
+        found = list(suppliers(self._tree, node)) if site.in_tree else []
+        for known in site.known:
+            for name in known.inherits:
+                found.extend(self._inherited(node, name))
+        for child in node.children:
+            if id(child) in self._plan.sites or not child.enabled:
+                continue
+            if child.name.partition("@")[0].startswith("mdio"):
+                # The reset line of an MDIO bus: mdiobus_register() fails without it, and so the MAC.
+                found.extend(need for need in suppliers(self._tree, child) if need.kind != "interrupts")
+            elif not child.compatible and "gpio-hog" not in child:
+                found.extend(need for need in suppliers(self._tree, child) if need.kind in _OF_CHILDREN)
+        return found
+
+    def _inherited(self, node: Node, name: str) -> Iterator[Need]:
+        above = node.parent
+        while above is not None and name not in above:
+            above = above.parent
+        if above is not None:
+            for need in suppliers(self._tree, above):
+                if need.reference == name:
+                    yield evolve(need, vital=True)
+
+    def _creation(self, site: Site) -> Link:
+        node = site.node.path
+        if site.creator is None:
+            return Link(node, "device", site.exists, Evidence(node, site.rule))
+        creator = self._records[id(site.creator.node)]
+        answer = min(creator.answer, site.exists)
+        reason = ""
+        if creator.answer is not Answer.YES:
+            reason = f"{site.creator.node.path}, whose driver makes this device, is not bound"
+            if creator.answer is Answer.UNKNOWN:
+                reason = f"whether {site.creator.node.path}, whose driver makes this device, binds is unknown"
+        elif site.exists is not Answer.YES:
+            reason = "whether the hardware is there cannot be read from files"
+        return Link(
+            node, "device", answer, Evidence(node, site.rule), reason, waits_for=site.creator.node.path
+        )
+
+    def _provider(self, site: Site, need: Need) -> tuple[Site | None, Link | None]:
+        """The device that provides for a need, or the settled link."""
+        supplier = need.supplier
+        here = site.node
+        if id(supplier) in self._plan.early and self._plan.of(supplier) is None:
+            rule = f"set up at boot by the {self._plan.early[id(supplier)]} code"
+            return None, self._link(site, need, Answer.YES, rule)
+        if not supplier.available:
+            # of_link_to_phandle makes no link; the driver's own request decides.
+            if need.kind in _FATAL_WHEN_DISABLED and self._asks_in_probe(site, need):
+                return None, self._link(
+                    site, need, Answer.NO, "of_device_is_available", f"{supplier.path} is disabled"
+                )
+            return None, self._link(site, need, Answer.YES, "of_link_to_phandle skips disabled suppliers")
+        provider: Node | None = supplier
+        while provider is not None and self._plan.of(provider) is None:
+            if id(provider) in self._plan.early:
+                return None, self._link(site, need, Answer.YES, "set up at boot")
+            provider = provider.parent
+        if provider is None:
+            if need.kind in _DISPENSABLE or need.kind == "interrupts":
+                return None, self._link(site, need, Answer.YES, "not a device")
+            return None, self._link(
+                site,
+                need,
+                Answer.NO,
+                _DEFERS,
+                f"{supplier.path} never becomes a device, nor does a node above it",
+            )
+        if provider is here or self._above(provider, here):
+            return None, self._link(site, need, Answer.YES, "its own parent (fwnode_is_ancestor_of)")
+        found = self._plan.of(provider)
+        assert found is not None  # noqa: S101 - the loop above ended on one
+        missing = self._provides(found, need)
+        if missing is not None:
+            return None, missing_link(site, need, missing)
+        return found, None
+
+    def _asks_in_probe(self, site: Site, need: Need) -> bool:
+        """A part of a composed device (component_add) asks for what it needs when all parts are there."""
+        best = site.best
+        return not self._is_parent_clock(site, need) and not (
+            best is not None and need.kind != "power-domains" and "component_add" in best.calls
+        )
+
+    @staticmethod
+    def _is_parent_clock(site: Site, need: Need) -> bool:
+        """A clock controller's inputs: it registers without, and finds them by name when they come."""
+        return need.kind == "clocks" and "#clock-cells" in site.node
+
+    def _provides(self, provider: Site, need: Need) -> tuple[str, str, str] | None:
+        """Why a supplier that binds provides nothing: (reason, remedy, source), or None."""
+        for known in provider.known:
+            for one in known.provides:
+                if (
+                    one.property == need.kind
+                    and holds(one.when, self._around) is Answer.YES
+                    and holds(one.requires, self._around) is Answer.NO
+                ):
+                    return one.reason, one.remedy, one.source
+        return None
+
+    @staticmethod
+    def _above(node: Node, below: Node) -> bool:
+        current = below.parent
+        while current is not None:
+            if current is node:
+                return True
+            current = current.parent
+        return False
+
+    def _link(self, site: Site, need: Need, answer: Answer, rule: str, reason: str = "") -> Link:
+        return Link(
+            site.node.path,
+            f"supplier: {need}",
+            answer,
+            Evidence(self._where(site, need), rule),
+            reason,
+            waits_for=None if answer is Answer.YES else need.supplier.path,
+        )
+
+    def _where(self, site: Site, need: Need) -> str:
+        return f"{self._tree.name}: {site.node.path}/{need.reference}"
+
+    def _supplied(self, site: Site, need: Need, provider: Site | None) -> Link:
+        assert provider is not None  # noqa: S101 - settled otherwise
+        record = self._records[id(provider.node)]
+        answer = self._through(site, record, need)
+        reason = ""
+        if answer is Answer.NO:
+            reason = f"{provider.node.path} is not bound"
+        elif answer is Answer.UNKNOWN:
+            reason = f"whether {provider.node.path} binds is unknown"
+        return Link(
+            site.node.path,
+            f"supplier: {need}",
+            answer,
+            Evidence(self._where(site, need), _DEFERS),
+            reason,
+            waits_for=provider.node.path,
+        )
+
+    def _through(self, consumer: Site, provider: Record, need: Need) -> Answer:
+        if not provider.site.candidates and not need.vital and self._does_without(consumer, provider, need):
+            return Answer.YES
+        if provider.site.bus == "cpu":
+            return Answer.YES
+        if id(provider.site.node) in self._plan.early:
+            return Answer.YES
+        return provider.answer
+
+    def _does_without(self, consumer: Site, provider: Record, need: Need) -> bool:
+        """Whether a consumer gets on once fw_devlink has given up on a supplier that has no driver.
+
+        It gives up on devices (`fw_devlink_drivers_done`), not on nodes that never become one.
+        """
+        if need.kind in _DISPENSABLE or self._is_parent_clock(consumer, need):
+            return True
+        if provider.site.node is not need.supplier:
+            return False
+        for known in consumer.known:
+            for one in known.spares:
+                if one.property == need.kind and not any(
+                    consumer.node.string(name) in values for name, values in one.unless.items()
+                ):
+                    return True
+        asks = ASKS.get(need.kind)
+        best = consumer.best
+        return (
+            asks is not None
+            and consumer.bus == "platform"
+            # What a built-in driver calls is not all seen.
+            and best is not None
+            and best.module is not None
+            and not any(call in best.calls for call in asks)
+        )
+
+    def _settle(self) -> None:
+        """Lower answers until nothing changes."""
+        dependents: dict[int, list[Record]] = defaultdict(list)
+        waiting: list[Record] = []
+        for record in self._records.values():
+            record.answer = min(
+                record.site.exists,
+                fold(record.fixed),
+                fold(settled for _, _, settled in record.needs if settled is not None),
+            )
+            waiting.append(record)
+            if record.site.creator is not None:
+                dependents[id(record.site.creator.node)].append(record)
+            for _, provider, _ in record.needs:
+                if provider is not None:
+                    dependents[id(provider.node)].append(record)
+        while waiting:
+            record = waiting.pop()
+            if record.answer is Answer.YES:
+                continue
+            for consumer in dependents.get(id(record.site.node), ()):
+                answer = self._now(consumer)
+                if answer < consumer.answer:
+                    consumer.answer = answer
+                    waiting.append(consumer)
+
+    def _now(self, record: Record) -> Answer:
+        answer = record.answer
+        if record.site.creator is not None:
+            answer = min(answer, self._records[id(record.site.creator.node)].answer)
+        for need, provider, _ in record.needs:
+            if provider is not None:
+                answer = min(answer, self._through(record.site, self._records[id(provider.node)], need))
+        return answer
+
+
+def missing_link(site: Site, need: Need, missing: tuple[str, str, str]) -> Link:
+    """The link of a supplier that binds and provides nothing."""
+    reason, remedy, source = missing
+    return Link(
+        site.node.path,
+        f"supplier: {need}",
+        Answer.NO,
+        Evidence(need.supplier.path, source),
+        reason,
+        waits_for=need.supplier.path,
+        remedy=remedy,
+    )

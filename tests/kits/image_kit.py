@@ -1,0 +1,139 @@
+"""Small parts for images, as far as readers look, and recipes around them."""
+
+from __future__ import annotations
+
+import stat
+import struct
+import subprocess
+from pathlib import Path
+
+from bootwright.formats.archives import cpio
+from bootwright.foundation.tools import find
+
+RELEASE = "6.18.5-kit"
+
+
+def kernel_image(release: str = RELEASE, page: int = 1, size: int = 1 << 20, filler: bytes = b"") -> bytes:
+    """An arm64 Image by its header (booting.rst): no code, but a banner."""
+    head = bytearray(64)
+    head[0:2] = b"MZ"
+    struct.pack_into("<QQQ", head, 8, 0, size, page << 1 | 8)
+    head[56:60] = b"ARM\x64"
+    struct.pack_into("<I", head, 60, 64)
+    banner = f"Linux version {release} (kit@example.org) (gcc 12) #1 SMP 2024-01-01\n".encode()
+    return (bytes(head) + b"PE\0\0".ljust(64, b"\0") + banner + filler).ljust(size, b"\0")
+
+
+def devicetree(folder: Path, name: str, model: str) -> Path:
+    """A small DTB made by dtc."""
+    source = f'/dts-v1/; / {{ model = "{model}"; compatible = "raspberrypi,5-model-b"; }};'
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", path], input=source.encode(), check=True)
+    return path
+
+
+def efi_program() -> bytes:
+    """A PE32+ program with one section and room for eight more."""
+    head = bytearray(1024)
+    head[0:2] = b"MZ"
+    struct.pack_into("<I", head, 60, 64)
+    head[64:68] = b"PE\0\0"
+    struct.pack_into("<HHIIIHH", head, 68, 0xAA64, 1, 0, 0, 0, 240, 0x22E)
+    struct.pack_into("<H", head, 88, 0x20B)
+    struct.pack_into("<II", head, 88 + 32, 4096, 512)
+    struct.pack_into("<II", head, 88 + 56, 8192, 1024)
+    struct.pack_into("<H", head, 88 + 68, 10)
+    struct.pack_into("<I", head, 88 + 108, 16)
+    struct.pack_into("<8sIIIIIIHHI", head, 88 + 240, b".text", 512, 4096, 512, 1024, 0, 0, 0, 0, 0x60000020)
+    return bytes(head) + b"\x1f\x20\x03\xd5" * 128
+
+
+def parts(folder: Path, release: str = RELEASE) -> Path:
+    """A folder with `vmlinuz`, `dtbs/broadcom/*.dtb`, `initramfs` and `pi.dtbo`-like extras."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vmlinuz").write_bytes(kernel_image(release))
+    for stepping in ("bcm2712-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb"):
+        devicetree(folder / "dtbs/broadcom", stepping, stepping)
+    (folder / "loader.efi").write_bytes(efi_program())
+    archive = cpio.write([cpio.Member("init", b"#!/bin/sh\n", stat.S_IFREG | 0o755)])
+    (folder / "initramfs").write_bytes(
+        subprocess.run(["xz", "--check=crc32", "-c"], input=archive, capture_output=True, check=True).stdout
+    )
+    return folder
+
+
+KIT = """
+title = "kit"
+[kernel]
+from = "."
+[initramfs]
+from = "initramfs"
+[dtbs]
+from = "kernel"
+files = ["broadcom/*.dtb"]
+[config_txt]
+lines = ["arm_64bit=1", "[pi5]", "enable_uart=0", "[all]"]
+[cmdline]
+arguments = ["console=ttyAMA0", "quiet"]
+[loader]
+kind = "grub"
+title = "Kit"
+[[partition]]
+label = "EFI"
+type = "efi"
+size = "64 MiB"
+filesystem = "vfat"
+[partition.files]
+"/" = "dtbs"
+"/config.txt" = "config.txt"
+"/EFI/BOOT/BOOTAA64.EFI" = "file:loader.efi"
+[[partition]]
+label = "BOOT"
+type = "linux"
+size = "300 MiB"
+filesystem = "xfs"
+[partition.files]
+"/A/vmlinuz" = "kernel"
+"/A/initramfs.xz" = "initramfs"
+"/grub/grub.cfg" = "loader-config"
+[[partition]]
+label = "META"
+type = "linux"
+size = "1 MiB"
+"""
+
+EXTLINUX = (
+    KIT.replace('kind = "grub"', 'kind = "extlinux"')
+    .replace('"/EFI/BOOT/BOOTAA64.EFI" = "file:loader.efi"\n', "")
+    .replace('"/" = "dtbs"\n', "")
+    .replace("/grub/grub.cfg", "/extlinux/extlinux.conf")
+    .replace('"/A/initramfs.xz"', '"/dtbs" = "dtbs"\n"/A/initramfs.xz"')
+    .replace('"300 MiB"', '"32 MiB"')
+    .replace('"xfs"', '"ext4"')
+)
+"""The same behind U-Boot, on ext4."""
+
+
+def recipe(folder: Path, text: str = KIT, name: str = "kit.toml") -> Path:
+    """The recipe's file, with its parts beside it."""
+    if not (folder / "vmlinuz").exists():
+        parts(folder)
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def clean(image: Path, work: Path, offset: int, size: int, kind: str) -> None:
+    """The file system passes its own checker: `fsck.vfat -n`, `xfs_repair -n`."""
+    from bootwright.images.write.sparse import extract
+
+    part = work / "checked"
+    extract(image, offset, size, part)
+    program, option = {
+        "vfat": ("fsck.vfat", "-n"),
+        "xfs": ("xfs_repair", "-n"),
+        "ext4": ("e2fsck", "-fn"),
+    }[kind]
+    done = subprocess.run([find(program), option, part], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,200 @@
+"""An investigation of the real plan whose boots are MADE UP here: no kernel was run for it.
+
+The consoles have the form that probes/ktap.c gives them; what they say follows one rule, below. Real
+boots are in tests/investigate and in `make run`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from unittest.mock import patch
+
+from attrs import evolve
+
+from bootwright.foundation.progress import Silent
+from bootwright.foundation.versions import Version
+from bootwright.investigate.decision.decide import Decision, decide
+from bootwright.investigate.plans.plan import Plan
+from bootwright.investigate.plans.plan_file import load_plan
+from bootwright.investigate.plans.runs import Candidate, Run
+from bootwright.investigate.running.execute import Done
+from bootwright.investigate.running.investigation import Investigation
+from bootwright.investigate.running.loop import Limits, Loop
+from bootwright.kernels.model import Kernel
+from bootwright.lab.machines.recorded import Recording
+from bootwright.lab.probes import ktap
+
+MARK = "bwmadeup"
+VERSIONS = ("6.12.107", "6.16.3", "6.18.5")
+MOUNTS = (
+    "talos-1.12-etc-hosts",
+    "talos-1.12-resolv-conf",
+    "talos-1.12-cri-hosts",
+    "talos-1.11-etc-hosts",
+    "classic-bind",
+    "attach-first",
+)
+FILE_SYSTEMS = ("squashfs-4K", "squashfs-128K", "swap-4K")
+NETWORK = ("driver", "dhcp-lease")
+
+Rule = Callable[[str, Version, int], str]
+"""(test, kernel version, page size) → the errno it fails with, or nothing."""
+
+
+def as_known(test: str, version: Version, page_size: int) -> str:
+    """What the made-up guests say: clones of detached mounts since 6.15, 4K blocks on 4K pages."""
+    since = Version.parse("6.15")
+    assert since is not None
+    if test.startswith("talos-1.12") and version < since:
+        return "EINVAL"
+    return "EINVAL" if test in {"squashfs-4K", "swap-4K"} and page_size > 4096 else ""
+
+
+def candidates() -> list[Candidate]:
+    return [
+        Candidate(
+            f"debian-{version}-{pages}k",
+            "debian",
+            version,
+            pages * 1024,
+            11_900_000,
+            96_000_000,
+            11_900_000,
+            96_000_000,
+        )
+        for version in VERSIONS
+        for pages in (4, 16)
+    ]
+
+
+class MadeUpLab:
+    """Stands where an Executor stands, and makes recordings up by a rule."""
+
+    def __init__(self, rule: Rule, spoil: Callable[[bytes], bytes] = lambda console: console) -> None:
+        self.rule, self.spoil = rule, spoil
+
+    def prepare(self, run: Run) -> Kernel:
+        assert run.kernel is not None
+        version = Version.parse(run.kernel.version)
+        assert version is not None
+        release = f"{version}+deb13-arm64{'-16k' if run.kernel.page_size > 4096 else ''}"
+        return Kernel(
+            run.kernel.name, version, release, run.kernel.page_size, Path("Image"), "a" * 64, None, None, None
+        )
+
+    def recorded(self, run: Run, kernel: Kernel, repeat: int) -> None:
+        return None
+
+    def boot(self, run: Run, kernel: Kernel) -> Recording:
+        console = self.spoil(self._console(run, kernel))
+        return Recording(
+            console=console,
+            times=((0, 0.4), (len(console) // 2, 1.9)),
+            ended="powered-off",
+            command=("qemu-system-aarch64", "-machine", run.experiment.machine),
+            machine=run.experiment.machine,
+            machine_version="QEMU 7.2.22",
+            kernel_sha256=kernel.image_sha256,
+            initramfs_sha256="b" * 64,
+            probe_sha256="c" * 64,
+            kernel_arguments=f"console=ttyAMA0 bootwright.mark={MARK}",
+            wall_seconds=2.6,
+            cpu_seconds=2.1,
+        )
+
+    def keep(self, run: Run, kernel: Kernel, repeat: int, recording: Recording) -> Done:
+        return Done(
+            run=run,
+            repeat=repeat,
+            kernel={"name": kernel.name, "release": kernel.release, "verified": "signature, index, package"},
+            recording=recording,
+            result=ktap.read(recording),
+            recorded_at="2026-01-02T03:04:05+00:00",
+            fresh=True,
+        )
+
+    def _console(self, run: Run, kernel: Kernel) -> bytes:
+        groups = {"mounts": MOUNTS, "filesystems": FILE_SYSTEMS, "network": NETWORK}
+        lines = [
+            "KTAP version 1",
+            f"# bootwright: release {kernel.release}",
+            f"# bootwright: page_size {kernel.page_size}",
+            f"1..{len(run.experiment.probe)}",
+        ]
+        for number, probe in enumerate(run.experiment.probe, 1):
+            lines += ["  KTAP version 1", f"  # Subtest: {probe}", f"  1..{len(groups[probe])}"]
+            for index, test in enumerate(groups[probe], 1):
+                errno = self.rule(test, kernel.version, kernel.page_size)
+                lines.append(
+                    f"  not ok {index} {test} # open_tree: {errno}" if errno else f"  ok {index} {test}"
+                )
+            lines.append(f"ok {number} {probe}")
+        lines.append("# bootwright: end")
+        text = "".join(f"[    {1 + index / 100:.6f}] {MARK}: {line}\r\n" for index, line in enumerate(lines))
+        return b"[    0.000000] Booting Linux on physical CPU 0x0\r\n" + text.encode()
+
+
+def investigate(
+    plan: Plan,
+    rule: Rule = as_known,
+    spoil: Callable[[bytes], bytes] = lambda console: console,
+    repeat: int = 1,
+) -> Investigation:
+    lab = MadeUpLab(rule, spoil)
+    return a_loop(plan).perform(lab, Silent(), Limits(repeat=repeat, jobs=1, download=1 << 40))  # type: ignore[arg-type]
+
+
+def a_loop(plan: Plan) -> Loop:
+    """As if an emulator that can run everything were here: nothing is run."""
+    kept = [
+        evolve(one, only=[f"debian-{VERSIONS[-1]}-{name.rsplit('-', 1)[1]}" for name in one.only])
+        for one in plan.experiment
+        if one.source != "predicted"
+    ]
+    with patch("bootwright.investigate.running.loop.runnable", lambda runs: (list(runs), [])):
+        return Loop(evolve(plan, experiment=kept), [], candidates())
+
+
+@cache
+def made_up() -> tuple[Investigation, Decision]:
+    """The plan of the Pi 5, its boots made up."""
+    found = investigate(load_plan("talos-rpi5"))
+    return found, decide(found)
+
+
+def with_texts(plan: Plan, text: str) -> Plan:
+    """The plan with `text` in every place where a plan may hold free text."""
+    return evolve(
+        plan,
+        title=text,
+        question=text,
+        found_at=[text],
+        factor={name: evolve(one, label=text + name) for name, one in plan.factor.items()},
+        outcome={name: evolve(one, label=text + name, note=text) for name, one in plan.outcome.items()},
+        report=[evolve(one, note=text, found_at=text) for one in plan.report],
+        belief=[
+            evolve(
+                one,
+                says=text,
+                set_aside=text if one.set_aside else "",
+                proxy=[evolve(proxy, claim=text, limit=text) for proxy in one.proxy],
+            )
+            for one in plan.belief
+        ],
+        experiment=[evolve(one, how=text, limit=text) for one in plan.experiment],
+    )
+
+
+def spoiled(text: str) -> Callable[[bytes], bytes]:
+    """Puts `text` into the guest's console: on lines of its own and behind results."""
+    hostile = re.sub(r"[\r\n]", " ", text).encode(errors="replace")
+
+    def spoil(console: bytes) -> bytes:
+        return console.replace(b"# open_tree: EINVAL", b"# open_tree: EINVAL" + b"\r\n" + hostile).replace(
+            b"KTAP version 1\r\n", b"KTAP version 1\r\n" + hostile + b"\r\n", 1
+        )
+
+    return spoil
