@@ -11,14 +11,14 @@ from click.testing import CliRunner
 from bootwright.cli.lab.gallery import command
 from bootwright.diagnose.signatures.knowledge import load
 from bootwright.foundation.errors import Refused
-from bootwright.lab.gallery import scenarios as _gallery
+from bootwright.lab.gallery.scenarios import SCENARIOS
 
 SIGNATURES = {signature.name for signature in load().signatures}
 
 
-@pytest.mark.parametrize("name", _gallery.names())
+@pytest.mark.parametrize("name", SCENARIOS.names())
 def test_every_scenario_is_well_formed(name: str) -> None:
-    scene = _gallery.scenario(name)
+    scene = SCENARIOS.get(name)
     assert scene.title
     assert scene.initramfs in {"whole", "none", "damaged", "cut"}
     assert scene.expected.root is None or scene.expected.root in SIGNATURES
@@ -27,7 +27,7 @@ def test_every_scenario_is_well_formed(name: str) -> None:
 
 def test_a_scenario_that_is_not_there() -> None:
     with pytest.raises(Refused):
-        _gallery.scenario("../secret")
+        SCENARIOS.get("../secret")
 
 
 @pytest.mark.boot

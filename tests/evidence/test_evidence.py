@@ -17,7 +17,7 @@ from bootwright.boards.model import board, boards
 from bootwright.cli.diagnose import command
 from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.signatures.knowledge import load
-from bootwright.evidence.board import consoles, stepping_of, with_board
+from bootwright.evidence.board import CONSOLES, stepping_of, with_board
 from bootwright.evidence.image import open_artifact
 from bootwright.evidence.join import with_artifacts
 from bootwright.evidence.needs import load_suspicion, suspicions
@@ -233,8 +233,8 @@ def test_the_board_is_used() -> None:
 
 
 def test_every_console_is_a_boards() -> None:
-    assert set(consoles()) <= {one.id for one in boards()}
-    for name, console in consoles().items():
+    assert set(CONSOLES.all()) <= {one.id for one in boards()}
+    for name, console in CONSOLES.all().items():
         assert set(console.debug) <= {goal.name for goal in board(name).goals}
 
 
@@ -245,14 +245,14 @@ def test_consoles_are_where_the_devicetrees_say() -> None:
     folder = open_library(progress=Silent()).get("debian-6.18.15-4k", modules=True).dtbs
     assert folder is not None
     checked = 0
-    for each in [one for one in boards() if one.id in consoles()]:
+    for each in [one for one in boards() if one.id in CONSOLES.all()]:
         for path in sorted(folder.rglob(each.steppings[0].dtb))[:1]:
             tree = read_fdt_file(path)
             chosen = tree.root.child("chosen")
             name = ((chosen.string("stdout-path") if chosen is not None else None) or "").partition(":")[0]
             node = tree.alias(name) or tree.node(name)
             assert node is not None, each.id
-            address = consoles()[each.id].earlycon.partition("0x")[2].partition(",")[0]
+            address = CONSOLES.all()[each.id].earlycon.partition("0x")[2].partition(",")[0]
             assert cpu_address(node) == int(address, 16), each.id
             checked += 1
     assert checked >= 10

@@ -22,7 +22,7 @@ esac
 
 @pytest.mark.parametrize("path", data_files("machines"), ids=lambda path: path.stem)
 def test_each_machine_says_what_it_stands_for(path: Path) -> None:
-    machine = machines.load(path)
+    machine = machines.MACHINES.load(path)
     assert machine.processors
     assert machine.stands_for
     assert machine.limits
@@ -30,16 +30,16 @@ def test_each_machine_says_what_it_stands_for(path: Path) -> None:
 
 
 def test_the_cpu_is_chosen_by_granule() -> None:
-    virt = machines.machine("virt")
+    virt = machines.MACHINES.get("virt")
     assert 16384 in virt.processor(16384).granules
     with pytest.raises(Refused, match="no such granule"):
         virt.processor(16384, model="cortex-a72")
     with pytest.raises(Refused, match="16K pages cannot boot on xlnx-versal-virt"):
-        machines.machine("xlnx-versal-virt").processor(16384)
+        machines.MACHINES.get("xlnx-versal-virt").processor(16384)
     with pytest.raises(Refused, match="no CPU model"):
         virt.processor(4096, model="z80")
     with pytest.raises(Refused, match="there is no machine"):
-        machines.machine("../virt")
+        machines.MACHINES.get("../virt")
 
 
 @pytest.mark.parametrize("text", ["", "machine = 3", "= broken", "\x00", "[[cpu]]\nmodel = 1"])
@@ -47,7 +47,7 @@ def test_a_bad_machine_file_is_malformed(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text)
     with pytest.raises(Malformed, match=r"bad\.toml"):
-        machines.load(path)
+        machines.MACHINES.load(path)
 
 
 def test_no_qemu_is_said_with_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_an_old_qemu_is_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path / "cache"))
     found = qemu.find()
     assert found.title == "QEMU 6.2.0"
-    virt = machines.machine("virt")
+    virt = machines.MACHINES.get("virt")
     with pytest.raises(Missing, match=r"needs QEMU 7\.2 or later; .* is 6\.2\.0"):
         qemu.check(found, virt, virt.processor(4096))
 
@@ -76,7 +76,7 @@ def test_a_qemu_without_the_machine_is_said(monkeypatch: pytest.MonkeyPatch, tmp
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path / "cache"))
-    versal = machines.machine("xlnx-versal-virt")
+    versal = machines.MACHINES.get("xlnx-versal-virt")
     with pytest.raises(Missing, match="built without machine xlnx-versal-virt"):
         qemu.check(qemu.find(), versal, versal.processor(4096))
 

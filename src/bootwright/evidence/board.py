@@ -5,16 +5,14 @@ A board's console is one file in `data/consoles/`, named as the board.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
-from functools import cache
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from bootwright.boards.model import Board, boards
 from bootwright.diagnose.model import STAGES, Boot, Diagnosis, Evidence, Finding, Gap, Severity, Stance
-from bootwright.foundation.errors import Malformed, Refused
-from bootwright.foundation.places import data_files
+from bootwright.foundation.errors import Refused
+from bootwright.foundation.knowledge import Kind
 
 AREAS: Mapping[str, tuple[str, ...]] = {
     "network": ("ethernet",),
@@ -34,25 +32,15 @@ class ConsoleFacts:
     console: str
     """`ttyAMA10,115200`."""
     earlycon: str
-    firmware: str
+    source: str
+    firmware: str = ""
     """What makes its firmware print; empty where it always does, or never."""
-    debug: Mapping[str, str]
+    firmware_source: str = ""
+    debug: Mapping[str, str] = field(factory=dict)
     """Goal → dynamic debug queries for the drivers on its chain."""
 
 
-@cache
-def consoles() -> Mapping[str, ConsoleFacts]:
-    """By board; raises `Malformed`."""
-    found = {}
-    for path in data_files("consoles"):
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-            found[path.stem] = ConsoleFacts(
-                table["console"], table["earlycon"], table.get("firmware", ""), dict(table.get("debug", {}))
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise Malformed(f"consoles/{path.name}", None, "a board's console", repr(error)) from error
-    return found
+CONSOLES = Kind("consoles", "a board's console", ConsoleFacts)
 
 
 def board_of(boot: Boot) -> Board | None:
@@ -116,7 +104,7 @@ def _identity(boot: Boot, board: Board, told: Board | None) -> Iterator[Evidence
 
 
 def _gaps(boot: Boot, board: Board, *, checked: bool) -> Iterator[Gap]:
-    console = consoles().get(board.id)
+    console = CONSOLES.all().get(board.id)
     serious = [finding for finding in boot.findings if finding.severity in _SERIOUS]
     goals = _goals(board, serious)
     if console is not None:

@@ -34,6 +34,14 @@ class Version:
         candidate = int(match[2]) if match[2] else _FINAL
         return cls(text=text.strip(), key=(tuple(numbers), candidate))
 
+    @classmethod
+    def from_toml(cls, value: object) -> Version:
+        """The version that a knowledge file names; raises `ValueError`."""
+        version = cls.parse(value) if isinstance(value, str) else None
+        if version is None:
+            raise ValueError('a version such as "6.18.5"')
+        return version
+
     def series(self, parts: int = 2) -> str:
         """The first `parts` numbers, as in `6.12` of `6.12.107`."""
         numbers = (*self.key[0], *(0,) * parts)[:parts]

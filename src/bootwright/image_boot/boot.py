@@ -252,7 +252,7 @@ def _arguments(
     *,
     network: bool,
 ) -> list[str]:
-    target = machines.machine(firmware.machine)
+    target = machines.MACHINES.get(firmware.machine)
     processor = target.processor(_PAGE_16K, model=cpu) if cpu is None else _named(target, cpu)
     qemu.check(emulator, target, processor)
     quoted = str(disk).replace(",", ",,")

@@ -6,15 +6,11 @@ Their firmware is closed and not emulated: what it does before the kernel is don
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
+from attrs import field, frozen
 
-from attrs import frozen
-
-from bootwright.foundation.errors import Malformed, Refused
-from bootwright.foundation.places import data_files
+from bootwright.foundation.knowledge import Kind, unknown_name
+from bootwright.foundation.structure import STEM, Hexadecimal, key
 from bootwright.foundation.versions import Version
-from bootwright.lab.machines import machine as machines
 
 VIRT = "virt"
 """The machine for images that firmware of its own (UEFI, U-Boot) can start."""
@@ -28,7 +24,7 @@ class Uart:
     """Of its devicetree node, such as `7e201000`."""
     driver: str
     """The kernel's name without its number: `ttyAMA`, `ttyS`."""
-    mini: bool
+    mini: bool = False
     """Whether it is the mini UART, which the firmware leaves off unless config.txt wants it."""
 
     @property
@@ -41,12 +37,12 @@ class Uart:
 class BoardMachine:
     """A board that QEMU models from the kernel (or a boot loader in its place) on."""
 
-    name: str
+    name: str = field(metadata=STEM)
     title: str
     board: str
     """A file of `data/boards/`."""
-    revision: int
-    """The revision code of the emulated board."""
+    revision: Hexadecimal
+    """The revision code of the emulated board, as text in hexadecimal."""
     limits: str
     source: str
     machine: str
@@ -67,61 +63,19 @@ class BoardMachine:
     """File names that the firmware looks for in turn."""
     upstream_dtbs: tuple[str, ...]
     """The same with `upstream_kernel=1`."""
-    uarts: tuple[Uart, ...]
+    uarts: tuple[Uart, ...] = field(metadata=key("uart"))
 
     @property
     def board_type(self) -> int:
         """Bits 4-11 of the revision code, as `[board-type=…]` compares them."""
-        return self.revision >> 4 & 0xFF
+        return self.revision.number >> 4 & 0xFF
 
 
-def names() -> list[str]:
-    """Every board machine's name."""
-    return [path.stem for path in data_files("image-machines")]
-
-
-def board_machines() -> list[BoardMachine]:
-    """All of them."""
-    return [load(path) for path in data_files("image-machines")]
+BOARD_MACHINES = Kind("image-machines", "a machine to boot an image on", BoardMachine, runs_programs=True)
 
 
 def board_machine(name: str) -> BoardMachine:
     """The one of that name; raises `Refused` when there is none."""
-    for path in data_files("image-machines"):
-        if path.stem == name:
-            return load(path)
-    raise Refused(
-        f"there is no machine {name} to boot an image on", hint=f"known: {VIRT}, {', '.join(names())}"
-    )
-
-
-def load(path: Path) -> BoardMachine:
-    """Read one file; raises `Malformed`."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return BoardMachine(
-            name=path.stem,
-            title=str(table["title"]),
-            board=str(table["board"]),
-            revision=int(table["revision"], 16),
-            limits=str(table["limits"]),
-            source=str(table["source"]),
-            machine=str(table["machine"]),
-            minimum_qemu=machines.minimum_qemu(table),
-            memory=int(table["memory"]),
-            granules=tuple(map(int, table["granules"])),
-            disk=tuple(map(str, table["disk"])),
-            network=tuple(map(str, table["network"])),
-            kernels=tuple(map(str, table["kernels"])),
-            arm_64bit=bool(table["arm_64bit"]),
-            dtbs=tuple(map(str, table["dtbs"])),
-            upstream_dtbs=tuple(map(str, table["upstream_dtbs"])),
-            uarts=tuple(
-                Uart(str(each["unit_address"]), str(each["driver"]), bool(each.get("mini", False)))
-                for each in table["uart"]
-            ),
-        )
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise Malformed(
-            str(path), None, "a board machine's description", f"{type(error).__name__} {error}"
-        ) from error
+    if name not in BOARD_MACHINES.names():
+        raise unknown_name("machine to boot an image on", name, [VIRT, *BOARD_MACHINES.names()])
+    return BOARD_MACHINES.get(name)

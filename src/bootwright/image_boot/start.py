@@ -18,7 +18,7 @@ from bootwright.firmware.stage import firmware_stage
 from bootwright.formats.filesystems.filesystem import lookup
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Progress, Silent
-from bootwright.image_boot.machine import VIRT, BoardMachine, board_machine, board_machines
+from bootwright.image_boot.machine import BOARD_MACHINES, VIRT, BoardMachine, board_machine
 from bootwright.image_boot.stage import HandOver
 from bootwright.images.change.changes import Changes
 from bootwright.images.change.edits import ArgumentEdit
@@ -56,7 +56,7 @@ def chosen_machine(image: Path, wanted: str = AUTO) -> str:
     if not chains or chains[0].kind != "firmware":
         return VIRT
     volume = chains[0].volume
-    for machine in board_machines():
+    for machine in BOARD_MACHINES.all().values():
         if any(lookup(volume.files, f"/{name}") is not None for name in machine.dtbs):
             return machine.name
     return VIRT

@@ -10,7 +10,6 @@ import hashlib
 import os
 import shutil
 import tempfile
-import tomllib
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -19,7 +18,8 @@ from bootwright.formats.archives.deb import DebReader
 from bootwright.formats.sources.streams import CHUNK
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Malformed, Missing, Refused
-from bootwright.foundation.places import cache_dir, data_files
+from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.kernels.archive import apt
 from bootwright.kernels.archive.download import Download
@@ -60,19 +60,7 @@ class Unpacked:
     """Package, version and archive, in words."""
 
 
-def boot_parts() -> dict[str, BootPart]:
-    """All boot parts by name; raises `Malformed` for a file that is not right."""
-    import cattrs
-
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    parts: dict[str, BootPart] = {}
-    for path in data_files("parts"):
-        try:
-            part = converter.structure(tomllib.loads(path.read_text(encoding="utf-8")), BootPart)
-        except (tomllib.TOMLDecodeError, cattrs.BaseValidationError) as error:
-            raise Malformed(str(path), None, "a boot part", str(error)[:300]) from error
-        parts[part.name] = part
-    return parts
+PARTS = Kind("parts", "a boot part", BootPart)
 
 
 def boot_part(
@@ -83,9 +71,7 @@ def boot_part(
     Raises `Refused` for an unknown part, `Missing` when the network is needed and not there, `Malformed`
     when what came is not what the signed index says.
     """
-    part = boot_parts().get(name)
-    if part is None:
-        raise Refused(f"there is no boot part {name!r}", hint=f"known: {', '.join(sorted(boot_parts()))}")
+    part = PARTS.get(name)
     progress = progress or Silent()
     archive = archive or os.environ.get("BOOTWRIGHT_ARCHIVE") or None
     source = _source(part)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
 
 from bootwright.foundation.errors import Malformed
-from bootwright.foundation.places import data_files
+from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.versions import Version
 
 PAGE_NAMES = {4096: "4k", 16384: "16k", 65536: "64k"}
@@ -98,26 +97,17 @@ class Source:
         return re.compile(re.escape(package).replace(r"\{release\}", f"(?P<release>{release})"))
 
 
+SOURCES = Kind("kernels", "a kernel source", Source)
+
+
 def load_sources(files: Sequence[Path] | None = None) -> tuple[Source, ...]:
     """All kernel sources, or those of `files`; raises `Malformed` for a file that is not right."""
-    return tuple(load_source(path) for path in (data_files("kernels") if files is None else files))
+    return tuple(load_source(path) for path in (SOURCES.files().values() if files is None else files))
 
 
 def load_source(path: Path) -> Source:
-    """The source in one file; an unknown key or a wrong type is an error naming it."""
-    import cattrs
-    from cattrs.errors import BaseValidationError
-    from cattrs.v import transform_error
-
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    try:
-        source = converter.structure(tomllib.loads(path.read_text(encoding="utf-8")), Source)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Malformed(str(path), None, "TOML", str(error)) from error
-    except BaseValidationError as error:
-        raise Malformed(
-            str(path), None, "a kernel source", "; ".join(transform_error(error))[:300]
-        ) from error
+    """The source in one file; an unknown key or a wrong value is an error naming it."""
+    source = SOURCES.load(path)
     for problem in _problems(source):
         raise Malformed(str(path), None, "a kernel source", problem)
     return source

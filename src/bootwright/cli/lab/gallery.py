@@ -33,9 +33,9 @@ def command(names: tuple[str, ...], *, listing: bool, out: Path | None, golden: 
     """Boot each scenario of data/gallery in QEMU and compare the diagnosis with what was done to it."""
     from bootwright.diagnose.engine import diagnose_bytes
     from bootwright.foundation.progress import Lines
-    from bootwright.lab.gallery import scenarios as _gallery
+    from bootwright.lab.gallery.scenarios import SCENARIOS, play
 
-    scenes = [_gallery.scenario(name) for name in names or _gallery.names()]
+    scenes = [SCENARIOS.get(name) for name in names or SCENARIOS.names()]
     if listing:
         for scene in scenes:
             click.echo(f"{scene.name:28} {scene.title}")
@@ -45,7 +45,7 @@ def command(names: tuple[str, ...], *, listing: bool, out: Path | None, golden: 
     results = []
     for number, scene in enumerate(scenes, 1):
         with progress.step(f"{number}/{len(scenes)} {scene.name}: {scene.title}"):
-            played = _gallery.play(scene, kernels)
+            played = play(scene, kernels)
         diagnosis = diagnose_bytes(played.console, scene.name)
         wrong = _differences(scene, diagnosis)
         for text in wrong:

@@ -6,17 +6,12 @@ went in, and the calls that failed below it are the ones the change is about.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import cattrs
 from attrs import field, frozen
-from cattrs.errors import ClassValidationError
 
-from bootwright.foundation.errors import Malformed
-from bootwright.foundation.places import data_files
+from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.judge import Judgement
@@ -75,27 +70,14 @@ class Remark:
     """That version has the change."""
 
 
-def load_changes() -> list[Change]:
-    """Every change known; raises `Malformed` for a file that is not one."""
-    return [read_change(path) for path in data_files("changes")]
-
-
-def read_change(path: Path) -> Change:
-    """Read one file of `data/changes/`."""
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    try:
-        return converter.structure(tomllib.loads(path.read_text(encoding="utf-8")), Change)
-    except ClassValidationError as error:
-        raise Malformed(str(path), None, "a change", cattrs.transform_error(error)[0]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Malformed(str(path), None, "TOML", str(error)) from error
+CHANGES = Kind("changes", "an upstream change", Change)
 
 
 def corroborating(judgement: Judgement, observations: Sequence[Observation]) -> list[Change]:
     """The changes that went in between the two levels a settled threshold lies between."""
     return [
         change
-        for change in load_changes()
+        for change in CHANGES.all().values()
         if _seen(change.symptom, judgement.outcome, observations)
         and any(
             bracket.factor == change.factor and _between(bracket.fails, change.first_in, bracket.works)
@@ -111,7 +93,7 @@ def remarks(belief: Belief, observations: Sequence[Observation]) -> list[Remark]
     """
     about = [seen for seen in observations if covers(dict(belief.cause), seen.values)]
     said = []
-    for change in load_changes():
+    for change in CHANGES.all().values():
         bound = belief.cause.get(change.factor, "")
         version = Version.parse(bound.removeprefix("<"))
         if bound.startswith("<") and version is not None and _seen(change.symptom, belief.outcome, about):

@@ -127,7 +127,7 @@ def runnable(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
             able.append(run)
             continue
         try:
-            machine = machines.machine(run.experiment.machine)
+            machine = machines.MACHINES.get(run.experiment.machine)
             processor = machine.processor(run.kernel.page_size if run.kernel else 4096)
             qemu.check(emulator, machine, processor)
         except BootwrightError as error:

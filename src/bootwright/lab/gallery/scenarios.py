@@ -10,10 +10,9 @@ import hashlib
 import lzma
 import stat
 import tempfile
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from attrs import field, frozen
 
@@ -22,8 +21,9 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation import tools
 from bootwright.foundation.atomic import write_bytes
-from bootwright.foundation.errors import Malformed, Refused
+from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.places import DATA, cache_dir
+from bootwright.foundation.structure import STEM
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines import firmware, qemu
 from bootwright.lab.machines import machine as machines
@@ -71,115 +71,94 @@ _COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
 class Expected:
     """What the diagnosis has to say."""
 
-    outcome: str
-    root: str | None
-    """Signature of the first finding; None where there must be no failure."""
-    proof: str
-    """Text of a line among that finding's proof."""
+    outcome: Literal["boot-ok", "degraded", "failed", "unknown"]
     stage: str
+    root: str | None = None
+    """Signature of the first finding; None where there must be no failure."""
+    proof: str = ""
+    """Text of a line among that finding's proof."""
+
+
+@frozen
+class GuestFile:
+    """A member of the initramfs, as text or in hexadecimal."""
+
+    text: str = ""
+    hex: str = ""
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes."""
+        return bytes.fromhex(self.hex) if self.hex else self.text.encode()
+
+
+@frozen
+class OtherModule:
+    """A module of another kernel, put into the initramfs as `/other.ko`."""
+
+    kernel: str
+    name: str
+    unsigned: bool = False
+    """Whether its signature is taken off."""
+
+
+@frozen
+class MadeImage:
+    """A file system image that one scenario alone needs."""
+
+    type: str
+    program: str
+    arguments: tuple[str, ...]
+    size: int
+    """Bytes of the empty image."""
 
 
 @frozen
 class Scenario:
     """One boot that goes wrong in a known way (or, for comparison, does not)."""
 
-    name: str
+    name: str = field(metadata=STEM)
     title: str
     kernel: str
     """A name of the catalogue; empty where the firmware starts nothing."""
     expected: Expected
-    script: tuple[str, ...]
-    arguments: tuple[str, ...]
-    modules: tuple[str, ...]
-    images: tuple[str, ...]
+    script: str = ""
+    """What the guest does, a step a line."""
+    arguments: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     """Names of `data/filesystems` cases, put into the initramfs as `/NAME.img`."""
-    made: tuple[filesystems.Case, ...]
+    image: Mapping[str, MadeImage] = field(factory=dict)
     """Further ones, of this scenario alone."""
-    files: Mapping[str, bytes]
+    files: Mapping[str, GuestFile] = field(factory=dict)
     """Further members of the initramfs, or others in place of its own; an empty `init` leaves it out."""
-    other_module: tuple[str, str, bool] | None
-    """A kernel and a module of it, put into the initramfs as `/other.ko`, and whether without signature."""
-    memory: int | None
-    cpu: str | None
-    initramfs: str
-    """`whole`, `none`, `damaged` or `cut`."""
-    compress: str
-    network: str
+    other_module: OtherModule | None = None
+    memory: int | None = None
+    """MiB."""
+    cpu: str | None = None
+    initramfs: Literal["whole", "none", "damaged", "cut"] = "whole"
+    compress: Literal["", "gzip", "xz", "zstd"] = ""
+    network: Literal["", "silent", "stuck"] = ""
     """`silent`: nobody answers; `stuck`: nothing that is sent ever leaves; empty: no network card."""
-    devicetree: str
+    devicetree: str = ""
     """Source that is put after the machine's own devicetree."""
-    firmware: str
+    firmware: str = ""
     """What starts first (a file of `data/firmware/`); empty for the kernel itself."""
-    disk: str
+    disk: Literal["", "errors"] = ""
     """`errors`: a virtio disk that cannot be read; empty for none."""
-    golden: str | None = field(default=None)
+    golden: str | None = None
     """The signature that the recording is kept with, where that is not the root."""
 
-
-def names() -> list[str]:
-    """Every scenario."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
-
-
-def scenario(name: str) -> Scenario:
-    """The scenario of that name; raises `Refused` when there is none and `Malformed`."""
-    path = FOLDER / f"{name}.toml"
-    if name not in names():
-        raise Refused(f"there is no scenario {name}", hint=f"known: {', '.join(names())}")
-    try:
-        return _read(name, tomllib.loads(path.read_text(encoding="utf-8")))
-    except (KeyError, TypeError, ValueError) as error:
-        raise Malformed(
-            f"gallery/{path.name}", None, "a scenario", f"{type(error).__name__} {error}"
-        ) from error
+    @property
+    def made(self) -> tuple[filesystems.Case, ...]:
+        """The images of this scenario alone, as cases to make."""
+        return tuple(
+            filesystems.Case(name, one.type, (), one.program, one.arguments, one.size, ())
+            for name, one in self.image.items()
+        )
 
 
-def _read(name: str, table: dict[str, Any]) -> Scenario:
-    expected = table["expected"]
-    files = {
-        path: bytes.fromhex(entry["hex"]) if "hex" in entry else entry["text"].encode()
-        for path, entry in table.get("files", {}).items()
-    }
-    other = table.get("other_module")
-    return Scenario(
-        name=name,
-        title=table["title"],
-        kernel=table["kernel"],
-        expected=Expected(
-            outcome=expected["outcome"],
-            root=expected.get("root"),
-            proof=expected.get("proof", ""),
-            stage=expected["stage"],
-        ),
-        script=tuple(table.get("script", "").strip().splitlines()),
-        arguments=tuple(table.get("arguments", ())),
-        modules=tuple(table.get("modules", ())),
-        images=tuple(table.get("images", ())),
-        made=tuple(_made(name, each) for name, each in table.get("image", {}).items()),
-        files=files,
-        other_module=(other["kernel"], other["name"], other.get("unsigned", False)) if other else None,
-        memory=table.get("memory"),
-        cpu=table.get("cpu"),
-        initramfs=table.get("initramfs", "whole"),
-        compress=table.get("compress", ""),
-        network=table.get("network", ""),
-        devicetree=table.get("devicetree", ""),
-        firmware=table.get("firmware", ""),
-        disk=table.get("disk", ""),
-        golden=table.get("golden"),
-    )
-
-
-def _made(name: str, table: dict[str, Any]) -> filesystems.Case:
-    return filesystems.Case(
-        name=name,
-        type=table["type"],
-        modules=(),
-        program=table["program"],
-        arguments=tuple(table["arguments"]),
-        size=int(table["size"]),
-        environment=(),
-    )
+SCENARIOS = Kind("gallery", "a scenario", Scenario, runs_programs=True)
 
 
 @frozen
@@ -198,7 +177,7 @@ def play(scene: Scenario, kernels: Callable[[str, bool], Kernel]) -> Played:
     Raises what getting the kernel, making the file systems or starting QEMU raise.
     """
     kernel = kernels(scene.kernel, bool(scene.modules)) if scene.kernel else None
-    target = machines.machine(_MACHINE)
+    target = machines.MACHINES.get(_MACHINE)
     emulator = qemu.find()
     model = scene.cpu or target.processor(kernel.page_size if kernel else 4096).model
     parts = [str(emulator.path), "-machine", target.machine, "-cpu", str(model), "-smp", "1"]
@@ -248,7 +227,7 @@ def _initramfs(scene: Scenario, kernel: Kernel, kernels: Callable[[str, bool], K
     members = {
         "dev/console": cpio.character_device("dev/console", 5, 1),
         "init": cpio.Member("init", _guest(), stat.S_IFREG | 0o755),
-        "script": cpio.Member("script", "\n".join((*scene.script, "")).encode()),
+        "script": cpio.Member("script", "\n".join((*scene.script.strip().splitlines(), "")).encode()),
     }
     if scene.modules:
         from bootwright.kernels.modules import dependencies
@@ -262,20 +241,20 @@ def _initramfs(scene: Scenario, kernel: Kernel, kernels: Callable[[str, bool], K
     if scene.other_module:
         from bootwright.kernels.modules import dependencies
 
-        other = kernels(scene.other_module[0], True)
+        other = kernels(scene.other_module.kernel, True)
         if other.modules is not None:
-            found = dependencies(other.modules, [scene.other_module[1]])
+            found = dependencies(other.modules, [scene.other_module.name])
             module = _module(found[-1])
-            if scene.other_module[2]:
+            if scene.other_module.unsigned:
                 module = _without_signature(module)
             members["other.ko"] = cpio.Member("other.ko", module)
     for case in (*filesystems.cases(), *scene.made):
         if case.name in scene.images or case in scene.made:
             image = f"{case.name}.img"
             members[image] = cpio.Member(image, filesystems.image(case).read_bytes())
-    for own, data in scene.files.items():
-        if data:
-            members[own] = cpio.Member(own, data, stat.S_IFREG | 0o755)
+    for own, file in scene.files.items():
+        if file.data:
+            members[own] = cpio.Member(own, file.data, stat.S_IFREG | 0o755)
         else:
             members.pop(own, None)
     archive = cpio.write([cpio.folder("dev"), *members.values()])

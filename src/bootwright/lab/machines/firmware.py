@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
-from bootwright.foundation.errors import Malformed, Missing, Refused
-from bootwright.foundation.places import data_files
+from bootwright.foundation.errors import Missing
+from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.structure import STEM
 
 
 @frozen
@@ -39,34 +39,41 @@ class Firmware:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def names() -> list[str]:
-    """Every firmware known, installed or not."""
-    return [path.stem for path in data_files("firmware")]
+@frozen
+class _Flash:
+    code: str
+    variables: str | None = None
+
+
+@frozen
+class Described:
+    """One file: a firmware, installed or not."""
+
+    name: str = field(metadata=STEM)
+    title: str
+    package: str
+    source: str
+    machine: str
+    flash: tuple[_Flash, ...]
+    """The first whose files are there is taken."""
+
+
+FIRMWARE = Kind("firmware", "a firmware", Described, runs_programs=True)
 
 
 def firmware(name: str) -> Firmware:
     """The firmware of that name; `Refused` for an unknown one, `Missing` where it is not installed."""
-    for path in data_files("firmware"):
-        if path.stem == name:
-            return load(path)
-    raise Refused(f"there is no firmware {name!r}", hint=f"known: {', '.join(names())}")
+    return installed(FIRMWARE.get(name))
 
 
-def load(path: Path) -> Firmware:
-    """Read one firmware's file and find it here; raises `Malformed` or `Missing`."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        title, package, machine = str(table["title"]), str(table["package"]), str(table["machine"])
-        places = [
-            (Path(each["code"]), Path(each["variables"]) if "variables" in each else None)
-            for each in table["flash"]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise Malformed(str(path), None, "a firmware's file", f"{type(error).__name__} {error}") from error
-    for code, variables in places:
+def installed(known: Described) -> Firmware:
+    """A described firmware as it is installed here; raises `Missing`."""
+    for flash in known.flash:
+        code = Path(flash.code)
+        variables = Path(flash.variables) if flash.variables is not None else None
         if code.is_file() and (variables is None or variables.is_file()):
-            return Firmware(path.stem, title, machine, code, variables)
-    raise Missing(f"{title} is not installed", hint=f"install {package}")
+            return Firmware(known.name, known.title, known.machine, code, variables)
+    raise Missing(f"{known.title} is not installed", hint=f"install {known.package}")
 
 
 def _quoted(path: Path) -> str:

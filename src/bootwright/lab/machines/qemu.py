@@ -103,7 +103,7 @@ def command(
     parts += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     parts += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
     if network:
-        parts += machine.network
+        parts += machine.network.arguments
     if control is not None:
         parts += ["-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"]
     parts += ["-kernel", quoted[0], "-initrd", quoted[1], "-append", " ".join(kernel_arguments)]

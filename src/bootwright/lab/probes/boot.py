@@ -59,7 +59,7 @@ def boot(
     old, no compiler) before anything is started, `ToolFailed` when QEMU itself fails.
     """
     wanted = probe_names(probe)
-    target = machines.machine(machine)
+    target = machines.MACHINES.get(machine)
     processor = target.processor(kernel.page_size, model=cpu)
     emulator = qemu.find()
     qemu.check(emulator, target, processor)
@@ -79,7 +79,7 @@ def boot(
         *target.kernel_arguments,
         f"bootwright.probe={','.join(wanted)}",
         f"bootwright.mark=bw{os.urandom(5).hex()}",
-        *((f"bootwright.driver={target.network_driver}",) if "network" in wanted else ()),
+        *((f"bootwright.driver={target.network.driver}",) if "network" in wanted else ()),
         *arguments,
     )
     command: list[tuple[str, ...]] = []

@@ -39,7 +39,7 @@ def archive(kernel: Kernel, machine: Machine, probes: Sequence[str]) -> bytes:
         modules = dict.fromkeys(name for case, _ in images for name in case.modules)
         needed["filesystems"] = ("loop", *modules)
     if "network" in probes:
-        needed["network"] = machine.network_modules
+        needed["network"] = machine.network.modules
     if not needed:
         return b""
     made_of = (_FORM, kernel.image_sha256, str(kernel.modules), needed, [str(path) for _, path in images])

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bootwright.foundation import tools
 from bootwright.foundation.atomic import write_bytes
-from bootwright.foundation.errors import Malformed
-from bootwright.foundation.places import cache_dir, data_files
+from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.places import cache_dir
+from bootwright.foundation.structure import key
 
 CONTENT = "bootwright\n"
 """What the file `content` in each image holds; the guest reads it back."""
@@ -35,28 +34,44 @@ class Case:
     environment: tuple[tuple[str, str], ...]
 
 
+@frozen
+class _Blocks:
+    """One image of a file."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+@frozen
+class _FileSystem:
+    """One file: a type of file system, and the images that are made of it."""
+
+    type: str
+    modules: tuple[str, ...]
+    program: str
+    arguments: tuple[str, ...]
+    cases: tuple[_Blocks, ...] = field(metadata=key("case"))
+    last: tuple[str, ...] = ()
+    size: int = 0
+    environment: Mapping[str, str] = field(factory=dict)
+
+
+FILESYSTEMS = Kind("filesystems", "a file system's cases", _FileSystem, runs_programs=True)
+
+
 def cases() -> Iterator[Case]:
     """Every case of every file; raises `Malformed`."""
-    for path in data_files("filesystems"):
-        try:
-            yield from _read(tomllib.loads(path.read_text()))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Malformed(
-                str(path), None, "a file system's cases", f"{type(error).__name__} {error}"
-            ) from error
-
-
-def _read(table: dict[str, Any]) -> Iterator[Case]:
-    for each in table["case"]:
-        yield Case(
-            name=each["name"],
-            type=table["type"],
-            modules=tuple(table["modules"]),
-            program=table["program"],
-            arguments=(*table["arguments"], *each["arguments"], *table.get("last", ())),
-            size=int(table.get("size", 0)),
-            environment=tuple(sorted(table.get("environment", {}).items())),
-        )
+    for known in FILESYSTEMS.all().values():
+        for case in known.cases:
+            yield Case(
+                name=case.name,
+                type=known.type,
+                modules=known.modules,
+                program=known.program,
+                arguments=(*known.arguments, *case.arguments, *known.last),
+                size=known.size,
+                environment=tuple(sorted(known.environment.items())),
+            )
 
 
 def image(case: Case) -> Path:

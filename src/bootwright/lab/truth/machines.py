@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from attrs import evolve, frozen
 
 from bootwright.foundation import tools
 from bootwright.foundation.atomic import write_bytes
-from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.errors import Malformed, Missing
+from bootwright.foundation.knowledge import read_table, unknown_name
 from bootwright.foundation.places import cache_dir, data_files
+from bootwright.foundation.structure import structure
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines import qemu
-from bootwright.lab.machines.machine import Machine, from_table
+from bootwright.lab.machines.machine import Machine
 
 # What the emulator makes anew for each boot would make another devicetree of each dump.
 _WITHOUT_SEEDS = "/ { chosen { /delete-property/ kaslr-seed; /delete-property/ rng-seed; }; };\n"
@@ -69,49 +70,63 @@ class TruthMachine:
         return found
 
 
+def machine_files() -> dict[str, Path]:
+    """Name → file of every machine that truth is recorded on."""
+    return {path.stem: path for path in data_files("truth")}
+
+
 def truth_machine(name: str) -> TruthMachine:
     """The machine of that name; raises `Refused` when there is none."""
-    for path in data_files("truth"):
-        if path.stem == name:
-            return load_truth_machine(path)
-    known = ", ".join(path.stem for path in data_files("truth"))
-    raise Refused(f"there is no machine {name} to record truth on", hint=f"known: {known}")
+    files = machine_files()
+    if name not in files:
+        raise unknown_name("a machine to record truth on", name, list(files))
+    return load_truth_machine(files[name])
+
+
+@frozen
+class _Masked:
+    node: str
+    reason: str
+
+
+@frozen
+class _Described(Machine):
+    """One file with what its base says: a machine, and what is known of its devicetree."""
+
+    dtb: str | None = None
+    dts: str = ""
+    masked: tuple[_Masked, ...] = ()
+    registers: Literal["memory", ""] = ""
 
 
 def load_truth_machine(path: Path) -> TruthMachine:
     """Read one file; raises `Malformed`."""
-    table = _table(path)
-    try:
-        return TruthMachine(
-            machine=from_table(table, path),
-            dtb=table.get("dtb"),
-            dts=str(table.get("dts", "")),
-            masked={one["node"]: one["reason"] for one in table.get("masked", ())},
-            registers_are_memory=table.get("registers") == "memory",
-        )
-    except (KeyError, TypeError) as error:
-        raise Malformed(str(path), None, "a truth machine's description", repr(error)) from error
+    described = structure(_table(path), _Described, str(path), stem=path.stem)
+    return TruthMachine(
+        machine=described,
+        dtb=described.dtb,
+        dts=described.dts,
+        masked={one.node: one.reason for one in described.masked},
+        registers_are_memory=described.registers == "memory",
+    )
 
 
 def _table(path: Path, depth: int = 0) -> dict[str, Any]:
     """A file's entries and those of its base: masks of both count, and the base's devicetree source first."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        base = table.pop("base", None)
-        if base is None:
-            return table
-        above = path.with_name(f"{base}.toml")
-        if depth > 4 or not above.is_file():
-            raise Malformed(str(path), None, "the name of another file as base", repr(base))
-        inherited = _table(above, depth + 1)
-        return {
-            **inherited,
-            **table,
-            "dts": inherited.get("dts", "") + table.get("dts", ""),
-            "masked": [*inherited.get("masked", ()), *table.get("masked", ())],
-        }
-    except (ValueError, TypeError) as error:
-        raise Malformed(str(path), None, "a truth machine's description", str(error)) from error
+    table = read_table(path)
+    base = table.pop("base", None)
+    if base is None:
+        return table
+    above = path.with_name(f"{base}.toml")
+    if depth > 4 or not above.is_file():
+        raise Malformed(str(path), None, "the name of another file as base", repr(base))
+    inherited = _table(above, depth + 1)
+    return {
+        **inherited,
+        **table,
+        "dts": f"{inherited.get('dts', '')}{table.get('dts', '')}",
+        "masked": [*inherited.get("masked", ()), *table.get("masked", ())],
+    }
 
 
 def _made_by_emulator(machine: Machine, page_size: int, to: Path) -> Path:
@@ -125,7 +140,7 @@ def _made_by_emulator(machine: Machine, page_size: int, to: Path) -> Path:
             *("-machine", f"{machine.machine},dumpdtb={str(to).replace(',', ',,')}"),
             *(("-cpu", processor.model) if processor.model else ()),
             *machine.arguments,
-            *machine.network,
+            *machine.network.arguments,
             *("-nodefaults", "-no-user-config", "-display", "none"),
         ],
         timeout=60,

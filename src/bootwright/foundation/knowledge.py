@@ -1,0 +1,118 @@
+"""Knowledge kept as TOML: one strict reader for the product's own files and for the user's.
+
+A kind of knowledge is a folder of files that share a schema, and the schema is an attrs class. Files come
+from the package's `data/KIND/`, then `$XDG_CONFIG_HOME/bootwright/KIND/`, then `./.bootwright/KIND/`; a later
+file replaces an earlier one of the same name. What would start programs with arguments of its own choosing is
+not taken from the current folder, which may be somebody else's.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
+
+from bootwright.foundation import places
+from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.structure import closest, structure
+
+T = TypeVar("T")
+MOST_BYTES = 1 << 20
+"""Largest knowledge file that is read, in bytes."""
+_FEW = 8
+"""Names that are listed beside the one that was probably meant."""
+
+
+@frozen
+class Kind(Generic[T]):
+    """One kind of knowledge."""
+
+    folder: str
+    """Name of its folder, such as `boards`."""
+    what: str
+    """What one file is, for messages: "a board"."""
+    model: type[T]
+    """The attrs class that is the schema."""
+    file: str = "*.toml"
+    """Pattern of the files below the folder; a file in a folder of its own is named after that folder."""
+    runs_programs: bool = False
+    """Whether a file can choose programs or their arguments: then none is taken from the current folder."""
+
+    def files(self) -> dict[str, Path]:
+        """Name → file, in the order of names."""
+        found: dict[str, Path] = {}
+        for root in _roots(in_current_folder=not self.runs_programs):
+            for path in (root / self.folder).glob(self.file):
+                found[path.parent.name if "/" in self.file else path.stem] = path
+        return dict(sorted(found.items()))
+
+    def names(self) -> list[str]:
+        """Every name, sorted."""
+        return list(self.files())
+
+    def all(self) -> dict[str, T]:
+        """Everything of this kind by name; raises `Malformed` for the first file that is not right."""
+        return {name: _loaded(self, path) for name, path in self.files().items()}
+
+    def get(self, name: str) -> T:
+        """The one of that name; raises `Refused` with the name that was probably meant, and `Malformed`."""
+        files = self.files()
+        if name not in files:
+            raise unknown_name(self.what, name, list(files))
+        loaded: T = _loaded(self, files[name])
+        return loaded
+
+    def load(self, path: Path) -> T:
+        """The one in a file of the user's choice; raises `Missing` and `Malformed`."""
+        name = path.parent.name if "/" in self.file else path.stem
+        return structure(read_table(path), self.model, str(path), stem=name)
+
+
+@cache
+def _loaded(kind: Kind[T], path: Path) -> T:
+    return kind.load(path)
+
+
+def unknown_name(what: str, name: str, known: list[str]) -> Refused:
+    """The error for a name that nothing has, with the nearest known one or all of them."""
+    near = closest(name, known)
+    parts = [f"did you mean {near}?"] if near else []
+    if not near or len(known) <= _FEW:
+        parts.append(f"known: {', '.join(known) or 'none'}")
+    hint = " ".join(parts)
+    return Refused(f"there is no {what.removeprefix('a ').removeprefix('an ')} {name!r}", hint=hint)
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """The table in a TOML file; raises `Missing` where it cannot be read, and `Malformed`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise Missing(
+            f"cannot read {path}: {error.strerror}", hint="check its name and permissions"
+        ) from error
+    return parse_table(data, str(path))
+
+
+def parse_table(data: bytes, where: str) -> dict[str, Any]:
+    """The table in TOML text; `where` names it in errors. Raises `Malformed`."""
+    if len(data) > MOST_BYTES:
+        raise Malformed(where, MOST_BYTES, f"at most {MOST_BYTES >> 20} MiB of TOML", "more")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise Malformed(where, error.start, "UTF-8 text", "other bytes") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise Malformed(where, None, "TOML", str(error)[:200] or "nesting that is too deep") from error
+
+
+def _roots(*, in_current_folder: bool) -> list[Path]:
+    base = os.environ.get("XDG_CONFIG_HOME")
+    config = Path(base) if base and Path(base).is_absolute() else Path("~/.config").expanduser()
+    roots = [places.DATA, config / "bootwright"]
+    return [*roots, Path.cwd() / ".bootwright"] if in_current_folder else roots
