@@ -20,7 +20,7 @@ from bootwright.diagnose.signatures.knowledge import load
 from bootwright.evidence.board import CONSOLES, stepping_of, with_board
 from bootwright.evidence.image import open_artifact
 from bootwright.evidence.join import with_artifacts
-from bootwright.evidence.needs import load_suspicion, suspicions
+from bootwright.evidence.needs import SUSPICIONS
 from bootwright.evidence.nodes import cpu_address, is_device, node_of
 from bootwright.formats.archives import cpio
 from bootwright.formats.devicetree.fdt import parse_fdt, read_fdt_file
@@ -260,19 +260,19 @@ def test_consoles_are_where_the_devicetrees_say() -> None:
 
 def test_every_suspicion_asks_something() -> None:
     known = {signature.name for signature in KNOWLEDGE.signatures}
-    for suspicion in suspicions():
+    for suspicion in SUSPICIONS.all().values():
         assert suspicion.source
         assert suspicion.signatures <= known
         groups = dict.fromkeys(suspicion.pattern.groupindex, "x")
         assert "{" not in (suspicion.option + suspicion.module + suspicion.title).format(**groups)
-    assert len(suspicions()) == len(data_files("suspicions"))
+    assert len(SUSPICIONS.all()) == len(data_files("suspicions"))
 
 
 @pytest.mark.parametrize("text", ["x", "title='a'", "title='a'\nsource='b'\nline='('\nmodule='c'", "what=1"])
 def test_a_bad_suspicion_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "bad.toml").write_text(text)
-    with pytest.raises(Malformed, match=r"suspicions/bad\.toml"):
-        load_suspicion(tmp_path / "bad.toml")
+    with pytest.raises(Malformed, match=r"bad\.toml"):
+        SUSPICIONS.load(tmp_path / "bad.toml")
 
 
 def test_the_command_joins_log_image_and_board(image: Path, tmp_path: Path) -> None:

@@ -162,7 +162,8 @@ def test_firmware_is_known_or_refused(tmp_path: Path) -> None:
     assert refused.value.hint.endswith("known: aavmf, uboot")
     absent = tmp_path / "x.toml"
     absent.write_text(
-        'title = "X"\npackage = "x-firmware"\nmachine = "virt"\nsource = "none"\n[[flash]]\ncode = "/nowhere/x.fd"\n'
+        'title = "X"\npackage = "x-firmware"\nmachine = "virt"\nsource = "none"\n'
+        '[[flash]]\ncode = "/nowhere/x.fd"\n'
     )
     with pytest.raises(Missing) as caught:
         firmwares.installed(firmwares.FIRMWARE.load(absent))

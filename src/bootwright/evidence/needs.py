@@ -16,36 +16,48 @@ or lower case is written accordingly.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
+from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bootwright.diagnose.model import Finding
-from bootwright.foundation.errors import Malformed
-from bootwright.foundation.places import data_files
+from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.structure import STEM
 
-_FIELDS = {"title", "source", "signatures", "fact", "match", "line", "option", "module", "early", "ask"}
-_ASKS = ("driver", "page-size")
+_ANYTHING = re.compile("")
 
 
 @frozen
 class Suspicion:
     """One file."""
 
-    name: str
+    name: str = field(metadata=STEM)
     title: str
     source: str
-    ask: str
+    ask: Literal["driver", "page-size"] = "driver"
     """`driver`: whether the kernel has it; `page-size`: the size of its pages."""
-    signatures: frozenset[str]
-    fact: str
-    pattern: re.Pattern[str]
-    option: str
-    module: str
-    early: bool
+    signatures: frozenset[str] = frozenset()
+    fact: str = ""
+    match: re.Pattern[str] | None = None
+    """What the value of `fact` must match."""
+    line: re.Pattern[str] | None = None
+    """Without `fact`: what a line of the proof must match."""
+    option: str = ""
+    module: str = ""
+    early: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        """Raise `ValueError` for what cannot be asked."""
+        if self.ask == "driver" and not (self.option or self.module):
+            raise ValueError("an option or a module for a driver", "none")
+        if bool(self.fact) != (self.match is not None):
+            raise ValueError("`fact` and `match` together", "one of them")
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """What is searched for, in the fact or in lines."""
+        return self.match or self.line or _ANYTHING
 
 
 @frozen
@@ -60,41 +72,13 @@ class Need:
     source: str
 
 
-@cache
-def suspicions() -> tuple[Suspicion, ...]:
-    """Every suspicion known; raises `Malformed`."""
-    return tuple(load_suspicion(path) for path in data_files("suspicions"))
-
-
-def load_suspicion(path: Path) -> Suspicion:
-    """Read one file; raises `Malformed`."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        if unknown := set(table) - _FIELDS:
-            raise ValueError(f"unknown field {min(unknown)}")
-        ask = table.get("ask", "driver")
-        if ask not in _ASKS or (ask == "driver" and not (table.get("option") or table.get("module"))):
-            raise ValueError(f"ask is {ask!r}: one of {', '.join(_ASKS)}, a driver with option or module")
-        return Suspicion(
-            name=path.stem,
-            title=table["title"],
-            source=table["source"],
-            ask=ask,
-            signatures=frozenset(table.get("signatures", ())),
-            fact=table.get("fact", ""),
-            pattern=re.compile(table["match"] if "fact" in table else table.get("line", "")),
-            option=table.get("option", ""),
-            module=table.get("module", ""),
-            early=bool(table.get("early", False)),
-        )
-    except (KeyError, TypeError, ValueError, re.error) as error:
-        raise Malformed(f"suspicions/{path.name}", None, "a suspicion", str(error) or repr(error)) from error
+SUSPICIONS = Kind("suspicions", "a suspicion", Suspicion)
 
 
 def needs_of(finding: Finding) -> list[Need]:
     """What the finding makes suspect, each once."""
     found: list[Need] = []
-    for suspicion in suspicions():
+    for suspicion in SUSPICIONS.all().values():
         if suspicion.signatures and finding.signature not in suspicion.signatures:
             continue
         for match in _matches(suspicion, finding):
