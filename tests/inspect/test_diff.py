@@ -12,7 +12,8 @@ from talos_kit import ARGUMENTS, CONFIG_TXT, Talos, devicetree, talos_image
 
 from bootwright.cli.diff import command
 from bootwright.foundation.errors import Refused
-from bootwright.inspect.difference.difference import Area, Difference, compare
+from bootwright.inspect.difference.compare import compare
+from bootwright.inspect.difference.model import Area, Difference
 from bootwright.inspect.explore import Explorer
 
 SCHEMA = json.loads((ROOT / "docs" / "schemas" / "diff.schema.json").read_text())

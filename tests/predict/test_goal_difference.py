@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from bootwright.cli.diff import command
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
-from bootwright.inspect.difference.difference import Area, Difference
+from bootwright.inspect.difference.model import Area, Difference
 from bootwright.predict.goal_difference import Chain, Suspicion, suspects
 from bootwright.predict.model import GoalVerdict
 

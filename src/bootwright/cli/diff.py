@@ -58,7 +58,8 @@ def command(
     """
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.inspect.difference.difference import Area, compare
+    from bootwright.inspect.difference.compare import compare
+    from bootwright.inspect.difference.model import Area
     from bootwright.inspect.explore import Explorer
 
     known = [area.value for area in Area]

@@ -16,7 +16,7 @@ from attrs import frozen
 from bootwright.boards.model import Board
 from bootwright.formats.devicetree.fdt import Tree
 from bootwright.foundation.progress import Progress
-from bootwright.inspect.difference.difference import Area, Difference
+from bootwright.inspect.difference.model import Area, Difference
 from bootwright.predict.api import judge, predict
 from bootwright.predict.given.gather import blob_for, gather
 from bootwright.predict.model import GoalVerdict

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from bootwright.bootchain.booted import Boot
-from bootwright.inspect.difference.difference import Difference
+from bootwright.inspect.difference.model import Difference
 from bootwright.inspect.facts import Fact, Item, Value
 from bootwright.predict.goal_difference import Suspect
 from bootwright.predict.model import GoalVerdict

@@ -11,7 +11,7 @@ from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.os_release import read_command_line
 from bootwright.foundation.errors import BootwrightError
-from bootwright.inspect.difference.difference import Area, Comparison, Difference, Placed, Side, pairs, values
+from bootwright.inspect.difference.model import Area, Comparison, Difference, Placed, Side, pairs, values
 from bootwright.inspect.facts import Origin
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from bootwright.formats.devicetree.fdt import Node, Tree, read_fdt
 from bootwright.formats.devicetree.phandle_lists import references
 from bootwright.foundation.errors import BootwrightError
-from bootwright.inspect.difference.difference import Area, Comparison, Difference, Placed, Side, pairs
+from bootwright.inspect.difference.model import Area, Comparison, Difference, Placed, Side, pairs
 from bootwright.inspect.facts import Origin
 
 _NUMBERING = frozenset({"phandle", "linux,phandle"})

@@ -10,7 +10,7 @@ from attrs import frozen
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, FileSystem, lookup, walk
 from bootwright.foundation.errors import BootwrightError
 from bootwright.inspect.difference.content_words import changed_content
-from bootwright.inspect.difference.difference import (
+from bootwright.inspect.difference.model import (
     Area,
     Comparison,
     Difference,

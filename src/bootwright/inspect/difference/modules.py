@@ -12,7 +12,7 @@ from bootwright.formats.filesystems.filesystem import Entry, FileSystem, read_sm
 from bootwright.formats.kernel.modinfo import ModuleInfo, read_modinfo, unsigned
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
-from bootwright.inspect.difference.difference import Area, Comparison, Difference, Side
+from bootwright.inspect.difference.model import Area, Comparison, Difference, Side
 from bootwright.inspect.explore_files import ModuleTree
 from bootwright.inspect.facts import Origin
 

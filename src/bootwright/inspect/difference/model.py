@@ -1,9 +1,4 @@
-"""What differs between two artifacts, by meaning: what a boot depends on first, bytes only where nothing
-else is known.
-
-Each kind of thing has its own comparison (difference_boot, difference_devicetree, difference_files); this
-module finds what in one artifact corresponds to what in the other.
-"""
+"""What a difference is, and what all comparisons share: what in one artifact corresponds to what in another."""
 
 from __future__ import annotations
 
@@ -12,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from bootwright.inspect.facts import Item, Origin, Value
 
@@ -97,33 +92,6 @@ class Side:
 Comparison = Callable[[Side, Side], Iterator[Difference]]
 
 
-def compare(
-    first: Item, second: Item, *, dtbs: tuple[str, ...] = (), modules: frozenset[str] | None = None
-) -> tuple[Difference, ...]:
-    """Every difference between two artifacts, by area, in the order of `Area`.
-
-    `dtbs`: shell patterns of the DTB file names to compare, where not all; `modules`: names of the modules to
-    look into, where not all. Which modules are gained and lost is told in any case.
-    """
-    from bootwright.inspect.difference import boot as difference_boot
-    from bootwright.inspect.difference import devicetree as difference_devicetree
-    from bootwright.inspect.difference import files as difference_files
-    from bootwright.inspect.difference import modules as difference_modules
-
-    before = evolve(_side(first, dtbs), modules=modules)
-    after = evolve(_side(second, dtbs), modules=modules)
-    found: list[Difference] = []
-    for comparison in (
-        *difference_boot.COMPARISONS,
-        *difference_devicetree.COMPARISONS,
-        *difference_modules.COMPARISONS,
-        *difference_files.COMPARISONS,
-    ):
-        found.extend(comparison(before, after))
-    order = {area: rank for rank, area in enumerate(Area)}
-    return tuple(sorted(found, key=lambda each: order[each.area]))
-
-
 def pairs(
     before: Sequence[Placed], after: Sequence[Placed]
 ) -> tuple[list[tuple[Placed, Placed]], list[Placed], list[Placed]]:
@@ -179,36 +147,6 @@ def values(
                 before.item.origin,
                 after.item.origin,
             )
-
-
-def _side(root: Item, dtbs: tuple[str, ...]) -> Side:
-    releases = {str(item.fact("release")) for item in root.walk() if item.kind in {"kernel", "modules"}} - {
-        "None"
-    }
-    ordered = tuple(sorted(releases, key=len, reverse=True))
-    placed: list[Placed] = []
-
-    def place(item: Item, above: str) -> None:
-        label = _label(item, ordered)
-        here = f"{above}/{label}" if label else above
-        placed.append(Placed(item, here or "/"))
-        for child in item.children:
-            place(child, here)
-
-    placed.append(Placed(root, "/"))
-    for child in root.children:
-        place(child, "")
-    return Side(tuple(placed), ordered, dtbs)
-
-
-def _label(item: Item, releases: tuple[str, ...]) -> str:
-    if item.kind in {"disk", "compressed", "devicetrees", "overlays"}:
-        return ""
-    if item.kind == "partition":
-        return str(item.fact("label") or f"partition {item.fact('number')}")
-    if item.kind == "filesystem" and item.name.startswith("partition "):
-        return ""
-    return normal(item.name.strip("/"), releases)
 
 
 def normal(path: str, releases: tuple[str, ...]) -> str:
