@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pefile
 import pytest
-from disk_kit import fuzz_target, opened, run
+from disk_kit import fuzz_target, opened, run, stub
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,17 +21,6 @@ SECTIONS = {
     ".uname": b"6.18.5\0",
     ".dtb": b"\xd0\x0d\xfe\xed" + bytes(333),
 }
-
-
-def stub() -> bytes:
-    """A PE32+ EFI application for arm64 without sections of its own but one, as objcopy wants to see."""
-    optional = struct.pack("<HBBIIIII", 0x20B, 1, 0, 512, 0, 0, 0x1000, 0x1000)
-    optional += struct.pack("<QIIHHHHHHIIIIHH", 0, 0x1000, 512, 0, 0, 0, 0, 0, 0, 0, 0x2000, 512, 0, 10, 0)
-    optional += struct.pack("<QQQQII", 0x100000, 0x1000, 0x100000, 0x1000, 0, 16) + bytes(128)
-    coff = struct.pack("<HHIIIHH", 0xAA64, 1, 0, 0, 0, len(optional), 0x0022)
-    section = struct.pack("<8sIIIIIIHHI", b".text", 16, 0x1000, 512, 512, 0, 0, 0, 0, 0x60000020)
-    head = b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + coff + optional + section
-    return head.ljust(512, b"\0") + bytes(512)
 
 
 @pytest.fixture(scope="module")

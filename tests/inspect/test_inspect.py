@@ -17,11 +17,10 @@ from typing import ClassVar
 import jsonschema
 import pytest
 from click.testing import CliRunner
-from disk_kit import ROOT, fuzz_target, make_disk, make_fat, run, sparse, tool
+from disk_kit import ROOT, fuzz_target, make_disk, make_fat, run, sparse, stub, tool
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from talos_kit import ESP, LINUX, Talos, devicetree, initramfs, kernel, rootfs, talos_image
-from test_pe import stub
 
 from bootwright.bootchain.booted import boot_of
 from bootwright.cli.inspect import command

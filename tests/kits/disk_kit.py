@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -202,3 +203,14 @@ class Patched:
 
 def opened(path: Path) -> ByteSource:
     return FileBytes(path)
+
+
+def stub() -> bytes:
+    """A PE32+ EFI application for arm64 without sections of its own but one, as objcopy wants to see."""
+    optional = struct.pack("<HBBIIIII", 0x20B, 1, 0, 512, 0, 0, 0x1000, 0x1000)
+    optional += struct.pack("<QIIHHHHHHIIIIHH", 0, 0x1000, 512, 0, 0, 0, 0, 0, 0, 0, 0x2000, 512, 0, 10, 0)
+    optional += struct.pack("<QQQQII", 0x100000, 0x1000, 0x100000, 0x1000, 0, 16) + bytes(128)
+    coff = struct.pack("<HHIIIHH", 0xAA64, 1, 0, 0, 0, len(optional), 0x0022)
+    section = struct.pack("<8sIIIIIIHHI", b".text", 16, 0x1000, 512, 512, 0, 0, 0, 0, 0x60000020)
+    head = b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + coff + optional + section
+    return head.ljust(512, b"\0") + bytes(512)

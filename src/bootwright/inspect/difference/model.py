@@ -1,4 +1,4 @@
-"""What a difference is, and what all comparisons share: what in one artifact corresponds to what in another."""
+"""What a difference is, and what all comparisons share: which parts of two artifacts correspond."""
 
 from __future__ import annotations
 
