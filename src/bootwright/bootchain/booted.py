@@ -12,8 +12,8 @@ from bootwright.bootchain.boot_entries import BootEntry
 from bootwright.formats.kernel.arm64_image import KernelImage
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.foundation.errors import Missing, Refused
-from bootwright.inspect.explore_files import ModuleTree
 from bootwright.inspect.facts import Item, Value
+from bootwright.inspect.files import ModuleTree
 
 _T = TypeVar("_T")
 

@@ -17,8 +17,8 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Progress
 from bootwright.inspect.explore import Explorer
-from bootwright.inspect.explore_files import FirmwareTree, ModuleTree
 from bootwright.inspect.facts import Item
+from bootwright.inspect.files import FirmwareTree, ModuleTree
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import facts_of
 from bootwright.predict.given.image import contents

@@ -9,54 +9,18 @@ read is an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from attrs import frozen
-
 from bootwright.formats.filesystems.directory import Directory
+from bootwright.formats.filesystems.filesystem import FileSystem
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
-from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Growth
+from bootwright.formats.sources.compressed import Growth
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
-from bootwright.inspect import explore_boot, explore_disk, explore_files, explore_package
-from bootwright.inspect.detect import detect
+from bootwright.inspect import registry
+from bootwright.inspect.containers import directory
 from bootwright.inspect.facts import Item, Origin, Problem
-
-
-@frozen
-class Limits:
-    """How far an artifact is followed."""
-
-    depth: int = 16
-    """Things inside things. A Talos image needs 9."""
-    items: int = 20_000
-    """Items in the tree."""
-    entries: int = 2_000_000
-    """Names in all file systems together."""
-    expanded: int = DEFAULT_LIMIT
-    """Bytes that everything compressed may expand to, and that is read to be taken apart, in all."""
-
-
-Handler = Callable[["Explorer", ByteSource, str, int], Item]
-
-HANDLERS: Mapping[str, Handler] = {
-    "compressed": explore_package.compressed,
-    "devicetree": explore_boot.devicetree,
-    "disk": explore_disk.disk,
-    "efi": explore_boot.efi,
-    "ext": explore_disk.ext,
-    "initramfs": explore_boot.initramfs,
-    "kernel": explore_boot.kernel,
-    "package": explore_package.package,
-    "squashfs": explore_disk.squashfs,
-    "superblock": explore_disk.superblock,
-    "tar": explore_package.tar,
-    "uki": explore_boot.uki,
-    "vfat": explore_disk.fat,
-    "xfs": explore_disk.xfs,
-}
-"""How each format that `detect` names is described."""
+from bootwright.inspect.format import Format, Limits
 
 
 class Explorer:
@@ -82,7 +46,7 @@ class Explorer:
     def artifact(self, what: str) -> Item:
         """Describe a file, a directory or an http(s) URL.
 
-        Raises `Missing` when it is not there, `Malformed` or `Refused` when it is nothing that is known.
+        Raises `Missing` when it is not there, `Malformed` or `Refused` when its format is not recognised.
         """
         self.growth, self._growth = self._growth or Growth(), None
         try:
@@ -100,7 +64,7 @@ class Explorer:
             return self.source(open_url(what, progress=self.progress), what)
         path = Path(what)
         if path.is_dir():
-            return explore_package.directory(self, Directory(path), what)
+            return directory(self, Directory(path), what)
         if not path.exists():
             raise Missing(f"there is no {what}", hint="give a file, a directory or an http(s) URL")
         return self.source(FileBytes(path), what)
@@ -110,38 +74,29 @@ class Explorer:
         if not len(source):
             raise Malformed(source.name, 0, "an artifact", "an empty file")
         path = "/" + name.replace("\\", "/").lstrip("/")
-        role = explore_files.role_of(path) or explore_files.role_of(f"/{path.rpartition('/')[2]}")
-        text = explore_boot.TEXTS.get(role or "")
-        kind = detect(source)
-        if kind is None and text is not None:
-            return text(self, source, name, 0)
-        handler = HANDLERS.get(kind or "")
-        if handler is None:
-            what = kind or f"it begins with {source.read(0, min(8, len(source))).hex(' ')}"
+        role = registry.role_of(path) or registry.role_of(f"/{path.rpartition('/')[2]}")
+        found = registry.format_of(source) or registry.text_format(role or "")
+        if found is None:
+            start = source.read(0, min(8, len(source))).hex(" ")
             raise Refused(
-                f"{source.name} is nothing that is known here ({what})",
-                hint="disk images, partitions, kernels, UKIs, initramfs, DTBs, packages and directories are",
+                f"{source.name}: unrecognised format (it begins with {start})",
+                hint="give a disk image, partition, kernel, UKI, initramfs, devicetree, package or directory",
             )
-        return handler(self, source, name, 0)
+        return found.describe(self, source, name, 0)
 
     def follow(self, source: ByteSource, name: str, depth: int, *, role: str | None = None) -> Item | None:
-        """Describe something found inside an artifact; None where it is nothing that is known.
-
-        Never raises for what the bytes say: a problem is told in the item.
-        """
+        """See `Context`."""
         if self._left <= 0 or depth > self.limits.depth:
             return None
         self._left -= 1
         origin = Origin(source.name, 0, len(source))
         kind = role
         try:
-            if role is not None and role in explore_boot.TEXTS:
-                return explore_boot.TEXTS[role](self, source, name, depth)
-            kind = detect(source)
-            handler = HANDLERS.get(kind or "")
-            if handler is None:
+            found = registry.text_format(role or "") or registry.format_of(source)
+            if found is None:
                 return None
-            return handler(self, source, name, depth)
+            kind = found.name
+            return found.describe(self, source, name, depth)
         except BootwrightError as error:
             problem = Problem.of(error, source.name)
             return Item(role or kind or "unknown", name, origin, problems=(problem,), source=source)
@@ -157,6 +112,26 @@ class Explorer:
                 f"more than {self.limits.expanded} bytes to expand and take apart in all",
                 hint="inspect the parts one by one",
             )
+
+    def format_of(self, source: ByteSource) -> Format | None:
+        """See `Context`."""
+        return registry.format_of(source)
+
+    def role_of(self, path: str) -> str | None:
+        """See `Context`."""
+        return registry.role_of(path)
+
+    def fits(self, role: str, kind: str) -> bool:
+        """See `Context`."""
+        found = registry.named(role)
+        return found is None or not found.fits or kind in found.fits
+
+    def describe_file(self, role: str, files: FileSystem, source: ByteSource, path: str) -> Item | None:
+        """See `Context`."""
+        found = registry.text_format(role)
+        if found is None or found.describe_file is None:
+            return None
+        return found.describe_file(files, source, path)
 
     @property
     def exhausted(self) -> bool:

@@ -20,8 +20,9 @@ from bootwright.inspect.difference.model import (
     pairs,
     values,
 )
-from bootwright.inspect.explore_files import FirmwareTree, role_of
 from bootwright.inspect.facts import Item, Origin
+from bootwright.inspect.files import FirmwareTree
+from bootwright.inspect.registry import role_of
 
 _MOST_COMPARED = 4 << 30
 """Bytes of files that are read to tell whether they differ."""

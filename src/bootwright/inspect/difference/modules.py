@@ -13,8 +13,8 @@ from bootwright.formats.kernel.modinfo import ModuleInfo, read_modinfo, unsigned
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 from bootwright.inspect.difference.model import Area, Comparison, Difference, Side
-from bootwright.inspect.explore_files import ModuleTree
 from bootwright.inspect.facts import Origin
+from bootwright.inspect.files import ModuleTree
 
 _MOST_DESCRIBED = 40
 """Modules whose aliases are read, of those gained and lost."""

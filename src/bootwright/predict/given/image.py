@@ -30,8 +30,8 @@ from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.inspect.explore import Explorer
-from bootwright.inspect.explore_files import FirmwareTree, ModuleTree
 from bootwright.inspect.facts import Item
+from bootwright.inspect.files import FirmwareTree, ModuleTree
 from bootwright.kernels.model import Kernel
 from bootwright.predict.rules.predicates import FileSystemFacts
 

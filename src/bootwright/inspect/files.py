@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
@@ -21,50 +20,10 @@ from bootwright.formats.filesystems.filesystem import (
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError, Malformed
 from bootwright.inspect.facts import Item, Origin, Problem, Value, facts_at
-
-if TYPE_CHECKING:
-    from bootwright.inspect.explore import Explorer
-
-ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (role, re.compile(pattern, re.IGNORECASE))
-    for role, pattern in (
-        ("config-txt", r"/config\.txt"),
-        ("command-line", r"(/|/boot/|/boot/firmware/)cmdline\.txt|/etc/kernel/cmdline"),
-        ("grub-config", r".*/grub\.cfg"),
-        ("loader-entry", r".*/loader/entries/[^/]+\.conf"),
-        ("loader-config", r".*/loader/loader\.conf"),
-        ("extlinux", r".*/extlinux\.conf"),
-        ("kernel-config", r".*/config-\d[^/]*|.*/\.config|(/usr)?/lib/modules/[^/]+/config|/proc/config\.gz"),
-        ("os-release", r"(/usr/lib|/etc)/os-release"),
-        ("devicetree", r".*\.dtbo?"),
-        ("initramfs", r"(.*/)?(initramfs|initrd|uinitrd|ramdisk)[^/]*"),
-        (
-            "kernel",
-            r"(.*/)?(vmlinu[xz]|image|zimage|bzimage|kernel|linux)([-_.]?[\d.][^/]*|[-_.](img|gz|xz|zst|efi))?",
-        ),
-        ("kernel", r"(.*/)?(image|kernel|linux)([-_.]?[\d.][^/]*|[-_.](img|gz|xz|zst|efi))?"),
-        ("kernel", r"(.*/)?(kernel[\w-]*\.img|vmlinu[xz][^/]*|[zb]image)"),
-        ("efi", r".*\.efi"),
-        ("squashfs", r".*\.(sqsh|sqfs|squashfs|sfs)"),
-        ("disk", r".*\.(raw|img)(\.(xz|zst|gz))?"),
-        ("package", r".*\.deb"),
-    )
-)
-"""Which file names are worth opening, in the order they are tried; the bytes then say what it is."""
+from bootwright.inspect.format import Context
 
 _CERTAIN = re.compile(r"(.*/)?([^/.][^/]*\.dtbo?|vmlinu[xz](-\d[^/]*)?)", re.IGNORECASE)
 """Names that are used for nothing else: bytes that are nothing known are told, not passed over."""
-
-_FITTING: Mapping[str, frozenset[str]] = {
-    "kernel": frozenset({"kernel", "uki", "compressed"}),
-    "initramfs": frozenset({"initramfs", "compressed"}),
-    "efi": frozenset({"uki", "kernel", "efi"}),
-    "devicetree": frozenset({"devicetree", "overlay"}),
-    "squashfs": frozenset({"filesystem"}),
-    "disk": frozenset({"disk", "filesystem", "compressed", "kernel", "initramfs"}),
-    "package": frozenset({"package"}),
-}
-"""What an item of a role may turn out to be; anything else of that name is something else."""
 
 _MODULES = re.compile(r"(?P<tree>(?:/usr)?/lib/modules/(?P<release>[^/]+))/(?P<rest>.+)")
 _FIRMWARE = re.compile(r"(?:/usr)?/lib/firmware/(?P<rest>.+)")
@@ -74,11 +33,6 @@ _BOARD_FIRMWARE = re.compile(
     r"|(recovery|pieeprom[^/]*)\.bin|[^/]*tfa[^/]*\.bin|bl31[^/]*\.(bin|elf))\Z",
     re.IGNORECASE,
 )
-
-
-def role_of(path: str) -> str | None:
-    """What a file of that path would be, by its name alone."""
-    return next((role for role, pattern in ROLES if pattern.fullmatch(path)), None)
 
 
 @frozen
@@ -124,7 +78,7 @@ class _Found:
 
 
 def described(
-    explorer: Explorer,
+    explorer: Context,
     files: FileSystem,
     name: str,
     depth: int,
@@ -133,11 +87,11 @@ def described(
     more: Mapping[str, Value] | None = None,
     kind: str = "filesystem",
 ) -> Item:
-    """A file system with what matters to booting in it: see `ROLES`, modules and firmware."""
+    """A file system with what matters to booting in it: files that formats name, modules, firmware."""
     origin = Origin(files.name, 0, len(source) if source is not None else None)
     found = _look_through(explorer, files)
     children = [
-        *_os(files, found),
+        *_os(explorer, files, found),
         *_opened(explorer, files, found, depth),
         *_module_items(files, found),
         *_firmware_items(files, found),
@@ -163,7 +117,7 @@ def described(
     )
 
 
-def _look_through(explorer: Explorer, files: FileSystem) -> _Found:
+def _look_through(explorer: Context, files: FileSystem) -> _Found:
     found = _Found()
     for entry in walk(files, limit=min(MAX_ENTRIES, explorer.entries_left)):
         explorer.entries_left -= 1
@@ -190,29 +144,27 @@ def _look_through(explorer: Explorer, files: FileSystem) -> _Found:
         if _BOARD_FIRMWARE.search(path):
             found.board_firmware.append((path, entry.size))
             continue
-        role = role_of(path)
+        role = explorer.role_of(path)
         if role is not None:
             found.roles.append((entry, role))
     return found
 
 
-def _os(files: FileSystem, found: _Found) -> list[Item]:
+def _os(explorer: Context, files: FileSystem, found: _Found) -> list[Item | None]:
     """os-release is often a symlink, which the walk does not open."""
-    from bootwright.inspect import explore_boot
-
     if any(role == "os-release" for _, role in found.roles):
         return []
     try:
         entry = lookup(files, "/etc/os-release")
         if entry is None or entry.kind is not EntryKind.FILE:
             return []
-        return [explore_boot.os_release(None, files.open(entry), "/etc/os-release", 0)]
+        return [explorer.follow(files.open(entry), "/etc/os-release", 0, role="os-release")]
     except BootwrightError as error:
         problem = Problem.of(error, files.name)
         return [Item("os-release", "/etc/os-release", Origin(files.name), problems=(problem,))]
 
 
-def _opened(explorer: Explorer, files: FileSystem, found: _Found, depth: int) -> list[Item | None]:
+def _opened(explorer: Context, files: FileSystem, found: _Found, depth: int) -> list[Item | None]:
     """The files with a role, described; DTBs of one folder together under it."""
     items: list[Item | None] = []
     folders: dict[str, list[Item]] = {}
@@ -225,11 +177,9 @@ def _opened(explorer: Explorer, files: FileSystem, found: _Found, depth: int) ->
             where = f"{files.name}:{entry.path}"
             items.append(Item(role, entry.path, Origin(where), problems=(Problem.of(error, where),)))
             continue
-        if role in {"config-txt", "grub-config"}:
-            from bootwright.inspect import explore_boot
-
-            read = explore_boot.config_txt_in if role == "config-txt" else explore_boot.grub_config_in
-            items.append(read(files, source, entry.path))
+        whole = explorer.describe_file(role, files, source, entry.path)
+        if whole is not None:
+            items.append(whole)
             continue
         item = explorer.follow(source, entry.path, depth + 1, role=role)
         if item is None and _CERTAIN.fullmatch(entry.path) and not explorer.exhausted:
@@ -238,7 +188,7 @@ def _opened(explorer: Explorer, files: FileSystem, found: _Found, depth: int) ->
                 source.name, 0, f"a {role}", start, hint="it is damaged, or not what it is called"
             )
             item = Item(role, entry.path, Origin(source.name), problems=(Problem.of(unknown, source.name),))
-        if item is None or (role in _FITTING and item.kind not in _FITTING[role]):
+        if item is None or not explorer.fits(role, item.kind):
             continue
         if role == "devicetree":
             folders.setdefault(posixpath.dirname(entry.path), []).append(item)

@@ -1,0 +1,1 @@
+"""Kernels, unified kernel images, initramfs and devicetrees."""

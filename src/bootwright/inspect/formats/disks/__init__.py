@@ -1,0 +1,1 @@
+"""Disks, partitions and file systems."""

@@ -1,0 +1,1 @@
+"""Configuration files, told apart by their names."""

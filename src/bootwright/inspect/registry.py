@@ -1,0 +1,93 @@
+"""All formats: those of `bootwright.inspect.formats`, and those of packages that offer more.
+
+A package adds formats by entry points of the group `bootwright.formats`, each naming a `Format`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
+
+from bootwright.formats.sources.bytesource import ByteSource
+from bootwright.foundation.errors import Refused
+from bootwright.inspect import formats
+from bootwright.inspect.format import Format
+
+GROUP = "bootwright.formats"
+_HEAD = 512
+
+
+@cache
+def own_formats() -> tuple[Format, ...]:
+    """The formats that come with bootwright."""
+    modules = pkgutil.walk_packages(formats.__path__, f"{formats.__name__}.")
+    names = [module.name for module in modules if not module.ispkg]
+    public = [name for name in names if not name.rpartition(".")[2].startswith("_")]
+    return tuple(importlib.import_module(name).FORMAT for name in public)
+
+
+@cache
+def added_formats() -> tuple[Format, ...]:
+    """The formats of installed packages; raises `Refused` for an entry point that names no format."""
+    found: list[Format] = []
+    for entry in entry_points(group=GROUP):
+        loaded = entry.load()
+        if not isinstance(loaded, Format):
+            raise Refused(
+                f"entry point {entry.name} of {GROUP} ({entry.value}) is not a Format",
+                hint="see docs/formats.md, or remove the package it belongs to",
+            )
+        found.append(loaded)
+    return tuple(found)
+
+
+def all_formats() -> tuple[Format, ...]:
+    """Every format, by name."""
+    return tuple(sorted((*own_formats(), *added_formats()), key=lambda each: each.name))
+
+
+def format_of(source: ByteSource) -> Format | None:
+    """The format of bytes, or None where none is recognised. Added formats are asked last."""
+    if not len(source):
+        return None
+    head = source.read(0, min(_HEAD, len(source)))
+    return _matching(_by_order(), source, head) or _matching(added_formats(), source, head)
+
+
+def _matching(candidates: tuple[Format, ...], source: ByteSource, head: bytes) -> Format | None:
+    for each in candidates:
+        if each.matches is not None and each.matches(source, head):
+            return each
+    return None
+
+
+@cache
+def _by_order() -> tuple[Format, ...]:
+    return tuple(sorted(own_formats(), key=lambda each: each.order))
+
+
+@cache
+def _by_name() -> tuple[Format, ...]:
+    return tuple(sorted(own_formats(), key=lambda each: each.name_order))
+
+
+@cache
+def text_format(role: str) -> Format | None:
+    """The format of that name, where only a file's name tells it."""
+    return next((each for each in own_formats() if each.name == role and each.matches is None), None)
+
+
+@cache
+def named(role: str) -> Format | None:
+    """The format whose file names are those of a role."""
+    return next((each for each in own_formats() if each.name == role and each.names), None)
+
+
+def role_of(path: str) -> str | None:
+    """What a file of that path would be, by its name alone."""
+    for each in _by_name():
+        if any(pattern.fullmatch(path) for pattern in each.names):
+            return each.name
+    return None
