@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from disk_kit import contents, fuzz_target, of_directory, opened, plant, tool
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -116,7 +117,7 @@ def test_a_bomb_is_stopped(tmp_path: Path, cache: Path, command: str) -> None:
 def test_the_least_recently_used_goes_first(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool, "CACHE_LIMIT", 5 << 20)
+    monkeypatch.setattr(spool, "EXPANDED", evolve(spool.EXPANDED, limit=5 << 20))
     packed = [pack("gzip", image(tmp_path / f"disk{number}.raw")) for number in range(4)]
     for number, path in enumerate(packed):
         expand(opened(path))

@@ -14,8 +14,9 @@ from attrs import frozen
 
 from bootwright.foundation import tools
 from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.cache import PROBES
 from bootwright.foundation.errors import Missing, ToolFailed
-from bootwright.foundation.places import DATA, cache_dir, source_tree
+from bootwright.foundation.places import DATA, source_tree
 
 CARRIED = DATA / "probes"
 """Where a wheel carries the binaries, by name."""
@@ -69,7 +70,7 @@ def program(name: str) -> Program:
     failure: ToolFailed | None = None
     for compiler, found, own in _compilers() if tree and sources else ():
         assert tree is not None  # noqa: S101 - there are sources
-        path = cache_dir() / "probes" / _key(sources, (str(found), *own, *_FLAGS), found) / name
+        path = PROBES.folder() / _key(sources, (str(found), *own, *_FLAGS), found) / name
         if not path.is_file():
             try:
                 write_bytes(path, build(sources, _command(compiler, found), own, tree / "probes"))

@@ -17,8 +17,8 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion, compression_of
 from bootwright.formats.sources.spool import digest, spool, spooled
 from bootwright.foundation.atomic import write_text
+from bootwright.foundation.cache import DIGESTS, EXPANDED
 from bootwright.foundation.errors import Malformed, Missing, Refused
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress
 from bootwright.image_boot.goal import Goal, GoalWatch
 from bootwright.image_boot.stage import HandOver
@@ -196,7 +196,7 @@ def on_disk(image: Path, progress: Progress | None = None) -> tuple[Path, str]:
     if spooled(key, name) is None:
         chunks = iter(Expansion(source, kind))
         spool(source, kind, chunks, key=key, name=name, limit=DEFAULT_LIMIT, progress=progress)
-    path = cache_dir() / "expanded" / key
+    path = EXPANDED.folder() / key
     if not path.is_file():
         raise Missing(f"the expanded form of {image} is gone from the cache", hint="run it again")
     return path, key
@@ -223,7 +223,7 @@ def _kept_digest(image: Path) -> str:
     key = hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
     if key in _digests:
         return _digests[key]
-    kept = cache_dir() / "digests" / key
+    kept = DIGESTS.folder() / key
     try:
         known = kept.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
@@ -231,6 +231,7 @@ def _kept_digest(image: Path) -> str:
     if len(known) != _SHA256:
         known = digest(FileBytes(image))
         write_text(kept, known)
+        DIGESTS.evict(keep=kept)
     _digests[key] = known
     return known
 

@@ -26,8 +26,8 @@ from bootwright.formats.kernel.module_file import (
     unpack_module,
 )
 from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.cache import MODULES
 from bootwright.foundation.errors import BootwrightError, Missing
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.shelf import Shelf, load, pack
 
 _FORMAT = 10
@@ -233,10 +233,12 @@ def read_module_tree(
         files, key = _walk(tree)
     else:
         key = _key(content)
-    folder = cache if cache is not None else cache_dir() / "modules"
+    folder = cache if cache is not None else MODULES.folder()
     store, aliases_at = folder / f"{key}.shelf", folder / f"{key}.aliases.json"
     kept = load(store, form=_FORMAT)
     if kept is not None and aliases_at.is_file():
+        for path in (store, aliases_at):
+            os.utime(path)
         return ModuleIndex(kept, aliases_at)
     if files is None:
         files, _ = _walk(tree)
@@ -245,12 +247,13 @@ def read_module_tree(
     aliases = {record["name"]: record["aliases"] for record in records if "reason" not in record}
     write_bytes(aliases_at, json.dumps(aliases, separators=(",", ":")).encode())
     write_bytes(store, pack(tables, form=_FORMAT))
+    MODULES.evict(keep=store)
     return ModuleIndex(Shelf.of(tables), aliases_at)
 
 
 def is_indexed(content: str) -> bool:
     """Whether the index of a tree of that content is in the cache, so that reading it takes milliseconds."""
-    return (cache_dir() / "modules" / f"{_key(content)}.shelf").is_file()
+    return (MODULES.folder() / f"{_key(content)}.shelf").is_file()
 
 
 def _key(content: str) -> str:

@@ -17,8 +17,7 @@ from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.growing import COMMANDS, Growing, check_end, start_program
 from bootwright.foundation import tools
 from bootwright.foundation.atomic import new_file
-from bootwright.foundation.eviction import evict
-from bootwright.foundation.places import cache_dir
+from bootwright.foundation.cache import EXPANDED
 from bootwright.foundation.progress import Progress, Silent
 
 _CHUNK = 1 << 20
@@ -26,8 +25,6 @@ _HOLE = 1 << 16
 """Zeros are looked for in pieces of this size, a multiple of every file system's block."""
 
 _ZEROS = bytes(_CHUNK)
-CACHE_LIMIT = 24 << 30
-"""Bytes of disk the expanded files may take together; the least recently used go first."""
 
 
 class Renamed:
@@ -96,7 +93,7 @@ def spool(
                 raise
         else:
             _write_sparse(chunks, file, progress)
-    evict(folder, keep=path, limit=CACHE_LIMIT)
+    EXPANDED.evict(keep=path)
     return Renamed(FileBytes(path), name)
 
 
@@ -119,11 +116,11 @@ def grow(source: FileBytes, kind: str, *, name: str, size: int, progress: Progre
 def keep(growing: Growing, key: str) -> None:
     """Wait for a growing file and keep it as `key`; raises `Malformed` for a broken stream."""
     growing.finish(key)
-    evict(_folder(), keep=_folder() / key, limit=CACHE_LIMIT)
+    EXPANDED.evict(keep=_folder() / key)
 
 
 def _folder() -> Path:
-    return cache_dir() / "expanded"
+    return EXPANDED.folder()
 
 
 def _write_sparse(chunks: Iterable[bytes], file: IO[bytes], progress: Progress) -> None:

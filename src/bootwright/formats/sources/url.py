@@ -6,14 +6,15 @@ A server that does not serve ranges has the file fetched once into the cache, ke
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes, check_range
 from bootwright.formats.sources.spool import Renamed
 from bootwright.foundation.atomic import new_file
+from bootwright.foundation.cache import FETCHED
 from bootwright.foundation.errors import Malformed, Missing, Refused
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -152,10 +153,11 @@ def _length(text: str) -> int | None:
 def _fetched(answer: httpx.Response, url: str, progress: Progress) -> ByteSource:
     """The whole file, in the cache; taken from there when the server's validators are the same."""
     validator = _validator(answer)
-    folder = cache_dir() / "fetched"
+    folder = FETCHED.folder()
     key = hashlib.sha256(f"{url}\n{validator}\n{answer.headers.get('Content-Length')}".encode()).hexdigest()
     path = folder / key
     if validator and path.is_file():
+        os.utime(path)
         return Renamed(FileBytes(path), url)
     expected = _length(answer.headers.get("Content-Length", ""))
     total = None if expected is None else expected / 1e6
@@ -169,4 +171,5 @@ def _fetched(answer: httpx.Response, url: str, progress: Progress) -> ByteSource
             progress.advance(got / 1e6, total, "MB")
         if expected is not None and got != expected:
             raise Malformed(url, got, f"{expected} bytes", f"the end after {got}", hint="try again")
+    FETCHED.evict(keep=path)
     return Renamed(FileBytes(path), url)

@@ -9,8 +9,8 @@ from pathlib import Path
 from attrs import frozen
 
 from bootwright.foundation.atomic import write_text
+from bootwright.foundation.cache import FLASH
 from bootwright.foundation.errors import Refused
-from bootwright.foundation.places import cache_dir
 
 
 @frozen
@@ -25,7 +25,7 @@ class Journal:
     @property
     def path(self) -> Path:
         """One file a target, in the cache."""
-        return cache_dir() / "flash" / f"{hashlib.sha256(self.target.encode()).hexdigest()[:32]}.json"
+        return FLASH.folder() / f"{hashlib.sha256(self.target.encode()).hexdigest()[:32]}.json"
 
     def position(self) -> int:
         """Bytes known to be on the medium; raises `Refused` when there is nothing to resume."""

@@ -10,8 +10,8 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion, announced_size, compression_of
 from bootwright.formats.sources.spool import digest, spool, spooled
 from bootwright.foundation import atomic, tools
+from bootwright.foundation.cache import EXPANDED
 from bootwright.foundation.errors import Malformed, Missing
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress
 
 _COMPRESSORS: dict[str, tuple[str, ...]] = {
@@ -32,7 +32,7 @@ def raw_image(path: Path, source: FileBytes, progress: Progress) -> Path:
     if kind is None:
         return path
     key = digest(source)
-    kept = cache_dir() / "expanded" / key
+    kept = EXPANDED.folder() / key
     name = f"{path}:{kind}"
     if spooled(key, name) is None:
         kept.parent.mkdir(parents=True, exist_ok=True)

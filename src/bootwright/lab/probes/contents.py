@@ -11,9 +11,8 @@ from pathlib import Path
 from bootwright.formats.archives import cpio
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
-from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.cache import CONTENTS
 from bootwright.foundation.errors import Missing, Refused
-from bootwright.foundation.places import cache_dir
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.modules import dependencies
 from bootwright.lab.machines.machine import Machine
@@ -43,10 +42,8 @@ def archive(kernel: Kernel, machine: Machine, probes: Sequence[str]) -> bytes:
     if not needed:
         return b""
     made_of = (_FORM, kernel.image_sha256, str(kernel.modules), needed, [str(path) for _, path in images])
-    kept = cache_dir() / "contents" / f"{hashlib.sha256(repr(made_of).encode()).hexdigest()}.cpio"
-    if not kept.is_file():
-        write_bytes(kept, cpio.write(_members(kernel, needed, images)))
-    return kept.read_bytes()
+    name = f"{hashlib.sha256(repr(made_of).encode()).hexdigest()}.cpio"
+    return CONTENTS.kept(name, lambda: cpio.write(_members(kernel, needed, images))).read_bytes()
 
 
 def _members(

@@ -9,10 +9,8 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from bootwright.foundation import tools
-from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation import cache, tools
 from bootwright.foundation.knowledge import Kind
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.structure import key
 
 CONTENT = "bootwright\n"
@@ -80,16 +78,17 @@ def image(case: Case) -> Path:
     state = program.stat()
     identity = (case.arguments, case.size, case.environment, CONTENT, state.st_size, state.st_mtime_ns)
     key = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
-    kept = cache_dir() / "filesystems" / f"{case.name}-{key}.img"
-    if not kept.is_file():
-        with tempfile.TemporaryDirectory(prefix="bootwright-") as room:
-            folder, made = Path(room) / "content", Path(room) / "image"
-            folder.mkdir(mode=0o755)
-            (folder / "content").write_text(CONTENT)
-            if case.size:
-                with made.open("wb") as file:
-                    file.truncate(case.size)
-            filled = [part.format(folder=folder, image=made) for part in case.arguments]
-            tools.run([program, *filled], timeout=60, env=dict(case.environment))
-            write_bytes(kept, made.read_bytes())
-    return kept
+    return cache.FILESYSTEMS.kept(f"{case.name}-{key}.img", lambda: _made(case, program))
+
+
+def _made(case: Case, program: Path) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="bootwright-") as work:
+        folder, made = Path(work) / "content", Path(work) / "image"
+        folder.mkdir(mode=0o755)
+        (folder / "content").write_text(CONTENT)
+        if case.size:
+            with made.open("wb") as file:
+                file.truncate(case.size)
+        filled = [part.format(folder=folder, image=made) for part in case.arguments]
+        tools.run([program, *filled], timeout=60, env=dict(case.environment))
+        return made.read_bytes()

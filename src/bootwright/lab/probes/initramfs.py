@@ -10,12 +10,8 @@ from pathlib import Path
 
 from bootwright.formats.archives import cpio
 from bootwright.foundation.atomic import write_bytes
-from bootwright.foundation.eviction import evict
-from bootwright.foundation.places import cache_dir
+from bootwright.foundation.cache import INITRAMFS
 from bootwright.lab.probes.probe import Init
-
-CACHE_LIMIT = 3 << 30
-"""Bytes that the archives may take together: each change of a probe or a kernel makes a new one."""
 
 
 def build(init: Init, extra: Iterable[cpio.Member] = (), *, appended: bytes = b"") -> tuple[Path, str]:
@@ -34,10 +30,10 @@ def build(init: Init, extra: Iterable[cpio.Member] = (), *, appended: bytes = b"
     ]
     archive = cpio.write(members) + appended
     digest = hashlib.sha256(archive).hexdigest()
-    path = cache_dir() / "initramfs" / f"{digest}.cpio"
+    path = INITRAMFS.folder() / f"{digest}.cpio"
     if path.is_file() and path.stat().st_size == len(archive):
         os.utime(path)
     else:
         write_bytes(path, archive)
-        evict(path.parent, keep=path, limit=CACHE_LIMIT)
+        INITRAMFS.evict(keep=path)
     return path, digest

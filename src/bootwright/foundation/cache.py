@@ -1,0 +1,129 @@
+"""The cache: its parts by name, how large each may grow, and what goes first when one is full.
+
+Everything here can be fetched or made again, is named by what it was made of, and appears atomically. A part
+with a limit is held below it whenever something is added: what was used least recently goes first. Kernels
+and downloads have none: they are removed by name (`bootwright kernels remove`), or with `bootwright cache
+clear`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.places import cache_dir
+
+_MB = 10**6
+_STALE = 86400
+"""Seconds after which an unfinished file is one that a killed process left behind."""
+
+
+@frozen
+class Part:
+    """One part of the cache."""
+
+    name: str
+    """Its folder."""
+    holds: str
+    """What it is for, in a few words."""
+    limit: int | None
+    """Bytes of disk that it may take; None: it grows until something is removed by name."""
+
+    def folder(self) -> Path:
+        """Where it is; it need not be there."""
+        return cache_dir() / self.name
+
+    def entries(self) -> Iterator[tuple[float, int, Path]]:
+        """(time of the last use, bytes of disk, path) of each file or folder directly in it."""
+        try:
+            paths = list(self.folder().iterdir())
+        except OSError:
+            return
+        for path in paths:
+            try:
+                yield path.stat().st_mtime, _taken(path), path
+            except OSError:
+                continue
+
+    def size(self) -> int:
+        """Bytes of disk that it takes."""
+        return sum(size for _, size, _ in self.entries())
+
+    def kept(self, name: str, make: Callable[[], bytes]) -> Path:
+        """The file of that name; made, and the part held below its limit, where it is not there yet."""
+        path = self.folder() / name
+        try:
+            os.utime(path)
+        except OSError:
+            write_bytes(path, make())
+            self.evict(keep=path)
+        return path
+
+    def evict(self, *, keep: Path) -> None:
+        """Hold the part below its limit, by removing what was used least recently; `keep` stays.
+
+        Whoever uses an entry again sets its time (`os.utime`). Unfinished entries, whose names begin with a
+        dot, are removed when they are a day old.
+        """
+        if self.limit is None:
+            return
+        whole: list[tuple[float, int, Path]] = []
+        for used, size, path in self.entries():
+            if not path.name.startswith("."):
+                whole.append((used, size, path))
+            elif time.time() - used > _STALE:
+                _remove(path)
+        total = sum(size for _, size, _ in whole)
+        for _, size, path in sorted(whole):
+            if total <= self.limit:
+                break
+            if path != keep and path not in keep.parents:
+                _remove(path)
+                total -= size
+
+    def clear(self) -> None:
+        """Remove everything in it."""
+        for _, _, path in self.entries():
+            _remove(path)
+
+
+KERNELS = Part("kernels", "kernels of archives and your own, the archives' indexes", None)
+PARTS = Part("parts", "boot loaders and stubs", None)
+EXPANDED = Part("expanded", "compressed images and archives, expanded", 24_000 * _MB)
+FETCHED = Part("fetched", "artifacts of web servers", 24_000 * _MB)
+GIVEN = Part("given", "kernels, trees and modules taken out of artifacts", 8_000 * _MB)
+INITRAMFS = Part("initramfs", "initramfs archives of boots", 3_000 * _MB)
+CONTENTS = Part("contents", "modules and file systems for probes", 1_000 * _MB)
+MODULES = Part("modules", "indexes of kernels' modules", 1_000 * _MB)
+DRIVERS = Part("drivers", "drivers and match tables of kernels", 500 * _MB)
+FILESYSTEMS = Part("filesystems", "file systems for guests to mount", 500 * _MB)
+DEVICETREES = Part("devicetrees", "compiled devicetrees of plans", 100 * _MB)
+TRUTH = Part("truth", "devicetrees that truth is recorded with", 100 * _MB)
+PROBES = Part("probes", "compiled programs that run in guests", 200 * _MB)
+GALLERY = Part("gallery", "the gallery's compiled guest", 50 * _MB)
+DIGESTS = Part("digests", "hashes of images that were looked at", 10 * _MB)
+FLASH = Part("flash", "how far writes to cards have come", None)
+
+ALL_PARTS = (
+    KERNELS, PARTS, EXPANDED, FETCHED, GIVEN, INITRAMFS, CONTENTS, MODULES, DRIVERS, FILESYSTEMS, DEVICETREES,
+    TRUTH, PROBES, GALLERY, DIGESTS, FLASH,
+)  # fmt: skip
+
+
+def _taken(path: Path) -> int:
+    if not path.is_dir():
+        return path.stat().st_blocks * 512
+    return sum(each.lstat().st_blocks * 512 for each in path.rglob("*") if not each.is_symlink())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

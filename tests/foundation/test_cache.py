@@ -1,0 +1,71 @@
+"""The cache: parts by name, held below their limits, listed and cleared by commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bootwright.foundation.cache import ALL_PARTS, Part
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_made_once_then_kept_and_the_oldest_use_goes_first(cache: Path) -> None:
+    part = Part("things", "things", 25_000)
+    made: list[str] = []
+
+    def make(name: str) -> bytes:
+        made.append(name)
+        return bytes([1]) * 10_000
+
+    for number, name in enumerate("ab"):
+        path = part.kept(name, lambda name=name: make(name))  # type: ignore[misc]
+        os.utime(path, (number, number))
+    part.kept("a", lambda: make("again"))
+    assert made == ["a", "b"]
+    part.kept("c", lambda: make("c"))
+    assert sorted(path.name for path in (cache / "things").iterdir()) == ["a", "c"]  # b was used before a
+
+
+def test_a_folder_is_one_entry(cache: Path) -> None:
+    part = Part("things", "things", 15_000)
+    for number, name in enumerate("ab"):
+        (cache / "things" / name).mkdir(parents=True)
+        (cache / "things" / name / "inside").write_bytes(bytes([1]) * 10_000)
+        os.utime(cache / "things" / name, (number, number))
+    part.evict(keep=cache / "things" / "b" / "inside")
+    assert [path.name for path in (cache / "things").iterdir()] == ["b"]
+    Part("things", "things", None).evict(keep=cache)
+    assert (cache / "things" / "b" / "inside").is_file()
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bootwright", "cache", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_list_and_clear(cache: Path) -> None:
+    for name in ("kernels", "expanded"):
+        (cache / name).mkdir()
+        (cache / name / "x").write_bytes(bytes([1]) * 100_000)
+    listed = json.loads(run("list", "--json").stdout)
+    sizes = {part["name"]: part["bytes"] for part in listed["parts"]}
+    assert sizes["expanded"] >= 100_000
+    assert set(sizes) == {part.name for part in ALL_PARTS}
+    assert "expanded" in run("list").stdout
+    wrong = run("clear", "expandde")
+    assert wrong.returncode == 2
+    assert "did you mean expanded?" in wrong.stderr
+    assert run("clear").stdout == "expanded: 0.1 MB removed\n"
+    assert (cache / "kernels" / "x").is_file()
+    assert "kernels: 0.1 MB removed" in run("clear", "--all").stdout
+    assert not (cache / "kernels" / "x").exists()
