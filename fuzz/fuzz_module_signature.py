@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import struct
 
+from bootwright.artifacts.kernel_keys import Certificate, RsaKey, certificates
+from bootwright.artifacts.module_signature import MAGIC, read_signature
 from bootwright.foundation.errors import Malformed
-from bootwright.images.signing.kernel_keys import Certificate, RsaKey, certificates
-from bootwright.images.signing.module_signature import MAGIC, read_signature
 
 _SIGNER = Certificate(b"", b"", None, "fuzz", RsaKey((1 << 1023) + 7, 65537))
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bootwright.artifacts.kernel_keys import RsaKey, certificates, read_certificate
+from bootwright.artifacts.module_signature import MAGIC, read_signature
 from bootwright.formats.kernel.config import read_kernel_config
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.images.parts.module_gate import Enforcement, ModuleGate, enforcement
-from bootwright.images.signing.kernel_keys import RsaKey, certificates, read_certificate
-from bootwright.images.signing.module_signature import MAGIC, read_signature
 
 MODULE = b"\x7fELF a module" + b"\0vermagic=6.18.5-kit SMP preempt\0" + b"code" * 100
 ON = Enforcement(True, "CONFIG_MODULE_SIG_FORCE=y")

@@ -15,6 +15,7 @@ from bootwright.formats.kernel.module_index import ModuleIndex, tabulate
 from bootwright.foundation import tools
 from bootwright.foundation.shelf import Shelf
 from bootwright.foundation.versions import Version
+from bootwright.predict.arguments import Arguments
 from bootwright.predict.goals import predict
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import NodePrediction
@@ -75,7 +76,7 @@ def make_kernel(
     config: Mapping[str, str] | None = None,
     initramfs: frozenset[str] | None = None,
     page_size: int = 4096,
-    blocked: frozenset[str] = frozenset(),
+    arguments: str = "",
 ) -> KernelFacts:
     facts = KernelFacts(
         name="test",
@@ -88,7 +89,7 @@ def make_kernel(
         config_file=None,
         initramfs_modules=initramfs,
         page_size=page_size,
-        blocked=blocked,
+        arguments=Arguments(arguments, "test" if arguments else ""),
     )
     facts.__dict__["config"] = KernelConfig(options=dict(config or {}), unset=frozenset(), origin="test")
     return facts

@@ -87,7 +87,7 @@ def test_a_module_without_what_it_depends_on_drives_nothing() -> None:
 
 def test_a_module_that_the_arguments_forbid() -> None:
     assert _listed("quiet module_blacklist=a-b,c x=1", "module_blacklist") == {"a_b", "c"}
-    one = make_kernel(BASE, [module("ethmod", "acme,eth")], blocked=frozenset({"ethmod"}))
+    one = make_kernel(BASE, [module("ethmod", "acme,eth")], arguments="module_blacklist=ethmod")
     found = verdict(one, tree='eth@1 { compatible = "acme,eth"; reg = <1 1>; };')
     assert found.first_broken is not None
     assert "forbid the module ethmod" in found.first_broken.reason

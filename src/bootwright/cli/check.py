@@ -25,6 +25,7 @@ Examples:
   bootwright check linux-image.deb board.dtb --json
   bootwright check debian-6.12.107-4k --board raspberrypi-5 --os talos=1.12.1
   bootwright check talos.raw.xz --entry B --board raspberrypi-5
+  bootwright check debian-6.18.15-4k --board raspberrypi-5 --cmdline "root=/dev/mmcblk0p2 nomodule"
   bootwright check --matrix debian-6.12.107-4k debian-6.18.5-4k --board raspberrypi-5 --goal ethernet
   bootwright check --matrix --board raspberrypi-5 --goal ethernet --html matrix.html
 
@@ -49,6 +50,7 @@ Exit status: 0 works, 1 something fails, 2 usage or bad input, 3 nothing fails b
 @click.option("--modules", type=click.Path(path_type=Path), help="The kernel's /lib/modules/RELEASE.")
 @click.option("--config", type=click.Path(path_type=Path), help="The kernel's configuration.")
 @click.option("--entry", metavar="TITLE", help="An image's boot entry, where not the one it boots by itself.")
+@click.option("--cmdline", metavar="TEXT", help="The kernel's command line, in place of the boot entry's.")
 @click.option(
     "--matrix",
     is_flag=True,
@@ -72,6 +74,7 @@ def command(
     modules: Path | None,
     config: Path | None,
     entry: str | None,
+    cmdline: str | None,
     matrix: bool,
     explain: bool,
     as_json: bool,
@@ -106,7 +109,15 @@ def command(
         if matrix:
             kernels = artifacts or _kernels_here()
             return _matrix(kernels, chosen, goal_names, progress, as_json=as_json, html=html)
-        found = gather(artifacts, progress, modules=modules, config=config, entry=entry, growth=growth)
+        found = gather(
+            artifacts,
+            progress,
+            modules=modules,
+            config=config,
+            entry=entry,
+            cmdline=cmdline,
+            growth=growth,
+        )
     asked = Asked(goal_names, _os(os_text), overlays, int(revision, 16) if revision is not None else None)
     facts = found.facts()
     told = [verdicts(found, facts, place, asked) for place in candidates(found, chosen, stepping)]

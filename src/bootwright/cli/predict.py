@@ -33,6 +33,7 @@ Exit status: 0 the prediction was made, 2 usage or bad input.
 @click.option("--initramfs", type=click.Path(path_type=Path), help="Which modules are there early.")
 @click.option("--modules", type=click.Path(path_type=Path), help="The kernel's /lib/modules/RELEASE.")
 @click.option("--config", type=click.Path(path_type=Path), help="The kernel's configuration.")
+@click.option("--cmdline", metavar="TEXT", help="The kernel's command line.")
 @click.option("--node", "nodes", multiple=True, metavar="PATH", help="Only these nodes, with every link.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/predict.schema.json).")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
@@ -44,6 +45,7 @@ def command(
     initramfs: Path | None,
     modules: Path | None,
     config: Path | None,
+    cmdline: str | None,
     nodes: tuple[str, ...],
     as_json: bool,
     quiet: bool,
@@ -52,13 +54,20 @@ def command(
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.predict.api import facts_of, predict, read_tree
-    from bootwright.predict.given.initramfs import modules_inside
+    from bootwright.predict.arguments import Arguments
+    from bootwright.predict.given.initramfs import early_modules
     from bootwright.predict.given.inputs import kernel_at
 
     progress = Silent() if quiet else Lines()
     chosen = kernel_at(kernel, progress, modules=modules, config=config)
-    inside = modules_inside(initramfs) if initramfs is not None else None
-    solved = predict(facts_of(chosen, inside), read_tree(dtb, overlays))
+    early = early_modules(initramfs) if initramfs is not None else None
+    facts = facts_of(
+        chosen,
+        early.of(chosen.release) if early is not None else None,
+        Arguments(cmdline, "--cmdline") if cmdline is not None else None,
+        (early.modprobe if early is not None else None, None),
+    )
+    solved = predict(facts, read_tree(dtb, overlays))
     found = solved.nodes
     if nodes:
         found = [node for node in found if node.path in nodes]

@@ -2,6 +2,10 @@
 
 Formats: modules.dep(5), modules.builtin (Documentation/kbuild/kbuild.rst, Linux 6.12). A Debian package has
 no modules.dep (it is made on installation), so a module's own `depends` serves where it is missing.
+
+Soft dependencies (`softdep=pre:`, MODULE_SOFTDEP in include/linux/module.h) are loaded first where they are
+there; one may be an alias: `libcrc32c` asks for `crc32c`, which `crc32c_generic` is. Weak dependencies
+(`weakdep=`, Linux 6.12, kmod 33) are carried and loaded after, by the module itself where it wants them.
 """
 
 from __future__ import annotations
@@ -10,8 +14,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from bootwright.formats.kernel.modinfo import read_module
-from bootwright.foundation.errors import Malformed, Missing
+from bootwright.formats.kernel.modinfo import ModuleInfo, read_module
+from bootwright.formats.kernel.module_index import ModuleIndex, read_module_tree
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing
+from bootwright.foundation.places import cache_dir
 
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 _MOST_MODULES = 100_000
@@ -20,6 +26,12 @@ _MOST_MODULES = 100_000
 def normalised(name: str) -> str:
     """The name as the kernel knows it: `rp1-pci` and `rp1_pci` are one module."""
     return name.replace("-", "_")
+
+
+def tree_index(tree: Path) -> ModuleIndex:
+    """The index of a tree. Trees of the library lie in folders named by their content, and never change."""
+    library = cache_dir() / "kernels" / "trees"
+    return read_module_tree(tree, content=str(tree) if tree.is_relative_to(library) else None)
 
 
 def dependencies(tree: Path, names: Iterable[str]) -> list[Path]:
@@ -41,13 +53,14 @@ class ModuleFiles:
         known = normalised(name)
         return known in self._files or known in self._builtin
 
-    def order(self, names: Iterable[str]) -> list[Path]:
-        """The files to load for `names`, each after those it depends on.
+    def order(self, names: Iterable[str], *, soft: bool = True) -> list[Path]:
+        """The files to load for `names`, each after those it depends on, soft dependencies included.
 
-        Modules that are built in need no file and are left out. Raises `Missing` naming a module that is
+        Modules that are built in need no file and are left out; so are soft and weak dependencies that are
+        not there, or cannot be loaded for want of another. Raises `Missing` naming a module that is
         neither there nor built in, `Malformed` for a circle of dependencies.
         """
-        loader = _Loader(self.tree, self._builtin, self._known, self._files)
+        loader = _Loader(self.tree, self._builtin, self._known, self._files, soft=soft)
         for name in names:
             loader.add(normalised(name), None)
         return [Path(path) for path in loader.order]
@@ -55,8 +68,16 @@ class ModuleFiles:
 
 class _Loader:
     def __init__(
-        self, tree: Path, builtin: set[str], known: dict[str, list[str]], files: dict[str, str]
+        self,
+        tree: Path,
+        builtin: set[str],
+        known: dict[str, list[str]],
+        files: dict[str, str],
+        *,
+        soft: bool,
     ) -> None:
+        self._soft = soft
+        self._infos: dict[str, ModuleInfo] = {}
         self._tree = tree
         self._builtin = builtin
         self._known = known
@@ -78,16 +99,60 @@ class _Loader:
                 hint="this kernel was built without it, or under another name",
             )
         self._under_way.append(name)
+        for other in self._softly(name, "pre:"):
+            self._try(other)
         for other in self._depends(name):
             self.add(other, name)
         self._under_way.pop()
         self._done.add(name)
         self.order.append(self._files[name])
+        for other in (*self._softly(name, "post:"), *self._weakly(name)):
+            self._try(other)
+
+    def _try(self, name: str) -> None:
+        """Add a module that is of use where it is there; a circle of soft dependencies is none."""
+        for one in self._meant(name):
+            if one in self._under_way:
+                continue
+            order, done, under_way = list(self.order), set(self._done), list(self._under_way)
+            try:
+                self.add(one, None)
+            except BootwrightError:
+                self.order, self._done, self._under_way = order, done, under_way
+
+    def _meant(self, name: str) -> tuple[str, ...]:
+        """A module's own name, or the modules that have it as an alias."""
+        if name in self._files or name in self._builtin:
+            return (name,)
+        index = tree_index(self._tree)
+        return tuple(_name(index.path(one)) for one in index.by_alias(name))
+
+    def _softly(self, name: str, when: str) -> list[str]:
+        if not self._soft:
+            return []
+        found: list[str] = []
+        for line in self._info(name).softdeps:
+            taking = False
+            for word in line.split():
+                if word.endswith(":"):
+                    taking = word == when
+                elif taking:
+                    found.append(normalised(word))
+        return found
+
+    def _weakly(self, name: str) -> list[str]:
+        lines = self._info(name).fields.get("weakdep", ()) if self._soft else ()
+        return [normalised(word) for line in lines for word in line.split()]
+
+    def _info(self, name: str) -> ModuleInfo:
+        if name not in self._infos:
+            self._infos[name] = read_module(Path(self._files[name]))
+        return self._infos[name]
 
     def _depends(self, name: str) -> list[str]:
         if name in self._known:
             return self._known[name]
-        return [normalised(other) for other in read_module(Path(self._files[name])).depends]
+        return [normalised(other) for other in self._info(name).depends]
 
 
 def _name(path: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from bootwright.artifacts.modprobe_config import ModprobeConfig
 from bootwright.boards.model import Board, Goal
 from bootwright.boards.model import board as board_named
 from bootwright.formats.devicetree.fdt import Tree
@@ -21,6 +22,7 @@ from bootwright.formats.devicetree.overlay import read_with_overlays
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
+from bootwright.predict.arguments import Arguments
 from bootwright.predict.goals import OS_GOAL, judge, judge_os, predict
 from bootwright.predict.kernel.drivers import KernelFacts, kernel_facts
 from bootwright.predict.model import GoalVerdict, NodePrediction
@@ -95,10 +97,17 @@ def dtb_for(kernel: Kernel, board: Board | str, stepping: str | None = None) -> 
 
 
 def facts_of(
-    kernel: Kernel, initramfs_modules: frozenset[str] | None = None, arguments: str | None = None
+    kernel: Kernel,
+    initramfs_modules: frozenset[str] | None = None,
+    arguments: Arguments | None = None,
+    modprobe: tuple[ModprobeConfig | None, ModprobeConfig | None] = (None, None),
 ) -> KernelFacts:
-    """A kernel's facts, read once. `arguments` are those it is started with: they may forbid modules."""
-    return _facts(kernel.name, _Hashed(kernel), initramfs_modules, arguments)
+    """A kernel's facts, read once.
+
+    `arguments` are those it is started with, `modprobe` what the initramfs and the root file system say to
+    modprobe: they may forbid modules.
+    """
+    return _facts(kernel.name, _Hashed(kernel), initramfs_modules, arguments, modprobe)
 
 
 class _Hashed:
@@ -126,9 +135,16 @@ def _facts(
     name: str,  # noqa: ARG001 - a kernel of another name is told apart
     kernel: _Hashed,
     initramfs_modules: frozenset[str] | None,
-    arguments: str | None,
+    arguments: Arguments | None,
+    modprobe: tuple[ModprobeConfig | None, ModprobeConfig | None],
 ) -> KernelFacts:
-    return kernel_facts(kernel.kernel, initramfs_modules=initramfs_modules, arguments=arguments)
+    return kernel_facts(
+        kernel.kernel,
+        initramfs_modules=initramfs_modules,
+        arguments=arguments,
+        early_modprobe=modprobe[0],
+        root_modprobe=modprobe[1],
+    )
 
 
 def read_tree(dtb: Path, overlays: Sequence[Path] = ()) -> Tree:

@@ -11,6 +11,7 @@ from bootwright.boards.model import Board, Goal
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
+from bootwright.predict.arguments import effective
 from bootwright.predict.hazards import hazards_of, strike
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import (
@@ -22,12 +23,15 @@ from bootwright.predict.model import (
     first_broken,
     fold,
 )
+from bootwright.predict.root_device import Root, root_links
 from bootwright.predict.rules.knowledge import Knowledge, knowledge
 from bootwright.predict.rules.predicates import Given, Surroundings
 from bootwright.predict.solving.devices import Planner, Site
 from bootwright.predict.solving.outcome import absence
 from bootwright.predict.solving.prediction import Prediction
 from bootwright.predict.solving.solver import Solver
+from bootwright.predict.start import gated, loosened, module_of
+from bootwright.predict.start import not_checked as start_not_checked
 
 NOT_CHECKED: Mapping[str, tuple[str, ...]] = {
     "ethernet": (
@@ -57,6 +61,9 @@ def predict(
     `given` is what else came with the kernel: file systems to mount, firmware files.
     """
     known = known if known is not None else knowledge()
+    chosen = tree.root.child("chosen")
+    bootargs = chosen.string("bootargs") if chosen is not None else None
+    kernel = kernel.started(effective(kernel.arguments, bootargs, tree.name, kernel.option))
     around = Surroundings(kernel=kernel, tree=tree, stepping=stepping, os=os, given=given or Given())
     soldered = functions(tree, board) if board is not None else ()
     phys = _phys(tree, board) if board is not None else {}
@@ -70,7 +77,8 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
     tree = prediction.tree
     node = locate(tree, goal.find)
     unapplied = prediction.around.given.unapplied
-    not_checked = (*NOT_CHECKED.get(goal.name, ()), *board.not_checked, *unapplied)
+    root = _root(prediction) if goal.boots_from else Root()
+    not_checked = (*NOT_CHECKED.get(goal.name, ()), *board.not_checked, *unapplied, *root.not_checked)
     if node is None:
         wanted = " or ".join(_described(goal))
         link = Link(
@@ -84,7 +92,13 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
         return GoalVerdict(
             goal.name, Verdict.FAILS, None, (link,), link, hazards_of(prediction, goal, ()), not_checked
         )
-    chain = tuple(_with_initramfs(prediction, goal, link) for link in _chain(prediction, node))
+    kernel, own = prediction.kernel, frozenset(one.path for one in _ancestry(node))
+    chain = tuple(
+        loosened(kernel, _with_initramfs(prediction, goal, gated(kernel, link)), own)
+        for link in _chain(prediction, node)
+    )
+    chain = (*chain, *root.links)
+    not_checked = (*not_checked, *start_not_checked(kernel, chain))
     hazards = hazards_of(prediction, goal, chain)
     # A hazard that certainly strikes is a link like any other, and the first: it stops the whole kernel.
     fatal = tuple(
@@ -123,9 +137,15 @@ OS_GOAL = "os-mounts"
 """The goal that depends on kernel and operating system only."""
 
 
+def _root(prediction: Prediction) -> Root:
+    given = prediction.around.given
+    return root_links(prediction.kernel, given.volumes, initramfs=given.initramfs)
+
+
 def judge_os(prediction: Prediction) -> GoalVerdict:
     """Whether what the operating system asks of the kernel is there: its rules are hazards of this goal."""
-    chain: list[Link] = []
+    root = _root(prediction)
+    chain: list[Link] = [*root.links]
     hazards: list[Hazard] = []
     for rule in prediction.known.hazards:
         if OS_GOAL not in rule.goals:
@@ -158,6 +178,7 @@ def judge_os(prediction: Prediction) -> GoalVerdict:
         hazards=tuple(hazards),
         not_checked=(
             "the operating system's own configuration",
+            *root.not_checked,
             *(() if prediction.around.given.filesystems is not None else ("file systems: none were given",)),
         ),
     )
@@ -261,8 +282,18 @@ def _ancestry(node: Node) -> list[Node]:
 
 def _with_initramfs(prediction: Prediction, goal: Goal, link: Link) -> Link:
     """A driver that is needed to find the root file system must be built in or in the initramfs."""
-    _, late, module = link.because.where.rpartition(": module: ")
-    missing = prediction.kernel.not_early(module) if goal.boots_from and late else None
+    module = module_of(link)
+    if not goal.boots_from or module is None or link.answer is not Answer.YES:
+        return link
+    line = prediction.kernel.prevented(module, asked=True, early=True)
+    if line is not None:
+        return evolve(
+            link,
+            answer=Answer.NO,
+            reason=f"'{line}' ({line.where}) keeps the initramfs from loading the module {module}",
+            remedy=f"take that line out of {line.where.rpartition(':')[0]}",
+        )
+    missing = prediction.kernel.not_early(module)
     if missing is None:
         return link
     needs = f" without {missing}" if missing != module else ""

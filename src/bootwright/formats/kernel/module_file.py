@@ -8,15 +8,18 @@ match table.
 
 from __future__ import annotations
 
+import contextlib
+import re
 import struct
 
 from attrs import frozen
 
+from bootwright.artifacts.module_signature import MAGIC
 from bootwright.formats.kernel.match_tables import OF_STRIDE, Effort, OfId, c_string, of_table
 from bootwright.formats.kernel.modinfo import modinfo_of
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import BootwrightError, Malformed
 
 MAX_MODULE = 512 << 20
 """Bytes of an unpacked module; amdgpu, the largest, has about 30 MB."""
@@ -29,6 +32,7 @@ _R_AARCH64_ABS64 = 257
 _EM_AARCH64 = 183
 _SHF_WRITE = 1
 _MAX_NAME = 256
+_FIELD = re.compile(rb"(?<=\0)(alias|depends|name|vermagic)=([!-~][ -~]{0,250})\0")
 _MAX_DRIVERS = 4096
 """In one module; real ones have some tens at most."""
 
@@ -86,6 +90,12 @@ class ModuleFacts:
     drivers: tuple[ModuleDriver, ...]
     softdeps_after: tuple[str, ...] = ()
     """Modules to load afterwards (`softdep=post:`)."""
+    weakdeps: tuple[str, ...] = ()
+    """Modules it may ask for by itself (`weakdep=`, kmod 33 and Linux 6.12)."""
+    crcs: bool = False
+    """Whether it carries CRCs of the symbols it imports (CONFIG_MODVERSIONS)."""
+    signed: bool = False
+    """Whether a signature is appended; it is not checked here."""
     calls: tuple[str, ...] = ()
     """Which of `CALLS` it imports: how it makes devices of child nodes, and what it provides to others."""
 
@@ -171,7 +181,7 @@ def read_module(elf: bytes, where: str) -> ModuleFacts:
         raise Malformed(
             where, 0, "a .modinfo section", "none", hint="this is an ELF file, but no kernel module"
         )
-    info = modinfo_of(_content(elf, sections, names, b".modinfo"), where, signed=False)
+    info = modinfo_of(_content(elf, sections, names, b".modinfo"), where, signed=elf.endswith(MAGIC))
     return ModuleFacts(
         name=info.name or module_name(where),
         aliases=info.aliases,
@@ -180,9 +190,45 @@ def read_module(elf: bytes, where: str) -> ModuleFacts:
         softdeps_after=tuple(name for line in info.softdeps for name in _soft(line, "post:")),
         firmware=info.firmware,
         vermagic=info.vermagic or "",
+        weakdeps=tuple(
+            name.replace("-", "_") for line in info.fields.get("weakdep", ()) for name in line.split()
+        ),
+        crcs=b"__versions" in names or b"__version_ext_crcs" in names,
+        signed=info.signed,
         drivers=_drivers(elf, sections, names, where),
         calls=_calls(elf, sections, names),
     )
+
+
+class _InSips:
+    """A stream read in small pieces, so that what comes before a damaged place is had."""
+
+    def __init__(self, stream: SourceStream) -> None:
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        return self._stream.read(min(size, 512))
+
+
+def salvaged(data: bytes, where: str) -> dict[str, tuple[str, ...]]:
+    """Fields of `.modinfo` in what can still be had of a module that is cut short or damaged, by key.
+
+    Compressed data is expanded as far as it goes. What is found says what the module was for, no more.
+    """
+    kind = compression(data[:8])
+    if kind is not None:
+        stream = Decompressed(_InSips(SourceStream(Bytes(data, where))), kind, where, limit=MAX_MODULE)
+        found = bytearray()
+        with contextlib.suppress(BootwrightError):
+            while piece := stream.read(1 << 16):
+                found += piece
+        data = bytes(found)
+    fields: dict[str, list[str]] = {}
+    for match in _FIELD.finditer(data):
+        values = fields.setdefault(match[1].decode(), [])
+        if len(values) < _MAX_DRIVERS:
+            values.append(match[2].decode())
+    return {key: tuple(values) for key, values in fields.items()}
 
 
 def module_name(path: str) -> str:

@@ -23,6 +23,7 @@ from bootwright.formats.kernel.module_file import (
     ModuleFacts,
     module_name,
     read_module,
+    salvaged,
     unpack_module,
 )
 from bootwright.foundation.atomic import write_bytes
@@ -30,7 +31,7 @@ from bootwright.foundation.cache import MODULES
 from bootwright.foundation.errors import BootwrightError, Missing
 from bootwright.foundation.shelf import Shelf, load, pack
 
-_FORMAT = 10
+_FORMAT = 11
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 _NEVER = ("acpi", "dmi", "fs-", "net-pf", "crypto-", "char-major", "devname:")
 """Aliases that no device of a devicetree machine has."""
@@ -38,9 +39,13 @@ _CHUNK = 48
 _WILD = re.compile(r"[*?\[]")
 
 # A module's row in the table: everything but its aliases, which only a recording of truth needs whole.
+_ROW = (
+    *("path", "depends", "softdeps", "softdeps_after", "calls", "drivers", "firmware", "vermagic"),
+    *("crcs", "signed", "weakdeps", "reason"),
+)
 _PATH, _DEPENDS, _SOFTDEPS, _SOFTDEPS_AFTER, _CALLS, _DRIVERS, _FIRMWARE, _VERMAGIC = range(8)
-_ROW = ("path", "depends", "softdeps", "softdeps_after", "calls", "drivers", "firmware", "vermagic")
-_NO_ROW: list[Any] = ["", [], [], [], [], [], [], ""]
+_CRCS, _SIGNED, _WEAKDEPS, _REASON = range(8, 12)
+_NO_ROW: list[Any] = ["", [], [], [], [], [], [], "", False, False, [], ""]
 """Of a module that is not in the tree, though another one depends on it."""
 
 
@@ -124,6 +129,22 @@ class ModuleIndex:
         """Firmware files that a module may ask for (`firmware=` of its `.modinfo`)."""
         return tuple(self._row(name)[_FIRMWARE])
 
+    def damage(self, name: str) -> str:
+        """Why a module's file cannot be read, though what it is for could; empty where it can."""
+        return str(self._row(name)[_REASON])
+
+    def vermagic(self, name: str) -> str:
+        """The kernel a module was built for (`vermagic=` of its `.modinfo`); empty without."""
+        return str(self._row(name)[_VERMAGIC])
+
+    def has_crcs(self, name: str) -> bool:
+        """Whether it carries the CRCs of CONFIG_MODVERSIONS."""
+        return bool(self._row(name)[_CRCS])
+
+    def is_signed(self, name: str) -> bool:
+        """Whether a signature is appended; it was not checked."""
+        return bool(self._row(name)[_SIGNED])
+
     def needs(self, name: str) -> tuple[str, ...]:
         """Modules without which it cannot be loaded (`depends`), whether they are in the tree or not."""
         return tuple(self._row(name)[_DEPENDS])
@@ -132,6 +153,10 @@ class ModuleIndex:
         """Modules that modprobe tries to load before and after it (`softdep`)."""
         row = self._row(name)
         return tuple(row[_SOFTDEPS]), tuple(row[_SOFTDEPS_AFTER])
+
+    def weak_needs(self, name: str) -> tuple[str, ...]:
+        """Modules that it may load by itself, so that an initramfs must have them too (`weakdep`)."""
+        return tuple(self._row(name)[_WEAKDEPS])
 
     def closure(self, name: str, *, soft: bool = True) -> tuple[str, ...]:
         """The modules that loading `name` loads first, soft dependencies included, in load order."""
@@ -169,10 +194,14 @@ class ModuleIndex:
                 softdeps_after=tuple(row[_SOFTDEPS_AFTER]),
                 firmware=tuple(row[_FIRMWARE]),
                 vermagic=row[_VERMAGIC],
+                weakdeps=tuple(row[_WEAKDEPS]),
+                crcs=bool(row[_CRCS]),
+                signed=bool(row[_SIGNED]),
                 drivers=tuple(_driver(one) for one in row[_DRIVERS]),
                 calls=tuple(row[_CALLS]),
             )
             for name, row in sorted(self._shelf.rows("modules"))
+            if not row[_REASON]
         }
 
 
@@ -244,7 +273,7 @@ def read_module_tree(
         files, _ = _walk(tree)
     records = _read_all(tree, files, workers if workers is not None else min(2, os.cpu_count() or 1))
     tables = tabulate(records, _built_in(tree), _built_in_aliases(tree))
-    aliases = {record["name"]: record["aliases"] for record in records if "reason" not in record}
+    aliases = {record["name"]: record["aliases"] for record in records if not record.get("reason")}
     write_bytes(aliases_at, json.dumps(aliases, separators=(",", ":")).encode())
     write_bytes(store, pack(tables, form=_FORMAT))
     MODULES.evict(keep=store)
@@ -269,10 +298,10 @@ def tabulate(
     drivers: dict[str, list[list[Any]]] = defaultdict(list)
     aliases: dict[str, list[list[str]]] = defaultdict(list)
     for record in records:
-        if "reason" in record:
-            continue
         name = record["name"]
-        rows[name] = [record[key] for key in _ROW]
+        if record.get("reason") and (not record["aliases"] or name in rows):
+            continue  # what it is for is not known, or another file has it whole
+        rows[name] = [record.get(key, missing) for key, missing in zip(_ROW, _NO_ROW, strict=True)]
         for compatible in _of_compatibles(record["aliases"]):
             by_compatible[compatible].append(name)
         for number, (_, _, compatibles) in enumerate(record["drivers"]):
@@ -293,9 +322,9 @@ def tabulate(
         "built_in_of": built_in_of,
         "built_in_aliases": others,
         "lists": {
-            "names": sorted(rows),
+            "names": sorted(name for name, row in rows.items() if not row[_REASON]),
             "built_in": built_in,
-            "unreadable": [[record["path"], record["reason"]] for record in records if "reason" in record],
+            "unreadable": [[record["path"], record["reason"]] for record in records if record.get("reason")],
         },
     }
 
@@ -344,11 +373,21 @@ def _read_all(tree: Path, files: list[str], workers: int) -> list[dict[str, Any]
 def _read_some(tree: str, files: list[str]) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     for path in files:
+        data = b""
         try:
             data = (Path(tree) / path).read_bytes()
             facts = read_module(unpack_module(data, path), path)
         except (BootwrightError, OSError) as error:
-            records.append({"path": path, "reason": str(error)})
+            fields = salvaged(data, path)
+            records.append(
+                {
+                    "path": path,
+                    "name": module_name(path),
+                    "reason": str(error),
+                    "aliases": [one for one in fields.get("alias", ()) if not one.startswith(_NEVER)],
+                    "drivers": [],
+                }
+            )
             continue
         records.append(
             {
@@ -360,6 +399,9 @@ def _read_some(tree: str, files: list[str]) -> list[dict[str, Any]]:
                 "softdeps_after": facts.softdeps_after,
                 "firmware": facts.firmware,
                 "vermagic": facts.vermagic,
+                "crcs": facts.crcs,
+                "signed": facts.signed,
+                "weakdeps": facts.weakdeps,
                 "calls": facts.calls,
                 "drivers": [[driver.name, driver.buses, driver.compatibles] for driver in facts.drivers],
             }

@@ -18,10 +18,12 @@ from bootwright.kernels.model import Kernel
 from bootwright.predict.given.inputs import kernel_at, with_parts
 
 if TYPE_CHECKING:
+    from bootwright.artifacts.modprobe_config import ModprobeConfig
     from bootwright.boards.model import Board
     from bootwright.firmware.config_txt import ConfigTxt
     from bootwright.formats.sources.compressed import Growth
     from bootwright.predict.kernel.drivers import KernelFacts
+    from bootwright.predict.root_device import Volume
     from bootwright.predict.rules.predicates import FileSystemFacts, Given
 
 
@@ -48,6 +50,15 @@ class Gathered:
     """To be mounted by the kernel; None where no image is among the artifacts."""
     arguments: str | None = None
     """The kernel's, by the boot entry of an image."""
+    cmdline: str | None = None
+    """The kernel's, where the user says it."""
+    early_modprobe: ModprobeConfig | None = None
+    root_modprobe: ModprobeConfig | None = None
+    """What the initramfs, and what the root file system, says to modprobe."""
+    volumes: tuple[Volume, ...] | None = None
+    """The partitions of a disk image."""
+    has_initramfs: bool | None = None
+    """Whether the image's kernel has one; None where no image is among the artifacts."""
     firmware: frozenset[str] | None = None
     """Paths below `/lib/firmware`; None where there is no root file system among the artifacts."""
     entry: str | None = None
@@ -61,9 +72,14 @@ class Gathered:
     def facts(self) -> KernelFacts:
         """The kernel as the predictor sees it, with the initramfs and the arguments it is started with."""
         from bootwright.predict.api import facts_of
+        from bootwright.predict.arguments import Arguments
 
         assert self.kernel is not None  # noqa: S101 - gather() refuses otherwise
-        return facts_of(self.kernel, self.initramfs_modules(), self.arguments)
+        arguments = Arguments(self.arguments, "the boot entry") if self.arguments is not None else None
+        if self.cmdline is not None:
+            arguments = Arguments(self.cmdline, "--cmdline")
+        inside = self.initramfs_modules()
+        return facts_of(self.kernel, inside, arguments, (self.early_modprobe, self.root_modprobe))
 
     def given(self, board: Board | None = None) -> Given:
         """What else there is for the kernel, on a board."""
@@ -79,6 +95,8 @@ class Gathered:
             self.firmware,
             self.unapplied,
             settings,
+            volumes=self.volumes,
+            initramfs=True if self.initramfs is not None else self.has_initramfs,
             # A stepping's own is not needed where there is another one's: the firmware takes that.
             devicetree_missing=self.boot_partition
             and board is not None
@@ -110,9 +128,17 @@ class Gathered:
         """Names of the modules in the initramfs, or None when none was given."""
         if self.initramfs is None:
             return self.inside
-        from bootwright.predict.given.initramfs import modules_inside
+        from bootwright.predict.given.initramfs import early_modules
 
-        return modules_inside(self.initramfs)
+        assert self.kernel is not None  # noqa: S101 - gather() refuses otherwise
+        early = early_modules(self.initramfs)
+        self.early_modprobe = early.modprobe
+        release = self.kernel.release
+        for other in early.others(release):
+            self._note(
+                f"{self.initramfs} holds modules of {other}, which the kernel {release} does not look for"
+            )
+        return early.of(release)
 
 
 def gather(
@@ -122,15 +148,16 @@ def gather(
     modules: Path | None = None,
     config: Path | None = None,
     entry: str | None = None,
+    cmdline: str | None = None,
     growth: Growth | None = None,
 ) -> Gathered:
     """Sort artifacts by their content; the kernel's own devicetrees count where no others are given.
 
-    `entry` is the boot entry of an image that counts, where not the default; `growth` may have begun to
-    expand the first artifact. Raises `Refused` for two
-    kernels, `Missing` where no kernel is among them.
+    `entry` is the boot entry of an image that counts, where not the default; `cmdline` is the kernel's
+    command line in place of the boot entry's; `growth` may have begun to expand the first artifact. Raises
+    `Refused` for two kernels, `Missing` where no kernel is among them.
     """
-    found = Gathered(entry=entry, growth=growth)
+    found = Gathered(entry=entry, growth=growth, cmdline=cmdline)
     for artifact in artifacts:
         path = Path(artifact)
         if artifact.startswith(("http://", "https://")):
@@ -260,7 +287,11 @@ def _image(found: Gathered, artifact: str, progress: Progress) -> None:
     found.os.update(inside.os)
     found.devicetree = inside.devicetree or found.devicetree
     found.filesystems = (*(found.filesystems or ()), *inside.filesystems)
-    found.arguments = inside.arguments or found.arguments
+    found.arguments = inside.arguments if inside.arguments is not None else found.arguments
+    found.early_modprobe = inside.early_modprobe or found.early_modprobe
+    found.root_modprobe = inside.root_modprobe or found.root_modprobe
+    found.volumes = inside.volumes if inside.volumes is not None else found.volumes
+    found.has_initramfs = inside.initramfs if inside.initramfs is not None else found.has_initramfs
     found.firmware = (
         inside.firmware if found.firmware is None else found.firmware | (inside.firmware or set())
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from attrs import define, field
 
+from bootwright.artifacts.modprobe_config import ModprobeConfig, read_modprobe
 from bootwright.bootchain.booted import Boot, boot_of
 from bootwright.firmware.config_txt import ConfigTxt
 from bootwright.firmware.given_tree import MAP
@@ -33,6 +35,7 @@ from bootwright.inspect.explore import Explorer
 from bootwright.inspect.facts import Item
 from bootwright.inspect.files import FirmwareTree, ModuleTree
 from bootwright.kernels.model import Kernel
+from bootwright.predict.root_device import Volume
 from bootwright.predict.rules.predicates import FileSystemFacts
 
 _PIECE = 1 << 20
@@ -59,6 +62,14 @@ class Contents:
     config_txt: ConfigTxt | None = None
     overlays: dict[str, Path] = field(factory=dict)
     """Overlays that config.txt names, by name without `.dtbo`."""
+    early_modprobe: ModprobeConfig | None = None
+    """What the initramfs that is booted, and root file systems inside it, say to modprobe."""
+    root_modprobe: ModprobeConfig | None = None
+    """What the other root file systems say to modprobe."""
+    volumes: tuple[Volume, ...] | None = None
+    """The partitions; None where the artifact is no disk."""
+    initramfs: bool | None = None
+    """Whether there is one; None where there is no kernel either."""
     notes: list[str] = field(factory=list)
 
 
@@ -86,6 +97,7 @@ def contents(
             found.dtbs.setdefault(name, _kept(each.source, "dtbs", name))
     _firmware(item, found)
     found.filesystems = file_systems(item, boot)
+    found.volumes = _volumes(item)
     found.firmware = _firmware_files(item)
     if boot is None:
         return found
@@ -94,7 +106,7 @@ def contents(
         name = PurePosixPath(boot.devicetree.name).name
         found.devicetree = _kept(boot.devicetree.source, "dtbs", name)
         found.notes.append(f"{boot.title} hands over the devicetree {boot.devicetree.name}")
-    found.kernel = _kernel(boot, found, artifact, progress)
+    found.kernel = _kernel(item, boot, found, artifact, progress)
     # `v1.13.0-alpha.1` and `v1.12.1-stand-in` have what their version has.
     identity, version = boot.os.get("ID"), Version.parse(boot.os.get("VERSION_ID", "").partition("-")[0])
     if identity and version is not None:
@@ -107,7 +119,58 @@ def contents(
             for name in each.detail.names
         )
     found.arguments = boot.arguments
+    found.initramfs = boot.initramfs is not None
+    _modprobe(item, boot, found)
     return found
+
+
+def _volumes(item: Item) -> tuple[Volume, ...] | None:
+    """The partitions of a disk, with what the superblocks on them say."""
+    if not item.of_kind("disk"):
+        return None
+    found: list[Volume] = []
+    for each in item.of_kind("partition"):
+        inside = next(iter(each.of_kind("filesystem")), None)
+        number = each.fact("number")
+        found.append(
+            Volume(
+                number=number if isinstance(number, int) else 0,
+                partuuid=str(each.fact("uuid") or ""),
+                partlabel=str(each.fact("label") or ""),
+                uuid=str(inside.fact("uuid") or "") if inside is not None else "",
+                label=str(inside.fact("label") or "") if inside is not None else "",
+                type=str(inside.fact("type") or "") if inside is not None else "",
+                where=f"{each.origin.where}:{each.name}",
+            )
+        )
+    return tuple(found)
+
+
+def _modprobe(item: Item, boot: Boot, found: Contents) -> None:
+    """modprobe.d and the lists of modules, of the initramfs that is booted and of every root file system."""
+    inside = {id(below) for below in boot.initramfs.walk()} if boot.initramfs is not None else set()
+    others = [one for one in item.of_kind("initramfs") if one is not boot.initramfs]
+    foreign = {id(below) for each in others for below in each.walk()}
+    early: list[ModprobeConfig] = []
+    root: list[ModprobeConfig] = []
+    for each in item.of_kind("filesystem", "initramfs", "directory"):
+        if each.files is None or id(each) in foreign:
+            continue
+        system = each is boot.initramfs or any(
+            below.kind in {"os-release", "modules"} for below in each.children
+        )
+        if system:
+            (early if id(each) in inside else root).append(read_modprobe(each.files))
+    found.early_modprobe, found.root_modprobe = _joined(early), _joined(root)
+
+
+def _joined(configs: Sequence[ModprobeConfig]) -> ModprobeConfig | None:
+    if not configs:
+        return None
+    return ModprobeConfig(
+        tuple(line for one in configs for line in one.directives),
+        frozenset(name for one in configs for name in one.loads),
+    )
 
 
 def _boot(item: Item, entry: str | None) -> Boot | None:
@@ -174,12 +237,34 @@ def _firmware(item: Item, found: Contents) -> None:
             found.overlays.setdefault(name, _kept(each.source, "overlays", f"{name}.dtbo"))
 
 
-def _kernel(boot: Boot, found: Contents, artifact: str, progress: Progress) -> Kernel:
+def _of_others(item: Item, boot: Boot) -> tuple[Item, ...]:
+    """Module trees of another release, which the kernel passes by: the first such release only."""
+    foreign = {
+        id(below) for each in item.of_kind("initramfs") if each is not boot.initramfs for below in each.walk()
+    }
+    trees = [
+        each
+        for each in item.of_kind("modules")
+        if id(each) not in foreign and isinstance(each.detail, ModuleTree) and each.detail.files
+    ]
+    return tuple(each for each in trees if _tree(each).release == _tree(trees[0]).release)
+
+
+def _tree(item: Item) -> ModuleTree:
+    assert isinstance(item.detail, ModuleTree)  # noqa: S101 - chosen so
+    return item.detail
+
+
+def _kernel(item: Item, boot: Boot, found: Contents, artifact: str, progress: Progress) -> Kernel:
     assert boot.kernel.source is not None  # noqa: S101 - what was read as a kernel has bytes
     release = str(boot.kernel.fact("release") or "unknown")
     image, digest = _bare(boot.kernel.source)
+    trees = boot.module_trees or _of_others(item, boot)
     if not boot.module_trees:
-        found.notes.append(f"{artifact} holds no modules of {release}")
+        others = ", ".join(dict.fromkeys(tree.release for each in trees for tree in (_tree(each),)))
+        found.notes.append(
+            f"{artifact} holds no modules of {release}" + (f", but those of {others}" if others else "")
+        )
     return Kernel(
         name=PurePosixPath(artifact).name,
         version=_version(release),
@@ -188,7 +273,7 @@ def _kernel(boot: Boot, found: Contents, artifact: str, progress: Progress) -> K
         image=image,
         image_sha256=digest,
         config=_config(boot, digest),
-        modules=_modules(boot.module_trees, digest, progress) if boot.module_trees else None,
+        modules=_modules(trees, digest, progress) if trees else None,
         dtbs=None,
         provenance={"file": artifact, "path": boot.kernel.name},
     )
@@ -249,29 +334,36 @@ def _modules(trees: Sequence[Item], digest: str, progress: Progress) -> Path:
                 tables.setdefault(name, files.open(table))
     lines = [f"{files.name}:{entry.path} {entry.size}" for files, entry in chosen.values()]
     lines += [f"{name} {len(source)}" for name, source in tables.items()]
-    listing = "\n".join(sorted(lines))
+    release = _folder_name(_tree(trees[0]).release)
+    listing = "\n".join([release, *sorted(lines)])
     key = hashlib.sha256(f"{digest}\n{listing}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
     place = cache_dir() / "given" / "modules" / key
     if place.is_dir():
-        return place
+        return place / release
     place.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
+    (work / release).mkdir()
     try:
         with progress.step(f"take out {len(chosen)} modules"):
             for number, (files, entry) in enumerate(chosen.values()):
                 # A flat folder with a number: names from an image are no paths of this machine.
                 name = PurePosixPath(entry.path).name
-                _write(files.open(entry), work / f"{number // 500}" / name)
+                _write(files.open(entry), work / release / f"{number // 500}" / name)
             for name, source in tables.items():
-                _write(source, work / name)
+                _write(source, work / release / name)
         work.rename(place)
     except OSError as error:
         if place.is_dir():
-            return place  # another process was quicker
+            return place / release  # another process was quicker
         raise explained(error, place) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return place
+    return place / release
+
+
+def _folder_name(release: str) -> str:
+    """A release as a folder's name on this machine: it comes from an image."""
+    return release if re.fullmatch(r"[\w][\w.+~-]{0,100}", release) else "modules"
 
 
 def _write(source: ByteSource, path: Path) -> None:

@@ -1,24 +1,49 @@
-"""Which modules an initramfs holds."""
+"""What an initramfs holds for the kernel's modules."""
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from pathlib import Path
 
+from attrs import frozen
+
+from bootwright.artifacts.modprobe_config import ModprobeConfig, read_modprobe
 from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
 from bootwright.formats.filesystems.filesystem import Entry, walk
 from bootwright.formats.kernel.module_file import module_name
 from bootwright.formats.sources.bytesource import FileBytes
 
+_TREE = re.compile(r"/(?:usr/)?lib/modules/([^/]+)/.")
 
-def modules_inside(path: Path) -> frozenset[str]:
-    """Names of the kernel modules in an initramfs (cpio archives, compressed or not).
+
+@frozen
+class EarlyModules:
+    """The modules of an initramfs by the release whose folder they lie in, and its modprobe.d."""
+
+    by_release: dict[str, frozenset[str]]
+    """Release → names; those outside of `lib/modules/RELEASE` under the empty name."""
+    modprobe: ModprobeConfig
+
+    def of(self, release: str) -> frozenset[str]:
+        """Names that modprobe of that release finds, and those that init may load by path."""
+        return self.by_release.get(release, frozenset()) | self.by_release.get("", frozenset())
+
+    def others(self, release: str) -> tuple[str, ...]:
+        """Releases whose modules it holds, which are not this one."""
+        return tuple(sorted(one for one in self.by_release if one not in {"", release}))
+
+
+def early_modules(path: Path) -> EarlyModules:
+    """The kernel modules in an initramfs (cpio archives, compressed or not).
 
     Raises `Missing` or `Malformed`.
     """
     source = FileBytes(path)
     tree = InitramfsTree(source.name, read_segments(source))
-    return frozenset(
-        module_name(entry.name)
-        for entry in walk(tree)
-        if isinstance(entry, Entry) and entry.name.endswith((".ko", ".ko.xz", ".ko.zst", ".ko.gz"))
-    )
+    found: dict[str, set[str]] = defaultdict(set)
+    for entry in walk(tree):
+        if isinstance(entry, Entry) and entry.name.endswith((".ko", ".ko.xz", ".ko.zst", ".ko.gz")):
+            match = _TREE.match(entry.path)
+            found[match[1] if match is not None else ""].add(module_name(entry.name))
+    return EarlyModules({one: frozenset(names) for one, names in found.items()}, read_modprobe(tree))

@@ -16,6 +16,7 @@ from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
+from bootwright.kernels.module_rules import is_release
 
 _IMAGES = ("boot/vmlinuz*", "boot/Image*", "vmlinuz*", "Image*", "usr/lib/modules/*/vmlinuz")
 _MODULES = ("lib/modules/*", "usr/lib/modules/*", "modules/*")
@@ -119,10 +120,23 @@ def _found(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _tree(folder: Path, release: str) -> Path:
-    for place in (folder, folder / release, folder / "lib/modules" / release):
+    """The folder of modules meant: that of the kernel's release before one of another, which the checks of
+    modules then name."""
+    for place in (
+        *(folder, folder / release, folder / "lib/modules" / release, folder / "usr/lib/modules" / release),
+        *(
+            path
+            for pattern in ("*", "lib/modules/*", "usr/lib/modules/*")
+            for path in _trees(folder, pattern)
+        ),
+    ):
         if (place / "kernel").is_dir() or next(place.glob("*.ko*"), None) is not None:
             return place
     raise Missing(f"{folder} is not a modules folder", hint="give the folder that holds kernel/")
+
+
+def _trees(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if is_release(path.name) and path.is_dir())
 
 
 def _image(path: Path, modules: Path | None, config: Path | None, *, name: str) -> Kernel:

@@ -10,18 +10,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
+from bootwright.artifacts.modprobe_config import Directive, ModprobeConfig
 from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.kernel.builtin_drivers import BuiltIn, Driver, EarlyEntry, read_built_in
 from bootwright.formats.kernel.config import KernelConfig, read_kernel_config
 from bootwright.formats.kernel.match_tables import OfId, PciId
-from bootwright.formats.kernel.module_index import ModuleIndex, is_indexed, read_module_tree
+from bootwright.formats.kernel.module_file import module_name
+from bootwright.formats.kernel.module_index import ModuleIndex, is_indexed
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
+from bootwright.kernels.module_rules import Refusal
+from bootwright.kernels.modules import tree_index
+from bootwright.predict.arguments import Arguments
+from bootwright.predict.module_checks import ModuleChecks
 
 _FORMAT = 7
 
@@ -42,6 +48,24 @@ class Candidate:
     matched: str = ""
 
 
+@frozen
+class Obstacle:
+    """Why a driver that is there is not used."""
+
+    reason: str
+    remedy: str
+    rule: str
+    certain: bool = True
+    """False where it cannot be told from the files."""
+
+
+_POLICY = (
+    *("CONFIG_MODULE_SIG", "CONFIG_MODULE_SIG_FORCE", "CONFIG_MODULE_FORCE_LOAD"),
+    *("CONFIG_LOCK_DOWN_KERNEL_FORCE_INTEGRITY", "CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY"),
+    "CONFIG_INTEGRITY_MACHINE_KEYRING",
+)
+
+
 @define(eq=False, slots=False)
 class KernelFacts:
     """Drivers and configuration of one kernel."""
@@ -56,10 +80,16 @@ class KernelFacts:
     """Bytes; 0 where the kernel does not say."""
     initramfs_modules: frozenset[str] | None = None
     """Names of the modules in the initramfs; None when no initramfs was given."""
-    blocked: frozenset[str] = frozenset()
-    """Modules that the kernel refuses to load (module_blacklist=)."""
-    shunned: frozenset[str] = frozenset()
-    """Modules that modprobe does not load for a device (modprobe.blacklist=), only for another module."""
+    arguments: Arguments = field(factory=Arguments)
+    """The command line it is started with."""
+    early_modprobe: ModprobeConfig | None = None
+    """What the initramfs says to modprobe; None where none was read."""
+    root_modprobe: ModprobeConfig | None = None
+    """What the root file system says to modprobe; None where none was read."""
+    image: Path | None = None
+    image_sha256: str = ""
+    tree: Path | None = None
+    """The folder of its modules (`/lib/modules/RELEASE`)."""
     _by_compatible: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
 
     def by_compatible(self, compatible: str) -> tuple[Candidate, ...]:
@@ -108,11 +138,22 @@ class KernelFacts:
         )
 
     def named(self, driver: str, module: str) -> tuple[Candidate, ...]:
-        """A driver known by the name of its module; with no module, one that its maker brings along."""
+        """A driver known by the name of its module; with no module, one that its maker brings along.
+
+        Kernels name a module differently at times, with the same words in it (`clk-scmi`, `scmi-clk`).
+        """
         index = self.modules
-        if not module or index is None or module in index.built_in:
+        if not module or index is None:
             return (Candidate(driver, None, (), ()),)
-        return (Candidate(driver, module, (), self.module_calls(module)),) if module in index else ()
+        if module not in index and module not in index.built_in:
+            words = sorted(module.split("_"))
+            alike = [one for one in (*index.built_in, *index.names) if sorted(one.split("_")) == words]
+            if len(alike) != 1:
+                return ()
+            module = alike[0]
+        if module in index.built_in:
+            return (Candidate(driver, None, (), ()),)
+        return (Candidate(driver, module, (), self.module_calls(module)),)
 
     def by_pci(self, vendor: int, device: int, device_class: int = 0) -> tuple[Candidate, ...]:
         """Drivers for a PCI function."""
@@ -176,6 +217,8 @@ class KernelFacts:
     def not_early(self, module: str) -> str | None:
         """The module, of this one and those it needs, that is not in the initramfs; None: all are.
 
+        A file may have another name than the module: both are looked for.
+
         What is built in is in no module's `depends`. Where no initramfs was given nothing is told.
         """
         if self.initramfs_modules is None:
@@ -183,26 +226,126 @@ class KernelFacts:
         needed = (
             (*self.modules.closure(module, soft=False), module) if self.modules is not None else (module,)
         )
-        return next((one for one in needed if one not in self.initramfs_modules), None)
+        return next((one for one in needed if not self._is_early(one)), None)
 
-    def obstacle(self, module: str | None) -> tuple[str, str, str] | None:
-        """Why a module that is there cannot be loaded: (reason, remedy, rule), or None."""
-        if module is None or self.modules is None:
+    def _is_early(self, module: str) -> bool:
+        inside = self.initramfs_modules or frozenset()
+        path = self.modules.path(module) if self.modules is not None else ""
+        return module in inside or (bool(path) and module_name(path) in inside)
+
+    def started(self, arguments: Arguments) -> KernelFacts:
+        """The same kernel with another command line."""
+        return self if arguments == self.arguments else evolve(self, arguments=arguments)
+
+    def obstacle(self, candidate: Candidate) -> Obstacle | None:
+        """Why a driver that matches is not used all the same, or None."""
+        if candidate.module is not None:
+            return self.module_obstacle(candidate.module)
+        stopped = self.arguments.stopped_initcalls
+        if not stopped:
+            return None
+        for driver in self.built_in.drivers:
+            if driver.name == candidate.driver and f"{driver.symbol}_init" in stopped:
+                name = f"{driver.symbol}_init"
+                return Obstacle(
+                    f"the kernel's arguments keep {name} from being called, which registers this driver "
+                    f"({self.arguments.source})",
+                    f"take {name} out of initcall_blacklist=",
+                    "init/main.c initcall_blacklisted, Linux 6.12",
+                )
+        return None
+
+    def module_obstacle(self, module: str) -> Obstacle | None:
+        """Why a module that is there cannot be loaded, or None."""
+        arguments = self.arguments
+        if arguments.no_modules is not None:
+            return Obstacle(
+                f"the argument {arguments.no_modules.text} ({arguments.source}) keeps the kernel from "
+                f"loading any module, and this driver is in the module {module}",
+                f"take {arguments.no_modules.text} out of the kernel's arguments",
+                "kernel/module/main.c may_init_module, modules_disabled, Linux 6.12",
+            )
+        if self.modules is None:
             return None
         for one in (module, *self.modules.closure(module, soft=False)):
-            if one in self.blocked or (one == module and one in self.shunned):
-                return (
-                    f"the kernel's arguments forbid the module {one}",
-                    f"take {one} out of module_blacklist= or modprobe.blacklist=",
-                    "kernel/module/main.c blacklisted; kmod's modprobe.blacklist",
-                )
+            found = self._forbidden(one, asked=one == module)
+            if found is not None:
+                return found
             if one not in self.modules:
-                return (
+                return Obstacle(
                     f"the module {module} cannot be loaded without {one}, which is not among the modules",
                     f"put the module {one} beside {module}",
                     "the module's depends: modprobe loads those first",
                 )
+            refused = self.checks.by_index(one) if self.checks is not None else None
+            if refused is not None:
+                return obstacle_of(module, one, refused)
         return None
+
+    def _forbidden(self, module: str, *, asked: bool) -> Obstacle | None:
+        """By the command line or modprobe.d; `asked` says whether udev asks for it, or another module."""
+        arguments = self.arguments
+        if module in arguments.blocked or (asked and module in arguments.shunned):
+            return Obstacle(
+                f"the kernel's arguments forbid the module {module}",
+                f"take {module} out of module_blacklist= or modprobe.blacklist=",
+                "kernel/module/main.c blacklisted; kmod's modprobe.blacklist",
+            )
+        if arguments.stopped_initcalls and self.checks is not None and self.modules is not None:
+            names = self.checks.init_functions(module) if module in self.modules else ()
+            stopped = next((name for name in names if name in arguments.stopped_initcalls), None)
+            if stopped is not None:
+                return Obstacle(
+                    f"the kernel's arguments keep {stopped} of the module {module} from being called",
+                    f"take {stopped} out of initcall_blacklist=",
+                    "init/main.c initcall_blacklisted, Linux 6.12",
+                )
+        line = self.prevented(module, asked=asked)
+        if line is None:
+            return None
+        return Obstacle(
+            f"'{line}' ({line.where}) keeps modprobe from loading the module {module}",
+            f"take that line out of {line.where.rpartition(':')[0]}",
+            "modprobe.d(5)",
+            # An initramfs alone does not say what the root file system does afterwards.
+            certain=self.root_modprobe is not None,
+        )
+
+    def prevented(self, module: str, *, asked: bool, early: bool = False) -> Directive | None:
+        """The line of modprobe.d that keeps a module from being loaded wherever it is, or None.
+
+        With `early`, only what happens in the initramfs counts.
+        """
+        first = _preventing(self.early_modprobe, module, asked=asked)
+        if early:
+            return first
+        last = _preventing(self.root_modprobe, module, asked=asked)
+        if self.initramfs_modules is not None and module in self.initramfs_modules:
+            return first if first is not None and (last is not None or self.root_modprobe is None) else None
+        return last
+
+    @cached_property
+    def checks(self) -> ModuleChecks | None:
+        """Whether it takes the modules of its tree; None where there are none, or no image."""
+        if self.image is None or self.tree is None or self.modules is None:
+            return None
+        config = None
+        if self.config_file is not None:
+            values = {name: self.option(name) or "n" for name in _POLICY}
+            config = KernelConfig(
+                options={name: value for name, value in values.items() if value != "n"},
+                unset=frozenset(),
+                origin=str(self.config_file),
+            )
+        return ModuleChecks(
+            self.image,
+            self.image_sha256,
+            self.release,
+            self.tree,
+            self.modules,
+            config=config,
+            arguments=tuple(one.text for one in self.arguments.items),
+        )
 
     @cached_property
     def _config_text(self) -> str | None:
@@ -240,7 +383,12 @@ class KernelFacts:
 
 
 def kernel_facts(
-    kernel: Kernel, *, initramfs_modules: frozenset[str] | None = None, arguments: str | None = None
+    kernel: Kernel,
+    *,
+    initramfs_modules: frozenset[str] | None = None,
+    arguments: Arguments | None = None,
+    early_modprobe: ModprobeConfig | None = None,
+    root_modprobe: ModprobeConfig | None = None,
 ) -> KernelFacts:
     """Read a kernel (Image, modules tree, configuration), with what is expensive kept in the cache.
 
@@ -251,13 +399,36 @@ def kernel_facts(
         release=kernel.release,
         version=kernel.version,
         built_in=_built_in(kernel.image, kernel.image_sha256),
-        modules=_modules(kernel.modules) if kernel.modules is not None else None,
+        modules=tree_index(kernel.modules) if kernel.modules is not None else None,
         config_file=kernel.config,
         page_size=kernel.page_size,
         initramfs_modules=initramfs_modules,
-        blocked=_listed(arguments, "module_blacklist"),
-        shunned=_listed(arguments, "modprobe.blacklist"),
+        arguments=arguments if arguments is not None else Arguments(),
+        early_modprobe=early_modprobe,
+        root_modprobe=root_modprobe,
+        image=kernel.image,
+        image_sha256=kernel.image_sha256,
+        tree=kernel.modules,
     )
+
+
+def obstacle_of(module: str, one: str, refused: Refusal) -> Obstacle:
+    """The refusal of a module, or of one that it depends on, in words."""
+    what = f"the module {module}" if one == module else f"the module {one}, which {module} needs,"
+    told = "is refused" if refused.certain else "may be refused"
+    return Obstacle(
+        f"{what} {told} ({refused.file}): {refused.reason}", refused.remedy, refused.rule, refused.certain
+    )
+
+
+def _preventing(config: ModprobeConfig | None, module: str, *, asked: bool) -> Directive | None:
+    """`install` counts for every load, `blacklist` only for one by an alias, and not for one by name."""
+    if config is None:
+        return None
+    for one in config.of(module, "install", "blacklist"):
+        if one.prevents or (one.command == "blacklist" and asked and module not in config.loads):
+            return one
+    return None
 
 
 def is_read(kernel: Kernel) -> bool:
@@ -268,22 +439,6 @@ def is_read(kernel: Kernel) -> bool:
             kernel.modules is None or is_indexed(str(kernel.modules))
         )
     return False
-
-
-def _listed(arguments: str | None, name: str) -> frozenset[str]:
-    """Module names in arguments `name=a,b`."""
-    found: set[str] = set()
-    for word in (arguments or "").split():
-        key, equals, value = word.partition("=")
-        if equals and key == name:
-            found.update(one.replace("-", "_") for one in value.split(",") if one)
-    return frozenset(found)
-
-
-def _modules(tree: Path) -> ModuleIndex:
-    """Trees of the library lie in folders named by their content, and never change."""
-    library = cache_dir() / "kernels" / "trees"
-    return read_module_tree(tree, content=str(tree) if tree.is_relative_to(library) else None)
 
 
 def _built_in(image: Path, sha256: str) -> BuiltIn:

@@ -26,6 +26,7 @@ from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.versions import Version
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer
+from bootwright.predict.root_device import Volume
 
 KEYS = frozenset(
     {
@@ -75,6 +76,10 @@ class Given:
     """What of config.txt is not in the devicetree, in words."""
     settings: Mapping[str, str] | None = None
     """config.txt for the board, the last value of each key; None where there is none."""
+    volumes: tuple[Volume, ...] | None = None
+    """The partitions of the disk image; None where there is none."""
+    initramfs: bool | None = None
+    """Whether the kernel is started with an initramfs; None where that is not known."""
     devicetree_missing: bool = False
     """Whether no DTB of the board is on the partition that the firmware reads."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bootwright.formats.devicetree.fdt import Tree
-from bootwright.predict.kernel.drivers import Candidate, KernelFacts
+from bootwright.predict.kernel.drivers import Candidate, KernelFacts, Obstacle
 from bootwright.predict.model import Answer, Evidence, Link
 from bootwright.predict.rules.knowledge import Knowledge
 from bootwright.predict.rules.predicates import Surroundings, holds
@@ -27,6 +27,9 @@ def modules_loaded(kernel: KernelFacts, sites: Iterable[Site]) -> frozenset[str]
         if site.bus in {"i2c", "spi"} and site.node.compatible:
             found.update(index.by_alias(f"{site.bus}:{site.node.compatible[0].rpartition(',')[2]}"))
     pending = list(found)
+    for config in (kernel.early_modprobe, kernel.root_modprobe):
+        pending += [name for name in (config.loads if config is not None else ()) if name in index]
+    found.update(pending)
     while pending:
         name = pending.pop()
         for other in (*index.closure(name), *index.soft_needs(name)[1]):
@@ -34,6 +37,10 @@ def modules_loaded(kernel: KernelFacts, sites: Iterable[Site]) -> frozenset[str]
                 found.add(other)
                 pending.append(other)
     return frozenset(found)
+
+
+def _certain(obstacle: Obstacle | None) -> bool:
+    return obstacle is None or obstacle.certain
 
 
 class OwnLinks:
@@ -56,18 +63,31 @@ class OwnLinks:
         node = site.node.path
         kernel = self._kernel
         reached = [one for one in site.candidates if one.module is None or one.module in self._loaded]
-        usable = [one for one in reached if kernel.obstacle(one.module) is None]
+        usable = [one for one in reached if kernel.obstacle(one) is None]
         if usable:
             best = usable[0]
             rule = f"{site.bus} match" + (f" on {best.matched}" if best.matched else "")
             where = Evidence(f"{kernel.name}: {kernel.where(best)}", rule)
             return Link(node, f"driver {best.driver}", Answer.YES, where)
         if reached:
-            return self._obstructed(site, reached[0])
+            doubtful = (one for one in reached if not _certain(kernel.obstacle(one)))
+            return self._obstructed(site, next(doubtful, reached[0]))
         if site.candidates:
             return self._not_loaded(site, site.candidates[0])
         names = ", ".join(site.node.compatible) or "no compatible"
-        if kernel.modules is None:
+        if site.by_hand and kernel.modules is not None:
+            return Link(
+                node,
+                "driver",
+                Answer.UNKNOWN,
+                Evidence(
+                    f"{kernel.name}: its modules and what is built in", "the driver is known by name only"
+                ),
+                "the driver that its maker's device gets is known by its module's name, and no module here "
+                "has that name: it may be called otherwise, or not be there",
+                remedy="look for the protocol's driver in the kernel's configuration",
+            )
+        if kernel.modules is None and kernel.arguments.no_modules is None:
             return Link(
                 node,
                 "driver",
@@ -75,6 +95,17 @@ class OwnLinks:
                 Evidence(kernel.name, "match tables in the Image"),
                 f"no built-in driver matches {names}, and the kernel's modules were not given",
                 remedy="give the kernel's modules (--modules)",
+            )
+        unread = self._unread(names)
+        if unread is not None:
+            return Link(
+                node,
+                "driver",
+                Answer.UNKNOWN,
+                Evidence(kernel.name, "match tables in the Image and in every module that can be read"),
+                unread[0],
+                remedy=unread[1],
+                lacks=site.node.compatible,
             )
         known = self._known.arrival(site.node.compatible)
         if known is not None and known.option is not None and kernel.option(known.option) == "m":
@@ -97,13 +128,28 @@ class OwnLinks:
             lacks=site.node.compatible,
         )
 
+    def _unread(self, names: str) -> tuple[str, str] | None:
+        """(reason, remedy) where one of the modules that cannot be read may have the driver, or None."""
+        index = self._kernel.modules
+        broken = index.unreadable if index is not None else ()
+        if not broken:
+            return None
+        shown = ", ".join(one.path for one in broken[:3]) + (", …" if len(broken) > 3 else "")
+        files = "file" if len(broken) == 1 else "files"
+        return (
+            f"no driver for {names} is in what can be read, and {len(broken)} module {files} cannot be: "
+            f"{shown} ({broken[0].reason})",
+            f"put {shown} there again, as the kernel's package has it",
+        )
+
     def _obstructed(self, site: Site, candidate: Candidate) -> Link:
-        """Its driver is in a module that is there and cannot be loaded."""
-        obstacle = self._kernel.obstacle(candidate.module)
+        """Its driver is there and cannot be used: its module is refused, or an argument keeps it out."""
+        obstacle = self._kernel.obstacle(candidate)
         assert obstacle is not None  # noqa: S101 - asked before
-        reason, remedy, rule = obstacle
-        where = Evidence(f"{self._kernel.name}: module {candidate.module}", rule)
-        return Link(site.node.path, "driver", Answer.NO, where, reason, remedy=remedy)
+        place = f"module {candidate.module}" if candidate.module is not None else "built-in"
+        where = Evidence(f"{self._kernel.name}: {place}", obstacle.rule)
+        answer = Answer.NO if obstacle.certain else Answer.UNKNOWN
+        return Link(site.node.path, "driver", answer, where, obstacle.reason, remedy=obstacle.remedy)
 
     def _not_loaded(self, site: Site, candidate: Candidate) -> Link:
         return Link(

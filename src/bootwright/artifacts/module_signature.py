@@ -12,10 +12,10 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
+from bootwright.artifacts.der import OCTET_STRING, SEQUENCE, SET, Element, encoded
+from bootwright.artifacts.ecdsa import Key
+from bootwright.artifacts.kernel_keys import Certificate
 from bootwright.foundation.errors import Malformed
-from bootwright.images.signing.der import OCTET_STRING, SEQUENCE, SET, Element, encoded
-from bootwright.images.signing.ecdsa import Key
-from bootwright.images.signing.kernel_keys import Certificate
 
 MAGIC = b"~Module signature appended~\n"
 _TRAILER = struct.Struct(">BBBBBxxxI")

@@ -1,0 +1,156 @@
+"""What the start of the kernel changes about a chain: arguments, modprobe.d, and the modules' own files."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from attrs import evolve, frozen
+
+from bootwright.foundation.errors import Malformed
+from bootwright.foundation.places import data_files
+from bootwright.predict.kernel.drivers import KernelFacts, obstacle_of
+from bootwright.predict.model import Answer, Evidence, Link
+
+_DEFERS = "device_links_check_suppliers"
+_KEYS = {"names", "values", "reason", "source"}
+
+
+@frozen
+class KnownArgument:
+    """An argument that may change the answer in a way that is not followed (`data/arguments/`)."""
+
+    names: tuple[str, ...]
+    values: tuple[str, ...]
+    """Those that matter; empty for any."""
+    reason: str
+    source: str
+
+
+@cache
+def known_arguments() -> tuple[KnownArgument, ...]:
+    """Every file of `data/arguments/`. Raises `Malformed` for one that is not in the form."""
+    found: list[KnownArgument] = []
+    for path in data_files("arguments"):
+        try:
+            table: dict[str, Any] = tomllib.loads(path.read_text())
+            unknown = set(table) - _KEYS
+            if unknown:
+                message = f"unknown key {', '.join(sorted(unknown))}"
+                raise ValueError(message)
+            found.append(
+                KnownArgument(
+                    tuple(str(one) for one in table["names"]),
+                    tuple(str(one) for one in table.get("values", ())),
+                    str(table["reason"]),
+                    str(table["source"]),
+                )
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise Malformed(str(path), None, "an argument's knowledge file", repr(error)) from error
+    return tuple(found)
+
+
+def module_of(link: Link) -> str | None:
+    """The module that a driver's link found, or None where it is built in or no driver's link."""
+    if not link.needs.startswith("driver "):
+        return None
+    for mark in (": module: ", ": initramfs: "):
+        _, found, module = link.because.where.rpartition(mark)
+        if found:
+            return module
+    return None
+
+
+def gated(kernel: KernelFacts, link: Link) -> Link:
+    """A driver's link with what the kernel says to the very file of its module, and of those it needs."""
+    module = module_of(link)
+    if module is None or link.answer is not Answer.YES or kernel.checks is None or kernel.modules is None:
+        return link
+    refused = kernel.checks.by_file((*kernel.modules.closure(module, soft=False), module))
+    if refused is None:
+        return link
+    one = next(
+        (
+            name
+            for name in kernel.modules.closure(module, soft=False)
+            if kernel.modules.path(name) == refused.file
+        ),
+        module,
+    )
+    obstacle = obstacle_of(module, one, refused)
+    return evolve(
+        link,
+        answer=Answer.NO if obstacle.certain else Answer.UNKNOWN,
+        because=Evidence(link.because.where, obstacle.rule),
+        reason=obstacle.reason,
+        remedy=obstacle.remedy,
+    )
+
+
+def loosened(kernel: KernelFacts, link: Link, own: frozenset[str]) -> Link:
+    """With fw_devlink off or permissive, a driver is tried without its suppliers, with unknown result.
+
+    `own` are the paths of the goal's device and of those that make it; what these lack themselves is a no.
+    """
+    mode = kernel.arguments.devlink
+    if link.answer is not Answer.NO or mode not in {"off", "permissive"}:
+        return link
+    if link.node in own and not (link.needs.startswith("supplier:") and _DEFERS in link.because.rule):
+        return link
+    if link.node == "/":
+        return link
+    told = f"fw_devlink={mode} ({kernel.arguments.source}) lets drivers try without it"
+    return evolve(link, answer=Answer.UNKNOWN, reason=f"{link.reason}; {told}")
+
+
+def not_checked(kernel: KernelFacts, chain: tuple[Link, ...]) -> tuple[str, ...]:
+    """What of the command line and of modprobe.d may matter to a chain and was not applied, with place."""
+    modules = {module for link in chain if (module := module_of(link)) is not None}
+    drivers = {link.needs.removeprefix("driver ") for link in chain if link.needs.startswith("driver ")}
+    if kernel.modules is not None:
+        modules |= {
+            other for module in tuple(modules) for other in kernel.modules.closure(module, soft=False)
+        }
+    names = {name.replace("-", "_") for name in (*modules, *drivers)}
+    return tuple(dict.fromkeys((*_of_arguments(kernel, names), *_of_modprobe(kernel, modules))))
+
+
+def _of_arguments(kernel: KernelFacts, names: set[str]) -> Iterator[str]:
+    arguments = kernel.arguments
+    source = arguments.source
+    for one in arguments.items:
+        owner, dot, _ = one.name.partition(".")
+        if dot and owner in names:
+            yield f"{one.text} ({source}): a parameter of {owner}, whose effect is not known"
+        for known in known_arguments():
+            if one.name in known.names and (not known.values or one.value in known.values):
+                yield f"{one.text} ({source}): {known.reason}"
+    registered = {f"{driver.symbol}_init" for driver in kernel.built_in.drivers}
+    for function in sorted(arguments.stopped_initcalls - registered):
+        of_modules = kernel.checks is not None and any(
+            function in kernel.checks.init_functions(name)
+            for name in names
+            if kernel.modules is not None and name in kernel.modules
+        )
+        if not of_modules:
+            yield f"initcall_blacklist={function} ({source}): what that function sets up is not known"
+    for name in sorted(arguments.blocked):
+        if "-" in name:
+            yield (
+                f"module_blacklist={name} ({source}): the kernel compares it with a name that has _ for -, "
+                "so it forbids nothing"
+            )
+
+
+def _of_modprobe(kernel: KernelFacts, modules: set[str]) -> Iterator[str]:
+    for config in (kernel.early_modprobe, kernel.root_modprobe):
+        for one in config.directives if config is not None else ():
+            if one.command == "sysctl":
+                yield f"{one.rest} ({one.where}): it keeps out the modules that are not loaded by then"
+            elif one.module in modules and (
+                one.command == "options" or (one.command == "install" and not one.prevents)
+            ):
+                yield f"{one} ({one.where}): its effect on {one.module} is not known"
