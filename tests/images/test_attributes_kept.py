@@ -204,17 +204,11 @@ def modules(folder: Path, release: str) -> KernelFiles:
     tree = folder / "lib/modules" / release
     (tree / "kernel").mkdir(parents=True)
     for name in ("x", "squashfs", "loop"):
-        text = f"name={name}\\0vermagic={release} SMP\\0depends="
-        code = f'char m[] __attribute__((section(".modinfo"))) = "{text}";'
-        subprocess.run(
-            ["aarch64-linux-gnu-gcc", "-c", "-x", "c", "-", "-o", tree / f"kernel/{name}.ko"],
-            input=code.encode(),
-            check=True,
-        )
+        (tree / f"kernel/{name}.ko").write_bytes(image_kit.module(release, name))
     return KernelFiles(Path("k"), release, 4096, "", modules=tree, dtbs=None, config=None, origin="")
 
 
-GATE = ModuleGate(Bytes(b"", "kernel"), "6.2", Enforcement(False, "test"))
+GATE = ModuleGate(Bytes(image_kit.kernel_image("6.2"), "kernel"), "6.2", Enforcement(False, "test"))
 
 
 def squashfs(folder: Path) -> bytes:
@@ -268,7 +262,7 @@ def test_a_squashfs_root_keeps_labels_owners_nodes_and_links(tmp_path: Path) -> 
     listed = subprocess.run(["unsquashfs", "-lln", tmp_path / "new.sqsh"], capture_output=True, check=False)
     assert listed.returncode == 0, listed.stderr
     # A second time: what loads modules early is there, and is given the other kernel's.
-    other = ModuleGate(Bytes(b"", "kernel"), "6.3", Enforcement(False, "test"))
+    other = ModuleGate(Bytes(image_kit.kernel_image("6.3"), "kernel"), "6.3", Enforcement(False, "test"))
     again, twice = replace_modules(
         FileBytes(path), modules(tmp_path / "again", "6.3"), other, tmp_path / "work2", Silent()
     )

@@ -40,7 +40,7 @@ from bootwright.images.opened import open_image
 from bootwright.images.parts.module_gate import Enforcement, ModuleGate
 from bootwright.images.recipes.recipe import find_recipe
 
-GATE = ModuleGate(Bytes(b"", "kernel"), "6.1", Enforcement(False, "test"))
+GATE = ModuleGate(Bytes(image_kit.kernel_image("6.1"), "kernel"), "6.1", Enforcement(False, "test"))
 
 
 def sha256(path: Path) -> str:

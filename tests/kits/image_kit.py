@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import struct
 import subprocess
+import tempfile
 from pathlib import Path
 
 from bootwright.formats.archives import cpio
@@ -22,6 +23,22 @@ def kernel_image(release: str = RELEASE, page: int = 1, size: int = 1 << 20, fil
     struct.pack_into("<I", head, 60, 64)
     banner = f"Linux version {release} (kit@example.org) (gcc 12) #1 SMP 2024-01-01\n".encode()
     return (bytes(head) + b"PE\0\0".ljust(64, b"\0") + banner + filler).ljust(size, b"\0")
+
+
+def module(release: str = RELEASE, name: str = "m", text: bytes = b"") -> bytes:
+    """A module by its form (no code): `.modinfo`, the section that every module has, and `text` as data."""
+    data = "".join(f"\\{byte:03o}" for byte in text)
+    vermagic = f"{release} SMP preempt mod_unload aarch64"
+    code = (
+        f'char i[] __attribute__((section(".modinfo"))) = "name={name}\\0vermagic={vermagic}\\0depends=";'
+        'char t[1024] __attribute__((section(".gnu.linkonce.this_module")));'
+        f'char d[] = "{data}";'
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "m.ko"
+        command = ["aarch64-linux-gnu-gcc", "-c", "-x", "c", "-", "-o", made]
+        subprocess.run(command, input=code.encode(), check=True)
+        return made.read_bytes()
 
 
 def devicetree(folder: Path, name: str, model: str) -> Path:

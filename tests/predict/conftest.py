@@ -91,7 +91,11 @@ def make_kernel(
         page_size=page_size,
         arguments=Arguments(arguments, "test" if arguments else ""),
     )
-    facts.__dict__["config"] = KernelConfig(options=dict(config or {}), unset=frozenset(), origin="test")
+    facts.__dict__["config"] = KernelConfig(
+        options={name: value for name, value in (config or {}).items() if value != "n"},
+        unset=frozenset(name for name, value in (config or {}).items() if value == "n"),
+        origin="test",
+    )
     return facts
 
 

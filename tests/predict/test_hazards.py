@@ -7,7 +7,7 @@ import pytest
 from bootwright.boards.model import Board, Find, Goal, Stepping
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.goals import judge, judge_os
-from bootwright.predict.kernel.drivers import KernelFacts, _listed
+from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import GoalVerdict
 from bootwright.predict.rules.predicates import FileSystemFacts, Given
 
@@ -86,7 +86,6 @@ def test_a_module_without_what_it_depends_on_drives_nothing() -> None:
 
 
 def test_a_module_that_the_arguments_forbid() -> None:
-    assert _listed("quiet module_blacklist=a-b,c x=1", "module_blacklist") == {"a_b", "c"}
     one = make_kernel(BASE, [module("ethmod", "acme,eth")], arguments="module_blacklist=ethmod")
     found = verdict(one, tree='eth@1 { compatible = "acme,eth"; reg = <1 1>; };')
     assert found.first_broken is not None

@@ -269,13 +269,22 @@ def test_protocols_of_scmi_are_devices_whose_driver_goes_by_their_number(solve: 
     one { compatible = "acme,uart"; clocks = <&clk 3>; };
     two { compatible = "acme,uart"; resets = <&reset 3>; };
     """
-    kernel = make_kernel((*BASE, driver("scmi_smc_transport", "arm,scmi-smc")), [module("clk_scmi")])
+    kernel = make_kernel(
+        (*BASE, driver("scmi_smc_transport", "arm,scmi-smc")),
+        [module("clk_scmi")],
+        config={"CONFIG_COMMON_CLK_SCMI": "m", "CONFIG_RESET_SCMI": "n"},
+    )
     nodes = solve(tree, kernel)
     assert nodes["/firmware/scmi/protocol@14"].driver == "scmi-clocks"
     assert words(nodes, "/one") == ("yes", "yes")
     assert words(nodes, "/firmware/scmi/protocol@16") == ("yes", "no")
     assert words(nodes, "/firmware/scmi/protocol@13") == ("no", "no")
     assert words(nodes, "/firmware") == ("no", "no")
+    # Without the configuration the module may only have another name, and one with the same words is it.
+    named = {"clk_scmi": "yes", "scmi_clk": "yes", "other": "unknown"}
+    for name, bound in named.items():
+        kernel = make_kernel((*BASE, driver("scmi_smc_transport", "arm,scmi-smc")), [module(name)])
+        assert words(solve(tree, kernel), "/firmware/scmi/protocol@14") == ("yes", bound)
 
 
 def test_spmi_children_and_what_a_remote_processor_announces(solve: Solve) -> None:

@@ -137,13 +137,13 @@ class KernelFacts:
             ),
         )
 
-    def named(self, driver: str, module: str) -> tuple[Candidate, ...]:
+    def named(self, driver: str, module: str, option: str = "") -> tuple[Candidate, ...]:
         """A driver known by the name of its module; with no module, one that its maker brings along.
 
         Kernels name a module differently at times, with the same words in it (`clk-scmi`, `scmi-clk`).
         """
         index = self.modules
-        if not module or index is None:
+        if not module or index is None or (option and self.option(option) == "y"):
             return (Candidate(driver, None, (), ()),)
         if module not in index and module not in index.built_in:
             words = sorted(module.split("_"))
@@ -372,6 +372,13 @@ class KernelFacts:
         if self.config is None:
             return None
         return self.config.value(name) or "n"
+
+    def is_off(self, name: str) -> bool:
+        """Whether the configuration says that an option is not set; an option it does not name may have
+        another name in this version, or lack what it depends on."""
+        if "config" not in self.__dict__ and self._config_text is not None:
+            return f"\n# {name} is not set\n" in self._config_text
+        return self.config is not None and name in self.config.unset
 
     @cached_property
     def _built_in_of(self) -> dict[str, list[Driver]]:

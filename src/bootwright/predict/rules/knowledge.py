@@ -55,6 +55,8 @@ class Makes:
     """The name of the nodes meant; empty for all."""
     module: str
     """The module with that driver, by its name in the kernel; empty where it is the maker's own."""
+    option: str = ""
+    """The configuration option of that driver."""
 
 
 @frozen
@@ -199,7 +201,13 @@ def load_driver(path: Path) -> Driver:
                 for one in table.get("provides", ())
             ),
             makes=tuple(
-                Makes(one.get("container", ""), one["driver"], one.get("child", ""), one.get("module", ""))
+                Makes(
+                    one.get("container", ""),
+                    one["driver"],
+                    one.get("child", ""),
+                    one.get("module", ""),
+                    one.get("option", ""),
+                )
                 for one in table.get("makes", ())
             ),
             uncertain=table.get("uncertain", ""),

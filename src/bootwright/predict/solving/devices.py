@@ -58,6 +58,8 @@ class Site:
     """False for a PCI function that has no node."""
     by_hand: bool = False
     """Whether its driver is known by name, from `data/drivers/`."""
+    option: str = ""
+    """The option of that driver, where its file says it."""
 
     @property
     def best(self) -> Candidate | None:
@@ -247,7 +249,8 @@ class Planner:
                 for child in container.children if container is not None else ():
                     if child.enabled and rule.child in {"", child.name}:
                         made = Site(child, "platform", site, Answer.YES, known.source, by_hand=True)
-                        made.candidates = self._kernel.named(rule.driver, rule.module)
+                        made.candidates = self._kernel.named(rule.driver, rule.module, rule.option)
+                        made.option = rule.option
                         self._plan.sites[id(child)] = made
 
     def _populated(self, site: Site) -> Iterator[Node]:

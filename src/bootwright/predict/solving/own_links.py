@@ -76,17 +76,7 @@ class OwnLinks:
             return self._not_loaded(site, site.candidates[0])
         names = ", ".join(site.node.compatible) or "no compatible"
         if site.by_hand and kernel.modules is not None:
-            return Link(
-                node,
-                "driver",
-                Answer.UNKNOWN,
-                Evidence(
-                    f"{kernel.name}: its modules and what is built in", "the driver is known by name only"
-                ),
-                "the driver that its maker's device gets is known by its module's name, and no module here "
-                "has that name: it may be called otherwise, or not be there",
-                remedy="look for the protocol's driver in the kernel's configuration",
-            )
+            return self._unnamed(site)
         if kernel.modules is None and kernel.arguments.no_modules is None:
             return Link(
                 node,
@@ -126,6 +116,30 @@ class OwnLinks:
             f"this kernel has no driver for {names}",
             remedy=self._arrival(site),
             lacks=site.node.compatible,
+        )
+
+    def _unnamed(self, site: Site) -> Link:
+        """A driver known by its module's name, in a kernel with no module of that name."""
+        option, kernel = site.option, self._kernel
+        if option and kernel.is_off(option):
+            return Link(
+                site.node.path,
+                "driver",
+                Answer.NO,
+                Evidence(f"{kernel.name}: configuration", f"{option} is not set"),
+                f"the kernel is built without the driver of this device ({option} is not set)",
+                remedy=f"build the kernel with {option}=m or y",
+            )
+        return Link(
+            site.node.path,
+            "driver",
+            Answer.UNKNOWN,
+            Evidence(f"{kernel.name}: its modules and what is built in", "the driver is known by name only"),
+            "the driver of this device is known by its module's name, and no module here has that name: it "
+            "may be called otherwise, or not be there",
+            remedy=f"look whether {option} is set in the kernel's configuration"
+            if option
+            else "look for it in the kernel's configuration",
         )
 
     def _unread(self, names: str) -> tuple[str, str] | None:
