@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve
 
+from bootwright.formats.kernel.module_file import module_name
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
 from bootwright.kernels.store import Store
-from bootwright.predict.kernel.drivers import KernelFacts, is_read, kernel_facts
-from bootwright.predict.model import GoalVerdict, Link
+from bootwright.predict.kernel.drivers import Candidate, KernelFacts, is_read, kernel_facts
+from bootwright.predict.model import Answer, GoalVerdict, Link, first_broken, fold
+from bootwright.predict.options import option_of
+from bootwright.predict.rules.knowledge import NO_REMEDY
 
 _MOST = 12
 """Kernels that are asked; each takes some 10 ms."""
@@ -23,33 +26,78 @@ def with_remedy(verdict: GoalVerdict, kernel: KernelFacts) -> GoalVerdict:
     broken = verdict.first_broken
     if broken is None or not broken.lacks:
         return verdict
-    told = remedy(broken.lacks, kernel)
-    if not told:
+    found = [*_having(broken.lacks, kernel)]
+    if not found:
         return verdict
-    text = told if broken.remedy == "use a kernel that has one" else f"{broken.remedy}; {told}"
-    mended: Link = evolve(broken, remedy=text)
+    mended = _unread(broken, found, kernel)
+    if mended is None:
+        told = _words(found, kernel)
+        text = told if broken.remedy == NO_REMEDY else f"{broken.remedy}; {told}"
+        mended = evolve(broken, remedy=text)
     chain = tuple(mended if link is broken else link for link in verdict.chain)
-    return evolve(verdict, chain=chain, first_broken=mended)
+    return evolve(verdict, verdict=fold(chain).verdict, chain=chain, first_broken=first_broken(chain))
+
+
+def _unread(broken: Link, found: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts) -> Link | None:
+    """The link where the driver's module is one whose file here cannot be read: then it certainly fails."""
+    index = kernel.modules
+    if index is None or broken.answer is not Answer.UNKNOWN:
+        return None
+    damaged = {module_name(one.path): one for one in index.unreadable}
+    for other, candidate in found:
+        if candidate.module in damaged:
+            one = damaged[candidate.module]
+            return evolve(
+                broken,
+                answer=Answer.NO,
+                reason=f"the driver is in the module {candidate.module} (so in {other.name}), whose file "
+                f"{one.path} cannot be read: {one.reason}",
+                remedy=f"put {one.path} there again, as the kernel's package has it",
+            )
+    return None
 
 
 def remedy(compatibles: Sequence[str], kernel: KernelFacts) -> str:
     """In words, the kernels on this machine that have a driver for one of these; empty where none has."""
-    found: list[str] = []
+    found = [*_having(compatibles, kernel)]
+    return _words(found, kernel) if found else ""
+
+
+def _having(compatibles: Sequence[str], kernel: KernelFacts) -> Iterator[tuple[KernelFacts, Candidate]]:
     for other in _others(kernel):
         for compatible in compatibles:
             candidates = other.by_compatible(compatible)
-            if not candidates:
-                continue
-            module = candidates[0].module
-            if other.release == kernel.release and module is not None:
-                return (
-                    f"the same kernel on this machine ({other.name}) has it in the module {module}: add that"
-                )
-            found.append(other.name)
-            break
-    if not found:
-        return ""
-    return f"of the kernels on this machine {', '.join(found[:3])} {'has' if len(found) == 1 else 'have'} one"
+            if candidates:
+                yield other, candidates[0]
+                break
+
+
+def _words(found: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts) -> str:
+    for other, candidate in found:
+        if other.release == kernel.release and candidate.module is not None:
+            return (
+                f"the same kernel on this machine ({other.name}) has it in the module {candidate.module}: "
+                "add that"
+            )
+    names = ", ".join(other.name for other, _ in found[:3])
+    told = f"of the kernels on this machine {names} {'has' if len(found) == 1 else 'have'} one"
+    module = next((one.module for _, one in found if one.module is not None), None)
+    if module is None:
+        return told
+    option = next((name for other, one in found if (name := _option(other, one, kernel)) is not None), None)
+    if option is None:
+        return f"{told} (in the module {module})"
+    mine = f"; this kernel has {option} off: build it with {option}=m or y" if kernel.is_off(option) else ""
+    return f"{told} (in the module {module}; by its name {option}){mine}"
+
+
+def _option(other: KernelFacts, candidate: Candidate, kernel: KernelFacts) -> str | None:
+    if candidate.module is None or other.modules is None or other.config is None:
+        return None
+    path = other.modules.path(candidate.module)
+    with contextlib.suppress(BootwrightError):
+        return option_of(path, other.config, kernel.config)
+    return None
 
 
 def _others(kernel: KernelFacts) -> Iterator[KernelFacts]:

@@ -27,11 +27,15 @@ from bootwright.predict.root_device import Root, root_links
 from bootwright.predict.rules.knowledge import Knowledge, knowledge
 from bootwright.predict.rules.predicates import Given, Surroundings
 from bootwright.predict.solving.devices import Planner, Site
+from bootwright.predict.solving.matching import is_plain_bus
 from bootwright.predict.solving.outcome import absence
 from bootwright.predict.solving.prediction import Prediction
 from bootwright.predict.solving.solver import Solver
 from bootwright.predict.start import gated, loosened, module_of
 from bootwright.predict.start import not_checked as start_not_checked
+
+_PORT = ("phy-handle", "phy", "phy-device", "phy-mode", "phy-connection-type", "managed", "mac-address")
+"""Properties of an Ethernet port's node (ethernet-controller.yaml, Linux 6.12)."""
 
 NOT_CHECKED: Mapping[str, tuple[str, ...]] = {
     "ethernet": (
@@ -87,7 +91,7 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
             Answer.NO,
             Evidence(tree.name, "the board's description"),
             f"the devicetree has no {wanted}",
-            remedy=_remedy_for_node(prediction.known, goal),
+            remedy=_remedy_for_node(prediction, goal),
         )
         return GoalVerdict(
             goal.name, Verdict.FAILS, None, (link,), link, hazards_of(prediction, goal, ()), not_checked
@@ -125,12 +129,15 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
     )
 
 
-def _remedy_for_node(known: Knowledge, goal: Goal) -> str:
+def _remedy_for_node(prediction: Prediction, goal: Goal) -> str:
     """A devicetree has the node from about the kernel on that has the driver."""
-    arrival = known.arrival(tuple(one.compatible for one in goal.find if one.compatible is not None))
+    wanted = tuple(one.compatible for one in goal.find if one.compatible is not None)
+    arrival = prediction.known.arrival(wanted)
     if arrival is None or arrival.since is None:
         return "use a devicetree that describes it, from a kernel that supports it"
-    return f"{arrival.words}, and its own devicetree"
+    if arrival.is_new_to(prediction.kernel.version):
+        return f"{arrival.words(prediction.kernel.version)}, and its own devicetree"
+    return f"use the devicetree that came with this kernel, or one of Linux {arrival.since} or newer"
 
 
 OS_GOAL = "os-mounts"
@@ -246,7 +253,11 @@ def _chain(prediction: Prediction, goal: Node) -> list[Link]:
             for function in prediction.plan.functions:
                 if function.node.parent is node:
                     visit(function)
-    if prediction.plan.of(goal) is None:
+    owner = _owner(prediction, goal)
+    if owner is not None:
+        visit(owner)
+        chain.append(_part_of(prediction, goal, owner))
+    elif prediction.plan.of(goal) is None:
         reason, maker = absence(goal, prediction.plan)
         chain.append(
             Link(
@@ -265,6 +276,46 @@ def _chain(prediction: Prediction, goal: Node) -> list[Link]:
     if phy_site is not None:
         visit(phy_site)
     return chain
+
+
+def _owner(prediction: Prediction, goal: Node) -> Site | None:
+    """The device whose driver reads the goal's node itself, as it makes no device of it; None: there is none.
+
+    A node that is disabled or below one that is has none, nor has one that a driver of its own would bind to.
+    """
+    plan = prediction.plan
+    if plan.of(goal) is not None or any(prediction.kernel.by_compatible(one) for one in goal.compatible):
+        return None
+    current: Node | None = goal
+    while current is not None and plan.of(current) is None:
+        if not current.enabled:
+            return None
+        current = current.parent
+    owner = plan.of(current) if current is not None else None
+    # A plain bus has no driver that would read its children.
+    if owner is None or (owner.best is not None and is_plain_bus(owner.best)):
+        return None
+    return owner
+
+
+def _part_of(prediction: Prediction, goal: Node, owner: Site) -> Link:
+    """A network driver makes an interface of each child node that describes a port; of other nodes it is
+    not known what a driver does with them."""
+    port = any(name in goal for name in _PORT) or goal.child("fixed-link") is not None
+    driver = owner.best.driver if owner.best is not None else "?"
+    where = f"{prediction.tree.name}: {goal.path}"
+    if port:
+        rule = "Documentation/devicetree/bindings/net/ethernet-controller.yaml, a port of its controller"
+        return Link(goal.path, f"port of {owner.node.path}", Answer.YES, Evidence(where, rule))
+    return Link(
+        goal.path,
+        f"part of {owner.node.path}",
+        Answer.UNKNOWN,
+        Evidence(where, "the driver reads its child nodes itself"),
+        f"no device is made of this node; whether the driver {driver} of {owner.node.path} serves it cannot "
+        "be told from files",
+        remedy=f"see what the driver {driver} does with child nodes",
+    )
 
 
 def _is_host(node: Node) -> bool:

@@ -88,6 +88,20 @@ class ModuleChecks:
             signed=self._index.is_signed(module),
         )
 
+    def whole_tree(self) -> Refusal | None:
+        """Why no module of the tree is taken: its folder's name, or what one of its modules was built for."""
+        if self._folder is not None:
+            return self._folder
+        first = next((name for name in sorted(self._index.names)), None)
+        if first is None:
+            return None
+        return self._rules.by_modinfo(
+            self._index.path(first),
+            vermagic=self._index.vermagic(first),
+            crcs=self._index.has_crcs(first),
+            signed=True,
+        )
+
     def by_file(self, modules: Iterable[str]) -> Refusal | None:
         """The first refusal of these modules' files; those they depend on should be among them."""
         names = [name for name in dict.fromkeys(modules) if name in self._index]

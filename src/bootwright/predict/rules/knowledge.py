@@ -18,7 +18,11 @@ from attrs import field, frozen
 from bootwright.foundation.errors import Malformed
 from bootwright.foundation.places import data_files
 from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.versions import Version
 from bootwright.predict.rules.predicates import KEYS
+
+NO_REMEDY = "use a kernel that has one"
+"""What is said where nothing better is known."""
 
 
 @frozen
@@ -104,11 +108,18 @@ class Driver:
     inherits: tuple[str, ...]
     """Properties of the nearest node above that has them whose suppliers this driver cannot do without."""
 
-    @property
-    def words(self) -> str:
-        """Which kernel to use for it, as a remedy."""
-        which = f"Linux {self.since} or newer" if self.since is not None else "a kernel"
-        return f"use {which}" + (f" with {self.option}" if self.option is not None else "")
+    def is_new_to(self, version: Version | None) -> bool:
+        """Whether a kernel of that version is too old for it, or may be; False where it is new enough."""
+        first = Version.parse(self.since) if self.since is not None else None
+        return first is not None and (version is None or version < first)
+
+    def words(self, version: Version | None) -> str:
+        """What to do for it with a kernel of that version, as a remedy."""
+        if self.is_new_to(version):
+            return f"use Linux {self.since} or newer" + (f" with {self.option}" if self.option else "")
+        if self.option is not None:
+            return f"build this kernel with {self.option}=m or y"
+        return NO_REMEDY
 
 
 @frozen

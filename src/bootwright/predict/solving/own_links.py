@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from bootwright.formats.devicetree.fdt import Tree
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts, Obstacle
 from bootwright.predict.model import Answer, Evidence, Link
-from bootwright.predict.rules.knowledge import Knowledge
+from bootwright.predict.rules.knowledge import NO_REMEDY, Knowledge
 from bootwright.predict.rules.predicates import Surroundings, holds
 from bootwright.predict.solving.devices import Site
 
@@ -85,6 +85,17 @@ class OwnLinks:
                 Evidence(kernel.name, "match tables in the Image"),
                 f"no built-in driver matches {names}, and the kernel's modules were not given",
                 remedy="give the kernel's modules (--modules)",
+            )
+        foreign = kernel.checks.whole_tree() if kernel.checks is not None else None
+        if foreign is not None:
+            return Link(
+                node,
+                "driver",
+                Answer.NO if foreign.certain else Answer.UNKNOWN,
+                Evidence(f"{kernel.name}: {foreign.file}", foreign.rule),
+                f"no built-in driver matches {names}, and the modules are another kernel's "
+                f"({foreign.file}): {foreign.reason}",
+                remedy=foreign.remedy,
             )
         unread = self._unread(names)
         if unread is not None:
@@ -177,7 +188,7 @@ class OwnLinks:
 
     def _arrival(self, site: Site) -> str:
         arrival = self._known.arrival(site.node.compatible)
-        return arrival.words if arrival is not None else "use a kernel that has one"
+        return arrival.words(self._kernel.version) if arrival is not None else NO_REMEDY
 
     def _expectations(self, site: Site) -> list[Link]:
         found: list[Link] = []
