@@ -36,12 +36,12 @@ def test_other_kernels_with_the_driver_are_named(monkeypatch: pytest.MonkeyPatch
         one.name = f"kernel-{number}"
     monkeypatch.setattr(elsewhere, "_others", lambda kernel: iter(others))
     here = make_kernel(version="6.18.0")
-    assert elsewhere.remedy(["acme,x"], here) == "of the kernels on this machine kernel-0 has one"
+    assert elsewhere.remedy(["acme,x"], here) == "of the kernels on this machine kernel-0 has one (built in)"
     assert "in the module xmod: add that" in elsewhere.remedy(["acme,y"], here)
     assert elsewhere.remedy(["acme,z"], here) == ""
     told = elsewhere.with_remedy(lacking("acme,x"), here)
     assert told.first_broken is not None
-    assert told.first_broken.remedy == "of the kernels on this machine kernel-0 has one"
+    assert told.first_broken.remedy == "of the kernels on this machine kernel-0 has one (built in)"
     assert told.chain == (told.first_broken,)
     assert elsewhere.with_remedy(lacking("acme,z"), here) == lacking("acme,z")
 

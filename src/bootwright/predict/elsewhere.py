@@ -14,7 +14,7 @@ from bootwright.foundation.versions import Version
 from bootwright.kernels.store import Store
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts, is_read, kernel_facts
 from bootwright.predict.model import Answer, GoalVerdict, Link, first_broken, fold
-from bootwright.predict.options import option_of
+from bootwright.predict.options import option_like, option_of
 from bootwright.predict.rules.knowledge import NO_REMEDY
 
 _MOST = 12
@@ -27,11 +27,11 @@ def with_remedy(verdict: GoalVerdict, kernel: KernelFacts) -> GoalVerdict:
     if broken is None or not broken.lacks:
         return verdict
     found = [*_having(broken.lacks, kernel)]
-    if not found:
-        return verdict
     mended = _unread(broken, found, kernel)
     if mended is None:
-        told = _words(found, kernel)
+        told = _words(found, kernel, broken.lacks) if found else _alike(broken, kernel)
+        if not told:
+            return verdict
         text = told if broken.remedy == NO_REMEDY else f"{broken.remedy}; {told}"
         mended = evolve(broken, remedy=text)
     chain = tuple(mended if link is broken else link for link in verdict.chain)
@@ -60,7 +60,7 @@ def _unread(broken: Link, found: Sequence[tuple[KernelFacts, Candidate]], kernel
 def remedy(compatibles: Sequence[str], kernel: KernelFacts) -> str:
     """In words, the kernels on this machine that have a driver for one of these; empty where none has."""
     found = [*_having(compatibles, kernel)]
-    return _words(found, kernel) if found else ""
+    return _words(found, kernel, compatibles) if found else ""
 
 
 def _having(compatibles: Sequence[str], kernel: KernelFacts) -> Iterator[tuple[KernelFacts, Candidate]]:
@@ -72,7 +72,7 @@ def _having(compatibles: Sequence[str], kernel: KernelFacts) -> Iterator[tuple[K
                 break
 
 
-def _words(found: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts) -> str:
+def _words(found: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts, lacks: Sequence[str]) -> str:
     for other, candidate in found:
         if other.release == kernel.release and candidate.module is not None:
             return (
@@ -82,21 +82,36 @@ def _words(found: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts) 
     names = ", ".join(other.name for other, _ in found[:3])
     told = f"of the kernels on this machine {names} {'has' if len(found) == 1 else 'have'} one"
     module = next((one.module for _, one in found if one.module is not None), None)
-    if module is None:
-        return told
-    option = next((name for other, one in found if (name := _option(other, one, kernel)) is not None), None)
+    place = f"in the module {module}" if module is not None else "built in"
+    option = next((name for other, one in found if (name := _option(other, one, kernel, lacks))), None)
     if option is None:
-        return f"{told} (in the module {module})"
+        return f"{told} ({place})"
     mine = f"; this kernel has {option} off: build it with {option}=m or y" if kernel.is_off(option) else ""
-    return f"{told} (in the module {module}; by its name {option}){mine}"
+    return f"{told} ({place}; by its name {option}){mine}"
 
 
-def _option(other: KernelFacts, candidate: Candidate, kernel: KernelFacts) -> str | None:
-    if candidate.module is None or other.modules is None or other.config is None:
-        return None
-    path = other.modules.path(candidate.module)
+def _alike(broken: Link, kernel: KernelFacts) -> str:
+    """By words alone, where nobody here has the driver: an option of this version that is off."""
+    if broken.remedy != NO_REMEDY or kernel.config is None:
+        return ""
+    option = option_like(broken.lacks, kernel.config)
+    if option is None:
+        return ""
+    return f"use a kernel that has one: {option}, which is off here, has the same words"
+
+
+def _option(
+    other: KernelFacts, candidate: Candidate, kernel: KernelFacts, lacks: Sequence[str]
+) -> str | None:
     with contextlib.suppress(BootwrightError):
-        return option_of(path, other.config, kernel.config)
+        there = other.config
+        if there is None:
+            return None
+        if candidate.module is not None and other.modules is not None:
+            found = option_of(other.modules.path(candidate.module), there, kernel.config)
+            if found is not None:
+                return found
+        return option_like(lacks, kernel.config, there) if kernel.config is not None else None
     return None
 
 
