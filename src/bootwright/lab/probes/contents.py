@@ -20,7 +20,7 @@ from bootwright.lab.probes import filesystems
 
 _MOST_MODULE = 64 << 20
 _FOLDER = "bootwright"
-_FORM = 1
+_FORM = 2
 """Raised when the members below change, so that kept archives are not used."""
 
 
