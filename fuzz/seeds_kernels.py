@@ -244,6 +244,11 @@ SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     "match_tables": match_tables,
     "modinfo": module_file,
     "module_file": module_file,
+    "module_rules": module_file,
+    "modprobe": lambda _: [
+        b'quiet root=PARTUUID=1-2 module_blacklist=a,b "x y" fw_devlink=off -- nomodule',
+        b"# text\nblacklist a-b\ninstall c \\\n /bin/false\noptions d e=1\nsoftdep f pre: g post: h\n",
+    ],
     "pe": pe,
     "superblocks": superblocks,
     "tar": tar,

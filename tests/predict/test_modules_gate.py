@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bootwright.artifacts.elf_object import read_object
-from bootwright.artifacts.module_signature import MAGIC
+from bootwright.artifacts.module_signature import MAGIC, read_signature
 from bootwright.cli.main import main
 from bootwright.formats.archives import cpio
 from bootwright.formats.kernel.config import read_kernel_config
@@ -313,3 +315,33 @@ def test_what_a_damaged_module_was_for_is_found() -> None:
     assert set(fields["alias"]) <= set(whole.aliases)
     assert salvaged(b"", "x.ko") == {}
     assert module("macb", NEW).endswith(MAGIC)
+
+
+@pytest.mark.download
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(min_size=1, max_size=8)), max_size=4), st.booleans()
+)
+def test_any_damage_is_taken_or_refused_with_a_reason(edits: list[tuple[int, bytes]], signed: bool) -> None:
+    data = bytearray(module("softdog", NEW))
+    for at, piece in edits:
+        data[at % len(data) : at % len(data) + len(piece)] = piece
+    found = rules(NEW).refusal("softdog.ko", bytes(data if signed else data[:-28]), {})
+    if found is not None:
+        assert found.reason
+        assert found.rule in {CRC, FORMAT, SIGNATURE, SYMBOLS, VERMAGIC}
+    elif signed and data.endswith(MAGIC):
+        # Taken with a signature: nothing that it covers was changed, or the signer is no longer known.
+        whole = module("softdog", NEW)
+        signature = read_signature(bytes(data), "softdog.ko")
+        assert signature is not None
+        own = signature.signer(rules(NEW).keys)
+        assert own is None or data[: signature.covered] == whole[: signature.covered]
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_refused_as_a_module(data: bytes) -> None:
+    image = b"\0" * 100
+    one = ModuleRules(lambda: image, "6.18.0", enforcement(None, ()))
+    assert one.refusal("x.ko", data) is not None
+    assert all(isinstance(values, tuple) for values in salvaged(data, "x.ko").values())

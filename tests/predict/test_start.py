@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bootwright.artifacts.modprobe_config import ModprobeConfig, parse_modprobe, read_modprobe
 from bootwright.boards.model import Board, Find, Goal, Stepping
 from bootwright.cli.main import main
+from bootwright.formats.archives import cpio
 from bootwright.formats.filesystems.directory import Directory
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Missing, Refused
@@ -22,6 +23,7 @@ from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.modules import ModuleFiles
 from bootwright.predict.api import dtb_for
 from bootwright.predict.arguments import Arguments, effective, split
+from bootwright.predict.given.initramfs import early_modules
 from bootwright.predict.goals import judge, judge_os, predict
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import GoalVerdict
@@ -266,6 +268,44 @@ def test_root(root: str, initramfs: bool, config: str, expected: str) -> None:
         assert told(judge_os(predict(one, compile_tree(ETH), given=given_))) == told(found)
     # A goal that is not booted from does not depend on it.
     assert verdict(one, given=given_).verdict is Verdict.WORKS
+
+
+def test_a_root_file_systems_module_with_what_it_asks_for_first() -> None:
+    """As xfs of Linux 6.12: libcrc32c asks for crc32c, which is an alias of crc32c_generic."""
+    modules = [
+        module("ext4", depends=["libcrc32c"]),
+        module("libcrc32c", softdeps=["crc32c"]),
+        {**module("crc32c_generic"), "aliases": ["crc32c"]},
+    ]
+    given_ = Given(filesystems=(), volumes=PARTS, initramfs=True)
+    inside = {"ext4", "libcrc32c"}
+    for more, expected in ((set(), Verdict.UNKNOWN), ({"crc32c_generic"}, Verdict.WORKS)):
+        one = make_kernel((*BASE, driver("eth", "acme,eth")), modules, arguments="root=UUID=6d1f",
+                          config={"CONFIG_EXT4_FS": "m"}, initramfs=frozenset(inside | more))  # fmt: skip
+        found = verdict(one, given=given_, boots_from=True)
+        assert found.verdict is expected, told(found)
+        assert ("libcrc32c" in told(found)) is (expected is Verdict.UNKNOWN)
+
+
+@pytest.mark.download
+def test_an_initramfs_of_another_release_has_no_modules_for_this_kernel(tmp_path: Path) -> None:
+    release = "6.18.15+deb13-arm64"
+    names = [f"usr/lib/modules/{of}/kernel/{name}.ko" for of, name in (("6.18.5", "macb"), (release, "loop"))]
+    folders = sorted({"/".join(name.split("/")[:depth]) for name in names for depth in range(1, 6)})
+    members = [*(cpio.folder(one) for one in folders), *(cpio.Member(name, b"\x7fELF") for name in names),
+               cpio.Member("insmod/x.ko", b"\x7fELF")]  # fmt: skip
+    path = tmp_path / "initrd.img"
+    path.write_bytes(cpio.write([*members[:-1], cpio.folder("insmod"), members[-1]]))
+    early = early_modules(path)
+    assert early.of(release) == {"loop", "x"}
+    assert early.others(release) == ("6.18.5",)
+    done = CliRunner().invoke(
+        main,
+        ["check", "debian-6.18.15-4k", str(path), "--board", "raspberrypi-5", "-q"],
+        standalone_mode=False,
+    )
+    assert done.exception is None
+    assert "holds modules of 6.18.5, which the kernel 6.18.15+deb13-arm64 does not look for" in done.stdout
 
 
 def test_without_an_image_root_is_not_checked() -> None:

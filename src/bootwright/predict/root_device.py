@@ -177,6 +177,14 @@ def _mounted(kernel: KernelFacts, volume: Volume, told: str, *, initramfs: bool 
         )
         remedy = f"put the module {missing} into the initramfs"
         return (Link("/", needs, Answer.NO, where, reason, remedy=remedy),)
+    soft = kernel.soft_not_early(module)
+    if soft is not None:
+        reason = (
+            f"{soft[0]}, which mounting {volume.type} needs, has {soft[1]} loaded first (softdep), and nothing "
+            "of that name is in the initramfs"
+        )
+        remedy = f"put {soft[1]} into the initramfs"
+        return (Link("/", needs, Answer.UNKNOWN, where, reason, remedy=remedy),)
     answer = Answer.YES if kernel.initramfs_modules is not None else Answer.UNKNOWN
     reason = "" if answer is Answer.YES else f"whether the module {module} is in the initramfs is not known"
     return (Link("/", needs, answer, where, reason, remedy="" if answer is Answer.YES else remedy),)

@@ -228,6 +228,23 @@ class KernelFacts:
         )
         return next((one for one in needed if not self._is_early(one)), None)
 
+    def soft_not_early(self, module: str) -> tuple[str, str] | None:
+        """(module, what it asks for first) where a soft dependency is there and not in the initramfs.
+
+        The name may be an alias: one of the modules that have it is enough.
+        """
+        index = self.modules
+        if self.initramfs_modules is None or index is None:
+            return None
+        for one in (*index.closure(module, soft=False), module):
+            for name in index.soft_needs(one)[0]:
+                if name in index.built_in or index.built_in_by_alias(name):
+                    continue
+                meant = (name,) if name in index else index.by_alias(name)
+                if meant and not any(self._is_early(other) for other in meant):
+                    return one, name
+        return None
+
     def _is_early(self, module: str) -> bool:
         inside = self.initramfs_modules or frozenset()
         path = self.modules.path(module) if self.modules is not None else ""

@@ -1,0 +1,30 @@
+"""Any text is read as a command line and as modprobe's configuration; `root=` in it always has an answer."""
+
+from __future__ import annotations
+
+from bootwright.artifacts.modprobe_config import parse_modprobe
+from bootwright.predict.arguments import Arguments
+
+
+def one_input(data: bytes) -> None:
+    """Read the bytes both ways."""
+    text = data.decode("utf-8", "replace")
+    arguments = Arguments(text, "fuzz")
+    assert all(one.text for one in arguments.items)
+    assert arguments.devlink in {"off", "permissive", "on", "rpm"}
+    assert arguments.probe_timeout is None or isinstance(arguments.probe_timeout, int)
+    assert not arguments.blocked & {""}
+    _ = arguments.no_modules, arguments.shunned, arguments.stopped_initcalls
+    for line in parse_modprobe(text, "fuzz"):
+        assert line.where.startswith("fuzz:")
+        assert line.command != "install" or isinstance(line.prevents, bool)
+
+
+if __name__ == "__main__":
+    import sys
+
+    import atheris
+
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
