@@ -180,7 +180,7 @@ def _mounted(kernel: KernelFacts, volume: Volume, told: str, *, initramfs: bool 
     soft = kernel.soft_not_early(module)
     if soft is not None:
         reason = (
-            f"{soft[0]}, which mounting {volume.type} needs, has {soft[1]} loaded first (softdep), and nothing "
+            f"{soft[0]}, which mounting {volume.type} needs, asks for {soft[1]} first (softdep), and nothing "
             "of that name is in the initramfs"
         )
         remedy = f"put {soft[1]} into the initramfs"
