@@ -13,17 +13,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from bootwright.artifacts.elf_object import ElfObject, read_object
-from bootwright.artifacts.kernel_exports import KernelExports, read_exports, vermagic_of
-from bootwright.artifacts.kernel_keys import Certificate, certificates
-from bootwright.artifacts.module_signature import read_signature
-from bootwright.artifacts.module_symbols import ModuleSymbols, has_versions, module_symbols
 from bootwright.formats.kernel.config import KernelConfig
-from bootwright.formats.kernel.modinfo import modinfo_of
 from bootwright.foundation.errors import Malformed
+
+# What reads signatures and symbols is imported where a file is read: most questions are answered without.
+if TYPE_CHECKING:
+    from bootwright.artifacts.elf_object import ElfObject
+    from bootwright.artifacts.kernel_exports import KernelExports
+    from bootwright.artifacts.kernel_keys import Certificate
+    from bootwright.artifacts.module_symbols import ModuleSymbols
 
 _LOCKED = ("CONFIG_LOCK_DOWN_KERNEL_FORCE_INTEGRITY", "CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY")
 _EM_AARCH64 = 183
@@ -146,13 +148,19 @@ class ModuleRules:
     @cached_property
     def keys(self) -> list[Certificate]:
         """Those the kernel's build put into it."""
-        return self._keys() if self._keys is not None else certificates(self._image())
+        if self._keys is not None:
+            return self._keys()
+        from bootwright.artifacts.kernel_keys import certificates
+
+        return certificates(self._image())
 
     @cached_property
     def exports(self) -> KernelExports | None:
         """What it exports; None where its image does not say."""
         if self._exports is not None:
             return self._exports()
+        from bootwright.artifacts.kernel_exports import read_exports
+
         try:
             return read_exports(self._image(), self.release, "the kernel")
         except Malformed:
@@ -161,7 +169,11 @@ class ModuleRules:
     @cached_property
     def vermagic(self) -> str | None:
         """The kernel's own, where it is known."""
-        return self._known_vermagic or vermagic_of(self._image(), self.release)
+        if self._known_vermagic:
+            return self._known_vermagic
+        from bootwright.artifacts.kernel_exports import vermagic_of
+
+        return vermagic_of(self._image(), self.release)
 
     @property
     def modversions(self) -> bool:
@@ -190,6 +202,10 @@ class ModuleRules:
     def _by_content(
         self, file: str, module: bytes, provided: Mapping[str, int | None] | None
     ) -> Refusal | None:
+        from bootwright.artifacts.elf_object import read_object
+        from bootwright.artifacts.module_symbols import has_versions, module_symbols
+        from bootwright.formats.kernel.modinfo import modinfo_of
+
         try:
             elf = read_object(module, file)
         except Malformed as error:
@@ -279,6 +295,8 @@ class ModuleRules:
         enforced = self.enforced
         if enforced.checks is False:
             return None
+        from bootwright.artifacts.module_signature import read_signature
+
         certain = enforced.checks is True
         try:
             signature = read_signature(module, file)

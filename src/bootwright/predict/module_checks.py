@@ -13,14 +13,10 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
-from bootwright.artifacts.elf_object import read_object
-from bootwright.artifacts.kernel_exports import KernelExports, read_exports, vermagic_of
-from bootwright.artifacts.kernel_keys import Certificate, certificate_data, read_certificate
-from bootwright.artifacts.module_symbols import ModuleSymbols, module_symbols
 from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.kernel.module_file import unpack_module
@@ -36,6 +32,11 @@ from bootwright.kernels.module_rules import (
     folder_refusal,
     unreadable,
 )
+
+if TYPE_CHECKING:
+    from bootwright.artifacts.kernel_exports import KernelExports
+    from bootwright.artifacts.kernel_keys import Certificate
+    from bootwright.artifacts.module_symbols import ModuleSymbols
 
 _FORMAT = 1
 
@@ -159,6 +160,9 @@ class ModuleChecks:
 
     def _symbols_of(self, module: str) -> ModuleSymbols | None:
         if module not in self._symbols:
+            from bootwright.artifacts.elf_object import read_object
+            from bootwright.artifacts.module_symbols import module_symbols
+
             self._symbols[module] = None
             with contextlib.suppress(BootwrightError, OSError):
                 self._symbols[module] = module_symbols(read_object(self._data(module), module))
@@ -191,6 +195,9 @@ class ModuleChecks:
         vermagic, keys = document.get("vermagic"), document.get("keys")
         if (isinstance(vermagic, str) or vermagic is None) and isinstance(keys, list):
             return document
+        from bootwright.artifacts.kernel_exports import vermagic_of
+        from bootwright.artifacts.kernel_keys import certificate_data
+
         data = self._bare()
         document = {
             "format": _FORMAT,
@@ -202,10 +209,14 @@ class ModuleChecks:
 
     @cached_property
     def _keys(self) -> list[Certificate]:
+        from bootwright.artifacts.kernel_keys import read_certificate
+
         return [read_certificate(bytes.fromhex(one)) for one in self._known["keys"]]
 
     @cached_property
     def _exports(self) -> KernelExports | None:
+        from bootwright.artifacts.kernel_exports import KernelExports, read_exports
+
         path = self._store("exports")
         document = _read(path)
         symbols = document.get("symbols")

@@ -80,7 +80,7 @@ def read_module(path: Path) -> ModuleInfo:
 def read_modinfo(source: ByteSource) -> ModuleInfo:
     """Facts of a `.ko`, `.ko.xz`, `.ko.zst` or `.ko.gz`; raises `Malformed` with the offset."""
     data = _plain(source)
-    return modinfo_of(_modinfo_section(data, source.name), source.name, signed=_is_signed(data))
+    return modinfo_of(_modinfo_section(data, source.name), source.name, signed=is_signed(data))
 
 
 def modinfo_of(section: bytes, origin: str, *, signed: bool) -> ModuleInfo:
@@ -147,7 +147,8 @@ def unsigned(source: ByteSource) -> tuple[bytes, bool]:
     return (data[: len(data) - size], True) if size else (data, False)
 
 
-def _is_signed(data: bytes) -> bool:
+def is_signed(data: bytes) -> bool:
+    """Whether a signature is appended to a module's ELF bytes; it is not checked."""
     return _signature_size(data) > 0
 
 

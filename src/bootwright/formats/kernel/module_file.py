@@ -14,9 +14,8 @@ import struct
 
 from attrs import frozen
 
-from bootwright.artifacts.module_signature import MAGIC
 from bootwright.formats.kernel.match_tables import OF_STRIDE, Effort, OfId, c_string, of_table
-from bootwright.formats.kernel.modinfo import modinfo_of
+from bootwright.formats.kernel.modinfo import is_signed, modinfo_of
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation.errors import BootwrightError, Malformed
@@ -181,7 +180,7 @@ def read_module(elf: bytes, where: str) -> ModuleFacts:
         raise Malformed(
             where, 0, "a .modinfo section", "none", hint="this is an ELF file, but no kernel module"
         )
-    info = modinfo_of(_content(elf, sections, names, b".modinfo"), where, signed=elf.endswith(MAGIC))
+    info = modinfo_of(_content(elf, sections, names, b".modinfo"), where, signed=is_signed(elf))
     return ModuleFacts(
         name=info.name or module_name(where),
         aliases=info.aliases,
