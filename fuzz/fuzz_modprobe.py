@@ -12,7 +12,6 @@ def one_input(data: bytes) -> None:
     arguments = Arguments(text, "fuzz")
     assert all(one.text for one in arguments.items)
     assert arguments.devlink in {"off", "permissive", "on", "rpm"}
-    assert arguments.probe_timeout is None or isinstance(arguments.probe_timeout, int)
     assert not arguments.blocked & {""}
     _ = arguments.no_modules, arguments.shunned, arguments.stopped_initcalls
     for line in parse_modprobe(text, "fuzz"):

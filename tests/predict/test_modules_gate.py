@@ -345,3 +345,15 @@ def test_any_bytes_are_refused_as_a_module(data: bytes) -> None:
     one = ModuleRules(lambda: image, "6.18.0", enforcement(None, ()))
     assert one.refusal("x.ko", data) is not None
     assert all(isinstance(values, tuple) for values in salvaged(data, "x.ko").values())
+
+
+@pytest.mark.download
+def test_init_functions_of_modules_are_known_by_name(tmp_path: Path) -> None:
+    tree = small_tree(tmp_path, NEW)
+    text, status = check("--modules", tree, "--cmdline", "initcall_blacklist=macb_driver_init")
+    assert status == 1
+    assert "keep macb_driver_init of the module macb from being called" in text
+    assert "what that function sets up" not in text
+    text, status = check("--modules", tree, "--cmdline", "initcall_blacklist=macb_other_init")
+    assert status == 0
+    assert "initcall_blacklist=macb_other_init (--cmdline): what that function sets up is not known" in text

@@ -104,14 +104,14 @@ def test_initcalls_that_are_not_called() -> None:
 def test_what_is_not_followed_is_listed() -> None:
     found = verdict(
         kernel(
-            "quiet earlycon clk_ignore_unused ethmod.debug=3 other.x=1 acpi=off pci=nomsi mem=64M "
-            "module_blacklist=eth-mod driver_async_probe=ethmod init=/sbin/init"
+            "quiet earlycon clk_ignore_unused ethmod.debug=3 other.x=1 acpi=off pci=nomsi "
+            "deferred_probe_timeout=0 mem=64M module_blacklist=eth-mod driver_async_probe=ethmod init=/sbin/init"
         )
     )
     assert found.verdict is Verdict.WORKS
     listed = [one for one in found.not_checked if "(test)" in one]
     assert [one.partition(" ")[0] for one in listed] == [
-        "ethmod.debug=3", "pci=nomsi", "mem=64M", "module_blacklist=eth-mod"
+        "ethmod.debug=3", "pci=nomsi", "deferred_probe_timeout=0", "mem=64M", "module_blacklist=eth-mod"
     ]  # fmt: skip
     assert all(known.source and known.reason for known in known_arguments())
     forced = verdict(kernel("acpi=force"))

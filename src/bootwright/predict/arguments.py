@@ -96,15 +96,6 @@ class Arguments:
         known = found is not None and found.value in {"off", "permissive", "on", "rpm"}
         return str(found.value) if known and found is not None else "rpm"
 
-    @property
-    def probe_timeout(self) -> int | None:
-        """deferred_probe_timeout= in seconds, negative for ever; None for the kernel's own (10 s)."""
-        found = self.last("deferred_probe_timeout")
-        try:
-            return int(found.value or "", 0) if found is not None else None
-        except ValueError:
-            return None
-
 
 def split(text: str) -> Iterator[Argument]:
     """The arguments before `--`."""

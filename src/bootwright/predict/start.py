@@ -115,10 +115,14 @@ def not_checked(kernel: KernelFacts, chain: tuple[Link, ...]) -> tuple[str, ...]
             other for module in tuple(modules) for other in kernel.modules.closure(module, soft=False)
         }
     names = {name.replace("-", "_") for name in (*modules, *drivers)}
-    return tuple(dict.fromkeys((*_of_arguments(kernel, names), *_of_modprobe(kernel, modules))))
+    applied = {
+        name for name in kernel.arguments.stopped_initcalls if any(name in link.reason for link in chain)
+    }
+    return tuple(dict.fromkeys((*_of_arguments(kernel, names, applied), *_of_modprobe(kernel, modules))))
 
 
-def _of_arguments(kernel: KernelFacts, names: set[str]) -> Iterator[str]:
+def _of_arguments(kernel: KernelFacts, names: set[str], applied: set[str]) -> Iterator[str]:
+    """`names` are modules and drivers of the chain, `applied` functions whose absence breaks it."""
     arguments = kernel.arguments
     source = arguments.source
     for one in arguments.items:
@@ -129,7 +133,7 @@ def _of_arguments(kernel: KernelFacts, names: set[str]) -> Iterator[str]:
             if one.name in known.names and (not known.values or one.value in known.values):
                 yield f"{one.text} ({source}): {known.reason}"
     registered = {f"{driver.symbol}_init" for driver in kernel.built_in.drivers}
-    for function in sorted(arguments.stopped_initcalls - registered):
+    for function in sorted(arguments.stopped_initcalls - registered - applied):
         of_modules = kernel.checks is not None and any(
             function in kernel.checks.init_functions(name)
             for name in names
