@@ -105,7 +105,8 @@ def test_what_is_not_followed_is_listed() -> None:
     found = verdict(
         kernel(
             "quiet earlycon clk_ignore_unused ethmod.debug=3 other.x=1 acpi=off pci=nomsi "
-            "deferred_probe_timeout=0 mem=64M module_blacklist=eth-mod driver_async_probe=ethmod init=/sbin/init"
+            "deferred_probe_timeout=0 mem=64M module_blacklist=eth-mod driver_async_probe=ethmod "
+            "init=/sbin/init"
         )
     )
     assert found.verdict is Verdict.WORKS
@@ -135,7 +136,8 @@ def test_where_the_command_line_comes_from() -> None:
     options: dict[str, str] = {}
     loader = Arguments("quiet", "the boot entry")
     assert effective(loader, "nomodule", "b.dtb", options.get) == loader
-    assert effective(Arguments(), "nomodule", "b.dtb", options.get).source == "/chosen/bootargs of b.dtb"
+    for nothing in (Arguments(), Arguments("", "the boot entry")):
+        assert effective(nothing, "nomodule", "b.dtb", options.get).source == "/chosen/bootargs of b.dtb"
     options["CONFIG_CMDLINE"] = "nomodule"
     assert effective(loader, None, "b.dtb", options.get) == loader
     assert effective(Arguments(), None, "b.dtb", options.get).text == "nomodule"

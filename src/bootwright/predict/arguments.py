@@ -128,7 +128,7 @@ def effective(
     counts where the loader's is not known; `option` gives a configuration option's value.
     """
     found = loader
-    if not found.source and bootargs:
+    if not found.text.strip() and bootargs:
         found = Arguments(bootargs, f"/chosen/bootargs of {tree}")
     built_in = option("CONFIG_CMDLINE") or ""
     if built_in in {"", "n"}:

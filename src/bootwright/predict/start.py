@@ -115,9 +115,8 @@ def not_checked(kernel: KernelFacts, chain: tuple[Link, ...]) -> tuple[str, ...]
             other for module in tuple(modules) for other in kernel.modules.closure(module, soft=False)
         }
     names = {name.replace("-", "_") for name in (*modules, *drivers)}
-    applied = {
-        name for name in kernel.arguments.stopped_initcalls if any(name in link.reason for link in chain)
-    }
+    reasons = [link.reason for link in chain if link.reason]
+    applied = {name for name in kernel.arguments.stopped_initcalls if any(name in one for one in reasons)}
     return tuple(dict.fromkeys((*_of_arguments(kernel, names, applied), *_of_modprobe(kernel, modules))))
 
 
