@@ -357,3 +357,12 @@ def test_init_functions_of_modules_are_known_by_name(tmp_path: Path) -> None:
     text, status = check("--modules", tree, "--cmdline", "initcall_blacklist=macb_other_init")
     assert status == 0
     assert "initcall_blacklist=macb_other_init (--cmdline): what that function sets up is not known" in text
+
+
+@pytest.mark.download
+def test_a_driver_whose_module_has_another_name_in_a_newer_kernel_is_found() -> None:
+    """clk-scmi of Linux 6.18 is scmi-clk in 7.3, built in both."""
+    kernel("debian-7.3.4-4k")
+    arguments = ["check", "debian-7.3.4-4k", "--board", "rock-5b", "--goal", "storage", "-q"]
+    done = CliRunner().invoke(main, arguments, standalone_mode=False)
+    assert (done.return_value, done.exception) == (0, None), done.output
