@@ -11,7 +11,7 @@ from bootwright.formats.kernel.modinfo import read_module
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Missing
 from bootwright.kernels.catalogue import open_library
-from bootwright.kernels.modules import dependencies
+from bootwright.kernels.modules import ModuleFiles, dependencies, tree_index
 
 Tree = Callable[[dict[str, str]], Path]
 
@@ -97,11 +97,14 @@ def test_real_modules_as_modprobe_orders_them(tmp_path: Path) -> None:
     for module in wanted:
         shown = tools.run([modprobe, "-d", tmp_path, "-S", release, "--show-depends", module]).decode()
         theirs = [Path(line.split()[1]).name for line in shown.splitlines() if line.startswith("insmod ")]
-        mine = [path.name for path in dependencies(kernel.modules, [module])]
-        assert set(mine) <= set(theirs)
-        assert mine[-1] == theirs[-1]
-        # Beyond that modprobe loads softdeps, which are a wish and no need.
-        assert set(theirs) - set(mine) <= _wished(kernel.modules, mine)
+        files = ModuleFiles(kernel.modules)
+        hard = [path.name for path in files.order([module], soft=False)]
+        mine = [path.name for path in files.order([module])]
+        assert set(hard) <= set(theirs)
+        assert hard[-1] == theirs[-1]
+        # Of softdeps modprobe takes the first line of a module only; what is carried has those of every line.
+        assert set(theirs) <= set(mine)
+        assert set(mine) - set(hard) <= _wished(kernel.modules, hard)
 
 
 def _wished(tree: Path, files: list[str]) -> set[str]:
@@ -110,9 +113,10 @@ def _wished(tree: Path, files: list[str]) -> set[str]:
         word.replace("-", "_")
         for path in tree.rglob("*.ko*")
         if path.name in files
-        for line in read_module(path).softdeps
+        for line in (*read_module(path).softdeps, *read_module(path).fields.get("weakdep", ()))
         for word in line.split()
         if not word.endswith(":")
     }
     there = {path.name.split(".")[0].replace("-", "_") for path in tree.rglob("*.ko*")}
-    return {path.name for path in dependencies(tree, words & there)}
+    meant = (words & there) | {name for word in words - there for name in tree_index(tree).by_alias(word)}
+    return {path.name for path in dependencies(tree, meant)}
