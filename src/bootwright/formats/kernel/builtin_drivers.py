@@ -4,7 +4,8 @@
 for tables marked with MODULE_DEVICE_TABLE. The Image has them all: a driver is a static structure with a
 `struct device_driver` inside (include/linux/device/driver.h) whose `of_match_table` points to an array of
 `struct of_device_id`. arm64 images carry RELR addends in place, so pointers can be followed in the file:
-file offset = address − address of `_text`.
+file offset = address − address of `_text`; where they do not, `kernel_relocations` puts them there. Where the
+symbol table has functions only, `driver_scan` finds the structures by their form.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import TypeVar
 
 from attrs import evolve, frozen
 
+from bootwright.artifacts.driver_scan import Scan
+from bootwright.artifacts.kernel_relocations import relocated
 from bootwright.formats.kernel.calls import CallFinder
 from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
 from bootwright.formats.kernel.match_tables import (
@@ -89,8 +92,37 @@ def read_built_in(image: bytes, name: str) -> BuiltIn:
 
     Raises `Malformed` where it has no symbol table.
     """
+    image = relocated(image).image
     symbols = read_symbols(image, name)
+    if not any(kind in "bdr" for kind in symbols.types):  # static data has symbols with KALLSYMS_ALL only
+        return _scanned(image, symbols, name)
     return BuiltIn(drivers=_drivers(image, symbols, name), early=_early(image, symbols))
+
+
+def _scanned(image: bytes, symbols: Symbols, where: str) -> BuiltIn:
+    """What can be found without the symbols of data."""
+    scan = Scan(image, symbols, where)
+    finder = CallFinder(image, symbols)
+    drivers = tuple(
+        Driver(
+            name=shape.name,
+            buses=("pci",) if shape.pci else ("amba",) if shape.amba else (),
+            symbol="",
+            of=shape.of,
+            ids=shape.ids,
+            pci=shape.pci,
+            amba=shape.amba,
+            calls=finder.calls(shape.functions),
+        )
+        for shape in scan.drivers
+    )
+    made = _made_by_drivers(symbols)
+    early = [_early_entry(kind, entry, made) for kind, _, entry in scan.early]
+    early += [
+        EarlyEntry(kind="initcall", compatible=compatible, keeps_device=True)
+        for compatible in dict.fromkeys(entry.compatible for entry in scan.of_initcalls())
+    ]
+    return BuiltIn(drivers=drivers, early=tuple(early))
 
 
 class _Memory:
@@ -216,11 +248,7 @@ _MOST_OF_INITCALLS = 4096
 
 def _early(image: bytes, symbols: Symbols) -> tuple[EarlyEntry, ...]:
     """Entries `__of_table_*`, each in the table whose start (`__clk_of_table`, …) is nearest before."""
-    functions = {
-        address: name
-        for address, name in zip(symbols.addresses, symbols.names, strict=True)
-        if "_of_clk_init_driver" in name
-    }
+    made = _made_by_drivers(symbols)
     kind = ""
     found: list[EarlyEntry] = []
     for address, _, name in symbols:
@@ -230,10 +258,19 @@ def _early(image: bytes, symbols: Symbols) -> tuple[EarlyEntry, ...]:
             at = address - symbols.base
             entry = of_table(image[at : at + 200] + bytes(200), 0)
             if entry and kind:
-                keeps = kind not in {"clk", "irqchip"} or entry[0].data in functions
-                found.append(EarlyEntry(kind=kind, compatible=entry[0].compatible, keeps_device=keeps))
+                found.append(_early_entry(kind, entry[0], made))
     found.extend(_of_initcalls(image, symbols))
     return tuple(found)
+
+
+def _made_by_drivers(symbols: Symbols) -> frozenset[int]:
+    """Functions that CLK_OF_DECLARE_DRIVER (include/linux/clk-provider.h) makes."""
+    return frozenset(address for address, _, name in symbols if "_of_clk_init_driver" in name)
+
+
+def _early_entry(kind: str, entry: OfId, made: frozenset[int]) -> EarlyEntry:
+    keeps = kind not in {"clk", "irqchip"} or entry.data in made
+    return EarlyEntry(kind=kind, compatible=entry.compatible, keeps_device=keeps)
 
 
 def _of_initcalls(image: bytes, symbols: Symbols) -> Iterator[EarlyEntry]:

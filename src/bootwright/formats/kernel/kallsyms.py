@@ -3,9 +3,12 @@
 `scripts/kallsyms.c` writes it: names compressed with 256 tokens, a marker for every 256th name, and
 32-bit offsets from a relative base. Linux 6.4 moved the offsets behind the token index (commit
 404bad70fcf7); earlier kernels have them first; from about 7.3 each is relative to its own place instead of
-a base. All three are read. Nothing in the Image points to the
-table, so it is found by the only long constant part of it: the tokens `0` to `9`, which stand for
-themselves.
+a base. In 6.2 and 6.3, and in 6.1 from the stable release that took it over, the names' alphabetical order
+(`kallsyms_seqs_of_names`, three bytes a name) stands between markers and tokens (commit 60443c88f3a8). All
+four are read. Nothing in the Image points to the table, so it is found by the only long constant part of it:
+the tokens `0` to `9`, which stand for themselves.
+
+An Image whose linker left its pointers out has no relative base either: `kernel_relocations` puts it there.
 """
 
 from __future__ import annotations
@@ -27,6 +30,14 @@ _MAX_SYMBOLS = 1_000_000
 """Debian's arm64 kernels have about 250,000."""
 _MAX_TEXT = 128 << 20
 """Characters of all names together; 7 million in Debian's."""
+_REGION = 128 << 20
+_MOST_TEXT_OFFSET = 2 << 20
+"""Bytes: booting.rst."""
+_LONGEST_CHUNK = 256 * 600
+"""Bytes of 256 packed names."""
+_PADDING = 8
+_MOST_BETWEEN = (4 + 3 * 256) * (_MAX_SYMBOLS // 256)
+"""Bytes from the first marker to the tokens: markers, and the order of all names."""
 _MAX_PLACES = 1000
 """Places that look like the tokens' start; there are a handful in a kernel."""
 
@@ -39,7 +50,7 @@ class Symbols:
     types: str
     names: list[str]
     base: int
-    """The relative base: the virtual address of the Image's first byte (`_text`)."""
+    """The virtual address of the Image's first byte (`_text`)."""
 
     def __len__(self) -> int:
         return len(self.addresses)
@@ -58,7 +69,18 @@ def read_symbols(image: bytes, name: str) -> Symbols:
     count_at, count, names_at = _names_block(image, start, name)
     types, names = _expand(image, names_at, count, tokens, name)
     offsets, base = _fitting(image, names, _offsets(image, index_end, count_at, count), index_end, name)
-    return Symbols(addresses=[base + offset for offset in offsets], types=types, names=names, base=base)
+    addresses = [base + offset for offset in offsets]
+    return Symbols(addresses=addresses, types=types, names=names, base=_image_base(image, base))
+
+
+def _image_base(image: bytes, base: int) -> int:
+    """The address of the Image's first byte, from the relative base: the lowest address that has a symbol.
+
+    That is `_text`, or with functions only what comes 64 KiB behind it. The image begins where the modules'
+    region ends, at a multiple of 128 MiB, and at the header's text_offset (0 since 5.8) behind that.
+    """
+    offset = int.from_bytes(image[8:16], "little") if image[56:60] == b"ARM\x64" else 0
+    return (base & -_REGION) + (offset if offset < _MOST_TEXT_OFFSET else 0)
 
 
 def _token_table(image: bytes, name: str) -> tuple[int, list[bytes], int]:
@@ -112,25 +134,51 @@ def _c_string(image: bytes, at: int) -> bytes:
 def _names_block(image: bytes, tokens_at: int, name: str) -> tuple[int, int, int]:
     """(position of kallsyms_num_syms, the number, position of the names), found backwards from the tokens.
 
-    Before the tokens come the markers: 32-bit, rising, the first 0; `seqs_of_names` may stand between
-    (6.2 and 6.3), which is not supported by this search and reported.
+    Before the tokens come the markers: 32-bit, rising, the first 0; in some kernels the names' order stands
+    between.
     """
-    words = _array("I", image[max(0, tokens_at - (4 << 16)) & ~3 : tokens_at & ~3])
+    first = max(0, tokens_at - _MOST_BETWEEN) & ~3
+    words = _array("I", image[first : tokens_at & ~3])
+    problem = Malformed(name, tokens_at, "kallsyms markers before the token table", "none")
+    for at, chunks in _markers(words, tokens_at - first):
+        try:
+            return _count_and_names(image, first + 4 * at, chunks, words[at + chunks - 1], name)
+        except Malformed as error:
+            problem = error
+    raise problem
+
+
+def _markers(words: array[int], end: int) -> Iterator[tuple[int, int]]:
+    """Where markers may stand: (index of the first, how many); `end` is where the tokens start, in bytes."""
     at = len(words) - 1
     while at >= 0 and words[at] == 0:  # padding up to the alignment of the token table
         at -= 1
-    last = words[at] if at >= 0 else 0
     final = at
     while at > 0 and words[at - 1] < words[at]:
         at -= 1
         if words[at] == 0:
             break
-    if at < 0 or words[at] != 0 or final == at:
-        raise Malformed(name, tokens_at, "kallsyms markers before the token table", "none")
-    chunks = final - at + 1
-    markers_at = (tokens_at & ~3) - 4 * (len(words) - at)
+    if at >= 0 and words[at] == 0 and final > at:
+        yield at, final - at + 1
+    # Before the names' order: one marker and three times 256 bytes for every 256 names.
+    for at in range(len(words) - 2, -1, -1):
+        if words[at] == 0 and 0 < words[at + 1] < _LONGEST_CHUNK:
+            chunks = -(-(end - 4 * at - 2 * _PADDING) // (4 + 3 * 256))
+            for number in (chunks, chunks + 1):
+                if number >= 2 and _rises(words, at, number):
+                    yield at, number
+
+
+def _rises(words: array[int], at: int, number: int) -> bool:
+    part = words[at : at + number]
+    return len(part) == number and all(0 < other - one < _LONGEST_CHUNK for one, other in pairwise(part))
+
+
+def _count_and_names(
+    image: bytes, markers_at: int, chunks: int, last: int, name: str
+) -> tuple[int, int, int]:
     # The last marker is where names 256 * (chunks - 1) onwards start; at most 256 names of < 16 KiB follow.
-    lowest = markers_at - last - 256 * 600 - 64
+    lowest = markers_at - last - _LONGEST_CHUNK - 64
     position = (markers_at - last - 16) & ~3
     while position > max(lowest, 0):
         count = int.from_bytes(image[position : position + 4], "little")
