@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bootwright.formats.archives.deb import DebReader
-from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
+from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
 from bootwright.formats.kernel.config import embedded_config, read_kernel_config
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.streams import SourceStream
@@ -23,7 +23,6 @@ from bootwright.kernels.source import PAGE_NAMES, Source
 from bootwright.kernels.store import ADDED, Manifest, Store
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,80}")
-_RELEASE = re.compile(r"(\d+(?:\.\d+)+)(?:-?(rc\d+))?")
 _MOST_FILES = 200_000
 
 
@@ -78,7 +77,7 @@ def add_kernel(
             tree = store.keep_tree(work / "tree", (digest, *_contents(work / "tree")))
         manifest = Manifest(
             name=full_name,
-            version=_version(facts.release),
+            version=_version(facts),
             release=facts.release,
             flavour="",
             source=ADDED,
@@ -100,18 +99,16 @@ def _unpack(source: FileBytes, work: Path, sources: tuple[Source, ...]) -> str:
     deb = DebReader(SourceStream(source), source.name)
     package = deb.field("Package")
     for known in sources:
-        for layout in known.layout:
-            for part in {*layout.boot, *layout.modules}:
-                match = known.pattern(part).fullmatch(package)
-                if match:
-                    wanted = Wanted(match["release"], known.paths, modules=True, front_only=False)
-                    taken = extract(deb, wanted, work, source.name)
-                    if "vmlinuz" not in taken.files:
-                        raise Missing(
-                            f"{source.name} holds no kernel image",
-                            hint="from Linux 6.19 on the image is in linux-binary-…, not in linux-image-…",
-                        )
-                    return f"{taken.package} {taken.version}"
+        named = known.given(package)
+        if named is not None:
+            wanted = Wanted(named.release, known.paths, modules=True, front_only=False)
+            taken = extract(deb, wanted, work, source.name)
+            if "vmlinuz" not in taken.files:
+                raise Missing(
+                    f"{source.name} holds no kernel image",
+                    hint="from Linux 6.19 on the image is in linux-binary-…, not in linux-image-…",
+                )
+            return f"{taken.package} {taken.version}"
     raise Malformed(source.name, None, "a kernel package of a known form", repr(package))
 
 
@@ -166,9 +163,8 @@ def _default_name(release: str, page_size: int) -> str:
     return f"{re.sub(r'[^A-Za-z0-9._+-]', '-', release)[:60]}-{PAGE_NAMES[page_size]}"
 
 
-def _version(release: str) -> str:
-    match = _RELEASE.match(release)
-    text = f"{match[1]}-{match[2]}" if match and match[2] else match[1] if match else ""
+def _version(facts: KernelImage) -> str:
+    text = facts.version or ""
     if Version.parse(text) is None:
-        raise Malformed(release, None, "a release that starts with a version", repr(release))
+        raise Malformed(facts.origin, None, "a release that starts with a version", repr(facts.release))
     return text

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from bootwright.kernels.archive.index import Entry, Index
     from bootwright.kernels.fetch import Fetcher
 
-_NAME = re.compile(r"(?P<source>[a-z][a-z0-9]*)-(?P<version>\d+(?:\.\d+)*)-(?P<pages>4k|16k|64k)")
+_NAME = re.compile(
+    r"(?P<source>[a-z][a-z0-9]*)-(?P<version>\d+(?:\.\d+)*)-(?P<pages>4k|16k|64k)"
+    r"(?:-(?P<variant>[a-z][a-z0-9]*))?"
+)
 
 
 class Library:
@@ -76,11 +79,8 @@ class Library:
             for name in self.store.names()
             if name not in there and (manifest := self.store.manifest(name)) is not None
         }
-        return sorted(
-            (there | here).values(),
-            key=lambda kernel: (kernel.version, -kernel.page_size, kernel.name),
-            reverse=True,
-        )
+        by_name = sorted((there | here).values(), key=lambda kernel: (kernel.page_size, kernel.name))
+        return sorted(by_name, key=lambda kernel: kernel.version, reverse=True)
 
     def resolve(self, name: str) -> Listed:
         """The kernel called `name`, exactly, or as a shorter name: `debian-6.18-16k` is the newest that fits.
@@ -287,6 +287,9 @@ def _listed_manifest(manifest: Manifest) -> Listed:
 
 def _fits(kernel: Listed, asked: re.Match[str]) -> bool:
     if kernel.source != asked["source"] or PAGE_NAMES[kernel.page_size] != asked["pages"]:
+        return False
+    name = _NAME.fullmatch(kernel.name)
+    if (name["variant"] if name is not None else None) != asked["variant"]:
         return False
     prefix = [int(part) for part in asked["version"].split(".")]
     numbers = [int(part) for part in re.findall(r"\d+", str(kernel.version))]

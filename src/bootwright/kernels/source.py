@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from attrs import field, frozen
@@ -12,6 +13,8 @@ from bootwright.foundation.errors import Malformed
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.versions import Version
 
+_UPSTREAM = re.compile(r"^\d+:|-[^-]*$")
+"""What a Debian package's version has around the upstream one (deb-version(7)): epoch and revision."""
 PAGE_NAMES = {4096: "4k", 16384: "16k", 65536: "64k"}
 
 
@@ -75,26 +78,72 @@ class Source:
     suites: tuple[str, ...]
     component: str
     architecture: str
-    release: str
+    release: tuple[str, ...]
+    """Forms of `uname -r`, with `{flavour}`, and `{version}` or `{abi}` (whose version the package says)."""
     flavours: dict[str, int] = field(hash=False)
     layout: tuple[Layout, ...]
     paths: Paths
+    variants: dict[str, str] = field(hash=False, factory=dict)
+    """Flavour → what follows the page size in a catalogue name; the others have nothing there."""
+    endings: tuple[str, ...] = ()
+    """What a package's name may end in beside: the same kernel, in a file that somebody has. Not listed."""
     snapshot: Snapshot | None = None
 
     def kernel_name(self, version: Version, flavour: str) -> str:
-        """The catalogue name, such as `debian-6.12.107-16k`."""
-        return f"{self.name}-{version}-{PAGE_NAMES[self.flavours[flavour]]}"
+        """The catalogue name, such as `debian-6.12.107-16k` or `debian-6.1.176-4k-cloud`."""
+        variant = f"-{self.variants[flavour]}" if flavour in self.variants else ""
+        return f"{self.name}-{version}-{PAGE_NAMES[self.flavours[flavour]]}{variant}"
 
-    def pattern(self, package: str) -> re.Pattern[str]:
-        """Package name → groups `release`, `version` and `flavour`; `package` has `{release}` in it."""
-        flavours = "|".join(sorted(map(re.escape, self.flavours), key=len, reverse=True))
+    def named(self, part: str, package: str, package_version: str = "") -> Named | None:
+        """What a package is of, if its name fits `part` (with `{release}` in it)."""
+        for pattern in _patterns(self.release, tuple(self.flavours), part):
+            match = pattern.fullmatch(package)
+            if match is not None:
+                groups = match.groupdict()
+                version = groups.get("version") or _UPSTREAM.sub("", package_version)
+                return Named(match["release"], match["flavour"], Version.parse(version))
+        return None
+
+    def given(self, package: str) -> Named | None:
+        """The same for a package of any layout that somebody has as a file, `endings` included."""
+        for ending in ("", *self.endings):
+            if package.endswith(ending):
+                for part in self.parts:
+                    found = self.named(part, package.removesuffix(ending))
+                    if found is not None:
+                        return found
+        return None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of packages in every layout."""
+        return tuple(dict.fromkeys(p for each in self.layout for p in (*each.boot, *each.modules)))
+
+
+@frozen
+class Named:
+    """What the name of a kernel package says."""
+
+    release: str
+    flavour: str
+    version: Version | None
+    """None where neither the name nor the package's version says."""
+
+
+@cache
+def _patterns(releases: tuple[str, ...], flavours: tuple[str, ...], part: str) -> list[re.Pattern[str]]:
+    kinds = "|".join(sorted(map(re.escape, flavours), key=len, reverse=True))
+    made = []
+    for form in releases:
         release = (
-            re.escape(self.release)
+            re.escape(form)
             .replace(r"\{version\}", r"(?P<version>\d+(?:\.\d+)+)")
-            .replace(r"\{flavour\}", f"(?P<flavour>{flavours})")
+            .replace(r"\{abi\}", r"\d+(?:\.\d+)+-\d[^-]*")
+            .replace(r"\{flavour\}", f"(?P<flavour>{kinds})")
             .replace(r"\*", "[^-]*")
         )
-        return re.compile(re.escape(package).replace(r"\{release\}", f"(?P<release>{release})"))
+        made.append(re.compile(re.escape(part).replace(r"\{release\}", f"(?P<release>{release})")))
+    return made
 
 
 SOURCES = Kind("kernels", "a kernel source", Source)
@@ -114,13 +163,17 @@ def load_source(path: Path) -> Source:
 
 
 def _problems(source: Source) -> Iterator[str]:
-    if not source.suites or not source.layout or not source.layout[0].boot:
-        yield "no suites, no layout or no packages in it"
+    if not source.release or not source.suites or not source.layout or not source.layout[0].boot:
+        yield "no release, no suites, no layout or no packages in it"
     for flavour, size in source.flavours.items():
         if size not in PAGE_NAMES:
             yield f"flavour {flavour} with pages of {size} bytes"
-    if not {"{version}", "{flavour}"} <= set(re.findall(r"\{\w+\}", source.release)):
-        yield f"release = {source.release!r} without {{version}} and {{flavour}}"
+    for form in source.release:
+        if set(re.findall(r"\{\w+\}", form)) not in ({"{version}", "{flavour}"}, {"{abi}", "{flavour}"}):
+            yield f"release = {form!r} without {{flavour}} and either {{version}} or {{abi}}"
+    for flavour, variant in source.variants.items():
+        if flavour not in source.flavours or not re.fullmatch("[a-z][a-z0-9]*", variant):
+            yield f"a variant {variant!r} of {flavour}, which is no word or no flavour"
     for layout in source.layout:
         for version in (layout.since, layout.before):
             if version is not None and Version.parse(version) is None:

@@ -53,11 +53,11 @@ def command(
 
 
 def _newest(found: list[Listed]) -> list[Listed]:
-    """The first (newest) of each source, series and page size, and everything that is here."""
-    seen: set[tuple[str, str, int]] = set()
+    """The first (newest) of each source, series and flavour, and everything that is here."""
+    seen: set[tuple[str, str, int, str]] = set()
     kept: list[Listed] = []
     for kernel in found:
-        key = (kernel.source, kernel.version.series(), kernel.page_size)
+        key = (kernel.source, kernel.version.series(), kernel.page_size, kernel.flavour)
         if key not in seen or kernel.cached:
             kept.append(kernel)
         seen.add(key)

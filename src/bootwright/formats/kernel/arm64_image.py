@@ -25,6 +25,9 @@ _MOST_IMAGE = 256 << 20
 # init/version.c: "Linux version " UTS_RELEASE " (" builder ") (" compiler ") " UTS_VERSION "\n"
 _BANNER = re.compile(rb"Linux version (\d+\.[!-~]{1,80}) \([ -~]{0,600}[\n\0]")
 _MOST_BANNER = 1024
+_RELEASE = re.compile(r"(\d+(?:\.\d+)+)(?:-?(rc\d+))?")
+# UTS_VERSION of Debian's packages: "#1 SMP Debian 6.1.192-2 (2026-11-16)"
+_PACKAGED = re.compile(r"\bSMP\b.* Debian (\d+(?:\.\d+)+)")
 
 
 @frozen
@@ -51,6 +54,21 @@ class KernelImage:
     """What was taken off to reach it, outermost first: `gzip`, `zboot`, …; empty for a bare Image."""
     origin: str
     """The file or container path it was read from."""
+
+    @property
+    def version(self) -> str | None:
+        """The version of the source it was built from, such as `6.18.5`; None where nothing says.
+
+        Debian's releases up to 12 name an ABI (`6.1.0-56-arm64`); there the banner's end has the version.
+        """
+        match = _RELEASE.match(self.release or "")
+        if match is None:
+            return None
+        packaged = _PACKAGED.search(self.banner or "")
+        stem = match[1].removesuffix(".0")
+        if match[1].endswith(".0") and packaged and packaged[1].startswith(f"{stem}."):
+            return packaged[1]
+        return f"{match[1]}-{match[2]}" if match[2] else match[1]
 
 
 def read_kernel_image(source: ByteSource) -> KernelImage:

@@ -154,25 +154,23 @@ def _in_package(path: Path, work: Path) -> KernelFiles:
     deb = DebReader(SourceStream(source), source.name)
     package = deb.field("Package")
     for known in load_sources():
-        for layout in known.layout:
-            for part in {*layout.boot, *layout.modules}:
-                match = known.pattern(part).fullmatch(package)
-                if match:
-                    wanted = Wanted(match["release"], known.paths, modules=True, front_only=False)
-                    extract(deb, wanted, work, source.name)
-                    if not (work / "vmlinuz").is_file():
-                        raise Missing(
-                            f"{source.name} holds no kernel image",
-                            hint="from Linux 6.19 on it is in linux-binary-…; fetch it by name instead",
-                        )
-                    found = _described(work / "vmlinuz", f"{path.name} ({package} {deb.field('Version')})")
-                    modules = work / "tree/lib/modules" / match["release"]
-                    return _evolved(
-                        found,
-                        modules=modules if (modules / "kernel").is_dir() else None,
-                        dtbs=_first([work / "tree/dtbs"]),
-                        config=work / "config" if (work / "config").is_file() else None,
-                    )
+        named = known.given(package)
+        if named is not None:
+            wanted = Wanted(named.release, known.paths, modules=True, front_only=False)
+            extract(deb, wanted, work, source.name)
+            if not (work / "vmlinuz").is_file():
+                raise Missing(
+                    f"{source.name} holds no kernel image",
+                    hint="from Linux 6.19 on it is in linux-binary-…; fetch it by name instead",
+                )
+            found = _described(work / "vmlinuz", f"{path.name} ({package} {deb.field('Version')})")
+            modules = work / "tree/lib/modules" / named.release
+            return _evolved(
+                found,
+                modules=modules if (modules / "kernel").is_dir() else None,
+                dtbs=_first([work / "tree/dtbs"]),
+                config=work / "config" if (work / "config").is_file() else None,
+            )
     raise Malformed(source.name, None, "a kernel package of a known form", repr(package))
 
 

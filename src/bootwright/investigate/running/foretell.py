@@ -17,7 +17,6 @@ from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.runs import Run, page_size_level
-from bootwright.investigate.running.execute import release_version
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import GoalVerdict, dtb_for, predict_goal
 
@@ -36,7 +35,7 @@ def foretell(plan: Plan, run: Run, kernel: Kernel, number: Callable[[], int]) ->
         if factor.fact == "page_size":
             values[name] = page_size_level(kernel.page_size)
         elif factor.fact == "version":
-            values[name] = release_version(kernel.release) or values[name]
+            values[name] = str(kernel.version)
     # The operating system's part is another goal's; here only the devices of the board are asked about.
     system = {name: version for name, text in plan.wanted.items() if (version := Version.parse(text))}
     found = {

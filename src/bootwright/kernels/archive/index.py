@@ -27,7 +27,7 @@ from bootwright.kernels.source import Layout, Source
 _FRESH_SECONDS = 6 * 3600
 _MOST_RELEASE = 8 << 20
 _MOST_INDEX = 512 << 20
-_SCHEMA = 1
+_SCHEMA = 2
 _INDEX_KINDS = ((".xz", "xz"), (".gz", "gzip"), ("", None))
 
 
@@ -98,14 +98,12 @@ def _of_suite(source: Source, suite: Suite) -> Iterator[Entry]:
         if known is None or version_key(known.version) < version_key(package.version):  # type: ignore[operator]
             newest[package.name] = package
     for layout in source.layout:
-        pattern = source.pattern(layout.boot[0])
         for name, package in newest.items():
-            match = pattern.fullmatch(name)
-            version = Version.parse(match["version"]) if match else None
-            if match is None or version is None or not layout.holds(version):
+            named = source.named(layout.boot[0], name, package.version)
+            if named is None or named.version is None or not layout.holds(named.version):
                 continue
-            boot = [part.format(release=match["release"]) for part in layout.boot]
-            modules = [part.format(release=match["release"]) for part in layout.modules]
+            boot = [part.format(release=named.release) for part in layout.boot]
+            modules = [part.format(release=named.release) for part in layout.modules]
             # Parts of different builds do not belong together.
             there = {
                 part: newest[part]
@@ -113,11 +111,11 @@ def _of_suite(source: Source, suite: Suite) -> Iterator[Entry]:
                 if part in newest and newest[part].version == package.version
             }
             yield Entry(
-                name=source.kernel_name(version, match["flavour"]),
-                version=version,
-                release=match["release"],
-                flavour=match["flavour"],
-                page_size=source.flavours[match["flavour"]],
+                name=source.kernel_name(named.version, named.flavour),
+                version=named.version,
+                release=named.release,
+                flavour=named.flavour,
+                page_size=source.flavours[named.flavour],
                 source=source,
                 layout=layout,
                 suite=suite,
@@ -304,12 +302,10 @@ class Indexer:
         plain = SourceStream(Bytes(body, where))
         limit = release.files.get(stem, ("", _MOST_INDEX))[1]
         stream = plain if kind is None else Decompressed(plain, kind, where, limit=limit)
-        patterns = [
-            source.pattern(part) for layout in source.layout for part in {*layout.boot, *layout.modules}
-        ]
+        parts = source.parts
 
         def wanted(name: str) -> bool:
-            return any(pattern.fullmatch(name) for pattern in patterns)
+            return any(source.named(part, name) is not None for part in parts)
 
         return tuple(read_packages(stream, where, wanted, source.architecture)), path
 

@@ -22,7 +22,7 @@ from bootwright.firmware.config_txt import ConfigTxt
 from bootwright.firmware.given_tree import MAP
 from bootwright.formats.devicetree.fdt import read_fdt
 from bootwright.formats.filesystems.filesystem import Entry, FileSystem, lookup
-from bootwright.formats.kernel.arm64_image import unwrapped
+from bootwright.formats.kernel.arm64_image import KernelImage, unwrapped
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.formats.sources.compressed import Growth
@@ -267,7 +267,7 @@ def _kernel(item: Item, boot: Boot, found: Contents, artifact: str, progress: Pr
         )
     return Kernel(
         name=PurePosixPath(artifact).name,
-        version=_version(release),
+        version=_version(boot.kernel.detail, release),
         release=release,
         page_size=getattr(boot.kernel.detail, "page_size", None) or 0,
         image=image,
@@ -279,9 +279,9 @@ def _kernel(item: Item, boot: Boot, found: Contents, artifact: str, progress: Pr
     )
 
 
-def _version(release: str) -> Version:
-    numbers = release.partition("+")[0].partition("-")[0]
-    return Version.parse(numbers) or Version(release, ((0,), 0))
+def _version(detail: object, release: str) -> Version:
+    text = detail.version if isinstance(detail, KernelImage) else None
+    return Version.parse(text or "") or Version(release, ((0,), 0))
 
 
 def _bare(source: ByteSource) -> tuple[Path, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
+from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.errors import Malformed, Missing
@@ -154,7 +154,7 @@ def _image(path: Path, modules: Path | None, config: Path | None, *, name: str) 
             write_bytes(image, data)
     return Kernel(
         name=name,
-        version=_version(facts.release),
+        version=_version(facts),
         release=facts.release,
         page_size=facts.page_size or 0,
         image=image,
@@ -166,6 +166,5 @@ def _image(path: Path, modules: Path | None, config: Path | None, *, name: str) 
     )
 
 
-def _version(release: str) -> Version:
-    numbers = release.partition("+")[0].partition("-")[0]
-    return Version.parse(numbers) or Version(release, ((0,), 0))
+def _version(facts: KernelImage) -> Version:
+    return Version.parse(facts.version or "") or Version(facts.release or "", ((0,), 0))
