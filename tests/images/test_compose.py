@@ -242,6 +242,9 @@ def test_a_composed_image_is_flashed(small: Path, tmp_path: Path, monkeypatch: p
     assert not (tmp_path / "x.raw.zst").exists()
     done = CliRunner().invoke(command, [*words, "--yes-really", str(card)], standalone_mode=False)
     assert done.return_value == 0, done.output
+    with pytest.raises(Refused, match="exists"):
+        command.main(words, standalone_mode=False)
+    (tmp_path / "x.raw.zst").unlink()
     with pytest.raises(Missing, match="no device"):
         command.main([*words[:-1], "/dev/no-such-card"], standalone_mode=False)
 

@@ -38,7 +38,7 @@ keyring_package = "tiny-keyring"
 suites = ["stable", "backports"]
 component = "main"
 architecture = "arm64"
-release = "{{version}}+deb*-{{flavour}}"
+release = ["{{version}}+deb*-{{flavour}}"]
 [flavours]
 arm64 = 4096
 arm64-16k = 16384

@@ -6,6 +6,7 @@ with which Debian 11 and 12 build), arm64's Makefile passes `--no-apply-dynamic-
 file is 0, and its value stands in a RELA table inside the Image, 24 bytes an entry: address, type, addend
 (ELF for the Arm 64-bit Architecture, section 5.7.17, R_AARCH64_RELATIVE).
 """
+
 from __future__ import annotations
 
 import struct

@@ -1,27 +1,49 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and what may be written at all.
+
+What a user names as an output may be more than a new file: `/dev/stdout`, a named pipe, a terminal, a link.
+A regular file is replaced, also behind a link, which stays; to what takes a stream the finished bytes are
+written; a folder, a block device or a socket is refused.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import re
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from bootwright.foundation.errors import Missing
+from bootwright.foundation.errors import Missing, Refused
+
+_OWN = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/(?:self|thread-self|\d+))/fd/(\d{1,9})")
+_MOST_LINKS = 40
+"""As many as Linux follows (MAXSYMLINKS, include/linux/namei.h)."""
 
 
 @contextlib.contextmanager
 def new_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """Open a temporary file that takes the name `path` only when the block ends without an error.
 
-    The data is on disk before the name is. Raises `Missing` when the disk is full.
+    The data is on disk before the name is. Where `path` is a terminal, a character device, a pipe or one of
+    our own descriptors, the bytes are copied there at the end instead. Raises `Missing` when the disk is
+    full, and `Refused` for a `path` that can be neither.
     """
+    target, stream = _destination(path)
+    if stream is not None:
+        with tempfile.SpooledTemporaryFile(max_size=1 << 24) as held:
+            yield held  # type: ignore[misc] - it has every method of IO[bytes]
+            held.seek(0)
+            _copy_to(stream, held, path)
+        return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=".part", dir=target.parent)
     except OSError as error:
         raise explained(error, path) from error
     temporary = Path(name)
@@ -31,13 +53,87 @@ def new_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(mode)
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise explained(error, path) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def check_new(path: Path, *, force: bool) -> None:
+    """Raise `Refused` unless `path` can become a new regular file: before long work, and never by surprise.
+
+    With `force` a regular file that is there may be replaced; anything else that is there may not.
+    """
+    if final(path).exists() and not force:
+        raise Refused(f"{path} exists", hint="choose another name, or replace it with --force")
+
+
+def final(path: Path) -> Path:
+    """The file that `path` names once links are followed; raises `Refused` where that is no regular file."""
+    target, stream = _destination(path)
+    if stream is not None:
+        raise Refused(f"{path} is {_kind(path)}, not a file", hint="an image needs a file of its own")
+    return target
+
+
+def _destination(path: Path) -> tuple[Path, int | Path | None]:
+    """(the file to replace, None), or (as given, the descriptor or the path to write a stream to)."""
+    target = path
+    for _ in range(_MOST_LINKS):
+        text = os.path.normpath(target.absolute())
+        own = _OWN.get(text)
+        match = _DESCRIPTOR.fullmatch(text)
+        if own is not None:
+            return path, own
+        if match is not None and (target.parent.samefile("/proc/self/fd") if target.parent.exists() else 0):
+            return path, int(match[1])
+        try:
+            if not target.is_symlink():
+                break
+            target = target.parent / target.readlink()
+        except OSError as error:
+            raise explained(error, path) from error
+    else:
+        raise Refused(f"{path} is a link that leads to itself", hint="choose another name")
+    try:
+        kind = target.stat().st_mode
+    except FileNotFoundError:
+        return target, None
+    except OSError as error:
+        raise explained(error, path) from error
+    if stat.S_ISREG(kind):
+        return target, None
+    if stat.S_ISCHR(kind) or stat.S_ISFIFO(kind):
+        return path, target
+    raise Refused(f"{path} is {_kind(path)}, not a file", hint="choose the name of a file")
+
+
+def _kind(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return "a stream"
+    names = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFBLK: "a block device",
+        stat.S_IFCHR: "a character device",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+    }
+    return names.get(stat.S_IFMT(mode), "a stream")
+
+
+def _copy_to(stream: int | Path, held: IO[bytes], path: Path) -> None:
+    try:
+        # A descriptor is written to as it is: opened anew, a file behind it would start over.
+        handle = os.dup(stream) if isinstance(stream, int) else os.open(stream, os.O_WRONLY | os.O_NOCTTY)
+        with os.fdopen(handle, "wb") as file:
+            shutil.copyfileobj(held, file)
+    except OSError as error:
+        raise explained(error, path) from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -58,6 +154,10 @@ def explained(error: OSError, path: Path) -> Exception:
             f"no space left to write {path}",
             hint="free some space, or set BOOTWRIGHT_CACHE and --out to a folder on a larger disk",
         )
-    if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST}:
+    if error.errno == errno.EPIPE:
+        return Missing(f"nobody reads {path} any more", hint="keep its reader running")
+    if error.errno in {errno.EBADF, errno.ELOOP, errno.ENXIO}:
+        return Missing(f"cannot write {path}: {error.strerror}", hint="choose another name")
+    if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}:
         return Missing(f"cannot write {path}: {error.strerror}", hint="choose a folder that you can write to")
     return error

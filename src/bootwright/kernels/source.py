@@ -95,13 +95,17 @@ class Source:
         return f"{self.name}-{version}-{PAGE_NAMES[self.flavours[flavour]]}{variant}"
 
     def named(self, part: str, package: str, package_version: str = "") -> Named | None:
-        """What a package is of, if its name fits `part` (with `{release}` in it)."""
+        """What a package is of, if its name fits `part` (with `{release}` in it, if it is a kernel's)."""
+        if not package.startswith(part.partition("{")[0]):  # nearly all of an archive's 60,000
+            return None
         for pattern in _patterns(self.release, tuple(self.flavours), part):
             match = pattern.fullmatch(package)
             if match is not None:
                 groups = match.groupdict()
                 version = groups.get("version") or _UPSTREAM.sub("", package_version)
-                return Named(match["release"], match["flavour"], Version.parse(version))
+                return Named(
+                    groups.get("release", package), groups.get("flavour", ""), Version.parse(version)
+                )
         return None
 
     def given(self, package: str) -> Named | None:

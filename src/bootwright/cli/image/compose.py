@@ -27,6 +27,7 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     help="Name DEVICE a second time: a disk that is not removable, or a file that exists.",
 )
+@click.option("--force", is_flag=True, help="Replace an image that is there already.")
 @click.option("--list", "listing", is_flag=True, help="The recipes that come with bootwright.")
 @click.option("--json", "as_json", is_flag=True, help="The manifest as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
@@ -37,6 +38,7 @@ def command(
     kernel: str | None,
     device: Path | None,
     named_twice: Path | None,
+    force: bool,
     listing: bool,
     as_json: bool,
     quiet: bool,
@@ -55,6 +57,7 @@ def command(
       bootwright image compose my-image.toml -o my-image.raw.xz
       sudo bootwright image compose my-image.toml --flash /dev/sdb
     """
+    from bootwright.foundation import atomic
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.images.compose.compose import compose
     from bootwright.images.recipes.recipe import find_recipe, recipes, with_kernel
@@ -72,6 +75,7 @@ def command(
         chosen = with_kernel(chosen, str(path.resolve()) if path.exists() else kernel)
     progress = Silent() if quiet else Lines()
     image = output or Path(f"{chosen.name}.raw")
+    atomic.check_new(image, force=force)
     if device is not None:
         from bootwright.cli.flash import check_target
 

@@ -25,6 +25,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--config-txt", "config", multiple=True, metavar="'[pi5] key=value'", help="Or '[pi5] -key'.")
 @click.option("--file", "files", multiple=True, metavar="PARTITION:/PATH=FILE", help="Put a file there.")
 @click.option("--remove", "removed", multiple=True, metavar="PARTITION:/PATH", help="Take a file away.")
+@click.option("--force", is_flag=True, help="Replace an image that is there already.")
 @click.option("--json", "as_json", is_flag=True, help="What was done as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
@@ -39,6 +40,7 @@ def command(
     config: tuple[str, ...],
     files: tuple[str, ...],
     removed: tuple[str, ...],
+    force: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -55,11 +57,14 @@ def command(
       bootwright image swap talos.raw --config-txt '[pi5] enable_uart=1' -o uart.raw
       bootwright image swap talos.raw --file EFI:/u-boot.bin=./u-boot.bin -o uboot.raw
     """
+    from bootwright.foundation import atomic
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.images.change.changes import Changes
     from bootwright.images.change.edits import ArgumentEdit, ConfigEdit
     from bootwright.images.change.swap import swap
 
+    if not (output.exists() and image.exists() and output.samefile(image)):  # swap refuses that itself
+        atomic.check_new(output, force=force)
     places: list[tuple[str, Path]] = []
     for text in files:
         place, equals, path = text.partition("=")

@@ -24,6 +24,7 @@ Exit status: 0 the guest stated its devices, 2 it did not, or bad input.
 @click.argument("machine", metavar="MACHINE")
 @click.argument("kernel", metavar="KERNEL")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the recording there.")
+@click.option("--force", is_flag=True, help="Replace a recording that is there already.")
 @click.option("--timeout", type=click.FloatRange(1), default=900.0, show_default=True, help="Guest seconds.")
 @click.option("--settle", type=click.IntRange(1, 600), default=12, show_default=True, help="Quiet seconds.")
 @click.option("--arguments", default="", metavar="TEXT", help="Further kernel arguments.")
@@ -34,6 +35,7 @@ def command(
     machine: str,
     kernel: str,
     out: Path | None,
+    force: bool,
     timeout: float,
     settle: int,
     arguments: str,
@@ -41,13 +43,15 @@ def command(
     as_json: bool,
 ) -> int:
     """Boot KERNEL on MACHINE, load modules by modalias as udev does, and state what bound."""
-    from bootwright.foundation.atomic import write_text
+    from bootwright.foundation.atomic import check_new, write_text
     from bootwright.foundation.progress import Lines
     from bootwright.lab.truth.machines import truth_machine
     from bootwright.lab.truth.record import record
     from bootwright.lab.truth.recording import to_json
     from bootwright.predict.given.inputs import kernel_at
 
+    if out is not None:
+        check_new(out, force=force)
     progress = Lines()
     chosen = kernel_at(kernel, progress)
     target = truth_machine(machine).with_devicetree(chosen)

@@ -24,6 +24,7 @@ def work_folder(output: Path) -> Iterator[Path]:
 
     What killed runs for the same output left is removed first: a folder whose lock nobody holds.
     """
+    output = atomic.final(output)
     prefix = f".{output.name[:60]}.work-"
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +71,7 @@ def whole_image(output: Path, work: Path, progress: Progress) -> Iterator[IO[byt
         yield file
     if is_compressed(output):
         path = compress(path, output, progress)
-    path.replace(output)
+    path.replace(atomic.final(output))
 
 
 def check_space(output: Path, need: int, progress: Progress) -> None:
