@@ -10,17 +10,21 @@ Tests call `one_input`.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import sys
 from pathlib import Path
 
 from bootwright.boards.model import board
 from bootwright.diagnose.engine import Diagnoser
+from bootwright.diagnose.incoming import log_text
 from bootwright.diagnose.jsonform import as_json
 from bootwright.diagnose.page import as_html
 from bootwright.diagnose.render import as_text
 from bootwright.diagnose.signatures.knowledge import load
 from bootwright.evidence.board import with_board
+from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.places import DATA
 
 KNOWLEDGE = load()
@@ -31,6 +35,10 @@ def one_input(data: bytes) -> None:
     """The first byte says in pieces of what size the rest arrives, how it is searched, and of what board."""
     first = data[0] if data else 0
     size = 1 + first * 7
+    with contextlib.suppress(BootwrightError):
+        read = log_text(io.BytesIO(data[1:]).read, "fuzz")
+        while read(1 << 16):
+            pass
     diagnoser = Diagnoser("fuzz", KNOWLEDGE, use_re2=not first & 1)
     for place in range(1, len(data), size):
         diagnoser.feed(data[place : place + size])

@@ -103,12 +103,17 @@ def test_a_failure_writes_nothing_to_a_stream(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        with pytest.raises(ValueError, match="half"), atomic.new_file(pipe) as file:
-            file.write(b"half")
-            raise ValueError("half")
+        with pytest.raises(ValueError, match="half"):
+            _write_half(pipe)
         assert os.read(reading, 100) == b""
     finally:
         os.close(reading)
+
+
+def _write_half(path: Path) -> None:
+    with atomic.new_file(path) as file:
+        file.write(b"half")
+        raise ValueError("half")
 
 
 def test_a_full_device_is_said() -> None:

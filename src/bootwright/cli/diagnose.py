@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _HELP = """Tell from a boot log how far the boot got, what went wrong, and what to do next.
 
 FILE is a serial capture, dmesg, `talosctl dmesg` or `logs`, a journal, netconsole or strace output, as it
-was captured or pasted; `-` is standard input. Several files are looked at one by one.
+was captured or pasted, also compressed or in UTF-16; `-` is standard input. Several files are looked at one
+by one. What is no text (an image, an archive) is refused.
 
 \b
 Examples:
@@ -135,11 +136,14 @@ def _say_live(text: str) -> None:
 
 def _one(name: str) -> Diagnosis:
     from bootwright.diagnose.engine import diagnose_stream
+    from bootwright.diagnose.incoming import log_text
 
     if name == "-":
-        return diagnose_stream(sys.stdin.buffer.read, "standard input")
+        shown = "standard input"
+        return diagnose_stream(log_text(sys.stdin.buffer.read, shown), shown)
     with _opened(name) as file:
-        return diagnose_stream(file.read, _shown(name))
+        shown = _shown(name)
+        return diagnose_stream(log_text(file.read, shown), shown)
 
 
 def _shown(name: str) -> str:

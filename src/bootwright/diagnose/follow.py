@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bootwright.diagnose.engine import Diagnoser
+from bootwright.diagnose.incoming import Arriving
 from bootwright.diagnose.model import Diagnosis, Severity
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.render import finding_lines
@@ -25,15 +26,18 @@ _QUIET = 0.5
 def follow_file(name: str, *, baud: int, say: Callable[[str], None], as_json: bool) -> Diagnosis:
     """Read until interrupted (or the writer of a pipe is gone) and tell of findings as they appear.
 
-    Raises `Missing` when the file cannot be read and `Refused` for a speed no serial device has.
+    Raises `Missing` when the file cannot be read and `Refused` for what is no log, or a speed
+    that no serial device has.
     """
-    diagnoser = Diagnoser("standard input" if name == "-" else printable(os.fsencode(name)))
+    shown = "standard input" if name == "-" else printable(os.fsencode(name))
+    diagnoser = Diagnoser(shown)
+    incoming = Arriving(shown)
     told: dict[tuple[int, str, str], str] = {}
     try:
         with _opened(name, baud) as handle:
             for data in _arriving(handle):
                 if data:
-                    diagnoser.feed(data)
+                    diagnoser.feed(incoming.text(data))
                 elif not as_json:
                     _tell(diagnoser.snapshot(live=True), told, say)
     except KeyboardInterrupt:
