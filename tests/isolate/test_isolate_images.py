@@ -387,10 +387,46 @@ def test_on_the_bench_a_person_reports(good: Path, tmp_path: Path) -> None:
             report = ["--console", tmp_path / "log"]
         report += ["--of", image.name]
     assert document["culprit"] == sorted(culprit)
-    assert {step["source"] for step in document["steps"]} == {"reported", "bench"}
-    assert document["boots"] == images + 2
+    sources = [step["source"] for step in document["steps"]]
+    assert set(sources) == {"given", "reported", "bench"}
+    assert sources.count("given") == 2  # nobody booted the two images for this
+    assert document["boots"] == images
+    command = [sys.executable, "-m", "bootwright", "isolate", *arguments]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "the good image itself: works (your --good)" in text
+    assert text.count("(you, with --report)") == images // 2
+    assert text.count("(the console log: ") == images - images // 2
+    assert f"{images} boots reported for " in text
+    assert "2 answers by naming the images" in text
     assert Path(document["proof"][0]["fails"]).is_file()
     assert fails(read_image(Path(document["proof"][0]["fails"])))
+
+
+def test_one_difference_needs_no_boot_and_claims_none(good: Path, tmp_path: Path) -> None:
+    files = good_files()
+    _, plant, _, _ = FAULTS[0]
+    bad = make_image(tmp_path / "bad.img", plant(files), tmp_path)
+    command = [sys.executable, "-m", "bootwright", "isolate", "--good", good, "--bad", bad]
+    command += ["--until", "login", "--on", "bench", "--out", tmp_path / "out", "--quiet"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ran.returncode == 3:
+        assert "Try this image" in ran.stdout
+        return
+    assert ran.returncode == 0, ran.stderr
+    assert "nothing else differs: that is the good image itself, which you say works" in ran.stdout
+    assert "\n0 boots for " in ran.stdout
+
+
+def test_an_empty_console_log_is_no_answer(good: Path, tmp_path: Path) -> None:
+    bad = make_image(tmp_path / "bad.img", with_noise(good_files()), tmp_path)
+    command = [sys.executable, "-m", "bootwright", "isolate", "--good", good, "--bad", bad]
+    command += ["--until", "login", "--on", "bench", "--out", tmp_path / "out", "--quiet"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 3
+    for name, data in (("empty", b"\n \n"), ("disk", bytes(510) + b"\x55\xaaEFI PART" + bytes(4096))):
+        (tmp_path / name).write_bytes(data)
+        ran = subprocess.run([*command, "--console", tmp_path / name], capture_output=True, check=False)
+        assert ran.returncode == 2
+        assert len(ran.stderr.splitlines()) == 2
 
 
 def test_a_report_without_a_question_is_refused(good: Path, tmp_path: Path) -> None:

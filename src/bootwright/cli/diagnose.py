@@ -109,6 +109,7 @@ def _joined(
 ) -> Callable[[Diagnosis], Diagnosis]:
     """What adds to a diagnosis what the board and the artifacts say of it."""
     from bootwright.boards.model import board as board_named
+    from bootwright.diagnose.debugging import suited
     from bootwright.evidence.board import with_board
     from bootwright.foundation.progress import Lines, Silent
 
@@ -120,12 +121,16 @@ def _joined(
         progress = Silent() if quiet else Lines()
         opened = [open_artifact(name, progress) for name in artifacts]
 
+    def option(symbol: str) -> str | None:
+        configs = [config for artifact in opened if (config := artifact.config) is not None]
+        return (configs[-1].value(f"CONFIG_{symbol}") or "n") if configs else None
+
     def add(diagnosis: Diagnosis) -> Diagnosis:
         if opened:
             from bootwright.evidence.join import with_artifacts
 
             diagnosis = with_artifacts(diagnosis, opened, one)
-        return with_board(diagnosis, one, checked=bool(opened))
+        return suited(with_board(diagnosis, one, checked=bool(opened)), option)
 
     return add
 

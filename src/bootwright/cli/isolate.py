@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bootwright.isolate.model import Isolated, Predictor, Waiting
 
 SCHEMA = "bootwright/isolate/1"
+_MOST_LOG = 64 << 20
 
 _PATH = click.Path(path_type=Path)
 _EPILOG = """\b
@@ -170,6 +171,25 @@ def _fits(board: str | None, machine: str, cpu: str | None) -> None:
         )
 
 
+def _log(console: Path) -> bytes:
+    """The text of a console log, in any wrapping that `diagnose` takes."""
+    from bootwright.diagnose.incoming import log_text
+    from bootwright.foundation.errors import Missing
+
+    pieces: list[bytes] = []
+    try:
+        with console.open("rb") as file:
+            read = log_text(file.read, str(console))
+            while sum(map(len, pieces)) < _MOST_LOG and (piece := read(_MOST_LOG)):
+                pieces.append(piece)
+    except OSError as error:
+        raise Missing(f"cannot read {console}: {error.strerror}", hint="give a console log") from error
+    log = b"".join(pieces)[:_MOST_LOG]
+    if not log.strip(b"\0 \r\n\t"):
+        raise Refused(f"{console} is empty", hint="a board that printed nothing is told with --report")
+    return log
+
+
 def _report(
     lab: StoredLab,
     goal: Goal,
@@ -179,17 +199,13 @@ def _report(
     console: Path | None,
     of: str | None,
 ) -> None:
-    from bootwright.foundation.errors import Missing
     from bootwright.foundation.verdict import Verdict
     from bootwright.image_boot.goal import GoalWatch
     from bootwright.isolate.model import Source
 
     log = b""
     if console is not None:
-        try:
-            log = console.read_bytes()[: 64 << 20]
-        except OSError as error:
-            raise Missing(f"cannot read {console}: {error.strerror}", hint="give a console log") from error
+        log = _log(console)
     if report is not None:
         verdict, source, reason = Verdict(report), Source.REPORTED, ""
     else:
@@ -223,11 +239,51 @@ def _wait(waiting: Waiting, out: Path, *, as_json: bool) -> int:
     return 3
 
 
+def _mended(found: Isolated) -> str:
+    """What is known of the bad image with the culprit taken out, and how."""
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.isolate.model import Source
+
+    if found.mended is Verdict.UNKNOWN:
+        return "not known: it could not be tried"
+    if found.mended_source is Source.GIVEN:
+        return "nothing else differs: that is the good image itself, which you say works"
+    how = "tried" if found.mended_source is Source.EMULATED else "reported from the board"
+    what = {
+        Verdict.WORKS: "it reaches the goal",
+        Verdict.FAILS: "something else makes it fail as well",
+    }[found.mended]
+    return f"{how}: {what}"
+
+
+def _answers(found: Isolated, differences: int) -> None:
+    """What was asked of whom, and what was answered; with boots here only how many there were."""
+    from bootwright.isolate.model import Source
+
+    sources = [step.answer.source for step in found.steps]
+    if Source.EMULATED not in sources:
+        click.echo("what was asked, and who answered:")
+        for step in found.steps:
+            who = {
+                Source.GIVEN: "your --good" if not step.from_bad else "your --bad",
+                Source.REPORTED: "you, with --report",
+                Source.BENCH: f"the console log: {step.answer.reason}",
+                Source.PREDICTED: f"nobody, it follows: {step.answer.reason}",
+            }[step.answer.source]
+            mixture = f"with {', '.join(sorted(step.from_bad))} of the bad one" if step.from_bad else "itself"
+            click.echo(f"  the good image {mixture}: {step.answer.verdict} ({who})")
+    boots = f"{found.boots} boot{'' if found.boots == 1 else 's'}"
+    reported = sources.count(Source.REPORTED) + sources.count(Source.BENCH)
+    counted = f"{boots} reported" if reported else boots
+    given = sources.count(Source.GIVEN)
+    rest = len(sources) - found.boots - given
+    named = f", {given} answers by naming the images" if given else ""
+    click.echo(f"{counted} for {differences} differences{named}, {rest} answers without a boot")
+
+
 def _end(
     found: Isolated, hybrids: ImageHybrids, lab: StoredLab, out: Path, *, notes: list[str], as_json: bool
 ) -> int:
-    from bootwright.foundation.verdict import Verdict
-
     mend = hybrids.mend(found.culprit)
     proofs = []
     for number, culprit in enumerate(found.culprits, start=1):
@@ -256,18 +312,9 @@ def _end(
         for proof in proofs:
             click.echo(f"  works: {proof['works']}")
             click.echo(f"  fails: {proof['fails']}, which differs by just that")
-        states = {
-            Verdict.WORKS: "tried: it reaches the goal",
-            Verdict.FAILS: "tried: something else makes it fail as well",
-            Verdict.UNKNOWN: "not known: it could not be tried",
-        }
         click.echo(f"mend it: {mend}")
-        click.echo(f"  {states[found.mended]}")
-        tried = [step for step in found.steps if step.answer.image]
-        click.echo(
-            f"{found.boots} boots for {hybrids.finest} differences, "
-            f"{len(found.steps) - len(tried)} answers without one"
-        )
+        click.echo(f"  {_mended(found)}")
+        _answers(found, hybrids.finest)
         for note in notes:
             click.echo(f"note: {note}")
     return 0

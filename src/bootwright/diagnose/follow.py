@@ -12,6 +12,7 @@ import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from bootwright.diagnose.debugging import suited
 from bootwright.diagnose.engine import Diagnoser
 from bootwright.diagnose.incoming import Arriving
 from bootwright.diagnose.model import Diagnosis, Severity
@@ -39,7 +40,7 @@ def follow_file(name: str, *, baud: int, say: Callable[[str], None], as_json: bo
                 if data:
                     diagnoser.feed(incoming.text(data))
                 elif not as_json:
-                    _tell(diagnoser.snapshot(live=True), told, say)
+                    _tell(suited(diagnoser.snapshot(live=True)), told, say)
     except KeyboardInterrupt:
         pass
     diagnoser.flush()

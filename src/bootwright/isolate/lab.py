@@ -70,7 +70,7 @@ class StoredLab:
         if itself is not None and self.attempt is None:
             # That the one works and the other does not is what the user says by naming them so.
             verdict = Verdict.FAILS if from_bad else Verdict.WORKS
-            answer = Answer(verdict, Source.REPORTED, "as given", str(itself))
+            answer = Answer(verdict, Source.GIVEN, "named so by you", str(itself))
             self._keep(key, from_bad, answer, b"", {})
             return answer
         image = itself or self.store.folder / "images" / f"{key[:12]}.img"

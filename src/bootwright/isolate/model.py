@@ -30,9 +30,16 @@ class Source(StrEnum):
     """How an answer was obtained. A later kind outweighs an earlier one."""
 
     PREDICTED = "predicted"
+    GIVEN = "given"
+    """What the user said by naming an image the good or the bad one; nobody booted it for this."""
     EMULATED = "emulated"
     REPORTED = "reported"
     BENCH = "bench"
+
+    @property
+    def was_booted(self) -> bool:
+        """Whether a boot stands behind it."""
+        return self not in {Source.PREDICTED, Source.GIVEN}
 
 
 @frozen
@@ -137,9 +144,11 @@ class Isolated:
     """Each a smallest set of elements that makes the good image fail. Usually one."""
     steps: tuple[Step, ...]
     boots: int
-    """Mixtures that were really tried, the two images included."""
+    """Mixtures that were really tried, the two images included where they were."""
     mended: Verdict
     """Of the bad image with the culprits taken from the good one."""
+    mended_source: Source
+    """How that is known."""
     proofs: tuple[tuple[Step, tuple[Step, ...]], ...]
     """For each culprit: the mixture with just it, which fails; those with one element less, which do not."""
     notes: tuple[str, ...] = ()

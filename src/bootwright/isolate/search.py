@@ -73,8 +73,10 @@ def isolate(hybrids: Hybrids, lab: Lab, predictor: Predictor | None = None) -> I
         rest = search.universe.closed(everything - blamed)
         if not rest or rest & frozenset().union(*culprits):
             mended = Verdict.WORKS if not rest else Verdict.UNKNOWN
+            source = good.source if not rest else Source.PREDICTED
             break
-        mended = search.ask(rest, sure=True).verdict
+        answer = search.ask(rest, sure=True)
+        mended, source = answer.verdict, answer.source
         if mended is not Verdict.FAILS:
             break
         # Something else makes it fail as well: look for it in what is left.
@@ -82,8 +84,9 @@ def isolate(hybrids: Hybrids, lab: Lab, predictor: Predictor | None = None) -> I
     return Isolated(
         culprits=tuple(culprits),
         steps=tuple(search.steps.values()),
-        boots=sum(step.answer.source is not Source.PREDICTED for step in search.steps.values()),
+        boots=sum(step.answer.source.was_booted for step in search.steps.values()),
         mended=mended,
+        mended_source=source,
         proofs=tuple(search.proof(each) for each in culprits),
         notes=tuple(search.notes),
     )

@@ -53,7 +53,7 @@ def command(
     Examples:
       bootwright image swap talos.raw --dtb ./mainline-dtbs/ -o talos-dtb.raw
       bootwright image swap talos.raw --kernel debian-6.18-4k -o talos-6.18.raw
-      bootwright image swap talos.raw --cmdline '+loglevel=7 +dyndbg="module macb +p" -quiet' -o debug.raw
+      bootwright image swap talos.raw --cmdline '+initcall_debug +ignore_loglevel -quiet' -o debug.raw
       bootwright image swap talos.raw --config-txt '[pi5] enable_uart=1' -o uart.raw
       bootwright image swap talos.raw --file EFI:/u-boot.bin=./u-boot.bin -o uboot.raw
     """

@@ -1,0 +1,127 @@
+"""Kernel arguments that make the next log say more, as far as that kernel can take them.
+
+`dyndbg=` does nothing in a kernel without CONFIG_DYNAMIC_DEBUG. What every kernel has is `initcall_debug`: it
+prints each driver's initialisation and the result of every probe at the debug level (drivers/base/dd.c
+really_probe_debug, Linux 5.10 to 7.3), which is seen with `ignore_loglevel`.
+
+Whether the kernel has it is told by its configuration, by a log in which it refused the argument, or by what
+is known of the system's kernels (one file each in `data/systems/`).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from attrs import evolve, frozen
+
+from bootwright.diagnose.model import Boot, Diagnosis, Finding, Gap
+from bootwright.foundation.errors import Malformed
+from bootwright.foundation.places import data_files
+
+_DYNDBG = re.compile(r'\s*\bdyndbg="[^"]*"')
+_ANY_KERNEL = ("initcall_debug", "ignore_loglevel")
+_SYMBOL = "DYNAMIC_DEBUG"
+_KEYS = {"name", "release", "stage", "source", "options"}
+
+Option = Callable[[str], str | None]
+"""Configuration symbol, without CONFIG_, → its value (`n` for off), or None where it is not known."""
+
+
+@frozen
+class System:
+    """A file of `data/systems/`."""
+
+    name: str
+    release: re.Pattern[str]
+    stage: str | None
+    """How the labels of its own stages begin."""
+    source: str
+    options: Mapping[str, str]
+
+    def is_of(self, boot: Boot) -> bool:
+        """Whether the log is of a kernel of this system."""
+        release = boot.said("release")
+        if release is not None:
+            return self.release.search(release) is not None
+        return self.stage is not None and any(each.label.startswith(self.stage) for each in boot.stages)
+
+
+@cache
+def systems() -> tuple[System, ...]:
+    """All that are known; raises `Malformed`."""
+    found = []
+    for path in data_files("systems"):
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+            if not set(table) <= _KEYS or not set(table["options"].values()) <= {"y", "m", "n"}:
+                raise ValueError(f"keys {sorted(set(table) - _KEYS)} or an option's value")
+            found.append(
+                System(
+                    table["name"],
+                    re.compile(table["release"]),
+                    table.get("stage"),
+                    table["source"],
+                    dict(table["options"]),
+                )
+            )
+        except (KeyError, TypeError, AttributeError, ValueError, re.error) as error:
+            raise Malformed(f"systems/{path.name}", None, "a system", str(error)) from error
+    return tuple(found)
+
+
+def has_dynamic_debug(boot: Boot, option: Option | None = None) -> bool | None:
+    """Whether the boot's kernel obeys `dyndbg=`; None where nothing says. `option` is its configuration."""
+    value = option(_SYMBOL) if option is not None else None
+    if value is not None:
+        return value == "y"
+    if "dyndbg=" in (boot.said("refused") or ""):
+        return False
+    system = next((each for each in systems() if each.is_of(boot)), None)
+    known = system.options.get(_SYMBOL) if system is not None else None
+    return None if known is None else known == "y"
+
+
+def suited(diagnosis: Diagnosis, option: Option | None = None) -> Diagnosis:
+    """The diagnosis with advice that each boot's kernel can follow."""
+    return evolve(diagnosis, boots=tuple(_suited(boot, option) for boot in diagnosis.boots))
+
+
+def _suited(boot: Boot, option: Option | None) -> Boot:
+    able = has_dynamic_debug(boot, option)
+    if able:
+        return boot
+    return evolve(
+        boot,
+        findings=tuple(_finding(each, able=able) for each in boot.findings),
+        gaps=tuple(_gap(each, able=able) for each in boot.gaps),
+    )
+
+
+def _finding(finding: Finding, *, able: bool | None) -> Finding:
+    if able is None:  # to be copied as it is; the gap says on what it depends
+        return finding
+    return evolve(finding, kernel_arguments=without_dynamic_debug(finding.kernel_arguments))
+
+
+def _gap(gap: Gap, *, able: bool | None) -> Gap:
+    if able is False:
+        return evolve(gap, get_it=without_dynamic_debug(gap.get_it))
+    return evolve(gap, get_it=_conditional(gap.get_it))
+
+
+def without_dynamic_debug(text: str) -> str:
+    """The same advice for a kernel that ignores `dyndbg=`."""
+    if not _DYNDBG.search(text):
+        return text
+    kept = _DYNDBG.sub("", text).strip()
+    return " ".join([kept, *(word for word in _ANY_KERNEL if word not in kept.split())]).strip()
+
+
+def _conditional(text: str) -> str:
+    """The same advice for a kernel of which it is not known whether it ignores `dyndbg=`."""
+    if not _DYNDBG.search(text):
+        return text
+    return f"{text} (without CONFIG_DYNAMIC_DEBUG that does nothing: {' '.join(_ANY_KERNEL)} instead)"
