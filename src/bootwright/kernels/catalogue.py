@@ -31,6 +31,12 @@ _NAME = re.compile(
 )
 
 
+def variant_of(name: str) -> str | None:
+    """What follows the page size in a catalogue name (`cloud`, `rt`), or None."""
+    match = _NAME.fullmatch(name)
+    return match["variant"] if match is not None and match["source"] != ADDED else None
+
+
 class Library:
     """Kernels of the archives, of the cache, and of the user's own. Make one with `open_library`."""
 
@@ -288,8 +294,7 @@ def _listed_manifest(manifest: Manifest) -> Listed:
 def _fits(kernel: Listed, asked: re.Match[str]) -> bool:
     if kernel.source != asked["source"] or PAGE_NAMES[kernel.page_size] != asked["pages"]:
         return False
-    name = _NAME.fullmatch(kernel.name)
-    if (name["variant"] if name is not None else None) != asked["variant"]:
+    if kernel.source != ADDED and variant_of(kernel.name) != asked["variant"]:
         return False
     prefix = [int(part) for part in asked["version"].split(".")]
     numbers = [int(part) for part in re.findall(r"\d+", str(kernel.version))]

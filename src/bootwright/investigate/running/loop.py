@@ -33,7 +33,7 @@ from bootwright.investigate.plans.runs import Candidate, Run, bench_runs, kernel
 from bootwright.investigate.running.execute import Done, Executor, observe, runnable
 from bootwright.investigate.running.foretell import foretell
 from bootwright.investigate.running.investigation import Investigation, Step, look
-from bootwright.kernels.catalogue import Library
+from bootwright.kernels.catalogue import Library, variant_of
 
 RATE = 10e6
 """Bytes a second that fetching is reckoned at, to weigh a download against a boot."""
@@ -78,7 +78,10 @@ def candidates(store: Store, library: Library, plan: Plan) -> list[Candidate]:
 
 
 def list_candidates(plan: Plan, library: Library) -> list[Candidate]:
-    """The kernels of the sources that the plan's experiments name, as the catalogue lists them now."""
+    """The kernels of the sources that the plan's experiments name, as the catalogue lists them now.
+
+    Variants (cloud, rt) are left out: they lack what boards need, or differ in more than a level.
+    """
     wanted = {experiment.kernels for experiment in plan.experiment}
     return [
         Candidate(
@@ -92,7 +95,7 @@ def list_candidates(plan: Plan, library: Library) -> list[Candidate]:
             whole_size=listed.whole_size,
         )
         for listed in library.listed()
-        if listed.source in wanted
+        if listed.source in wanted and variant_of(listed.name) is None
     ]
 
 
