@@ -1,6 +1,7 @@
 import itertools
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,7 +9,7 @@ from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.aliases import find_aliases
-from bootwright.investigate.analysis.causes import Cause, CauseSpace, Condition, bracket
+from bootwright.investigate.analysis.causes import Cause, CauseSpace, Condition, bracket, spoken
 from bootwright.investigate.analysis.factors import Factor, make_factor
 from bootwright.investigate.analysis.observations import Observation, Source
 
@@ -16,9 +17,9 @@ PAGES = make_factor("pages", ["4K", "16K"])
 KERNEL = make_factor("kernel", ["6.18.5", "6.12.107", "6.16.3", "6.9"])
 
 
-def seen(name: str, outcome: Verdict, **levels: str) -> Observation:
+def seen(name: str, outcome: Verdict, source: Source = Source.EMULATED, **levels: str) -> Observation:
     values = {factor: tuple(level.split("|")) for factor, level in levels.items()}
-    return Observation(name, values, {"boots": outcome}, Source.EMULATED)
+    return Observation(name, values, {"boots": outcome}, source)
 
 
 def holds(condition: Condition, level: str) -> bool:
@@ -120,10 +121,43 @@ def test_bracket_names_the_nearest_levels_on_either_side() -> None:
         seen("d", Verdict.WORKS, kernel="6.16.3", pages="4K"),
     ]
     factors = {factor.name: factor for factor in space.factors}
-    assert bracket(cause, cause.conditions[0], observations, "boots", factors) == {
-        "fails": "6.12.107",
-        "works": "6.16.3",
-    }
+    found = bracket(cause, cause.conditions[0], observations, "boots", factors)
+    assert (found.fails, found.works) == ("6.12.107", "6.16.3")
+    assert found.words == "too old (fails with 6.12.107, works with 6.16.3)"
+
+
+def test_a_boundary_is_never_a_level_that_nobody_ran() -> None:
+    """6.19.14 was on offer only; the threshold's own level is the next one known."""
+    kernel = make_factor("kernel", ["6.12.107", "6.18.15", "6.19.14", "7.0.13", "7.3.4"])
+    space = CauseSpace([kernel, PAGES])
+    observations = [
+        seen("a", Verdict.FAILS, kernel="6.12.107", pages="4K"),
+        seen("b", Verdict.FAILS, Source.PREDICTED, kernel="6.18.15", pages="4K"),
+        seen("c", Verdict.FAILS, Source.BENCH, kernel="6.18.15", pages="4K"),
+        seen("d", Verdict.WORKS, Source.PREDICTED, kernel="7.0.13", pages="4K"),
+        seen("e", Verdict.WORKS, kernel="7.0.13", pages="16K"),
+    ]
+    factors = {factor.name: factor for factor in space.factors}
+    for cause in space.members(space.consistent(observations, "boots")):
+        text = spoken(cause, observations, "boots", factors)
+        assert "6.19.14" not in text
+        assert "7.3.4" not in text
+        if [part.relation for part in cause.conditions] == ["below"]:
+            assert text == "kernel is too old (fails with 6.18.15, works with 7.0.13)"
+    predicted = [one for one in observations if one.id in "abd"]
+    below = Cause((Condition("kernel", "below", "6.19.14"),))
+    assert spoken(below, predicted, "boots", factors) == (
+        "kernel is too old (predicted to fail with 6.18.15, predicted to work with 7.0.13)"
+    )
+    assert spoken(below, predicted[:1], "boots", factors) == (
+        "kernel is too old (fails with 6.12.107, nothing seen to work beside it)"
+    )
+    newer = Cause((Condition("kernel", "at-least", "6.19.14"), Condition("pages", "is", "4K")))
+    turned = [evolve(one, outcomes={"boots": Verdict.WORKS if one.id in "abc" else Verdict.FAILS})
+              for one in observations]  # fmt: skip
+    assert spoken(newer, turned, "boots", factors) == (
+        "kernel is too new (predicted to fail with 7.0.13, works with 6.18.15) and pages is 4K"
+    )
 
 
 def test_a_space_too_large_is_refused_before_it_is_built() -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from bootwright.artifacts.driver_scan import Scan
+from bootwright.artifacts.kernel_relocations import relocated
+from bootwright.formats.kernel import builtin_drivers as kernel_drivers
 from bootwright.formats.kernel.arm64_image import read_kernel_image
+from bootwright.formats.kernel.builtin_drivers import read_built_in
 from bootwright.formats.kernel.config import read_kernel_config
+from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
 from bootwright.formats.kernel.modinfo import read_module
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.kernels.catalogue import open_library
@@ -31,6 +37,79 @@ def test_front_of_a_real_package(name: str, pages: int, gem: str) -> None:
     config = read_kernel_config(FileBytes(kernel.config))
     assert (config.page_size, config.value("CONFIG_MACB")) == (pages, gem)
     assert kernel.provenance["verified"]
+
+
+@pytest.mark.parametrize(
+    ("name", "release", "pages"),
+    [
+        ("debian-6.1-4k", r"6\.1\.0-\d+-arm64", 4096),
+        ("debian-6.1-4k-cloud", r"6\.1\.0-\d+-cloud-arm64", 4096),
+        ("debian-6.1-4k-rt", r"6\.1\.0-\d+-rt-arm64", 4096),
+        ("debian-6.12-4k-cloud", r"6\.12\.\d+\+deb13-cloud-arm64", 4096),
+        ("debian-6.12-4k-rt", r"6\.12\.\d+\+deb13-rt-arm64", 4096),
+        ("debian-7.3-4k-cloud", r"7\.3\.\d+\+deb13-cloud-arm64", 4096),
+    ],
+)
+def test_flavours_and_releases_that_name_an_abi(name: str, release: str, pages: int) -> None:
+    """Each is read as far as its built-in drivers, whose buses' own must be among them."""
+    kernel = open_library().get(name)
+    facts = read_kernel_image(FileBytes(kernel.image))
+    assert re.fullmatch(release, kernel.release)
+    assert facts.version == str(kernel.version)  # of the banner, and of the package
+    assert kernel.config is not None
+    config = read_kernel_config(FileBytes(kernel.config))
+    assert config.page_size == facts.page_size == pages
+    assert (config.value("CONFIG_PREEMPT_RT") == "y") == name.endswith("-rt")
+    found = read_built_in(kernel.image.read_bytes(), name)
+    drivers = {driver.name: driver for driver in found.drivers}
+    assert [entry.compatible for entry in drivers["pci-host-generic"].of][:2] == [
+        "pci-host-cam-generic", "pci-host-ecam-generic"
+    ]  # fmt: skip
+    assert any(driver.amba for driver in found.drivers)
+    assert drivers["of_fixed_clk"].calls == ("of_clk_add_hw_provider",) or drivers["of_fixed_clk"].of
+    early = {(entry.kind, entry.compatible) for entry in found.early}
+    assert {("clk", "fixed-clock"), ("timer", "arm,armv8-timer"), ("irqchip", "arm,gic-v3")} <= early
+
+
+def test_built_in_drivers_are_those_of_the_packages_own_list() -> None:
+    """modules.builtin names every module built in; what is found as a driver of one must be listed there."""
+    for name in ("debian-6.1-4k", "debian-6.12-4k"):
+        kernel = open_library().get(name)
+        assert kernel.config is not None
+        config = read_kernel_config(FileBytes(kernel.config))
+        drivers = {driver.name for driver in read_built_in(kernel.image.read_bytes(), name).drivers}
+        known = {
+            "brcm-pcie": "CONFIG_PCIE_BRCMSTB",
+            "bcm2835-mbox": "CONFIG_BCM2835_MBOX",
+            "pinctrl-bcm2835": "CONFIG_PINCTRL_BCM2835",
+            "macb": "CONFIG_MACB",
+            "bcmgenet": "CONFIG_BCMGENET",
+            "sdhci-iproc": "CONFIG_MMC_SDHCI_IPROC",
+            "dwc2": "CONFIG_USB_DWC2",
+            "of_serial": "CONFIG_SERIAL_OF_PLATFORM",
+            "imx8mp-ccm": "CONFIG_CLK_IMX8MP",
+        }
+        for driver, option in known.items():
+            assert (driver in drivers) == (config.value(option) == "y"), (name, driver, option)
+
+
+@pytest.mark.parametrize("name", ["debian-6.12-4k", "debian-6.18-4k", "debian-7.3-4k-cloud"])
+def test_drivers_found_by_form_are_those_found_by_name(name: str) -> None:
+    """The symbols of data are taken away, as a kernel without KALLSYMS_ALL has it."""
+    image = relocated(open_library().get(name).image.read_bytes()).image
+    symbols = read_symbols(image, name)
+    kept = [one for one in symbols if one[1] in "tTW"]
+    functions = Symbols(
+        [address for address, _, _ in kept],
+        "".join(kind for _, kind, _ in kept),
+        [symbol for _, _, symbol in kept],
+        symbols.base,
+    )
+    by_name, by_form = kernel_drivers._drivers(image, symbols, name), Scan(image, functions, name).drivers
+    assert len(by_name) > 100
+    assert {(one.name, one.of, one.pci, one.amba) for one in by_name} == {
+        (one.name, one.of, one.pci, one.amba) for one in by_form
+    }
 
 
 def test_modules_as_modinfo_reads_them() -> None:

@@ -154,6 +154,9 @@ def _cells(story: Story) -> Iterator[str]:
     yield ""
     head = ("Cell", "Source", *map(capital, matrix.factors), *map(capital, matrix.outcomes))
     yield from _table(head, [(row.id, row.source, *row.levels, *row.verdicts) for row in matrix.rows])
+    for text in matrix.outweighed:
+        yield f"- {plain(text)}"
+    yield ""
 
 
 def _causes(story: Story) -> Iterator[str]:
@@ -212,7 +215,7 @@ def _predictions(story: Story) -> Iterator[str]:
                 node = f"{code(goal.broken.node)}, " if goal.broken.node else ""
                 text += f" First broken link: {node}{plain(goal.broken.link)}. {plain(goal.broken.reason)}"
                 text += f" Remedy: {plain(goal.broken.remedy)}" if goal.broken.remedy else ""
-            yield text
+            yield f"{text} Outweighed: {plain(goal.outweighed)}" if goal.outweighed else text
             for title, reason, remedy in goal.hazards:
                 yield f"  - May go wrong: {plain(' '.join(part for part in (title, reason, remedy) if part))}"
         if one.limit:

@@ -10,6 +10,7 @@ from typing import Any
 import cattrs
 
 from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.analysis.causes import Bracket
 from bootwright.investigate.analysis.observations import Observation
 from bootwright.investigate.decision.decide import Decision
 from bootwright.investigate.running.investigation import Investigation
@@ -27,7 +28,7 @@ def result(found: Investigation, decision: Decision) -> dict[str, Any]:
             factor.name: {"label": factor.title, "levels": list(factor.levels), "ordered": factor.ordered}
             for factor in found.factors
         },
-        "cells": [_cell(seen) for seen in found.observations],
+        "cells": [_cell(found, seen) for seen in found.observations],
         "aliases": [list(group) for group in found.aliases.groups],
         "aliases_left": [list(group) for group in found.aliases_left.groups],
         "never_varied": list(found.aliases.never_varied),
@@ -51,8 +52,11 @@ def result(found: Investigation, decision: Decision) -> dict[str, Any]:
     }
 
 
-def _cell(seen: Observation) -> dict[str, Any]:
-    return {
+def _cell(found: Investigation, seen: Observation) -> dict[str, Any]:
+    outweighed = {
+        name: by for name in seen.outcomes if (by := found.judgements[name].outweighed.get(seen.id))
+    }
+    return ({"outweighed": outweighed} if outweighed else {}) | {
         "id": seen.id,
         "factors": {
             name: levels[0] if len(levels) == 1 else list(levels) for name, levels in seen.values.items()
@@ -73,17 +77,31 @@ def _outcome(found: Investigation, name: str) -> dict[str, Any]:
             {"factor": one.factor, "by": list(one.by), "reason": one.reason} for one in judgement.refuted
         ],
         "settled": judgement.settled,
-        "brackets": [
-            {"factor": one.factor, "fails": one.fails, "works": one.works} for one in judgement.brackets
-        ],
+        "brackets": [_bracket(one) for one in judgement.brackets],
         "seen": {Verdict.WORKS.value: judgement.works, Verdict.FAILS.value: judgement.fails},
         "flaky": [
             {"cells": list(one.ids), "works": one.works, "fails": one.fails} for one in judgement.flaky
         ],
         "set_aside": list(judgement.set_aside),
         "either": [
-            {"cells": list(part.cells), "causes": [{"factors": cause.factors} for cause in part.causes]}
+            {
+                "cells": list(part.cells),
+                "causes": [{"factors": cause.factors} for cause in part.causes],
+                "brackets": [
+                    _bracket(one) for cause in part.causes[:1] for one in judgement.spans(cause, found.space)
+                ],
+            }
             for part in judgement.either
         ],
         "note": judgement.note,
+    }
+
+
+def _bracket(one: Bracket) -> dict[str, Any]:
+    return {
+        "factor": one.factor,
+        "fails": one.fails,
+        "works": one.works,
+        "fails_by": one.fails_by.word if one.fails_by is not None else None,
+        "works_by": one.works_by.word if one.works_by is not None else None,
     }

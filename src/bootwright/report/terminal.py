@@ -207,6 +207,8 @@ def _cells(matrix: Matrix, console: Console) -> None:
     for row in rows:
         table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
+    for text in matrix.outweighed:
+        _line(console, text)
 
 
 def _predictions(story: Story, console: Console) -> None:
@@ -214,6 +216,8 @@ def _predictions(story: Story, console: Console) -> None:
     alike: dict[tuple[str, str, Broken | None], list[str]] = {}
     for one in story.predictions:
         for goal in one.goals:
+            if goal.outweighed:  # said under the cells; what was predicted is not so
+                continue
             alike.setdefault((goal.outcome, goal.verdict, goal.broken), []).append(one.id)
     if alike:
         _head(console, "Predictions, without a boot")

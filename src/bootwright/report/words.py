@@ -76,6 +76,8 @@ def bound(text: str) -> str:
     """A condition's text as in result.json, spoken: `before 6.15`, `6.15 or later`, `not 16K`, `16K`."""
     if text.startswith(">="):
         return f"{text[2:]} or later"
+    if text.startswith("<="):
+        return f"{text[2:]} or earlier"
     if text.startswith("<"):
         return f"before {text[1:]}"
     return text

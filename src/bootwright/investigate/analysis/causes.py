@@ -13,14 +13,14 @@ in a cell are the intersection of one such set per factor. `MAX_CAUSES` bounds i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attrs import frozen
 
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.factors import Factor
-from bootwright.investigate.analysis.observations import Observation, Values
+from bootwright.investigate.analysis.observations import Observation, Source, Values
 
 MAX_CAUSES = 400_000
 
@@ -51,10 +51,11 @@ class Cause:
         return {condition.factor: condition.text for condition in self.conditions}
 
     def __str__(self) -> str:
-        return " and ".join(f"{name} {_spoken(text)}" for name, text in self.factors.items())
+        """The cause among the levels known, for logs and tests; `spoken` says what was seen of it."""
+        return " and ".join(f"{name} {_among_levels(text)}" for name, text in self.factors.items())
 
 
-def _spoken(text: str) -> str:
+def _among_levels(text: str) -> str:
     if text.startswith(">="):
         return f"{text[2:]} or later"
     return f"before {text[1:]}" if text.startswith("<") else f"= {text}"
@@ -185,17 +186,46 @@ class CauseSpace:
         return found
 
 
+@frozen
+class Bracket:
+    """A threshold, and the two levels it was seen to lie between."""
+
+    factor: str
+    fails: str | None
+    """The nearest level that was seen to fail, and to work; None where there was none."""
+    works: str | None
+    relation: str = "below"
+    """As of the condition."""
+    fails_by: Source | None = None
+    works_by: Source | None = None
+    """The best kind of source that says so."""
+
+    @property
+    def words(self) -> str:
+        """`too old (fails with 6.18.15, works with 7.0.13)`."""
+        side = "too old" if self.relation == "below" else "too new"
+        fails = _seen("fail", self.fails, self.fails_by) or "nothing seen to fail beside it"
+        works = _seen("work", self.works, self.works_by) or "nothing seen to work beside it"
+        return f"{side} ({fails}, {works})"
+
+
+def _seen(verb: str, level: str | None, source: Source | None) -> str:
+    if level is None:
+        return ""
+    predicted = source is Source.PREDICTED
+    return f"predicted to {verb} with {level}" if predicted else f"{verb}s with {level}"
+
+
 def bracket(
     cause: Cause,
     condition: Condition,
     observations: Sequence[Observation],
     outcome: str,
     factors: Mapping[str, Factor],
-) -> dict[str, str | None]:
+) -> Bracket:
     """The two levels that hem in a threshold: the nearest that was seen on either side of it.
 
-    Only cells in which the cause's other conditions hold count. Keys `fails` and `works` name the nearest
-    level seen to fail and to work, None where there was none.
+    Only cells in which the cause's other conditions hold count.
     """
     factor = factors[condition.factor]
     others = {
@@ -203,16 +233,50 @@ def bracket(
         for part in cause.conditions
         if part != condition
     }
-    seen: dict[Verdict, list[int]] = {Verdict.FAILS: [], Verdict.WORKS: []}
+    inside = set(holding_levels(condition, factor))
+    seen: dict[Verdict, dict[int, Source]] = {Verdict.FAILS: {}, Verdict.WORKS: {}}
     for observation in observations:
         level = observation.level(condition.factor)
         verdict = observation.outcomes.get(outcome, Verdict.UNKNOWN)
         held = all(observation.level(name) in levels for name, levels in others.items())
-        if level is not None and verdict is not Verdict.UNKNOWN and held:
-            seen[verdict].append(factor.position(level))
+        if level is None or verdict is Verdict.UNKNOWN or not held:
+            continue
+        # Where several causes act, a cell beyond the threshold may fail by another one.
+        if (level in inside) is (verdict is Verdict.FAILS):
+            at = factor.position(level)
+            seen[verdict][at] = max(observation.source, seen[verdict].get(at, observation.source))
     nearest_fail, nearest_work = (max, min) if condition.relation == "below" else (min, max)
     fails, works = seen[Verdict.FAILS], seen[Verdict.WORKS]
-    return {
-        "fails": factor.levels[nearest_fail(fails)] if fails else None,
-        "works": factor.levels[nearest_work(works)] if works else None,
-    }
+    fail_at = nearest_fail(fails) if fails else None
+    work_at = nearest_work(works) if works else None
+    return Bracket(
+        condition.factor,
+        factor.levels[fail_at] if fail_at is not None else None,
+        factor.levels[work_at] if work_at is not None else None,
+        condition.relation,
+        fails[fail_at] if fail_at is not None else None,
+        works[work_at] if work_at is not None else None,
+    )
+
+
+def spoken(
+    cause: Cause,
+    observations: Sequence[Observation],
+    outcome: str,
+    factors: Mapping[str, Factor],
+    *,
+    label: Callable[[str], str] = str,
+    shown: Callable[[str], str] = str,
+) -> str:
+    """A cause in words, its thresholds as the levels that were seen on both sides of them.
+
+    A threshold's own level may be one that was only on offer. `label` names factors, `shown` makes text
+    harmless.
+    """
+    parts = []
+    for part in cause.conditions:
+        words = part.level
+        if part.relation != "is":
+            words = bracket(cause, part, observations, outcome, factors).words
+        parts.append(f"{label(part.factor)} is {shown(words)}")
+    return " and ".join(parts)

@@ -9,19 +9,10 @@ from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.investigate.analysis.causes import Cause, CauseSpace, bracket
+from bootwright.investigate.analysis.causes import Bracket, Cause, CauseSpace, bracket, spoken
 from bootwright.investigate.analysis.either import Part, explain_either
-from bootwright.investigate.analysis.observations import Flaky, Observation, Source, weigh
+from bootwright.investigate.analysis.observations import Flaky, Observation, Source, Weighed, weigh
 from bootwright.investigate.analysis.refute import Refuted, evidence_against, refuted_factors
-
-
-@frozen
-class Bracket:
-    """A threshold, and the two levels it was seen to lie between."""
-
-    factor: str
-    fails: str | None
-    works: str | None
 
 
 @frozen
@@ -44,6 +35,10 @@ class Judgement:
     flaky: tuple[Flaky, ...]
     set_aside: tuple[str, ...]
     """Observations that a later kind of source contradicts, or without which alone a cause fits."""
+    outweighed: Mapping[str, str]
+    """Those of them that a later kind contradicts → the id of what does."""
+    kept: tuple[Observation, ...]
+    """What counts: one a cell, with the verdict that counts there."""
     note: str
 
     @property
@@ -51,11 +46,24 @@ class Judgement:
         """The cause, where it is settled."""
         return self.causes[0] if self.settled else None
 
+    def told(self, cause: Cause, space: CauseSpace) -> str:
+        """A cause of this outcome in words, by factor names."""
+        return spoken(cause, self.kept, self.outcome, {factor.name: factor for factor in space.factors})
+
+    def spans(self, cause: Cause, space: CauseSpace) -> tuple[Bracket, ...]:
+        """What was seen on both sides of a cause's thresholds."""
+        factors = {factor.name: factor for factor in space.factors}
+        return tuple(
+            bracket(cause, part, self.kept, self.outcome, factors)
+            for part in cause.conditions
+            if part.relation != "is"
+        )
+
 
 def counted(
     space: CauseSpace, observations: Sequence[Observation], outcome: str
-) -> tuple[list[Observation], tuple[str, ...], tuple[Flaky, ...]]:
-    """The observations that count for an outcome, the ids set aside, and the flaky cells.
+) -> tuple[list[Observation], tuple[str, ...], Weighed]:
+    """The observations that count for an outcome, the ids set aside, and how cells were weighed.
 
     When no cause fits all of them, the reports are set aside if one cause then does: reports err. Else
     several causes may act, and everything counts that they explain together. Only where even that fails
@@ -78,8 +86,8 @@ def counted(
             continue
         if explain_either(space, kept, outcome) if several else space.consistent(kept, outcome):
             dropped = tuple(seen.id for seen in every if seen not in kept)
-            return kept, weighed.outweighed + dropped, weighed.flaky
-    return every, weighed.outweighed, weighed.flaky
+            return kept, (*weighed.outweighed, *dropped), weighed
+    return every, tuple(weighed.outweighed), weighed
 
 
 def judge(
@@ -89,7 +97,7 @@ def judge(
     wanted: Mapping[str, str] = MappingProxyType({}),
 ) -> Judgement:
     """What is known of one outcome; of equal proofs, the one at the `wanted` levels is named."""
-    kept, set_aside, flaky = counted(space, observations, outcome)
+    kept, set_aside, weighed = counted(space, observations, outcome)
     verdicts = [seen.outcomes[outcome] for seen in kept]
     fails, works = verdicts.count(Verdict.FAILS), verdicts.count(Verdict.WORKS)
     left = space.consistent(kept, outcome) if fails else 0
@@ -99,7 +107,7 @@ def judge(
     brackets: tuple[Bracket, ...] = ()
     if len(causes) == 1:
         brackets = tuple(
-            Bracket(part.factor, **bracket(causes[0], part, kept, outcome, by_name))
+            bracket(causes[0], part, kept, outcome, by_name)
             for part in causes[0].conditions
             if part.relation != "is"
         )
@@ -119,8 +127,10 @@ def judge(
         either=either,
         works=works,
         fails=fails,
-        flaky=flaky,
+        flaky=weighed.flaky,
         set_aside=set_aside,
+        outweighed=weighed.outweighed,
+        kept=tuple(kept),
         note=note,
     )
 

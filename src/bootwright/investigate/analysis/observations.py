@@ -72,22 +72,56 @@ class Weighed:
     """One per cell, `outcomes` reduced to this outcome; a flaky cell counts as failing, since what can
     fail there has its cause there."""
     flaky: tuple[Flaky, ...]
-    outweighed: tuple[str, ...]
-    """Ids set aside because a later kind of source saw the same cell differently."""
+    outweighed: Mapping[str, str]
+    """Id set aside → id of a later kind of source that saw the same cell differently."""
+
+
+_OUTWEIGHED_FROM_AFAR = frozenset({Source.PREDICTED, Source.EMULATED})
+
+
+def _contradicted(observations: Sequence[Observation], outcome: str) -> dict[str, str]:
+    """Id → id of a better observation that contradicts it though it leaves some factor open.
+
+    A row of the bench need not name every factor a prediction does: it was in one of the cells that it is
+    compatible with, so where all of those were predicted otherwise, none of these predictions holds.
+    """
+    found: dict[str, str] = {}
+    for better in observations:
+        verdict = better.outcomes[outcome]
+        beneath = [
+            seen
+            for seen in observations
+            if seen.source in _OUTWEIGHED_FROM_AFAR
+            and seen.source < better.source
+            and seen.cell != better.cell
+            and _may_be_same(seen.values, better.values)
+        ]
+        if beneath and all(seen.outcomes[outcome] is not verdict for seen in beneath):
+            same = any(seen.cell == better.cell and seen.source < better.source for seen in observations)
+            if not same:  # else that cell is the one
+                found.update((seen.id, better.id) for seen in beneath)
+    return found
+
+
+def _may_be_same(one: Values, other: Values) -> bool:
+    return all(set(levels) & set(other[name]) for name, levels in one.items() if name in other)
 
 
 def weigh(observations: Iterable[Observation], outcome: str) -> Weighed:
     """Settle each cell: the latest kind of source decides; a contradiction within it is flaky.
 
+    So does a boot or a board that leaves factors open, against every prediction of the cells it may be of.
+
     Unknown outcomes do not count. Order follows the first observation of each cell.
     """
+    known = [s for s in observations if s.outcomes.get(outcome, Verdict.UNKNOWN) is not Verdict.UNKNOWN]
+    outweighed = _contradicted(known, outcome)
     cells: dict[tuple[object, ...], list[Observation]] = {}
-    for seen in observations:
-        if seen.outcomes.get(outcome, Verdict.UNKNOWN) is not Verdict.UNKNOWN:
+    for seen in known:
+        if seen.id not in outweighed:
             cells.setdefault(seen.cell, []).append(seen)
     counted: list[Observation] = []
     flaky: list[Flaky] = []
-    outweighed: list[str] = []
     for group in cells.values():
         best = max(seen.source for seen in group)
         deciding = [seen for seen in group if seen.source is best]
@@ -97,10 +131,12 @@ def weigh(observations: Iterable[Observation], outcome: str) -> Weighed:
         if 0 < fails < len(verdicts):
             ids = tuple(seen.id for seen in deciding)
             flaky.append(Flaky(outcome=outcome, ids=ids, works=len(verdicts) - fails, fails=fails))
-        outweighed += [s.id for s in group if s.source is not best and s.outcomes[outcome] is not verdict]
         first = next(seen for seen in deciding if seen.outcomes[outcome] is verdict)
+        outweighed |= {
+            s.id: first.id for s in group if s.source is not best and s.outcomes[outcome] is not verdict
+        }
         counted.append(evolve(first, outcomes={outcome: verdict}))
-    return Weighed(outcome, tuple(counted), tuple(flaky), tuple(outweighed))
+    return Weighed(outcome, tuple(counted), tuple(flaky), outweighed)
 
 
 def outcome_names(observations: Sequence[Observation]) -> tuple[str, ...]:

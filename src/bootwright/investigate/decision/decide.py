@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.analysis.causes import Condition
+from bootwright.investigate.analysis.causes import Bracket, Condition
 from bootwright.investigate.analysis.choose import Choice
 from bootwright.investigate.analysis.judge import Judgement
 from bootwright.investigate.analysis.observations import Source
@@ -119,14 +119,19 @@ def _goal(found: Investigation, name: str) -> GoalResult:
         return GoalResult(name, Verdict.UNKNOWN, _missing(judgement), {})
     wanted = found.plan.wanted if found.plan else {}
     avoidable = [part for part in cause.conditions if part.factor not in wanted]
-    needs = {part.factor: _avoided(part) for part in avoidable[:1]}
+    spans = {one.factor: one for one in judgement.spans(cause, found.space)}
+    told = judgement.told(cause, found.space)
+    known = [part for part in avoidable if part.relation == "is" or spans[part.factor].works is not None]
+    needs = {part.factor: _avoided(part, spans.get(part.factor)) for part in known[:1]}
     changes = tuple(corroborating(judgement, found.observations))
     instead = _instead(found, name)
+    if not needs and avoidable:
+        return GoalResult(name, Verdict.UNKNOWN, f"it fails where {told}", {}, instead)
     if not needs:
         return GoalResult(
-            name, Verdict.FAILS, f"it fails where {cause}, and that is what is wanted", {}, instead
+            name, Verdict.FAILS, f"it fails where {told}, and that is what is wanted", {}, instead
         )
-    return GoalResult(name, Verdict.WORKS, f"it fails only where {cause}", needs, instead, changes)
+    return GoalResult(name, Verdict.WORKS, f"it fails only where {told}", needs, instead, changes)
 
 
 def _configurations(found: Investigation) -> tuple[Configuration, ...]:
@@ -144,7 +149,7 @@ def _configurations(found: Investigation) -> tuple[Configuration, ...]:
                 best = max(at, key=lambda seen: seen.source)
                 basis[name] = f"{best.id} ({best.source.word})"
             elif cause is not None and not space.failing(cell.values)[1] >> space.causes.index(cause) & 1:
-                basis[name] = f"it fails only where {cause}"
+                basis[name] = f"it fails only where {found.judgements[name].told(cause, space)}"
         if len(basis) == len(found.goals):
             works.append(Configuration({name: levels[0] for name, levels in cell.values.items()}, basis))
     return tuple(works)
@@ -188,9 +193,11 @@ def _missing(judgement: Judgement) -> str:
     return f"{len(judgement.causes)} causes still fit what was seen, on {', '.join(factors)}"
 
 
-def _avoided(condition: Condition) -> str:
-    """The levels at which a condition does not hold, as in result.json."""
-    return {"is": "not ", "below": ">=", "at-least": "<"}[condition.relation] + condition.level
+def _avoided(condition: Condition, span: Bracket | None) -> str:
+    """What was seen to avoid a condition, as in result.json: `>=6.16.3` is from the level that worked on."""
+    if span is None or span.works is None:
+        return f"not {condition.level}"
+    return {"below": ">=", "at-least": "<="}[condition.relation] + span.works
 
 
 def _instead(found: Investigation, goal: str) -> tuple[str, ...]:
@@ -203,7 +210,7 @@ def _instead(found: Investigation, goal: str) -> tuple[str, ...]:
         for name in mending
         if any(
             seen.outcomes.get(goal) is Verdict.FAILS and seen.outcomes.get(name) is Verdict.WORKS
-            for seen in found.observations
+            for seen in found.counting(name)
             if seen.source > Source.REPORTED
         )
     )

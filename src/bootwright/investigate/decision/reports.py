@@ -55,7 +55,7 @@ def _explain(found: Investigation, report: Observation, goal: str) -> ReportAnsw
         return ReportAnswer(report.id, goal, settled=True)
     known = [
         seen
-        for seen in found.observations
+        for seen in found.counting(goal)
         if seen.source > Source.REPORTED and seen.outcomes.get(goal, Verdict.UNKNOWN) is not Verdict.UNKNOWN
     ]
     alike = _standing_in(found.factors, report, known)

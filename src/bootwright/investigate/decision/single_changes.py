@@ -53,7 +53,7 @@ def seen_working(found: Investigation, outcome: str) -> list[Observation]:
     wanted = found.plan.wanted if found.plan else {}
     return [
         seen
-        for seen in found.observations
+        for seen in found.counting(outcome)
         if seen.source > Source.REPORTED
         and seen.outcomes.get(outcome) is Verdict.WORKS
         and all(seen.level(factor) == level for factor, level in wanted.items())
@@ -62,7 +62,7 @@ def seen_working(found: Investigation, outcome: str) -> list[Observation]:
 
 def pairs(found: Investigation, outcome: str) -> Iterator[Pair]:
     """Every such pair whose working cell has the wanted levels; both levels are known exactly."""
-    failing = [seen for seen in found.observations if seen.outcomes.get(outcome) is Verdict.FAILS]
+    failing = [seen for seen in found.counting(outcome) if seen.outcomes.get(outcome) is Verdict.FAILS]
     for good in seen_working(found, outcome):
         for bad in failing:
             apart = [f.name for f in found.factors if bad.values.get(f.name) != good.values.get(f.name)]

@@ -57,6 +57,13 @@ class Investigation:
     """Everything that could be tried on a board."""
     notes: tuple[str, ...] = field(default=())
 
+    def counting(self, outcome: str) -> tuple[Observation, ...]:
+        """The observations that count for an outcome: without those set aside, or of a flaky cell."""
+        judgement = self.judgements[outcome]
+        out = {*judgement.set_aside, *(one for flaky in judgement.flaky for one in flaky.ids)}
+        failing = {one.id for one in judgement.kept}  # a flaky cell counts as failing, by its first failure
+        return tuple(seen for seen in self.observations if seen.id not in out or seen.id in failing)
+
 
 def study(observations: Sequence[Observation], title: str, outcomes: Sequence[str] = ()) -> Investigation:
     """Analyse observations alone, without a plan: their own factors, levels and outcomes."""

@@ -94,7 +94,7 @@ def working(found: Investigation, decision: Decision, names: Names) -> tuple[Wor
         why = [
             f"“{names.outcome(goal)}”: "
             + (
-                f"it fails only where {names.cause(cause)}"
+                f"it fails only where {names.cause(cause, found.judgements[goal])}"
                 if basis.startswith("it fails only") and cause
                 else basis
             )
@@ -164,7 +164,7 @@ def _goal(found: Investigation, one: GoalResult, names: Names) -> Goal:
         verdict=str(one.verdict),
         basis=basis,
         answer=answer,
-        cause=f"It fails where {names.cause(cause)}."
+        cause=f"It fails where {names.cause(cause, judgement)}."
         if cause
         else f"What makes it fail elsewhere is not settled. {missing}"
         if missing and one.verdict is Verdict.WORKS
@@ -180,7 +180,7 @@ def _where_it_works(found: Investigation, outcome: str) -> str:
     wanted = found.plan.wanted if found.plan else {}
     works = [
         seen
-        for seen in found.observations
+        for seen in found.counting(outcome)
         if seen.outcomes.get(outcome) is Verdict.WORKS
         and all(seen.level(factor) == level for factor, level in wanted.items())
     ]
@@ -195,7 +195,7 @@ def _missing(found: Investigation, outcome: str, names: Names) -> str:
     if not judgement.works and not judgement.fails:
         return "Nothing was seen of it."
     if judgement.either and all(part.causes for part in judgement.either):
-        each = listed([names.cause(part.causes[0]) for part in judgement.either], "or")
+        each = listed([names.cause(part.causes[0], judgement) for part in judgement.either], "or")
         return f"No one cause explains every failure. The simplest that together do: {each}."
     if judgement.causes:
         factors = list(dict.fromkeys(name for cause in judgement.causes for name in cause.factors))

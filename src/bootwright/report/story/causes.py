@@ -8,8 +8,8 @@ from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.investigate.analysis.causes import Cause
-from bootwright.investigate.analysis.judge import Bracket, Judgement
+from bootwright.investigate.analysis.causes import Bracket, Cause
+from bootwright.investigate.analysis.judge import Judgement
 from bootwright.investigate.analysis.observations import Source
 from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.names import Names
@@ -85,11 +85,15 @@ def left(found: Investigation, outcome: str, names: Names) -> Left:
         goal=outcome in found.goals,
         settled=judgement.settled,
         total=len(judgement.causes),
-        cause=names.cause(cause) if cause else "",
+        cause=names.cause(cause, judgement) if cause else "",
         groups=() if cause else _groups(judgement, names),
         axes=_axes(found, judgement, cause, names) if cause else (),
         either=tuple(
-            Either(tuple(clean(one, 60) for one in part.cells), len(part.causes), names.cause(part.causes[0]))
+            Either(
+                tuple(clean(one, 60) for one in part.cells),
+                len(part.causes),
+                names.cause(part.causes[0], judgement),
+            )
             for part in judgement.either
             if part.causes
         ),
@@ -113,7 +117,7 @@ def _groups(judgement: Judgement, names: Names) -> tuple[Group, ...]:
         Group(
             factors=tuple(names.factors(factors)),
             causes=len(causes),
-            examples=tuple(names.cause(cause) for cause in causes[:MOST_EXAMPLES]),
+            examples=tuple(names.cause(cause, judgement) for cause in causes[:MOST_EXAMPLES]),
         )
         for factors, causes in ordered
     )

@@ -48,6 +48,8 @@ class Matrix:
     """The kinds of source that occur, and what each means."""
     silent: tuple[str, ...]
     """Outcomes that nothing was seen of."""
+    outweighed: tuple[str, ...]
+    """A sentence for each entry that shows what a better source says instead of its own."""
 
 
 def matrix(found: Investigation, names: Names) -> Matrix:
@@ -65,7 +67,7 @@ def matrix(found: Investigation, names: Names) -> Matrix:
             source=seen.source.word,
             kernel=clean(seen.evidence.get("kernel", ""), 80),
             levels=tuple(levels(seen, name) for name in factors),
-            verdicts=tuple(str(seen.outcomes[name]) if name in seen.outcomes else "" for name in spoken),
+            verdicts=tuple(verdict_of(found, seen, name) for name in spoken),
             note=clean(seen.evidence.get("note", ""), 400),
         )
         for seen in found.observations
@@ -78,7 +80,36 @@ def matrix(found: Investigation, names: Names) -> Matrix:
         rows=rows,
         sources=tuple((kind.word, SOURCES[kind]) for kind in kinds),
         silent=tuple(names.outcome(name) for name in ordered if name not in spoken),
+        outweighed=tuple(
+            f"{clean(seen.id, 60)}: {text}"
+            for seen in found.observations
+            for name in spoken
+            if (text := outweighed(found, seen, name, names))
+        ),
     )
+
+
+def verdict_of(found: Investigation, seen: Observation, outcome: str) -> str:
+    """What counts for an outcome in a cell: its own verdict, or that of a better source; empty for none."""
+    if outcome not in seen.outcomes:
+        return ""
+    return str(_better(found, seen, outcome).outcomes[outcome])
+
+
+def outweighed(found: Investigation, seen: Observation, outcome: str, names: Names) -> str:
+    """A sentence where a better source contradicts what was seen; else empty."""
+    better = _better(found, seen, outcome)
+    if better is seen:
+        return ""
+    return (
+        f"“{names.outcome(outcome)}” {seen.source.word}: {seen.outcomes[outcome]}; but "
+        f"{clean(better.id, 60)} ({better.source.word}) says {better.outcomes[outcome]}, which counts."
+    )
+
+
+def _better(found: Investigation, seen: Observation, outcome: str) -> Observation:
+    by = found.judgements[outcome].outweighed.get(seen.id)
+    return next((other for other in found.observations if other.id == by), seen)
 
 
 @frozen

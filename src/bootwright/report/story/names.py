@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bootwright.investigate.analysis.causes import Cause
+from bootwright.investigate.analysis.causes import Cause, spoken
+from bootwright.investigate.analysis.judge import Judgement
 from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.words import bound, clean
 
@@ -14,6 +15,7 @@ class Names:
 
     def __init__(self, found: Investigation) -> None:
         self._factors = {factor.name: clean(factor.title, 80) for factor in found.factors}
+        self._known = {factor.name: factor for factor in found.factors}
         plan = found.plan
         self._outcomes = {
             name: clean((plan.outcome[name].label if plan and name in plan.outcome else "") or name, 120)
@@ -40,8 +42,16 @@ class Names:
         """Several of them, spoken."""
         return " and ".join(self.condition(factor, text) for factor, text in wanted.items())
 
-    def cause(self, cause: Cause) -> str:
-        """A cause, spoken: `kernel version is before 6.16.3 and page size is 16K`."""
-        return " and ".join(
-            f"{self.factor(factor)} is {bound(clean(text, 120))}" for factor, text in cause.factors.items()
+    def cause(self, cause: Cause, judgement: Judgement) -> str:
+        """A cause, spoken, its thresholds by what was seen on both sides.
+
+        `kernel version is too old (fails with 6.12.117, works with 6.16.3) and page size is 16K`.
+        """
+        return spoken(
+            cause,
+            judgement.kept,
+            judgement.outcome,
+            self._known,
+            label=self.factor,
+            shown=lambda text: clean(text, 160),
         )

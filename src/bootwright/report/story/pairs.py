@@ -127,7 +127,7 @@ def with_contrast(
     opposite = {Verdict.WORKS: Verdict.FAILS, Verdict.FAILS: Verdict.WORKS}.get(
         one.outcomes.get(outcome, Verdict.UNKNOWN)
     )
-    others = [seen for seen in found.observations if seen.outcomes.get(outcome) is opposite]
+    others = [seen for seen in found.counting(outcome) if seen.outcomes.get(outcome) is opposite]
     if opposite is None or not others:
         return tuple(ids)
 

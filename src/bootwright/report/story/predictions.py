@@ -9,7 +9,7 @@ from attrs import frozen
 
 from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.running.investigation import Investigation
-from bootwright.report.story.cells import levels
+from bootwright.report.story.cells import levels, outweighed
 from bootwright.report.story.names import Names
 from bootwright.report.words import clean, listed, sentence
 
@@ -33,6 +33,9 @@ class Foretold:
 
     outcome: str
     verdict: str
+    """What was predicted."""
+    outweighed: str
+    """A sentence where a boot or a board says otherwise; else empty."""
     broken: Broken | None
     hazards: tuple[tuple[str, str, str], ...]
     """(title, reason, remedy): what may fail in a way that the chain does not show."""
@@ -52,10 +55,12 @@ class Prediction:
 
 def predictions(found: Investigation, names: Names) -> tuple[Prediction, ...]:
     """Every predicted cell, in the order made."""
-    return tuple(_prediction(seen, names) for seen in found.observations if seen.source is Source.PREDICTED)
+    return tuple(
+        _prediction(found, seen, names) for seen in found.observations if seen.source is Source.PREDICTED
+    )
 
 
-def _prediction(seen: Observation, names: Names) -> Prediction:
+def _prediction(found: Investigation, seen: Observation, names: Names) -> Prediction:
     evidence = seen.evidence
     facts = (
         ("Kernel", _text(evidence, "kernel")),
@@ -70,7 +75,12 @@ def _prediction(seen: Observation, names: Names) -> Prediction:
         id=clean(seen.id, 60),
         cell=listed([f"{names.factor(name)} {levels(seen, name)}" for name in seen.values]),
         goals=tuple(
-            _foretold(names.outcome(outcome), str(verdict), _map(told.get(outcome)))
+            _foretold(
+                names.outcome(outcome),
+                str(verdict),
+                _map(told.get(outcome)),
+                outweighed(found, seen, outcome, names),
+            )
             for outcome, verdict in seen.outcomes.items()
         ),
         facts=tuple((label, text) for label, text in facts if text),
@@ -78,11 +88,12 @@ def _prediction(seen: Observation, names: Names) -> Prediction:
     )
 
 
-def _foretold(outcome: str, verdict: str, goal: Mapping[str, Any]) -> Foretold:
+def _foretold(outcome: str, verdict: str, goal: Mapping[str, Any], better: str) -> Foretold:
     broken = _map(goal.get("first_broken"))
     return Foretold(
         outcome=outcome,
         verdict=verdict,
+        outweighed=better,
         broken=Broken(
             node=_text(broken, "node"),
             link=_text(broken, "link"),

@@ -32,14 +32,15 @@ def reports(found: Investigation, decision: Decision, names: Names) -> tuple[Rep
 
 
 def _settled(found: Investigation, one: ReportAnswer, names: Names) -> list[str]:
-    cause = found.judgements[one.outcome].cause
+    judgement = found.judgements[one.outcome]
+    cause = judgement.cause
     seen = next(seen for seen in found.observations if seen.id == one.report)
     if cause is None:
         return []
     have = listed(
         [f"{names.factor(name)} {' or '.join(seen.values.get(name, ('?',)))}" for name in cause.factors]
     )
-    return [f"It has {clean(have, 200)}, and it fails where {names.cause(cause)}."]
+    return [f"It has {clean(have, 200)}, and it fails where {names.cause(cause, judgement)}."]
 
 
 def _by_cells(found: Investigation, one: ReportAnswer, names: Names) -> list[str]:

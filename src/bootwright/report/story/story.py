@@ -108,7 +108,7 @@ def _seen_to_work(found: Investigation) -> str:
         return ""
     for seen in found.observations:
         if seen.source.word in {"emulated", "bench"} and all(
-            seen.outcomes.get(name) == "works" for name in settled
+            seen.outcomes.get(name) == "works" and seen in found.counting(name) for name in settled
         ):
             if any(seen.level(name) != level for name, level in wanted.items()):
                 continue
@@ -159,7 +159,7 @@ def _told(found: Investigation, names: Names) -> tuple[tuple[str, str, str], ...
         elif not judgement.fails:
             seen = f"Worked in every cell looked at ({judgement.works})."
         elif judgement.cause:
-            seen = f"Fails where {names.cause(judgement.cause)}."
+            seen = f"Fails where {names.cause(judgement.cause, judgement)}."
         elif not judgement.works:
             seen = f"Failed in every cell looked at ({judgement.fails})."
         else:
@@ -175,7 +175,7 @@ def _simplest(judgement: Judgement, names: Names) -> str:
         return sentence(clean(judgement.note, 300))
     return (
         f"{count(len(judgement.causes), 'cause fits', 'causes fit')}; "
-        f"the simplest: {names.cause(judgement.causes[0])}."
+        f"the simplest: {names.cause(judgement.causes[0], judgement)}."
     )
 
 
