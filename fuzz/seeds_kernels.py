@@ -53,8 +53,11 @@ def of_table(*compatibles: bytes) -> bytes:
     return b"".join(bytes(64) + name.ljust(128, b"\0") + bytes(8) for name in compatibles) + bytes(200)
 
 
-def kallsyms(symbols: list[tuple[int, str]], *, offsets_first: bool) -> bytes:
-    """The table that scripts/kallsyms.c makes of (offset, type and name), each letter its own token."""
+def kallsyms(symbols: list[tuple[int, str]], *, offsets_first: bool, ordered: bool = False) -> bytes:
+    """The table that scripts/kallsyms.c makes of (offset, type and name), each letter its own token.
+
+    `ordered`: with the names' order between markers and tokens.
+    """
 
     def padded(data: bytes) -> bytes:
         return data + bytes(-len(data) % 8)
@@ -72,12 +75,20 @@ def kallsyms(symbols: list[tuple[int, str]], *, offsets_first: bool) -> bytes:
     offsets = padded(struct.pack(f"<{len(symbols)}I", *(offset for offset, _ in symbols)))
     offsets += struct.pack("<Q", BASE)
     middle = padded(struct.pack("<I", len(symbols))) + padded(names)
-    middle += padded(struct.pack(f"<{len(markers)}I", *markers)) + padded(tokens) + padded(index)
+    middle += padded(struct.pack(f"<{len(markers)}I", *markers))
+    if ordered:
+        middle += padded(b"".join(number.to_bytes(3, "big") for number in range(len(symbols))))
+    middle += padded(tokens) + padded(index)
     return offsets + middle if offsets_first else middle + offsets
 
 
-def image(*, offsets_first: bool) -> bytes:
-    """An arm64 Image with drivers on several buses, an early table, and more than 256 symbols."""
+def image(
+    *, offsets_first: bool, ordered: bool = False, functions: bool = False, left_out: bool = False
+) -> bytes:
+    """An arm64 Image with drivers on several buses, an early table, and more than 256 symbols.
+
+    `functions`: without symbols of data. `left_out`: its pointers are in a RELA table only.
+    """
     text_at, data_at, tables_at = 0x200, 0x600, 0xE00
     tables = of_table(b"acme,uart", b"acme,uart2")
     names_at = tables_at + len(tables)
@@ -107,11 +118,33 @@ def image(*, offsets_first: bool) -> bytes:
     data += (bytes(platform) + bytes(pci) + bytes(i2c)).ljust(tables_at - data_at, b"\0") + tables
     data += b"Linux version 6.18.5 (a@b) (gcc) #1 SMP\n\0"
     data += b"IKCFG_ST" + gzip.compress(b"CONFIG_ARM64_4K_PAGES=y\nCONFIG_X=m\n") + b"IKCFG_ED"
-    return data + bytes(-len(data) % 8) + kallsyms(symbols, offsets_first=offsets_first) + bytes(64)
+    if functions:
+        symbols = [one for one in symbols if one[1][0] in "tT"]
+    data += bytes(-len(data) % 8)
+    whole = data + kallsyms(symbols, offsets_first=offsets_first, ordered=ordered) + bytes(64)
+    return without_pointers(whole) if left_out else whole
+
+
+def without_pointers(data: bytes) -> bytes:
+    """What a linker makes that does not apply relocations: zeros, and a table of what belongs there."""
+    data += bytes(-len(data) % 8)
+    words = list(struct.unpack(f"<{len(data) // 8}Q", data))
+    table = b""
+    for index, word in enumerate(words):
+        if BASE <= word < BASE + len(data):
+            table += struct.pack("<3Q", BASE + 8 * index, 1027, word)
+            words[index] = 0
+    while len(table) < 64 * 24:
+        table += table[-24:]
+    return struct.pack(f"<{len(words)}Q", *words) + table
 
 
 def kernel_drivers(_: Path) -> list[bytes]:
-    return [image(offsets_first=False), image(offsets_first=True)]
+    return [
+        image(offsets_first=False),
+        image(offsets_first=True),
+        image(offsets_first=True, ordered=True, functions=True, left_out=True),
+    ]
 
 
 def arm64_image(_: Path) -> list[bytes]:

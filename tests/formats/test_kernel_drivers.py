@@ -149,8 +149,10 @@ def test_changes_to_a_small_image_with_everything(data: st.DataObject) -> None:
         from seeds_kernels import image
     finally:
         sys.path.remove(str(path))
-    changed = bytearray(image(offsets_first=data.draw(st.booleans())))
-    assert len(read_built_in(bytes(changed), "Image").drivers) == 3
+    first, ordered, functions, left_out = (data.draw(st.booleans()) for _ in range(4))
+    changed = bytearray(image(offsets_first=first, ordered=ordered, functions=functions, left_out=left_out))
+    found = read_built_in(bytes(changed), "Image").drivers
+    assert sorted(driver.name for driver in found) == ["acme-i2c", "acme-pci", "acme-uart"]
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, len(changed) - 1))
         changed[at] = data.draw(st.integers(0, 255))

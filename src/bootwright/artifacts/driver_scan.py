@@ -162,37 +162,40 @@ class Scan:
         """(kind, place in the Image, entry) of the early tables' entries."""
         found: list[tuple[str, int, OfId]] = []
         for kind, anchors in _ANCHORS.items():
-            start = next(filter(None, map(self._early_place, anchors)), None)
+            start = next(filter(None, (self._early_place(one, kind) for one in anchors)), None)
             if start is not None:
-                found.extend((kind, at, entry) for at, entry in self._early_table(start))
+                found.extend((kind, at, entry) for at, entry in self._early_table(start, kind))
         return tuple(found)
 
-    def _early_place(self, compatible: bytes) -> int | None:
-        """Where the entry with this compatible begins whose data is a function, as an early table's is."""
+    def _early_place(self, compatible: bytes, kind: str) -> int | None:
+        """Where the entry with this compatible begins whose data is what an early table's is."""
         at = -1
         for _ in range(_MOST_ENTRIES):
             at = self._image.find(b"\0" + compatible + b"\0", at + 1)
             if at < 0:
                 break
-            if at >= 63 and self._early_entry(at - 63) is not None:
+            if at >= 63 and self._early_entry(at - 63, kind) is not None:
                 return at - 63
         return None
 
-    def _early_entry(self, at: int) -> OfId | None:
+    def _early_entry(self, at: int, kind: str) -> OfId | None:
         data = self._image[at : at + OF_STRIDE] if at >= 0 else b""
-        if len(data) < OF_STRIDE or int.from_bytes(data[192:], "little") not in self._functions:
+        pointer = int.from_bytes(data[192:], "little")
+        # Reserved memory's is a function up to 7.2, and a structure of them in 7.3.
+        whole = kind == "reservedmem" and self._base < pointer < self._base + len(self._image)
+        if len(data) < OF_STRIDE or not (whole or pointer in self._functions):
             return None
         entry = of_table(data + bytes(OF_STRIDE), 0)
         return entry[0] if entry and entry[0].compatible else None
 
-    def _early_table(self, anchor: int) -> Iterator[tuple[int, OfId]]:
+    def _early_table(self, anchor: int, kind: str) -> Iterator[tuple[int, OfId]]:
         at = anchor
         for _ in range(_MOST_ENTRIES):
-            if self._early_entry(at - OF_STRIDE) is None:
+            if self._early_entry(at - OF_STRIDE, kind) is None:
                 break
             at -= OF_STRIDE
         for _ in range(_MOST_ENTRIES):
-            entry = self._early_entry(at)
+            entry = self._early_entry(at, kind)
             if entry is None:
                 return
             yield at, entry

@@ -11,6 +11,7 @@ symbol table has functions only, `driver_scan` finds the structures by their for
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -247,18 +248,23 @@ _MOST_OF_INITCALLS = 4096
 
 
 def _early(image: bytes, symbols: Symbols) -> tuple[EarlyEntry, ...]:
-    """Entries `__of_table_*`, each in the table whose start (`__clk_of_table`, …) is nearest before."""
+    """Entries `__of_table_*`, each in the table whose start (`__clk_of_table`, …) is nearest before.
+
+    A table's first entry has the same address as its start, and may stand before it in the symbols.
+    """
     made = _made_by_drivers(symbols)
-    kind = ""
+    starts = [(a, n[2:-9]) for a, _, n in symbols if n.startswith("__") and n.endswith("_of_table")]
+    places = [address for address, _ in starts]
     found: list[EarlyEntry] = []
     for address, _, name in symbols:
-        if name.startswith("__") and name.endswith("_of_table"):
-            kind = name[2:-9]
-        elif name.startswith("__of_table_"):
+        if not name.startswith("__of_table_"):
+            continue
+        index = bisect_right(places, address) - 1
+        if index >= 0:
             at = address - symbols.base
             entry = of_table(image[at : at + 200] + bytes(200), 0)
-            if entry and kind:
-                found.append(_early_entry(kind, entry[0], made))
+            if entry:
+                found.append(_early_entry(starts[index][1], entry[0], made))
     found.extend(_of_initcalls(image, symbols))
     return tuple(found)
 

@@ -18,6 +18,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise, product
+from operator import le
 
 from attrs import frozen
 
@@ -237,7 +238,7 @@ def _offsets(image: bytes, after: int, count_at: int, count: int) -> Iterator[tu
             base = int.from_bytes(image[base_at : base_at + 8], "little")
             offsets = _array("I", image[at : at + 4 * count])
             # Kernel addresses have all high bits set; symbols are sorted by address.
-            if base >> 47 == 0x1FFFF and offsets[0] <= offsets[count // 2] <= offsets[-1]:
+            if base >> 47 == 0x1FFFF and all(map(le, offsets, offsets[1:])):
                 yield offsets, base
         at = _aligned(after, alignment)
         relative = _array("i", image[at : at + 4 * count])

@@ -29,7 +29,7 @@ from bootwright.kernels.modules import tree_index
 from bootwright.predict.arguments import Arguments
 from bootwright.predict.module_checks import ModuleChecks
 
-_FORMAT = 7
+_FORMAT = 8
 
 
 @frozen
