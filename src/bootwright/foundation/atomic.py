@@ -37,7 +37,7 @@ def new_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     target, stream = _destination(path)
     if stream is not None:
         with tempfile.SpooledTemporaryFile(max_size=1 << 24) as held:
-            yield held  # type: ignore[misc] - it has every method of IO[bytes]
+            yield held
             held.seek(0)
             _copy_to(stream, held, path)
         return

@@ -17,7 +17,7 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise, product
+from itertools import islice, pairwise, product
 from operator import le
 
 from attrs import frozen
@@ -37,6 +37,8 @@ _MOST_TEXT_OFFSET = 2 << 20
 _LONGEST_CHUNK = 256 * 600
 """Bytes of 256 packed names."""
 _PADDING = 8
+_MOST_MARKERS = 4
+"""Rising rows of numbers that are looked at as markers; in a kernel the first or second is."""
 _MOST_BETWEEN = (4 + 3 * 256) * (_MAX_SYMBOLS // 256)
 """Bytes from the first marker to the tokens: markers, and the order of all names."""
 _MAX_PLACES = 1000
@@ -141,7 +143,7 @@ def _names_block(image: bytes, tokens_at: int, name: str) -> tuple[int, int, int
     first = max(0, tokens_at - _MOST_BETWEEN) & ~3
     words = _array("I", image[first : tokens_at & ~3])
     problem = Malformed(name, tokens_at, "kallsyms markers before the token table", "none")
-    for at, chunks in _markers(words, tokens_at - first):
+    for at, chunks in islice(_markers(words, tokens_at - first), _MOST_MARKERS):
         try:
             return _count_and_names(image, first + 4 * at, chunks, words[at + chunks - 1], name)
         except Malformed as error:

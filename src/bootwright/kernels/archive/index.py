@@ -145,7 +145,7 @@ class Indexer:
         archive's error when there is nothing to fall back on.
         """
         key = hashlib.sha256((self._archive or "").encode()).hexdigest()[:12]
-        path = self._folder / f"{source.name}-{key}.json"
+        path = self._folder / f"{source.name}-{_SCHEMA}-{key}.json"
         kept = _load(path, source)
         if self._offline or (kept is not None and kept.fresh):
             return kept
