@@ -2,7 +2,7 @@
 
 \b
 Names are SOURCE-VERSION-PAGES, such as debian-6.12.107-4k. A shorter version means the newest that
-fits: debian-6.18-16k.
+fits: debian-6.18-16k. Cloud and rt flavours have that behind: debian-6.1-4k-cloud.
 
 \b
 Examples:
