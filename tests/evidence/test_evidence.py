@@ -24,9 +24,10 @@ from bootwright.evidence.needs import SUSPICIONS
 from bootwright.evidence.nodes import cpu_address, is_device, node_of
 from bootwright.formats.archives import cpio
 from bootwright.formats.devicetree.fdt import parse_fdt, read_fdt_file
-from bootwright.foundation.errors import BootwrightError, Malformed
+from bootwright.foundation.errors import BootwrightError, Malformed, Refused
 from bootwright.foundation.places import DATA, data_files
 from bootwright.foundation.progress import Silent
+from bootwright.predict.api import dtb_for
 
 KNOWLEDGE = load()
 DTS = """
@@ -174,6 +175,36 @@ def test_a_devicetree_beside_a_kernel_is_the_one_in_question(tmp_path: Path) -> 
     assert boot.findings[0].signature == "rp1-endpoint"
     reasons = [each.says for each in boot.findings[0].evidence if each.stance == "confirms"]
     assert any("no node named rp1_nexus" in reason for reason in reasons), reasons
+
+
+@pytest.mark.download
+def test_a_log_that_does_not_tell_the_stepping_is_held_against_each() -> None:
+    log = LOG.replace(b" bcm2708.boardrev=0xd04171", b"").replace(b"6.12.5-test", b"6.18.15+deb13-arm64")
+    log += b"[   12.8] platform 1f00100000.ethernet: deferred probe pending: platform: wait for supplier x\n"
+    answers = said(log, Path("debian-6.18.15-4k"))
+    assert one(answers, "ethernet of the Raspberry Pi 5 is unknown: d0 fails, c0 works") == "tells"
+
+
+@pytest.mark.download
+def test_a_devicetree_of_another_board_is_refused_or_told(tmp_path: Path) -> None:
+    kernel = open_artifact("debian-6.18.15-4k", Silent()).given
+    assert kernel is not None
+    other = dtb_for(kernel, "raspberrypi-4")
+    log = tmp_path / "console.log"
+    log.write_bytes(
+        LOG
+        + b"[   12.8] platform 1f00100000.ethernet: deferred probe pending: platform: wait for supplier x\n"
+    )
+    arguments = [str(log), "--with", str(other), "--board", "raspberrypi-5"]
+    with pytest.raises(Refused, match="expected a devicetree for raspberrypi,5-model-b"):
+        CliRunner().invoke(command, arguments, standalone_mode=False, catch_exceptions=False)
+    root = tmp_path / "image"
+    root.mkdir()
+    (root / "bcm2712-d-rpi-5-b.dtb").write_bytes(other.read_bytes())
+    artifacts = [open_artifact(name, Silent()) for name in ("debian-6.18.15-4k", str(root))]
+    boot = with_artifacts(diagnose_bytes(log.read_bytes()), artifacts, board("raspberrypi-5")).boots[0]
+    told = [each.says for finding in boot.findings for each in finding.evidence]
+    assert any("another board's than Raspberry Pi 5" in text for text in told), told
 
 
 def test_names_lead_to_nodes() -> None:

@@ -497,8 +497,9 @@ def test_the_standin_is_made_and_read_back(name: str, tmp_path: Path) -> None:
         )
         verdicts = {check["name"]: check["verdict"] for check in json.loads(verified.stdout)["checks"]}
         assert verdicts["raspberrypi-5 c0 console"] == "works"
-        # FACTS 3: the D0 blob of 6.18 up to 6.18.31 panics in the pin controller.
-        assert verdicts["raspberrypi-5 d0 console"] in {"works", "fails"}
-        assert verified.return_value == int("fails" in verdicts.values())
+        # FACTS 3: the D0 blob of 6.18 up to 6.18.31 panics in the pin controller; of which stepping the
+        # board is was not said.
+        assert verdicts["raspberrypi-5 d0 console"] in {"works", "unknown"}
+        assert verified.return_value == (3 if "unknown" in verdicts.values() else 0)
         again = compose(attrs.evolve(recipe), tmp_path / "again.raw")
         assert sha256(again.image) == sha256(made.image)

@@ -47,7 +47,7 @@ def run(tmp_path: Path, table: str, *plan: str) -> str:
         str(tmp_path / "t.csv"),
     ]
     done = subprocess.run(
-        [*command, "--out", str(tmp_path / "out"), "--quiet", "--offline"],
+        [*command, "--out", str(tmp_path / "out"), "--quiet", *(["--offline"] if plan else [])],
         capture_output=True,
         text=True,
         check=False,

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.places import data_files
+from bootwright.investigate.plan_values import check_observations
 from bootwright.investigate.plans.plan_file import load_plan, plan_names, structure_plan
+from bootwright.investigate.plans.table import read_table
 
 Document = dict[str, Any]
 SHIPPED = data_files("plans")
@@ -140,3 +142,108 @@ def test_any_slip_in_a_plan_is_read_or_refused(path: tuple[Any, ...], value: obj
     node[path[-1]] = value
     with contextlib.suppress(BootwrightError):
         structure_plan("plan.toml", document)
+
+
+@pytest.mark.parametrize(
+    ("row", "says", "hint"),
+    [
+        ("4k,a,works", "factor pages of the plan has no level '4k'", "did you mean 4K?"),
+        ("banana,a,works", "has no level 'banana'", "its levels: 4K, 16K"),
+        ("4K,aa,works", "factor tree of the plan has no level 'aa'", "did you mean a?"),
+    ],
+)
+def test_a_table_must_use_the_levels_of_the_plan(tmp_path: Path, row: str, says: str, hint: str) -> None:
+    table = tmp_path / "seen.csv"
+    table.write_text(f"factor:pages,factor:tree,outcome:boots\n{row}\n")
+    plan = structure_plan("small", minimal())
+    with pytest.raises(Refused) as caught:
+        check_observations(plan, read_table(table).observations, str(table))
+    assert says in caught.value.message
+    assert caught.value.hint == hint
+
+
+def test_a_table_must_use_the_factors_and_outcomes_of_the_plan(tmp_path: Path) -> None:
+    plan = structure_plan("small", minimal())
+    table = tmp_path / "seen.csv"
+    for header, meant in (
+        ("factor:pags,outcome:boots", "did you mean pages?"),
+        ("factor:pages,outcome:boot", "did you mean boots?"),
+    ):
+        table.write_text(f"{header}\n4K,works\n")
+        with pytest.raises(Refused) as caught:
+            check_observations(plan, read_table(table).observations, str(table))
+        assert caught.value.hint == meant
+    table.write_text("factor:pages,factor:tree,outcome:boots\n4K,a,works\n16K|4K,b,\n")
+    check_observations(plan, read_table(table).observations, str(table))
+
+
+def test_only_a_version_is_any_version() -> None:
+    document = minimal()
+    document["factor"]["kernel"] = {"levels": ["6.12"], "fact": "version"}
+    document["factor"]["pages"]["fact"] = "page_size"
+    document["wanted"] = {"kernel": "6.19.3"}
+    structure_plan("small", document)
+    document["wanted"] = {"pages": "6.19.3"}
+    with pytest.raises(Refused, match=r"no level '6\.19\.3'"):
+        structure_plan("small", document)
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"machine": "vrt"}, "did you mean virt?"),
+        ({"probe": ["mount"]}, "did you mean mounts?"),
+        ({"kernels": "debain"}, "did you mean debian?"),
+    ],
+)
+def test_an_experiment_must_use_what_there_is(change: Document, hint: str) -> None:
+    document = minimal()
+    emulated = {
+        "name": "boots",
+        "source": "emulated",
+        "kernels": "debian",
+        "probe": ["mounts"],
+        "yields": [{"outcome": "boots", "tests": ["mounts/*"]}],
+    }
+    document["experiment"].append(emulated)
+    structure_plan("small", document)
+    emulated.update(change)
+    with pytest.raises(Refused) as caught:
+        structure_plan("small", document)
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("tree", "goal", "hint"),
+    [
+        ({"board": "raspberrypi5", "stepping": "c0"}, "ethernet", "did you mean raspberrypi-5?"),
+        ({"board": "raspberrypi-5", "stepping": "c"}, "ethernet", "did you mean c0?"),
+        ({"board": "raspberrypi-5", "stepping": "c0"}, "ethernt", "did you mean ethernet?"),
+        (
+            {"board": "raspberrypi-5", "stepping": "c0", "file": "raspberrypi-5-vendor.dts"},
+            "ethernet",
+            "did you mean raspberrypi-5-vendor-style.dts?",
+        ),
+    ],
+)
+def test_a_prediction_must_be_of_a_board_that_there_is(tree: Document, goal: str, hint: str) -> None:
+    document = minimal()
+    document["experiment"].append(
+        {
+            "name": "chain",
+            "source": "predicted",
+            "kernels": "debian",
+            "devicetree": [{**tree, "set": {"tree": "a"}}],
+            "goals": {"boots": goal},
+        }
+    )
+    with pytest.raises(Refused) as caught:
+        structure_plan("small", document)
+    assert caught.value.hint == hint
+
+
+def test_a_rule_about_a_level_that_is_none_never_holds() -> None:
+    document = minimal()
+    document["impossible"] = [{"factors": {"pages": "64K"}, "because": "no such CPU"}]
+    with pytest.raises(Refused, match="no level '64K'"):
+        structure_plan("small", document)

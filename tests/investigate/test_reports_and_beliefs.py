@@ -9,7 +9,7 @@ from bootwright.investigate.analysis.factors import make_factor
 from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.decision.beliefs import weigh_beliefs
 from bootwright.investigate.decision.reports import explain_reports
-from bootwright.investigate.plans.changes import load_changes
+from bootwright.investigate.plans.changes import CHANGES
 from bootwright.investigate.plans.plan import Belief, Plan, PlanOutcome
 from bootwright.investigate.running.investigation import Investigation, look
 
@@ -113,7 +113,7 @@ def test_the_history_speaks_of_the_version_a_belief_names_where_its_symptom_was_
 
 
 def test_a_change_is_in_its_own_series_and_in_everything_later() -> None:
-    (change,) = [one for one in load_changes() if one.symptom.get("hazard") == "bcm2712-d0-pinctrl"]
+    (change,) = [one for one in CHANGES.all().values() if one.symptom.get("hazard") == "bcm2712-d0-pinctrl"]
     versions = {text: Version.parse(text) for text in ("6.18.31", "6.18.32", "6.19.14", "7.0", "7.3.4")}
     assert {text: change.is_in(one) for text, one in versions.items() if one} == {
         "6.18.31": False,

@@ -85,6 +85,23 @@ def test_one_cell_with_opposite_outcomes_is_a_contradiction(tmp_path: Path) -> N
     assert len(read_table(path).observations) == 3
 
 
+def test_one_level_written_in_two_ways_and_a_source_with_a_slip_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    path.write_text("factor:pages,outcome:b\n4k,works\n4K,fails\n")
+    with pytest.raises(Refused, match="one level in two ways: 4k and 4K"):
+        read_table(path)
+    path.write_text("factor:pages,outcome:b,source\n4K,works,emulatd\n")
+    with pytest.raises(Malformed) as caught:
+        read_table(path)
+    assert caught.value.hint == "did you mean emulated?"
+    path.write_text("factor:pages,outcome:b,source\n4K,works,https://example.org/issues/1\n")
+    assert read_table(path).observations[0].evidence["found-at"] == "https://example.org/issues/1"
+    path.write_text("factr:pages,outcome:b\n4K,works\n")
+    with pytest.raises(Malformed) as caught:
+        read_table(path)
+    assert "did you mean factor:pages?" in (caught.value.hint or "")
+
+
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(Missing, match="cannot read"):
         read_table(tmp_path / "none.csv")

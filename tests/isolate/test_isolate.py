@@ -14,11 +14,14 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootwright.foundation.errors import Refused
+from bootwright.boards.model import board
+from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.progress import Silent
 from bootwright.foundation.verdict import Verdict
 from bootwright.isolate.model import Answer, Element, Isolated, Source, Universe
 from bootwright.isolate.predict import BoardPredictor
 from bootwright.isolate.search import isolate
+from bootwright.kernels.catalogue import open_library
 
 PARTS = (
     "kernel",
@@ -265,6 +268,35 @@ def test_whatever_is_planted_what_is_found_fails_and_is_smallest(
     if result.mended is Verdict.WORKS:
         left = universe.names - universe.dependents(result.culprit)
         assert not any(cause <= left for cause in sets)
+
+
+@pytest.mark.download
+def test_without_a_stepping_only_what_holds_on_each_is_predicted(tmp_path: Path) -> None:
+    try:
+        new, old = (open_library().get(f"debian-{name}-4k", modules=True) for name in ("6.18.15", "6.12.107"))
+    except (Missing, Refused) as error:
+        pytest.skip(str(error))
+    images = []
+    for kernel in (new, old):
+        folder = tmp_path / kernel.release
+        (folder / "lib/modules").mkdir(parents=True)
+        (folder / "vmlinuz").symlink_to(kernel.image)
+        assert kernel.modules is not None
+        (folder / "lib/modules" / kernel.release).symlink_to(kernel.modules)
+        (folder / "dtbs").mkdir()
+        for name in ("bcm2712-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb"):
+            assert new.dtbs is not None
+            (folder / "dtbs" / name).symlink_to(next(new.dtbs.rglob(name)))
+        images.append(folder)
+    whole = frozenset({"kernel", "dtb"})
+
+    def predicted(stepping: str | None) -> tuple[Verdict | None, Verdict | None]:
+        of = BoardPredictor.of(*images, board("raspberrypi-5"), "ethernet", stepping, progress=Silent())
+        return of.verdicts.get(frozenset()), of.verdicts.get(whole)
+
+    assert predicted("c0") == (Verdict.WORKS, Verdict.FAILS)
+    # D0 fails with both: which of the two images works is not known of the board.
+    assert predicted(None) == (Verdict.UNKNOWN, Verdict.FAILS)
 
 
 def test_a_boards_prediction_points_at_its_devicetree_and_is_tried() -> None:

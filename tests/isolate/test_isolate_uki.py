@@ -168,7 +168,10 @@ def mend(command: str, room: Path) -> Files:
     assert words[:3] == ["bootwright", "image", "swap"]
     made = room / "mended.img"
     ran = subprocess.run(
-        [sys.executable, "-m", "bootwright", *words[1:-1], made], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "bootwright", *words[1:-1], made, "--force"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     return read_image(made)

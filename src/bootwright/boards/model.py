@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
+from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.foundation.places import data_files
 
@@ -117,8 +118,8 @@ class Board:
         for goal in self.goals:
             if goal.name == name:
                 return goal
-        known = ", ".join(goal.name for goal in self.goals)
-        raise Refused(f"{self.id} has no goal {name}", hint=f"its goals: {known}")
+        known = [goal.name for goal in self.goals]
+        raise no_such(f"{self.id} has no goal {name}", name, known, kind="its goals")
 
     def stepping(self, name: str | None) -> Stepping:
         """The stepping of that name, or the first; raises `Refused` with those there are."""
@@ -127,8 +128,8 @@ class Board:
         for stepping in self.steppings:
             if stepping.name == name:
                 return stepping
-        known = ", ".join(stepping.name for stepping in self.steppings)
-        raise Refused(f"{self.id} has no stepping {name}", hint=f"its steppings: {known}")
+        known = [stepping.name for stepping in self.steppings]
+        raise no_such(f"{self.id} has no stepping {name}", name, known, kind="its steppings")
 
     def stepping_of(self, code: str) -> Stepping:
         """The stepping a revision code means, by its bits.
@@ -169,8 +170,7 @@ def board(name: str) -> Board:
     for one in boards():
         if one.id == name:
             return one
-    known = ", ".join(one.id for one in boards())
-    raise Refused(f"there is no board {name}", hint=f"known boards: {known}")
+    raise no_such(f"there is no board {name}", name, [one.id for one in boards()], kind="boards")
 
 
 def boards_of(compatible: tuple[str, ...]) -> tuple[Board, ...]:
@@ -222,9 +222,9 @@ def _goal(name: str, table: Mapping[str, Any]) -> Goal:
 
 
 def _find(table: Mapping[str, Any]) -> Find:
-    unknown = set(table) - _FIND_KEYS
-    if unknown or not table:
-        message = f"unknown keys {sorted(unknown)}"
+    strange = set(table) - _FIND_KEYS
+    if strange or not table:
+        message = f"unknown keys {sorted(strange)}"
         raise ValueError(message)
     return Find(**table)
 

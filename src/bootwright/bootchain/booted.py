@@ -11,6 +11,7 @@ from bootwright.bootchain.boot_choice import Choice, choices
 from bootwright.bootchain.boot_entries import BootEntry
 from bootwright.formats.kernel.arm64_image import KernelImage
 from bootwright.formats.kernel.config import KernelConfig
+from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.inspect.facts import Item, Value
 from bootwright.inspect.files import ModuleTree
@@ -123,8 +124,14 @@ def _wanted(able: Sequence[Choice], name: str, root: Item) -> Choice:
         found = [each for each in able if fits(each)]
         if len(found) == 1:
             return found[0]
-    known = ", ".join(repr(each.title or each.name) for each in able)
-    raise Refused(f"{root.origin.where} has no boot entry {name!r}", hint=f"it has {known}")
+    titles = [each.title or each.name for each in able]
+    begin = [title for title in titles if title.startswith(name)]
+    if len(begin) > 1:
+        several = ", ".join(repr(title) for title in begin)
+        raise Refused(
+            f"several boot entries of {root.origin.where} begin with {name!r}", hint=f"give one of {several}"
+        )
+    raise no_such(f"{root.origin.where} has no boot entry {name!r}", name, titles, kind="it has")
 
 
 def _beside(root: Item, config_txt: Item | None, items: list[Item]) -> tuple[Item, ...]:

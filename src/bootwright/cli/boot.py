@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bootwright.cli._values import OneOf, machines
+
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
     from bootwright.kernels.model import Kernel
@@ -42,7 +44,11 @@ report is not whole or a test had to be skipped.
     help="What to test: mounts, filesystems, network, all. May be repeated, or comma-separated.",
 )
 @click.option(
-    "--machine", default="virt", show_default=True, help="What to boot on: a file of data/machines."
+    "--machine",
+    type=OneOf(machines, "machine"),
+    default="virt",
+    show_default=True,
+    help="What to boot on: a file of data/machines.",
 )
 @click.option("--cpu", metavar="MODEL", help="The CPU model, instead of the first that has the page size.")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=1, help="Boot so many times.")

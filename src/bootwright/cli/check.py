@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from bootwright.boards.model import Board
-    from bootwright.foundation.versions import Version
-    from bootwright.predict.given.gather import Gathered
-    from bootwright.predict.model import GoalVerdict
-    from bootwright.predict.verdicts import BoardVerdicts
+    from bootwright.predict.verdicts import BoardVerdicts, Together
 
 SCHEMA = "bootwright/check/1"
 
@@ -24,6 +21,7 @@ Examples:
   bootwright check debian-6.18.5-4k vendor-dtbs/ --board raspberrypi-5 --revision e04171 --explain
   bootwright check linux-image.deb board.dtb --json
   bootwright check debian-6.12.107-4k --board raspberrypi-5 --os talos=1.12.1
+  bootwright check --config config-arm64 bcm2712-rpi-5-b.dtb --board raspberrypi-5
   bootwright check talos.raw.xz --entry B --board raspberrypi-5
   bootwright check debian-6.18.15-4k --board raspberrypi-5 --cmdline "root=/dev/mmcblk0p2 nomodule"
   bootwright check --matrix debian-6.12.107-4k debian-6.18.5-4k --board raspberrypi-5 --goal ethernet
@@ -31,9 +29,10 @@ Examples:
 
 An ARTIFACT is an image (disk, partition, UKI, archive, folder or URL), a kernel (catalogue name, .deb,
 folder, Image), a devicetree or a folder of them, a config.txt, or an initramfs. Without --board, every known
-board that a devicetree is for is checked.
+board that a devicetree is for is checked. Without --revision or --stepping, every stepping of a board is.
 
-Exit status: 0 works, 1 something fails, 2 usage or bad input, 3 nothing fails but something is unknown.
+Exit status: 0 works, 1 something fails, 2 usage or bad input, 3 nothing fails for certain but something is
+unknown, such as which stepping the board is where only one of them works.
 """
 
 
@@ -43,12 +42,16 @@ Exit status: 0 works, 1 something fails, 2 usage or bad input, 3 nothing fails b
     "--board", "board_names", multiple=True, metavar="NAME", help="Only this board. May be repeated."
 )
 @click.option("--revision", metavar="CODE", help="The board's revision code, such as e04171.")
-@click.option("--stepping", metavar="NAME", help="The board's stepping, such as d0.")
+@click.option("--stepping", metavar="NAME", help="The board's stepping, such as d0 [all].")
 @click.option("--goal", "goal_names", multiple=True, metavar="NAME", help="Only this goal. May be repeated.")
 @click.option("--os", "os_text", metavar="NAME=VERSION", help="The operating system, such as talos=1.12.1.")
 @click.option("--overlay", "overlays", multiple=True, type=click.Path(path_type=Path), help="DTBO to apply.")
 @click.option("--modules", type=click.Path(path_type=Path), help="The kernel's /lib/modules/RELEASE.")
-@click.option("--config", type=click.Path(path_type=Path), help="The kernel's configuration.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="The kernel's configuration: what it leaves out is not there. Also without a kernel.",
+)
 @click.option("--entry", metavar="TITLE", help="An image's boot entry, where not the one it boots by itself.")
 @click.option("--cmdline", metavar="TEXT", help="The kernel's command line, in place of the boot entry's.")
 @click.option(
@@ -90,25 +93,40 @@ def command(
     progress = Silent() if quiet else Lines()
     if not artifacts and not matrix:
         raise click.UsageError("give at least one ARTIFACT: a kernel or an image")
+    if html is not None and not matrix:
+        raise click.UsageError("--html is for --matrix")
+    if matrix:
+        unused = {
+            "--os": os_text,
+            "--overlay": overlays,
+            "--modules": modules,
+            "--config": config,
+            "--entry": entry,
+            "--junit": junit,
+            "--sarif": sarif,
+            "--explain": explain,
+        }
+        for option, value in unused.items():
+            if value:
+                raise click.UsageError(f"{option} is not for --matrix")
     with Growth() as growth:
         if not matrix:
             growth.begin(artifacts[0], progress)  # an image is expanded while the rest is imported
-        from bootwright.boards.model import board as board_named
-        from bootwright.foundation.errors import Refused
+        from bootwright.cli._values import asked_boards, operating_system
+        from bootwright.foundation.errors import Missing, Refused
+        from bootwright.predict.api import OS_GOAL
         from bootwright.predict.given.gather import gather
-        from bootwright.predict.verdicts import Asked, candidates, verdicts
+        from bootwright.predict.verdicts import Asked, judge_boards, not_judged
 
-        chosen = [board_named(name) for name in board_names]
-        if revision is not None:
-            if len(chosen) != 1:
-                raise Refused("a revision code is one board's", hint="give that board with --board")
-            stepping = chosen[0].stepping_of(revision).name
-        if stepping is not None:
-            for each in chosen:
-                each.stepping(stepping)
+        chosen, stepping = asked_boards(board_names, revision=revision, stepping=stepping, goals=goal_names)
+        os = operating_system(os_text)
         if matrix:
+            if OS_GOAL in goal_names:
+                raise Refused(
+                    f"{OS_GOAL} is not for --matrix", hint="check the kernels one by one, with --os"
+                )
             kernels = artifacts or _kernels_here()
-            return _matrix(kernels, chosen, goal_names, progress, as_json=as_json, html=html)
+            return _matrix(kernels, chosen, stepping, goal_names, progress, as_json=as_json, html=html)
         found = gather(
             artifacts,
             progress,
@@ -118,78 +136,116 @@ def command(
             cmdline=cmdline,
             growth=growth,
         )
-    asked = Asked(goal_names, _os(os_text), overlays, int(revision, 16) if revision is not None else None)
-    facts = found.facts()
-    told = [verdicts(found, facts, place, asked) for place in candidates(found, chosen, stepping)]
-    if not told:
+    asked = Asked(goal_names, os, overlays, int(revision, 16) if revision is not None else None)
+    try:
+        facts = found.facts()
+    except Missing as error:
+        if found.config is None:
+            raise
+        judged = not_judged(found, chosen, stepping, asked, error)
+    else:
+        judged = judge_boards(found, facts, chosen, stepping, asked)
+    if not judged:
         raise Refused(
             "none of the devicetrees is for a known board",
             hint="see docs/boards.md for the boards, and how to add one; or use bootwright predict",
         )
-    _write_files({one.title: one.goals for one in told}, junit, sarif, artifacts[0])
-    if as_json:
-        _print_json(told, found)
-    else:
-        from bootwright.report.check_text import lines
+    return _report(
+        judged, found.notes, artifacts[0], explain=explain, as_json=as_json, junit=junit, sarif=sarif
+    )
 
-        for note in found.notes:
+
+def _report(
+    judged: Sequence[BoardVerdicts],
+    notes: Sequence[str],
+    artifact: str,
+    *,
+    explain: bool,
+    as_json: bool,
+    junit: Path | None,
+    sarif: Path | None,
+) -> int:
+    from bootwright.foundation.verdict import worst
+    from bootwright.predict.verdicts import together
+
+    notes = tuple(dict.fromkeys([*notes, *(note for one in judged for note in one.notes)]))
+    answers = together(judged)
+    _write_files(judged, answers, junit, sarif, artifact)
+    if as_json:
+        _print_json(judged, answers, notes)
+    else:
+        from bootwright.report.check_text import lines, summary
+
+        for note in notes:
             click.echo(_printable(f"note: {note}"))
-        for one in told:
+        for one in judged:
             for line in lines(one.title, one.goals, explain=explain):
                 click.echo(_printable(line))
-    return _status(goal for one in told for goal in one.goals.values())
-
-
-def _os(text: str | None) -> dict[str, Version] | None:
-    from bootwright.foundation.errors import Refused
-    from bootwright.foundation.versions import Version
-
-    if text is None:
-        return None
-    name, _, number = text.partition("=")
-    version = Version.parse(number)
-    if version is None:
-        raise Refused(f"{text!r} is no operating system", hint="it looks like talos=1.12.1")
-    return {name: version}
+        for line in summary(answers):
+            click.echo(_printable(line))
+    return worst(answer.verdict for answer in answers).exit_status
 
 
 def _write_files(
-    verdicts: Mapping[str, Mapping[str, GoalVerdict]], junit: Path | None, sarif: Path | None, artifact: str
+    judged: Sequence[BoardVerdicts],
+    answers: Sequence[Together],
+    junit: Path | None,
+    sarif: Path | None,
+    artifact: str,
 ) -> None:
     if junit is None and sarif is None:
         return
     from bootwright.foundation.atomic import write_text
     from bootwright.report import check_ci
 
+    verdicts = {one.title: one.goals for one in judged}
+    open_questions = {
+        (one.title, answer.goal): answer.words
+        for answer in answers
+        if answer.split
+        for one in judged
+        if one.board is answer.board
+    }
     if junit is not None:
-        write_text(junit, check_ci.junit(verdicts))
+        write_text(junit, check_ci.junit(verdicts, open_questions))
     if sarif is not None:
-        write_text(sarif, check_ci.sarif(verdicts, artifact))
+        write_text(sarif, check_ci.sarif(verdicts, artifact, open_questions))
 
 
-def _print_json(told: Sequence[BoardVerdicts], found: Gathered) -> None:
+def _print_json(judged: Sequence[BoardVerdicts], answers: Sequence[Together], notes: Sequence[str]) -> None:
     import json
 
     parts = [
         {
             "board": one.board.id,
             "stepping": one.stepping,
-            "dtb": str(one.dtb),
+            "dtb": str(one.dtb) if one.dtb is not None else None,
             "kernel": one.kernel,
             "goals": {name: goal.as_json() for name, goal in one.goals.items()},
         }
-        for one in told
+        for one in judged
     ]
     document: dict[str, Any] = {"schema": SCHEMA}
     document |= parts[0] if len(parts) == 1 else {"boards": parts}
-    if found.notes:
-        document["notes"] = found.notes
+    if len(parts) > 1:
+        document["together"] = [
+            {
+                "board": answer.board.id,
+                "goal": answer.goal,
+                "verdict": answer.verdict.value,
+                "steppings": {name: verdict.value for name, verdict in answer.steppings.items()},
+            }
+            for answer in answers
+        ]
+    if notes:
+        document["notes"] = list(notes)
     click.echo(json.dumps(document, indent=1))
 
 
 def _matrix(
     artifacts: tuple[str, ...],
-    chosen: list[Board],
+    chosen: Sequence[Board],
+    stepping: str | None,
     goal_names: tuple[str, ...],
     progress: Any,  # noqa: ANN401 - foundation.progress.Progress, imported only when needed
     *,
@@ -197,10 +253,11 @@ def _matrix(
     html: Path | None,
 ) -> int:
     from bootwright.foundation.atomic import write_text
+    from bootwright.foundation.verdict import worst
     from bootwright.predict.matrix import matrix
     from bootwright.report import check_matrix
 
-    table = matrix(artifacts, chosen, goal_names, progress)
+    table = matrix(artifacts, chosen, goal_names, progress, stepping=stepping)
     if html is not None:
         write_text(html, check_matrix.html(table))
     if as_json:
@@ -210,7 +267,7 @@ def _matrix(
     else:
         for line in check_matrix.lines(table):
             click.echo(_printable(line))
-    return _status_of(cell.verdict for cell in table.cells)
+    return worst(table.together().values()).exit_status
 
 
 def _kernels_here() -> tuple[str, ...]:
@@ -225,20 +282,6 @@ def _kernels_here() -> tuple[str, ...]:
             "no kernel with its modules is on this machine", hint="bootwright kernels fetch NAME --modules"
         )
     return whole
-
-
-def _status(goals: Iterator[GoalVerdict]) -> int:
-    return _status_of(goal.verdict for goal in goals)
-
-
-def _status_of(verdicts: Iterator[Any]) -> int:
-    from bootwright.foundation.verdict import Verdict
-
-    present = set(verdicts)
-    for verdict in (Verdict.FAILS, Verdict.UNKNOWN):
-        if verdict in present:
-            return verdict.exit_status
-    return 0
 
 
 def _printable(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from bootwright.cli._values import refuse_given
 from bootwright.foundation.errors import Missing
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def command(
     baud: int,
 ) -> int:
     """See `_HELP`."""
+    if not follow:
+        refuse_given({"baud"}, "is for --follow")
     # Before anything long: a name that is none is told at once.
     add = _joined(artifacts, board, quiet=quiet)
     if follow:
@@ -120,6 +123,10 @@ def _joined(
 
         progress = Silent() if quiet else Lines()
         opened = [open_artifact(name, progress) for name in artifacts]
+        if one is not None:
+            from bootwright.evidence.join import check_devicetrees
+
+            check_devicetrees(opened, one)
 
     def option(symbol: str) -> str | None:
         configs = [config for artifact in opened if (config := artifact.config) is not None]

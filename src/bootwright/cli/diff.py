@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from bootwright.inspect.facts import Item
 
 
 @click.command("diff", epilog="Exit status: 0 nothing differs, 1 something does, 2 bad input.")
@@ -56,6 +60,7 @@ def command(
       bootwright diff --goal ethernet --board raspberrypi-5 good.raw.xz bad.raw.xz
       bootwright diff --json a.raw b.raw | jq '.differences[] | select(.area == "kernel")'
     """
+    from bootwright.foundation.choices import one_of
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.inspect.difference.compare import compare
@@ -64,16 +69,20 @@ def command(
 
     known = [area.value for area in Area]
     for area in areas:
-        if area not in known:
-            raise Refused(f"there is no area {area!r}", hint=f"areas: {', '.join(known)}")
+        one_of(area, known, what="area", kind="areas")
     if (goal is None) != (board_name is None):
         raise Refused("a goal is one board's", hint="give both --goal and --board")
     progress = Silent() if quiet else Lines()
+    given = dtbs
     one = None
     if board_name is not None:
-        from bootwright.boards.model import board
+        from bootwright.cli._values import asked_boards
 
-        one = board(board_name)
+        chosen, stepping = asked_boards([board_name], stepping=stepping, goals=[goal] if goal else [])
+        one = chosen[0]
+        if stepping is None and len(one.steppings) > 1:
+            stepping = one.steppings[0].name
+            progress.note(f"note: judged for stepping {stepping} of {one.name}; --stepping takes another")
         # Other boards' devicetrees are not on the chain.
         dtbs = dtbs or (one.stepping(stepping).dtb,)
     modules = None
@@ -84,6 +93,8 @@ def command(
         modules = chains[0].modules | chains[1].modules
     first = Explorer(progress=progress).artifact(before)
     second = Explorer(progress=progress).artifact(after)
+    for pattern in given:
+        _check_pattern(pattern, first, second)
     with progress.step("comparing"):
         found = compare(first, second, dtbs=dtbs, modules=modules)
         differences = [each for each in found if not areas or each.area.value in areas]
@@ -102,10 +113,11 @@ def command(
                 for name, item in (("before", first), ("after", second))
             },
         }
-        if judged is not None:
+        if judged is not None and one is not None:
             document["goal"] = {
                 "name": goal,
                 "board": board_name,
+                "stepping": one.stepping(stepping).name,
                 "before": judged[0].as_json(),
                 "after": judged[1].as_json(),
                 "suspicions": [{"rank": int(each.suspicion), "why": each.why} for each in judged[2]],
@@ -121,3 +133,16 @@ def command(
         else:
             print_differences(differences, where=where, everything=everything)
     return 1 if differences else 0
+
+
+def _check_pattern(pattern: str, *items: Item) -> None:
+    """Raise `Refused` for a DTB that is on neither side: nothing would differ in it."""
+    import fnmatch
+
+    from bootwright.foundation.choices import no_such
+
+    names = dict.fromkeys(
+        each.name.rpartition("/")[2] for item in items for each in item.of_kind("devicetree", "overlay")
+    )
+    if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+        raise no_such(f"neither side has a devicetree {pattern!r}", pattern, names, kind="devicetrees")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bootwright.cli._values import refuse_given
 from bootwright.foundation.errors import Refused
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ def command(
 
     if plan is None and observations is None:
         raise click.UsageError("give a PLAN, or a table with --observations, or both")
+    if plan is None:
+        nothing_runs = {"repeat", "jobs", "max_download", "fresh", "archive", "offline"}
+        refuse_given(nothing_runs, "needs a PLAN: a table alone runs nothing")
     progress: Progress = Silent() if quiet else Lines()
     table = read_table(observations) if observations else None
     seen = table.observations if table else ()
@@ -108,6 +112,7 @@ def command(
             fresh=fresh,
             archive=archive,
             offline=offline,
+            table=observations,
             limits=Limits(
                 repeat=repeat, jobs=jobs or min(2, os.cpu_count() or 1), download=max_download * 10**6
             ),
@@ -140,15 +145,18 @@ def _run(
     fresh: bool,
     archive: str | None,
     offline: bool,
+    table: Path | None,
     limits: Limits,
 ) -> tuple[Investigation, list[Run]]:
     from bootwright.foundation.run_folder import Store
+    from bootwright.investigate.plan_values import check_observations
     from bootwright.investigate.plans.plan_file import load_plan
     from bootwright.investigate.running.execute import Executor
     from bootwright.investigate.running.loop import Loop, candidates, list_candidates
     from bootwright.kernels.catalogue import open_library
 
     chosen = load_plan(plan_name)
+    check_observations(chosen, seen, str(table))
     names = {report.id for report in chosen.report}
     for one in seen:
         if one.id in names:

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bootwright.cli._values import (
+    OneOf,
+    asked_boards,
+    check_cpu,
+    firmware_names,
+    image_machines,
+    note_goal,
+    refuse_given,
+)
 from bootwright.foundation.errors import Refused
 
 if TYPE_CHECKING:
@@ -44,16 +53,22 @@ is waited for.
 @click.option("--bad", type=_PATH, required=True, help="An image that does not.")
 @click.option("--until", metavar="GOAL", required=True, help="A text on the console, login, or ktap.")
 @click.option(
-    "--on", "where", type=click.Choice(["qemu", "bench"]), default="qemu", show_default=True,
+    "--on", "where", type=OneOf(["qemu", "bench"], "place"), default="qemu", show_default=True,
     help="Boot here, or be told what to flash.",
 )  # fmt: skip
 @click.option("--out", type=_PATH, required=True, help="Folder of the run: resumes what is there.")
 @click.option(
-    "--machine", default="auto", show_default=True,
+    "--machine", type=OneOf(image_machines, "machine"), default="auto", show_default=True,
     help="virt, raspi3b, or auto: by the good image (with --on qemu).",
 )  # fmt: skip
 @click.option("--cpu", metavar="MODEL", help="The CPU model of virt, such as cortex-a72.")
-@click.option("--firmware", default="aavmf", show_default=True, help="aavmf or uboot (with --on qemu).")
+@click.option(
+    "--firmware",
+    type=OneOf(firmware_names, "firmware", "firmware"),
+    default="aavmf",
+    show_default=True,
+    help="aavmf or uboot (with --on qemu).",
+)
 @click.option("--timeout", type=click.FloatRange(1), default=300.0, show_default=True, help="Guest seconds.")
 @click.option("--memory", type=click.IntRange(128, 65536), default=2048, show_default=True, help="MiB.")
 @click.option("--repeat", type=click.IntRange(1, 20), default=1, help="Boot each mixture so many times.")
@@ -61,7 +76,7 @@ is waited for.
 @click.option("--goal", "board_goal", metavar="NAME", help="The board's goal to predict, such as ethernet.")
 @click.option("--stepping", metavar="NAME", help="The board's stepping, such as d0.")
 @click.option(
-    "--report", type=click.Choice(["works", "fails", "unknown"]), help="What the image waited for did."
+    "--report", type=OneOf(["works", "fails", "unknown"], "verdict"), help="What the image waited for did."
 )
 @click.option("--of", metavar="IMAGE", help="Which image the report is about; then it never counts twice.")
 @click.option("--console", type=_PATH, help="Its console log; alone it decides by the goal.")
@@ -106,8 +121,17 @@ def command(
         raise Refused("reports are for --on bench", hint="with --on qemu every mixture is booted here")
     if (board is None) != (board_goal is None):
         raise click.UsageError("--board and --goal go together")
+    if stepping is not None and board is None:
+        raise click.UsageError("--stepping needs a --board")
+    if where == "bench":
+        refuse_given({"machine", "cpu", "firmware", "timeout", "memory"}, "is for --on qemu")
     goal = Goal.parse(until)
+    check_cpu(machine, cpu)
+    chosen_boards, _ = asked_boards([board] if board else [], stepping=stepping)
+    if board_goal is not None:
+        chosen_boards[0].goal(board_goal)
     progress: Progress = Silent() if quiet else Lines()
+    note_goal(until, progress)
     raw_good, good_sha = on_disk(good, progress)
     raw_bad, bad_sha = on_disk(bad, progress)
     about = {"good": good_sha, "bad": bad_sha, "goal": until, "on": where}
@@ -139,12 +163,11 @@ def command(
             repeat=repeat,
         )
         predictor: Predictor = NoPrediction()
-        if board is not None and board_goal is not None:
-            from bootwright.boards.model import board as board_named
+        if board_goal is not None:
             from bootwright.isolate.predict import BoardPredictor
 
             predictor = BoardPredictor.of(
-                raw_good, raw_bad, board_named(board), board_goal, stepping, progress=progress
+                raw_good, raw_bad, chosen_boards[0], board_goal, stepping, progress=progress
             )
         with progress.step("check both images"):
             suspects = Suspects.of(hybrids, predictor)

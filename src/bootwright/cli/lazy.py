@@ -29,6 +29,17 @@ class Folder(click.Group):
         groups = {path.parent.name for path in self._folder.glob("*/__init__.py")}
         return sorted(name.replace("_", "-") for name in (modules | groups) - _NOT_COMMANDS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the command that was probably meant for a name that is none."""
+        name = args[0]
+        if name not in self.list_commands(ctx) and not ctx.resilient_parsing and not name.startswith("-"):
+            from bootwright.foundation.choices import no_such
+
+            raise no_such(f"there is no command {name!r}", name, self.list_commands(ctx), kind="commands")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command; None when there is none of that name."""
         if cmd_name not in self.list_commands(ctx):

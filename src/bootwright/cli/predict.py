@@ -51,10 +51,12 @@ def command(
     quiet: bool,
 ) -> int:
     """Say for every node whether a device is made of it, whether a driver binds, and what it waits for."""
-    from bootwright.foundation.errors import Refused
+    from bootwright.foundation.choices import no_such
     from bootwright.foundation.progress import Lines, Silent
+    from bootwright.kernels.given_config import read_config
     from bootwright.predict.api import facts_of, predict, read_tree
     from bootwright.predict.arguments import Arguments
+    from bootwright.predict.configured import configured
     from bootwright.predict.given.initramfs import early_modules
     from bootwright.predict.given.inputs import kernel_at
 
@@ -67,13 +69,17 @@ def command(
         Arguments(cmdline, "--cmdline") if cmdline is not None else None,
         (early.modprobe if early is not None else None, None),
     )
+    if config is not None:
+        facts = configured(facts, config, read_config(config, chosen), alone=False)
     solved = predict(facts, read_tree(dtb, overlays))
     found = solved.nodes
     if nodes:
         found = [node for node in found if node.path in nodes]
-        unknown = set(nodes) - {node.path for node in found}
-        if unknown:
-            raise Refused(f"{dtb} has no node {sorted(unknown)[0]}", hint="give a full path")
+        paths = {node.path for node in found}
+        for path in nodes:
+            if path not in paths:
+                known = [node.path for node in solved.nodes]
+                raise no_such(f"{dtb} has no node {path!r}", path, known, kind="nodes")
     if as_json:
         import json
 

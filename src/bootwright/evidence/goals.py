@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve
 
+from bootwright.boards.fit import Fit, described, fit
 from bootwright.boards.model import Board
 from bootwright.diagnose.model import Evidence, Finding, Severity, Stance
 from bootwright.evidence.board import AREAS
@@ -16,6 +17,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.predict.api import Prediction, judge, predict
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import GoalVerdict
+from bootwright.predict.verdicts import Together
 
 _STANCES = {
     Verdict.FAILS: Stance.CONFIRMS,
@@ -30,32 +32,53 @@ def about_goals(
     """The findings, the first serious one of each area with the verdict on the board's goal."""
     done: set[str] = set()
     known = {goal.name for goal in board.goals}
-    solved: list[Prediction | None] = []
+    solved: list[Prediction] | None = None
     for finding in findings:
         serious = finding.severity in {Severity.FATAL, Severity.DEGRADING}
         goals = [name for name in AREAS.get(finding.area, ()) if name in known and name not in done]
         if not serious or not goals:
             yield finding
             continue
+        if solved is None:
+            solved = _solved(artifacts, board, stepping)
         if not solved:
-            solved.append(_solved(artifacts, board, stepping))
-        prediction = solved[0]
-        if prediction is None:
-            yield finding
-            continue
-        verdicts = [judge(prediction, board, board.goal(name)) for name in goals]
-        if finding.area == "devices":
-            # Of a device in general only what fails is telling.
-            verdicts = [each for each in verdicts if each.verdict is Verdict.FAILS]
-        else:
             done |= set(goals)
-        yield evolve(finding, evidence=(*finding.evidence, *(_evidence(board, each) for each in verdicts)))
+            yield evolve(finding, evidence=(*finding.evidence, *_not_the_boards(artifacts, board, stepping)))
+            continue
+        evidence = []
+        for name in goals:
+            told = [judge(one, board, board.goal(name)) for one in solved]
+            # Of a device in general only what fails is telling.
+            if finding.area != "devices" or {one.verdict for one in told} == {Verdict.FAILS}:
+                evidence.append(_evidence(board, [one.around.stepping or "" for one in solved], told))
+        if finding.area != "devices":
+            done |= set(goals)
+        yield evolve(finding, evidence=(*finding.evidence, *evidence))
 
 
-def _solved(artifacts: Sequence[Artifact], board: Board, stepping: str | None) -> Prediction | None:
-    """What becomes of the board's devices; None where kernel or devicetree is not among the artifacts."""
-    pair = _kernel_and_tree(artifacts, board.stepping(stepping).dtb)
-    return predict(*pair, board=board, stepping=stepping) if pair is not None else None
+def _solved(artifacts: Sequence[Artifact], board: Board, stepping: str | None) -> list[Prediction]:
+    """What becomes of the board's devices on the stepping of the log, or on each where it tells none.
+
+    Nothing where kernel or devicetree is not among the artifacts, or the devicetree is not the board's.
+    """
+    solved = []
+    for one in board.steppings:
+        if stepping in {None, one.name}:
+            pair = _kernel_and_tree(artifacts, one.dtb)
+            if pair is None or fit(board, pair[1].compatible) is not Fit.OWN:
+                return []
+            solved.append(predict(*pair, board=board, stepping=one.name))
+    return solved
+
+
+def _not_the_boards(artifacts: Sequence[Artifact], board: Board, stepping: str | None) -> Iterator[Evidence]:
+    """That a devicetree which is called as the board's is another board's."""
+    for one in board.steppings:
+        pair = _kernel_and_tree(artifacts, one.dtb) if stepping in {None, one.name} else None
+        if pair is not None and fit(board, pair[1].compatible) is Fit.OTHER:
+            says = f"The devicetree is another board's than {board.name}: it is for "
+            yield Evidence(Stance.CONFIRMS, f"{says}{described(pair[1].compatible)}.", pair[1].name)
+            return
 
 
 def _kernel_and_tree(artifacts: Sequence[Artifact], dtb: str) -> tuple[KernelFacts, Tree] | None:
@@ -67,7 +90,13 @@ def _kernel_and_tree(artifacts: Sequence[Artifact], dtb: str) -> tuple[KernelFac
     return (facts, tree) if facts is not None and tree is not None else None
 
 
-def _evidence(board: Board, goal: GoalVerdict) -> Evidence:
+def _evidence(board: Board, steppings: Sequence[str], told: Sequence[GoalVerdict]) -> Evidence:
+    """What `check` says of a goal, or that it depends on a stepping which the log does not tell."""
+    goal = told[0]
+    both = Together(board, goal.goal, {name: one.verdict for name, one in zip(steppings, told, strict=True)})
+    if both.split:
+        says = f"check: {goal.goal} of the {board.name} is {both.words}"
+        return Evidence(Stance.TELLS, f"{says}.", board.id)
     says = f"check: {goal.goal} of the {board.name} {goal.verdict.value}"
     broken = goal.first_broken
     if broken is None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve
 
+from bootwright.boards.fit import require_fit
 from bootwright.boards.model import Board
 from bootwright.diagnose.model import Boot, Diagnosis, Evidence, Finding, Severity, Stance
 from bootwright.evidence.ask import Context, about_boot, about_finding
@@ -19,6 +20,14 @@ from bootwright.evidence.image import Artifact
 from bootwright.foundation.errors import BootwrightError
 
 _SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
+
+
+def check_devicetrees(artifacts: Sequence[Artifact], board: Board) -> None:
+    """Raise `Refused` for a devicetree that the user gave by itself and that is for another board."""
+    for artifact in artifacts:
+        if artifact.item is not None and artifact.item.kind == "devicetree":
+            for tree in artifact.trees(frozenset()):
+                require_fit(board, artifact.name, tree.compatible)
 
 
 def with_artifacts(diagnosis: Diagnosis, artifacts: Sequence[Artifact], board: Board | None) -> Diagnosis:

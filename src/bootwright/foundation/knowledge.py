@@ -17,14 +17,13 @@ from typing import Any, Generic, TypeVar
 from attrs import frozen
 
 from bootwright.foundation import places
-from bootwright.foundation.errors import Malformed, Missing, Refused
-from bootwright.foundation.structure import closest, structure
+from bootwright.foundation.choices import no_such
+from bootwright.foundation.errors import Malformed, Missing
+from bootwright.foundation.structure import structure
 
 T = TypeVar("T")
 MOST_BYTES = 1 << 20
 """Largest knowledge file that is read, in bytes."""
-_FEW = 8
-"""Names that are listed beside the one that was probably meant."""
 
 
 @frozen
@@ -62,7 +61,8 @@ class Kind(Generic[T]):
         """The one of that name; raises `Refused` with the name that was probably meant, and `Malformed`."""
         files = self.files()
         if name not in files:
-            raise unknown_name(self.what, name, list(files))
+            singular = self.what.removeprefix("a ").removeprefix("an ")
+            raise no_such(f"there is no {singular} {name!r}", name, files, kind=self.folder)
         loaded: T = _loaded(self, files[name])
         return loaded
 
@@ -75,16 +75,6 @@ class Kind(Generic[T]):
 @cache
 def _loaded(kind: Kind[T], path: Path) -> T:
     return kind.load(path)
-
-
-def unknown_name(what: str, name: str, known: list[str]) -> Refused:
-    """The error for a name that nothing has, with the nearest known one or all of them."""
-    near = closest(name, known)
-    parts = [f"did you mean {near}?"] if near else []
-    if not near or len(known) <= _FEW:
-        parts.append(f"known: {', '.join(known) or 'none'}")
-    hint = " ".join(parts)
-    return Refused(f"there is no {what.removeprefix('a ').removeprefix('an ')} {name!r}", hint=hint)
 
 
 def read_table(path: Path) -> dict[str, Any]:

@@ -13,17 +13,17 @@ raise `ValueError` saying what was expected.
 
 from __future__ import annotations
 
-import difflib
 import re
 import types
 import typing
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import attrs
 
+from bootwright.foundation.choices import near
 from bootwright.foundation.errors import Malformed
 
 T = TypeVar("T")
@@ -67,12 +67,6 @@ def structure(table: object, model: type[T], where: str, *, stem: str = "") -> T
     """
     made = _Reader(where, stem).value(table, model, ())
     return typing.cast("T", made)
-
-
-def closest(word: str, known: Collection[str]) -> str | None:
-    """The known word that a misspelt one is most like, or None where none is near."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return near[0] if near else None
 
 
 class _Reader:
@@ -137,8 +131,8 @@ class _Reader:
     def _choice(self, value: object, known: Mapping[str, object], path: tuple[str, ...]) -> object:
         if isinstance(value, str | int) and not isinstance(value, bool) and str(value) in known:
             return known[str(value)]
-        near = closest(value, known) if isinstance(value, str) else None
-        hint = f"did you mean {near}?" if near else None
+        meant = _nearest(value, known) if isinstance(value, str) else None
+        hint = f"did you mean {meant}?" if meant else None
         raise self._wrong(path, f"one of {', '.join(known)}", value, hint)
 
     def _list(self, value: object, kind: Form, origin: type, path: tuple[str, ...], *, lone: bool) -> object:
@@ -175,12 +169,12 @@ class _Reader:
         fields = _fields(model)
         unknown = [key for key in value if key not in fields.by_key]
         if unknown:
-            near = closest(unknown[0], fields.by_key)
+            meant = _nearest(unknown[0], fields.by_key)
             raise self._wrong(
                 path,
                 f"one of the keys {', '.join(fields.by_key)}",
                 f"the key `{unknown[0]}`",
-                f"did you mean {near}?" if near else None,
+                f"did you mean {meant}?" if meant else None,
             )
         given: dict[str, object] = {}
         for key, field in fields.by_key.items():
@@ -188,8 +182,8 @@ class _Reader:
                 lone = bool(field.metadata.get(_LONE))
                 given[field.alias or field.name] = self.value(value[key], field.type, (*path, key), lone=lone)
             elif field.default is attrs.NOTHING:
-                near = closest(key, value)
-                hint = f"is it misspelt as `{near}`?" if near and near not in fields.by_key else None
+                meant = _nearest(key, value)
+                hint = f"is it misspelt as `{meant}`?" if meant and meant not in fields.by_key else None
                 raise self._wrong(path, f"the key `{key}`", "none", hint)
         for field in fields.stems:
             given[field.alias or field.name] = self._stem
@@ -239,3 +233,7 @@ def _said(error: Exception) -> tuple[str, str]:
     if len(error.args) == 2:
         return str(error.args[0]), _shown(error.args[1])
     return "consistent values", str(error)
+
+
+def _nearest(given: str, known: Iterable[str]) -> str | None:
+    return next(iter(near(given, known)), None)

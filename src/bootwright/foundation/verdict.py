@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -16,3 +17,9 @@ class Verdict(StrEnum):
     def exit_status(self) -> int:
         """0 works, 1 fails, 3 unknown (2 is bad input)."""
         return {Verdict.WORKS: 0, Verdict.FAILS: 1, Verdict.UNKNOWN: 3}[self]
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Of several questions' answers: `fails` where one does, else `unknown` where one is, else `works`."""
+    present = set(verdicts)
+    return next((one for one in (Verdict.FAILS, Verdict.UNKNOWN) if one in present), Verdict.WORKS)

@@ -18,6 +18,7 @@ from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion, comp
 from bootwright.formats.sources.spool import digest, spool, spooled
 from bootwright.foundation.atomic import write_text
 from bootwright.foundation.cache import DIGESTS, EXPANDED
+from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.image_boot.goal import Goal, GoalWatch
@@ -239,8 +240,9 @@ def _kept_digest(image: Path) -> str:
 def _named(target: machines.Machine, model: str) -> machines.Processor:
     found = next((each for each in target.processors if each.model == model), None)
     if found is None:
-        known = ", ".join(str(each.model) for each in target.processors if each.model)
-        raise Refused(f"machine {target.name} has no CPU model {model} here", hint=f"known: {known}")
+        known = [str(each.model) for each in target.processors if each.model]
+        message = f"machine {target.name} has no CPU model {model} here"
+        raise no_such(message, model, known, kind="CPU models")
     return found
 
 

@@ -44,6 +44,10 @@ _DEAD_ENDS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
 )
 
 
+NAMED = ("login", "ktap")
+"""Goals that are no text: a login prompt, and the end of a test report."""
+
+
 @frozen
 class Goal:
     """What a boot is wanted to reach: a text on the console, `login`, or `ktap` (a test report's end)."""

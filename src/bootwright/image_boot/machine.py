@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from bootwright.foundation.knowledge import Kind, unknown_name
+from bootwright.foundation.choices import no_such
+from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import STEM, Hexadecimal, key
 from bootwright.foundation.versions import Version
 
@@ -77,5 +78,6 @@ BOARD_MACHINES = Kind("image-machines", "a machine to boot an image on", BoardMa
 def board_machine(name: str) -> BoardMachine:
     """The one of that name; raises `Refused` when there is none."""
     if name not in BOARD_MACHINES.names():
-        raise unknown_name("machine to boot an image on", name, [VIRT, *BOARD_MACHINES.names()])
+        message = f"there is no machine {name} to boot an image on"
+        raise no_such(message, name, [VIRT, *BOARD_MACHINES.names()], kind="machines")
     return BOARD_MACHINES.get(name)

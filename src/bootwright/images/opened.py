@@ -30,6 +30,7 @@ from bootwright.formats.kernel.pe import PeFile, open_section, read_pe
 from bootwright.formats.os_release import read_command_line
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.spool import Renamed
+from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.images.write.raw_image import raw_image
@@ -97,8 +98,8 @@ class OpenImage:
         for volume in self.volumes:
             if title in {volume.title, str(volume.partition.number)}:
                 return volume
-        known = ", ".join(volume.title for volume in self.volumes)
-        raise Refused(f"{self.path} has no partition {title!r} that can be read", hint=f"there are {known}")
+        message = f"{self.path} has no partition {title!r} that can be read"
+        raise no_such(message, title, [volume.title for volume in self.volumes], kind="partitions")
 
     def place(self, text: str) -> tuple[Volume, str]:
         """`BOOT:/A/vmlinuz` → volume and path; raises `Refused` for another form."""

@@ -13,7 +13,9 @@ from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.isolate.model import Answer, Element, Source
 from bootwright.predict.api import predict_goal
+from bootwright.predict.gathered import Gathered
 from bootwright.predict.given.gather import gather
+from bootwright.predict.verdicts import agreed
 
 _SUSPECT = 8.0
 """How much likelier a part is to blame whose form in the bad image alone is predicted to fail."""
@@ -37,26 +39,21 @@ class BoardPredictor:
     ) -> BoardPredictor:
         """Predict the four mixtures of kernel and devicetree; nothing where the images cannot be read so."""
         predictor = cls()
-        dtb = board.stepping(stepping).dtb
+        board.goal(goal)
+        steppings = [board.stepping(stepping)] if stepping is not None else board.steppings
         try:
             with progress.step(f"predict {goal} of {board.name}"):
                 sides = [gather([str(path)], progress) for path in (good, bad)]
                 for kernel, tree in itertools.product((0, 1), repeat=2):
                     key = frozenset(name for name, bad in (("kernel", kernel), ("dtb", tree)) if bad)
-                    if (image := sides[kernel].kernel) is None or dtb not in sides[tree].dtbs:
-                        predictor.verdicts[key] = Verdict.UNKNOWN
-                        continue
-                    said = predict_goal(
-                        image,
-                        sides[tree].dtbs[dtb],
-                        board,
-                        goal,
-                        stepping=stepping,
-                        initramfs_modules=sides[kernel].initramfs_modules(),
-                    )
-                    predictor.verdicts[key] = said.verdict
-                    if said.first_broken is not None:
-                        predictor.reasons[key] = f"{said.first_broken.node}: {said.first_broken.reason}"
+                    told = [
+                        _goal(sides[kernel], sides[tree].dtbs.get(one.dtb), board, goal, one.name)
+                        for one in steppings
+                    ]
+                    # Without a stepping only what holds on each of them is known of the board.
+                    predictor.verdicts[key] = agreed(verdict for verdict, _ in told)
+                    if reason := next((reason for _, reason in told if reason), ""):
+                        predictor.reasons[key] = reason
         except BootwrightError as error:
             progress.note(f"nothing can be predicted: {error.message}")
             return cls()
@@ -78,3 +75,14 @@ class BoardPredictor:
         if self.verdicts.get(key) is not Verdict.FAILS:
             return None
         return Answer(Verdict.FAILS, Source.PREDICTED, self.reasons.get(key, ""))
+
+
+def _goal(side: Gathered, dtb: Path | None, board: Board, goal: str, stepping: str) -> tuple[Verdict, str]:
+    """The verdict on one stepping, and where its chain breaks; unknown without kernel or devicetree."""
+    if side.kernel is None or dtb is None:
+        return Verdict.UNKNOWN, ""
+    said = predict_goal(
+        side.kernel, dtb, board, goal, stepping=stepping, initramfs_modules=side.initramfs_modules
+    )
+    broken = said.first_broken
+    return said.verdict, f"{broken.node}: {broken.reason}" if broken is not None else ""

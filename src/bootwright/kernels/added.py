@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bootwright.formats.archives.deb import DebReader
 from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
-from bootwright.formats.kernel.config import embedded_config, read_kernel_config
+from bootwright.formats.kernel.config import embedded_config
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.streams import SourceStream
 from bootwright.foundation import atomic
@@ -19,6 +19,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.extract import Wanted, extract
 from bootwright.kernels.fetch import check_page_size
+from bootwright.kernels.given_config import Of, read_config
 from bootwright.kernels.source import PAGE_NAMES, Source
 from bootwright.kernels.store import ADDED, Manifest, Store
 
@@ -57,6 +58,9 @@ def add_kernel(
             # It names a folder of modules.
             raise Malformed(str(file), None, "a kernel release without '/'", repr(facts.release))
         image = unwrapped(source)[0]
+        if config is not None:
+            version = Version.parse(_version(facts))
+            read_config(config, Of(file.name, facts.release, version, 0))  # its pages are checked below
         _put_config(work / "config", config, image)
         page_size = check_page_size(facts, work / "config", None, str(file))
         if modules is not None:
@@ -116,7 +120,6 @@ def _put_config(place: Path, given: Path | None, image: ByteSource) -> None:
     """The config that was given, else the one from the package, else the one inside the image."""
     if given is not None:
         source: ByteSource = FileBytes(given)
-        read_kernel_config(source)
         atomic.write_bytes(place, source.read(0, len(source)))
     elif not place.is_file():
         embedded = embedded_config(image)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bootwright.foundation.choices import near
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress, Silent
@@ -220,7 +220,9 @@ class Library:
         if asked is not None and asked["source"] in {source.name for source in self.sources}:
             return self._left(name, listed)
         names = [kernel.name for kernel in listed]
-        return Refused(f"there is no kernel {name!r}", hint=_near(name, names))
+        # A shorter version means the newest that fits: `debian-6.18-4k`.
+        short = [re.sub(r"(\d+\.\d+)\.[\d.]+", r"\1", each, count=1) for each in names]
+        return Refused(f"there is no kernel {name!r}", hint=_near(name, [*short, *names]))
 
     def _left(self, name: str, listed: list[Listed]) -> BootwrightError:
         """A well-formed name that the archive does not have (any more)."""
@@ -302,7 +304,7 @@ def _fits(kernel: Listed, asked: re.Match[str]) -> bool:
 
 
 def _near(name: str, names: Sequence[str]) -> str:
-    found = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    found = near(name, names)
     if found:
         return f"did you mean {', '.join(found)}?"
     return "see bootwright kernels list" if names else "nothing is here yet: bootwright kernels list"

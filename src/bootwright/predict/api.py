@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from bootwright.artifacts.modprobe_config import ModprobeConfig
+from bootwright.boards.fit import require_fit
 from bootwright.boards.model import Board, Goal
 from bootwright.boards.model import board as board_named
 from bootwright.formats.devicetree.fdt import Tree
@@ -25,6 +26,7 @@ from bootwright.kernels.model import Kernel
 from bootwright.predict.arguments import Arguments
 from bootwright.predict.goals import OS_GOAL, judge, judge_os, predict
 from bootwright.predict.kernel.drivers import KernelFacts, kernel_facts
+from bootwright.predict.misfit import headed, misfit
 from bootwright.predict.model import GoalVerdict, NodePrediction
 from bootwright.predict.solving.prediction import Prediction
 
@@ -61,16 +63,20 @@ def predict_goal(
     such. `initramfs_modules` are names of modules in the initramfs, None where it is not known. `os` maps an
     operating system to its version (`{"talos": Version}`), for hazards that depend on it.
 
-    Raises `Refused` for an unknown board, goal or stepping, `Missing` for a file that is not there,
-    `Malformed` for one that is damaged. Nothing is booted; needs the kernel's image, and to say more than
-    "unknown" about absent drivers also its modules.
+    Raises `Refused` for an unknown board, goal or stepping and for another board's devicetree, `Missing`
+    for a file that is not there, `Malformed` for one that is damaged. Nothing is booted; needs the kernel's
+    image, and to say more than "unknown" about absent drivers also its modules.
     """
     one = board_named(board) if isinstance(board, str) else board
     if stepping is not None:
         one.stepping(stepping)
     wanted = one.goal(goal) if isinstance(goal, str) else goal
-    solved = predict(facts_of(kernel, initramfs_modules), read_tree(dtb), board=one, stepping=stepping, os=os)
-    return judge(solved, one, wanted)
+    tree = read_tree(dtb)
+    require_fit(one, str(dtb), tree.compatible)
+    solved = predict(facts_of(kernel, initramfs_modules), tree, board=one, stepping=stepping, os=os)
+    verdict = judge(solved, one, wanted)
+    link = misfit(one, one.stepping(stepping).dtb, dtb.name, tree.compatible)
+    return verdict if link is None else headed(verdict, link)
 
 
 def predict_nodes(

@@ -18,7 +18,7 @@ from bootwright.formats.devicetree.fdt import Tree
 from bootwright.foundation.progress import Progress
 from bootwright.inspect.difference.model import Area, Difference
 from bootwright.predict.api import judge, predict
-from bootwright.predict.given.gather import blob_for, gather
+from bootwright.predict.given.gather import gather
 from bootwright.predict.model import GoalVerdict
 from bootwright.predict.solving.prediction import Prediction
 
@@ -83,15 +83,14 @@ def chain_of(artifact: str, board: Board, goal: str, stepping: str | None, progr
     """Predict the goal for one artifact; raises `Missing`, `Refused` or `Malformed` as `check` does."""
     found = gather([artifact], progress)
     variant = board.stepping(stepping)
-    blob = blob_for(found, variant.dtb, board)
-    tree = found.tree(board, blob)
+    resolved = found.resolve(board, variant.name)
     solved = predict(
         found.facts(),
-        tree,
+        resolved.tree,
         board=board,
         stepping=variant.name,
-        os=found.os or None,
-        given=found.given(board),
+        os=resolved.os or None,
+        given=resolved.given,
     )
     verdict = judge(solved, board, board.goal(goal))
     named = [path for link in verdict.chain for path in (link.node, link.waits_for) if path]
@@ -122,7 +121,7 @@ def chain_of(artifact: str, board: Board, goal: str, stepping: str | None, progr
             firmware.update(file for one in needed for file in index.firmware(one))
     return Chain(
         verdict=verdict,
-        dtb=blob.name,
+        dtb=resolved.dtb.name,
         nodes=nodes,
         compatibles=frozenset(_compatibles(solved.tree, nodes)),
         modules=frozenset(modules),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from bootwright.boards.fit import require_fit
 from bootwright.boards.model import Board, boards
 from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
 from bootwright.foundation.errors import Missing
@@ -17,6 +18,7 @@ from bootwright.predict.api import facts_of
 from bootwright.predict.given.gather import blobs_in
 from bootwright.predict.given.inputs import kernel_at
 from bootwright.predict.goals import judge, predict
+from bootwright.predict.verdicts import agreed
 
 
 @frozen
@@ -44,6 +46,13 @@ class Matrix:
     sources: tuple[str, ...]
     cells: tuple[Cell, ...] = field(factory=tuple)
 
+    def together(self) -> dict[tuple[str, str, str, str], Verdict]:
+        """(kernel, devicetrees, board, goal) → what holds on every stepping that was judged."""
+        found: dict[tuple[str, str, str, str], list[Verdict]] = {}
+        for cell in self.cells:
+            found.setdefault((cell.kernel, cell.dtbs, cell.board, cell.goal), []).append(cell.verdict)
+        return {key: agreed(verdicts) for key, verdicts in found.items()}
+
     def as_json(self) -> dict[str, object]:
         """For `--json`."""
         return {
@@ -68,11 +77,17 @@ class Matrix:
 
 
 def matrix(
-    artifacts: Sequence[str], chosen: Sequence[Board], goals: Sequence[str], progress: Progress
+    artifacts: Sequence[str],
+    chosen: Sequence[Board],
+    goals: Sequence[str],
+    progress: Progress,
+    *,
+    stepping: str | None = None,
 ) -> Matrix:
     """Every kernel among the artifacts with every source of devicetrees: the kernels' own, and folders.
 
-    Raises `Missing` where no kernel is among them.
+    Only of that stepping, where one is named. Raises `Missing` where no kernel is among them, and `Refused`
+    where a devicetree that is called as a board's is for something else.
     """
     kernels: list[Kernel] = []
     sources: dict[str, dict[str, Path]] = {}
@@ -95,13 +110,14 @@ def matrix(
             facts = facts_of(kernel)
             for source, blobs in sources.items():
                 for board in wanted:
-                    for stepping in board.steppings:
-                        blob = blobs.get(stepping.dtb)
-                        if blob is None:
+                    for variant in board.steppings:
+                        blob = blobs.get(variant.dtb)
+                        if blob is None or stepping not in {None, variant.name}:
                             continue
                         if blob not in trees:
                             trees[blob] = read_fdt_file(blob)
-                        solved = predict(facts, trees[blob], board=board, stepping=stepping.name)
+                        require_fit(board, str(blob), trees[blob].compatible)
+                        solved = predict(facts, trees[blob], board=board, stepping=variant.name)
                         for goal in board.goals:
                             if goals and goal.name not in goals:
                                 continue
@@ -112,7 +128,7 @@ def matrix(
                                     kernel=kernel.name,
                                     dtbs=source,
                                     board=board.id,
-                                    stepping=stepping.name,
+                                    stepping=variant.name,
                                     goal=goal.name,
                                     verdict=verdict.verdict,
                                     node="" if broken is None else broken.node,
@@ -120,6 +136,12 @@ def matrix(
                                     hazards=tuple(hazard.name for hazard in verdict.hazards),
                                 )
                             )
+    if not cells:
+        names = ", ".join(sorted({one.dtb for board in wanted for one in board.steppings}))
+        raise Missing(
+            "no devicetree of the boards asked for is among the kernels' and the folders'",
+            hint=f"add a folder with one of {names}" if chosen else "see docs/boards.md for the boards",
+        )
     return Matrix(tuple(kernel.name for kernel in kernels), tuple(sources), tuple(cells))
 
 

@@ -1,19 +1,26 @@
-"""The verdicts of a board's goals with what was gathered: what `check` and a release gate ask."""
+"""The verdicts of a board's goals with what was gathered: what `check` and a release gate ask.
+
+Where nothing says which stepping a board is, every stepping is judged, and the board's answer is theirs
+together: `works` and `fails` are said of the board only where they hold on each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bootwright.boards.model import Board, boards
-from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.foundation.errors import Missing
+from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.predict.api import OS_GOAL, GoalVerdict, judge, judge_os, predict
-from bootwright.predict.given.gather import Gathered, blob_for
+from bootwright.predict.configured import ConfiguredKernel
+from bootwright.predict.gathered import Gathered, Resolved
 from bootwright.predict.kernel.drivers import KernelFacts
+from bootwright.predict.misfit import headed
+from bootwright.predict.model import Answer, Evidence, Link
 
 
 @frozen
@@ -36,61 +43,193 @@ class BoardVerdicts:
 
     board: Board
     stepping: str
-    dtb: Path
+    dtb: Path | None
+    """None where the board's devicetree is not among the artifacts."""
     kernel: str
     """Its name."""
     goals: Mapping[str, GoalVerdict]
+    notes: tuple[str, ...] = ()
+    """What the firmware did to the devicetree."""
 
     @property
     def title(self) -> str:
         """For a person."""
-        return f"{self.board.name} {self.stepping} with {self.kernel} and {self.dtb.name}"
+        tree = self.dtb.name if self.dtb is not None else "no devicetree"
+        return f"{self.board.name} {self.stepping} with {self.kernel} and {tree}"
 
 
-def candidates(
-    found: Gathered, chosen: Sequence[Board], stepping: str | None
-) -> Iterator[tuple[Board, str, Path]]:
-    """(board, stepping, blob): of the boards asked for, or of all that a blob here is for.
+@frozen
+class Together:
+    """One goal of one board, over those of its steppings that were judged."""
 
-    Raises `Missing` where a board that was asked for has no blob.
+    board: Board
+    goal: str
+    steppings: Mapping[str, Verdict]
+    """Stepping → verdict, in the board's order."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What holds whichever of the steppings it is."""
+        return agreed(self.steppings.values())
+
+    @property
+    def split(self) -> bool:
+        """Whether it depends on the stepping."""
+        return len(set(self.steppings.values())) > 1
+
+    @property
+    def words(self) -> str:
+        """`d0 fails, c0 works; give --revision or --stepping`, or what holds on each."""
+        if not self.split:
+            return f"{self.verdict} on every stepping ({', '.join(self.steppings)})"
+        order = (Verdict.FAILS, Verdict.UNKNOWN, Verdict.WORKS)
+        told = sorted(self.steppings.items(), key=lambda item: order.index(item[1]))
+        option = "--revision CODE (of /proc/cpuinfo) or --stepping" if self.board.revision else "--stepping"
+        parts = ", ".join(
+            f"{name} is unknown" if verdict is Verdict.UNKNOWN else f"{name} {verdict}"
+            for name, verdict in told
+        )
+        return f"{self.verdict}: {parts}; which one the board is was not said: give {option}"
+
+
+def agreed(verdicts: Iterable[Verdict]) -> Verdict:
+    """What is true of each of several cases of which nobody said which one it is."""
+    present = set(verdicts)
+    return present.pop() if len(present) == 1 else Verdict.UNKNOWN
+
+
+def together(judged: Iterable[BoardVerdicts]) -> list[Together]:
+    """The verdicts by board and goal."""
+    found: dict[tuple[str, str], tuple[Board, dict[str, Verdict]]] = {}
+    for one in judged:
+        for name, goal in one.goals.items():
+            _, steppings = found.setdefault((one.board.id, name), (one.board, {}))
+            steppings[one.stepping] = goal.verdict
+    return [Together(board, goal, steppings) for (_, goal), (board, steppings) in found.items()]
+
+
+def places(gathered: Gathered, chosen: Sequence[Board], stepping: str | None) -> Iterator[tuple[Board, str]]:
+    """(board, stepping): of the boards asked for, or of all that a devicetree here is for.
+
+    Without a stepping, every one of a board's.
     """
-    for board in chosen:
-        one = board.stepping(stepping)
-        yield board, one.name, blob_for(found, one.dtb, board)
-    if chosen:
-        return
-    for board in boards():
+    for board in chosen or boards():
         for one in board.steppings:
             if stepping is not None and one.name != stepping:
                 continue
+            if chosen or gathered.is_for(board, one.name):
+                yield board, one.name
+
+
+def judge_boards(
+    gathered: Gathered, facts: KernelFacts, chosen: Sequence[Board], stepping: str | None, asked: Asked
+) -> list[BoardVerdicts]:
+    """Judge each stepping of each board. `facts` are those of `gathered`: they cost most, and serve all.
+
+    A board of which no stepping has a devicetree raises `Missing`; one that has some answers `unknown` for
+    the others. Raises `Refused` for a devicetree, given by the user, of another board.
+    """
+    judged: list[BoardVerdicts] = []
+    by_board: dict[str, list[str]] = {}
+    named = {board.id: board for board in (*boards(), *chosen)}
+    for board, name in places(gathered, chosen, stepping):
+        by_board.setdefault(board.id, []).append(name)
+    for identity, names in by_board.items():
+        board = named[identity]
+        resolved: dict[str, Resolved | Missing] = {}
+        for name in names:
             try:
-                path = blob_for(found, one.dtb, board)
-            except Missing:
-                continue
-            if board.compatible[0] in read_fdt_file(path).compatible:
-                yield board, one.name, path
+                resolved[name] = gathered.resolve(
+                    board, name, overlays=asked.overlays, code=asked.code, os=asked.os
+                )
+            except Missing as error:
+                resolved[name] = error
+        lacking = [one for one in resolved.values() if isinstance(one, Missing)]
+        if len(lacking) == len(resolved):
+            raise lacking[0]
+        wanted = asked if chosen else evolve(asked, goals=_of_board(board, asked.goals))
+        if asked.goals and not wanted.goals:
+            continue  # nobody asked for this board, and it has no such goal
+        for name, one in resolved.items():
+            if isinstance(one, Missing):
+                judged.append(_without_devicetree(board, name, facts.name, wanted, one))
+            else:
+                judged.append(verdicts(one, facts, wanted))
+    return judged
 
 
-def verdicts(
-    found: Gathered, facts: KernelFacts, place: tuple[Board, str, Path], asked: Asked
-) -> BoardVerdicts:
-    """Judge every goal asked for. `facts` are those of `found`, which cost most and serve every board."""
-    board, stepping, path = place
-    os = dict(asked.os) if asked.os is not None else (found.os or None)
-    # The order matters: what of config.txt could not be applied is known once the tree is made.
-    tree = found.tree(board, path, asked.overlays, asked.code)
-    given = found.given(board)
-    solved = predict(facts, tree, board=board, stepping=stepping, os=os, given=given)
+def not_judged(
+    gathered: Gathered, chosen: Sequence[Board], stepping: str | None, asked: Asked, error: Missing
+) -> list[BoardVerdicts]:
+    """The answer `unknown` for each goal, where what is needed to say more is not on this machine."""
+    name = gathered.config[0].name if gathered.config is not None else "no kernel"
+    judged = []
+    for board, variant in places(gathered, chosen, stepping):
+        path = gathered.choose(board, variant).blob.path
+        link = Link(
+            "/",
+            "drivers of the configuration",
+            Answer.UNKNOWN,
+            Evidence(name, "options are read by the match tables of a kernel of the same series"),
+            error.message,
+            remedy=error.hint or "",
+        )
+        goals = _of_board(board, asked.goals) or tuple(goal.name for goal in board.goals)
+        verdict = {
+            goal: GoalVerdict(goal, Verdict.UNKNOWN, None, (link,), link, (), board.not_checked)
+            for goal in goals
+        }
+        judged.append(BoardVerdicts(board, variant, path, name, verdict))
+    return judged
+
+
+def _of_board(board: Board, goals: tuple[str, ...]) -> tuple[str, ...]:
+    own = {goal.name for goal in board.goals} | {OS_GOAL}
+    return tuple(name for name in goals if name in own)
+
+
+def verdicts(resolved: Resolved, facts: KernelFacts, asked: Asked) -> BoardVerdicts:
+    """Judge every goal asked for of one stepping."""
+    board, stepping = resolved.board, resolved.stepping
+    os = resolved.os or None
+    solved = predict(facts, resolved.tree, board=board, stepping=stepping, os=os, given=resolved.given)
     wanted = asked.goals or tuple(goal.name for goal in board.goals)
     goals = {
         name: judge_os(solved) if name == OS_GOAL else judge(solved, board, board.goal(name))
         for name in wanted
     }
+    if resolved.misfit is not None:
+        goals = {name: headed(goal, resolved.misfit) for name, goal in goals.items() if name != OS_GOAL} | {
+            name: goal for name, goal in goals.items() if name == OS_GOAL
+        }
     if any(goal.first_broken is not None and goal.first_broken.lacks for goal in goals.values()):
         from bootwright.predict.elsewhere import with_remedy
 
         goals = {name: with_remedy(goal, facts) for name, goal in goals.items()}
-    if (os is not None or given.filesystems) and not asked.goals:
+    if (os is not None or resolved.given.filesystems) and not asked.goals:
         goals.setdefault(OS_GOAL, judge_os(solved))
-    assert found.kernel is not None  # noqa: S101 - gather() refuses otherwise
-    return BoardVerdicts(board, stepping, path, found.kernel.name, goals)
+    if isinstance(facts, ConfiguredKernel) and facts.alone:
+        why = facts.because or f"{facts.name} alone was given"
+        remark = f"whether the modules are installed: {why}; it is read by the drivers of {facts.tables.name}"
+        goals = {name: evolve(goal, not_checked=(*goal.not_checked, remark)) for name, goal in goals.items()}
+    return BoardVerdicts(board, stepping, resolved.dtb, facts.name, goals, resolved.notes)
+
+
+def _without_devicetree(
+    board: Board, stepping: str, kernel: str, asked: Asked, error: Missing
+) -> BoardVerdicts:
+    """A stepping whose devicetree is not among the artifacts, though another stepping's is."""
+    dtb = board.stepping(stepping).dtb
+    link = Link(
+        "/",
+        f"devicetree {dtb}",
+        Answer.UNKNOWN,
+        Evidence("the artifacts", "the firmware picks a devicetree by the board's stepping"),
+        error.message,
+        remedy=f"give {dtb}",
+    )
+    goals = {
+        name: GoalVerdict(name, Verdict.UNKNOWN, None, (link,), link, (), board.not_checked)
+        for name in asked.goals or tuple(goal.name for goal in board.goals)
+    }
+    return BoardVerdicts(board, stepping, None, kernel, goals)

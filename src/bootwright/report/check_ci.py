@@ -12,14 +12,21 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.predict.model import GoalVerdict
 
 Verdicts = Mapping[str, Mapping[str, GoalVerdict]]
-"""Board → goal → verdict."""
+"""Board with its stepping → goal → verdict."""
+Open = Mapping[tuple[str, str], str]
+"""(board with its stepping, goal) → why it is not known of the board: it depends on the stepping."""
+_NONE: Open = {}
 
 
-def junit(boards: Verdicts) -> str:
-    """A test suite for each board and a test case for each goal; unknown is an error, fails a failure."""
+def junit(boards: Verdicts, open_questions: Open = _NONE) -> str:
+    """A test suite for each board and a test case for each goal; unknown is an error, fails a failure.
+
+    What fails on one stepping and not on another is unknown of the board, and so an error.
+    """
     suites = Xml.Element("testsuites", name="bootwright check")
     for board, goals in boards.items():
-        counts = {verdict: sum(goal.verdict is verdict for goal in goals.values()) for verdict in Verdict}
+        told = {name: _told(goal, open_questions.get((board, name))) for name, goal in goals.items()}
+        counts = {verdict: sum(one is verdict for one in told.values()) for verdict in Verdict}
         suite = Xml.SubElement(
             suites,
             "testsuite",
@@ -32,8 +39,10 @@ def junit(boards: Verdicts) -> str:
             case = Xml.SubElement(suite, "testcase", classname=_clean(board), name=_clean(name))
             broken = goal.first_broken
             if goal.verdict is not Verdict.WORKS:
-                kind = "failure" if goal.verdict is Verdict.FAILS else "error"
+                kind = "failure" if told[name] is Verdict.FAILS else "error"
                 message = "" if broken is None else f"{broken.node}: {broken.reason}"
+                if (board, name) in open_questions:
+                    message = f"{open_questions[board, name]}. {message}"
                 entry = Xml.SubElement(case, kind, message=_clean(message))
                 entry.text = _clean("" if broken is None else broken.remedy)
             if goal.hazards:
@@ -44,8 +53,11 @@ def junit(boards: Verdicts) -> str:
     return Xml.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def sarif(boards: Verdicts, artifact: str) -> str:
-    """One result for each goal that does not work and each hazard; the location is the artifact."""
+def sarif(boards: Verdicts, artifact: str, open_questions: Open = _NONE) -> str:
+    """One result for each goal that does not work and each hazard; the location is the artifact.
+
+    What fails on one stepping and not on another is a warning.
+    """
     results: list[dict[str, Any]] = []
     rules: dict[str, dict[str, Any]] = {}
 
@@ -69,8 +81,11 @@ def sarif(boards: Verdicts, artifact: str) -> str:
         for name, goal in goals.items():
             broken = goal.first_broken
             if goal.verdict is not Verdict.WORKS:
-                level = "error" if goal.verdict is Verdict.FAILS else "warning"
+                question = open_questions.get((board, name))
+                level = "error" if _told(goal, question) is Verdict.FAILS else "warning"
                 reason = "" if broken is None else f"{broken.node}: {broken.reason}. {broken.remedy}"
+                if question is not None:
+                    reason = f"{reason} ({question})"
                 add(
                     f"goal/{name}",
                     f"{board}: {name} {goal.verdict.value}. {reason}",
@@ -98,6 +113,11 @@ def sarif(boards: Verdicts, artifact: str) -> str:
         ],
     }
     return json.dumps(document, indent=1) + "\n"
+
+
+def _told(goal: GoalVerdict, question: str | None) -> Verdict:
+    """The verdict, as far as it is one of the board and not of one stepping alone."""
+    return goal.verdict if question is None or goal.verdict is Verdict.WORKS else Verdict.UNKNOWN
 
 
 def _clean(text: str) -> str:

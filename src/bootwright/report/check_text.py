@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.model import GoalVerdict, Link
+from bootwright.predict.verdicts import Together
 
 
 def lines(
@@ -34,6 +35,13 @@ def lines(
                 yield from _wrapped("      ", f"remedy: {hazard.remedy}", width)
         if goal.not_checked:
             yield from _wrapped("    ", f"not checked: {'; '.join(goal.not_checked)}", width)
+
+
+def summary(answers: Iterable[Together]) -> Iterator[str]:
+    """What is true of each board of which several steppings were judged."""
+    for answer in answers:
+        if len(answer.steppings) > 1:
+            yield from _wrapped("", f"{answer.board.name}: {answer.goal}: {answer.words}", 100)
 
 
 def _stations(goal: GoalVerdict) -> list[str]:

@@ -21,12 +21,11 @@ def command(parts: tuple[str, ...], *, everything: bool) -> int:
       bootwright cache clear --all
     """
     from bootwright.foundation.cache import ALL_PARTS
-    from bootwright.foundation.knowledge import unknown_name
+    from bootwright.foundation.choices import one_of
 
     known = {part.name: part for part in ALL_PARTS}
     for name in parts:
-        if name not in known:
-            raise unknown_name("a part of the cache", name, list(known))
+        one_of(name, known, what="part of the cache", kind="parts")
     if parts:
         chosen = [known[name] for name in parts]
     else:

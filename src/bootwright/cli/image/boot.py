@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bootwright.cli._values import OneOf, check_cpu, firmware_names, image_machines, note_goal
+
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
     from bootwright.image_boot.outcome import Shown
@@ -40,9 +42,19 @@ Exit status: 0 the goal was reached, 1 it was not, 2 usage or bad input, 3 time 
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--kernel", metavar="KERNEL", help="Boot a copy of the image with this kernel and its modules.")
 @click.option(
-    "--firmware", default="aavmf", show_default=True, help="aavmf (UEFI), or uboot (its EFI loader)."
+    "--firmware",
+    type=OneOf(firmware_names, "firmware", "firmware"),
+    default="aavmf",
+    show_default=True,
+    help="aavmf (UEFI), or uboot (its EFI loader).",
 )
-@click.option("--machine", default="auto", show_default=True, help="virt, raspi3b, or auto.")
+@click.option(
+    "--machine",
+    type=OneOf(image_machines, "machine"),
+    default="auto",
+    show_default=True,
+    help="virt, raspi3b, or auto.",
+)
 @click.option(
     "--keep-cmdline", is_flag=True, help="Never add the machine's console to the kernel's arguments."
 )
@@ -88,6 +100,8 @@ def command(
 
     goal = Goal.parse(until) if until is not None else None
     progress = Silent() if quiet else Lines()
+    check_cpu(machine, cpu)
+    note_goal(until, progress)
     raw, digest = on_disk(image, progress)
     chosen = chosen_machine(raw, machine)
     if chosen != VIRT and cpu is not None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from bootwright.boards.model import Board
     from bootwright.foundation.progress import Progress
     from bootwright.images.verify.verify_model import Check
+    from bootwright.predict.model import GoalVerdict
+    from bootwright.predict.verdicts import Asked
 
 
 @click.command(
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--expect", "expected", multiple=True, metavar="PART=FILE", help="The build it must hold.")
 @click.option("--board", "boards", multiple=True, metavar="NAME", help="It must work on this board too.")
+@click.option("--revision", metavar="CODE", help="The board's revision code, such as e04171.")
+@click.option("--stepping", metavar="NAME", help="The board's stepping, such as d0 [all].")
 @click.option("--goal", "goals", multiple=True, metavar="NAME", help="Only this goal of the boards.")
 @click.option("--json", "as_json", is_flag=True, help="The checks as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
@@ -29,6 +34,8 @@ def command(
     *,
     expected: tuple[str, ...],
     boards: tuple[str, ...],
+    revision: str | None,
+    stepping: str | None,
     goals: tuple[str, ...],
     as_json: bool,
     quiet: bool,
@@ -39,7 +46,8 @@ def command(
     run), UKIs, initramfs, squashfs roots, devicetrees. Boot chain: every file that boot loader, config.txt
     and boot entries name is there; modules are the kernel's. --expect proves that a part is the very build
     you think it is: by hash, and by release, banner and build id where that differs. --board adds what
-    `bootwright check` says of the image, for each stepping and goal of the board.
+    `bootwright check` says of the image, for each goal and stepping of the board; what holds on one stepping
+    only is unknown, unless --revision or --stepping says which one it is.
 
     \b
     Examples:
@@ -51,16 +59,21 @@ def command(
     """
     from attrs import evolve
 
+    from bootwright.cli._values import asked_boards
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.images.verify.verify import verify
     from bootwright.images.verify.verify_expect import Expectation
+    from bootwright.predict.verdicts import Asked
 
     progress = Silent() if quiet else Lines()
-    if goals and not boards:
-        raise click.UsageError("--goal needs a --board")
+    if (goals or revision or stepping) and not boards:
+        raise click.UsageError("--goal, --revision and --stepping need a --board")
+    chosen, stepping = asked_boards(boards, revision=revision, stepping=stepping, goals=goals)
+    code = int(revision, 16) if revision is not None else None
     result = verify(image, expected=[Expectation.parse(text) for text in expected], progress=progress)
     if boards:
-        result = evolve(result, checks=(*result.checks, *_board_checks(image, boards, goals, progress)))
+        told = _board_checks(image, chosen, stepping, Asked(goals, code=code), progress)
+        result = evolve(result, checks=(*result.checks, *told))
     if as_json:
         json.dump(result.as_json(), sys.stdout, indent=1)
         sys.stdout.write("\n")
@@ -75,39 +88,44 @@ def command(
 
 
 def _board_checks(
-    image: Path, names: tuple[str, ...], goals: tuple[str, ...], progress: Progress
+    image: Path, boards: Sequence[Board], stepping: str | None, asked: Asked, progress: Progress
 ) -> Iterator[Check]:
     """What `check` predicts for each stepping and goal."""
-    from bootwright.boards.model import board as board_named
     from bootwright.foundation.errors import BootwrightError
     from bootwright.foundation.verdict import Verdict
     from bootwright.images.verify.verify_model import Check, unknown
-    from bootwright.predict.api import OS_GOAL
-    from bootwright.predict.given.gather import blob_for, gather
-    from bootwright.predict.verdicts import Asked, verdicts
+    from bootwright.predict.given.gather import gather
+    from bootwright.predict.verdicts import judge_boards, together
 
-    boards = [board_named(name) for name in names]
-    for board in boards:
-        for name in goals:
-            if name != OS_GOAL:
-                board.goal(name)
     try:
         found = gather((str(image),), progress)
+        facts = found.facts()
     except BootwrightError as error:
         yield unknown("board", error.message, hint=error.hint)
         return
-    facts = found.facts()
     for board in boards:
-        for stepping in board.steppings:
-            try:
-                path = blob_for(found, stepping.dtb, board)
-            except BootwrightError as error:
-                yield unknown(f"{board.id} {stepping.name}", error.message, hint=error.hint)
-                continue
-            told = verdicts(found, facts, (board, stepping.name, path), Asked(goals))
-            for name, goal in told.goals.items():
-                broken = goal.first_broken
-                detail = "every link of its chain holds" if goal.verdict is Verdict.WORKS else "not known"
-                if broken is not None:
-                    detail = ": ".join(filter(None, (broken.node, broken.needs, broken.reason)))
-                yield Check(f"{board.id} {stepping.name} {name}", goal.verdict, detail, where=path.name)
+        try:
+            judged = judge_boards(found, facts, (board,), stepping, asked)
+        except BootwrightError as error:
+            yield unknown(board.id, error.message, hint=error.hint)
+            continue
+        for answer in together(judged):
+            for one in judged:
+                goal = one.goals.get(answer.goal)
+                if goal is None:
+                    continue
+                name, where = f"{board.id} {one.stepping} {answer.goal}", one.dtb.name if one.dtb else None
+                if answer.split and goal.verdict is not Verdict.WORKS:
+                    # What breaks on one stepping only is not known of the board.
+                    yield unknown(name, f"{answer.words}. {one.stepping}: {_detail(goal)}", where=where)
+                else:
+                    yield Check(name, goal.verdict, _detail(goal), where=where)
+
+
+def _detail(goal: GoalVerdict) -> str:
+    from bootwright.foundation.verdict import Verdict
+
+    broken = goal.first_broken
+    if broken is not None:
+        return ": ".join(filter(None, (broken.node, broken.needs, broken.reason)))
+    return "every link of its chain holds" if goal.verdict is Verdict.WORKS else "not known"

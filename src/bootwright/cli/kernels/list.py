@@ -34,7 +34,7 @@ def command(
     `fetch` is what fetching a kernel to boot it would download, `modules` what all its modules would; for
     kernels that come as one large package the first is an estimate.
     """
-    from bootwright.foundation.errors import Refused
+    from bootwright.foundation.choices import no_such
 
     kernels, _ = library(archive, offline=offline, quiet=quiet)
     found = kernels.listed()
@@ -42,7 +42,8 @@ def command(
         wanted = series.split(".")
         found = [kernel for kernel in found if str(kernel.version).split(".")[: len(wanted)] == wanted]
         if not found:
-            raise Refused(f"there is no kernel of series {series!r}", hint="see bootwright kernels list")
+            known = dict.fromkeys(kernel.version.series() for kernel in kernels.listed())
+            raise no_such(f"there is no kernel of series {series!r}", series, known, kind="series")
     elif not everything:
         found = _newest(found)
     if as_json:

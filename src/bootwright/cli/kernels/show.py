@@ -57,7 +57,7 @@ def command(
             }
         )
         return 0
-    _print(kernel, image, options)
+    _print(kernel, image, options, _strange(kernel, asked))
     return 0
 
 
@@ -81,7 +81,32 @@ def _options(kernel: Kernel, asked: tuple[str, ...]) -> dict[str, tuple[str | No
     return {name: (config.value(name), what) for name, what in wanted.items()}
 
 
-def _print(kernel: Kernel, image: KernelImage, options: dict[str, tuple[str | None, str]]) -> None:
+def _strange(kernel: Kernel, asked: tuple[str, ...]) -> dict[str, str]:
+    """Option asked for that the configuration does not name at all → a remark, with the one it may be.
+
+    That is no error: an option whose dependencies are off is in no configuration either.
+    """
+    from bootwright.formats.kernel.config import read_kernel_config
+    from bootwright.formats.sources.bytesource import FileBytes
+    from bootwright.foundation.choices import near
+
+    if kernel.config is None:
+        return {}
+    config = read_kernel_config(FileBytes(kernel.config))
+    known = (*config.options, *sorted(config.unset))
+    found: dict[str, str] = {}
+    for name in asked:
+        full = name if name.startswith("CONFIG_") else f"CONFIG_{name}"
+        if full not in config.options and full not in config.unset:
+            alike = near(full, known, most=1, alike=0.85)
+            meant = f"; did you mean {alike[0]}?" if alike else ""
+            found[full] = f" (its configuration does not name it{meant})"
+    return found
+
+
+def _print(
+    kernel: Kernel, image: KernelImage, options: dict[str, tuple[str | None, str]], strange: dict[str, str]
+) -> None:
     header = f"{image.page_size} by the image's header" if image.page_size else "unspecified in the header"
     rows = [
         ("release", kernel.release),
@@ -107,7 +132,8 @@ def _print(kernel: Kernel, image: KernelImage, options: dict[str, tuple[str | No
         click.echo("options")
         width = max(map(len, options))
         for option, (setting, what) in options.items():
-            click.echo(f"  {option:{width}}  {printable(setting or 'not set'):8} {what}".rstrip())
+            said = f"  {option:{width}}  {printable(setting or 'not set'):8} {what}".rstrip()
+            click.echo(said + strange.get(option, ""))
 
 
 command.help = f"{command.help}\n{_EXAMPLES}"

@@ -53,8 +53,9 @@ def command(
     if out is not None:
         check_new(out, force=force)
     progress = Lines()
+    named = truth_machine(machine)  # before the kernel, which may take long
     chosen = kernel_at(kernel, progress)
-    target = truth_machine(machine).with_devicetree(chosen)
+    target = named.with_devicetree(chosen)
     with progress.step(f"boot {chosen.name} on {machine} with all its modules"):
         truth, _ = record(
             chosen,

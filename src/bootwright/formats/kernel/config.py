@@ -20,6 +20,8 @@ _END = b"IKCFG_ED"
 _MOST = 16 << 20
 _SET = re.compile(r"(CONFIG_[A-Za-z0-9_]+)=(.*)")
 _UNSET = re.compile(r"# (CONFIG_[A-Za-z0-9_]+) is not set")
+# scripts/kconfig/confdata.c conf_write: "# " rootmenu.prompt, which is in Kconfig of the source tree.
+_HEAD = re.compile(r"# Linux/(\w+) (\S+) Kernel Configuration")
 _PAGES = {"CONFIG_ARM64_4K_PAGES": 4096, "CONFIG_ARM64_16K_PAGES": 16384, "CONFIG_ARM64_64K_PAGES": 65536}
 
 
@@ -32,6 +34,10 @@ class KernelConfig:
     unset: frozenset[str] = field(repr=False)
     """Options the file names as not set; an option in neither is unknown to that kernel."""
     origin: str
+    arch: str | None = None
+    """As the head of the file says it: `arm64`; None where it does not."""
+    version: str | None = None
+    """The kernel's, as the head of the file says it: `6.18.15`."""
 
     def value(self, name: str) -> str | None:
         """`y`, `m`, a number or a string; None where the option is not set or does not exist."""
@@ -54,6 +60,7 @@ def read_kernel_config(source: ByteSource) -> KernelConfig:
     text = _text_of(source)
     options: dict[str, str] = {}
     unset: set[str] = set()
+    head: re.Match[str] | None = None
     for number, line in enumerate(text.splitlines(), 1):
         if match := _SET.fullmatch(line):
             options[match[1]] = _plain(match[2])
@@ -61,13 +68,25 @@ def read_kernel_config(source: ByteSource) -> KernelConfig:
         elif match := _UNSET.fullmatch(line):
             unset.add(match[1])
             options.pop(match[1], None)
+        elif head is None and (match := _HEAD.fullmatch(line)):
+            head = match
         elif line.strip() and not line.startswith("#"):
             raise Malformed(
-                source.name, None, "CONFIG_NAME=value or a comment", f"line {number}: {line[:60]!r}"
+                source.name,
+                None,
+                "CONFIG_NAME=value or a comment",
+                f"line {number}: {line[:60]!r}",
+                hint="a kernel's configuration is its .config, /boot/config-… or /proc/config.gz",
             )
     if not options:
         raise Malformed(source.name, 0, "a kernel configuration", "no CONFIG_ option that is set")
-    return KernelConfig(options=options, unset=frozenset(unset), origin=source.name)
+    return KernelConfig(
+        options=options,
+        unset=frozenset(unset),
+        origin=source.name,
+        arch=head[1] if head else None,
+        version=head[2] if head else None,
+    )
 
 
 def _text_of(source: ByteSource) -> str:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from bootwright.foundation.choices import hint_for
 from bootwright.foundation.errors import Malformed
 from bootwright.images.recipes.recipe import (
     COMPRESSIONS,
@@ -30,6 +31,8 @@ class RecipeReader:
 
     def __init__(self, where: str) -> None:
         self._where = where
+        self._asked: dict[int, list[str]] = {}
+        """`id` of a table → the keys that it may have, as far as they were asked for."""
 
     def recipe(self, table: dict[str, Any], data: bytes, folder: Path, name: str) -> Recipe:
         """The recipe in `table`, read from `data`; raises `Malformed`."""
@@ -122,7 +125,7 @@ class RecipeReader:
     def _loader(self, table: dict[str, Any] | None) -> LoaderPart | None:
         if table is None:
             return None
-        timeout = table.pop("timeout", 3)
+        timeout = self._take(table, "timeout", 3)
         if not isinstance(timeout, int) or isinstance(timeout, bool) or not 0 <= timeout <= 3600:
             self._wrong("a timeout of 0 to 3600 seconds", repr(timeout)[:40])
         part = LoaderPart(
@@ -152,6 +155,7 @@ class RecipeReader:
                 self._wrong(
                     f"one of {', '.join(PARTS)}, file:PATH, folder:PATH or package:NAME/FILE",
                     repr(value)[:60],
+                    hint=hint_for(value, PARTS, kind="parts"),
                 )
         part = PartitionPart(
             label=label,
@@ -184,7 +188,7 @@ class RecipeReader:
         return found
 
     def _paths(self, table: dict[str, Any], key: str) -> dict[str, str]:
-        found = table.pop(key, {})
+        found = self._take(table, key, {})
         if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
             self._wrong(f"a table of paths in {key}", repr(found)[:60])
         for path in found:
@@ -194,7 +198,7 @@ class RecipeReader:
         return dict(found)
 
     def _text(self, table: dict[str, Any], key: str, default: str | None) -> str | None:
-        value: Any = table.pop(key, default)
+        value: Any = self._take(table, key, default)
         if value is not None and (not isinstance(value, str) or "\0" in value):
             self._wrong(f"a text in {key}", repr(value)[:60])
         return None if value is None else str(value)
@@ -208,11 +212,12 @@ class RecipeReader:
     def _choice(self, table: dict[str, Any], key: str, known: tuple[str, ...], default: str) -> str:
         value = self._text(table, key, default) or default
         if value not in known:
-            self._wrong(f"{key}: one of {', '.join(known)}", repr(value)[:60])
+            hint = hint_for(value, known, kind="values")
+            self._wrong(f"{key}: one of {', '.join(known)}", repr(value)[:60], hint=hint)
         return value
 
     def _texts(self, table: dict[str, Any], key: str, *, rest: bool = False) -> tuple[str, ...]:
-        value = table.pop(key, [])
+        value = self._take(table, key, [])
         if not isinstance(value, list) or not all(
             isinstance(each, str) and "\0" not in each for each in value
         ):
@@ -222,20 +227,27 @@ class RecipeReader:
         return tuple(value)
 
     def _table(self, table: dict[str, Any], key: str) -> dict[str, Any] | None:
-        value: Any = table.pop(key, None)
+        value: Any = self._take(table, key, None)
         if value is not None and not isinstance(value, dict):
             self._wrong(f"a table [{key}]", repr(value)[:60])
         return None if value is None else dict(value)
 
     def _tables(self, table: dict[str, Any], key: str) -> list[dict[str, Any]]:
-        value = table.pop(key, [])
+        value = self._take(table, key, [])
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
             self._wrong(f"tables [[{key}]]", repr(value)[:60])
         return list(value)
 
+    def _take(self, table: dict[str, Any], key: str, default: Any) -> Any:  # noqa: ANN401 - a value of TOML
+        self._asked.setdefault(id(table), []).append(key)
+        return table.pop(key, default)
+
     def _done(self, table: dict[str, Any], what: str) -> None:
         if table:
-            self._wrong(f"known keys in {what}", ", ".join(sorted(table))[:80])
+            hint = hint_for(min(table), self._asked.get(id(table), ()), kind="its keys")
+            self._wrong(f"known keys in {what}", ", ".join(sorted(table))[:80], hint=hint)
 
-    def _wrong(self, expected: str, found: str) -> None:
-        raise Malformed(self._where, None, expected, found, hint="see docs/images.md for what a recipe holds")
+    def _wrong(
+        self, expected: str, found: str, *, hint: str = "see docs/images.md for what a recipe holds"
+    ) -> None:
+        raise Malformed(self._where, None, expected, found, hint=hint)

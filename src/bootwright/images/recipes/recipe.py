@@ -6,13 +6,13 @@ where on which partition each goes. Paths are relative to the recipe's folder.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from pathlib import Path
 
 from attrs import evolve, field, frozen
 
-from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.choices import not_there
+from bootwright.foundation.errors import Malformed, Refused
 from bootwright.foundation.places import data_files
 
 _MOST_RECIPE = 1 << 20
@@ -144,9 +144,7 @@ def find_recipe(name: str) -> Recipe:
     if name in known:
         path = known[name]
     elif not path.is_file():
-        near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else f"recipes here: {', '.join(sorted(known))}"
-        raise Missing(f"there is no recipe {name!r}", hint=f"give a recipe's file or name; {hint}")
+        raise not_there(f"there is no recipe {name!r}, and no such file", name, sorted(known), kind="recipes")
     with path.open("rb") as file:
         data = file.read(_MOST_RECIPE + 1)
     return read_recipe(data, str(path), folder=path.resolve().parent, name=path.stem)

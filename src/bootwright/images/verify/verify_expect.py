@@ -17,6 +17,7 @@ from bootwright.formats.filesystems.squashfs import SquashFs, is_squashfs
 from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.spool import digest
+from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.images.opened import OpenImage, all_files, argument_names
 from bootwright.images.parts.module_files import plain_bytes
@@ -39,11 +40,13 @@ class Expectation:
     def parse(cls, text: str) -> Expectation:
         """Raises `Refused` for another form."""
         part, equals, value = text.partition("=")
-        if not equals or not value or (part not in PARTS and ":/" not in part):
+        if not equals or not value:
             raise Refused(
                 f"{text!r} is nothing that can be expected",
                 hint=f"write PART=FILE with one of {', '.join(PARTS)}, or PARTITION:/path=FILE",
             )
+        if part not in PARTS and ":/" not in part:
+            raise no_such(f"{text!r}: an image has no part {part!r}", part, PARTS, kind="parts")
         return cls(part, value)
 
 

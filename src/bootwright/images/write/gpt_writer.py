@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from bootwright.formats.disks.gpt import TYPES
+from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Refused
 
 SECTOR = 512
@@ -57,8 +58,8 @@ def type_guid(name: str) -> str:
     try:
         return str(uuid.UUID(name))
     except ValueError:
-        raise Refused(
-            f"{name!r} is no partition type", hint=f"one of {', '.join(TYPE_NAMES)}, or a GUID"
+        raise no_such(
+            f"{name!r} is no partition type and no GUID", name, TYPE_NAMES, kind="partition types"
         ) from None
 
 

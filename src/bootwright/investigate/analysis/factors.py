@@ -50,9 +50,17 @@ def make_factor(name: str, levels: Iterable[str], label: str = "") -> Factor:
     """A factor from levels in any order, with repeats; ordered when all of them look like versions.
 
     Two spellings of one version (`6.18`, `6.18.0`) are two levels to a reader of tables, but one to the
-    order; raises `Refused` for them, as for more than 256 levels.
+    order; raises `Refused` for them, as for two that differ in upper and lower case only (`4k`, `4K`), and
+    for more than 256 levels.
     """
     unique = list(dict.fromkeys(levels))
+    spelt: dict[str, str] = {}
+    for level in unique:
+        other = spelt.setdefault(level.casefold(), level)
+        if other != level:
+            raise Refused(
+                f"factor {name} writes one level in two ways: {other} and {level}", hint="write it in one way"
+            )
     if len(unique) > MAX_LEVELS:
         raise Refused(
             f"factor {name} has {len(unique)} levels, more than {MAX_LEVELS}",

@@ -6,7 +6,6 @@ factor with one level: each is refused with what to do about it.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +15,11 @@ import cattrs
 from cattrs.errors import ClassValidationError
 from cattrs.v import format_exception
 
+from bootwright.foundation.choices import hint_for, not_there
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.places import data_files
 from bootwright.foundation.verdict import Verdict
-from bootwright.foundation.versions import Version
+from bootwright.investigate.plan_values import check_experiment, is_level
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.table import check_agreement, row_values
 
@@ -42,13 +42,9 @@ def load_plan(name_or_path: str) -> Plan:
     known = {path.stem: path for path in data_files("plans")}
     path = known.get(name_or_path) or Path(name_or_path)
     if not path.is_file():
-        near = difflib.get_close_matches(name_or_path, known, n=1)
-        hint = (
-            f"did you mean {near[0]}?"
-            if near
-            else f"plans: {', '.join(known)}; or give the path of a plan file"
+        raise not_there(
+            f"there is no plan {name_or_path!r}, and no such file", name_or_path, known, kind="plans"
         )
-        raise Missing(f"there is no plan {name_or_path!r}", hint=hint)
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
@@ -143,16 +139,20 @@ def _check(where: str, plan: Plan) -> None:
         for name, levels in values.items():
             if name not in plan.factor:
                 raise refuse(
-                    f"{place} names factor {name}, which the plan does not declare", _known(plan.factor)
+                    f"{place} names factor {name}, which the plan does not declare",
+                    hint_for(name, plan.factor, kind="its factors"),
                 )
-            factor = plan.factor[name]
             for level in levels:
-                if level not in factor.levels and not (factor.fact and Version.parse(level)):
-                    raise refuse(f"{place}: factor {name} has no level {level!r}", _known(factor.levels))
+                if not is_level(plan, name, level):
+                    raise refuse(
+                        f"{place}: factor {name} has no level {level!r}",
+                        hint_for(level, plan.factor[name].levels, kind="its levels"),
+                    )
     for place, outcome in _outcome_uses(plan):
         if outcome not in plan.outcome:
             raise refuse(
-                f"{place} names outcome {outcome}, which the plan does not declare", _known(plan.outcome)
+                f"{place} names outcome {outcome}, which the plan does not declare",
+                hint_for(outcome, plan.outcome, kind="its outcomes"),
             )
     for report in plan.report:
         for name, word in report.outcomes.items():
@@ -171,13 +171,13 @@ def _check(where: str, plan: Plan) -> None:
                     f"experiment {experiment.name} is {experiment.source} and has no {key}",
                     "see docs/plans.md",
                 )
+        try:
+            check_experiment(experiment)
+        except BootwrightError as error:
+            raise refuse(f"experiment {experiment.name}: {error.message}", error.hint or "") from error
     if not plan.goals:
         raise refuse("no outcome is a goal", "set goal = true for what you want to work")
     check_agreement(where, plan.reports())
-
-
-def _known(names: Mapping[str, object] | list[str]) -> str:
-    return f"known: {', '.join(names)}"
 
 
 def _level_uses(plan: Plan) -> list[tuple[str, dict[str, tuple[str, ...]]]]:
@@ -188,6 +188,7 @@ def _level_uses(plan: Plan) -> list[tuple[str, dict[str, tuple[str, ...]]]]:
         place = f"experiment {experiment.name}"
         uses.append((place, {name: (level,) for name, level in experiment.set.items()}))
         uses.append((place, {name: tuple(levels) for name, levels in experiment.levels.items()}))
+        uses += [(place, _exact(dearer.factors)) for dearer in experiment.dearer]
         sets = [part.set for part in experiment.yields] + [tree.set for tree in experiment.devicetree]
         uses += [(place, {name: (level,) for name, level in one.items()}) for one in sets]
     for belief in plan.belief:
@@ -195,7 +196,16 @@ def _level_uses(plan: Plan) -> list[tuple[str, dict[str, tuple[str, ...]]]]:
         uses += [
             (f"belief {belief.id}", {n: (t.lstrip("<>="),) for n, t in cause.items()}) for cause in causes
         ]
+    uses += [("an [[impossible]] rule", _exact(rule.factors)) for rule in plan.impossible]
     return uses
+
+
+def _exact(factors: Mapping[str, str | list[str]]) -> dict[str, tuple[str, ...]]:
+    """Factor → the versions of bounds (`>=6.13`) and levels that a rule names."""
+    return {
+        name: tuple(text.lstrip("<>=") for text in ([given] if isinstance(given, str) else given))
+        for name, given in factors.items()
+    }
 
 
 def _outcome_uses(plan: Plan) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from attrs import frozen
 
+from bootwright.foundation.choices import near
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.factors import MAX_FACTORS, Factor, make_factor
@@ -26,6 +27,8 @@ from bootwright.investigate.analysis.observations import Observation, Source, ou
 MAX_BYTES = 16 << 20
 MAX_ROWS = 20_000
 _KINDS = {source.word: source for source in Source}
+_SLIP = 0.8
+"""difflib's ratio from which a source is a slip of the pen, and no place that a report was found at."""
 _COLUMNS = ("id", "source", "note", "repeat")
 
 
@@ -147,7 +150,10 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
     for name in header:
         kind, _, rest = name.partition(":")
         if name not in _COLUMNS and (kind not in {"factor", "outcome"} or not rest):
-            raise Malformed(f"{path} row 1", None, "a known column", repr(name[:80]), hint=hint)
+            prefix = near(kind, ("factor", "outcome"), most=1) if rest else ()
+            named = f"{prefix[0]}:{rest}" if prefix else next(iter(near(name, _COLUMNS, most=1)), "")
+            meant = f"did you mean {named}? {hint}" if named else hint
+            raise Malformed(f"{path} row 1", None, "a known column", repr(name[:80]), hint=meant)
         if header.count(name) > 1:
             raise Malformed(f"{path} row 1", None, "each column once", f"{name} twice", hint=hint)
     if not header:
@@ -182,6 +188,8 @@ def _observation(where: str, row: Mapping[str, Any], number: int) -> Observation
     outcomes = row_outcomes(where, row.get("outcomes", {}))
     source_text = str(row.get("source", "reported"))
     kind = _KINDS.get(source_text, Source.REPORTED)
+    if source_text not in _KINDS and (meant := near(source_text, _KINDS, most=1, alike=_SLIP)):
+        raise Malformed(where, None, "a source", repr(source_text), hint=f"did you mean {meant[0]}?")
     evidence = {key: str(row[key]) for key in ("note",) if row.get(key)}
     if source_text not in _KINDS:
         evidence["found-at"] = source_text
@@ -222,11 +230,12 @@ def row_outcomes(where: str, given: object) -> dict[str, Verdict]:
         try:
             outcomes[str(name)] = Verdict(str(value).strip().lower())
         except ValueError:
+            meant = near(str(value), [each.value for each in Verdict], most=1)
             raise Malformed(
                 where,
                 None,
                 "works, fails or unknown",
                 repr(str(value)[:80]),
-                hint=f"it is the outcome {name}",
+                hint=f"it is the outcome {name}" + (f"; did you mean {meant[0]}?" if meant else ""),
             ) from None
     return outcomes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import STEM, key
@@ -65,10 +66,9 @@ class Machine:
         """
         chosen = [each for each in self.processors if model in {None, each.model}]
         if not chosen:
-            known = ", ".join(str(each.model) for each in self.processors if each.model)
-            raise Refused(
-                f"machine {self.name} has no CPU model {model} here", hint=f"known: {known or 'none'}"
-            )
+            known = [str(each.model) for each in self.processors if each.model]
+            message = f"machine {self.name} has no CPU model {model} here"
+            raise no_such(message, str(model), known, kind="CPU models")
         for each in chosen:
             if page_size in each.granules:
                 return each

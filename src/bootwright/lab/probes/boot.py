@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from bootwright.foundation.errors import Refused
+from bootwright.foundation.choices import one_of
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines import machine as machines
 from bootwright.lab.machines import qemu
@@ -134,6 +134,5 @@ def _quick(*, modules: bool) -> tuple[str, ...]:
 def probe_names(probe: Sequence[str]) -> tuple[str, ...]:
     """The probes asked for, `all` spelt out; raises `Refused` for one that is not known, or none."""
     for name in probe or ("",):
-        if name not in {*PROBES, "all"}:
-            raise Refused(f"there is no probe {name!r}", hint=f"known probes: {', '.join(PROBES)}, all")
+        one_of(name, (*PROBES, "all"), what="probe", kind="probes")
     return PROBES if "all" in probe else tuple(dict.fromkeys(probe))

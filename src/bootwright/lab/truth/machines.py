@@ -19,8 +19,9 @@ from attrs import evolve, frozen
 
 from bootwright.foundation import tools
 from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Malformed, Missing
-from bootwright.foundation.knowledge import read_table, unknown_name
+from bootwright.foundation.knowledge import read_table
 from bootwright.foundation.places import cache_dir, data_files
 from bootwright.foundation.structure import structure
 from bootwright.kernels.model import Kernel
@@ -79,7 +80,7 @@ def truth_machine(name: str) -> TruthMachine:
     """The machine of that name; raises `Refused` when there is none."""
     files = machine_files()
     if name not in files:
-        raise unknown_name("a machine to record truth on", name, list(files))
+        raise no_such(f"there is no machine {name} to record truth on", name, files, kind="machines")
     return load_truth_machine(files[name])
 
 

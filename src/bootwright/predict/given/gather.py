@@ -1,4 +1,4 @@
-"""What the artifacts given to `check` hold together: a kernel, devicetrees, an initramfs, a config.txt."""
+"""Sorting the artifacts given to `check`: kernel, devicetrees, images, initramfs, config.txt."""
 
 from __future__ import annotations
 
@@ -9,136 +9,98 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
+from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
+from bootwright.predict.gathered import Blob, Gathered, Origin
 from bootwright.predict.given.inputs import kernel_at, with_parts
 
 if TYPE_CHECKING:
     from bootwright.artifacts.modprobe_config import ModprobeConfig
-    from bootwright.boards.model import Board
     from bootwright.firmware.config_txt import ConfigTxt
+    from bootwright.formats.kernel.config import KernelConfig
     from bootwright.formats.sources.compressed import Growth
-    from bootwright.predict.kernel.drivers import KernelFacts
     from bootwright.predict.root_device import Volume
-    from bootwright.predict.rules.predicates import FileSystemFacts, Given
+    from bootwright.predict.rules.predicates import FileSystemFacts
+
+
+_ORDER = (Origin.GIVEN, Origin.FOLDER, Origin.IMAGE, Origin.KERNEL)
+"""Of devicetrees with one name, whose counts: what the user named goes before what an image holds."""
 
 
 @define
-class Gathered:
-    """Artifacts by what they are."""
+class _Collection:
+    """Artifacts by what they are, while they are being sorted."""
 
+    entry: str | None
+    """The boot entry of an image that was asked for."""
+    growth: Growth | None
+    """May have begun to expand the first artifact."""
+    looked_into: bool = False
+    """Whether an image with a kernel, and so with boot entries, is among the artifacts."""
     kernel: Kernel | None = None
-    dtbs: dict[str, Path] = field(factory=dict)
-    """File name → path, of every devicetree blob given or found in a folder given."""
+    blobs: list[Blob] = field(factory=list)
     initramfs: Path | None = None
     inside: frozenset[str] | None = None
     """Modules of an initramfs inside an image."""
     os: dict[str, Version] = field(factory=dict)
-    """The operating system an image holds."""
     config_txt: ConfigTxt | None = None
     boot_partition: bool = False
-    """Whether config.txt was read where the firmware reads it, so that what is not beside it is missing."""
     overlay_files: dict[str, Path] = field(factory=dict)
-    """Overlay name → file."""
-    devicetree: Path | None = None
-    """The one that an image's boot loader hands over, whatever the firmware picks."""
+    devicetree: Blob | None = None
+    handed_over_by: str = ""
     filesystems: tuple[FileSystemFacts, ...] | None = None
-    """To be mounted by the kernel; None where no image is among the artifacts."""
     arguments: str | None = None
-    """The kernel's, by the boot entry of an image."""
     cmdline: str | None = None
-    """The kernel's, where the user says it."""
     early_modprobe: ModprobeConfig | None = None
     root_modprobe: ModprobeConfig | None = None
-    """What the initramfs, and what the root file system, says to modprobe."""
     volumes: tuple[Volume, ...] | None = None
-    """The partitions of a disk image."""
     has_initramfs: bool | None = None
-    """Whether the image's kernel has one; None where no image is among the artifacts."""
     firmware: frozenset[str] | None = None
-    """Paths below `/lib/firmware`; None where there is no root file system among the artifacts."""
-    entry: str | None = None
-    """The boot entry of an image that was asked for."""
-    unapplied: tuple[str, ...] = ()
-    """What of config.txt could not be applied to the devicetree that was made last."""
     notes: list[str] = field(factory=list)
-    growth: Growth | None = None
-    """May have begun to expand the first artifact."""
 
-    def facts(self) -> KernelFacts:
-        """The kernel as the predictor sees it, with the initramfs and the arguments it is started with."""
-        from bootwright.predict.api import facts_of
-        from bootwright.predict.arguments import Arguments
+    def add(self, name: str, path: Path, origin: Origin) -> None:
+        """Another devicetree."""
+        self.blobs.append(Blob(name, path, origin))
 
-        assert self.kernel is not None  # noqa: S101 - gather() refuses otherwise
-        arguments = Arguments(self.arguments, "the boot entry") if self.arguments is not None else None
-        if self.cmdline is not None:
-            arguments = Arguments(self.cmdline, "--cmdline")
-        inside = self.initramfs_modules()
-        return facts_of(self.kernel, inside, arguments, (self.early_modprobe, self.root_modprobe))
+    def result(self, config: tuple[Path, KernelConfig] | None) -> Gathered:
+        """What was gathered, which does not change any more."""
+        modules, early = self.inside, self.early_modprobe
+        if self.initramfs is not None:
+            from bootwright.predict.given.initramfs import early_modules
 
-    def given(self, board: Board | None = None) -> Given:
-        """What else there is for the kernel, on a board."""
-        from bootwright.predict.rules.predicates import Given
-
-        settings: dict[str, str] | None = None
-        if self.config_txt is not None and board is not None and board.firmware_models:
-            from bootwright.firmware.given_tree import settings_of
-
-            settings = settings_of(self.config_txt, board)
-        return Given(
-            self.filesystems,
-            self.firmware,
-            self.unapplied,
-            settings,
-            volumes=self.volumes,
-            initramfs=True if self.initramfs is not None else self.has_initramfs,
-            # A stepping's own is not needed where there is another one's: the firmware takes that.
-            devicetree_missing=self.boot_partition
-            and board is not None
-            and not any(stepping.dtb in self.dtbs for stepping in board.steppings),
-        )
-
-    def tree(self, board: Board, path: Path, overlays: Sequence[Path] = (), code: int | None = None) -> Tree:
-        """The devicetree Linux gets: a blob with what config.txt adds, then further overlays.
-
-        `code` is the board's revision code, where known. What cannot be applied is in `unapplied`.
-        """
-        from bootwright.firmware.given_tree import devicetree_of
-        from bootwright.formats.devicetree.overlay import apply_overlays
-
-        tree = read_fdt_file(path)
-        self.unapplied = ()
-        if self.config_txt is not None and board.firmware_models:
-            made = devicetree_of(tree, self.config_txt, self.overlay_files, board, code=code)
-            tree, self.unapplied = made.tree, tuple(f"config.txt: {text}" for text in made.not_applied)
-            for text in made.applied:
-                self._note(f"config.txt: applied {text}")
-        return apply_overlays(tree, [read_fdt_file(one) for one in overlays]) if overlays else tree
-
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
-
-    def initramfs_modules(self) -> frozenset[str] | None:
-        """Names of the modules in the initramfs, or None when none was given."""
-        if self.initramfs is None:
-            return self.inside
-        from bootwright.predict.given.initramfs import early_modules
-
-        assert self.kernel is not None  # noqa: S101 - gather() refuses otherwise
-        early = early_modules(self.initramfs)
-        self.early_modprobe = early.modprobe
-        release = self.kernel.release
-        for other in early.others(release):
-            self._note(
+            given = early_modules(self.initramfs)
+            early = given.modprobe
+            release = self.kernel.release if self.kernel is not None else None
+            modules = given.of(release)
+            self.notes += [
                 f"{self.initramfs} holds modules of {other}, which the kernel {release} does not look for"
-            )
-        return early.of(release)
+                for other in given.others(release)
+            ]
+        return Gathered(
+            kernel=self.kernel,
+            blobs=tuple(sorted(self.blobs, key=lambda blob: _ORDER.index(blob.origin))),
+            initramfs_modules=modules,
+            os=self.os,
+            config=config,
+            config_txt=self.config_txt,
+            boot_partition=self.boot_partition,
+            overlay_files=self.overlay_files,
+            devicetree=self.devicetree,
+            handed_over_by=self.handed_over_by,
+            filesystems=self.filesystems,
+            arguments=self.arguments,
+            cmdline=self.cmdline,
+            early_modprobe=early,
+            root_modprobe=self.root_modprobe,
+            volumes=self.volumes,
+            has_initramfs=True if self.initramfs is not None else self.has_initramfs,
+            firmware=self.firmware,
+            notes=tuple(dict.fromkeys(self.notes)),
+        )
 
 
 def gather(
@@ -157,7 +119,7 @@ def gather(
     command line in place of the boot entry's; `growth` may have begun to expand the first artifact. Raises
     `Refused` for two kernels, `Missing` where no kernel is among them.
     """
-    found = Gathered(entry=entry, growth=growth, cmdline=cmdline)
+    found = _Collection(entry, growth, cmdline=cmdline)
     for artifact in artifacts:
         path = Path(artifact)
         if artifact.startswith(("http://", "https://")):
@@ -167,36 +129,45 @@ def gather(
         elif path.is_dir() and any(next(path.glob(each), None) for each in _LOADERS):
             _image(found, artifact, progress)
         elif path.is_dir() and not _holds_kernel(path, progress):
+            held = False
             for blob in sorted(path.rglob("*.dtb")):
                 if blob.stem == "overlay_map":
                     found.overlay_files.setdefault(blob.stem, blob)
                 else:
-                    found.dtbs.setdefault(blob.name, blob)
+                    found.add(blob.name, blob, Origin.FOLDER)
+                    held = True
             for blob in sorted(path.rglob("*.dtbo")):
                 found.overlay_files.setdefault(blob.stem, blob)
             if (path / "config.txt").is_file():
                 found.config_txt = _config_txt(path / "config.txt")
                 found.boot_partition = True
-            if not found.dtbs:
+            if not held:
                 raise Missing(
                     f"{path} holds neither a kernel nor devicetrees", hint="give a folder that does"
                 )
         else:
             _kernel(found, artifact, progress, modules, config)
+    if entry is not None and not found.looked_into:
+        raise Refused(f"none of the artifacts has a boot entry {entry!r}", hint="--entry is for an image")
     if found.kernel is not None:
         found.kernel = with_parts(found.kernel, modules=modules, config=config)
-    if found.kernel is None:
+    said = None
+    if config is not None:
+        from bootwright.kernels.given_config import read_config
+
+        said = config, read_config(config, found.kernel)
+    if found.kernel is None and said is None:
         raise Missing(
-            "no kernel is among the artifacts", hint="add one: a catalogue name, a .deb, a folder or an Image"
+            "no kernel is among the artifacts",
+            hint="add one: a catalogue name, a .deb, a folder or an Image; or its --config alone",
         )
-    if not found.dtbs and found.kernel.dtbs is not None:
+    if not found.blobs and found.kernel is not None and found.kernel.dtbs is not None:
         for name, path in blobs_in(found.kernel.dtbs):
-            found.dtbs.setdefault(name, path)
-    if not found.dtbs and found.devicetree is None:
-        raise Missing(
-            f"{found.kernel.name} comes without devicetrees", hint="add a .dtb or a folder with some"
-        )
-    return found
+            found.add(name, path, Origin.KERNEL)
+    if not found.blobs and found.devicetree is None:
+        name = found.kernel.name if found.kernel is not None else "a configuration"
+        raise Missing(f"{name} comes without devicetrees", hint="add a .dtb or a folder with some")
+    return found.result(said)
 
 
 def blobs_in(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -207,7 +178,7 @@ def blobs_in(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _kernel(
-    found: Gathered, spec: str, progress: Progress, modules: Path | None, config: Path | None
+    found: _Collection, spec: str, progress: Progress, modules: Path | None, config: Path | None
 ) -> None:
     if found.kernel is not None:
         raise Refused(
@@ -224,7 +195,9 @@ def _holds_kernel(path: Path, progress: Progress) -> bool:
     return True
 
 
-def _file(found: Gathered, path: Path, progress: Progress, modules: Path | None, config: Path | None) -> None:
+def _file(
+    found: _Collection, path: Path, progress: Progress, modules: Path | None, config: Path | None
+) -> None:
     from bootwright.inspect.detect import detect
 
     source = FileBytes(path)
@@ -235,7 +208,7 @@ def _file(found: Gathered, path: Path, progress: Progress, modules: Path | None,
         if read_fdt_file(path).is_overlay:
             found.overlay_files[path.stem] = path
         else:
-            found.dtbs[path.name] = path
+            found.add(path.name, path, Origin.GIVEN)
     elif kind is None and path.name.lower() == "config.txt":
         found.config_txt = _config_txt(path)
     elif kind in _HOLD_OTHERS:
@@ -269,7 +242,7 @@ _PEEK = 1 << 17
 _HOLD_OTHERS = frozenset({"disk", "vfat", "xfs", "ext", "squashfs", "superblock", "uki", "tar"})
 
 
-def _image(found: Gathered, artifact: str, progress: Progress) -> None:
+def _image(found: _Collection, artifact: str, progress: Progress) -> None:
     from bootwright.boards.model import boards
     from bootwright.predict.given.image import contents
 
@@ -277,15 +250,18 @@ def _image(found: Gathered, artifact: str, progress: Progress) -> None:
     growth, found.growth = found.growth, None
     inside = contents(artifact, progress, blobs=names, entry=found.entry, growth=growth)
     if inside.kernel is not None:
+        found.looked_into = True
         if found.kernel is not None:
             raise Refused(
                 f"two kernels: {found.kernel.name} and {inside.kernel.name}", hint="check them one by one"
             )
         found.kernel = inside.kernel
     for name, path in inside.dtbs.items():
-        found.dtbs.setdefault(name, path)
+        found.add(name, path, Origin.IMAGE)
     found.os.update(inside.os)
-    found.devicetree = inside.devicetree or found.devicetree
+    if inside.devicetree is not None:
+        found.devicetree = Blob(inside.devicetree.name, inside.devicetree, Origin.IMAGE)
+        found.handed_over_by = inside.title
     found.filesystems = (*(found.filesystems or ()), *inside.filesystems)
     found.arguments = inside.arguments if inside.arguments is not None else found.arguments
     found.early_modprobe = inside.early_modprobe or found.early_modprobe
@@ -315,23 +291,3 @@ def _inside(source: FileBytes) -> str | None:
         if len(first) >= _PEEK:
             break
     return detect(Bytes(first[:_PEEK], source.name))
-
-
-def blob_for(found: Gathered, name: str, board: Board | None = None) -> Path:
-    """The devicetree of that file name; where a boot loader names one, or one single blob was given, that."""
-    if found.devicetree is not None:
-        return found.devicetree
-    if board is not None and found.config_txt is not None:
-        from bootwright.firmware.given_tree import devicetree_name
-
-        name = devicetree_name(found.config_txt, board) or name
-    if name in found.dtbs:
-        return found.dtbs[name]
-    if len(found.dtbs) == 1:
-        return next(iter(found.dtbs.values()))
-    raise Missing(f"there is no {name} among {len(found.dtbs)} devicetrees", hint="add it, or its folder")
-
-
-def trees(found: Gathered) -> dict[Path, Tree]:
-    """Every devicetree, parsed."""
-    return {path: read_fdt_file(path) for path in found.dtbs.values()}

@@ -51,6 +51,8 @@ class Contents:
     dtbs: dict[str, Path] = field(factory=dict)
     devicetree: Path | None = None
     """The one that the boot loader hands over in place of the firmware's."""
+    title: str = ""
+    """What the boot loader calls the entry that is checked."""
     os: dict[str, Version] = field(factory=dict)
     initramfs_modules: frozenset[str] | None = None
     """Modules in the initramfs that is booted, and in root file systems inside it."""
@@ -101,6 +103,7 @@ def contents(
     found.firmware = _firmware_files(item)
     if boot is None:
         return found
+    found.title = boot.title
     _note_choice(boot, found, artifact, asked=entry is not None)
     if boot.devicetree is not None and boot.devicetree.source is not None:
         name = PurePosixPath(boot.devicetree.name).name

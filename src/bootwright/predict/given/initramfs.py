@@ -25,12 +25,19 @@ class EarlyModules:
     """Release → names; those outside of `lib/modules/RELEASE` under the empty name."""
     modprobe: ModprobeConfig
 
-    def of(self, release: str) -> frozenset[str]:
-        """Names that modprobe of that release finds, and those that init may load by path."""
+    def of(self, release: str | None) -> frozenset[str]:
+        """Names that modprobe of that release finds, and those that init may load by path.
+
+        All of them where the release is not known.
+        """
+        if release is None:
+            return frozenset().union(*self.by_release.values())
         return self.by_release.get(release, frozenset()) | self.by_release.get("", frozenset())
 
-    def others(self, release: str) -> tuple[str, ...]:
+    def others(self, release: str | None) -> tuple[str, ...]:
         """Releases whose modules it holds, which are not this one."""
+        if release is None:
+            return ()
         return tuple(sorted(one for one in self.by_release if one not in {"", release}))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from bootwright.artifacts.modprobe_config import Directive, ModprobeConfig
+from bootwright.formats.devicetree.fdt import Node
 from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.kernel.builtin_drivers import BuiltIn, Driver, EarlyEntry, read_built_in
 from bootwright.formats.kernel.config import KernelConfig, read_kernel_config
@@ -27,6 +28,7 @@ from bootwright.kernels.model import Kernel
 from bootwright.kernels.module_rules import Refusal
 from bootwright.kernels.modules import tree_index
 from bootwright.predict.arguments import Arguments
+from bootwright.predict.model import Link
 from bootwright.predict.module_checks import ModuleChecks
 
 _FORMAT = 8
@@ -168,8 +170,7 @@ class KernelFacts:
                 for entry in driver.pci
             )
         ]
-        code = f"{device_class:06X}"
-        alias = f"pci:v{vendor:08X}d{device:08X}sv00000000sd00000000bc{code[:2]}sc{code[2:4]}i{code[4:]}"
+        alias = pci_alias(vendor, device, device_class)
         names = {candidate.driver for candidate in found}
         found += [one for one in self.by_modalias(alias, "pci") if one.driver not in names]
         return tuple(found)
@@ -201,6 +202,14 @@ class KernelFacts:
             if known is None or (known.keeps_device and not entry.keeps_device):
                 found[entry.compatible] = entry
         return found
+
+    def decided(self, compatible: str) -> bool:  # noqa: ARG002 - the tables hold all, or may lack any
+        """Whether it is known that there is no driver, where `by_compatible` has none."""
+        return self.modules is not None
+
+    def withheld(self, node: Node, bus: str) -> Link | None:  # noqa: ARG002 - of a plain kernel, nothing is
+        """Why a device has no driver though the match tables may have one; None where they say all."""
+        return None
 
     def module_calls(self, module: str) -> tuple[str, ...]:
         """What a module calls of the driver core, itself or through the modules it depends on."""
@@ -404,6 +413,12 @@ class KernelFacts:
             for compatible in dict.fromkeys(entry.compatible for entry in driver.of):
                 found[compatible].append(driver)
         return found
+
+
+def pci_alias(vendor: int, device: int, device_class: int) -> str:
+    """The modalias of a PCI function (drivers/pci/pci-sysfs.c modalias_show, Linux 6.12)."""
+    code = f"{device_class:06X}"
+    return f"pci:v{vendor:08X}d{device:08X}sv00000000sd00000000bc{code[:2]}sc{code[2:4]}i{code[4:]}"
 
 
 def kernel_facts(

@@ -8,7 +8,7 @@ their sources, and a test walks the folders.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,16 @@ class Knowledge:
     drivers: tuple[Driver, ...]
     hazards: tuple[HazardRule, ...]
 
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The operating systems that some rule speaks of, by their ID of os-release."""
+        conditions = [rule.when for rule in self.hazards]
+        for one in self.drivers:
+            conditions += [each.when for each in one.expects]
+            conditions += [each.when for each in one.populates]
+            conditions += [each.when for each in one.provides]
+        return tuple(sorted({name for condition in conditions for name in _systems(condition)}))
+
     def of_driver(self, driver: str | None, compatibles: tuple[str, ...]) -> tuple[Driver, ...]:
         """What is known of a driver by name, or of a device by compatible."""
         return tuple(
@@ -162,6 +172,16 @@ class Knowledge:
             if any(compatible in one.compatibles for compatible in compatibles):
                 return one
         return None
+
+
+def _systems(condition: Mapping[str, Any]) -> Iterator[str]:
+    """The names under `os` in a condition and in those inside it."""
+    for key, value in condition.items():
+        if key == "os":
+            yield from [value["name"]] if isinstance(value["name"], str) else value["name"]
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, Mapping) and key in {"absent", "any"}:
+                yield from _systems(inner)
 
 
 @cache

@@ -191,11 +191,11 @@ def _part(
     if key == "driver":
         if around.kernel.by_compatible(wanted):
             return Answer.YES
-        return Answer.NO if around.kernel.modules is not None else Answer.UNKNOWN
+        return Answer.NO if around.kernel.decided(wanted) else Answer.UNKNOWN
     if key in {"built_in", "module"}:
         found = around.kernel.by_compatible(wanted)
         if not found:
-            return Answer.NO if around.kernel.modules is not None else Answer.UNKNOWN
+            return Answer.NO if around.kernel.decided(wanted) else Answer.UNKNOWN
         return _yes((found[0].module is None) is (key == "built_in"))
     if key == "os":
         return _os(wanted, around)

@@ -74,6 +74,9 @@ class OwnLinks:
             return self._obstructed(site, next(doubtful, reached[0]))
         if site.candidates:
             return self._not_loaded(site, site.candidates[0])
+        withheld = kernel.withheld(site.node, site.bus)
+        if withheld is not None:
+            return withheld
         names = ", ".join(site.node.compatible) or "no compatible"
         if site.by_hand and kernel.modules is not None:
             return self._unnamed(site)

@@ -1,0 +1,75 @@
+"""Names that a user gives: what to say of one that does not exist, and which one was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from bootwright.foundation.errors import Missing, Refused
+
+_ALIKE = 2 / 3
+"""difflib's ratio from which a name may have been meant: one letter in three may be another one."""
+_AS_GOOD = 0.05
+"""Names whose ratio is this close to the best one's are as likely to be meant."""
+_MOST_LISTED = 24
+"""Names that a hint lists; more than that is no help."""
+
+
+def near(given: str, known: Iterable[str], *, most: int = 3, alike: float | None = None) -> tuple[str, ...]:
+    """The known names most like the one given, the best first; upper and lower case do not count.
+
+    A short name is often part of a longer one (`d` for `d0`, `rpi5` for `rpi5-rev-1.0`), which a ratio does
+    not see: where nothing is alike, names that begin with what was given are.
+    """
+    names = {name.casefold(): name for name in reversed(list(dict.fromkeys(known)))}
+    folded = given.strip().casefold()
+    if not folded:
+        return ()
+    if alike is None:  # of two letters, one
+        alike = 0.5 if len(folded) == 2 else _ALIKE
+    matcher = difflib.SequenceMatcher(b=folded, autojunk=False)
+    ratios: list[tuple[float, str]] = []
+    for one in reversed(names):
+        matcher.set_seq1(one)
+        if matcher.real_quick_ratio() >= alike and matcher.quick_ratio() >= alike:
+            ratios.append((matcher.ratio(), one))
+    best = max((ratio for ratio, _ in ratios), default=0.0)
+    found = [one for ratio, one in ratios if ratio >= max(alike, best - _AS_GOOD)]
+    found.sort(key=lambda one: -next(ratio for ratio, name in ratios if name == one))
+    if not found:
+        found = [one for one in reversed(names) if one.startswith(folded)]
+    return tuple(names[one] for one in found[:most])
+
+
+def hint_for(given: str, known: Iterable[str], *, kind: str, otherwise: str = "") -> str:
+    """`did you mean …?`; where nothing is alike `otherwise`, or what there is, if that is few.
+
+    `kind` names them in the plural: `boards`.
+    """
+    names = list(dict.fromkeys(known))
+    alike = near(given, names)
+    if alike:
+        return f"did you mean {' or '.join(alike)}?"
+    listed = f"{kind}: {', '.join(names)}" if 0 < len(names) <= _MOST_LISTED else ""
+    return otherwise or listed or f"there are {len(names) or 'no'} {kind}"
+
+
+def no_such(message: str, given: str, known: Iterable[str], *, kind: str, otherwise: str = "") -> Refused:
+    """The error for a name that does not exist; `message` says what was given and where."""
+    return Refused(message, hint=hint_for(given, known, kind=kind, otherwise=otherwise))
+
+
+def not_there(message: str, given: str, known: Iterable[str], *, kind: str, otherwise: str = "") -> Missing:
+    """The same where the name could as well have been a file's."""
+    return Missing(message, hint=hint_for(given, known, kind=kind, otherwise=otherwise))
+
+
+def one_of(given: str, known: Iterable[str], *, what: str, kind: str) -> str:
+    """`given`, where it is one of the known names; raises `Refused` with the one that was meant.
+
+    `what` names the thing in the singular (`machine`), `kind` in the plural.
+    """
+    names = list(known)
+    if given in names:
+        return given
+    raise no_such(f"there is no {what} {given!r}", given, names, kind=kind)
