@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
-from bootwright.firmware.stage import stage_of
+from bootwright.firmware.stage import stage
 from bootwright.formats.archives.archive_tree import ArchiveTree, Member
-from bootwright.formats.disks.partitions import Partition
 from bootwright.formats.filesystems.filesystem import EntryKind
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 from bootwright.image_boot.machine import board_machine
-from bootwright.images.opened import Volume
+from bootwright.investigate.image_handover import firmware_board
 
-_NAMES = ("config.txt", "bcm2710-rpi-3-b.dtb", "overlays/header.dtbo", "cmdline.txt")
+_NAMES = (
+    *("config.txt", "bcm2710-rpi-3-b.dtb", "overlays/header.dtbo", "cmdline.txt"),
+    "overlays/overlay_map.dtb",
+)
 
 
 def one_input(data: bytes) -> None:
@@ -24,16 +23,13 @@ def one_input(data: bytes) -> None:
     members = [
         Member(name, EntryKind.FILE, 0o644, len(part), Bytes(part, name)) for name, part in files.items()
     ]
-    partition = Partition(1, 0, 1 << 20, "0x0c", None, None, None)
-    volume = Volume(partition, ArchiveTree("card", "vfat", members), Bytes(b"", "card"))
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            done = stage_of(volume, board_machine("raspi3b"), Path(folder))
-        except BootwrightError:
-            return
-        assert (done.kernel is None) == (done.stopped is not None)
-        assert "\n" not in done.arguments
-        assert set(done.warnings) <= set(done.log)
+    try:
+        done = stage(ArchiveTree("card", "vfat", members), firmware_board(board_machine("raspi3b")), "card")
+    except BootwrightError:
+        return
+    assert (done.kernel is None) == (done.stopped is not None)
+    assert "\n" not in done.arguments
+    assert set(done.warnings) <= set(done.log)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "kits"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "bootchain"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import disk_kit
@@ -145,12 +146,54 @@ def config_txt(_: Path) -> list[bytes]:
     return [talos_kit.CONFIG_TXT.encode() + more]
 
 
+def fdt_parameters(_: Path) -> list[bytes]:
+    """A base and an overlay whose parameters have every form of a declaration."""
+    base = """/dts-v1/; / { gpio { phandle = <1>; }; dev@1 { reg = <1>; phandle = <2>; flag; };
+        __symbols__ { gpio = "/gpio"; dev = "/dev@1"; };
+        fragment@0 { target = <2>; __overlay__ { inner { x = <1>; }; }; };
+        fragment@1 { target-path = "/"; __dormant__ { y; }; };
+        __fixups__ { gpio = "/fragment@0:target:0"; };
+        __overrides__ { text = <2>,"text{a=1,b='x y',=z}"; addr = <2>,"reg:0"; named = <2>,"name";
+            cell = <2>,"w;2=",<7>, <2>,"t=","u"; on = <0>,"+1-0=1!0"; mac = <2>,"m["; flag = <2>,"flag!";
+        }; };"""
+    made = subprocess.run(
+        ["dtc", "-q", "-f", "-O", "dtb"], input=base.encode(), capture_output=True, check=True
+    )
+    return [made.stdout]
+
+
+def image_firmware(room: Path) -> list[bytes]:
+    config = b"kernel=vmlinuz\narm_64bit=1\ndtoverlay=header,text=a\ndtparam=addr=7\n[pi3]\nenable_uart=1\n"
+    tree = fdt_parameters(room)[0]
+    return [b"\0CUT\0".join((config, tree, tree, b"console=serial0,115200", tree))]
+
+
 def boot_config(_: Path) -> list[bytes]:
     return [
         b"set default='a'\nmenuentry 'a' --id $x 'b' {\n linux /k root=$root \\\n quiet\n initrd /i /j\n}\n",
         b"submenu 'more' {\n menuentry 'old' { linux /old; devicetree /d; }\n}\n",
         b"default l0\nlabel l0\n linux /k\n append a\n fdtdir /x\n fdtoverlays /a /b\n",
         b"title x\nlinux /k\ninitrd /i\noptions a=1\noptions b\n",
+    ]
+
+
+def bootchain(_: Path) -> list[bytes]:
+    """The small files of the table of layouts that the tests have, at the places where they lie."""
+    import fuzz_bootchain
+    from layouts import LAYOUTS
+
+    places = {f"/{name}": at for at, name in enumerate(fuzz_bootchain.PLACES)}
+    return [
+        fuzz_bootchain.packed(
+            [
+                (places[name] | number << 7, data.encode() if isinstance(data, str) else data)
+                for number, partition in enumerate(layout.partitions)
+                for name, data in partition.files.items()
+                if name in places
+            ],
+            0x03,
+        )
+        for layout in LAYOUTS
     ]
 
 
@@ -164,11 +207,14 @@ SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     **seeds_kernels.SEEDS,
     "attributes": attributes,
     "boot_config": boot_config,
+    "bootchain": bootchain,
     "config_txt": config_txt,
     "explore": explore,
     "ext4": ext4,
     "fat": fat,
+    "fdt_parameters": fdt_parameters,
     "gpt": gpt,
+    "image_firmware": image_firmware,
     "initramfs": initramfs,
     "lz_blocks": lz_blocks,
     "squashfs": squashfs,

@@ -121,6 +121,9 @@ def test_extlinux() -> None:
     assert first.devicetree_directory == "/usr/lib/dtbs"
     assert first.overlays == ("/a.dtbo", "/b.dtbo")
     assert (second.kernel, second.devicetree) == ("/old", "/old.dtb")
+    marked = read_extlinux(b"label a\n linux /a\nlabel b\n menu default\n linux /b\n", "extlinux.conf")
+    assert marked.started() == marked.entries[1]
+    assert marked.entries[1].lines == {"/b": 5}
 
 
 def test_command_lines_split_as_the_kernel_splits_them() -> None:

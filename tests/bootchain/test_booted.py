@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from talos_kit import ARGUMENTS, Talos, devicetree, initramfs, kernel, talos_image
 
-from bootwright.bootchain.booted import boot_of
 from bootwright.foundation.errors import Missing, Refused
+from bootwright.inspect.booted import boot_of
 from bootwright.inspect.explore import Explorer
 
 
@@ -101,7 +101,7 @@ def entry(name: str, more: str = "") -> str:
             "new",
             True,
         ),
-        ({"config.txt": "kernel=old/vmlinuz\n"}, "config.txt: kernel=old/vmlinuz", False),
+        ({"config.txt": "arm_64bit=1\nkernel=old/vmlinuz\n"}, "config.txt: kernel=old/vmlinuz", False),
         ({"config.txt": "[pi5]\nkernel=new/vmlinuz\n"}, "config.txt: kernel=new/vmlinuz", True),
         ({"grub/grub.cfg": "blscfg\nset default=a\n", "loader/entries/a.conf": entry("old")}, "old", False),
         ({}, "", True),

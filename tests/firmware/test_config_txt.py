@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from disk_kit import fuzz_target
+from firmware_kit import fuzz_target
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +59,40 @@ def test_serial_tryboot_and_sub_models() -> None:
     assert CM5.applies(config.values("d")[0].filters) is True
 
 
+@pytest.mark.parametrize(
+    ("filter_", "holds"),
+    [
+        *(("boot_partition=2", True), ("boot_partition=3", False), ("boot_count<4", True)),
+        *(("boot_count>3", False), ("bootvar0&0x8", True), ("bootvar0&6", False), ("bootvar0&0xc=8", True)),
+        *(("bootvar0&0xc=12", False), ("boot_arg1=1", None), ("partition=", None), ("boot_count<x", None)),
+        *(("boot_count<1=1", None), ("EDID=VSC-TD2220", None), ("gpio4=1", None), ("HDMI:0", None)),
+        *(("board-type = 0x17", True), ("board-type=0x11", False), ("board-type=x", None)),
+        *(("PI5", True), ("pi500", False), ("pi3+", False), ("none", False), ("0x12345678901234567", False)),
+        *(("0xzz", None), ("all", True), ("unheard-of", None)),
+    ],
+)
+def test_each_kind_of_filter(filter_: str, holds: bool | None) -> None:
+    facts = BoardFacts(
+        models=frozenset({"pi5"}),
+        board_type=0x17,
+        serial=0x1234,
+        variables={"boot_partition": 2, "boot_count": 3, "bootvar0": 8},
+    )
+    (setting,) = read(f"[{filter_}]\na=1\n").settings
+    assert facts.applies(setting.filters) is holds
+
+
+def test_expressions_and_gpios_replace_one_another_and_none_stays() -> None:
+    config = read("[gpio4=1]\na=1\n[gpio5=0]\na=2\n[boot_count=1]\n[partition=2]\na=3\n[none]\n[pi5]\na=4\n")
+    assert [one.condition for one in config.settings] == [
+        "[gpio4=1]",
+        "[gpio5=0]",
+        "[gpio5=0][partition=2]",
+        "[gpio5=0][partition=2][none][pi5]",
+    ]
+    assert PI5.applies(config.settings[3].filters) is False
+
+
 def test_includes_stand_in_their_place_and_carry_filters() -> None:
     config = read("a=1\n[pi5]\ninclude more.txt\nb=2\n", more="a=2\n[all]\nb=1\n")
     assert [(each.key, each.value, each.file, each.line) for each in config.settings] == [
@@ -106,9 +140,9 @@ PIECES = [
 
 @given(st.lists(st.sampled_from(PIECES)))
 def test_any_lines_yield_settings_or_our_error(lines: list[bytes]) -> None:
-    fuzz_target("fuzz_config_txt")(b"".join(lines))
+    fuzz_target("config_txt")(b"".join(lines))
 
 
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_yield_settings_or_our_error(data: bytes) -> None:
-    fuzz_target("fuzz_config_txt")(data)
+    fuzz_target("config_txt")(data)

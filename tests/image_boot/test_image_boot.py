@@ -159,7 +159,7 @@ def test_firmware_is_known_or_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         firmwares.firmware("coreboot")
     assert refused.value.hint is not None
-    assert refused.value.hint.endswith("known: aavmf, uboot")
+    assert refused.value.hint.endswith("firmware: aavmf, uboot")
     absent = tmp_path / "x.toml"
     absent.write_text(
         'title = "X"\npackage = "x-firmware"\nmachine = "virt"\nsource = "none"\n'

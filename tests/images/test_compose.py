@@ -503,3 +503,14 @@ def test_the_standin_is_made_and_read_back(name: str, tmp_path: Path) -> None:
         assert verified.return_value == (3 if "unknown" in verdicts.values() else 0)
         again = compose(attrs.evolve(recipe), tmp_path / "again.raw")
         assert sha256(again.image) == sha256(made.image)
+
+
+def test_the_partition_with_extlinux_is_where_u_boot_looks(tmp_path: Path) -> None:
+    """U-Boot counts an EFI system partition as bootable, and looks at no unmarked one beside it."""
+    image = compose(
+        find_recipe(str(image_kit.recipe(tmp_path, image_kit.EXTLINUX))), tmp_path / "x.raw"
+    ).image
+    chain = open_image(image).chain()
+    assert (chain.kind, chain.unsure) == ("extlinux", "")
+    marked = [each.label for each in open_image(image).table.partitions if each.attributes & 4]
+    assert marked == ["BOOT"]

@@ -22,9 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from talos_kit import ESP, LINUX, Talos, devicetree, initramfs, kernel, rootfs, talos_image
 
-from bootwright.bootchain.booted import boot_of
 from bootwright.cli.inspect import command
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
+from bootwright.inspect.booted import boot_of
 from bootwright.inspect.explore import Explorer, Limits
 from bootwright.inspect.facts import Item
 

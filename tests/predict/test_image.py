@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bootwright.bootchain.booted import boot_of
 from bootwright.cli.main import main
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Missing, Refused
+from bootwright.inspect.booted import boot_of
 from bootwright.inspect.explore import Explorer
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.model import Kernel

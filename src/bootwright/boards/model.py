@@ -38,6 +38,8 @@ class Stepping:
     dtb: str
     """File name, as firmware and kernel packages have it."""
     note: str
+    firmware_overlay: str = ""
+    """The overlay that the board's firmware puts on another stepping's devicetree, by name."""
 
 
 @frozen
@@ -192,7 +194,10 @@ def _board(name: str, table: Mapping[str, Any]) -> Board:
         name=table["name"],
         compatible=tuple(table["compatible"]),
         source=table["source"],
-        steppings=tuple(Stepping(one["name"], one["dtb"], one.get("note", "")) for one in table["stepping"]),
+        steppings=tuple(
+            Stepping(one["name"], one["dtb"], one.get("note", ""), one.get("firmware_overlay", ""))
+            for one in table["stepping"]
+        ),
         revision=_revision(table["revision"]) if "revision" in table else None,
         functions=tuple(
             Function(

@@ -1,1 +1,1 @@
-"""What a boot loader would start: GRUB, extlinux, loader entries, unified kernel images, config.txt."""
+"""What an image boots: from firmware and boot loader to kernel, initramfs, devicetree and arguments."""

@@ -27,21 +27,27 @@ _MAX_ENTRIES = 4096
 def read_loader_entry(data: bytes, name: str) -> BootEntry:
     """A type #1 entry of the Boot Loader Specification (UAPI.1); raises `Malformed`."""
     values: dict[str, list[str]] = {}
-    for raw in text_of(data, name).splitlines():
+    lines: dict[str, int] = {}
+    for number, raw in enumerate(text_of(data, name).splitlines(), start=1):
         line = raw.strip()
         if line and not line.startswith("#"):
             key, _, value = line.replace("\t", " ").partition(" ")
             values.setdefault(key, []).append(value.strip())
+            lines.setdefault(value.strip(), number)
     return BootEntry(
         title=_last(values, "title") or name.rpartition("/")[2],
         kernel=_last(values, "linux") or _last(values, "efi") or _last(values, "uki"),
-        initrds=tuple(values.get("initrd", ())),
+        initrds=tuple(each for each in values.get("initrd", ()) if each),
         devicetree=_last(values, "devicetree"),
         arguments=" ".join(values.get("options", ())),
         line=1,
         overlays=tuple((_last(values, "devicetree-overlay") or "").split()),
         version=_last(values, "version"),
         id=name.rpartition("/")[2].removesuffix(".conf"),
+        sort_key=_last(values, "sort-key"),
+        machine_id=_last(values, "machine-id"),
+        architecture=_last(values, "architecture"),
+        lines=lines,
     )
 
 
@@ -49,7 +55,9 @@ def read_loader_config(data: bytes, name: str) -> BootMenu:
     """systemd-boot's loader.conf: which entry is the default; raises `Malformed`."""
     entry = {
         key: value.strip()
-        for key, _, value in (line.strip().partition(" ") for line in text_of(data, name).splitlines())
+        for key, _, value in (
+            line.strip().replace("\t", " ").partition(" ") for line in text_of(data, name).splitlines()
+        )
         if not key.startswith("#")
     }
     return BootMenu((), entry.get("default"), entry.get("timeout"))
@@ -63,14 +71,18 @@ def read_extlinux(data: bytes, name: str) -> BootMenu:
         key, _, value = raw.strip().replace("\t", " ").partition(" ")
         key, value = key.lower(), value.strip()
         if key == "label":
-            entries.append(BootEntry(value, None, (), None, "", number))
+            entries.append(BootEntry(value, None, (), None, "", number, id=value))
             _check_number(len(entries), name)
-        elif key == "default":
+        elif key in {"default", "ontimeout"}:
             default = value
+        elif key == "menu" and value.lower() == "default" and entries:
+            default = entries[-1].id
         elif key == "timeout":
             timeout = value
         elif entries:
             last = entries[-1]
+            if key not in {"append", "menu"} and value:
+                last = evolve(last, lines={**last.lines, **dict.fromkeys(value.split(), number)})
             if key in {"kernel", "linux", "fit"}:
                 last = evolve(last, kernel=value)
             elif key == "append":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from collections.abc import Mapping
+
+from attrs import field, frozen
 
 
 @frozen
@@ -27,6 +29,16 @@ class BootEntry:
     """GRUB: its number in the menu, after that of each submenu it is in."""
     condition: str = ""
     """GRUB: what decides whether the entry is in the menu, where the files do not say."""
+    sort_key: str | None = None
+    """Of a loader entry: what groups it with others of its system."""
+    machine_id: str | None = None
+    """Of a loader entry: the installation it belongs to."""
+    architecture: str | None = None
+    """Of a loader entry: the only architecture it is for."""
+    lines: Mapping[str, int] = field(factory=dict, hash=False)
+    """The line on which each path is named, from 1, as far as the reader tells."""
+    chained: bool = False
+    """GRUB: the kernel is an EFI program that `chainloader` starts."""
 
 
 @frozen

@@ -226,13 +226,17 @@ def _plain(script: _Script, line: int, words: list[str], *, certain: bool) -> No
         return
     filled = [_filled(script, word) for word in words]
     if command in {"linux", "linux16", "linuxefi"} and len(filled) > 1:
-        script.here = evolve(script.here, kernel=filled[1], arguments=" ".join(filled[2:]))
+        _name(script, line, filled[1:2])
+        script.here = evolve(script.here, kernel=filled[1], arguments=" ".join(filled[2:]), chained=False)
     elif command in {"initrd", "initrd16", "initrdefi"}:
+        _name(script, line, filled[1:])
         script.here = evolve(script.here, initrds=tuple(filled[1:]))
     elif command in {"devicetree", "dtb"} and len(filled) > 1:
+        _name(script, line, filled[1:2])
         script.here = evolve(script.here, devicetree=filled[1])
     elif command == "chainloader" and len(filled) > 1 and script.here.kernel is None:
-        script.here = evolve(script.here, kernel=filled[-1])
+        _name(script, line, filled[-1:])
+        script.here = evolve(script.here, kernel=filled[-1], chained=True)
     elif command == "unset":
         for key in words[1:]:
             _set(script, key, "", certain=certain)
@@ -251,6 +255,11 @@ def _plain(script: _Script, line: int, words: list[str], *, certain: bool) -> No
     elif command in script.functions:
         for key in script.functions[command]:
             _forget(script, key, f"the function {command} called in line {line}")
+
+
+def _name(script: _Script, line: int, paths: Sequence[str]) -> None:
+    """Keep on which line the entry names these files."""
+    script.here = evolve(script.here, lines={**script.here.lines, **dict.fromkeys(paths, line)})
 
 
 def _in_entry(script: _Script) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,9 @@ import click
 
 if TYPE_CHECKING:
     from bootwright.boards.model import Board
+    from bootwright.bootchain.model import Chain
+    from bootwright.formats.sources.compressed import Growth
+    from bootwright.predict.gathered import Gathered
     from bootwright.predict.verdicts import BoardVerdicts, Together
 
 SCHEMA = "bootwright/check/1"
@@ -113,10 +116,10 @@ def command(
         if not matrix:
             growth.begin(artifacts[0], progress)  # an image is expanded while the rest is imported
         from bootwright.cli._values import asked_boards, operating_system
-        from bootwright.foundation.errors import Missing, Refused
+        from bootwright.foundation.errors import Refused
         from bootwright.predict.api import OS_GOAL
         from bootwright.predict.given.gather import gather
-        from bootwright.predict.verdicts import Asked, judge_boards, not_judged
+        from bootwright.predict.verdicts import Asked, answer
 
         chosen, stepping = asked_boards(board_names, revision=revision, stepping=stepping, goals=goal_names)
         os = operating_system(os_text)
@@ -127,37 +130,45 @@ def command(
                 )
             kernels = artifacts or _kernels_here()
             return _matrix(kernels, chosen, stepping, goal_names, progress, as_json=as_json, html=html)
-        found = gather(
-            artifacts,
-            progress,
-            modules=modules,
-            config=config,
-            entry=entry,
-            cmdline=cmdline,
-            growth=growth,
-        )
+
+        def gathered(board: Board | None, growth: Growth | None = None) -> Gathered:
+            return gather(
+                artifacts,
+                progress,
+                modules=modules,
+                config=config,
+                entry=entry,
+                cmdline=cmdline,
+                board=board,
+                growth=growth,
+            )
+
+        # One board decides at once what its firmware starts; several may differ.
+        found = gathered(chosen[0] if len(chosen) == 1 else None, growth)
     asked = Asked(goal_names, os, overlays, int(revision, 16) if revision is not None else None)
-    try:
-        facts = found.facts()
-    except Missing as error:
-        if found.config is None:
-            raise
-        judged = not_judged(found, chosen, stepping, asked, error)
-    else:
-        judged = judge_boards(found, facts, chosen, stepping, asked)
+    answered = answer(found, chosen, stepping, asked, gathered)
+    judged = answered.judged
     if not judged:
         raise Refused(
             "none of the devicetrees is for a known board",
             hint="see docs/boards.md for the boards, and how to add one; or use bootwright predict",
         )
     return _report(
-        judged, found.notes, artifacts[0], explain=explain, as_json=as_json, junit=junit, sarif=sarif
+        judged,
+        answered.notes,
+        answered.boots,
+        artifacts[0],
+        explain=explain,
+        as_json=as_json,
+        junit=junit,
+        sarif=sarif,
     )
 
 
 def _report(
     judged: Sequence[BoardVerdicts],
     notes: Sequence[str],
+    boots: Mapping[str, Chain],
     artifact: str,
     *,
     explain: bool,
@@ -172,7 +183,7 @@ def _report(
     answers = together(judged)
     _write_files(judged, answers, junit, sarif, artifact)
     if as_json:
-        _print_json(judged, answers, notes)
+        _print_json(judged, answers, notes, boots)
     else:
         from bootwright.report.check_text import lines, summary
 
@@ -212,7 +223,12 @@ def _write_files(
         write_text(sarif, check_ci.sarif(verdicts, artifact, open_questions))
 
 
-def _print_json(judged: Sequence[BoardVerdicts], answers: Sequence[Together], notes: Sequence[str]) -> None:
+def _print_json(
+    judged: Sequence[BoardVerdicts],
+    answers: Sequence[Together],
+    notes: Sequence[str],
+    boots: Mapping[str, Chain],
+) -> None:
     import json
 
     parts = [
@@ -221,6 +237,7 @@ def _print_json(judged: Sequence[BoardVerdicts], answers: Sequence[Together], no
             "stepping": one.stepping,
             "dtb": str(one.dtb) if one.dtb is not None else None,
             "kernel": one.kernel,
+            "boots": boots[one.board.id].as_json() if one.board.id in boots else None,
             "goals": {name: goal.as_json() for name, goal in one.goals.items()},
         }
         for one in judged

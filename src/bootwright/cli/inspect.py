@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from bootwright.bootchain.model import Chain
 
 
 @click.command(
@@ -14,10 +18,13 @@ import click
 )
 @click.argument("artifact")
 @click.option("--json", "as_json", is_flag=True, help="The whole tree as JSON on stdout.")
+@click.option("--board", metavar="NAME", help="What boots on this board, where that depends on the board.")
 @click.option("--where", is_flag=True, help="Show where each fact was read.")
 @click.option("--all", "everything", is_flag=True, help="Show long lists in full.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
-def command(artifact: str, *, as_json: bool, where: bool, everything: bool, quiet: bool) -> int:
+def command(
+    artifact: str, *, board: str | None, as_json: bool, where: bool, everything: bool, quiet: bool
+) -> int:
     """Show what ARTIFACT holds as a tree of facts.
 
     ARTIFACT is a file, a directory or an http(s) URL: a disk image, a file system, a kernel, a UKI, an
@@ -30,6 +37,7 @@ def command(artifact: str, *, as_json: bool, where: bool, everything: bool, quie
     Examples:
       bootwright inspect metal-arm64.raw.xz
       bootwright inspect --json metal-arm64.raw.xz | jq '.tree.children[].name'
+      bootwright inspect raspios.img --board raspberrypi-5
       bootwright inspect --where bcm2712-rpi-5-b.dtb
       bootwright inspect https://example.org/metal-arm64.raw.xz
     """
@@ -40,25 +48,34 @@ def command(artifact: str, *, as_json: bool, where: bool, everything: bool, quie
     with Growth() as growth:
         growth.begin(artifact, progress)  # before the imports, which take longer than one would think
 
-        from bootwright.bootchain.booted import boot_of
-        from bootwright.foundation.errors import Missing
+        from bootwright.boards.model import board as board_named
+        from bootwright.foundation.errors import BootwrightError, Missing
+        from bootwright.inspect.booted import boot_of, chains_of
         from bootwright.inspect.explore import Explorer
 
         item = Explorer(progress=progress, growth=growth).artifact(artifact)
+    boot, stopped = None, ""
+    ways: tuple[Chain, ...] = ()
     try:
-        boot = boot_of(item)
-    except Missing:
-        boot = None
+        chosen = board_named(board) if board is not None else None
+        ways = chains_of(item, chosen)
+        boot = boot_of(item, board=chosen)
+    except BootwrightError as error:
+        # A configuration that cannot be read is a problem of its item as well.
+        stopped = "" if type(error) is Missing else error.message
     problems = sum(len(each.problems) for each in item.walk())
     if as_json:
         document: dict[str, object] = {"format": "bootwright.inspect/1", "artifact": artifact}
-        document |= {"boots": boot.as_json() if boot else None, "tree": item.as_json()}
+        document |= {"boots": boot.as_json() if boot else None, "chains": [each.as_json() for each in ways]}
+        document |= {"does_not_boot": stopped or None, "tree": item.as_json()}
         json.dump(document, sys.stdout, indent=1, ensure_ascii=True)
         sys.stdout.write("\n")
     else:
-        from bootwright.report.facts_tree import print_boot, print_tree
+        from bootwright.report.facts_tree import print_boot, print_no_boot, print_tree
 
         print_tree(item, where=where, everything=everything)
         if boot is not None and boot.kernel is not item:
             print_boot(boot)
+        elif stopped:
+            print_no_boot(stopped)
     return 1 if problems else 0

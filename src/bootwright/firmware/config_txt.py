@@ -9,27 +9,18 @@ the EEPROM's own configuration). Lines are read to the end: the firmware's limit
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from attrs import field, frozen
 
+from bootwright.firmware.filters import BoardFacts, Filter, apply_filter
 from bootwright.foundation.errors import Malformed
+
+__all__ = ["LINE_LIMIT", "BoardFacts", "ConfigTxt", "Filter", "Setting", "read_config_txt"]
 
 LINE_LIMIT = 98
 _MAX_SIZE = 1 << 20
 _MAX_INCLUDES = 16
-_MODEL = re.compile(r"(?:pi|cm)[0-9][0-9a-z+]*\Z")
-
-
-@frozen
-class Filter:
-    """A conditional filter such as `[pi5]` or `[board-type=0x17]`."""
-
-    text: str
-    """What stands between the brackets."""
-    type: str
-    """Filters of one type replace each other: `model`, `serial`, `gpio4`, `edid`, `hdmi`, `none`, …"""
 
 
 @frozen
@@ -65,38 +56,10 @@ class ConfigTxt:
             if each.key == key and (facts is None or facts.applies(each.filters) is not False)
         )
 
-
-@frozen
-class BoardFacts:
-    """What the firmware knows of the board it runs on, as far as we do."""
-
-    models: frozenset[str]
-    """The model filters that hold: a CM5 sees `pi5` and `cm5`."""
-    board_type: int | None = None
-    """Bits 4-11 of the revision code."""
-    serial: int | None = None
-    other: Mapping[str, bool] = field(factory=dict)
-    """Filters by their text, such as `tryboot`."""
-
-    def applies(self, filters: tuple[Filter, ...]) -> bool | None:
-        """Whether all filters hold; None where that depends on something not known (a GPIO, a monitor)."""
-        verdicts = [self._holds(each) for each in filters]
-        if False in verdicts:
-            return False
-        return None if None in verdicts else True
-
-    def _holds(self, filter_: Filter) -> bool | None:
-        text = filter_.text
-        if filter_.type == "none":
-            return False
-        if filter_.type == "model" and not text.startswith("board-type="):
-            return text in self.models
-        if filter_.type == "model":
-            wanted = _integer(text.partition("=")[2])
-            return None if self.board_type is None or wanted is None else wanted == self.board_type
-        if filter_.type == "serial":
-            return None if self.serial is None else _integer(text) == self.serial
-        return self.other.get(text)
+    def last(self, key: str, facts: BoardFacts) -> str | None:
+        """The value of `key` that counts on a board: the last of those that certainly apply."""
+        found = [one.value for one in self.settings if one.key == key and facts.applies(one.filters)]
+        return found[-1] if found else None
 
 
 def read_config_txt(
@@ -141,7 +104,7 @@ def _read(data: bytes, name: str, state: _State, above: tuple[str, ...]) -> None
             if not closed:
                 state.problems.append(f"{where}: a filter without its closing bracket")
                 continue
-            _apply(text.strip(), state.filters)
+            apply_filter(text.strip(), state.filters)
             continue
         words = line.split(None, 1)
         if words[0] == "include" and len(words) == 2:
@@ -170,34 +133,3 @@ def _include(path: str, where: str, state: _State, above: tuple[str, ...]) -> No
         state.problems.append(f"{where}: includes {clean}, which is not there")
         return
     _read(data, clean, state, (*above, clean))
-
-
-def _apply(text: str, filters: dict[str, Filter]) -> None:
-    if text.lower() == "all":
-        filters.clear()
-        return
-    kind = _type_of(text)
-    # Order of first appearance is kept, so that equal conditions compare equal.
-    filters[kind] = Filter(text.lower() if kind == "model" else text, kind)
-
-
-def _type_of(text: str) -> str:
-    lower = text.lower()
-    name, equals, _ = lower.partition("=")
-    if _MODEL.match(lower) or name.strip() == "board-type":
-        return "model"
-    if lower == "none":
-        # It replaces a model filter, as the two are alternatives of "which board".
-        return "none"
-    if lower.startswith("0x"):
-        return "serial"
-    if lower.startswith("hdmi:"):
-        return "hdmi"
-    return name.strip() if equals else lower
-
-
-def _integer(text: str) -> int | None:
-    try:
-        return int(text.strip(), 0)
-    except ValueError:
-        return None

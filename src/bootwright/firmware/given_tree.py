@@ -1,187 +1,210 @@
-"""The devicetree that Linux gets on a board whose firmware reads config.txt: overlays and parameters applied.
+"""The devicetree that a Raspberry Pi's firmware hands over: a base with what config.txt adds.
 
-Raspberry Pi documentation, "Device Trees, overlays, and parameters", 3.1 and 3.3: `dtparam` lines before the
-first `dtoverlay` change the base, those after one change that overlay, until another one or an empty
-`dtoverlay=`; an overlay that does not fit is left out, and the firmware goes on.
+Raspberry Pi documentation, "Device Trees, overlays, and parameters", 3.1 to 3.3: `dtparam` lines after a
+`dtoverlay` are for that overlay, and for the base where the overlay has no such parameter, until another
+overlay or an empty `dtoverlay=` (or `dtoverlay=none`, as dtapply of raspberrypi/utils has it). An overlay
+that does not fit is left out, and the firmware goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import PurePosixPath
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from bootwright.boards.model import Board
-from bootwright.firmware.config_txt import BoardFacts, ConfigTxt, Setting
+from bootwright.firmware.config_txt import ConfigTxt, Setting
+from bootwright.firmware.filters import BoardFacts
+from bootwright.firmware.overlay_map import Mapped, mapped, platform_of
+from bootwright.firmware.overlays import merge, resolve
 from bootwright.firmware.parameters import apply_parameter, parameters
-from bootwright.formats.devicetree.fdt import Tree, parse_fdt, read_fdt_file
-from bootwright.formats.devicetree.overlay import apply_overlays
-from bootwright.formats.devicetree.writer import write_fdt
+from bootwright.formats.devicetree.fdt import Tree
+from bootwright.formats.devicetree.writer import DraftTree
 from bootwright.foundation.errors import BootwrightError
 
-MAP = "overlay_map"
-"""The file beside the overlays that says which one stands for a name on which SoC."""
-
-
+OVERLAY_KEYS = ("dtoverlay", "device_tree_overlay")
+PARAMETER_KEYS = ("dtparam", "device_tree_param")
 _MOST = 256
-"""Lines of config.txt that are applied; each takes some milliseconds."""
+"""Lines of config.txt that are applied."""
+_FIRMWARE_NAMES = {
+    "i2c": "i2c1",
+    "i2c_arm": "i2c1",
+    "i2c_vc": "i2c0",
+    "i2c_baudrate": "i2c1_baudrate",
+    "i2c_arm_baudrate": "i2c1_baudrate",
+    "i2c_vc_baudrate": "i2c0_baudrate",
+}
+"""Names that the firmware makes where a devicetree has none (3.3; two boards of 2012 swap 0 and 1)."""
+
+
+@frozen
+class Overlays:
+    """Where overlays come from."""
+
+    load: Callable[[str], Tree | None]
+    """The overlay of a name, None where there is no such file; raises `Malformed` for a damaged one."""
+    map: Tree | None = None
+    """overlay_map.dtb."""
 
 
 @define
-class FirmwareTree:
+class GivenTree:
     """A devicetree as the firmware hands it over."""
 
     tree: Tree
-    not_applied: list[str] = field(factory=list)
-    """What config.txt asks for that could not be applied here, and why."""
     applied: list[str] = field(factory=list)
+    """Lines of config.txt that had their effect: `dtparam=…`, `dtoverlay=…`."""
+    not_applied: list[str] = field(factory=list)
+    """What config.txt asks for that could not be applied, where and why."""
 
 
-def devicetree_of(
-    base: Tree, config: ConfigTxt, overlays: Mapping[str, Path], board: Board, *, code: int | None = None
-) -> FirmwareTree:
-    """`base` with what config.txt says for the board; `code` is its revision code, where known.
+def given_tree(
+    base: Tree, config: ConfigTxt, facts: BoardFacts, overlays: Overlays, *, first: Sequence[str] = ()
+) -> GivenTree:
+    """`base` with what config.txt says for the board that `facts` describe.
 
-    `overlays` maps an overlay's name to its file. Raises `Malformed` for a damaged overlay, `Missing` where
-    fdtoverlay is not installed.
+    `first` names overlays that the firmware loads by itself before. Raises `Malformed` where the result
+    outgrows what is read.
     """
-    work = _Work(FirmwareTree(base), overlays, _platform(base))
-    settings = []
-    for setting in config.settings:
-        if setting.key in {"dtoverlay", "device_tree_overlay", "dtparam", "device_tree_param"}:
-            holds = facts_of_board(board, code).applies(setting.filters)
-            if holds is None:
-                work.note(setting, f"whether {setting.condition} holds is not known")
-            elif holds:
-                settings.append(setting)
-    for setting in settings[_MOST:]:
-        work.note(setting, f"only the first {_MOST} such lines are applied")
-        break
-    for setting in settings[:_MOST]:
-        if setting.key in {"dtparam", "device_tree_param"}:
-            work.parameters(setting, setting.value)
-        else:
+    settings = [one for one in config.settings if one.key in (*OVERLAY_KEYS, *PARAMETER_KEYS)]
+    if not settings and not first:
+        return GivenTree(base)
+    work = _Work(DraftTree(base), overlays, platform_of(base.compatible))
+    for name in first:
+        work.overlay(Setting("dtoverlay", name, (), "the firmware", 0))
+    chosen: list[Setting] = []
+    for setting in settings:
+        holds = facts.applies(setting.filters)
+        if holds is None:
+            work.note(setting, f"whether {setting.condition} holds is not known")
+        elif holds:
+            chosen.append(setting)
+    if len(chosen) > _MOST:
+        work.note(chosen[_MOST], f"only the first {_MOST} such lines are applied")
+    for setting in chosen[:_MOST]:
+        if setting.key in OVERLAY_KEYS:
             work.overlay(setting)
+        else:
+            work.parameters(setting, setting.value)
     work.close()
-    return work.result
-
-
-def facts_of_board(board: Board, code: int | None = None) -> BoardFacts:
-    """What the firmware's filters ask about, as far as it is known of the board."""
-    kind = None
-    if board.revision is not None:
-        low, high = board.revision.board.get("type", (0, -1))
-        kind = low if low == high else None
-        bits = next((bits for bits in board.revision.bits if bits.name == "type"), None)
-        kind = bits.of(code) if code is not None and bits is not None else kind
-    return BoardFacts(models=board.firmware_models, board_type=kind, other={"none": False})
-
-
-def devicetree_name(config: ConfigTxt | None, board: Board) -> str | None:
-    """The file that `device_tree=` names for the board, or None where the firmware chooses."""
-    if config is None or not board.firmware_models:
-        return None
-    facts = facts_of_board(board)
-    named = [one for one in config.values("device_tree", facts) if facts.applies(one.filters)]
-    return named[-1].value.rpartition("/")[2] or None if named else None
-
-
-def settings_of(config: ConfigTxt, board: Board) -> dict[str, str]:
-    """Key → the last value that holds for the board."""
-    facts = facts_of_board(board)
-    return {one.key: one.value for one in config.settings if facts.applies(one.filters)}
+    tree = work.base.tree(work.name) if work.applied else base
+    return GivenTree(tree, work.applied, work.not_applied)
 
 
 @define
 class _Work:
-    result: FirmwareTree
-    files: Mapping[str, Path]
-    platform: str
-    current: Tree | None = None
+    base: DraftTree
+    overlays: Overlays
+    platform: str | None
+    applied: list[str] = field(factory=list)
+    not_applied: list[str] = field(factory=list)
+    merged: list[str] = field(factory=list)
+    current: DraftTree | None = None
     """The overlay whose parameters come next; None for the base."""
     setting: Setting | None = None
-    dropped: bool = False
+    pending: list[str] = field(factory=list)
+    """Parameters of the current overlay, which have their effect when it is merged."""
+    left_out: bool = False
     """Whether what comes next belongs to an overlay that is left out."""
 
+    def __attrs_post_init__(self) -> None:
+        aliases = self.base.root.child("aliases")
+        if aliases is not None and "i2c" not in aliases.properties:
+            _add_firmware_names(self.base)
+
+    @property
+    def name(self) -> str:
+        return " + ".join((self.base.name, *self.merged))
+
     def note(self, setting: Setting, why: str) -> None:
-        where = f"{setting.file}, line {setting.line}"
-        self.result.not_applied.append(f"{setting.key}={setting.value} ({where}): {why}")
+        where = f"{setting.file}, line {setting.line}" if setting.line else setting.file
+        self.not_applied.append(f"{setting.key}={setting.value} ({where}): {why}")
 
     def overlay(self, setting: Setting) -> None:
         self.close()
-        name, _, rest = setting.value.replace(":", ",", 1).partition(",")
-        self.dropped = False
-        self.setting = setting
-        if not name.strip():
-            return  # ends the last one's parameters
-        mapped = self._mapped(setting, name.strip())
-        path = self.files.get(mapped) if mapped is not None else None
-        self.dropped = path is None
-        if path is None:
-            if mapped is not None:
-                self.note(setting, f"the overlay {mapped} is not among the files")
+        self.setting, self.left_out = setting, False
+        name, rest = _split(setting.value)
+        if not overlay_name(setting):
+            return  # ends the scope of the one before
+        try:
+            file = mapped(self.overlays.map, name, self.platform)
+            self.current = self._loaded(file)
+        except BootwrightError as error:
+            self.note(setting, f"the firmware leaves it out: {error.message}")
+        if self.current is None:
+            self.left_out = True
             return
-        self.current = read_fdt_file(path)
-        if rest:
-            self.parameters(setting, rest)
+        self.parameters(setting, file.parameters)
+        self.parameters(setting, rest)
+
+    def _loaded(self, file: Mapped) -> DraftTree | None:
+        tree = self.overlays.load(file.name)
+        if tree is None:
+            assert self.setting is not None  # noqa: S101 - set by overlay()
+            self.note(self.setting, f"the overlay {file.name} is not among the files")
+            return None
+        return resolve(self.base, tree)
 
     def parameters(self, setting: Setting, text: str) -> None:
-        if self.dropped:
-            self.note(setting, "its overlay is left out")
-            return
-        for name, value in _pairs(text):
-            tree = self.current or self.result.tree
+        for name, value in pairs(text):
+            if self.left_out:
+                self.note(setting, "its overlay is left out")
+                return
+            current = self.current
+            tree = current if current is not None and name in parameters(current) else self.base
             if name not in parameters(tree):
-                self.note(setting, f"{Path(tree.name).name} has no parameter {name}")
+                trees = [self.base] if current is None else [current, self.base]
+                names = " and ".join(PurePosixPath(one.name).name for one in trees)
+                self.note(setting, f"no parameter {name} in {names}")
                 continue
-            changed = parse_fdt(tree.blob, tree.name)
             try:
-                apply_parameter(changed, name, value)
+                apply_parameter(tree, name, value)
             except BootwrightError as error:
                 self.note(setting, error.message)
                 continue
-            changed = parse_fdt(write_fdt(changed), tree.name)
-            if self.current is not None:
-                self.current = changed
-            else:
-                self.result.tree = changed
-                self.result.applied.append(f"dtparam={name}={value}")
+            if setting.key in PARAMETER_KEYS:
+                done = self.applied if tree is self.base else self.pending
+                done.append(f"{setting.key}={name}={value}")
 
     def close(self) -> None:
-        """Apply the overlay whose parameters are complete."""
+        """Merge the overlay whose parameters are complete."""
         overlay, setting, self.current = self.current, self.setting, None
+        pending, self.pending = self.pending, []
         if overlay is None or setting is None:
             return
         try:
-            self.result.tree = apply_overlays(self.result.tree, [overlay])
+            self.base = merge(self.base, overlay)
         except BootwrightError as error:
             self.note(setting, f"the firmware leaves it out: {error.message}")
         else:
-            self.result.applied.append(f"dtoverlay={setting.value}")
-
-    def _mapped(self, setting: Setting, name: str) -> str | None:
-        """The overlay that stands for a name on this SoC (documentation, part 2.2.10)."""
-        path = self.files.get(MAP)
-        node = read_fdt_file(path).root.child(name) if path is not None else None
-        if node is None or node.name != name:
-            return name
-        for key in (self.platform, "renamed"):
-            if key in node.properties:
-                return node.string(key) or name
-        why = node.string("deprecated")
-        self.note(setting, f"deprecated: {why}" if why else f"it is not for {self.platform}")
-        return None
+            self.merged.append(PurePosixPath(overlay.name).name)
+            by = "" if setting.line else " (the firmware's own)"
+            self.applied += [f"{setting.key}={setting.value}{by}", *pending]
 
 
-def _pairs(text: str) -> Iterator[tuple[str, str]]:
+def overlay_name(setting: Setting) -> str | None:
+    """The overlay that a line of config.txt loads, None where it loads none."""
+    name = _split(setting.value)[0] if setting.key in OVERLAY_KEYS else ""
+    return name if name not in {"", "none"} else None
+
+
+def _split(value: str) -> tuple[str, str]:
+    """The name of an overlay and its parameters; a colon behind the name is as good as a comma."""
+    end = min((at for at in map(value.find, ",:") if at >= 0), default=len(value))
+    return value[:end].strip(), value[end + 1 :]
+
+
+def pairs(text: str) -> Iterator[tuple[str, str]]:
+    """(parameter, value) of `name=value,name`; one without a value is true."""
     for part in text.split(","):
         name, equals, value = part.partition("=")
         if name.strip():
-            yield name.strip(), value.strip() if equals else "on"
+            yield name.strip(), value.strip() if equals else "true"
 
 
-def _platform(base: Tree) -> str:
-    """The overlay map's name of the SoC: those before BCM2711 are one."""
-    socs = [one.partition(",")[2] for one in base.compatible if one.startswith("brcm,")]
-    return "bcm2835" if not socs or socs[-1] in {"bcm2835", "bcm2836", "bcm2837"} else socs[-1]
+def _add_firmware_names(base: DraftTree) -> None:
+    for table in ("__symbols__", "__overrides__"):
+        node = base.root.child(table)
+        for name, source in _FIRMWARE_NAMES.items():
+            if node is not None and source in node.properties:
+                node.properties.setdefault(name, node.properties[source])

@@ -1,249 +1,200 @@
-"""Devicetree parameters of the Raspberry Pi's firmware: `__overrides__` of a base devicetree or an overlay.
+"""Devicetree parameters applied: those of a Raspberry Pi's config.txt (`dtparam=`, and behind `dtoverlay=`).
 
-Raspberry Pi documentation, "Device Trees, overlays, and parameters", parts 2.2.1 to 2.2.9: each parameter
-has targets, a phandle and a declaration such as `status`, `reg:0`, `on?`, `mac[`, `gpios:0=`, `bus{a=1,b=2}`;
-phandle 0 stands for the overlay itself, whose fragments are put in or left out (`+1-2`, `=3!4`).
+Raspberry Pi documentation, "Device Trees, overlays, and parameters", 2.2.1 to 2.2.9; where it is silent, as
+dtmerge does (raspberrypi/utils, June 2026): numbers are read as C's strtoull reads them (a leading 0 is
+octal, an empty text 0), words are case-sensitive.
 """
 
 from __future__ import annotations
 
 import re
-import struct
-from collections.abc import Iterator
+from collections.abc import Callable
 
-from attrs import define, frozen
-
-from bootwright.formats.devicetree.fdt import Node, Tree
-from bootwright.formats.devicetree.paths import Paths
+from bootwright.firmware.declarations import MAX_OFFSET, Kind, Target, targets
+from bootwright.formats.devicetree.writer import Draft, DraftTree
 from bootwright.foundation.errors import Refused
 
-_DECLARATION = re.compile(
-    r"(?P<name>[^.;:#?!\[={]+)(?P<kind>[.;:#?!\[]?)(?P<offset>[0-9a-fA-Fx]*)(?P<rest>.*)", re.S
-)
-_SIZES = {".": 1, ";": 2, ":": 4, "#": 8}
-_TRUE = frozenset({"y", "yes", "on", "true", "1"})
-_FALSE = frozenset({"n", "no", "off", "false", "0", ""})
-_FRAGMENT = re.compile(r"([-+=!])(\d{1,5})")
-_MAX_TARGETS = 256
-_MAX_PROPERTY = 1 << 16
+_WORDS = {
+    **dict.fromkeys(("y", "yes", "on", "true", "down"), 1),
+    **dict.fromkeys(("n", "no", "off", "false"), 0),
+    "up": 2,
+}
+"""`up` and `down` are pulls of a GPIO (brcm,pull: 0 none, 1 down, 2 up)."""
+_OKAY = frozenset({"y", "yes", "on", "true", "enable", "1"})
+_DISABLED = frozenset({"n", "no", "off", "false", "0"})
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*([-+]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)", re.ASCII)
+_BYTES = re.compile(r"(?:[: \t]*[0-9a-fA-F]{2})*[: \t]*", re.ASCII)
+_SEPARATORS = str.maketrans("", "", ": \t")
+_MAX_BYTES = 32
+"""Bytes of a byte string parameter that dtmerge takes."""
+_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{2})|([abfnrtv\\'\"]))")
+_CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_MOST = (1 << 64) - 1
+_MAX_DIGITS = 4096
 
 
-@frozen
-class _Cell:
-    """An integer that stands between the texts of a declaration, and where it is in `__overrides__`."""
-
-    value: int
-    at: int
-
-
-@frozen
-class _Target:
-    phandle: _Cell
-    parts: tuple[str | _Cell, ...]
-    """The declaration: texts, with cells where a value is an integer."""
-
-
-def parameters(tree: Tree) -> frozenset[str]:
-    """Names of the parameters that a base or an overlay has."""
+def parameters(tree: DraftTree) -> frozenset[str]:
+    """Names of the parameters that a base devicetree or an overlay has."""
     node = tree.root.child("__overrides__")
     return frozenset(node.properties) - {"phandle", "linux,phandle"} if node is not None else frozenset()
 
 
-def apply_parameter(tree: Tree, name: str, value: str) -> None:
-    """Change `tree` as the firmware does for `name=value`.
+def apply_parameter(tree: DraftTree, name: str, value: str) -> None:
+    """Change a base, or an overlay whose references are resolved, as the firmware does for `name=value`.
 
-    Raises `Refused` where there is no such parameter, or its declaration or value does not fit.
+    Raises `Refused`, and leaves the tree as it was, where there is no such parameter, its declaration is
+    damaged, or the value does not fit one of its targets.
     """
+    where = f"{tree.name}: parameter {name}"
     node = tree.root.child("__overrides__")
     raw = node.properties.get(name) if node is not None else None
     if raw is None:
         raise Refused(f"{tree.name} has no parameter {name}", hint="see __overrides__ in its source")
-    change = _Change(tree, Paths(tree), name, value)
-    for target in _targets(raw, f"{tree.name}: parameter {name}"):
-        change.apply(target)
-
-
-@define
-class _Change:
-    tree: Tree
-    paths: Paths
-    name: str
-    value: str
-
-    def apply(self, target: _Target) -> None:
-        if target.phandle.value == 0:
-            self._fragments("".join(part for part in target.parts if isinstance(part, str)))
-            return
-        label = self.paths.label_at(f"/__overrides__:{self.name}:{target.phandle.at}")
-        node = self.tree.by_phandle.get(target.phandle.value)
-        if node is None:
-            where = f"the label {label}" if label else f"phandle {target.phandle.value:#x}"
-            raise self._refused(f"{where} is not in {self.tree.name}")
-        first = target.parts[0]
-        declared = _DECLARATION.fullmatch(first) if isinstance(first, str) else None
-        if declared is None:
-            raise self._refused(f"{first!r} declares no property")
-        rest, given = declared["rest"], target.parts[1:]
-        cell: _Cell | None = None
-        value = self.value
-        if rest.startswith("="):
-            cell = next((part for part in given if isinstance(part, _Cell)), None)
-            value = rest[1:] if cell is None else str(cell.value)
-        elif rest.startswith("{"):
-            value, cell = self._looked_up((rest[1:], *given))
-        name, kind = declared["name"], declared["kind"]
-        if kind in _SIZES:
-            self._integer(node, f"{name}{kind}{declared['offset'] or 0}", value, cell)
-        else:
-            self._put(node, name, kind, value)
-
-    def _put(self, node: Node, name: str, kind: str, value: str) -> None:
-        if kind == "":
-            self._text(node, name, value)
-        elif kind in {"?", "!"}:
-            if self._true(value) is (kind == "?"):
-                node.properties.setdefault(name, b"")
-            else:
-                node.properties.pop(name, None)
-        else:
-            try:
-                node.properties[name] = bytes.fromhex(value.replace(":", " "))
-            except ValueError:
-                raise self._refused(f"{value!r} is no string of bytes") from None
-
-    def _text(self, node: Node, name: str, value: str) -> None:
-        if name == "status" and value.lower() in _TRUE | _FALSE:
-            value = "okay" if self._true(value) else "disabled"
-        if name == "name":
-            self.paths.rename(node, f"{value}@{_unit(node)}" if _unit(node) else value)
-            return
-        if name == "bootargs" and name in node.properties:
-            before = node.properties[name].rstrip(b"\0").decode("utf-8", "replace")
-            value = f"{before} {value}".strip()
-        node.properties[name] = value.encode() + b"\0"
-
-    def _integer(self, node: Node, place: str, value: str, cell: _Cell | None) -> None:
-        name, kind, offset = re.split(r"([.;:#])", place, maxsplit=1)
-        size, at = _SIZES[kind], _number(offset)
-        number = _number(value)
-        if number is None and value.lower() in _TRUE | _FALSE:
-            number = int(self._true(value))
-        if number is None or at is None or at + size > _MAX_PROPERTY:
-            raise self._refused(f"{value!r} is no number")
-        raw = bytearray(node.properties.get(name, b""))
-        raw.extend(bytes(max(0, at + size - len(raw))))
-        raw[at : at + size] = (number % (1 << 8 * size)).to_bytes(size, "big")
-        node.properties[name] = bytes(raw)
-        if cell is not None and size == 4:
-            self.paths.refer(node, name, at, f"/__overrides__:{self.name}:{cell.at}")
-        if name == "reg" and at == 0 and _unit(node):
-            self.paths.rename(node, f"{node.name.partition('@')[0]}@{number:x}")
-
-    def _looked_up(self, parts: tuple[str | _Cell, ...]) -> tuple[str, _Cell | None]:
-        """The entry of a lookup table for the value: (text, cell)."""
-        default: tuple[str, _Cell | None] | None = None
-        for key, found in _entries(parts):
-            if key is None:
-                default = default or (self.value, None)  # an empty pair: the value as it is
-            elif key == self.value and not isinstance(found, _Cell):
-                return key if found is None else found, None
-            elif isinstance(found, _Cell) and key == self.value:
-                return str(found.value), found
-            elif key == "" and found is not None:
-                default = (str(found.value), found) if isinstance(found, _Cell) else (found, None)
-        if default is None:
-            raise self._refused(f"{self.value!r} is not among the values it knows")
-        return default
-
-    def _fragments(self, text: str) -> None:
-        for sign, number in _FRAGMENT.findall(text):
-            keep = sign == "+" or (sign in "=!" and self._true(self.value) is (sign == "="))
-            fragment = self.tree.root.child(f"fragment@{number}") or self.tree.root.child(
-                f"fragment-{number}"
-            )
-            was, wanted = ("__dormant__", "__overlay__") if keep else ("__overlay__", "__dormant__")
-            inner = fragment.child(was) if fragment is not None else None
-            if inner is not None:
-                self.paths.rename(inner, wanted)
-
-    def _true(self, value: str) -> bool:
-        lower = value.lower()
-        if lower in _TRUE | _FALSE:
-            return lower in _TRUE
-        number = _number(value)
-        if number is None:
-            raise self._refused(f"{value!r} is neither yes nor no")
-        return number != 0
-
-    def _refused(self, why: str) -> Refused:
-        return Refused(f"{self.tree.name}: parameter {self.name}={self.value}: {why}")
-
-
-def _targets(raw: bytes, where: str) -> Iterator[_Target]:
-    at = 0
-    for _ in range(_MAX_TARGETS):
-        if at + 4 >= len(raw):
-            return
-        phandle = _Cell(struct.unpack_from(">I", raw, at)[0], at)
-        at += 4
-        parts: list[str | _Cell] = []
-        inside = False
-        while True:
-            end = raw.find(b"\0", at)
-            if end < 0:
-                raise Refused(f"{where}: a declaration without an end")
-            text = raw[at:end].decode("utf-8", "replace")
-            at = end + 1
-            parts.append(text)
-            inside = (inside or "{" in text) and "}" not in text
-            if text.endswith("=") and at + 4 <= len(raw):
-                parts.append(_Cell(struct.unpack_from(">I", raw, at)[0], at))
-                at += 4
-            elif inside and at >= len(raw):
-                raise Refused(f"{where}: a table of values without an end")
-            if not inside:
-                break
-        yield _Target(phandle, tuple(parts))
-
-
-def _entries(parts: tuple[str | _Cell, ...]) -> Iterator[tuple[str | None, str | _Cell | None]]:
-    """(key, value) of a lookup table; key None for an empty pair, value None where it is the key."""
-    cells = iter([part for part in parts if isinstance(part, _Cell)])
-    # A comma after a cell is left out in the texts: put one there, and a mark where the cell is.
-    text = "".join(part if isinstance(part, str) else "\x01," for part in parts)
-    text = text.partition("}")[0]
-    if text.endswith("\x01,"):
-        text = text[:-1]
-    for pair in _split(text):
-        key, equals, value = pair.partition("=")
-        if value == "\x01":
-            yield key, next(cells, None)
-        else:
-            yield (None, None) if not pair else (key, value.strip("'") if equals else None)
-
-
-def _split(text: str) -> list[str]:
-    """At commas that are in no quotes."""
-    parts, quoted = [""], False
-    for char in text:
-        quoted ^= char == "'"
-        if char == "," and not quoted:
-            parts.append("")
-        else:
-            parts[-1] += char
-    return parts
-
-
-def _unit(node: Node) -> str:
-    return node.name.partition("@")[2]
-
-
-def _number(text: str) -> int | None:
     try:
-        number = int(text.strip(), 0)
-    except ValueError:
-        try:
-            number = int(text.strip(), 10)
-        except ValueError:
-            return None
-    return number if abs(number) < 1 << 64 else None
+        changes = [_change(tree, target, value) for target in targets(raw, where)]
+    except Refused as error:
+        message = error.message if error.message.startswith(where) else f"{where}={value}: {error.message}"
+        raise Refused(message, hint=error.hint) from None
+    for change in changes:
+        change()
+
+
+def number(text: str) -> int | None:
+    """The unsigned 64-bit number that a value is, or None where it is neither a number nor a known word."""
+    if not text:
+        return 0
+    match = _NUMBER.fullmatch(text)
+    if match is None or len(text) > _MAX_DIGITS:
+        return _WORDS.get(text)
+    sign, digits = match.groups()
+    base = 16 if digits[:2] in {"0x", "0X"} else 8 if digits.startswith("0") else 10
+    value = min(int(digits, base), _MOST)
+    return -value & _MOST if sign == "-" else value
+
+
+def _change(tree: DraftTree, target: Target, given: str) -> Callable[[], None]:
+    """What is to be done for one target; the value is converted before anything is changed."""
+    if target.kind is Kind.FRAGMENTS:
+        return _fragments(tree, target, given)
+    node = tree.phandles.get(target.phandle)
+    if node is None:
+        raise Refused(f"{target.text} is for phandle {target.phandle:#x}, which {tree.name} does not have")
+    value = target.value(given)
+    if target.kind is Kind.STRING:
+        return _string(tree, node, target.name, value)
+    if target.kind is Kind.BYTES:
+        return _put(node, target.name, _bytes(value))
+    as_number = number(value)
+    if as_number is None:
+        raise Refused(f"{value!r} is neither a number nor a yes or no ({target.text})")
+    if target.kind is Kind.INTEGER:
+        return _integer(tree, node, target, as_number)
+    present = bool(as_number) is (target.kind is Kind.BOOLEAN)
+    return _put(node, target.name, b"" if present else None)
+
+
+def _put(node: Draft, name: str, value: bytes | None) -> Callable[[], None]:
+    def change() -> None:
+        if value is None:
+            node.properties.pop(name, None)
+        else:
+            node.properties[name] = value
+
+    return change
+
+
+def _string(tree: DraftTree, node: Draft, name: str, value: str) -> Callable[[], None]:
+    if name == "status":
+        value = "okay" if value in _OKAY else "disabled" if value in _DISABLED else value
+    raw = _unescaped(value)
+    if name == "name":
+        # A pseudo-property: it names the node.
+        text = raw.decode("utf-8", "surrogateescape")
+        if not text or "/" in text or "\0" in text:
+            raise Refused(f"{value!r} names no node")
+        return lambda: _rename(tree, node, text)
+
+    def change() -> None:
+        before = node.properties.get("bootargs", b"")
+        if name == "bootargs" and before[:1].strip(b"\0"):
+            node.properties[name] = before[:-1] + b" " + raw + b"\0"
+        else:
+            node.properties[name] = raw + b"\0"
+
+    return change
+
+
+def _integer(tree: DraftTree, node: Draft, target: Target, value: int) -> Callable[[], None]:
+    end = target.offset + target.size
+    if end > MAX_OFFSET:
+        raise Refused(f"{target.text} is beyond byte {MAX_OFFSET}")
+
+    def change() -> None:
+        raw = bytearray(node.properties.get(target.name, b""))
+        if len(raw) >= end or target.name != "reg":  # reg is never made, nor made longer
+            raw.extend(bytes(max(0, end - len(raw))))
+            raw[target.offset : end] = (value & ((1 << 8 * target.size) - 1)).to_bytes(target.size, "big")
+            node.properties[target.name] = bytes(raw)
+        if target.name == "reg" and target.offset == 0 and "@" in node.name:
+            _rename(tree, node, f"{node.name.partition('@')[0]}@{value & 0xFFFFFFFF:x}")
+
+    return change
+
+
+def _fragments(tree: DraftTree, target: Target, given: str) -> Callable[[], None]:
+    as_number = number(given)
+    # For fragments any other text means yes.
+    true = bool(given) if as_number is None else as_number != 0
+    renames: list[tuple[Draft, bool]] = []
+    for sign, index in target.fragments:
+        fragment = tree.root.child(f"fragment@{index}") or tree.root.child(f"fragment-{index}")
+        if fragment is None:
+            raise Refused(f"{target.text} switches fragment {index}, which {tree.name} does not have")
+        renames.append((fragment, {"+": True, "-": False, "=": true, "!": not true}[sign]))
+
+    def change() -> None:
+        for fragment, active in renames:
+            inner = fragment.child("__dormant__" if active else "__overlay__")
+            if inner is not None:
+                _rename(tree, inner, "__overlay__" if active else "__dormant__")
+
+    return change
+
+
+def _bytes(value: str) -> bytes:
+    if _BYTES.fullmatch(value) is None:
+        raise Refused(f"{value!r} is no string of hexadecimal bytes")
+    raw = bytes.fromhex(value.translate(_SEPARATORS))
+    if len(raw) > _MAX_BYTES:
+        raise Refused(f"{value!r} has more than {_MAX_BYTES} bytes")
+    return raw
+
+
+def _unescaped(value: str) -> bytes:
+    """A string value with C's escapes replaced."""
+    raw, at = bytearray(), 0
+    while (start := value.find("\\", at)) >= 0:
+        match = _ESCAPE.match(value, start)
+        code = int(match[1], 8) if match is not None and match[1] else 0
+        if match is None or code > 0xFF:
+            raise Refused(f"{value!r} has a backslash that begins no known escape")
+        raw += value[at:start].encode("utf-8", "surrogateescape")
+        if match[2]:
+            code = int(match[2], 16)
+        elif match[3]:
+            code = ord(_CONTROLS.get(match[3], match[3]))
+        raw.append(code)
+        at = match.end()
+    return bytes(raw) + value[at:].encode("utf-8", "surrogateescape")
+
+
+def _rename(tree: DraftTree, node: Draft, name: str) -> None:
+    """Give a node another name, also in the table of labels."""
+    symbols = tree.root.child("__symbols__")
+    if symbols is not None and node.name != name:
+        before = tree.path(node).encode("utf-8", "surrogateescape")
+        after = before.rpartition(b"/")[0] + b"/" + name.encode("utf-8", "surrogateescape")
+        for label, raw in symbols.properties.items():
+            if raw.startswith((before + b"/", before + b"\0")):
+                symbols.properties[label] = after + raw[len(before) :]
+    node.name = name

@@ -1,4 +1,4 @@
-"""Which UART of a Raspberry Pi is on its header, told from the devicetree that the kernel gets.
+"""Which UART of a Raspberry Pi is on its header, by the devicetree that the kernel gets.
 
 The kernel sets the pins as the devicetree says (`brcm,pins` of a UART's `pinctrl-0`; an empty list leaves
 them as the firmware set them up for it). The emulator does not model pins: only the UART on GPIO 14 and 15 is
@@ -7,16 +7,18 @@ recorded, as only that one is seen on a board.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from bootwright.firmware.board import Uart
 from bootwright.formats.devicetree.fdt import Node, Tree
-from bootwright.image_boot.machine import BoardMachine, Uart
 
 _TRANSMIT = 14
 """GPIO of the header's pin 8."""
 
 
-def header_uart(tree: Tree, machine: BoardMachine) -> int | None:
-    """The number of the machine's UART on the header; None where the devicetree puts none there."""
-    ranks = [_rank(tree, _node(tree, each)) for each in machine.uarts]
+def header_uart(tree: Tree, uarts: Sequence[Uart]) -> int | None:
+    """The number of the UART on the header; None where the devicetree puts none there."""
+    ranks = [_rank(tree, _node(tree, each)) for each in uarts]
     best = max(ranks, default=0)
     return ranks.index(best) if best else None
 

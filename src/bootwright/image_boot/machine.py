@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from bootwright.firmware.board import Uart
 from bootwright.foundation.choices import no_such
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import STEM, Hexadecimal, key
@@ -15,23 +16,6 @@ from bootwright.foundation.versions import Version
 
 VIRT = "virt"
 """The machine for images that firmware of its own (UEFI, U-Boot) can start."""
-
-
-@frozen
-class Uart:
-    """A serial port of the board, in the order of QEMU's `-serial`."""
-
-    unit_address: str
-    """Of its devicetree node, such as `7e201000`."""
-    driver: str
-    """The kernel's name without its number: `ttyAMA`, `ttyS`."""
-    mini: bool = False
-    """Whether it is the mini UART, which the firmware leaves off unless config.txt wants it."""
-
-    @property
-    def node(self) -> str:
-        """Its devicetree node's name."""
-        return f"serial@{self.unit_address}"
 
 
 @frozen

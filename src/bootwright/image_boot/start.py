@@ -14,8 +14,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from bootwright.firmware.stage import firmware_stage
-from bootwright.formats.filesystems.filesystem import lookup
+from bootwright.boards.model import board
+from bootwright.bootchain.volumes import file_at
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.image_boot.machine import BOARD_MACHINES, VIRT, BoardMachine, board_machine
@@ -24,6 +24,7 @@ from bootwright.images.change.changes import Changes
 from bootwright.images.change.edits import ArgumentEdit
 from bootwright.images.change.swap import swap
 from bootwright.images.opened import argument_names, open_image
+from bootwright.investigate.image_handover import firmware_stage
 from bootwright.lab.machines.firmware import Firmware
 from bootwright.lab.machines.firmware import firmware as find_firmware
 
@@ -49,15 +50,13 @@ def chosen_machine(image: Path, wanted: str = AUTO) -> str:
     if wanted != AUTO:
         return board_machine(wanted).name
     opened = open_image(image)
-    try:
-        chains = opened.chains()
-    except BootwrightError:
-        return VIRT
-    if not chains or chains[0].kind != "firmware":
-        return VIRT
-    volume = chains[0].volume
     for machine in BOARD_MACHINES.all().values():
-        if any(lookup(volume.files, f"/{name}") is not None for name in machine.dtbs):
+        try:
+            ways = opened.chains(board(machine.board))
+        except BootwrightError:
+            continue
+        kernel = ways[0].kernel if ways and ways[0].kind == "firmware" else None
+        if kernel is not None and any(file_at(kernel.volume, f"/{name}") for name in machine.dtbs):
             return machine.name
     return VIRT
 
@@ -80,8 +79,8 @@ def prepared(
     with tempfile.TemporaryDirectory(prefix="bootwright-start-") as folder:
         room = Path(folder)
         if machine != VIRT:
-            board: BoardMachine = board_machine(machine)
-            yield Prepared(image, firmware_stage(image, board, room), ())
+            modelled: BoardMachine = board_machine(machine)
+            yield Prepared(image, firmware_stage(image, modelled, room), ())
             return
         loader = find_firmware(firmware)
         edits = () if keep_cmdline else console_edits(image)

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import fnmatch
 import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import field, frozen
 
-from bootwright.bootchain.boot_config import BootEntry, BootMenu, read_extlinux, read_grub_config
-from bootwright.firmware.config_txt import read_config_txt
+from bootwright.boards.model import Board
+from bootwright.bootchain.chains import chains
+from bootwright.bootchain.model import Chain, started
+from bootwright.bootchain.raspberrypi import config_volume
+from bootwright.bootchain.volumes import place, title_of
 from bootwright.formats.disks.mbr import read_partition_table
 from bootwright.formats.disks.partitions import Partition, PartitionTable
 from bootwright.formats.filesystems.ext4 import Ext, is_ext
 from bootwright.formats.filesystems.fat import Fat, is_fat
-from bootwright.formats.filesystems.filesystem import (
-    Entry,
-    EntryKind,
-    FileSystem,
-    Unreadable,
-    lookup,
-    read_small,
-    walk,
-)
+from bootwright.formats.filesystems.filesystem import Entry, EntryKind, FileSystem, Unreadable, walk
 from bootwright.formats.filesystems.xfs import Xfs
 from bootwright.formats.filesystems.xfs_format import is_xfs
-from bootwright.formats.kernel.pe import PeFile, open_section, read_pe
+from bootwright.formats.kernel.pe import PeFile, open_section
 from bootwright.formats.os_release import read_command_line
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.spool import Renamed
@@ -35,13 +29,8 @@ from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Re
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.images.write.raw_image import raw_image
 
-GRUB_CONFIGS = ("/grub/grub.cfg", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/EFI/*/grub.cfg")
-EXTLINUX_CONFIGS = ("/extlinux/extlinux.conf", "/boot/extlinux/extlinux.conf")
-UKI_FOLDER = "/EFI/Linux"
 MOST_BYTES = 32 << 30
 """More than this in one file system of an image is not read."""
-
-_MOST_TEXT = 4 << 20
 
 
 @frozen(eq=False)
@@ -55,29 +44,11 @@ class Volume:
     @property
     def title(self) -> str:
         """How a path on it begins in manifests and options: its label, else its number."""
-        return self.partition.label or str(self.partition.number)
+        return title_of(self.partition)
 
     def path(self, name: str) -> str:
         """`BOOT:/A/vmlinuz`."""
-        return f"{self.title}:{name}"
-
-
-@frozen(eq=False)
-class Chain:
-    """One way the image boots."""
-
-    kind: str
-    """`grub`, `extlinux`, `uki` or `firmware` (config.txt names the kernel itself)."""
-    volume: Volume
-    """Where kernel and initramfs, or the UKI, lie."""
-    config: tuple[Volume, str] | None
-    """The file with the command line; None for a UKI, which holds its own."""
-    entry: BootEntry | None
-    kernel: str | None
-    """Path on the volume."""
-    initramfs: tuple[str, ...]
-    uki: str | None = None
-    arguments: str = ""
+        return place(self, name)
 
 
 @frozen(eq=False)
@@ -119,32 +90,33 @@ class OpenImage:
 
     def config_txt(self) -> Volume | None:
         """The volume with the Raspberry Pi's config.txt."""
-        for volume in self.volumes:
-            if lookup(volume.files, "/config.txt") is not None:
-                return volume
-        return None
+        found = config_volume(self.volumes)
+        return next((each for each in self.volumes if each is found), None)
 
-    def chains(self, *, every: bool = False) -> list[Chain]:
-        """The ways it boots, the one most certain to be taken first; raises `Malformed`.
+    def chains(self, board: Board | None = None) -> tuple[Chain, ...]:
+        """The ways it boots, what starts by itself first; raises `Malformed`."""
+        return chains(self.volumes, board)
 
-        Of a menu only the entry that is started by itself, unless `every` (Talos has one each for A and B).
+    def chain(self, board: Board | None = None) -> Chain:
+        """The way it boots by itself.
+
+        Raises `Missing` where none is found, `Refused` where that depends on the board, or cannot be told.
         """
-        found: list[Chain] = []
-        for volume in self.volumes:
-            found += _grub(self, volume, every=every)
-            found += _extlinux(volume, every=every)
-            found += _ukis(volume)
-        return found or _firmware(self)
-
-    def chain(self) -> Chain:
-        """The way it boots; raises `Missing` where none is found."""
-        chains = self.chains()
-        if not chains:
+        found = started(self.chains(board))
+        if not found:
             raise Missing(
                 f"{self.path}: no boot configuration was found",
-                hint="GRUB, extlinux, UKIs in EFI/Linux and config.txt with its own kernel are known",
+                hint="GRUB, extlinux, boot scripts, loader entries, UKIs and config.txt are known",
             )
-        return chains[0]
+        if len(found) > 1:
+            answers = "; ".join(
+                f"{each.kernel.place if each.kernel else each.name} on {', '.join(each.boards)}"
+                for each in found
+            )
+            raise Refused(f"{self.path}: what boots depends on the board: {answers}", hint="give --board")
+        if found[0].kernel is None:
+            raise Refused(f"{self.path}: {'; '.join(found[0].unknown)}", hint="name the files with --file")
+        return found[0]
 
 
 def open_image(path: Path, progress: Progress | None = None) -> OpenImage:
@@ -179,110 +151,10 @@ def _file_system(source: ByteSource) -> FileSystem | None:
     return None
 
 
-def _matches(volume: Volume, patterns: tuple[str, ...]) -> Iterator[str]:
-    for pattern in patterns:
-        if "*" not in pattern:
-            if lookup(volume.files, pattern) is not None:
-                yield pattern
-            continue
-        folder = lookup(volume.files, pattern.split("/*", 1)[0])
-        for entry in walk(volume.files, start=folder) if folder is not None else ():
-            if isinstance(entry, Entry) and fnmatch.fnmatch(entry.path.lower(), pattern.lower()):
-                yield entry.path
-
-
-def _text(volume: Volume, path: str) -> bytes:
-    return read_small(volume.files, path, _MOST_TEXT) or b""
-
-
-def _entries(menu: BootMenu, *, every: bool) -> list[BootEntry]:
-    """The entry that is started by itself, then (with `every`) those a user may choose."""
-    first = menu.started()
-    others = [entry for entry in menu.entries if entry is not first] if every else []
-    return [entry for entry in (first, *others) if entry is not None and entry.kernel is not None]
-
-
-def _holder(image: OpenImage, first: Volume, path: str) -> Volume:
-    """The volume that has the file: the configuration's own, or the one GRUB's `search` would find."""
-    return next((each for each in (first, *image.volumes) if lookup(each.files, path) is not None), first)
-
-
-def _grub(image: OpenImage, volume: Volume, *, every: bool) -> Iterator[Chain]:
-    for path in _matches(volume, GRUB_CONFIGS):
-        menu = read_grub_config(
-            _text(volume, path),
-            volume.path(path),
-            load=lambda name: read_small(volume.files, name, _MOST_TEXT),
-            folder=posixpath.dirname(path),
-        )
-        for entry in _entries(menu, every=every):
-            kernel = _without_device(entry.kernel or "")
-            initrds = tuple(_without_device(each) for each in entry.initrds)
-            holder = _holder(image, volume, kernel)
-            yield Chain("grub", holder, (volume, path), entry, kernel, initrds, arguments=entry.arguments)
-
-
-def _extlinux(volume: Volume, *, every: bool) -> Iterator[Chain]:
-    for path in _matches(volume, EXTLINUX_CONFIGS):
-        menu = read_extlinux(_text(volume, path), volume.path(path))
-        folder = posixpath.dirname(path)
-        for entry in _entries(menu, every=every):
-            # U-Boot loads everything from the partition that holds the file.
-            kernel = posixpath.normpath(posixpath.join(folder, entry.kernel or ""))
-            initrds = tuple(posixpath.normpath(posixpath.join(folder, each)) for each in entry.initrds)
-            yield Chain("extlinux", volume, (volume, path), entry, kernel, initrds, arguments=entry.arguments)
-
-
-def _ukis(volume: Volume) -> Iterator[Chain]:
-    folder = lookup(volume.files, UKI_FOLDER)
-    if folder is None or folder.kind is not EntryKind.DIRECTORY:
-        return
-    # systemd-boot takes the entry that sorts last by version (UAPI.10); names serve where versions do not.
-    for entry in sorted(volume.files.children(folder), key=lambda each: each.path, reverse=True):
-        if entry.kind is EntryKind.FILE and entry.path.lower().endswith(".efi"):
-            source = volume.files.open(entry)
-            headers = read_pe(source)
-            if headers.is_uki:
-                text = section_bytes(source, headers, ".cmdline").rstrip(b"\0\n")
-                arguments = text.decode("utf-8", "replace").strip()
-                yield Chain("uki", volume, None, None, None, (), uki=entry.path, arguments=arguments)
-
-
 def section_bytes(source: ByteSource, headers: PeFile, name: str) -> bytes:
     """The bytes of a UKI's section; empty where it has none."""
     section = headers.section(name)
     return open_section(source, section).read(0, section.size) if section is not None else b""
-
-
-def _firmware(image: OpenImage) -> list[Chain]:
-    """A config.txt that names a kernel itself, as Raspberry Pi OS has it."""
-    volume = image.config_txt()
-    if volume is None:
-        return []
-    config = read_config_txt(
-        _text(volume, "/config.txt"),
-        volume.path("/config.txt"),
-        load=lambda name: read_small(volume.files, f"/{name}"),
-    )
-    names = [each.value for each in config.values("kernel")] + ["kernel_2712.img", "kernel8.img"]
-    kernel = next((f"/{each}" for each in names if lookup(volume.files, f"/{each}") is not None), None)
-    if kernel is None:
-        return []
-    initrds = tuple(
-        f"/{each.value.split()[0]}"
-        for each in (*config.values("initramfs"), *config.values("ramfsfile"))
-        if each.value
-    )[-1:]
-    name = next((each.value for each in config.values("cmdline")), "cmdline.txt")
-    arguments = _text(volume, f"/{name}").decode("utf-8", "replace").strip()
-    return [Chain("firmware", volume, (volume, f"/{name}"), None, kernel, initrds, arguments=arguments)]
-
-
-def _without_device(path: str) -> str:
-    """`($root)/A/vmlinuz` and `(hd0,gpt3)/A/vmlinuz` are `/A/vmlinuz` on some volume."""
-    if path.startswith("("):
-        path = path.partition(")")[2]
-    return path if path.startswith("/") else f"/{path}"
 
 
 def all_files(files: FileSystem, *, limit: int = MOST_BYTES) -> Iterator[Entry]:

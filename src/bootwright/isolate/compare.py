@@ -6,10 +6,14 @@ from collections.abc import Iterator
 
 from attrs import define, field
 
+from bootwright.bootchain.after_firmware import board_chains
+from bootwright.bootchain.model import Chain, Part
+from bootwright.bootchain.volumes import place
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, walk
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError, Refused
-from bootwright.images.opened import Chain, OpenImage, Volume
+from bootwright.images.change.edits import EDITORS
+from bootwright.images.opened import OpenImage, Volume
 from bootwright.isolate.files import (
     LoaderConfig,
     Mixed,
@@ -56,7 +60,8 @@ class _Comparison:
     _bad_chain: Chain | None = None
 
     def run(self) -> None:
-        self._good_chain, self._bad_chain = _chain(self.good), _chain(self.bad)
+        self._good_chain = next(iter(_chains(self.good)), None)
+        self._bad_chain = _counterpart(self._good_chain, _chains(self.bad))
         self.to.notes.extend(f"not mixed: {problem}" for problem in (*self.good.problems, *self.bad.problems))
         others = {volume.title: volume for volume in self.bad.volumes}
         for volume in self.good.volumes:
@@ -129,16 +134,22 @@ class _Comparison:
 
     def _kind(self, volume: Volume, name: str) -> str:
         for chain in (self._good_chain, self._bad_chain):
-            if chain is None or chain.volume.title != volume.title:
+            if chain is None:
                 continue
-            if name == chain.kernel:
-                return "kernel"
-            if name in chain.initramfs:
-                return "initramfs"
-            if name == chain.uki:
+            place = volume.path(name)
+            if chain.uki is not None and place == chain.uki.place:
                 return "UKI"
+            if chain.kernel is not None and place == chain.kernel.place:
+                return "kernel"
+            if place in {each.place for each in chain.initramfs}:
+                return "initramfs"
         for chain in (self._good_chain, self._bad_chain):
-            if chain and chain.config and (chain.config[0].title, chain.config[1]) == (volume.title, name):
+            if (
+                chain
+                and chain.kind in EDITORS
+                and chain.config
+                and (chain.config[0].title, chain.config[1]) == (volume.title, name)
+            ):
                 return "boot menu"
         return _kind_of_name(name)
 
@@ -147,11 +158,17 @@ class _Comparison:
         ours, theirs = self._good_chain, self._bad_chain
         if ours is None or theirs is None:
             return {}
-        if ours.volume.title != volume.title or theirs.volume.title != volume.title:
-            return {}
-        pairs = [(theirs.kernel, ours.kernel), (theirs.uki, ours.uki)]
-        pairs += list(zip(theirs.initramfs, ours.initramfs, strict=False))
-        return {a: b for a, b in pairs if a is not None and b is not None and a != b}
+        pairs: list[tuple[Part | None, Part | None]] = [(theirs.uki, ours.uki)]
+        if ours.uki is None and theirs.uki is None:
+            pairs += [(theirs.kernel, ours.kernel), *zip(theirs.initramfs, ours.initramfs, strict=False)]
+        return {
+            a.path: b.path
+            for a, b in pairs
+            if a is not None
+            and b is not None
+            and a.path != b.path
+            and a.volume.title == b.volume.title == volume.title
+        }
 
     def _with_our_names(self, config: bytes) -> bytes:
         """The bad image's configuration with the names that kernel and initramfs have in the mixtures."""
@@ -187,12 +204,24 @@ def _kind_of_name(name: str) -> str:
     return next((kind for kind, ends in _NAMES if lower.endswith(ends)), "other files")
 
 
-def _chain(image: OpenImage) -> Chain | None:
-    try:
-        chains = image.chains()
-    except BootwrightError:
-        return None
-    return chains[0] if chains else None
+def _chains(image: OpenImage) -> list[Chain]:
+    """How it boots; then what its boot loaders would start if they were reached, which they may not be."""
+    found: list[Chain] = []
+    for ask in (image.chains, lambda: board_chains(image.volumes)):
+        try:
+            found += ask()
+        except BootwrightError:
+            continue
+    return found
+
+
+def _counterpart(good: Chain | None, bad: list[Chain]) -> Chain | None:
+    """The bad image's chain that is mixed with the good one's: of the same configuration, or kind."""
+    if good is None:
+        return next(iter(bad), None)
+    config = place(*good.config) if good.config else None
+    same = [each for each in bad if config and each.config and place(*each.config) == config]
+    return next(iter((*same, *(each for each in bad if each.kind == good.kind), *bad)), None)
 
 
 def _bytes(volume: Volume, entry: Entry) -> bytes:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from attrs import define, field
 
-from bootwright.firmware.tree import Draft
 from bootwright.formats.devicetree.fdt import Node, Tree
+from bootwright.formats.devicetree.writer import Draft
 
 
 @define

@@ -18,8 +18,7 @@ from bootwright.artifacts.modprobe_config import ModprobeConfig
 from bootwright.boards.fit import require_fit
 from bootwright.boards.model import Board, Goal
 from bootwright.boards.model import board as board_named
-from bootwright.formats.devicetree.fdt import Tree
-from bootwright.formats.devicetree.overlay import read_with_overlays
+from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
@@ -155,4 +154,7 @@ def _facts(
 
 def read_tree(dtb: Path, overlays: Sequence[Path] = ()) -> Tree:
     """A devicetree file with overlays applied. Raises `Missing` or `Malformed`."""
-    return read_with_overlays(dtb, overlays)
+    from bootwright.predict.board_tree import with_overlays
+
+    tree = read_fdt_file(dtb)
+    return with_overlays(tree, [read_fdt_file(path) for path in overlays])

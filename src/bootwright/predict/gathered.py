@@ -18,19 +18,26 @@ from attrs import field, frozen
 from bootwright.boards.fit import Fit, fit, not_the_boards
 from bootwright.boards.model import Board
 from bootwright.firmware.config_txt import ConfigTxt
-from bootwright.firmware.given_tree import devicetree_name, devicetree_of, settings_of
 from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
-from bootwright.formats.devicetree.overlay import apply_overlays
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
+from bootwright.predict.board_tree import (
+    devicetree_name,
+    devicetree_of,
+    devicetree_place,
+    firmware_overlays,
+    settings_of,
+    with_overlays,
+)
 from bootwright.predict.misfit import misfit
 from bootwright.predict.model import Link
 from bootwright.predict.rules.predicates import FileSystemFacts, Given
 
 if TYPE_CHECKING:
     from bootwright.artifacts.modprobe_config import ModprobeConfig
+    from bootwright.bootchain.model import Chain
     from bootwright.predict.arguments import Arguments
     from bootwright.predict.kernel.drivers import KernelFacts
     from bootwright.predict.root_device import Volume
@@ -103,7 +110,13 @@ class Gathered:
     boot_partition: bool = False
     """Whether config.txt was read where the firmware reads it, so that what is not beside it is missing."""
     overlay_files: Mapping[str, Path] = field(factory=dict)
-    """Overlay name → file."""
+    """Overlay → file: by name, or by path on the partition that config.txt is on (`/overlays/x.dtbo`)."""
+    placed_dtbs: Mapping[str, Blob] = field(factory=dict)
+    """Devicetrees by path on that partition."""
+    on_partition: frozenset[str] = frozenset()
+    """The paths there, as far as config.txt makes them count."""
+    chain: Chain | None = None
+    """How an image's kernel is started."""
     devicetree: Blob | None = None
     """The one that an image's boot loader hands over, whatever the firmware picks."""
     handed_over_by: str = ""
@@ -157,6 +170,11 @@ class Gathered:
         return configured(facts, *self.config, alone=False)
 
     @property
+    def depends_on_board(self) -> bool:
+        """Whether another board's firmware would start something else of the image."""
+        return self.chain is not None and bool(self.chain.boards)
+
+    @property
     def kernel_arguments(self) -> Arguments | None:
         """The kernel's command line and who says it: the user, else the boot entry of an image."""
         from bootwright.predict.arguments import Arguments
@@ -191,6 +209,11 @@ class Gathered:
         if self.devicetree is not None and folder is None:
             entry = f"boot entry {self.handed_over_by!r}" if self.handed_over_by else "boot loader"
             return Choice(self.devicetree, f"the {entry} hands it over", handed_over=True)
+        place = devicetree_place(self.config_txt, board, wanted, self.on_partition)
+        placed = self.placed_dtbs.get(place or "")
+        if placed is not None and place != f"/{wanted}":
+            how = f"config.txt has the firmware load {place}"
+            return self._checked(board, Choice(placed, how, placed.origin is Origin.IMAGE))
         asked = devicetree_name(self.config_txt, board)
         names = [(asked, "device_tree= of config.txt")] if asked else []
         names.append((wanted, f"the firmware picks it for {board.name} {stepping}"))
@@ -243,13 +266,20 @@ class Gathered:
             notes = (f"{choice.blob.path} is taken in place of {self.devicetree.name}, as it was given",)
         settings: dict[str, str] | None = None
         if self.config_txt is not None and board.firmware_models:
-            made = devicetree_of(tree, self.config_txt, self.overlay_files, board, code=code)
+            made = devicetree_of(
+                tree,
+                self.config_txt,
+                self.overlay_files,
+                board,
+                code=code,
+                on_partition=self.on_partition,
+                first=firmware_overlays(board, stepping, choice.blob.name, self.overlay_files),
+            )
             tree = made.tree
             unapplied = tuple(f"config.txt: {text}" for text in made.not_applied)
             notes += tuple(f"config.txt: applied {text}" for text in made.applied)
             settings = settings_of(self.config_txt, board)
-        if overlays:
-            tree = apply_overlays(tree, [read_fdt_file(path) for path in overlays])
+        tree = with_overlays(tree, [read_fdt_file(path) for path in overlays])
         names = {blob.name for blob in self.blobs}
         return Resolved(
             board=board,

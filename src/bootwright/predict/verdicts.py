@@ -6,12 +6,13 @@ together: `works` and `fails` are said of the board only where they hold on each
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
 
 from bootwright.boards.model import Board, boards
+from bootwright.bootchain.model import Chain
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
@@ -156,6 +157,57 @@ def judge_boards(
             else:
                 judged.append(verdicts(one, facts, wanted))
     return judged
+
+
+@frozen
+class Answers:
+    """What is predicted of the boards that were asked for."""
+
+    judged: list[BoardVerdicts]
+    boots: Mapping[str, Chain]
+    """Board → how the kernel of an image is started on it."""
+    notes: tuple[str, ...]
+
+
+def answer(
+    gathered: Gathered,
+    chosen: Sequence[Board],
+    stepping: str | None,
+    asked: Asked,
+    again: Callable[[Board], Gathered],
+) -> Answers:
+    """Judge each stepping of each board, with the kernel that the board's firmware starts.
+
+    `again` gathers the artifacts for one board, where it depends on the board what boots. Raises as
+    `judge_boards`.
+    """
+    if not gathered.depends_on_board:
+        judged = _judged(gathered, chosen, stepping, asked)
+        boots = {one.board.id: gathered.chain for one in judged if gathered.chain is not None}
+        return Answers(judged, boots, gathered.notes)
+    judged, boots, notes = [], {}, list(gathered.notes)
+    for board in {board.id: board for board, _ in places(gathered, chosen, stepping)}.values():
+        wanted = asked if chosen else evolve(asked, goals=_of_board(board, asked.goals))
+        if asked.goals and not wanted.goals:
+            continue
+        own = again(board)
+        judged += _judged(own, (board,), stepping, wanted)
+        notes += own.notes
+        if own.chain is not None:
+            boots[board.id] = own.chain
+    return Answers(judged, boots, tuple(dict.fromkeys(notes)))
+
+
+def _judged(
+    gathered: Gathered, chosen: Sequence[Board], stepping: str | None, asked: Asked
+) -> list[BoardVerdicts]:
+    try:
+        facts = gathered.facts()
+    except Missing as error:
+        if gathered.config is None:
+            raise
+        return not_judged(gathered, chosen, stepping, asked, error)
+    return judge_boards(gathered, facts, chosen, stepping, asked)
 
 
 def not_judged(

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from bootwright.bootchain.booted import Boot
+from bootwright.bootchain.model import started
+from bootwright.inspect.booted import Boot
 from bootwright.inspect.difference.model import Difference
 from bootwright.inspect.facts import Fact, Item, Value
 from bootwright.predict.goal_difference import Suspect
@@ -94,15 +95,31 @@ def _safe(text: str) -> str:
 
 
 def print_boot(boot: Boot) -> None:
-    """One line: what of an artifact would be booted."""
+    """What of an artifact would be booted, one line for each answer, and what is not certain."""
     size = boot.kernel.fact("page_size")
     pages = f" with {size // 1024}K pages" if isinstance(size, int) else ""
     entry = f" ({boot.entry.title})" if boot.entry and boot.entry.title else ""
     system = boot.os.get("PRETTY_NAME") or boot.os.get("ID")
-    text = f"{boot.kernel.fact('release')}{pages} from {boot.kernel.name}{entry}"
+    uki = boot.chain.uki if boot.chain is not None else None
+    place = uki.path if uki is not None else boot.kernel.name
+    text = f"{boot.kernel.fact('release')}{pages} from {place}{entry}"
     text += f", {system}" if system else ""
     text += f"; {len(boot.others)} other kernels" if boot.others else ""
-    _console().print(f"[bold]boots[/bold] {_safe(text)}")
+    console = _console()
+    console.print(f"[bold]boots[/bold] {_safe(text)}")
+    answers = started(boot.chains)
+    for chain in answers if len(answers) > 1 else ():
+        kernel = chain.kernel.place if chain.kernel is not None else "; ".join(chain.unknown)
+        console.print(f"  on {_safe(', '.join(chain.boards))}: {_safe(kernel)}")
+    if boot.unsure:
+        console.print(f"  [yellow]not certain:[/yellow] {_safe(boot.unsure)}")
+    for reason in (*boot.missing, *(boot.chain.unknown if boot.chain is not None else ())):
+        console.print(f"  [yellow]note:[/yellow] {_safe(reason)}")
+
+
+def print_no_boot(reason: str) -> None:
+    """Why it cannot be said what of an artifact starts by itself, or why nothing does."""
+    _console().print(f"[bold]boots:[/bold] {_safe(reason)}")
 
 
 def print_problems(*items: Item) -> None:

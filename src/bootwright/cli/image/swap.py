@@ -26,6 +26,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--file", "files", multiple=True, metavar="PARTITION:/PATH=FILE", help="Put a file there.")
 @click.option("--remove", "removed", multiple=True, metavar="PARTITION:/PATH", help="Take a file away.")
 @click.option("--force", is_flag=True, help="Replace an image that is there already.")
+@click.option("--board", metavar="NAME", help="For this board, where it depends on the board what boots.")
 @click.option("--json", "as_json", is_flag=True, help="What was done as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
@@ -41,6 +42,7 @@ def command(
     files: tuple[str, ...],
     removed: tuple[str, ...],
     force: bool,
+    board: str | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -55,8 +57,10 @@ def command(
       bootwright image swap talos.raw --kernel debian-6.18-4k -o talos-6.18.raw
       bootwright image swap talos.raw --cmdline '+initcall_debug +ignore_loglevel -quiet' -o debug.raw
       bootwright image swap talos.raw --config-txt '[pi5] enable_uart=1' -o uart.raw
+      bootwright image swap raspios.img --kernel build/Image --board raspberrypi-5 -o new.img
       bootwright image swap talos.raw --file EFI:/u-boot.bin=./u-boot.bin -o uboot.raw
     """
+    from bootwright.boards.model import board as board_named
     from bootwright.foundation import atomic
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.images.change.changes import Changes
@@ -85,6 +89,7 @@ def command(
             files=tuple(places),
             removed=removed,
         ),
+        board=board_named(board) if board is not None else None,
         progress=Silent() if quiet else Lines(),
     )
     if as_json:

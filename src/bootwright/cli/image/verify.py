@@ -70,7 +70,9 @@ def command(
         raise click.UsageError("--goal, --revision and --stepping need a --board")
     chosen, stepping = asked_boards(boards, revision=revision, stepping=stepping, goals=goals)
     code = int(revision, 16) if revision is not None else None
-    result = verify(image, expected=[Expectation.parse(text) for text in expected], progress=progress)
+    only = chosen[0] if len(chosen) == 1 else None
+    wanted = [Expectation.parse(text) for text in expected]
+    result = verify(image, expected=wanted, board=only, progress=progress)
     if boards:
         told = _board_checks(image, chosen, stepping, Asked(goals, code=code), progress)
         result = evolve(result, checks=(*result.checks, *told))
@@ -98,14 +100,15 @@ def _board_checks(
     from bootwright.predict.verdicts import judge_boards, together
 
     try:
-        found = gather((str(image),), progress)
-        facts = found.facts()
+        found = gather((str(image),), progress, board=boards[0] if len(boards) == 1 else None)
     except BootwrightError as error:
         yield unknown("board", error.message, hint=error.hint)
         return
     for board in boards:
         try:
-            judged = judge_boards(found, facts, (board,), stepping, asked)
+            if found.depends_on_board:
+                found = gather((str(image),), progress, board=board)
+            judged = judge_boards(found, found.facts(), (board,), stepping, asked)
         except BootwrightError as error:
             yield unknown(board.id, error.message, hint=error.hint)
             continue

@@ -8,14 +8,18 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
+from bootwright.boards.model import Board
+from bootwright.bootchain.model import Chain, Part
+from bootwright.bootchain.volumes import Volume as BootVolume
+from bootwright.bootchain.volumes import file_at
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, lookup, read_small
-from bootwright.formats.kernel.pe import open_section, read_pe
+from bootwright.formats.kernel.pe import read_pe
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.images.change import initramfs_edit
 from bootwright.images.change.edits import EDITORS, ArgumentEdit, ConfigEdit, edit_config_txt
-from bootwright.images.opened import Chain, OpenImage, Volume, argument_names
+from bootwright.images.opened import OpenImage, Volume, argument_names
 from bootwright.images.parts.kernel_part import KernelFiles, kernel_files
 from bootwright.images.write import uki
 
@@ -76,23 +80,30 @@ class Plan:
         return sorted({*self.put, *self.remove}, key=lambda each: each.partition.offset)
 
 
-def plan(image: OpenImage, changes: Changes, work: Path, progress: Progress) -> Plan:
-    """Raises `Refused` for a change that the image has no place for, `Missing`, `Malformed`."""
+def plan(
+    image: OpenImage, changes: Changes, work: Path, progress: Progress, board: Board | None = None
+) -> Plan:
+    """Which files change; `board` decides where it depends on the board what boots.
+
+    Raises `Refused` for a change that the image has no place for, `Missing`, `Malformed`.
+    """
     if changes.empty:
         raise Refused("nothing is to be changed", hint="see bootwright image swap --help")
     result = Plan()
-    _Planner(image, work, progress, result).all(changes)
+    _Planner(image, work, progress, result, board).all(changes)
     return result
 
 
 class _Planner:
-    def __init__(self, image: OpenImage, work: Path, progress: Progress, result: Plan) -> None:
+    def __init__(
+        self, image: OpenImage, work: Path, progress: Progress, result: Plan, board: Board | None
+    ) -> None:
         self._image = image
+        self._board = board
         self._work = work
         self._progress = progress
         self._plan = result
         self._count = 0
-        self._chain: Chain | None = None
 
     def all(self, changes: Changes) -> None:
         if changes.trees:
@@ -164,30 +175,50 @@ class _Planner:
         self._text(volume, name, edit_config_txt(old, edits, volume.path(name)), "config.txt")
 
     def _boot_parts(self, changes: Changes) -> None:
-        chain = self._chain = self._image.chain()
+        chain = self._image.chain(self._board)
+        if chain.unsure and chain.kernel is not None:
+            self._plan.notes.append(f"not certain that {chain.kernel.place} is what boots: {chain.unsure}")
+        if chain.kernel is not None:
+            self._existing(chain.kernel)
         arguments = argument_names(chain.arguments)
         initramfs = self._given(changes.initramfs, "initramfs") if changes.initramfs else None
         kernel: KernelFiles | None = None
         if changes.kernel or changes.modules:
             kernel = self._kernel(chain, changes)
             initramfs = initramfs or self._with_modules(chain, kernel, arguments)
+        if changes.arguments and chain.config is not None:
+            self._arguments(chain, chain.config, changes.arguments)
         if chain.uki is not None:
-            self._uki(chain, kernel if changes.kernel else None, initramfs, changes)
+            self._uki(chain, chain.uki, kernel if changes.kernel else None, initramfs, changes)
             return
         if changes.kernel and kernel is not None and chain.kernel is not None:
             new = NewFile(kernel.image, "kernel", kernel.release, kernel.origin)
-            self._plan.write(chain.volume, self._existing(chain.volume, chain.kernel), new)
+            self._plan.write(*self._existing(chain.kernel), new)
         if initramfs is not None:
             if not chain.initramfs:
                 raise Refused("the image boots without an initramfs, so there is none to replace")
-            self._plan.write(chain.volume, self._existing(chain.volume, chain.initramfs[-1]), initramfs)
-        if changes.arguments:
-            if chain.config is None:
-                raise Refused("the image has no file with kernel arguments")
-            volume, name = chain.config
-            old = read_small(volume.files, name, _MOST_TEXT) or b""
-            part = "cmdline" if chain.kind == "firmware" else "loader-config"
-            self._text(volume, name, EDITORS[chain.kind](old, changes.arguments, volume.path(name)), part)
+            self._plan.write(*self._existing(chain.initramfs[-1]), initramfs)
+        if changes.arguments and chain.config is None:
+            raise Refused("the image has no file with kernel arguments")
+
+    def _arguments(
+        self, chain: Chain, config: tuple[BootVolume, str], edits: tuple[ArgumentEdit, ...]
+    ) -> None:
+        """Change the arguments in the file that holds them."""
+        volume, name = self._volume(config[0]), config[1]
+        editor = EDITORS.get(chain.kind)
+        if editor is None:
+            raise Refused(
+                f"the kernel arguments are set by the script {volume.path(name)}",
+                hint=f"change it by hand: --file {volume.path(name)}=FILE",
+            )
+        old = read_small(volume.files, name, _MOST_TEXT) or b""
+        part = "cmdline" if chain.kind == "firmware" else "loader-config"
+        self._text(volume, name, editor(old, edits, volume.path(name)), part)
+
+    def _volume(self, volume: BootVolume) -> Volume:
+        """The image's own object of a volume."""
+        return next(each for each in self._image.volumes if each is volume)
 
     def _kernel(self, chain: Chain, changes: Changes) -> KernelFiles:
         if changes.kernel:
@@ -206,13 +237,9 @@ class _Planner:
         )
 
     def _own_kernel(self, chain: Chain) -> ByteSource:
-        if chain.uki is not None:
-            source = _open(chain.volume, chain.uki)
-            section = read_pe(source).section(".linux")
-            if section is None:
-                raise Refused(f"{chain.uki} holds no kernel")
-            return open_section(source, section)
-        return _open(chain.volume, chain.kernel or "")
+        if chain.kernel is None:
+            raise Refused(f"{chain.uki.place if chain.uki else self._image.path} holds no kernel")
+        return chain.kernel.open()
 
     def _with_modules(self, chain: Chain, kernel: KernelFiles, arguments: Sequence[str]) -> NewFile | None:
         """The initramfs with the new kernel's modules, where it holds any; they travel together."""
@@ -245,17 +272,18 @@ class _Planner:
         return NewFile(path, "initramfs", None, origin)
 
     def _own_initramfs(self, chain: Chain) -> ByteSource | None:
-        if chain.uki is not None:
-            source = _open(chain.volume, chain.uki)
-            section = read_pe(source).section(".initrd")
-            return open_section(source, section) if section is not None else None
-        return _open(chain.volume, chain.initramfs[-1]) if chain.initramfs else None
+        return chain.initramfs[-1].open() if chain.initramfs else None
 
     def _uki(
-        self, chain: Chain, kernel: KernelFiles | None, initramfs: NewFile | None, changes: Changes
+        self,
+        chain: Chain,
+        uki_file: Part,
+        kernel: KernelFiles | None,
+        initramfs: NewFile | None,
+        changes: Changes,
     ) -> None:
-        place = chain.uki or ""
-        source = _open(chain.volume, place)
+        volume, place = self._existing(uki_file)
+        source = uki_file.open()
         if len(source) > _MOST_PART:
             raise Refused(f"{place} is larger than {_MOST_PART} bytes")
         sections: dict[str, bytes] = {}
@@ -264,17 +292,19 @@ class _Planner:
             sections[".uname"] = kernel.release.encode()
         if initramfs is not None:
             sections[".initrd"] = initramfs.path.read_bytes()
-        if changes.arguments:
+        if changes.arguments and chain.config is None:
             old = chain.arguments.encode("utf-8", "surrogateescape")
             sections[".cmdline"] = EDITORS["uki"](old, changes.arguments, place)
-        image = uki.replace_sections(source.read(0, len(source)), sections, chain.volume.path(place))
+        if not sections:
+            return
+        image = uki.replace_sections(source.read(0, len(source)), sections, volume.path(place))
         read_pe(Bytes(image, place))
         path = self._room("uki") / "uki.efi"
         path.write_bytes(image)
         parts = [each.origin for each in (kernel, initramfs) if each is not None]
         origin = f"the image's own with {', '.join(sorted(sections))} replaced: {'; '.join(parts)}"
         version = kernel.release if kernel is not None else None
-        self._plan.write(chain.volume, place, NewFile(path, "uki", version, origin))
+        self._plan.write(volume, place, NewFile(path, "uki", version, origin))
         self._plan.notes.append("the UKI's signature, if it had one, does not hold any more")
 
     def _text(self, volume: Volume, name: str, data: bytes, part: str) -> None:
@@ -288,24 +318,17 @@ class _Planner:
             raise Missing(f"there is no file {path}", hint="check the name")
         return NewFile(path, part, None, str(path))
 
-    def _existing(self, volume: Volume, name: str) -> str:
-        """The path as it is stored, symbolic links followed."""
-        entry = lookup(volume.files, name)
+    def _existing(self, part: Part) -> tuple[Volume, str]:
+        """Where a part is stored, symbolic links followed."""
+        entry = file_at(part.volume, part.path)
         if entry is None:
             raise Refused(
-                f"{volume.path(name)} is not there, though the boot loader names it",
+                f"{part.place} is not there, though the boot loader names it",
                 hint="see bootwright image verify",
             )
-        return entry.path
+        return self._volume(part.volume), entry.path
 
     def _room(self, name: str) -> Path:
         folder = self._work / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
-
-
-def _open(volume: Volume, name: str) -> ByteSource:
-    entry = lookup(volume.files, name)
-    if entry is None or entry.kind is not EntryKind.FILE:
-        raise Refused(f"{volume.path(name)} is not there, though the boot loader names it")
-    return volume.files.open(entry)

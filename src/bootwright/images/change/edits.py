@@ -94,10 +94,32 @@ def edit_plain(data: bytes, edits: Sequence[ArgumentEdit], where: str) -> bytes:
     return " ".join(edit_arguments(_raw_arguments(text), edits)).encode("utf-8", "surrogateescape") + end
 
 
+_OPTIONS = re.compile(r"\s*options(?:[ \t]+(.*))?")
+
+
+def edit_loader_entry(data: bytes, edits: Sequence[ArgumentEdit], where: str) -> bytes:
+    """A loader entry (Boot Loader Specification, type #1): its `options` lines become one with the edits."""
+    del where
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    places = [number for number, line in enumerate(lines) if _OPTIONS.fullmatch(line.rstrip("\r"))]
+    matches = [_OPTIONS.fullmatch(lines[number].rstrip("\r")) for number in places]
+    text = " ".join(match[1] or "" for match in matches if match)
+    wanted = f"options {' '.join(edit_arguments(_raw_arguments(text), edits))}"
+    if places:
+        lines[places[0]] = wanted
+        for number in reversed(places[1:]):
+            del lines[number]
+    else:
+        at = len(lines) - (lines[-1] == "")
+        lines.insert(at, wanted)
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
 EDITORS: dict[str, Callable[[bytes, Sequence[ArgumentEdit], str], bytes]] = {
     "grub": edit_grub,
     "extlinux": edit_extlinux,
     "firmware": edit_plain,
+    "loader-entry": edit_loader_entry,
     "uki": edit_plain,
 }
 """By the kind of boot chain."""

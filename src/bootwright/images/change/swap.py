@@ -11,6 +11,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from bootwright.boards.model import Board
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind
 from bootwright.formats.filesystems.xfs import Xfs
 from bootwright.formats.filesystems.xfs_attributes import read_attributes
@@ -48,8 +49,15 @@ class Swapped:
     """Bytes of data written to the output."""
 
 
-def swap(image: Path, output: Path, changes: Changes, *, progress: Progress | None = None) -> Swapped:
-    """Write `output`, a copy of `image` with the changes.
+def swap(
+    image: Path,
+    output: Path,
+    changes: Changes,
+    *,
+    board: Board | None = None,
+    progress: Progress | None = None,
+) -> Swapped:
+    """Write `output`, a copy of `image` with the changes; `board` decides where what boots depends on it.
 
     Raises `Refused` for a change that cannot be made (the reason names what stands against it), `Malformed`
     for an image that cannot be read, `Missing` for what is not there. The original is only ever read.
@@ -61,7 +69,7 @@ def swap(image: Path, output: Path, changes: Changes, *, progress: Progress | No
         raise Refused("the output is the image itself", hint="name another file with -o")
     opened = open_image(image, progress)
     with work_folder(output) as work:
-        todo = plan(opened, changes, work, progress)
+        todo = plan(opened, changes, work, progress, board)
         for volume in todo.volumes:
             if volume.files.type not in _WRITERS:
                 raise Refused(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from bootwright.bootchain.volumes import LEGACY_BOOT
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.progress import Progress, Silent
@@ -132,7 +133,10 @@ def _hash(data: bytes) -> str:
 def _layout(recipe: Recipe, seed: str) -> list[NewPartition]:
     layout: list[NewPartition] = []
     offset = gpt_writer.ALIGN
+    extlinux = recipe.loader is not None and recipe.loader.kind == "extlinux"
     for partition in recipe.partitions:
+        # U-Boot looks only at partitions marked so, where there are any (bootchain.u_boot).
+        bootable = extlinux and "loader-config" in partition.files.values()
         layout.append(
             NewPartition(
                 label=partition.label,
@@ -140,6 +144,7 @@ def _layout(recipe: Recipe, seed: str) -> list[NewPartition]:
                 uuid=identity(seed, "partition", partition.label),
                 offset=offset,
                 size=partition.size,
+                attributes=LEGACY_BOOT if bootable else 0,
             )
         )
         offset += partition.size

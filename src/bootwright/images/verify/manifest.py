@@ -6,11 +6,13 @@ Origins are taken from the manifest beside the image (written by compose and swa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
 
+from bootwright.bootchain.model import Chain, started
+from bootwright.bootchain.volumes import place as place_of
 from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
 from bootwright.formats.devicetree.fdt import read_fdt
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, FileSystem, read_small
@@ -22,7 +24,7 @@ from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.formats.sources.spool import digest
 from bootwright.foundation.errors import BootwrightError
 from bootwright.images.manifest_model import ImageManifest, ImagePart, beside, load, sha256_of_tree
-from bootwright.images.opened import Chain, OpenImage, Volume, all_files, open_image
+from bootwright.images.opened import OpenImage, Volume, all_files, open_image
 
 _CONFIGS = ("/grub.cfg", "/extlinux.conf", "/loader.conf")
 _UKI_SECTIONS = {
@@ -50,10 +52,10 @@ def read_manifest(path: Path) -> ImageManifest:
     A part that cannot be read inside is told by its hash alone: `verify` says what is wrong with it.
     """
     image = open_image(path)
-    chains = image.chains()
-    roles = _roles(chains)
+    ways = started(image.chains())
+    roles = _roles(ways)
     parts = [part for volume in image.volumes for part in _parts(volume, roles)]
-    parts += _arguments(chains)
+    parts += _arguments(ways)
     return _with_origins(ImageManifest(path.name, tuple(sorted(parts, key=lambda each: each.path))), path)
 
 
@@ -74,12 +76,12 @@ def _with_origins(manifest: ImageManifest, path: Path) -> ImageManifest:
     return evolve(manifest, parts=tuple(map(known_part, manifest.parts)), recipe=written.recipe)
 
 
-def _roles(chains: list[Chain]) -> _Roles:
+def _roles(ways: Sequence[Chain]) -> _Roles:
     return _Roles(
-        kernels=frozenset(each.volume.path(each.kernel) for each in chains if each.kernel),
-        initramfs=frozenset(each.volume.path(name) for each in chains for name in each.initramfs),
-        ukis=frozenset(each.volume.path(each.uki) for each in chains if each.uki),
-        configs=frozenset(each.config[0].path(each.config[1]) for each in chains if each.config),
+        kernels=frozenset(each.kernel.place for each in ways if each.kernel),
+        initramfs=frozenset(part.place for each in ways for part in each.initramfs),
+        ukis=frozenset(each.uki.place for each in ways if each.uki),
+        configs=frozenset(place_of(*each.config) for each in ways if each.config),
     )
 
 
@@ -188,18 +190,20 @@ def _inside_uki(source: ByteSource, place: str) -> Iterator[ImagePart]:
             yield from inside_initramfs(inside, f"{place}:{section.name}")
 
 
-def _arguments(chains: list[Chain]) -> Iterator[ImagePart]:
+def _arguments(ways: Sequence[Chain]) -> Iterator[ImagePart]:
     """The command line as a part of its own, where it is only a part of a file."""
-    for chain in chains:
-        if chain.config is not None and chain.kind != "firmware":
-            data = chain.arguments.encode("utf-8", "surrogateescape")
-            place = f"{chain.config[0].path(chain.config[1])}:arguments"
-            yield ImagePart("cmdline", place, hashlib.sha256(data).hexdigest(), len(data))
+    lines = {
+        f"{place_of(*each.config)}:arguments": each.arguments.encode("utf-8", "surrogateescape")
+        for each in ways
+        if each.config is not None and each.kind != "firmware"
+    }
+    for where, data in lines.items():
+        yield ImagePart("cmdline", where, hashlib.sha256(data).hexdigest(), len(data))
 
 
 def parts_named(image: OpenImage, name: str) -> list[tuple[str, ByteSource]]:
     """Every file of that part name in an image, with its place; UKIs' sections are looked into."""
-    roles = _roles(image.chains())
+    roles = _roles(started(image.chains()))
     found: list[tuple[str, ByteSource]] = []
     for volume in image.volumes:
         for entry in all_files(volume.files):

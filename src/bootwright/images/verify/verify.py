@@ -8,6 +8,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from bootwright.boards.model import Board
+from bootwright.bootchain.model import Chain
 from bootwright.formats.devicetree.fdt import read_fdt
 from bootwright.formats.disks.gpt import is_gpt
 from bootwright.formats.disks.mbr import read_partition_table
@@ -39,6 +41,8 @@ class Verified:
 
     image: Path
     checks: tuple[Check, ...]
+    chains: tuple[Chain, ...] = ()
+    """How the image boots, what starts by itself first."""
 
     @property
     def verdict(self) -> Verdict:
@@ -54,6 +58,7 @@ class Verified:
             "format": "bootwright.image-verify/1",
             "image": str(self.image),
             "verdict": str(self.verdict),
+            "chains": [chain.as_json() for chain in self.chains],
             "checks": [check.as_json() for check in self.checks],
         }
 
@@ -62,10 +67,13 @@ def verify(
     path: Path,
     *,
     expected: Sequence[Expectation] = (),
+    board: Board | None = None,
     progress: Progress | None = None,
     work: Path | None = None,
 ) -> Verified:
     """Check an image; raises `Malformed` or `Refused` only for what is no disk image at all.
+
+    Without `board`, what boots on any board is checked.
 
     `work` is a folder for partitions that checkers need as a file (default: the system's temporary one).
     """
@@ -77,12 +85,17 @@ def verify(
         for volume in image.volumes:
             with progress.step(f"check {volume.title} ({volume.files.type})"):
                 checks += _volume(image, volume, Path(room))
-    for name, make in (("boot chain", boot_checks), ("devicetrees", _trees)):
-        with progress.step(f"check the {name}"):
-            checks += _guarded(name, lambda make=make: make(image))  # type: ignore[misc]
+    with progress.step("check the boot chain"):
+        checks += _guarded("boot chain", lambda: boot_checks(image, board))
+    with progress.step("check the devicetrees"):
+        checks += _guarded("devicetrees", lambda: _trees(image))
     with progress.step("compare with what is expected"):
         checks += expectation_checks(image, expected)
-    return Verified(path, tuple(checks))
+    try:
+        chains = image.chains(board)
+    except BootwrightError:
+        chains = ()  # the check of the boot chain says why
+    return Verified(path, tuple(checks), chains)
 
 
 def _guarded(name: str, make: Callable[[], Iterator[Check]]) -> list[Check]:

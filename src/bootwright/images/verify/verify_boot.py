@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 
-from bootwright.bootchain.boot_config import BootEntry
+from bootwright.boards.model import Board
+from bootwright.bootchain.efi import REMOVABLE
+from bootwright.bootchain.model import Chain, Part, started
+from bootwright.bootchain.volumes import ESP_TYPES, entry_at, open_at, place
 from bootwright.firmware.config_txt import read_config_txt
 from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
 from bootwright.formats.filesystems.filesystem import (
@@ -23,72 +25,85 @@ from bootwright.formats.kernel.config import embedded_config, read_kernel_config
 from bootwright.formats.kernel.pe import open_section, read_pe
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import BootwrightError
-from bootwright.images.opened import Chain, OpenImage, Volume, all_files, argument_names
+from bootwright.images.opened import OpenImage, Volume, all_files, argument_names
 from bootwright.images.parts.module_files import plain_bytes
 from bootwright.images.parts.module_gate import ModuleGate, enforcement
 from bootwright.images.parts.tree_names import MODULE, ROOT_NEEDS, module_name
-from bootwright.images.verify.verify_model import Check, fails, works
+from bootwright.images.verify.verify_model import Check, fails, unknown, works
 
-_REMOVABLE = "/EFI/BOOT/BOOTAA64.EFI"
 _CHUNK = 4 << 20
 _U_BOOT_READS = frozenset({"vfat", "ext2", "ext3", "ext4", "squashfs", "btrfs"})
 """File systems of U-Boot 2024.10 (fs/) that boards have for `distro boot`."""
 
-_EFI_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 
+def boot_checks(image: OpenImage, board: Board | None = None) -> Iterator[Check]:
+    """The checks of the boot chain, on any board without `board`.
 
-def boot_checks(image: OpenImage) -> Iterator[Check]:
-    """The checks of the boot chain; raises `Malformed` where its own configuration cannot be read."""
-    chains = image.chains(every=True)
+    Raises `Malformed` where its own configuration cannot be read.
+    """
+    chains = image.chains(board)
     if not chains:
         yield fails(
             "boot chain",
-            "nothing here boots: no grub.cfg, extlinux.conf, UKI, or config.txt with a kernel",
+            "nothing here boots: no boot loader's configuration, UKI, or config.txt with a kernel",
             hint="see bootwright inspect for what the image holds",
         )
     for chain in chains:
-        yield from _chain(image, chain)
+        yield from _chain(chain)
+    for chain in started(chains):
+        # That boards start different kernels is no flaw; that one may start nothing of this is not known.
+        if chain.unsure and not chain.boards:
+            where = place(*chain.config) if chain.config else None
+            yield unknown("boot order", f"not certain that {chain.name} starts: {chain.unsure}", where=where)
     yield from _loaders(image, chains)
     volume = image.config_txt()
     if volume is not None:
         yield from _config_txt(volume)
 
 
-def _chain(image: OpenImage, chain: Chain) -> Iterator[Check]:
+def _chain(chain: Chain) -> Iterator[Check]:
     if chain.uki is not None:
-        yield from _uki(chain)
+        yield from _uki(chain, chain.uki)
+    named = place(*chain.config) if chain.config else chain.stages[-1].place
+    if chain.kernel is None:
+        for reason in chain.unknown:
+            yield unknown("boot chain", reason, where=named, hint="the rest of the image is checked")
         return
-    named = chain.config[0].path(chain.config[1]) if chain.config else ""
+    if chain.uki is None:
+        yield from _files(chain, chain.kernel, named)
+    yield from _entry(chain, named)
+
+
+def _files(chain: Chain, named_kernel: Part, named: str) -> Iterator[Check]:
+    """Kernel and initramfs of a chain, each a file."""
     started = None
-    kernel = _open(chain.volume.files, chain.kernel or "")
+    kernel = open_at(named_kernel.volume, named_kernel.path)
     if kernel is None:
-        yield fails("kernel", f"{named} starts {chain.kernel}, which is not there", where=named)
+        yield fails("kernel", f"{named} starts {named_kernel.path}, which is not there", where=named)
     else:
-        place = chain.volume.path(chain.kernel or "")
-        started = yield from _kernel(kernel, place, chain, needs_stub=chain.kind == "grub")
-    for name in chain.initramfs:
-        source = _open(chain.volume.files, name)
+        needs_stub = chain.kind in {"grub", "loader-entry", "efi"}
+        started = yield from _kernel(kernel, named_kernel.place, chain, needs_stub=needs_stub)
+    for part in chain.initramfs:
+        source = open_at(part.volume, part.path)
         if source is None:
-            yield fails("initramfs", f"{named} loads {name}, which is not there", where=named)
+            yield fails("initramfs", f"{named} loads {part.path}, which is not there", where=named)
         else:
-            yield from _initramfs(source, chain.volume.path(name), started)
-    if chain.entry is not None:
-        yield from _entry(image, chain, chain.entry, named)
+            yield from _initramfs(source, part.place, started)
 
 
-def _entry(image: OpenImage, chain: Chain, entry: BootEntry, named: str) -> Iterator[Check]:
+def _entry(chain: Chain, named: str) -> Iterator[Check]:
     """What else an entry names, and whether its loader can read the file system it lies on."""
-    volumes = [chain.volume] if chain.kind == "extlinux" else list(image.volumes)
-    wanted = [name for name in (entry.devicetree, *entry.overlays, entry.devicetree_directory) if name]
-    missing = 0
-    for name in wanted:
-        folder = posixpath.dirname(chain.config[1]) if chain.config and chain.kind == "extlinux" else "/"
-        path = posixpath.normpath(posixpath.join(folder, name))
-        if not any(lookup(volume.files, path) is not None for volume in volumes):
-            missing += 1
-            yield fails("devicetree", f"{named} names {name}, which is not there", where=named)
-    kind = chain.volume.files.type
-    if chain.kind == "extlinux" and kind not in _U_BOOT_READS:
+    if chain.entry is None and chain.kind != "script":
+        return
+    trees = [each for each in (chain.devicetree, *chain.overlays) if each is not None]
+    directory = chain.devicetree_directory
+    missing = [each for each in trees if not each.exists and not each.section]
+    if directory is not None and entry_at(directory.volume, directory.path) is None:
+        missing.append(directory)
+    for part in missing:
+        yield fails("devicetree", f"{named} names {part.path}, which is not there", where=named)
+    kind = chain.kernel.volume.files.type if chain.kernel is not None else ""
+    if chain.kind in {"extlinux", "script"} and kind not in _U_BOOT_READS:
         yield fails(
             "boot entry",
             f"it lies on {kind}, which U-Boot does not read",
@@ -96,9 +111,10 @@ def _entry(image: OpenImage, chain: Chain, entry: BootEntry, named: str) -> Iter
             hint=f"put it on one of {', '.join(sorted(_U_BOOT_READS))}",
         )
     elif not missing:
-        title = "".join(char for char in entry.title if char.isprintable())[:60]
+        title = "".join(char for char in chain.title if char.isprintable())[:60]
+        looked = len(trees) + (directory is not None)
         told = f"{title!r}: kernel, {len(chain.initramfs)} initramfs"
-        yield works("boot entry", f"{told}, {len(wanted)} devicetree paths looked up", where=named)
+        yield works("boot entry", f"{told}, {looked} devicetree paths looked up", where=named)
 
 
 def _kernel(
@@ -124,9 +140,9 @@ def _kernel(
     return ModuleGate(source, facts.release, enforcement(config, argument_names(chain.arguments)))
 
 
-def _uki(chain: Chain) -> Iterator[Check]:
-    place = chain.volume.path(chain.uki or "")
-    source = _open(chain.volume.files, chain.uki or "")
+def _uki(chain: Chain, uki: Part) -> Iterator[Check]:
+    place = uki.place
+    source = open_at(uki.volume, uki.path)
     if source is None:
         return
     headers = read_pe(source)
@@ -247,15 +263,15 @@ def _read_all(files: FileSystem) -> int:
     return count
 
 
-def _loaders(image: OpenImage, chains: list[Chain]) -> Iterator[Check]:
+def _loaders(image: OpenImage, chains: Sequence[Chain]) -> Iterator[Check]:
     """UEFI starts EFI/BOOT/BOOTAA64.EFI of removable media (UEFI 2.10, section 3.5.1.1)."""
-    if not any(chain.kind in {"grub", "uki"} for chain in chains):
+    if not any(chain.kind in {"grub", "uki", "loader-entry", "efi"} for chain in chains):
         return
     for volume in image.volumes:
-        source = _open(volume.files, _REMOVABLE)
+        source = open_at(volume, REMOVABLE)
         if source is None:
             continue
-        place = volume.path(_REMOVABLE)
+        place = volume.path(REMOVABLE)
         try:
             headers = read_pe(source)
         except BootwrightError as error:
@@ -263,12 +279,12 @@ def _loaders(image: OpenImage, chains: list[Chain]) -> Iterator[Check]:
             return
         if headers.machine != "arm64" or not headers.is_efi_application:
             yield fails("boot loader", f"it is for {headers.machine}, or no EFI application", where=place)
-        elif volume.partition.type != _EFI_TYPE and image.table.scheme.startswith("gpt"):
+        elif volume.partition.type not in ESP_TYPES and image.table.scheme.startswith("gpt"):
             yield fails("boot loader", "its partition is not of the type EFI system", where=place)
         else:
             yield works("boot loader", "an EFI application for arm64", where=place)
         return
-    yield fails("boot loader", f"no partition holds {_REMOVABLE}, which UEFI starts")
+    yield fails("boot loader", f"no partition holds {REMOVABLE}, which UEFI starts")
 
 
 def _config_txt(volume: Volume) -> Iterator[Check]:
@@ -301,8 +317,3 @@ def _named(key: str, value: str) -> list[str]:
     if key == "dtoverlay" and value:
         return [f"/overlays/{value.partition(',')[0].partition(':')[0]}.dtbo"]
     return []
-
-
-def _open(files: FileSystem, name: str) -> ByteSource | None:
-    entry = lookup(files, name)
-    return files.open(entry) if entry is not None and entry.kind is EntryKind.FILE else None

@@ -20,6 +20,8 @@ from bootwright.predict.given.inputs import kernel_at, with_parts
 
 if TYPE_CHECKING:
     from bootwright.artifacts.modprobe_config import ModprobeConfig
+    from bootwright.boards.model import Board
+    from bootwright.bootchain.model import Chain
     from bootwright.firmware.config_txt import ConfigTxt
     from bootwright.formats.kernel.config import KernelConfig
     from bootwright.formats.sources.compressed import Growth
@@ -50,6 +52,8 @@ class _Collection:
     config_txt: ConfigTxt | None = None
     boot_partition: bool = False
     overlay_files: dict[str, Path] = field(factory=dict)
+    placed_dtbs: dict[str, Blob] = field(factory=dict)
+    on_partition: frozenset[str] = frozenset()
     devicetree: Blob | None = None
     handed_over_by: str = ""
     filesystems: tuple[FileSystemFacts, ...] | None = None
@@ -60,6 +64,9 @@ class _Collection:
     volumes: tuple[Volume, ...] | None = None
     has_initramfs: bool | None = None
     firmware: frozenset[str] | None = None
+    board: Board | None = None
+    """Decides what an image boots where that depends on the board."""
+    chain: Chain | None = None
     notes: list[str] = field(factory=list)
 
     def add(self, name: str, path: Path, origin: Origin) -> None:
@@ -89,6 +96,9 @@ class _Collection:
             config_txt=self.config_txt,
             boot_partition=self.boot_partition,
             overlay_files=self.overlay_files,
+            placed_dtbs=self.placed_dtbs,
+            on_partition=self.on_partition,
+            chain=self.chain,
             devicetree=self.devicetree,
             handed_over_by=self.handed_over_by,
             filesystems=self.filesystems,
@@ -111,37 +121,27 @@ def gather(
     config: Path | None = None,
     entry: str | None = None,
     cmdline: str | None = None,
+    board: Board | None = None,
     growth: Growth | None = None,
 ) -> Gathered:
     """Sort artifacts by their content; the kernel's own devicetrees count where no others are given.
 
     `entry` is the boot entry of an image that counts, where not the default; `cmdline` is the kernel's
-    command line in place of the boot entry's; `growth` may have begun to expand the first artifact. Raises
-    `Refused` for two kernels, `Missing` where no kernel is among them.
+    command line in place of the boot entry's; `board` decides where it depends on the board what boots;
+    `growth` may have begun to expand the first artifact. Raises `Refused` for two kernels, `Missing` where no
+    kernel is among them.
     """
-    found = _Collection(entry, growth, cmdline=cmdline)
+    found = _Collection(entry, growth, cmdline=cmdline, board=board)
     for artifact in artifacts:
         path = Path(artifact)
         if artifact.startswith(("http://", "https://")):
             _image(found, artifact, progress)
         elif path.is_file():
             _file(found, path, progress, modules, config)
-        elif path.is_dir() and any(next(path.glob(each), None) for each in _LOADERS):
+        elif path.is_dir() and _boots(path):
             _image(found, artifact, progress)
         elif path.is_dir() and not _holds_kernel(path, progress):
-            held = False
-            for blob in sorted(path.rglob("*.dtb")):
-                if blob.stem == "overlay_map":
-                    found.overlay_files.setdefault(blob.stem, blob)
-                else:
-                    found.add(blob.name, blob, Origin.FOLDER)
-                    held = True
-            for blob in sorted(path.rglob("*.dtbo")):
-                found.overlay_files.setdefault(blob.stem, blob)
-            if (path / "config.txt").is_file():
-                found.config_txt = _config_txt(path / "config.txt")
-                found.boot_partition = True
-            if not held:
+            if not _folder(found, path):
                 raise Missing(
                     f"{path} holds neither a kernel nor devicetrees", hint="give a folder that does"
                 )
@@ -219,6 +219,34 @@ def _file(
         _kernel(found, str(path), progress, modules, config)
 
 
+def _folder(found: _Collection, path: Path) -> bool:
+    """Devicetrees and overlays of a folder; with a config.txt in it, it is what the firmware reads.
+
+    Whether there is a devicetree.
+    """
+    firmware = (path / "config.txt").is_file()
+    if firmware:
+        found.config_txt = _config_txt(path / "config.txt")
+        found.boot_partition = True
+        found.on_partition = frozenset(_place(path, file) for file in path.rglob("*") if file.is_file())
+    held = False
+    for blob in sorted(path.rglob("*.dtb")):
+        if blob.stem == "overlay_map":
+            found.overlay_files.setdefault(_place(path, blob) if firmware else blob.stem, blob)
+            continue
+        held = True
+        found.add(blob.name, blob, Origin.FOLDER)
+        if firmware:
+            found.placed_dtbs.setdefault(_place(path, blob), Blob(blob.name, blob, Origin.FOLDER))
+    for blob in sorted(path.rglob("*.dtbo")):
+        found.overlay_files.setdefault(_place(path, blob) if firmware else blob.stem, blob)
+    return held
+
+
+def _place(folder: Path, file: Path) -> str:
+    return f"/{file.relative_to(folder).as_posix()}"
+
+
 def _config_txt(path: Path) -> ConfigTxt:
     from bootwright.firmware.config_txt import read_config_txt
 
@@ -231,12 +259,19 @@ def _config_txt(path: Path) -> ConfigTxt:
     return read_config_txt(path.read_bytes(), str(path), load=load)
 
 
-_LOADERS = (
-    *("grub/grub.cfg", "boot/grub/grub.cfg", "EFI/*/grub.cfg"),
-    *("extlinux/extlinux.conf", "boot/extlinux/extlinux.conf"),
-    *("loader/entries/*.conf", "EFI/Linux/*.efi"),
-)
-"""What a folder has in it that was an image, or a partition: its boot loader then says which kernel."""
+def _boots(folder: Path) -> bool:
+    """Whether a folder has in it what boots an image, or a partition: that then says which kernel."""
+    from bootwright.bootchain.chains import chains
+    from bootwright.bootchain.volumes import PlainVolume
+    from bootwright.formats.filesystems.directory import Directory
+
+    try:
+        ways = chains((PlainVolume(Directory(folder)),))
+    except BootwrightError:
+        return True  # what is wrong with its configuration is told where it is read
+    return any(each.kernel.exists if each.kernel is not None else bool(each.unknown) for each in ways)
+
+
 _PEEK = 1 << 17
 """Bytes; the last magic that is looked for is at 64 KiB."""
 _HOLD_OTHERS = frozenset({"disk", "vfat", "xfs", "ext", "squashfs", "superblock", "uki", "tar"})
@@ -248,7 +283,7 @@ def _image(found: _Collection, artifact: str, progress: Progress) -> None:
 
     names = {stepping.dtb for board in boards() for stepping in board.steppings}
     growth, found.growth = found.growth, None
-    inside = contents(artifact, progress, blobs=names, entry=found.entry, growth=growth)
+    inside = contents(artifact, progress, blobs=names, entry=found.entry, board=found.board, growth=growth)
     if inside.kernel is not None:
         found.looked_into = True
         if found.kernel is not None:
@@ -268,12 +303,16 @@ def _image(found: _Collection, artifact: str, progress: Progress) -> None:
     found.root_modprobe = inside.root_modprobe or found.root_modprobe
     found.volumes = inside.volumes if inside.volumes is not None else found.volumes
     found.has_initramfs = inside.initramfs if inside.initramfs is not None else found.has_initramfs
+    found.chain = inside.chain or found.chain
     found.firmware = (
         inside.firmware if found.firmware is None else found.firmware | (inside.firmware or set())
     )
     found.config_txt = found.config_txt or inside.config_txt
     found.boot_partition |= inside.config_txt is not None
     found.overlay_files |= inside.overlays
+    for place, path in inside.placed_dtbs.items():
+        found.placed_dtbs[place] = Blob(path.name, path, Origin.IMAGE)
+    found.on_partition |= inside.on_partition | set(inside.placed_dtbs)
     found.notes.extend(inside.notes)
     if inside.initramfs_modules is not None:
         found.inside = inside.initramfs_modules

@@ -17,11 +17,11 @@ from pathlib import Path, PurePosixPath
 from attrs import define, field
 
 from bootwright.artifacts.modprobe_config import ModprobeConfig, read_modprobe
-from bootwright.bootchain.booted import Boot, boot_of
+from bootwright.boards.model import Board, boards
+from bootwright.bootchain.model import Chain
 from bootwright.firmware.config_txt import ConfigTxt
-from bootwright.firmware.given_tree import MAP
 from bootwright.formats.devicetree.fdt import read_fdt
-from bootwright.formats.filesystems.filesystem import Entry, FileSystem, lookup
+from bootwright.formats.filesystems.filesystem import Entry, EntryKind, FileSystem, lookup, walk
 from bootwright.formats.kernel.arm64_image import KernelImage, unwrapped
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.sources.bytesource import ByteSource
@@ -31,6 +31,7 @@ from bootwright.foundation.errors import Missing
 from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
+from bootwright.inspect.booted import Boot, NothingStarts, boot_of
 from bootwright.inspect.explore import Explorer
 from bootwright.inspect.facts import Item
 from bootwright.inspect.files import FirmwareTree, ModuleTree
@@ -63,7 +64,13 @@ class Contents:
     """Paths below `/lib/firmware`; None where there is no root file system to look in."""
     config_txt: ConfigTxt | None = None
     overlays: dict[str, Path] = field(factory=dict)
-    """Overlays that config.txt names, by name without `.dtbo`."""
+    """Overlays that config.txt names, and the map of them, by path on the partition of config.txt."""
+    placed_dtbs: dict[str, Path] = field(factory=dict)
+    """Devicetrees beside config.txt, by path on its partition."""
+    on_partition: frozenset[str] = frozenset()
+    """Every path on that partition, where config.txt puts a prefix before its names."""
+    chain: Chain | None = None
+    """How its kernel is started; None where no boot loader's configuration names it."""
     early_modprobe: ModprobeConfig | None = None
     """What the initramfs that is booted, and root file systems inside it, say to modprobe."""
     root_modprobe: ModprobeConfig | None = None
@@ -81,29 +88,38 @@ def contents(
     *,
     blobs: Collection[str],
     entry: str | None = None,
+    board: Board | None = None,
     growth: Growth | None = None,
 ) -> Contents:
     """Look into an artifact; of devicetrees, only those whose file name is in `blobs` are taken out.
 
-    `entry` names the boot entry that counts, where not the default; `growth` may have begun to expand the
-    artifact. Raises what `inspect.explore` and
-    `bootchain.booted` raise.
+    `entry` names the boot entry that counts, where not the default; `board` decides where it depends on the
+    board what boots; `growth` may have begun to expand the artifact. Raises what the explorer and
+    `inspect.booted.boot_of` raise.
     """
     item = Explorer(progress=progress, growth=growth).artifact(artifact)
     found = Contents()
-    boot = _boot(item, entry)
+    boot = _boot(item, entry, board)
+    volume = _firmware(item, found)
+    if found.config_txt is not None:
+        named = found.config_txt.values("device_tree")
+        blobs = {*blobs, *(one.value.rpartition("/")[2] for one in named)}
     trees = boot.devicetrees if boot is not None else item.of_kind("devicetree")
     for each in trees:
         name = PurePosixPath(each.name).name
         if each.source is not None and (name in blobs or each is item):
-            found.dtbs.setdefault(name, _kept(each.source, "dtbs", name))
-    _firmware(item, found)
+            path = _kept(each.source, "dtbs", name)
+            found.dtbs.setdefault(name, path)
+            if id(each) in volume:
+                found.placed_dtbs[each.name] = path
     found.filesystems = file_systems(item, boot)
     found.volumes = _volumes(item)
     found.firmware = _firmware_files(item)
     if boot is None:
         return found
     found.title = boot.title
+    found.chain = boot.chain
+    found.notes.extend(boot.missing)
     _note_choice(boot, found, artifact, asked=entry is not None)
     if boot.devicetree is not None and boot.devicetree.source is not None:
         name = PurePosixPath(boot.devicetree.name).name
@@ -176,9 +192,11 @@ def _joined(configs: Sequence[ModprobeConfig]) -> ModprobeConfig | None:
     )
 
 
-def _boot(item: Item, entry: str | None) -> Boot | None:
+def _boot(item: Item, entry: str | None, board: Board | None) -> Boot | None:
     try:
-        return boot_of(item, entry)
+        return boot_of(item, entry, board)
+    except NothingStarts:
+        raise
     except Missing:
         return None  # devicetrees, overlays or an initramfs that go with another artifact's kernel
 
@@ -219,25 +237,40 @@ def _firmware_files(item: Item) -> frozenset[str] | None:
     return frozenset(path for tree in trees for path, _ in tree.files)
 
 
-def _firmware(item: Item, found: Contents) -> None:
-    """config.txt, the overlays it names, and the map that names others for some boards."""
+def _firmware(item: Item, found: Contents) -> frozenset[int]:
+    """config.txt, the overlays it names, and the map that names others for some boards.
+
+    Returns the identities of the items on its partition.
+    """
+    holder = item
     for each in item.of_kind("config-txt"):
         if isinstance(each.detail, ConfigTxt) and found.config_txt is None:
             found.config_txt = each.detail
+            volumes = [one for one in item.of_kind("filesystem") if each in one.children]
+            holder = volumes[0] if volumes else item
     if found.config_txt is None:
-        return
-    settings = (*found.config_txt.values("dtoverlay"), *found.config_txt.values("device_tree_overlay"))
-    wanted = {setting.value.replace(":", ",").partition(",")[0].strip() for setting in settings}
-    for each in item.of_kind("devicetree"):
-        if PurePosixPath(each.name).stem == MAP and each.source is not None and wanted:
-            found.overlays[MAP] = _kept(each.source, "overlays", f"{MAP}.dtb")
+        return frozenset()
+    from bootwright.firmware.files import PREFIX_KEYS
+    from bootwright.firmware.given_tree import overlay_name
+    from bootwright.firmware.overlay_map import FILE as MAP
+
+    if holder.files is not None and any(found.config_txt.values(key) for key in PREFIX_KEYS):
+        entries = [one for one in walk(holder.files) if isinstance(one, Entry)]
+        found.on_partition = frozenset(one.path for one in entries if one.kind is EntryKind.FILE)
+    wanted = {name for name in map(overlay_name, found.config_txt.settings) if name}
+    wanted |= {stepping.firmware_overlay for board in boards() for stepping in board.steppings}
+    for each in holder.of_kind("devicetree"):
+        if PurePosixPath(each.name).stem == MAP and each.source is not None:
+            found.overlays[each.name] = _kept(each.source, "overlays", f"{MAP}.dtb")
             root = read_fdt(each.source).root
             nodes = [node for node in root.children if node.name in wanted]
-            wanted |= {node.string(key) or "" for node in nodes for key in node.properties}
-    for each in item.of_kind("overlay"):
+            values = [node.string(key) or "" for node in nodes for key in node.properties]
+            wanted.update(value.partition(",")[0] for value in values)
+    for each in holder.of_kind("overlay"):
         name = PurePosixPath(each.name).stem
         if each.source is not None and name in wanted:
-            found.overlays.setdefault(name, _kept(each.source, "overlays", f"{name}.dtbo"))
+            found.overlays.setdefault(each.name, _kept(each.source, "overlays", f"{name}.dtbo"))
+    return frozenset(map(id, holder.walk()))
 
 
 def _of_others(item: Item, boot: Boot) -> tuple[Item, ...]:

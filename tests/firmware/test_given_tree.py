@@ -8,9 +8,10 @@ import pytest
 
 from bootwright.boards.model import board
 from bootwright.firmware.config_txt import read_config_txt
-from bootwright.firmware.given_tree import FirmwareTree, devicetree_name, devicetree_of
+from bootwright.firmware.given_tree import GivenTree
 from bootwright.formats.devicetree.fdt import Tree, parse_fdt
 from bootwright.foundation import tools
+from bootwright.predict.board_tree import devicetree_name, devicetree_of
 
 BASE = """
 /dts-v1/;
@@ -49,7 +50,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return found
 
 
-def made(text: str, files: dict[str, Path], code: int | None = None) -> FirmwareTree:
+def made(text: str, files: dict[str, Path], code: int | None = None) -> GivenTree:
     config = read_config_txt(text.encode(), "config.txt")
     return devicetree_of(parse_fdt(compiled(BASE), "b.dtb"), config, files, board("raspberrypi-5"), code=code)
 
@@ -60,7 +61,7 @@ def status(tree: Tree, path: str) -> str | None:
     return node.string("status")
 
 
-def speed(found: FirmwareTree) -> int | None:
+def speed(found: GivenTree) -> int | None:
     node = found.tree.node("/i2c/rtc")
     return node.cell("speed") if node is not None else None
 

@@ -1,0 +1,48 @@
+"""Every way an image boots, in the order in which firmware and boot loader would try them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from bootwright.boards.model import Board
+from bootwright.bootchain.after_firmware import board_chains
+from bootwright.bootchain.firmware_models import FirmwareModel, firmware_models, model_of
+from bootwright.bootchain.model import Chain
+from bootwright.bootchain.raspberrypi import config_volume, raspberry_pi_chains
+from bootwright.bootchain.volumes import Volume, file_at
+
+
+def chains(volumes: Sequence[Volume], board: Board | None = None) -> tuple[Chain, ...]:
+    """The chains; those that start by themselves have `default`, and the first of them is the first of all.
+
+    On a board whose firmware reads config.txt that says what starts. Without a board it counts where the
+    image has one; where it leads boards to different kernels there is a default for each group of `boards`.
+    Raises `Malformed` for a boot configuration that cannot be read.
+    """
+    model = model_of(board) if board is not None else None
+    if board is None or model is not None:
+        groups = _firmware_groups(volumes, model)
+        if groups:
+            defaults = [evolve(group[0], default=True) for group in groups]
+            seen = {id(each) for each in defaults}
+            return (*defaults, *(each for group in groups for each in group[1:] if id(each) not in seen))
+    found = board_chains(volumes)
+    if model is not None and found:
+        found[0] = evolve(
+            found[0], unsure=found[0].unsure or f"the firmware of {model.name} starts nothing here"
+        )
+    return (evolve(found[0], default=True), *found[1:]) if found else ()
+
+
+def _firmware_groups(volumes: Sequence[Volume], model: FirmwareModel | None) -> list[list[Chain]]:
+    volume = config_volume(volumes)
+    if volume is None and model is not None:
+        # config.txt may be missing: then everything is as by default.
+        able = [each for each in volumes if each.partition is None or each.files.type == "vfat"]
+        names = [f"/{name}" for name in model.board.kernels]
+        volume = next((each for each in able if any(file_at(each, name) for name in names)), None)
+    if volume is None:
+        return []
+    return raspberry_pi_chains(volumes, volume, (model,) if model is not None else firmware_models())

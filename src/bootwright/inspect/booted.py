@@ -1,0 +1,310 @@
+"""What of an artifact would be booted: the kernel its boot loader starts, and what goes with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from attrs import evolve, field, frozen
+
+from bootwright.boards.model import Board
+from bootwright.bootchain.boot_entries import BootEntry
+from bootwright.bootchain.chains import chains
+from bootwright.bootchain.model import Chain, Part
+from bootwright.formats.kernel.arm64_image import KernelImage
+from bootwright.formats.kernel.config import KernelConfig
+from bootwright.foundation.errors import BootwrightError, Missing, Refused
+from bootwright.inspect.explore import Explorer
+from bootwright.inspect.explored import item_of, volume_sets
+from bootwright.inspect.facts import Item, Value
+from bootwright.inspect.files import ModuleTree
+
+_T = TypeVar("_T")
+
+
+class NothingStarts(Missing):
+    """What starts by itself is not there, is no arm64 kernel, or cannot be told from the files."""
+
+
+@frozen
+class Boot:
+    """What of an artifact would be booted."""
+
+    kernel: Item
+    others: tuple[Item, ...]
+    """Further kernels, which are not the one that is started."""
+    entry: BootEntry | None
+    """The boot loader's entry that names the kernel, where there is one."""
+    initramfs: Item | None
+    config: Item | None
+    devicetree: Item | None
+    """The one that the loader hands to the kernel in place of the firmware's; None where it names none."""
+    devicetrees: tuple[Item, ...]
+    """All of them, those beside config.txt first."""
+    overlays: tuple[Item, ...]
+    config_txt: Item | None
+    module_trees: tuple[Item, ...]
+    """Every module tree of the kernel's release that it gets to see: in its initramfs, in a root file system
+    inside that, and outside of any initramfs."""
+    arguments: str | None
+    os: dict[str, str] = field(factory=dict)
+    """os-release: `ID`, `VERSION_ID`, …"""
+    title: str = ""
+    """What the loader calls it: an entry's title, a UKI's name."""
+    other_titles: tuple[str, ...] = ()
+    unsure: str = ""
+    """Why it cannot be told from the files that this one is started; empty where it can."""
+    chain: Chain | None = None
+    """How it is started; None for a kernel that no boot loader's configuration names."""
+    chains: tuple[Chain, ...] = ()
+    """Every way the artifact boots."""
+    missing: tuple[str, ...] = ()
+    """Files that the chain names beside the kernel and that are not there."""
+
+    @property
+    def modules(self) -> Item | None:
+        """The largest module tree of the kernel's release."""
+        return max(self.module_trees, key=lambda each: len(_tree(each).files), default=None)
+
+    def as_json(self) -> dict[str, Value]:
+        """The documented form."""
+        return {
+            "kernel": self.kernel.origin.as_json(),
+            "release": self.kernel.fact("release"),
+            "page_size": self.kernel.fact("page_size"),
+            "initramfs": self.initramfs.origin.as_json() if self.initramfs else None,
+            "devicetree": self.devicetree.origin.as_json() if self.devicetree else None,
+            "arguments": self.arguments,
+            "entry": self.entry.title if self.entry else None,
+            "modules": self.modules.origin.as_json() if self.modules else None,
+            "os": self.os.get("PRETTY_NAME") or self.os.get("ID"),
+            "os_version": self.os.get("VERSION_ID"),
+            "other_kernels": [item.origin.as_json() for item in self.others],
+            "unsure": self.unsure or None,
+        }
+
+
+@frozen
+class _Choice:
+    """One kernel that may be started, with what goes with it."""
+
+    kernel: Item
+    chain: Chain | None = None
+    initramfs: tuple[Item, ...] = ()
+    devicetree: Item | None = None
+    arguments: str | None = None
+    title: str = ""
+    name: str = ""
+    unsure: str = ""
+    missing: tuple[str, ...] = ()
+
+
+def chains_of(root: Item, board: Board | None = None) -> tuple[Chain, ...]:
+    """How an explored artifact boots; empty where it has no boot configuration. Raises `Malformed`."""
+    return next((found for each in volume_sets(root) if (found := chains(each, board))), ())
+
+
+def boot_of(root: Item, entry: str | None = None, board: Board | None = None) -> Boot:
+    """What the artifact boots: what its boot loader starts by itself, else its UKI, else its kernel.
+
+    `entry` chooses another than the default: its title, id or file name, or the beginning of one. `board`
+    decides where the answer depends on the board. Raises `Missing` when it has no kernel, `NothingStarts`
+    when the default is not there, `Refused` when there is no such entry, with those it has, `Malformed` for a
+    boot configuration that cannot be read.
+    """
+    ways = chains_of(root, board)
+    kernels = [item for item in root.of_kind("kernel") if isinstance(item.detail, KernelImage)]
+    able = _choices(root, ways, kernels)
+    if not able and not ways:
+        raise Missing(
+            f"{root.origin.where} holds no arm64 kernel", hint="`bootwright inspect` shows what it holds"
+        )
+    chosen = _wanted(able, entry, root) if entry is not None else _default(ways, able)
+    others = tuple(each for each in kernels if each is not chosen.kernel)
+    boot = _boot(root, chosen, others)
+    titles = tuple(each.title for each in able if each is not chosen)
+    return evolve(boot, other_titles=titles, unsure=chosen.unsure if entry is None else "", chains=ways)
+
+
+def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
+    own = chosen.initramfs
+    initramfs = [each for each in root.of_kind("initramfs") if each.files is not None]
+    foreign = {id(below) for each in initramfs if each not in own for below in each.walk()}
+    release = chosen.kernel.fact("release")
+    config_txt = _first(root.of_kind("config-txt"))
+    systems = [each for each in root.of_kind("os-release") if isinstance(each.detail, dict)]
+    inside = {id(below) for each in own for below in each.walk()}
+    systems.sort(key=lambda each: (id(each) not in inside, id(each) in foreign))
+    return Boot(
+        kernel=chosen.kernel,
+        others=others,
+        entry=chosen.chain.entry if chosen.chain is not None else None,
+        initramfs=own[-1] if own else None,
+        config=_config(root, chosen.kernel),
+        devicetree=chosen.devicetree,
+        devicetrees=_beside(root, config_txt, root.of_kind("devicetree")),
+        overlays=_beside(root, config_txt, root.of_kind("overlay")),
+        config_txt=config_txt,
+        module_trees=tuple(
+            each
+            for each in root.of_kind("modules")
+            if id(each) not in foreign
+            and isinstance(each.detail, ModuleTree)
+            and each.detail.release == release
+            and each.detail.files
+        ),
+        arguments=chosen.arguments,
+        os=dict(systems[0].detail) if systems and isinstance(systems[0].detail, dict) else {},
+        title=chosen.title,
+        chain=chosen.chain,
+        missing=chosen.missing,
+    )
+
+
+def _default(ways: Sequence[Chain], able: Sequence[_Choice]) -> _Choice:
+    first = next((each for each in ways if each.default), None)
+    if first is None:
+        if len(able) > 1 and not able[0].title and not able[0].unsure:
+            return evolve(able[0], unsure="no boot loader's configuration is among the files")
+        return able[0]
+    if first.kernel is None:
+        raise NothingStarts("; ".join(first.unknown) or "the kernel is not named", hint=_instead(able))
+    chosen = next((each for each in able if each.chain is first), None)
+    if chosen is not None:
+        return chosen
+    what = "is no arm64 kernel that can be read" if first.kernel.exists else "is not there"
+    by = first.kernel.by or "the boot loader"
+    raise NothingStarts(f"{first.kernel.place}, which {by} starts, {what}", hint=_instead(able))
+
+
+def _instead(able: Sequence[_Choice]) -> str:
+    if not able:
+        return "bootwright image verify names what else is wrong"
+    names = ", ".join(repr(each.title or each.name) for each in able)
+    return f"bootwright check --entry chooses another: {names}"
+
+
+def _choices(root: Item, ways: Sequence[Chain], kernels: Sequence[Item]) -> list[_Choice]:
+    """What can be started: each chain whose kernel is there, then kernels that no chain names."""
+    found = [made for each in ways if (made := _of_chain(root, each)) is not None]
+    titles = Counter(each.title for each in found)
+    # As systemd-boot does it, entries of one title are told apart.
+    found = [
+        evolve(each, title=f"{each.title} ({each.name})") if titles[each.title] > 1 and each.name else each
+        for each in found
+    ]
+    known = {id(each.kernel) for each in found}
+    return [*found, *_loose(root, [each for each in kernels if id(each) not in known])]
+
+
+def _of_chain(root: Item, chain: Chain) -> _Choice | None:
+    if chain.kernel is None:
+        return None
+    kernel = _described(root, chain.kernel)
+    if kernel is None or not isinstance(kernel.detail, KernelImage):
+        return None
+    initramfs = [_described(root, each) for each in chain.initramfs]
+    # The firmware's own devicetree is chosen by the board, and changed by config.txt.
+    named = chain.devicetree if chain.kind != "firmware" else None
+    return _Choice(
+        kernel=kernel,
+        chain=chain,
+        initramfs=tuple(each for each in initramfs if each is not None and each.files is not None),
+        devicetree=_described(root, named) if named is not None else None,
+        arguments=chain.arguments or None,
+        title=chain.name,
+        name=chain.id.removesuffix(".conf").removesuffix(".efi"),
+        unsure=chain.unsure,
+        missing=tuple(
+            f"{each.place}, which {each.by} names, is not there" for each in chain.parts if not each.exists
+        ),
+    )
+
+
+def _described(root: Item, part: Part) -> Item | None:
+    """The item of a part; one of a name that the explorer passes over is described here."""
+    found = item_of(root, part)
+    if found is not None or not part.exists:
+        return found
+    try:
+        return Explorer().follow(part.open(), part.path, 1)
+    except BootwrightError:
+        return None
+
+
+def _loose(root: Item, kernels: Sequence[Item]) -> Iterator[_Choice]:
+    """Kernels that no boot loader's configuration names; those of UKIs with what is in them."""
+    owners = {id(kernel): uki for uki in root.of_kind("uki") for kernel in uki.of_kind("kernel")}
+    loose = [each for each in root.of_kind("initramfs") if each.files is not None]
+    lines = [str(each.detail) for each in root.of_kind("command-line") if isinstance(each.detail, str)]
+    for kernel in sorted(kernels, key=lambda each: id(each) not in owners):
+        uki = owners.get(id(kernel))
+        if uki is None:
+            name = kernel.name.rpartition("/")[2]
+            near = tuple(_near(kernel, loose))
+            yield _Choice(kernel, initramfs=near, arguments=next(iter(lines), None), name=name)
+            continue
+        own = [str(each.detail) for each in uki.of_kind("command-line") if isinstance(each.detail, str)]
+        title = uki.name.rpartition("/")[2]
+        yield _Choice(
+            kernel,
+            initramfs=tuple(each for each in uki.children if each.kind == "initramfs" and each.files),
+            devicetree=next((each for each in uki.children if each.name == ".dtb"), None),
+            arguments=next(iter(own), None),
+            title=title,
+            name=title.removesuffix(".efi"),
+        )
+
+
+def _near(kernel: Item, loose: Sequence[Item]) -> list[Item]:
+    """Which initramfs goes with a kernel that nothing names: that of its folder, or the only one."""
+    folder = kernel.name.rpartition("/")[0]
+    near = [each for each in loose if each.name.rpartition("/")[0] == folder]
+    return near if len(near) == 1 else list(loose) if len(loose) == 1 else near[:1]
+
+
+def _wanted(able: Sequence[_Choice], name: str, root: Item) -> _Choice:
+    for fits in (
+        lambda each: name in {each.title, each.name},
+        lambda each: each.title.startswith(name) or each.name.startswith(name),
+    ):
+        found = [each for each in able if fits(each)]
+        if len(found) == 1:
+            return found[0]
+    known = ", ".join(repr(each.title or each.name) for each in able)
+    raise Refused(f"{root.origin.where} has no boot entry {name!r}", hint=f"it has {known}")
+
+
+def _beside(root: Item, config_txt: Item | None, items: list[Item]) -> tuple[Item, ...]:
+    """Those on the partition that the firmware reads, in front: it looks nowhere else."""
+    volume = next(
+        (
+            each
+            for each in root.of_kind("filesystem")
+            if config_txt is not None and config_txt in each.children
+        ),
+        None,
+    )
+    near = {id(each) for each in volume.walk()} if volume is not None else set()
+    return tuple(sorted(items, key=lambda each: id(each) not in near))
+
+
+def _tree(item: Item) -> ModuleTree:
+    assert isinstance(item.detail, ModuleTree)  # noqa: S101  (chosen in boot_of)
+    return item.detail
+
+
+def _config(root: Item, kernel: Item) -> Item | None:
+    """The kernel's embedded configuration, or the file that goes with its release."""
+    embedded = [each for each in kernel.of_kind("kernel-config") if isinstance(each.detail, KernelConfig)]
+    if embedded:
+        return embedded[0]
+    release = str(kernel.fact("release"))
+    found = [each for each in root.of_kind("kernel-config") if isinstance(each.detail, KernelConfig)]
+    exact = [each for each in found if release in each.origin.where]
+    return _first(exact) or (found[0] if len(found) == 1 else None)
+
+
+def _first(items: Iterable[_T]) -> _T | None:
+    return next(iter(items), None)

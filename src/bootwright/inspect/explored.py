@@ -1,0 +1,68 @@
+"""The volumes of an artifact that was explored, and its items by the files that a chain names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bootwright.bootchain.model import Part
+from bootwright.bootchain.volumes import PlainVolume, file_at
+from bootwright.formats.disks.partitions import Partition
+from bootwright.inspect.facts import Item
+
+_WRAPPINGS = frozenset({"compressed", "oci-image"})
+_TREES = frozenset({"filesystem", "archive", "container", "package"})
+
+
+def volume_sets(root: Item) -> Iterator[list[PlainVolume]]:
+    """The volumes of the artifact itself, then those of each disk image that is a file in it."""
+    own = list(_volumes(root))
+    if own:
+        yield own
+    for item in root.walk():
+        if item.kind == "disk" and item is not _disk(root):
+            inside = list(_volumes(item))
+            if inside:
+                yield inside
+
+
+def _disk(root: Item) -> Item | None:
+    """The artifact's own disk, which may be compressed."""
+    item: Item | None = root
+    while item is not None and item.kind == "compressed":
+        item = next(iter(item.children), None)
+    return item if item is not None and item.kind == "disk" else None
+
+
+def _volumes(item: Item) -> Iterator[PlainVolume]:
+    if item.kind == "disk":
+        for partition in item.children:
+            inside = next((each for each in partition.children if each.files is not None), None)
+            if isinstance(partition.detail, Partition) and inside is not None and inside.files is not None:
+                yield PlainVolume(inside.files, partition.detail)
+    elif item.kind in _WRAPPINGS:
+        for child in item.children:
+            yield from _volumes(child)
+    elif item.kind in _TREES and item.files is not None:
+        yield PlainVolume(item.files)
+
+
+def item_of(root: Item, part: Part) -> Item | None:
+    """The item of a file that a chain names; None where the explorer did not describe it."""
+    entry = file_at(part.volume, part.path)
+    if entry is None:
+        return None
+    holder = next((each for each in root.walk() if each.files is part.volume.files), None)
+    if holder is None:
+        return None
+    found = next((each for each in _own(holder) if each.name == entry.path), None)
+    if found is None or not part.section:
+        return found
+    return next((each for each in found.children if each.name == part.section), None)
+
+
+def _own(holder: Item) -> Iterator[Item]:
+    """The items of a file system's files; devicetrees of a folder are together under it."""
+    for child in holder.children:
+        yield child
+        if child.kind in {"devicetrees", "overlays"}:
+            yield from child.children
