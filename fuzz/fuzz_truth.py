@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import Malformed, ToolFailed
 from bootwright.lab.truth.outcomes import outcomes
 from bootwright.lab.truth.recording import Truth, from_json, parse, to_json
+from bootwright.lab.truth_refusals import Given, refuse
 
 MARK = "bw0123456789abcdef"
 
@@ -14,6 +15,9 @@ MARK = "bw0123456789abcdef"
 def one_input(data: bytes) -> None:
     """Read arbitrary bytes as a console, with every line marked as the guest's, and as a recording."""
     marked = b"\n".join(f"[ 1.0] {MARK}: truth ".encode() + line for line in data.split(b"\n"))
+    for console in (data, marked):
+        with contextlib.suppress(ToolFailed):
+            refuse(console, MARK, Given(modules=2, aliases=3))
     try:
         found = parse(marked, MARK, machine="m", kernel="k", release="r", emulator="e")
     except Malformed:

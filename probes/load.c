@@ -13,7 +13,8 @@ static char *modules, *aliases;        /* the two files, NUL-terminated */
 static char *module_lines[MOST_MODULES]; /* `path first,second,` in load order of their indexes */
 static int module_count;
 static u8 loaded[MOST_MODULES];
-static int news;
+static int news, alias_count;
+static struct load_counts counts;
 
 static char *read_whole(const char *path)
 {
@@ -97,12 +98,20 @@ static void load_one(int index)
 	result = fd < 0 ? fd : SYSCALL(finit_module, fd, "", compressed ? MODULE_INIT_COMPRESSED_FILE : 0, 0, 0, 0);
 	if (fd >= 0)
 		close_file(fd);
-	if (result == 0 || result == -EEXIST)
+	if (result == 0 || result == -EEXIST) {
+		counts.loaded++;
 		return;
+	}
 	text_add(&line, "truth module ");
 	text_add(&line, path.data);
 	text_add(&line, " ");
-	text_add_errno(&line, -result);
+	if (fd < 0) { /* not the kernel's ENOENT, which is for a symbol that nothing exports */
+		counts.missing++;
+		text_add(&line, "no-file");
+	} else {
+		counts.refused++;
+		text_add_errno(&line, -result);
+	}
 	say(line.data);
 }
 
@@ -172,7 +181,17 @@ int load_tables(void)
 		if (*at)
 			at++;
 	}
+	alias_count = 0;
+	for (const char *at = aliases; at && *at; at++)
+		alias_count += *at == '\n';
 	return modules && aliases;
+}
+
+struct load_counts load_counts(void)
+{
+	counts.modules = module_count;
+	counts.aliases = alias_count;
+	return counts;
 }
 
 int loaded_any(void)

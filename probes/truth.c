@@ -4,8 +4,9 @@
  *
  * Loads modules by modalias as udev does (every module whose alias fits, with what it depends on), until
  * nothing new has come up for as long as deferred probing may take, then states each device of every bus
- * with its devicetree node and driver, what is still deferred, which probes failed, the devicetree as the
- * guest has it, and last, as it may hang on an emulated machine, what DHCP gives on each interface.
+ * with its devicetree node and driver, what is still deferred, which probes failed, the modules in the kernel,
+ * the devicetree as the guest has it, and last, as it may hang on an emulated machine, what DHCP gives on each
+ * interface.
  * What the kernel itself asks for (request_module) is loaded by /sbin/modprobe, see modprobe/modprobe.c.
  */
 #include "guest.h"
@@ -262,6 +263,21 @@ static void state_addresses(void)
 	each_entry("/sys/class/net", state_address);
 }
 
+/*
+ * A record of /dev/kmsg begins with facility * 8 + level (Documentation/ABI/testing/dev-kmsg): 0 to 7 is the
+ * kernel's own. What this program writes is of facility 1, 8 and more, and may quote the kernel.
+ */
+static int is_kernels(const char *record)
+{
+	return record[0] >= '0' && record[0] <= '7' && record[1] == ',';
+}
+
+/* Both wordings: `DEVICE: probe with driver DRIVER …` since Linux 6.9, `DRIVER: probe of DEVICE …` before. */
+static int is_failure(const char *words)
+{
+	return text_find(words, ": probe with driver ") || text_find(words, ": probe of ");
+}
+
 /* `failed WORDS`: the kernel's own words about probes that failed (drivers/base/dd.c call_driver_probe). */
 static void state_failures(void)
 {
@@ -274,8 +290,7 @@ static void state_failures(void)
 
 		record[got > 0 ? got : 0] = 0;
 		start = (char *)text_find(record, ";");
-		/* One digit: the kernel's own (facility 0, where our lines are not), and its level. */
-		if (!start || record[1] != ',' || !text_find(start, ": probe with driver "))
+		if (!start || !is_kernels(record) || !is_failure(start))
 			continue;
 		for (end = ++start; *end && *end != '\n'; end++)
 			;
@@ -308,6 +323,63 @@ static void state_lines(const char *path, const char *what)
 		state(line.data);
 		at = end;
 	}
+}
+
+/* `loaded NAME`: each module in the kernel, whoever asked for it (/proc/modules, its name first in a line). */
+static void state_modules(void)
+{
+	static char text[1 << 17];
+	long fd = SYSCALL(openat, AT_FDCWD, "/proc/modules", O_RDONLY | O_CLOEXEC, 0, 0, 0), got, used = 0;
+
+	while (fd >= 0 && used < (long)sizeof(text) - 1 &&
+	       (got = SYSCALL(read, fd, text + used, sizeof(text) - 1 - used, 0, 0, 0)) > 0)
+		used += got;
+	if (fd >= 0)
+		close_file(fd);
+	text[used] = 0;
+	for (char *at = text; *at;) {
+		TEXT(line, 120);
+		char *end = at;
+
+		while (*end && *end != ' ' && *end != '\n')
+			end++;
+		for (; *end && *end != '\n'; end++)
+			*end = 0;
+		if (*end)
+			*end++ = 0;
+		text_add(&line, "loaded ");
+		text_add(&line, at);
+		state(line.data);
+		at = end;
+	}
+}
+
+/* `tables MODULES ALIASES`: lines read; an initramfs that was not unpacked whole has fewer, or none. */
+static void say_tables(void)
+{
+	struct load_counts counts = load_counts();
+	TEXT(line, 80);
+
+	text_add(&line, "truth tables ");
+	text_add_number(&line, counts.modules);
+	text_add(&line, " ");
+	text_add_number(&line, counts.aliases);
+	say(line.data);
+}
+
+/* `loads LOADED REFUSED MISSING`: what became of the modules that devices asked for. */
+static void state_loads(void)
+{
+	struct load_counts counts = load_counts();
+	TEXT(line, 80);
+
+	text_add(&line, "loads ");
+	text_add_number(&line, counts.loaded);
+	text_add(&line, " ");
+	text_add_number(&line, counts.refused);
+	text_add(&line, " ");
+	text_add_number(&line, counts.missing);
+	state(line.data);
 }
 
 static u64 big_endian(const u8 *at)
@@ -375,9 +447,11 @@ static void settle(struct outcome *outcome, const char *argument)
 	/* deferred_probe_timeout is 10 s after the last driver was registered (drivers/base/dd.c). */
 	long quiet = option_number("settle", 12) * 1000, last;
 	long limit = now_ms() + option_number("limit", 600) * 1000;
+	long brief = option_number("brief", 0); /* devices only: neither the devicetree nor the network */
 
 	(void)argument;
 	have_tables = load_tables();
+	say_tables();
 	make_directory("/sys/kernel/debug");
 	SYSCALL(mount, "debugfs", "/sys/kernel/debug", "debugfs", 0, NULL, 0);
 	for (last = now_ms(); now_ms() - last < quiet && now_ms() < limit;) {
@@ -392,8 +466,12 @@ static void settle(struct outcome *outcome, const char *argument)
 	each_entry("/sys/bus", state_bus);
 	each_entry("/sys/class/net", state_interface);
 	state_lines("/sys/kernel/debug/devices_deferred", "deferred");
-	state_devicetree();
-	state_addresses();
+	state_modules();
+	state_loads();
+	if (!brief) {
+		state_devicetree();
+		state_addresses();
+	}
 	state("end");
 	passed(outcome);
 }

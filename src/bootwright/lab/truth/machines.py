@@ -1,19 +1,17 @@
 """Machines that truth is recorded on: files of `data/truth/`, in the form of `data/machines/` and more.
 
-`base` names another file whose entries hold where the file has none of its own. `dtb` names the devicetree
-of the kernel's own that the machine is given (without it, the emulator makes one); `dts` is devicetree
-source that is compiled after it, where `&{/path}` names a node of it. `masked` lists nodes whose hardware the
-emulator does not model, with the reason, which are not scored. `registers = "memory"` says that memory lies
-behind the registers of the devicetree: a driver that gives up there says nothing about the board.
+`base` names another file whose entries hold where the file has none of its own. `dtb` names the devicetree of
+the kernel's own that the machine is given (without it, the emulator makes one); `dts` is devicetree source
+that is compiled after it, where `&{/path}` names a node of it. `masked` lists the failures that are the
+emulator's and not the prediction's, which are not scored (`truth_masks`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -27,6 +25,7 @@ from bootwright.foundation.structure import structure
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines import qemu
 from bootwright.lab.machines.machine import Machine
+from bootwright.lab.truth_masks import Mask
 
 # What the emulator makes anew for each boot would make another devicetree of each dump.
 _WITHOUT_SEEDS = "/ { chosen { /delete-property/ kaslr-seed; /delete-property/ rng-seed; }; };\n"
@@ -40,13 +39,7 @@ class TruthMachine:
     dtb: str | None
     dts: str
     """Source that changes the devicetree; empty to leave it as it is."""
-    masked: Mapping[str, str]
-    """Node → why it is not scored; nodes below it are not either."""
-    registers_are_memory: bool
-
-    def hides(self, node: str) -> bool:
-        """Whether a node is masked, itself or by one above it."""
-        return any(node == one or node.startswith(f"{one}/") for one in self.masked)
+    masks: tuple[Mask, ...]
 
     def with_devicetree(self, kernel: Kernel) -> Machine:
         """The machine given the kernel's own devicetree, where it takes one.
@@ -85,31 +78,18 @@ def truth_machine(name: str) -> TruthMachine:
 
 
 @frozen
-class _Masked:
-    node: str
-    reason: str
-
-
-@frozen
 class _Described(Machine):
     """One file with what its base says: a machine, and what is known of its devicetree."""
 
     dtb: str | None = None
     dts: str = ""
-    masked: tuple[_Masked, ...] = ()
-    registers: Literal["memory", ""] = ""
+    masked: tuple[Mask, ...] = ()
 
 
 def load_truth_machine(path: Path) -> TruthMachine:
     """Read one file; raises `Malformed`."""
     described = structure(_table(path), _Described, str(path), stem=path.stem)
-    return TruthMachine(
-        machine=described,
-        dtb=described.dtb,
-        dts=described.dts,
-        masked={one.node: one.reason for one in described.masked},
-        registers_are_memory=described.registers == "memory",
-    )
+    return TruthMachine(described, described.dtb, described.dts, described.masked)
 
 
 def _table(path: Path, depth: int = 0) -> dict[str, Any]:

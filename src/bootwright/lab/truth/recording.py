@@ -14,7 +14,9 @@ from attrs import asdict, field, frozen
 
 from bootwright.foundation.errors import Malformed
 
-SCHEMA = "bootwright/truth/2"
+SCHEMA = "bootwright/truth/3"
+_OLDER = "bootwright/truth/2"
+"""Without `loaded`."""
 _MOST_FDT = 4 << 20
 """Bytes of devicetree: the kernel takes no more than 2 MiB (Documentation/arch/arm64/booting.rst)."""
 _ADAPTER = re.compile(r"i2c-\d+")
@@ -32,10 +34,13 @@ _SHADOWS = frozenset(
         "nd",
     }
 )
-# drivers/base/dd.c call_driver_probe, Linux 6.12: `macb ff0e0000.ethernet: probe with driver macb failed …`
+# drivers/base/dd.c call_driver_probe, Linux 6.9 and later: `macb ff0e0000.ethernet: probe with driver macb
+# failed …`
 _FAILED = re.compile(
     r"(?:.* )?(\S+): probe with driver (.+) (?:failed with error|rejects match) -(\d{1,9})(?!\d)"
 )
+# The same before: `macb: probe of ff0e0000.ethernet failed with error -22`; a driver's name may have spaces.
+_FAILED_BEFORE = re.compile(r"(.+): probe of (\S+) (?:failed with error|rejects match) -(\d{1,9})(?!\d)")
 
 
 @frozen
@@ -96,7 +101,9 @@ class Truth:
     failures: tuple[Failure, ...]
     failed_modules: tuple[tuple[str, str], ...]
     fdt: bytes
-    """The devicetree as the guest had it."""
+    """The devicetree as the guest had it; empty in a brief recording."""
+    loaded: tuple[str, ...] = ()
+    """Names of the modules that were in the kernel in the end; none in recordings of form 2."""
 
     def bound(self) -> dict[str, str]:
         """Node → driver, for every node that has a device with one."""
@@ -126,6 +133,7 @@ class _Stated:
     failures: set[Failure] = field(factory=set)
     modules: set[tuple[str, str]] = field(factory=set)
     fdt: dict[int, bytes] = field(factory=dict)
+    loaded: set[str] = field(factory=set)
 
     def device(self, rest: str) -> None:
         words = rest.split(" ")
@@ -146,14 +154,18 @@ class _Stated:
         self.deferred.append(rest)
 
     def failure(self, rest: str) -> None:
-        found = _FAILED.match(rest)
-        if found is not None:
+        if (found := _FAILED.match(rest)) is not None:
             self.failures.add(Failure(found[1], found[2], int(found[3])))
+        elif (found := _FAILED_BEFORE.match(rest)) is not None:
+            self.failures.add(Failure(found[2], found[1], int(found[3])))
 
     def module(self, rest: str) -> None:
         path, _, why = rest.partition(" ")
         if why:
             self.modules.add((path, why))
+
+    def in_kernel(self, rest: str) -> None:
+        self.loaded.add(rest.strip())
 
     def block(self, rest: str) -> None:
         at, _, digits = rest.partition(" ")
@@ -175,6 +187,7 @@ _KINDS: dict[str, Callable[[_Stated, str], None]] = {
     "failed": _Stated.failure,
     "module": _Stated.module,
     "fdt": _Stated.block,
+    "loaded": _Stated.in_kernel,
 }
 
 
@@ -213,7 +226,8 @@ def parse(
         deferred=tuple(sorted(set(_deferred(stated.deferred, {one.name for one in stated.devices})))),
         failures=tuple(sorted(stated.failures, key=lambda one: (one.device, one.driver))),
         failed_modules=tuple(sorted(stated.modules)),
-        fdt=_devicetree(stated.fdt),
+        fdt=_devicetree(stated.fdt) if stated.fdt else b"",
+        loaded=tuple(sorted(stated.loaded)),
     )
 
 
@@ -271,7 +285,7 @@ def from_json(text: str, where: str) -> Truth:
     """A fixture; raises `Malformed`."""
     try:
         document = json.loads(text)
-        if document["schema"] != SCHEMA:
+        if document["schema"] not in {SCHEMA, _OLDER}:
             raise Malformed(
                 where, None, f"a recorded truth of the form {SCHEMA}", str(document["schema"])[:60]
             )
@@ -305,6 +319,7 @@ def from_json(text: str, where: str) -> Truth:
             ),
             failed_modules=tuple((_text(one[0]), _text(one[1])) for one in document["failed_modules"]),
             fdt=fdt,
+            loaded=tuple(_text(one) for one in document.get("loaded", ())),
         )
     except (ValueError, KeyError, IndexError, TypeError, RecursionError, zlib.error) as error:
         raise Malformed(where, None, "a recorded truth", repr(error)[:200]) from error
