@@ -36,6 +36,7 @@ from bootwright.kernels.model import Kernel
 from bootwright.lab.broken_recording import Broken, Recorded, load
 from bootwright.lab.mutations import Change, Mutation, apply
 from bootwright.predict.api import facts_of, predict
+from bootwright.predict.arguments import Arguments
 from bootwright.predict.given.inputs import kernel_at
 from bootwright.predict.model import Answer, Link, NodePrediction, first_broken
 
@@ -155,7 +156,7 @@ def _judge_all(recorded: Recorded, kernel: Kernel, folder: Path) -> Iterator[Jud
 
 
 def _predicted(kernel: Kernel, fdt: bytes, arguments: Iterable[str]) -> dict[str, NodePrediction]:
-    facts = facts_of(kernel, arguments=" ".join(arguments))
+    facts = facts_of(kernel, arguments=Arguments(" ".join(arguments), "the boot"))
     return {node.path: node for node in predict(facts, parse_fdt(fdt, "mutated.dtb")).nodes}
 
 

@@ -276,6 +276,7 @@ SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     "kernel_drivers": kernel_drivers,
     "match_tables": match_tables,
     "modinfo": module_file,
+    "linked_code": module_file,
     "module_file": module_file,
     "module_rules": module_file,
     "modprobe": lambda _: [

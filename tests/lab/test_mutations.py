@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bootwright.formats.devicetree.fdt import Node, Tree, parse_fdt
+from bootwright.formats.devicetree.writer import Draft
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.lab.mutation_candidates import Intact, breaking_candidates, choose
 from bootwright.lab.mutations import Change, Mutation, apply, from_table, to_table, unused_phandle
@@ -74,7 +75,8 @@ def trees(draw: st.DrawFn) -> bytes:
         ):
             cells = draw(st.lists(st.integers(0, 10), max_size=5))
             node.properties[name] = struct.pack(f">{len(cells)}I", *cells) + draw(st.binary(max_size=2))
-    return write_fdt(Tree("made", b"", nodes=nodes, strings=b"", reservations=[(16, 32)]))
+    tree = Tree("made", b"", nodes=nodes, strings=b"", reservations=[(16, 32)])
+    return Draft.of(tree.root).blob(tree)
 
 
 def dtc(blob: bytes) -> None:

@@ -63,11 +63,11 @@ def test_no_mask_is_of_nothing() -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"errno": None}, "the errno"),
+        ({"errno": None}, "errno"),
         ({"errno": 0}, "the errno"),
         ({"errno": -5}, "the errno"),
         ({"errno": []}, "the errno"),
-        ({"errno": True}, "the errno"),
+        ({"errno": True}, "errno"),
         ({"errno": [5, "EIO"]}, "errno"),
         ({"cause": ""}, "the cause"),
         ({"cause": None}, "cause"),

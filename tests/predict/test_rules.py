@@ -159,9 +159,13 @@ def test_i2c_children_need_their_adapter_and_an_i2c_driver(solve: Solve) -> None
 
 def test_amba_devices_match_by_peripheral_id(solve: Solve) -> None:
     nodes = solve(
-        """a { compatible = "arm,pl011", "arm,primecell"; };
-        b { compatible = "acme,other", "arm,primecell"; arm,primecell-periphid = <0x00341011>; };
-        c { compatible = "arm,pl022", "arm,primecell"; };"""
+        """clk: clk { compatible = "fixed-clock"; #clock-cells = <0>; };
+        a { compatible = "arm,pl011", "arm,primecell"; reg = <1 1>;
+            clocks = <&clk>; clock-names = "apb_pclk"; };
+        b { compatible = "acme,other", "arm,primecell"; arm,primecell-periphid = <0x00341011>; reg = <2 1>;
+            clocks = <&clk>; clock-names = "apb_pclk"; };
+        c { compatible = "arm,pl022", "arm,primecell"; reg = <3 1>;
+            clocks = <&clk>; clock-names = "apb_pclk"; };"""
     )
     assert nodes["/a"].driver == "uart-pl011"
     assert nodes["/b"].driver == "uart-pl011"

@@ -21,7 +21,9 @@ def bound(nodes: dict[str, NodePrediction], path: str) -> str:
 def test_a_serial_device_on_an_amba_port_is_made(solve: Solve) -> None:
     kernel = make_kernel((*BASE, driver("bt", "acme,bt", bus="serial")))
     nodes = solve(
-        """serial@1 { compatible = "arm,pl011", "arm,primecell"; reg = <1 1>;
+        """clk: clk { compatible = "fixed-clock"; #clock-cells = <0>; };
+           serial@1 { compatible = "arm,pl011", "arm,primecell"; reg = <1 1>;
+              clocks = <&clk>; clock-names = "apb_pclk";
               bluetooth { compatible = "acme,bt"; }; };""",
         kernel,
     )

@@ -66,6 +66,10 @@ class Driver:
     amba: tuple[tuple[int, int], ...] = ()
     calls: tuple[str, ...] = ()
     """Which of `module_file.CALLS` its code calls; see `kernel_calls` for what is missed."""
+    probe: int = 0
+    """Address of its probe function; 0 where it has none of its own or its place is not known."""
+    table: int = 0
+    """Address of its devicetree match table; 0 where it has none."""
 
 
 @frozen
@@ -86,6 +90,8 @@ class BuiltIn:
 
     drivers: tuple[Driver, ...]
     early: tuple[EarlyEntry, ...]
+    of_node: int = 0
+    """Offset of `of_node` in `struct device`, which the configuration decides; 0 where it is not found."""
 
 
 def read_built_in(image: bytes, name: str) -> BuiltIn:
@@ -97,7 +103,31 @@ def read_built_in(image: bytes, name: str) -> BuiltIn:
     symbols = read_symbols(image, name)
     if not any(kind in "bdr" for kind in symbols.types):  # static data has symbols with KALLSYMS_ALL only
         return _scanned(image, symbols, name)
-    return BuiltIn(drivers=_drivers(image, symbols, name), early=_early(image, symbols))
+    return BuiltIn(
+        drivers=_drivers(image, symbols, name), early=_early(image, symbols), of_node=_of_node(image, symbols)
+    )
+
+
+_MOST_INSTRUCTIONS = 24
+
+
+def _of_node(image: bytes, symbols: Symbols) -> int:
+    """The first thing that `of_match_device(matches, dev)` loads from its second argument.
+
+    drivers/of/device.c, Linux 6.12: `if (!matches || !dev->of_node || dev->of_node_reused)`.
+    """
+    start = next((address for address, _, name in symbols if name == "of_match_device"), None)
+    at = -1 if start is None else start - symbols.base
+    if not 0 <= at <= len(image) - 4 * _MOST_INSTRUCTIONS:
+        return 0
+    second = {1}
+    words: tuple[int, ...] = struct.unpack_from(f"<{_MOST_INSTRUCTIONS}I", image, at)
+    for word in words:
+        if word & 0xFFE0FFE0 == 0xAA0003E0 and word >> 16 & 31 in second:  # MOV
+            second.add(word & 31)
+        elif word & 0xFFC00000 == 0xF9400000 and word >> 5 & 31 in second:  # LDR, 64 bits
+            return (word >> 10 & 0xFFF) * 8
+    return 0
 
 
 def _scanned(image: bytes, symbols: Symbols, where: str) -> BuiltIn:
@@ -123,7 +153,7 @@ def _scanned(image: bytes, symbols: Symbols, where: str) -> BuiltIn:
         EarlyEntry(kind="initcall", compatible=compatible, keeps_device=True)
         for compatible in dict.fromkeys(entry.compatible for entry in scan.of_initcalls())
     ]
-    return BuiltIn(drivers=drivers, early=tuple(early))
+    return BuiltIn(drivers=drivers, early=tuple(early), of_node=_of_node(image, symbols))
 
 
 class _Memory:
@@ -164,7 +194,7 @@ def _drivers(image: bytes, symbols: Symbols, where: str) -> tuple[Driver, ...]:
     found: list[Driver] = []
     finder = CallFinder(image, symbols)
     offsets: Counter[int] = Counter()
-    raw: list[tuple[int, Driver]] = []
+    raw: list[tuple[int, Driver, tuple[int, int]]] = []
     for index, kind in enumerate(symbols.types):
         if kind not in "dD" or index + 1 >= len(addresses):
             continue
@@ -190,13 +220,17 @@ def _drivers(image: bytes, symbols: Symbols, where: str) -> tuple[Driver, ...]:
                         ids=_ids(memory, words, offset),
                         calls=finder.calls(word for word in words[:32] if memory.is_code(word)),
                     )
-                    raw.append((offset, driver))
+                    raw.append((offset, evolve(driver, table=pointer), words[:2]))
                     offsets[offset] += 1
                     break
         else:
             found.extend(_others(memory, words, symbol))
     platform = _PLATFORM if offsets[_PLATFORM] >= offsets[_I2C] else _I2C
-    found.extend(evolve(driver, buses=_buses(offset, platform)) for offset, driver in raw)
+    for offset, driver, first in raw:
+        # A platform driver begins with its probe function, others have something before it.
+        probe = first[0 if offset == _PLATFORM else 1] if offset == platform or offset != _PLATFORM else 0
+        probe = probe if memory.is_code(probe) else 0
+        found.append(evolve(driver, buses=_buses(offset, platform), probe=probe))
     return tuple(found)
 
 
@@ -230,7 +264,16 @@ def _others(memory: _Memory, words: tuple[int, ...], symbol: str) -> list[Driver
         for word in words[_DRIVER_SIZE // 8 : _DRIVER_SIZE // 8 + 6]:
             amba = memory.table(word, amba_table) if word else None
             if amba:
-                return [Driver(name=name, buses=("amba",), symbol=symbol, amba=amba)]
+                probe = words[_DRIVER_SIZE // 8]
+                return [
+                    Driver(
+                        name=name,
+                        buses=("amba",),
+                        symbol=symbol,
+                        amba=amba,
+                        probe=probe if memory.is_code(probe) else 0,
+                    )
+                ]
     return []
 
 

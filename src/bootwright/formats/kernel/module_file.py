@@ -175,7 +175,7 @@ def unpack_module(data: bytes, name: str) -> bytes:
 
 def read_module(elf: bytes, where: str) -> ModuleFacts:
     """Read an unpacked module. Raises `Malformed` where it is not an ELF64 relocatable with `.modinfo`."""
-    sections, names = _sections(elf, where)
+    sections, names = read_sections(elf, where)
     if b".modinfo" not in names:
         raise Malformed(
             where, 0, "a .modinfo section", "none", hint="this is an ELF file, but no kernel module"
@@ -249,7 +249,11 @@ def _soft(softdep: str, when: str) -> list[str]:
 _Section = tuple[int, int, int, int, int, int, int, int, int, int]
 
 
-def _sections(elf: bytes, where: str) -> tuple[list[_Section], list[bytes]]:
+def read_sections(elf: bytes, where: str) -> tuple[list[_Section], list[bytes]]:
+    """The section headers of a relocatable ELF64 file (ten words each) and their names.
+
+    Raises `Malformed` where a section lies outside the file or it is another kind of file.
+    """
     if len(elf) < 64 or elf[:6] != b"\x7fELF\x02\x01":
         raise Malformed(where, 0, "a little-endian ELF64 file", f"0x{elf[:6].hex()}")
     if struct.unpack_from("<H", elf, 16)[0] != 1:

@@ -64,6 +64,11 @@ class ModuleIndex:
     _shelf: Shelf
     _aliases_at: Path
 
+    @property
+    def identity(self) -> str:
+        """Names the content of the tree, as far as names, sizes and times of its files tell."""
+        return self._aliases_at.name.partition(".")[0]
+
     @cached_property
     def names(self) -> frozenset[str]:
         """Every module's name."""

@@ -30,8 +30,9 @@ from bootwright.kernels.modules import tree_index
 from bootwright.predict.arguments import Arguments
 from bootwright.predict.model import Link
 from bootwright.predict.module_checks import ModuleChecks
+from bootwright.predict.probes import Probes
 
-_FORMAT = 8
+_FORMAT = 9
 
 
 @frozen
@@ -92,6 +93,8 @@ class KernelFacts:
     image_sha256: str = ""
     tree: Path | None = None
     """The folder of its modules (`/lib/modules/RELEASE`)."""
+    probes: Probes | None = None
+    """The probe functions of the drivers, where they can be followed."""
     _by_compatible: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
 
     def by_compatible(self, compatible: str) -> tuple[Candidate, ...]:
@@ -433,12 +436,15 @@ def kernel_facts(
 
     Raises `Malformed` where the image has no symbol table or a file is damaged, `Missing` where one is gone.
     """
+    built_in = _built_in(kernel.image, kernel.image_sha256)
+    modules = tree_index(kernel.modules) if kernel.modules is not None else None
     return KernelFacts(
         name=kernel.name,
         release=kernel.release,
         version=kernel.version,
-        built_in=_built_in(kernel.image, kernel.image_sha256),
-        modules=tree_index(kernel.modules) if kernel.modules is not None else None,
+        built_in=built_in,
+        modules=modules,
+        probes=_probes(kernel, built_in, modules),
         config_file=kernel.config,
         page_size=kernel.page_size,
         initramfs_modules=initramfs_modules,
@@ -470,6 +476,27 @@ def _preventing(config: ModprobeConfig | None, module: str, *, asked: bool) -> D
     return None
 
 
+def _probes(kernel: Kernel, built_in: BuiltIn, modules: ModuleIndex | None) -> Probes:
+    def named(name: str, compatible: str) -> Driver | None:
+        return next(
+            (
+                one
+                for one in built_in.drivers
+                if one.name == name and (not compatible or any(e.compatible == compatible for e in one.of))
+            ),
+            None,
+        )
+
+    return Probes(
+        identity=f"{kernel.image_sha256 or kernel.image}\0{modules.identity if modules is not None else ''}",
+        image=kernel.image,
+        built_in=named,
+        modules=modules,
+        tree=kernel.modules,
+        of_node=built_in.of_node,
+    )
+
+
 def is_read(kernel: Kernel) -> bool:
     """Whether all that `kernel_facts` reads is in the cache already."""
     store = cache_dir() / "drivers" / f"{kernel.image_sha256}.json"
@@ -498,6 +525,7 @@ def _built_in(image: Path, sha256: str) -> BuiltIn:
 def _to_json(found: BuiltIn) -> dict[str, Any]:
     return {
         "format": _FORMAT,
+        "of_node": found.of_node,
         "early": [[entry.kind, entry.compatible, entry.keeps_device] for entry in found.early],
         "drivers": [
             {
@@ -509,6 +537,8 @@ def _to_json(found: BuiltIn) -> dict[str, Any]:
                 "pci": [[one.vendor, one.device, one.device_class, one.class_mask] for one in driver.pci],
                 "amba": driver.amba,
                 "calls": driver.calls,
+                "probe": driver.probe,
+                "table": driver.table,
             }
             for driver in found.drivers
         ],
@@ -527,8 +557,11 @@ def _from_json(document: dict[str, Any]) -> BuiltIn:
                 pci=tuple(PciId(*entry) for entry in one["pci"]),
                 amba=tuple((entry[0], entry[1]) for entry in one["amba"]),
                 calls=tuple(one["calls"]),
+                probe=one["probe"],
+                table=one["table"],
             )
             for one in document["drivers"]
         ),
         early=tuple(EarlyEntry(*entry) for entry in document["early"]),
+        of_node=document["of_node"],
     )

@@ -15,6 +15,8 @@ from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.versions import Version
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts
 from bootwright.predict.model import Answer
+from bootwright.predict.node_answers import address
+from bootwright.predict.probe_terms import There
 from bootwright.predict.rules.knowledge import Driver, Knowledge
 from bootwright.predict.rules.predicates import Surroundings, find, holds
 from bootwright.predict.solving.buses import (
@@ -60,6 +62,8 @@ class Site:
     """Whether its driver is known by name, from `data/drivers/`."""
     option: str = ""
     """The option of that driver, where its file says it."""
+    made_of_node: bool = True
+    """Whether its addresses and interrupts come from its node, and not from the driver that makes it."""
 
     @property
     def best(self) -> Candidate | None:
@@ -197,6 +201,10 @@ class Planner:
         if id(node) in self._plan.absent:
             return
         if "arm,primecell" in compatible:
+            if address(node, 0) in {There.MISSING, There.BROKEN}:
+                # of_amba_device_create: without an address that can be translated there is no device.
+                self._missing(node, "its reg is missing or cannot be translated, and AMBA devices need one")
+                return
             # No plain bus, but a serial port, SPI or MMC controller all the same.
             self._children(self._site(node, "amba", creator, rule, exists))
             return
@@ -248,7 +256,15 @@ class Planner:
                 container = site.node.child(rule.container) if rule.container else site.node
                 for child in container.children if container is not None else ():
                     if child.enabled and rule.child in {"", child.name}:
-                        made = Site(child, "platform", site, Answer.YES, known.source, by_hand=True)
+                        made = Site(
+                            child,
+                            "platform",
+                            site,
+                            Answer.YES,
+                            known.source,
+                            by_hand=True,
+                            made_of_node=False,
+                        )
                         made.candidates = self._kernel.named(rule.driver, rule.module, rule.option)
                         made.option = rule.option
                         self._plan.sites[id(child)] = made
@@ -270,7 +286,9 @@ class Planner:
             if base in {"mdio", "mdio-bus", "mdio0", "mdio1"} and child.enabled:
                 if match(self._kernel, child, "platform"):
                     # There is a driver for the MDIO bus by itself, so that its MAC makes it a device.
-                    self._children(self._site(child, "platform", site, "platform_device_add"))
+                    made = self._site(child, "platform", site, "platform_device_add")
+                    made.made_of_node = False
+                    self._children(made)
                 else:
                     self._mdio(site, child)
             elif (

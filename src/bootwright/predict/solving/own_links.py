@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bootwright.formats.devicetree.fdt import Tree
+from bootwright.predict.demands import needed_links
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts, Obstacle
 from bootwright.predict.model import Answer, Evidence, Link
 from bootwright.predict.rules.knowledge import NO_REMEDY, Knowledge
@@ -57,7 +58,22 @@ class OwnLinks:
 
     def of(self, site: Site) -> list[Link]:
         """The driver, then what it expects of the devicetree."""
-        return [self._driver(site), *self._expectations(site)]
+        driver = self._driver(site)
+        found = [driver, *self._expectations(site)]
+        if driver.answer is Answer.YES and site.in_tree:
+            found.extend(needed_links(self._tree, self._kernel, site, self._usable(site)))
+        return found
+
+    def _usable(self, site: Site) -> Candidate | None:
+        """The driver that binds."""
+        return next(
+            (
+                one
+                for one in site.candidates
+                if (one.module is None or one.module in self._loaded) and self._kernel.obstacle(one) is None
+            ),
+            None,
+        )
 
     def _driver(self, site: Site) -> Link:
         node = site.node.path

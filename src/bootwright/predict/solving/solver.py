@@ -14,6 +14,7 @@ from attrs import define, evolve, field
 
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.formats.kernel.module_file import ASKS
+from bootwright.predict.demands import waits_for_parent
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link, fold
 from bootwright.predict.rules.knowledge import Knowledge
@@ -54,6 +55,7 @@ class Solver:
         self._plan = plan
         self._tree: Tree = plan.tree
         self._around = around
+        self._kernel = kernel
         self._records: dict[int, Record] = {}
         loaded = modules_loaded(kernel, plan.sites.values())
         self._own = OwnLinks(plan.tree, kernel, known, around, loaded)
@@ -63,6 +65,8 @@ class Solver:
         sites = [*self._plan.sites.values()]
         for site in sites:
             self._records[id(site.node)] = self._record(site)
+        if self._kernel.probes is not None:
+            self._kernel.probes.save()
         self._settle()
         return self._records
 
@@ -103,6 +107,9 @@ class Solver:
         for known in site.known:
             for name in known.inherits:
                 found.extend(self._inherited(node, name))
+        above = node.parent
+        if above is not None and site.in_tree and waits_for_parent(self._tree, self._kernel, site):
+            found.append(Need("parent", 0, above, vital=True))
         for child in node.children:
             if id(child) in self._plan.sites or not child.enabled:
                 continue
@@ -168,7 +175,7 @@ class Solver:
                 _DEFERS,
                 f"{supplier.path} never becomes a device, nor does a node above it",
             )
-        if provider is here or self._above(provider, here):
+        if (provider is here or self._above(provider, here)) and need.reference != "parent":
             return None, self._link(site, need, Answer.YES, "its own parent (fwnode_is_ancestor_of)")
         found = self._plan.of(provider)
         assert found is not None  # noqa: S101 - the loop above ended on one

@@ -42,7 +42,7 @@ _LISTS: dict[str, str | None] = {
 }
 # Not followed by fw_devlink, but asked for by the subsystem while the consumer probes, which defers until
 # they are there: sound/soc/soc-core.c snd_soc_register_card, drivers/mmc/core/pwrseq.c, drivers/i2c/muxes,
-# drivers/net/phy/sfp.c.
+# drivers/net/phy/sfp.c, drivers/firmware/raspberrypi.c rpi_firmware_get.
 _LISTS |= {
     "sound-dai": "#sound-dai-cells",
     "audio-codec": None,
@@ -52,6 +52,7 @@ _LISTS |= {
     "ddc-i2c-bus": None,
     "i2c-bus": None,
     "dais": None,
+    "firmware": None,
 }
 _SUFFIXES: tuple[tuple[str, str | None], ...] = (
     ("-supply", None),

@@ -1,0 +1,45 @@
+"""Fuzz walks through modules' code: `python fuzz/fuzz_linked_code.py CORPUS` with atheris installed."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from itertools import islice
+
+from bootwright.artifacts.linked_code import ModuleCode
+from bootwright.formats.kernel.module_file import unpack_module
+from bootwright.foundation.errors import BootwrightError
+from bootwright.predict.calls import calls
+from bootwright.predict.probe_reach import Asking
+from bootwright.predict.probe_terms import Ending, Entry, There
+from bootwright.predict.probe_walk import Walk
+
+_ANSWERS = tuple(There)
+
+
+def one_input(data: bytes) -> None:
+    """Lay the module out and walk through its first functions, with answers that the questions decide."""
+    with contextlib.suppress(BootwrightError):
+        code = ModuleCode(unpack_module(data, "fuzz.ko"), "fuzz.ko")
+        asking = Asking(code, calls())
+        for address in islice((one for one in code.functions if code.has_body(one)), 3):
+            for at in islice(code.pointers(), 20):
+                code.string(at)
+            walked = Walk(
+                code,
+                calls(),
+                Entry(address, 16, table=address),
+                lambda question: _ANSWERS[zlib.crc32(question.encode()) % len(_ANSWERS)],
+                asking,
+            ).run()
+            assert walked.ending in Ending
+
+
+if __name__ == "__main__":
+    import sys
+
+    import atheris
+
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
