@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 OUT ?= out/talos-rpi5
+export PYTHON
 
-.PHONY: run test lint fmt setup setup-system setup-test bench score docs clean help
+.PHONY: run test coverage lint fmt setup setup-system setup-test setup-bench bench score docs clean help
 
 # Exit status 3 is an answer too: something that matters cannot be known on this machine.
 run: setup ## the main job: investigate the Talos on Raspberry Pi 5 reports with real boots
@@ -32,6 +33,9 @@ setup-system:
 setup-test:
 	@tools/setup-system test
 
+setup-bench:
+	@tools/setup-system test bench
+
 $(STAMP): requirements.txt pyproject.toml
 	@tools/setup-system python
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -40,7 +44,13 @@ $(STAMP): requirements.txt pyproject.toml
 	@$(BIN)/python -m compileall -q src  # where the environment forbids to write bytecode later
 	touch $@
 
-bench: setup ## ratios against named references
+coverage: setup setup-test ## what the tests reach, with a floor; tests that boot left out (see CONTRIBUTING.md)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -m "not boot and not browser"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+bench: setup setup-bench ## ratios against named references
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 score: setup ## how often diagnosis and prediction are right, over what is here to compare with

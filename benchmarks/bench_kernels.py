@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import resource
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 from bootwright.formats.kernel.modinfo import read_module
+from bootwright.foundation import tools
 from bootwright.kernels.catalogue import open_library
 
 KERNEL = "debian-6.12-4k"
@@ -54,7 +54,7 @@ def modinfo() -> None:
         aliases = sum(len(read_module(path).aliases) for path in files)
         ours = time.process_time() - started
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        said = subprocess.run(["modinfo", "-F", "alias", *files], capture_output=True, check=True).stdout
+        said = tools.run(["modinfo", "-F", "alias", *files])
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         theirs = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
         assert len(said.splitlines()) == aliases

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 import stat
-import subprocess
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -19,7 +18,8 @@ from pathlib import Path
 from attrs import frozen
 
 from bootwright.formats.archives import cpio
-from bootwright.foundation import tools
+from bootwright.foundation import guest, tools
+from bootwright.foundation.errors import Missing
 from bootwright.images.parts.initramfs_part import compressed
 from bootwright.images.parts.module_files import plain_bytes, plain_name
 from bootwright.kernels.catalogue import open_library
@@ -37,7 +37,11 @@ MIB = 1 << 20
 
 Files = dict[str, bytes]
 
-_INIT = Path(__file__).parent / "planted_init" / "init.c"
+_ROOT = Path(__file__).resolve().parents[1]
+_INIT = (
+    "benchmarks/planted_init/init.c",
+    *(f"probes/{name}.c" for name in ("start", "text", "system", "gallery/words")),
+)
 _DRIVERS = ("mmc_block", "bcm2835", "squashfs")
 # The PL011 on the header's pins, as the board has it without Bluetooth.
 _OVERLAY = """/dts-v1/; /plugin/;
@@ -72,10 +76,14 @@ class Fault:
 
 @cache
 def _init() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "init"
-        subprocess.run(["aarch64-linux-gnu-gcc", "-static", "-Os", "-s", "-o", output, _INIT], check=True)
-        return output.read_bytes()
+    sources = [_ROOT / name for name in _INIT]
+    built = guest.build_with_any(sources, _ROOT)
+    if built is None:
+        raise Missing(
+            "a compiler for arm64 is needed to build the init of planted images, and none is installed",
+            hint="install gcc-aarch64-linux-gnu (or clang and lld, or zig)",
+        )
+    return built[0]
 
 
 def initramfs(kernel: str, *, note: bytes = b"", without: str = "") -> bytes:

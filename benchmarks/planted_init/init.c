@@ -2,100 +2,119 @@
  *
  * The init of the images that faults are planted in: loads the modules listed in /etc/modules, mounts the root that
  * the kernel's arguments name, makes the detached mounts that Talos makes, and says so. It ends at the first failure.
+ * It has no libc: see probes/guest.h.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/reboot.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "../../probes/gallery/words.h"
 
-#ifndef OPEN_TREE_CLONE
-#define OPEN_TREE_CLONE 1
-#endif
+enum { /* asm-generic/unistd.h; linux/mount.h; linux/fcntl.h */
+	NR_faccessat = 48, MS_RDONLY = 1, OPEN_TREE_CLONE = 1, FSCONFIG_CMD_CREATE = 6,
+};
+
+int main(void);
 
 /* To the kernel's log, so that every console has it; with a level that `quiet` lets through. */
-static void say(const char *text, const char *more)
+void say(const char *text)
 {
-	char line[400];
-	int log = open("/dev/kmsg", O_WRONLY); /* no dprintf: it seeks, which kmsg refuses */
+	TEXT(line, 400);
+	long log = SYSCALL(openat, AT_FDCWD, "/dev/kmsg", O_WRONLY | O_CLOEXEC, 0, 0, 0), result = log;
 
-	snprintf(line, sizeof(line), "<1>init: %s%s\n", text, more);
-	if (log < 0 || write(log, line, strlen(line)) < 0)
-		_exit(2);
-	close(log);
+	text_add(&line, "<1>init: ");
+	text_add(&line, text);
+	text_add(&line, "\n");
+	if (log >= 0)
+		result = SYSCALL(write, log, line.data, line.used, 0, 0, 0);
+	if (result < 0)
+		SYSCALL(exit_group, 2, 0, 0, 0, 0, 0);
+	close_file(log);
 }
 
-static void fail(const char *text, const char *more)
+/* The kernel panics when this process ends, which ends the boot. */
+static void fail(const char *text, const char *more, long error)
 {
-	char line[256];
+	TEXT(line, 300);
 
-	snprintf(line, sizeof(line), "%s: %s", more, strerror(errno));
-	say(text, line);
-	exit(1); /* the kernel panics, which ends the boot */
+	text_add(&line, text);
+	text_add(&line, more);
+	text_add(&line, ": ");
+	text_add_words(&line, -error);
+	say(line.data);
+	SYSCALL(exit_group, 1, 0, 0, 0, 0, 0);
 }
 
 static void load(const char *path)
 {
-	int file = open(path, O_RDONLY | O_CLOEXEC);
+	long file = SYSCALL(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0, 0, 0), result = file;
 
-	if (file < 0 || (syscall(SYS_finit_module, file, "", 0) && errno != EEXIST))
-		fail("could not insert module ", path);
-	close(file);
+	if (file >= 0)
+		result = SYSCALL(finit_module, file, "", 0, 0, 0, 0);
+	if (result < 0 && result != -EEXIST)
+		fail("could not insert module ", path, result);
+	close_file(file);
+}
+
+/* The text up to `end`, which becomes NUL; `*next` is then what follows. */
+static char *cut(char **next, char end, char other)
+{
+	char *start = *next, *at = start;
+
+	while (*at && *at != end && *at != other)
+		at++;
+	if (*at)
+		*at++ = 0;
+	*next = at;
+	return start;
 }
 
 static void load_all(void)
 {
-	char path[256];
-	FILE *list = fopen("/etc/modules", "r");
+	static char paths[16384];
+	char *next = paths;
 
-	while (list && fgets(path, sizeof(path), list)) {
-		path[strcspn(path, "\n")] = 0;
-		load(path);
-	}
+	read_file("/etc/modules", paths, sizeof(paths));
+	while (*next)
+		load(cut(&next, '\n', '\n'));
 }
 
 static void mount_root(void)
 {
 	static char line[4096];
-	int file = open("/proc/cmdline", O_RDONLY);
-	char *root;
+	long result = read_file("/proc/cmdline", line, sizeof(line));
+	char *root = result < 0 ? NULL : (char *)text_find(line, "root=/");
 
-	if (file < 0 || read(file, line, sizeof(line) - 1) <= 0 || !(root = strstr(line, "root=/")))
-		fail("no root in ", "/proc/cmdline");
-	root = strtok(root + 5, " \n");
-	for (int tries = 0; tries < 50 && access(root, F_OK); tries++)
-		usleep(100000);
-	if (mount(root, "/root", "squashfs", MS_RDONLY, NULL))
-		fail("cannot mount root ", root);
+	if (!root)
+		fail("no root in ", "/proc/cmdline", result < 0 ? result : -ENOENT);
+	root += 5;
+	root = cut(&root, ' ', '\n');
+	for (int tries = 0; tries < 50 && SYSCALL(faccessat, AT_FDCWD, root, 0, 0, 0, 0) < 0; tries++)
+		sleep_ms(100);
+	result = SYSCALL(mount, root, "/root", "squashfs", MS_RDONLY, NULL, 0);
+	if (result < 0)
+		fail("cannot mount root ", root, result);
 }
 
 static void detached_mount(void)
 {
-	int context = syscall(SYS_fsopen, "tmpfs", 0);
+	long context = SYSCALL(fsopen, "tmpfs", 0, 0, 0, 0, 0), detached, file, tree;
+	long result = context < 0 ? context : SYSCALL(fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0, 0);
 
-	if (context < 0 || syscall(SYS_fsconfig, context, 6 /* FSCONFIG_CMD_CREATE */, NULL, NULL, 0))
-		fail("cannot make ", "a tmpfs");
-	int detached = syscall(SYS_fsmount, context, 0, 0);
-	int file = openat(detached, "hosts", O_CREAT | O_RDWR, 0644);
-
-	if (syscall(SYS_open_tree, file, "", OPEN_TREE_CLONE | AT_EMPTY_PATH) < 0)
-		fail("failed to create shadow bind mount ", "hosts");
+	if (result < 0)
+		fail("cannot make ", "a tmpfs", result);
+	detached = SYSCALL(fsmount, context, 0, 0, 0, 0, 0);
+	file = SYSCALL(openat, detached, "hosts", O_CREAT | O_RDWR, 0644, 0, 0);
+	tree = SYSCALL(open_tree, file, "", OPEN_TREE_CLONE | AT_EMPTY_PATH, 0, 0, 0);
+	if (tree < 0)
+		fail("failed to create shadow bind mount ", "hosts", tree);
 }
 
 int main(void)
 {
-	mount("proc", "/proc", "proc", 0, NULL);
-	mount("dev", "/dev", "devtmpfs", 0, NULL);
+	SYSCALL(mount, "proc", "/proc", "proc", 0, NULL, 0);
+	SYSCALL(mount, "dev", "/dev", "devtmpfs", 0, NULL, 0);
 	load_all();
 	mount_root();
 	detached_mount();
-	say("machine is running and ready", "");
-	reboot(RB_POWER_OFF);
+	say("machine is running and ready");
+	/* linux/reboot.h: LINUX_REBOOT_MAGIC1, MAGIC2, CMD_POWER_OFF */
+	SYSCALL(reboot, 0xfee1dead, 672274793, 0x4321fedc, NULL, 0, 0);
 	return 0;
 }

@@ -3,8 +3,8 @@
  * What the kernel runs to load a module it asks for by itself: `/sbin/modprobe -q -- NAME`
  * (kernel/module/kmod.c, Linux 6.12). Drivers depend on it for device frequency governors, PHYs and more.
  */
-#include "guest.h"
-#include "load.h"
+#include "../guest.h"
+#include "../load.h"
 
 int main(void);
 

@@ -50,7 +50,7 @@ def pack(command: str, path: Path) -> Path:
     [
         "xz -T1 -1",
         "xz -0 --block-size=1MiB",
-        "xz -0 --check=none",
+        "xz -T1 -0 --check=none",
         "zstd -3",
         "gzip",
         "bzip2",

@@ -16,6 +16,7 @@ from bootwright.formats.archives import cpio
 from bootwright.formats.archives.initramfs import read_segments
 from bootwright.formats.filesystems.squashfs import SquashFs
 from bootwright.formats.sources.bytesource import Bytes
+from bootwright.foundation import tools
 from bootwright.foundation.errors import BootwrightError, Malformed, Refused
 from bootwright.images.opened import all_files
 from bootwright.images.parts.initramfs_part import compressed
@@ -61,7 +62,7 @@ def squashfs(files: dict[str, bytes], *, links: dict[str, str] | None = None) ->
             base = Path(folder) / "base/lib"
             base.mkdir(parents=True)
             (base / "modules").symlink_to(modules)
-            subprocess.run(["depmod", "-b", base.parent, RELEASE], check=True)
+            tools.run(["depmod", "-b", base.parent, RELEASE])
         subprocess.run(["mksquashfs", root, image, "-quiet", "-no-progress", "-all-root"], check=True)
         return image.read_bytes()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from bootwright.formats.kernel.config import read_kernel_config
 from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
 from bootwright.formats.kernel.modinfo import read_module
 from bootwright.formats.sources.bytesource import FileBytes
+from bootwright.foundation import tools
 from bootwright.kernels.catalogue import open_library
 
 pytestmark = pytest.mark.download
@@ -113,8 +113,7 @@ def test_drivers_found_by_form_are_those_found_by_name(name: str) -> None:
 
 
 def test_modules_as_modinfo_reads_them() -> None:
-    if shutil.which("modinfo") is None:
-        pytest.skip("modinfo is the reference")
+    modinfo = tools.need("modinfo", purpose="be the oracle for what modules say of themselves")
     kernel = open_library().get("debian-6.18-4k", modules=True)
     assert kernel.modules is not None
     files = sorted(kernel.modules.rglob("*.ko*"))
@@ -123,11 +122,11 @@ def test_modules_as_modinfo_reads_them() -> None:
     for path in sample:
         module = read_module(path)
         for field in ("alias", "depends", "vermagic", "license", "firmware", "softdep"):
-            said = subprocess.run(["modinfo", "-F", field, path], capture_output=True, check=True, text=True)
+            said = subprocess.run([modinfo, "-F", field, path], capture_output=True, check=True, text=True)
             assert list(module.fields.get(field, ())) == said.stdout.splitlines(), f"{field} of {path}"
         assert module.vermagic is not None
         assert module.vermagic.split()[0] == kernel.release
-        signer = subprocess.run(["modinfo", "-F", "signer", path], capture_output=True, check=True, text=True)
+        signer = subprocess.run([modinfo, "-F", "signer", path], capture_output=True, check=True, text=True)
         assert module.signed == bool(signer.stdout.strip())
 
 

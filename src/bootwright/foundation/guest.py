@@ -25,8 +25,11 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "init": ("*.[ch]",),
     "standin": ("standin/*.[ch]", "guest.h", "mounts.h", "start.c", "text.c", "system.c"),
     "early": ("early/*.[ch]",),
+    "gallery": ("gallery/*.[ch]", "guest.h", "start.c", "text.c", "system.c"),
+    "modprobe": ("modprobe/*.[ch]", "load.[ch]", "guest.h", "start.c", "text.c"),
 }
-"""What each is made of, below `probes/`: the lab's init, Talos's stand-in, the loader of early modules."""
+"""What each is made of, below `probes/`: the lab's init, Talos's stand-in, the loader of early modules, the
+init of the gallery of failures, what a kernel runs to load a module."""
 
 # Loads at any granule up to 64K; nothing the compiler could call that is not in the sources.
 _FLAGS = (

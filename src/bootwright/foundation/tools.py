@@ -17,30 +17,35 @@ _SYSTEM_DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 # Program → Debian package, for the hint; other distributions name them alike.
 PACKAGES: Mapping[str, str] = {
     "qemu-system-aarch64": "qemu-system-arm",
-    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
-    "dtc": "device-tree-compiler",
-    "fdtoverlay": "device-tree-compiler",
     "mksquashfs": "squashfs-tools",
-    "unsquashfs": "squashfs-tools",
     "mkfs.ext4": "e2fsprogs",
     "mkswap": "util-linux",
-    "mcopy": "mtools",
-    "mkfs.vfat": "dosfstools",
-    "mkfs.xfs": "xfsprogs",
     "gpgv": "gpgv",
+    "dtc": "device-tree-compiler",
+    "fdtoverlay": "device-tree-compiler",
+    "fdtput": "device-tree-compiler",
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
     "depmod": "kmod",
+    "mcopy": "mtools",
     "mmd": "mtools",
     "mdel": "mtools",
+    "mkfs.vfat": "dosfstools",
     "fsck.vfat": "dosfstools",
+    "mkfs.xfs": "xfsprogs",
+    "xfs_db": "xfsprogs",
     "xfs_repair": "xfsprogs",
+    "mkfs.btrfs": "btrfs-progs",
+    "mke2fs": "e2fsprogs",
     "e2fsck": "e2fsprogs",
     "debugfs": "e2fsprogs",
-    "mke2fs": "e2fsprogs",
+    "unsquashfs": "squashfs-tools",
     "sqfstar": "squashfs-tools",
-    "xfs_db": "xfsprogs",
-    "zstd": "zstd",
     "grub-mkimage": "grub-common",
     "xz": "xz-utils",
+    "zstd": "zstd",
+    "lz4": "lz4",
+    "gzip": "gzip",
+    "bzip2": "bzip2",
 }
 
 
@@ -55,9 +60,12 @@ def need(name: str, *, purpose: str) -> Path:
     """The program `name`; raises `Missing` saying what it is needed for and what to install."""
     found = find(name)
     if found is None:
-        package = PACKAGES.get(name, name)
-        raise Missing(f"{name} is needed to {purpose}, and is not installed", hint=f"install {package}")
+        raise Missing(f"{name} is needed to {purpose}, and is not installed", hint=_hint(name))
     return found
+
+
+def _hint(name: str) -> str:
+    return f"install {PACKAGES.get(name, name)}"
 
 
 def run(
@@ -72,13 +80,17 @@ def run(
 ) -> bytes:
     """Run `command` and return its stdout; raises `ToolFailed` with its stderr when it exits non-zero.
 
+    A program named without a folder is looked for as `find` does; raises `Missing` when it is not there.
     `timeout` is in seconds. The locale is C, so that messages can be read by a program. `input_file` is read
     as stdin in place of `input_bytes`; `with_messages` returns what it says on stderr among its stdout.
     """
     tool = Path(command[0]).name
+    program = find(tool) if str(command[0]) == tool else Path(command[0])
+    if program is None:
+        raise Missing(f"{tool} is needed, and is not installed", hint=_hint(tool))
     try:
         done = subprocess.run(
-            [str(part) for part in command],
+            [str(program), *(str(part) for part in command[1:])],
             input=input_bytes,
             stdin=(input_file or subprocess.DEVNULL) if input_bytes is None else None,
             stdout=subprocess.PIPE,

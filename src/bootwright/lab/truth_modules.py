@@ -7,9 +7,7 @@ kernel itself, may ask for (`wanted`).
 
 from __future__ import annotations
 
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -18,11 +16,9 @@ from attrs import frozen
 from bootwright.formats.archives import cpio
 from bootwright.formats.devicetree.fdt import Tree
 from bootwright.formats.kernel.module_index import ModuleIndex, read_module_tree
-from bootwright.foundation.errors import Missing
-from bootwright.foundation.places import source_tree
+from bootwright.foundation.guest import program
 from bootwright.kernels.model import Kernel
 from bootwright.lab.probes import initramfs
-from bootwright.lab.probes.probe import build_with_any
 from bootwright.lab.probes.probe import init as find_init
 
 _FOLDER = "bootwright"
@@ -99,21 +95,7 @@ def _members(tree: Path, index: ModuleIndex, order: Sequence[str], aliases: str)
 
 def _modprobe() -> bytes:
     """The program that the kernel runs to load a module it asks for by itself (request_module)."""
-    tree = source_tree()
-    if tree is None:
-        raise Missing(
-            "recording truth needs the sources of the guest's programs", hint="run it in a checkout"
-        )
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
-        probes = tree / "probes"
-        names = ("load.c", "load.h", "guest.h", "start.c", "text.c", "modprobe/modprobe.c")
-        sources = [Path(shutil.copy(probes / name, folder)) for name in names]
-        built = build_with_any(sources)
-    if built is None:
-        raise Missing(
-            "a compiler for arm64 is needed, and none is installed", hint="install gcc-aarch64-linux-gnu"
-        )
-    return built[0]
+    return program("modprobe").path.read_bytes()
 
 
 def _module_table(index: ModuleIndex, order: Sequence[str], number: dict[str, int]) -> str:

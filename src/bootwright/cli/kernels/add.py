@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from pathlib import Path
 
 import click
@@ -61,4 +62,4 @@ def command(
     return 0
 
 
-command.help = f"{command.help}\n{_EXAMPLES}"
+command.help = f"{cleandoc(command.help or '')}\n{_EXAMPLES}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
+
 import click
 
 from bootwright.cli.kernels._common import kernel_json, library, print_json, shared_options
@@ -42,4 +44,4 @@ def command(
     return 0
 
 
-command.help = f"{command.help}\n{_EXAMPLES}"
+command.help = f"{cleandoc(command.help or '')}\n{_EXAMPLES}"

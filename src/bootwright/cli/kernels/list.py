@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import TYPE_CHECKING
 
 import click
@@ -88,4 +89,4 @@ def _table(found: list[Listed], *, complete: bool) -> None:
         click.echo("  ".join(line).rstrip())
 
 
-command.help = f"{command.help}\n{_EXAMPLES}"
+command.help = f"{cleandoc(command.help or '')}\n{_EXAMPLES}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
+
 import click
 
 from bootwright.cli.kernels._common import library, megabytes, print_json, shared_options
@@ -28,4 +30,4 @@ def command(names: tuple[str, ...], *, archive: str | None, offline: bool, as_js
     return 0
 
 
-command.help = f"{command.help}\n{_EXAMPLES}"
+command.help = f"{cleandoc(command.help or '')}\n{_EXAMPLES}"

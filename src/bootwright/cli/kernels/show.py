@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from inspect import cleandoc
 from typing import TYPE_CHECKING
 
 import click
@@ -136,4 +137,4 @@ def _print(
             click.echo(said + strange.get(option, ""))
 
 
-command.help = f"{command.help}\n{_EXAMPLES}"
+command.help = f"{cleandoc(command.help or '')}\n{_EXAMPLES}"

@@ -33,6 +33,8 @@ _SPACES = {"user.": "-u", "trusted.": "-r", "security.": "-s"}
 _ATTRIBUTE = re.compile(r"[!#-&(-\[\]-~]{1,255}")
 """Printable ASCII that needs no quoting in xfs_db's language."""
 
+_CHUNK = 64
+"""Inodes that XFS allocates together, at a number that is a multiple of it."""
 _BIGTIME_FROM = 1 << 31
 _TYPES = {
     stat.S_IFREG: "-", stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFBLK: "b", stat.S_IFCHR: "c",
@@ -132,8 +134,27 @@ def _complete(path: Path, tree: Mapping[str, Node]) -> None:
         # The real-time bitmap and summary are inodes that no directory holds (superblock, bytes 64 and 72).
         for number in struct.unpack(">QQ", os.pread(handle, 16, 64)):
             _put_inode(handle, super_.byte_of_inode(number), super_.inode_size, NEW, None)
+        _settle_generations(handle, files, wanted)
     finally:
         os.close(handle)
+
+
+def _settle_generations(handle: int, files: Xfs, used: Mapping[int, Attributes]) -> None:
+    """Give every inode generation 0, also the free ones of its chunk of 64.
+
+    mkfs.xfs of xfsprogs 6.13 (unlike 6.1) draws them at random, and the same files would not make the same
+    image twice. They tell an NFS server's clients that a number was used again, which has not
+    happened in a new file system. xfs_format.h, Linux 6.12: XFS_INODES_PER_CHUNK, di_gen, di_ino.
+    """
+    super_ = files.superblock
+    for chunk in sorted({number & ~(_CHUNK - 1) for number in used}):
+        for number in range(chunk, chunk + _CHUNK):
+            at = super_.byte_of_inode(number)
+            raw = os.pread(handle, super_.inode_size, at)
+            # A sparse chunk has places that hold no inode.
+            if raw[:2] == b"IN" and raw[152:160] == struct.pack(">Q", number):
+                os.pwrite(handle, bytes(4), at + 92)
+                _checksum(handle, at, super_.inode_size, 100)
 
 
 def _make_room(path: Path, wanted: Mapping[int, Attributes]) -> None:

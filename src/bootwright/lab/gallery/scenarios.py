@@ -6,7 +6,6 @@ The lab knows nothing of diagnosis and diagnosis nothing of the lab; this is whe
 from __future__ import annotations
 
 import gzip
-import hashlib
 import lzma
 import stat
 import tempfile
@@ -19,10 +18,9 @@ from attrs import field, frozen
 from bootwright.formats.archives import cpio
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
-from bootwright.foundation import tools
-from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation import guest, tools
 from bootwright.foundation.knowledge import Kind
-from bootwright.foundation.places import DATA, cache_dir
+from bootwright.foundation.places import DATA
 from bootwright.foundation.structure import STEM
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines import firmware, qemu
@@ -35,7 +33,6 @@ _MACHINE = "virt"
 _TIMEOUT = 60.0
 _SILENCE = 25.0
 """Seconds of guest time; a hung boot is one of the things recorded here."""
-_FLAGS = ("-static", "-Os", "-Wl,-z,max-page-size=65536", "-Wl,--build-id=none", "-Wl,-s")
 _MOST_MODULE = 64 << 20
 _DISKS = {
     # A disk of zeros whose every read fails (QEMU's docs/devel/blkdebug.rst).
@@ -291,13 +288,4 @@ def _without_signature(module: bytes) -> bytes:
 
 
 def _guest() -> bytes:
-    compiler = tools.need("aarch64-linux-gnu-gcc", purpose="build the gallery's guest")
-    source = FOLDER / "guest.c"
-    key = hashlib.sha256(source.read_bytes() + " ".join(_FLAGS).encode()).hexdigest()[:32]
-    kept = cache_dir() / "gallery" / key / "guest"
-    if not kept.is_file():
-        with tempfile.TemporaryDirectory(prefix="bootwright-") as room:
-            made = Path(room) / "guest"
-            tools.run([compiler, *_FLAGS, "-o", made, source.name], cwd=FOLDER, timeout=120)
-            write_bytes(kept, made.read_bytes())
-    return kept.read_bytes()
+    return guest.program("gallery").path.read_bytes()
