@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bootwright.formats.kernel.modinfo import read_module
+from bootwright.formats.modules.modinfo import read_module
 from bootwright.foundation import tools
 from bootwright.kernels.catalogue import open_library
 

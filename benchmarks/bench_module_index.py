@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bootwright.formats.kernel.module_index import read_module_tree
+from bootwright.formats.modules.module_index import read_module_tree
 from bootwright.foundation import tools
 from bootwright.foundation.errors import BootwrightError
 from bootwright.kernels.catalogue import open_library

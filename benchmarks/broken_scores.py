@@ -30,13 +30,13 @@ from pathlib import Path
 from attrs import define, evolve, field, frozen
 
 from bootwright.formats.devicetree.fdt import parse_fdt
-from bootwright.formats.kernel.module_index import ModuleIndex, read_module_tree
+from bootwright.formats.modules.module_index import ModuleIndex, read_module_tree
 from bootwright.foundation.progress import Silent
 from bootwright.kernels.model import Kernel
-from bootwright.lab.broken_recording import Broken, Recorded, load
-from bootwright.lab.mutations import Change, Mutation, apply
+from bootwright.lab.mutation.recording import Broken, Recorded, load
+from bootwright.lab.mutation.mutations import Change, Mutation, apply
 from bootwright.predict.api import facts_of, predict
-from bootwright.predict.arguments import Arguments
+from bootwright.predict.start.arguments import Arguments
 from bootwright.predict.given.inputs import kernel_at
 from bootwright.predict.model import Answer, Link, NodePrediction, first_broken
 

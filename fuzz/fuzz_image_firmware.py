@@ -8,7 +8,7 @@ from bootwright.formats.filesystems.filesystem import EntryKind
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 from bootwright.image_boot.machine import board_machine
-from bootwright.investigate.image_handover import firmware_board
+from bootwright.image_boot.handover import firmware_board
 
 _NAMES = (
     *("config.txt", "bcm2710-rpi-3-b.dtb", "overlays/header.dtbo", "cmdline.txt"),

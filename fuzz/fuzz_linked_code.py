@@ -6,13 +6,13 @@ import contextlib
 import zlib
 from itertools import islice
 
-from bootwright.artifacts.linked_code import ModuleCode
-from bootwright.formats.kernel.module_file import unpack_module
+from bootwright.formats.code.linked_code import ModuleCode
+from bootwright.formats.modules.module_file import unpack_module
 from bootwright.foundation.errors import BootwrightError
-from bootwright.predict.calls import calls
-from bootwright.predict.probe_reach import Asking
-from bootwright.predict.probe_terms import Ending, Entry, There
-from bootwright.predict.probe_walk import Walk
+from bootwright.predict.probing.calls import calls
+from bootwright.predict.probing.reach import Asking
+from bootwright.predict.probing.terms import Ending, Entry, There
+from bootwright.predict.probing.walk import Walk
 
 _ANSWERS = tuple(There)
 

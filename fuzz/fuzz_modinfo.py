@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.formats.kernel.modinfo import read_modinfo
+from bootwright.formats.modules.modinfo import read_modinfo
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bootwright.artifacts.modprobe_config import parse_modprobe
-from bootwright.predict.arguments import Arguments
+from bootwright.formats.modules.modprobe_config import parse_modprobe
+from bootwright.predict.start.arguments import Arguments
 
 
 def one_input(data: bytes) -> None:

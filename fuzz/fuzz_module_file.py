@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.formats.kernel.module_file import read_module, unpack_module
+from bootwright.formats.modules.module_file import read_module, unpack_module
 from bootwright.foundation.errors import BootwrightError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import struct
 
-from bootwright.artifacts.kernel_keys import Certificate, RsaKey, certificates
-from bootwright.artifacts.module_signature import MAGIC, read_signature
+from bootwright.formats.signing.kernel_keys import Certificate, RsaKey, certificates
+from bootwright.formats.signing.module_signature import MAGIC, read_signature
 from bootwright.foundation.errors import Malformed
 
 _SIGNER = Certificate(b"", b"", None, "fuzz", RsaKey((1 << 1023) + 7, 65537))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.formats.kernel.pe import is_pe, open_section, read_pe
+from bootwright.formats.programs.pe import is_pe, open_section, read_pe
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 

@@ -7,7 +7,7 @@ import contextlib
 from bootwright.foundation.errors import Malformed, ToolFailed
 from bootwright.lab.truth.outcomes import outcomes
 from bootwright.lab.truth.recording import Truth, from_json, parse, to_json
-from bootwright.lab.truth_refusals import Given, refuse
+from bootwright.lab.truth.refusals import Given, refuse
 
 MARK = "bw0123456789abcdef"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from chain_kit import folder, kernel, os_release, uki
 
-from bootwright.bootchain.loader_entries import loader_entry_chains
+from bootwright.bootchain.efi.loader_entries import loader_entry_chains
 from bootwright.bootchain.volumes import PlainVolume
 from bootwright.formats.filesystems.directory import Directory
 

@@ -25,7 +25,7 @@ from bootwright.image_boot.start import chosen_machine
 from bootwright.images.change.changes import Changes, plan
 from bootwright.images.change.edits import ArgumentEdit
 from bootwright.images.opened import open_image
-from bootwright.investigate.image_handover import firmware_stage
+from bootwright.image_boot.handover import firmware_stage
 from bootwright.predict.given.image import contents
 
 SCHEMAS = Path(__file__).parents[2] / "docs/schemas"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootwright.bootchain.boot_config import BootMenu, read_grub_config
-from bootwright.bootchain.grub_test import decide
+from bootwright.bootchain.grub.test import decide
 from bootwright.foundation.errors import BootwrightError
 from bootwright.inspect.explore import Explorer
 

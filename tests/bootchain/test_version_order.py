@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootwright.bootchain.version_order import compare, newest_first
+from bootwright.bootchain.efi.version_order import compare, newest_first
 
 # The specification's own examples, each list from old to new.
 ASCENDING = (

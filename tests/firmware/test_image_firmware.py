@@ -17,7 +17,7 @@ from bootwright.image_boot.machine import BOARD_MACHINES, board_machine
 from bootwright.image_boot.overlay import card_size, write_overlay
 from bootwright.image_boot.start import edits_for
 from bootwright.images.opened import Volume
-from bootwright.investigate.image_handover import stage_of
+from bootwright.image_boot.handover import stage_of
 
 
 def volume(**files: bytes) -> Volume:

@@ -21,7 +21,7 @@ from bootwright.formats.devicetree.fdt import Tree
 from bootwright.foundation import tools
 from bootwright.foundation.progress import Silent
 from bootwright.image_boot.machine import board_machine
-from bootwright.investigate.image_handover import firmware_board
+from bootwright.image_boot.handover import firmware_board
 from bootwright.predict.given.gather import _Collection, _folder, _image
 
 BASE = """/dts-v1/;

@@ -14,7 +14,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootwright.formats.kernel.modinfo import read_modinfo, read_module
+from bootwright.formats.modules.modinfo import read_modinfo, read_module
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Missing

@@ -14,8 +14,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootwright.formats.kernel.module_file import read_module, unpack_module
-from bootwright.formats.kernel.module_index import fits, read_module_tree
+from bootwright.formats.modules.module_file import read_module, unpack_module
+from bootwright.formats.modules.module_index import fits, read_module_tree
 from bootwright.foundation import shelf, tools
 from bootwright.foundation.errors import Malformed, Missing
 

@@ -9,7 +9,7 @@ from disk_kit import fuzz_target, opened, run, stub
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootwright.formats.kernel.pe import is_pe, open_section, read_pe
+from bootwright.formats.programs.pe import is_pe, open_section, read_pe
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import Malformed
 

@@ -373,7 +373,7 @@ def test_kernel_arguments_survive_grubs_language(text: str) -> None:
 
 
 def test_sections_added_to_a_stub_are_read_back() -> None:
-    from bootwright.formats.kernel.pe import open_section, read_pe
+    from bootwright.formats.programs.pe import open_section, read_pe
     from bootwright.formats.sources.bytesource import Bytes
 
     stub = image_kit.efi_program()

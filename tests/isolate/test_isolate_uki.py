@@ -14,7 +14,7 @@ from isolate_kit import Files, blob, make_image, read_image
 
 from bootwright.formats.archives import cpio
 from bootwright.formats.devicetree.fdt import parse_fdt
-from bootwright.formats.kernel.pe import open_section, read_pe
+from bootwright.formats.programs.pe import open_section, read_pe
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.run_folder import Store
 from bootwright.foundation.verdict import Verdict

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bootwright.formats.kernel.modinfo import read_module
+from bootwright.formats.modules.modinfo import read_module
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Missing
 from bootwright.kernels.catalogue import open_library

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from bootwright.formats.devicetree.fdt import Node, Tree, parse_fdt
 from bootwright.formats.devicetree.writer import Draft
 from bootwright.foundation.errors import Malformed, Refused
-from bootwright.lab.mutation_candidates import Intact, breaking_candidates, choose
-from bootwright.lab.mutations import Change, Mutation, apply, from_table, to_table, unused_phandle
+from bootwright.lab.mutation.candidates import Intact, breaking_candidates, choose
+from bootwright.lab.mutation.mutations import Change, Mutation, apply, from_table, to_table, unused_phandle
 from bootwright.lab.truth.recording import from_json
 
 ROOT = Path(__file__).parents[2]

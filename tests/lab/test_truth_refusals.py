@@ -12,7 +12,7 @@ from bootwright.foundation.errors import BootwrightError, ToolFailed
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.model import Kernel
 from bootwright.lab.truth.recording import Failure, parse
-from bootwright.lab.truth_refusals import Given, refuse
+from bootwright.lab.truth.refusals import Given, refuse
 
 GIVEN = Given(modules=16, aliases=15)
 WHOLE = b"[ 1.0] bw1: truth tables 16 15\r\n[ 2.0] bw1: truth 7 loads 3 0 0\r\n"
@@ -90,7 +90,7 @@ def damaged(archive: bytes) -> bytes:
 def test_a_boot_from_a_spoilt_archive_is_refused(spoil: object, match: str, tmp_path: Path) -> None:
     from bootwright.lab.truth.machines import truth_machine
     from bootwright.lab.truth.record import record
-    from bootwright.lab.truth_modules import pack
+    from bootwright.lab.truth.modules import pack
 
     kernel = a_kernel()
     archive = pack(kernel, ["gpio_keys", "qemu_fw_cfg", "virtio_mmio"])
@@ -106,7 +106,7 @@ def test_a_boot_from_a_spoilt_archive_is_refused(spoil: object, match: str, tmp_
 def test_a_guest_does_not_read_its_own_lines_as_the_kernels() -> None:
     from bootwright.lab.truth.machines import truth_machine
     from bootwright.lab.truth.record import record
-    from bootwright.lab.truth_modules import pack
+    from bootwright.lab.truth.modules import pack
 
     kernel = a_kernel()
     archive = pack(kernel, ["gpio_keys", "qemu_fw_cfg", "virtio_mmio"])

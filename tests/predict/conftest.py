@@ -11,11 +11,11 @@ from bootwright.formats.devicetree.fdt import Tree, parse_fdt
 from bootwright.formats.kernel.builtin_drivers import BuiltIn, Driver, EarlyEntry
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.kernel.match_tables import OfId, PciId
-from bootwright.formats.kernel.module_index import ModuleIndex, tabulate
+from bootwright.formats.modules.module_index import ModuleIndex, tabulate
 from bootwright.foundation import tools
 from bootwright.foundation.shelf import Shelf
 from bootwright.foundation.versions import Version
-from bootwright.predict.arguments import Arguments
+from bootwright.predict.start.arguments import Arguments
 from bootwright.predict.goals import predict
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import NodePrediction

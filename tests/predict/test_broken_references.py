@@ -15,19 +15,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootwright.artifacts.linked_code import ModuleCode
+from bootwright.formats.code.linked_code import ModuleCode
 from bootwright.formats.devicetree.fdt import parse_fdt
-from bootwright.formats.kernel.module_file import unpack_module
+from bootwright.formats.modules.module_file import unpack_module
 from bootwright.foundation.errors import BootwrightError
 from bootwright.kernels.catalogue import open_library
 from bootwright.lab.truth.outcomes import Became, outcomes
 from bootwright.lab.truth.recording import from_json
 from bootwright.predict.api import facts_of, predict
-from bootwright.predict.calls import Optional, calls
+from bootwright.predict.probing.calls import Optional, calls
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import NodePrediction, first_broken
-from bootwright.predict.node_answers import NodeAnswers
-from bootwright.predict.probe_terms import Ending, There
+from bootwright.predict.probing.node_answers import NodeAnswers
+from bootwright.predict.probing.terms import Ending, There
 from predict.conftest import compile_tree
 
 KERNEL = "debian-6.18.15-4k"

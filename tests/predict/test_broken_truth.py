@@ -9,7 +9,7 @@ import pytest
 
 from bootwright.foundation.errors import BootwrightError
 from bootwright.kernels.catalogue import open_library
-from bootwright.lab.broken_recording import load
+from bootwright.lab.mutation.recording import load
 from broken_scores import Judged, report, score_file, totals
 
 KEPT = sorted((Path(__file__).parent / "broken").glob("*.jsonl"))

@@ -22,7 +22,7 @@ from bootwright.foundation.versions import Version
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import dtb_for
-from bootwright.predict.objects import Objects, load_objects, objects
+from bootwright.predict.kernel.objects import Objects, load_objects, objects
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/check.schema.json").read_text())
 OWN = "debian-6.18-4k"

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootwright.artifacts.modprobe_config import ModprobeConfig, parse_modprobe, read_modprobe
+from bootwright.formats.modules.modprobe_config import ModprobeConfig, parse_modprobe, read_modprobe
 from bootwright.boards.model import Board, Find, Goal, Stepping
 from bootwright.cli.main import main
 from bootwright.formats.archives import cpio
@@ -22,14 +22,14 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.modules import ModuleFiles
 from bootwright.predict.api import dtb_for
-from bootwright.predict.arguments import Arguments, effective, split
+from bootwright.predict.start.arguments import Arguments, effective, split
 from bootwright.predict.given.initramfs import early_modules
 from bootwright.predict.goals import judge, judge_os, predict
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import GoalVerdict
-from bootwright.predict.root_device import Volume
+from bootwright.predict.start.root_device import Volume
 from bootwright.predict.rules.predicates import Given
-from bootwright.predict.start import known_arguments
+from bootwright.predict.start.start import known_arguments
 
 from .conftest import BASE, compile_tree, driver, make_kernel, module
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from bootwright.bootchain.efi import efi_chains
+from bootwright.bootchain.efi.start import efi_chains
 from bootwright.bootchain.model import Chain, Stage
-from bootwright.bootchain.u_boot import u_boot_chains
+from bootwright.bootchain.u_boot.start import u_boot_chains
 from bootwright.bootchain.volumes import Volume
 
 

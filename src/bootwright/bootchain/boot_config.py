@@ -8,8 +8,8 @@ from __future__ import annotations
 from attrs import evolve
 
 from bootwright.bootchain.boot_entries import BootEntry, BootMenu
-from bootwright.bootchain.grub_config import read_grub_config
-from bootwright.bootchain.grub_words import text_of
+from bootwright.bootchain.grub.config import read_grub_config
+from bootwright.bootchain.grub.words import text_of
 from bootwright.foundation.errors import Malformed
 
 __all__ = [

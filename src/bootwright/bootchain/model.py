@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from bootwright.bootchain.boot_entries import BootEntry
 from bootwright.bootchain.volumes import Volume, file_at, open_at, place
-from bootwright.formats.kernel.pe import open_section, read_pe
+from bootwright.formats.programs.pe import open_section, read_pe
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import Refused
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bootwright.boards.model import Board
     from bootwright.bootchain.model import Chain
     from bootwright.formats.sources.compressed import Growth
-    from bootwright.predict.gathered import Gathered
+    from bootwright.predict.given.gathered import Gathered
     from bootwright.predict.verdicts import BoardVerdicts, Together
 
 SCHEMA = "bootwright/check/1"

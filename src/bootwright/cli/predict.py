@@ -55,8 +55,8 @@ def command(
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.kernels.given_config import read_config
     from bootwright.predict.api import facts_of, predict, read_tree
-    from bootwright.predict.arguments import Arguments
-    from bootwright.predict.configured import configured
+    from bootwright.predict.start.arguments import Arguments
+    from bootwright.predict.kernel.configured import configured
     from bootwright.predict.given.initramfs import early_modules
     from bootwright.predict.given.inputs import kernel_at
 

@@ -24,7 +24,7 @@ from bootwright.images.change.changes import Changes
 from bootwright.images.change.edits import ArgumentEdit
 from bootwright.images.change.swap import swap
 from bootwright.images.opened import argument_names, open_image
-from bootwright.investigate.image_handover import firmware_stage
+from bootwright.image_boot.handover import firmware_stage
 from bootwright.lab.machines.firmware import Firmware
 from bootwright.lab.machines.firmware import firmware as find_firmware
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from attrs import define, field, frozen
 
 from bootwright.formats.devicetree.fdt import parse_fdt
-from bootwright.formats.kernel.pe import open_section, read_pe
+from bootwright.formats.programs.pe import open_section, read_pe
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.images.change.edits import EDITORS, ArgumentEdit

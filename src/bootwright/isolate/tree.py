@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from bootwright.formats.kernel.modinfo import read_modinfo
+from bootwright.formats.modules.modinfo import read_modinfo
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.images.parts.module_files import make_tables

@@ -22,10 +22,10 @@ from bootwright.foundation.errors import Malformed
 
 # What reads signatures and symbols is imported where a file is read: most questions are answered without.
 if TYPE_CHECKING:
-    from bootwright.artifacts.elf_object import ElfObject
-    from bootwright.artifacts.kernel_exports import KernelExports
-    from bootwright.artifacts.kernel_keys import Certificate
-    from bootwright.artifacts.module_symbols import ModuleSymbols
+    from bootwright.formats.modules.elf_object import ElfObject
+    from bootwright.formats.kernel.exports import KernelExports
+    from bootwright.formats.signing.kernel_keys import Certificate
+    from bootwright.formats.modules.module_symbols import ModuleSymbols
 
 _LOCKED = ("CONFIG_LOCK_DOWN_KERNEL_FORCE_INTEGRITY", "CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY")
 _EM_AARCH64 = 183
@@ -150,7 +150,7 @@ class ModuleRules:
         """Those the kernel's build put into it."""
         if self._keys is not None:
             return self._keys()
-        from bootwright.artifacts.kernel_keys import certificates
+        from bootwright.formats.signing.kernel_keys import certificates
 
         return certificates(self._image())
 
@@ -159,7 +159,7 @@ class ModuleRules:
         """What it exports; None where its image does not say."""
         if self._exports is not None:
             return self._exports()
-        from bootwright.artifacts.kernel_exports import read_exports
+        from bootwright.formats.kernel.exports import read_exports
 
         try:
             return read_exports(self._image(), self.release, "the kernel")
@@ -171,7 +171,7 @@ class ModuleRules:
         """The kernel's own, where it is known."""
         if self._known_vermagic:
             return self._known_vermagic
-        from bootwright.artifacts.kernel_exports import vermagic_of
+        from bootwright.formats.kernel.exports import vermagic_of
 
         return vermagic_of(self._image(), self.release)
 
@@ -202,9 +202,9 @@ class ModuleRules:
     def _by_content(
         self, file: str, module: bytes, provided: Mapping[str, int | None] | None
     ) -> Refusal | None:
-        from bootwright.artifacts.elf_object import read_object
-        from bootwright.artifacts.module_symbols import has_versions, module_symbols
-        from bootwright.formats.kernel.modinfo import modinfo_of
+        from bootwright.formats.modules.elf_object import read_object
+        from bootwright.formats.modules.module_symbols import has_versions, module_symbols
+        from bootwright.formats.modules.modinfo import modinfo_of
 
         try:
             elf = read_object(module, file)
@@ -295,7 +295,7 @@ class ModuleRules:
         enforced = self.enforced
         if enforced.checks is False:
             return None
-        from bootwright.artifacts.module_signature import read_signature
+        from bootwright.formats.signing.module_signature import read_signature
 
         certain = enforced.checks is True
         try:

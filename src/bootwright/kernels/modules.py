@@ -14,8 +14,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from bootwright.formats.kernel.modinfo import ModuleInfo, read_module
-from bootwright.formats.kernel.module_index import ModuleIndex, read_module_tree
+from bootwright.formats.modules.modinfo import ModuleInfo, read_module
+from bootwright.formats.modules.module_index import ModuleIndex, read_module_tree
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing
 from bootwright.foundation.places import cache_dir
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from bootwright.artifacts.modprobe_config import ModprobeConfig
+from bootwright.formats.modules.modprobe_config import ModprobeConfig
 from bootwright.boards.fit import require_fit
 from bootwright.boards.model import Board, Goal
 from bootwright.boards.model import board as board_named
@@ -22,7 +22,7 @@ from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.predict.arguments import Arguments
+from bootwright.predict.start.arguments import Arguments
 from bootwright.predict.goals import OS_GOAL, judge, judge_os, predict
 from bootwright.predict.kernel.drivers import KernelFacts, kernel_facts
 from bootwright.predict.misfit import headed, misfit
@@ -154,7 +154,7 @@ def _facts(
 
 def read_tree(dtb: Path, overlays: Sequence[Path] = ()) -> Tree:
     """A devicetree file with overlays applied. Raises `Missing` or `Malformed`."""
-    from bootwright.predict.board_tree import with_overlays
+    from bootwright.predict.given.board_tree import with_overlays
 
     tree = read_fdt_file(dtb)
     return with_overlays(tree, [read_fdt_file(path) for path in overlays])

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve
 
-from bootwright.formats.kernel.module_file import module_name
+from bootwright.formats.modules.module_file import module_name
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
 from bootwright.kernels.store import Store
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts, is_read, kernel_facts
 from bootwright.predict.model import Answer, GoalVerdict, Link, first_broken, fold
-from bootwright.predict.options import option_like, option_of
+from bootwright.predict.kernel.options import option_like, option_of
 from bootwright.predict.rules.knowledge import NO_REMEDY
 
 _MOST = 12

@@ -11,7 +11,7 @@ from bootwright.boards.model import Board, Goal
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.predict.arguments import effective
+from bootwright.predict.start.arguments import effective
 from bootwright.predict.hazards import hazards_of, strike
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import (
@@ -23,7 +23,7 @@ from bootwright.predict.model import (
     first_broken,
     fold,
 )
-from bootwright.predict.root_device import Root, root_links
+from bootwright.predict.start.root_device import Root, root_links
 from bootwright.predict.rules.knowledge import Knowledge, knowledge
 from bootwright.predict.rules.predicates import Given, Surroundings
 from bootwright.predict.solving.devices import Planner, Site
@@ -31,8 +31,8 @@ from bootwright.predict.solving.matching import is_plain_bus
 from bootwright.predict.solving.outcome import absence
 from bootwright.predict.solving.prediction import Prediction
 from bootwright.predict.solving.solver import Solver
-from bootwright.predict.start import gated, loosened, module_of
-from bootwright.predict.start import not_checked as start_not_checked
+from bootwright.predict.start.start import gated, loosened, module_of
+from bootwright.predict.start.start import not_checked as start_not_checked
 
 _PORT = ("phy-handle", "phy", "phy-device", "phy-mode", "phy-connection-type", "managed", "mac-address")
 """Properties of an Ethernet port's node (ethernet-controller.yaml, Linux 6.12)."""

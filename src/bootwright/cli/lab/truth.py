@@ -136,7 +136,7 @@ def _mutated(
     """Boot the mutated machines, and say how each fared."""
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.progress import Lines
-    from bootwright.lab.broken_truth import Campaign
+    from bootwright.lab.mutation.truth import Campaign
 
     seed, colon, count = mutate.partition(":")
     if not (colon and seed.isdecimal() and count.isdecimal() and 0 < int(count) <= _MOST_MUTATIONS):

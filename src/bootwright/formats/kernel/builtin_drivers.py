@@ -18,9 +18,9 @@ from typing import TypeVar
 
 from attrs import evolve, frozen
 
-from bootwright.artifacts.driver_scan import Scan
-from bootwright.artifacts.kernel_relocations import relocated
-from bootwright.formats.kernel.calls import CallFinder
+from bootwright.formats.kernel.driver_scan import Scan
+from bootwright.formats.kernel.relocations import relocated
+from bootwright.formats.code.calls import CallFinder
 from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
 from bootwright.formats.kernel.match_tables import (
     I2C_STRIDE,

@@ -13,7 +13,7 @@ from bootwright.bootchain.model import Chain, Part
 from bootwright.bootchain.volumes import Volume as BootVolume
 from bootwright.bootchain.volumes import file_at
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, lookup, read_small
-from bootwright.formats.kernel.pe import read_pe
+from bootwright.formats.programs.pe import read_pe
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
-from bootwright.artifacts.kernel_keys import Certificate
+from bootwright.formats.signing.kernel_keys import Certificate
 from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import Refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 
 from bootwright.boards.model import Board
-from bootwright.bootchain.efi import REMOVABLE
+from bootwright.bootchain.efi.start import REMOVABLE
 from bootwright.bootchain.model import Chain, Part, started
 from bootwright.bootchain.volumes import ESP_TYPES, entry_at, open_at, place
 from bootwright.firmware.config_txt import read_config_txt
@@ -22,7 +22,7 @@ from bootwright.formats.filesystems.filesystem import (
 from bootwright.formats.filesystems.squashfs import SquashFs
 from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
 from bootwright.formats.kernel.config import embedded_config, read_kernel_config
-from bootwright.formats.kernel.pe import open_section, read_pe
+from bootwright.formats.programs.pe import open_section, read_pe
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import BootwrightError
 from bootwright.images.opened import OpenImage, Volume, all_files, argument_names

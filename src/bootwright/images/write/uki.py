@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from bootwright.formats.kernel.pe import read_pe
+from bootwright.formats.programs.pe import read_pe
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import Malformed, Refused
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from bootwright.formats.kernel.elf_note import build_id
+from bootwright.formats.programs.elf_note import build_id
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError
 

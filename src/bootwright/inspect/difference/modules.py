@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from attrs import frozen
 
 from bootwright.formats.filesystems.filesystem import Entry, FileSystem, read_small
-from bootwright.formats.kernel.modinfo import ModuleInfo, read_modinfo, unsigned
+from bootwright.formats.modules.modinfo import ModuleInfo, read_modinfo, unsigned
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 from bootwright.inspect.difference.model import Area, Comparison, Difference, Side

@@ -25,7 +25,7 @@ from bootwright.foundation.structure import structure
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines import qemu
 from bootwright.lab.machines.machine import Machine
-from bootwright.lab.truth_masks import Mask
+from bootwright.lab.truth.masks import Mask
 
 # What the emulator makes anew for each boot would make another devicetree of each dump.
 _WITHOUT_SEEDS = "/ { chosen { /delete-property/ kaslr-seed; /delete-property/ rng-seed; }; };\n"

@@ -18,8 +18,8 @@ from bootwright.lab.machines import qemu
 from bootwright.lab.machines.machine import Machine
 from bootwright.lab.machines.run import run
 from bootwright.lab.truth.recording import Truth, parse
-from bootwright.lab.truth_modules import Archive, pack
-from bootwright.lab.truth_refusals import GUEST, Given, refuse
+from bootwright.lab.truth.modules import Archive, pack
+from bootwright.lab.truth.refusals import GUEST, Given, refuse
 
 _NO_MODULES = "nomodule"
 """The kernel then loads none (kernel/module/main.c `modules_disabled`, Linux 6.12)."""

@@ -15,17 +15,17 @@ from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.predict.gathered import Blob, Gathered, Origin
+from bootwright.predict.given.gathered import Blob, Gathered, Origin
 from bootwright.predict.given.inputs import kernel_at, with_parts
 
 if TYPE_CHECKING:
-    from bootwright.artifacts.modprobe_config import ModprobeConfig
+    from bootwright.formats.modules.modprobe_config import ModprobeConfig
     from bootwright.boards.model import Board
     from bootwright.bootchain.model import Chain
     from bootwright.firmware.config_txt import ConfigTxt
     from bootwright.formats.kernel.config import KernelConfig
     from bootwright.formats.sources.compressed import Growth
-    from bootwright.predict.root_device import Volume
+    from bootwright.predict.start.root_device import Volume
     from bootwright.predict.rules.predicates import FileSystemFacts
 
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from attrs import define, field
 
-from bootwright.artifacts.modprobe_config import ModprobeConfig, read_modprobe
+from bootwright.formats.modules.modprobe_config import ModprobeConfig, read_modprobe
 from bootwright.boards.model import Board, boards
 from bootwright.bootchain.model import Chain
 from bootwright.firmware.config_txt import ConfigTxt
@@ -36,7 +36,7 @@ from bootwright.inspect.explore import Explorer
 from bootwright.inspect.facts import Item
 from bootwright.inspect.files import FirmwareTree, ModuleTree
 from bootwright.kernels.model import Kernel
-from bootwright.predict.root_device import Volume
+from bootwright.predict.start.root_device import Volume
 from bootwright.predict.rules.predicates import FileSystemFacts
 
 _PIECE = 1 << 20

@@ -26,7 +26,7 @@ from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.versions import Version
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer
-from bootwright.predict.root_device import Volume
+from bootwright.predict.start.root_device import Volume
 
 KEYS = frozenset(
     {

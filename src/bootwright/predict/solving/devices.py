@@ -15,8 +15,8 @@ from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.versions import Version
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts
 from bootwright.predict.model import Answer
-from bootwright.predict.node_answers import address
-from bootwright.predict.probe_terms import There
+from bootwright.predict.probing.node_answers import address
+from bootwright.predict.probing.terms import There
 from bootwright.predict.rules.knowledge import Driver, Knowledge
 from bootwright.predict.rules.predicates import Surroundings, find, holds
 from bootwright.predict.solving.buses import (

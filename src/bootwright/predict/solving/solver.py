@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from attrs import define, evolve, field
 
 from bootwright.formats.devicetree.fdt import Node, Tree
-from bootwright.formats.kernel.module_file import ASKS
-from bootwright.predict.demands import waits_for_parent
+from bootwright.formats.modules.module_file import ASKS
+from bootwright.predict.probing.demands import waits_for_parent
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link, fold
 from bootwright.predict.rules.knowledge import Knowledge

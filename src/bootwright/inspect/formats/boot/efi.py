@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bootwright.formats.kernel.pe import is_pe, read_pe
+from bootwright.formats.programs.pe import is_pe, read_pe
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.inspect.facts import Item, Origin, Value, facts_at
 from bootwright.inspect.format import Context, Format

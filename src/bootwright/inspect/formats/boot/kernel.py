@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
 from bootwright.formats.kernel.config import read_kernel_config
-from bootwright.formats.kernel.pe import is_pe
+from bootwright.formats.programs.pe import is_pe
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError
 from bootwright.inspect.facts import Item, Origin, Value, facts_at

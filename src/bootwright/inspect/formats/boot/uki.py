@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bootwright.formats.kernel.pe import is_pe, open_section, read_pe
+from bootwright.formats.programs.pe import is_pe, open_section, read_pe
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import Malformed
 from bootwright.inspect.facts import Item, Origin, Problem, Value, facts_at

@@ -1,0 +1,1 @@
+"""What UEFI firmware starts: EFI programs, systemd-boot entries, unified kernel images."""

@@ -1,0 +1,227 @@
+"""Entries of the Boot Loader Specification, in the order systemd-boot lists and tries them.
+
+Type #1: `/loader/entries/*.conf`; type #2: UKIs in `/EFI/Linux`; both on the EFI system partition and on the
+extended boot loader partition (UAPI.1). Ordered as systemd-boot does (src/boot/boot.c boot_entry_compare,
+systemd 257): entries without boot attempts left come last, then sort key, machine id, the newest version, the
+last id; `default` of loader.conf is a pattern for ids.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator, Sequence
+from functools import cmp_to_key
+from typing import TypeVar
+
+from attrs import evolve, frozen
+
+from bootwright.bootchain.boot_config import read_loader_config, read_loader_entry
+from bootwright.bootchain.boot_entries import BootEntry, BootMenu
+from bootwright.bootchain.efi.program import Program, identify
+from bootwright.bootchain.model import Chain, Part, Stage
+from bootwright.bootchain.efi.uki import read_uki, uki_chain
+from bootwright.bootchain.efi.version_order import compare
+from bootwright.bootchain.volumes import (
+    Volume,
+    absolute,
+    file_at,
+    files_in,
+    is_xbootldr,
+    open_at,
+    place,
+    text_at,
+    text_or_none,
+)
+from bootwright.formats.filesystems.filesystem import Entry
+
+ENTRIES = "/loader/entries"
+UKIS = "/EFI/Linux"
+LOADER_CONFIG = "/loader/loader.conf"
+_TRIES = re.compile(r"(.+)\+(\d+)(?:-(\d+))?\Z")
+_ARCHITECTURES = {"aa64", "arm64", "aarch64"}
+
+
+@frozen
+class _Listed:
+    chain: Chain
+    id: str
+    """The file's name in lower case, without its boot counter."""
+    sort_key: str
+    machine_id: str
+    version: str
+    left: int | None
+    """Boot attempts left; None where they are not counted."""
+    done: int = 0
+    skipped: str = ""
+    """Why systemd-boot leaves it out of its menu."""
+
+
+def has_entries(volume: Volume) -> bool:
+    """Whether the volume has entries of either type."""
+    return bool(files_in(volume, ENTRIES, ".conf") or _ukis(volume))
+
+
+def loader_entry_chains(
+    volumes: Sequence[Volume], stages: Sequence[Stage], esp: Volume | None = None
+) -> list[Chain]:
+    """The entries in order, the one that starts by itself first; raises `Malformed`.
+
+    `esp` is the volume systemd-boot was started from; without it, every volume with entries counts.
+    """
+    looked = [
+        each
+        for each in volumes
+        if esp is None or each is esp or (is_xbootldr(each) and esp.partition is not None)
+    ]
+    looked.sort(key=lambda each: each is not esp)
+    listed = [each for volume in looked for each in _listed(volume, stages)]
+    listed.sort(key=cmp_to_key(_compared))
+    menu, named_by = _menu(looked, esp)
+    return _with_default(listed, menu, named_by)
+
+
+def _with_default(listed: list[_Listed], menu: BootMenu | None, named_by: str) -> list[Chain]:
+    able = [each for each in listed if not each.skipped]
+    left_out = [evolve(each.chain, unsure=each.skipped) for each in listed if each.skipped]
+    pattern = menu.default.lower() if menu is not None and menu.default else ""
+    unsure = ""
+    if pattern == "@saved":
+        unsure = f"{named_by} has the entry chosen last, which an EFI variable keeps"
+    elif pattern and not pattern.startswith("@"):
+        exact = [each for each in able if fnmatch.fnmatchcase(each.id, pattern)]
+        if not exact:
+            exact = [each for each in able if fnmatch.fnmatchcase(each.id.rpartition(".")[0], pattern)]
+            unsure = f"{named_by} names {pattern} without its suffix, as only systemd-boot before 247 has it"
+        if exact:
+            able.remove(exact[0])
+            able.insert(0, exact[0])
+        else:
+            unsure = ""
+    found = [each.chain for each in able]
+    if found and unsure:
+        found[0] = evolve(found[0], unsure=unsure)
+    return [*found, *left_out]
+
+
+def _menu(looked: Sequence[Volume], esp: Volume | None) -> tuple[BootMenu | None, str]:
+    """loader.conf of the volume systemd-boot was started from, and its place."""
+    for volume in looked if esp is None else [esp]:
+        data = text_or_none(volume, LOADER_CONFIG)
+        if data is not None:
+            where = place(volume, LOADER_CONFIG)
+            return read_loader_config(data, where), where
+    return None, ""
+
+
+def _listed(volume: Volume, stages: Sequence[Stage]) -> Iterator[_Listed]:
+    for entry in files_in(volume, ENTRIES, ".conf"):
+        made = _type_one(volume, entry, stages)
+        if made is not None:
+            yield made
+    for entry in _ukis(volume):
+        chain = uki_chain(volume, entry.path, stages)
+        source = open_at(volume, entry.path)
+        uki = read_uki(source) if source is not None else None
+        if chain is None or uki is None:
+            continue
+        id_, left, done = counted(entry.name)
+        skipped = "" if uki.title else "systemd-boot leaves out a UKI whose .osrel has no name"
+        yield _Listed(evolve(chain, id=id_), id_.lower(), uki.sort_key, "", uki.version, left, done, skipped)
+
+
+def _ukis(volume: Volume) -> list[Entry]:
+    return files_in(volume, UKIS, ".efi")
+
+
+def _type_one(volume: Volume, file: Entry, stages: Sequence[Stage]) -> _Listed | None:
+    where = place(volume, file.path)
+    entry = read_loader_entry(text_at(volume, file.path) or b"", where)
+    id_, left, done = counted(file.name)
+    skipped = ""
+    if entry.architecture and entry.architecture.lower() not in _ARCHITECTURES:
+        return None
+    if not entry.kernel:
+        return None  # a memory tester, a firmware update: nothing that starts Linux
+    path = absolute(entry.kernel)
+    if file_at(volume, path) is None:
+        skipped = f"systemd-boot leaves out {where}: {place(volume, path)} is not there"
+    chain = evolve(entry_chain(volume, entry, file.path, stages), id=id_)
+    machine_id, version = entry.machine_id or "", entry.version or ""
+    return _Listed(chain, id_.lower(), entry.sort_key or "", machine_id, version, left, done, skipped)
+
+
+def entry_chain(volume: Volume, entry: BootEntry, config: str, stages: Sequence[Stage]) -> Chain:
+    """The chain of a type #1 entry, read from `config`: paths are those of its own volume."""
+    where = place(volume, config)
+    path = absolute(entry.kernel or "")
+
+    def part(name: str) -> Part:
+        line = entry.lines.get(name)
+        return Part(volume, absolute(name), f"{where}, line {line}" if line else where)
+
+    source = open_at(volume, path)
+    if source is not None and identify(source) is Program.UKI:
+        made = uki_chain(volume, path, stages, arguments=entry.arguments)
+        if made is not None:
+            if not entry.arguments:
+                return evolve(made, title=entry.title or made.title, id=entry.id, entry=entry)
+            # The arguments are the entry's, not the image's own.
+            return evolve(
+                made,
+                kind="loader-entry",
+                title=entry.title or made.title,
+                id=entry.id,
+                entry=entry,
+                config=(volume, config),
+            )
+    return Chain(
+        kind="loader-entry",
+        stages=tuple(stages),
+        title=entry.title,
+        id=entry.id,
+        kernel=part(entry.kernel or ""),
+        initramfs=tuple(part(each) for each in entry.initrds),
+        devicetree=part(entry.devicetree) if entry.devicetree else None,
+        overlays=tuple(part(each) for each in entry.overlays),
+        arguments=entry.arguments,
+        config=(volume, config),
+        entry=entry,
+    )
+
+
+def counted(name: str) -> tuple[str, int | None, int]:
+    """(a file's name without its boot counter, attempts left or None, attempts made).
+
+    `a+3-1.conf` → (`a.conf`, 3, 1), as boot_entry_parse_tries of systemd 257 reads it.
+    """
+    stem, dot, suffix = name.rpartition(".")
+    match = _TRIES.fullmatch(stem)
+    if match is None or len(match[2]) > 9 or len(match[3] or "") > 9:
+        return name, None, 0
+    return f"{match[1]}{dot}{suffix}", int(match[2]), int(match[3] or 0)
+
+
+def _compared(one: _Listed, other: _Listed) -> int:
+    order = _less(one.left == 0, other.left == 0) or _less(not one.sort_key, not other.sort_key)
+    if order:
+        return order
+    if one.sort_key:
+        order = (
+            _less(one.sort_key, other.sort_key)
+            or _less(one.machine_id, other.machine_id)
+            or -compare(one.version, other.version)
+        )
+        if order:
+            return order
+    order = -compare(one.id, other.id)
+    if order or one.left is None or other.left is None:
+        return order
+    return _less(other.left, one.left) or _less(one.done, other.done)
+
+
+_Ordered = TypeVar("_Ordered", str, int)
+
+
+def _less(one: _Ordered, other: _Ordered) -> int:
+    return (one > other) - (one < other)

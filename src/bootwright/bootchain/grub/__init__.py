@@ -1,0 +1,1 @@
+"""GRUB: its configuration's script, and what it starts."""

@@ -1,0 +1,1 @@
+"""arm64 machine code: instructions followed, calls found, modules linked."""

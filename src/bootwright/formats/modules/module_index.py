@@ -1,0 +1,434 @@
+"""A kernel's modules tree: every module's aliases, dependencies and drivers, and what is built in.
+
+Reads the `.ko` files themselves (Debian packages carry no modules.alias), on two cores, and keeps the
+result in the cache under a fingerprint of the tree, so that the second time costs one directory walk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from attrs import define, frozen
+
+from bootwright.formats.modules.module_file import (
+    ModuleDriver,
+    ModuleFacts,
+    module_name,
+    read_module,
+    salvaged,
+    unpack_module,
+)
+from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.cache import MODULES
+from bootwright.foundation.errors import BootwrightError, Missing
+from bootwright.foundation.shelf import Shelf, load, pack
+
+_FORMAT = 11
+_SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
+_NEVER = ("acpi", "dmi", "fs-", "net-pf", "crypto-", "char-major", "devname:")
+"""Aliases that no device of a devicetree machine has."""
+_CHUNK = 48
+_WILD = re.compile(r"[*?\[]")
+
+# A module's row in the table: everything but its aliases, which only a recording of truth needs whole.
+_ROW = (
+    *("path", "depends", "softdeps", "softdeps_after", "calls", "drivers", "firmware", "vermagic"),
+    *("crcs", "signed", "weakdeps", "reason"),
+)
+_PATH, _DEPENDS, _SOFTDEPS, _SOFTDEPS_AFTER, _CALLS, _DRIVERS, _FIRMWARE, _VERMAGIC = range(8)
+_CRCS, _SIGNED, _WEAKDEPS, _REASON = range(8, 12)
+_NO_ROW: list[Any] = ["", [], [], [], [], [], [], "", False, False, [], ""]
+"""Of a module that is not in the tree, though another one depends on it."""
+
+
+@frozen
+class Unreadable:
+    """A module file that could not be read, and why."""
+
+    path: str
+    reason: str
+
+
+@define(eq=False, slots=False)
+class ModuleIndex:
+    """The modules of one kernel. Paths are relative to the tree (`/lib/modules/RELEASE`)."""
+
+    _shelf: Shelf
+    _aliases_at: Path
+
+    @property
+    def identity(self) -> str:
+        """Names the content of the tree, as far as names, sizes and times of its files tell."""
+        return self._aliases_at.name.partition(".")[0]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every module's name."""
+        return frozenset(self._shelf.get("lists", "names"))
+
+    def path(self, name: str) -> str:
+        """Where a module's file is, relative to the tree."""
+        return str(self._row(name)[_PATH])
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._shelf.get("modules", name) is not None
+
+    @cached_property
+    def built_in(self) -> frozenset[str]:
+        """Names of built-in modules (modules.builtin)."""
+        return frozenset(self._shelf.get("lists", "built_in"))
+
+    @property
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """Files that are no readable modules."""
+        return tuple(Unreadable(path, reason) for path, reason in self._shelf.get("lists", "unreadable"))
+
+    def by_compatible(self, compatible: str) -> tuple[str, ...]:
+        """Modules that udev would load for this compatible (`of:` aliases)."""
+        return tuple(self._shelf.get("of", compatible) or ())
+
+    def built_in_by_compatible(self, compatible: str) -> tuple[str, ...]:
+        """Built-in modules with this compatible, by modules.builtin.modinfo: from Linux 6.18 on."""
+        return tuple(self._shelf.get("built_in_of", compatible) or ())
+
+    def by_alias(self, modalias: str) -> tuple[str, ...]:
+        """Modules whose alias matches a `pci:`, `mdio:`, `usb:`, `i2c:`, … modalias."""
+        return self._matching("aliases", modalias)
+
+    def built_in_by_alias(self, modalias: str) -> tuple[str, ...]:
+        """The same for built-in modules."""
+        return self._matching("built_in_aliases", modalias)
+
+    def _matching(self, table: str, modalias: str) -> tuple[str, ...]:
+        """Aliases are kept by what precedes their first wildcard: one look-up for each prefix."""
+        found: dict[str, None] = {}
+        for end in range(1, len(modalias) + 1):
+            for pattern, name in self._shelf.get(table, modalias[:end]) or ():
+                if fits(modalias, pattern):
+                    found[name] = None
+        return tuple(found)
+
+    def drivers(self, compatible: str) -> tuple[tuple[str, ModuleDriver], ...]:
+        """(module, driver) for every driver in every module with this compatible, in aliases or not."""
+        return tuple(
+            (module, _driver(self._row(module)[_DRIVERS][number]))
+            for module, number in self._shelf.get("drivers", compatible) or ()
+        )
+
+    def calls(self, name: str) -> tuple[str, ...]:
+        """What a module calls of the driver core, itself or through the modules it depends on."""
+        found: dict[str, None] = {}
+        for one in (name, *self.closure(name, soft=False)):
+            found.update(dict.fromkeys(self._row(one)[_CALLS]))
+        return tuple(found)
+
+    def firmware(self, name: str) -> tuple[str, ...]:
+        """Firmware files that a module may ask for (`firmware=` of its `.modinfo`)."""
+        return tuple(self._row(name)[_FIRMWARE])
+
+    def damage(self, name: str) -> str:
+        """Why a module's file cannot be read, though what it is for could; empty where it can."""
+        return str(self._row(name)[_REASON])
+
+    def vermagic(self, name: str) -> str:
+        """The kernel a module was built for (`vermagic=` of its `.modinfo`); empty without."""
+        return str(self._row(name)[_VERMAGIC])
+
+    def has_crcs(self, name: str) -> bool:
+        """Whether it carries the CRCs of CONFIG_MODVERSIONS."""
+        return bool(self._row(name)[_CRCS])
+
+    def is_signed(self, name: str) -> bool:
+        """Whether a signature is appended; it was not checked."""
+        return bool(self._row(name)[_SIGNED])
+
+    def needs(self, name: str) -> tuple[str, ...]:
+        """Modules without which it cannot be loaded (`depends`), whether they are in the tree or not."""
+        return tuple(self._row(name)[_DEPENDS])
+
+    def soft_needs(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Modules that modprobe tries to load before and after it (`softdep`)."""
+        row = self._row(name)
+        return tuple(row[_SOFTDEPS]), tuple(row[_SOFTDEPS_AFTER])
+
+    def weak_needs(self, name: str) -> tuple[str, ...]:
+        """Modules that it may load by itself, so that an initramfs must have them too (`weakdep`)."""
+        return tuple(self._row(name)[_WEAKDEPS])
+
+    def closure(self, name: str, *, soft: bool = True) -> tuple[str, ...]:
+        """The modules that loading `name` loads first, soft dependencies included, in load order."""
+        order: list[str] = []
+        stack = [(name, False)]
+        seen: set[str] = set()
+        while stack:
+            current, done = stack.pop()
+            if done:
+                order.append(current)
+                continue
+            if current in seen:
+                continue
+            seen.add(current)
+            stack.append((current, True))
+            row = self._row(current)
+            needed = (*row[_SOFTDEPS], *row[_DEPENDS]) if soft else row[_DEPENDS]
+            stack.extend((other, False) for other in reversed(needed) if other not in seen)
+        return tuple(other for other in order if other != name)
+
+    def _row(self, name: str) -> list[Any]:
+        row: list[Any] | None = self._shelf.get("modules", name)
+        return row if row is not None else _NO_ROW
+
+    @cached_property
+    def modules(self) -> dict[str, ModuleFacts]:
+        """Everything about every module, aliases included: slower than the questions above."""
+        aliases = json.loads(self._aliases_at.read_bytes())
+        return {
+            name: ModuleFacts(
+                name=name,
+                aliases=tuple(aliases.get(name, ())),
+                depends=tuple(row[_DEPENDS]),
+                softdeps=tuple(row[_SOFTDEPS]),
+                softdeps_after=tuple(row[_SOFTDEPS_AFTER]),
+                firmware=tuple(row[_FIRMWARE]),
+                vermagic=row[_VERMAGIC],
+                weakdeps=tuple(row[_WEAKDEPS]),
+                crcs=bool(row[_CRCS]),
+                signed=bool(row[_SIGNED]),
+                drivers=tuple(_driver(one) for one in row[_DRIVERS]),
+                calls=tuple(row[_CALLS]),
+            )
+            for name, row in sorted(self._shelf.rows("modules"))
+            if not row[_REASON]
+        }
+
+
+def _driver(row: list[Any]) -> ModuleDriver:
+    name, buses, compatibles = row
+    return ModuleDriver(name, tuple(buses), tuple(compatibles))
+
+
+def fits(text: str, pattern: str) -> bool:
+    """Whether a modalias matches an alias of a module: `*` and `?` as in fnmatch(3), which modprobe uses."""
+    if "[" in pattern:
+        import fnmatch
+
+        return fnmatch.fnmatchcase(text, pattern)
+    at = place = 0
+    star, resume = -1, 0
+    while at < len(text):
+        if place < len(pattern) and pattern[place] == "*":
+            star, resume = place, at
+            place += 1
+        elif place < len(pattern) and pattern[place] in {"?", text[at]}:
+            at += 1
+            place += 1
+        elif star >= 0:
+            resume += 1
+            at, place = resume, star + 1
+        else:
+            return False
+    return pattern[place:].strip("*") == ""
+
+
+def _of_compatibles(aliases: Iterable[str]) -> Iterator[str]:
+    """The compatibles of `of:N*T*Ccompatible` and `…C*` aliases (scripts/mod/file2alias.c), each once."""
+    seen: set[str] = set()
+    for alias in aliases:
+        if alias.startswith("of:"):
+            compatible = alias.partition("T")[2].partition("C")[2]
+            compatible = compatible.removesuffix("C*")
+            if compatible and compatible not in seen:
+                seen.add(compatible)
+                yield compatible
+
+
+def read_module_tree(
+    tree: Path, *, workers: int | None = None, cache: Path | None = None, content: str | None = None
+) -> ModuleIndex:
+    """Index the modules below `tree` (a `/lib/modules/RELEASE` folder).
+
+    `cache` is the folder for indexes (default: in bootwright's cache). `content` names the tree's content
+    where that is known already, which saves looking at every file's size and time.
+
+    Raises `Missing` where there is no such folder. Files that are no readable modules are in `unreadable`.
+    """
+    if not tree.is_dir():
+        raise Missing(f"{tree} is not a folder of kernel modules", hint="give /lib/modules/RELEASE")
+    files: list[str] | None = None
+    if content is None:
+        files, key = _walk(tree)
+    else:
+        key = _key(content)
+    folder = cache if cache is not None else MODULES.folder()
+    store, aliases_at = folder / f"{key}.shelf", folder / f"{key}.aliases.json"
+    kept = load(store, form=_FORMAT)
+    if kept is not None and aliases_at.is_file():
+        for path in (store, aliases_at):
+            os.utime(path)
+        return ModuleIndex(kept, aliases_at)
+    if files is None:
+        files, _ = _walk(tree)
+    records = _read_all(tree, files, workers if workers is not None else min(2, os.cpu_count() or 1))
+    tables = tabulate(records, _built_in(tree), _built_in_aliases(tree))
+    aliases = {record["name"]: record["aliases"] for record in records if not record.get("reason")}
+    write_bytes(aliases_at, json.dumps(aliases, separators=(",", ":")).encode())
+    write_bytes(store, pack(tables, form=_FORMAT))
+    MODULES.evict(keep=store)
+    return ModuleIndex(Shelf.of(tables), aliases_at)
+
+
+def is_indexed(content: str) -> bool:
+    """Whether the index of a tree of that content is in the cache, so that reading it takes milliseconds."""
+    return (MODULES.folder() / f"{_key(content)}.shelf").is_file()
+
+
+def _key(content: str) -> str:
+    return hashlib.sha256(f"{_FORMAT}\0{content}".encode()).hexdigest()[:32]
+
+
+def tabulate(
+    records: list[dict[str, Any]], built_in: list[str], built_in_aliases: dict[str, list[str]]
+) -> dict[str, dict[str, Any]]:
+    """The index's tables, of what `_read_some` gives for each module."""
+    rows: dict[str, list[Any]] = {}
+    by_compatible: dict[str, list[str]] = defaultdict(list)
+    drivers: dict[str, list[list[Any]]] = defaultdict(list)
+    aliases: dict[str, list[list[str]]] = defaultdict(list)
+    for record in records:
+        name = record["name"]
+        if record.get("reason") and (not record["aliases"] or name in rows):
+            continue  # what it is for is not known, or another file has it whole
+        rows[name] = [record.get(key, missing) for key, missing in zip(_ROW, _NO_ROW, strict=True)]
+        for compatible in _of_compatibles(record["aliases"]):
+            by_compatible[compatible].append(name)
+        for number, (_, _, compatibles) in enumerate(record["drivers"]):
+            for compatible in dict.fromkeys(compatibles):
+                drivers[compatible].append([name, number])
+        _add_aliases(aliases, name, record["aliases"])
+    built_in_of: dict[str, list[str]] = defaultdict(list)
+    others: dict[str, list[list[str]]] = defaultdict(list)
+    for name, found in built_in_aliases.items():
+        for compatible in _of_compatibles(found):
+            built_in_of[compatible].append(name)
+        _add_aliases(others, name, found)
+    return {
+        "modules": rows,
+        "of": by_compatible,
+        "drivers": drivers,
+        "aliases": aliases,
+        "built_in_of": built_in_of,
+        "built_in_aliases": others,
+        "lists": {
+            "names": sorted(name for name, row in rows.items() if not row[_REASON]),
+            "built_in": built_in,
+            "unreadable": [[record["path"], record["reason"]] for record in records if record.get("reason")],
+        },
+    }
+
+
+def _add_aliases(table: dict[str, list[list[str]]], name: str, aliases: Iterable[str]) -> None:
+    for alias in aliases:
+        if not alias.startswith("of:"):
+            table[_WILD.split(alias, maxsplit=1)[0]].append([alias, name])
+
+
+def _walk(tree: Path) -> tuple[list[str], str]:
+    """The module files, and a fingerprint of names, sizes and times of change."""
+    files: list[str] = []
+    lines: list[str] = []
+    root = str(tree)
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.name.endswith(_SUFFIXES) or entry.name.startswith("modules.builtin"):
+                    status = entry.stat()
+                    path = entry.path[len(root) + 1 :]
+                    lines.append(f"{path}\0{status.st_size}\0{status.st_mtime_ns}")
+                    if not entry.name.startswith("modules."):
+                        files.append(path)
+    lines.sort()
+    digest = hashlib.sha256(b"%d\n" % _FORMAT + "\n".join(lines).encode("utf-8", "surrogateescape"))
+    return sorted(files), digest.hexdigest()[:32]
+
+
+def _read_all(tree: Path, files: list[str], workers: int) -> list[dict[str, Any]]:
+    if workers <= 1 or len(files) < 2 * _CHUNK:
+        return _read_some(str(tree), files)
+    # Rarely needed, and slow to import.
+    from concurrent.futures import ProcessPoolExecutor
+
+    chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
+    with ProcessPoolExecutor(workers) as pool:
+        parts = pool.map(_read_some, [str(tree)] * len(chunks), chunks)
+        return [record for part in parts for record in part]
+
+
+def _read_some(tree: str, files: list[str]) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = []
+    for path in files:
+        data = b""
+        try:
+            data = (Path(tree) / path).read_bytes()
+            facts = read_module(unpack_module(data, path), path)
+        except (BootwrightError, OSError) as error:
+            fields = salvaged(data, path)
+            records.append(
+                {
+                    "path": path,
+                    "name": module_name(path),
+                    "reason": str(error),
+                    "aliases": [one for one in fields.get("alias", ()) if not one.startswith(_NEVER)],
+                    "drivers": [],
+                }
+            )
+            continue
+        records.append(
+            {
+                "path": path,
+                "name": facts.name,
+                "aliases": [alias for alias in facts.aliases if not alias.startswith(_NEVER)],
+                "depends": facts.depends,
+                "softdeps": facts.softdeps,
+                "softdeps_after": facts.softdeps_after,
+                "firmware": facts.firmware,
+                "vermagic": facts.vermagic,
+                "crcs": facts.crcs,
+                "signed": facts.signed,
+                "weakdeps": facts.weakdeps,
+                "calls": facts.calls,
+                "drivers": [[driver.name, driver.buses, driver.compatibles] for driver in facts.drivers],
+            }
+        )
+    return records
+
+
+def _built_in(tree: Path) -> list[str]:
+    listed = tree / "modules.builtin"
+    if not listed.is_file():
+        return []
+    return [module_name(line) for line in listed.read_text(errors="backslashreplace").split()]
+
+
+def _built_in_aliases(tree: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    path = tree / "modules.builtin.modinfo"
+    if path.is_file():
+        for entry in path.read_bytes().split(b"\0"):
+            key, _, value = entry.partition(b"=")
+            module, _, field = key.partition(b".")
+            alias = value.decode("utf-8", "backslashreplace")
+            if field == b"alias" and not alias.startswith(_NEVER):
+                found[module.decode("utf-8", "backslashreplace").replace("-", "_")].append(alias)
+    return found

@@ -1,0 +1,1 @@
+"""Executables: PE/COFF section tables, notes of ELF files."""

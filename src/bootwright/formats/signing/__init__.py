@@ -1,0 +1,1 @@
+"""Signatures of kernel modules: certificates, ECDSA, and whether a signature fits."""

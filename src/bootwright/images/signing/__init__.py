@@ -1,1 +1,0 @@
-"""Signatures of kernel modules: the keys a kernel trusts, and whether a module's signature fits."""

@@ -1,0 +1,1 @@
+"""Machines with one thing broken, booted for real."""

@@ -1,0 +1,346 @@
+"""What was gathered for a prediction, and what of it one stepping of one board gets. Neither changes.
+
+`gather.gather(…)` makes a `Gathered`; `Gathered.resolve(board, stepping)` says which devicetree that board
+gets, what the firmware does to it, and what else the kernel finds. Steppings and boards are resolved in any
+order, each on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from bootwright.boards.fit import Fit, fit, not_the_boards
+from bootwright.boards.model import Board
+from bootwright.firmware.config_txt import ConfigTxt
+from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
+from bootwright.formats.kernel.config import KernelConfig
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing
+from bootwright.foundation.versions import Version
+from bootwright.kernels.model import Kernel
+from bootwright.predict.given.board_tree import (
+    devicetree_name,
+    devicetree_of,
+    devicetree_place,
+    firmware_overlays,
+    settings_of,
+    with_overlays,
+)
+from bootwright.predict.misfit import misfit
+from bootwright.predict.model import Link
+from bootwright.predict.rules.predicates import FileSystemFacts, Given
+
+if TYPE_CHECKING:
+    from bootwright.formats.modules.modprobe_config import ModprobeConfig
+    from bootwright.bootchain.model import Chain
+    from bootwright.predict.start.arguments import Arguments
+    from bootwright.predict.kernel.drivers import KernelFacts
+    from bootwright.predict.start.root_device import Volume
+
+
+class Origin(Enum):
+    """Where a devicetree among the artifacts is from."""
+
+    GIVEN = "given"
+    """A file that the user named: it is the one Linux gets."""
+    FOLDER = "folder"
+    """A folder that the user named: the firmware picks one of it by its name."""
+    IMAGE = "image"
+    """An image: the same, and what it holds is the image's fault."""
+    KERNEL = "kernel"
+    """The kernel's own package."""
+
+
+@frozen
+class Blob:
+    """A devicetree among the artifacts."""
+
+    name: str
+    """File name, which is what firmware picks it by."""
+    path: Path
+    origin: Origin
+
+
+@frozen
+class Choice:
+    """The devicetree that a board gets."""
+
+    blob: Blob
+    how: str
+    """How it comes to be that one, for a person."""
+    handed_over: bool = False
+    """Whether the image decides it, so that a wrong one is what is wrong with the image."""
+
+
+@frozen
+class Resolved:
+    """What one stepping of a board gets of what was gathered."""
+
+    board: Board
+    stepping: str
+    dtb: Path
+    tree: Tree
+    """The devicetree Linux gets: the blob with what config.txt and `overlays` add."""
+    given: Given
+    os: Mapping[str, Version]
+    arguments: str | None
+    misfit: Link | None
+    """What is wrong with the choice of the devicetree; None where it is the board's."""
+    notes: tuple[str, ...] = ()
+
+
+@frozen
+class Gathered:
+    """Artifacts by what they are."""
+
+    kernel: Kernel | None
+    blobs: tuple[Blob, ...]
+    initramfs_modules: frozenset[str] | None = None
+    """Names of the modules in the initramfs; None where none was given."""
+    os: Mapping[str, Version] = field(factory=dict)
+    """The operating system that an image holds."""
+    config: tuple[Path, KernelConfig] | None = None
+    """A kernel configuration that the user gave: it counts for what it says, whatever the kernel has."""
+    config_txt: ConfigTxt | None = None
+    boot_partition: bool = False
+    """Whether config.txt was read where the firmware reads it, so that what is not beside it is missing."""
+    overlay_files: Mapping[str, Path] = field(factory=dict)
+    """Overlay → file: by name, or by path on the partition that config.txt is on (`/overlays/x.dtbo`)."""
+    placed_dtbs: Mapping[str, Blob] = field(factory=dict)
+    """Devicetrees by path on that partition."""
+    on_partition: frozenset[str] = frozenset()
+    """The paths there, as far as config.txt makes them count."""
+    chain: Chain | None = None
+    """How an image's kernel is started."""
+    devicetree: Blob | None = None
+    """The one that an image's boot loader hands over, whatever the firmware picks."""
+    handed_over_by: str = ""
+    """The boot entry that does."""
+    filesystems: tuple[FileSystemFacts, ...] | None = None
+    """To be mounted by the kernel; None where no image is among the artifacts."""
+    arguments: str | None = None
+    """The kernel's, by the boot entry of an image."""
+    cmdline: str | None = None
+    """The kernel's, where the user says it."""
+    early_modprobe: ModprobeConfig | None = None
+    root_modprobe: ModprobeConfig | None = None
+    """What the initramfs, and what the root file system, says to modprobe."""
+    volumes: tuple[Volume, ...] | None = None
+    """The partitions of a disk image."""
+    has_initramfs: bool | None = None
+    """Whether the kernel has one; None where that is not known."""
+    firmware: frozenset[str] | None = None
+    """Paths below `/lib/firmware`; None where there is no root file system among the artifacts."""
+    notes: tuple[str, ...] = ()
+
+    def facts(self) -> KernelFacts:
+        """The kernel as the predictor sees it, with the initramfs and the arguments it is started with.
+
+        Raises `Missing` where there is neither a kernel nor one to read its configuration by, and
+        `Malformed` where its match tables cannot be read and no configuration was given.
+        """
+        from bootwright.predict.api import facts_of
+        from bootwright.predict.kernel.configured import configured, facts_of_config
+
+        if self.kernel is None:
+            if self.config is None:
+                raise Missing("no kernel is among the artifacts", hint="add one")
+            return facts_of_config(
+                *self.config, initramfs_modules=self.initramfs_modules, arguments=self.kernel_arguments
+            )
+        modprobe = (self.early_modprobe, self.root_modprobe)
+        arguments = self.kernel_arguments
+        if self.config is None:
+            return facts_of(self.kernel, self.initramfs_modules, arguments, modprobe)
+        try:
+            facts = facts_of(self.kernel, self.initramfs_modules, arguments, modprobe)
+        except Malformed as error:
+            # The configuration says what is built, whether or not the Image's own tables can be read.
+            return facts_of_config(
+                *self.config,
+                because=error.message,
+                initramfs_modules=self.initramfs_modules,
+                arguments=arguments,
+            )
+        return configured(facts, *self.config, alone=False)
+
+    @property
+    def depends_on_board(self) -> bool:
+        """Whether another board's firmware would start something else of the image."""
+        return self.chain is not None and bool(self.chain.boards)
+
+    @property
+    def kernel_arguments(self) -> Arguments | None:
+        """The kernel's command line and who says it: the user, else the boot entry of an image."""
+        from bootwright.predict.start.arguments import Arguments
+
+        if self.cmdline is not None:
+            return Arguments(self.cmdline, "--cmdline")
+        return Arguments(self.arguments, "the boot entry") if self.arguments is not None else None
+
+    @property
+    def dtbs(self) -> dict[str, Path]:
+        """File name → path; of several with one name, the first."""
+        found: dict[str, Path] = {}
+        for blob in self.blobs:
+            found.setdefault(blob.name, blob.path)
+        return found
+
+    def choose(self, board: Board, stepping: str) -> Choice:
+        """The devicetree that Linux gets on a stepping of a board.
+
+        A file that the user named; else the one that the image's boot loader hands over; else the one that
+        the firmware picks by its name: `device_tree=` of config.txt, the stepping's own, or where firmware
+        takes another stepping's in its place, that.
+
+        Raises `Refused` where what the user gave is for something else than the board, and `Missing` where
+        there is none to choose.
+        """
+        named = [blob for blob in self.blobs if blob.origin is Origin.GIVEN]
+        wanted = board.stepping(stepping).dtb
+        if named:
+            return Choice(_of_the_board(board, wanted, named), "given")
+        folder = next((b for b in self.blobs if b.origin is Origin.FOLDER and b.name == wanted), None)
+        if self.devicetree is not None and folder is None:
+            entry = f"boot entry {self.handed_over_by!r}" if self.handed_over_by else "boot loader"
+            return Choice(self.devicetree, f"the {entry} hands it over", handed_over=True)
+        place = devicetree_place(self.config_txt, board, wanted, self.on_partition)
+        placed = self.placed_dtbs.get(place or "")
+        if placed is not None and place != f"/{wanted}":
+            how = f"config.txt has the firmware load {place}"
+            return self._checked(board, Choice(placed, how, placed.origin is Origin.IMAGE))
+        asked = devicetree_name(self.config_txt, board)
+        names = [(asked, "device_tree= of config.txt")] if asked else []
+        names.append((wanted, f"the firmware picks it for {board.name} {stepping}"))
+        if board.firmware_models:
+            names += [
+                (other.dtb, f"the firmware takes it where there is no {wanted}") for other in board.steppings
+            ]
+        for name, how in names:
+            blob = next((blob for blob in self.blobs if blob.name == name), None)
+            if blob is not None:
+                return self._checked(board, Choice(blob, how, blob.origin is Origin.IMAGE))
+        image = [blob for blob in self.blobs if blob.origin is Origin.IMAGE]
+        if len(self.blobs) == 1 and (not image or fit(board, _compatible(image[0].path)) is not Fit.OTHER):
+            return self._checked(board, Choice(self.blobs[0], "there is no other", bool(image)))
+        if image and board.firmware_models and self.boot_partition:
+            how = f"beside config.txt there is no {wanted}, so that the firmware finds none for the board"
+            return Choice(image[0], how, handed_over=True)
+        raise Missing(
+            f"there is no {wanted} among {len(self.blobs)} devicetrees", hint="add it, or its folder"
+        )
+
+    def _checked(self, board: Board, choice: Choice) -> Choice:
+        if not choice.handed_over:
+            compatible = _compatible(choice.blob.path)
+            if fit(board, compatible) is Fit.OTHER:
+                raise not_the_boards(board, str(choice.blob.path), compatible)
+        return choice
+
+    def resolve(
+        self,
+        board: Board,
+        stepping: str,
+        *,
+        overlays: Sequence[Path] = (),
+        code: int | None = None,
+        os: Mapping[str, Version] | None = None,
+    ) -> Resolved:
+        """What a stepping of a board gets.
+
+        `overlays` are applied after those of config.txt; `code` is the board's revision code, where known;
+        `os` replaces the operating system that was found. Raises as `choose`, and `Malformed` for a damaged
+        devicetree or overlay.
+        """
+        choice = self.choose(board, stepping)
+        tree = read_fdt_file(choice.blob.path)
+        wrong = misfit(board, board.stepping(stepping).dtb, choice.blob.name, tree.compatible, choice.how)
+        unapplied: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
+        if self.devicetree is not None and not choice.handed_over:
+            notes = (f"{choice.blob.path} is taken in place of {self.devicetree.name}, as it was given",)
+        settings: dict[str, str] | None = None
+        if self.config_txt is not None and board.firmware_models:
+            made = devicetree_of(
+                tree,
+                self.config_txt,
+                self.overlay_files,
+                board,
+                code=code,
+                on_partition=self.on_partition,
+                first=firmware_overlays(board, stepping, choice.blob.name, self.overlay_files),
+            )
+            tree = made.tree
+            unapplied = tuple(f"config.txt: {text}" for text in made.not_applied)
+            notes += tuple(f"config.txt: applied {text}" for text in made.applied)
+            settings = settings_of(self.config_txt, board)
+        tree = with_overlays(tree, [read_fdt_file(path) for path in overlays])
+        names = {blob.name for blob in self.blobs}
+        return Resolved(
+            board=board,
+            stepping=stepping,
+            dtb=choice.blob.path,
+            tree=tree,
+            given=Given(
+                self.filesystems,
+                self.firmware,
+                unapplied,
+                settings,
+                volumes=self.volumes,
+                initramfs=self.has_initramfs,
+                # A stepping's own is not needed where there is another one's: the firmware takes that.
+                devicetree_missing=self.boot_partition
+                and not any(one.dtb in names for one in board.steppings),
+            ),
+            os=dict(os) if os is not None else self.os,
+            arguments=self.arguments,
+            misfit=wrong,
+            notes=notes,
+        )
+
+    def is_for(self, board: Board, stepping: str) -> bool:
+        """Whether the devicetree that a stepping of a board gets is that board's own."""
+        try:
+            choice = self.choose(board, stepping)
+        except BootwrightError:
+            return False
+        return fit(board, _compatible(choice.blob.path)) is Fit.OWN
+
+
+def _compatible(path: Path) -> tuple[str, ...]:
+    """The root compatible of a devicetree file, which every board asks for."""
+    status = path.stat()
+    return _compatible_of(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _compatible_of(path: Path, size: int, changed: int) -> tuple[str, ...]:  # noqa: ARG001 - the file's state
+    return read_fdt_file(path).compatible
+
+
+def _of_the_board(board: Board, wanted: str, named: Sequence[Blob]) -> Blob:
+    """Of the files that the user named, the board's: by file name, or the only one that is for it."""
+    trees = {blob: _compatible(blob.path) for blob in named}
+    fitting = [blob for blob in named if fit(board, trees[blob]) is not Fit.OTHER]
+    if not fitting:
+        first = next((blob for blob in named if blob.name == wanted), named[0])
+        raise not_the_boards(board, str(first.path), trees[first])
+    for blob in fitting:
+        if blob.name == wanted:
+            return blob
+    own = [blob for blob in fitting if fit(board, trees[blob]) is Fit.OWN] or fitting
+    if len(own) > 1:
+        names = {stepping.dtb for stepping in board.steppings}
+        unnamed = [blob for blob in own if blob.name not in names]
+        if len(unnamed) == 1:
+            return unnamed[0]
+        raise Missing(
+            f"{len(own)} devicetrees are for {board.name}, and none is called {wanted}",
+            hint="give the one that Linux gets",
+        )
+    return own[0]

@@ -1,0 +1,255 @@
+"""A kernel by a configuration that the user gives: what it leaves out is not there.
+
+With a kernel of the same release, the configuration counts for what it says and the kernel's match tables
+for the rest. Alone, it is read by the match tables of another kernel of the same series: a driver is there
+when the options that build its object are set (`objects`); where those are not known, the answer is unknown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from attrs import define, evolve, field, fields
+
+from bootwright.formats.devicetree.fdt import Node
+from bootwright.formats.kernel.config import KernelConfig
+from bootwright.foundation.errors import BootwrightError, Missing
+from bootwright.foundation.places import cache_dir
+from bootwright.foundation.versions import Version
+from bootwright.kernels.model import Kernel
+from bootwright.kernels.store import Store
+from bootwright.predict.start.arguments import Arguments
+from bootwright.predict.kernel.drivers import Candidate, KernelFacts, kernel_facts, pci_alias
+from bootwright.predict.model import Answer, Evidence, Link
+from bootwright.predict.kernel.module_checks import ModuleChecks
+from bootwright.predict.kernel.objects import Rule, objects
+from bootwright.predict.rules.knowledge import knowledge
+from bootwright.predict.solving.matching import match
+
+
+@define(eq=False, slots=False)
+class ConfiguredKernel(KernelFacts):
+    """A kernel's drivers, without those that a configuration leaves out."""
+
+    tables: KernelFacts = field(kw_only=True)
+    """The kernel whose match tables are read."""
+    said: KernelConfig = field(kw_only=True)
+    """What the user's configuration says."""
+    because: str = field(default="", kw_only=True)
+    """Why the tables are not the kernel's own, where there is one."""
+    alone: bool = field(kw_only=True)
+    """Whether the tables are another kernel's, so that a driver whose options are not known is unknown."""
+    _dropped: dict[tuple[str, str | None], Rule | None] = field(factory=dict, init=False)
+    """(driver, module) → the rule that leaves it out; None where its options are not known."""
+    _modules: dict[str, str] = field(factory=dict, init=False)
+    """Driver that the tables' kernel has built in → the module that it is with this configuration."""
+
+    @cached_property
+    def checks(self) -> ModuleChecks | None:
+        """See `KernelFacts`. Another kernel's module files say nothing of those of a configuration alone."""
+        return None if self.alone else self.tables.checks
+
+    def _look_up(self, compatible: str) -> list[Candidate]:
+        index = self.tables.modules
+        names = index.built_in_by_compatible(compatible) if index is not None else ()
+        return self._kept(self.tables.by_compatible(compatible), names)
+
+    def by_modalias(self, modalias: str, bus: str) -> tuple[Candidate, ...]:
+        """See `KernelFacts`."""
+        return tuple(self._kept(self.tables.by_modalias(modalias, bus), self._built_in(modalias)))
+
+    def by_pci(self, vendor: int, device: int, device_class: int = 0) -> tuple[Candidate, ...]:
+        """See `KernelFacts`."""
+        names = self._built_in(pci_alias(vendor, device, device_class))
+        return tuple(self._kept(self.tables.by_pci(vendor, device, device_class), names))
+
+    def by_amba(self, periphid: int) -> tuple[Candidate, ...]:
+        """See `KernelFacts`."""
+        return tuple(self._kept(self.tables.by_amba(periphid), self._built_in(f"amba:d{periphid:08X}")))
+
+    def by_name(self, name: str, bus: str) -> tuple[Candidate, ...]:
+        """See `KernelFacts`."""
+        return tuple(self._kept(self.tables.by_name(name, bus), self._built_in(f"{bus}:{name}")))
+
+    def named(self, driver: str, module: str, option: str = "") -> tuple[Candidate, ...]:
+        """See `KernelFacts`."""
+        found = self.tables.named(driver, module, option)
+        return tuple(self._kept(found, (module,))) if module else found
+
+    def where(self, candidate: Candidate) -> str:
+        """See `KernelFacts`."""
+        module = self._modules.get(candidate.driver) if candidate.module is None else None
+        return f"module: {module}" if module is not None else super().where(candidate)
+
+    def decided(self, compatible: str) -> bool:
+        """See `KernelFacts`."""
+        if not super().decided(compatible) or not self.alone:
+            return super().decided(compatible)
+        found = self.tables.by_compatible(compatible)
+        kept = self.by_compatible(compatible)
+        return bool(kept) or (
+            bool(found) and all(self._dropped.get((one.driver, one.module)) is not None for one in found)
+        )
+
+    def withheld(self, node: Node, bus: str) -> Link | None:
+        """See `KernelFacts`."""
+        names = ", ".join(node.compatible) or "no compatible"
+        dropped = [
+            (one, self._dropped[one.driver, one.module])
+            for one in match(self.tables, node, bus)
+            if (one.driver, one.module) in self._dropped
+        ]
+        known = [(one, rule) for one, rule in dropped if rule is not None]
+        if dropped and len(known) == len(dropped):
+            one, rule = known[0]
+            off = rule.off(self.said)
+            options = " and ".join(off)
+            verb = "are" if len(off) > 1 else "is"
+            return Link(
+                node.path,
+                "driver",
+                Answer.NO,
+                Evidence(f"{self.said.origin}: {options}", f"Makefile of {rule.path.rpartition('/')[0]}"),
+                f"{options} {verb} not set, so that {one.module or one.driver} ({rule.path}), the driver for "
+                f"{names}, is not built",
+                remedy=f"set {options}=y, or =m with the module installed",
+            )
+        if dropped:
+            driver = next(one.driver for one, rule in dropped if rule is None)
+            return self._unknown(node, f"which option builds {driver}, the driver for {names}, is not known")
+        if not self.alone:
+            return None
+        arrival = knowledge().arrival(node.compatible)
+        if arrival is not None and arrival.option is not None and self.option(arrival.option) == "n":
+            return Link(
+                node.path,
+                "driver",
+                Answer.NO,
+                Evidence(f"{self.said.origin}: {arrival.option}", arrival.source),
+                f"{arrival.option} is not set, so that there is no driver for {names}",
+                remedy=f"set {arrival.option}=y, or =m with the module installed",
+            )
+        return self._unknown(
+            node, f"{self.tables.name}, by whose drivers the configuration is read, has none for {names}"
+        )
+
+    def _unknown(self, node: Node, reason: str) -> Link:
+        where = Evidence(self.said.origin, f"match tables of {self.tables.name}")
+        return Link(node.path, "driver", Answer.UNKNOWN, where, reason, remedy="give the kernel itself")
+
+    def _built_in(self, modalias: str) -> tuple[str, ...]:
+        index = self.tables.modules
+        return index.built_in_by_alias(modalias) if index is not None else ()
+
+    def _kept(self, candidates: Iterable[Candidate], names: Sequence[str]) -> list[Candidate]:
+        """Those that are built; `names` are of the built-in modules with what was matched."""
+        kept: list[Candidate] = []
+        for one in candidates:
+            rule = self._rule(one, names)
+            known = rule is not None and not (self.alone and self._parts_differ(rule))
+            if rule is None or not known:
+                option = self._by_hand(one)
+                if not self.alone or option in {"y", "m"}:
+                    kept.append(one)
+                else:
+                    self._dropped[one.driver, one.module] = None
+                continue
+            state = rule.state(self.said)
+            if state == "n":
+                self._dropped[one.driver, one.module] = rule
+            elif state == "y":
+                kept.append(evolve(one, module=None))
+            else:
+                if one.module is None:
+                    self._modules[one.driver] = rule.path.rpartition("/")[2].replace("-", "_")
+                kept.append(one)
+        return kept
+
+    def _by_hand(self, candidate: Candidate) -> str | None:
+        """The value of the option that a knowledge file names for a driver; None without one."""
+        known = knowledge().of_driver(candidate.driver, (candidate.matched,) if candidate.matched else ())
+        option = next((one.option for one in known if one.option is not None), None)
+        return self.option(option) if option is not None else None
+
+    def _parts_differ(self, rule: Rule) -> bool:
+        other = self.tables.config
+        return other is None or bool(rule.lost_parts(self.said, other))
+
+    def _rule(self, candidate: Candidate, names: Sequence[str]) -> Rule | None:
+        index, version = self.tables.modules, self.tables.version
+        if index is None or version is None:
+            return None
+        if candidate.module is not None:
+            return objects().rule(candidate.module, version, index.path(candidate.module) or None)
+        rules = {objects().rule(name, version) for name in names}
+        return rules.pop() if len(rules) == 1 else None
+
+
+def configured(
+    tables: KernelFacts, path: Path, config: KernelConfig, *, alone: bool, because: str = ""
+) -> ConfiguredKernel:
+    """A kernel's drivers as the configuration leaves them.
+
+    With `alone` the tables are another kernel's: name, version and page size are then the configuration's.
+    """
+    known = {one.name: getattr(tables, one.name) for one in fields(KernelFacts) if one.init}
+    known["config_file"] = path
+    if alone:
+        known |= {
+            "name": path.name,
+            "release": config.value("CONFIG_BUILD_SALT") or config.version or "",
+            "version": Version.parse(config.version or ""),
+            "page_size": config.page_size or 0,
+        }
+    return ConfiguredKernel(**known, tables=tables, said=config, alone=alone, because=because)
+
+
+def alike(config: KernelConfig, path: Path) -> Kernel:
+    """The kernel on this machine, with its modules, by whose drivers a configuration alone can be read.
+
+    The newest of the same series; of those, one with the same page size. Raises `Missing` where there is
+    none, or the configuration does not say of which Linux it is.
+    """
+    version = Version.parse(config.version or "")
+    if version is None:
+        raise Missing(
+            f"{path} does not say of which Linux it is",
+            hint="its head should: Linux/arm64 6.18.15 Kernel Configuration",
+        )
+    store = Store(cache_dir() / "kernels")
+    found: list[Kernel] = []
+    for name in store.names():
+        manifest = store.manifest(name)
+        if manifest is not None and manifest.modules:
+            with contextlib.suppress(BootwrightError):
+                kernel = store.kernel(manifest)
+                if kernel.version.series() == version.series():
+                    found.append(kernel)
+    if not found:
+        series = version.series()
+        raise Missing(
+            f"no kernel of Linux {series} with its modules is on this machine, by whose drivers {path.name} "
+            "could be read",
+            hint=f"bootwright kernels fetch --modules debian-{series}-4k",
+        )
+    return max(found, key=lambda one: (one.page_size == config.page_size, one.version))
+
+
+def facts_of_config(
+    path: Path,
+    config: KernelConfig,
+    *,
+    because: str = "",
+    initramfs_modules: frozenset[str] | None = None,
+    arguments: Arguments | None = None,
+) -> ConfiguredKernel:
+    """The drivers that a configuration alone says; raises `Missing` as `alike`.
+
+    `because` says why the kernel's own tables do not count, where there is a kernel; the rest is as in
+    `kernel_facts`.
+    """
+    tables = kernel_facts(alike(config, path), initramfs_modules=initramfs_modules, arguments=arguments)
+    return configured(tables, path, config, alone=True, because=because)

@@ -1,0 +1,193 @@
+"""A driver's probe function in the kernel's files, and what a walk through it says.
+
+Read only where no earlier walk had the same answers: `probes` keeps those.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from pathlib import Path
+
+from attrs import define, field
+
+from bootwright.formats.code.linked_code import Code, ImageCode, LinkedModules, ModuleCode
+from bootwright.formats.kernel.arm64_image import unwrapped
+from bootwright.formats.kernel.builtin_drivers import Driver
+from bootwright.formats.kernel.kallsyms import read_symbols
+from bootwright.formats.modules.module_file import unpack_module
+from bootwright.formats.modules.module_index import ModuleIndex
+from bootwright.formats.sources.bytesource import FileBytes
+from bootwright.foundation.errors import BootwrightError
+from bootwright.predict.probing.calls import calls
+from bootwright.predict.probing.reach import Asking
+from bootwright.predict.probing.terms import Ask, Ending, Entry, Outcome, There, Walked
+from bootwright.predict.probing.walk import Walk
+
+DEVICE_AT = {"platform": 16, "amba": 0, "spi": 0, "i2c": 32}
+"""Bus → offset of `struct device` in its device structure: name, id and a flag before it (platform), flags,
+address, name and adapter (i2c); include/linux, Linux 6.12."""
+_DRIVER_AT = {"platform": 40, "spi": 32, "i2c": 48, "amba": 0}
+"""Bus → offset of `struct device_driver` in its driver structure (6.11 and newer)."""
+_BUS_TYPE = {
+    "platform": "platform_bus_type",
+    "amba": "amba_bustype",
+    "i2c": "i2c_bus_type",
+    "spi": "spi_bus_type",
+}
+_PROBE_AT = {"platform": 0, "spi": 8, "i2c": 8, "amba": 144}
+_TABLE_AT = 40
+_MOST_DEPENDENCIES = 8
+_LARGEST = 4 << 20
+"""Bytes of a module that is read for what it lends to others: a graphics core is no help."""
+_MOST_CODES = 24
+"""Drivers whose code is kept in memory."""
+
+
+@define(eq=False)
+class Examiner:
+    """The code of one kernel's drivers."""
+
+    image: Path
+    built_in: Callable[[str, str], Driver | None]
+    """The built-in driver of a name, with a compatible where one is given."""
+    modules: ModuleIndex | None
+    tree: Path | None
+    """The folder of the modules."""
+    of_node: int
+    """Offset of `of_node` in this kernel's `struct device`; 0 where it is not known."""
+    _entries: dict[tuple[str, str, str, str], tuple[Code, Entry, Asking] | None] = field(factory=dict)
+
+    def examine(
+        self, driver: str, module: str | None, bus: str, compatible: str, ask: Ask
+    ) -> tuple[Walked, Outcome]:
+        """What becomes of a driver's probe with these answers, and which of them were asked for."""
+        found = self._entry(driver, module, bus, compatible)
+        if found is None:
+            return Walked(Ending.UNDECIDED), Outcome(Ending.UNDECIDED)
+        return self._judge(*found, ask)
+
+    def _judge(self, code: Code, entry: Entry, asking: Asking, ask: Ask) -> tuple[Walked, Outcome]:
+        def walk(answers: Mapping[str, There]) -> Walked:
+            return Walk(code, calls(), entry, lambda q: answers.get(q) or ask(q), asking, self.of_node).run()
+
+        walked = walk({})
+        if walked.ending is not Ending.FAILS:
+            return walked, Outcome(walked.ending)
+        wrong = [q for q, answer in walked.asked if answer in {There.MISSING, There.BROKEN}]
+        # Where it fails with all that is asked for, it is not the node that is to blame.
+        asked = dict(walked.asked)
+        fixed = dict.fromkeys(wrong, There.YES)
+        for _ in range(8):
+            whole = walk(fixed)
+            asked.update(whole.asked)
+            more = {q for q, a in whole.asked if a in {There.MISSING, There.BROKEN}} - fixed.keys()
+            if whole.ending is not Ending.FAILS or not more:
+                break
+            fixed |= dict.fromkeys(more, There.YES)
+        if whole.ending is Ending.FAILS or not wrong:
+            return walked, Outcome(Ending.UNDECIDED)
+        blamed = next(
+            (q for q in wrong if walk({q: There.YES}).ending is not Ending.FAILS),
+            None,
+        )
+        if blamed is None:  # several, each enough: the first that fails by itself
+            others = dict.fromkeys(fixed, There.YES)
+            blamed = next(
+                (
+                    q
+                    for q in wrong
+                    if walk({k: v for k, v in others.items() if k != q}).ending is Ending.FAILS
+                ),
+                wrong[-1],
+            )
+        return walked, Outcome(Ending.FAILS, walked.errors, blamed)
+
+    def _entry(
+        self, driver: str, module: str | None, bus: str, compatible: str
+    ) -> tuple[Code, Entry, Asking] | None:
+        key = (driver, module or "", bus, compatible)
+        if key not in self._entries:
+            found = None
+            with contextlib.suppress(BootwrightError, OSError):
+                found = (
+                    self._in_image(driver, bus, compatible)
+                    if module is None
+                    else self._in_module(driver, module, bus, compatible)
+                )
+            if len(self._entries) >= _MOST_CODES:
+                self._entries.pop(next(iter(self._entries)))
+            self._entries[key] = (*found, _asking(found[0])) if found is not None else None
+        return self._entries[key]
+
+    def _in_image(self, driver: str, bus: str, compatible: str) -> tuple[Code, Entry] | None:
+        found = self.built_in(driver, compatible)
+        if found is None or not found.probe or found.buses != (bus,):
+            return None
+        code = _image_code(self.image)
+        return code, Entry(found.probe, DEVICE_AT[bus], code.object(_BUS_TYPE[bus]), found.table, compatible)
+
+    def _in_module(self, driver: str, module: str, bus: str, compatible: str) -> tuple[Code, Entry] | None:
+        first = self._module(module, 0)
+        if first is None or self.modules is None:
+            return None
+        entry = entry_of(first, driver, bus, compatible)
+        if entry is None:
+            return None
+        needed = self.modules.closure(module, soft=False)[::-1][:_MOST_DEPENDENCIES]
+        code = LinkedModules(first, [partial(self._lent, name) for name in needed])
+        code.answered = calls().by_name
+        return code, entry
+
+    def _lent(self, name: str, number: int) -> ModuleCode | None:
+        return self._module(name, number, lent=True)
+
+    def _module(self, name: str, number: int, *, lent: bool = False) -> ModuleCode | None:
+        if self.modules is None or self.tree is None or name not in self.modules:
+            return None
+        path = self.tree / self.modules.path(name)
+        with contextlib.suppress(BootwrightError, OSError):
+            elf = unpack_module(path.read_bytes(), str(path))
+            if not lent or len(elf) <= _LARGEST:
+                return ModuleCode(elf, str(path), number=number)
+        return None
+
+
+@lru_cache(maxsize=4)
+def _image_code(image: Path) -> ImageCode:
+    source = unwrapped(FileBytes(image))[0]
+    data = source.read(0, len(source))
+    return ImageCode(data, read_symbols(data, str(image)))
+
+
+@lru_cache(maxsize=4 + _MOST_CODES)
+def _asking(code: Code) -> Asking:
+    """One for each code: an Image's functions are looked at once for all drivers in it."""
+    return Asking(code, calls())
+
+
+def entry_of(module: ModuleCode, driver: str, bus: str, compatible: str) -> Entry | None:
+    """Where a driver of a module has its probe function; None where its structure is not found."""
+    pointers = module.pointers()
+    for at, place in pointers.items():
+        start = at - _DRIVER_AT[bus]
+        probe = pointers.get(start + _PROBE_AT[bus])
+        if probe is None or not module.has_body(probe) or module.string(place) != driver:
+            continue
+        table = pointers.get(at + _TABLE_AT, 0)
+        if bus == "amba" or not compatible or _lists(module, table, compatible):
+            return Entry(probe, DEVICE_AT[bus], module.object(_BUS_TYPE[bus]), table, compatible)
+    return None
+
+
+def _lists(module: ModuleCode, table: int, compatible: str) -> bool:
+    place = table
+    for _ in range(1024):
+        found = module.string(place + 64)
+        if not found:
+            return False
+        if found == compatible:
+            return True
+        place += 200
+    return False

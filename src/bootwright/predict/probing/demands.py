@@ -1,0 +1,144 @@
+"""Links for what a device's own node lacks, which the driver core or the driver asks for.
+
+The driver core (Linux 6.12 to 7.3): pins (drivers/pinctrl/devicetree.c), assigned clocks
+(drivers/clk/clk-conf.c), an AMBA device's bus clock (drivers/amba/bus.c). What the driver asks for while it
+probes is read from its code: `probe_walk`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bootwright.formats.devicetree.fdt import Node, Tree
+from bootwright.predict.kernel.drivers import Candidate, KernelFacts
+from bootwright.predict.model import Answer, Evidence, Link
+from bootwright.predict.probing.node_answers import NodeAnswers, references
+from bootwright.predict.probing.terms import BOUND, Ending, Outcome, There
+from bootwright.predict.solving.devices import Site
+
+_MOST_CHILDREN = 64
+_BUS_CLOCK = "clocks|apb_pclk|0"
+_WORDS = {There.MISSING: "is missing", There.BROKEN: "leads nowhere or has too few cells"}
+
+
+def needed_links(tree: Tree, kernel: KernelFacts, site: Site, candidate: Candidate | None) -> list[Link]:
+    """The links of a node that has a driver, for what the node itself lacks; only those that are broken."""
+    if not site.made_of_node:
+        return []
+    answers = NodeAnswers(tree, site.node)
+    found = [*_of_core(tree, site, answers)]
+    if not found and candidate is not None:
+        broken = _of_driver(tree, kernel, site, candidate)
+        if broken is not None:
+            found.append(broken)
+    return found
+
+
+def _link(tree: Tree, site: Site, what: str, *, rule: str, reason: str, remedy: str) -> Link:
+    node = site.node.path
+    return Link(node, what, Answer.NO, Evidence(f"{tree.name}: {node}", rule), reason, remedy=remedy)
+
+
+def _of_core(tree: Tree, site: Site, answers: NodeAnswers) -> Iterator[Link]:
+    node = site.node
+    if site.bus == "cpu":
+        return
+    for name in node.properties:
+        if _is_pins(name) and There.BROKEN in references(tree, node, name, None):
+            yield _link(
+                tree,
+                site,
+                name,
+                rule="drivers/pinctrl/devicetree.c pinctrl_dt_to_map: -EINVAL",
+                reason=f"{name} refers to a node that is not there, and the device is not probed",
+                remedy=f"let {name} refer to a pin configuration of this devicetree",
+            )
+    yield from _assigned(tree, site)
+    if site.bus == "amba":
+        there = answers(_BUS_CLOCK)
+        if there in _WORDS:
+            yield _link(
+                tree,
+                site,
+                "clocks (apb_pclk)",
+                rule="drivers/amba/bus.c amba_get_enable_pclk",
+                reason=f"the clock apb_pclk {_WORDS[there]}, and the AMBA bus probes no device without it",
+                remedy="give clocks with the bus clock, and its name apb_pclk in clock-names",
+            )
+
+
+def _is_pins(name: str) -> bool:
+    return name.startswith("pinctrl-") and name[8:].isdigit()
+
+
+def _assigned(tree: Tree, site: Site) -> Iterator[Link]:
+    """of_clk_set_defaults: what it is to set a rate or parent of must be there."""
+    node = site.node
+    clocks = references(tree, node, "assigned-clocks", "#clock-cells")
+    rates = node.cells("assigned-clock-rates")
+    parents = references(tree, node, "assigned-clock-parents", "#clock-cells")
+    wanted = max(len(parents), max((at + 1 for at, rate in enumerate(rates) if rate), default=0))
+    broken = There.BROKEN in parents or (There.BROKEN in clocks and wanted >= len(clocks))
+    if broken:
+        name = "assigned-clock-parents" if There.BROKEN in parents else "assigned-clocks"
+        yield _link(
+            tree,
+            site,
+            name,
+            rule="drivers/clk/clk-conf.c of_clk_set_defaults: its error ends the probe",
+            reason=f"{name} {_WORDS[There.BROKEN]}, and the kernel does not probe the device",
+            remedy=f"let {name} refer to clocks of this devicetree",
+        )
+
+
+def _of_driver(tree: Tree, kernel: KernelFacts, site: Site, candidate: Candidate) -> Link | None:
+    """What the driver asks for while it probes and cannot do without, of the node or of a child node."""
+    for answers, outcome in _outcomes(tree, kernel, site, candidate):
+        if outcome.ending is Ending.FAILS:
+            what = answers.where(outcome.blamed)
+            node = answers.node_of(outcome.blamed).path
+            there = _WORDS.get(answers(outcome.blamed), "is missing")
+            errors = ", ".join(f"-{error}" for error in outcome.errors)
+            rule = f"every way through the probe function of {candidate.driver} returns an error ({errors})"
+            return Link(
+                site.node.path,
+                what if node == site.node.path else f"{what} of {node}",
+                Answer.NO,
+                Evidence(f"{tree.name}: {node}", rule),
+                f"{what} of {node} {there}, and the driver {candidate.driver} gives up without it",
+                remedy=f"give {node} what the binding says about {what.partition(' ')[0]}",
+            )
+    return None
+
+
+def waits_for_parent(tree: Tree, kernel: KernelFacts, site: Site) -> bool:
+    """Whether the driver is of no use before the device of the node above has bound, as its code says."""
+    best = site.best
+    return (
+        site.made_of_node
+        and best is not None
+        and kernel.probes is not None
+        and kernel.probes.may_wait(best.driver, best.module, site.bus, best.matched)
+        and any(
+            one.startswith(f"{BOUND}parent")
+            for _, outcome in _outcomes(tree, kernel, site, best)
+            for one in outcome.waits
+        )
+    )
+
+
+def _outcomes(
+    tree: Tree, kernel: KernelFacts, site: Site, candidate: Candidate
+) -> Iterator[tuple[NodeAnswers, Outcome]]:
+    if kernel.probes is None:
+        return
+    children: list[Node | None] = [child for child in site.node.children if child.enabled]
+    for child in children[:_MOST_CHILDREN] or [None]:
+        answers = NodeAnswers(tree, site.node, child)
+        outcome = kernel.probes.outcome(
+            candidate.driver, candidate.module, site.bus, candidate.matched, answers
+        )
+        if outcome is not None:
+            yield answers, outcome
+        if outcome is None or not outcome.about_children:
+            return

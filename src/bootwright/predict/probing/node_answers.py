@@ -1,0 +1,355 @@
+"""What a devicetree node has of what a driver may ask for: there, missing, or broken.
+
+By the kernel's own rules: drivers/of/base.c (`of_phandle_iterator_next`), drivers/of/irq.c
+(`of_irq_parse_one`), drivers/of/address.c (`__of_translate_address`), Linux 6.12 to 7.3. A list of references
+cannot be read beyond a broken one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from bootwright.formats.devicetree.fdt import Node, Tree
+from bootwright.predict.probing.terms import OF_CHILD, There
+from bootwright.predict.solving.suppliers import interrupt_parent
+
+_MOST = 512
+_ALL = "*"
+
+
+@frozen
+class _List:
+    """A property with references, each followed by as many cells as its target says."""
+
+    property: str
+    cells: str | None
+    names: str | None
+    each: int = 1
+    """References that make one entry."""
+
+
+_LISTS = {
+    "clocks": _List("clocks", "#clock-cells", "clock-names"),
+    "resets": _List("resets", "#reset-cells", "reset-names"),
+    "phys": _List("phys", "#phy-cells", "phy-names"),
+    "dmas": _List("dmas", "#dma-cells", "dma-names"),
+    "mboxes": _List("mboxes", "#mbox-cells", "mbox-names"),
+    "pwms": _List("pwms", "#pwm-cells", "pwm-names"),
+    "io-channels": _List("io-channels", "#io-channel-cells", "io-channel-names"),
+    "nvmem-cells": _List("nvmem-cells", None, "nvmem-cell-names"),
+    "interconnects": _List("interconnects", "#interconnect-cells", "interconnect-names", each=2),
+    "memory-region": _List("memory-region", None, "memory-region-names"),
+    "msi-parent": _List("msi-parent", "#msi-cells", None),
+}
+
+
+def references(tree: Tree, node: Node, name: str, cells_name: str | None) -> list[There]:
+    """Each reference of a list; after a broken one there is nothing more to be read."""
+    cells = node.cells(name)
+    found: list[There] = []
+    at = 0
+    while at < len(cells) and len(found) < _MOST:
+        handle = cells[at]
+        at += 1
+        if handle == 0:
+            found.append(There.MISSING)
+            continue
+        target = tree.by_phandle.get(handle)
+        if target is None:
+            return [*found, There.BROKEN]
+        if cells_name is not None:
+            count = target.cell(cells_name)
+            if count is None or at + count > len(cells):
+                return [*found, There.BROKEN]
+            at += count
+        found.append(There.YES)
+    return found
+
+
+class NodeAnswers:
+    """Answers the questions of `probe_walk` for one node. They read `FAMILY|NAME|INDEX`."""
+
+    def __init__(self, tree: Tree, node: Node, child: Node | None = None) -> None:
+        """`child` is the child node that questions about one are asked about."""
+        self._tree, self._node = tree, node
+        self._child_node = child
+        self._of_child = NodeAnswers(tree, child) if child is not None else None
+        self._known: dict[str, There] = {}
+
+    def __call__(self, question: str) -> There:
+        """The answer; unknown where the question is not understood."""
+        known = self._known.get(question)
+        if known is None and question.startswith(OF_CHILD):
+            known = self._known[question] = self._about_child(question.removeprefix(OF_CHILD))
+        if known is None:
+            family, _, rest = question.partition("|")
+            name, _, index = rest.rpartition("|")
+            known = self._known[question] = self._answer(family, name, index)
+        return known
+
+    def _about_child(self, question: str) -> There:
+        if self._of_child is None:
+            return There.MISSING if question in {"exists||0", "has brothers||0"} else There.UNKNOWN
+        if question == "exists||0":
+            return There.YES
+        if question == "has brothers||0":
+            enabled = sum(one.enabled for one in self._node.children)
+            return There.YES if enabled > 1 else There.MISSING
+        return self._of_child(question)
+
+    def node_of(self, question: str) -> Node:
+        """The node that a question is about."""
+        about_child = question.startswith(OF_CHILD) and self._child_node is not None
+        return self._child_node if about_child and self._child_node is not None else self._node
+
+    def where(self, question: str) -> str:
+        """The property that a question is about, in words."""
+        question = question.removeprefix(OF_CHILD)
+        family, _, rest = question.partition("|")
+        name, _, index = rest.rpartition("|")
+        if family in {"property", "ref"}:
+            return name
+        if family == "gpios":
+            return f"{name}-gpios" if name not in {"", "?"} else "gpios"
+        if family == "regulators":
+            return f"{name}-supply"
+        if name and name != "?":
+            return f"{family} ({name})"
+        return family if index in {_ALL, "?"} else f"{family}[{index}]"
+
+    def _answer(self, family: str, name: str, index: str) -> There:
+        if family in _LISTS:
+            return self._listed(_LISTS[family], name, index)
+        special = _SPECIAL.get(family)
+        return special(self, name, index) if special is not None else There.UNKNOWN
+
+    def _listed(self, one: _List, name: str, index: str) -> There:
+        there = self._of(one, name, index)
+        above = self._node.parent
+        if (
+            one.property == "clocks"
+            and there is not There.YES
+            and above is not None
+            and "clock-ranges" in above
+        ):
+            return There.UNKNOWN  # of_parse_clkspec goes on in the nodes above
+        return there
+
+    def _of(self, one: _List, name: str, index: str) -> There:
+        if not self._node.properties.get(one.property):
+            return There.MISSING
+        found = references(self._tree, self._node, one.property, one.cells)
+        if index == _ALL:
+            return There.BROKEN if There.BROKEN in found else There.YES
+        if name == "?" or index == "?":
+            return There.UNKNOWN
+        position = int(index)
+        if name and one.names is not None:
+            names = self._node.strings(one.names)
+            if name not in names:
+                return There.MISSING
+            position = names.index(name)
+        return _at(found, position * one.each)
+
+    def _interrupts(self, name: str, index: str) -> There:
+        node = self._node
+        if name == "?" or index == "?":
+            return There.UNKNOWN if "interrupts" in node or "interrupts-extended" in node else There.MISSING
+        position = 0 if index == _ALL else int(index)
+        if name:
+            names = node.strings("interrupt-names")
+            if name not in names:
+                return There.MISSING
+            position = names.index(name)
+        if "interrupts-extended" in node:
+            return _at(references(self._tree, node, "interrupts-extended", "#interrupt-cells"), position)
+        if not node.properties.get("interrupts"):
+            return There.MISSING
+        parent = interrupt_parent(self._tree, node)
+        if parent is None:
+            return There.BROKEN
+        size = _first_counting(self._tree, node)
+        cells = len(node.cells("interrupts"))
+        if size is None or (position + 1) * size <= cells:
+            return There.YES
+        return There.BROKEN if position * size < cells else There.MISSING
+
+    def _reg(self, name: str, index: str) -> There:
+        node = self._node
+        if name == "?" or index == "?":
+            return There.UNKNOWN if "reg" in node else There.MISSING
+        position = 0 if index == _ALL else int(index)
+        if name:
+            names = node.strings("reg-names")
+            if name not in names:
+                return There.MISSING
+            position = names.index(name)
+        return address(node, position)
+
+    def _io(self, name: str, index: str) -> There:
+        """Ports, not memory: only below a bus that has them."""
+        del name, index
+        above = self._node.parent
+        while above is not None:
+            if {above.name.partition("@")[0], above.string("device_type")} & {"isa", "pci", "pcie", "lpc"}:
+                return There.UNKNOWN
+            above = above.parent
+        return There.MISSING
+
+    def _gpios(self, name: str, index: str) -> There:
+        if name == "?":
+            return There.UNKNOWN
+        for one in (f"{name}-gpios", f"{name}-gpio") if name else ("gpios", "gpio"):
+            if self._node.properties.get(one):
+                if index == "?":
+                    return There.UNKNOWN
+                return _at(references(self._tree, self._node, one, "#gpio-cells"), int(index))
+        return There.MISSING
+
+    def _regulators(self, name: str, index: str) -> There:
+        del index
+        if name == "?":
+            return There.UNKNOWN
+        handle = self._node.cell(f"{name}-supply")
+        return There.YES if handle is not None and handle in self._tree.by_phandle else There.MISSING
+
+    def _ref(self, name: str, index: str) -> There:
+        cells = self._node.cells(name)
+        if name == "?":
+            return There.UNKNOWN
+        if not cells:
+            return There.MISSING
+        if cells[0] not in self._tree.by_phandle:
+            return There.BROKEN if cells[0] else There.MISSING
+        if not index.isdigit():
+            return There.UNKNOWN
+        return There.YES if int(index) < len(cells) else There.MISSING
+
+    def _property(self, name: str, index: str) -> There:
+        del index
+        if name == "?":
+            return There.UNKNOWN
+        return There.YES if name in self._node else There.MISSING
+
+    def _compatible(self, name: str, index: str) -> There:
+        del index
+        if name == "?":
+            return There.UNKNOWN
+        return There.YES if name in self._node.compatible else There.MISSING
+
+    def _bound(self, name: str, index: str) -> There:
+        """That the other device binds is for the solver to see to."""
+        del name, index
+        return There.YES
+
+    def _child(self, name: str, index: str) -> There:
+        del index
+        if name == "?":
+            return There.UNKNOWN
+        child = self._node.child(name)
+        if child is None:
+            return There.MISSING
+        return There.YES if child.enabled else There.UNKNOWN
+
+
+_SPECIAL: dict[str, Callable[[NodeAnswers, str, str], There]] = {
+    "interrupts": NodeAnswers._interrupts,  # noqa: SLF001
+    "reg": NodeAnswers._reg,  # noqa: SLF001
+    "io": NodeAnswers._io,  # noqa: SLF001
+    "gpios": NodeAnswers._gpios,  # noqa: SLF001
+    "regulators": NodeAnswers._regulators,  # noqa: SLF001
+    "ref": NodeAnswers._ref,  # noqa: SLF001
+    "property": NodeAnswers._property,  # noqa: SLF001
+    "compatible": NodeAnswers._compatible,  # noqa: SLF001
+    "bound": NodeAnswers._bound,  # noqa: SLF001
+    "child": NodeAnswers._child,  # noqa: SLF001
+}
+
+
+def _at(found: list[There], position: int) -> There:
+    if position < len(found):
+        return found[position]
+    return There.BROKEN if There.BROKEN in found else There.MISSING
+
+
+def _first_counting(tree: Tree, node: Node) -> int | None:
+    """`#interrupt-cells` of the first node above that has one: it says how long a specifier is."""
+    current: Node | None = node
+    for _ in range(64):
+        if current is None:
+            return None
+        handle = current.cell("interrupt-parent")
+        current = tree.by_phandle.get(handle) if handle is not None else current.parent
+        if current is not None and (count := current.cell("#interrupt-cells")) is not None:
+            return count
+    return None
+
+
+def address(node: Node, position: int) -> There:
+    """Whether an entry of `reg` is there and can be translated to an address of the processor."""
+    cells = node.cells("reg")
+    if not cells:
+        return There.MISSING
+    bus = node.parent
+    if bus is None:
+        return There.UNKNOWN
+    wide, sized = _counts(bus)
+    each = wide + sized
+    if not each or not wide:
+        return There.UNKNOWN
+    if (position + 1) * each > len(cells):
+        return There.BROKEN if position * each < len(cells) else There.MISSING
+    value = _number(cells[position * each : position * each + wide])
+    return _translated(bus, value, wide)
+
+
+def _translated(bus: Node, value: int, wide: int) -> There:
+    """Up through the `ranges` of each bus; a bus without them cannot be seen through."""
+    while bus.parent is not None:
+        if bus.string("device_type") in {"pci", "pciex"} or bus.name.partition("@")[0] in {"pci", "pcie"}:
+            return There.UNKNOWN  # addresses there have a space in front, and PCI gives them
+        ranges = bus.properties.get("ranges")
+        if ranges is None:
+            return There.BROKEN
+        above, _ = _counts(bus.parent)
+        if ranges:
+            own, sized = _counts(bus)
+            each = own + above + sized
+            cells = bus.cells("ranges")
+            for at in range(0, len(cells) - each + 1, each):
+                start = _number(cells[at : at + own])
+                size = _number(cells[at + own + above : at + each])
+                if start <= value < start + size:
+                    value = _number(cells[at + own : at + own + above]) + value - start
+                    break
+            else:
+                return There.BROKEN
+        elif above != wide and above < wide:
+            return There.UNKNOWN
+        wide = above
+        bus = bus.parent
+    return There.YES
+
+
+def _counts(bus: Node) -> tuple[int, int]:
+    """Cells of addresses and sizes below a bus: its own, or those of a node above (of_bus_n_addr_cells)."""
+    return _count(bus, "#address-cells"), _count(bus, "#size-cells")
+
+
+def _count(bus: Node, name: str) -> int:
+    current: Node | None = bus
+    while current is not None:
+        count = current.cell(name)
+        if count is not None:
+            return min(count, 8)
+        current = current.parent
+    return 1  # OF_ROOT_NODE_ADDR_CELLS_DEFAULT, OF_ROOT_NODE_SIZE_CELLS_DEFAULT
+
+
+def _number(cells: tuple[int, ...]) -> int:
+    found = 0
+    for cell in cells:
+        found = found << 32 | cell
+    return found

@@ -1,0 +1,171 @@
+"""Whether a driver's probe function can succeed with what a node has; walks are made once and kept.
+
+A walk's outcome depends on nothing but the driver's code and the answers it got, so that another node, or the
+same one tomorrow, needs no walk where its answers are the same.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, evolve, field, frozen
+
+from bootwright.formats.kernel.builtin_drivers import Driver
+from bootwright.formats.modules.module_index import ModuleIndex
+from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.places import cache_dir, data_files
+from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ask, Ending, Outcome, There
+
+if TYPE_CHECKING:
+    from bootwright.predict.probing.code import Examiner
+
+_FORMAT = 3
+"""Counts up with every change of what a walk finds."""
+_BUSES = frozenset({"platform", "amba", "spi", "i2c"})
+"""Whose structures are known."""
+_PAUSE = 5.0
+"""Seconds between two writes."""
+_MOST_OUTCOMES = 64
+"""Kept of one driver."""
+
+
+@frozen
+class _Kept:
+    answers: tuple[tuple[str, There], ...]
+    outcome: Outcome
+
+    @property
+    def whole(self) -> Outcome:
+        """With what the answers tell besides."""
+        waits = tuple(question for question, _ in self.answers if question.startswith(BOUND))
+        about = any(question.startswith(OF_CHILD) for question, _ in self.answers)
+        return evolve(self.outcome, waits=waits, about_children=about) if waits or about else self.outcome
+
+
+@define(eq=False, slots=False)
+class Probes:
+    """The probe functions of one kernel."""
+
+    identity: str
+    """Names the content of the kernel's image and modules."""
+    image: Path
+    built_in: Callable[[str, str], Driver | None]
+    """The built-in driver of a name, with a compatible where one is given."""
+    modules: ModuleIndex | None
+    tree: Path | None
+    """The folder of the modules."""
+    of_node: int
+    """Offset of `of_node` in this kernel's `struct device`; 0 where it is not known."""
+    _kept: dict[str, list[_Kept]] = field(factory=dict, init=False)
+    """What was looked up or walked, by driver."""
+    _new: bool = False
+    _saved: float = 0.0
+
+    def outcome(self, driver: str, module: str | None, bus: str, compatible: str, ask: Ask) -> Outcome | None:
+        """What becomes of a driver's probe with these answers; None where its code cannot be followed."""
+        if bus not in _BUSES:
+            return None
+        kept = self._walks_of(driver, module, bus, compatible)
+        for one in kept:
+            if all(ask(question) is answer for question, answer in one.answers):
+                return one.whole
+        walked, outcome = self._examiner.examine(driver, module, bus, compatible, ask)
+        if len(kept) < _MOST_OUTCOMES:
+            kept.append(_Kept(walked.asked, outcome))
+            self._new = True
+        return _Kept(walked.asked, outcome).whole
+
+    def may_wait(self, driver: str, module: str | None, bus: str, compatible: str) -> bool:
+        """Whether some walk through a driver asked for another device, or none was made yet."""
+        kept = self._walks_of(driver, module, bus, compatible)
+        return not kept or any(question.startswith(BOUND) for one in kept for question, _ in one.answers)
+
+    def _walks_of(self, driver: str, module: str | None, bus: str, compatible: str) -> list[_Kept]:
+        key = "|".join((module or "", driver, bus, compatible))
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = _kept_of(self._stored.get(key, []))
+        return kept
+
+    @cached_property
+    def _examiner(self) -> Examiner:
+        from bootwright.predict.probing.code import Examiner  # rarely needed, and slow to import
+
+        return Examiner(self.image, self.built_in, self.modules, self.tree, self.of_node)
+
+    @cached_property
+    def _store(self) -> Path:
+        digest = hashlib.sha256(f"{_FORMAT}\0{self.identity}".encode())
+        for path in data_files("demands"):
+            digest.update(path.read_bytes())
+        return cache_dir() / "demands" / f"{digest.hexdigest()[:32]}.json"
+
+    @cached_property
+    def _stored(self) -> dict[str, Any]:
+        """As in the file: of many drivers, few are asked about."""
+        with contextlib.suppress(OSError, ValueError):
+            document = json.loads(self._store.read_bytes())
+            if isinstance(document, dict):
+                return document
+        return {}
+
+    def save(self) -> None:
+        """Keep what was walked for the next time; what another process kept meanwhile may be walked again.
+
+        Thousands of devicetrees one after another write it now and then, and at the end.
+        """
+        if not self._new:
+            return
+        now = time.monotonic()
+        if self._saved and now - self._saved < _PAUSE:
+            self._at_end  # noqa: B018 - registers once
+            return
+        self._write()
+        self._saved = now
+
+    @cached_property
+    def _at_end(self) -> bool:
+        atexit.register(self._write)
+        return True
+
+    def _write(self) -> None:
+        if self._new:
+            document = {**self._stored, **_to_json(self._kept)}
+            write_bytes(self._store, json.dumps(document, separators=(",", ":")).encode())
+            self._new = False
+
+
+def _to_json(kept: Mapping[str, list[_Kept]]) -> dict[str, Any]:
+    return {
+        key: [
+            [
+                [[q, a.value] for q, a in one.answers],
+                one.outcome.ending.value,
+                one.outcome.errors,
+                one.outcome.blamed,
+            ]
+            for one in outcomes
+        ]
+        for key, outcomes in kept.items()
+    }
+
+
+def _kept_of(rows: Any) -> list[_Kept]:  # noqa: ANN401 - what a file holds
+    """The walks of one driver; none where the file was damaged."""
+    with contextlib.suppress(ValueError, TypeError):
+        return [
+            _Kept(
+                tuple((str(q), There(a)) for q, a in answers),
+                Outcome(Ending(ending), tuple(int(one) for one in errors), str(blamed)),
+            )
+            for answers, ending, errors, blamed in rows
+        ]
+    return []

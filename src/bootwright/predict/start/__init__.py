@@ -1,0 +1,1 @@
+"""How a kernel is started: its command line, its root device, what init needs."""
