@@ -33,12 +33,12 @@ from bootwright.formats.devicetree.fdt import parse_fdt
 from bootwright.formats.modules.module_index import ModuleIndex, read_module_tree
 from bootwright.foundation.progress import Silent
 from bootwright.kernels.model import Kernel
-from bootwright.lab.mutation.recording import Broken, Recorded, load
 from bootwright.lab.mutation.mutations import Change, Mutation, apply
+from bootwright.lab.mutation.recording import Broken, Recorded, load
 from bootwright.predict.api import facts_of, predict
-from bootwright.predict.start.arguments import Arguments
 from bootwright.predict.given.inputs import kernel_at
 from bootwright.predict.model import Answer, Link, NodePrediction, first_broken
+from bootwright.predict.start.arguments import Arguments
 
 # What a broken property may be named by: the one that cannot be read without it.
 _ALSO: Mapping[str, tuple[str, ...]] = {

@@ -11,9 +11,9 @@ from bootwright.formats.devicetree.fdt import parse_fdt
 from bootwright.foundation.progress import Silent
 from bootwright.lab.truth.dangling import dangling
 from bootwright.lab.truth.machines import TruthMachine, truth_machine
+from bootwright.lab.truth.masks import masked
 from bootwright.lab.truth.outcomes import Became, Outcome, outcomes
 from bootwright.lab.truth.recording import Truth
-from bootwright.lab.truth.masks import masked
 from bootwright.predict.api import facts_of, predict
 from bootwright.predict.given.inputs import kernel_at
 from bootwright.predict.model import Answer, NodePrediction, first_broken

@@ -7,8 +7,8 @@ from bootwright.formats.archives.archive_tree import ArchiveTree, Member
 from bootwright.formats.filesystems.filesystem import EntryKind
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
-from bootwright.image_boot.machine import board_machine
 from bootwright.image_boot.handover import firmware_board
+from bootwright.image_boot.machine import board_machine
 
 _NAMES = (
     *("config.txt", "bcm2710-rpi-3-b.dtb", "overlays/header.dtbo", "cmdline.txt"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 
-from bootwright.formats.modules.elf_object import read_object
 from bootwright.formats.kernel.exports import read_exports
-from bootwright.formats.modules.module_symbols import module_symbols
+from bootwright.formats.modules.elf_object import read_object
 from bootwright.formats.modules.module_file import salvaged
+from bootwright.formats.modules.module_symbols import module_symbols
 from bootwright.foundation.errors import Malformed
 from bootwright.kernels.module_rules import Enforcement, ModuleRules
 

@@ -7,9 +7,9 @@ from itertools import islice
 
 from bootwright.formats.devicetree.fdt import Tree, parse_fdt
 from bootwright.foundation.errors import Malformed, Refused
-from bootwright.lab.mutation.recording import parse
 from bootwright.lab.mutation.candidates import Intact, breaking_candidates, harmless_candidates
 from bootwright.lab.mutation.mutations import Change, Mutation, apply
+from bootwright.lab.mutation.recording import parse
 
 _MOST_MUTATIONS = 60
 

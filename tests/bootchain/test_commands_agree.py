@@ -20,12 +20,12 @@ from bootwright.boards.model import board as board_named
 from bootwright.cli.main import main
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Silent
+from bootwright.image_boot.handover import firmware_stage
 from bootwright.image_boot.machine import board_machine
 from bootwright.image_boot.start import chosen_machine
 from bootwright.images.change.changes import Changes, plan
 from bootwright.images.change.edits import ArgumentEdit
 from bootwright.images.opened import open_image
-from bootwright.image_boot.handover import firmware_stage
 from bootwright.predict.given.image import contents
 
 SCHEMAS = Path(__file__).parents[2] / "docs/schemas"

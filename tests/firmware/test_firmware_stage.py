@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bootwright.firmware.stage import Stage
 from bootwright.firmware.stage import stage as firmware_stage
-from bootwright.image_boot.machine import board_machine
 from bootwright.image_boot.handover import firmware_board
+from bootwright.image_boot.machine import board_machine
 
 PI3 = firmware_board(board_machine("raspi3b"))
 BASE = """/dts-v1/; / {

@@ -11,7 +11,7 @@ from bootwright.firmware.config_txt import read_config_txt
 from bootwright.firmware.given_tree import GivenTree
 from bootwright.formats.devicetree.fdt import Tree, parse_fdt
 from bootwright.foundation import tools
-from bootwright.predict.given.board_tree import devicetree_name, devicetree_of
+from bootwright.predict.board_tree import devicetree_name, devicetree_of
 
 BASE = """
 /dts-v1/;

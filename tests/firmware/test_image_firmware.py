@@ -13,11 +13,11 @@ from bootwright.formats.filesystems.filesystem import EntryKind
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.foundation.versions import Version
+from bootwright.image_boot.handover import stage_of
 from bootwright.image_boot.machine import BOARD_MACHINES, board_machine
 from bootwright.image_boot.overlay import card_size, write_overlay
 from bootwright.image_boot.start import edits_for
 from bootwright.images.opened import Volume
-from bootwright.image_boot.handover import stage_of
 
 
 def volume(**files: bytes) -> Volume:

@@ -20,8 +20,8 @@ from bootwright.firmware.stage import stage
 from bootwright.formats.devicetree.fdt import Tree
 from bootwright.foundation import tools
 from bootwright.foundation.progress import Silent
-from bootwright.image_boot.machine import board_machine
 from bootwright.image_boot.handover import firmware_board
+from bootwright.image_boot.machine import board_machine
 from bootwright.predict.given.gather import _Collection, _folder, _image
 
 BASE = """/dts-v1/;

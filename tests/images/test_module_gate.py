@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bootwright.formats.kernel.config import read_kernel_config
 from bootwright.formats.signing.kernel_keys import RsaKey, certificates, read_certificate
 from bootwright.formats.signing.module_signature import MAGIC, read_signature
-from bootwright.formats.kernel.config import read_kernel_config
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.images.parts.module_gate import Enforcement, ModuleGate, enforcement

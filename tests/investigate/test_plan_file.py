@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.places import data_files
-from bootwright.investigate.plans.values import check_observations
 from bootwright.investigate.plans.plan_file import load_plan, plan_names, structure_plan
 from bootwright.investigate.plans.table import read_table
+from bootwright.investigate.plans.values import check_observations
 
 Document = dict[str, Any]
 SHIPPED = data_files("plans")

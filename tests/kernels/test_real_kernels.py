@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bootwright.formats.kernel.driver_scan import Scan
-from bootwright.formats.kernel.relocations import relocated
 from bootwright.formats.kernel import builtin_drivers as kernel_drivers
 from bootwright.formats.kernel.arm64_image import read_kernel_image
 from bootwright.formats.kernel.builtin_drivers import read_built_in
 from bootwright.formats.kernel.config import read_kernel_config
+from bootwright.formats.kernel.driver_scan import Scan
 from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
+from bootwright.formats.kernel.relocations import relocated
 from bootwright.formats.modules.modinfo import read_module
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation import tools

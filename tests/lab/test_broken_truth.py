@@ -17,8 +17,8 @@ from bootwright.foundation.errors import BootwrightError, Malformed, Refused
 from bootwright.foundation.progress import Silent
 from bootwright.kernels.catalogue import open_library
 from bootwright.lab.mutation import recording
-from bootwright.lab.mutation.recording import Recorded, load, parse, save
 from bootwright.lab.mutation.mutations import Change, Mutation, apply
+from bootwright.lab.mutation.recording import Recorded, load, parse, save
 from bootwright.lab.truth.outcomes import Became
 from bootwright.lab.truth.recording import Device, Failure, Truth
 
@@ -146,8 +146,8 @@ def test_kept_recordings_can_be_made_again(path: Path) -> None:
 @pytest.mark.download
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
 def test_kept_mutations_are_those_that_the_seed_chooses(path: Path) -> None:
-    from bootwright.lab.mutation.truth import intact as as_intact
     from bootwright.lab.mutation.candidates import choose
+    from bootwright.lab.mutation.truth import intact as as_intact
 
     kept = load(path)
     try:

@@ -10,12 +10,12 @@ from bootwright.formats.devicetree.fdt import Tree, parse_fdt
 from bootwright.foundation.errors import Malformed
 from bootwright.foundation.places import data_files
 from bootwright.foundation.structure import structure
-from bootwright.lab.truth.dangling import dangling
 from bootwright.lab.mutation.mutations import Change, Mutation, apply
+from bootwright.lab.truth.dangling import dangling
 from bootwright.lab.truth.machines import load_truth_machine, truth_machine
+from bootwright.lab.truth.masks import Mask, masked
 from bootwright.lab.truth.outcomes import Became, Outcome, outcomes
 from bootwright.lab.truth.recording import Truth, from_json
-from bootwright.lab.truth.masks import Mask, masked
 
 RECORDED = sorted((Path(__file__).parents[1] / "predict" / "truth").glob("*.json"))
 GOOD = {"node": "/x", "errno": 5, "cause": "not modelled"}

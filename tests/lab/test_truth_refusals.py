@@ -89,8 +89,8 @@ def damaged(archive: bytes) -> bytes:
 )
 def test_a_boot_from_a_spoilt_archive_is_refused(spoil: object, match: str, tmp_path: Path) -> None:
     from bootwright.lab.truth.machines import truth_machine
-    from bootwright.lab.truth.record import record
     from bootwright.lab.truth.modules import pack
+    from bootwright.lab.truth.record import record
 
     kernel = a_kernel()
     archive = pack(kernel, ["gpio_keys", "qemu_fw_cfg", "virtio_mmio"])
@@ -105,8 +105,8 @@ def test_a_boot_from_a_spoilt_archive_is_refused(spoil: object, match: str, tmp_
 @pytest.mark.download
 def test_a_guest_does_not_read_its_own_lines_as_the_kernels() -> None:
     from bootwright.lab.truth.machines import truth_machine
-    from bootwright.lab.truth.record import record
     from bootwright.lab.truth.modules import pack
+    from bootwright.lab.truth.record import record
 
     kernel = a_kernel()
     archive = pack(kernel, ["gpio_keys", "qemu_fw_cfg", "virtio_mmio"])

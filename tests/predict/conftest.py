@@ -15,13 +15,13 @@ from bootwright.formats.modules.module_index import ModuleIndex, tabulate
 from bootwright.foundation import tools
 from bootwright.foundation.shelf import Shelf
 from bootwright.foundation.versions import Version
-from bootwright.predict.start.arguments import Arguments
 from bootwright.predict.goals import predict
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import NodePrediction
 from bootwright.predict.rules.knowledge import Knowledge, knowledge
 from bootwright.predict.rules.predicates import Given
 from bootwright.predict.solving.prediction import Prediction
+from bootwright.predict.start.arguments import Arguments
 
 
 def driver(name: str, *compatibles: str, bus: str = "platform", calls: Sequence[str] = ()) -> Driver:

@@ -23,11 +23,11 @@ from bootwright.kernels.catalogue import open_library
 from bootwright.lab.truth.outcomes import Became, outcomes
 from bootwright.lab.truth.recording import from_json
 from bootwright.predict.api import facts_of, predict
-from bootwright.predict.probing.calls import Optional, calls
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import NodePrediction, first_broken
-from bootwright.predict.probing.node_answers import NodeAnswers
+from bootwright.predict.probing.calls import Optional, calls
 from bootwright.predict.probing.terms import Ending, There
+from bootwright.predict.solving.node_answers import NodeAnswers
 from predict.conftest import compile_tree
 
 KERNEL = "debian-6.18.15-4k"

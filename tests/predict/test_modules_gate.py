@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootwright.formats.modules.elf_object import read_object
-from bootwright.formats.signing.module_signature import MAGIC, read_signature
 from bootwright.cli.main import main
 from bootwright.formats.archives import cpio
 from bootwright.formats.kernel.config import read_kernel_config
+from bootwright.formats.modules.elf_object import read_object
 from bootwright.formats.modules.modinfo import read_modinfo, unsigned
 from bootwright.formats.modules.module_file import salvaged
+from bootwright.formats.signing.module_signature import MAGIC, read_signature
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Missing, Refused

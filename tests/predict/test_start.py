@@ -11,24 +11,24 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootwright.formats.modules.modprobe_config import ModprobeConfig, parse_modprobe, read_modprobe
 from bootwright.boards.model import Board, Find, Goal, Stepping
 from bootwright.cli.main import main
 from bootwright.formats.archives import cpio
 from bootwright.formats.filesystems.directory import Directory
+from bootwright.formats.modules.modprobe_config import ModprobeConfig, parse_modprobe, read_modprobe
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.modules import ModuleFiles
 from bootwright.predict.api import dtb_for
-from bootwright.predict.start.arguments import Arguments, effective, split
 from bootwright.predict.given.initramfs import early_modules
 from bootwright.predict.goals import judge, judge_os, predict
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import GoalVerdict
-from bootwright.predict.start.root_device import Volume
 from bootwright.predict.rules.predicates import Given
+from bootwright.predict.start.arguments import Arguments, effective, split
+from bootwright.predict.start.root_device import Volume
 from bootwright.predict.start.start import known_arguments
 
 from .conftest import BASE, compile_tree, driver, make_kernel, module

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from attrs import evolve, field, frozen
 
 from bootwright.bootchain.after_firmware import loader_chains
-from bootwright.bootchain.efi.start import efi_chains
 from bootwright.bootchain.efi.program import is_arm64_kernel, is_u_boot
+from bootwright.bootchain.efi.start import efi_chains
 from bootwright.bootchain.firmware_models import FirmwareModel
 from bootwright.bootchain.model import Chain, Part, Stage
 from bootwright.bootchain.volumes import Volume, absolute, file_at, open_at, place, text_at, text_or_none

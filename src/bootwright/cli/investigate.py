@@ -149,8 +149,8 @@ def _run(
     limits: Limits,
 ) -> tuple[Investigation, list[Run]]:
     from bootwright.foundation.run_folder import Store
-    from bootwright.investigate.plans.values import check_observations
     from bootwright.investigate.plans.plan_file import load_plan
+    from bootwright.investigate.plans.values import check_observations
     from bootwright.investigate.running.execute import Executor
     from bootwright.investigate.running.loop import Loop, candidates, list_candidates
     from bootwright.kernels.catalogue import open_library

@@ -55,10 +55,10 @@ def command(
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.kernels.given_config import read_config
     from bootwright.predict.api import facts_of, predict, read_tree
-    from bootwright.predict.start.arguments import Arguments
-    from bootwright.predict.kernel.configured import configured
     from bootwright.predict.given.initramfs import early_modules
     from bootwright.predict.given.inputs import kernel_at
+    from bootwright.predict.solving.configured import configured
+    from bootwright.predict.start.arguments import Arguments
 
     progress = Silent() if quiet else Lines()
     chosen = kernel_at(kernel, progress, modules=modules, config=config)

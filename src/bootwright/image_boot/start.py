@@ -18,13 +18,13 @@ from bootwright.boards.model import board
 from bootwright.bootchain.volumes import file_at
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Progress, Silent
+from bootwright.image_boot.handover import firmware_stage
 from bootwright.image_boot.machine import BOARD_MACHINES, VIRT, BoardMachine, board_machine
 from bootwright.image_boot.stage import HandOver
 from bootwright.images.change.changes import Changes
 from bootwright.images.change.edits import ArgumentEdit
 from bootwright.images.change.swap import swap
 from bootwright.images.opened import argument_names, open_image
-from bootwright.image_boot.handover import firmware_stage
 from bootwright.lab.machines.firmware import Firmware
 from bootwright.lab.machines.firmware import firmware as find_firmware
 

@@ -20,8 +20,8 @@ from bootwright.formats.filesystems.fat import Fat, is_fat
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, FileSystem, Unreadable, walk
 from bootwright.formats.filesystems.xfs import Xfs
 from bootwright.formats.filesystems.xfs_format import is_xfs
-from bootwright.formats.programs.pe import PeFile, open_section
 from bootwright.formats.os_release import read_command_line
+from bootwright.formats.programs.pe import PeFile, open_section
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.spool import Renamed
 from bootwright.foundation.choices import no_such

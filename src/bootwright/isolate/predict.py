@@ -13,8 +13,8 @@ from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.isolate.model import Answer, Element, Source
 from bootwright.predict.api import predict_goal
-from bootwright.predict.given.gathered import Gathered
 from bootwright.predict.given.gather import gather
+from bootwright.predict.given.gathered import Gathered
 from bootwright.predict.verdicts import agreed
 
 _SUSPECT = 8.0

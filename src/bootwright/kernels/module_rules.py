@@ -22,10 +22,10 @@ from bootwright.foundation.errors import Malformed
 
 # What reads signatures and symbols is imported where a file is read: most questions are answered without.
 if TYPE_CHECKING:
-    from bootwright.formats.modules.elf_object import ElfObject
     from bootwright.formats.kernel.exports import KernelExports
-    from bootwright.formats.signing.kernel_keys import Certificate
+    from bootwright.formats.modules.elf_object import ElfObject
     from bootwright.formats.modules.module_symbols import ModuleSymbols
+    from bootwright.formats.signing.kernel_keys import Certificate
 
 _LOCKED = ("CONFIG_LOCK_DOWN_KERNEL_FORCE_INTEGRITY", "CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY")
 _EM_AARCH64 = 183
@@ -203,8 +203,8 @@ class ModuleRules:
         self, file: str, module: bytes, provided: Mapping[str, int | None] | None
     ) -> Refusal | None:
         from bootwright.formats.modules.elf_object import read_object
-        from bootwright.formats.modules.module_symbols import has_versions, module_symbols
         from bootwright.formats.modules.modinfo import modinfo_of
+        from bootwright.formats.modules.module_symbols import has_versions, module_symbols
 
         try:
             elf = read_object(module, file)

@@ -14,20 +14,20 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from bootwright.formats.modules.modprobe_config import ModprobeConfig
 from bootwright.boards.fit import require_fit
 from bootwright.boards.model import Board, Goal
 from bootwright.boards.model import board as board_named
 from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
+from bootwright.formats.modules.modprobe_config import ModprobeConfig
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.predict.start.arguments import Arguments
 from bootwright.predict.goals import OS_GOAL, judge, judge_os, predict
 from bootwright.predict.kernel.drivers import KernelFacts, kernel_facts
 from bootwright.predict.misfit import headed, misfit
 from bootwright.predict.model import GoalVerdict, NodePrediction
 from bootwright.predict.solving.prediction import Prediction
+from bootwright.predict.start.arguments import Arguments
 
 __all__ = [
     "OS_GOAL",
@@ -154,7 +154,7 @@ def _facts(
 
 def read_tree(dtb: Path, overlays: Sequence[Path] = ()) -> Tree:
     """A devicetree file with overlays applied. Raises `Missing` or `Malformed`."""
-    from bootwright.predict.given.board_tree import with_overlays
+    from bootwright.predict.board_tree import with_overlays
 
     tree = read_fdt_file(dtb)
     return with_overlays(tree, [read_fdt_file(path) for path in overlays])

@@ -13,8 +13,8 @@ from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
 from bootwright.kernels.store import Store
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts, is_read, kernel_facts
-from bootwright.predict.model import Answer, GoalVerdict, Link, first_broken, fold
 from bootwright.predict.kernel.options import option_like, option_of
+from bootwright.predict.model import Answer, GoalVerdict, Link, first_broken, fold
 from bootwright.predict.rules.knowledge import NO_REMEDY
 
 _MOST = 12

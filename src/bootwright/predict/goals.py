@@ -11,7 +11,6 @@ from bootwright.boards.model import Board, Goal
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.predict.start.arguments import effective
 from bootwright.predict.hazards import hazards_of, strike
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import (
@@ -23,7 +22,6 @@ from bootwright.predict.model import (
     first_broken,
     fold,
 )
-from bootwright.predict.start.root_device import Root, root_links
 from bootwright.predict.rules.knowledge import Knowledge, knowledge
 from bootwright.predict.rules.predicates import Given, Surroundings
 from bootwright.predict.solving.devices import Planner, Site
@@ -31,6 +29,8 @@ from bootwright.predict.solving.matching import is_plain_bus
 from bootwright.predict.solving.outcome import absence
 from bootwright.predict.solving.prediction import Prediction
 from bootwright.predict.solving.solver import Solver
+from bootwright.predict.start.arguments import effective
+from bootwright.predict.start.root_device import Root, root_links
 from bootwright.predict.start.start import gated, loosened, module_of
 from bootwright.predict.start.start import not_checked as start_not_checked
 

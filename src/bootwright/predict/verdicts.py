@@ -17,11 +17,11 @@ from bootwright.foundation.errors import Missing
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.predict.api import OS_GOAL, GoalVerdict, judge, judge_os, predict
-from bootwright.predict.kernel.configured import ConfiguredKernel
 from bootwright.predict.given.gathered import Gathered, Resolved
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.misfit import headed
 from bootwright.predict.model import Answer, Evidence, Link
+from bootwright.predict.solving.configured import ConfiguredKernel
 
 
 @frozen

@@ -19,9 +19,9 @@ from attrs import evolve, frozen
 from bootwright.bootchain.boot_config import read_loader_config, read_loader_entry
 from bootwright.bootchain.boot_entries import BootEntry, BootMenu
 from bootwright.bootchain.efi.program import Program, identify
-from bootwright.bootchain.model import Chain, Part, Stage
 from bootwright.bootchain.efi.uki import read_uki, uki_chain
 from bootwright.bootchain.efi.version_order import compare
+from bootwright.bootchain.model import Chain, Part, Stage
 from bootwright.bootchain.volumes import (
     Volume,
     absolute,

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from bootwright.bootchain.efi.program import Program, identify
-from bootwright.bootchain.grub.chain import grub_chains
 from bootwright.bootchain.efi.loader_entries import loader_entry_chains
-from bootwright.bootchain.model import Chain, Part, Stage
+from bootwright.bootchain.efi.program import Program, identify
 from bootwright.bootchain.efi.uki import uki_chain
+from bootwright.bootchain.grub.chain import grub_chains
+from bootwright.bootchain.model import Chain, Part, Stage
 from bootwright.bootchain.volumes import Volume, efi_volumes, file_at, open_at, place
 
 REMOVABLE = "/EFI/BOOT/BOOTAA64.EFI"

@@ -12,8 +12,8 @@ from attrs import frozen
 
 from bootwright.bootchain.model import Chain, Part, Stage
 from bootwright.bootchain.volumes import Volume, open_at, place
-from bootwright.formats.programs.pe import PeFile, open_section, read_pe
 from bootwright.formats.os_release import read_os_release
+from bootwright.formats.programs.pe import PeFile, open_section, read_pe
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError, Malformed
 

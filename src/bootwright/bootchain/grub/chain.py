@@ -11,10 +11,10 @@ from attrs import evolve
 
 from bootwright.bootchain.boot_config import read_grub_config
 from bootwright.bootchain.boot_entries import BootEntry, BootMenu
-from bootwright.bootchain.efi.program import Program, identify
 from bootwright.bootchain.efi.loader_entries import loader_entry_chains
-from bootwright.bootchain.model import Chain, Part, Stage
+from bootwright.bootchain.efi.program import Program, identify
 from bootwright.bootchain.efi.uki import uki_chain
+from bootwright.bootchain.model import Chain, Part, Stage
 from bootwright.bootchain.volumes import (
     Volume,
     absolute,

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from bootwright.bootchain.u_boot.script import script_chain
 from bootwright.bootchain.efi.start import has_removable_program
-from bootwright.bootchain.u_boot.extlinux import extlinux_chains
 from bootwright.bootchain.model import Chain, Stage
+from bootwright.bootchain.u_boot.extlinux import extlinux_chains
+from bootwright.bootchain.u_boot.script import script_chain
 from bootwright.bootchain.volumes import Volume, file_at, flagged_bootable
 
 PREFIXES = ("/", "/boot/")

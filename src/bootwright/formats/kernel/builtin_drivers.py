@@ -18,9 +18,8 @@ from typing import TypeVar
 
 from attrs import evolve, frozen
 
-from bootwright.formats.kernel.driver_scan import Scan
-from bootwright.formats.kernel.relocations import relocated
 from bootwright.formats.code.calls import CallFinder
+from bootwright.formats.kernel.driver_scan import Scan
 from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
 from bootwright.formats.kernel.match_tables import (
     I2C_STRIDE,
@@ -34,6 +33,7 @@ from bootwright.formats.kernel.match_tables import (
     of_table,
     pci_table,
 )
+from bootwright.formats.kernel.relocations import relocated
 
 _T = TypeVar("_T")
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
-from bootwright.formats.signing.kernel_keys import Certificate
 from bootwright.formats.kernel.arm64_image import unwrapped
+from bootwright.formats.signing.kernel_keys import Certificate
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import Refused
 from bootwright.images.parts.module_files import plain_bytes

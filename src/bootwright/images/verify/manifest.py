@@ -18,8 +18,8 @@ from bootwright.formats.devicetree.fdt import read_fdt
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, FileSystem, read_small
 from bootwright.formats.filesystems.squashfs import SquashFs, is_squashfs
 from bootwright.formats.kernel.arm64_image import read_kernel_image
-from bootwright.formats.programs.pe import open_section, read_pe
 from bootwright.formats.os_release import read_os_release
+from bootwright.formats.programs.pe import open_section, read_pe
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.formats.sources.spool import digest
 from bootwright.foundation.errors import BootwrightError

@@ -19,9 +19,9 @@ from bootwright.foundation.choices import hint_for, not_there
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.places import data_files
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.plans.values import check_experiment, is_level
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.table import check_agreement, row_values
+from bootwright.investigate.plans.values import check_experiment, is_level
 
 SCHEMA = "bootwright/plan/1"
 _MAX_BYTES = 1 << 20

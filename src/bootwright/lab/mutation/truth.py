@@ -23,15 +23,15 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import Malformed, Refused, ToolFailed
 from bootwright.foundation.progress import Progress
 from bootwright.kernels.model import Kernel
-from bootwright.lab.mutation import recording
-from bootwright.lab.mutation.recording import Broken, Recorded
 from bootwright.lab.machines.machine import Machine
+from bootwright.lab.mutation import recording
 from bootwright.lab.mutation.candidates import Intact, choose
 from bootwright.lab.mutation.mutations import Change, Mutation, apply
+from bootwright.lab.mutation.recording import Broken, Recorded
 from bootwright.lab.truth.machines import TruthMachine
+from bootwright.lab.truth.modules import Archive, index_of, pack, wanted
 from bootwright.lab.truth.record import record
 from bootwright.lab.truth.recording import Truth
-from bootwright.lab.truth.modules import Archive, index_of, pack, wanted
 from bootwright.lab.truth.refusals import GUEST
 
 ARGUMENTS = ("deferred_probe_timeout=3",)

@@ -17,8 +17,8 @@ from bootwright.kernels.model import Kernel
 from bootwright.lab.machines import qemu
 from bootwright.lab.machines.machine import Machine
 from bootwright.lab.machines.run import run
-from bootwright.lab.truth.recording import Truth, parse
 from bootwright.lab.truth.modules import Archive, pack
+from bootwright.lab.truth.recording import Truth, parse
 from bootwright.lab.truth.refusals import GUEST, Given, refuse
 
 _NO_MODULES = "nomodule"

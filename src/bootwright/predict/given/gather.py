@@ -19,14 +19,14 @@ from bootwright.predict.given.gathered import Blob, Gathered, Origin
 from bootwright.predict.given.inputs import kernel_at, with_parts
 
 if TYPE_CHECKING:
-    from bootwright.formats.modules.modprobe_config import ModprobeConfig
     from bootwright.boards.model import Board
     from bootwright.bootchain.model import Chain
     from bootwright.firmware.config_txt import ConfigTxt
     from bootwright.formats.kernel.config import KernelConfig
+    from bootwright.formats.modules.modprobe_config import ModprobeConfig
     from bootwright.formats.sources.compressed import Growth
-    from bootwright.predict.start.root_device import Volume
     from bootwright.predict.rules.predicates import FileSystemFacts
+    from bootwright.predict.start.root_device import Volume
 
 
 _ORDER = (Origin.GIVEN, Origin.FOLDER, Origin.IMAGE, Origin.KERNEL)

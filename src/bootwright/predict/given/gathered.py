@@ -23,7 +23,7 @@ from bootwright.formats.kernel.config import KernelConfig
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.predict.given.board_tree import (
+from bootwright.predict.board_tree import (
     devicetree_name,
     devicetree_of,
     devicetree_place,
@@ -36,10 +36,10 @@ from bootwright.predict.model import Link
 from bootwright.predict.rules.predicates import FileSystemFacts, Given
 
 if TYPE_CHECKING:
-    from bootwright.formats.modules.modprobe_config import ModprobeConfig
     from bootwright.bootchain.model import Chain
-    from bootwright.predict.start.arguments import Arguments
+    from bootwright.formats.modules.modprobe_config import ModprobeConfig
     from bootwright.predict.kernel.drivers import KernelFacts
+    from bootwright.predict.start.arguments import Arguments
     from bootwright.predict.start.root_device import Volume
 
 
@@ -145,7 +145,7 @@ class Gathered:
         `Malformed` where its match tables cannot be read and no configuration was given.
         """
         from bootwright.predict.api import facts_of
-        from bootwright.predict.kernel.configured import configured, facts_of_config
+        from bootwright.predict.solving.configured import configured, facts_of_config
 
         if self.kernel is None:
             if self.config is None:

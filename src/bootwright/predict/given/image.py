@@ -16,7 +16,6 @@ from pathlib import Path, PurePosixPath
 
 from attrs import define, field
 
-from bootwright.formats.modules.modprobe_config import ModprobeConfig, read_modprobe
 from bootwright.boards.model import Board, boards
 from bootwright.bootchain.model import Chain
 from bootwright.firmware.config_txt import ConfigTxt
@@ -24,6 +23,7 @@ from bootwright.formats.devicetree.fdt import read_fdt
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, FileSystem, lookup, walk
 from bootwright.formats.kernel.arm64_image import KernelImage, unwrapped
 from bootwright.formats.kernel.config import KernelConfig
+from bootwright.formats.modules.modprobe_config import ModprobeConfig, read_modprobe
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.formats.sources.compressed import Growth
 from bootwright.foundation.atomic import explained, write_bytes, write_text
@@ -36,8 +36,8 @@ from bootwright.inspect.explore import Explorer
 from bootwright.inspect.facts import Item
 from bootwright.inspect.files import FirmwareTree, ModuleTree
 from bootwright.kernels.model import Kernel
-from bootwright.predict.start.root_device import Volume
 from bootwright.predict.rules.predicates import FileSystemFacts
+from bootwright.predict.start.root_device import Volume
 
 _PIECE = 1 << 20
 _TABLES = frozenset({"modules.builtin", "modules.builtin.modinfo"})

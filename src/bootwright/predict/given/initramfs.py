@@ -8,9 +8,9 @@ from pathlib import Path
 
 from attrs import frozen
 
-from bootwright.formats.modules.modprobe_config import ModprobeConfig, read_modprobe
 from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
 from bootwright.formats.filesystems.filesystem import Entry, walk
+from bootwright.formats.modules.modprobe_config import ModprobeConfig, read_modprobe
 from bootwright.formats.modules.module_file import module_name
 from bootwright.formats.sources.bytesource import FileBytes
 

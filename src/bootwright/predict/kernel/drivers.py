@@ -12,12 +12,12 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from bootwright.formats.modules.modprobe_config import Directive, ModprobeConfig
 from bootwright.formats.devicetree.fdt import Node
 from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.kernel.builtin_drivers import BuiltIn, Driver, EarlyEntry, read_built_in
 from bootwright.formats.kernel.config import KernelConfig, read_kernel_config
 from bootwright.formats.kernel.match_tables import OfId, PciId
+from bootwright.formats.modules.modprobe_config import Directive, ModprobeConfig
 from bootwright.formats.modules.module_file import module_name
 from bootwright.formats.modules.module_index import ModuleIndex, is_indexed
 from bootwright.formats.sources.bytesource import FileBytes
@@ -27,10 +27,10 @@ from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.module_rules import Refusal
 from bootwright.kernels.modules import tree_index
-from bootwright.predict.start.arguments import Arguments
-from bootwright.predict.model import Link
 from bootwright.predict.kernel.module_checks import ModuleChecks
+from bootwright.predict.model import Link
 from bootwright.predict.probing.probes import Probes
+from bootwright.predict.start.arguments import Arguments
 
 _FORMAT = 9
 

@@ -35,8 +35,8 @@ from bootwright.kernels.module_rules import (
 
 if TYPE_CHECKING:
     from bootwright.formats.kernel.exports import KernelExports
-    from bootwright.formats.signing.kernel_keys import Certificate
     from bootwright.formats.modules.module_symbols import ModuleSymbols
+    from bootwright.formats.signing.kernel_keys import Certificate
 
 _FORMAT = 1
 

@@ -18,7 +18,16 @@ from bootwright.formats.code.a64_state import MASK64, POSITIVE, ZERO, State, Sym
 from bootwright.formats.code.a64_step import branches, load, plus, step
 from bootwright.formats.code.linked_code import OWN, OWN_SIZE, Code
 from bootwright.predict.probing.calls import Bulk, Call, Calls
-from bootwright.predict.probing.memory import HEAP, LARGEST_CLEARED, NODES, OBJECT, STACK, Visits, forget, widen
+from bootwright.predict.probing.memory import (
+    HEAP,
+    LARGEST_CLEARED,
+    NODES,
+    OBJECT,
+    STACK,
+    Visits,
+    forget,
+    widen,
+)
 from bootwright.predict.probing.reach import DEEPEST, NEAR, Asking
 from bootwright.predict.probing.terms import OF_CHILD, Ask, Ending, Entry, There, Walked
 

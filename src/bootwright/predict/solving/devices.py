@@ -15,7 +15,6 @@ from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.versions import Version
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts
 from bootwright.predict.model import Answer
-from bootwright.predict.probing.node_answers import address
 from bootwright.predict.probing.terms import There
 from bootwright.predict.rules.knowledge import Driver, Knowledge
 from bootwright.predict.rules.predicates import Surroundings, find, holds
@@ -29,6 +28,7 @@ from bootwright.predict.solving.buses import (
     pci_exists,
 )
 from bootwright.predict.solving.matching import is_plain_bus, match, pci_ids
+from bootwright.predict.solving.node_answers import address
 
 DEFAULT_BUSES = frozenset({"simple-bus", "simple-mfd", "isa", "arm,amba-bus"})
 """of_default_bus_match_table: their children become devices whether or not the bus itself binds."""

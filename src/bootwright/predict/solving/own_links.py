@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bootwright.formats.devicetree.fdt import Tree
-from bootwright.predict.probing.demands import needed_links
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts, Obstacle
 from bootwright.predict.model import Answer, Evidence, Link
 from bootwright.predict.rules.knowledge import NO_REMEDY, Knowledge
 from bootwright.predict.rules.predicates import Surroundings, holds
+from bootwright.predict.solving.demands import needed_links
 from bootwright.predict.solving.devices import Site
 
 

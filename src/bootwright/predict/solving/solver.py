@@ -14,11 +14,11 @@ from attrs import define, evolve, field
 
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.formats.modules.module_file import ASKS
-from bootwright.predict.probing.demands import waits_for_parent
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link, fold
 from bootwright.predict.rules.knowledge import Knowledge
 from bootwright.predict.rules.predicates import Surroundings, holds
+from bootwright.predict.solving.demands import waits_for_parent
 from bootwright.predict.solving.devices import Plan, Site
 from bootwright.predict.solving.own_links import OwnLinks, modules_loaded
 from bootwright.predict.solving.suppliers import Need, suppliers

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link
-from bootwright.predict.probing.node_answers import NodeAnswers, references
 from bootwright.predict.probing.terms import BOUND, Ending, Outcome, There
 from bootwright.predict.solving.devices import Site
+from bootwright.predict.solving.node_answers import NodeAnswers, references
 
 _MOST_CHILDREN = 64
 _BUS_CLOCK = "clocks|apb_pclk|0"

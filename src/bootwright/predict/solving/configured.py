@@ -21,13 +21,13 @@ from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.store import Store
-from bootwright.predict.start.arguments import Arguments
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts, kernel_facts, pci_alias
-from bootwright.predict.model import Answer, Evidence, Link
 from bootwright.predict.kernel.module_checks import ModuleChecks
 from bootwright.predict.kernel.objects import Rule, objects
+from bootwright.predict.model import Answer, Evidence, Link
 from bootwright.predict.rules.knowledge import knowledge
 from bootwright.predict.solving.matching import match
+from bootwright.predict.start.arguments import Arguments
 
 
 @define(eq=False, slots=False)
