@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from bootwright.boards.model import Board, boards
-from bootwright.bootchain.model import Chain
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
@@ -22,6 +22,9 @@ from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.misfit import headed
 from bootwright.predict.model import Answer, Evidence, Link
 from bootwright.predict.solving.configured import ConfiguredKernel
+
+if TYPE_CHECKING:
+    from bootwright.bootchain.model import Chain
 
 
 @frozen

@@ -23,14 +23,6 @@ from bootwright.formats.kernel.config import KernelConfig
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.predict.board_tree import (
-    devicetree_name,
-    devicetree_of,
-    devicetree_place,
-    firmware_overlays,
-    settings_of,
-    with_overlays,
-)
 from bootwright.predict.misfit import misfit
 from bootwright.predict.model import Link
 from bootwright.predict.rules.predicates import FileSystemFacts, Given
@@ -209,13 +201,17 @@ class Gathered:
         if self.devicetree is not None and folder is None:
             entry = f"boot entry {self.handed_over_by!r}" if self.handed_over_by else "boot loader"
             return Choice(self.devicetree, f"the {entry} hands it over", handed_over=True)
-        place = devicetree_place(self.config_txt, board, wanted, self.on_partition)
-        placed = self.placed_dtbs.get(place or "")
-        if placed is not None and place != f"/{wanted}":
-            how = f"config.txt has the firmware load {place}"
-            return self._checked(board, Choice(placed, how, placed.origin is Origin.IMAGE))
-        asked = devicetree_name(self.config_txt, board)
-        names = [(asked, "device_tree= of config.txt")] if asked else []
+        names: list[tuple[str, str]] = []
+        if self.config_txt is not None:
+            from bootwright.predict.board_tree import devicetree_name, devicetree_place
+
+            place = devicetree_place(self.config_txt, board, wanted, self.on_partition)
+            placed = self.placed_dtbs.get(place or "")
+            if placed is not None and place != f"/{wanted}":
+                how = f"config.txt has the firmware load {place}"
+                return self._checked(board, Choice(placed, how, placed.origin is Origin.IMAGE))
+            asked = devicetree_name(self.config_txt, board)
+            names = [(asked, "device_tree= of config.txt")] if asked else []
         names.append((wanted, f"the firmware picks it for {board.name} {stepping}"))
         if board.firmware_models:
             names += [
@@ -266,6 +262,8 @@ class Gathered:
             notes = (f"{choice.blob.path} is taken in place of {self.devicetree.name}, as it was given",)
         settings: dict[str, str] | None = None
         if self.config_txt is not None and board.firmware_models:
+            from bootwright.predict.board_tree import devicetree_of, firmware_overlays, settings_of
+
             made = devicetree_of(
                 tree,
                 self.config_txt,
@@ -279,7 +277,10 @@ class Gathered:
             unapplied = tuple(f"config.txt: {text}" for text in made.not_applied)
             notes += tuple(f"config.txt: applied {text}" for text in made.applied)
             settings = settings_of(self.config_txt, board)
-        tree = with_overlays(tree, [read_fdt_file(path) for path in overlays])
+        if overlays:
+            from bootwright.predict.board_tree import with_overlays
+
+            tree = with_overlays(tree, [read_fdt_file(path) for path in overlays])
         names = {blob.name for blob in self.blobs}
         return Resolved(
             board=board,
