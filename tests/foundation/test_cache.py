@@ -48,7 +48,7 @@ def test_a_folder_is_one_entry(cache: Path) -> None:
     assert (cache / "things" / "b" / "inside").is_file()
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def cache_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bootwright", "cache", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -57,15 +57,15 @@ def test_list_and_clear(cache: Path) -> None:
     for name in ("kernels", "expanded"):
         (cache / name).mkdir()
         (cache / name / "x").write_bytes(bytes([1]) * 100_000)
-    listed = json.loads(run("list", "--json").stdout)
+    listed = json.loads(cache_command("list", "--json").stdout)
     sizes = {part["name"]: part["bytes"] for part in listed["parts"]}
     assert sizes["expanded"] >= 100_000
     assert set(sizes) == {part.name for part in ALL_PARTS}
-    assert "expanded" in run("list").stdout
-    wrong = run("clear", "expandde")
+    assert "expanded" in cache_command("list").stdout
+    wrong = cache_command("clear", "expandde")
     assert wrong.returncode == 2
     assert "did you mean expanded?" in wrong.stderr
-    assert run("clear").stdout == "expanded: 0.1 MB removed\n"
+    assert cache_command("clear").stdout == "expanded: 0.1 MB removed\n"
     assert (cache / "kernels" / "x").is_file()
-    assert "kernels: 0.1 MB removed" in run("clear", "--all").stdout
+    assert "kernels: 0.1 MB removed" in cache_command("clear", "--all").stdout
     assert not (cache / "kernels" / "x").exists()

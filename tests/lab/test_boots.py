@@ -299,7 +299,7 @@ def test_the_command_line_gives_the_documented_json(tmp_path: Path, old_kernel: 
     ("arguments", "says"),
     [
         (["debian-6.12-4k", "--probe", "nothing"], "there is no probe 'nothing'"),
-        (["debian-6.12-4k", "--machine", "toaster"], "there is no machine toaster"),
+        (["debian-6.12-4k", "--machine", "toaster"], "there is no machine 'toaster'"),
         (["./no/such/Image"], "there is no file ./no/such/Image"),
         ([__file__], "expected an arm64 kernel image"),
     ],

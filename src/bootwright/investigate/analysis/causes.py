@@ -19,6 +19,7 @@ from attrs import frozen
 
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.factors import Factor
 from bootwright.investigate.analysis.observations import Observation, Source, Values
 
@@ -116,6 +117,29 @@ class CauseSpace:
             for condition in found
         }
         self._allowed = {factor.name: self._allowed_by(factor) for factor in factors}
+        inside = {
+            condition
+            for factor, found in zip(factors, by_factor, strict=True)
+            for condition in found
+            if self._divides_a_series(condition, factor)
+        }
+        self.series_mask = sum(
+            1 << index
+            for index, cause in enumerate(self.causes)
+            if any(condition in inside for condition in cause.conditions)
+        )
+        """The causes that tell apart two versions of one series, such as 6.12.94 and 6.12.107."""
+
+    def _divides_a_series(self, condition: Condition, factor: Factor) -> bool:
+        if not factor.ordered:
+            return False
+        holding = set(self._holding[condition])
+        sides: dict[str, set[bool]] = {}
+        for level in factor.levels:
+            version = Version.parse(level)
+            if version is not None:
+                sides.setdefault(version.series(), set()).add(level in holding)
+        return any(len(held) == 2 for held in sides.values())
 
     def levels_of(self, condition: Condition) -> tuple[str, ...]:
         """The levels at which a condition of this space holds."""

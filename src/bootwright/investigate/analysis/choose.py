@@ -5,8 +5,10 @@ entropy of that split, in bits, is what the run is expected to tell (Lindley 195
 information provided by an experiment*). The run with the most bits for its cost comes first. A run that
 every cause predicts alike tells nothing and is never chosen.
 
-The prior knows two things only: a cause of one condition is `SINGLE_WEIGHT` times as likely as a cause
-of two, and a cause that contradicts a report is not excluded by it, only made unlikely
+The prior knows three things only: a cause of one condition is `SINGLE_WEIGHT` times as likely as a cause
+of two; a cause that divides one series of versions is `SERIES_DOUBT` times as likely as one between series,
+since stable updates take fixes and no changes of behaviour (Documentation/process/stable-kernel-rules.rst,
+Linux 6.12); and a cause that contradicts a report is not excluded by it, only made unlikely
 (`REPORT_DOUBT`), since reports err. Runs done here exclude.
 """
 
@@ -22,6 +24,7 @@ from bootwright.investigate.analysis.observations import Observation, Source, Va
 
 SINGLE_WEIGHT = 4.0
 REPORT_DOUBT = 0.05
+SERIES_DOUBT = 0.1
 
 
 @frozen
@@ -63,18 +66,20 @@ class Beliefs:
 
     def __init__(self, space: CauseSpace, left: int, doubted: int = 0) -> None:
         """`left` is a bit set of causes; those in `doubted` contradict a report."""
-        single = space.single_mask
         self.left = left
-        self._classes = [
-            (mask, weight)
-            for mask, weight in (
-                (left & single & ~doubted, SINGLE_WEIGHT),
-                (left & ~single & ~doubted, 1.0),
-                (left & single & doubted, SINGLE_WEIGHT * REPORT_DOUBT),
-                (left & ~single & doubted, REPORT_DOUBT),
-            )
-            if mask
-        ]
+        kinds = (
+            (space.single_mask, SINGLE_WEIGHT, 1.0),
+            (space.series_mask, SERIES_DOUBT, 1.0),
+            (doubted, REPORT_DOUBT, 1.0),
+        )
+        self._classes: list[tuple[int, float]] = [(left, 1.0)]
+        for members, inside, outside in kinds:
+            self._classes = [
+                (part, weight * factor)
+                for mask, weight in self._classes
+                for part, factor in ((mask & members, inside), (mask & ~members, outside))
+                if part
+            ]
 
     def mass(self, mask: int) -> float:
         """The weight of the causes in a bit set."""
