@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bootwright.foundation.cache import ALL_PARTS, Part
+from bootwright.foundation.errors import Missing
 
 
 @pytest.fixture
@@ -46,6 +47,42 @@ def test_a_folder_is_one_entry(cache: Path) -> None:
     assert [path.name for path in (cache / "things").iterdir()] == ["b"]
     Part("things", "things", None).evict(keep=cache)
     assert (cache / "things" / "b" / "inside").is_file()
+
+
+def test_a_file_in_a_folder_is_used_and_evicted_with_it(cache: Path) -> None:
+    part = Part("given/things", "things", 25_000)
+    for number, name in enumerate("ab"):
+        part.kept(f"{name}/file", lambda: bytes([1]) * 10_000)
+        os.utime(cache / "given/things" / name, (number, number))
+    part.kept("a/file", lambda: b"never made again")
+    part.kept("c/file", lambda: bytes([1]) * 10_000)
+    assert sorted(path.name for path in (cache / "given/things").iterdir()) == ["a", "c"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(cache: Path) -> None:
+    part = Part("things", "things", 15_000)
+
+    def fill(work: Path) -> None:
+        (work / "inside").write_bytes(bytes([1]) * 10_000)
+
+    def fail(work: Path) -> None:
+        fill(work)
+        raise Missing("the rest")
+
+    with pytest.raises(Missing):
+        part.kept_folder("a", fail)
+    assert list((cache / "things").iterdir()) == []
+    assert (part.kept_folder("a", fill) / "inside").stat().st_size == 10_000
+    assert part.kept_folder("a", fail) == cache / "things" / "a"  # not made again
+    os.utime(cache / "things" / "a", (0, 0))
+    part.kept_folder("b", fill)
+    assert [path.name for path in (cache / "things").iterdir()] == ["b"]
+
+
+def test_no_part_is_inside_another(cache: Path) -> None:
+    folders = [part.folder() for part in ALL_PARTS]
+    assert not [(a, b) for a in folders for b in folders if a in b.parents]
+    assert len(set(folders)) == len(folders)
 
 
 def cache_command(*arguments: str) -> subprocess.CompletedProcess[str]:

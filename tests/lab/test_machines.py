@@ -89,6 +89,14 @@ def test_the_real_qemu_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert qemu.find() == first
 
 
+def test_a_damaged_answer_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path))
+    first = qemu.find()
+    (kept,) = (tmp_path / "qemu").iterdir()
+    kept.write_text('{"version": "banana", "machines": []}')
+    assert qemu.find() == first
+
+
 def test_each_file_system_case_has_its_own_name() -> None:
     names = [case.name for case in cases()]
     assert len(names) == len(set(names)) >= 9

@@ -111,34 +111,15 @@ def command(
 
 def _kernel(name: str, *, modules: bool, progress: Progress) -> Kernel:
     from bootwright.foundation.errors import Missing
+    from bootwright.kernels.added import given_kernel
     from bootwright.kernels.catalogue import open_library
 
     path = Path(name)
     if path.is_file():
-        return _given(path, progress)
+        return given_kernel(path, progress)
     if "/" in name:
         raise Missing(f"there is no file {name}", hint="give an arm64 Image or .deb, or a catalogue name")
     return open_library(progress=progress).get(name, modules=modules)
-
-
-def _given(file: Path, progress: Progress) -> Kernel:
-    """A kernel file of the user's own, kept by its content; it does not enter the catalogue."""
-    import hashlib
-
-    from attrs import evolve
-
-    from bootwright.foundation.places import cache_dir
-    from bootwright.kernels.added import add_kernel
-    from bootwright.kernels.source import load_sources
-    from bootwright.kernels.store import ADDED, Store
-
-    with file.open("rb") as opened:
-        name = hashlib.file_digest(opened, "sha256").hexdigest()[:32]
-    store = Store(cache_dir() / "given")
-    manifest = store.manifest(f"{ADDED}-{name}") or add_kernel(
-        store, file, name=name, modules=None, config=None, sources=load_sources(None), progress=progress
-    )
-    return evolve(store.kernel(manifest), name=str(file))
 
 
 def _show(chunk: bytes) -> None:

@@ -8,14 +8,16 @@ clear`.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from attrs import frozen
 
-from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.atomic import explained, write_bytes
 from bootwright.foundation.places import cache_dir
 
 _MB = 10**6
@@ -28,7 +30,7 @@ class Part:
     """One part of the cache."""
 
     name: str
-    """Its folder."""
+    """Its folder, relative to the cache."""
     holds: str
     """What it is for, in a few words."""
     limit: int | None
@@ -55,14 +57,48 @@ class Part:
         return sum(size for _, size, _ in self.entries())
 
     def kept(self, name: str, make: Callable[[], bytes]) -> Path:
-        """The file of that name; made, and the part held below its limit, where it is not there yet."""
+        """The file of that name; made, and the part held below its limit, where it is not there yet.
+
+        In `folder/file` the folder is the entry: it is used, and evicted, as a whole.
+        """
         path = self.folder() / name
-        try:
-            os.utime(path)
-        except OSError:
+        if path.is_file():
+            self.used(path)
+        else:
             write_bytes(path, make())
             self.evict(keep=path)
         return path
+
+    def kept_folder(self, name: str, fill: Callable[[Path], None]) -> Path:
+        """The folder of that name; where it is not there yet, `fill` writes its files into an empty one.
+
+        It appears only once `fill` has returned. Raises what `fill` raises, and `Refused` where files cannot
+        be written.
+        """
+        path = self.folder() / name
+        if path.is_dir():
+            self.used(path)
+            return path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as temporary:
+                work = Path(temporary) / "files"
+                work.mkdir()
+                fill(work)
+                try:
+                    work.rename(path)
+                except OSError:
+                    if not path.is_dir():  # otherwise another process made the same first
+                        raise
+        except OSError as error:
+            raise explained(error, path) from error
+        self.evict(keep=path)
+        return path
+
+    def used(self, path: Path) -> None:
+        """Note that the entry which `path` is, or is in, was used now."""
+        with contextlib.suppress(OSError):
+            os.utime(self.folder() / path.relative_to(self.folder()).parts[0])
 
     def evict(self, *, keep: Path) -> None:
         """Hold the part below its limit, by removing what was used least recently; `keep` stays.
@@ -96,29 +132,36 @@ KERNELS = Part("kernels", "kernels of archives and your own, the archives' index
 PARTS = Part("parts", "boot loaders and stubs", None)
 EXPANDED = Part("expanded", "compressed images and archives, expanded", 24_000 * _MB)
 FETCHED = Part("fetched", "artifacts of web servers", 24_000 * _MB)
-GIVEN = Part("given", "kernels, trees and modules taken out of artifacts", 8_000 * _MB)
+GIVEN_KERNELS = Part("given/kernels", "kernel packages of your own, unpacked", 4_000 * _MB)
+GIVEN_IMAGES = Part("given/images", "kernel images taken out of artifacts, bare", 2_000 * _MB)
+GIVEN_MODULES = Part("given/modules", "modules taken out of artifacts", 4_000 * _MB)
+GIVEN_TREES = Part("given/trees", "devicetrees and overlays taken out of artifacts", 200 * _MB)
+GIVEN_CONFIGS = Part("given/configs", "kernel configurations taken out of artifacts", 100 * _MB)
 INITRAMFS = Part("initramfs", "initramfs archives of boots", 3_000 * _MB)
 CONTENTS = Part("contents", "modules and file systems for probes", 1_000 * _MB)
 MODULES = Part("modules", "indexes of kernels' modules", 1_000 * _MB)
+DEMANDS = Part("demands", "what drivers' code asks of the devicetree", 500 * _MB)
+GATE = Part("gate", "symbols and signatures that modules are checked against", 500 * _MB)
 DRIVERS = Part("drivers", "drivers and match tables of kernels", 500 * _MB)
 FILESYSTEMS = Part("filesystems", "file systems for guests to mount", 500 * _MB)
 DEVICETREES = Part("devicetrees", "compiled devicetrees of plans", 100 * _MB)
 TRUTH = Part("truth", "devicetrees that truth is recorded with", 100 * _MB)
 PROBES = Part("probes", "compiled programs that run in guests", 200 * _MB)
-GALLERY = Part("gallery", "the gallery's compiled guest", 50 * _MB)
+QEMU = Part("qemu", "versions and machines of installed QEMUs", 1 * _MB)
 DIGESTS = Part("digests", "hashes of images that were looked at", 10 * _MB)
 FLASH = Part("flash", "how far writes to cards have come", None)
 
 ALL_PARTS = (
-    KERNELS, PARTS, EXPANDED, FETCHED, GIVEN, INITRAMFS, CONTENTS, MODULES, DRIVERS, FILESYSTEMS, DEVICETREES,
-    TRUTH, PROBES, GALLERY, DIGESTS, FLASH,
+    KERNELS, PARTS, EXPANDED, FETCHED, GIVEN_KERNELS, GIVEN_IMAGES, GIVEN_MODULES, GIVEN_TREES, GIVEN_CONFIGS,
+    INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, GATE, FILESYSTEMS, DEVICETREES, TRUTH, PROBES, QEMU,
+    DIGESTS, FLASH,
 )  # fmt: skip
 
 
 def _taken(path: Path) -> int:
     if not path.is_dir():
         return path.stat().st_blocks * 512
-    return sum(each.lstat().st_blocks * 512 for each in path.rglob("*") if not each.is_symlink())
+    return sum(file.lstat().st_blocks * 512 for file in path.rglob("*") if not file.is_symlink())
 
 
 def _remove(path: Path) -> None:

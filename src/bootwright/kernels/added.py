@@ -8,19 +8,23 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from attrs import evolve
+
 from bootwright.formats.archives.deb import DebReader
 from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
 from bootwright.formats.kernel.config import embedded_config
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.streams import SourceStream
 from bootwright.foundation import atomic
+from bootwright.foundation.cache import GIVEN_KERNELS
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.extract import Wanted, extract
 from bootwright.kernels.fetch import check_page_size
 from bootwright.kernels.given_config import Of, read_config
-from bootwright.kernels.source import PAGE_NAMES, Source
+from bootwright.kernels.model import Kernel
+from bootwright.kernels.source import PAGE_NAMES, Source, load_sources
 from bootwright.kernels.store import ADDED, Manifest, Store
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,80}")
@@ -171,3 +175,24 @@ def _version(facts: KernelImage) -> str:
     if Version.parse(text) is None:
         raise Malformed(facts.origin, None, "a release that starts with a version", repr(facts.release))
     return text
+
+
+def given_kernel(file: Path, progress: Progress) -> Kernel:
+    """The kernel of a file of the user's own, unpacked once and kept by its content outside the catalogue.
+
+    Its name is the file's path. Raises what `add_kernel` raises.
+    """
+    with file.open("rb") as opened:
+        name = hashlib.file_digest(opened, "sha256").hexdigest()[:32]
+    folder = GIVEN_KERNELS.folder() / name
+    store = Store(folder)
+    manifest = store.manifest(f"{ADDED}-{name}")
+    if manifest is None:
+        with progress.step(f"unpack {file.name}"):
+            manifest = add_kernel(
+                store, file, name=name, modules=None, config=None, sources=load_sources(), progress=progress
+            )
+        GIVEN_KERNELS.evict(keep=folder)
+    else:
+        GIVEN_KERNELS.used(folder)
+    return evolve(store.kernel(manifest), name=str(file))

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from attrs import evolve, frozen
 
 from bootwright.formats.archives.deb import DebReader
 from bootwright.formats.sources.streams import CHUNK
-from bootwright.foundation import atomic
+from bootwright.foundation import atomic, cache
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.knowledge import Kind
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.kernels.archive import apt
 from bootwright.kernels.archive.download import Download
@@ -76,7 +73,7 @@ def boot_part(
     archive = archive or os.environ.get("BOOTWRIGHT_ARCHIVE") or None
     source = _source(part)
     indexer = Indexer(
-        cache_dir() / "kernels/index",
+        cache.KERNELS.folder() / "index",
         Transport(proxies=apt.proxies),
         progress,
         archive=archive,
@@ -91,11 +88,11 @@ def boot_part(
         raise Refused(
             f"{part.package} is not in {part.suite} of {source.title}", hint="try another --archive"
         )
-    folder = cache_dir() / "parts" / package.sha256
-    if not folder.is_dir():
-        if offline:
-            raise Missing(f"{part.title} would have to be fetched", hint="run it once without --offline")
-        _fetch(part, suite, package, folder, progress)
+    if offline and not (cache.PARTS.folder() / package.sha256).is_dir():
+        raise Missing(f"{part.title} would have to be fetched", hint="run it once without --offline")
+    folder = cache.PARTS.kept_folder(
+        package.sha256, lambda work: _fetch(part, suite, package, work, progress)
+    )
     return Unpacked(
         folder=folder,
         package=package.name,
@@ -125,39 +122,29 @@ def _newest(suite: Suite | None, name: str) -> Package | None:
     return max(found, key=lambda each: version_key(each.version), default=None)  # type: ignore[arg-type, return-value]
 
 
-def _fetch(part: BootPart, suite: Suite, package: Package, folder: Path, progress: Progress) -> None:
+def _fetch(part: BootPart, suite: Suite, package: Package, work: Path, progress: Progress) -> None:
+    """Download the package, verify it and write the part's files into the empty folder `work`."""
     url = f"{suite.archive}/{package.filename}"
-    download = cache_dir() / "kernels/downloads" / f"{package.sha256}.part"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as room:
-        work = Path(room) / "files"
-        work.mkdir()
-        with (
-            progress.step(f"fetch {package.name}"),
-            Download(Transport(proxies=apt.proxies), url, download, package.size) as stream,
-        ):
-            try:
-                _unpack(DebReader(stream, url), part, work, url)
-                stream.drain()
-                if stream.position != package.size or stream.sha256() != package.sha256:
-                    raise Malformed(
-                        url,
-                        None,
-                        f"{package.size} bytes with SHA256 {package.sha256[:16]}… as in the package list",
-                        f"{stream.position} bytes with SHA256 {stream.sha256()[:16]}…",
-                        hint="the mirror is damaged or was tampered with; try another --archive",
-                    )
-            except Malformed:
-                stream.discard()
-                raise
-            stream.discard()
+    download = cache.KERNELS.folder() / "downloads" / f"{package.sha256}.part"
+    with (
+        progress.step(f"fetch {package.name}"),
+        Download(Transport(proxies=apt.proxies), url, download, package.size) as stream,
+    ):
         try:
-            work.rename(folder)
-        except OSError as error:
-            # Another process was first; what it has is the same.
-            if not folder.is_dir():
-                raise atomic.explained(error, folder) from error
-            shutil.rmtree(work, ignore_errors=True)
+            _unpack(DebReader(stream, url), part, work, url)
+            stream.drain()
+            if stream.position != package.size or stream.sha256() != package.sha256:
+                raise Malformed(
+                    url,
+                    None,
+                    f"{package.size} bytes with SHA256 {package.sha256[:16]}… as in the package list",
+                    f"{stream.position} bytes with SHA256 {stream.sha256()[:16]}…",
+                    hint="the mirror is damaged or was tampered with; try another --archive",
+                )
+        except Malformed:
+            stream.discard()
+            raise
+        stream.discard()
 
 
 def _unpack(deb: DebReader, part: BootPart, work: Path, where: str) -> None:

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.choices import near
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.foundation.versions import Version
 from bootwright.kernels.archive import apt
@@ -268,7 +268,7 @@ def open_library(
     forbids any network use; `sources` are files in the form of `data/kernels/` (default: those).
     """
     return Library(
-        Store(cache_dir() / "kernels"),
+        Store(KERNELS.folder()),
         load_sources(sources),
         Transport(proxies=apt.proxies),
         progress if progress is not None else Silent(),

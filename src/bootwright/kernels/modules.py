@@ -16,8 +16,8 @@ from pathlib import Path
 
 from bootwright.formats.modules.modinfo import ModuleInfo, read_module
 from bootwright.formats.modules.module_index import ModuleIndex, read_module_tree
+from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing
-from bootwright.foundation.places import cache_dir
 
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 _MOST_MODULES = 100_000
@@ -30,7 +30,7 @@ def normalised(name: str) -> str:
 
 def tree_index(tree: Path) -> ModuleIndex:
     """The index of a tree. Trees of the library lie in folders named by their content, and never change."""
-    library = cache_dir() / "kernels" / "trees"
+    library = KERNELS.folder() / "trees"
     return read_module_tree(tree, content=str(tree) if tree.is_relative_to(library) else None)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from attrs import evolve
 
 from bootwright.formats.modules.module_file import module_name
+from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.errors import BootwrightError
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
 from bootwright.kernels.store import Store
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts, is_read, kernel_facts
@@ -117,7 +117,7 @@ def _option(
 
 def _others(kernel: KernelFacts) -> Iterator[KernelFacts]:
     """Kernels of the library whose drivers are known, those of the same release and the newest first."""
-    store = Store(cache_dir() / "kernels")
+    store = Store(KERNELS.folder())
     manifests = [one for name in store.names() if (one := store.manifest(name)) is not None and one.modules]
     manifests = [one for one in manifests if one.name != kernel.name]
     least = Version("0", ((0,), 0))

@@ -33,5 +33,5 @@ def command(*, as_json: bool) -> int:
     click.echo(f"{cache_dir()}")
     for part, size in rows:
         limit = f"of {part.limit / 1e6:,.0f} MB" if part.limit is not None else "no limit"
-        click.echo(f"  {part.name:12} {size / 1e6:10,.1f} MB {limit:>16}  {part.holds}")
+        click.echo(f"  {part.name:14} {size / 1e6:10,.1f} MB {limit:>16}  {part.holds}")
     return 0

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bootwright.foundation import tools
-from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.cache import DEVICETREES
 from bootwright.foundation.errors import Missing, Refused
-from bootwright.foundation.places import DATA, cache_dir
+from bootwright.foundation.places import DATA
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.observations import Observation, Source
@@ -77,11 +77,12 @@ def compiled(name: str) -> Path:
         text = source.read_bytes()
     except OSError as error:
         raise Missing(f"there is no devicetree {name}", hint=f"put it into {source.parent}") from error
-    path = cache_dir() / "devicetrees" / f"{hashlib.sha256(text).hexdigest()}.dtb"
-    if not path.is_file():
+
+    def blob() -> bytes:
         dtc = tools.need("dtc", purpose=f"compile the devicetree {name}")
         with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
-            blob = Path(folder) / "blob.dtb"
-            tools.run([dtc, "-q", "-@", "-I", "dts", "-O", "dtb", "-o", blob, source])
-            write_bytes(path, blob.read_bytes())
-    return path
+            path = Path(folder) / "blob.dtb"
+            tools.run([dtc, "-q", "-@", "-I", "dts", "-O", "dtb", "-o", path, source])
+            return path.read_bytes()
+
+    return DEVICETREES.kept(f"{hashlib.sha256(text).hexdigest()}.dtb", blob)

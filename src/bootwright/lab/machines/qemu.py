@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -10,9 +11,8 @@ from pathlib import Path
 from attrs import frozen
 
 from bootwright.foundation import tools
-from bootwright.foundation.atomic import write_text
+from bootwright.foundation.cache import QEMU
 from bootwright.foundation.errors import Missing, ToolFailed
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
 from bootwright.lab.machines.machine import Machine, Processor
 
@@ -43,25 +43,33 @@ def find() -> Qemu:
     path = tools.need(PROGRAM, purpose="boot a kernel").resolve()
     state = path.stat()
     identity = f"{path}:{state.st_size}:{state.st_mtime_ns}"
-    kept = cache_dir() / "qemu.json"
+    name = f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
+    kept = QEMU.kept(name, lambda: _asked(path))
     try:
-        answer = json.loads(kept.read_bytes())
-        version = Version.parse(answer["version"])
-        if answer["identity"] == identity and version is not None:
-            return Qemu(path, version, frozenset(map(str, answer["machines"])))
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    said = tools.run([path, "--version"], timeout=30).decode(errors="replace")
-    match = re.search(r"version (\d+\.\d+(?:\.\d+)*)", said)
+        return _read(path, kept)
+    except (OSError, ValueError, KeyError, TypeError):  # damaged
+        kept.unlink(missing_ok=True)
+        return _read(path, QEMU.kept(name, lambda: _asked(path)))
+
+
+def _read(path: Path, kept: Path) -> Qemu:
+    answer = json.loads(kept.read_bytes())
+    version = Version.parse(answer["version"])
+    if version is None:
+        raise ValueError(f"{answer['version']} is not a version")
+    return Qemu(path, version, frozenset(map(str, answer["machines"])))
+
+
+def _asked(path: Path) -> bytes:
+    """Version and machines, as the program prints them, as JSON."""
+    output = tools.run([path, "--version"], timeout=30).decode(errors="replace")
+    match = re.search(r"version (\d+\.\d+(?:\.\d+)*)", output)
     version = Version.parse(match[1]) if match else None
     if version is None:
-        raise ToolFailed(PROGRAM, f"it does not say its version: {said[:200]}")
+        raise ToolFailed(PROGRAM, f"its --version names no version: {output[:200]}")
     listing = tools.run([path, "-machine", "help"], timeout=30).decode(errors="replace")
-    machines = frozenset(line.split()[0] for line in listing.splitlines()[1:] if line.split())
-    write_text(
-        kept, json.dumps({"identity": identity, "version": str(version), "machines": sorted(machines)})
-    )
-    return Qemu(path, version, machines)
+    machines = sorted({line.split()[0] for line in listing.splitlines()[1:] if line.split()})
+    return json.dumps({"version": str(version), "machines": machines}).encode()
 
 
 def check(qemu: Qemu, machine: Machine, processor: Processor) -> None:

@@ -16,11 +16,11 @@ from typing import Any
 from attrs import evolve, frozen
 
 from bootwright.foundation import tools
-from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.cache import TRUTH
 from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Malformed, Missing
 from bootwright.foundation.knowledge import read_table
-from bootwright.foundation.places import cache_dir, data_files
+from bootwright.foundation.places import data_files
 from bootwright.foundation.structure import structure
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines import qemu
@@ -136,7 +136,4 @@ def _changed(dtb: Path, source: str) -> Path:
     data = tools.run(
         [compiler, "-q", "-I", "dts", "-O", "dtb", "-"], input_bytes=own + b"\n" + source.encode()
     )
-    kept = cache_dir() / "truth" / f"{hashlib.sha256(data).hexdigest()[:32]}.dtb"
-    if not kept.is_file():
-        write_bytes(kept, data)
-    return kept
+    return TRUTH.kept(f"{hashlib.sha256(data).hexdigest()[:32]}.dtb", lambda: data)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -26,9 +24,8 @@ from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.modules.modprobe_config import ModprobeConfig, read_modprobe
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.formats.sources.compressed import Growth
-from bootwright.foundation.atomic import explained, write_bytes, write_text
+from bootwright.foundation.cache import GIVEN_CONFIGS, GIVEN_IMAGES, GIVEN_MODULES, GIVEN_TREES
 from bootwright.foundation.errors import Missing
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.inspect.booted import Boot, NothingStarts, boot_of
@@ -108,7 +105,7 @@ def contents(
     for each in trees:
         name = PurePosixPath(each.name).name
         if each.source is not None and (name in blobs or each is item):
-            path = _kept(each.source, "dtbs", name)
+            path = _kept_tree(each.source, name)
             found.dtbs.setdefault(name, path)
             if id(each) in volume:
                 found.placed_dtbs[each.name] = path
@@ -123,7 +120,7 @@ def contents(
     _note_choice(boot, found, artifact, asked=entry is not None)
     if boot.devicetree is not None and boot.devicetree.source is not None:
         name = PurePosixPath(boot.devicetree.name).name
-        found.devicetree = _kept(boot.devicetree.source, "dtbs", name)
+        found.devicetree = _kept_tree(boot.devicetree.source, name)
         found.notes.append(f"{boot.title} hands over the devicetree {boot.devicetree.name}")
     found.kernel = _kernel(item, boot, found, artifact, progress)
     # `v1.13.0-alpha.1` and `v1.12.1-stand-in` have what their version has.
@@ -261,7 +258,7 @@ def _firmware(item: Item, found: Contents) -> frozenset[int]:
     wanted |= {stepping.firmware_overlay for board in boards() for stepping in board.steppings}
     for each in holder.of_kind("devicetree"):
         if PurePosixPath(each.name).stem == MAP and each.source is not None:
-            found.overlays[each.name] = _kept(each.source, "overlays", f"{MAP}.dtb")
+            found.overlays[each.name] = _kept_tree(each.source, f"{MAP}.dtb")
             root = read_fdt(each.source).root
             nodes = [node for node in root.children if node.name in wanted]
             values = [node.string(key) or "" for node in nodes for key in node.properties]
@@ -269,7 +266,7 @@ def _firmware(item: Item, found: Contents) -> frozenset[int]:
     for each in holder.of_kind("overlay"):
         name = PurePosixPath(each.name).stem
         if each.source is not None and name in wanted:
-            found.overlays.setdefault(each.name, _kept(each.source, "overlays", f"{name}.dtbo"))
+            found.overlays.setdefault(each.name, _kept_tree(each.source, f"{name}.dtbo"))
     return frozenset(map(id, holder.walk()))
 
 
@@ -324,18 +321,13 @@ def _bare(source: ByteSource) -> tuple[Path, str]:
     image = unwrapped(source)[0]
     data = image.read(0, len(image))
     digest = hashlib.sha256(data).hexdigest()
-    path = cache_dir() / "given" / "images" / digest
-    if not path.is_file():
-        write_bytes(path, data)
-    return path, digest
+    return GIVEN_IMAGES.kept(digest, lambda: data), digest
 
 
-def _kept(source: ByteSource, folder: str, name: str) -> Path:
+def _kept_tree(source: ByteSource, name: str) -> Path:
+    """The devicetree or overlay as a file of that name in a folder named by its content."""
     data = source.read(0, len(source))
-    path = cache_dir() / "given" / folder / hashlib.sha256(data).hexdigest()[:32] / name
-    if not path.is_file():
-        write_bytes(path, data)
-    return path
+    return GIVEN_TREES.kept(f"{hashlib.sha256(data).hexdigest()[:32]}/{name}", lambda: data)
 
 
 def _config(boot: Boot, digest: str) -> Path | None:
@@ -345,10 +337,8 @@ def _config(boot: Boot, digest: str) -> Path | None:
     lines = [f"{name}={value}" for name, value in config.options.items()]
     lines += [f"# {name} is not set" for name in sorted(config.unset)]
     text = "\n".join(lines) + "\n"
-    path = cache_dir() / "given" / "configs" / hashlib.sha256(f"{digest}\n{text}".encode()).hexdigest()
-    if not path.is_file():
-        write_text(path, text)
-    return path
+    key = hashlib.sha256(f"{digest}\n{text}".encode()).hexdigest()
+    return GIVEN_CONFIGS.kept(key, text.encode)
 
 
 def _modules(trees: Sequence[Item], digest: str, progress: Progress) -> Path:
@@ -373,13 +363,9 @@ def _modules(trees: Sequence[Item], digest: str, progress: Progress) -> Path:
     release = _folder_name(_tree(trees[0]).release)
     listing = "\n".join([release, *sorted(lines)])
     key = hashlib.sha256(f"{digest}\n{listing}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    place = cache_dir() / "given" / "modules" / key
-    if place.is_dir():
-        return place / release
-    place.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
-    (work / release).mkdir()
-    try:
+
+    def fill(work: Path) -> None:
+        (work / release).mkdir()
         with progress.step(f"take out {len(chosen)} modules"):
             for number, (files, entry) in enumerate(chosen.values()):
                 # A flat folder with a number: names from an image are no paths of this machine.
@@ -387,14 +373,8 @@ def _modules(trees: Sequence[Item], digest: str, progress: Progress) -> Path:
                 _write(files.open(entry), work / release / f"{number // 500}" / name)
             for name, source in tables.items():
                 _write(source, work / release / name)
-        work.rename(place)
-    except OSError as error:
-        if place.is_dir():
-            return place / release  # another process was quicker
-        raise explained(error, place) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return place / release
+
+    return GIVEN_MODULES.kept_folder(key, fill) / release
 
 
 def _folder_name(release: str) -> str:

@@ -10,9 +10,8 @@ from attrs import evolve
 
 from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.cache import GIVEN_IMAGES, KERNELS
 from bootwright.foundation.errors import Malformed, Missing
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
@@ -56,7 +55,7 @@ def _of_catalogue(name: str, progress: Progress) -> Kernel:
     from bootwright.kernels.store import Store
 
     # A kernel that is here whole is had without the archives' lists, which take long to open.
-    store = Store(cache_dir() / "kernels")
+    store = Store(KERNELS.folder())
     manifest = store.manifest(name)
     if manifest is not None and manifest.modules:
         return store.kernel(manifest)
@@ -71,26 +70,9 @@ def _is_package(path: Path) -> bool:
 
 
 def _package(path: Path, progress: Progress) -> Kernel:
-    from bootwright.kernels.added import add_kernel
-    from bootwright.kernels.source import load_sources
-    from bootwright.kernels.store import ADDED, Store
+    from bootwright.kernels.added import given_kernel
 
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:32]
-    store = Store(cache_dir() / "given")
-    manifest = store.manifest(f"{ADDED}-{digest}")
-    if manifest is None:
-        with progress.step(f"unpack {path.name}"):
-            manifest = add_kernel(
-                store,
-                path,
-                name=digest,
-                modules=None,
-                config=None,
-                sources=load_sources(None),
-                progress=progress,
-            )
-    return evolve(store.kernel(manifest), name=path.name)
+    return evolve(given_kernel(path, progress), name=path.name)
 
 
 def _in_folder(folder: Path) -> Kernel:
@@ -149,9 +131,7 @@ def _image(path: Path, modules: Path | None, config: Path | None, *, name: str) 
     data = bare.read(0, len(bare))
     digest = hashlib.sha256(data).hexdigest()
     if facts.wrapping:
-        image = cache_dir() / "given" / "images" / digest
-        if not image.is_file():
-            write_bytes(image, data)
+        image = GIVEN_IMAGES.kept(digest, lambda: data)
     return Kernel(
         name=name,
         version=_version(facts),

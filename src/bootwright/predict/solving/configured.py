@@ -16,8 +16,8 @@ from attrs import define, evolve, field, fields
 
 from bootwright.formats.devicetree.fdt import Node
 from bootwright.formats.kernel.config import KernelConfig
+from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.errors import BootwrightError, Missing
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.store import Store
@@ -219,7 +219,7 @@ def alike(config: KernelConfig, path: Path) -> Kernel:
             f"{path} does not say of which Linux it is",
             hint="its head should: Linux/arm64 6.18.15 Kernel Configuration",
         )
-    store = Store(cache_dir() / "kernels")
+    store = Store(KERNELS.folder())
     found: list[Kernel] = []
     for name in store.names():
         manifest = store.manifest(name)
