@@ -190,7 +190,7 @@ def test_ext4_keeps_what_it_does_not_change(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     with (tmp_path / "large").open("wb") as file:
         file.truncate(17 << 20)
-    with pytest.raises(Refused, match="no room"):
+    with pytest.raises(Refused, match="no space"):
         change_ext4(volume, 0, 16 << 20, put={"/x": tmp_path / "large"}, remove=(), work=tmp_path / "w")
     for name in ('/a"b', "/<12>", "/new\nline"):
         with pytest.raises((Refused, ToolFailed)):

@@ -104,7 +104,7 @@ def test_the_same_recipe_gives_the_same_bytes_at_another_time_and_place(kit: Pat
     time.sleep(2.1)  # FAT counts time in steps of two seconds
     made = compose(find_recipe(str(elsewhere)), tmp_path / "again.raw")
     assert sha256(made.image) == sha256(kit / "kit.raw")
-    # sparse: holes take no room
+    # sparse: holes take no disk space
     assert made.stored < 16 << 20 < made.size
 
 
@@ -316,7 +316,7 @@ def test_an_xfs_partition_has_a_least_size(tmp_path: Path) -> None:
 def test_a_full_partition_is_said_so(tmp_path: Path) -> None:
     path = image_kit.recipe(tmp_path, image_kit.KIT.replace('"64 MiB"', '"8 MiB"'))
     (tmp_path / "dtbs/broadcom/big.dtb").write_bytes(os.urandom(9 << 20))
-    with pytest.raises(Refused, match="no room"):
+    with pytest.raises(Refused, match="no space"):
         compose(find_recipe(str(path)), tmp_path / "x.raw")
 
 

@@ -434,7 +434,7 @@ def test_a_report_without_a_question_is_refused(good: Path, tmp_path: Path) -> N
             bench.report(Verdict.WORKS, Source.REPORTED, "", b"")
         with pytest.raises(Waiting):
             bench.answer(frozenset({"kernel"}))
-        with pytest.raises(Refused, match="is not waited for"):
+        with pytest.raises(Refused, match="is not the image waiting"):
             bench.report(Verdict.WORKS, Source.REPORTED, "", b"", "other.img")
         bench.about = {"goal": "another"}
         with pytest.raises(Refused, match="another isolation"):

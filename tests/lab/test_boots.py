@@ -182,7 +182,7 @@ def test_a_guest_that_never_stops_printing_is_stopped(
 
 
 def test_a_granule_the_cpu_lacks_is_refused_before_the_boot(large_pages: Kernel) -> None:
-    with pytest.raises(Refused, match="no such granule"):
+    with pytest.raises(Refused, match="does not support that page size"):
         boot(large_pages, probe=["mounts"], cpu="cortex-a72")
 
 

@@ -59,7 +59,7 @@ class ImageBoot:
     stage: tuple[str, ...] = ()
     """What bootwright did in the place of a board's firmware; empty where firmware was run."""
     warnings: tuple[str, ...] = ()
-    """Those of `stage` that tell of something amiss."""
+    """Those of `stage` that warn of a problem."""
     stopped: str | None = None
     """Why that stage started nothing."""
 

@@ -58,7 +58,7 @@ class Goal:
     def parse(cls, text: str) -> Goal:
         """Raises `Refused` for a goal that cannot be seen on a console."""
         if not text.strip() or "\n" in text or len(text) > 500:
-            raise Refused(f"{text[:60]!r} is no goal", hint="give a text of one line, or login, or ktap")
+            raise Refused(f"{text[:60]!r} is not a goal", hint="give a text of one line, or login, or ktap")
         return cls(text)
 
 

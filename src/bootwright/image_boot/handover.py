@@ -78,7 +78,7 @@ class _Parts:
             for place in places:
                 entry = lookup(self.volume.files, place)
                 if entry is None or entry.size > _MOST_PART:
-                    raise Refused(f"{self.volume.path(place)} cannot be read as a part of the boot")
+                    raise Refused(f"{self.volume.path(place)} cannot be read, though the boot needs it")
                 source = self.volume.files.open(entry)
                 for start in range(0, len(source), _CHUNK):
                     file.write(source.read(start, min(_CHUNK, len(source) - start)))

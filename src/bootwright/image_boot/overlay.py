@@ -37,7 +37,10 @@ def write_overlay(image: Path, overlay: Path, size: int) -> None:
     name = str(image.resolve()).encode()
     entries = -(-size // _PER_L1_ENTRY)
     if len(name) > _LONGEST_NAME or entries > _MOST_L1:
-        raise Refused(f"{image} cannot be given to the emulator", hint="a shorter path, or a smaller image")
+        raise Refused(
+            f"{image} cannot be opened by QEMU under this name and size",
+            hint="use a shorter path, or a smaller image",
+        )
     extensions = struct.pack(">II", _BACKING_FORMAT, 3) + b"raw".ljust(8, b"\0") + bytes(8)
     header = _HEADER.pack(
         _MAGIC, 2, _HEADER.size + len(extensions), len(name), _CLUSTER_BITS, size, 0, entries,

@@ -36,7 +36,7 @@ class HandOver:
     log: tuple[str, ...] = field(factory=tuple)
     """What was read and decided, in order."""
     warnings: tuple[str, ...] = ()
-    """Those of `log` that tell of something amiss."""
+    """Those of `log` that warn of a problem."""
     stopped: str | None = None
     """Why nothing is started."""
 

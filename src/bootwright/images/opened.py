@@ -21,7 +21,6 @@ from bootwright.formats.filesystems.filesystem import Entry, EntryKind, FileSyst
 from bootwright.formats.filesystems.xfs import Xfs
 from bootwright.formats.filesystems.xfs_format import is_xfs
 from bootwright.formats.os_release import read_command_line
-from bootwright.formats.programs.pe import PeFile, open_section
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.spool import Renamed
 from bootwright.foundation.choices import no_such
@@ -76,7 +75,7 @@ class OpenImage:
         """`BOOT:/A/vmlinuz` → volume and path; raises `Refused` for another form."""
         title, colon, name = text.partition(":")
         if not colon or not name.startswith("/") or ".." in name.split("/"):
-            raise Refused(f"{text!r} is no place in an image", hint="write it as PARTITION:/path")
+            raise Refused(f"{text!r} is not a place in an image", hint="write it as PARTITION:/path")
         return self.volume(title), posixpath.normpath(name)
 
     def trees(self) -> Iterator[tuple[Volume, Entry]]:
@@ -151,12 +150,6 @@ def _file_system(source: ByteSource) -> FileSystem | None:
     return None
 
 
-def section_bytes(source: ByteSource, headers: PeFile, name: str) -> bytes:
-    """The bytes of a UKI's section; empty where it has none."""
-    section = headers.section(name)
-    return open_section(source, section).read(0, section.size) if section is not None else b""
-
-
 def all_files(files: FileSystem, *, limit: int = MOST_BYTES) -> Iterator[Entry]:
     """Every entry of a file system, parents first; raises the error of the first part that cannot be read.
 
@@ -173,7 +166,7 @@ def all_files(files: FileSystem, *, limit: int = MOST_BYTES) -> Iterator[Entry]:
                 None,
                 "names below the root",
                 repr(entry.path[:80]),
-                hint="it tries to write elsewhere; do not trust it",
+                hint="it tries to write outside its root; do not trust it",
             )
         total += entry.size
         if total > limit:

@@ -186,7 +186,7 @@ class _Comparison:
                 continue
             if not _same(partition.open(self.good.source), other.open(self.bad.source)):
                 title = partition.label or str(partition.number)
-                self.to.notes.append(f"not mixed: partition {title}, which has no file system that is read")
+                self.to.notes.append(f"not mixed: partition {title}, which has no readable file system")
 
 
 _NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -227,7 +227,7 @@ def _counterpart(good: Chain | None, bad: list[Chain]) -> Chain | None:
 def _bytes(volume: Volume, entry: Entry) -> bytes:
     if entry.size > _MOST_FILE:
         raise Refused(
-            f"{volume.path(entry.path)} has {entry.size} bytes, more than can be mixed ({_MOST_FILE})"
+            f"{volume.path(entry.path)} has {entry.size} bytes, more than isolate can mix ({_MOST_FILE})"
         )
     source = volume.files.open(entry)
     return source.read(0, len(source))

@@ -82,7 +82,7 @@ class ImageHybrids:
         """See `Hybrids.build`."""
         files, removed = self._changed(from_bad, self.room / "parts")
         if not files and not removed:
-            raise Refused("nothing is taken from the bad image", hint="use the good image itself")
+            raise Refused("no element of the bad image was chosen", hint="use the good image itself")
         swap(self.good, out, Changes(files=files, removed=removed), progress=Silent())
         beside(out).unlink(missing_ok=True)
 

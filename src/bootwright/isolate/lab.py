@@ -118,7 +118,7 @@ class StoredLab:
 
     def _attempted(self, image: Path) -> Tried:
         if self.attempt is None:
-            raise Refused("nothing to boot with")
+            raise Refused("no machine to boot the images on")
         return self.attempt(image, self._patience)
 
     def _keep(
@@ -164,16 +164,19 @@ class StoredLab:
             )
         except (ValueError, KeyError, TypeError):
             raise Refused(
-                "no image waits for a report", hint="run the same command without --report first"
+                "no image is waiting for a report", hint="run the same command without --report first"
             ) from None
         if key != self._key(names):
             raise Refused(
-                "the image that waits for a report is of another isolation",
+                "the image waiting for a report belongs to another isolation",
                 hint="give the same --good, --bad and --until, or another --out",
             )
         name = Path(image).name
         if of is not None and of != name:
-            raise Refused(f"{of} is not waited for, but {name} is", hint="report what that image did")
+            raise Refused(
+                f"{of} is not the image waiting for a report; {name} is",
+                hint="report the outcome of that image",
+            )
         self._keep(key, names, Answer(verdict, source, reason, image), console, {})
         self.store.put(_REPORTED, name)
         self.store.put(_PENDING, "")

@@ -88,7 +88,7 @@ def plan(
     Raises `Refused` for a change that the image has no place for, `Missing`, `Malformed`.
     """
     if changes.empty:
-        raise Refused("nothing is to be changed", hint="see bootwright image swap --help")
+        raise Refused("no change was asked for", hint="see bootwright image swap --help")
     result = Plan()
     _Planner(image, work, progress, result, board).all(changes)
     return result
@@ -139,7 +139,9 @@ class _Planner:
             if path.is_dir():
                 kept = sorted({entry.name for _, entry in there} - set(found))
                 if kept and matched:
-                    self._plan.notes.append(f"kept, as {path} has none of the name: {', '.join(kept)[:300]}")
+                    self._plan.notes.append(
+                        f"kept, as {path} has none with these names: {', '.join(kept)[:300]}"
+                    )
             elif not matched:
                 self._add_tree(path, there)
                 matched.add(path.name)
@@ -305,7 +307,7 @@ class _Planner:
         origin = f"the image's own with {', '.join(sorted(sections))} replaced: {'; '.join(parts)}"
         version = kernel.release if kernel is not None else None
         self._plan.write(volume, place, NewFile(path, "uki", version, origin))
-        self._plan.notes.append("the UKI's signature, if it had one, does not hold any more")
+        self._plan.notes.append("the UKI's signature, if it had one, is no longer valid")
 
     def _text(self, volume: Volume, name: str, data: bytes, part: str) -> None:
         self._count += 1

@@ -27,7 +27,7 @@ class ArgumentEdit:
     def parse(cls, text: str) -> ArgumentEdit:
         """Raises `Refused` for what begins with neither sign, or holds several arguments."""
         if len(text) < 2 or text[0] not in "+-" or not text.isprintable():
-            raise Refused(f"{text!r} is no change of a command line", hint="write +argument or -argument")
+            raise Refused(f"{text!r} is not a change to a command line", hint="write +argument or -argument")
         if len(read_command_line(text[1:])) != 1:
             raise Refused(
                 f"{text!r} is not one argument", hint='quote the value: +dyndbg="file drivers/* +p"'
@@ -65,7 +65,7 @@ def edit_grub(data: bytes, edits: Sequence[ArgumentEdit], where: str) -> bytes:
             continue
         if line.endswith("\\"):
             raise Refused(
-                f"{where}, line {number + 1}: a continued line is not edited", hint="join the lines"
+                f"{where}, line {number + 1}: continued lines cannot be edited", hint="join the lines"
             )
         try:
             wanted = edit_arguments([word.text for word in words[2:]], edits)
@@ -77,7 +77,7 @@ def edit_grub(data: bytes, edits: Sequence[ArgumentEdit], where: str) -> bytes:
         lines[number] = " ".join((head, *(raw.get(each) or grub_argument(each) for each in wanted)))
         changed += 1
     if not changed:
-        raise failures[0] if failures else Refused(f"{where} starts no kernel")
+        raise failures[0] if failures else Refused(f"{where} has no line that starts a kernel")
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
@@ -213,7 +213,7 @@ class ConfigEdit:
         removed = rest.startswith("-")
         if not _KEY.fullmatch(key) or removed == bool(equals) or not value.isprintable():
             raise Refused(
-                f"{text!r} is no change of config.txt", hint="write '[pi5] key=value', or '[pi5] -key'"
+                f"{text!r} is not a change to config.txt", hint="write '[pi5] key=value', or '[pi5] -key'"
             )
         return cls(section, key, None if removed else value)
 
@@ -239,35 +239,21 @@ _REPEATED = frozenset({"dtoverlay", "dtparam", "gpio", "include", "device_tree_o
 
 
 def _apply(lines: list[str], edit: ConfigEdit, where: str) -> None:
-    section = "all"
-    places: list[int] = []
-    end_of_section: int | None = None
-    for number, line in enumerate(lines):
-        match = _SECTION.fullmatch(line)
-        if match:
-            section = match[1].strip().lower()
-        if section != edit.section:
-            continue
-        if match or (line.strip() and not line.strip().startswith("#")):
-            end_of_section = number
-        key, equals, _ = line.partition("=")
-        if equals and key.strip() == edit.key and not match:
-            places.append(number)
+    """Make one edit in the lines of config.txt, in place; raises `Refused` for a key that is not there."""
+    settings, end_of_section = _in_section(lines, edit)
     if edit.value is None:
-        if not places:
+        if not settings:
             raise Refused(f"{where}: there is no {edit.key} under [{edit.section}]")
-        for number in reversed(places):
-            del lines[number]
+        _delete(lines, settings)
         return
     wanted = f"{edit.key}={edit.value}"
     if edit.key in _REPEATED:
-        if any(lines[number].replace(" ", "") == wanted.replace(" ", "") for number in places):
+        if any(lines[number].replace(" ", "") == wanted.replace(" ", "") for number in settings):
             return
-    elif places:
+    elif settings:
         # The last one wins; the others would only mislead.
-        lines[places[-1]] = wanted
-        for number in reversed(places[:-1]):
-            del lines[number]
+        lines[settings[-1]] = wanted
+        _delete(lines, settings[:-1])
         return
     if end_of_section is not None:
         lines.insert(end_of_section + 1, wanted)
@@ -279,3 +265,27 @@ def _apply(lines: list[str], edit: ConfigEdit, where: str) -> None:
         while lines and not lines[-1].strip():
             lines.pop()
         lines += [f"[{edit.section}]", wanted, "[all]", ""]
+
+
+def _in_section(lines: list[str], edit: ConfigEdit) -> tuple[list[int], int | None]:
+    """(line numbers that set the edit's key in its section, the last line of that section with content)."""
+    section = "all"
+    settings: list[int] = []
+    end_of_section: int | None = None
+    for number, line in enumerate(lines):
+        header = _SECTION.fullmatch(line)
+        if header:
+            section = header[1].strip().lower()
+        if section != edit.section:
+            continue
+        if header or (line.strip() and not line.strip().startswith("#")):
+            end_of_section = number
+        key, equals, _ = line.partition("=")
+        if equals and key.strip() == edit.key and not header:
+            settings.append(number)
+    return settings, end_of_section
+
+
+def _delete(lines: list[str], numbers: Sequence[int]) -> None:
+    for number in reversed(numbers):
+        del lines[number]

@@ -115,7 +115,7 @@ def _clean(name: str, segment: Segment, offset: int) -> str:
             offset,
             "a name below the archive's root",
             repr(name[:80]),
-            hint="the archive tries to write elsewhere; do not trust it",
+            hint="the archive tries to write outside its root; do not trust it",
         )
     return "/".join(parts)
 

@@ -129,14 +129,16 @@ def _change_xfs(handle: int, volume: Volume, todo: Plan, work: Path) -> int:
         new = put.get(entry.path)
         source = None
         if new is not None and entry.kind is not EntryKind.FILE:
-            raise Refused(f"{volume.path(entry.path)} is no file")
+            raise Refused(f"{volume.path(entry.path)} is not a file")
         if new is not None:
             attributes, source = evolve(attributes, times=NEW), new.path.resolve()
         elif entry.kind is EntryKind.FILE:
             source = _read_out(volume, entry, room / f"file-{len(nodes)}")
         nodes[entry.path] = Node(attributes, source, entry.target)
         if entry.kind is EntryKind.FILE and attributes.links > 1:
-            todo.notes.append(f"{volume.path(entry.path)} has several names, which become files of their own")
+            todo.notes.append(
+                f"{volume.path(entry.path)} has several hard links, which become separate files"
+            )
     for name, new in put.items():
         nodes.setdefault(name, new_node(new.path))
     made = room / "made"

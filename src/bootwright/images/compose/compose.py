@@ -111,7 +111,7 @@ def _contents(partition: PartitionPart, parts: Parts) -> dict[str, PartFile]:
         for each in parts.files(part):
             name = posixpath.join(place, each.name) if each.name else place
             if name in found:
-                raise Refused(f"two parts want to be {partition.label}:{name}")
+                raise Refused(f"two parts are placed at {partition.label}:{name}")
             found[name] = each
     return found
 

@@ -46,7 +46,7 @@ def _changes(recipe: Recipe, parts: Parts, room: Path) -> Changes:
     if recipe.initramfs is not None:
         if recipe.initramfs.origin == "stand-in":
             raise Refused(
-                "a base image has a system of its own; the stand-in's initramfs has no place in it",
+                "a base image has its own root file system; the stand-in's initramfs cannot be used with it",
                 hint="name an initramfs with `from` in [initramfs], or leave the table out",
             )
         initramfs = recipe.path(recipe.initramfs.origin)

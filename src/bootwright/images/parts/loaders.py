@@ -83,14 +83,16 @@ def _grub_word(text: str) -> str:
 def _grub_path(path: str) -> str:
     if not _PLAIN.fullmatch(path):
         raise Refused(
-            f"{path!r} cannot be a path in a GRUB configuration", hint="use letters, digits and ._-/"
+            f"{path!r} cannot be used as a path in a GRUB configuration", hint="use letters, digits and ._-/"
         )
     return path
 
 
 def _printable(text: str) -> None:
     if not text.isprintable():
-        raise Refused(f"{ascii(text)[:80]} cannot stand in a boot configuration: a control character in it")
+        raise Refused(
+            f"{ascii(text)[:80]} cannot be used in a boot configuration: it has a control character"
+        )
 
 
 def extlinux_config(

@@ -108,7 +108,7 @@ class Parts:
         loader = self._loader
         name = loader.package or _PACKAGES.get(loader.kind)
         if name is None:
-            raise Refused(f"a boot loader of kind {loader.kind!r} has no program to place")
+            raise Refused(f"a boot loader of kind {loader.kind!r} has no program to install")
         return boot_part(name, progress=self._progress)
 
     def _one(self, part: str) -> PartFile:
@@ -193,7 +193,7 @@ class Parts:
         for pattern in part.files:
             found.update(matching(folder, pattern))
         if not found:
-            raise Missing(f"{folder} has no file that fits {', '.join(part.files)}")
+            raise Missing(f"{folder} has no file that matches {', '.join(part.files)}")
         if part.apply:
             found, origin = (
                 self._with_overlays(part, found),
@@ -217,7 +217,7 @@ class Parts:
         package = boot_part(name, progress=self._progress)
         path = package.folder / file
         if not file or ".." in file.split("/") or not path.is_file():
-            raise Missing(f"{package.package} {package.version} has no {file!r} in the folder that is kept")
+            raise Missing(f"{package.package} {package.version} has no {file!r} in the folder taken from it")
         return PartFile("", path, "firmware", package.version, package.origin)
 
     def _given(self, path: Path, part: str = "file") -> PartFile:
@@ -281,6 +281,6 @@ def matching(folder: Path, pattern: str) -> dict[str, Path]:
     for path in sorted(folder.glob(pattern)):
         if path.is_file():
             if len(found) >= _MOST_FILES:
-                raise Refused(f"{folder}: more than {_MOST_FILES} files fit {pattern!r}")
+                raise Refused(f"{folder}: more than {_MOST_FILES} files match {pattern!r}")
             found[path.relative_to(folder / fixed).as_posix()] = path
     return found

@@ -176,5 +176,5 @@ def _trees(image: OpenImage) -> Iterator[Check]:
     if count:
         yield works(
             "devicetrees",
-            f"{count} files read; of which build, none says (--expect dtb=DIR proves it)",
+            f"{count} files read; none states its build (compare with --expect dtb=DIR)",
         )

@@ -126,7 +126,7 @@ def _kernel(
     except BootwrightError as error:
         yield fails("kernel", error.message, where=place, hint=error.hint)
         return None
-    page = f"{facts.page_size // 1024}K pages" if facts.page_size else "page size not said"
+    page = f"{facts.page_size // 1024}K pages" if facts.page_size else "page size not stated"
     if needs_stub and not facts.efi_stub:
         yield fails("kernel", "it has no EFI stub, which GRUB needs to start it", where=place)
     elif facts.release is None:

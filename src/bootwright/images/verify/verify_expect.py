@@ -42,7 +42,7 @@ class Expectation:
         part, equals, value = text.partition("=")
         if not equals or not value:
             raise Refused(
-                f"{text!r} is nothing that can be expected",
+                f"{text!r} is not an expectation",
                 hint=f"write PART=FILE with one of {', '.join(PARTS)}, or PARTITION:/path=FILE",
             )
         if part not in PARTS and ":/" not in part:
@@ -127,7 +127,7 @@ def _kernel(name: str, place: str, source: ByteSource, path: Path) -> Check:
     if here == there:
         identity = build_id(one)
         built = f", build id {identity}" if identity else ""
-        return works(name, f"the very build of {path}: {facts.banner}{built}", where=place)
+        return works(name, f"the same build as {path}: {facts.banner}{built}", where=place)
     differs: list[str] = []
     expected = read_kernel_image(wanted)
     for what, mine, theirs in (

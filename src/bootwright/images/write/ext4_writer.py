@@ -89,7 +89,7 @@ def change_ext4(
     for number, (name, given) in enumerate(sorted(put.items())):
         entry = lookup(files, name, follow=False)
         if entry is not None and entry.kind is not EntryKind.FILE:
-            raise Refused(f"{files.name}:{name} is no file")
+            raise Refused(f"{files.name}:{name} is not a file")
         for folder in sorted(parents([name])):
             if folder not in made and lookup(files, folder) is None:
                 made.add(folder)
@@ -147,7 +147,7 @@ def _owners(target: str, names: list[str], work: Path) -> dict[str, tuple[int, i
         told = _debugfs(target, [f"stat {_quoted(name)}", f"ea_list {_quoted(name)}"], work / "commands")
         owner = _OWNER.search(told)
         if owner is None:
-            raise ToolFailed("debugfs", f"it says no owner of {name}")
+            raise ToolFailed("debugfs", f"it reports no owner of {name}")
         extended = tuple(each.decode("utf-8", "replace") for each in _ATTRIBUTE.findall(told))
         found[name] = (
             int(owner[1]),
@@ -166,7 +166,7 @@ def _room(source: ByteSource, files: Ext, nodes: Iterable[Node], *, freed: int =
     need = sum(-(-node.source.stat().st_size // unit) + 1 for node in nodes if node.source is not None)
     if need > blocks + freed // unit:
         raise Refused(
-            f"the ext4 file system has no room for the files: they need {need * unit >> 20} MiB, and "
+            f"no space for the files in the ext4 file system: they need {need * unit >> 20} MiB, and "
             f"{blocks * unit >> 20} MiB are free",
             hint="make its partition larger in the recipe, or leave files out",
         )
@@ -199,10 +199,10 @@ def _compare(files: Ext, nodes: Mapping[str, Node]) -> None:
         if there and entry is not None and node.source is not None:
             there = digest(files.open(entry)) == digest(FileBytes(node.source))
         if not there:
-            raise ToolFailed("debugfs", f"it did not write {name} as it was told")
+            raise ToolFailed("debugfs", f"it did not write {name}")
 
 
 def _quoted(text: str) -> str:
     if not all(_NAME.fullmatch(part) for part in text.split("/") if part):
-        raise Refused(f"{text!r} is no name that debugfs can be given", hint="rename the file")
+        raise Refused(f"{text!r} is not a name that debugfs accepts", hint="rename the file")
     return f'"{text}"'

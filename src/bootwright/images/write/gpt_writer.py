@@ -59,7 +59,7 @@ def type_guid(name: str) -> str:
         return str(uuid.UUID(name))
     except ValueError:
         raise no_such(
-            f"{name!r} is no partition type and no GUID", name, TYPE_NAMES, kind="partition types"
+            f"{name!r} is neither a partition type nor a GUID", name, TYPE_NAMES, kind="partition types"
         ) from None
 
 

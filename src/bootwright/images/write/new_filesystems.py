@@ -113,7 +113,7 @@ def _mtool(name: str, arguments: list[str]) -> None:
     except ToolFailed as error:
         if "full" in error.output.lower():
             raise Refused(
-                f"the FAT file system has no room for the files ({error.message})",
+                f"no space for the files in the FAT file system ({error.message})",
                 hint="make its partition larger in the recipe, or leave files out",
             ) from error
         raise
@@ -133,9 +133,9 @@ def _batches(items: Iterable[str]) -> Iterable[list[str]]:
 def _check_fat_name(path: str) -> None:
     for part in path.strip("/").split("/"):
         if not part or part in {".", ".."} or _FORBIDDEN & set(part) or not part.isprintable():
-            raise Refused(f"{path!r} is no name that a FAT file system can hold")
+            raise Refused(f"{path!r} is not a name that FAT can store")
         if len(part) > 255 or part.endswith((".", " ")):
-            raise Refused(f"{path!r} is no name that a FAT file system can hold")
+            raise Refused(f"{path!r} is not a name that FAT can store")
 
 
 def _directories(files: Iterable[str]) -> list[str]:

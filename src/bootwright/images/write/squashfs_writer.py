@@ -90,8 +90,8 @@ def _root_start(source: FileBytes, files: SquashFs, root: Attributes) -> bytes:
     for owner in (root.uid, root.gid):
         if owner not in known:
             raise Refused(
-                f"the root directory belongs to {owner}, as nothing else does, which mksquashfs cannot make",
-                hint="let it belong to root",
+                f"the root directory belongs to {owner}, which owns nothing else; mksquashfs cannot write it",
+                hint="change its owner to root",
             )
     seconds = max(root.times.modified // 1_000_000_000, 0) & 0xFFFFFFFF
     return struct.pack("<HHI", known.index(root.uid), known.index(root.gid), seconds)

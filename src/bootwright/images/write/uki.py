@@ -54,7 +54,7 @@ def add_sections(stub: bytes, sections: Sequence[NewSection], where: str) -> byt
         raise Malformed(
             where,
             headers.table,
-            f"room for {len(sections)} more sections",
+            f"space for {len(sections)} more section headers",
             f"{headers.header_size} bytes of headers",
         )
     output = bytearray(stub)
@@ -100,7 +100,7 @@ def replace_sections(image: bytes, changes: dict[str, bytes], where: str) -> byt
     kept, moved = table[:first], table[first:]
     for entry in moved:
         if entry[9] & 0x20000020:  # code, or executable: it cannot move
-            raise Refused(f"{where}: a section of code lies behind {present[0]}", hint="make the UKI anew")
+            raise Refused(f"{where}: a section of code follows {present[0]}", hint="build a new UKI")
     end_of_data = max((entry[4] + entry[3] for entry in kept if entry[3]), default=headers.header_size)
     stub = bytearray(image[:end_of_data])
     blank = _SECTION.size * (headers.count - first)

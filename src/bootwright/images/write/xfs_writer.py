@@ -184,7 +184,7 @@ def _put_values(handle: int, source: FileBytes, files: Xfs, number: int, attribu
     for name, value in attributes.extended.items():
         place = made.get(name)
         if place is None or len(place.value) != len(value):
-            raise ToolFailed("xfs_db", f"it made no attribute {name} of {len(value)} bytes")
+            raise ToolFailed("xfs_db", f"it did not write attribute {name} of {len(value)} bytes")
         done = 0
         for piece in place.places:
             os.pwrite(handle, value[done : done + piece.size], piece.at)

@@ -75,8 +75,8 @@ class Machine:
         able = sorted({granule for each in chosen for granule in each.granules})
         raise Refused(
             f"a kernel with {page_size // 1024}K pages cannot boot on {self.name}"
-            f"{f' with {model}' if model else ''}: its CPU has no such granule",
-            hint=f"it can do {', '.join(f'{size // 1024}K' for size in able)}; see `bootwright boot --help`",
+            f"{f' with {model}' if model else ''}: its CPU does not support that page size",
+            hint=f"supported: {', '.join(f'{size // 1024}K' for size in able)}; see `bootwright boot --help`",
         )
 
 

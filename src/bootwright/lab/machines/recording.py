@@ -52,7 +52,7 @@ def load(folder: Path) -> Recording:
         raise Malformed(
             str(console_path),
             None,
-            f"the bytes that {_FACTS} was written for",
+            f"the bytes that {_FACTS} describes",
             "others",
             hint="the recording was changed or cut short; boot again",
         )

@@ -88,7 +88,9 @@ def apply(blob: bytes, mutation: Mutation, name: str = "the devicetree") -> byte
     tree = parse_fdt(blob, name)
     node = tree.node(mutation.node)
     if node is None:
-        raise Refused(f"{name} has no node {mutation.node}", hint="a mutation fits the tree it was made for")
+        raise Refused(
+            f"{name} has no node {mutation.node}", hint="a mutation applies only to the tree it was made for"
+        )
     properties = dict(node.properties)
     if mutation.change is Change.DISABLE:
         properties[STATUS] = _DISABLED
@@ -97,7 +99,7 @@ def apply(blob: bytes, mutation: Mutation, name: str = "the devicetree") -> byte
     elif mutation.prop not in properties:
         raise Refused(
             f"{mutation.node} in {name} has no property {mutation.prop}",
-            hint="a mutation fits the tree it was made for",
+            hint="a mutation applies only to the tree it was made for",
         )
     elif mutation.change is Change.DROP:
         del properties[mutation.prop]
@@ -120,7 +122,7 @@ def _cells_changed(tree: Tree, node: Node, mutation: Mutation) -> bytes:
     value = node.properties[mutation.prop]
     if mutation.change is Change.SHORTEN:
         if len(value) < 4:
-            raise Refused(f"{mutation.prop} of {mutation.node} has no cell to lose", hint=None)
+            raise Refused(f"{mutation.prop} of {mutation.node} has no cell to remove", hint=None)
         return value[:-4]
     at = mutation.cell * 4
     if at + 4 > len(value):

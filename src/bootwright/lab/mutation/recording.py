@@ -56,11 +56,6 @@ class Broken:
             if fate.before.became is Became.BOUND and fate.after.became is not Became.BOUND
         )
 
-    @property
-    def is_broken(self) -> bool:
-        """Whether anything that worked does not any more."""
-        return not self.booted or bool(self.lost())
-
 
 @frozen
 class Machine:

@@ -83,7 +83,7 @@ def _in_load_order(tree: Path, names: Sequence[str]) -> list[Path]:
 def _plain_name(path: Path) -> str:
     name = path.name.split(".ko", 1)[0]
     if not re.fullmatch(r"[\w.-]{1,80}", name):
-        raise Refused(f"{ascii(path.name)[:120]} is no name for a kernel module")
+        raise Refused(f"{ascii(path.name)[:120]} is not a kernel module's name")
     return f"{name}.ko"
 
 

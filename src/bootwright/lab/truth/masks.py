@@ -82,7 +82,7 @@ def masked(
                 None,
                 f"{mask} to be of a node whose references point to nodes",
                 f"{', '.join(references)} of {node.path}, which points to none",
-                hint="take the mask out: the failure is one to predict",
+                hint="remove the mask: the failure should be predicted",
             )
         errno = errno_of(real)
         if not mask.node and real.became is Became.NO_DEVICE and ENODEV not in mask.errnos:

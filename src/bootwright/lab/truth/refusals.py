@@ -46,8 +46,8 @@ def refuse(console: bytes, mark: str, given: Given) -> None:
             if (modules, aliases) != (given.modules, given.aliases):
                 raise ToolFailed(
                     GUEST,
-                    f"it found {modules} of {given.modules} modules and {aliases} of {given.aliases} aliases "
-                    "in its archive",
+                    f"the guest found {modules} of {given.modules} modules and {aliases} of "
+                    f"{given.aliases} aliases in its archive",
                     hint=_HINT,
                 )
         if (found := _LOADS.search(line)) is not None:
