@@ -128,11 +128,14 @@ def boot_image(
     ended, silent = "stopped", False
     before = _children_cpu()
     # QEMU puts its overlay into TMPDIR (block.c, bdrv_append_temp_snapshot); ours goes when we do.
-    with tempfile.TemporaryDirectory(prefix="bootwright-boot-") as room, _environment("TMPDIR", room):
+    with (
+        tempfile.TemporaryDirectory(prefix="bootwright-boot-") as work_folder,
+        _environment("TMPDIR", work_folder),
+    ):
         if isinstance(firmware, HandOver):
             firmware.check(emulator)
             machine = firmware.machine.name
-            parts = list(firmware.arguments_for(disk, Path(room), network=network))
+            parts = list(firmware.arguments_for(disk, Path(work_folder), network=network))
         else:
             machine = firmware.machine
             parts = _arguments(emulator, firmware, disk, memory, cpu, network=network)
@@ -238,12 +241,12 @@ def _kept_digest(image: Path) -> str:
 
 
 def _named(target: machines.Machine, model: str) -> machines.Processor:
-    found = next((each for each in target.processors if each.model == model), None)
-    if found is None:
-        known = [str(each.model) for each in target.processors if each.model]
+    named = next((processor for processor in target.processors if processor.model == model), None)
+    if named is None:
+        models = [str(processor.model) for processor in target.processors if processor.model]
         message = f"machine {target.name} has no CPU model {model} here"
-        raise no_such(message, model, known, kind="CPU models")
-    return found
+        raise no_such(message, model, models, kind="CPU models")
+    return named
 
 
 def _arguments(

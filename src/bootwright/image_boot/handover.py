@@ -21,7 +21,7 @@ _MOST_PART = 1 << 30
 _CHUNK = 4 << 20
 
 
-def firmware_stage(image: Path, machine: BoardMachine, room: Path) -> HandOver:
+def firmware_stage(image: Path, machine: BoardMachine, work_folder: Path) -> HandOver:
     """What the firmware of `machine` would start of the raw `image`; its files are written to `room`.
 
     An image that it starts nothing of is a result too (`HandOver.stopped`). Raises `Malformed` for what is
@@ -30,19 +30,19 @@ def firmware_stage(image: Path, machine: BoardMachine, room: Path) -> HandOver:
     volume = _boot_volume(open_image(image))
     if volume is None:
         return HandOver(machine, None, None, None, "", None, stopped="the image has no FAT partition to read")
-    return stage_of(volume, machine, room)
+    return stage_of(volume, machine, work_folder)
 
 
-def stage_of(volume: Volume, machine: BoardMachine, room: Path) -> HandOver:
+def stage_of(volume: Volume, machine: BoardMachine, work_folder: Path) -> HandOver:
     """The same of an opened FAT partition; raises `Malformed` or `Refused` for parts that cannot be read."""
-    room.mkdir(parents=True, exist_ok=True)
+    work_folder.mkdir(parents=True, exist_ok=True)
     done = stage(volume.files, firmware_board(machine), volume.title)
-    parts = _Parts(volume, room)
+    parts = _Parts(volume, work_folder)
     kernel = parts.joined((done.kernel,), "kernel") if done.kernel is not None else None
     initramfs = parts.joined(done.initramfs, "initramfs") if done.initramfs else None
     blob = None
     if done.tree is not None:
-        blob = room / "board.dtb"
+        blob = work_folder / "board.dtb"
         blob.write_bytes(done.tree.blob)
     return HandOver(
         machine, kernel, initramfs, blob, done.arguments, done.uart, done.log, done.warnings, done.stopped

@@ -62,9 +62,10 @@ class Shown:
             "outcome": self.verdict.value,
             "reason": self.reason,
             "milestones": [
-                {"name": each.name, "stage": each.stage, "seconds": each.seconds} for each in self.milestones
+                {"name": milestone.name, "stage": milestone.stage, "seconds": milestone.seconds}
+                for milestone in self.milestones
             ],
-            "findings": [finding for each in boots for finding in each["findings"]],
+            "findings": [finding for boot_report in boots for finding in boot_report["findings"]],
             "ended": recording.ended,
             "machine": recording.machine,
             "qemu": recording.machine_version,
@@ -157,14 +158,14 @@ def _cause(diagnosis: Diagnosis) -> str:
 def _milestones(boot: ImageBoot, diagnosis: Diagnosis) -> list[Milestone]:
     ends = _line_ends(boot.recording.console)
     offsets = [offset for offset, _ in boot.recording.times]
-    found = [
-        Milestone(each.label, each.name, _arrived(boot, offsets, ends, each.line))
-        for one in diagnosis.boots
-        for each in one.stages
+    milestones = [
+        Milestone(stage.label, stage.name, _arrived(boot, offsets, ends, stage.line))
+        for diagnosed in diagnosis.boots
+        for stage in diagnosed.stages
     ]
     if boot.reached and boot.goal is not None and boot.goal_seconds is not None:
-        found.append(Milestone(f"goal: {boot.goal}", "goal", round(boot.goal_seconds, 3)))
-    return found
+        milestones.append(Milestone(f"goal: {boot.goal}", "goal", round(boot.goal_seconds, 3)))
+    return milestones
 
 
 def _line_ends(console: bytes) -> list[int]:

@@ -59,9 +59,9 @@ class HandOver:
                 hint="install a newer qemu-system-arm (distributions offer one as a backport)",
             )
 
-    def arguments_for(self, disk: Path, room: Path, *, network: bool) -> tuple[str, ...]:
+    def arguments_for(self, disk: Path, work_folder: Path, *, network: bool) -> tuple[str, ...]:
         """QEMU's arguments but for the control channel; an overlay of the card is made in `room`."""
-        overlay = room / "card.qcow2"
+        overlay = work_folder / "card.qcow2"
         write_overlay(disk, overlay, card_size(disk.stat().st_size))
         # One thread: processors that wait to be released (wfe) yield there, and burn a core each otherwise.
         parts = ["-accel", "tcg,thread=single", "-machine", self.machine.machine]

@@ -77,18 +77,18 @@ def prepared(
     `Malformed`.
     """
     with tempfile.TemporaryDirectory(prefix="bootwright-start-") as folder:
-        room = Path(folder)
+        work_folder = Path(folder)
         if machine != VIRT:
             modelled: BoardMachine = board_machine(machine)
-            yield Prepared(image, firmware_stage(image, modelled, room), ())
+            yield Prepared(image, firmware_stage(image, modelled, work_folder), ())
             return
         loader = find_firmware(firmware)
         edits = () if keep_cmdline else console_edits(image)
         if edits:
             # Swapping writes to a copy; only the original is ever named to the user.
-            copy = room / "console.raw"
+            copy = work_folder / "console.raw"
             swap(image, copy, Changes(arguments=edits), progress=progress or Silent())
-            yield Prepared(copy, loader, tuple(f"{'+' if each.add else '-'}{each.text}" for each in edits))
+            yield Prepared(copy, loader, tuple(f"{'+' if edit.add else '-'}{edit.text}" for edit in edits))
             return
         yield Prepared(image, loader, ())
 
@@ -110,14 +110,18 @@ def edits_for(arguments: Sequence[str]) -> tuple[ArgumentEdit, ...]:
     the same driver (`ttyAMA10`) is taken away: with it the driver took no other port here either (tried
     with Linux 6.18).
     """
-    consoles = [each for each in arguments if each.startswith("console=")]
+    consoles = [argument for argument in arguments if argument.startswith("console=")]
     if not consoles:
         return ()
-    others = [each for each in consoles if _device(each).startswith("ttyAMA") and _device(each) != _CONSOLE]
+    others = [
+        console
+        for console in consoles
+        if _device(console).startswith("ttyAMA") and _device(console) != _CONSOLE
+    ]
     if not others and _device(consoles[-1]) == _CONSOLE:
         return ()
     return (
-        *(ArgumentEdit(False, each) for each in dict.fromkeys(others)),
+        *(ArgumentEdit(False, console) for console in dict.fromkeys(others)),
         ArgumentEdit(True, f"console={_CONSOLE},115200"),
     )
 

@@ -88,14 +88,14 @@ def load(path: Path) -> ImageManifest | None:
             raise ValueError(str(document["format"])[:80])
         parts = tuple(
             ImagePart(
-                name=str(each["name"]),
-                path=str(each["path"]),
-                sha256=str(each["sha256"]),
-                size=int(each["size"]),
-                version=_text(each.get("version")),
-                origin=_text(each.get("origin")),
+                name=str(part["name"]),
+                path=str(part["path"]),
+                sha256=str(part["sha256"]),
+                size=int(part["size"]),
+                version=_text(part.get("version")),
+                origin=_text(part.get("origin")),
             )
-            for each in document["parts"]
+            for part in document["parts"]
         )
         recipe = document.get("recipe")
         return ImageManifest(

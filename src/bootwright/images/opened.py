@@ -89,8 +89,8 @@ class OpenImage:
 
     def config_txt(self) -> Volume | None:
         """The volume with the Raspberry Pi's config.txt."""
-        found = config_volume(self.volumes)
-        return next((each for each in self.volumes if each is found), None)
+        config = config_volume(self.volumes)
+        return next((volume for volume in self.volumes if volume is config), None)
 
     def chains(self, board: Board | None = None) -> tuple[Chain, ...]:
         """The ways it boots, what starts by itself first; raises `Malformed`."""
@@ -101,21 +101,21 @@ class OpenImage:
 
         Raises `Missing` where none is found, `Refused` where that depends on the board, or cannot be told.
         """
-        found = started(self.chains(board))
-        if not found:
+        chains = started(self.chains(board))
+        if not chains:
             raise Missing(
                 f"{self.path}: no boot configuration was found",
                 hint="GRUB, extlinux, boot scripts, loader entries, UKIs and config.txt are known",
             )
-        if len(found) > 1:
+        if len(chains) > 1:
             answers = "; ".join(
-                f"{each.kernel.place if each.kernel else each.name} on {', '.join(each.boards)}"
-                for each in found
+                f"{chain.kernel.place if chain.kernel else chain.name} on {', '.join(chain.boards)}"
+                for chain in chains
             )
             raise Refused(f"{self.path}: what boots depends on the board: {answers}", hint="give --board")
-        if found[0].kernel is None:
-            raise Refused(f"{self.path}: {'; '.join(found[0].unknown)}", hint="name the files with --file")
-        return found[0]
+        if chains[0].kernel is None:
+            raise Refused(f"{self.path}: {'; '.join(chains[0].unknown)}", hint="name the files with --file")
+        return chains[0]
 
 
 def open_image(path: Path, progress: Progress | None = None) -> OpenImage:
@@ -179,4 +179,4 @@ def all_files(files: FileSystem, *, limit: int = MOST_BYTES) -> Iterator[Entry]:
 
 def argument_names(text: str) -> list[str]:
     """The arguments of a command line, as text."""
-    return [str(each) for each in read_command_line(text)]
+    return [str(argument) for argument in read_command_line(text)]

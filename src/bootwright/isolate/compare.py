@@ -101,13 +101,13 @@ class _Comparison:
             self.to.files[place] = self._mixed(good, name, before, after)
 
     def _regular(self, volume: Volume) -> dict[str, Entry]:
-        found = {}
+        regular = {}
         for entry in walk(volume.files):
             if not isinstance(entry, Entry):
                 self.to.notes.append(f"not mixed: {volume.path(entry.path)}: {entry.error.message}")
             elif entry.kind is EntryKind.FILE:
-                found[entry.path] = entry
-        return found
+                regular[entry.path] = entry
+        return regular
 
     def _mixed(self, volume: Volume, name: str, good: bytes | None, bad: bytes | None) -> Mixed:
         place, kind = volume.path(name), self._kind(volume, name)
@@ -179,7 +179,7 @@ class _Comparison:
 
     def _raw_partitions(self) -> None:
         mounted = {volume.partition.number for volume in self.good.volumes}
-        others = {each.number: each for each in self.bad.table.partitions}
+        others = {partition.number: partition for partition in self.bad.table.partitions}
         for partition in self.good.table.partitions:
             other = others.get(partition.number)
             if partition.number in mounted or other is None:
@@ -206,13 +206,13 @@ def _kind_of_name(name: str) -> str:
 
 def _chains(image: OpenImage) -> list[Chain]:
     """How it boots; then what its boot loaders would start if they were reached, which they may not be."""
-    found: list[Chain] = []
+    chains: list[Chain] = []
     for ask in (image.chains, lambda: board_chains(image.volumes)):
         try:
-            found += ask()
+            chains += ask()
         except BootwrightError:
             continue
-    return found
+    return chains
 
 
 def _counterpart(good: Chain | None, bad: list[Chain]) -> Chain | None:
@@ -220,8 +220,8 @@ def _counterpart(good: Chain | None, bad: list[Chain]) -> Chain | None:
     if good is None:
         return next(iter(bad), None)
     config = place(*good.config) if good.config else None
-    same = [each for each in bad if config and each.config and place(*each.config) == config]
-    return next(iter((*same, *(each for each in bad if each.kind == good.kind), *bad)), None)
+    same = [chain for chain in bad if config and chain.config and place(*chain.config) == config]
+    return next(iter((*same, *(chain for chain in bad if chain.kind == good.kind), *bad)), None)
 
 
 def _bytes(volume: Volume, entry: Entry) -> bytes:
@@ -238,5 +238,7 @@ def _chunks(source: ByteSource) -> Iterator[bytes]:
         yield source.read(start, min(_CHUNK, len(source) - start))
 
 
-def _same(one: ByteSource, other: ByteSource) -> bool:
-    return len(one) == len(other) and all(a == b for a, b in zip(_chunks(one), _chunks(other), strict=True))
+def _same(source: ByteSource, other: ByteSource) -> bool:
+    return len(source) == len(other) and all(
+        a == b for a, b in zip(_chunks(source), _chunks(other), strict=True)
+    )

@@ -121,8 +121,8 @@ class LoaderConfig:
 
     def pieces(self) -> list[Piece]:
         """See `Mixed`."""
-        found = [Piece("command line", hunk.name) for hunk in self._mix.hunks]
-        return [*found, Piece("boot menu", WHOLE)] if self._rest or not found else found
+        hunks = [Piece("command line", hunk.name) for hunk in self._mix.hunks]
+        return [*hunks, Piece("boot menu", WHOLE)] if self._rest or not hunks else hunks
 
     def content(self, from_bad: frozenset[Piece]) -> bytes:
         """See `Mixed`."""
@@ -138,14 +138,14 @@ class LoaderConfig:
         have = argument_names(self.bad_arguments if data is self.bad else self.good_arguments)
         if have == wanted:
             return data
-        edits = [ArgumentEdit(False, each) for each in _removable(have)]
-        edits += [ArgumentEdit(True, each) for each in wanted]
+        edits = [ArgumentEdit(False, argument) for argument in _removable(have)]
+        edits += [ArgumentEdit(True, argument) for argument in wanted]
         return EDITORS[self.chain](data, edits, self.where)
 
 
 def _removable(arguments: list[str]) -> list[str]:
     """Each name once: taking `console` away takes every `console=…`."""
-    return list(dict.fromkeys(each.partition("=")[0] for each in arguments))
+    return list(dict.fromkeys(argument.partition("=")[0] for argument in arguments))
 
 
 def _squeezed(data: bytes) -> bytes:
@@ -249,15 +249,15 @@ class UkiFile:
 
     def pieces(self) -> list[Piece]:
         """See `Mixed`."""
-        found: dict[Piece, None] = {Piece("command line", hunk.name): None for hunk in self._mix.hunks}
+        differing: dict[Piece, None] = {Piece("command line", hunk.name): None for hunk in self._mix.hunks}
         for name in (*self._good, *self._bad):
             if name == ".cmdline" or self._good.get(name) == self._bad.get(name):
                 continue
             if name in self._inner:
-                found |= dict.fromkeys(self._inner[name].pieces())
+                differing |= dict.fromkeys(self._inner[name].pieces())
             else:
-                found[Piece(_SECTIONS.get(name, "boot loader"), WHOLE)] = None
-        return list(found)
+                differing[Piece(_SECTIONS.get(name, "boot loader"), WHOLE)] = None
+        return list(differing)
 
     def content(self, from_bad: frozenset[Piece]) -> bytes:
         """See `Mixed`: the bad image's stub where `boot loader` is chosen, the good one's otherwise."""
@@ -301,11 +301,11 @@ def uki_file(good: bytes, bad: bytes, where: str) -> Mixed:
 def _sections(data: bytes, where: str) -> dict[str, bytes]:
     source = Bytes(data, where)
     headers = read_pe(source)
-    found = {}
+    sections = {}
     for section in headers.sections:
         # The stub's own code and data, and what describes it, belong to the boot loader as a whole.
-        found[section.name] = open_section(source, section).read(0, section.size)
-    return found
+        sections[section.name] = open_section(source, section).read(0, section.size)
+    return sections
 
 
 def _arguments(sections: dict[str, bytes]) -> list[str]:

@@ -68,13 +68,13 @@ def _setting(line: str) -> str:
 
 
 def _sections(lines: Sequence[str], side: int) -> list[tuple[tuple[int, int], str]]:
-    found = []
+    places = []
     section = ""
     for number, line in enumerate(lines):
         if _HEADER.fullmatch(line):
             section = f"{line.strip()} "
-        found.append(((side, number), section))
-    return found
+        places.append(((side, number), section))
+    return places
 
 
 def _mix(
@@ -89,7 +89,7 @@ def _mix(
     used: dict[str, int] = {}
 
     def add(old: Sequence[str], new: Sequence[str], place: tuple[int, int]) -> None:
-        words = [f"-{each.strip()}" for each in old] + [f"+{each.strip()}" for each in new]
+        words = [f"-{line.strip()}" for line in old] + [f"+{line.strip()}" for line in new]
         if len(old) == len(new) == 1:
             words = [f"{old[0].strip()} → {new[0].strip()}"]
         name = f"{context(place)}{' '.join(words)}"[:160] or "empty line"

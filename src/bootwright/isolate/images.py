@@ -114,7 +114,7 @@ class ImageHybrids:
         return frozenset(name for name, own in self._leaves.items() if set(own) & leaves)
 
     def _changed(
-        self, from_bad: frozenset[str], room: Path
+        self, from_bad: frozenset[str], work_folder: Path
     ) -> tuple[tuple[tuple[str, Path], ...], tuple[str, ...]]:
         chosen: dict[str, set[Piece]] = {}
         for name in from_bad:
@@ -128,7 +128,7 @@ class ImageHybrids:
             if content is None:
                 removed += [place] if before is not None else []
             elif content != before:
-                path = room / f"part-{number}"
+                path = work_folder / f"part-{number}"
                 write_bytes(path, content)
                 files.append((place, path))
         return tuple(files), tuple(removed)
@@ -169,7 +169,7 @@ class ImageHybrids:
                         self._name(name, kind, [_Leaf(place, piece)])
                         self._children.setdefault(above, []).append(name)
                         if piece.needs:
-                            self._needs[name] = frozenset(f"{above}: {each}" for each in piece.needs)
+                            self._needs[name] = frozenset(f"{above}: {needed}" for needed in piece.needs)
 
         self._travel()
 

@@ -82,12 +82,12 @@ class InitramfsMix:
         roots = {f"/{root.path}" for root in archive.roots}
         for start, pair in (
             (prefix, archive.pair),
-            *((prefix + each.prefix, each.pair) for each in archive.roots),
+            *((prefix + root.prefix, root.pair) for root in archive.roots),
         ):
             names = [name for name in pair.names if pair is not archive.pair or name not in roots]
             self.names += [start + name for name in names]
             self.needs |= {
-                start + name: frozenset(start + each for each in needed)
+                start + name: frozenset(start + other for other in needed)
                 for name, needed in pair.needs.items()
             }
             self.with_kernel |= {start + name for name in pair.with_kernel}
@@ -139,20 +139,20 @@ def _archive(good: Segment, bad: Segment) -> _Archive:
 
 def _members(segment: Segment) -> Items:
     """Later members replace earlier ones, in their place."""
-    found: Items = {}
+    items: Items = {}
     for entry in cpio.read(segment.archive):
         parts = [part for part in entry.name.split("/") if part not in {"", "."}]
         if ".." in parts:
             raise Malformed(
                 segment.archive.name, entry.offset, "a name below the root", repr(entry.name[:80])
             )
-        found["/".join(parts) or "."] = Item(
+        items["/".join(parts) or "."] = Item(
             entry.mode,
             entry.size,
             lambda entry=entry: segment.archive.read(entry.offset, entry.size),  # type: ignore[misc]
             entry.device,
         )
-    return found
+    return items
 
 
 def _root(path: str, pair: TreePair) -> _Root | None:
@@ -169,16 +169,16 @@ def _root(path: str, pair: TreePair) -> _Root | None:
 
 def _files(files: SquashFs, source: ByteSource) -> Items:
     attributes = SquashAttributes(files, source)
-    found: Items = {}
+    items: Items = {}
     for entry in all_files(files, limit=_MOST_ROOT):
         path = entry.path.strip("/")
         if path:
             own = attributes.of(entry.handle)
             extended = tuple(sorted(own.extended.items()))
-            found[path] = Item(
+            items[path] = Item(
                 own.mode, entry.size, _reader(files, entry), own.device, (own.uid, own.gid), extended
             )
-    return found
+    return items
 
 
 def _reader(files: SquashFs, entry: Entry) -> Callable[[], bytes]:

@@ -100,7 +100,7 @@ class StoredLab:
             with self.progress.step(f"boot with {_words(from_bad)} of the bad image{again}"):
                 tried.append(self._attempted(image))
             self.progress.note(f"  {tried[-1].verdict}{f': {tried[-1].reason}' if tried[-1].reason else ''}")
-        verdicts = {each.verdict for each in tried}
+        verdicts = {attempt.verdict for attempt in tried}
         verdict = tried[0].verdict if len(verdicts) == 1 else Verdict.UNKNOWN
         reason = tried[0].reason if len(verdicts) == 1 else "not the same each time"
         answer = Answer(

@@ -170,11 +170,11 @@ class Universe:
     def of(cls, elements: Iterable[Element]) -> Universe:
         """Elements of one group are one unit; needs outside these elements are left out."""
         listed = list(elements)
-        names = {each.name for each in listed}
+        names = {element.name for element in listed}
         groups: dict[str, list[str]] = {}
-        for each in listed:
-            groups.setdefault(each.group or f"\0{each.name}", []).append(each.name)
-        needs = {each.name: each.needs & names for each in listed if each.needs & names}
+        for element in listed:
+            groups.setdefault(element.group or f"\0{element.name}", []).append(element.name)
+        needs = {element.name: element.needs & names for element in listed if element.needs & names}
         return cls(tuple(frozenset(group) for group in groups.values()), needs)
 
     @property

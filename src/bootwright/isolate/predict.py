@@ -46,13 +46,19 @@ class BoardPredictor:
                 sides = [gather([str(path)], progress) for path in (good, bad)]
                 for kernel, tree in itertools.product((0, 1), repeat=2):
                     key = frozenset(name for name, bad in (("kernel", kernel), ("dtb", tree)) if bad)
-                    told = [
-                        _goal(sides[kernel], sides[tree].dtbs.get(one.dtb), board, goal, one.name)
-                        for one in steppings
+                    judged = [
+                        _goal(
+                            sides[kernel],
+                            sides[tree].dtbs.get(revision.dtb),
+                            board,
+                            goal,
+                            revision.name,
+                        )
+                        for revision in steppings
                     ]
                     # Without a stepping only what holds on each of them is known of the board.
-                    predictor.verdicts[key] = agreed(verdict for verdict, _ in told)
-                    if reason := next((reason for _, reason in told if reason), ""):
+                    predictor.verdicts[key] = agreed(verdict for verdict, _ in judged)
+                    if reason := next((reason for _, reason in judged if reason), ""):
                         predictor.reasons[key] = reason
         except BootwrightError as error:
             progress.note(f"nothing can be predicted: {error.message}")
@@ -81,8 +87,8 @@ def _goal(side: Gathered, dtb: Path | None, board: Board, goal: str, stepping: s
     """The verdict on one stepping, and where its chain breaks; unknown without kernel or devicetree."""
     if side.kernel is None or dtb is None:
         return Verdict.UNKNOWN, ""
-    said = predict_goal(
+    prediction = predict_goal(
         side.kernel, dtb, board, goal, stepping=stepping, initramfs_modules=side.initramfs_modules
     )
-    broken = said.first_broken
-    return said.verdict, f"{broken.node}: {broken.reason}" if broken is not None else ""
+    broken = prediction.first_broken
+    return prediction.verdict, f"{broken.node}: {broken.reason}" if broken is not None else ""

@@ -50,7 +50,7 @@ def isolate(hybrids: Hybrids, lab: Lab, predictor: Predictor | None = None) -> I
     if not elements:
         raise Refused("the two images do not differ", hint="give a good and a bad image")
     search.add(elements)
-    nothing, everything = frozenset[str](), frozenset(each.name for each in elements)
+    nothing, everything = frozenset[str](), frozenset(element.name for element in elements)
     good = search.ask(nothing, sure=True)
     if good.verdict is not Verdict.WORKS:
         raise Refused(
@@ -65,10 +65,10 @@ def isolate(hybrids: Hybrids, lab: Lab, predictor: Predictor | None = None) -> I
         )
     culprits: list[frozenset[str]] = []
     while len(culprits) < _MOST_CULPRITS:
-        found = search.smallest(everything)
-        fine = _split(hybrids, search, found)
-        everything, found = everything - found | fine.all, fine.culprit
-        culprits.append(found)
+        culprit = search.smallest(everything)
+        fine = _split(hybrids, search, culprit)
+        everything, culprit = everything - culprit | fine.all, fine.culprit
+        culprits.append(culprit)
         blamed = search.universe.dependents(frozenset().union(*culprits)) & everything
         rest = search.universe.closed(everything - blamed)
         if not rest or rest & frozenset().union(*culprits):
@@ -87,7 +87,7 @@ def isolate(hybrids: Hybrids, lab: Lab, predictor: Predictor | None = None) -> I
         boots=sum(step.answer.source.was_booted for step in search.steps.values()),
         mended=mended,
         mended_source=source,
-        proofs=tuple(search.proof(each) for each in culprits),
+        proofs=tuple(search.proof(culprit) for culprit in culprits),
         notes=tuple(search.notes),
     )
 
@@ -118,9 +118,9 @@ def _split(hybrids: Hybrids, search: _Search, culprit: frozenset[str]) -> _Fine:
         search.add(parts)
         whole = whole - {name} | inner
         rest = culprit - {name}
-        found = search.smallest(inner, rest)
-        culprit = rest | found
-        waiting += sorted(found)
+        needed = search.smallest(inner, rest)
+        culprit = rest | needed
+        waiting += sorted(needed)
     return _Fine(culprit, whole)
 
 
@@ -148,7 +148,7 @@ class _Search:
         return Universe.of(self.elements.values())
 
     def add(self, elements: Iterable[Element]) -> None:
-        self.elements.update({each.name: each for each in elements})
+        self.elements.update({element.name: element for element in elements})
 
     def stands_for(self, name: str, parts: frozenset[str]) -> None:
         """All `parts` together are the element `name`: a question about them is one about it."""
@@ -183,24 +183,26 @@ class _Search:
 
     def smallest(self, failing: frozenset[str], beside: frozenset[str] = frozenset()) -> frozenset[str]:
         """A smallest set within `failing` that still fails, together with all of `beside`."""
-        universe = Universe.of(each for each in self.elements.values() if each.name in failing | beside)
+        universe = Universe.of(
+            element for element in self.elements.values() if element.name in failing | beside
+        )
         self._base = universe.closed(beside)
         # What `beside` brings along may be enough.
         if self._base and self.ask(self._base, sure=True).verdict is Verdict.FAILS:
             return self._base - beside
         free = tuple(unit for unit in universe.units if not unit <= self._base)
-        found = self._ddmin(universe, free, assume=True)
-        if self.ask(found, sure=True).verdict is not Verdict.FAILS:
+        failing_set = self._ddmin(universe, free, assume=True)
+        if self.ask(failing_set, sure=True).verdict is not Verdict.FAILS:
             self.notes.append(
                 "one cause alone did not explain what was seen, or a prediction was wrong: "
                 "the search went on without assuming either"
             )
             self.trust = False
             several = self._explain(universe, (), self._ordered(free), known=True)
-            found = self._closed(universe, several)
-            if found == self._base or self.ask(found, sure=True).verdict is not Verdict.FAILS:
-                found = self._ddmin(universe, free, assume=False)
-        return self._shrunk(universe, free, found) - beside
+            failing_set = self._closed(universe, several)
+            if failing_set == self._base or self.ask(failing_set, sure=True).verdict is not Verdict.FAILS:
+                failing_set = self._ddmin(universe, free, assume=False)
+        return self._shrunk(universe, free, failing_set) - beside
 
     def _closed(self, universe: Universe, units: Iterable[Unit]) -> frozenset[str]:
         return universe.closed(self._base.union(*units))
@@ -229,7 +231,7 @@ class _Search:
     def proof(self, culprit: frozenset[str]) -> tuple[Step, tuple[Step, ...]]:
         """The mixture with just the culprit, and those with one unit less, as they were tried."""
         with_it = self.steps[self._coarse(culprit)]
-        universe = Universe.of(each for each in self.elements.values() if each.name in culprit)
+        universe = Universe.of(element for element in self.elements.values() if element.name in culprit)
         less = [
             self.steps[config]
             for unit in universe.units

@@ -169,7 +169,7 @@ class TreePair:
                     other_name = f"module {other}"
                     if other_name not in self._modules or other_name == name:
                         continue
-                    there = any(each in self.bad for each in self._paths[other_name])
+                    there = any(other_path in self.bad for other_path in self._paths[other_name])
                     if path in self.bad and there:
                         self._need(name, other_name)
                     elif path not in self.bad and not there:
@@ -202,17 +202,17 @@ def _above(path: str) -> Iterator[str]:
 
 
 def _releases(items: Mapping[str, Item]) -> frozenset[str]:
-    found = set()
+    releases = set()
     for path in items:
         match = _MODULES.fullmatch(path)
         if match and _MODULE.fullmatch(match["rest"]):
-            found.add(match["release"])
-    return frozenset(found)
+            releases.add(match["release"])
+    return frozenset(releases)
 
 
 def _depends(item: Item, path: str) -> tuple[str, ...]:
     try:
-        return tuple(each.replace("-", "_") for each in read_modinfo(Bytes(item.read(), path)).depends)
+        return tuple(module.replace("-", "_") for module in read_modinfo(Bytes(item.read(), path)).depends)
     except BootwrightError:
         return ()
 
@@ -232,5 +232,7 @@ def _made_tables(items: Items, tree: str, release: str) -> dict[str, bytes]:
             place.write_bytes(item.read())
         make_tables(Path(folder), release)
         return {
-            f"{tree}/{each.name}": each.read_bytes() for each in root.iterdir() if _TABLE.fullmatch(each.name)
+            f"{tree}/{table.name}": table.read_bytes()
+            for table in root.iterdir()
+            if _TABLE.fullmatch(table.name)
         }

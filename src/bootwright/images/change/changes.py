@@ -77,7 +77,7 @@ class Plan:
     @property
     def volumes(self) -> list[Volume]:
         """Those that change, in the order of the disk."""
-        return sorted({*self.put, *self.remove}, key=lambda each: each.partition.offset)
+        return sorted({*self.put, *self.remove}, key=lambda volume: volume.partition.offset)
 
 
 def plan(
@@ -125,19 +125,19 @@ class _Planner:
     def _trees(self, given: tuple[Path, ...]) -> None:
         there = [(volume, entry) for volume, entry in self._image.trees()]
         for path in given:
-            found = (
-                {each.name: each for each in sorted(path.rglob("*.dtb*")) if each.is_file()}
+            new_trees = (
+                {file.name: file for file in sorted(path.rglob("*.dtb*")) if file.is_file()}
                 if path.is_dir()
                 else {path.name: path}
             )
             matched: set[str] = set()
             for volume, entry in there:
-                if entry.name in found:
+                if entry.name in new_trees:
                     matched.add(entry.name)
                     part = "overlay" if entry.name.endswith(".dtbo") else "dtb"
-                    self._plan.write(volume, entry.path, self._given(found[entry.name], part))
+                    self._plan.write(volume, entry.path, self._given(new_trees[entry.name], part))
             if path.is_dir():
-                kept = sorted({entry.name for _, entry in there} - set(found))
+                kept = sorted({entry.name for _, entry in there} - set(new_trees))
                 if kept and matched:
                     self._plan.notes.append(
                         f"kept, as {path} has none with these names: {', '.join(kept)[:300]}"
@@ -220,7 +220,7 @@ class _Planner:
 
     def _volume(self, volume: BootVolume) -> Volume:
         """The image's own object of a volume."""
-        return next(each for each in self._image.volumes if each is volume)
+        return next(opened for opened in self._image.volumes if opened is volume)
 
     def _kernel(self, chain: Chain, changes: Changes) -> KernelFiles:
         if changes.kernel:
@@ -303,7 +303,7 @@ class _Planner:
         read_pe(Bytes(image, place))
         path = self._room("uki") / "uki.efi"
         path.write_bytes(image)
-        parts = [each.origin for each in (kernel, initramfs) if each is not None]
+        parts = [part.origin for part in (kernel, initramfs) if part is not None]
         origin = f"the image's own with {', '.join(sorted(sections))} replaced: {'; '.join(parts)}"
         version = kernel.release if kernel is not None else None
         self._plan.write(volume, place, NewFile(path, "uki", version, origin))

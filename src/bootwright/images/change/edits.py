@@ -42,7 +42,11 @@ def edit_arguments(arguments: Sequence[str], edits: Sequence[ArgumentEdit]) -> l
         if edit.add:
             result.append(edit.text)
             continue
-        kept = [each for each in result if each != edit.text and each.partition("=")[0] != edit.text]
+        kept = [
+            argument
+            for argument in result
+            if argument != edit.text and argument.partition("=")[0] != edit.text
+        ]
         if len(kept) == len(result):
             raise Refused(
                 f"there is no kernel argument {edit.text!r}", hint=f"there are: {' '.join(result)[:300]}"
@@ -74,7 +78,9 @@ def edit_grub(data: bytes, edits: Sequence[ArgumentEdit], where: str) -> bytes:
             continue
         raw = {word.text: word.raw for word in words[2:]}
         head = line[: words[1].end]
-        lines[number] = " ".join((head, *(raw.get(each) or grub_argument(each) for each in wanted)))
+        lines[number] = " ".join(
+            (head, *(raw.get(argument) or grub_argument(argument) for argument in wanted))
+        )
         changed += 1
     if not changed:
         raise failures[0] if failures else Refused(f"{where} has no line that starts a kernel")

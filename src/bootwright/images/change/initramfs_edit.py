@@ -93,18 +93,18 @@ def replace_modules(
 
 def has_modules(initramfs: ByteSource) -> tuple[str, ...]:
     """The releases whose modules an initramfs holds, in its own tree or in its squashfs roots."""
-    found: dict[str, None] = {}
+    releases: dict[str, None] = {}
     for segment in read_segments(initramfs, limit=_MOST_ARCHIVE):
         for entry in cpio.read(segment.archive):
             match = MODULES.fullmatch(_clean(entry.name, segment, entry.offset))
             if match and MODULE.fullmatch(entry.name):
-                found[match["release"]] = None
+                releases[match["release"]] = None
             elif entry.is_file and entry.name.endswith(".sqsh"):
                 for inner in all_files(SquashFs(cpio.content(segment.archive, entry))):
                     match = MODULES.fullmatch(inner.path.lstrip("/"))
                     if match and MODULE.fullmatch(inner.path):
-                        found[match["release"]] = None
-    return tuple(found)
+                        releases[match["release"]] = None
+    return tuple(releases)
 
 
 def _clean(name: str, segment: Segment, offset: int) -> str:
@@ -186,7 +186,9 @@ class _Rewriter:
                 )
             if made is not None:
                 self._done.trees.append(made.told)
-                self._done.left_out += [each for each in made.left_out if each not in self._done.left_out]
+                self._done.left_out += [
+                    module for module in made.left_out if module not in self._done.left_out
+                ]
                 self._done.checked.append(made.checked)
                 self._add(cpio.Member(name, made.image, entry.mode))
                 return
@@ -214,7 +216,7 @@ class _Rewriter:
         tree = "usr/lib/modules" if "lib" in self._links or self._old[0].startswith("usr/") else "lib/modules"
         chosen = selection(self._kernel, self._old, "")
         self._done.trees.append(chosen.told)
-        self._done.left_out += [each for each in chosen.left_out if each not in self._done.left_out]
+        self._done.left_out += [module for module in chosen.left_out if module not in self._done.left_out]
         plain = not any((MODULE.fullmatch(name) or {"suffix": None})["suffix"] for name in self._old)
         return self._put(chosen.files, tree, plain=plain)
 

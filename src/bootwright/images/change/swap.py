@@ -77,7 +77,7 @@ def swap(
                     hint=f"{', '.join(sorted(_WRITERS))} can",
                 )
         # The copy, what is new, and an XFS volume read out and made anew.
-        new = sum(each.path.stat().st_size for files in todo.put.values() for each in files.values())
+        new = sum(new_file.path.stat().st_size for files in todo.put.values() for new_file in files.values())
         again = any(volume.files.type == "xfs" for volume in todo.volumes)
         data = opened.raw.stat().st_blocks * 512
         need = data * (3 if again else 1) + 2 * new + _OVERHEAD
@@ -110,15 +110,15 @@ def _change_fat(handle: int, volume: Volume, todo: Plan, work: Path) -> int:
     offset = volume.partition.offset
     if remove:
         delete_fat_files(path, offset, remove)
-    room = work / f"fat-{volume.partition.number}"
-    put_fat_files(path, offset, {name: new.path for name, new in put.items()}, room, existing=folders)
+    work_folder = work / f"fat-{volume.partition.number}"
+    put_fat_files(path, offset, {name: new.path for name, new in put.items()}, work_folder, existing=folders)
     return sum(new.path.stat().st_size for new in put.values())
 
 
 def _change_xfs(handle: int, volume: Volume, todo: Plan, work: Path) -> int:
     put, remove = todo.put.get(volume, {}), todo.remove.get(volume, set())
-    room = work / f"xfs-{volume.partition.number}"
-    room.mkdir()
+    work_folder = work / f"xfs-{volume.partition.number}"
+    work_folder.mkdir()
     assert isinstance(volume.files, Xfs)  # noqa: S101 - its type says so
     super_ = volume.files.superblock
     nodes = {"/": Node(read_attributes(volume.source, super_, super_.root_inode))}
@@ -133,7 +133,7 @@ def _change_xfs(handle: int, volume: Volume, todo: Plan, work: Path) -> int:
         if new is not None:
             attributes, source = evolve(attributes, times=NEW), new.path.resolve()
         elif entry.kind is EntryKind.FILE:
-            source = _read_out(volume, entry, room / f"file-{len(nodes)}")
+            source = _read_out(volume, entry, work_folder / f"file-{len(nodes)}")
         nodes[entry.path] = Node(attributes, source, entry.target)
         if entry.kind is EntryKind.FILE and attributes.links > 1:
             todo.notes.append(
@@ -141,7 +141,7 @@ def _change_xfs(handle: int, volume: Volume, todo: Plan, work: Path) -> int:
             )
     for name, new in put.items():
         nodes.setdefault(name, new_node(new.path))
-    made = room / "made"
+    made = work_folder / "made"
     make_xfs(
         made,
         volume.partition.size,

@@ -75,7 +75,7 @@ def compose(
         layout = _layout(recipe, seed)
         size = gpt_writer.disk_size(layout)
         # Files are there twice at the peak: in a partition of its own, and in the image.
-        amount = sum(each.path.stat().st_size for files in contents for each in files.values())
+        amount = sum(file.path.stat().st_size for files in contents for file in files.values())
         check_space(output, (3 if is_compressed(output) else 2) * amount + _OVERHEAD, progress)
         with whole_image(output, work, progress) as file:
             os.truncate(file.fileno(), size)
@@ -86,7 +86,7 @@ def compose(
                     continue
                 with progress.step(f"make {partition.label} ({partition.filesystem})"):
                     path = work / f"partition-{number}"
-                    _make(partition, path, seed, {name: each.path for name, each in files.items()}, work)
+                    _make(partition, path, seed, {name: file.path for name, file in files.items()}, work)
                     _into(path, partition.size, file.fileno(), placed.offset)
                     path.unlink()
             gpt_writer.write_gpt(file.fileno(), size, identity(seed, "disk"), layout)
@@ -106,21 +106,21 @@ def _composed(output: Path, manifest: ImageManifest) -> Composed:
 
 def _contents(partition: PartitionPart, parts: Parts) -> dict[str, PartFile]:
     """Absolute path on the partition → file."""
-    found: dict[str, PartFile] = {}
+    placed: dict[str, PartFile] = {}
     for place, part in partition.files.items():
-        for each in parts.files(part):
-            name = posixpath.join(place, each.name) if each.name else place
-            if name in found:
+        for file in parts.files(part):
+            name = posixpath.join(place, file.name) if file.name else place
+            if name in placed:
                 raise Refused(f"two parts are placed at {partition.label}:{name}")
-            found[name] = each
-    return found
+            placed[name] = file
+    return placed
 
 
 def _seed(recipe: Recipe, contents: list[dict[str, PartFile]]) -> str:
     """What all ids are made from: the recipe, and what it came to."""
     lines = [_hash(recipe.text)]
     for partition, files in zip(recipe.partitions, contents, strict=True):
-        lines += [f"{partition.label}:{name} {each.sha256}" for name, each in sorted(files.items())]
+        lines += [f"{partition.label}:{name} {file.sha256}" for name, file in sorted(files.items())]
     return _hash("\n".join(lines).encode())
 
 
@@ -153,7 +153,9 @@ def _layout(recipe: Recipe, seed: str) -> list[NewPartition]:
 
 def _say_limit(recipe: Recipe, output: Path, progress: Progress) -> None:
     """Say before anything is made what the partitions can come to; the parts' own sizes tell it exactly."""
-    most = (3 if is_compressed(output) else 2) * sum(each.size for each in recipe.partitions) + _OVERHEAD
+    most = (3 if is_compressed(output) else 2) * sum(
+        partition.size for partition in recipe.partitions
+    ) + _OVERHEAD
     progress.note(
         f"the image and its files can take {most / 1e6:.0f} MB at the peak, by the size of its partitions; "
         "what they do take is said once the parts are made, before the image is"
@@ -189,12 +191,12 @@ def _into(path: Path, size: int, handle: int, offset: int) -> None:
 
 def _manifest_parts(recipe: Recipe, contents: list[dict[str, PartFile]]) -> Iterator[ImagePart]:
     for partition, files in zip(recipe.partitions, contents, strict=True):
-        for name, each in sorted(files.items()):
+        for name, file in sorted(files.items()):
             yield ImagePart(
-                name=each.part,
+                name=file.part,
                 path=f"{partition.label}:{name}",
-                sha256=each.sha256,
-                size=each.path.stat().st_size,
-                version=each.version,
-                origin=each.origin,
+                sha256=file.sha256,
+                size=file.path.stat().st_size,
+                version=file.version,
+                origin=file.origin,
             )

@@ -41,7 +41,7 @@ def manifest_on_base(
     return manifest
 
 
-def _changes(recipe: Recipe, parts: Parts, room: Path) -> Changes:
+def _changes(recipe: Recipe, parts: Parts, work_folder: Path) -> Changes:
     initramfs = None
     if recipe.initramfs is not None:
         if recipe.initramfs.origin == "stand-in":
@@ -52,11 +52,11 @@ def _changes(recipe: Recipe, parts: Parts, room: Path) -> Changes:
         initramfs = recipe.path(recipe.initramfs.origin)
     trees: list[Path] = []
     for which, given in (("dtbs", recipe.dtbs), ("overlays", recipe.overlays)):
-        for each in parts.files(which) if given is not None else ():
+        for file in parts.files(which) if given is not None else ():
             # Swap goes by the file's name, which a merged or cached blob does not have.
-            link = room / which / Path(each.name).name
+            link = work_folder / which / Path(file.name).name
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(each.path.resolve())
+            link.symlink_to(file.path.resolve())
             trees.append(link)
     return Changes(
         kernel=_origin(recipe) if recipe.kernel is not None else None,
@@ -68,7 +68,7 @@ def _changes(recipe: Recipe, parts: Parts, room: Path) -> Changes:
         config=tuple(ConfigEdit.parse(text) for text in recipe.config_txt),
         initramfs=initramfs,
         files=tuple(
-            (place, each.path) for place, part in sorted(recipe.files.items()) for each in parts.files(part)
+            (place, file.path) for place, part in sorted(recipe.files.items()) for file in parts.files(part)
         ),
     )
 

@@ -84,14 +84,14 @@ class Machine:
     def devices(self) -> list[Device]:
         """Every disk and card, those that can be taken out first; RAM disks and unused loops left out."""
         uses = self._in_use()
-        found = []
+        disks = []
         for entry in sorted((self.sys / "block").glob("*")):
             if re.match(r"ram\d|zram\d|dm-\d|md\d", entry.name):
                 continue
             device = self._device(entry, uses)
             if device is not None and (device.size or not entry.name.startswith("loop")):
-                found.append(device)
-        return sorted(found, key=lambda each: (not each.removable, each.system, each.name))
+                disks.append(device)
+        return sorted(disks, key=lambda device: (not device.removable, device.system, device.name))
 
     def device(self, path: Path) -> Device | None:
         """The whole device behind a device node; None when the node is a partition or no disk at all.
@@ -120,10 +120,13 @@ class Machine:
             where = str(entry.resolve())
         except (OSError, ValueError):
             return None
-        parts = [each for each in sorted(entry.glob(f"{entry.name}*")) if (each / "partition").is_file()]
+        parts = [child for child in sorted(entry.glob(f"{entry.name}*")) if (child / "partition").is_file()]
         partitions = tuple(self._partition(part, uses) for part in parts)
-        holders = [each.name for node in (entry, *parts) for each in sorted((node / "holders").glob("*"))]
-        mounted = [*uses.get(entry.name, []), *(place for each in partitions for place in each.mounted)]
+        holders = [holder.name for node in (entry, *parts) for holder in sorted((node / "holders").glob("*"))]
+        mounted = [
+            *uses.get(entry.name, []),
+            *(place for partition in partitions for place in partition.mounted),
+        ]
         held = [place for name in holders for place in (self._uses_above(name, uses) or [name])]
         places = tuple(dict.fromkeys([*mounted, *held]))
         card = _read(entry / "device" / "type")
@@ -154,11 +157,11 @@ class Machine:
 
     def _uses_above(self, name: str, uses: dict[str, list[str]], depth: int = 0) -> list[str]:
         """Where a device-mapper or RAID device that lies on a disk is mounted, through all its layers."""
-        found = list(uses.get(name, ()))
+        places = list(uses.get(name, ()))
         if depth < 8:
             for holder in sorted((self.sys / "block" / name / "holders").glob("*")):
-                found.extend(self._uses_above(holder.name, uses, depth + 1))
-        return found
+                places.extend(self._uses_above(holder.name, uses, depth + 1))
+        return places
 
     def _in_use(self) -> dict[str, list[str]]:
         """The kernel's name of each block device that is mounted or swapped to → where."""

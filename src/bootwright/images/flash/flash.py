@@ -249,7 +249,7 @@ class _Write:
 
 def _compare(target: Target, source: Source, size: int, progress: Progress) -> RunningHash:
     """Read back and compare with the image, piece by piece; the hash of what was read."""
-    found = RunningHash()
+    read_hash = RunningHash()
     began = time.monotonic()
     try:
         target.forget_cache()
@@ -259,17 +259,17 @@ def _compare(target: Target, source: Source, size: int, progress: Progress) -> R
                 same = is_zero(there) if piece.data is None else there == piece.data
                 if not same:
                     raise _different(target, piece.offset, PIECE)
-                found.add(piece.data, piece.size)
-                rate = found.size / 1e6 / max(time.monotonic() - began, 0.001)
-                progress.advance(found.size / 1e6, size / 1e6, f"MB, {rate:.0f} MB/s")
+                read_hash.add(piece.data, piece.size)
+                rate = read_hash.size / 1e6 / max(time.monotonic() - began, 0.001)
+                progress.advance(read_hash.size / 1e6, size / 1e6, f"MB, {rate:.0f} MB/s")
     except OSError as error:
-        raise _unreadable(target, found.size, error) from error
-    if found.size != size:
+        raise _unreadable(target, read_hash.size, error) from error
+    if read_hash.size != size:
         raise FlashFailed(
             f"{source.name} changed while it was written; {target.name} is not usable as it is",
             hint="write it again",
         )
-    return found
+    return read_hash
 
 
 def _unreadable(target: Target, at: int, error: OSError) -> FlashFailed:
@@ -289,21 +289,21 @@ def _different(target: Target, at: int, length: int) -> FlashFailed:
 
 
 def _verify(target: Target, wanted: RunningHash, progress: Progress) -> None:
-    found = RunningHash()
+    read_hash = RunningHash()
     began = time.monotonic()
     try:
         target.forget_cache()
-        while found.size < wanted.size:
-            length = min(PIECE, wanted.size - found.size)
-            found.add(_read_all(target, found.size, length), length)
-            if found.at_mark and found.marks[-1] != wanted.marks[len(found.marks) - 1]:
+        while read_hash.size < wanted.size:
+            length = min(PIECE, wanted.size - read_hash.size)
+            read_hash.add(_read_all(target, read_hash.size, length), length)
+            if read_hash.at_mark and read_hash.marks[-1] != wanted.marks[len(read_hash.marks) - 1]:
                 break
-            rate = found.size / 1e6 / max(time.monotonic() - began, 0.001)
-            progress.advance(found.size / 1e6, wanted.size / 1e6, f"MB, {rate:.0f} MB/s")
+            rate = read_hash.size / 1e6 / max(time.monotonic() - began, 0.001)
+            progress.advance(read_hash.size / 1e6, wanted.size / 1e6, f"MB, {rate:.0f} MB/s")
     except OSError as error:
-        raise _unreadable(target, found.size, error) from error
-    if found.hexdigest != wanted.hexdigest:
-        spot = max(0, len(found.marks) - 1) if found.at_mark else len(found.marks)
+        raise _unreadable(target, read_hash.size, error) from error
+    if read_hash.hexdigest != wanted.hexdigest:
+        spot = max(0, len(read_hash.marks) - 1) if read_hash.at_mark else len(read_hash.marks)
         raise _different(target, spot * 16 * PIECE, 16 * PIECE)
 
 

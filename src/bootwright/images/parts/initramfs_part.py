@@ -65,7 +65,7 @@ def standin_initramfs(recipe: Recipe, kernel: KernelFiles, work: Path, progress:
         cpio.folder("stand-in"),
         cpio.Member("stand-in/version", f"{recipe.version}\n".encode()),
         cpio.Member("stand-in/modules", "".join(f"/{name}\n" for name, _ in early).encode()),
-        *(cpio.folder(each) for each in _above([name for name, _ in early])),
+        *(cpio.folder(folder) for folder in _above([name for name, _ in early])),
         *(cpio.Member(name, data) for name, data in early),
     ]
     with progress.step("compress the initramfs"):
@@ -96,11 +96,11 @@ def _early(
 
 def _above(names: Sequence[str]) -> list[str]:
     """The folders that hold these files, parents first: the kernel makes none by itself."""
-    found: set[str] = set()
+    folders: set[str] = set()
     for name in names:
         parts = name.split("/")[:-1]
-        found.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
-    return sorted(found)
+        folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    return sorted(folders)
 
 
 def _fill_root(
@@ -192,7 +192,7 @@ def with_files(archive: bytes, files: Mapping[str, Path]) -> bytes:
             else:
                 mode = 0o755 if path.stat().st_mode & 0o111 else 0o644
                 members[inside] = cpio.Member(inside, path.read_bytes(), stat.S_IFREG | mode)
-    folders = [cpio.folder(each) for each in _above(list(members)) if each not in members]
+    folders = [cpio.folder(folder) for folder in _above(list(members)) if folder not in members]
     return archive + bytes(-len(archive) % 4) + cpio.write([*folders, *members.values()])
 
 

@@ -85,38 +85,38 @@ def kernel_files(
     """
     path = folder / Path(origin).expanduser()
     if path.is_dir():
-        found = _in_folder(path)
+        files = _in_folder(path)
     elif path.is_file():
-        found = _in_package(path, work) if _is_package(path) else _described(path, str(path))
+        files = _in_package(path, work) if _is_package(path) else _described(path, str(path))
     elif "/" in origin or origin.endswith((".deb", ".img", ".efi")):
         raise Missing(f"there is no {path}", hint="paths in a recipe are relative to the recipe's folder")
     else:
-        found = _of_catalogue(origin, library or open_library(progress=progress), with_modules=with_modules)
+        files = _of_catalogue(origin, library or open_library(progress=progress), with_modules=with_modules)
     if modules is not None:
-        found = _with_modules(found, folder / Path(modules).expanduser())
+        files = _with_modules(files, folder / Path(modules).expanduser())
     if config is not None:
-        found = _evolved(found, config=folder / Path(config).expanduser())
-    if found.modules is not None and found.modules.name != found.release:
+        files = _evolved(files, config=folder / Path(config).expanduser())
+    if files.modules is not None and files.modules.name != files.release:
         raise Malformed(
-            str(found.modules),
+            str(files.modules),
             None,
-            f"modules of {found.release}, as the image",
-            f"those of {found.modules.name}",
+            f"modules of {files.release}, as the image",
+            f"those of {files.modules.name}",
             hint="kernel and modules must come from one build",
         )
-    return found
+    return files
 
 
-def _evolved(found: KernelFiles, **changes: Path | None) -> KernelFiles:
+def _evolved(files: KernelFiles, **changes: Path | None) -> KernelFiles:
     from attrs import evolve
 
-    return evolve(found, **changes)  # type: ignore[arg-type]
+    return evolve(files, **changes)  # type: ignore[arg-type]
 
 
 def _of_catalogue(name: str, library: Library, *, with_modules: bool) -> KernelFiles:
     kernel = library.get(name, modules=with_modules)
-    found = _described(kernel.image, _origin(kernel.name, kernel.provenance))
-    return _evolved(found, modules=kernel.modules, dtbs=kernel.dtbs, config=kernel.config)
+    files = _described(kernel.image, _origin(kernel.name, kernel.provenance))
+    return _evolved(files, modules=kernel.modules, dtbs=kernel.dtbs, config=kernel.config)
 
 
 def _origin(name: str, provenance: Mapping[str, str]) -> str:
@@ -153,20 +153,20 @@ def _in_package(path: Path, work: Path) -> KernelFiles:
     source = FileBytes(path)
     deb = DebReader(SourceStream(source), source.name)
     package = deb.field("Package")
-    for known in load_sources():
-        named = known.given(package)
+    for kernel_source in load_sources():
+        named = kernel_source.given(package)
         if named is not None:
-            wanted = Wanted(named.release, known.paths, modules=True, front_only=False)
+            wanted = Wanted(named.release, kernel_source.paths, modules=True, front_only=False)
             extract(deb, wanted, work, source.name)
             if not (work / "vmlinuz").is_file():
                 raise Missing(
                     f"{source.name} holds no kernel image",
                     hint="from Linux 6.19 on it is in linux-binary-…; fetch it by name instead",
                 )
-            found = _described(work / "vmlinuz", f"{path.name} ({package} {deb.field('Version')})")
+            files = _described(work / "vmlinuz", f"{path.name} ({package} {deb.field('Version')})")
             modules = work / "tree/lib/modules" / named.release
             return _evolved(
-                found,
+                files,
                 modules=modules if (modules / "kernel").is_dir() else None,
                 dtbs=_first([work / "tree/dtbs"]),
                 config=work / "config" if (work / "config").is_file() else None,
@@ -177,60 +177,60 @@ def _in_package(path: Path, work: Path) -> KernelFiles:
 def _in_folder(path: Path) -> KernelFiles:
     """An unpacked package, or a build's output."""
     images = [
-        each
+        file
         for pattern in ("vmlinuz*", "Image", "Image.*", "boot/vmlinuz*", "usr/lib/modules/*/vmlinuz",
                         "arch/arm64/boot/Image")
-        for each in sorted(path.glob(pattern))
-        if each.is_file()
+        for file in sorted(path.glob(pattern))
+        if file.is_file()
     ]  # fmt: skip
     if not images:
         raise Missing(f"{path} holds no vmlinuz and no Image", hint="give the image itself, and its modules")
-    found = _described(images[0], str(images[0]))
+    files = _described(images[0], str(images[0]))
     if len(images) > 1:
-        releases = {_described(each, str(each)).release for each in images}
+        releases = {_described(image, str(image)).release for image in images}
         if len(releases) > 1:
             raise Refused(
                 f"{path} holds several kernels: {', '.join(sorted(releases))}", hint="give one image"
             )
-    release = found.release
+    release = files.release
     modules = _first(
-        each
-        for each in (path / "lib/modules" / release, path / "usr/lib/modules" / release)
-        if (each / "kernel").is_dir()
+        folder
+        for folder in (path / "lib/modules" / release, path / "usr/lib/modules" / release)
+        if (folder / "kernel").is_dir()
     )
     dtbs = _first(
-        each
-        for each in (
+        folder
+        for folder in (
             path / "dtbs",
             path / "dtbs" / release,
             path / "usr/lib" / f"linux-image-{release}",
             path / "usr/lib/modules" / release / "dtb",
             path / "arch/arm64/boot/dts",
         )
-        if each.is_dir()
+        if folder.is_dir()
     )
     config = next(
         (
-            each
-            for each in (path / "boot" / f"config-{release}", path / "config", path / ".config",
+            file
+            for file in (path / "boot" / f"config-{release}", path / "config", path / ".config",
                          path / "usr/lib/modules" / release / "config")
-            if each.is_file()
+            if file.is_file()
         ),
         None,
     )  # fmt: skip
-    return _evolved(found, modules=modules, dtbs=dtbs, config=config)
+    return _evolved(files, modules=modules, dtbs=dtbs, config=config)
 
 
-def _with_modules(found: KernelFiles, folder: Path) -> KernelFiles:
-    candidates = (folder, folder / found.release, folder / "lib/modules" / found.release)
-    modules = _first(each for each in candidates if (each / "kernel").is_dir())
+def _with_modules(files: KernelFiles, folder: Path) -> KernelFiles:
+    candidates = (folder, folder / files.release, folder / "lib/modules" / files.release)
+    modules = _first(candidate for candidate in candidates if (candidate / "kernel").is_dir())
     if modules is None:
         raise Missing(
-            f"{folder} is not a modules folder of {found.release}",
+            f"{folder} is not a modules folder of {files.release}",
             hint="give the folder that holds kernel/, such as /lib/modules/…",
         )
-    return _evolved(found, modules=modules)
+    return _evolved(files, modules=modules)
 
 
 def _first(paths: Iterable[Path]) -> Path | None:
-    return next((each for each in paths if each.is_dir()), None)
+    return next((path for path in paths if path.is_dir()), None)

@@ -78,11 +78,11 @@ def copy_tree(
 def make_tables(modules: Path, release: str) -> None:
     """modules.dep, modules.alias and their kin in `modules`/RELEASE, by depmod(8)."""
     depmod = tools.need("depmod", purpose="make the tables of kernel modules")
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as room:
+    with tempfile.TemporaryDirectory(prefix="bootwright-") as base:
         # depmod looks below lib/modules of its base, wherever the tree really lies.
-        (Path(room) / "lib").mkdir()
-        (Path(room) / "lib/modules").symlink_to(modules.resolve())
-        tools.run([depmod, "-b", room, release], timeout=300)
+        (Path(base) / "lib").mkdir()
+        (Path(base) / "lib/modules").symlink_to(modules.resolve())
+        tools.run([depmod, "-b", base, release], timeout=300)
 
 
 def plain_name(path: Path) -> str:

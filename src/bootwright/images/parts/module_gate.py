@@ -55,6 +55,6 @@ class ModuleGate:
 
     def check(self, name: str, module: bytes) -> None:
         """Raises `Refused` with the reason: another build, no or a foreign signature, damaged bytes."""
-        found = self._rules.refusal(name, module)
-        if found is not None:
-            raise Refused(f"the kernel {self.release} refuses {name}: {found.reason}", hint=found.remedy)
+        refusal = self._rules.refusal(name, module)
+        if refusal is not None:
+            raise Refused(f"the kernel {self.release} refuses {name}: {refusal.reason}", hint=refusal.remedy)

@@ -189,21 +189,21 @@ class Parts:
             if not folder.is_dir():
                 raise Missing(f"{folder} is not a folder", hint="paths are relative to the recipe's folder")
         name = "dtb" if which == "dtbs" else "overlay"
-        found: dict[str, Path] = {}
+        trees: dict[str, Path] = {}
         for pattern in part.files:
-            found.update(matching(folder, pattern))
-        if not found:
+            trees.update(matching(folder, pattern))
+        if not trees:
             raise Missing(f"{folder} has no file that matches {', '.join(part.files)}")
         if part.apply:
-            found, origin = (
-                self._with_overlays(part, found),
+            trees, origin = (
+                self._with_overlays(part, trees),
                 f"{origin}, with {', '.join(part.apply)} applied",
             )
-        return [PartFile(each, path, name, version or None, origin) for each, path in sorted(found.items())]
+        return [PartFile(inner, path, name, version or None, origin) for inner, path in sorted(trees.items())]
 
     def _with_overlays(self, part: TreesPart, trees: dict[str, Path]) -> dict[str, Path]:
         program = tools.need("fdtoverlay", purpose="apply overlays")
-        overlays = [self._recipe.path(each) for each in part.apply]
+        overlays = [self._recipe.path(overlay) for overlay in part.apply]
         merged: dict[str, Path] = {}
         for number, (name, path) in enumerate(sorted(trees.items())):
             output = self._room("merged") / f"{number}.dtb"
@@ -277,10 +277,10 @@ def matching(folder: Path, pattern: str) -> dict[str, Path]:
     fixed = posixpath.dirname(pattern)
     while any(char in fixed for char in "*?["):
         fixed = posixpath.dirname(fixed)
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in sorted(folder.glob(pattern)):
         if path.is_file():
-            if len(found) >= _MOST_FILES:
+            if len(files) >= _MOST_FILES:
                 raise Refused(f"{folder}: more than {_MOST_FILES} files match {pattern!r}")
-            found[path.relative_to(folder / fixed).as_posix()] = path
-    return found
+            files[path.relative_to(folder / fixed).as_posix()] = path
+    return files

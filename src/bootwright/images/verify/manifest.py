@@ -56,7 +56,7 @@ def read_manifest(path: Path) -> ImageManifest:
     roles = _roles(ways)
     parts = [part for volume in image.volumes for part in _parts(volume, roles)]
     parts += _arguments(ways)
-    return _with_origins(ImageManifest(path.name, tuple(sorted(parts, key=lambda each: each.path))), path)
+    return _with_origins(ImageManifest(path.name, tuple(sorted(parts, key=lambda part: part.path))), path)
 
 
 def _with_origins(manifest: ImageManifest, path: Path) -> ImageManifest:
@@ -66,22 +66,24 @@ def _with_origins(manifest: ImageManifest, path: Path) -> ImageManifest:
     known = {(part.path, part.sha256): part for part in written.parts}
 
     def known_part(part: ImagePart) -> ImagePart:
-        found = known.get((part.path, part.sha256))
-        if found is None:
+        written_part = known.get((part.path, part.sha256))
+        if written_part is None:
             return part
         # What only its maker knows, such as that a file is firmware, is in what it wrote.
-        name = found.name if part.name == "file" else part.name
-        return evolve(part, name=name, origin=found.origin, version=part.version or found.version)
+        name = written_part.name if part.name == "file" else part.name
+        return evolve(
+            part, name=name, origin=written_part.origin, version=part.version or written_part.version
+        )
 
     return evolve(manifest, parts=tuple(map(known_part, manifest.parts)), recipe=written.recipe)
 
 
 def _roles(ways: Sequence[Chain]) -> _Roles:
     return _Roles(
-        kernels=frozenset(each.kernel.place for each in ways if each.kernel),
-        initramfs=frozenset(part.place for each in ways for part in each.initramfs),
-        ukis=frozenset(each.uki.place for each in ways if each.uki),
-        configs=frozenset(place_of(*each.config) for each in ways if each.config),
+        kernels=frozenset(chain.kernel.place for chain in ways if chain.kernel),
+        initramfs=frozenset(part.place for chain in ways for part in chain.initramfs),
+        ukis=frozenset(chain.uki.place for chain in ways if chain.uki),
+        configs=frozenset(place_of(*chain.config) for chain in ways if chain.config),
     )
 
 
@@ -193,9 +195,9 @@ def _inside_uki(source: ByteSource, place: str) -> Iterator[ImagePart]:
 def _arguments(ways: Sequence[Chain]) -> Iterator[ImagePart]:
     """The command line as a part of its own, where it is only a part of a file."""
     lines = {
-        f"{place_of(*each.config)}:arguments": each.arguments.encode("utf-8", "surrogateescape")
-        for each in ways
-        if each.config is not None and each.kind != "firmware"
+        f"{place_of(*chain.config)}:arguments": chain.arguments.encode("utf-8", "surrogateescape")
+        for chain in ways
+        if chain.config is not None and chain.kind != "firmware"
     }
     for where, data in lines.items():
         yield ImagePart("cmdline", where, hashlib.sha256(data).hexdigest(), len(data))
@@ -204,7 +206,7 @@ def _arguments(ways: Sequence[Chain]) -> Iterator[ImagePart]:
 def parts_named(image: OpenImage, name: str) -> list[tuple[str, ByteSource]]:
     """Every file of that part name in an image, with its place; UKIs' sections are looked into."""
     roles = _roles(started(image.chains()))
-    found: list[tuple[str, ByteSource]] = []
+    parts: list[tuple[str, ByteSource]] = []
     for volume in image.volumes:
         for entry in all_files(volume.files):
             if entry.kind is not EntryKind.FILE:
@@ -212,12 +214,12 @@ def parts_named(image: OpenImage, name: str) -> list[tuple[str, ByteSource]]:
             place = volume.path(entry.path)
             kind = _name(place, entry, roles)
             if kind == name:
-                found.append((place, volume.files.open(entry)))
+                parts.append((place, volume.files.open(entry)))
             elif kind == "uki":
                 source = volume.files.open(entry)
-                found += [
+                parts += [
                     (f"{place}:{section.name}", open_section(source, section))
                     for section in read_pe(source).sections
                     if _UKI_SECTIONS.get(section.name) == name
                 ]
-    return found
+    return parts

@@ -81,10 +81,10 @@ def verify(
     image = open_image(path, progress)
     checks = list(_table(image.raw, path))
     checks += [fails("file system", problem) for problem in image.problems]
-    with tempfile.TemporaryDirectory(prefix="bootwright-", dir=work) as room:
+    with tempfile.TemporaryDirectory(prefix="bootwright-", dir=work) as work_folder:
         for volume in image.volumes:
             with progress.step(f"check {volume.title} ({volume.files.type})"):
-                checks += _volume(image, volume, Path(room))
+                checks += _volume(image, volume, Path(work_folder))
     with progress.step("check the boot chain"):
         checks += _guarded("boot chain", lambda: boot_checks(image, board))
     with progress.step("check the devicetrees"):
@@ -100,12 +100,12 @@ def verify(
 
 def _guarded(name: str, make: Callable[[], Iterator[Check]]) -> list[Check]:
     """The checks up to the first that cannot be made because of what the image holds."""
-    found: list[Check] = []
+    checks: list[Check] = []
     try:
-        found.extend(make())
+        checks.extend(make())
     except BootwrightError as error:
-        found.append(fails(name, error.message, hint=error.hint))
-    return found
+        checks.append(fails(name, error.message, hint=error.hint))
+    return checks
 
 
 def _table(raw: Path, path: Path) -> Iterator[Check]:
@@ -115,9 +115,9 @@ def _table(raw: Path, path: Path) -> Iterator[Check]:
     except BootwrightError as error:
         yield fails("partition table", error.message, where=str(path))
         return
-    bad = [each for each in table.copies if ": good" not in each]
-    for each in (*bad, *table.problems):
-        yield fails("partition table", each, where=str(path))
+    bad = [copy for copy in table.copies if ": good" not in copy]
+    for problem in (*bad, *table.problems):
+        yield fails("partition table", problem, where=str(path))
     if is_gpt(source) and source.read(510, 2) != b"\x55\xaa":
         yield fails("partition table", "the protective MBR has no signature", where=str(path))
     elif not bad and not table.problems:
@@ -125,7 +125,7 @@ def _table(raw: Path, path: Path) -> Iterator[Check]:
         yield works("partition table", f"{table.scheme}, {len(table.partitions)} partitions, {copies}")
 
 
-def _volume(image: OpenImage, volume: Volume, room: Path) -> Iterator[Check]:
+def _volume(image: OpenImage, volume: Volume, work_folder: Path) -> Iterator[Check]:
     name = f"file system {volume.title}"
     files = amount = 0
     where = volume.title
@@ -142,16 +142,16 @@ def _volume(image: OpenImage, volume: Volume, room: Path) -> Iterator[Check]:
         yield fails(name, error.message, where=where, hint=error.hint)
         return
     checker = _CHECKERS.get(volume.files.type)
-    told = f"{volume.files.type}, {files} files, {amount / 1e6:.1f} MB, all read"
+    summary = f"{volume.files.type}, {files} files, {amount / 1e6:.1f} MB, all read"
     if checker is None:
-        yield works(name, told)
+        yield works(name, summary)
         return
     program = tools.find(checker[0])
     if program is None:
         package = tools.PACKAGES.get(checker[0], checker[0])
-        yield unknown(name, f"{told}; {checker[0]} is not installed", hint=f"install {package}")
+        yield unknown(name, f"{summary}; {checker[0]} is not installed", hint=f"install {package}")
         return
-    part = room / f"partition-{volume.partition.number}"
+    part = work_folder / f"partition-{volume.partition.number}"
     extract(image.raw, volume.partition.offset, volume.partition.size, part)
     try:
         tools.run([program, *checker[1:], part], timeout=600)
@@ -160,7 +160,7 @@ def _volume(image: OpenImage, volume: Volume, room: Path) -> Iterator[Check]:
             name, f"{' '.join(checker)}: {error.output.strip()[-300:] or error.message}", where=volume.title
         )
     else:
-        yield works(name, f"{told}; clean by {' '.join(checker)}")
+        yield works(name, f"{summary}; clean by {' '.join(checker)}")
     finally:
         part.unlink(missing_ok=True)
 

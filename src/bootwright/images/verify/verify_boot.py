@@ -95,9 +95,9 @@ def _entry(chain: Chain, named: str) -> Iterator[Check]:
     """What else an entry names, and whether its loader can read the file system it lies on."""
     if chain.entry is None and chain.kind != "script":
         return
-    trees = [each for each in (chain.devicetree, *chain.overlays) if each is not None]
+    trees = [tree for tree in (chain.devicetree, *chain.overlays) if tree is not None]
     directory = chain.devicetree_directory
-    missing = [each for each in trees if not each.exists and not each.section]
+    missing = [tree for tree in trees if not tree.exists and not tree.section]
     if directory is not None and entry_at(directory.volume, directory.path) is None:
         missing.append(directory)
     for part in missing:
@@ -113,8 +113,8 @@ def _entry(chain: Chain, named: str) -> Iterator[Check]:
     elif not missing:
         title = "".join(char for char in chain.title if char.isprintable())[:60]
         looked = len(trees) + (directory is not None)
-        told = f"{title!r}: kernel, {len(chain.initramfs)} initramfs"
-        yield works("boot entry", f"{told}, {looked} devicetree paths looked up", where=named)
+        summary = f"{title!r}: kernel, {len(chain.initramfs)} initramfs"
+        yield works("boot entry", f"{summary}, {looked} devicetree paths looked up", where=named)
 
 
 def _kernel(
@@ -158,9 +158,9 @@ def _uki(chain: Chain, uki: Part) -> Iterator[Check]:
     if linux is not None:
         started = yield from _kernel(open_section(source, linux), f"{place}:.linux", chain, needs_stub=True)
     if uname is not None and started is not None and uname.size < 256:
-        said = source.read(uname.offset, uname.size).decode("utf-8", "replace").strip("\0\n ")
-        if said != started.release:
-            yield fails("uki", f".uname says {said}, the kernel is {started.release}", where=place)
+        stated = source.read(uname.offset, uname.size).decode("utf-8", "replace").strip("\0\n ")
+        if stated != started.release:
+            yield fails("uki", f".uname says {stated}, the kernel is {started.release}", where=place)
     if initrd is not None:
         yield from _initramfs(open_section(source, initrd), f"{place}:.initrd", started)
 
@@ -217,13 +217,13 @@ def _can_mount(tree: FileSystem, root: FileSystem, place: str) -> Iterator[Check
 
 def _modules(files: FileSystem, place: str, started: ModuleGate | None) -> Iterator[Check]:
     # /lib is often a link to /usr/lib, and then these are one folder.
-    found = {
+    folders = {
         entry.path: entry for name in ("/lib/modules", "/usr/lib/modules") if (entry := lookup(files, name))
     }
-    for entry in found.values():
+    for entry in folders.values():
         if entry.kind is not EntryKind.DIRECTORY:
             continue
-        for tree in sorted(files.children(entry), key=lambda each: each.path):
+        for tree in sorted(files.children(entry), key=lambda tree: tree.path):
             if tree.kind is not EntryKind.DIRECTORY or started is None:
                 continue
             where = f"{place}:{tree.path}"

@@ -52,10 +52,10 @@ class Expectation:
 
 def expectation_checks(image: OpenImage, expected: Sequence[Expectation]) -> Iterator[Check]:
     """One check or more for each; raises `Missing` for a file of the user's that is not there."""
-    for each in expected:
-        name = f"expected {each.part}"
+    for expectation in expected:
+        name = f"expected {expectation.part}"
         try:
-            yield from _check(image, each, name)
+            yield from _check(image, expectation, name)
         except Missing:
             raise
         except BootwrightError as error:
@@ -71,7 +71,7 @@ def _check(image: OpenImage, expected: Expectation, name: str) -> Iterator[Check
         raise Missing(f"there is no {path}, which the image is to be compared with", hint="check the name")
     if ":/" in expected.part:
         volume, place = image.place(expected.part)
-        entry = next((each for each in all_files(volume.files) if each.path == place), None)
+        entry = next((candidate for candidate in all_files(volume.files) if candidate.path == place), None)
         if entry is None or entry.kind is not EntryKind.FILE:
             yield fails(name, f"{expected.part} is not in the image")
         else:
@@ -92,12 +92,12 @@ def _argument(image: OpenImage, wanted: str, name: str) -> Check:
 
 
 def _file(image: OpenImage, part: str, path: Path, name: str) -> Iterator[Check]:
-    found = parts_named(image, part)
+    parts = parts_named(image, part)
     if part in {"dtb", "overlay"}:
-        found = [(place, source) for place, source in found if place.rpartition("/")[2] == path.name]
-    if not found:
+        parts = [(place, source) for place, source in parts if place.rpartition("/")[2] == path.name]
+    if not parts:
         yield fails(name, f"the image holds no {part} to compare with {path}")
-    for place, source in found:
+    for place, source in parts:
         check = (
             _kernel(name, place, source, path)
             if part == "kernel"
@@ -107,12 +107,12 @@ def _file(image: OpenImage, part: str, path: Path, name: str) -> Iterator[Check]
 
 
 def _same(name: str, place: str, source: ByteSource, wanted: ByteSource) -> Check:
-    one, other = digest(source), digest(wanted)
-    if one == other:
-        return works(name, f"the same as {wanted.name} (SHA256 {one[:16]}…)", where=place)
+    digest_here, digest_wanted = digest(source), digest(wanted)
+    if digest_here == digest_wanted:
+        return works(name, f"the same as {wanted.name} (SHA256 {digest_here[:16]}…)", where=place)
     return fails(
         name,
-        f"another than {wanted.name}: SHA256 {one[:16]}…, not {other[:16]}…; "
+        f"another than {wanted.name}: SHA256 {digest_here[:16]}…, not {digest_wanted[:16]}…; "
         f"{len(source)} bytes, not {len(wanted)}",
         where=place,
     )
@@ -121,11 +121,11 @@ def _same(name: str, place: str, source: ByteSource, wanted: ByteSource) -> Chec
 def _kernel(name: str, place: str, source: ByteSource, path: Path) -> Check:
     """Wrappings (gzip, zboot) are taken off both sides."""
     wanted = FileBytes(path)
-    one, other = unwrapped(source)[0], unwrapped(wanted)[0]
-    here, there = digest(one), digest(other)
+    image, wanted_image = unwrapped(source)[0], unwrapped(wanted)[0]
+    image_digest, wanted_digest = digest(image), digest(wanted_image)
     facts = read_kernel_image(source)
-    if here == there:
-        identity = build_id(one)
+    if image_digest == wanted_digest:
+        identity = build_id(image)
         built = f", build id {identity}" if identity else ""
         return works(name, f"the same build as {path}: {facts.banner}{built}", where=place)
     differs: list[str] = []
@@ -133,13 +133,13 @@ def _kernel(name: str, place: str, source: ByteSource, path: Path) -> Check:
     for what, mine, theirs in (
         ("release", facts.release, expected.release),
         ("banner", facts.banner, expected.banner),
-        ("build id", build_id(one), build_id(other)),
+        ("build id", build_id(image), build_id(wanted_image)),
         ("page size", facts.page_size, expected.page_size),
     ):
         if mine != theirs:
             differs.append(f"{what} {mine}, not {theirs}")
     differs = differs or [
-        f"SHA256 {here[:16]}…, not {there[:16]}…, with the same release, banner and build id"
+        f"SHA256 {image_digest[:16]}…, not {wanted_digest[:16]}…, with the same release, banner and build id"
     ]
     return fails(name, f"another build than {path}: {'; '.join(differs)}", where=place)
 
@@ -148,18 +148,18 @@ def build_id(image: ByteSource) -> str | None:
     """The GNU build id in a kernel image, in hexadecimal, or None where it holds none."""
     data = image.read(0, len(image))
     at = data.find(_BUILD_ID)
-    found = data[at + len(_BUILD_ID) : at + len(_BUILD_ID) + 20] if at >= 0 else b""
-    return found.hex() if len(found) == 20 else None
+    identifier = data[at + len(_BUILD_ID) : at + len(_BUILD_ID) + 20] if at >= 0 else b""
+    return identifier.hex() if len(identifier) == 20 else None
 
 
 def _folder(image: OpenImage, part: str, folder: Path, name: str) -> Iterator[Check]:
     """Every file of the part in the image has its like, by name, in the folder."""
     wanted = {path.name: path for path in sorted(folder.rglob("*")) if path.is_file()}
-    found = parts_named(image, part)
-    if not found:
+    parts = parts_named(image, part)
+    if not parts:
         yield fails(name, f"the image holds no {part}")
     same = 0
-    for place, source in found:
+    for place, source in parts:
         path = wanted.get(place.rpartition("/")[2])
         if path is None:
             yield fails(name, f"{folder} has no {place.rpartition('/')[2]}", where=place)
@@ -169,7 +169,7 @@ def _folder(image: OpenImage, part: str, folder: Path, name: str) -> Iterator[Ch
             same += 1
         else:
             yield check
-    if found and same == len(found):
+    if parts and same == len(parts):
         yield works(name, f"all {same} are those of {folder}")
 
 

@@ -98,11 +98,15 @@ def change_ext4(
         mode = entry.mode if entry is not None else 0o644
         node = Node(Attributes(stat.S_IFREG | mode, uid, gid, NEW), given)
         nodes[name] = node
-        kept = [(each, work / f"attribute-{number}-{index}") for index, each in enumerate(extended)]
-        commands += [f"ea_get -f {_quoted(str(path))} {_quoted(name)} {each}" for each, path in kept]
+        kept = [(attribute, work / f"attribute-{number}-{index}") for index, attribute in enumerate(extended)]
+        commands += [
+            f"ea_get -f {_quoted(str(path))} {_quoted(name)} {attribute}" for attribute, path in kept
+        ]
         commands += [f"rm {_quoted(name)}"] if entry is not None else []
         commands += _creation(name, node)
-        commands += [f"ea_set -f {_quoted(str(path))} {_quoted(name)} {each}" for each, path in kept]
+        commands += [
+            f"ea_set -f {_quoted(str(path))} {_quoted(name)} {attribute}" for attribute, path in kept
+        ]
     replaced = sum(entry.size for name in {*known, *remove} if (entry := lookup(files, name)))
     _room(source, files, nodes.values(), freed=replaced)
     _debugfs(target, commands, work / "commands")
@@ -142,19 +146,19 @@ def _creation(name: str, node: Node) -> Iterator[str]:
 
 def _owners(target: str, names: list[str], work: Path) -> dict[str, tuple[int, int, tuple[str, ...]]]:
     """Owner, group and names of the extended attributes of files that are there."""
-    found: dict[str, tuple[int, int, tuple[str, ...]]] = {}
+    owners: dict[str, tuple[int, int, tuple[str, ...]]] = {}
     for name in names:
-        told = _debugfs(target, [f"stat {_quoted(name)}", f"ea_list {_quoted(name)}"], work / "commands")
-        owner = _OWNER.search(told)
+        output = _debugfs(target, [f"stat {_quoted(name)}", f"ea_list {_quoted(name)}"], work / "commands")
+        owner = _OWNER.search(output)
         if owner is None:
             raise ToolFailed("debugfs", f"it reports no owner of {name}")
-        extended = tuple(each.decode("utf-8", "replace") for each in _ATTRIBUTE.findall(told))
-        found[name] = (
+        extended = tuple(attribute.decode("utf-8", "replace") for attribute in _ATTRIBUTE.findall(output))
+        owners[name] = (
             int(owner[1]),
             int(owner[2]),
-            tuple(each for each in extended if _NAME.fullmatch(each)),
+            tuple(attribute for attribute in extended if _NAME.fullmatch(attribute)),
         )
-    return found
+    return owners
 
 
 def _room(source: ByteSource, files: Ext, nodes: Iterable[Node], *, freed: int = 0) -> None:
@@ -178,16 +182,18 @@ def _debugfs(target: str, commands: list[str], script: Path) -> bytes:
     Commands that change something say nothing when they succeed; any other word of theirs is a `ToolFailed`.
     """
     program = tools.need("debugfs", purpose="write to an ext4 file system")
-    script.write_text("".join(f"{each}\n" for each in commands), encoding="utf-8", errors="surrogateescape")
-    reading = all(each.startswith(("stat ", "ea_list ")) for each in commands)
+    script.write_text(
+        "".join(f"{command_line}\n" for command_line in commands), encoding="utf-8", errors="surrogateescape"
+    )
+    reading = all(command_line.startswith(("stat ", "ea_list ")) for command_line in commands)
     command = [program, *(() if reading else ("-w",)), "-f", script, target]
-    told = tools.run(command, env=_ENVIRONMENT, timeout=600, with_messages=True)
+    output = tools.run(command, env=_ENVIRONMENT, timeout=600, with_messages=True)
     script.unlink()
-    for line in () if reading else told.decode("utf-8", "replace").splitlines():
+    for line in () if reading else output.decode("utf-8", "replace").splitlines():
         # It names itself, repeats each command behind its prompt, and numbers the files it writes.
         if line.strip() and not line.startswith(("debugfs ", "debugfs: ", "Allocated inode: ")):
             raise ToolFailed("debugfs", line)
-    return told
+    return output
 
 
 def _compare(files: Ext, nodes: Mapping[str, Node]) -> None:

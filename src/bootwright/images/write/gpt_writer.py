@@ -65,7 +65,7 @@ def type_guid(name: str) -> str:
 
 def disk_size(partitions: Sequence[NewPartition]) -> int:
     """Bytes of a disk that holds them and the backup table, whole MiB."""
-    end = max((each.offset + each.size for each in partitions), default=ALIGN)
+    end = max((partition.offset + partition.size for partition in partitions), default=ALIGN)
     return end + ALIGN
 
 
@@ -74,7 +74,7 @@ def write_gpt(handle: int, size: int, disk_id: str, partitions: Sequence[NewPart
     if len(partitions) > _ENTRIES:
         raise Refused(f"{len(partitions)} partitions do not fit in a table of {_ENTRIES}")
     last = size // SECTOR - 1
-    entries = b"".join(_entry(each) for each in partitions).ljust(_ENTRIES * _ENTRY.size, b"\0")
+    entries = b"".join(_entry(partition) for partition in partitions).ljust(_ENTRIES * _ENTRY.size, b"\0")
     guid = uuid.UUID(disk_id).bytes_le
     backup_entries = last - _TABLE_SECTORS
     os.pwrite(handle, _protective_mbr(last), 0)

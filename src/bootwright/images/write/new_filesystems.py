@@ -81,9 +81,9 @@ def put_fat_files(
     for name in files:
         _check_fat_name(name)
     drive = f"{image}@@{offset}"
-    folded = {each.casefold() for each in existing}
-    new = [each for each in _directories(files) if each.casefold() not in folded]
-    for some in _batches(f"::{each}" for each in new):
+    folded = {folder.casefold() for folder in existing}
+    new = [folder for folder in _directories(files) if folder.casefold() not in folded]
+    for some in _batches(f"::{folder}" for folder in new):
         _mtool("mmd", ["-i", drive, *some])
     by_folder: dict[str, dict[str, Path]] = {}
     for name, source in files.items():
@@ -139,13 +139,13 @@ def _check_fat_name(path: str) -> None:
 
 
 def _directories(files: Iterable[str]) -> list[str]:
-    found: set[str] = set()
+    folders: set[str] = set()
     for name in files:
         above = posixpath.dirname(name)
         while above not in {"/", ""}:
-            found.add(above)
+            folders.add(above)
             above = posixpath.dirname(above)
-    return sorted(found)
+    return sorted(folders)
 
 
 def allocate(path: Path, size: int) -> None:

@@ -44,10 +44,10 @@ def new_folder() -> Node:
 
 def with_parents(nodes: Mapping[str, Node]) -> dict[str, Node]:
     """The nodes, by absolute path, with the directories that hold them and `/`; parents first, sorted."""
-    found = {"/": nodes.get("/", new_folder())}
+    complete = {"/": nodes.get("/", new_folder())}
     for path in (*nodes, *parents(nodes)):
-        found.setdefault(path, nodes.get(path) or new_folder())
-    return dict(sorted(found.items(), key=lambda each: each[0].split("/")))
+        complete.setdefault(path, nodes.get(path) or new_folder())
+    return dict(sorted(complete.items(), key=lambda item: item[0].split("/")))
 
 
 def parents(paths: Iterable[str]) -> Iterator[str]:

@@ -73,12 +73,12 @@ def copy_range(source: int, start: int, size: int, target: int, at: int) -> int:
     return written
 
 
-def replace_range(source: int, size: int, target: int, at: int, room: int) -> int:
+def replace_range(source: int, size: int, target: int, at: int, space: int) -> int:
     """Put the first `size` bytes of `source` at `at` of `target` and make the rest of `room` zeros.
 
     What was there is removed by punching a hole where the file system can. Returns the bytes written.
     """
-    clear(target, at, room)
+    clear(target, at, space)
     return copy_range(source, 0, size, target, at)
 
 

@@ -148,7 +148,7 @@ def _add_attributes(
 ) -> None:
     pairs = b""
     for name, value in sorted(extended.items()):
-        space = next((each for each in _SPACES if name.startswith(each)), None)
+        space = next((prefix for prefix in _SPACES if name.startswith(prefix)), None)
         if space is None:
             raise Refused(f"the extended attribute {name!r} cannot be kept in a squashfs")
         raw = name.removeprefix(space).encode(errors="surrogateescape")
@@ -180,13 +180,13 @@ def _add_attributes(
 def _sets(source: FileBytes, files: SquashFs) -> bytes:
     """The table of the sets of attributes there are: 16 bytes each."""
     (table,) = struct.unpack("<Q", source.read(56, 8))
-    found = b""
+    sets = b""
     if table != _NONE:
         count, _, at = struct.unpack("<IIQ", source.read(table + 8, 16))
-        while len(found) < count * 16:
+        while len(sets) < count * 16:
             block, at = files.metadata(at)
-            found += block
-    return found
+            sets += block
+    return sets
 
 
 def _last_pairs(source: FileBytes, files: SquashFs) -> tuple[int, bytes]:
@@ -195,11 +195,11 @@ def _last_pairs(source: FileBytes, files: SquashFs) -> tuple[int, bytes]:
     if table == _NONE:
         return 0, b""
     first, _count, _, end = struct.unpack("<QIIQ", source.read(table, 24))
-    at, found = first, (0, b"")
+    at, last = first, (0, b"")
     while at < end:
         block, following = files.metadata(at)
-        found, at = (at - first, block), following
-    return found
+        last, at = (at - first, block), following
+    return last
 
 
 def _blocks(stream: bytes) -> bytes:

@@ -47,9 +47,11 @@ def add_sections(stub: bytes, sections: Sequence[NewSection], where: str) -> byt
     """The stub with `sections` behind its own; raises `Malformed` for a stub that has no room for them."""
     headers = _read(stub, where)
     used = read_pe(Bytes(stub, where))
-    names = {each.name for each in used.sections}
+    names = {section.name for section in used.sections}
     end = headers.table + _SECTION.size * (headers.count + len(sections))
-    first_data = min((each.offset for each in used.sections if each.size), default=headers.header_size)
+    first_data = min(
+        (section.offset for section in used.sections if section.size), default=headers.header_size
+    )
     if end > min(headers.header_size, first_data):
         raise Malformed(
             where,

@@ -57,15 +57,15 @@ def make_xfs(path: Path, size: int, *, label: str, identity: str, nodes: Mapping
     tree = with_parents(nodes)
     allocate(path, size)
     # The prototype's words end at blanks, so the sources get plain names in the folder mkfs runs in.
-    room = path.with_name(path.name + ".sources")
-    room.mkdir()
+    sources = path.with_name(path.name + ".sources")
+    sources.mkdir()
     names: dict[str, str] = {}
     for number, (name, node) in enumerate(tree.items()):
         if node.source is not None:
             names[name] = f"f{number}"
-            (room / names[name]).symlink_to(node.source.resolve())
+            (sources / names[name]).symlink_to(node.source.resolve())
     prototype = "\n".join(("/dev/null", "0 0", *_prototype(tree, names))) + "\n"
-    (room / "proto").write_text(prototype, encoding="utf-8", errors="surrogateescape")
+    (sources / "proto").write_text(prototype, encoding="utf-8", errors="surrogateescape")
     # Spelt out, so that another version of mkfs makes the same; GRUB 2.12 reads all of these.
     tools.run(
         [
@@ -74,11 +74,11 @@ def make_xfs(path: Path, size: int, *, label: str, identity: str, nodes: Mapping
             "-i", "size=512,sparse=1,nrext64=0", "-d", "sectsize=512,agcount=4", "-b", "size=4096",
             "-n", "size=4096,ftype=1", "-l", "internal=1,size=64m,lazy-count=1", path.resolve(),
         ],
-        cwd=room,
+        cwd=sources,
         env=ENVIRONMENT,
         timeout=600,
     )  # fmt: skip
-    shutil.rmtree(room)
+    shutil.rmtree(sources)
     _complete(path, tree)
 
 
@@ -164,7 +164,7 @@ def _make_room(path: Path, wanted: Mapping[int, Attributes]) -> None:
         if attributes.extended:
             commands.append(f"inode {number}")
         for name, value in sorted(attributes.extended.items()):
-            space = next((each for each in _SPACES if name.startswith(each)), None)
+            space = next((prefix for prefix in _SPACES if name.startswith(prefix)), None)
             # A value of no bytes is how xfs_db is told to remove an attribute.
             if space is None or not value or not _ATTRIBUTE.fullmatch(name.removeprefix(space)):
                 raise Refused(
@@ -173,14 +173,14 @@ def _make_room(path: Path, wanted: Mapping[int, Attributes]) -> None:
             commands.append(f"attr_set {_SPACES[space]} -v {len(value)} {name.removeprefix(space)}")
     if commands:
         program = tools.need("xfs_db", purpose="keep extended attributes in XFS")
-        text = "".join(f"{each}\n" for each in (*commands, "quit"))
+        text = "".join(f"{command}\n" for command in (*commands, "quit"))
         tools.run([program, "-x", "-f", path.resolve()], input_bytes=text.encode(), timeout=300)
 
 
 def _put_values(handle: int, source: FileBytes, files: Xfs, number: int, attributes: Attributes) -> None:
     if not attributes.extended:
         return
-    made = {each.name: each for each in extended_attributes(source, files.superblock, number)}
+    made = {attribute.name: attribute for attribute in extended_attributes(source, files.superblock, number)}
     for name, value in attributes.extended.items():
         place = made.get(name)
         if place is None or len(place.value) != len(value):

@@ -150,8 +150,8 @@ class Scenario:
     def made(self) -> tuple[filesystems.Case, ...]:
         """The images of this scenario alone, as cases to make."""
         return tuple(
-            filesystems.Case(name, one.type, (), one.program, one.arguments, one.size, ())
-            for name, one in self.image.items()
+            filesystems.Case(name, image.type, (), image.program, image.arguments, image.size, ())
+            for name, image in self.image.items()
         )
 
 
@@ -184,15 +184,15 @@ def play(scene: Scenario, kernels: Callable[[str, bool], Kernel]) -> Played:
         parts += ["-netdev", _NETWORKS[scene.network], "-device", "virtio-net-device,netdev=net"]
     if scene.disk:
         parts += [*_DISKS[scene.disk], "-device", "virtio-blk-device,drive=disk"]
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as room:
+    with tempfile.TemporaryDirectory(prefix="bootwright-") as work_folder:
         if scene.devicetree:
-            parts += ["-dtb", str(_devicetree(scene, parts, Path(room)))]
+            parts += ["-dtb", str(_devicetree(scene, parts, Path(work_folder)))]
         if scene.firmware:
             parts += firmware.firmware(scene.firmware).arguments()
         if kernel is not None:
             parts += ["-kernel", str(kernel.image)]
         if kernel is not None and scene.initramfs != "none":
-            archive = Path(room) / "initramfs"
+            archive = Path(work_folder) / "initramfs"
             archive.write_bytes(_initramfs(scene, kernel, kernels))
             parts += ["-initrd", str(archive)]
         words = (f"console={target.console}", "panic=-1", "nokaslr", *scene.arguments)
@@ -206,17 +206,17 @@ def play(scene: Scenario, kernels: Callable[[str, bool], Kernel]) -> Played:
     return Played(ran.console, ran.ended, ran.wall_seconds, f"{emulator.title} {target.machine} {model}")
 
 
-def _devicetree(scene: Scenario, parts: list[str], room: Path) -> Path:
+def _devicetree(scene: Scenario, parts: list[str], work_folder: Path) -> Path:
     """The machine's devicetree with the scenario's source after it."""
-    own, source, made = room / "own.dtb", room / "made.dts", room / "made.dtb"
+    own, source, made = work_folder / "own.dtb", work_folder / "made.dts", work_folder / "made.dtb"
     dump = list(parts)
     dump[dump.index("-machine") + 1] += f",dumpdtb={own}"
-    tools.run(dump, cwd=room, timeout=60)
+    tools.run(dump, cwd=work_folder, timeout=60)
     dtc = tools.need("dtc", purpose="change the machine's devicetree")
-    tools.run([dtc, "-q", "-I", "dtb", "-O", "dts", "-o", source, own], cwd=room, timeout=60)
+    tools.run([dtc, "-q", "-I", "dtb", "-O", "dts", "-o", source, own], cwd=work_folder, timeout=60)
     with source.open("a") as file:
         file.write(scene.devicetree)
-    tools.run([dtc, "-q", "-@", "-I", "dts", "-O", "dtb", "-o", made, source], cwd=room, timeout=60)
+    tools.run([dtc, "-q", "-@", "-I", "dts", "-O", "dtb", "-o", made, source], cwd=work_folder, timeout=60)
     return made
 
 
@@ -240,8 +240,8 @@ def _initramfs(scene: Scenario, kernel: Kernel, kernels: Callable[[str, bool], K
 
         other = kernels(scene.other_module.kernel, True)
         if other.modules is not None:
-            found = dependencies(other.modules, [scene.other_module.name])
-            module = _module(found[-1])
+            files = dependencies(other.modules, [scene.other_module.name])
+            module = _module(files[-1])
             if scene.other_module.unsigned:
                 module = _without_signature(module)
             members["other.ko"] = cpio.Member("other.ko", module)

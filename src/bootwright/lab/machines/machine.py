@@ -64,15 +64,15 @@ class Machine:
         A kernel on a CPU without its granule hangs before its first message (arch/arm64/kernel/head.S,
         `__no_granule_support`), so that it has to be found before the boot.
         """
-        chosen = [each for each in self.processors if model in {None, each.model}]
+        chosen = [processor for processor in self.processors if model in {None, processor.model}]
         if not chosen:
-            known = [str(each.model) for each in self.processors if each.model]
+            models = [str(processor.model) for processor in self.processors if processor.model]
             message = f"machine {self.name} has no CPU model {model} here"
-            raise no_such(message, str(model), known, kind="CPU models")
-        for each in chosen:
-            if page_size in each.granules:
-                return each
-        able = sorted({granule for each in chosen for granule in each.granules})
+            raise no_such(message, str(model), models, kind="CPU models")
+        for processor in chosen:
+            if page_size in processor.granules:
+                return processor
+        able = sorted({granule for processor in chosen for granule in processor.granules})
         raise Refused(
             f"a kernel with {page_size // 1024}K pages cannot boot on {self.name}"
             f"{f' with {model}' if model else ''}: its CPU does not support that page size",

@@ -103,8 +103,8 @@ def choose(intact: Intact, seed: int, count: int) -> tuple[Mutation, ...]:
 
 def _grouped(candidates: Iterable[Mutation]) -> dict[tuple[str, str], list[Mutation]]:
     groups: defaultdict[tuple[str, str], dict[str, Mutation]] = defaultdict(dict)
-    for one in candidates:
-        groups[one.change.value, one.stratum].setdefault(one.name, one)
+    for mutation in candidates:
+        groups[mutation.change.value, mutation.stratum].setdefault(mutation.name, mutation)
     return {key: list(groups[key].values()) for key in sorted(groups)}
 
 
@@ -126,7 +126,7 @@ def _in_turn(
                 if limit is not None and taken[key[1]] >= limit:
                     left[key].clear()
                 continue
-            pick = min(left[key], key=lambda one: used[one.consumer or one.node])
+            pick = min(left[key], key=lambda mutation: used[mutation.consumer or mutation.node])
             left[key].remove(pick)
             chosen.append(pick)
             used[pick.consumer or pick.node] += 1
@@ -256,8 +256,12 @@ def _needed_by_none(intact: Intact) -> Iterator[Node]:
     for node in intact.tree.nodes:
         if node.parent is None or not node.available or not node.compatible or _is_protected(node, None):
             continue
-        below = [node, *(one for child in node.children for one in child.walk())]
-        if any(one.path in busy or one.cell("phandle") in referred for one in below if one is not None):
+        below = [node, *(descendant for child in node.children for descendant in child.walk())]
+        if any(
+            descendant.path in busy or descendant.cell("phandle") in referred
+            for descendant in below
+            if descendant is not None
+        ):
             continue
         yield node
 
@@ -310,7 +314,7 @@ def _interrupt_parent(tree: Tree, node: Node) -> Node | None:
 
 def _root_controller(tree: Tree) -> Node | None:
     """The interrupt controller that all others end at: the timer's, or the root's."""
-    timers: Callable[[Node], bool] = lambda node: any("timer" in one for one in node.compatible)  # noqa: E731
+    timers: Callable[[Node], bool] = lambda node: any("timer" in name for name in node.compatible)  # noqa: E731
     for node in tree.nodes:
         if node.parent is tree.root and timers(node) and "interrupts" in node:
             return _interrupt_parent(tree, node)
@@ -320,5 +324,5 @@ def _root_controller(tree: Tree) -> Node | None:
 def _is_protected(node: Node, root_controller: Node | None) -> bool:
     path = node.path
     return node is root_controller or any(
-        path == one or path.startswith((f"{one}/", f"{one}@")) for one in _PROTECTED
+        path == protected or path.startswith((f"{protected}/", f"{protected}@")) for protected in _PROTECTED
     )

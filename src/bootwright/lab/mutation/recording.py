@@ -85,7 +85,9 @@ class Machine:
 
     def bound(self) -> dict[str, str]:
         """Node → driver of each device that had one in all intact boots."""
-        return {node: one.detail for node, one in self.became.items() if one.became is Became.BOUND}
+        return {
+            node: outcome.detail for node, outcome in self.became.items() if outcome.became is Became.BOUND
+        }
 
 
 @frozen
@@ -107,9 +109,13 @@ def intact_machine(
 ) -> Machine:
     """The intact machine, of several boots of it; the first must have the devicetree."""
     first = boots[0]
-    every = [outcomes(one) for one in boots]
-    nodes = sorted({node for one in every for node in one})
-    unsteady = {node for node in nodes if any(_at(one, node) != _at(every[0], node) for one in every[1:])}
+    outcomes_by_boot = [outcomes(boot) for boot in boots]
+    nodes = sorted({node for of_boot in outcomes_by_boot for node in of_boot})
+    unsteady = {
+        node
+        for node in nodes
+        if any(_at(of_boot, node) != _at(outcomes_by_boot[0], node) for of_boot in outcomes_by_boot[1:])
+    }
     return Machine(
         machine=first.machine,
         kernel=first.kernel,
@@ -119,7 +125,7 @@ def intact_machine(
         settle=settle,
         seed=seed,
         count=count,
-        became={node: every[0][node] for node in nodes if node not in unsteady},
+        became={node: outcomes_by_boot[0][node] for node in nodes if node not in unsteady},
         unsteady=frozenset(unsteady),
         modules=modules,
         loaded=first.loaded,
@@ -159,7 +165,7 @@ def save(path: Path, recorded: Recorded) -> None:
         "settle": machine.settle,
         "seed": machine.seed,
         "count": machine.count,
-        "became": {node: _outcome_table(one) for node, one in machine.became.items()},
+        "became": {node: _outcome_table(outcome) for node, outcome in machine.became.items()},
         "unsteady": sorted(machine.unsteady),
         "modules": machine.modules,
         "loaded": machine.loaded,
@@ -235,7 +241,7 @@ def _machine(table: dict[str, Any], where: str) -> Machine:
         settle=int(table["settle"]),
         seed=int(table["seed"]),
         count=int(table["count"]),
-        became={_text(node): _outcome(one) for node, one in table["became"].items()},
+        became={_text(node): _outcome(outcome) for node, outcome in table["became"].items()},
         unsteady=frozenset(_texts(table["unsteady"])),
         modules=_texts(table["modules"]),
         loaded=_texts(table["loaded"]),
@@ -248,7 +254,7 @@ def _boot(table: dict[str, Any], where: str) -> Broken:
         mutation=from_table(table["mutation"], where),
         booted=table["booted"] is True,
         last=_text(table.get("last", "")),
-        fates=tuple(Fate(_text(one[0]), _outcome(one[1]), _outcome(one[2])) for one in table["fates"]),
+        fates=tuple(Fate(_text(fate[0]), _outcome(fate[1]), _outcome(fate[2])) for fate in table["fates"]),
     )
 
 
@@ -263,7 +269,7 @@ def _outcome(parts: object) -> Outcome:
     if not isinstance(parts, list) or not 1 <= len(parts) <= 3:
         message = f"{str(parts)[:60]} is no outcome of a node"
         raise TypeError(message)
-    became, detail, supplier = [*(_text(one) for one in parts), "", ""][:3]
+    became, detail, supplier = [*(_text(part) for part in parts), "", ""][:3]
     return Outcome(Became(became), detail, supplier or None)
 
 
@@ -271,7 +277,7 @@ def _texts(values: object) -> tuple[str, ...]:
     if not isinstance(values, list):
         message = f"{str(values)[:60]} is no list"
         raise TypeError(message)
-    return tuple(_text(one) for one in values)
+    return tuple(_text(value) for value in values)
 
 
 def _text(value: object) -> str:

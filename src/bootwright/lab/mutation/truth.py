@@ -64,7 +64,7 @@ class Campaign:
         recorded = self._started(progress)
         archive = pack(self.kernel, recorded.machine.modules)
         done = {boot.mutation.name for boot in recorded.boots}
-        left = [one for one in self.mutations(recorded.machine) if one.name not in done]
+        left = [mutation for mutation in self.mutations(recorded.machine) if mutation.name not in done]
         for mutation in left[:most]:
             with progress.step(f"boot {self.target.machine.name}: {mutation.name}"):
                 boot = self._boot(recorded.machine, mutation, archive)
@@ -80,8 +80,8 @@ class Campaign:
         if self.file.is_file():
             recorded = recording.load(self.file)
             kept = recorded.machine
-            found = (kept.machine, kept.kernel, kept.seed, kept.count)
-            if found != (self.target.machine.name, self.kernel.name, self.seed, self.count):
+            recorded_as = (kept.machine, kept.kernel, kept.seed, kept.count)
+            if recorded_as != (self.target.machine.name, self.kernel.name, self.seed, self.count):
                 raise Refused(
                     f"{self.file} holds mutations {kept.seed}:{kept.count} of {kept.machine}, {kept.kernel}",
                     hint="give another --out, or the same machine, kernel, seed and count to go on",
@@ -119,14 +119,14 @@ class Campaign:
         if mutation.change is Change.ARGUMENT:
             arguments = (mutation.value,)
         elif mutation.change is Change.MODULE:
-            archive = pack(self.kernel, [one for one in machine.modules if one != mutation.value])
+            archive = pack(self.kernel, [module for module in machine.modules if module != mutation.value])
         try:
             truth = self._record(apply(machine.fdt, mutation), archive, arguments, brief=True)
         except (ToolFailed, Malformed) as error:
             if isinstance(error, ToolFailed) and error.tool != GUEST:
                 raise
-            said = error.output if isinstance(error, ToolFailed) else str(error)
-            return Broken(mutation, booted=False, last=_last_words(said))
+            output = error.output if isinstance(error, ToolFailed) else str(error)
+            return Broken(mutation, booted=False, last=_last_words(output))
         return recording.broken_machine(machine, mutation, truth)
 
     def _record(self, fdt: bytes, archive: Archive, arguments: Iterable[str], *, brief: bool) -> Truth:
@@ -182,9 +182,9 @@ def _initcalls(kernel: Kernel, drivers: set[str]) -> tuple[str, ...]:
     source = unwrapped(FileBytes(kernel.image))[0]
     image = source.read(0, len(source))
     functions = {
-        found[1]
+        match[1]
         for name in read_symbols(image, str(kernel.image)).names
-        if (found := _INITCALL.fullmatch(name)) is not None
+        if (match := _INITCALL.fullmatch(name)) is not None
     }
     made: dict[str, None] = {}
     for driver in read_built_in(image, str(kernel.image)).drivers:

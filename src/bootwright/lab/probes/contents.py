@@ -73,11 +73,11 @@ def _in_load_order(tree: Path, names: Sequence[str]) -> list[Path]:
         return dependencies(tree, names)
     except Missing:
         # One of them is not in this kernel; the others may still be of use.
-        found: dict[Path, None] = {}
+        modules: dict[Path, None] = {}
         for name in names:
             with contextlib.suppress(Missing):
-                found.update(dict.fromkeys(dependencies(tree, [name])))
-        return list(found)
+                modules.update(dict.fromkeys(dependencies(tree, [name])))
+        return list(modules)
 
 
 def _plain_name(path: Path) -> str:

@@ -27,9 +27,9 @@ def trouble(recording: Recording, result: ProbeResult) -> str | None:
     if result.complete:
         return None
     for pattern, what in ((_PANIC, "the kernel panicked"), (_OOPS, "the kernel failed")):
-        found = pattern.search(recording.console)
-        if found:
-            return f"{what}: {_plain(found[1])}"
+        match = pattern.search(recording.console)
+        if match:
+            return f"{what}: {_plain(match[1])}"
     if not recording.console.strip():
         return (
             f"no console output in {recording.wall_seconds:.0f} s; "

@@ -84,8 +84,8 @@ def parse(console: bytes, mark: str) -> ProbeResult:
                 page_size = int(value)
             elif key == "end":
                 ended = True
-        elif found := _SUBTEST.match(line):
-            group, notes = found[1], []
+        elif match := _SUBTEST.match(line):
+            group, notes = match[1], []
         elif plan := _PLAN.match(line):
             if nested:
                 planned.setdefault(group, int(plan[1]))
@@ -114,21 +114,21 @@ def parse(console: bytes, mark: str) -> ProbeResult:
 def _lines(console: bytes, mark: str) -> list[str]:
     """What follows `MARK: ` on each line that has it, without control characters."""
     label = f"{mark}: ".encode()
-    found = []
+    lines = []
     for raw in re.split(rb"[\r\n]+", console):
         _, separator, rest = raw.partition(label)
         if separator:
             text = rest.decode(errors="replace")
-            found.append("".join(char if char.isprintable() else "�" for char in text).rstrip())
-    return found
+            lines.append("".join(char if char.isprintable() else "�" for char in text).rstrip())
+    return lines
 
 
 def _test(group: str, result: re.Match[str], notes: list[str]) -> ProbeTest:
     remark = result[4] or ""
-    said = "; ".join(note for note in notes if note)[:600]
+    remarks = "; ".join(note for note in notes if note)[:600]
     if skip := _SKIP.match(remark):
         return ProbeTest(group, result[3], None, None, None, skip[1] or "skipped")
     call = _CALL.match(remark)
     errno = call[2] if call and call[2] != "done" else None
-    detail = said if call else "; ".join(part for part in (remark, said) if part)
+    detail = remarks if call else "; ".join(part for part in (remark, remarks) if part)
     return ProbeTest(group, result[3], result[1] == "ok", call[1] if call else None, errno, detail)

@@ -48,20 +48,24 @@ class TruthMachine:
         """
         if self.dtb is None and not self.dts:
             return self.machine
-        found = self._kernels(kernel) if self.dtb is not None else None
+        devicetree = self._kernels(kernel) if self.dtb is not None else None
         with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
-            if found is None:
-                found = _made_by_emulator(self.machine, kernel.page_size, Path(folder) / "made.dtb")
+            if devicetree is None:
+                devicetree = _made_by_emulator(self.machine, kernel.page_size, Path(folder) / "made.dtb")
             if self.dts:
-                found = _changed(found, self.dts if self.dtb is not None else _WITHOUT_SEEDS + self.dts)
-        return evolve(self.machine, arguments=(*self.machine.arguments, "-dtb", str(found)))
+                devicetree = _changed(
+                    devicetree, self.dts if self.dtb is not None else _WITHOUT_SEEDS + self.dts
+                )
+        return evolve(self.machine, arguments=(*self.machine.arguments, "-dtb", str(devicetree)))
 
     def _kernels(self, kernel: Kernel) -> Path:
         assert self.dtb is not None  # noqa: S101 - asked for only then
-        found = next(iter(sorted(kernel.dtbs.rglob(self.dtb))), None) if kernel.dtbs is not None else None
-        if found is None:
+        devicetree = (
+            next(iter(sorted(kernel.dtbs.rglob(self.dtb))), None) if kernel.dtbs is not None else None
+        )
+        if devicetree is None:
             raise Missing(f"{kernel.name} has no {self.dtb}", hint="fetch the kernel with its modules")
-        return found
+        return devicetree
 
 
 def machine_files() -> dict[str, Path]:

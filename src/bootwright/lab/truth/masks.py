@@ -46,7 +46,7 @@ class Mask:
         name = self.node or self.compatible or "masked"
         if bool(self.node) is bool(self.compatible):
             raise ValueError(f"a mask of a node or of a compatible ({name})", "both or neither")
-        if not self.errnos or not all(0 < one <= _MOST_ERRNO for one in self.errnos):
+        if not self.errnos or not all(0 < errno <= _MOST_ERRNO for errno in self.errnos):
             raise ValueError(f"the errno of the mask of {name}, positive", sorted(self.errnos))
         if not self.cause.strip():
             raise ValueError(f"the cause of the mask of {name}", self.cause)
@@ -68,11 +68,11 @@ def masked(
     the hardware was not even asked. Raises `Malformed` for a mask that does not fit the recording, or hides a
     node with a dangling reference.
     """
-    found: dict[str, Mask] = {}
-    masks = tuple(one for one in masks if not one.kernels or kernel in one.kernels)
+    masked_nodes: dict[str, Mask] = {}
+    masks = tuple(mask for mask in masks if not mask.kernels or kernel in mask.kernels)
     where = f"{machine} with {kernel}"
     for node in tree.nodes:
-        mask = next((one for one in masks if one.covers(node)), None)
+        mask = next((candidate for candidate in masks if candidate.covers(node)), None)
         real = became.get(node.path, _NO_DEVICE)
         if mask is None or real.became is Became.BOUND or real.supplier is not None or not node.available:
             continue
@@ -88,7 +88,7 @@ def masked(
         if not mask.node and real.became is Became.NO_DEVICE and ENODEV not in mask.errnos:
             continue  # what holds for a compatible's devices says nothing where none was made
         if errno not in mask.errnos:
-            expected = " or ".join(f"-{one}" for one in sorted(mask.errnos))
+            expected = " or ".join(f"-{number}" for number in sorted(mask.errnos))
             raise Malformed(
                 where,
                 None,
@@ -96,15 +96,15 @@ def masked(
                 f"{real.became.value} {real.detail}".strip(),
                 hint="the mask must name what the recording says, and why",
             )
-        found[node.path] = mask
-    return found
+        masked_nodes[node.path] = mask
+    return masked_nodes
 
 
 def errno_of(real: Outcome) -> int | None:
     """The errno that a node's outcome stands for; None where it bound."""
     if real.became is Became.FAILED:
-        said = _ERRNO.search(real.detail)
-        return int(said[1]) if said is not None else None
+        match = _ERRNO.search(real.detail)
+        return int(match[1]) if match is not None else None
     if real.became is Became.WAITING:
         return EPROBE_DEFER
     return None if real.became is Became.BOUND else ENODEV

@@ -104,5 +104,5 @@ def _module_table(index: ModuleIndex, order: Sequence[str], number: dict[str, in
     for name in order:
         before = [str(number[other]) for other in index.closure(name) if other in number]
         file = index.path(name).rpartition("/")[2]
-        lines.append(f"/{_FOLDER}/modules/{file} {''.join(f'{one},' for one in before)}\n")
+        lines.append(f"/{_FOLDER}/modules/{file} {''.join(f'{earlier},' for earlier in before)}\n")
     return "".join(lines)

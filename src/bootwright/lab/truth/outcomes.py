@@ -46,16 +46,16 @@ class Outcome:
 def outcomes(truth: Truth) -> Mapping[str, Outcome]:
     """Node → what became of it; a node that is not in here has no device."""
     node_of = truth.node_of()
-    found: dict[str, Outcome] = {node: Outcome(Became.UNBOUND) for node in truth.present()}
+    outcomes_by_node: dict[str, Outcome] = {node: Outcome(Became.UNBOUND) for node in truth.present()}
     for failure in truth.failures:
-        if (node := node_of.get(failure.device)) in found:
-            found[node] = Outcome(Became.FAILED, f"{failure.driver} -{failure.errno}")
+        if (node := node_of.get(failure.device)) in outcomes_by_node:
+            outcomes_by_node[node] = Outcome(Became.FAILED, f"{failure.driver} -{failure.errno}")
     for device, reason in truth.deferred:
-        if (node := node_of.get(device)) in found:
-            found[node] = Outcome(Became.WAITING, reason, _supplier(reason, node_of))
+        if (node := node_of.get(device)) in outcomes_by_node:
+            outcomes_by_node[node] = Outcome(Became.WAITING, reason, _supplier(reason, node_of))
     for node, driver in truth.bound().items():
-        found[node] = Outcome(Became.BOUND, driver)
-    return found
+        outcomes_by_node[node] = Outcome(Became.BOUND, driver)
+    return outcomes_by_node
 
 
 def _supplier(reason: str, node_of: Mapping[str, str]) -> str | None:

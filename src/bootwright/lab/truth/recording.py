@@ -107,11 +107,11 @@ class Truth:
 
     def bound(self) -> dict[str, str]:
         """Node → driver, for every node that has a device with one."""
-        found: dict[str, str] = {}
+        drivers: dict[str, str] = {}
         for device in self.devices:
             if device.driver is not None and not device.is_shadow:
-                found.setdefault(device.node, device.driver)
-        return found
+                drivers.setdefault(device.node, device.driver)
+        return drivers
 
     def present(self) -> frozenset[str]:
         """Nodes that have a device."""
@@ -154,10 +154,10 @@ class _Stated:
         self.deferred.append(rest)
 
     def failure(self, rest: str) -> None:
-        if (found := _FAILED.match(rest)) is not None:
-            self.failures.add(Failure(found[1], found[2], int(found[3])))
-        elif (found := _FAILED_BEFORE.match(rest)) is not None:
-            self.failures.add(Failure(found[2], found[1], int(found[3])))
+        if (match := _FAILED.match(rest)) is not None:
+            self.failures.add(Failure(match[1], match[2], int(match[3])))
+        elif (match := _FAILED_BEFORE.match(rest)) is not None:
+            self.failures.add(Failure(match[2], match[1], int(match[3])))
 
     def module(self, rest: str) -> None:
         path, _, why = rest.partition(" ")
@@ -218,13 +218,13 @@ def parse(
         kernel=kernel,
         release=release,
         qemu=emulator,
-        devices=tuple(sorted(stated.devices, key=lambda one: (one.node, one.bus, one.name))),
+        devices=tuple(sorted(stated.devices, key=lambda device: (device.node, device.bus, device.name))),
         interfaces=tuple(
             Interface(name, node, driver, stated.dhcp.get(name, ""))
             for name, (node, driver) in sorted(stated.interfaces.items())
         ),
-        deferred=tuple(sorted(set(_deferred(stated.deferred, {one.name for one in stated.devices})))),
-        failures=tuple(sorted(stated.failures, key=lambda one: (one.device, one.driver))),
+        deferred=tuple(sorted(set(_deferred(stated.deferred, {device.name for device in stated.devices})))),
+        failures=tuple(sorted(stated.failures, key=lambda failure: (failure.device, failure.driver))),
         failed_modules=tuple(sorted(stated.modules)),
         fdt=_devicetree(stated.fdt) if stated.fdt else b"",
         loaded=tuple(sorted(stated.loaded)),
@@ -258,8 +258,8 @@ def _lines(console: bytes, mark: str) -> Iterator[str]:
     """What the guest stated."""
     wanted = f"{mark}: truth "
     for line in console.decode(errors="replace").replace("\r", "").split("\n"):
-        _, found, rest = line.partition(wanted)
-        if found:
+        _, separator, rest = line.partition(wanted)
+        if separator:
             yield rest
 
 
@@ -276,8 +276,8 @@ def to_json(truth: Truth) -> str:
     document: dict[str, Any] = {"schema": SCHEMA, **asdict(truth)}
     document["fdt"] = base64.b64encode(zlib.compress(truth.fdt, 9)).decode()
     document["fdt_sha256"] = hashlib.sha256(truth.fdt).hexdigest()
-    document["devices"] = [[one.node, one.bus, one.name, one.driver] for one in truth.devices]
-    document["failures"] = [[one.device, one.driver, one.errno] for one in truth.failures]
+    document["devices"] = [[device.node, device.bus, device.name, device.driver] for device in truth.devices]
+    document["failures"] = [[failure.device, failure.driver, failure.errno] for failure in truth.failures]
     return json.dumps(document, indent=None, separators=(",", ":")).replace('],["/', '],\n["/') + "\n"
 
 
@@ -301,25 +301,25 @@ def from_json(text: str, where: str) -> Truth:
             release=_text(document["release"]),
             qemu=_text(document["qemu"]),
             devices=tuple(
-                Device(_text(one[0]), _text(one[1]), _text(one[2]), one[3] and _text(one[3]))
-                for one in document["devices"]
+                Device(_text(row[0]), _text(row[1]), _text(row[2]), row[3] and _text(row[3]))
+                for row in document["devices"]
             ),
             interfaces=tuple(
                 Interface(
-                    _text(one["name"]),
-                    _text(one["node"]),
-                    one["driver"] and _text(one["driver"]),
-                    _text(one["dhcp"]),
+                    _text(row["name"]),
+                    _text(row["node"]),
+                    row["driver"] and _text(row["driver"]),
+                    _text(row["dhcp"]),
                 )
-                for one in document["interfaces"]
+                for row in document["interfaces"]
             ),
-            deferred=tuple((_text(one[0]), _text(one[1])) for one in document["deferred"]),
+            deferred=tuple((_text(row[0]), _text(row[1])) for row in document["deferred"]),
             failures=tuple(
-                Failure(_text(one[0]), _text(one[1]), int(one[2])) for one in document["failures"]
+                Failure(_text(row[0]), _text(row[1]), int(row[2])) for row in document["failures"]
             ),
-            failed_modules=tuple((_text(one[0]), _text(one[1])) for one in document["failed_modules"]),
+            failed_modules=tuple((_text(row[0]), _text(row[1])) for row in document["failed_modules"]),
             fdt=fdt,
-            loaded=tuple(_text(one) for one in document.get("loaded", ())),
+            loaded=tuple(_text(name) for name in document.get("loaded", ())),
         )
     except (ValueError, KeyError, IndexError, TypeError, RecursionError, zlib.error) as error:
         raise Malformed(where, None, "a recorded truth", repr(error)[:200]) from error

@@ -37,12 +37,12 @@ def refuse(console: bytes, mark: str, given: Given) -> None:
     `mark` begins the lines of the guest's own program: what it quotes of the kernel is no message of it.
     """
     ours, kernels = _parted(console, mark)
-    broken = next((found[0] for line in kernels if (found := _NOT_UNPACKED.search(line))), None)
+    broken = next((match[0] for line in kernels if (match := _NOT_UNPACKED.search(line))), None)
     if broken is not None:
         raise ToolFailed(GUEST, f"its archive was not unpacked: {broken}", hint=_HINT)
     for line in ours:
-        if (found := _TABLES.search(line)) is not None:
-            modules, aliases = int(found[1]), int(found[2])
+        if (match := _TABLES.search(line)) is not None:
+            modules, aliases = int(match[1]), int(match[2])
             if (modules, aliases) != (given.modules, given.aliases):
                 raise ToolFailed(
                     GUEST,
@@ -50,8 +50,8 @@ def refuse(console: bytes, mark: str, given: Given) -> None:
                     f"{given.aliases} aliases in its archive",
                     hint=_HINT,
                 )
-        if (found := _LOADS.search(line)) is not None:
-            loaded, refused, missing = (int(found[group]) for group in (1, 2, 3))
+        if (match := _LOADS.search(line)) is not None:
+            loaded, refused, missing = (int(match[group]) for group in (1, 2, 3))
             if missing:
                 raise ToolFailed(GUEST, f"{missing} files of modules were not in its archive", hint=_HINT)
             if refused and not loaded and not given.forbidden:
