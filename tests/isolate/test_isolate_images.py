@@ -430,7 +430,7 @@ def test_a_report_without_a_question_is_refused(good: Path, tmp_path: Path) -> N
     hybrids = ImageHybrids(good, bad, tmp_path)
     with Store(tmp_path / "run") as store:
         bench = lab(hybrids, store, None)
-        with pytest.raises(Refused, match="no image waits"):
+        with pytest.raises(Refused, match="no image is waiting"):
             bench.report(Verdict.WORKS, Source.REPORTED, "", b"")
         with pytest.raises(Waiting):
             bench.answer(frozenset({"kernel"}))
