@@ -115,7 +115,7 @@ def boot_image(
     `timeout` and `silence` are seconds of guest time. `memory` is in MiB. The CPU has every page size
     unless another is named. `firmware` runs first, or has been done by bootwright (`HandOver`; then the
     board decides about memory and CPU). `hopeless` is given the console as it comes and says in a few words
-    when there is no use in going on. Raises `Missing` (no QEMU, no image), `Refused` and `Malformed` before
+    when waiting longer is useless. Raises `Missing` (no QEMU, no image), `Refused` and `Malformed` before
     anything is started, `ToolFailed` when QEMU itself fails. A guest that hangs or panics is a result like
     any other.
     """
@@ -273,7 +273,7 @@ def _arguments(
     parts += ["-device", "virtio-blk-pci,drive=disk,bootindex=0"]
     if network:
         parts += ["-netdev", "user,id=net,restrict=on", "-device", "virtio-net-pci,netdev=net,romfile="]
-    # The firmware's and the guest's want of randomness (EFI_RNG_PROTOCOL, early crng).
+    # A source of randomness for firmware and guest (EFI_RNG_PROTOCOL, early crng).
     parts += ["-device", "virtio-rng-pci"]
     return parts
 

@@ -1,4 +1,4 @@
-"""When a boot of an image has got where it was wanted, or will get no further: told from its console.
+"""When a boot of an image has got where it was wanted, or will get no further, decided from its console.
 
 Fed as the bytes come; what is looked at is the text without control sequences, whatever chunks it came in.
 """

@@ -22,7 +22,7 @@ _CHUNK = 4 << 20
 
 
 def firmware_stage(image: Path, machine: BoardMachine, work_folder: Path) -> HandOver:
-    """What the firmware of `machine` would start of the raw `image`; its files are written to `room`.
+    """What the firmware of `machine` would start of the raw `image`; its files are written to `work_folder`.
 
     An image that it starts nothing of is a result too (`HandOver.stopped`). Raises `Malformed` for what is
     no disk image.
@@ -69,11 +69,11 @@ def _boot_volume(opened: OpenImage) -> Volume | None:
 @frozen
 class _Parts:
     volume: Volume
-    room: Path
+    work_folder: Path
 
     def joined(self, places: tuple[str, ...], name: str) -> Path:
         """Files of the partition, one after the other, as one file."""
-        path = self.room / name
+        path = self.work_folder / name
         with path.open("wb") as file:
             for place in places:
                 entry = lookup(self.volume.files, place)

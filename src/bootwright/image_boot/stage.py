@@ -60,7 +60,7 @@ class HandOver:
             )
 
     def arguments_for(self, disk: Path, work_folder: Path, *, network: bool) -> tuple[str, ...]:
-        """QEMU's arguments but for the control channel; an overlay of the card is made in `room`."""
+        """QEMU's arguments but for the control channel; an overlay of the card is made in `work_folder`."""
         overlay = work_folder / "card.qcow2"
         write_overlay(disk, overlay, card_size(disk.stat().st_size))
         # One thread: processors that wait to be released (wfe) yield there, and burn a core each otherwise.

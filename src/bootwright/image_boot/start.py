@@ -2,7 +2,7 @@
 
 An image that only a board's firmware can start (config.txt names the kernel) is booted on that board's
 machine, if there is one; any other on QEMU's `virt`, through UEFI or U-Boot. What is changed for the
-emulator is changed in a copy that vanishes, and is told.
+emulator is changed in a temporary copy, and is reported.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Prepared:
 
 
 def chosen_machine(image: Path, wanted: str = AUTO) -> str:
-    """The machine for a raw image; raises `Refused` for an unknown one, `Malformed` for what is no image."""
+    """The machine for a raw image; raises `Refused` for an unknown one, `Malformed` for what is not an
+    image."""
     if wanted == VIRT:
         return VIRT
     if wanted != AUTO:

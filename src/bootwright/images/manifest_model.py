@@ -107,7 +107,7 @@ def load(path: Path) -> ImageManifest | None:
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise Malformed(
             str(path), None, f"a manifest ({FORMAT})", f"{type(error).__name__} {error}"[:120],
-            hint="remove the file; it is made anew by the next compose or swap",
+            hint="remove the file; the next compose or swap writes a new one",
         ) from error  # fmt: skip
 
 

@@ -99,7 +99,7 @@ class OpenImage:
     def chain(self, board: Board | None = None) -> Chain:
         """The way it boots by itself.
 
-        Raises `Missing` where none is found, `Refused` where that depends on the board, or cannot be told.
+        Raises `Missing` where none is found, `Refused` where that depends on the board, or is not known.
         """
         chains = started(self.chains(board))
         if not chains:
@@ -119,7 +119,7 @@ class OpenImage:
 
 
 def open_image(path: Path, progress: Progress | None = None) -> OpenImage:
-    """A compressed image is expanded into the cache; raises `Malformed` for what is no disk image."""
+    """A compressed image is expanded into the cache; raises `Malformed` for what is not a disk image."""
     source = FileBytes(path)
     if not len(source):
         raise Malformed(str(path), 0, "a disk image", "an empty file")

@@ -1,4 +1,5 @@
-"""Where two disk images differ: file by file, each with what can be told apart inside it."""
+"""Where two disk images differ: file by file, each with the differences inside it that can be mixed
+separately."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Piece:
     needs: frozenset[str] = field(default=frozenset(), eq=False)
     """Names of others of its kind and file that come along with it."""
     with_kernel: bool = field(default=False, eq=False)
-    """Whether it goes with the kernel: modules of another release."""
+    """Whether it must change together with the kernel: modules of another release."""
 
 
 class Mixed(Protocol):

@@ -2,7 +2,7 @@
 
 The good image is the base: its partitions stay, files of the bad one take the place of its own. Written by
 `images.change.swap`, in a copy. What cannot be mixed (a partition without a file system, one that cannot be
-written) is told, and then the bad image itself is never taken for the mixture of everything.
+written) is reported, and then the bad image itself is never taken for the mixture of everything.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class _Leaf:
 
 @define
 class ImageHybrids:
-    """See `isolate_model.Hybrids`. Both images are raw files; `room` is for what is made on the way."""
+    """See `isolate_model.Hybrids`. Both images are raw files; `work_folder` is for intermediate files."""
 
     good: Path
     bad: Path
-    room: Path
+    work_folder: Path
     progress: Progress = field(factory=Silent)
     notes: list[str] = field(factory=list)
     """What differs and cannot be mixed."""
@@ -80,14 +80,14 @@ class ImageHybrids:
 
     def build(self, from_bad: frozenset[str], out: Path) -> None:
         """See `Hybrids.build`."""
-        files, removed = self._changed(from_bad, self.room / "parts")
+        files, removed = self._changed(from_bad, self.work_folder / "parts")
         if not files and not removed:
             raise Refused("no element of the bad image was chosen", hint="use the good image itself")
         swap(self.good, out, Changes(files=files, removed=removed), progress=Silent())
         beside(out).unlink(missing_ok=True)
 
     def mend(self, culprit: frozenset[str]) -> str:
-        """See `Hybrids.mend`; the files it needs are written to `room`/mend."""
+        """See `Hybrids.mend`; the files it needs are written to `work_folder`/mend."""
         rest = frozenset(self._leaves) - self._covered(culprit)
         chosen = frozenset(leaf for name in rest if name not in self._children for leaf in self._leaves[name])
         words = ["bootwright", "image", "swap", str(self.bad)]
@@ -103,7 +103,7 @@ class ImageHybrids:
                     content = content.replace(
                         ours.partition(":")[2].encode(), theirs.partition(":")[2].encode()
                     )
-            path = self.room / "mend" / place.replace(":", "").replace("/", "_").strip("_")
+            path = self.work_folder / "mend" / place.replace(":", "").replace("/", "_").strip("_")
             write_bytes(path, content)
             words += ["--file", f"{there}={path}"]
         return shlex.join([*words, "-o", "mended.img"])

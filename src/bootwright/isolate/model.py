@@ -76,7 +76,7 @@ class Hybrids(Protocol):
     """Mixtures of a good and a bad image."""
 
     def elements(self) -> Sequence[Element]:
-        """What differs, as coarse as it can be told apart. Raises a `BootwrightError`."""
+        """What differs, at the coarsest. Raises a `BootwrightError`."""
         ...
 
     def inside(self, element: Element) -> Sequence[Element]:

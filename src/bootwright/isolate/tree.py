@@ -87,7 +87,8 @@ class TreePair:
         self.names = list(self._paths)
 
     def choose(self, from_bad: frozenset[str]) -> Items:
-        """The tree with these differences as in the bad one; raises `Refused` where that is no tree."""
+        """The tree with these differences as in the bad one; raises `Refused` where the mixture is not a
+        valid tree."""
         result = dict(self.good)
         for name in self.names:
             if name in from_bad:

@@ -226,16 +226,20 @@ class _Planner:
         if changes.kernel:
             return kernel_files(
                 changes.kernel,
-                self._room("kernel"),
+                self._work_folder("kernel"),
                 folder=Path(),
                 modules=changes.modules,
                 progress=self._progress,
             )
-        image = self._room("own") / "vmlinuz"
+        image = self._work_folder("own") / "vmlinuz"
         source = self._own_kernel(chain)
         image.write_bytes(source.read(0, len(source)))
         return kernel_files(
-            str(image), self._room("kernel"), folder=Path(), modules=changes.modules, progress=self._progress
+            str(image),
+            self._work_folder("kernel"),
+            folder=Path(),
+            modules=changes.modules,
+            progress=self._progress,
         )
 
     def _own_kernel(self, chain: Chain) -> ByteSource:
@@ -261,7 +265,7 @@ class _Planner:
                 hint="kernel and modules travel together: give a package, or --modules DIR as well",
             )
         path, done = initramfs_edit.replace_modules(
-            source, kernel, kernel.gate(arguments), self._room("initramfs"), self._progress
+            source, kernel, kernel.gate(arguments), self._work_folder("initramfs"), self._progress
         )
         self._plan.notes += [*done.trees, *dict.fromkeys(done.checked)]
         if done.left_out:
@@ -301,7 +305,7 @@ class _Planner:
             return
         image = uki.replace_sections(source.read(0, len(source)), sections, volume.path(place))
         read_pe(Bytes(image, place))
-        path = self._room("uki") / "uki.efi"
+        path = self._work_folder("uki") / "uki.efi"
         path.write_bytes(image)
         parts = [part.origin for part in (kernel, initramfs) if part is not None]
         origin = f"the image's own with {', '.join(sorted(sections))} replaced: {'; '.join(parts)}"
@@ -311,7 +315,7 @@ class _Planner:
 
     def _text(self, volume: Volume, name: str, data: bytes, part: str) -> None:
         self._count += 1
-        path = self._room("texts") / str(self._count)
+        path = self._work_folder("texts") / str(self._count)
         path.write_bytes(data)
         self._plan.write(volume, name, NewFile(path, part, None, "edited by bootwright image swap"))
 
@@ -330,7 +334,7 @@ class _Planner:
             )
         return self._volume(part.volume), entry.path
 
-    def _room(self, name: str) -> Path:
+    def _work_folder(self, name: str) -> Path:
         folder = self._work / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder

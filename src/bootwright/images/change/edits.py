@@ -229,7 +229,7 @@ def edit_config_txt(data: bytes, edits: Sequence[ConfigEdit], where: str) -> byt
 
     A setting is looked for under the very filter named; a new one goes to the end of that filter's lines.
     Keys that may stand several times (`dtoverlay`, `dtparam`, …) are added, unless the same line is there.
-    Raises `Refused` for taking away what is not there, `Malformed` for what is no text.
+    Raises `Refused` for taking away what is not there, `Malformed` for what is not text.
     """
     if b"\0" in data:
         raise Malformed(where, data.index(b"\0"), "text", "a NUL byte")

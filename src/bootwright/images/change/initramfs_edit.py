@@ -42,7 +42,7 @@ _OWN_LIST, _OWN_INIT = "bootwright/modules", "bootwright/init"
 """What our loader of early modules reads and starts (`probes/early/`)."""
 
 _MOST_ARCHIVE = 1 << 30
-"""Bytes of an initramfs once expanded; it is taken into memory to be written anew."""
+"""Bytes of an initramfs once expanded; it is taken into memory to be written again."""
 
 _MAGICS = (b"070701", b"070702")
 _HEADER = 110
@@ -173,7 +173,7 @@ class _Rewriter:
             self._listed[name] = self._data(entry)
             return
         if name == "init":
-            self._init = entry  # written at the end, as it may have to make room for ours
+            self._init = entry  # written at the end, as it may have to be moved for ours
             return
         if stat.S_ISLNK(entry.mode):
             self._links.add(name)
@@ -185,7 +185,7 @@ class _Rewriter:
                     source, self._kernel, self._gate, self._work / f"root-{len(self._pieces)}", f"/{name}"
                 )
             if made is not None:
-                self._done.trees.append(made.told)
+                self._done.trees.append(made.summary)
                 self._done.left_out += [
                     module for module in made.left_out if module not in self._done.left_out
                 ]
@@ -215,7 +215,7 @@ class _Rewriter:
         """Put the other kernel's modules in place of the old; returns their paths, in load order."""
         tree = "usr/lib/modules" if "lib" in self._links or self._old[0].startswith("usr/") else "lib/modules"
         chosen = selection(self._kernel, self._old, "")
-        self._done.trees.append(chosen.told)
+        self._done.trees.append(chosen.summary)
         self._done.left_out += [module for module in chosen.left_out if module not in self._done.left_out]
         plain = not any((MODULE.fullmatch(name) or {"suffix": None})["suffix"] for name in self._old)
         return self._put(chosen.files, tree, plain=plain)

@@ -29,7 +29,7 @@ class NewRoot:
     """A root with other modules."""
 
     image: bytes
-    told: str
+    summary: str
     left_out: list[str]
     checked: str
 
@@ -91,7 +91,7 @@ def squashfs_with_modules(
         (work / "root.tar").unlink()
     except OSError as error:
         raise atomic.explained(error, work) from error
-    return NewRoot((work / "new.sqsh").read_bytes(), chosen.told, chosen.left_out, checked)
+    return NewRoot((work / "new.sqsh").read_bytes(), chosen.summary, chosen.left_out, checked)
 
 
 def _is_module(entry: Entry) -> bool:

@@ -76,7 +76,7 @@ def swap(
                     f"{volume.title} is {volume.files.type}, which cannot be written here",
                     hint=f"{', '.join(sorted(_WRITERS))} can",
                 )
-        # The copy, what is new, and an XFS volume read out and made anew.
+        # The copy, what is new, and an XFS volume read out and made again.
         new = sum(new_file.path.stat().st_size for files in todo.put.values() for new_file in files.values())
         again = any(volume.files.type == "xfs" for volume in todo.volumes)
         data = opened.raw.stat().st_blocks * 512

@@ -158,7 +158,7 @@ def _say_limit(recipe: Recipe, output: Path, progress: Progress) -> None:
     ) + _OVERHEAD
     progress.note(
         f"the image and its files can take {most / 1e6:.0f} MB at the peak, by the size of its partitions; "
-        "what they do take is said once the parts are made, before the image is"
+        "what they take is reported once the parts are made, before the image is"
     )
 
 

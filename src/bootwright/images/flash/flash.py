@@ -122,7 +122,7 @@ class _Write:
 
     def run(self) -> RunningHash:
         """Everything but the head, then the head; the hash of all of it."""
-        self._room(self.source.size or 0)
+        self._check_space(self.source.size or 0)
         syncer: Syncer | None = None
         try:
             if not self.start:
@@ -159,7 +159,7 @@ class _Write:
 
     def _take(self, piece: Piece, syncer: Syncer) -> None:
         end = piece.offset + piece.size
-        self._room(end)
+        self._check_space(end)
         if end <= self.start:
             self.state.position = end
             self._sample(piece)
@@ -215,7 +215,7 @@ class _Write:
                 hint="another card? Leave out --resume to start over",
             )
 
-    def _room(self, end: int) -> None:
+    def _check_space(self, end: int) -> None:
         capacity = self.target.capacity
         if capacity is None or end <= capacity:
             return
@@ -227,7 +227,7 @@ class _Write:
     def _durable(self, position: int) -> None:
         self.state.durable = position
         if self.journal:
-            # Without a record there is no resuming, but the card is none the worse for it.
+            # Without a record the write cannot be resumed, but the card is not harmed.
             with contextlib.suppress(BootwrightError, OSError):
                 self.journal.keep(position)
 

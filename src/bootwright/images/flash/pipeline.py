@@ -18,7 +18,7 @@ from bootwright.images.flash.source import PIECE, Piece, Source
 _AHEAD = 4
 """Pieces read or hashed ahead; bounds the memory to 12 of them."""
 _MARK = 16 * PIECE
-"""Distance of the intermediate hashes, by which a difference is found early and its place told."""
+"""Distance of the intermediate hashes, by which a difference is found early, and located."""
 _ZEROS = bytes(PIECE)
 _T = TypeVar("_T")
 

@@ -211,7 +211,7 @@ class FileTarget(_Opened):
 
 
 def eject(path: Path) -> bool:
-    """Ask the drive to let go of its medium (`eject`); False where it has no such command.
+    """Ask the drive to eject its medium (`eject`); False where it has no such command.
 
     Cards in a slot of their own have none: once everything is synced they can be taken out.
     """

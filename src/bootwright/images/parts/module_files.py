@@ -76,7 +76,7 @@ def copy_tree(
 
 
 def make_tables(modules: Path, release: str) -> None:
-    """modules.dep, modules.alias and their kin in `modules`/RELEASE, by depmod(8)."""
+    """modules.dep, modules.alias and the other tables in `modules`/RELEASE, by depmod(8)."""
     depmod = tools.need("depmod", purpose="make the tables of kernel modules")
     with tempfile.TemporaryDirectory(prefix="bootwright-") as base:
         # depmod looks below lib/modules of its base, wherever the tree really lies.

@@ -45,9 +45,9 @@ class ModuleGate:
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             for _ in pool.map(lambda path: self.check(path.name, plain_bytes(path)), files):
                 pass
-        return self.told(len(files))
+        return self.summary(len(files))
 
-    def told(self, count: int) -> str:
+    def summary(self, count: int) -> str:
         """What was checked of so many modules, in words."""
         if self.enforced.on:
             return f"all {count} modules are signed by a key in the kernel ({self.enforced.because})"

@@ -74,7 +74,7 @@ class Parts:
             raise Refused(f"{self._recipe.name} names no kernel", hint="add a table [kernel]")
         return kernel_files(
             part.origin,
-            self._room("kernel"),
+            self._work_folder("kernel"),
             folder=self._recipe.folder,
             modules=part.modules,
             config=part.config,
@@ -89,7 +89,7 @@ class Parts:
         if part is not None and part.origin != "stand-in":
             given = self._given(self._recipe.path(part.origin), "initramfs")
             return self._with_files(given, part.files) if part.files else given
-        path = standin_initramfs(self._recipe, self.kernel, self._room("initramfs"), self._progress)
+        path = standin_initramfs(self._recipe, self.kernel, self._work_folder("initramfs"), self._progress)
         origin = (
             f"made here: bootwright's stand-in, modules of {self.kernel.release} from {self.kernel.origin}"
         )
@@ -97,7 +97,7 @@ class Parts:
 
     def _with_files(self, given: PartFile, files: Mapping[str, str]) -> PartFile:
         """The user's archive with more files behind it, as one of the kernel's several archives."""
-        path = self._room("initramfs") / "initramfs"
+        path = self._work_folder("initramfs") / "initramfs"
         places = {place: self._recipe.path(source) for place, source in files.items()}
         atomic.write_bytes(path, with_files(given.path.read_bytes(), places))
         return evolve(given, path=path, origin=f"{given.origin}, with {', '.join(sorted(files))}")
@@ -130,7 +130,9 @@ class Parts:
         loader = self._loader
         if loader.kind == "uki":
             return PartFile("", package.folder / "systemd-bootaa64.efi", "loader", package.version, origin)
-        path = loaders.grub_image(package, loader.label, self._place("loader-config"), self._room("loader"))
+        path = loaders.grub_image(
+            package, loader.label, self._place("loader-config"), self._work_folder("loader")
+        )
         return PartFile("", path, "loader", package.version, f"made by grub-mkimage from {origin}")
 
     def _loader_config(self) -> str:
@@ -169,7 +171,7 @@ class Parts:
             ],
             str(stub),
         )
-        path = self._room("uki") / "uki.efi"
+        path = self._work_folder("uki") / "uki.efi"
         path.write_bytes(image)
         origin = f"made here: {package.origin}; kernel {self.kernel.origin}; {self.initramfs.origin}"
         return PartFile("", path, "uki", self.kernel.release, origin)
@@ -206,7 +208,7 @@ class Parts:
         overlays = [self._recipe.path(overlay) for overlay in part.apply]
         merged: dict[str, Path] = {}
         for number, (name, path) in enumerate(sorted(trees.items())):
-            output = self._room("merged") / f"{number}.dtb"
+            output = self._work_folder("merged") / f"{number}.dtb"
             tools.run([program, "-i", path, "-o", output, *overlays])
             merged[name] = output
         return merged
@@ -233,7 +235,7 @@ class Parts:
                 yield PartFile(path.relative_to(folder).as_posix(), path, "file", None, str(path))
 
     def _text(self, name: str, text: str, part: str) -> PartFile:
-        path = self._room(name.replace(".", "-")) / "text"
+        path = self._work_folder(name.replace(".", "-")) / "text"
         atomic.write_text(path, text)
         return PartFile("", path, part, None, f"recipe {self._recipe.name}")
 
@@ -260,7 +262,7 @@ class Parts:
             None,
         )
 
-    def _room(self, name: str) -> Path:
+    def _work_folder(self, name: str) -> Path:
         folder = self._work / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder

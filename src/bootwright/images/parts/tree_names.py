@@ -38,7 +38,7 @@ class Selection:
     files: list[Path]
     left_out: list[str]
     """Modules that the other kernel does not have (or has built in)."""
-    told: str
+    summary: str
     """For the user: `/rootfs.sqsh:/usr/lib/modules/…: 12 modules of 6.18.5 → 11 of 6.12.1`."""
 
 
@@ -60,8 +60,8 @@ def selection(kernel: KernelFiles, old: Sequence[str], where: str) -> Selection:
         files = ModuleFiles(kernel.module_tree()).order([name for name in names if name in there])
     match = MODULES.match(old[0])
     release, tree = (match["release"], match["tree"]) if match else ("?", "")
-    told = f"{where}/{tree}: {len(old)} modules of {release} → {len(files)} of {kernel.release}"
-    return Selection(files, left_out, told)
+    summary = f"{where}/{tree}: {len(old)} modules of {release} → {len(files)} of {kernel.release}"
+    return Selection(files, left_out, summary)
 
 
 def relisted(old: bytes, paths: Sequence[str]) -> bytes:

@@ -47,9 +47,9 @@ class _Roles:
 
 
 def read_manifest(path: Path) -> ImageManifest:
-    """All parts of an image; raises `Malformed` or `Refused` for what is no image that can be read.
+    """All parts of an image; raises `Malformed` or `Refused` for what is not a readable image.
 
-    A part that cannot be read inside is told by its hash alone: `verify` says what is wrong with it.
+    A part that cannot be read inside is described by its hash alone: `verify` says what is wrong with it.
     """
     image = open_image(path)
     ways = started(image.chains())

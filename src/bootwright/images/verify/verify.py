@@ -71,7 +71,7 @@ def verify(
     progress: Progress | None = None,
     work: Path | None = None,
 ) -> Verified:
-    """Check an image; raises `Malformed` or `Refused` only for what is no disk image at all.
+    """Check an image; raises `Malformed` or `Refused` only for what is not a disk image at all.
 
     Without `board`, what boots on any board is checked.
 

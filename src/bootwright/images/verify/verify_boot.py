@@ -51,7 +51,7 @@ def boot_checks(image: OpenImage, board: Board | None = None) -> Iterator[Check]
     for chain in chains:
         yield from _chain(chain)
     for chain in started(chains):
-        # That boards start different kernels is no flaw; that one may start nothing of this is not known.
+        # Boards may start different kernels; whether one of them starts nothing here is not known.
         if chain.unsure and not chain.boards:
             where = place(*chain.config) if chain.config else None
             yield unknown("boot order", f"not certain that {chain.name} starts: {chain.unsure}", where=where)
@@ -203,7 +203,7 @@ def _can_mount(tree: FileSystem, root: FileSystem, place: str) -> Iterator[Check
             text = root.open(entry).read(0, entry.size).decode("utf-8", "replace")
             built_in.update(module_name(line.strip()) for line in text.splitlines())
     if not built_in:
-        return  # what is built in is not told
+        return  # the list of built-in modules is not in the image
     at_hand = {module_name(entry.path) for entry in all_files(tree) if MODULE.fullmatch(entry.path)}
     missing = [name for name in ROOT_NEEDS if name not in built_in | at_hand]
     if missing:
@@ -248,7 +248,7 @@ def _accepted(files: FileSystem, tree: Entry, where: str, started: ModuleGate) -
         except BootwrightError as error:
             return fails("modules", error.message, where=where, hint=error.hint)
         count += 1
-    return works("modules", f"for {started.release}, as the kernel: {started.told(count)}", where=where)
+    return works("modules", f"for {started.release}, as the kernel: {started.summary(count)}", where=where)
 
 
 def _read_all(files: FileSystem) -> int:

@@ -153,7 +153,7 @@ def build_id(image: ByteSource) -> str | None:
 
 
 def _folder(image: OpenImage, part: str, folder: Path, name: str) -> Iterator[Check]:
-    """Every file of the part in the image has its like, by name, in the folder."""
+    """Every file of the part in the image is the same as the file of that name in the folder."""
     wanted = {path.name: path for path in sorted(folder.rglob("*")) if path.is_file()}
     parts = parts_named(image, part)
     if not parts:

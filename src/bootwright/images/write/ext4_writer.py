@@ -42,7 +42,7 @@ def make_ext4(path: Path, size: int, *, label: str, identifier: str, nodes: Mapp
     """An ext4 file system in `path` with `nodes` by absolute path, and the directories that hold them.
 
     `identifier` is its UUID. Raises `Missing` without e2fsprogs, `Refused` for a name that debugfs
-    cannot take or where there is no room, `ToolFailed` where the file system is too small to be one.
+    cannot take or where space runs out, `ToolFailed` where the file system is too small to be one.
     """
     mkfs = tools.need("mke2fs", purpose="make an ext4 file system")
     allocate(path, size)
@@ -59,7 +59,7 @@ def make_ext4(path: Path, size: int, *, label: str, identifier: str, nodes: Mapp
     tree = {name: node for name, node in with_parents(nodes).items() if name != "/"}
     commands = [command for name, node in tree.items() for command in _creation(name, node)]
     source = FileBytes(path)
-    _room(source, Ext(source), tree.values())
+    _check_space(source, Ext(source), tree.values())
     _debugfs(str(path), commands, path.with_name(path.name + ".commands"))
     _compare(Ext(FileBytes(path)), tree)
 
@@ -70,7 +70,8 @@ def change_ext4(
     """Write and remove files of the ext4 file system in bytes `offset` to `offset + size` of `image`.
 
     A file that is replaced keeps its owner, permissions and extended attributes. Returns the bytes written.
-    Raises `Refused` for a journal that was not replayed (the changes would be undone by it) and for no room.
+    Raises `Refused` for a journal that was not replayed (the changes would be undone by it) and where
+    space runs out.
     """
     source = _inside(image, offset, size)
     files = Ext(source)
@@ -108,7 +109,7 @@ def change_ext4(
             f"ea_set -f {_quoted(str(path))} {_quoted(name)} {attribute}" for attribute, path in kept
         ]
     replaced = sum(entry.size for name in {*known, *remove} if (entry := lookup(files, name)))
-    _room(source, files, nodes.values(), freed=replaced)
+    _check_space(source, files, nodes.values(), freed=replaced)
     _debugfs(target, commands, work / "commands")
     after = Ext(_inside(image, offset, size))
     _compare(after, nodes)
@@ -161,7 +162,7 @@ def _owners(target: str, names: list[str], work: Path) -> dict[str, tuple[int, i
     return owners
 
 
-def _room(source: ByteSource, files: Ext, nodes: Iterable[Node], *, freed: int = 0) -> None:
+def _check_space(source: ByteSource, files: Ext, nodes: Iterable[Node], *, freed: int = 0) -> None:
     """Documentation/filesystems/ext4/super.rst, s_free_blocks_count (Linux 6.12)."""
     (low,) = struct.unpack("<I", source.read(1024 + 12, 4))
     (high,) = struct.unpack("<I", source.read(1024 + 344, 4))

@@ -1,4 +1,4 @@
-"""Copies that take no more room than the data: by reflink where there is one, else without the holes."""
+"""Copies that take no more disk space than the data: by reflink where possible, else without the holes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Copied:
 
 
 def data_ranges(handle: int, start: int, size: int) -> Iterator[tuple[int, int]]:
-    """(offset, bytes) of what is no hole, by lseek(2) SEEK_DATA; everything where holes are not told."""
+    """(offset, bytes) of the data between holes, by lseek(2) SEEK_DATA; the whole range where holes are
+    not reported."""
     position, end = start, start + size
     while position < end:
         try:
@@ -74,7 +75,7 @@ def copy_range(source: int, start: int, size: int, target: int, at: int) -> int:
 
 
 def replace_range(source: int, size: int, target: int, at: int, space: int) -> int:
-    """Put the first `size` bytes of `source` at `at` of `target` and make the rest of `room` zeros.
+    """Put the first `size` bytes of `source` at `at` of `target` and make the rest of `space` bytes zeros.
 
     What was there is removed by punching a hole where the file system can. Returns the bytes written.
     """
@@ -83,7 +84,7 @@ def replace_range(source: int, size: int, target: int, at: int, space: int) -> i
 
 
 def clear(handle: int, at: int, size: int) -> None:
-    """Make a range read as zeros, without taking room where the file system can punch holes."""
+    """Make a range read as zeros, without taking disk space where the file system can punch holes."""
     if not _punched(handle, at, size):
         for offset, length in list(data_ranges(handle, at, size)):
             for start in range(offset, offset + length, _CHUNK):

@@ -67,8 +67,8 @@ def make_squashfs(
 def _finish_root(image: Path, root: Attributes) -> None:
     """Give the root directory its owner, time and extended attributes.
 
-    Its inode, the last of the table, is laid anew; what lies behind the table moves; the attributes are added
-    to theirs, the last of the tables (fs/squashfs/squashfs_fs.h and xattr_id.c, Linux 6.12).
+    Its inode, the last of the table, is written again; what lies behind the table moves; the attributes
+    are added to theirs, the last of the tables (fs/squashfs/squashfs_fs.h and xattr_id.c, Linux 6.12).
     """
     source = FileBytes(image)
     files = SquashFs(source)

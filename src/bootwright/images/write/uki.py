@@ -1,7 +1,7 @@
 """Unified kernel images: sections appended to systemd's stub, as `ukify` lays them.
 
 UAPI group's UKI specification (UAPI.5); Microsoft PE format specification (2024), sections 3 and 4. Our own
-writer because `ukify` is not packaged for every system this runs on, and objcopy must be told addresses.
+writer because `ukify` is not packaged for every system this runs on, and objcopy needs explicit addresses.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class _Headers:
 
 
 def add_sections(stub: bytes, sections: Sequence[NewSection], where: str) -> bytes:
-    """The stub with `sections` behind its own; raises `Malformed` for a stub that has no room for them."""
+    """The stub with `sections` behind its own; raises `Malformed` for a stub without space for their
+    headers."""
     headers = _read(stub, where)
     used = read_pe(Bytes(stub, where))
     names = {section.name for section in used.sections}
@@ -89,7 +90,7 @@ def add_sections(stub: bytes, sections: Sequence[NewSection], where: str) -> byt
 def replace_sections(image: bytes, changes: dict[str, bytes], where: str) -> bytes:
     """A UKI with the data of some sections replaced or added, the others kept; raises as `add_sections`.
 
-    All sections from the first changed one on are laid anew; those in front (the stub's code) stay.
+    All sections from the first changed one on get new positions; those in front (the stub's code) stay.
     """
     headers = _read(image, where)
     table = [

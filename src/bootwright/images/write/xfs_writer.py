@@ -123,7 +123,7 @@ def _complete(path: Path, tree: Mapping[str, Node]) -> None:
         if isinstance(entry, Unreadable):
             raise entry.error
         wanted[entry.handle] = tree[entry.path].attributes
-    _make_room(path, wanted)
+    _make_space(path, wanted)
     source = FileBytes(path)
     handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
@@ -157,7 +157,7 @@ def _settle_generations(handle: int, files: Xfs, used: Mapping[int, Attributes])
                 _checksum(handle, at, super_.inode_size, 100)
 
 
-def _make_room(path: Path, wanted: Mapping[int, Attributes]) -> None:
+def _make_space(path: Path, wanted: Mapping[int, Attributes]) -> None:
     """Attributes of the right names and sizes (xfs_db(8), attr_set); their values come later."""
     commands: list[str] = []
     for number, attributes in sorted(wanted.items()):

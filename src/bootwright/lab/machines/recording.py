@@ -78,6 +78,6 @@ def _typed(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _string(value: object) -> str:
     if not isinstance(value, str):
-        message = f"{value!r} is no text"
+        message = f"{value!r} is not text"
         raise TypeError(message)
     return value

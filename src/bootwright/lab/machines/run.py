@@ -32,7 +32,7 @@ _LOOK = 0.5
 """Seconds between two looks at a silent guest."""
 _GATHER = 0.005
 """Seconds in which bytes of the console are gathered: the resolution of the recorded times."""
-_MOST_SAID = 65536
+_MOST_MESSAGES = 65536
 _IDLE = 0.1
 """Share of a CPU below which the guest is taken to be halted rather than slowed by others."""
 
@@ -52,7 +52,7 @@ class Ran:
 
 @define
 class GuestClock:
-    """Time as the guest had it: a machine shared with others must not make a healthy guest late.
+    """Time as the guest sees it: a machine shared with others must not make a healthy guest late.
 
     While the emulator computes, its CPU time counts; while it is idle (the guest is halted or waits),
     wall time does.
@@ -144,7 +144,7 @@ class _Watch:
     clock: GuestClock
     console: bytearray = field(factory=bytearray)
     times: list[tuple[int, float]] = field(factory=list)
-    said: bytearray = field(factory=bytearray)
+    messages: bytearray = field(factory=bytearray)
     events: bytearray = field(factory=bytearray)
     last_byte: float = 0.0
 
@@ -158,7 +158,7 @@ class _Watch:
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         if self.process.returncode != 0 and not stopped and not self.console:
-            raise ToolFailed("qemu-system-aarch64", self.said.decode(errors="replace"))
+            raise ToolFailed("qemu-system-aarch64", self.messages.decode(errors="replace"))
         quiet = self.clock.elapsed - self.last_byte
         return Ran(
             console=bytes(self.console),
@@ -213,10 +213,10 @@ class _Watch:
             self.on_console(chunk)
 
     def _take_said(self, chunk: bytes) -> None:
-        self.said += chunk[: max(0, _MOST_SAID - len(self.said))]
+        self.messages += chunk[: max(0, _MOST_MESSAGES - len(self.messages))]
 
     def _take_event(self, chunk: bytes) -> None:
-        self.events += chunk[: max(0, _MOST_SAID - len(self.events))]
+        self.events += chunk[: max(0, _MOST_MESSAGES - len(self.events))]
 
 
 def _cpu_seconds(pid: int) -> float:

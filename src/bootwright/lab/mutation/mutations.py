@@ -147,17 +147,17 @@ def from_table(table: object, where: str) -> Mutation:
     """Read what `to_table` made; raises `Malformed`."""
     try:
         if not isinstance(table, dict):
-            message = f"{str(table)[:60]} is no table"
+            message = f"{str(table)[:60]} is not a table"
             raise TypeError(message)
         entries: dict[str, Any] = dict(table)
         entries["change"] = Change(entries["change"])
         made = Mutation(**entries)
         if not isinstance(made.cell, int) or not 0 <= made.cell < 1 << 20:
-            message = f"cell {made.cell!r} is no number of a cell"
+            message = f"cell {made.cell!r} is not the number of a cell"
             raise ValueError(message)
         texts = evolve(made, cell=0, change=Change.DROP)
         if not all(isinstance(value, str | int) for value in asdict(texts).values()):
-            message = f"{json.dumps(table)[:80]} has values that are no text"
+            message = f"{json.dumps(table)[:80]} has values that are not text"
             raise TypeError(message)
         return made
     except (KeyError, TypeError, ValueError) as error:

@@ -267,7 +267,7 @@ def _outcome_table(outcome: Outcome) -> list[str]:
 
 def _outcome(parts: object) -> Outcome:
     if not isinstance(parts, list) or not 1 <= len(parts) <= 3:
-        message = f"{str(parts)[:60]} is no outcome of a node"
+        message = f"{str(parts)[:60]} is not an outcome of a node"
         raise TypeError(message)
     became, detail, supplier = [*(_text(part) for part in parts), "", ""][:3]
     return Outcome(Became(became), detail, supplier or None)
@@ -275,14 +275,14 @@ def _outcome(parts: object) -> Outcome:
 
 def _texts(values: object) -> tuple[str, ...]:
     if not isinstance(values, list):
-        message = f"{str(values)[:60]} is no list"
+        message = f"{str(values)[:60]} is not a list"
         raise TypeError(message)
     return tuple(_text(value) for value in values)
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        message = f"{str(value)[:60]} is no text"
+        message = f"{str(value)[:60]} is not text"
         raise TypeError(message)
     return value
 

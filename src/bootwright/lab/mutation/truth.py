@@ -73,7 +73,7 @@ class Campaign:
         return recorded
 
     def mutations(self, machine: recording.Machine) -> tuple[Mutation, ...]:
-        """Those that the seed chooses, given how the intact machine fares."""
+        """Those that the seed chooses, given the results of the intact machine."""
         return choose(intact(machine, self.kernel), self.seed, self.count)
 
     def _started(self, progress: Progress) -> Recorded:
@@ -177,7 +177,7 @@ def _dependencies(index: ModuleIndex, loaded: Iterable[str]) -> frozenset[str]:
 
 def _initcalls(kernel: Kernel, drivers: set[str]) -> tuple[str, ...]:
     """Functions that register the built-in ones of these drivers: `<the driver's symbol>_init`
-    (module_platform_driver and its kin, include/linux/device/driver.h), or one named after the driver.
+    (module_platform_driver and similar macros, include/linux/device/driver.h), or one named after the driver.
     """
     source = unwrapped(FileBytes(kernel.image))[0]
     image = source.read(0, len(source))

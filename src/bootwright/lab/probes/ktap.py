@@ -56,7 +56,7 @@ class ProbeResult:
 
 
 def read(recording: Recording) -> ProbeResult:
-    """The results in a recording, told by the mark its kernel was given."""
+    """The results in a recording, identified by the mark its kernel was given."""
     match = _MARK.search(recording.kernel_arguments)
     return parse(recording.console, match[1] if match else "bootwright")
 

@@ -327,6 +327,6 @@ def from_json(text: str, where: str) -> Truth:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        message = f"{str(value)[:60]} is no text"
+        message = f"{str(value)[:60]} is not text"
         raise TypeError(message)
     return value

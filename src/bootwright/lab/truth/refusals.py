@@ -28,13 +28,14 @@ class Given:
     modules: int
     aliases: int
     forbidden: bool = False
-    """Whether the kernel was told to load no module at all (`nomodule`)."""
+    """Whether the kernel was started so that it loads no module at all (`nomodule`)."""
 
 
 def refuse(console: bytes, mark: str, given: Given) -> None:
     """Raise `ToolFailed` where the console shows that the archive did not reach the guest whole.
 
-    `mark` begins the lines of the guest's own program: what it quotes of the kernel is no message of it.
+    `mark` begins the lines of the guest's own program: kernel messages that it quotes do not count as its
+    own.
     """
     ours, kernels = _parted(console, mark)
     broken = next((match[0] for line in kernels if (match := _NOT_UNPACKED.search(line))), None)
