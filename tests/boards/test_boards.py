@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bootwright.boards.locate import functions, locate
-from bootwright.boards.model import Find, board, boards, boards_of, load_board
+from bootwright.boards.model import BOARDS, Find, board, boards, boards_of
 from bootwright.formats.devicetree.fdt import parse_fdt
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Refused
@@ -16,7 +16,7 @@ from bootwright.foundation.places import data_files
 
 @pytest.mark.parametrize("path", data_files("boards"), ids=lambda path: path.stem)
 def test_every_file(path: Path) -> None:
-    one = load_board(path)
+    one = BOARDS.load(path)
     assert one.source.startswith("https://")
     assert one.compatible
     assert {goal.name for goal in one.goals} >= {"ethernet", "console", "storage", "usb"}
@@ -90,4 +90,4 @@ def test_what_is_no_board_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.toml"
     path.write_text(text)
     with pytest.raises(Malformed):
-        load_board(path)
+        BOARDS.load(path)

@@ -22,7 +22,7 @@ from bootwright.foundation.versions import Version
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import dtb_for
-from bootwright.predict.kernel.objects import Objects, load_objects, objects
+from bootwright.predict.kernel.objects import OBJECTS, Objects, objects
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/check.schema.json").read_text())
 OWN = "debian-6.18-4k"
@@ -235,7 +235,7 @@ def test_the_rules_say_of_real_kernels_what_was_built(name: str) -> None:
 def parsed(folder: Path, text: str) -> Objects:
     path = folder / "objects.toml"
     path.write_text(text)
-    return load_objects(path)
+    return OBJECTS.load(path)
 
 
 def test_ways_parts_and_series(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def functions(tree: Tree, board: Board) -> tuple[tuple[Node, int, int], ...]:
     for one in board.functions:
         host = locate(tree, (one.host,))
         if host is not None:
-            found.append((host, one.vendor, one.device))
+            found.append((host, one.id.vendor, one.id.device))
     return tuple(found)
 
 

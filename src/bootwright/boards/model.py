@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
+import re
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
-from bootwright.foundation.choices import no_such
-from bootwright.foundation.errors import Malformed, Refused
-from bootwright.foundation.places import data_files
+from bootwright.foundation.choices import hint_for, no_such
+from bootwright.foundation.errors import Refused
+from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.structure import HEAD, LONE, STEM, Hexadecimal, key, written
 
-_FIND_KEYS = frozenset({"alias", "compatible", "symbol", "unit_address", "node_name", "phandle_of", "stdout"})
+_PCI_ID = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})")
 
 
 @frozen
@@ -29,6 +27,15 @@ class Find:
     stdout: bool = False
     """The node that `/chosen/stdout-path` names."""
 
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` for a table that would fit every node."""
+        if not (
+            self.alias or self.symbol or self.compatible or self.node_name or self.unit_address or self.stdout
+        ):
+            raise ValueError(
+                "one of the keys alias, symbol, compatible, node_name, unit_address, stdout", "none"
+            )
+
 
 @frozen
 class Stepping:
@@ -37,9 +44,18 @@ class Stepping:
     name: str
     dtb: str
     """File name, as firmware and kernel packages have it."""
-    note: str
+    note: str = ""
     firmware_overlay: str = ""
     """The overlay that the board's firmware puts on another stepping's devicetree, by name."""
+
+
+Ranges = Mapping[str, tuple[int, int]]
+"""Name of a bit field → (lowest, highest) value."""
+_WrittenRanges = Mapping[str, int | tuple[int, int]]
+
+
+def _ranges(given: Mapping[str, int | tuple[int, int]]) -> Ranges:
+    return {name: (value, value) if isinstance(value, int) else value for name, value in given.items()}
 
 
 @frozen
@@ -47,8 +63,21 @@ class RevisionRule:
     """Which stepping a revision code's bit fields mean; every field given must fit."""
 
     stepping: str
-    fields: Mapping[str, tuple[int, int]]
-    """Field name → (lowest, highest)."""
+    fields: Ranges
+
+    @classmethod
+    def from_toml(cls, table: object) -> RevisionRule:
+        """From a table of `stepping` and bit fields, each a number or [lowest, highest]."""
+        fields = dict(table) if isinstance(table, dict) else {}
+        stepping = fields.pop("stepping", None)
+        if not isinstance(stepping, str):
+            raise ValueError("a table with the key `stepping`", table)
+        for name, value in fields.items():
+            ends = value if isinstance(value, list) else [value, value]
+            if len(ends) != 2 or not all(type(end) is int for end in ends):
+                raise ValueError(f"a number or [lowest, highest] for {name}", value)
+            fields[name] = tuple(ends)
+        return cls(stepping, fields)
 
 
 @frozen
@@ -64,15 +93,48 @@ class BitField:
         return code >> self.low & ((1 << (self.high - self.low + 1)) - 1)
 
 
+def _bits(given: Mapping[str, tuple[int, int]]) -> tuple[BitField, ...]:
+    for name, (low, high) in given.items():
+        if not 0 <= low <= high < 32:
+            raise ValueError(f"bits between 0 and 31, the lowest first, for {name}", f"[{low}, {high}]")
+    return tuple(BitField(name, low, high) for name, (low, high) in given.items())
+
+
 @frozen
 class Revision:
     """How a board's revision code is read."""
 
     source: str
-    bits: tuple[BitField, ...]
-    board: Mapping[str, tuple[int, int]]
+    bits: tuple[BitField, ...] = field(metadata=written(Mapping[str, tuple[int, int]], _bits))
+    board: Ranges = field(metadata=written(_WrittenRanges, _ranges))
     """Fields that say the code is of this board."""
-    rules: tuple[RevisionRule, ...]
+    rules: tuple[RevisionRule, ...] = field(default=(), metadata=key("rule"))
+
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` for a bit field that `bits` does not have."""
+        known = [bit_field.name for bit_field in self.bits]
+        for fields in (self.board, *(rule.fields for rule in self.rules)):
+            for name in fields:
+                if name not in known:
+                    raise ValueError(
+                        "the name of a bit field", name, hint_for(name, known, kind="bit fields")
+                    )
+
+
+@frozen
+class PciId:
+    """Vendor and device of a PCI function."""
+
+    vendor: int
+    device: int
+
+    @classmethod
+    def from_toml(cls, value: object) -> PciId:
+        """From text such as `1de4:0001`."""
+        match = _PCI_ID.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError('vendor and device in hexadecimal, such as "1de4:0001"', value)
+        return cls(int(match[1], 16), int(match[2], 16))
 
 
 @frozen
@@ -80,40 +142,69 @@ class Function:
     """A PCI function soldered to the board, which enumeration finds whatever the devicetree says."""
 
     host: Find
-    vendor: int
-    device: int
+    id: PciId
     title: str
+
+
+def _number(given: Hexadecimal) -> int:
+    return given.number
 
 
 @frozen
 class Goal:
     """What the user wants to work, and the nodes that stand for it."""
 
-    name: str
-    find: tuple[Find, ...]
+    name: str = field(metadata=HEAD)
+    find: tuple[Find, ...] = field(metadata=LONE)
     """Tried in turn."""
-    phy: int | None
+    phy: int | None = field(default=None, metadata=written(Hexadecimal, _number))
     """The id of the Ethernet PHY on the board (IEEE 802.3 registers 2 and 3)."""
-    boots_from: bool
+    boots_from: bool = False
     """Whether it is needed before the root file system is mounted."""
-    note: str
+    note: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` for a goal without a node."""
+        if not self.find:
+            raise ValueError("at least one table in `find`", "none")
+
+
+def _goals(given: Mapping[str, Goal]) -> tuple[Goal, ...]:
+    return tuple(given.values())
 
 
 @frozen
 class Board:
     """A board."""
 
-    id: str
+    id: str = field(metadata=STEM)
     name: str
     compatible: tuple[str, ...]
     source: str
-    steppings: tuple[Stepping, ...]
-    revision: Revision | None
-    functions: tuple[Function, ...]
-    goals: tuple[Goal, ...]
-    not_checked: tuple[str, ...]
-    firmware_models: frozenset[str]
+    steppings: tuple[Stepping, ...] = field(metadata=key("stepping"))
+    revision: Revision | None = None
+    functions: tuple[Function, ...] = field(default=(), metadata=key("pci"))
+    goals: tuple[Goal, ...] = field(
+        default=(), metadata={**key("goal"), **written(Mapping[str, Goal], _goals)}
+    )
+    not_checked: tuple[str, ...] = ()
+    firmware_models: frozenset[str] = frozenset()
     """Model filters of config.txt that hold on this board (`pi5` of `[pi5]`); empty without such firmware."""
+
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` where nothing could be asked about the board, or a rule names no stepping."""
+        for name, given in (
+            ("compatible", self.compatible),
+            ("stepping", self.steppings),
+            ("goal", self.goals),
+        ):
+            if not given:
+                raise ValueError(f"at least one `{name}`", "none")
+        steppings = [stepping.name for stepping in self.steppings]
+        for rule in self.revision.rules if self.revision is not None else ():
+            if rule.stepping not in steppings:
+                hint = hint_for(rule.stepping, steppings, kind="steppings")
+                raise ValueError("the name of a stepping in revision.rule", rule.stepping, hint)
 
     def goal(self, name: str) -> Goal:
         """The goal of that name; raises `Refused` with those there are."""
@@ -161,91 +252,20 @@ def _fits(values: Mapping[str, int], wanted: Mapping[str, tuple[int, int]]) -> b
     return all(low <= values[name] <= high for name, (low, high) in wanted.items())
 
 
-@cache
+BOARDS = Kind("boards", "a board", Board)
+"""`data/boards/`, and the user's own."""
+
+
 def boards() -> tuple[Board, ...]:
     """Every board known, by name of its file."""
-    return tuple(load_board(path) for path in data_files("boards"))
+    return tuple(BOARDS.all().values())
 
 
 def board(name: str) -> Board:
-    """The board of that name; raises `Refused` with those there are."""
-    for one in boards():
-        if one.id == name:
-            return one
-    raise no_such(f"there is no board {name}", name, [one.id for one in boards()], kind="boards")
+    """The board of that name, or in the file of that path; raises `Refused` with those there are."""
+    return BOARDS.find(name)
 
 
 def boards_of(compatible: tuple[str, ...]) -> tuple[Board, ...]:
     """Boards whose own (first) compatible is in a devicetree's root compatible."""
     return tuple(one for one in boards() if one.compatible[0] in compatible)
-
-
-def load_board(path: Path) -> Board:
-    """Read one board's file; raises `Malformed`."""
-    try:
-        return _board(path.stem, tomllib.loads(path.read_text()))
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise Malformed(str(path), None, "a board's description", repr(error)) from error
-
-
-def _board(name: str, table: Mapping[str, Any]) -> Board:
-    return Board(
-        id=name,
-        name=table["name"],
-        compatible=tuple(table["compatible"]),
-        source=table["source"],
-        steppings=tuple(
-            Stepping(one["name"], one["dtb"], one.get("note", ""), one.get("firmware_overlay", ""))
-            for one in table["stepping"]
-        ),
-        revision=_revision(table["revision"]) if "revision" in table else None,
-        functions=tuple(
-            Function(
-                host=_find(one["host"]),
-                vendor=int(one["id"].partition(":")[0], 16),
-                device=int(one["id"].partition(":")[2], 16),
-                title=one["title"],
-            )
-            for one in table.get("pci", ())
-        ),
-        goals=tuple(_goal(key, one) for key, one in table["goal"].items()),
-        not_checked=tuple(table.get("not_checked", ())),
-        firmware_models=frozenset(table.get("firmware_models", ())),
-    )
-
-
-def _goal(name: str, table: Mapping[str, Any]) -> Goal:
-    find = table["find"]
-    phy = table.get("phy")
-    return Goal(
-        name=name,
-        find=tuple(_find(one) for one in (find if isinstance(find, list) else [find])),
-        phy=int(phy, 16) if phy is not None else None,
-        boots_from=bool(table.get("boots_from", False)),
-        note=table.get("note", ""),
-    )
-
-
-def _find(table: Mapping[str, Any]) -> Find:
-    strange = set(table) - _FIND_KEYS
-    if strange or not table:
-        message = f"unknown keys {sorted(strange)}"
-        raise ValueError(message)
-    return Find(**table)
-
-
-def _revision(table: Mapping[str, Any]) -> Revision:
-    bits = tuple(BitField(name, low, high) for name, (low, high) in table["bits"].items())
-    known = {field.name for field in bits}
-    rules = tuple(RevisionRule(one.pop("stepping"), _ranges(one, known)) for one in table.get("rule", ()))
-    return Revision(table["source"], bits, _ranges(table["board"], known), rules)
-
-
-def _ranges(table: Mapping[str, Any], known: set[str]) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
-    for name, value in table.items():
-        if name not in known:
-            message = f"unknown bit field {name}"
-            raise ValueError(message)
-        found[name] = (value, value) if isinstance(value, int) else (value[0], value[1])
-    return found

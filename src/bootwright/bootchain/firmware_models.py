@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from bootwright.boards.model import Board
 from bootwright.firmware.board import FirmwareBoard
 from bootwright.firmware.filters import BoardFacts
-from bootwright.foundation.errors import Malformed
-from bootwright.foundation.places import data_files
+from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.structure import key
 
 
 @frozen
@@ -28,11 +27,52 @@ class FirmwareModel:
         return self.board.facts.models
 
 
+@frozen
+class _Board:
+    """A table `[[model]]`."""
+
+    name: str
+    filters: frozenset[str]
+    board_type: int
+    dtbs: tuple[str, ...]
+    upstream_dtbs: tuple[str, ...] | None = None
+    """Names of mainline's devicetrees, where they differ."""
+
+
+@frozen
+class Processor:
+    """A file of `data/firmware-models/`."""
+
+    source: str
+    order: int
+    """The newest processor has the least."""
+    kernels: tuple[str, ...]
+    arm_64bit: bool
+    boards: tuple[_Board, ...] = field(metadata=key("model"))
+
+    def models(self) -> Iterator[FirmwareModel]:
+        """The models with that processor."""
+        for board in self.boards:
+            yield FirmwareModel(
+                board.name,
+                FirmwareBoard(
+                    facts=_facts(board.filters, board.board_type),
+                    kernels=self.kernels,
+                    arm_64bit=self.arm_64bit,
+                    dtbs=board.dtbs,
+                    upstream_dtbs=board.dtbs if board.upstream_dtbs is None else board.upstream_dtbs,
+                ),
+            )
+
+
+FIRMWARE_MODELS = Kind("firmware-models", "a processor's firmware models", Processor)
+
+
 @cache
 def firmware_models() -> tuple[FirmwareModel, ...]:
     """Every model, the newest processor first."""
-    found: list[tuple[int, list[FirmwareModel]]] = [_read(path) for path in data_files("firmware-models")]
-    return tuple(model for _, models in sorted(found, key=lambda each: each[0]) for model in models)
+    processors = sorted(FIRMWARE_MODELS.all().values(), key=lambda processor: processor.order)
+    return tuple(model for processor in processors for model in processor.models())
 
 
 def model_of(board: Board) -> FirmwareModel | None:
@@ -59,24 +99,3 @@ def _type_of(board: Board) -> int | None:
         return None
     low, high = board.revision.board.get("type", (0, -1))
     return low if low == high else None
-
-
-def _read(path: Path) -> tuple[int, list[FirmwareModel]]:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        kernels, long = tuple(map(str, table["kernels"])), bool(table["arm_64bit"])
-        return int(table["order"]), [
-            FirmwareModel(
-                str(each["name"]),
-                FirmwareBoard(
-                    facts=_facts(frozenset(map(str, each["filters"])), int(each["board_type"])),
-                    kernels=kernels,
-                    arm_64bit=long,
-                    dtbs=tuple(map(str, each["dtbs"])),
-                    upstream_dtbs=tuple(map(str, each.get("upstream_dtbs", each["dtbs"]))),
-                ),
-            )
-            for each in table["model"]
-        ]
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise Malformed(str(path), None, "a description of firmware models", repr(error)) from error

@@ -11,20 +11,17 @@ is known of the system's kernels (one file each in `data/systems/`).
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
-from functools import cache
+from typing import Literal
 
 from attrs import evolve, frozen
 
 from bootwright.diagnose.model import Boot, Diagnosis, Finding, Gap
-from bootwright.foundation.errors import Malformed
-from bootwright.foundation.places import data_files
+from bootwright.foundation.knowledge import Kind
 
 _DYNDBG = re.compile(r'\s*\bdyndbg="[^"]*"')
 _ANY_KERNEL = ("initcall_debug", "ignore_loglevel")
 _SYMBOL = "DYNAMIC_DEBUG"
-_KEYS = {"name", "release", "stage", "source", "options"}
 
 Option = Callable[[str], str | None]
 """Configuration symbol, without CONFIG_, → its value (`n` for off), or None where it is not known."""
@@ -36,10 +33,10 @@ class System:
 
     name: str
     release: re.Pattern[str]
-    stage: str | None
-    """How the labels of its own stages begin."""
     source: str
-    options: Mapping[str, str]
+    options: Mapping[str, Literal["y", "m", "n"]]
+    stage: str | None = None
+    """How the labels of its own stages begin."""
 
     def is_of(self, boot: Boot) -> bool:
         """Whether the log is of a kernel of this system."""
@@ -49,27 +46,12 @@ class System:
         return self.stage is not None and any(each.label.startswith(self.stage) for each in boot.stages)
 
 
-@cache
+SYSTEMS = Kind("systems", "a system", System)
+
+
 def systems() -> tuple[System, ...]:
     """All that are known; raises `Malformed`."""
-    found = []
-    for path in data_files("systems"):
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-            if not set(table) <= _KEYS or not set(table["options"].values()) <= {"y", "m", "n"}:
-                raise ValueError(f"keys {sorted(set(table) - _KEYS)} or an option's value")
-            found.append(
-                System(
-                    table["name"],
-                    re.compile(table["release"]),
-                    table.get("stage"),
-                    table["source"],
-                    dict(table["options"]),
-                )
-            )
-        except (KeyError, TypeError, AttributeError, ValueError, re.error) as error:
-            raise Malformed(f"systems/{path.name}", None, "a system", str(error)) from error
-    return tuple(found)
+    return tuple(SYSTEMS.all().values())
 
 
 def has_dynamic_debug(boot: Boot, option: Option | None = None) -> bool | None:

@@ -66,6 +66,16 @@ class Kind(Generic[T]):
         loaded: T = _loaded(self, files[name])
         return loaded
 
+    def find(self, name_or_path: str) -> T:
+        """The one of that name, or in the file of that path (`./mine.toml`).
+
+        What looks like a path is one. Raises `Refused` with the name that was probably meant, `Missing`,
+        and `Malformed`.
+        """
+        if "/" in name_or_path or name_or_path.endswith(".toml"):
+            return self.load(Path(name_or_path).expanduser())
+        return self.get(name_or_path)
+
     def load(self, path: Path) -> T:
         """The one in a file of the user's choice; raises `Missing` and `Malformed`."""
         name = path.parent.name if "/" in self.file else path.stem

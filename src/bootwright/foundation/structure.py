@@ -6,9 +6,9 @@ start: importing a general library for it took 50 ms of the 180 ms that a whole 
 
 Supported types: `str`, `int`, `float`, `bool`, `Any`, `Literal`, enums, attrs classes, `tuple[X, ...]`,
 `tuple[X, Y]`, `list`, `frozenset`, `dict`/`Mapping` with text keys, unions of these, `re.Pattern[str]`, and
-any class with a `from_toml` class method. Fields that are read in a special way carry `STEM`, `LONE` or
-`key(NAME)` as attrs metadata. A validator or converter of an attrs class, and `from_toml`, may
-raise `ValueError` saying what was expected.
+any class with a `from_toml` class method. Fields that are read in a special way carry `STEM`, `LONE`, `HEAD`,
+`key(NAME)` or `written(FORM, CONVERT)` as attrs metadata. A validator or converter of an attrs class, and
+`from_toml`, may raise `ValueError(expected, found)`, or one with a hint as a third argument.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -32,6 +32,8 @@ Form: TypeAlias = Any
 _KEY = "bootwright.key"
 _LONE = "bootwright.lone"
 _STEM = "bootwright.stem"
+_HEAD = "bootwright.head"
+_FORM = "bootwright.form"
 _NAMES: Mapping[type, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -39,11 +41,21 @@ STEM: Mapping[str, object] = {_STEM: True}
 """Metadata of a field that takes the name of the file, without its ending, and has no key."""
 LONE: Mapping[str, object] = {_LONE: True}
 """Metadata of a field of several values for which one value may stand alone."""
+HEAD: Mapping[str, object] = {_HEAD: True}
+"""Metadata of a field that takes the key under which its table stands (`ethernet` of `[goal.ethernet]`)."""
 
 
 def key(name: str) -> Mapping[str, object]:
     """Metadata of a field whose key in the file is not the attribute's name (`from`, `match`, …)."""
     return {_KEY: name}
+
+
+def written(form: Form, convert: Callable[[Any], object]) -> Mapping[str, object]:
+    """Metadata of a field that a file writes as `form`, from which `convert` makes the value.
+
+    `convert` may raise `ValueError` as a validator may.
+    """
+    return {_FORM: (form, convert)}
 
 
 @attrs.frozen
@@ -101,7 +113,7 @@ class _Reader:
             try:
                 return kind.from_toml(value)
             except (TypeError, ValueError) as error:
-                raise self._wrong(path, str(error), value) from error
+                raise self._refused(path, error, value) from error
         if attrs.has(kind):
             return self._instance(value, kind, path)
         if isinstance(kind, type) and issubclass(kind, Enum):
@@ -179,20 +191,40 @@ class _Reader:
         given: dict[str, object] = {}
         for key, field in fields.by_key.items():
             if key in value:
-                lone = bool(field.metadata.get(_LONE))
-                given[field.alias or field.name] = self.value(value[key], field.type, (*path, key), lone=lone)
+                given[field.alias or field.name] = self._field(value[key], field, (*path, key))
             elif field.default is attrs.NOTHING:
                 meant = _nearest(key, value)
                 hint = f"is it misspelt as `{meant}`?" if meant and meant not in fields.by_key else None
                 raise self._wrong(path, f"the key `{key}`", "none", hint)
         for field in fields.stems:
             given[field.alias or field.name] = self._stem
+        for field in fields.heads:
+            given[field.alias or field.name] = path[-1] if path else ""
         try:
             return model(**given)
         except (TypeError, ValueError) as error:
-            raise Malformed(
-                f"{self._where}: {'.'.join(path)}" if path else self._where, None, *_said(error)
-            ) from error
+            raise self._refused(path, error) from error
+
+    def _field(self, value: object, field: Any, path: tuple[str, ...]) -> object:  # noqa: ANN401 - attrs'
+        lone = bool(field.metadata.get(_LONE))
+        if _FORM not in field.metadata:
+            return self.value(value, field.type, path, lone=lone)
+        form, convert = field.metadata[_FORM]
+        read = self.value(value, form, path, lone=lone)
+        try:
+            return convert(read)
+        except (TypeError, ValueError) as error:
+            raise self._refused(path, error, value) from error
+
+    def _refused(self, path: tuple[str, ...], error: Exception, value: object = attrs.NOTHING) -> Malformed:
+        """What a validator, converter or `from_toml` says: expected, found and a hint, or a sentence."""
+        if len(error.args) in {2, 3}:
+            expected, found, *hint = error.args
+            return self._wrong(path, str(expected), found, str(hint[0]) if hint else None)
+        if value is not attrs.NOTHING:
+            return self._wrong(path, str(error), value)
+        place = f"{self._where}: {'.'.join(path)}" if path else self._where
+        return Malformed(place, None, "consistent values", str(error))
 
 
 @attrs.frozen
@@ -200,6 +232,7 @@ class _Fields:
     by_key: Mapping[str, Any]
     """Key in the file → attrs field."""
     stems: tuple[Any, ...]
+    heads: tuple[Any, ...]
 
 
 @cache
@@ -207,8 +240,11 @@ def _fields(model: Form) -> _Fields:
     attrs.resolve_types(model)
     fields = [field for field in attrs.fields(model) if field.init]
     stems = tuple(field for field in fields if field.metadata.get(_STEM))
-    named = {field.metadata.get(_KEY) or field.name: field for field in fields if field not in stems}
-    return _Fields(named, stems)
+    heads = tuple(field for field in fields if field.metadata.get(_HEAD))
+    named = {
+        field.metadata.get(_KEY) or field.name: field for field in fields if field not in (*stems, *heads)
+    }
+    return _Fields(named, stems, heads)
 
 
 def _indexed(path: tuple[str, ...], at: int) -> tuple[str, ...]:
@@ -226,13 +262,6 @@ def _shown(value: object) -> str:
     else:
         text = repr(value)
     return text if len(text) <= 100 else text[:97] + "..."
-
-
-def _said(error: Exception) -> tuple[str, str]:
-    """What a validator expected and found: `ValueError(expected, found)`, or one sentence."""
-    if len(error.args) == 2:
-        return str(error.args[0]), _shown(error.args[1])
-    return "consistent values", str(error)
 
 
 def _nearest(given: str, known: Iterable[str]) -> str | None:

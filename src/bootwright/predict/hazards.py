@@ -50,11 +50,11 @@ def strike(prediction: Prediction, rule: HazardRule, on_chain: set[str]) -> Haza
     answer = holds(rule.when, prediction.around)
     if answer is Answer.NO:
         return None
-    node = find(rule.at, prediction.tree) if rule.at else None
+    node = find(rule.at, prediction.tree)
     if rule.on_chain and (node is None or node.path not in on_chain):
         return None
     reason, where = rule.reason, ""
-    files = offending(rule.when, prediction.around)
+    files = offending(rule.when.filesystem, prediction.around)
     if files is not None:
         where = files.where
         sizes = ", ".join(f"{name.replace('_', ' ')} {size}" for name, size in files.sizes.items())

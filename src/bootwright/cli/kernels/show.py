@@ -64,19 +64,16 @@ def command(
 
 def _options(kernel: Kernel, asked: tuple[str, ...]) -> dict[str, tuple[str | None, str]]:
     """Option → its value and what it is; empty without a config."""
-    import tomllib
-
     from bootwright.formats.kernel.config import read_kernel_config
     from bootwright.formats.sources.bytesource import FileBytes
-    from bootwright.foundation.places import data_files
+    from bootwright.kernels.options import OPTIONS
 
     if kernel.config is None:
         return {}
     config = read_kernel_config(FileBytes(kernel.config))
     wanted: dict[str, str] = {}
-    for path in data_files("kernels/options"):
-        for option in tomllib.loads(path.read_text(encoding="utf-8"))["option"]:
-            wanted[option["name"]] = option["what"]
+    for listed in OPTIONS.all().values():
+        wanted |= {option.name: option.what for option in listed.options}
     for name in asked:
         wanted.setdefault(name if name.startswith("CONFIG_") else f"CONFIG_{name}", "")
     return {name: (config.value(name), what) for name, what in wanted.items()}

@@ -7,19 +7,17 @@ the answer is that nothing is known.
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
+from typing import cast
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bootwright.formats.kernel.config import KernelConfig
-from bootwright.foundation.errors import Malformed
-from bootwright.foundation.places import data_files
+from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.structure import key, written
 from bootwright.foundation.versions import Version
 
-_KEYS = {"series", "source", "objects"}
 _ORDER = "nmy"
 
 
@@ -65,15 +63,44 @@ def _value(config: KernelConfig, name: str) -> str:
     return value if value in {"y", "m"} else "n"
 
 
+def _in_order(series: Iterable[str]) -> tuple[str, ...]:
+    parts = [(Version.parse(text), text) for text in series]
+    if not parts or any(version is None for version, _ in parts):
+        raise ValueError('at least one series such as "6.12" in `series`', ", ".join(series) or "none")
+    return tuple(sorted(series, key=lambda text: [int(part) for part in text.split(".")]))
+
+
+Rules = dict[str, object]
+"""As written; thousands of texts are checked here in one pass, not one by one with a path for each."""
+
+
+def _checked(rules: Rules) -> Mapping[str, str | Mapping[str, str]]:
+    for path, rule in rules.items():
+        for text in rule.values() if isinstance(rule, dict) else [rule]:
+            if not isinstance(text, str):
+                raise ValueError(f"text for {path}", text)
+    return cast("Mapping[str, str | Mapping[str, str]]", rules)
+
+
 @frozen
 class Objects:
     """The table."""
 
-    series: tuple[str, ...]
+    series: tuple[str, ...] = field(converter=_in_order)
     """Of the kernels whose Makefiles were read, in order."""
-    rules: Mapping[str, str | Mapping[str, str]]
-    by_name: Mapping[str, tuple[str, ...]]
+    rules: Mapping[str, str | Mapping[str, str]] = field(
+        metadata={**key("objects"), **written(Rules, _checked)}
+    )
+    source: str = ""
+    by_name: Mapping[str, tuple[str, ...]] = field(init=False)
     """Module name, with `_` → the paths of objects called so."""
+
+    @by_name.default
+    def _names(self) -> Mapping[str, tuple[str, ...]]:
+        names: dict[str, list[str]] = {}
+        for path in self.rules:
+            names.setdefault(path.rpartition("/")[2].replace("-", "_"), []).append(path)
+        return {name: tuple(paths) for name, paths in names.items()}
 
     def rule(self, name: str, version: Version, path: str | None = None) -> Rule | None:
         """How a module, or a built-in one, is built; None where that is not known for the version.
@@ -108,23 +135,7 @@ def _ways(text: str) -> Iterator[Way]:
 @cache
 def objects() -> Objects:
     """The table that comes with bootwright; raises `Malformed`."""
-    return load_objects(next(iter(data_files("objects"))))
+    return OBJECTS.get("arm64")
 
 
-def load_objects(path: Path) -> Objects:
-    """Read a table; raises `Malformed` for another form."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Malformed(str(path), None, "TOML", str(error)) from error
-    rules, series = table.get("objects"), table.get("series")
-    if set(table) != _KEYS or not isinstance(rules, dict) or not isinstance(series, list) or not series:
-        raise Malformed(str(path), None, "series, source and objects", ", ".join(table)[:200])
-    names: dict[str, list[str]] = {}
-    for where, rule in rules.items():
-        texts = rule.values() if isinstance(rule, dict) else [rule]
-        if not all(isinstance(text, str) for text in texts):
-            raise Malformed(str(path), None, f"text for {where}", repr(rule)[:80])
-        names.setdefault(where.rpartition("/")[2].replace("-", "_"), []).append(where)
-    ordered = sorted(map(str, series), key=lambda one: [int(part) for part in one.split(".")])
-    return Objects(tuple(ordered), rules, {name: tuple(paths) for name, paths in names.items()})
+OBJECTS = Kind("objects", "a table of objects", Objects)

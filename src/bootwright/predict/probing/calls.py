@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Literal
 
-from attrs import frozen
+from attrs import Factory, asdict, field, frozen
 
 from bootwright.foundation.errors import Malformed
-from bootwright.foundation.places import data_files
-
-_GIVES = frozenset({"pointer", "zero", "positive", "truth"})
+from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.structure import key
 
 
 @frozen
@@ -44,11 +42,13 @@ class Optional:
 class Call:
     """One function. Numbers of arguments are those of registers."""
 
-    asks: str
-    gives: str
+    names: tuple[str, ...]
+    """As the linker sees them; each also with devm_ before it."""
+    gives: Literal["pointer", "zero", "positive", "truth"]
     missing: int
     """What it returns where nothing is given: a negative error number, or 0."""
-    broken: int
+    asks: str = ""
+    broken: int = field(default=Factory(lambda call: call.missing, takes_self=True))
     """What it returns where a reference leads nowhere or is too short."""
     device: int | None = None
     node: int | None = None
@@ -78,10 +78,9 @@ class Call:
 
 
 @frozen
-class Calls:
-    """All of them."""
+class Walk:
+    """What other functions do that a walk through a probe's code meets."""
 
-    by_name: Mapping[str, Call]
     echo: Mapping[str, int]
     """Functions that return one of their arguments."""
     of_resource: Mapping[str, int]
@@ -100,48 +99,38 @@ class Calls:
     never_returns: frozenset[str]
 
 
+@frozen
+class Demands:
+    """One file."""
+
+    calls: tuple[Call, ...] = field(default=(), metadata=key("call"))
+    walk: Walk | None = None
+
+
+DEMANDS = Kind("demands", "a table of what drivers ask for", Demands)
+
+
+@frozen
+class Calls(Walk):
+    """All of them."""
+
+    by_name: Mapping[str, Call]
+
+
 @lru_cache(maxsize=1)
 def calls() -> Calls:
-    """Read once. Raises `Malformed` naming the file where something in it is not understood."""
+    """Read once. Raises `Malformed` naming file and key where something in it is not understood."""
     by_name: dict[str, Call] = {}
-    walk: dict[str, Any] = {}
-    for path in data_files("demands"):
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-            for row in table.pop("call", ()):
-                names = row.pop("names")
-                call = _call(row)
-                for name in names:
-                    by_name[name] = call
-                    if not name.startswith(("devm_", "__", "of_phy", "irq_")):
-                        by_name.setdefault(f"devm_{name}", call)
-            walk |= table.pop("walk", {})
-            if table:
-                raise KeyError(*table)
-        except (ValueError, KeyError, TypeError) as error:
-            raise Malformed(str(path), None, "a table of calls", repr(error)) from error
-    return Calls(
-        by_name=by_name,
-        echo=walk["echo"],
-        of_resource=walk["of_resource"],
-        of_interrupt=walk["of_interrupt"],
-        of_nothing=frozenset(walk["of_nothing"]),
-        next_child=walk["next_child"],
-        parent=frozenset(walk["parent"]),
-        clears=frozenset(walk["clears"]),
-        match_data=frozenset(walk["match_data"]),
-        match_entry=frozenset(walk["match_entry"]),
-        allocates=frozenset(walk["allocates"]),
-        never_returns=frozenset(walk["never_returns"]),
-    )
-
-
-def _call(row: dict[str, Any]) -> Call:
-    bulk, optional = row.pop("bulk", None), row.pop("optional", None)
-    if row["gives"] not in _GIVES:
-        raise ValueError(row["gives"])
-    return Call(
-        **{"asks": "", "broken": row["missing"], **row},
-        bulk=Bulk(**bulk) if bulk is not None else None,
-        optional=Optional(**optional) if optional is not None else None,
-    )
+    walk: Walk | None = None
+    for name, demands in DEMANDS.all().items():
+        for call in demands.calls:
+            for function in call.names:
+                by_name[function] = call
+                if not function.startswith(("devm_", "__", "of_phy", "irq_")):
+                    by_name.setdefault(f"devm_{function}", call)
+        if demands.walk is not None and walk is not None:
+            raise Malformed(str(DEMANDS.files()[name]), None, "one table [walk] in all files", "another")
+        walk = walk or demands.walk
+    if walk is None:
+        raise Malformed("data/demands", None, "the table [walk] in one of the files", "none")
+    return Calls(**asdict(walk, recurse=False), by_name=by_name)

@@ -21,7 +21,8 @@ from attrs import define, evolve, field, frozen
 from bootwright.formats.kernel.builtin_drivers import Driver
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.foundation.atomic import write_bytes
-from bootwright.foundation.places import cache_dir, data_files
+from bootwright.foundation.places import cache_dir
+from bootwright.predict.probing.calls import DEMANDS
 from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ask, Ending, Outcome, There
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Probes:
     @cached_property
     def _store(self) -> Path:
         digest = hashlib.sha256(f"{_FORMAT}\0{self.identity}".encode())
-        for path in data_files("demands"):
+        for path in DEMANDS.files().values():
             digest.update(path.read_bytes())
         return cache_dir() / "demands" / f"{digest.hexdigest()[:32]}.json"
 

@@ -1,24 +1,11 @@
-"""Conditions in knowledge files, over a devicetree, a kernel and a board. Data says what, this how.
+"""What conditions of knowledge files say over a devicetree, a kernel and a board.
 
-A condition is a table; all its keys must hold:
-`compatible`, `node_name`, `symbol`, `alias`: such an enabled node (label, alias) exists;
-`absent = {…}`: the inner condition does not hold;
-`any = [{…}, …]`: one of them holds;
-`option = { CONFIG_X = "m" }`: the option has that value (or one of a list; `n` is off);
-`kernel_since`, `kernel_before`: the version lies in that range;
-`stepping`, `os`: the board's stepping, the operating system;
-`page_size`, `page_size_above`: the kernel's, in bytes;
-`filesystem = { type = ["ext4"], size = "block_size", than_page = "above" }`: there is one of the type whose
-size is `above`, `below` or `other` than the kernel's page size (or `any`), and of that `format_version`;
-`firmware_lacks_devicetree = true`: the firmware reads a config.txt, and no DTB of the board is beside it;
-`config_txt = { os_check = "0" }`: for this board it sets that;
-`driver = "compatible"`: the kernel has a driver for it; `built_in`, `module`: it is built in, or a module.
+`conditions.Condition` has the keys; data says what, this how.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
@@ -26,31 +13,8 @@ from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.versions import Version
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer
+from bootwright.predict.rules.conditions import Condition, FileSystemCondition, SystemCondition
 from bootwright.predict.start.root_device import Volume
-
-KEYS = frozenset(
-    {
-        "compatible",
-        "node_name",
-        "symbol",
-        "alias",
-        "absent",
-        "any",
-        "option",
-        "kernel_since",
-        "kernel_before",
-        "stepping",
-        "page_size",
-        "page_size_above",
-        "filesystem",
-        "firmware_lacks_devicetree",
-        "config_txt",
-        "os",
-        "driver",
-        "built_in",
-        "module",
-    }
-)
 
 
 @frozen
@@ -107,114 +71,122 @@ def in_range(version: Version | None, since: str | None, before: str | None) -> 
     return Answer.YES
 
 
-def holds(condition: Mapping[str, Any], around: Surroundings) -> Answer:
+def holds(condition: Condition, around: Surroundings) -> Answer:
     """Whether all parts of a condition hold."""
-    return min(
-        (_part(key, wanted, condition, around) for key, wanted in condition.items()), default=Answer.YES
-    )
+    return min(_answers(condition, around), default=Answer.YES)
 
 
-def find(condition: Mapping[str, Any], tree: Tree) -> Node | None:
+def find(condition: Condition, tree: Tree) -> Node | None:
     """The first enabled node that a condition's `compatible`, `node_name`, `symbol` or `alias` names."""
-    if "symbol" in condition:
-        path = tree.symbols.get(condition["symbol"])
+    if condition.symbol is not None:
+        path = tree.symbols.get(condition.symbol)
         return tree.node(path) if path is not None else None
-    if "alias" in condition:
-        return tree.alias(condition["alias"])
+    if condition.alias is not None:
+        return tree.alias(condition.alias)
+    if condition.compatible is None and condition.node_name is None:
+        return None
+    return _first_node(tree, condition.compatible, condition.node_name)
+
+
+def offending(wanted: FileSystemCondition | None, around: Surroundings) -> FileSystemFacts | None:
+    """The first file system that a condition's `filesystem` fits."""
+    page = around.kernel.page_size
+    if wanted is None or not page:
+        return None
+    for facts in around.given.filesystems or ():
+        size = facts.sizes.get(wanted.size)
+        if facts.type not in wanted.type or size is None:
+            continue
+        if wanted.format_version is not None and facts.sizes.get("format_version") != wanted.format_version:
+            continue
+        than = "above" if size > page else "below" if size < page else "same"
+        if wanted.than_page in {than, "any"} or (wanted.than_page == "other" and than != "same"):
+            return facts
+    return None
+
+
+def _first_node(tree: Tree, compatible: str | None, name: str | None) -> Node | None:
     for node in tree.nodes:
-        if _names(condition, node) and node.available:
+        fits = (compatible is None or compatible in node.compatible) and (
+            name is None or name in {node.name, node.name.partition("@")[0]}
+        )
+        if fits and node.available:
             return node
     return None
 
 
-def offending(condition: Mapping[str, Any], around: Surroundings) -> FileSystemFacts | None:
-    """The first file system that a condition's `filesystem` fits."""
-    wanted = condition.get("filesystem")
-    page = around.kernel.page_size
-    if wanted is None or not page:
-        return None
-    for each in around.given.filesystems or ():
-        size = each.sizes.get(wanted["size"])
-        version = wanted.get("format_version")
-        if each.type not in wanted["type"] or size is None:
-            continue
-        if version is not None and each.sizes.get("format_version") != version:
-            continue
-        than = "above" if size > page else "below" if size < page else "same"
-        if wanted["than_page"] in {than, "any"} or (wanted["than_page"] == "other" and than != "same"):
-            return each
-    return None
+def _answers(condition: Condition, around: Surroundings) -> Iterator[Answer]:
+    """The answer of each part that is given."""
+    kernel = around.kernel
+    yield from _nodes(condition, around.tree)
+    if condition.absent is not None:
+        yield Answer(2 - holds(condition.absent, around))
+    if condition.any_of is not None:
+        yield max((holds(inner, around) for inner in condition.any_of), default=Answer.NO)
+    for name, values in condition.options.items():
+        yield _option(kernel, name, values)
+    yield in_range(kernel.version, condition.kernel_since, condition.kernel_before)
+    if condition.stepping is not None:
+        yield Answer.UNKNOWN if around.stepping is None else _yes(around.stepping == condition.stepping)
+    if condition.page_size is not None:
+        yield Answer.UNKNOWN if not kernel.page_size else _yes(kernel.page_size == condition.page_size)
+    if condition.page_size_above is not None:
+        yield Answer.UNKNOWN if not kernel.page_size else _yes(kernel.page_size > condition.page_size_above)
+    if condition.os is not None:
+        yield _os(condition.os, around)
+    yield from _files(condition, around)
+    yield from _drivers(condition, kernel)
 
 
-def _names(condition: Mapping[str, Any], node: Node) -> bool:
-    compatible, name = condition.get("compatible"), condition.get("node_name")
-    if compatible is None and name is None:
-        return False
-    return (compatible is None or compatible in node.compatible) and (
-        name is None or name in {node.name, node.name.partition("@")[0]}
+def _nodes(condition: Condition, tree: Tree) -> Iterator[Answer]:
+    """Each of the four is asked by itself: they may be different nodes."""
+    if condition.symbol is not None:
+        yield _yes(find(Condition(symbol=condition.symbol), tree) is not None)
+    if condition.alias is not None:
+        yield _yes(tree.alias(condition.alias) is not None)
+    if condition.compatible is not None or condition.node_name is not None:
+        yield _yes(_first_node(tree, condition.compatible, condition.node_name) is not None)
+
+
+def _files(condition: Condition, around: Surroundings) -> Iterator[Answer]:
+    given = around.given
+    if condition.filesystem is not None:
+        yield _yes(offending(condition.filesystem, around) is not None)
+    if condition.firmware_lacks_devicetree is not None:
+        lacks = given.settings is not None and given.devicetree_missing
+        yield _yes(lacks is condition.firmware_lacks_devicetree)
+    if condition.config_txt is not None:
+        settings = given.settings or {}
+        yield _yes(all(settings.get(name) == value for name, value in condition.config_txt.items()))
+
+
+def _drivers(condition: Condition, kernel: KernelFacts) -> Iterator[Answer]:
+    for compatible, as_module in (
+        (condition.driver, None),
+        (condition.built_in, False),
+        (condition.module, True),
+    ):
+        if compatible is None:
+            continue
+        drivers = kernel.by_compatible(compatible)
+        if not drivers:
+            yield Answer.NO if kernel.decided(compatible) else Answer.UNKNOWN
+        else:
+            yield _yes(as_module is None or (drivers[0].module is not None) is as_module)
+
+
+def _os(wanted: SystemCondition, around: Surroundings) -> Answer:
+    version = (
+        next((around.os[name] for name in wanted.names if name in around.os), None) if around.os else None
     )
-
-
-def _part(
-    key: str,
-    wanted: Any,  # noqa: ANN401 - a value of a TOML file
-    condition: Mapping[str, Any],
-    around: Surroundings,
-) -> Answer:
-    if key in {"compatible", "node_name", "symbol", "alias"}:
-        return _yes(find(condition, around.tree) is not None)
-    if key == "absent":
-        return Answer(2 - holds(wanted, around))
-    if key == "any":
-        return max((holds(one, around) for one in wanted), default=Answer.NO)
-    if key == "option":
-        return min(
-            (_option(around.kernel, name, value) for name, value in wanted.items()), default=Answer.YES
-        )
-    if key == "kernel_since":
-        return in_range(around.kernel.version, wanted, None)
-    if key == "kernel_before":
-        return in_range(around.kernel.version, None, wanted)
-    if key == "stepping":
-        return Answer.UNKNOWN if around.stepping is None else _yes(around.stepping == wanted)
-    if key == "page_size":
-        return Answer.UNKNOWN if not around.kernel.page_size else _yes(around.kernel.page_size == wanted)
-    if key == "page_size_above":
-        return Answer.UNKNOWN if not around.kernel.page_size else _yes(around.kernel.page_size > wanted)
-    if key == "filesystem":
-        return _yes(offending({key: wanted}, around) is not None)
-    if key == "firmware_lacks_devicetree":
-        return _yes((around.given.settings is not None and around.given.devicetree_missing) is wanted)
-    if key == "config_txt":
-        settings = around.given.settings or {}
-        return _yes(all(settings.get(name) == value for name, value in wanted.items()))
-    if key == "driver":
-        if around.kernel.by_compatible(wanted):
-            return Answer.YES
-        return Answer.NO if around.kernel.decided(wanted) else Answer.UNKNOWN
-    if key in {"built_in", "module"}:
-        found = around.kernel.by_compatible(wanted)
-        if not found:
-            return Answer.NO if around.kernel.decided(wanted) else Answer.UNKNOWN
-        return _yes((found[0].module is None) is (key == "built_in"))
-    if key == "os":
-        return _os(wanted, around)
-    return Answer.UNKNOWN
-
-
-def _os(wanted: Mapping[str, Any], around: Surroundings) -> Answer:
-    names = [wanted["name"]] if isinstance(wanted["name"], str) else wanted["name"]
-    version = next((around.os[name] for name in names if name in around.os), None) if around.os else None
     if version is None:
         return Answer.NO
-    return in_range(version, wanted.get("since"), wanted.get("before"))
+    return in_range(version, wanted.since, wanted.before)
 
 
-def _option(kernel: KernelFacts, name: str, wanted: str | list[str]) -> Answer:
+def _option(kernel: KernelFacts, name: str, wanted: tuple[str, ...]) -> Answer:
     value = kernel.option(name)
-    if value is None:
-        return Answer.UNKNOWN
-    return _yes(value in ([wanted] if isinstance(wanted, str) else wanted))
+    return Answer.UNKNOWN if value is None else _yes(value in wanted)
 
 
 def _yes(answer: bool) -> Answer:

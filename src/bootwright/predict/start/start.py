@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
-from functools import cache
-from typing import Any
 
 from attrs import evolve, frozen
 
-from bootwright.foundation.errors import Malformed
-from bootwright.foundation.places import data_files
+from bootwright.foundation.knowledge import Kind
 from bootwright.predict.kernel.drivers import KernelFacts, obstacle_of
 from bootwright.predict.model import Answer, Evidence, Link
 
 _DEFERS = "device_links_check_suppliers"
-_KEYS = {"names", "values", "reason", "source"}
 
 
 @frozen
@@ -23,34 +18,18 @@ class KnownArgument:
     """An argument that may change the answer in a way that is not followed (`data/arguments/`)."""
 
     names: tuple[str, ...]
-    values: tuple[str, ...]
-    """Those that matter; empty for any."""
     reason: str
     source: str
+    values: tuple[str, ...] = ()
+    """Those that matter; empty for any."""
 
 
-@cache
+ARGUMENTS = Kind("arguments", "an argument's knowledge", KnownArgument)
+
+
 def known_arguments() -> tuple[KnownArgument, ...]:
-    """Every file of `data/arguments/`. Raises `Malformed` for one that is not in the form."""
-    found: list[KnownArgument] = []
-    for path in data_files("arguments"):
-        try:
-            table: dict[str, Any] = tomllib.loads(path.read_text())
-            unknown = set(table) - _KEYS
-            if unknown:
-                message = f"unknown key {', '.join(sorted(unknown))}"
-                raise ValueError(message)
-            found.append(
-                KnownArgument(
-                    tuple(str(one) for one in table["names"]),
-                    tuple(str(one) for one in table.get("values", ())),
-                    str(table["reason"]),
-                    str(table["source"]),
-                )
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise Malformed(str(path), None, "an argument's knowledge file", repr(error)) from error
-    return tuple(found)
+    """Every file of `data/arguments/` and the user's. Raises `Malformed` for one that is not in the form."""
+    return tuple(ARGUMENTS.all().values())
 
 
 def module_of(link: Link) -> str | None:

@@ -1,0 +1,101 @@
+"""Conditions in knowledge files, as types: the keys that a file may have, and what each asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from attrs import field, frozen
+
+from bootwright.foundation.structure import LONE, key, written
+from bootwright.foundation.versions import Version
+
+WrittenOptions = Mapping[str, str | tuple[str, ...]]
+
+
+def _options(given: WrittenOptions) -> Mapping[str, tuple[str, ...]]:
+    return {name: (value,) if isinstance(value, str) else value for name, value in given.items()}
+
+
+def _check_versions(*texts: str | None) -> None:
+    for text in texts:
+        if text is not None and Version.parse(text) is None:
+            raise ValueError('a version, such as "6.12"', text)
+
+
+@frozen
+class FileSystemCondition:
+    """A file system whose size stands in a relation to the kernel's page size."""
+
+    type: tuple[str, ...] = field(metadata=LONE)
+    size: Literal["block_size", "sector_size", "page_size"]
+    than_page: Literal["above", "below", "other", "any"]
+    format_version: int | None = None
+
+
+@frozen
+class SystemCondition:
+    """An operating system, from `since` up to, but not with, `before`."""
+
+    names: tuple[str, ...] = field(metadata={**key("name"), **LONE})
+    since: str | None = None
+    before: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` for what is no version."""
+        _check_versions(self.since, self.before)
+
+
+@frozen
+class Condition:
+    """All that is given must hold; nothing given holds always."""
+
+    compatible: str | None = None
+    """Such an enabled node exists; likewise the three that follow."""
+    node_name: str | None = None
+    symbol: str | None = None
+    alias: str | None = None
+    absent: Condition | None = None
+    """The inner condition does not hold."""
+    any_of: tuple[Condition, ...] | None = field(default=None, metadata=key("any"))
+    """One of them holds."""
+    options: Mapping[str, tuple[str, ...]] = field(
+        factory=dict, metadata={**key("option"), **written(WrittenOptions, _options)}
+    )
+    """Each option (`CONFIG_X`) has one of the values; `n` is off."""
+    kernel_since: str | None = None
+    kernel_before: str | None = None
+    stepping: str | None = None
+    os: SystemCondition | None = None
+    page_size: int | None = None
+    """The kernel's, in bytes."""
+    page_size_above: int | None = None
+    filesystem: FileSystemCondition | None = None
+    firmware_lacks_devicetree: bool | None = None
+    """The firmware reads a config.txt, and no DTB of the board is beside it."""
+    config_txt: Mapping[str, str] | None = None
+    """For this board it sets that."""
+    driver: str | None = None
+    """The kernel has a driver for that compatible; `built_in`, `module`: built in, or as a module."""
+    built_in: str | None = None
+    module: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` for what is no version."""
+        _check_versions(self.kernel_since, self.kernel_before)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is given."""
+        return self == ALWAYS
+
+    def systems(self) -> Iterator[str]:
+        """The names of operating systems in it and in those inside it."""
+        if self.os is not None:
+            yield from self.os.names
+        for inner in (*([self.absent] if self.absent else ()), *(self.any_of or ())):
+            yield from inner.systems()
+
+
+ALWAYS = Condition()
+"""The condition that always holds."""
