@@ -45,9 +45,16 @@ class Kind(Generic[T]):
         """Name → file, in the order of names."""
         found: dict[str, Path] = {}
         for root in _roots(in_current_folder=not self.runs_programs):
-            for path in (root / self.folder).glob(self.file):
-                found[path.parent.name if "/" in self.file else path.stem] = path
+            found |= self.files_below(root)
         return dict(sorted(found.items()))
+
+    def files_below(self, root: Path) -> dict[str, Path]:
+        """Name → file of this kind in one place, in the order of names."""
+        paths = {self._name(path): path for path in (root / self.folder).glob(self.file)}
+        return dict(sorted(paths.items()))
+
+    def _name(self, path: Path) -> str:
+        return path.parent.name if "/" in self.file else path.stem
 
     def names(self) -> list[str]:
         """Every name, sorted."""
@@ -78,8 +85,7 @@ class Kind(Generic[T]):
 
     def load(self, path: Path) -> T:
         """The one in a file of the user's choice; raises `Missing` and `Malformed`."""
-        name = path.parent.name if "/" in self.file else path.stem
-        return structure(read_table(path), self.model, str(path), stem=name)
+        return structure(read_table(path), self.model, str(path), stem=self._name(path))
 
 
 @cache

@@ -1,0 +1,164 @@
+"""The form of signature and stage files, as docs/signatures.md describes it: the classes are the schemas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from attrs import field, frozen
+
+from bootwright.diagnose.model import STAGES, Severity
+from bootwright.diagnose.reading.literals import SHORTEST, Literal, required
+from bootwright.diagnose.signatures.model import AREAS
+from bootwright.foundation.choices import hint_for
+from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.structure import LONE, STEM, key, written
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _known(text: str, known: Iterable[str], kind: str) -> str:
+    names = tuple(known)
+    if text not in names:
+        raise ValueError(f"one of {', '.join(names)}", text, hint_for(text, names, kind=kind))
+    return text
+
+
+def _stage(text: str) -> str:
+    return _known(text, STAGES, "stages")
+
+
+def _stages(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_stage(text) for text in texts)
+
+
+def _area(text: str) -> str:
+    return _known(text, AREAS, "areas")
+
+
+def _expressions(texts: Mapping[str, str]) -> Mapping[str, str]:
+    for name, text in texts.items():
+        try:
+            re.compile(text)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"a regular expression for {name}", f"{text!r} ({error})") from error
+    return texts
+
+
+@frozen
+class Expression:
+    """A regular expression, and literals of which every match holds one."""
+
+    text: str
+    literals: frozenset[Literal]
+
+    @classmethod
+    def from_toml(cls, value: object) -> Expression:
+        """Raises `ValueError` where it is none, or holds too few literal bytes to be searched for fast."""
+        if not isinstance(value, str):
+            raise ValueError("a regular expression", value)
+        try:
+            literals = required(value)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError("a regular expression", f"{value!r} ({error})") from error
+        if not literals:
+            raise ValueError(f"a pattern with {SHORTEST} literal bytes in a row", value)
+        return cls(value, literals)
+
+
+@frozen(kw_only=True)
+class RuleTable:
+    """The table `[when]`; `model.Rule` says what each key means."""
+
+    seen: tuple[str, ...] = field(default=(), metadata=LONE)
+    any_of: tuple[str, ...] = field(default=(), metadata=LONE)
+    sequence: tuple[str, ...] = field(default=(), metadata=LONE)
+    at_least: Mapping[str, int] = field(factory=dict)
+    also: tuple[str, ...] = field(default=(), metadata=LONE)
+    without: tuple[str, ...] = field(default=(), metadata=LONE)
+    without_later: tuple[str, ...] = field(default=(), metadata=LONE)
+    without_earlier: tuple[str, ...] = field(default=(), metadata=LONE)
+    stages: tuple[str, ...] = field(default=(), metadata={**LONE, **written(tuple[str, ...], _stages)})
+    reached: str = field(default="", metadata=written(str, _stage))
+    not_reached: str = field(default="", metadata=written(str, _stage))
+    last_word: int | None = None
+    together: tuple[str, ...] = field(default=(), metadata=LONE)
+    facts: Mapping[str, str] = field(factory=dict, metadata=written(Mapping[str, str], _expressions))
+
+
+@frozen(kw_only=True)
+class WhenTable(RuleTable):
+    """A rule that has something to start from."""
+
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` for a rule that no event would ever start."""
+        if not (self.seen or self.any_of or self.sequence or self.at_least):
+            raise ValueError("an event to start from (`seen`, `any_of`, …)", "none")
+
+
+@frozen(kw_only=True)
+class CaseTable(RuleTable):
+    """A table `[[case]]`: what differs, and the further conditions under which it does."""
+
+    severity: Severity | None = None
+    once_ready: Severity | None = None
+    cause: str = field(default="", converter=_one_line)
+    remedy: str = field(default="", converter=_one_line)
+    breaks: str = field(default="", converter=_one_line)
+
+
+@frozen(kw_only=True)
+class SignatureFile:
+    """`signatures/NAME/signature.toml`."""
+
+    name: str = field(metadata=STEM)
+    title: str = field(converter=_one_line)
+    area: str = field(metadata=written(str, _area))
+    severity: Severity
+    once_ready: Severity | None = None
+    cause: str = field(converter=_one_line)
+    breaks: str = field(default="", converter=_one_line)
+    remedy: str = field(converter=_one_line)
+    limits: str = field(converter=_one_line)
+    sources: tuple[str, ...] = field(default=(), metadata=LONE)
+    explains: tuple[str, ...] = field(default=(), metadata=LONE)
+    explains_only: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    kernel_arguments: str = field(default="", converter=_one_line)
+    events: Mapping[str, Expression] = field(factory=dict)
+    when: WhenTable
+    cases: tuple[CaseTable, ...] = field(default=(), metadata=key("case"))
+
+
+@frozen
+class MarkerTable:
+    """A table `[[marker]]`: a line that shows how far a boot got."""
+
+    name: str
+    stage: str = field(metadata=written(str, _stage))
+    label: str = field(converter=_one_line)
+    pattern: Expression
+    begins: bool = False
+
+
+@frozen
+class FactTable:
+    """A table `[[fact]]`: a line that says what machine or kernel it is."""
+
+    name: str
+    pattern: Expression
+
+
+@frozen(kw_only=True)
+class StagesFile:
+    """`stages/COMPONENT.toml`."""
+
+    component: str = field(metadata=STEM)
+    source: str = ""
+    markers: tuple[MarkerTable, ...] = field(default=(), metadata=key("marker"))
+    facts: tuple[FactTable, ...] = field(default=(), metadata=key("fact"))
+
+
+SIGNATURES = Kind("signatures", "a signature", SignatureFile, file="*/signature.toml")
+STAGE_FILES = Kind("stages", "a component's stages", StagesFile)
