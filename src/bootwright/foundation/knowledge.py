@@ -53,6 +53,13 @@ class Kind(Generic[T]):
         paths = {self._name(path): path for path in (root / self.folder).glob(self.file)}
         return dict(sorted(paths.items()))
 
+    def origin(self, path: Path) -> str:
+        """Where a file comes from: `bootwright`, `user` or `current folder`."""
+        data, *others = (root / self.folder for root in _roots(in_current_folder=True))
+        if path.is_relative_to(data):
+            return "bootwright"
+        return "user" if path.is_relative_to(others[0]) else "current folder"
+
     def _name(self, path: Path) -> str:
         return path.parent.name if "/" in self.file else path.stem
 

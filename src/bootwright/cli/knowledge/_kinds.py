@@ -1,0 +1,41 @@
+"""Every kind of knowledge there is, by the name of its folder, imported when asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bootwright.foundation.knowledge import Kind
+
+KINDS = {
+    "arguments": "bootwright.predict.start.start:ARGUMENTS",
+    "boards": "bootwright.boards.model:BOARDS",
+    "changes": "bootwright.investigate.plans.changes:CHANGES",
+    "consoles": "bootwright.evidence.board:CONSOLES",
+    "demands": "bootwright.predict.probing.calls:DEMANDS",
+    "drivers": "bootwright.predict.rules.knowledge:DRIVERS",
+    "filesystems": "bootwright.lab.probes.filesystems:FILESYSTEMS",
+    "firmware": "bootwright.lab.machines.firmware:FIRMWARE",
+    "firmware-models": "bootwright.bootchain.firmware_models:FIRMWARE_MODELS",
+    "gallery": "bootwright.lab.gallery.scenarios:SCENARIOS",
+    "hazards": "bootwright.predict.rules.knowledge:HAZARDS",
+    "image-machines": "bootwright.image_boot.machine:BOARD_MACHINES",
+    "kernels": "bootwright.kernels.source:SOURCES",
+    "kernels/options": "bootwright.kernels.options:OPTIONS",
+    "machines": "bootwright.lab.machines.machine:MACHINES",
+    "objects": "bootwright.predict.kernel.objects:OBJECTS",
+    "parts": "bootwright.kernels.boot_parts:PARTS",
+    "signatures": "bootwright.diagnose.signatures.schema:SIGNATURES",
+    "stages": "bootwright.diagnose.signatures.schema:STAGE_FILES",
+    "suspicions": "bootwright.evidence.needs:SUSPICIONS",
+    "systems": "bootwright.diagnose.debugging:SYSTEMS",
+}
+"""Folder → module and name of its `Kind`. A test holds that none is missing."""
+
+
+def kind_of(name: str) -> Kind[Any]:
+    """The kind whose folder is called so."""
+    module, _, attribute = KINDS[name].partition(":")
+    kind: Kind[Any] = getattr(importlib.import_module(module), attribute)
+    return kind
