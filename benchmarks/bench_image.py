@@ -29,7 +29,8 @@ from bootwright.images.change.swap import swap
 from bootwright.images.compose.compose import compose
 from bootwright.images.opened import open_image
 from bootwright.images.parts.parts import Parts
-from bootwright.images.recipes.recipe import InitramfsPart, Recipe, find_recipe
+from bootwright.images.recipes.reader import find_recipe
+from bootwright.images.recipes.recipe import InitramfsPart, Recipe
 from bootwright.images.verify.verify import verify
 
 RUNS = 3

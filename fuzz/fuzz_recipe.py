@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bootwright.foundation.errors import BootwrightError
-from bootwright.images.recipes.recipe import read_recipe
+from bootwright.images.recipes.reader import read_recipe
 
 
 def one_input(data: bytes) -> None:

@@ -31,7 +31,7 @@ from bootwright.images.compose.compose import compose
 from bootwright.images.opened import open_image
 from bootwright.images.parts.kernel_part import KernelFiles
 from bootwright.images.parts.module_gate import Enforcement, ModuleGate
-from bootwright.images.recipes.recipe import find_recipe
+from bootwright.images.recipes.reader import find_recipe
 from bootwright.images.write import sparse
 from bootwright.images.write.ext4_writer import change_ext4, make_ext4
 from bootwright.images.write.gpt_writer import NewPartition, disk_size, type_guid, write_gpt

@@ -32,7 +32,7 @@ from bootwright.images.compose.compose import compose
 from bootwright.images.manifest_model import beside, load
 from bootwright.images.opened import open_image
 from bootwright.images.parts.loaders import grub_argument, grub_config
-from bootwright.images.recipes.recipe import find_recipe, read_recipe, recipes
+from bootwright.images.recipes.reader import find_recipe, read_recipe, recipes
 from bootwright.images.write import uki
 from bootwright.images.write.new_filesystems import make_vfat
 from bootwright.images.write.nodes import new_file
@@ -293,7 +293,7 @@ def test_nothing_is_left_where_a_part_is_missing(tmp_path: Path) -> None:
         (('filesystem = "xfs"', 'filesystem = "zfs"'), "xfs"),
         (('label = "META"', 'label = "a name too long"'), "label"),
         (("[loader]", "[lodaer]"), "lodaer"),
-        (('from = "."', "from = 3"), "a text"),
+        (('from = "."', "from = 3"), "expected text"),
         (('"quiet"', '"a\\nb"'), "one line each"),
         (('title = "kit"', 'base = "x.raw"'), "either"),
     ],
@@ -437,7 +437,7 @@ def test_killed_at_any_point_there_is_no_image_under_the_final_name(kit: Path, t
     beside(output).unlink()
     script = (
         "import sys;from pathlib import Path;from bootwright.images.compose.compose import compose;"
-        "from bootwright.images.recipes.recipe import find_recipe;print('ready',flush=True);"
+        "from bootwright.images.recipes.reader import find_recipe;print('ready',flush=True);"
         "compose(find_recipe(sys.argv[1]),Path(sys.argv[2]))"
     )
     finished = 0

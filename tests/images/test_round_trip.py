@@ -14,7 +14,8 @@ from bootwright.image_boot.outcome import show
 from bootwright.images.change.changes import Changes
 from bootwright.images.change.swap import swap
 from bootwright.images.compose.compose import compose
-from bootwright.images.recipes.recipe import find_recipe, with_kernel
+from bootwright.images.recipes.reader import find_recipe
+from bootwright.images.recipes.recipe import with_kernel
 from bootwright.images.verify.verify import verify
 from bootwright.lab.machines.firmware import firmware
 

@@ -38,7 +38,7 @@ from bootwright.images.compose.compose import compose
 from bootwright.images.manifest_model import beside, load
 from bootwright.images.opened import open_image
 from bootwright.images.parts.module_gate import Enforcement, ModuleGate
-from bootwright.images.recipes.recipe import find_recipe
+from bootwright.images.recipes.reader import find_recipe
 
 GATE = ModuleGate(Bytes(image_kit.kernel_image("6.1"), "kernel"), "6.1", Enforcement(False, "test"))
 

@@ -32,7 +32,7 @@ from bootwright.images.change.swap import swap
 from bootwright.images.compose.compose import compose
 from bootwright.images.manifest_model import beside
 from bootwright.images.opened import open_image
-from bootwright.images.recipes.recipe import find_recipe
+from bootwright.images.recipes.reader import find_recipe
 from bootwright.images.verify.manifest import read_manifest
 from bootwright.images.verify.verify import verify
 from bootwright.images.verify.verify_expect import Expectation, build_id

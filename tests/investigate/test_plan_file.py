@@ -71,7 +71,7 @@ def change(edit: Callable[[Document], object]) -> Document:
 BAD: list[tuple[str, Callable[[Document], object], type[BootwrightError], str]] = [
     ("unknown key", lambda d: d.update(colour="red"), Malformed, "colour"),
     ("unknown nested key", lambda d: d["report"][0].update(who="me"), Malformed, "who"),
-    ("wrong type", lambda d: d.update(title=3), Malformed, "text is needed"),
+    ("wrong type", lambda d: d.update(title=3), Malformed, "expected text"),
     ("missing key", lambda d: d.pop("title"), Malformed, "title"),
     ("schema of another time", lambda d: d.update(schema="bootwright/plan/9"), Malformed, "schema"),
     ("one level", lambda d: d["factor"]["tree"].update(levels=["a"]), Refused, "one level"),

@@ -113,13 +113,20 @@ def read_table(path: Path) -> dict[str, Any]:
 
 
 def parse_table(data: bytes, where: str) -> dict[str, Any]:
-    """The table in TOML text; `where` names it in errors. Raises `Malformed`."""
+    """The table in the bytes of a TOML file; `where` names it in errors. Raises `Malformed`."""
     if len(data) > MOST_BYTES:
         raise Malformed(where, MOST_BYTES, f"at most {MOST_BYTES >> 20} MiB of TOML", "more")
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(where, error.start, "UTF-8 text", "other bytes") from error
+    return parse_toml(text, where)
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """The table in TOML text of any length; `where` names it in errors. Raises `Malformed`."""
+    try:
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Malformed(where, None, "TOML", str(error)[:200] or "nesting that is too deep") from error
 

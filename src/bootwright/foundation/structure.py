@@ -128,6 +128,8 @@ class _Reader:
             raise TypeError(message)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise self._wrong(path, _NAMES[kind], value)
+        if kind is str and "\0" in str(value):
+            raise self._wrong(path, "text without NUL characters", value)
         return value
 
     def _union(self, value: object, kinds: tuple[Any, ...], path: tuple[str, ...], *, lone: bool) -> object:

@@ -60,7 +60,8 @@ def command(
     from bootwright.foundation import atomic
     from bootwright.foundation.progress import Lines, Silent
     from bootwright.images.compose.compose import compose
-    from bootwright.images.recipes.recipe import find_recipe, recipes, with_kernel
+    from bootwright.images.recipes.reader import find_recipe, recipes
+    from bootwright.images.recipes.recipe import with_kernel
 
     if listing:
         for name in sorted(recipes()):

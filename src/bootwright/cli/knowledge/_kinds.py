@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bootwright.foundation.knowledge import Kind
 
 KINDS = {
@@ -26,6 +28,8 @@ KINDS = {
     "machines": "bootwright.lab.machines.machine:MACHINES",
     "objects": "bootwright.predict.kernel.objects:OBJECTS",
     "parts": "bootwright.kernels.boot_parts:PARTS",
+    "plans": "bootwright.investigate.plans.plan_file:PLANS",
+    "recipes": "bootwright.images.recipes.schema:RECIPES",
     "signatures": "bootwright.diagnose.signatures.schema:SIGNATURES",
     "stages": "bootwright.diagnose.signatures.schema:STAGE_FILES",
     "suspicions": "bootwright.evidence.needs:SUSPICIONS",
@@ -39,3 +43,13 @@ def kind_of(name: str) -> Kind[Any]:
     module, _, attribute = KINDS[name].partition(":")
     kind: Kind[Any] = getattr(importlib.import_module(module), attribute)
     return kind
+
+
+def read(name: str, path: Path) -> None:
+    """Read one file as its commands do; raises `BootwrightError`. A plan must also make sense as a whole."""
+    if name == "plans":
+        from bootwright.investigate.plans.plan_file import load_plan
+
+        load_plan(str(path))
+    else:
+        kind_of(name).load(path)

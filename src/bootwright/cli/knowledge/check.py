@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bootwright.cli._values import OneOf
-from bootwright.cli.knowledge._kinds import KINDS, kind_of
+from bootwright.cli.knowledge._kinds import KINDS, kind_of, read
 from bootwright.foundation.errors import EXIT_BAD_INPUT, BootwrightError
 
 if TYPE_CHECKING:
@@ -30,12 +30,11 @@ def command(kind: str | None, *, as_json: bool) -> int:
     wrong: list[tuple[str, str, Path | None, BootwrightError]] = []
     folders = [kind] if kind else list(KINDS)
     for folder in folders:
-        checked = kind_of(folder)
         clean = True
-        for name, path in checked.files().items():
+        for name, path in kind_of(folder).files().items():
             count += 1
             try:
-                checked.load(path)
+                read(folder, path)
             except BootwrightError as error:
                 clean = False
                 wrong.append((folder, name, path, error))
@@ -49,19 +48,19 @@ def command(kind: str | None, *, as_json: bool) -> int:
                 "kind": folder,
                 "name": name,
                 "path": str(path) if path is not None else None,
-                "message": error.message,
-                "hint": error.hint,
+                "message": fault.message,
+                "hint": fault.hint,
             }
-            for folder, name, path, error in wrong
+            for folder, name, path, fault in wrong
         ]
         click.echo(
             json.dumps({"format": "bootwright.knowledge-check/1", "files": count, "wrong": rows}, indent=1)
         )
     else:
-        for _, _, _, error in wrong:
-            click.echo(error.message)
-            if error.hint:
-                click.echo(f"  hint: {error.hint}")
+        for _, _, _, fault in wrong:
+            click.echo(fault.message)
+            if fault.hint:
+                click.echo(f"  hint: {fault.hint}")
         kinds = f"{len(folders)} kinds" if len(folders) > 1 else folders[0]
         click.echo(f"{count} files of {kinds}: {f'{len(wrong)} not right' if wrong else 'all right'}")
     return EXIT_BAD_INPUT if wrong else 0

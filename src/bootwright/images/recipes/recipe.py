@@ -6,16 +6,12 @@ where on which partition each goes. Paths are relative to the recipe's folder.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from attrs import evolve, field, frozen
 
-from bootwright.foundation.choices import not_there
-from bootwright.foundation.errors import Malformed, Refused
-from bootwright.foundation.places import data_files
+from bootwright.foundation.errors import Refused
 
-_MOST_RECIPE = 1 << 20
 LOADERS = ("grub", "uki", "extlinux", "none")
 FILESYSTEMS = ("vfat", "xfs", "ext4", "none")
 COMPRESSIONS = ("xz", "zstd", "gzip", "none")
@@ -130,37 +126,6 @@ class Recipe:
     def path(self, text: str) -> Path:
         """A path of the recipe on this machine."""
         return self.folder / Path(text).expanduser()
-
-
-def recipes() -> dict[str, Path]:
-    """The recipes that come with the product, by name."""
-    return {path.stem: path for path in data_files("recipes")}
-
-
-def find_recipe(name: str) -> Recipe:
-    """A recipe by name, or by the path of its file; raises `Missing`, `Malformed`."""
-    known = recipes()
-    path = Path(name)
-    if name in known:
-        path = known[name]
-    elif not path.is_file():
-        raise not_there(f"there is no recipe {name!r}, and no such file", name, sorted(known), kind="recipes")
-    with path.open("rb") as file:
-        data = file.read(_MOST_RECIPE + 1)
-    return read_recipe(data, str(path), folder=path.resolve().parent, name=path.stem)
-
-
-def read_recipe(data: bytes, where: str, *, folder: Path, name: str) -> Recipe:
-    """The recipe in `data`; raises `Malformed` for a key, type or value that is not right."""
-    if len(data) > _MOST_RECIPE:
-        raise Malformed(where, _MOST_RECIPE, f"a recipe of at most {_MOST_RECIPE} bytes", "more")
-    try:
-        table = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(where, None, "a recipe in TOML", str(error)[:200]) from error
-    from bootwright.images.recipes.reader import RecipeReader
-
-    return RecipeReader(where).recipe(table, data, folder, name)
 
 
 def with_kernel(recipe: Recipe, kernel: str) -> Recipe:

@@ -6,25 +6,20 @@ factor with one level: each is refused with what to do about it.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cattrs
-from cattrs.errors import ClassValidationError
-from cattrs.v import format_exception
-
 from bootwright.foundation.choices import hint_for, not_there
-from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
-from bootwright.foundation.places import data_files
+from bootwright.foundation.errors import BootwrightError, Malformed, Refused
+from bootwright.foundation.knowledge import Kind, parse_table, read_table
+from bootwright.foundation.structure import structure
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.table import check_agreement, row_values
 from bootwright.investigate.plans.values import check_experiment, is_level
 
 SCHEMA = "bootwright/plan/1"
-_MAX_BYTES = 1 << 20
 _NEEDED = {
     "emulated": ("kernels", "probe", "yields"),
     "predicted": ("kernels", "devicetree", "goals"),
@@ -32,92 +27,37 @@ _NEEDED = {
 }
 
 
+PLANS = Kind("plans", "a plan", Plan)
+
+
 def plan_names() -> list[str]:
-    """The plans that come with bootwright."""
-    return [path.stem for path in data_files("plans")]
+    """The plans that come with bootwright, and the user's own."""
+    return PLANS.names()
 
 
 def load_plan(name_or_path: str) -> Plan:
     """Read a plan by name or path; raises `Missing`, `Malformed` or `Refused` with the place."""
-    known = {path.stem: path for path in data_files("plans")}
+    known = PLANS.files()
     path = known.get(name_or_path) or Path(name_or_path)
     if not path.is_file():
         raise not_there(
             f"there is no plan {name_or_path!r}, and no such file", name_or_path, known, kind="plans"
         )
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise Missing(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
-    return parse_plan(data, str(path))
+    return structure_plan(str(path), read_table(path))
 
 
 def parse_plan(data: bytes, where: str) -> Plan:
     """Read a plan's bytes; raises `Malformed` or `Refused` with the place."""
-    if len(data) > _MAX_BYTES:
-        raise Malformed(where, _MAX_BYTES, "a plan of at most 1 MiB", "more")
-    try:
-        document = tomllib.loads(data.decode())
-    except UnicodeDecodeError as error:
-        raise Malformed(where, error.start, "UTF-8 text", "something else") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise Malformed(where, None, "TOML", str(error) or "nesting that is too deep") from error
-    return structure_plan(where, document)
+    return structure_plan(where, parse_table(data, where))
 
 
 def structure_plan(where: str, document: Mapping[str, Any]) -> Plan:
     """Make a plan of a TOML document; raises `Malformed` for its form and `Refused` for its sense."""
-    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(bool, _flag)
-    converter.register_structure_hook_func(lambda kind: kind == str | list[str], _text_or_list)
-    try:
-        plan = converter.structure(document, Plan)
-    except ClassValidationError as error:
-        first = cattrs.transform_error(error, path="plan", format_exception=_said)[0]
-        raise Malformed(
-            where, None, "a plan as docs/plans.md says", first, hint="see docs/plans.md"
-        ) from error
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
-        raise Malformed(where, None, "a plan as docs/plans.md says", str(error)[:200]) from error
+    plan = structure(document, Plan, where)
     if plan.schema != SCHEMA:
         raise Malformed(where, None, f"schema = {SCHEMA!r}", repr(plan.schema)[:80])
     _check(where, plan)
     return plan
-
-
-def _said(error: BaseException, kind: type | None) -> str:
-    """Our own words where a hook of ours refused the value, else those of cattrs."""
-    text = str(error)
-    return text if " is needed" in text else str(format_exception(error, kind))
-
-
-def _text(value: object, _: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text is needed, not {value!r}")
-    return value
-
-
-def _number(value: object, _: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"a number is needed, not {value!r}")
-    return float(value)
-
-
-def _flag(value: object, _: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"true or false is needed, not {value!r}")
-    return value
-
-
-def _text_or_list(value: object, _: object) -> str | list[str]:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return value
-    raise TypeError(f"text or a list of texts is needed, not {value!r}")
 
 
 def _check(where: str, plan: Plan) -> None:

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import csv
 import io
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
-from bootwright.foundation.choices import near
+from bootwright.foundation.choices import hint_for, near
 from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.knowledge import parse_toml
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.factors import MAX_FACTORS, Factor, make_factor
 from bootwright.investigate.analysis.observations import Observation, Source, outcome_names
@@ -161,10 +161,7 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
 
 
 def _toml_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise Malformed(str(path), None, "TOML", str(error) or "nesting that is too deep") from error
+    document = parse_toml(text, str(path))
     rows = document.pop("observation", [])
     if document or not isinstance(rows, list):
         found = ", ".join(document) or "observation of another type"
@@ -178,7 +175,8 @@ def _toml_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
             raise Malformed(where, None, "a table", type(row).__name__)
         unknown = set(row) - {*_COLUMNS, "factors", "outcomes"}
         if unknown:
-            raise Malformed(where, None, "a known key", ", ".join(sorted(unknown))[:200])
+            hint = hint_for(min(unknown), (*_COLUMNS, "factors", "outcomes"), kind="keys")
+            raise Malformed(where, None, "a known key", ", ".join(sorted(unknown))[:200], hint=hint)
         found_rows.append((where, row))
     return found_rows
 
