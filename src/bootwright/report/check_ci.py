@@ -25,8 +25,13 @@ def junit(boards: Verdicts, open_questions: Open = _NONE) -> str:
     """
     suites = Xml.Element("testsuites", name="bootwright check")
     for board, goals in boards.items():
-        told = {name: _told(goal, open_questions.get((board, name))) for name, goal in goals.items()}
-        counts = {verdict: sum(one is verdict for one in told.values()) for verdict in Verdict}
+        board_verdicts = {
+            name: _board_verdict(goal, open_questions.get((board, name))) for name, goal in goals.items()
+        }
+        counts = {
+            verdict: sum(goal_verdict is verdict for goal_verdict in board_verdicts.values())
+            for verdict in Verdict
+        }
         suite = Xml.SubElement(
             suites,
             "testsuite",
@@ -39,7 +44,7 @@ def junit(boards: Verdicts, open_questions: Open = _NONE) -> str:
             case = Xml.SubElement(suite, "testcase", classname=_clean(board), name=_clean(name))
             broken = goal.first_broken
             if goal.verdict is not Verdict.WORKS:
-                kind = "failure" if told[name] is Verdict.FAILS else "error"
+                kind = "failure" if board_verdicts[name] is Verdict.FAILS else "error"
                 message = "" if broken is None else f"{broken.node}: {broken.reason}"
                 if (board, name) in open_questions:
                     message = f"{open_questions[board, name]}. {message}"
@@ -82,7 +87,7 @@ def sarif(boards: Verdicts, artifact: str, open_questions: Open = _NONE) -> str:
             broken = goal.first_broken
             if goal.verdict is not Verdict.WORKS:
                 question = open_questions.get((board, name))
-                level = "error" if _told(goal, question) is Verdict.FAILS else "warning"
+                level = "error" if _board_verdict(goal, question) is Verdict.FAILS else "warning"
                 reason = "" if broken is None else f"{broken.node}: {broken.reason}. {broken.remedy}"
                 if question is not None:
                     reason = f"{reason} ({question})"
@@ -115,7 +120,7 @@ def sarif(boards: Verdicts, artifact: str, open_questions: Open = _NONE) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
-def _told(goal: GoalVerdict, question: str | None) -> Verdict:
+def _board_verdict(goal: GoalVerdict, question: str | None) -> Verdict:
     """The verdict, as far as it is one of the board and not of one stepping alone."""
     return goal.verdict if question is None or goal.verdict is Verdict.WORKS else Verdict.UNKNOWN
 

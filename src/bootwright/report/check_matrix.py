@@ -26,8 +26,8 @@ def lines(table: Matrix) -> Iterator[str]:
         columns = [source for source in table.sources if any(cell.dtbs == source for cell in cells.values())]
         yield "  " + " " * width + "  " + "  ".join(f"{column:>{max(9, len(column))}}" for column in columns)
         for kernel in table.kernels:
-            words = [f"{_word(cells.get((kernel, each))):>{max(9, len(each))}}" for each in columns]
-            yield f"  {kernel:<{width}}  " + "  ".join(words)
+            squares = [f"{_word(cells.get((kernel, column))):>{max(9, len(column))}}" for column in columns]
+            yield f"  {kernel:<{width}}  " + "  ".join(squares)
         notes = dict.fromkeys(
             f"    {cell.kernel} with {cell.dtbs}: {cell.node}: {cell.reason}"
             for cell in cells.values()
@@ -39,30 +39,30 @@ def lines(table: Matrix) -> Iterator[str]:
 
 def html(table: Matrix) -> str:
     """A page of its own, without scripts; every text from the artifacts is escaped."""
-    parts = [
+    markup = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>bootwright check</title>",
         f"<style>{_STYLE}</style></head><body><h1>Kernels and devicetrees</h1>",
     ]
     for (board, stepping, goal), cells in _groups(table).items():
         columns = [source for source in table.sources if any(cell.dtbs == source for cell in cells.values())]
-        parts.append(f"<h2>{_safe(board)} {_safe(stepping)}: {_safe(goal)}</h2><table><tr><th>kernel</th>")
-        parts.extend(f"<th>devicetree of {_safe(column)}</th>" for column in columns)
-        parts.append("</tr>")
+        markup.append(f"<h2>{_safe(board)} {_safe(stepping)}: {_safe(goal)}</h2><table><tr><th>kernel</th>")
+        markup.extend(f"<th>devicetree of {_safe(column)}</th>" for column in columns)
+        markup.append("</tr>")
         for kernel in table.kernels:
-            parts.append(f"<tr><th>{_safe(kernel)}</th>")
-            parts.extend(_square(cells.get((kernel, column))) for column in columns)
-            parts.append("</tr>")
-        parts.append("</table>")
-    parts.append("</body></html>\n")
-    return "".join(parts)
+            markup.append(f"<tr><th>{_safe(kernel)}</th>")
+            markup.extend(_square(cells.get((kernel, column))) for column in columns)
+            markup.append("</tr>")
+        markup.append("</table>")
+    markup.append("</body></html>\n")
+    return "".join(markup)
 
 
 def _groups(table: Matrix) -> dict[tuple[str, str, str], dict[tuple[str, str], Cell]]:
-    found: dict[tuple[str, str, str], dict[tuple[str, str], Cell]] = {}
+    groups: dict[tuple[str, str, str], dict[tuple[str, str], Cell]] = {}
     for cell in table.cells:
         key = (cell.board, cell.stepping, cell.goal)
-        found.setdefault(key, {})[cell.kernel, cell.dtbs] = cell
-    return found
+        groups.setdefault(key, {})[cell.kernel, cell.dtbs] = cell
+    return groups
 
 
 def _word(cell: Cell | None) -> str:

@@ -68,15 +68,15 @@ def _value(value: Value, *, everything: bool, name: str = "") -> str:
         return _safe(value or "")
     if isinstance(value, Mapping):
         return "".join(
-            f"\n  {_safe(key)}: {_value(each, everything=everything, name=name)}"
-            for key, each in list(value.items())[: None if everything else 4 * _SHOWN]
+            f"\n  {_safe(key)}: {_value(entry, everything=everything, name=name)}"
+            for key, entry in list(value.items())[: None if everything else 4 * _SHOWN]
         )
     return _sequence(value, everything=everything)
 
 
 def _sequence(value: Sequence[Value], *, everything: bool) -> str:
     shown = value if everything else value[:_SHOWN]
-    text = ", ".join(_value(each, everything=everything).replace("\n  ", " ").strip() for each in shown)
+    text = ", ".join(_value(entry, everything=everything).replace("\n  ", " ").strip() for entry in shown)
     return text if len(shown) == len(value) else f"{text}, … ({len(value)} in all)"
 
 
@@ -126,8 +126,8 @@ def print_problems(*items: Item) -> None:
     """What could not be read, and so was not compared."""
     console = _console()
     for item in items:
-        for each in item.walk():
-            for problem in each.problems:
+        for child in item.walk():
+            for problem in child.problems:
                 console.print(f"[red]problem:[/red] {_safe(problem.message)}")
 
 
@@ -138,14 +138,14 @@ def print_differences(
     console = _console()
     if not differences:
         console.print("nothing differs")
-    for area, group in itertools.groupby(differences, key=lambda each: each.area):
+    for area, group in itertools.groupby(differences, key=lambda difference: difference.area):
         each_of_area = list(group)
         console.print(f"[bold]{area.value}[/bold] [dim]({len(each_of_area)})[/dim]")
         shown = each_of_area if everything else each_of_area[: 3 * _SHOWN]
-        for each in shown:
-            console.print(f"  {_difference(each, everything=everything)}")
+        for difference in shown:
+            console.print(f"  {_difference(difference, everything=everything)}")
             if where:
-                for origin in (each.where_before, each.where_after):
+                for origin in (difference.where_before, difference.where_after):
                     at = "" if origin is None or origin.offset is None else f" at {origin.offset:#x}"
                     if origin is not None:
                         console.print(f"      [dim]{_safe(origin.where)}{at}[/dim]")
@@ -154,7 +154,7 @@ def print_differences(
 
 
 def print_suspects(
-    before: GoalVerdict, after: GoalVerdict, found: Sequence[Suspect], *, everything: bool = False
+    before: GoalVerdict, after: GoalVerdict, suspects: Sequence[Suspect], *, everything: bool = False
 ) -> None:
     """Print how a goal fares on both sides, and what differs on its chain, the most suspect first."""
     console = _console()
@@ -163,25 +163,25 @@ def print_suspects(
         broken = verdict.first_broken
         if broken is not None:
             console.print(f"  {name}: first broken link {_safe(broken.node)}: {_safe(broken.reason)}")
-    if not found:
+    if not suspects:
         console.print("nothing on its chain differs")
-    shown = found if everything else found[: 4 * _SHOWN]
-    for each in shown:
-        console.print(f"{each.suspicion.value} {_difference(each.difference, everything=everything)}")
-        console.print(f"      [dim]{_safe(each.why)}[/dim]")
-    if len(shown) < len(found):
-        console.print(f"  [dim]and {len(found) - len(shown)} more (--all shows them)[/dim]")
+    shown = suspects if everything else suspects[: 4 * _SHOWN]
+    for suspect in shown:
+        console.print(f"{suspect.suspicion.value} {_difference(suspect.difference, everything=everything)}")
+        console.print(f"      [dim]{_safe(suspect.why)}[/dim]")
+    if len(shown) < len(suspects):
+        console.print(f"  [dim]and {len(suspects) - len(shown)} more (--all shows them)[/dim]")
 
 
-def _difference(each: Difference, *, everything: bool) -> str:
-    before = _value(each.before, everything=everything, name=each.what)
-    after = _value(each.after, everything=everything, name=each.what)
-    what = _safe(each.what)
-    if each.change == "gained":
-        return f"[green]+[/green] {what}: {after}"
-    if each.change == "lost":
-        return f"[red]-[/red] {what}: {before}"
-    return f"[yellow]~[/yellow] {what}: {before} → {after}"
+def _difference(difference: Difference, *, everything: bool) -> str:
+    before = _value(difference.before, everything=everything, name=difference.what)
+    after = _value(difference.after, everything=everything, name=difference.what)
+    title = _safe(difference.what)
+    if difference.change == "gained":
+        return f"[green]+[/green] {title}: {after}"
+    if difference.change == "lost":
+        return f"[red]-[/red] {title}: {before}"
+    return f"[yellow]~[/yellow] {title}: {before} → {after}"
 
 
 def _console() -> Console:

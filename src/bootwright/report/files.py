@@ -14,20 +14,20 @@ from bootwright.report.result import result
 
 
 def write(
-    found: Investigation, decision: Decision, folder: Path, *, generated_at: str | None = None
+    investigation: Investigation, decision: Decision, folder: Path, *, generated_at: str | None = None
 ) -> list[Path]:
     """Write report.html, report.md and result.json, each whole or not at all; returns their paths.
 
     All are made before the first is written. `generated_at` is shown in the page; now, in UTC, by default.
     """
     moment = generated_at or datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    made = {
-        "report.html": html.page(found, decision, generated_at=moment),
-        "report.md": markdown.page(found, decision),
-        "result.json": json.dumps(result(found, decision), indent=2, ensure_ascii=False) + "\n",
+    contents = {
+        "report.html": html.page(investigation, decision, generated_at=moment),
+        "report.md": markdown.page(investigation, decision),
+        "result.json": json.dumps(result(investigation, decision), indent=2, ensure_ascii=False) + "\n",
     }
-    paths = [folder / name for name in made]
-    for path, text in zip(paths, made.values(), strict=True):
+    paths = [folder / name for name in contents]
+    for path, text in zip(paths, contents.values(), strict=True):
         # A lone surrogate cannot be UTF-8; it can only come from a file name of the user's.
         write_text(path, text.encode(errors="replace").decode())
     return paths

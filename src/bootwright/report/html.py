@@ -10,7 +10,7 @@ from bootwright.report import words
 from bootwright.report.story import tell
 
 
-def page(found: Investigation, decision: Decision, *, generated_at: str) -> str:
+def page(investigation: Investigation, decision: Decision, *, generated_at: str) -> str:
     """The whole page. `generated_at` is shown as it is.
 
     Every text is made harmless by `story` and escaped by the template engine; nothing is marked safe but
@@ -30,7 +30,7 @@ def page(found: Investigation, decision: Decision, *, generated_at: str) -> str:
     style = (files("bootwright.report") / "templates" / "style.css").read_text(encoding="utf-8")
     template = environment.get_template("page.html.j2")
     return template.render(
-        story=tell(found, decision),
+        story=tell(investigation, decision),
         generated_at=words.clean(generated_at, 60),
         style=Markup(style),  # noqa: S704 - a file of this package
     )

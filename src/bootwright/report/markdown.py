@@ -19,9 +19,9 @@ _WORD = re.compile(r"(?<=\w)\\([-_:=+.])(?=\w)|(?<=\s)\\([=+-])(?=\s)|\\([():])"
 MOST_CAUSE_GROUPS = 8
 
 
-def page(found: Investigation, decision: Decision) -> str:
+def page(investigation: Investigation, decision: Decision) -> str:
     """The whole text, ending in one newline."""
-    story = tell(found, decision)
+    story = tell(investigation, decision)
     lines = [
         f"# {plain(story.title)}",
         "",
@@ -92,9 +92,9 @@ def _configuration(story: Story) -> Iterator[str]:
         yield ""
     for text in story.changes:
         yield f"- {plain(text)}"
-    for one in story.works:
-        cell = "; ".join(f"{factor} {level}" for factor, level in one.cell)
-        yield f"- **{plain(cell)}**: {plain(one.why)}"
+    for configuration in story.works:
+        cell = "; ".join(f"{factor} {level}" for factor, level in configuration.cell)
+        yield f"- **{plain(cell)}**: {plain(configuration.why)}"
     yield ""
 
 
@@ -103,8 +103,8 @@ def _reports(story: Story) -> Iterator[str]:
         return
     yield "## What made the reports fail"
     yield ""
-    for one in story.reports:
-        yield f"- **{plain(one.head)}** {plain(' '.join(one.says))}"
+    for report in story.reports:
+        yield f"- **{plain(report.head)}** {plain(' '.join(report.says))}"
     yield ""
 
 
@@ -116,23 +116,24 @@ def _beliefs(story: Story) -> Iterator[str]:
     for text in story.aliases:
         yield f"- {plain(text)}"
     yield ""
-    for one in story.beliefs:
-        yield _belief(one)
-        for text in one.history:
+    for conclusion in story.beliefs:
+        yield _belief(conclusion)
+        for text in conclusion.history:
             yield f"  *From the public history, not shown by a run here:* {plain(text)}"
-        for part in one.narrower:
-            yield f"  {_belief(part)}"
-            if part.limit:
-                yield f"    Limit: {plain(part.limit)}"
+        for narrower_conclusion in conclusion.narrower:
+            yield f"  {_belief(narrower_conclusion)}"
+            if narrower_conclusion.limit:
+                yield f"    Limit: {plain(narrower_conclusion.limit)}"
     yield ""
     for ruling in story.rulings:
         yield f"- Ruled out for “{plain(ruling.outcome)}”: {plain(ruling.says)}"
     yield ""
 
 
-def _belief(one: Conclusion) -> str:
-    name = f"{one.id}: {one.says}" if one.id else one.says
-    return f"- **{plain(name)}** *{plain(one.word)}.* {plain(' '.join((one.why, *one.shown)))}"
+def _belief(conclusion: Conclusion) -> str:
+    name = f"{conclusion.id}: {conclusion.says}" if conclusion.id else conclusion.says
+    reasons = " ".join((conclusion.why, *conclusion.shown))
+    return f"- **{plain(name)}** *{plain(conclusion.word)}.* {plain(reasons)}"
 
 
 def _next(story: Story) -> Iterator[str]:
@@ -141,10 +142,10 @@ def _next(story: Story) -> Iterator[str]:
     yield "## What to do next, on the board"
     yield ""
     ahead = [story.confirm] if story.confirm else []
-    for number, one in enumerate((*ahead, *story.tries), 1):
-        cell = "; ".join(f"{factor} {level}" for factor, level in one.cell)
-        first = f"{number}. **{plain(one.changes or capital(cell))}**"
-        yield f"{first} ({plain(cell)}). {plain(one.how)} {plain(one.why)}"
+    for number, suggestion in enumerate((*ahead, *story.tries), 1):
+        cell = "; ".join(f"{factor} {level}" for factor, level in suggestion.cell)
+        first = f"{number}. **{plain(suggestion.changes or capital(cell))}**"
+        yield f"{first} ({plain(cell)}). {plain(suggestion.how)} {plain(suggestion.why)}"
     yield ""
 
 
@@ -162,25 +163,26 @@ def _cells(story: Story) -> Iterator[str]:
 def _causes(story: Story) -> Iterator[str]:
     yield "## Causes"
     yield ""
-    for one in story.left:
-        if not one.goal:
+    for remaining in story.remaining_causes:
+        if not remaining.goal:
             continue
-        if one.settled:
-            yield f"- **{plain(one.outcome)}**: one cause is left: {plain(one.cause)}."
-            for axis in one.axes:
+        if remaining.settled:
+            yield f"- **{plain(remaining.outcome)}**: one cause is left: {plain(remaining.cause)}."
+            for axis in remaining.axes:
                 yield f"  {plain(axis.says)}"
-        elif one.total:
-            yield f"- **{plain(one.outcome)}**: {count(one.total, 'cause fits', 'causes fit')} what was seen."
-            for group in one.groups[:MOST_CAUSE_GROUPS]:
+        elif remaining.total:
+            fitting = count(remaining.total, "cause fits", "causes fit")
+            yield f"- **{plain(remaining.outcome)}**: {fitting} what was seen."
+            for group in remaining.groups[:MOST_CAUSE_GROUPS]:
                 on, example = plain(listed(group.factors)), plain(group.examples[0])
                 yield f"  - {on}: {group.causes}, such as {example}"
-            if len(one.groups) > MOST_CAUSE_GROUPS:
-                yield f"  - and {len(one.groups) - MOST_CAUSE_GROUPS} more kinds"
+            if len(remaining.groups) > MOST_CAUSE_GROUPS:
+                yield f"  - and {len(remaining.groups) - MOST_CAUSE_GROUPS} more kinds"
         else:
-            yield f"- **{plain(one.outcome)}**: {plain(one.note)}."
-            for part in one.either:
+            yield f"- **{plain(remaining.outcome)}**: {plain(remaining.note)}."
+            for part in remaining.either:
                 yield f"  - {plain(listed(part.cells))}: {plain(part.simplest)} ({_of(part.causes)})"
-        for text in one.flaky:
+        for text in remaining.flaky:
             yield f"  Flaky: {plain(text)}"
     yield ""
 
@@ -208,18 +210,20 @@ def _predictions(story: Story) -> Iterator[str]:
         return
     yield "## Predictions, without a boot"
     yield ""
-    for one in story.predictions:
-        for goal in one.goals:
-            text = f"- **{plain(one.id)}** ({plain(one.cell)}), {plain(goal.outcome)}: **{goal.verdict}**."
+    for prediction in story.predictions:
+        for goal in prediction.goals:
+            cell = f"**{plain(prediction.id)}** ({plain(prediction.cell)})"
+            text = f"- {cell}, {plain(goal.outcome)}: **{goal.verdict}**."
             if goal.broken:
                 node = f"{code(goal.broken.node)}, " if goal.broken.node else ""
                 text += f" First broken link: {node}{plain(goal.broken.link)}. {plain(goal.broken.reason)}"
                 text += f" Remedy: {plain(goal.broken.remedy)}" if goal.broken.remedy else ""
             yield f"{text} Outweighed: {plain(goal.outweighed)}" if goal.outweighed else text
             for title, reason, remedy in goal.hazards:
-                yield f"  - May go wrong: {plain(' '.join(part for part in (title, reason, remedy) if part))}"
-        if one.limit:
-            yield f"  {plain(one.limit)}"
+                warning = " ".join(filter(None, (title, reason, remedy)))
+                yield f"  - May go wrong: {plain(warning)}"
+        if prediction.limit:
+            yield f"  {plain(prediction.limit)}"
     yield ""
 
 

@@ -18,22 +18,22 @@ from bootwright.investigate.running.investigation import Investigation
 SCHEMA = "bootwright/result/1"
 
 
-def result(found: Investigation, decision: Decision) -> dict[str, Any]:
+def result(investigation: Investigation, decision: Decision) -> dict[str, Any]:
     """The document, of JSON types only."""
     return {
         "schema": SCHEMA,
-        "plan": found.plan.name if found.plan else None,
-        "title": found.title,
+        "plan": investigation.plan.name if investigation.plan else None,
+        "title": investigation.title,
         "factors": {
             factor.name: {"label": factor.title, "levels": list(factor.levels), "ordered": factor.ordered}
-            for factor in found.factors
+            for factor in investigation.factors
         },
-        "cells": [_cell(found, seen) for seen in found.observations],
-        "aliases": [list(group) for group in found.aliases.groups],
-        "aliases_left": [list(group) for group in found.aliases_left.groups],
-        "never_varied": list(found.aliases.never_varied),
-        "not_known": list(found.aliases.not_known),
-        "outcomes": {name: _outcome(found, name) for name in found.outcomes},
+        "cells": [_cell(investigation, observation) for observation in investigation.observations],
+        "aliases": [list(group) for group in investigation.aliases.groups],
+        "aliases_left": [list(group) for group in investigation.aliases_left.groups],
+        "never_varied": list(investigation.aliases.never_varied),
+        "not_known": list(investigation.aliases.not_known),
+        "outcomes": {name: _outcome(investigation, name) for name in investigation.outcomes},
         "steps": [
             {
                 "run": step.run.id,
@@ -41,46 +41,51 @@ def result(found: Investigation, decision: Decision) -> dict[str, Any]:
                 "bits": {name: round(bits, 4) for name, bits in step.choice.worth.items()},
                 "causes_left": dict(step.left),
             }
-            for step in found.steps
+            for step in investigation.steps
         ],
         "offered": [
             {"run": choice.trial.id, "bits": round(choice.bits, 4), "seconds": choice.trial.cost}
-            for choice in found.offered
+            for choice in investigation.offered
         ],
         "decision": cattrs.unstructure(decision) | {"verdict": decision.verdict.value},
-        "notes": list(found.notes),
+        "notes": list(investigation.notes),
     }
 
 
-def _cell(found: Investigation, seen: Observation) -> dict[str, Any]:
+def _cell(investigation: Investigation, observation: Observation) -> dict[str, Any]:
     outweighed = {
-        name: by for name in seen.outcomes if (by := found.judgements[name].outweighed.get(seen.id))
+        name: by
+        for name in observation.outcomes
+        if (by := investigation.judgements[name].outweighed.get(observation.id))
     }
     return ({"outweighed": outweighed} if outweighed else {}) | {
-        "id": seen.id,
+        "id": observation.id,
         "factors": {
-            name: levels[0] if len(levels) == 1 else list(levels) for name, levels in seen.values.items()
+            name: levels[0] if len(levels) == 1 else list(levels)
+            for name, levels in observation.values.items()
         },
-        "source": seen.source.word,
-        "outcomes": {name: verdict.value for name, verdict in seen.outcomes.items()},
-        "repeat": seen.repeat,
-        "evidence": dict(seen.evidence),
+        "source": observation.source.word,
+        "outcomes": {name: verdict.value for name, verdict in observation.outcomes.items()},
+        "repeat": observation.repeat,
+        "evidence": dict(observation.evidence),
     }
 
 
-def _outcome(found: Investigation, name: str) -> dict[str, Any]:
-    judgement = found.judgements[name]
+def _outcome(investigation: Investigation, name: str) -> dict[str, Any]:
+    judgement = investigation.judgements[name]
     return {
-        "goal": name in found.goals,
+        "goal": name in investigation.goals,
         "causes": [{"factors": cause.factors} for cause in judgement.causes],
         "refuted": [
-            {"factor": one.factor, "by": list(one.by), "reason": one.reason} for one in judgement.refuted
+            {"factor": refutation.factor, "by": list(refutation.by), "reason": refutation.reason}
+            for refutation in judgement.refuted
         ],
         "settled": judgement.settled,
-        "brackets": [_bracket(one) for one in judgement.brackets],
+        "brackets": [_bracket(bracket) for bracket in judgement.brackets],
         "seen": {Verdict.WORKS.value: judgement.works, Verdict.FAILS.value: judgement.fails},
         "flaky": [
-            {"cells": list(one.ids), "works": one.works, "fails": one.fails} for one in judgement.flaky
+            {"cells": list(flaky.ids), "works": flaky.works, "fails": flaky.fails}
+            for flaky in judgement.flaky
         ],
         "set_aside": list(judgement.set_aside),
         "either": [
@@ -88,7 +93,9 @@ def _outcome(found: Investigation, name: str) -> dict[str, Any]:
                 "cells": list(part.cells),
                 "causes": [{"factors": cause.factors} for cause in part.causes],
                 "brackets": [
-                    _bracket(one) for cause in part.causes[:1] for one in judgement.spans(cause, found.space)
+                    _bracket(bracket)
+                    for cause in part.causes[:1]
+                    for bracket in judgement.spans(cause, investigation.space)
                 ],
             }
             for part in judgement.either
@@ -97,11 +104,11 @@ def _outcome(found: Investigation, name: str) -> dict[str, Any]:
     }
 
 
-def _bracket(one: Bracket) -> dict[str, Any]:
+def _bracket(bracket: Bracket) -> dict[str, Any]:
     return {
-        "factor": one.factor,
-        "fails": one.fails,
-        "works": one.works,
-        "fails_by": one.fails_by.word if one.fails_by is not None else None,
-        "works_by": one.works_by.word if one.works_by is not None else None,
+        "factor": bracket.factor,
+        "fails": bracket.fails,
+        "works": bracket.works,
+        "fails_by": bracket.fails_by.word if bracket.fails_by is not None else None,
+        "works_by": bracket.works_by.word if bracket.works_by is not None else None,
     }

@@ -9,7 +9,7 @@ from bootwright.investigate.decision.decide import Decision
 from bootwright.investigate.plans.runs import Run
 from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story import Story, tell
-from bootwright.report.story.causes import Left
+from bootwright.report.story.causes import RemainingCauses
 from bootwright.report.story.cells import Matrix
 from bootwright.report.story.predictions import Broken
 from bootwright.report.words import count, listed
@@ -34,7 +34,7 @@ PLAIN_WIDTH = 110
 
 
 def show(
-    found: Investigation, decision: Decision, *, dry_run: bool = False, runs: Iterable[Run] = ()
+    investigation: Investigation, decision: Decision, *, dry_run: bool = False, runs: Iterable[Run] = ()
 ) -> None:
     """Print to stdout; `runs` gives a dry run the sizes of downloads."""
     from rich.console import Console
@@ -43,14 +43,14 @@ def show(
     if not console.is_terminal:
         console = Console(highlight=False, width=PLAIN_WIDTH, no_color=True)
     if dry_run:
-        ahead(found, decision, console, runs)
+        ahead(investigation, decision, console, runs)
     else:
-        summary(found, decision, console)
+        summary(investigation, decision, console)
 
 
-def summary(found: Investigation, decision: Decision, console: Console) -> None:
+def summary(investigation: Investigation, decision: Decision, console: Console) -> None:
     """What came of it, answers first."""
-    story = tell(found, decision)
+    story = tell(investigation, decision)
     _title(story, console)
     _goals(story, console)
     _configuration(story, console)
@@ -59,21 +59,23 @@ def summary(found: Investigation, decision: Decision, console: Console) -> None:
     _reports(story, console)
     _cells(story.matrix, console)
     _predictions(story, console)
-    _left(story.left, console)
-    _told(story, console)
+    _remaining_causes(story.remaining_causes, console)
+    _other_outcomes(story, console)
     _next(story, console)
     _notes(story, console)
     _short(story, console)
 
 
-def ahead(found: Investigation, decision: Decision, console: Console, runs: Iterable[Run] = ()) -> None:
+def ahead(
+    investigation: Investigation, decision: Decision, console: Console, runs: Iterable[Run] = ()
+) -> None:
     """What the observations say so far, and what would be run, with its cost."""
-    story = tell(found, decision, runs)
+    story = tell(investigation, decision, runs)
     _title(story, console)
     _goals(story, console)
     _reports(story, console)
     _cells(story.matrix, console)
-    _left(story.left, console)
+    _remaining_causes(story.remaining_causes, console)
     _offers(story, console)
     _next(story, console)
 
@@ -85,11 +87,11 @@ def _head(console: Console, text: str) -> None:
     console.print(Text(text, style="bold underline" if console.is_terminal else ""))
 
 
-def _line(console: Console, *parts: tuple[str, str] | str, indent: int = 2) -> None:
+def _line(console: Console, *fragments: tuple[str, str] | str, indent: int = 2) -> None:
     """One paragraph, wrapped under itself. Untrusted text goes through Text, never through markup."""
     from rich.text import Text
 
-    for line in Text.assemble(*parts).wrap(console, max(20, console.width - indent)):
+    for line in Text.assemble(*fragments).wrap(console, max(20, console.width - indent)):
         line.rstrip()
         console.print(Text(" " * indent) + line, soft_wrap=True)
 
@@ -135,10 +137,10 @@ def _configuration(story: Story, console: Console) -> None:
     )
     for text in story.changes:
         _line(console, text)
-    for one in story.works:
-        cell = "; ".join(f"{factor} {level}" for factor, level in one.cell)
-        _line(console, (one.word + ": ", STYLES["works"]), cell)
-        _line(console, one.why, indent=4)
+    for configuration in story.works:
+        cell = "; ".join(f"{factor} {level}" for factor, level in configuration.cell)
+        _line(console, (configuration.word + ": ", STYLES["works"]), cell)
+        _line(console, configuration.why, indent=4)
     if story.seen_to_work and not story.works:
         _line(console, f"Seen to work: {story.seen_to_work}.")
 
@@ -147,9 +149,9 @@ def _why(story: Story, console: Console) -> None:
     if not story.reports:
         return
     _head(console, "What made the reports fail")
-    for one in story.reports:
-        _line(console, (one.head, "bold"))
-        for text in one.says:
+    for report in story.reports:
+        _line(console, (report.head, "bold"))
+        for text in report.says:
             _line(console, text, indent=4)
 
 
@@ -157,19 +159,23 @@ def _beliefs(story: Story, console: Console) -> None:
     if not story.beliefs:
         return
     _head(console, "Beliefs")
-    for one in story.beliefs:
-        _line(console, (f"{one.id} {one.word}: ", STYLES.get(one.status, "bold")), one.says)
-        _line(console, (" ".join((one.why, *one.shown)), ""), indent=4)
-        for text in one.history:
+    for conclusion in story.beliefs:
+        _line(
+            console,
+            (f"{conclusion.id} {conclusion.word}: ", STYLES.get(conclusion.status, "bold")),
+            conclusion.says,
+        )
+        _line(console, (" ".join((conclusion.why, *conclusion.shown)), ""), indent=4)
+        for text in conclusion.history:
             _line(console, ("From the public history, not shown by a run here: ", "dim"), text, indent=4)
-        for part in one.narrower:
+        for narrower_conclusion in conclusion.narrower:
             _line(
                 console,
-                (f"{part.word}: ", STYLES.get(part.status, "bold")),
-                f"{part.says} {' '.join(part.shown)}",
+                (f"{narrower_conclusion.word}: ", STYLES.get(narrower_conclusion.status, "bold")),
+                f"{narrower_conclusion.says} {' '.join(narrower_conclusion.shown)}",
                 indent=4,
             )
-            _line(console, (part.limit, "dim"), indent=6)
+            _line(console, (narrower_conclusion.limit, "dim"), indent=6)
     for ruling in story.rulings:
         _line(console, ("ruled out: ", STYLES["refuted"]), f"{listed(ruling.factors)} (“{ruling.outcome}”)")
         _line(console, ruling.says, indent=4)
@@ -202,8 +208,8 @@ def _cells(matrix: Matrix, console: Console) -> None:
         for row in matrix.rows
     ]
     for index, name in enumerate(head):
-        words = [word for row in (head, *rows) for word in row[index].split()]
-        table.add_column(Text(name), min_width=min(16, max(map(len, words), default=1)), overflow="fold")
+        cell_words = [word for row in (head, *rows) for word in row[index].split()]
+        table.add_column(Text(name), min_width=min(16, max(map(len, cell_words), default=1)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
@@ -214,11 +220,11 @@ def _cells(matrix: Matrix, console: Console) -> None:
 def _predictions(story: Story, console: Console) -> None:
     """Cells of which the same is predicted, for the same reason, share an entry."""
     alike: dict[tuple[str, str, Broken | None], list[str]] = {}
-    for one in story.predictions:
-        for goal in one.goals:
+    for prediction in story.predictions:
+        for goal in prediction.goals:
             if goal.outweighed:  # said under the cells; what was predicted is not so
                 continue
-            alike.setdefault((goal.outcome, goal.verdict, goal.broken), []).append(one.id)
+            alike.setdefault((goal.outcome, goal.verdict, goal.broken), []).append(prediction.id)
     if alike:
         _head(console, "Predictions, without a boot")
     for (outcome, verdict, broken), cells in alike.items():
@@ -230,17 +236,17 @@ def _predictions(story: Story, console: Console) -> None:
                 _line(console, f"remedy: {broken.remedy}", indent=4)
 
 
-def _left(left: Sequence[Left], console: Console) -> None:
+def _remaining_causes(remaining_causes: Sequence[RemainingCauses], console: Console) -> None:
     _head(console, "Causes")
-    for one in left:
-        if not one.goal:
+    for remaining in remaining_causes:
+        if not remaining.goal:
             continue
-        if one.settled:
-            _line(console, (one.outcome, "bold"), f": one cause is left: {one.cause}.")
-            for axis in one.axes:
+        if remaining.settled:
+            _line(console, (remaining.outcome, "bold"), f": one cause is left: {remaining.cause}.")
+            for axis in remaining.axes:
                 _line(console, axis.says, indent=4)
-        elif one.total:
-            _line(console, (one.outcome, "bold"), f": {count(one.total, 'cause')} still fit.")
+        elif remaining.total:
+            _line(console, (remaining.outcome, "bold"), f": {count(remaining.total, 'cause')} still fit.")
             _grid(
                 console,
                 [
@@ -249,28 +255,28 @@ def _left(left: Sequence[Left], console: Console) -> None:
                         (listed(group.factors) + (" alone" if len(group.factors) == 1 else ""), ""),
                         (f"such as: {group.examples[0]}", "dim"),
                     )
-                    for group in one.groups[:MOST_GROUPS]
+                    for group in remaining.groups[:MOST_GROUPS]
                 ],
                 indent=4,
             )
-            if len(one.groups) > MOST_GROUPS:
-                _line(console, f"and {len(one.groups) - MOST_GROUPS} more kinds of pairs", indent=4)
+            if len(remaining.groups) > MOST_GROUPS:
+                _line(console, f"and {len(remaining.groups) - MOST_GROUPS} more kinds of pairs", indent=4)
         else:
-            _line(console, (one.outcome, "bold"), f": {one.note}.")
-            for part in one.either:
-                others = "" if part.causes == 1 else f" (the simplest of {part.causes} that fit there)"
-                _line(console, f"{listed(part.cells)}: {part.simplest}{others}", indent=4)
-        for text in one.flaky:
+            _line(console, (remaining.outcome, "bold"), f": {remaining.note}.")
+            for part in remaining.either:
+                alternatives = "" if part.causes == 1 else f" (the simplest of {part.causes} that fit there)"
+                _line(console, f"{listed(part.cells)}: {part.simplest}{alternatives}", indent=4)
+        for text in remaining.flaky:
             _line(console, ("flaky: ", "bold yellow"), text, indent=4)
 
 
-def _told(story: Story, console: Console) -> None:
-    rows = [row for row in story.told if row[1] != "Nothing was seen of it."]
+def _other_outcomes(story: Story, console: Console) -> None:
+    rows = [row for row in story.other_outcomes if row[1] != "Nothing was seen of it."]
     if not rows:
         return
     _head(console, "Seen along the way")
-    for name, seen, _ in rows:
-        _line(console, (name, "bold"), f": {seen}")
+    for name, findings, _ in rows:
+        _line(console, (name, "bold"), f": {findings}")
 
 
 def _offers(story: Story, console: Console) -> None:
@@ -285,7 +291,7 @@ def _offers(story: Story, console: Console) -> None:
     rows = [tuple((name, "dim") for name in ("kernel", "how", "bits", "time", "download", "tells about"))]
     for offer in story.offers[:MOST_OFFERS]:
         plain = (offer.run, offer.where, f"{offer.bits:.2f}", offer.time, offer.download or "-")
-        rows.append((*((part, "") for part in plain), (offer.answers, "dim")))
+        rows.append((*((text, "") for text in plain), (offer.answers, "dim")))
     _grid(console, rows)
     if len(story.offers) > MOST_OFFERS:
         _line(console, f"and {len(story.offers) - MOST_OFFERS} more that tell less for their cost")
@@ -294,13 +300,13 @@ def _offers(story: Story, console: Console) -> None:
 
 def _next(story: Story, console: Console) -> None:
     both = [("to see it work: ", story.confirm)] if story.confirm else []
-    both += [("to learn most: ", one) for one in story.tries[:1]]
+    both += [("to learn most: ", suggestion) for suggestion in story.tries[:1]]
     if not both:
         return
     _head(console, "What to do next, on the board")
-    for aim, one in both:
-        _line(console, aim, ("; ".join(f"{factor} {level}" for factor, level in one.cell), "bold"))
-        for text in (one.changes, one.how, one.why):
+    for aim, suggestion in both:
+        _line(console, aim, ("; ".join(f"{factor} {level}" for factor, level in suggestion.cell), "bold"))
+        for text in (suggestion.changes, suggestion.how, suggestion.why):
             if text:
                 _line(console, text, indent=4)
     if len(story.tries) > 1:

@@ -20,7 +20,7 @@ def clean(text: object, most: int = _MOST) -> str:
     What does not print (bidirectional controls too) becomes U+FFFD, so that nothing is hidden silently.
     """
     bare = _SEQUENCES.sub("", str(text)[: 4 * most])
-    bare = " ".join(part for part in re.split(r"[\t\n\v\f\r\x85\u2028\u2029]+", bare) if part)
+    bare = " ".join(segment for segment in re.split(r"[\t\n\v\f\r\x85\u2028\u2029]+", bare) if segment)
     bare = "".join(char if char.isprintable() else "\ufffd" for char in bare)
     return bare if len(bare) <= most else bare[: most - 1] + "…"
 
@@ -48,16 +48,16 @@ def size(value: int) -> str:
     return f"{value} bytes"
 
 
-def count(number: int, one: str, many: str = "") -> str:
+def count(number: int, singular: str, many: str = "") -> str:
     """`1 cause`, `202 causes`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{number:,} {singular if number == 1 else many or singular + 's'}"
 
 
-def listed(parts: Sequence[str], last: str = "and") -> str:
+def listed(texts: Sequence[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
-    if len(parts) < 2:
-        return "".join(parts)
-    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+    if len(texts) < 2:
+        return "".join(texts)
+    return f"{', '.join(texts[:-1])} {last} {texts[-1]}"
 
 
 def capital(text: str) -> str:
@@ -85,9 +85,9 @@ def bound(text: str) -> str:
 
 def share(bits: float) -> str:
     """What an expected number of bits means: `halves the causes, on average`."""
-    left = 2.0**-bits
-    if 0.45 <= left <= 0.55:
+    fraction = 2.0**-bits
+    if 0.45 <= fraction <= 0.55:
         return "about half of the causes would be left"
-    if left >= 0.995:
+    if fraction >= 0.995:
         return "almost all of the causes would be left"
-    return f"about {max(left, 0.01):.0%} of the causes would be left"
+    return f"about {max(fraction, 0.01):.0%} of the causes would be left"

@@ -33,10 +33,10 @@ def find_aliases(factors: Sequence[Factor], observations: Sequence[Observation])
     never: list[str] = []
     missing: list[str] = []
     for factor in factors:
-        levels = [seen.level(factor.name) for seen in observations]
-        known = {level for level in levels if level is not None}
-        if len(known) < 2:
-            (never if known and None not in levels else missing).append(factor.name)
+        levels = [observation.level(factor.name) for observation in observations]
+        known_levels = {level for level in levels if level is not None}
+        if len(known_levels) < 2:
+            (never if known_levels and None not in levels else missing).append(factor.name)
             continue
         if None in levels:
             missing.append(factor.name)

@@ -76,16 +76,16 @@ def conditions_of(factor: Factor) -> list[Condition]:
     Conditions that hold at the same levels are one: of `kernel is 6.12` and `kernel below 6.16`, where
     6.12 is the oldest level known, the threshold is kept, since it says something of versions not seen.
     """
-    found: dict[tuple[str, ...], Condition] = {}
+    by_levels: dict[tuple[str, ...], Condition] = {}
     if factor.ordered:
         for level in factor.levels[1:]:
             for relation in ("below", "at-least"):
                 condition = Condition(factor.name, relation, level)
-                found[holding_levels(condition, factor)] = condition
+                by_levels[holding_levels(condition, factor)] = condition
     if len(factor.levels) > 1:
         for level in factor.levels:
-            found.setdefault((level,), Condition(factor.name, "is", level))
-    return list(found.values())
+            by_levels.setdefault((level,), Condition(factor.name, "is", level))
+    return list(by_levels.values())
 
 
 class CauseSpace:
@@ -94,27 +94,27 @@ class CauseSpace:
     def __init__(self, factors: Sequence[Factor]) -> None:
         self.factors = tuple(factors)
         by_factor = [conditions_of(factor) for factor in factors]
-        counts = [len(found) for found in by_factor]
+        counts = [len(conditions) for conditions in by_factor]
         total = sum(counts) + sum(a * b for a, b in itertools.combinations(counts, 2))
         if total > MAX_CAUSES:
             raise Refused(
                 f"{total:,} causes are possible, more than {MAX_CAUSES:,}",
                 hint="leave out factors, or group the levels of the largest one",
             )
-        singles = [Cause((condition,)) for found in by_factor for condition in found]
+        singles = [Cause((condition,)) for conditions in by_factor for condition in conditions]
         pairs = [
             Cause((first, second))
-            for left, right in itertools.combinations(by_factor, 2)
-            for first in left
-            for second in right
+            for first_group, second_group in itertools.combinations(by_factor, 2)
+            for first in first_group
+            for second in second_group
         ]
         self.causes = tuple(singles + pairs)
         self.everything = (1 << len(self.causes)) - 1
         self.single_mask = (1 << len(singles)) - 1
         self._holding = {
             condition: holding_levels(condition, factor)
-            for factor, found in zip(factors, by_factor, strict=True)
-            for condition in found
+            for factor, conditions in zip(factors, by_factor, strict=True)
+            for condition in conditions
         }
         self._allowed = {factor.name: self._allowed_by(factor) for factor in factors}
         inside = {
@@ -180,10 +180,10 @@ class CauseSpace:
 
     def consistent(self, observations: Iterable[Observation], outcome: str) -> int:
         """The causes, as a bit set, that fit every observation of `outcome` that is not unknown."""
-        left = self.everything
-        for seen in observations:
-            left &= self.agreeing(seen.values, seen.outcomes.get(outcome, Verdict.UNKNOWN))
-        return left
+        causes = self.everything
+        for observation in observations:
+            causes &= self.agreeing(observation.values, observation.outcomes.get(outcome, Verdict.UNKNOWN))
+        return causes
 
     def agreeing(self, values: Values, verdict: Verdict) -> int:
         """The causes, as a bit set, that allow `verdict` in a cell."""
@@ -202,12 +202,12 @@ class CauseSpace:
 
     def members(self, mask: int) -> list[Cause]:
         """The causes of a bit set, simplest first, in a fixed order."""
-        found = []
+        causes = []
         while mask:
             low = mask & -mask
-            found.append(self.causes[low.bit_length() - 1])
+            causes.append(self.causes[low.bit_length() - 1])
             mask ^= low
-        return found
+        return causes
 
 
 @frozen
@@ -252,25 +252,25 @@ def bracket(
     Only cells in which the cause's other conditions hold count.
     """
     factor = factors[condition.factor]
-    others = {
-        part.factor: holding_levels(part, factors[part.factor])
-        for part in cause.conditions
-        if part != condition
+    other_levels = {
+        other.factor: holding_levels(other, factors[other.factor])
+        for other in cause.conditions
+        if other != condition
     }
     inside = set(holding_levels(condition, factor))
-    seen: dict[Verdict, dict[int, Source]] = {Verdict.FAILS: {}, Verdict.WORKS: {}}
+    sources: dict[Verdict, dict[int, Source]] = {Verdict.FAILS: {}, Verdict.WORKS: {}}
     for observation in observations:
         level = observation.level(condition.factor)
         verdict = observation.outcomes.get(outcome, Verdict.UNKNOWN)
-        held = all(observation.level(name) in levels for name, levels in others.items())
+        held = all(observation.level(name) in levels for name, levels in other_levels.items())
         if level is None or verdict is Verdict.UNKNOWN or not held:
             continue
         # Where several causes act, a cell beyond the threshold may fail by another one.
         if (level in inside) is (verdict is Verdict.FAILS):
             at = factor.position(level)
-            seen[verdict][at] = max(observation.source, seen[verdict].get(at, observation.source))
+            sources[verdict][at] = max(observation.source, sources[verdict].get(at, observation.source))
     nearest_fail, nearest_work = (max, min) if condition.relation == "below" else (min, max)
-    fails, works = seen[Verdict.FAILS], seen[Verdict.WORKS]
+    fails, works = sources[Verdict.FAILS], sources[Verdict.WORKS]
     fail_at = nearest_fail(fails) if fails else None
     work_at = nearest_work(works) if works else None
     return Bracket(
@@ -297,10 +297,10 @@ def spoken(
     A threshold's own level may be one that was only on offer. `label` names factors, `shown` makes text
     harmless.
     """
-    parts = []
-    for part in cause.conditions:
-        words = part.level
-        if part.relation != "is":
-            words = bracket(cause, part, observations, outcome, factors).words
-        parts.append(f"{label(part.factor)} is {shown(words)}")
-    return " and ".join(parts)
+    texts = []
+    for condition in cause.conditions:
+        text = condition.level
+        if condition.relation != "is":
+            text = bracket(cause, condition, observations, outcome, factors).words
+        texts.append(f"{label(condition.factor)} is {shown(text)}")
+    return " and ".join(texts)

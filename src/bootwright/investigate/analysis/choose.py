@@ -64,15 +64,15 @@ class Choice:
 class Beliefs:
     """The causes left for one outcome, with their weights."""
 
-    def __init__(self, space: CauseSpace, left: int, doubted: int = 0) -> None:
-        """`left` is a bit set of causes; those in `doubted` contradict a report."""
-        self.left = left
+    def __init__(self, space: CauseSpace, causes: int, doubted: int = 0) -> None:
+        """`causes` is a bit set; those in `doubted` contradict a report."""
+        self.left = causes
         kinds = (
             (space.single_mask, SINGLE_WEIGHT, 1.0),
             (space.series_mask, SERIES_DOUBT, 1.0),
             (doubted, REPORT_DOUBT, 1.0),
         )
-        self._classes: list[tuple[int, float]] = [(left, 1.0)]
+        self._classes: list[tuple[int, float]] = [(causes, 1.0)]
         for members, inside, outside in kinds:
             self._classes = [
                 (part, weight * factor)
@@ -94,10 +94,10 @@ class Beliefs:
 
 def beliefs_from(space: CauseSpace, observations: Sequence[Observation], outcome: str) -> Beliefs:
     """The causes that fit what was run; those that contradict a report are kept, doubted."""
-    run = [seen for seen in observations if seen.source > Source.REPORTED]
-    reports = [seen for seen in observations if seen.source <= Source.REPORTED]
-    left = space.consistent(run, outcome)
-    return Beliefs(space, left, left & ~space.consistent(reports, outcome))
+    run = [observation for observation in observations if observation.source > Source.REPORTED]
+    reports = [observation for observation in observations if observation.source <= Source.REPORTED]
+    causes = space.consistent(run, outcome)
+    return Beliefs(space, causes, causes & ~space.consistent(reports, outcome))
 
 
 class Chooser:
@@ -110,12 +110,14 @@ class Chooser:
             for trial in trials
         }
 
-    def split(self, trial: Trial, outcome: str, left: int) -> list[int]:
+    def split(self, trial: Trial, outcome: str, causes: int) -> list[int]:
         """The groups of causes that the possible results of a trial would leave."""
-        groups = [left]
+        groups = [causes]
         for name, failing in self._predicted[trial.id]:
             if name == outcome:
-                groups = [part for group in groups for part in (group & failing, group & ~failing) if part]
+                groups = [
+                    subset for group in groups for subset in (group & failing, group & ~failing) if subset
+                ]
         return groups
 
     def rank(

@@ -34,15 +34,15 @@ class Part:
 
 def sound(space: CauseSpace, observations: Sequence[Observation], outcome: str) -> int:
     """The causes, as a bit set, that contradict no success and allow at least one failure."""
-    left = space.everything
+    causes = space.everything
     explained = 0
-    for seen in observations:
-        verdict = seen.outcomes.get(outcome, Verdict.UNKNOWN)
+    for observation in observations:
+        verdict = observation.outcomes.get(outcome, Verdict.UNKNOWN)
         if verdict is Verdict.WORKS:
-            left &= space.agreeing(seen.values, verdict)
+            causes &= space.agreeing(observation.values, verdict)
         elif verdict is Verdict.FAILS:
-            explained |= space.agreeing(seen.values, verdict)
-    return left & explained
+            explained |= space.agreeing(observation.values, verdict)
+    return causes & explained
 
 
 def explain_either(space: CauseSpace, observations: Sequence[Observation], outcome: str) -> tuple[Part, ...]:
@@ -51,7 +51,9 @@ def explain_either(space: CauseSpace, observations: Sequence[Observation], outco
     Of covers with equally many parts the one with the simplest causes is taken, then the first; the other
     possibilities inside each part are all listed.
     """
-    fails = [seen for seen in observations if seen.outcomes.get(outcome) is Verdict.FAILS]
+    fails = [
+        observation for observation in observations if observation.outcomes.get(outcome) is Verdict.FAILS
+    ]
     if not fails:
         return ()
     able = sound(space, observations, outcome)
@@ -74,21 +76,21 @@ def _groups(
 ) -> list[tuple[int, int]]:
     """(failures explained, causes) of each group that no other group of simpler causes contains."""
     groups: dict[int, int] = {0: able}
-    for index, seen in enumerate(fails):
-        allowing = space.agreeing(seen.values, seen.outcomes[outcome])
+    for index, observation in enumerate(fails):
+        allowing = space.agreeing(observation.values, observation.outcomes[outcome])
         split: dict[int, int] = {}
         for coverage, causes in groups.items():
-            for key, part in ((coverage | 1 << index, causes & allowing), (coverage, causes & ~allowing)):
-                if part:
-                    split[key] = split.get(key, 0) | part
+            for key, subset in ((coverage | 1 << index, causes & allowing), (coverage, causes & ~allowing)):
+                if subset:
+                    split[key] = split.get(key, 0) | subset
         groups = split
     groups.pop(0, None)
     ranked = sorted(groups.items(), key=lambda item: (_least(space, item[1]), -item[0].bit_count()))
-    kept: list[tuple[int, int]] = []
+    maximal: list[tuple[int, int]] = []
     for coverage, causes in ranked:
-        if not any(coverage & other == coverage for other, _ in kept):
-            kept.append((coverage, causes))
-    return kept[:_MAX_GROUPS]
+        if not any(coverage & wider == coverage for wider, _ in maximal):
+            maximal.append((coverage, causes))
+    return maximal[:_MAX_GROUPS]
 
 
 def _least(space: CauseSpace, mask: int) -> int:
@@ -99,13 +101,13 @@ def _least(space: CauseSpace, mask: int) -> int:
 def _parts(
     space: CauseSpace, fails: Sequence[Observation], chosen: Sequence[tuple[int, int]]
 ) -> tuple[Part, ...]:
-    parts = []
+    found_parts = []
     for position, (coverage, causes) in enumerate(chosen):
-        others = 0
-        for index, (other, _) in enumerate(chosen):
+        other_coverage = 0
+        for index, (chosen_coverage, _) in enumerate(chosen):
             if index != position:
-                others |= other
-        own = coverage & ~others or coverage
-        ids = tuple(seen.id for index, seen in enumerate(fails) if own >> index & 1)
-        parts.append(Part(ids, tuple(space.members(causes))))
-    return tuple(parts)
+                other_coverage |= chosen_coverage
+        own = coverage & ~other_coverage or coverage
+        ids = tuple(observation.id for index, observation in enumerate(fails) if own >> index & 1)
+        found_parts.append(Part(ids, tuple(space.members(causes))))
+    return tuple(found_parts)

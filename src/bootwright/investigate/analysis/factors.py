@@ -56,10 +56,11 @@ def make_factor(name: str, levels: Iterable[str], label: str = "") -> Factor:
     unique = list(dict.fromkeys(levels))
     spelt: dict[str, str] = {}
     for level in unique:
-        other = spelt.setdefault(level.casefold(), level)
-        if other != level:
+        spelling = spelt.setdefault(level.casefold(), level)
+        if spelling != level:
             raise Refused(
-                f"factor {name} writes one level in two ways: {other} and {level}", hint="write it in one way"
+                f"factor {name} writes one level in two ways: {spelling} and {level}",
+                hint="write it in one way",
             )
     if len(unique) > MAX_LEVELS:
         raise Refused(
@@ -67,16 +68,16 @@ def make_factor(name: str, levels: Iterable[str], label: str = "") -> Factor:
             hint="group its values into ranges or kinds",
         )
     versions = {level: Version.parse(level) for level in unique}
-    known = {level: version for level, version in versions.items() if version is not None}
-    ordered = bool(unique) and len(known) == len(unique)
+    known_versions = {level: version for level, version in versions.items() if version is not None}
+    ordered = bool(unique) and len(known_versions) == len(unique)
     if ordered:
-        seen: dict[Version, str] = {}
-        for level, version in known.items():
-            if version in seen:
+        level_of: dict[Version, str] = {}
+        for level, version in known_versions.items():
+            if version in level_of:
                 raise Refused(
-                    f"factor {name} writes one version in two ways: {seen[version]} and {level}",
+                    f"factor {name} writes one version in two ways: {level_of[version]} and {level}",
                     hint="write it in one way",
                 )
-            seen[version] = level
-        unique.sort(key=lambda level: known[level])
+            level_of[version] = level
+        unique.sort(key=lambda level: known_versions[level])
     return Factor(name=name, levels=tuple(unique), ordered=ordered, label=label)

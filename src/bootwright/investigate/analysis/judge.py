@@ -46,7 +46,7 @@ class Judgement:
         """The cause, where it is settled."""
         return self.causes[0] if self.settled else None
 
-    def told(self, cause: Cause, space: CauseSpace) -> str:
+    def cause_text(self, cause: Cause, space: CauseSpace) -> str:
         """A cause of this outcome in words, by factor names."""
         return spoken(cause, self.kept, self.outcome, {factor.name: factor for factor in space.factors})
 
@@ -54,9 +54,9 @@ class Judgement:
         """What was seen on both sides of a cause's thresholds."""
         factors = {factor.name: factor for factor in space.factors}
         return tuple(
-            bracket(cause, part, self.kept, self.outcome, factors)
-            for part in cause.conditions
-            if part.relation != "is"
+            bracket(cause, condition, self.kept, self.outcome, factors)
+            for condition in cause.conditions
+            if condition.relation != "is"
         )
 
 
@@ -72,21 +72,23 @@ def counted(
     """
     weighed = weigh(observations, outcome)
     every = list(weighed.counted)
-    failed = any(seen.outcomes[outcome] is Verdict.FAILS for seen in every)
-    kinds = sorted({seen.source for seen in every})
-    kept_from = [[seen for seen in every if seen.source >= kind] for kind in kinds] or [every]
-    trustworthy = 2 if kinds[:1] == [Source.REPORTED] else 1
-    ways = [
-        *((kept, False) for kept in kept_from[:trustworthy]),
-        *((kept, True) for kept in kept_from[:trustworthy]),
-        *((kept, several) for kept in kept_from[trustworthy:] for several in (False, True)),
+    failed = any(observation.outcomes[outcome] is Verdict.FAILS for observation in every)
+    kinds = sorted({observation.source for observation in every})
+    kept_from = [[observation for observation in every if observation.source >= kind] for kind in kinds] or [
+        every
     ]
-    for kept, several in ways:
-        if failed and not any(seen.outcomes[outcome] is Verdict.FAILS for seen in kept):
+    trustworthy = 2 if kinds[:1] == [Source.REPORTED] else 1
+    choices = [
+        *((relevant, False) for relevant in kept_from[:trustworthy]),
+        *((relevant, True) for relevant in kept_from[:trustworthy]),
+        *((relevant, several) for relevant in kept_from[trustworthy:] for several in (False, True)),
+    ]
+    for relevant, several in choices:
+        if failed and not any(observation.outcomes[outcome] is Verdict.FAILS for observation in relevant):
             continue
-        if explain_either(space, kept, outcome) if several else space.consistent(kept, outcome):
-            dropped = tuple(seen.id for seen in every if seen not in kept)
-            return kept, (*weighed.outweighed, *dropped), weighed
+        if explain_either(space, relevant, outcome) if several else space.consistent(relevant, outcome):
+            dropped = tuple(observation.id for observation in every if observation not in relevant)
+            return relevant, (*weighed.outweighed, *dropped), weighed
     return every, tuple(weighed.outweighed), weighed
 
 
@@ -97,19 +99,19 @@ def judge(
     wanted: Mapping[str, str] = MappingProxyType({}),
 ) -> Judgement:
     """What is known of one outcome; of equal proofs, the one at the `wanted` levels is named."""
-    kept, set_aside, weighed = counted(space, observations, outcome)
-    verdicts = [seen.outcomes[outcome] for seen in kept]
+    relevant, set_aside, weighed = counted(space, observations, outcome)
+    verdicts = [observation.outcomes[outcome] for observation in relevant]
     fails, works = verdicts.count(Verdict.FAILS), verdicts.count(Verdict.WORKS)
-    left = space.consistent(kept, outcome) if fails else 0
-    causes = tuple(space.members(left))
-    either = explain_either(space, kept, outcome) if fails and not causes else ()
+    remaining = space.consistent(relevant, outcome) if fails else 0
+    causes = tuple(space.members(remaining))
+    either = explain_either(space, relevant, outcome) if fails and not causes else ()
     by_name = {factor.name: factor for factor in space.factors}
     brackets: tuple[Bracket, ...] = ()
     if len(causes) == 1:
         brackets = tuple(
-            bracket(causes[0], part, kept, outcome, by_name)
-            for part in causes[0].conditions
-            if part.relation != "is"
+            bracket(causes[0], condition, relevant, outcome, by_name)
+            for condition in causes[0].conditions
+            if condition.relation != "is"
         )
     note = ""
     if not fails:
@@ -122,7 +124,7 @@ def judge(
         outcome=outcome,
         causes=causes,
         brackets=brackets,
-        refuted=tuple(refuted_factors(space, kept, outcome, left or _mask(space, either), wanted)),
+        refuted=tuple(refuted_factors(space, relevant, outcome, remaining or _mask(space, either), wanted)),
         settled=len(causes) == 1,
         either=either,
         works=works,
@@ -130,7 +132,7 @@ def judge(
         flaky=weighed.flaky,
         set_aside=set_aside,
         outweighed=weighed.outweighed,
-        kept=tuple(kept),
+        kept=tuple(relevant),
         note=note,
     )
 
@@ -164,17 +166,25 @@ def weigh_claim(
 
     Where failures have more than one cause, a failure without the claimed one says nothing against it.
     """
-    kept, _, _ = counted(space, observations, outcome)
-    if not kept:
+    relevant, _, _ = counted(space, observations, outcome)
+    if not relevant:
         return Tested("untested", (), only_reports=True)
     cause = claim_mask(space, claim)
-    left = space.consistent(kept, outcome)
-    telling = kept if left else [seen for seen in kept if seen.outcomes[outcome] is Verdict.WORKS]
+    causes = space.consistent(relevant, outcome)
+    telling = (
+        relevant
+        if causes
+        else [observation for observation in relevant if observation.outcomes[outcome] is Verdict.WORKS]
+    )
     against = evidence_against(space, telling, outcome, cause, wanted) if cause else ()
-    only_reports = all(seen.source is Source.REPORTED for seen in kept)
+    only_reports = all(observation.source is Source.REPORTED for observation in relevant)
     if against:
-        return Tested("refuted", tuple(seen.id for seen in against), only_reports=only_reports)
-    alone = bool(cause) and left == cause and any(seen.outcomes[outcome] is Verdict.FAILS for seen in kept)
+        return Tested("refuted", tuple(observation.id for observation in against), only_reports=only_reports)
+    alone = (
+        bool(cause)
+        and causes == cause
+        and any(observation.outcomes[outcome] is Verdict.FAILS for observation in relevant)
+    )
     return Tested("stands" if alone else "open", (), only_reports=only_reports)
 
 
@@ -199,8 +209,8 @@ def claim_mask(space: CauseSpace, claim: Mapping[str, str]) -> int:
         else:
             wanted[name] = (text,)
     for index, cause in enumerate(space.causes):
-        if {part.factor for part in cause.conditions} == set(wanted) and all(
-            space.levels_of(part) == wanted[part.factor] for part in cause.conditions
+        if {condition.factor for condition in cause.conditions} == set(wanted) and all(
+            space.levels_of(condition) == wanted[condition.factor] for condition in cause.conditions
         ):
             return 1 << index
     return 0

@@ -85,26 +85,29 @@ def _contradicted(observations: Sequence[Observation], outcome: str) -> dict[str
     A row of the bench need not name every factor a prediction does: it was in one of the cells that it is
     compatible with, so where all of those were predicted otherwise, none of these predictions holds.
     """
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for better in observations:
         verdict = better.outcomes[outcome]
         beneath = [
-            seen
-            for seen in observations
-            if seen.source in _OUTWEIGHED_FROM_AFAR
-            and seen.source < better.source
-            and seen.cell != better.cell
-            and _may_be_same(seen.values, better.values)
+            observation
+            for observation in observations
+            if observation.source in _OUTWEIGHED_FROM_AFAR
+            and observation.source < better.source
+            and observation.cell != better.cell
+            and _may_be_same(observation.values, better.values)
         ]
-        if beneath and all(seen.outcomes[outcome] is not verdict for seen in beneath):
-            same = any(seen.cell == better.cell and seen.source < better.source for seen in observations)
+        if beneath and all(observation.outcomes[outcome] is not verdict for observation in beneath):
+            same = any(
+                observation.cell == better.cell and observation.source < better.source
+                for observation in observations
+            )
             if not same:  # else that cell is the one
-                found.update((seen.id, better.id) for seen in beneath)
-    return found
+                reasons.update((observation.id, better.id) for observation in beneath)
+    return reasons
 
 
-def _may_be_same(one: Values, other: Values) -> bool:
-    return all(set(levels) & set(other[name]) for name, levels in one.items() if name in other)
+def _may_be_same(first: Values, second: Values) -> bool:
+    return all(set(levels) & set(second[name]) for name, levels in first.items() if name in second)
 
 
 def weigh(observations: Iterable[Observation], outcome: str) -> Weighed:
@@ -114,24 +117,24 @@ def weigh(observations: Iterable[Observation], outcome: str) -> Weighed:
 
     Unknown outcomes do not count. Order follows the first observation of each cell.
     """
-    known = [s for s in observations if s.outcomes.get(outcome, Verdict.UNKNOWN) is not Verdict.UNKNOWN]
-    outweighed = _contradicted(known, outcome)
+    relevant = [s for s in observations if s.outcomes.get(outcome, Verdict.UNKNOWN) is not Verdict.UNKNOWN]
+    outweighed = _contradicted(relevant, outcome)
     cells: dict[tuple[object, ...], list[Observation]] = {}
-    for seen in known:
-        if seen.id not in outweighed:
-            cells.setdefault(seen.cell, []).append(seen)
+    for observation in relevant:
+        if observation.id not in outweighed:
+            cells.setdefault(observation.cell, []).append(observation)
     counted: list[Observation] = []
     flaky: list[Flaky] = []
     for group in cells.values():
-        best = max(seen.source for seen in group)
-        deciding = [seen for seen in group if seen.source is best]
-        verdicts = [seen.outcomes[outcome] for seen in deciding]
+        best = max(observation.source for observation in group)
+        deciding = [observation for observation in group if observation.source is best]
+        verdicts = [observation.outcomes[outcome] for observation in deciding]
         fails = verdicts.count(Verdict.FAILS)
         verdict = Verdict.FAILS if fails else Verdict.WORKS
         if 0 < fails < len(verdicts):
-            ids = tuple(seen.id for seen in deciding)
+            ids = tuple(observation.id for observation in deciding)
             flaky.append(Flaky(outcome=outcome, ids=ids, works=len(verdicts) - fails, fails=fails))
-        first = next(seen for seen in deciding if seen.outcomes[outcome] is verdict)
+        first = next(observation for observation in deciding if observation.outcomes[outcome] is verdict)
         outweighed |= {
             s.id: first.id for s in group if s.source is not best and s.outcomes[outcome] is not verdict
         }
@@ -141,4 +144,4 @@ def weigh(observations: Iterable[Observation], outcome: str) -> Weighed:
 
 def outcome_names(observations: Sequence[Observation]) -> tuple[str, ...]:
     """Every outcome that any observation speaks of, in order of appearance."""
-    return tuple(dict.fromkeys(name for seen in observations for name in seen.outcomes))
+    return tuple(dict.fromkeys(name for observation in observations for name in observation.outcomes))

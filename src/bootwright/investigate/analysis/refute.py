@@ -25,7 +25,7 @@ def refuted_factors(
     space: CauseSpace,
     observations: Sequence[Observation],
     outcome: str,
-    left: int,
+    causes: int,
     wanted: Mapping[str, str],
 ) -> list[Refuted]:
     """The factors with no condition in any cause left.
@@ -33,24 +33,24 @@ def refuted_factors(
     Nothing is refuted when no cause is left at all: then it is the list of causes that is too short.
     Of the cells that say it, those with the `wanted` levels are named first: they are what is asked about.
     """
-    if not left:
+    if not causes:
         return []
-    found = []
+    refutations = []
     for factor in space.factors:
         involving = space.involving(factor.name)
-        if not involving or involving & left:
+        if not involving or involving & causes:
             continue
         pair = clearest_pair(space, observations, outcome, factor.name, wanted)
         if pair:
             first, second = pair
             level = first.level(factor.name)
             reason = f"at the same {factor.title} ({level}) it works in one and fails in the other"
-            found.append(Refuted(factor.name, (first.id, second.id), reason))
+            refutations.append(Refuted(factor.name, (first.id, second.id), reason))
         else:
             core = smallest_core(space, observations, outcome, involving)
             reason = "no level of it, alone or with one other factor, fits these together"
-            found.append(Refuted(factor.name, tuple(seen.id for seen in core), reason))
-    return found
+            refutations.append(Refuted(factor.name, tuple(observation.id for observation in core), reason))
+    return refutations
 
 
 def clearest_pair(
@@ -64,8 +64,12 @@ def clearest_pair(
 
     The failing one comes first; later kinds of source and cells with the wanted levels are preferred.
     """
-    failing = [seen for seen in observations if seen.outcomes.get(outcome) is Verdict.FAILS]
-    working = [seen for seen in observations if seen.outcomes.get(outcome) is Verdict.WORKS]
+    failing = [
+        observation for observation in observations if observation.outcomes.get(outcome) is Verdict.FAILS
+    ]
+    working = [
+        observation for observation in observations if observation.outcomes.get(outcome) is Verdict.WORKS
+    ]
     best: tuple[tuple[int, int, int], tuple[Observation, Observation]] | None = None
     for bad in failing:
         for good in working:
@@ -78,9 +82,9 @@ def clearest_pair(
     return best[1] if best else None
 
 
-def _strays(seen: Observation, wanted: Mapping[str, str]) -> int:
+def _strays(observation: Observation, wanted: Mapping[str, str]) -> int:
     """How many of the wanted levels a cell does not have."""
-    return sum(seen.level(name) != level for name, level in wanted.items())
+    return sum(observation.level(name) != level for name, level in wanted.items())
 
 
 def smallest_core(
@@ -90,11 +94,11 @@ def smallest_core(
 
     One pass of deletion, so the core is irreducible, not necessarily the smallest there is.
     """
-    core = [seen for seen in observations if seen.outcomes.get(outcome) is not None]
-    for seen in list(core):
-        rest = [other for other in core if other is not seen]
-        if not causes & space.consistent(rest, outcome):
-            core = rest
+    core = [observation for observation in observations if observation.outcomes.get(outcome) is not None]
+    for observation in list(core):
+        relevant = [other_observation for other_observation in core if other_observation is not observation]
+        if not causes & space.consistent(relevant, outcome):
+            core = relevant
     return core
 
 
@@ -109,12 +113,15 @@ def evidence_against(
 
     The best of each kind, by source, then by the wanted levels; empty when nothing contradicts it.
     """
-    found: dict[Verdict, Observation] = {}
-    for seen in observations:
-        verdict = seen.outcomes.get(outcome, Verdict.UNKNOWN)
-        if space.agreeing(seen.values, verdict) & cause:
+    by_verdict: dict[Verdict, Observation] = {}
+    for observation in observations:
+        verdict = observation.outcomes.get(outcome, Verdict.UNKNOWN)
+        if space.agreeing(observation.values, verdict) & cause:
             continue
-        best = found.get(verdict)
-        if best is None or (seen.source, -_strays(seen, wanted)) > (best.source, -_strays(best, wanted)):
-            found[verdict] = seen
-    return tuple(found[key] for key in (Verdict.FAILS, Verdict.WORKS) if key in found)
+        best = by_verdict.get(verdict)
+        if best is None or (observation.source, -_strays(observation, wanted)) > (
+            best.source,
+            -_strays(best, wanted),
+        ):
+            by_verdict[verdict] = observation
+    return tuple(by_verdict[key] for key in (Verdict.FAILS, Verdict.WORKS) if key in by_verdict)

@@ -44,28 +44,36 @@ class BeliefResult:
     """What is known of the versions it names; it decided nothing."""
 
 
-def weigh_beliefs(found: Investigation) -> tuple[BeliefResult, ...]:
+def weigh_beliefs(investigation: Investigation) -> tuple[BeliefResult, ...]:
     """Every belief of the plan, in its order."""
-    return tuple(_weigh(found, belief) for belief in (found.plan.belief if found.plan else ()))
+    return tuple(
+        _weigh(investigation, belief) for belief in (investigation.plan.belief if investigation.plan else ())
+    )
 
 
-def _weigh(found: Investigation, belief: Belief) -> BeliefResult:
+def _weigh(investigation: Investigation, belief: Belief) -> BeliefResult:
     if belief.set_aside:
         return BeliefResult(belief.id, belief.says, belief.outcome, "set-aside", (), belief.set_aside)
-    wanted = found.plan.wanted if found.plan else {}
-    tested = weigh_claim(found.space, found.observations, belief.outcome, belief.cause, wanted)
+    wanted = investigation.plan.wanted if investigation.plan else {}
+    tested = weigh_claim(
+        investigation.space, investigation.observations, belief.outcome, belief.cause, wanted
+    )
     narrower = tuple(
-        Narrower(proxy.claim, part.status, part.by, proxy.limit)
+        Narrower(proxy.claim, tested_proxy.status, tested_proxy.by, proxy.limit)
         for proxy in belief.proxy
-        for part in [weigh_claim(found.space, found.observations, proxy.outcome, proxy.cause, wanted)]
+        for tested_proxy in [
+            weigh_claim(investigation.space, investigation.observations, proxy.outcome, proxy.cause, wanted)
+        ]
     )
     status = tested.status
     telling: dict[str, Pair] = {}
     if status == "open":
-        telling = _speaking_for(found, belief)
+        telling = _speaking_for(investigation, belief)
         if telling:
             status = "shown" if set(telling) == set(belief.cause) else "partly"
-    if status in {"open", "untested"} and any(part.status == "refuted" for part in narrower):
+    if status in {"open", "untested"} and any(
+        narrower_claim.status == "refuted" for narrower_claim in narrower
+    ):
         status = "weakened"
     return BeliefResult(
         id=belief.id,
@@ -76,14 +84,14 @@ def _weigh(found: Investigation, belief: Belief) -> BeliefResult:
         why=WHY[status],
         narrower=narrower,
         changes=tuple(pair.change for pair in telling.values()),
-        history=tuple(remarks(belief, found.observations)) if status != "refuted" else (),
+        history=tuple(remarks(belief, investigation.observations)) if status != "refuted" else (),
     )
 
 
-def _speaking_for(found: Investigation, belief: Belief) -> dict[str, Pair]:
+def _speaking_for(investigation: Investigation, belief: Belief) -> dict[str, Pair]:
     """Factor → the best pair in which leaving what the belief blames, by that factor alone, mends it."""
     best: dict[str, Pair] = {}
-    for pair in pairs(found, belief.outcome):
+    for pair in pairs(investigation, belief.outcome):
         if (
             pair.factor in belief.cause
             and covers(dict(belief.cause), pair.bad.values)

@@ -80,106 +80,123 @@ class Decision:
     next_after: tuple[NextStep, ...] = field(default=())
 
 
-def decide(found: Investigation) -> Decision:
+def decide(investigation: Investigation) -> Decision:
     """Draw the decision from an investigation."""
-    goals = tuple(_goal(found, name) for name in found.goals)
+    goals = tuple(_goal(investigation, name) for name in investigation.goals)
     verdicts = [goal.verdict for goal in goals]
     worst = next((v for v in (Verdict.FAILS, Verdict.UNKNOWN) if v in verdicts), Verdict.WORKS)
-    configuration = dict(found.plan.wanted) if found.plan else {}
+    configuration = dict(investigation.plan.wanted) if investigation.plan else {}
     for goal in goals:
         configuration |= goal.needs
-    steps = tuple(_next_step(found, choice) for choice in found.bench[:4])
+    steps = tuple(_next_step(investigation, choice) for choice in investigation.bench[:4])
     return Decision(
         verdict=worst,
         configuration=configuration,
         goals=goals,
-        beliefs=weigh_beliefs(found),
-        reports=explain_reports(found),
-        works=_configurations(found),
-        single_changes=single_changes(found),
-        confirm=_confirm(found),
+        beliefs=weigh_beliefs(investigation),
+        reports=explain_reports(investigation),
+        works=_configurations(investigation),
+        single_changes=single_changes(investigation),
+        confirm=_confirm(investigation),
         unknown=tuple(f"{goal.outcome}: {goal.why}" for goal in goals if goal.verdict is Verdict.UNKNOWN),
         next=steps[0] if steps else None,
         next_after=steps[1:],
     )
 
 
-def _goal(found: Investigation, name: str) -> GoalResult:
-    judgement = found.judgements[name]
+def _goal(investigation: Investigation, name: str) -> GoalResult:
+    judgement = investigation.judgements[name]
     cause = judgement.cause
     if not judgement.fails and judgement.works:
         return GoalResult(name, Verdict.WORKS, "it never failed in what was seen", {})
     if cause is None:
-        seen = seen_working(found, name)
-        if seen:
-            words = " and ".join(sorted({one.source.word for one in seen}))
-            cells = ", ".join(one.id for one in seen)
-            why = f"{words} to work in {cells}; {_missing(judgement)}"
+        observations = seen_working(investigation, name)
+        if observations:
+            sources = " and ".join(sorted({observation.source.word for observation in observations}))
+            cells = ", ".join(observation.id for observation in observations)
+            why = f"{sources} to work in {cells}; {_missing(judgement)}"
             return GoalResult(name, Verdict.WORKS, why, {})
         return GoalResult(name, Verdict.UNKNOWN, _missing(judgement), {})
-    wanted = found.plan.wanted if found.plan else {}
-    avoidable = [part for part in cause.conditions if part.factor not in wanted]
-    spans = {one.factor: one for one in judgement.spans(cause, found.space)}
-    told = judgement.told(cause, found.space)
-    known = [part for part in avoidable if part.relation == "is" or spans[part.factor].works is not None]
-    needs = {part.factor: _avoided(part, spans.get(part.factor)) for part in known[:1]}
-    changes = tuple(corroborating(judgement, found.observations))
-    instead = _instead(found, name)
+    wanted = investigation.plan.wanted if investigation.plan else {}
+    avoidable = [condition for condition in cause.conditions if condition.factor not in wanted]
+    spans = {bracket.factor: bracket for bracket in judgement.spans(cause, investigation.space)}
+    cause_text = judgement.cause_text(cause, investigation.space)
+    conditions = [
+        condition
+        for condition in avoidable
+        if condition.relation == "is" or spans[condition.factor].works is not None
+    ]
+    needs = {
+        condition.factor: _avoided(condition, spans.get(condition.factor)) for condition in conditions[:1]
+    }
+    changes = tuple(corroborating(judgement, investigation.observations))
+    instead = _instead(investigation, name)
     if not needs and avoidable:
-        return GoalResult(name, Verdict.UNKNOWN, f"it fails where {told}", {}, instead)
+        return GoalResult(name, Verdict.UNKNOWN, f"it fails where {cause_text}", {}, instead)
     if not needs:
         return GoalResult(
-            name, Verdict.FAILS, f"it fails where {told}, and that is what is wanted", {}, instead
+            name, Verdict.FAILS, f"it fails where {cause_text}, and that is what is wanted", {}, instead
         )
-    return GoalResult(name, Verdict.WORKS, f"it fails only where {told}", needs, instead, changes)
+    return GoalResult(name, Verdict.WORKS, f"it fails only where {cause_text}", needs, instead, changes)
 
 
-def _configurations(found: Investigation) -> tuple[Configuration, ...]:
+def _configurations(investigation: Investigation) -> tuple[Configuration, ...]:
     """The cells in which a goal without a settled cause works, and no settled cause of another holds."""
-    space = found.space
-    open_goals = [name for name in found.goals if found.judgements[name].cause is None]
-    cells = {seen.cell: seen for name in open_goals or found.goals for seen in seen_working(found, name)}
+    space = investigation.space
+    open_goals = [name for name in investigation.goals if investigation.judgements[name].cause is None]
+    cells = {
+        observation.cell: observation
+        for name in open_goals or investigation.goals
+        for observation in seen_working(investigation, name)
+    }
     works = []
     for cell in cells.values():
         basis: dict[str, str] = {}
-        for name in found.goals:
-            at = [seen for seen in seen_working(found, name) if seen.cell == cell.cell]
-            cause = found.judgements[name].cause
+        for name in investigation.goals:
+            at = [
+                observation
+                for observation in seen_working(investigation, name)
+                if observation.cell == cell.cell
+            ]
+            cause = investigation.judgements[name].cause
             if at:
-                best = max(at, key=lambda seen: seen.source)
+                best = max(at, key=lambda other_observation: other_observation.source)
                 basis[name] = f"{best.id} ({best.source.word})"
             elif cause is not None and not space.failing(cell.values)[1] >> space.causes.index(cause) & 1:
-                basis[name] = f"it fails only where {found.judgements[name].told(cause, space)}"
-        if len(basis) == len(found.goals):
+                basis[name] = f"it fails only where {investigation.judgements[name].cause_text(cause, space)}"
+        if len(basis) == len(investigation.goals):
             works.append(Configuration({name: levels[0] for name, levels in cell.values.items()}, basis))
     return tuple(works)
 
 
-def _confirm(found: Investigation) -> NextStep | None:
+def _confirm(investigation: Investigation) -> NextStep | None:
     """What a person would try to see it work: no cause that is left may predict failure there.
 
     None where a goal was not seen to work by more than a report, or everything was seen on the bench.
     """
-    if not all(seen_working(found, goal) for goal in found.goals):
+    if not all(seen_working(investigation, goal) for goal in investigation.goals):
         return None
-    if all(any(seen.source is Source.BENCH for seen in seen_working(found, goal)) for goal in found.goals):
+    if all(
+        any(observation.source is Source.BENCH for observation in seen_working(investigation, goal))
+        for goal in investigation.goals
+    ):
         return None
-    space = found.space
+    space = investigation.space
     feared = 0
-    for goal in found.goals:
-        judgement = found.judgements[goal]
+    for goal in investigation.goals:
+        judgement = investigation.judgements[goal]
         for cause in (*judgement.causes, *(cause for part in judgement.either for cause in part.causes)):
             feared |= 1 << space.causes.index(cause)
-    wanted = found.plan.wanted if found.plan else {}
+    wanted = investigation.plan.wanted if investigation.plan else {}
     able = [
         trial
-        for trial in found.bench_trials
+        for trial in investigation.bench_trials
         for values in [trial.views[0][1]]
         if not space.failing(values)[1] & feared
         and all(values.get(name) == (level,) for name, level in wanted.items())
     ]
     best = min(able, key=lambda trial: trial.cost, default=None)
-    return None if best is None else _next_step(found, Choice(trial=best, bits=0.0, worth={}))
+    return None if best is None else _next_step(investigation, Choice(trial=best, bits=0.0, worth={}))
 
 
 def _missing(judgement: Judgement) -> str:
@@ -200,29 +217,30 @@ def _avoided(condition: Condition, span: Bracket | None) -> str:
     return {"below": ">=", "at-least": "<="}[condition.relation] + span.works
 
 
-def _instead(found: Investigation, goal: str) -> tuple[str, ...]:
+def _instead(investigation: Investigation, goal: str) -> tuple[str, ...]:
     """Outcomes that mend a goal by the plan's word, and worked in a cell where it failed."""
-    if found.plan is None:
+    if investigation.plan is None:
         return ()
-    mending = [name for name, outcome in found.plan.outcome.items() if outcome.mends == goal]
+    mending = [name for name, outcome in investigation.plan.outcome.items() if outcome.mends == goal]
     return tuple(
         name
         for name in mending
         if any(
-            seen.outcomes.get(goal) is Verdict.FAILS and seen.outcomes.get(name) is Verdict.WORKS
-            for seen in found.counting(name)
-            if seen.source > Source.REPORTED
+            observation.outcomes.get(goal) is Verdict.FAILS
+            and observation.outcomes.get(name) is Verdict.WORKS
+            for observation in investigation.counting(name)
+            if observation.source > Source.REPORTED
         )
     )
 
 
-def _next_step(found: Investigation, choice: Choice) -> NextStep:
+def _next_step(investigation: Investigation, choice: Choice) -> NextStep:
     values = choice.trial.views[0][1]
     experiment = next(
         (
-            one
-            for one in (found.plan.experiment if found.plan else [])
-            if choice.trial.id.startswith(f"{one.name}/")
+            candidate
+            for candidate in (investigation.plan.experiment if investigation.plan else [])
+            if choice.trial.id.startswith(f"{candidate.name}/")
         ),
         None,
     )

@@ -35,52 +35,55 @@ class ReportAnswer:
     @property
     def unmended(self) -> tuple[str, ...]:
         """The failing cells that no single change looked at made work."""
-        return tuple(one for one in self.fails if all(change.fails != one for change in self.changes))
+        return tuple(
+            identity for identity in self.fails if all(change.fails != identity for change in self.changes)
+        )
 
 
-def explain_reports(found: Investigation) -> tuple[ReportAnswer, ...]:
+def explain_reports(investigation: Investigation) -> tuple[ReportAnswer, ...]:
     """Every failing goal of every report."""
     return tuple(
-        _explain(found, seen, goal)
-        for seen in found.observations
-        if seen.source is Source.REPORTED
-        for goal in found.goals
-        if seen.outcomes.get(goal) is Verdict.FAILS
+        _explain(investigation, observation, goal)
+        for observation in investigation.observations
+        if observation.source is Source.REPORTED
+        for goal in investigation.goals
+        if observation.outcomes.get(goal) is Verdict.FAILS
     )
 
 
-def _explain(found: Investigation, report: Observation, goal: str) -> ReportAnswer:
-    cause = found.judgements[goal].cause
-    if cause is not None and report.id not in found.judgements[goal].set_aside:
+def _explain(investigation: Investigation, report: Observation, goal: str) -> ReportAnswer:
+    cause = investigation.judgements[goal].cause
+    if cause is not None and report.id not in investigation.judgements[goal].set_aside:
         return ReportAnswer(report.id, goal, settled=True)
-    known = [
-        seen
-        for seen in found.counting(goal)
-        if seen.source > Source.REPORTED and seen.outcomes.get(goal, Verdict.UNKNOWN) is not Verdict.UNKNOWN
+    observations = [
+        observation
+        for observation in investigation.counting(goal)
+        if observation.source > Source.REPORTED
+        and observation.outcomes.get(goal, Verdict.UNKNOWN) is not Verdict.UNKNOWN
     ]
-    alike = _standing_in(found.factors, report, known)
+    alike = _standing_in(investigation.factors, report, observations)
     differs: dict[str, tuple[str, str]] = {}
-    for seen in alike[:1]:
-        for factor in found.factors:
-            told, level = report.values.get(factor.name, ()), seen.level(factor.name)
-            if told and level and level not in told:
-                differs[factor.name] = (" or ".join(told), level)
-    failing = [seen for seen in alike if seen.outcomes[goal] is Verdict.FAILS]
-    ids = {seen.id for seen in failing}
-    changes = tuple(pair.change for pair in pairs(found, goal) if pair.bad.id in ids)
+    for observation in alike[:1]:
+        for factor in investigation.factors:
+            reported_levels, level = report.values.get(factor.name, ()), observation.level(factor.name)
+            if reported_levels and level and level not in reported_levels:
+                differs[factor.name] = (" or ".join(reported_levels), level)
+    failing = [observation for observation in alike if observation.outcomes[goal] is Verdict.FAILS]
+    ids = {observation.id for observation in failing}
+    changes = tuple(pair.change for pair in pairs(investigation, goal) if pair.bad.id in ids)
     return ReportAnswer(
         report=report.id,
         outcome=goal,
         settled=False,
-        cells=tuple(seen.id for seen in alike),
+        cells=tuple(observation.id for observation in alike),
         differs=differs,
-        fails=tuple(seen.id for seen in failing),
+        fails=tuple(observation.id for observation in failing),
         changes=changes,
     )
 
 
 def _standing_in(
-    factors: tuple[Factor, ...], report: Observation, known: list[Observation]
+    factors: tuple[Factor, ...], report: Observation, observations: list[Observation]
 ) -> list[Observation]:
     """The cells with the report's levels; of versions, all at one distance from the report's own.
 
@@ -88,21 +91,28 @@ def _standing_in(
     """
     fitting: dict[tuple[str, ...], list[Observation]] = {}
     distances: dict[tuple[str, ...], int] = {}
-    for seen in known:
+    for observation in observations:
         steps, stands = 0, True
         versions = []
         for factor in factors:
-            told, level = report.values.get(factor.name, ()), seen.level(factor.name)
-            if not told or level in told:
+            reported_levels, level = report.values.get(factor.name, ()), observation.level(factor.name)
+            if not reported_levels or level in reported_levels:
                 versions += [level or ""] if factor.ordered else []
                 continue
-            if not factor.ordered or level is None or not all(_one_series(level, one) for one in told):
+            if (
+                not factor.ordered
+                or level is None
+                or not all(_one_series(level, reported_level) for reported_level in reported_levels)
+            ):
                 stands = False
                 break
             versions.append(level)
-            steps += min(abs(factor.position(level) - factor.position(one)) for one in told)
+            steps += min(
+                abs(factor.position(level) - factor.position(reported_level))
+                for reported_level in reported_levels
+            )
         if stands:
-            fitting.setdefault(tuple(versions), []).append(seen)
+            fitting.setdefault(tuple(versions), []).append(observation)
             distances[tuple(versions)] = steps
     if not fitting:
         return []
@@ -110,6 +120,8 @@ def _standing_in(
     return fitting[nearest]
 
 
-def _one_series(level: str, other: str) -> bool:
-    one, two = Version.parse(level), Version.parse(other)
-    return one is not None and two is not None and one.series() == two.series()
+def _one_series(level: str, reported_level: str) -> bool:
+    version, reported_version = Version.parse(level), Version.parse(reported_level)
+    return (
+        version is not None and reported_version is not None and version.series() == reported_version.series()
+    )

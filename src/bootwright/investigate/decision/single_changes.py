@@ -48,24 +48,30 @@ class Pair:
         )
 
 
-def seen_working(found: Investigation, outcome: str) -> list[Observation]:
+def seen_working(investigation: Investigation, outcome: str) -> list[Observation]:
     """The cells with the wanted levels in which an outcome was seen to work by more than a report."""
-    wanted = found.plan.wanted if found.plan else {}
+    wanted = investigation.plan.wanted if investigation.plan else {}
     return [
-        seen
-        for seen in found.counting(outcome)
-        if seen.source > Source.REPORTED
-        and seen.outcomes.get(outcome) is Verdict.WORKS
-        and all(seen.level(factor) == level for factor, level in wanted.items())
+        observation
+        for observation in investigation.counting(outcome)
+        if observation.source > Source.REPORTED
+        and observation.outcomes.get(outcome) is Verdict.WORKS
+        and all(observation.level(factor) == level for factor, level in wanted.items())
     ]
 
 
-def pairs(found: Investigation, outcome: str) -> Iterator[Pair]:
+def pairs(investigation: Investigation, outcome: str) -> Iterator[Pair]:
     """Every such pair whose working cell has the wanted levels; both levels are known exactly."""
-    failing = [seen for seen in found.counting(outcome) if seen.outcomes.get(outcome) is Verdict.FAILS]
-    for good in seen_working(found, outcome):
+    failing = [
+        observation
+        for observation in investigation.counting(outcome)
+        if observation.outcomes.get(outcome) is Verdict.FAILS
+    ]
+    for good in seen_working(investigation, outcome):
         for bad in failing:
-            apart = [f.name for f in found.factors if bad.values.get(f.name) != good.values.get(f.name)]
+            apart = [
+                f.name for f in investigation.factors if bad.values.get(f.name) != good.values.get(f.name)
+            ]
             if len(apart) != 1:
                 continue
             before, after = bad.level(apart[0]), good.level(apart[0])
@@ -73,11 +79,11 @@ def pairs(found: Investigation, outcome: str) -> Iterator[Pair]:
                 yield Pair(outcome, apart[0], bad, good, before, after)
 
 
-def single_changes(found: Investigation) -> tuple[SingleChange, ...]:
+def single_changes(investigation: Investigation) -> tuple[SingleChange, ...]:
     """For each goal and factor, the pair of the latest kinds of source."""
     best: dict[tuple[str, str], Pair] = {}
-    for goal in found.goals:
-        for pair in pairs(found, goal):
+    for goal in investigation.goals:
+        for pair in pairs(investigation, goal):
             held = best.get((goal, pair.factor))
             if held is None or pair.weight > held.weight:
                 best[goal, pair.factor] = pair

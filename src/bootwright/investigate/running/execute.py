@@ -59,7 +59,7 @@ class Executor:
 
     def key(self, run: Run, kernel: Kernel, repeat: int) -> str:
         """What makes a recording the same boot: kernel, probe, emulator, machine, and the repetition."""
-        parts = [
+        ingredients = [
             kernel.image_sha256,
             probe.init().sha256,
             qemu.find().title,
@@ -68,12 +68,12 @@ class Executor:
             run.experiment.modules,
             repeat,
         ]
-        return f"{run.id}#{repeat}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
+        return f"{run.id}#{repeat}-{hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()[:16]}"
 
     def recorded(self, run: Run, kernel: Kernel, repeat: int) -> Done | None:
         """The boot as the store has it, or None."""
-        kept = self._store.find(self.key(run, kernel, repeat))
-        return None if kept is None else self._done(run, repeat, kept, fresh=False)
+        run_folder = self._store.find(self.key(run, kernel, repeat))
+        return None if run_folder is None else self._done(run, repeat, run_folder, fresh=False)
 
     def boot(self, run: Run, kernel: Kernel) -> Recording:
         """Boot it. Touches no store, so that it may run beside another."""
@@ -93,22 +93,22 @@ class Executor:
         del facts["recording"]["console"]
         key = self.key(run, kernel, repeat)
         self._store.keep(key, facts, recording.console, datetime.now(UTC).isoformat(timespec="seconds"))
-        kept = self._store.find(key)
-        if kept is None:
+        run_folder = self._store.find(key)
+        if run_folder is None:
             raise Refused(f"{key} was not recorded", hint="another program changed the run's folder")
-        return self._done(run, repeat, kept, fresh=True)
+        return self._done(run, repeat, run_folder, fresh=True)
 
-    def _done(self, run: Run, repeat: int, kept: Kept, *, fresh: bool) -> Done:
+    def _done(self, run: Run, repeat: int, run_folder: Kept, *, fresh: bool) -> Done:
         recording = cattrs.structure(
-            {**kept.facts["recording"], "console": self._store.console(kept)}, Recording
+            {**run_folder.facts["recording"], "console": self._store.console(run_folder)}, Recording
         )
         return Done(
             run=run,
             repeat=repeat,
-            kernel=kept.facts["kernel"],
+            kernel=run_folder.facts["kernel"],
             recording=recording,
             result=ktap.read(recording),
-            recorded_at=kept.recorded_at,
+            recorded_at=run_folder.recorded_at,
             fresh=fresh,
         )
 
@@ -145,14 +145,14 @@ def observe(plan: Plan, done: Done, number: Callable[[], int]) -> list[Observati
     unknown.
     """
     cells: dict[tuple[tuple[str, str], ...], dict[str, Verdict]] = {}
-    for part in done.run.experiment.yields:
-        values = {name: levels[0] for name, levels in done.run.values.items()} | part.set
+    for outcome_yield in done.run.experiment.yields:
+        values = {name: levels[0] for name, levels in done.run.values.items()} | outcome_yield.set
         for name, factor in plan.factor.items():
             measured = _measured(factor.fact, done)
             if factor.fact and measured:
                 values[name] = measured
-        verdict = verdict_of(part.tests, done.result)
-        cells.setdefault(tuple(sorted(values.items())), {})[part.outcome] = verdict
+        verdict = verdict_of(outcome_yield.tests, done.result)
+        cells.setdefault(tuple(sorted(values.items())), {})[outcome_yield.outcome] = verdict
     return [
         Observation(
             id=f"cell-{number()}",
@@ -169,13 +169,13 @@ def observe(plan: Plan, done: Done, number: Callable[[], int]) -> list[Observati
 def verdict_of(patterns: Sequence[str], result: ktap.ProbeResult) -> Verdict:
     """Works when every test named by `patterns` is ok, fails when one is not ok, else unknown."""
     by_name = {f"{test.group}/{test.name}": test.ok for test in result.tests}
-    found: list[bool | None] = []
+    results: list[bool | None] = []
     for pattern in patterns:
         names = matching(pattern, list(by_name))
-        found += [by_name[name] for name in names] or [None]
-    if False in found:
+        results += [by_name[name] for name in names] or [None]
+    if False in results:
         return Verdict.FAILS
-    return Verdict.UNKNOWN if None in found or not found else Verdict.WORKS
+    return Verdict.UNKNOWN if None in results or not results else Verdict.WORKS
 
 
 def _measured(fact: str, done: Done) -> str | None:

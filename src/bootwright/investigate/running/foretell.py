@@ -38,14 +38,14 @@ def foretell(plan: Plan, run: Run, kernel: Kernel, number: Callable[[], int]) ->
             values[name] = str(kernel.version)
     # The operating system's part is another goal's; here only the devices of the board are asked about.
     system = {name: version for name, text in plan.wanted.items() if (version := Version.parse(text))}
-    found = {
+    verdicts = {
         outcome: predict_goal(kernel, path, tree.board, goal, stepping=tree.stepping, os=system)
         for outcome, goal in run.experiment.goals.items()
     }
     return Observation(
         id=f"cell-{number()}",
         values={name: (level,) for name, level in sorted(values.items())},
-        outcomes={outcome: Verdict(goal.verdict) for outcome, goal in found.items()},
+        outcomes={outcome: Verdict(goal.verdict) for outcome, goal in verdicts.items()},
         source=Source.PREDICTED,
         evidence={
             "kernel": kernel.name,
@@ -56,7 +56,7 @@ def foretell(plan: Plan, run: Run, kernel: Kernel, number: Callable[[], int]) ->
             "devicetree": tree.file or path.name,
             "devicetree_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "limit": " ".join(text for text in (run.experiment.limit, tree.limit) if text),
-            "goals": {outcome: _short(goal) for outcome, goal in found.items()},
+            "goals": {outcome: _short(goal) for outcome, goal in verdicts.items()},
         },
     )
 

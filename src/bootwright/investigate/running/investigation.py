@@ -60,18 +60,24 @@ class Investigation:
     def counting(self, outcome: str) -> tuple[Observation, ...]:
         """The observations that count for an outcome: without those set aside, or of a flaky cell."""
         judgement = self.judgements[outcome]
-        out = {*judgement.set_aside, *(one for flaky in judgement.flaky for one in flaky.ids)}
-        failing = {one.id for one in judgement.kept}  # a flaky cell counts as failing, by its first failure
-        return tuple(seen for seen in self.observations if seen.id not in out or seen.id in failing)
+        out = {*judgement.set_aside, *(identity for flaky in judgement.flaky for identity in flaky.ids)}
+        failing = {
+            observation.id for observation in judgement.kept
+        }  # a flaky cell counts as failing, by its first failure
+        return tuple(
+            observation
+            for observation in self.observations
+            if observation.id not in out or observation.id in failing
+        )
 
 
 def study(observations: Sequence[Observation], title: str, outcomes: Sequence[str] = ()) -> Investigation:
     """Analyse observations alone, without a plan: their own factors, levels and outcomes."""
     levels: dict[str, list[str]] = {}
-    for seen in observations:
-        for name, possible in seen.values.items():
+    for observation in observations:
+        for name, possible in observation.values.items():
             levels.setdefault(name, []).extend(possible)
-    factors = tuple(make_factor(name, found) for name, found in levels.items())
+    factors = tuple(make_factor(name, factor_levels) for name, factor_levels in levels.items())
     space = CauseSpace(factors)
     names = tuple(outcomes) or outcome_names(observations)
     return look(space, observations, observations, title=title, outcomes=names, goals=names)

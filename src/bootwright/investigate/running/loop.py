@@ -68,13 +68,13 @@ def candidates(store: Store, library: Library, plan: Plan) -> list[Candidate]:
             f"{store.folder} holds a run of another plan, or of an older text of this one",
             hint="choose another folder with --out, or start over with --fresh",
         )
-    kept = store.get("candidates")
-    if kept is not None:
-        return cattrs.structure(json.loads(kept), list[Candidate])
-    found = list_candidates(plan, library)
+    stored = store.get("candidates")
+    if stored is not None:
+        return cattrs.structure(json.loads(stored), list[Candidate])
+    listed = list_candidates(plan, library)
     store.put("plan", fingerprint)
-    store.put("candidates", json.dumps(cattrs.unstructure(found)))
-    return found
+    store.put("candidates", json.dumps(cattrs.unstructure(listed)))
+    return listed
 
 
 def list_candidates(plan: Plan, library: Library) -> list[Candidate]:
@@ -99,17 +99,17 @@ def list_candidates(plan: Plan, library: Library) -> list[Candidate]:
     ]
 
 
-def resolver(found: Sequence[Candidate]) -> Callable[[str], str]:
+def resolver(kernels: Sequence[Candidate]) -> Callable[[str], str]:
     """Short catalogue names to full ones, among the candidates: the newest that fits."""
 
     def resolve(name: str) -> str:
-        if any(kernel.name == name for kernel in found):
+        if any(kernel.name == name for kernel in kernels):
             return name
-        source, _, rest = name.partition("-")
-        series, _, pages = rest.partition("-")
+        source, _, version_text = name.partition("-")
+        series, _, pages = version_text.partition("-")
         fits = [
             kernel
-            for kernel in found
+            for kernel in kernels
             if kernel.source == source
             and f"{kernel.page_size // 1024}k" == pages
             and (kernel.version == series or kernel.version.startswith(f"{series}."))
@@ -129,12 +129,12 @@ def _order(text: str) -> tuple[object, ...]:
 class Loop:
     """One investigation of a plan."""
 
-    def __init__(self, plan: Plan, extra: Sequence[Observation], found: Sequence[Candidate]) -> None:
+    def __init__(self, plan: Plan, extra: Sequence[Observation], kernels: Sequence[Candidate]) -> None:
         self.plan = plan
         self.began: list[Observation] = [*plan.reports(), *extra]
-        self.space = CauseSpace(_factors(plan, self.began, found))
+        self.space = CauseSpace(_factors(plan, self.began, kernels))
         outcomes = {*plan.goals, *plan.sides}
-        self.runs, self.notes = runnable(kernel_runs(plan, found, resolver(found), outcomes.__contains__))
+        self.runs, self.notes = runnable(kernel_runs(plan, kernels, resolver(kernels), outcomes.__contains__))
         self.bench = bench_runs(plan)
         self._chooser = Chooser(self.space, [run.trial for run in self.runs])
         self._by_id = {run.id: run for run in self.runs}
@@ -159,13 +159,17 @@ class Loop:
                 steps.append(evolve(step, done=tuple(done)))
                 if step.run.experiment.source == "predicted":
                     kernel = executor.prepare(step.run)
-                    seen = [foretell(self.plan, step.run, kernel, lambda: next(numbers))]
-                    self._tell(seen, "", progress)
-                    observations += seen
-                for one in done:
-                    seen = observe(self.plan, one, lambda: next(numbers))
-                    self._tell(seen, "" if one.fresh else f" (recorded {one.recorded_at})", progress)
-                    observations += seen
+                    new_observations = [foretell(self.plan, step.run, kernel, lambda: next(numbers))]
+                    self._tell(new_observations, "", progress)
+                    observations += new_observations
+                for done_run in done:
+                    new_observations = observe(self.plan, done_run, lambda: next(numbers))
+                    self._tell(
+                        new_observations,
+                        "" if done_run.fresh else f" (recorded {done_run.recorded_at})",
+                        progress,
+                    )
+                    observations += new_observations
         return self.look(observations, steps, [*notes, *self._left_out(observations, steps, limits)])
 
     def look(
@@ -174,7 +178,7 @@ class Loop:
         """What is known at this point, and what could be run next."""
         steps = tuple(steps)
         names = tuple(self.plan.outcome)
-        found = look(
+        investigation = look(
             self.space,
             self.began,
             observations,
@@ -183,11 +187,11 @@ class Loop:
             goals=self.plan.goals,
             plan=self.plan,
         )
-        open_goals = [name for name in self.plan.goals if not found.judgements[name].settled]
+        open_goals = [name for name in self.plan.goals if not investigation.judgements[name].settled]
         hard = {name: self._hard(observations, name) for name in open_goals}
         wanted = {name: self._hard(observations, name) for name in (*open_goals, *self.plan.sides)}
         return evolve(
-            found,
+            investigation,
             steps=steps,
             notes=tuple(notes) or tuple(self.notes),
             offered=tuple(self._rank(wanted, steps, evolve(LIMITS, download=1 << 62))),
@@ -217,7 +221,7 @@ class Loop:
         sides = {name: self._hard(observations, name) for name in self.plan.sides}
         while len(picked) < limits.jobs and (side := self._rank(sides, [*steps, *picked], limits)):
             picked.append(self._step(side[0], sides, "side"))
-            sides = {name: left for name, left in sides.items() if name not in side[0].worth}
+            sides = {name: beliefs for name, beliefs in sides.items() if name not in side[0].worth}
         return picked
 
     def _challenge(
@@ -231,23 +235,27 @@ class Loop:
         """
         have = _fetched(steps)
         ran = {step.run.id for step in steps}
-        room = limits.download - sum(have.values())
-        able = [run for run in self.runs if run.id not in ran and _more(run, have) <= room]
+        download_budget = limits.download - sum(have.values())
+        able = [run for run in self.runs if run.id not in ran and _more(run, have) <= download_budget]
         able.sort(key=lambda run: run.trial.cost + _more(run, have) / RATE)
         for belief in self.plan.belief:
             claim = claim_mask(self.space, belief.cause) if belief.outcome in self.plan.goals else 0
-            kept, _, _ = counted(self.space, observations, belief.outcome)
-            withstood = [seen for seen in kept if seen.outcomes[belief.outcome] is Verdict.WORKS]
-            left = self.space.consistent(kept, belief.outcome)
-            if not claim or not left or not claim & self.space.consistent(withstood, belief.outcome):
+            relevant, _, _ = counted(self.space, observations, belief.outcome)
+            withstood = [
+                observation
+                for observation in relevant
+                if observation.outcomes[belief.outcome] is Verdict.WORKS
+            ]
+            causes = self.space.consistent(relevant, belief.outcome)
+            if not claim or not causes or not claim & self.space.consistent(withstood, belief.outcome):
                 continue
             for run in able:
                 failing = [
                     self.space.failing(cell)[0] for name, cell in run.trial.views if name == belief.outcome
                 ]
-                if any(mask & claim and not mask & left for mask in failing):
+                if any(mask & claim and not mask & causes for mask in failing):
                     choice = Choice(trial=run.trial, bits=0.0, worth={belief.outcome: 0.0})
-                    return Step(choice, run, f"belief {belief.id}", {belief.outcome: left.bit_count()})
+                    return Step(choice, run, f"belief {belief.id}", {belief.outcome: causes.bit_count()})
         return None
 
     def _rank(self, beliefs: dict[str, Beliefs], steps: Sequence[Step], limits: Limits) -> list[Choice]:
@@ -259,9 +267,9 @@ class Loop:
         """
         have = _fetched(steps)
         ran = {step.run.id for step in steps}
-        room = limits.download - sum(have.values())
+        download_budget = limits.download - sum(have.values())
         more = {run.id: _more(run, have) for run in self.runs}
-        skip = frozenset(run.id for run in self.runs if run.id in ran or more[run.id] > room)
+        skip = frozenset(run.id for run in self.runs if run.id in ran or more[run.id] > download_budget)
         return self._chooser.rank(beliefs, skip=skip, cost=lambda trial: trial.cost + more[trial.id] / RATE)
 
     def _left_out(
@@ -281,14 +289,14 @@ class Loop:
         ]
 
     def _step(self, choice: Choice, beliefs: dict[str, Beliefs], purpose: str) -> Step:
-        left = {name: beliefs[name].left.bit_count() for name in choice.worth}
-        return Step(choice=choice, run=self._by_id[choice.trial.id], purpose=purpose, left=left)
+        causes_left = {name: beliefs[name].left.bit_count() for name in choice.worth}
+        return Step(choice=choice, run=self._by_id[choice.trial.id], purpose=purpose, left=causes_left)
 
     def _hard(self, observations: Sequence[Observation], outcome: str) -> Beliefs:
         """The causes that fit; where none does alone, those that are sound, any of which may be a part."""
-        kept, _, _ = counted(self.space, observations, outcome)
-        left = self.space.consistent(kept, outcome) or sound(self.space, kept, outcome)
-        return Beliefs(self.space, left)
+        relevant, _, _ = counted(self.space, observations, outcome)
+        causes = self.space.consistent(relevant, outcome) or sound(self.space, relevant, outcome)
+        return Beliefs(self.space, causes)
 
     def _boot_all(
         self, runs: Sequence[Run], executor: Executor, progress: Progress, repeat: int
@@ -311,27 +319,30 @@ class Loop:
                 for future in as_completed(futures):
                     run, kernel, number = futures[future]
                     done[run.id, number] = executor.keep(run, kernel, number, future.result())
-        return {run.id: [one for (name, _), one in done.items() if name == run.id and one] for run in runs}
+        return {
+            run.id: [done_run for (name, _), done_run in done.items() if name == run.id and done_run]
+            for run in runs
+        }
 
     def _announce(self, step: Step, progress: Progress) -> None:
         kernel = step.run.kernel
         for name, bits in step.choice.worth.items():
             if bits < 0.005 and not step.purpose.startswith("belief"):
                 continue
-            splits = " / ".join(str(part) for part in step.choice.splits.get(name, ()))
-            left = f"{step.left[name]} causes of {name} left; it splits them {splits}"
+            splits = " / ".join(str(size) for size in step.choice.splits.get(name, ()))
+            state = f"{step.left[name]} causes of {name} left; it splits them {splits}"
             why = {
-                "settle": left,
-                "confirm": f"reports set aside, {left}",
+                "settle": state,
+                "confirm": f"reports set aside, {state}",
                 "side": f"side question {name}",
             }.get(step.purpose, f"puts {step.purpose} to the test: the causes left say it works")
             progress.note(f"next: {kernel.name if kernel else step.run.id} {_where(step.run)}: {why}")
 
-    def _tell(self, seen: Sequence[Observation], remark: str, progress: Progress) -> None:
-        for one in seen:
-            words = ", ".join(f"{name} {verdict}" for name, verdict in one.outcomes.items())
-            cell = " ".join(levels[0] for levels in one.values.values())
-            progress.note(f"  {one.id} ({one.source.word}): {cell}: {words}{remark}")
+    def _tell(self, observations: Sequence[Observation], remark: str, progress: Progress) -> None:
+        for observation in observations:
+            verdicts = ", ".join(f"{name} {verdict}" for name, verdict in observation.outcomes.items())
+            cell = " ".join(levels[0] for levels in observation.values.values())
+            progress.note(f"  {observation.id} ({observation.source.word}): {cell}: {verdicts}{remark}")
 
 
 def _where(run: Run) -> str:
@@ -358,18 +369,18 @@ def _more(run: Run, have: dict[str, int]) -> int:
     return max(0, run.weight - have.get(run.kernel.name, 0)) if run.kernel else 0
 
 
-def _factors(plan: Plan, began: Sequence[Observation], found: Sequence[Candidate]) -> list[Factor]:
+def _factors(plan: Plan, began: Sequence[Observation], kernels: Sequence[Candidate]) -> list[Factor]:
     factors = []
     for name, declared in plan.factor.items():
         levels = list(declared.levels)
         if declared.fact:
-            levels += [kernel.fact(declared.fact) for kernel in found]
+            levels += [kernel.fact(declared.fact) for kernel in kernels]
         for experiment in plan.experiment:
             levels += experiment.levels.get(name, [])
-        for seen in began:
-            levels += seen.values.get(name, ())
+        for observation in began:
+            levels += observation.values.get(name, ())
         factors.append(make_factor(name, levels, declared.label))
-    extra = {name for seen in began for name in seen.values} - set(plan.factor)
+    extra = {name for observation in began for name in observation.values} - set(plan.factor)
     if extra:
         raise Refused(
             f"the observations name factors that the plan does not know: {', '.join(sorted(extra))}",

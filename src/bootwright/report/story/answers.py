@@ -83,32 +83,33 @@ def headline(decision: Decision, goals: Sequence[Goal]) -> str:
 def _by_prediction(decision: Decision) -> bool:
     """Whether every whole configuration rests on a prediction in some part."""
     return bool(decision.works) and all(
-        any("predicted" in basis for basis in one.basis.values()) for one in decision.works
+        any("predicted" in basis for basis in configuration.basis.values())
+        for configuration in decision.works
     )
 
 
-def working(found: Investigation, decision: Decision, names: Names) -> tuple[Working, ...]:
+def working(investigation: Investigation, decision: Decision, names: Names) -> tuple[Working, ...]:
     """The whole configurations, best known first."""
     rows = []
-    for one in decision.works:
+    for configuration in decision.works:
         why = [
             f"“{names.outcome(goal)}”: "
             + (
-                f"it fails only where {names.cause(cause, found.judgements[goal])}"
+                f"it fails only where {names.cause(cause, investigation.judgements[goal])}"
                 if basis.startswith("it fails only") and cause
                 else basis
             )
-            for goal, basis in one.basis.items()
-            for cause in [found.judgements[goal].cause]
+            for goal, basis in configuration.basis.items()
+            for cause in [investigation.judgements[goal].cause]
         ]
-        predicted = any("predicted" in basis for basis in one.basis.values())
+        predicted = any("predicted" in basis for basis in configuration.basis.values())
         rows.append(
             Working(
                 word="Predicted to work" if predicted else "Seen to work",
                 cell=tuple(
-                    (names.factor(factor.name), clean(one.factors[factor.name], 120))
-                    for factor in found.factors
-                    if factor.name in one.factors
+                    (names.factor(factor.name), clean(configuration.factors[factor.name], 120))
+                    for factor in investigation.factors
+                    if factor.name in configuration.factors
                 ),
                 why=clean("; ".join(why), 600) + ".",
             )
@@ -116,90 +117,91 @@ def working(found: Investigation, decision: Decision, names: Names) -> tuple[Wor
     return tuple(rows)
 
 
-def changes(found: Investigation, decision: Decision, names: Names) -> tuple[str, ...]:
+def changes(investigation: Investigation, decision: Decision, names: Names) -> tuple[str, ...]:
     """A sentence for each setting that made the difference all by itself."""
     return tuple(
-        f"“{names.outcome(one.outcome)}”: {told_change(found, one, names)}" for one in decision.single_changes
+        f"“{names.outcome(change.outcome)}”: {describe_change(investigation, change, names)}"
+        for change in decision.single_changes
     )
 
 
-def told_change(found: Investigation, one: SingleChange, names: Names) -> str:
+def describe_change(investigation: Investigation, change: SingleChange, names: Names) -> str:
     """`changing board alone, from a to b, makes it work (cell-9, predicted, against cell-4, predicted).`"""
-    by_id = {seen.id: seen.source.word for seen in found.observations}
+    by_id = {observation.id: observation.source.word for observation in investigation.observations}
     return (
-        f"changing {names.factor(one.factor)} alone, from {clean(one.from_level, 80)} to "
-        f"{clean(one.to_level, 80)}, makes it work ({clean(one.fails, 60)}, {by_id.get(one.fails, '')}, "
-        f"against {clean(one.works, 60)}, {by_id.get(one.works, '')})."
+        f"changing {names.factor(change.factor)} alone, from {clean(change.from_level, 80)} to "
+        f"{clean(change.to_level, 80)}, makes it work ({clean(change.fails, 60)}, "
+        f"{by_id.get(change.fails, '')}, against {clean(change.works, 60)}, {by_id.get(change.works, '')})."
     )
 
 
-def goals(found: Investigation, decision: Decision, names: Names) -> tuple[Goal, ...]:
+def goals(investigation: Investigation, decision: Decision, names: Names) -> tuple[Goal, ...]:
     """Every goal, in the plan's order."""
-    return tuple(_goal(found, one, names) for one in decision.goals)
+    return tuple(_goal(investigation, goal, names) for goal in decision.goals)
 
 
-def _goal(found: Investigation, one: GoalResult, names: Names) -> Goal:
-    judgement = found.judgements[one.outcome]
+def _goal(investigation: Investigation, goal: GoalResult, names: Names) -> Goal:
+    judgement = investigation.judgements[goal.outcome]
     cause = judgement.cause
     missing = basis = ""
-    if one.verdict is Verdict.WORKS and one.needs:
-        answer = f"Works with {names.conditions(one.needs)}."
-    elif one.verdict is Verdict.WORKS and not judgement.fails:
+    if goal.verdict is Verdict.WORKS and goal.needs:
+        answer = f"Works with {names.conditions(goal.needs)}."
+    elif goal.verdict is Verdict.WORKS and not judgement.fails:
         answer = f"Works: {count(judgement.works, 'cell')} seen, none of them failed."
-    elif one.verdict is Verdict.WORKS:
-        answer = _where_it_works(found, one.outcome)
+    elif goal.verdict is Verdict.WORKS:
+        answer = _where_it_works(investigation, goal.outcome)
         basis = "predicted" if answer.startswith("Predicted") else ""
-        missing = _missing(found, one.outcome, names)
-    elif one.verdict is Verdict.FAILS:
+        missing = _missing(investigation, goal.outcome, names)
+    elif goal.verdict is Verdict.FAILS:
         answer = "Fails in what is wanted, and the cause cannot be avoided without giving that up."
     else:
-        missing = _missing(found, one.outcome, names)
+        missing = _missing(investigation, goal.outcome, names)
         answer = f"Not known. {missing}"
     instead = ""
-    if one.instead:
-        ways = listed([f"“{names.outcome(name)}”" for name in one.instead], "or")
-        instead = f"Where it fails, another way was seen to work: {ways}."
+    if goal.instead:
+        alternatives = listed([f"“{names.outcome(name)}”" for name in goal.instead], "or")
+        instead = f"Where it fails, another way was seen to work: {alternatives}."
     return Goal(
-        name=names.outcome(one.outcome),
-        verdict=str(one.verdict),
+        name=names.outcome(goal.outcome),
+        verdict=str(goal.verdict),
         basis=basis,
         answer=answer,
         cause=f"It fails where {names.cause(cause, judgement)}."
         if cause
         else f"What makes it fail elsewhere is not settled. {missing}"
-        if missing and one.verdict is Verdict.WORKS
+        if missing and goal.verdict is Verdict.WORKS
         else "",
         instead=instead,
-        corroboration=tuple(_corroboration(change) for change in one.corroboration),
+        corroboration=tuple(_corroboration(change) for change in goal.corroboration),
         missing=missing,
     )
 
 
-def _where_it_works(found: Investigation, outcome: str) -> str:
+def _where_it_works(investigation: Investigation, outcome: str) -> str:
     """By the best kind of source, in the wanted cells where it works."""
-    wanted = found.plan.wanted if found.plan else {}
+    wanted = investigation.plan.wanted if investigation.plan else {}
     works = [
-        seen
-        for seen in found.counting(outcome)
-        if seen.outcomes.get(outcome) is Verdict.WORKS
-        and all(seen.level(factor) == level for factor, level in wanted.items())
+        observation
+        for observation in investigation.counting(outcome)
+        if observation.outcomes.get(outcome) is Verdict.WORKS
+        and all(observation.level(factor) == level for factor, level in wanted.items())
     ]
-    best = max((seen.source for seen in works), default=Source.REPORTED)
-    cells = listed([clean(seen.id, 60) for seen in works if seen.source is best])
+    best = max((observation.source for observation in works), default=Source.REPORTED)
+    cells = listed([clean(observation.id, 60) for observation in works if observation.source is best])
     word = {Source.PREDICTED: "Predicted", Source.REPORTED: "Reported"}.get(best, "Seen")
     return f"{word} to work in {cells}{', not run on a board' if best is Source.PREDICTED else ''}."
 
 
-def _missing(found: Investigation, outcome: str, names: Names) -> str:
-    judgement = found.judgements[outcome]
+def _missing(investigation: Investigation, outcome: str, names: Names) -> str:
+    judgement = investigation.judgements[outcome]
     if not judgement.works and not judgement.fails:
         return "Nothing was seen of it."
     if judgement.either and all(part.causes for part in judgement.either):
-        each = listed([names.cause(part.causes[0], judgement) for part in judgement.either], "or")
-        return f"No one cause explains every failure. The simplest that together do: {each}."
+        simplest = listed([names.cause(part.causes[0], judgement) for part in judgement.either], "or")
+        return f"No one cause explains every failure. The simplest that together do: {simplest}."
     if judgement.causes:
         factors = list(dict.fromkeys(name for cause in judgement.causes for name in cause.factors))
-        ordered = [one.name for one in found.factors if one.name in factors]
+        ordered = [factor.name for factor in investigation.factors if factor.name in factors]
         return (
             f"{count(len(judgement.causes), 'cause fits', 'causes still fit')} what was seen, "
             f"on {listed(names.factors(ordered))}."
@@ -212,8 +214,8 @@ def _corroboration(change: Change) -> Corroboration:
         what=clean(change.what, 300),
         before=clean(change.before, 300),
         first_in=clean(change.first_in, 40),
-        commits=tuple((clean(one.id, 40), clean(one.title, 200)) for one in change.commit),
-        sources=tuple(_link(one.title, one.url) for one in change.source),
+        commits=tuple((clean(commit.id, 40), clean(commit.title, 200)) for commit in change.commit),
+        sources=tuple(_link(reference.title, reference.url) for reference in change.source),
     )
 
 

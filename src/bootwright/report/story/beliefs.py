@@ -13,7 +13,7 @@ from bootwright.investigate.decision.decide import Decision
 from bootwright.investigate.decision.single_changes import SingleChange
 from bootwright.investigate.plans.changes import Remark
 from bootwright.investigate.running.investigation import Investigation
-from bootwright.report.story.answers import told_change
+from bootwright.report.story.answers import describe_change
 from bootwright.report.story.names import Names
 from bootwright.report.story.pairs import Comparison, compare, with_contrast
 from bootwright.report.words import capital, clean, listed, sentence
@@ -50,32 +50,35 @@ class Conclusion:
     """What is known of the versions it names; no run here shows it."""
 
 
-def beliefs(found: Investigation, decision: Decision, names: Names) -> tuple[Conclusion, ...]:
+def beliefs(investigation: Investigation, decision: Decision, names: Names) -> tuple[Conclusion, ...]:
     """Every belief with what became of it."""
-    return tuple(_belief(found, one, names) for one in decision.beliefs)
+    return tuple(_belief(investigation, belief, names) for belief in decision.beliefs)
 
 
-def _belief(found: Investigation, one: BeliefResult, names: Names) -> Conclusion:
-    plan = found.plan
-    declared = next((b for b in (plan.belief if plan else []) if b.id == one.id), None)
+def _belief(investigation: Investigation, belief: BeliefResult, names: Names) -> Conclusion:
+    plan = investigation.plan
+    declared = next((b for b in (plan.belief if plan else []) if b.id == belief.id), None)
     proxies = {proxy.claim: proxy for proxy in (declared.proxy if declared else [])}
     narrower = tuple(
         _conclusion(
-            ("", part.claim, part.status, WHY[part.status]),
-            _against(_Claim(found, names, part.claim, proxy.outcome, tuple(proxy.cause)), part.by),
-            limit=clean(part.limit, 400),
+            ("", narrower_claim.claim, narrower_claim.status, WHY[narrower_claim.status]),
+            _against(
+                _Claim(investigation, names, narrower_claim.claim, proxy.outcome, tuple(proxy.cause)),
+                narrower_claim.by,
+            ),
+            limit=clean(narrower_claim.limit, 400),
         )
-        for part in one.narrower
-        if (proxy := proxies.get(part.claim)) is not None
+        for narrower_claim in belief.narrower
+        if (proxy := proxies.get(narrower_claim.claim)) is not None
     )
-    claim = _Claim(found, names, one.id, one.outcome, tuple(declared.cause) if declared else ())
+    claim = _Claim(investigation, names, belief.id, belief.outcome, tuple(declared.cause) if declared else ())
     return evolve(
         _conclusion(
-            (one.id, one.says, one.status, one.why),
-            _for(claim, one.changes) if one.changes else _against(claim, one.by),
+            (belief.id, belief.says, belief.status, belief.why),
+            _for(claim, belief.changes) if belief.changes else _against(claim, belief.by),
         ),
         narrower=narrower,
-        history=tuple(_remark(remark) for remark in one.history),
+        history=tuple(_remark(remark) for remark in belief.history),
     )
 
 
@@ -83,14 +86,14 @@ def _belief(found: Investigation, one: BeliefResult, names: Names) -> Conclusion
 class _Claim:
     """A claim that an outcome fails because of some factors, and what it is held against."""
 
-    found: Investigation
+    investigation: Investigation
     names: Names
     who: str
     outcome: str
     subjects: tuple[str, ...]
 
     def compared(self, ids: Sequence[str]) -> Comparison:
-        return compare(self.found, self.outcome, ids, self.subjects, self.names)
+        return compare(self.investigation, self.outcome, ids, self.subjects, self.names)
 
 
 @frozen
@@ -100,8 +103,8 @@ class _Evidence:
     caption: str = ""
 
 
-def _conclusion(told: tuple[str, str, str, str], evidence: _Evidence, *, limit: str = "") -> Conclusion:
-    identity, says, status, why = told
+def _conclusion(texts: tuple[str, str, str, str], evidence: _Evidence, *, limit: str = "") -> Conclusion:
+    identity, says, status, why = texts
     return Conclusion(
         id=clean(identity, 40),
         says=clean(says, 400),
@@ -117,21 +120,24 @@ def _conclusion(told: tuple[str, str, str, str], evidence: _Evidence, *, limit: 
 
 def _against(claim: _Claim, by: Sequence[str]) -> _Evidence:
     """The cells that contradict a claim."""
-    by_id = {seen.id: seen for seen in claim.found.observations}
-    cells = [by_id[one] for one in by if one in by_id]
+    by_id = {observation.id: observation for observation in claim.investigation.observations}
+    cells = [by_id[identity] for identity in by if identity in by_id]
     if not cells:
         return _Evidence()
     shown = []
-    for seen in cells:
+    for observation in cells:
         held = listed(
-            [f"{claim.names.factor(name)} {clean(seen.level(name) or '?', 80)}" for name in claim.subjects]
+            [
+                f"{claim.names.factor(name)} {clean(observation.level(name) or '?', 80)}"
+                for name in claim.subjects
+            ]
         )
-        failed = seen.outcomes.get(claim.outcome) is Verdict.FAILS
+        failed = observation.outcomes.get(claim.outcome) is Verdict.FAILS
         shown.append(
-            f"{clean(seen.id, 60)} ({seen.source.word}; {held}) "
+            f"{clean(observation.id, 60)} ({observation.source.word}; {held}) "
             + ("fails without what it blames." if failed else "works in spite of what it blames.")
         )
-    sides = with_contrast(claim.found, claim.outcome, by, claim.subjects)
+    sides = with_contrast(claim.investigation, claim.outcome, by, claim.subjects)
     contrast = ", and the nearest cell with the other result" if len(sides) > len(by) else ""
     return _Evidence(
         shown=(*shown, *_reservations(cells, claim.outcome)),
@@ -142,21 +148,21 @@ def _against(claim: _Claim, by: Sequence[str]) -> _Evidence:
 
 def _reservations(against: Sequence[Observation], outcome: str) -> list[str]:
     """How far the cells that refute a belief go."""
-    said = []
-    if all(seen.outcomes.get(outcome) is Verdict.FAILS for seen in against):
-        said.append("So it is not the only cause; it may still be one of several.")
-    if all(seen.source <= Source.PREDICTED for seen in against):
-        said.append("This rests on predictions and reports, not on a boot.")
-    return said
+    sentences = []
+    if all(observation.outcomes.get(outcome) is Verdict.FAILS for observation in against):
+        sentences.append("So it is not the only cause; it may still be one of several.")
+    if all(observation.source <= Source.PREDICTED for observation in against):
+        sentences.append("This rests on predictions and reports, not on a boot.")
+    return sentences
 
 
 def _for(claim: _Claim, changes: Sequence[SingleChange]) -> _Evidence:
     """The single changes that speak for a claim, and what of it was not varied."""
-    shown = [capital(told_change(claim.found, change, claim.names)) for change in changes]
-    rest = [name for name in claim.subjects if all(change.factor != name for change in changes)]
-    if rest:
-        was = "was" if len(rest) == 1 else "were"
-        shown.append(f"{capital(listed(claim.names.factors(rest)))} {was} not changed alone there.")
+    shown = [capital(describe_change(claim.investigation, change, claim.names)) for change in changes]
+    unchanged = [name for name in claim.subjects if all(change.factor != name for change in changes)]
+    if unchanged:
+        was = "was" if len(unchanged) == 1 else "were"
+        shown.append(f"{capital(listed(claim.names.factors(unchanged)))} {was} not changed alone there.")
     return _Evidence(
         shown=tuple(shown),
         comparison=claim.compared((changes[0].fails, changes[0].works)),
@@ -167,10 +173,10 @@ def _for(claim: _Claim, changes: Sequence[SingleChange]) -> _Evidence:
 def _remark(remark: Remark) -> str:
     """One sentence on whether the version a belief names has a known change."""
     change = remark.change
-    what, version = clean(change.what, 300), clean(remark.version, 40)
+    title, version = clean(change.what, 300), clean(remark.version, 40)
     commits = listed([clean(commit.id, 40) for commit in change.commit])
     if remark.agrees:
-        return f"{version} has the change that is known to mend it: {what} ({commits})."
+        return f"{version} has the change that is known to mend it: {title} ({commits})."
     older = [f"{clean(text, 40)} of the older series" for text in change.also_in]
     first = listed([*older, clean(change.first_in, 40)], "or")
-    return f"{version} does not mend it: only from {first} on, {what} ({commits})."
+    return f"{version} does not mend it: only from {first} on, {title} ({commits})."

@@ -37,15 +37,17 @@ class Boot:
     limit: str
 
 
-def boots(found: Investigation, names: Names) -> tuple[Boot, ...]:
+def boots(investigation: Investigation, names: Names) -> tuple[Boot, ...]:
     """Every boot, in the order run."""
-    return tuple(_boot(found, done, names) for step in found.steps for done in step.done)
+    return tuple(_boot(investigation, done, names) for step in investigation.steps for done in step.done)
 
 
-def _boot(found: Investigation, done: Done, names: Names) -> Boot:
+def _boot(investigation: Investigation, done: Done, names: Names) -> Boot:
     recording, result = done.recording, done.result
     key = f"{done.run.id}#{done.repeat}"
-    cells = [seen for seen in found.observations if seen.evidence.get("boot") == key]
+    cells = [
+        observation for observation in investigation.observations if observation.evidence.get("boot") == key
+    ]
     tests = result.tests
     good = sum(test.ok is True for test in tests)
     facts = [
@@ -66,7 +68,7 @@ def _boot(found: Investigation, done: Done, names: Names) -> Boot:
     return Boot(
         title=f"{clean(done.kernel.get('name', done.run.id), 120)} on {clean(recording.machine, 60)}"
         + (f", repetition {done.repeat + 1}" if done.repeat else ""),
-        cells=tuple(shown(found, cells, names)),
+        cells=tuple(shown(investigation, cells, names)),
         summary=f"{good} of {count(len(tests), 'test')} ok"
         + ("" if result.complete else "; the guest did not report to the end"),
         facts=tuple((label, text) for label, text in facts if text),

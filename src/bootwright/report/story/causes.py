@@ -57,7 +57,7 @@ class Either:
 
 
 @frozen
-class Left:
+class RemainingCauses:
     """What is left of the causes of one outcome."""
 
     outcome: str
@@ -76,21 +76,21 @@ class Left:
     set_aside: tuple[str, ...]
 
 
-def left(found: Investigation, outcome: str, names: Names) -> Left:
+def remaining_causes(investigation: Investigation, outcome: str, names: Names) -> RemainingCauses:
     """What is left for one outcome."""
-    judgement = found.judgements[outcome]
+    judgement = investigation.judgements[outcome]
     cause = judgement.cause
-    return Left(
+    return RemainingCauses(
         outcome=names.outcome(outcome),
-        goal=outcome in found.goals,
+        goal=outcome in investigation.goals,
         settled=judgement.settled,
         total=len(judgement.causes),
         cause=names.cause(cause, judgement) if cause else "",
         groups=() if cause else _groups(judgement, names),
-        axes=_axes(found, judgement, cause, names) if cause else (),
+        axes=_axes(investigation, judgement, cause, names) if cause else (),
         either=tuple(
             Either(
-                tuple(clean(one, 60) for one in part.cells),
+                tuple(clean(identity, 60) for identity in part.cells),
                 len(part.causes),
                 names.cause(part.causes[0], judgement),
             )
@@ -99,12 +99,13 @@ def left(found: Investigation, outcome: str, names: Names) -> Left:
         ),
         note=clean(judgement.note, 300),
         flaky=tuple(
-            f"{listed([clean(one, 60) for one in flaky.ids])} are the same cell and contradict each other: "
-            f"{count(flaky.works, 'time')} it works, {count(flaky.fails, 'time')} it fails. It counts as "
-            f"failing, since what can fail there has its cause there."
+            f"{listed([clean(identity, 60) for identity in flaky.ids])} are the same cell and "
+            f"contradict each other: {count(flaky.works, 'time')} it works, "
+            f"{count(flaky.fails, 'time')} it fails. It counts as failing, "
+            "since what can fail there has its cause there."
             for flaky in judgement.flaky
         ),
-        set_aside=tuple(clean(one, 60) for one in judgement.set_aside),
+        set_aside=tuple(clean(identity, 60) for identity in judgement.set_aside),
     )
 
 
@@ -123,30 +124,34 @@ def _groups(judgement: Judgement, names: Names) -> tuple[Group, ...]:
     )
 
 
-def _axes(found: Investigation, judgement: Judgement, cause: Cause, names: Names) -> tuple[Axis, ...]:
-    space = found.space
-    made = []
-    for part in cause.conditions:
-        bracket = next((one for one in judgement.brackets if one.factor == part.factor), None)
+def _axes(investigation: Investigation, judgement: Judgement, cause: Cause, names: Names) -> tuple[Axis, ...]:
+    space = investigation.space
+    axes = []
+    for condition in cause.conditions:
+        bracket = next(
+            (candidate for candidate in judgement.brackets if candidate.factor == condition.factor), None
+        )
         if bracket is None or bracket.fails is None or bracket.works is None:
             continue
-        others = {one.factor: space.levels_of(one) for one in cause.conditions if one != part}
-        marks = _marks(found, judgement, others, bracket)
-        made.append(
+        other_levels = {
+            other.factor: space.levels_of(other) for other in cause.conditions if other != condition
+        }
+        marks = _marks(investigation, judgement, other_levels, bracket)
+        axes.append(
             Axis(
-                factor=names.factor(part.factor),
-                says=_between(found, part.factor, bracket.fails, bracket.works, names),
+                factor=names.factor(condition.factor),
+                says=_between(investigation, condition.factor, bracket.fails, bracket.works, names),
                 marks=marks,
             )
         )
-    return tuple(made)
+    return tuple(axes)
 
 
-def _between(found: Investigation, factor: str, fails: str, works: str, names: Names) -> str:
+def _between(investigation: Investigation, factor: str, fails: str, works: str, names: Names) -> str:
     label = names.factor(factor)
-    known = next(one for one in found.factors if one.name == factor)
-    low, high = sorted((known.position(fails), known.position(works)))
-    skipped = [clean(level, 60) for level in known.levels[low + 1 : high]]
+    ordered_factor = next(candidate for candidate in investigation.factors if candidate.name == factor)
+    low, high = sorted((ordered_factor.position(fails), ordered_factor.position(works)))
+    skipped = [clean(level, 60) for level in ordered_factor.levels[low + 1 : high]]
     text = f"With {label} {clean(fails, 60)} it was seen to fail, with {clean(works, 60)} to work."
     if skipped:
         return f"{text} Between them, {listed(skipped)} could be tried and was not."
@@ -158,31 +163,38 @@ def _between(found: Investigation, factor: str, fails: str, works: str, names: N
 
 
 def _older(first: str, second: str) -> bool:
-    one, other = Version.parse(first), Version.parse(second)
-    return one is not None and other is not None and one < other
+    first_version, second_version = Version.parse(first), Version.parse(second)
+    return first_version is not None and second_version is not None and first_version < second_version
 
 
 def _marks(
-    found: Investigation, judgement: Judgement, others: Mapping[str, tuple[str, ...]], bracket: Bracket
+    investigation: Investigation,
+    judgement: Judgement,
+    other_levels: Mapping[str, tuple[str, ...]],
+    bracket: Bracket,
 ) -> tuple[Mark, ...]:
     """The levels seen where the cause's other conditions hold; the best kind of source for each."""
     best: dict[str, tuple[Source, Verdict]] = {}
-    for seen in found.observations:
-        level = seen.level(bracket.factor)
-        verdict = seen.outcomes.get(judgement.outcome, Verdict.UNKNOWN)
-        if level is None or verdict is Verdict.UNKNOWN or seen.id in judgement.set_aside:
+    for observation in investigation.observations:
+        level = observation.level(bracket.factor)
+        verdict = observation.outcomes.get(judgement.outcome, Verdict.UNKNOWN)
+        if level is None or verdict is Verdict.UNKNOWN or observation.id in judgement.set_aside:
             continue
-        if all(seen.level(name) in allowed for name, allowed in others.items()) and (
-            level not in best or seen.source > best[level][0]
+        if all(observation.level(name) in allowed for name, allowed in other_levels.items()) and (
+            level not in best or observation.source > best[level][0]
         ):
-            best[level] = (seen.source, verdict)
-    factor = next(one for one in found.factors if one.name == bracket.factor)
+            best[level] = (observation.source, verdict)
+    factor = next(
+        candidate_factor
+        for candidate_factor in investigation.factors
+        if candidate_factor.name == bracket.factor
+    )
     ordered = [level for level in factor.levels if level in best]
     marks = []
     for index, level in enumerate(ordered):
         source, verdict = best[level]
-        here = index > 0 and {ordered[index - 1], level} == {bracket.fails, bracket.works}
+        at_boundary = index > 0 and {ordered[index - 1], level} == {bracket.fails, bracket.works}
         marks.append(
-            Mark(clean(level, 60), str(verdict), source.word, "the change is in here" if here else "")
+            Mark(clean(level, 60), str(verdict), source.word, "the change is in here" if at_boundary else "")
         )
     return tuple(marks)

@@ -52,64 +52,71 @@ class Matrix:
     """A sentence for each entry that shows what a better source says instead of its own."""
 
 
-def matrix(found: Investigation, names: Names) -> Matrix:
+def matrix(investigation: Investigation, names: Names) -> Matrix:
     """Every observation; goals come first among the outcomes."""
-    ordered = sorted(found.outcomes, key=lambda name: name not in found.goals)
-    spoken = [name for name in ordered if any(_known(seen, name) for seen in found.observations)]
+    ordered = sorted(investigation.outcomes, key=lambda name: name not in investigation.goals)
+    spoken = [
+        name
+        for name in ordered
+        if any(_known(observation, name) for observation in investigation.observations)
+    ]
     factors = [
         factor.name
-        for factor in found.factors
-        if any(seen.values.get(factor.name) for seen in found.observations)
+        for factor in investigation.factors
+        if any(observation.values.get(factor.name) for observation in investigation.observations)
     ]
     rows = tuple(
         Row(
-            id=clean(seen.id, 60),
-            source=seen.source.word,
-            kernel=clean(seen.evidence.get("kernel", ""), 80),
-            levels=tuple(levels(seen, name) for name in factors),
-            verdicts=tuple(verdict_of(found, seen, name) for name in spoken),
-            note=clean(seen.evidence.get("note", ""), 400),
+            id=clean(observation.id, 60),
+            source=observation.source.word,
+            kernel=clean(observation.evidence.get("kernel", ""), 80),
+            levels=tuple(levels(observation, name) for name in factors),
+            verdicts=tuple(verdict_of(investigation, observation, name) for name in spoken),
+            note=clean(observation.evidence.get("note", ""), 400),
         )
-        for seen in found.observations
+        for observation in investigation.observations
     )
-    kinds = sorted({seen.source for seen in found.observations})
+    kinds = sorted({observation.source for observation in investigation.observations})
     return Matrix(
         factors=tuple(names.factors(factors)),
         outcomes=tuple(names.outcome(name) for name in spoken),
-        goals=sum(name in found.goals for name in spoken),
+        goals=sum(name in investigation.goals for name in spoken),
         rows=rows,
         sources=tuple((kind.word, SOURCES[kind]) for kind in kinds),
         silent=tuple(names.outcome(name) for name in ordered if name not in spoken),
         outweighed=tuple(
-            f"{clean(seen.id, 60)}: {text}"
-            for seen in found.observations
+            f"{clean(observation.id, 60)}: {text}"
+            for observation in investigation.observations
             for name in spoken
-            if (text := outweighed(found, seen, name, names))
+            if (text := outweighed(investigation, observation, name, names))
         ),
     )
 
 
-def verdict_of(found: Investigation, seen: Observation, outcome: str) -> str:
+def verdict_of(investigation: Investigation, observation: Observation, outcome: str) -> str:
     """What counts for an outcome in a cell: its own verdict, or that of a better source; empty for none."""
-    if outcome not in seen.outcomes:
+    if outcome not in observation.outcomes:
         return ""
-    return str(_better(found, seen, outcome).outcomes[outcome])
+    return str(_better(investigation, observation, outcome).outcomes[outcome])
 
 
-def outweighed(found: Investigation, seen: Observation, outcome: str, names: Names) -> str:
+def outweighed(investigation: Investigation, observation: Observation, outcome: str, names: Names) -> str:
     """A sentence where a better source contradicts what was seen; else empty."""
-    better = _better(found, seen, outcome)
-    if better is seen:
+    better = _better(investigation, observation, outcome)
+    if better is observation:
         return ""
     return (
-        f"“{names.outcome(outcome)}” {seen.source.word}: {seen.outcomes[outcome]}; but "
+        f"“{names.outcome(outcome)}” {observation.source.word}: {observation.outcomes[outcome]}; but "
         f"{clean(better.id, 60)} ({better.source.word}) says {better.outcomes[outcome]}, which counts."
     )
 
 
-def _better(found: Investigation, seen: Observation, outcome: str) -> Observation:
-    by = found.judgements[outcome].outweighed.get(seen.id)
-    return next((other for other in found.observations if other.id == by), seen)
+def _better(investigation: Investigation, observation: Observation, outcome: str) -> Observation:
+    by = investigation.judgements[outcome].outweighed.get(observation.id)
+    return next(
+        (other_observation for other_observation in investigation.observations if other_observation.id == by),
+        observation,
+    )
 
 
 @frozen
@@ -123,40 +130,46 @@ class Shown:
     """(outcome, verdict), goals first."""
 
 
-def cells_of(found: Investigation, step: Step) -> list[Observation]:
+def cells_of(investigation: Investigation, step: Step) -> list[Observation]:
     """The cells that a step made."""
-    boots = {f"{one.run.id}#{one.repeat}" for one in step.done}
+    boots = {f"{done_run.run.id}#{done_run.repeat}" for done_run in step.done}
     if step.run.experiment.source == "emulated":
-        return [seen for seen in found.observations if seen.evidence.get("boot") in boots]
+        return [
+            observation
+            for observation in investigation.observations
+            if observation.evidence.get("boot") in boots
+        ]
     tree = step.run.devicetree.set if step.run.devicetree else {}
     kernel = step.run.kernel.name if step.run.kernel else None
     return [
-        seen
-        for seen in found.observations
-        if seen.source is Source.PREDICTED
-        and seen.evidence.get("kernel") == kernel
-        and all(seen.level(name) == level for name, level in tree.items())
+        observation
+        for observation in investigation.observations
+        if observation.source is Source.PREDICTED
+        and observation.evidence.get("kernel") == kernel
+        and all(observation.level(name) == level for name, level in tree.items())
     ]
 
 
-def shown(found: Investigation, cells: Sequence[Observation], names: Names) -> Iterator[Shown]:
+def shown(investigation: Investigation, cells: Sequence[Observation], names: Names) -> Iterator[Shown]:
     """The cells of one run, each with what sets it apart."""
     varied = [
-        factor.name for factor in found.factors if len({seen.values.get(factor.name) for seen in cells}) > 1
+        factor.name
+        for factor in investigation.factors
+        if len({observation.values.get(factor.name) for observation in cells}) > 1
     ]
-    for seen in cells:
-        ordered = sorted(seen.outcomes.items(), key=lambda item: item[0] not in found.goals)
+    for observation in cells:
+        ordered = sorted(observation.outcomes.items(), key=lambda item: item[0] not in investigation.goals)
         yield Shown(
-            id=clean(seen.id, 60),
-            differs=listed([f"{names.factor(name)} {levels(seen, name)}" for name in varied]),
+            id=clean(observation.id, 60),
+            differs=listed([f"{names.factor(name)} {levels(observation, name)}" for name in varied]),
             verdicts=tuple((names.outcome(name), str(verdict)) for name, verdict in ordered),
         )
 
 
-def levels(seen: Observation, factor: str) -> str:
+def levels(observation: Observation, factor: str) -> str:
     """`16K`, or `rev 1.0 or rev 1.1` where it may be either."""
-    return " or ".join(clean(level, 80) for level in seen.values.get(factor, ()))
+    return " or ".join(clean(level, 80) for level in observation.values.get(factor, ()))
 
 
-def _known(seen: Observation, outcome: str) -> bool:
-    return seen.outcomes.get(outcome, Verdict.UNKNOWN) is not Verdict.UNKNOWN
+def _known(observation: Observation, outcome: str) -> bool:
+    return observation.outcomes.get(outcome, Verdict.UNKNOWN) is not Verdict.UNKNOWN

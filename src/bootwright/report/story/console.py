@@ -48,8 +48,8 @@ def excerpt(done: Done) -> Excerpt:
     names = {f"{test.group}/{test.name}": test.name for test in done.result.tests}
     wanted = {
         names[full]
-        for part in done.run.experiment.yields
-        for pattern in part.tests
+        for outcome_yield in done.run.experiment.yields
+        for pattern in outcome_yield.tests
         for full in matching(pattern, list(names))
     }
     proving = [
@@ -67,22 +67,22 @@ def excerpt(done: Done) -> Excerpt:
         }
     )
     marks = set(proving)
-    made = []
+    excerpt_lines = []
     last = -1
     for index in shown:
         at, text = lines[index]
-        made.append(
+        excerpt_lines.append(
             ConsoleLine(f"{at:.2f}", text, proves=index in marks and bool(wanted), gap=index != last + 1)
         )
         last = index
-    return Excerpt(tuple(made), len(lines) - len(made))
+    return Excerpt(tuple(excerpt_lines), len(lines) - len(excerpt_lines))
 
 
 def _lines(recording: Recording) -> list[tuple[float, str]]:
     """(seconds, text) of every line that is not empty, in the first 4 MiB of the console."""
     starts = [offset for offset, _ in recording.times]
     moments = [at for _, at in recording.times]
-    found = []
+    timed_lines = []
     offset = 0
     for raw in recording.console[:MOST_BYTES].split(b"\n"):
         if raw.strip():
@@ -90,6 +90,6 @@ def _lines(recording: Recording) -> list[tuple[float, str]]:
             at = moments[chunk] if chunk >= 0 else 0.0
             text = clean(raw.decode(errors="replace").replace("\r", ""), MOST_LINE)
             if text.strip():
-                found.append((at, text))
+                timed_lines.append((at, text))
         offset += len(raw) + 1
-    return found
+    return timed_lines

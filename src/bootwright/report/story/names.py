@@ -13,13 +13,13 @@ from bootwright.report.words import bound, clean
 class Names:
     """Labels by name, made harmless once."""
 
-    def __init__(self, found: Investigation) -> None:
-        self._factors = {factor.name: clean(factor.title, 80) for factor in found.factors}
-        self._known = {factor.name: factor for factor in found.factors}
-        plan = found.plan
+    def __init__(self, investigation: Investigation) -> None:
+        self._factors = {factor.name: clean(factor.title, 80) for factor in investigation.factors}
+        self._known = {factor.name: factor for factor in investigation.factors}
+        plan = investigation.plan
         self._outcomes = {
             name: clean((plan.outcome[name].label if plan and name in plan.outcome else "") or name, 120)
-            for name in found.outcomes
+            for name in investigation.outcomes
         }
 
     def factor(self, name: str) -> str:

@@ -54,41 +54,46 @@ class Ruling:
     comparison: Comparison
 
 
-def rulings(found: Investigation, outcome: str, names: Names) -> tuple[Ruling, ...]:
+def rulings(investigation: Investigation, outcome: str, names: Names) -> tuple[Ruling, ...]:
     """The factors ruled out for an outcome; those that the same cells rule out are told together."""
     together: dict[tuple[tuple[str, ...], bool], list[str]] = {}
-    for one in found.judgements[outcome].refuted:
-        two = len(one.by) == 2 and _same(found, one.by, one.factor)
-        together.setdefault((one.by, two), []).append(one.factor)
-    made = []
+    for refutation in investigation.judgements[outcome].refuted:
+        two = len(refutation.by) == 2 and _same(investigation, refutation.by, refutation.factor)
+        together.setdefault((refutation.by, two), []).append(refutation.factor)
+    made_rulings = []
     for (by, two), factors in together.items():
         labels = names.factors(factors)
         if two:
-            are, them = ("is", "it") if len(labels) == 1 else ("are", "them")
+            are, pronoun = ("is", "it") if len(labels) == 1 else ("are", "them")
             says = (
                 f"{capital(listed(labels))} {are} the same in {listed(by)}, and yet one works and the other "
-                f"fails. No cause that still fits involves {them}."
+                f"fails. No cause that still fits involves {pronoun}."
             )
         else:
             says = (
                 f"No value of {listed(labels, 'or')}, alone or together with one other factor, "
                 f"fits what {listed(by)} show."
             )
-        made.append(
-            Ruling(tuple(labels), names.outcome(outcome), says, compare(found, outcome, by, factors, names))
+        made_rulings.append(
+            Ruling(
+                tuple(labels),
+                names.outcome(outcome),
+                says,
+                compare(investigation, outcome, by, factors, names),
+            )
         )
-    return tuple(made)
+    return tuple(made_rulings)
 
 
 def compare(
-    found: Investigation, outcome: str, ids: Sequence[str], subjects: Sequence[str], names: Names
+    investigation: Investigation, outcome: str, ids: Sequence[str], subjects: Sequence[str], names: Names
 ) -> Comparison:
     """The cells with these ids side by side, at most six, factors in the plan's order."""
-    by_id = {seen.id: seen for seen in found.observations}
-    cells = [by_id[one] for one in ids if one in by_id][:6]
+    by_id = {observation.id: observation for observation in investigation.observations}
+    cells = [by_id[identity] for identity in ids if identity in by_id][:6]
     lines = []
-    for factor in found.factors:
-        values = tuple(levels(seen, factor.name) for seen in cells)
+    for factor in investigation.factors:
+        values = tuple(levels(observation, factor.name) for observation in cells)
         if any(values):
             lines.append(
                 Line(
@@ -102,45 +107,54 @@ def compare(
         outcome=names.outcome(outcome),
         sides=tuple(
             Side(
-                clean(seen.id, 60),
-                seen.source.word,
-                clean(seen.evidence.get("kernel", ""), 80),
-                str(seen.outcomes.get(outcome, Verdict.UNKNOWN)),
+                clean(observation.id, 60),
+                observation.source.word,
+                clean(observation.evidence.get("kernel", ""), 80),
+                str(observation.outcomes.get(outcome, Verdict.UNKNOWN)),
             )
-            for seen in cells
+            for observation in cells
         ),
         lines=tuple(lines),
     )
 
 
 def with_contrast(
-    found: Investigation, outcome: str, ids: Sequence[str], subjects: Sequence[str]
+    investigation: Investigation, outcome: str, ids: Sequence[str], subjects: Sequence[str]
 ) -> tuple[str, ...]:
     """`ids`; where it is one alone, also the cell with the opposite result that differs least from it.
 
     Cells with the same levels of `subjects` come first, then the later kinds of source.
     """
-    alone = [seen for seen in found.observations if seen.id in ids]
+    alone = [observation for observation in investigation.observations if observation.id in ids]
     if len(alone) != 1:
         return tuple(ids)
-    one = alone[0]
+    other_observation = alone[0]
     opposite = {Verdict.WORKS: Verdict.FAILS, Verdict.FAILS: Verdict.WORKS}.get(
-        one.outcomes.get(outcome, Verdict.UNKNOWN)
+        other_observation.outcomes.get(outcome, Verdict.UNKNOWN)
     )
-    others = [seen for seen in found.counting(outcome) if seen.outcomes.get(outcome) is opposite]
-    if opposite is None or not others:
+    observations = [
+        observation
+        for observation in investigation.counting(outcome)
+        if observation.outcomes.get(outcome) is opposite
+    ]
+    if opposite is None or not observations:
         return tuple(ids)
 
-    def apart(seen: Observation) -> tuple[int, int, int]:
+    def apart(row_observation: Observation) -> tuple[int, int, int]:
         return (
-            sum(seen.values.get(name) != one.values.get(name) for name in subjects),
-            sum(seen.values.get(factor.name) != one.values.get(factor.name) for factor in found.factors),
-            -seen.source,
+            sum(row_observation.values.get(name) != other_observation.values.get(name) for name in subjects),
+            sum(
+                row_observation.values.get(factor.name) != other_observation.values.get(factor.name)
+                for factor in investigation.factors
+            ),
+            -row_observation.source,
         )
 
-    return (one.id, min(others, key=apart).id)
+    return (other_observation.id, min(observations, key=apart).id)
 
 
-def _same(found: Investigation, ids: Sequence[str], factor: str) -> bool:
-    values = [seen.level(factor) for seen in found.observations if seen.id in ids]
+def _same(investigation: Investigation, ids: Sequence[str], factor: str) -> bool:
+    values = [
+        observation.level(factor) for observation in investigation.observations if observation.id in ids
+    ]
     return len(values) == len(ids) and None not in values and len(set(values)) == 1

@@ -66,16 +66,18 @@ class Try:
     """How it differs from the nearest report, in words; empty where it cannot be told."""
 
 
-def stops(found: Investigation, names: Names) -> tuple[Stop, ...]:
+def stops(investigation: Investigation, names: Names) -> tuple[Stop, ...]:
     """Every step, in the order taken."""
-    return tuple(_stop(found, number, step, names) for number, step in enumerate(found.steps, 1))
+    return tuple(
+        _stop(investigation, number, step, names) for number, step in enumerate(investigation.steps, 1)
+    )
 
 
-def _stop(found: Investigation, number: int, step: Step, names: Names) -> Stop:
+def _stop(investigation: Investigation, number: int, step: Step, names: Names) -> Stop:
     worth = {name: bits for name, bits in step.choice.worth.items() if bits >= 0.005}
     main = max(worth, key=lambda name: worth[name], default="")
     kernel = step.run.kernel
-    spans = [one.recording.wall_seconds for one in step.done]
+    spans = [done_run.recording.wall_seconds for done_run in step.done]
     return Stop(
         number=number,
         run=clean(kernel.name if kernel else step.run.id, 120),
@@ -84,24 +86,24 @@ def _stop(found: Investigation, number: int, step: Step, names: Names) -> Stop:
         why=_why(step, worth, names),
         bits=sum(worth.values()),
         before=step.left.get(main, 0),
-        after=_after(found, number, step, main),
-        showed=tuple(shown(found, cells_of(found, step), names)),
+        after=_after(investigation, number, step, main),
+        showed=tuple(shown(investigation, cells_of(investigation, step), names)),
         took=seconds(sum(spans)) if spans else "",
-        recorded=bool(step.done) and not any(one.fresh for one in step.done),
+        recorded=bool(step.done) and not any(done_run.fresh for done_run in step.done),
     )
 
 
-def _purpose(word: str) -> str:
-    if word.startswith("belief "):
-        return f"to put {clean(word.removeprefix('belief '), 40)} to the test"
-    return PURPOSES.get(word, clean(word, 60))
+def _purpose(purpose: str) -> str:
+    if purpose.startswith("belief "):
+        return f"to put {clean(purpose.removeprefix('belief '), 40)} to the test"
+    return PURPOSES.get(purpose, clean(purpose, 60))
 
 
 def _where(run: Run, names: Names) -> str:
     if run.experiment.source == "predicted":
         levels = run.devicetree.set if run.devicetree else {}
-        told = listed([f"{names.factor(name)} {clean(level, 80)}" for name, level in levels.items()])
-        return f"predicted from its files for {told}" if told else "predicted from its files"
+        settings = listed([f"{names.factor(name)} {clean(level, 80)}" for name, level in levels.items()])
+        return f"predicted from its files for {settings}" if settings else "predicted from its files"
     return f"on {clean(run.experiment.machine, 60)}"
 
 
@@ -112,32 +114,39 @@ def _why(step: Step, worth: Mapping[str, float], names: Names) -> str:
         key = (step.left.get(name, 0), tuple(step.choice.splits.get(name, ())))
         alike.setdefault(key, []).append(f"“{names.outcome(name)}”")
     return " ".join(
-        f"{count(left, 'cause')}{' each' if len(outcomes) > 1 else ''} of {listed(outcomes)} "
-        f"{'was' if left == 1 else 'were'} left. Depending on its result, this run leaves "
-        f"{listed([f'{part:,}' for part in splits], 'or')}."
-        for (left, splits), outcomes in alike.items()
+        f"{count(remaining, 'cause')}{' each' if len(outcomes) > 1 else ''} of {listed(outcomes)} "
+        f"{'was' if remaining == 1 else 'were'} left. Depending on its result, this run leaves "
+        f"{listed([f'{group_size:,}' for group_size in splits], 'or')}."
+        for (remaining, splits), outcomes in alike.items()
     )
 
 
-def _after(found: Investigation, number: int, step: Step, outcome: str) -> int | None:
+def _after(investigation: Investigation, number: int, step: Step, outcome: str) -> int | None:
     """The causes left after a step; None where that cannot be told, or nothing ever failed."""
     if (
         not outcome
         or step.purpose == "confirm"
-        or not cells_of(found, step)
-        or not found.judgements[outcome].fails
+        or not cells_of(investigation, step)
+        or not investigation.judgements[outcome].fails
     ):
         return None
-    later = [one for one in found.steps[number:] if outcome in one.left and one.purpose == step.purpose]
-    changed = next((one.left[outcome] for one in later if one.left[outcome] != step.left[outcome]), None)
+    later = [
+        following
+        for following in investigation.steps[number:]
+        if outcome in following.left and following.purpose == step.purpose
+    ]
+    changed = next(
+        (following.left[outcome] for following in later if following.left[outcome] != step.left[outcome]),
+        None,
+    )
     # No cause at all is left where several act, and then the number says nothing.
-    return changed if changed is not None else len(found.judgements[outcome].causes) or None
+    return changed if changed is not None else len(investigation.judgements[outcome].causes) or None
 
 
-def offers(found: Investigation, runs: Iterable[Run], names: Names) -> tuple[Offer, ...]:
+def offers(investigation: Investigation, runs: Iterable[Run], names: Names) -> tuple[Offer, ...]:
     """What could be run here, best first."""
     by_id = {run.id: run for run in runs}
-    return tuple(_offer(choice, by_id.get(choice.trial.id), names) for choice in found.offered)
+    return tuple(_offer(choice, by_id.get(choice.trial.id), names) for choice in investigation.offered)
 
 
 def _offer(choice: Choice, run: Run | None, names: Names) -> Offer:
@@ -157,20 +166,24 @@ def _offer(choice: Choice, run: Run | None, names: Names) -> Offer:
     )
 
 
-def tries(found: Investigation, decision: Decision, names: Names) -> tuple[Try, ...]:
+def tries(investigation: Investigation, decision: Decision, names: Names) -> tuple[Try, ...]:
     """What to try on a board, best first."""
-    steps = [one for one in (decision.next, *decision.next_after) if one is not None]
-    return tuple(_try(found, step, names) for step in steps)
+    steps = [next_step for next_step in (decision.next, *decision.next_after) if next_step is not None]
+    return tuple(_try(investigation, step, names) for step in steps)
 
 
-def confirmation(found: Investigation, decision: Decision, names: Names) -> Try | None:
+def confirmation(investigation: Investigation, decision: Decision, names: Names) -> Try | None:
     """What to try on a board to see it work."""
-    return None if decision.confirm is None else _try(found, decision.confirm, names)
+    return None if decision.confirm is None else _try(investigation, decision.confirm, names)
 
 
-def _try(found: Investigation, step: NextStep, names: Names) -> Try:
+def _try(investigation: Investigation, step: NextStep, names: Names) -> Try:
     outcomes = tuple(names.outcome(name) for name in step.outcomes)
-    worth = sum(len(found.judgements[name].causes) for name in step.outcomes if name in found.judgements)
+    worth = sum(
+        len(investigation.judgements[name].causes)
+        for name in step.outcomes
+        if name in investigation.judgements
+    )
     return Try(
         cell=tuple((names.factor(name), clean(level, 120)) for name, level in step.factors.items()),
         outcomes=outcomes,
@@ -185,23 +198,23 @@ def _try(found: Investigation, step: NextStep, names: Names) -> Try:
             [sentence(clean(step.how, 600)), f"About {seconds(step.hours * 3600)}."]
             + [sentence(f"That long because {clean(reason, 300)}") for reason in step.because]
         ).strip(),
-        changes=_changes(found, step, names),
+        changes=_changes(investigation, step, names),
     )
 
 
-def _changes(found: Investigation, step: NextStep, names: Names) -> str:
+def _changes(investigation: Investigation, step: NextStep, names: Names) -> str:
     """The report it is nearest to, and what is changed in it."""
     nearest: tuple[str, list[str]] | None = None
-    for seen in found.observations:
-        if not any(name in seen.outcomes for name in step.outcomes):
+    for observation in investigation.observations:
+        if not any(name in observation.outcomes for name in step.outcomes):
             continue
         apart = [
             f"{names.factor(name)} {clean(level, 80)} in place of {' or '.join(clean(v, 80) for v in have)}"
             for name, level in step.factors.items()
-            if (have := seen.values.get(name, ())) and level not in have
+            if (have := observation.values.get(name, ())) and level not in have
         ]
         if nearest is None or len(apart) < len(nearest[1]):
-            nearest = (seen.id, apart)
+            nearest = (observation.id, apart)
     if nearest is None:
         return ""
     if not nearest[1]:

@@ -53,35 +53,44 @@ class Prediction:
     limit: str
 
 
-def predictions(found: Investigation, names: Names) -> tuple[Prediction, ...]:
+def predictions(investigation: Investigation, names: Names) -> tuple[Prediction, ...]:
     """Every predicted cell, in the order made."""
     return tuple(
-        _prediction(found, seen, names) for seen in found.observations if seen.source is Source.PREDICTED
+        _prediction(investigation, observation, names)
+        for observation in investigation.observations
+        if observation.source is Source.PREDICTED
     )
 
 
-def _prediction(found: Investigation, seen: Observation, names: Names) -> Prediction:
-    evidence = seen.evidence
+def _prediction(investigation: Investigation, observation: Observation, names: Names) -> Prediction:
+    evidence = observation.evidence
     facts = (
         ("Kernel", _text(evidence, "kernel")),
         ("Release", _text(evidence, "release")),
         ("Kernel image, SHA-256", _text(evidence, "kernel_sha256")),
-        ("Board", " ".join(part for part in (_text(evidence, "board"), _text(evidence, "stepping")) if part)),
+        (
+            "Board",
+            " ".join(
+                name_part
+                for name_part in (_text(evidence, "board"), _text(evidence, "stepping"))
+                if name_part
+            ),
+        ),
         ("Devicetree", _text(evidence, "devicetree")),
         ("Devicetree, SHA-256", _text(evidence, "devicetree_sha256")),
     )
-    told = _map(evidence.get("goals"))
+    goals = _map(evidence.get("goals"))
     return Prediction(
-        id=clean(seen.id, 60),
-        cell=listed([f"{names.factor(name)} {levels(seen, name)}" for name in seen.values]),
+        id=clean(observation.id, 60),
+        cell=listed([f"{names.factor(name)} {levels(observation, name)}" for name in observation.values]),
         goals=tuple(
             _foretold(
                 names.outcome(outcome),
                 str(verdict),
-                _map(told.get(outcome)),
-                outweighed(found, seen, outcome, names),
+                _map(goals.get(outcome)),
+                outweighed(investigation, observation, outcome, names),
             )
-            for outcome, verdict in seen.outcomes.items()
+            for outcome, verdict in observation.outcomes.items()
         ),
         facts=tuple((label, text) for label, text in facts if text),
         limit=_text(evidence, "limit", 500),
@@ -112,7 +121,7 @@ def _foretold(outcome: str, verdict: str, goal: Mapping[str, Any], better: str) 
             # The one that breaks the chain is told as its first broken link.
             if hazard.get("reason") != broken.get("reason")
         ),
-        not_checked=tuple(sentence(clean(one, 300)) for one in list(goal.get("not_checked") or ())[:MOST]),
+        not_checked=tuple(sentence(clean(text, 300)) for text in list(goal.get("not_checked") or ())[:MOST]),
     )
 
 

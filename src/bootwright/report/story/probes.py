@@ -57,24 +57,24 @@ class Table:
 def tables(boots: Sequence[Done]) -> tuple[Table, ...]:
     """A table a probe; boots by kernel version, then page size, at most 40 of them."""
     boots = sorted(boots[:MOST_BOOTS], key=_order)
-    probes = dict.fromkeys(test.group for one in boots for test in one.result.tests)
+    probes = dict.fromkeys(test.group for done_run in boots for test in done_run.result.tests)
     return tuple(_table(probe, boots) for probe in probes)
 
 
 def _table(probe: str, boots: Sequence[Done]) -> Table:
-    ran = [one for one in boots if any(test.group == probe for test in one.result.tests)]
-    by_boot = [{test.name: test for test in one.result.tests if test.group == probe} for one in ran]
+    ran = [done_run for done_run in boots if any(test.group == probe for test in done_run.result.tests)]
+    by_boot = [{test.name: test for test in done_run.result.tests if test.group == probe} for done_run in ran]
     rows = []
     for name in dict.fromkeys(name for tests in by_boot for name in tests):
-        found = [tests.get(name) for tests in by_boot]
-        rows.append(TestRow(clean(name, 100), tuple(map(_result, found)), _goes_with(ran, found)))
+        results = [tests.get(name) for tests in by_boot]
+        rows.append(TestRow(clean(name, 100), tuple(map(_result, results)), _goes_with(ran, results)))
     columns = tuple(
         Column(
-            run=clean(one.kernel.get("name", one.run.id), 80),
-            pages=page_size_level(one.result.page_size) if one.result.page_size else "unknown",
-            machine=clean(one.recording.machine, 40),
+            run=clean(done_run.kernel.get("name", done_run.run.id), 80),
+            pages=page_size_level(done_run.result.page_size) if done_run.result.page_size else "unknown",
+            machine=clean(done_run.recording.machine, 40),
         )
-        for one in ran
+        for done_run in ran
     )
     return Table(clean(probe, 40), columns, tuple(rows))
 
@@ -87,36 +87,36 @@ def _order(done: Done) -> tuple[object, ...]:
 def _result(test: ProbeTest | None) -> Result:
     if test is None:
         return Result("", "not run", "")
-    call, errno, detail = (clean(part or "", 200) for part in (test.call, test.errno, test.detail))
+    call, errno, detail = (clean(text or "", 200) for text in (test.call, test.errno, test.detail))
     if test.ok is None:
         return Result("skipped", "skipped", detail)
     if test.ok:
         # An errno on a test that is ok is the refusal that it wanted to see.
         return Result("ok", f"ok ({errno})" if errno else "ok", "")
-    return Result("not-ok", errno or "failed", " ".join(part for part in (call, detail) if part))
+    return Result("not-ok", errno or "failed", " ".join(text for text in (call, detail) if text))
 
 
 def _goes_with(boots: Sequence[Done], tests: Sequence[ProbeTest | None]) -> str:
     """Whether page size, kernel version or machine alone orders the results of a test."""
-    seen = [
-        (one, (test.ok, test.errno))
-        for one, test in zip(boots, tests, strict=True)
+    outcomes = [
+        (done_run, (test.ok, test.errno))
+        for done_run, test in zip(boots, tests, strict=True)
         if test is not None and test.ok is not None
     ]
-    if len({said for _, said in seen}) < 2:
+    if len({outcome for _, outcome in outcomes}) < 2:
         return ""
     fitting = [
         label
         for label, levels in (
-            ("page size", [str(one.result.page_size) for one, _ in seen]),
-            ("machine", [one.recording.machine for one, _ in seen]),
+            ("page size", [str(done_run.result.page_size) for done_run, _ in outcomes]),
+            ("machine", [done_run.recording.machine for done_run, _ in outcomes]),
         )
-        if len(set(levels)) > 1 and _function(levels, [said for _, said in seen])
+        if len(set(levels)) > 1 and _function(levels, [outcome for _, outcome in outcomes])
     ]
-    versions = [release_version(one.result.release or "") or "" for one, _ in seen]
+    versions = [release_version(done_run.result.release or "") or "" for done_run, _ in outcomes]
     # Boots are in version order: a threshold is one change between neighbouring versions.
-    changes = sum(a != b for (_, a), (_, b) in pairwise(seen))
-    if changes == 1 and _function(versions, [said for _, said in seen]):
+    changes = sum(a != b for (_, a), (_, b) in pairwise(outcomes))
+    if changes == 1 and _function(versions, [outcome for _, outcome in outcomes]):
         fitting.append("kernel version")
     if not fitting:
         return "more than one thing"
@@ -125,5 +125,7 @@ def _goes_with(boots: Sequence[Done], tests: Sequence[ProbeTest | None]) -> str:
 
 def _function(levels: Sequence[str], results: Sequence[object]) -> bool:
     """Whether the level alone tells the result."""
-    told: dict[str, object] = {}
-    return all(told.setdefault(level, said) == said for level, said in zip(levels, results, strict=True))
+    result_of: dict[str, object] = {}
+    return all(
+        result_of.setdefault(level, result) == result for level, result in zip(levels, results, strict=True)
+    )

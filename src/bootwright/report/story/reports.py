@@ -14,7 +14,7 @@ from bootwright.report.words import capital, clean, listed, sentence
 
 
 @frozen
-class ReportTold:
+class ExplainedReport:
     """One failing outcome of a report."""
 
     head: str
@@ -22,55 +22,68 @@ class ReportTold:
     says: tuple[str, ...]
 
 
-def reports(found: Investigation, decision: Decision, names: Names) -> tuple[ReportTold, ...]:
+def reports(investigation: Investigation, decision: Decision, names: Names) -> tuple[ExplainedReport, ...]:
     """Every failing goal of every report of which something is known."""
     return tuple(
-        ReportTold(f"{clean(one.report, 60)}, “{names.outcome(one.outcome)}”:", tuple(says))
-        for one in decision.reports
-        if (says := _settled(found, one, names) if one.settled else _by_cells(found, one, names))
+        ExplainedReport(f"{clean(answer.report, 60)}, “{names.outcome(answer.outcome)}”:", tuple(says))
+        for answer in decision.reports
+        if (
+            says := _settled(investigation, answer, names)
+            if answer.settled
+            else _by_cells(investigation, answer, names)
+        )
     )
 
 
-def _settled(found: Investigation, one: ReportAnswer, names: Names) -> list[str]:
-    judgement = found.judgements[one.outcome]
+def _settled(investigation: Investigation, answer: ReportAnswer, names: Names) -> list[str]:
+    judgement = investigation.judgements[answer.outcome]
     cause = judgement.cause
-    seen = next(seen for seen in found.observations if seen.id == one.report)
+    observation = next(
+        observation for observation in investigation.observations if observation.id == answer.report
+    )
     if cause is None:
         return []
     have = listed(
-        [f"{names.factor(name)} {' or '.join(seen.values.get(name, ('?',)))}" for name in cause.factors]
+        [
+            f"{names.factor(name)} {' or '.join(observation.values.get(name, ('?',)))}"
+            for name in cause.factors
+        ]
     )
     return [f"It has {clean(have, 200)}, and it fails where {names.cause(cause, judgement)}."]
 
 
-def _by_cells(found: Investigation, one: ReportAnswer, names: Names) -> list[str]:
-    by_id = {seen.id: seen for seen in found.observations}
-    if not one.cells:
+def _by_cells(investigation: Investigation, answer: ReportAnswer, names: Names) -> list[str]:
+    by_id = {observation.id: observation for observation in investigation.observations}
+    if not answer.cells:
         return []
     instead = listed(
         [
             f"{names.factor(name)} {clean(level, 60)} for {clean(own, 60)}"
-            for name, (own, level) in one.differs.items()
+            for name, (own, level) in answer.differs.items()
         ]
     )
-    stand = "stands" if len(one.cells) == 1 else "stand"
+    stand = "stands" if len(answer.cells) == 1 else "stand"
     says = [
-        f"{capital(listed([_named(by_id[cell]) for cell in one.cells]))} {stand} for it"
+        f"{capital(listed([_named(by_id[cell]) for cell in answer.cells]))} {stand} for it"
         f"{f' ({instead})' if instead else ''}. "
-        + (_failing(one, by_id) if one.fails else "It works there: something else made the report fail.")
+        + (
+            _failing(answer, by_id)
+            if answer.fails
+            else "It works there: something else made the report fail."
+        )
     ]
     says += [
         f"Changing {names.factor(change.factor)} alone, from {clean(change.from_level, 80)} to "
         f"{clean(change.to_level, 80)}, makes {clean(change.fails, 60)} work "
         f"like {_named(by_id[change.works])}."
-        for change in one.changes
+        for change in answer.changes
     ]
     varied = [
         factor.name
-        for factor in found.factors
-        if len({by_id[cell].level(factor.name) for cell in one.cells}) > 1
+        for factor in investigation.factors
+        if len({by_id[cell].level(factor.name) for cell in answer.cells}) > 1
     ]
-    for cell in one.unmended if one.changes else ():
+    for cell in answer.unmended if answer.changes else ():
         where = listed(
             [f"{names.factor(name)} {clean(by_id[cell].level(name) or '?', 80)}" for name in varied]
         )
@@ -78,23 +91,23 @@ def _by_cells(found: Investigation, one: ReportAnswer, names: Names) -> list[str
     return says
 
 
-def _named(seen: Observation) -> str:
-    return f"{clean(seen.id, 60)} ({seen.source.word})"
+def _named(observation: Observation) -> str:
+    return f"{clean(observation.id, 60)} ({observation.source.word})"
 
 
-def _failing(one: ReportAnswer, by_id: dict[str, Observation]) -> str:
+def _failing(answer: ReportAnswer, by_id: dict[str, Observation]) -> str:
     how = (
         "It fails there too"
-        if one.fails == one.cells
-        else f"It fails in {listed([clean(cell, 60) for cell in one.fails])}"
+        if answer.fails == answer.cells
+        else f"It fails in {listed([clean(cell, 60) for cell in answer.fails])}"
     )
-    reasons = dict.fromkeys(filter(None, (_reason(by_id[cell], one.outcome) for cell in one.fails)))
+    reasons = dict.fromkeys(filter(None, (_reason(by_id[cell], answer.outcome) for cell in answer.fails)))
     return f"{how}. {' '.join(reasons)}".strip()
 
 
-def _reason(seen: Observation, outcome: str) -> str:
+def _reason(observation: Observation, outcome: str) -> str:
     """The first broken link of a predicted cell."""
-    if seen.outcomes.get(outcome) is not Verdict.FAILS:
+    if observation.outcomes.get(outcome) is not Verdict.FAILS:
         return ""
-    broken = seen.evidence.get("goals", {}).get(outcome, {}).get("first_broken") or {}
+    broken = observation.evidence.get("goals", {}).get(outcome, {}).get("first_broken") or {}
     return sentence(clean(broken.get("reason") or "", 500)) if broken else ""

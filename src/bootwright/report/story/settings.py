@@ -24,18 +24,18 @@ class Setting:
     """`wanted`, `needed`, `free` (ruled out as a cause of what is settled), `open`."""
 
 
-def configuration(found: Investigation, decision: Decision, names: Names) -> tuple[Setting, ...]:
+def configuration(investigation: Investigation, decision: Decision, names: Names) -> tuple[Setting, ...]:
     """Every factor: wanted, needed, free, or open; those of which the same is said share a row.
 
     Empty without a plan.
     """
-    if found.plan is None:
+    if investigation.plan is None:
         return ()
     rows: dict[tuple[str, str, str], list[str]] = {}
-    for factor in found.factors:
-        told = _setting(found, decision, factor.name, names)
-        if told:
-            rows.setdefault(told, []).append(names.factor(factor.name))
+    for factor in investigation.factors:
+        setting = _setting(investigation, decision, factor.name, names)
+        if setting:
+            rows.setdefault(setting, []).append(names.factor(factor.name))
     settings = [
         Setting(capital(listed(factors)), value, why, state) for (state, value, why), factors in rows.items()
     ]
@@ -43,28 +43,32 @@ def configuration(found: Investigation, decision: Decision, names: Names) -> tup
     return tuple(sorted(settings, key=lambda row: order.index(row.state)))
 
 
-def _causes_left(found: Investigation, goal: str) -> list[Cause]:
+def _causes_left(investigation: Investigation, goal: str) -> list[Cause]:
     """The causes that fit a goal, or those of its parts where only several together do."""
-    judgement = found.judgements[goal]
+    judgement = investigation.judgements[goal]
     return [*judgement.causes, *(cause for part in judgement.either for cause in part.causes)]
 
 
 def _setting(
-    found: Investigation, decision: Decision, factor: str, names: Names
+    investigation: Investigation, decision: Decision, factor: str, names: Names
 ) -> tuple[str, str, str] | None:
     """(state, value, why) of one factor."""
-    wanted = found.plan.wanted if found.plan else {}
-    settled = [name for name in found.goals if found.judgements[name].settled]
+    wanted = investigation.plan.wanted if investigation.plan else {}
+    settled = [name for name in investigation.goals if investigation.judgements[name].settled]
     needing = [goal.outcome for goal in decision.goals if factor in goal.needs]
     open_for = [
         name
-        for name in found.goals
-        if name not in settled and any(factor in cause.factors for cause in _causes_left(found, name))
+        for name in investigation.goals
+        if name not in settled and any(factor in cause.factors for cause in _causes_left(investigation, name))
     ]
     changing = [
         change for change in decision.single_changes if change.factor == factor and change.outcome in open_for
     ]
-    free = [name for name in settled if any(one.factor == factor for one in found.judgements[name].refuted)]
+    free = [
+        name
+        for name in settled
+        if any(refutation.factor == factor for refutation in investigation.judgements[name].refuted)
+    ]
     pending = f"May still matter for {_quoted(open_for, names)}." if open_for else ""
     if needing:
         value = bound(clean(decision.configuration[factor], 120))
@@ -83,7 +87,7 @@ def _setting(
         why = f"No effect on {_quoted(free, names)}. {pending}".strip()
         if pending:
             return "open", "not decided", why
-        unsettled = [name for name in found.goals if name not in settled]
+        unsettled = [name for name in investigation.goals if name not in settled]
         if not unsettled:
             return "free", "any", why
         return "free", "no effect found", f"{why} No cause left for {_quoted(unsettled, names)} involves it."
