@@ -43,7 +43,7 @@ class System:
         release = boot.said("release")
         if release is not None:
             return self.release.search(release) is not None
-        return self.stage is not None and any(each.label.startswith(self.stage) for each in boot.stages)
+        return self.stage is not None and any(stage.label.startswith(self.stage) for stage in boot.stages)
 
 
 SYSTEMS = Kind("systems", "a system", System)
@@ -61,9 +61,9 @@ def has_dynamic_debug(boot: Boot, option: Option | None = None) -> bool | None:
         return value == "y"
     if "dyndbg=" in (boot.said("refused") or ""):
         return False
-    system = next((each for each in systems() if each.is_of(boot)), None)
-    known = system.options.get(_SYMBOL) if system is not None else None
-    return None if known is None else known == "y"
+    system = next((candidate for candidate in systems() if candidate.is_of(boot)), None)
+    setting = system.options.get(_SYMBOL) if system is not None else None
+    return None if setting is None else setting == "y"
 
 
 def suited(diagnosis: Diagnosis, option: Option | None = None) -> Diagnosis:
@@ -77,8 +77,8 @@ def _suited(boot: Boot, option: Option | None) -> Boot:
         return boot
     return evolve(
         boot,
-        findings=tuple(_finding(each, able=able) for each in boot.findings),
-        gaps=tuple(_gap(each, able=able) for each in boot.gaps),
+        findings=tuple(_finding(finding, able=able) for finding in boot.findings),
+        gaps=tuple(_gap(gap, able=able) for gap in boot.gaps),
     )
 
 
@@ -98,8 +98,10 @@ def without_dynamic_debug(text: str) -> str:
     """The same advice for a kernel that ignores `dyndbg=`."""
     if not _DYNDBG.search(text):
         return text
-    kept = _DYNDBG.sub("", text).strip()
-    return " ".join([kept, *(word for word in _ANY_KERNEL if word not in kept.split())]).strip()
+    remaining = _DYNDBG.sub("", text).strip()
+    return " ".join(
+        [remaining, *(argument for argument in _ANY_KERNEL if argument not in remaining.split())]
+    ).strip()
 
 
 def _conditional(text: str) -> str:

@@ -91,17 +91,17 @@ class Diagnoser:
             messages = [prefix.split(line) for line in lines]
             self._recognised = any(message.seconds is not None or message.kernel for message in messages)
             self._kernel |= any(message.kernel for message in messages)
-        found = self._scanner.scan(block)
+        sightings = self._scanner.scan(block)
         place = 0
-        for index in found.begins:
-            self._extend(found, place, index)
+        for index in sightings.begins:
+            self._extend(sightings, place, index)
             place = index
-            self._begin(found.lines[index], found.raws[index], found.records[index])
-        self._extend(found, place, len(found.records))
+            self._begin(sightings.lines[index], sightings.raws[index], sightings.records[index])
+        self._extend(sightings, place, len(sightings.records))
         self._last_line = block.last_line or self._last_line
 
-    def _extend(self, found: Sightings, start: int, end: int) -> None:
-        lines, raws, records = found
+    def _extend(self, sightings: Sightings, start: int, end: int) -> None:
+        lines, raws, records = sightings
         self._boot.extend(lines[start:end], raws[start:end], records[start:end], self._markers)
 
     def _begin(self, line: int, raw: bytes, record: Record) -> None:
@@ -112,10 +112,10 @@ class Diagnoser:
         for pattern, facts in record.matches:
             marker = self._markers.get(pattern.name)
             if marker is not None and marker.begins:
-                part = _part(marker, facts)
-                if self._boot.begins_another(marker, part, line):
+                component = _part(marker, facts)
+                if self._boot.begins_another(marker, component, line):
                     self._end(line, raw, marker)
-                self._boot.begin(marker, part, line)
+                self._boot.begin(marker, component, line)
 
     def _end(self, line: int, raw: bytes, marker: Marker) -> None:
         boot = self._boot
@@ -143,15 +143,15 @@ class Diagnoser:
         if key is None:
             return self._judge.outcome(boot.settled(self._markers))
         whole = (key, boot.restarted, looping)
-        known = self._outcomes.get(whole)
-        if known is None:
+        remembered = self._outcomes.get(whole)
+        if remembered is None:
             self._remembered += len(key[0])
             if len(self._outcomes) >= _MOST_KNOWN or self._remembered > _MOST_REMEMBERED:
                 self._outcomes.clear()
                 self._reaches.clear()
                 self._remembered = 0
-            known = self._outcomes[whole] = self._judge.outcome(boot.settled(self._markers))
-        return known
+            remembered = self._outcomes[whole] = self._judge.outcome(boot.settled(self._markers))
+        return remembered
 
 
 def _part(marker: Marker, facts: Facts) -> str:
@@ -168,9 +168,9 @@ class _Overall:
         self._worst = Outcome.UNKNOWN
 
     def copy(self) -> _Overall:
-        other = _Overall()
-        other._decisive, other._failed, other._worst = self._decisive, self._failed, self._worst
-        return other
+        duplicate = _Overall()
+        duplicate._decisive, duplicate._failed, duplicate._worst = self._decisive, self._failed, self._worst
+        return duplicate
 
     def add(self, outcome: Outcome, stage: str) -> None:
         if outcome is Outcome.FAILED or stage == "ready":

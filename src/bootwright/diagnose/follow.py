@@ -33,33 +33,35 @@ def follow_file(name: str, *, baud: int, say: Callable[[str], None], as_json: bo
     shown = "standard input" if name == "-" else printable(os.fsencode(name))
     diagnoser = Diagnoser(shown)
     incoming = Arriving(shown)
-    told: dict[tuple[int, str, str], str] = {}
+    shown_findings: dict[tuple[int, str, str], str] = {}
     try:
         with _opened(name, baud) as handle:
             for data in _arriving(handle):
                 if data:
                     diagnoser.feed(incoming.text(data))
                 elif not as_json:
-                    _tell(suited(diagnoser.snapshot(live=True)), told, say)
+                    _tell(suited(diagnoser.snapshot(live=True)), shown_findings, say)
     except KeyboardInterrupt:
         pass
     diagnoser.flush()
     return diagnoser.snapshot()
 
 
-def _tell(diagnosis: Diagnosis, told: dict[tuple[int, str, str], str], say: Callable[[str], None]) -> None:
+def _tell(
+    diagnosis: Diagnosis, shown_findings: dict[tuple[int, str, str], str], say: Callable[[str], None]
+) -> None:
     current = {}
     for boot in diagnosis.boots:
         for finding in boot.findings:
             if finding.severity in {Severity.FATAL, Severity.DEGRADING}:
                 current[boot.first_line, finding.signature, finding.cause] = finding
     for key, finding in current.items():
-        if key not in told:
-            told[key] = finding.title
+        if key not in shown_findings:
+            shown_findings[key] = finding.title
             say("\n".join(finding_lines(finding)))
-    for key in [key for key in told if key not in current]:
-        title = told.pop(key)
-        if not any(other[:2] == key[:2] for other in current):
+    for key in [key for key in shown_findings if key not in current]:
+        title = shown_findings.pop(key)
+        if not any(current_key[:2] == key[:2] for current_key in current):
             say(f"no longer so: {title}")
 
 

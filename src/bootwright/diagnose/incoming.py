@@ -140,13 +140,13 @@ def _expanded(stream: Stream, kind: str, where: str) -> Read:
 
 def _lz4(stream: Stream, where: str) -> Read:
     chunks = lz4_chunks(Bytes(everything(stream, limit=_MOST_LZ4, where=where), where), 0)
-    left = _MOST_EXPANDED
+    remaining = _MOST_EXPANDED
 
     def read(_: int) -> bytes:
-        nonlocal left
+        nonlocal remaining
         data = next(chunks, b"")
-        left -= len(data)
-        if left < 0:
+        remaining -= len(data)
+        if remaining < 0:
             raise Malformed(where, None, f"at most {_MOST_EXPANDED} bytes once decompressed", "more")
         return data
 
@@ -157,11 +157,11 @@ def encoding_of(head: bytes) -> str | None:
     """`utf-16-le` or `utf-16-be` by the byte order mark, or by every second byte being NUL; else None."""
     if head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return "utf-16-le" if head[:1] == b"\xff" else "utf-16-be"
-    part = head[: min(len(head), _PAIRS) & ~1]
-    if len(part) < 32:
+    sample = head[: min(len(head), _PAIRS) & ~1]
+    if len(sample) < 32:
         return None
     for first, encoding in ((0, "utf-16-le"), (1, "utf-16-be")):
-        letters, nuls = part[first::2], part[1 - first :: 2]
+        letters, nuls = sample[first::2], sample[1 - first :: 2]
         if nuls.count(0) > 0.9 * len(nuls) and letters.count(0) < 0.1 * len(letters):
             return encoding
     return None
@@ -169,12 +169,12 @@ def encoding_of(head: bytes) -> str | None:
 
 def refuse_other(head: bytes, where: str) -> None:
     """Raise `Refused` where a file that starts with `head` is no text."""
-    what = _what(head, where)
-    if what is not None:
-        raise Refused(f"{where} is {what}, not a log", hint=_HINTS.get(what, _CHECK))
-    said = len(head) - head.count(0)
+    description = _what(head, where)
+    if description is not None:
+        raise Refused(f"{where} is {description}, not a log", hint=_HINTS.get(description, _CHECK))
+    size_without_nuls = len(head) - head.count(0)
     readable = sum(match.end() - match.start() for match in _RUN.finditer(head))
-    if said > 512 and readable < _LEAST_TEXT * said:
+    if size_without_nuls > 512 and readable < _LEAST_TEXT * size_without_nuls:
         raise Refused(
             f"{where} is not text",
             hint="a console captured at another speed looks so too (115200 baud is usual); "
@@ -183,9 +183,9 @@ def refuse_other(head: bytes, where: str) -> None:
 
 
 def _what(head: bytes, where: str) -> str | None:
-    other = next((name for magic, name in _OTHERS if head.startswith(magic)), None)
-    if other is not None or not head:
-        return other
+    description = next((name for magic, name in _OTHERS if head.startswith(magic)), None)
+    if description is not None or not head:
+        return description
     try:
         kind = detect(Bytes(head, where))
     except BootwrightError:
@@ -209,9 +209,11 @@ class Arriving:
                 raise Refused(
                     f"{self._where} is compressed, and cannot be followed", hint="leave out --follow"
                 )
-            what = _what(data, self._where)
-            if what is not None:
-                raise Refused(f"{self._where} is {what}, not a log", hint=_HINTS.get(what, _CHECK))
+            description = _what(data, self._where)
+            if description is not None:
+                raise Refused(
+                    f"{self._where} is {description}, not a log", hint=_HINTS.get(description, _CHECK)
+                )
             encoding = encoding_of(data)
             if encoding is not None:
                 self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")

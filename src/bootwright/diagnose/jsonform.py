@@ -28,14 +28,14 @@ def _boot(boot: Boot) -> dict[str, Any]:
         "outcome": boot.outcome.value,
         "stage": boot.stage,
         "stages": [
-            {"name": each.name, "label": each.label, "line": each.line, "time": each.time}
-            for each in boot.stages
+            {"name": stage.name, "label": stage.label, "line": stage.line, "time": stage.time}
+            for stage in boot.stages
         ],
         "restarted": boot.restarted,
         "findings": [_finding(finding) for finding in boot.findings],
         "gaps": [{"missing": gap.missing, "get_it": gap.get_it} for gap in boot.gaps],
         "told": dict(boot.told),
-        "evidence": [_evidence(each) for each in boot.evidence],
+        "evidence": [_evidence(evidence) for evidence in boot.evidence],
     }
 
 
@@ -56,7 +56,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "kernel_arguments": finding.kernel_arguments,
         "sources": list(finding.sources),
         "limits": finding.limits,
-        "evidence": [_evidence(each) for each in finding.evidence],
+        "evidence": [_evidence(evidence) for evidence in finding.evidence],
     }
 
 

@@ -138,7 +138,7 @@ class Boot:
 
     def said(self, name: str) -> str | None:
         """A fact of `told`."""
-        return next((value for known, value in self.told if known == name), None)
+        return next((value for key, value in self.told if key == name), None)
 
 
 @frozen

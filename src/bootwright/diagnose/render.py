@@ -64,16 +64,18 @@ def _boot(boot: Boot, number: int | None, *, every: bool) -> Iterator[str]:
         yield from _evidence(evidence, "  ")
     if boot.stages:
         yield from _wrapped(" → ".join(_stage(boot, index) for index in _telling(boot)), "  reached: ")
-    main = [each for each in boot.findings if each.severity in {Severity.FATAL, Severity.DEGRADING}]
+    main = [
+        candidate for candidate in boot.findings if candidate.severity in {Severity.FATAL, Severity.DEGRADING}
+    ]
     shown = 0
     for finding in main:
         if finding.caused_by is None:
             shown += 1
             yield ""
             yield from _finding(finding, shown)
-            consequences = [each for each in main if each.caused_by is not None]
+            consequences = [consequence for consequence in main if consequence.caused_by is not None]
             yield from _consequences(finding, consequences)
-    notes = [each for each in boot.findings if each not in main]
+    notes = [candidate for candidate in boot.findings if candidate not in main]
     if notes:
         yield ""
         yield from _notes(notes, every=every)
@@ -85,10 +87,10 @@ def _boot(boot: Boot, number: int | None, *, every: bool) -> Iterator[str]:
 
 def _telling(boot: Boot) -> list[int]:
     """The first milestone of each stage and the last of all."""
-    seen: dict[str, int] = {}
+    first_of_stage: dict[str, int] = {}
     for index, stage in enumerate(boot.stages):
-        seen.setdefault(stage.name, index)
-    return sorted({*seen.values(), len(boot.stages) - 1})
+        first_of_stage.setdefault(stage.name, index)
+    return sorted({*first_of_stage.values(), len(boot.stages) - 1})
 
 
 def _stage(boot: Boot, index: int) -> str:
@@ -123,17 +125,20 @@ def _evidence(evidence: Evidence, indent: str) -> Iterator[str]:
 
 
 def _consequences(finding: Finding, consequences: list[Finding]) -> Iterator[str]:
-    named = [each for each in consequences if each.signature in finding.explains]
+    named = [consequence for consequence in consequences if consequence.signature in finding.explains]
     if named:
-        parts = [
-            f"{each.title} (line {each.lines[0].number})" if each.lines else each.title for each in named
+        titles = [
+            f"{consequence.title} (line {consequence.lines[0].number})"
+            if consequence.lines
+            else consequence.title
+            for consequence in named
         ]
-        yield from _wrapped("; ".join(parts), "   led to: ")
+        yield from _wrapped("; ".join(titles), "   led to: ")
 
 
 def _notes(notes: list[Finding], *, every: bool) -> Iterator[str]:
     for severity in (Severity.INFO, Severity.HARMLESS):
-        group = [each for each in notes if each.severity is severity]
+        group = [candidate for candidate in notes if candidate.severity is severity]
         if not group:
             continue
         yield _coloured("worth knowing:" if severity is Severity.INFO else "harmless:", severity)

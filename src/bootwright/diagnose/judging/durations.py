@@ -17,16 +17,16 @@ _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2}(?:\.\d{1,9})?)\Z")
 
 def parse_duration(text: str) -> float | None:
     """Seconds, or None where `text` is not a duration. A bare number is not one."""
-    word = text.strip().lower()
-    clock = _CLOCK.match(word)
+    lowered = text.strip().lower()
+    clock = _CLOCK.match(lowered)
     if clock is not None:
         return int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3])
     total = 0.0
     place = 0
-    while place < len(word):
-        part = _PART.match(word, place)
-        if part is None or part[2] not in _UNITS:
+    while place < len(lowered):
+        match = _PART.match(lowered, place)
+        if match is None or match[2] not in _UNITS:
             return None
-        total += float(part[1]) * _UNITS[part[2]]
-        place = part.end()
+        total += float(match[1]) * _UNITS[match[2]]
+        place = match.end()
     return total if place else None

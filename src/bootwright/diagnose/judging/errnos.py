@@ -74,14 +74,14 @@ def parse_errno(text: str) -> Errno | None:
 
     Zero is no error. A 64-bit two's complement (`0xffffffffffffffea`) is understood too.
     """
-    word = text.strip().strip("()[],.:;").strip()
-    found = _BY_NAME.get(word.lstrip("-").upper())
-    if found is not None:
-        return found
-    wide = _HEX64.match(word)
+    bare = text.strip().strip("()[],.:;").strip()
+    by_name = _BY_NAME.get(bare.lstrip("-").upper())
+    if by_name is not None:
+        return by_name
+    wide = _HEX64.match(bare)
     if wide is not None:
         return _BY_NUMBER.get((1 << 4 * len(wide[1])) - int(wide[1], 16))
-    number = _NUMBER.match(word)
+    number = _NUMBER.match(bare)
     if number is not None:
         return _BY_NUMBER.get(abs(int(number[1])))
-    return _BY_MEANING.get(word.lower())
+    return _BY_MEANING.get(bare.lower())

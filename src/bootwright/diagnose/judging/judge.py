@@ -46,21 +46,21 @@ class Judge:
         signatures = {
             signature.name: signature for name in boot.tallies for signature in self._by_event.get(name, ())
         }
-        found: list[tuple[Signature, Finding]] = []
+        signature_findings: list[tuple[Signature, Finding]] = []
         for name in sorted(signatures):
             signature = signatures[name]
-            found.extend((signature, finding) for finding in _findings_of(signature, boot))
-        return _ordered(found)
+            signature_findings.extend((signature, finding) for finding in _findings_of(signature, boot))
+        return _ordered(signature_findings)
 
     def outcome(self, state: BootState) -> Outcome:
         """The outcome alone, remembered for boots of the same shape."""
         shape = state.shape()
-        known = self._outcomes.get(shape)
-        if known is None:
+        remembered = self._outcomes.get(shape)
+        if remembered is None:
             if len(self._outcomes) >= _MOST_SHAPES:
                 self._outcomes.clear()
-            known = self._outcomes[shape] = outcome_of(self.findings(state), recognised=True)
-        return known
+            remembered = self._outcomes[shape] = outcome_of(self.findings(state), recognised=True)
+        return remembered
 
     def boot(self, state: BootState, source: str, *, restarted: bool, recognised: bool) -> Boot:
         """The boot as it is known now."""
@@ -80,14 +80,14 @@ class Judge:
 
     def _told(self, state: BootState) -> tuple[tuple[str, str], ...]:
         """What the log says of the machine; said differently, the first counts."""
-        told: dict[str, tuple[int, str]] = {}
+        facts: dict[str, tuple[int, str]] = {}
         for name in self._facts:
             for tally in state.tallies.get(name, {}).values():
                 line = tally.first[0].line
                 for key, value in tally.facts.items():
-                    if key not in told or line < told[key][0]:
-                        told[key] = (line, value)
-        return tuple((key, value) for key, (_, value) in sorted(told.items()))
+                    if key not in facts or line < facts[key][0]:
+                        facts[key] = (line, value)
+        return tuple((key, value) for key, (_, value) in sorted(facts.items()))
 
 
 @lru_cache(maxsize=4)
@@ -133,8 +133,8 @@ def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | Non
         )
         key = {name: held.facts[name] for name in signature.rule.together if name in held.facts}
         if any(
-            all(other.facts.get(name, value) == value for name, value in key.items())
-            for other in hold(conditions, boot)
+            all(condition_held.facts.get(name, value) == value for name, value in key.items())
+            for condition_held in hold(conditions, boot)
         ):
             return case, number
     return None, -1
@@ -173,9 +173,9 @@ def _merged(held: tuple[Held, ...]) -> dict[str, str]:
             if name == "errno":
                 error = parse_errno(value)
                 value = str(error) if error else value
-            known = values.setdefault(name, [])
-            if value not in known:
-                known.append(value)
+            known_values = values.setdefault(name, [])
+            if value not in known_values:
+                known_values.append(value)
     facts = {}
     for name, several in values.items():
         more = f" and {len(several) - _NAMED} more" if len(several) > _NAMED else ""
@@ -189,22 +189,25 @@ def shown(raw: bytes) -> str:
     return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 1] + "…"
 
 
-def _ordered(found: list[tuple[Signature, Finding]]) -> tuple[Finding, ...]:
+def _ordered(signature_findings: list[tuple[Signature, Finding]]) -> tuple[Finding, ...]:
     """Fold consequences under their causes.
 
     A cause lends its consequences' severity: what leads to a fatal end is itself fatal.
     """
-    first = [finding.lines[0].number if finding.lines else 0 for _, finding in found]
-    matters = [finding.severity in {Severity.FATAL, Severity.DEGRADING} for _, finding in found]
-    children: list[list[int]] = [[] for _ in found]
-    parent: list[int | None] = [None] * len(found)
-    order = sorted(range(len(found)), key=lambda index: (first[index], found[index][1].severity.rank))
+    first = [finding.lines[0].number if finding.lines else 0 for _, finding in signature_findings]
+    matters = [finding.severity in {Severity.FATAL, Severity.DEGRADING} for _, finding in signature_findings]
+    children: list[list[int]] = [[] for _ in signature_findings]
+    parent: list[int | None] = [None] * len(signature_findings)
+    order = sorted(
+        range(len(signature_findings)),
+        key=lambda index: (first[index], signature_findings[index][1].severity.rank),
+    )
     for cause in order:
-        signature = found[cause][0]
+        signature = signature_findings[cause][0]
         for effect in order:
             if effect == cause or parent[effect] is not None or not matters[effect]:
                 continue
-            if not _explains(signature, found[effect][1]) or _leads(effect, cause, children):
+            if not _explains(signature, signature_findings[effect][1]) or _leads(effect, cause, children):
                 continue
             children[cause].append(effect)
             parent[effect] = cause
@@ -216,32 +219,42 @@ def _ordered(found: list[tuple[Signature, Finding]]) -> tuple[Finding, ...]:
         return below
 
     result: list[Finding] = []
-    roots = [index for index in range(len(found)) if parent[index] is None]
+    roots = [index for index in range(len(signature_findings)) if parent[index] is None]
     severity = {
-        index: min((found[below][1].severity for below in reach(index)), key=lambda each: each.rank)
+        index: min(
+            (signature_findings[below][1].severity for below in reach(index)), key=lambda worst: worst.rank
+        )
         for index in roots
     }
     roots.sort(key=lambda index: (severity[index].rank, -len(reach(index)), first[index]))
     consequences: list[int] = []
     for root in roots:
         below = reach(root)
-        names = tuple(dict.fromkeys(found[index][0].name for index in below[1:]))
-        lines = found[root][1].lines
+        names = tuple(dict.fromkeys(signature_findings[index][0].name for index in below[1:]))
+        lines = signature_findings[root][1].lines
         for index in below[1:]:
             # What it led to belongs to the proof: the line the boot died with.
-            if found[index][1].severity is Severity.FATAL:
-                lines = (*lines, *(line for line in found[index][1].lines[:2] if line not in lines))
+            if signature_findings[index][1].severity is Severity.FATAL:
+                lines = (
+                    *lines,
+                    *(line for line in signature_findings[index][1].lines[:2] if line not in lines),
+                )
         result.append(
-            evolve(found[root][1], severity=severity[root], explains=names, lines=lines[:_MOST_LINES])
+            evolve(
+                signature_findings[root][1],
+                severity=severity[root],
+                explains=names,
+                lines=lines[:_MOST_LINES],
+            )
         )
         consequences.extend(below[1:])
     for index in consequences:
         above = parent[index]
         result.append(
             evolve(
-                found[index][1],
-                caused_by=None if above is None else found[above][0].name,
-                explains=tuple(dict.fromkeys(found[child][0].name for child in children[index])),
+                signature_findings[index][1],
+                caused_by=None if above is None else signature_findings[above][0].name,
+                explains=tuple(dict.fromkeys(signature_findings[child][0].name for child in children[index])),
             )
         )
     return tuple(result)

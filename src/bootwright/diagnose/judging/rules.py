@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
@@ -51,13 +51,13 @@ def facts_match(wanted: Mapping[str, str], facts: Mapping[str, str]) -> bool:
 def _groups(rule: Rule, boot: BootState) -> list[dict[str, str]]:
     if not rule.together:
         return [{}]
-    found: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+    groups: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
     for name in rule.triggers:
         for tally in boot.tallies.get(name, {}).values():
             key = {item: tally.facts[item] for item in rule.together if item in tally.facts}
             if key:
-                found.setdefault(tuple(key.items()), key)
-    return list(found.values()) or [{}]
+                groups.setdefault(tuple(key.items()), key)
+    return list(groups.values()) or [{}]
 
 
 def _tallies(name: str, boot: BootState, key: Mapping[str, str]) -> list[Tally]:
@@ -70,28 +70,11 @@ def _tallies(name: str, boot: BootState, key: Mapping[str, str]) -> list[Tally]:
 
 
 def _held(rule: Rule, boot: BootState, key: dict[str, str]) -> Held | None:
-    by_event: dict[str, list[Tally]] = {}
-    for name in rule.triggers:
-        tallies = _tallies(name, boot, key)
-        if rule.stages:
-            wanted = {STAGES.index(name) for name in rule.stages}
-            tallies = [tally for tally in tallies if tally.stages & wanted]
-        by_event[name] = tallies
-    if not all(by_event[name] for name in rule.seen) or not all(by_event[name] for name in rule.sequence):
+    by_event = _tallies_of_rule(rule, boot, key)
+    if not _seen_as_asked(rule, by_event):
         return None
-    if rule.any_of and not any(by_event[name] for name in rule.any_of):
-        return None
-    for name, least in rule.at_least.items():
-        if sum(tally.count for tally in by_event[name]) < least:
-            return None
-    for before, after in zip(rule.sequence, rule.sequence[1:], strict=False):
-        if _first(by_event[before]) > _last(by_event[after]):
-            return None
     used = [tally for tallies in by_event.values() for tally in tallies]
-    facts: dict[str, str] = {}
-    for tally in used:
-        for name, value in tally.facts.items():
-            facts.setdefault(name, value)
+    facts = _first_facts(used, {})
     if rule.facts and not facts_match(rule.facts, facts):
         # The facts of another occurrence may match: keep only the tallies that do.
         used = [tally for tally in used if facts_match(rule.facts, {**facts, **tally.facts})]
@@ -100,19 +83,49 @@ def _held(rule: Rule, boot: BootState, key: dict[str, str]) -> Held | None:
         facts = {**facts, **used[0].facts}
     first, last = _first(used), _last(used)
     extra = _following(rule, boot, key, first)
-    for tally in extra:
-        for name, value in tally.facts.items():
-            facts.setdefault(name, value)
-    if _seen_between(rule.without, boot, key):
-        return None
-    if _seen_between(rule.without_later, boot, key, after=last):
-        return None
-    if _seen_between(rule.without_earlier, boot, key, before=first):
+    facts = _first_facts(extra, facts)
+    if (
+        _seen_between(rule.without, boot, key)
+        or _seen_between(rule.without_later, boot, key, after=last)
+        or _seen_between(rule.without_earlier, boot, key, before=first)
+    ):
         return None
     if rule.last_word is not None and (boot.live or boot.last_line - last > rule.last_word):
         return None
     by_event["also"] = extra
     return Held(facts, _proof(by_event, [*used, *extra]), sum(tally.count for tally in used), first, last)
+
+
+def _tallies_of_rule(rule: Rule, boot: BootState, key: Mapping[str, str]) -> dict[str, list[Tally]]:
+    """Event that the rule asks for → its tallies, of the stages that the rule names."""
+    stages = {STAGES.index(name) for name in rule.stages}
+    return {
+        name: [tally for tally in _tallies(name, boot, key) if not stages or tally.stages & stages]
+        for name in rule.triggers
+    }
+
+
+def _seen_as_asked(rule: Rule, by_event: Mapping[str, list[Tally]]) -> bool:
+    """Whether the events that the rule asks for were seen, often enough and in its order."""
+    if not all(by_event[name] for name in (*rule.seen, *rule.sequence)):
+        return False
+    if rule.any_of and not any(by_event[name] for name in rule.any_of):
+        return False
+    if any(sum(tally.count for tally in by_event[name]) < least for name, least in rule.at_least.items()):
+        return False
+    return all(
+        _first(by_event[before]) <= _last(by_event[after])
+        for before, after in zip(rule.sequence, rule.sequence[1:], strict=False)
+    )
+
+
+def _first_facts(tallies: Sequence[Tally], facts: Mapping[str, str]) -> dict[str, str]:
+    """`facts` with those of the tallies; of a fact given twice the first counts."""
+    joined = dict(facts)
+    for tally in tallies:
+        for name, value in tally.facts.items():
+            joined.setdefault(name, value)
+    return joined
 
 
 _NEAR = 120
@@ -123,7 +136,7 @@ _MOST_ALSO = 3
 
 
 def _following(rule: Rule, boot: BootState, key: Mapping[str, str], first: int) -> list[Tally]:
-    found = []
+    following = []
     for name in rule.also:
         tallies = [
             tally
@@ -131,8 +144,8 @@ def _following(rule: Rule, boot: BootState, key: Mapping[str, str], first: int) 
             if any(first - _NEAR <= place.line <= first + _NEAR for place in tally.first)
         ]
         after = [tally for tally in tallies if tally.first[0].line >= first]
-        found.extend(sorted(after or tallies, key=lambda tally: tally.first[0].line)[:_MOST_ALSO])
-    return found
+        following.extend(sorted(after or tallies, key=lambda tally: tally.first[0].line)[:_MOST_ALSO])
+    return following
 
 
 def _seen_between(

@@ -41,14 +41,14 @@ class Tally:
     stages: set[int]
     """The stages (as in `BootState.current`) the boot was in when it was seen."""
 
-    def again(self, here: Occurrence, current: int) -> None:
+    def again(self, occurrence: Occurrence, current: int) -> None:
         """Seen once more."""
         self.count += 1
-        if here.line >= self.last.line:
-            self.last = here
+        if occurrence.line >= self.last.line:
+            self.last = occurrence
         self.stages.add(current)
         if len(self.first) < _FIRST_KEPT:
-            self.first.append(here)
+            self.first.append(occurrence)
 
 
 @define
@@ -78,13 +78,13 @@ class BootState:
 
     def see(self, line: int, raw: bytes, record: Record, markers: Mapping[str, Marker]) -> None:
         """Count what a line says."""
-        here = Occurrence(line, raw)
-        known = self._of_record.get(record)
-        if known is not None:
-            for tally, marker in known:
+        occurrence = Occurrence(line, raw)
+        tallies = self._of_record.get(record)
+        if tallies is not None:
+            for tally, marker in tallies:
                 if marker is not None:
                     self._pass(marker.stage, line)
-                tally.again(here, self.current)
+                tally.again(occurrence, self.current)
             return
         counted = []
         for pattern, facts in record.matches:
@@ -94,24 +94,24 @@ class BootState:
                 self._note(marker, line, raw, facts)
             elif record.kernel:
                 self.kernel_runs()
-            counted.append((self._count(pattern.name, facts, here), marker))
+            counted.append((self._count(pattern.name, facts, occurrence), marker))
         if len(self._of_record) >= _MOST_RECORDS:
             self._of_record.clear()
         self._of_record[record] = tuple(counted)
 
-    def _count(self, name: str, facts: Facts, here: Occurrence) -> Tally:
+    def _count(self, name: str, facts: Facts, occurrence: Occurrence) -> Tally:
         groups = self.tallies.get(name)
         if groups is None:
             groups = self.tallies[name] = {}
-        seen = groups.get(facts)
-        if seen is None and len(groups) >= _MOST_GROUPS:
+        tally = groups.get(facts)
+        if tally is None and len(groups) >= _MOST_GROUPS:
             facts = ()
-            seen = groups.get(facts)
-        if seen is None:
-            seen = groups[facts] = Tally(dict(facts), [here], here, 1, {self.current})
+            tally = groups.get(facts)
+        if tally is None:
+            tally = groups[facts] = Tally(dict(facts), [occurrence], occurrence, 1, {self.current})
         else:
-            seen.again(here, self.current)
-        return seen
+            tally.again(occurrence, self.current)
+        return tally
 
     def _pass(self, stage: str, line: int) -> None:
         """It is in that stage now."""
@@ -185,13 +185,13 @@ def filled(template: str, facts: dict[str, str]) -> str:
     the whole phrase, or nothing.
     """
     out = []
-    rest = template
+    remaining = template
     while True:
-        before, brace, after = rest.partition("{")
+        before, brace, after = remaining.partition("{")
         out.append(before)
         if not brace:
             return "".join(out)
-        name, _, rest = after.partition("}")
+        name, _, remaining = after.partition("}")
         if "<" in name:
             start, _, inner = name.partition("<")
             name, _, end = inner.partition(">")

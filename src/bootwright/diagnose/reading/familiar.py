@@ -113,10 +113,10 @@ class Familiar:
             places.setdefault((stamped, line[_WIDTH:] if stamped else line), []).append(index)
         if not self._pays(len(places), len(lines)):
             return False
-        found: dict[int, Record] = {}
+        records: dict[int, Record] = {}
         for number, record in look_at(b"\n".join([lines[same[0]] for same in places.values()])):
-            found[number] = record
-            if len(found) > _MOST_TELLING * len(lines) + _FEW:
+            records[number] = record
+            if len(records) > _MOST_TELLING * len(lines) + _FEW:
                 self._credit = 0
                 return self._pays(len(places), len(lines))
         if len(self._stamped) + len(self._plain) > _MOST or self._bytes > _MOST_BYTES:
@@ -124,15 +124,15 @@ class Familiar:
             self._plain.clear()
             self._bytes = 0
         for number, ((stamped, text), same) in enumerate(places.items()):
-            known = found.get(number)
-            if known is not None and not known.matches:
-                known = None
+            known_record = records.get(number)
+            if known_record is not None and not known_record.matches:
+                known_record = None
             # Of a longer line only a window was seen.
             if len(text) < self._longest:
-                (self._stamped if stamped else self._plain)[text] = known
+                (self._stamped if stamped else self._plain)[text] = known_record
                 self._bytes += len(text)
             for index in same:
-                values[index] = known
+                values[index] = known_record
         return True
 
     def _pays(self, new: int, lines: int) -> bool:

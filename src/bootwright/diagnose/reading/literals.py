@@ -32,23 +32,25 @@ def required(pattern: str) -> frozenset[Literal]:
     """
     tree = parser.parse(pattern)
     best = _of_sequence(list(tree), bool(tree.state.flags & re.IGNORECASE))
-    if best is None or min(len(each.text) for each in best) < SHORTEST:
+    if best is None or min(len(literal.text) for literal in best) < SHORTEST:
         return frozenset()
     # One that holds another adds nothing.
     return frozenset(
-        each
-        for each in best
+        literal
+        for literal in best
         if not any(
-            other.text in each.text for other in best if other != each and other.any_case == each.any_case
+            shorter.text in literal.text
+            for shorter in best
+            if shorter != literal and shorter.any_case == literal.any_case
         )
     )
 
 
-def _worth(found: frozenset[Literal]) -> float:
+def _worth(literals: frozenset[Literal]) -> float:
     # A few more alternatives cost little; a short or common one costs much.
-    if min(len(literal.text) for literal in found) < SHORTEST:
+    if min(len(literal.text) for literal in literals) < SHORTEST:
         return -1
-    return min(_rarity(literal.text) for literal in found) - 0.01 * len(found)
+    return min(_rarity(literal.text) for literal in literals) - 0.01 * len(literals)
 
 
 _COMMON = frozenset([
@@ -72,14 +74,14 @@ def _rarity(text: bytes) -> float:
 
 def _of_sequence(items: list[Any], any_case: bool) -> frozenset[Literal] | None:
     """The most telling required set of a concatenation."""
-    found: list[frozenset[Literal]] = []
+    literal_sets: list[frozenset[Literal]] = []
     run: list[str] = [""]
 
     def end_run() -> None:
         nonlocal run
         texts = {text.lower() if any_case else text for text in run}
         if all(texts):
-            found.append(frozenset(Literal(text.encode(), any_case) for text in texts))
+            literal_sets.append(frozenset(Literal(text.encode(), any_case) for text in texts))
         run = [""]
 
     for operator, argument in items:
@@ -99,9 +101,9 @@ def _of_sequence(items: list[Any], any_case: bool) -> frozenset[Literal] | None:
         elif operator is constants.BRANCH:
             inner = _of_branches(argument[1], any_case)
         if inner:
-            found.append(inner)
+            literal_sets.append(inner)
     end_run()
-    return max(found, key=_worth, default=None)
+    return max(literal_sets, key=_worth, default=None)
 
 
 _MOST_PRODUCTS = 128

@@ -108,7 +108,7 @@ class Examiner:
         for index, pattern in enumerate(patterns):
             for literal in pattern.literals:
                 self._holders[number[literal]].append(index)
-        self._once = [all(patterns[each].once for each in holders) for holders in self._holders]
+        self._once = [all(patterns[holder].once for holder in holders) for holders in self._holders]
         self._compiled: dict[int, _Compiled] = {}
         self._known: dict[tuple[bytes, bool], Record] = {}
         self._which = self._literal_set()
@@ -149,11 +149,11 @@ class Examiner:
     def _literal_set(self) -> Any:  # noqa: ANN401
         if not self._use_re2:
             return None
-        found = re2.Set.SearchSet(_options())
+        literal_set = re2.Set.SearchSet(_options())
         for literal in self._literals:
-            found.Add(quoted(literal))
-        found.Compile()
-        return found
+            literal_set.Add(quoted(literal))
+        literal_set.Compile()
+        return literal_set
 
     def _literals_in(self, text: bytes) -> tuple[int, ...]:
         if self._which is not None:

@@ -97,34 +97,34 @@ class Pending:
         self._raws.append(raw)
         self._records.append(record)
 
-    def catch_up(self, known: dict[tuple[Record, ...], Reach], markers: Mapping[str, Marker]) -> None:
+    def catch_up(self, reaches: dict[tuple[Record, ...], Reach], markers: Mapping[str, Marker]) -> None:
         """Find out how far it got up to here. `known` is kept from boot to boot."""
         records = tuple(self._records[self._open :])
         self._open = len(self._records)
-        reach = known.get(records)
+        reach = reaches.get(records)
         if reach is None:
-            reach = known[records] = _reach(records, markers)
+            reach = reaches[records] = _reach(records, markers)
         self.rank = max(self.rank, reach.rank)
         self.handed_over |= reach.handed_over
 
-    def begins_another(self, marker: Marker, part: str, line: int) -> bool:
+    def begins_another(self, marker: Marker, component: str, line: int) -> bool:
         """Whether `marker` means that this boot has ended; to be asked when caught up."""
         rank = STAGES.index(marker.stage)
         if rank < self.rank:
             # Firmware and loader take turns (SPL, BL31, EDK II); only after they handed over, or when a
             # component prints its banner again, has another boot begun.
-            return self.rank >= _KERNEL or self.handed_over or part in self._begun
+            return self.rank >= _KERNEL or self.handed_over or component in self._begun
         if rank > self.rank or not self._begun:
             return False
-        before = self._begun.get(part)
+        before = self._begun.get(component)
         if before is None:
             same = [place for name, place in self._begun.items() if name.startswith(f"{marker.component}:")]
             return marker.stage == "kernel" and bool(same) and line - max(same) > _SAME_START
         return line > before
 
-    def begin(self, marker: Marker, part: str, line: int) -> None:
+    def begin(self, marker: Marker, component: str, line: int) -> None:
         """A component of it has begun."""
-        self._begun[part] = line
+        self._begun[component] = line
         self.rank = max(self.rank, STAGES.index(marker.stage))
 
     def settled(self, markers: Mapping[str, Marker]) -> BootState:

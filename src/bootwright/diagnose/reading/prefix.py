@@ -95,8 +95,8 @@ def split(line: bytes) -> Message:
                 seconds = float(match[group])
                 kernel = group == "kernel"
             elif group == "firmware":
-                hours, minutes, rest = match[group].split(b":")
-                seconds = int(hours) * 3600 + int(minutes) * 60 + float(rest)
+                hours, minutes, seconds_text = match[group].split(b":")
+                seconds = int(hours) * 3600 + int(minutes) * 60 + float(seconds_text)
             elif group == "micro":
                 seconds = int(match[group]) / 1e6
                 kernel = True

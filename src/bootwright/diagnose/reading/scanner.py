@@ -112,13 +112,13 @@ class Scanner:
         values = self._familiar.recall(lines)
         if UNKNOWN in values and not self._familiar.learn(lines, values, self._look_at):
             return self._search(block)
-        found = Sightings(*self._familiar.telling(lines, values, block.first_line))
-        if max(map(len, found.raws), default=0) > _LONGEST:
+        sightings = Sightings(*self._familiar.telling(lines, values, block.first_line))
+        if max(map(len, sightings.raws), default=0) > _LONGEST:
             # Which part of them to show, only a search tells.
             return self._search(block)
-        if found.begins:
+        if sightings.begins:
             self._another_boot()
-        return found
+        return sightings
 
     def _look_at(self, text: bytes) -> Iterator[tuple[int, Record]]:
         """Number (from 0) and record of each line of a text that holds a literal, saturated or not."""
@@ -147,7 +147,7 @@ class Scanner:
             self._settled.clear()
             self._active = self._automaton()
         late: dict[int, int] = {}
-        found = Sightings([], [], [])
+        sightings = Sightings([], [], [])
         walk = _Lines(block)
         end = -1
         for place in self._candidates(text, late) if self._use_re2 else self._found(text, late):
@@ -157,14 +157,14 @@ class Scanner:
             record = self._record(raw)
             self._count(record)
             if record.matches:
-                found.lines.append(line)
-                found.raws.append(raw)
-                found.records.append(record)
+                sightings.lines.append(line)
+                sightings.raws.append(raw)
+                sightings.records.append(record)
                 if record.begins:
                     self._find_removed(text, late, end)
                     self._another_boot()
         self._find_removed(text, late, len(text))
-        return self._with_late(block, found, late.values()) if late else found
+        return self._with_late(block, sightings, late.values()) if late else sightings
 
     def _count(self, record: Record) -> None:
         counts = self._counts
@@ -182,9 +182,9 @@ class Scanner:
             self._removed.clear()
             self._active = self._automaton()
 
-    def _with_late(self, block: Block, found: Sightings, places: Iterable[int]) -> Sightings:
+    def _with_late(self, block: Block, sightings: Sightings, places: Iterable[int]) -> Sightings:
         """Put the last hits of saturated literals among the others."""
-        entries = {entry[0]: entry for entry in zip(*found, strict=True)}
+        entries = {entry[0]: entry for entry in zip(*sightings, strict=True)}
         walk = _Lines(block)
         for place in sorted(places):
             line, raw, _ = walk.at(place)
@@ -193,7 +193,7 @@ class Scanner:
                 if record.matches:
                     entries[line] = (line, raw, record)
         ordered = [entries[line] for line in sorted(entries)]
-        return Sightings(*(list(column) for column in zip(*ordered, strict=True))) if ordered else found
+        return Sightings(*(list(column) for column in zip(*ordered, strict=True))) if ordered else sightings
 
     # -- the search for literals ---------------------------------------------------------------
 
@@ -220,21 +220,21 @@ class Scanner:
         """
         length = len(text)
         tired = self._tired
-        seen: dict[int, int] = {}
+        counts: dict[int, int] = {}
         place = 0
         while True:
             start, stop = self._active(ANYWHERE, text, place, length)[0]
             if start < 0:
                 return
             if tired:
-                found = text[start:stop]
-                literal = self._tables.numbers.get(found)
+                hit = text[start:stop]
+                literal = self._tables.numbers.get(hit)
                 if literal is None:
-                    literal = self._tables.numbers_any_case[found.lower()]
+                    literal = self._tables.numbers_any_case[hit.lower()]
                 if literal in tired:
                     late[literal] = start
                     place = start + 1
-                    times = seen[literal] = seen.get(literal, 0) + 1
+                    times = counts[literal] = counts.get(literal, 0) + 1
                     if times == _FLOOD:
                         self._removed.add(literal)
                         self._active = self._automaton()
@@ -263,7 +263,7 @@ class Scanner:
             if not self._tables.once[literal]:
                 self._find_last(text, literal, late, len(text))
         return self._places_by_find(
-            text, [each for each in range(len(self._literals)) if each not in resting]
+            text, [index for index in range(len(self._literals)) if index not in resting]
         )
 
     def _places_by_find(self, text: bytes, literals: Iterable[int]) -> Iterator[int]:

@@ -124,43 +124,43 @@ class Cleaner:
 
     def flush(self) -> Iterator[Block]:
         """What is left without a line end: the prompt a console waits at, the end of a file."""
-        part, self._rest = self._rest, b""
-        if part:
-            yield from self._block(part)
+        rest, self._rest = self._rest, b""
+        if rest:
+            yield from self._block(rest)
 
-    def _block(self, part: bytes) -> Iterator[Block]:
-        if b"\n" not in part and b"\r" in part:
-            part = part.replace(b"\r", b"\n")
-        text = clean(part)
+    def _block(self, data: bytes) -> Iterator[Block]:
+        if b"\n" not in data and b"\r" in data:
+            data = data.replace(b"\r", b"\n")
+        text = clean(data)
         block = Block(text, self._line) if self._width is None else _joined(text, self._line, self._width)
         yield block
         # Counted afterwards, when whoever took the block may have split it already.
         self._line += block.newlines + len(block.joins)
         # The rest of a line that was cut because it is too long is not another one.
-        self._line += len(part) < BLOCK and not part.endswith(b"\n")
+        self._line += len(data) < BLOCK and not data.endswith(b"\n")
 
 
-def clean(part: bytes) -> bytes:
+def clean(data: bytes) -> bytes:
     """The same lines without escapes, NULs and carriage returns; line ends stay where they are."""
-    if b"\x1b" in part:
-        part = _without_escapes(part)
+    if b"\x1b" in data:
+        data = _without_escapes(data)
     # A rare byte first: looking for one costs a fraction of looking for several in a row.
-    if b"^" in part and b"^[[" in part:
-        part = _SHOWN_ESCAPE.sub(b"", part)
-    if b"0m" in part and b"[0m" in part:
-        part = _LOST_ESCAPE.sub(b"", part)
-    if b"\x08" in part:
-        part = _retyped(part)
+    if b"^" in data and b"^[[" in data:
+        data = _SHOWN_ESCAPE.sub(b"", data)
+    if b"0m" in data and b"[0m" in data:
+        data = _LOST_ESCAPE.sub(b"", data)
+    if b"\x08" in data:
+        data = _retyped(data)
     # Looking is cheaper than translating; what else there may be of control characters is shown as �.
-    if b"\r" in part or b"\0" in part or b"\x07" in part or b"\x7f" in part:
-        return part.translate(None, _NOISE)
-    return part
+    if b"\r" in data or b"\0" in data or b"\x07" in data or b"\x7f" in data:
+        return data.translate(None, _NOISE)
+    return data
 
 
-def _without_escapes(part: bytes) -> bytes:
-    first, *others = part.split(b"\x1b")
+def _without_escapes(data: bytes) -> bytes:
+    first, *following = data.split(b"\x1b")
     out = [first]
-    for piece in others:
+    for piece in following:
         match = _SEQUENCE.match(piece)
         if match is None:
             out.append(piece)
@@ -171,19 +171,19 @@ def _without_escapes(part: bytes) -> bytes:
     return b"".join(out)
 
 
-def _retyped(part: bytes) -> bytes:
+def _retyped(data: bytes) -> bytes:
     """Only lines with a backspace, such as U-Boot's countdown, are looked at."""
     out: list[bytes] = []
     place = 0
-    at = part.find(b"\x08")
+    at = data.find(b"\x08")
     while at >= 0:
-        start = max(place, part.rfind(b"\n", place, at) + 1)
-        end = part.find(b"\n", at)
-        end = len(part) if end < 0 else end
-        out += (part[place:start], _typed_over(part[start:end]))
+        start = max(place, data.rfind(b"\n", place, at) + 1)
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        out += (data[place:start], _typed_over(data[start:end]))
         place = end
-        at = part.find(b"\x08", end)
-    return b"".join((*out, part[place:]))
+        at = data.find(b"\x08", end)
+    return b"".join((*out, data[place:]))
 
 
 def _typed_over(line: bytes) -> bytes:
