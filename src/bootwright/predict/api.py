@@ -66,15 +66,15 @@ def predict_goal(
     for a file that is not there, `Malformed` for one that is damaged. Nothing is booted; needs the kernel's
     image, and to say more than "unknown" about absent drivers also its modules.
     """
-    one = board_named(board) if isinstance(board, str) else board
+    chosen_board = board_named(board) if isinstance(board, str) else board
     if stepping is not None:
-        one.stepping(stepping)
-    wanted = one.goal(goal) if isinstance(goal, str) else goal
+        chosen_board.stepping(stepping)
+    wanted = chosen_board.goal(goal) if isinstance(goal, str) else goal
     tree = read_tree(dtb)
-    require_fit(one, str(dtb), tree.compatible)
-    solved = predict(facts_of(kernel, initramfs_modules), tree, board=one, stepping=stepping, os=os)
-    verdict = judge(solved, one, wanted)
-    link = misfit(one, one.stepping(stepping).dtb, dtb.name, tree.compatible)
+    require_fit(chosen_board, str(dtb), tree.compatible)
+    solved = predict(facts_of(kernel, initramfs_modules), tree, board=chosen_board, stepping=stepping, os=os)
+    verdict = judge(solved, chosen_board, wanted)
+    link = misfit(chosen_board, chosen_board.stepping(stepping).dtb, dtb.name, tree.compatible)
     return verdict if link is None else headed(verdict, link)
 
 
@@ -90,8 +90,8 @@ def dtb_for(kernel: Kernel, board: Board | str, stepping: str | None = None) -> 
 
     Raises `Missing` where the kernel comes without it.
     """
-    one = board_named(board) if isinstance(board, str) else board
-    name = one.stepping(stepping).dtb
+    chosen_board = board_named(board) if isinstance(board, str) else board
+    name = chosen_board.stepping(stepping).dtb
     if kernel.dtbs is not None:
         for path in sorted(kernel.dtbs.rglob(name)):
             return path

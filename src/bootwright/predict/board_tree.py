@@ -72,10 +72,10 @@ def firmware_overlays(
 
     Only what is among `overlays`: the firmware goes on without.
     """
-    chosen = next((one for one in board.steppings if one.name == stepping), None)
+    chosen = next((candidate for candidate in board.steppings if candidate.name == stepping), None)
     names = {place.rpartition("/")[2].removesuffix(".dtbo") for place in overlays}
-    others = {one.dtb for one in board.steppings if one is not chosen}
-    if chosen is None or chosen.firmware_overlay not in names or dtb not in others:
+    other_dtbs = {other.dtb for other in board.steppings if other is not chosen}
+    if chosen is None or chosen.firmware_overlay not in names or dtb not in other_dtbs:
         return ()
     return (chosen.firmware_overlay,)
 
@@ -112,7 +112,7 @@ def devicetree_name(config: ConfigTxt | None, board: Board) -> str | None:
 def settings_of(config: ConfigTxt, board: Board) -> dict[str, str]:
     """Key → the last value that holds for the board."""
     facts = board_facts(board)
-    return {one.key: one.value for one in config.settings if facts.applies(one.filters)}
+    return {setting.key: setting.value for setting in config.settings if facts.applies(setting.filters)}
 
 
 def with_overlays(tree: Tree, overlays: Sequence[Tree]) -> Tree:

@@ -26,68 +26,79 @@ def with_remedy(verdict: GoalVerdict, kernel: KernelFacts) -> GoalVerdict:
     broken = verdict.first_broken
     if broken is None or not broken.lacks:
         return verdict
-    found = [*_having(broken.lacks, kernel)]
-    mended = _unread(broken, found, kernel)
+    having = [*_having(broken.lacks, kernel)]
+    mended = _unread(broken, having, kernel)
     if mended is None:
-        told = _words(found, kernel, broken.lacks) if found else _alike(broken, kernel)
-        if not told:
+        advice = _words(having, kernel, broken.lacks) if having else _alike(broken, kernel)
+        if not advice:
             return verdict
-        text = told if broken.remedy == NO_REMEDY else f"{broken.remedy}; {told}"
+        text = advice if broken.remedy == NO_REMEDY else f"{broken.remedy}; {advice}"
         mended = evolve(broken, remedy=text)
     chain = tuple(mended if link is broken else link for link in verdict.chain)
     return evolve(verdict, verdict=fold(chain).verdict, chain=chain, first_broken=first_broken(chain))
 
 
-def _unread(broken: Link, found: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts) -> Link | None:
+def _unread(
+    broken: Link, having: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts
+) -> Link | None:
     """The link where the driver's module is one whose file here cannot be read: then it certainly fails."""
     index = kernel.modules
     if index is None or broken.answer is not Answer.UNKNOWN:
         return None
-    damaged = {module_name(one.path): one for one in index.unreadable}
-    for other, candidate in found:
+    damaged = {module_name(entry.path): entry for entry in index.unreadable}
+    for other_kernel, candidate in having:
         if candidate.module in damaged:
-            one = damaged[candidate.module]
+            unreadable = damaged[candidate.module]
             return evolve(
                 broken,
                 answer=Answer.NO,
-                reason=f"the driver is in the module {candidate.module} (so in {other.name}), whose file "
-                f"{one.path} cannot be read: {one.reason}",
-                remedy=f"put {one.path} there again, as the kernel's package has it",
+                reason=f"the driver is in the module {candidate.module} (so in {other_kernel.name}), "
+                f"whose file {unreadable.path} cannot be read: {unreadable.reason}",
+                remedy=f"put {unreadable.path} there again, as the kernel's package has it",
             )
     return None
 
 
 def remedy(compatibles: Sequence[str], kernel: KernelFacts) -> str:
     """In words, the kernels on this machine that have a driver for one of these; empty where none has."""
-    found = [*_having(compatibles, kernel)]
-    return _words(found, kernel, compatibles) if found else ""
+    having = [*_having(compatibles, kernel)]
+    return _words(having, kernel, compatibles) if having else ""
 
 
 def _having(compatibles: Sequence[str], kernel: KernelFacts) -> Iterator[tuple[KernelFacts, Candidate]]:
-    for other in _others(kernel):
+    for other_kernel in _others(kernel):
         for compatible in compatibles:
-            candidates = other.by_compatible(compatible)
+            candidates = other_kernel.by_compatible(compatible)
             if candidates:
-                yield other, candidates[0]
+                yield other_kernel, candidates[0]
                 break
 
 
-def _words(found: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts, lacks: Sequence[str]) -> str:
-    for other, candidate in found:
-        if other.release == kernel.release and candidate.module is not None:
+def _words(having: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts, lacks: Sequence[str]) -> str:
+    for other_kernel, candidate in having:
+        if other_kernel.release == kernel.release and candidate.module is not None:
             return (
-                f"the same kernel on this machine ({other.name}) has it in the module {candidate.module}: "
-                "add that"
+                f"the same kernel on this machine ({other_kernel.name}) has it in the module "
+                f"{candidate.module}: add that"
             )
-    names = ", ".join(other.name for other, _ in found[:3])
-    told = f"of the kernels on this machine {names} {'has' if len(found) == 1 else 'have'} one"
-    module = next((one.module for _, one in found if one.module is not None), None)
+    names = ", ".join(other_kernel.name for other_kernel, _ in having[:3])
+    advice = f"of the kernels on this machine {names} {'has' if len(having) == 1 else 'have'} one"
+    module = next(
+        (other_candidate.module for _, other_candidate in having if other_candidate.module is not None), None
+    )
     place = f"in the module {module}" if module is not None else "built in"
-    option = next((name for other, one in found if (name := _option(other, one, kernel, lacks))), None)
+    option = next(
+        (
+            name
+            for other_kernel, other_candidate in having
+            if (name := _option(other_kernel, other_candidate, kernel, lacks))
+        ),
+        None,
+    )
     if option is None:
-        return f"{told} ({place})"
+        return f"{advice} ({place})"
     mine = f"; this kernel has {option} off: build it with {option}=m or y" if kernel.is_off(option) else ""
-    return f"{told} ({place}; by its name {option}){mine}"
+    return f"{advice} ({place}; by its name {option}){mine}"
 
 
 def _alike(broken: Link, kernel: KernelFacts) -> str:
@@ -101,30 +112,34 @@ def _alike(broken: Link, kernel: KernelFacts) -> str:
 
 
 def _option(
-    other: KernelFacts, candidate: Candidate, kernel: KernelFacts, lacks: Sequence[str]
+    other_kernel: KernelFacts, candidate: Candidate, kernel: KernelFacts, lacks: Sequence[str]
 ) -> str | None:
     with contextlib.suppress(BootwrightError):
-        there = other.config
-        if there is None:
+        other_config = other_kernel.config
+        if other_config is None:
             return None
-        if candidate.module is not None and other.modules is not None:
-            found = option_of(other.modules.path(candidate.module), there, kernel.config)
-            if found is not None:
-                return found
-        return option_like(lacks, kernel.config, there) if kernel.config is not None else None
+        if candidate.module is not None and other_kernel.modules is not None:
+            option = option_of(other_kernel.modules.path(candidate.module), other_config, kernel.config)
+            if option is not None:
+                return option
+        return option_like(lacks, kernel.config, other_config) if kernel.config is not None else None
     return None
 
 
 def _others(kernel: KernelFacts) -> Iterator[KernelFacts]:
     """Kernels of the library whose drivers are known, those of the same release and the newest first."""
     store = Store(KERNELS.folder())
-    manifests = [one for name in store.names() if (one := store.manifest(name)) is not None and one.modules]
-    manifests = [one for one in manifests if one.name != kernel.name]
+    manifests = [
+        candidate
+        for name in store.names()
+        if (candidate := store.manifest(name)) is not None and candidate.modules
+    ]
+    manifests = [candidate for candidate in manifests if candidate.name != kernel.name]
     least = Version("0", ((0,), 0))
-    manifests.sort(key=lambda one: Version.parse(one.version) or least, reverse=True)
-    manifests.sort(key=lambda one: one.release != kernel.release)
+    manifests.sort(key=lambda entry: Version.parse(entry.version) or least, reverse=True)
+    manifests.sort(key=lambda entry: entry.release != kernel.release)
     for manifest in manifests[:_MOST]:
         with contextlib.suppress(BootwrightError):
-            other = store.kernel(manifest)
-            if is_read(other):  # to read it first would take seconds
-                yield kernel_facts(other)
+            other_kernel = store.kernel(manifest)
+            if is_read(other_kernel):  # to read it first would take seconds
+                yield kernel_facts(other_kernel)

@@ -81,11 +81,11 @@ class Chain:
 
 def chain_of(artifact: str, board: Board, goal: str, stepping: str | None, progress: Progress) -> Chain:
     """Predict the goal for one artifact; raises `Missing`, `Refused` or `Malformed` as `check` does."""
-    found = gather([artifact], progress)
+    gathered = gather([artifact], progress)
     variant = board.stepping(stepping)
-    resolved = found.resolve(board, variant.name)
+    resolved = gathered.resolve(board, variant.name)
     solved = predict(
-        found.facts(),
+        gathered.facts(),
         resolved.tree,
         board=board,
         stepping=variant.name,
@@ -118,7 +118,7 @@ def chain_of(artifact: str, board: Board, goal: str, stepping: str | None, progr
         if index is not None and name in index:
             needed = (name, *index.closure(name, soft=False))
             modules.update(needed)
-            firmware.update(file for one in needed for file in index.firmware(one))
+            firmware.update(file for module in needed for file in index.firmware(module))
     return Chain(
         verdict=verdict,
         dtb=resolved.dtb.name,
@@ -132,23 +132,29 @@ def chain_of(artifact: str, board: Board, goal: str, stepping: str | None, progr
 
 
 def _options(solved: Prediction, nodes: Iterable[str], verdict: GoalVerdict) -> frozenset[str]:
-    known = solved.known
-    found = {
+    knowledge = solved.known
+    options = {
         driver.option
         for path in nodes
         if (node := solved.tree.node(path)) is not None
-        for driver in known.of_driver(None, node.compatible)
+        for driver in knowledge.of_driver(None, node.compatible)
         if driver.option is not None
     }
     names = {link.needs.removeprefix("driver ") for link in verdict.chain if link.needs.startswith("driver ")}
-    found |= {one.option for one in known.drivers if one.option and names.intersection(one.drivers)}
-    return frozenset(found)
+    options |= {
+        known_driver.option
+        for known_driver in knowledge.drivers
+        if known_driver.option and names.intersection(known_driver.drivers)
+    }
+    return frozenset(options)
 
 
 def suspects(differences: Iterable[Difference], before: Chain, after: Chain) -> tuple[Suspect, ...]:
     """The differences on either chain, the most suspect first."""
-    ranked = [found for each in differences if (found := _judge(each, (before, after))) is not None]
-    return tuple(sorted(ranked, key=lambda each: each.suspicion))
+    ranked = [
+        suspect for difference in differences if (suspect := _judge(difference, (before, after))) is not None
+    ]
+    return tuple(sorted(ranked, key=lambda suspect: suspect.suspicion))
 
 
 def _judge(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
@@ -162,11 +168,13 @@ def _judge(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
         return Suspect(difference, Suspicion.DRIVER, "it decides which drivers bind")
     if difference.area is Area.CONFIG_TXT:
         return Suspect(difference, Suspicion.NAMED_ALIKE, "the firmware edits the devicetree by it")
-    if difference.area is Area.KERNEL_CONFIG and any(difference.what in each.options for each in chains):
+    if difference.area is Area.KERNEL_CONFIG and any(
+        difference.what in candidate.options for candidate in chains
+    ):
         return Suspect(difference, Suspicion.DRIVER, "it builds a driver of the chain")
     if difference.area is Area.FIRMWARE:
-        asked = [chain for chain in chains if _asked_for(difference.what, chain.firmware)]
-        if asked:
+        asking = [chain for chain in chains if _asked_for(difference.what, chain.firmware)]
+        if asking:
             return Suspect(difference, Suspicion.DRIVER, "a module of the chain may ask for it")
     if difference.area in {Area.KERNEL_CONFIG, Area.COMMAND_LINE, Area.FIRMWARE, Area.INITRAMFS}:
         return _alike(difference, chains)
@@ -174,11 +182,11 @@ def _judge(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
 
 
 def _node(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
-    name, _, rest = difference.what.partition(": ")
-    path = rest.partition(": ")[0]
+    name, _, change = difference.what.partition(": ")
+    path = change.partition(": ")[0]
     if name not in {chain.dtb for chain in chains}:
         return None
-    whole = difference.change != "changed" and ": " not in rest
+    whole = difference.change != "changed" and ": " not in change
     for chain in chains:
         if chain.broken is not None and _about(path, chain.broken, whole=whole):
             return Suspect(difference, Suspicion.BROKEN_LINK, f"the first broken link is at {chain.broken}")
@@ -196,29 +204,31 @@ def _about(path: str, node: str, *, whole: bool) -> bool:
 
 def _asked_for(path: str, wanted: frozenset[str]) -> bool:
     plain = re.sub(r"\.(?:xz|zst)\Z", "", path)
-    return plain in wanted or any("*" in each and fnmatch.fnmatchcase(plain, each) for each in wanted)
+    return plain in wanted or any(
+        "*" in pattern and fnmatch.fnmatchcase(plain, pattern) for pattern in wanted
+    )
 
 
 def _driver(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
     # `macb: depends on` is about the module macb.
     name = difference.what.partition(": ")[0]
-    told = f"{difference.before or ''} {difference.after or ''}"
+    texts = f"{difference.before or ''} {difference.after or ''}"
     for chain in chains:
         if difference.what in chain.compatibles:
             return Suspect(difference, Suspicion.DRIVER, "it drives a node of the chain")
         if _module(name) in chain.modules:
             return Suspect(difference, Suspicion.DRIVER, "it, or what needs it, drives a node of the chain")
-        named = [each for each in sorted(chain.compatibles) if each in told]
+        named = [compatible for compatible in sorted(chain.compatibles) if compatible in texts]
         if named:
             return Suspect(difference, Suspicion.DRIVER, f"it drives {named[0]}")
     return _alike(difference, chains)
 
 
 def _alike(difference: Difference, chains: Sequence[Chain]) -> Suspect | None:
-    words = _words(difference.what)
+    changed_words = _words(difference.what)
     for chain in chains:
         for name in (*sorted(chain.modules), *sorted(chain.compatibles)):
-            shared = words & _words(name)
+            shared = changed_words & _words(name)
             if shared:
                 return Suspect(difference, Suspicion.NAMED_ALIKE, f"it is named like {name} on the chain")
     return None

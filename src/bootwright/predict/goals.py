@@ -96,7 +96,7 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
         return GoalVerdict(
             goal.name, Verdict.FAILS, None, (link,), link, hazards_of(prediction, goal, ()), not_checked
         )
-    kernel, own = prediction.kernel, frozenset(one.path for one in _ancestry(node))
+    kernel, own = prediction.kernel, frozenset(ancestor.path for ancestor in _ancestry(node))
     chain = tuple(
         loosened(kernel, _with_initramfs(prediction, goal, gated(kernel, link)), own)
         for link in _chain(prediction, node)
@@ -107,15 +107,15 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
     # A hazard that certainly strikes is a link like any other, and the first: it stops the whole kernel.
     fatal = tuple(
         Link(
-            one.node or "/",
-            f"hazard {one.name}",
+            hazard.node or "/",
+            f"hazard {hazard.name}",
             Answer.NO,
-            Evidence(one.where or tree.name, one.sources[0]),
-            one.reason,
-            remedy=one.remedy,
+            Evidence(hazard.where or tree.name, hazard.sources[0]),
+            hazard.reason,
+            remedy=hazard.remedy,
         )
-        for one in hazards
-        if one.effect is Verdict.FAILS
+        for hazard in hazards
+        if hazard.effect is Verdict.FAILS
     )
     chain = (*fatal, *chain)
     return GoalVerdict(
@@ -131,7 +131,7 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
 
 def _remedy_for_node(prediction: Prediction, goal: Goal) -> str:
     """A devicetree has the node from about the kernel on that has the driver."""
-    wanted = tuple(one.compatible for one in goal.find if one.compatible is not None)
+    wanted = tuple(find.compatible for find in goal.find if find.compatible is not None)
     arrival = prediction.known.arrival(wanted)
     if arrival is None or arrival.since is None:
         return "use a devicetree that describes it, from a kernel that supports it"
@@ -145,8 +145,8 @@ OS_GOAL = "os-mounts"
 
 
 def _root(prediction: Prediction) -> Root:
-    given = prediction.around.given
-    return root_links(prediction.kernel, given.volumes, initramfs=given.initramfs)
+    given_facts = prediction.around.given
+    return root_links(prediction.kernel, given_facts.volumes, initramfs=given_facts.initramfs)
 
 
 def judge_os(prediction: Prediction) -> GoalVerdict:
@@ -193,13 +193,13 @@ def judge_os(prediction: Prediction) -> GoalVerdict:
 
 def _phys(tree: Tree, board: Board) -> dict[int, int]:
     """`id(node)` of Ethernet PHYs → their id, from the board."""
-    found: dict[int, int] = {}
+    phys: dict[int, int] = {}
     for goal in board.goals:
         node = locate(tree, goal.find) if goal.phy is not None else None
         phy = _phy(tree, node) if node is not None else None
         if phy is not None and goal.phy is not None:
-            found[id(phy)] = goal.phy
-    return found
+            phys[id(phy)] = goal.phy
+    return phys
 
 
 def _phy(tree: Tree, node: Node) -> Node | None:
@@ -211,25 +211,25 @@ def _phy(tree: Tree, node: Node) -> Node | None:
 
 
 def _described(goal: Goal) -> list[str]:
-    words = []
-    for one in goal.find:
-        if one.compatible is not None:
-            words.append(f"node compatible with {one.compatible}")
-        elif one.alias is not None:
-            words.append(f"alias {one.alias}")
-        elif one.symbol is not None:
-            words.append(f"label {one.symbol}")
-        elif one.stdout:
-            words.append("stdout-path")
+    descriptions = []
+    for find in goal.find:
+        if find.compatible is not None:
+            descriptions.append(f"node compatible with {find.compatible}")
+        elif find.alias is not None:
+            descriptions.append(f"alias {find.alias}")
+        elif find.symbol is not None:
+            descriptions.append(f"label {find.symbol}")
+        elif find.stdout:
+            descriptions.append("stdout-path")
         else:
-            words.append(f"node {one.node_name}")
-    return words
+            descriptions.append(f"node {find.node_name}")
+    return descriptions
 
 
 def _chain(prediction: Prediction, goal: Node) -> list[Link]:
     """Links of everything the goal's device needs, each device after those it waits for."""
     chain: list[Link] = []
-    seen: set[int] = set()
+    visited: set[int] = set()
 
     def visit(site: Site) -> None:
         stack: list[tuple[Site, bool]] = [(site, False)]
@@ -239,12 +239,12 @@ def _chain(prediction: Prediction, goal: Node) -> list[Link]:
             if ready:
                 chain.extend(prediction.solver.links(record))
                 continue
-            if id(current.node) in seen:
+            if id(current.node) in visited:
                 continue
-            seen.add(id(current.node))
+            visited.add(id(current.node))
             stack.append((current, True))
             before = list(prediction.solver.waits(record))[::-1]
-            stack.extend((one, False) for one in before if id(one.node) not in seen)
+            stack.extend((earlier, False) for earlier in before if id(earlier.node) not in visited)
 
     for node in _ancestry(goal):
         site = prediction.plan.of(node)
@@ -284,7 +284,9 @@ def _owner(prediction: Prediction, goal: Node) -> Site | None:
     A node that is disabled or below one that is has none, nor has one that a driver of its own would bind to.
     """
     plan = prediction.plan
-    if plan.of(goal) is not None or any(prediction.kernel.by_compatible(one) for one in goal.compatible):
+    if plan.of(goal) is not None or any(
+        prediction.kernel.by_compatible(compatible) for compatible in goal.compatible
+    ):
         return None
     current: Node | None = goal
     while current is not None and plan.of(current) is None:
@@ -323,12 +325,12 @@ def _is_host(node: Node) -> bool:
 
 
 def _ancestry(node: Node) -> list[Node]:
-    found: list[Node] = []
+    ancestors: list[Node] = []
     current: Node | None = node
     while current is not None:
-        found.append(current)
+        ancestors.append(current)
         current = current.parent
-    return found[::-1]
+    return ancestors[::-1]
 
 
 def _with_initramfs(prediction: Prediction, goal: Goal, link: Link) -> Link:

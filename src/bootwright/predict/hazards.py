@@ -27,22 +27,27 @@ _COMPRESSED = ("", ".xz", ".zst")
 def hazards_of(prediction: Prediction, goal: Goal, chain: tuple[Link, ...]) -> tuple[Hazard, ...]:
     """The hazards of a goal, those of rules first."""
     on_chain = {link.node for link in chain}
-    found = []
+    hazards = []
     for rule in prediction.known.hazards:
         if "*" in rule.goals or goal.name in rule.goals:
             hazard = strike(prediction, rule, on_chain)
             if hazard is not None:
-                found.append(hazard)
-    told = {hazard.node for hazard in found}
+                hazards.append(hazard)
+    reported_nodes = {hazard.node for hazard in hazards}
     records = [
         record
         for path in dict.fromkeys(link.node for link in chain)
         if (record := prediction.by_path.get(path)) is not None
     ]
     if not goal.boots_from:  # there a module that comes late is a broken link
-        found += [one for record in records for one in _late(prediction, record) if one.node not in told]
-    found += [one for record in records for one in _firmware(prediction, record)]
-    return tuple(found)
+        hazards += [
+            late
+            for record in records
+            for late in _late(prediction, record)
+            if late.node not in reported_nodes
+        ]
+    hazards += [late for record in records for late in _firmware(prediction, record)]
+    return tuple(hazards)
 
 
 def strike(prediction: Prediction, rule: HazardRule, on_chain: set[str]) -> Hazard | None:
@@ -98,13 +103,13 @@ def _late(prediction: Prediction, record: Record) -> Iterator[Hazard]:
 
 def _firmware(prediction: Prediction, record: Record) -> Iterator[Hazard]:
     """A module that may ask for firmware of which nothing is there."""
-    best, there = record.site.best, prediction.around.given.firmware
+    best, files = record.site.best, prediction.around.given.firmware
     modules = prediction.kernel.modules
-    if best is None or best.module is None or there is None or modules is None:
+    if best is None or best.module is None or files is None or modules is None:
         return
     for module in (best.module, *modules.closure(best.module, soft=False)):
         wanted = modules.firmware(module) if module in modules else ()
-        if not wanted or any(_present(name, there) for name in wanted):
+        if not wanted or any(_present(name, files) for name in wanted):
             continue
         shown = ", ".join(wanted[:3]) + (f" and {len(wanted) - 3} more" if len(wanted) > 3 else "")
         yield Hazard(
@@ -118,9 +123,9 @@ def _firmware(prediction: Prediction, record: Record) -> Iterator[Hazard]:
         )
 
 
-def _present(name: str, there: frozenset[str]) -> bool:
-    if any(f"{name}{suffix}" in there for suffix in _COMPRESSED):
+def _present(name: str, files: frozenset[str]) -> bool:
+    if any(f"{name}{suffix}" in files for suffix in _COMPRESSED):
         return True
     return any(char in name for char in "*?[") and any(
-        fnmatch.fnmatchcase(path, f"{name}{suffix}") for path in there for suffix in _COMPRESSED
+        fnmatch.fnmatchcase(path, f"{name}{suffix}") for path in files for suffix in _COMPRESSED
     )

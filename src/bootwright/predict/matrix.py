@@ -48,10 +48,10 @@ class Matrix:
 
     def together(self) -> dict[tuple[str, str, str, str], Verdict]:
         """(kernel, devicetrees, board, goal) → what holds on every stepping that was judged."""
-        found: dict[tuple[str, str, str, str], list[Verdict]] = {}
+        groups: dict[tuple[str, str, str, str], list[Verdict]] = {}
         for cell in self.cells:
-            found.setdefault((cell.kernel, cell.dtbs, cell.board, cell.goal), []).append(cell.verdict)
-        return {key: agreed(verdicts) for key, verdicts in found.items()}
+            groups.setdefault((cell.kernel, cell.dtbs, cell.board, cell.goal), []).append(cell.verdict)
+        return {key: agreed(verdicts) for key, verdicts in groups.items()}
 
     def as_json(self) -> dict[str, object]:
         """For `--json`."""
@@ -137,7 +137,7 @@ def matrix(
                                 )
                             )
     if not cells:
-        names = ", ".join(sorted({one.dtb for board in wanted for one in board.steppings}))
+        names = ", ".join(sorted({own_stepping.dtb for board in wanted for own_stepping in board.steppings}))
         raise Missing(
             "no devicetree of the boards asked for is among the kernels' and the folders'",
             hint=f"add a folder with one of {names}" if chosen else "see docs/boards.md for the boards",

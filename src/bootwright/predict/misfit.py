@@ -15,17 +15,17 @@ def misfit(board: Board, dtb: str, name: str, compatible: tuple[str, ...], how: 
     `dtb` is the file name of the one that the board should get, `name` that of the one it does get, and
     `how` says how that comes about.
     """
-    found = fit(board, compatible)
-    if found is Fit.OWN:
+    fitness = fit(board, compatible)
+    if fitness is Fit.OWN:
         return None
-    other = found is Fit.OTHER
-    which = "another board's" if other else "of a board with the same SoC, not known to be this one"
+    is_other = fitness is Fit.OTHER
+    whose = "another board's" if is_other else "of a board with the same SoC, not known to be this one"
     return Link(
         "/",
         f"devicetree of {board.compatible[0]}",
-        Answer.NO if other else Answer.UNKNOWN,
+        Answer.NO if is_other else Answer.UNKNOWN,
         Evidence(f"{name}: compatible of /", "Devicetree Specification 0.4, 2.3.1"),
-        f"{name} is {which}: it is for {described(compatible)}" + (f" ({how})" if how else ""),
+        f"{name} is {whose}: it is for {described(compatible)}" + (f" ({how})" if how else ""),
         remedy=f"hand over {dtb}, the devicetree of {board.name}",
     )
 

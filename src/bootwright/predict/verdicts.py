@@ -87,13 +87,13 @@ class Together:
         if not self.split:
             return f"{self.verdict} on every stepping ({', '.join(self.steppings)})"
         order = (Verdict.FAILS, Verdict.UNKNOWN, Verdict.WORKS)
-        told = sorted(self.steppings.items(), key=lambda item: order.index(item[1]))
+        ordered = sorted(self.steppings.items(), key=lambda item: order.index(item[1]))
         option = "--revision CODE (of /proc/cpuinfo) or --stepping" if self.board.revision else "--stepping"
-        parts = ", ".join(
+        texts = ", ".join(
             f"{name} is unknown" if verdict is Verdict.UNKNOWN else f"{name} {verdict}"
-            for name, verdict in told
+            for name, verdict in ordered
         )
-        return f"{self.verdict}: {parts}; which one the board is was not said: give {option}"
+        return f"{self.verdict}: {texts}; which one the board is was not said: give {option}"
 
 
 def agreed(verdicts: Iterable[Verdict]) -> Verdict:
@@ -104,12 +104,12 @@ def agreed(verdicts: Iterable[Verdict]) -> Verdict:
 
 def together(judged: Iterable[BoardVerdicts]) -> list[Together]:
     """The verdicts by board and goal."""
-    found: dict[tuple[str, str], tuple[Board, dict[str, Verdict]]] = {}
-    for one in judged:
-        for name, goal in one.goals.items():
-            _, steppings = found.setdefault((one.board.id, name), (one.board, {}))
-            steppings[one.stepping] = goal.verdict
-    return [Together(board, goal, steppings) for (_, goal), (board, steppings) in found.items()]
+    groups: dict[tuple[str, str], tuple[Board, dict[str, Verdict]]] = {}
+    for board_verdicts in judged:
+        for name, goal in board_verdicts.goals.items():
+            _, steppings = groups.setdefault((board_verdicts.board.id, name), (board_verdicts.board, {}))
+            steppings[board_verdicts.stepping] = goal.verdict
+    return [Together(board, goal, steppings) for (_, goal), (board, steppings) in groups.items()]
 
 
 def places(gathered: Gathered, chosen: Sequence[Board], stepping: str | None) -> Iterator[tuple[Board, str]]:
@@ -118,11 +118,11 @@ def places(gathered: Gathered, chosen: Sequence[Board], stepping: str | None) ->
     Without a stepping, every one of a board's.
     """
     for board in chosen or boards():
-        for one in board.steppings:
-            if stepping is not None and one.name != stepping:
+        for candidate in board.steppings:
+            if stepping is not None and candidate.name != stepping:
                 continue
-            if chosen or gathered.is_for(board, one.name):
-                yield board, one.name
+            if chosen or gathered.is_for(board, candidate.name):
+                yield board, candidate.name
 
 
 def judge_boards(
@@ -148,17 +148,17 @@ def judge_boards(
                 )
             except Missing as error:
                 resolved[name] = error
-        lacking = [one for one in resolved.values() if isinstance(one, Missing)]
+        lacking = [resolution for resolution in resolved.values() if isinstance(resolution, Missing)]
         if len(lacking) == len(resolved):
             raise lacking[0]
         wanted = asked if chosen else evolve(asked, goals=_of_board(board, asked.goals))
         if asked.goals and not wanted.goals:
             continue  # nobody asked for this board, and it has no such goal
-        for name, one in resolved.items():
-            if isinstance(one, Missing):
-                judged.append(_without_devicetree(board, name, facts.name, wanted, one))
+        for name, resolution in resolved.items():
+            if isinstance(resolution, Missing):
+                judged.append(_without_devicetree(board, name, facts.name, wanted, resolution))
             else:
-                judged.append(verdicts(one, facts, wanted))
+                judged.append(verdicts(resolution, facts, wanted))
     return judged
 
 
@@ -186,7 +186,9 @@ def answer(
     """
     if not gathered.depends_on_board:
         judged = _judged(gathered, chosen, stepping, asked)
-        boots = {one.board.id: gathered.chain for one in judged if gathered.chain is not None}
+        boots = {
+            board_verdicts.board.id: gathered.chain for board_verdicts in judged if gathered.chain is not None
+        }
         return Answers(judged, boots, gathered.notes)
     judged, boots, notes = [], {}, list(gathered.notes)
     for board in {board.id: board for board, _ in places(gathered, chosen, stepping)}.values():

@@ -79,13 +79,14 @@ class _Collection:
         if self.initramfs is not None:
             from bootwright.predict.given.initramfs import early_modules
 
-            given = early_modules(self.initramfs)
-            early = given.modprobe
+            in_initramfs = early_modules(self.initramfs)
+            early = in_initramfs.modprobe
             release = self.kernel.release if self.kernel is not None else None
-            modules = given.of(release)
+            modules = in_initramfs.of(release)
             self.notes += [
-                f"{self.initramfs} holds modules of {other}, which the kernel {release} does not look for"
-                for other in given.others(release)
+                f"{self.initramfs} holds modules of {other_release}, "
+                f"which the kernel {release} does not look for"
+                for other_release in in_initramfs.others(release)
             ]
         return Gathered(
             kernel=self.kernel,
@@ -131,60 +132,60 @@ def gather(
     `growth` may have begun to expand the first artifact. Raises `Refused` for two kernels, `Missing` where no
     kernel is among them.
     """
-    found = _Collection(entry, growth, cmdline=cmdline, board=board)
+    collection = _Collection(entry, growth, cmdline=cmdline, board=board)
     for artifact in artifacts:
         path = Path(artifact)
         if artifact.startswith(("http://", "https://")):
-            _image(found, artifact, progress)
+            _image(collection, artifact, progress)
         elif path.is_file():
-            _file(found, path, progress, modules, config)
+            _file(collection, path, progress, modules, config)
         elif path.is_dir() and _boots(path):
-            _image(found, artifact, progress)
+            _image(collection, artifact, progress)
         elif path.is_dir() and not _holds_kernel(path, progress):
-            if not _folder(found, path):
+            if not _folder(collection, path):
                 raise Missing(
                     f"{path} holds neither a kernel nor devicetrees", hint="give a folder that does"
                 )
         else:
-            _kernel(found, artifact, progress, modules, config)
-    if entry is not None and not found.looked_into:
+            _kernel(collection, artifact, progress, modules, config)
+    if entry is not None and not collection.looked_into:
         raise Refused(f"none of the artifacts has a boot entry {entry!r}", hint="--entry is for an image")
-    if found.kernel is not None:
-        found.kernel = with_parts(found.kernel, modules=modules, config=config)
-    said = None
+    if collection.kernel is not None:
+        collection.kernel = with_parts(collection.kernel, modules=modules, config=config)
+    given_config = None
     if config is not None:
         from bootwright.kernels.given_config import read_config
 
-        said = config, read_config(config, found.kernel)
-    if found.kernel is None and said is None:
+        given_config = config, read_config(config, collection.kernel)
+    if collection.kernel is None and given_config is None:
         raise Missing(
             "no kernel is among the artifacts",
             hint="add one: a catalogue name, a .deb, a folder or an Image; or its --config alone",
         )
-    if not found.blobs and found.kernel is not None and found.kernel.dtbs is not None:
-        for name, path in blobs_in(found.kernel.dtbs):
-            found.add(name, path, Origin.KERNEL)
-    if not found.blobs and found.devicetree is None:
-        name = found.kernel.name if found.kernel is not None else "a configuration"
+    if not collection.blobs and collection.kernel is not None and collection.kernel.dtbs is not None:
+        for name, path in blobs_in(collection.kernel.dtbs):
+            collection.add(name, path, Origin.KERNEL)
+    if not collection.blobs and collection.devicetree is None:
+        name = collection.kernel.name if collection.kernel is not None else "a configuration"
         raise Missing(f"{name} comes without devicetrees", hint="add a .dtb or a folder with some")
-    return found.result(said)
+    return collection.result(given_config)
 
 
 def blobs_in(folder: Path) -> Iterator[tuple[str, Path]]:
     """(file name, path) of every DTB below a folder, in the order of their paths: a package has 1,300."""
-    found = [(place, name) for place, _, names in os.walk(folder) for name in names if name.endswith(".dtb")]
-    for place, name in sorted(found):
+    places = [(place, name) for place, _, names in os.walk(folder) for name in names if name.endswith(".dtb")]
+    for place, name in sorted(places):
         yield name, Path(place, name)
 
 
 def _kernel(
-    found: _Collection, spec: str, progress: Progress, modules: Path | None, config: Path | None
+    collection: _Collection, spec: str, progress: Progress, modules: Path | None, config: Path | None
 ) -> None:
-    if found.kernel is not None:
+    if collection.kernel is not None:
         raise Refused(
-            f"two kernels: {found.kernel.name} and {spec}", hint="check them one by one, or use --matrix"
+            f"two kernels: {collection.kernel.name} and {spec}", hint="check them one by one, or use --matrix"
         )
-    found.kernel = kernel_at(spec, progress, modules=modules, config=config)
+    collection.kernel = kernel_at(spec, progress, modules=modules, config=config)
 
 
 def _holds_kernel(path: Path, progress: Progress) -> bool:
@@ -196,7 +197,7 @@ def _holds_kernel(path: Path, progress: Progress) -> bool:
 
 
 def _file(
-    found: _Collection, path: Path, progress: Progress, modules: Path | None, config: Path | None
+    collection: _Collection, path: Path, progress: Progress, modules: Path | None, config: Path | None
 ) -> None:
     from bootwright.inspect.detect import detect
 
@@ -206,40 +207,40 @@ def _file(
         kind = _inside(source)
     if kind == "devicetree":
         if read_fdt_file(path).is_overlay:
-            found.overlay_files[path.stem] = path
+            collection.overlay_files[path.stem] = path
         else:
-            found.add(path.name, path, Origin.GIVEN)
+            collection.add(path.name, path, Origin.GIVEN)
     elif kind is None and path.name.lower() == "config.txt":
-        found.config_txt = _config_txt(path)
+        collection.config_txt = _config_txt(path)
     elif kind in _HOLD_OTHERS:
-        _image(found, str(path), progress)
+        _image(collection, str(path), progress)
     elif kind == "initramfs":
-        found.initramfs = path
+        collection.initramfs = path
     else:
-        _kernel(found, str(path), progress, modules, config)
+        _kernel(collection, str(path), progress, modules, config)
 
 
-def _folder(found: _Collection, path: Path) -> bool:
+def _folder(collection: _Collection, path: Path) -> bool:
     """Devicetrees and overlays of a folder; with a config.txt in it, it is what the firmware reads.
 
     Whether there is a devicetree.
     """
     firmware = (path / "config.txt").is_file()
     if firmware:
-        found.config_txt = _config_txt(path / "config.txt")
-        found.boot_partition = True
-        found.on_partition = frozenset(_place(path, file) for file in path.rglob("*") if file.is_file())
+        collection.config_txt = _config_txt(path / "config.txt")
+        collection.boot_partition = True
+        collection.on_partition = frozenset(_place(path, file) for file in path.rglob("*") if file.is_file())
     held = False
     for blob in sorted(path.rglob("*.dtb")):
         if blob.stem == "overlay_map":
-            found.overlay_files.setdefault(_place(path, blob) if firmware else blob.stem, blob)
+            collection.overlay_files.setdefault(_place(path, blob) if firmware else blob.stem, blob)
             continue
         held = True
-        found.add(blob.name, blob, Origin.FOLDER)
+        collection.add(blob.name, blob, Origin.FOLDER)
         if firmware:
-            found.placed_dtbs.setdefault(_place(path, blob), Blob(blob.name, blob, Origin.FOLDER))
+            collection.placed_dtbs.setdefault(_place(path, blob), Blob(blob.name, blob, Origin.FOLDER))
     for blob in sorted(path.rglob("*.dtbo")):
-        found.overlay_files.setdefault(_place(path, blob) if firmware else blob.stem, blob)
+        collection.overlay_files.setdefault(_place(path, blob) if firmware else blob.stem, blob)
     return held
 
 
@@ -266,10 +267,12 @@ def _boots(folder: Path) -> bool:
     from bootwright.formats.filesystems.directory import Directory
 
     try:
-        ways = chains((PlainVolume(Directory(folder)),))
+        boot_chains = chains((PlainVolume(Directory(folder)),))
     except BootwrightError:
         return True  # what is wrong with its configuration is told where it is read
-    return any(each.kernel.exists if each.kernel is not None else bool(each.unknown) for each in ways)
+    return any(
+        chain.kernel.exists if chain.kernel is not None else bool(chain.unknown) for chain in boot_chains
+    )
 
 
 _PEEK = 1 << 17
@@ -277,45 +280,48 @@ _PEEK = 1 << 17
 _HOLD_OTHERS = frozenset({"disk", "vfat", "xfs", "ext", "squashfs", "superblock", "uki", "tar"})
 
 
-def _image(found: _Collection, artifact: str, progress: Progress) -> None:
+def _image(collection: _Collection, artifact: str, progress: Progress) -> None:
     from bootwright.boards.model import boards
     from bootwright.predict.given.image import contents
 
     names = {stepping.dtb for board in boards() for stepping in board.steppings}
-    growth, found.growth = found.growth, None
-    inside = contents(artifact, progress, blobs=names, entry=found.entry, board=found.board, growth=growth)
-    if inside.kernel is not None:
-        found.looked_into = True
-        if found.kernel is not None:
-            raise Refused(
-                f"two kernels: {found.kernel.name} and {inside.kernel.name}", hint="check them one by one"
-            )
-        found.kernel = inside.kernel
-    for name, path in inside.dtbs.items():
-        found.add(name, path, Origin.IMAGE)
-    found.os.update(inside.os)
-    if inside.devicetree is not None:
-        found.devicetree = Blob(inside.devicetree.name, inside.devicetree, Origin.IMAGE)
-        found.handed_over_by = inside.title
-    found.filesystems = (*(found.filesystems or ()), *inside.filesystems)
-    found.arguments = inside.arguments if inside.arguments is not None else found.arguments
-    found.early_modprobe = inside.early_modprobe or found.early_modprobe
-    found.root_modprobe = inside.root_modprobe or found.root_modprobe
-    found.volumes = inside.volumes if inside.volumes is not None else found.volumes
-    found.has_initramfs = inside.initramfs if inside.initramfs is not None else found.has_initramfs
-    found.chain = inside.chain or found.chain
-    found.firmware = (
-        inside.firmware if found.firmware is None else found.firmware | (inside.firmware or set())
+    growth, collection.growth = collection.growth, None
+    inside = contents(
+        artifact, progress, blobs=names, entry=collection.entry, board=collection.board, growth=growth
     )
-    found.config_txt = found.config_txt or inside.config_txt
-    found.boot_partition |= inside.config_txt is not None
-    found.overlay_files |= inside.overlays
+    if inside.kernel is not None:
+        collection.looked_into = True
+        if collection.kernel is not None:
+            raise Refused(
+                f"two kernels: {collection.kernel.name} and {inside.kernel.name}",
+                hint="check them one by one",
+            )
+        collection.kernel = inside.kernel
+    for name, path in inside.dtbs.items():
+        collection.add(name, path, Origin.IMAGE)
+    collection.os.update(inside.os)
+    if inside.devicetree is not None:
+        collection.devicetree = Blob(inside.devicetree.name, inside.devicetree, Origin.IMAGE)
+        collection.handed_over_by = inside.title
+    collection.filesystems = (*(collection.filesystems or ()), *inside.filesystems)
+    collection.arguments = inside.arguments if inside.arguments is not None else collection.arguments
+    collection.early_modprobe = inside.early_modprobe or collection.early_modprobe
+    collection.root_modprobe = inside.root_modprobe or collection.root_modprobe
+    collection.volumes = inside.volumes if inside.volumes is not None else collection.volumes
+    collection.has_initramfs = inside.initramfs if inside.initramfs is not None else collection.has_initramfs
+    collection.chain = inside.chain or collection.chain
+    collection.firmware = (
+        inside.firmware if collection.firmware is None else collection.firmware | (inside.firmware or set())
+    )
+    collection.config_txt = collection.config_txt or inside.config_txt
+    collection.boot_partition |= inside.config_txt is not None
+    collection.overlay_files |= inside.overlays
     for place, path in inside.placed_dtbs.items():
-        found.placed_dtbs[place] = Blob(path.name, path, Origin.IMAGE)
-    found.on_partition |= inside.on_partition | set(inside.placed_dtbs)
-    found.notes.extend(inside.notes)
+        collection.placed_dtbs[place] = Blob(path.name, path, Origin.IMAGE)
+    collection.on_partition |= inside.on_partition | set(inside.placed_dtbs)
+    collection.notes.extend(inside.notes)
     if inside.initramfs_modules is not None:
-        found.inside = inside.initramfs_modules
+        collection.inside = inside.initramfs_modules
 
 
 def _inside(source: FileBytes) -> str | None:

@@ -178,10 +178,10 @@ class Gathered:
     @property
     def dtbs(self) -> dict[str, Path]:
         """File name → path; of several with one name, the first."""
-        found: dict[str, Path] = {}
+        paths: dict[str, Path] = {}
         for blob in self.blobs:
-            found.setdefault(blob.name, blob.path)
-        return found
+            paths.setdefault(blob.name, blob.path)
+        return paths
 
     def choose(self, board: Board, stepping: str) -> Choice:
         """The devicetree that Linux gets on a stepping of a board.
@@ -215,7 +215,8 @@ class Gathered:
         names.append((wanted, f"the firmware picks it for {board.name} {stepping}"))
         if board.firmware_models:
             names += [
-                (other.dtb, f"the firmware takes it where there is no {wanted}") for other in board.steppings
+                (sibling.dtb, f"the firmware takes it where there is no {wanted}")
+                for sibling in board.steppings
             ]
         for name, how in names:
             blob = next((blob for blob in self.blobs if blob.name == name), None)
@@ -264,7 +265,7 @@ class Gathered:
         if self.config_txt is not None and board.firmware_models:
             from bootwright.predict.board_tree import devicetree_of, firmware_overlays, settings_of
 
-            made = devicetree_of(
+            firmware_tree = devicetree_of(
                 tree,
                 self.config_txt,
                 self.overlay_files,
@@ -273,9 +274,9 @@ class Gathered:
                 on_partition=self.on_partition,
                 first=firmware_overlays(board, stepping, choice.blob.name, self.overlay_files),
             )
-            tree = made.tree
-            unapplied = tuple(f"config.txt: {text}" for text in made.not_applied)
-            notes += tuple(f"config.txt: applied {text}" for text in made.applied)
+            tree = firmware_tree.tree
+            unapplied = tuple(f"config.txt: {text}" for text in firmware_tree.not_applied)
+            notes += tuple(f"config.txt: applied {text}" for text in firmware_tree.applied)
             settings = settings_of(self.config_txt, board)
         if overlays:
             from bootwright.predict.board_tree import with_overlays
@@ -296,7 +297,7 @@ class Gathered:
                 initramfs=self.has_initramfs,
                 # A stepping's own is not needed where there is another one's: the firmware takes that.
                 devicetree_missing=self.boot_partition
-                and not any(one.dtb in names for one in board.steppings),
+                and not any(sibling.dtb in names for sibling in board.steppings),
             ),
             os=dict(os) if os is not None else self.os,
             arguments=self.arguments,

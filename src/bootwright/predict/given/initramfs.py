@@ -38,7 +38,7 @@ class EarlyModules:
         """Releases whose modules it holds, which are not this one."""
         if release is None:
             return ()
-        return tuple(sorted(one for one in self.by_release if one not in {"", release}))
+        return tuple(sorted(held for held in self.by_release if held not in {"", release}))
 
 
 def early_modules(path: Path) -> EarlyModules:
@@ -48,9 +48,11 @@ def early_modules(path: Path) -> EarlyModules:
     """
     source = FileBytes(path)
     tree = InitramfsTree(source.name, read_segments(source))
-    found: dict[str, set[str]] = defaultdict(set)
+    names_of: dict[str, set[str]] = defaultdict(set)
     for entry in walk(tree):
         if isinstance(entry, Entry) and entry.name.endswith((".ko", ".ko.xz", ".ko.zst", ".ko.gz")):
             match = _TREE.match(entry.path)
-            found[match[1] if match is not None else ""].add(module_name(entry.name))
-    return EarlyModules({one: frozenset(names) for one, names in found.items()}, read_modprobe(tree))
+            names_of[match[1] if match is not None else ""].add(module_name(entry.name))
+    return EarlyModules(
+        {release: frozenset(names) for release, names in names_of.items()}, read_modprobe(tree)
+    )

@@ -34,14 +34,14 @@ def kernel_at(
     """
     path = Path(spec)
     if path.is_dir():
-        found = _in_folder(path)
+        kernel = _in_folder(path)
     elif path.is_file():
-        found = _package(path, progress) if _is_package(path) else _image(path, modules, config, name=spec)
+        kernel = _package(path, progress) if _is_package(path) else _image(path, modules, config, name=spec)
     elif "/" in spec:
         raise Missing(f"there is no file {spec}", hint="give a kernel's Image, package or folder, or a name")
     else:
-        found = _of_catalogue(spec, progress)
-    return with_parts(found, modules=modules, config=config)
+        kernel = _of_catalogue(spec, progress)
+    return with_parts(kernel, modules=modules, config=config)
 
 
 def with_parts(kernel: Kernel, *, modules: Path | None, config: Path | None) -> Kernel:

@@ -51,11 +51,11 @@ class Arguments:
 
     def last(self, name: str) -> Argument | None:
         """The last of that name, which is what counts for most parameters."""
-        return next((one for one in reversed(self.items) if one.name == name), None)
+        return next((argument for argument in reversed(self.items) if argument.name == name), None)
 
     def of(self, name: str) -> tuple[Argument, ...]:
         """All of that name."""
-        return tuple(one for one in self.items if one.name == name)
+        return tuple(argument for argument in self.items if argument.name == name)
 
     @cached_property
     def no_modules(self) -> Argument | None:
@@ -65,53 +65,57 @@ class Arguments:
         before init starts (fs/proc/proc_sysctl.c do_sysctl_args).
         """
         for name in ("nomodule", "sysctl.kernel.modules_disabled"):
-            found = self.last(name)
-            if found is not None and found.on:
-                return found
+            argument = self.last(name)
+            if argument is not None and argument.on:
+                return argument
         return None
 
     @cached_property
     def blocked(self) -> frozenset[str]:
         """Modules the kernel refuses: module_blacklist=. The last one counts, and names are compared as they
         are (kernel/module/main.c blacklisted), so that one with `-` blocks nothing."""
-        found = self.last("module_blacklist")
-        return frozenset(_listed(found.value)) if found is not None else frozenset()
+        argument = self.last("module_blacklist")
+        return frozenset(_listed(argument.value)) if argument is not None else frozenset()
 
     @cached_property
     def shunned(self) -> frozenset[str]:
         """Modules modprobe does not load for a device: every modprobe.blacklist= (kmod)."""
         return frozenset(
-            name.replace("-", "_") for one in self.of("modprobe.blacklist") for name in _listed(one.value)
+            name.replace("-", "_")
+            for argument in self.of("modprobe.blacklist")
+            for name in _listed(argument.value)
         )
 
     @cached_property
     def stopped_initcalls(self) -> frozenset[str]:
         """Functions that are not called: every initcall_blacklist= (init/main.c)."""
-        return frozenset(name for one in self.of("initcall_blacklist") for name in _listed(one.value))
+        return frozenset(
+            name for argument in self.of("initcall_blacklist") for name in _listed(argument.value)
+        )
 
     @property
     def devlink(self) -> str:
         """fw_devlink=: `off`, `permissive`, `on`, or `rpm`, the default (drivers/base/core.c, Linux 6.12)."""
-        found = self.last("fw_devlink")
-        known = found is not None and found.value in {"off", "permissive", "on", "rpm"}
-        return str(found.value) if known and found is not None else "rpm"
+        argument = self.last("fw_devlink")
+        recognised = argument is not None and argument.value in {"off", "permissive", "on", "rpm"}
+        return str(argument.value) if recognised and argument is not None else "rpm"
 
 
 def split(text: str) -> Iterator[Argument]:
     """The arguments before `--`."""
-    words: list[str] = []
-    word, quoted = "", False
+    pieces: list[str] = []
+    piece, quoted = "", False
     for char in text[:_MOST]:
         if char == '"':
             quoted = not quoted
         elif char.isspace() and not quoted:
-            words.append(word)
-            word = ""
+            pieces.append(piece)
+            piece = ""
             continue
-        word += char
-    words.append(word)
-    for each in words:
-        bare = each.replace('"', "")
+        piece += char
+    pieces.append(piece)
+    for piece_text in pieces:
+        bare = piece_text.replace('"', "")
         if bare == "--":
             return
         if bare:
@@ -127,19 +131,21 @@ def effective(
     `loader` is what the boot loader hands over, `bootargs` the property of the devicetree `tree`, which
     counts where the loader's is not known; `option` gives a configuration option's value.
     """
-    found = loader
-    if not found.text.strip() and bootargs:
-        found = Arguments(bootargs, f"/chosen/bootargs of {tree}")
+    arguments = loader
+    if not arguments.text.strip() and bootargs:
+        arguments = Arguments(bootargs, f"/chosen/bootargs of {tree}")
     built_in = option("CONFIG_CMDLINE") or ""
     if built_in in {"", "n"}:
-        return found
+        return arguments
     own = Arguments(built_in, "CONFIG_CMDLINE")
     if option("CONFIG_CMDLINE_FORCE") == "y":
         return own
     if option("CONFIG_CMDLINE_EXTEND") == "y":
-        return Arguments(f"{found.text} {built_in}", " and ".join(filter(None, (found.source, own.source))))
-    return found if found.text.strip() else own
+        return Arguments(
+            f"{arguments.text} {built_in}", " and ".join(filter(None, (arguments.source, own.source)))
+        )
+    return arguments if arguments.text.strip() else own
 
 
 def _listed(value: str | None) -> list[str]:
-    return [one for one in (value or "").split(",") if one]
+    return [item for item in (value or "").split(",") if item]

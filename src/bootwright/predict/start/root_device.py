@@ -59,46 +59,46 @@ def root_links(kernel: KernelFacts, volumes: Sequence[Volume] | None, *, initram
     argument = kernel.arguments.last("root")
     if argument is None or not argument.value:
         return Root()
-    told = f"{argument.text} ({kernel.arguments.source})"
+    shown = f"{argument.text} ({kernel.arguments.source})"
     if volumes is None:
-        return Root(not_checked=(f"{told}: no disk image was given to look in",))
+        return Root(not_checked=(f"{shown}: no disk image was given to look in",))
     kind, name = _parsed(argument.value)
     if kind == "":
-        return Root(not_checked=(f"{told}: what it names cannot be told from the image",))
+        return Root(not_checked=(f"{shown}: what it names cannot be told from the image",))
     if kind in {"uuid", "label", "path"} and initramfs is False:
         return Root(
             (
                 _broken(
-                    told,
+                    shown,
                     f"{argument.text} cannot be found without an initramfs: the kernel itself knows "
                     "PARTUUID=, PARTLABEL= and device names",
                     "name the partition by PARTUUID=, or boot with an initramfs",
                 ),
             )
         )
-    found = [one for one in volumes if _fits(one, kind, name)]
-    if not found:
-        there = ", ".join(filter(None, (_named(one, kind) for one in volumes))) or "none"
+    matching = [volume for volume in volumes if _fits(volume, kind, name)]
+    if not matching:
+        present = ", ".join(filter(None, (_named(volume, kind) for volume in volumes))) or "none"
         return Root(
             (
                 _broken(
-                    told,
-                    f"{argument.text} names a partition that is not in the image; it has: {there}",
+                    shown,
+                    f"{argument.text} names a partition that is not in the image; it has: {present}",
                     "name the partition that holds the root file system",
                 ),
             )
         )
-    skipped = (f"{told}: whether the device has that name on the board",) if kind == "number" else ()
-    return Root(_mounted(kernel, found[0], told, initramfs=initramfs), skipped)
+    skipped = (f"{shown}: whether the device has that name on the board",) if kind == "number" else ()
+    return Root(_mounted(kernel, matching[0], shown, initramfs=initramfs), skipped)
 
 
 def _parsed(value: str) -> tuple[str, str]:
     """(kind, name): kind is `partuuid`, `partlabel`, `uuid`, `label`, `number`, `path`, or empty: unknown."""
-    key, equals, rest = value.partition("=")
+    key, equals, identity = value.partition("=")
     if equals and key in {"PARTUUID", "PARTLABEL", "UUID", "LABEL"}:
-        if key == "PARTUUID" and "/PARTNROFF=" in rest:
+        if key == "PARTUUID" and "/PARTNROFF=" in identity:
             return "", ""
-        return key.lower(), rest
+        return key.lower(), identity
     by_disk = _BY_DISK.fullmatch(value)
     if by_disk is not None:
         return by_disk[1], by_disk[2]
@@ -117,18 +117,18 @@ def _named(volume: Volume, kind: str) -> str:
 
 
 def _fits(volume: Volume, kind: str, name: str) -> bool:
-    known = _named(volume, kind)
-    return known.lower() == name.lower() if kind in {"partuuid", "uuid"} else known == name
+    own_name = _named(volume, kind)
+    return own_name.lower() == name.lower() if kind in {"partuuid", "uuid"} else own_name == name
 
 
-def _mounted(kernel: KernelFacts, volume: Volume, told: str, *, initramfs: bool | None) -> tuple[Link, ...]:
+def _mounted(kernel: KernelFacts, volume: Volume, shown: str, *, initramfs: bool | None) -> tuple[Link, ...]:
     wanted = kernel.arguments.last("rootfstype")
     if wanted is not None and wanted.value and volume.type and initramfs is False:
         names = {"ext4", "ext3", "ext2", "ext"} if volume.type.startswith("ext") else {volume.type}
         if not names.intersection(wanted.value.split(",")):
             return (
                 _broken(
-                    told,
+                    shown,
                     f"{wanted.text}, and {volume.where} holds {volume.type}",
                     f"write rootfstype={volume.type}, or leave it out",
                     rule=_MOUNT,
@@ -190,5 +190,5 @@ def _mounted(kernel: KernelFacts, volume: Volume, told: str, *, initramfs: bool 
     return (Link("/", needs, answer, where, reason, remedy="" if answer is Answer.YES else remedy),)
 
 
-def _broken(told: str, reason: str, remedy: str, *, rule: str = _LOOKUP) -> Link:
-    return Link("/", "root file system", Answer.NO, Evidence(told, rule), reason, remedy=remedy)
+def _broken(shown: str, reason: str, remedy: str, *, rule: str = _LOOKUP) -> Link:
+    return Link("/", "root file system", Answer.NO, Evidence(shown, rule), reason, remedy=remedy)

@@ -37,8 +37,8 @@ def module_of(link: Link) -> str | None:
     if not link.needs.startswith("driver "):
         return None
     for mark in (": module: ", ": initramfs: "):
-        _, found, module = link.because.where.rpartition(mark)
-        if found:
+        _, separator, module = link.because.where.rpartition(mark)
+        if separator:
             return module
     return None
 
@@ -51,7 +51,7 @@ def gated(kernel: KernelFacts, link: Link) -> Link:
     refused = kernel.checks.by_file((*kernel.modules.closure(module, soft=False), module))
     if refused is None:
         return link
-    one = next(
+    refused_module = next(
         (
             name
             for name in kernel.modules.closure(module, soft=False)
@@ -59,7 +59,7 @@ def gated(kernel: KernelFacts, link: Link) -> Link:
         ),
         module,
     )
-    obstacle = obstacle_of(module, one, refused)
+    obstacle = obstacle_of(module, refused_module, refused)
     return evolve(
         link,
         answer=Answer.NO if obstacle.certain else Answer.UNKNOWN,
@@ -81,8 +81,8 @@ def loosened(kernel: KernelFacts, link: Link, own: frozenset[str]) -> Link:
         return link
     if link.node == "/":
         return link
-    told = f"fw_devlink={mode} ({kernel.arguments.source}) lets drivers try without it"
-    return evolve(link, answer=Answer.UNKNOWN, reason=f"{link.reason}; {told}")
+    effect = f"fw_devlink={mode} ({kernel.arguments.source}) lets drivers try without it"
+    return evolve(link, answer=Answer.UNKNOWN, reason=f"{link.reason}; {effect}")
 
 
 def not_checked(kernel: KernelFacts, chain: tuple[Link, ...]) -> tuple[str, ...]:
@@ -91,11 +91,15 @@ def not_checked(kernel: KernelFacts, chain: tuple[Link, ...]) -> tuple[str, ...]
     drivers = {link.needs.removeprefix("driver ") for link in chain if link.needs.startswith("driver ")}
     if kernel.modules is not None:
         modules |= {
-            other for module in tuple(modules) for other in kernel.modules.closure(module, soft=False)
+            dependency
+            for module in tuple(modules)
+            for dependency in kernel.modules.closure(module, soft=False)
         }
     names = {name.replace("-", "_") for name in (*modules, *drivers)}
     reasons = [link.reason for link in chain if link.reason]
-    applied = {name for name in kernel.arguments.stopped_initcalls if any(name in one for one in reasons)}
+    applied = {
+        name for name in kernel.arguments.stopped_initcalls if any(name in reason for reason in reasons)
+    }
     return tuple(dict.fromkeys((*_of_arguments(kernel, names, applied), *_of_modprobe(kernel, modules))))
 
 
@@ -103,13 +107,15 @@ def _of_arguments(kernel: KernelFacts, names: set[str], applied: set[str]) -> It
     """`names` are modules and drivers of the chain, `applied` functions whose absence breaks it."""
     arguments = kernel.arguments
     source = arguments.source
-    for one in arguments.items:
-        owner, dot, _ = one.name.partition(".")
+    for argument in arguments.items:
+        owner, dot, _ = argument.name.partition(".")
         if dot and owner in names:
-            yield f"{one.text} ({source}): a parameter of {owner}, whose effect is not known"
-        for known in known_arguments():
-            if one.name in known.names and (not known.values or one.value in known.values):
-                yield f"{one.text} ({source}): {known.reason}"
+            yield f"{argument.text} ({source}): a parameter of {owner}, whose effect is not known"
+        for known_argument in known_arguments():
+            if argument.name in known_argument.names and (
+                not known_argument.values or argument.value in known_argument.values
+            ):
+                yield f"{argument.text} ({source}): {known_argument.reason}"
     registered = {f"{driver.symbol}_init" for driver in kernel.built_in.drivers}
     for function in sorted(arguments.stopped_initcalls - registered - applied):
         of_modules = kernel.checks is not None and any(
@@ -129,10 +135,11 @@ def _of_arguments(kernel: KernelFacts, names: set[str], applied: set[str]) -> It
 
 def _of_modprobe(kernel: KernelFacts, modules: set[str]) -> Iterator[str]:
     for config in (kernel.early_modprobe, kernel.root_modprobe):
-        for one in config.directives if config is not None else ():
-            if one.command == "sysctl":
-                yield f"{one.rest} ({one.where}): it keeps out the modules that are not loaded by then"
-            elif one.module in modules and (
-                one.command == "options" or (one.command == "install" and not one.prevents)
+        for directive in config.directives if config is not None else ():
+            if directive.command == "sysctl":
+                place = f"{directive.rest} ({directive.where})"
+                yield f"{place}: it keeps out the modules that are not loaded by then"
+            elif directive.module in modules and (
+                directive.command == "options" or (directive.command == "install" and not directive.prevents)
             ):
-                yield f"{one} ({one.where}): its effect on {one.module} is not known"
+                yield f"{directive} ({directive.where}): its effect on {directive.module} is not known"
