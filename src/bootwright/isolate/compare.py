@@ -142,7 +142,7 @@ class _Comparison:
                 return "UKI"
             if chain.kernel is not None and place == chain.kernel.place:
                 return "kernel"
-            if place in {each.place for each in chain.initramfs}:
+            if place in {part.place for part in chain.initramfs}:
                 return "initramfs"
         for chain in (self._good_chain, self._bad_chain):
             if (
