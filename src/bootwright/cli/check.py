@@ -42,7 +42,7 @@ unknown, such as which stepping the board is where only one of them works.
 @click.command(name="check", epilog=_EPILOG)
 @click.argument("artifacts", nargs=-1, metavar="ARTIFACT...")
 @click.option(
-    "--board", "board_names", multiple=True, metavar="NAME", help="Only this board. May be repeated."
+    "--board", "board_names", multiple=True, metavar="NAME|FILE", help="Only this board. May be repeated."
 )
 @click.option("--revision", metavar="CODE", help="The board's revision code, such as e04171.")
 @click.option("--stepping", metavar="NAME", help="The board's stepping, such as d0 [all].")

@@ -55,7 +55,9 @@ Exit status: 0 no failure found, 1 failed or degraded, 2 bad input, 3 nothing re
     help="Hold suspicions against this image or kernel. May be repeated.",
 )
 @click.option(
-    "--board", metavar="NAME", help="The board (docs/boards.md): its console, its goals, its devicetrees."
+    "--board",
+    metavar="NAME|FILE",
+    help="The board (docs/boards.md): its console, its goals, its devicetrees.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 @click.option(

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 )
 @click.option("--dtb", "dtbs", multiple=True, help="Only DTBs of this file name or pattern; repeatable.")
 @click.option("--goal", help="Only what lies on this goal's chain, such as `ethernet`; needs --board.")
-@click.option("--board", "board_name", help="The board the goal is of, such as `raspberrypi-5`.")
+@click.option(
+    "--board", "board_name", metavar="NAME|FILE", help="The board the goal is of, such as `raspberrypi-5`."
+)
 @click.option("--stepping", help="The board's stepping, such as `d0`.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 )
 @click.argument("artifact")
 @click.option("--json", "as_json", is_flag=True, help="The whole tree as JSON on stdout.")
-@click.option("--board", metavar="NAME", help="What boots on this board, where that depends on the board.")
+@click.option(
+    "--board", metavar="NAME|FILE", help="What boots on this board, where that depends on the board."
+)
 @click.option("--where", is_flag=True, help="Show where each fact was read.")
 @click.option("--all", "everything", is_flag=True, help="Show long lists in full.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")

@@ -72,7 +72,9 @@ is waited for.
 @click.option("--timeout", type=click.FloatRange(1), default=300.0, show_default=True, help="Guest seconds.")
 @click.option("--memory", type=click.IntRange(128, 65536), default=2048, show_default=True, help="MiB.")
 @click.option("--repeat", type=click.IntRange(1, 20), default=1, help="Boot each mixture so many times.")
-@click.option("--board", metavar="NAME", help="Predict with this board's definition what can be predicted.")
+@click.option(
+    "--board", metavar="NAME|FILE", help="Predict with this board's definition what can be predicted."
+)
 @click.option("--goal", "board_goal", metavar="NAME", help="The board's goal to predict, such as ethernet.")
 @click.option("--stepping", metavar="NAME", help="The board's stepping, such as d0.")
 @click.option(

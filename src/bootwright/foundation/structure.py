@@ -91,8 +91,8 @@ class _Reader:
     def _wrong(
         self, path: tuple[str, ...], expected: str, found: object, hint: str | None = None
     ) -> Malformed:
-        place = f"{self._where}: {'.'.join(path)}" if path else self._where
-        return Malformed(place, None, expected, _shown(found), hint=hint)
+        place = f"{self._where}: {_printable('.'.join(path))}" if path else self._where
+        return Malformed(place, None, _printable(expected), _printable(_shown(found)), hint=hint)
 
     def value(self, value: object, kind: Form, path: tuple[str, ...], *, lone: bool = False) -> object:
         """`value` as `kind`."""
@@ -225,8 +225,8 @@ class _Reader:
             return self._wrong(path, str(expected), found, str(hint[0]) if hint else None)
         if value is not attrs.NOTHING:
             return self._wrong(path, str(error), value)
-        place = f"{self._where}: {'.'.join(path)}" if path else self._where
-        return Malformed(place, None, "consistent values", str(error))
+        place = f"{self._where}: {_printable('.'.join(path))}" if path else self._where
+        return Malformed(place, None, "consistent values", _printable(str(error)))
 
 
 @attrs.frozen
@@ -251,6 +251,11 @@ def _fields(model: Form) -> _Fields:
 
 def _indexed(path: tuple[str, ...], at: int) -> tuple[str, ...]:
     return (*path[:-1], f"{path[-1]}[{at}]") if path else (f"[{at}]",)
+
+
+def _printable(text: str) -> str:
+    """Keys and texts of a file may hold line feeds; a message is one line."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _shown(value: object) -> str:

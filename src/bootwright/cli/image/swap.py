@@ -26,7 +26,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--file", "files", multiple=True, metavar="PARTITION:/PATH=FILE", help="Put a file there.")
 @click.option("--remove", "removed", multiple=True, metavar="PARTITION:/PATH", help="Take a file away.")
 @click.option("--force", is_flag=True, help="Replace an image that is there already.")
-@click.option("--board", metavar="NAME", help="For this board, where it depends on the board what boots.")
+@click.option(
+    "--board", metavar="NAME|FILE", help="For this board, where it depends on the board what boots."
+)
 @click.option("--json", "as_json", is_flag=True, help="What was done as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(

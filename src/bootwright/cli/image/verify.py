@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--expect", "expected", multiple=True, metavar="PART=FILE", help="The build it must hold.")
-@click.option("--board", "boards", multiple=True, metavar="NAME", help="It must work on this board too.")
+@click.option("--board", "boards", multiple=True, metavar="NAME|FILE", help="It must work on this board too.")
 @click.option("--revision", metavar="CODE", help="The board's revision code, such as e04171.")
 @click.option("--stepping", metavar="NAME", help="The board's stepping, such as d0 [all].")
 @click.option("--goal", "goals", multiple=True, metavar="NAME", help="Only this goal of the boards.")
