@@ -50,6 +50,8 @@ class Call:
     asks: str = ""
     broken: int = field(default=Factory(lambda call: call.missing, takes_self=True))
     """What it returns where a reference leads nowhere or is too short."""
+    disabled: int = -517
+    """What it returns where the provider's node is disabled: -EPROBE_DEFER unless a row says otherwise."""
     device: int | None = None
     node: int | None = None
     name: int | None = None

@@ -22,7 +22,7 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import BootwrightError
 from bootwright.predict.probing.calls import calls
 from bootwright.predict.probing.reach import Asking
-from bootwright.predict.probing.terms import Ask, Ending, Entry, Outcome, There, Walked
+from bootwright.predict.probing.terms import LACKING, Ask, Ending, Entry, Outcome, There, Walked
 from bootwright.predict.probing.walk import Walk
 
 DEVICE_AT = {"platform": 16, "amba": 0, "spi": 0, "i2c": 32}
@@ -75,14 +75,14 @@ class Examiner:
         walked = walk({})
         if walked.ending is not Ending.FAILS:
             return walked, Outcome(walked.ending)
-        wrong = [q for q, answer in walked.asked if answer in {There.MISSING, There.BROKEN}]
+        wrong = [q for q, answer in walked.asked if answer in LACKING]
         # Where it fails with all that is asked for, it is not the node that is to blame.
         asked = dict(walked.asked)
         fixed = dict.fromkeys(wrong, There.YES)
         for _ in range(8):
             whole = walk(fixed)
             asked.update(whole.asked)
-            more = {q for q, a in whole.asked if a in {There.MISSING, There.BROKEN}} - fixed.keys()
+            more = {q for q, a in whole.asked if a in LACKING} - fixed.keys()
             if whole.ending is not Ending.FAILS or not more:
                 break
             fixed |= dict.fromkeys(more, There.YES)

@@ -28,7 +28,7 @@ from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ask, Ending, Outco
 if TYPE_CHECKING:
     from bootwright.predict.probing.code import Examiner
 
-_FORMAT = 3
+_FORMAT = 4
 """Counts up with every change of what a walk finds."""
 _BUSES = frozenset({"platform", "amba", "spi", "i2c"})
 """Whose structures are known."""
@@ -48,7 +48,10 @@ class _Kept:
         """With what the answers tell besides."""
         waits = tuple(question for question, _ in self.answers if question.startswith(BOUND))
         about = any(question.startswith(OF_CHILD) for question, _ in self.answers)
-        return evolve(self.outcome, waits=waits, about_children=about) if waits or about else self.outcome
+        disabled = tuple(question for question, there in self.answers if there is There.DISABLED)
+        if not (waits or about or disabled):
+            return self.outcome
+        return evolve(self.outcome, waits=waits, about_children=about, disabled=disabled)
 
 
 @define(eq=False, slots=False)

@@ -20,7 +20,13 @@ class There(StrEnum):
     MISSING = "missing"
     BROKEN = "broken"
     """A reference that leads nowhere or has too few cells, an address that cannot be translated."""
+    DISABLED = "disabled"
+    """A reference to a node that is disabled: nothing ever registers what it provides."""
     UNKNOWN = "unknown"
+
+
+LACKING = frozenset({There.MISSING, There.BROKEN, There.DISABLED})
+"""Answers with which a driver does not get what it asks for."""
 
 
 Ask = Callable[[str], There]
@@ -71,5 +77,7 @@ class Outcome:
     """The question whose answer makes it fail; empty where it does not."""
     waits: tuple[str, ...] = ()
     """Questions whether other devices have bound: until then it is tried again."""
+    disabled: tuple[str, ...] = ()
+    """Questions about references to disabled nodes that the driver did ask."""
     about_children: bool = False
     """Whether something was asked about a child node, so that it is asked of each."""

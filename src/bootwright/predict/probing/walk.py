@@ -302,7 +302,7 @@ class Walk:
         elif there is There.YES:
             given = self._given(state, call)
         else:
-            wrong = call.missing if there is There.MISSING else call.broken
+            wrong = _error(call, there)
             arguments = dict(enumerate(state.x[:8]))
             if wrong and there is There.MISSING and call.may_lack(arguments):
                 wrong = 0
@@ -391,6 +391,13 @@ class Walk:
                 self._node_at = node.name[1]
             return self._node_at == node.name[1]
         return _is_at(node, _OF_NODE)
+
+
+def _error(call: Call, there: There) -> int:
+    """What a call returns where it does not get what it asks for."""
+    if there is There.DISABLED:
+        return call.disabled
+    return call.missing if there is There.MISSING else call.broken
 
 
 def _is_at(value: Value, node: int) -> bool:

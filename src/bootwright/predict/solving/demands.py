@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link
-from bootwright.predict.probing.terms import BOUND, Ending, Outcome, There
+from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ending, Outcome, There
 from bootwright.predict.solving.devices import Site
 from bootwright.predict.solving.node_answers import NodeAnswers, references
 
@@ -95,6 +95,9 @@ def _of_driver(tree: Tree, kernel: KernelFacts, site: Site, candidate: Candidate
     """What the driver asks for while it probes and cannot do without, of the node or of a child node."""
     for answers, outcome in _outcomes(tree, kernel, site, candidate):
         if outcome.ending is Ending.FAILS:
+            target = answers.disabled_target(outcome.blamed)
+            if answers(outcome.blamed) is There.DISABLED and target is not None:
+                return _disabled(tree, site, answers, outcome, candidate, target)
             what = answers.where(outcome.blamed)
             node = answers.node_of(outcome.blamed).path
             there = _WORDS.get(answers(outcome.blamed), "is missing")
@@ -109,6 +112,39 @@ def _of_driver(tree: Tree, kernel: KernelFacts, site: Site, candidate: Candidate
                 remedy=f"give {node} what the binding says about {what.partition(' ')[0]}",
             )
     return None
+
+
+def _disabled(
+    tree: Tree, site: Site, answers: NodeAnswers, outcome: Outcome, candidate: Candidate, target: Node
+) -> Link:
+    what, node = answers.where(outcome.blamed), answers.node_of(outcome.blamed).path
+    return Link(
+        site.node.path,
+        what if node == site.node.path else f"{what} of {node}",
+        Answer.NO,
+        Evidence(f"{tree.name}: {node}", f"every way through the probe function of {candidate.driver} fails"),
+        f"{what} of {node} refers to {target.path}, which is disabled, and the driver {candidate.driver} does "
+        "not go on without it",
+        waits_for=target.path,
+        remedy=f'set the status of {target.path} to "okay"',
+    )
+
+
+def settles_disabled(
+    tree: Tree, kernel: KernelFacts, site: Site, candidate: Candidate | None, family: str
+) -> bool:
+    """Whether the driver's own code says what becomes of it with a reference of this kind to a disabled node.
+
+    It does where it asked for such a reference on a way that was followed to its end; where it fails, a link
+    says so already.
+    """
+    if candidate is None or not site.made_of_node:
+        return False
+    return any(
+        outcome.ending is not Ending.UNDECIDED
+        and any(question.removeprefix(OF_CHILD).startswith(f"{family}|") for question in outcome.disabled)
+        for _, outcome in _outcomes(tree, kernel, site, candidate)
+    )
 
 
 def waits_for_parent(tree: Tree, kernel: KernelFacts, site: Site) -> bool:

@@ -13,9 +13,11 @@ from attrs import frozen
 
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.predict.probing.terms import OF_CHILD, There
-from bootwright.predict.solving.suppliers import interrupt_parent
+from bootwright.predict.solving.suppliers import interrupt_parent, suppliers
 
 _MOST = 512
+_USB_PHY = "usb-nop-xceiv"
+"""Left to the subsystem of USB transceivers."""
 _ALL = "*"
 
 
@@ -28,6 +30,8 @@ class _List:
     names: str | None
     each: int = 1
     """References that make one entry."""
+    takes_disabled: bool = False
+    """Whether the kernel takes a reference to a disabled node as one that is there, or as none, in silence."""
 
 
 _LISTS = {
@@ -40,13 +44,16 @@ _LISTS = {
     "io-channels": _List("io-channels", "#io-channel-cells", "io-channel-names"),
     "nvmem-cells": _List("nvmem-cells", None, "nvmem-cell-names"),
     "interconnects": _List("interconnects", "#interconnect-cells", "interconnect-names", each=2),
-    "memory-region": _List("memory-region", None, "memory-region-names"),
-    "msi-parent": _List("msi-parent", "#msi-cells", None),
+    "memory-region": _List("memory-region", None, "memory-region-names", takes_disabled=True),
+    "msi-parent": _List("msi-parent", "#msi-cells", None, takes_disabled=True),
 }
 
 
 def references(tree: Tree, node: Node, name: str, cells_name: str | None) -> list[There]:
-    """Each reference of a list; after a broken one there is nothing more to be read."""
+    """Each reference of a list; after a broken one there is nothing more to be read.
+
+    `DISABLED` where the node referred to is there and its status, or that of a node above it, is not okay.
+    """
     cells = node.cells(name)
     found: list[There] = []
     at = 0
@@ -64,7 +71,10 @@ def references(tree: Tree, node: Node, name: str, cells_name: str | None) -> lis
             if count is None or at + count > len(cells):
                 return [*found, There.BROKEN]
             at += count
-        found.append(There.YES)
+        if cells_name == "#phy-cells" and _USB_PHY in target.compatible:
+            found.append(There.MISSING)  # drivers/phy/phy-core.c _of_phy_get, Linux 6.12: -ENODEV
+            continue
+        found.append(There.YES if target.available else There.DISABLED)
     return found
 
 
@@ -104,6 +114,25 @@ class NodeAnswers:
         about_child = question.startswith(OF_CHILD) and self._child_node is not None
         return self._child_node if about_child and self._child_node is not None else self._node
 
+    def disabled_target(self, question: str) -> Node | None:
+        """The disabled node that keeps a question's answer from being yes; None where there is none."""
+        node, question = self.node_of(question), question.removeprefix(OF_CHILD)
+        family, _, rest = question.partition("|")
+        name = rest.rpartition("|")[0]
+        properties = {
+            "gpios": (f"{name}-gpios", f"{name}-gpio") if name else ("gpios", "gpio"),
+            "regulators": (f"{name}-supply",),
+            "interrupts": ("interrupts-extended", "interrupts"),
+        }.get(family, (family,))
+        return next(
+            (
+                need.supplier
+                for need in suppliers(self._tree, node, optional=True)
+                if need.reference in properties and not need.supplier.available
+            ),
+            None,
+        )
+
     def where(self, question: str) -> str:
         """The property that a question is about, in words."""
         question = question.removeprefix(OF_CHILD)
@@ -141,8 +170,10 @@ class NodeAnswers:
         if not self._node.properties.get(one.property):
             return There.MISSING
         found = references(self._tree, self._node, one.property, one.cells)
+        if one.takes_disabled:
+            found = [There.YES if there is There.DISABLED else there for there in found]
         if index == _ALL:
-            return There.BROKEN if There.BROKEN in found else There.YES
+            return next((there for there in (There.BROKEN, There.DISABLED) if there in found), There.YES)
         if name == "?" or index == "?":
             return There.UNKNOWN
         position = int(index)
@@ -173,7 +204,8 @@ class NodeAnswers:
         size = _first_counting(self._tree, node)
         cells = len(node.cells("interrupts"))
         if size is None or (position + 1) * size <= cells:
-            return There.YES
+            # of_irq_get: without a domain for it -EPROBE_DEFER; no driver makes one for a disabled node.
+            return There.YES if parent.available else There.DISABLED
         return There.BROKEN if position * size < cells else There.MISSING
 
     def _reg(self, name: str, index: str) -> There:
@@ -213,7 +245,10 @@ class NodeAnswers:
         if name == "?":
             return There.UNKNOWN
         handle = self._node.cell(f"{name}-supply")
-        return There.YES if handle is not None and handle in self._tree.by_phandle else There.MISSING
+        supply = self._tree.by_phandle.get(handle) if handle is not None else None
+        if supply is None:
+            return There.MISSING
+        return There.YES if supply.available else There.DISABLED
 
     def _ref(self, name: str, index: str) -> There:
         cells = self._node.cells(name)

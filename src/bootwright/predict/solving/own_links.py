@@ -9,7 +9,7 @@ from bootwright.predict.kernel.drivers import Candidate, KernelFacts, Obstacle
 from bootwright.predict.model import Answer, Evidence, Link
 from bootwright.predict.rules.knowledge import NO_REMEDY, Knowledge
 from bootwright.predict.rules.predicates import Surroundings, holds
-from bootwright.predict.solving.demands import needed_links
+from bootwright.predict.solving.demands import needed_links, settles_disabled
 from bootwright.predict.solving.devices import Site
 
 
@@ -63,6 +63,10 @@ class OwnLinks:
         if driver.answer is Answer.YES and site.in_tree:
             found.extend(needed_links(self._tree, self._kernel, site, self._usable(site)))
         return found
+
+    def settles_disabled(self, site: Site, kind: str) -> bool:
+        """Whether the driver's code says what it does where what it refers to is disabled."""
+        return site.in_tree and settles_disabled(self._tree, self._kernel, site, self._usable(site), kind)
 
     def _usable(self, site: Site) -> Candidate | None:
         """The driver that binds."""

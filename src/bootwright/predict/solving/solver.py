@@ -30,6 +30,8 @@ _DISPENSABLE = frozenset(
 )
 # What a driver asks for by itself, and gets -EPROBE_DEFER for as long as the provider is not there.
 _FATAL_WHEN_DISABLED = frozenset({"clocks", "power-domains", "regulators", "phys", "pinctrl"})
+# Of these, what a driver may leave to another one or ask for later, where its code does not tell.
+_PERHAPS_UNASKED = frozenset({"clocks", "phys"})
 # A child node's own references that its parent's driver follows while probing (gpio-leds, …).
 _OF_CHILDREN = frozenset({"gpios", "pwms", "sound-dai", "interrupts"})
 
@@ -153,11 +155,18 @@ class Solver:
         if id(supplier) in self._plan.early and self._plan.of(supplier) is None:
             rule = f"set up at boot by the {self._plan.early[id(supplier)]} code"
             return None, self._link(site, need, Answer.YES, rule)
+        if need.kind == "pinctrl" and supplier.parent is not None and supplier.parent.available:
+            # Of a group of pins nobody looks at the status, only of the pin controller above it:
+            # drivers/pinctrl/devicetree.c dt_to_map_one_config, Linux 6.12 to 7.3.
+            supplier = supplier.parent
         if not supplier.available:
-            # of_link_to_phandle makes no link; the driver's own request decides.
+            # of_link_to_phandle makes no link; the driver's own request decides, as its code says.
+            if self._own.settles_disabled(site, need.kind):
+                return None, self._link(site, need, Answer.YES, "the driver's own request for it")
             if need.kind in _FATAL_WHEN_DISABLED and self._asks_in_probe(site, need):
+                answer = Answer.UNKNOWN if need.kind in _PERHAPS_UNASKED else Answer.NO
                 return None, self._link(
-                    site, need, Answer.NO, "of_device_is_available", f"{supplier.path} is disabled"
+                    site, need, answer, "of_device_is_available", f"{supplier.path} is disabled"
                 )
             return None, self._link(site, need, Answer.YES, "of_link_to_phandle skips disabled suppliers")
         provider: Node | None = supplier

@@ -54,6 +54,7 @@ _LISTS |= {
     "dais": None,
     "firmware": None,
 }
+_OPTIONAL: dict[str, str | None] = {"dmas": "#dma-cells", "iommus": "#iommu-cells"}
 _SUFFIXES: tuple[tuple[str, str | None], ...] = (
     ("-supply", None),
     ("-gpios", "#gpio-cells"),
@@ -91,13 +92,21 @@ class Need:
         return f"{self.reference}[{self.index}] → {self.supplier.path}"
 
 
-def suppliers(tree: Tree, node: Node) -> tuple[Need, ...]:
-    """What the node's own properties reference, in the property's order; each supplier once per property."""
+def suppliers(tree: Tree, node: Node, *, optional: bool = False) -> tuple[Need, ...]:
+    """What the node's own properties reference, in the property's order; each supplier once per property.
+
+    With `optional` also what fw_devlink makes no link for unless it is strict.
+    """
     ignored = set(node.cells("post-init-providers"))
     found: list[Need] = []
     for name in node.properties:
         seen: set[int] = set()
-        for index, supplier in enumerate(_references(tree, node, name)):
+        listed = (
+            _listed(tree, node, name, _OPTIONAL[name])
+            if optional and name in _OPTIONAL
+            else _references(tree, node, name)
+        )
+        for index, supplier in enumerate(listed):
             if supplier is None or id(supplier) in seen or supplier is node:
                 continue
             seen.add(id(supplier))
