@@ -274,8 +274,12 @@ class KernelFacts:
         if not stopped:
             return None
         for driver in self.built_in.drivers:
-            if driver.name == candidate.driver and f"{driver.symbol}_init" in stopped:
-                name = f"{driver.symbol}_init"
+            if driver.name != candidate.driver or not driver.symbol:
+                continue
+            name = f"{driver.symbol}_init"
+            if name not in stopped:
+                name = self._registering.get(driver.symbol, "")
+            if name:
                 return Obstacle(
                     f"the kernel's arguments keep {name} from being called, which registers this driver "
                     f"({self.arguments.source})",
@@ -283,6 +287,20 @@ class KernelFacts:
                     "init/main.c initcall_blacklisted, Linux 6.12",
                 )
         return None
+
+    @cached_property
+    def _registering(self) -> dict[str, str]:
+        """Symbol of a built-in driver → the stopped function that refers to it, as its registration does.
+
+        An initcall written out by hand (subsys_initcall(gpio_mxc_init)) has a name of its own; what it
+        registers is read from its code.
+        """
+        if self.image is None:
+            return {}
+        from bootwright.predict.kernel.initcalls import registered  # slow to import, rarely needed
+
+        symbols = frozenset(driver.symbol for driver in self.built_in.drivers if driver.symbol)
+        return registered(self.image, self.arguments.stopped_initcalls, symbols)
 
     def module_obstacle(self, module: str) -> Obstacle | None:
         """Why a module that is there cannot be loaded, or None."""

@@ -330,7 +330,9 @@ class Walk:
                 return self._question("bound|parent|0")
             if _is_at(node, _CHILD):
                 asks = f"{OF_CHILD}{asks}"
-            elif asks == "bound" or not self._is_own_node(node):
+            elif asks == "bound":
+                return self._question(f"provider|{call.fixed}|0") if call.fixed else There.UNKNOWN
+            elif not self._is_own_node(node):
                 return There.UNKNOWN
         if call.resource is not None:
             kind = x[call.resource]

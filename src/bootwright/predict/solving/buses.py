@@ -67,3 +67,8 @@ def below(node: Node, above: Node) -> bool:
 def base_name(node: Node) -> str:
     """The name without the unit address."""
     return node.name.partition("@")[0]
+
+
+def is_phy(node: Node) -> bool:
+    """Whether a child of an MDIO bus is a PHY: of_mdiobus_child_is_phy, drivers/net/mdio/of_mdio.c."""
+    return not node.compatible or any(one.startswith("ethernet-phy-") for one in node.compatible)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.predict.kernel.drivers import Candidate, KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link
+from bootwright.predict.probing.calls import calls
 from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ending, Outcome, There
 from bootwright.predict.solving.devices import Site
 from bootwright.predict.solving.node_answers import NodeAnswers, references
@@ -93,11 +94,14 @@ def _assigned(tree: Tree, site: Site) -> Iterator[Link]:
 
 def _of_driver(tree: Tree, kernel: KernelFacts, site: Site, candidate: Candidate) -> Link | None:
     """What the driver asks for while it probes and cannot do without, of the node or of a child node."""
+    lacking = _of_children(tree, site, candidate)
+    if lacking is not None:
+        return lacking
     for answers, outcome in _outcomes(tree, kernel, site, candidate):
         if outcome.ending is Ending.FAILS:
             target = answers.disabled_target(outcome.blamed)
             if answers(outcome.blamed) is There.DISABLED and target is not None:
-                return _disabled(tree, site, answers, outcome, candidate, target)
+                return _disabled(tree, site, answers, outcome=outcome, driver=candidate.driver, target=target)
             what = answers.where(outcome.blamed)
             node = answers.node_of(outcome.blamed).path
             there = _WORDS.get(answers(outcome.blamed), "is missing")
@@ -114,17 +118,38 @@ def _of_driver(tree: Tree, kernel: KernelFacts, site: Site, candidate: Candidate
     return None
 
 
+def _of_children(tree: Tree, site: Site, candidate: Candidate) -> Link | None:
+    """A child node that has none of what the driver takes one of from each (`data/demands/children.toml`)."""
+    for rule in calls().of_children(candidate.driver):
+        for child in site.node.children:
+            answers = NodeAnswers(tree, child)
+            if child.enabled and all(answers(f"{family}||0") is There.MISSING for family in rule.any):
+                what = " and ".join(rule.any)
+                return _link(
+                    tree,
+                    site,
+                    f"{rule.any[0]} of {child.path}",
+                    rule=rule.source,
+                    reason=f"{child.path} has neither {what.replace(' and ', ' nor ')}, and the driver "
+                    f"{candidate.driver} gives up",
+                    remedy=f"give {child.path} {' or '.join(rule.any)}",
+                )
+    return None
+
+
 def _disabled(
-    tree: Tree, site: Site, answers: NodeAnswers, outcome: Outcome, candidate: Candidate, target: Node
+    tree: Tree, site: Site, answers: NodeAnswers, *, outcome: Outcome, driver: str, target: Node
 ) -> Link:
     what, node = answers.where(outcome.blamed), answers.node_of(outcome.blamed).path
     return Link(
         site.node.path,
         what if node == site.node.path else f"{what} of {node}",
         Answer.NO,
-        Evidence(f"{tree.name}: {node}", f"every way through the probe function of {candidate.driver} fails"),
-        f"{what} of {node} refers to {target.path}, which is disabled, and the driver {candidate.driver} does "
-        "not go on without it",
+        Evidence(
+            f"{tree.name}: {node}", f"every way through the probe function of {driver} returns an error"
+        ),
+        f"{what} of {node} refers to {target.path}, which is disabled, and the driver {driver} does not go on "
+        "without it",
         waits_for=target.path,
         remedy=f'set the status of {target.path} to "okay"',
     )

@@ -18,12 +18,14 @@ from bootwright.predict.model import Answer
 from bootwright.predict.probing.terms import There
 from bootwright.predict.rules.knowledge import Driver, Knowledge
 from bootwright.predict.rules.predicates import Surroundings, find, holds
+from bootwright.predict.solving.boot_code import Standstill, standstill
 from bootwright.predict.solving.buses import (
     announced,
     base_name,
     below,
     controller,
     is_bridge,
+    is_phy,
     is_usb_device,
     pci_exists,
 )
@@ -32,6 +34,7 @@ from bootwright.predict.solving.node_answers import address
 
 DEFAULT_BUSES = frozenset({"simple-bus", "simple-mfd", "isa", "arm,amba-bus"})
 """of_default_bus_match_table: their children become devices whether or not the bus itself binds."""
+_CELL = 4
 _SKIPPED = "operating-points-v2"  # of_skipped_node_table
 _RESERVED = frozenset(  # reserved_mem_matches: memory regions that have drivers
     {"phram", "qcom,rmtfs-mem", "qcom,cmd-db", "qcom,smem", "ramoops", "nvmem-rmem", "google,open-dice"}
@@ -84,6 +87,8 @@ class Plan:
     """Nodes set up by code at boot: they supply without a device."""
     functions: list[Site] = field(factory=list)
     """PCI functions without a node of their own."""
+    standstill: Standstill | None = None
+    """Why the kernel does not get as far as devices."""
 
     def of(self, node: Node) -> Site | None:
         """The device of a node."""
@@ -114,6 +119,7 @@ class Planner:
     def plan(self) -> Plan:
         """Walk the tree as the kernel does at boot."""
         self._set_up_early()
+        self._plan.standstill = standstill(self._tree, self._plan.early)
         for child in self._tree.root.children:
             base = base_name(child)
             if base == "reserved-memory":
@@ -304,7 +310,11 @@ class Planner:
         for child in bus.children:
             if child.enabled and base_name(child).startswith("mdio"):
                 self._mdio(site, child)  # a multiplexer's channel: a bus, and no device
-            elif child.enabled and "reg" in child:
+            elif child.enabled and "reg" in child and len(child.properties["reg"]) < _CELL:
+                # of_mdio_parse_addr fails, and the scan for PHYs passes over those that have a reg.
+                self._missing(child, "its reg is too short for an address, and no PHY is looked for without")
+            elif child.enabled and ("reg" in child or is_phy(child)):
+                # Without a reg the bus is scanned: drivers/net/mdio/of_mdio.c __of_mdiobus_parse_phys.
                 made = self._site(child, "mdio", site, "of_mdiobus_register")
                 self._children(made)
 

@@ -31,7 +31,7 @@ class _List:
     each: int = 1
     """References that make one entry."""
     takes_disabled: bool = False
-    """Whether the kernel takes a reference to a disabled node as one that is there, or as none, in silence."""
+    """Whether a reference to a disabled node is no error: it is taken, or passed over in silence."""
 
 
 _LISTS = {
@@ -123,6 +123,7 @@ class NodeAnswers:
             "gpios": (f"{name}-gpios", f"{name}-gpio") if name else ("gpios", "gpio"),
             "regulators": (f"{name}-supply",),
             "interrupts": ("interrupts-extended", "interrupts"),
+            "provider": (name,),
         }.get(family, (family,))
         return next(
             (
@@ -138,7 +139,7 @@ class NodeAnswers:
         question = question.removeprefix(OF_CHILD)
         family, _, rest = question.partition("|")
         name, _, index = rest.rpartition("|")
-        if family in {"property", "ref"}:
+        if family in {"property", "ref", "provider"}:
             return name
         if family == "gpios":
             return f"{name}-gpios" if name not in {"", "?"} else "gpios"
@@ -262,6 +263,15 @@ class NodeAnswers:
             return There.UNKNOWN
         return There.YES if int(index) < len(cells) else There.MISSING
 
+    def _provider(self, name: str, index: str) -> There:
+        """Another device by a phandle; unknown where the property is not how the driver finds it."""
+        if name not in self._node:
+            return There.UNKNOWN
+        there = self._ref(name, index)
+        if there is not There.YES:
+            return There.MISSING
+        return There.YES if self._tree.by_phandle[self._node.cells(name)[0]].available else There.DISABLED
+
     def _property(self, name: str, index: str) -> There:
         del index
         if name == "?":
@@ -296,6 +306,7 @@ _SPECIAL: dict[str, Callable[[NodeAnswers, str, str], There]] = {
     "gpios": NodeAnswers._gpios,  # noqa: SLF001
     "regulators": NodeAnswers._regulators,  # noqa: SLF001
     "ref": NodeAnswers._ref,  # noqa: SLF001
+    "provider": NodeAnswers._provider,  # noqa: SLF001
     "property": NodeAnswers._property,  # noqa: SLF001
     "compatible": NodeAnswers._compatible,  # noqa: SLF001
     "bound": NodeAnswers._bound,  # noqa: SLF001

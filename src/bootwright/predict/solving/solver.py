@@ -97,6 +97,10 @@ class Solver:
 
     def _record(self, site: Site) -> Record:
         record = Record(site)
+        stopped = self._plan.standstill
+        if stopped is not None:
+            where = Evidence(f"{self._tree.name}: {stopped.node.path}", stopped.rule)
+            record.fixed.append(Link(site.node.path, "timer interrupt", Answer.NO, where, stopped.reason))
         record.fixed.extend(self._own.of(site))
         for need in self._needs(site):
             provider, settled = self._provider(site, need)
