@@ -13,6 +13,7 @@ from pathlib import Path
 from attrs import define, field
 
 from bootwright.formats.code.linked_code import Code, ImageCode, LinkedModules, ModuleCode
+from bootwright.formats.code.made_addresses import made_addresses
 from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.kernel.builtin_drivers import Driver
 from bootwright.formats.kernel.kallsyms import read_symbols
@@ -175,12 +176,30 @@ def entry_of(module: ModuleCode, driver: str, bus: str, compatible: str) -> Entr
     for at, place in pointers.items():
         start = at - _DRIVER_AT[bus]
         probe = pointers.get(start + _PROBE_AT[bus])
-        if probe is None or not module.has_body(probe) or module.string(place) != driver:
+        if module.string(place) != driver:
+            continue
+        if probe is None and bus == "platform":
+            probe = _registered_probe(module)
+        if probe is None or not module.has_body(probe):
             continue
         table = pointers.get(at + _TABLE_AT, 0)
         if bus == "amba" or not compatible or _lists(module, table, compatible):
             return Entry(probe, DEVICE_AT[bus], module.object(_BUS_TYPE[bus]), table, compatible)
     return None
+
+
+def _registered_probe(module: ModuleCode) -> int | None:
+    """The probe function that the init function hands over with the driver, and not in its structure.
+
+    `__platform_driver_probe(driver, probe, owner)`, drivers/base/platform.c, Linux 6.12: for drivers whose
+    devices are there from the start.
+    """
+    init = next((address for address, name in module.functions.items() if name == "init_module"), None)
+    if init is None:
+        return None
+    made = [address for address in made_addresses(module, init) if module.name(address) is not None]
+    bodies = [address for address in made if module.has_body(address)]
+    return bodies[0] if len(bodies) == 1 else None
 
 
 def _lists(module: ModuleCode, table: int, compatible: str) -> bool:

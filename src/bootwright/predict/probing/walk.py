@@ -371,7 +371,9 @@ class Walk:
             return self._question(f"{call.asks}||*")
         for position in range(count):
             place = load(state, plus(array, position * bulk.stride), 8, self.code)
-            name = self.code.string(place) or "?"
+            name = self.code.string(place)
+            if not name:  # which they are is not known, only how many
+                return self._question(f"{call.asks}|?|{count}")
             there = self._question(f"{call.asks}|{name}|0")
             if there is not There.YES:
                 return there

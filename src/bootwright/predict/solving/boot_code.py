@@ -44,9 +44,9 @@ def standstill(tree: Tree, early: Mapping[int, str]) -> Standstill | None:
         if early.get(id(parent)) == "irqchip" and _lacks_registers(parent):
             return Standstill(
                 timer,
-                f"reg of {parent.path}, the interrupt controller of {timer.path}, cannot be translated by the "
-                "ranges of the nodes above it, so that the timer gets no interrupts and the kernel does not "
-                "get as far as its drivers",
+                f"reg of {parent.path}, the interrupt controller of {timer.path}, cannot be translated by "
+                "the ranges of the nodes above it, so that the timer gets no interrupts and the kernel does "
+                "not get as far as its drivers",
                 "drivers/irqchip: of_iomap of the controller's first registers",
             )
     answers = NodeAnswers(tree, timer)

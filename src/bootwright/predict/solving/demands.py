@@ -143,7 +143,7 @@ def _disabled(
     what, node = answers.where(outcome.blamed), answers.node_of(outcome.blamed).path
     return Link(
         site.node.path,
-        what if node == site.node.path else f"{what} of {node}",
+        f"supplier: {what if node == site.node.path else f'{what} of {node}'} → {target.path}",
         Answer.NO,
         Evidence(
             f"{tree.name}: {node}", f"every way through the probe function of {driver} returns an error"

@@ -175,6 +175,8 @@ class NodeAnswers:
             found = [There.YES if there is There.DISABLED else there for there in found]
         if index == _ALL:
             return next((there for there in (There.BROKEN, There.DISABLED) if there in found), There.YES)
+        if name == "?" and index.isdigit() and one.names is not None:
+            return self._as_many(found, self._node.strings(one.names), int(index))
         if name == "?" or index == "?":
             return There.UNKNOWN
         position = int(index)
@@ -184,6 +186,18 @@ class NodeAnswers:
                 return There.MISSING
             position = names.index(name)
         return _at(found, position * one.each)
+
+    @staticmethod
+    def _as_many(found: list[There], names: tuple[str, ...], count: int) -> There:
+        """That many entries by names that are not known, each another one.
+
+        Fewer names than that cannot be all of them; exactly as many are they.
+        """
+        if len(names) < count:
+            return There.MISSING
+        if len(names) > count or not count:
+            return There.UNKNOWN
+        return next((there for at in range(count) if (there := _at(found, at)) is not There.YES), There.YES)
 
     def _interrupts(self, name: str, index: str) -> There:
         node = self._node

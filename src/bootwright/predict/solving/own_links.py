@@ -58,11 +58,11 @@ class OwnLinks:
 
     def of(self, site: Site) -> list[Link]:
         """The driver, then what it expects of the devicetree."""
-        driver = self._driver(site)
-        found = [driver, *self._expectations(site)]
-        if driver.answer is Answer.YES and site.in_tree:
-            found.extend(needed_links(self._tree, self._kernel, site, self._usable(site)))
-        return found
+        return [self._driver(site), *self._expectations(site)]
+
+    def asked(self, site: Site) -> list[Link]:
+        """What a device with a driver lacks of what is asked for while it is probed."""
+        return needed_links(self._tree, self._kernel, site, self._usable(site)) if site.in_tree else []
 
     def settles_disabled(self, site: Site, kind: str) -> bool:
         """Whether the driver's code says what it does where what it refers to is disabled."""

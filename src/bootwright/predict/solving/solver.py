@@ -47,6 +47,8 @@ class Record:
     """Links whose answer does not depend on other devices."""
     needs: list[tuple[Need, Site | None, Link | None]] = field(factory=list)
     """Supplier, the device that provides it, or the link where that is settled already."""
+    asked: list[Link] = field(factory=list)
+    """Links for what the driver core and the driver ask for once no supplier is waited for any more."""
     answer: Answer = Answer.YES
 
 
@@ -90,9 +92,12 @@ class Solver:
         found = [self._creation(record.site)]
         # A device waits for suppliers before its driver is asked, but a driver must be there first.
         found.extend(record.fixed)
-        # fw_devlink holds a device back first; only then does its driver ask for what is disabled.
-        for need, provider, settled in sorted(record.needs, key=lambda one: one[2] is not None):
-            found.append(settled if settled is not None else self._supplied(record.site, need, provider))
+        # fw_devlink holds a device back first; only then does its driver ask for what is missing or disabled.
+        for need, provider, settled in record.needs:
+            if settled is None:
+                found.append(self._supplied(record.site, need, provider))
+        found.extend(record.asked)
+        found.extend(settled for _, _, settled in record.needs if settled is not None)
         return found
 
     def _record(self, site: Site) -> Record:
@@ -102,6 +107,8 @@ class Solver:
             where = Evidence(f"{self._tree.name}: {stopped.node.path}", stopped.rule)
             record.fixed.append(Link(site.node.path, "timer interrupt", Answer.NO, where, stopped.reason))
         record.fixed.extend(self._own.of(site))
+        if fold(record.fixed) is Answer.YES:
+            record.asked.extend(self._own.asked(site))
         for need in self._needs(site):
             provider, settled = self._provider(site, need)
             record.needs.append((need, provider, settled))
@@ -159,10 +166,11 @@ class Solver:
         if id(supplier) in self._plan.early and self._plan.of(supplier) is None:
             rule = f"set up at boot by the {self._plan.early[id(supplier)]} code"
             return None, self._link(site, need, Answer.YES, rule)
-        if need.kind == "pinctrl" and supplier.parent is not None and supplier.parent.available:
+        above = supplier.parent
+        if need.kind == "pinctrl" and not supplier.enabled and above is not None and above.available:
             # Of a group of pins nobody looks at the status, only of the pin controller above it:
             # drivers/pinctrl/devicetree.c dt_to_map_one_config, Linux 6.12 to 7.3.
-            supplier = supplier.parent
+            supplier = above
         if not supplier.available:
             # of_link_to_phandle makes no link; the driver's own request decides, as its code says.
             if self._own.settles_disabled(site, need.kind):
@@ -304,6 +312,7 @@ class Solver:
             record.answer = min(
                 record.site.exists,
                 fold(record.fixed),
+                fold(record.asked),
                 fold(settled for _, _, settled in record.needs if settled is not None),
             )
             waiting.append(record)
