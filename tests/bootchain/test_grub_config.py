@@ -12,6 +12,7 @@ from bootwright.bootchain.boot_config import BootMenu, read_grub_config
 from bootwright.bootchain.grub.test import decide
 from bootwright.foundation.errors import BootwrightError
 from bootwright.inspect.explore import Explorer
+from bootwright.inspect.facts import ItemKind
 
 # The commands that grub-mkconfig 2.12 writes for a Debian system, without what only draws.
 MKCONFIG = """
@@ -161,7 +162,7 @@ def test_the_partition_of_an_image_gives_the_environment_block(tmp_path: Path) -
     folder.mkdir(parents=True)
     (folder / "grub.cfg").write_text(MKCONFIG)
     (folder / "grubenv").write_bytes(environment(saved_entry="1>1"))
-    (item,) = Explorer().artifact(str(tmp_path)).of_kind("grub-config")
+    (item,) = Explorer().artifact(str(tmp_path)).of_kind(ItemKind.GRUB_CONFIG)
     assert item.fact("default") == "1>1"
     assert item.fact("undecided") is None
 

@@ -18,6 +18,7 @@ from mutate import mutated  # noqa: E402
 from seeds_kernels import SEEDS  # noqa: E402
 
 from bootwright.inspect.explore import Explorer  # noqa: E402
+from bootwright.inspect.facts import ItemKind  # noqa: E402
 
 
 @pytest.mark.parametrize("name", sorted(SEEDS))
@@ -55,7 +56,7 @@ def test_a_small_image_has_all_that_readers_look_for(tmp_path: Path) -> None:
     (path := tmp_path / "vmlinuz").write_bytes(SEEDS["kernel_drivers"](tmp_path)[0])
     item = Explorer().artifact(str(path))
     assert item.fact("release") == "6.18.5"
-    (config,) = item.of_kind("kernel-config")
+    (config,) = item.of_kind(ItemKind.KERNEL_CONFIG)
     assert config.fact("page_size") == 4096
 
 
@@ -63,5 +64,5 @@ def test_a_section_that_is_nothing_known_is_told(tmp_path: Path) -> None:
     """As systemd-ukify 257 makes them of an Image: without its first 8 bytes."""
     (path := tmp_path / "uki.efi").write_bytes(SEEDS["pe"](tmp_path)[0].replace(b"ARM\x64", b"ARM\x65"))
     item = Explorer().artifact(str(path))
-    assert item.kind == "uki"
+    assert item.kind == ItemKind.UKI
     assert [".linux" in problem.message for problem in item.problems] == [True]

@@ -38,6 +38,7 @@ from bootwright.images.write.new_filesystems import make_vfat
 from bootwright.images.write.nodes import new_file
 from bootwright.images.write.xfs_writer import make_xfs
 from bootwright.inspect.explore import Explorer
+from bootwright.inspect.facts import ItemKind
 
 
 def sha256(path: Path) -> str:
@@ -66,13 +67,13 @@ def test_an_image_holds_what_its_recipe_says(kit: Path) -> None:
     assert not [problem.message for each in item.walk() for problem in each.problems]
     assert item.fact("partition_table") == "gpt"
     assert item.fact("gpt_copies") == ("primary: good", "backup: good")
-    assert [each.detail.label for each in item.of_kind("partition")] == ["EFI", "BOOT", "META"]
-    assert [each.fact("release") for each in item.of_kind("kernel")] == [image_kit.RELEASE]
-    assert {each.name for each in item.of_kind("devicetree")} == {
+    assert [each.detail.label for each in item.of_kind(ItemKind.PARTITION)] == ["EFI", "BOOT", "META"]
+    assert [each.fact("release") for each in item.of_kind(ItemKind.KERNEL)] == [image_kit.RELEASE]
+    assert {each.name for each in item.of_kind(ItemKind.DEVICETREE)} == {
         "/bcm2712-rpi-5-b.dtb",
         "/bcm2712-d-rpi-5-b.dtb",
     }
-    (entry,) = item.of_kind("boot-entry")
+    (entry,) = item.of_kind(ItemKind.BOOT_ENTRY)
     assert entry.fact("kernel") == "/A/vmlinuz"
     assert entry.fact("arguments") == ["console=ttyAMA0", "quiet"]
     esp = next(each for each in item.walk() if each.files is not None and each.files.type == "vfat")
@@ -82,7 +83,7 @@ def test_an_image_holds_what_its_recipe_says(kit: Path) -> None:
 def test_its_file_systems_are_clean_by_their_own_checkers(kit: Path, tmp_path: Path) -> None:
     item = Explorer().artifact(str(kit / "kit.raw"))
     kinds = {"EFI": "vfat", "BOOT": "xfs"}
-    for partition in (each.detail for each in item.of_kind("partition")):
+    for partition in (each.detail for each in item.of_kind(ItemKind.PARTITION)):
         if partition.label in kinds:
             image_kit.clean(
                 kit / "kit.raw", tmp_path, partition.offset, partition.size, kinds[partition.label]
@@ -481,13 +482,13 @@ def test_the_standin_is_made_and_read_back(name: str, tmp_path: Path) -> None:
     made = compose(recipe, tmp_path / "standin.raw")
     item = Explorer().artifact(str(made.image))
     assert not [problem.message for each in item.walk() for problem in each.problems]
-    (kernel,) = item.of_kind("kernel")
+    (kernel,) = item.of_kind(ItemKind.KERNEL)
     assert str(kernel.fact("release")).startswith("6.18.")
-    assert {each.fact("release") for each in item.of_kind("modules")} == {kernel.fact("release")}
-    (system,) = item.of_kind("os-release")[:1]
+    assert {each.fact("release") for each in item.of_kind(ItemKind.MODULES)} == {kernel.fact("release")}
+    (system,) = item.of_kind(ItemKind.OS_RELEASE)[:1]
     assert "stand-in" in str(system.fact("pretty_name"))
     if name.endswith("grub"):
-        labels = [each.detail.label for each in item.of_kind("partition")]
+        labels = [each.detail.label for each in item.of_kind(ItemKind.PARTITION)]
         assert labels == ["EFI", "BIOS", "BOOT", "META"]
         assert made.size == sum(part.size for part in recipe.partitions) + (2 << 20)
         verified = CliRunner().invoke(

@@ -26,7 +26,7 @@ from bootwright.cli.inspect import command
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.inspect.booted import boot_of
 from bootwright.inspect.explore import Explorer, Limits
-from bootwright.inspect.facts import Item
+from bootwright.inspect.facts import Item, ItemKind
 
 SCHEMA = json.loads((ROOT / "docs" / "schemas" / "inspect.schema.json").read_text())
 
@@ -42,7 +42,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def found(item: Item, kind: str) -> Item:
-    items = item.of_kind(kind)
+    items = item.of_kind(ItemKind(kind))
     assert items, f"no {kind} in {[each.kind for each in item.walk()]}"
     return items[0]
 
@@ -73,7 +73,7 @@ def check_talos(item: Item) -> None:
 def test_a_talos_image_is_followed_to_the_os_in_its_squashfs(image: Path) -> None:
     item = Explorer().artifact(str(image))
     check_talos(item)
-    assert [each.name for each in item.of_kind("partition")] == [
+    assert [each.name for each in item.of_kind(ItemKind.PARTITION)] == [
         "partition 1 (EFI)", "partition 2 (BIOS)", "partition 3 (BOOT)", "partition 4 (META)"
     ]  # fmt: skip
     # Provenance: the container path and offset lead to the very bytes.
@@ -92,7 +92,7 @@ def test_the_same_image_compressed_says_the_same(image: Path, tmp_path: Path, fo
     with packed.open("wb") as file:
         subprocess.run([tool(name), *options, "-c", image], stdout=file, check=True)
     item = Explorer().artifact(str(packed))
-    assert item.kind == "compressed"
+    assert item.kind == ItemKind.COMPRESSED
     check_talos(item)
 
 
@@ -151,7 +151,7 @@ def test_devicetrees_initramfs_and_directories(tmp_path: Path) -> None:
     ]  # fmt: skip
     (tmp_path / "initramfs.xz").write_bytes(initramfs(tmp_path, talos))
     item = Explorer().artifact(str(tmp_path / "initramfs.xz"))
-    assert item.kind == "initramfs"
+    assert item.kind == ItemKind.INITRAMFS
     assert found(item, "os-release").fact("version_id") == "v1.12.1"
     item = Explorer().artifact(str(tmp_path / "rootfs"))
     assert item.fact("type") == "directory"
@@ -166,7 +166,7 @@ def test_symlinks_lead_nowhere_outside_the_artifact(tmp_path: Path) -> None:
     (folder / "lib").symlink_to("/lib")
     (folder / "up").symlink_to("../../../..")
     item = Explorer().artifact(str(folder))
-    assert not item.of_kind("modules", "firmware")
+    assert not item.of_kind(ItemKind.MODULES, ItemKind.FIRMWARE)
     # /etc/os-release inside is the link itself: a loop, told and not followed.
     assert "loop" in found(item, "os-release").problems[0].message
 
@@ -236,7 +236,7 @@ def test_container_images_with_deletions_in_upper_layers(tmp_path: Path, *, as_t
         with tarfile.open(what, "w") as archive:
             archive.add(layout, ".")
     item = Explorer().artifact(str(what))
-    assert item.kind == "oci-image"
+    assert item.kind == ItemKind.OCI_IMAGE
     container = found(item, "container")
     assert container.fact("architecture") == "arm64"
     assert container.fact("files") == 2
@@ -494,7 +494,7 @@ def test_a_uki_on_an_esp_is_taken_apart(tmp_path: Path) -> None:
     assert found(uki, "command-line").fact("arguments") == ["talos.platform=metal", "console=ttyAMA0"]
     assert found(uki, "devicetree").fact("model") == "Raspberry Pi 5 Model B"
     # The section says which system it boots, and so does the squashfs in its initramfs.
-    assert [each.fact("version_id") for each in uki.of_kind("os-release")] == ["v1.13.0", "v1.13.0"]
+    assert [each.fact("version_id") for each in uki.of_kind(ItemKind.OS_RELEASE)] == ["v1.13.0", "v1.13.0"]
     assert found(uki, "modules").fact("modules") == 3
     assert found(item, "loader-config").fact("default") == "Talos-*"
     assert found(item, "loader-entry").fact("kernel") == "/vmlinuz"
@@ -534,7 +534,7 @@ def test_one_part_named_many_times_does_not_keep_us_busy(tmp_path: Path) -> None
     ):
         item = Explorer(limits=limits).artifact(str(image))
         problems = [problem.message for each in item.walk() for problem in each.problems]
-        assert len(item.of_kind("partition")) == 16
+        assert len(item.of_kind(ItemKind.PARTITION)) == 16
         assert any("overlap" in each for each in problems)
         assert any(message in each for each in problems)
-        assert 0 < sum(each.detail is not None for each in item.of_kind("kernel")) <= 4
+        assert 0 < sum(each.detail is not None for each in item.of_kind(ItemKind.KERNEL)) <= 4

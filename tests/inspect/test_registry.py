@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,16 +10,17 @@ from pathlib import Path
 import pytest
 
 from bootwright.formats.sources.bytesource import Bytes
+from bootwright.inspect.facts import ItemKind
 from bootwright.inspect.registry import all_formats, format_of, own_formats, role_of
 
 PLUGIN = """
-from bootwright.inspect.facts import Item, Origin, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, facts_at
 from bootwright.inspect.format import Format
 
 
 def describe(explorer, source, name, depth):
     origin = Origin(source.name, 0, len(source))
-    return Item("letter", name, origin, facts_at(origin, {"size": len(source)}), source=source)
+    return Item(ItemKind("letter"), name, origin, facts_at(origin, {"size": len(source)}), source=source)
 
 
 LETTER = Format(
@@ -37,6 +39,15 @@ def test_every_format_says_by_what_it_reads() -> None:
     assert len(orders) == len(set(orders))
     ranks = [each.name_order for each in own_formats() if each.names]
     assert len(ranks) == len(set(ranks))
+
+
+def test_the_kinds_of_items_are_those_of_the_schema() -> None:
+    schema = json.loads((Path(__file__).parents[2] / "docs/schemas/inspect.schema.json").read_text())
+    documented = set(schema["$defs"]["item"]["properties"]["kind"]["enum"])
+    kinds = {kind.value for kind in ItemKind}
+    assert kinds <= documented
+    # A file that cannot be read is an item of its format's name.
+    assert {each.name for each in own_formats()} <= kinds
 
 
 @pytest.mark.parametrize(

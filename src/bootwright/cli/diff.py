@@ -142,9 +142,12 @@ def _check_pattern(pattern: str, *items: Item) -> None:
     import fnmatch
 
     from bootwright.foundation.choices import no_such
+    from bootwright.inspect.facts import ItemKind
 
     names = dict.fromkeys(
-        each.name.rpartition("/")[2] for item in items for each in item.of_kind("devicetree", "overlay")
+        each.name.rpartition("/")[2]
+        for item in items
+        for each in item.of_kind(ItemKind.DEVICETREE, ItemKind.OVERLAY)
     )
     if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
         raise no_such(f"neither side has a devicetree {pattern!r}", pattern, names, kind="devicetrees")

@@ -12,6 +12,7 @@ from bootwright.evidence.image import Artifact
 from bootwright.evidence.needs import Need, needs_of, values_of
 from bootwright.evidence.nodes import is_device, node_of
 from bootwright.formats.devicetree.fdt import Node, Tree
+from bootwright.inspect.facts import ItemKind
 from bootwright.predict.rules.knowledge import knowledge
 
 _ROOT = re.compile(r"(?:PARTUUID|UUID|LABEL|PARTLABEL)=\S+")
@@ -200,10 +201,10 @@ def _root(context: Context, finding: Finding) -> Iterator[Evidence]:
 
 
 def _damaged(artifact: Artifact) -> Iterator[Evidence]:
-    problems = artifact.problems("initramfs")
+    problems = artifact.problems(ItemKind.INITRAMFS)
     for message, where in problems[:2]:
         yield Evidence(Stance.CONFIRMS, f"The initramfs in {artifact.name} is damaged too: {message}.", where)
-    if not problems and artifact.count("initramfs"):
+    if not problems and artifact.count(ItemKind.INITRAMFS):
         yield Evidence(
             Stance.REFUTES,
             f"The initramfs in {artifact.name} is whole: it was damaged on the way, by the loader's address "

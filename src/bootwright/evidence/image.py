@@ -17,7 +17,7 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Progress
 from bootwright.inspect.explore import Explorer
-from bootwright.inspect.facts import Item
+from bootwright.inspect.facts import Item, ItemKind
 from bootwright.inspect.files import FirmwareTree, ModuleTree
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import facts_of
@@ -57,7 +57,7 @@ class Artifact:
         if self.given is not None:
             image = read_kernel_image(FileBytes(self.given.image))
             return (_seen(image, self.given.release, self.name),)
-        found = [each for each in self._items("kernel") if isinstance(each.detail, KernelImage)]
+        found = [each for each in self._items(ItemKind.KERNEL) if isinstance(each.detail, KernelImage)]
         return tuple(
             _seen(each.detail, each.detail.release, each.origin.where)
             for each in found
@@ -70,7 +70,7 @@ class Artifact:
         if self.given is not None:
             path = self.given.config
             return read_kernel_config(FileBytes(path)) if path is not None else None
-        configs = [each.detail for each in self._items("kernel-config")]
+        configs = [each.detail for each in self._items(ItemKind.KERNEL_CONFIG)]
         return next((each for each in configs if isinstance(each, KernelConfig)), None)
 
     @cached_property
@@ -83,7 +83,7 @@ class Artifact:
             paths = sorted(tree.rglob("*.ko*"))
             return {_module_name(path.name): f"{self.name}:/{path.relative_to(tree)}" for path in paths}
         early = {id(each) for each in self._early_trees()}
-        trees = [each for each in self._items("modules") if id(each) not in early]
+        trees = [each for each in self._items(ItemKind.MODULES) if id(each) not in early]
         found = dict(pair for each in trees for pair in _names(each))
         # An operating system whose initramfs is its root file system has one tree for both.
         return found or self.initramfs_modules
@@ -91,7 +91,7 @@ class Artifact:
     @cached_property
     def initramfs_modules(self) -> dict[str, str] | None:
         """The same of the initramfs; None where there is no initramfs."""
-        if not self._items("initramfs"):
+        if not self._items(ItemKind.INITRAMFS):
             return None
         return dict(pair for each in self._early_trees() for pair in _names(each))
 
@@ -99,14 +99,14 @@ class Artifact:
     def root_in_initramfs(self) -> bool:
         """Whether the root file system comes packed into the initramfs, as Talos's does: without a disk."""
         early = {id(each) for each in self._early_trees()}
-        inside = [tree for each in self._items("initramfs") for tree in each.of_kind("modules")]
+        inside = [tree for each in self._items(ItemKind.INITRAMFS) for tree in each.of_kind(ItemKind.MODULES)]
         return any(id(each) not in early for each in inside)
 
     @cached_property
     def firmware(self) -> dict[str, str] | None:
         """Device firmware, by the name that drivers ask for → where; None where no /lib is seen."""
-        trees = [each for each in self._items("firmware") if isinstance(each.detail, FirmwareTree)]
-        if not trees and not self._items("modules", "os-release"):
+        trees = [each for each in self._items(ItemKind.FIRMWARE) if isinstance(each.detail, FirmwareTree)]
+        if not trees and not self._items(ItemKind.MODULES, ItemKind.OS_RELEASE):
             return None
         return {
             _PACKED.sub("", path): f"{each.origin.where}/{path}"
@@ -139,7 +139,7 @@ class Artifact:
                 for path in sorted(path for name in names for path in folder.rglob(name)):
                     yield parse_fdt(path.read_bytes(), f"{self.name}:/{path.relative_to(folder)}")
             return
-        items = [each for each in self._items("devicetree") if each.source is not None]
+        items = [each for each in self._items(ItemKind.DEVICETREE) if each.source is not None]
         chosen = [each for each in items if PurePosixPath(each.name).name in names]
         for each in chosen or (items if len(items) == 1 else []):
             if each.source is not None:
@@ -148,11 +148,13 @@ class Artifact:
     @property
     def has_devicetrees(self) -> bool:
         """Whether there is any."""
-        return bool(self._items("devicetree")) or (self.given is not None and self.given.dtbs is not None)
+        return bool(self._items(ItemKind.DEVICETREE)) or (
+            self.given is not None and self.given.dtbs is not None
+        )
 
     def os_version(self, identity: str) -> tuple[str, str] | None:
         """VERSION_ID of the operating system with that ID, and where it was read."""
-        for each in self._items("os-release"):
+        for each in self._items(ItemKind.OS_RELEASE):
             if each.fact("id") == identity and each.fact("version_id") is not None:
                 return str(each.fact("version_id")), each.origin.where
         return None
@@ -160,8 +162,8 @@ class Artifact:
     def identities(self) -> dict[str, str]:
         """`PARTUUID=…`, `UUID=…`, `LABEL=…`, `PARTLABEL=…` of its partitions → where."""
         found: dict[str, str] = {}
-        for each in self._items("partition", "filesystem"):
-            part = each.kind == "partition"
+        for each in self._items(ItemKind.PARTITION, ItemKind.FILESYSTEM):
+            part = each.kind == ItemKind.PARTITION
             for fact, key in (
                 ("uuid", "PARTUUID" if part else "UUID"),
                 ("label", "PARTLABEL" if part else "LABEL"),
@@ -176,8 +178,12 @@ class Artifact:
 
         None where no such file system is in the artifact.
         """
-        places = [each for each in self._items("initramfs", "filesystem") if each.files is not None]
-        roots = [each for each in places if each.kind == "initramfs" or each.of_kind("os-release")]
+        places = [
+            each for each in self._items(ItemKind.INITRAMFS, ItemKind.FILESYSTEM) if each.files is not None
+        ]
+        roots = [
+            each for each in places if each.kind == ItemKind.INITRAMFS or each.of_kind(ItemKind.OS_RELEASE)
+        ]
         for each in roots:
             if each.files is not None:
                 try:
@@ -187,23 +193,26 @@ class Artifact:
                     continue
         return (False, ", ".join(each.origin.where for each in roots)) if roots else None
 
-    def problems(self, kind: str) -> list[tuple[str, str]]:
+    def problems(self, kind: ItemKind) -> list[tuple[str, str]]:
         """What is wrong with items of a kind: message and where."""
         return [
             (problem.message, problem.origin.where) for each in self._items(kind) for problem in each.problems
         ]
 
-    def count(self, kind: str) -> int:
+    def count(self, kind: ItemKind) -> int:
         """How many items of a kind there are."""
         return len(self._items(kind))
 
-    def _items(self, *kinds: str) -> list[Item]:
+    def _items(self, *kinds: ItemKind) -> list[Item]:
         return self.item.of_kind(*kinds) if self.item is not None else []
 
     def _early_trees(self) -> list[Item]:
         """Module trees that lie in an initramfs itself, not in a root file system packed into it."""
         return [
-            child for each in self._items("initramfs") for child in each.children if child.kind == "modules"
+            child
+            for each in self._items(ItemKind.INITRAMFS)
+            for child in each.children
+            if child.kind == ItemKind.MODULES
         ]
 
 

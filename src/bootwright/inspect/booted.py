@@ -17,7 +17,7 @@ from bootwright.formats.kernel.config import KernelConfig
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.inspect.explore import Explorer
 from bootwright.inspect.explored import item_of, volume_sets
-from bootwright.inspect.facts import Item, Value
+from bootwright.inspect.facts import Item, ItemKind, Value
 from bootwright.inspect.files import ModuleTree
 
 _T = TypeVar("_T")
@@ -114,7 +114,7 @@ def boot_of(root: Item, entry: str | None = None, board: Board | None = None) ->
     boot configuration that cannot be read.
     """
     ways = chains_of(root, board)
-    kernels = [item for item in root.of_kind("kernel") if isinstance(item.detail, KernelImage)]
+    kernels = [item for item in root.of_kind(ItemKind.KERNEL) if isinstance(item.detail, KernelImage)]
     able = _choices(root, ways, kernels)
     if not able and not ways:
         raise Missing(
@@ -129,11 +129,11 @@ def boot_of(root: Item, entry: str | None = None, board: Board | None = None) ->
 
 def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
     own = chosen.initramfs
-    initramfs = [each for each in root.of_kind("initramfs") if each.files is not None]
+    initramfs = [each for each in root.of_kind(ItemKind.INITRAMFS) if each.files is not None]
     foreign = {id(below) for each in initramfs if each not in own for below in each.walk()}
     release = chosen.kernel.fact("release")
-    config_txt = _first(root.of_kind("config-txt"))
-    systems = [each for each in root.of_kind("os-release") if isinstance(each.detail, dict)]
+    config_txt = _first(root.of_kind(ItemKind.CONFIG_TXT))
+    systems = [each for each in root.of_kind(ItemKind.OS_RELEASE) if isinstance(each.detail, dict)]
     inside = {id(below) for each in own for below in each.walk()}
     systems.sort(key=lambda each: (id(each) not in inside, id(each) in foreign))
     return Boot(
@@ -143,12 +143,12 @@ def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
         initramfs=own[-1] if own else None,
         config=_config(root, chosen.kernel),
         devicetree=chosen.devicetree,
-        devicetrees=_beside(root, config_txt, root.of_kind("devicetree")),
-        overlays=_beside(root, config_txt, root.of_kind("overlay")),
+        devicetrees=_beside(root, config_txt, root.of_kind(ItemKind.DEVICETREE)),
+        overlays=_beside(root, config_txt, root.of_kind(ItemKind.OVERLAY)),
         config_txt=config_txt,
         module_trees=tuple(
             each
-            for each in root.of_kind("modules")
+            for each in root.of_kind(ItemKind.MODULES)
             if id(each) not in foreign
             and isinstance(each.detail, ModuleTree)
             and each.detail.release == release
@@ -235,9 +235,11 @@ def _described(root: Item, part: Part) -> Item | None:
 
 def _loose(root: Item, kernels: Sequence[Item]) -> Iterator[_Choice]:
     """Kernels that no boot loader's configuration names; those of UKIs with what is in them."""
-    owners = {id(kernel): uki for uki in root.of_kind("uki") for kernel in uki.of_kind("kernel")}
-    loose = [each for each in root.of_kind("initramfs") if each.files is not None]
-    lines = [str(each.detail) for each in root.of_kind("command-line") if isinstance(each.detail, str)]
+    owners = {
+        id(kernel): uki for uki in root.of_kind(ItemKind.UKI) for kernel in uki.of_kind(ItemKind.KERNEL)
+    }
+    loose = [each for each in root.of_kind(ItemKind.INITRAMFS) if each.files is not None]
+    lines = [str(each.detail) for each in root.of_kind(ItemKind.COMMAND_LINE) if isinstance(each.detail, str)]
     for kernel in sorted(kernels, key=lambda each: id(each) not in owners):
         uki = owners.get(id(kernel))
         if uki is None:
@@ -245,11 +247,13 @@ def _loose(root: Item, kernels: Sequence[Item]) -> Iterator[_Choice]:
             near = tuple(_near(kernel, loose))
             yield _Choice(kernel, initramfs=near, arguments=next(iter(lines), None), name=name)
             continue
-        own = [str(each.detail) for each in uki.of_kind("command-line") if isinstance(each.detail, str)]
+        own = [
+            str(each.detail) for each in uki.of_kind(ItemKind.COMMAND_LINE) if isinstance(each.detail, str)
+        ]
         title = uki.name.rpartition("/")[2]
         yield _Choice(
             kernel,
-            initramfs=tuple(each for each in uki.children if each.kind == "initramfs" and each.files),
+            initramfs=tuple(each for each in uki.children if each.kind == ItemKind.INITRAMFS and each.files),
             devicetree=next((each for each in uki.children if each.name == ".dtb"), None),
             arguments=next(iter(own), None),
             title=title,
@@ -281,7 +285,7 @@ def _beside(root: Item, config_txt: Item | None, items: list[Item]) -> tuple[Ite
     volume = next(
         (
             each
-            for each in root.of_kind("filesystem")
+            for each in root.of_kind(ItemKind.FILESYSTEM)
             if config_txt is not None and config_txt in each.children
         ),
         None,
@@ -297,11 +301,13 @@ def _tree(item: Item) -> ModuleTree:
 
 def _config(root: Item, kernel: Item) -> Item | None:
     """The kernel's embedded configuration, or the file that goes with its release."""
-    embedded = [each for each in kernel.of_kind("kernel-config") if isinstance(each.detail, KernelConfig)]
+    embedded = [
+        each for each in kernel.of_kind(ItemKind.KERNEL_CONFIG) if isinstance(each.detail, KernelConfig)
+    ]
     if embedded:
         return embedded[0]
     release = str(kernel.fact("release"))
-    found = [each for each in root.of_kind("kernel-config") if isinstance(each.detail, KernelConfig)]
+    found = [each for each in root.of_kind(ItemKind.KERNEL_CONFIG) if isinstance(each.detail, KernelConfig)]
     exact = [each for each in found if release in each.origin.where]
     return _first(exact) or (found[0] if len(found) == 1 else None)
 

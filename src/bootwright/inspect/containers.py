@@ -5,7 +5,7 @@ from __future__ import annotations
 from bootwright.formats.archives.oci import is_oci, read_oci
 from bootwright.formats.filesystems.filesystem import FileSystem
 from bootwright.foundation.errors import BootwrightError
-from bootwright.inspect.facts import Item, Origin, Problem, Value, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, Problem, Value, facts_at
 from bootwright.inspect.files import described
 from bootwright.inspect.format import Context
 
@@ -43,9 +43,11 @@ def container(explorer: Context, layout: FileSystem, name: str, depth: int) -> I
         except BootwrightError as error:
             problem = Problem.of(error, image.name)
             children.append(
-                Item("container", manifest.title, where, facts_at(where, values), problems=(problem,))
+                Item(ItemKind.CONTAINER, manifest.title, where, facts_at(where, values), problems=(problem,))
             )
             continue
-        children.append(described(explorer, files, manifest.title, depth + 1, more=values, kind="container"))
+        children.append(
+            described(explorer, files, manifest.title, depth + 1, more=values, kind=ItemKind.CONTAINER)
+        )
     facts = facts_at(origin, {"layout": image.layout, "images": len(image.manifests)})
-    return Item("oci-image", name, origin, facts, tuple(children), tuple(problems), detail=image)
+    return Item(ItemKind.OCI_IMAGE, name, origin, facts, tuple(children), tuple(problems), detail=image)

@@ -19,7 +19,7 @@ from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Re
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.inspect import registry
 from bootwright.inspect.containers import directory
-from bootwright.inspect.facts import Item, Origin, Problem
+from bootwright.inspect.facts import Item, ItemKind, Origin, Problem
 from bootwright.inspect.format import Format, Limits
 
 
@@ -99,7 +99,7 @@ class Explorer:
             return found.describe(self, source, name, depth)
         except BootwrightError as error:
             problem = Problem.of(error, source.name)
-            return Item(role or kind or "unknown", name, origin, problems=(problem,), source=source)
+            return Item(ItemKind(role or kind or "unknown"), name, origin, problems=(problem,), source=source)
 
     def spend(self, size: int) -> None:
         """Count bytes that were expanded or taken apart; raises `Refused` when they are too many in all.
@@ -121,7 +121,7 @@ class Explorer:
         """See `Context`."""
         return registry.role_of(path)
 
-    def fits(self, role: str, kind: str) -> bool:
+    def fits(self, role: str, kind: ItemKind) -> bool:
         """See `Context`."""
         found = registry.named(role)
         return found is None or not found.fits or kind in found.fits

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from bootwright.bootchain.model import Part
 from bootwright.bootchain.volumes import PlainVolume, file_at
 from bootwright.formats.disks.partitions import Partition
-from bootwright.inspect.facts import Item
+from bootwright.inspect.facts import Item, ItemKind
 
-_WRAPPINGS = frozenset({"compressed", "oci-image"})
-_TREES = frozenset({"filesystem", "archive", "container", "package"})
+_WRAPPINGS = frozenset({ItemKind.COMPRESSED, ItemKind.OCI_IMAGE})
+_TREES = frozenset({ItemKind.FILESYSTEM, ItemKind.ARCHIVE, ItemKind.CONTAINER, ItemKind.PACKAGE})
 
 
 def volume_sets(root: Item) -> Iterator[list[PlainVolume]]:
@@ -19,7 +19,7 @@ def volume_sets(root: Item) -> Iterator[list[PlainVolume]]:
     if own:
         yield own
     for item in root.walk():
-        if item.kind == "disk" and item is not _disk(root):
+        if item.kind == ItemKind.DISK and item is not _disk(root):
             inside = list(_volumes(item))
             if inside:
                 yield inside
@@ -28,13 +28,13 @@ def volume_sets(root: Item) -> Iterator[list[PlainVolume]]:
 def _disk(root: Item) -> Item | None:
     """The artifact's own disk, which may be compressed."""
     item: Item | None = root
-    while item is not None and item.kind == "compressed":
+    while item is not None and item.kind == ItemKind.COMPRESSED:
         item = next(iter(item.children), None)
-    return item if item is not None and item.kind == "disk" else None
+    return item if item is not None and item.kind == ItemKind.DISK else None
 
 
 def _volumes(item: Item) -> Iterator[PlainVolume]:
-    if item.kind == "disk":
+    if item.kind == ItemKind.DISK:
         for partition in item.children:
             inside = next((each for each in partition.children if each.files is not None), None)
             if isinstance(partition.detail, Partition) and inside is not None and inside.files is not None:
@@ -64,5 +64,5 @@ def _own(holder: Item) -> Iterator[Item]:
     """The items of a file system's files; devicetrees of a folder are together under it."""
     for child in holder.children:
         yield child
-        if child.kind in {"devicetrees", "overlays"}:
+        if child.kind in {ItemKind.DEVICETREES, ItemKind.OVERLAYS}:
             yield from child.children

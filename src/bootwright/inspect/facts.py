@@ -7,6 +7,7 @@ with what it holds. Readers never judge: a contradiction in the bytes is a `Prob
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -67,12 +68,67 @@ class Problem:
         return cls(error.message, error.hint, Origin(place, offset))
 
 
+class ItemKind(StrEnum):
+    """What an item is; its value is the `kind` of the JSON.
+
+    Formats of other packages may have kinds of their own: `ItemKind("name")` makes them.
+    """
+
+    ARCHIVE = "archive"
+    BOARD_FIRMWARE = "board-firmware"
+    BOOT_ENTRY = "boot-entry"
+    COMMAND_LINE = "command-line"
+    COMPRESSED = "compressed"
+    CONFIG_TXT = "config-txt"
+    CONTAINER = "container"
+    DEVICETREE = "devicetree"
+    DEVICETREES = "devicetrees"
+    DISK = "disk"
+    EFI = "efi"
+    EXTLINUX = "extlinux"
+    FILESYSTEM = "filesystem"
+    FIRMWARE = "firmware"
+    GRUB_CONFIG = "grub-config"
+    INITRAMFS = "initramfs"
+    KERNEL = "kernel"
+    KERNEL_CONFIG = "kernel-config"
+    LOADER_CONFIG = "loader-config"
+    LOADER_ENTRY = "loader-entry"
+    MODULES = "modules"
+    OCI_IMAGE = "oci-image"
+    OS_RELEASE = "os-release"
+    OVERLAY = "overlay"
+    OVERLAYS = "overlays"
+    PACKAGE = "package"
+    PARTITION = "partition"
+    SWAP = "swap"
+    UKI = "uki"
+    UNKNOWN = "unknown"
+
+    # Formats whose items are of the kinds above, unless they cannot be read.
+    EXT = "ext"
+    SQUASHFS = "squashfs"
+    SUPERBLOCK = "superblock"
+    TAR = "tar"
+    VFAT = "vfat"
+    XFS = "xfs"
+
+    @classmethod
+    def _missing_(cls, value: object) -> ItemKind | None:
+        if not isinstance(value, str):
+            return None
+        kind = str.__new__(cls, value)
+        kind._name_ = value.upper().replace("-", "_")
+        kind._value_ = value
+        cls._value2member_map_[value] = kind
+        return kind
+
+
 @frozen(eq=False)
 class Item:
     """One thing found in an artifact."""
 
-    kind: str
-    """`disk`, `partition`, `filesystem`, `kernel`, `uki`, `initramfs`, `devicetree`, `config-txt`, …"""
+    kind: ItemKind
     name: str
     """Within its parent: a path, a section's name, a partition's number and label."""
     origin: Origin
@@ -92,7 +148,7 @@ class Item:
         for child in self.children:
             yield from child.walk()
 
-    def of_kind(self, *kinds: str) -> list[Item]:
+    def of_kind(self, *kinds: ItemKind) -> list[Item]:
         """All items of these kinds, this one included."""
         return [item for item in self.walk() if item.kind in kinds]
 
@@ -103,7 +159,7 @@ class Item:
     def as_json(self) -> dict[str, Value]:
         """The documented form (docs/schemas/inspect.schema.json)."""
         return {
-            "kind": self.kind,
+            "kind": str(self.kind),
             "name": self.name,
             "where": self.origin.as_json(),
             "facts": [fact.as_json() for fact in self.facts],

@@ -19,7 +19,7 @@ from bootwright.formats.filesystems.filesystem import (
 )
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError, Malformed
-from bootwright.inspect.facts import Item, Origin, Problem, Value, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, Problem, Value, facts_at
 from bootwright.inspect.format import Context
 
 _CERTAIN = re.compile(r"(.*/)?([^/.][^/]*\.dtbo?|vmlinu[xz](-\d[^/]*)?)", re.IGNORECASE)
@@ -85,7 +85,7 @@ def described(
     *,
     source: ByteSource | None = None,
     more: Mapping[str, Value] | None = None,
-    kind: str = "filesystem",
+    kind: ItemKind = ItemKind.FILESYSTEM,
 ) -> Item:
     """A file system with what matters to booting in it: files that formats name, modules, firmware."""
     origin = Origin(files.name, 0, len(source) if source is not None else None)
@@ -161,7 +161,7 @@ def _os(explorer: Context, files: FileSystem, found: _Found) -> list[Item | None
         return [explorer.follow(files.open(entry), "/etc/os-release", 0, role="os-release")]
     except BootwrightError as error:
         problem = Problem.of(error, files.name)
-        return [Item("os-release", "/etc/os-release", Origin(files.name), problems=(problem,))]
+        return [Item(ItemKind.OS_RELEASE, "/etc/os-release", Origin(files.name), problems=(problem,))]
 
 
 def _opened(explorer: Context, files: FileSystem, found: _Found, depth: int) -> list[Item | None]:
@@ -175,7 +175,9 @@ def _opened(explorer: Context, files: FileSystem, found: _Found, depth: int) -> 
             source = files.open(entry)
         except BootwrightError as error:
             where = f"{files.name}:{entry.path}"
-            items.append(Item(role, entry.path, Origin(where), problems=(Problem.of(error, where),)))
+            items.append(
+                Item(ItemKind(role), entry.path, Origin(where), problems=(Problem.of(error, where),))
+            )
             continue
         whole = explorer.describe_file(role, files, source, entry.path)
         if whole is not None:
@@ -187,7 +189,9 @@ def _opened(explorer: Context, files: FileSystem, found: _Found, depth: int) -> 
             unknown = Malformed(
                 source.name, 0, f"a {role}", start, hint="it is damaged, or not what it is called"
             )
-            item = Item(role, entry.path, Origin(source.name), problems=(Problem.of(unknown, source.name),))
+            item = Item(
+                ItemKind(role), entry.path, Origin(source.name), problems=(Problem.of(unknown, source.name),)
+            )
         if item is None or not explorer.fits(role, item.kind):
             continue
         if role == "devicetree":
@@ -200,11 +204,11 @@ def _opened(explorer: Context, files: FileSystem, found: _Found, depth: int) -> 
         facts = facts_at(
             origin,
             {
-                "devicetrees": sum(tree.kind == "devicetree" for tree in trees),
-                "overlays": sum(tree.kind == "overlay" for tree in trees),
+                "devicetrees": sum(tree.kind == ItemKind.DEVICETREE for tree in trees),
+                "overlays": sum(tree.kind == ItemKind.OVERLAY for tree in trees),
             },
         )
-        kind = "overlays" if kinds == {"overlay"} else "devicetrees"
+        kind = ItemKind.OVERLAYS if kinds == {ItemKind.OVERLAY} else ItemKind.DEVICETREES
         items.append(Item(kind, folder, origin, facts, tuple(trees)))
     if explorer.exhausted:
         message = f"more than {explorer.limits.items} items; the rest is not told"
@@ -229,7 +233,7 @@ def _module_items(files: FileSystem, found: _Found) -> list[Item]:
             "tables": list(tree.tables),
             "names": sorted(tree.names),
         }
-        items.append(Item("modules", path, origin, facts_at(origin, values), detail=tree, files=files))
+        items.append(Item(ItemKind.MODULES, path, origin, facts_at(origin, values), detail=tree, files=files))
     return items
 
 
@@ -244,7 +248,9 @@ def _firmware_items(files: FileSystem, found: _Found) -> list[Item]:
             "names": [path for path, _ in tree.files],
         }
         items.append(
-            Item("firmware", "/lib/firmware", origin, facts_at(origin, values), detail=tree, files=files)
+            Item(
+                ItemKind.FIRMWARE, "/lib/firmware", origin, facts_at(origin, values), detail=tree, files=files
+            )
         )
     if found.board_firmware:
         tree = FirmwareTree(tuple(sorted(found.board_firmware)))
@@ -252,7 +258,12 @@ def _firmware_items(files: FileSystem, found: _Found) -> list[Item]:
         values = {"files": dict(tree.files)}
         items.append(
             Item(
-                "board-firmware", "boot firmware", origin, facts_at(origin, values), detail=tree, files=files
+                ItemKind.BOARD_FIRMWARE,
+                "boot firmware",
+                origin,
+                facts_at(origin, values),
+                detail=tree,
+                files=files,
             )
         )
     return items

@@ -12,7 +12,7 @@ from bootwright.formats.filesystems.filesystem import FileSystem
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Growth
 from bootwright.foundation.progress import Progress
-from bootwright.inspect.facts import Item
+from bootwright.inspect.facts import Item, ItemKind
 
 
 @frozen
@@ -61,7 +61,7 @@ class Context(Protocol):
         """The format of bytes, or None where none is recognised."""
         ...
 
-    def fits(self, role: str, kind: str) -> bool:
+    def fits(self, role: str, kind: ItemKind) -> bool:
         """Whether a file named like `role` may be an item of that kind."""
         ...
 
@@ -102,7 +102,7 @@ class Format:
     """Paths worth opening for it inside a file system."""
     name_order: int = 0
     """The lowest is tried first where a path fits several."""
-    fits: frozenset[str] = frozenset()
+    fits: frozenset[ItemKind] = frozenset()
     """Kinds of items that a file of such a name may turn out to be; empty: any."""
     describe_file: Callable[[FileSystem, ByteSource, str], Item] | None = None
     """How it is described on its file system, where it refers to files beside it."""

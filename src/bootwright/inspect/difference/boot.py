@@ -12,12 +12,12 @@ from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.os_release import read_command_line
 from bootwright.foundation.errors import BootwrightError
 from bootwright.inspect.difference.model import Area, Comparison, Difference, Placed, Side, pairs, values
-from bootwright.inspect.facts import Origin
+from bootwright.inspect.facts import ItemKind, Origin
 
 
 def kernels(before: Side, after: Side) -> Iterator[Difference]:
     """Release, page size and form of each kernel, and the drivers built into it."""
-    matched, lost, gained = pairs(before.of_kind("kernel"), after.of_kind("kernel"))
+    matched, lost, gained = pairs(before.of_kind(ItemKind.KERNEL), after.of_kind(ItemKind.KERNEL))
     for old, new in matched:
         names = ("release", "page_size", "banner", "efi_stub", "wrapping", "endianness")
         yield from values(Area.KERNEL, old, new, names)
@@ -73,7 +73,9 @@ def _compatibles(kernel: Placed) -> dict[str, str] | None:
 
 def kernel_configs(before: Side, after: Side) -> Iterator[Difference]:
     """Options that differ; what one kernel does not know is told as such."""
-    matched, lost, gained = pairs(before.of_kind("kernel-config"), after.of_kind("kernel-config"))
+    matched, lost, gained = pairs(
+        before.of_kind(ItemKind.KERNEL_CONFIG), after.of_kind(ItemKind.KERNEL_CONFIG)
+    )
     seen: set[tuple[str, str | None, str | None]] = set()
     for old, new in matched:
         one, other = old.item.detail, new.item.detail
@@ -98,7 +100,7 @@ def kernel_configs(before: Side, after: Side) -> Iterator[Difference]:
 
 def command_lines(before: Side, after: Side) -> Iterator[Difference]:
     """Boot entries and the kernel's arguments, one by one; order matters only for repeated ones."""
-    kinds = ("boot-entry", "loader-entry", "command-line")
+    kinds = (ItemKind.BOOT_ENTRY, ItemKind.LOADER_ENTRY, ItemKind.COMMAND_LINE)
     matched, lost, gained = pairs(before.of_kind(*kinds), after.of_kind(*kinds))
     for old, new in matched:
         yield from values(
@@ -120,8 +122,8 @@ def command_lines(before: Side, after: Side) -> Iterator[Difference]:
                 yield Difference(Area.COMMAND_LINE, name, None, argument, None, new.item.origin)
     yield from _left_over(Area.COMMAND_LINE, lost, gained, "arguments")
     matched, _, _ = pairs(
-        before.of_kind("grub-config", "extlinux", "loader-config"),
-        after.of_kind("grub-config", "extlinux", "loader-config"),
+        before.of_kind(ItemKind.GRUB_CONFIG, ItemKind.EXTLINUX, ItemKind.LOADER_CONFIG),
+        after.of_kind(ItemKind.GRUB_CONFIG, ItemKind.EXTLINUX, ItemKind.LOADER_CONFIG),
     )
     for old, new in matched:
         yield from values(Area.COMMAND_LINE, old, new, ("default",), prefix="boot menu: ")
@@ -135,7 +137,7 @@ def _arguments(placed: Placed) -> Counter[str]:
 
 def config_txts(before: Side, after: Side) -> Iterator[Difference]:
     """Settings by the conditions they stand under."""
-    matched, lost, gained = pairs(before.of_kind("config-txt"), after.of_kind("config-txt"))
+    matched, lost, gained = pairs(before.of_kind(ItemKind.CONFIG_TXT), after.of_kind(ItemKind.CONFIG_TXT))
     for old, new in matched:
         one, other = old.item.detail, new.item.detail
         if not isinstance(one, ConfigTxt) or not isinstance(other, ConfigTxt):
@@ -171,7 +173,7 @@ def _line(config: ConfigTxt, key: tuple[str, str], placed: Placed) -> Origin | N
 
 def systems(before: Side, after: Side) -> Iterator[Difference]:
     """Which operating system it is, and its version."""
-    matched, lost, gained = pairs(before.of_kind("os-release"), after.of_kind("os-release"))
+    matched, lost, gained = pairs(before.of_kind(ItemKind.OS_RELEASE), after.of_kind(ItemKind.OS_RELEASE))
     told: set[tuple[str, str]] = set()
     for old, new in matched:
         for each in values(Area.OS, old, new, ("id", "version_id", "pretty_name")):

@@ -11,7 +11,7 @@ from attrs import evolve
 from bootwright.inspect.difference import boot, devicetree, files
 from bootwright.inspect.difference import modules as module_comparisons
 from bootwright.inspect.difference.model import Area, Difference, Placed, Side, normal
-from bootwright.inspect.facts import Item
+from bootwright.inspect.facts import Item, ItemKind
 
 
 def compare(
@@ -37,9 +37,9 @@ def compare(
 
 
 def _side(root: Item, dtbs: tuple[str, ...]) -> Side:
-    releases = {str(item.fact("release")) for item in root.walk() if item.kind in {"kernel", "modules"}} - {
-        "None"
-    }
+    releases = {
+        str(item.fact("release")) for item in root.walk() if item.kind in {ItemKind.KERNEL, ItemKind.MODULES}
+    } - {"None"}
     ordered = tuple(sorted(releases, key=len, reverse=True))
     placed: list[Placed] = []
 
@@ -57,10 +57,10 @@ def _side(root: Item, dtbs: tuple[str, ...]) -> Side:
 
 
 def _label(item: Item, releases: tuple[str, ...]) -> str:
-    if item.kind in {"disk", "compressed", "devicetrees", "overlays"}:
+    if item.kind in {ItemKind.DISK, ItemKind.COMPRESSED, ItemKind.DEVICETREES, ItemKind.OVERLAYS}:
         return ""
-    if item.kind == "partition":
+    if item.kind == ItemKind.PARTITION:
         return str(item.fact("label") or f"partition {item.fact('number')}")
-    if item.kind == "filesystem" and item.name.startswith("partition "):
+    if item.kind == ItemKind.FILESYSTEM and item.name.startswith("partition "):
         return ""
     return normal(item.name.strip("/"), releases)

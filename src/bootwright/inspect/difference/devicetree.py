@@ -10,7 +10,7 @@ from bootwright.formats.devicetree.fdt import Node, Tree, read_fdt
 from bootwright.formats.devicetree.phandle_lists import references
 from bootwright.foundation.errors import BootwrightError
 from bootwright.inspect.difference.model import Area, Comparison, Difference, Placed, Side, pairs
-from bootwright.inspect.facts import Origin
+from bootwright.inspect.facts import ItemKind, Origin
 
 _NUMBERING = frozenset({"phandle", "linux,phandle"})
 _SKIPPED = frozenset({"__symbols__", "__fixups__", "__local_fixups__"})
@@ -22,7 +22,7 @@ _LONGEST = 160
 
 def devicetrees(before: Side, after: Side) -> Iterator[Difference]:
     """Every DTB and overlay that is wanted: gained, lost, or what in it differs."""
-    kinds = ("devicetree", "overlay")
+    kinds = (ItemKind.DEVICETREE, ItemKind.OVERLAY)
     matched, lost, gained = pairs(_wanted(before, kinds), _wanted(after, kinds))
     for each in lost:
         yield Difference(Area.DEVICETREE, each.place, _title(each), None, each.item.origin)
@@ -32,7 +32,7 @@ def devicetrees(before: Side, after: Side) -> Iterator[Difference]:
         yield from _compare(old, new)
 
 
-def _wanted(side: Side, kinds: tuple[str, ...]) -> list[Placed]:
+def _wanted(side: Side, kinds: tuple[ItemKind, ...]) -> list[Placed]:
     """A package has more than a thousand; `Side.dtbs` chooses among them."""
     found = side.of_kind(*kinds)
     if not side.dtbs:

@@ -20,7 +20,7 @@ from bootwright.inspect.difference.model import (
     pairs,
     values,
 )
-from bootwright.inspect.facts import Item, Origin
+from bootwright.inspect.facts import Item, ItemKind, Origin
 from bootwright.inspect.files import FirmwareTree
 from bootwright.inspect.registry import role_of
 
@@ -32,12 +32,12 @@ _MOST_FIRMWARE = 64 << 20
 _SIZES = ("type", "block_size", "sector_size", "page_size", "compression", "features", "fat_bits")
 """What a kernel must be able to do with a file system."""
 
-_HOLDERS = ("filesystem", "initramfs", "package", "archive", "container")
+_HOLDERS = (ItemKind.FILESYSTEM, ItemKind.INITRAMFS, ItemKind.PACKAGE, ItemKind.ARCHIVE, ItemKind.CONTAINER)
 
 
 def firmware(before: Side, after: Side) -> Iterator[Difference]:
     """Device firmware and the board's own, by content."""
-    for kind, area in (("firmware", Area.FIRMWARE), ("board-firmware", Area.BOARD_FIRMWARE)):
+    for kind, area in ((ItemKind.FIRMWARE, Area.FIRMWARE), (ItemKind.BOARD_FIRMWARE, Area.BOARD_FIRMWARE)):
         one, other = _firmware(before, kind), _firmware(after, kind)
         for path in sorted(one.keys() | other.keys()):
             was, is_ = one.get(path), other.get(path)
@@ -75,9 +75,9 @@ class _Blob:
         return f"{found.hexdigest()[:16]}…"
 
 
-def _firmware(side: Side, kind: str) -> dict[str, _Blob]:
+def _firmware(side: Side, kind: ItemKind) -> dict[str, _Blob]:
     return {
-        path: _Blob(size, placed.item.files, f"{'/lib/firmware/' if kind == 'firmware' else ''}{path}")
+        path: _Blob(size, placed.item.files, f"{'/lib/firmware/' if kind is ItemKind.FIRMWARE else ''}{path}")
         for placed in side.of_kind(kind)
         if isinstance(placed.item.detail, FirmwareTree)
         for path, size in placed.item.detail.files
@@ -86,10 +86,10 @@ def _firmware(side: Side, kind: str) -> dict[str, _Blob]:
 
 def disks(before: Side, after: Side) -> Iterator[Difference]:
     """Partition tables, partitions, and what a kernel must support of file systems."""
-    matched, _, _ = pairs(before.of_kind("disk"), after.of_kind("disk"))
+    matched, _, _ = pairs(before.of_kind(ItemKind.DISK), after.of_kind(ItemKind.DISK))
     for old, new in matched:
         yield from values(Area.DISK, old, new, ("partition_table", "sector_size", "size"))
-    matched, lost, gained = pairs(before.of_kind("partition"), after.of_kind("partition"))
+    matched, lost, gained = pairs(before.of_kind(ItemKind.PARTITION), after.of_kind(ItemKind.PARTITION))
     for old, new in matched:
         names = ("type", "size", "offset", "number")
         yield from values(Area.DISK, old, new, names, prefix=f"partition {_name(new)}: ")
@@ -99,7 +99,9 @@ def disks(before: Side, after: Side) -> Iterator[Difference]:
     for each in gained:
         type_ = each.item.fact("type")
         yield Difference(Area.DISK, f"partition {_name(each)}", None, type_, None, each.item.origin)
-    matched, _, _ = pairs(before.of_kind("filesystem", "swap"), after.of_kind("filesystem", "swap"))
+    matched, _, _ = pairs(
+        before.of_kind(ItemKind.FILESYSTEM, ItemKind.SWAP), after.of_kind(ItemKind.FILESYSTEM, ItemKind.SWAP)
+    )
     for old, new in matched:
         yield from values(Area.DISK, old, new, _SIZES, prefix=f"{new.place.strip('/') or 'file system'}: ")
 
@@ -117,7 +119,7 @@ def others(before: Side, after: Side) -> Iterator[Difference]:
             continue
         one = _files(old.item, before.releases)
         other = _files(new.item, after.releases)
-        area = Area.INITRAMFS if new.item.kind == "initramfs" else Area.FILES
+        area = Area.INITRAMFS if new.item.kind == ItemKind.INITRAMFS else Area.FILES
         for path in sorted(one.keys() | other.keys()):
             was, is_ = one.get(path), other.get(path)
             origins = (

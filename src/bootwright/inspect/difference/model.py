@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from bootwright.inspect.facts import Item, Origin, Value
+from bootwright.inspect.facts import Item, ItemKind, Origin, Value
 
 
 class Area(StrEnum):
@@ -84,7 +84,7 @@ class Side:
     modules: frozenset[str] | None = None
     """Names of modules whose content is compared; None: all."""
 
-    def of_kind(self, *kinds: str) -> list[Placed]:
+    def of_kind(self, *kinds: ItemKind) -> list[Placed]:
         """The items of these kinds, in the tree's order."""
         return [each for each in self.placed if each.item.kind in kinds]
 

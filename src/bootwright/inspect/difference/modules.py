@@ -13,7 +13,7 @@ from bootwright.formats.modules.modinfo import ModuleInfo, read_modinfo, unsigne
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError
 from bootwright.inspect.difference.model import Area, Comparison, Difference, Side
-from bootwright.inspect.facts import Origin
+from bootwright.inspect.facts import ItemKind, Origin
 from bootwright.inspect.files import ModuleTree
 
 _MOST_DESCRIBED = 40
@@ -72,7 +72,7 @@ def modules(before: Side, after: Side) -> Iterator[Difference]:
 
 def _modules(side: Side) -> dict[str, _Module]:
     found: dict[str, _Module] = {}
-    for placed in side.of_kind("modules"):
+    for placed in side.of_kind(ItemKind.MODULES):
         tree, files = placed.item.detail, placed.item.files
         if not isinstance(tree, ModuleTree) or files is None:
             continue

@@ -21,7 +21,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.inspect.booted import Boot, NothingStarts, boot_of
 from bootwright.inspect.explore import Explorer
-from bootwright.inspect.facts import Item
+from bootwright.inspect.facts import Item, ItemKind
 from bootwright.inspect.files import ModuleTree
 from bootwright.kernels.model import Kernel
 from bootwright.predict.given.image_facts import (
@@ -99,7 +99,7 @@ def contents(
         result.on_partition = firmware.on_partition
         named = result.config_txt.values("device_tree")
         blobs = {*blobs, *(setting.value.rpartition("/")[2] for setting in named)}
-    trees = boot.devicetrees if boot is not None else item.of_kind("devicetree")
+    trees = boot.devicetrees if boot is not None else item.of_kind(ItemKind.DEVICETREE)
     for child in trees:
         name = PurePosixPath(child.name).name
         if child.source is not None and (name in blobs or child is item):
@@ -129,7 +129,7 @@ def contents(
     if boot.initramfs is not None:
         result.initramfs_modules = frozenset(
             name
-            for child in boot.initramfs.of_kind("modules")
+            for child in boot.initramfs.of_kind(ItemKind.MODULES)
             if isinstance(child.detail, ModuleTree) and child in boot.module_trees
             for name in child.detail.names
         )

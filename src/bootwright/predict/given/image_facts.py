@@ -13,7 +13,7 @@ from bootwright.formats.devicetree.fdt import read_fdt
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, walk
 from bootwright.formats.modules.modprobe_config import ModprobeConfig, read_modprobe
 from bootwright.inspect.booted import Boot
-from bootwright.inspect.facts import Item
+from bootwright.inspect.facts import Item, ItemKind
 from bootwright.inspect.files import FirmwareTree
 from bootwright.predict.given.image_kernel import cached_tree
 from bootwright.predict.rules.predicates import FileSystemFacts
@@ -22,11 +22,11 @@ from bootwright.predict.start.root_device import Volume
 
 def volumes_of(item: Item) -> tuple[Volume, ...] | None:
     """The partitions of a disk, with what the superblocks on them say."""
-    if not item.of_kind("disk"):
+    if not item.of_kind(ItemKind.DISK):
         return None
     volumes: list[Volume] = []
-    for child in item.of_kind("partition"):
-        inside = next(iter(child.of_kind("filesystem")), None)
+    for child in item.of_kind(ItemKind.PARTITION):
+        inside = next(iter(child.of_kind(ItemKind.FILESYSTEM)), None)
         number = child.fact("number")
         volumes.append(
             Volume(
@@ -49,16 +49,16 @@ def modprobe_configs(item: Item, boot: Boot) -> tuple[ModprobeConfig | None, Mod
     """
     inside = {id(below) for below in boot.initramfs.walk()} if boot.initramfs is not None else set()
     other_initramfs = [
-        candidate for candidate in item.of_kind("initramfs") if candidate is not boot.initramfs
+        candidate for candidate in item.of_kind(ItemKind.INITRAMFS) if candidate is not boot.initramfs
     ]
     foreign = {id(below) for child in other_initramfs for below in child.walk()}
     early: list[ModprobeConfig] = []
     root: list[ModprobeConfig] = []
-    for child in item.of_kind("filesystem", "initramfs", "directory"):
+    for child in item.of_kind(ItemKind.FILESYSTEM, ItemKind.INITRAMFS):
         if child.files is None or id(child) in foreign:
             continue
         system = child is boot.initramfs or any(
-            below.kind in {"os-release", "modules"} for below in child.children
+            below.kind in {ItemKind.OS_RELEASE, ItemKind.MODULES} for below in child.children
         )
         if system:
             (early if id(child) in inside else root).append(read_modprobe(child.files))
@@ -79,11 +79,11 @@ def file_systems(item: Item, boot: Boot | None) -> tuple[FileSystemFacts, ...]:
     other_initramfs = (
         []
         if boot is None
-        else [candidate for candidate in item.of_kind("initramfs") if candidate is not boot.initramfs]
+        else [candidate for candidate in item.of_kind(ItemKind.INITRAMFS) if candidate is not boot.initramfs]
     )
     foreign = {id(below) for child in other_initramfs for below in child.walk()}
     facts: list[FileSystemFacts] = []
-    for child in item.of_kind("filesystem", "swap"):
+    for child in item.of_kind(ItemKind.FILESYSTEM, ItemKind.SWAP):
         kind = child.fact("type")
         if id(child) in foreign or not isinstance(kind, str):
             continue
@@ -98,8 +98,10 @@ def file_systems(item: Item, boot: Boot | None) -> tuple[FileSystemFacts, ...]:
 
 def driver_firmware(item: Item) -> frozenset[str] | None:
     """Paths below `/lib/firmware`; None where there is no root file system to look in."""
-    trees = [child.detail for child in item.of_kind("firmware") if isinstance(child.detail, FirmwareTree)]
-    if not trees and not item.of_kind("os-release"):
+    trees = [
+        child.detail for child in item.of_kind(ItemKind.FIRMWARE) if isinstance(child.detail, FirmwareTree)
+    ]
+    if not trees and not item.of_kind(ItemKind.OS_RELEASE):
         return None
     return frozenset(path for tree in trees for path, _ in tree.files)
 
@@ -121,10 +123,12 @@ def firmware_partition(item: Item) -> FirmwarePartition | None:
     """The partition whose config.txt the firmware reads; None where there is no config.txt."""
     config_txt: ConfigTxt | None = None
     holder = item
-    for child in item.of_kind("config-txt"):
+    for child in item.of_kind(ItemKind.CONFIG_TXT):
         if isinstance(child.detail, ConfigTxt) and config_txt is None:
             config_txt = child.detail
-            volumes = [candidate for candidate in item.of_kind("filesystem") if child in candidate.children]
+            volumes = [
+                candidate for candidate in item.of_kind(ItemKind.FILESYSTEM) if child in candidate.children
+            ]
             holder = volumes[0] if volumes else item
     if config_txt is None:
         return None
@@ -139,14 +143,14 @@ def firmware_partition(item: Item) -> FirmwarePartition | None:
     overlays: dict[str, Path] = {}
     wanted = {name for name in map(overlay_name, config_txt.settings) if name}
     wanted |= {stepping.firmware_overlay for board in boards() for stepping in board.steppings}
-    for child in holder.of_kind("devicetree"):
+    for child in holder.of_kind(ItemKind.DEVICETREE):
         if PurePosixPath(child.name).stem == MAP and child.source is not None:
             overlays[child.name] = cached_tree(child.source, f"{MAP}.dtb")
             root = read_fdt(child.source).root
             nodes = [node for node in root.children if node.name in wanted]
             values = [node.string(key) or "" for node in nodes for key in node.properties]
             wanted.update(value.partition(",")[0] for value in values)
-    for child in holder.of_kind("overlay"):
+    for child in holder.of_kind(ItemKind.OVERLAY):
         name = PurePosixPath(child.name).stem
         if child.source is not None and name in wanted:
             overlays.setdefault(child.name, cached_tree(child.source, f"{name}.dtbo"))

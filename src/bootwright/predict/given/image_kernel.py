@@ -19,7 +19,7 @@ from bootwright.foundation.cache import GIVEN_CONFIGS, GIVEN_IMAGES, GIVEN_MODUL
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.inspect.booted import Boot
-from bootwright.inspect.facts import Item
+from bootwright.inspect.facts import Item, ItemKind
 from bootwright.inspect.files import ModuleTree
 from bootwright.kernels.model import Kernel
 
@@ -60,13 +60,13 @@ def _trees_of_other_release(item: Item, boot: Boot) -> tuple[Item, ...]:
     """Module trees of another release, which the kernel passes by: the first such release only."""
     foreign = {
         id(below)
-        for child in item.of_kind("initramfs")
+        for child in item.of_kind(ItemKind.INITRAMFS)
         if child is not boot.initramfs
         for below in child.walk()
     }
     trees = [
         child
-        for child in item.of_kind("modules")
+        for child in item.of_kind(ItemKind.MODULES)
         if id(child) not in foreign and isinstance(child.detail, ModuleTree) and child.detail.files
     ]
     return tuple(child for child in trees if _module_tree(child).release == _module_tree(trees[0]).release)

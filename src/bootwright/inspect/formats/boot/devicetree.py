@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bootwright.formats.devicetree.fdt import read_fdt
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.inspect.facts import Fact, Item, Origin, facts_at
+from bootwright.inspect.facts import Fact, Item, ItemKind, Origin, facts_at
 from bootwright.inspect.format import Context, Format
 
 _DEVICETREE_WEIGHT = 16
@@ -21,7 +21,7 @@ def devicetree(explorer: Context, source: ByteSource, name: str, depth: int) -> 
             place = Origin(source.name, tree.property_offset(tree.root, property_name))
             facts.append(Fact(property_name, value, place))
     facts += facts_at(origin, {"nodes": len(tree.nodes), "symbols": bool(tree.symbols) or None})
-    kind = "overlay" if tree.is_overlay else "devicetree"
+    kind = ItemKind.OVERLAY if tree.is_overlay else ItemKind.DEVICETREE
     return Item(kind, name, origin, tuple(facts), source=source)
 
 
@@ -39,5 +39,5 @@ FORMAT = Format(
     order=20,
     names=(r".*\.dtbo?",),
     name_order=90,
-    fits=frozenset({"devicetree", "overlay"}),
+    fits=frozenset({ItemKind.DEVICETREE, ItemKind.OVERLAY}),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bootwright.formats.programs.pe import is_pe, read_pe
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.inspect.facts import Item, Origin, Value, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, Value, facts_at
 from bootwright.inspect.format import Context, Format
 
 
@@ -22,7 +22,7 @@ def efi(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  
     if sbat is not None and sbat.size <= 65536:
         raw = source.read(sbat.offset, sbat.size).rstrip(b"\0\n")
         values["sbat"] = raw.decode("utf-8", "replace")
-    return Item("efi", name, origin, facts_at(origin, values), detail=headers, source=source)
+    return Item(ItemKind.EFI, name, origin, facts_at(origin, values), detail=headers, source=source)
 
 
 def _matches(source: ByteSource, head: bytes) -> bool:  # noqa: ARG001
@@ -39,5 +39,5 @@ FORMAT = Format(
     order=70,
     names=(r".*\.efi",),
     name_order=130,
-    fits=frozenset({"uki", "kernel", "efi"}),
+    fits=frozenset({ItemKind.UKI, ItemKind.KERNEL, ItemKind.EFI}),
 )

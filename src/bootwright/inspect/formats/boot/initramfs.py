@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bootwright.formats.archives.initramfs import InitramfsTree, is_cpio, read_segments
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.inspect.facts import Item, Value
+from bootwright.inspect.facts import Item, ItemKind, Value
 from bootwright.inspect.files import described
 from bootwright.inspect.format import Context, Format
 
@@ -25,7 +25,7 @@ def initramfs(explorer: Context, source: ByteSource, name: str, depth: int) -> I
             for each in segments
         ]
     }
-    return described(explorer, tree, name, depth, source=source, more=more, kind="initramfs")
+    return described(explorer, tree, name, depth, source=source, more=more, kind=ItemKind.INITRAMFS)
 
 
 def _matches(source: ByteSource, head: bytes) -> bool:  # noqa: ARG001
@@ -42,5 +42,5 @@ FORMAT = Format(
     order=60,
     names=(r"(.*/)?(initramfs|initrd|uinitrd|ramdisk)[^/]*",),
     name_order=100,
-    fits=frozenset({"initramfs", "compressed"}),
+    fits=frozenset({ItemKind.INITRAMFS, ItemKind.COMPRESSED}),
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bootwright.formats.programs.pe import is_pe, open_section, read_pe
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import Malformed
-from bootwright.inspect.facts import Item, Origin, Problem, Value, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, Problem, Value, facts_at
 from bootwright.inspect.format import Context, Format
 
 _UKI_PARTS: Mapping[str, str | None] = {
@@ -46,7 +46,14 @@ def uki(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
                 message = f"{inside.name}: expected a part that is known ({role}), found {start}"
                 problems.append(Problem(message, "make the image again", Origin(inside.name, 0)))
     return Item(
-        "uki", name, origin, facts_at(origin, values), tuple(children), tuple(problems), headers, source
+        ItemKind.UKI,
+        name,
+        origin,
+        facts_at(origin, values),
+        tuple(children),
+        tuple(problems),
+        headers,
+        source,
     )
 
 

@@ -6,7 +6,7 @@ from bootwright.formats.disks.mbr import read_partition_table
 from bootwright.formats.disks.partitions import Partition
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError
-from bootwright.inspect.facts import Item, Origin, Problem, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, Problem, facts_at
 from bootwright.inspect.format import Context
 
 _EXTENDED = frozenset({"0x05", "0x0f", "0x85"})
@@ -32,7 +32,7 @@ def disk(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
         },
     )
     return Item(
-        kind="disk",
+        kind=ItemKind.DISK,
         name=name,
         origin=origin,
         facts=facts,
@@ -69,4 +69,4 @@ def _partition(explorer: Context, source: ByteSource, partition: Partition, dept
         else:
             child = explorer.follow(inside, inside.name.rpartition(":")[2], depth + 1)
             children = (child,) if child is not None else ()
-    return Item("partition", title, origin, facts, children, problems, detail=partition, source=inside)
+    return Item(ItemKind.PARTITION, title, origin, facts, children, problems, detail=partition, source=inside)

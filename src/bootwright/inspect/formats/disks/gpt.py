@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bootwright.formats.disks.gpt import is_gpt
 from bootwright.formats.sources.bytesource import ByteSource
+from bootwright.inspect.facts import ItemKind
 from bootwright.inspect.format import Format
 from bootwright.inspect.formats.disks._partitions import disk
 
@@ -22,5 +23,7 @@ FORMAT = Format(
     order=90,
     names=(r".*\.(raw|img)(\.(xz|zst|gz))?",),
     name_order=150,
-    fits=frozenset({"disk", "filesystem", "compressed", "kernel", "initramfs"}),
+    fits=frozenset(
+        {ItemKind.DISK, ItemKind.FILESYSTEM, ItemKind.COMPRESSED, ItemKind.KERNEL, ItemKind.INITRAMFS}
+    ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bootwright.formats.filesystems.squashfs import SquashFs, is_squashfs
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.inspect.facts import Item, Value
+from bootwright.inspect.facts import Item, ItemKind, Value
 from bootwright.inspect.files import described
 from bootwright.inspect.format import Context, Format
 
@@ -36,5 +36,5 @@ FORMAT = Format(
     order=30,
     names=(r".*\.(sqsh|sqfs|squashfs|sfs)",),
     name_order=140,
-    fits=frozenset({"filesystem"}),
+    fits=frozenset({ItemKind.FILESYSTEM}),
 )

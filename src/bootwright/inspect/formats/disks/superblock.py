@@ -5,7 +5,7 @@ from __future__ import annotations
 from bootwright.formats.filesystems.superblocks import read_named
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import Malformed
-from bootwright.inspect.facts import Item, Origin, Value, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, Value, facts_at
 from bootwright.inspect.format import Context, Format
 
 
@@ -22,7 +22,7 @@ def superblock(explorer: Context, source: ByteSource, name: str, depth: int) -> 
         **dict(named.sizes),
     }
     return Item(
-        "swap" if named.type == "swap" else "filesystem",
+        ItemKind.SWAP if named.type == "swap" else ItemKind.FILESYSTEM,
         name,
         Origin(source.name, 0, len(source)),
         facts_at(origin, values),

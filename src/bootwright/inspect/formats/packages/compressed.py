@@ -5,7 +5,7 @@ from __future__ import annotations
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.formats.sources.compressed import Expansion, compression_of, expand
 from bootwright.foundation.errors import BootwrightError, Malformed
-from bootwright.inspect.facts import Item, Origin, Value, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, Value, facts_at
 from bootwright.inspect.format import Context, Format
 
 _PEEK = 1 << 17
@@ -27,7 +27,7 @@ def compressed(explorer: Context, source: ByteSource, name: str, depth: int) -> 
     values["expanded"] = len(expanded)
     child = explorer.follow(expanded, _stem(name), depth + 1)
     children = (child,) if child is not None else ()
-    return Item("compressed", name, origin, facts_at(origin, values), children, source=expanded)
+    return Item(ItemKind.COMPRESSED, name, origin, facts_at(origin, values), children, source=expanded)
 
 
 def _peek(source: ByteSource, kind: str, limit: int) -> bytes:

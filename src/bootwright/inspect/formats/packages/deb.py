@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bootwright.formats.archives.tar_index import DebTree
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.inspect.facts import Item, Value
+from bootwright.inspect.facts import Item, ItemKind, Value
 from bootwright.inspect.files import described
 from bootwright.inspect.format import Context, Format
 
@@ -18,7 +18,7 @@ def package(explorer: Context, source: ByteSource, name: str, depth: int) -> Ite
         "architecture": deb.control.get("architecture"),
         "source": deb.control.get("source"),
     }
-    return described(explorer, deb, name, depth, source=source, more=more, kind="package")
+    return described(explorer, deb, name, depth, source=source, more=more, kind=ItemKind.PACKAGE)
 
 
 def _matches(source: ByteSource, head: bytes) -> bool:  # noqa: ARG001
@@ -35,5 +35,5 @@ FORMAT = Format(
     order=50,
     names=(r".*\.deb",),
     name_order=160,
-    fits=frozenset({"package"}),
+    fits=frozenset({ItemKind.PACKAGE}),
 )

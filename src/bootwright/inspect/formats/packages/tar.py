@@ -6,7 +6,7 @@ from bootwright.formats.archives.archive_tree import ArchiveTree
 from bootwright.formats.archives.tar_index import tar_members
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.inspect.containers import container, is_container
-from bootwright.inspect.facts import Item
+from bootwright.inspect.facts import Item, ItemKind
 from bootwright.inspect.files import described
 from bootwright.inspect.format import Context, Format
 
@@ -16,7 +16,7 @@ def tar(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
     tree = ArchiveTree(source.name, "tar", tar_members(source))
     if is_container(tree):
         return container(explorer, tree, name, depth)
-    return described(explorer, tree, name, depth, source=source, kind="archive")
+    return described(explorer, tree, name, depth, source=source, kind=ItemKind.ARCHIVE)
 
 
 def _matches(source: ByteSource, head: bytes) -> bool:  # noqa: ARG001

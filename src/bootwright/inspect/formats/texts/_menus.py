@@ -5,10 +5,10 @@ from __future__ import annotations
 from bootwright.bootchain.boot_config import BootEntry, BootMenu
 from bootwright.formats.os_release import read_command_line
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.inspect.facts import Item, Origin, Value, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, Value, facts_at
 
 
-def menu_item(kind: str, menu: BootMenu, source: ByteSource, name: str) -> Item:
+def menu_item(kind: ItemKind, menu: BootMenu, source: ByteSource, name: str) -> Item:
     """A configuration with an item for each entry."""
     origin = Origin(source.name, 0, len(source))
     values: dict[str, Value] = {
@@ -18,7 +18,7 @@ def menu_item(kind: str, menu: BootMenu, source: ByteSource, name: str) -> Item:
     }
     children = tuple(
         Item(
-            "boot-entry",
+            ItemKind.BOOT_ENTRY,
             entry.title or "(no title)",
             Origin(f"{source.name}, line {entry.line}"),
             facts_at(Origin(f"{source.name}, line {entry.line}"), entry_facts(entry)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bootwright.formats.os_release import read_command_line
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.inspect.facts import Item, Origin, Value, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, Value, facts_at
 from bootwright.inspect.format import Context, Format
 from bootwright.inspect.formats.texts._read import read_text
 
@@ -14,7 +14,7 @@ def command_line(explorer: Context, source: ByteSource, name: str, depth: int) -
     text = read_text(source).rstrip(b"\0").decode("utf-8", "replace").strip()
     origin = Origin(source.name, 0, len(source))
     values: dict[str, Value] = {"arguments": [str(each) for each in read_command_line(text)]}
-    return Item("command-line", name, origin, facts_at(origin, values), detail=text, source=source)
+    return Item(ItemKind.COMMAND_LINE, name, origin, facts_at(origin, values), detail=text, source=source)
 
 
 FORMAT = Format(

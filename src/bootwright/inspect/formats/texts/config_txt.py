@@ -6,7 +6,7 @@ from bootwright.firmware.config_txt import ConfigTxt, read_config_txt
 from bootwright.formats.filesystems.filesystem import FileSystem, read_small
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError
-from bootwright.inspect.facts import Item, Origin, Problem, Value, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, Problem, Value, facts_at
 from bootwright.inspect.format import Context, Format
 from bootwright.inspect.formats.texts._read import read_text
 
@@ -23,7 +23,9 @@ def config_txt_in(files: FileSystem, source: ByteSource, path: str) -> Item:
             read_text(source), path.lstrip("/"), load=lambda name: read_small(files, f"/{name}")
         )
     except BootwrightError as error:
-        return Item("config-txt", path, Origin(source.name), problems=(Problem.of(error, source.name),))
+        return Item(
+            ItemKind.CONFIG_TXT, path, Origin(source.name), problems=(Problem.of(error, source.name),)
+        )
     return _config_txt(config, source, path)
 
 
@@ -34,7 +36,7 @@ def _config_txt(config: ConfigTxt, source: ByteSource, name: str) -> Item:
         conditions.setdefault(each.condition, []).append(f"{each.key}={each.value}")
     problems = tuple(Problem(text, None, origin) for text in config.problems)
     return Item(
-        "config-txt",
+        ItemKind.CONFIG_TXT,
         name,
         origin,
         facts_at(origin, {"settings": dict(conditions)}),

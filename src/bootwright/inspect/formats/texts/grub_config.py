@@ -6,7 +6,7 @@ from bootwright.bootchain.boot_config import read_grub_config
 from bootwright.formats.filesystems.filesystem import FileSystem, read_small
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError
-from bootwright.inspect.facts import Item, Origin, Problem
+from bootwright.inspect.facts import Item, ItemKind, Origin, Problem
 from bootwright.inspect.format import Context, Format
 from bootwright.inspect.formats.texts._menus import menu_item
 from bootwright.inspect.formats.texts._read import read_text
@@ -14,7 +14,7 @@ from bootwright.inspect.formats.texts._read import read_text
 
 def grub_config(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """A grub.cfg."""
-    return menu_item("grub-config", read_grub_config(read_text(source), source.name), source, name)
+    return menu_item(ItemKind.GRUB_CONFIG, read_grub_config(read_text(source), source.name), source, name)
 
 
 def grub_config_in(files: FileSystem, source: ByteSource, path: str) -> Item:
@@ -27,8 +27,10 @@ def grub_config_in(files: FileSystem, source: ByteSource, path: str) -> Item:
             folder=path.rpartition("/")[0],
         )
     except BootwrightError as error:
-        return Item("grub-config", path, Origin(source.name), problems=(Problem.of(error, source.name),))
-    return menu_item("grub-config", menu, source, path)
+        return Item(
+            ItemKind.GRUB_CONFIG, path, Origin(source.name), problems=(Problem.of(error, source.name),)
+        )
+    return menu_item(ItemKind.GRUB_CONFIG, menu, source, path)
 
 
 FORMAT = Format(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bootwright.formats.kernel.config import KernelConfig, read_kernel_config
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.inspect.facts import Item, Origin, Value, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, Value, facts_at
 from bootwright.inspect.format import Context, Format
 
 
@@ -23,7 +23,7 @@ def config_item(config: KernelConfig, origin: Origin, name: str) -> Item:
         "page_size": config.page_size,
         "modules_signed": options.get("CONFIG_MODULE_SIG_FORCE") == "y" or None,
     }
-    return Item("kernel-config", name, origin, facts_at(origin, values), detail=config)
+    return Item(ItemKind.KERNEL_CONFIG, name, origin, facts_at(origin, values), detail=config)
 
 
 FORMAT = Format(

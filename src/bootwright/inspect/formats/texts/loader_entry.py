@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bootwright.bootchain.boot_config import read_loader_entry
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.inspect.facts import Item, Origin, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, facts_at
 from bootwright.inspect.format import Context, Format
 from bootwright.inspect.formats.texts._menus import entry_facts
 from bootwright.inspect.formats.texts._read import read_text
@@ -15,7 +15,7 @@ def loader_entry(explorer: Context, source: ByteSource, name: str, depth: int) -
     entry = read_loader_entry(read_text(source), source.name)
     origin = Origin(source.name, 0, len(source))
     return Item(
-        "loader-entry", name, origin, facts_at(origin, entry_facts(entry)), detail=entry, source=source
+        ItemKind.LOADER_ENTRY, name, origin, facts_at(origin, entry_facts(entry)), detail=entry, source=source
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bootwright.formats.os_release import read_os_release
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.inspect.facts import Item, Origin, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, facts_at
 from bootwright.inspect.format import Context, Format
 from bootwright.inspect.formats.texts._read import read_text
 
@@ -19,7 +19,9 @@ def os_release(
     values = read_os_release(read_text(source), source.name)
     wanted = {key.lower(): values.get(key) for key in ("ID", "VERSION_ID", "PRETTY_NAME")}
     origin = Origin(source.name, 0, len(source))
-    return Item("os-release", name, origin, facts_at(origin, dict(wanted)), detail=values, source=source)
+    return Item(
+        ItemKind.OS_RELEASE, name, origin, facts_at(origin, dict(wanted)), detail=values, source=source
+    )
 
 
 FORMAT = Format(
