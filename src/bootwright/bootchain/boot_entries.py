@@ -70,7 +70,7 @@ class BootMenu:
         As GRUB does it (grub-core/normal/menu.c get_entry_number, 2.12): a number, title or id; for each
         submenu one, joined by `>`; the first where nothing is of that name.
         """
-        able = [each for each in self.entries if each.kernel]
+        able = [entry for entry in self.entries if entry.kernel]
         if not able:
             return None
         at: tuple[int, ...] = ()

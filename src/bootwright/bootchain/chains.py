@@ -26,7 +26,7 @@ def chains(volumes: Sequence[Volume], board: Board | None = None) -> tuple[Chain
         groups = _firmware_groups(volumes, model)
         if groups:
             defaults = [evolve(group[0], default=True) for group in groups]
-            seen = {id(each) for each in defaults}
+            seen = {id(default) for default in defaults}
             return (*defaults, *(each for group in groups for each in group[1:] if id(each) not in seen))
     found = board_chains(volumes)
     if model is not None and found:

@@ -84,7 +84,7 @@ def model_of(board: Board) -> FirmwareModel | None:
         return None
     wanted = set(board.firmware_models)
     nearest = max(firmware_models(), key=lambda each: (len(each.filters & wanted), each.filters == wanted))
-    named = dict.fromkeys((*(each.dtb for each in board.steppings), *nearest.board.dtbs))
+    named = dict.fromkeys((*(stepping.dtb for stepping in board.steppings), *nearest.board.dtbs))
     facts = _facts(frozenset(wanted), _type_of(board))
     return FirmwareModel(board.name, evolve(nearest.board, facts=facts, dtbs=tuple(named)))
 

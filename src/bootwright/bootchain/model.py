@@ -114,16 +114,16 @@ class Chain:
         """The documented form (docs/schemas/chain.schema.json)."""
         return {
             "kind": self.kind,
-            "stages": [{"name": each.name, "place": each.place or None} for each in self.stages],
+            "stages": [{"name": stage.name, "place": stage.place or None} for stage in self.stages],
             "title": self.title or None,
             "id": self.id or None,
             "default": self.default,
             "boards": list(self.boards) or None,
             "kernel": self.kernel.as_json() if self.kernel else None,
-            "initramfs": [each.as_json() for each in self.initramfs],
+            "initramfs": [part.as_json() for part in self.initramfs],
             "devicetree": self.devicetree.as_json() if self.devicetree else None,
             "devicetree_directory": self.devicetree_directory.place if self.devicetree_directory else None,
-            "overlays": [each.as_json() for each in self.overlays],
+            "overlays": [overlay.as_json() for overlay in self.overlays],
             "arguments": self.arguments or None,
             "config": place(*self.config) if self.config else None,
             "unsure": self.unsure or None,
@@ -133,4 +133,4 @@ class Chain:
 
 def started(chains: tuple[Chain, ...]) -> tuple[Chain, ...]:
     """Those that start by themselves: one, or one for each group of boards that differ."""
-    return tuple(each for each in chains if each.default)
+    return tuple(chain for chain in chains if chain.default)

@@ -50,13 +50,13 @@ class Handover:
     def signature(self) -> tuple[object, ...]:
         """Equal where two models start the same."""
         parts = (self.program, self.uefi, self.devicetree, *self.initramfs)
-        places = tuple(each.place if each is not None else None for each in parts)
+        places = tuple(part.place if part is not None else None for part in parts)
         return (*places, self.is_kernel, self.arguments, self.unsure, self.unknown, bool(self.stopped))
 
 
 def config_volume(volumes: Sequence[Volume]) -> Volume | None:
     """The first volume with config.txt that the firmware can read: FAT, or files without a partition."""
-    able = (each for each in volumes if each.partition is None or each.files.type == "vfat")
+    able = (volume for volume in volumes if volume.partition is None or volume.files.type == "vfat")
     return next((each for each in able if file_at(each, CONFIG) is not None), None)
 
 
@@ -185,7 +185,7 @@ class _Firmware:
             return self._missing(self._part(self._files.kernels[0], named), named)
         if stub is not None and stub.value and file_at(self._volume, absolute(stub.value)) is not None:
             return Handover(None, uefi=self._part(absolute(stub.value), stub))
-        looked = ", ".join(place(self._volume, each) for each in self._files.kernels)
+        looked = ", ".join(place(self._volume, kernel) for kernel in self._files.kernels)
         return Handover(None, stopped=f"the firmware finds no kernel ({looked})")
 
     def _missing(self, program: Part, named: Setting) -> Handover:
@@ -212,13 +212,13 @@ class _Firmware:
         named = self._setting("initramfs", "ramfsfile")
         auto = self._setting("auto_initramfs")
         if named is not None and named.value:
-            return tuple(self._part(each, named) for each in self._files.initramfs)
+            return tuple(self._part(part, named) for part in self._files.initramfs)
         if auto is not None and auto.value == "1" and not self._files.initramfs:
             self._unknown.append(
                 f"{auto.file}, line {auto.line}: no initramfs is known to go with the kernel"
             )
         # One that goes with the kernel by its name need not be there.
-        found = (self._part(each, auto) for each in self._files.initramfs)
+        found = (self._part(part, auto) for part in self._files.initramfs)
         return tuple(each for each in found if each.exists)
 
     def _devicetree(self) -> Part | None:
@@ -235,12 +235,12 @@ class _Firmware:
         """
         found: Setting | None = None
         maybe: list[Setting] = []
-        for each in (one for one in self._config.settings if one.key in keys):
-            holds = self._facts.applies(each.filters)
+        for setting in (one for one in self._config.settings if one.key in keys):
+            holds = self._facts.applies(setting.filters)
             if holds is None:
-                maybe.append(each)
-            elif holds and (each.key == keys[0] or each.key == "ramfsfile"):
-                found, maybe = each, [one for one in maybe if one.key != each.key]
+                maybe.append(setting)
+            elif holds and (setting.key == keys[0] or setting.key == "ramfsfile"):
+                found, maybe = setting, [one for one in maybe if one.key != setting.key]
         for each in maybe:
             if found is None or (each.key, each.value) != (found.key, found.value):
                 text = (

@@ -90,7 +90,7 @@ def entry_at(volume: Volume, path: str) -> Entry | None:
             continue
         if here.kind is not EntryKind.DIRECTORY:
             return None
-        names = [each for each in volume.files.children(here) if each.name.lower() == part.lower()]
+        names = [entry for entry in volume.files.children(here) if entry.name.lower() == part.lower()]
         if len(names) != 1:
             return None
         here = names[0]
@@ -132,8 +132,8 @@ def files_in(volume: Volume, folder: str, suffix: str) -> list[Entry]:
     directory = entry_at(volume, folder)
     if directory is None or directory.kind is not EntryKind.DIRECTORY:
         return []
-    names = [each for each in volume.files.children(directory) if each.name.lower().endswith(suffix)]
-    resolved = [file_at(volume, each.path) for each in sorted(names, key=lambda each: each.path)]
+    names = [entry for entry in volume.files.children(directory) if entry.name.lower().endswith(suffix)]
+    resolved = [file_at(volume, name.path) for name in sorted(names, key=lambda each: each.path)]
     return [each for each in resolved if each is not None]
 
 
@@ -152,7 +152,7 @@ def efi_volumes(volumes: Sequence[Volume]) -> list[Volume]:
 
     Files without a partition are taken for whatever they hold.
     """
-    able = [each for each in volumes if each.partition is None or each.files.type == "vfat"]
+    able = [volume for volume in volumes if volume.partition is None or volume.files.type == "vfat"]
     return sorted(able, key=lambda each: not is_esp(each))
 
 
@@ -182,10 +182,12 @@ def flagged_bootable(volume: Volume) -> bool:
 
 def numbered(volumes: Sequence[Volume], number: int) -> Volume | None:
     """The volume on partition `number`."""
-    fitting = (each for each in volumes if each.partition is not None and each.partition.number == number)
+    fitting = (
+        volume for volume in volumes if volume.partition is not None and volume.partition.number == number
+    )
     return next(fitting, None)
 
 
 def holders(volumes: Sequence[Volume], path: str) -> Iterator[Volume]:
     """The volumes that have a file at the path."""
-    return (each for each in volumes if file_at(each, path) is not None)
+    return (volume for volume in volumes if file_at(volume, path) is not None)

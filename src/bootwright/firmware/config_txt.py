@@ -51,14 +51,18 @@ class ConfigTxt:
     def values(self, key: str, facts: BoardFacts | None = None) -> tuple[Setting, ...]:
         """The settings of `key` that may apply to a board (to any board, without `facts`), in order."""
         return tuple(
-            each
-            for each in self.settings
-            if each.key == key and (facts is None or facts.applies(each.filters) is not False)
+            setting
+            for setting in self.settings
+            if setting.key == key and (facts is None or facts.applies(setting.filters) is not False)
         )
 
     def last(self, key: str, facts: BoardFacts) -> str | None:
         """The value of `key` that counts on a board: the last of those that certainly apply."""
-        found = [one.value for one in self.settings if one.key == key and facts.applies(one.filters)]
+        found = [
+            setting.value
+            for setting in self.settings
+            if setting.key == key and facts.applies(setting.filters)
+        ]
         return found[-1] if found else None
 
 

@@ -130,8 +130,8 @@ class _Search:
     def _long_mode(self, kernel: str | None) -> bool:
         if kernel is not None and kernel.rpartition("/")[2] in _KNOWN_64:
             return True
-        said = self._value("arm_64bit")
-        return self.board.arm_64bit if said is None else said == "1"
+        value = self._value("arm_64bit")
+        return self.board.arm_64bit if value is None else value == "1"
 
     def _initramfs(self, kernel: str | None) -> tuple[str, ...]:
         names: list[str] = []

@@ -108,9 +108,11 @@ class _Work:
             self._warn(f"config.txt is not read: {error.message}")
             return ConfigTxt((), ())
         self.log += [f"config.txt: {problem}" for problem in config.problems]
-        for each in config.settings:
-            if self.board.facts.applies(each.filters) is None:
-                self.log.append(f"{each.condition} {each.key}={each.value}: not known here, taken as not so")
+        for setting in config.settings:
+            if self.board.facts.applies(setting.filters) is None:
+                self.log.append(
+                    f"{setting.condition} {setting.key}={setting.value}: cannot be decided, taken as false"
+                )
         return config
 
     def _stops(self, chosen: BootFiles) -> str | None:

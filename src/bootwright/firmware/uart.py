@@ -18,7 +18,7 @@ _TRANSMIT = 14
 
 def header_uart(tree: Tree, uarts: Sequence[Uart]) -> int | None:
     """The number of the UART on the header; None where the devicetree puts none there."""
-    ranks = [_rank(tree, _node(tree, each)) for each in uarts]
+    ranks = [_rank(tree, _node(tree, uart)) for uart in uarts]
     best = max(ranks, default=0)
     return ranks.index(best) if best else None
 

@@ -98,8 +98,8 @@ def sources_of(name: str, probes: Path) -> list[Path]:
 
 def build(sources: Sequence[Path], compiler: Sequence[str], own: Sequence[str], folder: Path) -> bytes:
     """Compile and link sources below `folder`; the same sources and compiler give the same bytes."""
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as room:
-        output = Path(room) / "program"
+    with tempfile.TemporaryDirectory(prefix="bootwright-") as work_folder:
+        output = Path(work_folder) / "program"
         code = [path.relative_to(folder).as_posix() for path in sources if path.suffix == ".c"]
         # Relative names and a fixed folder, so that the binary does not depend on where the checkout is.
         tools.run([*compiler, *own, *_FLAGS, "-o", output, *code], cwd=folder, timeout=120)

@@ -102,7 +102,7 @@ class _Choice:
 
 def chains_of(root: Item, board: Board | None = None) -> tuple[Chain, ...]:
     """How an explored artifact boots; empty where it has no boot configuration. Raises `Malformed`."""
-    return next((found for each in volume_sets(root) if (found := chains(each, board))), ())
+    return next((found for volume_set in volume_sets(root) if (found := chains(volume_set, board))), ())
 
 
 def boot_of(root: Item, entry: str | None = None, board: Board | None = None) -> Boot:
@@ -121,7 +121,7 @@ def boot_of(root: Item, entry: str | None = None, board: Board | None = None) ->
             f"{root.origin.where} holds no arm64 kernel", hint="`bootwright inspect` shows what it holds"
         )
     chosen = _wanted(able, entry, root) if entry is not None else _default(ways, able)
-    others = tuple(each for each in kernels if each is not chosen.kernel)
+    others = tuple(kernel for kernel in kernels if kernel is not chosen.kernel)
     boot = _boot(root, chosen, others)
     titles = tuple(each.title for each in able if each is not chosen)
     return evolve(boot, other_titles=titles, unsure=chosen.unsure if entry is None else "", chains=ways)
@@ -129,11 +129,11 @@ def boot_of(root: Item, entry: str | None = None, board: Board | None = None) ->
 
 def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
     own = chosen.initramfs
-    initramfs = [each for each in root.of_kind(ItemKind.INITRAMFS) if each.files is not None]
-    foreign = {id(below) for each in initramfs if each not in own for below in each.walk()}
+    initramfs = [item for item in root.of_kind(ItemKind.INITRAMFS) if item.files is not None]
+    foreign = {id(below) for part in initramfs if part not in own for below in part.walk()}
     release = chosen.kernel.fact("release")
     config_txt = _first(root.of_kind(ItemKind.CONFIG_TXT))
-    systems = [each for each in root.of_kind(ItemKind.OS_RELEASE) if isinstance(each.detail, dict)]
+    systems = [item for item in root.of_kind(ItemKind.OS_RELEASE) if isinstance(item.detail, dict)]
     inside = {id(below) for each in own for below in each.walk()}
     systems.sort(key=lambda each: (id(each) not in inside, id(each) in foreign))
     return Boot(
@@ -147,12 +147,12 @@ def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
         overlays=_beside(root, config_txt, root.of_kind(ItemKind.OVERLAY)),
         config_txt=config_txt,
         module_trees=tuple(
-            each
-            for each in root.of_kind(ItemKind.MODULES)
-            if id(each) not in foreign
-            and isinstance(each.detail, ModuleTree)
-            and each.detail.release == release
-            and each.detail.files
+            item
+            for item in root.of_kind(ItemKind.MODULES)
+            if id(item) not in foreign
+            and isinstance(item.detail, ModuleTree)
+            and item.detail.release == release
+            and item.detail.files
         ),
         arguments=chosen.arguments,
         os=dict(systems[0].detail) if systems and isinstance(systems[0].detail, dict) else {},
@@ -163,7 +163,7 @@ def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
 
 
 def _default(ways: Sequence[Chain], able: Sequence[_Choice]) -> _Choice:
-    first = next((each for each in ways if each.default), None)
+    first = next((chain for chain in ways if chain.default), None)
     if first is None:
         if len(able) > 1 and not able[0].title and not able[0].unsure:
             return evolve(able[0], unsure="no boot loader's configuration is among the files")
@@ -187,7 +187,7 @@ def _instead(able: Sequence[_Choice]) -> str:
 
 def _choices(root: Item, ways: Sequence[Chain], kernels: Sequence[Item]) -> list[_Choice]:
     """What can be started: each chain whose kernel is there, then kernels that no chain names."""
-    found = [made for each in ways if (made := _of_chain(root, each)) is not None]
+    found = [made for chain in ways if (made := _of_chain(root, chain)) is not None]
     titles = Counter(each.title for each in found)
     # As systemd-boot does it, entries of one title are told apart.
     found = [
@@ -195,7 +195,7 @@ def _choices(root: Item, ways: Sequence[Chain], kernels: Sequence[Item]) -> list
         for each in found
     ]
     known = {id(each.kernel) for each in found}
-    return [*found, *_loose(root, [each for each in kernels if id(each) not in known])]
+    return [*found, *_loose(root, [kernel for kernel in kernels if id(kernel) not in known])]
 
 
 def _of_chain(root: Item, chain: Chain) -> _Choice | None:
@@ -204,20 +204,20 @@ def _of_chain(root: Item, chain: Chain) -> _Choice | None:
     kernel = _described(root, chain.kernel)
     if kernel is None or not isinstance(kernel.detail, KernelImage):
         return None
-    initramfs = [_described(root, each) for each in chain.initramfs]
+    initramfs = [_described(root, part) for part in chain.initramfs]
     # The firmware's own devicetree is chosen by the board, and changed by config.txt.
     named = chain.devicetree if chain.kind != "firmware" else None
     return _Choice(
         kernel=kernel,
         chain=chain,
-        initramfs=tuple(each for each in initramfs if each is not None and each.files is not None),
+        initramfs=tuple(part for part in initramfs if part is not None and part.files is not None),
         devicetree=_described(root, named) if named is not None else None,
         arguments=chain.arguments or None,
         title=chain.name,
         name=chain.id.removesuffix(".conf").removesuffix(".efi"),
         unsure=chain.unsure,
         missing=tuple(
-            f"{each.place}, which {each.by} names, is not there" for each in chain.parts if not each.exists
+            f"{part.place}, which {part.by} names, is not there" for part in chain.parts if not part.exists
         ),
     )
 
@@ -238,8 +238,8 @@ def _loose(root: Item, kernels: Sequence[Item]) -> Iterator[_Choice]:
     owners = {
         id(kernel): uki for uki in root.of_kind(ItemKind.UKI) for kernel in uki.of_kind(ItemKind.KERNEL)
     }
-    loose = [each for each in root.of_kind(ItemKind.INITRAMFS) if each.files is not None]
-    lines = [str(each.detail) for each in root.of_kind(ItemKind.COMMAND_LINE) if isinstance(each.detail, str)]
+    loose = [item for item in root.of_kind(ItemKind.INITRAMFS) if item.files is not None]
+    lines = [str(item.detail) for item in root.of_kind(ItemKind.COMMAND_LINE) if isinstance(item.detail, str)]
     for kernel in sorted(kernels, key=lambda each: id(each) not in owners):
         uki = owners.get(id(kernel))
         if uki is None:
@@ -248,13 +248,15 @@ def _loose(root: Item, kernels: Sequence[Item]) -> Iterator[_Choice]:
             yield _Choice(kernel, initramfs=near, arguments=next(iter(lines), None), name=name)
             continue
         own = [
-            str(each.detail) for each in uki.of_kind(ItemKind.COMMAND_LINE) if isinstance(each.detail, str)
+            str(item.detail) for item in uki.of_kind(ItemKind.COMMAND_LINE) if isinstance(item.detail, str)
         ]
         title = uki.name.rpartition("/")[2]
         yield _Choice(
             kernel,
-            initramfs=tuple(each for each in uki.children if each.kind == ItemKind.INITRAMFS and each.files),
-            devicetree=next((each for each in uki.children if each.name == ".dtb"), None),
+            initramfs=tuple(
+                child for child in uki.children if child.kind == ItemKind.INITRAMFS and child.files
+            ),
+            devicetree=next((child for child in uki.children if child.name == ".dtb"), None),
             arguments=next(iter(own), None),
             title=title,
             name=title.removesuffix(".efi"),
@@ -264,7 +266,7 @@ def _loose(root: Item, kernels: Sequence[Item]) -> Iterator[_Choice]:
 def _near(kernel: Item, loose: Sequence[Item]) -> list[Item]:
     """Which initramfs goes with a kernel that nothing names: that of its folder, or the only one."""
     folder = kernel.name.rpartition("/")[0]
-    near = [each for each in loose if each.name.rpartition("/")[0] == folder]
+    near = [item for item in loose if item.name.rpartition("/")[0] == folder]
     return near if len(near) == 1 else list(loose) if len(loose) == 1 else near[:1]
 
 
@@ -284,13 +286,13 @@ def _beside(root: Item, config_txt: Item | None, items: list[Item]) -> tuple[Ite
     """Those on the partition that the firmware reads, in front: it looks nowhere else."""
     volume = next(
         (
-            each
-            for each in root.of_kind(ItemKind.FILESYSTEM)
-            if config_txt is not None and config_txt in each.children
+            item
+            for item in root.of_kind(ItemKind.FILESYSTEM)
+            if config_txt is not None and config_txt in item.children
         ),
         None,
     )
-    near = {id(each) for each in volume.walk()} if volume is not None else set()
+    near = {id(item) for item in volume.walk()} if volume is not None else set()
     return tuple(sorted(items, key=lambda each: id(each) not in near))
 
 
@@ -302,12 +304,12 @@ def _tree(item: Item) -> ModuleTree:
 def _config(root: Item, kernel: Item) -> Item | None:
     """The kernel's embedded configuration, or the file that goes with its release."""
     embedded = [
-        each for each in kernel.of_kind(ItemKind.KERNEL_CONFIG) if isinstance(each.detail, KernelConfig)
+        item for item in kernel.of_kind(ItemKind.KERNEL_CONFIG) if isinstance(item.detail, KernelConfig)
     ]
     if embedded:
         return embedded[0]
     release = str(kernel.fact("release"))
-    found = [each for each in root.of_kind(ItemKind.KERNEL_CONFIG) if isinstance(each.detail, KernelConfig)]
+    found = [item for item in root.of_kind(ItemKind.KERNEL_CONFIG) if isinstance(item.detail, KernelConfig)]
     exact = [each for each in found if release in each.origin.where]
     return _first(exact) or (found[0] if len(found) == 1 else None)
 

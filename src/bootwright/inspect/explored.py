@@ -51,13 +51,13 @@ def item_of(root: Item, part: Part) -> Item | None:
     entry = file_at(part.volume, part.path)
     if entry is None:
         return None
-    holder = next((each for each in root.walk() if each.files is part.volume.files), None)
+    holder = next((item for item in root.walk() if item.files is part.volume.files), None)
     if holder is None:
         return None
     found = next((each for each in _own(holder) if each.name == entry.path), None)
     if found is None or not part.section:
         return found
-    return next((each for each in found.children if each.name == part.section), None)
+    return next((child for child in found.children if child.name == part.section), None)
 
 
 def _own(holder: Item) -> Iterator[Item]:

@@ -23,7 +23,7 @@ from bootwright.inspect.facts import Item, ItemKind, Origin, Problem, Value, fac
 from bootwright.inspect.format import Context
 
 _CERTAIN = re.compile(r"(.*/)?([^/.][^/]*\.dtbo?|vmlinu[xz](-\d[^/]*)?)", re.IGNORECASE)
-"""Names that are used for nothing else: bytes that are nothing known are told, not passed over."""
+"""Names that are used for nothing else: bytes of an unrecognised format are a problem, not passed over."""
 
 _MODULES = re.compile(r"(?P<tree>(?:/usr)?/lib/modules/(?P<release>[^/]+))/(?P<rest>.+)")
 _FIRMWARE = re.compile(r"(?:/usr)?/lib/firmware/(?P<rest>.+)")
@@ -211,7 +211,7 @@ def _opened(explorer: Context, files: FileSystem, found: _Found, depth: int) -> 
         kind = ItemKind.OVERLAYS if kinds == {ItemKind.OVERLAY} else ItemKind.DEVICETREES
         items.append(Item(kind, folder, origin, facts, tuple(trees)))
     if explorer.exhausted:
-        message = f"more than {explorer.limits.items} items; the rest is not told"
+        message = f"more than {explorer.limits.items} items; the rest is left out"
         found.problems.append(Problem(message, None, Origin(files.name)))
     return items
 

@@ -57,9 +57,9 @@ def format_of(source: ByteSource) -> Format | None:
 
 
 def _matching(candidates: tuple[Format, ...], source: ByteSource, head: bytes) -> Format | None:
-    for each in candidates:
-        if each.matches is not None and each.matches(source, head):
-            return each
+    for candidate in candidates:
+        if candidate.matches is not None and candidate.matches(source, head):
+            return candidate
     return None
 
 
@@ -76,18 +76,20 @@ def _by_name() -> tuple[Format, ...]:
 @cache
 def text_format(role: str) -> Format | None:
     """The format of that name, where only a file's name tells it."""
-    return next((each for each in own_formats() if each.name == role and each.matches is None), None)
+    return next(
+        (format_ for format_ in own_formats() if format_.name == role and format_.matches is None), None
+    )
 
 
 @cache
 def named(role: str) -> Format | None:
     """The format whose file names are those of a role."""
-    return next((each for each in own_formats() if each.name == role and each.names), None)
+    return next((format_ for format_ in own_formats() if format_.name == role and format_.names), None)
 
 
 def role_of(path: str) -> str | None:
     """What a file of that path would be, by its name alone."""
-    for each in _by_name():
-        if any(pattern.fullmatch(path) for pattern in each.names):
-            return each.name
+    for format_ in _by_name():
+        if any(pattern.fullmatch(path) for pattern in format_.names):
+            return format_.name
     return None

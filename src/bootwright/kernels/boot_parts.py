@@ -104,7 +104,7 @@ def boot_part(
 
 def _source(part: BootPart) -> Source:
     """The kernels' archive with other packages wanted of it."""
-    base = next((each for each in load_sources() if each.name == part.archive), None)
+    base = next((source for source in load_sources() if source.name == part.archive), None)
     if base is None:
         raise Refused(f"{part.name}: there is no archive {part.archive!r}")
     key = hashlib.sha256(f"{part.package} {part.suite}".encode()).hexdigest()[:8]
@@ -118,7 +118,7 @@ def _source(part: BootPart) -> Source:
 
 
 def _newest(suite: Suite | None, name: str) -> Package | None:
-    found = [each for each in suite.packages if each.name == name] if suite else []
+    found = [package for package in suite.packages if package.name == name] if suite else []
     return max(found, key=lambda each: version_key(each.version), default=None)  # type: ignore[arg-type, return-value]
 
 

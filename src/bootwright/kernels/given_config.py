@@ -64,8 +64,8 @@ def _check_release(path: Path, config: KernelConfig, of: Of | Kernel) -> None:
     # A release candidate's numbers are those of its release.
     other = version is not None and of.version is not None and of.version.key[0] != version.key[0]
     if other or (_RELEASE.fullmatch(salt) and salt != of.release):
-        said = salt if _RELEASE.fullmatch(salt) else config.version
+        configured = salt if _RELEASE.fullmatch(salt) else config.version
         raise Refused(
-            f"{path} is the configuration of Linux {said}, and {of.name} is {of.release}",
+            f"{path} is the configuration of Linux {configured}, and {of.name} is {of.release}",
             hint="give its own, or leave the kernel out to judge by the configuration alone",
         )

@@ -310,7 +310,7 @@ class ModuleRules:
         if signer is None:
             if not enforced.on:
                 return None
-            known = ", ".join(each.name for each in self.keys[:4]) or "none"
+            known = ", ".join(key.name for key in self.keys[:4]) or "none"
             added = "; firmware may have added its key (MOK)" if enforced.more_keys else ""
             return Refusal(
                 file,

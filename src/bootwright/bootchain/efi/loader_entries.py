@@ -70,9 +70,9 @@ def loader_entry_chains(
     `esp` is the volume systemd-boot was started from; without it, every volume with entries counts.
     """
     looked = [
-        each
-        for each in volumes
-        if esp is None or each is esp or (is_xbootldr(each) and esp.partition is not None)
+        volume
+        for volume in volumes
+        if esp is None or volume is esp or (is_xbootldr(volume) and esp.partition is not None)
     ]
     looked.sort(key=lambda each: each is not esp)
     listed = [each for volume in looked for each in _listed(volume, stages)]
@@ -181,9 +181,9 @@ def entry_chain(volume: Volume, entry: BootEntry, config: str, stages: Sequence[
         title=entry.title,
         id=entry.id,
         kernel=part(entry.kernel or ""),
-        initramfs=tuple(part(each) for each in entry.initrds),
+        initramfs=tuple(part(initrd) for initrd in entry.initrds),
         devicetree=part(entry.devicetree) if entry.devicetree else None,
-        overlays=tuple(part(each) for each in entry.overlays),
+        overlays=tuple(part(overlay) for overlay in entry.overlays),
         arguments=entry.arguments,
         config=(volume, config),
         entry=entry,

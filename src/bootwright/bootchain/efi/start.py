@@ -29,7 +29,7 @@ def has_removable_program(volume: Volume) -> bool:
 
 def efi_chains(volumes: Sequence[Volume], stages: Sequence[Stage]) -> list[Chain]:
     """What starts through UEFI, what starts by itself first; raises `Malformed`."""
-    esp = next((each for each in efi_volumes(volumes) if has_removable_program(each)), None)
+    esp = next((volume for volume in efi_volumes(volumes) if has_removable_program(volume)), None)
     if esp is None:
         return _by_configuration(volumes, stages, None, "")
     path, kind, here = _program(esp, stages)
@@ -67,7 +67,7 @@ def _other_than(
     """The configurations of another loader than the one that starts: perhaps its own is elsewhere."""
     chains = [*grub_chains(volumes, stages), *loader_entry_chains(volumes, stages, esp)]
     reason = f"{place(esp, REMOVABLE)} is {kind}, and no configuration of it was found"
-    return [evolve(each, unsure=reason) for each in chains]
+    return [evolve(chain, unsure=reason) for chain in chains]
 
 
 def _by_configuration(
@@ -77,7 +77,7 @@ def _by_configuration(
     menu = grub_chains(volumes, stages)
     entries = loader_entry_chains(volumes, [*stages, Stage("systemd-boot")], esp)
     named = {each.config[1] for each in menu if each.config is not None and each.kind == "loader-entry"}
-    entries = [each for each in entries if each.config is None or each.config[1] not in named]
+    entries = [entry for entry in entries if entry.config is None or entry.config[1] not in named]
     if menu and entries:
         reason = unknown or f"there is no {REMOVABLE}"
         menu[0] = evolve(

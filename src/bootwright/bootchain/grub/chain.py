@@ -86,7 +86,7 @@ def _chains(
 
 def _blscfg(volumes: Sequence[Volume], menu: BootMenu, stages: Sequence[Stage]) -> list[Chain]:
     """`blscfg` makes the menu of the loader entries; `default` is an id, or a number in their order."""
-    chains = [each for each in loader_entry_chains(volumes, stages) if each.entry is not None]
+    chains = [chain for chain in loader_entry_chains(volumes, stages) if chain.entry is not None]
     wanted = (menu.default or "0").removesuffix(".conf")
     by_number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 9 else None
     for number, each in enumerate(chains):
@@ -123,7 +123,7 @@ def _chain(
         title=entry.title,
         id=entry.id,
         kernel=kernel,
-        initramfs=tuple(part(each, kernel.volume) for each in entry.initrds),
+        initramfs=tuple(part(initrd, kernel.volume) for initrd in entry.initrds),
         devicetree=part(entry.devicetree, kernel.volume) if entry.devicetree else None,
         arguments=entry.arguments,
         config=(volume, path),

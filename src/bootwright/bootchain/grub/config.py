@@ -110,7 +110,7 @@ def _unsure(script: _Script, default: str | None) -> str:
     if chosen is not None and chosen.condition:
         return f"whether the entry {chosen.title!r} is in the menu depends on {chosen.condition}"
     numbered = all(part.isdigit() for part in (default or "0").split(">"))
-    before = [each for each in script.entries if chosen is not None and each.place < chosen.place]
+    before = [entry for entry in script.entries if chosen is not None and entry.place < chosen.place]
     if numbered and (shifting := next((each for each in before if each.condition), None)):
         return f"the numbers of the entries depend on {shifting.condition}"
     return ""

@@ -18,9 +18,9 @@ def extlinux_chains(volume: Volume, path: str, stages: Sequence[Stage]) -> list[
     """
     menu = read_extlinux(text_at(volume, path) or b"", place(volume, path))
     first = menu.started()
-    labels = [each for each in (first, *(one for one in menu.entries if one is not first)) if each]
+    labels = [entry for entry in (first, *(entry for entry in menu.entries if entry is not first)) if entry]
     here = [*stages, Stage("extlinux", place(volume, path))]
-    return [_chain(volume, path, each, here) for each in labels if each.kernel]
+    return [_chain(volume, path, label, here) for label in labels if label.kernel]
 
 
 def _chain(volume: Volume, path: str, entry: BootEntry, stages: Sequence[Stage]) -> Chain:
@@ -46,10 +46,10 @@ def _chain(volume: Volume, path: str, entry: BootEntry, stages: Sequence[Stage])
         title=entry.title,
         id=entry.id,
         kernel=Part(volume, below(folder, kernel_name), part(entry.kernel or "").by),
-        initramfs=tuple(part(each) for each in entry.initrds if each),
+        initramfs=tuple(part(initrd) for initrd in entry.initrds if initrd),
         devicetree=tree,
         devicetree_directory=directory,
-        overlays=tuple(part(each) for each in entry.overlays) if tree or directory else (),
+        overlays=tuple(part(overlay) for overlay in entry.overlays) if tree or directory else (),
         arguments=entry.arguments,
         config=(volume, path),
         entry=entry,

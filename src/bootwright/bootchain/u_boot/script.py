@@ -104,17 +104,17 @@ class _Script:
         if command == "env" and len(words) > 1 and words[1] == "set":
             command, words = "setenv", words[1:]
         if command == "setenv" and len(words) > 1:
-            value = " ".join(self.filled(each) for each in words[2:])[:_MOST_VALUE]
+            value = " ".join(self.filled(word) for word in words[2:])[:_MOST_VALUE]
             self.variables[words[1]] = value
         elif "=" in command and len(words) == 1:
             key, _, value = command.partition("=")
             self.variables[key] = self.filled(value)
         elif command in _LOADS:
-            return self.load(line, [self.filled(each) for each in words[1:]])
+            return self.load(line, [self.filled(word) for word in words[1:]])
         elif command == "booti":
-            return self.booti(line, [self.filled(each) for each in words[1:]])
+            return self.booti(line, [self.filled(word) for word in words[1:]])
         elif command == "part" and words[1:2] == ["uuid"]:
-            self.part_uuid([self.filled(each) for each in words[2:]])
+            self.part_uuid([self.filled(word) for word in words[2:]])
         elif command == "env" or command not in _IRRELEVANT:
             return self.undecided(line, f"the command {' '.join(words)[:60]!r} is not followed")
         return None

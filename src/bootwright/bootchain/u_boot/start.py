@@ -36,7 +36,7 @@ def u_boot_chains(volumes: Sequence[Volume], stages: Sequence[Stage]) -> tuple[l
     for volume in looked:
         chains = _on(volumes, volume, stages)
         if behind:
-            late += [evolve(each, unsure=_BEHIND) for each in chains]
+            late += [evolve(chain, unsure=_BEHIND) for chain in chains]
         else:
             found += chains
         behind = behind or has_removable_program(volume)

@@ -202,7 +202,7 @@ def _apply(members: dict[str, Member], layer: Iterator[Member]) -> None:
 
 def _drop(members: dict[str, Member], path: str, *, keep_itself: bool) -> None:
     below = f"{path}/" if path else ""
-    for known in [each for each in members if each.startswith(below)]:
+    for known in [member for member in members if member.startswith(below)]:
         del members[known]
     if not keep_itself:
         members.pop(path, None)

@@ -2,7 +2,7 @@
 
 Most of a devicetree is nodes whose properties are short; a regular expression takes such a node at once,
 with its name, all its properties and the FDT_END_NODE tokens after it. Whatever it does not match (long
-values, FDT_NOP, anything wrong) is taken token by token, which is also where errors are told. Both ways
+values, FDT_NOP, anything wrong) is taken token by token, which is also where errors are reported. Both ways
 check the same: names end in the strings block, tokens follow one another without gaps, nesting is bounded.
 """
 
@@ -106,7 +106,7 @@ def read_nodes(blob: bytes, start: int, size: int, strings: bytes, name: str) ->
                     offset = int.from_bytes(blob[at + 8 : at + 12], "big")
                     if offset >= limit or node is None:
                         _misplaced(name, at, node, offset, limit)
-                    # A length that leaves the block leads beyond its end, which is told above.
+                    # A length that leaves the block leads beyond its end, which is reported above.
                     begins, at = at, at + ((12 + int.from_bytes(blob[at + 4 : at + 8], "big") + 3) & ~3)
                     if begins == run:
                         run = node.stop = at

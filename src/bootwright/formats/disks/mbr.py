@@ -68,7 +68,7 @@ def read_mbr(disk: ByteSource, sector_size: int = _SECTOR) -> PartitionTable:
     """The partitions of a boot record; raises `Malformed`.
 
     Logical partitions are numbered from 5, as Linux does. A chain of extended boot records that comes
-    back to itself, or has more than 128 links, is a problem that is told and ends the chain.
+    back to itself, or has more than 128 links, is reported as a problem and ends the chain.
     """
     sector = disk.read(0, _SECTOR)
     if sector[510:] != b"\x55\xaa":
@@ -84,7 +84,7 @@ def read_mbr(disk: ByteSource, sector_size: int = _SECTOR) -> PartitionTable:
         partitions.append(_partition(entry, number=index + 1, base=0, at=at, disk=known))
         if entry[2] in _EXTENDED:
             partitions.extend(_logical(disk, entry[4], known, problems))
-    usable = tuple(each for each in partitions if int(each.type, 16) not in _EXTENDED)
+    usable = tuple(partition for partition in partitions if int(partition.type, 16) not in _EXTENDED)
     problems.extend(overlaps(usable, len(disk)))
     return PartitionTable(
         scheme="mbr",
@@ -113,7 +113,9 @@ def read_partition_table(disk: ByteSource, *, backup: bool = True) -> PartitionT
     if not is_mbr(disk):
         return evolve(table, problems=(*table.problems, "no protective MBR in sector 0"))
     beside = tuple(
-        each for each in read_mbr(disk, table.sector_size).partitions if int(each.type, 16) != _PROTECTIVE
+        partition
+        for partition in read_mbr(disk, table.sector_size).partitions
+        if int(partition.type, 16) != _PROTECTIVE
     )
     if not beside:
         return table

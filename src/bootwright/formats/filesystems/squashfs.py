@@ -222,7 +222,9 @@ class SquashFs(Unlabelled):
                 unit = self.superblock.block_size
                 count = size // unit if fragment != _NO_FRAGMENT else -(-size // unit)
                 if count > _MAX_BLOCKS:
-                    raise Malformed(self.name, cursor.at, "a file with room for its blocks", f"{size} bytes")
+                    raise Malformed(
+                        self.name, cursor.at, "an inode with space for its block list", f"{size} bytes"
+                    )
                 blocks = struct.unpack(f"<{count}I", cursor.take(4 * count))
             return _Inode(
                 EntryKind.FILE, mode, size, start=start, fragment=fragment, fragment_offset=at, blocks=blocks

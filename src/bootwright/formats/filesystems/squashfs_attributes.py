@@ -26,7 +26,7 @@ _TYPES = {
     5: stat.S_IFCHR, 6: stat.S_IFIFO, 7: stat.S_IFSOCK,
 }  # fmt: skip
 _LARGE = 7
-"""What is added to a type's number where the inode has room for attributes."""
+"""What is added to a type's number where the inode has a field for attributes."""
 
 
 class SquashAttributes:

@@ -66,7 +66,10 @@ def read_attributes(source: ByteSource, super_: Superblock, number: int) -> Attr
     if raw[5] == 0:  # XFS_DINODE_FMT_DEV
         (number_of_device,) = struct.unpack_from(">I", raw, _CORE)
         device = (number_of_device >> 18, number_of_device & 0x3FFFF)
-    extended = {each.name: each.value for each in extended_attributes(source, super_, number)}
+    extended = {
+        extended_attribute.name: extended_attribute.value
+        for extended_attribute in extended_attributes(source, super_, number)
+    }
     return Attributes(mode, uid, gid, times, device, extended, links)
 
 

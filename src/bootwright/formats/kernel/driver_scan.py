@@ -5,7 +5,7 @@ a `struct device_driver` (include/linux/device/driver.h, Linux 5.10 to 7.3) by a
 whose neighbours are what that structure has there; an early table (`OF_DECLARE`,
 include/asm-generic/vmlinux.lds.h OF_TABLE) by an entry that every arm64 kernel has in it.
 
-Limits: the bus of a driver is not told, because the structure around it has no beginning without a symbol;
+Limits: the bus of a driver is not given, because the structure around it has no beginning without a symbol;
 i2c and spi drivers without a devicetree table are not found.
 """
 
@@ -162,7 +162,7 @@ class Scan:
         """(kind, place in the Image, entry) of the early tables' entries."""
         found: list[tuple[str, int, OfId]] = []
         for kind, anchors in _ANCHORS.items():
-            start = next(filter(None, (self._early_place(one, kind) for one in anchors)), None)
+            start = next(filter(None, (self._early_place(anchor, kind) for anchor in anchors)), None)
             if start is not None:
                 found.extend((kind, at, entry) for at, entry in self._early_table(start, kind))
         return tuple(found)

@@ -152,7 +152,7 @@ def _table(curve: Curve, point: _Affine) -> list[list[_Affine | None]]:
         multiples: list[_Jacobian] = [(start[0], start[1], 1)]
         for _ in range((1 << _WINDOW) - 1):
             multiples.append(_add(curve.prime, multiples[-1], start))
-        plain = [_plain(curve.prime, each) for each in multiples]
+        plain = [_plain(curve.prime, multiple) for multiple in multiples]
         rows.append([None, *plain[:-1]])
         start = plain[-1]
     return rows

@@ -41,7 +41,7 @@ class Certificate:
     name: str
     """The subject's common name."""
     key: RsaKey | Key | None
-    """None for a kind that is not known here."""
+    """None for a kind of key that is not supported."""
 
 
 def certificates(image: bytes) -> list[Certificate]:
@@ -92,7 +92,7 @@ def _public_key(field: Element) -> RsaKey | Key | None:
         return Key.read(parameters[0].content, bits.content[1:])
     if kind.content != _RSA:
         return None
-    modulus, exponent = (each.number() for each in Element(bits.content, 1).children(SEQUENCE))
+    modulus, exponent = (entry.number() for entry in Element(bits.content, 1).children(SEQUENCE))
     if modulus < 1 << 511 or not 1 < exponent < 1 << 64:
         raise ValueError("an RSA key of at least 512 bits")
     return RsaKey(modulus, exponent)

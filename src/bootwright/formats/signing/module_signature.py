@@ -41,7 +41,7 @@ class Signature:
     serial: bytes
     """Serial number of the signer's certificate as DER, or its key id."""
     hash_name: str | None
-    """As hashlib knows it; None for one unknown here."""
+    """The name in hashlib; None for one that is not supported."""
     hash_identifier: bytes
     attributes: bytes | None
     """What was signed in place of the module itself, where it was (RFC 5652, section 5.4)."""
@@ -51,11 +51,11 @@ class Signature:
 
     def signer(self, certificates: Iterable[Certificate]) -> Certificate | None:
         """The certificate it names, if it is among them."""
-        for each in certificates:
-            if self.issuer is None and each.key_id == self.serial:
-                return each
-            if self.issuer == each.issuer and self.serial == each.serial:
-                return each
+        for certificate in certificates:
+            if self.issuer is None and certificate.key_id == self.serial:
+                return certificate
+            if self.issuer == certificate.issuer and self.serial == certificate.serial:
+                return certificate
         return None
 
     def fits(self, module: bytes, signer: Certificate) -> bool | None:
@@ -73,7 +73,7 @@ class Signature:
             digest = hashlib.new(self.hash_name, encoded(SET, self.attributes)).digest()
         if isinstance(key, Key):
             try:
-                r, s = (each.number() for each in Element(self.value).children(SEQUENCE))
+                r, s = (entry.number() for entry in Element(self.value).children(SEQUENCE))
             except ValueError:
                 return False
             return key.signed(digest, r, s)

@@ -85,7 +85,7 @@ class Growth:
         """Begin to expand the file that `expand` will be asked for in a moment, where it can be.
 
         Finding out what to do with it afterwards takes some tenths of a second: so long the program on
-        another core need not wait. Whatever is wrong with the file is told by whoever reads it.
+        another core need not wait. Whatever is wrong with the file is reported when it is read.
         """
         with contextlib.suppress(BootwrightError, OSError):
             source = FileBytes(Path(path))

@@ -72,7 +72,7 @@ def _compatibles(kernel: Placed) -> dict[str, str] | None:
 
 
 def kernel_configs(before: Side, after: Side) -> Iterator[Difference]:
-    """Options that differ; what one kernel does not know is told as such."""
+    """Options that differ; an option that one kernel does not know is reported as such."""
     matched, lost, gained = pairs(
         before.of_kind(ItemKind.KERNEL_CONFIG), after.of_kind(ItemKind.KERNEL_CONFIG)
     )
@@ -132,7 +132,7 @@ def command_lines(before: Side, after: Side) -> Iterator[Difference]:
 def _arguments(placed: Placed) -> Counter[str]:
     detail = placed.item.detail
     text = detail.arguments if isinstance(detail, BootEntry) else detail if isinstance(detail, str) else ""
-    return Counter(str(each) for each in read_command_line(text))
+    return Counter(str(argument) for argument in read_command_line(text))
 
 
 def config_txts(before: Side, after: Side) -> Iterator[Difference]:
@@ -160,26 +160,26 @@ def config_txts(before: Side, after: Side) -> Iterator[Difference]:
 def _settings(config: ConfigTxt) -> dict[tuple[str, str], str]:
     """(condition, key) → value: overlays and parameters add up, of others the last counts."""
     found: dict[tuple[str, str], list[str]] = {}
-    for each in config.settings:
-        found.setdefault((each.condition, each.key), []).append(each.value)
+    for setting in config.settings:
+        found.setdefault((setting.condition, setting.key), []).append(setting.value)
     several = {"dtoverlay", "dtparam", "gpio", "initramfs"}
     return {key: ", ".join(texts) if key[1] in several else texts[-1] for key, texts in found.items()}
 
 
 def _line(config: ConfigTxt, key: tuple[str, str], placed: Placed) -> Origin | None:
-    lines = [each for each in config.settings if (each.condition, each.key) == key]
+    lines = [setting for setting in config.settings if (setting.condition, setting.key) == key]
     return Origin(f"{placed.item.origin.where}, line {lines[-1].line}") if lines else None
 
 
 def systems(before: Side, after: Side) -> Iterator[Difference]:
     """Which operating system it is, and its version."""
     matched, lost, gained = pairs(before.of_kind(ItemKind.OS_RELEASE), after.of_kind(ItemKind.OS_RELEASE))
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for old, new in matched:
-        for each in values(Area.OS, old, new, ("id", "version_id", "pretty_name")):
-            if (each.what, str(each.after)) not in told:
-                told.add((each.what, str(each.after)))
-                yield each
+        for difference in values(Area.OS, old, new, ("id", "version_id", "pretty_name")):
+            if (difference.what, str(difference.after)) not in reported:
+                reported.add((difference.what, str(difference.after)))
+                yield difference
     yield from _left_over(Area.OS, lost, gained, "pretty_name")
 
 

@@ -20,7 +20,7 @@ def compare(
     """Every difference between two artifacts, by area, in the order of `Area`.
 
     `dtbs`: shell patterns of the DTB file names to compare, where not all; `modules`: names of the modules to
-    look into, where not all. Which modules are gained and lost is told in any case.
+    look into, where not all. Which modules are gained and lost is reported in any case.
     """
     before = evolve(_side(first, dtbs), modules=modules)
     after = evolve(_side(second, dtbs), modules=modules)

@@ -19,9 +19,9 @@ def changed_content(before: ByteSource, after: ByteSource) -> tuple[str, str] | 
     """
     if before.read(0, min(4, len(before))) == after.read(0, min(4, len(after))) == b"\x7fELF":
         ids = []
-        for each in (before, after):
+        for version in (before, after):
             try:
-                ids.append(build_id(each))
+                ids.append(build_id(version))
             except BootwrightError:
                 return None
         if None in ids or ids[0] == ids[1]:

@@ -80,7 +80,7 @@ def compare_trees(before: Tree, after: Tree, old: object, new: object, *, name: 
                 )
             continue
         was = one[path]
-        for key in [*was.properties, *(each for each in node.properties if each not in was.properties)]:
+        for key in [*was.properties, *(prop for prop in node.properties if prop not in was.properties)]:
             if key in _NUMBERING or _same(was, node, key, before, after):
                 continue
             yield Difference(
@@ -154,7 +154,11 @@ def _value(node: Node, key: str, tree: Tree) -> str | None:
     targets = references(node, key, tree)
     text = _strings(raw) if targets is None else None
     if targets is not None:
-        text = "<" + " ".join(f"&{each}" if isinstance(each, str) else f"{each:#x}" for each in targets) + ">"
+        text = (
+            "<"
+            + " ".join(f"&{target}" if isinstance(target, str) else f"{target:#x}" for target in targets)
+            + ">"
+        )
     elif text is None and len(raw) % 4 == 0:
         cells = struct.unpack(f">{len(raw) // 4}I", raw)
         text = "<" + " ".join(f"{cell:#x}" for cell in cells) + ">"

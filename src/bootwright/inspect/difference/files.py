@@ -42,8 +42,8 @@ def firmware(before: Side, after: Side) -> Iterator[Difference]:
         for path in sorted(one.keys() | other.keys()):
             was, is_ = one.get(path), other.get(path)
             if was is None or is_ is None or was.size != is_.size:
-                told = [f"{each.size} bytes" if each is not None else None for each in (was, is_)]
-            elif (digests := [each.digest() for each in (was, is_)])[0] != digests[1]:
+                told = [f"{version.size} bytes" if version is not None else None for version in (was, is_)]
+            elif (digests := [version.digest() for version in (was, is_)])[0] != digests[1]:
                 told = [f"{is_.size} bytes, SHA-256 {digest or 'not read'}" for digest in digests]
             else:
                 continue
@@ -127,7 +127,7 @@ def others(before: Side, after: Side) -> Iterator[Difference]:
                 Origin(f"{new.item.files.name}:{is_.path}") if is_ else None,
             )
             if was is None or is_ is None:
-                told = [_told(each) if each else None for each in (was, is_)]
+                told = [_told(version) if version else None for version in (was, is_)]
                 yield Difference(area, path, told[0], told[1], *origins)
                 continue
             if was.size == is_.size and was.kind is EntryKind.FILE:

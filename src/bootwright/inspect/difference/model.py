@@ -86,7 +86,7 @@ class Side:
 
     def of_kind(self, *kinds: ItemKind) -> list[Placed]:
         """The items of these kinds, in the tree's order."""
-        return [each for each in self.placed if each.item.kind in kinds]
+        return [placed for placed in self.placed if placed.item.kind in kinds]
 
 
 Comparison = Callable[[Side, Side], Iterator[Difference]]
@@ -113,7 +113,7 @@ def pairs(
             else:
                 remaining.append(each)
         left = remaining
-        right = [each for candidates in known.values() for each in candidates]
+        right = [candidate for candidates in known.values() for candidate in candidates]
     if len(before) == len(after) == len(left) == 1:
         return [(before[0], after[0])], [], []
     return matched, left, right

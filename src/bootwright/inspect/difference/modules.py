@@ -111,7 +111,7 @@ def _aliases(module: _Module) -> str:
 
 
 def _compatibles(aliases: Sequence[str]) -> list[str]:
-    found = [each.partition("C")[2] for each in aliases if each.startswith("of:N*T*C")]
+    found = [alias.partition("C")[2] for alias in aliases if alias.startswith("of:N*T*C")]
     return [each for each in found if not each.endswith("*")]
 
 
@@ -128,13 +128,13 @@ class _Content:
 def _contents(pairs: Sequence[tuple[str, _Module, _Module]], *, same_release: bool) -> Iterator[Difference]:
     """What differs within modules of the same name.
 
-    Between two releases every module is another build: then only what it does or needs is told, and the
+    Between two releases every module is another build: then only what it does or needs is reported, and the
     number of those built from other source.
     """
     budget = _MOST_READ
     wanted = []
     for name, was, is_ in pairs:
-        budget -= sum(each.entry.size for each in (was, is_) if each.entry is not None)
+        budget -= sum(version.entry.size for version in (was, is_) if version.entry is not None)
         if budget > 0:
             wanted.append((name, was, is_))
     # Packages and images are unpacked in the order of their files: names would jump to and fro.
@@ -147,7 +147,7 @@ def _contents(pairs: Sequence[tuple[str, _Module, _Module]], *, same_release: bo
             continue
         told = list(_differences(name, old, new, flags=same_release))
         flags.add((_magic(old.info), _magic(new.info)))
-        source = [each.info.first("srcversion") for each in (old, new)]
+        source = [version.info.first("srcversion") for version in (old, new)]
         rebuilt += 1
         other_source += source[0] != source[1]
         if not told and same_release:
@@ -177,10 +177,10 @@ def _read(pairs: Sequence[_Pair]) -> Iterator[tuple[_Pair, _Content | None, _Con
     with ThreadPoolExecutor(2) as pool:
         for start in range(0, len(pairs), _BATCH):
             batch = pairs[start : start + _BATCH]
-            raw = [[_bytes(each) for each in (was, is_)] for _, was, is_ in batch]
-            # The interpreter is let go while a module is unpacked.
-            old = pool.map(_content, [one[0] for one in raw])
-            new = pool.map(_content, [one[1] for one in raw])
+            raw = [[_bytes(version) for version in (was, is_)] for _, was, is_ in batch]
+            # Unpacking a module releases the GIL.
+            old = pool.map(_content, [sides[0] for sides in raw])
+            new = pool.map(_content, [sides[1] for sides in raw])
             yield from zip(batch, old, new, strict=True)
 
 
@@ -191,7 +191,7 @@ def _bytes(module: _Module) -> Bytes | None:
         source = module.files.open(module.entry)
         return Bytes(source.read(0, len(source)), module.entry.path)
     except BootwrightError:
-        return None  # told as a problem of that artifact
+        return None  # reported as a problem of that artifact
 
 
 def _content(source: Bytes | None) -> _Content | None:
@@ -201,7 +201,7 @@ def _content(source: Bytes | None) -> _Content | None:
         plain, signed = unsigned(source)
         info = read_modinfo(Bytes(plain, source.name))
     except BootwrightError:
-        return None  # no module at all
+        return None  # not a module
     return _Content(hashlib.sha256(plain).hexdigest()[:16], signed, info)
 
 
@@ -216,11 +216,11 @@ def _differences(
         before, after = old.info.first(key), new.info.first(key)
         if before != after:
             yield f"{name}: {key}", before, after
-    built_for = [_magic(each.info) for each in (old, new)]
+    built_for = [_magic(version.info) for version in (old, new)]
     if flags and built_for[0] != built_for[1]:
         yield f"{name}: built for", built_for[0], built_for[1]
     if old.signed != new.signed:
-        words = ["signed" if each.signed else "none" for each in (old, new)]
+        words = ["signed" if version.signed else "none" for version in (old, new)]
         yield f"{name}: signature", words[0], words[1]
 
 
@@ -231,7 +231,7 @@ def _values(info: ModuleInfo, key: str) -> list[str]:
     if key == "alias":
         return sorted(dict.fromkeys(_compatibles(values) or values))
     if key == "parm":  # the name; its description is no difference
-        return sorted(each.partition(":")[0] for each in values)
+        return sorted(value.partition(":")[0] for value in values)
     return sorted(values)
 
 

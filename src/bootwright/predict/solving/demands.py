@@ -148,8 +148,8 @@ def _disabled(
         Evidence(
             f"{tree.name}: {node}", f"every way through the probe function of {driver} returns an error"
         ),
-        f"{what} of {node} refers to {target.path}, which is disabled, and the driver {driver} does not go on "
-        "without it",
+        f"{what} of {node} refers to {target.path}, which is disabled, and the driver {driver} does not go "
+        "on without it",
         waits_for=target.path,
         remedy=f'set the status of {target.path} to "okay"',
     )

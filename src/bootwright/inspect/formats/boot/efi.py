@@ -17,7 +17,7 @@ def efi(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  
         "machine": headers.machine,
         "efi_application": headers.is_efi_application,
         "size": len(source),
-        "sections": [each.name for each in headers.sections],
+        "sections": [section.name for section in headers.sections],
     }
     if sbat is not None and sbat.size <= 65536:
         raw = source.read(sbat.offset, sbat.size).rstrip(b"\0\n")

@@ -12,17 +12,17 @@ from bootwright.inspect.format import Context, Format
 def initramfs(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
     """An initramfs: its archives, and the tree they make."""
     segments = read_segments(source, limit=explorer.bytes_left, progress=explorer.progress)
-    explorer.spend(sum(len(each.archive) for each in segments))
+    explorer.spend(sum(len(segment.archive) for segment in segments))
     tree = InitramfsTree(f"{source.name}:root", segments)
     more: dict[str, Value] = {
         "archives": [
             {
-                "offset": each.offset,
-                "size": each.size,
-                "compression": each.compression,
-                "expanded": len(each.archive),
+                "offset": segment.offset,
+                "size": segment.size,
+                "compression": segment.compression,
+                "expanded": len(segment.archive),
             }
-            for each in segments
+            for segment in segments
         ]
     }
     return described(explorer, tree, name, depth, source=source, more=more, kind=ItemKind.INITRAMFS)

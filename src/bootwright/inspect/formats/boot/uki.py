@@ -43,7 +43,7 @@ def uki(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
                 children.append(child)
             elif section.size and not explorer.exhausted:
                 start = inside.read(0, min(8, section.size)).hex(" ")
-                message = f"{inside.name}: expected a part that is known ({role}), found {start}"
+                message = f"{inside.name}: unrecognised format, expected {role} (it begins with {start})"
                 problems.append(Problem(message, "make the image again", Origin(inside.name, 0)))
     return Item(
         ItemKind.UKI,

@@ -16,7 +16,7 @@ def disk(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
     """A partitioned disk."""
     # The backup table is at the end, which may still be being expanded: it is looked at last.
     first = read_partition_table(source, backup=False)
-    children = tuple(_partition(explorer, source, each, depth + 1) for each in first.partitions)
+    children = tuple(_partition(explorer, source, partition, depth + 1) for partition in first.partitions)
     table = read_partition_table(source)
     origin = Origin(source.name, 0, len(source))
     facts = facts_at(
@@ -27,7 +27,10 @@ def disk(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
             "sector_size": table.sector_size,
             "disk_id": table.disk_id,
             "gpt_copies": table.copies or None,
-            "hybrid_mbr": [f"{each.number}: {each.type_name or each.type}" for each in table.mbr_partitions]
+            "hybrid_mbr": [
+                f"{partition.number}: {partition.type_name or partition.type}"
+                for partition in table.mbr_partitions
+            ]
             or None,
         },
     )

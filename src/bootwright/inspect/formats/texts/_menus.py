@@ -39,5 +39,5 @@ def entry_facts(entry: BootEntry) -> dict[str, Value]:
         "devicetree": entry.devicetree,
         "devicetree_directory": entry.devicetree_directory,
         "overlays": list(entry.overlays) or None,
-        "arguments": [str(each) for each in read_command_line(entry.arguments)] or None,
+        "arguments": [str(argument) for argument in read_command_line(entry.arguments)] or None,
     }

@@ -32,8 +32,8 @@ def config_txt_in(files: FileSystem, source: ByteSource, path: str) -> Item:
 def _config_txt(config: ConfigTxt, source: ByteSource, name: str) -> Item:
     origin = Origin(source.name, 0, len(source))
     conditions: dict[str, list[Value]] = {}
-    for each in config.settings:
-        conditions.setdefault(each.condition, []).append(f"{each.key}={each.value}")
+    for setting in config.settings:
+        conditions.setdefault(setting.condition, []).append(f"{setting.key}={setting.value}")
     problems = tuple(Problem(text, None, origin) for text in config.problems)
     return Item(
         ItemKind.CONFIG_TXT,
