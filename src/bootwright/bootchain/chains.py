@@ -28,21 +28,27 @@ def chains(volumes: Sequence[Volume], board: Board | None = None) -> tuple[Chain
             defaults = [evolve(group[0], default=True) for group in groups]
             seen = {id(default) for default in defaults}
             return (*defaults, *(each for group in groups for each in group[1:] if id(each) not in seen))
-    found = board_chains(volumes)
-    if model is not None and found:
-        found[0] = evolve(
-            found[0], unsure=found[0].unsure or f"the firmware of {model.name} starts nothing here"
+    remaining = board_chains(volumes)
+    if model is not None and remaining:
+        remaining[0] = evolve(
+            remaining[0], unsure=remaining[0].unsure or f"the firmware of {model.name} starts nothing here"
         )
-    return (evolve(found[0], default=True), *found[1:]) if found else ()
+    return (evolve(remaining[0], default=True), *remaining[1:]) if remaining else ()
 
 
 def _firmware_groups(volumes: Sequence[Volume], model: FirmwareModel | None) -> list[list[Chain]]:
     volume = config_volume(volumes)
     if volume is None and model is not None:
         # config.txt may be missing: then everything is as by default.
-        able = [each for each in volumes if each.partition is None or each.files.type == "vfat"]
+        readable = [
+            candidate
+            for candidate in volumes
+            if candidate.partition is None or candidate.files.type == "vfat"
+        ]
         names = [f"/{name}" for name in model.board.kernels]
-        volume = next((each for each in able if any(file_at(each, name) for name in names)), None)
+        volume = next(
+            (candidate for candidate in readable if any(file_at(candidate, name) for name in names)), None
+        )
     if volume is None:
         return []
     return raspberry_pi_chains(volumes, volume, (model,) if model is not None else firmware_models())

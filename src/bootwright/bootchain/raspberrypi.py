@@ -7,7 +7,7 @@ is named only where `device_tree` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from attrs import evolve, field, frozen
 
@@ -21,8 +21,6 @@ from bootwright.firmware.config_txt import ConfigTxt, Setting, read_config_txt
 from bootwright.firmware.files import boot_files
 
 CONFIG = "/config.txt"
-Next = Callable[[Stage], list[Chain]]
-"""What a boot loader that the firmware starts as its "kernel" starts in turn."""
 
 
 @frozen
@@ -56,8 +54,8 @@ class Handover:
 
 def config_volume(volumes: Sequence[Volume]) -> Volume | None:
     """The first volume with config.txt that the firmware can read: FAT, or files without a partition."""
-    able = (volume for volume in volumes if volume.partition is None or volume.files.type == "vfat")
-    return next((each for each in able if file_at(each, CONFIG) is not None), None)
+    readable = (volume for volume in volumes if volume.partition is None or volume.files.type == "vfat")
+    return next((candidate for candidate in readable if file_at(candidate, CONFIG) is not None), None)
 
 
 def read_config(volume: Volume) -> ConfigTxt:
@@ -79,17 +77,17 @@ def raspberry_pi_chains(
     config = read_config(volume)
     groups: dict[tuple[object, ...], tuple[Handover, list[str]]] = {}
     for model in models:
-        handed = handover(volume, config, model)
-        groups.setdefault(handed.signature(), (handed, []))[1].append(model.name)
-    followed = [(_followed(volumes, volume, handed), handed, names) for handed, names in groups.values()]
-    able = [(chains, handed, names) for chains, handed, names in followed if chains]
-    if len(models) == 1 or (len(able) == 1 and len(groups) == 1):
-        return [chains for chains, _, _ in able]
-    reasons = {name: handed.stopped or "nothing bootable follows" for chains, handed, names in followed
+        outcome = handover(volume, config, model)
+        groups.setdefault(outcome.signature(), (outcome, []))[1].append(model.name)
+    followed = [(_followed(volumes, volume, outcome), outcome, names) for outcome, names in groups.values()]
+    bootable = [(chains, outcome, names) for chains, outcome, names in followed if chains]
+    if len(models) == 1 or (len(bootable) == 1 and len(groups) == 1):
+        return [chains for chains, _, _ in bootable]
+    reasons = {name: outcome.stopped or "nothing bootable follows" for chains, outcome, names in followed
                if not chains for name in names}  # fmt: skip
     return [
-        [_for_boards(chain, names, len(able), reasons, first=at == 0) for at, chain in enumerate(chains)]
-        for chains, _, names in able
+        [_for_boards(chain, names, len(bootable), reasons, first=at == 0) for at, chain in enumerate(chains)]
+        for chains, _, names in bootable
     ]
 
 
@@ -235,12 +233,12 @@ class _Firmware:
         """
         found: Setting | None = None
         maybe: list[Setting] = []
-        for setting in (one for one in self._config.settings if one.key in keys):
+        for setting in (candidate for candidate in self._config.settings if candidate.key in keys):
             holds = self._facts.applies(setting.filters)
             if holds is None:
                 maybe.append(setting)
             elif holds and (setting.key == keys[0] or setting.key == "ramfsfile"):
-                found, maybe = setting, [one for one in maybe if one.key != setting.key]
+                found, maybe = setting, [candidate for candidate in maybe if candidate.key != setting.key]
         for each in maybe:
             if found is None or (each.key, each.value) != (found.key, found.value):
                 text = (

@@ -84,17 +84,17 @@ def entry_at(volume: Volume, path: str) -> Entry | None:
     exact = lookup(volume.files, path)
     if exact is not None or volume.partition is not None or volume.files.folds_case:
         return exact
-    here = volume.files.root()
+    current = volume.files.root()
     for part in path.split("/"):
         if part in {"", "."}:
             continue
-        if here.kind is not EntryKind.DIRECTORY:
+        if current.kind is not EntryKind.DIRECTORY:
             return None
-        names = [entry for entry in volume.files.children(here) if entry.name.lower() == part.lower()]
+        names = [entry for entry in volume.files.children(current) if entry.name.lower() == part.lower()]
         if len(names) != 1:
             return None
-        here = names[0]
-    return here if here.kind in {EntryKind.FILE, EntryKind.DIRECTORY} else None
+        current = names[0]
+    return current if current.kind in {EntryKind.FILE, EntryKind.DIRECTORY} else None
 
 
 def file_at(volume: Volume, path: str) -> Entry | None:

@@ -113,18 +113,20 @@ def boot_of(root: Item, entry: str | None = None, board: Board | None = None) ->
     when the default is not there, `Refused` when there is no such entry, with those it has, `Malformed` for a
     boot configuration that cannot be read.
     """
-    ways = chains_of(root, board)
+    boot_chains = chains_of(root, board)
     kernels = [item for item in root.of_kind(ItemKind.KERNEL) if isinstance(item.detail, KernelImage)]
-    able = _choices(root, ways, kernels)
-    if not able and not ways:
+    choices = _choices(root, boot_chains, kernels)
+    if not choices and not boot_chains:
         raise Missing(
             f"{root.origin.where} holds no arm64 kernel", hint="`bootwright inspect` shows what it holds"
         )
-    chosen = _wanted(able, entry, root) if entry is not None else _default(ways, able)
+    chosen = _wanted(choices, entry, root) if entry is not None else _default(boot_chains, choices)
     others = tuple(kernel for kernel in kernels if kernel is not chosen.kernel)
     boot = _boot(root, chosen, others)
-    titles = tuple(each.title for each in able if each is not chosen)
-    return evolve(boot, other_titles=titles, unsure=chosen.unsure if entry is None else "", chains=ways)
+    titles = tuple(each.title for each in choices if each is not chosen)
+    return evolve(
+        boot, other_titles=titles, unsure=chosen.unsure if entry is None else "", chains=boot_chains
+    )
 
 
 def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
@@ -162,40 +164,40 @@ def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
     )
 
 
-def _default(ways: Sequence[Chain], able: Sequence[_Choice]) -> _Choice:
-    first = next((chain for chain in ways if chain.default), None)
+def _default(boot_chains: Sequence[Chain], choices: Sequence[_Choice]) -> _Choice:
+    first = next((chain for chain in boot_chains if chain.default), None)
     if first is None:
-        if len(able) > 1 and not able[0].title and not able[0].unsure:
-            return evolve(able[0], unsure="no boot loader's configuration is among the files")
-        return able[0]
+        if len(choices) > 1 and not choices[0].title and not choices[0].unsure:
+            return evolve(choices[0], unsure="no boot loader's configuration is among the files")
+        return choices[0]
     if first.kernel is None:
-        raise NothingStarts("; ".join(first.unknown) or "the kernel is not named", hint=_instead(able))
-    chosen = next((each for each in able if each.chain is first), None)
+        raise NothingStarts("; ".join(first.unknown) or "the kernel is not named", hint=_instead(choices))
+    chosen = next((each for each in choices if each.chain is first), None)
     if chosen is not None:
         return chosen
     what = "is no arm64 kernel that can be read" if first.kernel.exists else "is not there"
     by = first.kernel.by or "the boot loader"
-    raise NothingStarts(f"{first.kernel.place}, which {by} starts, {what}", hint=_instead(able))
+    raise NothingStarts(f"{first.kernel.place}, which {by} starts, {what}", hint=_instead(choices))
 
 
-def _instead(able: Sequence[_Choice]) -> str:
-    if not able:
+def _instead(choices: Sequence[_Choice]) -> str:
+    if not choices:
         return "bootwright image verify names what else is wrong"
-    names = ", ".join(repr(each.title or each.name) for each in able)
+    names = ", ".join(repr(each.title or each.name) for each in choices)
     return f"bootwright check --entry chooses another: {names}"
 
 
-def _choices(root: Item, ways: Sequence[Chain], kernels: Sequence[Item]) -> list[_Choice]:
+def _choices(root: Item, boot_chains: Sequence[Chain], kernels: Sequence[Item]) -> list[_Choice]:
     """What can be started: each chain whose kernel is there, then kernels that no chain names."""
-    found = [made for chain in ways if (made := _of_chain(root, chain)) is not None]
-    titles = Counter(each.title for each in found)
+    choices = [made for chain in boot_chains if (made := _of_chain(root, chain)) is not None]
+    titles = Counter(each.title for each in choices)
     # As systemd-boot does it, entries of one title are told apart.
-    found = [
+    choices = [
         evolve(each, title=f"{each.title} ({each.name})") if titles[each.title] > 1 and each.name else each
-        for each in found
+        for each in choices
     ]
-    known = {id(each.kernel) for each in found}
-    return [*found, *_loose(root, [kernel for kernel in kernels if id(kernel) not in known])]
+    known = {id(each.kernel) for each in choices}
+    return [*choices, *_loose(root, [kernel for kernel in kernels if id(kernel) not in known])]
 
 
 def _of_chain(root: Item, chain: Chain) -> _Choice | None:
@@ -270,15 +272,15 @@ def _near(kernel: Item, loose: Sequence[Item]) -> list[Item]:
     return near if len(near) == 1 else list(loose) if len(loose) == 1 else near[:1]
 
 
-def _wanted(able: Sequence[_Choice], name: str, root: Item) -> _Choice:
+def _wanted(choices: Sequence[_Choice], name: str, root: Item) -> _Choice:
     for fits in (
         lambda each: name in {each.title, each.name},
         lambda each: each.title.startswith(name) or each.name.startswith(name),
     ):
-        found = [each for each in able if fits(each)]
-        if len(found) == 1:
-            return found[0]
-    known = ", ".join(repr(each.title or each.name) for each in able)
+        matching = [each for each in choices if fits(each)]
+        if len(matching) == 1:
+            return matching[0]
+    known = ", ".join(repr(each.title or each.name) for each in choices)
     raise Refused(f"{root.origin.where} has no boot entry {name!r}", hint=f"it has {known}")
 
 

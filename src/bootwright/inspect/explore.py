@@ -75,14 +75,14 @@ class Explorer:
             raise Malformed(source.name, 0, "an artifact", "an empty file")
         path = "/" + name.replace("\\", "/").lstrip("/")
         role = registry.role_of(path) or registry.role_of(f"/{path.rpartition('/')[2]}")
-        found = registry.format_of(source) or registry.text_format(role or "")
-        if found is None:
+        format_ = registry.format_of(source) or registry.text_format(role or "")
+        if format_ is None:
             start = source.read(0, min(8, len(source))).hex(" ")
             raise Refused(
                 f"{source.name}: unrecognised format (it begins with {start})",
                 hint="give a disk image, partition, kernel, UKI, initramfs, devicetree, package or directory",
             )
-        return found.describe(self, source, name, 0)
+        return format_.describe(self, source, name, 0)
 
     def follow(self, source: ByteSource, name: str, depth: int, *, role: str | None = None) -> Item | None:
         """See `Context`."""
@@ -92,11 +92,11 @@ class Explorer:
         origin = Origin(source.name, 0, len(source))
         kind = role
         try:
-            found = registry.text_format(role or "") or registry.format_of(source)
-            if found is None:
+            format_ = registry.text_format(role or "") or registry.format_of(source)
+            if format_ is None:
                 return None
-            kind = found.name
-            return found.describe(self, source, name, depth)
+            kind = format_.name
+            return format_.describe(self, source, name, depth)
         except BootwrightError as error:
             problem = Problem.of(error, source.name)
             return Item(ItemKind(role or kind or "unknown"), name, origin, problems=(problem,), source=source)
@@ -123,15 +123,15 @@ class Explorer:
 
     def fits(self, role: str, kind: ItemKind) -> bool:
         """See `Context`."""
-        found = registry.named(role)
-        return found is None or not found.fits or kind in found.fits
+        format_ = registry.named(role)
+        return format_ is None or not format_.fits or kind in format_.fits
 
     def describe_file(self, role: str, files: FileSystem, source: ByteSource, path: str) -> Item | None:
         """See `Context`."""
-        found = registry.text_format(role)
-        if found is None or found.describe_file is None:
+        format_ = registry.text_format(role)
+        if format_ is None or format_.describe_file is None:
             return None
-        return found.describe_file(files, source, path)
+        return format_.describe_file(files, source, path)
 
     @property
     def exhausted(self) -> bool:

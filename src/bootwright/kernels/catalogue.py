@@ -79,13 +79,13 @@ class Library:
         return self._without_list == 0 if "_entries" in self.__dict__ else False
 
     def _all(self) -> list[Listed]:
-        there = {entry.name: self._listed(entry) for entry in self._entries.values()}
-        here = {
+        archived = {entry.name: self._listed(entry) for entry in self._entries.values()}
+        local = {
             name: _listed_manifest(manifest)
             for name in self.store.names()
-            if name not in there and (manifest := self.store.manifest(name)) is not None
+            if name not in archived and (manifest := self.store.manifest(name)) is not None
         }
-        by_name = sorted((there | here).values(), key=lambda kernel: (kernel.page_size, kernel.name))
+        by_name = sorted((archived | local).values(), key=lambda kernel: (kernel.page_size, kernel.name))
         return sorted(by_name, key=lambda kernel: kernel.version, reverse=True)
 
     def resolve(self, name: str) -> Listed:
@@ -105,9 +105,9 @@ class Library:
         asked = _NAME.fullmatch(name)
         if asked is not None:
             fitting = [kernel for kernel in listed if _fits(kernel, asked)]
-            here = [kernel for kernel in fitting if kernel.cached]
-            if self._offline and here:
-                return here[0]
+            cached = [kernel for kernel in fitting if kernel.cached]
+            if self._offline and cached:
+                return cached[0]
             if fitting:
                 return fitting[0]
         raise self._unknown(name, asked, listed)

@@ -57,11 +57,6 @@ class _Listed:
     """Why systemd-boot leaves it out of its menu."""
 
 
-def has_entries(volume: Volume) -> bool:
-    """Whether the volume has entries of either type."""
-    return bool(files_in(volume, ENTRIES, ".conf") or _ukis(volume))
-
-
 def loader_entry_chains(
     volumes: Sequence[Volume], stages: Sequence[Stage], esp: Volume | None = None
 ) -> list[Chain]:

@@ -32,33 +32,38 @@ def efi_chains(volumes: Sequence[Volume], stages: Sequence[Stage]) -> list[Chain
     esp = next((volume for volume in efi_volumes(volumes) if has_removable_program(volume)), None)
     if esp is None:
         return _by_configuration(volumes, stages, None, "")
-    path, kind, here = _program(esp, stages)
+    path, kind, program_stages = _program(esp, stages)
     if kind is Program.UKI:
-        chain = uki_chain(esp, path, here)
+        chain = uki_chain(esp, path, program_stages)
         return [chain] if chain is not None else []
     if kind is Program.KERNEL:
         part = Part(esp, path, "UEFI's default path")
-        return [Chain(kind="efi", stages=here, title=path.rpartition("/")[2], kernel=part)]
+        return [Chain(kind="efi", stages=program_stages, title=path.rpartition("/")[2], kernel=part)]
     if kind is Program.GRUB:
-        chains = grub_chains(volumes, here)
-        return chains or _other_than(kind, volumes, here, esp)
+        chains = grub_chains(volumes, program_stages)
+        return chains or _other_than(kind, volumes, program_stages, esp)
     if kind is Program.SYSTEMD_BOOT:
-        chains = loader_entry_chains(volumes, here, esp)
-        return chains or _other_than(kind, volumes, here, esp)
-    return _by_configuration(volumes, here, esp, f"{place(esp, path)} is no boot loader that is recognised")
+        chains = loader_entry_chains(volumes, program_stages, esp)
+        return chains or _other_than(kind, volumes, program_stages, esp)
+    return _by_configuration(
+        volumes, program_stages, esp, f"{place(esp, path)} is no boot loader that is recognised"
+    )
 
 
 def _program(esp: Volume, stages: Sequence[Stage]) -> tuple[str, Program, tuple[Stage, ...]]:
     """(path, what it is, the stages up to it); shim is followed to what it starts."""
-    path, here = REMOVABLE, tuple(stages)
+    path, program_stages = REMOVABLE, tuple(stages)
     for _ in range(2):
         source = open_at(esp, path)
         kind = identify(source) if source is not None else Program.UNKNOWN
-        here = (*here, Stage("EFI program" if kind is Program.UNKNOWN else str(kind), place(esp, path)))
+        program_stages = (
+            *program_stages,
+            Stage("EFI program" if kind is Program.UNKNOWN else str(kind), place(esp, path)),
+        )
         if kind is not Program.SHIM or file_at(esp, _AFTER_SHIM) is None:
             break
         path = _AFTER_SHIM
-    return path, kind, here
+    return path, kind, program_stages
 
 
 def _other_than(
@@ -76,7 +81,7 @@ def _by_configuration(
     """What the configurations say where the loader itself does not tell which it is."""
     menu = grub_chains(volumes, stages)
     entries = loader_entry_chains(volumes, [*stages, Stage("systemd-boot")], esp)
-    named = {each.config[1] for each in menu if each.config is not None and each.kind == "loader-entry"}
+    named = {chain.config[1] for chain in menu if chain.config is not None and chain.kind == "loader-entry"}
     entries = [entry for entry in entries if entry.config is None or entry.config[1] not in named]
     if menu and entries:
         reason = unknown or f"there is no {REMOVABLE}"

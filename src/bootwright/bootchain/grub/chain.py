@@ -42,7 +42,7 @@ def grub_configs(volume: Volume) -> Iterator[str]:
             yield entry.path
     vendors = entry_at(volume, _VENDORS)
     if vendors is not None and vendors.kind is EntryKind.DIRECTORY:
-        for folder in sorted(volume.files.children(vendors), key=lambda each: each.path):
+        for folder in sorted(volume.files.children(vendors), key=lambda child: child.path):
             entry = file_at(volume, f"{folder.path}/grub.cfg")
             if entry is not None:
                 yield entry.path
@@ -56,10 +56,10 @@ def grub_chains(volumes: Sequence[Volume], stages: Sequence[Stage]) -> list[Chai
     for volume in volumes:
         for path in grub_configs(volume):
             menu = _menu(volume, path)
-            here = [*stages, Stage("GRUB", place(volume, path))]
-            chains = list(_chains(volumes, volume, path, menu, here))
+            grub_stages = [*stages, Stage("GRUB", place(volume, path))]
+            chains = list(_chains(volumes, volume, path, menu, grub_stages))
             if menu.loader_entries and not chains:
-                chains = _blscfg(volumes, menu, here)
+                chains = _blscfg(volumes, menu, grub_stages)
             if chains:
                 return chains
     return []
@@ -78,8 +78,10 @@ def _chains(
     volumes: Sequence[Volume], volume: Volume, path: str, menu: BootMenu, stages: Sequence[Stage]
 ) -> Iterator[Chain]:
     first = menu.started()
-    entries = [each for each in (first, *(one for one in menu.entries if one is not first)) if each]
-    for number, entry in enumerate(each for each in entries if each.kernel):
+    entries = [
+        candidate for candidate in (first, *(one for one in menu.entries if one is not first)) if candidate
+    ]
+    for number, entry in enumerate(candidate for candidate in entries if candidate.kernel):
         chain = _chain(volumes, volume, path, entry, stages)
         yield evolve(chain, unsure=menu.unsure if number == 0 else entry.condition)
 
@@ -89,9 +91,9 @@ def _blscfg(volumes: Sequence[Volume], menu: BootMenu, stages: Sequence[Stage]) 
     chains = [chain for chain in loader_entry_chains(volumes, stages) if chain.entry is not None]
     wanted = (menu.default or "0").removesuffix(".conf")
     by_number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 9 else None
-    for number, each in enumerate(chains):
-        stem = each.id.removesuffix(".conf")
-        if number == by_number or fnmatch.fnmatchcase(stem, wanted) or wanted == each.title:
+    for number, candidate in enumerate(chains):
+        stem = candidate.id.removesuffix(".conf")
+        if number == by_number or fnmatch.fnmatchcase(stem, wanted) or wanted == candidate.title:
             chains.insert(0, chains.pop(number))
             break
     if chains and menu.unsure:

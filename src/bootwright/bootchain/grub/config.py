@@ -71,7 +71,7 @@ class _Script:
     blocks: list[_Block] = field(factory=list)
     counts: dict[tuple[int, ...], int] = field(factory=dict)
     above: list[int] = field(factory=list)
-    here: BootEntry = field(factory=lambda: BootEntry("", None, (), None, "", 1))
+    entry: BootEntry = field(factory=lambda: BootEntry("", None, (), None, "", 1))
     sources: int = 0
     loader_entries: bool = False
 
@@ -89,8 +89,8 @@ def read_grub_config(data: bytes, name: str, *, load: Load | None = None, folder
     if load is not None:
         script.variables |= {"prefix": script.folder, "config_directory": script.folder}
     _run(script, text_of(data, name))
-    if script.here.kernel is not None:
-        script.entries.append(evolve(script.here, place=(script.counts.get((), 0),)))
+    if script.entry.kernel is not None:
+        script.entries.append(evolve(script.entry, place=(script.counts.get((), 0),)))
     default = None if "default" in script.unknown else script.variables.get("default") or None
     timeout = None if "timeout" in script.unknown else script.variables.get("timeout") or None
     return BootMenu(
@@ -190,7 +190,7 @@ def _open_entry(script: _Script, command: str, line: int, words: list[str]) -> N
         script.submenus.append(Submenu(title, id_, entry.place))
         script.above.append(number)
     else:
-        script.here = entry
+        script.entry = entry
     if len(script.entries) + len(script.submenus) > _MAX_ENTRIES:
         raise Malformed(script.name, None, f"at most {_MAX_ENTRIES} entries", "more")
 
@@ -204,40 +204,61 @@ def _close(script: _Script, line: int) -> None:
     if block.command == "submenu":
         script.above.pop()
     else:
-        script.entries.append(script.here)
-        script.here = BootEntry("", None, (), None, "", line)
+        script.entries.append(script.entry)
+        script.entry = BootEntry("", None, (), None, "", line)
 
 
 def _plain(script: _Script, line: int, words: list[str], *, certain: bool) -> None:
+    """Follow a command that opens and closes nothing."""
     command = words[0]
-    inside = next((block for block in script.blocks if block.command == "function"), None)
+    function = next((block.why for block in script.blocks if block.command == "function"), None)
     if command == "set" or ("=" in command and len(words) == 1 and not command.startswith("=")):
-        if command == "set" and len(words) < 2:
-            return
-        key, equals, value = (words[1] if command == "set" else command).partition("=")
-        if not equals:
-            return
-        if inside is not None:
-            script.functions[inside.why].add(key)
-        elif not _in_entry(script) or key not in {"default", "timeout"}:
-            _set(script, key, value, certain=certain)
+        _assign(script, "".join(words[1:2]) if command == "set" else command, function, certain=certain)
         return
-    if inside is not None:
+    if function is not None:
         return
     filled = [_filled(script, word) for word in words]
+    if not _boot_command(script, line, [command, *filled[1:]]):
+        _variable_command(script, line, words, filled, certain=certain)
+
+
+def _assign(script: _Script, assignment: str, function: str | None, *, certain: bool) -> None:
+    """`KEY=VALUE`; inside a function it counts only once the function is called."""
+    key, equals, value = assignment.partition("=")
+    if not equals:
+        return
+    if function is not None:
+        script.functions[function].add(key)
+    elif not _in_entry(script) or key not in {"default", "timeout"}:
+        _set(script, key, value, certain=certain)
+
+
+def _boot_command(script: _Script, line: int, filled: Sequence[str]) -> bool:
+    """Keep what a command says that an entry loads; False for a command that does not."""
+    command = filled[0]
     if command in {"linux", "linux16", "linuxefi"} and len(filled) > 1:
         _name(script, line, filled[1:2])
-        script.here = evolve(script.here, kernel=filled[1], arguments=" ".join(filled[2:]), chained=False)
+        script.entry = evolve(script.entry, kernel=filled[1], arguments=" ".join(filled[2:]), chained=False)
     elif command in {"initrd", "initrd16", "initrdefi"}:
         _name(script, line, filled[1:])
-        script.here = evolve(script.here, initrds=tuple(filled[1:]))
+        script.entry = evolve(script.entry, initrds=tuple(filled[1:]))
     elif command in {"devicetree", "dtb"} and len(filled) > 1:
         _name(script, line, filled[1:2])
-        script.here = evolve(script.here, devicetree=filled[1])
-    elif command == "chainloader" and len(filled) > 1 and script.here.kernel is None:
+        script.entry = evolve(script.entry, devicetree=filled[1])
+    elif command == "chainloader" and len(filled) > 1 and script.entry.kernel is None:
         _name(script, line, filled[-1:])
-        script.here = evolve(script.here, kernel=filled[-1], chained=True)
-    elif command == "unset":
+        script.entry = evolve(script.entry, kernel=filled[-1], chained=True)
+    else:
+        return False
+    return True
+
+
+def _variable_command(
+    script: _Script, line: int, words: Sequence[str], filled: Sequence[str], *, certain: bool
+) -> None:
+    """A command that changes variables, or makes their values undecided. `filled` are `words` expanded."""
+    command = words[0]
+    if command == "unset":
         for key in words[1:]:
             _set(script, key, "", certain=certain)
     elif command == "load_env":
@@ -259,7 +280,7 @@ def _plain(script: _Script, line: int, words: list[str], *, certain: bool) -> No
 
 def _name(script: _Script, line: int, paths: Sequence[str]) -> None:
     """Keep on which line the entry names these files."""
-    script.here = evolve(script.here, lines={**script.here.lines, **dict.fromkeys(paths, line)})
+    script.entry = evolve(script.entry, lines={**script.entry.lines, **dict.fromkeys(paths, line)})
 
 
 def _in_entry(script: _Script) -> bool:

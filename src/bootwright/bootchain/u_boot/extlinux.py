@@ -19,8 +19,8 @@ def extlinux_chains(volume: Volume, path: str, stages: Sequence[Stage]) -> list[
     menu = read_extlinux(text_at(volume, path) or b"", place(volume, path))
     first = menu.started()
     labels = [entry for entry in (first, *(entry for entry in menu.entries if entry is not first)) if entry]
-    here = [*stages, Stage("extlinux", place(volume, path))]
-    return [_chain(volume, path, label, here) for label in labels if label.kernel]
+    extlinux_stages = [*stages, Stage("extlinux", place(volume, path))]
+    return [_chain(volume, path, label, extlinux_stages) for label in labels if label.kernel]
 
 
 def _chain(volume: Volume, path: str, entry: BootEntry, stages: Sequence[Stage]) -> Chain:

@@ -45,11 +45,11 @@ def script_text(data: bytes, name: str) -> str:
     while True:
         if at + 4 > len(body):
             raise Malformed(name, _HEADER.size + at, "the end of the table of sizes", "the end of the file")
-        (one,) = struct.unpack_from(">I", body, at)
+        (length,) = struct.unpack_from(">I", body, at)
         at += 4
-        if not one:
+        if not length:
             break
-        sizes.append(one)
+        sizes.append(length)
     if not sizes:
         raise Malformed(name, _HEADER.size, "the size of a script", "none")
     return text_of(body[at : at + sizes[0]], name)
@@ -63,9 +63,9 @@ def script_chain(
     A script that cannot be followed is a chain without a kernel, which says why. Raises `Malformed`.
     """
     where = place(volume, path)
-    here = (*stages, Stage("boot script", where))
+    script_stages = (*stages, Stage("boot script", where))
     text = script_text(text_at(volume, path) or b"", where)
-    return _Script(volumes, volume, where, here, prefix).run(text)
+    return _Script(volumes, volume, where, script_stages, prefix).run(text)
 
 
 @define

@@ -314,15 +314,15 @@ class Ext(InodeFiles[_Inode]):
         count = size // 4
         span = count ** (level - 1)
         for index, pointer in enumerate(struct.unpack(f"<{count}I", self._cached.read(block * size, size))):
-            here = position + index * span
-            if here >= total:
+            first = position + index * span
+            if first >= total:
                 return
             if not pointer:
                 continue
             if level == 1:
-                yield Extent(here * size, size, pointer * size)
+                yield Extent(first * size, size, pointer * size)
             else:
-                yield from self._indirect(pointer, level - 1, here, total)
+                yield from self._indirect(pointer, level - 1, first, total)
 
 
 def _has_backup(group: int) -> int:

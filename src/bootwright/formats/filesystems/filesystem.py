@@ -176,10 +176,10 @@ def lookup(files: FileSystem, path: str, *, follow: bool = True) -> Entry | None
             if len(trail) > 1:
                 trail.pop()
             continue
-        here = trail[-1]
-        if here.kind is not EntryKind.DIRECTORY or len(trail) > MAX_DEPTH:
+        folder = trail[-1]
+        if folder.kind is not EntryKind.DIRECTORY or len(trail) > MAX_DEPTH:
             return None
-        found = _child(files, here, part)
+        found = _child(files, folder, part)
         if found is None:
             return None
         if found.kind is EntryKind.SYMLINK and found.target is not None and (todo or follow):

@@ -45,10 +45,10 @@ def _side(root: Item, dtbs: tuple[str, ...]) -> Side:
 
     def place(item: Item, above: str) -> None:
         label = _label(item, ordered)
-        here = f"{above}/{label}" if label else above
-        placed.append(Placed(item, here or "/"))
+        item_place = f"{above}/{label}" if label else above
+        placed.append(Placed(item, item_place or "/"))
         for child in item.children:
-            place(child, here)
+            place(child, item_place)
 
     placed.append(Placed(root, "/"))
     for child in root.children:

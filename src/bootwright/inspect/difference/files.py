@@ -38,16 +38,18 @@ _HOLDERS = (ItemKind.FILESYSTEM, ItemKind.INITRAMFS, ItemKind.PACKAGE, ItemKind.
 def firmware(before: Side, after: Side) -> Iterator[Difference]:
     """Device firmware and the board's own, by content."""
     for kind, area in ((ItemKind.FIRMWARE, Area.FIRMWARE), (ItemKind.BOARD_FIRMWARE, Area.BOARD_FIRMWARE)):
-        one, other = _firmware(before, kind), _firmware(after, kind)
-        for path in sorted(one.keys() | other.keys()):
-            was, is_ = one.get(path), other.get(path)
+        before_files, after_files = _firmware(before, kind), _firmware(after, kind)
+        for path in sorted(before_files.keys() | after_files.keys()):
+            was, is_ = before_files.get(path), after_files.get(path)
             if was is None or is_ is None or was.size != is_.size:
-                told = [f"{version.size} bytes" if version is not None else None for version in (was, is_)]
+                descriptions = [
+                    f"{version.size} bytes" if version is not None else None for version in (was, is_)
+                ]
             elif (digests := [version.digest() for version in (was, is_)])[0] != digests[1]:
-                told = [f"{is_.size} bytes, SHA-256 {digest or 'not read'}" for digest in digests]
+                descriptions = [f"{is_.size} bytes, SHA-256 {digest or 'not read'}" for digest in digests]
             else:
                 continue
-            yield Difference(area, path, told[0], told[1])
+            yield Difference(area, path, descriptions[0], descriptions[1])
 
 
 @frozen
@@ -117,44 +119,44 @@ def others(before: Side, after: Side) -> Iterator[Difference]:
     for old, new in matched:
         if old.item.files is None or new.item.files is None:
             continue
-        one = _files(old.item, before.releases)
-        other = _files(new.item, after.releases)
+        before_files = _files(old.item, before.releases)
+        after_files = _files(new.item, after.releases)
         area = Area.INITRAMFS if new.item.kind == ItemKind.INITRAMFS else Area.FILES
-        for path in sorted(one.keys() | other.keys()):
-            was, is_ = one.get(path), other.get(path)
+        for path in sorted(before_files.keys() | after_files.keys()):
+            was, is_ = before_files.get(path), after_files.get(path)
             origins = (
                 Origin(f"{old.item.files.name}:{was.path}") if was else None,
                 Origin(f"{new.item.files.name}:{is_.path}") if is_ else None,
             )
             if was is None or is_ is None:
-                told = [_told(version) if version else None for version in (was, is_)]
-                yield Difference(area, path, told[0], told[1], *origins)
+                descriptions = [_description(version) if version else None for version in (was, is_)]
+                yield Difference(area, path, descriptions[0], descriptions[1], *origins)
                 continue
             if was.size == is_.size and was.kind is EntryKind.FILE:
                 budget -= was.size
             if budget > 0 and not _same(was, is_, old.item.files, new.item.files):
                 same_size = was.size == is_.size and was.kind is is_.kind and was.target == is_.target
-                told_ = (_told(was), "other bytes" if same_size else _told(is_))
+                changed = (_description(was), "other bytes" if same_size else _description(is_))
                 if was.kind is is_.kind is EntryKind.FILE:
-                    told_ = _content(was, is_, old.item.files, new.item.files) or told_
-                yield Difference(area, path, *told_, *origins)
+                    changed = _content(was, is_, old.item.files, new.item.files) or changed
+                yield Difference(area, path, *changed, *origins)
 
 
 def _files(item: Item, releases: tuple[str, ...]) -> dict[str, Entry]:
     """Path (releases left out) → what is there, without what other comparisons tell of."""
     assert item.files is not None  # noqa: S101  (checked by the caller)
-    found: dict[str, Entry] = {}
-    told = {child.name for child in item.walk() if child is not item}
+    files_by_path: dict[str, Entry] = {}
+    described = {child.name for child in item.walk() if child is not item}
     for entry in walk(item.files):
         if not isinstance(entry, Entry) or entry.kind is EntryKind.DIRECTORY:
             continue
         path = entry.path
         if "/lib/modules/" in path or "/lib/firmware/" in path:
             continue
-        if path in told or role_of(path) == "devicetree":
+        if path in described or role_of(path) == "devicetree":
             continue
-        found[normal(path, releases)] = entry
-    return found
+        files_by_path[normal(path, releases)] = entry
+    return files_by_path
 
 
 def _content(was: Entry, is_: Entry, before: FileSystem, after: FileSystem) -> tuple[str, str] | None:
@@ -165,7 +167,7 @@ def _content(was: Entry, is_: Entry, before: FileSystem, after: FileSystem) -> t
         return None
 
 
-def _told(entry: Entry) -> str:
+def _description(entry: Entry) -> str:
     if entry.kind is EntryKind.SYMLINK:
         return f"→ {entry.target}"
     return f"{entry.size} bytes" if entry.kind is EntryKind.FILE else entry.kind.value
@@ -177,10 +179,10 @@ def _same(was: Entry, is_: Entry, before: FileSystem, after: FileSystem) -> bool
     if was.kind is not EntryKind.FILE:
         return True
     try:
-        one, other = before.open(was), after.open(is_)
+        before_bytes, after_bytes = before.open(was), after.open(is_)
         step = 1 << 20
         return all(
-            one.read(at, min(step, was.size - at)) == other.read(at, min(step, was.size - at))
+            before_bytes.read(at, min(step, was.size - at)) == after_bytes.read(at, min(step, was.size - at))
             for at in range(0, was.size, step)
         )
     except BootwrightError:

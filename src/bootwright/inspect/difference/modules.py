@@ -48,43 +48,52 @@ class _Module:
 
 def modules(before: Side, after: Side) -> Iterator[Difference]:
     """Modules gained, lost, built in or moved between initramfs and root; then what of the others differs."""
-    one, other = _modules(before), _modules(after)
+    before_modules, after_modules = _modules(before), _modules(after)
     described = 0
-    kept: list[str] = []
-    for name in sorted(one.keys() | other.keys()):
-        was, is_ = one.get(name), other.get(name)
+    in_both: list[str] = []
+    for name in sorted(before_modules.keys() | after_modules.keys()):
+        was, is_ = before_modules.get(name), after_modules.get(name)
         if was is not None and is_ is not None:
-            kept.append(name)
+            in_both.append(name)
             if was.place == is_.place:
                 continue
-        told = [was.place if was else None, is_.place if is_ else None]
+        descriptions = [was.place if was else None, is_.place if is_ else None]
         for index, module in enumerate((was, is_)):
-            if module and module.entry and described < _MOST_DESCRIBED and None in told:
+            if module and module.entry and described < _MOST_DESCRIBED and None in descriptions:
                 described += 1
-                told[index] = f"{module.place}{_aliases(module)}"
+                descriptions[index] = f"{module.place}{_aliases(module)}"
         yield Difference(
-            Area.MODULES, name, told[0], told[1], was.origin if was else None, is_.origin if is_ else None
+            Area.MODULES,
+            name,
+            descriptions[0],
+            descriptions[1],
+            was.origin if was else None,
+            is_.origin if is_ else None,
         )
-    wanted = kept if before.modules is None else [name for name in kept if name in before.modules]
-    pairs = [(name, one[name], other[name]) for name in wanted if one[name].entry and other[name].entry]
+    wanted = in_both if before.modules is None else [name for name in in_both if name in before.modules]
+    pairs = [
+        (name, before_modules[name], after_modules[name])
+        for name in wanted
+        if before_modules[name].entry and after_modules[name].entry
+    ]
     yield from _contents(pairs, same_release=before.releases == after.releases)
 
 
 def _modules(side: Side) -> dict[str, _Module]:
-    found: dict[str, _Module] = {}
+    modules_by_name: dict[str, _Module] = {}
     for placed in side.of_kind(ItemKind.MODULES):
         tree, files = placed.item.detail, placed.item.files
         if not isinstance(tree, ModuleTree) or files is None:
             continue
-        here = "in the initramfs" if files.type == "cpio" else "in the root file system"
+        location = "in the initramfs" if files.type == "cpio" else "in the root file system"
         for name in _built_in(files, tree):
-            found.setdefault(name, _Module("built in", None, None, placed.item.origin))
+            modules_by_name.setdefault(name, _Module("built in", None, None, placed.item.origin))
         for name, entry in tree.names.items():
-            known = found.get(name)
-            both = known is not None and known.entry is not None and known.place != here
-            place = "in the initramfs and the root file system" if both else here
-            found[name] = _Module(place, files, entry, Origin(f"{files.name}:{entry.path}"))
-    return found
+            known = modules_by_name.get(name)
+            both = known is not None and known.entry is not None and known.place != location
+            place = "in the initramfs and the root file system" if both else location
+            modules_by_name[name] = _Module(place, files, entry, Origin(f"{files.name}:{entry.path}"))
+    return modules_by_name
 
 
 def _built_in(files: FileSystem, tree: ModuleTree) -> list[str]:
@@ -139,24 +148,24 @@ def _contents(pairs: Sequence[tuple[str, _Module, _Module]], *, same_release: bo
             wanted.append((name, was, is_))
     # Packages and images are unpacked in the order of their files: names would jump to and fro.
     wanted.sort(key=lambda pair: pair[2].entry.path if pair[2].entry is not None else "")
-    found: list[tuple[str, Difference]] = []
+    differences: list[tuple[str, Difference]] = []
     rebuilt = other_source = 0
     flags: set[tuple[str, str]] = set()
     for (name, was, is_), old, new in _read(wanted):
         if old is None or new is None or (old.digest == new.digest and old.signed == new.signed):
             continue
-        told = list(_differences(name, old, new, flags=same_release))
+        changes = list(_differences(name, old, new, flags=same_release))
         flags.add((_magic(old.info), _magic(new.info)))
         source = [version.info.first("srcversion") for version in (old, new)]
         rebuilt += 1
         other_source += source[0] != source[1]
-        if not told and same_release:
-            told = [_rebuilt(name, old, new, source)]
-        found += [
+        if not changes and same_release:
+            changes = [_rebuilt(name, old, new, source)]
+        differences += [
             (name, Difference(Area.MODULES, what, before, after, was.origin, is_.origin))
-            for what, before, after in told
+            for what, before, after in changes
         ]
-    yield from (each for _, each in sorted(found, key=lambda one: one[0]))
+    yield from (each for _, each in sorted(differences, key=lambda one: one[0]))
     if not same_release and rebuilt:
         text = f"{rebuilt} of {len(wanted)}, {other_source} from other source (srcversion)"
         yield Difference(Area.MODULES, "built anew", None, text)
@@ -235,9 +244,9 @@ def _values(info: ModuleInfo, key: str) -> list[str]:
     return sorted(values)
 
 
-def _some(here: list[str], there: list[str]) -> str:
+def _some(values: list[str], other_values: list[str]) -> str:
     """What only this side has; `nothing` where it has less."""
-    only = [each for each in here if each not in there]
+    only = [each for each in values if each not in other_values]
     shown = ", ".join(only[:_MOST_NAMES]) + (
         f" and {len(only) - _MOST_NAMES} more" if len(only) > _MOST_NAMES else ""
     )
