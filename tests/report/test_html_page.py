@@ -144,7 +144,7 @@ def test_nothing_seen_at_all_makes_a_page_too() -> None:
     found = study([Observation("a", {"x": ("1",)}, {"net": Verdict.UNKNOWN}, Source.REPORTED)], "")
     page = Page(html.page(found, decide(found), generated_at=""))
     assert page.problems == []
-    assert "Nothing was seen of it." in page.text
+    assert "No result for it yet." in page.text
 
 
 def test_the_page_is_the_same_for_the_same_input() -> None:

@@ -4,8 +4,8 @@
 prints each driver's initialisation and the result of every probe at the debug level (drivers/base/dd.c
 really_probe_debug, Linux 5.10 to 7.3), which is seen with `ignore_loglevel`.
 
-Whether the kernel has it is told by its configuration, by a log in which it refused the argument, or by what
-is known of the system's kernels (one file each in `data/systems/`).
+Whether the kernel has it is known from its configuration, from a log in which it refused the argument,
+or from what is known of the system's kernels (one file each in `data/systems/`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def systems() -> tuple[System, ...]:
 
 
 def has_dynamic_debug(boot: Boot, option: Option | None = None) -> bool | None:
-    """Whether the boot's kernel obeys `dyndbg=`; None where nothing says. `option` is its configuration."""
+    """Whether the boot's kernel obeys `dyndbg=`; None where not known. `option` is its configuration."""
     value = option(_SYMBOL) if option is not None else None
     if value is not None:
         return value == "y"

@@ -155,7 +155,7 @@ class Diagnoser:
 
 
 def _part(marker: Marker, facts: Facts) -> str:
-    """A component that prints several banners (coreboot's stages) is told apart by what they capture."""
+    """A component that prints several banners (coreboot's stages) is distinguished by what they capture."""
     return f"{marker.component}:{marker.name}:{dict(facts).get('part', '')}"
 
 

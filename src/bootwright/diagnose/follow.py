@@ -25,7 +25,7 @@ _QUIET = 0.5
 
 
 def follow_file(name: str, *, baud: int, say: Callable[[str], None], as_json: bool) -> Diagnosis:
-    """Read until interrupted (or the writer of a pipe is gone) and tell of findings as they appear.
+    """Read until interrupted (or the writer of a pipe is gone) and report findings as they appear.
 
     Raises `Missing` when the file cannot be read and `Refused` for what is no log, or a speed
     that no serial device has.
@@ -62,7 +62,7 @@ def _tell(
     for key in [key for key in shown_findings if key not in current]:
         title = shown_findings.pop(key)
         if not any(current_key[:2] == key[:2] for current_key in current):
-            say(f"no longer so: {title}")
+            say(f"no longer the case: {title}")
 
 
 @contextmanager

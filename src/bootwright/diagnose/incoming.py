@@ -4,8 +4,8 @@ A compressed log may be several streams one after the other, as rotated and appe
 Windows Terminal and PowerShell's `>` write UTF-16. Anything else that is not lines of text (an image, a
 package, an archive) would only yield findings by chance, and is refused with what it is.
 
-Limits: what a file is is told from its first MiB; a log expands to at most 4 GiB; lz4 is read whole before it
-is expanded.
+Limits: the kind of a file is decided by its first MiB; a log expands to at most 4 GiB; lz4 is read whole
+before it is expanded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST_EXPANDED = 4 << 30
 _MOST_LZ4 = 256 << 20
 _MOST_LAYERS = 3
 _PAIRS = 1 << 12
-"""Bytes from which UTF-16 without a mark is told."""
+"""Bytes by which UTF-16 without a byte order mark is recognised."""
 _LEAST_TEXT = 0.2
 """Share of the bytes, NULs left out, that must lie in readable runs. Logs have 0.9 and more, with noise of an
 unplugged line 0.5; random, compressed and machine code 0.1 and less."""
@@ -131,7 +131,10 @@ def log_text(read: Read, where: str) -> Read:
             return _Utf16(ahead, encoding).read
         where = f"{where}:{kind}"
         read = _lz4(ahead, where) if kind == "lz4" else _expanded(ahead, kind, where)
-    raise Refused(f"{where} is compressed over and over", hint="expand it, and give the log that is in it")
+    raise Refused(
+        f"{where} is compressed more than {_MOST_LAYERS} times over",
+        hint="expand it, and give the log that is in it",
+    )
 
 
 def _expanded(stream: Stream, kind: str, where: str) -> Read:

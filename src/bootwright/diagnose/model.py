@@ -137,7 +137,7 @@ class Boot:
     evidence: tuple[Evidence, ...] = ()
 
     def said(self, name: str) -> str | None:
-        """A fact of `told`."""
+        """The value of a fact in `told`, or None where the log does not have it."""
         return next((value for key, value in self.told if key == name), None)
 
 

@@ -23,7 +23,7 @@ _SENTENCES = {
     Outcome.FAILED: "the boot failed",
     Outcome.DEGRADED: "it boots, but something does not work",
     Outcome.BOOT_OK: "no failure found",
-    Outcome.UNKNOWN: "nothing in it was recognised as part of a boot",
+    Outcome.UNKNOWN: "nothing in it is recognised as part of a boot",
 }
 _MARKS = {Stance.CONFIRMS: "yes:", Stance.REFUTES: "but:", Stance.TELLS: "note:"}
 _WIDTH = 100

@@ -58,7 +58,7 @@ def predict_goal(
     """Whether `goal` of `board` is reached with this kernel and this devicetree file.
 
     `board` and `goal` are names (`raspberrypi-5`, `ethernet`) or objects of `bootwright.boards.model`.
-    `stepping` is one of the board's (`c0`, `d0`), None for unknown: hazards of one stepping are then told as
+    `stepping` is one of the board's (`c0`, `d0`), None if unknown: hazards of one stepping are then given as
     such. `initramfs_modules` are names of modules in the initramfs, None where it is not known. `os` maps an
     operating system to its version (`{"talos": Version}`), for hazards that depend on it.
 
@@ -137,7 +137,7 @@ class _Hashed:
 
 @lru_cache(maxsize=16)
 def _facts(
-    name: str,  # noqa: ARG001 - a kernel of another name is told apart
+    name: str,  # noqa: ARG001 - a kernel of another name has a cache entry of its own
     kernel: _Hashed,
     initramfs_modules: frozenset[str] | None,
     arguments: Arguments | None,

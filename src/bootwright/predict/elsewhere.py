@@ -102,7 +102,7 @@ def _words(having: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts,
 
 
 def _alike(broken: Link, kernel: KernelFacts) -> str:
-    """By words alone, where nobody here has the driver: an option of this version that is off."""
+    """By names alone, where no kernel here has the driver: an option of this version that is off."""
     if broken.remedy != NO_REMEDY or kernel.config is None:
         return ""
     option = option_like(broken.lacks, kernel.config)

@@ -1,6 +1,6 @@
 """The verdicts of a board's goals with what was gathered: what `check` and a release gate ask.
 
-Where nothing says which stepping a board is, every stepping is judged, and the board's answer is theirs
+Where the stepping of a board is not known, every stepping is judged, and the board's answer is theirs
 together: `works` and `fails` are said of the board only where they hold on each.
 """
 
@@ -93,11 +93,11 @@ class Together:
             f"{name} is unknown" if verdict is Verdict.UNKNOWN else f"{name} {verdict}"
             for name, verdict in ordered
         )
-        return f"{self.verdict}: {texts}; which one the board is was not said: give {option}"
+        return f"{self.verdict}: {texts}; the stepping is not known: give {option}"
 
 
 def agreed(verdicts: Iterable[Verdict]) -> Verdict:
-    """What is true of each of several cases of which nobody said which one it is."""
+    """What is true of each of several cases of which it is not known which one applies."""
     present = set(verdicts)
     return present.pop() if len(present) == 1 else Verdict.UNKNOWN
 
@@ -153,7 +153,7 @@ def judge_boards(
             raise lacking[0]
         wanted = asked if chosen else evolve(asked, goals=_of_board(board, asked.goals))
         if asked.goals and not wanted.goals:
-            continue  # nobody asked for this board, and it has no such goal
+            continue  # the board was not asked for, and has no such goal
         for name, resolution in resolved.items():
             if isinstance(resolution, Missing):
                 judged.append(_without_devicetree(board, name, facts.name, wanted, resolution))

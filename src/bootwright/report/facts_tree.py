@@ -20,7 +20,7 @@ _SHOWN = 12
 """Children, or values of a list, beyond which the rest is counted."""
 
 _PIPE_WIDTH = 4096
-"""Columns when nobody looks: lines are not broken for a program that reads them."""
+"""Columns where the output is no terminal: lines are not broken for a program that reads them."""
 
 
 def print_tree(item: Item, *, where: bool = False, everything: bool = False) -> None:

@@ -271,7 +271,7 @@ def _remaining_causes(remaining_causes: Sequence[RemainingCauses], console: Cons
 
 
 def _other_outcomes(story: Story, console: Console) -> None:
-    rows = [row for row in story.other_outcomes if row[1] != "Nothing was seen of it."]
+    rows = [row for row in story.other_outcomes if row[1] != "No result for it yet."]
     if not rows:
         return
     _head(console, "Seen along the way")

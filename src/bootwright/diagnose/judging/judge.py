@@ -79,7 +79,7 @@ class Judge:
         )
 
     def _told(self, state: BootState) -> tuple[tuple[str, str], ...]:
-        """What the log says of the machine; said differently, the first counts."""
+        """What the log says of the machine; where it says several things, the first counts."""
         facts: dict[str, tuple[int, str]] = {}
         for name in self._facts:
             for tally in state.tallies.get(name, {}).values():

@@ -1,6 +1,7 @@
-"""Lines that were seen before, told by one look into a dictionary instead of a search.
+"""Lines that were seen before, recognised by one dictionary look-up instead of a search.
 
-Lines that come again byte by byte (a file put together from copies) are told by one look at the whole line.
+Lines that come again byte by byte (a file put together from copies) are recognised by one look-up of
+the whole line.
 A board that restarts again and again, or a soak test, prints the same few thousand lines with other times
 before them. A kernel's time stamp of the usual width (`[    1.234567]`, kernel/printk/printk.c
 print_time, Linux 6.12) is left out of the comparison; lines with other stamps are compared whole.

@@ -44,7 +44,7 @@ class Pattern:
 
 @define(eq=False)
 class Record:
-    """What a message says. There is one for each message, so that it can be told by identity."""
+    """What a message says. There is one for each message, so that identity is enough to compare it."""
 
     matches: tuple[tuple[Pattern, Facts], ...]
     kernel: bool

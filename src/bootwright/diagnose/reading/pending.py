@@ -1,6 +1,6 @@
-"""A boot while it is being read: the lines that say something, counted only when somebody asks.
+"""A boot while it is being read: the lines that say something, counted only when they are needed.
 
-Where its borders are is told from milestones alone. Boots that say the same at the same distances have
+Its borders are found from milestones alone. Boots that say the same at the same distances have
 the same outcome, so that of a board that restarts ten thousand times few boots are looked at closely.
 """
 

@@ -18,7 +18,7 @@ BLOCK = 1 << 20
 """Bytes looked at in one go."""
 
 _SAMPLE = 1 << 16
-"""Bytes from which it is told whether a terminal wrapped the lines."""
+"""Bytes that are looked at to see whether a terminal wrapped the lines."""
 _MOST_PARTS = 16
 """Lines of the terminal that one message may take."""
 

@@ -1,4 +1,4 @@
-"""Sorting the artifacts given to `check`: kernel, devicetrees, images, initramfs, config.txt."""
+"""Sorts the artifacts given to `check`: kernel, devicetrees, images, initramfs, config.txt."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ def _boots(folder: Path) -> bool:
     try:
         boot_chains = chains((PlainVolume(Directory(folder)),))
     except BootwrightError:
-        return True  # what is wrong with its configuration is told where it is read
+        return True  # what is wrong with its configuration is reported where it is read
     return any(
         chain.kernel.exists if chain.kernel is not None else bool(chain.unknown) for chain in boot_chains
     )

@@ -224,7 +224,7 @@ class Gathered:
                 return self._checked(board, Choice(blob, how, blob.origin is Origin.IMAGE))
         image = [blob for blob in self.blobs if blob.origin is Origin.IMAGE]
         if len(self.blobs) == 1 and (not image or fit(board, _compatible(image[0].path)) is not Fit.OTHER):
-            return self._checked(board, Choice(self.blobs[0], "there is no other", bool(image)))
+            return self._checked(board, Choice(self.blobs[0], "it is the only one", bool(image)))
         if image and board.firmware_models and self.boot_partition:
             how = f"beside config.txt there is no {wanted}, so that the firmware finds none for the board"
             return Choice(image[0], how, handed_over=True)

@@ -57,7 +57,7 @@ def kernel_of(item: Item, boot: Boot, artifact: str, progress: Progress) -> tupl
 
 
 def _trees_of_other_release(item: Item, boot: Boot) -> tuple[Item, ...]:
-    """Module trees of another release, which the kernel passes by: the first such release only."""
+    """Module trees of another release, which the kernel does not look for: the first such release only."""
     foreign = {
         id(below)
         for child in item.of_kind(ItemKind.INITRAMFS)

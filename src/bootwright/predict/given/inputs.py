@@ -30,7 +30,7 @@ def kernel_at(
 
     `modules` (a `/lib/modules/RELEASE` folder) and `config` (a file) replace or complete what comes with it.
     Raises `Missing` where there is none, `Refused` for a name that the catalogue does not have, `Malformed`
-    for a file that is no kernel.
+    for a file that is not a kernel.
     """
     path = Path(spec)
     if path.is_dir():

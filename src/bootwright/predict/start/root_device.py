@@ -64,7 +64,7 @@ def root_links(kernel: KernelFacts, volumes: Sequence[Volume] | None, *, initram
         return Root(not_checked=(f"{shown}: no disk image was given to look in",))
     kind, name = _parsed(argument.value)
     if kind == "":
-        return Root(not_checked=(f"{shown}: what it names cannot be told from the image",))
+        return Root(not_checked=(f"{shown}: the image does not show what it names",))
     if kind in {"uuid", "label", "path"} and initramfs is False:
         return Root(
             (

@@ -195,7 +195,7 @@ def _where_it_works(investigation: Investigation, outcome: str) -> str:
 def _missing(investigation: Investigation, outcome: str, names: Names) -> str:
     judgement = investigation.judgements[outcome]
     if not judgement.works and not judgement.fails:
-        return "Nothing was seen of it."
+        return "No result for it yet."
     if judgement.either and all(part.causes for part in judgement.either):
         simplest = listed([names.cause(part.causes[0], judgement) for part in judgement.either], "or")
         return f"No one cause explains every failure. The simplest that together do: {simplest}."

@@ -54,9 +54,9 @@ def _boot(investigation: Investigation, done: Done, names: Names) -> Boot:
         ("Kernel", clean(done.kernel.get("name", ""), 120)),
         ("Package", clean(done.kernel.get("package", ""), 200)),
         ("Verified", clean(done.kernel.get("verified", ""), 1500)),
-        ("Release, told by the running kernel", clean(result.release or "not reported", 120)),
+        ("Release, as reported by the running kernel", clean(result.release or "not reported", 120)),
         (
-            "Page size, told by the running kernel",
+            "Page size, as reported by the running kernel",
             f"{result.page_size:,} bytes" if result.page_size else "not reported",
         ),
         ("Emulator", f"{clean(recording.machine_version, 80)}, machine {clean(recording.machine, 60)}"),

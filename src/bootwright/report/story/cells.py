@@ -13,7 +13,7 @@ from bootwright.report.story.names import Names
 from bootwright.report.words import clean, listed
 
 SOURCES = {
-    Source.REPORTED: "Somebody saw it and told.",
+    Source.REPORTED: "Reported by somebody, not checked here.",
     Source.PREDICTED: "Worked out from the files, not run.",
     Source.EMULATED: "Booted here, in an emulator.",
     Source.BENCH: "Run on a real board.",

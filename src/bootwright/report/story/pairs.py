@@ -55,7 +55,7 @@ class Ruling:
 
 
 def rulings(investigation: Investigation, outcome: str, names: Names) -> tuple[Ruling, ...]:
-    """The factors ruled out for an outcome; those that the same cells rule out are told together."""
+    """The factors ruled out for an outcome; those that the same cells rule out share an entry."""
     together: dict[tuple[tuple[str, ...], bool], list[str]] = {}
     for refutation in investigation.judgements[outcome].refuted:
         two = len(refutation.by) == 2 and _same(investigation, refutation.by, refutation.factor)

@@ -63,7 +63,7 @@ class Try:
     how: str
     """What to do, how long it takes, and why it takes that long."""
     changes: str
-    """How it differs from the nearest report, in words; empty where it cannot be told."""
+    """How it differs from the nearest report, in words; empty where there is no report to compare with."""
 
 
 def stops(investigation: Investigation, names: Names) -> tuple[Stop, ...]:
@@ -122,7 +122,7 @@ def _why(step: Step, worth: Mapping[str, float], names: Names) -> str:
 
 
 def _after(investigation: Investigation, number: int, step: Step, outcome: str) -> int | None:
-    """The causes left after a step; None where that cannot be told, or nothing ever failed."""
+    """The causes left after a step; None where that is not known, or nothing ever failed."""
     if (
         not outcome
         or step.purpose == "confirm"

@@ -118,7 +118,7 @@ def _foretold(outcome: str, verdict: str, goal: Mapping[str, Any], better: str) 
                 sentence(_text(hazard, "remedy", 500)),
             )
             for hazard in map(_map, list(goal.get("hazards") or ())[:MOST])
-            # The one that breaks the chain is told as its first broken link.
+            # The one that breaks the chain is already shown as its first broken link.
             if hazard.get("reason") != broken.get("reason")
         ),
         not_checked=tuple(sentence(clean(text, 300)) for text in list(goal.get("not_checked") or ())[:MOST]),

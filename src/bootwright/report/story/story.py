@@ -170,7 +170,7 @@ def _other_outcomes(investigation: Investigation, names: Names) -> tuple[tuple[s
             else ""
         )
         if not judgement.works and not judgement.fails:
-            summary = "Nothing was seen of it."
+            summary = "No result for it yet."
         elif not judgement.fails:
             summary = f"Worked in every cell looked at ({judgement.works})."
         elif judgement.cause:
@@ -205,7 +205,7 @@ def _limits(investigation: Investigation, names: Names) -> tuple[str, ...]:
     limits = list(dict.fromkeys(experiment_limits))
     unseen = [name for name in investigation.outcomes if not _seen(investigation, name)]
     if unseen:
-        limits.append(f"Nothing was seen of {listed([f'“{names.outcome(name)}”' for name in unseen])}.")
+        limits.append(f"There is no result for {listed([f'“{names.outcome(name)}”' for name in unseen])}.")
     for name in investigation.goals:
         judgement = investigation.judgements[name]
         if judgement.set_aside:
