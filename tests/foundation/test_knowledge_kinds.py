@@ -28,7 +28,7 @@ SOURCE = DATA.parent
 KERNEL = "debian-6.18.15-4k"
 SHIPPED = [(name, path) for name in KINDS for path in kind_of(name).files_below(DATA).values()]
 NO_KIND = {"devicetrees", "truth"}
-"""Folders of data that are no knowledge of a user's: devicetree sources, and machines that truth is kept of."""
+"""Folders of data that are no knowledge of a user's: devicetree sources, machines that truth is kept of."""
 
 
 def test_every_kind_can_be_listed_and_checked() -> None:
