@@ -1,0 +1,125 @@
+"""The public interface: one typed function behind every command (docs/api.md).
+
+    from bootwright.api import check
+
+    check("debian-6.18.15-4k", boards="raspberrypi-5", goals="ethernet").verdict
+
+Bad input raises a `BootwrightError` (`Malformed`, `Refused`, `Missing`, `ToolFailed`) with a `message` and a
+`hint`. Nothing is printed: `progress=bootwright.foundation.progress.Lines()` reports what takes long. A name
+is imported when it is first used, so that importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bootwright.api.booting import Booted, boot
+    from bootwright.api.checking import Checked, check, check_matrix
+    from bootwright.api.diagnosis import Diagnosed, diagnose, follow
+    from bootwright.api.flashing import FlashInterrupted, FlashReport, flash, list_disks
+    from bootwright.api.images import boot_image, compose_image, image_manifest, swap_image, verify_image
+    from bootwright.api.inspection import Compared, ComparedGoal, Inspected, diff, inspect
+    from bootwright.api.investigation import Investigated, investigate
+    from bootwright.api.isolation import AwaitedReport, Isolation, isolate
+    from bootwright.api.kernels import get_kernel, list_kernels
+    from bootwright.api.prediction import Predicted, predict
+    from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
+    from bootwright.foundation.verdict import Verdict
+
+_HOME = {
+    "Booted": "bootwright.api.booting",
+    "boot": "bootwright.api.booting",
+    "Checked": "bootwright.api.checking",
+    "check": "bootwright.api.checking",
+    "check_matrix": "bootwright.api.checking",
+    "Diagnosed": "bootwright.api.diagnosis",
+    "diagnose": "bootwright.api.diagnosis",
+    "follow": "bootwright.api.diagnosis",
+    "FlashInterrupted": "bootwright.api.flashing",
+    "FlashReport": "bootwright.api.flashing",
+    "flash": "bootwright.api.flashing",
+    "list_disks": "bootwright.api.flashing",
+    "boot_image": "bootwright.api.images",
+    "compose_image": "bootwright.api.images",
+    "image_manifest": "bootwright.api.images",
+    "swap_image": "bootwright.api.images",
+    "verify_image": "bootwright.api.images",
+    "Compared": "bootwright.api.inspection",
+    "ComparedGoal": "bootwright.api.inspection",
+    "Inspected": "bootwright.api.inspection",
+    "diff": "bootwright.api.inspection",
+    "inspect": "bootwright.api.inspection",
+    "Investigated": "bootwright.api.investigation",
+    "investigate": "bootwright.api.investigation",
+    "AwaitedReport": "bootwright.api.isolation",
+    "Isolation": "bootwright.api.isolation",
+    "isolate": "bootwright.api.isolation",
+    "get_kernel": "bootwright.api.kernels",
+    "list_kernels": "bootwright.api.kernels",
+    "Predicted": "bootwright.api.prediction",
+    "predict": "bootwright.api.prediction",
+    "BootwrightError": "bootwright.foundation.errors",
+    "Malformed": "bootwright.foundation.errors",
+    "Missing": "bootwright.foundation.errors",
+    "Refused": "bootwright.foundation.errors",
+    "ToolFailed": "bootwright.foundation.errors",
+    "Verdict": "bootwright.foundation.verdict",
+}
+
+__all__ = [
+    "AwaitedReport",
+    "Booted",
+    "BootwrightError",
+    "Checked",
+    "Compared",
+    "ComparedGoal",
+    "Diagnosed",
+    "FlashInterrupted",
+    "FlashReport",
+    "Inspected",
+    "Investigated",
+    "Isolation",
+    "Malformed",
+    "Missing",
+    "Predicted",
+    "Refused",
+    "ToolFailed",
+    "Verdict",
+    "boot",
+    "boot_image",
+    "check",
+    "check_matrix",
+    "compose_image",
+    "diagnose",
+    "diff",
+    "flash",
+    "follow",
+    "get_kernel",
+    "image_manifest",
+    "inspect",
+    "investigate",
+    "isolate",
+    "list_disks",
+    "list_kernels",
+    "predict",
+    "swap_image",
+    "verify_image",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for; type checkers read the imports
+    """Import what is exported when it is first asked for."""
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The exported names."""
+    return sorted(__all__)

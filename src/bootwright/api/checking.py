@@ -1,0 +1,201 @@
+"""Will a board's goals be reached with these artifacts? One kernel, or every kernel with every devicetree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from bootwright.api._common import paths, reporter, texts
+
+if TYPE_CHECKING:
+    from bootwright.boards.model import Board
+    from bootwright.bootchain.model import Chain
+    from bootwright.formats.sources.compressed import Growth
+    from bootwright.foundation.progress import Progress
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.predict.given.gathered import Gathered
+    from bootwright.predict.matrix import Matrix
+    from bootwright.predict.verdicts import BoardVerdicts, Together
+
+SCHEMA = "bootwright/check/1"
+
+
+@frozen
+class Checked:
+    """What is predicted of each stepping of each board, and of the boards as a whole."""
+
+    judged: tuple[BoardVerdicts, ...]
+    """One for each stepping of each board, with its goals."""
+    answers: tuple[Together, ...]
+    """One for each board and goal: what holds on every stepping that was judged."""
+    boots: Mapping[str, Chain]
+    """Board → how the kernel of an image is started on it; empty where no image was given."""
+    notes: tuple[str, ...]
+    """Remarks on how the artifacts were read."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all boards and goals."""
+        from bootwright.foundation.verdict import worst
+
+        return worst(answer.verdict for answer in self.answers)
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of docs/schemas/check.schema.json."""
+        parts = [
+            {
+                "board": verdicts.board.id,
+                "stepping": verdicts.stepping,
+                "dtb": str(verdicts.dtb) if verdicts.dtb is not None else None,
+                "kernel": verdicts.kernel,
+                "boots": self.boots[verdicts.board.id].as_json() if verdicts.board.id in self.boots else None,
+                "goals": {name: goal.as_json() for name, goal in verdicts.goals.items()},
+            }
+            for verdicts in self.judged
+        ]
+        document: dict[str, Any] = {"schema": SCHEMA}
+        document |= parts[0] if len(parts) == 1 else {"boards": parts}
+        if len(parts) > 1:
+            document["together"] = [
+                {
+                    "board": answer.board.id,
+                    "goal": answer.goal,
+                    "verdict": answer.verdict.value,
+                    "steppings": {name: verdict.value for name, verdict in answer.steppings.items()},
+                }
+                for answer in self.answers
+            ]
+        if self.notes:
+            document["notes"] = list(self.notes)
+        return document
+
+
+def check(
+    artifacts: str | Path | Sequence[str | Path],
+    *,
+    boards: str | Sequence[str] = (),
+    revision: str | None = None,
+    stepping: str | None = None,
+    goals: str | Sequence[str] = (),
+    os: str | None = None,
+    overlays: str | Path | Sequence[str | Path] = (),
+    modules: str | Path | None = None,
+    config: str | Path | None = None,
+    entry: str | None = None,
+    cmdline: str | None = None,
+    progress: Progress | None = None,
+) -> Checked:
+    """Predict which goals of a board are reached with these artifacts, and where the chain breaks.
+
+    `artifacts` are images, kernels (catalogue names, .deb files, folders, Images), devicetrees or folders
+    of them, config.txt files and initramfs. Without `boards`, every known board that a devicetree is for is
+    judged; without `revision` or `stepping`, every stepping. `goals` limits what is asked, `os` is
+    `talos=1.12.1`, `overlays` are applied to the devicetree in order. `modules` is a `/lib/modules/RELEASE`
+    folder and `config` a kernel configuration; `entry` chooses a boot entry and `cmdline` replaces its
+    arguments. Nothing is booted.
+
+    Returns a `Checked`. Raises `Refused` for an unknown or contradictory name and where no devicetree is
+    for a known board, `Missing` for what is not there, `Malformed` for what is damaged.
+
+        checked = check("debian-6.18.15-4k", boards="raspberrypi-5", goals="ethernet", stepping="d0")
+        checked.verdict                                       # Verdict.FAILS
+        checked.judged[0].goals["ethernet"].first_broken      # the link that breaks, with its remedy
+    """
+    from bootwright.formats.sources.compressed import Growth
+
+    progress = reporter(progress)
+    names = texts(artifacts)
+    with Growth() as growth:
+        if names:
+            growth.begin(names[0], progress)  # an image is expanded while the rest is imported
+        from bootwright.api.asked import asked_boards, operating_system
+        from bootwright.foundation.errors import Refused
+        from bootwright.predict.given.gather import gather
+        from bootwright.predict.verdicts import Asked, answer, together
+
+        if not names:
+            raise Refused("there is nothing to check", hint="give at least one artifact")
+        wanted_goals = texts(goals)
+        chosen, stepping = asked_boards(
+            texts(boards), revision=revision, stepping=stepping, goals=wanted_goals
+        )
+        systems = operating_system(os)
+
+        def gathered(board: Board | None, growth: Growth | None = None) -> Gathered:
+            return gather(
+                names,
+                progress,
+                modules=Path(modules) if modules is not None else None,
+                config=Path(config) if config is not None else None,
+                entry=entry,
+                cmdline=cmdline,
+                board=board,
+                growth=growth,
+            )
+
+        # One board decides at once what its firmware starts; several may differ.
+        first = gathered(chosen[0] if len(chosen) == 1 else None, growth)
+    code = int(revision, 16) if revision is not None else None
+    asked = Asked(wanted_goals, systems, paths(overlays), code)
+    answered = answer(first, chosen, stepping, asked, gathered)
+    if not answered.judged:
+        raise Refused(
+            "none of the devicetrees is for a known board",
+            hint="see docs/boards.md for the boards, and how to add one; or use bootwright predict",
+        )
+    notes = [*answered.notes, *(note for verdicts in answered.judged for note in verdicts.notes)]
+    return Checked(
+        tuple(answered.judged),
+        tuple(together(answered.judged)),
+        answered.boots,
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def check_matrix(
+    artifacts: str | Path | Sequence[str | Path] = (),
+    *,
+    boards: str | Sequence[str] = (),
+    revision: str | None = None,
+    stepping: str | None = None,
+    goals: str | Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Matrix:
+    """Predict every kernel with every source of devicetrees.
+
+    `artifacts` are kernels and folders of devicetrees; without any, all kernels on this machine that have
+    modules and devicetrees are taken. Returns a `Matrix`: `.cells`, `.together()`, `.as_json()`. Raises as
+    `check`, and `Missing` where there is no kernel.
+
+        table = check_matrix(["debian-6.12.117-4k", "debian-6.18.15-4k"], boards="raspberrypi-5")
+        [cell.kernel for cell in table.cells if cell.verdict is Verdict.FAILS]
+    """
+    from bootwright.api.asked import asked_boards
+    from bootwright.foundation.errors import Refused
+    from bootwright.predict.api import OS_GOAL
+    from bootwright.predict.matrix import matrix
+
+    wanted_goals = texts(goals)
+    chosen, stepping = asked_boards(texts(boards), revision=revision, stepping=stepping, goals=wanted_goals)
+    if OS_GOAL in wanted_goals:
+        raise Refused(f"{OS_GOAL} is not for --matrix", hint="check the kernels one by one, with --os")
+    kernels = texts(artifacts) or _kernels_here()
+    return matrix(kernels, chosen, wanted_goals, reporter(progress), stepping=stepping)
+
+
+def _kernels_here() -> tuple[str, ...]:
+    """The kernels on this machine with modules and devicetrees; raises `Missing` where there is none."""
+    from bootwright.foundation.errors import Missing
+    from bootwright.kernels.catalogue import open_library
+
+    store = open_library(offline=True).store
+    manifests = [manifest for name in store.names() if (manifest := store.manifest(name)) is not None]
+    complete = tuple(manifest.name for manifest in manifests if manifest.modules and manifest.dtbs)
+    if not complete:
+        raise Missing(
+            "no kernel with its modules is on this machine", hint="bootwright kernels fetch NAME --modules"
+        )
+    return complete

@@ -1,0 +1,160 @@
+"""How far did a boot get by its log, what went wrong, and what is to be done?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from bootwright.api._common import reporter, texts
+
+if TYPE_CHECKING:
+    from bootwright.diagnose.model import Diagnosis, Outcome
+    from bootwright.foundation.progress import Progress
+
+
+@frozen
+class Diagnosed:
+    """The boots of one or several logs, with their findings."""
+
+    diagnosis: Diagnosis
+    board: str | None
+    """The board it was judged for, by its name."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of all boots."""
+        return self.diagnosis.outcome
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of docs/schemas/diagnose.schema.json."""
+        from bootwright.diagnose.jsonform import as_json
+
+        return as_json(self.diagnosis, board=self.board)
+
+
+def diagnose(
+    logs: str | Path | bytes | Sequence[str | Path | bytes],
+    *,
+    artifacts: str | Path | Sequence[str | Path] = (),
+    board: str | None = None,
+    progress: Progress | None = None,
+) -> Diagnosed:
+    """Tell from boot logs how far the boot got and what stopped it.
+
+    `logs` are files (`-` is standard input), also compressed or in UTF-16, or the log itself as bytes.
+    `artifacts` are images, kernels or devicetrees that what the log makes suspect is held against; `board`
+    adds what is known of its console and goals.
+
+    Returns a `Diagnosed`. Raises `Refused` for what is no text and for an unknown board, `Missing` for a
+    file that is not there, `Malformed` for a damaged one.
+
+        diagnosed = diagnose(b"[    1.0] VFS: Unable to mount root fs on unknown-block(0,0)")
+        diagnosed.outcome                                     # Outcome.FAILED
+        diagnosed.diagnosis.boots[-1].findings[0].cause
+    """
+    from bootwright.diagnose.engine import joined
+
+    # Before anything long: an unknown name is reported at once.
+    add = _evidence(texts(artifacts), board, reporter(progress))
+    several = [logs] if isinstance(logs, str | Path | bytes) else logs
+    return Diagnosed(add(joined([_one(log) for log in several])), board)
+
+
+def follow(
+    log: str | Path,
+    *,
+    baud: int = 115200,
+    on_finding: Callable[[str], None],
+    live: bool = True,
+    artifacts: str | Path | Sequence[str | Path] = (),
+    board: str | None = None,
+    progress: Progress | None = None,
+) -> Diagnosed:
+    """Read a growing file or a serial device until Ctrl-C or its end, then diagnose it as `diagnose` does.
+
+    `on_finding` is given each finding in words as it appears, unless `live` is false. `baud` is the speed of
+    a serial device.
+
+        follow("/dev/ttyUSB0", on_finding=print)
+    """
+    add = _evidence(texts(artifacts), board, reporter(progress))
+    from bootwright.diagnose.follow import follow_file
+
+    return Diagnosed(add(follow_file(str(log), baud=baud, say=on_finding, as_json=not live)), board)
+
+
+def _evidence(
+    artifacts: Sequence[str], board_name: str | None, progress: Progress
+) -> Callable[[Diagnosis], Diagnosis]:
+    """What adds to a diagnosis what the board and the artifacts say of it."""
+    from bootwright.boards.model import board as board_named
+    from bootwright.diagnose.debugging import suited
+    from bootwright.evidence.board import with_board
+
+    board = board_named(board_name) if board_name is not None else None
+    opened = []
+    if artifacts:
+        from bootwright.evidence.image import open_artifact
+
+        opened = [open_artifact(name, progress) for name in artifacts]
+        if board is not None:
+            from bootwright.evidence.join import check_devicetrees
+
+            check_devicetrees(opened, board)
+
+    def option(symbol: str) -> str | None:
+        configs = [config for artifact in opened if (config := artifact.config) is not None]
+        return (configs[-1].value(f"CONFIG_{symbol}") or "n") if configs else None
+
+    def add(diagnosis: Diagnosis) -> Diagnosis:
+        if opened:
+            from bootwright.evidence.join import with_artifacts
+
+            diagnosis = with_artifacts(diagnosis, opened, board)
+        return suited(with_board(diagnosis, board, checked=bool(opened)), option)
+
+    return add
+
+
+def _one(log: str | Path | bytes) -> Diagnosis:
+    import io
+
+    from bootwright.diagnose.engine import diagnose_stream
+    from bootwright.diagnose.incoming import log_text
+
+    if isinstance(log, bytes):
+        return diagnose_stream(log_text(io.BytesIO(log).read, "log"), "log")
+    name = str(log)
+    if name == "-":
+        shown = "standard input"
+        return diagnose_stream(log_text(sys.stdin.buffer.read, shown), shown)
+    with _opened(name) as file:
+        shown = printable_name(name)
+        return diagnose_stream(log_text(file.read, shown), shown)
+
+
+def printable_name(name: str) -> str:
+    """A file's name for reports: names may hold anything, a terminal's escapes among it."""
+    from bootwright.diagnose.reading.patterns import printable
+
+    return printable(os.fsencode(name))
+
+
+def _opened(name: str) -> IO[bytes]:
+    from bootwright.foundation.errors import Missing
+
+    try:
+        file = Path(name).open("rb")  # noqa: SIM115 - the caller closes it
+        if os.path.isdir(name):  # noqa: PTH112
+            raise IsADirectoryError
+    except OSError as error:
+        raise Missing(
+            f"cannot read {name}: {error.strerror or 'it is a directory'}",
+            hint="give the file a console or dmesg was captured to, or - for standard input",
+        ) from error
+    return file

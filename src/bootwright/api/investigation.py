@@ -1,0 +1,108 @@
+"""From contradictory reports to the cause, proved by boots."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from bootwright.api._common import reporter
+
+if TYPE_CHECKING:
+    from bootwright.foundation.progress import Progress
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.investigate.decision.decide import Decision
+    from bootwright.investigate.plans.runs import Run
+    from bootwright.investigate.running.investigation import Investigation
+
+
+@frozen
+class Investigated:
+    """What was found, and what is decided by it."""
+
+    investigation: Investigation
+    decision: Decision
+    runs: tuple[Run, ...]
+    """The cells that the plan can run."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of what is wanted, by the decision."""
+        return self.decision.verdict
+
+
+def investigate(
+    plan: str | Path | None = None,
+    *,
+    observations: str | Path | None = None,
+    out: str | Path | None = None,
+    dry_run: bool = False,
+    repeat: int = 1,
+    jobs: int | None = None,
+    max_download: int = 250,
+    fresh: bool = False,
+    archive: str | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> Investigated:
+    """Find which one thing is to blame, by running the cell that tells most, again and again.
+
+    `plan` is the name of a plan that comes with bootwright, or a file; `observations` a table (CSV or TOML)
+    of what was seen, analysed alone where there is no plan. `out` is the folder of the run [out/PLAN], which
+    resumes what is there unless `fresh`. With `dry_run` nothing is booted. `repeat` boots each cell so many
+    times, `jobs` side by side; `max_download` is in MB.
+
+    Returns an `Investigated`. Raises `Refused`, `Malformed` and `Missing` for plans, tables and kernels,
+    `ToolFailed` when QEMU itself fails.
+
+        investigate(observations="seen.csv").decision.verdict
+    """
+    from bootwright.foundation.errors import Refused
+    from bootwright.investigate.decision.decide import decide
+    from bootwright.investigate.plans.table import read_table
+
+    if plan is None and observations is None:
+        raise Refused("there is nothing to investigate", hint="give a plan, or a table of observations")
+    table = read_table(Path(observations)) if observations is not None else None
+    seen = list(table.observations) if table else []
+    if plan is None:
+        from bootwright.investigate.running.investigation import study
+
+        studied = study(seen, title=Path(observations).name if observations is not None else "")
+        return Investigated(studied, decide(studied), ())
+    from bootwright.foundation.run_folder import Store
+    from bootwright.investigate.plans.plan_file import load_plan
+    from bootwright.investigate.plans.values import check_observations
+    from bootwright.investigate.running.execute import Executor
+    from bootwright.investigate.running.loop import Limits, Loop, candidates, list_candidates
+    from bootwright.kernels.catalogue import open_library
+
+    progress = reporter(progress)
+    chosen = load_plan(str(plan))
+    check_observations(chosen, seen, str(observations))
+    names = {report.id for report in chosen.report}
+    for observation in seen:
+        if observation.id in names:
+            raise Refused(
+                f"an observation of the table is called {observation.id}, as a report of the plan",
+                hint="rename it",
+            )
+    library = open_library(archive=archive, offline=offline, progress=progress)
+    if dry_run:
+        loop = Loop(chosen, seen, list_candidates(chosen, library))
+        result = loop.look(loop.began)
+    else:
+        limits = Limits(
+            repeat=repeat, jobs=jobs or min(2, os.cpu_count() or 1), download=max_download * 10**6
+        )
+        with Store(run_folder(plan, out), fresh=fresh) as store:
+            loop = Loop(chosen, seen, candidates(store, library, chosen))
+            result = loop.perform(Executor(library, store, progress), progress, limits)
+    return Investigated(result, decide(result), tuple(loop.runs))
+
+
+def run_folder(plan: str | Path, out: str | Path | None) -> Path:
+    """The folder of a plan's run: the one that was given, or `out/PLAN`."""
+    return Path(out) if out is not None else Path("out") / Path(plan).stem

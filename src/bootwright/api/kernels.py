@@ -1,0 +1,97 @@
+"""Which kernels can be had, and one of them on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bootwright.api._common import reporter
+
+if TYPE_CHECKING:
+    from bootwright.foundation.progress import Progress
+    from bootwright.kernels.model import Kernel, Listed
+
+
+def list_kernels(
+    *,
+    series: str | None = None,
+    archive: str | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Listed, ...]:
+    """The kernels of the archive and those on this machine, newest first.
+
+    `series` keeps one, such as `6.18`. `archive` is the address of a package archive in place of the ones
+    apt knows; `offline` forbids any network use and lists what is known here.
+
+    Returns `Listed` entries. Raises `Refused` for a series that does not exist, `Missing` where there is
+    nothing to list from.
+
+        [kernel.name for kernel in list_kernels(offline=True) if kernel.modules_cached]
+    """
+    from bootwright.foundation.choices import no_such
+    from bootwright.kernels.catalogue import open_library
+
+    library = open_library(archive=archive, offline=offline, progress=reporter(progress))
+    listed = library.listed()
+    if series is None:
+        return tuple(listed)
+    wanted = series.split(".")
+    kept = tuple(kernel for kernel in listed if str(kernel.version).split(".")[: len(wanted)] == wanted)
+    if not kept:
+        known = dict.fromkeys(kernel.version.series() for kernel in listed)
+        raise no_such(f"there is no kernel of series {series!r}", series, known, kind="series")
+    return kept
+
+
+def get_kernel(
+    kernel: str | Path,
+    *,
+    modules: bool = False,
+    archive: str | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> Kernel:
+    """A kernel on this machine: fetched where it is not here yet, or read from a file of yours.
+
+    `kernel` is a catalogue name (an abbreviation such as `debian-6.18-4k` is the newest that fits), an arm64
+    Image or a .deb. With `modules` a kernel of the catalogue comes with all modules and devicetrees.
+
+    Returns a `Kernel`, whose paths are in the cache and never change content. Raises `Refused` for an
+    unknown name, `Missing` for what is neither here nor in the archive, `Malformed` for a file that is no
+    arm64 kernel.
+
+        get_kernel("debian-6.18.15-4k", offline=True).release
+    """
+    from bootwright.foundation.errors import Missing
+
+    progress = reporter(progress)
+    path = Path(kernel)
+    if path.is_file():
+        return _given(path, progress)
+    if "/" in str(kernel):
+        raise Missing(f"there is no file {kernel}", hint="give an arm64 Image or .deb, or a catalogue name")
+    from bootwright.kernels.catalogue import open_library
+
+    library = open_library(archive=archive, offline=offline, progress=progress)
+    return library.get(str(kernel), modules=modules)
+
+
+def _given(file: Path, progress: Progress) -> Kernel:
+    """A kernel file of the user's own, kept by its content; it does not enter the catalogue."""
+    import hashlib
+
+    from attrs import evolve
+
+    from bootwright.foundation.places import cache_dir
+    from bootwright.kernels.added import add_kernel
+    from bootwright.kernels.source import load_sources
+    from bootwright.kernels.store import ADDED, Store
+
+    with file.open("rb") as opened:
+        name = hashlib.file_digest(opened, "sha256").hexdigest()[:32]
+    store = Store(cache_dir() / "given")
+    manifest = store.manifest(f"{ADDED}-{name}") or add_kernel(
+        store, file, name=name, modules=None, config=None, sources=load_sources(None), progress=progress
+    )
+    return evolve(store.kernel(manifest), name=str(file))
