@@ -38,7 +38,8 @@ def compose_image(
     """
     from bootwright.foundation import atomic
     from bootwright.images.compose.compose import compose
-    from bootwright.images.recipes.recipe import find_recipe, with_kernel
+    from bootwright.images.recipes.reader import find_recipe
+    from bootwright.images.recipes.recipe import with_kernel
 
     chosen = find_recipe(str(recipe))
     if kernel is not None:

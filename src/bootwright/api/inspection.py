@@ -215,9 +215,12 @@ def _check_pattern(pattern: str, *items: Item) -> None:
     import fnmatch
 
     from bootwright.foundation.choices import no_such
+    from bootwright.inspect.facts import ItemKind
 
     names = dict.fromkeys(
-        tree.name.rpartition("/")[2] for item in items for tree in item.of_kind("devicetree", "overlay")
+        tree.name.rpartition("/")[2]
+        for item in items
+        for tree in item.of_kind(ItemKind.DEVICETREE, ItemKind.OVERLAY)
     )
     if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
         raise no_such(f"neither side has a devicetree {pattern!r}", pattern, names, kind="devicetrees")
