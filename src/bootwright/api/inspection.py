@@ -217,10 +217,8 @@ def _check_pattern(pattern: str, *items: Item) -> None:
     from bootwright.foundation.choices import no_such
     from bootwright.inspect.facts import ItemKind
 
-    names = dict.fromkeys(
-        tree.name.rpartition("/")[2]
-        for item in items
-        for tree in item.of_kind(ItemKind.DEVICETREE, ItemKind.OVERLAY)
-    )
+    kinds = (ItemKind.DEVICETREE, ItemKind.OVERLAY)
+    trees = [tree for item in items for tree in item.of_kind(*kinds)]
+    names = dict.fromkeys(tree.name.rpartition("/")[2] for tree in trees)
     if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
         raise no_such(f"neither side has a devicetree {pattern!r}", pattern, names, kind="devicetrees")
