@@ -60,7 +60,7 @@ class BootMenu:
     timeout: str | None
     submenus: tuple[Submenu, ...] = ()
     unsure: str = ""
-    """Why it cannot be told from the files what is started; empty where it can."""
+    """Why the files do not settle what is started; empty where they do."""
     loader_entries: bool = False
     """GRUB's `blscfg`: the entries are the files in `/loader/entries`."""
 

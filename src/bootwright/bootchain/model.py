@@ -75,7 +75,7 @@ class Chain:
     id: str = ""
     """GRUB's `--id`, a label, a loader entry's or UKI's file name."""
     kernel: Part | None = None
-    """None where it cannot be told; `unknown` then says why."""
+    """None where it cannot be determined; `unknown` then says why."""
     initramfs: tuple[Part, ...] = ()
     """In the order they are handed over."""
     devicetree: Part | None = None
@@ -95,7 +95,7 @@ class Chain:
     boards: tuple[str, ...] = ()
     """The boards it holds for, where that depends on the board and none was given; empty: for all."""
     unsure: str = ""
-    """Why it cannot be told from the files that this one is started; empty where it can."""
+    """Why the files do not settle that this one is started; empty where they do."""
     unknown: tuple[str, ...] = field(factory=tuple)
     """What else of it could not be decided, each with the reason."""
 
@@ -132,5 +132,5 @@ class Chain:
 
 
 def started(chains: tuple[Chain, ...]) -> tuple[Chain, ...]:
-    """Those that start by themselves: one, or one for each group of boards that differ."""
+    """The chains that start by themselves: one, or one for each group of boards that differ."""
     return tuple(chain for chain in chains if chain.default)

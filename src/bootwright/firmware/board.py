@@ -1,4 +1,4 @@
-"""What the firmware's stage must be told of the board it runs on."""
+"""What the firmware's stage needs to know about the board it runs on."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ class _Work:
             tree = current if current is not None and name in parameters(current) else self.base
             if name not in parameters(tree):
                 trees = [self.base] if current is None else [current, self.base]
-                names = " and ".join(PurePosixPath(one.name).name for one in trees)
+                names = " and ".join(PurePosixPath(candidate.name).name for candidate in trees)
                 self.note(setting, f"no parameter {name} in {names}")
                 continue
             try:

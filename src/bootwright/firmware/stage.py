@@ -41,7 +41,7 @@ class Stage:
     log: tuple[str, ...] = ()
     """What was read and decided, in order."""
     warnings: tuple[str, ...] = ()
-    """Those of `log` that tell of something amiss."""
+    """The lines of `log` that report something amiss."""
     stopped: str | None = None
     """Why nothing is started."""
 
@@ -155,7 +155,7 @@ class _Work:
         return given.tree
 
     def _tree(self, path: str, *, optional: bool = False) -> Tree | None:
-        """Raises `Malformed` for a damaged one, but where it is optional."""
+        """The devicetree at a path; None where it is not there. Raises `Malformed` unless `optional`."""
         data = self._small(path, MAX_SIZE)
         try:
             return parse_fdt(data, f"{self.title}:{path}") if data is not None else None

@@ -14,7 +14,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Where a long piece of work tells how far it is."""
+    """Where a long piece of work reports how far it is."""
 
     def step(self, text: str) -> contextlib.AbstractContextManager[None]:
         """Announce a piece of work; leaving the block ends it."""
@@ -70,7 +70,7 @@ class Lines:
         self._print(f"{'  ' * self._depth}{text} ({time.monotonic() - started:.1f} s)")
 
     def advance(self, done: float, total: float | None, unit: str) -> None:
-        """Redraw the line in place, with the time still to go where it can be told."""
+        """Redraw the line in place, with the time still to go where it can be estimated."""
         now = time.monotonic()
         if not self._live or now - self._drawn < 0.1:
             return

@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 
 class NothingStarts(Missing):
-    """What starts by itself is not there, is no arm64 kernel, or cannot be told from the files."""
+    """What starts by itself is not there, is no arm64 kernel, or cannot be determined from the files."""
 
 
 @frozen
@@ -54,7 +54,7 @@ class Boot:
     """What the loader calls it: an entry's title, a UKI's name."""
     other_titles: tuple[str, ...] = ()
     unsure: str = ""
-    """Why it cannot be told from the files that this one is started; empty where it can."""
+    """Why the files do not settle that this one is started; empty where they do."""
     chain: Chain | None = None
     """How it is started; None for a kernel that no boot loader's configuration names."""
     chains: tuple[Chain, ...] = ()
@@ -191,7 +191,7 @@ def _choices(root: Item, boot_chains: Sequence[Chain], kernels: Sequence[Item]) 
     """What can be started: each chain whose kernel is there, then kernels that no chain names."""
     choices = [made for chain in boot_chains if (made := _of_chain(root, chain)) is not None]
     titles = Counter(each.title for each in choices)
-    # As systemd-boot does it, entries of one title are told apart.
+    # As systemd-boot does it, entries of one title get their file names too.
     choices = [
         evolve(each, title=f"{each.title} ({each.name})") if titles[each.title] > 1 and each.name else each
         for each in choices
@@ -285,7 +285,7 @@ def _wanted(choices: Sequence[_Choice], name: str, root: Item) -> _Choice:
 
 
 def _beside(root: Item, config_txt: Item | None, items: list[Item]) -> tuple[Item, ...]:
-    """Those on the partition that the firmware reads, in front: it looks nowhere else."""
+    """The items, those on the partition that the firmware reads first: it looks nowhere else."""
     volume = next(
         (
             item

@@ -45,7 +45,7 @@ class Context(Protocol):
         """Describe something found inside; None where its format is not recognised.
 
         Never raises for what the bytes say: a problem becomes part of the item. `role` is what its name says
-        it is, for files that only their name tells apart.
+        it is, for files that only their name distinguishes.
         """
         ...
 

@@ -20,7 +20,7 @@ from bootwright.kernels.model import Kernel, Listed
 from bootwright.kernels.source import PAGE_NAMES, Source, load_sources
 from bootwright.kernels.store import ADDED, Manifest, Store
 
-# A kernel that is here already is had without what fetching takes.
+# A kernel that is stored already needs none of the modules for fetching.
 if TYPE_CHECKING:
     from bootwright.kernels.archive.index import Entry, Index
     from bootwright.kernels.fetch import Fetcher

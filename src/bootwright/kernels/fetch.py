@@ -185,7 +185,7 @@ def check_page_size(facts: KernelImage, config: Path, expected: int | None, name
 
 
 class _Shown:
-    """A stream that tells how far it is."""
+    """A stream that reports how much of it was read."""
 
     def __init__(self, stream: Download, progress: Progress, total: int | None) -> None:
         self._stream = stream

@@ -54,7 +54,7 @@ class Refusal:
     rule: str
     """The kernel's rule with its source file and version."""
     certain: bool = True
-    """False where something that no file tells decides."""
+    """False where something that is in no file decides."""
 
 
 @frozen
@@ -147,7 +147,7 @@ class ModuleRules:
 
     @cached_property
     def keys(self) -> list[Certificate]:
-        """Those the kernel's build put into it."""
+        """The certificates that the kernel's build put into it."""
         if self._keys is not None:
             return self._keys()
         from bootwright.formats.signing.kernel_keys import certificates
@@ -156,7 +156,7 @@ class ModuleRules:
 
     @cached_property
     def exports(self) -> KernelExports | None:
-        """What it exports; None where its image does not say."""
+        """The symbols it exports; None where its image has no table of them."""
         if self._exports is not None:
             return self._exports()
         from bootwright.formats.kernel.exports import read_exports

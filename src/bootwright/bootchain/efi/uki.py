@@ -46,7 +46,7 @@ class Uki:
 
 
 def read_uki(source: ByteSource) -> Uki | None:
-    """None where it is no UKI; raises `Malformed` where it cannot be read."""
+    """A UKI's headers, release and arguments; None for another PE file. Raises `Malformed`."""
     headers = read_pe(source)
     if not headers.is_uki:
         return None

@@ -381,7 +381,7 @@ def _load_env(script: _Script, words: Sequence[str], line: int, *, certain: bool
         return
     data = script.load(path)
     if data is None or not data.startswith(b"# GRUB Environment Block\n"):
-        return  # GRUB tells of it and goes on
+        return  # GRUB reports it and goes on
     text = data.decode("utf-8", "replace").replace("\\\n", "\n")
     for each in text.splitlines()[1:]:
         key, equals, value = each.partition("=")

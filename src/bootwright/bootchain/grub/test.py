@@ -93,7 +93,7 @@ def _unary(operator: Value, word: Value, size: Size) -> bool | None:
         return bool(word) is (operator == "-n")
     if operator in {"-e", "-f", "-s", "-d"}:
         found = size(word)
-        # A folder is told from nothing only where there are files: undecided.
+        # Whether a folder exists is only known where it holds files: undecided.
         return None if found is None or (operator == "-d" and found < 0) else found > (operator == "-s") - 1
     return None
 

@@ -95,7 +95,7 @@ class _Script:
 
     def undecided(self, line: int | None, reason: str) -> Chain:
         at = self.where if line is None else f"{self.where}, line {line}"
-        why = f"what the script starts cannot be told: {at}: {reason}"
+        why = f"what the script starts cannot be determined: {at}: {reason}"
         return Chain(kind="script", stages=self.stages, unknown=(why,))
 
     def command(self, line: int, words: list[str]) -> Chain | None:

@@ -132,25 +132,27 @@ def _is_protective(disk: ByteSource) -> bool:
 def _logical(disk: ByteSource, base: int, known: _Disk, problems: list[str]) -> list[Partition]:
     found: list[Partition] = []
     seen: set[int] = set()
-    here = base
+    record_sector = base
     while len(found) < _MAX_LOGICAL:
-        at = here * known.sector_size
-        if here in seen or at + _SECTOR > len(disk):
-            problems.append(f"the chain of logical partitions is broken at sector {here}")
+        at = record_sector * known.sector_size
+        if record_sector in seen or at + _SECTOR > len(disk):
+            problems.append(f"the chain of logical partitions is broken at sector {record_sector}")
             break
-        seen.add(here)
+        seen.add(record_sector)
         sector = disk.read(at, _SECTOR)
         if sector[510:] != b"\x55\xaa":
-            problems.append(f"no extended boot record in sector {here}")
+            problems.append(f"no extended boot record in sector {record_sector}")
             break
         entry = _ENTRY.unpack_from(sector, _ENTRIES_AT)
         if entry[2] and entry[5]:
             number = 5 + len(found)
-            found.append(_partition(entry, number=number, base=here, at=at + _ENTRIES_AT, disk=known))
+            found.append(
+                _partition(entry, number=number, base=record_sector, at=at + _ENTRIES_AT, disk=known)
+            )
         _, _, next_kind, _, next_first, next_count = _ENTRY.unpack_from(sector, _ENTRIES_AT + 16)
         if next_kind not in _EXTENDED or not next_count:
             break
-        here = base + next_first
+        record_sector = base + next_first
     return found
 
 

@@ -73,7 +73,7 @@ def is_ext(source: ByteSource) -> bool:
 
 
 def read_superblock(source: ByteSource) -> Superblock:
-    """Raises `Malformed`, or `Refused` for an unsupported feature that changes the format."""
+    """The superblock. Raises `Malformed`, or `Refused` for an unsupported feature that changes the format."""
     if not is_ext(source):
         raise Malformed(source.name, _SUPER_AT + 56, "the ext magic 0xef53", "something else")
     raw = source.read(_SUPER_AT, 1024)

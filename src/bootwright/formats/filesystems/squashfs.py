@@ -64,7 +64,7 @@ def is_squashfs(source: ByteSource) -> bool:
 
 
 def read_superblock(source: ByteSource) -> Superblock:
-    """Raises `Malformed`."""
+    """The superblock; raises `Malformed`."""
     if len(source) < _SUPER.size:
         raise Malformed(
             source.name, 0, f"a squashfs superblock of {_SUPER.size} bytes", f"{len(source)} bytes"

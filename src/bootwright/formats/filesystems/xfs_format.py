@@ -75,7 +75,7 @@ def is_xfs(source: ByteSource) -> bool:
 
 
 def read_superblock(source: ByteSource) -> Superblock:
-    """Raises `Malformed`, or `Refused` for an unsupported feature that changes the format."""
+    """The superblock. Raises `Malformed`, or `Refused` for an unsupported feature that changes the format."""
     if not is_xfs(source):
         raise Malformed(
             source.name, 0, "the XFS superblock magic 'XFSB'", repr(source.read(0, min(4, len(source))))

@@ -45,7 +45,7 @@ class Certificate:
 
 
 def certificates(image: bytes) -> list[Certificate]:
-    """Those in a kernel image, not compressed; what only looks like one is left out."""
+    """The certificates in an uncompressed kernel image; what only looks like one is left out."""
     return [read_certificate(data) for data in certificate_data(image)]
 
 
@@ -67,7 +67,7 @@ def certificate_data(image: bytes) -> list[bytes]:
 
 
 def read_certificate(data: bytes) -> Certificate:
-    """Raises `ValueError` for what is none."""
+    """Parse a DER certificate; raises `ValueError` for other bytes."""
     try:
         return _certificate(data)
     except IndexError as error:

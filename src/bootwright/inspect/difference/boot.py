@@ -24,34 +24,37 @@ def kernels(before: Side, after: Side) -> Iterator[Difference]:
         if _same_bytes(old, new):
             continue
         yield from _drivers(old, new)
-    for each in lost:
-        yield Difference(Area.KERNEL, each.place, each.item.fact("release"), None, each.item.origin)
-    for each in gained:
-        yield Difference(Area.KERNEL, each.place, None, each.item.fact("release"), None, each.item.origin)
+    for placed in lost:
+        yield Difference(Area.KERNEL, placed.place, placed.item.fact("release"), None, placed.item.origin)
+    for placed in gained:
+        yield Difference(
+            Area.KERNEL, placed.place, None, placed.item.fact("release"), None, placed.item.origin
+        )
 
 
 def _same_bytes(old: Placed, new: Placed) -> bool:
-    one, other = old.item.source, new.item.source
-    if one is None or other is None or len(one) != len(other):
+    old_bytes, new_bytes = old.item.source, new.item.source
+    if old_bytes is None or new_bytes is None or len(old_bytes) != len(new_bytes):
         return False
     step = 4 << 20
     return all(
-        one.read(at, min(step, len(one) - at)) == other.read(at, min(step, len(one) - at))
-        for at in range(0, len(one), step)
+        old_bytes.read(at, min(step, len(old_bytes) - at))
+        == new_bytes.read(at, min(step, len(old_bytes) - at))
+        for at in range(0, len(old_bytes), step)
     )
 
 
 def _drivers(old: Placed, new: Placed) -> Iterator[Difference]:
     """Compatibles that a built-in driver matches, from the tables inside the image."""
-    one, other = _compatibles(old), _compatibles(new)
-    if one is None or other is None:
+    old_drivers, new_drivers = _compatibles(old), _compatibles(new)
+    if old_drivers is None or new_drivers is None:
         return
-    for compatible in sorted(one.keys() ^ other.keys()):
+    for compatible in sorted(old_drivers.keys() ^ new_drivers.keys()):
         yield Difference(
             Area.DRIVERS,
             compatible,
-            one.get(compatible),
-            other.get(compatible),
+            old_drivers.get(compatible),
+            new_drivers.get(compatible),
             old.item.origin,
             new.item.origin,
         )

@@ -95,12 +95,12 @@ def disks(before: Side, after: Side) -> Iterator[Difference]:
     for old, new in matched:
         names = ("type", "size", "offset", "number")
         yield from values(Area.DISK, old, new, names, prefix=f"partition {_name(new)}: ")
-    for each in lost:
-        type_ = each.item.fact("type")
-        yield Difference(Area.DISK, f"partition {_name(each)}", type_, None, each.item.origin)
-    for each in gained:
-        type_ = each.item.fact("type")
-        yield Difference(Area.DISK, f"partition {_name(each)}", None, type_, None, each.item.origin)
+    for placed in lost:
+        type_ = placed.item.fact("type")
+        yield Difference(Area.DISK, f"partition {_name(placed)}", type_, None, placed.item.origin)
+    for placed in gained:
+        type_ = placed.item.fact("type")
+        yield Difference(Area.DISK, f"partition {_name(placed)}", None, type_, None, placed.item.origin)
     matched, _, _ = pairs(
         before.of_kind(ItemKind.FILESYSTEM, ItemKind.SWAP), after.of_kind(ItemKind.FILESYSTEM, ItemKind.SWAP)
     )

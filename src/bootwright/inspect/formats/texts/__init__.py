@@ -1,1 +1,1 @@
-"""Configuration files, told apart by their names."""
+"""Configuration files, distinguished by their names."""
