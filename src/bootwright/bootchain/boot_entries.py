@@ -79,9 +79,9 @@ class BootMenu:
             if number is None:
                 break
             at = (*at, number)
-        for each in able:
-            if each.place[: len(at)] == at and at:
-                return each
+        for candidate in able:
+            if candidate.place[: len(at)] == at and at:
+                return candidate
         named = next((each for each in able if self.default in {each.title, each.id or None}), None)
         if named is not None:
             return named
@@ -92,8 +92,8 @@ class BootMenu:
 
     def _number(self, at: tuple[int, ...], name: str) -> int | None:
         every: tuple[BootEntry | Submenu, ...] = (*self.entries, *self.submenus)
-        inside = [each for each in every if each.place and each.place[:-1] == at]
+        inside = [entry for entry in every if entry.place and entry.place[:-1] == at]
         if name.isascii() and name.isdigit():
             number = int(name)
-            return number if any(each.place[-1] == number for each in inside) else None
-        return next((each.place[-1] for each in inside if name in {each.title, each.id or None}), None)
+            return number if any(entry.place[-1] == number for entry in inside) else None
+        return next((entry.place[-1] for entry in inside if name in {entry.title, entry.id or None}), None)

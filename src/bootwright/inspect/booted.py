@@ -123,7 +123,7 @@ def boot_of(root: Item, entry: str | None = None, board: Board | None = None) ->
     chosen = _wanted(choices, entry, root) if entry is not None else _default(boot_chains, choices)
     others = tuple(kernel for kernel in kernels if kernel is not chosen.kernel)
     boot = _boot(root, chosen, others)
-    titles = tuple(each.title for each in choices if each is not chosen)
+    titles = tuple(choice.title for choice in choices if choice is not chosen)
     return evolve(
         boot, other_titles=titles, unsure=chosen.unsure if entry is None else "", chains=boot_chains
     )
@@ -136,7 +136,7 @@ def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
     release = chosen.kernel.fact("release")
     config_txt = _first(root.of_kind(ItemKind.CONFIG_TXT))
     systems = [item for item in root.of_kind(ItemKind.OS_RELEASE) if isinstance(item.detail, dict)]
-    inside = {id(below) for each in own for below in each.walk()}
+    inside = {id(below) for item in own for below in item.walk()}
     systems.sort(key=lambda each: (id(each) not in inside, id(each) in foreign))
     return Boot(
         kernel=chosen.kernel,
@@ -172,7 +172,7 @@ def _default(boot_chains: Sequence[Chain], choices: Sequence[_Choice]) -> _Choic
         return choices[0]
     if first.kernel is None:
         raise NothingStarts("; ".join(first.unknown) or "the kernel is not named", hint=_instead(choices))
-    chosen = next((each for each in choices if each.chain is first), None)
+    chosen = next((choice for choice in choices if choice.chain is first), None)
     if chosen is not None:
         return chosen
     what = "is no arm64 kernel that can be read" if first.kernel.exists else "is not there"
@@ -183,20 +183,22 @@ def _default(boot_chains: Sequence[Chain], choices: Sequence[_Choice]) -> _Choic
 def _instead(choices: Sequence[_Choice]) -> str:
     if not choices:
         return "bootwright image verify names what else is wrong"
-    names = ", ".join(repr(each.title or each.name) for each in choices)
+    names = ", ".join(repr(choice.title or choice.name) for choice in choices)
     return f"bootwright check --entry chooses another: {names}"
 
 
 def _choices(root: Item, boot_chains: Sequence[Chain], kernels: Sequence[Item]) -> list[_Choice]:
     """What can be started: each chain whose kernel is there, then kernels that no chain names."""
     choices = [made for chain in boot_chains if (made := _of_chain(root, chain)) is not None]
-    titles = Counter(each.title for each in choices)
+    titles = Counter(choice.title for choice in choices)
     # As systemd-boot does it, entries of one title get their file names too.
     choices = [
-        evolve(each, title=f"{each.title} ({each.name})") if titles[each.title] > 1 and each.name else each
-        for each in choices
+        evolve(choice, title=f"{choice.title} ({choice.name})")
+        if titles[choice.title] > 1 and choice.name
+        else choice
+        for choice in choices
     ]
-    known = {id(each.kernel) for each in choices}
+    known = {id(choice.kernel) for choice in choices}
     return [*choices, *_loose(root, [kernel for kernel in kernels if id(kernel) not in known])]
 
 
@@ -277,10 +279,10 @@ def _wanted(choices: Sequence[_Choice], name: str, root: Item) -> _Choice:
         lambda each: name in {each.title, each.name},
         lambda each: each.title.startswith(name) or each.name.startswith(name),
     ):
-        matching = [each for each in choices if fits(each)]
+        matching = [choice for choice in choices if fits(choice)]
         if len(matching) == 1:
             return matching[0]
-    known = ", ".join(repr(each.title or each.name) for each in choices)
+    known = ", ".join(repr(choice.title or choice.name) for choice in choices)
     raise Refused(f"{root.origin.where} has no boot entry {name!r}", hint=f"it has {known}")
 
 

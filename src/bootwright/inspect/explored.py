@@ -54,7 +54,7 @@ def item_of(root: Item, part: Part) -> Item | None:
     holder = next((item for item in root.walk() if item.files is part.volume.files), None)
     if holder is None:
         return None
-    found = next((each for each in _own(holder) if each.name == entry.path), None)
+    found = next((item for item in _own(holder) if item.name == entry.path), None)
     if found is None or not part.section:
         return found
     return next((child for child in found.children if child.name == part.section), None)

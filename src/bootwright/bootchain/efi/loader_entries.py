@@ -70,30 +70,36 @@ def loader_entry_chains(
         if esp is None or volume is esp or (is_xbootldr(volume) and esp.partition is not None)
     ]
     looked.sort(key=lambda each: each is not esp)
-    listed = [each for volume in looked for each in _listed(volume, stages)]
+    listed = [candidate for volume in looked for candidate in _listed(volume, stages)]
     listed.sort(key=cmp_to_key(_compared))
     menu, named_by = _menu(looked, esp)
     return _with_default(listed, menu, named_by)
 
 
 def _with_default(listed: list[_Listed], menu: BootMenu | None, named_by: str) -> list[Chain]:
-    able = [each for each in listed if not each.skipped]
-    left_out = [evolve(each.chain, unsure=each.skipped) for each in listed if each.skipped]
+    able = [candidate for candidate in listed if not candidate.skipped]
+    left_out = [
+        evolve(candidate.chain, unsure=candidate.skipped) for candidate in listed if candidate.skipped
+    ]
     pattern = menu.default.lower() if menu is not None and menu.default else ""
     unsure = ""
     if pattern == "@saved":
         unsure = f"{named_by} has the entry chosen last, which an EFI variable keeps"
     elif pattern and not pattern.startswith("@"):
-        exact = [each for each in able if fnmatch.fnmatchcase(each.id, pattern)]
+        exact = [candidate for candidate in able if fnmatch.fnmatchcase(candidate.id, pattern)]
         if not exact:
-            exact = [each for each in able if fnmatch.fnmatchcase(each.id.rpartition(".")[0], pattern)]
+            exact = [
+                candidate
+                for candidate in able
+                if fnmatch.fnmatchcase(candidate.id.rpartition(".")[0], pattern)
+            ]
             unsure = f"{named_by} names {pattern} without its suffix, as only systemd-boot before 247 has it"
         if exact:
             able.remove(exact[0])
             able.insert(0, exact[0])
         else:
             unsure = ""
-    found = [each.chain for each in able]
+    found = [candidate.chain for candidate in able]
     if found and unsure:
         found[0] = evolve(found[0], unsure=unsure)
     return [*found, *left_out]

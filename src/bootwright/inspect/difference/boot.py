@@ -187,8 +187,8 @@ def systems(before: Side, after: Side) -> Iterator[Difference]:
 
 
 def _left_over(area: Area, lost: list[Placed], gained: list[Placed], fact: str) -> Iterator[Difference]:
-    for each in lost:
-        yield Difference(area, each.place, each.item.fact(fact) or "there", None, each.item.origin)
+    for placed in lost:
+        yield Difference(area, placed.place, placed.item.fact(fact) or "there", None, placed.item.origin)
     for each in gained:
         yield Difference(area, each.place, None, each.item.fact(fact) or "there", None, each.item.origin)
 

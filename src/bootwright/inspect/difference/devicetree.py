@@ -24,8 +24,8 @@ def devicetrees(before: Side, after: Side) -> Iterator[Difference]:
     """Every DTB and overlay that is wanted: gained, lost, or what in it differs."""
     kinds = (ItemKind.DEVICETREE, ItemKind.OVERLAY)
     matched, lost, gained = pairs(_wanted(before, kinds), _wanted(after, kinds))
-    for each in lost:
-        yield Difference(Area.DEVICETREE, each.place, _title(each), None, each.item.origin)
+    for placed in lost:
+        yield Difference(Area.DEVICETREE, placed.place, _title(placed), None, placed.item.origin)
     for each in gained:
         yield Difference(Area.DEVICETREE, each.place, None, _title(each), None, each.item.origin)
     for old, new in matched:

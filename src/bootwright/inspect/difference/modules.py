@@ -246,7 +246,7 @@ def _values(info: ModuleInfo, key: str) -> list[str]:
 
 def _some(values: list[str], other_values: list[str]) -> str:
     """What only this side has; `nothing` where it has less."""
-    only = [each for each in values if each not in other_values]
+    only = [value for value in values if value not in other_values]
     shown = ", ".join(only[:_MOST_NAMES]) + (
         f" and {len(only) - _MOST_NAMES} more" if len(only) > _MOST_NAMES else ""
     )
