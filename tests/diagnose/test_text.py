@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.judging.durations import parse_duration
 from bootwright.diagnose.judging.errnos import parse_errno
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.literals import Literal, required
@@ -169,22 +168,6 @@ def test_errors_user_space_never_sees() -> None:
     error = parse_errno("-517")
     assert error is not None
     assert error.name == "EPROBE_DEFER"
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("1m30s", 90),
-        ("2min 3s", 123),
-        ("85 seconds", 85),
-        ("0:01:30", 90),
-        ("120000 msecs", 120),
-        ("5", None),
-        ("x", None),
-    ],
-)
-def test_durations(text: str, seconds: float | None) -> None:
-    assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize(

@@ -57,23 +57,23 @@ GRID = (
 
 
 def test_the_nearest_version_of_the_series_stands_for_a_report() -> None:
-    (told,) = explain_reports(investigation(report("6.18.6", "firmware", "one", "two"), *GRID))
-    assert (told.cells, told.fails) == (("a", "b"), ("a", "b"))
-    assert told.differs == {"kernel": ("6.18.6", "6.18.15")}
-    assert [(one.factor, one.fails, one.works) for one in told.changes] == [("dtb", "a", "c")]
-    assert told.unmended == ("b",)
+    (answer,) = explain_reports(investigation(report("6.18.6", "firmware", "one", "two"), *GRID))
+    assert (answer.cells, answer.fails) == (("a", "b"), ("a", "b"))
+    assert answer.differs == {"kernel": ("6.18.6", "6.18.15")}
+    assert [(one.factor, one.fails, one.works) for one in answer.changes] == [("dtb", "a", "c")]
+    assert answer.unmended == ("b",)
 
 
 def test_another_series_stands_for_nothing() -> None:
-    (told,) = explain_reports(investigation(report("6.12.25", "firmware", "one"), *GRID))
-    assert told.cells == ()
-    assert told.changes == ()
+    (answer,) = explain_reports(investigation(report("6.12.25", "firmware", "one"), *GRID))
+    assert answer.cells == ()
+    assert answer.changes == ()
 
 
 def test_cells_that_work_where_the_report_fails_are_said_to() -> None:
-    (told,) = explain_reports(investigation(report("6.18.15", "kernel", "one", "two"), *GRID))
-    assert told.cells == ("c", "d")
-    assert told.fails == ("d",)
+    (answer,) = explain_reports(investigation(report("6.18.15", "kernel", "one", "two"), *GRID))
+    assert answer.cells == ("c", "d")
+    assert answer.fails == ("d",)
 
 
 def test_a_settled_cause_explains_the_report_by_itself() -> None:
@@ -83,8 +83,8 @@ def test_a_settled_cause_explains_the_report_by_itself() -> None:
         for dtb in FACTORS[1].levels
         for board in FACTORS[2].levels
     ]
-    (told,) = explain_reports(investigation(report("6.18.6", "firmware", "one"), *grid))
-    assert told.settled
+    (answer,) = explain_reports(investigation(report("6.18.6", "firmware", "one"), *grid))
+    assert answer.settled
 
 
 def belief(**cause: str) -> Belief:
@@ -92,24 +92,24 @@ def belief(**cause: str) -> Belief:
 
 
 def test_a_belief_is_shown_where_just_what_it_blames_makes_the_difference() -> None:
-    (told,) = weigh_beliefs(investigation(*GRID, belief=belief(dtb="firmware")))
-    assert told.status == "shown"
-    assert [(one.fails, one.works) for one in told.changes] == [("a", "c")]
+    (answer,) = weigh_beliefs(investigation(*GRID, belief=belief(dtb="firmware")))
+    assert answer.status == "shown"
+    assert [(one.fails, one.works) for one in answer.changes] == [("a", "c")]
 
 
 def test_a_belief_is_shown_in_part_where_one_of_two_things_was_varied() -> None:
-    (told,) = weigh_beliefs(investigation(*GRID, belief=belief(board="two", kernel="<6.19")))
-    assert told.status == "partly"
-    assert [one.factor for one in told.changes] == ["board"]
-    assert told.history == (), "no cell showed the symptom that the known change is about"
+    (answer,) = weigh_beliefs(investigation(*GRID, belief=belief(board="two", kernel="<6.19")))
+    assert answer.status == "partly"
+    assert [one.factor for one in answer.changes] == ["board"]
+    assert answer.history == (), "no cell showed the symptom that the known change is about"
 
 
 def test_the_history_speaks_of_the_version_a_belief_names_where_its_symptom_was_seen() -> None:
     seen = (*GRID[:3], evolve(GRID[3], evidence=HAZARD))
-    (told,) = weigh_beliefs(investigation(*seen, belief=belief(board="two", kernel="<6.19")))
-    assert [(one.version, one.agrees) for one in told.history] == [("6.19", False)]
-    (told,) = weigh_beliefs(investigation(*seen, belief=belief(board="two", kernel="<7.0")))
-    assert [(one.version, one.agrees) for one in told.history] == [("7.0", True)]
+    (answer,) = weigh_beliefs(investigation(*seen, belief=belief(board="two", kernel="<6.19")))
+    assert [(one.version, one.agrees) for one in answer.history] == [("6.19", False)]
+    (answer,) = weigh_beliefs(investigation(*seen, belief=belief(board="two", kernel="<7.0")))
+    assert [(one.version, one.agrees) for one in answer.history] == [("7.0", True)]
 
 
 def test_a_change_is_in_its_own_series_and_in_everything_later() -> None:

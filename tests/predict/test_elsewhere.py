@@ -34,7 +34,7 @@ def test_other_kernels_with_the_driver_are_named(monkeypatch: pytest.MonkeyPatch
     ]
     for number, one in enumerate(others):
         one.name = f"kernel-{number}"
-    monkeypatch.setattr(elsewhere, "_others", lambda kernel: iter(others))
+    monkeypatch.setattr(elsewhere, "_other_kernels", lambda kernel: iter(others))
     here = make_kernel(version="6.18.0")
     assert elsewhere.remedy(["acme,x"], here) == "of the kernels on this machine kernel-0 has one (built in)"
     assert "in the module xmod: add that" in elsewhere.remedy(["acme,y"], here)
@@ -52,5 +52,5 @@ def test_only_kernels_that_are_read_already_are_asked() -> None:
 
     facts = facts_of(kernel(OWN))
     assert is_read(kernel(OWN))
-    assert all(is_read(kernel(one.name)) for one in elsewhere._others(facts))
-    assert facts.name not in {one.name for one in elsewhere._others(facts)}
+    assert all(is_read(kernel(one.name)) for one in elsewhere._other_kernels(facts))
+    assert facts.name not in {one.name for one in elsewhere._other_kernels(facts)}

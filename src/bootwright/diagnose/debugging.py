@@ -40,7 +40,7 @@ class System:
 
     def is_of(self, boot: Boot) -> bool:
         """Whether the log is of a kernel of this system."""
-        release = boot.said("release")
+        release = boot.fact("release")
         if release is not None:
             return self.release.search(release) is not None
         return self.stage is not None and any(stage.label.startswith(self.stage) for stage in boot.stages)
@@ -59,7 +59,7 @@ def has_dynamic_debug(boot: Boot, option: Option | None = None) -> bool | None:
     value = option(_SYMBOL) if option is not None else None
     if value is not None:
         return value == "y"
-    if "dyndbg=" in (boot.said("refused") or ""):
+    if "dyndbg=" in (boot.fact("refused") or ""):
         return False
     system = next((candidate for candidate in systems() if candidate.is_of(boot)), None)
     setting = system.options.get(_SYMBOL) if system is not None else None

@@ -112,7 +112,7 @@ class Diagnoser:
         for pattern, facts in record.matches:
             marker = self._markers.get(pattern.name)
             if marker is not None and marker.begins:
-                component = _part(marker, facts)
+                component = _component_of(marker, facts)
                 if self._boot.begins_another(marker, component, line):
                     self._end(line, raw, marker)
                 self._boot.begin(marker, component, line)
@@ -154,7 +154,7 @@ class Diagnoser:
         return remembered
 
 
-def _part(marker: Marker, facts: Facts) -> str:
+def _component_of(marker: Marker, facts: Facts) -> str:
     """A component that prints several banners (coreboot's stages) is distinguished by what they capture."""
     return f"{marker.component}:{marker.name}:{dict(facts).get('part', '')}"
 

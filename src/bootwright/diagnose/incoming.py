@@ -172,7 +172,7 @@ def encoding_of(head: bytes) -> str | None:
 
 def refuse_other(head: bytes, where: str) -> None:
     """Raise `Refused` where a file that starts with `head` is no text."""
-    description = _what(head, where)
+    description = _description(head, where)
     if description is not None:
         raise Refused(f"{where} is {description}, not a log", hint=_HINTS.get(description, _CHECK))
     size_without_nuls = len(head) - head.count(0)
@@ -185,7 +185,7 @@ def refuse_other(head: bytes, where: str) -> None:
         )
 
 
-def _what(head: bytes, where: str) -> str | None:
+def _description(head: bytes, where: str) -> str | None:
     description = next((name for magic, name in _OTHERS if head.startswith(magic)), None)
     if description is not None or not head:
         return description
@@ -212,7 +212,7 @@ class Arriving:
                 raise Refused(
                     f"{self._where} is compressed, and cannot be followed", hint="leave out --follow"
                 )
-            description = _what(data, self._where)
+            description = _description(data, self._where)
             if description is not None:
                 raise Refused(
                     f"{self._where} is {description}, not a log", hint=_HINTS.get(description, _CHECK)

@@ -136,7 +136,7 @@ class Boot:
     """What the log says of the machine: kernel release and build, model, command line, revision code …"""
     evidence: tuple[Evidence, ...] = ()
 
-    def said(self, name: str) -> str | None:
+    def fact(self, name: str) -> str | None:
         """The value of a fact in `told`, or None where the log does not have it."""
         return next((value for key, value in self.told if key == name), None)
 

@@ -40,7 +40,7 @@ class Context:
 def about_boot(context: Context) -> Iterator[Evidence]:
     """Whether the log and the artifact belong together at all."""
     boot, artifact = context.boot, context.artifact
-    release, build = boot.said("release"), boot.said("build")
+    release, build = boot.fact("release"), boot.fact("build")
     if release is not None and artifact.kernels:
         held = next((each for each in artifact.kernels if each.release == release), None)
         where = ", ".join(each.where for each in artifact.kernels)
@@ -63,7 +63,7 @@ def about_boot(context: Context) -> Iterator[Evidence]:
             yield Evidence(
                 Stance.TELLS, f"The kernel of this boot is the one in {artifact.name}.", held.where
             )
-    talos = boot.said("talos")
+    talos = boot.fact("talos")
     system = artifact.os_version("talos") if talos is not None else None
     if talos is not None and system is not None and talos != system[0].removeprefix("v"):
         yield Evidence(
@@ -182,7 +182,7 @@ def _programs(artifact: Artifact, paths: list[str]) -> Iterator[Evidence]:
 
 def _root(context: Context, finding: Finding) -> Iterator[Evidence]:
     artifact = context.artifact
-    wanted = _ROOT.findall(context.boot.said("arguments") or "") + values_of(finding, "device")
+    wanted = _ROOT.findall(context.boot.fact("arguments") or "") + values_of(finding, "device")
     known = {name.lower(): where for name, where in artifact.identities().items()}
     for name in dict.fromkeys(each for each in wanted if _ROOT.fullmatch(each)):
         if not known:

@@ -45,13 +45,13 @@ CONSOLES = Kind("consoles", "a board's console", ConsoleFacts)
 
 def board_of(boot: Boot) -> Board | None:
     """The board that the log says it is of."""
-    model = boot.said("model") or ""
+    model = boot.fact("model") or ""
     return next((one for one in boards() if model.startswith(one.name)), None)
 
 
 def stepping_of(board: Board, boot: Boot) -> str | None:
     """The board's stepping by the revision code in the log; None where there is no code of this board."""
-    code = boot.said("revision")
+    code = boot.fact("revision")
     if code is None or board.revision is None:
         return None
     try:
@@ -85,7 +85,7 @@ def _with_board(boot: Boot, board: Board | None, *, checked: bool) -> Boot:
 
 def _identity(boot: Boot, board: Board, told: Board | None) -> Iterator[Evidence]:
     """Whether the log is of that board, and of which stepping."""
-    model, code = boot.said("model"), boot.said("revision")
+    model, code = boot.fact("model"), boot.fact("revision")
     if model is not None and told is not board:
         says = f"The log is of another machine than {board.name}: {model}."
         yield Evidence(Stance.REFUTES, says, "the log: machine model")
@@ -127,7 +127,7 @@ def _gaps(boot: Boot, board: Board, *, checked: bool) -> Iterator[Gap]:
                 f"set {console.firmware} and capture from power-on",
             )
     if goals and not checked:
-        revision = boot.said("revision") if stepping_of(board, boot) is not None else None
+        revision = boot.fact("revision") if stepping_of(board, boot) is not None else None
         more = f" --revision {revision.removeprefix('0x')}" if revision else ""
         wanted = " ".join(f"--goal {goal}" for goal in goals)
         yield Gap(

@@ -66,7 +66,7 @@ def _asked(contexts: Sequence[Context], finding: Finding) -> Iterator[Evidence]:
 
 def _blobs(boot: Boot, board: Board | None, stepping: str | None) -> frozenset[str]:
     """File names of the devicetrees in question: the one the firmware named, or those of the board."""
-    named = boot.said("devicetree")
+    named = boot.fact("devicetree")
     if named is not None:
         return frozenset({named.rpartition("/")[2]})
     one = board or board_of(boot)

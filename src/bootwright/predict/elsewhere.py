@@ -26,10 +26,10 @@ def with_remedy(verdict: GoalVerdict, kernel: KernelFacts) -> GoalVerdict:
     broken = verdict.first_broken
     if broken is None or not broken.lacks:
         return verdict
-    having = [*_having(broken.lacks, kernel)]
-    mended = _unread(broken, having, kernel)
+    holders = [*_kernels_with(broken.lacks, kernel)]
+    mended = _unread(broken, holders, kernel)
     if mended is None:
-        advice = _words(having, kernel, broken.lacks) if having else _alike(broken, kernel)
+        advice = _advice(holders, kernel, broken.lacks) if holders else _alike(broken, kernel)
         if not advice:
             return verdict
         text = advice if broken.remedy == NO_REMEDY else f"{broken.remedy}; {advice}"
@@ -39,14 +39,14 @@ def with_remedy(verdict: GoalVerdict, kernel: KernelFacts) -> GoalVerdict:
 
 
 def _unread(
-    broken: Link, having: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts
+    broken: Link, holders: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts
 ) -> Link | None:
     """The link where the driver's module is one whose file here cannot be read: then it certainly fails."""
     index = kernel.modules
     if index is None or broken.answer is not Answer.UNKNOWN:
         return None
     damaged = {module_name(entry.path): entry for entry in index.unreadable}
-    for other_kernel, candidate in having:
+    for other_kernel, candidate in holders:
         if candidate.module in damaged:
             unreadable = damaged[candidate.module]
             return evolve(
@@ -61,12 +61,12 @@ def _unread(
 
 def remedy(compatibles: Sequence[str], kernel: KernelFacts) -> str:
     """In words, the kernels on this machine that have a driver for one of these; empty where none has."""
-    having = [*_having(compatibles, kernel)]
-    return _words(having, kernel, compatibles) if having else ""
+    holders = [*_kernels_with(compatibles, kernel)]
+    return _advice(holders, kernel, compatibles) if holders else ""
 
 
-def _having(compatibles: Sequence[str], kernel: KernelFacts) -> Iterator[tuple[KernelFacts, Candidate]]:
-    for other_kernel in _others(kernel):
+def _kernels_with(compatibles: Sequence[str], kernel: KernelFacts) -> Iterator[tuple[KernelFacts, Candidate]]:
+    for other_kernel in _other_kernels(kernel):
         for compatible in compatibles:
             candidates = other_kernel.by_compatible(compatible)
             if candidates:
@@ -74,23 +74,25 @@ def _having(compatibles: Sequence[str], kernel: KernelFacts) -> Iterator[tuple[K
                 break
 
 
-def _words(having: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts, lacks: Sequence[str]) -> str:
-    for other_kernel, candidate in having:
+def _advice(
+    holders: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts, lacks: Sequence[str]
+) -> str:
+    for other_kernel, candidate in holders:
         if other_kernel.release == kernel.release and candidate.module is not None:
             return (
                 f"the same kernel on this machine ({other_kernel.name}) has it in the module "
                 f"{candidate.module}: add that"
             )
-    names = ", ".join(other_kernel.name for other_kernel, _ in having[:3])
-    advice = f"of the kernels on this machine {names} {'has' if len(having) == 1 else 'have'} one"
+    names = ", ".join(other_kernel.name for other_kernel, _ in holders[:3])
+    advice = f"of the kernels on this machine {names} {'has' if len(holders) == 1 else 'have'} one"
     module = next(
-        (other_candidate.module for _, other_candidate in having if other_candidate.module is not None), None
+        (other_candidate.module for _, other_candidate in holders if other_candidate.module is not None), None
     )
     place = f"in the module {module}" if module is not None else "built in"
     option = next(
         (
             name
-            for other_kernel, other_candidate in having
+            for other_kernel, other_candidate in holders
             if (name := _option(other_kernel, other_candidate, kernel, lacks))
         ),
         None,
@@ -126,7 +128,7 @@ def _option(
     return None
 
 
-def _others(kernel: KernelFacts) -> Iterator[KernelFacts]:
+def _other_kernels(kernel: KernelFacts) -> Iterator[KernelFacts]:
     """Kernels of the library whose drivers are known, those of the same release and the newest first."""
     store = Store(KERNELS.folder())
     manifests = [

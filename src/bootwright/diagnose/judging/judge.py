@@ -75,10 +75,10 @@ class Judge:
             findings=findings,
             gaps=gaps_of(state, findings),
             restarted=restarted,
-            told=self._told(state),
+            told=self._machine_facts(state),
         )
 
-    def _told(self, state: BootState) -> tuple[tuple[str, str], ...]:
+    def _machine_facts(self, state: BootState) -> tuple[tuple[str, str], ...]:
         """What the log says of the machine; where it says several things, the first counts."""
         facts: dict[str, tuple[int, str]] = {}
         for name in self._facts:

@@ -76,27 +76,29 @@ def _package(path: Path, progress: Progress) -> Kernel:
 
 
 def _in_folder(folder: Path) -> Kernel:
-    image = next(_found(folder, _IMAGES), None)
+    image = next(_matching_paths(folder, _IMAGES), None)
     if image is None:
         raise Missing(
             f"{folder} holds no kernel image", hint="it should have boot/vmlinuz-… or Image, as packages do"
         )
     kernel = _image(image, None, None, name=folder.name)
-    trees = [path for path in _found(folder, _MODULES) if (path / "kernel").is_dir()]
+    trees = [path for path in _matching_paths(folder, _MODULES) if (path / "kernel").is_dir()]
     modules = next((path for path in trees if path.name == kernel.release), trees[0] if trees else None)
     inside = [path for path in (modules / "config",) if path.is_file()] if modules is not None else []
-    dtbs = [path for path in _found(folder, _DTBS) if path.is_dir() and next(path.rglob("*.dtb"), None)]
+    dtbs = [
+        path for path in _matching_paths(folder, _DTBS) if path.is_dir() and next(path.rglob("*.dtb"), None)
+    ]
     if modules is not None and (modules / "dtb").is_dir():
         dtbs.append(modules / "dtb")
     return evolve(
         kernel,
-        config=next(iter([*_found(folder, _CONFIGS), *inside]), None),
+        config=next(iter([*_matching_paths(folder, _CONFIGS), *inside]), None),
         modules=modules,
         dtbs=dtbs[0] if dtbs else None,
     )
 
 
-def _found(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+def _matching_paths(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
     for pattern in patterns:
         yield from sorted(folder.glob(pattern))
 

@@ -58,7 +58,7 @@ def matrix(investigation: Investigation, names: Names) -> Matrix:
     spoken = [
         name
         for name in ordered
-        if any(_known(observation, name) for observation in investigation.observations)
+        if any(_is_decided(observation, name) for observation in investigation.observations)
     ]
     factors = [
         factor.name
@@ -171,5 +171,5 @@ def levels(observation: Observation, factor: str) -> str:
     return " or ".join(clean(level, 80) for level in observation.values.get(factor, ()))
 
 
-def _known(observation: Observation, outcome: str) -> bool:
+def _is_decided(observation: Observation, outcome: str) -> bool:
     return observation.outcomes.get(outcome, Verdict.UNKNOWN) is not Verdict.UNKNOWN

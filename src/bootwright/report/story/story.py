@@ -203,7 +203,7 @@ def _limits(investigation: Investigation, names: Names) -> tuple[str, ...]:
         if experiment.limit
     ]
     limits = list(dict.fromkeys(experiment_limits))
-    unseen = [name for name in investigation.outcomes if not _seen(investigation, name)]
+    unseen = [name for name in investigation.outcomes if not _has_results(investigation, name)]
     if unseen:
         limits.append(f"There is no result for {listed([f'“{names.outcome(name)}”' for name in unseen])}.")
     for name in investigation.goals:
@@ -230,5 +230,5 @@ def _limits(investigation: Investigation, names: Names) -> tuple[str, ...]:
     return tuple(sentence(limit) for limit in limits)
 
 
-def _seen(investigation: Investigation, name: str) -> bool:
+def _has_results(investigation: Investigation, name: str) -> bool:
     return bool(investigation.judgements[name].works or investigation.judgements[name].fails)
