@@ -249,11 +249,11 @@ def test_an_image_boots_through_its_own_loader(name: str, image: Path) -> None:
     shown = show(boot)
     assert boot.reached, boot.recording.console[-2000:].decode(errors="replace")
     assert shown.verdict is Verdict.WORKS
-    names = [each.name for each in shown.milestones]
+    names = [milestone.name for milestone in shown.milestones]
     assert any(name.startswith("Linux 6.12") for name in names)
     assert names[-1] == "goal: ktap"
-    assert "boot-loader" in {each.stage for each in shown.milestones}
-    seconds = [each.seconds for each in shown.milestones]
+    assert "boot-loader" in {milestone.stage for milestone in shown.milestones}
+    seconds = [milestone.seconds for milestone in shown.milestones]
     assert 0 < seconds[0] <= seconds[-1] <= boot.recording.wall_seconds
     assert b"not ok 1 talos-1.12-etc-hosts" in boot.recording.console
     assert image.read_bytes() == before

@@ -78,11 +78,11 @@ def xfs_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def of_xfs(image: Path) -> dict[str, Attributes]:
     (volume,) = open_image(image).volumes
     assert isinstance(volume.files, Xfs)
-    found = {}
+    by_path = {}
     for entry in [volume.files.root(), *walk(volume.files)]:
         assert isinstance(entry, Entry)
-        found[entry.path] = read_attributes(volume.source, volume.files.superblock, entry.handle)
-    return found
+        by_path[entry.path] = read_attributes(volume.source, volume.files.superblock, entry.handle)
+    return by_path
 
 
 def test_xfs_keeps_owners_times_nodes_links_and_attributes(xfs_image: Path, tmp_path: Path) -> None:
@@ -181,9 +181,9 @@ def test_ext4_keeps_what_it_does_not_change(tmp_path: Path) -> None:
     put = {"/a/f": tmp_path / "g"}
     assert change_ext4(volume, 0, 16 << 20, put=put, remove=(), work=tmp_path / "w") == 21000
     assert debugfs(volume, "stat /other") == before
-    told = debugfs(volume, "stat /a/f")
-    assert "Mode:  04750" in told
-    assert "User:  1000   Group: 70000" in told
+    output = debugfs(volume, "stat /a/f")
+    assert "Mode:  04750" in output
+    assert "User:  1000   Group: 70000" in output
     assert "label_t" in debugfs(volume, "ea_get /a/f security.selinux")
     assert "character special" in debugfs(volume, "stat /dev/console")
     done = subprocess.run([find("e2fsck"), "-fn", volume], capture_output=True, check=False)
@@ -248,16 +248,21 @@ def test_a_squashfs_root_keeps_labels_owners_nodes_and_links(tmp_path: Path) -> 
     source = cpio.content(segment.archive, held["rootfs.sqsh"])
     files = SquashFs(source)
     attributes = SquashAttributes(files, source)
-    found = {entry.path: attributes.of(entry.handle) for entry in walk(files) if isinstance(entry, Entry)}
+    kept_attributes = {
+        entry.path: attributes.of(entry.handle) for entry in walk(files) if isinstance(entry, Entry)
+    }
     root = attributes.of(files.superblock.root)
     assert (root.mode, root.uid, root.extended) == (stat.S_IFDIR | 0o711, 8, {"user.root": b"r"})
     assert root.times.modified == 1_500_000_000 * 10**9
-    init = found["/sbin/init"]
+    init = kept_attributes["/sbin/init"]
     assert (init.mode, init.uid, init.gid, init.extended) == (stat.S_IFREG | 0o4755, 7, 8, LABEL)
-    assert (found["/sbin/other"], init.links) == (init, 2)
-    assert (found["/console"].device, found["/console"].mode) == ((5, 1), stat.S_IFCHR | 0o620)
-    assert found["/lib/modules/6.2/kernel/x.ko"].extended == LABEL
-    assert "/lib/modules/6.1" not in found
+    assert (kept_attributes["/sbin/other"], init.links) == (init, 2)
+    assert (kept_attributes["/console"].device, kept_attributes["/console"].mode) == (
+        (5, 1),
+        stat.S_IFCHR | 0o620,
+    )
+    assert kept_attributes["/lib/modules/6.2/kernel/x.ko"].extended == LABEL
+    assert "/lib/modules/6.1" not in kept_attributes
     (tmp_path / "new.sqsh").write_bytes(source.read(0, len(source)))
     listed = subprocess.run(["unsquashfs", "-lln", tmp_path / "new.sqsh"], capture_output=True, check=False)
     assert listed.returncode == 0, listed.stderr

@@ -64,7 +64,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_image_holds_what_its_recipe_says(kit: Path) -> None:
     item = Explorer().artifact(str(kit / "kit.raw"))
-    assert not [problem.message for each in item.walk() for problem in each.problems]
+    assert not [problem.message for inner in item.walk() for problem in inner.problems]
     assert item.fact("partition_table") == "gpt"
     assert item.fact("gpt_copies") == ("primary: good", "backup: good")
     assert [each.detail.label for each in item.of_kind(ItemKind.PARTITION)] == ["EFI", "BOOT", "META"]
@@ -76,7 +76,7 @@ def test_an_image_holds_what_its_recipe_says(kit: Path) -> None:
     (entry,) = item.of_kind(ItemKind.BOOT_ENTRY)
     assert entry.fact("kernel") == "/A/vmlinuz"
     assert entry.fact("arguments") == ["console=ttyAMA0", "quiet"]
-    esp = next(each for each in item.walk() if each.files is not None and each.files.type == "vfat")
+    esp = next(inner for inner in item.walk() if inner.files is not None and inner.files.type == "vfat")
     assert read_small(esp.files, "/config.txt") == b"arm_64bit=1\n[pi5]\nenable_uart=0\n[all]\n"
 
 
@@ -95,8 +95,8 @@ def test_sfdisk_agrees_with_the_partition_table(kit: Path) -> None:
 
     table = json.loads(run([need("sfdisk", purpose="look"), "--json", kit / "kit.raw"]))["partitiontable"]
     assert table["label"] == "gpt"
-    assert [each["name"] for each in table["partitions"]] == ["EFI", "BOOT", "META"]
-    assert [each["size"] for each in table["partitions"]] == [131072, 614400, 2048]
+    assert [partition["name"] for partition in table["partitions"]] == ["EFI", "BOOT", "META"]
+    assert [partition["size"] for partition in table["partitions"]] == [131072, 614400, 2048]
     assert b"No errors" in run([need("sfdisk", purpose="look"), "--verify", kit / "kit.raw"])
 
 
@@ -379,7 +379,7 @@ def test_sections_added_to_a_stub_are_read_back() -> None:
 
     stub = image_kit.efi_program()
     contents = {".osrel": b"ID=x\n", ".cmdline": b"quiet", ".linux": os.urandom(5000)}
-    made = uki.add_sections(stub, [uki.NewSection(*each) for each in contents.items()], "stub")
+    made = uki.add_sections(stub, [uki.NewSection(*section) for section in contents.items()], "stub")
     source = Bytes(made, "uki")
     headers = read_pe(source)
     assert headers.is_uki
@@ -390,8 +390,15 @@ def test_sections_added_to_a_stub_are_read_back() -> None:
     import pefile
 
     oracle = pefile.PE(data=made)
-    assert [each.Name.rstrip(b"\0") for each in oracle.sections[-3:]] == [b".osrel", b".cmdline", b".linux"]
-    ends = [(each.VirtualAddress, each.VirtualAddress + each.Misc_VirtualSize) for each in oracle.sections]
+    assert [section.Name.rstrip(b"\0") for section in oracle.sections[-3:]] == [
+        b".osrel",
+        b".cmdline",
+        b".linux",
+    ]
+    ends = [
+        (section.VirtualAddress, section.VirtualAddress + section.Misc_VirtualSize)
+        for section in oracle.sections
+    ]
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ends))
     assert oracle.OPTIONAL_HEADER.SizeOfImage >= ends[-1][1]
     changed = uki.replace_sections(made, {".cmdline": b"loud " * 1000}, "uki")
@@ -513,5 +520,5 @@ def test_the_partition_with_extlinux_is_where_u_boot_looks(tmp_path: Path) -> No
     ).image
     chain = open_image(image).chain()
     assert (chain.kind, chain.unsure) == ("extlinux", "")
-    marked = [each.label for each in open_image(image).table.partitions if each.attributes & 4]
+    marked = [partition.label for partition in open_image(image).table.partitions if partition.attributes & 4]
     assert marked == ["BOOT"]

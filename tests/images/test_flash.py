@@ -96,10 +96,10 @@ class Card:
         if offset in self.bad_reads:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         start = offset if self.wraps is None else offset % self.wraps
-        found = bytearray(self.data[start : start + min(length, self.most_at_once)])
-        if self.lies is not None and offset <= self.lies < offset + len(found):
-            found[self.lies - offset] ^= 1
-        return bytes(found)
+        piece = bytearray(self.data[start : start + min(length, self.most_at_once)])
+        if self.lies is not None and offset <= self.lies < offset + len(piece):
+            piece[self.lies - offset] ^= 1
+        return bytes(piece)
 
     def sync(self) -> None:
         self.syncs += 1
@@ -455,11 +455,11 @@ def test_an_interrupt_says_what_to_do(tmp_path: Path) -> None:
         assert process.poll() is None
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
+    _, messages = process.communicate()
     assert process.returncode == 130
-    assert "is not usable as it is" in said
-    assert "--resume" in said
-    assert "Traceback" not in said
+    assert "is not usable as it is" in messages
+    assert "--resume" in messages
+    assert "Traceback" not in messages
     ran = run(image, out, "--resume")
     assert ran.returncode in {0, 2}, ran.stderr
     if ran.returncode == 0:

@@ -74,11 +74,11 @@ def gate(folder: Path, *names: str, enforced: Enforcement = ON) -> ModuleGate:
 
 
 def test_the_certificates_in_an_image_are_found(keys: Path) -> None:
-    found = gate(keys, "rsa", "ec").keys
-    assert [each.name for each in found] == ["kit rsa", "kit ec"]
-    assert isinstance(found[0].key, RsaKey)
-    assert found[0].key.modulus.bit_length() == 2048
-    assert all(each.key_id and len(each.key_id) == 20 for each in found)
+    trusted = gate(keys, "rsa", "ec").keys
+    assert [key.name for key in trusted] == ["kit rsa", "kit ec"]
+    assert isinstance(trusted[0].key, RsaKey)
+    assert trusted[0].key.modulus.bit_length() == 2048
+    assert all(key.key_id and len(key.key_id) == 20 for key in trusted)
     assert certificates(b"nothing" * 100) == []
 
 

@@ -60,8 +60,10 @@ def test_a_uki_with_an_older_kernel_swapped_in_shows_the_failing_mount(tmp_path:
     assert "Linux version 6.12.107" in console
     assert '"address": "10.0.2.' in console  # the network is not to blame
     assert "machine is running and ready" not in console
-    found = {finding.signature for each in show(boot).diagnosis.boots for finding in each.findings}
-    assert "talos-shadow-mount" in found
+    signatures = {
+        finding.signature for diagnosed in show(boot).diagnosis.boots for finding in diagnosed.findings
+    }
+    assert "talos-shadow-mount" in signatures
 
 
 def test_u_boot_starts_extlinux_and_modules_are_loaded_for_an_init_that_loads_none(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_devicetree_is_swapped_by_its_name(image: Path, tmp_path: Path) -> Non
     clean(tmp_path / "o.raw", tmp_path)
     manifest = load(beside(tmp_path / "o.raw"))
     assert manifest is not None
-    part = next(each for each in manifest.parts if each.path == "EFI:/bcm2712-rpi-5-b.dtb")
+    part = next(candidate for candidate in manifest.parts if candidate.path == "EFI:/bcm2712-rpi-5-b.dtb")
     assert (part.sha256, part.origin) == (sha256(new), str(new))
     assert manifest.complete
 

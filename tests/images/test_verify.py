@@ -55,14 +55,14 @@ def copy(image: Path, tmp_path: Path) -> Path:
 
 def failures(path: Path, *expected: str) -> list[str]:
     result = verify(path, expected=[Expectation.parse(text) for text in expected])
-    assert (result.verdict is Verdict.FAILS) == any(each.verdict is Verdict.FAILS for each in result.checks)
-    return [f"{each.name}: {each.detail}" for each in result.checks if each.verdict is Verdict.FAILS]
+    assert (result.verdict is Verdict.FAILS) == any(check.verdict is Verdict.FAILS for check in result.checks)
+    return [f"{check.name}: {check.detail}" for check in result.checks if check.verdict is Verdict.FAILS]
 
 
 def test_a_composed_image_is_sound(image: Path) -> None:
     result = verify(image)
-    assert result.verdict is Verdict.WORKS, [each for each in result.checks if each.verdict != "works"]
-    names = {each.name for each in result.checks}
+    assert result.verdict is Verdict.WORKS, [check for check in result.checks if check.verdict != "works"]
+    names = {check.name for check in result.checks}
     assert {"partition table", "file system EFI", "file system BOOT", "kernel", "initramfs"} <= names
     assert {"config.txt", "devicetrees", "boot entry"} <= names
 
@@ -119,9 +119,9 @@ def test_what_the_chain_names_must_be_there(image: Path, tmp_path: Path) -> None
     assert any("nothing here boots" in text for text in failures(out))
     edits = (ConfigEdit.parse("kernel=u-boot.bin"), ConfigEdit.parse("[pi5] dtoverlay=nothing,x=1"))
     swap(image, out, Changes(config=edits))
-    found = failures(out)
-    assert any("names /u-boot.bin, which is not there" in text for text in found)
-    assert any("names /overlays/nothing.dtbo, which is not there" in text for text in found)
+    problems = failures(out)
+    assert any("names /u-boot.bin, which is not there" in text for text in problems)
+    assert any("names /overlays/nothing.dtbo, which is not there" in text for text in problems)
 
 
 def test_modules_of_another_kernel_are_found(tmp_path: Path) -> None:
@@ -148,8 +148,8 @@ def test_every_entry_of_a_menu_is_looked_at(image: Path, tmp_path: Path) -> None
     files = [("BOOT:/grub/grub.cfg", menu)]
     out = tmp_path / "o.raw"
     swap(image, out, Changes(files=tuple(files)))
-    found = failures(out)
-    assert any("starts /B/vmlinuz, which is not there" in text for text in found)
+    problems = failures(out)
+    assert any("starts /B/vmlinuz, which is not there" in text for text in problems)
     files += [("BOOT:/B/vmlinuz", folder / "vmlinuz"), ("BOOT:/B/initramfs.xz", folder / "initramfs")]
     swap(image, out, Changes(files=tuple(files)))
     assert failures(out) == []
@@ -164,13 +164,13 @@ def test_u_boots_files_must_be_where_u_boot_reads_them(tmp_path: Path) -> None:
     text = image_kit.EXTLINUX.replace('title = "Kit"\n', 'title = "Kit"\noverlays = ["/dtbs/o.dtbo"]\n')
     path = image_kit.recipe(tmp_path, text)
     made = compose(find_recipe(str(path)), tmp_path / "kit.raw").image
-    assert any("names /dtbs/o.dtbo, which is not there" in each for each in failures(made))
+    assert any("names /dtbs/o.dtbo, which is not there" in problem for problem in failures(made))
     with_overlay = Changes(files=(("BOOT:/dtbs/o.dtbo", tmp_path / "dtbs/broadcom/bcm2712-rpi-5-b.dtb"),))
     out = swap(made, tmp_path / "o.raw", with_overlay).image
     assert failures(out) == []
     path.write_text(image_kit.EXTLINUX.replace('"ext4"', '"xfs"').replace('"32 MiB"', '"300 MiB"'))
     made = compose(find_recipe(str(path)), tmp_path / "xfs.raw").image
-    assert any("xfs, which U-Boot does not read" in each for each in failures(made))
+    assert any("xfs, which U-Boot does not read" in problem for problem in failures(made))
 
 
 def test_modules_that_the_kernel_will_not_take_and_a_root_it_cannot_mount(tmp_path: Path) -> None:
@@ -189,9 +189,9 @@ def test_modules_that_the_kernel_will_not_take_and_a_root_it_cannot_mount(tmp_pa
     ]
     (tmp_path / "initramfs").write_bytes(cpio.write(members))
     made = compose(find_recipe(str(tmp_path / "kit.toml")), tmp_path / "kit.raw").image
-    found = failures(made)
-    assert any(f"the kernel {release} refuses x.ko: it is not signed" in text for text in found)
-    assert any("nothing can mount it: loop neither built in" in text for text in found)
+    problems = failures(made)
+    assert any(f"the kernel {release} refuses x.ko: it is not signed" in text for text in problems)
+    assert any("nothing can mount it: loop neither built in" in text for text in problems)
 
 
 def test_expectations_prove_the_build(image: Path, tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_without_a_checker_the_answer_is_not_known(image: Path, monkeypatch: pyt
     monkeypatch.setattr(tools, "find", lambda name: None if name == "xfs_repair" else real(name))
     result = verify(image)
     assert result.verdict is Verdict.UNKNOWN
-    (check,) = [each for each in result.checks if each.verdict is Verdict.UNKNOWN]
+    (check,) = [candidate for candidate in result.checks if candidate.verdict is Verdict.UNKNOWN]
     assert "xfs_repair is not installed" in check.detail
 
 

@@ -312,9 +312,9 @@ def test_a_boards_prediction_points_at_its_devicetree_and_is_tried() -> None:
     tree: dict[str, list[str]] = {part: [] for part in PARTS}
     tree["dtb"] = ["dtb: /: model", "dtb: /soc: reg"]
     planted = Planted(tree, contains("dtb: /soc: reg"))
-    said = predictor.predict(frozenset({"dtb", "firmware"}))
-    assert said is not None
-    assert (said.verdict, said.source, said.reason) == (Verdict.FAILS, Source.PREDICTED, "/: no node")
+    answer = predictor.predict(frozenset({"dtb", "firmware"}))
+    assert answer is not None
+    assert (answer.verdict, answer.source, answer.reason) == (Verdict.FAILS, Source.PREDICTED, "/: no node")
     assert predictor.predict(frozenset({"kernel", "firmware"})) is None, "that it works is never certain"
     assert predictor.predict(frozenset({"dtb: /soc: reg"})) is None, "half a devicetree is not predicted"
     result = found(planted, predictor)

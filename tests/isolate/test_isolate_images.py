@@ -212,7 +212,7 @@ def lab(
         hybrids=hybrids,
         good=hybrids.good,
         bad=hybrids.bad,
-        everything=frozenset(each.name for each in hybrids.elements()),
+        everything=frozenset(element.name for element in hybrids.elements()),
         complete=hybrids.complete,
         about={"goal": "test"},
         attempt=attempt,
@@ -235,27 +235,27 @@ def found(good: Path, fault: Fault, room: Path) -> tuple[Isolated, ImageHybrids]
 
 def leaves(hybrids: ImageHybrids) -> int:
     def count(name: str) -> int:
-        element = next(each for each in (*hybrids.elements(), *inner) if each.name == name)
+        element = next(candidate for candidate in (*hybrids.elements(), *inner) if candidate.name == name)
         below = hybrids.inside(element)
         inner.extend(below)
-        return sum(count(each.name) for each in below) if below else 1
+        return sum(count(part.name) for part in below) if below else 1
 
     inner: list = []  # type: ignore[type-arg]
-    return sum(count(each.name) for each in hybrids.elements())
+    return sum(count(element.name) for element in hybrids.elements())
 
 
 def test_twelve_planted_faults_are_found_with_few_boots(good: Path, tmp_path: Path) -> None:
     before = good.read_bytes()
     excess = {}
     for fault in FAULTS:
-        room = tmp_path / fault[0].replace(" ", "-")
-        room.mkdir()
-        result, hybrids = found(good, fault, room)
+        work_folder = tmp_path / fault[0].replace(" ", "-")
+        work_folder.mkdir()
+        result, hybrids = found(good, fault, work_folder)
         assert result.culprit == fault[3], fault[0]
         assert result.mended is Verdict.WORKS, fault[0]
         assert not hybrids.notes
         excess[fault[0]] = result.boots - (2 * math.log2(leaves(hybrids)) + 3)
-        assert not list((room / "run/images").iterdir())
+        assert not list((work_folder / "run/images").iterdir())
     assert statistics.median(excess.values()) <= 0, excess
     assert good.read_bytes() == before
 
@@ -289,7 +289,7 @@ def test_a_mixture_has_exactly_what_was_chosen(good: Path, tmp_path: Path) -> No
     assert b"loglevel" not in mixed["/grub/grub.cfg"]
     expected["/grub/grub.cfg"] = mixed["/grub/grub.cfg"]
     assert mixed == expected
-    hybrids.build(frozenset(each.name for each in hybrids.elements()), tmp_path / "all.img")
+    hybrids.build(frozenset(element.name for element in hybrids.elements()), tmp_path / "all.img")
     assert read_image(tmp_path / "all.img") == bad_files
     with pytest.raises(Refused):
         hybrids.build(frozenset(), tmp_path / "none.img")

@@ -70,7 +70,8 @@ NOISE = {
 def sections(image: bytes) -> dict[str, bytes]:
     source = Bytes(image, "uki")
     found = {
-        each.name[1:]: open_section(source, each).read(0, each.size) for each in read_pe(source).sections
+        section.name[1:]: open_section(source, section).read(0, section.size)
+        for section in read_pe(source).sections
     }
     return {name: data if name in {"dtb", "initrd"} else data.rstrip(b"\0") for name, data in found.items()}
 
@@ -97,8 +98,8 @@ def found(good: Path, bad: Path, fails, room: Path) -> tuple[Isolated, ImageHybr
     hybrids = ImageHybrids(good, bad, room)
     with Store(room / "run") as store:
         lab = StoredLab(
-            store, hybrids, good, bad, frozenset(each.name for each in hybrids.elements()), hybrids.complete,
-            {"goal": "test"}, attempt, Source.EMULATED,
+            store, hybrids, good, bad, frozenset(element.name for element in hybrids.elements()),
+            hybrids.complete, {"goal": "test"}, attempt, Source.EMULATED,
         )  # fmt: skip
         return isolate(hybrids, lab, Suspects.of(hybrids, NoPrediction())), hybrids
 
@@ -107,10 +108,12 @@ def test_sections_are_parts_and_taken_apart(good: Path, tmp_path: Path) -> None:
     """The UKI has another name in the bad image; mixtures keep the good one's."""
     bad = disk(tmp_path / "bad.img", "talos-2.efi", dict(NOISE))
     hybrids = ImageHybrids(good, bad, tmp_path)
-    assert {each.name for each in hybrids.elements()} == {
+    assert {element.name for element in hybrids.elements()} == {
         "command line", "kernel", "initramfs", "dtb", "boot loader",
     }  # fmt: skip
-    inside = {each.name: [one.name for one in hybrids.inside(each)] for each in hybrids.elements()}
+    inside = {
+        element.name: [inner.name for inner in hybrids.inside(element)] for element in hybrids.elements()
+    }
     assert inside["initramfs"] == ["initramfs: /init", "initramfs: /extra"]
     assert inside["dtb"] == ["dtb: /: model"]
     assert inside["command line"] == ["command line: quiet → loglevel=4"] or len(inside["command line"]) == 2
@@ -196,7 +199,7 @@ def test_kernels_of_different_names_and_the_boot_loader(tmp_path: Path) -> None:
         sides[0], sides[1], lambda files: files["/EFI/BOOT/BOOTAA64.EFI"] == b"MZ bad", tmp_path
     )
     assert result.culprit == {"boot loader"}
-    assert {each.kind for each in hybrids.elements()} == {
+    assert {element.kind for element in hybrids.elements()} == {
         "kernel", "initramfs", "command line", "boot loader", "firmware",
     }  # fmt: skip
     hybrids.build(frozenset({"kernel", "initramfs"}), tmp_path / "mix.img")
@@ -230,9 +233,9 @@ def test_what_the_checks_name_is_looked_at_first(tmp_path: Path) -> None:
     other = files | {"/initrd-1": files["/initrd-1"][:3000], "/start4.elf": b"2", "/other": b"2"}
     bad = make_image(tmp_path / "bad.img", other, tmp_path)
     hybrids = ImageHybrids(good, bad, tmp_path)
-    assert any("initrd-1 of the bad image" in each for each in hybrids.remarks)
+    assert any("initrd-1 of the bad image" in remark for remark in hybrids.remarks)
     suspects = Suspects.of(hybrids, NoPrediction())
-    by_name = {each.name: suspects.suspicion(each) for each in hybrids.elements()}
+    by_name = {element.name: suspects.suspicion(element) for element in hybrids.elements()}
     assert by_name["initramfs"] > by_name["firmware"] == by_name["other files"]
     assert suspects.predict(frozenset({"initramfs"})) is None
-    assert any("initrd-1" in each for each in suspects.notes()), json.dumps(suspects.notes())
+    assert any("initrd-1" in note for note in suspects.notes()), json.dumps(suspects.notes())

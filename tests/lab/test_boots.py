@@ -252,15 +252,15 @@ def test_no_emulator_outlives_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def emulators(marker: str) -> list[str]:
-    found = []
+    processes = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = path.read_bytes()
         except OSError:
             continue
         if b"qemu-system" in line.split(b"\0")[0] and marker.encode() in line:
-            found.append(path.parent.name)
-    return found
+            processes.append(path.parent.name)
+    return processes
 
 
 def test_the_command_line_gives_the_documented_json(tmp_path: Path, old_kernel: Kernel) -> None:

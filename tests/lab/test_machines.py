@@ -63,11 +63,11 @@ def test_an_old_qemu_is_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path / "cache"))
-    found = qemu.find()
-    assert found.title == "QEMU 6.2.0"
+    emulator = qemu.find()
+    assert emulator.title == "QEMU 6.2.0"
     virt = machines.MACHINES.get("virt")
     with pytest.raises(Missing, match=r"needs QEMU 7\.2 or later; .* is 6\.2\.0"):
-        qemu.check(found, virt, virt.processor(4096))
+        qemu.check(emulator, virt, virt.processor(4096))
 
 
 def test_a_qemu_without_the_machine_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -127,22 +127,24 @@ def test_a_seed_chooses_the_same_again_over_all_strata(name: str) -> None:
     chosen = choose(intact, 7, 60)
     assert chosen == choose(intact, 7, 60)
     assert chosen != choose(intact, 8, 60)
-    assert len({one.name for one in chosen}) == len(chosen) == 60
-    harmless = [one for one in chosen if one.stratum.startswith("harmless")]
+    assert len({mutation.name for mutation in chosen}) == len(chosen) == 60
+    harmless = [mutation for mutation in chosen if mutation.stratum.startswith("harmless")]
     assert len(harmless) == 12
-    pairs = Counter((one.change, one.stratum) for one in chosen if one not in harmless)
-    every = {(one.change, one.stratum) for one in breaking_candidates(intact)}
+    pairs = Counter((mutation.change, mutation.stratum) for mutation in chosen if mutation not in harmless)
+    every = {(candidate.change, candidate.stratum) for candidate in breaking_candidates(intact)}
     assert set(pairs) == every or len(pairs) == 48
     assert {Change.DROP, Change.DANGLE, Change.SHORTEN, Change.DISABLE, Change.MODULE, Change.ARGUMENT} <= {
-        one.change for one in chosen
+        mutation.change for mutation in chosen
     }
 
 
 def test_what_the_guest_speaks_by_is_left_alone() -> None:
     for path in RECORDED:
         _, intact = recorded(path)
-        for one in breaking_candidates(intact):
-            assert not one.node.startswith(("/chosen", "/cpus", "/psci", "/timer", "/memory")), one.name
+        for candidate in breaking_candidates(intact):
+            assert not candidate.node.startswith(("/chosen", "/cpus", "/psci", "/timer", "/memory")), (
+                candidate.name
+            )
 
 
 def test_each_change_does_what_it_says() -> None:
