@@ -43,15 +43,11 @@ class Kind(Generic[T]):
 
     def files(self) -> dict[str, Path]:
         """Name → file, in the order of names."""
-        found: dict[str, Path] = {}
-        for root in _roots(in_current_folder=not self.runs_programs):
-            found |= self.files_below(root)
-        return dict(sorted(found.items()))
+        return files_of(self.folder, self.file, in_current_folder=not self.runs_programs)
 
     def files_below(self, root: Path) -> dict[str, Path]:
         """Name → file of this kind in one place, in the order of names."""
-        paths = {self._name(path): path for path in (root / self.folder).glob(self.file)}
-        return dict(sorted(paths.items()))
+        return dict(sorted(_named(root / self.folder, self.file).items()))
 
     def origin(self, path: Path) -> str:
         """Where a file comes from: `bootwright`, `user` or `current folder`."""
@@ -59,9 +55,6 @@ class Kind(Generic[T]):
         if path.is_relative_to(data):
             return "bootwright"
         return "user" if path.is_relative_to(others[0]) else "current folder"
-
-    def _name(self, path: Path) -> str:
-        return path.parent.name if "/" in self.file else path.stem
 
     def names(self) -> list[str]:
         """Every name, sorted."""
@@ -92,7 +85,23 @@ class Kind(Generic[T]):
 
     def load(self, path: Path) -> T:
         """The one in a file of the user's choice; raises `Missing` and `Malformed`."""
-        return structure(read_table(path), self.model, str(path), stem=self._name(path))
+        return structure(read_table(path), self.model, str(path), stem=_stem(path, self.file))
+
+
+def files_of(folder: str, pattern: str = "*.toml", *, in_current_folder: bool = True) -> dict[str, Path]:
+    """Name → file of one kind, for what must know the files and need not read them."""
+    found: dict[str, Path] = {}
+    for root in _roots(in_current_folder=in_current_folder):
+        found |= _named(root / folder, pattern)
+    return dict(sorted(found.items()))
+
+
+def _named(folder: Path, pattern: str) -> dict[str, Path]:
+    return {_stem(path, pattern): path for path in folder.glob(pattern)}
+
+
+def _stem(path: Path, pattern: str) -> str:
+    return path.parent.name if "/" in pattern else path.stem
 
 
 @cache

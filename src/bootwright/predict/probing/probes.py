@@ -21,8 +21,8 @@ from attrs import define, evolve, field, frozen
 from bootwright.formats.kernel.builtin_drivers import Driver
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.knowledge import files_of
 from bootwright.foundation.places import cache_dir
-from bootwright.predict.probing.calls import DEMANDS
 from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ask, Ending, Outcome, There
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Probes:
     @cached_property
     def _store(self) -> Path:
         digest = hashlib.sha256(f"{_FORMAT}\0{self.identity}".encode())
-        for path in DEMANDS.files().values():
+        for path in files_of("demands").values():
             digest.update(path.read_bytes())
         return cache_dir() / "demands" / f"{digest.hexdigest()[:32]}.json"
 
