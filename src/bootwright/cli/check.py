@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from bootwright.boards.model import Board
-    from bootwright.bootchain.model import Chain
-    from bootwright.formats.sources.compressed import Growth
-    from bootwright.predict.given.gathered import Gathered
-    from bootwright.predict.verdicts import BoardVerdicts, Together
-
-SCHEMA = "bootwright/check/1"
+    from bootwright.api import Checked
+    from bootwright.predict.matrix import Matrix
 
 _EPILOG = """\b
 Examples:
@@ -90,7 +84,7 @@ def command(
     quiet: bool,
 ) -> int:
     """Say which goals of a board work with these ARTIFACTs, and where the chain breaks."""
-    from bootwright.formats.sources.compressed import Growth
+    from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
 
     progress = Silent() if quiet else Lines()
@@ -112,110 +106,64 @@ def command(
         for option, value in unused.items():
             if value:
                 raise click.UsageError(f"{option} is not for --matrix")
-    with Growth() as growth:
-        if not matrix:
-            growth.begin(artifacts[0], progress)  # an image is expanded while the rest is imported
-        from bootwright.cli._values import asked_boards, operating_system
-        from bootwright.foundation.errors import Refused
-        from bootwright.predict.api import OS_GOAL
-        from bootwright.predict.given.gather import gather
-        from bootwright.predict.verdicts import Asked, answer
-
-        chosen, stepping = asked_boards(board_names, revision=revision, stepping=stepping, goals=goal_names)
-        os = operating_system(os_text)
-        if matrix:
-            if OS_GOAL in goal_names:
-                raise Refused(
-                    f"{OS_GOAL} is not for --matrix", hint="check the kernels one by one, with --os"
-                )
-            kernels = artifacts or _kernels_here()
-            return _matrix(kernels, chosen, stepping, goal_names, progress, as_json=as_json, html=html)
-
-        def gathered(board: Board | None, growth: Growth | None = None) -> Gathered:
-            return gather(
-                artifacts,
-                progress,
-                modules=modules,
-                config=config,
-                entry=entry,
-                cmdline=cmdline,
-                board=board,
-                growth=growth,
-            )
-
-        # One board decides at once what its firmware starts; several may differ.
-        found = gathered(chosen[0] if len(chosen) == 1 else None, growth)
-    asked = Asked(goal_names, os, overlays, int(revision, 16) if revision is not None else None)
-    answered = answer(found, chosen, stepping, asked, gathered)
-    judged = answered.judged
-    if not judged:
-        raise Refused(
-            "none of the devicetrees is for a known board",
-            hint="see docs/boards.md for the boards, and how to add one; or use bootwright predict",
+        table = api.check_matrix(
+            artifacts,
+            boards=board_names,
+            revision=revision,
+            stepping=stepping,
+            goals=goal_names,
+            progress=progress,
         )
-    return _report(
-        judged,
-        answered.notes,
-        answered.boots,
-        artifacts[0],
-        explain=explain,
-        as_json=as_json,
-        junit=junit,
-        sarif=sarif,
+        return _report_matrix(table, as_json=as_json, html=html)
+    checked = api.check(
+        artifacts,
+        boards=board_names,
+        revision=revision,
+        stepping=stepping,
+        goals=goal_names,
+        os=os_text,
+        overlays=overlays,
+        modules=modules,
+        config=config,
+        entry=entry,
+        cmdline=cmdline,
+        progress=progress,
     )
-
-
-def _report(
-    judged: Sequence[BoardVerdicts],
-    notes: Sequence[str],
-    boots: Mapping[str, Chain],
-    artifact: str,
-    *,
-    explain: bool,
-    as_json: bool,
-    junit: Path | None,
-    sarif: Path | None,
-) -> int:
-    from bootwright.foundation.verdict import worst
-    from bootwright.predict.verdicts import together
-
-    notes = tuple(dict.fromkeys([*notes, *(note for one in judged for note in one.notes)]))
-    answers = together(judged)
-    _write_files(judged, answers, junit, sarif, artifact)
+    _write_files(checked, junit, sarif, artifacts[0])
     if as_json:
-        _print_json(judged, answers, notes, boots)
+        import json
+
+        click.echo(json.dumps(checked.as_json(), indent=1))
     else:
-        from bootwright.report.check_text import lines, summary
+        _print(checked, explain=explain)
+    return checked.verdict.exit_status
 
-        for note in notes:
-            click.echo(_printable(f"note: {note}"))
-        for one in judged:
-            for line in lines(one.title, one.goals, explain=explain):
-                click.echo(_printable(line))
-        for line in summary(answers):
+
+def _print(checked: Checked, *, explain: bool) -> None:
+    from bootwright.report.check_text import lines, summary
+
+    for note in checked.notes:
+        click.echo(_printable(f"note: {note}"))
+    for verdicts in checked.judged:
+        for line in lines(verdicts.title, verdicts.goals, explain=explain):
             click.echo(_printable(line))
-    return worst(answer.verdict for answer in answers).exit_status
+    for line in summary(checked.answers):
+        click.echo(_printable(line))
 
 
-def _write_files(
-    judged: Sequence[BoardVerdicts],
-    answers: Sequence[Together],
-    junit: Path | None,
-    sarif: Path | None,
-    artifact: str,
-) -> None:
+def _write_files(checked: Checked, junit: Path | None, sarif: Path | None, artifact: str) -> None:
     if junit is None and sarif is None:
         return
     from bootwright.foundation.atomic import write_text
     from bootwright.report import check_ci
 
-    verdicts = {one.title: one.goals for one in judged}
+    verdicts = {judged.title: judged.goals for judged in checked.judged}
     open_questions = {
-        (one.title, answer.goal): answer.words
-        for answer in answers
+        (judged.title, answer.goal): answer.words
+        for answer in checked.answers
         if answer.split
-        for one in judged
-        if one.board is answer.board
+        for judged in checked.judged
+        if judged.board is answer.board
     }
     if junit is not None:
         write_text(junit, check_ci.junit(verdicts, open_questions))
@@ -223,58 +171,11 @@ def _write_files(
         write_text(sarif, check_ci.sarif(verdicts, artifact, open_questions))
 
 
-def _print_json(
-    judged: Sequence[BoardVerdicts],
-    answers: Sequence[Together],
-    notes: Sequence[str],
-    boots: Mapping[str, Chain],
-) -> None:
-    import json
-
-    parts = [
-        {
-            "board": one.board.id,
-            "stepping": one.stepping,
-            "dtb": str(one.dtb) if one.dtb is not None else None,
-            "kernel": one.kernel,
-            "boots": boots[one.board.id].as_json() if one.board.id in boots else None,
-            "goals": {name: goal.as_json() for name, goal in one.goals.items()},
-        }
-        for one in judged
-    ]
-    document: dict[str, Any] = {"schema": SCHEMA}
-    document |= parts[0] if len(parts) == 1 else {"boards": parts}
-    if len(parts) > 1:
-        document["together"] = [
-            {
-                "board": answer.board.id,
-                "goal": answer.goal,
-                "verdict": answer.verdict.value,
-                "steppings": {name: verdict.value for name, verdict in answer.steppings.items()},
-            }
-            for answer in answers
-        ]
-    if notes:
-        document["notes"] = list(notes)
-    click.echo(json.dumps(document, indent=1))
-
-
-def _matrix(
-    artifacts: tuple[str, ...],
-    chosen: Sequence[Board],
-    stepping: str | None,
-    goal_names: tuple[str, ...],
-    progress: Any,  # noqa: ANN401 - foundation.progress.Progress, imported only when needed
-    *,
-    as_json: bool,
-    html: Path | None,
-) -> int:
+def _report_matrix(table: Matrix, *, as_json: bool, html: Path | None) -> int:
     from bootwright.foundation.atomic import write_text
     from bootwright.foundation.verdict import worst
-    from bootwright.predict.matrix import matrix
     from bootwright.report import check_matrix
 
-    table = matrix(artifacts, chosen, goal_names, progress, stepping=stepping)
     if html is not None:
         write_text(html, check_matrix.html(table))
     if as_json:
@@ -285,20 +186,6 @@ def _matrix(
         for line in check_matrix.lines(table):
             click.echo(_printable(line))
     return worst(table.together().values()).exit_status
-
-
-def _kernels_here() -> tuple[str, ...]:
-    from bootwright.foundation.errors import Missing
-    from bootwright.kernels.catalogue import open_library
-
-    store = open_library(offline=True).store
-    manifests = [one for name in store.names() if (one := store.manifest(name)) is not None]
-    whole = tuple(one.name for one in manifests if one.modules and one.dtbs)
-    if not whole:
-        raise Missing(
-            "no kernel with its modules is on this machine", hint="bootwright kernels fetch NAME --modules"
-        )
-    return whole
 
 
 def _printable(text: str) -> str:
