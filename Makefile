@@ -15,11 +15,12 @@ run: setup ## the main job: investigate the Talos on Raspberry Pi 5 reports with
 test: setup setup-test lint ## set everything up, then lint, types, layers and all tests
 	$(BIN)/python -m pytest
 
-lint: $(STAMP) ## style, types and the layer contract
+lint: $(STAMP) ## style, types, the layer contract, dead code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 
 fmt: $(STAMP) ## format the code
 	$(BIN)/ruff format .

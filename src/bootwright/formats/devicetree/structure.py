@@ -75,7 +75,7 @@ def _pattern_for(limit: int) -> re.Pattern[str]:
     return _node_pattern(min(limit >> 8, 256), 0) if limit >= 256 else _node_pattern(0, limit - 1)
 
 
-def read_nodes(blob: bytes, start: int, size: int, strings: bytes, name: str) -> list[Node]:
+def read_nodes(blob: bytes, start: int, size: int, strings: bytes, name: str) -> list[Node]:  # noqa: C901, PLR0912, PLR0915 - one loop, for speed
     """Every node in the blob's order, the root first; properties are read later.
 
     The structure block is `size` bytes from `start`; `strings` ends with its last NUL. Raises `Malformed`

@@ -39,7 +39,7 @@ def lz4_block(data: bytes, most: int) -> bytes:
     return bytes(out)
 
 
-def lzo1x(data: bytes, most: int) -> bytes:
+def lzo1x(data: bytes, most: int) -> bytes:  # noqa: PLR0915 - one loop, for speed
     """The bytes of one LZO1X stream up to its end mark, which must be the end of `data`."""
     out = bytearray()
     at = state = 0

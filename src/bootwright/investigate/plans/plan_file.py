@@ -60,7 +60,7 @@ def structure_plan(where: str, document: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def _check(where: str, plan: Plan) -> None:
+def _check(where: str, plan: Plan) -> None:  # noqa: C901, PLR0912
     """Everything that must hold between the parts of a plan."""
 
     def refuse(message: str, hint: str) -> BootwrightError:
