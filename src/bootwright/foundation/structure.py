@@ -96,6 +96,8 @@ class _Reader:
 
     def value(self, value: object, kind: Form, path: tuple[str, ...], *, lone: bool = False) -> object:
         """`value` as `kind`."""
+        if kind in _NAMES:
+            return self._plain(value, kind, path)
         origin: Any = typing.get_origin(kind)
         if kind is Any or kind is object:
             return value
