@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
 
 import click
 
 from bootwright.cli._values import refuse_given
-from bootwright.foundation.errors import Missing
-
-if TYPE_CHECKING:
-    from bootwright.diagnose.model import Diagnosis
 
 _HELP = """Tell from a boot log how far the boot got, what went wrong, and what to do next.
 
@@ -79,102 +71,39 @@ def command(
     """See `_HELP`."""
     if not follow:
         refuse_given({"baud"}, "is for --follow")
-    # Before anything long: a name that is none is told at once.
-    add = _joined(artifacts, board, quiet=quiet)
+    from bootwright import api
+    from bootwright.foundation.progress import Lines, Silent
+
+    progress = Silent() if quiet else Lines()
     if follow:
         if len(files) != 1:
             raise click.UsageError("--follow reads one FILE")
-        from bootwright.diagnose.follow import follow_file
-
-        diagnosis = follow_file(files[0], baud=baud, say=_say_live, as_json=as_json)
+        diagnosed = api.follow(
+            files[0],
+            baud=baud,
+            on_finding=_say_live,
+            live=not as_json,
+            artifacts=artifacts,
+            board=board,
+            progress=progress,
+        )
     else:
-        from bootwright.diagnose.engine import joined
-
-        diagnosis = joined([_one(name) for name in files])
-    diagnosis = add(diagnosis)
+        diagnosed = api.diagnose(files, artifacts=artifacts, board=board, progress=progress)
     if page is not None:
+        from bootwright.api.diagnosis import printable_name
         from bootwright.diagnose.page import as_html
         from bootwright.foundation.atomic import write_text
 
-        title = board or ", ".join(_shown(Path(name).name) for name in files)
-        write_text(page, as_html(diagnosis, title=title))
+        title = board or ", ".join(printable_name(Path(name).name) for name in files)
+        write_text(page, as_html(diagnosed.diagnosis, title=title))
     if as_json:
-        from bootwright.diagnose.jsonform import as_json as form
-
-        click.echo(json.dumps(form(diagnosis, board=board), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(diagnosed.as_json(), ensure_ascii=False, indent=2))
     else:
         from bootwright.diagnose.render import as_text
 
-        click.echo(as_text(diagnosis, every=every))
-    return diagnosis.outcome.exit_status
-
-
-def _joined(
-    artifacts: tuple[str, ...], board: str | None, *, quiet: bool
-) -> Callable[[Diagnosis], Diagnosis]:
-    """What adds to a diagnosis what the board and the artifacts say of it."""
-    from bootwright.boards.model import board as board_named
-    from bootwright.diagnose.debugging import suited
-    from bootwright.evidence.board import with_board
-    from bootwright.foundation.progress import Lines, Silent
-
-    one = board_named(board) if board is not None else None
-    opened = []
-    if artifacts:
-        from bootwright.evidence.image import open_artifact
-
-        progress = Silent() if quiet else Lines()
-        opened = [open_artifact(name, progress) for name in artifacts]
-        if one is not None:
-            from bootwright.evidence.join import check_devicetrees
-
-            check_devicetrees(opened, one)
-
-    def option(symbol: str) -> str | None:
-        configs = [config for artifact in opened if (config := artifact.config) is not None]
-        return (configs[-1].value(f"CONFIG_{symbol}") or "n") if configs else None
-
-    def add(diagnosis: Diagnosis) -> Diagnosis:
-        if opened:
-            from bootwright.evidence.join import with_artifacts
-
-            diagnosis = with_artifacts(diagnosis, opened, one)
-        return suited(with_board(diagnosis, one, checked=bool(opened)), option)
-
-    return add
+        click.echo(as_text(diagnosed.diagnosis, every=every))
+    return diagnosed.outcome.exit_status
 
 
 def _say_live(text: str) -> None:
     click.echo(text, err=True)
-
-
-def _one(name: str) -> Diagnosis:
-    from bootwright.diagnose.engine import diagnose_stream
-    from bootwright.diagnose.incoming import log_text
-
-    if name == "-":
-        shown = "standard input"
-        return diagnose_stream(log_text(sys.stdin.buffer.read, shown), shown)
-    with _opened(name) as file:
-        shown = _shown(name)
-        return diagnose_stream(log_text(file.read, shown), shown)
-
-
-def _shown(name: str) -> str:
-    """A file's name for reports: names may hold anything, a terminal's escapes among it."""
-    from bootwright.diagnose.reading.patterns import printable
-
-    return printable(os.fsencode(name))
-
-
-def _opened(name: str) -> IO[bytes]:
-    try:
-        file = Path(name).open("rb")  # noqa: SIM115 - the caller closes it
-        if os.path.isdir(name):  # noqa: PTH112
-            raise IsADirectoryError
-    except OSError as error:
-        raise Missing(
-            f"cannot read {name}: {error.strerror or 'it is a directory'}",
-            hint="give the file a console or dmesg was captured to, or - for standard input",
-        ) from error
-    return file

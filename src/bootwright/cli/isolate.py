@@ -8,26 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._values import (
-    OneOf,
-    asked_boards,
-    check_cpu,
-    firmware_names,
-    image_machines,
-    note_goal,
-    refuse_given,
-)
+from bootwright.cli._values import OneOf, firmware_names, image_machines, refuse_given
 from bootwright.foundation.errors import Refused
 
 if TYPE_CHECKING:
-    from bootwright.foundation.progress import Progress
-    from bootwright.image_boot.goal import Goal
-    from bootwright.isolate.images import ImageHybrids
-    from bootwright.isolate.lab import StoredLab
-    from bootwright.isolate.model import Isolated, Predictor, Waiting
-
-SCHEMA = "bootwright/isolate/1"
-_MOST_LOG = 64 << 20
+    from bootwright.api import AwaitedReport, Isolation
+    from bootwright.isolate.model import Isolated
 
 _PATH = click.Path(path_type=Path)
 _EPILOG = """\b
@@ -109,15 +95,8 @@ def command(
     quiet: bool,
 ) -> int:
     """Find the smallest difference between two images that makes one of them fail."""
+    from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.foundation.run_folder import Store
-    from bootwright.image_boot.boot import on_disk
-    from bootwright.image_boot.goal import Goal
-    from bootwright.isolate.images import ImageHybrids
-    from bootwright.isolate.lab import StoredLab
-    from bootwright.isolate.model import NoPrediction, Source, Waiting
-    from bootwright.isolate.search import isolate
-    from bootwright.isolate.suspects import Suspects
 
     if (report or console or of) and where != "bench":
         raise Refused("reports are for --on bench", hint="with --on qemu every mixture is booted here")
@@ -127,141 +106,46 @@ def command(
         raise click.UsageError("--stepping needs a --board")
     if where == "bench":
         refuse_given({"machine", "cpu", "firmware", "timeout", "memory"}, "is for --on qemu")
-    goal = Goal.parse(until)
-    check_cpu(machine, cpu)
-    chosen_boards, _ = asked_boards([board] if board else [], stepping=stepping)
-    if board_goal is not None:
-        chosen_boards[0].goal(board_goal)
-    progress: Progress = Silent() if quiet else Lines()
-    note_goal(until, progress)
-    raw_good, good_sha = on_disk(good, progress)
-    raw_bad, bad_sha = on_disk(bad, progress)
-    about = {"good": good_sha, "bad": bad_sha, "goal": until, "on": where}
-    emulator = None
-    if where == "qemu":
-        from bootwright.image_boot.start import chosen_machine
-        from bootwright.isolate.boot import Emulator
-
-        chosen = chosen_machine(raw_good, machine)
-        _fits(board, chosen, cpu)
-        emulator = Emulator.of(
-            raw_good, goal, machine=chosen, firmware=firmware, timeout=timeout, memory=memory, cpu=cpu
-        )
-        about |= emulator.about
-    with Store(out, fresh=fresh) as store:
-        with progress.step("compare the images"):
-            hybrids = ImageHybrids(raw_good, raw_bad, out, progress)
-        lab = StoredLab(
-            store=store,
-            hybrids=hybrids,
-            good=raw_good,
-            bad=raw_bad,
-            everything=frozenset(each.name for each in hybrids.elements()),
-            complete=hybrids.complete,
-            about=about,
-            attempt=emulator,
-            source=Source.EMULATED if where == "qemu" else Source.BENCH,
-            progress=progress,
-            repeat=repeat,
-        )
-        predictor: Predictor = NoPrediction()
-        if board_goal is not None:
-            from bootwright.isolate.predict import BoardPredictor
-
-            predictor = BoardPredictor.of(
-                raw_good, raw_bad, chosen_boards[0], board_goal, stepping, progress=progress
-            )
-        with progress.step("check both images"):
-            suspects = Suspects.of(hybrids, predictor)
-        if report or console:
-            _report(lab, goal, progress, report=report, console=console, of=Path(of).name if of else None)
-        notes = [*hybrids.notes, *hybrids.remarks, *suspects.notes(), *(emulator.notes if emulator else ())]
-        for note in notes:
-            progress.note(note)
-        try:
-            found = isolate(hybrids, lab, suspects)
-        except Waiting as waiting:
-            return _wait(waiting, store.folder, as_json=as_json)
-        return _end(found, hybrids, lab, out, notes=[*notes, *found.notes], as_json=as_json)
-
-
-def _fits(board: str | None, machine: str, cpu: str | None) -> None:
-    from bootwright.image_boot.machine import VIRT, board_machine
-
-    if machine != VIRT and cpu is not None:
-        raise Refused(f"{machine} has its own CPU", hint="--cpu is for --machine virt")
-    if board is not None and (machine == VIRT or board_machine(machine).board != board):
-        raise Refused(
-            f"{board}'s goals are not those of the machine {machine}", hint="--board is for --on bench"
-        )
-
-
-def _log(console: Path) -> bytes:
-    """The text of a console log, in any wrapping that `diagnose` takes."""
-    from bootwright.diagnose.incoming import log_text
-    from bootwright.foundation.errors import Missing
-
-    pieces: list[bytes] = []
-    try:
-        with console.open("rb") as file:
-            read = log_text(file.read, str(console))
-            while sum(map(len, pieces)) < _MOST_LOG and (piece := read(_MOST_LOG)):
-                pieces.append(piece)
-    except OSError as error:
-        raise Missing(f"cannot read {console}: {error.strerror}", hint="give a console log") from error
-    log = b"".join(pieces)[:_MOST_LOG]
-    if not log.strip(b"\0 \r\n\t"):
-        raise Refused(f"{console} is empty", hint="a board that printed nothing is told with --report")
-    return log
-
-
-def _report(
-    lab: StoredLab,
-    goal: Goal,
-    progress: Progress,
-    *,
-    report: str | None,
-    console: Path | None,
-    of: str | None,
-) -> None:
-    from bootwright.foundation.verdict import Verdict
-    from bootwright.image_boot.goal import GoalWatch
-    from bootwright.isolate.model import Source
-
-    log = b""
-    if console is not None:
-        log = _log(console)
-    if report is not None:
-        verdict, source, reason = Verdict(report), Source.REPORTED, ""
-    else:
-        watch = GoalWatch(goal)
-        for start in range(0, len(log), 4096):
-            if watch.feed(log[start : start + 4096]) and watch.reached:
-                break
-        verdict = Verdict.WORKS if watch.reached else Verdict.FAILS
-        source, reason = Source.BENCH, f"told by {console}"
-    names = lab.report(verdict, source, reason, log, of)
-    if names is None:
-        progress.note(f"{of} was reported already")
-    else:
-        progress.note(f"reported: {verdict} with {', '.join(sorted(names))} of the bad image")
-
-
-def _wait(waiting: Waiting, out: Path, *, as_json: bool) -> int:
+    result = api.isolate(
+        good,
+        bad,
+        until=until,
+        out=out,
+        on=where,
+        machine=machine,
+        cpu=cpu,
+        firmware=firmware,
+        timeout=timeout,
+        memory=memory,
+        repeat=repeat,
+        board=board,
+        board_goal=board_goal,
+        stepping=stepping,
+        report=report,
+        console=console,
+        of=of,
+        fresh=fresh,
+        progress=Silent() if quiet else Lines(),
+    )
     if as_json:
-        document = {
-            "schema": SCHEMA,
-            "waiting": {"image": str(waiting.image), "parts_from_bad": sorted(waiting.from_bad)},
-        }
-        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
-        return 3
-    click.echo(f"Try this image: {waiting.image}")
-    click.echo(f"  it is the good one with {', '.join(sorted(waiting.from_bad))} of the bad one")
-    click.echo(f"  1. bootwright flash {waiting.image} /dev/sdX --any-content")
+        click.echo(json.dumps(result.as_json(), indent=1, ensure_ascii=False))
+    elif isinstance(result, api.Isolation):
+        _print_found(result)
+    else:
+        _print_awaited(result)
+    return 0 if isinstance(result, api.Isolation) else 3
+
+
+def _print_awaited(awaited: AwaitedReport) -> None:
+    image = awaited.image
+    click.echo(f"Try this image: {image}")
+    click.echo(f"  it is the good one with {', '.join(sorted(awaited.from_bad))} of the bad one")
+    click.echo(f"  1. bootwright flash {image} /dev/sdX --any-content")
     click.echo("  2. boot the board and see whether it reaches the goal")
     click.echo("  3. run the same command again with --report works, --report fails or --report unknown,")
-    click.echo(f"     or with --console LOG, and --of {waiting.image.name}; what is known is kept in {out}")
-    return 3
+    click.echo(
+        f"     or with --console LOG, and --of {image.name}; what is known is kept in {awaited.folder}"
+    )
 
 
 def _mended(found: Isolated) -> str:
@@ -306,40 +190,14 @@ def _answers(found: Isolated, differences: int) -> None:
     click.echo(f"{counted} for {differences} differences{named}, {rest} answers without a boot")
 
 
-def _end(
-    found: Isolated, hybrids: ImageHybrids, lab: StoredLab, out: Path, *, notes: list[str], as_json: bool
-) -> int:
-    mend = hybrids.mend(found.culprit)
-    proofs = []
-    for number, culprit in enumerate(found.culprits, start=1):
-        path = out / (f"fails-{number}.img" if len(found.culprits) > 1 else "fails.img")
-        if not path.exists() and not (lab.complete and culprit == lab.everything):
-            hybrids.build(culprit, path)
-        proofs.append({"works": str(lab.good), "fails": str(path if path.exists() else lab.bad),
-                       "differ_by": sorted(culprit)})  # fmt: skip
-    if as_json:
-        document = {
-            "schema": SCHEMA,
-            "culprit": sorted(found.culprit),
-            "culprits": [sorted(each) for each in found.culprits],
-            "steps": [step.as_json() for step in found.steps],
-            "boots": found.boots,
-            "parts": hybrids.finest,
-            "mend": mend,
-            "mended": found.mended.value,
-            "proof": proofs,
-            "notes": notes,
-        }
-        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
-    else:
-        for culprit in found.culprits:
-            click.echo(f"to blame: {' together with '.join(sorted(culprit))}")
-        for proof in proofs:
-            click.echo(f"  works: {proof['works']}")
-            click.echo(f"  fails: {proof['fails']}, which differs by just that")
-        click.echo(f"mend it: {mend}")
-        click.echo(f"  {_mended(found)}")
-        _answers(found, hybrids.finest)
-        for note in notes:
-            click.echo(f"note: {note}")
-    return 0
+def _print_found(result: Isolation) -> None:
+    for culprit in result.found.culprits:
+        click.echo(f"to blame: {' together with '.join(sorted(culprit))}")
+    for proof in result.proofs:
+        click.echo(f"  works: {proof['works']}")
+        click.echo(f"  fails: {proof['fails']}, which differs by just that")
+    click.echo(f"mend it: {result.mend}")
+    click.echo(f"  {_mended(result.found)}")
+    _answers(result.found, result.parts)
+    for note in result.notes:
+        click.echo(f"note: {note}")
