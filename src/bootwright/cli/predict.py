@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,6 @@ import click
 
 if TYPE_CHECKING:
     from bootwright.predict.model import NodePrediction
-
-SCHEMA = "bootwright/predict/1"
 
 _EPILOG = """\b
 Examples:
@@ -51,52 +50,30 @@ def command(
     quiet: bool,
 ) -> int:
     """Say for every node whether a device is made of it, whether a driver binds, and what it waits for."""
-    from bootwright.foundation.choices import no_such
+    from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.kernels.given_config import read_config
-    from bootwright.predict.api import facts_of, predict, read_tree
-    from bootwright.predict.given.initramfs import early_modules
-    from bootwright.predict.given.inputs import kernel_at
-    from bootwright.predict.solving.configured import configured
-    from bootwright.predict.start.arguments import Arguments
 
-    progress = Silent() if quiet else Lines()
-    chosen = kernel_at(kernel, progress, modules=modules, config=config)
-    early = early_modules(initramfs) if initramfs is not None else None
-    facts = facts_of(
-        chosen,
-        early.of(chosen.release) if early is not None else None,
-        Arguments(cmdline, "--cmdline") if cmdline is not None else None,
-        (early.modprobe if early is not None else None, None),
+    predicted = api.predict(
+        kernel,
+        dtb,
+        overlays=overlays,
+        initramfs=initramfs,
+        modules=modules,
+        config=config,
+        cmdline=cmdline,
+        nodes=nodes,
+        progress=Silent() if quiet else Lines(),
     )
-    if config is not None:
-        facts = configured(facts, config, read_config(config, chosen), alone=False)
-    solved = predict(facts, read_tree(dtb, overlays))
-    found = solved.nodes
-    if nodes:
-        found = [node for node in found if node.path in nodes]
-        paths = {node.path for node in found}
-        for path in nodes:
-            if path not in paths:
-                known = [node.path for node in solved.nodes]
-                raise no_such(f"{dtb} has no node {path!r}", path, known, kind="nodes")
     if as_json:
         import json
 
-        document = {
-            "schema": SCHEMA,
-            "kernel": chosen.name,
-            "release": chosen.release,
-            "dtb": str(dtb),
-            "nodes": [node.as_json() for node in found],
-        }
-        click.echo(json.dumps(document, indent=1))
+        click.echo(json.dumps(predicted.as_json(), indent=1))
     else:
-        _print(found, links=bool(nodes))
+        _print(predicted.nodes, links=bool(nodes))
     return 0
 
 
-def _print(found: list[NodePrediction], *, links: bool) -> None:
+def _print(found: Sequence[NodePrediction], *, links: bool) -> None:
     for node in found:
         if node.device.word == "no" and not links:
             continue

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from bootwright.boards.model import Board
-    from bootwright.foundation.progress import Progress
-    from bootwright.images.verify.verify_model import Check
-    from bootwright.predict.model import GoalVerdict
-    from bootwright.predict.verdicts import Asked
 
 
 @click.command(
@@ -57,25 +48,20 @@ def command(
       bootwright image verify talos.raw --expect EFI:/u-boot.bin=u-boot.bin --json
       bootwright image verify talos.raw --board raspberrypi-5 --goal ethernet
     """
-    from attrs import evolve
-
-    from bootwright.cli._values import asked_boards
+    from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.images.verify.verify import verify
-    from bootwright.images.verify.verify_expect import Expectation
-    from bootwright.predict.verdicts import Asked
 
-    progress = Silent() if quiet else Lines()
     if (goals or revision or stepping) and not boards:
         raise click.UsageError("--goal, --revision and --stepping need a --board")
-    chosen, stepping = asked_boards(boards, revision=revision, stepping=stepping, goals=goals)
-    code = int(revision, 16) if revision is not None else None
-    only = chosen[0] if len(chosen) == 1 else None
-    wanted = [Expectation.parse(text) for text in expected]
-    result = verify(image, expected=wanted, board=only, progress=progress)
-    if boards:
-        told = _board_checks(image, chosen, stepping, Asked(goals, code=code), progress)
-        result = evolve(result, checks=(*result.checks, *told))
+    result = api.verify_image(
+        image,
+        expect=expected,
+        boards=boards,
+        revision=revision,
+        stepping=stepping,
+        goals=goals,
+        progress=Silent() if quiet else Lines(),
+    )
     if as_json:
         json.dump(result.as_json(), sys.stdout, indent=1)
         sys.stdout.write("\n")
@@ -87,48 +73,3 @@ def command(
                 click.echo(f"         hint: {check.hint}")
         click.echo(f"{image}: {result.verdict}")
     return result.verdict.exit_status
-
-
-def _board_checks(
-    image: Path, boards: Sequence[Board], stepping: str | None, asked: Asked, progress: Progress
-) -> Iterator[Check]:
-    """What `check` predicts for each stepping and goal."""
-    from bootwright.foundation.errors import BootwrightError
-    from bootwright.foundation.verdict import Verdict
-    from bootwright.images.verify.verify_model import Check, unknown
-    from bootwright.predict.given.gather import gather
-    from bootwright.predict.verdicts import judge_boards, together
-
-    try:
-        found = gather((str(image),), progress, board=boards[0] if len(boards) == 1 else None)
-    except BootwrightError as error:
-        yield unknown("board", error.message, hint=error.hint)
-        return
-    for board in boards:
-        try:
-            if found.depends_on_board:
-                found = gather((str(image),), progress, board=board)
-            judged = judge_boards(found, found.facts(), (board,), stepping, asked)
-        except BootwrightError as error:
-            yield unknown(board.id, error.message, hint=error.hint)
-            continue
-        for answer in together(judged):
-            for one in judged:
-                goal = one.goals.get(answer.goal)
-                if goal is None:
-                    continue
-                name, where = f"{board.id} {one.stepping} {answer.goal}", one.dtb.name if one.dtb else None
-                if answer.split and goal.verdict is not Verdict.WORKS:
-                    # What breaks on one stepping only is not known of the board.
-                    yield unknown(name, f"{answer.words}. {one.stepping}: {_detail(goal)}", where=where)
-                else:
-                    yield Check(name, goal.verdict, _detail(goal), where=where)
-
-
-def _detail(goal: GoalVerdict) -> str:
-    from bootwright.foundation.verdict import Verdict
-
-    broken = goal.first_broken
-    if broken is not None:
-        return ": ".join(filter(None, (broken.node, broken.needs, broken.reason)))
-    return "every link of its chain holds" if goal.verdict is Verdict.WORKS else "not known"
