@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.places import data_files
-from bootwright.investigate.plans.plan_file import load_plan, plan_names, structure_plan
+from bootwright.investigate.plans.plan_file import PLANS, load_plan, structure_plan
 from bootwright.investigate.plans.table import read_table
 from bootwright.investigate.plans.values import check_observations
 
@@ -47,7 +47,7 @@ def test_every_shipped_plan_is_read_by_its_name(path: Path) -> None:
     plan = load_plan(path.stem)
     assert plan.name == path.stem
     assert plan.goals
-    assert path.stem in plan_names()
+    assert path.stem in PLANS.names()
 
 
 def test_a_plan_by_path(tmp_path: Path) -> None:

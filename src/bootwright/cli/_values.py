@@ -49,13 +49,6 @@ class OneOf(click.ParamType[str]):
         raise no_such(f"{option}there is no {self._what} {given!r}", given, self.names, kind=self._kind)
 
 
-def board_ids() -> list[str]:
-    """The names of the boards that there are."""
-    from bootwright.boards.model import boards
-
-    return [board.id for board in boards()]
-
-
 def goal_names() -> list[str]:
     """The goals of all boards, and the operating system's."""
     from bootwright.boards.model import boards

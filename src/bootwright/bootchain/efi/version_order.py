@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 
 _SEGMENT = re.compile(r"[0-9]+|[A-Za-z]+|[~^.-]")
@@ -73,7 +72,3 @@ def _segments(left: str, right: str) -> int:
         if len(left) != len(right):
             return 1 if len(left) > len(right) else -1
     return (left > right) - (left < right)
-
-
-newest_first = functools.cmp_to_key(lambda one, other: compare(str(other), str(one)))
-"""A sort key that puts newer versions first."""

@@ -159,10 +159,6 @@ class ModuleIndex:
         row = self._row(name)
         return tuple(row[_SOFTDEPS]), tuple(row[_SOFTDEPS_AFTER])
 
-    def weak_needs(self, name: str) -> tuple[str, ...]:
-        """Modules that it may load by itself, so that an initramfs must have them too (`weakdep`)."""
-        return tuple(self._row(name)[_WEAKDEPS])
-
     def closure(self, name: str, *, soft: bool = True) -> tuple[str, ...]:
         """The modules that loading `name` loads first, soft dependencies included, in load order."""
         order: list[str] = []

@@ -40,7 +40,6 @@ class UrlBytes:
         self._size = size
         self._validator = validator
         self._kept: OrderedDict[int, bytes] = OrderedDict()
-        self.requests = 0
 
     @property
     def name(self) -> str:
@@ -79,7 +78,6 @@ class UrlBytes:
         headers = {"Range": f"bytes={offset}-{offset + size - 1}", "Accept-Encoding": "identity"}
         if self._validator:
             headers["If-Range"] = self._validator
-        self.requests += 1
         pieces: list[bytes] = []
         got = 0
         try:

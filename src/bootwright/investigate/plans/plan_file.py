@@ -30,11 +30,6 @@ _NEEDED = {
 PLANS = Kind("plans", "a plan", Plan)
 
 
-def plan_names() -> list[str]:
-    """The plans that come with bootwright, and the user's own."""
-    return PLANS.names()
-
-
 def load_plan(name_or_path: str) -> Plan:
     """Read a plan by name or path; raises `Missing`, `Malformed` or `Refused` with the place."""
     known = PLANS.files()
