@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bootwright.cli._values import OneOf, machines
 
 if TYPE_CHECKING:
-    from bootwright.foundation.progress import Progress
     from bootwright.kernels.model import Kernel
     from bootwright.lab.machines.recorded import Recording
     from bootwright.lab.probes.ktap import ProbeResult
-
-SCHEMA = "bootwright/boot/1"
 
 _EPILOG = """\b
 Examples:
@@ -73,53 +71,29 @@ def command(
     as_json: bool,
 ) -> int:
     """Boot KERNEL in QEMU with a small init that runs probes, and say what they found."""
+    from bootwright import api
     from bootwright.foundation.progress import Lines
-    from bootwright.foundation.verdict import Verdict
-    from bootwright.lab.machines.recording import save
-    from bootwright.lab.probes.boot import TIMEOUT, boot, probe_names
-    from bootwright.lab.probes.judge import verdict
-    from bootwright.lab.probes.ktap import read
 
-    wanted = probe_names([name for text in probes for name in text.split(",")])
-    progress = Lines()
-    chosen = _kernel(kernel, modules=bool({"filesystems", "network"} & set(wanted)), progress=progress)
-    runs: list[tuple[Recording, ProbeResult]] = []
-    for number in range(1, repeat + 1):
-        again = f" ({number} of {repeat})" if repeat > 1 else ""
-        with progress.step(f"boot {chosen.name} on {machine}{again}"):
-            recording = boot(
-                chosen,
-                probe=wanted,
-                machine=machine,
-                timeout=TIMEOUT if timeout is None else timeout,
-                arguments=arguments.split(),
-                plain=plain,
-                cpu=cpu,
-                on_console=_show if show_console else None,
-            )
-        if keep:
-            save(recording, keep / f"{number:04d}" if repeat > 1 else keep)
-        runs.append((recording, read(recording)))
+    booted = api.boot(
+        kernel,
+        probes=[name for text in probes for name in text.split(",")],
+        machine=machine,
+        cpu=cpu,
+        repeat=repeat,
+        timeout=timeout,
+        arguments=arguments.split(),
+        plain=plain,
+        keep=keep,
+        on_console=_show if show_console else None,
+        progress=Lines(),
+    )
     if as_json:
-        _print_json(chosen, runs)
+        import json
+
+        click.echo(json.dumps(booted.as_json(), indent=1, ensure_ascii=False))
     else:
-        _print_table(chosen, runs)
-    verdicts = {verdict(result) for _, result in runs}
-    worst = next(each for each in (Verdict.FAILS, Verdict.UNKNOWN, Verdict.WORKS) if each in verdicts)
-    return worst.exit_status
-
-
-def _kernel(name: str, *, modules: bool, progress: Progress) -> Kernel:
-    from bootwright.foundation.errors import Missing
-    from bootwright.kernels.added import given_kernel
-    from bootwright.kernels.catalogue import open_library
-
-    path = Path(name)
-    if path.is_file():
-        return given_kernel(path, progress)
-    if "/" in name:
-        raise Missing(f"there is no file {name}", hint="give an arm64 Image or .deb, or a catalogue name")
-    return open_library(progress=progress).get(name, modules=modules)
+        _print_table(booted.kernel, booted.runs)
+    return booted.verdict.exit_status
 
 
 def _show(chunk: bytes) -> None:
@@ -129,50 +103,7 @@ def _show(chunk: bytes) -> None:
     sys.stderr.flush()
 
 
-def _print_json(kernel: Kernel, runs: list[tuple[Recording, ProbeResult]]) -> None:
-    import json
-
-    boots = [_facts(recording, result) for recording, result in runs]
-    document: dict[str, Any] = {"schema": SCHEMA, "kernel": kernel.name, **boots[0]}
-    if len(boots) > 1:
-        document["boots"] = boots
-    click.echo(json.dumps(document, indent=1, ensure_ascii=False))
-
-
-def _facts(recording: Recording, result: ProbeResult) -> dict[str, Any]:
-    from bootwright.lab.probes.judge import trouble, verdict
-
-    return {
-        "release": result.release,
-        "page_size": result.page_size,
-        "verdict": str(verdict(result)),
-        "complete": result.complete,
-        "trouble": trouble(recording, result),
-        "tests": [
-            {
-                "name": test.name,
-                "group": test.group,
-                "ok": test.ok,
-                "errno": test.errno,
-                "call": test.call,
-                "detail": test.detail,
-            }
-            for test in result.tests
-        ],
-        "machine": recording.machine,
-        "qemu": recording.machine_version,
-        "ended": recording.ended,
-        "kernel_arguments": recording.kernel_arguments,
-        "command": list(recording.command),
-        "kernel_sha256": recording.kernel_sha256,
-        "initramfs_sha256": recording.initramfs_sha256,
-        "probe_sha256": recording.probe_sha256,
-        "wall_seconds": round(recording.wall_seconds, 3),
-        "cpu_seconds": round(recording.cpu_seconds, 3),
-    }
-
-
-def _print_table(kernel: Kernel, runs: list[tuple[Recording, ProbeResult]]) -> None:
+def _print_table(kernel: Kernel, runs: Sequence[tuple[Recording, ProbeResult]]) -> None:
     from bootwright.lab.probes.judge import trouble
 
     recording, result = runs[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from bootwright.cli._values import refuse_given
-from bootwright.foundation.errors import Refused
 
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
-    from bootwright.investigate.analysis.observations import Observation
-    from bootwright.investigate.plans.runs import Run
-    from bootwright.investigate.running.investigation import Investigation
-    from bootwright.investigate.running.loop import Limits
 
 _EXAMPLES = """
 \b
@@ -82,9 +76,8 @@ def command(
     holds the reports, the beliefs drawn from them and what can be run. A run that was interrupted goes on
     where it stopped.
     """
+    from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.investigate.decision.decide import decide
-    from bootwright.investigate.plans.table import read_table
 
     if plan is None and observations is None:
         raise click.UsageError("give a PLAN, or a table with --observations, or both")
@@ -92,32 +85,24 @@ def command(
         nothing_runs = {"repeat", "jobs", "max_download", "fresh", "archive", "offline"}
         refuse_given(nothing_runs, "needs a PLAN: a table alone runs nothing")
     progress: Progress = Silent() if quiet else Lines()
-    table = read_table(observations) if observations else None
-    seen = table.observations if table else ()
-    runs: list[Run] = []
-    if plan is None:
-        from bootwright.investigate.running.investigation import study
+    investigated = api.investigate(
+        plan,
+        observations=observations,
+        out=out,
+        dry_run=dry_run,
+        repeat=repeat,
+        jobs=jobs,
+        max_download=max_download,
+        fresh=fresh,
+        archive=archive,
+        offline=offline,
+        progress=progress,
+    )
+    found, decision = investigated.investigation, investigated.decision
+    if plan is not None and out is None:
+        from bootwright.api.investigation import run_folder
 
-        found = study(seen, title=observations.name if observations else "")
-    else:
-        from bootwright.investigate.running.loop import Limits
-
-        out = out or Path("out") / Path(plan).stem
-        found, runs = _run(
-            plan,
-            list(seen),
-            out,
-            progress,
-            dry_run=dry_run,
-            fresh=fresh,
-            archive=archive,
-            offline=offline,
-            table=observations,
-            limits=Limits(
-                repeat=repeat, jobs=jobs or min(2, os.cpu_count() or 1), download=max_download * 10**6
-            ),
-        )
-    decision = decide(found)
+        out = run_folder(plan, None)
     if out is not None and not dry_run:
         from bootwright.report.files import write
 
@@ -131,42 +116,5 @@ def command(
     else:
         from bootwright.report.terminal import show
 
-        show(found, decision, dry_run=dry_run, runs=runs)
-    return 0 if dry_run else decision.verdict.exit_status
-
-
-def _run(
-    plan_name: str,
-    seen: list[Observation],
-    out: Path,
-    progress: Progress,
-    *,
-    dry_run: bool,
-    fresh: bool,
-    archive: str | None,
-    offline: bool,
-    table: Path | None,
-    limits: Limits,
-) -> tuple[Investigation, list[Run]]:
-    from bootwright.foundation.run_folder import Store
-    from bootwright.investigate.plans.plan_file import load_plan
-    from bootwright.investigate.plans.values import check_observations
-    from bootwright.investigate.running.execute import Executor
-    from bootwright.investigate.running.loop import Loop, candidates, list_candidates
-    from bootwright.kernels.catalogue import open_library
-
-    chosen = load_plan(plan_name)
-    check_observations(chosen, seen, str(table))
-    names = {report.id for report in chosen.report}
-    for one in seen:
-        if one.id in names:
-            raise Refused(
-                f"an observation of the table is called {one.id}, as a report of the plan", hint="rename it"
-            )
-    library = open_library(archive=archive, offline=offline, progress=progress)
-    if dry_run:
-        loop = Loop(chosen, seen, list_candidates(chosen, library))
-        return loop.look(loop.began), loop.runs
-    with Store(out, fresh=fresh) as store:
-        loop = Loop(chosen, seen, candidates(store, library, chosen))
-        return loop.perform(Executor(library, store, progress), progress, limits), loop.runs
+        show(found, decision, dry_run=dry_run, runs=list(investigated.runs))
+    return 0 if dry_run else investigated.verdict.exit_status
