@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from bootwright.bootchain.model import Chain
 
 
 @click.command(
@@ -43,41 +39,19 @@ def command(
       bootwright inspect --where bcm2712-rpi-5-b.dtb
       bootwright inspect https://example.org/metal-arm64.raw.xz
     """
-    from bootwright.formats.sources.compressed import Growth
+    from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
 
-    progress = Silent() if quiet else Lines()
-    with Growth() as growth:
-        growth.begin(artifact, progress)  # before the imports, which take longer than one would think
-
-        from bootwright.boards.model import board as board_named
-        from bootwright.foundation.errors import BootwrightError, Missing
-        from bootwright.inspect.booted import boot_of, chains_of
-        from bootwright.inspect.explore import Explorer
-
-        item = Explorer(progress=progress, growth=growth).artifact(artifact)
-    boot, stopped = None, ""
-    ways: tuple[Chain, ...] = ()
-    try:
-        chosen = board_named(board) if board is not None else None
-        ways = chains_of(item, chosen)
-        boot = boot_of(item, board=chosen)
-    except BootwrightError as error:
-        # A configuration that cannot be read is a problem of its item as well.
-        stopped = "" if type(error) is Missing else error.message
-    problems = sum(len(each.problems) for each in item.walk())
+    inspected = api.inspect(artifact, board=board, progress=Silent() if quiet else Lines())
     if as_json:
-        document: dict[str, object] = {"format": "bootwright.inspect/1", "artifact": artifact}
-        document |= {"boots": boot.as_json() if boot else None, "chains": [each.as_json() for each in ways]}
-        document |= {"does_not_boot": stopped or None, "tree": item.as_json()}
-        json.dump(document, sys.stdout, indent=1, ensure_ascii=True)
+        json.dump(inspected.as_json(), sys.stdout, indent=1, ensure_ascii=True)
         sys.stdout.write("\n")
     else:
         from bootwright.report.facts_tree import print_boot, print_no_boot, print_tree
 
-        print_tree(item, where=where, everything=everything)
-        if boot is not None and boot.kernel is not item:
-            print_boot(boot)
-        elif stopped:
-            print_no_boot(stopped)
-    return 1 if problems else 0
+        print_tree(inspected.tree, where=where, everything=everything)
+        if inspected.boot is not None and inspected.boot.kernel is not inspected.tree:
+            print_boot(inspected.boot)
+        elif inspected.does_not_boot:
+            print_no_boot(inspected.does_not_boot)
+    return 1 if inspected.problems else 0

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._values import OneOf, check_cpu, firmware_names, image_machines, note_goal
+from bootwright.cli._values import OneOf, firmware_names, image_machines
 
 if TYPE_CHECKING:
-    from bootwright.foundation.progress import Progress
     from bootwright.image_boot.outcome import Shown
-    from bootwright.image_boot.start import Prepared
 
 _EPILOG = """\b
 Examples:
@@ -87,77 +85,29 @@ def command(
     quiet: bool,
 ) -> int:
     """Boot IMAGE in QEMU through its own boot loader and say how far it got."""
-    import tempfile
-
-    from bootwright.foundation.errors import Refused
+    from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.image_boot.boot import boot_image, on_disk
-    from bootwright.image_boot.goal import Goal
-    from bootwright.image_boot.machine import VIRT
-    from bootwright.image_boot.outcome import Hopeless, show
-    from bootwright.image_boot.start import chosen_machine, prepared
-    from bootwright.lab.machines.recording import save
 
-    goal = Goal.parse(until) if until is not None else None
-    progress = Silent() if quiet else Lines()
-    check_cpu(machine, cpu)
-    note_goal(until, progress)
-    raw, digest = on_disk(image, progress)
-    chosen = chosen_machine(raw, machine)
-    if chosen != VIRT and cpu is not None:
-        raise Refused(f"{chosen} has its own CPU", hint="--cpu is for --machine virt")
-    with tempfile.TemporaryDirectory(prefix="bootwright-swap-") as room:
-        if kernel is not None:
-            raw, digest = on_disk(_with_kernel(raw, kernel, Path(room), progress), progress)
-        with prepared(
-            raw, machine=chosen, firmware=firmware, keep_cmdline=keep_cmdline, progress=progress
-        ) as ready:
-            _tell(ready, progress)
-            with progress.step(f"boot {image} ({ready.firmware.title})"):
-                boot = boot_image(
-                    ready.image,
-                    firmware=ready.firmware,
-                    until=goal,
-                    timeout=timeout,
-                    memory=memory,
-                    cpu=cpu,
-                    network=not no_network,
-                    on_console=_show if show_console else None,
-                    hopeless=Hopeless(),
-                    progress=progress,
-                    image_sha256=digest,
-                )
-            changes = ready.changes
-    if keep:
-        save(boot.recording, keep)
-    shown = show(boot, changes)
+    shown = api.boot_image(
+        image,
+        until=until,
+        kernel=kernel,
+        machine=machine,
+        firmware=firmware,
+        keep_cmdline=keep_cmdline,
+        timeout=timeout,
+        memory=memory,
+        cpu=cpu,
+        network=not no_network,
+        keep=keep,
+        on_console=_show if show_console else None,
+        progress=Silent() if quiet else Lines(),
+    )
     if as_json:
         click.echo(json.dumps(shown.as_json(str(image)), indent=1, ensure_ascii=False))
     else:
         _print(image, shown)
     return shown.verdict.exit_status
-
-
-def _tell(ready: Prepared, progress: Progress) -> None:
-    from bootwright.image_boot.stage import HandOver
-
-    if ready.changes:
-        progress.note(f"note: booted with {' '.join(ready.changes)} in a copy of the image")
-        progress.note("note: this machine lacks the image's console (--keep-cmdline forbids the change)")
-    if isinstance(ready.firmware, HandOver):
-        for line in ready.firmware.log:
-            progress.note(f"  firmware stage: {line}")
-
-
-def _with_kernel(raw: Path, kernel: str, room: Path, progress: Progress) -> Path:
-    """A copy of the image with another kernel and its modules; beside nothing of the user's."""
-    from bootwright.images.change.changes import Changes
-    from bootwright.images.change.swap import swap
-
-    made = swap(raw, room / "swapped.raw", Changes(kernel=kernel), progress=progress)
-    for note in made.notes:
-        progress.note(f"note: {note}")
-    return made.image
 
 
 def _show(chunk: bytes) -> None:
