@@ -27,6 +27,7 @@ from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import NodePrediction, first_broken
 from bootwright.predict.probing.calls import Optional, calls
 from bootwright.predict.probing.terms import Ending, There
+from bootwright.predict.solving.boot_code import standstill
 from bootwright.predict.solving.node_answers import NodeAnswers
 from predict.conftest import compile_tree
 
@@ -290,3 +291,79 @@ def test_a_module_is_laid_out_with_its_calls_and_strings(kernel: KernelFacts) ->
     assert "devm_clk_get" in code.imports.values()
     assert "macb_probe" in code.functions.values()
     assert any(code.string(place) == "macb" for place in code.pointers().values())
+
+
+@pytest.mark.download
+def test_a_probe_function_that_is_handed_over_is_found(kernel: KernelFacts) -> None:
+    """`module_platform_driver_probe`: the driver's structure has none."""
+    arguments = ("imx2_wdt", "imx2-wdt", "fsl,imx21-wdt")
+    assert outcome(kernel, *arguments)[0] is Ending.MAY_SUCCEED
+    assert outcome(kernel, *arguments, "reg||0") == (Ending.FAILS, "reg||0")
+
+
+@pytest.mark.download
+@pytest.mark.parametrize(
+    ("driver", "compatible", "question", "errors"),
+    [
+        ("raspberrypi-firmware", "raspberrypi,bcm2835-firmware", "mboxes||0", (517,)),
+        ("raspberrypi-power", "raspberrypi,bcm2835-power", "provider|firmware|0", (19, 517)),
+    ],
+)
+def test_a_driver_waits_for_ever_for_a_disabled_provider(
+    kernel: KernelFacts, driver: str, compatible: str, question: str, errors: tuple[int, ...]
+) -> None:
+    def ask(asked: str) -> There:
+        return There.DISABLED if asked == question else There.YES
+
+    assert kernel.probes is not None
+    found = kernel.probes.outcome(driver, None, "platform", compatible, ask)
+    assert found is not None
+    assert (found.ending, found.blamed, found.errors) == (Ending.FAILS, question, errors)
+    assert found.disabled == (question,)
+
+
+def test_a_reference_to_a_disabled_node_is_told_from_a_broken_one() -> None:
+    tree = compile_tree(
+        """off: off { #clock-cells = <0>; #mbox-cells = <0>; #gpio-cells = <1>; status = "disabled"; };
+        nop: nop { compatible = "usb-nop-xceiv"; #phy-cells = <0>; status = "disabled"; };
+        dev { clocks = <&off>; mboxes = <&off>; gpios = <&off 1>; phys = <&nop>; memory-region = <&off>;
+           vcc-supply = <&off>; firmware = <&off>; };"""
+    )
+    node = next(one for one in tree.nodes if one.name == "dev")
+    answers = NodeAnswers(tree, node)
+    for question in ("clocks||0", "mboxes||0", "gpios||0", "regulators|vcc|0", "provider|firmware|0"):
+        assert answers(question) is There.DISABLED, question
+        target = answers.disabled_target(question)
+        assert target is not None, question
+        assert target.path == "/off"
+    assert answers("phys||0") is There.MISSING  # -ENODEV: the subsystem of USB transceivers has it
+    assert answers("memory-region||0") is There.YES  # passed over in silence
+
+
+def test_clocks_asked_for_in_bulk_by_names_that_are_not_known() -> None:
+    tree = compile_tree(
+        """clk: clk { #clock-cells = <0>; };
+        two { clocks = <&clk>, <&clk>; clock-names = "a", "b"; };
+        bare { clocks = <&clk>, <&clk>; };
+        hole { clocks = <&clk>, <0xdead>; clock-names = "a", "b"; };"""
+    )
+    asked = {one.name: NodeAnswers(tree, one)("clocks|?|2") for one in tree.nodes}
+    assert asked["two"] is There.YES
+    assert asked["bare"] is There.MISSING
+    assert asked["hole"] is There.BROKEN
+    two = next(one for one in tree.nodes if one.name == "two")
+    assert NodeAnswers(tree, two)("clocks|?|1") is There.UNKNOWN
+
+
+def test_a_timer_without_interrupts_keeps_the_kernel_from_its_drivers() -> None:
+    text = """gic: gic@1000 { compatible = "arm,gic-400"; reg = <0x1000 1>; interrupt-controller;
+           #interrupt-cells = <3>; };
+        timer { compatible = "arm,armv8-timer"; interrupts = <1 13 8>; interrupt-parent = <%s>; };"""
+    for parent, stands in (("&gic", False), ("0xdead", True)):
+        tree = compile_tree(text % parent)
+        kinds = {"timer": "timer", "gic@1000": "irqchip"}
+        early = {id(one): kinds[one.name] for one in tree.nodes if one.name in kinds}
+        found = standstill(tree, early)
+        assert (found is not None) is stands
+        if found is not None:
+            assert "interrupt-parent" in found.reason

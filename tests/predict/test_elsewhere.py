@@ -6,7 +6,8 @@ import pytest
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict import elsewhere
-from bootwright.predict.kernel.drivers import KernelFacts, is_read
+from bootwright.predict.kernel.built_in_store import is_read
+from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer, Evidence, GoalVerdict, Link
 
 from .conftest import BASE, driver, make_kernel, module

@@ -12,7 +12,9 @@ from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.versions import Version
 from bootwright.kernels.store import Store
-from bootwright.predict.kernel.drivers import Candidate, KernelFacts, is_read, kernel_facts
+from bootwright.predict.kernel.built_in_store import is_read
+from bootwright.predict.kernel.candidates import Candidate
+from bootwright.predict.kernel.drivers import KernelFacts, kernel_facts
 from bootwright.predict.kernel.options import option_like, option_of
 from bootwright.predict.model import Answer, GoalVerdict, Link, first_broken, fold
 from bootwright.predict.rules.knowledge import NO_REMEDY

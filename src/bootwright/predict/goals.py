@@ -24,10 +24,11 @@ from bootwright.predict.model import (
 )
 from bootwright.predict.rules.knowledge import Knowledge, knowledge
 from bootwright.predict.rules.predicates import Given, Surroundings
-from bootwright.predict.solving.devices import Planner, Site
+from bootwright.predict.solving.devices import Planner
 from bootwright.predict.solving.matching import is_plain_bus
 from bootwright.predict.solving.outcome import absence
 from bootwright.predict.solving.prediction import Prediction
+from bootwright.predict.solving.sites import Site
 from bootwright.predict.solving.solver import Solver
 from bootwright.predict.start.arguments import effective
 from bootwright.predict.start.root_device import Root, root_links

@@ -7,7 +7,6 @@ about what was not understood.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from bootwright.formats.code.a64_state import (
@@ -16,7 +15,6 @@ from bootwright.formats.code.a64_state import (
     State,
     Symbol,
     Value,
-    narrowed,
     region,
     signed,
     ways,
@@ -44,11 +42,13 @@ class Memory(Protocol):
         ...
 
 
-def _get(state: State, register: int) -> Value:
+def read_register(state: State, register: int) -> Value:
+    """The value of a general register; number 31 is zero."""
     return 0 if register == _ZERO_REGISTER else state.x[register]
 
 
-def _put(state: State, register: int, value: Value, *, wide: bool) -> None:
+def write_register(state: State, register: int, value: Value, *, wide: bool) -> None:
+    """Set a general register, its lower half where not `wide`; number 31 takes nothing."""
     if register != _ZERO_REGISTER:
         state.x[register] = value if wide or not isinstance(value, int) else value & 0xFFFFFFFF
 
@@ -67,7 +67,7 @@ def step(state: State, word: int, memory: Memory) -> None:
     elif group in {10, 11}:
         pass  # system instructions: hints, barriers; MRS is below
     if word & 0xFFF00000 == 0xD5300000:  # MRS
-        _put(state, word & 31, None, wide=True)
+        write_register(state, word & 31, None, wide=True)
 
 
 def _immediate(state: State, word: int, pc: int, memory: Memory) -> None:
@@ -77,27 +77,29 @@ def _immediate(state: State, word: int, pc: int, memory: Memory) -> None:
     if kind in {0, 1}:  # ADR, ADRP
         offset = signed((word >> 5 & 0x7FFFF) << 2 | word >> 29 & 3, 21)
         computed = (pc & ~0xFFF) + (offset << 12) if wide else pc + offset
-        _put(state, rd, memory.page(pc, computed) & MASK64, wide=True)
+        write_register(state, rd, memory.page(pc, computed) & MASK64, wide=True)
     elif kind == 2:  # ADD, SUB
         number = memory.low(pc, word >> 10 & 0xFFF) << (12 if word >> 22 & 1 else 0)
         left = state.x[rn]
         _add(state, rd, left, number, word, to_stack=True)
     elif kind == 4:
-        _logical(state, rd, _get(state, rn), _bit_pattern(word), word >> 29 & 3, wide=wide, to_stack=True)
+        _logical(
+            state, rd, read_register(state, rn), _bit_pattern(word), word >> 29 & 3, wide=wide, to_stack=True
+        )
     elif kind == 5:  # MOVN, MOVZ, MOVK
         shift = (word >> 21 & 3) * 16
         part = (word >> 5 & 0xFFFF) << shift
         opcode = word >> 29 & 3
         if opcode == 3:
-            old = _get(state, rd)
+            old = read_register(state, rd)
             new: Value = (old & ~(0xFFFF << shift) | part) if isinstance(old, int) else None
         else:
             new = part ^ MASK64 if opcode == 0 else part
-        _put(state, rd, new, wide=wide)
+        write_register(state, rd, new, wide=wide)
     elif kind == 6:
-        _put(state, rd, _bits(word, _get(state, rn)), wide=wide)
+        write_register(state, rd, _bits(word, read_register(state, rn)), wide=wide)
     else:
-        _put(state, rd, None, wide=True)
+        write_register(state, rd, None, wide=True)
 
 
 def _add(state: State, rd: int, left: Value, right: Value, word: int, *, to_stack: bool) -> None:
@@ -115,11 +117,11 @@ def _add(state: State, rd: int, left: Value, right: Value, word: int, *, to_stac
         if not minus:
             other = -right & MASK64 if isinstance(right, int) else None
         state.flags = Compared(left, other, bits)
-        _put(state, rd, result, wide=wide)
+        write_register(state, rd, result, wide=wide)
     elif to_stack:
         state.x[rd] = result if wide or not isinstance(result, int) else result & 0xFFFFFFFF
     else:
-        _put(state, rd, result, wide=wide)
+        write_register(state, rd, result, wide=wide)
 
 
 def _logical(
@@ -139,7 +141,7 @@ def _logical(
     if to_stack and opcode != 3 and rd == _SP:
         state.x[_SP] = result
     else:
-        _put(state, rd, result, wide=wide)
+        write_register(state, rd, result, wide=wide)
 
 
 def _bit_pattern(word: int) -> Value:
@@ -181,14 +183,21 @@ def _register(state: State, word: int) -> None:
     wide = bool(word >> 31)
     rd, rn, rm = word & 31, word >> 5 & 31, word >> 16 & 31
     if word & 0x1F000000 == 0x0A000000:  # logical, shifted
-        right = _shifted(_get(state, rm), word)
+        right = _shifted(read_register(state, rm), word)
         if word >> 21 & 1:
             right = right ^ MASK64 if isinstance(right, int) else None
-        _logical(state, rd, _get(state, rn), right, word >> 29 & 3, wide=wide)
+        _logical(state, rd, read_register(state, rn), right, word >> 29 & 3, wide=wide)
     elif word & 0x1F200000 == 0x0B000000:  # add or subtract, shifted
-        _add(state, rd, _get(state, rn), _shifted(_get(state, rm), word), word, to_stack=False)
+        _add(
+            state,
+            rd,
+            read_register(state, rn),
+            _shifted(read_register(state, rm), word),
+            word,
+            to_stack=False,
+        )
     elif word & 0x1F200000 == 0x0B200000:  # add or subtract, extended
-        right = _get(state, rm)
+        right = read_register(state, rm)
         if isinstance(right, int):
             option = word >> 13 & 7
             size = 8 << (option & 3)
@@ -198,7 +207,7 @@ def _register(state: State, word: int) -> None:
     elif word & 0x1FE00000 == 0x1A400000:  # conditional compare
         state.flags = _compare_if(state, word)
     else:
-        _put(state, rd, None, wide=True)
+        write_register(state, rd, None, wide=True)
 
 
 def _compare_if(state: State, word: int) -> Compared | None:
@@ -211,10 +220,10 @@ def _compare_if(state: State, word: int) -> Compared | None:
         # Any two numbers whose comparison gives these flags, of those that compilers use.
         pairs = {0: (2, 1), 4: (0, 0), 8: (0, 1), 2: (2, 1), 6: (0, 0)}
         return Compared(*pairs[nzcv], 64) if nzcv in pairs else None
-    right: Value = word >> 16 & 31 if word >> 11 & 1 else _get(state, word >> 16 & 31)
+    right: Value = word >> 16 & 31 if word >> 11 & 1 else read_register(state, word >> 16 & 31)
     if not word >> 30 & 1:
         right = -right & MASK64 if isinstance(right, int) else None
-    return Compared(_get(state, word >> 5 & 31), right, 64 if word >> 31 else 32)
+    return Compared(read_register(state, word >> 5 & 31), right, 64 if word >> 31 else 32)
 
 
 def _shifted(value: Value, word: int) -> Value:
@@ -248,7 +257,7 @@ def _load_store(state: State, word: int, pc: int, memory: Memory) -> None:
         if mode in {1, 3}:
             state.x[rn] = plus(base, offset)
     elif word & 0x3B200C00 == 0x38200800:  # register offset
-        index = _get(state, word >> 16 & 31)
+        index = read_register(state, word >> 16 & 31)
         if isinstance(index, int):
             option = word >> 13 & 7
             if option in {2, 6}:
@@ -257,9 +266,9 @@ def _load_store(state: State, word: int, pc: int, memory: Memory) -> None:
         address = plus(state.x[word >> 5 & 31], index) if isinstance(index, int) else None
         _one(state, word, address, memory, vector=bool(word >> 26 & 1))
     elif not word >> 26 & 1:  # exclusive, ordered, atomic: what is read is not known
-        _put(state, word & 31, None, wide=True)
+        write_register(state, word & 31, None, wide=True)
         if word & 0x3F000000 == 0x08000000:
-            _put(state, word >> 16 & 31, None, wide=True)
+            write_register(state, word >> 16 & 31, None, wide=True)
 
 
 def plus(base: Value, offset: int) -> Value:
@@ -272,7 +281,7 @@ def plus(base: Value, offset: int) -> Value:
 def _one(state: State, word: int, address: Value, memory: Memory, *, vector: bool) -> None:
     size, opcode, rt = 1 << (word >> 30), word >> 22 & 3, word & 31
     if opcode == 0 or (vector and opcode == 2):
-        value = None if vector else _get(state, rt)
+        value = None if vector else read_register(state, rt)
         if isinstance(value, int) and size < 8:
             value &= (1 << (8 * size)) - 1
         _store(state, address, (16 if vector else size), value)
@@ -284,7 +293,7 @@ def _one(state: State, word: int, address: Value, memory: Memory, *, vector: boo
     value = load(state, address, size, memory)
     if opcode >= 2 and isinstance(value, int):
         value = signed(value, 8 * size) & (MASK64 if opcode == 2 else 0xFFFFFFFF)
-    _put(state, rt, value, wide=True)
+    write_register(state, rt, value, wide=True)
 
 
 def _pair(state: State, word: int, memory: Memory) -> None:
@@ -301,9 +310,9 @@ def _pair(state: State, word: int, memory: Memory) -> None:
             value = load(state, place, size, memory)
             if opcode == 1 and isinstance(value, int):
                 value = signed(value, 32) & MASK64
-            _put(state, register, value, wide=True)
+            write_register(state, register, value, wide=True)
         elif not loads:
-            _store(state, place, size, None if vector else _get(state, register))
+            _store(state, place, size, None if vector else read_register(state, register))
     if mode in {1, 3}:
         state.x[rn] = plus(base, offset)
 
@@ -336,86 +345,3 @@ def load(state: State, address: Value, size: int, memory: Memory) -> Value:
     if isinstance(value, Symbol):
         state.memory[address] = (size, value)
     return value
-
-
-def branches(state: State, word: int) -> Iterator[tuple[int, Callable[[State], None] | None]] | None:
-    """(next address, what is learnt by going there) for a conditional branch; None for another instruction.
-
-    A conditional select is one too: both ways go on behind it, with different values.
-    """
-    pc = state.pc
-    if word & 0xFF000010 == 0x54000000:
-        target = pc + signed(word >> 5 & 0x7FFFF, 19) * 4
-        return _by_flags(state, word & 15, target, pc + 4)
-    if word & 0x7E000000 == 0x34000000:
-        target = pc + signed(word >> 5 & 0x7FFFF, 19) * 4
-        tested = Compared(_get(state, word & 31), 0, 64 if word >> 31 else 32)
-        return _by_comparison(tested, 1 if word >> 24 & 1 else 0, target, pc + 4)
-    if word & 0x7E000000 == 0x36000000:
-        return _by_bit(state, word)
-    if word & 0x1FE00000 == 0x1A800000:
-        return _select(state, word)
-    return None
-
-
-def _by_flags(
-    state: State, condition: int, target: int, behind: int
-) -> Iterator[tuple[int, Callable[[State], None] | None]]:
-    for answer, symbol, value in ways(state.flags, condition):
-        yield target if answer else behind, _learn(symbol, value)
-
-
-def _by_comparison(
-    tested: Compared, condition: int, target: int, behind: int
-) -> Iterator[tuple[int, Callable[[State], None] | None]]:
-    for answer, symbol, value in ways(tested, condition):
-        yield target if answer else behind, _learn(symbol, value)
-
-
-def _by_bit(state: State, word: int) -> Iterator[tuple[int, Callable[[State], None] | None]]:
-    """TBZ, TBNZ."""
-    target, behind = state.pc + signed(word >> 5 & 0x3FFF, 14) * 4, state.pc + 4
-    bit, wanted = word >> 19 & 31 | word >> 26 & 32, word >> 24 & 1
-    value = _get(state, word & 31)
-    if isinstance(value, int):
-        yield (target if value >> bit & 1 == wanted else behind), None
-        return
-    if isinstance(value, Symbol) and bit in {31, 63}:
-        for negative in (False, True):
-            possible, left = narrowed(value, 1 if negative else 6)
-            if possible:
-                yield (target if negative == bool(wanted) else behind), _learn(value, left)
-        return
-    yield behind, None
-    yield target, None
-
-
-def _select(state: State, word: int) -> Iterator[tuple[int, Callable[[State], None] | None]]:
-    """CSEL, CSINC, CSINV, CSNEG."""
-    wide = bool(word >> 31)
-    rd, rn, rm = word & 31, word >> 5 & 31, word >> 16 & 31
-    opcode = word >> 29 & 2 | word >> 10 & 1
-    for answer, symbol, value in ways(state.flags, word >> 12 & 15):
-
-        def select(
-            chosen: State, *, answer: bool = answer, symbol: Symbol | None = symbol, value: Value = value
-        ) -> None:
-            if symbol is not None:
-                chosen.narrow(symbol, value)
-            result = _get(chosen, rn if answer else rm)
-            if not answer and opcode:
-                if isinstance(result, int):
-                    result = (
-                        result + 1 if opcode == 1 else result ^ MASK64 if opcode == 2 else -result
-                    ) & MASK64
-                else:
-                    result = None
-            _put(chosen, rd, result, wide=wide)
-
-        yield state.pc + 4, select
-
-
-def _learn(symbol: Symbol | None, value: Value) -> Callable[[State], None] | None:
-    if symbol is None:
-        return None
-    return lambda state: state.narrow(symbol, value)

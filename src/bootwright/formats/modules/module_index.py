@@ -21,21 +21,14 @@ from attrs import define, frozen
 from bootwright.formats.modules.module_file import (
     ModuleDriver,
     ModuleFacts,
-    module_name,
-    read_module,
-    salvaged,
-    unpack_module,
 )
+from bootwright.formats.modules.tree_files import built_in_aliases, built_in_names, module_files, read_records
 from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.cache import MODULES
-from bootwright.foundation.errors import BootwrightError, Missing
+from bootwright.foundation.errors import Missing
 from bootwright.foundation.shelf import Shelf, load, pack
 
 _FORMAT = 11
-_SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
-_NEVER = ("acpi", "dmi", "fs-", "net-pf", "crypto-", "char-major", "devname:")
-"""Aliases that no device of a devicetree machine has."""
-_CHUNK = 48
 _WILD = re.compile(r"[*?\[]")
 
 # A module's row in the table: everything but its aliases, which only a recording of truth needs whole.
@@ -260,7 +253,7 @@ def read_module_tree(
         raise Missing(f"{tree} is not a folder of kernel modules", hint="give /lib/modules/RELEASE")
     files: list[str] | None = None
     if content is None:
-        files, key = _walk(tree)
+        files, key = module_files(tree, form=_FORMAT)
     else:
         key = _key(content)
     folder = cache if cache is not None else MODULES.folder()
@@ -271,9 +264,9 @@ def read_module_tree(
             os.utime(path)
         return ModuleIndex(kept, aliases_at)
     if files is None:
-        files, _ = _walk(tree)
-    records = _read_all(tree, files, workers if workers is not None else min(2, os.cpu_count() or 1))
-    tables = tabulate(records, _built_in(tree), _built_in_aliases(tree))
+        files, _ = module_files(tree, form=_FORMAT)
+    records = read_records(tree, files, workers if workers is not None else min(2, os.cpu_count() or 1))
+    tables = tabulate(records, built_in_names(tree), built_in_aliases(tree))
     aliases = {record["name"]: record["aliases"] for record in records if not record.get("reason")}
     write_bytes(aliases_at, json.dumps(aliases, separators=(",", ":")).encode())
     write_bytes(store, pack(tables, form=_FORMAT))
@@ -291,9 +284,9 @@ def _key(content: str) -> str:
 
 
 def tabulate(
-    records: list[dict[str, Any]], built_in: list[str], built_in_aliases: dict[str, list[str]]
+    records: list[dict[str, Any]], built_in: list[str], aliases_of_built_in: dict[str, list[str]]
 ) -> dict[str, dict[str, Any]]:
-    """The index's tables, of what `_read_some` gives for each module."""
+    """The index's tables, of what `read_records` gives for each module."""
     rows: dict[str, list[Any]] = {}
     by_compatible: dict[str, list[str]] = defaultdict(list)
     drivers: dict[str, list[list[Any]]] = defaultdict(list)
@@ -311,7 +304,7 @@ def tabulate(
         _add_aliases(aliases, name, record["aliases"])
     built_in_of: dict[str, list[str]] = defaultdict(list)
     others: dict[str, list[list[str]]] = defaultdict(list)
-    for name, found in built_in_aliases.items():
+    for name, found in aliases_of_built_in.items():
         for compatible in _of_compatibles(found):
             built_in_of[compatible].append(name)
         _add_aliases(others, name, found)
@@ -334,97 +327,3 @@ def _add_aliases(table: dict[str, list[list[str]]], name: str, aliases: Iterable
     for alias in aliases:
         if not alias.startswith("of:"):
             table[_WILD.split(alias, maxsplit=1)[0]].append([alias, name])
-
-
-def _walk(tree: Path) -> tuple[list[str], str]:
-    """The module files, and a fingerprint of names, sizes and times of change."""
-    files: list[str] = []
-    lines: list[str] = []
-    root = str(tree)
-    folders = [root]
-    while folders:
-        folder = folders.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                elif entry.name.endswith(_SUFFIXES) or entry.name.startswith("modules.builtin"):
-                    status = entry.stat()
-                    path = entry.path[len(root) + 1 :]
-                    lines.append(f"{path}\0{status.st_size}\0{status.st_mtime_ns}")
-                    if not entry.name.startswith("modules."):
-                        files.append(path)
-    lines.sort()
-    digest = hashlib.sha256(b"%d\n" % _FORMAT + "\n".join(lines).encode("utf-8", "surrogateescape"))
-    return sorted(files), digest.hexdigest()[:32]
-
-
-def _read_all(tree: Path, files: list[str], workers: int) -> list[dict[str, Any]]:
-    if workers <= 1 or len(files) < 2 * _CHUNK:
-        return _read_some(str(tree), files)
-    # Rarely needed, and slow to import.
-    from concurrent.futures import ProcessPoolExecutor
-
-    chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
-    with ProcessPoolExecutor(workers) as pool:
-        parts = pool.map(_read_some, [str(tree)] * len(chunks), chunks)
-        return [record for part in parts for record in part]
-
-
-def _read_some(tree: str, files: list[str]) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = []
-    for path in files:
-        data = b""
-        try:
-            data = (Path(tree) / path).read_bytes()
-            facts = read_module(unpack_module(data, path), path)
-        except (BootwrightError, OSError) as error:
-            fields = salvaged(data, path)
-            records.append(
-                {
-                    "path": path,
-                    "name": module_name(path),
-                    "reason": str(error),
-                    "aliases": [one for one in fields.get("alias", ()) if not one.startswith(_NEVER)],
-                    "drivers": [],
-                }
-            )
-            continue
-        records.append(
-            {
-                "path": path,
-                "name": facts.name,
-                "aliases": [alias for alias in facts.aliases if not alias.startswith(_NEVER)],
-                "depends": facts.depends,
-                "softdeps": facts.softdeps,
-                "softdeps_after": facts.softdeps_after,
-                "firmware": facts.firmware,
-                "vermagic": facts.vermagic,
-                "crcs": facts.crcs,
-                "signed": facts.signed,
-                "weakdeps": facts.weakdeps,
-                "calls": facts.calls,
-                "drivers": [[driver.name, driver.buses, driver.compatibles] for driver in facts.drivers],
-            }
-        )
-    return records
-
-
-def _built_in(tree: Path) -> list[str]:
-    listed = tree / "modules.builtin"
-    if not listed.is_file():
-        return []
-    return [module_name(line) for line in listed.read_text(errors="backslashreplace").split()]
-
-
-def _built_in_aliases(tree: Path) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    path = tree / "modules.builtin.modinfo"
-    if path.is_file():
-        for entry in path.read_bytes().split(b"\0"):
-            key, _, value = entry.partition(b"=")
-            module, _, field = key.partition(b".")
-            alias = value.decode("utf-8", "backslashreplace")
-            if field == b"alias" and not alias.startswith(_NEVER):
-                found[module.decode("utf-8", "backslashreplace").replace("-", "_")].append(alias)
-    return found

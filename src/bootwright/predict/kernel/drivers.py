@@ -2,65 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from bootwright.formats.devicetree.fdt import Node
-from bootwright.formats.kernel.arm64_image import unwrapped
-from bootwright.formats.kernel.builtin_drivers import BuiltIn, Driver, EarlyEntry, read_built_in
+from bootwright.formats.kernel.builtin_drivers import BuiltIn, Driver, EarlyEntry
 from bootwright.formats.kernel.config import KernelConfig, read_kernel_config
-from bootwright.formats.kernel.match_tables import OfId, PciId
 from bootwright.formats.modules.modprobe_config import Directive, ModprobeConfig
 from bootwright.formats.modules.module_file import module_name
-from bootwright.formats.modules.module_index import ModuleIndex, is_indexed
+from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.foundation.atomic import write_bytes
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.kernels.module_rules import Refusal
 from bootwright.kernels.modules import tree_index
+from bootwright.predict.kernel.built_in_store import read_once
+from bootwright.predict.kernel.candidates import Candidate, Obstacle
 from bootwright.predict.kernel.module_checks import ModuleChecks
+from bootwright.predict.kernel.obstacles import initcall_obstacle, module_obstacle, prevented
 from bootwright.predict.model import Link
 from bootwright.predict.probing.probes import Probes
 from bootwright.predict.start.arguments import Arguments
-
-_FORMAT = 9
-
-
-@frozen
-class Candidate:
-    """A driver that matches a device."""
-
-    driver: str
-    module: str | None
-    """None when it is built in."""
-    buses: tuple[str, ...]
-    """Empty where they could not be told: any."""
-    calls: tuple[str, ...]
-    """What it, or a module it depends on, calls of the driver core (`module_file.CALLS`)."""
-    rank: int = 0
-    """Position of the compatible that matched; 0 is the most specific."""
-    matched: str = ""
-
-
-@frozen
-class Obstacle:
-    """Why a driver that is there is not used."""
-
-    reason: str
-    remedy: str
-    rule: str
-    certain: bool = True
-    """False where it cannot be told from the files."""
-
 
 _POLICY = (
     *("CONFIG_MODULE_SIG", "CONFIG_MODULE_SIG_FORCE", "CONFIG_MODULE_FORCE_LOAD"),
@@ -269,27 +233,19 @@ class KernelFacts:
     def obstacle(self, candidate: Candidate) -> Obstacle | None:
         """Why a driver that matches is not used all the same, or None."""
         if candidate.module is not None:
-            return self.module_obstacle(candidate.module)
-        stopped = self.arguments.stopped_initcalls
-        if not stopped:
-            return None
-        for driver in self.built_in.drivers:
-            if driver.name != candidate.driver or not driver.symbol:
-                continue
-            name = f"{driver.symbol}_init"
-            if name not in stopped:
-                name = self._registering.get(driver.symbol, "")
-            if name:
-                return Obstacle(
-                    f"the kernel's arguments keep {name} from being called, which registers this driver "
-                    f"({self.arguments.source})",
-                    f"take {name} out of initcall_blacklist=",
-                    "init/main.c initcall_blacklisted, Linux 6.12",
-                )
-        return None
+            return module_obstacle(self, candidate.module)
+        return initcall_obstacle(self, candidate.driver)
+
+    def module_obstacle(self, module: str) -> Obstacle | None:
+        """Why a module that is there cannot be loaded, or None."""
+        return module_obstacle(self, module)
+
+    def prevented(self, module: str, *, asked: bool, early: bool = False) -> Directive | None:
+        """The line of modprobe.d that keeps a module from being loaded wherever it is, or None."""
+        return prevented(self, module, asked=asked, early=early)
 
     @cached_property
-    def _registering(self) -> dict[str, str]:
+    def registering(self) -> dict[str, str]:
         """Symbol of a built-in driver → the stopped function that refers to it, as its registration does.
 
         An initcall written out by hand (subsys_initcall(gpio_mxc_init)) has a name of its own; what it
@@ -301,75 +257,6 @@ class KernelFacts:
 
         symbols = frozenset(driver.symbol for driver in self.built_in.drivers if driver.symbol)
         return registered(self.image, self.arguments.stopped_initcalls, symbols)
-
-    def module_obstacle(self, module: str) -> Obstacle | None:
-        """Why a module that is there cannot be loaded, or None."""
-        arguments = self.arguments
-        if arguments.no_modules is not None:
-            return Obstacle(
-                f"the argument {arguments.no_modules.text} ({arguments.source}) keeps the kernel from "
-                f"loading any module, and this driver is in the module {module}",
-                f"take {arguments.no_modules.text} out of the kernel's arguments",
-                "kernel/module/main.c may_init_module, modules_disabled, Linux 6.12",
-            )
-        if self.modules is None:
-            return None
-        for one in (module, *self.modules.closure(module, soft=False)):
-            found = self._forbidden(one, asked=one == module)
-            if found is not None:
-                return found
-            if one not in self.modules:
-                return Obstacle(
-                    f"the module {module} cannot be loaded without {one}, which is not among the modules",
-                    f"put the module {one} beside {module}",
-                    "the module's depends: modprobe loads those first",
-                )
-            refused = self.checks.by_index(one) if self.checks is not None else None
-            if refused is not None:
-                return obstacle_of(module, one, refused)
-        return None
-
-    def _forbidden(self, module: str, *, asked: bool) -> Obstacle | None:
-        """By the command line or modprobe.d; `asked` says whether udev asks for it, or another module."""
-        arguments = self.arguments
-        if module in arguments.blocked or (asked and module in arguments.shunned):
-            return Obstacle(
-                f"the kernel's arguments forbid the module {module}",
-                f"take {module} out of module_blacklist= or modprobe.blacklist=",
-                "kernel/module/main.c blacklisted; kmod's modprobe.blacklist",
-            )
-        if arguments.stopped_initcalls and self.checks is not None and self.modules is not None:
-            names = self.checks.init_functions(module) if module in self.modules else ()
-            stopped = next((name for name in names if name in arguments.stopped_initcalls), None)
-            if stopped is not None:
-                return Obstacle(
-                    f"the kernel's arguments keep {stopped} of the module {module} from being called",
-                    f"take {stopped} out of initcall_blacklist=",
-                    "init/main.c initcall_blacklisted, Linux 6.12",
-                )
-        line = self.prevented(module, asked=asked)
-        if line is None:
-            return None
-        return Obstacle(
-            f"'{line}' ({line.where}) keeps modprobe from loading the module {module}",
-            f"take that line out of {line.where.rpartition(':')[0]}",
-            "modprobe.d(5)",
-            # An initramfs alone does not say what the root file system does afterwards.
-            certain=self.root_modprobe is not None,
-        )
-
-    def prevented(self, module: str, *, asked: bool, early: bool = False) -> Directive | None:
-        """The line of modprobe.d that keeps a module from being loaded wherever it is, or None.
-
-        With `early`, only what happens in the initramfs counts.
-        """
-        first = _preventing(self.early_modprobe, module, asked=asked)
-        if early:
-            return first
-        last = _preventing(self.root_modprobe, module, asked=asked)
-        if self.initramfs_modules is not None and module in self.initramfs_modules:
-            return first if first is not None and (last is not None or self.root_modprobe is None) else None
-        return last
 
     @cached_property
     def checks(self) -> ModuleChecks | None:
@@ -454,7 +341,7 @@ def kernel_facts(
 
     Raises `Malformed` where the image has no symbol table or a file is damaged, `Missing` where one is gone.
     """
-    built_in = _built_in(kernel.image, kernel.image_sha256)
+    built_in = read_once(kernel.image, kernel.image_sha256)
     modules = tree_index(kernel.modules) if kernel.modules is not None else None
     return KernelFacts(
         name=kernel.name,
@@ -475,25 +362,6 @@ def kernel_facts(
     )
 
 
-def obstacle_of(module: str, one: str, refused: Refusal) -> Obstacle:
-    """The refusal of a module, or of one that it depends on, in words."""
-    what = f"the module {module}" if one == module else f"the module {one}, which {module} needs,"
-    told = "is refused" if refused.certain else "may be refused"
-    return Obstacle(
-        f"{what} {told} ({refused.file}): {refused.reason}", refused.remedy, refused.rule, refused.certain
-    )
-
-
-def _preventing(config: ModprobeConfig | None, module: str, *, asked: bool) -> Directive | None:
-    """`install` counts for every load, `blacklist` only for one by an alias, and not for one by name."""
-    if config is None:
-        return None
-    for one in config.of(module, "install", "blacklist"):
-        if one.prevents or (one.command == "blacklist" and asked and module not in config.loads):
-            return one
-    return None
-
-
 def _probes(kernel: Kernel, built_in: BuiltIn, modules: ModuleIndex | None) -> Probes:
     def named(name: str, compatible: str) -> Driver | None:
         return next(
@@ -512,74 +380,4 @@ def _probes(kernel: Kernel, built_in: BuiltIn, modules: ModuleIndex | None) -> P
         modules=modules,
         tree=kernel.modules,
         of_node=built_in.of_node,
-    )
-
-
-def is_read(kernel: Kernel) -> bool:
-    """Whether all that `kernel_facts` reads is in the cache already."""
-    store = cache_dir() / "drivers" / f"{kernel.image_sha256}.json"
-    with contextlib.suppress(OSError), store.open("rb") as file:
-        return file.read(24).startswith(b'{"format":%d,' % _FORMAT) and (
-            kernel.modules is None or is_indexed(str(kernel.modules))
-        )
-    return False
-
-
-def _built_in(image: Path, sha256: str) -> BuiltIn:
-    key = sha256 or hashlib.sha256(image.read_bytes()).hexdigest()
-    store = cache_dir() / "drivers" / f"{key}.json"
-    try:
-        document = json.loads(store.read_bytes())
-        if document["format"] == _FORMAT:
-            return _from_json(document)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # not there yet, or damaged: made again
-    source = unwrapped(FileBytes(image))[0]
-    found = read_built_in(source.read(0, len(source)), str(image))
-    write_bytes(store, json.dumps(_to_json(found), separators=(",", ":")).encode())
-    return found
-
-
-def _to_json(found: BuiltIn) -> dict[str, Any]:
-    return {
-        "format": _FORMAT,
-        "of_node": found.of_node,
-        "early": [[entry.kind, entry.compatible, entry.keeps_device] for entry in found.early],
-        "drivers": [
-            {
-                "name": driver.name,
-                "buses": driver.buses,
-                "symbol": driver.symbol,
-                "of": [entry.compatible for entry in driver.of],
-                "ids": driver.ids,
-                "pci": [[one.vendor, one.device, one.device_class, one.class_mask] for one in driver.pci],
-                "amba": driver.amba,
-                "calls": driver.calls,
-                "probe": driver.probe,
-                "table": driver.table,
-            }
-            for driver in found.drivers
-        ],
-    }
-
-
-def _from_json(document: dict[str, Any]) -> BuiltIn:
-    return BuiltIn(
-        drivers=tuple(
-            Driver(
-                name=one["name"],
-                buses=tuple(one["buses"]),
-                symbol=one["symbol"],
-                of=tuple(OfId(compatible) for compatible in one["of"]),
-                ids=tuple(one["ids"]),
-                pci=tuple(PciId(*entry) for entry in one["pci"]),
-                amba=tuple((entry[0], entry[1]) for entry in one["amba"]),
-                calls=tuple(one["calls"]),
-                probe=one["probe"],
-                table=one["table"],
-            )
-            for one in document["drivers"]
-        ),
-        early=tuple(EarlyEntry(*entry) for entry in document["early"]),
-        of_node=document["of_node"],
     )

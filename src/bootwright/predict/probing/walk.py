@@ -14,9 +14,11 @@ from enum import IntEnum
 
 from attrs import define, field
 
+from bootwright.formats.code.a64_branch import branches
 from bootwright.formats.code.a64_state import MASK64, POSITIVE, ZERO, State, Symbol, Value, signed
-from bootwright.formats.code.a64_step import branches, load, plus, step
+from bootwright.formats.code.a64_step import load, plus, step
 from bootwright.formats.code.linked_code import OWN, OWN_SIZE, Code
+from bootwright.predict.probing.asked import error_of, index_of, name_of, table_entry
 from bootwright.predict.probing.calls import Bulk, Call, Calls
 from bootwright.predict.probing.memory import (
     HEAP,
@@ -46,7 +48,6 @@ _BUS = 96
 _RESOURCES = {0x100: "io", 0x200: "reg", 0x400: "interrupts"}
 """IORESOURCE_IO, IORESOURCE_MEM and IORESOURCE_IRQ (include/linux/ioport.h)."""
 _MOST_IN_BULK = 16
-_MOST_ENTRIES = 128
 
 
 class _Way(IntEnum):
@@ -249,7 +250,7 @@ class Walk:
             self._result(state, self._pointer(state))
         elif name in known.match_data or name in known.match_entry:
             table = x[0] if name in known.match_entry else self.entry.table
-            found = self._entry_of(table) if isinstance(table, int) else None
+            found = table_entry(self.code, table, self.entry.compatible) if isinstance(table, int) else None
             if found is None:
                 self._opaque(state)
             elif name in known.match_entry:
@@ -284,16 +285,6 @@ class Walk:
             for address in range(place, place + (size & ~3), 4):
                 state.memory[address] = (4, 0)
 
-    def _entry_of(self, table: int) -> int | None:
-        """The entry of a table of `struct of_device_id` (200 bytes) with the compatible that matched."""
-        for place in range(table, table + 200 * _MOST_ENTRIES, 200):
-            compatible = self.code.string(place + 64)
-            if not compatible:
-                return None
-            if compatible == self.entry.compatible:
-                return place
-        return None
-
     def _asks(self, state: State, call: Call) -> None:
         there = self._there(state, call)
         given: Value
@@ -302,7 +293,7 @@ class Walk:
         elif there is There.YES:
             given = self._given(state, call)
         else:
-            wrong = _error(call, there)
+            wrong = error_of(call, there)
             arguments = dict(enumerate(state.x[:8]))
             if wrong and there is There.MISSING and call.may_lack(arguments):
                 wrong = 0
@@ -343,27 +334,11 @@ class Walk:
                 return There.MISSING  # not made of a devicetree's (commit a1a2b7125e10, Linux 5.18)
         if call.bulk is not None:
             return self._there_in_bulk(state, call, call.bulk)
-        name = self._name(call.fixed or None, x, call)
-        index = "*" if call.all else self._index(x, call, name)
+        name = name_of(self.code, x, call)
+        index = "*" if call.all else index_of(x, call, name)
         if name == "?" and index == "?":
             return There.UNKNOWN
         return self._question(f"{asks}|{name}|{index}")
-
-    def _name(self, fixed: str | None, x: list[Value], call: Call) -> str:
-        if fixed is not None:
-            return fixed
-        register = call.name if call.name is not None else call.property
-        if register is None or x[register] == 0:
-            return ""
-        return self.code.string(x[register]) or "?"
-
-    @staticmethod
-    def _index(x: list[Value], call: Call, name: str) -> str:
-        """Names go before positions, but for lines of a GPIO."""
-        if call.index is None or (name and not call.asks.endswith(("gpios", "ref"))):
-            return "0"
-        value = x[call.index]
-        return str(value & 0xFFFFFFFF) if isinstance(value, int) else "?"
 
     def _there_in_bulk(self, state: State, call: Call, bulk: Bulk) -> There:
         count, array = state.x[bulk.count], state.x[bulk.array]
@@ -395,13 +370,6 @@ class Walk:
                 self._node_at = node.name[1]
             return self._node_at == node.name[1]
         return _is_at(node, _OF_NODE)
-
-
-def _error(call: Call, there: There) -> int:
-    """What a call returns where it does not get what it asks for."""
-    if there is There.DISABLED:
-        return call.disabled
-    return call.missing if there is There.MISSING else call.broken
 
 
 def _is_at(value: Value, node: int) -> bool:

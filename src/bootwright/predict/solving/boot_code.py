@@ -13,7 +13,8 @@ from attrs import frozen
 
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.predict.probing.terms import There
-from bootwright.predict.solving.node_answers import NodeAnswers, address
+from bootwright.predict.solving.addresses import address
+from bootwright.predict.solving.node_answers import NodeAnswers
 from bootwright.predict.solving.suppliers import interrupt_parent
 
 _ARCHITECTED = frozenset({"arm,armv8-timer", "arm,armv7-timer"})

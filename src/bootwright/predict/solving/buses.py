@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bootwright.formats.devicetree.fdt import Node
-from bootwright.predict.kernel.drivers import Candidate
+from bootwright.predict.kernel.candidates import Candidate
 from bootwright.predict.model import Answer
 from bootwright.predict.solving.matching import pci_ids
 

@@ -21,7 +21,8 @@ from bootwright.foundation.errors import BootwrightError, Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.store import Store
-from bootwright.predict.kernel.drivers import Candidate, KernelFacts, kernel_facts, pci_alias
+from bootwright.predict.kernel.candidates import Candidate
+from bootwright.predict.kernel.drivers import KernelFacts, kernel_facts, pci_alias
 from bootwright.predict.kernel.module_checks import ModuleChecks
 from bootwright.predict.kernel.objects import Rule, objects
 from bootwright.predict.model import Answer, Evidence, Link

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bootwright.formats.devicetree.fdt import Node, Tree
-from bootwright.predict.kernel.drivers import Candidate, KernelFacts
+from bootwright.predict.kernel.candidates import Candidate
+from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link
 from bootwright.predict.probing.calls import calls
 from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ending, Outcome, There
-from bootwright.predict.solving.devices import Site
 from bootwright.predict.solving.node_answers import NodeAnswers, references
+from bootwright.predict.solving.sites import Site
 
 _MOST_CHILDREN = 64
 _BUS_CLOCK = "clocks|apb_pclk|0"

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from attrs import define, field
-
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.versions import Version
-from bootwright.predict.kernel.drivers import Candidate, KernelFacts
+from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer
 from bootwright.predict.probing.terms import There
-from bootwright.predict.rules.knowledge import Driver, Knowledge
+from bootwright.predict.rules.knowledge import Knowledge
 from bootwright.predict.rules.predicates import Surroundings, find, holds
-from bootwright.predict.solving.boot_code import Standstill, standstill
+from bootwright.predict.solving.addresses import address
+from bootwright.predict.solving.boot_code import standstill
 from bootwright.predict.solving.buses import (
     announced,
     base_name,
@@ -30,7 +29,7 @@ from bootwright.predict.solving.buses import (
     pci_exists,
 )
 from bootwright.predict.solving.matching import is_plain_bus, match, pci_ids
-from bootwright.predict.solving.node_answers import address
+from bootwright.predict.solving.sites import Plan, Site
 
 DEFAULT_BUSES = frozenset({"simple-bus", "simple-mfd", "isa", "arm,amba-bus"})
 """of_default_bus_match_table: their children become devices whether or not the bus itself binds."""
@@ -44,55 +43,6 @@ _CELLS = "mfd_add_devices"
 # Commit 48e6a9c4a208 ("of: platform: Use default match table for /firmware"): series → the first with it.
 _DEEP_FIRMWARE = {"6.12": (6, 12, 68), "6.18": (6, 18, 8)}
 _DEEP_FIRMWARE_SINCE = (6, 19)
-
-
-@define(eq=False)
-class Site:
-    """A device that is, or would be, made."""
-
-    node: Node
-    bus: str
-    creator: Site | None
-    """The device whose driver makes it; None when the kernel does at boot."""
-    exists: Answer
-    """Whether it is made once the creator is bound."""
-    rule: str
-    candidates: tuple[Candidate, ...] = ()
-    known: tuple[Driver, ...] = ()
-    in_tree: bool = True
-    """False for a PCI function that has no node."""
-    by_hand: bool = False
-    """Whether its driver is known by name, from `data/drivers/`."""
-    option: str = ""
-    """The option of that driver, where its file says it."""
-    made_of_node: bool = True
-    """Whether its addresses and interrupts come from its node, and not from the driver that makes it."""
-
-    @property
-    def best(self) -> Candidate | None:
-        """The driver that binds first."""
-        return self.candidates[0] if self.candidates else None
-
-
-@define(eq=False)
-class Plan:
-    """Every device, and for every other node why it is none."""
-
-    tree: Tree
-    sites: dict[int, Site] = field(factory=dict)
-    """By `id(node)`."""
-    absent: dict[int, tuple[str, Node | None]] = field(factory=dict)
-    """By `id(node)`: the reason, and the node that would have to make it."""
-    early: dict[int, str] = field(factory=dict)
-    """Nodes set up by code at boot: they supply without a device."""
-    functions: list[Site] = field(factory=list)
-    """PCI functions without a node of their own."""
-    standstill: Standstill | None = None
-    """Why the kernel does not get as far as devices."""
-
-    def of(self, node: Node) -> Site | None:
-        """The device of a node."""
-        return self.sites.get(id(node))
 
 
 class Planner:

@@ -7,7 +7,8 @@ import re
 from attrs import evolve
 
 from bootwright.formats.devicetree.fdt import Node
-from bootwright.predict.kernel.drivers import Candidate, KernelFacts
+from bootwright.predict.kernel.candidates import Candidate
+from bootwright.predict.kernel.drivers import KernelFacts
 
 _PCI_COMPATIBLE = re.compile(r"pci([0-9a-f]{1,4}),([0-9a-f]{1,4})")
 _PRIMECELL = re.compile(r"arm,(pl|sp)([0-9a-f]{3})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bootwright.formats.devicetree.fdt import Node
 from bootwright.predict.model import Answer, NodePrediction, first_broken
-from bootwright.predict.solving.devices import Plan
+from bootwright.predict.solving.sites import Plan
 from bootwright.predict.solving.solver import Record, Solver
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bootwright.formats.devicetree.fdt import Tree
-from bootwright.predict.kernel.drivers import Candidate, KernelFacts, Obstacle
+from bootwright.predict.kernel.candidates import Candidate, Obstacle
+from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link
 from bootwright.predict.rules.knowledge import NO_REMEDY, Knowledge
 from bootwright.predict.rules.predicates import Surroundings, holds
 from bootwright.predict.solving.demands import needed_links, settles_disabled
-from bootwright.predict.solving.devices import Site
+from bootwright.predict.solving.sites import Site
 
 
 def modules_loaded(kernel: KernelFacts, sites: Iterable[Site]) -> frozenset[str]:

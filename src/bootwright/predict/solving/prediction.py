@@ -11,8 +11,8 @@ from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import NodePrediction
 from bootwright.predict.rules.knowledge import Knowledge
 from bootwright.predict.rules.predicates import Surroundings
-from bootwright.predict.solving.devices import Plan
 from bootwright.predict.solving.outcome import predictions
+from bootwright.predict.solving.sites import Plan
 from bootwright.predict.solving.solver import Record, Solver
 
 

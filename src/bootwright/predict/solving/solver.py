@@ -19,8 +19,8 @@ from bootwright.predict.model import Answer, Evidence, Link, fold
 from bootwright.predict.rules.knowledge import Knowledge
 from bootwright.predict.rules.predicates import Surroundings, holds
 from bootwright.predict.solving.demands import waits_for_parent
-from bootwright.predict.solving.devices import Plan, Site
 from bootwright.predict.solving.own_links import OwnLinks, modules_loaded
+from bootwright.predict.solving.sites import Plan, Site
 from bootwright.predict.solving.suppliers import Need, suppliers
 
 # What a consumer's probe gets when the supplier has no driver at all. fw_devlink drops such links after

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from attrs import evolve, frozen
 
 from bootwright.foundation.knowledge import Kind
-from bootwright.predict.kernel.drivers import KernelFacts, obstacle_of
+from bootwright.predict.kernel.drivers import KernelFacts
+from bootwright.predict.kernel.obstacles import obstacle_of
 from bootwright.predict.model import Answer, Evidence, Link
 
 _DEFERS = "device_links_check_suppliers"
