@@ -2,14 +2,60 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
+from bootwright.formats.kernel.builtin_drivers import BuiltIn
 from bootwright.formats.modules.modprobe_config import Directive, ModprobeConfig
+from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.kernels.module_rules import Refusal
 from bootwright.predict.kernel.candidates import Obstacle
+from bootwright.predict.kernel.module_checks import ModuleChecks
+from bootwright.predict.start.arguments import Arguments
 
-if TYPE_CHECKING:
-    from bootwright.predict.kernel.drivers import KernelFacts
+
+class KernelFacts(Protocol):
+    """What of a kernel decides whether it uses a driver that is there."""
+
+    @property
+    def arguments(self) -> Arguments:
+        """The command line it is started with."""
+        ...
+
+    @property
+    def built_in(self) -> BuiltIn:
+        """What is built into the Image."""
+        ...
+
+    @property
+    def modules(self) -> ModuleIndex | None:
+        """The index of its modules."""
+        ...
+
+    @property
+    def initramfs_modules(self) -> frozenset[str] | None:
+        """Names of the modules in the initramfs; None when no initramfs was given."""
+        ...
+
+    @property
+    def early_modprobe(self) -> ModprobeConfig | None:
+        """What the initramfs says to modprobe."""
+        ...
+
+    @property
+    def root_modprobe(self) -> ModprobeConfig | None:
+        """What the root file system says to modprobe."""
+        ...
+
+    @property
+    def checks(self) -> ModuleChecks | None:
+        """Whether it takes the modules of its tree."""
+        ...
+
+    @property
+    def registering(self) -> Mapping[str, str]:
+        """Symbol of a driver → the initcall that registers it."""
+        ...
 
 
 def initcall_obstacle(kernel: KernelFacts, driver_name: str) -> Obstacle | None:
