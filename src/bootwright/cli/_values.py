@@ -53,9 +53,10 @@ def machines() -> list[str]:
 
 def probes() -> list[str]:
     """What can be probed in a boot."""
+    from bootwright.lab.probes.added import added_probes
     from bootwright.lab.probes.boot import PROBES
 
-    return [*PROBES, "all"]
+    return [*PROBES, *added_probes(), "all"]
 
 
 def image_machines() -> list[str]:

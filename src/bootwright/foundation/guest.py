@@ -62,13 +62,15 @@ class Program:
     """The compiler that made it, or `carried by the wheel`."""
 
 
-def program(name: str) -> Program:
-    """One of `PROGRAMS`, compiled if it has to be.
+def program(name: str, *, added: Sequence[Path] = ()) -> Program:
+    """One of `PROGRAMS`, compiled if it has to be, with further C files linked into it.
 
-    Raises `Missing` when there is neither a compiler nor a carried binary, `ToolFailed` when every
-    compiler that is there fails.
+    Raises `Missing` when there is neither a compiler nor a carried binary, or a file to add is not there,
+    and `ToolFailed` when every compiler that is there fails.
     """
     tree = source_tree()
+    if added:
+        return _with_added(name, added, tree)
     sources = sources_of(name, tree / "probes") if tree else []
     failure: ToolFailed | None = None
     for compiler, found, own in _compilers() if tree and sources else ():
@@ -85,6 +87,34 @@ def program(name: str) -> Program:
         return _program(CARRIED / name, "carried by the wheel")
     if failure is not None:
         raise failure
+    raise Missing(
+        f"a compiler for arm64 is needed to build the guest's {name}, and none is installed",
+        hint="install gcc-aarch64-linux-gnu (or clang and lld, or zig)",
+    )
+
+
+def _with_added(name: str, added: Sequence[Path], tree: Path | None) -> Program:
+    """The program built in a copy of its sources, where the added files can include its headers."""
+    if tree is None:
+        raise Missing(
+            f"the guest's {name} cannot be built with further probes: its sources are not here",
+            hint="run bootwright from a checkout of its sources",
+        )
+    for path in added:
+        if not path.is_file():
+            raise Missing(f"there is no source {path} of a probe", hint="correct its entry point")
+    sources = [*sources_of(name, tree / "probes"), *added]
+    for compiler, found, own in _compilers():
+        path = PROBES.folder() / _key(sources, (str(found), *own, *_FLAGS), found) / name
+        if not path.is_file():
+            with tempfile.TemporaryDirectory(prefix="bootwright-") as work_folder:
+                folder = Path(work_folder)
+                copies = [folder / source.name for source in sources_of(name, tree / "probes")]
+                copies += [folder / f"added-{number}-{source.name}" for number, source in enumerate(added)]
+                for source, copy in zip(sources, copies, strict=True):
+                    copy.write_bytes(source.read_bytes())
+                write_bytes(path, build(copies, _command(compiler, found), own, folder))
+        return _program(path, compiler)
     raise Missing(
         f"a compiler for arm64 is needed to build the guest's {name}, and none is installed",
         hint="install gcc-aarch64-linux-gnu (or clang and lld, or zig)",

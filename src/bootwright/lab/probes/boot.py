@@ -12,6 +12,7 @@ from bootwright.lab.machines import qemu
 from bootwright.lab.machines.recorded import Recording
 from bootwright.lab.machines.run import run
 from bootwright.lab.probes import initramfs
+from bootwright.lab.probes.added import added_probes, sources_of
 from bootwright.lab.probes.probe import init as find_init
 
 PROBES = ("mounts", "filesystems", "network")
@@ -63,7 +64,7 @@ def boot(
     processor = target.processor(kernel.page_size, model=cpu)
     emulator = qemu.find()
     qemu.check(emulator, target, processor)
-    init = find_init()
+    init = find_init(sources_of(wanted))
     archive, archive_sha256 = initramfs.build(init, appended=_contents(kernel, target, wanted))
     memory = qemu.fitting_memory(
         target,
@@ -134,5 +135,6 @@ def _quick(*, modules: bool) -> tuple[str, ...]:
 def probe_names(probe: Sequence[str]) -> tuple[str, ...]:
     """The probes asked for, `all` spelt out; raises `Refused` for one that is not known, or none."""
     for name in probe or ("",):
-        one_of(name, (*PROBES, "all"), what="probe", kind="probes")
+        if name not in PROBES:
+            one_of(name, (*PROBES, *added_probes(), "all"), what="probe", kind="probes")
     return PROBES if "all" in probe else tuple(dict.fromkeys(probe))

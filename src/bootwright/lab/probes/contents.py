@@ -17,6 +17,7 @@ from bootwright.kernels.model import Kernel
 from bootwright.kernels.modules import dependencies
 from bootwright.lab.machines.machine import Machine
 from bootwright.lab.probes import filesystems
+from bootwright.lab.probes.added import added_probes
 
 _MOST_MODULE = 64 << 20
 _FOLDER = "bootwright"
@@ -39,6 +40,8 @@ def archive(kernel: Kernel, machine: Machine, probes: Sequence[str]) -> bytes:
         needed["filesystems"] = ("loop", *modules)
     if "network" in probes:
         needed["network"] = machine.network.modules
+    added = added_probes()
+    needed |= {name: added[name].modules for name in probes if name in added and added[name].modules}
     if not needed:
         return b""
     made_of = (_FORM, kernel.image_sha256, str(kernel.modules), needed, [str(path) for _, path in images])
