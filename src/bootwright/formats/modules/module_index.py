@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from bootwright.formats.modules.module_file import (
     ModuleDriver,
@@ -56,6 +56,7 @@ class ModuleIndex:
 
     _shelf: Shelf
     _aliases_at: Path
+    _closures: dict[tuple[str, bool], tuple[str, ...]] = field(factory=dict, init=False)
 
     @property
     def identity(self) -> str:
@@ -66,6 +67,11 @@ class ModuleIndex:
     def names(self) -> frozenset[str]:
         """Every module's name."""
         return frozenset(self._shelf.get("lists", "names"))
+
+    @cached_property
+    def first(self) -> str | None:
+        """The name that is first in the alphabet; None of an empty tree."""
+        return min(self.names, default=None)
 
     def path(self, name: str) -> str:
         """Where a module's file is, relative to the tree."""
@@ -154,6 +160,12 @@ class ModuleIndex:
 
     def closure(self, name: str, *, soft: bool = True) -> tuple[str, ...]:
         """The modules that loading `name` loads first, soft dependencies included, in load order."""
+        key = (name, soft)
+        if key not in self._closures:
+            self._closures[key] = self._closure(name, soft=soft)
+        return self._closures[key]
+
+    def _closure(self, name: str, *, soft: bool) -> tuple[str, ...]:
         order: list[str] = []
         stack = [(name, False)]
         seen: set[str] = set()

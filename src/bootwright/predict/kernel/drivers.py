@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from attrs import define, evolve, field
+from attrs import Attribute, define, evolve, field
 
 from bootwright.formats.devicetree.fdt import Node
 from bootwright.formats.kernel.builtin_drivers import BuiltIn, Driver, EarlyEntry
@@ -33,7 +34,13 @@ _POLICY = (
 )
 
 
-@define(eq=False, slots=False)
+def _forget_obstacles(kernel: KernelFacts, _: Attribute[Any], value: object) -> object:
+    """What was found out with another command line or modprobe.d does not hold any more."""
+    kernel._obstacles.clear()  # noqa: SLF001 - its own
+    return value
+
+
+@define(eq=False, slots=False, on_setattr=_forget_obstacles)
 class KernelFacts:
     """Drivers and configuration of one kernel."""
 
@@ -60,6 +67,8 @@ class KernelFacts:
     probes: Probes | None = None
     """The probe functions of the drivers, where they can be followed."""
     _by_compatible: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
+    _obstacles: dict[str, Obstacle | None] = field(factory=dict, init=False)
+    """By module: a kernel is asked about the same few hundred for every devicetree."""
 
     def by_compatible(self, compatible: str) -> tuple[Candidate, ...]:
         """Drivers with this compatible in a match table: built-in ones first, as they are there first."""
@@ -233,12 +242,14 @@ class KernelFacts:
     def obstacle(self, candidate: Candidate) -> Obstacle | None:
         """Why a driver that matches is not used all the same, or None."""
         if candidate.module is not None:
-            return module_obstacle(self, candidate.module)
+            return self.module_obstacle(candidate.module)
         return initcall_obstacle(self, candidate.driver)
 
     def module_obstacle(self, module: str) -> Obstacle | None:
         """Why a module that is there cannot be loaded, or None."""
-        return module_obstacle(self, module)
+        if module not in self._obstacles:
+            self._obstacles[module] = module_obstacle(self, module)
+        return self._obstacles[module]
 
     def prevented(self, module: str, *, asked: bool, early: bool = False) -> Directive | None:
         """The line of modprobe.d that keeps a module from being loaded wherever it is, or None."""

@@ -93,7 +93,7 @@ class ModuleChecks:
         """Why no module of the tree is taken: its folder's name, or what one of its modules was built for."""
         if self._folder is not None:
             return self._folder
-        first = next((name for name in sorted(self._index.names)), None)
+        first = self._index.first
         if first is None:
             return None
         return self._rules.by_modinfo(
