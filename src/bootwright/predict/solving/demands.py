@@ -196,7 +196,9 @@ def _outcomes(
         return
     children: list[Node | None] = [child for child in site.node.children if child.enabled]
     for child in children[:_MOST_CHILDREN] or [None]:
-        answers = NodeAnswers(tree, site.node, child)
+        answers = site.answers.get(id(child))
+        if answers is None:
+            answers = site.answers[id(child)] = NodeAnswers(tree, site.node, child)
         outcome = kernel.probes.outcome(
             candidate.driver, candidate.module, site.bus, candidate.matched, answers
         )

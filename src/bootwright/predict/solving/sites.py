@@ -9,6 +9,7 @@ from bootwright.predict.kernel.candidates import Candidate
 from bootwright.predict.model import Answer
 from bootwright.predict.rules.knowledge import Driver
 from bootwright.predict.solving.boot_code import Standstill
+from bootwright.predict.solving.node_answers import NodeAnswers
 
 
 @define(eq=False)
@@ -32,6 +33,9 @@ class Site:
     """The option of that driver, where its file says it."""
     made_of_node: bool = True
     """Whether its addresses and interrupts come from its node, and not from the driver that makes it."""
+
+    answers: dict[int, NodeAnswers] = field(factory=dict)
+    """What its node has of what drivers ask for, by the `id` of the child node asked about."""
 
     @property
     def best(self) -> Candidate | None:
