@@ -53,4 +53,4 @@ def test_broken_links_are_named_at_least_as_often_as_reached() -> None:
 
 
 # As reached; the marks are 0.90, 0.03 and 0.
-NAMED, WORKS, ALARMS = 0.97, 0.01, 0
+NAMED, WORKS, ALARMS = 0.97, 0.02, 0
