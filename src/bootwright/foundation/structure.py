@@ -136,6 +136,8 @@ class _Reader:
 
     def _union(self, value: object, kinds: tuple[Any, ...], path: tuple[str, ...], *, lone: bool) -> object:
         """The first alternative that takes the value; the last one's error where none does."""
+        if value is None and type(None) in kinds:  # of JSON: TOML has no null
+            return None
         kinds = tuple(kind for kind in kinds if kind is not type(None))
         for kind in kinds[:-1]:
             try:

@@ -27,6 +27,7 @@ from bootwright.formats.sources.streams import CHUNK
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Malformed
 from bootwright.foundation.progress import Progress
+from bootwright.foundation.structure import structure
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 
@@ -78,17 +79,14 @@ class Store:
 
     def manifest(self, name: str) -> Manifest | None:
         """What is kept under `name`; None when it is not here whole."""
-        import cattrs
-
         if not _NAME.fullmatch(name):
             return None
         try:
-            found = cattrs.structure(
-                json.loads((self.root / f"{name}.json").read_text(encoding="utf-8")), Manifest
-            )
+            kept = json.loads((self.root / f"{name}.json").read_text(encoding="utf-8"))
+            found = structure(kept, Manifest, name)
             if found.schema != _SCHEMA or (self.objects / found.image).stat().st_size != found.image_bytes:
                 return None
-        except (OSError, ValueError, cattrs.BaseValidationError, TypeError, KeyError):
+        except (OSError, ValueError, Malformed):
             return None
         config_there = found.config is None or (self.objects / found.config).is_file()
         tree_there = found.tree is None or (self.trees / found.tree).is_dir()
