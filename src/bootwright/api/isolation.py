@@ -175,15 +175,15 @@ def isolate(
         for note in notes:
             progress.note(note)
         try:
-            found = search(hybrids, lab, suspects)
+            isolated = search(hybrids, lab, suspects)
         except Waiting as waiting:
             return AwaitedReport(waiting.image, waiting.from_bad, store.folder)
         return Isolation(
-            found,
+            isolated,
             hybrids.finest,
-            hybrids.mend(found.culprit),
-            _proofs(found, hybrids, lab, out),
-            (*notes, *found.notes),
+            hybrids.mend(isolated.culprit),
+            _proofs(isolated, hybrids, lab, out),
+            (*notes, *isolated.notes),
         )
 
 

@@ -22,10 +22,10 @@ def locate(tree: Tree, wanted: Iterable[Find]) -> Node | None:
 def functions(tree: Tree, board: Board) -> tuple[tuple[Node, int, int], ...]:
     """(host node, vendor, device) of the PCI functions soldered to the board, where the host is found."""
     found = []
-    for one in board.functions:
-        host = locate(tree, (one.host,))
+    for function in board.functions:
+        host = locate(tree, (function.host,))
         if host is not None:
-            found.append((host, one.id.vendor, one.id.device))
+            found.append((host, function.id.vendor, function.id.device))
     return tuple(found)
 
 

@@ -82,7 +82,10 @@ class BootMenu:
         for candidate in able:
             if candidate.place[: len(at)] == at and at:
                 return candidate
-        named = next((each for each in able if self.default in {each.title, each.id or None}), None)
+        named = next(
+            (boot_entry for boot_entry in able if self.default in {boot_entry.title, boot_entry.id or None}),
+            None,
+        )
         if named is not None:
             return named
         if (self.default or "").isascii() and (self.default or "").isdigit() and not able[0].place:

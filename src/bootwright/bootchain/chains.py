@@ -27,7 +27,7 @@ def chains(volumes: Sequence[Volume], board: Board | None = None) -> tuple[Chain
         if groups:
             defaults = [evolve(group[0], default=True) for group in groups]
             seen = {id(default) for default in defaults}
-            return (*defaults, *(each for group in groups for each in group[1:] if id(each) not in seen))
+            return (*defaults, *(chain for group in groups for chain in group[1:] if id(chain) not in seen))
     remaining = board_chains(volumes)
     if model is not None and remaining:
         remaining[0] = evolve(

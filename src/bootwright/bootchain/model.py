@@ -103,7 +103,7 @@ class Chain:
     def parts(self) -> tuple[Part, ...]:
         """Every file it names."""
         named = (self.kernel, *self.initramfs, self.devicetree, *self.overlays)
-        return tuple(each for each in named if each is not None)
+        return tuple(part for part in named if part is not None)
 
     @property
     def name(self) -> str:

@@ -217,7 +217,7 @@ class _Firmware:
             )
         # One that goes with the kernel by its name need not be there.
         found = (self._part(part, auto) for part in self._files.initramfs)
-        return tuple(each for each in found if each.exists)
+        return tuple(part for part in found if part.exists)
 
     def _devicetree(self) -> Part | None:
         """What `device_tree` names; without it the firmware picks the board's own."""

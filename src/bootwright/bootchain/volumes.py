@@ -134,7 +134,7 @@ def files_in(volume: Volume, folder: str, suffix: str) -> list[Entry]:
         return []
     names = [entry for entry in volume.files.children(directory) if entry.name.lower().endswith(suffix)]
     resolved = [file_at(volume, name.path) for name in sorted(names, key=lambda each: each.path)]
-    return [each for each in resolved if each is not None]
+    return [entry for entry in resolved if entry is not None]
 
 
 def below(folder: str, path: str) -> str:

@@ -113,8 +113,8 @@ def _print_table(kernel: Kernel, runs: Sequence[tuple[Recording, ProbeResult]]) 
         f"{recording.machine} ({recording.machine_version}), {recording.wall_seconds:.1f} s"
     )
     states: dict[tuple[str, str], list[bool | None]] = {}
-    for _, each in runs:
-        for test in each.tests:
+    for _, probe_result in runs:
+        for test in probe_result.tests:
             states.setdefault((test.group, test.name), []).append(test.ok)
     width = max((len(name) for _, name in states), default=0)
     last = {(test.group, test.name): test for _, each in reversed(runs) for test in each.tests}

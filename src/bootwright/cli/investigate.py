@@ -98,7 +98,7 @@ def command(
         offline=offline,
         progress=progress,
     )
-    found, decision = investigated.investigation, investigated.decision
+    investigation, decision = investigated.investigation, investigated.decision
     if plan is not None and out is None:
         from bootwright.api.investigation import run_folder
 
@@ -106,15 +106,15 @@ def command(
     if out is not None and not dry_run:
         from bootwright.report.files import write
 
-        paths = write(found, decision, out)
+        paths = write(investigation, decision, out)
         progress.note(f"written: {', '.join(str(path) for path in paths)}")
     if as_json:
         from bootwright.report.result import result
 
-        json.dump(result(found, decision), sys.stdout, indent=2)
+        json.dump(result(investigation, decision), sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
         from bootwright.report.terminal import show
 
-        show(found, decision, dry_run=dry_run, runs=list(investigated.runs))
+        show(investigation, decision, dry_run=dry_run, runs=list(investigated.runs))
     return 0 if dry_run else investigated.verdict.exit_status

@@ -42,10 +42,10 @@ def about_boot(context: Context) -> Iterator[Evidence]:
     boot, artifact = context.boot, context.artifact
     release, build = boot.fact("release"), boot.fact("build")
     if release is not None and artifact.kernels:
-        held = next((each for each in artifact.kernels if each.release == release), None)
-        where = ", ".join(each.where for each in artifact.kernels)
+        held = next((kernel for kernel in artifact.kernels if kernel.release == release), None)
+        where = ", ".join(kernel.where for kernel in artifact.kernels)
         if held is None:
-            names = ", ".join(sorted({each.release for each in artifact.kernels}))
+            names = ", ".join(sorted({kernel.release for kernel in artifact.kernels}))
             yield Evidence(
                 Stance.REFUTES,
                 f"This boot ran Linux {release}, which is not in {artifact.name} (it holds {names}): "
@@ -82,7 +82,7 @@ def about_finding(context: Context, finding: Finding) -> Iterator[Evidence]:
         yield from _firmware(artifact, values_of(finding, "file"))
     if finding.signature in _PROGRAMS:
         programs = [*values_of(finding, "init"), *values_of(finding, "file")]
-        yield from _programs(artifact, [each for each in programs if _PROGRAM.fullmatch(each)])
+        yield from _programs(artifact, [program for program in programs if _PROGRAM.fullmatch(program)])
     if finding.signature in _ROOTS:
         yield from _root(context, finding)
     if finding.signature in _DAMAGED:
@@ -191,7 +191,11 @@ def _root(context: Context, finding: Finding) -> Iterator[Evidence]:
         if where is not None:
             yield Evidence(Stance.TELLS, f"{name} is in {artifact.name}.", where)
         else:
-            same = [each for each in artifact.identities() if each.startswith(name.partition("=")[0] + "=")]
+            same = [
+                identity
+                for identity in artifact.identities()
+                if identity.startswith(name.partition("=")[0] + "=")
+            ]
             yield Evidence(
                 Stance.CONFIRMS,
                 f"No partition of {artifact.name} is {name}"

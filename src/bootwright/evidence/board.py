@@ -46,7 +46,7 @@ CONSOLES = Kind("consoles", "a board's console", ConsoleFacts)
 def board_of(boot: Boot) -> Board | None:
     """The board that the log says it is of."""
     model = boot.fact("model") or ""
-    return next((one for one in boards() if model.startswith(one.name)), None)
+    return next((board for board in boards() if model.startswith(board.name)), None)
 
 
 def stepping_of(board: Board, boot: Boot) -> str | None:
@@ -120,7 +120,7 @@ def _gaps(boot: Boot, board: Board, *, checked: bool) -> Iterator[Gap]:
         if (
             console.firmware
             and _rank(boot) <= _KERNEL
-            and "firmware" not in {each.name for each in boot.stages}
+            and "firmware" not in {stage_reached.name for stage_reached in boot.stages}
         ):
             yield Gap(
                 f"what the firmware of the {board.name} did: it comes before everything in this log",

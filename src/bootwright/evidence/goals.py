@@ -47,10 +47,16 @@ def about_goals(
             continue
         evidence = []
         for name in goals:
-            told = [judge(one, board, board.goal(name)) for one in solved]
+            goal_verdicts = [judge(prediction, board, board.goal(name)) for prediction in solved]
             # Of a device in general only what fails is telling.
-            if finding.area != "devices" or {one.verdict for one in told} == {Verdict.FAILS}:
-                evidence.append(_evidence(board, [one.around.stepping or "" for one in solved], told))
+            if finding.area != "devices" or {goal_verdict.verdict for goal_verdict in goal_verdicts} == {
+                Verdict.FAILS
+            }:
+                evidence.append(
+                    _evidence(
+                        board, [prediction.around.stepping or "" for prediction in solved], goal_verdicts
+                    )
+                )
         if finding.area != "devices":
             done |= set(goals)
         yield evolve(finding, evidence=(*finding.evidence, *evidence))
@@ -83,8 +89,8 @@ def _not_the_boards(artifacts: Sequence[Artifact], board: Board, stepping: str |
 
 def _kernel_and_tree(artifacts: Sequence[Artifact], dtb: str) -> tuple[KernelFacts, Tree] | None:
     try:
-        facts = next((each.facts for each in artifacts if each.facts is not None), None)
-        tree = next((tree for each in artifacts for tree in each.trees(frozenset({dtb}))), None)
+        facts = next((artifact.facts for artifact in artifacts if artifact.facts is not None), None)
+        tree = next((tree for artifact in artifacts for tree in artifact.trees(frozenset({dtb}))), None)
     except BootwrightError:
         return None  # said where the findings were held against it
     return (facts, tree) if facts is not None and tree is not None else None
@@ -93,7 +99,11 @@ def _kernel_and_tree(artifacts: Sequence[Artifact], dtb: str) -> tuple[KernelFac
 def _evidence(board: Board, steppings: Sequence[str], told: Sequence[GoalVerdict]) -> Evidence:
     """What `check` says of a goal, or that it depends on a stepping which the log does not tell."""
     goal = told[0]
-    both = Together(board, goal.goal, {name: one.verdict for name, one in zip(steppings, told, strict=True)})
+    both = Together(
+        board,
+        goal.goal,
+        {name: goal_verdict.verdict for name, goal_verdict in zip(steppings, told, strict=True)},
+    )
     if both.split:
         says = f"check: {goal.goal} of the {board.name} is {both.words}"
         return Evidence(Stance.TELLS, f"{says}.", board.id)
@@ -101,7 +111,7 @@ def _evidence(board: Board, steppings: Sequence[str], told: Sequence[GoalVerdict
     broken = goal.first_broken
     if broken is None:
         where = goal.node or board.id
-        hazards = "; ".join(each.title for each in goal.hazards)
+        hazards = "; ".join(hazard.title for hazard in goal.hazards)
         return Evidence(
             _STANCES[goal.verdict], f"{says}{f', but beware: {hazards}' if hazards else ''}.", where
         )

@@ -57,11 +57,11 @@ class Artifact:
         if self.given is not None:
             image = read_kernel_image(FileBytes(self.given.image))
             return (_seen(image, self.given.release, self.name),)
-        found = [each for each in self._items(ItemKind.KERNEL) if isinstance(each.detail, KernelImage)]
+        items = [item for item in self._items(ItemKind.KERNEL) if isinstance(item.detail, KernelImage)]
         return tuple(
-            _seen(each.detail, each.detail.release, each.origin.where)
-            for each in found
-            if isinstance(each.detail, KernelImage) and each.detail.release
+            _seen(item.detail, item.detail.release, item.origin.where)
+            for item in items
+            if isinstance(item.detail, KernelImage) and item.detail.release
         )
 
     @cached_property
@@ -70,8 +70,8 @@ class Artifact:
         if self.given is not None:
             path = self.given.config
             return read_kernel_config(FileBytes(path)) if path is not None else None
-        configs = [each.detail for each in self._items(ItemKind.KERNEL_CONFIG)]
-        return next((each for each in configs if isinstance(each, KernelConfig)), None)
+        configs = [item.detail for item in self._items(ItemKind.KERNEL_CONFIG)]
+        return next((config for config in configs if isinstance(config, KernelConfig)), None)
 
     @cached_property
     def modules(self) -> dict[str, str] | None:
@@ -82,9 +82,9 @@ class Artifact:
                 return None
             paths = sorted(tree.rglob("*.ko*"))
             return {_module_name(path.name): f"{self.name}:/{path.relative_to(tree)}" for path in paths}
-        early = {id(each) for each in self._early_trees()}
-        trees = [each for each in self._items(ItemKind.MODULES) if id(each) not in early]
-        found = dict(pair for each in trees for pair in _names(each))
+        early = {id(item) for item in self._early_trees()}
+        trees = [item for item in self._items(ItemKind.MODULES) if id(item) not in early]
+        found = dict(pair for item in trees for pair in _names(item))
         # An operating system whose initramfs is its root file system has one tree for both.
         return found or self.initramfs_modules
 
@@ -93,26 +93,26 @@ class Artifact:
         """The same of the initramfs; None where there is no initramfs."""
         if not self._items(ItemKind.INITRAMFS):
             return None
-        return dict(pair for each in self._early_trees() for pair in _names(each))
+        return dict(pair for item in self._early_trees() for pair in _names(item))
 
     @property
     def root_in_initramfs(self) -> bool:
         """Whether the root file system comes packed into the initramfs, as Talos's does: without a disk."""
-        early = {id(each) for each in self._early_trees()}
-        inside = [tree for each in self._items(ItemKind.INITRAMFS) for tree in each.of_kind(ItemKind.MODULES)]
-        return any(id(each) not in early for each in inside)
+        early = {id(item) for item in self._early_trees()}
+        inside = [tree for item in self._items(ItemKind.INITRAMFS) for tree in item.of_kind(ItemKind.MODULES)]
+        return any(id(item) not in early for item in inside)
 
     @cached_property
     def firmware(self) -> dict[str, str] | None:
         """Device firmware, by the name that drivers ask for → where; None where no /lib is seen."""
-        trees = [each for each in self._items(ItemKind.FIRMWARE) if isinstance(each.detail, FirmwareTree)]
+        trees = [item for item in self._items(ItemKind.FIRMWARE) if isinstance(item.detail, FirmwareTree)]
         if not trees and not self._items(ItemKind.MODULES, ItemKind.OS_RELEASE):
             return None
         return {
-            _PACKED.sub("", path): f"{each.origin.where}/{path}"
-            for each in trees
-            if isinstance(each.detail, FirmwareTree)
-            for path, _ in each.detail.files
+            _PACKED.sub("", path): f"{item.origin.where}/{path}"
+            for item in trees
+            if isinstance(item.detail, FirmwareTree)
+            for path, _ in item.detail.files
         }
 
     @cached_property
@@ -141,9 +141,9 @@ class Artifact:
             return
         items = [each for each in self._items(ItemKind.DEVICETREE) if each.source is not None]
         chosen = [each for each in items if PurePosixPath(each.name).name in names]
-        for each in chosen or (items if len(items) == 1 else []):
-            if each.source is not None:
-                yield read_fdt(each.source)
+        for item in chosen or (items if len(items) == 1 else []):
+            if item.source is not None:
+                yield read_fdt(item.source)
 
     @property
     def has_devicetrees(self) -> bool:
@@ -154,23 +154,23 @@ class Artifact:
 
     def os_version(self, identity: str) -> tuple[str, str] | None:
         """VERSION_ID of the operating system with that ID, and where it was read."""
-        for each in self._items(ItemKind.OS_RELEASE):
-            if each.fact("id") == identity and each.fact("version_id") is not None:
-                return str(each.fact("version_id")), each.origin.where
+        for item in self._items(ItemKind.OS_RELEASE):
+            if item.fact("id") == identity and item.fact("version_id") is not None:
+                return str(item.fact("version_id")), item.origin.where
         return None
 
     def identities(self) -> dict[str, str]:
         """`PARTUUID=…`, `UUID=…`, `LABEL=…`, `PARTLABEL=…` of its partitions → where."""
         found: dict[str, str] = {}
-        for each in self._items(ItemKind.PARTITION, ItemKind.FILESYSTEM):
-            part = each.kind == ItemKind.PARTITION
+        for item in self._items(ItemKind.PARTITION, ItemKind.FILESYSTEM):
+            part = item.kind == ItemKind.PARTITION
             for fact, key in (
                 ("uuid", "PARTUUID" if part else "UUID"),
                 ("label", "PARTLABEL" if part else "LABEL"),
             ):
-                value = each.fact(fact)
+                value = item.fact(fact)
                 if isinstance(value, str) and value:
-                    found[f"{key}={value}"] = each.origin.where
+                    found[f"{key}={value}"] = item.origin.where
         return found
 
     def program(self, path: str) -> tuple[bool, str] | None:
@@ -182,21 +182,23 @@ class Artifact:
             each for each in self._items(ItemKind.INITRAMFS, ItemKind.FILESYSTEM) if each.files is not None
         ]
         roots = [
-            each for each in places if each.kind == ItemKind.INITRAMFS or each.of_kind(ItemKind.OS_RELEASE)
+            place
+            for place in places
+            if place.kind == ItemKind.INITRAMFS or place.of_kind(ItemKind.OS_RELEASE)
         ]
-        for each in roots:
-            if each.files is not None:
+        for item in roots:
+            if item.files is not None:
                 try:
-                    if lookup(each.files, path) is not None:
-                        return True, each.origin.where
+                    if lookup(item.files, path) is not None:
+                        return True, item.origin.where
                 except BootwrightError:
                     continue
-        return (False, ", ".join(each.origin.where for each in roots)) if roots else None
+        return (False, ", ".join(root.origin.where for root in roots)) if roots else None
 
     def problems(self, kind: ItemKind) -> list[tuple[str, str]]:
         """What is wrong with items of a kind: message and where."""
         return [
-            (problem.message, problem.origin.where) for each in self._items(kind) for problem in each.problems
+            (problem.message, problem.origin.where) for item in self._items(kind) for problem in item.problems
         ]
 
     def count(self, kind: ItemKind) -> int:
@@ -210,8 +212,8 @@ class Artifact:
         """Module trees that lie in an initramfs itself, not in a root file system packed into it."""
         return [
             child
-            for each in self._items(ItemKind.INITRAMFS)
-            for child in each.children
+            for item in self._items(ItemKind.INITRAMFS)
+            for child in item.children
             if child.kind == ItemKind.MODULES
         ]
 

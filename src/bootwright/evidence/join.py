@@ -40,7 +40,7 @@ def _with_artifacts(boot: Boot, artifacts: Sequence[Artifact], board: Board | No
     # A devicetree given beside a kernel is the one in question, not those that came with the kernel.
     artifacts = sorted(artifacts, key=lambda each: bool(each.kernels))
     kernel = artifacts[-1]
-    contexts = [Context(boot, each, _blobs(boot, board, stepping), kernel) for each in artifacts]
+    contexts = [Context(boot, artifact, _blobs(boot, board, stepping), kernel) for artifact in artifacts]
     findings = tuple(
         evolve(finding, evidence=_unique(_asked(contexts, finding)))
         if finding.severity in _SERIOUS
@@ -50,7 +50,9 @@ def _with_artifacts(boot: Boot, artifacts: Sequence[Artifact], board: Board | No
     if board is not None:
         findings = tuple(about_goals(findings, artifacts, board, stepping))
     return evolve(
-        boot, findings=findings, evidence=_unique(each for one in contexts for each in about_boot(one))
+        boot,
+        findings=findings,
+        evidence=_unique(evidence for context in contexts for evidence in about_boot(context)),
     )
 
 

@@ -77,7 +77,7 @@ SUSPICIONS = Kind("suspicions", "a suspicion", Suspicion)
 
 def needs_of(finding: Finding) -> list[Need]:
     """What the finding makes suspect, each once."""
-    found: list[Need] = []
+    needs: list[Need] = []
     for suspicion in SUSPICIONS.all().values():
         if suspicion.signatures and finding.signature not in suspicion.signatures:
             continue
@@ -91,9 +91,9 @@ def needs_of(finding: Finding) -> list[Need]:
                 suspicion.early,
                 suspicion.source,
             )
-            if need not in found:
-                found.append(need)
-    return found
+            if need not in needs:
+                needs.append(need)
+    return needs
 
 
 def _matches(suspicion: Suspicion, finding: Finding) -> Iterator[re.Match[str]]:

@@ -37,7 +37,7 @@ def near(given: str, known: Iterable[str], *, most: int = 3, alike: float | None
     found = [one for ratio, one in ratios if ratio >= max(alike, best - _AS_GOOD)]
     found.sort(key=lambda one: -next(ratio for ratio, name in ratios if name == one))
     if not found:
-        found = [one for one in reversed(names) if one.startswith(folded)]
+        found = [name for name in reversed(names) if name.startswith(folded)]
     return tuple(names[one] for one in found[:most])
 
 

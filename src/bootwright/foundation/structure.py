@@ -104,7 +104,9 @@ class _Reader:
         if origin in (typing.Union, types.UnionType):
             return self._union(value, typing.get_args(kind), path, lone=lone)
         if origin is Literal:
-            return self._choice(value, {str(one): one for one in typing.get_args(kind)}, path)
+            return self._choice(
+                value, {str(type_argument): type_argument for type_argument in typing.get_args(kind)}, path
+            )
         if origin in (tuple, list, frozenset, set):
             return self._list(value, kind, origin, path, lone=lone)
         if origin is re.Pattern:

@@ -228,9 +228,9 @@ def _of_chain(root: Item, chain: Chain) -> _Choice | None:
 
 def _described(root: Item, part: Part) -> Item | None:
     """The item of a part; one of a name that the explorer passes over is described here."""
-    found = item_of(root, part)
-    if found is not None or not part.exists:
-        return found
+    item = item_of(root, part)
+    if item is not None or not part.exists:
+        return item
     try:
         return Explorer().follow(part.open(), part.path, 1)
     except BootwrightError:
@@ -313,9 +313,9 @@ def _config(root: Item, kernel: Item) -> Item | None:
     if embedded:
         return embedded[0]
     release = str(kernel.fact("release"))
-    found = [item for item in root.of_kind(ItemKind.KERNEL_CONFIG) if isinstance(item.detail, KernelConfig)]
-    exact = [each for each in found if release in each.origin.where]
-    return _first(exact) or (found[0] if len(found) == 1 else None)
+    items = [item for item in root.of_kind(ItemKind.KERNEL_CONFIG) if isinstance(item.detail, KernelConfig)]
+    exact = [item for item in items if release in item.origin.where]
+    return _first(exact) or (items[0] if len(items) == 1 else None)
 
 
 def _first(items: Iterable[_T]) -> _T | None:

@@ -118,8 +118,8 @@ def _source(part: BootPart) -> Source:
 
 
 def _newest(suite: Suite | None, name: str) -> Package | None:
-    found = [package for package in suite.packages if package.name == name] if suite else []
-    return max(found, key=lambda each: version_key(each.version), default=None)  # type: ignore[arg-type, return-value]
+    packages = [package for package in suite.packages if package.name == name] if suite else []
+    return max(packages, key=lambda each: version_key(each.version), default=None)  # type: ignore[arg-type, return-value]
 
 
 def _fetch(part: BootPart, suite: Suite, package: Package, work: Path, progress: Progress) -> None:

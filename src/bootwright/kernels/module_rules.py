@@ -210,12 +210,12 @@ class ModuleRules:
             elf = read_object(module, file)
         except Malformed as error:
             return unreadable(file, error.message)
-        found = _by_form(file, elf)
-        if found is not None:
-            return found
+        refusal = _by_form(file, elf)
+        if refusal is not None:
+            return refusal
         info = modinfo_of(elf.content(".modinfo"), file, signed=False)
-        found = self._by_vermagic(file, info.vermagic or "", crcs=has_versions(elf))
-        return found or self._by_symbols(file, module_symbols(elf), provided)
+        refusal = self._by_vermagic(file, info.vermagic or "", crcs=has_versions(elf))
+        return refusal or self._by_symbols(file, module_symbols(elf), provided)
 
     def _by_vermagic(self, file: str, vermagic: str, *, crcs: bool) -> Refusal | None:
         if not vermagic:

@@ -113,15 +113,15 @@ class Source:
         for ending in ("", *self.endings):
             if package.endswith(ending):
                 for part in self.parts:
-                    found = self.named(part, package.removesuffix(ending))
-                    if found is not None:
-                        return found
+                    named = self.named(part, package.removesuffix(ending))
+                    if named is not None:
+                        return named
         return None
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Names of packages in every layout."""
-        return tuple(dict.fromkeys(p for each in self.layout for p in (*each.boot, *each.modules)))
+        return tuple(dict.fromkeys(p for layout in self.layout for p in (*layout.boot, *layout.modules)))
 
 
 @frozen

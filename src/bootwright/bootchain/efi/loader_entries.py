@@ -99,10 +99,10 @@ def _with_default(listed: list[_Listed], menu: BootMenu | None, named_by: str) -
             able.insert(0, exact[0])
         else:
             unsure = ""
-    found = [candidate.chain for candidate in able]
-    if found and unsure:
-        found[0] = evolve(found[0], unsure=unsure)
-    return [*found, *left_out]
+    chains = [candidate.chain for candidate in able]
+    if chains and unsure:
+        chains[0] = evolve(chains[0], unsure=unsure)
+    return [*chains, *left_out]
 
 
 def _menu(looked: Sequence[Volume], esp: Volume | None) -> tuple[BootMenu | None, str]:

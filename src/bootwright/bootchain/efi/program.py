@@ -42,7 +42,9 @@ def identify(source: ByteSource) -> Program:
         return Program.KERNEL
     magic, sbat = headers.section(".sdmagic"), headers.section(".sbat")
     marks = b"".join(
-        source.read(each.offset, min(each.size, _MOST_MARK)) for each in (magic, sbat) if each is not None
+        source.read(section.offset, min(section.size, _MOST_MARK))
+        for section in (magic, sbat)
+        if section is not None
     )
     for line in marks.split(b"\n"):
         name = line.partition(b",")[0].strip(b"\0 ")

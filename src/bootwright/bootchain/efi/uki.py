@@ -83,7 +83,7 @@ def uki_chain(volume: Volume, path: str, stages: Sequence[Stage], *, arguments: 
         title=uki.title or name,
         id=name,
         kernel=section(".linux"),
-        initramfs=tuple(each for each in (ucode, initrd) if each is not None),
+        initramfs=tuple(part for part in (ucode, initrd) if part is not None),
         devicetree=section(".dtb"),
         arguments=arguments or uki.arguments,
         uki=Part(volume, path, by),

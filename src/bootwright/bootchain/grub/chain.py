@@ -79,7 +79,9 @@ def _chains(
 ) -> Iterator[Chain]:
     first = menu.started()
     entries = [
-        candidate for candidate in (first, *(one for one in menu.entries if one is not first)) if candidate
+        candidate
+        for candidate in (first, *(boot_entry for boot_entry in menu.entries if boot_entry is not first))
+        if candidate
     ]
     for number, entry in enumerate(candidate for candidate in entries if candidate.kernel):
         chain = _chain(volumes, volume, path, entry, stages)

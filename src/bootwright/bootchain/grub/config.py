@@ -111,7 +111,7 @@ def _unsure(script: _Script, default: str | None) -> str:
         return f"whether the entry {chosen.title!r} is in the menu depends on {chosen.condition}"
     numbered = all(part.isdigit() for part in (default or "0").split(">"))
     before = [entry for entry in script.entries if chosen is not None and entry.place < chosen.place]
-    if numbered and (shifting := next((each for each in before if each.condition), None)):
+    if numbered and (shifting := next((boot_entry for boot_entry in before if boot_entry.condition), None)):
         return f"the numbers of the entries depend on {shifting.condition}"
     return ""
 

@@ -41,7 +41,7 @@ def u_boot_chains(volumes: Sequence[Volume], stages: Sequence[Stage]) -> tuple[l
             found += chains
         behind = behind or has_removable_program(volume)
     others = [each for each in volumes if each not in looked]
-    late += [evolve(each, unsure=_UNFLAGGED) for volume in others for each in _on(volumes, volume, stages)]
+    late += [evolve(chain, unsure=_UNFLAGGED) for volume in others for chain in _on(volumes, volume, stages)]
     return found, late
 
 
@@ -52,13 +52,13 @@ _UNFLAGGED = (
 
 
 def _on(volumes: Sequence[Volume], volume: Volume, stages: Sequence[Stage]) -> list[Chain]:
-    found: list[Chain] = []
+    chains: list[Chain] = []
     for prefix in PREFIXES:
         config = file_at(volume, f"{prefix}extlinux/extlinux.conf")
         if config is not None:
-            found += extlinux_chains(volume, config.path, stages)
+            chains += extlinux_chains(volume, config.path, stages)
         for name in SCRIPTS:
             script = file_at(volume, f"{prefix}{name}")
             if script is not None:
-                found.append(script_chain(volumes, volume, script.path, stages, prefix))
-    return found
+                chains.append(script_chain(volumes, volume, script.path, stages, prefix))
+    return chains

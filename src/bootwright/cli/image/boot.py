@@ -123,9 +123,9 @@ def _print(image: Path, shown: Shown) -> None:
 
     recording = shown.boot.recording
     click.echo(f"{image}: {shown.verdict}{f': {shown.reason}' if shown.reason else ''}")
-    for each in shown.milestones:
-        click.echo(f"  {each.seconds:7.1f} s  {each.stage:12} {each.name}")
-    findings = [finding for each in shown.diagnosis.boots for finding in each.findings]
+    for milestone in shown.milestones:
+        click.echo(f"  {milestone.seconds:7.1f} s  {milestone.stage:12} {milestone.name}")
+    findings = [finding for boot in shown.diagnosis.boots for finding in boot.findings]
     for finding in findings:
         if finding.caused_by is None and finding.severity.rank <= 1:
             for line in finding_lines(finding):

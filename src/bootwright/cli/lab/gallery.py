@@ -77,14 +77,14 @@ def _kernels(progress: object) -> Any:  # noqa: ANN401
 def _differences(scene: Scenario, diagnosis: Diagnosis) -> list[str]:
     expected = scene.expected
     findings = [finding for boot in diagnosis.boots for finding in boot.findings]
-    serious = [each for each in findings if each.severity.value in {"fatal", "degrading"}]
+    serious = [finding for finding in findings if finding.severity.value in {"fatal", "degrading"}]
     wrong = []
     if diagnosis.outcome.value != expected.outcome:
         wrong.append(f"outcome {diagnosis.outcome.value}, expected {expected.outcome}")
     if diagnosis.boots[-1].stage != expected.stage:
         wrong.append(f"stage {diagnosis.boots[-1].stage}, expected {expected.stage}")
     if expected.root is None:
-        wrong += [f"{each.signature} reported: {each.cause}" for each in serious]
+        wrong += [f"{finding.signature} reported: {finding.cause}" for finding in serious]
     elif not serious or serious[0].signature != expected.root:
         first = f"{serious[0].signature}: {serious[0].cause}" if serious else "nothing"
         wrong.append(f"cause {first}, expected {expected.root}")

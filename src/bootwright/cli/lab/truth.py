@@ -111,8 +111,9 @@ def command(
             click.echo(f"deferred  {device}  {reason}".rstrip())
         for failure in truth.failures:
             click.echo(f"failed    {failure.device}  {failure.driver} -{failure.errno}")
-        for one in truth.interfaces:
-            click.echo(f"interface {one.name}  {one.node or '-'}  {one.driver or '-'}  {one.dhcp}".rstrip())
+        for interface in truth.interfaces:
+            parts = (interface.name, interface.node or "-", interface.driver or "-", interface.dhcp)
+            click.echo(f"interface {'  '.join(str(part) for part in parts)}".rstrip())
     return 0
 
 

@@ -114,7 +114,9 @@ def _signature(file: SignatureFile) -> Signature:
         explains=file.explains,
         explains_only=file.explains_only,
         kernel_arguments=file.kernel_arguments,
-        patterns=tuple(_pattern(f"{file.name}/{event}", each) for event, each in file.events.items()),
+        patterns=tuple(
+            _pattern(f"{file.name}/{event}", expression) for event, expression in file.events.items()
+        ),
         rule=_rule(file.when, file.name),
         cases=tuple(
             Case(

@@ -130,10 +130,10 @@ def _is_protective(disk: ByteSource) -> bool:
 
 
 def _logical(disk: ByteSource, base: int, known: _Disk, problems: list[str]) -> list[Partition]:
-    found: list[Partition] = []
+    partitions: list[Partition] = []
     seen: set[int] = set()
     record_sector = base
-    while len(found) < _MAX_LOGICAL:
+    while len(partitions) < _MAX_LOGICAL:
         at = record_sector * known.sector_size
         if record_sector in seen or at + _SECTOR > len(disk):
             problems.append(f"the chain of logical partitions is broken at sector {record_sector}")
@@ -145,15 +145,15 @@ def _logical(disk: ByteSource, base: int, known: _Disk, problems: list[str]) -> 
             break
         entry = _ENTRY.unpack_from(sector, _ENTRIES_AT)
         if entry[2] and entry[5]:
-            number = 5 + len(found)
-            found.append(
+            number = 5 + len(partitions)
+            partitions.append(
                 _partition(entry, number=number, base=record_sector, at=at + _ENTRIES_AT, disk=known)
             )
         _, _, next_kind, _, next_first, next_count = _ENTRY.unpack_from(sector, _ENTRIES_AT + 16)
         if next_kind not in _EXTENDED or not next_count:
             break
         record_sector = base + next_first
-    return found
+    return partitions
 
 
 def _partition(

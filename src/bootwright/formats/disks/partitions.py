@@ -69,11 +69,11 @@ def overlaps(partitions: tuple[Partition, ...], disk_size: int) -> list[str]:
     found: list[str] = []
     ordered = sorted(partitions, key=lambda each: (each.offset, each.size))
     last: Partition | None = None
-    for each in ordered:
-        if last is not None and each.offset < last.offset + last.size:
-            found.append(f"partitions {last.number} and {each.number} overlap")
-        if each.offset + each.size > disk_size:
-            found.append(f"partition {each.number} ends beyond the disk")
-        if last is None or each.offset + each.size > last.offset + last.size:
-            last = each
+    for partition in ordered:
+        if last is not None and partition.offset < last.offset + last.size:
+            found.append(f"partitions {last.number} and {partition.number} overlap")
+        if partition.offset + partition.size > disk_size:
+            found.append(f"partition {partition.number} ends beyond the disk")
+        if last is None or partition.offset + partition.size > last.offset + last.size:
+            last = partition
     return found

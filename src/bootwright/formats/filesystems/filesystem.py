@@ -179,18 +179,18 @@ def lookup(files: FileSystem, path: str, *, follow: bool = True) -> Entry | None
         folder = trail[-1]
         if folder.kind is not EntryKind.DIRECTORY or len(trail) > MAX_DEPTH:
             return None
-        found = _child(files, folder, part)
-        if found is None:
+        entry = _child(files, folder, part)
+        if entry is None:
             return None
-        if found.kind is EntryKind.SYMLINK and found.target is not None and (todo or follow):
+        if entry.kind is EntryKind.SYMLINK and entry.target is not None and (todo or follow):
             links += 1
             if links > _MAX_SYMLINKS:
                 raise Malformed(files.name, None, "a symlink that ends somewhere", f"a loop at {path}")
-            if found.target.startswith("/"):
+            if entry.target.startswith("/"):
                 trail = trail[:1]
-            todo.extend(step for step in found.target.split("/")[::-1] if step not in {"", "."})
+            todo.extend(step for step in entry.target.split("/")[::-1] if step not in {"", "."})
             continue
-        trail.append(found)
+        trail.append(entry)
     return trail[-1]
 
 

@@ -135,7 +135,7 @@ class Xfs(InodeFiles[Inode]):
                 )
             return [self._extent(inode.fork, 16 * index, inode.fork_offset) for index in range(count)]
         if inode.format == FORMAT_BTREE:
-            found: list[Extent] = []
+            extents: list[Extent] = []
             level, count = struct.unpack_from(">HH", inode.fork)
             most = (len(inode.fork) - 4) // 16
             if count > most or not 0 < level < _MAX_TREE_DEPTH:
@@ -148,8 +148,8 @@ class Xfs(InodeFiles[Inode]):
             seen: set[int] = set()
             for index in range(count):
                 (block,) = struct.unpack_from(">Q", inode.fork, 4 + 8 * most + 8 * index)
-                self._tree(block, level - 1, seen, found)
-            return found
+                self._tree(block, level - 1, seen, extents)
+            return extents
         raise Malformed(
             self.name, inode.offset + 5, "a data fork of extents or a tree", f"format {inode.format}"
         )

@@ -191,7 +191,7 @@ class _Memory:
 def _drivers(image: bytes, symbols: Symbols, where: str) -> tuple[Driver, ...]:
     memory = _Memory(image, symbols, where)
     addresses = symbols.addresses
-    found: list[Driver] = []
+    drivers: list[Driver] = []
     finder = CallFinder(image, symbols)
     offsets: Counter[int] = Counter()
     raw: list[tuple[int, Driver, tuple[int, int]]] = []
@@ -224,14 +224,14 @@ def _drivers(image: bytes, symbols: Symbols, where: str) -> tuple[Driver, ...]:
                     offsets[offset] += 1
                     break
         else:
-            found.extend(_others(memory, words, symbol))
+            drivers.extend(_others(memory, words, symbol))
     platform = _PLATFORM if offsets[_PLATFORM] >= offsets[_I2C] else _I2C
     for offset, driver, first in raw:
         # A platform driver begins with its probe function, others have something before it.
         probe = first[0 if offset == _PLATFORM else 1] if offset == platform or offset != _PLATFORM else 0
         probe = probe if memory.is_code(probe) else 0
-        found.append(evolve(driver, buses=_buses(offset, platform), probe=probe))
-    return tuple(found)
+        drivers.append(evolve(driver, buses=_buses(offset, platform), probe=probe))
+    return tuple(drivers)
 
 
 def _buses(offset: int, platform: int) -> tuple[str, ...]:
@@ -298,7 +298,7 @@ def _early(image: bytes, symbols: Symbols) -> tuple[EarlyEntry, ...]:
     made = _made_by_drivers(symbols)
     starts = [(a, n[2:-9]) for a, _, n in symbols if n.startswith("__") and n.endswith("_of_table")]
     places = [address for address, _ in starts]
-    found: list[EarlyEntry] = []
+    early_entries: list[EarlyEntry] = []
     for address, _, name in symbols:
         if not name.startswith("__of_table_"):
             continue
@@ -307,9 +307,9 @@ def _early(image: bytes, symbols: Symbols) -> tuple[EarlyEntry, ...]:
             at = address - symbols.base
             entry = of_table(image[at : at + 200] + bytes(200), 0)
             if entry:
-                found.append(_early_entry(starts[index][1], entry[0], made))
-    found.extend(_of_initcalls(image, symbols))
-    return tuple(found)
+                early_entries.append(_early_entry(starts[index][1], entry[0], made))
+    early_entries.extend(_of_initcalls(image, symbols))
+    return tuple(early_entries)
 
 
 def _made_by_drivers(symbols: Symbols) -> frozenset[int]:

@@ -92,12 +92,12 @@ class Scan:
         # Nearly every driver has a probe function, and it is the first word of the structure.
         probes = {n: sum(words[start - n] in self._functions for start in starts) for n in _BEFORE}
         before = max(_BEFORE, key=lambda number: probes[number])
-        found = [self._shape(start, before) for start in starts]
+        shapes = [self._shape(start, before) for start in starts]
         for index in pointers:
             shape = self._by_pci(index) or self._by_amba(index)
             if shape is not None:
-                found.append(shape)
-        return tuple(found)
+                shapes.append(shape)
+        return tuple(shapes)
 
     def _is_of_driver(self, index: int) -> bool:
         words, start = self._words, index - _OF

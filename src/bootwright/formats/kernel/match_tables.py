@@ -71,9 +71,9 @@ class Effort:
 
 def of_table(data: bytes, at: int, effort: Effort | None = None) -> tuple[OfId, ...] | None:
     """Decode an of_device_id table."""
-    found: list[OfId] = []
-    while len(found) < _MAX_ENTRIES:
-        if found and effort is not None:  # most of what is tried fails at the first entry
+    of_ids: list[OfId] = []
+    while len(of_ids) < _MAX_ENTRIES:
+        if of_ids and effort is not None:  # most of what is tried fails at the first entry
             effort.spend()
         entry = data[at : at + OF_STRIDE]
         if len(entry) < OF_STRIDE:
@@ -81,10 +81,10 @@ def of_table(data: bytes, at: int, effort: Effort | None = None) -> tuple[OfId, 
         compatible = entry[64:192]
         if compatible[0] == 0 and entry[0] == 0 and entry[32] == 0:
             # The terminator's pointer may be relocated garbage only if the table is not one.
-            return tuple(found) if found and not any(entry) else None
+            return tuple(of_ids) if of_ids and not any(entry) else None
         if not (_STRING.match(compatible) and _LOOSE.match(entry[:32]) and _LOOSE.match(entry[32:64])):
             return None
-        found.append(
+        of_ids.append(
             OfId(
                 compatible=compatible.rstrip(b"\0").decode(),
                 name=entry[:32].rstrip(b"\0").decode(),
@@ -98,18 +98,18 @@ def of_table(data: bytes, at: int, effort: Effort | None = None) -> tuple[OfId, 
 
 def pci_table(data: bytes, at: int) -> tuple[PciId, ...] | None:
     """Decode a pci_device_id table."""
-    found: list[PciId] = []
-    while len(found) < _MAX_ENTRIES and at + PCI_STRIDE <= len(data):
+    pci_ids: list[PciId] = []
+    while len(pci_ids) < _MAX_ENTRIES and at + PCI_STRIDE <= len(data):
         vendor, device, subvendor, subdevice, code, mask, _, override, pad = struct.unpack_from(
             "<6IQ2I", data, at
         )
         if not vendor and not subvendor and not mask:
-            return tuple(found) if found else None
+            return tuple(pci_ids) if pci_ids else None
         if any(value > 0xFFFF and value != 0xFFFFFFFF for value in (vendor, device, subvendor, subdevice)):
             return None
         if code > 0xFFFFFF or mask > 0xFFFFFFFF or override > 0xFF or pad:
             return None
-        found.append(PciId(vendor, device, code, mask))
+        pci_ids.append(PciId(vendor, device, code, mask))
         at += PCI_STRIDE
     return None
 

@@ -52,14 +52,14 @@ class ElfObject:
 
     def section(self, name: str) -> Section | None:
         """The first section of that name."""
-        return next((one for one in self.sections if one.name == name), None)
+        return next((section for section in self.sections if section.name == name), None)
 
     def content(self, name: str) -> bytes:
         """The bytes of the first section of that name; none where there is no such section."""
-        found = self.section(name)
-        if found is None or found.kind == _SHT_NOBITS:
+        section = self.section(name)
+        if section is None or section.kind == _SHT_NOBITS:
             return b""
-        return self.data[found.offset : found.offset + found.size]
+        return self.data[section.offset : section.offset + section.size]
 
     def symbols(self) -> Iterator[Symbol]:
         """The entries of `.symtab`, the empty first one left out."""

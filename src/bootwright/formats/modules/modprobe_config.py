@@ -67,9 +67,9 @@ class ModprobeConfig:
 
     def of(self, module: str, *commands: str) -> Iterator[Directive]:
         """The lines about a module."""
-        for one in self.directives:
-            if one.module == module and one.command in commands:
-                yield one
+        for directive in self.directives:
+            if directive.module == module and directive.command in commands:
+                yield directive
 
 
 def read_modprobe(files: FileSystem) -> ModprobeConfig:
@@ -93,7 +93,7 @@ def read_modprobe(files: FileSystem) -> ModprobeConfig:
 
 def parse_modprobe(text: str, where: str) -> list[Directive]:
     """The lines of one file; a backslash at a line's end goes on with the next, `#` begins a comment."""
-    found: list[Directive] = []
+    directives: list[Directive] = []
     pending, start = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         start = start if pending else number
@@ -106,8 +106,8 @@ def parse_modprobe(text: str, where: str) -> list[Directive]:
             continue
         if words[0] in {"blacklist", "install", "options", "softdep", "weakdep"}:
             rest = words[2].strip() if len(words) > 2 else ""
-            found.append(Directive(words[0], _name(words[1]), rest, f"{where}:{start}"))
-    return found
+            directives.append(Directive(words[0], _name(words[1]), rest, f"{where}:{start}"))
+    return directives
 
 
 def _name(text: str) -> str:

@@ -284,7 +284,7 @@ def _drivers(
     if b".symtab" not in names:
         return ()
     symbols = sections[names.index(b".symtab")]
-    found: list[ModuleDriver] = []
+    module_drivers: list[ModuleDriver] = []
     registered: tuple[str, ...] | None = None
     last, effort = len(elf) - OF_STRIDE, Effort(where)
     for section in sections:
@@ -310,10 +310,10 @@ def _drivers(
             if registered is None:
                 registered = _registrations(elf, sections, names)
             start = _start_of(elf, symbols, target, at)
-            found.append(ModuleDriver(name, _buses(registered, start), _compatibles(table)))
-            if len(found) > _MAX_DRIVERS:
+            module_drivers.append(ModuleDriver(name, _buses(registered, start), _compatibles(table)))
+            if len(module_drivers) > _MAX_DRIVERS:
                 raise Malformed(where, at, f"at most {_MAX_DRIVERS} drivers", "more")
-    return tuple(found)
+    return tuple(module_drivers)
 
 
 def _compatibles(table: tuple[OfId, ...]) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ class PeFile:
 
     def section(self, name: str) -> Section | None:
         """The first section of that name."""
-        return next((each for each in self.sections if each.name == name), None)
+        return next((section for section in self.sections if section.name == name), None)
 
     @property
     def is_uki(self) -> bool:

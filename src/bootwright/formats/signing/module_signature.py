@@ -114,7 +114,7 @@ def _signed_data(data: bytes, covered: int) -> Signature:
         number.number()
         issuer, serial = name.whole, number.whole
     attributes = rest[0].content if rest and rest[0].tag == 0xA0 else None
-    value = next((each for each in rest if each.tag == OCTET_STRING), None)
+    value = next((element for element in rest if element.tag == OCTET_STRING), None)
     if value is None:
         raise ValueError("a signer without a signature")
     hash_identifier = algorithm.children(SEQUENCE)[0].content

@@ -121,7 +121,11 @@ class Recipe:
     @property
     def size(self) -> int | None:
         """Bytes of the image; None where it is a base image's."""
-        return sum(each.size for each in self.partitions) + (2 << 20) if self.partitions else None
+        return (
+            sum(partition_part.size for partition_part in self.partitions) + (2 << 20)
+            if self.partitions
+            else None
+        )
 
     def path(self, text: str) -> Path:
         """A path of the recipe on this machine."""

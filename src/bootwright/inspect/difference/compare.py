@@ -24,16 +24,16 @@ def compare(
     """
     before = evolve(_side(first, dtbs), modules=modules)
     after = evolve(_side(second, dtbs), modules=modules)
-    found: list[Difference] = []
+    differences: list[Difference] = []
     for comparison in (
         *boot.COMPARISONS,
         *devicetree.COMPARISONS,
         *module_comparisons.COMPARISONS,
         *files.COMPARISONS,
     ):
-        found.extend(comparison(before, after))
+        differences.extend(comparison(before, after))
     order = {area: rank for rank, area in enumerate(Area)}
-    return tuple(sorted(found, key=lambda each: order[each.area]))
+    return tuple(sorted(differences, key=lambda each: order[each.area]))
 
 
 def _side(root: Item, dtbs: tuple[str, ...]) -> Side:

@@ -27,7 +27,7 @@ def changed_content(before: ByteSource, after: ByteSource) -> tuple[str, str] | 
         if None in ids or ids[0] == ids[1]:
             return None
         return f"program, build id {ids[0]}", f"program, build id {ids[1]}"
-    texts = [_text(each) for each in (before, after)]
+    texts = [_text(byte_source) for byte_source in (before, after)]
     return _lines(texts[0], texts[1]) if texts[0] is not None and texts[1] is not None else None
 
 

@@ -34,13 +34,13 @@ def devicetrees(before: Side, after: Side) -> Iterator[Difference]:
 
 def _wanted(side: Side, kinds: tuple[ItemKind, ...]) -> list[Placed]:
     """A package has more than a thousand; `Side.dtbs` chooses among them."""
-    found = side.of_kind(*kinds)
+    places = side.of_kind(*kinds)
     if not side.dtbs:
-        return found
+        return places
     return [
-        each
-        for each in found
-        if any(fnmatch.fnmatchcase(each.item.name.rpartition("/")[2], pattern) for pattern in side.dtbs)
+        placed
+        for placed in places
+        if any(fnmatch.fnmatchcase(placed.item.name.rpartition("/")[2], pattern) for pattern in side.dtbs)
     ]
 
 
@@ -49,13 +49,13 @@ def _title(placed: Placed) -> str:
 
 
 def _compare(old: Placed, new: Placed) -> Iterator[Difference]:
-    one, other = old.item.source, new.item.source
-    if one is None or other is None:
+    byte_source, other = old.item.source, new.item.source
+    if byte_source is None or other is None:
         return
-    if len(one) == len(other) and one.read(0, len(one)) == other.read(0, len(other)):
+    if len(byte_source) == len(other) and byte_source.read(0, len(byte_source)) == other.read(0, len(other)):
         return
     try:
-        before, after = read_fdt(one), read_fdt(other)
+        before, after = read_fdt(byte_source), read_fdt(other)
     except BootwrightError:
         return  # told as a problem of that artifact
     yield from compare_trees(before, after, old.item, new.item, name=new.place.rpartition("/")[2])
@@ -141,8 +141,8 @@ def _same(one: Node, other: Node, key: str, before: Tree, after: Tree) -> bool:
 
 
 def _same_target(left: int, right: int, before: Tree, after: Tree) -> bool:
-    one, other = before.by_phandle.get(left), after.by_phandle.get(right)
-    return one is not None and other is not None and one.path == other.path
+    node, other = before.by_phandle.get(left), after.by_phandle.get(right)
+    return node is not None and other is not None and node.path == other.path
 
 
 def _value(node: Node, key: str, tree: Tree) -> str | None:

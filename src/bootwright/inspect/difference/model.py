@@ -103,15 +103,15 @@ def pairs(
     left, right = list(before), list(after)
     for key in (_place, _file_name):
         known: dict[str, list[Placed]] = {}
-        for each in right:
-            known.setdefault(key(each), []).append(each)
+        for placed in right:
+            known.setdefault(key(placed), []).append(placed)
         remaining: list[Placed] = []
-        for each in left:
-            candidates = known.get(key(each))
+        for placed in left:
+            candidates = known.get(key(placed))
             if candidates:
-                matched.append((each, candidates.pop(0)))
+                matched.append((placed, candidates.pop(0)))
             else:
-                remaining.append(each)
+                remaining.append(placed)
         left = remaining
         right = [candidate for candidates in known.values() for candidate in candidates]
     if len(before) == len(after) == len(left) == 1:

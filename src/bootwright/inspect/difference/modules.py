@@ -165,7 +165,7 @@ def _contents(pairs: Sequence[tuple[str, _Module, _Module]], *, same_release: bo
             (name, Difference(Area.MODULES, what, before, after, was.origin, is_.origin))
             for what, before, after in changes
         ]
-    yield from (each for _, each in sorted(differences, key=lambda one: one[0]))
+    yield from (difference for _, difference in sorted(differences, key=lambda one: one[0]))
     if not same_release and rebuilt:
         text = f"{rebuilt} of {len(wanted)}, {other_source} from other source (srcversion)"
         yield Difference(Area.MODULES, "built anew", None, text)

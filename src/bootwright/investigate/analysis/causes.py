@@ -119,8 +119,8 @@ class CauseSpace:
         self._allowed = {factor.name: self._allowed_by(factor) for factor in factors}
         inside = {
             condition
-            for factor, found in zip(factors, by_factor, strict=True)
-            for condition in found
+            for factor, conditions in zip(factors, by_factor, strict=True)
+            for condition in conditions
             if self._divides_a_series(condition, factor)
         }
         self.series_mask = sum(

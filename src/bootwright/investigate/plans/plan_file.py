@@ -150,7 +150,11 @@ def _outcome_uses(plan: Plan) -> list[tuple[str, str]]:
         uses += [
             (f"experiment {experiment.name}", name) for name in (*experiment.outcomes, *experiment.goals)
         ]
-    uses += [(f"outcome {name}", one.mends) for name, one in plan.outcome.items() if one.mends]
+    uses += [
+        (f"outcome {name}", plan_outcome.mends)
+        for name, plan_outcome in plan.outcome.items()
+        if plan_outcome.mends
+    ]
     for belief in plan.belief:
         uses += [(f"belief {belief.id}", name) for name in [belief.outcome] if name]
         uses += [(f"belief {belief.id}", proxy.outcome) for proxy in belief.proxy]

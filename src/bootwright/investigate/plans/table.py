@@ -228,7 +228,7 @@ def row_outcomes(where: str, given: object) -> dict[str, Verdict]:
         try:
             outcomes[str(name)] = Verdict(str(value).strip().lower())
         except ValueError:
-            meant = near(str(value), [each.value for each in Verdict], most=1)
+            meant = near(str(value), [verdict.value for verdict in Verdict], most=1)
             raise Malformed(
                 where,
                 None,

@@ -22,7 +22,9 @@ def is_level(plan: Plan, factor: str, level: str) -> bool:
     Only a factor that is a kernel's version takes versions that the plan does not list.
     """
     declared = plan.factor[factor]
-    if level in declared.levels or any(level in one.levels.get(factor, ()) for one in plan.experiment):
+    if level in declared.levels or any(
+        level in experiment.levels.get(factor, ()) for experiment in plan.experiment
+    ):
         return True
     return declared.fact == "version" and Version.parse(level) is not None
 
@@ -40,7 +42,7 @@ def check_observations(plan: Plan, observations: Iterable[Observation], where: s
                 if not is_level(plan, name, level):
                     known = [
                         *plan.factor[name].levels,
-                        *(each for one in plan.experiment for each in one.levels.get(name, ())),
+                        *(each for experiment in plan.experiment for each in experiment.levels.get(name, ())),
                     ]
                     raise Refused(
                         f"{where}: {seen.id}: factor {name} of the plan has no level {level!r}",

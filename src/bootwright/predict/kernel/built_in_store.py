@@ -44,9 +44,9 @@ def read_once(image: Path, sha256: str) -> BuiltIn:
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there yet, or damaged: made again
     source = unwrapped(FileBytes(image))[0]
-    found = read_built_in(source.read(0, len(source)), str(image))
-    write_bytes(store, json.dumps(_to_json(found), separators=(",", ":")).encode())
-    return found
+    built_in = read_built_in(source.read(0, len(source)), str(image))
+    write_bytes(store, json.dumps(_to_json(built_in), separators=(",", ":")).encode())
+    return built_in
 
 
 def _to_json(found: BuiltIn) -> dict[str, Any]:
@@ -61,7 +61,10 @@ def _to_json(found: BuiltIn) -> dict[str, Any]:
                 "symbol": driver.symbol,
                 "of": [entry.compatible for entry in driver.of],
                 "ids": driver.ids,
-                "pci": [[one.vendor, one.device, one.device_class, one.class_mask] for one in driver.pci],
+                "pci": [
+                    [pci_id.vendor, pci_id.device, pci_id.device_class, pci_id.class_mask]
+                    for pci_id in driver.pci
+                ],
                 "amba": driver.amba,
                 "calls": driver.calls,
                 "probe": driver.probe,

@@ -78,7 +78,7 @@ class KernelFacts:
         return found
 
     def _look_up(self, compatible: str) -> list[Candidate]:
-        found = [
+        candidates = [
             Candidate(driver.name, None, driver.buses, driver.calls, matched=compatible)
             for driver in self._built_in_of.get(compatible, ())
         ]
@@ -86,22 +86,22 @@ class KernelFacts:
             named = set()
             for module, driver in self.modules.drivers(compatible):
                 named.add(module)
-                found.append(
+                candidates.append(
                     Candidate(
                         driver.name, module, driver.buses, self.module_calls(module), matched=compatible
                     )
                 )
-            found.extend(
+            candidates.extend(
                 Candidate(module, module, (), self.module_calls(module), matched=compatible)
                 for module in self.modules.by_compatible(compatible)
                 if module not in named
             )
-            if not found:
-                found.extend(
+            if not candidates:
+                candidates.extend(
                     Candidate(module, None, (), (), matched=compatible)
                     for module in self.modules.built_in_by_compatible(compatible)
                 )
-        return found
+        return candidates
 
     def by_modalias(self, modalias: str, bus: str) -> tuple[Candidate, ...]:
         """Drivers for a `pci:`, `mdio:`, `amba:`, `spi:`, … modalias, by modules' aliases."""
@@ -136,7 +136,7 @@ class KernelFacts:
     def by_pci(self, vendor: int, device: int, device_class: int = 0) -> tuple[Candidate, ...]:
         """Drivers for a PCI function."""
         any_id = 0xFFFFFFFF
-        found = [
+        candidates = [
             Candidate(driver.name, None, ("pci",), driver.calls)
             for driver in self.built_in.drivers
             if any(
@@ -147,27 +147,29 @@ class KernelFacts:
             )
         ]
         alias = pci_alias(vendor, device, device_class)
-        names = {candidate.driver for candidate in found}
-        found += [one for one in self.by_modalias(alias, "pci") if one.driver not in names]
-        return tuple(found)
+        names = {candidate.driver for candidate in candidates}
+        candidates += [
+            candidate for candidate in self.by_modalias(alias, "pci") if candidate.driver not in names
+        ]
+        return tuple(candidates)
 
     def by_amba(self, periphid: int) -> tuple[Candidate, ...]:
         """Drivers for an AMBA peripheral id."""
-        found = [
+        candidates = [
             Candidate(driver.name, None, ("amba",), driver.calls)
             for driver in self.built_in.drivers
             if any(periphid & mask == identity for identity, mask in driver.amba)
         ]
-        return (*found, *self.by_modalias(f"amba:d{periphid:08X}", "amba"))
+        return (*candidates, *self.by_modalias(f"amba:d{periphid:08X}", "amba"))
 
     def by_name(self, name: str, bus: str) -> tuple[Candidate, ...]:
         """i2c and spi drivers whose id table has this name."""
-        found = [
+        candidates = [
             Candidate(driver.name, None, (bus,), driver.calls)
             for driver in self.built_in.drivers
             if bus in driver.buses and name in driver.ids
         ]
-        return (*found, *self.by_modalias(f"{bus}:{name}", bus))
+        return (*candidates, *self.by_modalias(f"{bus}:{name}", bus))
 
     @cached_property
     def early(self) -> dict[str, EarlyEntry]:
@@ -289,7 +291,7 @@ class KernelFacts:
             self.tree,
             self.modules,
             config=config,
-            arguments=tuple(one.text for one in self.arguments.items),
+            arguments=tuple(argument.text for argument in self.arguments.items),
         )
 
     @cached_property
@@ -377,9 +379,10 @@ def _probes(kernel: Kernel, built_in: BuiltIn, modules: ModuleIndex | None) -> P
     def named(name: str, compatible: str) -> Driver | None:
         return next(
             (
-                one
-                for one in built_in.drivers
-                if one.name == name and (not compatible or any(e.compatible == compatible for e in one.of))
+                driver
+                for driver in built_in.drivers
+                if driver.name == name
+                and (not compatible or any(e.compatible == compatible for e in driver.of))
             ),
             None,
         )

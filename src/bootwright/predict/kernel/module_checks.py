@@ -109,18 +109,18 @@ class ModuleChecks:
         kept = self._answers()
         keys = {name: self._key(name) for name in names}
         before = len(kept)
-        found: Refusal | None = None
+        refusal: Refusal | None = None
         for name in names:
             key = keys[name]
             if key not in kept:
                 answer = self._ask(name)
                 kept[key] = asdict(answer) if answer is not None else None
             if kept[key] is not None:
-                found = Refusal(**kept[key])
+                refusal = Refusal(**kept[key])
                 break
         if len(kept) != before:
             write_bytes(self._store("answers"), json.dumps({"format": _FORMAT, "answers": kept}).encode())
-        return found
+        return refusal
 
     def init_functions(self, module: str) -> tuple[str, ...]:
         """Names of a module's init function, as `initcall_blacklist=` takes them."""
@@ -240,4 +240,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _sound(answers: Mapping[str, Any]) -> bool:
     wanted = {"file", "reason", "remedy", "rule", "certain"}
-    return all(one is None or (isinstance(one, dict) and set(one) == wanted) for one in answers.values())
+    return all(
+        answer is None or (isinstance(answer, dict) and set(answer) == wanted) for answer in answers.values()
+    )

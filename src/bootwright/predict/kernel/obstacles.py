@@ -92,9 +92,9 @@ def module_obstacle(kernel: KernelFacts, module: str) -> Obstacle | None:
     if kernel.modules is None:
         return None
     for one in (module, *kernel.modules.closure(module, soft=False)):
-        found = _forbidden(kernel, one, asked=one == module)
-        if found is not None:
-            return found
+        obstacle = _forbidden(kernel, one, asked=one == module)
+        if obstacle is not None:
+            return obstacle
         if one not in kernel.modules:
             return Obstacle(
                 f"the module {module} cannot be loaded without {one}, which is not among the modules",
@@ -164,7 +164,7 @@ def _preventing(config: ModprobeConfig | None, module: str, *, asked: bool) -> D
     """`install` counts for every load, `blacklist` only for one by an alias, and not for one by name."""
     if config is None:
         return None
-    for one in config.of(module, "install", "blacklist"):
-        if one.prevents or (one.command == "blacklist" and asked and module not in config.loads):
-            return one
+    for directive in config.of(module, "install", "blacklist"):
+        if directive.prevents or (directive.command == "blacklist" and asked and module not in config.loads):
+            return directive
     return None

@@ -151,12 +151,12 @@ def _to_json(kept: Mapping[str, list[_Kept]]) -> dict[str, Any]:
     return {
         key: [
             [
-                [[q, a.value] for q, a in one.answers],
-                one.outcome.ending.value,
-                one.outcome.errors,
-                one.outcome.blamed,
+                [[q, a.value] for q, a in outcome.answers],
+                outcome.outcome.ending.value,
+                outcome.outcome.errors,
+                outcome.outcome.blamed,
             ]
-            for one in outcomes
+            for outcome in outcomes
         ]
         for key, outcomes in kept.items()
     }
@@ -168,7 +168,7 @@ def _kept_of(rows: Any) -> list[_Kept]:  # noqa: ANN401 - what a file holds
         return [
             _Kept(
                 tuple((str(q), There(a)) for q, a in answers),
-                Outcome(Ending(ending), tuple(int(one) for one in errors), str(blamed)),
+                Outcome(Ending(ending), tuple(int(error) for error in errors), str(blamed)),
             )
             for answers, ending, errors, blamed in rows
         ]

@@ -182,9 +182,9 @@ class Knowledge:
 
     def arrival(self, compatibles: tuple[str, ...]) -> Driver | None:
         """The file that says in which kernel a driver for one of these came."""
-        for one in self.drivers:
-            if any(compatible in one.compatibles for compatible in compatibles):
-                return one
+        for driver in self.drivers:
+            if any(compatible in driver.compatibles for compatible in compatibles):
+                return driver
         return None
 
 

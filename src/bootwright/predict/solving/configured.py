@@ -77,8 +77,8 @@ class ConfiguredKernel(KernelFacts):
 
     def named(self, driver: str, module: str, option: str = "") -> tuple[Candidate, ...]:
         """See `KernelFacts`."""
-        found = self.tables.named(driver, module, option)
-        return tuple(self._kept(found, (module,))) if module else found
+        candidates = self.tables.named(driver, module, option)
+        return tuple(self._kept(candidates, (module,))) if module else candidates
 
     def where(self, candidate: Candidate) -> str:
         """See `KernelFacts`."""
@@ -89,10 +89,14 @@ class ConfiguredKernel(KernelFacts):
         """See `KernelFacts`."""
         if not super().decided(compatible) or not self.alone:
             return super().decided(compatible)
-        found = self.tables.by_compatible(compatible)
+        candidates = self.tables.by_compatible(compatible)
         kept = self.by_compatible(compatible)
         return bool(kept) or (
-            bool(found) and all(self._dropped.get((one.driver, one.module)) is not None for one in found)
+            bool(candidates)
+            and all(
+                self._dropped.get((candidate.driver, candidate.module)) is not None
+                for candidate in candidates
+            )
         )
 
     def withheld(self, node: Node, bus: str) -> Link | None:
@@ -105,7 +109,7 @@ class ConfiguredKernel(KernelFacts):
         ]
         known = [(one, rule) for one, rule in dropped if rule is not None]
         if dropped and len(known) == len(dropped):
-            one, rule = known[0]
+            candidate, rule = known[0]
             off = rule.off(self.said)
             options = " and ".join(off)
             verb = "are" if len(off) > 1 else "is"
@@ -114,8 +118,8 @@ class ConfiguredKernel(KernelFacts):
                 "driver",
                 Answer.NO,
                 Evidence(f"{self.said.origin}: {options}", f"Makefile of {rule.path.rpartition('/')[0]}"),
-                f"{options} {verb} not set, so that {one.module or one.driver} ({rule.path}), the driver for "
-                f"{names}, is not built",
+                f"{options} {verb} not set, so that {candidate.module or candidate.driver} ({rule.path}), "
+                f"the driver for {names}, is not built",
                 remedy=f"set {options}=y, or =m with the module installed",
             )
         if dropped:
@@ -148,31 +152,31 @@ class ConfiguredKernel(KernelFacts):
     def _kept(self, candidates: Iterable[Candidate], names: Sequence[str]) -> list[Candidate]:
         """Those that are built; `names` are of the built-in modules with what was matched."""
         kept: list[Candidate] = []
-        for one in candidates:
-            rule = self._rule(one, names)
+        for candidate in candidates:
+            rule = self._rule(candidate, names)
             known = rule is not None and not (self.alone and self._parts_differ(rule))
             if rule is None or not known:
-                option = self._by_hand(one)
+                option = self._by_hand(candidate)
                 if not self.alone or option in {"y", "m"}:
-                    kept.append(one)
+                    kept.append(candidate)
                 else:
-                    self._dropped[one.driver, one.module] = None
+                    self._dropped[candidate.driver, candidate.module] = None
                 continue
             state = rule.state(self.said)
             if state == "n":
-                self._dropped[one.driver, one.module] = rule
+                self._dropped[candidate.driver, candidate.module] = rule
             elif state == "y":
-                kept.append(evolve(one, module=None))
+                kept.append(evolve(candidate, module=None))
             else:
-                if one.module is None:
-                    self._modules[one.driver] = rule.path.rpartition("/")[2].replace("-", "_")
-                kept.append(one)
+                if candidate.module is None:
+                    self._modules[candidate.driver] = rule.path.rpartition("/")[2].replace("-", "_")
+                kept.append(candidate)
         return kept
 
     def _by_hand(self, candidate: Candidate) -> str | None:
         """The value of the option that a knowledge file names for a driver; None without one."""
         known = knowledge().of_driver(candidate.driver, (candidate.matched,) if candidate.matched else ())
-        option = next((one.option for one in known if one.option is not None), None)
+        option = next((driver.option for driver in known if driver.option is not None), None)
         return self.option(option) if option is not None else None
 
     def _parts_differ(self, rule: Rule) -> bool:
@@ -221,22 +225,22 @@ def alike(config: KernelConfig, path: Path) -> Kernel:
             hint="its head should: Linux/arm64 6.18.15 Kernel Configuration",
         )
     store = Store(KERNELS.folder())
-    found: list[Kernel] = []
+    kernels: list[Kernel] = []
     for name in store.names():
         manifest = store.manifest(name)
         if manifest is not None and manifest.modules:
             with contextlib.suppress(BootwrightError):
                 kernel = store.kernel(manifest)
                 if kernel.version.series() == version.series():
-                    found.append(kernel)
-    if not found:
+                    kernels.append(kernel)
+    if not kernels:
         series = version.series()
         raise Missing(
             f"no kernel of Linux {series} with its modules is on this machine, by whose drivers {path.name} "
             "could be read",
             hint=f"bootwright kernels fetch --modules debian-{series}-4k",
         )
-    return max(found, key=lambda one: (one.page_size == config.page_size, one.version))
+    return max(kernels, key=lambda one: (one.page_size == config.page_size, one.version))
 
 
 def facts_of_config(

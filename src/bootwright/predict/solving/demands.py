@@ -28,12 +28,12 @@ def needed_links(tree: Tree, kernel: KernelFacts, site: Site, candidate: Candida
     if not site.made_of_node:
         return []
     answers = NodeAnswers(tree, site.node)
-    found = [*_of_core(tree, site, answers)]
-    if not found and candidate is not None:
+    links = [*_of_core(tree, site, answers)]
+    if not links and candidate is not None:
         broken = _of_driver(tree, kernel, site, candidate)
         if broken is not None:
-            found.append(broken)
-    return found
+            links.append(broken)
+    return links
 
 
 def _link(tree: Tree, site: Site, what: str, *, rule: str, reason: str, remedy: str) -> Link:
@@ -182,9 +182,9 @@ def waits_for_parent(tree: Tree, kernel: KernelFacts, site: Site) -> bool:
         and kernel.probes is not None
         and kernel.probes.may_wait(best.driver, best.module, site.bus, best.matched)
         and any(
-            one.startswith(f"{BOUND}parent")
+            wait.startswith(f"{BOUND}parent")
             for _, outcome in _outcomes(tree, kernel, site, best)
-            for one in outcome.waits
+            for wait in outcome.waits
         )
     )
 

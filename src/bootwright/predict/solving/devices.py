@@ -78,14 +78,14 @@ class Planner:
                         self._platform(region, None, "of_platform_default_populate_init")
             elif base == "firmware" and not child.compatible:
                 deep = _populates_buses_of_firmware(self._kernel.version)
-                for each in child.children:
-                    self._platform(each, None, "of_platform_default_populate_init", default=deep)
+                for node in child.children:
+                    self._platform(node, None, "of_platform_default_populate_init", default=deep)
             elif base == "cpus":
                 self._cpus(child)
             elif base == "chosen":
-                for each in child.children:
-                    if "simple-framebuffer" in each.compatible:
-                        self._platform(each, None, "of_platform_default_populate_init")
+                for node in child.children:
+                    if "simple-framebuffer" in node.compatible:
+                        self._platform(node, None, "of_platform_default_populate_init")
             else:
                 self._platform(child, None, "of_platform_populate")
         return self._plan
@@ -230,9 +230,9 @@ class Planner:
         for known in site.known:
             for rule in known.populates:
                 if holds(rule.when, self._around) is not Answer.NO:
-                    found = find(rule.node, self._tree)
-                    if found is not None:
-                        yield found
+                    node = find(rule.node, self._tree)
+                    if node is not None:
+                        yield node
 
     def _special_children(self, site: Site) -> None:
         """mdio buses, serdev, nvmem layouts: child nodes with meaning for the subsystem."""

@@ -35,14 +35,18 @@ def match(kernel: KernelFacts, node: Node, bus: str, *, phy: int | None = None) 
     if bus == "mmc":
         # drivers/mmc/core/sdio_bus.c: the card says what its functions are; the node only adds properties.
         return (Candidate("of the card's id", None, ("mmc",), ()),)
-    found = _by_table(kernel, node, bus)
+    candidates = _by_table(kernel, node, bus)
     if bus in {"i2c", "spi"} and node.compatible:
         name = node.compatible[0].rpartition(",")[2]
-        known = {candidate.driver for candidate in found} | {candidate.module for candidate in found}
-        found += [one for one in kernel.by_name(name, bus) if one.driver not in known]
+        known = {candidate.driver for candidate in candidates} | {
+            candidate.module for candidate in candidates
+        }
+        candidates += [candidate for candidate in kernel.by_name(name, bus) if candidate.driver not in known]
     if bus == "platform":
-        found = [one for one in found if not is_plain_bus(one) or one.rank == 0]
-    return tuple(found)
+        candidates = [
+            candidate for candidate in candidates if not is_plain_bus(candidate) or candidate.rank == 0
+        ]
+    return tuple(candidates)
 
 
 def pci_ids(node: Node) -> tuple[int, int] | None:
@@ -70,17 +74,17 @@ def periphid(node: Node) -> int | None:
 
 
 def _by_table(kernel: KernelFacts, node: Node, bus: str) -> list[Candidate]:
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     seen: set[tuple[str, str | None]] = set()
     for rank, compatible in enumerate(node.compatible):
         for candidate in kernel.by_compatible(compatible):
             key = (candidate.driver, candidate.module)
             if key not in seen and (not candidate.buses or bus in candidate.buses):
                 seen.add(key)
-                found.append(evolve(candidate, rank=rank) if rank else candidate)
+                candidates.append(evolve(candidate, rank=rank) if rank else candidate)
     # The kernel tries drivers in the order they are registered: built-in ones are there first.
-    found.sort(key=lambda one: (one.module is not None, one.rank))
-    return found
+    candidates.sort(key=lambda one: (one.module is not None, one.rank))
+    return candidates
 
 
 def is_plain_bus(candidate: Candidate) -> bool:
@@ -115,6 +119,8 @@ def _mdio(kernel: KernelFacts, node: Node, identity: int | None) -> tuple[Candid
         if named:
             return named
     others = [
-        one for one in _by_table(kernel, node, "mdio") if not one.matched.startswith("ethernet-phy-ieee802.3")
+        candidate
+        for candidate in _by_table(kernel, node, "mdio")
+        if not candidate.matched.startswith("ethernet-phy-ieee802.3")
     ]
     return (*others, Candidate("Generic PHY", None, ("mdio",), ()))

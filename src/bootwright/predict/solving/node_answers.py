@@ -106,7 +106,7 @@ class NodeAnswers:
         if question == "exists||0":
             return There.YES
         if question == "has brothers||0":
-            enabled = sum(one.enabled for one in self._node.children)
+            enabled = sum(node.enabled for node in self._node.children)
             return There.YES if enabled > 1 else There.MISSING
         return self._of_child(question)
 

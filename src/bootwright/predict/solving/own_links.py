@@ -22,7 +22,7 @@ def modules_loaded(kernel: KernelFacts, sites: Iterable[Site]) -> frozenset[str]
     found: set[str] = set()
     for site in sites:
         if site.by_hand or site.bus in {"pci", "amba", "mdio"}:
-            found.update(one.module for one in site.candidates if one.module is not None)
+            found.update(candidate.module for candidate in site.candidates if candidate.module is not None)
             continue
         for compatible in site.node.compatible:
             found.update(index.by_compatible(compatible))
@@ -73,9 +73,10 @@ class OwnLinks:
         """The driver that binds."""
         return next(
             (
-                one
-                for one in site.candidates
-                if (one.module is None or one.module in self._loaded) and self._kernel.obstacle(one) is None
+                candidate
+                for candidate in site.candidates
+                if (candidate.module is None or candidate.module in self._loaded)
+                and self._kernel.obstacle(candidate) is None
             ),
             None,
         )
@@ -83,15 +84,19 @@ class OwnLinks:
     def _driver(self, site: Site) -> Link:
         node = site.node.path
         kernel = self._kernel
-        reached = [one for one in site.candidates if one.module is None or one.module in self._loaded]
-        usable = [one for one in reached if kernel.obstacle(one) is None]
+        reached = [
+            candidate
+            for candidate in site.candidates
+            if candidate.module is None or candidate.module in self._loaded
+        ]
+        usable = [candidate for candidate in reached if kernel.obstacle(candidate) is None]
         if usable:
             best = usable[0]
             rule = f"{site.bus} match" + (f" on {best.matched}" if best.matched else "")
             where = Evidence(f"{kernel.name}: {kernel.where(best)}", rule)
             return Link(node, f"driver {best.driver}", Answer.YES, where)
         if reached:
-            doubtful = (one for one in reached if not _certain(kernel.obstacle(one)))
+            doubtful = (candidate for candidate in reached if not _certain(kernel.obstacle(candidate)))
             return self._obstructed(site, next(doubtful, reached[0]))
         if site.candidates:
             return self._not_loaded(site, site.candidates[0])
@@ -183,7 +188,7 @@ class OwnLinks:
         broken = index.unreadable if index is not None else ()
         if not broken:
             return None
-        shown = ", ".join(one.path for one in broken[:3]) + (", …" if len(broken) > 3 else "")
+        shown = ", ".join(unreadable.path for unreadable in broken[:3]) + (", …" if len(broken) > 3 else "")
         files = "file" if len(broken) == 1 else "files"
         return (
             f"no driver for {names} is in what can be read, and {len(broken)} module {files} cannot be: "
@@ -215,10 +220,10 @@ class OwnLinks:
         return arrival.words(self._kernel.version) if arrival is not None else NO_REMEDY
 
     def _expectations(self, site: Site) -> list[Link]:
-        found: list[Link] = []
+        links: list[Link] = []
         for known in site.known:
             if known.uncertain:
-                found.append(
+                links.append(
                     Link(
                         site.node.path,
                         f"what {known.name} expects",
@@ -227,22 +232,22 @@ class OwnLinks:
                         known.uncertain,
                     )
                 )
-            for one in known.expects:
-                if holds(one.when, self._around) is Answer.NO:
+            for expectation in known.expects:
+                if holds(expectation.when, self._around) is Answer.NO:
                     continue
-                answer = holds(one.requires, self._around)
-                if one.own_node and not site.in_tree:
+                answer = holds(expectation.requires, self._around)
+                if expectation.own_node and not site.in_tree:
                     answer = Answer.NO
-                if any(name not in site.node for name in one.own_properties):
+                if any(name not in site.node for name in expectation.own_properties):
                     answer = Answer.NO
-                found.append(
+                links.append(
                     Link(
                         site.node.path,
                         f"what {known.name} expects",
                         answer,
-                        Evidence(self._tree.name, one.source),
-                        "" if answer is Answer.YES else one.reason,
-                        remedy=one.remedy,
+                        Evidence(self._tree.name, expectation.source),
+                        "" if answer is Answer.YES else expectation.reason,
+                        remedy=expectation.remedy,
                     )
                 )
-        return found
+        return links

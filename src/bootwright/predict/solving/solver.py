@@ -116,22 +116,22 @@ class Solver:
 
     def _needs(self, site: Site) -> list[Need]:
         node = site.node
-        found = list(suppliers(self._tree, node)) if site.in_tree else []
+        needs = list(suppliers(self._tree, node)) if site.in_tree else []
         for known in site.known:
             for name in known.inherits:
-                found.extend(self._inherited(node, name))
+                needs.extend(self._inherited(node, name))
         above = node.parent
         if above is not None and site.in_tree and waits_for_parent(self._tree, self._kernel, site):
-            found.append(Need("parent", 0, above, vital=True))
+            needs.append(Need("parent", 0, above, vital=True))
         for child in node.children:
             if id(child) in self._plan.sites or not child.enabled:
                 continue
             if child.name.partition("@")[0].startswith("mdio"):
                 # The reset line of an MDIO bus: mdiobus_register() fails without it, and so the MAC.
-                found.extend(need for need in suppliers(self._tree, child) if need.kind != "interrupts")
+                needs.extend(need for need in suppliers(self._tree, child) if need.kind != "interrupts")
             elif not child.compatible and "gpio-hog" not in child:
-                found.extend(need for need in suppliers(self._tree, child) if need.kind in _OF_CHILDREN)
-        return found
+                needs.extend(need for need in suppliers(self._tree, child) if need.kind in _OF_CHILDREN)
+        return needs
 
     def _inherited(self, node: Node, name: str) -> Iterator[Need]:
         above = node.parent
@@ -220,13 +220,13 @@ class Solver:
     def _provides(self, provider: Site, need: Need) -> tuple[str, str, str] | None:
         """Why a supplier that binds provides nothing: (reason, remedy, source), or None."""
         for known in provider.known:
-            for one in known.provides:
+            for provide in known.provides:
                 if (
-                    one.property == need.kind
-                    and holds(one.when, self._around) is Answer.YES
-                    and holds(one.requires, self._around) is Answer.NO
+                    provide.property == need.kind
+                    and holds(provide.when, self._around) is Answer.YES
+                    and holds(provide.requires, self._around) is Answer.NO
                 ):
-                    return one.reason, one.remedy, one.source
+                    return provide.reason, provide.remedy, provide.source
         return None
 
     @staticmethod
@@ -288,9 +288,9 @@ class Solver:
         if provider.site.node is not need.supplier:
             return False
         for known in consumer.known:
-            for one in known.spares:
-                if one.property == need.kind and not any(
-                    consumer.node.string(name) in values for name, values in one.unless.items()
+            for spare in known.spares:
+                if spare.property == need.kind and not any(
+                    consumer.node.string(name) in values for name, values in spare.unless.items()
                 ):
                     return True
         asks = ASKS.get(need.kind)

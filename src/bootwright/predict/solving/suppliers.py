@@ -98,7 +98,7 @@ def suppliers(tree: Tree, node: Node, *, optional: bool = False) -> tuple[Need, 
     With `optional` also what fw_devlink makes no link for unless it is strict.
     """
     ignored = set(node.cells("post-init-providers"))
-    found: list[Need] = []
+    needs: list[Need] = []
     for name in node.properties:
         seen: set[int] = set()
         listed = (
@@ -112,11 +112,11 @@ def suppliers(tree: Tree, node: Node, *, optional: bool = False) -> tuple[Need, 
             seen.add(id(supplier))
             if ignored and any(tree.by_phandle.get(handle) is supplier for handle in ignored):
                 continue
-            found.append(Need(name, index, supplier))
+            needs.append(Need(name, index, supplier))
     for index, supplier in enumerate(_one_sided(tree, node)):
         if not any(tree.by_phandle.get(handle) is supplier for handle in ignored):
-            found.append(Need("remote-endpoint", index, supplier))
-    return tuple(found)
+            needs.append(Need("remote-endpoint", index, supplier))
+    return tuple(needs)
 
 
 def _one_sided(tree: Tree, node: Node) -> Iterator[Node]:
