@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -23,13 +22,15 @@ from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.knowledge import files_of
 from bootwright.foundation.places import cache_dir
+from bootwright.foundation.shelf import Shelf, load, pack
 from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ask, Ending, Outcome, There
 
 if TYPE_CHECKING:
     from bootwright.predict.probing.code import Examiner
 
-_FORMAT = 5
+_FORMAT = 6
 """Counts up with every change of what a walk finds."""
+_TABLE = "walks"
 _BUSES = frozenset({"platform", "amba", "spi", "i2c"})
 """Whose structures are known."""
 _PAUSE = 5.0
@@ -96,7 +97,7 @@ class Probes:
         key = "|".join((module or "", driver, bus, compatible))
         kept = self._kept.get(key)
         if kept is None:
-            kept = self._kept[key] = _kept_of(self._stored.get(key, []))
+            kept = self._kept[key] = _kept_of(self._stored.get(_TABLE, key))
         return kept
 
     @cached_property
@@ -110,16 +111,12 @@ class Probes:
         digest = hashlib.sha256(f"{_FORMAT}\0{self.identity}".encode())
         for path in files_of("demands").values():
             digest.update(path.read_bytes())
-        return cache_dir() / "demands" / f"{digest.hexdigest()[:32]}.json"
+        return cache_dir() / "demands" / f"{digest.hexdigest()[:32]}.shelf"
 
     @cached_property
-    def _stored(self) -> dict[str, Any]:
+    def _stored(self) -> Shelf:
         """As in the file: of many drivers, few are asked about."""
-        with contextlib.suppress(OSError, ValueError):
-            document = json.loads(self._store.read_bytes())
-            if isinstance(document, dict):
-                return document
-        return {}
+        return load(self._store, form=_FORMAT) or Shelf.of({})
 
     def save(self) -> None:
         """Keep what was walked for the next time; what another process kept meanwhile may be walked again.
@@ -142,8 +139,8 @@ class Probes:
 
     def _write(self) -> None:
         if self._new:
-            document = {**self._stored, **_to_json(self._kept)}
-            write_bytes(self._store, json.dumps(document, separators=(",", ":")).encode())
+            walks = {**dict(self._stored.rows(_TABLE)), **_to_json(self._kept)}
+            write_bytes(self._store, pack({_TABLE: walks}, form=_FORMAT))
             self._new = False
 
 
