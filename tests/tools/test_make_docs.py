@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,13 @@ import pytest
 import make_docs
 
 
-def test_the_committed_reference_is_current(capsys: pytest.CaptureFixture[str]) -> None:
-    assert make_docs.main(["--check"]) == 0, capsys.readouterr().out
+def test_the_committed_reference_is_current() -> None:
+    # In a process of its own: click keeps the help option that a command had when it was first run, and
+    # tests run some commands without the options of the whole program (`-h`).
+    done = subprocess.run(
+        [sys.executable, make_docs.__file__, "--check"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_writing_again_changes_nothing_and_removes_what_is_left_over(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -31,6 +31,12 @@ class Investigated:
     def verdict(self) -> Verdict:
         """Of what is wanted, by the decision."""
         return self.decision.verdict
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of docs/schemas/result.schema.json."""
+        from bootwright.report.result import result
+
+        return result(self.investigation, self.decision)
 
 
 def investigate(

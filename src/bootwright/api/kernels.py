@@ -29,15 +29,19 @@ def list_kernels(
 
         [kernel.name for kernel in list_kernels(offline=True) if kernel.modules_cached]
     """
-    from bootwright.foundation.choices import no_such
     from bootwright.kernels.catalogue import open_library
 
     library = open_library(archive=archive, offline=offline, progress=reporter(progress))
     listed = library.listed()
-    if series is None:
-        return tuple(listed)
+    return tuple(listed if series is None else of_series(listed, series))
+
+
+def of_series(listed: list[Listed], series: str) -> list[Listed]:
+    """Those whose version begins with `series` (`6.18`); raises `Refused` where there is none."""
+    from bootwright.foundation.choices import no_such
+
     wanted = series.split(".")
-    kept = tuple(kernel for kernel in listed if str(kernel.version).split(".")[: len(wanted)] == wanted)
+    kept = [kernel for kernel in listed if str(kernel.version).split(".")[: len(wanted)] == wanted]
     if not kept:
         known = dict.fromkeys(kernel.version.series() for kernel in listed)
         raise no_such(f"there is no kernel of series {series!r}", series, known, kind="series")

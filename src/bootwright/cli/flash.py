@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bootwright.foundation.errors import Refused
+from bootwright.api.flashing import SCHEMA, gigabytes, title
 
 if TYPE_CHECKING:
-    from bootwright.foundation.progress import Progress
+    from bootwright.api import FlashInterrupted, FlashReport
     from bootwright.images.flash.devices import Device
-    from bootwright.images.flash.flash import Flashed
-    from bootwright.images.flash.source import Image
-    from bootwright.images.flash.target import BlockTarget, FileTarget
-
-SCHEMA = "bootwright/flash/1"
 
 _EPILOG = """\b
 Examples:
@@ -65,145 +59,60 @@ def command(
     quiet: bool,
 ) -> int:
     """Write IMAGE to DEVICE, read it back, and say whether it is there."""
+    from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.images.flash.source import check_disk_image, open_image
 
     if show_list or device is None:
         return _list(as_json=as_json, asked=show_list or image is None)
     if image is None:  # click fills IMAGE first
         raise click.UsageError("give an IMAGE and a DEVICE")
-    opened = open_image(image)
-    if not any_content:
-        check_disk_image(opened)
-    target = open_target(image, opened, device, named_twice, resume=resume)
-    report = write_image(
-        opened, target, Silent() if quiet else Lines(), resume=resume, eject=not no_eject, as_json=as_json
-    )
-    if report is None:
-        return 130
+    try:
+        report = api.flash(
+            image,
+            device,
+            yes_really=named_twice,
+            resume=resume,
+            any_content=any_content,
+            eject=not no_eject,
+            progress=Silent() if quiet else Lines(),
+        )
+    except api.FlashInterrupted as error:
+        return interrupted(error)
     if as_json:
-        click.echo(json.dumps(report, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False))
+    else:
+        show_report(report)
     return 0
 
 
-def write_image(
-    image: Image,
-    target: BlockTarget | FileTarget,
-    progress: Progress,
-    *,
-    resume: bool = False,
-    eject: bool = True,
-    as_json: bool = False,
-) -> dict[str, Any] | None:
-    """Write and verify, and say so, unless `as_json`; what was done, or None where it was interrupted."""
-    from bootwright.images.flash.flash import Written, flash
-    from bootwright.images.flash.journal import Journal
-    from bootwright.images.flash.target import FileTarget
-    from bootwright.images.flash.target import eject as eject_medium
-
-    journal = Journal(target.identity, image.identity)
-    state = Written()
-    keep = False
-    try:
-        try:
-            keep = resume
-            start = journal.position() if resume else 0
-            if not resume:
-                journal.forget()
-            keep = False
-            done = flash(image, target, journal=journal, start=start, progress=progress, state=state)
-            target.finish(done.size)
-            keep = True
-        finally:
-            if isinstance(sys.exception(), KeyboardInterrupt):
-                keep = True
-            target.close(keep=keep)
-    except KeyboardInterrupt:
-        if not state.began:
-            raise
-        click.echo(
-            f"bootwright: interrupted after {state.position / 1e6:.0f} MB: {target.name} is not usable as it "
-            f"is\n  hint: the same command with --resume goes on from {state.durable / 1e6:.0f} MB",
-            err=True,
-        )
-        return None
-    ejected = eject and not isinstance(target, FileTarget) and eject_medium(Path(target.name))
-    if not as_json:
-        _print(target.name, done, ejected=ejected, file=isinstance(target, FileTarget))
-    return _report(image, target.name, done, ejected=ejected)
+def interrupted(error: FlashInterrupted) -> int:
+    """Say how far it came and how to go on; the exit status."""
+    click.echo(
+        f"bootwright: interrupted after {error.position / 1e6:.0f} MB: {error.target} is not usable as it "
+        f"is\n  hint: the same command with --resume goes on from {error.durable / 1e6:.0f} MB",
+        err=True,
+    )
+    return 130
 
 
-def open_target(
-    given: str, image: Image, device: Path, named_twice: Path | None, *, resume: bool = False
-) -> BlockTarget | FileTarget:
-    """What `image`, which the user named `given`, is written to; raises as `check_target`."""
-    from bootwright.images.flash.target import BlockTarget, FileTarget
-
-    found = check_target(given, image.size, device, named_twice)
-    return FileTarget(device, resume=resume) if found is None else BlockTarget(found, device)
-
-
-def check_target(given: str, size: int | None, device: Path, named_twice: Path | None) -> Device | None:
-    """The disk to be written to; None for a file. Nothing is opened or changed.
-
-    Raises `Refused` or `Missing` with the reason why it is not written to; `size` is the image's, in bytes,
-    None where it is not known yet.
-    """
-    from bootwright.foundation.errors import Missing
-    from bootwright.images.flash.target import is_block_device
-
-    if is_block_device(device):
-        return _disk(size, device, named_twice)
-    if device.exists():
-        if Path(given).exists() and device.samefile(given):
-            raise Refused(f"{device} is the image itself", hint="name the card, or another file")
-        if named_twice != device:
-            raise Refused(f"{device} exists", hint=f"to replace it name it twice: --yes-really {device}")
-    if not device.parent.is_dir():
-        raise Missing(f"there is no folder {device.parent}", hint="make it first")
-    return None
-
-
-def _disk(size: int | None, path: Path, named_twice: Path | None) -> Device:
-    from bootwright.images.flash.devices import Machine
-
-    machine = Machine()
-    device = machine.device(path)
-    if device is None:
-        whole = machine.whole_disk(path)
-        raise Refused(
-            f"{path} is not a whole disk",
-            hint=f"an image has its own partitions: name /dev/{whole}"
-            if whole
-            else "see `bootwright flash --list`",
-        )
-    if device.refusal:
-        raise Refused(f"{path} ({_title(device)}) is not written to: {device.refusal}", hint=_way_out(device))
-    if size is not None and size > device.size:
-        raise Refused(
-            f"{path} ({_title(device)}) is too small: the image has {_gb(size)}",
-            hint="use a larger card",
-        )
-    if not device.removable and named_twice != path:
-        raise Refused(
-            f"{path} ({_title(device)}) is not a removable medium",
-            hint=f"everything on it would be lost; if you mean it, add --yes-really {path}",
-        )
-    return device
-
-
-def _way_out(device: Device) -> str:
-    if device.system:
-        return "name the card; see `bootwright flash --list`"
-    if device.mounted:
-        return f"unmount it first: umount {device.path}*"
-    return "see `bootwright flash --list`"
+def show_report(report: FlashReport) -> None:
+    """What was written, and whether the card can be taken out."""
+    done = report.done
+    rate = (done.size - done.resumed_at) / 1e6 / max(done.write_seconds, 0.001)
+    resumed = f", of which {done.resumed_at / 1e6:.0f} MB before" if done.resumed_at else ""
+    click.echo(
+        f"{report.target}: {gigabytes(done.size)} written{resumed} in {done.write_seconds:.1f} s "
+        f"({rate:.0f} MB/s), read back in {done.verify_seconds:.1f} s and the same"
+    )
+    click.echo(f"sha256 {done.sha256}")
+    if not report.to_file:
+        click.echo("ejected: it can be taken out" if report.ejected else "synced: it can be taken out")
 
 
 def _list(*, as_json: bool, asked: bool) -> int:
-    from bootwright.images.flash.devices import Machine
+    from bootwright import api
 
-    devices = Machine().devices()
+    devices = api.list_disks()
     if as_json:
         document = {"schema": SCHEMA, "devices": [_facts(device) for device in devices]}
         click.echo(json.dumps(document, indent=1, ensure_ascii=False))
@@ -250,43 +159,9 @@ def _show(device: Device) -> None:
         state = "can be written to"
     else:
         state = "not removable: only when named twice"
-    click.echo(f"{device.path}  {_title(device)}  {state}")
+    click.echo(f"{device.path}  {title(device)}  {state}")
     for part in device.partitions:
         words = [part.filesystem, part.label, *(f"on {place}" for place in part.mounted)]
-        click.echo(f"  {part.name}  {_gb(part.size)}  {' '.join(word for word in words if word)}".rstrip())
-
-
-def _title(device: Device) -> str:
-    return ", ".join(word for word in (device.model or "no model", _gb(device.size), device.bus) if word)
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
-
-
-def _print(name: str, done: Flashed, *, ejected: bool, file: bool) -> None:
-    rate = (done.size - done.resumed_at) / 1e6 / max(done.write_seconds, 0.001)
-    resumed = f", of which {done.resumed_at / 1e6:.0f} MB before" if done.resumed_at else ""
-    click.echo(
-        f"{name}: {_gb(done.size)} written{resumed} in {done.write_seconds:.1f} s ({rate:.0f} MB/s), "
-        f"read back in {done.verify_seconds:.1f} s and the same"
-    )
-    click.echo(f"sha256 {done.sha256}")
-    if not file:
-        click.echo("ejected: it can be taken out" if ejected else "synced: it can be taken out")
-
-
-def _report(image: Image, name: str, done: Flashed, *, ejected: bool) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "image": image.name,
-        "target": name,
-        "bytes": done.size,
-        "data_bytes": done.data,
-        "resumed_at": done.resumed_at,
-        "sha256": done.sha256,
-        "verified": True,
-        "write_seconds": round(done.write_seconds, 3),
-        "verify_seconds": round(done.verify_seconds, 3),
-        "ejected": ejected,
-    }
+        click.echo(
+            f"  {part.name}  {gigabytes(part.size)}  {' '.join(word for word in words if word)}".rstrip()
+        )

@@ -109,9 +109,7 @@ def command(
         paths = write(investigation, decision, out)
         progress.note(f"written: {', '.join(str(path) for path in paths)}")
     if as_json:
-        from bootwright.report.result import result
-
-        json.dump(result(investigation, decision), sys.stdout, indent=2)
+        json.dump(investigated.as_json(), sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
         from bootwright.report.terminal import show

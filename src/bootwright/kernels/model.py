@@ -36,6 +36,21 @@ class Listed:
     suite: str = ""
     """The archive's suite it is in; empty when it has left the archive, and for a user's own."""
 
+    def as_json(self) -> dict[str, object]:
+        """An entry of `kernels` in docs/schemas/kernels.schema.json."""
+        return {
+            "name": self.name,
+            "version": str(self.version),
+            "page_size": self.page_size,
+            "flavour": self.flavour,
+            "source": self.source,
+            "suite": self.suite or None,
+            "download_bytes": self.download_bytes,
+            "modules_bytes": self.modules_bytes,
+            "cached": self.cached,
+            "modules_cached": self.modules_cached,
+        }
+
 
 @frozen
 class Kernel:
@@ -59,3 +74,18 @@ class Kernel:
     """The folder with the package's devicetree blobs, or None when it was not fetched."""
     provenance: Mapping[str, str] = field(factory=dict)
     """Where it came from and what was verified: package, version, sha256, archive, `verified` …"""
+
+    def as_json(self) -> dict[str, object]:
+        """An entry of `kernels` in the document of `kernels fetch`, with paths as texts."""
+        return {
+            "name": self.name,
+            "version": str(self.version),
+            "release": self.release,
+            "page_size": self.page_size,
+            "image": str(self.image),
+            "image_sha256": self.image_sha256,
+            "config": str(self.config) if self.config else None,
+            "modules": str(self.modules) if self.modules else None,
+            "dtbs": str(self.dtbs) if self.dtbs else None,
+            "provenance": dict(self.provenance),
+        }

@@ -57,11 +57,9 @@ def command(
       bootwright image compose my-image.toml -o my-image.raw.xz
       sudo bootwright image compose my-image.toml --flash /dev/sdb
     """
-    from bootwright.foundation import atomic
+    from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.images.compose.compose import compose
     from bootwright.images.recipes.reader import find_recipe, recipes
-    from bootwright.images.recipes.recipe import with_kernel
 
     if listing:
         for name in sorted(recipes()):
@@ -70,19 +68,14 @@ def command(
     if recipe is None:
         raise click.UsageError("a recipe is needed; see --list")
     chosen = find_recipe(recipe)
-    if kernel is not None:
-        # A path on the command line is relative to where the command runs, not to the recipe.
-        path = Path(kernel).expanduser()
-        chosen = with_kernel(chosen, str(path.resolve()) if path.exists() else kernel)
     progress = Silent() if quiet else Lines()
     image = output or Path(f"{chosen.name}.raw")
-    atomic.check_new(image, force=force)
     if device is not None:
-        from bootwright.cli.flash import check_target
+        from bootwright.api.flashing import check_target
 
         # Before the work, and again when it is opened.
         check_target(str(image), chosen.size, device, named_twice)
-    made = compose(chosen, image, progress=progress)
+    made = api.compose_image(recipe, image, kernel=kernel, force=force, progress=progress)
     document: dict[str, object] = made.manifest.as_json()
     if not as_json:
         click.echo(
@@ -90,16 +83,15 @@ def command(
             f"{len(made.manifest.parts)} parts"
         )
     if device is not None:
-        from bootwright.cli.flash import open_target, write_image
-        from bootwright.images.flash.source import check_disk_image, open_image
+        from bootwright.cli.flash import interrupted, show_report
 
-        opened = open_image(str(made.image))
-        check_disk_image(opened)
-        target = open_target(str(made.image), opened, device, named_twice)
-        report = write_image(opened, target, progress, as_json=as_json)
-        if report is None:
-            return 130
-        document["flash"] = report
+        try:
+            report = api.flash(made.image, device, yes_really=named_twice, progress=progress)
+        except api.FlashInterrupted as error:
+            return interrupted(error)
+        document["flash"] = report.as_json()
+        if not as_json:
+            show_report(report)
     if as_json:
         json.dump(document, sys.stdout, indent=1)
         sys.stdout.write("\n")

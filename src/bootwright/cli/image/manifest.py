@@ -15,7 +15,7 @@ import click
 def command(image: Path, *, as_json: bool) -> int:
     """List the parts of IMAGE with hash, size, version and origin.
 
-    Parts inside parts are told as well: kernel and initramfs of a UKI, the squashfs root and the modules in
+    Parts inside parts are listed as well: kernel and initramfs of a UKI, the squashfs root and the modules in
     an initramfs. Where a part came from is known for images that bootwright composed or changed.
 
     \b
@@ -23,9 +23,9 @@ def command(image: Path, *, as_json: bool) -> int:
       bootwright image manifest talos.raw
       bootwright image manifest talos.raw --json | jq '.parts[] | select(.name == "kernel")'
     """
-    from bootwright.images.verify.manifest import read_manifest
+    from bootwright import api
 
-    manifest = read_manifest(image)
+    manifest = api.image_manifest(image)
     if as_json:
         json.dump(manifest.as_json(), sys.stdout, indent=1)
         sys.stdout.write("\n")

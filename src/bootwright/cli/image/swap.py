@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -62,49 +61,32 @@ def command(
       bootwright image swap raspios.img --kernel build/Image --board raspberrypi-5 -o new.img
       bootwright image swap talos.raw --file EFI:/u-boot.bin=./u-boot.bin -o uboot.raw
     """
-    from bootwright.boards.model import board as board_named
-    from bootwright.foundation import atomic
+    from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
-    from bootwright.images.change.changes import Changes
-    from bootwright.images.change.edits import ArgumentEdit, ConfigEdit
-    from bootwright.images.change.swap import swap
 
-    if not (output.exists() and image.exists() and output.samefile(image)):  # swap refuses that itself
-        atomic.check_new(output, force=force)
     places: list[tuple[str, Path]] = []
     for text in files:
         place, equals, path = text.partition("=")
         if not equals:
             raise click.UsageError(f"--file {text}: write PARTITION:/PATH=FILE")
         places.append((place, Path(path)))
-    edits = [word for text in cmdline for word in re.findall(r'(?:[^\s"]|"[^"]*"?)+', text)]
-    made = swap(
+    made = api.swap_image(
         image,
         output,
-        Changes(
-            kernel=kernel,
-            modules=modules,
-            trees=trees,
-            arguments=tuple(ArgumentEdit.parse(word) for word in edits),
-            config=tuple(ConfigEdit.parse(text) for text in config),
-            initramfs=initramfs,
-            files=tuple(places),
-            removed=removed,
-        ),
-        board=board_named(board) if board is not None else None,
+        kernel=kernel,
+        modules=modules,
+        dtbs=trees,
+        initramfs=initramfs,
+        cmdline=cmdline,
+        config_txt=config,
+        files=places,
+        remove=removed,
+        board=board,
+        force=force,
         progress=Silent() if quiet else Lines(),
     )
     if as_json:
-        document = {
-            "format": "bootwright.image-swap/1",
-            "image": str(made.image),
-            "changed": list(made.changed),
-            "notes": list(made.notes),
-            "copy": made.how,
-            "written_bytes": made.written,
-            "manifest": made.manifest.as_json(),
-        }
-        json.dump(document, sys.stdout, indent=1)
+        json.dump(made.as_json(), sys.stdout, indent=1)
         sys.stdout.write("\n")
         return 0
     for name in made.changed:

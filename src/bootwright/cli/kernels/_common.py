@@ -1,4 +1,4 @@
-"""What the commands of `bootwright kernels` share: options, and the JSON form of a kernel."""
+"""What the commands of `bootwright kernels` share: options, and how they print."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import click
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
     from bootwright.kernels.catalogue import Library
-    from bootwright.kernels.model import Kernel, Listed
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -39,38 +38,6 @@ def library(archive: str | None, *, offline: bool, quiet: bool) -> tuple[Library
 
     progress: Progress = Silent() if quiet else Lines()
     return open_library(archive=archive, offline=offline, progress=progress), progress
-
-
-def listed_json(kernel: Listed) -> dict[str, object]:
-    """A line of the list, in the form of docs/schemas/kernels.schema.json."""
-    return {
-        "name": kernel.name,
-        "version": str(kernel.version),
-        "page_size": kernel.page_size,
-        "flavour": kernel.flavour,
-        "source": kernel.source,
-        "suite": kernel.suite or None,
-        "download_bytes": kernel.download_bytes,
-        "modules_bytes": kernel.modules_bytes,
-        "cached": kernel.cached,
-        "modules_cached": kernel.modules_cached,
-    }
-
-
-def kernel_json(kernel: Kernel) -> dict[str, object]:
-    """A kernel on this machine, in the form of docs/schemas/kernels.schema.json."""
-    return {
-        "name": kernel.name,
-        "version": str(kernel.version),
-        "release": kernel.release,
-        "page_size": kernel.page_size,
-        "image": str(kernel.image),
-        "image_sha256": kernel.image_sha256,
-        "config": str(kernel.config) if kernel.config else None,
-        "modules": str(kernel.modules) if kernel.modules else None,
-        "dtbs": str(kernel.dtbs) if kernel.dtbs else None,
-        "provenance": dict(kernel.provenance),
-    }
 
 
 def print_json(value: object) -> None:

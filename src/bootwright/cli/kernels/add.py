@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bootwright.cli.kernels._common import kernel_json, library, print_json, shared_options
+from bootwright.cli.kernels._common import library, print_json, shared_options
 
 _EXAMPLES = """
 \b
@@ -56,7 +56,7 @@ def command(
     )
     kernel = kernels.get(manifest.name)
     if as_json:
-        print_json({"schema": "bootwright/kernel/1", "kernels": [kernel_json(kernel)]})
+        print_json({"schema": "bootwright/kernel/1", "kernels": [kernel.as_json()]})
     else:
         click.echo(f"{kernel.name}: Linux {kernel.release}, {kernel.page_size // 1024}K pages")
     return 0

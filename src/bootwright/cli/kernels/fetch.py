@@ -6,7 +6,7 @@ from inspect import cleandoc
 
 import click
 
-from bootwright.cli.kernels._common import kernel_json, library, print_json, shared_options
+from bootwright.cli.kernels._common import library, print_json, shared_options
 
 _EXAMPLES = """
 \b
@@ -40,7 +40,7 @@ def command(
         how = f"{received / 1e6:.1f} MB received" if received else "it was here already"
         progress.note(f"{kernel.name}: Linux {kernel.release}, {kernel.page_size // 1024}K pages ({how})")
     if as_json:
-        print_json({"schema": "bootwright/kernel/1", "kernels": [kernel_json(kernel) for kernel in fetched]})
+        print_json({"schema": "bootwright/kernel/1", "kernels": [kernel.as_json() for kernel in fetched]})
     return 0
 
 

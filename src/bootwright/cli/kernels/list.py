@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli.kernels._common import library, listed_json, megabytes, print_json, shared_options
+from bootwright.cli.kernels._common import library, megabytes, print_json, shared_options
 
 if TYPE_CHECKING:
     from bootwright.kernels.model import Listed
@@ -35,30 +35,26 @@ def command(
     `fetch` is what fetching a kernel to boot it would download, `modules` what all its modules would; for
     kernels that come as one large package the first is an estimate.
     """
-    from bootwright.foundation.choices import no_such
+    from bootwright.api.kernels import of_series
 
     kernels, _ = library(archive, offline=offline, quiet=quiet)
-    found = kernels.listed()
+    listed = kernels.listed()
     if series is not None:
-        wanted = series.split(".")
-        found = [kernel for kernel in found if str(kernel.version).split(".")[: len(wanted)] == wanted]
-        if not found:
-            known = dict.fromkeys(kernel.version.series() for kernel in kernels.listed())
-            raise no_such(f"there is no kernel of series {series!r}", series, known, kind="series")
+        listed = of_series(listed, series)
     elif not everything:
-        found = _newest(found)
+        listed = _newest(listed)
     if as_json:
-        print_json({"schema": "bootwright/kernels/1", "kernels": [listed_json(kernel) for kernel in found]})
+        print_json({"schema": "bootwright/kernels/1", "kernels": [kernel.as_json() for kernel in listed]})
         return 0
-    _table(found, complete=kernels.complete)
+    _table(listed, complete=kernels.complete)
     return 0
 
 
-def _newest(found: list[Listed]) -> list[Listed]:
+def _newest(listed: list[Listed]) -> list[Listed]:
     """The first (newest) of each source, series and flavour, and everything that is here."""
     seen: set[tuple[str, str, int, str]] = set()
     kept: list[Listed] = []
-    for kernel in found:
+    for kernel in listed:
         key = (kernel.source, kernel.version.series(), kernel.page_size, kernel.flavour)
         if key not in seen or kernel.cached:
             kept.append(kernel)
@@ -66,7 +62,7 @@ def _newest(found: list[Listed]) -> list[Listed]:
     return kept
 
 
-def _table(found: list[Listed], *, complete: bool) -> None:
+def _table(listed: list[Listed], *, complete: bool) -> None:
     rows = [("NAME", "VERSION", "PAGES", "SUITE", "FETCH", "MODULES", "HERE")]
     rows += [
         (
@@ -78,7 +74,7 @@ def _table(found: list[Listed], *, complete: bool) -> None:
             "-" if kernel.modules_cached else megabytes(kernel.modules_bytes),
             "with modules" if kernel.modules_cached else "yes" if kernel.cached else "",
         )
-        for kernel in found
+        for kernel in listed
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:

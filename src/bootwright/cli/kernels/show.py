@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli.kernels._common import kernel_json, library, print_json, printable, shared_options
+from bootwright.cli.kernels._common import library, print_json, printable, shared_options
 
 if TYPE_CHECKING:
     from bootwright.formats.kernel.arm64_image import KernelImage
@@ -47,7 +47,7 @@ def command(
                 "schema": "bootwright/kernel/1",
                 "kernels": [
                     {
-                        **kernel_json(kernel),
+                        **kernel.as_json(),
                         "banner": image.banner,
                         "header_page_size": image.page_size,
                         "image_size": image.image_size,

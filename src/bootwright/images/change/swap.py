@@ -48,6 +48,18 @@ class Swapped:
     written: int
     """Bytes of data written to the output."""
 
+    def as_json(self) -> dict[str, object]:
+        """The document of docs/schemas/image-swap.schema.json."""
+        return {
+            "format": "bootwright.image-swap/1",
+            "image": str(self.image),
+            "changed": list(self.changed),
+            "notes": list(self.notes),
+            "copy": self.how,
+            "written_bytes": self.written,
+            "manifest": self.manifest.as_json(),
+        }
+
 
 def swap(
     image: Path,
