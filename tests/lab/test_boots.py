@@ -155,7 +155,7 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     assert built is not None
     (tmp_path / "init").write_bytes(built[0])
     init = probe.Init(tmp_path / "init", hashlib.sha256(built[0]).hexdigest(), built[1])
-    monkeypatch.setattr(boot_module, "find_init", lambda: init)
+    monkeypatch.setattr(boot_module, "find_init", lambda sources: init)
 
 
 def test_a_guest_that_spins_is_ended(
