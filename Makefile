@@ -12,7 +12,7 @@ export PYTHON
 run: setup ## the main job: investigate the Talos on Raspberry Pi 5 reports with real boots
 	$(BIN)/bootwright investigate talos-rpi5 --out $(OUT) || [ $$? -eq 3 ]
 
-test: setup setup-test lint ## set everything up, then lint, types, layers and all tests
+test: setup-test setup lint ## set everything up, then lint, types, layers and all tests
 	$(BIN)/python -m pytest
 
 lint: $(STAMP) ## style, types, the layer contract, dead code
@@ -32,10 +32,10 @@ setup-system:
 	@tools/setup-system run
 
 setup-test:
-	@tools/setup-system test
+	@tools/setup-system run test
 
 setup-bench:
-	@tools/setup-system test bench
+	@tools/setup-system run test bench
 
 $(STAMP): requirements.txt pyproject.toml
 	@tools/setup-system python
