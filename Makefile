@@ -45,7 +45,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@$(BIN)/python -m compileall -q src  # where the environment forbids to write bytecode later
 	touch $@
 
-coverage: setup setup-test ## what the tests reach, with a floor; tests that boot left out (see CONTRIBUTING.md)
+coverage: setup-test setup ## what the tests reach, with a floor; tests that boot left out (see CONTRIBUTING.md)
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q -m "not boot and not browser"
 	$(BIN)/coverage combine --quiet
