@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,9 +160,11 @@ def test_a_compiler_that_cannot_link_is_no_compiler(tmp_path: Path) -> None:
     broken = tmp_path / "aarch64-linux-gnu-gcc"
     broken.write_text("#!/bin/sh\nexit 1\n")
     broken.chmod(0o755)
-    for name in ("bash", "dirname", "id", "mktemp", "rm", "python3", "qemu-system-aarch64"):
-        found = tools.find(name)
-        (tmp_path / name).symlink_to(found or "/bin/true")
+    # The interpreter itself: a version manager's python3 is a script that looks for its own files by PATH.
+    (tmp_path / "python3").symlink_to(Path(sys.executable).resolve())
+    for name in ("bash", "dirname", "id", "mktemp", "rm", "qemu-system-aarch64"):
+        program = tools.find(name)
+        (tmp_path / name).symlink_to(program or "/bin/true")
     listing = tmp_path / "system-packages.txt"
     listing.write_text("arm64-compiler gcc-aarch64-linux-gnu run build the guest\n")
     script = (ROOT / "tools" / "setup-system").read_text()
