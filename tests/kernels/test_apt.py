@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bootwright.formats.sources.transport import Transport
 from bootwright.foundation import tools
 from bootwright.kernels.archive import apt
-from bootwright.kernels.archive.transport import Transport
 from bootwright.kernels.catalogue import Library
 from conftest import Opener
 

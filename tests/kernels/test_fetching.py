@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bootwright.formats.sources.transport import NotThere, Unreachable
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
-from bootwright.kernels.archive.transport import NotThere, Unreachable
 from bootwright.kernels.catalogue import open_library
 from conftest import NEWER, RELEASE, Archive, Handler, Opener, make_deb, make_image
 

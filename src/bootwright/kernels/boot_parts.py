@@ -13,16 +13,16 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from bootwright.formats.archives.deb import DebReader
+from bootwright.formats.sources.download import Download
 from bootwright.formats.sources.streams import CHUNK
+from bootwright.formats.sources.transport import Transport
 from bootwright.foundation import atomic, cache
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.kernels.archive import apt
-from bootwright.kernels.archive.download import Download
 from bootwright.kernels.archive.index import Indexer, Suite
 from bootwright.kernels.archive.packages import Package, version_key
-from bootwright.kernels.archive.transport import Transport
 from bootwright.kernels.source import Layout, Source, load_sources
 
 _MOST_FILE = 64 << 20

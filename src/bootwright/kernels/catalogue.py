@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bootwright.formats.sources.transport import Transport
 from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.choices import near
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.foundation.versions import Version
 from bootwright.kernels.archive import apt
-from bootwright.kernels.archive.transport import Transport
 from bootwright.kernels.model import Kernel, Listed
 from bootwright.kernels.source import PAGE_NAMES, Source, load_sources
 from bootwright.kernels.store import ADDED, Manifest, Store

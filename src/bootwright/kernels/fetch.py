@@ -10,13 +10,13 @@ from bootwright.formats.archives.deb import DebReader
 from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
 from bootwright.formats.kernel.config import read_kernel_config
 from bootwright.formats.sources.bytesource import FileBytes
+from bootwright.formats.sources.download import Download
+from bootwright.formats.sources.transport import NotThere, Transport
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.foundation.progress import Progress
-from bootwright.kernels.archive.download import Download
 from bootwright.kernels.archive.index import Entry
 from bootwright.kernels.archive.packages import Package
-from bootwright.kernels.archive.transport import NotThere, Transport
 from bootwright.kernels.extract import Taken, Wanted, extract
 from bootwright.kernels.store import Manifest, Store
 

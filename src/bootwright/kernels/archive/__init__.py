@@ -1,1 +1,1 @@
-"""Debian-style archives: the index and its signature, downloads that resume, the addresses apt knows."""
+"""Debian-style archives: the index and its signature, and the addresses apt knows."""

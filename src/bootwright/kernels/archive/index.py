@@ -13,6 +13,7 @@ from attrs import asdict, evolve, field, frozen
 
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.formats.sources.streams import Decompressed, SourceStream
+from bootwright.formats.sources.transport import NotThere, Transport, Unreachable
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
@@ -20,7 +21,6 @@ from bootwright.foundation.versions import Version
 from bootwright.kernels.archive import apt
 from bootwright.kernels.archive.packages import Package, read_packages, version_key
 from bootwright.kernels.archive.release import Release, find_keyrings, read_release, signed_text
-from bootwright.kernels.archive.transport import NotThere, Transport, Unreachable
 from bootwright.kernels.source import Layout, Source
 
 # Long enough for a session of work, short against the weeks between two kernels of a suite.

@@ -13,9 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bootwright.foundation import atomic
-from bootwright.foundation.errors import BootwrightError, Malformed
-from bootwright.kernels.archive.transport import (
+from bootwright.formats.sources.transport import (
     ATTEMPTS,
     NETWORK_HINT,
     Response,
@@ -23,6 +21,8 @@ from bootwright.kernels.archive.transport import (
     Unreachable,
     validators_of,
 )
+from bootwright.foundation import atomic
+from bootwright.foundation.errors import BootwrightError, Malformed
 
 _CHUNK = 128 * 1024
 

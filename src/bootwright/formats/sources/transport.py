@@ -1,4 +1,4 @@
-"""HTTP as an archive needs it, with errors in our words; large files are the matter of `download`.
+"""HTTP as archives, registries and images need it, with errors in our words; `download` has large files.
 
 The proxy is apt's where apt has one (apt.conf(5), Acquire::http::Proxy), else the environment's.
 """
