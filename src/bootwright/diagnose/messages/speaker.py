@@ -1,0 +1,88 @@
+"""Whether a line is the kernel's, and whose: by the formats of the kernels that ship as a table.
+
+The table is read when it is asked for the first time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import Final
+
+from attrs import frozen
+
+from bootwright.formats.messages.model import Call, Format, Owner
+from bootwright.formats.messages.table import MessageTable
+
+_DEVICE: Final = re.compile(
+    rb"(?P<driver>[\w.+-]{1,64}) (?P<device>[\w.:@,+-]{1,64})"
+    rb"(?: (?P<interface>[\w.@-]{1,15})(?: \([\w -]{1,40}\))?)?: (?=\S)"
+)
+"""What dev_printk_emit (drivers/base/core.c) and __netdev_printk (net/core/dev.c, Linux 6.12) put first."""
+_INTERFACE: Final = re.compile(rb"(?P<interface>[\w.@-]{1,15})(?: \([\w -]{1,40}\))?: (?=\S)")
+_LONGEST: Final = 1024
+"""Bytes of a line; the kernel's own buffer for one message has as many (PRINTKRB_RECORD_MAX)."""
+
+
+@frozen
+class Speaker:
+    """Who can have printed a line, by every format that fits it best."""
+
+    formats: tuple[Format, ...]
+    driver: str = ""
+    """Of a line with a device before the message: the driver's (or else the bus's or class's) name."""
+    device: str = ""
+    """The device's name, such as `1f00100000.ethernet`."""
+    interface: str = ""
+    """The network interface's name, such as `eth0`."""
+
+    @property
+    def owners(self) -> tuple[Owner, ...]:
+        """Modules and built-in files that hold such a format."""
+        return tuple(dict.fromkeys(owner for entry in self.formats for owner in entry.owners))
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Levels it can have, gravest (lowest) first; empty where the bytes do not tell."""
+        return tuple(sorted({entry.level for entry in self.formats if entry.level is not None}))
+
+
+def speaker(text: bytes, table: MessageTable | None = None) -> Speaker | None:
+    """Who printed a line (without its stamps); None where no known format of a kernel fits.
+
+    `table` is a certain kernel's; without it, that of the kernels that ship.
+    """
+    if table is not None:
+        return _speaker(text, table)
+    return _shipped_speaker(text)
+
+
+def kernel_formats() -> Iterator[Format]:
+    """Every format of the kernels that ship."""
+    return shipped().formats()
+
+
+@cache
+def shipped() -> MessageTable:
+    """The table of the kernels that ship, read once."""
+    return MessageTable(())
+
+
+@lru_cache(maxsize=20_000)
+def _shipped_speaker(text: bytes) -> Speaker | None:
+    return _speaker(text, shipped())
+
+
+def _speaker(text: bytes, table: MessageTable) -> Speaker | None:
+    text = text[:_LONGEST].strip()
+    for prefix, calls in ((_DEVICE, {Call.DEVICE, Call.NETWORK}), (_INTERFACE, {Call.NETWORK})):
+        match = prefix.match(text)
+        if match is None:
+            continue
+        formats = tuple(entry for entry in table.printing(text[match.end() :]) if entry.call in calls)
+        if formats:
+            groups = {name: value.decode() for name, value in match.groupdict().items() if value}
+            return Speaker(formats, **groups)
+    formats = tuple(entry for entry in table.printing(text) if entry.call in {Call.PRINTK, Call.SUBJECT})
+    return Speaker(formats) if formats else None

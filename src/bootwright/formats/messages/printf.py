@@ -1,0 +1,124 @@
+"""Format strings of the kernel, and whether a line was printed by one.
+
+Conversions are those of lib/vsprintf.c and Documentation/core-api/printk-formats.rst (Linux 6.12): behind
+`%p` every letter and digit belongs to the conversion.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Final, NamedTuple
+
+_CONVERSION: Final = re.compile(
+    rb"%(?:(?P<percent>%)|(?P<flags>[-+ #0]*)(?:\d+|\*)?(?:\.(?:\d+|\*)?)?(?:hh?|ll?|[qLjzZt])?"
+    rb"(?:p[A-Za-z0-9]*|(?P<kind>[A-Za-z])))"
+)
+_SIGNED: Final = re.compile(rb" *[-+]?\d+")
+_UNSIGNED: Final = re.compile(rb" *\d+")
+_HEXADECIMAL: Final = re.compile(rb" *(?:0[xX])?[0-9a-fA-F]+")
+_OCTAL: Final = re.compile(rb" *[0-7]+")
+_ENDS: Final = re.compile(rb"[^0-9A-Za-z]")
+_CHARACTER: Final = re.compile(rb".", re.DOTALL)
+_NUMBERS: Final = {
+    b"d": _SIGNED,
+    b"i": _SIGNED,
+    b"u": _UNSIGNED,
+    b"x": _HEXADECIMAL,
+    b"X": _HEXADECIMAL,
+    b"o": _OCTAL,
+    b"c": _CHARACTER,
+}
+
+
+class Piece(NamedTuple):
+    """A part of a format."""
+
+    literal: bytes
+    """Bytes that are printed as they are; empty for a conversion."""
+    value: re.Pattern[bytes] | None
+    """What a conversion prints; None where that may be any text."""
+
+
+@lru_cache(maxsize=8192)
+def pieces(text: bytes) -> tuple[Piece, ...]:
+    """The parts of a format, literals and conversions, in order."""
+    parts: list[Piece] = []
+    literal = bytearray()
+    place = 0
+    for match in _CONVERSION.finditer(text):
+        literal += text[place : match.start()]
+        place = match.end()
+        if match["percent"]:
+            literal += b"%"
+            continue
+        if literal:
+            parts.append(Piece(bytes(literal), None))
+            literal.clear()
+        parts.append(Piece(b"", None if b"-" in match["flags"] else _NUMBERS.get(match["kind"] or b"")))
+    literal += text[place:]
+    if literal:
+        parts.append(Piece(bytes(literal), None))
+    # Where a number ends can be told only where something else than letters and digits comes next.
+    return tuple(
+        Piece(b"", None)
+        if part.value is not None and not (after is None or _ENDS.match(after.literal))
+        else part
+        for part, after in zip_longest(parts, parts[1:])
+    )
+
+
+def printed_by(line: bytes, text: bytes) -> bool:
+    """Whether `line` is what the format `text` can have printed. Takes time linear in the line.
+
+    Blanks at both ends are no part of the comparison. Where a value may be any text, it ends at the first
+    place where the literal behind it stands.
+    """
+    parts = pieces(text.strip())
+    line = line.strip()
+    place = 0
+    any_text = False
+    for number, (literal, value) in enumerate(parts):
+        if literal:
+            if not any_text:
+                if not line.startswith(literal, place):
+                    return False
+                place += len(literal)
+            elif number == len(parts) - 1:
+                return line.endswith(literal) and len(line) - len(literal) >= place
+            else:
+                place = line.find(literal, place)
+                if place < 0:
+                    return False
+                place += len(literal)
+            any_text = False
+        elif value is None or any_text:
+            any_text = True
+        else:
+            match = value.match(line, place)
+            if match is None:
+                return False
+            place = match.end()
+    return any_text or place == len(line)
+
+
+def letters(text: bytes) -> int:
+    """How many letters and digits of a format are printed as they are."""
+    return sum(sum(chr(code).isalnum() for code in piece.literal) for piece in pieces(text))
+
+
+def words(text: bytes) -> list[bytes]:
+    """Words (between blanks, or an end of the format) that every line printed by the format holds whole."""
+    whole: list[bytes] = []
+    parts = pieces(text.strip())
+    for number, (literal, _) in enumerate(parts):
+        if not literal:
+            continue
+        split = literal.split()
+        if not split:
+            continue
+        first = number > 0 and not literal[:1].isspace()
+        last = number + 1 < len(parts) and not literal[-1:].isspace()
+        whole += split[first : len(split) - last]
+    return whole
