@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pe_kit
 from attrs import frozen
 
 from bootwright.formats.archives import cpio
@@ -67,19 +68,8 @@ def devicetree(model: str) -> bytes:
 
 @functools.cache
 def efi_program(mark: str = "") -> bytes:
-    """A PE32+ program for arm64 with one section, room for more, and an SBAT line for `mark`."""
-    head = bytearray(1024)
-    head[0:2] = b"MZ"
-    struct.pack_into("<I", head, 60, 64)
-    head[64:68] = b"PE\0\0"
-    struct.pack_into("<HHIIIHH", head, 68, 0xAA64, 1, 0, 0, 0, 240, 0x22E)
-    struct.pack_into("<H", head, 88, 0x20B)
-    struct.pack_into("<II", head, 88 + 32, 4096, 512)
-    struct.pack_into("<II", head, 88 + 56, 8192, 1024)
-    struct.pack_into("<H", head, 88 + 68, 10)
-    struct.pack_into("<I", head, 88 + 108, 16)
-    struct.pack_into("<8sIIIIIIHHI", head, 88 + 240, b".text", 512, 4096, 512, 1024, 0, 0, 0, 0, 0x60000020)
-    program = bytes(head) + b"\x1f\x20\x03\xd5" * 128
+    """A PE32+ program for arm64 with one section and an SBAT line for `mark`."""
+    program = pe_kit.efi_program()
     if not mark:
         return program
     sbat = f"sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim\n{mark},1,kit,{mark},1,none\n"

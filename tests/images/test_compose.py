@@ -16,6 +16,7 @@ from pathlib import Path
 import attrs
 import image_kit
 import jsonschema
+import pe_kit
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -377,7 +378,7 @@ def test_sections_added_to_a_stub_are_read_back() -> None:
     from bootwright.formats.programs.pe import open_section, read_pe
     from bootwright.formats.sources.bytesource import Bytes
 
-    stub = image_kit.efi_program()
+    stub = pe_kit.efi_program()
     contents = {".osrel": b"ID=x\n", ".cmdline": b"quiet", ".linux": os.urandom(5000)}
     made = uki.add_sections(stub, [uki.NewSection(*section) for section in contents.items()], "stub")
     source = Bytes(made, "uki")
@@ -413,7 +414,7 @@ def test_sections_added_to_a_stub_are_read_back() -> None:
 
 @given(st.binary(max_size=400))
 def test_any_stub_gives_an_image_or_an_error(data: bytes) -> None:
-    mutated = bytearray(image_kit.efi_program())
+    mutated = bytearray(pe_kit.efi_program())
     for at in range(0, len(data) - 2, 3):
         mutated[(data[at] << 8 | data[at + 1]) % 400] = data[at + 2]
     for stub in (bytes(mutated), data):

@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import pe_kit
+
 from bootwright.formats.archives import cpio
 from bootwright.foundation.tools import find
 
@@ -50,29 +52,13 @@ def devicetree(folder: Path, name: str, model: str) -> Path:
     return path
 
 
-def efi_program() -> bytes:
-    """A PE32+ program with one section and room for eight more."""
-    head = bytearray(1024)
-    head[0:2] = b"MZ"
-    struct.pack_into("<I", head, 60, 64)
-    head[64:68] = b"PE\0\0"
-    struct.pack_into("<HHIIIHH", head, 68, 0xAA64, 1, 0, 0, 0, 240, 0x22E)
-    struct.pack_into("<H", head, 88, 0x20B)
-    struct.pack_into("<II", head, 88 + 32, 4096, 512)
-    struct.pack_into("<II", head, 88 + 56, 8192, 1024)
-    struct.pack_into("<H", head, 88 + 68, 10)
-    struct.pack_into("<I", head, 88 + 108, 16)
-    struct.pack_into("<8sIIIIIIHHI", head, 88 + 240, b".text", 512, 4096, 512, 1024, 0, 0, 0, 0, 0x60000020)
-    return bytes(head) + b"\x1f\x20\x03\xd5" * 128
-
-
 def parts(folder: Path, release: str = RELEASE) -> Path:
     """A folder with `vmlinuz`, `dtbs/broadcom/*.dtb`, `initramfs` and `pi.dtbo`-like extras."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vmlinuz").write_bytes(kernel_image(release))
     for stepping in ("bcm2712-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb"):
         devicetree(folder / "dtbs/broadcom", stepping, stepping)
-    (folder / "loader.efi").write_bytes(efi_program())
+    (folder / "loader.efi").write_bytes(pe_kit.efi_program())
     archive = cpio.write([cpio.Member("init", b"#!/bin/sh\n", stat.S_IFREG | 0o755)])
     (folder / "initramfs").write_bytes(
         subprocess.run(["xz", "--check=crc32", "-c"], input=archive, capture_output=True, check=True).stdout
