@@ -1,0 +1,246 @@
+"""What must hold between a log and a changed copy of it: the changes, and what each may alter.
+
+No label is needed: the outcome of the untouched log is compared with the outcome of its copies. What a copy
+may alter is part of the relation: a log that is cut after its proof still shows the failure; a cut healthy
+boot never shows one.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from attrs import field, frozen
+
+from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
+
+NOISE = 200
+"""Harmless lines that are mixed in."""
+CUTS = 40
+"""Places at which a healthy log is cut, where it has more lines."""
+
+_STAMP = re.compile(rb"^\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? ?")
+_ANY_STAMP = re.compile(
+    rb"^(?:<\d+>)?(?:\[ *\d+\.\d{3,9}\](?:\[ *[TC]\d+\])? ?"
+    rb"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?=\S+ )"
+    rb"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)? "
+    rb"|\[?\d\d:\d\d:\d\d(?:\.\d+)?\]? )"
+)
+_TALOS = re.compile(rb"^(?:\d+\.){3}\d+: ")
+
+# What somebody types and reads on another terminal while the machine boots. Nothing of it belongs to a boot.
+SECOND_CONSOLE = (
+    b"lab@bench:~/work$ ls -l",
+    b"total 48",
+    b"-rw-r--r-- 1 lab lab  1824 Nov 20 09:12 notes.txt",
+    b"drwxr-xr-x 2 lab lab  4096 Nov 20 09:12 pictures",
+    b"lab@bench:~/work$ df -h /home",
+    b"Filesystem      Size  Used Avail Use% Mounted on",
+    b"/dev/mapper/vg-home  916G  312G  558G  36% /home",
+    b"lab@bench:~/work$ make -j8 all",
+    b"  CC      src/main.o",
+    b"  LD      build/program",
+    b"lab@bench:~/work$ ping -c 3 192.0.2.7",
+    b"64 bytes from 192.0.2.7: icmp_seq=1 ttl=64 time=0.412 ms",
+    b"3 packets transmitted, 3 received, 0% packet loss, time 2031ms",
+    b"lab@bench:~/work$ uptime",
+    b" 09:14:03 up 12 days,  3:41,  4 users,  load average: 0.31, 0.28, 0.24",
+    b"lab@bench:~/work$ git status",
+    b"On branch topic",
+    b"nothing to commit, working tree clean",
+)
+
+
+@frozen
+class Case:
+    """A log to change."""
+
+    name: str
+    data: bytes = field(repr=False)
+    healthy: bool
+    """Whether its label says boot-ok."""
+    proof: bytes
+    """Text of a line that proves the failure, by its label; empty where there is none."""
+    before: Diagnosis = field(repr=False)
+    """Of the untouched log."""
+
+
+@frozen
+class Copy:
+    """A changed log."""
+
+    data: bytes = field(repr=False)
+    change: str
+    """What was done, where a relation makes several copies."""
+
+
+@frozen
+class Relation:
+    """One change and what it may alter."""
+
+    name: str
+    title: str
+    copies: Callable[[Case, Sequence[bytes], random.Random], Iterator[Copy]]
+    allows: Callable[[Outcome, Outcome], bool]
+    """Whether the outcome of the copy (second) agrees with that of the untouched log (first)."""
+    keeps_cause: bool = True
+    """Whether the root cause should stay too: not where lines that may tell it are cut off."""
+
+
+def same(before: Outcome, after: Outcome) -> bool:
+    """The outcome stays."""
+    return before is after
+
+
+def still_shown(before: Outcome, after: Outcome) -> bool:
+    """A failure stays one; a flaw stays one, or looks fatal now that what survived it is cut off."""
+    if before is Outcome.DEGRADED:
+        return after in {Outcome.DEGRADED, Outcome.FAILED}
+    return before is after
+
+
+def never_failed(_before: Outcome, after: Outcome) -> bool:
+    """A boot that came up says nowhere on its way that it failed."""
+    return after is not Outcome.FAILED
+
+
+def lines_of(data: bytes) -> list[bytes]:
+    return data.replace(b"\r\n", b"\n").split(b"\n")
+
+
+def without_stamps(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
+    lines = lines_of(case.data)
+    bare = [_ANY_STAMP.sub(b"", line) for line in lines]
+    if bare != lines:
+        yield Copy(b"\n".join(bare), "")
+
+
+def with_syslog(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
+    """The kernel's lines as a system log has them; all others as a console server logs them."""
+    out = []
+    for number, line in enumerate(lines_of(case.data)):
+        if line:
+            speaker = b"host kernel: " if _STAMP.match(line) else b""
+            clock = b"Nov 20 10:%02d:%02d " % (number // 60 % 60, number % 60)
+            line = (
+                clock + speaker + line
+                if speaker
+                else b"[2026-11-20T10:%02d:%02dZ] "
+                % (
+                    number // 60 % 60,
+                    number % 60,
+                )
+                + line
+            )
+        out.append(line)
+    yield Copy(b"\n".join(out), "")
+
+
+def with_talos_prefix(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
+    """As `talosctl dmesg` prints the kernel's ring: only where the log is one."""
+    lines = [line for line in lines_of(case.data) if line.strip()]
+    stamped = sum(_STAMP.match(line) is not None for line in lines)
+    if not lines or stamped < len(lines) or any(_TALOS.match(line) for line in lines):
+        return
+    out = []
+    for line in lines:
+        text = _STAMP.sub(b"", line)
+        facility = b"user: warning" if text.startswith(b"[talos]") else b"kern: warning"
+        seconds = int(float(re.search(rb"\d+\.\d+", line)[0]))  # type: ignore[index]
+        when = b"2026-11-20T10:%02d:%02d.%06dZ" % (seconds // 60 % 60, seconds % 60, 0)
+        out.append(b"192.0.2.9: " + facility + b": [" + when + b"]: " + text)
+    yield Copy(b"\n".join(out) + b"\n", "")
+
+
+def with_windows_ends(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
+    yield Copy(b"\r\n".join(lines_of(case.data)), "")
+
+
+def with_second_console(case: Case, _noise: Sequence[bytes], chance: random.Random) -> Iterator[Copy]:
+    out = []
+    lines = lines_of(case.data)
+    for line in lines[:-1]:
+        out.append(line)
+        if chance.random() < 0.2:
+            out.append(chance.choice(SECOND_CONSOLE))
+    yield Copy(b"\n".join([*out, lines[-1]]), "")
+
+
+def with_kernel_noise(case: Case, noise: Sequence[bytes], chance: random.Random) -> Iterator[Copy]:
+    """Between two lines that carry the kernel's clock: elsewhere the kernel does not speak."""
+    lines = lines_of(case.data)
+    stamps = [_STAMP.match(line) for line in lines]
+    places = [place for place in range(1, len(lines)) if stamps[place - 1] and stamps[place]]
+    if not places or not noise:
+        return
+    added: dict[int, list[bytes]] = {}
+    for text in chance.choices(noise, k=NOISE):
+        added.setdefault(chance.choice(places), []).append(text)
+    out = []
+    for place, line in enumerate(lines):
+        stamp = stamps[place - 1] if place else None
+        out += [(stamp[0] if stamp else b"") + text for text in added.get(place, ())]
+        out.append(line)
+    yield Copy(b"\n".join(out), "")
+
+
+def cut_after_proof(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
+    """After the last line that the diagnosis or the label gives as proof."""
+    if case.healthy:
+        return
+    lines = lines_of(case.data)
+    labelled = [number for number, line in enumerate(lines, 1) if case.proof and case.proof in line]
+    shown = [line.number for finding in serious(case.before) for line in finding.lines]
+    end = max([*labelled, *shown], default=len(lines))
+    if end < len(lines):
+        yield Copy(b"\n".join(lines[:end]) + b"\n", f"after line {end}")
+
+
+def twice(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
+    """Only a boot that has an end: one that stops in its loader and starts again has restarted there."""
+    came_up = case.before.boots[-1].stage in {"init", "services", "ready"}
+    if not came_up and case.before.outcome is not Outcome.FAILED:
+        return
+    end = b"" if case.data.endswith(b"\n") else b"\n"
+    yield Copy(case.data + end + case.data, "")
+
+
+def healthy_cut(case: Case, _noise: Sequence[bytes], chance: random.Random) -> Iterator[Copy]:
+    if not case.healthy:
+        return
+    lines = lines_of(case.data)
+    places = list(range(1, len(lines)))
+    for place in sorted(chance.sample(places, min(CUTS, len(places)))):
+        yield Copy(b"\n".join(lines[:place]) + b"\n", f"after line {place}")
+
+
+RELATIONS = (
+    Relation("no-stamps", "time stamps removed", without_stamps, same),
+    Relation("syslog", "syslog's and a console server's prefixes", with_syslog, same),
+    Relation("talos", "talosctl's prefixes", with_talos_prefix, same),
+    Relation("crlf", "Windows line ends", with_windows_ends, same),
+    Relation("second-console", "lines of a second console", with_second_console, same),
+    Relation("kernel-noise", f"{NOISE} harmless kernel lines", with_kernel_noise, same),
+    Relation("cut", "cut after its proof", cut_after_proof, still_shown, keeps_cause=False),
+    Relation("twice", "the same boot twice", twice, same),
+    Relation("healthy-cut", "a healthy log cut anywhere", healthy_cut, never_failed, keeps_cause=False),
+)
+
+
+def serious(diagnosis: Diagnosis) -> list[Finding]:
+    """The findings that make a boot failed or degraded, the root cause first."""
+    return [
+        finding
+        for boot in diagnosis.boots
+        for finding in boot.findings
+        if finding.severity in {Severity.FATAL, Severity.DEGRADING}
+    ]
+
+
+def first_finding(diagnosis: Diagnosis) -> str:
+    """The root cause and its first line of proof, for a reader of a table."""
+    for finding in serious(diagnosis):
+        text = finding.lines[0].text.strip() if finding.lines else ""
+        return f"{finding.signature}: {text[:110]}"
+    return "nothing reported"

@@ -1,0 +1,166 @@
+"""How often the relations of `relations.py` hold, over every log that is here.
+
+The logs: the gallery's boots, the golden logs of the signatures, and the corpus beside the checkout (see
+score_diagnose.py) where there is one. More folders with `--logs FOLDER` (`index.jsonl` and `logs/`, as the
+corpus has them, or plain `*.log` files, whose label is then what is diagnosed). Harmless kernel lines are
+formats of level info and debug out of a kernel's drivers, with made-up values; a kernel that is not cached
+is fetched once.
+
+    python benchmarks/score_relations.py --show
+
+A recording of the truth (docs/truth.md) keeps no console text, so none of them is among the logs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import random
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Diagnosis, Outcome
+from bootwright.diagnose.signatures.knowledge import load
+from bootwright.foundation.places import DATA
+from bootwright.kernels.catalogue import open_library
+from relations import RELATIONS, Case, first_finding, serious
+
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+MESSAGES_OF = "debian-6.12-4k"
+MARK = 0.995
+
+KNOWLEDGE = load()
+_FORMAT = re.compile(rb"\x01[67]([\x20-\x7e\t]{8,200}\n?)\0")
+_SPECIFIER = re.compile(
+    rb"%[-+ #0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|ll|[hlzjtL])?(%|p[A-Za-z0-9]{0,4}|[a-zA-Z])"
+)
+
+
+def harmless_lines(kernel: str = MESSAGES_OF) -> list[bytes]:
+    """What drivers say at level info and debug (`\\x016`, `\\x017` before the format), values made up."""
+    modules = open_library().get(kernel, modules=True).modules
+    assert modules is not None
+    formats: set[bytes] = set()
+    for path in sorted(modules.rglob("*.ko.xz")):
+        if "drivers" in path.parts or "sound" in path.parts or "net" in path.parts:
+            formats.update(_FORMAT.findall(lzma.decompress(path.read_bytes())))
+    chance = random.Random(1)
+    return [line for text in sorted(formats) if (line := filled(text, chance)).strip()]
+
+
+def filled(text: bytes, chance: random.Random) -> bytes:
+    """A kernel format with values in place of its specifiers; its first line."""
+
+    def value(match: re.Match[bytes]) -> bytes:
+        kind = match[1]
+        if kind == b"%":
+            return b"%"
+        if kind == b"s":
+            return b"qzx%d" % chance.randrange(4)
+        if kind == b"c":
+            return b"c"
+        if kind.startswith(b"p"):
+            return b"%016x" % chance.getrandbits(40)
+        return (b"%x" if kind in {b"x", b"X"} else b"%d") % chance.randrange(1, 100)
+
+    return _SPECIFIER.sub(value, text.split(b"\n")[0])
+
+
+def own_logs() -> Iterator[Case]:
+    """The golden logs, recorded and written by hand."""
+    for path in sorted(DATA.glob("signatures/*/golden/*/expected.json")) + sorted(
+        DATA.glob("gallery/golden/*/expected.json")
+    ):
+        label = json.loads(path.read_text(encoding="utf-8"))
+        data = (path.parent / "console.log").read_bytes()
+        yield Case(
+            f"{path.parts[-4]}/{path.parts[-2]}",
+            data,
+            label["outcome"] == "boot-ok",
+            label.get("proof", "").encode(),
+            diagnose_bytes(data, "log", KNOWLEDGE),
+        )
+
+
+def labelled_logs(folder: Path) -> Iterator[Case]:
+    """`index.jsonl` with `logs/` beside it."""
+    for line in (folder / "index.jsonl").read_text(encoding="utf-8").splitlines():
+        label = json.loads(line)
+        data = (folder / "logs" / f"{label['id']}.log").read_bytes()
+        proof = label.get("decisive_line", "").strip().encode()
+        diagnosis = diagnose_bytes(data, "log", KNOWLEDGE)
+        yield Case(f"{folder.name}/{label['id']}", data, label["outcome"] == "boot-ok", proof, diagnosis)
+
+
+def loose_logs(folder: Path) -> Iterator[Case]:
+    """Files without labels: healthy is what is called so."""
+    for path in sorted(folder.rglob("*.log")):
+        data = path.read_bytes()
+        diagnosis = diagnose_bytes(data, "log", KNOWLEDGE)
+        yield Case(path.name, data, diagnosis.outcome is Outcome.BOOT_OK, b"", diagnosis)
+
+
+def cause(diagnosis: Diagnosis) -> str | None:
+    """The signature of the root cause."""
+    return next((finding.signature for finding in serious(diagnosis)), None)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--logs", type=Path, action="append", default=[], help="a further folder of logs")
+    parser.add_argument("--show", action="store_true", help="say where a relation does not hold")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    cases = list(own_logs())
+    for folder in [CORPUS, *given.logs]:
+        if (folder / "index.jsonl").is_file():
+            cases += labelled_logs(folder)
+        elif folder.is_dir():
+            cases += loose_logs(folder)
+    noise = harmless_lines()
+    print(f"{len(cases)} logs, {len(noise)} harmless formats, seed {given.seed}")
+    print(f"{'relation':44} {'logs':>5} {'copies':>7} {'holds':>7} {'':7} {'same cause':>11}")
+    broken: list[str] = []
+    for relation in RELATIONS:
+        count: Counter[str] = Counter()
+        for case in cases:
+            outcome = case.before.outcome
+            copies = list(relation.copies(case, noise, random.Random(f"{given.seed} {case.name}")))
+            count["logs"] += bool(copies)
+            count["copies"] += len(copies)
+            wrong = []
+            for copy in copies:
+                after = diagnose_bytes(copy.data, "log", KNOWLEDGE)
+                count["same cause"] += cause(case.before) == cause(after)
+                if not relation.allows(outcome, after.outcome):
+                    wrong.append(f"{copy.change or 'whole'} {after.outcome} ({first_finding(after)})")
+            count["wrong"] += len(wrong)
+            if wrong:
+                more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+                broken.append(
+                    f"{relation.name:15} {case.name}: {outcome} ({first_finding(case.before)})\n"
+                    f"{'':15} → {wrong[0]}{more}"
+                )
+        right = count["copies"] - count["wrong"]
+        share = right / count["copies"] if count["copies"] else 1.0
+        mark = "" if share >= MARK else f"  below {MARK:.1%}"
+        alike = (
+            f"{count['same cause'] / max(count['copies'], 1):11.1%}" if relation.keeps_cause else f"{'-':>11}"
+        )
+        print(
+            f"{relation.title:44} {count['logs']:5} {count['copies']:7} {right:7} {share:7.1%} {alike}{mark}"
+        )
+    if given.show:
+        print("\n" + "\n".join(broken))
+    elif broken:
+        print(f"\n{len(broken)} logs where one does not hold: --show names them")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
