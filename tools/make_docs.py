@@ -126,8 +126,10 @@ def kernels() -> Iterator[str]:
         yield from _table(
             ("flavour", "pages", "in names"),
             (
-                (f"`{flavour}`", f"{size // 1024}K", f"`{name}-VERSION-{size // 1024}k`")
+                (f"`{flavour}`", f"{size // 1024}K", f"`{name}-VERSION-{size // 1024}k{ending}`")
                 for flavour, size in table["flavours"].items()
+                for variant in (table.get("variants", {}).get(flavour),)
+                for ending in (f"-{variant}" if variant else "",)
             ),
         )
 

@@ -32,6 +32,7 @@ SOURCE = """
 name = "debian"
 title = "Tiny"
 source = "https://example.org/"
+always = true
 origins = ["Tiny"]
 keyrings = ["{keyring}"]
 keyring_package = "tiny-keyring"

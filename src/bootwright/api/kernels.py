@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 def list_kernels(
     *,
+    sources: Sequence[str] = (),
     series: str | None = None,
     archive: str | None = None,
     offline: bool = False,
@@ -21,18 +23,19 @@ def list_kernels(
 ) -> tuple[Listed, ...]:
     """The kernels of the archive and those on this machine, newest first.
 
+    `sources` names the sources to list, such as `raspberrypi`; without, those that are always listed.
     `series` keeps one, such as `6.18`. `archive` is the address of a package archive in place of the ones
     apt knows; `offline` forbids any network use and lists what is known here.
 
-    Returns `Listed` entries. Raises `Refused` for a series that does not exist, `Missing` where there is
-    nothing to list from.
+    Returns `Listed` entries. Raises `Refused` for a source or series that does not exist, `Missing` where
+    there is nothing to list from.
 
         [kernel.name for kernel in list_kernels(offline=True) if kernel.modules_cached]
     """
     from bootwright.kernels.catalogue import open_library
 
     library = open_library(archive=archive, offline=offline, progress=reporter(progress))
-    listed = library.listed()
+    listed = library.listed(sources)
     return tuple(listed if series is None else of_series(listed, series))
 
 

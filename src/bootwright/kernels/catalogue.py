@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from bootwright.formats.sources.transport import Transport
 from bootwright.foundation.cache import KERNELS
-from bootwright.foundation.choices import near
+from bootwright.foundation.choices import near, one_of
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.foundation.versions import Version
 from bootwright.kernels.archive import apt
 from bootwright.kernels.model import Kernel, Listed
-from bootwright.kernels.source import PAGE_NAMES, Source, load_sources
+from bootwright.kernels.source import PAGE_NAMES, AnySource, Source, load_sources
 from bootwright.kernels.store import ADDED, Manifest, Store
 
 # A kernel that is stored already needs none of the modules for fetching.
 if TYPE_CHECKING:
-    from bootwright.kernels.archive.index import Entry, Index
-    from bootwright.kernels.fetch import Fetcher
+    from bootwright.kernels.offers import Offer
 
 _NAME = re.compile(
-    r"(?P<source>[a-z][a-z0-9]*)-(?P<version>\d+(?:\.\d+)*)-(?P<pages>4k|16k|64k)"
+    r"(?P<source>[a-z][a-z0-9]*(?:-[a-z][a-z0-9]*)*)-(?P<version>\d+(?:\.\d+)*)-(?P<pages>4k|16k|64k)"
     r"(?:-(?P<variant>[a-z][a-z0-9]*))?"
 )
 
@@ -38,12 +38,12 @@ def variant_of(name: str) -> str | None:
 
 
 class Library:
-    """Kernels of the archives, of the cache, and of the user's own. Make one with `open_library`."""
+    """Kernels of the sources, of the cache, and of the user's own. Make one with `open_library`."""
 
     def __init__(
         self,
         store: Store,
-        sources: Sequence[Source],
+        sources: Sequence[AnySource],
         transport: Transport,
         progress: Progress,
         *,
@@ -56,36 +56,46 @@ class Library:
         self._progress = progress
         self._offline = offline
         self._archive = archive
+        self._offers: dict[str, Mapping[str, Offer] | None] = {}
+        self._failures: dict[str, BootwrightError] = {}
 
     @property
     def received_bytes(self) -> int:
         """What came over the network so far."""
         return self._transport.received
 
-    def listed(self) -> list[Listed]:
-        """All kernels, newest first: those of the archives, and those here that are in none.
+    def listed(self, sources: Collection[str] = ()) -> list[Listed]:
+        """The kernels of these sources, newest first: what they have, and what is here that they do not have.
 
-        Works offline from what was listed before. Raises `Missing` when the archive cannot be reached and
-        there is neither a list from before nor a kernel here.
+        Without names those of the sources that are always listed, and everything that is here. Works offline
+        from what was listed before. Raises `Refused` for an unknown source, `Missing` when none of them can
+        be reached and there is neither a list from before nor a kernel here.
         """
-        listed = self._all()
-        if self._failure is not None:
-            self._progress.note(f"{self._failure.message}; only kernels on this machine are listed")
+        for name in sources:
+            if name != ADDED:
+                one_of(name, [source.name for source in self.sources], what="kernel source", kind="sources")
+        listed = self._all(sources)
+        if self._failures and not listed:
+            raise next(iter(self._failures.values()))
+        for failure in self._failures.values():
+            self._progress.note(f"{failure.message}; only kernels on this machine are listed")
         return listed
 
-    @property
-    def complete(self) -> bool:
-        """Whether the list of every source could be read, so that a kernel missing there has left it."""
-        return self._without_list == 0 if "_entries" in self.__dict__ else False
+    def has_list(self, source: str) -> bool:
+        """Whether the list of a source could be read, so that a kernel missing there has left it."""
+        return self._offers.get(source) is not None
 
-    def _all(self) -> list[Listed]:
-        archived = {entry.name: self._listed(entry) for entry in self._entries.values()}
-        local = {
-            name: _listed_manifest(manifest)
-            for name in self.store.names()
-            if name not in archived and (manifest := self.store.manifest(name)) is not None
-        }
-        by_name = sorted((archived | local).values(), key=lambda kernel: (kernel.page_size, kernel.name))
+    def _all(self, sources: Collection[str] = ()) -> list[Listed]:
+        offers: dict[str, Offer] = {}
+        for source in self.sources:
+            if source.name in sources or (not sources and source.always):
+                offers |= self._offers_of(source) or {}
+        manifests = [manifest for name in self.store.names() if (manifest := self.store.manifest(name))]
+        listed = {name: offer.listed(self.store.manifest(name)) for name, offer in offers.items()}
+        for manifest in manifests:
+            if manifest.name not in listed and (not sources or manifest.source in sources):
+                listed[manifest.name] = _listed_manifest(manifest)
+        by_name = sorted(listed.values(), key=lambda kernel: (kernel.page_size, kernel.name))
         return sorted(by_name, key=lambda kernel: kernel.version, reverse=True)
 
     def resolve(self, name: str) -> Listed:
@@ -95,14 +105,14 @@ class Library:
         fits of those here, if there is one. Raises `Refused` for a name that nothing fits, with the nearest.
         """
         manifest = self.store.manifest(name)
+        asked = _NAME.fullmatch(name)
         if manifest is not None:
-            entry = self._entries.get(name) if "_entries" in self.__dict__ else None
-            return self._listed(entry) if entry is not None else _listed_manifest(manifest)
-        listed = self._listed_or_explain(name)
+            offer = (self._offers.get(manifest.source) or {}).get(name)
+            return offer.listed(manifest) if offer is not None else _listed_manifest(manifest)
+        listed = self._listed_or_explain(name, asked)
         exact = next((kernel for kernel in listed if kernel.name == name), None)
         if exact is not None:
             return exact
-        asked = _NAME.fullmatch(name)
         if asked is not None:
             fitting = [kernel for kernel in listed if _fits(kernel, asked)]
             cached = [kernel for kernel in fitting if kernel.cached]
@@ -133,10 +143,12 @@ class Library:
         if self._offline:
             what = "the modules of " if manifest is not None else ""
             raise Missing(f"{what}{name} would have to be fetched", hint="run it once without --offline")
-        entry = self._entries.get(name)
-        if entry is None:
-            raise self._unknown(name, _NAME.fullmatch(name), self._all())
-        return self.store.kernel(self._fetcher.fetch(entry, modules=modules))
+        asked = _NAME.fullmatch(name)
+        source = self._source(manifest.source if manifest is not None else asked["source"] if asked else "")
+        offer = (self._offers_of(source) or {}).get(name) if source is not None else None
+        if offer is None:
+            raise self._unknown(name, asked, self._all())
+        return self.store.kernel(offer.fetch(modules=modules))
 
     def remove(self, name: str) -> int:
         """Delete a kernel from this machine; returns the bytes freed. Raises `Refused` when it is not."""
@@ -145,48 +157,28 @@ class Library:
                 raise Refused(f"{name} is not on this machine", hint=_near(name, self.store.names()))
             return self.store.remove(name)
 
-    @cached_property
-    def _fetcher(self) -> Fetcher:
-        from bootwright.kernels.fetch import Fetcher
+    def _source(self, name: str) -> AnySource | None:
+        return next((source for source in self.sources if source.name == name), None)
 
-        return Fetcher(self.store, self._transport, self._progress)
+    def _offers_of(self, source: AnySource) -> Mapping[str, Offer] | None:
+        """What a source has, by name; None where that cannot be known, for the reason in `_failures`."""
+        from bootwright.kernels.offers import Means, offers
 
-    @cached_property
-    def _entries(self) -> dict[str, Entry]:
-        """What the archives have, by name."""
-        from bootwright.kernels.archive.index import Indexer, entries
-
-        indexer = Indexer(
-            self.store.root / "index",
-            self._transport,
-            self._progress,
-            archive=self._archive,
-            offline=self._offline,
-        )
-        found: dict[str, Entry] = {}
-        failure: BootwrightError | None = None
-        for source in self.sources:
+        if source.name not in self._offers:
+            # What the environment says is the address of the sources that nobody has to name.
+            usual = os.environ.get("BOOTWRIGHT_ARCHIVE") if source.always else None
+            archive = self._archive or usual or None
+            means = Means(self.store, self._transport, self._progress, archive, self._offline)
             try:
-                index: Index | None = indexer.get(source)
+                self._offers[source.name] = offers(source, means)
             except BootwrightError as error:
-                failure = failure or error
-                self._without_list += 1
-                continue
-            if index is None:
-                self._without_list += 1
-            else:
-                found |= {entry.name: entry for entry in entries(source, index)}
-        if failure is not None:
-            if not found and not self.store.names():
-                raise failure
-            self._failure = failure
-        return found
+                self._offers[source.name] = None
+                self._failures[source.name] = error
+        return self._offers[source.name]
 
-    _failure: BootwrightError | None = None
-    _without_list: int = 0
-
-    def _listed_or_explain(self, name: str) -> list[Listed]:
-        listed = self._all()
+    def _listed_or_explain(self, name: str, asked: re.Match[str] | None) -> list[Listed]:
+        source = self._source(asked["source"]) if asked is not None else None
+        listed = self._all((source.name,) if source is not None else ())
         if not listed and self._offline:
             raise Missing(
                 f"{name} is not on this machine, and no list of kernels either",
@@ -194,29 +186,11 @@ class Library:
             )
         return listed
 
-    def _listed(self, entry: Entry) -> Listed:
-        manifest = self.store.manifest(entry.name)
-        share = entry.layout.front_share
-        image_size = int(sum(package.size for package in entry.boot) * (share or 1))
-        whole_size = sum(package.size for package in entry.modules)
-        return Listed(
-            name=entry.name,
-            version=entry.version,
-            page_size=entry.page_size,
-            flavour=entry.flavour,
-            source=entry.source.name,
-            download_bytes=0 if manifest is not None else image_size,
-            modules_bytes=0 if manifest is not None and manifest.modules else whole_size,
-            image_size=image_size,
-            whole_size=whole_size,
-            cached=manifest is not None,
-            modules_cached=manifest is not None and manifest.modules,
-            suite=entry.suite.name,
-        )
-
     def _unknown(self, name: str, asked: re.Match[str] | None, listed: list[Listed]) -> BootwrightError:
-        if self._failure is not None:
-            return self._failure
+        failure = self._failures.get(asked["source"]) if asked is not None else None
+        failure = failure or next(iter(self._failures.values()), None)
+        if failure is not None:
+            return failure
         if asked is not None and asked["source"] in {source.name for source in self.sources}:
             return self._left(name, listed)
         names = [kernel.name for kernel in listed]
@@ -227,7 +201,7 @@ class Library:
     def _left(self, name: str, listed: list[Listed]) -> BootwrightError:
         """A well-formed name that the archive does not have (any more)."""
         asked = _NAME.fullmatch(name)
-        source = next((source for source in self.sources if name.startswith(f"{source.name}-")), None)
+        source = self._source(asked["source"]) if asked is not None else None
         hints: list[str] = []
         if asked is not None:
             wanted = Version.parse(asked["version"])
@@ -246,12 +220,12 @@ class Library:
                 older = [kernel.name for kernel in others if kernel.version < wanted][:1]
                 if newer or older:
                     hints.append(f"nearest to it: {', '.join(older + newer)}")
-        if source is not None and source.snapshot is not None:
+        if isinstance(source, Source) and source.snapshot is not None:
             past = source.snapshot.base.format(date="DATE")
             hints.append(
                 f"a version that left the archive is at --archive {past} of a date when it was current"
             )
-        suites = ", ".join(source.suites) if source is not None else "the archive"
+        suites = source.holder if source is not None else "the archive"
         return Refused(f"{name} is not, or no longer, in {suites}", hint="; ".join(hints) or None)
 
 
@@ -264,15 +238,17 @@ def open_library(
 ) -> Library:
     """The library over the user's cache.
 
-    `archive` is an address that replaces the ones apt knows (default: `$BOOTWRIGHT_ARCHIVE`); `offline`
-    forbids any network use; `sources` are files in the form of `data/kernels/` (default: those).
+    `archive` is an address that replaces the ones apt knows, and those in the sources' files (default, for
+    the sources always listed: `$BOOTWRIGHT_ARCHIVE`); `offline`
+    forbids any network use; `sources` are files in the form of `data/kernels/` (default: those, and the
+    user's own), and all of them are then always listed.
     """
     return Library(
         Store(KERNELS.folder()),
-        load_sources(sources),
+        load_sources() if sources is None else [evolve(each, always=True) for each in load_sources(sources)],
         Transport(proxies=apt.proxies),
         progress if progress is not None else Silent(),
-        archive=archive or os.environ.get("BOOTWRIGHT_ARCHIVE") or None,
+        archive=archive,
         offline=offline,
     )
 
@@ -298,8 +274,11 @@ def _fits(kernel: Listed, asked: re.Match[str]) -> bool:
         return False
     if kernel.source != ADDED and variant_of(kernel.name) != asked["variant"]:
         return False
+    # The name's version, which with some sources is a distribution's and not the kernel's.
+    own = _NAME.fullmatch(kernel.name) if kernel.source != ADDED else None
+    version = own["version"] if own is not None else str(kernel.version)
     prefix = [int(part) for part in asked["version"].split(".")]
-    numbers = [int(part) for part in re.findall(r"\d+", str(kernel.version))]
+    numbers = [int(part) for part in re.findall(r"\d+", version)]
     return numbers[: len(prefix)] == prefix
 
 

@@ -47,6 +47,8 @@ class Layout:
     front_share: float | None = None
     """Set where image and config lie at the front of one large package, so that reading stops once they
     are out: about how much of it that takes, for showing only."""
+    also: tuple[str, ...] = ()
+    """Packages with more modules, which not every kernel has."""
 
     def holds(self, version: Version) -> bool:
         """Whether kernels of this version are packaged so."""
@@ -88,6 +90,14 @@ class Source:
     endings: tuple[str, ...] = ()
     """What a package's name may end in beside: the same kernel, in a file that somebody has. Not listed."""
     snapshot: Snapshot | None = None
+    always: bool = False
+    """Whether its kernels are listed without its being named."""
+    archives: tuple[str, ...] = ()
+    """Addresses to go to where the system's apt knows none."""
+    keys: tuple[str, ...] = ()
+    """Fingerprints of the keys that sign, 40 hexadecimal digits. Empty: any key of the keyring counts."""
+    key_address: str | None = None
+    """Where the public key is to be had when no keyring is installed; trusted by its fingerprint only."""
 
     def kernel_name(self, version: Version, flavour: str) -> str:
         """The catalogue name, such as `debian-6.12.107-16k` or `debian-6.1.176-4k-cloud`."""
@@ -119,9 +129,15 @@ class Source:
         return None
 
     @property
+    def holder(self) -> str:
+        """Where its kernels are, for messages."""
+        return ", ".join(self.suites)
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """Names of packages in every layout."""
-        return tuple(dict.fromkeys(p for layout in self.layout for p in (*layout.boot, *layout.modules)))
+        named = ((*layout.boot, *layout.modules, *layout.also) for layout in self.layout)
+        return tuple(dict.fromkeys(part for parts in named for part in parts))
 
 
 @frozen
@@ -150,6 +166,9 @@ def _patterns(releases: tuple[str, ...], flavours: tuple[str, ...], part: str) -
     return made
 
 
+AnySource = Source
+"""A source of any kind."""
+
 SOURCES = Kind("kernels", "a kernel source", Source)
 
 
@@ -172,16 +191,25 @@ def _problems(source: Source) -> Iterator[str]:
     for flavour, size in source.flavours.items():
         if size not in PAGE_NAMES:
             yield f"flavour {flavour} with pages of {size} bytes"
+    for key in source.keys:
+        if not re.fullmatch("[0-9A-F]{40}", key):
+            yield f"keys = {key!r}, which is no fingerprint of 40 digits"
+    if source.key_address and not source.keys:
+        yield "key_address without keys, so that any key would do"
     for form in source.release:
         if set(re.findall(r"\{\w+\}", form)) not in ({"{version}", "{flavour}"}, {"{abi}", "{flavour}"}):
             yield f"release = {form!r} without {{flavour}} and either {{version}} or {{abi}}"
     for flavour, variant in source.variants.items():
         if flavour not in source.flavours or not re.fullmatch("[a-z][a-z0-9]*", variant):
             yield f"a variant {variant!r} of {flavour}, which is no word or no flavour"
+    yield from _layout_problems(source)
+
+
+def _layout_problems(source: Source) -> Iterator[str]:
     for layout in source.layout:
         for version in (layout.since, layout.before):
             if version is not None and Version.parse(version) is None:
                 yield f"a version {version!r}"
-        for part in (*layout.boot, *layout.modules):
+        for part in (*layout.boot, *layout.modules, *layout.also):
             if re.findall(r"\{\w*\}", part) != ["{release}"]:
                 yield f"a package name {part!r} without {{release}}"

@@ -10,6 +10,7 @@ import click
 from bootwright.cli.kernels._common import library, megabytes, print_json, shared_options
 
 if TYPE_CHECKING:
+    from bootwright.kernels.catalogue import Library
     from bootwright.kernels.model import Listed
 
 _EXAMPLES = """
@@ -17,6 +18,7 @@ _EXAMPLES = """
 Examples:
   bootwright kernels list
   bootwright kernels list --series 6.18
+  bootwright kernels list --source raspberrypi
   bootwright kernels list --all --json
 """
 
@@ -25,10 +27,24 @@ Examples:
 @click.option(
     "--all", "everything", is_flag=True, help="Every version [the newest of each series, and those here]."
 )
+@click.option(
+    "--source",
+    "sources",
+    metavar="NAME",
+    multiple=True,
+    help="Only this source's kernels, such as raspberrypi [those always listed, and those here]; repeatable.",
+)
 @click.option("--series", metavar="X.Y", help="Only versions that start so, such as 6.18.")
 @shared_options
 def command(
-    *, everything: bool, series: str | None, archive: str | None, offline: bool, as_json: bool, quiet: bool
+    *,
+    everything: bool,
+    sources: tuple[str, ...],
+    series: str | None,
+    archive: str | None,
+    offline: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """List the kernels of the archive and those on this machine, newest first.
 
@@ -38,7 +54,7 @@ def command(
     from bootwright.api.kernels import of_series
 
     kernels, _ = library(archive, offline=offline, quiet=quiet)
-    listed = kernels.listed()
+    listed = kernels.listed(sources)
     if series is not None:
         listed = of_series(listed, series)
     elif not everything:
@@ -46,7 +62,10 @@ def command(
     if as_json:
         print_json({"schema": "bootwright/kernels/1", "kernels": [kernel.as_json() for kernel in listed]})
         return 0
-    _table(listed, complete=kernels.complete)
+    _table(listed, kernels)
+    others = [source.name for source in kernels.sources if not source.always]
+    if others and not sources:
+        click.echo(f"Other sources: {', '.join(others)} (--source NAME)", err=True)
     return 0
 
 
@@ -62,14 +81,14 @@ def _newest(listed: list[Listed]) -> list[Listed]:
     return kept
 
 
-def _table(listed: list[Listed], *, complete: bool) -> None:
+def _table(listed: list[Listed], library: Library) -> None:
     rows = [("NAME", "VERSION", "PAGES", "SUITE", "FETCH", "MODULES", "HERE")]
     rows += [
         (
             kernel.name,
             str(kernel.version),
             f"{kernel.page_size // 1024}K",
-            kernel.suite or ("left the archive" if complete and kernel.source != "added" else "-"),
+            kernel.suite or ("left the archive" if library.has_list(kernel.source) else "-"),
             "-" if kernel.cached else megabytes(kernel.download_bytes),
             "-" if kernel.modules_cached else megabytes(kernel.modules_bytes),
             "with modules" if kernel.modules_cached else "yes" if kernel.cached else "",

@@ -94,7 +94,7 @@ def list_candidates(plan: Plan, library: Library) -> list[Candidate]:
             image_size=listed.image_size,
             whole_size=listed.whole_size,
         )
-        for listed in library.listed()
+        for listed in library.listed(wanted)
         if listed.source in wanted and variant_of(listed.name) is None
     ]
 

@@ -26,6 +26,15 @@ def archives(origins: Iterable[str], keyring_package: str, root: Path = Path("/"
     found = _known_archives(set(origins)) if root == Path("/") else None
     if found is None:
         found = list(_written_archives(root / "etc/apt", keyring_package))
+    return _addresses(found)
+
+
+def certain_archives(origins: Iterable[str]) -> list[str]:
+    """Those of them that apt has read an index of, so that it knows whose they are."""
+    return _addresses(_known_archives(set(origins)) or [])
+
+
+def _addresses(found: Iterable[str]) -> list[str]:
     addresses = [uri.rstrip("/") for uri in found if uri.startswith(("http://", "https://"))]
     return list(dict.fromkeys(addresses))
 

@@ -19,8 +19,9 @@ from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Re
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.archive import apt
+from bootwright.kernels.archive.keys import Keys, binary_key, installed_keyring, signed_text
 from bootwright.kernels.archive.packages import Package, read_packages, version_key
-from bootwright.kernels.archive.release import Release, find_keyrings, read_release, signed_text
+from bootwright.kernels.archive.release import Release, read_release
 from bootwright.kernels.source import Layout, Source
 
 # Long enough for a session of work, short against the weeks between two kernels of a suite.
@@ -104,12 +105,14 @@ def _of_suite(source: Source, suite: Suite) -> Iterator[Entry]:
                 continue
             boot = [part.format(release=named.release) for part in layout.boot]
             modules = [part.format(release=named.release) for part in layout.modules]
+            more = [part.format(release=named.release) for part in layout.also]
             # Parts of different builds do not belong together.
             there = {
                 part: newest[part]
-                for part in (*boot, *modules)
+                for part in (*boot, *modules, *more)
                 if part in newest and newest[part].version == package.version
             }
+            modules += [part for part in more if part in there]
             yield Entry(
                 name=source.kernel_name(named.version, named.flavour),
                 version=named.version,
@@ -179,7 +182,10 @@ class Indexer:
     def _addresses(self, source: Source) -> list[str]:
         if self._archive:
             return [self._archive.rstrip("/")]
-        found = apt.archives(source.origins, source.keyring_package)
+        if source.archives:
+            found = [*apt.certain_archives(source.origins), *source.archives]
+        else:
+            found = apt.archives(source.origins, source.keyring_package)
         return [*found, source.snapshot.address] if source.snapshot else found
 
     def _suite(self, source: Source, name: str, known: Suite | None) -> Suite:
@@ -239,7 +245,7 @@ class Indexer:
         self, source: Source, base: str, known: Suite | None
     ) -> tuple[str, dict[str, str], Release | None]:
         """SHA256 of the signed file, its validators, and what it says (None: unchanged since `known`)."""
-        keyrings = find_keyrings(source.keyrings, source.keyring_package)
+        keys = self._keys(source)
         url = f"{base}/InRelease"
         try:
             answer = self._transport.small(
@@ -251,7 +257,7 @@ class Indexer:
             if answer.body is None:
                 return known.head_sha256 if known else "", dict(answer.validators), None
             body = answer.body
-            text, signers = signed_text(body, keyrings, url)
+            text, signers = signed_text(body, keys, url)
         except NotThere as missing:
             url = f"{base}/Release"
             try:
@@ -260,8 +266,24 @@ class Indexer:
             except NotThere:
                 raise missing from None
             body = answer.body or b""
-            text, signers = signed_text(body, keyrings, url, signature=detached.body or b"")
+            text, signers = signed_text(body, keys, url, signature=detached.body or b"")
         return hashlib.sha256(body).hexdigest(), dict(answer.validators), read_release(text, url, signers)
+
+    def _keys(self, source: Source) -> Keys:
+        """The source's keys: of this machine, else fetched and trusted by their fingerprint only."""
+        keyring = installed_keyring(source.keyrings)
+        if keyring is not None:
+            return Keys(keyring, source.keys)
+        if source.key_address is None:
+            raise Missing(
+                f"the archive's keys are not installed ({', '.join(source.keyrings)})",
+                hint=f"install {source.keyring_package}",
+            )
+        kept = self._folder.parent / "keys" / f"{'-'.join(source.keys)}.gpg"
+        if not kept.is_file():
+            answer = self._transport.small(source.key_address, limit=_MOST_RELEASE)
+            atomic.write_bytes(kept, binary_key(answer.body or b"", source.key_address))
+        return Keys(kept, source.keys)
 
     def _freshness(self, release: Release, base: str, *, pinned: bool) -> str:
         now = datetime.datetime.now(datetime.UTC)

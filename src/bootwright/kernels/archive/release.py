@@ -1,27 +1,20 @@
 """The signed head of a Debian-style archive: `InRelease`, or `Release` with `Release.gpg`.
 
-Format: https://wiki.debian.org/DebianRepository/Format. Signatures are checked by gpgv(1), and only the text
-that gpgv says was signed is read.
+Format: https://wiki.debian.org/DebianRepository/Format.
 """
 
 from __future__ import annotations
 
 import datetime
 import email.utils
-import os
 import re
-import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from bootwright.foundation import tools
-from bootwright.foundation.errors import Malformed, Missing, Refused, ToolFailed
+from bootwright.foundation.errors import Malformed
 
 _HASH_LINE = re.compile(r" ([0-9a-f]{64})\s+(\d{1,15})\s+(\S+)")
-_STATUS = "[GNUPG:] "
 
 
 @frozen
@@ -38,68 +31,6 @@ class Release:
     """Path below the suite → SHA256, size in bytes."""
     signers: tuple[str, ...] = ()
     """Fingerprints of the primary keys whose signature is good."""
-
-
-def signed_text(
-    data: bytes, keyrings: Sequence[Path], where: str, *, signature: bytes | None = None
-) -> tuple[str, tuple[str, ...]]:
-    """The text that was signed and who signed it.
-
-    `data` is a clear-signed file, or with `signature` the file that it is the detached signature of.
-    Raises `Refused` unless at least one signature is good and none is bad; `Missing` without gpgv.
-    """
-    gpgv = tools.need("gpgv", purpose="check the archive's signature")
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
-        signed = Path(folder, "signed")
-        signed.write_bytes(data)
-        command = [str(gpgv), "--status-fd", "2", "--output", "-"]
-        for keyring in keyrings:
-            command += ["--keyring", str(keyring)]
-        if signature is not None:
-            detached = Path(folder, "signature")
-            detached.write_bytes(signature)
-            command += [str(detached)]
-        try:
-            done = subprocess.run(
-                [*command, str(signed)],
-                capture_output=True,
-                timeout=60,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                # gpgv looks for nothing else, but must not read a user's settings.
-                env={**os.environ, "LC_ALL": "C", "GNUPGHOME": folder},
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise ToolFailed("gpgv", str(error)) from error
-    status = [
-        line.removeprefix(_STATUS).split()
-        for line in done.stderr.decode("utf-8", "replace").splitlines()
-        if line.startswith(_STATUS)
-    ]
-    words = {line[0] for line in status if line}
-    # VALIDSIG ends with the primary key's fingerprint (GnuPG, doc/DETAILS).
-    signers = tuple(dict.fromkeys(line[-1] for line in status if len(line) > 2 and line[0] == "VALIDSIG"))
-    if "BADSIG" in words or "GOODSIG" not in words or not signers:
-        raise Refused(
-            f"{where} is not signed by a key of {', '.join(str(path) for path in keyrings)}"
-            f" ({', '.join(sorted(words & _BAD)) or 'no good signature'})",
-            hint="use the archive's own mirror; if its keys are newer than yours, update the keyring package",
-        )
-    text = done.stdout if signature is None else data
-    return text.decode("utf-8", "replace"), signers
-
-
-_BAD = {"BADSIG", "ERRSIG", "NO_PUBKEY", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NODATA", "UNEXPECTED"}
-
-
-def find_keyrings(candidates: Sequence[str], package: str) -> list[Path]:
-    """The keyring of the archive; raises `Missing` naming the package that holds it."""
-    found = [Path(name) for name in candidates if Path(name).is_file()]
-    if not found:
-        raise Missing(
-            f"the archive's keys are not installed ({', '.join(candidates)})", hint=f"install {package}"
-        )
-    return found[:1]
 
 
 def read_release(text: str, where: str, signers: tuple[str, ...] = ()) -> Release:
