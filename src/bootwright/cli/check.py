@@ -140,15 +140,22 @@ def command(
 
 
 def _print(checked: Checked, *, explain: bool) -> None:
-    from bootwright.report.check_text import lines, summary
+    from itertools import groupby
 
-    for note in checked.notes:
-        click.echo(_printable(f"note: {note}"))
-    for verdicts in checked.judged:
-        for line in lines(verdicts.title, verdicts.goals, explain=explain):
+    from bootwright.report.check_text import links, notes, screen, terminal_size
+
+    size = terminal_size().endless if explain else terminal_size()
+    remarks = notes(checked.notes, size)
+    for _, judged in groupby(checked.judged, key=lambda verdicts: verdicts.board.id):
+        for line in screen(list(judged), size.less(len(remarks))):
             click.echo(_printable(line))
-    for line in summary(checked.answers):
+    for line in remarks:
         click.echo(_printable(line))
+    if explain:
+        for verdicts in checked.judged:
+            click.echo("")
+            for line in links(verdicts):
+                click.echo(_printable(line))
 
 
 def _write_files(checked: Checked, junit: Path | None, sarif: Path | None, artifact: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 
 from attrs import evolve
@@ -31,7 +32,7 @@ def with_remedy(verdict: GoalVerdict, kernel: KernelFacts) -> GoalVerdict:
     holders = [*_kernels_with(broken.lacks, kernel)]
     mended = _unread(broken, holders, kernel)
     if mended is None:
-        advice = _advice(holders, kernel, broken.lacks) if holders else _alike(broken, kernel)
+        advice = _advice(holders, kernel, broken.lacks, broken.remedy) if holders else _alike(broken, kernel)
         if not advice:
             return verdict
         text = advice if broken.remedy == NO_REMEDY else f"{broken.remedy}; {advice}"
@@ -77,8 +78,12 @@ def _kernels_with(compatibles: Sequence[str], kernel: KernelFacts) -> Iterator[t
 
 
 def _advice(
-    holders: Sequence[tuple[KernelFacts, Candidate]], kernel: KernelFacts, lacks: Sequence[str]
+    holders: Sequence[tuple[KernelFacts, Candidate]],
+    kernel: KernelFacts,
+    lacks: Sequence[str],
+    remedy_told: str = "",
 ) -> str:
+    """`remedy_told` is what the user reads before it: an option that it names is not named again."""
     for other_kernel, candidate in holders:
         if other_kernel.release == kernel.release and candidate.module is not None:
             return (
@@ -99,7 +104,7 @@ def _advice(
         ),
         None,
     )
-    if option is None:
+    if option is None or option in re.findall(r"\w+", remedy_told):
         return f"{advice} ({place})"
     mine = f"; this kernel has {option} off: build it with {option}=m or y" if kernel.is_off(option) else ""
     return f"{advice} ({place}; by its name {option}){mine}"

@@ -58,8 +58,12 @@ class BoardVerdicts:
     @property
     def title(self) -> str:
         """For a person."""
-        tree = self.dtb.name if self.dtb is not None else "no devicetree"
-        return f"{self.board.name} {self.stepping} with {self.kernel} and {tree}"
+        return f"{self.board.name} {self.stepping} with {self.kernel} and {self.dtb_name}"
+
+    @property
+    def dtb_name(self) -> str:
+        """The devicetree's file name, or `no devicetree`."""
+        return self.dtb.name if self.dtb is not None else "no devicetree"
 
 
 @frozen
@@ -88,12 +92,16 @@ class Together:
             return f"{self.verdict} on every stepping ({', '.join(self.steppings)})"
         order = (Verdict.FAILS, Verdict.UNKNOWN, Verdict.WORKS)
         ordered = sorted(self.steppings.items(), key=lambda item: order.index(item[1]))
-        option = "--revision CODE (of /proc/cpuinfo) or --stepping" if self.board.revision else "--stepping"
         texts = ", ".join(
             f"{name} is unknown" if verdict is Verdict.UNKNOWN else f"{name} {verdict}"
             for name, verdict in ordered
         )
-        return f"{self.verdict}: {texts}; the stepping is not known: give {option}"
+        return f"{self.verdict}: {texts}; the stepping is not known: give {which_stepping(self.board)}"
+
+
+def which_stepping(board: Board) -> str:
+    """The options that say which stepping of a board is meant."""
+    return "--revision CODE (of /proc/cpuinfo) or --stepping" if board.revision else "--stepping"
 
 
 def agreed(verdicts: Iterable[Verdict]) -> Verdict:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.matrix import Cell, Matrix
+from bootwright.report.check_fold import Place, by_steppings
 
 _STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; color: #1a1a1a; }
@@ -19,22 +20,34 @@ small { display: block; color: #444; max-width: 22em; overflow-wrap: anywhere; }
 
 
 def lines(table: Matrix) -> Iterator[str]:
-    """One block for each board, stepping and goal: a row for each kernel, a column for each source."""
+    """A row for each kernel, a column for each source of devicetrees; tables that are alike stand once.
+
+    What breaks is said below all tables, under the number that the cells have.
+    """
+    numbers = _numbers(table)
+    tables: dict[tuple[str, tuple[str, ...]], list[Place]] = {}
     for (board, stepping, goal), cells in _groups(table).items():
-        yield f"{board} {stepping}: {goal}"
-        width = max(len(name) for name in table.kernels)
-        columns = [source for source in table.sources if any(cell.dtbs == source for cell in cells.values())]
-        yield "  " + " " * width + "  " + "  ".join(f"{column:>{max(9, len(column))}}" for column in columns)
-        for kernel in table.kernels:
-            squares = [f"{_word(cells.get((kernel, column))):>{max(9, len(column))}}" for column in columns]
-            yield f"  {kernel:<{width}}  " + "  ".join(squares)
-        notes = dict.fromkeys(
-            f"    {cell.kernel} with {cell.dtbs}: {cell.node}: {cell.reason}"
-            for cell in cells.values()
-            if cell.node
-        )
-        yield from notes
+        tables.setdefault((board, tuple(_rows(table, cells, numbers))), []).append(Place(stepping, goal))
+    for (board, rows), places in tables.items():
+        for steppings, goals in by_steppings(places).items():
+            yield f"{board} {', '.join(steppings)}: {', '.join(goals)}"
+        yield from rows
         yield ""
+    for (node, reason), number in numbers.items():
+        yield f"({number}) {node}: {reason}"
+
+
+def _rows(
+    table: Matrix, cells: dict[tuple[str, str], Cell], numbers: dict[tuple[str, str], int]
+) -> Iterator[str]:
+    width = max(len(name) for name in table.kernels)
+    columns = [source for source in table.sources if any(cell.dtbs == source for cell in cells.values())]
+    yield "  " + " " * width + "  " + "  ".join(f"{column:>{max(12, len(column))}}" for column in columns)
+    for kernel in table.kernels:
+        squares = (
+            f"{_word(cells.get((kernel, column)), numbers):>{max(12, len(column))}}" for column in columns
+        )
+        yield f"  {kernel:<{width}}  " + "  ".join(squares)
 
 
 def html(table: Matrix) -> str:
@@ -43,6 +56,7 @@ def html(table: Matrix) -> str:
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>bootwright check</title>",
         f"<style>{_STYLE}</style></head><body><h1>Kernels and devicetrees</h1>",
     ]
+    numbers = _numbers(table)
     for (board, stepping, goal), cells in _groups(table).items():
         columns = [source for source in table.sources if any(cell.dtbs == source for cell in cells.values())]
         markup.append(f"<h2>{_safe(board)} {_safe(stepping)}: {_safe(goal)}</h2><table><tr><th>kernel</th>")
@@ -50,9 +64,16 @@ def html(table: Matrix) -> str:
         markup.append("</tr>")
         for kernel in table.kernels:
             markup.append(f"<tr><th>{_safe(kernel)}</th>")
-            markup.extend(_square(cells.get((kernel, column))) for column in columns)
+            markup.extend(_square(cells.get((kernel, column)), numbers) for column in columns)
             markup.append("</tr>")
         markup.append("</table>")
+    if numbers:
+        markup.append("<h2>What breaks</h2><ol>")
+        markup.extend(
+            f"<li id='reason-{number}'><code>{_safe(node)}</code>: {_safe(reason)}</li>"
+            for (node, reason), number in numbers.items()
+        )
+        markup.append("</ol>")
     markup.append("</body></html>\n")
     return "".join(markup)
 
@@ -65,18 +86,26 @@ def _groups(table: Matrix) -> dict[tuple[str, str, str], dict[tuple[str, str], C
     return groups
 
 
-def _word(cell: Cell | None) -> str:
+def _numbers(table: Matrix) -> dict[tuple[str, str], int]:
+    """(node, reason) → the number under which it is told, in the order of the cells."""
+    broken = dict.fromkeys((cell.node, cell.reason) for cell in table.cells if cell.node)
+    return {key: number for number, key in enumerate(broken, start=1)}
+
+
+def _word(cell: Cell | None, numbers: dict[tuple[str, str], int]) -> str:
     if cell is None:
         return "-"
-    return cell.verdict.value + ("!" if cell.hazards and cell.verdict is Verdict.WORKS else "")
+    number = f" ({numbers[cell.node, cell.reason]})" if cell.node else ""
+    return cell.verdict.value + ("!" if cell.hazards and cell.verdict is Verdict.WORKS else "") + number
 
 
-def _square(cell: Cell | None) -> str:
+def _square(cell: Cell | None, numbers: dict[tuple[str, str], int]) -> str:
     if cell is None:
         return "<td>no devicetree</td>"
     text = f"<b>{cell.verdict.value}</b>"
     if cell.node:
-        text += f"<small>{_safe(cell.node)}: {_safe(cell.reason)}</small>"
+        number = numbers[cell.node, cell.reason]
+        text += f" <a href='#reason-{number}' title='{_safe(cell.node)}'>({number})</a>"
     if cell.hazards:
         text += f"<small>hazards: {_safe(', '.join(cell.hazards))}</small>"
     return f"<td class='{cell.verdict.value}'>{text}</td>"

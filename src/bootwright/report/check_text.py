@@ -1,47 +1,214 @@
-"""The verdicts of `bootwright check` for a person."""
+"""The verdicts of `bootwright check` for a person: one screen for a board, the rest on request."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
 
-from bootwright.foundation.verdict import Verdict
+from attrs import evolve, frozen
+
+from bootwright.foundation.verdict import Verdict, worst
 from bootwright.predict.model import GoalVerdict, Link
-from bootwright.predict.verdicts import Together
+from bootwright.predict.verdicts import BoardVerdicts, together, which_stepping
+from bootwright.report.check_fold import Folded, Place, Row, Warned, by_steppings, fold_board, touched
+from bootwright.report.words import count, listed
+
+MOST_NODES = 3
+MOST_COLUMNS = 120
+"""Longer lines are hard to read, however wide the terminal is."""
 
 
-def lines(
-    title: str, verdicts: Mapping[str, GoalVerdict], *, explain: bool = False, width: int = 100
-) -> Iterator[str]:
-    """A board's goals, one below the other: the verdict, the chain, the first broken link, what mends it."""
-    yield title
-    for name, goal in verdicts.items():
+@frozen
+class Size:
+    """What a board's answer may fill."""
+
+    columns: int = 100
+    lines: int | None = None
+    """None where nobody looks at a screen."""
+
+    def less(self, lines: int) -> Size:
+        """What is left beside so many lines."""
+        return self if self.lines is None else evolve(self, lines=max(self.lines - lines, 0))
+
+    @property
+    def endless(self) -> Size:
+        """As wide, and as long as need be."""
+        return evolve(self, lines=None)
+
+
+def terminal_size() -> Size:
+    """The terminal's (`$COLUMNS` and `$LINES` come first), less the command's line and the next prompt's."""
+    here = shutil.get_terminal_size((Size().columns, 0))
+    lines = here.lines if "LINES" in os.environ or sys.stdout.isatty() else 0
+    return Size(max(40, min(here.columns, MOST_COLUMNS)), max(lines - 2, 8) if lines else None)
+
+
+@frozen
+class _Detail:
+    """How much is said."""
+
+    remarks: bool = True
+    """What is not checked, instead of how much."""
+    reasons: bool = True
+    """Why a hazard is one, beside its title and remedy."""
+    labels: bool = True
+    """A line each for what breaks, why, and the remedy, instead of one paragraph."""
+    rows: int | None = None
+    """Of how many rows it is said what breaks them; None for all."""
+
+
+def _details(rows: int) -> Iterator[_Detail]:
+    """From all to little: the least important goes first where a screen is too small."""
+    yield _Detail()
+    yield _Detail(remarks=False)
+    yield _Detail(remarks=False, reasons=False)
+    for told in reversed(range(rows + 1)):
+        yield _Detail(remarks=False, reasons=False, labels=False, rows=told)
+
+
+def screen(judged: Sequence[BoardVerdicts], size: Size = Size()) -> list[str]:
+    """One board with one kernel, on all steppings judged: the verdict, what breaks it and what mends that.
+
+    What several goals share is said once. Where that is longer than the screen, what is not checked is only
+    counted, then hazards lose their reasons, then the last rows theirs; `--explain` has all.
+    """
+    folded = fold_board(judged)
+    text: list[str] = []
+    for detail in _details(sum(bool(row.broken) for row in folded.rows)):
+        text = list(_screen(judged, folded, detail, size.columns))
+        if size.lines is None or len(text) <= size.lines:
+            break
+    return text
+
+
+def _screen(judged: Sequence[BoardVerdicts], folded: Folded, detail: _Detail, width: int) -> Iterator[str]:
+    yield from _wrapped("", f"{_title(judged)}: {_headline(judged)}", width)
+    remedies: set[str] = set()
+    told = folded.rows[: detail.rows]
+    for row in told:
+        yield from _places(row.verdict, row.places, folded, width)
+        if row.broken:
+            yield from _broken(row, detail, remedies, width)
+    for verdict, rows in itertools.groupby(folded.rows[len(told) :], key=lambda row: row.verdict):
+        places = tuple(place for row in rows for place in row.places)
+        yield from _places(verdict, places, folded, width)
+    if len(folded.every) == 1 and folded.rows[0].verdict is Verdict.WORKS:
+        (goal,) = judged[0].goals.values()
+        yield from _wrapped("    ", " → ".join(_stations(goal)), width)
+    for warned in folded.hazards:
+        yield from _hazard(warned, folded, detail, remedies, width)
+    yield from _unchecked(folded, detail, width)
+    trees = {verdicts.stepping: verdicts.dtb_name for verdicts in judged}
+    if len(set(trees.values())) > 1:
+        words = ", ".join(f"{stepping} {tree}" for stepping, tree in trees.items())
+        yield from _wrapped("  ", f"devicetrees: {words}", width)
+    if detail != _Detail():
+        yield "  --explain says the rest"
+
+
+def notes(remarks: Sequence[str], size: Size = Size()) -> list[str]:
+    """Remarks on how the artifacts were read."""
+    return [line for remark in remarks for line in _wrapped("", f"note: {remark}", size.columns)]
+
+
+def links(verdicts: BoardVerdicts) -> Iterator[str]:
+    """Every link of every goal with its evidence; what goals share stands with the first of them."""
+    yield verdicts.title
+    shown: dict[Link, str] = {}
+    for name, goal in verdicts.goals.items():
         yield f"  {name}: {goal.verdict.value}"
-        if explain:
-            for link in goal.chain:
-                yield from _link(link)
-        elif goal.verdict is not Verdict.FAILS or goal.first_broken is None:
-            yield from _wrapped("    ", " → ".join(_stations(goal)), width)
-        broken = goal.first_broken
-        if broken is not None:
-            yield from _wrapped("    ", f"first broken link: {broken.node}: {broken.needs}", width)
-            yield from _wrapped(
-                "    ", f"why: {broken.reason or 'its verdict is ' + broken.verdict.value}", width
-            )
-            if broken.remedy:
-                yield from _wrapped("    ", f"remedy: {broken.remedy}", width)
+        for with_goal, same in _runs(goal.chain, shown):
+            if with_goal is not None and len(same) > 1:
+                yield f"    {_mark(worst(link.verdict for link in same))} {len(same)} links as of {with_goal}"
+            else:
+                for link in same:
+                    yield from _link(link)
+        shown = dict.fromkeys(goal.chain, name) | shown
         for hazard in goal.hazards:
-            if broken is None or hazard.reason != broken.reason:
-                yield from _wrapped("    ", f"hazard: {hazard.title}: {hazard.reason}", width)
-                yield from _wrapped("      ", f"remedy: {hazard.remedy}", width)
+            yield f"    ! hazard {hazard.name} ({', '.join(hazard.sources)})"
         if goal.not_checked:
-            yield from _wrapped("    ", f"not checked: {'; '.join(goal.not_checked)}", width)
+            yield f"    not checked: {'; '.join(goal.not_checked)}"
 
 
-def summary(answers: Iterable[Together]) -> Iterator[str]:
-    """What is true of each board of which several steppings were judged."""
-    for answer in answers:
-        if len(answer.steppings) > 1:
-            yield from _wrapped("", f"{answer.board.name}: {answer.goal}: {answer.words}", 100)
+def _title(judged: Sequence[BoardVerdicts]) -> str:
+    first = judged[0]
+    if len(judged) == 1:
+        return first.title
+    trees = {verdicts.dtb_name for verdicts in judged}
+    return " and ".join([f"{first.board.name} with {first.kernel}", *(trees if len(trees) == 1 else ())])
+
+
+def _headline(judged: Sequence[BoardVerdicts]) -> str:
+    """The verdict of all goals, and what must be known where steppings differ."""
+    answers = together(judged)
+    verdict = worst(answer.verdict for answer in answers)
+    if not any(answer.split for answer in answers):
+        return verdict.value
+    option = which_stepping(judged[0].board)
+    if verdict is Verdict.UNKNOWN:
+        return f"{verdict.value}: it depends on the stepping: give {option}"
+    return f"{verdict.value}, and some goals depend on the stepping: give {option}"
+
+
+def _places(verdict: Verdict, places: Sequence[Place], folded: Folded, width: int) -> Iterator[str]:
+    steppings = {place.stepping for place in folded.every}
+    for of, goals in by_steppings(places).items():
+        where = "" if len(of) == len(steppings) else f"{', '.join(of)} "
+        yield from _wrapped("  ", f"{where}{verdict.value}: {', '.join(goals)}", width)
+
+
+def _broken(row: Row, detail: _Detail, remedies: set[str], width: int) -> Iterator[str]:
+    link = row.broken[0]
+    nodes = [broken.node for broken in row.broken[:MOST_NODES]]
+    nodes += [f"{len(row.broken) - MOST_NODES} more"] if len(row.broken) > MOST_NODES else []
+    if not detail.labels and link.reason:
+        where = "" if link.node == "/" else f"{listed(nodes)}: "
+        remedy = "" if link.remedy in remedies else link.remedy
+        yield from _wrapped("    ", "; ".join(filter(None, (f"{where}{link.reason}", remedy))), width)
+        remedies.add(link.remedy)
+        return
+    yield from _wrapped("    ", f"first broken link: {listed(nodes)}: {link.needs}", width)
+    if link.reason:
+        yield from _wrapped("    ", f"why: {link.reason}", width)
+    yield from _remedy("    ", link.remedy, remedies, width)
+
+
+def _hazard(warned: Warned, folded: Folded, detail: _Detail, remedies: set[str], width: int) -> Iterator[str]:
+    places = touched(warned.places, folded.every)
+    of = f" of {places}" if places and len(folded.every) > 1 else ""
+    hazard = warned.hazard
+    if warned.is_told:
+        yield from _wrapped("  ", f"hazard{of} too: {hazard.title}", width)
+        return
+    reason = f": {hazard.reason}" if detail.reasons else ""
+    yield from _wrapped("  ", f"hazard{of}: {hazard.title}{reason}", width)
+    yield from _remedy("    ", hazard.remedy, remedies, width)
+
+
+def _unchecked(folded: Folded, detail: _Detail, width: int) -> Iterator[str]:
+    if not folded.unchecked:
+        return
+    if not detail.remarks:
+        number = sum(len(unchecked.remarks) for unchecked in folded.unchecked)
+        yield from _wrapped("  ", f"not checked: {count(number, 'thing')} that no file can tell", width)
+        return
+    texts = []
+    for unchecked in folded.unchecked:
+        goals = ", ".join(unchecked.goals) if len(folded.goals) > len(unchecked.goals) else ""
+        missing = [goal for goal in folded.goals if goal not in unchecked.goals]
+        if len(missing) < len(unchecked.goals) - 1:
+            goals = f"all but {listed(missing)}" if missing else ""
+        texts.append(f"{goals}{': ' if goals else ''}{'; '.join(unchecked.remarks)}")
+    yield from _wrapped("  ", f"not checked: {'. '.join(texts)}", width)
+
+
+def _remedy(indent: str, remedy: str, remedies: set[str], width: int) -> Iterator[str]:
+    if remedy:
+        yield from _wrapped(indent, f"remedy: {'the same' if remedy in remedies else remedy}", width)
+        remedies.add(remedy)
 
 
 def _stations(goal: GoalVerdict) -> list[str]:
@@ -59,9 +226,18 @@ def _stations(goal: GoalVerdict) -> list[str]:
     ]
 
 
+def _runs(chain: Sequence[Link], shown: dict[Link, str]) -> Iterator[tuple[str | None, list[Link]]]:
+    """A chain in pieces: links that stand with another goal already (its name), and new ones (None)."""
+    for with_goal, links_of_it in itertools.groupby(chain, key=shown.get):
+        yield with_goal, list(links_of_it)
+
+
+def _mark(verdict: Verdict) -> str:
+    return {Verdict.WORKS: "+", Verdict.FAILS: "-", Verdict.UNKNOWN: "?"}[verdict]
+
+
 def _link(link: Link) -> Iterator[str]:
-    mark = {Verdict.WORKS: "+", Verdict.FAILS: "-", Verdict.UNKNOWN: "?"}[link.verdict]
-    yield f"    {mark} {link.node}: {link.needs}"
+    yield f"    {_mark(link.verdict)} {link.node}: {link.needs}"
     yield f"        {link.because}"
     if link.reason:
         yield f"        {link.reason}"
