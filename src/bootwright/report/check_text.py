@@ -56,6 +56,8 @@ class _Detail:
     """Why a hazard is one, beside its title and remedy."""
     labels: bool = True
     """A line each for what breaks, why, and the remedy, instead of one paragraph."""
+    hazards: bool = True
+    """Hazards with their remedies, instead of their titles in one paragraph."""
     rows: int | None = None
     """Of how many rows it is said what breaks them; None for all."""
 
@@ -65,15 +67,16 @@ def _details(rows: int) -> Iterator[_Detail]:
     yield _Detail()
     yield _Detail(remarks=False)
     yield _Detail(remarks=False, reasons=False)
+    yield _Detail(remarks=False, reasons=False, labels=False)
     for told in reversed(range(rows + 1)):
-        yield _Detail(remarks=False, reasons=False, labels=False, rows=told)
+        yield _Detail(remarks=False, reasons=False, labels=False, hazards=False, rows=told)
 
 
 def screen(judged: Sequence[BoardVerdicts], size: Size = Size()) -> list[str]:
     """One board with one kernel, on all steppings judged: the verdict, what breaks it and what mends that.
 
     What several goals share is said once. Where that is longer than the screen, what is not checked is only
-    counted, then hazards lose their reasons, then the last rows theirs; `--explain` has all.
+    counted, then hazards lose their reasons and remedies, then the last rows theirs; `--explain` has all.
     """
     folded = fold_board(judged)
     text: list[str] = []
@@ -98,8 +101,15 @@ def _screen(judged: Sequence[BoardVerdicts], folded: Folded, detail: _Detail, wi
     if len(folded.every) == 1 and folded.rows[0].verdict is Verdict.WORKS:
         (goal,) = judged[0].goals.values()
         yield from _wrapped("    ", " → ".join(_stations(goal)), width)
-    for warned in folded.hazards:
-        yield from _hazard(warned, folded, detail, remedies, width)
+    if detail.hazards:
+        for warned in folded.hazards:
+            yield from _hazard(warned, folded, detail, remedies, width)
+    elif folded.hazards:
+        titles = "; ".join(
+            f"{warned.hazard.title} ({', '.join(dict.fromkeys(place.goal for place in warned.places))})"
+            for warned in folded.hazards
+        )
+        yield from _wrapped("  ", f"hazards: {titles}", width)
     yield from _unchecked(folded, detail, width)
     trees = {verdicts.stepping: verdicts.dtb_name for verdicts in judged}
     if len(set(trees.values())) > 1:
@@ -177,15 +187,18 @@ def _broken(row: Row, detail: _Detail, remedies: set[str], width: int) -> Iterat
 
 
 def _hazard(warned: Warned, folded: Folded, detail: _Detail, remedies: set[str], width: int) -> Iterator[str]:
-    places = touched(warned.places, folded.every)
-    of = f" of {places}" if places and len(folded.every) > 1 else ""
-    hazard = warned.hazard
+    hazard, of = warned.hazard, _of(warned, folded)
     if warned.is_told:
         yield from _wrapped("  ", f"hazard{of} too: {hazard.title}", width)
         return
     reason = f": {hazard.reason}" if detail.reasons else ""
     yield from _wrapped("  ", f"hazard{of}: {hazard.title}{reason}", width)
     yield from _remedy("    ", hazard.remedy, remedies, width)
+
+
+def _of(warned: Warned, folded: Folded) -> str:
+    places = touched(warned.places, folded.every)
+    return f" of {places}" if places and len(folded.every) > 1 else ""
 
 
 def _unchecked(folded: Folded, detail: _Detail, width: int) -> Iterator[str]:
