@@ -156,7 +156,8 @@ def _headline(judged: Sequence[BoardVerdicts]) -> str:
     answers = together(judged)
     verdict = worst(answer.verdict for answer in answers)
     if not any(answer.split for answer in answers):
-        return verdict.value
+        steppings = ", ".join(verdicts.stepping for verdicts in judged)
+        return verdict.value + (f" on every stepping ({steppings})" if len(judged) > 1 else "")
     option = which_stepping(judged[0].board)
     if verdict is Verdict.UNKNOWN:
         return f"{verdict.value}: it depends on the stepping: give {option}"
