@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from pathlib import Path
@@ -34,13 +33,8 @@ main = Folder(
 main = click.version_option(__version__, prog_name="bootwright")(main)
 
 
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
-"""What a short command loads lives until it ends: looking through it for cycles took an eighth of `check`."""
-
-
 def run() -> None:
     """Entry point: every known error becomes one line and a hint, and exit status 2."""
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     try:
         status = main.main(standalone_mode=False)
     except BootwrightError as error:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 KINDS = {
     "arguments": "bootwright.predict.start.start:ARGUMENTS",
     "boards": "bootwright.boards.model:BOARDS",
+    "children": "bootwright.predict.probing.children:CHILDREN",
     "changes": "bootwright.investigate.plans.changes:CHANGES",
     "consoles": "bootwright.evidence.board:CONSOLES",
     "demands": "bootwright.predict.probing.calls:DEMANDS",

@@ -70,13 +70,29 @@ class Block:
 class Node:
     """A devicetree node."""
 
-    __slots__ = ("_path", "_properties", "block", "children", "name", "offset", "parent", "stop")
+    __slots__ = (
+        "_available",
+        "_compatible",
+        "_enabled",
+        "_path",
+        "_properties",
+        "block",
+        "children",
+        "name",
+        "offset",
+        "parent",
+        "stop",
+    )
 
     block: Block | None
     stop: int
     """Where its last property ends, in bytes from the start of the blob; of use with `block` only."""
     _path: str | None
     _properties: dict[str, bytes] | None
+    _enabled: bool | None
+    """What is asked of every node again and again is kept: a parsed tree does not change."""
+    _available: bool | None
+    _compatible: tuple[str, ...] | None
 
     def __init__(self, name: str, parent: Node | None, offset: int) -> None:
         """A node of its own, without properties. The parser fills nodes in itself, which is faster."""
@@ -86,6 +102,7 @@ class Node:
         """Byte offset of the node's FDT_BEGIN_NODE token from the start of the blob."""
         self.children: list[Node] = []
         self.block = self._path = self._properties = None
+        self._enabled = self._available = self._compatible = None
 
     @property
     def properties(self) -> dict[str, bytes]:
@@ -112,23 +129,29 @@ class Node:
     @property
     def compatible(self) -> tuple[str, ...]:
         """The strings of `compatible`, most specific first."""
-        return self.strings("compatible")
+        compatible = self._compatible
+        if compatible is None:
+            compatible = self._compatible = self.strings("compatible")
+        return compatible
 
     @property
     def enabled(self) -> bool:
         """Whether this node's own `status` lets Linux use it: `okay`, `ok` or absent."""
-        status = self.properties.get("status")
-        return status is None or status.partition(b"\0")[0] in {b"okay", b"ok"}
+        enabled = self._enabled
+        if enabled is None:
+            status = self.properties.get("status")
+            enabled = status is None or status.partition(b"\0")[0] in {b"okay", b"ok"}
+            self._enabled = enabled
+        return enabled
 
     @property
     def available(self) -> bool:
         """Whether this node and all its ancestors are enabled."""
-        node: Node | None = self
-        while node is not None:
-            if not node.enabled:
-                return False
-            node = node.parent
-        return True
+        available = self._available
+        if available is None:
+            available = self.enabled and (self.parent is None or self.parent.available)
+            self._available = available
+        return available
 
     def __contains__(self, name: str) -> bool:
         return name in self.properties
@@ -155,8 +178,10 @@ class Node:
 
     def cell(self, name: str) -> int | None:
         """A property's first cell, or None when it has none."""
-        found = self.cells(name)
-        return found[0] if found else None
+        value = self.properties.get(name)
+        if value is None or len(value) < 4:
+            return None
+        return int.from_bytes(value[:4])
 
     def child(self, name: str) -> Node | None:
         """The child of that name, with or without its unit address."""

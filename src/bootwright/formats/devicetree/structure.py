@@ -143,6 +143,7 @@ def read_nodes(blob: bytes, start: int, size: int, strings: bytes, name: str) ->
             made.offset = begins
             made.block = block
             made._path = made._properties = None  # noqa: SLF001  (a node to be filled)
+            made._enabled = made._available = made._compatible = None  # noqa: SLF001
             made.children = []
             if node is not None:
                 node.children.append(made)

@@ -57,6 +57,8 @@ class ModuleIndex:
     _shelf: Shelf
     _aliases_at: Path
     _closures: dict[tuple[str, bool], tuple[str, ...]] = field(factory=dict, init=False)
+    _rows: dict[str, list[Any]] = field(factory=dict, init=False)
+    _by_modalias: dict[tuple[str, str], tuple[str, ...]] = field(factory=dict, init=False)
 
     @property
     def identity(self) -> str:
@@ -108,12 +110,16 @@ class ModuleIndex:
 
     def _matching(self, table: str, modalias: str) -> tuple[str, ...]:
         """Aliases are kept by what precedes their first wildcard: one look-up for each prefix."""
+        known = self._by_modalias.get((table, modalias))
+        if known is not None:
+            return known
         found: dict[str, None] = {}
         for end in range(1, len(modalias) + 1):
             for pattern, name in self._shelf.get(table, modalias[:end]) or ():
                 if fits(modalias, pattern):
                     found[name] = None
-        return tuple(found)
+        known = self._by_modalias[table, modalias] = tuple(found)
+        return known
 
     def drivers(self, compatible: str) -> tuple[tuple[str, ModuleDriver], ...]:
         """(module, driver) for every driver in every module with this compatible, in aliases or not."""
@@ -184,8 +190,10 @@ class ModuleIndex:
         return tuple(other for other in order if other != name)
 
     def _row(self, name: str) -> list[Any]:
-        row: list[Any] | None = self._shelf.get("modules", name)
-        return row if row is not None else _NO_ROW
+        row = self._rows.get(name)
+        if row is None:
+            row = self._rows[name] = self._shelf.get("modules", name) or _NO_ROW
+        return row
 
     @cached_property
     def modules(self) -> dict[str, ModuleFacts]:

@@ -11,8 +11,8 @@ import contextlib
 import lzma
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bootwright.formats.sources.bytesource import Bytes, ByteSource, FileBytes
 from bootwright.formats.sources.growing import Growing
@@ -21,6 +21,9 @@ from bootwright.formats.sources.streams import MAGICS, decoder
 from bootwright.formats.sources.xz_blocks import XzBlocks, read_index
 from bootwright.foundation.errors import BootwrightError, Malformed
 from bootwright.foundation.progress import Progress
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _CHUNK = 1 << 20
 _SMALL, _IN_MEMORY = 1 << 20, 8 << 20
@@ -122,6 +125,8 @@ class Growth:
             key = digest(source)
             growing.settle()
             return key
+
+        from concurrent.futures import ThreadPoolExecutor  # imports logging: slow, and rarely needed
 
         pool = ThreadPoolExecutor(1)
         self._growing.append((growing, pool.submit(hashed)))

@@ -80,16 +80,6 @@ class Call:
 
 
 @frozen
-class OfChildren:
-    """What a driver takes of each child node, where its code keeps it in memory that a walk loses."""
-
-    drivers: tuple[str, ...]
-    any: tuple[str, ...]
-    """Families of which every enabled child must have one."""
-    source: str
-
-
-@frozen
 class Walk:
     """What other functions do that a walk through a probe's code meets."""
 
@@ -116,7 +106,6 @@ class Demands:
     """One file."""
 
     calls: tuple[Call, ...] = field(default=(), metadata=key("call"))
-    children: tuple[OfChildren, ...] = ()
     walk: Walk | None = None
 
 
@@ -128,11 +117,6 @@ class Calls(Walk):
     """All of them."""
 
     by_name: Mapping[str, Call]
-    children: tuple[OfChildren, ...] = ()
-
-    def of_children(self, driver: str) -> tuple[OfChildren, ...]:
-        """The rules about child nodes of a driver."""
-        return tuple(rule for rule in self.children if driver in rule.drivers)
 
 
 @lru_cache(maxsize=1)
@@ -140,17 +124,15 @@ def calls() -> Calls:
     """Read once. Raises `Malformed` naming file and key where something in it is not understood."""
     by_name: dict[str, Call] = {}
     walk: Walk | None = None
-    children: list[OfChildren] = []
     for name, demands in DEMANDS.all().items():
         for call in demands.calls:
             for function in call.names:
                 by_name[function] = call
                 if not function.startswith(("devm_", "__", "of_phy", "irq_")):
                     by_name.setdefault(f"devm_{function}", call)
-        children += demands.children
         if demands.walk is not None and walk is not None:
             raise Malformed(str(DEMANDS.files()[name]), None, "one table [walk] in all files", "another")
         walk = walk or demands.walk
     if walk is None:
         raise Malformed("data/demands", None, "the table [walk] in one of the files", "none")
-    return Calls(**asdict(walk, recurse=False), by_name=by_name, children=tuple(children))
+    return Calls(**asdict(walk, recurse=False), by_name=by_name)

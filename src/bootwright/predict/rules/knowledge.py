@@ -7,8 +7,8 @@ their sources, and a test walks the folders.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
+from functools import cache, cached_property
 
 from attrs import field, frozen
 
@@ -173,19 +173,32 @@ class Knowledge:
         return tuple(sorted({name for condition in conditions for name in condition.systems()}))
 
     def of_driver(self, driver: str | None, compatibles: tuple[str, ...]) -> tuple[Driver, ...]:
-        """What is known of a driver by name, or of a device by compatible."""
-        return tuple(
-            one
-            for one in self.drivers
-            if driver in one.drivers or any(compatible in one.compatibles for compatible in compatibles)
-        )
+        """What is known of a driver by name, or of a device by compatible; in the order of the files."""
+        numbers = set(self._by_driver.get(driver, ()))
+        for compatible in compatibles:
+            numbers.update(self._by_compatible.get(compatible, ()))
+        return tuple(self.drivers[number] for number in sorted(numbers))
+
+    @cached_property
+    def _by_driver(self) -> dict[str | None, list[int]]:
+        return _places(rule.drivers for rule in self.drivers)
+
+    @cached_property
+    def _by_compatible(self) -> dict[str | None, list[int]]:
+        return _places(rule.compatibles for rule in self.drivers)
 
     def arrival(self, compatibles: tuple[str, ...]) -> Driver | None:
         """The file that says in which kernel a driver for one of these came."""
-        for driver in self.drivers:
-            if any(compatible in driver.compatibles for compatible in compatibles):
-                return driver
-        return None
+        return next(iter(self.of_driver(None, compatibles)), None)
+
+
+def _places(names: Iterable[Iterable[str]]) -> dict[str | None, list[int]]:
+    """Name → the numbers of the entries that carry it."""
+    places: dict[str | None, list[int]] = {}
+    for number, of_one in enumerate(names):
+        for name in of_one:
+            places.setdefault(name, []).append(number)
+    return places
 
 
 DRIVERS = Kind("drivers", "a driver's knowledge", Driver)

@@ -13,7 +13,7 @@ from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.predict.kernel.candidates import Candidate
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link
-from bootwright.predict.probing.calls import calls
+from bootwright.predict.probing.children import of_children
 from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ending, Outcome, There
 from bootwright.predict.solving.node_answers import NodeAnswers, references
 from bootwright.predict.solving.sites import Site
@@ -120,8 +120,8 @@ def _of_driver(tree: Tree, kernel: KernelFacts, site: Site, candidate: Candidate
 
 
 def _of_children(tree: Tree, site: Site, candidate: Candidate) -> Link | None:
-    """A child node that has none of what the driver takes one of from each (`data/demands/children.toml`)."""
-    for rule in calls().of_children(candidate.driver):
+    """A child node that has none of what the driver takes one of from each (`data/children`)."""
+    for rule in of_children(candidate.driver):
         for child in site.node.children:
             answers = NodeAnswers(tree, child)
             if child.enabled and all(answers(f"{family}||0") is There.MISSING for family in rule.any):

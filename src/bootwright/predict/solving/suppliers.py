@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
@@ -92,13 +94,24 @@ class Need:
         return f"{self.reference}[{self.index}] → {self.supplier.path}"
 
 
+_KNOWN: WeakKeyDictionary[Tree, dict[tuple[int, bool], tuple[Need, ...]]] = WeakKeyDictionary()
+"""A tree is asked about again for each kernel, and does not change."""
+
+
 def suppliers(tree: Tree, node: Node, *, optional: bool = False) -> tuple[Need, ...]:
     """What the node's own properties reference, in the property's order; each supplier once per property.
 
     With `optional` also what fw_devlink makes no link for unless it is strict.
     """
+    known = _KNOWN.setdefault(tree, {})
+    needs = known.get((id(node), optional))
+    if needs is None:
+        needs = known[id(node), optional] = tuple(_suppliers(tree, node, optional=optional))
+    return needs
+
+
+def _suppliers(tree: Tree, node: Node, *, optional: bool) -> Iterator[Need]:
     ignored = set(node.cells("post-init-providers"))
-    needs: list[Need] = []
     for name in node.properties:
         seen: set[int] = set()
         listed = (
@@ -112,11 +125,10 @@ def suppliers(tree: Tree, node: Node, *, optional: bool = False) -> tuple[Need, 
             seen.add(id(supplier))
             if ignored and any(tree.by_phandle.get(handle) is supplier for handle in ignored):
                 continue
-            needs.append(Need(name, index, supplier))
+            yield Need(name, index, supplier)
     for index, supplier in enumerate(_one_sided(tree, node)):
         if not any(tree.by_phandle.get(handle) is supplier for handle in ignored):
-            needs.append(Need("remote-endpoint", index, supplier))
-    return tuple(needs)
+            yield Need("remote-endpoint", index, supplier)
 
 
 def _one_sided(tree: Tree, node: Node) -> Iterator[Node]:
@@ -153,11 +165,17 @@ def _references(tree: Tree, node: Node, name: str) -> Iterator[Node | None]:
         return _listed(tree, node, name, "#interrupt-cells")
     if name == "interrupt-map":
         return _interrupt_map(tree, node)
+    suffix = _suffix_of(name)
+    return iter(()) if suffix is None else _listed(tree, node, name, suffix[1])
+
+
+@lru_cache(maxsize=4096)
+def _suffix_of(name: str) -> tuple[str, str | None] | None:
     if "-" in name and not name.endswith(",nr-gpios"):
         for suffix, cells in _SUFFIXES:
             if name.endswith(suffix) and len(name) > len(suffix):
-                return _listed(tree, node, name, cells)
-    return iter(())
+                return suffix, cells
+    return None
 
 
 def _listed(tree: Tree, node: Node, name: str, cells_name: str | None) -> Iterator[Node | None]:
