@@ -124,6 +124,7 @@ def _try(options: argparse.Namespace) -> int:
     good = True
     try:
         bundle = folder / "bootwright.bundle"
+        commit = _git("rev-parse", "--short", "HEAD")
         _git("bundle", "create", "--quiet", str(bundle), "HEAD")
         if _git("status", "--porcelain", "--untracked-files=no"):
             print("bare-machine: what is not committed is not tried", file=sys.stderr)
@@ -142,7 +143,7 @@ def _try(options: argparse.Namespace) -> int:
                 good = machine.command(name) and good
             steps += machine.steps
         today = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
-        note = f"{today}, {_git('rev-parse', '--short', 'HEAD')}, {roots[0].versions()}"
+        note = f"{today}, {commit}, {roots[0].versions()}"
         if options.only:
             note += f", only `make {options.only}`"
         lines = [*results.heading(), *results.table(steps), "", f"{options.suite}: {note}"]

@@ -2,13 +2,15 @@
 
 What a user names as an output may be more than a new file: `/dev/stdout`, a named pipe, a terminal, a link.
 A regular file is replaced, also behind a link, which stays; to what takes a stream the finished bytes are
-written; a folder, a block device or a socket is refused.
+written; a folder, a block device or a socket is refused. What a killed writer of the same file left beside it
+is removed: an unfinished file whose lock nobody holds.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import shutil
@@ -22,6 +24,7 @@ from bootwright.foundation.errors import Missing, Refused
 
 _OWN = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/(?:self|thread-self|\d+))/fd/(\d{1,9})")
+_SUFFIX = ".part"
 _MOST_LINKS = 40
 """As many as Linux follows (MAXSYMLINKS, include/linux/namei.h)."""
 
@@ -43,23 +46,53 @@ def new_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
         return
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=".part", dir=target.parent)
+        _sweep(target)
+        handle, temporary = _unfinished(target)
     except OSError as error:
         raise explained(error, path) from error
-    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(mode)
-        temporary.replace(target)
+            temporary.chmod(mode)
+            temporary.replace(target)  # while the lock is held
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise explained(error, path) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name[:80]}."
+
+
+def _unfinished(target: Path) -> tuple[int, Path]:
+    """An open temporary file beside the target; its lock says that its writer lives."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
+        with contextlib.suppress(OSError):  # a file system without locks: nothing is swept there either
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)  # another process swept it in the moment before it was locked
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed writers of this file left; what a living one holds is locked, and stays."""
+    form = re.compile(re.escape(_prefix(target)) + r"[a-z0-9_]{8}" + re.escape(_SUFFIX))
+    with os.scandir(target.parent) as entries:
+        left = [target.parent / entry.name for entry in entries if form.fullmatch(entry.name)]
+    for path in left:
+        with contextlib.suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(handle)
 
 
 def check_new(path: Path, *, force: bool) -> None:
