@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from firmware_kit import contents
+from real_devicetrees import MISSING, releases
 
 from bootwright.boards.model import board
 from bootwright.firmware.declarations import targets
@@ -19,12 +20,11 @@ from bootwright.formats.devicetree.writer import DraftTree
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.predict.given.gather import _Collection, _folder
 
-ROOT = Path(__file__).resolve().parents[3] / "shared" / "devicetrees"
-RELEASES = sorted(path for path in ROOT.iterdir() if path.is_dir()) if ROOT.is_dir() else []
+RELEASES = releases()
 VENDOR = [path for path in RELEASES if (path / "overlays").is_dir()]
 VALUES = ("", "on", "off", "1", "up", "0x10", "aa:bb:cc:dd:ee:ff", "text")
 
-pytestmark = pytest.mark.skipif(not VENDOR, reason="no devicetrees beside the checkout")
+pytestmark = pytest.mark.skipif(not VENDOR, reason=MISSING)
 
 
 def labels(overlay: Tree) -> set[str]:

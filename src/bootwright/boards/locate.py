@@ -23,7 +23,7 @@ def functions(tree: Tree, board: Board) -> tuple[tuple[Node, int, int], ...]:
     """(host node, vendor, device) of the PCI functions soldered to the board, where the host is found."""
     found = []
     for function in board.functions:
-        host = locate(tree, (function.host,))
+        host = locate(tree, function.host)
         if host is not None:
             found.append((host, function.id.vendor, function.id.device))
     return tuple(found)

@@ -141,7 +141,8 @@ class PciId:
 class Function:
     """A PCI function soldered to the board, which enumeration finds whatever the devicetree says."""
 
-    host: Find
+    host: tuple[Find, ...] = field(metadata=LONE)
+    """Its host bridge; tried in turn."""
     id: PciId
     title: str
 
