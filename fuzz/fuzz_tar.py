@@ -35,7 +35,7 @@ def one_input(data: bytes) -> None:
             image = read_oci(tree, limit=_LIMIT)
             for manifest in image.manifests:
                 with contextlib.suppress(BootwrightError):
-                    files_target.look_at(image.files(manifest), limit=200)
+                    files_target.look_at(image.files(manifest).tree, limit=200)
 
 
 def _summed(data: bytes) -> bytes:

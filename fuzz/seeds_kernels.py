@@ -267,6 +267,17 @@ def url(_: Path) -> list[bytes]:
     return [ranged, whole, moved, b"416\n\n", b"206\nContent-Range: bytes 0-0/*\n\nx"]
 
 
+def registry(_: Path) -> list[bytes]:
+    """An index, a manifest, a reference, layers, and a key in its armor."""
+    from registry_kit import image, index, layer
+
+    layers = [layer({"a": b"a" * 500}, how) for how in ("gzip", "zstd", "plain")]
+    made = image(layers)
+    armored = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
+    reference = f"oci://ghcr.io/team/image:v1@{made.digest}".encode()
+    return [made.manifest, index([made]), reference, armored, *(each.data for each in layers)]
+
+
 SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     "arm64_image": arm64_image,
     "cpio": cpio,
@@ -284,6 +295,7 @@ SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
         b"# text\nblacklist a-b\ninstall c \\\n /bin/false\noptions d e=1\nsoftdep f pre: g post: h\n",
     ],
     "pe": pe,
+    "registry": registry,
     "superblocks": superblocks,
     "tar": tar,
     "url": url,

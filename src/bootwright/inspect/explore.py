@@ -15,10 +15,11 @@ from bootwright.formats.filesystems.directory import Directory
 from bootwright.formats.filesystems.filesystem import FileSystem
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.compressed import Growth
+from bootwright.formats.sources.registry import SCHEME
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.inspect import registry
-from bootwright.inspect.containers import directory
+from bootwright.inspect.containers import directory, of_registry
 from bootwright.inspect.facts import Item, ItemKind, Origin, Problem
 from bootwright.inspect.format import Format, Limits
 
@@ -44,7 +45,7 @@ class Explorer:
         self.bytes_left = self.limits.expanded
 
     def artifact(self, what: str) -> Item:
-        """Describe a file, a directory or an http(s) URL.
+        """Describe a file, a directory, an http(s) URL or an image of a registry (`oci://HOST/NAME:TAG`).
 
         Raises `Missing` when it is not there, `Malformed` or `Refused` when its format is not recognised.
         """
@@ -62,11 +63,15 @@ class Explorer:
             from bootwright.formats.sources.url import open_url
 
             return self.source(open_url(what, progress=self.progress), what)
+        if what.startswith(SCHEME):
+            return of_registry(self, what)
         path = Path(what)
         if path.is_dir():
             return directory(self, Directory(path), what)
         if not path.exists():
-            raise Missing(f"there is no {what}", hint="give a file, a directory or an http(s) URL")
+            raise Missing(
+                f"there is no {what}", hint="give a file, a directory, an http(s) URL or oci://HOST/NAME:TAG"
+            )
         return self.source(FileBytes(path), what)
 
     def source(self, source: ByteSource, name: str) -> Item:

@@ -117,6 +117,11 @@ def described(
     )
 
 
+def is_module_path(path: str) -> bool:
+    """Whether a file of that path is a module of the root file system it lies in."""
+    return _MODULES.match(path) is not None and _MODULE.search(path) is not None
+
+
 def _look_through(explorer: Context, files: FileSystem) -> _Found:
     found = _Found()
     for entry in walk(files, limit=min(MAX_ENTRIES, explorer.entries_left)):

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from attrs import field, frozen
 
 from bootwright.formats.archives.archive_tree import ArchiveTree, Member
 from bootwright.formats.archives.tar_index import tar_members
-from bootwright.formats.filesystems.filesystem import EntryKind, FileSystem, lookup, read_small
+from bootwright.formats.filesystems.filesystem import MAX_ENTRIES, EntryKind, FileSystem, lookup, read_small
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.formats.sources.compressed import compression_of, expand
 from bootwright.formats.sources.spool import digest
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import Malformed, Refused
 from bootwright.foundation.progress import Progress
 
 _MAX_JSON = 8 << 20
@@ -41,7 +41,24 @@ class Manifest:
     names: tuple[str, ...]
     labels: Mapping[str, str] = field(factory=dict)
     layers: tuple[str, ...] = ()
-    """Paths of the layers in the layout, lowest first."""
+    """The layers, lowest first: paths in the layout, or digests in a registry."""
+
+
+class Layers(Protocol):
+    """Where the layers of an image are."""
+
+    def members(self, layer: str, progress: Progress | None) -> Iterable[Member]:
+        """What one layer holds, deletions as the files they are stored as; raises `Malformed`."""
+        ...
+
+
+@frozen
+class LayeredFiles:
+    """What layers make together."""
+
+    tree: ArchiveTree
+    left: tuple[str, ...] = ()
+    """The lower layers that were not read, lowest first."""
 
 
 @frozen
@@ -50,21 +67,53 @@ class OciImage:
 
     name: str
     layout: str
-    """`oci` or `docker`."""
+    """`oci`, `docker` or `registry`."""
     manifests: tuple[Manifest, ...]
     problems: tuple[str, ...]
-    _files: FileSystem = field(repr=False)
-    _limit: int
+    layers: Layers = field(repr=False)
 
-    def files(self, manifest: Manifest, *, progress: Progress | None = None) -> ArchiveTree:
-        """What all layers make together, deletions (`.wh.` files) applied; raises `Malformed`."""
+    def files(
+        self,
+        manifest: Manifest,
+        *,
+        enough: Callable[[ArchiveTree], bool] | None = None,
+        progress: Progress | None = None,
+    ) -> LayeredFiles:
+        """What the layers make together, deletions (`.wh.` files) applied; raises `Malformed`.
+
+        They are read from the top, whose files hide those below, until `enough` says that nothing more is
+        asked of the image.
+        """
+        read: list[list[Member]] = []
+        for layer in reversed(manifest.layers):
+            read.append(list(self.layers.members(layer, progress)))
+            if sum(map(len, read)) > MAX_ENTRIES:
+                raise Refused(f"{self.name}: more than {MAX_ENTRIES} members in its layers")
+            left = manifest.layers[: len(manifest.layers) - len(read)]
+            if left and enough is not None and enough(self._tree(manifest, read)):
+                return LayeredFiles(self._tree(manifest, read), left)
+        return LayeredFiles(self._tree(manifest, read))
+
+    def _tree(self, manifest: Manifest, read: Sequence[Sequence[Member]]) -> ArchiveTree:
         members: dict[str, Member] = {}
-        for layer in manifest.layers:
-            source = _blob(self._files, layer)
-            if compression_of(source):
-                source = expand(source, limit=self._limit, progress=progress)
-            _apply(members, tar_members(source))
+        for layer in reversed(read):
+            _apply(members, layer)
         return ArchiveTree(f"{self.name}:{manifest.title}", "oci", members.values())
+
+
+@frozen
+class _LayoutLayers:
+    """The layers of a layout's files."""
+
+    files: FileSystem
+    limit: int
+
+    def members(self, layer: str, progress: Progress | None) -> Iterable[Member]:
+        """See `Layers`."""
+        source = _blob(self.files, layer)
+        if compression_of(source):
+            source = expand(source, limit=self.limit, progress=progress)
+        return tar_members(source)
 
 
 def is_oci(files: FileSystem) -> bool:
@@ -81,7 +130,7 @@ def read_oci(files: FileSystem, *, limit: int) -> OciImage:
     if index is not None:
         document = _object(index, f"{files.name}:/index.json")
         manifests = tuple(_from_index(files, document, problems, 0))
-        return OciImage(files.name, "oci", manifests, tuple(problems), files, limit)
+        return OciImage(files.name, "oci", manifests, tuple(problems), _LayoutLayers(files, limit))
     listing = read_small(files, "/manifest.json", _MAX_JSON)
     if listing is None:
         raise Malformed(files.name, None, "index.json or manifest.json", "neither")
@@ -96,8 +145,8 @@ def read_oci(files: FileSystem, *, limit: int) -> OciImage:
         layers = tuple(str(each) for each in _list(entry, "Layers"))
         names = tuple(str(each) for each in _list(entry, "RepoTags"))
         config = _config(files, str(entry.get("Config", "")), problems)
-        found.append(_manifest(str(entry.get("Config", "")), names, config, layers))
-    return OciImage(files.name, "docker", tuple(found), tuple(problems), files, limit)
+        found.append(manifest_of(str(entry.get("Config", "")), names, config, layers))
+    return OciImage(files.name, "docker", tuple(found), tuple(problems), _LayoutLayers(files, limit))
 
 
 def _from_index(
@@ -130,12 +179,13 @@ def _from_index(
             for layer in _list(manifest, "layers")[:_MAX_LAYERS]
             if isinstance(layer, dict) and (path := _path_of(str(layer.get("digest", ""))))
         ]
-        yield _manifest(digest_, (str(tag),) if tag else (), config, tuple(layers))
+        yield manifest_of(digest_, (str(tag),) if tag else (), config, tuple(layers))
 
 
-def _manifest(
+def manifest_of(
     digest_: str, names: tuple[str, ...], config: dict[str, Any], layers: tuple[str, ...]
 ) -> Manifest:
+    """An image by its configuration (config.md) and layers."""
     inner = config.get("config")
     labels = inner.get("Labels") if isinstance(inner, dict) else None
     platform = "/".join(str(config[key]) for key in ("os", "architecture") if config.get(key))
@@ -185,7 +235,7 @@ def _path_of(digest_: str) -> str | None:
     return f"/blobs/{algorithm}/{value}"
 
 
-def _apply(members: dict[str, Member], layer: Iterator[Member]) -> None:
+def _apply(members: dict[str, Member], layer: Iterable[Member]) -> None:
     """Put one layer over the others (layer.md, "Whiteouts"): deletions act on the layers below only."""
     added: dict[str, Member] = {}
     for member in layer:

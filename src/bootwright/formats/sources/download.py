@@ -8,16 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from bootwright.formats.sources.transport import (
+    ADDRESS_HINT,
     ATTEMPTS,
-    NETWORK_HINT,
+    Denied,
     Response,
-    Transport,
     Unreachable,
     validators_of,
 )
@@ -25,6 +25,19 @@ from bootwright.foundation import atomic
 from bootwright.foundation.errors import BootwrightError, Malformed
 
 _CHUNK = 128 * 1024
+
+
+class Server(Protocol):
+    """What a file is fetched through: a `Transport`, or a registry that adds what it must."""
+
+    first_wait: float
+    """Seconds before the second attempt."""
+    received: int
+    """Bytes of bodies that came over the wire."""
+
+    def open(self, url: str, headers: Mapping[str, str]) -> Response:
+        """Start a request."""
+        ...
 
 
 class Download:
@@ -35,7 +48,7 @@ class Download:
     the file is not of the size the index says, or changes while it is fetched.
     """
 
-    def __init__(self, transport: Transport, url: str, part: Path, size: int) -> None:
+    def __init__(self, transport: Server, url: str, part: Path, size: int) -> None:
         self._transport = transport
         self._url = url
         self._part = part
@@ -121,8 +134,10 @@ class Download:
                     return piece[: self._size - self.position]
                 failure: BootwrightError = Unreachable(
                     f"{self._url} ended after {self.position} of {self._size} bytes",
-                    hint="the archive's copy may be damaged; try again later, or another --archive",
+                    hint="the server's copy may be damaged; try again later, or another server",
                 )
+            except Denied:
+                raise
             except Unreachable as error:
                 failure = error
             self._disconnect()
@@ -167,7 +182,7 @@ class Download:
                 self._pieces = _with_first(piece[left:], self._pieces)
                 return
             left -= len(piece)
-        raise Unreachable(f"{self._url} ended early", hint=NETWORK_HINT)
+        raise Unreachable(f"{self._url} ended early", hint=ADDRESS_HINT)
 
     def _wrong(self, expected: str, found: str) -> Malformed:
         self.discard()
@@ -176,7 +191,7 @@ class Download:
             None,
             expected,
             found,
-            hint="the archive is being updated or damaged; run the command again",
+            hint="it is being updated or damaged there; run the command again",
         )
 
     def _disconnect(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TypeGuard
 
@@ -93,6 +93,21 @@ def spool(
                 raise
         else:
             _write_sparse(chunks, file, progress)
+    EXPANDED.evict(keep=path)
+    return Renamed(FileBytes(path), name)
+
+
+def spool_checked(
+    chunks: Iterable[bytes], check: Callable[[], None], *, key: str, name: str, progress: Progress
+) -> ByteSource:
+    """Put bytes as they come into the cache; they are kept once `check`, called after the last, has returned.
+
+    Raises what `chunks` and `check` raise, and `Missing` for a full disk.
+    """
+    path = _folder() / key
+    with new_file(path, mode=0o600) as file:
+        _write_sparse(chunks, file, progress)
+        check()
     EXPANDED.evict(keep=path)
     return Renamed(FileBytes(path), name)
 

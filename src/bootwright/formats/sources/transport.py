@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 _FIRST_WAIT = 0.4
 NETWORK_HINT = "check the network and the proxy, or name another archive with --archive"
+ADDRESS_HINT = "check the address, the network and the proxy"
 
 
 class NotThere(Missing):
@@ -30,6 +31,15 @@ class NotThere(Missing):
 
 class Unreachable(Missing):
     """The server cannot be reached, or does not answer as a server should."""
+
+
+class Denied(Unreachable):
+    """The server wants to know who asks, or does not give it to everybody (401, 403)."""
+
+    def __init__(self, message: str, *, hint: str, challenge: str) -> None:
+        super().__init__(message, hint=hint)
+        self.challenge = challenge
+        """What it asks for (RFC 9110, 11.6.1); empty where it does not say."""
 
 
 @frozen
@@ -48,11 +58,14 @@ class Transport:
         proxies: Callable[[], Mapping[str, str | None]] | None = None,
         *,
         first_wait: float = _FIRST_WAIT,
+        hint: str = NETWORK_HINT,
     ) -> None:
         """`proxies` gives apt's, by `scheme` or `scheme://host`; None as a value means a direct connection.
 
         It is asked at the first request. `first_wait` is in seconds, and doubles with each further attempt.
+        `hint` is what errors of the network say to do.
         """
+        self.hint = hint
         self._ask_proxies = proxies
         self._clients: dict[str | None, httpx.Client] = {}
         self.first_wait = first_wait
@@ -83,8 +96,8 @@ class Transport:
                         if len(body) > limit:
                             raise Malformed(url, limit, f"at most {limit} bytes", "more")
                     return Answer(bytes(body), validators_of(response))
-            except Unreachable:
-                if wait is None or not patient:
+            except Unreachable as error:
+                if wait is None or not patient or isinstance(error, Denied):
                     raise
                 time.sleep(wait)
         raise AssertionError("unreachable: the last wait is None")
@@ -100,13 +113,17 @@ class Transport:
                 self._client(url).build_request("GET", url, headers=request), stream=True
             )
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise explained(url, error) from error
+            raise explained(url, error, self.hint) from error
         if response.status_code in {200, 206, 304, 416}:
-            return Response(response, url)
+            return Response(response, url, self.hint)
         response.close()
         if response.status_code in {404, 410}:
-            raise NotThere(f"{url} is not there ({response.status_code})", hint=NETWORK_HINT)
-        raise Unreachable(f"{url} answers {response.status_code} {response.reason_phrase}", hint=NETWORK_HINT)
+            raise NotThere(f"{url} is not there ({response.status_code})", hint=self.hint)
+        status = f"{response.status_code} {response.reason_phrase}".strip()
+        if response.status_code in {401, 403}:
+            challenge = response.headers.get("www-authenticate", "")
+            raise Denied(f"{url} answers {status}", hint=self.hint, challenge=challenge)
+        raise Unreachable(f"{url} answers {status}", hint=self.hint)
 
     def _waits(self) -> Iterator[float | None]:
         for attempt in range(ATTEMPTS - 1):
@@ -145,9 +162,10 @@ class Transport:
 class Response:
     """A response whose errors are ours."""
 
-    def __init__(self, response: httpx.Response, url: str) -> None:
+    def __init__(self, response: httpx.Response, url: str, hint: str) -> None:
         self._response = response
         self._url = url
+        self._hint = hint
         self.status_code = response.status_code
         self.headers = response.headers
 
@@ -158,7 +176,7 @@ class Response:
         try:
             yield from self._response.iter_raw()
         except httpx.HTTPError as error:
-            raise explained(self._url, error) from error
+            raise explained(self._url, error, self._hint) from error
 
     def close(self) -> None:
         """Let the connection go."""
@@ -178,15 +196,15 @@ def validators_of(response: Response) -> dict[str, str]:
     return {key: response.headers[key] for key in ("etag", "last-modified") if key in response.headers}
 
 
-def explained(url: str, error: Exception) -> BootwrightError:
+def explained(url: str, error: Exception, hint: str) -> BootwrightError:
     """The error of the HTTP library in our words."""
     import httpx
 
     if isinstance(error, httpx.TooManyRedirects):
-        return Unreachable(f"{url} redirects in a loop", hint=NETWORK_HINT)
+        return Unreachable(f"{url} redirects in a loop", hint=hint)
     if isinstance(error, httpx.TimeoutException):
-        return Unreachable(f"{url} does not answer in time", hint=NETWORK_HINT)
+        return Unreachable(f"{url} does not answer in time", hint=hint)
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | ValueError):
         return Missing(f"{url[:200]} is no address: {error}", hint="give an http:// or https:// address")
     text = str(error) or type(error).__name__
-    return Unreachable(f"cannot fetch {url}: {text[:200]}", hint=NETWORK_HINT)
+    return Unreachable(f"cannot fetch {url}: {text[:200]}", hint=hint)

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes, check_range
+from bootwright.formats.sources.registry import SCHEME
 from bootwright.formats.sources.spool import Renamed
 from bootwright.foundation.atomic import new_file
 from bootwright.foundation.cache import FETCHED
@@ -19,6 +20,9 @@ from bootwright.foundation.progress import Progress, Silent
 
 if TYPE_CHECKING:
     import httpx
+
+ADDRESSES = ("http://", "https://", SCHEME)
+"""How the name of an artifact begins that is not on this machine."""
 
 _BLOCK = 1 << 18
 _KEPT = 128
