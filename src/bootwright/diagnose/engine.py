@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from bootwright.diagnose.judging.ending import Ending, endings_of
 from bootwright.diagnose.judging.judge import judge_of
+from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.model import STAGES, Diagnosis, Outcome
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, Record
 from bootwright.diagnose.reading.pending import LOOPING, RESTART, Key, Pending, Reach
+from bootwright.diagnose.reading.restart import goes_on
 from bootwright.diagnose.reading.scanner import Scanner, Sightings
+from bootwright.diagnose.reading.tail import Tail
 from bootwright.diagnose.reading.text import Block, Cleaner
+from bootwright.diagnose.reading.voice import KERNEL
 from bootwright.diagnose.signatures.knowledge import load
 from bootwright.diagnose.signatures.model import Knowledge, Marker
 
@@ -34,6 +39,8 @@ class Diagnoser:
         self._knowledge = knowledge or load()
         self._scanner = Scanner(self._knowledge, use_re2=use_re2)
         self._judge = judge_of(self._knowledge)
+        self._endings = endings_of(self._knowledge, use_re2=use_re2)
+        self._tail = Tail()
         self._cleaner = Cleaner()
         self._markers = self._knowledge.markers
         self._first: list[Pending] = []
@@ -47,7 +54,7 @@ class Diagnoser:
         self._same_stage = 0
         self._previous_stage = ""
         self._reaches: dict[tuple[Record, ...], Reach] = {}
-        self._outcomes: dict[tuple[Key, bool, bool], Outcome] = {}
+        self._outcomes: dict[tuple[Key, bool, bool | None], Outcome] = {}
         self._remembered = 0
 
     def feed(self, data: bytes) -> None:
@@ -62,6 +69,7 @@ class Diagnoser:
 
     def snapshot(self, *, live: bool = False) -> Diagnosis:
         """What is known now. `live`: more will come, so silence at the end means nothing yet."""
+        self._tell_surpassed()
         boots = [
             self._judge.boot(
                 boot.settled(self._markers), self._source, restarted=boot.restarted, recognised=True
@@ -75,15 +83,33 @@ class Diagnoser:
             state.live = live
             if self._kernel and state.rank < 0:
                 state.kernel_runs()
+            self._end_log(state, Ending() if live else None)
             last = self._judge.boot(state, self._source, restarted=False, recognised=self._recognised)
             boots.append(last)
-            overall.add(last.outcome, last.stage)
+            overall.add(last.outcome, last.stage, only_restarted=False)
         return Diagnosis(
             overall.value,
             tuple(boots),
             self._cleaner.lines,
             self._ended - len(self._first) - len(self._last),
         )
+
+    def _end_log(self, state: BootState, ending: Ending | None) -> None:
+        """Let the state know how the log ends."""
+        if ending is None:
+            ending = self._endings.of(state, self._tail.lines(state.first_line))
+        proof = [Occurrence(line.number, line.raw) for line in ending.proof]
+        state.end(ending.event, proof, ending.facts)
+        state.cut, state.last_seconds = ending.cut, ending.seconds
+
+    def _tell_surpassed(self) -> None:
+        """Let each boot know whether a later one got further: then its restart was no failure."""
+        furthest = self._boot.settled(self._markers).rank
+        for boot in reversed((*self._first, *self._last)):
+            state = boot.settled(self._markers)
+            if boot.restarted:
+                state.surpass(beaten=furthest > state.rank)
+            furthest = max(furthest, state.rank)
 
     def _look(self, block: Block) -> None:
         if not self._recognised:
@@ -92,13 +118,17 @@ class Diagnoser:
             self._recognised = any(message.seconds is not None or message.kernel for message in messages)
             self._kernel |= any(message.kernel for message in messages)
         sightings = self._scanner.scan(block)
-        place = 0
+        place = offset = 0
         for index in sightings.begins:
             self._extend(sightings, place, index)
             place = index
-            self._begin(sightings.lines[index], sightings.raws[index], sightings.records[index])
+            raw, record = sightings.raws[index], sightings.records[index]
+            offset = max(offset, block.text.find(raw, offset))
+            if record.voice == KERNEL or not goes_on(block.text, offset, len(raw)):
+                self._begin(sightings.lines[index], raw, record)
         self._extend(sightings, place, len(sightings.records))
         self._last_line = block.last_line or self._last_line
+        self._tail.extend(block)
 
     def _extend(self, sightings: Sightings, start: int, end: int) -> None:
         lines, raws, records = sightings
@@ -124,6 +154,7 @@ class Diagnoser:
         boot.restarted = firmware or boot.rank < STAGES.index("init")
         looping = False
         key = boot.key
+        failed_before = boot.restarted and self._outcome(boot, key, looping=None) is Outcome.FAILED
         if boot.restarted:
             boot.add(line, raw, RESTART)
             self._same_stage = self._same_stage + 1 if boot.stage == self._previous_stage else 1
@@ -133,13 +164,14 @@ class Diagnoser:
                 boot.add(line, raw, LOOPING)
         else:
             self._same_stage = 0
-        self._overall.add(self._outcome(boot, key, looping=looping), boot.stage)
+        outcome = self._outcome(boot, key, looping=looping)
+        self._overall.add(outcome, boot.stage, only_restarted=boot.restarted and not failed_before)
         self._ended += 1
         (self._first if len(self._first) < KEPT_FIRST else self._last).append(boot)
         self._boot = Pending(line)
 
-    def _outcome(self, boot: Pending, key: Key | None, *, looping: bool) -> Outcome:
-        """The outcome, remembered for boots that say the same."""
+    def _outcome(self, boot: Pending, key: Key | None, *, looping: bool | None) -> Outcome:
+        """The outcome, remembered for boots that say the same; `looping` None: before it restarted."""
         if key is None:
             return self._judge.outcome(boot.settled(self._markers))
         whole = (key, boot.restarted, looping)
@@ -166,13 +198,38 @@ class _Overall:
         self._decisive: Outcome | None = None
         self._failed = False
         self._worst = Outcome.UNKNOWN
+        self._restarted: tuple[int, Outcome] | None = None
+        """Furthest stage and worst outcome of boots of which nothing is known but that they restarted."""
 
     def copy(self) -> _Overall:
         duplicate = _Overall()
         duplicate._decisive, duplicate._failed, duplicate._worst = self._decisive, self._failed, self._worst
+        duplicate._restarted = self._restarted
         return duplicate
 
-    def add(self, outcome: Outcome, stage: str) -> None:
+    def add(self, outcome: Outcome, stage: str, *, only_restarted: bool) -> None:
+        """One more boot; of one that `only_restarted`, the outcome stands unless a later one gets further."""
+        rank = STAGES.index(stage) if stage in STAGES else -1
+        order = (Outcome.UNKNOWN, Outcome.BOOT_OK, Outcome.DEGRADED, Outcome.FAILED)
+        before = self._restarted
+        if only_restarted:
+            furthest, worst = before or (rank, outcome)
+            self._restarted = (max(furthest, rank), max(worst, outcome, key=order.index))
+            return
+        if before is not None:
+            if rank <= before[0]:
+                self.settle()
+            self._restarted = None
+        self._count(outcome, stage)
+
+    def settle(self) -> None:
+        """No later boot gets further than those that only restarted: they count."""
+        if self._restarted is not None:
+            rank, outcome = self._restarted
+            self._restarted = None
+            self._count(outcome, STAGES[rank] if rank >= 0 else "unknown")
+
+    def _count(self, outcome: Outcome, stage: str) -> None:
         if outcome is Outcome.FAILED or stage == "ready":
             self._decisive = outcome
         self._failed |= outcome is Outcome.FAILED
@@ -182,6 +239,10 @@ class _Overall:
     @property
     def value(self) -> Outcome:
         """A failure before a boot that worked leaves the whole degraded."""
+        if self._restarted is not None:
+            settled = self.copy()
+            settled.settle()
+            return settled.value
         if self._decisive is None:
             return self._worst
         if self._decisive is Outcome.BOOT_OK and self._failed:

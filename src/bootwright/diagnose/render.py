@@ -23,7 +23,7 @@ _SENTENCES = {
     Outcome.FAILED: "the boot failed",
     Outcome.DEGRADED: "it boots, but something does not work",
     Outcome.BOOT_OK: "no failure found",
-    Outcome.UNKNOWN: "nothing in it is recognised as part of a boot",
+    Outcome.UNKNOWN: "the log does not show how the boot ends",
 }
 _MARKS = {Stance.CONFIRMS: "yes:", Stance.REFUTES: "but:", Stance.TELLS: "note:"}
 _WIDTH = 100

@@ -7,6 +7,7 @@ from bootwright.diagnose.model import STAGES, Finding, Gap, Severity
 
 MORE_KERNEL = "ignore_loglevel printk.devkmsg=on"
 """Every kernel message on the console, and those of user space without rate limit."""
+_SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
 
 
 def gaps_of(state: BootState, findings: tuple[Finding, ...]) -> tuple[Gap, ...]:
@@ -39,7 +40,15 @@ def gaps_of(state: BootState, findings: tuple[Finding, ...]) -> tuple[Gap, ...]:
                 "(log_buf_len=4M)",
             )
         )
-    if state.rank in {STAGES.index("boot-loader"), STAGES.index("kernel")} and not suspects:
+    if state.cut and not any(finding.severity in _SERIOUS for finding in suspects):
+        gaps.append(
+            Gap(
+                f"how it went on: {state.cut}",
+                "capture from power-on until nothing more comes; a kernel that dies early speaks "
+                "with earlycon ignore_loglevel",
+            )
+        )
+    elif state.rank in {STAGES.index("boot-loader"), STAGES.index("kernel")} and not suspects:
         gaps.append(
             Gap(
                 f"what came after: the log ends in the stage `{state.stage}`",

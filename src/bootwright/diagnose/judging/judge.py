@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from attrs import evolve, frozen
 
+from bootwright.diagnose.judging.causes import MOST_LINES, ordered
 from bootwright.diagnose.judging.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
 from bootwright.diagnose.judging.rules import Held, facts_match, hold
@@ -16,7 +17,6 @@ from bootwright.diagnose.signatures.model import Case, Knowledge, Signature
 
 _LONGEST_LINE = 400
 _MOST_SHAPES = 2000
-_MOST_LINES = 32
 _NAMED = 6
 """Devices named in one sentence before `and N more`."""
 
@@ -50,7 +50,7 @@ class Judge:
         for name in sorted(signatures):
             signature = signatures[name]
             signature_findings.extend((signature, finding) for finding in _findings_of(signature, boot))
-        return _ordered(signature_findings)
+        return ordered(signature_findings)
 
     def outcome(self, state: BootState) -> Outcome:
         """The outcome alone, remembered for boots of the same shape."""
@@ -69,7 +69,7 @@ class Judge:
             source=source,
             first_line=state.first_line,
             last_line=state.last_line,
-            outcome=outcome_of(findings, recognised=recognised or bool(state.tallies)),
+            outcome=outcome_of(findings, recognised=(recognised or bool(state.tallies)) and not state.cut),
             stage=state.stage,
             stages=tuple(state.stages),
             findings=findings,
@@ -107,6 +107,8 @@ def outcome_of(findings: tuple[Finding, ...], *, recognised: bool) -> Outcome:
 
 
 def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
+    if signature.needs and not boot.shown.intersection(signature.needs):
+        return []
     groups: dict[tuple[Severity, int], list[Held]] = {}
     cases: dict[tuple[Severity, int], Case | None] = {}
     for held in hold(signature.rule, boot):
@@ -145,8 +147,8 @@ def _finding(signature: Signature, group: _Group) -> Finding:
     case = group.case
     occurrences = {place.line: place for held in group.held for place in held.proof}
     numbers = sorted(occurrences)
-    if len(numbers) > _MOST_LINES:
-        numbers = [*numbers[: _MOST_LINES - 2], *numbers[-2:]]
+    if len(numbers) > MOST_LINES:
+        numbers = [*numbers[: MOST_LINES - 2], *numbers[-2:]]
     return Finding(
         signature=signature.name,
         title=filled(signature.title, facts),
@@ -187,92 +189,3 @@ def shown(raw: bytes) -> str:
     """A line as text that can be printed: no control characters, at most 400 characters."""
     text = printable(raw.rstrip())
     return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 1] + "…"
-
-
-def _ordered(signature_findings: list[tuple[Signature, Finding]]) -> tuple[Finding, ...]:
-    """Fold consequences under their causes.
-
-    A cause lends its consequences' severity: what leads to a fatal end is itself fatal.
-    """
-    first = [finding.lines[0].number if finding.lines else 0 for _, finding in signature_findings]
-    matters = [finding.severity in {Severity.FATAL, Severity.DEGRADING} for _, finding in signature_findings]
-    children: list[list[int]] = [[] for _ in signature_findings]
-    parent: list[int | None] = [None] * len(signature_findings)
-    order = sorted(
-        range(len(signature_findings)),
-        key=lambda index: (first[index], signature_findings[index][1].severity.rank),
-    )
-    for cause in order:
-        signature = signature_findings[cause][0]
-        for effect in order:
-            if effect == cause or parent[effect] is not None or not matters[effect]:
-                continue
-            if not _explains(signature, signature_findings[effect][1]) or _leads(effect, cause, children):
-                continue
-            children[cause].append(effect)
-            parent[effect] = cause
-
-    def reach(index: int) -> list[int]:
-        below = [index]
-        for child in children[index]:
-            below.extend(reach(child))
-        return below
-
-    result: list[Finding] = []
-    roots = [index for index in range(len(signature_findings)) if parent[index] is None]
-    severity = {
-        index: min(
-            (signature_findings[below][1].severity for below in reach(index)), key=lambda worst: worst.rank
-        )
-        for index in roots
-    }
-    roots.sort(key=lambda index: (severity[index].rank, -len(reach(index)), first[index]))
-    consequences: list[int] = []
-    for root in roots:
-        below = reach(root)
-        names = tuple(dict.fromkeys(signature_findings[index][0].name for index in below[1:]))
-        lines = signature_findings[root][1].lines
-        for index in below[1:]:
-            # What it led to belongs to the proof: the line the boot died with.
-            if signature_findings[index][1].severity is Severity.FATAL:
-                lines = (
-                    *lines,
-                    *(line for line in signature_findings[index][1].lines[:2] if line not in lines),
-                )
-        result.append(
-            evolve(
-                signature_findings[root][1],
-                severity=severity[root],
-                explains=names,
-                lines=lines[:_MOST_LINES],
-            )
-        )
-        consequences.extend(below[1:])
-    for index in consequences:
-        above = parent[index]
-        result.append(
-            evolve(
-                signature_findings[index][1],
-                caused_by=None if above is None else signature_findings[above][0].name,
-                explains=tuple(dict.fromkeys(signature_findings[child][0].name for child in children[index])),
-            )
-        )
-    return tuple(result)
-
-
-def _explains(signature: Signature, effect: Finding) -> bool:
-    if effect.signature not in signature.explains or effect.signature == signature.name:
-        return False
-    wanted = signature.explains_only.get(effect.signature, {})
-    facts = dict(effect.facts)
-    return facts_match({name: value for name, value in wanted.items() if name in facts}, facts)
-
-
-def _leads(start: int, goal: int, children: list[list[int]]) -> bool:
-    pending = [start]
-    while pending:
-        index = pending.pop()
-        if index == goal:
-            return True
-        pending.extend(children[index])
-    return False

@@ -10,6 +10,7 @@ from attrs import frozen
 from bootwright.diagnose.judging.errnos import parse_errno
 from bootwright.diagnose.judging.state import BootState, Occurrence, Tally
 from bootwright.diagnose.model import STAGES
+from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.signatures.model import Rule
 
 
@@ -92,6 +93,8 @@ def _held(rule: Rule, boot: BootState, key: dict[str, str]) -> Held | None:
         return None
     if rule.last_word is not None and (boot.live or boot.last_line - last > rule.last_word):
         return None
+    if rule.lasts is not None and not _lasted(rule.lasts, boot, used):
+        return None
     by_event["also"] = extra
     return Held(facts, _proof(by_event, [*used, *extra]), sum(tally.count for tally in used), first, last)
 
@@ -166,6 +169,22 @@ def _seen_between(
             if last > after and (before is None or first < before):
                 return True
     return False
+
+
+def _lasted(least: float, boot: BootState, used: Sequence[Tally]) -> bool:
+    """Whether nothing but time came after: so much of it, or the end of the log at once."""
+    last = max((tally.last for tally in used), key=lambda place: place.line)
+    if boot.live:
+        return False
+    if boot.last_line - last.line <= _AT_ONCE or boot.last_seconds is None:
+        return True
+    first = min((tally.first[0] for tally in used), key=lambda place: place.line)
+    seconds = prefix.split(first.raw).seconds
+    return seconds is None or boot.last_seconds - seconds >= least
+
+
+_AT_ONCE = 1
+"""Lines."""
 
 
 def _first(tallies: Iterable[Tally]) -> int:

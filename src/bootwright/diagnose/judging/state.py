@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from attrs import define, field
@@ -10,6 +10,7 @@ from attrs import define, field
 from bootwright.diagnose.model import STAGES, StageReached
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, Record
+from bootwright.diagnose.reading.voice import KERNEL, LOADER, PROGRAM, SECURE, UNKNOWN
 from bootwright.diagnose.signatures.model import Marker
 
 _MOST_GROUPS = 128
@@ -21,6 +22,7 @@ _COUNTED = 100
 """Counts and distances to the end that rules ask for are smaller."""
 _RANKS = {stage: rank for rank, stage in enumerate(STAGES)}
 _KERNEL = _RANKS["kernel"]
+_READY = _RANKS["ready"]
 
 
 class Occurrence(NamedTuple):
@@ -66,6 +68,18 @@ class BootState:
     """Stage → first and last line of a marker of it."""
     live: bool = False
     """More of it is still to come."""
+    component: str = ""
+    """Whose milestone was the last: it has the machine."""
+    shown: set[str] = field(factory=set)
+    """Components that have shown themselves."""
+    handed_over: bool = False
+    """The last thing a boot loader said is that it starts the kernel."""
+    last_seconds: float | None = None
+    """On the kernel's clock, of the last line that has a time; known when the log has ended."""
+    cut: str = ""
+    """Why the log does not say how the boot went on; empty where it does."""
+    _stamped_from_outside: bool = False
+    """What looks like the kernel's time stamp is a terminal program's: a boot loader's lines carry it too."""
     _seen_markers: set[tuple[str, str]] = field(factory=set)
     _wall_start: float | None = None
     _of_record: dict[Record, tuple[tuple[Tally, Marker | None], ...]] = field(factory=dict)
@@ -79,18 +93,22 @@ class BootState:
     def see(self, line: int, raw: bytes, record: Record, markers: Mapping[str, Marker]) -> None:
         """Count what a line says."""
         occurrence = Occurrence(line, raw)
+        if record.voice == LOADER:
+            self.shown.add("eeprom")
         tallies = self._of_record.get(record)
         if tallies is not None:
             for tally, marker in tallies:
                 if marker is not None:
-                    self._pass(marker.stage, line)
+                    self._pass(marker, line, record)
                 tally.again(occurrence, self.current)
             return
         counted = []
         for pattern, facts in record.matches:
+            if pattern.speakers and not self._may_say(record.voice, pattern.speakers):
+                continue
             marker = markers.get(pattern.name)
             if marker is not None:
-                self._pass(marker.stage, line)
+                self._pass(marker, line, record)
                 self._note(marker, line, raw, facts)
             elif record.kernel:
                 self.kernel_runs()
@@ -113,12 +131,33 @@ class BootState:
             tally.again(occurrence, self.current)
         return tally
 
-    def _pass(self, stage: str, line: int) -> None:
-        """It is in that stage now."""
-        rank = self.current = _RANKS[stage]
+    def _may_say(self, voice: str, speakers: frozenset[str]) -> bool:
+        """Whether a line can come from one of those speakers, by its own words and by who has the machine."""
+        if voice == KERNEL and self._stamped_from_outside and self.rank < _KERNEL:
+            voice = UNKNOWN
+        if voice != UNKNOWN:
+            return voice in speakers
+        if self.rank >= _KERNEL:
+            return bool(speakers & {KERNEL, PROGRAM, SECURE})
+        if self.rank < 0 or self.handed_over:
+            return True
+        return bool(speakers & {LOADER, SECURE})
+
+    def _pass(self, marker: Marker, line: int, record: Record) -> None:
+        """It is in the marker's stage now, and its component has the machine."""
+        rank = self.current = _RANKS[marker.stage]
+        before = (self.rank, self.handed_over, self._stamped_from_outside)
         self.rank = max(self.rank, rank)
-        first, last = self.stage_lines.get(stage, (line, line))
-        self.stage_lines[stage] = (first, max(last, line))
+        self.component = marker.component
+        self.shown.add(marker.component)
+        self.handed_over = marker.hands_over
+        if rank < _KERNEL and record.voice == KERNEL:
+            self._stamped_from_outside = True
+        if before != (self.rank, self.handed_over, self._stamped_from_outside):
+            # What a message counts for depends on who has the machine.
+            self._of_record.clear()
+        first, last = self.stage_lines.get(marker.stage, (line, line))
+        self.stage_lines[marker.stage] = (first, max(last, line))
 
     def _note(self, marker: Marker, line: int, raw: bytes, captured: Facts) -> None:
         """A milestone, the first time."""
@@ -130,8 +169,28 @@ class BootState:
 
     def kernel_runs(self) -> None:
         """A line with the kernel's time stamp: it runs, even where its first lines are missing."""
-        if self.rank < _KERNEL:
+        if self.rank < _KERNEL and not self._stamped_from_outside:
             self.rank = self.current = _KERNEL
+            self.component = "kernel"
+            self.shown.add("kernel")
+            self._of_record.clear()
+
+    def end(self, event: str, proof: Sequence[Occurrence], facts: Facts) -> None:
+        """How the log ends, as `ending` judges it; what was said of that before no longer counts."""
+        for name in [name for name in self.tallies if name.startswith("@end/")]:
+            del self.tallies[name]
+        if event and proof:
+            for name in (event, "@end/failed"):
+                tally = Tally(dict(facts), list(proof), proof[-1], len(proof), {self.current})
+                self.tallies[name] = {facts: tally}
+
+    def surpass(self, *, beaten: bool) -> None:
+        """Whether a later boot of the file got further than this one, which ended unannounced."""
+        places = [tally.last for tally in self.tallies.get("@restart", {}).values()]
+        if beaten and places:
+            self.tallies["@surpassed"] = {(): Tally({}, places[:1], places[0], 1, {self.current})}
+        else:
+            self.tallies.pop("@surpassed", None)
 
     def shape(self) -> tuple[object, ...]:
         """What rules look at, without line numbers: boots of one shape have the same outcome.
@@ -170,7 +229,8 @@ class BootState:
         )
 
     def _time(self, raw: bytes) -> float | None:
-        _, seconds, _, wall = prefix.split(raw)
+        message = prefix.split(raw)
+        seconds, wall = message.seconds, message.wall
         if seconds is not None or wall is None:
             return seconds
         if self._wall_start is None:

@@ -40,6 +40,8 @@ class Pattern:
     """Seen often in one boot it tells nothing new (a stage is reached once)."""
     begins: bool = False
     """Another boot may begin with it."""
+    speakers: frozenset[str] = frozenset()
+    """Who may say it (`voice.SPEAKERS`); empty: anybody."""
 
 
 @define(eq=False)
@@ -51,10 +53,15 @@ class Record:
     """It carries the kernel's time stamp: the kernel runs."""
     literals: tuple[int, ...]
     begins: bool
+    voice: str = ""
+    """Who said it (`voice.SPEAKERS`), empty where the line does not tell."""
 
 
-class _Compiled(Protocol):
-    def search(self, text: bytes) -> Any: ...  # noqa: ANN401
+class Compiled(Protocol):
+    """A regular expression for bytes, of either engine."""
+
+    def search(self, text: bytes) -> Any:  # noqa: ANN401
+        """A match object with `groupdict`, or None."""
 
 
 def _options() -> Any:  # noqa: ANN401
@@ -66,10 +73,10 @@ def _options() -> Any:  # noqa: ANN401
     return chosen
 
 
-def compile_pattern(expression: str, *, use_re2: bool) -> _Compiled:
+def compile_pattern(expression: str, *, use_re2: bool) -> Compiled:
     """The pattern for bytes. re2 runs in linear time; `re` sees lines of bounded length only."""
     if use_re2 and HAVE_RE2:
-        compiled: _Compiled = re2.compile(expression.encode(), _options())
+        compiled: Compiled = re2.compile(expression.encode(), _options())
         return compiled
     return re.compile(expression.encode())
 
@@ -109,25 +116,25 @@ class Examiner:
             for literal in pattern.literals:
                 self._holders[number[literal]].append(index)
         self._once = [all(patterns[holder].once for holder in holders) for holders in self._holders]
-        self._compiled: dict[int, _Compiled] = {}
-        self._known: dict[tuple[bytes, bool], Record] = {}
+        self._compiled: dict[int, Compiled] = {}
+        self._known: dict[tuple[bytes, bool, str], Record] = {}
         self._which = self._literal_set()
 
     def once(self, literal: int) -> bool:
         """Whether only patterns that are asked for once hold the literal."""
         return self._once[literal]
 
-    def examine(self, message: bytes, *, kernel: bool) -> Record:
+    def examine(self, message: bytes, *, kernel: bool, voice: str = "") -> Record:
         """The record of a message (without its stamps); one without matches says nothing."""
-        record = self._known.get((message, kernel))
+        record = self._known.get((message, kernel, voice))
         if record is None:
-            record = self._examine(message, kernel)
+            record = self._examine(message, kernel, voice)
             if len(self._known) >= _CACHED:
                 self._known.clear()
-            self._known[message, kernel] = record
+            self._known[message, kernel, voice] = record
         return record
 
-    def _examine(self, text: bytes, kernel: bool) -> Record:
+    def _examine(self, text: bytes, kernel: bool, voice: str) -> Record:
         literals = self._literals_in(text)
         matches = []
         for index in sorted({holder for literal in literals for holder in self._holders[literal]}):
@@ -144,7 +151,7 @@ class Examiner:
                 )
                 matches.append((self._patterns[index], facts))
         begins = any(pattern.begins for pattern, _ in matches)
-        return Record(tuple(matches), kernel, literals, begins)
+        return Record(tuple(matches), kernel, literals, begins, voice)
 
     def _literal_set(self) -> Any:  # noqa: ANN401
         if not self._use_re2:

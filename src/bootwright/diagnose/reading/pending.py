@@ -15,8 +15,6 @@ from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading.patterns import Pattern, Record
 from bootwright.diagnose.signatures.model import Marker
 
-HANDOVERS = ("@uboot/handover", "@uefi/exit", "@grub/kernel", "@coreboot/payload")
-"""After these the firmware's and the loader's first lines mean another boot."""
 RESTART = Record(((Pattern("@restart", "", frozenset()), ()),), False, (), False)
 LOOPING = Record(((Pattern("@loop", "", frozenset()), ()),), False, (), False)
 
@@ -142,7 +140,9 @@ class Pending:
         """Count the lines, so that they need not be kept."""
         state = self.settled(markers)
         self.rank = max(self.rank, state.rank)
-        self.handed_over |= any(name in state.tallies for name in HANDOVERS)
+        self.handed_over |= any(
+            marker.hands_over and name in state.tallies for name, marker in markers.items()
+        )
         self._lines, self._raws, self._records = [], [], []
         self._open = self._counted = self._bytes = 0
         self._whole = False
@@ -156,7 +156,7 @@ def _reach(records: tuple[Record, ...], markers: Mapping[str, Marker]) -> Reach:
             marker = markers.get(pattern.name)
             if marker is not None:
                 rank = max(rank, STAGES.index(marker.stage))
+                handed_over |= marker.hands_over
             elif record.kernel:
                 rank = max(rank, _KERNEL)
-            handed_over |= pattern.name in HANDOVERS
     return Reach(rank, handed_over)

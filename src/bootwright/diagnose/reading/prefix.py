@@ -70,6 +70,8 @@ class Message(NamedTuple):
     """Whether the kernel said it: its clock, or its name in a system log."""
     wall: float | None
     """Seconds of wall-clock time, of unknown zone; only differences mean something."""
+    stamped_by: str = ""
+    """`firmware`: the stamp is the Raspberry Pi's EEPROM's; `log`: a system log's that names who spoke."""
 
 
 def split(line: bytes) -> Message:
@@ -82,6 +84,7 @@ def split(line: bytes) -> Message:
     seconds: float | None = None
     wall: float | None = None
     kernel = False
+    stamped_by = ""
     place = 0
     for _ in range(_MAX_STAMPS):
         match = _STAMP.match(line, place)
@@ -94,20 +97,23 @@ def split(line: bytes) -> Message:
             elif group in {"kernel", "eeprom"}:
                 seconds = float(match[group])
                 kernel = group == "kernel"
+                stamped_by = "" if kernel else "firmware"
             elif group == "firmware":
                 hours, minutes, seconds_text = match[group].split(b":")
                 seconds = int(hours) * 3600 + int(minutes) * 60 + float(seconds_text)
+                stamped_by = "firmware"
             elif group == "micro":
                 seconds = int(match[group]) / 1e6
                 kernel = True
             else:
                 wall = _wall(match)
+                stamped_by = "log" if group == "clock" else stamped_by
         place = match.end()
         host = _HOST.match(line, place) if group == "kernel" else None
         if host is not None:
             place = host.end()
     kernel = kernel or _BY_KERNEL.search(line, 0, place) is not None
-    return Message(line[place:].strip(), seconds, kernel, wall)
+    return Message(line[place:].strip(), seconds, kernel, wall, stamped_by)
 
 
 def _from_json(line: bytes) -> Message | None:

@@ -27,6 +27,7 @@ from bootwright.diagnose.reading.patterns import (
     quoted,
 )
 from bootwright.diagnose.reading.text import Block
+from bootwright.diagnose.reading.voice import voice_of
 from bootwright.diagnose.signatures.model import Knowledge
 
 SATURATED = 2000
@@ -134,7 +135,7 @@ class Scanner:
 
     def _record(self, raw: bytes) -> Record:
         message = prefix.split(raw)
-        return self._tables.examiner.examine(message.text, kernel=message.kernel)
+        return self._tables.examiner.examine(message.text, kernel=message.kernel, voice=voice_of(message))
 
     # -- text that was not seen before ---------------------------------------------------------
 

@@ -10,7 +10,16 @@ from attrs import evolve
 
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading.patterns import Pattern
-from bootwright.diagnose.signatures.model import Case, Knowledge, Marker, Rule, Signature
+from bootwright.diagnose.signatures.model import (
+    PSEUDO_EVENTS,
+    Case,
+    Component,
+    End,
+    Knowledge,
+    Marker,
+    Rule,
+    Signature,
+)
 from bootwright.diagnose.signatures.schema import (
     SIGNATURES,
     STAGE_FILES,
@@ -56,11 +65,22 @@ def make_knowledge(
             if name not in signatures:
                 hint = hint_for(name, signatures, kind="signatures")
                 raise Malformed(where, None, "names of signatures in `explains`", name, hint=hint)
-    return Knowledge(made, markers, facts)
+        for name in signature.needs:
+            if name not in stages:
+                hint = hint_for(name, stages, kind="components")
+                raise Malformed(where, None, "names of files in `stages/` in `needs`", name, hint=hint)
+    components = {
+        file.component: Component(file.component, file.title or file.component, file.unknown_before)
+        for file in stages.values()
+    }
+    ends = tuple(
+        End(file.component, table.kind, table.pattern) for file in stages.values() for table in file.ends
+    )
+    return Knowledge(made, markers, facts, components, ends)
 
 
 def _check_events(where: str, signature: Signature, known: Iterable[str]) -> None:
-    names = (*known, "@restart", "@loop", *(f"@stage:{stage}" for stage in STAGES))
+    names = (*known, *PSEUDO_EVENTS, *(f"@stage:{stage}" for stage in STAGES))
     allowed = set(names)
     for rule in (signature.rule, *(case.rule for case in signature.cases)):
         for name in (*rule.triggers, *rule.also, *rule.without, *rule.without_later, *rule.without_earlier):
@@ -69,8 +89,8 @@ def _check_events(where: str, signature: Signature, known: Iterable[str]) -> Non
                 raise Malformed(where, None, "the name of an event", name, hint=hint)
 
 
-def _pattern(name: str, expression: Expression) -> Pattern:
-    return Pattern(name, expression.text, expression.literals)
+def _pattern(name: str, expression: Expression, speakers: Iterable[str] = ()) -> Pattern:
+    return Pattern(name, expression.text, expression.literals, speakers=frozenset(speakers))
 
 
 def _rule(table: RuleTable, signature: str) -> Rule:
@@ -90,6 +110,7 @@ def _rule(table: RuleTable, signature: str) -> Rule:
         reached=table.reached,
         not_reached=table.not_reached,
         last_word=table.last_word,
+        lasts=table.lasts,
         together=table.together,
         facts=table.facts,
     )
@@ -113,9 +134,14 @@ def _signature(file: SignatureFile) -> Signature:
         sources=file.sources,
         explains=file.explains,
         explains_only=file.explains_only,
+        explains_if=file.explains_if,
+        needs=file.needs,
+        ends_boot=file.ends_boot,
+        fallback=file.fallback,
         kernel_arguments=file.kernel_arguments,
         patterns=tuple(
-            _pattern(f"{file.name}/{event}", expression) for event, expression in file.events.items()
+            _pattern(f"{file.name}/{event}", expression, file.speakers)
+            for event, expression in file.events.items()
         ),
         rule=_rule(file.when, file.name),
         cases=tuple(
@@ -143,5 +169,6 @@ def _markers(file: StagesFile) -> Iterable[Marker]:
             label=table.label,
             component=file.component,
             begins=table.begins,
+            hands_over=table.hands_over,
             pattern=evolve(_pattern(name, table.pattern), once=once, begins=table.begins),
         )

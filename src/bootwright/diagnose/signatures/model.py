@@ -10,6 +10,22 @@ from attrs import field, frozen
 from bootwright.diagnose.model import Severity
 from bootwright.diagnose.reading.patterns import Pattern
 
+END_KINDS = ("prompt", "waits", "stopped", "benign")
+"""`prompt`: it asks for a command. `waits`: a countdown, a menu, a login. `stopped`: it says that it goes no
+further. `benign`: a line with the form of an error that is none."""
+
+PSEUDO_EVENTS = (
+    "@restart",
+    "@loop",
+    "@surpassed",
+    "@end/failed",
+    "@end/error",
+    "@end/stopped",
+    "@end/prompt",
+    "@end/repeats",
+)
+"""What no single line says: a boot that another follows unannounced, and how the log ends."""
+
 AREAS = (
     "firmware",
     "boot-loader",
@@ -53,6 +69,8 @@ class Rule:
     not_reached: str = ""
     last_word: int | None = None
     """At most so many lines follow."""
+    lasts: float | None = None
+    """So many seconds of the kernel's clock pass to the end of the log, or next to no line follows."""
     together: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(factory=dict)
     """Regular expressions that facts match in full; errno by name, such as `EINVAL|EBUSY`."""
@@ -97,6 +115,14 @@ class Signature:
     patterns: tuple[Pattern, ...]
     rule: Rule
     cases: tuple[Case, ...]
+    needs: tuple[str, ...] = ()
+    """Components of which one must have shown itself."""
+    ends_boot: bool = False
+    """Nothing of the boot comes after it: what is seen later did not lead to it."""
+    fallback: bool = False
+    """It says by form what no other finding says by known words: folded under one that does."""
+    explains_if: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    """Of those, the ones it explains only where its own facts, if known, match in full."""
 
 
 @frozen
@@ -110,6 +136,28 @@ class Marker:
     begins: bool
     """It is the first thing its component prints: seen again, another boot has begun."""
     pattern: Pattern
+    hands_over: bool = False
+    """With it a boot loader starts the kernel: what comes next is the kernel's, or another boot's."""
+
+
+@frozen
+class End:
+    """A form in which the last lines of a component show how it ended, looked for at the end of a log."""
+
+    component: str
+    kind: str
+    """One of `END_KINDS`."""
+    expression: str
+
+
+@frozen
+class Component:
+    """Who may have the machine: firmware, a boot loader, the kernel, a system."""
+
+    name: str
+    title: str
+    unknown_before: str = ""
+    """A log of it that neither failed nor reached this stage is unknown: nothing tells how it went on."""
 
 
 @frozen(eq=False, slots=False)
@@ -120,6 +168,8 @@ class Knowledge:
     markers: Mapping[str, Marker]
     facts: tuple[Pattern, ...] = ()
     """Lines that say what machine and which kernel it is; nothing is judged by them."""
+    components: Mapping[str, Component] = field(factory=dict)
+    ends: tuple[End, ...] = ()
 
     @cached_property
     def patterns(self) -> tuple[Pattern, ...]:

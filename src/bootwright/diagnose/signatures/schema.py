@@ -9,7 +9,8 @@ from attrs import field, frozen
 
 from bootwright.diagnose.model import STAGES, Severity
 from bootwright.diagnose.reading.literals import SHORTEST, Literal, required
-from bootwright.diagnose.signatures.model import AREAS
+from bootwright.diagnose.reading.voice import SPEAKERS
+from bootwright.diagnose.signatures.model import AREAS, END_KINDS
 from bootwright.foundation.choices import hint_for
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import LONE, STEM, key, written
@@ -32,6 +33,26 @@ def _stage(text: str) -> str:
 
 def _stages(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(_stage(text) for text in texts)
+
+
+def _speaker(text: str) -> str:
+    return _known(text, SPEAKERS, "speakers")
+
+
+def _speakers(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_speaker(text) for text in texts)
+
+
+def _end_kind(text: str) -> str:
+    return _known(text, END_KINDS, "kinds of an end")
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError("a regular expression", f"{text!r} ({error})") from error
+    return text
 
 
 def _area(text: str) -> str:
@@ -84,6 +105,7 @@ class RuleTable:
     reached: str = field(default="", metadata=written(str, _stage))
     not_reached: str = field(default="", metadata=written(str, _stage))
     last_word: int | None = None
+    lasts: float | None = None
     together: tuple[str, ...] = field(default=(), metadata=LONE)
     facts: Mapping[str, str] = field(factory=dict, metadata=written(Mapping[str, str], _expressions))
 
@@ -125,6 +147,11 @@ class SignatureFile:
     sources: tuple[str, ...] = field(default=(), metadata=LONE)
     explains: tuple[str, ...] = field(default=(), metadata=LONE)
     explains_only: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    explains_if: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    speakers: tuple[str, ...] = field(default=(), metadata={**LONE, **written(tuple[str, ...], _speakers)})
+    needs: tuple[str, ...] = field(default=(), metadata=LONE)
+    ends_boot: bool = False
+    fallback: bool = False
     kernel_arguments: str = field(default="", converter=_one_line)
     events: Mapping[str, Expression] = field(factory=dict)
     when: WhenTable
@@ -140,6 +167,15 @@ class MarkerTable:
     label: str = field(converter=_one_line)
     pattern: Expression
     begins: bool = False
+    hands_over: bool = False
+
+
+@frozen(kw_only=True)
+class EndTable:
+    """A table `[[end]]`: how the last lines show how a component ended."""
+
+    kind: str = field(metadata=written(str, _end_kind))
+    pattern: str = field(metadata=written(str, _expression))
 
 
 @frozen
@@ -155,7 +191,10 @@ class StagesFile:
     """`stages/COMPONENT.toml`."""
 
     component: str = field(metadata=STEM)
+    title: str = ""
     source: str = ""
+    unknown_before: str = field(default="", metadata=written(str, _stage))
+    ends: tuple[EndTable, ...] = field(default=(), metadata=key("end"))
     markers: tuple[MarkerTable, ...] = field(default=(), metadata=key("marker"))
     facts: tuple[FactTable, ...] = field(default=(), metadata=key("fact"))
 

@@ -1,0 +1,172 @@
+"""Which finding follows from which: only where something ties them, and root causes first.
+
+That one signature may explain another is knowledge (`explains`); that it does so here needs evidence: what
+ended the boot was not led to by what came after, neither names another device of the same kind (`eth0` and
+`eth1`, `mmc0` and `mmcblk1`), and their facts are as `explains_only` and `explains_if` want them (an oops
+ends init only where the task was init).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from attrs import evolve
+
+from bootwright.diagnose.judging.rules import facts_match
+from bootwright.diagnose.model import Finding, Severity
+from bootwright.diagnose.signatures.model import Signature
+
+MOST_LINES: Final = 32
+"""Lines of proof of one finding."""
+_SERIOUS: Final = frozenset({Severity.FATAL, Severity.DEGRADING})
+_KINDS: Final = {
+    "card": re.compile(r"\bmmc(?:blk)?(\d+)"),
+    "nvme": re.compile(r"\bnvme(\d+)"),
+    "scsi": re.compile(r"\bsd([a-z]{1,2})\d*\b"),
+    "ata": re.compile(r"\bata(\d+)"),
+    "interface": re.compile(r"\b((?:eth|end|lan|wan|wlan|enp|eno|ens|enx)\w{0,12})\b"),
+    "usb": re.compile(r"\b(\d{1,2}-\d{1,2}(?:\.\d{1,2})*)(?=$|[\s:,])"),
+}
+"""Devices that are told apart by a number or letter; a fact may name several."""
+
+
+def ordered(signature_findings: list[tuple[Signature, Finding]]) -> tuple[Finding, ...]:
+    """Fold consequences under their causes.
+
+    A cause lends its consequences' severity: what leads to a fatal end is itself fatal.
+    """
+    return tuple(_Folding(signature_findings).findings())
+
+
+class _Folding:
+    def __init__(self, signature_findings: list[tuple[Signature, Finding]]) -> None:
+        self._signatures = [signature for signature, _ in signature_findings]
+        self._findings = [finding for _, finding in signature_findings]
+        self._first = [finding.lines[0].number if finding.lines else 0 for finding in self._findings]
+        self._children: list[list[int]] = [[] for _ in self._findings]
+        self._parent: list[int | None] = [None] * len(self._findings)
+        order = sorted(
+            range(len(self._findings)),
+            key=lambda index: (self._first[index], self._findings[index].severity.rank),
+        )
+        for cause in order:
+            for effect in order:
+                if self._may_be_parent(cause, effect) and self._explains(cause, effect):
+                    self._adopt(cause, effect)
+        for effect in order:
+            if self._signatures[effect].fallback:
+                cause_of_fallback = self._named_by(effect)
+                if cause_of_fallback is not None:
+                    self._adopt(cause_of_fallback, effect)
+
+    def _may_be_parent(self, cause: int, effect: int) -> bool:
+        return (
+            effect != cause
+            and self._parent[effect] is None
+            and self._findings[effect].severity in _SERIOUS
+            and not self._leads(effect, cause)
+        )
+
+    def _explains(self, cause: int, effect: int) -> bool:
+        signature, cause_found, effect_found = (
+            self._signatures[cause],
+            self._findings[cause],
+            self._findings[effect],
+        )
+        if effect_found.signature not in signature.explains or effect_found.signature == signature.name:
+            return False
+        last = effect_found.lines[-1].number if effect_found.lines else self._first[cause]
+        if self._signatures[effect].ends_boot and self._first[cause] > last:
+            return False
+        return (
+            _known_facts_match(signature.explains_only.get(effect_found.signature, {}), effect_found)
+            and _known_facts_match(signature.explains_if.get(effect_found.signature, {}), cause_found)
+            and not _of_different_devices(cause_found, effect_found)
+        )
+
+    def _adopt(self, cause: int, effect: int) -> None:
+        self._children[cause].append(effect)
+        self._parent[effect] = cause
+
+    def _named_by(self, fallback: int) -> int | None:
+        """The finding that says by known words what the fallback says by form: the last before its end."""
+        last = self._findings[fallback].lines[-1].number if self._findings[fallback].lines else 0
+        named = [
+            index
+            for index, signature in enumerate(self._signatures)
+            if not signature.fallback
+            and self._findings[index].severity in _SERIOUS
+            and self._first[index] <= last
+            and self._may_be_parent(index, fallback)
+        ]
+        worst = min((self._findings[index].severity.rank for index in named), default=None)
+        named = [index for index in named if self._findings[index].severity.rank == worst]
+        return max(named, key=lambda index: self._first[index], default=None)
+
+    def _leads(self, start: int, goal: int) -> bool:
+        pending = [start]
+        while pending:
+            index = pending.pop()
+            if index == goal:
+                return True
+            pending.extend(self._children[index])
+        return False
+
+    def _reach(self, index: int) -> list[int]:
+        below = [index]
+        for child in self._children[index]:
+            below.extend(self._reach(child))
+        return below
+
+    def findings(self) -> Iterator[Finding]:
+        """Root causes, worst first, then all that follows from them."""
+        roots = [index for index in range(len(self._findings)) if self._parent[index] is None]
+        severity = {
+            index: min(
+                (self._findings[below].severity for below in self._reach(index)), key=lambda worst: worst.rank
+            )
+            for index in roots
+        }
+        roots.sort(key=lambda index: (severity[index].rank, -len(self._reach(index)), self._first[index]))
+        for root in roots:
+            yield self._root(root, severity[root])
+        for root in roots:
+            for index in self._reach(root)[1:]:
+                above = self._parent[index]
+                yield evolve(
+                    self._findings[index],
+                    caused_by=None if above is None else self._signatures[above].name,
+                    explains=self._names(self._children[index]),
+                )
+
+    def _root(self, root: int, severity: Severity) -> Finding:
+        below = self._reach(root)[1:]
+        lines = self._findings[root].lines
+        for index in below:
+            # What it led to belongs to the proof: the line the boot died with.
+            if self._findings[index].severity is Severity.FATAL:
+                lines = (*lines, *(line for line in self._findings[index].lines[:2] if line not in lines))
+        return evolve(
+            self._findings[root], severity=severity, explains=self._names(below), lines=lines[:MOST_LINES]
+        )
+
+    def _names(self, indexes: list[int]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self._signatures[index].name for index in indexes))
+
+
+def _known_facts_match(wanted: Mapping[str, str], finding: Finding) -> bool:
+    facts = dict(finding.facts)
+    return facts_match({name: value for name, value in wanted.items() if name in facts}, facts)
+
+
+def _of_different_devices(cause: Finding, effect: Finding) -> bool:
+    """Whether both name devices of one kind, and none in common."""
+    one = " ".join(value for _, value in cause.facts)
+    other = " ".join(value for _, value in effect.facts)
+    for kind in _KINDS.values():
+        of_cause, of_effect = set(kind.findall(one)), set(kind.findall(other))
+        if of_cause and of_effect and not of_cause & of_effect:
+            return True
+    return False

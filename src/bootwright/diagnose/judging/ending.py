@@ -1,0 +1,175 @@
+"""How a log ends, and so what its last state is: the part of the state machine that no single line decides.
+
+A boot loader hands over, waits at a prompt or a countdown, or it has failed; where nothing shows which of
+these it is, the log was cut off. The same block of lines over and over is a loop, whatever it says. The
+kernel and a system write their logs at their own pace: of those only a repeated error is judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from attrs import evolve, frozen
+
+from bootwright.diagnose.judging.shapes import looks_wrong, repeated_block, shape_of
+from bootwright.diagnose.judging.state import BootState
+from bootwright.diagnose.model import STAGES
+from bootwright.diagnose.reading.patterns import Compiled, Facts, compile_pattern, printable
+from bootwright.diagnose.reading.tail import LastLine
+from bootwright.diagnose.reading.voice import KERNEL, PROGRAM
+from bootwright.diagnose.signatures.model import Knowledge
+
+_KERNEL: Final = STAGES.index("kernel")
+_INIT: Final = STAGES.index("init")
+
+_LAST_WORDS: Final = 3
+"""Lines at the end among which a word of stopping is the last word."""
+_BEFORE: Final = 14
+"""Lines before a prompt or a word of stopping in which its reason stands."""
+
+_LOOP_OF_LOADER: Final = 4
+_LOOP_OF_LINE: Final = 8
+_LOOP_OF_ERROR: Final = 4
+"""Repetitions that make a loop: of a block of a loader's lines, of one line, of a block with an error."""
+
+
+@frozen
+class Ending:
+    """What the last lines show."""
+
+    event: str = ""
+    """One of `@end/…` in `signatures.model.PSEUDO_EVENTS`; empty where they show nothing wrong."""
+    proof: tuple[LastLine, ...] = ()
+    facts: Facts = ()
+    seconds: float | None = None
+    """On the kernel's clock, of the last line that has a time."""
+    cut: str = ""
+    """Why nothing can be said of what came after; empty where the log ends where a boot may end."""
+
+
+@lru_cache(maxsize=4)
+def endings_of(knowledge: Knowledge, *, use_re2: bool = True) -> Endings:
+    """The judge of ends by that knowledge."""
+    return Endings(knowledge, use_re2=use_re2)
+
+
+class Endings:
+    """Judges ends by the forms that the stage files name."""
+
+    def __init__(self, knowledge: Knowledge, *, use_re2: bool = True) -> None:
+        self._components = knowledge.components
+        self._by_kind: dict[str, list[Compiled]] = {}
+        for end in knowledge.ends:
+            compiled = compile_pattern(end.expression, use_re2=use_re2)
+            self._by_kind.setdefault(end.kind, []).append(compiled)
+
+    def of(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
+        """How the log of the boot ends; its last lines in `lines`."""
+        if not lines:
+            return Ending()
+        seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), None)
+        return evolve(self._last_state(state, lines), seconds=seconds)
+
+    def _last_state(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
+        if state.rank < _KERNEL:
+            return self._of_loader(state, lines)
+        loop = self._loop_of_errors(state, lines)
+        if loop is not None:
+            return loop
+        return Ending(cut=self._cut(state, lines))
+
+    def is_error(self, line: LastLine) -> bool:
+        """Whether a line has the form of an error, and its component is not known to mean no harm by it."""
+        return looks_wrong(line.text) and not self._is("benign", line.text)
+
+    def _is(self, kind: str, text: bytes) -> bool:
+        return any(compiled.search(text) is not None for compiled in self._by_kind.get(kind, ()))
+
+    # -- firmware and boot loaders -------------------------------------------------------------
+
+    def _of_loader(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
+        last = lines[-1]
+        if state.handed_over:
+            return Ending()
+        if self._is("waits", last.text) or (len(lines) > 1 and self._is("waits", lines[-2].text)):
+            return Ending(cut=f"{self._who(state)} waits: {printable(last.text)[:80]}")
+        error = next((line for line in reversed(lines[-_BEFORE:]) if self.is_error(line)), None)
+        known = state.rank >= 0
+        stopped = next((line for line in lines[-_LAST_WORDS:] if self._is("stopped", line.text)), None)
+        if stopped is not None:
+            return self._ended("@end/stopped", state, error or stopped, stopped)
+        if known and self._is("prompt", last.text):
+            error = error or self._tried(lines)
+            if error is not None:
+                return self._ended("@end/prompt", state, error, last)
+            return Ending(cut=f"{self._who(state)} waits for a command")
+        loop = self._loop_of_loader(state, lines) if known else None
+        if loop is not None:
+            return loop
+        if not known:
+            return Ending()
+        if self.is_error(last):
+            return self._ended("@end/error", state, last)
+        return Ending(cut=f"{self._who(state)} hands over to nobody: {printable(last.text)[:80]}")
+
+    def _tried(self, lines: Sequence[LastLine]) -> LastLine | None:
+        """The last complaint after a countdown nobody stopped: even a harmless one says what was tried."""
+        for line in reversed(lines[-_BEFORE:]):
+            if self._is("waits", line.text):
+                return None
+            if looks_wrong(line.text):
+                return line
+        return None
+
+    def _loop_of_loader(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
+        """Word for word the same, whatever it says; or an error again and again, with other numbers."""
+        telling = [(line, shape) for line in lines if (shape := shape_of(line.text))]
+        texts = [line.text.strip() for line, _ in telling]
+        period = repeated_block(texts, least=_LOOP_OF_LOADER)
+        if period is not None and len(set(texts[-period:])) == 1:
+            period = repeated_block(texts, least=_LOOP_OF_LINE)
+        if period is not None:
+            block = [line for line, _ in telling[-period:]]
+            error = next((line for line in block if self.is_error(line)), block[0])
+            return self._ended("@end/repeats", state, error, lines[-1])
+        return self._loop_of_errors(state, lines)
+
+    # -- kernel and system ---------------------------------------------------------------------
+
+    def _loop_of_errors(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
+        shapes = [shape_of(line.text) for line in lines]
+        period = repeated_block(shapes, least=_LOOP_OF_ERROR, longest=20)
+        if period is None:
+            return None
+        error = next((line for line in lines[-period:] if self.is_error(line)), None)
+        if error is None:
+            return None
+        return self._ended("@end/repeats", state, error, lines[-1])
+
+    def _cut(self, state: BootState, lines: Sequence[LastLine]) -> str:
+        """Why the log of a kernel or system says too little; empty where it says enough."""
+        for name in state.shown:
+            component = self._components.get(name)
+            if component is not None and component.unknown_before:
+                wanted = component.unknown_before
+                if state.rank < STAGES.index(wanted):
+                    return f"{component.title} did not get as far as `{wanted}`"
+        loaders = {name for name in state.shown if name not in {"kernel", "journal"}}
+        if _KERNEL <= state.rank < _INIT and loaders and lines[-1].voice in {KERNEL, ""}:
+            return "the console goes silent while the kernel starts, or was cut off there"
+        return ""
+
+    # -- words ---------------------------------------------------------------------------------
+
+    def _who(self, state: BootState) -> str:
+        component = self._components.get(state.component)
+        return component.title if component is not None else "the boot"
+
+    def _ended(self, event: str, state: BootState, proof: LastLine, *more: LastLine) -> Ending:
+        who = self._who(state)
+        facts: Facts = (("who", who), ("what", printable(proof.text)[:160]), ("stage", state.stage))
+        if proof.voice == PROGRAM:
+            facts = (*facts, ("voice", PROGRAM))
+        return Ending(event, (proof, *(line for line in more if line is not proof)), facts)

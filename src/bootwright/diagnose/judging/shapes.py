@@ -1,0 +1,82 @@
+"""Lines with the form of an error, whatever their words: in no list of known messages.
+
+The words are those in which C programs of every kind say that something went wrong; the numbers are those of
+errno (`-110`, `ret=-22`, `error 5`). A stage's own exceptions are data (`[[end]]` of kind `benign`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_WORDS: Final = re.compile(
+    rb"""(?:
+      \b(?:errors?|err|fail|fails|failed|failure|failing|fatal|panic|exception|abort(?:ed|ing)?|assert(?:ion)?
+        |corrupt(?:ed|ion)?|invalid|illegal|mismatch|overlaps?|overwritten|truncated|wrong|bad
+        |timeout|timed[ ]out|time-out|refused|denied|rejected|unsupported|unrecogni[sz]ed|undefined
+        |unbootable|missing|unable|impossible|halt(?:ed|ing)?|hang(?:ing)?|dead)\b
+      | \b(?:can(?:no|'|[ ]no)t|could[ ]?n[o']t|could[ ]not|couldn't|did[ ]not|didn't|does[ ]not|doesn't)[ ]
+      | \bnot[ ](?:be[ ])?(?:found|supported|valid|available|present|ready|responding|detected|bootable
+        |defined|set|permitted|enough|a[ ]valid|recogni[sz]ed|loaded|started|an?[ ])
+      | \bno[ ](?:such|valid|bootable|usable|suitable|link|response|reply|answer|carrier|space|memory|room
+        |more[ ]|(?:boot[ ])?(?:device|medium|media|disk|card|image|kernel|partition)s?\b)
+      | \b(?:giving|gave|give)[ ]up\b | \bout[ ]of[ ](?:memory|space|range|sync)\b
+      | \bplease[ ](?:reset|restart|insert|reboot)\b | \bnothing[ ]to[ ]boot\b
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)  # fmt: skip
+_SIGNS: Final = re.compile(
+    rb"\A\s*(?:\*\*\*|!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)"
+    rb"|(?:=|:|\(|\berror |\berr |\bret |\bcode )\s*-(?:[1-9]\d{0,2})\b"
+    rb"|\B-E[A-Z]{3,12}\b|\bE[A-Z]{4,12}\b\)"
+)
+_DENIED: Final = re.compile(
+    rb"(?:\b(?:no|0|without|zero|ignore[sd]?|ignoring|any|correct(?:s|ed|able|ing)?|if|when|on|in case of)\s+"
+    rb"(?:\w+\s+)?(?:errors?|failures?|faults?)\b"
+    rb"|\berrors?[=_-](?:remount|continue|panic)|\berrors?\s*[:=]\s*0\b"
+    rb"|\berror[ -](?:handl|detect|correct|report|recover|log)"
+    rb"|\b(?:fail-?safe|fail-?over|bad ?block|bad ?page|timeout\s*[:=]?\s*\d|timeout of)\b"
+    rb"|\bwatchdog.{0,40}timeout|\bautoboot|\btrying\b|\bretry(?:ing)?\b|\bskip(?:ped|ping)?\b"
+    rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?(?:default|dummy|built)"
+    rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed|ing)\b|\bdisabl(?:ed|ing)\b"
+    rb"|\bwarn(?:ing)?\b)",
+    re.IGNORECASE,
+)
+"""The speaker denies it, only names the possibility, or says how it goes on."""
+_NUMBERS: Final = re.compile(rb"0[xX][0-9a-fA-F]+|\b[0-9a-fA-F]{6,}\b|\d+")
+_LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
+
+
+def looks_wrong(text: bytes) -> bool:
+    """Whether a message (without its stamps) has the form of an error that its speaker does not take back."""
+    text = text[:512]
+    if _SIGNS.search(text) is None and _WORDS.search(text) is None:
+        return False
+    return _DENIED.search(text) is None
+
+
+def shape_of(text: bytes) -> bytes:
+    """The message without its numbers: alike where lines say the same; empty without words."""
+    shape = _NUMBERS.sub(b"0", text[:512].strip())
+    return shape if _LETTERS.search(shape) else b""
+
+
+def repeated_block(shapes: list[bytes], *, least: int, longest: int = 200) -> int | None:
+    """The length of the block of lines with which the list ends `least` times over; None without one.
+
+    The last repetition may be cut off. A tenth of the lines may differ.
+    """
+    count = len(shapes)
+    for period in range(1, min(longest, count // least) + 1):
+        span = period * (least - 1)
+        start = count - span
+        wrong = allowed = span // 10
+        for index in range(start, count):
+            if shapes[index] != shapes[index - period]:
+                wrong -= 1
+                if wrong < 0:
+                    break
+        else:
+            if allowed < span:
+                return period
+    return None

@@ -1,0 +1,46 @@
+"""Who speaks in a line, as far as the line itself tells: the kernel, a program, a firmware, or nobody knows.
+
+A line of firmware or of a boot loader carries no name; that it is one follows from who has the machine then
+(`judging.state`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bootwright.diagnose.reading.prefix import Message
+
+KERNEL: Final = "kernel"
+PROGRAM: Final = "program"
+LOADER: Final = "loader"
+"""Firmware and boot loaders: they have the machine one after the other, up to the kernel."""
+SECURE: Final = "secure"
+"""Secure firmware (TF-A, OP-TEE, SMM): it may speak while any other has the machine."""
+UNKNOWN: Final = ""
+
+SPEAKERS: Final = (KERNEL, PROGRAM, LOADER, SECURE)
+
+_PROGRAM: Final = re.compile(
+    rb"[\w@().\\/:-]{1,64}\[\d{1,10}\]: "  # syslog's tag, also in /dev/kmsg: systemd[1]:
+    rb"|\[talos\] |\[\s*(?:OK|FAILED|DEPEND|TIME|WARN|INFO|SKIP|UNSUPP|ABORT|SUPPORTED|!!!!!!)\s*\]"
+    rb"|\[\s*[*\x20]{1,8}\] (?:A|\(\d+ of \d+\) A) (?:start|stop) job"
+    rb"|(?:systemd|dracut|udevd|udhcpc|dhcpcd|dhclient|init|cloud-init|initramfs)(?:-[\w-]{1,30})?: "
+)
+_CRASHED: Final = re.compile(rb"\S{1,64}\[\d{1,10}\]: (?:segfault at|unhandled|undefined instruction)")
+"""The kernel speaks of a program with the program's tag (arch/*/mm/fault.c, kernel/traps.c, Linux 6.12)."""
+_TAGGED: Final = re.compile(rb"[\w@().\\/-]{1,64}(?:\[\d{1,10}\])?: ")
+
+
+def voice_of(message: Message) -> str:
+    """One of `SPEAKERS`, or `UNKNOWN` for a line that anybody may have printed."""
+    text = message.text
+    if _PROGRAM.match(text) is not None:
+        return KERNEL if message.kernel and _CRASHED.match(text) is not None else PROGRAM
+    if message.kernel:
+        return KERNEL
+    if message.stamped_by == "firmware":
+        return LOADER
+    if message.stamped_by == "log" and _TAGGED.match(text) is not None:
+        return PROGRAM
+    return UNKNOWN
