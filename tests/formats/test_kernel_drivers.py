@@ -167,3 +167,16 @@ def test_a_table_is_not_decoded_from_each_of_its_entries_on() -> None:
     with pytest.raises(Malformed, match="entries"):
         deque(of_table(table, start, effort) for start in starts)
     assert next(starts, None) is not None
+
+
+def test_an_early_entry_without_compatible_is_none() -> None:
+    """A changed text offset moves every symbol: what then lies at an early entry's place matches no node."""
+    path = Path(__file__).parents[2] / "fuzz"
+    sys.path.insert(0, str(path))
+    try:
+        from seeds_kernels import image
+    finally:
+        sys.path.remove(str(path))
+    changed = bytearray(image(offsets_first=False, ordered=False, functions=False, left_out=False))
+    changed[9] = 2
+    assert all(entry.compatible for entry in read_built_in(bytes(changed), "Image").early)

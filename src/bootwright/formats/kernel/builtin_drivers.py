@@ -306,7 +306,7 @@ def _early(image: bytes, symbols: Symbols) -> tuple[EarlyEntry, ...]:
         if index >= 0:
             at = address - symbols.base
             entry = of_table(image[at : at + 200] + bytes(200), 0)
-            if entry:
+            if entry and entry[0].compatible:
                 early_entries.append(_early_entry(starts[index][1], entry[0], made))
     early_entries.extend(_of_initcalls(image, symbols))
     return tuple(early_entries)
@@ -336,7 +336,9 @@ def _of_initcalls(image: bytes, symbols: Symbols) -> Iterator[EarlyEntry]:
     for address, kind, name in symbols:
         at = address - symbols.base
         if begin <= address < end and at >= 0 and kind in "dr" and not name.startswith("__"):
-            compatibles.update((entry.compatible, None) for entry in of_table(image, at) or ())
+            compatibles.update(
+                (entry.compatible, None) for entry in of_table(image, at) or () if entry.compatible
+            )
             if len(compatibles) > _MOST_OF_INITCALLS:
                 break
     for compatible in compatibles:
