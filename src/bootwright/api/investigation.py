@@ -82,7 +82,8 @@ def investigate(
     from bootwright.investigate.plans.plan_file import load_plan
     from bootwright.investigate.plans.values import check_observations
     from bootwright.investigate.running.execute import Executor
-    from bootwright.investigate.running.loop import Limits, Loop, candidates, list_candidates
+    from bootwright.investigate.running.candidates import candidates, list_candidates
+    from bootwright.investigate.running.loop import Limits, Loop
     from bootwright.kernels.catalogue import open_library
 
     progress = reporter(progress)

@@ -12,8 +12,11 @@ in a cell are the intersection of one such set per factor. `MAX_CAUSES` bounds i
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 
 from attrs import frozen
 
@@ -191,6 +194,14 @@ class CauseSpace:
             return self.everything
         certain, possible = self.failing(values)
         return possible if verdict is Verdict.FAILS else self.everything & ~certain
+
+    @cached_property
+    def _bits(self) -> dict[Cause, int]:
+        return {cause: 1 << index for index, cause in enumerate(self.causes)}
+
+    def mask(self, causes: Iterable[Cause]) -> int:
+        """Causes of this space as a bit set."""
+        return functools.reduce(operator.or_, (self._bits[cause] for cause in causes), 0)
 
     def involving(self, factor: str) -> int:
         """The causes, as a bit set, with a condition on `factor`."""

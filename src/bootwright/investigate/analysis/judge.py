@@ -105,6 +105,7 @@ def judge(
     remaining = space.consistent(relevant, outcome) if fails else 0
     causes = tuple(space.members(remaining))
     either = explain_either(space, relevant, outcome) if fails and not causes else ()
+    all_parts = space.mask(cause for part in either for cause in part.causes)
     by_name = {factor.name: factor for factor in space.factors}
     brackets: tuple[Bracket, ...] = ()
     if len(causes) == 1:
@@ -124,7 +125,7 @@ def judge(
         outcome=outcome,
         causes=causes,
         brackets=brackets,
-        refuted=tuple(refuted_factors(space, relevant, outcome, remaining or _mask(space, either), wanted)),
+        refuted=tuple(refuted_factors(space, relevant, outcome, remaining or all_parts, wanted)),
         settled=len(causes) == 1,
         either=either,
         works=works,
@@ -135,12 +136,6 @@ def judge(
         kept=tuple(relevant),
         note=note,
     )
-
-
-def _mask(space: CauseSpace, parts: Sequence[Part]) -> int:
-    """The causes of all parts, as a bit set."""
-    wanted = {cause for part in parts for cause in part.causes}
-    return sum(1 << index for index, cause in enumerate(space.causes) if cause in wanted)
 
 
 @frozen

@@ -25,6 +25,9 @@ class PlanFactor:
     label: str = ""
     levels: list[str] = field(factory=list)
     fact: Literal["", "version", "page_size"] = ""
+    given: list[str] = field(factory=list)
+    """The levels that a person may have and cannot choose (a board, its revision, what is plugged in); naming
+    them makes the factor a given one. The others, such as a machine that stands in, are nobody's."""
 
 
 @frozen
@@ -173,6 +176,11 @@ class Plan:
     def goals(self) -> tuple[str, ...]:
         """The outcomes the plan is for."""
         return tuple(name for name, outcome in self.outcome.items() if outcome.goal)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The factors that a person does not choose; all others are free."""
+        return tuple(name for name, factor in self.factor.items() if factor.given)
 
     @property
     def sides(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from bootwright.foundation.errors import BootwrightError, Malformed, Refused
 from bootwright.foundation.knowledge import Kind, parse_table, read_table
 from bootwright.foundation.structure import structure
 from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.plans.given import given_values
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.table import check_agreement, row_values
 from bootwright.investigate.plans.values import check_experiment, is_level
@@ -110,6 +111,10 @@ def _check(where: str, plan: Plan) -> None:  # noqa: C901, PLR0912
             check_experiment(experiment)
         except BootwrightError as error:
             raise refuse(f"experiment {experiment.name}: {error.message}", error.hint or "") from error
+    try:
+        given_values(plan)
+    except BootwrightError as error:
+        raise refuse(error.message, error.hint or "") from error
     if not plan.goals:
         raise refuse("no outcome is a goal", "set goal = true for what you want to work")
     check_agreement(where, plan.reports())
@@ -119,6 +124,7 @@ def _level_uses(plan: Plan) -> list[tuple[str, dict[str, tuple[str, ...]]]]:
     """(place, factor → levels) of everything that must name declared levels."""
     uses = [(f"report {r.id}", row_values(r.id, r.factors)) for r in plan.report]
     uses.append(("wanted", {name: (level,) for name, level in plan.wanted.items()}))
+    uses.append(("given", {name: tuple(plan.factor[name].given) for name in plan.given}))
     for experiment in plan.experiment:
         place = f"experiment {experiment.name}"
         uses.append((place, {name: (level,) for name, level in experiment.set.items()}))

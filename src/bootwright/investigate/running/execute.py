@@ -183,6 +183,11 @@ def _measured(fact: str, done: Done) -> str | None:
     if fact == "page_size" and result.page_size:
         return page_size_level(result.page_size)
     if fact == "version" and result.release:
+        # Where uname -r names the ABI (6.1.0-47-arm64), only the package says the version; the guest says
+        # that it is this kernel.
+        kernel = done.run.kernel
+        if kernel is not None and result.release == done.kernel["release"]:
+            return kernel.version
         return release_version(result.release)
     return None
 

@@ -7,33 +7,30 @@ killed investigation go on: it walks the same path and finds each boot recorded.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import count
 
-import cattrs
 from attrs import evolve, frozen
 
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.progress import Progress
-from bootwright.foundation.run_folder import Store
 from bootwright.foundation.verdict import Verdict
-from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.causes import CauseSpace
 from bootwright.investigate.analysis.choose import Beliefs, Choice, Chooser, beliefs_from
 from bootwright.investigate.analysis.either import sound
 from bootwright.investigate.analysis.factors import Factor, make_factor
 from bootwright.investigate.analysis.judge import claim_mask, counted
 from bootwright.investigate.analysis.observations import Observation
+from bootwright.investigate.plans.given import Given, given_values
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.runs import Candidate, Run, bench_runs, kernel_runs
+from bootwright.investigate.running.candidates import resolver
 from bootwright.investigate.running.execute import Done, Executor, observe, runnable
 from bootwright.investigate.running.foretell import foretell
+from bootwright.investigate.running.given_first import ANSWER, GivenFirst
 from bootwright.investigate.running.investigation import Investigation, Step, look
-from bootwright.kernels.catalogue import Library, variant_of
 
 RATE = 10e6
 """Bytes a second that fetching is reckoned at, to weigh a download against a boot."""
@@ -45,8 +42,9 @@ class Limits:
 
     boots: int = 40
     """A plan that needs more is stopped, and says so."""
-    download: int = 250_000_000
-    """Bytes of kernels, reckoned as if nothing were cached."""
+    download: int = 350_000_000
+    """Bytes of kernels, reckoned as if nothing were cached: of the first case, two kernels with their modules
+    for each of two page sizes or ages (95 MB each), one more for the newest, and the fronts of five."""
     repeat: int = 1
     """Boots of each cell."""
     jobs: int = 2
@@ -56,81 +54,19 @@ class Limits:
 LIMITS = Limits()
 
 
-def candidates(store: Store, library: Library, plan: Plan) -> list[Candidate]:
-    """The kernels the plan's experiments may boot, as listed when the run began.
-
-    The list is kept with the run, and the run with its plan: another plan in the same folder is refused.
-    """
-    fingerprint = hashlib.sha256(json.dumps(cattrs.unstructure(plan), sort_keys=True).encode()).hexdigest()
-    began = store.get("plan")
-    if began is not None and began != fingerprint:
-        raise Refused(
-            f"{store.folder} holds a run of another plan, or of an older text of this one",
-            hint="choose another folder with --out, or start over with --fresh",
-        )
-    stored = store.get("candidates")
-    if stored is not None:
-        return cattrs.structure(json.loads(stored), list[Candidate])
-    listed = list_candidates(plan, library)
-    store.put("plan", fingerprint)
-    store.put("candidates", json.dumps(cattrs.unstructure(listed)))
-    return listed
-
-
-def list_candidates(plan: Plan, library: Library) -> list[Candidate]:
-    """The kernels of the sources that the plan's experiments name, as the catalogue lists them now.
-
-    Variants (cloud, rt) are left out: they lack what boards need, or differ in more than a level.
-    """
-    wanted = {experiment.kernels for experiment in plan.experiment}
-    return [
-        Candidate(
-            name=listed.name,
-            source=listed.source,
-            version=str(listed.version),
-            page_size=listed.page_size,
-            download_bytes=listed.download_bytes,
-            modules_bytes=listed.modules_bytes,
-            image_size=listed.image_size,
-            whole_size=listed.whole_size,
-        )
-        for listed in library.listed(wanted)
-        if listed.source in wanted and variant_of(listed.name) is None
-    ]
-
-
-def resolver(kernels: Sequence[Candidate]) -> Callable[[str], str]:
-    """Short catalogue names to full ones, among the candidates: the newest that fits."""
-
-    def resolve(name: str) -> str:
-        if any(kernel.name == name for kernel in kernels):
-            return name
-        source, _, version_text = name.partition("-")
-        series, _, pages = version_text.partition("-")
-        fits = [
-            kernel
-            for kernel in kernels
-            if kernel.source == source
-            and f"{kernel.page_size // 1024}k" == pages
-            and (kernel.version == series or kernel.version.startswith(f"{series}."))
-        ]
-        if not fits:
-            raise Refused(f"the catalogue has no kernel {name}", hint="see bootwright kernels list")
-        return max(fits, key=lambda kernel: _order(kernel.version)).name
-
-    return resolve
-
-
-def _order(text: str) -> tuple[object, ...]:
-    version = Version.parse(text)
-    return version.key if version else ()
-
-
 class Loop:
     """One investigation of a plan."""
 
-    def __init__(self, plan: Plan, extra: Sequence[Observation], kernels: Sequence[Candidate]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        extra: Sequence[Observation],
+        kernels: Sequence[Candidate],
+        given: Sequence[Given] | None = None,
+    ) -> None:
+        """`extra` are observations beside the plan's reports; `given` the values to answer for [all]."""
         self.plan = plan
+        self.given = tuple(given) if given is not None else given_values(plan)
         self.began: list[Observation] = [*plan.reports(), *extra]
         self.space = CauseSpace(_factors(plan, self.began, kernels))
         outcomes = {*plan.goals, *plan.sides}
@@ -138,6 +74,7 @@ class Loop:
         self.bench = bench_runs(plan)
         self._chooser = Chooser(self.space, [run.trial for run in self.runs])
         self._by_id = {run.id: run for run in self.runs}
+        self._given_first = GivenFirst(self.space, plan, self.runs, self.given)
 
     def perform(self, executor: Executor, progress: Progress, limits: Limits = LIMITS) -> Investigation:
         """Choose and run until no run tells anything more; raises what fetching or booting raises."""
@@ -204,25 +141,44 @@ class Loop:
     ) -> list[Step]:
         """The next runs, at most `limits.jobs`: the best for the goals, then the best for a side question.
 
+        A given value that has no answer yet comes first, so that the budget is not spent before it has one.
         While a goal has more than one cause left, the reports count like any observation; once it has
         one, cells are chosen as if the reports might err, so that the answer stands without them.
         """
         picked: list[Step] = []
+        if answering := self._given_first.pick(observations, steps, self._able(steps, limits)):
+            picked.append(answering)
+        elif telling := self._telling(observations, steps, limits):
+            picked.append(telling)
+        sides = {name: self._hard(observations, name) for name in self.plan.sides}
+        while len(picked) < limits.jobs and (side := self._rank(sides, [*steps, *picked], limits)):
+            picked.append(self._step(side[0], sides, "side"))
+            sides = {name: beliefs for name, beliefs in sides.items() if name not in side[0].worth}
+        return picked
+
+    def _telling(
+        self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
+    ) -> Step | None:
+        """The run that tells most about the causes of the goals; else one that challenges a belief."""
         goals = {name: self._hard(observations, name) for name in self.plan.goals}
         ranked = self._rank(goals, steps, limits)
         purpose = "settle"
         if not ranked:
             goals = {name: beliefs_from(self.space, observations, name) for name in self.plan.goals}
             ranked, purpose = self._rank(goals, steps, limits), "confirm"
-        if ranked:
-            picked.append(self._step(ranked[0], goals, purpose))
-        elif challenge := self._challenge(observations, steps, limits):
-            picked.append(challenge)
-        sides = {name: self._hard(observations, name) for name in self.plan.sides}
-        while len(picked) < limits.jobs and (side := self._rank(sides, [*steps, *picked], limits)):
-            picked.append(self._step(side[0], sides, "side"))
-            sides = {name: beliefs for name, beliefs in sides.items() if name not in side[0].worth}
-        return picked
+        return self._step(ranked[0], goals, purpose) if ranked else self._challenge(observations, steps, limits)
+
+    def _able(self, steps: Sequence[Step], limits: Limits) -> list[tuple[Run, float]]:
+        """The runs not done yet that the budget allows, cheapest first, with their cost in seconds."""
+        have = _fetched(steps)
+        ran = {step.run.id for step in steps}
+        download_budget = limits.download - sum(have.values())
+        able = [
+            (run, run.trial.cost + more / RATE)
+            for run in self.runs
+            if run.id not in ran and (more := _more(run, have)) <= download_budget
+        ]
+        return sorted(able, key=lambda pair: pair[1])
 
     def _challenge(
         self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
@@ -233,11 +189,7 @@ class Loop:
         may be a second one, hidden behind the first: this is the test. A success refutes the belief, a
         failure shows that more than one cause acts.
         """
-        have = _fetched(steps)
-        ran = {step.run.id for step in steps}
-        download_budget = limits.download - sum(have.values())
-        able = [run for run in self.runs if run.id not in ran and _more(run, have) <= download_budget]
-        able.sort(key=lambda run: run.trial.cost + _more(run, have) / RATE)
+        able = [run for run, _ in self._able(steps, limits)]
         for belief in self.plan.belief:
             claim = claim_mask(self.space, belief.cause) if belief.outcome in self.plan.goals else 0
             relevant, _, _ = counted(self.space, observations, belief.outcome)
@@ -265,12 +217,9 @@ class Loop:
         before has fetched it; what the cache happens to hold does not count, so that the path does not
         depend on it.
         """
-        have = _fetched(steps)
-        ran = {step.run.id for step in steps}
-        download_budget = limits.download - sum(have.values())
-        more = {run.id: _more(run, have) for run in self.runs}
-        skip = frozenset(run.id for run in self.runs if run.id in ran or more[run.id] > download_budget)
-        return self._chooser.rank(beliefs, skip=skip, cost=lambda trial: trial.cost + more[trial.id] / RATE)
+        cost = {run.id: seconds for run, seconds in self._able(steps, limits)}
+        skip = frozenset(run.id for run in self.runs if run.id not in cost)
+        return self._chooser.rank(beliefs, skip=skip, cost=lambda trial: cost[trial.id])
 
     def _left_out(
         self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
@@ -327,7 +276,7 @@ class Loop:
     def _announce(self, step: Step, progress: Progress) -> None:
         kernel = step.run.kernel
         for name, bits in step.choice.worth.items():
-            if bits < 0.005 and not step.purpose.startswith("belief"):
+            if bits < 0.005 and not step.purpose.startswith(("belief", ANSWER)):
                 continue
             splits = " / ".join(str(size) for size in step.choice.splits.get(name, ()))
             state = f"{step.left[name]} causes of {name} left; it splits them {splits}"
@@ -336,6 +285,8 @@ class Loop:
                 "confirm": f"reports set aside, {state}",
                 "side": f"side question {name}",
             }.get(step.purpose, f"puts {step.purpose} to the test: the causes left say it works")
+            if step.purpose.startswith(ANSWER):
+                why = f"for {step.purpose.removeprefix(ANSWER)}, of which nothing is known to work yet; {state}"
             progress.note(f"next: {kernel.name if kernel else step.run.id} {_where(step.run)}: {why}")
 
     def _tell(self, observations: Sequence[Observation], remark: str, progress: Progress) -> None:

@@ -1,0 +1,149 @@
+"""Runs that are spent on an answer for each given value, before any are spent on causes.
+
+What tells most about a cause need not be what a person can use: an owner of one board is not helped by a
+run on another. So while a given value has no cell in which every goal that runs can speak of works, the run
+with the best chance to be one comes first, the given values taking turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.analysis.causes import CauseSpace
+from bootwright.investigate.analysis.choose import Beliefs, Choice
+from bootwright.investigate.analysis.either import sound
+from bootwright.investigate.analysis.judge import Judgement, judge
+from bootwright.investigate.analysis.known import known_at
+from bootwright.investigate.analysis.observations import Observation, Values
+from bootwright.investigate.plans.given import Given, fits, text
+from bootwright.investigate.plans.plan import Plan
+from bootwright.investigate.plans.runs import Run
+from bootwright.investigate.running.investigation import Step
+
+ANSWER = "answer "
+"""How the purpose of such a step begins; the given value follows."""
+
+
+@frozen
+class _Cell:
+    """A cell of a given value, with the wanted levels, that a run can show."""
+
+    run: Run
+    outcomes: frozenset[str]
+    values: Values
+
+
+class GivenFirst:
+    """Chooses such runs. A plan without given factors has none."""
+
+    def __init__(self, space: CauseSpace, plan: Plan, runs: Sequence[Run], given: Sequence[Given]) -> None:
+        self._space = space
+        self._plan = plan
+        self._cells = {
+            text(value): _cells(plan, runs, value) for value in (given if plan.given else ())
+        }
+
+    def pick(
+        self, observations: Sequence[Observation], steps: Sequence[Step], able: Sequence[tuple[Run, float]]
+    ) -> Step | None:
+        """The next such run of `able` (with its cost in seconds), or None where each value is answered.
+
+        Also None for a value that no run left can answer: every cause left predicts failure in its cells.
+        """
+        if not any(self._cells.values()):
+            return None
+        judgements = {
+            name: judge(self._space, observations, name, self._plan.wanted) for name in self._plan.goals
+        }
+        beliefs = {name: _left(self._space, judgement) for name, judgement in judgements.items()}
+        cost = {run.id: seconds for run, seconds in able}
+        best: tuple[tuple[int, float], Step] | None = None
+        for name, cells in self._cells.items():
+            if self._answered(cells, judgements):
+                continue
+            purpose = f"{ANSWER}{name}"
+            turns = sum(step.purpose == purpose for step in steps)
+            for cell in cells:
+                if cell.run.id not in cost:
+                    continue
+                chance = self._chance(cell, judgements, beliefs)
+                rank = (turns, -chance / max(cost[cell.run.id], 1e-9))
+                if chance > 0 and (best is None or rank < best[0]):
+                    worth = dict.fromkeys(sorted(cell.outcomes), 0.0)
+                    left = {outcome: beliefs[outcome].left.bit_count() for outcome in worth}
+                    choice = Choice(cell.run.trial, 0.0, worth, self._splits(cell, beliefs))
+                    best = (rank, Step(choice, cell.run, purpose, left))
+        return best[1] if best is not None else None
+
+    def _answered(self, cells: Sequence[_Cell], judgements: Mapping[str, Judgement]) -> bool:
+        """Whether in one of the cells all goals that runs can speak of work, and none is known to fail."""
+        spoken_of = {name for cell in cells for name in cell.outcomes}
+        for cell in cells:
+            verdicts = {
+                name: known_at(self._space, judgement, cell.values).verdict
+                for name, judgement in judgements.items()
+            }
+            if Verdict.FAILS not in verdicts.values() and all(
+                verdicts[name] is Verdict.WORKS for name in spoken_of
+            ):
+                return True
+        return not spoken_of
+
+    def _chance(
+        self, cell: _Cell, judgements: Mapping[str, Judgement], beliefs: Mapping[str, Beliefs]
+    ) -> float:
+        """How likely every goal works there, by the weight of the causes left; 0 where it tells nothing."""
+        chance, tells = 1.0, False
+        failing, _ = self._space.failing(cell.values)
+        for name, judgement in judgements.items():
+            known = known_at(self._space, judgement, cell.values)
+            if known.verdict is Verdict.FAILS:
+                return 0.0
+            if known.by is None and name in cell.outcomes:
+                tells = True
+                left = beliefs[name].left
+                whole = beliefs[name].mass(left)
+                chance *= beliefs[name].mass(left & ~failing) / whole if whole else 1.0
+        return chance if tells else 0.0
+
+    def _splits(self, cell: _Cell, beliefs: Mapping[str, Beliefs]) -> dict[str, tuple[int, ...]]:
+        failing, _ = self._space.failing(cell.values)
+        return {
+            name: tuple(
+                sorted(
+                    filter(
+                        None,
+                        (
+                            (beliefs[name].left & failing).bit_count(),
+                            (beliefs[name].left & ~failing).bit_count(),
+                        ),
+                    ),
+                    reverse=True,
+                )
+            )
+            for name in sorted(cell.outcomes)
+        }
+
+
+def _cells(plan: Plan, runs: Sequence[Run], given: Given) -> tuple[_Cell, ...]:
+    """The cells of a given value that runs can show, with the wanted levels."""
+    wanted = {**plan.wanted, **given}
+    cells = []
+    for run in runs:
+        by_cell: dict[tuple[tuple[str, tuple[str, ...]], ...], set[str]] = {}
+        for outcome, values in run.trial.views:
+            if outcome in plan.goals and fits(values, wanted):
+                by_cell.setdefault(tuple(sorted(values.items())), set()).add(outcome)
+        cells += [_Cell(run, frozenset(outcomes), dict(cell)) for cell, outcomes in by_cell.items()]
+    return tuple(cells)
+
+
+def _left(space: CauseSpace, judgement: Judgement) -> Beliefs:
+    """The causes that fit; where none does alone, those that are sound, any of which may be a part."""
+    causes = space.mask(judgement.causes)
+    if not causes:
+        causes = sound(space, judgement.kept, judgement.outcome)
+    return Beliefs(space, causes)
