@@ -69,7 +69,7 @@ def test_flaky_cells_and_guests_that_say_nothing_fit() -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("schema",), "bootwright/result/2"),
+        (("schema",), "bootwright/result/3"),
         (("surprise",), 1),
         (("cells", 0, "source"), "guessed"),
         (("cells", 2, "outcomes", "talos-mounts"), "maybe"),

@@ -23,18 +23,22 @@ def words(out: io.StringIO) -> str:
     return " ".join(out.getvalue().split())
 
 
-def test_answers_come_first_then_cells_then_what_to_do() -> None:
+def test_what_to_do_comes_first_then_answers_then_cells() -> None:
     console, out = plain()
     terminal.summary(*made_up(), console)
     text = words(out)
     parts = [
-        "One question is answered, one is still open.",
+        "Not known for rpi5-rev-1.0 and rpi5-rev-1.1.",
+        "What to do now",
+        "rpi5-rev-1.0: unknown",
+        "rpi5-rev-1.1: unknown",
         "Works with kernel version 6.16.3 or later.",
         "B2 refuted:",
         "So B1, B2, B3 and B4 do not follow from the reports.",
         "report-1 reported 16K 6.12.25",
         "one cause is left: kernel version is too old (fails with",
-        "What to do next, on the board",
+        "What would tell most about the causes, on the board",
+        "In short",
     ]
     places = [text.find(part) for part in parts]
     assert -1 not in places

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from bootwright.api._common import reporter
+from bootwright.api.asked import asked_boards
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.decision.decide import Decision
@@ -47,7 +50,10 @@ def investigate(
     dry_run: bool = False,
     repeat: int = 1,
     jobs: int | None = None,
-    max_download: int = 250,
+    max_download: int = 350,
+    have: Sequence[str] = (),
+    board: str | None = None,
+    revision: str | None = None,
     fresh: bool = False,
     archive: str | None = None,
     offline: bool = False,
@@ -59,6 +65,9 @@ def investigate(
     of what was seen, analysed alone where there is no plan. `out` is the folder of the run [out/PLAN], which
     resumes what is there unless `fresh`. With `dry_run` nothing is booted. `repeat` boots each cell so many
     times, `jobs` side by side; `max_download` is in MB.
+
+    `have` are texts `factor=level` of what somebody has and cannot change: only for that an answer is looked
+    for, where the plan has given factors. `board` (with its `revision` code) is another way to say it.
 
     Returns an `Investigated`. Raises `Refused`, `Malformed` and `Missing` for plans, tables and kernels,
     `ToolFailed` when QEMU itself fails.
@@ -74,15 +83,18 @@ def investigate(
     table = read_table(Path(observations)) if observations is not None else None
     seen = list(table.observations) if table else []
     if plan is None:
+        if have or board or revision:
+            raise Refused("a table alone has no given factors", hint="give a plan that names them")
         from bootwright.investigate.running.investigation import study
 
         studied = study(seen, title=Path(observations).name if observations is not None else "")
         return Investigated(studied, decide(studied), ())
     from bootwright.foundation.run_folder import Store
+    from bootwright.investigate.plans.given import asked
     from bootwright.investigate.plans.plan_file import load_plan
     from bootwright.investigate.plans.values import check_observations
-    from bootwright.investigate.running.execute import Executor
     from bootwright.investigate.running.candidates import candidates, list_candidates
+    from bootwright.investigate.running.execute import Executor
     from bootwright.investigate.running.loop import Limits, Loop
     from bootwright.kernels.catalogue import open_library
 
@@ -96,16 +108,20 @@ def investigate(
                 f"an observation of the table is called {observation.id}, as a report of the plan",
                 hint="rename it",
             )
+    stepping = None
+    if board is not None or revision is not None:
+        _, stepping = asked_boards([board] if board is not None else [], revision=revision)
+    given = asked(chosen, have, board=board, stepping=stepping)
     library = open_library(archive=archive, offline=offline, progress=progress)
     if dry_run:
-        loop = Loop(chosen, seen, list_candidates(chosen, library))
+        loop = Loop(chosen, seen, list_candidates(chosen, library), given)
         result = loop.look(loop.began)
     else:
         limits = Limits(
             repeat=repeat, jobs=jobs or min(2, os.cpu_count() or 1), download=max_download * 10**6
         )
         with Store(run_folder(plan, out), fresh=fresh) as store:
-            loop = Loop(chosen, seen, candidates(store, library, chosen))
+            loop = Loop(chosen, seen, candidates(store, library, chosen), given)
             result = loop.perform(Executor(library, store, progress), progress, limits)
     return Investigated(result, decide(result), tuple(loop.runs))
 

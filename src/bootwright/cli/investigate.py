@@ -18,7 +18,8 @@ _EXAMPLES = """
 \b
 Examples:
   bootwright investigate talos-rpi5
-  bootwright investigate talos-rpi5 --dry-run
+  bootwright investigate talos-rpi5 --board raspberrypi-5 --revision e04171
+  bootwright investigate talos-rpi5 --have board=rpi5-rev-1.0 --dry-run
   bootwright investigate my-plan.toml --out out/mine --repeat 3
   bootwright investigate --observations seen.csv --json
 """
@@ -45,12 +46,20 @@ Examples:
 @click.option("--jobs", type=click.IntRange(1, 64), help="Boots side by side [2, or 1 on one processor].")
 @click.option(
     "--max-download",
-    default=250,
+    default=350,
     show_default=True,
     type=click.IntRange(0, 100_000),
     metavar="MB",
     help="Kernels to fetch at most, reckoned as if none were here.",
 )
+@click.option(
+    "--have",
+    multiple=True,
+    metavar="FACTOR=LEVEL",
+    help="Answer only for what you have and cannot change, such as board=rpi5-rev-1.1. May be repeated.",
+)
+@click.option("--board", help="The board you have, by its board file's name: another way to say --have.")
+@click.option("--revision", metavar="CODE", help="Its revision code (/proc/cpuinfo), such as e04171.")
 @click.option("--fresh", is_flag=True, help="Forget what the folder holds and start over.")
 @click.option("--archive", help="Address of the package archive [the system's own apt configuration].")
 @click.option("--offline", is_flag=True, help="Use kernels that are here already; no network.")
@@ -65,6 +74,9 @@ def command(
     repeat: int,
     jobs: int | None,
     max_download: int,
+    have: tuple[str, ...],
+    board: str | None,
+    revision: str | None,
     fresh: bool,
     archive: str | None,
     offline: bool,
@@ -82,7 +94,17 @@ def command(
     if plan is None and observations is None:
         raise click.UsageError("give a PLAN, or a table with --observations, or both")
     if plan is None:
-        nothing_runs = {"repeat", "jobs", "max_download", "fresh", "archive", "offline"}
+        nothing_runs = {
+            "repeat",
+            "jobs",
+            "max_download",
+            "have",
+            "board",
+            "revision",
+            "fresh",
+            "archive",
+            "offline",
+        }
         refuse_given(nothing_runs, "needs a PLAN: a table alone runs nothing")
     progress: Progress = Silent() if quiet else Lines()
     investigated = api.investigate(
@@ -93,6 +115,9 @@ def command(
         repeat=repeat,
         jobs=jobs,
         max_download=max_download,
+        have=have,
+        board=board,
+        revision=revision,
         fresh=fresh,
         archive=archive,
         offline=offline,

@@ -8,6 +8,7 @@ from bootwright.investigate.decision.decide import Decision
 from bootwright.investigate.running.investigation import Investigation
 from bootwright.report import words
 from bootwright.report.story import tell
+from bootwright.report.story.names import cell_words
 
 
 def page(investigation: Investigation, decision: Decision, *, generated_at: str) -> str:
@@ -26,7 +27,12 @@ def page(investigation: Investigation, decision: Decision, *, generated_at: str)
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": words.count, "listed": words.listed, "capital": words.capital}
+    environment.filters |= {
+        "count": words.count,
+        "listed": words.listed,
+        "capital": words.capital,
+        "cell": cell_words,
+    }
     style = (files("bootwright.report") / "templates" / "style.css").read_text(encoding="utf-8")
     template = environment.get_template("page.html.j2")
     return template.render(

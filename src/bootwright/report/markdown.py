@@ -11,6 +11,8 @@ from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story import Story, tell
 from bootwright.report.story.answers import Link
 from bootwright.report.story.beliefs import Conclusion
+from bootwright.report.story.given import in_short
+from bootwright.report.story.names import cell_words
 from bootwright.report.words import capital, count, listed
 
 # What GitHub Flavored Markdown 0.29 gives a meaning; ASCII punctuation may be escaped (section 2.4).
@@ -25,6 +27,7 @@ def page(investigation: Investigation, decision: Decision) -> str:
     lines = [
         f"# {plain(story.title)}",
         "",
+        *_what_to_do(story),
         *_answers(story),
         *_configuration(story),
         *_reports(story),
@@ -63,8 +66,31 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield ""
 
 
-def _answers(story: Story) -> Iterator[str]:
+def _what_to_do(story: Story) -> Iterator[str]:
     yield f"**{plain(story.headline)}.**"
+    yield ""
+    shown = [answer for answer in story.what_to_do if answer.shown]
+    if not shown:
+        return
+    yield "## What to do now"
+    yield ""
+    for answer in shown:
+        name = f"{answer.name}: {in_short(answer)}" if answer.name else in_short(answer)
+        what = f" {plain(answer.what)}." if answer.what else ""
+        cell = f" Use **{plain(cell_words(answer.use))}**." if answer.use else ""
+        if not answer.use and answer.cell:
+            cell = f" Try {plain(cell_words(answer.cell))}."
+        yield f"- **{plain(name)}.**{what}{cell}"
+        yield f"  {plain(' '.join(filter(None, (answer.says, answer.todo, answer.cost))))}"
+        for text in answer.why:
+            yield f"  {plain(text)}"
+        for text in answer.history:
+            yield f"  *From the public history, not shown by a run here:* {plain(text)}"
+    yield ""
+
+
+def _answers(story: Story) -> Iterator[str]:
+    yield "## Answers"
     yield ""
     for goal in story.goals:
         verdict = f"{goal.verdict} ({goal.basis})" if goal.basis else goal.verdict
@@ -93,8 +119,8 @@ def _configuration(story: Story) -> Iterator[str]:
     for text in story.changes:
         yield f"- {plain(text)}"
     for configuration in story.works:
-        cell = "; ".join(f"{factor} {level}" for factor, level in configuration.cell)
-        yield f"- **{plain(cell)}**: {plain(configuration.why)}"
+        cell = f"{plain(configuration.word)}: **{plain(cell_words(configuration.cell))}**"
+        yield f"- {cell}. {plain(configuration.why)}"
     yield ""
 
 
@@ -137,12 +163,11 @@ def _belief(conclusion: Conclusion) -> str:
 
 
 def _next(story: Story) -> Iterator[str]:
-    if not story.tries and story.confirm is None:
+    if not story.tries:
         return
-    yield "## What to do next, on the board"
+    yield "## What would tell most about the causes, on the board"
     yield ""
-    ahead = [story.confirm] if story.confirm else []
-    for number, suggestion in enumerate((*ahead, *story.tries), 1):
+    for number, suggestion in enumerate(story.tries, 1):
         cell = "; ".join(f"{factor} {level}" for factor, level in suggestion.cell)
         first = f"{number}. **{plain(suggestion.changes or capital(cell))}**"
         yield f"{first} ({plain(cell)}). {plain(suggestion.how)} {plain(suggestion.why)}"

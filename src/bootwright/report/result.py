@@ -15,7 +15,7 @@ from bootwright.investigate.analysis.observations import Observation
 from bootwright.investigate.decision.decide import Decision
 from bootwright.investigate.running.investigation import Investigation
 
-SCHEMA = "bootwright/result/1"
+SCHEMA = "bootwright/result/2"
 
 
 def result(investigation: Investigation, decision: Decision) -> dict[str, Any]:
@@ -25,7 +25,12 @@ def result(investigation: Investigation, decision: Decision) -> dict[str, Any]:
         "plan": investigation.plan.name if investigation.plan else None,
         "title": investigation.title,
         "factors": {
-            factor.name: {"label": factor.title, "levels": list(factor.levels), "ordered": factor.ordered}
+            factor.name: {
+                "label": factor.title,
+                "levels": list(factor.levels),
+                "ordered": factor.ordered,
+                "given": list(investigation.plan.factor[factor.name].given) if investigation.plan else [],
+            }
             for factor in investigation.factors
         },
         "cells": [_cell(investigation, observation) for observation in investigation.observations],

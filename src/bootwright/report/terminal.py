@@ -11,6 +11,8 @@ from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story import Story, tell
 from bootwright.report.story.causes import RemainingCauses
 from bootwright.report.story.cells import Matrix
+from bootwright.report.story.given import in_short
+from bootwright.report.story.names import cell_words
 from bootwright.report.story.predictions import Broken
 from bootwright.report.words import count, listed
 
@@ -28,6 +30,7 @@ STYLES = {
     "partly": "green",
 }
 MOST_OFFERS = 12
+MOST_CONFIGURATIONS = 4
 MOST_GROUPS = 6
 PLAIN_WIDTH = 110
 """Columns where the output is no terminal: a log has no width of its own."""
@@ -52,6 +55,7 @@ def summary(investigation: Investigation, decision: Decision, console: Console) 
     """What came of it, answers first."""
     story = tell(investigation, decision)
     _title(story, console)
+    _what_to_do(story, console)
     _goals(story, console)
     _configuration(story, console)
     _why(story, console)
@@ -102,6 +106,28 @@ def _title(story: Story, console: Console) -> None:
     _line(console, (story.headline + ".", STYLES.get(story.verdict, "bold")), indent=0)
 
 
+def _what_to_do(story: Story, console: Console) -> None:
+    """What a reader came for: with what is given, what to choose and what to do."""
+    shown = [answer for answer in story.what_to_do if answer.shown]
+    if not shown:
+        return
+    _head(console, "What to do now")
+    for answer in shown:
+        if answer.name:
+            what = f"  {answer.what}" if answer.what else ""
+            verdict = (in_short(answer), STYLES[answer.verdict])
+            _line(console, (answer.name, "bold"), ": ", verdict, (what, "dim"))
+        if answer.use:
+            _line(console, "use ", (cell_words(answer.use), "bold"), indent=4)
+        elif answer.cell:
+            _line(console, "try ", (cell_words(answer.cell), "bold"), indent=4)
+        _line(console, " ".join(filter(None, (answer.says, answer.todo, answer.cost))), indent=4)
+        for text in answer.why:
+            _line(console, text, indent=4)
+        for text in answer.history:
+            _line(console, ("From the public history, not shown by a run here: ", "dim"), text, indent=4)
+
+
 def _goals(story: Story, console: Console) -> None:
     _head(console, "Answers")
     for goal in story.goals:
@@ -137,10 +163,11 @@ def _configuration(story: Story, console: Console) -> None:
     )
     for text in story.changes:
         _line(console, text)
-    for configuration in story.works:
-        cell = "; ".join(f"{factor} {level}" for factor, level in configuration.cell)
-        _line(console, (configuration.word + ": ", STYLES["works"]), cell)
+    for configuration in story.works[:MOST_CONFIGURATIONS]:
+        _line(console, (configuration.word + ": ", STYLES["works"]), cell_words(configuration.cell))
         _line(console, configuration.why, indent=4)
+    if len(story.works) > MOST_CONFIGURATIONS:
+        _line(console, (f"and {len(story.works) - MOST_CONFIGURATIONS} more in the report", "dim"))
     if story.seen_to_work and not story.works:
         _line(console, f"Seen to work: {story.seen_to_work}.")
 
@@ -299,13 +326,11 @@ def _offers(story: Story, console: Console) -> None:
 
 
 def _next(story: Story, console: Console) -> None:
-    both = [("to see it work: ", story.confirm)] if story.confirm else []
-    both += [("to learn most: ", suggestion) for suggestion in story.tries[:1]]
-    if not both:
+    if not story.tries:
         return
-    _head(console, "What to do next, on the board")
-    for aim, suggestion in both:
-        _line(console, aim, ("; ".join(f"{factor} {level}" for factor, level in suggestion.cell), "bold"))
+    _head(console, "What would tell most about the causes, on the board")
+    for suggestion in story.tries[:1]:
+        _line(console, (cell_words(suggestion.cell), "bold"))
         for text in (suggestion.changes, suggestion.how, suggestion.why):
             if text:
                 _line(console, text, indent=4)
@@ -327,9 +352,14 @@ def _short(story: Story, console: Console) -> None:
     for goal in story.goals:
         basis = f" ({goal.basis})" if goal.basis else ""
         _line(console, (f"{goal.verdict:<8}", STYLES[goal.verdict]), f"{goal.name}{basis}. {goal.answer}")
-    if story.confirm:
-        cell = "; ".join(f"{factor} {level}" for factor, level in story.confirm.cell)
-        _line(console, "use     ", (cell, "bold"))
+    for answer in story.what_to_do:
+        use = cell_words(answer.use) if answer.use else answer.says
+        if answer.name:
+            _line(
+                console, f"{answer.name}: ", (in_short(answer), STYLES[answer.verdict]), ": ", (use, "bold")
+            )
+        elif answer.use:
+            _line(console, "use     ", (use, "bold"))
 
 
 def _grid(console: Console, rows: Iterable[Sequence[tuple[str, str]]], indent: int = 2) -> None:

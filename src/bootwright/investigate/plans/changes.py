@@ -86,6 +86,11 @@ def corroborating(judgement: Judgement, observations: Sequence[Observation]) -> 
     ]
 
 
+def explaining(outcome: str, observations: Sequence[Observation]) -> list[Change]:
+    """The changes whose symptom some of the observations show where the outcome fails."""
+    return [change for change in CHANGES.all().values() if _seen(change.symptom, outcome, observations)]
+
+
 def remarks(belief: Belief, observations: Sequence[Observation]) -> list[Remark]:
     """The changes that speak of the version a belief says is needed (`<6.19`: it works from 6.19 on).
 

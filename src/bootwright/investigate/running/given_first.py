@@ -36,15 +36,22 @@ class _Cell:
     values: Values
 
 
+@frozen
+class Promising:
+    """A run that may be a given value's answer."""
+
+    step: Step
+    rate: float
+    """The chance that it works, a second of its cost."""
+
+
 class GivenFirst:
     """Chooses such runs. A plan without given factors has none."""
 
     def __init__(self, space: CauseSpace, plan: Plan, runs: Sequence[Run], given: Sequence[Given]) -> None:
         self._space = space
         self._plan = plan
-        self._cells = {
-            text(value): _cells(plan, runs, value) for value in (given if plan.given else ())
-        }
+        self._cells = {text(value): _cells(plan, runs, value) for value in (given if plan.given else ())}
 
     def pick(
         self, observations: Sequence[Observation], steps: Sequence[Step], able: Sequence[tuple[Run, float]]
@@ -53,30 +60,42 @@ class GivenFirst:
 
         Also None for a value that no run left can answer: every cause left predicts failure in its cells.
         """
+        turns = [step.purpose for step in steps]
+        promising = self.promising(observations, able).values()
+        best = min(promising, key=lambda one: (turns.count(one.step.purpose), -one.rate), default=None)
+        return best.step if best is not None else None
+
+    def promising(
+        self, observations: Sequence[Observation], able: Sequence[tuple[Run, float]]
+    ) -> dict[str, Promising]:
+        """Given value without an answer → the run with the best chance for its cost, where there is one."""
         if not any(self._cells.values()):
-            return None
+            return {}
         judgements = {
             name: judge(self._space, observations, name, self._plan.wanted) for name in self._plan.goals
         }
         beliefs = {name: _left(self._space, judgement) for name, judgement in judgements.items()}
-        cost = {run.id: seconds for run, seconds in able}
-        best: tuple[tuple[int, float], Step] | None = None
+        seconds = {run.id: cost for run, cost in able}
+        promising = {}
         for name, cells in self._cells.items():
             if self._answered(cells, judgements):
                 continue
-            purpose = f"{ANSWER}{name}"
-            turns = sum(step.purpose == purpose for step in steps)
-            for cell in cells:
-                if cell.run.id not in cost:
-                    continue
-                chance = self._chance(cell, judgements, beliefs)
-                rank = (turns, -chance / max(cost[cell.run.id], 1e-9))
-                if chance > 0 and (best is None or rank < best[0]):
-                    worth = dict.fromkeys(sorted(cell.outcomes), 0.0)
-                    left = {outcome: beliefs[outcome].left.bit_count() for outcome in worth}
-                    choice = Choice(cell.run.trial, 0.0, worth, self._splits(cell, beliefs))
-                    best = (rank, Step(choice, cell.run, purpose, left))
-        return best[1] if best is not None else None
+            chances = [
+                (self._chance(cell, judgements, beliefs) / max(seconds[cell.run.id], 1e-9), cell)
+                for cell in cells
+                if cell.run.id in seconds
+            ]
+            rate, cell = max(chances, key=lambda pair: pair[0], default=(0.0, None))
+            if cell is not None and rate > 0:
+                promising[name] = Promising(self._step(name, cell, beliefs), rate)
+        return promising
+
+    def _step(self, name: str, cell: _Cell, beliefs: Mapping[str, Beliefs]) -> Step:
+        """The run of a cell, as a step towards the answer for a given value."""
+        worth = dict.fromkeys(sorted(cell.outcomes), 0.0)
+        left = {outcome: beliefs[outcome].left.bit_count() for outcome in worth}
+        choice = Choice(cell.run.trial, 0.0, worth, self._splits(cell, beliefs))
+        return Step(choice, cell.run, f"{ANSWER}{name}", left)
 
     def _answered(self, cells: Sequence[_Cell], judgements: Mapping[str, Judgement]) -> bool:
         """Whether in one of the cells all goals that runs can speak of work, and none is known to fail."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -12,6 +12,7 @@ from bootwright.investigate.analysis.choose import Choice, Trial
 from bootwright.investigate.analysis.factors import Factor, make_factor
 from bootwright.investigate.analysis.judge import Judgement, judge
 from bootwright.investigate.analysis.observations import Observation, outcome_names
+from bootwright.investigate.plans.given import Given
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.runs import Run
 from bootwright.investigate.running.execute import Done
@@ -24,8 +25,9 @@ class Step:
     choice: Choice
     run: Run
     purpose: str
-    """`settle` (a goal's cause), `confirm` (the reports set aside), `side` (a side question), or
-    `belief B4` (a belief put to the test that the causes left contradict)."""
+    """`settle` (a goal's cause), `confirm` (the reports set aside), `side` (a side question), `answer
+    board=…` (a given value that has no answer yet), or `belief B4` (a belief put to the test that the causes
+    left contradict)."""
     left: dict[str, int]
     """Outcome → causes left before it."""
     done: tuple[Done, ...] = ()
@@ -55,6 +57,12 @@ class Investigation:
     """What could be tried on a board, best first."""
     bench_trials: tuple[Trial, ...] = ()
     """Everything that could be tried on a board."""
+    trials: tuple[Trial, ...] = ()
+    """Everything that could be run here, whatever the budget."""
+    given: tuple[Given, ...] = ({},)
+    """The given values that are answered; one empty one where there are no given factors."""
+    waiting: Mapping[str, str] = field(factory=dict)
+    """Given value (`given.text`) → the run that might answer it, were more to be fetched."""
     notes: tuple[str, ...] = field(default=())
 
     def counting(self, outcome: str) -> tuple[Observation, ...]:

@@ -107,10 +107,14 @@ class Loop:
                         progress,
                     )
                     observations += new_observations
-        return self.look(observations, steps, [*notes, *self._left_out(observations, steps, limits)])
+        return self.look(observations, steps, [*notes, *self._left_out(observations, steps, limits)], limits)
 
     def look(
-        self, observations: Sequence[Observation], steps: Iterable[Step] = (), notes: Iterable[str] = ()
+        self,
+        observations: Sequence[Observation],
+        steps: Iterable[Step] = (),
+        notes: Iterable[str] = (),
+        limits: Limits = LIMITS,
     ) -> Investigation:
         """What is known at this point, and what could be run next."""
         steps = tuple(steps)
@@ -130,6 +134,9 @@ class Loop:
         return evolve(
             investigation,
             steps=steps,
+            given=self.given,
+            trials=tuple(run.trial for run in self.runs),
+            waiting=self._waiting(observations, steps, limits),
             notes=tuple(notes) or tuple(self.notes),
             offered=tuple(self._rank(wanted, steps, evolve(LIMITS, download=1 << 62))),
             bench_trials=tuple(run.trial for run in self.bench),
@@ -166,7 +173,9 @@ class Loop:
         if not ranked:
             goals = {name: beliefs_from(self.space, observations, name) for name in self.plan.goals}
             ranked, purpose = self._rank(goals, steps, limits), "confirm"
-        return self._step(ranked[0], goals, purpose) if ranked else self._challenge(observations, steps, limits)
+        return (
+            self._step(ranked[0], goals, purpose) if ranked else self._challenge(observations, steps, limits)
+        )
 
     def _able(self, steps: Sequence[Step], limits: Limits) -> list[tuple[Run, float]]:
         """The runs not done yet that the budget allows, cheapest first, with their cost in seconds."""
@@ -230,12 +239,22 @@ class Loop:
         if not ranked:
             return []
         run = self._by_id[ranked[0].trial.id]
-        more = _more(run, _fetched(steps)) / 1e6
-        needed = (sum(_fetched(steps).values()) + _more(run, _fetched(steps))) / 1e6
-        return [
-            f"{run.id} would tell more of {', '.join(ranked[0].worth)}, but needs {more:.0f} MB more: "
-            f"--max-download {math.ceil(needed / 50) * 50}"
-        ]
+        return [f"{run.id} would tell more of {', '.join(ranked[0].worth)}, but {_too_large(run, steps)}"]
+
+    def _waiting(
+        self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
+    ) -> dict[str, str]:
+        """Given value → the run that might answer it, and what it lacks."""
+        unlimited = self._able(steps, evolve(limits, download=1 << 62))
+        affordable = {run.id for run, _ in self._able(steps, limits)}
+        waiting = {}
+        for value, promising in self._given_first.promising(observations, unlimited).items():
+            step = promising.step
+            lacks = "" if step.run.id in affordable else f": it {_too_large(step.run, steps)}"
+            waiting[value] = (
+                f"no configuration is known that works; {step.run.id} might be one and was not run{lacks}"
+            )
+        return waiting
 
     def _step(self, choice: Choice, beliefs: dict[str, Beliefs], purpose: str) -> Step:
         causes_left = {name: beliefs[name].left.bit_count() for name in choice.worth}
@@ -286,7 +305,9 @@ class Loop:
                 "side": f"side question {name}",
             }.get(step.purpose, f"puts {step.purpose} to the test: the causes left say it works")
             if step.purpose.startswith(ANSWER):
-                why = f"for {step.purpose.removeprefix(ANSWER)}, of which nothing is known to work yet; {state}"
+                why = (
+                    f"for {step.purpose.removeprefix(ANSWER)}, of which nothing is known to work yet; {state}"
+                )
             progress.note(f"next: {kernel.name if kernel else step.run.id} {_where(step.run)}: {why}")
 
     def _tell(self, observations: Sequence[Observation], remark: str, progress: Progress) -> None:
@@ -314,6 +335,12 @@ def _fetched(steps: Sequence[Step]) -> dict[str, int]:
             name = step.run.kernel.name
             have[name] = max(have.get(name, 0), step.run.weight)
     return have
+
+
+def _too_large(run: Run, steps: Sequence[Step]) -> str:
+    more = _more(run, _fetched(steps))
+    needed = (sum(_fetched(steps).values()) + more) / 1e6
+    return f"needs {more / 1e6:.0f} MB more: --max-download {math.ceil(needed / 50) * 50}"
 
 
 def _more(run: Run, have: dict[str, int]) -> int:

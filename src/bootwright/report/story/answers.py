@@ -9,10 +9,11 @@ from attrs import frozen
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.observations import Source
 from bootwright.investigate.decision.decide import Decision, GoalResult
+from bootwright.investigate.decision.given import goal_at
 from bootwright.investigate.decision.single_changes import SingleChange
 from bootwright.investigate.plans.changes import Change
 from bootwright.investigate.running.investigation import Investigation
-from bootwright.report.story.names import Names
+from bootwright.report.story.names import Names, value
 from bootwright.report.words import clean, count, listed, sentence
 
 
@@ -53,16 +54,6 @@ class Goal:
     """What is missing to decide it; empty where it is decided."""
 
 
-@frozen
-class Working:
-    """A whole cell in which every goal works, as far as is known."""
-
-    word: str
-    """`Seen to work`, or `Predicted to work` where any part of it was not run."""
-    cell: tuple[tuple[str, str], ...]
-    why: str
-
-
 def headline(decision: Decision, goals: Sequence[Goal]) -> str:
     """The whole answer in one line."""
     if not goals:
@@ -82,39 +73,11 @@ def headline(decision: Decision, goals: Sequence[Goal]) -> str:
 
 def _by_prediction(decision: Decision) -> bool:
     """Whether every whole configuration rests on a prediction in some part."""
-    return bool(decision.works) and all(
+    configurations = [configuration for answer in decision.answers for configuration in answer.works]
+    return bool(configurations) and all(
         any("predicted" in basis for basis in configuration.basis.values())
-        for configuration in decision.works
+        for configuration in configurations
     )
-
-
-def working(investigation: Investigation, decision: Decision, names: Names) -> tuple[Working, ...]:
-    """The whole configurations, best known first."""
-    rows = []
-    for configuration in decision.works:
-        why = [
-            f"“{names.outcome(goal)}”: "
-            + (
-                f"it fails only where {names.cause(cause, investigation.judgements[goal])}"
-                if basis.startswith("it fails only") and cause
-                else basis
-            )
-            for goal, basis in configuration.basis.items()
-            for cause in [investigation.judgements[goal].cause]
-        ]
-        predicted = any("predicted" in basis for basis in configuration.basis.values())
-        rows.append(
-            Working(
-                word="Predicted to work" if predicted else "Seen to work",
-                cell=tuple(
-                    (names.factor(factor.name), clean(configuration.factors[factor.name], 120))
-                    for factor in investigation.factors
-                    if factor.name in configuration.factors
-                ),
-                why=clean("; ".join(why), 600) + ".",
-            )
-        )
-    return tuple(rows)
 
 
 def changes(investigation: Investigation, decision: Decision, names: Names) -> tuple[str, ...]:
@@ -126,13 +89,19 @@ def changes(investigation: Investigation, decision: Decision, names: Names) -> t
 
 
 def describe_change(investigation: Investigation, change: SingleChange, names: Names) -> str:
-    """`changing board alone, from a to b, makes it work (cell-9, predicted, against cell-4, predicted).`"""
+    """`changing kernel version alone, from a to b, makes it work (cell-9, predicted, against cell-4, …).`
+
+    A given factor cannot be changed: of it only the difference is told.
+    """
     by_id = {observation.id: observation.source.word for observation in investigation.observations}
-    return (
-        f"changing {names.factor(change.factor)} alone, from {clean(change.from_level, 80)} to "
-        f"{clean(change.to_level, 80)}, makes it work ({clean(change.fails, 60)}, "
-        f"{by_id.get(change.fails, '')}, against {clean(change.works, 60)}, {by_id.get(change.works, '')})."
+    factor, bad, good = names.factor(change.factor), clean(change.from_level, 80), clean(change.to_level, 80)
+    cells = (
+        f"({clean(change.fails, 60)}, {by_id.get(change.fails, '')}, against {clean(change.works, 60)}, "
+        f"{by_id.get(change.works, '')})"
     )
+    if change.factor in investigation.given[0]:
+        return f"it fails with {factor} {bad} and works with {good} {cells}; nothing else differs."
+    return f"changing {factor} alone, from {bad} to {good}, makes it work {cells}."
 
 
 def goals(investigation: Investigation, decision: Decision, names: Names) -> tuple[Goal, ...]:
@@ -152,6 +121,9 @@ def _goal(investigation: Investigation, goal: GoalResult, names: Names) -> Goal:
         answer = _where_it_works(investigation, goal.outcome)
         basis = "predicted" if answer.startswith("Predicted") else ""
         missing = _missing(investigation, goal.outcome, names)
+    elif any(investigation.given):
+        missing = _missing(investigation, goal.outcome, names)
+        answer = _by_given(investigation, goal.outcome, names)
     elif goal.verdict is Verdict.FAILS:
         answer = "Fails in what is wanted, and the cause cannot be avoided without giving that up."
     else:
@@ -175,6 +147,19 @@ def _goal(investigation: Investigation, goal: GoalResult, names: Names) -> Goal:
         corroboration=tuple(_corroboration(change) for change in goal.corroboration),
         missing=missing,
     )
+
+
+def _by_given(investigation: Investigation, outcome: str, names: Names) -> str:
+    """A goal that does not work with every given value: what is known of which."""
+    values: dict[Verdict, list[str]] = {}
+    for given in investigation.given:
+        values.setdefault(goal_at(investigation, outcome, given), []).append(value(given, names))
+    says = [_where_it_works(investigation, outcome)] if Verdict.WORKS in values else []
+    if Verdict.FAILS in values:
+        says.append(f"Fails with {listed(values[Verdict.FAILS])}, whatever is chosen beside.")
+    if Verdict.UNKNOWN in values:
+        says.append(f"Not known with {listed(values[Verdict.UNKNOWN])}.")
+    return " ".join(says)
 
 
 def _where_it_works(investigation: Investigation, outcome: str) -> str:

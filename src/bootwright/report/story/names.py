@@ -55,3 +55,15 @@ class Names:
             label=self.factor,
             shown=lambda text: clean(text, 160),
         )
+
+
+def cell_words(cell: Iterable[tuple[str, str]]) -> str:
+    """`kernel version 7.3.4; page size 4K`, of the labels and levels of a cell."""
+    return "; ".join(f"{factor} {level}" for factor, level in cell)
+
+
+def value(given: Mapping[str, str], names: Names) -> str:
+    """A given value in words."""
+    if len(given) == 1:
+        return clean(next(iter(given.values())), 120)
+    return ", ".join(f"{names.factor(name)} {clean(level, 120)}" for name, level in given.items())

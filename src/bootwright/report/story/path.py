@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from attrs import frozen
 
 from bootwright.investigate.analysis.choose import Choice
-from bootwright.investigate.decision.decide import Decision, NextStep
+from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.decision.next_steps import NextStep
 from bootwright.investigate.plans.runs import Run
+from bootwright.investigate.running.given_first import ANSWER
 from bootwright.investigate.running.investigation import Investigation, Step
 from bootwright.report.story.cells import Shown, cells_of, shown
 from bootwright.report.story.names import Names
@@ -94,6 +96,8 @@ def _stop(investigation: Investigation, number: int, step: Step, names: Names) -
 
 
 def _purpose(purpose: str) -> str:
+    if purpose.startswith(ANSWER):
+        return f"to have an answer for {clean(purpose.removeprefix(ANSWER), 120)}"
     if purpose.startswith("belief "):
         return f"to put {clean(purpose.removeprefix('belief '), 40)} to the test"
     return PURPOSES.get(purpose, clean(purpose, 60))
@@ -170,11 +174,6 @@ def tries(investigation: Investigation, decision: Decision, names: Names) -> tup
     """What to try on a board, best first."""
     steps = [next_step for next_step in (decision.next, *decision.next_after) if next_step is not None]
     return tuple(_try(investigation, step, names) for step in steps)
-
-
-def confirmation(investigation: Investigation, decision: Decision, names: Names) -> Try | None:
-    """What to try on a board to see it work."""
-    return None if decision.confirm is None else _try(investigation, decision.confirm, names)
 
 
 def _try(investigation: Investigation, step: NextStep, names: Names) -> Try:

@@ -72,10 +72,14 @@ def _by_cells(investigation: Investigation, answer: ReportAnswer, names: Names) 
             else "It works there: something else made the report fail."
         )
     ]
+    given = investigation.given[0]
     says += [
         f"Changing {names.factor(change.factor)} alone, from {clean(change.from_level, 80)} to "
         f"{clean(change.to_level, 80)}, makes {clean(change.fails, 60)} work "
         f"like {_named(by_id[change.works])}."
+        if change.factor not in given
+        else f"With {names.factor(change.factor)} {clean(change.to_level, 80)} in place of "
+        f"{clean(change.from_level, 80)} and nothing else different, {_named(by_id[change.works])} works."
         for change in answer.changes
     ]
     varied = [
@@ -101,12 +105,12 @@ def _failing(answer: ReportAnswer, by_id: dict[str, Observation]) -> str:
         if answer.fails == answer.cells
         else f"It fails in {listed([clean(cell, 60) for cell in answer.fails])}"
     )
-    reasons = dict.fromkeys(filter(None, (_reason(by_id[cell], answer.outcome) for cell in answer.fails)))
+    reasons = dict.fromkeys(filter(None, (reason(by_id[cell], answer.outcome) for cell in answer.fails)))
     return f"{how}. {' '.join(reasons)}".strip()
 
 
-def _reason(observation: Observation, outcome: str) -> str:
-    """The first broken link of a predicted cell."""
+def reason(observation: Observation, outcome: str) -> str:
+    """Why a predicted cell fails: its first broken link, as a sentence; or empty."""
     if observation.outcomes.get(outcome) is not Verdict.FAILS:
         return ""
     broken = observation.evidence.get("goals", {}).get(outcome, {}).get("first_broken") or {}

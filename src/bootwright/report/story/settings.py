@@ -21,7 +21,8 @@ class Setting:
     value: str
     why: str
     state: str
-    """`wanted`, `needed`, `free` (ruled out as a cause of what is settled), `open`."""
+    """`wanted`, `given` (what a person has), `needed`, `free` (ruled out as a cause of what is settled),
+    `open`."""
 
 
 def configuration(investigation: Investigation, decision: Decision, names: Names) -> tuple[Setting, ...]:
@@ -39,7 +40,7 @@ def configuration(investigation: Investigation, decision: Decision, names: Names
     settings = [
         Setting(capital(listed(factors)), value, why, state) for (state, value, why), factors in rows.items()
     ]
-    order = ("wanted", "needed", "free", "open")
+    order = ("wanted", "given", "needed", "free", "open")
     return tuple(sorted(settings, key=lambda row: order.index(row.state)))
 
 
@@ -54,6 +55,9 @@ def _setting(
 ) -> tuple[str, str, str] | None:
     """(state, value, why) of one factor."""
     wanted = investigation.plan.wanted if investigation.plan else {}
+    if factor in investigation.given[0]:
+        levels = dict.fromkeys(clean(given[factor], 120) for given in investigation.given)
+        return "given", listed(list(levels), "or"), "What you have; nothing here asks you to change it."
     settled = [name for name in investigation.goals if investigation.judgements[name].settled]
     needing = [goal.outcome for goal in decision.goals if factor in goal.needs]
     open_for = [

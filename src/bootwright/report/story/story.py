@@ -10,7 +10,7 @@ from bootwright.investigate.analysis.judge import Judgement
 from bootwright.investigate.decision.decide import Decision
 from bootwright.investigate.plans.runs import Run
 from bootwright.investigate.running.investigation import Investigation
-from bootwright.report.story import answers, path, settings
+from bootwright.report.story import answers, given, path, settings
 from bootwright.report.story.beliefs import Conclusion, beliefs
 from bootwright.report.story.boots import Boot, boots
 from bootwright.report.story.causes import RemainingCauses, remaining_causes
@@ -34,10 +34,10 @@ class Story:
     headline: str
     goals: tuple[answers.Goal, ...]
     configuration: tuple[settings.Setting, ...]
-    works: tuple[answers.Working, ...]
+    what_to_do: tuple[given.WhatToDo, ...]
+    """The answer for each given value; one without a name where nothing is given."""
     changes: tuple[str, ...]
     """Settings that made the difference all by themselves."""
-    confirm: path.Try | None
     seen_to_work: str
     """A cell that was run here in which every settled goal works, in words; or empty."""
     aliases: tuple[str, ...]
@@ -59,12 +59,18 @@ class Story:
     notes: tuple[str, ...]
     sources: tuple[answers.Link, ...]
 
+    @property
+    def works(self) -> tuple[given.Working, ...]:
+        """Every whole configuration that is known to work, given value by given value."""
+        return tuple(configuration for answer in self.what_to_do for configuration in answer.works)
+
 
 def tell(investigation: Investigation, decision: Decision, runs: Iterable[Run] = ()) -> Story:
     """Retell an investigation. `runs` (what can be run here) gives a dry run the sizes of downloads."""
     names = Names(investigation)
     plan = investigation.plan
     goals = answers.goals(investigation, decision, names)
+    to_do = given.what_to_do(investigation, decision, names)
     failed = [
         name
         for name in investigation.outcomes
@@ -76,12 +82,11 @@ def tell(investigation: Investigation, decision: Decision, runs: Iterable[Run] =
         question=clean(plan.question, 400) if plan else "",
         plan=clean(plan.name, 100) if plan else "",
         verdict=str(decision.verdict),
-        headline=answers.headline(decision, goals),
+        headline=given.headline(to_do) if any(investigation.given) else answers.headline(decision, goals),
         goals=goals,
         configuration=settings.configuration(investigation, decision, names),
-        works=answers.working(investigation, decision, names),
+        what_to_do=to_do,
         changes=answers.changes(investigation, decision, names),
-        confirm=path.confirmation(investigation, decision, names),
         seen_to_work=_seen_to_work(investigation),
         aliases=_aliases(investigation, names),
         reports=reports(investigation, decision, names),

@@ -1,0 +1,194 @@
+"""What to do now: for each given value (a board, its revision, what is plugged in) the answer in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.analysis.observations import Observation
+from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.decision.given import Answer, Configuration
+from bootwright.investigate.decision.single_changes import SingleChange
+from bootwright.investigate.plans.changes import Change
+from bootwright.investigate.plans.given import Silicon, silicon
+from bootwright.investigate.running.investigation import Investigation
+from bootwright.report.story.names import Names, value
+from bootwright.report.story.reports import reason
+from bootwright.report.words import capital, clean, count, listed, seconds, sentence
+
+HOW_KNOWN = {
+    "reported": "Somebody reported it; it was not looked at here.",
+    "predicted": "Predicted from files; not run on a board yet.",
+    "emulated": "Seen under emulation; not run on a board yet.",
+    "bench": "Seen on a board.",
+}
+Cell = tuple[tuple[str, str], ...]
+"""(label of a factor, its level), in the plan's order."""
+
+
+@frozen
+class Working:
+    """A whole cell in which every goal works, as far as is known."""
+
+    word: str
+    """`Predicted to work`, `Seen to work on a board` …"""
+    cell: Cell
+    why: str
+
+
+@frozen
+class WhatToDo:
+    """The answer for one given value."""
+
+    name: str
+    """`rpi5-rev-1.1`; with several given factors `board rpi5-rev-1.1, HAT none`; empty without any."""
+    what: str
+    """What that is, by the board's file; or empty."""
+    verdict: str
+    source: str
+    """How it is known where it works: `reported`, `predicted`, `emulated`, `bench`; else empty."""
+    use: Cell
+    """What to choose; empty where nothing is known to work."""
+    says: str
+    """How it is known, or what is missing, or that nothing that can be chosen helps."""
+    todo: str
+    """What to do on the board; or empty."""
+    cost: str
+    why: tuple[str, ...]
+    """Why not otherwise: what fails with this value where one free factor differs."""
+    history: tuple[str, ...]
+    """From the public history, not shown by a run."""
+    cell: Cell
+    """What to try on the board, whole; empty where there is nothing."""
+    works: tuple[Working, ...]
+    """All that is known to work, the best first."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is anything to say of what to do."""
+        return bool(self.name or self.use or self.cell)
+
+
+def what_to_do(investigation: Investigation, decision: Decision, names: Names) -> tuple[WhatToDo, ...]:
+    """One for each answer."""
+    return tuple(_what_to_do(investigation, answer, names) for answer in decision.answers)
+
+
+def _what_to_do(investigation: Investigation, answer: Answer, names: Names) -> WhatToDo:
+    best = answer.best if answer.verdict is Verdict.WORKS else None
+    step = answer.next
+    part = silicon(investigation.plan, answer.given) if investigation.plan and answer.given else None
+    cost = f"About {seconds(step.hours * 3600)}" if step else ""
+    if step and step.because:
+        cost += f": {'; '.join(clean(text, 300) for text in step.because)}"
+    return WhatToDo(
+        name=value(answer.given, names),
+        what=_silicon(part),
+        verdict=str(answer.verdict),
+        source=best.source if best else "",
+        use=_cell(investigation, best.factors, names, without=answer.given) if best else (),
+        says=HOW_KNOWN[best.source] if best else _says(answer, names),
+        todo=sentence(clean(step.how, 600)) if step else "",
+        cost=sentence(cost),
+        why=tuple(_fails_with(investigation, change, names) for change in answer.changes),
+        history=tuple(history(change) for change in answer.history),
+        cell=_cell(investigation, step.factors, names) if step else (),
+        works=tuple(_working(investigation, made, names) for made in answer.works),
+    )
+
+
+def _silicon(part: Silicon | None) -> str:
+    """`Raspberry Pi 5 (BCM2712D0, boards of revision 1.1, and those with 2 GB)`."""
+    if part is None:
+        return ""
+    note = clean(part.stepping.note, 200)
+    return clean(part.board.name, 100) + (f" ({note})" if note else "")
+
+
+def _says(answer: Answer, names: Names) -> str:
+    text = sentence(clean(answer.why, 400)) if answer.why else ""
+    if not answer.exhausted:
+        return f"Not known. {text}".strip()
+    others = listed([value(given, names) for given in answer.instead])
+    return f"Everything that can be chosen was exhausted: {text[:1].lower()}{text[1:]} " + (
+        f"Something works only with {others}." if others else "Nothing else that was asked about works."
+    )
+
+
+def _cell(
+    investigation: Investigation, factors: Mapping[str, str], names: Names, without: Mapping[str, str] = {}
+) -> Cell:
+    return tuple(
+        (names.factor(factor.name), clean(factors[factor.name], 120))
+        for factor in investigation.factors
+        if factor.name in factors and factor.name not in without
+    )
+
+
+def _fails_with(investigation: Investigation, change: SingleChange, names: Names) -> str:
+    """`Not with kernel version 6.18.15 (cell-17, predicted): the pin controller …`."""
+    bad: Observation = next(seen for seen in investigation.observations if seen.id == change.fails)
+    because = reason(bad, change.outcome)
+    return (
+        f"Not with {names.factor(change.factor)} {clean(change.from_level, 80)} "
+        f"({clean(bad.id, 60)}, {bad.source.word}){f': {because}' if because else '.'}"
+    )
+
+
+def history(change: Change) -> str:
+    """`6.18.32 and later of its series, and 7.0 and later: the devicetree for …`."""
+    older = [f"{clean(text, 40)} and later of its series" for text in change.also_in]
+    since = listed([*older, f"{clean(change.first_in, 40)} and later"])
+    commits = listed([clean(commit.id, 40) for commit in change.commit])
+    return f"{since} have the change that is known to mend it: {clean(change.what, 300)} ({commits})."
+
+
+def _working(investigation: Investigation, made: Configuration, names: Names) -> Working:
+    why = [
+        f"“{names.outcome(goal)}”: "
+        + (
+            f"it fails only where {names.cause(cause, investigation.judgements[goal])}"
+            if basis.startswith("it fails only") and cause
+            else basis
+        )
+        for goal, basis in made.basis.items()
+        for cause in [investigation.judgements[goal].cause]
+    ]
+    word = {
+        "reported": "Reported to work",
+        "predicted": "Predicted to work",
+        "emulated": "Seen to work under emulation",
+        "bench": "Seen to work on a board",
+    }[made.source]
+    return Working(word, _cell(investigation, made.factors, names), clean("; ".join(why), 600) + ".")
+
+
+def in_short(answer: WhatToDo) -> str:
+    """`works (predicted)`, `fails`."""
+    return f"{answer.verdict} ({answer.source})" if answer.source else answer.verdict
+
+
+def headline(answers: tuple[WhatToDo, ...]) -> str:
+    """The whole answer in one line, where there are given factors."""
+    by_verdict: dict[str, list[str]] = {}
+    for answer in answers:
+        by_verdict.setdefault(answer.verdict, []).append(answer.name)
+    works = by_verdict.get("works", [])
+    if len(works) == len(answers):
+        sources = {answer.source for answer in answers}
+        for_all = f" for {'both' if len(works) == 2 else f'all {len(works)}'}" if len(works) > 1 else ""
+        if sources == {"bench"}:
+            return f"This works{for_all}, seen on a board"
+        word = "Predicted" if "predicted" in sources else "Reported" if "reported" in sources else "Seen"
+        return f"{word} to work{for_all}, not yet run on a board"
+    said = {"works": "works with", "fails": "does not work with", "unknown": "not known for"}
+    parts = [
+        f"{words} {_few(by_verdict[verdict])}" for verdict, words in said.items() if verdict in by_verdict
+    ]
+    return capital("; ".join(parts))
+
+
+def _few(values: list[str]) -> str:
+    return listed(values) if len(values) < 4 else f"{values[0]} and {count(len(values) - 1, 'other')}"
