@@ -15,7 +15,9 @@ from unittest.mock import patch
 from attrs import evolve
 
 from bootwright.foundation.progress import Silent
+from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
+from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.decision.decide import Decision, decide
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.plan_file import load_plan
@@ -162,6 +164,36 @@ def a_loop(plan: Plan) -> Loop:
 def made_up() -> tuple[Investigation, Decision]:
     """The plan of the Pi 5, its boots made up."""
     found = investigate(load_plan("talos-rpi5"))
+    return found, decide(found)
+
+
+KERNELS = ("6.18.5", "7.3.4")
+"""The kernels that a devicetree of the first and of the second board works with, made up too."""
+
+
+@cache
+def made_up_with_boards() -> tuple[Investigation, Decision]:
+    """The same, and a prediction for each board, MADE UP: the second needs the newer kernel."""
+    plan = load_plan("talos-rpi5")
+    factors = {"page_size": "4K", "tree": "mainline", "dtb": "kernel", "talos": "1.12.1"}
+    cells = [
+        (KERNELS[0], "rpi5-rev-1.0", Verdict.WORKS),
+        (KERNELS[0], "rpi5-rev-1.1", Verdict.FAILS),
+        (KERNELS[1], "rpi5-rev-1.1", Verdict.WORKS),
+    ]
+    predicted = [
+        Observation(
+            id=f"cell-{90 + number}",
+            values={name: (level,) for name, level in {**factors, "kernel": kernel, "board": board}.items()},
+            outcomes={"ethernet": verdict},
+            source=Source.PREDICTED,
+        )
+        for number, (kernel, board, verdict) in enumerate(cells)
+    ]
+    loop = a_loop(
+        evolve(plan, factor={**plan.factor, "kernel": evolve(plan.factor["kernel"], levels=[*KERNELS])})
+    )
+    found = loop.look([*made_up()[0].observations, *predicted])
     return found, decide(found)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import made_up
+from made_up import KERNELS, made_up, made_up_with_boards
 
 from bootwright.report import html
 
@@ -114,6 +114,30 @@ def test_it_fits_and_can_be_read(browser: Any, page: Path, width: int, scheme: s
     ]
     assert [message for message in asked if "file://" not in message] == []
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1400, 900)])
+def test_what_to_do_on_each_board_is_on_the_first_screen(
+    browser: Any,  # noqa: ANN401 - a selenium driver
+    tmp_path: Path,
+    width: int,
+    height: int,
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(html.page(*made_up_with_boards(), generated_at=""), encoding="utf-8")
+    show(browser, path, width, "light")
+    seen = browser.execute_script(
+        "return [...document.querySelectorAll('.now')].map(one => {"
+        " const use = one.querySelector('.big');"
+        " return [one.querySelector('h3').innerText, use.innerText,"
+        " use.getBoundingClientRect().bottom + scrollY]; })"
+    )
+    assert [(name.split()[0], "works" in name) for name, _, _ in seen] == [
+        ("rpi5-rev-1.0", True),
+        ("rpi5-rev-1.1", True),
+    ]
+    assert [f"kernel version {version}" in use for (_, use, _), version in zip(seen, KERNELS, strict=True)]
+    assert max(bottom for _, _, bottom in seen) <= height
 
 
 def test_the_colours_can_be_chosen_with_the_keyboard_and_without_scripts(browser: Any, page: Path) -> None:  # noqa: ANN401

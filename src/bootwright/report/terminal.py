@@ -56,6 +56,7 @@ def summary(investigation: Investigation, decision: Decision, console: Console) 
     story = tell(investigation, decision)
     _title(story, console)
     _what_to_do(story, console)
+    _why_not_otherwise(story, console)
     _goals(story, console)
     _configuration(story, console)
     _why(story, console)
@@ -122,6 +123,16 @@ def _what_to_do(story: Story, console: Console) -> None:
         elif answer.cell:
             _line(console, "try ", (cell_words(answer.cell), "bold"), indent=4)
         _line(console, " ".join(filter(None, (answer.says, answer.todo, answer.cost))), indent=4)
+
+
+def _why_not_otherwise(story: Story, console: Console) -> None:
+    answers = [answer for answer in story.what_to_do if answer.why or answer.history]
+    if not answers:
+        return
+    _head(console, "Why not otherwise")
+    for answer in answers:
+        if answer.name:
+            _line(console, (answer.name, "bold"))
         for text in answer.why:
             _line(console, text, indent=4)
         for text in answer.history:
