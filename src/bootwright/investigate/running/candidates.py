@@ -42,7 +42,7 @@ def list_candidates(plan: Plan, library: Library) -> list[Candidate]:
 
     Variants (cloud, rt) are left out: they lack what boards need, or differ in more than a level.
     """
-    wanted = {experiment.kernels for experiment in plan.experiment}
+    wanted = {experiment.kernels for experiment in plan.experiment if experiment.kernels}
     return [
         Candidate(
             name=listed.name,
