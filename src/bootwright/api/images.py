@@ -84,8 +84,10 @@ def swap_image(
     from bootwright.images.change.changes import Changes
     from bootwright.images.change.edits import ArgumentEdit, ConfigEdit
     from bootwright.images.change.swap import swap
+    from bootwright.inspect.local import local_image
 
-    image, output = Path(image), Path(output)
+    progress = reporter(progress)
+    image, output = local_image(image, progress), Path(output)
     if not (output.exists() and image.exists() and output.samefile(image)):  # swap refuses that itself
         atomic.check_new(output, force=force)
     placed = files.items() if isinstance(files, Mapping) else files
@@ -101,7 +103,7 @@ def swap_image(
         removed=texts(remove),
     )
     chosen = board_named(board) if board is not None else None
-    return swap(image, output, changes, board=chosen, progress=reporter(progress))
+    return swap(image, output, changes, board=chosen, progress=progress)
 
 
 def verify_image(
@@ -131,6 +133,7 @@ def verify_image(
     from bootwright.foundation.errors import Refused
     from bootwright.images.verify.verify import verify
     from bootwright.images.verify.verify_expect import Expectation
+    from bootwright.inspect.local import local_image
 
     progress = reporter(progress)
     names, wanted_goals = texts(boards), texts(goals)
@@ -139,14 +142,15 @@ def verify_image(
     chosen, stepping = asked_boards(names, revision=revision, stepping=stepping, goals=wanted_goals)
     only = chosen[0] if len(chosen) == 1 else None
     expected = [Expectation.parse(text) for text in texts(expect)]
-    result = verify(Path(image), expected=expected, board=only, progress=progress)
+    file = local_image(image, progress)
+    result = verify(file, expected=expected, board=only, progress=progress)
     if not chosen:
         return result
     from bootwright.evidence.board_checks import board_checks
     from bootwright.predict.verdicts import Asked
 
     asked = Asked(wanted_goals, code=int(revision, 16) if revision is not None else None)
-    checks = board_checks(Path(image), chosen, stepping, asked, progress)
+    checks = board_checks(file, chosen, stepping, asked, progress)
     return evolve(result, checks=(*result.checks, *checks))
 
 
@@ -158,8 +162,9 @@ def image_manifest(image: str | Path) -> ImageManifest:
         {part.name: part.sha256 for part in image_manifest("talos.raw").parts}
     """
     from bootwright.images.verify.manifest import read_manifest
+    from bootwright.inspect.local import local_image
 
-    return read_manifest(Path(image))
+    return read_manifest(local_image(image))
 
 
 def boot_image(
@@ -197,13 +202,14 @@ def boot_image(
     from bootwright.image_boot.goal import Goal
     from bootwright.image_boot.outcome import Hopeless, show
     from bootwright.image_boot.start import chosen_machine, prepared
+    from bootwright.inspect.local import local_image
     from bootwright.lab.machines.recording import save
 
     progress = reporter(progress)
     goal = Goal.parse(until) if until is not None else None
     check_cpu(machine, cpu)
     note_goal(until, progress)
-    raw, digest = on_disk(Path(image), progress)
+    raw, digest = on_disk(local_image(image, progress), progress)
     chosen = chosen_machine(raw, machine)
     check_chosen_cpu(chosen, cpu)
     with tempfile.TemporaryDirectory(prefix="bootwright-swap-") as folder:

@@ -108,7 +108,6 @@ def isolate(
     from bootwright.api.images import note_goal
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.run_folder import Store
-    from bootwright.image_boot.boot import on_disk
     from bootwright.image_boot.goal import Goal
     from bootwright.isolate.images import ImageHybrids
     from bootwright.isolate.lab import StoredLab
@@ -117,7 +116,7 @@ def isolate(
     from bootwright.isolate.suspects import Suspects
 
     progress = reporter(progress)
-    good, bad, out = Path(good), Path(bad), Path(out)
+    out = Path(out)
     log_file = Path(console) if console is not None else None
     if (report or console or of) and on != "bench":
         raise Refused("reports are for --on bench", hint="with --on qemu every mixture is booted here")
@@ -129,8 +128,8 @@ def isolate(
     if board_goal is not None:
         boards[0].goal(board_goal)
     note_goal(until, progress)
-    raw_good, good_sha = on_disk(good, progress)
-    raw_bad, bad_sha = on_disk(bad, progress)
+    raw_good, good_sha = _raw(good, progress)
+    raw_bad, bad_sha = _raw(bad, progress)
     about = {"good": good_sha, "bad": bad_sha, "goal": until, "on": on}
     emulator = None
     if on == "qemu":
@@ -185,6 +184,14 @@ def isolate(
             _proofs(isolated, hybrids, lab, out),
             (*notes, *isolated.notes),
         )
+
+
+def _raw(image: str | Path, progress: Progress) -> tuple[Path, str]:
+    """(a raw file of the image, its SHA-256), wherever it lies."""
+    from bootwright.image_boot.boot import on_disk
+    from bootwright.inspect.local import local_image
+
+    return on_disk(local_image(image, progress), progress)
 
 
 def _check_machine(board: str | None, machine: str, cpu: str | None) -> None:

@@ -62,7 +62,8 @@ def get_kernel(
     """A kernel on this machine: fetched where it is not here yet, or read from a file of yours.
 
     `kernel` is a catalogue name (an abbreviation such as `debian-6.18-4k` is the newest that fits), an arm64
-    Image or a .deb. With `modules` a kernel of the catalogue comes with all modules and devicetrees.
+    Image, a .deb, or an address (`oci://…`, `https://…`) of something that holds a kernel. With `modules` a
+    kernel of the catalogue comes with all modules and devicetrees.
 
     Returns a `Kernel`, whose paths are in the cache and never change content. Raises `Refused` for an
     unknown name, `Missing` for what is neither here nor in the archive, `Malformed` for a file that is no
@@ -70,14 +71,21 @@ def get_kernel(
 
         get_kernel("debian-6.18.15-4k", offline=True).release
     """
+    from bootwright.formats.sources.url import is_address
     from bootwright.foundation.errors import Missing
 
     progress = reporter(progress)
+    if is_address(kernel):
+        from bootwright.predict.given.inputs import kernel_at
+
+        return kernel_at(str(kernel), progress)
     path = Path(kernel)
     if path.is_file():
         return _given(path, progress)
     if "/" in str(kernel):
-        raise Missing(f"there is no file {kernel}", hint="give an arm64 Image or .deb, or a catalogue name")
+        raise Missing(
+            f"there is no file {kernel}", hint="give an arm64 Image or .deb, an address, or a catalogue name"
+        )
     from bootwright.kernels.catalogue import open_library
 
     library = open_library(archive=archive, offline=offline, progress=progress)

@@ -6,7 +6,9 @@ exit status 2.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -42,6 +44,16 @@ class OneOf(click.ParamType[str]):
             return given
         option = f"{param.opts[0]}: " if param is not None and param.opts[0].startswith("-") else ""
         raise no_such(f"{option}there is no {self._what} {given!r}", given, self.names, kind=self._kind)
+
+
+class Artifact(click.ParamType["str | Path"]):
+    """A path of this machine, or an address, which is not one: two slashes would become one."""
+
+    name = "path|address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | Path:  # noqa: ANN401, ARG002
+        """An address as text, anything else as a path."""
+        return value if re.match(r"(https?|oci)://", str(value)) else Path(value)
 
 
 def machines() -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._values import OneOf, firmware_names, image_machines, refuse_given
+from bootwright.cli._values import Artifact, OneOf, firmware_names, image_machines, refuse_given
 from bootwright.foundation.errors import Refused
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ is waited for.
 
 
 @click.command(name="isolate", epilog=_EPILOG)
-@click.option("--good", type=_PATH, required=True, help="An image that reaches the goal.")
-@click.option("--bad", type=_PATH, required=True, help="An image that does not.")
+@click.option("--good", type=Artifact(), required=True, help="An image that reaches the goal.")
+@click.option("--bad", type=Artifact(), required=True, help="An image that does not.")
 @click.option("--until", metavar="GOAL", required=True, help="A text on the console, login, or ktap.")
 @click.option(
     "--on", "where", type=OneOf(["qemu", "bench"], "place"), default="qemu", show_default=True,
@@ -73,8 +73,8 @@ is waited for.
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
     *,
-    good: Path,
-    bad: Path,
+    good: str | Path,
+    bad: str | Path,
     until: str,
     where: str,
     out: Path,

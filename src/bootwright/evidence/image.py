@@ -14,7 +14,7 @@ from bootwright.formats.filesystems.filesystem import lookup
 from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image
 from bootwright.formats.kernel.config import KernelConfig, read_kernel_config
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.formats.sources.url import ADDRESSES
+from bootwright.formats.sources.url import is_address
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Progress
 from bootwright.inspect.explore import Explorer
@@ -225,7 +225,7 @@ def open_artifact(what: str, progress: Progress) -> Artifact:
     Raises `Missing` where there is nothing of that name, `Malformed` or `Refused` for what cannot be read.
     """
     path = Path(what)
-    url = what.startswith(ADDRESSES)
+    url = is_address(what)
     if not url and (not path.exists() or _is_package(path)):
         return Artifact(what, None, kernel_at(what, progress), progress)
     return Artifact(what, Explorer(progress=progress).artifact(what), None, progress)

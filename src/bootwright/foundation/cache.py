@@ -136,6 +136,9 @@ GIVEN_KERNELS = Part("given/kernels", "kernel files of your own, unpacked", 4_00
 GIVEN_IMAGES = Part("given/images", "kernel images taken out of artifacts, bare", 2_000 * _MB)
 GIVEN_MODULES = Part("given/modules", "modules taken out of artifacts", 4_000 * _MB)
 GIVEN_TREES = Part("given/trees", "devicetrees and overlays taken out of artifacts", 200 * _MB)
+GIVEN_FOLDERS = Part(
+    "given/folders", "kernels of registries and web servers, laid out as packages", 4_000 * _MB
+)
 GIVEN_CONFIGS = Part("given/configs", "kernel configurations taken out of artifacts", 100 * _MB)
 INITRAMFS = Part("initramfs", "initramfs archives of boots", 3_000 * _MB)
 CONTENTS = Part("contents", "modules and file systems for probes", 1_000 * _MB)
@@ -153,8 +156,8 @@ FLASH = Part("flash", "how far writes to cards have come", None)
 
 ALL_PARTS = (
     KERNELS, PARTS, EXPANDED, FETCHED, GIVEN_KERNELS, GIVEN_IMAGES, GIVEN_MODULES, GIVEN_TREES, GIVEN_CONFIGS,
-    INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, GATE, FILESYSTEMS, DEVICETREES, TRUTH, PROBES, QEMU,
-    DIGESTS, FLASH,
+    GIVEN_FOLDERS, INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, GATE, FILESYSTEMS, DEVICETREES, TRUTH,
+    PROBES, QEMU, DIGESTS, FLASH,
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._values import OneOf, firmware_names, image_machines
+from bootwright.cli._values import Artifact, OneOf, firmware_names, image_machines
 
 if TYPE_CHECKING:
     from bootwright.image_boot.outcome import Shown
@@ -37,7 +37,7 @@ Exit status: 0 the goal was reached, 1 it was not, 2 usage or bad input, 3 time 
 
 
 @click.command(name="boot", epilog=_EPILOG)
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image", type=Artifact())
 @click.option("--kernel", metavar="KERNEL", help="Boot a copy of the image with this kernel and its modules.")
 @click.option(
     "--firmware",
@@ -69,7 +69,7 @@ Exit status: 0 the goal was reached, 1 it was not, 2 usage or bad input, 3 time 
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
     *,
-    image: Path,
+    image: str | Path,
     kernel: str | None,
     firmware: str,
     machine: str,
@@ -117,7 +117,7 @@ def _show(chunk: bytes) -> None:
     sys.stderr.flush()
 
 
-def _print(image: Path, shown: Shown) -> None:
+def _print(image: str | Path, shown: Shown) -> None:
     from bootwright.diagnose.render import finding_lines
     from bootwright.image_boot.stage import MARK
 

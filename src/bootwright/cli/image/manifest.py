@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
+from bootwright.cli._values import Artifact
+
 
 @click.command("manifest", epilog="Exit status: 0 it could be read, 2 bad input.")
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image", type=Artifact())
 @click.option("--json", "as_json", is_flag=True, help="The manifest as JSON on stdout.")
-def command(image: Path, *, as_json: bool) -> int:
+def command(image: str | Path, *, as_json: bool) -> int:
     """List the parts of IMAGE with hash, size, version and origin.
 
     Parts inside parts are listed as well: kernel and initramfs of a UKI, the squashfs root and the modules in

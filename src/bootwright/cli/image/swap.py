@@ -8,15 +8,17 @@ from pathlib import Path
 
 import click
 
+from bootwright.cli._values import Artifact
+
 _PATH = click.Path(path_type=Path)
 
 
 @click.command(
     "swap", epilog="Exit status: 0 the new image is there, 2 bad input or a change that is refused."
 )
-@click.argument("image", type=_PATH)
+@click.argument("image", type=Artifact())
 @click.option("--output", "-o", type=_PATH, required=True, help="The new image; IMAGE itself is only read.")
-@click.option("--kernel", metavar="KERNEL", help="A catalogue name, a .deb, an arm64 Image or a folder.")
+@click.option("--kernel", metavar="KERNEL", help="A catalogue name, .deb, arm64 Image, folder or oci://…")
 @click.option("--modules", metavar="DIR", help="The kernel's modules (/lib/modules/RELEASE).")
 @click.option("--dtb", "trees", type=_PATH, multiple=True, help="A DTB or overlay, or a folder of them.")
 @click.option("--initramfs", type=_PATH, help="Another initramfs.")
@@ -31,7 +33,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--json", "as_json", is_flag=True, help="What was done as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
-    image: Path,
+    image: str | Path,
     *,
     output: Path,
     kernel: str | None,

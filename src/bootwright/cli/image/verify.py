@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
+from bootwright.cli._values import Artifact
+
 
 @click.command(
     "verify", epilog="Exit status: 0 all is well, 1 a check failed, 2 bad input, 3 a check could not be made."
 )
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image", type=Artifact())
 @click.option("--expect", "expected", multiple=True, metavar="PART=FILE", help="The build it must hold.")
 @click.option("--board", "boards", multiple=True, metavar="NAME|FILE", help="It must work on this board too.")
 @click.option("--revision", metavar="CODE", help="The board's revision code, such as e04171.")
@@ -21,7 +23,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="The checks as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
-    image: Path,
+    image: str | Path,
     *,
     expected: tuple[str, ...],
     boards: tuple[str, ...],

@@ -6,13 +6,17 @@ A server that does not serve ranges has the file fetched once into the cache, ke
 from __future__ import annotations
 
 import hashlib
-import os
+import re
 from collections import OrderedDict
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes, check_range
+from bootwright.formats.sources.download import Download
 from bootwright.formats.sources.registry import SCHEME
 from bootwright.formats.sources.spool import Renamed
+from bootwright.formats.sources.transport import ADDRESS_HINT, Transport
 from bootwright.foundation.atomic import new_file
 from bootwright.foundation.cache import FETCHED
 from bootwright.foundation.errors import Malformed, Missing, Refused
@@ -21,14 +25,18 @@ from bootwright.foundation.progress import Progress, Silent
 if TYPE_CHECKING:
     import httpx
 
-ADDRESSES = ("http://", "https://", SCHEME)
-"""How the name of an artifact begins that is not on this machine."""
+_ADDRESSES = ("http://", "https://", SCHEME)
 
 _BLOCK = 1 << 18
 _KEPT = 128
 _MAX_SIZE = 64 << 30
 _TIMEOUT = 30.0
 """Seconds without a byte."""
+
+
+def is_address(what: object) -> bool:
+    """Whether an artifact is named by where it lies on the network: `http(s)://`, `oci://`."""
+    return isinstance(what, str) and what.startswith(_ADDRESSES)
 
 
 class UrlBytes:
@@ -44,6 +52,13 @@ class UrlBytes:
         self._size = size
         self._validator = validator
         self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self.received = 0
+        """Bytes that came over the wire."""
+
+    @property
+    def identity(self) -> str:
+        """What tells this state of the file from another; changes whenever the server says that it did."""
+        return f"{self._url}\n{self._validator}\n{self._size}"
 
     @property
     def name(self) -> str:
@@ -98,6 +113,7 @@ class UrlBytes:
                     )
                 for piece in answer.iter_raw():
                     got += len(piece)
+                    self.received += len(piece)
                     if got > size:
                         raise Malformed(self._url, offset, f"{size} bytes", "more")
                     pieces.append(piece)
@@ -138,6 +154,38 @@ def open_url(url: str, *, progress: Progress | None = None) -> ByteSource:
         ) from error
 
 
+def fetch_url(url: str, progress: Progress) -> Path:
+    """The file at `url`, whole, in the cache under its own name; goes on where it stopped.
+
+    Raises as `open_url`, and `Malformed` where it is not of the size the server says.
+    """
+    source = open_url(url, progress=progress)
+    if not isinstance(source, UrlBytes):
+        assert isinstance(source, _Fetched)  # noqa: S101 - it is either of the two
+        return source.path
+    key = hashlib.sha256(source.identity.encode()).hexdigest()
+    path = _place(url, key)
+    if path.is_file() and path.stat().st_size == len(source):
+        FETCHED.used(path)
+        return path
+    part = FETCHED.folder() / f".{key}.part"
+    transport = Transport(hint=ADDRESS_HINT)
+    with progress.step(f"fetch {url}"), Download(transport, source.name, part, len(source)) as stream:
+        while stream.read(_BLOCK):
+            progress.advance(stream.position / 1e6, len(source) / 1e6, "MB")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(path)
+        stream.discard()
+    FETCHED.evict(keep=path)
+    return path
+
+
+def _place(url: str, key: str) -> Path:
+    """Where a fetched file is kept: in a folder of its own, so that it keeps its name."""
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", urlsplit(url).path.rpartition("/")[2])[-100:].lstrip(".")
+    return FETCHED.folder() / key / (name or "file")
+
+
 def _validator(answer: httpx.Response) -> str | None:
     """What tells this file from another under the same URL; sent back, so it must be ASCII."""
     etag: str = answer.headers.get("ETag", "")
@@ -152,15 +200,22 @@ def _length(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
+class _Fetched(Renamed):
+    """A file that was fetched whole."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        super().__init__(FileBytes(path), url)
+        self.path = path
+
+
 def _fetched(answer: httpx.Response, url: str, progress: Progress) -> ByteSource:
     """The whole file, in the cache; taken from there when the server's validators are the same."""
     validator = _validator(answer)
-    folder = FETCHED.folder()
     key = hashlib.sha256(f"{url}\n{validator}\n{answer.headers.get('Content-Length')}".encode()).hexdigest()
-    path = folder / key
+    path = _place(url, key)
     if validator and path.is_file():
-        os.utime(path)
-        return Renamed(FileBytes(path), url)
+        FETCHED.used(path)
+        return _Fetched(path, url)
     expected = _length(answer.headers.get("Content-Length", ""))
     total = None if expected is None else expected / 1e6
     got = 0
@@ -174,4 +229,4 @@ def _fetched(answer: httpx.Response, url: str, progress: Progress) -> ByteSource
         if expected is not None and got != expected:
             raise Malformed(url, got, f"{expected} bytes", f"the end after {got}", hint="try again")
     FETCHED.evict(keep=path)
-    return Renamed(FileBytes(path), url)
+    return _Fetched(path, url)

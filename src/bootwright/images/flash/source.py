@@ -12,9 +12,11 @@ from attrs import field, frozen
 
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.compressed import announced_size, compression_of
+from bootwright.formats.sources.registry import SCHEME
 from bootwright.formats.sources.streams import CHUNK, Decompressed, SourceStream
 from bootwright.formats.sources.url import open_url
 from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.inspect.local import local_image
 
 PIECE = 4 << 20
 """Bytes of one piece. As `dd bs=4M`: large enough that a card's erase blocks are written whole."""
@@ -81,7 +83,9 @@ class Image:
 
 
 def open_image(given: str) -> Image:
-    """The image at a path or an http(s) URL; raises `Missing`, `Malformed` or `Refused`."""
+    """The image at a path or an address; raises `Missing`, `Malformed` or `Refused`."""
+    if given.startswith(SCHEME):
+        given = str(local_image(given))
     remote = given.startswith(("http://", "https://"))
     source: ByteSource
     if remote:

@@ -16,9 +16,11 @@ from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
 from bootwright.formats.kernel.config import KernelConfig, embedded_config, read_kernel_config
 from bootwright.formats.sources.bytesource import Bytes, FileBytes
 from bootwright.formats.sources.streams import SourceStream
+from bootwright.formats.sources.url import is_address
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.images.parts.module_gate import ModuleGate, enforcement
+from bootwright.inspect.local import local_kernel
 from bootwright.kernels.catalogue import Library, open_library
 from bootwright.kernels.extract import Wanted, extract
 from bootwright.kernels.source import load_sources
@@ -78,13 +80,15 @@ def kernel_files(
     library: Library | None = None,
     progress: Progress,
 ) -> KernelFiles:
-    """The kernel `origin` names: a path below `folder` where there is one, else a name of the catalogue.
+    """The kernel `origin` names: an address, a path below `folder` where there is one, else a catalogue name.
 
     `work` is an empty folder for what has to be unpacked. Raises `Malformed` when image and modules are not
     of one release, `Refused` or `Missing` for what there is not.
     """
     path = folder / Path(origin).expanduser()
-    if path.is_dir():
+    if is_address(origin):
+        files = _evolved_origin(_in_folder(local_kernel(origin, progress)), origin)
+    elif path.is_dir():
         files = _in_folder(path)
     elif path.is_file():
         files = _in_package(path, work) if _is_package(path) else _described(path, str(path))
@@ -105,6 +109,12 @@ def kernel_files(
             hint="kernel and modules must come from one build",
         )
     return files
+
+
+def _evolved_origin(files: KernelFiles, origin: str) -> KernelFiles:
+    from attrs import evolve
+
+    return evolve(files, origin=origin)
 
 
 def _evolved(files: KernelFiles, **changes: Path | None) -> KernelFiles:

@@ -11,7 +11,7 @@ from attrs import define, field
 
 from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.formats.sources.url import ADDRESSES
+from bootwright.formats.sources.url import is_address
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
@@ -136,7 +136,7 @@ def gather(
     collection = _Collection(entry, growth, cmdline=cmdline, board=board)
     for artifact in artifacts:
         path = Path(artifact)
-        if artifact.startswith(ADDRESSES):
+        if is_address(artifact):
             _image(collection, artifact, progress)
         elif path.is_file():
             _file(collection, path, progress, modules, config)

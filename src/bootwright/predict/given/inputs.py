@@ -10,6 +10,7 @@ from attrs import evolve
 
 from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
 from bootwright.formats.sources.bytesource import FileBytes
+from bootwright.formats.sources.url import is_address
 from bootwright.foundation.cache import GIVEN_IMAGES, KERNELS
 from bootwright.foundation.errors import Malformed, Missing
 from bootwright.foundation.progress import Progress
@@ -33,7 +34,11 @@ def kernel_at(
     for a file that is not a kernel.
     """
     path = Path(spec)
-    if path.is_dir():
+    if is_address(spec):
+        from bootwright.inspect.local import local_kernel
+
+        kernel = evolve(_in_folder(local_kernel(spec, progress)), name=spec, provenance={"file": spec})
+    elif path.is_dir():
         kernel = _in_folder(path)
     elif path.is_file():
         kernel = _package(path, progress) if _is_package(path) else _image(path, modules, config, name=spec)

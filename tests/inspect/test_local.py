@@ -1,0 +1,202 @@
+"""Artifacts of registries and web servers where a command needs files: kernels as folders, disk images."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import talos_kit
+from registry_kit import RunningRegistry, image, layer, running_registry
+from talos_kit import Talos, talos_image
+
+from bootwright import api
+from bootwright.cli.main import main
+from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.progress import Silent
+from bootwright.images.parts.kernel_part import kernel_files
+from bootwright.inspect.explore import Explorer
+from bootwright.inspect.facts import ItemKind
+from bootwright.inspect.local import local_image, local_kernel
+
+RELEASE = Talos().release
+
+
+class Notes(Silent):
+    """What was said of bytes fetched."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def talos(registry: RunningRegistry, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An installer like Talos's for two platforms: a base, tools, and what it installs on top."""
+    parts = Talos()
+    made = tmp_path_factory.mktemp("parts")
+    base = layer({"etc/os-release": b"ID=alpine\n", "usr/bin/busybox": os.urandom(3_000_000)})
+    tools = layer({"usr/bin/qemu-img": os.urandom(2_000_000), "usr/share/image.txt": b"no kernel"}, "zstd")
+    installed = layer(
+        {
+            "usr/install/arm64/vmlinuz": talos_kit.kernel(parts),
+            "usr/install/arm64/initramfs.xz": talos_kit.initramfs(made, parts),
+            "usr/install/arm64/dtb/broadcom/bcm2712-rpi-5-b.dtb": talos_kit.devicetree(parts),
+        }
+    )
+    other = layer({"usr/install/amd64/vmlinuz": os.urandom(1_000_000)})
+    images = [image([base, tools, other], "amd64"), image([base, tools, installed])]
+    registry.push("siderolabs/installer", "v1.12.1", images)
+    return registry.reference("siderolabs/installer", "v1.12.1")
+
+
+def test_an_installer_is_read_as_far_as_a_boot_takes_something_from_it(talos: str) -> None:
+    notes = Notes()
+    item = Explorer(progress=notes).artifact(talos)
+    (kernel,) = item.of_kind(ItemKind.KERNEL)
+    assert kernel.fact("release") == RELEASE
+    assert item.of_kind(ItemKind.MODULES)
+    (container,) = item.of_kind(ItemKind.CONTAINER)
+    assert len(container.fact("layers_not_read")) == 2  # type: ignore[arg-type]
+    (said,) = [line for line in notes.lines if "fetched" in line]
+    assert "0.0 of 5.0 MB fetched, 1 of 3 layers read and verified by digest" in said
+
+
+def test_a_root_file_system_is_read_to_its_lowest_layer(registry: RunningRegistry) -> None:
+    """Its modules are in the layers: what a lower one says to modprobe counts."""
+    parts = Talos()
+    modules = {f"usr/lib/modules/{RELEASE}/kernel/macb.ko": b"\x7fELF"}
+    base = layer({"etc/modprobe.d/no.conf": b"blacklist macb\n", "etc/os-release": b"ID=base\n"})
+    upper = layer(
+        {
+            "boot/vmlinuz": talos_kit.kernel(parts),
+            "boot/initramfs.img": b"\x1f\x8b\x08" + bytes(10),
+            "dtb/bcm2712-rpi-5-b.dtb": talos_kit.devicetree(parts),
+            **modules,
+        }
+    )
+    registry.push("team/root", "v1", image([base, upper]))
+    item = Explorer().artifact(registry.reference("team/root", "v1"))
+    (container,) = item.of_kind(ItemKind.CONTAINER)
+    assert container.fact("layers_not_read") is None
+    assert [found.fact("id") for found in item.of_kind(ItemKind.OS_RELEASE)] == ["base"]
+
+
+def test_a_kernel_of_a_registry_is_a_folder_as_its_package_would_be(talos: str, tmp_path: Path) -> None:
+    folder = local_kernel(talos)
+    assert (folder / "boot/vmlinuz").read_bytes() == talos_kit.kernel(Talos())
+    assert (folder / f"lib/modules/{RELEASE}/kernel").is_dir()
+    assert (folder / "dtbs/broadcom/bcm2712-rpi-5-b.dtb").is_file()
+    assert local_kernel(talos) == folder
+    files = kernel_files(talos, tmp_path, folder=tmp_path, progress=Silent())
+    assert (files.release, files.origin) == (RELEASE, talos)
+    assert files.modules is not None
+    kernel = api.get_kernel(talos)
+    assert (kernel.release, kernel.page_size, kernel.name) == (RELEASE, 4096, talos)
+
+
+def test_an_image_without_a_kernel_is_one_error(registry: RunningRegistry) -> None:
+    registry.push("team/nothing", "v1", image([layer({"bin/sh": b"#!"})]))
+    reference = registry.reference("team/nothing", "v1")
+    with pytest.raises(Missing, match="holds no arm64 kernel"):
+        local_kernel(reference)
+    command = [sys.executable, "-m", "bootwright", "check", reference, "--board", "raspberrypi-5"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    *_, error, hint = done.stderr.strip().splitlines()
+    assert "no kernel is among the artifacts" in error
+    assert "hint: " in hint
+
+
+class Ranges(http.server.SimpleHTTPRequestHandler):
+    """A server with ranges, or without; it counts what it sends."""
+
+    ranges = True
+    sent = 0
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        data = path.read_bytes()
+        wanted = self.headers.get("Range", "") if self.ranges else ""
+        if wanted:
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            start, end = int(first), min(int(last or len(data)), len(data) - 1)
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{end}/{len(data)}")
+            data = data[start : end + 1]
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("ETag", '"one"')
+        self.end_headers()
+        type(self).sent += len(data)
+        self.wfile.write(data)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, type[Ranges]]]:
+    class Handler(Ranges):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, directory=str(tmp_path / "www"), **options)  # type: ignore[arg-type]
+
+    (tmp_path / "www").mkdir()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_address[1]}", Handler
+        running.shutdown()
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_disk_image_of_a_web_server_is_fetched_once(
+    server: tuple[str, type[Ranges]], tmp_path: Path, *, ranges: bool
+) -> None:
+    url, handler = server
+    handler.ranges = ranges
+    data = os.urandom(3_000_000)
+    (tmp_path / "www/disk.img").write_bytes(data)
+    for _ in range(2):
+        file = local_image(f"{url}/disk.img")
+        assert (file.name, file.read_bytes()) == ("disk.img", data)
+    # Without ranges the second question is answered by the beginning of the file, and broken off.
+    assert handler.sent < len(data) * (1.1 if ranges else 2.1)
+    with pytest.raises(Missing, match="404"):
+        local_image(f"{url}/other.img")
+
+
+def test_a_disk_image_inside_a_container_image(
+    registry: RunningRegistry, tmp_path: Path, talos: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk = talos_image(tmp_path).read_bytes()
+    registry.push("team/disk", "v1", image([layer({"disk/talos.raw.xz": disk, "readme": b"text"})]))
+    reference = registry.reference("team/disk", "v1")
+    file = local_image(reference)
+    assert (file.name, file.read_bytes()) == ("talos.raw.xz", disk)
+    assert main(["image", "manifest", reference], standalone_mode=False) == 0
+    assert RELEASE in capsys.readouterr().out
+    with pytest.raises(Refused, match="holds no disk image"):
+        local_image(talos)
