@@ -12,7 +12,7 @@ from bootwright.diagnose.model import STAGES, Diagnosis, Outcome
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, Record
 from bootwright.diagnose.reading.pending import LOOPING, RESTART, Key, Pending, Reach
-from bootwright.diagnose.reading.restart import goes_on
+from bootwright.diagnose.reading.restart import clock_goes_on
 from bootwright.diagnose.reading.scanner import Scanner, Sightings
 from bootwright.diagnose.reading.tail import Tail
 from bootwright.diagnose.reading.text import Block, Cleaner
@@ -51,10 +51,13 @@ class Diagnoser:
         self._recognised = False
         self._kernel = False
         self._last_line = 0
+        self._offset = 0
+        """Where in the block the last line stands that was looked at for a restart."""
         self._same_stage = 0
         self._previous_stage = ""
         self._reaches: dict[tuple[Record, ...], Reach] = {}
-        self._outcomes: dict[tuple[Key, bool, bool | None], Outcome] = {}
+        self._outcomes: dict[tuple[Key, int], tuple[bool, Outcome]] = {}
+        """What a boot says and how it restarted → whether it had failed before that, and its outcome."""
         self._remembered = 0
 
     def feed(self, data: bytes) -> None:
@@ -100,7 +103,8 @@ class Diagnoser:
             ending = self._endings.of(state, self._tail.lines(state.first_line))
         proof = [Occurrence(line.number, line.raw) for line in ending.proof]
         state.end(ending.event, proof, ending.facts)
-        state.cut, state.last_seconds = ending.cut, ending.seconds
+        state.cut = ending.cut
+        state.last_seconds, state.last_wall = ending.seconds, ending.wall
 
     def _tell_surpassed(self) -> None:
         """Let each boot know whether a later one got further: then its restart was no failure."""
@@ -118,14 +122,12 @@ class Diagnoser:
             self._recognised = any(message.seconds is not None or message.kernel for message in messages)
             self._kernel |= any(message.kernel for message in messages)
         sightings = self._scanner.scan(block)
-        place = offset = 0
+        place = 0
+        self._offset = 0
         for index in sightings.begins:
             self._extend(sightings, place, index)
             place = index
-            raw, record = sightings.raws[index], sightings.records[index]
-            offset = max(offset, block.text.find(raw, offset))
-            if record.voice == KERNEL or not goes_on(block.text, offset, len(raw)):
-                self._begin(sightings.lines[index], raw, record)
+            self._begin(sightings.lines[index], sightings.raws[index], sightings.records[index], block)
         self._extend(sightings, place, len(sightings.records))
         self._last_line = block.last_line or self._last_line
         self._tail.extend(block)
@@ -134,7 +136,7 @@ class Diagnoser:
         lines, raws, records = sightings
         self._boot.extend(lines[start:end], raws[start:end], records[start:end], self._markers)
 
-    def _begin(self, line: int, raw: bytes, record: Record) -> None:
+    def _begin(self, line: int, raw: bytes, record: Record, block: Block) -> None:
         """A line with which another boot may begin."""
         if len(self._reaches) >= _MOST_KNOWN:
             self._reaches.clear()
@@ -144,46 +146,51 @@ class Diagnoser:
             if marker is not None and marker.begins:
                 component = _component_of(marker, facts)
                 if self._boot.begins_another(marker, component, line):
+                    if record.voice != KERNEL and self._clock_goes_on(block, raw):
+                        return
                     self._end(line, raw, marker)
                 self._boot.begin(marker, component, line)
+
+    def _clock_goes_on(self, block: Block, raw: bytes) -> bool:
+        self._offset = max(self._offset, block.text.find(raw, self._offset))
+        return clock_goes_on(block.text, self._offset)
 
     def _end(self, line: int, raw: bytes, marker: Marker) -> None:
         boot = self._boot
         boot.last_line = line - 1
         firmware = STAGES.index(marker.stage) < STAGES.index("kernel")
         boot.restarted = firmware or boot.rank < STAGES.index("init")
-        looping = False
-        key = boot.key
-        failed_before = boot.restarted and self._outcome(boot, key, looping=None) is Outcome.FAILED
+        signs: list[Record] = []
         if boot.restarted:
-            boot.add(line, raw, RESTART)
             self._same_stage = self._same_stage + 1 if boot.stage == self._previous_stage else 1
             self._previous_stage = boot.stage
-            looping = self._same_stage >= _LOOP - 1
-            if looping:
-                boot.add(line, raw, LOOPING)
+            signs = [RESTART, LOOPING] if self._same_stage >= _LOOP - 1 else [RESTART]
         else:
             self._same_stage = 0
-        outcome = self._outcome(boot, key, looping=looping)
+        key = boot.key
+        known = self._outcomes.get((key, len(signs))) if key is not None else None
+        failed_before = known[0] if known is not None else bool(signs) and self._failed(boot)
+        for sign in signs:
+            boot.add(line, raw, sign)
+        outcome = known[1] if known is not None else self._judge.outcome(boot.settled(self._markers))
+        if key is not None and known is None:
+            self._remember(key, len(signs), (failed_before, outcome))
         self._overall.add(outcome, boot.stage, only_restarted=boot.restarted and not failed_before)
         self._ended += 1
         (self._first if len(self._first) < KEPT_FIRST else self._last).append(boot)
         self._boot = Pending(line)
 
-    def _outcome(self, boot: Pending, key: Key | None, *, looping: bool | None) -> Outcome:
-        """The outcome, remembered for boots that say the same; `looping` None: before it restarted."""
-        if key is None:
-            return self._judge.outcome(boot.settled(self._markers))
-        whole = (key, boot.restarted, looping)
-        remembered = self._outcomes.get(whole)
-        if remembered is None:
-            self._remembered += len(key[0])
-            if len(self._outcomes) >= _MOST_KNOWN or self._remembered > _MOST_REMEMBERED:
-                self._outcomes.clear()
-                self._reaches.clear()
-                self._remembered = 0
-            remembered = self._outcomes[whole] = self._judge.outcome(boot.settled(self._markers))
-        return remembered
+    def _failed(self, boot: Pending) -> bool:
+        return self._judge.outcome(boot.settled(self._markers)) is Outcome.FAILED
+
+    def _remember(self, key: Key, signs: int, outcomes: tuple[bool, Outcome]) -> None:
+        """Boots that say the same have the same outcomes."""
+        self._remembered += len(key[0])
+        if len(self._outcomes) >= _MOST_KNOWN or self._remembered > _MOST_REMEMBERED:
+            self._outcomes.clear()
+            self._reaches.clear()
+            self._remembered = 0
+        self._outcomes[key, signs] = outcomes
 
 
 def _component_of(marker: Marker, facts: Facts) -> str:

@@ -45,6 +45,8 @@ class Ending:
     facts: Facts = ()
     seconds: float | None = None
     """On the kernel's clock, of the last line that has a time."""
+    wall: float | None = None
+    """The same in seconds of wall-clock time."""
     cut: str = ""
     """Why nothing can be said of what came after; empty where the log ends where a boot may end."""
 
@@ -70,7 +72,8 @@ class Endings:
         if not lines:
             return Ending()
         seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), None)
-        return evolve(self._last_state(state, lines), seconds=seconds)
+        wall = next((line.wall for line in reversed(lines) if line.wall is not None), None)
+        return evolve(self._last_state(state, lines), seconds=seconds, wall=wall)
 
     def _last_state(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
         if state.rank < _KERNEL:

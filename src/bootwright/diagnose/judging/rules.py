@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.errnos import parse_errno
+from bootwright.diagnose.judging.roles import carries
 from bootwright.diagnose.judging.state import BootState, Occurrence, Tally
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix
@@ -75,6 +76,8 @@ def _held(rule: Rule, boot: BootState, key: dict[str, str]) -> Held | None:
     if not _seen_as_asked(rule, by_event):
         return None
     used = [tally for tallies in by_event.values() for tally in tallies]
+    if rule.latest:
+        used = [max(used, key=lambda tally: tally.last.line)]
     facts = _first_facts(used, {})
     if rule.facts and not facts_match(rule.facts, facts):
         # The facts of another occurrence may match: keep only the tallies that do.
@@ -82,6 +85,9 @@ def _held(rule: Rule, boot: BootState, key: dict[str, str]) -> Held | None:
         if not used:
             return None
         facts = {**facts, **used[0].facts}
+    if rule.latest:
+        # When it came into its state matters, not when it was in it before.
+        used = [evolve(tally, first=[tally.last]) if tally.count > 1 else tally for tally in used]
     first, last = _first(used), _last(used)
     extra = _following(rule, boot, key, first)
     facts = _first_facts(extra, facts)
@@ -92,6 +98,8 @@ def _held(rule: Rule, boot: BootState, key: dict[str, str]) -> Held | None:
     ):
         return None
     if rule.last_word is not None and (boot.live or boot.last_line - last > rule.last_word):
+        return None
+    if rule.carries and not carries(rule.carries, facts, boot):
         return None
     if rule.lasts is not None and not _lasted(rule.lasts, boot, used):
         return None
@@ -172,19 +180,15 @@ def _seen_between(
 
 
 def _lasted(least: float, boot: BootState, used: Sequence[Tally]) -> bool:
-    """Whether nothing but time came after: so much of it, or the end of the log at once."""
-    last = max((tally.last for tally in used), key=lambda place: place.line)
+    """Whether so many seconds came after; where no line has a time, whether any line did."""
     if boot.live:
         return False
-    if boot.last_line - last.line <= _AT_ONCE or boot.last_seconds is None:
-        return True
-    first = min((tally.first[0] for tally in used), key=lambda place: place.line)
-    seconds = prefix.split(first.raw).seconds
-    return seconds is None or boot.last_seconds - seconds >= least
-
-
-_AT_ONCE = 1
-"""Lines."""
+    first = prefix.split(min((tally.first[0] for tally in used), key=lambda place: place.line).raw)
+    if first.seconds is not None and boot.last_seconds is not None:
+        return boot.last_seconds - first.seconds >= least
+    if first.wall is not None and boot.last_wall is not None:
+        return boot.last_wall - first.wall >= least
+    return boot.last_line > _last(used)
 
 
 def _first(tallies: Iterable[Tally]) -> int:

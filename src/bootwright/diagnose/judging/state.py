@@ -22,6 +22,8 @@ _COUNTED = 100
 """Counts and distances to the end that rules ask for are smaller."""
 _RANKS = {stage: rank for rank, stage in enumerate(STAGES)}
 _KERNEL = _RANKS["kernel"]
+_SURELY_UP = 300.0
+"""Seconds on the kernel's clock: systemd's own limits for one job are 90 s (DefaultTimeoutStartSec)."""
 _READY = _RANKS["ready"]
 
 
@@ -76,6 +78,8 @@ class BootState:
     """The last thing a boot loader said is that it starts the kernel."""
     last_seconds: float | None = None
     """On the kernel's clock, of the last line that has a time; known when the log has ended."""
+    last_wall: float | None = None
+    """The same in seconds of wall-clock time."""
     cut: str = ""
     """Why the log does not say how the boot went on; empty where it does."""
     _stamped_from_outside: bool = False
@@ -226,6 +230,21 @@ class BootState:
         wanted = STAGES.index(stage)
         return any(
             STAGES.index(name) >= wanted and last > line for name, (_, last) in self.stage_lines.items()
+        )
+
+    def was_up(self, line: int) -> bool:
+        """Whether the boot was done before `line`: it was ready, or services had had minutes to start."""
+        first, _ = self.stage_lines.get("ready", (line, line))
+        if first < line:
+            return True
+        services, _ = self.stage_lines.get("services", (line, line))
+        if services >= line:
+            return False
+        return any(
+            place.line == line and (prefix.split(place.raw).seconds or 0.0) >= _SURELY_UP
+            for groups in self.tallies.values()
+            for tally in groups.values()
+            for place in tally.first
         )
 
     def _time(self, raw: bytes) -> float | None:

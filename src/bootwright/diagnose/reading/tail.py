@@ -27,6 +27,8 @@ class LastLine:
     voice: str
     seconds: float | None
     """On the kernel's clock; None where it has no such time."""
+    wall: float | None
+    """Seconds of wall-clock time; None likewise."""
 
 
 @define
@@ -64,5 +66,7 @@ class Tail:
         lines = []
         for number, raw in kept:
             message = prefix.split(raw)
-            lines.append(LastLine(number, raw, message.text, voice_of(message), message.seconds))
+            lines.append(
+                LastLine(number, raw, message.text, voice_of(message), message.seconds, message.wall)
+            )
         return lines

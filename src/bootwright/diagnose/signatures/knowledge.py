@@ -112,6 +112,8 @@ def _rule(table: RuleTable, signature: str) -> Rule:
         last_word=table.last_word,
         lasts=table.lasts,
         together=table.together,
+        carries=table.carries,
+        latest=table.latest,
         facts=table.facts,
     )
 
@@ -127,6 +129,7 @@ def _signature(file: SignatureFile) -> Signature:
         area=file.area,
         severity=file.severity,
         once_ready=file.once_ready,
+        after_ready=file.after_ready,
         cause=file.cause,
         breaks=file.breaks,
         remedy=file.remedy,

@@ -10,6 +10,9 @@ from attrs import field, frozen
 from bootwright.diagnose.model import Severity
 from bootwright.diagnose.reading.patterns import Pattern
 
+ROLES = ("root",)
+"""What a device may carry, for `Rule.carries`."""
+
 END_KINDS = ("prompt", "waits", "stopped", "benign")
 """`prompt`: it asks for a command. `waits`: a countdown, a menu, a login. `stopped`: it says that it goes no
 further. `benign`: a line with the form of an error that is none."""
@@ -70,8 +73,12 @@ class Rule:
     last_word: int | None = None
     """At most so many lines follow."""
     lasts: float | None = None
-    """So many seconds of the kernel's clock pass to the end of the log, or next to no line follows."""
+    """So many seconds pass to the end of the log."""
     together: tuple[str, ...] = ()
+    carries: str = ""
+    """`root`: the device in the facts is the one that holds the root file system."""
+    latest: bool = False
+    """Of each group only the last event counts: the state it is in."""
     facts: Mapping[str, str] = field(factory=dict)
     """Regular expressions that facts match in full; errno by name, such as `EINVAL|EBUSY`."""
 
@@ -103,6 +110,8 @@ class Signature:
     severity: Severity
     once_ready: Severity | None
     """Severity where the boot reached `ready` afterwards all the same; None for no change."""
+    after_ready: Severity | None = field(default=None, kw_only=True)
+    """Severity where the boot was done when it happened; None for no change."""
     cause: str
     breaks: str
     remedy: str

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from bootwright.diagnose.model import STAGES, Severity
 from bootwright.diagnose.reading.literals import SHORTEST, Literal, required
 from bootwright.diagnose.reading.voice import SPEAKERS
-from bootwright.diagnose.signatures.model import AREAS, END_KINDS
+from bootwright.diagnose.signatures.model import AREAS, END_KINDS, ROLES
 from bootwright.foundation.choices import hint_for
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import LONE, STEM, key, written
@@ -41,6 +41,10 @@ def _speaker(text: str) -> str:
 
 def _speakers(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(_speaker(text) for text in texts)
+
+
+def _role(text: str) -> str:
+    return _known(text, ROLES, "roles")
 
 
 def _end_kind(text: str) -> str:
@@ -107,6 +111,8 @@ class RuleTable:
     last_word: int | None = None
     lasts: float | None = None
     together: tuple[str, ...] = field(default=(), metadata=LONE)
+    carries: str = field(default="", metadata=written(str, _role))
+    latest: bool = False
     facts: Mapping[str, str] = field(factory=dict, metadata=written(Mapping[str, str], _expressions))
 
 
@@ -140,6 +146,7 @@ class SignatureFile:
     area: str = field(metadata=written(str, _area))
     severity: Severity
     once_ready: Severity | None = None
+    after_ready: Severity | None = None
     cause: str = field(converter=_one_line)
     breaks: str = field(default="", converter=_one_line)
     remedy: str = field(converter=_one_line)
