@@ -109,6 +109,7 @@ def test_an_endless_line_is_cut_and_counts_once() -> None:
         ("Nov 20 10:00:00 [    1.234567] text", "text", 1.234567),
         ("10.0.0.1: text", "text", None),
         ("MESSAGE=text", "text", None),
+        ("[talos] 2025/06/10 15:09:23 boot sequence: done", "[talos] boot sequence: done", None),
         ('{"MESSAGE":"te \\"xt\\"","__MONOTONIC_TIMESTAMP":"1500000","_TRANSPORT":"kernel"}', 'te "xt"', 1.5),
         ('{"clock":1500000,"facility":"kern","msg":"text","talos-level":"info"}', "text", 1.5),
         ('{"component": "x"}', '{"component": "x"}', None),

@@ -57,6 +57,7 @@ _KERNEL_ONLY: Final = re.compile(
 # `journalctl -o short-monotonic` puts the host between the time and who spoke.
 _HOST: Final = re.compile(rb"\s[\w.-]{1,64}(?=\s(?:kernel|[\w@().-]{1,64}\[\d{1,10}\]):)")
 _BY_KERNEL: Final = re.compile(rb"\S.*\bkern(?:el)?\s*:|\Akern\s*:")
+_DATE_OF_TALOS: Final = re.compile(rb"\A\[talos\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
 _MAX_STAMPS: Final = 8
 
 
@@ -113,7 +114,11 @@ def split(line: bytes) -> Message:
         if host is not None:
             place = host.end()
     kernel = kernel or _BY_KERNEL.search(line, 0, place) is not None
-    return Message(line[place:].strip(), seconds, kernel, wall, stamped_by)
+    text = line[place:].strip()
+    if text.startswith(b"[talos] 2"):
+        # In a container Talos puts the time after its name.
+        text = _DATE_OF_TALOS.sub(b"[talos] ", text)
+    return Message(text, seconds, kernel, wall, stamped_by)
 
 
 def _from_json(line: bytes) -> Message | None:
