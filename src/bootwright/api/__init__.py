@@ -16,6 +16,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bootwright.api.booting import Booted, boot
     from bootwright.api.checking import Checked, check, check_matrix
+    from bootwright.api.devicetrees import (
+        Devicetrees,
+        fetch_devicetrees,
+        get_devicetrees,
+        list_devicetrees,
+    )
     from bootwright.api.diagnosis import Diagnosed, diagnose, follow
     from bootwright.api.flashing import FlashInterrupted, FlashReport, flash, list_disks
     from bootwright.api.images import boot_image, compose_image, image_manifest, swap_image, verify_image
@@ -33,6 +39,10 @@ _HOME = {
     "Checked": "bootwright.api.checking",
     "check": "bootwright.api.checking",
     "check_matrix": "bootwright.api.checking",
+    "Devicetrees": "bootwright.api.devicetrees",
+    "fetch_devicetrees": "bootwright.api.devicetrees",
+    "get_devicetrees": "bootwright.api.devicetrees",
+    "list_devicetrees": "bootwright.api.devicetrees",
     "Diagnosed": "bootwright.api.diagnosis",
     "diagnose": "bootwright.api.diagnosis",
     "follow": "bootwright.api.diagnosis",
@@ -74,6 +84,7 @@ __all__ = [
     "Checked",
     "Compared",
     "ComparedGoal",
+    "Devicetrees",
     "Diagnosed",
     "FlashInterrupted",
     "FlashReport",
@@ -93,13 +104,16 @@ __all__ = [
     "compose_image",
     "diagnose",
     "diff",
+    "fetch_devicetrees",
     "flash",
     "follow",
+    "get_devicetrees",
     "get_kernel",
     "image_manifest",
     "inspect",
     "investigate",
     "isolate",
+    "list_devicetrees",
     "list_disks",
     "list_kernels",
     "predict",

@@ -122,6 +122,10 @@ class Part:
                 _remove(path)
                 total -= size
 
+    def drop(self, name: str) -> None:
+        """Remove the entry of that name, where there is one."""
+        _remove(self.folder() / name)
+
     def clear(self) -> None:
         """Remove everything in it."""
         for _, _, path in self.entries():
@@ -148,6 +152,7 @@ GATE = Part("gate", "symbols and signatures that modules are checked against", 5
 DRIVERS = Part("drivers", "drivers and match tables of kernels", 500 * _MB)
 FILESYSTEMS = Part("filesystems", "file systems for guests to mount", 500 * _MB)
 DEVICETREES = Part("devicetrees", "compiled devicetrees of plans", 100 * _MB)
+TREES = Part("trees", "devicetrees of other trees, fetched", 500 * _MB)
 TRUTH = Part("truth", "devicetrees that truth is recorded with", 100 * _MB)
 PROBES = Part("probes", "compiled programs that run in guests", 200 * _MB)
 QEMU = Part("qemu", "versions and machines of installed QEMUs", 1 * _MB)
@@ -156,8 +161,8 @@ FLASH = Part("flash", "how far writes to cards have come", None)
 
 ALL_PARTS = (
     KERNELS, PARTS, EXPANDED, FETCHED, GIVEN_KERNELS, GIVEN_IMAGES, GIVEN_MODULES, GIVEN_TREES, GIVEN_CONFIGS,
-    GIVEN_FOLDERS, INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, GATE, FILESYSTEMS, DEVICETREES, TRUTH,
-    PROBES, QEMU, DIGESTS, FLASH,
+    GIVEN_FOLDERS, INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, GATE, FILESYSTEMS, DEVICETREES, TREES,
+    TRUTH, PROBES, QEMU, DIGESTS, FLASH,
 )  # fmt: skip
 
 

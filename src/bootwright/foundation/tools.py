@@ -21,6 +21,7 @@ PACKAGES: Mapping[str, str] = {
     "mkfs.ext4": "e2fsprogs",
     "mkswap": "util-linux",
     "gpgv": "gpgv",
+    "git": "git",
     "dtc": "device-tree-compiler",
     "fdtoverlay": "device-tree-compiler",
     "fdtput": "device-tree-compiler",

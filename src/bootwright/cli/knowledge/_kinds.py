@@ -17,6 +17,7 @@ KINDS = {
     "changes": "bootwright.investigate.plans.changes:CHANGES",
     "consoles": "bootwright.evidence.board:CONSOLES",
     "demands": "bootwright.predict.probing.calls:DEMANDS",
+    "devicetrees": "bootwright.devicetrees.source:SOURCES",
     "drivers": "bootwright.predict.rules.knowledge:DRIVERS",
     "filesystems": "bootwright.lab.probes.filesystems:FILESYSTEMS",
     "firmware": "bootwright.lab.machines.firmware:FIRMWARE",

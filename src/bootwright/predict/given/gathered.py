@@ -262,22 +262,29 @@ class Gathered:
         if self.devicetree is not None and not choice.handed_over:
             notes = (f"{choice.blob.path} is taken in place of {self.devicetree.name}, as it was given",)
         settings: dict[str, str] | None = None
-        if self.config_txt is not None and board.firmware_models:
-            from bootwright.predict.board_tree import devicetree_of, firmware_overlays, settings_of
+        first: tuple[str, ...] = ()
+        if board.firmware_models and self.overlay_files:
+            from bootwright.predict.board_tree import firmware_overlays
 
+            first = firmware_overlays(board, stepping, choice.blob.name, self.overlay_files)
+        if board.firmware_models and (self.config_txt is not None or first):
+            from bootwright.predict.board_tree import devicetree_of, settings_of
+
+            config_txt = self.config_txt if self.config_txt is not None else ConfigTxt((), ())
             firmware_tree = devicetree_of(
                 tree,
-                self.config_txt,
+                config_txt,
                 self.overlay_files,
                 board,
                 code=code,
                 on_partition=self.on_partition,
-                first=firmware_overlays(board, stepping, choice.blob.name, self.overlay_files),
+                first=first,
             )
             tree = firmware_tree.tree
-            unapplied = tuple(f"config.txt: {text}" for text in firmware_tree.not_applied)
-            notes += tuple(f"config.txt: applied {text}" for text in firmware_tree.applied)
-            settings = settings_of(self.config_txt, board)
+            by = "config.txt" if self.config_txt is not None else f"the firmware, for {board.name} {stepping}"
+            unapplied = tuple(f"{by}: {text}" for text in firmware_tree.not_applied)
+            notes += tuple(f"{by}: applied {text}" for text in firmware_tree.applied)
+            settings = settings_of(config_txt, board) if self.config_txt is not None else None
         if overlays:
             from bootwright.predict.board_tree import with_overlays
 

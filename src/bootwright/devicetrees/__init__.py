@@ -1,0 +1,1 @@
+"""Devicetrees as other people ship them: where they are, fetched by commit, kept and held to their hashes."""
