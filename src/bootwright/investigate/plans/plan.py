@@ -113,16 +113,20 @@ class Dearer:
 
 @frozen
 class Devicetree:
-    """A devicetree to predict with: the kernel's own for a board's stepping, or a source file."""
+    """A devicetree to predict with: the kernel's own for a board's stepping, or another tree's."""
 
     board: str
     """A file of `data/boards/`."""
     stepping: str
     set: dict[str, str]
     """The levels it stands for."""
+    source: str = ""
+    """A source of `data/devicetrees/`, used where it was fetched."""
     file: str = ""
-    """A file of `data/devicetrees/`; empty for the kernel package's own."""
+    """A devicetree source text of `data/devicetrees/`, the stand-in where there is no real one; with neither,
+    it is the kernel package's own."""
     limit: str = ""
+    """What a prediction with `file`, or with the kernel's own, is limited by."""
 
 
 @frozen
