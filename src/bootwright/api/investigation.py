@@ -54,6 +54,7 @@ def investigate(
     have: Sequence[str] = (),
     board: str | None = None,
     revision: str | None = None,
+    devicetrees: Sequence[str] = (),
     fresh: bool = False,
     archive: str | None = None,
     offline: bool = False,
@@ -68,6 +69,10 @@ def investigate(
 
     `have` are texts `factor=level` of what somebody has and cannot change: only for that an answer is looked
     for, where the plan has given factors. `board` (with its `revision` code) is another way to say it.
+
+    `devicetrees` are texts `level=folder`, such as `firmware=~/boot`: real devicetrees for the plan's cells
+    of that level; the board gets the one that its firmware would pick there. Without, those that were fetched
+    are used, else the plan's stand-in; `.investigation.notes` says which.
 
     Returns an `Investigated`. Raises `Refused`, `Malformed` and `Missing` for plans, tables and kernels,
     `ToolFailed` when QEMU itself fails.
@@ -85,6 +90,8 @@ def investigate(
     if plan is None:
         if have or board or revision:
             raise Refused("a table alone has no given factors", hint="give a plan that names them")
+        if devicetrees:
+            raise Refused("a table alone predicts nothing", hint="devicetrees are for a plan")
         from bootwright.investigate.running.investigation import study
 
         studied = study(seen, title=Path(observations).name if observations is not None else "")
@@ -96,10 +103,13 @@ def investigate(
     from bootwright.investigate.running.candidates import candidates, list_candidates
     from bootwright.investigate.running.execute import Executor
     from bootwright.investigate.running.loop import Limits, Loop
+    from bootwright.investigate.running.trees import check_folders, folders_of
     from bootwright.kernels.catalogue import open_library
 
     progress = reporter(progress)
     chosen = load_plan(str(plan))
+    folders = folders_of(devicetrees)
+    check_folders(chosen, folders)
     check_observations(chosen, seen, str(observations))
     names = {report.id for report in chosen.report}
     for observation in seen:
@@ -122,7 +132,7 @@ def investigate(
         )
         with Store(run_folder(plan, out), fresh=fresh) as store:
             loop = Loop(chosen, seen, candidates(store, library, chosen), given)
-            result = loop.perform(Executor(library, store, progress), progress, limits)
+            result = loop.perform(Executor(library, store, progress, folders), progress, limits)
     return Investigated(result, decide(result), tuple(loop.runs))
 
 

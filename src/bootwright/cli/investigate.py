@@ -20,6 +20,7 @@ Examples:
   bootwright investigate talos-rpi5
   bootwright investigate talos-rpi5 --board raspberrypi-5 --revision e04171
   bootwright investigate talos-rpi5 --have board=rpi5-rev-1.0 --dry-run
+  bootwright investigate talos-rpi5 --devicetrees firmware=/boot/firmware
   bootwright investigate my-plan.toml --out out/mine --repeat 3
   bootwright investigate --observations seen.csv --json
 """
@@ -60,6 +61,13 @@ Examples:
 )
 @click.option("--board", help="The board you have, by its board file's name: another way to say --have.")
 @click.option("--revision", metavar="CODE", help="Its revision code (/proc/cpuinfo), such as e04171.")
+@click.option(
+    "--devicetrees",
+    multiple=True,
+    metavar="LEVEL=FOLDER",
+    help="Real devicetrees for the plan's cells of that level, such as firmware=/boot/firmware "
+    "[those fetched with bootwright devicetrees, else the plan's stand-in]. May be repeated.",
+)
 @click.option("--fresh", is_flag=True, help="Forget what the folder holds and start over.")
 @click.option("--archive", help="Address of the package archive [the system's own apt configuration].")
 @click.option("--offline", is_flag=True, help="Use kernels that are here already; no network.")
@@ -77,6 +85,7 @@ def command(
     have: tuple[str, ...],
     board: str | None,
     revision: str | None,
+    devicetrees: tuple[str, ...],
     fresh: bool,
     archive: str | None,
     offline: bool,
@@ -101,6 +110,7 @@ def command(
             "have",
             "board",
             "revision",
+            "devicetrees",
             "fresh",
             "archive",
             "offline",
@@ -118,6 +128,7 @@ def command(
         have=have,
         board=board,
         revision=revision,
+        devicetrees=devicetrees,
         fresh=fresh,
         archive=archive,
         offline=offline,

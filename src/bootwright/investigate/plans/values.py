@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bootwright.boards.model import board
+from bootwright.devicetrees.source import SOURCES
 from bootwright.foundation.choices import hint_for, one_of
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.places import DATA
@@ -69,6 +70,8 @@ def check_experiment(experiment: Experiment) -> None:
         which.stepping(tree.stepping)
         for goal in experiment.goals.values():
             which.goal(goal)
+        if tree.source:
+            one_of(tree.source, SOURCES.names(), what="devicetree source", kind="devicetrees")
         if tree.file:
             files = sorted(path.name for path in (DATA / "devicetrees").glob("*.dts"))
             one_of(tree.file, files, what="devicetree", kind="devicetrees")

@@ -19,6 +19,7 @@ from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.runs import Run, matching, page_size_level
+from bootwright.investigate.running.trees import Folders
 from bootwright.kernels.catalogue import Library
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines import machine as machines
@@ -46,10 +47,14 @@ class Done:
 class Executor:
     """Boots kernels of a library and keeps the recordings in a store."""
 
-    def __init__(self, library: Library, store: Store, progress: Progress) -> None:
+    def __init__(
+        self, library: Library, store: Store, progress: Progress, folders: Folders | None = None
+    ) -> None:
+        """`folders` are devicetrees of the user's own, for predictions."""
         self._library = library
         self._store = store
         self._progress = progress
+        self.folders: Folders = folders or {}
 
     def prepare(self, run: Run) -> Kernel:
         """Fetch what the run boots; nothing is downloaded twice."""

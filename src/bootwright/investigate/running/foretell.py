@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,17 @@ def foretell(
             "goals": {outcome: _short(goal) for outcome, goal in foretold.items()},
         },
     )
+
+
+def whose_trees(observations: Iterable[Observation], run: Run) -> list[str]:
+    """A note for each devicetree that is not the kernel's own: whose it is."""
+    if run.devicetree is None or not (run.devicetree.source or run.devicetree.file):
+        return []
+    name = run.devicetree.source or run.devicetree.file
+    return [
+        f"devicetrees of {name}: predicted with {observation.evidence['devicetree_from']}"
+        for observation in observations
+    ]
 
 
 def _foretold(

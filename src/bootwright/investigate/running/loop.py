@@ -28,7 +28,7 @@ from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.runs import Candidate, Run, bench_runs, kernel_runs
 from bootwright.investigate.running.candidates import resolver
 from bootwright.investigate.running.execute import Done, Executor, observe, runnable
-from bootwright.investigate.running.foretell import foretell
+from bootwright.investigate.running.foretell import foretell, whose_trees
 from bootwright.investigate.running.given_first import ANSWER, GivenFirst
 from bootwright.investigate.running.investigation import Investigation, Step, look
 
@@ -96,7 +96,10 @@ class Loop:
                 steps.append(evolve(step, done=tuple(done)))
                 if step.run.experiment.source == "predicted":
                     kernel = executor.prepare(step.run)
-                    new_observations = [foretell(self.plan, step.run, kernel, lambda: next(numbers))]
+                    new_observations = [
+                        foretell(self.plan, step.run, kernel, lambda: next(numbers), executor.folders)
+                    ]
+                    notes += [text for text in whose_trees(new_observations, step.run) if text not in notes]
                     self._tell(new_observations, "", progress)
                     observations += new_observations
                 for done_run in done:

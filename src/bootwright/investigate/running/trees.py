@@ -1,10 +1,10 @@
-"""Which devicetree a prediction of a plan is made with: the user's, a fetched one, a stand-in, or the kernel's."""
+"""Which devicetree a prediction is made with: the user's, a fetched one, a stand-in, or the kernel's own."""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -15,13 +15,12 @@ from bootwright.devicetrees.source import SOURCES
 from bootwright.foundation import tools
 from bootwright.foundation.cache import DEVICETREES
 from bootwright.foundation.choices import no_such
-from bootwright.foundation.errors import Missing
+from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.places import DATA
-from bootwright.foundation.progress import Silent
 from bootwright.investigate.plans.plan import Devicetree, Plan
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import dtb_for
-from bootwright.predict.given.gather import gather
+from bootwright.predict.given.gather import gather_devicetrees
 from bootwright.predict.given.gathered import Gathered
 
 Folders = Mapping[str, Path]
@@ -51,17 +50,30 @@ def choose(tree: Devicetree, kernel: Kernel, folders: Folders) -> Chosen:
     """
     for level in tree.set.values():
         if level in folders:
-            return Chosen(None, _gathered(folders[level]), f"{folders[level]} (--devicetrees {level}=…)", "")
+            return Chosen(None, gather_devicetrees(folders[level]), f"those of {folders[level]} (yours)", "")
     if not tree.source and not tree.file:
         return Chosen(dtb_for(kernel, tree.board, tree.stepping), None, "the kernel's package", tree.limit)
     here = fetched(SOURCES.get(tree.source)) if tree.source else None
     if here is not None:
-        return Chosen(None, _gathered(here.folder), f"{here.title}, fetched", "")
+        return Chosen(None, gather_devicetrees(here.folder), f"those of {here.title} (fetched)", "")
     how = f"bootwright devicetrees fetch {tree.source}"
     if not tree.file:
         raise Missing(f"the devicetrees of {tree.source} are not on this machine", hint=how)
-    real = f" The real ones are not here: {how}." if tree.source else ""
-    return Chosen(compiled(tree.file), None, f"a stand-in, {tree.file}", f"{tree.limit}{real}".strip())
+    real = f" ({how} brings the real ones)" if tree.source else ""
+    return Chosen(compiled(tree.file), None, f"the stand-in {tree.file}{real}", tree.limit)
+
+
+def folders_of(texts: Iterable[str]) -> dict[str, Path]:
+    """The folders of `LEVEL=FOLDER` texts; raises `Refused` for another form, or a level named twice."""
+    folders: dict[str, Path] = {}
+    for text in texts:
+        level, sign, folder = text.partition("=")
+        if not sign or not level or not folder:
+            raise Refused(f"{text!r} names no devicetrees", hint="it looks like firmware=FOLDER")
+        if level in folders:
+            raise Refused(f"the devicetrees of {level} are given twice", hint="leave one out")
+        folders[level] = Path(folder).expanduser()
+    return folders
 
 
 def check_folders(plan: Plan, folders: Folders) -> None:
@@ -70,26 +82,17 @@ def check_folders(plan: Plan, folders: Folders) -> None:
     Raises `Refused` for a level that no devicetree of the plan stands for, `Missing` for a folder that is not
     there or has none of a board's devicetrees, `Malformed` for a damaged one.
     """
-    trees = [
-        tree
-        for experiment in plan.experiment
-        for tree in experiment.devicetree
-        if tree.source or tree.file
-    ]
-    levels = dict.fromkeys(level for tree in trees for level in tree.set.values())
+    every = [tree for experiment in plan.experiment for tree in experiment.devicetree]
+    trees = [tree for tree in every if tree.source or tree.file]
+    own = {level for tree in every if tree not in trees for level in tree.set.values()}
+    levels = [level for tree in trees for level in tree.set.values() if level not in own]
     for level, folder in folders.items():
         if level not in levels:
             raise no_such(f"the plan has no devicetrees called {level!r}", level, levels, kind="devicetrees")
-        if not folder.is_dir():
-            raise Missing(f"there is no folder {folder}", hint=f"--devicetrees {level}=FOLDER")
-        gathered = _gathered(folder)
+        gathered = gather_devicetrees(folder)
         for tree in trees:
             if level in tree.set.values():
                 gathered.resolve(board_named(tree.board), tree.stepping)
-
-
-def _gathered(folder: Path) -> Gathered:
-    return gather([str(folder)], Silent())
 
 
 def compiled(name: str) -> Path:

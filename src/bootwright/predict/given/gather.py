@@ -172,6 +172,16 @@ def gather(
     return collection.result(given_config)
 
 
+def gather_devicetrees(folder: Path) -> Gathered:
+    """The devicetrees, overlays and config.txt of a folder, whatever else is in it: a board gets of them what
+    its firmware would pick there. Raises `Missing` where there is no devicetree.
+    """
+    collection = _Collection(None, None)
+    if not folder.is_dir() or not _folder(collection, folder):
+        raise Missing(f"{folder} holds no devicetrees", hint="give a folder with .dtb files")
+    return collection.result(None)
+
+
 def blobs_in(folder: Path) -> Iterator[tuple[str, Path]]:
     """(file name, path) of every DTB below a folder, in the order of their paths: a package has 1,300."""
     places = [(place, name) for place, _, names in os.walk(folder) for name in names if name.endswith(".dtb")]

@@ -77,6 +77,7 @@ def _prediction(investigation: Investigation, observation: Observation, names: N
             ),
         ),
         ("Devicetree", _text(evidence, "devicetree")),
+        ("Whose devicetree", _text(evidence, "devicetree_from")),
         ("Devicetree, SHA-256", _text(evidence, "devicetree_sha256")),
     )
     goals = _map(evidence.get("goals"))
