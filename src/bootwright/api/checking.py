@@ -82,6 +82,7 @@ def check(
     goals: str | Sequence[str] = (),
     os: str | None = None,
     overlays: str | Path | Sequence[str | Path] = (),
+    devicetrees: str | Path | None = None,
     modules: str | Path | None = None,
     config: str | Path | None = None,
     entry: str | None = None,
@@ -93,9 +94,10 @@ def check(
     `artifacts` are images, kernels (catalogue names, .deb files, folders, Images), devicetrees or folders
     of them, config.txt files and initramfs. Without `boards`, every known board that a devicetree is for is
     judged; without `revision` or `stepping`, every stepping. `goals` limits what is asked, `os` is
-    `talos=1.12.1`, `overlays` are applied to the devicetree in order. `modules` is a `/lib/modules/RELEASE`
-    folder and `config` a kernel configuration; `entry` chooses a boot entry and `cmdline` replaces its
-    arguments. Nothing is booted.
+    `talos=1.12.1`, `overlays` are applied to the devicetree in order. `devicetrees` is a folder, or the
+    name of a source that was fetched (`raspberrypi-firmware`): the board gets what its firmware would pick
+    there. `modules` is a `/lib/modules/RELEASE` folder and `config` a kernel configuration; `entry` chooses a
+    boot entry and `cmdline` replaces its arguments. Nothing is booted.
 
     Returns a `Checked`. Raises `Refused` for an unknown or contradictory name and where no devicetree is
     for a known board, `Missing` for what is not there, `Malformed` for what is damaged.
@@ -118,6 +120,10 @@ def check(
 
         if not names:
             raise Refused("there is nothing to check", hint="give at least one artifact")
+        if devicetrees is not None:
+            from bootwright.api.devicetrees import devicetree_folder
+
+            names = (*names, str(devicetree_folder(devicetrees)))
         wanted_goals = texts(goals)
         chosen, stepping = asked_boards(
             texts(boards), revision=revision, stepping=stepping, goals=wanted_goals

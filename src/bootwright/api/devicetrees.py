@@ -85,3 +85,20 @@ def fetch_devicetrees(
         except ValueError as error:
             raise Refused(f"{mirror!r} is no address of a repository", hint="http:// or https://") from error
     return Devicetrees(source, fetch(source, reporter(progress), mirror=mirror, fresh=fresh))
+
+
+def devicetree_folder(name: str | Path) -> Path:
+    """The folder `name` is, or that a source of that name was fetched to.
+
+    Raises `Refused` for a name that is neither, `Missing` where the source was not fetched.
+    """
+    from bootwright.devicetrees.fetched import need
+    from bootwright.devicetrees.source import SOURCES
+    from bootwright.foundation.errors import Missing
+
+    path = Path(name)
+    if path.is_dir():
+        return path
+    if "/" in str(name) and not str(name).endswith(".toml"):
+        raise Missing(f"there is no folder {name}", hint="see bootwright devicetrees list")
+    return need(SOURCES.find(str(name))).folder

@@ -16,6 +16,7 @@ _EPILOG = """\b
 Examples:
   bootwright check debian-6.18.5-4k --board raspberrypi-5 --goal ethernet
   bootwright check debian-6.18.5-4k vendor-dtbs/ --board raspberrypi-5 --revision e04171 --explain
+  bootwright check debian-6.18.5-4k --devicetrees raspberrypi-firmware --board raspberrypi-5
   bootwright check linux-image.deb board.dtb --json
   bootwright check debian-6.12.107-4k --board raspberrypi-5 --os talos=1.12.1
   bootwright check --config config-arm64 bcm2712-rpi-5-b.dtb --board raspberrypi-5
@@ -43,6 +44,11 @@ unknown, such as which stepping the board is where only one of them works.
 @click.option("--goal", "goal_names", multiple=True, metavar="NAME", help="Only this goal. May be repeated.")
 @click.option("--os", "os_text", metavar="NAME=VERSION", help="The operating system, such as talos=1.12.1.")
 @click.option("--overlay", "overlays", multiple=True, type=click.Path(path_type=Path), help="DTBO to apply.")
+@click.option(
+    "--devicetrees",
+    metavar="NAME|FOLDER",
+    help="Devicetrees of a vendor (bootwright devicetrees list), or of a folder: the firmware picks there.",
+)
 @click.option("--modules", type=click.Path(path_type=Path), help="The kernel's /lib/modules/RELEASE.")
 @click.option(
     "--config",
@@ -71,6 +77,7 @@ def command(
     goal_names: tuple[str, ...],
     os_text: str | None,
     overlays: tuple[Path, ...],
+    devicetrees: str | None,
     modules: Path | None,
     config: Path | None,
     entry: str | None,
@@ -96,6 +103,7 @@ def command(
         unused = {
             "--os": os_text,
             "--overlay": overlays,
+            "--devicetrees": devicetrees,
             "--modules": modules,
             "--config": config,
             "--entry": entry,
@@ -123,6 +131,7 @@ def command(
         goals=goal_names,
         os=os_text,
         overlays=overlays,
+        devicetrees=devicetrees,
         modules=modules,
         config=config,
         entry=entry,
