@@ -144,6 +144,22 @@ def test_a_hazard_that_breaks_another_goal_is_not_told_twice() -> None:
     assert "--explain" not in text
 
 
+def test_steppings_share_what_differs_in_their_devicetrees_path_alone() -> None:
+    judged = [
+        BoardVerdicts(
+            PI5,
+            stepping,
+            Path(f"/x/{stepping}.dtb"),
+            "k",
+            {"usb": GoalVerdict("usb", Verdict.WORKS, "/usb", (), None, (), (f"pci=x (/x/{stepping}.dtb)",))},
+        )
+        for stepping in ("c0", "d0")
+    ]
+    text = told(judged)
+    assert text.count("pci=x (the devicetree)") == 1
+    assert "devicetrees: c0 c0.dtb, d0 d0.dtb" in text
+
+
 def test_links_that_goals_share_stand_once() -> None:
     shared = tuple(link(number, Answer.YES) for number in range(4))
     own = link(9, Answer.YES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.model import GoalVerdict, Hazard, Link
@@ -71,7 +71,9 @@ class Folded:
 def fold_board(judged: Sequence[BoardVerdicts]) -> Folded:
     """Fold the goals of one board's steppings."""
     goals = {
-        Place(verdicts.stepping, name): goal for verdicts in judged for name, goal in verdicts.goals.items()
+        Place(verdicts.stepping, name): _without_path(goal, str(verdicts.dtb))
+        for verdicts in judged
+        for name, goal in verdicts.goals.items()
     }
     rows = [
         Row(verdict, places, _distinct(goals[place].first_broken for place in places))
@@ -107,6 +109,21 @@ def fold_board(judged: Sequence[BoardVerdicts]) -> Folded:
             Unchecked(same, names)
             for names, same in sorted(unchecked.items(), key=lambda item: len(item[0]), reverse=True)
         ),
+    )
+
+
+def _without_path(goal: GoalVerdict, dtb: str) -> GoalVerdict:
+    """A goal whose texts say `the devicetree` for its file, so that steppings can share them."""
+
+    def general(text: str) -> str:
+        return text.replace(dtb, "the devicetree")
+
+    broken = goal.first_broken
+    return evolve(
+        goal,
+        first_broken=broken and evolve(broken, reason=general(broken.reason), remedy=general(broken.remedy)),
+        hazards=tuple(evolve(hazard, reason=general(hazard.reason)) for hazard in goal.hazards),
+        not_checked=tuple(map(general, goal.not_checked)),
     )
 
 
