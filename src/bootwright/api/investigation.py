@@ -130,9 +130,13 @@ def investigate(
         limits = Limits(
             repeat=repeat, jobs=jobs or min(2, os.cpu_count() or 1), download=max_download * 10**6
         )
+        fetches = f"fetches kernels as needed, {max_download} MB at most beside the package lists"
+        progress.note(f"{'fetches nothing' if offline else fetches}; kernels are in {library.store.root}")
         with Store(run_folder(plan, out), fresh=fresh) as store:
             loop = Loop(chosen, seen, candidates(store, library, chosen), given)
             result = loop.perform(Executor(library, store, progress, folders), progress, limits)
+        if library.received_bytes:
+            progress.note(f"fetched {library.received_bytes / 1e6:.0f} MB in all")
     return Investigated(result, decide(result), tuple(loop.runs))
 
 

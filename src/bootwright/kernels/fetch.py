@@ -65,7 +65,11 @@ class Fetcher:
         part = self._store.downloads / f"{package.sha256}.part"
         front_only = entry.layout.front_share is not None and not modules
         wanted = Wanted(entry.release, entry.source.paths, modules=modules, front_only=front_only)
-        what = f"fetch {package.name}" + (" (as far as image and config)" if front_only else "")
+        megabytes = package.size / _MB
+        what = f"fetch {package.name}, {megabytes:.0f} MB"
+        if front_only:
+            about = megabytes * (entry.layout.front_share or 1)
+            what = f"fetch {package.name} (as far as image and config, about {about:.0f} MB)"
         with self._progress.step(what), Download(self._transport, url, part, package.size) as download:
             shown = _Shown(download, self._progress, None if front_only else package.size)
             try:

@@ -18,7 +18,7 @@ class Known:
     by: Observation | None = None
     """What was seen there, by more than a report; None where a cause says it, or nothing does."""
     reported: Observation | None = None
-    """The report of just this cell, where nothing better speaks of it."""
+    """The report of just this cell, where nothing better was seen there."""
 
 
 NOTHING = Known(Verdict.UNKNOWN)
@@ -38,14 +38,16 @@ def known_at(space: CauseSpace, judgement: Judgement, values: Values) -> Known:
     if better:
         best = max(better, key=lambda observation: observation.source)
         return Known(best.outcomes[judgement.outcome], by=best)
+    reported = {seen[0].outcomes[judgement.outcome]: seen[0]} if seen else {}
     failing, _ = space.failing(values)
     if judgement.cause is not None:
         holds = failing & space.mask([judgement.cause])
-        return Known(Verdict.FAILS if holds else Verdict.WORKS)
+        verdict = Verdict.FAILS if holds else Verdict.WORKS
+        return Known(verdict, reported=reported.get(verdict))
     alternatives = [judgement.causes, *(part.causes for part in judgement.either)]
     if any(causes and not space.mask(causes) & ~failing for causes in alternatives):
-        return Known(Verdict.FAILS)
-    return Known(seen[0].outcomes[judgement.outcome], reported=seen[0]) if seen else NOTHING
+        return Known(Verdict.FAILS, reported=reported.get(Verdict.FAILS))
+    return next((Known(verdict, reported=report) for verdict, report in reported.items()), NOTHING)
 
 
 def source_of(known: Known, judgement: Judgement) -> Source:

@@ -176,6 +176,17 @@ def _fails(investigation: Investigation, values: Values) -> bool:
     )
 
 
+def _seen_to_fail(investigation: Investigation, values: Values) -> bool:
+    """Whether a goal was seen to fail in just this cell, be it by a prediction or a report."""
+    by = [
+        known.by or known.reported
+        for goal in investigation.goals
+        for known in [_known_at(investigation, goal, values)]
+        if known.verdict is Verdict.FAILS
+    ]
+    return any(observation is not None for observation in by)
+
+
 def _ranked(investigation: Investigation, cells: list[Values]) -> list[Configuration]:
     """The cells in which every goal works: best known first, then cheapest, then as they come."""
     configurations = []
@@ -272,7 +283,11 @@ def _next(
 def _why(investigation: Investigation, given: Given, cells: list[Values], failing: list[Values]) -> str:
     """What is missing, or that everything free was exhausted."""
     if given and cells and len(failing) == len(cells):
-        return f"each of the {len(cells)} configurations that can be tried with it is known to fail"
+        seen = sum(_seen_to_fail(investigation, values) for values in cells)
+        if seen == len(cells):
+            return f"all {seen} configurations that can be tried were seen to fail"
+        said = f"{seen} of the {len(cells)} configurations that can be tried were seen to fail"
+        return f"{said}, and in the others every cause that is left predicts it"
     if waiting := investigation.waiting.get(text(given)):
         return waiting
     if given and not cells:

@@ -57,7 +57,8 @@ class WhatToDo:
     """What to do on the board; or empty."""
     cost: str
     why: tuple[str, ...]
-    """Why not otherwise: what fails with this value where one free factor differs."""
+    """Why not otherwise: what fails with this value where one free factor differs; of a value with which
+    nothing is known to work, why its cells fail."""
     history: tuple[str, ...]
     """From the public history, not shown by a run."""
     cell: Cell
@@ -92,7 +93,9 @@ def _what_to_do(investigation: Investigation, answer: Answer, names: Names) -> W
         says=HOW_KNOWN[best.source] if best else _says(answer, names),
         todo=sentence(clean(step.how, 600)) if step else "",
         cost=sentence(cost),
-        why=tuple(_fails_with(investigation, change, names) for change in answer.changes),
+        why=tuple(_fails_with(investigation, change, names) for change in answer.changes)
+        if best
+        else _reasons(investigation, answer),
         history=tuple(history(change) for change in answer.history),
         cell=_cell(investigation, step.factors, names) if step else (),
         works=tuple(_working(investigation, made, names) for made in answer.works),
@@ -113,7 +116,9 @@ def _says(answer: Answer, names: Names) -> str:
         return f"Not known. {text}".strip()
     others = listed([value(given, names) for given in answer.instead])
     return f"Everything that can be chosen was exhausted: {text[:1].lower()}{text[1:]} " + (
-        f"Something works only with {others}." if others else "Nothing else that was asked about works."
+        f"Only something else to have is left: it works with {others}."
+        if others
+        else "Nothing else that was asked about works either."
     )
 
 
@@ -135,6 +140,18 @@ def _fails_with(investigation: Investigation, change: SingleChange, names: Names
         f"Not with {names.factor(change.factor)} {clean(change.from_level, 80)} "
         f"({clean(bad.id, 60)}, {bad.source.word}){f': {because}' if because else '.'}"
     )
+
+
+def _reasons(investigation: Investigation, answer: Answer) -> tuple[str, ...]:
+    """Why the cells with a given value fail, each reason once."""
+    cells: dict[str, list[str]] = {}
+    for seen in investigation.observations:
+        if seen.id not in answer.tried:
+            continue
+        for goal in investigation.goals:
+            if because := reason(seen, goal):
+                cells.setdefault(because, []).append(f"{clean(seen.id, 60)} ({seen.source.word})")
+    return tuple(f"{because} So in {listed(ids)}." for because, ids in cells.items())
 
 
 def history(change: Change) -> str:
