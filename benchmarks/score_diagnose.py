@@ -1,138 +1,124 @@
-"""Diagnose the boot-log corpus beside the checkout and say, case by case, what was right.
+"""Diagnose the boot-log corpus beside the checkout and say, case by case, what was right; then the history.
 
-The corpus (../shared/corpus) is not part of the repository; without it there is nothing to score. For each
-case: the stage reached, the outcome, whether the cause named first is the established one, and whether the
-decisive line is among its proof lines (or only among those of another finding). The corpus states a cause
-as prose and a category: the cause is right when the first finding is of a kind that the category means
-(`MEANS`) and its proof holds the decisive line. A boot-ok case is right when nothing fatal or degrading is
-reported.
+The corpus (../shared/corpus) is not part of the repository; without it only the history is printed. How an
+answer is judged is told in diagnose_figures.py. Sets of your own, in the same form:
+
+    python benchmarks/score_diagnose.py --set NAME FOLDER              # case by case
+    python benchmarks/score_diagnose.py --set NAME FOLDER --figures    # without the single answers
+    python benchmarks/score_diagnose.py --set NAME FOLDER --figures --record "NOTE" --first-try
+
+A set tells most the first time: label it before it is run, score it once, record that.
 """
 
 from __future__ import annotations
 
-import json
-import re
+import argparse
 import sys
-from collections import Counter
-from collections.abc import Mapping
+from collections import defaultdict
 from pathlib import Path
 
-from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.model import STAGES, Diagnosis, Finding, Severity
+from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.signatures.knowledge import load
+from diagnose_figures import (
+    HEADINGS,
+    Answer,
+    Figures,
+    answer,
+    figures_of,
+    read_history,
+    read_labels,
+    record,
+    share,
+)
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 
 
-MEANS: Mapping[str, str] = {
-    "16k-pages": r"\w+/page-size-.*",
-    "decompress-error": r".*/decompression-failed|root/initramfs-.*",
-    "deferred-probe": r".*/(?:deferred-|supplier-).*",
-    "early-hang": r"kernel/silent.*|kernel/.*",
-    "eeprom-.*": r"firmware/eeprom-.*",
-    "firmware-reset-loop": r"firmware/.*",
-    "grub": r"boot-loader/(?:grub|uboot|efi)-.*",
-    "initramfs-unpack": r"root/init(?:ramfs|rd)-.*",
-    "lockup": r"kernel/.*lockup.*",
-    "macb-link-flap": r"network/link.*",
-    "module": r".*/module-.*",
-    "module-signature": r".*/module-signature",
-    "network-no-device": r"network/.*",
-    "no-init": r"init/.*",
-    "nvme": r"storage/nvme-.*",
-    "oops": r"kernel/.*",
-    "pcie-link-down": r".*/.*pcie.*",
-    "rcu-stall": r"kernel/rcu-stall",
-    "rootfs": r"(?:root|storage)/.*",
-    "rp1": r".*/.*rp1.*",
-    "sd-card": r"storage/mmc-.*|firmware/eeprom-sd",
-    "serror": r"kernel/serror",
-    "talos-.*": r"talos/.*",
-    "thermal": r"power/thermal-.*",
-    "uboot.*": r"boot-loader/.*",
-    "ubsan-warning": r"kernel/ubsan",
-    "undervoltage": r"power/under-voltage",
-    "watchdog-reset-loop": r"power/watchdog-.*|kernel/silent-.*",
-}
-"""Category of the corpus → area and signature of findings that name such a cause."""
-
-
 def main() -> int:
-    if not (CORPUS / "index.jsonl").is_file():
-        print("no corpus beside the checkout: nothing to score")
-        return 0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--set", nargs=2, action="append", default=[], metavar=("NAME", "FOLDER"))
+    parser.add_argument("--figures", action="store_true", help="print no single answers")
+    parser.add_argument("--record", metavar="NOTE", help="append the figures to the history")
+    parser.add_argument("--first-try", action="store_true", help="nobody had seen the set before")
+    given = parser.parse_args()
+    sets = {name: Path(folder) for name, folder in given.set}
+    if not sets and (CORPUS / "index.jsonl").is_file():
+        sets["corpus"] = CORPUS
     knowledge = load()
-    totals: Counter[str] = Counter()
-    print(f"{'case':48} {'stage':11} {'outcome':22} {'cause':5} {'line':5} first finding")
-    for line in (CORPUS / "index.jsonl").read_text(encoding="utf-8").splitlines():
-        case = json.loads(line)
-        data = (CORPUS / "logs" / f"{case['id']}.log").read_bytes()
-        diagnosis = diagnose_bytes(data, case["id"], knowledge)
-        totals.update(report(case, diagnosis, data))
-    cases, failing = totals["cases"], totals["cases"] - totals["healthy"]
-    print()
-    share("outcome right", totals["outcome"], cases)
-    share("cause right (kind and decisive line)", totals["cause"], cases)
-    share("  of the failing ones", totals["cause"] - totals["quiet"], failing)
-    share("kind of cause right", totals["kind"], cases)
-    share("decisive line proves the first finding", totals["line"], cases)
-    share("decisive line proves any finding", totals["any"], cases)
-    share("failures reported on boot-ok cases", totals["alarm"], totals["healthy"])
+    current: dict[str, Figures] = {}
+    for name, folder in sets.items():
+        answers = [answer(label, knowledge) for label in read_labels(folder)]
+        if not given.figures:
+            print_cases(answers)
+        current[name] = figures_of(answers)
+        print_summary(name, answers)
+        if given.record is not None:
+            record(name, current[name], given.record, first_try=given.first_try)
+    print_history(current)
     return 0
 
 
-def share(what: str, right: int, of: int) -> None:
-    print(f"{what:40} {right:3}/{of} = {right / of if of else 1:.0%}")
+def print_cases(answers: list[Answer]) -> None:
+    print(f"{'case':48} {'stage':11} {'outcome':22} {'cause':5} {'line':5} first finding")
+    for judged in answers:
+        label, serious = judged.label, judged.serious
+        stage = max((boot.stage for boot in judged.diagnosis.boots), key=("unknown", *STAGES).index)
+        outcome = judged.diagnosis.outcome.value
+        change = outcome if judged.outcome_right else f"{outcome} not {label.outcome}"
+        line = "other" if judged.anywhere and not judged.line_right else yes(judged.line_right)
+        root = serious[0] if serious else None
+        print(
+            f"{label.id[:48]:48} {stage:11} {change:22} {yes(judged.cause_right)} {line} "
+            f"{root.signature if root else '-'}"
+        )
+        if root is not None:
+            print(f"{'':49}{root.cause[:150]}")
+        if not (judged.cause_right and judged.outcome_right):
+            print(f"{'':49}wanted ({label.category}): {label.decisive_line[:140]}")
+            for finding in serious[1:5]:
+                by = f"{finding.severity}, by {finding.caused_by}"
+                print(f"{'':49}also {finding.signature} ({by}): {finding.cause[:110]}")
 
 
-def report(case: dict[str, str], diagnosis: Diagnosis, data: bytes) -> Counter[str]:
-    findings = [finding for boot in diagnosis.boots for finding in boot.findings]
-    serious = [each for each in findings if each.severity in {Severity.FATAL, Severity.DEGRADING}]
-    root = serious[0] if serious else None
-    lines = data.decode(errors="replace").splitlines()
-    wanted = {number for number, text in enumerate(lines, 1) if case["decisive_line"].strip() in text}
-    healthy = case["outcome"] == "boot-ok"
-    outcome = diagnosis.outcome.value == case["outcome"]
-    kind = not serious if healthy else root is not None and names(case["category"], root)
-    line = not serious if healthy else root is not None and holds(root, wanted)
-    anywhere = not serious if healthy else any(holds(each, wanted) for each in serious)
-    stage = max((boot.stage for boot in diagnosis.boots), key=("unknown", *STAGES).index)
-    change = diagnosis.outcome.value if outcome else f"{diagnosis.outcome} not {case['outcome']}"
-    marks = f"{yes(kind and line)} {'other' if anywhere and not line else yes(line)}"
-    print(f"{case['id'][:48]:48} {stage:11} {change:22} {marks} {root.signature if root else '-'}")
-    if root is not None:
-        print(f"{'':49}{root.cause[:150]}")
-    if not (kind and line and outcome):
-        print(f"{'':49}wanted ({case['category']}): {case['decisive_line'][:140]}")
-        for each in serious[1:5]:
-            print(f"{'':49}also {each.signature} ({each.severity}, by {each.caused_by}): {each.cause[:110]}")
-    return Counter(
-        {
-            "cases": 1,
-            "healthy": healthy,
-            "outcome": outcome,
-            "kind": kind,
-            "line": line,
-            "any": anywhere,
-            "cause": kind and line,
-            "quiet": healthy and not serious,
-            "alarm": healthy and bool(serious),
-        }
-    )
+def print_summary(name: str, answers: list[Answer]) -> None:
+    figures = figures_of(answers)
+    failing = [judged for judged in answers if not judged.label.healthy]
+    kinds: dict[str, Figures] = defaultdict(Figures)
+    for judged in answers:
+        kinds[judged.label.category].add(judged)
+    print(f"\n{name:32} {HEADINGS}")
+    print(f"{'all':32} {figures.row()}")
+    for kind, part in sorted(kinds.items()):
+        print(f"  {kind:30} {part.row()}")
+    print()
+    told(failing, "kind of cause right", [judged.kind_right for judged in failing])
+    told(failing, "decisive line proves the first finding", [judged.line_right for judged in failing])
+    told(failing, "decisive line proves any finding", [judged.anywhere for judged in failing])
+
+
+def told(failing: list[Answer], what: str, right: list[bool]) -> None:
+    print(f"{what:40} {share(sum(right), len(failing))}")
+
+
+def print_history(current: dict[str, Figures]) -> None:
+    """Every set's first try beside its last scoring, or the one just made."""
+    by_set: dict[str, list[tuple[str, Figures]]] = defaultdict(list)
+    for scoring in read_history():
+        kind = "first try" if scoring.first_try else "later"
+        by_set[scoring.set].append(
+            (f"{scoring.date} {scoring.commit} {kind}: {scoring.note}", scoring.figures)
+        )
+    for name, figures in current.items():
+        by_set[name].append(("now", figures))
+    print("\nHistory (docs/diagnose-scores.md)")
+    for name, scorings in by_set.items():
+        print(f"\n{name:62} {HEADINGS}")
+        for when, figures in scorings:
+            print(f"  {when[:60]:60} {figures.row()}")
 
 
 def yes(right: bool) -> str:
     return "yes  " if right else "NO   "
-
-
-def names(category: str, root: Finding) -> bool:
-    """Whether the finding is of a kind that the category means."""
-    found = f"{root.area}/{root.signature}"
-    return any(re.fullmatch(key, category) and re.fullmatch(kind, found) for key, kind in MEANS.items())
-
-
-def holds(finding: Finding, wanted: set[int]) -> bool:
-    return any(line.number in wanted for line in finding.lines)
 
 
 if __name__ == "__main__":
