@@ -133,6 +133,13 @@ def kernels() -> Iterator[str]:
             ),
         )
 
+    for _, table in _tables("kernels/registries"):
+        size = f"{table['page_size'] // 1024}k"
+        yield f"\n## {table['name']}\n"
+        tags = ", ".join(f"`{form}`" for form in table["tags"])
+        yield f"[{table['title']}]({table['source']}): `{table['image']}`, tags {tags}, in names"
+        yield f"`{table['name']}-VERSION-{size}`.\n"
+
 
 def schemas() -> Iterator[str]:
     """The forms of `--json`."""

@@ -225,22 +225,23 @@ class Handler(BaseHTTPRequestHandler):
         """Serve `data`; with `cut`, close the connection after so many bytes of the body."""
         etag = etag or f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
         ranged = self.headers.get("Range")
-        start = 0
+        start, end = 0, len(data)
         if self.headers.get("If-None-Match") == etag:
             self.send_response(304)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
         if ranged and self.headers.get("If-Range", etag) == etag:
-            start = int(ranged.removeprefix("bytes=").rstrip("-"))
+            first, _, last = ranged.removeprefix("bytes=").partition("-")
+            start, end = int(first), min(int(last) + 1, len(data)) if last else len(data)
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(data)}")
         else:
             self.send_response(200)
         self.send_header("ETag", etag)
-        self.send_header("Content-Length", str(len(data) - start))
+        self.send_header("Content-Length", str(end - start))
         self.end_headers()
-        body = data[start:] if cut is None else data[start : start + cut]
+        body = data[start:end] if cut is None else data[start:end][:cut]
         try:
             self.wfile.write(body)
             self.archive.sent += len(body)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import talos_kit
 from hypothesis import given
 from hypothesis import strategies as st
+from registry_kit import RunningRegistry, layer, running_registry
+from registry_kit import image as layered
+from talos_kit import Talos
 
 from bootwright.cli.main import main
-from bootwright.foundation.errors import BootwrightError, Malformed, Refused
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Silent
 from bootwright.kernels.archive.keys import Keys, binary_key, signed_text
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.source import load_source, load_sources
-from conftest import RELEASE, SOURCE, Archive, Opener, Signer, make_deb
+from conftest import RELEASE, SOURCE, Archive, Opener, Signer, make_deb, make_image
 
 
 def fingerprint(signer: Signer) -> str:
@@ -207,3 +214,144 @@ def test_a_wrong_source_file_says_what_is_wrong(source_file: Path, line: str, pr
     with pytest.raises(BootwrightError) as error:
         load_source(source_file)
     assert problem in f"{error.value} {error.value.hint}"
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+def put(folder: Path, name: str, text: str) -> None:
+    place = folder / "config/bootwright/kernels" / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text)
+
+
+@pytest.fixture
+def own_sources(library: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for sources of the user's own, an empty cache, and none of the shipped sources."""
+    library()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path
+
+
+def push_installer(registry: RunningRegistry, tag: str, parts: Talos, work: Path) -> None:
+    work.mkdir()
+    layers = [
+        layer({"usr/bin/tool": os.urandom(300_000)}),
+        layer(
+            {
+                "usr/install/arm64/vmlinuz": talos_kit.kernel(parts),
+                "usr/install/arm64/initramfs.xz": talos_kit.initramfs(work, parts),
+                "usr/install/arm64/dtb/bcm2712-rpi-5-b.dtb": talos_kit.devicetree(parts),
+            }
+        ),
+    ]
+    registry.push("siderolabs/installer", tag, layered(layers))
+
+
+def test_a_registry_is_a_source_whose_tags_are_versions(registry: RunningRegistry, own_sources: Path) -> None:
+    for tag in ("v1.12.5", "v1.12.6", "v1.13.0-alpha.1", "latest"):
+        push_installer(registry, tag, Talos(release=f"6.18.8-{tag.rpartition('.')[2]}"), own_sources / tag)
+    text = f"""
+        name = "talos"
+        title = "Talos"
+        source = "https://example.org"
+        image = "oci://{registry.host}/siderolabs/installer"
+        tags = ["v{{version}}"]
+        page_size = 4096
+    """
+    put(own_sources, "registries/talos.toml", text)
+    opened = open_library(progress=Silent())
+    assert [(kernel.name, kernel.suite) for kernel in opened.listed(["talos"])] == [
+        ("talos-1.12.6-4k", "v1.12.6"),
+        ("talos-1.12.5-4k", "v1.12.5"),
+    ]
+    kernel = opened.get("talos-1.12-4k", modules=True)
+    assert (kernel.name, kernel.release, str(kernel.version)) == ("talos-1.12.6-4k", "6.18.8-6", "6.18.8")
+    assert kernel.modules is not None
+    assert next(kernel.modules.rglob("macb.ko*"))
+    assert kernel.dtbs is not None
+    assert next(kernel.dtbs.rglob("*.dtb")).name == "bcm2712-rpi-5-b.dtb"
+    assert kernel.provenance["pulled"].startswith(
+        f"oci://{registry.host}/siderolabs/installer:v1.12.6@sha256:"
+    )
+    assert "Lower layers not read: 1" in kernel.provenance["verified"]
+    assert 0 < opened.received_bytes < 100_000
+    # Here now: neither a request nor a list is needed.
+    offline = open_library(offline=True)
+    assert offline.get("talos-1.12.6-4k").image_sha256 == kernel.image_sha256
+    assert [kernel.name for kernel in offline.listed(["talos"])] == ["talos-1.12.6-4k", "talos-1.12.5-4k"]
+    with pytest.raises(Missing, match="would have to be fetched"):
+        offline.get("talos-1.12.5-4k")
+    with pytest.raises(Refused, match=r"talos-1\.11-4k is not, or no longer, in oci://"):
+        opened.get("talos-1.11-4k")
+
+
+def test_a_list_of_addresses_is_a_source_held_to_its_hashes(
+    own_sources: Path, archive: Archive, address: str
+) -> None:
+    image = make_image("6.18.9-own", 16384)
+    archive.files["kernels/Image"] = image
+    text = f"""
+        name = "own"
+        title = "Own builds"
+        source = "https://example.org"
+        [[kernel]]
+        version = "6.18.9"
+        page_size = 16384
+        url = "{address}/kernels/Image"
+        sha256 = "{hashlib.sha256(image).hexdigest()}"
+    """
+    put(own_sources, "addresses/own.toml", text)
+    opened = open_library()
+    assert [kernel.name for kernel in opened.listed(["own"])] == ["own-6.18.9-16k"]
+    kernel = opened.get("own-6.18.9-16k")
+    assert (kernel.release, kernel.page_size, kernel.modules) == ("6.18.9-own", 16384, None)
+    assert kernel.provenance["verified"].startswith("SHA256 of the whole file")
+    with pytest.raises(Refused, match="holds no modules"):
+        opened.get("own-6.18.9-16k", modules=True)
+    opened.remove("own-6.18.9-16k")
+    archive.files["kernels/Image"] = make_image("6.18.9-evil", 16384)
+    with pytest.raises(Malformed, match=r"SHA256 .* as the source's file says"):
+        open_library().get("own-6.18.9-16k")
+    assert open_library(offline=True).store.names() == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "problem"),
+    [
+        (
+            "registries/x.toml",
+            'image = "https://ghcr.io/x"\ntags = ["v{version}"]\npage_size = 4096',
+            "oci://HOST/NAME",
+        ),
+        (
+            "registries/x.toml",
+            'image = "oci://ghcr.io/x"\ntags = ["latest"]\npage_size = 4096',
+            "without {version}",
+        ),
+        (
+            "registries/x.toml",
+            'image = "oci://ghcr.io/x"\ntags = ["{version}"]\npage_size = 4000',
+            "pages of 4000",
+        ),
+        (
+            "addresses/x.toml",
+            '[[kernel]]\nversion = "6.1"\npage_size = 4096\nurl = "https://x/y"\nsha256 = "abc"',
+            "a sha256 'abc'",
+        ),
+        (
+            "addresses/x.toml",
+            '[[kernel]]\nversion = "6.1"\npage_size = 4096\nurl = "https://x/y"\nsha265 = "abc"',
+            "did you mean sha256?",
+        ),
+    ],
+)
+def test_a_wrong_file_of_a_registry_or_address(own_sources: Path, file: str, text: str, problem: str) -> None:
+    put(own_sources, file, f'name = "mine"\ntitle = "Mine"\nsource = "https://example.org"\n{text}\n')
+    with pytest.raises(Malformed) as error:
+        open_library()
+    assert problem in f"{error.value} {error.value.hint}"
+    assert str(own_sources / "config/bootwright/kernels" / file) in str(error.value)

@@ -41,7 +41,9 @@ def of_registry(explorer: Context, reference: str) -> Item:
 
     Raises what `formats.archives.registry_image.open_image` raises, and where a layer cannot be had.
     """
-    pulled = open_image(reference, limit=explorer.bytes_left, progress=explorer.progress)
+    pulled = open_image(
+        reference, limit=explorer.bytes_left, progress=explorer.progress, transport=explorer.transport
+    )
     image = pulled.image
     origin = Origin(image.name)
     layered = image.files(

@@ -16,6 +16,7 @@ from bootwright.formats.filesystems.filesystem import FileSystem
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.compressed import Growth
 from bootwright.formats.sources.registry import SCHEME
+from bootwright.formats.sources.transport import Transport
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.inspect import registry
@@ -33,8 +34,10 @@ class Explorer:
         limits: Limits | None = None,
         progress: Progress | None = None,
         growth: Growth | None = None,
+        transport: Transport | None = None,
     ) -> None:
-        """`growth` may have begun with the artifact already."""
+        """`growth` may have begun with the artifact already; `transport` is what registries are asked by."""
+        self.transport = transport
         self.limits = limits or Limits()
         self.progress = progress or Silent()
         self._growth = growth

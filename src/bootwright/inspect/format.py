@@ -11,6 +11,7 @@ from attrs import field, frozen
 from bootwright.formats.filesystems.filesystem import FileSystem
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Growth
+from bootwright.formats.sources.transport import Transport
 from bootwright.foundation.progress import Progress
 from bootwright.inspect.facts import Item, ItemKind
 
@@ -36,6 +37,8 @@ class Context(Protocol):
     progress: Progress
     growth: Growth | None
     """What is being expanded meanwhile."""
+    transport: Transport | None
+    """What registries are asked by; None: a new one."""
     entries_left: int
     """Names of files that may still be looked at."""
     bytes_left: int

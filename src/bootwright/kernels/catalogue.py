@@ -18,7 +18,7 @@ from bootwright.foundation.progress import Progress, Silent
 from bootwright.foundation.versions import Version
 from bootwright.kernels.archive import apt
 from bootwright.kernels.model import Kernel, Listed
-from bootwright.kernels.source import PAGE_NAMES, AnySource, Source, load_sources
+from bootwright.kernels.source import PAGE_NAMES, AnySource, Source, all_sources, load_sources
 from bootwright.kernels.store import ADDED, Manifest, Store
 
 # A kernel that is stored already needs none of the modules for fetching.
@@ -63,6 +63,11 @@ class Library:
     def received_bytes(self) -> int:
         """What came over the network so far."""
         return self._transport.received
+
+    @property
+    def archives(self) -> tuple[Source, ...]:
+        """The sources that are archives of packages."""
+        return tuple(source for source in self.sources if isinstance(source, Source))
 
     def listed(self, sources: Collection[str] = ()) -> list[Listed]:
         """The kernels of these sources, newest first: what they have, and what is here that they do not have.
@@ -245,7 +250,7 @@ def open_library(
     """
     return Library(
         Store(KERNELS.folder()),
-        load_sources() if sources is None else [evolve(each, always=True) for each in load_sources(sources)],
+        all_sources() if sources is None else [evolve(each, always=True) for each in load_sources(sources)],
         Transport(proxies=apt.proxies),
         progress if progress is not None else Silent(),
         archive=archive,

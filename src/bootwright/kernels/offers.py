@@ -9,7 +9,7 @@ from attrs import frozen
 
 from bootwright.foundation.progress import Progress
 from bootwright.kernels.model import Listed
-from bootwright.kernels.source import AnySource
+from bootwright.kernels.source import AddressSource, AnySource, RegistrySource
 from bootwright.kernels.store import Manifest, Store
 
 if TYPE_CHECKING:
@@ -51,6 +51,16 @@ def offers(source: AnySource, means: Means) -> Mapping[str, Offer] | None:
 
     Raises `Unreachable`, or what is wrong with what the source answers.
     """
+    if isinstance(source, RegistrySource):
+        from bootwright.kernels.elsewhere import of_registry
+
+        return of_registry(
+            source, means.store, means.transport, means.progress, address=means.archive, offline=means.offline
+        )
+    if isinstance(source, AddressSource):
+        from bootwright.kernels.elsewhere import of_addresses
+
+        return of_addresses(source, means.store, means.transport, means.progress)
     from bootwright.kernels.archive.index import Indexer, entries
 
     indexer = Indexer(

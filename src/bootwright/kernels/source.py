@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 from attrs import field, frozen
 
@@ -166,15 +167,125 @@ def _patterns(releases: tuple[str, ...], flavours: tuple[str, ...], part: str) -
     return made
 
 
-AnySource = Source
+@frozen
+class RegistrySource:
+    """Container images that hold kernels, a tag for each version."""
+
+    name: str
+    title: str
+    source: str
+    image: str
+    """The repository, as `oci://HOST/NAME`."""
+    tags: tuple[str, ...]
+    """Forms of the tags that count, with `{version}`; `*` stands for anything but a dash."""
+    page_size: int
+    """Bytes, of every kernel there."""
+    always: bool = False
+    """Whether its kernels are listed without its being named."""
+
+    @property
+    def holder(self) -> str:
+        """Where its kernels are, for messages."""
+        return self.image
+
+    def version_of(self, tag: str) -> Version | None:
+        """The version that a tag names; None for a tag that is none of the forms."""
+        for form in self.tags:
+            pattern = re.escape(form).replace(r"\{version\}", r"(?P<version>\d+(?:\.\d+)+)")
+            match = re.fullmatch(pattern.replace(r"\*", "[^-]*"), tag)
+            if match is not None:
+                return Version.parse(match["version"])
+        return None
+
+
+@frozen
+class Pinned:
+    """One kernel at an address."""
+
+    version: str
+    """In its name; a distribution's own where that is what people know it by."""
+    page_size: int
+    url: str
+    """Of a kernel, a package, or an image that boots one."""
+    sha256: str
+    """Of the whole file, 64 hexadecimal digits."""
+
+
+@frozen
+class AddressSource:
+    """Kernels at addresses of their own, each known by its hash."""
+
+    name: str
+    title: str
+    source: str
+    kernel: tuple[Pinned, ...]
+    always: bool = False
+    """Whether its kernels are listed without its being named."""
+
+    @property
+    def holder(self) -> str:
+        """Where its kernels are, for messages."""
+        return self.title
+
+
+AnySource: TypeAlias = Source | RegistrySource | AddressSource
 """A source of any kind."""
 
 SOURCES = Kind("kernels", "a kernel source", Source)
+REGISTRIES = Kind("kernels/registries", "a registry of kernels", RegistrySource)
+ADDRESSES = Kind("kernels/addresses", "a list of kernels' addresses", AddressSource)
 
 
 def load_sources(files: Sequence[Path] | None = None) -> tuple[Source, ...]:
-    """All kernel sources, or those of `files`; raises `Malformed` for a file that is not right."""
+    """All archives of packages, or those of `files`; raises `Malformed` for a file that is not right."""
     return tuple(load_source(path) for path in (SOURCES.files().values() if files is None else files))
+
+
+def all_sources() -> tuple[AnySource, ...]:
+    """The sources of every kind; raises `Malformed` for a file that is not right, or a name used twice."""
+    found: list[AnySource] = [
+        *load_sources(),
+        *(_checked(REGISTRIES.load(path), path) for path in REGISTRIES.files().values()),
+        *(_checked(ADDRESSES.load(path), path) for path in ADDRESSES.files().values()),
+    ]
+    names = [source.name for source in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise Malformed("kernel sources", None, "a name of its own for each", f"{name} twice")
+    return tuple(found)
+
+
+_Elsewhere = TypeVar("_Elsewhere", RegistrySource, AddressSource)
+
+
+def _checked(source: _Elsewhere, path: Path) -> _Elsewhere:
+    for problem in _elsewhere_problems(source):
+        raise Malformed(str(path), None, "a kernel source", problem)
+    return source
+
+
+def _elsewhere_problems(source: RegistrySource | AddressSource) -> Iterator[str]:
+    if not re.fullmatch("[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*", source.name):
+        yield f"name = {source.name!r}, which is not of lower case letters, digits and dashes"
+    if isinstance(source, RegistrySource):
+        if not re.fullmatch("oci://[^:@]+(:[0-9]+)?/[^:@]+", source.image):
+            yield f"image = {source.image!r}, which is not oci://HOST/NAME"
+        for form in source.tags:
+            if re.findall(r"\{\w*\}", form) != ["{version}"]:
+                yield f"tags = {form!r} without {{version}}"
+        sizes = [source.page_size]
+    else:
+        for kernel in source.kernel:
+            if Version.parse(kernel.version) is None:
+                yield f"a version {kernel.version!r}"
+            if not re.fullmatch("[0-9a-f]{64}", kernel.sha256):
+                yield f"a sha256 {kernel.sha256!r} of {kernel.version}"
+            if not kernel.url.startswith(("https://", "http://")):
+                yield f"an address {kernel.url!r}"
+        sizes = [kernel.page_size for kernel in source.kernel]
+    for size in sizes:
+        if size not in PAGE_NAMES:
+            yield f"pages of {size} bytes"
 
 
 def load_source(path: Path) -> Source:

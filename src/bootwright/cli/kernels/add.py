@@ -51,7 +51,7 @@ def command(
         name=name,
         modules=modules,
         config=config,
-        sources=kernels.sources,
+        sources=kernels.archives,
         progress=progress,
     )
     kernel = kernels.get(manifest.name)

@@ -61,6 +61,8 @@ class RegistryImage:
     """Of the manifest for arm64."""
     layers: tuple[Descriptor, ...]
     registry: Registry = field(repr=False)
+    received_before: int = 0
+    """What its transport had received when it was opened."""
 
     @property
     def size(self) -> int:
@@ -70,7 +72,7 @@ class RegistryImage:
     @property
     def fetched(self) -> int:
         """Bytes that came over the network so far, manifests included."""
-        return self.registry.received
+        return self.registry.received - self.received_before
 
 
 def open_image(
@@ -84,6 +86,7 @@ def open_image(
     """
     reference = read_reference(text)
     registry = Registry(reference, transport or Transport(hint=ADDRESS_HINT))
+    received_before = registry.received
     with (progress or Silent()).step(f"ask {reference.host} for {reference.name}"):
         document = _for_platform(registry, registry.document(reference.digest or reference.tag or ""))
         where = f"{reference}: {document.digest[:19]}"
@@ -105,7 +108,7 @@ def open_image(
         problems=tuple(f"a layer of {other.media_type!r} is no archive, and not read" for other in others),
         layers=_RegistryLayers(registry, {layer.digest: layer for layer in layers}, limit),
     )
-    return RegistryImage(image, document.digest, layers, registry)
+    return RegistryImage(image, document.digest, layers, registry, received_before)
 
 
 def _for_platform(registry: Registry, document: Document) -> Document:

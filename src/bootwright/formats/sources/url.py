@@ -154,7 +154,7 @@ def open_url(url: str, *, progress: Progress | None = None) -> ByteSource:
         ) from error
 
 
-def fetch_url(url: str, progress: Progress) -> Path:
+def fetch_url(url: str, progress: Progress, transport: Transport | None = None) -> Path:
     """The file at `url`, whole, in the cache under its own name; goes on where it stopped.
 
     Raises as `open_url`, and `Malformed` where it is not of the size the server says.
@@ -169,7 +169,7 @@ def fetch_url(url: str, progress: Progress) -> Path:
         FETCHED.used(path)
         return path
     part = FETCHED.folder() / f".{key}.part"
-    transport = Transport(hint=ADDRESS_HINT)
+    transport = transport or Transport(hint=ADDRESS_HINT)
     with progress.step(f"fetch {url}"), Download(transport, source.name, part, len(source)) as stream:
         while stream.read(_BLOCK):
             progress.advance(stream.position / 1e6, len(source) / 1e6, "MB")
