@@ -37,6 +37,9 @@ def _found(tree: Tree, find: Find) -> list[Node]:
         path = tree.symbols.get(find.symbol)
         node = tree.node(path) if path is not None else None
         return [node] if node is not None and _fits(node, find) else []
+    if find.path is not None:
+        node = tree.node(find.path)
+        return [node] if node is not None and _fits(node, find) else []
     if find.stdout:
         chosen = tree.root.child("chosen")
         path = chosen.string("stdout-path") if chosen is not None else None

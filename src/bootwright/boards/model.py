@@ -24,16 +24,17 @@ class Find:
     compatible: str | None = None
     node_name: str | None = None
     unit_address: str | None = None
+    path: str | None = None
+    """The whole path, where nothing else tells the node from others."""
     stdout: bool = False
     """The node that `/chosen/stdout-path` names."""
 
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` for a table that would fit every node."""
-        if not (
-            self.alias or self.symbol or self.compatible or self.node_name or self.unit_address or self.stdout
-        ):
+        keys = (self.alias, self.symbol, self.compatible, self.node_name, self.unit_address, self.path)
+        if not (any(keys) or self.stdout):
             raise ValueError(
-                "one of the keys alias, symbol, compatible, node_name, unit_address, stdout", "none"
+                "one of the keys alias, symbol, compatible, node_name, unit_address, path, stdout", "none"
             )
 
 
@@ -162,12 +163,19 @@ class Goal:
     """The id of the Ethernet PHY on the board (IEEE 802.3 registers 2 and 3)."""
     boots_from: bool = False
     """Whether it is needed before the root file system is mounted."""
+    role: str = ""
+    """What its node is for, of `data/roles/`, where the goal is not called so (`ethernet` of ethernet-2)."""
     note: str = ""
 
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` for a goal without a node."""
         if not self.find:
             raise ValueError("at least one table in `find`", "none")
+
+    @property
+    def kind(self) -> str:
+        """The role, or the name of a goal that is called as one."""
+        return self.role or self.name
 
 
 def _goals(given: Mapping[str, Goal]) -> tuple[Goal, ...]:

@@ -8,6 +8,7 @@ from attrs import evolve
 
 from bootwright.boards.locate import functions, locate
 from bootwright.boards.model import Board, Goal
+from bootwright.boards.role import role_of
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
@@ -22,6 +23,8 @@ from bootwright.predict.model import (
     first_broken,
     fold,
 )
+from bootwright.predict.roles.graph import display_parts
+from bootwright.predict.roles.recognise import is_port
 from bootwright.predict.rules.knowledge import Knowledge, knowledge
 from bootwright.predict.rules.predicates import Given, Surroundings
 from bootwright.predict.solving.devices import Planner
@@ -34,21 +37,6 @@ from bootwright.predict.start.arguments import effective
 from bootwright.predict.start.root_device import Root, root_links
 from bootwright.predict.start.start import gated, loosened, module_of
 from bootwright.predict.start.start import not_checked as start_not_checked
-
-_PORT = ("phy-handle", "phy", "phy-device", "phy-mode", "phy-connection-type", "managed", "mac-address")
-"""Properties of an Ethernet port's node (ethernet-controller.yaml, Linux 6.12)."""
-
-NOT_CHECKED: Mapping[str, tuple[str, ...]] = {
-    "ethernet": (
-        "the PHY's address and wiring on the board",
-        "cable, switch and DHCP server",
-    ),
-    "console": ("the kernel's console= argument and the wiring of the serial port",),
-    "storage": ("the card or drive itself, and what is on it",),
-    "nvme": ("the drive itself, and whether the boot loader can read it",),
-    "usb": ("what is plugged in",),
-}
-"""What no file can tell, by goal."""
 
 
 def predict(
@@ -83,7 +71,7 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
     node = locate(tree, goal.find)
     unapplied = prediction.around.given.unapplied
     root = _root(prediction) if goal.boots_from else Root()
-    not_checked = (*NOT_CHECKED.get(goal.name, ()), *board.not_checked, *unapplied, *root.not_checked)
+    not_checked = (*no_file_tells(goal), *board.not_checked, *unapplied, *root.not_checked)
     if node is None:
         wanted = " or ".join(_described(goal))
         link = Link(
@@ -100,7 +88,7 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
     kernel, own = prediction.kernel, frozenset(ancestor.path for ancestor in _ancestry(node))
     chain = tuple(
         loosened(kernel, _with_initramfs(prediction, goal, gated(kernel, link)), own)
-        for link in _chain(prediction, node)
+        for link in _chain(prediction, goal, node)
     )
     chain = (*chain, *root.links)
     not_checked = (*not_checked, *start_not_checked(kernel, chain))
@@ -128,6 +116,12 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
         hazards=hazards,
         not_checked=not_checked,
     )
+
+
+def no_file_tells(goal: Goal) -> tuple[str, ...]:
+    """What no file can tell of a goal's device."""
+    role = role_of(goal)
+    return role.not_checked if role is not None else ()
 
 
 def _remedy_for_node(prediction: Prediction, goal: Goal) -> str:
@@ -220,6 +214,8 @@ def _described(goal: Goal) -> list[str]:
             descriptions.append(f"alias {find.alias}")
         elif find.symbol is not None:
             descriptions.append(f"label {find.symbol}")
+        elif find.path is not None:
+            descriptions.append(f"node {find.path}")
         elif find.stdout:
             descriptions.append("stdout-path")
         else:
@@ -227,8 +223,21 @@ def _described(goal: Goal) -> list[str]:
     return descriptions
 
 
-def _chain(prediction: Prediction, goal: Node) -> list[Link]:
-    """Links of everything the goal's device needs, each device after those it waits for."""
+def _chain(prediction: Prediction, wanted: Goal, node: Node) -> list[Link]:
+    """Links of everything the goal needs, each device after those it waits for."""
+    role = role_of(wanted)
+    if role is None or not role.graph:
+        return _device_chain(prediction, node)
+    links = [
+        link
+        for part in display_parts(prediction, role, node)
+        for link in _device_chain(prediction, part)
+    ]
+    return list(dict.fromkeys(links))
+
+
+def _device_chain(prediction: Prediction, goal: Node) -> list[Link]:
+    """Links of everything the goal's device needs."""
     chain: list[Link] = []
     visited: set[int] = set()
 
@@ -304,7 +313,7 @@ def _owner(prediction: Prediction, goal: Node) -> Site | None:
 def _part_of(prediction: Prediction, goal: Node, owner: Site) -> Link:
     """A network driver makes an interface of each child node that describes a port; of other nodes it is
     not known what a driver does with them."""
-    port = any(name in goal for name in _PORT) or goal.child("fixed-link") is not None
+    port = is_port(goal)
     driver = owner.best.driver if owner.best is not None else "?"
     where = f"{prediction.tree.name}: {goal.path}"
     if port:

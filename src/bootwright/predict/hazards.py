@@ -29,7 +29,7 @@ def hazards_of(prediction: Prediction, goal: Goal, chain: tuple[Link, ...]) -> t
     on_chain = {link.node for link in chain}
     hazards = []
     for rule in prediction.known.hazards:
-        if "*" in rule.goals or goal.name in rule.goals:
+        if "*" in rule.goals or not {goal.name, goal.kind}.isdisjoint(rule.goals):
             hazard = strike(prediction, rule, on_chain)
             if hazard is not None:
                 hazards.append(hazard)
