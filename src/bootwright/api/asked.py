@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 def goal_names() -> list[str]:
     """The goals of all boards, and the operating system's."""
     from bootwright.boards.model import boards
+    from bootwright.boards.role import ROLES
     from bootwright.predict.api import OS_GOAL
 
-    return [*dict.fromkeys(goal.name for board in boards() for goal in board.goals), OS_GOAL]
+    named = (goal.name for board in boards() for goal in board.goals)
+    return [*dict.fromkeys((*named, *ROLES.names())), OS_GOAL]
+
+
+def is_unlisted(name: str) -> bool:
+    """Whether a board is named by its devicetree (file name, or the root's compatible), not by a file of its
+    own."""
+    return ("," in name and "/" not in name) or name.endswith(".dtb")
 
 
 def stepping_names() -> list[str]:
@@ -64,7 +72,8 @@ def asked_boards(
             if goal not in known:
                 raise no_such(f"{board.id} has no goal {goal}", goal, known, kind="its goals")
         if not chosen:
-            one_of(goal, goal_names(), what="goal", kind="goals")
+            stem, _, number = goal.rpartition("-")  # ethernet-2 of a board without a file
+            one_of(stem if number.isdigit() else goal, goal_names(), what="goal", kind="goals")
     return chosen, stepping
 
 

@@ -93,11 +93,13 @@ def check(
 
     `artifacts` are images, kernels (catalogue names, .deb files, folders, Images), devicetrees or folders
     of them, config.txt files and initramfs. Without `boards`, every known board that a devicetree is for is
-    judged; without `revision` or `stepping`, every stepping. `goals` limits what is asked, `os` is
-    `talos=1.12.1`, `overlays` are applied to the devicetree in order. `devicetrees` is a folder, or the
-    name of a source that was fetched (`raspberrypi-firmware`): the board gets what its firmware would pick
-    there. `modules` is a `/lib/modules/RELEASE` folder and `config` a kernel configuration; `entry` chooses a
-    boot entry and `cmdline` replaces its arguments. Nothing is booted.
+    judged, and every devicetree given that is for none, by goals made of what its nodes are for; a board
+    without a file is named by its devicetree's file name or compatible. Without `revision` or `stepping`,
+    every stepping is. `goals` limits what is asked, `os` is `talos=1.12.1`, `overlays` are applied to the
+    devicetree in order. `devicetrees` is a folder, or the name of a source that was fetched
+    (`raspberrypi-firmware`): the board gets what its firmware would pick there. `modules` is a
+    `/lib/modules/RELEASE` folder and `config` a kernel configuration; `entry` chooses a boot entry and
+    `cmdline` replaces its arguments. Nothing is booted.
 
     Returns a `Checked`. Raises `Refused` for an unknown or contradictory name and where no devicetree is
     for a known board, `Missing` for what is not there, `Malformed` for what is damaged.
@@ -113,7 +115,7 @@ def check(
     with Growth() as growth:
         if names:
             growth.begin(names[0], progress)  # an image is expanded while the rest is imported
-        from bootwright.api.asked import asked_boards, operating_system
+        from bootwright.api.asked import asked_boards, is_unlisted, operating_system
         from bootwright.foundation.errors import Refused
         from bootwright.predict.given.gather import gather
         from bootwright.predict.verdicts import Asked, answer, together
@@ -125,8 +127,13 @@ def check(
 
             names = (*names, str(devicetree_folder(devicetrees)))
         wanted_goals = texts(goals)
+        board_names = texts(boards)
+        unlisted = tuple(name for name in board_names if is_unlisted(name))
         chosen, stepping = asked_boards(
-            texts(boards), revision=revision, stepping=stepping, goals=wanted_goals
+            [name for name in board_names if name not in unlisted],
+            revision=revision,
+            stepping=stepping,
+            goals=wanted_goals,
         )
         systems = operating_system(os)
 
@@ -145,12 +152,12 @@ def check(
         # One board decides at once what its firmware starts; several may differ.
         first = gathered(chosen[0] if len(chosen) == 1 else None, growth)
     code = int(revision, 16) if revision is not None else None
-    asked = Asked(wanted_goals, systems, paths(overlays), code)
+    asked = Asked(wanted_goals, systems, paths(overlays), code, unlisted)
     answered = answer(first, chosen, stepping, asked, gathered)
     if not answered.judged:
         raise Refused(
-            "none of the devicetrees is for a known board",
-            hint="see docs/boards.md for the boards, and how to add one; or use bootwright predict",
+            f"none of the devicetrees is for {' or '.join(unlisted) or 'a known board'}",
+            hint="bootwright boards list --kernel NAME has the boards that a kernel has devicetrees for",
         )
     notes = [*answered.notes, *(note for verdicts in answered.judged for note in verdicts.notes)]
     return Checked(

@@ -229,11 +229,20 @@ def _chain(prediction: Prediction, wanted: Goal, node: Node) -> list[Link]:
     if role is None or not role.graph:
         return _device_chain(prediction, node)
     links = [
-        link
+        _of_part(prediction, link, part, node)
         for part in display_parts(prediction, role, node)
         for link in _device_chain(prediction, part)
     ]
     return list(dict.fromkeys(links))
+
+
+def _of_part(prediction: Prediction, link: Link, part: Node, wanted: Node) -> Link:
+    """A link of one part of a display: the driver of the whole may serve the SoC's own parts."""
+    site = prediction.plan.of(part)
+    if part is wanted or link.node != part.path or not link.lacks or site is None or site.bus != "platform":
+        return link
+    reason = f"{link.reason}; whether the driver of the whole display serves it cannot be told from files"
+    return evolve(link, answer=Answer.UNKNOWN, reason=reason)
 
 
 def _device_chain(prediction: Prediction, goal: Node) -> list[Link]:

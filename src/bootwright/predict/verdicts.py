@@ -21,10 +21,12 @@ from bootwright.predict.given.gathered import Gathered, Resolved
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.misfit import headed
 from bootwright.predict.model import Answer, Evidence, Link
+from bootwright.predict.roles.board import made_board
 from bootwright.predict.solving.configured import ConfiguredKernel
 
 if TYPE_CHECKING:
     from bootwright.bootchain.model import Chain
+    from bootwright.formats.devicetree.fdt import Tree
 
 
 @frozen
@@ -39,6 +41,8 @@ class Asked:
     overlays: tuple[Path, ...] = ()
     code: int | None = None
     """The board's revision code, where known."""
+    unlisted: tuple[str, ...] = ()
+    """Boards without a file, by their own compatible or the file name of their devicetree."""
 
 
 @frozen
@@ -193,13 +197,15 @@ def answer(
     `judge_boards`.
     """
     if not gathered.depends_on_board:
-        judged = _judged(gathered, chosen, stepping, asked)
+        judged = _judged(gathered, chosen, stepping, asked) if chosen or not asked.unlisted else []
+        judged += _unlisted(gathered, chosen, stepping, asked)
         boots = {
             board_verdicts.board.id: gathered.chain for board_verdicts in judged if gathered.chain is not None
         }
         return Answers(judged, boots, gathered.notes)
-    judged, boots, notes = [], {}, list(gathered.notes)
-    for board in {board.id: board for board, _ in places(gathered, chosen, stepping)}.values():
+    judged, boots, notes = _unlisted(gathered, chosen, stepping, asked), {}, list(gathered.notes)
+    listed = places(gathered, chosen, stepping) if chosen or not asked.unlisted else ()
+    for board in {board.id: board for board, _ in listed}.values():
         wanted = asked if chosen else evolve(asked, goals=_of_board(board, asked.goals))
         if asked.goals and not wanted.goals:
             continue
@@ -221,6 +227,43 @@ def _judged(
             raise
         return not_judged(gathered, chosen, stepping, asked, error)
     return judge_boards(gathered, facts, chosen, stepping, asked)
+
+
+def _unlisted(
+    gathered: Gathered, chosen: Sequence[Board], stepping: str | None, asked: Asked
+) -> list[BoardVerdicts]:
+    """Of devicetrees for no known board, where none was asked for, or these."""
+    if stepping is not None or (chosen and not asked.unlisted) or gathered.kernel is None:
+        return []
+    return judge_unlisted(gathered, gathered.facts(), asked)
+
+
+def judge_unlisted(gathered: Gathered, facts: KernelFacts, asked: Asked) -> list[BoardVerdicts]:
+    """Judge the devicetrees that are for no known board, by goals made of what their nodes are for.
+
+    Raises `Refused` for a devicetree of another architecture, or of which no node has a role.
+    """
+    judged: list[BoardVerdicts] = []
+    for blob in gathered.unlisted(asked.unlisted):
+
+        def made(tree: Tree, name: str = blob.name) -> Board:
+            return made_board(predict(facts, tree), name)
+
+        resolved = gathered.resolve_unlisted(blob, made, overlays=asked.overlays, os=asked.os)
+        names = {goal.name for goal in resolved.board.goals}
+        kinds = {name: tuple(g.name for g in resolved.board.goals if g.kind == name) for name in asked.goals}
+        wanted = tuple(
+            dict.fromkeys(
+                name
+                for asked_name in asked.goals
+                for name in (kinds[asked_name] or (asked_name,))
+                if name in names | {OS_GOAL}
+            )
+        )
+        if asked.goals and not wanted:
+            continue
+        judged.append(verdicts(resolved, facts, evolve(asked, goals=wanted)))
+    return judged
 
 
 def not_judged(

@@ -97,6 +97,10 @@ class Code:
         """Bytes that are the same in a running kernel, or None."""
         raise NotImplementedError
 
+    def is_zeroed(self, address: int) -> bool:  # noqa: ARG002 - of an Image it is not known
+        """Whether a variable is there that is 0 when the code is loaded (.bss)."""
+        return False
+
     def string(self, address: Value) -> str | None:
         """The C string at an address, or None where that is not known or no text."""
         if not isinstance(address, int):
@@ -303,6 +307,10 @@ class ModuleCode(Code):
                 return (found[1] & MASK64).to_bytes(8, "little") if constant or writable else None
         return self._bytes(address, size, writable=writable)
 
+    def is_zeroed(self, address: int) -> bool:
+        """Whether a variable is there that is 0 when the code is loaded (.bss)."""
+        return self._sections[bisect_right(self._place, address) - 1][1] == _SHT_NOBITS
+
     def object(self, name: str) -> int:
         """The address that stands for an imported variable; 0 where it imports none of that name."""
         return next((address for address, one in self.imports.items() if one == name), 0)
@@ -385,3 +393,8 @@ class LinkedModules(Code):
         """Bytes that are the same in a running kernel, or None."""
         module = self._of(address)
         return module.constant(address, size) if module is not None else None
+
+    def is_zeroed(self, address: int) -> bool:
+        """Whether a variable is there that is 0 when the code is loaded (.bss)."""
+        module = self._of(address)
+        return module is not None and module.is_zeroed(address)

@@ -7,7 +7,7 @@ order, each on its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from bootwright.boards.fit import Fit, fit, not_the_boards
-from bootwright.boards.model import Board
+from bootwright.boards.model import Board, boards_of
 from bootwright.firmware.config_txt import ConfigTxt
 from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
 from bootwright.formats.kernel.config import KernelConfig
@@ -312,6 +312,61 @@ class Gathered:
             notes=notes,
         )
 
+    def unlisted(self, asked: Sequence[str] = ()) -> tuple[Blob, ...]:
+        """Devicetrees among the artifacts that are for no known board.
+
+        Those that the user named; else the one that an image hands over, or those of the folders and images.
+        The kernel's own are for boards of all kinds: of them, and of the others, only those count that
+        `asked` names by file name or by their own (first) compatible, where it names any.
+        """
+        if asked:
+            wanted = [blob for blob in self.blobs if _is_asked(blob, asked)]
+        else:
+            named = [blob for blob in self.blobs if blob.origin is Origin.GIVEN]
+            handed = [self.devicetree] if self.devicetree is not None else []
+            others = [blob for blob in self.blobs if blob.origin in {Origin.FOLDER, Origin.IMAGE}]
+            wanted = named or handed or others
+        return tuple(blob for blob in wanted if not boards_of(_compatible(blob.path)))
+
+    def resolve_unlisted(
+        self,
+        blob: Blob,
+        made: Callable[[Tree], Board],
+        *,
+        overlays: Sequence[Path] = (),
+        os: Mapping[str, Version] | None = None,
+    ) -> Resolved:
+        """What a board without a file gets of what was gathered: that devicetree, with `overlays`.
+
+        `made` makes the board of the devicetree that Linux gets. Raises as it, and `Malformed` for a damaged
+        devicetree or overlay.
+        """
+        tree = read_fdt_file(blob.path)
+        if overlays:
+            from bootwright.predict.board_tree import with_overlays
+
+            tree = with_overlays(tree, [read_fdt_file(path) for path in overlays])
+        board = made(tree)
+        unapplied: tuple[str, ...] = ()
+        if self.config_txt is not None:
+            unapplied = (f"config.txt: which of its filters hold for {board.name} is not known",)
+        return Resolved(
+            board=board,
+            stepping=board.steppings[0].name,
+            dtb=blob.path,
+            tree=tree,
+            given=Given(
+                self.filesystems,
+                self.firmware,
+                unapplied,
+                volumes=self.volumes,
+                initramfs=self.has_initramfs,
+            ),
+            os=dict(os) if os is not None else self.os,
+            arguments=self.arguments,
+            misfit=None,
+        )
+
     def is_for(self, board: Board, stepping: str) -> bool:
         """Whether the devicetree that a stepping of a board gets is that board's own."""
         try:
@@ -330,6 +385,13 @@ def _compatible(path: Path) -> tuple[str, ...]:
 @lru_cache(maxsize=64)
 def _compatible_of(path: Path, size: int, changed: int) -> tuple[str, ...]:  # noqa: ARG001 - the file's state
     return read_fdt_file(path).compatible
+
+
+def _is_asked(blob: Blob, asked: Sequence[str]) -> bool:
+    if blob.name in asked:
+        return True
+    data = blob.path.read_bytes()  # most of a kernel's 1,700 are not asked for, and need not be parsed
+    return any("," in name and name.encode() in data and name in _compatible(blob.path)[:1] for name in asked)
 
 
 def _of_the_board(board: Board, wanted: str, named: Sequence[Blob]) -> Blob:

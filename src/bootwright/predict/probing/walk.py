@@ -241,7 +241,7 @@ class Walk:
             else:
                 self._opaque(state)
         elif name in known.next_child:
-            self._next_child(state, x[known.next_child[name]])
+            self._next_child(state, x[0], x[known.next_child[name]])
         elif name in known.parent:
             self._result(state, _PARENT if self._is_own_node(x[0]) else self._anything(state))
         elif name in known.clears:
@@ -264,9 +264,14 @@ class Walk:
     def _anything(self, state: State) -> Symbol:
         return Symbol(("call", self._number(state, "anything")))
 
-    def _next_child(self, state: State, last: Value) -> None:
-        """The child that is asked about, then another one where there are several, then none."""
-        if last == 0:
+    def _next_child(self, state: State, above: Value, last: Value) -> None:
+        """The child that is asked about, then another one where there are several, then none.
+
+        Of what is below another node than the device's own nothing is known.
+        """
+        if not (self._is_own(above) or self._is_own_node(above)):
+            self._opaque(state)
+        elif last == 0:
             there = self._question(f"{OF_CHILD}exists||0")
             self._result(state, _CHILD if there is There.YES else 0)
         elif _is_at(last, _CHILD):
@@ -347,7 +352,9 @@ class Walk:
         for position in range(count):
             place = load(state, plus(array, position * bulk.stride), 8, self.code)
             name = self.code.string(place)
-            if not name:  # which they are is not known, only how many
+            if not name and isinstance(array, int) and self.code.is_zeroed(array + position * bulk.stride):
+                name = ""  # without a name it gets the first: drivers/clk/clk.c clk_get, Linux 6.12
+            elif not name:  # which they are is not known, only how many
                 return self._question(f"{call.asks}|?|{count}")
             there = self._question(f"{call.asks}|{name}|0")
             if there is not There.YES:

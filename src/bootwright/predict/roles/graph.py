@@ -1,4 +1,4 @@
-"""The graph of ports and endpoints between devices: Documentation/devicetree/bindings/graph.txt (Linux 6.18)."""
+"""The graph of ports and endpoints between devices (devicetree/bindings/graph.txt, Linux 6.18)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.predict.roles.drivers import driver_folder
 from bootwright.predict.solving.buses import base_name
 from bootwright.predict.solving.prediction import Prediction
+
+_CONTAINERS = frozenset({"ports", "in-ports", "out-ports"})
 
 
 def reached(tree: Tree, start: Node, through: Callable[[Node], bool]) -> tuple[Node, ...]:
@@ -37,8 +39,8 @@ def neighbours(tree: Tree, device: Node) -> Iterator[Node]:
                 yield owner
     # A device may name ports of others in place of having its own (display-subsystem.yaml: ports).
     for handle in device.cells("ports"):
-        port = tree.by_phandle.get(handle)
-        owner = _device_of(port) if port is not None else None
+        named = tree.by_phandle.get(handle)
+        owner = _device_of(named) if named is not None else None
         if owner is not None and owner.available and owner is not device:
             yield owner
 
@@ -63,13 +65,13 @@ def _ports(device: Node) -> Iterator[Node]:
         base = base_name(child)
         if base == "port" and child.enabled:
             yield child
-        elif base in {"ports", "in-ports", "out-ports"} and child.enabled:
+        elif base in _CONTAINERS and child.enabled:
             yield from (port for port in child.children if base_name(port) == "port" and port.enabled)
 
 
 def _device_of(node: Node) -> Node | None:
     """The device that an endpoint or a port is of: of_graph_get_port_parent, drivers/of/property.c."""
     current: Node | None = node
-    while current is not None and base_name(current) in {"endpoint", "port", "ports", "in-ports", "out-ports"}:
+    while current is not None and base_name(current) in {"endpoint", "port", *_CONTAINERS}:
         current = current.parent
     return current

@@ -14,6 +14,8 @@ PORT = frozenset(
     {"phy-handle", "phy", "phy-device", "phy-mode", "phy-connection-type", "managed", "mac-address"}
 )
 """Properties of an Ethernet port's node (ethernet-controller.yaml, Linux 6.12)."""
+_FIRST_PORT = "serial0"
+"""The serial port that boot loaders and images take for the console where stdout-path names none."""
 _PORT_FOLDERS = frozenset({"ports", "ethernet-ports"})
 
 
@@ -79,13 +81,13 @@ class _Recogniser:
     def _stdout(self) -> list[Node]:
         chosen = self._tree.root.child("chosen")
         path = chosen.string("stdout-path") if chosen is not None else None
-        node = self._tree.node(path) if path else None
+        node = self._tree.node(path) if path else self._tree.alias(_FIRST_PORT)
         return [node] if node is not None else []
 
     def _is(self, role: Role, node: Node) -> bool:
         if not role.compatibles.isdisjoint(node.compatible):
             return True
-        named = base_name(node) in role.names and "compatible" in node
+        named = base_name(node) in role.names and ("compatible" in node or _is_function(node))
         if not named and role.properties.isdisjoint(node.properties):
             return False
         if not role.without.isdisjoint(node.properties) or (
@@ -98,7 +100,7 @@ class _Recogniser:
         return named if driven is None else driven
 
     def _has_driver_of(self, role: Role, node: Node) -> bool | None:
-        """Whether the node's driver is of the role's subsystem; None where there is none, or it is not known."""
+        """Whether the node's driver is of the role's subsystem; None where it is not known."""
         if id(node) not in self._folders:
             site = self._prediction.plan.of(node)
             best = site.best if site is not None else None
@@ -151,6 +153,12 @@ def _is_empty_host(node: Node) -> bool:
         for child in node.walk()
         if child is not node
     )
+
+
+def _is_function(node: Node) -> bool:
+    """Whether it is a PCI function, which is known by its address and needs no compatible."""
+    above = node.parent
+    return above is not None and above.string("device_type") == "pci" and "reg" in node
 
 
 def _is_bridge(node: Node) -> bool:

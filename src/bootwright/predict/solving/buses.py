@@ -21,6 +21,8 @@ def controller(node: Node, best: Candidate | None) -> str | None:
             return "i2c"
         if base in {"spi", "qspi", "ospi"} or "spi_register_controller" in calls:
             return "spi"
+        if base == "dsi":
+            return "dsi"
         if base in {"mdio", "mdio-mux"} or base.startswith("mdio"):
             return "mdio"
         if base in {"mmc", "mmcnr", "sdhci", "usb", "hub"}:
@@ -37,6 +39,17 @@ def announced(node: Node) -> str | None:
     if base in {"glink-edge", "smd-edge", "apr", "gpr"} or base.startswith(("glink", "slim", "soundwire")):
         return "the firmware of a remote processor, or the bus, announces what is there"
     return None
+
+
+_POWER_MANAGER = frozenset({"qcom,glink-rpm", "qcom,rpm-proc"})
+"""The resource power manager, whose firmware runs before Linux and gives the SoC its clocks and supplies: as
+with SCMI, that it answers is taken for granted (bindings/remoteproc/qcom,rpm-proc.yaml, Linux 6.18)."""
+
+
+def is_announced(edge: Node) -> Answer:
+    """Whether what the devicetree has below an edge to another processor is announced."""
+    above = edge.parent.compatible if edge.parent is not None else ()
+    return Answer.UNKNOWN if _POWER_MANAGER.isdisjoint((*edge.compatible, *above)) else Answer.YES
 
 
 def is_usb_device(node: Node) -> bool:

@@ -2,7 +2,8 @@
 
 Follows drivers/of/platform.c (of_platform_default_populate), drivers/amba/bus.c, and the way each bus
 makes devices of a controller's child nodes (drivers/i2c/i2c-core-of.c, drivers/spi/spi.c,
-drivers/net/mdio/of_mdio.c, drivers/pci/of.c, drivers/tty/serdev/core.c), Linux 6.12 to 7.x.
+drivers/net/mdio/of_mdio.c, drivers/pci/of.c, drivers/tty/serdev/core.c, drivers/gpu/drm/drm_mipi_dsi.c,
+drivers/gpu/drm/display/drm_dp_aux_bus.c), Linux 6.12 to 7.x.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from bootwright.predict.solving.buses import (
     base_name,
     below,
     controller,
+    is_announced,
     is_bridge,
     is_phy,
     is_usb_device,
@@ -116,9 +118,16 @@ class Planner:
         self._plan.absent.setdefault(id(node), (reason, maker))
 
     def _site(
-        self, node: Node, bus: str, creator: Site | None, rule: str, exists: Answer = Answer.YES
+        self,
+        node: Node,
+        bus: str,
+        creator: Site | None,
+        rule: str,
+        exists: Answer = Answer.YES,
+        *,
+        cell: bool = False,
     ) -> Site:
-        candidates = match(self._kernel, node, bus, phy=self._phys.get(id(node)))
+        candidates = match(self._kernel, node, bus, phy=self._phys.get(id(node)), cell=cell)
         best = candidates[0].driver if candidates else None
         site = Site(
             node=node,
@@ -140,8 +149,12 @@ class Planner:
         *,
         exists: Answer = Answer.YES,
         default: bool = True,
+        cell: bool = False,
     ) -> None:
-        """of_platform_bus_create; `default` says whether plain buses below are populated as well."""
+        """of_platform_bus_create; `default` says whether plain buses below are populated as well.
+
+        `cell`: the device is one that a multi-function device's driver makes by mfd_add_devices.
+        """
         if id(node) in self._plan.sites:
             return
         if not node.enabled:
@@ -164,7 +177,7 @@ class Planner:
             # No plain bus, but a serial port, SPI or MMC controller all the same.
             self._children(self._site(node, "amba", creator, rule, exists))
             return
-        site = self._site(node, "platform", creator, rule, exists)
+        site = self._site(node, "platform", creator, rule, exists, cell=cell)
         if default and DEFAULT_BUSES.intersection(compatible):
             for child in node.children:
                 self._platform(child, creator, rule, exists=exists)
@@ -188,22 +201,35 @@ class Planner:
             for child in where.children:
                 self._platform(child, site, "of_platform_default_populate")
         for child in node.children:
-            if id(child) in self._plan.sites or not child.compatible or not child.enabled:
+            if id(child) in self._plan.sites or not child.enabled:
                 continue
-            told = announced(child) or announced(node)
+            if not child.compatible:
+                self._edge(site, child)
+                continue
+            # An edge that a driver makes a platform device of is no device of the edge's own bus.
+            own = populates and bool(match(self._kernel, child, "platform"))
+            told = announced(node) or (announced(child) if not own else None)
             if told is not None:
-                self._children(self._site(child, "rpmsg", site, told, Answer.UNKNOWN))
+                self._children(self._site(child, "rpmsg", site, told, is_announced(node)))
             elif populates:
                 self._platform(
                     child,
                     site,
                     f"the driver {best.driver if best else '?'} makes devices of its child nodes",
                     default="of_platform_default_populate" in calls,
+                    cell=_CELLS in calls,
                 )
             elif best is None:
                 self._missing(child, f"no driver for {node.path} makes a device of it", node)
             else:
                 self._missing(child, f"the driver {best.driver} makes no devices of child nodes", node)
+
+    def _edge(self, site: Site, edge: Node) -> None:
+        """An edge that is no device itself (qcom,smd-edge.yaml): what is announced on it is."""
+        told = announced(edge)
+        for child in edge.children if told is not None else ():
+            if child.compatible and child.enabled:
+                self._children(self._site(child, "rpmsg", site, told or "", is_announced(edge)))
 
     def _made(self, site: Site) -> None:
         """Devices that knowledge says the driver makes by hand (platform_device_alloc with a node)."""
@@ -251,6 +277,8 @@ class Planner:
                 base in {"ethernet-phy", "phy"} and "reg" in child and base_name(node) in {"ethernet", "mac"}
             ):
                 self._site(child, "mdio", site, "of_mdiobus_register")
+            elif base == "aux-bus" and child.enabled:
+                self._aux(site, child)
             elif base == "nvmem-layout" and child.compatible:
                 self._site(child, "nvmem-layout", site, "nvmem_layout_bus_populate")
             elif base_name(node) in {"serial", "uart"} and child.compatible and child.enabled:
@@ -291,6 +319,19 @@ class Planner:
             if child.enabled and child.compatible and ("reg" in child or "spi-slave" in node):
                 made = self._site(child, "spi", site, "of_register_spi_devices")
                 self._children(made)
+
+    def _dsi(self, site: Site, node: Node) -> None:
+        for child in node.children:
+            if child.enabled and child.compatible and "reg" in child:
+                self._children(self._site(child, "dsi", site, "mipi_dsi_host_register"))
+            elif child.enabled and child.compatible:
+                self._generic(site, child)
+
+    def _aux(self, site: Site, node: Node) -> None:
+        """The panel that a DisplayPort's AUX channel leads to (display/dp-aux-bus.yaml)."""
+        for child in node.children:
+            if child.enabled and child.compatible:
+                self._children(self._site(child, "dp-aux", site, "of_dp_aux_populate_bus"))
 
     def _pci(self, site: Site, node: Node) -> None:
         """Functions with an address get their node; one named only by compatible is there without it."""
@@ -357,6 +398,7 @@ _BUS_CHILDREN: dict[str, Callable[[Planner, Site, Node], None]] = {
     "i2c": Planner._i2c,  # noqa: SLF001
     "spi": Planner._spi,  # noqa: SLF001
     "spmi": Planner._spmi,  # noqa: SLF001
+    "dsi": Planner._dsi,  # noqa: SLF001
     "pci": Planner._pci,  # noqa: SLF001
     "mdio": Planner._mdio,  # noqa: SLF001
     "hardware": Planner._hardware,  # noqa: SLF001

@@ -16,10 +16,13 @@ _PHY_COMPATIBLE = re.compile(r"ethernet-phy-id([0-9a-f]{4})\.([0-9a-f]{4})")
 _BRIDGE_CLASS = 0x060400
 
 
-def match(kernel: KernelFacts, node: Node, bus: str, *, phy: int | None = None) -> tuple[Candidate, ...]:
+def match(
+    kernel: KernelFacts, node: Node, bus: str, *, phy: int | None = None, cell: bool = False
+) -> tuple[Candidate, ...]:
     """Drivers that match, the one that binds first in front: built in first, then the most specific.
 
-    `phy` is the id an Ethernet PHY is known to have from elsewhere than the devicetree.
+    `phy` is the id an Ethernet PHY is known to have from elsewhere than the devicetree; `cell` says that the
+    device is a cell of a multi-function device.
     """
     if bus == "amba":
         return _amba(kernel, node)
@@ -43,6 +46,8 @@ def match(kernel: KernelFacts, node: Node, bus: str, *, phy: int | None = None) 
         }
         candidates += [candidate for candidate in kernel.by_name(name, bus) if candidate.driver not in known]
     if bus == "platform":
+        if cell and not candidates:
+            candidates = _by_cell_name(kernel, node)
         candidates = [
             candidate for candidate in candidates if not is_plain_bus(candidate) or candidate.rank == 0
         ]
@@ -79,11 +84,25 @@ def _by_table(kernel: KernelFacts, node: Node, bus: str) -> list[Candidate]:
     for rank, compatible in enumerate(node.compatible):
         for candidate in kernel.by_compatible(compatible):
             key = (candidate.driver, candidate.module)
-            if key not in seen and (not candidate.buses or bus in candidate.buses):
+            # Modules are not read for how they register with the AUX bus: only panels are on it.
+            if key not in seen and (not candidate.buses or bus in {*candidate.buses, "dp-aux"}):
                 seen.add(key)
                 candidates.append(evolve(candidate, rank=rank) if rank else candidate)
     # The kernel tries drivers in the order they are registered: built-in ones are there first.
     candidates.sort(key=lambda one: (one.module is not None, one.rank))
+    return candidates
+
+
+def _by_cell_name(kernel: KernelFacts, node: Node) -> list[Candidate]:
+    """A cell is matched by its name where no table has its compatible (drivers/base/platform.c).
+
+    The name is in the table of the driver that makes it; by custom it is the compatible without its vendor.
+    """
+    candidates: list[Candidate] = []
+    for compatible in node.compatible:
+        name = compatible.rpartition(",")[2]
+        alias = f"platform:{name}"
+        candidates += [evolve(one, matched=alias) for one in kernel.by_modalias(alias, "platform")]
     return candidates
 
 

@@ -206,6 +206,16 @@ class OwnLinks:
         return Link(site.node.path, "driver", answer, where, obstacle.reason, remedy=obstacle.remedy)
 
     def _not_loaded(self, site: Site, candidate: Candidate) -> Link:
+        if candidate.matched.startswith("platform:"):
+            return Link(
+                site.node.path,
+                "driver",
+                Answer.UNKNOWN,
+                Evidence(f"{self._kernel.name}: module {candidate.module}", "platform_uevent, drivers/base"),
+                f"the driver {candidate.driver} is matched by the name of a cell, and whether anything loads "
+                f"its module {candidate.module} depends on a table in the driver that makes the cell",
+                remedy=f"load the module {candidate.module} by name, for example from the initramfs",
+            )
         return Link(
             site.node.path,
             "driver",
