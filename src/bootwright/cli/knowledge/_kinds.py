@@ -34,6 +34,7 @@ KINDS = {
     "parts": "bootwright.kernels.boot_parts:PARTS",
     "plans": "bootwright.investigate.plans.plan_file:PLANS",
     "recipes": "bootwright.images.recipes.schema:RECIPES",
+    "roles": "bootwright.boards.role:ROLES",
     "signatures": "bootwright.diagnose.signatures.schema:SIGNATURES",
     "stages": "bootwright.diagnose.signatures.schema:STAGE_FILES",
     "suspicions": "bootwright.evidence.needs:SUSPICIONS",

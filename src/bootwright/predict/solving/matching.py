@@ -14,6 +14,9 @@ _PCI_COMPATIBLE = re.compile(r"pci([0-9a-f]{1,4}),([0-9a-f]{1,4})")
 _PRIMECELL = re.compile(r"arm,(pl|sp)([0-9a-f]{3})")
 _PHY_COMPATIBLE = re.compile(r"ethernet-phy-id([0-9a-f]{4})\.([0-9a-f]{4})")
 _BRIDGE_CLASS = 0x060400
+_CLASSES = {"usb": 0x0C0330, "nvme": 0x010802, "sata": 0x010601}
+"""Generic names of functions (IEEE 1275 PCI binding 2.1, table 1) → the class that one driver takes whoever
+made them: xHCI, NVMe, AHCI (include/linux/pci_ids.h, Linux 6.12)."""
 
 
 def match(
@@ -124,7 +127,8 @@ def _pci(kernel: KernelFacts, node: Node) -> tuple[Candidate, ...]:
         return kernel.by_pci(*ids)
     if node.string("device_type") == "pci" or node.name.partition("@")[0] in {"pci", "pcie"}:
         return kernel.by_pci(0xFFFF, 0xFFFF, _BRIDGE_CLASS)
-    return ()
+    known_class = _CLASSES.get(node.name.partition("@")[0])
+    return kernel.by_pci(0xFFFF, 0xFFFF, known_class) if known_class is not None else ()
 
 
 def _mdio(kernel: KernelFacts, node: Node, identity: int | None) -> tuple[Candidate, ...]:

@@ -11,6 +11,7 @@ from bootwright.predict.model import Answer, Evidence, Link
 from bootwright.predict.rules.knowledge import NO_REMEDY, Knowledge
 from bootwright.predict.rules.predicates import Surroundings, holds
 from bootwright.predict.solving.demands import needed_links, settles_disabled
+from bootwright.predict.solving.matching import pci_ids
 from bootwright.predict.solving.sites import Site
 
 
@@ -104,6 +105,15 @@ class OwnLinks:
         if withheld is not None:
             return withheld
         names = ", ".join(site.node.compatible) or "no compatible"
+        if site.bus == "pci" and pci_ids(site.node) is None:
+            return Link(
+                node,
+                "driver",
+                Answer.UNKNOWN,
+                Evidence(f"{self._tree.name}: {node}", "drivers/pci/pci-driver.c pci_match_device"),
+                "a PCI function is matched by its vendor and device, and the devicetree does not tell them",
+                remedy='give the board a file with its PCI functions ([[pci]], as "lspci -n" has them)',
+            )
         if site.by_hand and kernel.modules is not None:
             return self._unnamed(site)
         if kernel.modules is None and kernel.arguments.no_modules is None:
