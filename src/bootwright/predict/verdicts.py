@@ -18,6 +18,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.predict.api import OS_GOAL, GoalVerdict, judge, judge_os, predict
 from bootwright.predict.given.gathered import Gathered, Resolved
+from bootwright.predict.given.unlisted import resolve_unlisted, unlisted
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.misfit import headed
 from bootwright.predict.model import Answer, Evidence, Link
@@ -244,12 +245,12 @@ def judge_unlisted(gathered: Gathered, facts: KernelFacts, asked: Asked) -> list
     Raises `Refused` for a devicetree of another architecture, or of which no node has a role.
     """
     judged: list[BoardVerdicts] = []
-    for blob in gathered.unlisted(asked.unlisted):
+    for blob in unlisted(gathered, asked.unlisted):
 
         def made(tree: Tree, name: str = blob.name) -> Board:
             return made_board(predict(facts, tree), name)
 
-        resolved = gathered.resolve_unlisted(blob, made, overlays=asked.overlays, os=asked.os)
+        resolved = resolve_unlisted(gathered, blob, made, overlays=asked.overlays, os=asked.os)
         names = {goal.name for goal in resolved.board.goals}
         kinds = {name: tuple(g.name for g in resolved.board.goals if g.kind == name) for name in asked.goals}
         wanted = tuple(

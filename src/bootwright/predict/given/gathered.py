@@ -7,7 +7,7 @@ order, each on its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from bootwright.boards.fit import Fit, fit, not_the_boards
-from bootwright.boards.model import Board, boards_of
+from bootwright.boards.model import Board
 from bootwright.firmware.config_txt import ConfigTxt
 from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
 from bootwright.formats.kernel.config import KernelConfig
@@ -223,7 +223,9 @@ class Gathered:
             if blob is not None:
                 return self._checked(board, Choice(blob, how, blob.origin is Origin.IMAGE))
         image = [blob for blob in self.blobs if blob.origin is Origin.IMAGE]
-        if len(self.blobs) == 1 and (not image or fit(board, _compatible(image[0].path)) is not Fit.OTHER):
+        if len(self.blobs) == 1 and (
+            not image or fit(board, root_compatible(image[0].path)) is not Fit.OTHER
+        ):
             return self._checked(board, Choice(self.blobs[0], "it is the only one", bool(image)))
         if image and board.firmware_models and self.boot_partition:
             how = f"beside config.txt there is no {wanted}, so that the firmware finds none for the board"
@@ -234,7 +236,7 @@ class Gathered:
 
     def _checked(self, board: Board, choice: Choice) -> Choice:
         if not choice.handed_over:
-            compatible = _compatible(choice.blob.path)
+            compatible = root_compatible(choice.blob.path)
             if fit(board, compatible) is Fit.OTHER:
                 raise not_the_boards(board, str(choice.blob.path), compatible)
         return choice
@@ -312,71 +314,16 @@ class Gathered:
             notes=notes,
         )
 
-    def unlisted(self, asked: Sequence[str] = ()) -> tuple[Blob, ...]:
-        """Devicetrees among the artifacts that are for no known board.
-
-        Those that the user named; else the one that an image hands over, or those of the folders and images.
-        The kernel's own are for boards of all kinds: of them, and of the others, only those count that
-        `asked` names by file name or by their own (first) compatible, where it names any.
-        """
-        if asked:
-            wanted = [blob for blob in self.blobs if _is_asked(blob, asked)]
-        else:
-            named = [blob for blob in self.blobs if blob.origin is Origin.GIVEN]
-            handed = [self.devicetree] if self.devicetree is not None else []
-            others = [blob for blob in self.blobs if blob.origin in {Origin.FOLDER, Origin.IMAGE}]
-            wanted = named or handed or others
-        return tuple(blob for blob in wanted if not boards_of(_compatible(blob.path)))
-
-    def resolve_unlisted(
-        self,
-        blob: Blob,
-        made: Callable[[Tree], Board],
-        *,
-        overlays: Sequence[Path] = (),
-        os: Mapping[str, Version] | None = None,
-    ) -> Resolved:
-        """What a board without a file gets of what was gathered: that devicetree, with `overlays`.
-
-        `made` makes the board of the devicetree that Linux gets. Raises as it, and `Malformed` for a damaged
-        devicetree or overlay.
-        """
-        tree = read_fdt_file(blob.path)
-        if overlays:
-            from bootwright.predict.board_tree import with_overlays
-
-            tree = with_overlays(tree, [read_fdt_file(path) for path in overlays])
-        board = made(tree)
-        unapplied: tuple[str, ...] = ()
-        if self.config_txt is not None:
-            unapplied = (f"config.txt: which of its filters hold for {board.name} is not known",)
-        return Resolved(
-            board=board,
-            stepping=board.steppings[0].name,
-            dtb=blob.path,
-            tree=tree,
-            given=Given(
-                self.filesystems,
-                self.firmware,
-                unapplied,
-                volumes=self.volumes,
-                initramfs=self.has_initramfs,
-            ),
-            os=dict(os) if os is not None else self.os,
-            arguments=self.arguments,
-            misfit=None,
-        )
-
     def is_for(self, board: Board, stepping: str) -> bool:
         """Whether the devicetree that a stepping of a board gets is that board's own."""
         try:
             choice = self.choose(board, stepping)
         except BootwrightError:
             return False
-        return fit(board, _compatible(choice.blob.path)) is Fit.OWN
+        return fit(board, root_compatible(choice.blob.path)) is Fit.OWN
 
 
-def _compatible(path: Path) -> tuple[str, ...]:
+def root_compatible(path: Path) -> tuple[str, ...]:
     """The root compatible of a devicetree file, which every board asks for."""
     status = path.stat()
     return _compatible_of(path, status.st_size, status.st_mtime_ns)
@@ -387,16 +334,9 @@ def _compatible_of(path: Path, size: int, changed: int) -> tuple[str, ...]:  # n
     return read_fdt_file(path).compatible
 
 
-def _is_asked(blob: Blob, asked: Sequence[str]) -> bool:
-    if blob.name in asked:
-        return True
-    data = blob.path.read_bytes()  # most of a kernel's 1,700 are not asked for, and need not be parsed
-    return any("," in name and name.encode() in data and name in _compatible(blob.path)[:1] for name in asked)
-
-
 def _of_the_board(board: Board, wanted: str, named: Sequence[Blob]) -> Blob:
     """Of the files that the user named, the board's: by file name, or the only one that is for it."""
-    trees = {blob: _compatible(blob.path) for blob in named}
+    trees = {blob: root_compatible(blob.path) for blob in named}
     fitting = [blob for blob in named if fit(board, trees[blob]) is not Fit.OTHER]
     if not fitting:
         first = next((blob for blob in named if blob.name == wanted), named[0])
