@@ -199,12 +199,12 @@ def answer(
     """
     if not gathered.depends_on_board:
         judged = _judged(gathered, chosen, stepping, asked) if chosen or not asked.unlisted else []
-        judged += _unlisted(gathered, chosen, stepping, asked)
+        judged += _unlisted(gathered, chosen, stepping, asked, alone=not judged)
         boots = {
             board_verdicts.board.id: gathered.chain for board_verdicts in judged if gathered.chain is not None
         }
         return Answers(judged, boots, gathered.notes)
-    judged, boots, notes = _unlisted(gathered, chosen, stepping, asked), {}, list(gathered.notes)
+    judged, boots, notes = [], {}, list(gathered.notes)
     listed = places(gathered, chosen, stepping) if chosen or not asked.unlisted else ()
     for board in {board.id: board for board, _ in listed}.values():
         wanted = asked if chosen else evolve(asked, goals=_of_board(board, asked.goals))
@@ -215,6 +215,7 @@ def answer(
         notes += own.notes
         if own.chain is not None:
             boots[board.id] = own.chain
+    judged += _unlisted(gathered, chosen, stepping, asked, alone=not judged)
     return Answers(judged, boots, tuple(dict.fromkeys(notes)))
 
 
@@ -231,21 +232,23 @@ def _judged(
 
 
 def _unlisted(
-    gathered: Gathered, chosen: Sequence[Board], stepping: str | None, asked: Asked
+    gathered: Gathered, chosen: Sequence[Board], stepping: str | None, asked: Asked, *, alone: bool
 ) -> list[BoardVerdicts]:
-    """Of devicetrees for no known board, where none was asked for, or these."""
+    """Of devicetrees for no known board, where no board was asked for, or these; `alone`: of no other."""
     if stepping is not None or (chosen and not asked.unlisted) or gathered.kernel is None:
         return []
-    return judge_unlisted(gathered, gathered.facts(), asked)
+    return judge_unlisted(gathered, gathered.facts(), asked, folders=alone)
 
 
-def judge_unlisted(gathered: Gathered, facts: KernelFacts, asked: Asked) -> list[BoardVerdicts]:
+def judge_unlisted(
+    gathered: Gathered, facts: KernelFacts, asked: Asked, *, folders: bool
+) -> list[BoardVerdicts]:
     """Judge the devicetrees that are for no known board, by goals made of what their nodes are for.
 
     Raises `Refused` for a devicetree of another architecture, or of which no node has a role.
     """
     judged: list[BoardVerdicts] = []
-    for blob in unlisted(gathered, asked.unlisted):
+    for blob in unlisted(gathered, asked.unlisted, folders=folders):
 
         def made(tree: Tree, name: str = blob.name) -> Board:
             return made_board(predict(facts, tree), name)

@@ -12,10 +12,11 @@ from bootwright.predict.given.gathered import Blob, Gathered, Origin, Resolved, 
 from bootwright.predict.rules.predicates import Given
 
 
-def unlisted(gathered: Gathered, asked: Sequence[str] = ()) -> tuple[Blob, ...]:
+def unlisted(gathered: Gathered, asked: Sequence[str] = (), *, folders: bool = True) -> tuple[Blob, ...]:
     """The devicetrees that are for no known board.
 
-    Those that the user named; else the one that an image hands over, or those of the folders and images.
+    Those that the user named; else the one that an image hands over, or with `folders` those of the folders
+    and images.
     The kernel's own are for boards of all kinds: of them, and of the others, only those count that `asked`
     names by file name or by their own (first) compatible, where it names any. Raises `Malformed` for a
     damaged one.
@@ -26,7 +27,7 @@ def unlisted(gathered: Gathered, asked: Sequence[str] = ()) -> tuple[Blob, ...]:
         named = [blob for blob in gathered.blobs if blob.origin is Origin.GIVEN]
         handed = [gathered.devicetree] if gathered.devicetree is not None else []
         others = [blob for blob in gathered.blobs if blob.origin in {Origin.FOLDER, Origin.IMAGE}]
-        wanted = named or handed or others
+        wanted = named or handed or (others if folders else [])
     return tuple(blob for blob in wanted if not boards_of(root_compatible(blob.path)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bootwright.formats.devicetree.fdt import Node
+from bootwright.foundation.versions import Version
 from bootwright.predict.kernel.candidates import Candidate
 from bootwright.predict.model import Answer
 from bootwright.predict.solving.matching import pci_ids
@@ -85,3 +86,15 @@ def base_name(node: Node) -> str:
 def is_phy(node: Node) -> bool:
     """Whether a child of an MDIO bus is a PHY: of_mdiobus_child_is_phy, drivers/net/mdio/of_mdio.c."""
     return not node.compatible or any(one.startswith("ethernet-phy-") for one in node.compatible)
+
+
+# Commit 48e6a9c4a208 ("of: platform: Use default match table for /firmware"): series → the first with it.
+_DEEP_FIRMWARE = {"6.12": (6, 12, 68), "6.18": (6, 18, 8)}
+_DEEP_FIRMWARE_SINCE = (6, 19)
+
+
+def populates_buses_of_firmware(version: Version | None) -> bool:
+    """Whether plain buses below /firmware get devices for their children, or only /firmware itself does."""
+    if version is None:
+        return True
+    return version.key[0] >= _DEEP_FIRMWARE.get(version.series(), _DEEP_FIRMWARE_SINCE)

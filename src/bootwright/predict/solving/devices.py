@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from bootwright.formats.devicetree.fdt import Node, Tree
-from bootwright.foundation.versions import Version
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer
 from bootwright.predict.probing.terms import There
@@ -29,6 +28,7 @@ from bootwright.predict.solving.buses import (
     is_phy,
     is_usb_device,
     pci_exists,
+    populates_buses_of_firmware,
 )
 from bootwright.predict.solving.matching import is_plain_bus, match, pci_ids
 from bootwright.predict.solving.sites import Plan, Site
@@ -42,9 +42,6 @@ _RESERVED = frozenset(  # reserved_mem_matches: memory regions that have drivers
 )
 _POPULATES = frozenset({"of_platform_populate", "of_platform_default_populate", "of_platform_device_create"})
 _CELLS = "mfd_add_devices"
-# Commit 48e6a9c4a208 ("of: platform: Use default match table for /firmware"): series → the first with it.
-_DEEP_FIRMWARE = {"6.12": (6, 12, 68), "6.18": (6, 18, 8)}
-_DEEP_FIRMWARE_SINCE = (6, 19)
 
 
 class Planner:
@@ -79,7 +76,7 @@ class Planner:
                     if _RESERVED.intersection(region.compatible):
                         self._platform(region, None, "of_platform_default_populate_init")
             elif base == "firmware" and not child.compatible:
-                deep = _populates_buses_of_firmware(self._kernel.version)
+                deep = populates_buses_of_firmware(self._kernel.version)
                 for node in child.children:
                     self._platform(node, None, "of_platform_default_populate_init", default=deep)
             elif base == "cpus":
@@ -385,13 +382,6 @@ class Planner:
             self._platform(child, site, "the driver makes devices of its child nodes", default=False)
         else:
             self._missing(child, "no driver makes a device of it", site.node)
-
-
-def _populates_buses_of_firmware(version: Version | None) -> bool:
-    """Whether plain buses below /firmware get devices for their children, or only /firmware itself does."""
-    if version is None:
-        return True
-    return version.key[0] >= _DEEP_FIRMWARE.get(version.series(), _DEEP_FIRMWARE_SINCE)
 
 
 _BUS_CHILDREN: dict[str, Callable[[Planner, Site, Node], None]] = {
