@@ -4,13 +4,14 @@ Give the folder of a checkout of each; nothing of them is in this repository:
 
     python benchmarks/score_peers.py --syzkaller DIR --abrt DIR --lava DIR --squad DIR --logspec DIR --show
 
-- syzkaller: pkg/report/testdata/linux/report/*, each with the title its parser gives; a report without a title
-  is none. Agreed: something is found, and it is of the title's kind (peer_expectations.toml).
-- abrt: tests/examples/*.test, which hold an oops or none by its tests. Agreed: a finding of the kernel's, or none.
-- logspec: tests/test_linux_boot.py and test_baseline.py say of each log whether a prompt was reached and what
-  failed.
-- LAVA, squad: peer_expectations.toml says what their tests expect of each log. Where that is a failure, the first
-  finding must be of its kind.
+- syzkaller: pkg/report/testdata/linux/report/*, each with the title its parser gives; a report without a
+  title is none. Agreed: something is found, and it is of the title's kind (peer_expectations.toml).
+- abrt: tests/examples/*.test, which hold an oops or none by its tests. Agreed: a finding of the kernel's,
+  or none.
+- logspec: tests/test_linux_boot.py and test_baseline.py say of each log whether a prompt was reached and
+  what failed.
+- LAVA, squad: peer_expectations.toml says what their tests expect of each log. Where that is a failure, the
+  first finding that matters must be of its kind.
 
 docs/diagnose-scores.md judges the disagreements.
 """
@@ -36,6 +37,7 @@ EXPECTATIONS = tomllib.loads(Path(__file__).with_name("peer_expectations.toml").
 KNOWLEDGE = load()
 _ANY = frozenset(Outcome)
 _NOT_HEALTHY = frozenset({Outcome.FAILED, Outcome.DEGRADED})
+_SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
 _TITLE = re.compile(rb"\ATITLE: ?(.*)\n")
 
 
@@ -64,11 +66,11 @@ def told(finding: Finding) -> str:
 def agrees(expected: Expected, diagnosis: Diagnosis) -> bool:
     everything = findings(diagnosis)
     if expected.nothing:
-        return not any(finding.severity in {Severity.FATAL, Severity.DEGRADING} for finding in everything)
+        return not any(finding.severity in _SERIOUS for finding in everything)
     if diagnosis.outcome not in expected.outcomes:
         return False
     if Outcome.BOOT_OK not in expected.outcomes:
-        everything = everything[:1]
+        everything = [finding for finding in everything if finding.severity in _SERIOUS][:1]
     return not expected.names or any(
         re.search(expected.names, told(finding), re.IGNORECASE) for finding in everything
     )
