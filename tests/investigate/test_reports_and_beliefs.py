@@ -104,6 +104,29 @@ def test_a_belief_is_shown_in_part_where_one_of_two_things_was_varied() -> None:
     assert answer.history == (), "no cell showed the symptom that the known change is about"
 
 
+def bounded(*levels: str) -> tuple[str, tuple[str, ...]]:
+    """The status of "board two needs 6.19" where these kernels are known, the first fails, the last works."""
+    space = CauseSpace([make_factor("kernel", levels), *FACTORS[1:]])
+    seen = (
+        cell("a", FAILS, levels[0], "firmware", "one"),
+        cell("c", WORKS, levels[0], "kernel", "one"),
+        cell("d", FAILS, levels[0], "kernel", "two"),
+        cell("e", WORKS, levels[-1], "kernel", "two"),
+    )
+    plan = investigation(belief=belief(board="two", kernel="<6.19")).plan
+    found = look(space, seen, seen, title="", outcomes=["ethernet"], goals=["ethernet"], plan=plan)
+    (answer,) = weigh_beliefs(found)
+    return answer.status, answer.unpinned
+
+
+def test_a_bound_is_shown_only_where_nothing_lies_between_it_and_what_was_seen() -> None:
+    assert bounded("6.18.15", "6.19.14") == ("shown", ())
+    assert bounded("6.18.15", "6.18.20", "6.19.6", "6.19.14") == ("shown", ()), "updates of one series"
+    assert bounded("6.18.15", "7.3.4") == ("shown", ()), "the first version there is from 6.19 on"
+    assert bounded("6.18.15", "6.19.14", "7.3.4") == ("partly", ("kernel",)), "it may be 7.0"
+    assert bounded("6.12.25", "6.16.3", "6.19.14") == ("partly", ("kernel",)), "it may be 6.16"
+
+
 def test_the_history_speaks_of_the_version_a_belief_names_where_its_symptom_was_seen() -> None:
     seen = (*GRID[:3], evolve(GRID[3], evidence=HAZARD))
     (answer,) = weigh_beliefs(investigation(*seen, belief=belief(board="two", kernel="<6.19")))

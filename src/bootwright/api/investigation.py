@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from bootwright.api._common import reporter
+from bootwright.api._common import reporter, texts
 from bootwright.api.asked import asked_boards
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def investigate(
     repeat: int = 1,
     jobs: int | None = None,
     max_download: int = 350,
-    have: Sequence[str] = (),
+    have: str | Sequence[str] = (),
     board: str | None = None,
     revision: str | None = None,
     devicetrees: Sequence[str] = (),
@@ -121,7 +121,7 @@ def investigate(
     stepping = None
     if board is not None or revision is not None:
         _, stepping = asked_boards([board] if board is not None else [], revision=revision)
-    given = asked(chosen, have, board=board, stepping=stepping)
+    given = asked(chosen, texts(have), board=board, stepping=stepping)
     library = open_library(archive=archive, offline=offline, progress=progress)
     if dry_run:
         loop = Loop(chosen, seen, list_candidates(chosen, library), given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.judge import weigh_claim
 from bootwright.investigate.decision.single_changes import Pair, SingleChange, pairs
 from bootwright.investigate.plans.changes import Remark, remarks
@@ -40,6 +41,8 @@ class BeliefResult:
     narrower: tuple[Narrower, ...] = ()
     changes: tuple[SingleChange, ...] = ()
     """The single changes that speak for it, one a factor it names."""
+    unpinned: tuple[str, ...] = ()
+    """Factors of which it names a version, where the change was not shown to be at that version."""
     history: tuple[Remark, ...] = ()
     """What is known of the versions it names; it decided nothing."""
 
@@ -67,10 +70,12 @@ def _weigh(investigation: Investigation, belief: Belief) -> BeliefResult:
     )
     status = tested.status
     telling: dict[str, Pair] = {}
+    unpinned: tuple[str, ...] = ()
     if status == "open":
         telling = _speaking_for(investigation, belief)
+        unpinned = tuple(name for name, pair in telling.items() if not _pinned(investigation, belief, pair))
         if telling:
-            status = "shown" if set(telling) == set(belief.cause) else "partly"
+            status = "shown" if set(telling) == set(belief.cause) and not unpinned else "partly"
     if status in {"open", "untested"} and any(
         narrower_claim.status == "refuted" for narrower_claim in narrower
     ):
@@ -84,6 +89,7 @@ def _weigh(investigation: Investigation, belief: Belief) -> BeliefResult:
         why=WHY[status],
         narrower=narrower,
         changes=tuple(pair.change for pair in telling.values()),
+        unpinned=unpinned,
         history=tuple(remarks(belief, investigation.observations)) if status != "refuted" else (),
     )
 
@@ -101,6 +107,27 @@ def _speaking_for(investigation: Investigation, belief: Belief) -> dict[str, Pai
             if held is None or pair.weight > held.weight:
                 best[pair.factor] = pair
     return best
+
+
+def _pinned(investigation: Investigation, belief: Belief, pair: Pair) -> bool:
+    """Whether a pair shows the very version that a belief names, and not only one that may lie far from it.
+
+    So it does where no version that there is lies between the two, but for others of their own series, and
+    the later one is of the named version's series or the first that there is from it on. A level that is no
+    bound is shown by any pair.
+    """
+    bound = belief.cause[pair.factor]
+    named = Version.parse(bound.lstrip("<>="))
+    ends = [version for level in (pair.from_level, pair.to_level) if (version := Version.parse(level))]
+    if not bound.startswith(("<", ">=")) or named is None or len(ends) != 2:
+        return True
+    low, high = sorted(ends)
+    levels = next(factor.levels for factor in investigation.factors if factor.name == pair.factor)
+    between = [version for level in levels if (version := Version.parse(level)) and low < version < high]
+    near = {low.series(), high.series()}
+    return all(version.series() in near for version in between) and (
+        high.series() == named.series() or not any(named <= version for version in between)
+    )
 
 
 WHY = {

@@ -141,10 +141,20 @@ class Loop:
             trials=tuple(run.trial for run in self.runs),
             waiting=self._waiting(observations, steps, limits),
             notes=tuple(notes) or tuple(self.notes),
-            offered=tuple(self._rank(wanted, steps, evolve(LIMITS, download=1 << 62))),
+            offered=tuple(self._offered(observations, steps, wanted)),
             bench_trials=tuple(run.trial for run in self.bench),
             bench=tuple(Chooser(self.space, [run.trial for run in self.bench]).rank(hard)),
         )
+
+    def _offered(
+        self, observations: Sequence[Observation], steps: Sequence[Step], wanted: dict[str, Beliefs]
+    ) -> list[Choice]:
+        """Every run that tells something, those first that may answer a given value without an answer."""
+        unlimited = evolve(LIMITS, download=1 << 62)
+        promising = self._given_first.promising(observations, self._able(steps, unlimited))
+        first = {candidate.step.run.id for candidate in promising.values()}
+        ranked = self._rank(wanted, steps, unlimited)
+        return sorted(ranked, key=lambda choice: choice.trial.id not in first)
 
     def pick(
         self, observations: Sequence[Observation], steps: Sequence[Step] = (), limits: Limits = LIMITS

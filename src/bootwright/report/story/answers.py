@@ -123,7 +123,7 @@ def _goal(investigation: Investigation, goal: GoalResult, names: Names) -> Goal:
         missing = _missing(investigation, goal.outcome, names)
     elif any(investigation.given):
         missing = _missing(investigation, goal.outcome, names)
-        answer = _by_given(investigation, goal.outcome, names)
+        answer = _by_given(investigation, goal.outcome, names) or f"Not known. {missing}"
     elif goal.verdict is Verdict.FAILS:
         answer = "Fails in what is wanted, and the cause cannot be avoided without giving that up."
     else:
@@ -150,14 +150,14 @@ def _goal(investigation: Investigation, goal: GoalResult, names: Names) -> Goal:
 
 
 def _by_given(investigation: Investigation, outcome: str, names: Names) -> str:
-    """A goal that does not work with every given value: what is known of which."""
+    """A goal that does not work with every given value: what is known of which; empty where nothing is."""
     values: dict[Verdict, list[str]] = {}
     for given in investigation.given:
         values.setdefault(goal_at(investigation, outcome, given), []).append(value(given, names))
     says = [_where_it_works(investigation, outcome)] if Verdict.WORKS in values else []
     if Verdict.FAILS in values:
         says.append(f"Fails with {listed(values[Verdict.FAILS])}, whatever is chosen beside.")
-    if Verdict.UNKNOWN in values:
+    if Verdict.UNKNOWN in values and len(values) > 1:
         says.append(f"Not known with {listed(values[Verdict.UNKNOWN])}.")
     return " ".join(says)
 

@@ -10,7 +10,6 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.decision.beliefs import WHY, BeliefResult
 from bootwright.investigate.decision.decide import Decision
-from bootwright.investigate.decision.single_changes import SingleChange
 from bootwright.investigate.plans.changes import Remark
 from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.answers import describe_change
@@ -75,7 +74,7 @@ def _belief(investigation: Investigation, belief: BeliefResult, names: Names) ->
     return evolve(
         _conclusion(
             (belief.id, belief.says, belief.status, belief.why),
-            _for(claim, belief.changes) if belief.changes else _against(claim, belief.by),
+            _for(claim, belief) if belief.changes else _against(claim, belief.by),
         ),
         narrower=narrower,
         history=tuple(_remark(remark) for remark in belief.history),
@@ -156,13 +155,20 @@ def _reservations(against: Sequence[Observation], outcome: str) -> list[str]:
     return sentences
 
 
-def _for(claim: _Claim, changes: Sequence[SingleChange]) -> _Evidence:
+def _for(claim: _Claim, belief: BeliefResult) -> _Evidence:
     """The single changes that speak for a claim, and what of it was not varied."""
+    changes = belief.changes
     shown = [capital(describe_change(claim.investigation, change, claim.names)) for change in changes]
     unchanged = [name for name in claim.subjects if all(change.factor != name for change in changes)]
     if unchanged:
         was = "was" if len(unchanged) == 1 else "were"
         shown.append(f"{capital(listed(claim.names.factors(unchanged)))} {was} not changed alone there.")
+    shown += [
+        f"At which {claim.names.factor(change.factor)} between {clean(change.from_level, 80)} and "
+        f"{clean(change.to_level, 80)} that begins was not looked at."
+        for change in changes
+        if change.factor in belief.unpinned
+    ]
     return _Evidence(
         shown=tuple(shown),
         comparison=claim.compared((changes[0].fails, changes[0].works)),
