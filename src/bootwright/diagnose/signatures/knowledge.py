@@ -143,7 +143,7 @@ def _signature(file: SignatureFile) -> Signature:
         fallback=file.fallback,
         kernel_arguments=file.kernel_arguments,
         patterns=tuple(
-            _pattern(f"{file.name}/{event}", expression, file.speakers)
+            _pattern(f"{file.name}/{event}", expression, file.event_speakers.get(event, file.speakers))
             for event, expression in file.events.items()
         ),
         rule=_rule(file.when, file.name),

@@ -43,6 +43,10 @@ def _speakers(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(_speaker(text) for text in texts)
 
 
+def _speakers_of(events: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    return {event: _speakers(texts) for event, texts in events.items()}
+
+
 def _role(text: str) -> str:
     return _known(text, ROLES, "roles")
 
@@ -156,6 +160,9 @@ class SignatureFile:
     explains_only: Mapping[str, Mapping[str, str]] = field(factory=dict)
     explains_if: Mapping[str, Mapping[str, str]] = field(factory=dict)
     speakers: tuple[str, ...] = field(default=(), metadata={**LONE, **written(tuple[str, ...], _speakers)})
+    event_speakers: Mapping[str, tuple[str, ...]] = field(
+        factory=dict, metadata=written(Mapping[str, tuple[str, ...]], _speakers_of)
+    )
     needs: tuple[str, ...] = field(default=(), metadata=LONE)
     ends_boot: bool = False
     fallback: bool = False
