@@ -112,6 +112,16 @@ def test_a_changed_file_is_noticed_and_fetched_again(served: Served, repository:
     assert (fetch(wanted, Silent(), fresh=True).folder / "one.dtb").read_bytes() == FILES["boot/one.dtb"]
 
 
+@pytest.mark.parametrize("text", [b"", b"[]", b'{"one.dtb": 1}', b"\xff", b"[" * 100_000])
+def test_a_damaged_list_of_hashes_is_one_line(text: bytes, repository: tuple[Path, str]) -> None:
+    with serve(repository[0]) as server:
+        wanted = source(server.url, repository[1])
+        (fetch(wanted, Silent()).folder.parent / "hashes.json").write_bytes(text)
+    with pytest.raises(Malformed, match=r"hashes\.json: expected hashes of files") as caught:
+        fetched(wanted)
+    assert caught.value.hint == "bootwright devicetrees fetch tiny --fresh"
+
+
 @pytest.mark.parametrize(
     ("more", "error", "says"),
     [

@@ -17,7 +17,7 @@ from bootwright.predict.given.gather import gather
 from bootwright.predict.model import Answer, Evidence, GoalVerdict, Hazard, Link, first_broken, fold
 from bootwright.predict.verdicts import Asked, BoardVerdicts, judge_boards
 from bootwright.report.check_fold import Place, fold_board, touched
-from bootwright.report.check_text import Size, links, screen
+from bootwright.report.check_text import Size, links, notes, screen
 
 PI5 = board("raspberrypi-5")
 SIZES = (Size(80, 22), Size(100, 38))
@@ -158,6 +158,14 @@ def test_steppings_share_what_differs_in_their_devicetrees_path_alone() -> None:
     text = told(judged)
     assert text.count("pci=x (the devicetree)") == 1
     assert "devicetrees: c0 c0.dtb, d0 d0.dtb" in text
+
+
+def test_notes_take_a_quarter_of_a_screen_at_most() -> None:
+    remarks = [f"remark {number}" for number in range(30)]
+    assert notes(remarks, Size(80)) == [f"note: {remark}" for remark in remarks]
+    assert notes(remarks, Size(80, 22)) == [*notes(remarks[:5]), "note: 25 more notes, with --explain"]
+    assert notes(["x " * 900], Size(80, 22)) == ["note: 1 note, with --explain"]
+    assert notes([], Size(80, 22)) == []
 
 
 def test_links_that_goals_share_stand_once() -> None:

@@ -13,7 +13,7 @@ from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.decision.decide import decide
 from bootwright.investigate.plans.plan_file import load_plan
 from bootwright.investigate.running.investigation import study
-from bootwright.report import html
+from bootwright.report import html, markdown
 from bootwright.report.result import result
 
 
@@ -191,6 +191,30 @@ def test_predictions_are_told_as_such_with_their_first_broken_link() -> None:
     assert "the same again" not in page.text, "the hazard that is the broken link is told once"
     assert "Not checked: The cable." in page.text
     assert "only reports and predictions speak of it; nothing was run" in page.text
+
+
+def test_what_is_predicted_of_several_cells_is_said_once() -> None:
+    loop = a_loop(load_plan("talos-rpi5"))
+    first = a_prediction(Verdict.FAILS)
+    second = evolve(
+        first, id="cell-another", values={**first.values, "kernel": ("6.16.3",)}, evidence={**first.evidence}
+    )
+    third = evolve(a_prediction(Verdict.WORKS), id="cell-third", values={**first.values, "dtb": ("kernel",)})
+    found = loop.look([*loop.began, first, second, third])
+    page = Page(html.page(found, decide(found), generated_at=""))
+    assert page.problems == []
+    section = page.text[page.text.index("Predictions, without a boot") :]
+    for text in ("rp1_pci finds no node", "MSI-X comes late.", "The cable.", "Read, not run."):
+        assert section.count(text) >= 1
+    assert section.count("First broken link: /axi/pcie@1000120000") == 1
+    assert section.count("MSI-X comes late.") == section.count("Not checked:") == 1
+    assert all(cell.id in section for cell in (first, second, third))
+    plain = markdown.page(found, decide(found)).partition("## Predictions")[2].partition("\n## ")[0]
+    assert plain.count("comes late") == plain.count("First broken link") == 1
+    assert all(
+        cell.id.replace("-", "") in plain.replace("-", "").replace("\\", "")
+        for cell in (first, second, third)
+    )
 
 
 def test_what_is_only_predicted_to_work_is_never_said_to_work() -> None:

@@ -15,6 +15,7 @@ from bootwright.formats.devicetree.fdt import parse_fdt
 from bootwright.foundation.cache import TREES
 from bootwright.foundation.errors import Malformed, Missing
 from bootwright.foundation.progress import Progress
+from bootwright.foundation.structure import structure
 
 _HASHES = "hashes.json"
 _FILES = "files"
@@ -46,8 +47,8 @@ def fetched(source: DevicetreeSource) -> Fetched | None:
         return None
     again = f"bootwright devicetrees fetch {source.name} --fresh"
     try:
-        hashes = json.loads((place / _HASHES).read_bytes())
-    except (OSError, ValueError) as error:
+        hashes = structure(json.loads((place / _HASHES).read_bytes()), dict[str, str], _HASHES)
+    except (OSError, ValueError, RecursionError, Malformed) as error:
         raise Malformed(str(place / _HASHES), None, "hashes of files", "none", hint=again) from error
     for path, digest in hashes.items():
         file = place / _FILES / path

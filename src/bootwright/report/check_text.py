@@ -120,8 +120,16 @@ def _screen(judged: Sequence[BoardVerdicts], folded: Folded, detail: _Detail, wi
 
 
 def notes(remarks: Sequence[str], size: Size = Size()) -> list[str]:
-    """Remarks on how the artifacts were read."""
-    return [line for remark in remarks for line in _wrapped("", f"note: {remark}", size.columns)]
+    """Remarks on how the artifacts were read; on a screen no more than a quarter of it, the rest counted."""
+    most = 0 if size.lines is None else size.lines // 4
+    lines: list[str] = []
+    for number, remark in enumerate(remarks):
+        wrapped = [*_wrapped("", f"note: {remark}", size.columns)]
+        if size.lines is not None and len(lines) + len(wrapped) > most:
+            more = count(len(remarks) - number, "note" if not number else "more note")
+            return [*lines, f"note: {more}, with --explain"]
+        lines += wrapped
+    return lines
 
 
 def links(verdicts: BoardVerdicts) -> Iterator[str]:

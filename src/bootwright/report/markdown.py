@@ -13,6 +13,7 @@ from bootwright.report.story.answers import Link
 from bootwright.report.story.beliefs import Conclusion
 from bootwright.report.story.given import in_short
 from bootwright.report.story.names import cell_words
+from bootwright.report.story.predictions import Shared
 from bootwright.report.words import capital, count, listed
 
 # What GitHub Flavored Markdown 0.29 gives a meaning; ASCII punctuation may be escaped (section 2.4).
@@ -231,25 +232,31 @@ def _path(story: Story) -> Iterator[str]:
 
 
 def _predictions(story: Story) -> Iterator[str]:
-    if not story.predictions:
+    told = story.predictions
+    if not told.alike:
         return
     yield "## Predictions, without a boot"
     yield ""
-    for prediction in story.predictions:
-        for goal in prediction.goals:
-            cell = f"**{plain(prediction.id)}** ({plain(prediction.cell)})"
-            text = f"- {cell}, {plain(goal.outcome)}: **{goal.verdict}**."
-            if goal.broken:
-                node = f"{code(goal.broken.node)}, " if goal.broken.node else ""
-                text += f" First broken link: {node}{plain(goal.broken.link)}. {plain(goal.broken.reason)}"
-                text += f" Remedy: {plain(goal.broken.remedy)}" if goal.broken.remedy else ""
-            yield f"{text} Outweighed: {plain(goal.outweighed)}" if goal.outweighed else text
-            for title, reason, remedy in goal.hazards:
-                warning = " ".join(filter(None, (title, reason, remedy)))
-                yield f"  - May go wrong: {plain(warning)}"
-        if prediction.limit:
-            yield f"  {plain(prediction.limit)}"
+    for alike in told.alike:
+        text = f"- {plain(alike.outcome)}: **{alike.verdict}**."
+        if alike.broken:
+            node = f"{code(alike.broken.node)}, " if alike.broken.node else ""
+            text += f" First broken link: {node}{plain(alike.broken.link)}. {plain(alike.broken.reason)}"
+            text += f" Remedy: {plain(alike.broken.remedy)}" if alike.broken.remedy else ""
+        yield text
+        for prediction in alike.cells:
+            yield f"  - **{plain(prediction.id)}** ({plain(prediction.cell)})"
+        for cell, better in alike.outweighed:
+            yield f"  - {plain(cell)} is outweighed: {plain(better)}"
+    for hazard in told.hazards:
+        yield f"- May go wrong{_cells_of(hazard)}: {plain(' '.join(filter(None, hazard.texts)))}"
+    for limit in told.limits:
+        yield f"- {plain(limit.texts[0])}{_cells_of(limit)}"
     yield ""
+
+
+def _cells_of(shared: Shared) -> str:
+    return f" ({plain(listed(shared.ids))})" if shared.ids else ""
 
 
 def _evidence(story: Story) -> Iterator[str]:

@@ -13,7 +13,6 @@ from bootwright.report.story.causes import RemainingCauses
 from bootwright.report.story.cells import Matrix
 from bootwright.report.story.given import in_short
 from bootwright.report.story.names import cell_words
-from bootwright.report.story.predictions import Broken
 from bootwright.report.words import count, listed
 
 if TYPE_CHECKING:
@@ -257,16 +256,13 @@ def _cells(matrix: Matrix, console: Console) -> None:
 
 def _predictions(story: Story, console: Console) -> None:
     """Cells of which the same is predicted, for the same reason, share an entry."""
-    alike: dict[tuple[str, str, Broken | None], list[str]] = {}
-    for prediction in story.predictions:
-        for goal in prediction.goals:
-            if goal.outweighed:  # said under the cells; what was predicted is not so
-                continue
-            alike.setdefault((goal.outcome, goal.verdict, goal.broken), []).append(prediction.id)
-    if alike:
+    told = [alike for alike in story.predictions.alike if alike.standing]
+    if told:
         _head(console, "Predictions, without a boot")
-    for (outcome, verdict, broken), cells in alike.items():
-        _line(console, (f"{verdict}: ", STYLES.get(verdict, "")), f"{outcome}, in {listed(cells)}")
+    for alike in told:
+        cells = alike.standing
+        verdict, broken = alike.verdict, alike.broken
+        _line(console, (f"{verdict}: ", STYLES.get(verdict, "")), f"{alike.outcome}, in {listed(cells)}")
         if broken:
             node = f"{broken.node}, " if broken.node else ""
             _line(console, f"first broken link: {node}{broken.link}. {broken.reason}", indent=4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -51,6 +51,78 @@ class Prediction:
     goals: tuple[Foretold, ...]
     facts: tuple[tuple[str, str], ...]
     limit: str
+
+
+@frozen
+class Alike:
+    """Cells of which the same is predicted, for the same reason."""
+
+    outcome: str
+    verdict: str
+    broken: Broken | None
+    cells: tuple[Prediction, ...]
+    outweighed: tuple[tuple[str, str], ...]
+    """(cell, the sentence that says what a boot or a board showed instead)."""
+
+    @property
+    def standing(self) -> tuple[str, ...]:
+        """The cells of which nothing says otherwise."""
+        gone = {cell for cell, _ in self.outweighed}
+        return tuple(prediction.id for prediction in self.cells if prediction.id not in gone)
+
+
+@frozen
+class Shared:
+    """Something that is true of several cells."""
+
+    texts: tuple[str, ...]
+    ids: tuple[str, ...]
+    """The cells; empty where it is true of all."""
+
+
+@frozen
+class Folded:
+    """The predictions with each thing said once."""
+
+    alike: tuple[Alike, ...]
+    hazards: tuple[Shared, ...]
+    """Title, reason and remedy."""
+    not_checked: tuple[Shared, ...]
+    limits: tuple[Shared, ...]
+
+
+def fold(told: Sequence[Prediction]) -> Folded:
+    """Put together what is said of several cells, in the order in which it is said first."""
+    alike: dict[tuple[str, str, Broken | None], list[tuple[Prediction, Foretold]]] = {}
+    hazards: dict[tuple[str, ...], list[str]] = {}
+    not_checked: dict[tuple[str, ...], list[str]] = {}
+    limits: dict[tuple[str, ...], list[str]] = {}
+    for prediction in told:
+        for goal in prediction.goals:
+            alike.setdefault((goal.outcome, goal.verdict, goal.broken), []).append((prediction, goal))
+            for hazard in goal.hazards:
+                hazards.setdefault(hazard, []).append(prediction.id)
+            for text in goal.not_checked:
+                not_checked.setdefault((text,), []).append(prediction.id)
+        if prediction.limit:
+            limits.setdefault((prediction.limit,), []).append(prediction.id)
+    every = [prediction.id for prediction in told]
+    return Folded(
+        tuple(
+            Alike(
+                *key,
+                tuple(prediction for prediction, _ in cells),
+                tuple((prediction.id, goal.outweighed) for prediction, goal in cells if goal.outweighed),
+            )
+            for key, cells in alike.items()
+        ),
+        *(_shared(texts, every) for texts in (hazards, not_checked, limits)),
+    )
+
+
+def _shared(texts: Mapping[tuple[str, ...], Sequence[str]], every: Sequence[str]) -> tuple[Shared, ...]:
+    cells = {text: tuple(dict.fromkeys(ids)) for text, ids in texts.items()}
+    return tuple(Shared(text, () if len(ids) == len(every) else ids) for text, ids in cells.items())
 
 
 def predictions(investigation: Investigation, names: Names) -> tuple[Prediction, ...]:

@@ -17,7 +17,7 @@ from bootwright.report.story.causes import RemainingCauses, remaining_causes
 from bootwright.report.story.cells import Matrix, matrix
 from bootwright.report.story.names import Names
 from bootwright.report.story.pairs import Ruling, rulings
-from bootwright.report.story.predictions import Prediction, predictions
+from bootwright.report.story.predictions import Folded, fold, predictions
 from bootwright.report.story.probes import Table, tables
 from bootwright.report.story.reports import ExplainedReport, reports
 from bootwright.report.words import capital, clean, count, listed, sentence
@@ -52,7 +52,7 @@ class Story:
     stops: tuple[path.Stop, ...]
     offers: tuple[path.Offer, ...]
     tries: tuple[path.Try, ...]
-    predictions: tuple[Prediction, ...]
+    predictions: Folded
     probes: tuple[Table, ...]
     boots: tuple[Boot, ...]
     limits: tuple[str, ...]
@@ -104,7 +104,7 @@ def tell(investigation: Investigation, decision: Decision, runs: Iterable[Run] =
         stops=path.stops(investigation, names),
         offers=path.offers(investigation, runs, names),
         tries=path.tries(investigation, decision, names),
-        predictions=predictions(investigation, names),
+        predictions=fold(predictions(investigation, names)),
         probes=tables(dones),
         boots=boots(investigation, names),
         limits=_limits(investigation, names),
