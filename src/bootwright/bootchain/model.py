@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from bootwright.bootchain.boot_entries import BootEntry
 from bootwright.bootchain.volumes import Volume, file_at, open_at, place
-from bootwright.formats.programs.pe import open_section, read_pe
+from bootwright.formats.programs.uki import open_labeled
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import Refused
 
@@ -20,7 +20,7 @@ class Part:
     by: str = ""
     """What names it: `BOOT:/grub/grub.cfg, line 7`."""
     section: str = ""
-    """A UKI's section, such as `.linux`; empty for the file as a whole."""
+    """The label of a UKI's section, such as `.linux` or `.cmdline@1`; empty for the file as a whole."""
 
     @property
     def place(self) -> str:
@@ -42,10 +42,7 @@ class Part:
             )
         if not self.section:
             return source
-        section = read_pe(source).section(self.section)
-        if section is None:
-            raise Refused(f"{place(self.volume, self.path)} has no section {self.section}")
-        return open_section(source, section)
+        return open_labeled(source, self.section)
 
     def as_json(self) -> dict[str, object]:
         """The documented form."""
@@ -90,6 +87,8 @@ class Chain:
     entry: BootEntry | None = None
     uki: Part | None = None
     """The whole file, where kernel and initramfs are sections of it."""
+    profile: int = 0
+    """Which of a UKI's profiles."""
     default: bool = False
     """Whether it is what starts unless someone chooses (on its `boards`, where there are several answers)."""
     boards: tuple[str, ...] = ()
@@ -126,6 +125,7 @@ class Chain:
             "overlays": [overlay.as_json() for overlay in self.overlays],
             "arguments": self.arguments or None,
             "config": place(*self.config) if self.config else None,
+            "profile": self.profile if self.uki is not None else None,
             "unsure": self.unsure or None,
             "unknown": list(self.unknown) or None,
         }

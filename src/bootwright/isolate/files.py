@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 
 from bootwright.formats.devicetree.fdt import parse_fdt
 from bootwright.formats.programs.pe import open_section, read_pe
+from bootwright.formats.programs.uki import labeled_sections
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.images.change.edits import EDITORS, ArgumentEdit
@@ -299,13 +300,12 @@ def uki_file(good: bytes, bad: bytes, where: str) -> Mixed:
 
 
 def _sections(data: bytes, where: str) -> dict[str, bytes]:
+    """Label → content. The stub's own code and data, and what describes it, belong to the boot loader."""
     source = Bytes(data, where)
-    headers = read_pe(source)
-    sections = {}
-    for section in headers.sections:
-        # The stub's own code and data, and what describes it, belong to the boot loader as a whole.
-        sections[section.name] = open_section(source, section).read(0, section.size)
-    return sections
+    return {
+        labeled.label: open_section(source, labeled.section).read(0, labeled.section.size)
+        for labeled in labeled_sections(read_pe(source))
+    }
 
 
 def _arguments(sections: dict[str, bytes]) -> list[str]:

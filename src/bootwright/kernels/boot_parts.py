@@ -88,11 +88,10 @@ def boot_part(
         raise Refused(
             f"{part.package} is not in {part.suite} of {source.title}", hint="try another --archive"
         )
-    if offline and not (cache.PARTS.folder() / package.sha256).is_dir():
+    key = f"{package.sha256}-{hashlib.sha256(part.folder.encode()).hexdigest()[:8]}"
+    if offline and not (cache.PARTS.folder() / key).is_dir():
         raise Missing(f"{part.title} would have to be fetched", hint="run it once without --offline")
-    folder = cache.PARTS.kept_folder(
-        package.sha256, lambda work: _fetch(part, suite, package, work, progress)
-    )
+    folder = cache.PARTS.kept_folder(key, lambda work: _fetch(part, suite, package, work, progress))
     return Unpacked(
         folder=folder,
         package=package.name,

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from functools import cmp_to_key
 from typing import TypeVar
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, field, frozen
 
 from bootwright.bootchain.boot_config import read_loader_config, read_loader_entry
 from bootwright.bootchain.boot_entries import BootEntry, BootMenu
 from bootwright.bootchain.efi.program import Program, identify
-from bootwright.bootchain.efi.uki import read_uki, uki_chain
+from bootwright.bootchain.efi.uki import profile_id, read_uki, uki_chains
 from bootwright.bootchain.efi.version_order import compare
 from bootwright.bootchain.model import Chain, Part, Stage
 from bootwright.bootchain.volumes import (
@@ -55,6 +55,9 @@ class _Listed:
     done: int = 0
     skipped: str = ""
     """Why systemd-boot leaves it out of its menu."""
+    file_id: str = field(default=Factory(lambda listed: listed.id, takes_self=True))
+    """The id without the profile, by which entries are ordered."""
+    profile: int = 0
 
 
 def loader_entry_chains(
@@ -121,14 +124,26 @@ def _listed(volume: Volume, stages: Sequence[Stage]) -> Iterator[_Listed]:
         if made is not None:
             yield made
     for entry in _ukis(volume):
-        chain = uki_chain(volume, entry.path, stages)
         source = open_at(volume, entry.path)
         uki = read_uki(source) if source is not None else None
-        if chain is None or uki is None:
+        if uki is None:
             continue
-        id_, left, done = counted(entry.name)
+        file_id, left, done = counted(entry.name)
         skipped = "" if uki.title else "systemd-boot leaves out a UKI whose .osrel has no name"
-        yield _Listed(evolve(chain, id=id_), id_.lower(), uki.sort_key, "", uki.version, left, done, skipped)
+        for profile, chain in zip(uki.profiles, uki_chains(volume, entry.path, stages), strict=True):
+            entry_id = profile_id(file_id, profile)
+            yield _Listed(
+                evolve(chain, id=entry_id),
+                entry_id.lower(),
+                uki.sort_key,
+                "",
+                uki.version,
+                left,
+                done,
+                skipped,
+                file_id=file_id.lower(),
+                profile=profile.number,
+            )
 
 
 def _ukis(volume: Volume) -> list[Entry]:
@@ -163,8 +178,7 @@ def entry_chain(volume: Volume, entry: BootEntry, config: str, stages: Sequence[
 
     source = open_at(volume, path)
     if source is not None and identify(source) is Program.UKI:
-        made = uki_chain(volume, path, stages, arguments=entry.arguments)
-        if made is not None:
+        for made in uki_chains(volume, path, stages, arguments=entry.arguments)[:1]:
             if not entry.arguments:
                 return evolve(made, title=entry.title or made.title, id=entry.id, entry=entry)
             # The arguments are the entry's, not the image's own.
@@ -215,7 +229,7 @@ def _compared(one: _Listed, other: _Listed) -> int:
         )
         if order:
             return order
-    order = -compare(one.id, other.id)
+    order = -compare(one.file_id, other.file_id) or _less(one.profile, other.profile)
     if order or one.left is None or other.left is None:
         return order
     return _less(other.left, one.left) or _less(one.done, other.done)

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from bootwright.bootchain.efi.loader_entries import loader_entry_chains
 from bootwright.bootchain.efi.program import Program, identify
-from bootwright.bootchain.efi.uki import uki_chain
+from bootwright.bootchain.efi.uki import uki_chains
 from bootwright.bootchain.grub.chain import grub_chains
 from bootwright.bootchain.model import Chain, Part, Stage
 from bootwright.bootchain.volumes import Volume, efi_volumes, file_at, open_at, place
@@ -34,8 +34,7 @@ def efi_chains(volumes: Sequence[Volume], stages: Sequence[Stage]) -> list[Chain
         return _by_configuration(volumes, stages, None, "")
     path, kind, program_stages = _program(esp, stages)
     if kind is Program.UKI:
-        chain = uki_chain(esp, path, program_stages)
-        return [chain] if chain is not None else []
+        return uki_chains(esp, path, program_stages)
     if kind is Program.KERNEL:
         part = Part(esp, path, "UEFI's default path")
         return [Chain(kind="efi", stages=program_stages, title=path.rpartition("/")[2], kernel=part)]

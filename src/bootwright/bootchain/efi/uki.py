@@ -1,7 +1,7 @@
 """Unified kernel images as things to boot: what they hand over and how a loader sorts them.
 
-UKI specification (UAPI.5), systemd-stub(7) and the Boot Loader Specification's type #2 entries. Of an image
-with several profiles (sections after a `.profile`) the first is described, which is what starts by itself.
+UKI specification (UAPI.5), systemd-stub(7) and the Boot Loader Specification's type #2 entries. Each profile
+of an image is an entry; the first is what starts by itself.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from attrs import frozen
 from bootwright.bootchain.model import Chain, Part, Stage
 from bootwright.bootchain.volumes import Volume, open_at, place
 from bootwright.formats.os_release import read_os_release
-from bootwright.formats.programs.pe import PeFile, open_section, read_pe
+from bootwright.formats.programs.pe import PeFile, read_pe
+from bootwright.formats.programs.uki import Profile, read_profiles, read_text
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError, Malformed
-
-_MOST_TEXT = 65536
 
 
 @frozen
@@ -27,7 +26,7 @@ class Uki:
     headers: PeFile
     release: dict[str, str]
     """os-release, from `.osrel`; empty without it."""
-    arguments: str
+    profiles: tuple[Profile, ...]
 
     @property
     def title(self) -> str:
@@ -46,49 +45,64 @@ class Uki:
 
 
 def read_uki(source: ByteSource) -> Uki | None:
-    """A UKI's headers, release and arguments; None for another PE file. Raises `Malformed`."""
+    """A UKI's headers, release and profiles; None for another PE file. Raises `Malformed`."""
     headers = read_pe(source)
     if not headers.is_uki:
         return None
+    profiles = read_profiles(source, headers)
     try:
-        release = read_os_release(_text(source, headers, ".osrel"), f"{source.name}:.osrel")
+        text = read_text(source, profiles[0].section(".osrel"))
+        release = read_os_release(text.encode(), f"{source.name}:.osrel")
     except Malformed:
         release = {}
-    arguments = _text(source, headers, ".cmdline").decode("utf-8", "replace").strip("\0\n\r\t ")
-    return Uki(headers, release, arguments)
+    return Uki(headers, release, profiles)
 
 
-def uki_chain(volume: Volume, path: str, stages: Sequence[Stage], *, arguments: str = "") -> Chain | None:
-    """The chain of a UKI at a path; None where it is none, or is not there. Raises `Malformed`.
+def uki_chains(volume: Volume, path: str, stages: Sequence[Stage], *, arguments: str = "") -> list[Chain]:
+    """A chain for each profile of a UKI at a path, the first what starts by itself; none where it is no UKI.
 
     `arguments` are those of a loader's entry, which take the place of the image's own where there are any.
+    Raises `Malformed`.
     """
     source = open_at(volume, path)
     uki = read_uki(source) if source is not None else None
-    if uki is None:
-        return None
-    by = place(volume, path)
+    if uki is None or source is None:
+        return []
+    chains: list[Chain] = []
+    for profile in uki.profiles:
+        labels = {labeled.section.name: labeled.label for labeled in reversed(profile.sections)}
+        parts = {name: Part(volume, path, place(volume, path), label) for name, label in labels.items()}
+        unknown = []
+        if ".dtbauto" in parts:
+            unknown.append("the stub picks a devicetree of .dtbauto by the board's firmware")
+        name = path.rpartition("/")[2]
+        chains.append(
+            Chain(
+                kind="uki",
+                stages=tuple(stages),
+                title=profile_title(uki, profile) or name,
+                id=profile_id(name, profile),
+                kernel=parts.get(".linux"),
+                initramfs=tuple(parts[section] for section in (".ucode", ".initrd") if section in parts),
+                devicetree=parts.get(".dtb"),
+                arguments=arguments or read_text(source, profile.section(".cmdline")),
+                uki=Part(volume, path, place(volume, path)),
+                profile=profile.number,
+                unknown=tuple(unknown),
+            )
+        )
+    return chains
 
-    def section(name: str) -> Part | None:
-        return Part(volume, path, by, name) if uki.headers.section(name) is not None else None
 
-    initrd, ucode = section(".initrd"), section(".ucode")
-    unknown = []
-    if uki.headers.section(".dtbauto") is not None:
-        unknown.append("the stub picks a devicetree of .dtbauto by the board's firmware")
-    name = path.rpartition("/")[2]
-    return Chain(
-        kind="uki",
-        stages=tuple(stages),
-        title=uki.title or name,
-        id=name,
-        kernel=section(".linux"),
-        initramfs=tuple(part for part in (ucode, initrd) if part is not None),
-        devicetree=section(".dtb"),
-        arguments=arguments or uki.arguments,
-        uki=Part(volume, path, by),
-        unknown=tuple(unknown),
-    )
+def profile_id(name: str, profile: Profile) -> str:
+    """The entry's name: `talos.efi`, `talos.efi@1` (src/boot/boot.c, systemd 257)."""
+    return f"{name}@{profile.number}" if profile.number else name
+
+
+def profile_title(uki: Uki, profile: Profile) -> str:
+    """As systemd-boot shows it: with the profile's title, else its id, in parentheses."""
+    shown = profile.title or profile.id or (f"profile {profile.number}" if profile.number else "")
+    return f"{uki.title} ({shown})" if uki.title and shown else uki.title
 
 
 def is_uki(source: ByteSource) -> bool:
@@ -97,17 +111,6 @@ def is_uki(source: ByteSource) -> bool:
         return read_pe(source).is_uki
     except BootwrightError:
         return False
-
-
-def _text(source: ByteSource, headers: PeFile, name: str) -> bytes:
-    section = headers.section(name)
-    if section is None:
-        return b""
-    if section.size > _MOST_TEXT:
-        raise Malformed(
-            source.name, section.offset, f"{name} of at most {_MOST_TEXT} bytes", str(section.size)
-        )
-    return open_section(source, section).read(0, section.size).rstrip(b"\0")
 
 
 def _first(values: dict[str, str], keys: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from bootwright.bootchain.boot_config import read_grub_config
 from bootwright.bootchain.boot_entries import BootEntry, BootMenu
 from bootwright.bootchain.efi.loader_entries import loader_entry_chains
 from bootwright.bootchain.efi.program import Program, identify
-from bootwright.bootchain.efi.uki import uki_chain
+from bootwright.bootchain.efi.uki import uki_chains
 from bootwright.bootchain.model import Chain, Part, Stage
 from bootwright.bootchain.volumes import (
     Volume,
@@ -141,7 +141,7 @@ def _chainloaded(program: Part, stages: Sequence[Stage]) -> Chain | None:
     source = open_at(program.volume, program.path)
     kind = identify(source) if source is not None else Program.KERNEL
     if kind is Program.UKI:
-        return uki_chain(program.volume, program.path, stages)
+        return next(iter(uki_chains(program.volume, program.path, stages)), None)
     if kind is Program.KERNEL:
         return None
     reason = f"{program.by} starts {program.place}, and what that starts is not followed"

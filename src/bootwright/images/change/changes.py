@@ -14,11 +14,12 @@ from bootwright.bootchain.volumes import Volume as BootVolume
 from bootwright.bootchain.volumes import file_at
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, lookup, read_small
 from bootwright.formats.programs.pe import read_pe
+from bootwright.formats.programs.uki import Profile, read_profiles, read_text
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.images.change import initramfs_edit
-from bootwright.images.change.edits import EDITORS, ArgumentEdit, ConfigEdit, edit_config_txt
+from bootwright.images.change.edits import EDITORS, ArgumentEdit, ConfigEdit, edit_config_txt, edit_texts
 from bootwright.images.opened import OpenImage, Volume, argument_names
 from bootwright.images.parts.kernel_part import KernelFiles, kernel_files
 from bootwright.images.write import uki
@@ -292,15 +293,30 @@ class _Planner:
         source = uki_file.open()
         if len(source) > _MOST_PART:
             raise Refused(f"{place} is larger than {_MOST_PART} bytes")
+        profiles = read_profiles(source, read_pe(source))
         sections: dict[str, bytes] = {}
         if kernel is not None:
-            sections[".linux"] = kernel.image.read_bytes()
-            sections[".uname"] = kernel.release.encode()
+            sections[_label(profiles[0], ".linux")] = kernel.image.read_bytes()
+            sections[_label(profiles[0], ".uname")] = kernel.release.encode()
         if initramfs is not None:
-            sections[".initrd"] = initramfs.path.read_bytes()
+            sections[_label(profiles[0], ".initrd")] = initramfs.path.read_bytes()
         if changes.arguments and chain.config is None:
-            old = chain.arguments.encode("utf-8", "surrogateescape")
-            sections[".cmdline"] = EDITORS["uki"](old, changes.arguments, place)
+            # Each profile keeps its own arguments: one may be there to wipe the machine.
+            texts = {
+                _label(profile, ".cmdline"): read_text(source, profile.section(".cmdline"))
+                for profile in profiles
+            }
+            encoded = {label: text.encode("utf-8", "surrogateescape") for label, text in texts.items()}
+            sections |= edit_texts(encoded, changes.arguments)
+        for profile in profiles[1:]:
+            own = [
+                name for name in (".linux", ".initrd") if _label(profile, name) != _label(profiles[0], name)
+            ]
+            if own and (kernel is not None or initramfs is not None):
+                self._plan.notes.append(
+                    f"profile {profile.number} ({profile.title or profile.id}) has its own "
+                    f"{' and '.join(own)}, kept as they are"
+                )
         if not sections:
             return
         image = uki.replace_sections(source.read(0, len(source)), sections, volume.path(place))
@@ -311,7 +327,9 @@ class _Planner:
         origin = f"the image's own with {', '.join(sorted(sections))} replaced: {'; '.join(parts)}"
         version = kernel.release if kernel is not None else None
         self._plan.write(volume, place, NewFile(path, "uki", version, origin))
-        self._plan.notes.append("the UKI's signature, if it had one, is no longer valid")
+        if profiles[0].section(".pcrsig") is not None:
+            self._plan.notes.append("the signatures of expected measurements (.pcrsig) no longer fit")
+        self._plan.notes.append("the UKI's signature, if it had one, was taken off")
 
     def _text(self, volume: Volume, name: str, data: bytes, part: str) -> None:
         self._count += 1
@@ -338,3 +356,9 @@ class _Planner:
         folder = self._work / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _label(profile: Profile, name: str) -> str:
+    """The label of the section in force; the base's, where it has none yet."""
+    labeled = profile.labeled(name)
+    return labeled.label if labeled is not None else name

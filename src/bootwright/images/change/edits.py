@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import frozen
 
@@ -13,6 +13,7 @@ from bootwright.images.parts.loaders import grub_argument
 
 _KERNEL_COMMANDS = ("linux", "linuxefi", "linux16")
 _SECTION = re.compile(r"\s*\[([^\]\n]{1,60})\]\s*")
+_APPEND = re.compile(r"(\s*append[ \t]+)(.*)", re.IGNORECASE)
 _KEY = re.compile(r"[A-Za-z0-9_]{1,60}")
 
 
@@ -35,34 +36,32 @@ class ArgumentEdit:
         return cls(text[0] == "+", text[1:])
 
 
-def edit_arguments(arguments: Sequence[str], edits: Sequence[ArgumentEdit]) -> list[str]:
-    """The arguments after the edits, in order; raises `Refused` for taking away what is not there."""
-    result = list(arguments)
+def edit_arguments(entries: Sequence[Sequence[str]], edits: Sequence[ArgumentEdit]) -> list[list[str]]:
+    """The arguments of each entry after the edits, in order.
+
+    An argument is taken away where it is; raises `Refused` where no entry has it.
+    """
+    results = [list(arguments) for arguments in entries]
     for edit in edits:
         if edit.add:
-            result.append(edit.text)
+            for result in results:
+                result.append(edit.text)
             continue
-        kept = [
-            argument
-            for argument in result
-            if argument != edit.text and argument.partition("=")[0] != edit.text
-        ]
-        if len(kept) == len(result):
-            raise Refused(
-                f"there is no kernel argument {edit.text!r}", hint=f"there are: {' '.join(result)[:300]}"
-            )
-        result = kept
-    return result
+        taken = 0
+        for number, result in enumerate(results):
+            kept = [text for text in result if edit.text not in {text, text.partition("=")[0]}]
+            taken += len(result) - len(kept)
+            results[number] = kept
+        if not taken:
+            there = " ".join(dict.fromkeys(text for arguments in entries for text in arguments))
+            raise Refused(f"there is no kernel argument {edit.text!r}", hint=f"there are: {there[:300]}")
+    return results
 
 
 def edit_grub(data: bytes, edits: Sequence[ArgumentEdit], where: str) -> bytes:
-    """A grub.cfg with the arguments of every entry changed, all else as it was.
-
-    An argument is taken away where it is; it must be there in one entry at least.
-    """
+    """A grub.cfg with the arguments of every entry changed, all else as it was."""
     lines = data.decode("utf-8", "surrogateescape").split("\n")
-    changed = 0
-    failures: list[Refused] = []
+    starts: dict[int, list[_Word]] = {}
     for number, line in enumerate(lines):
         words = _grub_words(line)
         if len(words) < 2 or words[0].text not in _KERNEL_COMMANDS:
@@ -71,33 +70,46 @@ def edit_grub(data: bytes, edits: Sequence[ArgumentEdit], where: str) -> bytes:
             raise Refused(
                 f"{where}, line {number + 1}: continued lines cannot be edited", hint="join the lines"
             )
-        try:
-            wanted = edit_arguments([word.text for word in words[2:]], edits)
-        except Refused as error:
-            failures.append(error)
-            continue
+        starts[number] = words
+    if not starts:
+        raise Refused(f"{where} has no line that starts a kernel")
+    entries = [[word.text for word in words[2:]] for words in starts.values()]
+    for (number, words), wanted in zip(starts.items(), edit_arguments(entries, edits), strict=True):
         raw = {word.text: word.raw for word in words[2:]}
-        head = line[: words[1].end]
+        head = lines[number][: words[1].end]
         lines[number] = " ".join(
             (head, *(raw.get(argument) or grub_argument(argument) for argument in wanted))
         )
-        changed += 1
-    if not changed:
-        raise failures[0] if failures else Refused(f"{where} has no line that starts a kernel")
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
 def edit_extlinux(data: bytes, edits: Sequence[ArgumentEdit], where: str) -> bytes:
     """An extlinux.conf with the arguments of every entry changed."""
-    return _edit_lines(data, edits, where, re.compile(r"(\s*append[ \t]+)(.*)", re.IGNORECASE))
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    appends = {number: match for number, line in enumerate(lines) if (match := _APPEND.fullmatch(line))}
+    if not appends:
+        raise Refused(f"{where} has no line with kernel arguments")
+    entries = [_raw_arguments(match[2]) for match in appends.values()]
+    for (number, match), wanted in zip(appends.items(), edit_arguments(entries, edits), strict=True):
+        lines[number] = match[1] + " ".join(wanted)
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
 def edit_plain(data: bytes, edits: Sequence[ArgumentEdit], where: str) -> bytes:
-    """A file or section that is the command line itself."""
-    del where
-    text = data.decode("utf-8", "surrogateescape").rstrip("\0\n").strip()
-    end = b"\n" if data.endswith(b"\n") else b""
-    return " ".join(edit_arguments(_raw_arguments(text), edits)).encode("utf-8", "surrogateescape") + end
+    """A file that is the command line itself."""
+    return edit_texts({where: data}, edits)[where]
+
+
+def edit_texts(texts: Mapping[str, bytes], edits: Sequence[ArgumentEdit]) -> dict[str, bytes]:
+    """Command lines that belong together, as those of a UKI's profiles, each with the edits to its own."""
+    entries = [
+        _raw_arguments(data.decode("utf-8", "surrogateescape").rstrip("\0\n").strip())
+        for data in texts.values()
+    ]
+    return {
+        name: " ".join(wanted).encode("utf-8", "surrogateescape") + (b"\n" if data.endswith(b"\n") else b"")
+        for (name, data), wanted in zip(texts.items(), edit_arguments(entries, edits), strict=True)
+    }
 
 
 _OPTIONS = re.compile(r"\s*options(?:[ \t]+(.*))?")
@@ -110,7 +122,7 @@ def edit_loader_entry(data: bytes, edits: Sequence[ArgumentEdit], where: str) ->
     places = [number for number, line in enumerate(lines) if _OPTIONS.fullmatch(line.rstrip("\r"))]
     matches = [_OPTIONS.fullmatch(lines[number].rstrip("\r")) for number in places]
     text = " ".join(match[1] or "" for match in matches if match)
-    wanted = f"options {' '.join(edit_arguments(_raw_arguments(text), edits))}"
+    wanted = f"options {' '.join(edit_arguments([_raw_arguments(text)], edits)[0])}"
     if places:
         lines[places[0]] = wanted
         for number in reversed(places[1:]):
@@ -126,22 +138,8 @@ EDITORS: dict[str, Callable[[bytes, Sequence[ArgumentEdit], str], bytes]] = {
     "extlinux": edit_extlinux,
     "firmware": edit_plain,
     "loader-entry": edit_loader_entry,
-    "uki": edit_plain,
 }
 """By the kind of boot chain."""
-
-
-def _edit_lines(data: bytes, edits: Sequence[ArgumentEdit], where: str, line_form: re.Pattern[str]) -> bytes:
-    lines = data.decode("utf-8", "surrogateescape").split("\n")
-    changed = False
-    for number, line in enumerate(lines):
-        match = line_form.fullmatch(line)
-        if match:
-            lines[number] = match[1] + " ".join(edit_arguments(_raw_arguments(match[2]), edits))
-            changed = True
-    if not changed:
-        raise Refused(f"{where} has no line with kernel arguments")
-    return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
 def _raw_arguments(text: str) -> list[str]:

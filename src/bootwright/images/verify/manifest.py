@@ -20,6 +20,7 @@ from bootwright.formats.filesystems.squashfs import SquashFs, is_squashfs
 from bootwright.formats.kernel.arm64_image import read_kernel_image
 from bootwright.formats.os_release import read_os_release
 from bootwright.formats.programs.pe import open_section, read_pe
+from bootwright.formats.programs.uki import labeled_sections
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.formats.sources.spool import digest
 from bootwright.foundation.errors import BootwrightError
@@ -180,16 +181,14 @@ def _inside_uki(source: ByteSource, place: str) -> Iterator[ImagePart]:
         headers = read_pe(source)
     except BootwrightError:
         return
-    for section in headers.sections:
-        name = _UKI_SECTIONS.get(section.name)
-        if name is None or not section.size:
+    for labeled in labeled_sections(headers):
+        name = _UKI_SECTIONS.get(labeled.section.name)
+        if name is None or not labeled.section.size:
             continue
-        inside = open_section(source, section)
-        yield ImagePart(
-            name, f"{place}:{section.name}", digest(inside), section.size, version=_version(name, inside)
-        )
+        inside, path = open_section(source, labeled.section), f"{place}:{labeled.label}"
+        yield ImagePart(name, path, digest(inside), labeled.section.size, version=_version(name, inside))
         if name == "initramfs":
-            yield from inside_initramfs(inside, f"{place}:{section.name}")
+            yield from inside_initramfs(inside, path)
 
 
 def _arguments(ways: Sequence[Chain]) -> Iterator[ImagePart]:
@@ -218,8 +217,8 @@ def parts_named(image: OpenImage, name: str) -> list[tuple[str, ByteSource]]:
             elif kind == "uki":
                 source = volume.files.open(entry)
                 parts += [
-                    (f"{place}:{section.name}", open_section(source, section))
-                    for section in read_pe(source).sections
-                    if _UKI_SECTIONS.get(section.name) == name
+                    (f"{place}:{labeled.label}", open_section(source, labeled.section))
+                    for labeled in labeled_sections(read_pe(source))
+                    if _UKI_SECTIONS.get(labeled.section.name) == name
                 ]
     return parts

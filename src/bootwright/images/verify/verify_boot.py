@@ -23,6 +23,7 @@ from bootwright.formats.filesystems.squashfs import SquashFs
 from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
 from bootwright.formats.kernel.config import embedded_config, read_kernel_config
 from bootwright.formats.programs.pe import open_section, read_pe
+from bootwright.formats.programs.uki import read_profiles, read_text
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import BootwrightError
 from bootwright.images.opened import OpenImage, Volume, all_files, argument_names
@@ -141,28 +142,38 @@ def _kernel(
 
 
 def _uki(chain: Chain, uki: Part) -> Iterator[Check]:
-    place = uki.place
+    """One profile of a UKI; what it shares with the first is looked at there."""
+    place = f"{uki.place}@{chain.profile}" if chain.profile else uki.place
     source = open_at(uki.volume, uki.path)
     if source is None:
         return
     headers = read_pe(source)
-    missing = [name for name in (".linux", ".initrd", ".osrel", ".cmdline") if headers.section(name) is None]
+    profiles = read_profiles(source, headers)
+    profile = profiles[chain.profile]
+    missing = [name for name in (".linux", ".initrd", ".osrel", ".cmdline") if profile.section(name) is None]
     if headers.machine != "arm64" or not headers.is_efi_application:
         yield fails("uki", f"it is for {headers.machine}, or no EFI application", where=place)
     elif missing:
         yield fails("uki", f"it has no section {', '.join(missing)}", where=place)
-    else:
+    elif len(profiles) == 1:
         yield works("uki", f"{len(headers.sections)} sections, all inside the file", where=place)
-    linux, initrd, uname = (headers.section(name) for name in (".linux", ".initrd", ".uname"))
+    else:
+        own = [labeled.label for labeled in profile.sections if labeled.profile is not None]
+        named = profile.title or profile.id or "without a name"
+        yield works("uki", f"profile {profile.number} ({named}) with {', '.join(own)}", where=place)
+    shared = {labeled.label for labeled in profiles[0].sections} if chain.profile else set()
+    linux, initrd, uname = (profile.labeled(name) for name in (".linux", ".initrd", ".uname"))
     started = None
-    if linux is not None:
-        started = yield from _kernel(open_section(source, linux), f"{place}:.linux", chain, needs_stub=True)
-    if uname is not None and started is not None and uname.size < 256:
-        stated = source.read(uname.offset, uname.size).decode("utf-8", "replace").strip("\0\n ")
+    if linux is not None and linux.label not in shared:
+        kernel = open_section(source, linux.section)
+        started = yield from _kernel(kernel, f"{uki.place}:{linux.label}", chain, needs_stub=True)
+    if uname is not None and started is not None and uname.section.size < 256:
+        stated = read_text(source, uname.section)
         if stated != started.release:
             yield fails("uki", f".uname says {stated}, the kernel is {started.release}", where=place)
-    if initrd is not None:
-        yield from _initramfs(open_section(source, initrd), f"{place}:.initrd", started)
+    if initrd is not None and initrd.label not in shared:
+        archive = open_section(source, initrd.section)
+        yield from _initramfs(archive, f"{uki.place}:{initrd.label}", started)
 
 
 def _initramfs(source: ByteSource, place: str, started: ModuleGate | None) -> Iterator[Check]:

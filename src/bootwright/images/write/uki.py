@@ -7,11 +7,12 @@ writer because `ukify` is not packaged for every system this runs on, and objcop
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
 from bootwright.formats.programs.pe import read_pe
+from bootwright.formats.programs.uki import labeled_sections
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import Malformed, Refused
 
@@ -20,6 +21,8 @@ _SECTION = struct.Struct("<8sIIIIIIHHI")
 _READ_DATA = 0x40000040
 """IMAGE_SCN_CNT_INITIALIZED_DATA | IMAGE_SCN_MEM_READ."""
 
+_CODE = 0x20000020
+"""IMAGE_SCN_MEM_EXECUTE | IMAGE_SCN_CNT_CODE."""
 _MOST = 1 << 31
 
 
@@ -29,6 +32,7 @@ class NewSection:
 
     name: str
     data: bytes
+    characteristics: int = _READ_DATA
 
 
 @frozen
@@ -48,7 +52,6 @@ def add_sections(stub: bytes, sections: Sequence[NewSection], where: str) -> byt
     headers."""
     headers = _read(stub, where)
     used = read_pe(Bytes(stub, where))
-    names = {section.name for section in used.sections}
     end = headers.table + _SECTION.size * (headers.count + len(sections))
     first_data = min(
         (section.offset for section in used.sections if section.size), default=headers.header_size
@@ -64,8 +67,8 @@ def add_sections(stub: bytes, sections: Sequence[NewSection], where: str) -> byt
     address = max(_ends(stub, headers), default=headers.section_align)
     added = 0
     for number, section in enumerate(sections):
-        if section.name in names or len(section.name.encode()) > 8:
-            raise Refused(f"{where}: a section {section.name!r} cannot be added", hint="it is there already")
+        if len(section.name.encode()) > 8:
+            raise Refused(f"{where}: a section {section.name!r} cannot be added: its name has over 8 bytes")
         address = _aligned(address, headers.section_align)
         offset = _aligned(len(output), headers.file_align)
         stored = _aligned(len(section.data), headers.file_align)
@@ -75,7 +78,18 @@ def add_sections(stub: bytes, sections: Sequence[NewSection], where: str) -> byt
         _SECTION.pack_into(
             output,
             headers.table + _SECTION.size * (headers.count + number),
-            *(section.name.encode(), len(section.data), address, stored, offset, 0, 0, 0, 0, _READ_DATA),
+            *(
+                section.name.encode(),
+                len(section.data),
+                address,
+                stored,
+                offset,
+                0,
+                0,
+                0,
+                0,
+                section.characteristics,
+            ),
         )
         address += len(section.data)
         added += stored
@@ -87,37 +101,83 @@ def add_sections(stub: bytes, sections: Sequence[NewSection], where: str) -> byt
     return bytes(output)
 
 
-def replace_sections(image: bytes, changes: dict[str, bytes], where: str) -> bytes:
-    """A UKI with the data of some sections replaced or added, the others kept; raises as `add_sections`.
+def replace_sections(image: bytes, changes: Mapping[str, bytes], where: str) -> bytes:
+    """A UKI with the data of some sections replaced or added, the others byte for byte as they were.
 
-    All sections from the first changed one on get new positions; those in front (the stub's code) stay.
+    Sections are named by their labels (`.cmdline`, `.cmdline@1`: formats/programs/uki.py). A section that is
+    not there yet goes before the first profile, so that it holds for all. Where a section's space in the file
+    suffices, nothing moves; else all from the first that does not fit get new places, as `ukify` would lay
+    them. An Authenticode signature, which no longer holds, is taken off. Raises as `add_sections`.
     """
     headers = _read(image, where)
+    labeled = labeled_sections(read_pe(Bytes(image, where)))
     table = [
         list(_SECTION.unpack_from(image, headers.table + _SECTION.size * number))
         for number in range(headers.count)
     ]
-    names = [entry[0].rstrip(b"\0").decode("ascii", "replace") for entry in table]
-    present = [name for name in names if name in changes]
-    first = min((names.index(name) for name in present), default=len(names))
-    kept, moved = table[:first], table[first:]
-    for entry in moved:
-        if entry[9] & 0x20000020:  # code, or executable: it cannot move
-            raise Refused(f"{where}: a section of code follows {present[0]}", hint="build a new UKI")
-    end_of_data = max((entry[4] + entry[3] for entry in kept if entry[3]), default=headers.header_size)
-    stub = bytearray(image[:end_of_data])
-    blank = _SECTION.size * (headers.count - first)
+    contents = [
+        changes.get(section.label, image[entry[4] : entry[4] + min(entry[1], entry[3])])
+        for section, entry in zip(labeled, table, strict=True)
+    ]
+    known = {section.label for section in labeled}
+    new = [NewSection(name, data) for name, data in changes.items() if name not in known]
+    first_profile = next((n for n, section in enumerate(labeled) if section.profile is not None), len(table))
+    first = min(
+        [n for n, entry in enumerate(table) if len(contents[n]) > entry[3]]
+        + ([first_profile] if new else [])
+        + [len(table)]
+    )
+    kept = bytearray(_unsigned(image, headers))
+    for number, entry in enumerate(table[:first]):
+        if labeled[number].label in changes:
+            kept[entry[4] : entry[4] + entry[3]] = contents[number].ljust(entry[3], b"\0")
+            place = headers.table + _SECTION.size * number
+            struct.pack_into("<I", kept, place + 8, len(contents[number]))
+            if not contents[number]:  # a virtual size of 0 alone would mean all that is stored
+                struct.pack_into("<I", kept, place + 16, 0)
+    moved = [
+        NewSection(section.section.name, data, entry[9])
+        for section, data, entry in zip(labeled[first:], contents[first:], table[first:], strict=True)
+    ]
+    if new:
+        moved[first_profile - first : first_profile - first] = new
+    if not moved:
+        return bytes(kept)
+    for section, entry in zip(labeled[first:], table[first:], strict=True):
+        # Code of the stub cannot move. The kernel is marked as code too, and is loaded by the stub.
+        if entry[9] & _CODE and section.section.name != ".linux":
+            raise Refused(f"{where}: a section of code would have to move", hint="build a new UKI")
+    end_of_data = max(
+        (entry[4] + entry[3] for entry in table[:first] if entry[3]), default=headers.header_size
+    )
+    stub = kept[:end_of_data]
     start = headers.table + _SECTION.size * first
+    blank = _SECTION.size * (headers.count - first)
     stub[start : start + blank] = bytes(blank)
     struct.pack_into("<H", stub, headers.at - 18, first)
-    sections = []
-    for entry, name in zip(moved, names[first:], strict=True):
-        old = image[entry[4] : entry[4] + min(entry[1], entry[3])]
-        sections.append(NewSection(name, changes.get(name, old)))
-    sections += [NewSection(name, data) for name, data in changes.items() if name not in names]
     (data_size,) = struct.unpack_from("<I", image, headers.at + 8)
-    struct.pack_into("<I", stub, headers.at + 8, max(data_size - sum(entry[3] for entry in moved), 0))
-    return add_sections(bytes(stub), sections, where)
+    left = max(data_size - sum(entry[3] for entry in table[first:]), 0)
+    struct.pack_into("<I", stub, headers.at + 8, left)
+    return add_sections(bytes(stub), moved, where)
+
+
+_DIRECTORIES = 112
+"""Offset of the data directories in a PE32+ optional header; their number stands before them."""
+_CERTIFICATES = 4
+
+
+def _unsigned(image: bytes, headers: _Headers) -> bytes:
+    """The image without the certificate table that `sbsign` and others append (section 5.7 of the format)."""
+    (directories,) = struct.unpack_from("<I", image, headers.at + _DIRECTORIES - 4)
+    at = headers.at + _DIRECTORIES + 8 * _CERTIFICATES
+    if directories <= _CERTIFICATES or at + 8 > headers.table:
+        return image
+    offset, size = struct.unpack_from("<II", image, at)
+    if not offset or not size:
+        return image
+    output = bytearray(image)
+    struct.pack_into("<II", output, at, 0, 0)
+    return bytes(output[:offset]) if offset + size >= len(image) else bytes(output)
 
 
 def _read(image: bytes, where: str) -> _Headers:

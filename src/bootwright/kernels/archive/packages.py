@@ -60,7 +60,7 @@ def _package(
             key, _, value = line.partition(":")
             fields[key.lower()] = value.strip()
     name = fields["package"]
-    if fields.get("architecture") != architecture:
+    if fields.get("architecture") not in {architecture, "all"}:
         return
 
     def checked(key: str, pattern: str | re.Pattern[str]) -> str:

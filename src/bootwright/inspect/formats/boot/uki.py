@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bootwright.formats.programs.pe import is_pe, open_section, read_pe
+from bootwright.formats.programs.uki import labeled_sections, read_profiles, read_text
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import Malformed
 from bootwright.inspect.facts import Item, ItemKind, Origin, Problem, Value, facts_at
@@ -25,20 +26,39 @@ def uki(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
     """A unified kernel image."""
     headers = read_pe(source)
     origin = Origin(source.name, 0, len(source))
+    sections = labeled_sections(headers)
     values: dict[str, Value] = {
         "machine": headers.machine,
-        "sections": {each.name: each.size for each in headers.sections if each.name.startswith(".")},
+        "sections": {
+            labeled.label: labeled.section.size for labeled in sections if labeled.label.startswith(".")
+        },
     }
     children: list[Item] = []
     problems: list[Problem] = []
-    for section in headers.sections:
+    try:
+        profiles = read_profiles(source, headers)
+    except Malformed as error:
+        problems.append(Problem(error.message, "make the image again", Origin(source.name, 0)))
+        profiles = ()
+    if len(profiles) > 1:
+        values["profiles"] = [
+            {
+                "number": profile.number,
+                "id": profile.id,
+                "title": profile.title,
+                "arguments": read_text(source, profile.section(".cmdline")),
+            }
+            for profile in profiles
+        ]
+    for labeled in sections:
+        section, label = labeled.section, labeled.label
         role = _UKI_PARTS.get(section.name)
         inside = open_section(source, section)
         if section.name in {".uname", ".sbat"} and section.size <= 65536:
             text = inside.read(0, section.size).rstrip(b"\0\n").decode("utf-8", "replace")
-            values[section.name[1:]] = text
+            values[label[1:]] = text
         elif role is not None:
-            child = explorer.follow(inside, section.name, depth + 1, role=role)
+            child = explorer.follow(inside, label, depth + 1, role=role)
             if child is not None:
                 children.append(child)
             elif section.size and not explorer.exhausted:
