@@ -5,7 +5,7 @@ from __future__ import annotations
 from bootwright.diagnose.messages.speaker import kernel_formats, speaker
 from bootwright.formats.messages.model import ERROR, Call, Format, Owner
 from bootwright.formats.messages.printf import letters, pieces, printed_by, words
-from bootwright.formats.messages.table import MessageTable
+from bootwright.formats.messages.table import table_of
 
 
 def one_input(data: bytes) -> None:
@@ -18,7 +18,7 @@ def one_input(data: bytes) -> None:
     assert all(words(whole))
     printed_by(line, whole)
     owner = Owner("fuzzed", "drivers/fuzzed")
-    table = MessageTable([Format(text, call, ERROR, (owner,), ("fuzz",)) for call in Call])
+    table = table_of([Format(text, call, ERROR, (owner,), ("fuzz",)) for call in Call])
     assert len(table) == len(list(table.formats()))
     said = speaker(line, table)
     if said is not None:

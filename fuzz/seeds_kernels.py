@@ -49,6 +49,19 @@ int init_module(void) { return __platform_driver_register(&eth, 0); }
 """
 
 
+_PRINTING = r"""
+#include <stdarg.h>
+struct va_format { const char *fmt; va_list *va; };
+int _printk(const char *fmt, ...); void _dev_err(const void *, const char *fmt, ...);
+void acme_warn(const void *dev, const char *fmt, ...) {
+    struct va_format vaf; va_list args;
+    va_start(args, fmt); vaf.fmt = fmt; vaf.va = &args; _dev_err(dev, "acme: %pV", &vaf); va_end(args); }
+int probe(const void *dev, int n) {
+    _dev_err(dev, n ? "lost %d\n" : "never had %d\n", n); acme_warn(dev, "odd %d\n", n);
+    return _printk("\0016done with %d\n", n); }
+"""
+
+
 def of_table(*compatibles: bytes) -> bytes:
     return b"".join(bytes(64) + name.ljust(128, b"\0") + bytes(8) for name in compatibles) + bytes(200)
 
@@ -166,6 +179,14 @@ def match_tables(_: Path) -> list[bytes]:
     pci = struct.pack("<6IQ2I", 0x1DE4, 1, 0xFFFFFFFF, 0xFFFFFFFF, 0, 0, 0, 0, 0) + bytes(40)
     names = b"acme".ljust(24, b"\0") + bytes(8) + bytes(32)
     return [of_table(b"a,b", b"c,d"), amba, pci, names, b"acme".ljust(32, b"\0") + bytes(48)]
+
+
+def printing_module(room: Path) -> list[bytes]:
+    """A module that prints, one way or another."""
+    (room / "acme.c").write_text(_PRINTING)
+    command = ["aarch64-linux-gnu-gcc", "-c", "-O2", "-mgeneral-regs-only", "-fno-stack-protector"]
+    subprocess.run([*command, "-o", room / "acme.ko", room / "acme.c"], check=True)
+    return [(room / "acme.ko").read_bytes()]
 
 
 def module_file(room: Path) -> list[bytes]:
@@ -286,6 +307,7 @@ SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     "kernel_config": kernel_config,
     "kernel_drivers": kernel_drivers,
     "match_tables": match_tables,
+    "mined_messages": printing_module,
     "modinfo": module_file,
     "linked_code": module_file,
     "module_file": module_file,

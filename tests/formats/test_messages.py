@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.formats.messages.model import ERROR, INFO, Call, Format, Owner
 from bootwright.formats.messages.printf import letters, printed_by, words
-from bootwright.formats.messages.table import MessageTable
+from bootwright.formats.messages.table import table_of
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_what_a_format_prints_is_told_to_be_its_own(parts: list[str], data: st.D
 
 
 def test_words_are_whole() -> None:
-    assert words(b"probe of %s: failed%d with x=%d") == [b"probe", b"of", b"with"]
+    assert words(b"probe of %s: failed%d with x=%d") == [b"probe", b"of", b"probe of", b"with"]
     assert letters(b"a %d b%%") == 2
 
 
 MACB = Owner("macb", "drivers/net/ethernet/cadence/macb_main.c")
 RTC = Owner("", "drivers/rtc/rtc-pl031.c")
-TABLE = MessageTable(
+TABLE = table_of(
     [
         Format("%s: Link is Up - %s/%s", Call.NETWORK, INFO, (MACB,), ("k",)),
         Format("Unable to allocate ring for %s", Call.DEVICE, ERROR, (MACB,), ("k",)),

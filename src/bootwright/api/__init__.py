@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bootwright.api.inspection import Compared, ComparedGoal, Inspected, diff, inspect
     from bootwright.api.investigation import Investigated, investigate
     from bootwright.api.isolation import AwaitedReport, Isolation, isolate
-    from bootwright.api.kernels import get_kernel, list_kernels
+    from bootwright.api.kernels import get_kernel, kernel_messages, list_kernels
     from bootwright.api.prediction import Predicted, predict
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
@@ -66,6 +66,7 @@ _HOME = {
     "Isolation": "bootwright.api.isolation",
     "isolate": "bootwright.api.isolation",
     "get_kernel": "bootwright.api.kernels",
+    "kernel_messages": "bootwright.api.kernels",
     "list_kernels": "bootwright.api.kernels",
     "Predicted": "bootwright.api.prediction",
     "predict": "bootwright.api.prediction",
@@ -113,6 +114,7 @@ __all__ = [
     "inspect",
     "investigate",
     "isolate",
+    "kernel_messages",
     "list_devicetrees",
     "list_disks",
     "list_kernels",

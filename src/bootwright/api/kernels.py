@@ -10,6 +10,7 @@ from bootwright.api._common import reporter
 
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
+    from bootwright.kernels.messages import KernelMessages
     from bootwright.kernels.model import Kernel, Listed
 
 
@@ -90,6 +91,32 @@ def get_kernel(
 
     library = open_library(archive=archive, offline=offline, progress=progress)
     return library.get(str(kernel), modules=modules)
+
+
+def kernel_messages(
+    kernel: str | Path,
+    *,
+    archive: str | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> KernelMessages:
+    """Every message that a kernel can print, read from the bytes of its image and modules.
+
+    `kernel` as for `get_kernel`; a kernel of the catalogue is taken with its modules, which takes some 20 s
+    of one core the first time and is kept. Of a file of yours there are the image's messages alone.
+
+    Returns `KernelMessages`: `table.formats()` are the formats with level, kind of call and owners,
+    `table.printing(line)` those that can have printed a line. Raises what `get_kernel` raises, and
+    `Malformed` for an image without symbol table.
+
+        [entry.text for entry in kernel_messages("debian-6.18.15-4k").table.formats() if entry.level == 3]
+    """
+    from bootwright.kernels.messages import messages_of
+
+    return messages_of(
+        get_kernel(kernel, modules=True, archive=archive, offline=offline, progress=progress),
+        progress=reporter(progress),
+    )
 
 
 def _given(file: Path, progress: Progress) -> Kernel:

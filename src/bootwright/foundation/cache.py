@@ -148,6 +148,7 @@ INITRAMFS = Part("initramfs", "initramfs archives of boots", 3_000 * _MB)
 CONTENTS = Part("contents", "modules and file systems for probes", 1_000 * _MB)
 MODULES = Part("modules", "indexes of kernels' modules", 1_000 * _MB)
 DEMANDS = Part("demands", "what drivers' code asks of the devicetree", 500 * _MB)
+MESSAGES = Part("messages", "messages that kernels can print", 200 * _MB)
 GATE = Part("gate", "symbols and signatures that modules are checked against", 500 * _MB)
 DRIVERS = Part("drivers", "drivers and match tables of kernels", 500 * _MB)
 FILESYSTEMS = Part("filesystems", "file systems for guests to mount", 500 * _MB)
@@ -161,8 +162,8 @@ FLASH = Part("flash", "how far writes to cards have come", None)
 
 ALL_PARTS = (
     KERNELS, PARTS, EXPANDED, FETCHED, GIVEN_KERNELS, GIVEN_IMAGES, GIVEN_MODULES, GIVEN_TREES, GIVEN_CONFIGS,
-    GIVEN_FOLDERS, INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, GATE, FILESYSTEMS, DEVICETREES, TREES,
-    TRUTH, PROBES, QEMU, DIGESTS, FLASH,
+    GIVEN_FOLDERS, INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, MESSAGES, GATE, FILESYSTEMS, DEVICETREES,
+    TREES, TRUTH, PROBES, QEMU, DIGESTS, FLASH,
 )  # fmt: skip
 
 

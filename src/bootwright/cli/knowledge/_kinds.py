@@ -36,6 +36,7 @@ KINDS = {
     "recipes": "bootwright.images.recipes.schema:RECIPES",
     "roles": "bootwright.boards.role:ROLES",
     "signatures": "bootwright.diagnose.signatures.schema:SIGNATURES",
+    "print-calls": "bootwright.formats.messages.printers:PRINT_CALLS",
     "stages": "bootwright.diagnose.signatures.schema:STAGE_FILES",
     "suspicions": "bootwright.evidence.needs:SUSPICIONS",
     "systems": "bootwright.diagnose.debugging:SYSTEMS",

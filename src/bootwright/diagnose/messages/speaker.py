@@ -13,7 +13,11 @@ from typing import Final
 from attrs import frozen
 
 from bootwright.formats.messages.model import Call, Format, Owner
+from bootwright.formats.messages.printf import tells
 from bootwright.formats.messages.table import MessageTable
+from bootwright.formats.messages.table_file import unpack_table
+from bootwright.foundation import places
+from bootwright.foundation.errors import Missing
 
 _DEVICE: Final = re.compile(
     rb"(?P<driver>[\w.+-]{1,64}) (?P<device>[\w.:@,+-]{1,64})"
@@ -66,7 +70,12 @@ def kernel_formats() -> Iterator[Format]:
 @cache
 def shipped() -> MessageTable:
     """The table of the kernels that ship, read once."""
-    return MessageTable(())
+    path = places.DATA / "messages" / "debian.table"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Missing(f"cannot read {path}: {error.strerror}", hint="install bootwright again") from error
+    return unpack_table(data, str(path))
 
 
 @lru_cache(maxsize=20_000)
@@ -80,9 +89,14 @@ def _speaker(text: bytes, table: MessageTable) -> Speaker | None:
         match = prefix.match(text)
         if match is None:
             continue
-        formats = tuple(entry for entry in table.printing(text[match.end() :]) if entry.call in calls)
+        formats = tuple(
+            entry
+            for entry in table.printing(text[match.end() :])
+            # An interface alone may be any word.
+            if entry.call in calls and (prefix is _DEVICE or tells(entry.text.encode()))
+        )
         if formats:
             groups = {name: value.decode() for name, value in match.groupdict().items() if value}
             return Speaker(formats, **groups)
-    formats = tuple(entry for entry in table.printing(text) if entry.call in {Call.PRINTK, Call.SUBJECT})
+    formats = tuple(entry for entry in table.printing(text) if entry.call is Call.PRINTK)
     return Speaker(formats) if formats else None

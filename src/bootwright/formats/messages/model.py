@@ -19,8 +19,6 @@ class Call(StrEnum):
     """`DRIVER DEVICE: ` (dev_printk_emit, drivers/base/core.c)."""
     NETWORK = "network"
     """`DRIVER DEVICE INTERFACE: `, or `INTERFACE: ` alone (__netdev_printk, net/core/dev.c)."""
-    SUBJECT = "subject"
-    """`NAME (SUBJECT): `, such as `EXT4-fs (vda1): `; the name is part of the format here."""
 
 
 @frozen(order=True)

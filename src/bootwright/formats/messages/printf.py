@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import Final, NamedTuple
 
 _CONVERSION: Final = re.compile(
@@ -30,6 +30,14 @@ _NUMBERS: Final = {
     b"o": _OCTAL,
     b"c": _CHARACTER,
 }
+
+
+# Letters and digits that a format must have to tell anything: fewer, and lines of U-Boot, GRUB, systemd and
+# Talos fit it by chance (docs/messages.md).
+_FEWEST_AFTER_DEVICE: Final = 4
+_FEWEST_LETTERS: Final = 6
+_FEWEST_WITH_TEXT: Final = 10
+_FEWEST_BEHIND_TEXT: Final = 12
 
 
 class Piece(NamedTuple):
@@ -108,8 +116,25 @@ def letters(text: bytes) -> int:
     return sum(sum(chr(code).isalnum() for code in piece.literal) for piece in pieces(text))
 
 
+def tells(text: bytes, *, after_device: bool = False) -> bool:
+    """Whether a line that fits the format tells who printed it: the format is more than values.
+
+    Behind the names of a driver and a device less is enough.
+    """
+    known = letters(text)
+    parts = pieces(text.strip())
+    open_parts = [not part.literal and part.value is None for part in parts]
+    if not any(open_parts):
+        return known >= (_FEWEST_AFTER_DEVICE if after_device else _FEWEST_LETTERS)
+    if after_device:
+        return known >= 2 * _FEWEST_AFTER_DEVICE
+    if b": " in parts[0].literal:
+        return known >= _FEWEST_LETTERS  # the subsystem's name, as pr_fmt puts it
+    return known >= (_FEWEST_BEHIND_TEXT if open_parts[0] else _FEWEST_WITH_TEXT)
+
+
 def words(text: bytes) -> list[bytes]:
-    """Words (between blanks, or an end of the format) that every line printed by the format holds whole."""
+    """What every line printed by the format holds: words (between blanks or the ends), and pairs of them."""
     whole: list[bytes] = []
     parts = pieces(text.strip())
     for number, (literal, _) in enumerate(parts):
@@ -120,5 +145,7 @@ def words(text: bytes) -> list[bytes]:
             continue
         first = number > 0 and not literal[:1].isspace()
         last = number + 1 < len(parts) and not literal[-1:].isspace()
-        whole += split[first : len(split) - last]
+        inside = split[first : len(split) - last]
+        whole += inside
+        whole += [before + b" " + after for before, after in pairwise(inside)]
     return whole
