@@ -26,6 +26,7 @@ ISOLATE = ("isolate", "--good", NO_FILE, "--bad", NO_FILE, "--until", "login", "
 PI5 = ("--board", "raspberrypi-5")
 
 NEAR_MISSES = [
+    (("kernels", "messages", "--level", "eror"), "did you mean error?"),
     (("knowledge", "list", "board"), "boards"),
     (("knowledge", "check", "hazard"), "hazards"),
     (("chek",), "check"),

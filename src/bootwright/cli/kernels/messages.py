@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bootwright.cli._values import OneOf
 from bootwright.cli.kernels._common import print_json, printable, shared_options
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Examples:
     "--line", metavar="TEXT", help="Who prints this line [by the kernels that ship, without KERNEL]."
 )
 @click.option("--of", "owner", metavar="NAME", help="List formats of this module, source file or function.")
-@click.option("--level", type=click.Choice(_LEVELS), help="List formats of this level.")
+@click.option("--level", type=OneOf(_LEVELS, "level"), help="List formats of this level.")
 @click.option("--all", "everything", is_flag=True, help="List every format.")
 @click.option(
     "--table", "output", type=click.Path(path_type=Path), metavar="FILE",
