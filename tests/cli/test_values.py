@@ -26,7 +26,7 @@ ISOLATE = ("isolate", "--good", NO_FILE, "--bad", NO_FILE, "--until", "login", "
 PI5 = ("--board", "raspberrypi-5")
 
 NEAR_MISSES = [
-    (("kernels", "messages", "--level", "eror"), "did you mean error?"),
+    (("kernels", "messages", "--level", "eror"), "error"),
     (("knowledge", "list", "board"), "boards"),
     (("knowledge", "check", "hazard"), "hazards"),
     (("chek",), "check"),
