@@ -69,6 +69,17 @@ class Part:
             self.evict(keep=path)
         return path
 
+    def write(self, path: Path, data: bytes) -> None:
+        """Put a file of the part in place, and hold the part below its limit."""
+        write_bytes(path, data)
+        self.evict(keep=path)
+
+    def read(self, path: Path) -> bytes:
+        """A file of the part, which is thereby used; raises `OSError` where it is not there."""
+        data = path.read_bytes()
+        self.used(path)
+        return data
+
     def kept_folder(self, name: str, fill: Callable[[Path], None]) -> Path:
         """The folder of that name; where it is not there yet, `fill` writes its files into an empty one.
 

@@ -13,8 +13,7 @@ from bootwright.formats.kernel.builtin_drivers import BuiltIn, Driver, EarlyEntr
 from bootwright.formats.kernel.match_tables import OfId, PciId
 from bootwright.formats.modules.module_index import is_indexed
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.foundation.atomic import write_bytes
-from bootwright.foundation.places import cache_dir
+from bootwright.foundation.cache import DRIVERS
 from bootwright.kernels.model import Kernel
 
 _FORMAT = 9
@@ -22,7 +21,7 @@ _FORMAT = 9
 
 def is_read(kernel: Kernel) -> bool:
     """Whether all that `kernel_facts` reads is in the cache already."""
-    store = cache_dir() / "drivers" / f"{kernel.image_sha256}.json"
+    store = DRIVERS.folder() / f"{kernel.image_sha256}.json"
     with contextlib.suppress(OSError), store.open("rb") as file:
         return file.read(24).startswith(b'{"format":%d,' % _FORMAT) and (
             kernel.modules is None or is_indexed(str(kernel.modules))
@@ -36,24 +35,24 @@ def read_once(image: Path, sha256: str) -> BuiltIn:
     Raises `Malformed` where the image has no symbol table.
     """
     key = sha256 or hashlib.sha256(image.read_bytes()).hexdigest()
-    store = cache_dir() / "drivers" / f"{key}.json"
+    store = DRIVERS.folder() / f"{key}.json"
     try:
-        document = json.loads(store.read_bytes())
+        document = json.loads(DRIVERS.read(store))
         if document["format"] == _FORMAT:
             return _from_json(document)
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there yet, or damaged: made again
     source = unwrapped(FileBytes(image))[0]
     built_in = read_built_in(source.read(0, len(source)), str(image))
-    write_bytes(store, json.dumps(_to_json(built_in), separators=(",", ":")).encode())
+    DRIVERS.write(store, json.dumps(_to_json(built_in), separators=(",", ":")).encode())
     return built_in
 
 
-def _to_json(found: BuiltIn) -> dict[str, Any]:
+def _to_json(built_in: BuiltIn) -> dict[str, Any]:
     return {
         "format": _FORMAT,
-        "of_node": found.of_node,
-        "early": [[entry.kind, entry.compatible, entry.keeps_device] for entry in found.early],
+        "of_node": built_in.of_node,
+        "early": [[entry.kind, entry.compatible, entry.keeps_device] for entry in built_in.early],
         "drivers": [
             {
                 "name": driver.name,
@@ -70,7 +69,7 @@ def _to_json(found: BuiltIn) -> dict[str, Any]:
                 "probe": driver.probe,
                 "table": driver.table,
             }
-            for driver in found.drivers
+            for driver in built_in.drivers
         ],
     }
 
@@ -79,18 +78,18 @@ def _from_json(document: dict[str, Any]) -> BuiltIn:
     return BuiltIn(
         drivers=tuple(
             Driver(
-                name=one["name"],
-                buses=tuple(one["buses"]),
-                symbol=one["symbol"],
-                of=tuple(OfId(compatible) for compatible in one["of"]),
-                ids=tuple(one["ids"]),
-                pci=tuple(PciId(*entry) for entry in one["pci"]),
-                amba=tuple((entry[0], entry[1]) for entry in one["amba"]),
-                calls=tuple(one["calls"]),
-                probe=one["probe"],
-                table=one["table"],
+                name=entry["name"],
+                buses=tuple(entry["buses"]),
+                symbol=entry["symbol"],
+                of=tuple(OfId(compatible) for compatible in entry["of"]),
+                ids=tuple(entry["ids"]),
+                pci=tuple(PciId(*pci_id) for pci_id in entry["pci"]),
+                amba=tuple((amba_id[0], amba_id[1]) for amba_id in entry["amba"]),
+                calls=tuple(entry["calls"]),
+                probe=entry["probe"],
+                table=entry["table"],
             )
-            for one in document["drivers"]
+            for entry in document["drivers"]
         ),
         early=tuple(EarlyEntry(*entry) for entry in document["early"]),
         of_node=document["of_node"],

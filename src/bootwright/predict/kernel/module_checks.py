@@ -22,9 +22,8 @@ from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.modules.module_file import unpack_module
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.cache import GATE
 from bootwright.foundation.errors import BootwrightError, Malformed
-from bootwright.foundation.places import cache_dir
 from bootwright.kernels.module_rules import (
     ModuleRules,
     Refusal,
@@ -119,7 +118,7 @@ class ModuleChecks:
                 refusal = Refusal(**kept[key])
                 break
         if len(kept) != before:
-            write_bytes(self._store("answers"), json.dumps({"format": _FORMAT, "answers": kept}).encode())
+            GATE.write(self._store("answers"), json.dumps({"format": _FORMAT, "answers": kept}).encode())
         return refusal
 
     def init_functions(self, module: str) -> tuple[str, ...]:
@@ -185,7 +184,7 @@ class ModuleChecks:
             enforced = self._rules.enforced
             told = f"{_FORMAT}\0{self._sha256}\0{self._tree}\0{enforced}"
             name = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
-        return cache_dir() / "gate" / f"{name}.{what}.json"
+        return GATE.folder() / f"{name}.{what}.json"
 
     @cached_property
     def _known(self) -> dict[str, Any]:
@@ -204,7 +203,7 @@ class ModuleChecks:
             "vermagic": vermagic_of(data, self._release),
             "keys": [one.hex() for one in certificate_data(data)],
         }
-        write_bytes(path, json.dumps(document).encode())
+        GATE.write(path, json.dumps(document).encode())
         return document
 
     @cached_property
@@ -225,14 +224,14 @@ class ModuleChecks:
                 symbols = dict(read_exports(self._bare(), self._release, str(self._image)).symbols)
             except Malformed:
                 symbols = {}
-            write_bytes(path, json.dumps({"format": _FORMAT, "symbols": symbols}).encode())
+            GATE.write(path, json.dumps({"format": _FORMAT, "symbols": symbols}).encode())
         return KernelExports(self._known["vermagic"], symbols)
 
 
 def _read(path: Path) -> dict[str, Any]:
     """A document of ours; empty where it is not there, damaged, or of another form."""
     with contextlib.suppress(OSError, ValueError):
-        document = json.loads(path.read_bytes())
+        document = json.loads(GATE.read(path))
         if isinstance(document, dict) and document.get("format") == _FORMAT:
             return document
     return {}

@@ -19,9 +19,8 @@ from attrs import define, evolve, field, frozen
 
 from bootwright.formats.kernel.builtin_drivers import Driver
 from bootwright.formats.modules.module_index import ModuleIndex
-from bootwright.foundation.atomic import write_bytes
+from bootwright.foundation.cache import DEMANDS
 from bootwright.foundation.knowledge import files_of
-from bootwright.foundation.places import cache_dir
 from bootwright.foundation.shelf import Shelf, load, pack
 from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ask, Ending, Outcome, There
 
@@ -111,11 +110,12 @@ class Probes:
         digest = hashlib.sha256(f"{_FORMAT}\0{self.identity}".encode())
         for path in files_of("demands").values():
             digest.update(path.read_bytes())
-        return cache_dir() / "demands" / f"{digest.hexdigest()[:32]}.shelf"
+        return DEMANDS.folder() / f"{digest.hexdigest()[:32]}.shelf"
 
     @cached_property
     def _stored(self) -> Shelf:
         """As in the file: of many drivers, few are asked about."""
+        DEMANDS.used(self._store)
         return load(self._store, form=_FORMAT) or Shelf.of({})
 
     def save(self) -> None:
@@ -140,7 +140,7 @@ class Probes:
     def _write(self) -> None:
         if self._new:
             walks = {**dict(self._stored.rows(_TABLE)), **_to_json(self._kept)}
-            write_bytes(self._store, pack({_TABLE: walks}, form=_FORMAT))
+            DEMANDS.write(self._store, pack({_TABLE: walks}, form=_FORMAT))
             self._new = False
 
 
