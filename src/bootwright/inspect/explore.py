@@ -63,9 +63,7 @@ class Explorer:
 
     def _artifact(self, what: str) -> Item:
         if what.startswith(("http://", "https://")):
-            from bootwright.formats.sources.url import open_url
-
-            return self.source(open_url(what, progress=self.progress), what)
+            return self._url(what)
         if what.startswith(SCHEME):
             return of_registry(self, what)
         path = Path(what)
@@ -76,6 +74,16 @@ class Explorer:
                 f"there is no {what}", hint="give a file, a directory, an http(s) URL or oci://HOST/NAME:TAG"
             )
         return self.source(FileBytes(path), what)
+
+    def _url(self, what: str) -> Item:
+        from bootwright.formats.sources.url import UrlBytes, open_url
+
+        source = open_url(what, progress=self.progress)
+        item = self.source(source, what)
+        if isinstance(source, UrlBytes):
+            share = f"{source.received / 1e6:.1f} of {len(source) / 1e6:.1f} MB"
+            self.progress.note(f"{what}: {share} fetched; it is held to no hash")
+        return item
 
     def source(self, source: ByteSource, name: str) -> Item:
         """Describe the bytes of an artifact; raises as `artifact` does."""

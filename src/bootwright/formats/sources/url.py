@@ -1,13 +1,18 @@
 """Artifacts on a web server, read by HTTP range requests (RFC 9110, section 14): only what is needed.
 
-A server that does not serve ranges has the file fetched once into the cache, keyed by its validators.
+What came is kept in the cache, keyed by the server's validators. A server that does not serve ranges has the
+file fetched once, whole.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import re
-from collections import OrderedDict
+import tempfile
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,7 +22,7 @@ from bootwright.formats.sources.download import Download
 from bootwright.formats.sources.registry import SCHEME
 from bootwright.formats.sources.spool import Renamed
 from bootwright.formats.sources.transport import ADDRESS_HINT, Transport
-from bootwright.foundation.atomic import new_file
+from bootwright.foundation.atomic import explained, new_file
 from bootwright.foundation.cache import FETCHED
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
@@ -28,7 +33,8 @@ if TYPE_CHECKING:
 _ADDRESSES = ("http://", "https://", SCHEME)
 
 _BLOCK = 1 << 18
-_KEPT = 128
+_MOST_BLOCKS = 32
+"""Of one request: 8 MiB."""
 _MAX_SIZE = 64 << 30
 _TIMEOUT = 30.0
 """Seconds without a byte."""
@@ -40,10 +46,9 @@ def is_address(what: object) -> bool:
 
 
 class UrlBytes:
-    """A file on a server as a `ByteSource`, in blocks of 256 KiB of which the last 32 MiB are kept.
+    """A file on a server as a `ByteSource`, in blocks of 256 KiB that are fetched once and kept in the cache.
 
-    A read of more than 2 MiB is one request. Raises `Missing` when the server does not answer, `Malformed`
-    when the file changed meanwhile.
+    Raises `Missing` when the server does not answer, `Malformed` when the file changed meanwhile.
     """
 
     def __init__(self, client: httpx.Client, url: str, size: int, validator: str | None) -> None:
@@ -51,9 +56,9 @@ class UrlBytes:
         self._url = url
         self._size = size
         self._validator = validator
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
         self.received = 0
         """Bytes that came over the wire."""
+        self._blocks = Blocks(-(-size // _BLOCK), self.identity if validator else None)
 
     @property
     def identity(self) -> str:
@@ -73,23 +78,11 @@ class UrlBytes:
         check_range(self._url, self._size, offset, size)
         if not size:
             return b""
-        if size > 8 * _BLOCK:
-            return self._fetch(offset, size)
         first, last = offset // _BLOCK, (offset + size - 1) // _BLOCK
-        joined = b"".join(self._block(number) for number in range(first, last + 1))
-        return joined[offset - first * _BLOCK :][:size]
-
-    def _block(self, number: int) -> bytes:
-        known = self._kept.get(number)
-        if known is not None:
-            self._kept.move_to_end(number)
-            return known
-        start = number * _BLOCK
-        data = self._fetch(start, min(_BLOCK, self._size - start))
-        self._kept[number] = data
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        return data
+        for start, end in self._blocks.lacking(first, last):
+            begin = start * _BLOCK
+            self._blocks.put(start, self._fetch(begin, min(end * _BLOCK, self._size) - begin))
+        return self._blocks.read(offset, size)
 
     def _fetch(self, offset: int, size: int) -> bytes:
         import httpx
@@ -123,6 +116,72 @@ class UrlBytes:
         if got != size:
             raise Malformed(self._url, offset, f"{size} bytes", f"{got} bytes", hint="try again")
         return b"".join(pieces)
+
+
+class Blocks:
+    """The blocks of a file that were fetched: a sparse file, and beside it a byte for each that is there.
+
+    Without a name it is gone with the process; with one, the next process goes on with it.
+    """
+
+    def __init__(self, count: int, name: str | None) -> None:
+        key = hashlib.sha256(name.encode()).hexdigest() if name else ""
+        self._folder = FETCHED.folder() / f"{key}.blocks" if name else None
+        try:
+            if self._folder is not None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                FETCHED.used(self._folder)
+                self._data = (self._folder / "data").open("a+b")
+                self._marks = (self._folder / "there").open("a+b")
+            else:
+                self._data, self._marks = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+            for file in (self._data, self._marks):
+                weakref.finalize(self, file.close)
+            # Opened for appending it would be written to the end only, whatever the offset (pwrite(2)).
+            for file in (self._data, self._marks):
+                flags = fcntl.fcntl(file, fcntl.F_GETFL)
+                fcntl.fcntl(file, fcntl.F_SETFL, flags & ~os.O_APPEND)
+            known = os.pread(self._marks.fileno(), count, 0)
+        except OSError as error:
+            raise explained(error, self._folder or Path(tempfile.gettempdir())) from error
+        self._there = bytearray(known.ljust(count, b"\0"))
+
+    def lacking(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Runs of blocks from `first` to `last` that are not there, each of at most 8 MiB: (start, end)."""
+        start = first
+        while start <= last:
+            if self._there[start]:
+                start += 1
+                continue
+            end = start + 1
+            while end <= last and not self._there[end] and end - start < _MOST_BLOCKS:
+                end += 1
+            yield start, end
+            start = end
+
+    def put(self, start: int, data: bytes) -> None:
+        """Keep whole blocks (the file's last may be shorter), marked once they are written."""
+        try:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(self._data.fileno(), data[written:], start * _BLOCK + written)
+            count = -(-len(data) // _BLOCK)
+            os.pwrite(self._marks.fileno(), b"\1" * count, start)
+        except OSError as error:
+            raise explained(error, self._folder or Path(tempfile.gettempdir())) from error
+        self._there[start : start + count] = b"\1" * count
+        if self._folder is not None and start % 64 == 0:
+            FETCHED.evict(keep=self._folder)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Bytes of blocks that are there."""
+        data = os.pread(self._data.fileno(), size, offset)
+        while len(data) < size:
+            more = os.pread(self._data.fileno(), size - len(data), offset + len(data))
+            if not more:
+                raise Malformed(str(self._folder), offset, f"{size} bytes", "less", hint="clear the cache")
+            data += more
+        return data
 
 
 def open_url(url: str, *, progress: Progress | None = None) -> ByteSource:
