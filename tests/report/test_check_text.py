@@ -17,7 +17,7 @@ from bootwright.predict.given.gather import gather
 from bootwright.predict.model import Answer, Evidence, GoalVerdict, Hazard, Link, first_broken, fold
 from bootwright.predict.verdicts import Asked, BoardVerdicts, judge_boards
 from bootwright.report.check_fold import Place, fold_board, touched
-from bootwright.report.check_text import Size, links, notes, screen
+from bootwright.report.check_text import Size, links, notes, screen, terminal_size
 
 PI5 = board("raspberrypi-5")
 SIZES = (Size(80, 22), Size(100, 38))
@@ -158,6 +158,20 @@ def test_steppings_share_what_differs_in_their_devicetrees_path_alone() -> None:
     text = told(judged)
     assert text.count("pci=x (the devicetree)") == 1
     assert "devicetrees: c0 c0.dtb, d0 d0.dtb" in text
+
+
+def test_the_size_is_the_terminals_or_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.delenv("LINES", raising=False)
+    assert terminal_size() == Size(100, None), "no terminal here: nothing is left out"
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    assert terminal_size() == Size(80, 22)
+    monkeypatch.setenv("COLUMNS", "wide")
+    monkeypatch.setenv("LINES", "99999999999999999999")
+    assert terminal_size() == Size(100, None)
+    monkeypatch.setenv("LINES", "3")
+    assert terminal_size().lines == 8
 
 
 def test_notes_take_a_quarter_of_a_screen_at_most() -> None:

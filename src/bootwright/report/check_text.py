@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -41,9 +41,19 @@ class Size:
 
 def terminal_size() -> Size:
     """The terminal's (`$COLUMNS` and `$LINES` come first), less the command's line and the next prompt's."""
-    here = shutil.get_terminal_size((Size().columns, 0))
-    lines = here.lines if "LINES" in os.environ or sys.stdout.isatty() else 0
-    return Size(max(40, min(here.columns, MOST_COLUMNS)), max(lines - 2, 8) if lines else None)
+    columns, lines = 0, 0
+    if sys.stdout.isatty():
+        with contextlib.suppress(OSError, ValueError):
+            columns, lines = os.get_terminal_size(sys.stdout.fileno())
+    columns = _number("COLUMNS") or columns or Size().columns
+    lines = _number("LINES") or lines
+    return Size(max(40, min(columns, MOST_COLUMNS)), max(lines - 2, 8) if lines else None)
+
+
+def _number(variable: str) -> int:
+    """What an environment variable says; 0 where it says no number."""
+    text = os.environ.get(variable, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0
 
 
 @frozen
