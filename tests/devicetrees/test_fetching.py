@@ -12,9 +12,11 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 from git_server import Served, commit, git, serve
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bootwright.cli.main import main
-from bootwright.devicetrees.fetched import fetch, fetched
+from bootwright.devicetrees.fetched import _checked, _stays_inside, fetch, fetched
 from bootwright.devicetrees.git_files import read_files
 from bootwright.devicetrees.source import SOURCES, DevicetreeSource
 from bootwright.formats.devicetree.fdt import read_fdt_file
@@ -110,6 +112,19 @@ def test_a_changed_file_is_noticed_and_fetched_again(served: Served, repository:
         fetched(wanted)
     assert caught.value.hint == "bootwright devicetrees fetch tiny --fresh"
     assert (fetch(wanted, Silent(), fresh=True).folder / "one.dtb").read_bytes() == FILES["boot/one.dtb"]
+
+
+@given(st.text("ab./\0\x1b\\ \udc80", max_size=12))
+def test_a_hostile_trees_names_never_lead_out_of_the_cache(path: str) -> None:
+    """A tree object can hold names that a check-out would refuse."""
+    wanted = source("https://example.org/x", UNUSED)
+    if not _stays_inside(path):
+        with pytest.raises(Malformed, match="a path inside the repository") as caught:
+            _checked(wanted, wanted.repository, {path: FILES["boot/one.dtb"]})
+        assert caught.value.message.isprintable()
+        return
+    assert Path("/cache/files", path).resolve().is_relative_to("/cache/files")
+    assert list(_checked(wanted, wanted.repository, {path: FILES["boot/one.dtb"]})) == [path]
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"one.dtb": 1}', b"\xff", b"[" * 100_000])
