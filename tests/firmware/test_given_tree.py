@@ -11,7 +11,9 @@ from bootwright.firmware.config_txt import read_config_txt
 from bootwright.firmware.given_tree import GivenTree
 from bootwright.formats.devicetree.fdt import Tree, parse_fdt
 from bootwright.foundation import tools
+from bootwright.foundation.errors import Missing
 from bootwright.predict.board_tree import devicetree_name, devicetree_of
+from bootwright.predict.given.gather import gather_devicetrees
 
 BASE = """
 /dts-v1/;
@@ -135,3 +137,30 @@ def test_a_config_txt_of_thousands_of_lines_ends(files: dict[str, Path]) -> None
     assert status(found.tree, "/spi") == "okay"
     assert "only the first 256" in found.not_applied[0]
     assert len(found.not_applied) == 1
+
+
+@pytest.mark.parametrize("config_txt", ["", "[pi4]\narm_64bit=1\n", None])
+def test_the_firmwares_own_overlay_needs_no_config_txt(config_txt: str | None, tmp_path: Path) -> None:
+    """A D0 board without a devicetree of its own gets C0's, with the overlay that its firmware brings."""
+    overlay = RTC.replace("rtc: rtc", "d0: d0").replace("&rtc", "&d0")
+    (tmp_path / "overlays").mkdir()
+    (tmp_path / "overlays" / "bcm2712d0.dtbo").write_bytes(compiled(overlay))
+    (tmp_path / "bcm2712-rpi-5-b.dtb").write_bytes(compiled(BASE))
+    if config_txt is not None:
+        (tmp_path / "config.txt").write_text(config_txt)
+    five = board("raspberrypi-5")
+    resolved = {stepping: gather_devicetrees(tmp_path).resolve(five, stepping) for stepping in ("c0", "d0")}
+    assert resolved["c0"].tree.node("/i2c/d0") is None
+    assert resolved["d0"].tree.node("/i2c/d0") is not None
+    assert not resolved["c0"].notes
+    (note,) = resolved["d0"].notes
+    assert "applied dtoverlay=bcm2712d0" in note
+    (tmp_path / "bcm2712-d-rpi-5-b.dtb").write_bytes(compiled(BASE))
+    own = gather_devicetrees(tmp_path).resolve(five, "d0")
+    assert own.tree.node("/i2c/d0") is None, "its own devicetree needs no overlay"
+
+
+def test_a_folder_without_devicetrees_is_one_line(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "none"):
+        with pytest.raises(Missing, match="holds no devicetrees"):
+            gather_devicetrees(folder)

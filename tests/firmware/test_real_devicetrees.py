@@ -18,7 +18,7 @@ from bootwright.firmware.parameters import apply_parameter, parameters
 from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
 from bootwright.formats.devicetree.writer import DraftTree
 from bootwright.foundation.errors import Malformed, Refused
-from bootwright.predict.given.gather import _Collection, _folder
+from bootwright.predict.given.gather import gather_devicetrees
 
 RELEASES = releases()
 VENDOR = [path for path in RELEASES if (path / "overlays").is_dir()]
@@ -78,16 +78,18 @@ def test_every_parameter_is_set_or_refused(release: Path) -> None:
     assert changed > 200
 
 
+@pytest.mark.parametrize("config_txt", ["dtparam=uart0=on\n", None])
 @pytest.mark.parametrize("release", VENDOR, ids=lambda path: path.name)
-def test_the_firmware_makes_a_d0_of_a_c0_devicetree(release: Path, tmp_path: Path) -> None:
+def test_the_firmware_makes_a_d0_of_a_c0_devicetree(
+    release: Path, config_txt: str | None, tmp_path: Path
+) -> None:
     """The log of a D0 board: bcm2712-rpi-5-b.dtb is read, then overlays/bcm2712d0.dtbo."""
     for name in ("bcm2712-rpi-5-b.dtb", "bcm2712-rpi-cm5-cm5io.dtb", "overlays/bcm2712d0.dtbo"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((release / name).read_bytes())
-    (tmp_path / "config.txt").write_text("dtparam=uart0=on\n")
-    collection = _Collection(None, None)
-    _folder(collection, tmp_path)
-    found = collection.result(None)
+    if config_txt is not None:
+        (tmp_path / "config.txt").write_text(config_txt)
+    found = gather_devicetrees(tmp_path)
     five = board("raspberrypi-5")
     pins = {}
     for stepping in five.steppings:
@@ -111,9 +113,7 @@ def test_a_mainline_devicetree_does_not_take_the_d0_overlay(tmp_path: Path) -> N
     source = VENDOR[0] / "overlays" / "bcm2712d0.dtbo"
     (tmp_path / "overlays" / "bcm2712d0.dtbo").write_bytes(source.read_bytes())
     (tmp_path / "bcm2712-rpi-5-b.dtb").write_bytes((mainline[0] / "bcm2712-rpi-5-b.dtb").read_bytes())
-    collection = _Collection(None, None)
-    _folder(collection, tmp_path)
-    resolved = collection.result(None).resolve(board("raspberrypi-5"), "d0")
+    resolved = gather_devicetrees(tmp_path).resolve(board("raspberrypi-5"), "d0")
     assert any("bcm2712d0" in line and "leaves it out" in line for line in resolved.given.unapplied)
     assert contents(resolved.tree) == contents(read_fdt_file(mainline[0] / "bcm2712-rpi-5-b.dtb"))
 
