@@ -103,10 +103,11 @@ class Endings:
         stopped = next((line for line in lines[-_LAST_WORDS:] if self._is("stopped", line.text)), None)
         if stopped is not None:
             return self._ended("@end/stopped", state, error or stopped, stopped)
-        if known and self._is("prompt", last.text):
+        prompt = next((line for line in lines[-_LAST_WORDS:] if self._is("prompt", line.text)), None)
+        if known and prompt is not None:
             error = error or self._tried(lines)
             if error is not None:
-                return self._ended("@end/prompt", state, error, last)
+                return self._ended("@end/prompt", state, error, prompt)
             return Ending(cut=f"{self._who(state)} waits for a command")
         loop = self._loop_of_loader(state, lines) if known else None
         if loop is not None:

@@ -206,7 +206,7 @@ def wrap_width(sample: bytes) -> int | None:
     width = max((len(line) for line in lines), default=0)
     if not 40 <= width <= 250 or len(lines) < 4:
         return None
-    stamped = [prefix.is_stamped(line) for line in lines]
+    stamped = [_begins_message(line) for line in lines]
     full = continued = 0
     message = False  # whether the line before belongs to a message with a stamp and fills the terminal
     for number, line in enumerate(lines[:-1]):
@@ -218,13 +218,18 @@ def wrap_width(sample: bytes) -> int | None:
     return width
 
 
+def _begins_message(line: bytes) -> bool:
+    """Whether the line is no rest of the one before: it has a stamp, or the status that systemd puts first."""
+    return line.lstrip().startswith(b"[") or prefix.is_stamped(line)
+
+
 def _joined(text: bytes, first: int, width: int) -> Block:
     out = bytearray()
     joins: list[int] = []
     full: bool | None = None
     before = b""
     for line in text.split(b"\n"):
-        if full and line and line != before and not prefix.is_stamped(line):
+        if full and line and line != before and not _begins_message(line):
             joins.append(len(out))
         elif full is not None:
             out += b"\n"
