@@ -96,8 +96,10 @@ class Endings:
         last = lines[-1]
         if state.handed_over:
             return Ending()
-        if self._is("waits", last.text) or (len(lines) > 1 and self._is("waits", lines[-2].text)):
-            return Ending(cut=f"{self._who(state)} waits: {printable(last.text)[:80]}")
+        at_prompt = self._is("prompt", last.text)
+        waiting = next((line for line in lines[-2:] if self._is("waits", line.text)), None)
+        if waiting is not None and not at_prompt:
+            return Ending(cut=f"{self._who(state)} waits: {printable(waiting.text)[:80]}")
         error = next((line for line in reversed(lines[-_BEFORE:]) if self.is_error(line)), None)
         known = state.rank >= 0
         stopped = next((line for line in lines[-_LAST_WORDS:] if self._is("stopped", line.text)), None)

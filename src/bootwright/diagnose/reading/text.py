@@ -219,7 +219,7 @@ def wrap_width(sample: bytes) -> int | None:
 
 
 def _begins_message(line: bytes) -> bool:
-    """Whether the line is no rest of the one before: it has a stamp, or the status that systemd puts first."""
+    """Whether the line is no rest of the one before: it has a stamp, or a status as systemd prints it."""
     return line.lstrip().startswith(b"[") or prefix.is_stamped(line)
 
 

@@ -1,0 +1,192 @@
+"""The last state decides: how loaders, the kernel and systems end, in words that no signature knows."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.judging.shapes import looks_wrong, repeated_block, shape_of
+from bootwright.diagnose.model import Diagnosis, Outcome, Severity
+from bootwright.diagnose.signatures.knowledge import load
+
+KNOWLEDGE = load()
+UBOOT = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\n"
+KERNEL = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+READY = "[    9.000000] systemd[1]: Reached target multi-user.target - Multi-User System.\nhost login: \n"
+
+
+def diagnosed(text: str) -> Diagnosis:
+    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
+
+
+def serious(diagnosis: Diagnosis) -> list[str]:
+    return [
+        finding.signature
+        for boot in diagnosis.boots
+        for finding in boot.findings
+        if finding.severity in {Severity.FATAL, Severity.DEGRADING} and finding.caused_by is None
+    ]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "The frobnicator of bank 7 could not be set up\n",
+        "frobnicate: unexpected thing, ret = -71\n",
+        "Hit any key to stop autoboot:  0\nfrobnicate: invalid thing\n=> ",
+        "Hit any key to stop autoboot:  0\nQuux medium is missing\nACME Board>> ",
+        "E: quux is not there\nresetting ...\n",
+        "quux 0x4711 unexpected\nplease reset the board\n",
+        "quux unit 3 of 7\nAssertion `quux' failed, halting\n",
+        "frobnicating the quux now\n" * 12,
+        "quux bank a\nquux bank b\nquux bank c\n" * 6,
+        "quux 1: no answer from frob\nquux 2: no answer from frob\n" * 4,
+    ],
+)
+def test_a_loader_that_goes_no_further_has_failed(end: str) -> None:
+    found = diagnosed(UBOOT + end)
+    assert found.outcome is Outcome.FAILED
+    finding = found.boots[-1].findings[0]
+    assert finding.signature in {"loader-stopped", "loader-loop"}
+    assert finding.lines[0].text.strip() in end
+    assert "U-Boot" in finding.cause
+
+
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        ("Loading the frobnicator\n", "hands over to nobody"),
+        ("Hit any key to stop autoboot:  3\n", "waits"),
+        ("Hit any key to stop autoboot:  0\n=> ", "waits for a command"),
+        ("*** Warning - bad CRC, using default environment\n", "hands over to nobody"),
+        ("quux: no errors found\n", "hands over to nobody"),
+        ("##########\n" * 40, "hands over to nobody"),
+        ("DQ delay 11 of lane 4\nDQ delay 13 of lane 5\nDQ delay 17 of lane 6\n", "hands over to nobody"),
+    ],
+)
+def test_a_loader_that_was_cut_off_is_unknown_and_says_so(end: str, why: str) -> None:
+    found = diagnosed(UBOOT + end)
+    assert found.outcome is Outcome.UNKNOWN
+    assert serious(found) == []
+    assert any(why in gap.missing for gap in found.boots[-1].gaps)
+
+
+def test_an_error_that_the_loader_got_over_is_none() -> None:
+    log = UBOOT + "quux: invalid frob\nStarting kernel ...\n\n" + KERNEL + READY
+    assert diagnosed(log).outcome is Outcome.BOOT_OK
+
+
+def test_a_console_that_goes_silent_while_the_kernel_starts_is_unknown() -> None:
+    log = UBOOT + "Starting kernel ...\n\n" + KERNEL + "[    1.000000] quux: registered\n" * 9
+    found = diagnosed(log)
+    assert found.outcome is Outcome.UNKNOWN
+    assert any("silent while the kernel starts" in gap.missing for gap in found.boots[-1].gaps)
+    assert diagnosed(KERNEL + "[    1.000000] quux: registered\n" * 9).outcome is Outcome.BOOT_OK
+
+
+def test_the_same_error_over_and_over_ends_a_boot() -> None:
+    line = "[ %4d.000000] quux 4711.frob: no answer to request %d, giving up\n"
+    repeated = "".join(line % (10 * number, number) for number in range(1, 8))
+    assert serious(diagnosed(KERNEL + repeated)) == ["kept-failing"]
+    assert diagnosed(KERNEL + repeated).outcome is Outcome.FAILED
+    assert diagnosed(KERNEL + READY + repeated).outcome is Outcome.DEGRADED
+    assert diagnosed(KERNEL + repeated + READY).outcome is Outcome.BOOT_OK
+
+
+def test_a_banner_over_which_the_clock_goes_on_is_no_restart() -> None:
+    banner = "coreboot-4.19 Mon Jan 16 ramstage starting (log level: 7)...\n"
+    before = "[    3.200000] usb 1-1: new high-speed USB device\n"
+    assert len(diagnosed(KERNEL + before + banner + before.replace("3.2", "3.3") + READY).boots) == 1
+    assert len(diagnosed(KERNEL + before + banner + KERNEL + READY).boots) == 2
+
+
+def test_a_restart_that_a_later_boot_gets_past_is_no_failure() -> None:
+    whole = UBOOT + "Starting kernel ...\n\n" + KERNEL + READY
+    assert diagnosed(UBOOT + whole).outcome is Outcome.BOOT_OK
+    assert diagnosed(UBOOT * 4).outcome is Outcome.FAILED
+    assert diagnosed(UBOOT * 4 + whole).outcome is Outcome.BOOT_OK
+    panic = "[    3.000000] Kernel panic - not syncing: quux\n"
+    assert diagnosed(UBOOT + "Starting kernel ...\n" + KERNEL + panic + whole).outcome is Outcome.DEGRADED
+
+
+def test_an_announced_restart_is_none() -> None:
+    whole = UBOOT + "Starting kernel ...\n\n" + KERNEL + READY
+    stop = "[  100.000000] systemd[1]: Reached target reboot.target - System Reboot.\n"
+    found = diagnosed(whole + stop + whole)
+    assert found.outcome is Outcome.BOOT_OK
+    assert "silent-restart" not in {finding.signature for finding in found.boots[0].findings}
+
+
+def test_talos_is_unknown_until_it_is_ready() -> None:
+    start = "[    3.000000] [talos] initialize sequence: 4 phase(s)\n"
+    assert diagnosed(start).outcome is Outcome.UNKNOWN
+    assert (
+        diagnosed(start + "[   60.000000] [talos] machine is running and ready\n").outcome is Outcome.BOOT_OK
+    )
+    counting = "[    9.000000] [talos] rebooting in 10 seconds\n"
+    assert serious(diagnosed(start + counting)) == ["talos-stopped"]
+    asked = "[    8.000000] [talos] reboot sequence: 6 phase(s)\n"
+    assert serious(diagnosed(start + asked + counting)) == []
+
+
+def test_the_last_state_of_a_service_counts() -> None:
+    failed = "[   %d.000000] [talos] service[kubelet](Failed): Failed to run pre stage: quux\n"
+    running = "[   50.000000] [talos] service[kubelet](Running): Started task kubelet\n"
+    later = "[   90.000000] [talos] setting hostname\n"
+    assert diagnosed(failed % 40 + later).outcome is Outcome.FAILED
+    assert diagnosed(failed % 40 + running + later).outcome is Outcome.UNKNOWN
+    assert diagnosed(running + failed % 60 + later).outcome is Outcome.FAILED
+
+
+def test_a_crash_of_a_machine_that_was_up_degrades_it() -> None:
+    crash = "[  660.000000] Unable to handle kernel NULL pointer dereference at virtual address 0010\n"
+    assert diagnosed(KERNEL + READY + crash).outcome is Outcome.DEGRADED
+    assert diagnosed(KERNEL + crash).outcome is Outcome.FAILED
+
+
+def test_what_carries_the_root_decides() -> None:
+    arguments = "[    0.000000] Kernel command line: root=/dev/mmcblk0p2 ro\n"
+    damaged = "[    3.000000] EXT4-fs error (device %s): quux: bad extent\n"
+    assert diagnosed(KERNEL + arguments + damaged % "mmcblk0p2").outcome is Outcome.FAILED
+    assert diagnosed(KERNEL + arguments + damaged % "sda1").outcome is Outcome.DEGRADED
+
+
+@given(
+    block=st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=5),
+    before=st.lists(st.text("xyz", min_size=1, max_size=3), max_size=9),
+    times=st.integers(4, 9),
+)
+def test_a_repeated_block_is_seen(block: list[str], before: list[str], times: int) -> None:
+    lines = [line.encode() for line in before + block * times]
+    period = repeated_block(lines, least=4)
+    assert period is not None
+    assert period <= len(block)
+    assert repeated_block(lines[: len(before)], least=99) is None
+
+
+@given(text=st.binary(max_size=600))
+def test_any_bytes_have_a_shape(text: bytes) -> None:
+    shape = shape_of(text)
+    assert len(shape) <= 512
+    assert looks_wrong(text) in {True, False}
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("quux: frob failed", True),
+        ("quux: frob failed, using the default", False),
+        ("0 errors", False),
+        ("errors=remount-ro", False),
+        ("quux: ret -110", True),
+        ("quux at 1-110", False),
+        ("can't open quux", True),
+        ("E/TC:0 0 quux", True),
+        ("Watchdog enabled with timeout 60 s", False),
+        ("Loading quux", False),
+    ],
+)
+def test_the_form_of_an_error(text: str, *, wrong: bool) -> None:
+    assert looks_wrong(text.encode()) is wrong

@@ -1,0 +1,87 @@
+"""Who speaks in a line, and that each signature is heard from those only who may say it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Severity
+from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.voice import KERNEL, LOADER, PROGRAM, SPEAKERS, UNKNOWN, voice_of
+from bootwright.diagnose.signatures.knowledge import load
+
+KNOWLEDGE = load()
+LINUX = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+UBOOT = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\n"
+EEPROM = "  3.95 RPi: BOOTLOADER release VERSION:00000000 DATE: 2031/05/08 TIME: 10:00:00\n"
+
+
+def said(text: str) -> set[str]:
+    boots = diagnose_bytes(text.encode(), "log", KNOWLEDGE).boots
+    return {
+        finding.signature
+        for boot in boots
+        for finding in boot.findings
+        if finding.severity in {Severity.FATAL, Severity.DEGRADING}
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "voice"),
+    [
+        ("[    1.234567] usb 1-1: quux", KERNEL),
+        ("[    1.234567] systemd[1]: quux", PROGRAM),
+        ("[    1.234567] [talos] quux", PROGRAM),
+        ("[    1.234567] quux[77]: segfault at 0", KERNEL),
+        ("Jan  1 00:00:01 host kernel: quux", KERNEL),
+        ("Jan  1 00:00:01 host dhclient: quux", PROGRAM),
+        ("ноя 05 09:41:15 host systemd[1]: quux", PROGRAM),
+        ("[  OK  ] Started quux", PROGRAM),
+        ("[***   ] (3 of 8) A start job is running for quux", PROGRAM),
+        ("  4.83 Boot mode: SD (01) order f4", LOADER),
+        ("MMC: quux", UNKNOWN),
+    ],
+)
+def test_a_line_tells_who_speaks(line: str, voice: str) -> None:
+    assert voice_of(prefix.split(line.encode())) == voice
+
+
+@pytest.mark.parametrize(
+    ("log", "signature"),
+    [
+        (
+            LINUX + "[    1.9] Run /sbin/init as init process\ncamera: Please insert SD card\n",
+            "eeprom-no-boot",
+        ),
+        ("camera: Please insert SD card\ncamera: quux\n", "eeprom-no-boot"),
+        (LINUX + "[    4.2] [drm] failed to init overlay plane Cluster0-win1\n", "eeprom-hat"),
+        (LINUX + "[    4.2] quux 4711.dev: pciehp: Slot(1): No link\n", "no-link"),
+        (LINUX + "[    4.2] amdgpu: Invalid page size\n", "page-size-program"),
+        (LINUX + "[    4.2] bonding: interface quux does not exist!\n", "no-network-device"),
+        (LINUX + "quux: error: no such device: frob\n", "grub-failed"),
+        (LINUX + "Bad Magic Number\n", "uboot-no-image"),
+        (UBOOT + "kernel BUG at quux.c:77!\nquux\n", "kernel-bug"),
+    ],
+)
+def test_words_of_another_speaker_do_not_count(log: str, signature: str) -> None:
+    assert signature not in said(log)
+
+
+@pytest.mark.parametrize(
+    ("log", "signature"),
+    [
+        (EEPROM + "  9.00 Boot mode: SD (01) order f\n  9.95 Please insert SD card\n", "eeprom-no-boot"),
+        (UBOOT + "Bad Magic Number\n=> ", "uboot-no-image"),
+        (UBOOT + "Starting kernel ...\n\nkernel BUG at quux.c:77!\n", "kernel-bug"),
+        ("[12345.678901] U-Boot 2031.01 (Jan 06 2031)\n[12346.000001] Bad Magic Number\n", "uboot-no-image"),
+    ],
+)
+def test_the_right_speaker_is_heard(log: str, signature: str) -> None:
+    assert signature in said(log)
+
+
+def test_every_signature_with_events_names_its_speakers() -> None:
+    for signature in KNOWLEDGE.signatures:
+        for pattern in signature.patterns:
+            assert pattern.speakers, pattern.name
+            assert pattern.speakers <= set(SPEAKERS)
