@@ -17,7 +17,7 @@ from bootwright.predict.given.gather import gather
 from bootwright.predict.model import Answer, Evidence, GoalVerdict, Hazard, Link, first_broken, fold
 from bootwright.predict.verdicts import Asked, BoardVerdicts, judge_boards
 from bootwright.report.check_fold import Place, fold_board, touched
-from bootwright.report.check_text import Size, links, notes, screen, terminal_size
+from bootwright.report.check_text import Size, links, notes, screen, screens, terminal_size
 
 PI5 = board("raspberrypi-5")
 SIZES = (Size(80, 22), Size(100, 38))
@@ -121,6 +121,31 @@ def test_it_fits_the_screen_and_says_where_the_rest_is(judged: list[BoardVerdict
     assert lines == whole or "--explain" in lines[-1]
     names = {name for verdicts in judged for name in verdicts.goals}
     assert all(name in " ".join(lines) for name in names), "every goal has its verdict at any length"
+
+
+def test_many_boards_are_their_verdicts_alone_where_they_do_not_fit() -> None:
+    broken = link(1, Answer.NO)
+    judged = [
+        BoardVerdicts(
+            one,
+            "x",
+            None,
+            "k",
+            {
+                "ethernet": GoalVerdict("ethernet", Verdict.FAILS, "/e", (broken,), broken, (), ()),
+                "usb": GoalVerdict("usb", Verdict.WORKS, "/u", (), None, (hazard(1),), ("a remark",)),
+            },
+        )
+        for one in boards()
+    ]
+    whole = screens(judged)
+    assert sum("first broken link" in line for line in whole) == len(judged)
+    short = screens(judged, Size(100, 22))
+    assert len(short) == len(judged) + 1 <= 22 or len(judged) > 21
+    for one, line in zip(boards(), short, strict=False):
+        assert line == f"{one.name}: fails: ethernet; works: usb"
+    assert "--board" in short[-1]
+    assert screens(judged[:1], Size(100, 22)) == screen(judged[:1], Size(100, 22))
 
 
 def test_places_in_words() -> None:

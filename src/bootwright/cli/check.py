@@ -149,15 +149,12 @@ def command(
 
 
 def _print(checked: Checked, *, explain: bool) -> None:
-    from itertools import groupby
-
-    from bootwright.report.check_text import links, notes, screen, terminal_size
+    from bootwright.report.check_text import links, notes, screens, terminal_size
 
     size = terminal_size().endless if explain else terminal_size()
     remarks = notes(checked.notes, size)
-    for _, judged in groupby(checked.judged, key=lambda verdicts: verdicts.board.id):
-        for line in screen(list(judged), size.less(len(remarks))):
-            click.echo(_printable(line))
+    for line in screens(checked.judged, size.less(len(remarks))):
+        click.echo(_printable(line))
     for line in remarks:
         click.echo(_printable(line))
     if explain:

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
@@ -80,6 +80,29 @@ def _details(rows: int) -> Iterator[_Detail]:
     yield _Detail(remarks=False, reasons=False, labels=False)
     for told in reversed(range(rows + 1)):
         yield _Detail(remarks=False, reasons=False, labels=False, hazards=False, rows=told)
+
+
+def screens(judged: Iterable[BoardVerdicts], size: Size = Size()) -> list[str]:
+    """Every board's answer; where several together are longer than the screen, each is its verdicts alone."""
+    boards = [list(same) for _, same in itertools.groupby(judged, key=lambda verdicts: verdicts.board.id)]
+    if len(boards) == 1:
+        return screen(boards[0], size)
+    whole = [line for board in boards for line in screen(board, size.endless)]
+    if size.lines is None or len(whole) <= size.lines:
+        return whole
+    short = [line for board in boards for line in _short(board, size.columns)]
+    return [*short, f"--board {boards[0][0].board.id}, or another, says why; --explain says all"]
+
+
+def _short(judged: Sequence[BoardVerdicts], width: int) -> Iterator[str]:
+    """A board's verdicts in a line or two, what fails first."""
+    folded = fold_board(judged)
+    verdicts = (
+        text
+        for verdict, rows in itertools.groupby(folded.rows, key=lambda row: row.verdict)
+        for text in _named(verdict, [place for row in rows for place in row.places], folded)
+    )
+    yield from _wrapped("", f"{judged[0].board.name}: {'; '.join(verdicts)}", width)
 
 
 def screen(judged: Sequence[BoardVerdicts], size: Size = Size()) -> list[str]:
@@ -183,10 +206,16 @@ def _headline(judged: Sequence[BoardVerdicts]) -> str:
 
 
 def _places(verdict: Verdict, places: Sequence[Place], folded: Folded, width: int) -> Iterator[str]:
+    for text in _named(verdict, places, folded):
+        yield from _wrapped("  ", text, width)
+
+
+def _named(verdict: Verdict, places: Sequence[Place], folded: Folded) -> Iterator[str]:
+    """`works: ethernet, usb`, or `d0 works: ethernet` where it is not so on each stepping."""
     steppings = {place.stepping for place in folded.every}
     for of, goals in by_steppings(places).items():
         where = "" if len(of) == len(steppings) else f"{', '.join(of)} "
-        yield from _wrapped("  ", f"{where}{verdict.value}: {', '.join(goals)}", width)
+        yield f"{where}{verdict.value}: {', '.join(goals)}"
 
 
 def _broken(row: Row, detail: _Detail, remedies: set[str], width: int) -> Iterator[str]:
