@@ -12,7 +12,7 @@ import pytest
 import talos_kit
 from hypothesis import given
 from hypothesis import strategies as st
-from registry_kit import RunningRegistry, layer, running_registry
+from registry_kit import Blob, RunningRegistry, digest_of, layer, running_registry
 from registry_kit import image as layered
 from talos_kit import Talos
 
@@ -287,6 +287,68 @@ def test_a_registry_is_a_source_whose_tags_are_versions(registry: RunningRegistr
         offline.get("talos-1.12.5-4k")
     with pytest.raises(Refused, match=r"talos-1\.11-4k is not, or no longer, in oci://"):
         opened.get("talos-1.11-4k")
+
+
+def push_package(registry: RunningRegistry, tag: str, kernel: bytes) -> Blob:
+    """An image like siderolabs/kernel's: one layer, the kernel first, then devicetrees and modules."""
+    files = {"boot/vmlinuz": kernel, "dtb/broadcom/bcm2712-rpi-5-b.dtb": talos_kit.devicetree(Talos())}
+    module = "usr/lib/modules/6.18.8-own/kernel/drivers/net/macb.ko"
+    whole = layer({**files, module: b"\x7fELF" + os.urandom(4_000_000)})
+    registry.push("siderolabs/kernel", tag, layered([layer({"base": b"x" * 100_000}), whole]))
+    return whole
+
+
+PACKAGES = """
+    name = "packages"
+    title = "Packages"
+    source = "https://example.org"
+    image = "oci://{host}/siderolabs/kernel"
+    tags = ["v{{version}}", "v{{version}}-*-*"]
+    page_size = 4096
+    front = ["boot/vmlinuz"]
+"""
+
+
+def test_of_a_layer_no_more_is_read_than_the_kernel_at_its_front(
+    registry: RunningRegistry, own_sources: Path
+) -> None:
+    kernel = make_image("6.18.8-own", 4096)
+    push_package(registry, "v1.12.0-9-gabcdef0", make_image("6.18.1-older", 4096))
+    whole = push_package(registry, "v1.12.0-23-g1b2c3d4", kernel)
+    put(own_sources, "registries/packages.toml", PACKAGES.format(host=registry.host))
+    opened = open_library(progress=Silent())
+    front = opened.get("packages-1.12.0-4k")
+    assert (front.release, front.modules) == ("6.18.8-own", None)
+    assert "digest was NOT verified" in front.provenance["verified"]
+    assert len(kernel) / 2 < opened.received_bytes < len(whole.data) / 2
+    received = opened.received_bytes
+    # What came goes on where it stopped, is verified as a whole, and is the same kernel.
+    entire = opened.get("packages-1.12.0-4k", modules=True)
+    assert entire.modules is not None
+    assert (entire.modules / "kernel/drivers/net/macb.ko").is_file()
+    assert entire.image_sha256 == front.image_sha256
+    assert "NOT verified" not in entire.provenance["verified"]
+    assert opened.received_bytes - received < len(whole.data) + 10_000
+
+
+def test_a_front_that_was_not_the_manifest_s_is_found_out_and_forgotten(
+    registry: RunningRegistry, own_sources: Path
+) -> None:
+    other = make_image("6.18.8-own", 4096, size=200_000)
+    changed = push_package(registry, "v1.13.0", other)
+    right = push_package(registry, "v1.13.0", make_image("6.18.8-own", 4096))
+    file = registry.blob_file(digest_of(right.data))
+    padded = changed.data + bytes(max(0, len(right.data) - len(changed.data)))
+    file.write_bytes(padded[: len(right.data)])
+    put(own_sources, "registries/packages.toml", PACKAGES.format(host=registry.host))
+    opened = open_library(progress=Silent())
+    assert opened.get("packages-1.13.0-4k").release == "6.18.8-own"  # nothing tells yet
+    with pytest.raises(Malformed):
+        opened.get("packages-1.13.0-4k", modules=True)
+    file.write_bytes(right.data)
+    with pytest.raises(Malformed, match="the image fetched before"):
+        open_library().get("packages-1.13.0-4k", modules=True)
+    assert open_library().get("packages-1.13.0-4k", modules=True).modules is not None
 
 
 def test_a_list_of_addresses_is_a_source_held_to_its_hashes(

@@ -16,9 +16,13 @@ from pathlib import Path
 
 from attrs import frozen
 
+from bootwright.formats.archives.registry_front import take_files
+from bootwright.formats.archives.registry_image import open_image
 from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
 from bootwright.formats.sources.bytesource import FileBytes
+from bootwright.formats.sources.compressed import DEFAULT_LIMIT
 from bootwright.formats.sources.registry import SCHEME, Registry, read_reference
+from bootwright.formats.sources.spool import digest
 from bootwright.formats.sources.transport import Transport, Unreachable
 from bootwright.formats.sources.url import fetch_url
 from bootwright.foundation import atomic
@@ -35,6 +39,15 @@ from bootwright.kernels.store import Manifest, Store
 
 # As long as an archive's list (kernels.archive.index).
 _FRESH_SECONDS = 6 * 3600
+_BY_DIGEST = "by digest, from the tag's manifest down: every layer that was read."
+_BY_PART = (
+    "manifest: by digest. The layer's digest was NOT verified, because only its front was read: whoever "
+    "controls the registry or the connection to it could have changed the kernel. Fetching it with its "
+    "modules verifies it."
+)
+_UNSIGNED = "What the tag names was said by the registry, and is signed by nobody."
+_FRONT = "front of layer"
+"""Key of the provenance: the layer that only a part of was read."""
 
 
 @frozen
@@ -49,6 +62,8 @@ class Held:
     """A tag, or the file's name: what the list shows beside it."""
     explore: Callable[[Progress, Transport], tuple[Item, dict[str, str]]]
     """Fetch it: what holds the kernel, and its provenance."""
+    front: Callable[[Path, Progress, Transport], dict[str, str] | None] | None
+    """Fetch `boot/vmlinuz` alone into a folder: its provenance, or None where it is in another place."""
     store: Store
     transport: Transport
     progress: Progress
@@ -76,12 +91,32 @@ class Held:
         """
         with self.store.changing(self.name, self.progress) as work:
             known = self.store.manifest(self.name)
-            if known is None:
+            if known is None and not modules and self.front is not None:
+                provenance = self.front(work, self.progress, self.transport)
+                if provenance is not None:
+                    return self._keep(work, work, provenance)
+            if known is None or (modules and _FRONT in known.provenance):
                 item, provenance = self.explore(self.progress, self.transport)
-                known = self._keep(kernel_folder(item, self.progress), work, provenance)
+                folder = kernel_folder(item, self.progress)
+                if known is not None:
+                    self._check_same(known, folder)
+                known = self._keep(folder, work, provenance)
             if modules and not known.modules:
                 raise Refused(f"{self.name} holds no modules of its kernel", hint="give them with --modules")
             return known
+
+    def _check_same(self, known: Manifest, folder: Path) -> None:
+        """Raise `Malformed` where the part that was read before held another kernel than the whole."""
+        image = unwrapped(FileBytes(folder / "boot/vmlinuz"))[0]
+        if digest(image) != known.image:
+            self.store.forget(self.name)
+            raise Malformed(
+                self.name,
+                None,
+                f"the image fetched before ({known.image[:16]}…)",
+                "another one in the verified layer",
+                hint="the first was not what the manifest names, and is forgotten; fetch again",
+            )
 
     def _keep(self, folder: Path, work: Path, provenance: dict[str, str]) -> Manifest:
         image = FileBytes(folder / "boot/vmlinuz")
@@ -91,7 +126,7 @@ class Held:
             raise Malformed(self.name, None, "a kernel release ('Linux version …')", repr(facts.release))
         config = folder / f"boot/config-{facts.release}"
         page_size = check_page_size(facts, config, self.page_size, self.name)
-        digest = self.store.keep(unwrapped(image)[0])
+        kept = self.store.keep(unwrapped(image)[0])
         parts = [part for part in ("lib", "dtbs") if (folder / part).is_dir()]
         try:
             for part in parts:
@@ -105,7 +140,7 @@ class Held:
             flavour="",
             source=self.source,
             page_size=page_size,
-            image=digest,
+            image=kept,
             image_bytes=facts.file_size,
             config=self.store.keep(FileBytes(config)) if config.is_file() else None,
             tree=self.store.keep_tree(work / "tree", (folder.name,)) if parts else None,
@@ -152,7 +187,8 @@ def of_registry(
             page_size=source.page_size,
             source=source.name,
             place=tag,
-            explore=_Pull(image, tag).explore,
+            explore=_Pull(image, tag, source.front).explore,
+            front=_Pull(image, tag, source.front).take if source.front else None,
             store=store,
             transport=transport,
             progress=progress,
@@ -164,20 +200,40 @@ def of_registry(
 class _Pull:
     image: str
     tag: str
+    front: tuple[str, ...]
 
     def explore(self, progress: Progress, transport: Transport) -> tuple[Item, dict[str, str]]:
-        reference = read_reference(f"{self.image}:{self.tag}")
-        pinned = f"{reference}@{Registry(reference, transport).document(self.tag).digest}"
+        """See `Held.explore`."""
+        pinned = self._pinned(transport)
         item = Explorer(progress=progress, transport=transport).artifact(pinned)
         container = next(iter(item.of_kind(ItemKind.CONTAINER)))
         left = container.fact("layers_not_read")
         return item, {
             "pulled": pinned,
             "manifest": str(container.fact("digest")),
-            "verified": "by digest, from the tag's manifest down: every layer that was read. "
-            "What the tag names was said by the registry, and is signed by nobody."
+            "verified": f"{_BY_DIGEST} {_UNSIGNED}"
             + (f" Lower layers not read: {len(left)}." if isinstance(left, list) and left else ""),
         }
+
+    def take(self, work: Path, progress: Progress, transport: Transport) -> dict[str, str] | None:
+        """See `Held.front`."""
+        pinned = self._pinned(transport)
+        pulled = open_image(pinned, limit=DEFAULT_LIMIT, progress=progress, transport=transport)
+        taken = take_files(pulled, self.front, work / "taken", progress)
+        kernel = taken.files.get(self.front[0])
+        if kernel is None:
+            return None
+        place = work / "boot/vmlinuz"
+        place.parent.mkdir(parents=True)
+        kernel.rename(place)
+        provenance = {"pulled": pinned, "manifest": pulled.digest, "verified": f"{_BY_DIGEST} {_UNSIGNED}"}
+        if taken.part is not None:
+            provenance |= {_FRONT: taken.part, "verified": f"{_BY_PART} {_UNSIGNED}"}
+        return provenance
+
+    def _pinned(self, transport: Transport) -> str:
+        reference = read_reference(f"{self.image}:{self.tag}")
+        return f"{reference}@{Registry(reference, transport).document(self.tag).digest}"
 
 
 def _tags(
@@ -227,6 +283,7 @@ def of_addresses(
             source=source.name,
             place=pinned.url.rpartition("/")[2],
             explore=_Fetch(pinned.url, pinned.sha256).explore,
+            front=None,
             store=store,
             transport=transport,
             progress=progress,

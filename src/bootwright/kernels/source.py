@@ -180,6 +180,9 @@ class RegistrySource:
     """Forms of the tags that count, with `{version}`; `*` stands for anything but a dash."""
     page_size: int
     """Bytes, of every kernel there."""
+    front: tuple[str, ...] = ()
+    """Paths of the kernel and of what a boot needs beside it, where they come early in their layer: then no
+    more than that is read unless modules are asked for. The kernel's is the first."""
     always: bool = False
     """Whether its kernels are listed without its being named."""
 
@@ -270,6 +273,9 @@ def _elsewhere_problems(source: RegistrySource | AddressSource) -> Iterator[str]
     if isinstance(source, RegistrySource):
         if not re.fullmatch("oci://[^:@]+(:[0-9]+)?/[^:@]+", source.image):
             yield f"image = {source.image!r}, which is not oci://HOST/NAME"
+        for path in source.front:
+            if path.startswith("/") or ".." in path.split("/"):
+                yield f"front = {path!r}, which is no path below the image's root"
         for form in source.tags:
             if re.findall(r"\{\w*\}", form) != ["{version}"]:
                 yield f"tags = {form!r} without {{version}}"
