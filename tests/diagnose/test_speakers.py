@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.messages.speaker import kernel_formats
 from bootwright.diagnose.model import Severity
 from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.patterns import Examiner
 from bootwright.diagnose.reading.voice import KERNEL, LOADER, PROGRAM, SPEAKERS, UNKNOWN, voice_of
 from bootwright.diagnose.signatures.knowledge import load
+from bootwright.formats.messages.model import Call, Format
 
 KNOWLEDGE = load()
 LINUX = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
@@ -85,3 +90,62 @@ def test_every_signature_with_events_names_its_speakers() -> None:
         for pattern in signature.patterns:
             assert pattern.speakers, pattern.name
             assert pattern.speakers <= set(SPEAKERS)
+
+
+_VALUES = re.compile(
+    r"%[-+ #0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|ll|[hlzjtL])?(%|p[A-Za-z0-9]{0,4}|[a-zA-Z])"
+)
+_BEFORE = {Call.PRINTK: "", Call.DEVICE: "quux 4711.dev: ", Call.NETWORK: "quux 4711.dev eth0: "}
+HOME = {
+    "storage": r"drivers/(?:ata|nvme|mmc|scsi|block|md|mtd|ufs|message|nvdimm|target|usb|firewire)/|fs/|block/|mm/",
+    "network": r"drivers/(?:net|infiniband|s390/net|ptp|usb|staging|bus|misc|pci)/|net/|kernel/irq/",
+    "root": r"init/|fs/|arch/\w+/(?:mm|kernel)/|drivers/(?:block|md)/",
+    "firmware": r"(?!)",
+    "boot-loader": r"(?!)",
+    "user": r"kernel/|arch/|mm/|fs/",
+    "talos": r"(?!)",
+    "init": r"init/|kernel/|fs/",
+}
+"""Area of a signature → where in the kernel its events may come from; of the other areas from anywhere."""
+
+
+def printed(entry: Format) -> bytes:
+    """A line of that format with made-up values."""
+
+    def value(match: re.Match[str]) -> str:
+        kind = match[1]
+        return {"%": "%", "s": "qzx", "c": "c"}.get(kind, "0f00" if kind[0] in "pxX" else "77")
+
+    return (_BEFORE[entry.call] + _VALUES.sub(value, entry.text)).strip().encode()
+
+
+def test_no_signature_takes_the_words_of_a_kernel_driver_for_its_own() -> None:
+    """Every format of the kernels that ship, as the kernel prints it."""
+    examiner = Examiner(
+        KNOWLEDGE.patterns,
+        sorted({literal for each in KNOWLEDGE.patterns for literal in each.literals}),
+        use_re2=True,
+    )
+    areas = {signature.name: signature.area for signature in KNOWLEDGE.signatures}
+    # What asks for the device's name as well hears its own drivers only, whatever the pattern matches.
+    rules = {
+        name
+        for signature in KNOWLEDGE.signatures
+        if not signature.rule.facts
+        for name in signature.rule.triggers
+    }
+    foreign: set[tuple[str, str, bytes]] = set()
+    formats = 0
+    for entry in kernel_formats():
+        formats += 1
+        line = printed(entry)
+        owners = [owner.file for owner in entry.owners if "/" in owner.file]
+        for pattern, _ in examiner.examine(line, kernel=True, voice=KERNEL).matches:
+            name = pattern.name.partition("/")[0]
+            home = HOME.get(areas.get(name, ""))
+            if pattern.name not in rules or KERNEL not in pattern.speakers or home is None:
+                continue
+            if owners and not any(re.match(home, owner) for owner in owners):
+                foreign.add((pattern.name, owners[0], line))
+    assert formats > 100_000
+    assert foreign == set()

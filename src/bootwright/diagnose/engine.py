@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from bootwright.diagnose.judging.ending import Ending, endings_of
+from bootwright.diagnose.judging.ending import endings_of
 from bootwright.diagnose.judging.judge import judge_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.model import STAGES, Diagnosis, Outcome
@@ -86,8 +86,8 @@ class Diagnoser:
             state.live = live
             if self._kernel and state.rank < 0:
                 state.kernel_runs()
-            self._end_log(state, Ending() if live else None)
-            last = self._judge.boot(state, self._source, restarted=False, recognised=self._recognised)
+            recognised = self._end_log(state, live=live)
+            last = self._judge.boot(state, self._source, restarted=False, recognised=recognised)
             boots.append(last)
             overall.add(last.outcome, last.stage, only_restarted=False)
         return Diagnosis(
@@ -97,14 +97,19 @@ class Diagnoser:
             self._ended - len(self._first) - len(self._last),
         )
 
-    def _end_log(self, state: BootState, ending: Ending | None) -> None:
-        """Let the state know how the log ends."""
-        if ending is None:
-            ending = self._endings.of(state, self._tail.lines(state.first_line))
+    def _end_log(self, state: BootState, *, live: bool) -> bool:
+        """Let the state know how the log ends; whether it is a log of a boot at all."""
+        lines = [] if live else self._tail.lines(state.first_line)
+        recognised = self._recognised
+        if state.rank < 0 and lines and self._endings.recognises_kernel(lines):
+            state.kernel_runs()
+            recognised = True
+        ending = self._endings.of(state, lines)
         proof = [Occurrence(line.number, line.raw) for line in ending.proof]
         state.end(ending.event, proof, ending.facts)
         state.cut = ending.cut
         state.last_seconds, state.last_wall = ending.seconds, ending.wall
+        return recognised
 
     def _tell_surpassed(self) -> None:
         """Let each boot know whether a later one got further: then its restart was no failure."""

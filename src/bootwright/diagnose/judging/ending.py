@@ -13,6 +13,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
+from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.shapes import looks_wrong, repeated_block, shape_of
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES
@@ -33,6 +34,9 @@ _LOOP_OF_LOADER: Final = 4
 _LOOP_OF_LINE: Final = 8
 _LOOP_OF_ERROR: Final = 4
 """Repetitions that make a loop: of a block of a loader's lines, of one line, of a block with an error."""
+_RECOGNISED: Final = 60
+"""Lines at the end that are compared with the kernel's formats where nothing else tells who speaks."""
+_FEWEST: Final = 2
 
 
 @frozen
@@ -74,6 +78,10 @@ class Endings:
         seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), None)
         wall = next((line.wall for line in reversed(lines) if line.wall is not None), None)
         return evolve(self._last_state(state, lines), seconds=seconds, wall=wall)
+
+    def recognises_kernel(self, lines: Sequence[LastLine]) -> bool:
+        """Whether lines without any stamp are a kernel's, by the formats of kernels."""
+        return sum(is_kernels(line.text) for line in lines[-_RECOGNISED:]) >= _FEWEST
 
     def _last_state(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
         if state.rank < _KERNEL:

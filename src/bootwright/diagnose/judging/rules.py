@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.errnos import parse_errno
+from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.roles import carries
 from bootwright.diagnose.judging.state import BootState, Occurrence, Tally
 from bootwright.diagnose.model import STAGES
@@ -111,7 +112,11 @@ def _tallies_of_rule(rule: Rule, boot: BootState, key: Mapping[str, str]) -> dic
     """Event that the rule asks for → its tallies, of the stages that the rule names."""
     stages = {STAGES.index(name) for name in rule.stages}
     return {
-        name: [tally for tally in _tallies(name, boot, key) if not stages or tally.stages & stages]
+        name: [
+            tally
+            for tally in _tallies(name, boot, key)
+            if (not stages or tally.stages & stages) and (not rule.grave or is_grave(tally.first[0].raw))
+        ]
         for name in rule.triggers
     }
 

@@ -112,6 +112,7 @@ def _rule(table: RuleTable, signature: str) -> Rule:
         last_word=table.last_word,
         lasts=table.lasts,
         together=table.together,
+        grave=table.grave,
         carries=table.carries,
         latest=table.latest,
         facts=table.facts,

@@ -75,6 +75,8 @@ class Rule:
     lasts: float | None = None
     """So many seconds pass to the end of the log."""
     together: tuple[str, ...] = ()
+    grave: bool = False
+    """Only messages of the kernel's level warning or worse count, as far as the log or a format tells."""
     carries: str = ""
     """`root`: the device in the facts is the one that holds the root file system."""
     latest: bool = False

@@ -115,6 +115,7 @@ class RuleTable:
     last_word: int | None = None
     lasts: float | None = None
     together: tuple[str, ...] = field(default=(), metadata=LONE)
+    grave: bool = False
     carries: str = field(default="", metadata=written(str, _role))
     latest: bool = False
     facts: Mapping[str, str] = field(factory=dict, metadata=written(Mapping[str, str], _expressions))
