@@ -1,4 +1,4 @@
-"""How grave a kernel message is: by the level before it, else by the level of its format in the kernels that ship."""
+"""How grave a kernel message is: by the level before it, else by that of its format in known kernels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.reading import prefix
 
 _NAMES: Final = ("emerg", "alert", "crit", "err", "warn", "notice", "info", "debug")
-"""As `dmesg -x` and `talosctl dmesg` write them (include/linux/kern_levels.h, Linux 6.12), cut to three letters."""
+"""As `dmesg -x` and `talosctl dmesg` write them (include/linux/kern_levels.h); three letters tell."""
 _WRITTEN: Final = re.compile(
     rb"<(?P<priority>\d{1,3})>|\A(?P<extended>\d{1,3}),\d{1,12},\d{1,16},"
     rb"|(?:kern|user|daemon)\s*:\s*(?P<name>[a-z]{3,7})\s*:"
@@ -20,7 +20,7 @@ WARNING: Final = 4
 
 
 def level_of(raw: bytes) -> int | None:
-    """0 (emergency) to 7 (debug) of a line as it stands in the log; None where neither it nor a format tells."""
+    """0 (emergency) to 7 (debug) of a line as it stands in the log; None where nothing tells."""
     match = _WRITTEN.search(raw, 0, _LONGEST)
     if match is not None:
         number = match["priority"] or match["extended"]
