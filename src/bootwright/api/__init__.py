@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bootwright.api.isolation import AwaitedReport, Isolation, isolate
     from bootwright.api.kernels import get_kernel, kernel_messages, list_kernels
     from bootwright.api.prediction import Predicted, predict
+    from bootwright.api.preparing import ObservedCard, PreparedCard, observe, prepare
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
 
@@ -70,6 +71,10 @@ _HOME = {
     "list_kernels": "bootwright.api.kernels",
     "Predicted": "bootwright.api.prediction",
     "predict": "bootwright.api.prediction",
+    "ObservedCard": "bootwright.api.preparing",
+    "PreparedCard": "bootwright.api.preparing",
+    "observe": "bootwright.api.preparing",
+    "prepare": "bootwright.api.preparing",
     "BootwrightError": "bootwright.foundation.errors",
     "Malformed": "bootwright.foundation.errors",
     "Missing": "bootwright.foundation.errors",
@@ -94,7 +99,9 @@ __all__ = [
     "Isolation",
     "Malformed",
     "Missing",
+    "ObservedCard",
     "Predicted",
+    "PreparedCard",
     "Refused",
     "ToolFailed",
     "Verdict",
@@ -118,7 +125,9 @@ __all__ = [
     "list_devicetrees",
     "list_disks",
     "list_kernels",
+    "observe",
     "predict",
+    "prepare",
     "swap_image",
     "verify_image",
 ]

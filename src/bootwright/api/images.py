@@ -56,6 +56,7 @@ def swap_image(
     *,
     kernel: str | Path | None = None,
     modules: str | Path | None = None,
+    add_modules: str | Sequence[str] = (),
     dtbs: str | Path | Sequence[str | Path] = (),
     initramfs: str | Path | None = None,
     cmdline: str | Sequence[str] = (),
@@ -68,6 +69,7 @@ def swap_image(
 ) -> Swapped:
     """Write a copy of an image with parts of it changed; the image itself is only read.
 
+    `add_modules` names modules that are to be there beside those of the image, where they are replaced.
     `cmdline` holds edits such as `+a -b`, `config_txt` edits such as `[pi5] enable_uart=1`; `files` maps
     `PARTITION:/PATH` to the file to be put there, `remove` names those to be taken away. `board` decides
     where it depends on the board what boots. An existing output is replaced only with `force`.
@@ -95,6 +97,7 @@ def swap_image(
     changes = Changes(
         kernel=str(kernel) if kernel is not None else None,
         modules=str(modules) if modules is not None else None,
+        added_modules=texts(add_modules),
         trees=paths(dtbs),
         arguments=tuple(ArgumentEdit.parse(word) for word in edits),
         config=tuple(ConfigEdit.parse(text) for text in texts(config_txt)),

@@ -63,9 +63,9 @@ def investigate(
     """Find which one thing is to blame, by running the cell that tells most, again and again.
 
     `plan` is the name of a plan that comes with bootwright, or a file; `observations` a table (CSV or TOML)
-    of what was seen, analysed alone where there is no plan. `out` is the folder of the run [out/PLAN], which
-    resumes what is there unless `fresh`. With `dry_run` nothing is booted. `repeat` boots each cell so many
-    times, `jobs` side by side; `max_download` is in MB.
+    of what was seen, or the record of a prepared image (`observe`); without a plan it is analysed alone.
+    `out` is the folder of the run [out/PLAN], which resumes what is there unless `fresh`. With `dry_run`
+    nothing is booted. `repeat` boots each cell so many times, `jobs` side by side; `max_download` is in MB.
 
     `have` are texts `factor=level` of what somebody has and cannot change: only for that an answer is looked
     for, where the plan has given factors. `board` (with its `revision` code) is another way to say it.
@@ -79,13 +79,13 @@ def investigate(
 
         investigate(observations="seen.csv").decision.verdict
     """
+    from bootwright.api.seen import read_seen
     from bootwright.foundation.errors import Refused
     from bootwright.investigate.decision.decide import decide
-    from bootwright.investigate.plans.table import read_table
 
     if plan is None and observations is None:
         raise Refused("there is nothing to investigate", hint="give a plan, or a table of observations")
-    table = read_table(Path(observations)) if observations is not None else None
+    table = read_seen(observations, plan)
     seen = list(table.observations) if table else []
     if plan is None:
         if have or board or revision:

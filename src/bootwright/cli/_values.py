@@ -56,6 +56,11 @@ class Artifact(click.ParamType["str | Path"]):
         return value if re.match(r"(https?|oci)://", str(value)) else Path(value)
 
 
+def printable(text: str) -> str:
+    """Names come from files of others: no control sequence reaches the terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 def machines() -> list[str]:
     """What a kernel can be booted on."""
     from bootwright.lab.machines.machine import MACHINES

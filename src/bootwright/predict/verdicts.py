@@ -44,6 +44,8 @@ class Asked:
     """The board's revision code, where known."""
     unlisted: tuple[str, ...] = ()
     """Boards without a file, by their own compatible or the file name of their devicetree."""
+    remedies: bool = True
+    """Whether kernels on this machine are looked through for a driver that one lacks: it takes long."""
 
 
 @frozen
@@ -314,7 +316,8 @@ def verdicts(resolved: Resolved, facts: KernelFacts, asked: Asked) -> BoardVerdi
         goals = {name: headed(goal, resolved.misfit) for name, goal in goals.items() if name != OS_GOAL} | {
             name: goal for name, goal in goals.items() if name == OS_GOAL
         }
-    if any(goal.first_broken is not None and goal.first_broken.lacks for goal in goals.values()):
+    lacking = (goal.first_broken for goal in goals.values() if goal.first_broken is not None)
+    if asked.remedies and any(broken.lacks for broken in lacking):
         from bootwright.predict.elsewhere import with_remedy
 
         goals = {name: with_remedy(goal, facts) for name, goal in goals.items()}

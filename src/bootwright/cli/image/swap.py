@@ -20,6 +20,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--output", "-o", type=_PATH, required=True, help="The new image; IMAGE itself is only read.")
 @click.option("--kernel", metavar="KERNEL", help="A catalogue name, .deb, arm64 Image, folder or oci://…")
 @click.option("--modules", metavar="DIR", help="The kernel's modules (/lib/modules/RELEASE).")
+@click.option(
+    "--add-module", "added", multiple=True, metavar="NAME", help="One more module than the image has."
+)
 @click.option("--dtb", "trees", type=_PATH, multiple=True, help="A DTB or overlay, or a folder of them.")
 @click.option("--initramfs", type=_PATH, help="Another initramfs.")
 @click.option("--cmdline", multiple=True, metavar="'+a -b'", help="Kernel arguments to add and take away.")
@@ -38,6 +41,7 @@ def command(
     output: Path,
     kernel: str | None,
     modules: str | None,
+    added: tuple[str, ...],
     trees: tuple[Path, ...],
     initramfs: Path | None,
     cmdline: tuple[str, ...],
@@ -77,6 +81,7 @@ def command(
         output,
         kernel=kernel,
         modules=modules,
+        add_modules=added,
         dtbs=trees,
         initramfs=initramfs,
         cmdline=cmdline,

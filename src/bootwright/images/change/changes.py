@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from bootwright.boards.model import Board
 from bootwright.bootchain.model import Chain, Part
@@ -36,6 +36,8 @@ class Changes:
     """A catalogue name, a .deb, an arm64 Image or a folder."""
     modules: str | None = None
     """`/lib/modules/RELEASE`, for `kernel` or for the image's own."""
+    added_modules: tuple[str, ...] = ()
+    """Names of modules that are to be there beside those of the image, where modules are replaced."""
     trees: tuple[Path, ...] = ()
     """DTBs and overlays, or folders of them: those of the same name in the image are replaced."""
     arguments: tuple[ArgumentEdit, ...] = ()
@@ -111,6 +113,10 @@ class _Planner:
             self._trees(changes.trees)
         if changes.config:
             self._config_txt(changes.config)
+        if changes.added_modules and not (changes.kernel or changes.modules):
+            raise Refused(
+                "modules are added from a kernel's folder of modules", hint="give --kernel, or --modules DIR"
+            )
         if changes.kernel or changes.modules or changes.initramfs or changes.arguments:
             self._boot_parts(changes)
         for place, path in changes.files:
@@ -225,23 +231,25 @@ class _Planner:
 
     def _kernel(self, chain: Chain, changes: Changes) -> KernelFiles:
         if changes.kernel:
-            return kernel_files(
+            files = kernel_files(
                 changes.kernel,
                 self._work_folder("kernel"),
                 folder=Path(),
                 modules=changes.modules,
                 progress=self._progress,
             )
+            return evolve(files, added=changes.added_modules)
         image = self._work_folder("own") / "vmlinuz"
         source = self._own_kernel(chain)
         image.write_bytes(source.read(0, len(source)))
-        return kernel_files(
+        files = kernel_files(
             str(image),
             self._work_folder("kernel"),
             folder=Path(),
             modules=changes.modules,
             progress=self._progress,
         )
+        return evolve(files, added=changes.added_modules)
 
     def _own_kernel(self, chain: Chain) -> ByteSource:
         if chain.kernel is None:
@@ -254,6 +262,11 @@ class _Planner:
         if source is None or not len(source):
             return None
         releases = initramfs_edit.has_modules(source)
+        if not releases and kernel.added:
+            raise Refused(
+                f"the initramfs holds no modules, so that there is no place for {', '.join(kernel.added)}",
+                hint="give an initramfs of your own: --initramfs FILE",
+            )
         if not releases:
             self._plan.notes.append("the initramfs holds no modules; it is kept as it is")
             return None

@@ -196,12 +196,25 @@ def _grub_words(line: str) -> list[_Word]:
 
 @frozen
 class ConfigEdit:
-    """One change of config.txt: `[pi5] key=value` sets, `[pi5] -key` takes away; no filter means `[all]`."""
+    """One change of config.txt: `[pi5] key=value` sets, `[pi5] -key` takes away; no filter means `[all]`.
+
+    `-key=value` takes only that line away, of a key that stands several times (`-dtoverlay=rtc`).
+    """
 
     section: str
     key: str
     value: str | None
     """None: take it away."""
+    only: str | None = None
+    """The value of the lines that are taken away; None for all."""
+
+    @property
+    def text(self) -> str:
+        """As it is written: `[pi5] key=value`, `-key`."""
+        section = "" if self.section == "all" else f"[{self.section}] "
+        if self.value is not None:
+            return f"{section}{self.key}={self.value}"
+        return f"{section}-{self.key}" + (f"={self.only}" if self.only is not None else "")
 
     @classmethod
     def parse(cls, text: str) -> ConfigEdit:
@@ -215,11 +228,13 @@ class ConfigEdit:
         key, equals, value = rest.removeprefix("-").partition("=")
         key, value = key.strip(), value.strip()
         removed = rest.startswith("-")
-        if not _KEY.fullmatch(key) or removed == bool(equals) or not value.isprintable():
+        if not _KEY.fullmatch(key) or not (removed or equals) or not value.isprintable():
             raise Refused(
                 f"{text!r} is not a change to config.txt", hint="write '[pi5] key=value', or '[pi5] -key'"
             )
-        return cls(section, key, None if removed else value)
+        if removed:
+            return cls(section, key, None, value if equals else None)
+        return cls(section, key, value)
 
 
 def edit_config_txt(data: bytes, edits: Sequence[ConfigEdit], where: str) -> bytes:
@@ -246,8 +261,11 @@ def _apply(lines: list[str], edit: ConfigEdit, where: str) -> None:
     """Make one edit in the lines of config.txt, in place; raises `Refused` for a key that is not there."""
     settings, end_of_section = _in_section(lines, edit)
     if edit.value is None:
+        if edit.only is not None:
+            settings = [number for number in settings if lines[number].partition("=")[2].strip() == edit.only]
         if not settings:
-            raise Refused(f"{where}: there is no {edit.key} under [{edit.section}]")
+            wanted = edit.key if edit.only is None else f"{edit.key}={edit.only}"
+            raise Refused(f"{where}: there is no {wanted} under [{edit.section}]")
         _delete(lines, settings)
         return
     wanted = f"{edit.key}={edit.value}"

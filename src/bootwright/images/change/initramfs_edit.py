@@ -214,7 +214,9 @@ class _Rewriter:
     def _modules(self) -> list[str]:
         """Put the other kernel's modules in place of the old; returns their paths, in load order."""
         tree = "usr/lib/modules" if "lib" in self._links or self._old[0].startswith("usr/") else "lib/modules"
-        chosen = selection(self._kernel, self._old, "")
+        # A root in the archive that has modules gets what is added: what is here is loaded before it.
+        added = () if self._done.trees else self._kernel.added
+        chosen = selection(self._kernel, self._old, "", added)
         self._done.trees.append(chosen.summary)
         self._done.left_out += [module for module in chosen.left_out if module not in self._done.left_out]
         plain = not any((MODULE.fullmatch(name) or {"suffix": None})["suffix"] for name in self._old)

@@ -49,7 +49,7 @@ def squashfs_with_modules(
     if not old:
         return None
     paths = [entry.path.lstrip("/") for entry in old]
-    chosen = selection(kernel, paths, where)
+    chosen = selection(kernel, paths, where, kernel.added)
     listed = {
         entry.path.lstrip("/"): files.open(entry).read(0, entry.size)
         for entry in entries

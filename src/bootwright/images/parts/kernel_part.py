@@ -44,6 +44,8 @@ class KernelFiles:
     config: Path | None
     origin: str
     """Where it came from and what was verified, in words."""
+    added: tuple[str, ...] = ()
+    """Names of modules that an image is to get beside those which take the place of its own."""
 
     def module_tree(self) -> Path:
         """`/lib/modules/RELEASE`; raises `Missing` where the kernel came without modules."""

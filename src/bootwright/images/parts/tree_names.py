@@ -48,8 +48,12 @@ def module_name(path: str) -> str:
     return match["name"].replace("-", "_") if match else path
 
 
-def selection(kernel: KernelFiles, old: Sequence[str], where: str) -> Selection:
-    """The other kernel's files for the same modules with all they need; all of them for a whole tree."""
+def selection(kernel: KernelFiles, old: Sequence[str], where: str, added: Sequence[str] = ()) -> Selection:
+    """The other kernel's files for the same modules with all they need; all of them for a whole tree.
+
+    `added` are names of modules that are to be there as well. Raises `Missing` for one that the kernel has
+    neither as a module nor built in.
+    """
     names = [module_name(path) for path in old]
     left_out: list[str] = []
     if len(names) >= _ENOUGH:
@@ -57,7 +61,8 @@ def selection(kernel: KernelFiles, old: Sequence[str], where: str) -> Selection:
     else:
         there = {module_name(path.name) for path in module_files.all_modules(kernel.module_tree())}
         left_out = [name for name in dict.fromkeys(names) if name not in there]
-        files = ModuleFiles(kernel.module_tree()).order([name for name in names if name in there])
+        wanted = [*(name for name in names if name in there), *added]
+        files = ModuleFiles(kernel.module_tree()).order(wanted)
     match = MODULES.match(old[0])
     release, tree = (match["release"], match["tree"]) if match else ("?", "")
     summary = f"{where}/{tree}: {len(old)} modules of {release} → {len(files)} of {kernel.release}"

@@ -129,6 +129,16 @@ class Driver:
 
 
 @frozen
+class HazardMend:
+    """A change of an image that takes a hazard away, as `image swap` is given it."""
+
+    arguments: tuple[str, ...] = ()
+    """`+argument` or `-argument`."""
+    config_txt: tuple[str, ...] = ()
+    """`[filter] key=value`."""
+
+
+@frozen
 class HazardRule:
     """When a hazard is there, and what it does."""
 
@@ -145,6 +155,8 @@ class HazardRule:
     """The node to name."""
     on_chain: bool = False
     """Whether it counts only where the node `at` is on the goal's chain."""
+    mend: HazardMend | None = None
+    """What `prepare` may change in the image; None where no line of it helps."""
 
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` for a hazard of no goal, one that is always there, and one without a source."""

@@ -1,0 +1,379 @@
+"""From an image to a card that works on a board; and what was seen after the boot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from bootwright.api._common import paths, reporter, texts
+
+if TYPE_CHECKING:
+    from bootwright.boards.model import Board
+    from bootwright.diagnose.model import Diagnosis
+    from bootwright.foundation.progress import Progress
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.prepare.board_image import Target
+    from bootwright.prepare.knowledge import Preparation
+    from bootwright.prepare.model import Judged
+    from bootwright.prepare.published import Published
+    from bootwright.prepare.request import Outcome, Prepared
+    from bootwright.prepare.seen.observe import Observed
+    from bootwright.prepare.seen.record import Record
+
+PREPARE_SCHEMA = "bootwright/prepare/1"
+OBSERVE_SCHEMA = "bootwright/observe/1"
+_MOST_LOG = 256 << 20
+"""Bytes of a log that is kept beside the image."""
+_SUFFIXES = frozenset({".xz", ".zst", ".gz", ".bz2", ".lz4", ".raw", ".img", ".iso"})
+
+
+@frozen
+class PreparedCard:
+    """What is to be flashed for a board, or why nothing is."""
+
+    prepared: Prepared
+
+    @property
+    def outcome(self) -> Outcome:
+        """`works` as it is, `mended`, `fails` or `unknown`."""
+        return self.prepared.outcome
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of what is to be flashed."""
+        return self.prepared.outcome.verdict
+
+    @property
+    def image(self) -> str:
+        """What is to be flashed; where nothing works, what was given."""
+        return str(self.prepared.image)
+
+    @property
+    def record(self) -> Path | None:
+        """The record that `observe` adds to; None where nothing is to be flashed."""
+        return self.prepared.record_path
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of docs/schemas/prepare.schema.json."""
+        from bootwright.foundation.verdict import Verdict
+        from bootwright.prepare.looking import ADDRESS, signs
+
+        prepared, record = self.prepared, self.prepared.record
+        works = self.verdict is Verdict.WORKS
+        then = prepared.preparation.then.replace("{address}", ADDRESS)
+        return {
+            "schema": PREPARE_SCHEMA,
+            "outcome": prepared.outcome.value,
+            "verdict": self.verdict.value,
+            "board": {
+                "id": prepared.target.board.id,
+                "title": prepared.target.title,
+                "stepping": prepared.target.stepping,
+                "revision": record.revision or None,
+            },
+            "system": {
+                "id": prepared.preparation.id,
+                "title": prepared.preparation.title,
+                "version": record.version or None,
+            },
+            "source": record.source,
+            "image": str(prepared.image) if works else None,
+            "record": str(prepared.record_path) if prepared.record_path is not None else None,
+            "wanted": list(prepared.target.wanted),
+            "before": _judged(prepared.before),
+            "after": _judged(prepared.after) if prepared.after is not None else None,
+            "changes": list(record.changes),
+            "command": list(prepared.made_by) or None,
+            "tried": [trial.as_json() for trial in prepared.trials],
+            "flash": ["bootwright", "flash", str(prepared.image), "DEVICE"] if works else None,
+            "look": [sign.as_json() for sign in signs(prepared.preparation, prepared.target.board)]
+            if works
+            else [],
+            "then": then or None if works else None,
+            "notes": list(prepared.notes),
+        }
+
+
+def _judged(judged: Judged) -> dict[str, Any]:
+    first = judged.first
+    return {
+        "verdict": judged.verdict.value,
+        "steppings": {
+            verdicts.stepping: {name: goal.verdict.value for name, goal in verdicts.goals.items()}
+            for verdicts in judged.boards
+        },
+        "first_broken": None
+        if first is None
+        else {
+            "stepping": first[0],
+            "goal": first[1],
+            "node": first[2].node,
+            "link": first[2].needs,
+            "reason": first[2].reason,
+            "remedy": first[2].remedy,
+        },
+    }
+
+
+def prepare(
+    what: str | Path,
+    *,
+    board: str,
+    revision: str | None = None,
+    stepping: str | None = None,
+    image: str | Path | None = None,
+    version: str | None = None,
+    output: str | Path | None = None,
+    goals: str | Sequence[str] = (),
+    dtbs: str | Path | Sequence[str | Path] = (),
+    kernel: str | None = None,
+    max_download: int = 250,
+    archive: str | None = None,
+    offline: bool = False,
+    change: bool = True,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> PreparedCard:
+    """Check an image for a board, and where it fails make one that works, if a way is known.
+
+    `what` is a system that is known (`talos`), whose published image of `version` is taken unless `image`
+    names one; or the image itself, a file or address. `goals` must work [those that the system cannot do
+    without]. Devicetrees in `dtbs` are tried first; `kernel` is the only other kernel that is tried. Kernels
+    that are not here are fetched up to `max_download` MB. `output` is the new image [named after image and
+    board, in the current folder]; it is made only where it works, verified and checked as a file, and an
+    existing one is replaced only with `force`. Without `change` nothing is made.
+
+    Returns a `PreparedCard`: `.outcome`, `.image`, `.record`, `.as_json()`. Raises `Refused`, `Missing` and
+    `Malformed` for what is asked or given wrongly, and `Missing` for a network or disk that is needed.
+
+        prepare("talos.raw", board="raspberrypi-5", revision="e04171").outcome
+    """
+    from bootwright.api.asked import asked_boards
+    from bootwright.foundation.errors import Missing
+    from bootwright.prepare.board_image import Target
+    from bootwright.prepare.mends.kernel_changes import Catalogue
+    from bootwright.prepare.prepare import prepare as prepare_image
+    from bootwright.prepare.request import Request
+
+    wanted = texts(goals)
+    boards, chosen_stepping = asked_boards((board,), revision=revision, stepping=stepping, goals=wanted)
+    target = Target(boards[0], chosen_stepping, int(revision, 16) if revision is not None else None)
+    preparation, given, address = _source(str(what), image, version, boards[0])
+    request = Request(
+        given if address is None else address.address,
+        target,
+        Path(output) if output is not None else _output(given, target),
+        preparation,
+        wanted,
+        Catalogue(paths(dtbs), kernel, 0 if offline else max_download * 10**6, archive, offline),
+        change,
+        force,
+    )
+    if address is None:
+        return PreparedCard(prepare_image(request, reporter(progress)))
+    title = f"{given} for {boards[0].name}"
+    hint = f"download {address.address} and give it with --image FILE"
+    if offline:
+        raise Missing(f"{title} would have to be fetched", hint=hint)
+    try:
+        return PreparedCard(prepare_image(request, reporter(progress)))
+    except Missing as error:
+        if not error.message.startswith(address.address):
+            raise
+        reason = error.message.removeprefix(address.address).lstrip(": ")
+        raise Missing(f"{title} cannot be fetched: {reason}", hint=hint) from error
+
+
+def _source(
+    what: str, image: str | Path | None, version: str | None, board: Board
+) -> tuple[Preparation | None, str, Published | None]:
+    """(the system that was named, the image or what it is called, where it is published).
+
+    Raises `Refused` for a system or version that is not known, and for an image that is named twice.
+    """
+    from bootwright.foundation.errors import Missing, Refused
+    from bootwright.prepare.knowledge import PREPARATIONS
+    from bootwright.prepare.published import published, system_named
+
+    path = Path(what)
+    known = PREPARATIONS.names()
+    if "://" in what or path.exists() or (what not in known and ("/" in what or path.suffix)):
+        if image is not None:
+            raise Refused(f"two images: {what} and {image}", hint="give one, or a system and --image")
+        if version is not None:
+            raise Refused("--version is of a system's published images", hint="leave it out beside an image")
+        if "://" not in what and not path.exists():
+            raise Missing(f"there is no image {what}", hint="check the name")
+        return None, what, None
+    preparation = system_named(what)
+    if image is None:
+        address = published(preparation, board, version)
+        return preparation, f"{what}-{address.version.text.removeprefix('v')}", address
+    if version is not None:
+        raise Refused("--version and --image both say which image", hint="leave --version out")
+    if "://" not in str(image) and not Path(image).exists():
+        raise Missing(f"there is no image {image}", hint="check the name")
+    return preparation, str(image), None
+
+
+def _output(name: str, target: Target) -> Path:
+    """`talos-raspberrypi-5-e04171.raw` of `talos.raw.xz`, in the current folder."""
+    stem = Path(name.rpartition("/")[2])
+    while stem.suffix.lower() in _SUFFIXES:
+        stem = stem.with_suffix("")
+    words = [stem.name, target.board.id, f"{target.code:x}" if target.code is not None else target.stepping]
+    return Path("-".join(word for word in words if word) + ".raw")
+
+
+@frozen
+class ObservedCard:
+    """What was seen on a board, what it means, and where it is kept."""
+
+    observed: Observed
+    record: Path | None
+    """The record that it was added to; None where there is none."""
+    read: tuple[str, ...] = ()
+    """What was put right in the text of photos, in words."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of what was seen: `fails` where a goal was seen to fail, `works` where all that was seen works."""
+        return self.observed.verdict
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of docs/schemas/observe.schema.json."""
+        observed, seen = self.observed, self.observed.seen
+        missed, blink = observed.came.missed, observed.came.blink
+        return {
+            "schema": OBSERVE_SCHEMA,
+            "verdict": self.verdict.value,
+            "id": seen.id,
+            "taken_at": seen.taken_at,
+            "outcomes": {goal: verdict.value for goal, verdict in seen.outcomes.items()},
+            "counts": seen.counts,
+            "answers": dict(seen.answers),
+            "reached": list(observed.came.reached),
+            "missed": missed.as_json() if missed is not None else None,
+            "blink": None
+            if blink is None
+            else {"code": blink.code, "means": blink.means, "next": blink.next},
+            "cause": None
+            if observed.cause is None
+            else {
+                "signature": observed.cause.signature,
+                "title": observed.cause.title,
+                "cause": observed.cause.cause,
+                "lines": [{"number": line.number, "text": line.text} for line in observed.lines],
+            },
+            "says": list(seen.says),
+            "next": seen.next,
+            "against_prediction": list(observed.against),
+            "logs": list(seen.logs),
+            "record": str(self.record) if self.record is not None else None,
+            "observations": len(observed.record.observations) if observed.record is not None else None,
+        }
+
+
+def observe(
+    image: str | Path | None = None,
+    *,
+    prepared: str | Path | None = None,
+    board: str | None = None,
+    logs: str | Path | Sequence[str | Path] = (),
+    texts_of_photos: str | Path | Sequence[str | Path] = (),
+    led: str | None = None,
+    lights: str | None = None,
+    address: str | None = None,
+    service: str | None = None,
+    outcomes: Mapping[str, str] | None = None,
+    note: str = "",
+    keep: bool = True,
+    progress: Progress | None = None,
+) -> ObservedCard:
+    """Tell what a board showed after it was booted: what it means, and what to do next.
+
+    `image` is a prepared image, or `prepared` the record beside it: what was seen is added to that, unless
+    `keep` is false. Without either, `board` says which one it was, and nothing is kept. `logs` are consoles
+    or dmesg, `texts_of_photos` what was typed off a screen or read by OCR. The answers: `led` is `off`,
+    `steady`, `activity` or a code `LONG+SHORT`, `lights` (of the Ethernet socket) `on` or `off`, `address`
+    the address in the router's list or `none`, `service` `answers` or `silent`. `outcomes` maps goals to
+    `works` or `fails`.
+
+    Returns an `ObservedCard`: `.verdict`, `.observed`, `.as_json()`. Raises `Refused` for an answer that does
+    not exist and where nothing is told, `Missing` and `Malformed` for files and records.
+
+        observe("pi5.raw", lights="off", address="none").observed.seen.next
+    """
+    from bootwright.boards.model import board as board_named
+    from bootwright.foundation.errors import Refused
+    from bootwright.prepare.knowledge import ANY, PREPARATIONS
+    from bootwright.prepare.seen.answers import given_answers, given_outcomes
+    from bootwright.prepare.seen.observe import Given
+    from bootwright.prepare.seen.observe import observe as observe_given
+    from bootwright.prepare.seen.photo_text import photo_text
+    from bootwright.prepare.seen.record import find_record, read_record
+
+    image_path = Path(image) if image is not None else None
+    place = find_record(image_path, Path(prepared) if prepared is not None else None)
+    record = read_record(place) if place is not None else None
+    if record is not None and board is not None and record.board != board:
+        raise Refused(f"the record is of {record.board}, not {board}", hint="leave --board out")
+    name = record.board if record is not None else board
+    chosen = board_named(name) if name is not None else None
+    preparation = PREPARATIONS.get(record.system if record is not None else ANY)
+    answers = given_answers(chosen, led=led, lights=lights, address=address, service=service)
+    told = given_outcomes(chosen, outcomes or {})
+    photos = [photo_text(_bytes_of(path), str(path)) for path in paths(texts_of_photos)]
+    contents = [*(_bytes_of(path) for path in paths(logs)), *(photo.data for photo in photos)]
+    if not (answers or told or contents):
+        raise Refused(
+            "nothing was told", hint="give --log, --text, --led, --lights, --address, --service or --outcome"
+        )
+    known_address = (address or "") if answers.get("address") == "given" else ""
+    given = Given(answers, known_address, told, tuple(contents), note)
+    diagnosis = _diagnosis(contents, place, record, name, progress)
+    observed = observe_given(given, diagnosis, preparation, chosen, record)
+    if place is not None and keep:
+        from attrs import evolve
+
+        from bootwright.prepare.seen.observe import store
+
+        observed = evolve(observed, record=store(observed, place, contents))
+    changed = tuple(dict.fromkeys(word for photo in photos for word in photo.changed))
+    return ObservedCard(observed, place if keep else None, changed)
+
+
+def _diagnosis(
+    logs: Sequence[bytes],
+    place: Path | None,
+    record: Record | None,
+    board: str | None,
+    progress: Progress | None,
+) -> Diagnosis | None:
+    """What the logs say, held against the prepared image where it is here; None where none was given."""
+    from bootwright.api.diagnosis import diagnose
+    from bootwright.prepare.seen.record import image_of
+
+    if not logs:
+        return None
+    image = image_of(place, record) if place is not None and record is not None else None
+    artifacts = (image,) if image is not None else ()
+    return diagnose(logs, artifacts=artifacts, board=board, progress=progress).diagnosis
+
+
+def _bytes_of(path: Path) -> bytes:
+    """A log's bytes; raises `Missing`, and `Malformed` for one that is too large to be kept."""
+    from bootwright.foundation.errors import Malformed, Missing
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_LOG + 1)
+    except OSError as error:
+        raise Missing(f"cannot read {path}: {error.strerror}", hint="check the name") from error
+    if len(data) > _MOST_LOG:
+        expected = f"a log of at most {_MOST_LOG >> 20} MiB"
+        raise Malformed(str(path), _MOST_LOG, expected, "more", hint="bootwright diagnose takes larger ones")
+    return data

@@ -1,0 +1,186 @@
+"""What is known of preparing a system for a board: where its image is, and what to look for after power-on.
+
+`data/preparations/SYSTEM.toml` is of one operating system, `any.toml` of every one; `data/lights/` says what
+the lights of a family of boards mean.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from attrs import field, frozen
+
+from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.structure import LONE, STEM, key
+from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.versions import Version
+
+ANY = "any"
+"""The file that holds for every system."""
+
+Asked = Literal["led", "lights", "address", "service"]
+"""What a person can be asked: the board's status LED, the lights of the Ethernet socket, an address in the
+router's list, and whether the system's own service answers there."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,120}")
+
+
+def _check_name(text: str) -> None:
+    if not _NAME.fullmatch(text):
+        raise ValueError("letters, digits and . _ / -", text)
+
+
+@frozen
+class Overlay:
+    """The overlay that an image factory puts into an image for a board."""
+
+    board: str
+    image: str
+    name: str
+    source: str
+    since: Version | None = None
+    """The first version of the system that has it."""
+
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` for a name that YAML would quote: the schematic's id is made of it."""
+        _check_name(self.image)
+        _check_name(self.name)
+
+
+@frozen
+class Images:
+    """Where images of a system are published."""
+
+    address: str
+    """With `{schematic}` and `{version}` in it."""
+    newest: Version
+    """The newest version that was known when this was written."""
+    source: str
+    overlays: tuple[Overlay, ...] = field(default=(), metadata=key("overlay"))
+
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` for an address without its two places."""
+        for place in ("{schematic}", "{version}"):
+            if place not in self.address or not self.address.startswith("https://"):
+                raise ValueError("an https address with {schematic} and {version}", self.address)
+
+
+@frozen
+class Look:
+    """One thing to look for after power-on."""
+
+    name: str
+    see: str
+    """`{led}` and `{ethernet}` stand for the board's lights, `{address}` for the address that was seen."""
+    seconds: int
+    """From power-on until it should be there."""
+    asks: Asked
+    reached: tuple[str, ...] = field(metadata=LONE)
+    """The answers with which it is there."""
+    missed: tuple[str, ...] = field(metadata=LONE)
+    """The answers with which it is not."""
+    means: str
+    """What it means where it is not there."""
+    next: str
+    """What to do then."""
+    goal: str = ""
+    """The goal of a board that it shows."""
+    is_reached: Verdict = Verdict.UNKNOWN
+    """What of that goal is known where it is there."""
+    is_missed: Verdict = Verdict.UNKNOWN
+    """What of that goal is known where it is not there."""
+    source: str = ""
+
+
+@frozen
+class Proof:
+    """What in a log shows that a goal is reached, or is not."""
+
+    goal: str
+    works: tuple[str, ...] = ()
+    """Signatures of findings."""
+    reached: tuple[str, ...] = ()
+    """Milestones that show it, by their labels: `Talos is ready`."""
+    fails: tuple[str, ...] = ()
+    """Signatures of findings; they count where the finding is serious."""
+
+
+@frozen
+class Preparation:
+    """What is known of one operating system."""
+
+    id: str = field(metadata=STEM)
+    title: str
+    source: str
+    systems: tuple[str, ...] = ()
+    """Its ID in os-release."""
+    goals: tuple[str, ...] = ()
+    """The goals of a board that it cannot do without."""
+    images: Images | None = None
+    look: tuple[Look, ...] = ()
+    proof: tuple[Proof, ...] = ()
+    then: str = ""
+    """What to do with it once all of that is seen; `{address}` is the address."""
+
+
+@frozen
+class Blink:
+    """A pattern of the status LED that a board's firmware repeats."""
+
+    long: int
+    short: int
+    means: str
+    next: str
+
+    @property
+    def code(self) -> str:
+        """`2+1`: two long, one short."""
+        return f"{self.long}+{self.short}"
+
+
+@frozen
+class Lights:
+    """The lights of a family of boards."""
+
+    boards: tuple[str, ...]
+    source: str
+    led: Mapping[str, str]
+    """Board → its status LED in words, `*` for the others of the family."""
+    ethernet: str = ""
+    """The lights of the Ethernet socket."""
+    blinks: tuple[Blink, ...] = field(default=(), metadata=key("blink"))
+
+    def led_of(self, board: str) -> str:
+        """The status LED of a board, in words."""
+        return self.led.get(board, self.led.get("*", ""))
+
+
+PREPARATIONS = Kind("preparations", "a system's preparation", Preparation)
+LIGHTS = Kind("lights", "a family's lights", Lights)
+
+
+def of_system(systems: Sequence[str]) -> Preparation:
+    """What is known of the first of these operating systems (IDs of os-release); else what holds for any."""
+    for known in PREPARATIONS.all().values():
+        if known.id != ANY and any(system in known.systems for system in systems):
+            return known
+    return PREPARATIONS.get(ANY)
+
+
+def looks(preparation: Preparation) -> tuple[Look, ...]:
+    """What to look for, in its order: what holds for any system, and then the system's own."""
+    common = PREPARATIONS.get(ANY).look
+    return common if preparation.id == ANY else (*common, *preparation.look)
+
+
+def proofs(preparation: Preparation) -> tuple[Proof, ...]:
+    """What a log proves: of any system, and of this one."""
+    common = PREPARATIONS.get(ANY).proof
+    return common if preparation.id == ANY else (*common, *preparation.proof)
+
+
+def lights_of(board: str) -> Lights | None:
+    """The lights of a board's family; None where nothing is known of them."""
+    return next((lights for lights in LIGHTS.all().values() if board in lights.boards), None)

@@ -1,0 +1,114 @@
+"""What a person sees after power-on, in its order: what to look for, and how far the board came by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from attrs import frozen
+
+from bootwright.boards.model import Board
+from bootwright.foundation.verdict import Verdict
+from bootwright.prepare.knowledge import Blink, Look, Preparation, lights_of, looks
+
+ADDRESS = "ADDRESS"
+"""What stands for the board's address where it is not known yet."""
+_LED = "the board's status LED"
+_ETHERNET = "the lights of the Ethernet socket"
+
+
+@frozen
+class Sign:
+    """One thing to look for on a board, in words."""
+
+    name: str
+    see: str
+    seconds: int
+    means: str
+    next: str
+
+    def as_json(self) -> dict[str, object]:
+        """As docs/schemas/prepare.schema.json has it."""
+        return {
+            "name": self.name,
+            "see": self.see,
+            "within_seconds": self.seconds,
+            "otherwise": self.means,
+            "then": self.next,
+        }
+
+
+@frozen
+class Came:
+    """How far a board came, by what a person saw."""
+
+    reached: tuple[str, ...]
+    """Names of what was there."""
+    missed: Sign | None
+    """The first thing that was not there; None where nothing that was asked about is missing."""
+    outcomes: Mapping[str, Verdict]
+    """Goal → what that shows of it."""
+    blink: Blink | None = None
+    notes: tuple[str, ...] = ()
+
+
+def signs(preparation: Preparation, board: Board | None, address: str = ADDRESS) -> Iterator[Sign]:
+    """What to look for on a board, in its order."""
+    for look in looks(preparation):
+        if board is None or not look.goal or any(goal.name == look.goal for goal in board.goals):
+            yield _sign(look, board, address)
+
+
+def _sign(look: Look, board: Board | None, address: str) -> Sign:
+    lights = lights_of(board.id) if board is not None else None
+    led = lights.led_of(board.id) if lights is not None and board is not None else ""
+    ethernet = lights.ethernet if lights is not None else ""
+
+    def filled(text: str) -> str:
+        for place, word in (
+            ("{led}", led or _LED), ("{ethernet}", ethernet or _ETHERNET), ("{address}", address)
+        ):  # fmt: skip
+            text = text.replace(place, word)
+        return text
+
+    return Sign(look.name, filled(look.see), look.seconds, filled(look.means), filled(look.next))
+
+
+def came(
+    preparation: Preparation, board: Board | None, answers: Mapping[str, str], address: str = ADDRESS
+) -> Came:
+    """How far the board came. `answers` maps what was asked (`led`, `lights`, `address`, `service`) to an
+    answer; a code of the LED is `LONG+SHORT`.
+
+    What comes later and is there outweighs what is missing before it: a lamp may be broken.
+    """
+    lights = lights_of(board.id) if board is not None else None
+    blink = None
+    if lights is not None and "+" in answers.get("led", ""):
+        blink = next((known for known in lights.blinks if known.code == answers["led"]), None)
+    reached: list[str] = []
+    missed: list[Look] = []
+    notes: list[str] = []
+    outcomes: dict[str, Verdict] = {}
+    for look in looks(preparation):
+        answer = answers.get(look.asks)
+        word = "code" if answer is not None and "+" in answer and look.asks == "led" else answer
+        if word is None:
+            continue
+        if word in look.reached:
+            notes += [
+                f"not seen ({_sign(earlier, board, address).see}), though what comes after it is there"
+                for earlier in missed
+            ]
+            missed.clear()
+            reached.append(look.name)
+            if look.goal and (look.is_reached is not Verdict.UNKNOWN or look.goal not in outcomes):
+                outcomes[look.goal] = look.is_reached
+        elif word in look.missed:
+            missed.append(look)
+            if look.goal and outcomes.get(look.goal) is not Verdict.WORKS:
+                earlier = outcomes.get(look.goal)
+                outcomes[look.goal] = earlier if earlier is Verdict.FAILS else look.is_missed
+    first = _sign(missed[0], board, address) if missed else None
+    if first is not None and blink is not None and missed[0].asks == "led":
+        first = Sign(first.name, first.see, first.seconds, f"{blink.code}: {blink.means}", blink.next)
+    return Came(tuple(reached), first, outcomes, blink, tuple(notes))

@@ -1,0 +1,364 @@
+"""From an image and a board to an image that works there: checked, mended where that is known, recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from bootwright.foundation import atomic
+from bootwright.foundation.errors import BootwrightError, Missing, Refused
+from bootwright.foundation.progress import Progress
+from bootwright.foundation.verdict import Verdict
+from bootwright.image_boot.boot import on_disk
+from bootwright.images.flash.source import check_disk_image
+from bootwright.images.flash.source import open_image as open_source
+from bootwright.predict.api import OS_GOAL
+from bootwright.predict.given.gathered import Gathered
+from bootwright.prepare.board_image import BoardImage, Target, gathered_of, open_board_image
+from bootwright.prepare.fetching import is_address, local_image
+from bootwright.prepare.knowledge import Preparation, of_system
+from bootwright.prepare.mends.kernel_changes import (
+    devicetree_changes,
+    fetchable,
+    kernel_change,
+    kernel_changes,
+)
+from bootwright.prepare.mends.search import Search, excluded
+from bootwright.prepare.mends.small_changes import argument_changes, config_changes
+from bootwright.prepare.model import Judged, Mend, MendKind, Setup, Trial
+from bootwright.prepare.request import Outcome, Prepared, Request
+from bootwright.prepare.seen.record import (
+    Record,
+    SeenStepping,
+    Sighting,
+    beside,
+    keep_record,
+    read_record,
+    records_in,
+    sightings,
+)
+from bootwright.prepare.seen.sighted import file_sha256, with_sightings
+from bootwright.prepare.write import Rejected, Work, Written, write
+
+_MOST_WRITTEN = 6
+"""Images that are made before it is given up; each takes seconds to minutes."""
+
+
+def prepare(request: Request, progress: Progress) -> Prepared:
+    """Check an image for a board, and where it fails make one that works, if a way is known.
+
+    The image that was given is only read. Raises `Refused` for an output that is there, an image of another
+    system, a goal that the board has not; `Missing` and `Malformed` for what cannot be read.
+    """
+    output = request.output
+    earlier = _earlier(request, progress)
+    if earlier is not None:
+        return earlier
+    atomic.check_new(output, force=request.force)
+    _check_disk(request.image)
+    seen = tuple(sightings(records_in(output.parent))) if output.parent.is_dir() else ()
+    with progress.step(f"check {request.image} for {request.target.title}"):
+        gathered = gathered_of(request.image, request.target, progress)
+        preparation = _preparation(request, gathered)
+        target = evolve(request.target, wanted=_wanted(request, preparation))
+        judged = _judge(target, gathered, seen, remedies=True)
+    looked = _Looked(preparation, gathered, judged)
+    return _Run(evolve(request, target=target), looked, seen, progress).result()
+
+
+def _check_disk(image: str) -> None:
+    """Raise `Refused` for what is on this machine and no image of a whole disk: only that can be flashed."""
+    if is_address(image):
+        return
+    source = open_source(image)
+    try:
+        check_disk_image(source)
+    except Refused as error:
+        raise Refused(error.message, hint="give the image of a whole disk, as it is flashed") from error
+
+
+def _preparation(request: Request, gathered: Gathered) -> Preparation:
+    """The system that the image holds; raises `Refused` where that is another than the one named."""
+    named, held = request.preparation, tuple(gathered.os)
+    recognised = of_system(held)
+    if named is None or not named.systems:
+        return recognised
+    if held and recognised.id != named.id:
+        raise Refused(
+            f"{request.image} holds {', '.join(held)}, not {named.title}",
+            hint=f"bootwright prepare {request.image} takes any image",
+        )
+    return named
+
+
+def _wanted(request: Request, preparation: Preparation) -> tuple[str, ...]:
+    """The goals that decide, of those that the board has."""
+    known = [*(goal.name for goal in request.target.board.goals), OS_GOAL]
+    if request.goals:
+        return request.goals
+    return tuple(name for name in preparation.goals if name in known) or tuple(known)
+
+
+def _judge(target: Target, gathered: Gathered, seen: Sequence[Sighting], *, remedies: bool = False) -> Judged:
+    kernel = gathered.kernel.image_sha256 if gathered.kernel is not None else ""
+    return with_sightings(target.judge(gathered, remedies=remedies), kernel, seen)
+
+
+@frozen
+class _Looked:
+    """What an image holds, and what that means for the board."""
+
+    preparation: Preparation
+    gathered: Gathered
+    judged: Judged
+
+
+class _Run:
+    """One request on its way; `result` is the answer."""
+
+    def __init__(
+        self, request: Request, looked: _Looked, seen: Sequence[Sighting], progress: Progress
+    ) -> None:
+        self._request = request
+        self._target = request.target
+        self._preparation = looked.preparation
+        self._gathered = looked.gathered
+        self._before = looked.judged
+        self._seen = seen
+        self._progress = progress
+        self._source: tuple[Path | None, str] = (None, "")
+        """The image's file on this machine and its SHA-256, once that was asked for."""
+
+    def result(self) -> Prepared:
+        """The answer; writes the image where one is made."""
+        if self._before.verdict is Verdict.WORKS:
+            return self._as_it_is()
+        if not self._before.fails or not self._request.change:
+            outcome = Outcome.FAILS if self._before.fails else Outcome.UNKNOWN
+            note = "" if self._before.fails else "nothing fails for certain, so that nothing was changed"
+            return self._without(outcome, (), [note] if note else [])
+        local, digest = local_image(self._request.image, self._progress)
+        self._source = (local, digest)
+        image = open_board_image(local, self._target, self._progress)
+        setup = Setup(self._gathered, image.config_txt)
+        search = self._search(image)
+        search.begin(setup, self._before)
+        notes: list[str] = []
+        written = self._written(image, search)
+        if written is None:
+            written = self._fetched(image, setup, search, notes)
+        if written is None:
+            return self._without(Outcome.FAILS, tuple(search.trials), notes)
+        answer = next(trial for trial in reversed(search.trials) if not trial.rejected)
+        return Prepared(
+            Outcome.MENDED,
+            self._preparation,
+            self._target,
+            written.image,
+            written.record,
+            beside(written.image),
+            self._gathered.kernel,
+            self._before,
+            written.judged,
+            tuple(search.trials),
+            answer,
+            (*notes, *written.notes),
+        )
+
+    def _judged(self, gathered: Gathered) -> Judged:
+        return _judge(self._target, gathered, self._seen)
+
+    def _search(self, image: BoardImage) -> Search:
+        catalogue = self._request.catalogue
+
+        def propose(setup: Setup, judged: Judged, used: frozenset[MendKind]) -> Iterator[Mend]:
+            for small in (config_changes(image, setup, judged), argument_changes(setup, judged)):
+                yield from search.that_matter(tuple(small), setup, judged)
+            if not excluded(MendKind.DEVICETREE, used):
+                yield from devicetree_changes(image, setup, catalogue)
+            if not excluded(MendKind.MODULES, used):
+                yield from kernel_changes(
+                    image, setup, catalogue, modules_only=excluded(MendKind.KERNEL, used)
+                )
+
+        search = Search(propose, self._judged, self._progress)
+        return search
+
+    def _written(self, image: BoardImage, search: Search) -> Written | None:
+        """The first answer of a search that holds as an image; None where none does."""
+        for count, trial in enumerate(search.answers(), 1):
+            try:
+                with self._progress.step(f"make the image with {trial.title}"):
+                    changes = tuple(mend.title for mend in trial.mends)
+                    describe = partial(self._record, self._request.output.name, changes)
+                    return write(
+                        image, trial, self._request.output, Work(self._judged, describe, self._progress)
+                    )
+            except Rejected as error:
+                search.reject(trial, str(error))
+            if count >= _MOST_WRITTEN:
+                return None
+        return None
+
+    def _fetched(self, image: BoardImage, setup: Setup, search: Search, notes: list[str]) -> Written | None:
+        """The same with kernels that are fetched for it, within what may be downloaded."""
+        catalogue = self._request.catalogue
+        left = catalogue.max_download
+        if not left:
+            return None
+        try:
+            library = catalogue.library(self._progress)
+            listed = library.listed()
+        except BootwrightError as error:
+            notes.append(f"no other kernel could be looked for: {error.message}")
+            return None
+        for candidate in fetchable(setup, catalogue, listed):
+            if catalogue.only_kernel not in {None, candidate.name}:
+                continue
+            if candidate.modules_bytes > left:
+                continue
+            left -= candidate.modules_bytes
+            try:
+                kernel = library.get(candidate.name, modules=True)
+                mend = kernel_change(image, setup, kernel, fetched=True)
+            except Missing as error:
+                notes.append(f"{candidate.name} could not be fetched: {error.message}")
+                return None
+            except BootwrightError as error:
+                notes.append(f"{candidate.name}: {error.message}")
+                continue
+            if mend is None:
+                continue
+            search.offer((mend,), setup, self._before)
+            written = self._written(image, search)
+            if written is not None:
+                return written
+        return None
+
+    def _as_it_is(self) -> Prepared:
+        """An image that works needs none made of it; its record is kept under the output's name."""
+        path = Path(self._request.image)
+        if path.is_file():
+            size, digest = path.stat().st_size, on_disk(path, self._progress)[1]
+        else:
+            size, digest = 0, ""
+        self._source = (path if path.is_file() else None, digest)
+        record = self._record(str(self._request.image), (), self._gathered, self._before, (digest, size))
+        place = beside(self._request.output)
+        keep_record(place, record)
+        return self._prepared(Outcome.WORKS, record, place, (), [])
+
+    def _without(self, outcome: Outcome, trials: tuple[Trial, ...], notes: list[str]) -> Prepared:
+        record = self._record(str(self._request.image), (), self._gathered, self._before)
+        return self._prepared(outcome, record, None, trials, notes)
+
+    def _prepared(
+        self,
+        outcome: Outcome,
+        record: Record,
+        place: Path | None,
+        trials: tuple[Trial, ...],
+        notes: list[str],
+    ) -> Prepared:
+        return Prepared(
+            outcome,
+            self._preparation,
+            self._target,
+            self._request.image,
+            record,
+            place,
+            self._gathered.kernel,
+            self._before,
+            None,
+            trials,
+            None,
+            tuple(notes),
+        )
+
+    def _record(
+        self,
+        image: str,
+        changes: tuple[str, ...],
+        gathered: Gathered,
+        judged: Judged,
+        file: tuple[str, int] = ("", 0),
+    ) -> Record:
+        """The record of `image` (a name or path), whose SHA-256 and size in bytes `file` are."""
+        kernel = gathered.kernel
+        return Record(
+            image=image,
+            size=file[1],
+            sha256=file[0],
+            source=str(self._request.image),
+            source_sha256=self._source[1],
+            board=self._target.board.id,
+            board_title=self._target.title,
+            revision=f"{self._target.code:x}" if self._target.code is not None else "",
+            stepping=self._target.stepping or "",
+            system=self._preparation.id,
+            version=next((str(version) for version in gathered.os.values()), ""),
+            kernel=kernel.release if kernel is not None else "",
+            kernel_version=str(kernel.version) if kernel is not None else "",
+            kernel_sha256=kernel.image_sha256 if kernel is not None else "",
+            page_size=kernel.page_size if kernel is not None else 0,
+            steppings=tuple(
+                SeenStepping(verdicts.stepping, verdicts.dtb.name, file_sha256(verdicts.dtb))
+                for verdicts in judged.boards
+                if verdicts.dtb is not None
+            ),
+            verdicts={
+                verdicts.stepping: {name: goal.verdict for name, goal in verdicts.goals.items()}
+                for verdicts in judged.boards
+            },
+            changes=changes,
+            wanted=self._target.wanted,
+            asked=self._request.digest(self._source[1]),
+        )
+
+
+def _earlier(request: Request, progress: Progress) -> Prepared | None:
+    """The answer to the very same request, where it is there with its image as it was made."""
+    output, given = request.output, Path(request.image)
+    path = beside(output)
+    if request.force or not output.is_file() or not path.is_file() or not given.is_file():
+        return None
+    try:
+        record = read_record(path)
+    except BootwrightError:
+        return None
+    if record.image != output.name or record.size != output.stat().st_size or record.observations:
+        return None  # what was seen since may change the answer
+    digest = on_disk(given, progress)[1]
+    if (
+        record.source_sha256 != digest
+        or record.asked != request.digest(digest)
+        or on_disk(output, progress)[1] != record.sha256
+    ):
+        return None
+    gathered = gathered_of(str(output), request.target, progress)
+    preparation = _preparation(request, gathered)
+    target = evolve(request.target, wanted=record.wanted)
+    judged = target.judge(gathered)
+    if judged.verdict is not Verdict.WORKS:
+        return None
+    source = gathered_of(request.image, request.target, progress)
+    before = target.judge(source)
+    notes = ("the same was prepared before: nothing was done",)
+    return Prepared(
+        Outcome.MENDED,
+        preparation,
+        target,
+        output,
+        record,
+        path,
+        source.kernel,
+        before,
+        judged,
+        (),
+        None,
+        notes,
+        again=True,
+    )

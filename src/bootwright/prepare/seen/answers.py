@@ -1,0 +1,90 @@
+"""Answers that a person gives, checked before anything is done with them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+
+from bootwright.boards.model import Board
+from bootwright.foundation.choices import no_such, one_of
+from bootwright.foundation.errors import Refused
+from bootwright.foundation.verdict import Verdict
+from bootwright.predict.api import OS_GOAL
+from bootwright.prepare.knowledge import lights_of
+
+LED = ("off", "steady", "activity")
+LIGHTS = ("on", "off")
+SERVICE = ("answers", "silent")
+NO_ADDRESS = "none"
+_CODE = re.compile(r"(\d{1,2})\s*\+\s*(\d{1,2})")
+_HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+
+
+def given_answers(
+    board: Board | None,
+    *,
+    led: str | None = None,
+    lights: str | None = None,
+    address: str | None = None,
+    service: str | None = None,
+) -> dict[str, str]:
+    """What was asked → the answer, in the words of `data/preparations/`.
+
+    Raises `Refused` for an answer that there is not, a code that the board's firmware does not blink, and
+    what is no address.
+    """
+    answers: dict[str, str] = {}
+    if led is not None:
+        answers["led"] = _led(board, led)
+    if lights is not None:
+        answers["lights"] = one_of(lights, LIGHTS, what="answer to --lights", kind="answers")
+    if address is not None:
+        answers["address"] = _address(address)
+    if service is not None:
+        answers["service"] = one_of(service, SERVICE, what="answer to --service", kind="answers")
+    return answers
+
+
+def _led(board: Board | None, text: str) -> str:
+    match = _CODE.fullmatch(text.strip())
+    if match is None:
+        if text in LED:
+            return text
+        forms = "off, steady, activity, or the long and short flashes of one round: 0+7"
+        raise no_such(f"there is no answer {text!r} to --led", text, LED, kind="answers", otherwise=forms)
+    code = f"{int(match[1])}+{int(match[2])}"
+    if board is None:
+        raise Refused("the codes of the LED differ between boards", hint="name the board with --board")
+    known = lights_of(board.id)
+    if known is None:
+        raise Refused(f"no codes of the LED are known of {board.name}", hint="say activity, steady or off")
+    codes = [blink.code for blink in known.blinks]
+    if code not in codes:
+        hint = f"count the long and the short flashes of one round again; its codes: {', '.join(codes)}"
+        raise Refused(f"{board.name} has no code {code} of its LED", hint=hint)
+    return code
+
+
+def _address(text: str) -> str:
+    if text == NO_ADDRESS:
+        return NO_ADDRESS
+    try:
+        ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        if not _HOST.fullmatch(text) or text.replace(".", "").isdigit():
+            hint = "it looks like 192.168.1.50, or is a host's name; or say none"
+            raise Refused(f"{text!r} is no address", hint=hint) from None
+    return "given"
+
+
+def given_outcomes(board: Board | None, outcomes: Mapping[str, str]) -> dict[str, Verdict]:
+    """Goal → verdict; raises `Refused` for a goal that the board has not, and for no verdict."""
+    known = [*(goal.name for goal in board.goals), OS_GOAL] if board is not None else None
+    told: dict[str, Verdict] = {}
+    for goal, word in outcomes.items():
+        if known is not None:
+            one_of(goal, known, what="goal", kind="goals")
+        chosen = one_of(word, [verdict.value for verdict in Verdict], what="outcome", kind="outcomes")
+        told[goal] = Verdict(chosen)
+    return told

@@ -1,0 +1,228 @@
+"""What was seen on a board after the boot: what it shows of the goals, what it means, and the next step."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from attrs import field, frozen
+
+from bootwright.boards.model import Board
+from bootwright.diagnose.model import Boot, Diagnosis, Finding, Line, Severity, Stance
+from bootwright.evidence.board import stepping_of
+from bootwright.foundation import atomic
+from bootwright.foundation.verdict import Verdict
+from bootwright.prepare.knowledge import Preparation, proofs
+from bootwright.prepare.looking import ADDRESS, Came, came
+from bootwright.prepare.seen.record import Record, SeenOutcome, folder_of_logs, read_record, write_record
+
+_SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
+_MOST_LINES = 4
+
+
+@frozen
+class Given:
+    """What a person has to tell."""
+
+    answers: Mapping[str, str] = field(factory=dict)
+    """`led`, `lights`, `address`, `service` → the answer, as `looking.came` takes it."""
+    address: str = ""
+    """The address itself, where there is one."""
+    outcomes: Mapping[str, Verdict] = field(factory=dict)
+    """Goal → what the person says of it."""
+    logs: tuple[bytes, ...] = ()
+    """Logs as they were given, and text from photos as a log."""
+    note: str = ""
+
+
+@frozen
+class Observed:
+    """What it comes to."""
+
+    seen: SeenOutcome
+    came: Came
+    cause: Finding | None
+    """The root cause by the log; None where none was given, or it shows none."""
+    lines: tuple[Line, ...]
+    """The lines of the log that prove it."""
+    against: tuple[str, ...]
+    """Goals that were predicted otherwise, in words."""
+    record: Record | None
+    """With this observation; None where there was no record."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """`fails` where a goal was seen to fail, `works` where all that was seen works, else `unknown`."""
+        told = [verdict for verdict in self.seen.outcomes.values() if verdict is not Verdict.UNKNOWN]
+        if Verdict.FAILS in told:
+            return Verdict.FAILS
+        if self.cause is not None or self.came.missed is not None or not told:
+            return Verdict.UNKNOWN
+        return Verdict.WORKS
+
+
+def observe(
+    given: Given,
+    diagnosis: Diagnosis | None,
+    preparation: Preparation,
+    board: Board | None,
+    record: Record | None,
+) -> Observed:
+    """Tell what was seen, without storing it.
+
+    `diagnosis` is of the logs in `given`, held against the board and the image where these are known. A log
+    of something else than the prepared image does not count for it, and says so.
+    """
+    boot = diagnosis.boots[-1] if diagnosis is not None and diagnosis.boots else None
+    steps = came(preparation, board, given.answers, given.address or ADDRESS)
+    of_log = dict(_of_log(boot, preparation)) if boot is not None else {}
+    outcomes: dict[str, Verdict] = dict(steps.outcomes)
+    says: list[str] = [*steps.notes]
+    for goal, verdict in of_log.items():
+        earlier = outcomes.get(goal)
+        if earlier not in {None, Verdict.UNKNOWN, verdict}:
+            says.append(f"{goal}: by the answers it {earlier}, by the log it {verdict}: the log counts")
+        outcomes[goal] = verdict
+    for goal, verdict in given.outcomes.items():
+        earlier = outcomes.get(goal)
+        if earlier not in {None, Verdict.UNKNOWN, verdict}:
+            says.append(f"{goal} is told as {verdict}, and what was seen says {earlier}: both are kept")
+        outcomes[goal] = verdict
+    cause = _cause(boot) if boot is not None else None
+    refuted = list(_of_something_else(boot, record)) if boot is not None else []
+    if cause is not None:
+        says.append(cause.cause)
+        next_step = cause.remedy
+    elif steps.missed is not None and not _works(outcomes):
+        says.append(steps.missed.means)
+        next_step = steps.missed.next
+    else:
+        next_step = ""
+    if boot is not None and cause is None:
+        says.append(f"the log shows no failure; it got as far as {boot.stage}")
+    says += refuted
+    against = tuple(_against(outcomes, record)) if not refuted else ()
+    if refuted:
+        next_step = "flash the prepared image, boot it, and give that boot's log"
+    elif not next_step:
+        next_step = _next(preparation, given, outcomes)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    digests = tuple(hashlib.sha256(log).hexdigest() for log in given.logs)
+    seen = SeenOutcome(
+        id=_identity(given, digests, now),
+        taken_at=now,
+        outcomes=outcomes,
+        answers=_kept(given),
+        logs=digests,
+        says=tuple(dict.fromkeys(says)),
+        next=next_step,
+        note=given.note,
+        counts=not refuted,
+        stepping=_stepping(board, boot),
+    )
+    lines = cause.lines[:_MOST_LINES] if cause is not None else ()
+    return Observed(
+        seen, steps, cause, lines, against, record.with_observation(seen) if record is not None else None
+    )
+
+
+def store(observed: Observed, path: Path, logs: Sequence[bytes]) -> Record:
+    """Add it to the record in `path`, with the logs beside it; returns the record as it is then.
+
+    Two at a time do not lose one another's. A log is on the disk before the record that names it.
+    """
+    folder = folder_of_logs(path)
+    for log, digest in zip(logs, observed.seen.logs, strict=True):
+        target = folder / f"{digest}.log"
+        if not target.exists():
+            atomic.write_bytes(target, log)
+    handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        record = read_record(path).with_observation(observed.seen)
+        write_record(path, record)
+    finally:
+        os.close(handle)
+    return record
+
+
+def _of_log(boot: Boot, preparation: Preparation) -> Iterator[tuple[str, Verdict]]:
+    """What the last boot of a log proves of the goals; what failed outweighs what worked before."""
+    signatures = {finding.signature for finding in boot.findings}
+    serious = {finding.signature for finding in boot.findings if finding.severity in _SERIOUS}
+    labels = {stage.label for stage in boot.stages}
+    by_goal: dict[str, Verdict] = {}
+    for proof in proofs(preparation):
+        if serious & set(proof.fails):
+            by_goal[proof.goal] = Verdict.FAILS
+        elif signatures & set(proof.works) or labels & set(proof.reached):
+            by_goal.setdefault(proof.goal, Verdict.WORKS)
+    yield from by_goal.items()
+
+
+def _cause(boot: Boot) -> Finding | None:
+    """The first serious finding that no other one explains."""
+    return next(
+        (finding for finding in boot.findings if finding.severity in _SERIOUS and finding.caused_by is None),
+        None,
+    )
+
+
+def _of_something_else(boot: Boot, record: Record | None) -> Iterator[str]:
+    """What shows that the board booted another image than the one in the record."""
+    refuting = [evidence.says for evidence in boot.evidence if evidence.stance is Stance.REFUTES]
+    yield from refuting
+    release = boot.fact("release")
+    if record is not None and release is not None and release != record.kernel and not refuting:
+        yield (
+            f"This boot ran Linux {release}; the prepared image has {record.kernel}: the board booted "
+            "something else."
+        )
+
+
+def _against(outcomes: Mapping[str, Verdict], record: Record | None) -> Iterator[str]:
+    """Goals that were predicted otherwise than they were seen."""
+    for stepping, verdicts in record.verdicts.items() if record is not None else ():
+        for goal, seen in outcomes.items():
+            predicted = verdicts.get(goal)
+            if predicted is not None and Verdict.UNKNOWN not in {seen, predicted} and seen is not predicted:
+                where = f" on {stepping}" if record is not None and len(record.verdicts) > 1 else ""
+                yield f"{goal}{where}: predicted {predicted}, seen {seen}"
+
+
+def _works(outcomes: Mapping[str, Verdict]) -> bool:
+    """Whether everything that is known works."""
+    return bool(outcomes) and all(verdict is Verdict.WORKS for verdict in outcomes.values())
+
+
+def _next(preparation: Preparation, given: Given, outcomes: Mapping[str, Verdict]) -> str:
+    """The next step where nothing failed."""
+    if outcomes and Verdict.FAILS not in outcomes.values() and preparation.then:
+        return preparation.then.replace("{address}", given.address or ADDRESS)
+    return "give a log (--log FILE) or the text of a photo of the screen (--text FILE): they say why"
+
+
+def _stepping(board: Board | None, boot: Boot | None) -> str:
+    return (stepping_of(board, boot) or "") if board is not None and boot is not None else ""
+
+
+def _kept(given: Given) -> Mapping[str, str]:
+    answers = dict(given.answers)
+    if given.address:
+        answers["address"] = given.address
+    return answers
+
+
+def _identity(given: Given, digests: Sequence[str], now: str) -> str:
+    """The same log is one observation however often it is given; answers alone are as many as there were."""
+    parts = (
+        *digests,
+        *(f"{name}={answer}" for name, answer in sorted(_kept(given).items())),
+        *(f"{goal}={verdict}" for goal, verdict in sorted(given.outcomes.items())),
+        "" if digests else now,
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]

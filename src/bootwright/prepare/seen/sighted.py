@@ -1,0 +1,78 @@
+"""What was seen on a board outweighs what is predicted of the same kernel and devicetree on it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from attrs import evolve
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.predict.model import Answer, Evidence, GoalVerdict, Link
+from bootwright.predict.verdicts import BoardVerdicts
+from bootwright.prepare.model import Judged
+from bootwright.prepare.seen.record import Sighting
+
+
+def with_sightings(judged: Judged, kernel_sha256: str, seen: Sequence[Sighting]) -> Judged:
+    """The prediction, with what was seen of the same kernel and devicetree in its place."""
+    if not seen:
+        return judged
+    boards = tuple(_board(verdicts, kernel_sha256, seen) for verdicts in judged.boards)
+    return evolve(judged, boards=boards)
+
+
+def _board(verdicts: BoardVerdicts, kernel_sha256: str, seen: Sequence[Sighting]) -> BoardVerdicts:
+    if verdicts.dtb is None:
+        return verdicts
+    tree = file_sha256(verdicts.dtb)
+    fitting = [
+        sighting
+        for sighting in seen
+        if (sighting.board, sighting.stepping, sighting.kernel_sha256, sighting.devicetree_sha256)
+        == (verdicts.board.id, verdicts.stepping, kernel_sha256, tree)
+    ]
+    goals = {name: _goal(goal, fitting) for name, goal in verdicts.goals.items()}
+    return evolve(verdicts, goals=goals)
+
+
+def _goal(goal: GoalVerdict, seen: Sequence[Sighting]) -> GoalVerdict:
+    """A goal that was seen to work and to fail is not known; what was seen later adds no weight."""
+    told = [
+        sighting
+        for sighting in seen
+        if sighting.observation.outcomes.get(goal.goal, Verdict.UNKNOWN) is not Verdict.UNKNOWN
+    ]
+    if not told:
+        return goal
+    verdicts = {sighting.observation.outcomes[goal.goal] for sighting in told}
+    last = told[-1]
+    days = ", ".join(dict.fromkeys(sighting.observation.taken_at[:10] for sighting in told))
+    if len(verdicts) > 1:
+        answer, says = Answer.UNKNOWN, f"seen to work and to fail on the board ({days})"
+    else:
+        answer = Answer.YES if verdicts == {Verdict.WORKS} else Answer.NO
+        says = f"seen on the board on {days}: it {'works' if answer is Answer.YES else 'fails'}"
+    link = Link(
+        goal.node or "/",
+        "seen on the board",
+        answer,
+        Evidence(last.record, "what a board shows outweighs a prediction"),
+        says if answer is not Answer.YES else "",
+        remedy=last.observation.next if answer is not Answer.YES else "",
+    )
+    broken = None if answer is Answer.YES else link
+    return evolve(goal, verdict=answer.verdict, chain=(link,), first_broken=broken)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a small file, such as a devicetree."""
+    state = path.stat()
+    return _sha256(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - the file's state
+    return hashlib.sha256(path.read_bytes()).hexdigest()

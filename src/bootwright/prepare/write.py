@@ -1,0 +1,133 @@
+"""A candidate as an image: made beside the output, verified and checked, and only then given its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from bootwright.foundation import atomic
+from bootwright.foundation.errors import BootwrightError
+from bootwright.foundation.progress import Progress
+from bootwright.foundation.verdict import Verdict
+from bootwright.image_boot.boot import on_disk
+from bootwright.images.change.swap import swap
+from bootwright.images.manifest_model import beside, sha256_of
+from bootwright.images.verify.verify import Verified, verify
+from bootwright.images.write.output import work_folder
+from bootwright.images.write.raw_image import compress, is_compressed
+from bootwright.predict.given.gathered import Gathered
+from bootwright.prepare.board_image import BoardImage, gathered_of
+from bootwright.prepare.mends.search import why_not
+from bootwright.prepare.model import Judged, Trial, together
+from bootwright.prepare.seen.record import Record, keep_record
+from bootwright.prepare.seen.record import beside as record_beside
+
+
+@frozen
+class Written:
+    """An image that was made, verified and found to work."""
+
+    image: Path
+    judged: Judged
+    """What is predicted of the file itself."""
+    checked: int
+    """Checks of `image verify` that passed."""
+    notes: tuple[str, ...]
+    record: Record
+
+
+@frozen
+class Work:
+    """What making an image needs beside the image."""
+
+    judge: Callable[[Gathered], Judged]
+    describe: Callable[[Gathered, Judged, tuple[str, int]], Record]
+    """(what the file holds, what is predicted of it, its SHA-256 and size in bytes) → its record."""
+    progress: Progress
+
+
+class Rejected(Exception):
+    """The image that was made is not the answer; the message says why."""
+
+
+def write(image: BoardImage, trial: Trial, output: Path, doing: Work) -> Written:
+    """Make the image with a trial's changes under the name `output`, with manifest and record beside it.
+
+    Raises `Rejected`, and nothing is written, where the changes cannot be made or the image does not check
+    out; `Missing` where the disk is full.
+    """
+    progress = doing.progress
+    changes = reduce(together, (mend.changes for mend in trial.mends))
+    with work_folder(output) as work:
+        made = work / "prepared.img"
+        try:
+            swapped = swap(image.path, made, changes, board=image.target.board, progress=progress)
+        except BootwrightError as error:
+            if _is_of_disk(error):
+                raise
+            raise Rejected(error.message) from error
+        with progress.step("verify the new image"):
+            verified = verify(made, board=image.target.board, progress=progress)
+        _check_sound(image, verified)
+        gathered = gathered_of(str(made), image.target, progress)
+        judged = doing.judge(gathered)
+        if judged.verdict is not Verdict.WORKS:
+            raise Rejected(f"in the image that was made {why_not(judged, trial.judged or judged)}")
+        manifest = evolve(swapped.manifest, image=output.name)
+        whole = compress(made, output, progress) if is_compressed(output) else made
+        with progress.step(f"hash {output.name}"):
+            digest = sha256_of(whole) if is_compressed(output) else on_disk(whole, progress)[1]
+        record = doing.describe(gathered, judged, (digest, whole.stat().st_size))
+        # What is beside it goes first: a record names its image by its hash, and is of no other.
+        keep_record(record_beside(output), record)
+        atomic.write_text(beside(output), manifest.text())
+        try:
+            whole.replace(atomic.final(output))
+        except OSError as error:
+            raise atomic.explained(error, output) from error
+    passed = sum(check.verdict is Verdict.WORKS for check in verified.checks)
+    return Written(output, judged, passed, swapped.notes, record)
+
+
+def _is_of_disk(error: BootwrightError) -> bool:
+    return "space left" in error.message or "cannot write" in error.message
+
+
+def _check_sound(image: BoardImage, verified: Verified) -> None:
+    """Raise `Rejected` for a check that fails, unless it did before the change as well."""
+    failing = [check for check in verified.checks if check.verdict is Verdict.FAILS]
+    if not failing:
+        return
+    before = {
+        (check.name, check.where)
+        for check in verify(image.path, board=image.target.board).checks
+        if check.verdict is Verdict.FAILS
+    }
+    new = [check for check in failing if (check.name, check.where) not in before]
+    if new:
+        raise Rejected(f"the image that was made does not verify: {new[0].name}: {new[0].detail}")
+
+
+def made_by(output: Path, image: str, trial: Trial, board: str) -> tuple[str, ...]:
+    """The `image swap` command that makes the same change."""
+    changes = reduce(together, (mend.changes for mend in trial.mends))
+    words = ["bootwright", "image", "swap", image]
+    if changes.kernel:
+        words += ["--kernel", changes.kernel]
+    if changes.modules:
+        words += ["--modules", changes.modules]
+    for name in changes.added_modules:
+        words += ["--add-module", name]
+    for path in changes.trees:
+        words += ["--dtb", str(path)]
+    for place, path in changes.files:
+        words += ["--file", f"{place}={path}"]
+    if changes.arguments:
+        edits = (f"{'+' if edit.add else '-'}{edit.text}" for edit in changes.arguments)
+        words += ["--cmdline", " ".join(edits)]
+    for edit in changes.config:
+        words += ["--config-txt", edit.text]
+    return (*words, "--board", board, "-o", str(output))

@@ -1,0 +1,146 @@
+"""What `prepare` says for a person: one screen, the answer first."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.prepare.looking import ADDRESS, signs
+from bootwright.prepare.model import Judged, Trial
+from bootwright.prepare.request import Outcome, Prepared
+
+_WIDTH = 100
+_MOST_TRIALS = 4
+"""Rejected changes that are printed; --explain prints all."""
+_CARD = "/dev/sdX"
+"""Stands for the card, which only the user knows."""
+
+
+def lines(prepared: Prepared, *, explain: bool = False) -> Iterator[str]:
+    """The answer, why, what was changed, how to flash it, and what to look for."""
+    record = prepared.record
+    system = f"{prepared.preparation.title} {record.version.removeprefix('v')}".strip()
+    yield f"{system} on {prepared.target.title}"
+    yield from _wrapped("  ", f"{record.source}: {_kernel(prepared)}")
+    yield ""
+    yield from _answer(prepared)
+    yield from _trials(prepared, explain=explain)
+    yield from _beside(prepared)
+    for note in prepared.notes if explain or prepared.answer is None else ():
+        yield from _wrapped("  ", f"note: {note}")
+    if prepared.outcome.verdict is Verdict.WORKS:
+        yield ""
+        yield from _flash(prepared, explain=explain)
+
+
+def _kernel(prepared: Prepared) -> str:
+    """Kernel and devicetree of the image that was given, in words."""
+    kernel = prepared.kernel
+    words = "no kernel"
+    if kernel is not None:
+        pages = f" ({kernel.page_size // 1024}K pages)" if kernel.page_size else ""
+        words = f"Linux {kernel.release}{pages}"
+    boards = prepared.before.boards
+    trees = dict.fromkeys(verdicts.dtb.name for verdicts in boards if verdicts.dtb is not None)
+    return f"{words}, {' and '.join(trees) or 'no devicetree'}"
+
+
+def _answer(prepared: Prepared) -> Iterator[str]:
+    wanted = ", ".join(prepared.target.wanted)
+    if prepared.outcome is Outcome.WORKS:
+        yield from _wrapped("", f"works as it is: {wanted}")
+        return
+    first = prepared.before.first
+    word = "unknown" if prepared.outcome is Outcome.UNKNOWN else "fails because of"
+    if first is None:
+        yield from _wrapped("", f"unknown: {_goals(prepared.before)}")
+        return
+    _, _, link = first
+    yield from _wrapped("", f"{word} {link.node}: {link.needs}")
+    if link.reason:
+        yield from _wrapped("  ", link.reason)
+    yield from _wrapped("  ", _goals(prepared.before))
+    if prepared.outcome is Outcome.MENDED:
+        yield ""
+        yield from _wrapped("", f"mended with {' and '.join(prepared.record.changes)}")
+        done = "made before, and checked again" if prepared.again else "made, verified and checked"
+        yield from _wrapped("  ", f"{prepared.image}: {done}; works now: {wanted}")
+    elif link.remedy:
+        yield from _wrapped("  ", f"what would help: {link.remedy}")
+
+
+def _goals(judged: Judged) -> str:
+    """`ethernet fails; storage works on c0 and fails on d0`."""
+    by_goal: dict[str, list[str]] = {}
+    several = len(judged.boards) > 1
+    for (stepping, name), goal in judged.goals.items():
+        by_goal.setdefault(name, []).append(f"{goal.verdict} on {stepping}" if several else f"{goal.verdict}")
+    return "; ".join(f"{name} {' and '.join(words)}" for name, words in by_goal.items())
+
+
+def _trials(prepared: Prepared, *, explain: bool) -> Iterator[str]:
+    rejected = [trial for trial in prepared.trials if trial.rejected]
+    if not rejected:
+        return
+    shown = rejected if explain else _telling(rejected)
+    left = len(rejected) - len(shown)
+    more = f" ({left} more with --explain)" if left else ""
+    yield ""
+    what = "smaller changes" if prepared.outcome is Outcome.MENDED else "tried, and"
+    yield f"{what} not enough{more}:"
+    for trial in shown:
+        text = f"{trial.title}: {trial.rejected}"
+        yield from _wrapped("  - ", text) if explain else [_cut(f"  - {text}")]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
+
+
+def _telling(trials: Sequence[Trial]) -> list[Trial]:
+    """Single changes before several at once, each reason once, as many as fit the screen."""
+    told: dict[str, Trial] = {}
+    for trial in sorted(trials, key=lambda trial: len(trial.mends)):
+        told.setdefault(trial.rejected, trial)
+    return list(told.values())[:_MOST_TRIALS]
+
+
+def _beside(prepared: Prepared) -> Iterator[str]:
+    """What does not decide and does not work either."""
+    judged = prepared.after or prepared.before
+    others = {
+        name: verdict
+        for (_, name), verdict in judged.all_goals().items()
+        if name not in prepared.target.wanted and verdict is not Verdict.WORKS
+    }
+    if others and prepared.outcome.verdict is Verdict.WORKS:
+        words = ", ".join(f"{name} {verdict}" for name, verdict in others.items())
+        yield from _wrapped("  ", f"not asked for: {words} (bootwright check says why)")
+
+
+def _flash(prepared: Prepared, *, explain: bool) -> Iterator[str]:
+    yield f"flash it: sudo bootwright flash {shlex.quote(str(prepared.image))} {_CARD}"
+    yield "          (bootwright flash --list names the card)"
+    yield "then look, after power-on, in this order:"
+    for number, sign in enumerate(signs(prepared.preparation, prepared.target.board), 1):
+        yield from _wrapped(f"  {number}. ", f"{sign.see} ({sign.seconds} s)")
+        if explain:
+            yield from _wrapped("     ", f"if not: {sign.means}")
+    if prepared.preparation.then:
+        yield from _wrapped("     ", prepared.preparation.then.replace("{address}", ADDRESS))
+    if prepared.record_path is not None:
+        yield f"whatever comes: bootwright observe --prepared {shlex.quote(str(prepared.record_path))}"
+
+
+def _wrapped(indent: str, text: str) -> Iterable[str]:
+    hanging = " " * (len(indent) if indent.strip() else len(indent) + 2)
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,298 @@
+"""What was seen on a board: what it shows, what it means, and that the next preparation knows it."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from attrs import evolve
+from click.testing import CliRunner
+from disk_kit import fuzz_target
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootwright import api
+from bootwright.boards.model import board
+from bootwright.cli.observe import command
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
+from bootwright.foundation.verdict import Verdict
+from bootwright.prepare.knowledge import PREPARATIONS, proofs
+from bootwright.prepare.looking import came
+from bootwright.prepare.seen.photo_text import photo_text
+from bootwright.prepare.seen.record import Record, SeenStepping, parse_record, read_record, write_record
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/observe.schema.json").read_text())
+PI5 = board("raspberrypi-5")
+RP1 = """[    0.000000] Linux version 6.18.15+deb13-arm64 (builder@host) #1 SMP
+[    0.000000] Machine model: Raspberry Pi 5 Model B Rev 1.0
+[    1.100000] brcm-pcie 1000120000.pcie: link up, 5.0 GT/s PCIe x4 (!SSC)
+[    1.200000] rp1_pci 0002:01:00.0: Missing of_node for device
+[    1.210000] rp1_pci 0002:01:00.0: probe with driver rp1_pci failed with error -22
+"""
+GOOD = """[    0.000000] Linux version 6.18.15+deb13-arm64 (builder@host) #1 SMP
+[    0.000000] Machine model: Raspberry Pi 5 Model B Rev 1.0
+[    3.100000] macb 1f00100000.ethernet eth0: Link is Up - 1Gbps/Full - flow control tx
+[    5.000000] [talos] assigned address {"component": "controller-runtime", "controller": \
+"network.AddressSpecController", "address": "192.168.1.50/24", "link": "eth0"}
+[    9.000000] [talos] machine is running and ready
+"""
+
+
+def record() -> Record:
+    """Of an image that was prepared for a C0 board, and predicted to work."""
+    works = {"ethernet": Verdict.WORKS, "os-mounts": Verdict.WORKS}
+    return Record(
+        image="pi5.raw", size=3, sha256="a" * 64, source="talos.raw", source_sha256="b" * 64,
+        board="raspberrypi-5", board_title="Raspberry Pi 5, stepping c0", revision="c04170", stepping="c0",
+        system="talos", version="v1.12.1", kernel="6.18.15+deb13-arm64", kernel_version="6.18.15",
+        kernel_sha256="c" * 64, page_size=4096,
+        steppings=(SeenStepping("c0", "bcm2712-rpi-5-b.dtb", "d" * 64),), verdicts={"c0": works},
+        wanted=("ethernet",),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    path = tmp_path / "pi5.raw.prepared.json"
+    write_record(path, record())
+    return path
+
+
+def observe(*arguments: str | Path) -> tuple[dict[str, Any], int]:
+    """The document that `bootwright observe --json` prints, and its exit status."""
+    words = [*map(str, arguments), "--json", "--quiet"]
+    done = CliRunner().invoke(command, words, standalone_mode=False)
+    if done.exception is not None:
+        raise done.exception
+    document = json.loads(done.stdout)
+    jsonschema.validate(document, SCHEMA)
+    return document, done.return_value
+
+
+@pytest.mark.parametrize(
+    ("answers", "missed", "ethernet"),
+    [
+        ({"lights": "on", "address": "given", "service": "answers"}, None, Verdict.WORKS),
+        ({"lights": "off", "address": "none"}, "lights", Verdict.FAILS),
+        ({"lights": "on", "address": "none"}, "address", Verdict.UNKNOWN),
+        ({"lights": "off", "address": "given"}, None, Verdict.WORKS),
+        ({"lights": "on", "address": "given", "service": "silent"}, "maintenance", Verdict.WORKS),
+        ({"led": "off"}, "power", None),
+        ({"led": "0+7"}, "card", None),
+        ({"led": "activity", "lights": "off"}, "lights", Verdict.FAILS),
+        ({"led": "steady"}, None, None),
+    ],
+)
+def test_how_far_a_board_came(answers: dict[str, str], missed: str | None, ethernet: Verdict | None) -> None:
+    steps = came(PREPARATIONS.get("talos"), PI5, answers)
+    assert (steps.missed.name if steps.missed else None) == missed
+    assert steps.outcomes.get("ethernet") is ethernet
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "led": st.sampled_from(["off", "steady", "activity", "0+7", "4+3"]),
+            "lights": st.sampled_from(["on", "off"]),
+            "address": st.sampled_from(["given", "none"]),
+            "service": st.sampled_from(["answers", "silent"]),
+        },
+    )
+)
+def test_an_address_always_means_that_the_network_works(answers: dict[str, str]) -> None:
+    steps = came(PREPARATIONS.get("talos"), PI5, answers)
+    if answers.get("address") == "given":
+        assert steps.outcomes["ethernet"] is Verdict.WORKS
+        assert steps.missed is None or steps.missed.name == "maintenance"
+    elif answers.get("service") != "answers":
+        assert steps.outcomes.get("ethernet") is not Verdict.WORKS
+
+
+def test_a_log_names_the_cause_and_is_kept_once(kept: Path) -> None:
+    log = kept.with_name("console.log")
+    log.write_text(RP1)
+    document, status = observe("--prepared", kept, "--log", log)
+    assert (document["verdict"], status) == ("fails", 1)
+    assert document["cause"]["signature"] == "rp1-endpoint"
+    assert any("error -22" in line["text"] for line in document["cause"]["lines"])
+    assert document["against_prediction"] == ["ethernet: predicted works, seen fails"]
+    observe("--prepared", kept, "--log", log)
+    (seen,) = read_record(kept).observations
+    assert seen.outcomes["ethernet"] is Verdict.FAILS
+    assert (kept.with_name("pi5.raw.observed") / f"{seen.logs[0]}.log").read_text() == RP1
+
+
+def test_a_log_of_a_good_boot_shows_both_goals(kept: Path) -> None:
+    log = kept.with_name("console.log")
+    log.write_text(GOOD)
+    document, status = observe("--prepared", kept, "--log", log)
+    assert (document["outcomes"], status) == ({"ethernet": "works", "os-mounts": "works"}, 0)
+    assert document["next"].startswith("talosctl apply-config")
+
+
+def test_a_log_of_another_kernel_does_not_count(kept: Path) -> None:
+    log = kept.with_name("console.log")
+    log.write_text(RP1.replace("6.18.15", "6.12.25"))
+    document, _ = observe("--prepared", kept, "--log", log)
+    assert not document["counts"]
+    assert document["against_prediction"] == []
+    assert "flash the prepared image" in document["next"]
+
+
+def test_what_a_person_says_against_the_log_is_told(kept: Path) -> None:
+    log = kept.with_name("console.log")
+    log.write_text(RP1)
+    document, _ = observe("--prepared", kept, "--log", log, "--outcome", "ethernet=works")
+    assert any("told as works" in text for text in document["says"])
+
+
+def test_observations_are_rows_of_the_bench_in_an_investigation(kept: Path) -> None:
+    observe("--prepared", kept, "--lights", "off", "--address", "none")
+    done = api.investigate(observations=kept)
+    (row,) = done.investigation.observations
+    assert row.source.word == "bench"
+    assert row.outcomes == {"ethernet": Verdict.FAILS}
+    assert row.level("kernel") == "6.18.15"
+    from bootwright.api.seen import table_of_record
+    from bootwright.investigate.plans.plan_file import load_plan
+
+    (planned,) = table_of_record(kept, load_plan("talos-rpi5")).observations
+    levels = {name: planned.level(name) for name in planned.values}
+    assert levels == {"kernel": "6.18.15", "page_size": "4K", "talos": "1.12.1", "board": "rpi5-rev-1.0"}
+
+
+def test_several_at_once_lose_nothing(kept: Path) -> None:
+    logs = [kept.with_name(f"{number}.log") for number in range(8)]
+    for number, log in enumerate(logs):
+        log.write_text(f"[    {number}.000000] something\n")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda log: api.observe(prepared=kept, logs=log), logs))
+    assert len(read_record(kept).observations) == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        ([], "nothing was told", "--log"),
+        (["--lights", "onn"], "no answer to --lights", "on"),
+        (["--led", "blinking"], "no answer 'blinking'", "0+7"),
+        (["--led", "9+9"], "no code 9+9", "codes"),
+        (["--address", "300.1.1.1"], "is no address", "192.168.1.50"),
+        (["--address", "two words"], "is no address", "192.168.1.50"),
+        (["--outcome", "ethernet=good"], "no outcome 'good'", "works"),
+        (["--outcome", "ethernt=works"], "no goal 'ethernt'", "ethernet"),
+        (["--log", "/nowhere.log"], "cannot read", "name"),
+        (["--text", "/proc/self/exe"], "expected", ""),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_kept(
+    kept: Path, arguments: list[str], message: str, hint: str
+) -> None:
+    before = kept.read_bytes()
+    with pytest.raises((Refused, Missing, Malformed)) as caught:
+        observe("--prepared", kept, *arguments)
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert kept.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.json", b"{", "expected the record"),
+        ("x.json", b"[]", "expected the record"),
+        ("x.json", b'{"schema": "bootwright/prepared/1"}', "expected"),
+        ("x.json", b'{"schema": "bootwright/prepared/2"}', "bootwright/prepared/2"),
+    ],
+)
+def test_what_is_no_record_is_said(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(Malformed, match=message):
+        observe("--prepared", tmp_path / name, "--lights", "on")
+    with pytest.raises(Missing, match="no record beside it"):
+        observe("--image", tmp_path / name, "--lights", "on")
+
+
+@given(st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_as_a_record_are_one_error(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        parse_record(data, "x")
+
+
+@given(st.sampled_from(sorted(json.loads(record().text()))), st.none() | st.integers() | st.text(max_size=9))
+def test_a_record_with_one_value_changed_is_read_or_refused(key: str, value: object) -> None:
+    document = json.loads(record().text()) | {key: value}
+    try:
+        parse_record(json.dumps(document).encode(), "x")
+    except BootwrightError as error:
+        message = error.message
+    else:
+        return
+    assert key in message or key == "schema"
+
+
+def test_a_record_reads_as_it_was_written() -> None:
+    made = record()
+    assert parse_record(made.text().encode(), "x") == made
+    assert parse_record(evolve(made, image="Ünïcode.raw").text().encode(), "x").image == "Ünïcode.raw"
+
+
+PHOTO = """
+| [   12.O1534] rp1_pci 0002:01:00.0: probe with driver rp1_pci failed with error \u201322 |
+  [   l2.1O0000] [talos] controller failed {\u201ccomponent\u201d: \u201ccontroller-runtime\u201d}
+"""
+
+
+def test_the_text_of_a_photo_is_put_right_where_it_cannot_be_meant_otherwise(kept: Path) -> None:
+    photo = kept.with_name("photo.txt")
+    photo.write_text(PHOTO, encoding="utf-8")
+    read = photo_text(photo.read_bytes(), "photo.txt")
+    lines = read.data.decode().splitlines()
+    assert lines[1] == "[   12.015340] rp1_pci 0002:01:00.0: probe with driver rp1_pci failed with error -22"
+    assert lines[2] == '[   12.100000] [talos] controller failed {"component": "controller-runtime"}'
+    document, _ = observe("--prepared", kept, "--text", photo)
+    assert document["cause"]["signature"] == "rp1-endpoint"
+    assert document["outcomes"]["ethernet"] == "fails"
+
+
+def test_lines_that_the_screen_cut_are_joined() -> None:
+    long = "[    1.000000] talos: " + "x" * 58
+    read = photo_text(f"{long}\nfailed to open\n[    2.000000] next\n".encode(), "photo")
+    assert read.data.decode().splitlines() == [f"{long}failed to open", "[    2.000000] next"]
+
+
+def test_a_picture_is_refused() -> None:
+    with pytest.raises(Refused, match="is a picture"):
+        photo_text(b"\x89PNG\r\n\x1a\n" + bytes(20), "photo.png")
+
+
+@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
+def test_any_text_of_a_photo_is_read_or_refused(data: bytes) -> None:
+    try:
+        read = photo_text(data, "photo")
+    except BootwrightError:
+        return
+    again = photo_text(read.data, "photo")
+    assert "time stamp" not in " ".join(again.changed)
+
+
+def test_every_finding_and_milestone_of_the_knowledge_exists() -> None:
+    from bootwright.diagnose.signatures.schema import SIGNATURES, STAGE_FILES
+
+    labels = {marker.label for file in STAGE_FILES.all().values() for marker in file.markers}
+    for preparation in PREPARATIONS.all().values():
+        for proof in proofs(preparation):
+            assert {*proof.works, *proof.fails} <= set(SIGNATURES.names())
+            assert set(proof.reached) <= labels
+
+
+def test_the_fuzz_target_takes_its_seeds() -> None:
+    one_input = fuzz_target("fuzz_prepared")
+    for seed in (record().text().encode(), PHOTO.encode(), b"", b"{}", b"\xff\xfe"):
+        one_input(seed)

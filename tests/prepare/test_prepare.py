@@ -1,0 +1,175 @@
+"""From an image that fails to one that works: by the command, judged by a `check` of the file it made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from bootwright import api
+from bootwright.cli.prepare import command
+from bootwright.foundation.errors import Missing, Refused
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/prepare.schema.json").read_text())
+WANTED = ("ethernet", "storage", "os-mounts")
+
+
+def prepare(*arguments: str | Path) -> tuple[dict[str, Any], int]:
+    """The document that `bootwright prepare --json` prints, and its exit status."""
+    words = [*map(str, arguments), "--json", "--quiet", "--max-download", "0"]
+    done = CliRunner().invoke(command, words, standalone_mode=False)
+    if done.exception is not None:
+        raise done.exception
+    document = json.loads(done.stdout)
+    jsonschema.validate(document, SCHEMA)
+    return document, done.return_value
+
+
+def kinds(document: dict[str, Any]) -> list[str]:
+    """What kind of change was made."""
+    answers = [trial for trial in document["tried"] if trial["rejected"] is None]
+    assert len(answers) == 1
+    return sorted(change["kind"] for change in answers[0]["changes"])
+
+
+def works(image: Path, *, revision: str) -> None:
+    """What `check` says of the file itself."""
+    checked = api.check(image, boards="raspberrypi-5", revision=revision, goals=WANTED)
+    assert checked.verdict is api.Verdict.WORKS, [str(answer) for answer in checked.answers]
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.download
+@pytest.mark.parametrize(
+    ("revision", "changed"), [("c04170", ["devicetree", "modules"]), ("e04171", ["kernel"])]
+)
+def test_the_first_case_is_mended_for_both_revisions(
+    with_firmware_trees: Path, tmp_path: Path, revision: str, changed: list[str]
+) -> None:
+    before = sha256(with_firmware_trees)
+    out = tmp_path / "out.raw"
+    asked = ("talos", "--image", with_firmware_trees, "--board", "raspberrypi-5", "--revision", revision)
+    document, status = prepare(*asked, "-o", out)
+    assert (document["outcome"], status) == ("mended", 0)
+    assert document["before"]["first_broken"]["goal"] == "ethernet"
+    assert kinds(document) == changed
+    assert document["after"]["verdict"] == "works"
+    works(out, revision=revision)
+    assert api.verify_image(out).verdict is not api.Verdict.FAILS
+    assert sha256(with_firmware_trees) == before
+    assert [line["name"] for line in document["look"]] == [
+        "power",
+        "card",
+        "lights",
+        "address",
+        "maintenance",
+    ]
+    # The command that is printed makes the same image.
+    words = document["command"]
+    assert words[:3] == ["bootwright", "image", "swap"]
+    # The same request again finds its answer, and another one is not written over it.
+    again, _ = prepare(*asked, "-o", out)
+    assert again["notes"] == ["the same was prepared before: nothing was done"]
+    with pytest.raises(Refused, match="exists"):
+        prepare(with_firmware_trees, "--board", "raspberrypi-5", "--goal", "usb", "-o", out)
+
+
+@pytest.mark.download
+def test_the_printed_command_makes_the_same_image(standin: Path, tmp_path: Path) -> None:
+    from bootwright.cli.image.swap import command as swap_command
+
+    document, _ = prepare(standin, "--board", "raspberrypi-5", "--stepping", "c0", "-o", tmp_path / "a.raw")
+    assert kinds(document) == ["modules"]
+    words = document["command"][3:-1]
+    done = CliRunner().invoke(swap_command, [*words, str(tmp_path / "b.raw"), "-q"], standalone_mode=False)
+    assert done.return_value == 0
+    assert sha256(tmp_path / "a.raw") == sha256(tmp_path / "b.raw")
+
+
+@pytest.mark.download
+def test_an_argument_and_a_line_of_config_txt_are_the_smallest_changes(standin: Path, tmp_path: Path) -> None:
+    prepare(standin, "--board", "raspberrypi-5", "--stepping", "c0", "-o", tmp_path / "good.raw")
+    api.swap_image(tmp_path / "good.raw", tmp_path / "bad.raw", cmdline="+nomodule")
+    asked = ("--board", "raspberrypi-5", "--stepping", "c0", "-o")
+    document, _ = prepare(tmp_path / "bad.raw", *asked, tmp_path / "mended.raw")
+    assert document["changes"] == ["kernel arguments without nomodule"]
+    api.swap_image(
+        tmp_path / "good.raw",
+        tmp_path / "worse.raw",
+        config_txt="[pi5] device_tree=bcm2712-d-rpi-5-b.dtb",
+        files={"EFI:/bcm2712-d-rpi-5-b.dtb": _other_board(tmp_path)},
+    )
+    document, _ = prepare(tmp_path / "worse.raw", *asked, tmp_path / "mended-too.raw")
+    assert document["changes"] == ["config.txt without device_tree=bcm2712-d-rpi-5-b.dtb"]
+    works(tmp_path / "mended-too.raw", revision="c04170")
+
+
+def _other_board(folder: Path) -> Path:
+    source = '/dts-v1/; / { model = "other"; compatible = "raspberrypi,4-model-b", "brcm,bcm2711"; };'
+    path = folder / "other.dtb"
+    subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", path], input=source.encode(), check=True)
+    return path
+
+
+@pytest.mark.download
+def test_what_no_candidate_mends_is_said_with_what_was_tried_and_nothing_is_written(
+    standin: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.raw"
+    asked = ("--board", "raspberrypi-5", "--revision", "e04171", "--kernel", "debian-6.18.15-16k", "-o", out)
+    document, status = prepare(standin, *asked)
+    assert (document["outcome"], status) == ("fails", 1)
+    assert document["image"] is None
+    tried = {change["kind"] for trial in document["tried"] for change in trial["changes"]}
+    assert {"command line", "devicetree"} <= tried
+    assert all(trial["rejected"] for trial in document["tried"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.download
+def test_an_image_that_works_is_left_as_it_is(standin: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.raw"
+    asked = ("--board", "raspberrypi-5", "--stepping", "c0", "--goal", "ethernet", "-o", out)
+    document, status = prepare(standin, *asked)
+    assert (document["outcome"], status) == ("works", 0)
+    assert document["image"] == str(standin)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.raw.prepared.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["talso", "--board", "raspberrypi-5"], "neither a system", "talos"),
+        (["talos", "--board", "raspberrypi-5", "--version", "1.12.1"], "first one is of 1.12.3", "--version"),
+        (["talos", "--board", "raspberrypi-5", "--version", "new"], "is no version", "1.14.7"),
+        (["talos", "--board", "odroid-n2"], "no published image", "--image FILE"),
+        (["talos", "--board", "raspberrypi-5", "--offline"], "would have to be fetched", "factory.talos.dev"),
+        (["debian", "--board", "raspberrypi-5"], "is not known", "--image FILE"),
+        (["nothing.raw", "--board", "raspberrypi-5"], "there is no image", "name"),
+        (["/etc/hosts", "--board", "raspberrypi-5"], "no partition table", "whole disk"),
+        (["/", "--board", "raspberrypi-5"], "folder", "image"),
+        (
+            ["talos", "--board", "raspberrypi-5", "--revision", "c03111"],
+            "not one of Raspberry Pi 5",
+            "fields",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_with_a_hint(
+    arguments: list[str], message: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises((Refused, Missing)) as caught:
+        prepare(*arguments, "-o", tmp_path / "out.raw")
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,51 @@
+"""Addresses of published images."""
+
+import re
+
+import pytest
+
+from bootwright.boards.model import board
+from bootwright.foundation.errors import Refused
+from bootwright.prepare.knowledge import LIGHTS, PREPARATIONS, Overlay, lights_of, looks
+from bootwright.prepare.published import published, schematic_id
+
+TALOS = PREPARATIONS.get("talos")
+
+
+def test_the_schematics_id_is_the_one_that_the_factory_gives() -> None:
+    # Both are in public documentation and in repositories that use the factory.
+    generic = Overlay("x", "siderolabs/sbc-raspberrypi", "rpi_generic", "")
+    assert schematic_id(generic) == "ee21ef4a5ef808a9b7484cc0dda0f25075021691c8c09a276591eedb638ea1f9"
+    five = Overlay("x", "siderolabs/sbc-raspberrypi", "rpi_5", "")
+    assert schematic_id(five) == "a636242df247ad4aad2e36d1026d8d4727b716a3061749bd7b19651e548f65e4"
+
+
+def test_the_address_has_version_and_schematic() -> None:
+    found = published(TALOS, board("raspberrypi-5"), "v1.12.6")
+    assert re.fullmatch(
+        r"https://factory\.talos\.dev/image/[0-9a-f]{64}/v1\.12\.6/metal-arm64\.raw\.xz", found.address
+    )
+
+
+def test_a_version_before_the_boards_image_is_refused() -> None:
+    with pytest.raises(Refused, match=r"1\.12\.3"):
+        published(TALOS, board("raspberrypi-5"), "1.12.2")
+
+
+@pytest.mark.parametrize("name", ["x y", "a: b", "", "a\nb", "é"])
+def test_a_name_that_yaml_would_quote_is_no_overlay(name: str) -> None:
+    with pytest.raises(ValueError, match="letters"):
+        Overlay("x", "siderolabs/sbc", name, "")
+
+
+def test_every_board_and_goal_of_the_knowledge_is_known() -> None:
+    for preparation in PREPARATIONS.all().values():
+        names = [look.name for look in looks(preparation)]
+        assert len(names) == len(set(names))
+        for overlay in preparation.images.overlays if preparation.images else ():
+            board(overlay.board)
+    for lights in LIGHTS.all().values():
+        assert len({blink.code for blink in lights.blinks}) == len(lights.blinks)
+        for name in lights.boards:
+            assert board(name).id == name
+            assert lights_of(name) is lights
