@@ -162,6 +162,31 @@ def test_each_answer_is_the_one_that_fits_its_card(whole: tuple[Investigation, D
         assert answers["realtek", slot].next is not None
 
 
+def released(**release: str) -> Story:
+    """With one release, and four hours more for what no release has."""
+    changed = document(("realtek",))
+    changed["release"] = [{"name": "Two", "factors": {"pages": "4K", "service": "new", **release}}]
+    changed["experiment"][1]["dearer"] = [{"unreleased": True, "hours": 4.0, "because": "it has to be built"}]
+    return tell(*perform(structure_plan("cards.toml", changed)))
+
+
+def test_what_is_ready_made_is_named_and_costs_less() -> None:
+    for answer in released(kernel="6.18.5").what_to_do:
+        assert dict(answer.use)["kernel"] == "6.18.5"
+        assert answer.ready == "Ready made, in its own build: Two."
+        assert answer.cost == "About 60 min."
+    for answer in released(kernel="6.12.107").what_to_do:
+        assert not answer.ready
+        assert answer.cost == "About 5 h: it has to be built."
+
+
+def test_a_release_has_levels_of_the_plan() -> None:
+    bad = document(("realtek",)) | {"release": [{"name": "Two", "factors": {"service": "nwe"}}]}
+    with pytest.raises(BootwrightError, match="release Two: factor service has no level 'nwe'") as caught:
+        structure_plan("cards.toml", bad)
+    assert "did you mean new?" in (caught.value.hint or "")
+
+
 def test_something_else_to_have_is_named_only_where_everything_free_was_exhausted(
     whole: tuple[Investigation, Decision, Story],
 ) -> None:

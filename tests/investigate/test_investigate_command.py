@@ -162,7 +162,8 @@ def test_the_first_case_comes_out_of_the_boots(whole: Path) -> None:
     newer = answers["rpi5-rev-1.1"]
     assert int(newer["works"][0]["factors"]["kernel"].split(".")[0]) >= 7
     assert "kernel" in {change["factor"] for change in newer["changes"]}
-    assert [change["also_in"] for change in newer["history"]] == [["6.18.32"]]
+    assert [known["change"]["also_in"] for known in newer["history"]] == [["6.18.32"]]
+    assert [(known["release"], known["level"]) for known in newer["history"]] == [("Talos 1.12.8", "6.18.32")]
     assert not any("board" in change["factor"] for one in answers.values() for change in one["changes"])
     assert "board" not in document["decision"]["configuration"]
     assert {cell["source"] for cell in cells.values() if cell["outcomes"].get("ethernet") == "works"} == {

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from made_up import a_loop, made_up
+from made_up import KERNELS, a_loop, made_up, made_up_with_boards
 from rich.console import Console
 
 from bootwright.foundation.verdict import Verdict
@@ -43,6 +43,20 @@ def test_what_to_do_comes_first_then_answers_then_cells() -> None:
     places = [text.find(part) for part in parts]
     assert -1 not in places
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (110, 24)])
+def test_what_to_do_on_each_board_is_on_the_first_screen_and_on_the_last(width: int, height: int) -> None:
+    console, out = plain(width)
+    terminal.summary(*made_up_with_boards(), console)
+    lines = out.getvalue().splitlines()
+    for screen in (lines[:height], lines[-height:]):
+        text = " ".join(" ".join(screen).split())
+        places = []
+        for board, kernel in zip(("rpi5-rev-1.0", "rpi5-rev-1.1"), KERNELS, strict=True):
+            places += [text.find(f"{board}: works (predicted)"), text.find(f"kernel version {kernel}")]
+        assert -1 not in places
+        assert places == sorted(places)
 
 
 def test_it_is_plain_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,7 +82,8 @@ def _what_to_do(story: Story) -> Iterator[str]:
         if not answer.use and answer.cell:
             cell = f" Try {plain(cell_words(answer.cell))}."
         yield f"- **{plain(name)}.**{what}{cell}"
-        yield f"  {plain(' '.join(filter(None, (answer.says, answer.todo, answer.cost))))}"
+        texts = (answer.ready, answer.says, answer.todo, answer.cost, answer.quicker)
+        yield f"  {plain(' '.join(filter(None, texts)))}"
         for text in answer.why:
             yield f"  {plain(text)}"
         for text in answer.history:

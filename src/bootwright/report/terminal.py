@@ -121,7 +121,10 @@ def _what_to_do(story: Story, console: Console) -> None:
             _line(console, "use ", (cell_words(answer.use), "bold"), indent=4)
         elif answer.cell:
             _line(console, "try ", (cell_words(answer.cell), "bold"), indent=4)
-        _line(console, " ".join(filter(None, (answer.says, answer.todo, answer.cost))), indent=4)
+        texts = (answer.ready, answer.says, answer.todo, answer.cost)
+        _line(console, " ".join(filter(None, texts)), indent=4)
+        if answer.quicker:
+            _line(console, answer.quicker, indent=4)
 
 
 def _why_not_otherwise(story: Story, console: Console) -> None:

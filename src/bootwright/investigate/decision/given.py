@@ -40,6 +40,21 @@ class Configuration:
     """Why it takes longer than the experiment's least."""
     seen: bool
     """A goal was seen to work just there; else rules say all of it."""
+    release: str
+    """What comes with such a kernel ready made; empty where the plan knows of nothing."""
+
+
+@frozen
+class History:
+    """An upstream change whose symptom was seen with a given value; it decided nothing."""
+
+    change: Change
+    release: str
+    """The first release that has it and is else like the best configuration, or empty."""
+    level: str
+    """Of the change's factor, in that release."""
+    hours: float | None
+    """What trying that release on a board takes."""
 
 
 @frozen
@@ -61,8 +76,7 @@ class Answer:
     """Given values for which something works; named only where everything free was exhausted."""
     changes: tuple[SingleChange, ...] = ()
     """Free factors that, changed alone, make a cell with this value work like the best configuration."""
-    history: tuple[Change, ...] = ()
-    """Upstream changes whose symptom was seen with this value; they decided nothing."""
+    history: tuple[History, ...] = ()
     next: NextStep | None = None
     """What to do on a board with this value: to see it work, or to learn most."""
 
@@ -213,7 +227,18 @@ def _ranked(investigation: Investigation, cells: list[Values]) -> list[Configura
         else:
             hours, because = hours_of(investigation.plan, values)
             factors = {name: levels[0] for name, levels in values.items()}
-            configurations.append(Configuration(factors, basis, min(sources).word, hours, because, seen_here))
+            release = investigation.plan.release_of(values) if investigation.plan else None
+            configurations.append(
+                Configuration(
+                    factors=factors,
+                    basis=basis,
+                    source=min(sources).word,
+                    hours=hours,
+                    because=because,
+                    seen=seen_here,
+                    release=release.name if release else "",
+                )
+            )
     order = [source.word for source in Source]
     return sorted(
         configurations,
@@ -243,20 +268,37 @@ def _changes(
     return tuple(pair.change for pair in chosen.values())
 
 
-def _history(investigation: Investigation, given: Given, best: Configuration | None) -> tuple[Change, ...]:
+def _history(investigation: Investigation, given: Given, best: Configuration | None) -> tuple[History, ...]:
     """The changes that explain failures with this value, and that the best configuration's version has."""
     failing = [
         observation
         for observation in investigation.observations
         if _is_at(investigation, observation.values, given)
     ]
+    by_what = {change.what: change for goal in investigation.goals for change in explaining(goal, failing)}
     return tuple(
-        change
-        for goal in investigation.goals
-        for change in explaining(goal, failing)
-        if best is None
-        or ((version := Version.parse(best.factors.get(change.factor, ""))) and change.is_in(version))
+        _released(investigation, change, best)
+        for change in by_what.values()
+        if best is None or _has(change, best.factors)
     )
+
+
+def _has(change: Change, factors: Mapping[str, str]) -> bool:
+    version = Version.parse(factors.get(change.factor, ""))
+    return version is not None and change.is_in(version)
+
+
+def _released(investigation: Investigation, change: Change, best: Configuration | None) -> History:
+    """The first release with a change, else like the best configuration."""
+    plan = investigation.plan
+    for release in plan.release if plan is not None and best is not None else ():
+        if best is None or not _has(change, release.factors):
+            continue
+        factors = {**best.factors, change.factor: release.factors[change.factor]}
+        values = {name: (level,) for name, level in factors.items()}
+        if release.has(values):
+            return History(change, release.name, factors[change.factor], hours_of(plan, values)[0])
+    return History(change, "", "", None)
 
 
 def _next(

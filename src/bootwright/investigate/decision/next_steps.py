@@ -48,9 +48,9 @@ def hours_of(plan: Plan | None, values: Values) -> tuple[float | None, tuple[str
     None where no experiment of the bench is about such cells. Any version of a kernel can be tried.
     """
     experiment = _experiment(plan, values)
-    if experiment is None:
+    if plan is None or experiment is None:
         return None, ()
-    dearer = [rule for rule in experiment.dearer if rule.covers(values)]
+    dearer = plan.dearer(experiment, values)
     return experiment.hours + sum(rule.hours for rule in dearer), tuple(rule.because for rule in dearer)
 
 

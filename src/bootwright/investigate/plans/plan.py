@@ -102,12 +102,24 @@ class Impossible:
 class Dearer:
     """Levels that take a person longer to try than the experiment's `hours`, by `hours` more."""
 
-    factors: dict[str, str | list[str]]
     hours: float
     because: str
+    factors: dict[str, str | list[str]] = field(factory=dict)
+    """Empty for every cell."""
+    unreleased: bool = False
+    """Only cells that no release of the plan has."""
 
-    def covers(self, values: Values) -> bool:
-        """Whether a cell has these levels."""
+
+@frozen
+class Release:
+    """Something ready made, and the levels that it comes with; other factors are chosen beside it."""
+
+    name: str
+    factors: dict[str, str]
+    source: str = ""
+
+    def has(self, values: Values) -> bool:
+        """Whether a cell has all its levels."""
         return covers(self.factors, values)
 
 
@@ -175,6 +187,7 @@ class Plan:
     experiment: list[Experiment] = field(factory=list)
     impossible: list[Impossible] = field(factory=list)
     found_at: list[str] = field(factory=list)
+    release: list[Release] = field(factory=list)
 
     @property
     def goals(self) -> tuple[str, ...]:
@@ -204,6 +217,19 @@ class Plan:
                 },
             )
             for report in self.report
+        ]
+
+    def release_of(self, values: Values) -> Release | None:
+        """The first release that a cell can be had with."""
+        return next((release for release in self.release if release.has(values)), None)
+
+    def dearer(self, experiment: Experiment, values: Values) -> list[Dearer]:
+        """The rules by which trying a cell takes longer than the experiment's `hours`."""
+        unreleased = self.release_of(values) is None
+        return [
+            rule
+            for rule in experiment.dearer
+            if covers(rule.factors, values) and (unreleased or not rule.unreleased)
         ]
 
     def why_impossible(self, values: Values) -> str | None:

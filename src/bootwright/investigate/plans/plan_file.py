@@ -69,6 +69,7 @@ def _check(where: str, plan: Plan) -> None:  # noqa: C901, PLR0912
                 "give it the other levels that could be run, or leave it out",
             )
     ids = [report.id for report in plan.report] + [belief.id for belief in plan.belief]
+    ids += [release.name for release in plan.release]
     for doubled in {name for name in ids if ids.count(name) > 1}:
         raise refuse(f"two parts are called {doubled}", "give each its own id")
     for place, values in _level_uses(plan):
@@ -137,6 +138,10 @@ def _level_uses(plan: Plan) -> list[tuple[str, dict[str, tuple[str, ...]]]]:
         uses += [
             (f"belief {belief.id}", {n: (t.lstrip("<>="),) for n, t in cause.items()}) for cause in causes
         ]
+    uses += [
+        (f"release {release.name}", {name: (level,) for name, level in release.factors.items()})
+        for release in plan.release
+    ]
     uses += [("an [[impossible]] rule", _exact(rule.factors)) for rule in plan.impossible]
     return uses
 

@@ -142,7 +142,7 @@ def bench_runs(plan: Plan) -> list[Run]:
                 continue
             identity = f"{experiment.name}/{'/'.join(levels)}"
             views = tuple((outcome, values) for outcome in experiment.outcomes)
-            more = sum(rule.hours for rule in experiment.dearer if rule.covers(values))
+            more = sum(rule.hours for rule in plan.dearer(experiment, values))
             trial = Trial(identity, views, (experiment.hours + more) * 3600)
             runs.append(Run(identity, experiment, None, values, trial))
     return runs

@@ -9,10 +9,9 @@ from attrs import frozen
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.observations import Observation
 from bootwright.investigate.decision.decide import Decision
-from bootwright.investigate.decision.given import Answer, Configuration
+from bootwright.investigate.decision.given import Answer, Configuration, History
 from bootwright.investigate.decision.single_changes import SingleChange
-from bootwright.investigate.plans.changes import Change
-from bootwright.investigate.plans.given import Silicon, silicon
+from bootwright.investigate.plans.given import Given, Silicon, silicon
 from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.names import Names, value
 from bootwright.report.story.reports import reason
@@ -51,11 +50,15 @@ class WhatToDo:
     """How it is known where it works: `reported`, `predicted`, `emulated`, `bench`; else empty."""
     use: Cell
     """What to choose; empty where nothing is known to work."""
+    ready: str
+    """What that can be had with ready made; or empty."""
     says: str
     """How it is known, or what is missing, or that nothing that can be chosen helps."""
     todo: str
     """What to do on the board; or empty."""
     cost: str
+    quicker: str
+    """What the public history says should work as well and takes less time to try; or empty."""
     why: tuple[str, ...]
     """Why not otherwise: what fails with this value where one free factor differs; of a value with which
     nothing is known to work, why its cells fail."""
@@ -90,13 +93,15 @@ def _what_to_do(investigation: Investigation, answer: Answer, names: Names) -> W
         verdict=str(answer.verdict),
         source=best.source if best else "",
         use=_cell(investigation, best.factors, names, without=answer.given) if best else (),
+        ready=_ready_made(investigation, best, answer.given, names) if best else "",
         says=HOW_KNOWN[best.source] if best else _says(answer, names),
         todo=sentence(clean(step.how, 600)) if step else "",
         cost=sentence(cost),
+        quicker=_quicker(answer, best, names),
         why=tuple(_fails_with(investigation, change, names) for change in answer.changes)
         if best
         else _reasons(investigation, answer),
-        history=tuple(history(change) for change in answer.history),
+        history=tuple(_history(known, names) for known in answer.history),
         cell=_cell(investigation, step.factors, names) if step else (),
         works=tuple(_working(investigation, made, names) for made in answer.works),
     )
@@ -154,12 +159,48 @@ def _reasons(investigation: Investigation, answer: Answer) -> tuple[str, ...]:
     return tuple(f"{because} So in {listed(ids)}." for because, ids in cells.items())
 
 
-def history(change: Change) -> str:
-    """`6.18.32 and later of its series, and 7.0 and later: the devicetree for …`."""
+def _history(known: History, names: Names) -> str:
+    """`6.18.32 and later of its series and 7.0 and later have the change …`, and the release that has it."""
+    change = known.change
     older = [f"{clean(text, 40)} and later of its series" for text in change.also_in]
     since = listed([*older, f"{clean(change.first_in, 40)} and later"])
     commits = listed([clean(commit.id, 40) for commit in change.commit])
-    return f"{since} have the change that is known to mend it: {clean(change.what, 300)} ({commits})."
+    text = f"{since} have the change that is known to mend it: {clean(change.what, 300)} ({commits})."
+    if not known.release:
+        return text
+    level = f"{names.factor(change.factor)} {clean(known.level, 80)}"
+    hours = f", about {seconds(known.hours * 3600)} to try" if known.hours is not None else ""
+    return f"{text} {clean(known.release, 120)} is the first release with it ({level}{hours})."
+
+
+def _ready_made(investigation: Investigation, best: Configuration, given: Given, names: Names) -> str:
+    """What the best configuration can be had with, and what is to be chosen beside it."""
+    plan = investigation.plan
+    release = next((one for one in plan.release if one.name == best.release), None) if plan else None
+    if plan is None or release is None:
+        return ""
+    beside = [
+        f"{label} {level}"
+        for label, level in _cell(
+            investigation, best.factors, names, without={**given, **release.factors, **plan.wanted}
+        )
+    ]
+    rest = f"; choose beside it {listed(beside)}" if beside else ""
+    return f"Ready made, in its own build: {clean(release.name, 120)}{rest}."
+
+
+def _quicker(answer: Answer, best: Configuration | None, names: Names) -> str:
+    """A release that by the public history alone should work as well, and takes less time to try."""
+    for known in answer.history:
+        if best is None or not known.release or known.hours is None:
+            continue
+        if best.hours is None or known.hours < best.hours:
+            level = f"{names.factor(known.change.factor)} {clean(known.level, 80)}"
+            return (
+                f"Quicker to try, about {seconds(known.hours * 3600)}: {clean(known.release, 120)} "
+                f"({level}, else the same). That rests on the public history; no run here shows it."
+            )
+    return ""
 
 
 def _working(investigation: Investigation, made: Configuration, names: Names) -> Working:
