@@ -140,10 +140,15 @@ def _is_at(investigation: Investigation, values: Values, given: Given) -> bool:
 def _cells(investigation: Investigation, given: Given) -> Iterator[Values]:
     """Every cell with a given value that was seen or can be tried, here or on a board; once each.
 
+    A cell that is known by a failing report alone is none: it cannot be tried, and is no configuration.
     Where there is none, the cells of stand-ins: what does not depend on the given factors holds there too.
     """
     plan = investigation.plan
-    possible = {observation.cell: observation.values for observation in investigation.observations}
+    possible = {
+        observation.cell: observation.values
+        for observation in investigation.observations
+        if observation.source > Source.REPORTED or Verdict.FAILS not in observation.outcomes.values()
+    }
     for trial in (*investigation.trials, *investigation.bench_trials):
         possible |= {tuple(sorted(values.items())): values for _, values in trial.views}
     names = {factor.name for factor in investigation.factors}

@@ -71,10 +71,8 @@ class GivenFirst:
         """Given value without an answer → the run with the best chance for its cost, where there is one."""
         if not any(self._cells.values()):
             return {}
-        judgements = {
-            name: judge(self._space, observations, name, self._plan.wanted) for name in self._plan.goals
-        }
-        beliefs = {name: _left(self._space, judgement) for name, judgement in judgements.items()}
+        judgements = self._judgements(observations)
+        beliefs = _beliefs(self._space, judgements)
         seconds = {run.id: cost for run, cost in able}
         promising = {}
         for name, cells in self._cells.items():
@@ -89,6 +87,28 @@ class GivenFirst:
             if cell is not None and rate > 0:
                 promising[name] = Promising(self._step(name, cell, beliefs), rate)
         return promising
+
+    def unseen(self, observations: Sequence[Observation], able: Sequence[tuple[Run, float]]) -> Step | None:
+        """A prediction in a cell of a value without an answer that the causes left say fails; or None.
+
+        That everything free was exhausted is better seen than concluded, where no boot is needed for it.
+        """
+        if not any(self._cells.values()):
+            return None
+        judgements = self._judgements(observations)
+        ids = {run.id for run, _ in able}
+        for name, cells in self._cells.items():
+            if self._answered(cells, judgements):
+                continue
+            for cell in cells:
+                known = [known_at(self._space, judgements[goal], cell.values) for goal in cell.outcomes]
+                predicted = cell.run.experiment.source == "predicted"
+                if predicted and cell.run.id in ids and any(one.by is None for one in known):
+                    return self._step(name, cell, _beliefs(self._space, judgements))
+        return None
+
+    def _judgements(self, observations: Sequence[Observation]) -> dict[str, Judgement]:
+        return {name: judge(self._space, observations, name, self._plan.wanted) for name in self._plan.goals}
 
     def _step(self, name: str, cell: _Cell, beliefs: Mapping[str, Beliefs]) -> Step:
         """The run of a cell, as a step towards the answer for a given value."""
@@ -158,6 +178,10 @@ def _cells(plan: Plan, runs: Sequence[Run], given: Given) -> tuple[_Cell, ...]:
                 by_cell.setdefault(tuple(sorted(values.items())), set()).add(outcome)
         cells += [_Cell(run, frozenset(outcomes), dict(cell)) for cell, outcomes in by_cell.items()]
     return tuple(cells)
+
+
+def _beliefs(space: CauseSpace, judgements: Mapping[str, Judgement]) -> dict[str, Beliefs]:
+    return {name: _left(space, judgement) for name, judgement in judgements.items()}
 
 
 def _left(space: CauseSpace, judgement: Judgement) -> Beliefs:

@@ -170,6 +170,8 @@ class Loop:
             picked.append(answering)
         elif telling := self._telling(observations, steps, limits):
             picked.append(telling)
+        elif unseen := self._given_first.unseen(observations, self._able(steps, limits)):
+            picked.append(unseen)
         sides = {name: self._hard(observations, name) for name in self.plan.sides}
         while len(picked) < limits.jobs and (side := self._rank(sides, [*steps, *picked], limits)):
             picked.append(self._step(side[0], sides, "side"))

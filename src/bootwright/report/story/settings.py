@@ -8,8 +8,9 @@ from attrs import frozen
 
 from bootwright.investigate.analysis.causes import Cause
 from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.decision.single_changes import SingleChange
 from bootwright.investigate.running.investigation import Investigation
-from bootwright.report.story.names import Names
+from bootwright.report.story.names import Names, value
 from bootwright.report.words import bound, capital, clean, listed
 
 
@@ -75,11 +76,12 @@ def _setting(
     ]
     pending = f"May still matter for {_quoted(open_for, names)}." if open_for else ""
     if needing:
-        value = bound(clean(decision.configuration[factor], 120))
-        return "needed", value, " ".join(f"Needed for {_quoted(needing, names)}. {pending}".split())
+        needed = bound(clean(decision.configuration[factor], 120))
+        return "needed", needed, " ".join(f"Needed for {_quoted(needing, names)}. {pending}".split())
     if changing and factor not in wanted:
         why = " ".join(
-            f"{_quoted([change.outcome], names)} fails with {clean(change.from_level, 120)} "
+            f"{_where(investigation, change, names)}{_quoted([change.outcome], names)} fails with "
+            f"{clean(change.from_level, 120)} "
             f"({clean(change.fails, 60)}) and works with {clean(change.to_level, 120)} "
             f"({clean(change.works, 60)}); nothing else differs between the two."
             for change in changing
@@ -96,6 +98,14 @@ def _setting(
             return "free", "any", why
         return "free", "no effect found", f"{why} No cause left for {_quoted(unsettled, names)} involves it."
     return ("open", "not decided", pending) if pending else None
+
+
+def _where(investigation: Investigation, change: SingleChange, names: Names) -> str:
+    """`With rpi5-rev-1.1, ` where a change was seen with one given value."""
+    given = investigation.given[0]
+    seen = next(seen for seen in investigation.observations if seen.id == change.fails)
+    levels = {name: level for name in given if (level := seen.level(name)) is not None}
+    return f"With {value(levels, names)}, " if levels else ""
 
 
 def _quoted(outcomes: Sequence[str], names: Names) -> str:
