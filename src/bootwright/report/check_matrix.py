@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html as escape
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.matrix import Cell, Matrix
@@ -20,7 +21,8 @@ small { display: block; color: #444; max-width: 22em; overflow-wrap: anywhere; }
 
 
 def lines(table: Matrix) -> Iterator[str]:
-    """A row for each kernel, a column for each source of devicetrees; tables that are alike stand once.
+    """A row for each kernel and a column for each source of devicetrees, or the other way round where there
+    are more sources; tables that are alike stand once.
 
     What breaks is said below all tables, under the number that the cells have.
     """
@@ -40,14 +42,32 @@ def lines(table: Matrix) -> Iterator[str]:
 def _rows(
     table: Matrix, cells: dict[tuple[str, str], Cell], numbers: dict[tuple[str, str], int]
 ) -> Iterator[str]:
-    width = max(len(name) for name in table.kernels)
-    columns = [source for source in table.sources if any(cell.dtbs == source for cell in cells.values())]
-    yield "  " + " " * width + "  " + "  ".join(f"{column:>{max(12, len(column))}}" for column in columns)
-    for kernel in table.kernels:
-        squares = (
-            f"{_word(cells.get((kernel, column)), numbers):>{max(12, len(column))}}" for column in columns
-        )
-        yield f"  {kernel:<{width}}  " + "  ".join(squares)
+    sources = {
+        source: name
+        for source, name in _short_names(table.sources).items()
+        if any(cell.dtbs == source for cell in cells.values())
+    }
+    words = {
+        (kernel, source): _word(cells.get((kernel, source)), numbers)
+        for kernel in table.kernels
+        for source in sources
+    }
+    if len(sources) > len(table.kernels):
+        head = ("devicetrees", *table.kernels)
+        body = [(sources[source], *(words[kernel, source] for kernel in table.kernels)) for source in sources]
+    else:
+        head = ("kernel", *sources.values())
+        body = [(kernel, *(words[kernel, source] for source in sources)) for kernel in table.kernels]
+    widths = [max(len(row[column]) for row in (head, *body)) for column in range(len(head))]
+    for first, *others in (head, *body):
+        aligned = (f"{text:>{width}}" for text, width in zip(others, widths[1:], strict=True))
+        yield f"  {first:<{widths[0]}}  {'  '.join(aligned)}"
+
+
+def _short_names(sources: Iterable[str]) -> dict[str, str]:
+    """Source → its name; of a folder the last part of its path, where that is no other's."""
+    last = {source: Path(source).name or source for source in sources}
+    return {source: name if list(last.values()).count(name) == 1 else source for source, name in last.items()}
 
 
 def html(table: Matrix) -> str:
