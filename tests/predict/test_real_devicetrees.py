@@ -25,7 +25,10 @@ CASES = tomllib.loads(Path(__file__).with_suffix(".toml").with_name("real_device
 def rows() -> list[Any]:
     return [
         pytest.param(
-            case, kernel, folder, id=f"{kernel}-{folder}-{'-'.join(case['steppings'])}-{case['verdict']}"
+            case,
+            kernel,
+            folder,
+            id="-".join([kernel, folder, *case["steppings"], case.get("goal", "ethernet"), case["verdict"]]),
         )
         for case in CASES
         for kernel in case["kernels"]
@@ -46,27 +49,26 @@ def kernel_here(name: str) -> str:
 
 @cache
 def checked(kernel: str, folder: str) -> dict[str, Any]:
-    """Stepping → what `check` says of Ethernet."""
+    """Stepping → what `check` says of the goals."""
     trees = [] if folder == OWN else [str(FOLDER / folder)]
+    goals = ("--goal", "ethernet", "--goal", "usb")
     done = CliRunner().invoke(
         main,
-        ["check", kernel, *trees, "--board", "raspberrypi-5", "--goal", "ethernet", "--json", "-q"],
+        ["check", kernel, *trees, "--board", "raspberrypi-5", *goals, "--json", "-q"],
         standalone_mode=False,
     )
     assert done.exception is None, done.output
-    return {part["stepping"]: part["goals"]["ethernet"] for part in json.loads(done.stdout)["boards"]}
+    return {part["stepping"]: part["goals"] for part in json.loads(done.stdout)["boards"]}
 
 
 @pytest.mark.download
 @pytest.mark.parametrize(("case", "kernel", "folder"), rows())
-def test_ethernet_with_devicetrees_as_they_were_shipped(
-    case: dict[str, Any], kernel: str, folder: str
-) -> None:
+def test_devicetrees_as_they_were_shipped(case: dict[str, Any], kernel: str, folder: str) -> None:
     name = kernel_here(kernel)
     if folder != OWN and not (FOLDER / folder).is_dir():
         pytest.skip(MISSING)
     for stepping in case["steppings"]:
-        goal = checked(name, folder)[stepping]
+        goal = checked(name, folder)[stepping][case.get("goal", "ethernet")]
         assert goal["verdict"] == case["verdict"], goal["first_broken"]
         if case["verdict"] == "fails":
             assert case["node"] in goal["first_broken"]["node"]

@@ -286,7 +286,8 @@ def _device_chain(prediction: Prediction, goal: Node) -> list[Link]:
                 Evidence(f"{prediction.tree.name}: {goal.path}", "drivers/of/platform.c"),
                 reason,
                 waits_for=maker.path if maker is not None else None,
-                remedy="use a devicetree in which it is enabled and below a bus that this kernel populates",
+                remedy=prediction.plan.remedies.get(id(goal))
+                or "use a devicetree in which it is enabled and below a bus that this kernel populates",
             )
         )
         return chain

@@ -46,6 +46,17 @@ class Populates:
 
 
 @frozen
+class OwnOverlay:
+    """An overlay in the driver's own bytes that it applies to its device's node."""
+
+    reason: str
+    """When it does, in words."""
+    remedy: str
+    source: str
+    when: Condition = ALWAYS
+
+
+@frozen
 class Makes:
     """Devices that a driver makes of child nodes, or of the children of one, and the driver they get."""
 
@@ -100,6 +111,7 @@ class Driver:
     provides: tuple[Provides, ...] = ()
     uncertain: str = ""
     """Why it cannot be told from files whether the driver binds; empty where it can."""
+    overlays: tuple[OwnOverlay, ...] = ()
     makes: tuple[Makes, ...] = ()
     spares: tuple[Spares, ...] = ()
     inherits: tuple[str, ...] = ()
@@ -182,6 +194,7 @@ class Knowledge:
             conditions += [expectation.when for expectation in driver.expects]
             conditions += [populated.when for populated in driver.populates]
             conditions += [provided.when for provided in driver.provides]
+            conditions += [overlay.when for overlay in driver.overlays]
         return tuple(sorted({name for condition in conditions for name in condition.systems()}))
 
     def of_driver(self, driver: str | None, compatibles: tuple[str, ...]) -> tuple[Driver, ...]:

@@ -31,6 +31,7 @@ from bootwright.predict.solving.buses import (
     populates_buses_of_firmware,
 )
 from bootwright.predict.solving.matching import is_plain_bus, match, pci_ids
+from bootwright.predict.solving.overlaid import disabled
 from bootwright.predict.solving.sites import Plan, Site
 
 DEFAULT_BUSES = frozenset({"simple-bus", "simple-mfd", "isa", "arm,amba-bus"})
@@ -184,6 +185,9 @@ class Planner:
     def _children(self, site: Site) -> None:
         """What a bound driver makes of the child nodes."""
         node = site.node
+        for child, rule in disabled(site, self._kernel, self._around):
+            self._missing(child, f"{rule.reason}, which sets this node's status to disabled")
+            self._plan.remedies[id(child)] = rule.remedy
         kind = controller(node, site.best)
         if kind is not None:
             _BUS_CHILDREN[kind](self, site, node)

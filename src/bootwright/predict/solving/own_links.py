@@ -12,6 +12,7 @@ from bootwright.predict.rules.knowledge import NO_REMEDY, Knowledge
 from bootwright.predict.rules.predicates import Surroundings, holds
 from bootwright.predict.solving.demands import needed_links, settles_disabled
 from bootwright.predict.solving.matching import pci_ids
+from bootwright.predict.solving.overlaid import unread
 from bootwright.predict.solving.sites import Site
 
 
@@ -60,7 +61,8 @@ class OwnLinks:
 
     def of(self, site: Site) -> list[Link]:
         """The driver, then what it expects of the devicetree."""
-        return [self._driver(site), *self._expectations(site)]
+        overlays = unread(site, self._kernel, self._around)
+        return [self._driver(site), *self._expectations(site), *overlays]
 
     def asked(self, site: Site) -> list[Link]:
         """What a device with a driver lacks of what is asked for while it is probed."""

@@ -52,6 +52,8 @@ class Plan:
     """By `id(node)`."""
     absent: dict[int, tuple[str, Node | None]] = field(factory=dict)
     """By `id(node)`: the reason, and the node that would have to make it."""
+    remedies: dict[int, str] = field(factory=dict)
+    """By `id(node)` of one that is no device: what mends that, where a rule says it."""
     early: dict[int, str] = field(factory=dict)
     """Nodes set up by code at boot: they supply without a device."""
     functions: list[Site] = field(factory=list)
