@@ -24,7 +24,8 @@ from bootwright.inspect.explore import Explorer
 from bootwright.inspect.facts import ItemKind
 from bootwright.inspect.local import local_image, local_kernel
 
-RELEASE = Talos().release
+PARTS = Talos(config="CONFIG_ARM64=y\nCONFIG_MACB=m\n")
+RELEASE = PARTS.release
 
 
 class Notes(Silent):
@@ -52,7 +53,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def talos(registry: RunningRegistry, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An installer like Talos's for two platforms: a base, tools, and what it installs on top."""
-    parts = Talos()
+    parts = PARTS
     made = tmp_path_factory.mktemp("parts")
     base = layer({"etc/os-release": b"ID=alpine\n", "usr/bin/busybox": os.urandom(3_000_000)})
     tools = layer({"usr/bin/qemu-img": os.urandom(2_000_000), "usr/share/image.txt": b"no kernel"}, "zstd")
@@ -78,12 +79,12 @@ def test_an_installer_is_read_as_far_as_a_boot_takes_something_from_it(talos: st
     (container,) = item.of_kind(ItemKind.CONTAINER)
     assert len(container.fact("layers_not_read")) == 2  # type: ignore[arg-type]
     (said,) = [line for line in notes.lines if "fetched" in line]
-    assert "0.0 of 5.0 MB fetched, 1 of 3 layers read and verified by digest" in said
+    assert "0.0 of 5.0 MB fetched; 1 of 3 layers read, held to their digests" in said
 
 
 def test_a_root_file_system_is_read_to_its_lowest_layer(registry: RunningRegistry) -> None:
     """Its modules are in the layers: what a lower one says to modprobe counts."""
-    parts = Talos()
+    parts = PARTS
     modules = {f"usr/lib/modules/{RELEASE}/kernel/macb.ko": b"\x7fELF"}
     base = layer({"etc/modprobe.d/no.conf": b"blacklist macb\n", "etc/os-release": b"ID=base\n"})
     upper = layer(
@@ -103,7 +104,7 @@ def test_a_root_file_system_is_read_to_its_lowest_layer(registry: RunningRegistr
 
 def test_a_kernel_of_a_registry_is_a_folder_as_its_package_would_be(talos: str, tmp_path: Path) -> None:
     folder = local_kernel(talos)
-    assert (folder / "boot/vmlinuz").read_bytes() == talos_kit.kernel(Talos())
+    assert (folder / "boot/vmlinuz").read_bytes() == talos_kit.kernel(PARTS)
     assert (folder / f"lib/modules/{RELEASE}/kernel").is_dir()
     assert (folder / "dtbs/broadcom/bcm2712-rpi-5-b.dtb").is_file()
     assert local_kernel(talos) == folder
@@ -112,6 +113,17 @@ def test_a_kernel_of_a_registry_is_a_folder_as_its_package_would_be(talos: str, 
     assert files.modules is not None
     kernel = api.get_kernel(talos)
     assert (kernel.release, kernel.page_size, kernel.name) == (RELEASE, 4096, talos)
+
+
+def test_a_kernel_of_a_registry_is_given_a_name(talos: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["kernels", "add", talos, "--name", "talos", "--quiet"], standalone_mode=False) == 0
+    kernel = api.get_kernel("added-talos", modules=True, offline=True)
+    assert (kernel.release, kernel.provenance["file"]) == (RELEASE, talos)
+    assert kernel.dtbs is not None
+    assert (kernel.dtbs / "broadcom/bcm2712-rpi-5-b.dtb").is_file()
+    with pytest.raises(Refused, match="is no name") as refused:
+        main(["kernels", "fetch", talos], standalone_mode=False)
+    assert "kernels add" in str(refused.value.hint)
 
 
 def test_an_image_without_a_kernel_is_one_error(registry: RunningRegistry) -> None:

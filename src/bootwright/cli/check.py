@@ -21,13 +21,15 @@ Examples:
   bootwright check debian-6.12.107-4k --board raspberrypi-5 --os talos=1.12.1
   bootwright check --config config-arm64 bcm2712-rpi-5-b.dtb --board raspberrypi-5
   bootwright check talos.raw.xz --entry B --board raspberrypi-5
+  bootwright check oci://ghcr.io/siderolabs/installer:v1.12.6 --board raspberrypi-5
   bootwright check debian-6.18.15-4k --board raspberrypi-5 --cmdline "root=/dev/mmcblk0p2 nomodule"
   bootwright check --matrix debian-6.12.107-4k debian-6.18.5-4k --board raspberrypi-5 --goal ethernet
   bootwright check --matrix --board raspberrypi-5 --goal ethernet --html matrix.html
 
-An ARTIFACT is an image (disk, partition, UKI, archive, folder or URL), a kernel (catalogue name, .deb,
-folder, Image), a devicetree or a folder of them, a config.txt, or an initramfs. Without --board, every known
-board that a devicetree is for is checked. Without --revision or --stepping, every stepping of a board is.
+An ARTIFACT is an image (disk, partition, UKI, archive, folder, URL or oci://HOST/NAME:TAG), a kernel
+(catalogue name, .deb, folder, Image), a devicetree or a folder of them, a config.txt, or an initramfs.
+Without --board, every known board that a devicetree is for is checked. Without --revision or --stepping,
+every stepping of a board is.
 
 Exit status: 0 works, 1 something fails, 2 usage or bad input, 3 nothing fails for certain but something is
 unknown, such as which stepping the board is where only one of them works.

@@ -22,9 +22,9 @@ Examples:
   sudo bootwright flash metal-arm64.raw.xz /dev/sdb --resume
   bootwright flash metal-arm64.raw.xz card.img
 
-IMAGE is a file or an http(s) URL: raw, .xz, .zst, .gz or .bz2. DEVICE is a whole disk or card, or a file.
-The running system's disk and anything mounted, read-only or too small is always refused; a disk that is not
-there to be taken out, and a file that exists, only with --yes-really DEVICE.
+IMAGE is a file, an http(s) URL or oci://…: raw, .xz, .zst, .gz or .bz2. DEVICE is a whole disk or card, or a
+file. The running system's disk and anything mounted, read-only or too small is always refused; a disk that
+is not there to be taken out, and a file that exists, only with --yes-really DEVICE.
 
 Exit status: 0 written and verified, 2 refused or failed, 130 interrupted.
 """

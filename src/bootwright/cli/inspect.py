@@ -25,9 +25,9 @@ def command(
 ) -> int:
     """Show what ARTIFACT holds as a tree of facts.
 
-    ARTIFACT is a file, a directory or an http(s) URL: a disk image, a file system, a kernel, a UKI, an
-    initramfs, a DTB, a configuration, a .deb, a container image; bare or compressed. What it holds is
-    followed: disk image, partition, file system, kernel, initramfs, root file system.
+    ARTIFACT is a file, a directory, an http(s) URL or oci://HOST/NAME:TAG: a disk image, a file system, a
+    kernel, a UKI, an initramfs, a DTB, a configuration, a .deb, a container image; bare or compressed. What
+    it holds is followed: disk image, partition, file system, kernel, initramfs, root file system.
 
     Nothing is mounted and nothing is written outside the cache; root is not needed.
 
@@ -38,6 +38,7 @@ def command(
       bootwright inspect raspios.img --board raspberrypi-5
       bootwright inspect --where bcm2712-rpi-5-b.dtb
       bootwright inspect https://example.org/metal-arm64.raw.xz
+      bootwright inspect oci://ghcr.io/siderolabs/installer:v1.12.6
     """
     from bootwright import api
     from bootwright.foundation.progress import Lines, Silent

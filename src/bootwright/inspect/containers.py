@@ -57,9 +57,11 @@ def of_registry(explorer: Context, reference: str) -> Item:
     manifest = image.manifests[0]
     values = {**_values(manifest), **values}
     child = described(explorer, layered.tree, manifest.title, 1, more=values, kind=ItemKind.CONTAINER)
+    read = [layer for layer in pulled.layers if layer.digest not in layered.left]
+    here = ", the rest was here" if pulled.fetched < sum(layer.size for layer in read) else ""
     explorer.progress.note(
-        f"{reference}: {pulled.fetched / 1e6:.1f} of {pulled.size / 1e6:.1f} MB fetched, "
-        f"{len(pulled.layers) - len(layered.left)} of {len(pulled.layers)} layers read and verified by digest"
+        f"{reference}: {pulled.fetched / 1e6:.1f} of {pulled.size / 1e6:.1f} MB fetched{here}; "
+        f"{len(read)} of {len(pulled.layers)} layers read, held to their digests"
     )
     facts = facts_at(origin, {"layout": image.layout, "images": 1})
     problems = tuple(Problem(text, None, origin) for text in image.problems)

@@ -20,6 +20,7 @@ from bootwright.foundation.cache import GIVEN_KERNELS
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
+from bootwright.inspect.local import local_kernel
 from bootwright.kernels.extract import Wanted, extract
 from bootwright.kernels.fetch import check_page_size
 from bootwright.kernels.given_config import Of, read_config
@@ -40,18 +41,24 @@ def add_kernel(
     config: Path | None,
     sources: tuple[Source, ...],
     progress: Progress,
+    dtbs: Path | None = None,
+    origin: str | None = None,
 ) -> Manifest:
     """Put a kernel into the store as `added-NAME`; NAME is made from its release and page size by default.
 
     `file` is an arm64 Image in any wrapping, or a .deb in the form of one of the `sources`. `modules` is a
-    folder such as `/lib/modules/RELEASE`. Raises `Malformed` when the file is neither, or image, config and
-    modules do not belong together, and `Refused` for a name that is taken by another kernel.
+    folder such as `/lib/modules/RELEASE`, `dtbs` one of devicetrees, `origin` where the file really comes
+    from. Raises `Malformed` when the file is neither, or image, config and modules do not belong together,
+    and `Refused` for a name that is taken by another kernel.
     """
     source = FileBytes(file)
     if name is not None and not _SLUG.fullmatch(name):
         raise Refused(f"{name!r} cannot be a name", hint="use letters, digits and . _ + - only")
     with store.changing(f"{ADDED}-{file.name[:60]}" if name is None else f"{ADDED}-{name}", progress) as work:
-        provenance = {"file": str(file.resolve()), "verified": "nothing: a file of the user's own"}
+        provenance = {
+            "file": origin or str(file.resolve()),
+            "verified": "nothing: a file of the user's own",
+        }
         if source.read(0, min(len(source), 8)) == b"!<arch>\n":
             provenance["package"] = _unpack(source, work, sources)
             source = FileBytes(work / "vmlinuz")
@@ -69,6 +76,8 @@ def add_kernel(
         page_size = check_page_size(facts, work / "config", None, str(file))
         if modules is not None:
             _copy_modules(modules, work / "tree", facts.release)
+        if dtbs is not None:
+            _copy(dtbs, work / "tree/dtbs")
         full_name = f"{ADDED}-{name or _default_name(facts.release, page_size)}"
         digest = store.keep(image)
         known = store.manifest(full_name)
@@ -100,6 +109,24 @@ def add_kernel(
         )
         store.save(manifest)
         return manifest
+
+
+def add_from(
+    store: Store, address: str, *, name: str | None, sources: tuple[Source, ...], progress: Progress
+) -> Manifest:
+    """The same for the kernel that something on the network holds, with all that belongs to it."""
+    folder = local_kernel(address, progress)
+    return add_kernel(
+        store,
+        folder / "boot/vmlinuz",
+        name=name,
+        modules=next(iter((folder / "lib/modules").glob("*")), None),
+        config=next(iter((folder / "boot").glob("config-*")), None),
+        sources=sources,
+        progress=progress,
+        dtbs=folder / "dtbs" if (folder / "dtbs").is_dir() else None,
+        origin=address,
+    )
 
 
 def _unpack(source: FileBytes, work: Path, sources: tuple[Source, ...]) -> str:
@@ -138,7 +165,11 @@ def _copy_modules(folder: Path, tree: Path, release: str) -> None:
             f"{folder} is not a modules folder",
             hint="give the folder that holds kernel/, such as /lib/modules/…",
         )
-    target = tree / "lib/modules" / release
+    _copy(source, tree / "lib/modules" / release)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The regular files of a folder in place of another."""
     try:
         shutil.rmtree(target, ignore_errors=True)
         for path in _regular_files(source):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from bootwright.formats.sources.transport import Transport
+from bootwright.formats.sources.url import is_address
 from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.choices import near, one_of
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
@@ -135,6 +136,8 @@ class Library:
         `Malformed` when what came does not verify.
         """
         manifest = self.store.manifest(name)
+        if is_address(name):
+            raise self._unknown(name, None, [])
         if manifest is None:
             name = self.resolve(name).name
             manifest = self.store.manifest(name)
@@ -199,6 +202,8 @@ class Library:
         if asked is not None and asked["source"] in {source.name for source in self.sources}:
             return self._left(name, listed)
         names = [kernel.name for kernel in listed]
+        if is_address(name):
+            return Refused(f"{name} is no name", hint="bootwright kernels add gives what is there one")
         # A shorter version means the newest that fits: `debian-6.18-4k`.
         short = [re.sub(r"(\d+\.\d+)\.[\d.]+", r"\1", each, count=1) for each in names]
         return Refused(f"there is no kernel {name!r}", hint=_near(name, [*short, *names]))

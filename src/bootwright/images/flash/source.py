@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.compressed import announced_size, compression_of
@@ -85,7 +85,7 @@ class Image:
 def open_image(given: str) -> Image:
     """The image at a path or an address; raises `Missing`, `Malformed` or `Refused`."""
     if given.startswith(SCHEME):
-        given = str(local_image(given))
+        return evolve(open_image(str(local_image(given))), name=given)
     remote = given.startswith(("http://", "https://"))
     source: ByteSource
     if remote:
