@@ -35,13 +35,15 @@ MARK = 0.995
 
 KNOWLEDGE = load()
 _BEFORE = {Call.PRINTK: b"", Call.DEVICE: b"qzx 1f00990000.qzx: ", Call.NETWORK: b"qzx 1f00990000.qzx qzx0: "}
+_A_FAULT = re.compile(rb"(?i)time.?d?[ _-]?out|\bhang\b|\bhung\b|expired|stall")
+"""What some drivers say at level info although it is no good sign."""
 _SPECIFIER = re.compile(
     rb"%[-+ #0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|ll|[hlzjtL])?(%|p[A-Za-z0-9]{0,4}|[a-zA-Z])"
 )
 
 
 def harmless_lines() -> list[bytes]:
-    """What modules of drivers say at level info and debug, of devices that are in no log."""
+    """What modules of drivers say at level info and debug, of devices that are in no log; no faults."""
     chance = random.Random(1)
     lines: set[bytes] = set()
     for entry in kernel_formats():
@@ -49,7 +51,7 @@ def harmless_lines() -> list[bytes]:
             owner.module and owner.file.startswith(("drivers/", "net/", "sound/")) for owner in entry.owners
         ):
             text = filled(entry.text.encode(), chance)
-            if len(text.strip()) >= 8:
+            if len(text.strip()) >= 8 and not _A_FAULT.search(text):
                 lines.add(_BEFORE[entry.call] + text)
     return sorted(lines)
 

@@ -74,22 +74,10 @@ def test_a_format_is_filled() -> None:
 
 
 KNOWN = {
-    ("kernel-noise", "eeprom-nvme/falls-through"),
-    ("kernel-noise", "ethernet-probe-failed/busy"),
-    ("kernel-noise", "uboot-fell-back/second-source"),
+    ("second-console", "uboot-boot-failed/gallery-uboot-nothing-to-boot"),
     ("cut", "write-protected/journal"),
-    ("twice", "eeprom-nvme/falls-through"),
-    ("twice", "systemd-frozen/api-file-systems"),
-    ("twice", "uboot-fell-back/second-source"),
-    ("twice", "uboot-noise/no-ethernet"),
-    ("healthy-cut", "eeprom-nvme/card-is-next"),
     ("healthy-cut", "eeprom-nvme/falls-through"),
-    ("healthy-cut", "grub-noise/font"),
-    ("healthy-cut", "uboot-environment/no-card"),
     ("healthy-cut", "uboot-fell-back/second-source"),
     ("healthy-cut", "uboot-noise/no-ethernet"),
-    ("healthy-cut", "gallery/healthy"),
-    ("healthy-cut", "gallery/healthy-old"),
-    ("healthy-cut", "gallery/healthy-uefi"),
 }
 """Where one does not hold yet: relation and log."""
