@@ -11,14 +11,14 @@ from bootwright.diagnose.messages.speaker import kernel_formats
 from bootwright.diagnose.model import Severity
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Examiner
-from bootwright.diagnose.reading.voice import KERNEL, LOADER, PROGRAM, SPEAKERS, UNKNOWN, voice_of
+from bootwright.diagnose.reading.voice import EEPROM, JETSON, KERNEL, PROGRAM, SPEAKERS, UNKNOWN, voice_of
 from bootwright.diagnose.signatures.knowledge import load
 from bootwright.formats.messages.model import Call, Format
 
 KNOWLEDGE = load()
 LINUX = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
 UBOOT = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\n"
-EEPROM = "  3.95 RPi: BOOTLOADER release VERSION:00000000 DATE: 2031/05/08 TIME: 10:00:00\n"
+PI = "  3.95 RPi: BOOTLOADER release VERSION:00000000 DATE: 2031/05/08 TIME: 10:00:00\n"
 
 
 def said(text: str) -> set[str]:
@@ -43,7 +43,8 @@ def said(text: str) -> set[str]:
         ("ноя 05 09:41:15 host systemd[1]: quux", PROGRAM),
         ("[  OK  ] Started quux", PROGRAM),
         ("[***   ] (3 of 8) A start job is running for quux", PROGRAM),
-        ("  4.83 Boot mode: SD (01) order f4", LOADER),
+        ("  4.83 Boot mode: SD (01) order f4", EEPROM),
+        ("[0000.053] I> MB1 (version: 1.2.0.0)", JETSON),
         ("MMC: quux", UNKNOWN),
     ],
 )
@@ -75,7 +76,7 @@ def test_words_of_another_speaker_do_not_count(log: str, signature: str) -> None
 @pytest.mark.parametrize(
     ("log", "signature"),
     [
-        (EEPROM + "  9.00 Boot mode: SD (01) order f\n  9.95 Please insert SD card\n", "eeprom-no-boot"),
+        (PI + "  9.00 Boot mode: SD (01) order f\n  9.95 Please insert SD card\n", "eeprom-no-boot"),
         (UBOOT + "Bad Magic Number\n=> ", "uboot-no-image"),
         (UBOOT + "Starting kernel ...\n\nkernel BUG at quux.c:77!\n", "kernel-bug"),
         ("[12345.678901] U-Boot 2031.01 (Jan 06 2031)\n[12346.000001] Bad Magic Number\n", "uboot-no-image"),

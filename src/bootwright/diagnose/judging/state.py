@@ -10,7 +10,7 @@ from attrs import define, field
 from bootwright.diagnose.model import STAGES, StageReached
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, Record
-from bootwright.diagnose.reading.voice import KERNEL, LOADER, PROGRAM, SECURE, UNKNOWN
+from bootwright.diagnose.reading.voice import KERNEL, LOADER, OWN_CLOCK, PROGRAM, SECURE, UNKNOWN
 from bootwright.diagnose.signatures.model import Marker
 
 _MOST_GROUPS = 128
@@ -97,8 +97,8 @@ class BootState:
     def see(self, line: int, raw: bytes, record: Record, markers: Mapping[str, Marker]) -> None:
         """Count what a line says."""
         occurrence = Occurrence(line, raw)
-        if record.voice == LOADER:
-            self.shown.add("eeprom")
+        if record.voice in OWN_CLOCK:
+            self.shown.add(record.voice)
         tallies = self._of_record.get(record)
         if tallies is not None:
             for tally, marker in tallies:
@@ -139,6 +139,8 @@ class BootState:
         """Whether a line can come from one of those speakers, by its own words and by who has the machine."""
         if voice == KERNEL and self._stamped_from_outside and self.rank < _KERNEL:
             voice = UNKNOWN
+        if voice in OWN_CLOCK:
+            voice = LOADER
         if voice != UNKNOWN:
             return voice in speakers
         if self.rank >= _KERNEL:

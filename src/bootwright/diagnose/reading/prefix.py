@@ -3,7 +3,7 @@
 Forms: printk (`[    1.234567][    T1]`, `<6>`, Amlogic's `[    1.234567@3]-`), dmesg -e, -x and -T, syslog,
 journalctl (short, iso, precise, short-monotonic, json, export), `talosctl dmesg` and `logs`, Talos's log
 delivery, extended netconsole (Documentation/networking/netconsole.rst), Raspberry Pi EEPROM
-(`5.79 MESS:00:00:05.794805:0:`), grabserial, minicom and `ts` stamps, NixOS tests, mail quotes.
+(`5.79 MESS:00:00:05.794805:0:`), NVIDIA's Jetson (`[0000.053] I>`), grabserial, minicom and `ts` stamps, NixOS tests, mail quotes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ _FACILITIES: Final = (
 )
 _STAMP: Final = re.compile(
     rb"""\s*(?:
-      \[\s*(?P<kernel>\d{1,10}\.\d{1,9})(?:@\d{1,3}\][a-z-]?|\])
+      \[(?P<jetson>\d{4}\.\d{3})\](?=\s[A-Z]>\s)
+    | \[\s*(?P<kernel>\d{1,10}\.\d{1,9})(?:@\d{1,3}\][a-z-]?|\])
     | (?P<relative>\[(?:[A-Z][a-z]{2}\s?\d{1,2}\s\d\d:\d\d|\s*[+]\d{1,6}\.\d{1,9})\])(?=\s)
     | [\w.-]{1,64}\s\#\s(?=\[)
     | \[\s*[TC]\d{1,8}\]
@@ -73,7 +74,7 @@ class Message(NamedTuple):
     wall: float | None
     """Seconds of wall-clock time, of unknown zone; only differences mean something."""
     stamped_by: str = ""
-    """`firmware`: the stamp is the Raspberry Pi's EEPROM's; `log`: a system log's that names who spoke."""
+    """`eeprom`, `jetson`: the stamp of that firmware; `log`: of a system log that names who spoke."""
 
 
 def split(line: bytes) -> Message:
@@ -96,14 +97,14 @@ def split(line: bytes) -> Message:
         if group is not None:
             if group == "relative":
                 kernel = True
-            elif group in {"kernel", "eeprom"}:
+            elif group in {"kernel", "eeprom", "jetson"}:
                 seconds = float(match[group])
                 kernel = group == "kernel"
-                stamped_by = "" if kernel else "firmware"
+                stamped_by = "" if kernel else group
             elif group == "firmware":
                 hours, minutes, seconds_text = match[group].split(b":")
                 seconds = int(hours) * 3600 + int(minutes) * 60 + float(seconds_text)
-                stamped_by = "firmware"
+                stamped_by = "eeprom"
             elif group == "micro":
                 seconds = int(match[group]) / 1e6
                 kernel = True

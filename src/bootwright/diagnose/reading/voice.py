@@ -18,6 +18,10 @@ LOADER: Final = "loader"
 SECURE: Final = "secure"
 """Secure firmware (TF-A, OP-TEE, SMM): it may speak while any other has the machine."""
 UNKNOWN: Final = ""
+EEPROM: Final = "eeprom"
+JETSON: Final = "jetson"
+OWN_CLOCK: Final = frozenset({EEPROM, JETSON})
+"""Loaders that put their own clock before each line, and so name themselves."""
 
 SPEAKERS: Final = (KERNEL, PROGRAM, LOADER, SECURE)
 
@@ -33,14 +37,14 @@ _TAGGED: Final = re.compile(rb"[\w@().\\/-]{1,64}(?:\[\d{1,10}\])?: ")
 
 
 def voice_of(message: Message) -> str:
-    """One of `SPEAKERS`, or `UNKNOWN` for a line that anybody may have printed."""
+    """One of `SPEAKERS` or `OWN_CLOCK`, or `UNKNOWN` for a line that anybody may have printed."""
     text = message.text
     if _PROGRAM.match(text) is not None:
         return KERNEL if message.kernel and _CRASHED.match(text) is not None else PROGRAM
     if message.kernel:
         return KERNEL
-    if message.stamped_by == "firmware":
-        return LOADER
+    if message.stamped_by in {EEPROM, JETSON}:
+        return message.stamped_by
     if message.stamped_by == "log" and _TAGGED.match(text) is not None:
         return PROGRAM
     return UNKNOWN
