@@ -27,6 +27,8 @@ _INIT: Final = STAGES.index("init")
 
 _LAST_WORDS: Final = 3
 """Lines at the end among which a word of stopping is the last word."""
+_AFTER_HANDOVER: Final = 2
+"""Lines at the end among which a hand-over was followed by silence."""
 _BEFORE: Final = 14
 """Lines before a prompt or a word of stopping in which its reason stands."""
 
@@ -124,6 +126,9 @@ class Endings:
             return loop
         if not known:
             return Ending()
+        handover = next((line for line in lines[-_AFTER_HANDOVER:] if self._is("handover", line.text)), None)
+        if handover is not None and handover.number >= state.milestone:
+            return self._ended("@end/silent", state, handover)
         if self.is_error(last):
             return self._ended("@end/error", state, last)
         return Ending(cut=f"{self._who(state)} hands over to nobody: {printable(last.text)[:80]}")

@@ -72,6 +72,8 @@ class BootState:
     """More of it is still to come."""
     component: str = ""
     """Whose milestone was the last: it has the machine."""
+    milestone: int = 0
+    """The line of that milestone."""
     shown: set[str] = field(factory=set)
     """Components that have shown themselves."""
     handed_over: bool = False
@@ -154,7 +156,7 @@ class BootState:
         rank = self.current = _RANKS[marker.stage]
         before = (self.rank, self.handed_over, self._stamped_from_outside)
         self.rank = max(self.rank, rank)
-        self.component = marker.component
+        self.component, self.milestone = marker.component, line
         self.shown.add(marker.component)
         self.handed_over = marker.hands_over
         if rank < _KERNEL and record.voice == KERNEL:

@@ -13,9 +13,10 @@ from bootwright.diagnose.reading.patterns import Pattern
 ROLES = ("root",)
 """What a device may carry, for `Rule.carries`."""
 
-END_KINDS = ("prompt", "waits", "stopped", "benign")
+END_KINDS = ("prompt", "waits", "stopped", "handover", "benign")
 """`prompt`: it asks for a command. `waits`: a countdown, a menu, a login. `stopped`: it says that it goes no
-further. `benign`: a line with the form of an error that is none."""
+further. `handover`: what it says last before another takes over. `benign`: a line with the form of an error
+that is none."""
 
 PSEUDO_EVENTS = (
     "@restart",
@@ -26,6 +27,7 @@ PSEUDO_EVENTS = (
     "@end/stopped",
     "@end/prompt",
     "@end/repeats",
+    "@end/silent",
 )
 """What no single line says: a boot that another follows unannounced, and how the log ends."""
 
