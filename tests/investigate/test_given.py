@@ -10,12 +10,15 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_up import MadeUpLab, candidates
 
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Silent
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
+from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.decision.decide import Decision, decide
 from bootwright.investigate.decision.given import Answer
 from bootwright.investigate.plans.given import Given, asked, given_values
@@ -262,6 +265,40 @@ def test_what_the_plan_does_not_know_is_one_line_with_a_hint(have: list[str], sa
     with pytest.raises(BootwrightError, match=says) as caught:
         asked(a_plan(), have)
     assert hint in (caught.value.hint or "")
+
+
+@given(
+    st.lists(st.text(max_size=20) | st.sampled_from(["card=intel", "slot=rear", "card=broken"]), max_size=4)
+)
+def test_any_text_is_answered_or_refused_with_a_hint(have: list[str]) -> None:
+    plan = a_plan()
+    hint: str | None = ""
+    values: tuple[Given, ...] = ()
+    try:
+        values = asked(plan, have)
+    except BootwrightError as error:
+        hint = error.hint
+    assert bool(values) != bool(hint)
+    assert set(map(str, values)) <= set(map(str, given_values(plan)))
+
+
+def test_what_was_seen_on_the_board_comes_before_what_was_emulated() -> None:
+    """A row of the user's own table, for one of the values; the other keeps what was emulated."""
+    plan = structure_plan("cards.toml", document(("intel", "realtek")))
+    cell = {"kernel": "6.12.107", "pages": "16K", "card": "intel", "slot": "rear", "service": "new"}
+    row = Observation("row-1", {name: (level,) for name, level in cell.items()}, {"net": WORKS}, Source.BENCH)
+    with patch("bootwright.investigate.running.loop.runnable", lambda runs: (list(runs), [])):
+        loop = Loop(plan, [row], candidates())
+    found = loop.perform(MadeUpLab(rule), Silent(), Limits(jobs=1, download=LARGE))  # type: ignore[arg-type]
+    answers = by_value(decide(found))
+    best, other = answers["intel", "rear"].best, answers["intel", "front"].best
+    assert best is not None
+    assert other is not None
+    assert (best.source, best.factors["pages"]) == ("bench", "16K")
+    assert answers["intel", "rear"].next is None, "nothing is left to confirm"
+    assert other.source == "emulated"
+    story = tell(found, decide(found))
+    assert story.headline.startswith("Seen to work for card intel, slot rear on a board; seen to work for")
 
 
 def test_a_board_that_no_devicetree_of_the_plan_is_of() -> None:

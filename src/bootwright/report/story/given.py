@@ -23,6 +23,12 @@ HOW_KNOWN = {
     "emulated": "Seen under emulation; not run on a board yet.",
     "bench": "Seen on a board.",
 }
+HEADLINES = {
+    "bench": "Seen to work{} on a board",
+    "emulated": "Seen to work{}, not yet run on a board",
+    "predicted": "Predicted to work{}, not yet run on a board",
+    "reported": "Reported to work{}, not looked at here",
+}
 Cell = tuple[tuple[str, str], ...]
 """(label of a factor, its level), in the plan's order."""
 
@@ -235,12 +241,18 @@ def headline(answers: tuple[WhatToDo, ...]) -> str:
         by_verdict.setdefault(answer.verdict, []).append(answer.name)
     works = by_verdict.get("works", [])
     if len(works) == len(answers):
-        sources = {answer.source for answer in answers}
-        for_all = f" for {'both' if len(works) == 2 else f'all {len(works)}'}" if len(works) > 1 else ""
-        if sources == {"bench"}:
-            return f"This works{for_all}, seen on a board"
-        word = "Predicted" if "predicted" in sources else "Reported" if "reported" in sources else "Seen"
-        return f"{word} to work{for_all}, not yet run on a board"
+        by_source: dict[str, list[str]] = {}
+        for answer in answers:
+            by_source.setdefault(answer.source, []).append(answer.name)
+        if len(by_source) == 1:
+            for_all = f" for {'both' if len(works) == 2 else f'all {len(works)}'}" if len(works) > 1 else ""
+            return HEADLINES[answers[0].source].format(for_all)
+        heads = [
+            HEADLINES[source].format(f" for {_few(by_source[source])}")
+            for source in HEADLINES
+            if source in by_source
+        ]
+        return "; ".join([heads[0], *(head[0].lower() + head[1:] for head in heads[1:])])
     said = {"works": "works with", "fails": "does not work with", "unknown": "not known for"}
     parts = [
         f"{words} {_few(by_verdict[verdict])}" for verdict, words in said.items() if verdict in by_verdict
