@@ -117,7 +117,9 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
         softened = (case.once_ready if case else None) or signature.once_ready
         if softened is not None and boot.later_than(held.last_line, "ready"):
             severity = softened
-        elif signature.after_ready is not None and boot.was_up(held.first_line):
+        elif signature.after_ready is not None and (
+            boot.was_up(held.first_line) or boot.went_on(held.last_line)
+        ):
             severity = signature.after_ready
         groups.setdefault((severity, number), []).append(held)
         cases[severity, number] = case

@@ -22,6 +22,8 @@ _COUNTED = 100
 """Counts and distances to the end that rules ask for are smaller."""
 _RANKS = {stage: rank for rank, stage in enumerate(STAGES)}
 _KERNEL = _RANKS["kernel"]
+_WENT_ON = 30.0
+"""Seconds of services after a crash that show that the system survived it."""
 _SURELY_UP = 300.0
 """Seconds on the kernel's clock: systemd's own limits for one job are 90 s (DefaultTimeoutStartSec)."""
 _READY = _RANKS["ready"]
@@ -244,12 +246,23 @@ class BootState:
         services, _ = self.stage_lines.get("services", (line, line))
         if services >= line:
             return False
-        return any(
-            place.line == line and (prefix.split(place.raw).seconds or 0.0) >= _SURELY_UP
-            for groups in self.tallies.values()
-            for tally in groups.values()
-            for place in tally.first
-        )
+        return (self._seconds_of(line) or 0.0) >= _SURELY_UP
+
+    def went_on(self, line: int) -> bool:
+        """Whether services went on for long after `line`."""
+        if self.rank < _RANKS["services"] or self.last_seconds is None:
+            return False
+        seconds = self._seconds_of(line)
+        return seconds is not None and self.last_seconds - seconds >= _WENT_ON
+
+    def _seconds_of(self, line: int) -> float | None:
+        """The kernel's clock at a line that something was seen in."""
+        for groups in self.tallies.values():
+            for tally in groups.values():
+                for place in (*tally.first, tally.last):
+                    if place.line == line:
+                        return prefix.split(place.raw).seconds
+        return None
 
     def _time(self, raw: bytes) -> float | None:
         message = prefix.split(raw)
