@@ -12,6 +12,7 @@ from unittest import mock
 
 import httpx
 
+from bootwright.formats.sources.transport import Transport
 from bootwright.formats.sources.url import open_url
 from bootwright.foundation.errors import BootwrightError
 
@@ -42,7 +43,7 @@ def one_input(data: bytes) -> None:
         mock.patch.dict(os.environ, BOOTWRIGHT_CACHE=_FOLDER),
         contextlib.suppress(BootwrightError),
     ):
-        source = open_url("http://fuzz.invalid/x")
+        source = open_url("http://fuzz.invalid/x", transport=Transport(first_wait=0))
         for offset, size in ((0, 1), (0, min(len(source), 100)), (max(len(source) - 5, 0), 5)):
             with contextlib.suppress(BootwrightError):
                 assert len(source.read(offset, size)) == size

@@ -136,6 +136,40 @@ def test_a_layer_that_is_not_its_digests_is_an_error_and_not_kept(
     assert names(reference) == ["/boot", "/boot/vmlinuz"]  # nothing wrong was kept
 
 
+def test_of_a_large_layer_that_is_not_compressed_only_what_is_read_is_fetched(
+    registry: RunningRegistry,
+) -> None:
+    noise = hashlib.sha256(b"noise").digest()
+    large = layer({"a": b"first", "usr/big": noise * 500_000, "boot/vmlinuz": b"kernel" * 1000}, "plain")
+    registry.push("team/plain", "v1", image([large]))
+    pulled = open_image(registry.reference("team/plain", "v1"), limit=LIMIT, transport=transport())
+    tree = pulled.image.files(pulled.image.manifests[0]).tree
+    assert read_small(tree, "/boot/vmlinuz", 10_000) == b"kernel" * 1000
+    assert pulled.fetched < 1 << 20 < 16_000_000 < pulled.size
+    assert pulled.in_part == [digest_of(large.data)]
+
+
+def test_a_layer_goes_on_where_it_stopped(served: Served) -> None:
+    blob = layer({"file": hashlib.sha256(b"x").digest() * 20_000}, "plain")
+    made = image([blob])
+    served.serve(made)
+    path = f"/v2/team/image/blobs/{digest_of(blob.data)}"
+    asked: list[str] = []
+
+    def answer(request: Fake) -> tuple[int, dict[str, str], bytes]:
+        wanted = request.headers.get("Range", "")
+        asked.append(wanted)
+        start = int(wanted.removeprefix("bytes=").rstrip("-") or 0)
+        whole = {"Content-Length": str(len(blob.data) - start)}
+        if start:
+            whole["Content-Range"] = f"bytes {start}-{len(blob.data) - 1}/{len(blob.data)}"
+        return (206 if start else 200), whole, blob.data[start : start + 300_000]
+
+    served.routes[path] = answer
+    assert names(served.reference) == ["/file"]
+    assert asked == ["", "bytes=300000-", "bytes=600000-"]
+
+
 def test_hostile_archives(registry: RunningRegistry) -> None:
     registry.push("team/hostile", "v1", image([layer({"../../etc/passwd": b"x"})]))
     with pytest.raises(Malformed, match="below the archive's root"):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import talos_kit
-from registry_kit import RunningRegistry, image, layer, running_registry
+from registry_kit import RunningRegistry, digest_of, image, layer, running_registry
 from talos_kit import Talos, talos_image
 
 from bootwright import api
@@ -137,6 +137,35 @@ def test_an_image_without_a_kernel_is_one_error(registry: RunningRegistry) -> No
     *_, error, hint = done.stderr.strip().splitlines()
     assert "no kernel is among the artifacts" in error
     assert "hint: " in hint
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("siderolabs/installer:v1.12.9", "has no siderolabs/installer:v1.12.9", "did you mean v1.12.1?"),
+        (
+            f"siderolabs/installer@sha256:{'0' * 64}",
+            "has no siderolabs/installer@sha256:000",
+            "check the name",
+        ),
+        ("team/cut:v1", "found", "damaged"),
+        ("Team/Cut", "names no container image", "oci://HOST/NAME:TAG"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_with_a_hint(
+    registry: RunningRegistry, talos: str, name: str, message: str, hint: str
+) -> None:
+    assert talos.startswith(f"oci://{registry.host}/")
+    blob = layer({"boot/vmlinuz": os.urandom(100_000)})
+    registry.push("team/cut", "v1", image([blob]))
+    registry.blob_file(digest_of(blob.data)).write_bytes(blob.data[:50_000])
+    command = [sys.executable, "-m", "bootwright", "inspect", "--quiet", f"oci://{registry.host}/{name}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    error, said = done.stderr.strip().splitlines()
+    assert error.startswith("bootwright: ")
+    assert message in error
+    assert hint in said
 
 
 class Ranges(http.server.SimpleHTTPRequestHandler):

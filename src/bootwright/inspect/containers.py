@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bootwright.formats.archives.archive_tree import ArchiveTree
-from bootwright.formats.archives.oci import Manifest, OciImage, is_oci, read_oci
-from bootwright.formats.archives.registry_image import open_image
+from bootwright.formats.archives.oci import LayeredFiles, Manifest, OciImage, is_oci, read_oci
+from bootwright.formats.archives.registry_image import RegistryImage, open_image
 from bootwright.formats.filesystems.filesystem import EntryKind, FileSystem, Unreadable, walk
 from bootwright.formats.kernel.arm64_image import read_kernel_image
 from bootwright.formats.sources.bytesource import ByteSource
@@ -52,20 +52,29 @@ def of_registry(explorer: Context, reference: str) -> Item:
     values: dict[str, Value] = {
         "digest": pulled.digest,
         "layers_not_read": list(layered.left) or None,
+        "layers_not_verified": list(pulled.in_part) or None,
         "layer_bytes": pulled.size,
     }
     manifest = image.manifests[0]
     values = {**_values(manifest), **values}
     child = described(explorer, layered.tree, manifest.title, 1, more=values, kind=ItemKind.CONTAINER)
-    read = [layer for layer in pulled.layers if layer.digest not in layered.left]
-    here = ", the rest was here" if pulled.fetched < sum(layer.size for layer in read) else ""
-    explorer.progress.note(
-        f"{reference}: {pulled.fetched / 1e6:.1f} of {pulled.size / 1e6:.1f} MB fetched{here}; "
-        f"{len(read)} of {len(pulled.layers)} layers read, held to their digests"
-    )
+    explorer.progress.note(f"{reference}: {_share(pulled, layered)}")
     facts = facts_at(origin, {"layout": image.layout, "images": 1})
     problems = tuple(Problem(text, None, origin) for text in image.problems)
     return Item(ItemKind.OCI_IMAGE, reference, origin, facts, (child,), problems, detail=image)
+
+
+def _share(pulled: RegistryImage, layered: LayeredFiles) -> str:
+    """How much was fetched, and what of it is held to a digest."""
+    read = [layer for layer in pulled.layers if layer.digest not in layered.left]
+    whole = [layer for layer in read if layer.digest not in pulled.in_part]
+    here = ", the rest was here" if pulled.fetched < sum(layer.size for layer in whole) else ""
+    part = f", {len(pulled.in_part)} of them in part, which no digest verifies" if pulled.in_part else ""
+    held = ", held to their digests" if not part else ""
+    return (
+        f"{pulled.fetched / 1e6:.1f} of {pulled.size / 1e6:.1f} MB fetched{here}; "
+        f"{len(read)} of {len(pulled.layers)} layers read{part}{held}"
+    )
 
 
 def carries_boot(explorer: Context, tree: ArchiveTree) -> bool:

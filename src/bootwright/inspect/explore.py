@@ -78,7 +78,7 @@ class Explorer:
     def _url(self, what: str) -> Item:
         from bootwright.formats.sources.url import UrlBytes, open_url
 
-        source = open_url(what, progress=self.progress)
+        source = open_url(what, progress=self.progress, transport=self.transport)
         item = self.source(source, what)
         if isinstance(source, UrlBytes):
             share = f"{source.received / 1e6:.1f} of {len(source) / 1e6:.1f} MB"

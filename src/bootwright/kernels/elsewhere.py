@@ -207,13 +207,13 @@ class _Pull:
         pinned = self._pinned(transport)
         item = Explorer(progress=progress, transport=transport).artifact(pinned)
         container = next(iter(item.of_kind(ItemKind.CONTAINER)))
-        left = container.fact("layers_not_read")
-        return item, {
-            "pulled": pinned,
-            "manifest": str(container.fact("digest")),
-            "verified": f"{_BY_DIGEST} {_UNSIGNED}"
-            + (f" Lower layers not read: {len(left)}." if isinstance(left, list) and left else ""),
-        }
+        left, unsure = container.fact("layers_not_read"), container.fact("layers_not_verified")
+        verified = f"{_BY_DIGEST} {_UNSIGNED}"
+        if isinstance(left, list):
+            verified += f" Lower layers not read: {len(left)}."
+        if isinstance(unsure, list):
+            verified += f" NOT verified, because only parts of them were read: {', '.join(map(str, unsure))}."
+        return item, {"pulled": pinned, "manifest": str(container.fact("digest")), "verified": verified}
 
     def take(self, work: Path, progress: Progress, transport: Transport) -> dict[str, str] | None:
         """See `Held.front`."""

@@ -28,6 +28,7 @@ from bootwright.formats.sources.registry import (
 from bootwright.formats.sources.spool import spool_checked, spooled
 from bootwright.formats.sources.streams import CHUNK, Decompressed, Stream, compression
 from bootwright.formats.sources.transport import ADDRESS_HINT, Transport
+from bootwright.formats.sources.url import open_ranges
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.foundation.progress import Progress, Silent
 
@@ -39,6 +40,8 @@ _NO_PLATFORM = "unknown/unknown"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _MOST_LAYERS = 512
 _MOST_SIZE = 64 << 30
+_MOST_WHOLE = 8 << 20
+"""Bytes; a layer up to this is fetched whole even where it could be read in parts, and so verified."""
 
 
 @frozen
@@ -61,6 +64,8 @@ class RegistryImage:
     """Of the manifest for arm64."""
     layers: tuple[Descriptor, ...]
     registry: Registry = field(repr=False)
+    in_part: list[str] = field(factory=list)
+    """Digests of the layers that parts of were read, which their digests then do not verify."""
     received_before: int = 0
     """What its transport had received when it was opened."""
 
@@ -101,14 +106,15 @@ def open_image(
         described,
         tuple(layer.digest for layer in layers),
     )
+    in_part: list[str] = []
     image = OciImage(
         name=str(reference),
         layout="registry",
         manifests=(found,),
         problems=tuple(f"a layer of {other.media_type!r} is no archive, and not read" for other in others),
-        layers=_RegistryLayers(registry, {layer.digest: layer for layer in layers}, limit),
+        layers=_RegistryLayers(registry, {layer.digest: layer for layer in layers}, limit, in_part),
     )
-    return RegistryImage(image, document.digest, layers, registry, received_before)
+    return RegistryImage(image, document.digest, layers, registry, in_part, received_before)
 
 
 def _for_platform(registry: Registry, document: Document) -> Document:
@@ -185,13 +191,23 @@ class _RegistryLayers:
     registry: Registry
     layers: dict[str, Descriptor]
     limit: int
+    in_part: list[str]
 
     def members(self, layer: str, progress: Progress | None) -> Iterable[Member]:
-        """The members of a layer that is in the cache, or fetched into it and verified."""
+        """The members of a layer: of the cache, else fetched into it and verified.
+
+        Of a large one that is not compressed only the headers, and later the files that are read.
+        """
         described = self.layers[layer]
         key = described.digest.removeprefix("sha256:")
         name = f"{self.registry.reference}: {described.digest[:19]}"
         known = spooled(key, name)
+        if known is None and described.media_type.endswith(".tar") and described.size > _MOST_WHOLE:
+            address = f"{self.registry.reference.address}/blobs/{described.digest}"
+            ranges = open_ranges(self.registry, address, described.size, identity=described.digest)
+            if ranges is not None:
+                self.in_part.append(layer)
+                return tar_members(ranges)
         if known is None or len(known) > self.limit:
             known = self._fetch(described, key, name, progress or Silent())
         return tar_members(known)

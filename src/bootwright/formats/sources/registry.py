@@ -217,7 +217,20 @@ class Registry:
         return Download(self, f"{self.reference.address}/blobs/{digest}", part, size)
 
     def open(self, url: str, headers: Mapping[str, str]) -> Response:
-        """Start a request, with a token where the registry asks for one; raises as `Transport.open`."""
+        """Start a request, with a token where the registry asks for one; raises as `Transport.open`.
+
+        Also `Refused` where it leads from HTTPS to HTTP: what a tag names is verified by nothing else.
+        """
+        response = self._open(url, headers)
+        if url.startswith("https://") and not response.secure:
+            response.close()
+            raise Refused(
+                f"{self.reference.host} leads from HTTPS to HTTP ({response.final_url[:100]})",
+                hint="ask who runs the registry, or use another",
+            )
+        return response
+
+    def _open(self, url: str, headers: Mapping[str, str]) -> Response:
         challenge = ""
         try:
             if self._token is None:

@@ -166,6 +166,10 @@ class Response:
         self._response = response
         self._url = url
         self._hint = hint
+        self.final_url = str(response.url)
+        """Where redirections led."""
+        self.secure = all(hop.url.scheme == "https" for hop in (*response.history, response))
+        """Whether all of the way was HTTPS."""
         self.status_code = response.status_code
         self.headers = response.headers
 

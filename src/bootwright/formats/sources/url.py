@@ -11,24 +11,29 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes, check_range
-from bootwright.formats.sources.download import Download
+from bootwright.formats.sources.download import Download, Server
 from bootwright.formats.sources.registry import SCHEME
 from bootwright.formats.sources.spool import Renamed
-from bootwright.formats.sources.transport import ADDRESS_HINT, Transport
+from bootwright.formats.sources.transport import (
+    ADDRESS_HINT,
+    ATTEMPTS,
+    Denied,
+    NotThere,
+    Response,
+    Transport,
+    Unreachable,
+)
 from bootwright.foundation.atomic import explained, new_file
 from bootwright.foundation.cache import FETCHED
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
-
-if TYPE_CHECKING:
-    import httpx
 
 _ADDRESSES = ("http://", "https://", SCHEME)
 
@@ -36,8 +41,6 @@ _BLOCK = 1 << 18
 _MOST_BLOCKS = 32
 """Of one request: 8 MiB."""
 _MAX_SIZE = 64 << 30
-_TIMEOUT = 30.0
-"""Seconds without a byte."""
 
 
 def is_address(what: object) -> bool:
@@ -51,19 +54,30 @@ class UrlBytes:
     Raises `Missing` when the server does not answer, `Malformed` when the file changed meanwhile.
     """
 
-    def __init__(self, client: httpx.Client, url: str, size: int, validator: str | None) -> None:
-        self._client = client
+    def __init__(
+        self,
+        server: Server,
+        url: str,
+        final: str,
+        size: int,
+        validator: str | None,
+        *,
+        identity: str | None = None,
+    ) -> None:
+        """`final` is where the URL led: asked there first, as a redirection for each block takes long.
+
+        `identity` tells this state of the file from another, where it is known otherwise than by a validator.
+        """
+        self._server = server
         self._url = url
+        self._final = final
         self._size = size
         self._validator = validator
         self.received = 0
         """Bytes that came over the wire."""
-        self._blocks = Blocks(-(-size // _BLOCK), self.identity if validator else None)
-
-    @property
-    def identity(self) -> str:
+        self.identity = identity or f"{url}\n{validator}\n{size}"
         """What tells this state of the file from another; changes whenever the server says that it did."""
-        return f"{self._url}\n{self._validator}\n{self._size}"
+        self._blocks = Blocks(-(-size // _BLOCK), self.identity if validator or identity else None)
 
     @property
     def name(self) -> str:
@@ -85,34 +99,44 @@ class UrlBytes:
         return self._blocks.read(offset, size)
 
     def _fetch(self, offset: int, size: int) -> bytes:
-        import httpx
+        failure: Unreachable | NotThere | None = None
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._fetch_once(offset, size)
+            except (Denied, NotThere) as error:
+                # Where it led may be an address for some minutes only.
+                failure = error
+                if self._final == self._url:
+                    break
+                self._final = self._url
+            except Unreachable as error:
+                failure = error
+                if attempt < ATTEMPTS - 1:
+                    time.sleep(self._server.first_wait * 2**attempt)
+        assert failure is not None  # noqa: S101 - the loop ended by one
+        raise failure
 
-        headers = {"Range": f"bytes={offset}-{offset + size - 1}", "Accept-Encoding": "identity"}
+    def _fetch_once(self, offset: int, size: int) -> bytes:
+        headers = {"Range": f"bytes={offset}-{offset + size - 1}"}
         if self._validator:
             headers["If-Range"] = self._validator
         pieces: list[bytes] = []
         got = 0
-        try:
-            with self._client.stream("GET", self._url, headers=headers) as answer:
-                if answer.status_code == 200:
-                    raise Malformed(
-                        self._url, offset, "the same file as before", "another one", hint="run again"
-                    )
-                if answer.status_code != 206:
-                    raise Missing(f"{self._url}: the server answered {answer.status_code}", hint="try again")
-                if not answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
-                    raise Malformed(
-                        self._url, offset, "the range asked for", answer.headers.get("Content-Range", "none")
-                    )
-                for piece in answer.iter_raw():
-                    got += len(piece)
-                    self.received += len(piece)
-                    if got > size:
-                        raise Malformed(self._url, offset, f"{size} bytes", "more")
-                    pieces.append(piece)
-        except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise Missing(f"{self._url}: {reason}", hint="check the network") from error
+        with self._server.open(self._final, headers) as answer:
+            if answer.status_code == 200:
+                raise Malformed(self._url, offset, "the same file as before", "another one", hint="run again")
+            if answer.status_code != 206:
+                raise Missing(f"{self._url}: the server answered {answer.status_code}", hint="try again")
+            ranged = answer.headers.get("content-range", "")
+            if not ranged.startswith(f"bytes {offset}-"):
+                raise Malformed(self._url, offset, "the range asked for", ranged or "none")
+            for piece in answer.pieces():
+                got += len(piece)
+                self.received += len(piece)
+                self._server.received += len(piece)
+                if got > size:
+                    raise Malformed(self._url, offset, f"{size} bytes", "more")
+                pieces.append(piece)
         if got != size:
             raise Malformed(self._url, offset, f"{size} bytes", f"{got} bytes", hint="try again")
         return b"".join(pieces)
@@ -184,33 +208,30 @@ class Blocks:
         return data
 
 
-def open_url(url: str, *, progress: Progress | None = None) -> ByteSource:
+def open_url(url: str, *, progress: Progress | None = None, transport: Transport | None = None) -> ByteSource:
     """The file at `url`; raises `Missing` when it cannot be had, `Refused` when it is too large."""
-    import httpx
+    transport = transport or Transport(hint=ADDRESS_HINT)
+    with transport.open(url, {"Range": "bytes=0-0"}) as answer:
+        if answer.status_code == 206:
+            total = _length(answer.headers.get("content-range", "").rpartition("/")[2])
+            if total is not None:
+                if total > _MAX_SIZE:
+                    raise Refused(f"{url}: {total} bytes are more than is followed ({_MAX_SIZE})")
+                return UrlBytes(transport, url, answer.final_url, total, _validator(answer))
+        if answer.status_code == 416:
+            raise Malformed(url, 0, "an artifact", "an empty file")
+        if answer.status_code != 200:
+            raise Missing(f"{url}: the server answered {answer.status_code}", hint=ADDRESS_HINT)
+        return _fetched(answer, url, progress or Silent())
 
-    client = httpx.Client(follow_redirects=True, timeout=_TIMEOUT, max_redirects=8)
-    try:
-        with client.stream(
-            "GET", url, headers={"Range": "bytes=0-0", "Accept-Encoding": "identity"}
-        ) as answer:
-            final = str(answer.url)
-            if answer.status_code == 206:
-                total = _length(answer.headers.get("Content-Range", "").rpartition("/")[2])
-                if total is not None:
-                    if total > _MAX_SIZE:
-                        raise Refused(f"{url}: {total} bytes are more than is followed ({_MAX_SIZE})")
-                    return UrlBytes(client, final, total, _validator(answer))
-            if answer.status_code == 416:
-                raise Malformed(url, 0, "an artifact", "an empty file")
-            if answer.status_code != 200:
-                raise Missing(
-                    f"{url}: the server answered {answer.status_code}", hint="check the URL in a browser"
-                )
-            return _fetched(answer, url, progress or Silent())
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Missing(
-            f"{url}: {error or type(error).__name__}", hint="check the URL and the network"
-        ) from error
+
+def open_ranges(server: Server, url: str, size: int, *, identity: str) -> UrlBytes | None:
+    """A file of known size, read by ranges; None where the server serves none. Raises as `open_url`."""
+    with server.open(url, {"Range": "bytes=0-0"}) as answer:
+        total = _length(answer.headers.get("content-range", "").rpartition("/")[2])
+        if answer.status_code != 206 or total != size:
+            return None
+        return UrlBytes(server, url, answer.final_url, size, None, identity=identity)
 
 
 def fetch_url(url: str, progress: Progress, transport: Transport | None = None) -> Path:
@@ -218,7 +239,8 @@ def fetch_url(url: str, progress: Progress, transport: Transport | None = None) 
 
     Raises as `open_url`, and `Malformed` where it is not of the size the server says.
     """
-    source = open_url(url, progress=progress)
+    transport = transport or Transport(hint=ADDRESS_HINT)
+    source = open_url(url, progress=progress, transport=transport)
     if not isinstance(source, UrlBytes):
         assert isinstance(source, _Fetched)  # noqa: S101 - it is either of the two
         return source.path
@@ -228,7 +250,6 @@ def fetch_url(url: str, progress: Progress, transport: Transport | None = None) 
         FETCHED.used(path)
         return path
     part = FETCHED.folder() / f".{key}.part"
-    transport = transport or Transport(hint=ADDRESS_HINT)
     with progress.step(f"fetch {url}"), Download(transport, source.name, part, len(source)) as stream:
         while stream.read(_BLOCK):
             progress.advance(stream.position / 1e6, len(source) / 1e6, "MB")
@@ -245,7 +266,7 @@ def _place(url: str, key: str) -> Path:
     return FETCHED.folder() / key / (name or "file")
 
 
-def _validator(answer: httpx.Response) -> str | None:
+def _validator(answer: Response) -> str | None:
     """What tells this file from another under the same URL; sent back, so it must be ASCII."""
     etag: str = answer.headers.get("ETag", "")
     if etag and not etag.startswith("W/"):
@@ -267,7 +288,7 @@ class _Fetched(Renamed):
         self.path = path
 
 
-def _fetched(answer: httpx.Response, url: str, progress: Progress) -> ByteSource:
+def _fetched(answer: Response, url: str, progress: Progress) -> ByteSource:
     """The whole file, in the cache; taken from there when the server's validators are the same."""
     validator = _validator(answer)
     key = hashlib.sha256(f"{url}\n{validator}\n{answer.headers.get('Content-Length')}".encode()).hexdigest()
@@ -279,7 +300,7 @@ def _fetched(answer: httpx.Response, url: str, progress: Progress) -> ByteSource
     total = None if expected is None else expected / 1e6
     got = 0
     with progress.step(f"fetching {url}"), new_file(path) as file:
-        for piece in answer.iter_raw():
+        for piece in answer.pieces():
             got += len(piece)
             if got > _MAX_SIZE:
                 raise Refused(f"{url}: more than {_MAX_SIZE} bytes")
