@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bootwright.api.booting import Booted, boot
-    from bootwright.api.checking import Checked, check, check_matrix
+    from bootwright.api.checking import Checked, check, check_all_devicetrees, check_matrix
     from bootwright.api.devicetrees import (
         Devicetrees,
         fetch_devicetrees,
@@ -39,6 +39,7 @@ _HOME = {
     "boot": "bootwright.api.booting",
     "Checked": "bootwright.api.checking",
     "check": "bootwright.api.checking",
+    "check_all_devicetrees": "bootwright.api.checking",
     "check_matrix": "bootwright.api.checking",
     "Devicetrees": "bootwright.api.devicetrees",
     "fetch_devicetrees": "bootwright.api.devicetrees",
@@ -108,6 +109,7 @@ __all__ = [
     "boot",
     "boot_image",
     "check",
+    "check_all_devicetrees",
     "check_matrix",
     "compose_image",
     "diagnose",

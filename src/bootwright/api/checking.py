@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bootwright.formats.sources.compressed import Growth
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
+    from bootwright.predict.all_devicetrees import AllDevicetrees
     from bootwright.predict.given.gathered import Gathered
     from bootwright.predict.matrix import Matrix
     from bootwright.predict.verdicts import BoardVerdicts, Together
@@ -197,6 +198,47 @@ def check_matrix(
         raise Refused(f"{OS_GOAL} is not for --matrix", hint="check the kernels one by one, with --os")
     kernels = texts(artifacts) or _kernels_here()
     return matrix(kernels, chosen, wanted_goals, reporter(progress), stepping=stepping)
+
+
+def check_all_devicetrees(
+    kernel: str | Path,
+    folder: str | Path | None = None,
+    *,
+    goals: str | Sequence[str] = (),
+    modules: str | Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> AllDevicetrees:
+    """Predict the goals of every devicetree under one kernel: those it comes with, or those of a folder.
+
+    A devicetree for a known board has the goals of the board's file, any other those that its nodes have
+    roles for. `goals` limits what is asked, by name or role; `modules` is a `/lib/modules/RELEASE` folder;
+    `workers` is how many processes share the work (as many as processors, two at most).
+
+    Returns an `AllDevicetrees`: `.devicetrees`, `.counts`, `.as_json()`. Raises as `check`, and `Missing`
+    where there are no devicetrees.
+
+        everything = check_all_devicetrees("debian-6.18.15-4k", goals="ethernet")
+        [judged.dtb for judged in everything.devicetrees if not judged.goals]
+    """
+    from bootwright.api.asked import asked_boards
+    from bootwright.foundation.errors import Missing, Refused
+    from bootwright.predict.all_devicetrees import all_devicetrees
+    from bootwright.predict.api import OS_GOAL
+    from bootwright.predict.given.inputs import kernel_at
+
+    wanted_goals = texts(goals)
+    asked_boards((), goals=wanted_goals)
+    if OS_GOAL in wanted_goals:
+        raise Refused(f"{OS_GOAL} is not for --all-devicetrees", hint="check one board, with --os")
+    reports = reporter(progress)
+    chosen = kernel_at(str(kernel), reports, modules=Path(modules) if modules is not None else None)
+    place = Path(folder) if folder is not None else chosen.dtbs
+    if place is None:
+        raise Missing(f"{chosen.name} comes without devicetrees", hint="add a folder with some")
+    if not place.is_dir():
+        raise Missing(f"{place} is no folder", hint="give a kernel, and a folder of devicetrees at most")
+    return all_devicetrees(chosen, place, wanted_goals, reports, workers=workers)
 
 
 def _kernels_here() -> tuple[str, ...]:

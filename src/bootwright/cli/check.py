@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from bootwright.api import Checked
+    from bootwright.predict.all_devicetrees import AllDevicetrees
     from bootwright.predict.matrix import Matrix
 
 _EPILOG = """\b
@@ -25,11 +26,16 @@ Examples:
   bootwright check debian-6.18.15-4k --board raspberrypi-5 --cmdline "root=/dev/mmcblk0p2 nomodule"
   bootwright check --matrix debian-6.12.107-4k debian-6.18.5-4k --board raspberrypi-5 --goal ethernet
   bootwright check --matrix --board raspberrypi-5 --goal ethernet --html matrix.html
+  bootwright check debian-7.3.4-4k rk3588s-nanopi-r6s.dtb
+  bootwright check debian-7.3.4-4k --board friendlyarm,nanopi-r6s --goal ethernet
+  bootwright check debian-7.3.4-4k --all-devicetrees --goal ethernet
 
 An ARTIFACT is an image (disk, partition, UKI, archive, folder, URL or oci://HOST/NAME:TAG), a kernel
 (catalogue name, .deb, folder, Image), a devicetree or a folder of them, a config.txt, or an initramfs.
 Without --board, every known board that a devicetree is for is checked. Without --revision or --stepping,
 every stepping of a board is.
+A devicetree that no board's file is for gets goals by what its nodes are for; one of the kernel's own is
+named to --board by its file name or compatible.
 
 Exit status: 0 works, 1 something fails, 2 usage or bad input, 3 nothing fails for certain but something is
 unknown, such as which stepping the board is where only one of them works.
@@ -39,7 +45,11 @@ unknown, such as which stepping the board is where only one of them works.
 @click.command(name="check", epilog=_EPILOG)
 @click.argument("artifacts", nargs=-1, metavar="ARTIFACT...")
 @click.option(
-    "--board", "board_names", multiple=True, metavar="NAME|FILE", help="Only this board. May be repeated."
+    "--board",
+    "board_names",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Only this board, by name or its file, or by a devicetree's compatible. May be repeated.",
 )
 @click.option("--revision", metavar="CODE", help="The board's revision code, such as e04171.")
 @click.option("--stepping", metavar="NAME", help="The board's stepping, such as d0 [all].")
@@ -64,6 +74,11 @@ unknown, such as which stepping the board is where only one of them works.
     is_flag=True,
     help="Every kernel with every source of devicetrees; without ARTIFACTs, all kernels on this machine.",
 )
+@click.option(
+    "--all-devicetrees",
+    is_flag=True,
+    help="Every devicetree that a kernel comes with, or of a folder, whatever board it is for.",
+)
 @click.option("--explain", is_flag=True, help="Print every link with its evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/check.schema.json).")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML there.")
@@ -85,6 +100,7 @@ def command(
     entry: str | None,
     cmdline: str | None,
     matrix: bool,
+    all_devicetrees: bool,
     explain: bool,
     as_json: bool,
     junit: Path | None,
@@ -101,21 +117,33 @@ def command(
         raise click.UsageError("give at least one ARTIFACT: a kernel or an image")
     if html is not None and not matrix:
         raise click.UsageError("--html is for --matrix")
-    if matrix:
-        unused = {
+    if matrix or all_devicetrees:
+        unused: dict[str, object] = {
             "--os": os_text,
             "--overlay": overlays,
             "--devicetrees": devicetrees,
-            "--modules": modules,
             "--config": config,
             "--entry": entry,
             "--junit": junit,
             "--sarif": sarif,
             "--explain": explain,
         }
-        for option, value in unused.items():
+        mode = "--matrix"
+        others: dict[str, object] = {"--modules": modules, "--all-devicetrees": all_devicetrees}
+        if not matrix:
+            others = {"--board": board_names, "--revision": revision, "--stepping": stepping}
+            mode = "--all-devicetrees"
+        for option, value in (unused | others).items():
             if value:
-                raise click.UsageError(f"{option} is not for --matrix")
+                raise click.UsageError(f"{option} is not for {mode}")
+    if all_devicetrees:
+        if len(artifacts) > 2:
+            raise click.UsageError("--all-devicetrees takes a kernel, and a folder of devicetrees at most")
+        everything = api.check_all_devicetrees(
+            *artifacts, goals=goal_names, modules=modules, progress=progress
+        )
+        return _report_all(everything, as_json=as_json)
+    if matrix:
         table = api.check_matrix(
             artifacts,
             boards=board_names,
@@ -201,6 +229,20 @@ def _report_matrix(table: Matrix, *, as_json: bool, html: Path | None) -> int:
         for line in check_matrix.lines(table):
             click.echo(_printable(line))
     return worst(table.together().values()).exit_status
+
+
+def _report_all(everything: AllDevicetrees, *, as_json: bool) -> int:
+    from bootwright.foundation.verdict import worst
+    from bootwright.report.check_devicetrees import lines
+
+    if as_json:
+        import json
+
+        click.echo(json.dumps(everything.as_json(), indent=1))
+    else:
+        for line in lines(everything):
+            click.echo(_printable(line))
+    return worst(goal.verdict for goal in everything.goals).exit_status
 
 
 def _printable(text: str) -> str:

@@ -71,12 +71,16 @@ def fold(links: Iterable[Link]) -> Answer:
 
 
 def first_broken(links: Iterable[Link]) -> Link | None:
-    """The first link that is not yes; a certain no comes before a doubt that stands earlier."""
+    """The first link that is not yes; a certain no comes before a doubt that stands earlier.
+
+    Of devices that wait for each other in a circle the one counts that lacks something else.
+    """
     listed = list(links)
     for wanted in (Answer.NO, Answer.UNKNOWN):
-        for link in listed:
-            if link.answer is wanted:
-                return link
+        broken = [link for link in listed if link.answer is wanted]
+        nodes = {link.node for link in broken}
+        if broken:
+            return next((link for link in broken if link.waits_for not in nodes), broken[0])
     return None
 
 

@@ -118,15 +118,17 @@ class Probes:
         DEMANDS.used(self._store)
         return load(self._store, form=_FORMAT) or Shelf.of({})
 
-    def save(self) -> None:
-        """Keep what was walked for the next time; what another process kept meanwhile may be walked again.
+    def save(self, *, at_once: bool = False) -> None:
+        """Keep what was walked for the next time; what another process kept of the same driver meanwhile may
+        be walked again.
 
-        Thousands of devicetrees one after another write it now and then, and at the end.
+        Thousands of devicetrees one after another write it now and then, and at the end; `at_once` is for a
+        process that has no end of its own.
         """
         if not self._new:
             return
         now = time.monotonic()
-        if self._saved and now - self._saved < _PAUSE:
+        if self._saved and now - self._saved < _PAUSE and not at_once:
             self._at_end  # noqa: B018 - registers once
             return
         self._write()
@@ -139,7 +141,8 @@ class Probes:
 
     def _write(self) -> None:
         if self._new:
-            walks = {**dict(self._stored.rows(_TABLE)), **_to_json(self._kept)}
+            stored = load(self._store, form=_FORMAT) or self._stored
+            walks = {**dict(stored.rows(_TABLE)), **_to_json(self._kept)}
             DEMANDS.write(self._store, pack({_TABLE: walks}, form=_FORMAT))
             self._new = False
 

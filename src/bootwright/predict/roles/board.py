@@ -49,7 +49,7 @@ def made_board(prediction: Prediction, dtb: str) -> Board:
     if not goals:
         wanted = ", ".join(ROLES.names())
         raise Refused(
-            f"{tree.name}: no node of it is one of {wanted}",
+            f"{tree.name}: no enabled node is for one of {wanted}",
             hint="bootwright predict says what becomes of its nodes",
         )
     return Board(

@@ -74,7 +74,9 @@ class _Recogniser:
             nodes = [
                 node
                 for node in self._nodes
-                if base_name(node) in role.otherwise and self._has_driver_of(role, node) is not False
+                if base_name(node) in role.otherwise
+                and "compatible" in node
+                and self._has_driver_of(role, node) is not False
             ]
         return nodes
 
