@@ -47,10 +47,9 @@ def made_board(prediction: Prediction, dtb: str) -> Board:
                 )
             )
     if not goals:
-        wanted = ", ".join(ROLES.names())
         raise Refused(
-            f"{tree.name}: no enabled node is for one of {wanted}",
-            hint="bootwright predict says what becomes of its nodes",
+            f"{tree.name}: no enabled node has a role: nothing that could be a goal is described in it",
+            hint=f"roles: {', '.join(ROLES.names())}; bootwright predict says what becomes of its nodes",
         )
     return Board(
         id=board_id(tree),
