@@ -27,9 +27,9 @@ static void ready_target(const char *path)
 }
 
 /* Clone what `fd` is, make the clone read-only, attach it on `target`: Talos's helper in three calls. */
-static int bind_read_only(struct outcome *outcome, long fd, const char *path, const char *target)
+static int bind_with(struct outcome *outcome, long fd, const char *path, const char *target, u64 set)
 {
-	struct mount_attr attributes = { .set = MOUNT_ATTR_RDONLY };
+	struct mount_attr attributes = { .set = set };
 	long tree = clone_of(fd, path, path[0] ? 0 : AT_EMPTY_PATH);
 
 	if (failed(outcome, "open_tree", tree))
@@ -40,7 +40,12 @@ static int bind_read_only(struct outcome *outcome, long fd, const char *path, co
 	return !failed(outcome, "move_mount", attach(tree, target));
 }
 
-static void talos_1_12_file(struct outcome *outcome, const char *target)
+static int bind_read_only(struct outcome *outcome, long fd, const char *path, const char *target)
+{
+	return bind_with(outcome, fd, path, target, MOUNT_ATTR_RDONLY);
+}
+
+static void detached_file(struct outcome *outcome, const char *target, u64 set)
 {
 	const char *name = text_equal(target, "/etc/hosts") ? "hosts" : "resolv.conf";
 	long tree, file;
@@ -50,8 +55,45 @@ static void talos_1_12_file(struct outcome *outcome, const char *target)
 	if (tree < 0)
 		return;
 	file = file_in(outcome, tree, name, above);
-	if (file >= 0 && bind_read_only(outcome, file, "", target))
+	if (file >= 0 && bind_with(outcome, file, "", target, set))
 		expect_read_only(outcome, target, above);
+}
+
+static void talos_1_12_file(struct outcome *outcome, const char *target)
+{
+	detached_file(outcome, target, MOUNT_ATTR_RDONLY);
+}
+
+/* Talos 1.14 still clones resolv.conf, and forbids more on the clone. */
+static void talos_1_14_file(struct outcome *outcome, const char *target)
+{
+	detached_file(outcome, target,
+		      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+/*
+ * MS_BIND of a file of a detached tmpfs by the only path that it has: what a fallback to the older call
+ * would try first. fs/namespace.c (Linux 6.12) asks the same of it as of open_tree.
+ */
+static void bind_detached(struct outcome *outcome, const char *target)
+{
+	TEXT(path, 40);
+	long tree, file;
+
+	ready_target(target);
+	tree = detached_tmpfs(outcome, "8M");
+	if (tree < 0)
+		return;
+	file = file_in(outcome, tree, "hosts", above);
+	if (file < 0)
+		return;
+	text_add(&path, "/proc/self/fd/");
+	text_add_number(&path, file);
+	if (failed(outcome, "mount-bind", SYSCALL(mount, path.data, target, NULL, MS_BIND, NULL, 0)) ||
+	    failed(outcome, "mount-remount",
+		   SYSCALL(mount, NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL, 0)))
+		return;
+	expect_read_only(outcome, target, above);
 }
 
 /* The CRI registry configuration is a directory: opened for reading, then cloned the same way. */
@@ -94,6 +136,34 @@ static void classic_bind(struct outcome *outcome, const char *target)
 		   SYSCALL(mount, NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL, 0)))
 		return;
 	expect_read_only(outcome, target, above);
+}
+
+/*
+ * As in Talos 1.12, but the tmpfs is first attached on a private directory, and hidden there by an empty
+ * read-only one, before its file is cloned by descriptor: nobody can reach it by a path.
+ */
+static void attach_hidden(struct outcome *outcome, const char *target)
+{
+	struct mount_attr attributes = { .set = MOUNT_ATTR_RDONLY };
+	long tree, cover, file;
+
+	ready_target(target);
+	tree = detached_tmpfs(outcome, "8M");
+	cover = tree < 0 ? tree : detached_tmpfs(outcome, "4K");
+	if (cover < 0)
+		return;
+	file = file_in(outcome, tree, "hosts", above);
+	if (file < 0 || failed(outcome, "move_mount-first", attach(tree, SHADOW)) ||
+	    failed(outcome, "mount_setattr-cover",
+		   SYSCALL(mount_setattr, cover, "", AT_EMPTY_PATH, &attributes, sizeof(attributes), 0)) ||
+	    failed(outcome, "move_mount-cover", attach(cover, SHADOW)))
+		return;
+	if (SYSCALL(openat, AT_FDCWD, SHADOW "/hosts", O_RDONLY | O_CLOEXEC, 0, 0, 0) != -ENOENT) {
+		wrong(outcome, "openat", "what is hidden can be opened by its path");
+		return;
+	}
+	if (bind_read_only(outcome, file, "", target))
+		expect_read_only(outcome, target, above);
 }
 
 /* As in Talos 1.12, but the tmpfs is attached somewhere before its file is cloned. */
@@ -230,9 +300,12 @@ static int prepare(struct test *tests, int room)
 		{ "talos-1.12-etc-hosts", talos_1_12_file, "/etc/hosts" },
 		{ "talos-1.12-resolv-conf", talos_1_12_file, "/etc/resolv.conf" },
 		{ "talos-1.12-cri-hosts", talos_1_12_directory, "/etc/cri/conf.d/hosts" },
+		{ "talos-1.14-resolv-conf", talos_1_14_file, "/etc/resolv.conf" },
 		{ "talos-1.11-etc-hosts", talos_1_11_file, "/etc/hosts" },
 		{ "classic-bind", classic_bind, "/etc/hosts" },
+		{ "bind-detached-descriptor", bind_detached, "/etc/hosts" },
 		{ "attach-first", attach_first, "/etc/hosts" },
+		{ "attach-hidden", attach_hidden, "/etc/hosts" },
 		{ "clone-attached", clone_attached, NULL },
 		{ "clone-detached-root", clone_detached_root, NULL },
 		{ "clone-detached-file", clone_detached_file, NULL },

@@ -15,7 +15,7 @@ from bootwright.lab.probes import initramfs
 from bootwright.lab.probes.added import added_probes, sources_of
 from bootwright.lab.probes.probe import init as find_init
 
-PROBES = ("mounts", "filesystems", "network")
+PROBES = ("mounts", "overlays", "filesystems", "network")
 """Groups of tests the guest's init knows; `all` is every one."""
 
 TIMEOUT = 120.0

@@ -38,6 +38,8 @@ def archive(kernel: Kernel, machine: Machine, probes: Sequence[str]) -> bytes:
         images = [(case, filesystems.image(case)) for case in filesystems.cases()]
         modules = dict.fromkeys(name for case, _ in images for name in case.modules)
         needed["filesystems"] = ("loop", *modules)
+    if "overlays" in probes:
+        needed["overlays"] = ("overlay",)
     if "network" in probes:
         needed["network"] = machine.network.modules
     added = added_probes()
