@@ -14,10 +14,10 @@ def goal_names() -> list[str]:
     """The goals of all boards, and the operating system's."""
     from bootwright.boards.model import boards
     from bootwright.boards.role import ROLES
-    from bootwright.predict.api import OS_GOAL
+    from bootwright.predict.api import OS_GOALS
 
     named = (goal.name for board in boards() for goal in board.goals)
-    return [*dict.fromkeys((*named, *ROLES.names())), OS_GOAL]
+    return [*dict.fromkeys((*named, *ROLES.names())), *OS_GOALS]
 
 
 def is_unlisted(name: str) -> bool:
@@ -48,7 +48,7 @@ def asked_boards(
     from bootwright.boards.model import board as board_named
     from bootwright.foundation.choices import no_such, one_of
     from bootwright.foundation.errors import Refused
-    from bootwright.predict.api import OS_GOAL
+    from bootwright.predict.api import OS_GOALS
 
     chosen = tuple(board_named(name) for name in dict.fromkeys(names))
     if revision is not None:
@@ -68,7 +68,7 @@ def asked_boards(
             one_of(stepping, stepping_names(), what="stepping", kind="steppings")
     for goal in goals:
         for board in chosen:
-            known = [*(known_goal.name for known_goal in board.goals), OS_GOAL]
+            known = [*(known_goal.name for known_goal in board.goals), *OS_GOALS]
             if goal not in known:
                 raise no_such(f"{board.id} has no goal {goal}", goal, known, kind="its goals")
         if not chosen:

@@ -81,7 +81,9 @@ def boot(
 
     progress = reporter(progress)
     wanted = probe_names(texts(probes))
-    chosen = get_kernel(kernel, modules=bool({"overlays", "filesystems", "network"} & set(wanted)), progress=progress)
+    chosen = get_kernel(
+        kernel, modules=bool({"overlays", "filesystems", "network"} & set(wanted)), progress=progress
+    )
     runs: list[tuple[Recording, ProbeResult]] = []
     for number in range(1, repeat + 1):
         again = f" ({number} of {repeat})" if repeat > 1 else ""

@@ -189,13 +189,13 @@ def check_matrix(
     """
     from bootwright.api.asked import asked_boards
     from bootwright.foundation.errors import Refused
-    from bootwright.predict.api import OS_GOAL
+    from bootwright.predict.api import OS_GOALS
     from bootwright.predict.matrix import matrix
 
     wanted_goals = texts(goals)
     chosen, stepping = asked_boards(texts(boards), revision=revision, stepping=stepping, goals=wanted_goals)
-    if OS_GOAL in wanted_goals:
-        raise Refused(f"{OS_GOAL} is not for --matrix", hint="check the kernels one by one, with --os")
+    for name in {*OS_GOALS}.intersection(wanted_goals):
+        raise Refused(f"{name} is not for --matrix", hint="check the kernels one by one, with --os")
     kernels = texts(artifacts) or _kernels_here()
     return matrix(kernels, chosen, wanted_goals, reporter(progress), stepping=stepping)
 

@@ -22,7 +22,7 @@ from bootwright.formats.modules.modprobe_config import ModprobeConfig
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.predict.goals import OS_GOAL, judge, judge_os, predict
+from bootwright.predict.goals import OS_GOAL, OS_GOALS, OS_START, has_early_needs, judge, judge_os, predict
 from bootwright.predict.kernel.drivers import KernelFacts, kernel_facts
 from bootwright.predict.misfit import headed, misfit
 from bootwright.predict.model import GoalVerdict, NodePrediction
@@ -31,11 +31,14 @@ from bootwright.predict.start.arguments import Arguments
 
 __all__ = [
     "OS_GOAL",
+    "OS_GOALS",
+    "OS_START",
     "GoalVerdict",
     "NodePrediction",
     "Prediction",
     "dtb_for",
     "facts_of",
+    "has_early_needs",
     "judge",
     "judge_os",
     "predict",

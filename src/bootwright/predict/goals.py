@@ -136,7 +136,10 @@ def _remedy_for_node(prediction: Prediction, goal: Goal) -> str:
 
 
 OS_GOAL = "os-mounts"
-"""The goal that depends on kernel and operating system only."""
+"""What the system mounts: depends on kernel, operating system and file systems only."""
+OS_START = "os-start"
+"""What the system's init needs before it can load a module: judged where a rule speaks of it."""
+OS_GOALS = (OS_START, OS_GOAL)
 
 
 def _root(prediction: Prediction) -> Root:
@@ -144,13 +147,22 @@ def _root(prediction: Prediction) -> Root:
     return root_links(prediction.kernel, given_facts.volumes, initramfs=given_facts.initramfs)
 
 
-def judge_os(prediction: Prediction) -> GoalVerdict:
+def has_early_needs(prediction: Prediction) -> bool:
+    """Whether some rule says what this system's init needs at its start."""
+    systems = set(prediction.around.os or ())
+    return any(
+        OS_START in rule.goals and not systems.isdisjoint(rule.when.systems())
+        for rule in prediction.known.hazards
+    )
+
+
+def judge_os(prediction: Prediction, goal: str = OS_GOAL) -> GoalVerdict:
     """Whether what the operating system asks of the kernel is there: its rules are hazards of this goal."""
-    root = _root(prediction)
+    root = _root(prediction) if goal == OS_GOAL else Root((), ())
     chain: list[Link] = [*root.links]
     hazards: list[Hazard] = []
     for rule in prediction.known.hazards:
-        if OS_GOAL not in rule.goals:
+        if goal not in rule.goals:
             continue
         struck = strike(prediction, rule, set())
         if struck is not None and struck.effect is Verdict.UNKNOWN and rule.effect is not Verdict.FAILS:
@@ -172,7 +184,7 @@ def judge_os(prediction: Prediction) -> GoalVerdict:
                 )
             )
     return GoalVerdict(
-        goal=OS_GOAL,
+        goal=goal,
         verdict=fold(chain).verdict,
         node=None,
         chain=tuple(chain),

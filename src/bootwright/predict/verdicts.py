@@ -16,7 +16,16 @@ from bootwright.boards.model import Board, boards
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.predict.api import OS_GOAL, GoalVerdict, judge, judge_os, predict
+from bootwright.predict.api import (
+    OS_GOAL,
+    OS_GOALS,
+    OS_START,
+    GoalVerdict,
+    has_early_needs,
+    judge,
+    judge_os,
+    predict,
+)
 from bootwright.predict.given.gathered import Gathered, Resolved
 from bootwright.predict.given.unlisted import resolve_unlisted, unlisted
 from bootwright.predict.kernel.drivers import KernelFacts
@@ -263,7 +272,7 @@ def judge_unlisted(
                 name
                 for asked_name in asked.goals
                 for name in (kinds[asked_name] or (asked_name,))
-                if name in names | {OS_GOAL}
+                if name in names | {*OS_GOALS}
             )
         )
         if asked.goals and not wanted:
@@ -298,7 +307,7 @@ def not_judged(
 
 
 def _of_board(board: Board, goals: tuple[str, ...]) -> tuple[str, ...]:
-    own = {goal.name for goal in board.goals} | {OS_GOAL}
+    own = {goal.name for goal in board.goals} | {*OS_GOALS}
     return tuple(name for name in goals if name in own)
 
 
@@ -309,12 +318,12 @@ def verdicts(resolved: Resolved, facts: KernelFacts, asked: Asked) -> BoardVerdi
     solved = predict(facts, resolved.tree, board=board, stepping=stepping, os=os, given=resolved.given)
     wanted = asked.goals or tuple(goal.name for goal in board.goals)
     goals = {
-        name: judge_os(solved) if name == OS_GOAL else judge(solved, board, board.goal(name))
+        name: judge_os(solved, name) if name in OS_GOALS else judge(solved, board, board.goal(name))
         for name in wanted
     }
     if resolved.misfit is not None:
-        goals = {name: headed(goal, resolved.misfit) for name, goal in goals.items() if name != OS_GOAL} | {
-            name: goal for name, goal in goals.items() if name == OS_GOAL
+        goals = {
+            name: goal if name in OS_GOALS else headed(goal, resolved.misfit) for name, goal in goals.items()
         }
     lacking = (goal.first_broken for goal in goals.values() if goal.first_broken is not None)
     if asked.remedies and any(broken.lacks for broken in lacking):
@@ -323,6 +332,8 @@ def verdicts(resolved: Resolved, facts: KernelFacts, asked: Asked) -> BoardVerdi
         goals = {name: with_remedy(goal, facts) for name, goal in goals.items()}
     if (os is not None or resolved.given.filesystems) and not asked.goals:
         goals.setdefault(OS_GOAL, judge_os(solved))
+        if has_early_needs(solved):
+            goals.setdefault(OS_START, judge_os(solved, OS_START))
     if isinstance(facts, ConfiguredKernel) and facts.alone:
         why = facts.because or f"{facts.name} alone was given"
         remark = f"whether the modules are installed: {why}; it is read by the drivers of {facts.tables.name}"
