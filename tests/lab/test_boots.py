@@ -35,6 +35,8 @@ NEW_ONLY = {
     "talos-1.12-etc-hosts",
     "talos-1.12-resolv-conf",
     "talos-1.12-cri-hosts",
+    "talos-1.14-resolv-conf",
+    "bind-detached-descriptor",
     "clone-detached-root",
     "clone-detached-file",
     "move-detached-to-detached",
@@ -313,3 +315,18 @@ def test_bad_input_is_one_line_and_a_hint(arguments: list[str], says: str) -> No
     lines = done.stderr.strip().splitlines()
     assert says in lines[-2]
     assert lines[-1].startswith("  hint: ")
+
+
+@pytest.mark.parametrize("size", ["4k", "16k"])
+def test_overlays_of_descriptors_are_refused_by_6_12_and_paths_work(kernels: Library, size: str) -> None:
+    """Talos 1.14's /etc: what fails is the descriptors, at both page sizes; layers by path take their place."""
+    old = kernels.get(f"debian-6.12.117-{size}", modules=True)
+    results = {test.name: test for test in read(boot(old, probe=["overlays"])).tests}
+    assert results["talos-1.14-etc-overlay"].errno == "EBADF"
+    assert results["overlay-of-attached-descriptors"].errno == "EBADF"
+    assert results["overlay-of-paths"].ok
+
+
+def test_overlays_of_descriptors_work_with_6_18(kernels: Library) -> None:
+    new = kernels.get("debian-6.18.15-4k", modules=True)
+    assert all(test.ok for test in read(boot(new, probe=["overlays"])).tests)
