@@ -35,6 +35,15 @@ def test_a_folder_holds_few_modules() -> None:
     assert not crowded
 
 
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Folders of tests are no packages: of two files with one name pytest can collect only one."""
+    names: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        if path.name != "conftest.py" and not (path.parent / "__init__.py").exists():
+            names.setdefault(path.name, []).append(str(path.relative_to(ROOT)))
+    assert not [paths for paths in names.values() if len(paths) > 1]
+
+
 def test_toml_is_read_in_one_place() -> None:
     readers = {
         path.relative_to(SOURCE).as_posix() for path in modules() if "import tomllib" in path.read_text()
