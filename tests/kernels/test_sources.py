@@ -90,6 +90,10 @@ def test_what_is_no_key_is_an_error(keyed: Path, archive: Archive, library: Open
     archive.files["key.asc"] = b"<html>not found</html>"
     with pytest.raises(Malformed, match=r"key\.asc.*OpenPGP public key"):
         open_library(sources=[keyed]).listed()
+    del archive.files["key.asc"]
+    with pytest.raises(Missing) as missing:
+        open_library(sources=[keyed]).listed()
+    assert "install tiny-keyring" in str(missing.value.hint)
 
 
 @given(st.binary(max_size=300))
@@ -143,6 +147,9 @@ def test_a_source_is_read_only_when_it_is_asked_for(
     with pytest.raises(Refused, match="no kernel source 'tinny'") as refused:
         opened.listed(["tinny"])
     assert "tiny" in str(refused.value.hint)
+    with pytest.raises(Refused) as refused:
+        opened.get("tinny-6.12-4k")
+    assert refused.value.hint == "did you mean tiny-6.12-4k?"
 
 
 def test_the_command_lists_and_fetches_by_the_source(

@@ -201,6 +201,12 @@ class Library:
             return failure
         if asked is not None and asked["source"] in {source.name for source in self.sources}:
             return self._left(name, listed)
+        if asked is not None:
+            # The version may be right, and the source misspelt.
+            sources = near(asked["source"], [source.name for source in self.sources], most=1)
+            meant = f"did you mean {sources[0]}{name.removeprefix(asked['source'])}?" if sources else None
+            if meant:
+                return Refused(f"there is no source of kernels {asked['source']!r}", hint=meant)
         names = [kernel.name for kernel in listed]
         if is_address(name):
             return Refused(f"{name} is no name", hint="bootwright kernels add gives what is there one")

@@ -281,7 +281,12 @@ class Indexer:
             )
         kept = self._folder.parent / "keys" / f"{'-'.join(source.keys)}.gpg"
         if not kept.is_file():
-            answer = self._transport.small(source.key_address, limit=_MOST_RELEASE)
+            try:
+                answer = self._transport.small(source.key_address, limit=_MOST_RELEASE)
+            except (Unreachable, NotThere) as error:
+                hint = f"install {source.keyring_package}, or check the network: the archive's key is needed"
+                kind = NotThere if isinstance(error, NotThere) else Unreachable
+                raise kind(error.message, hint=hint) from error
             atomic.write_bytes(kept, binary_key(answer.body or b"", source.key_address))
         return Keys(kept, source.keys)
 
