@@ -79,11 +79,11 @@ def test_an_error_that_the_loader_got_over_is_none() -> None:
 
 
 def test_a_console_that_goes_silent_while_the_kernel_starts_is_unknown() -> None:
-    log = UBOOT + "Starting kernel ...\n\n" + KERNEL + "[    1.000000] quux: registered\n" * 9
-    found = diagnosed(log)
+    going_on = "".join(f"[    1.{number}00000] quux{number}: registered\n" for number in range(9))
+    found = diagnosed(UBOOT + "Starting kernel ...\n\n" + KERNEL + going_on)
     assert found.outcome is Outcome.UNKNOWN
     assert any("silent while the kernel starts" in gap.missing for gap in found.boots[-1].gaps)
-    assert diagnosed(KERNEL + "[    1.000000] quux: registered\n" * 9).outcome is Outcome.BOOT_OK
+    assert diagnosed(KERNEL + going_on).outcome is Outcome.BOOT_OK
 
 
 def test_the_same_error_over_and_over_ends_a_boot() -> None:
@@ -93,6 +93,13 @@ def test_the_same_error_over_and_over_ends_a_boot() -> None:
     assert diagnosed(KERNEL + repeated).outcome is Outcome.FAILED
     assert diagnosed(KERNEL + READY + repeated).outcome is Outcome.DEGRADED
     assert diagnosed(KERNEL + repeated + READY).outcome is Outcome.BOOT_OK
+
+
+def test_an_initramfs_that_waits_for_ever_has_failed() -> None:
+    waiting = "Begin: Running /scripts/local-block ... done.\n"
+    found = diagnosed(KERNEL + "[    4.000000] Run /init as init process\n" + waiting * 9)
+    assert (found.outcome, serious(found)) == (Outcome.FAILED, ["kept-failing"])
+    assert diagnosed(KERNEL + waiting * 9 + READY).outcome is Outcome.BOOT_OK
 
 
 def test_a_banner_over_which_the_clock_goes_on_is_no_restart() -> None:

@@ -84,6 +84,7 @@ class _Folding:
             _known_facts_match(signature.explains_only.get(effect_found.signature, {}), effect_found)
             and _known_facts_match(signature.explains_if.get(effect_found.signature, {}), cause_found)
             and not _of_different_devices(cause_found, effect_found)
+            and not _of_another_supplier(cause_found, effect_found)
         )
 
     def _adopt(self, cause: int, effect: int) -> None:
@@ -170,3 +171,13 @@ def _of_different_devices(cause: Finding, effect: Finding) -> bool:
         if of_cause and of_effect and not of_cause & of_effect:
             return True
     return False
+
+
+def _of_another_supplier(cause: Finding, effect: Finding) -> bool:
+    """Whether the effect waits for a supplier by name, and the cause is a driver that failed on another."""
+    supplier, driver = dict(effect.facts).get("supplier"), dict(cause.facts).get("who")
+    return (
+        supplier is not None
+        and driver is not None
+        and not any(name.strip() in driver for name in supplier.split(","))
+    )

@@ -24,6 +24,7 @@ from bootwright.diagnose.signatures.model import Knowledge
 
 _KERNEL: Final = STAGES.index("kernel")
 _INIT: Final = STAGES.index("init")
+_SERVICES: Final = STAGES.index("services")
 
 _LAST_WORDS: Final = 3
 """Lines at the end among which a word of stopping is the last word."""
@@ -89,6 +90,8 @@ class Endings:
         if state.rank < _KERNEL:
             return self._of_loader(state, lines)
         loop = self._loop_of_errors(state, lines)
+        if loop is None and state.rank < _SERVICES:
+            loop = self._loop_of_words(state, lines)
         if loop is not None:
             return loop
         return Ending(cut=self._cut(state, lines))
@@ -166,6 +169,14 @@ class Endings:
         if error is None:
             return None
         return self._ended("@end/repeats", state, error, lines[-1])
+
+    def _loop_of_words(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
+        """A script of the initramfs, or a driver, that says the same for ever before anything is started."""
+        texts = [line.text for line in lines]
+        period = repeated_block(texts, least=_LOOP_OF_LINE, longest=20)
+        if period is None or not any(shape_of(text) for text in texts[-period:]):
+            return None
+        return self._ended("@end/repeats", state, lines[-period], lines[-1])
 
     def _cut(self, state: BootState, lines: Sequence[LastLine]) -> str:
         """Why the log of a kernel or system says too little; empty where it says enough."""
