@@ -68,6 +68,8 @@ class Answer:
     """Why it fails, or what is missing; empty where it works."""
     works: tuple[Configuration, ...]
     """Whole cells in which all goals work, the best first: best known, then cheapest; at most `MOST`."""
+    open_goals: tuple[str, ...]
+    """The goals that are not known to work in any cell; empty where something works."""
     tried: tuple[str, ...]
     """Ids of the cells with this value that were seen by more than a report."""
     exhausted: bool = False
@@ -123,6 +125,7 @@ def _answer(investigation: Investigation, given: Given, goals: Mapping[str, Verd
         verdict=verdict,
         why="" if verdict is Verdict.WORKS else _why(investigation, given, cells, failing),
         works=works,
+        open_goals=() if verdict is Verdict.WORKS else _open_goals(investigation, given),
         tried=tried,
         exhausted=exhausted,
         changes=_changes(investigation, given, best),
@@ -339,13 +342,20 @@ def _why(investigation: Investigation, given: Given, cells: list[Values], failin
         return waiting
     if given and not cells:
         return "nothing that can be run or tried speaks of it"
-    open_goals = [
+    left = len(cells) - len(failing)
+    says = f"no configuration is known that works; {left} of {len(cells)} are not known to fail"
+    more = [
+        investigation.left_out[goal]
+        for goal in _open_goals(investigation, given)
+        if goal in investigation.left_out
+    ]
+    return "; ".join([says, *more[:1]])
+
+
+def _open_goals(investigation: Investigation, given: Given) -> tuple[str, ...]:
+    """The goals that are not known to work in any cell with a given value."""
+    return tuple(
         goal
         for goal in investigation.goals
         if all(known.verdict is not Verdict.WORKS for known in _known(investigation, goal, given))
-    ]
-    what = ", ".join(open_goals) or "all goals at once"
-    left = len(cells) - len(failing)
-    return (
-        f"no configuration is known in which it works ({what}); {left} of {len(cells)} are not known to fail"
     )

@@ -63,6 +63,8 @@ class Investigation:
     """The given values that are answered; one empty one where there are no given factors."""
     waiting: Mapping[str, str] = field(factory=dict)
     """Given value (`given.text`) → the run that might answer it, were more to be fetched."""
+    left_out: Mapping[str, str] = field(factory=dict)
+    """Goal → the run that would tell more of it, were more to be fetched."""
     notes: tuple[str, ...] = field(default=())
 
     def counting(self, outcome: str) -> tuple[Observation, ...]:

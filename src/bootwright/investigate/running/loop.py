@@ -110,7 +110,8 @@ class Loop:
                         progress,
                     )
                     observations += new_observations
-        return self.look(observations, steps, [*notes, *self._left_out(observations, steps, limits)], limits)
+        left_out = dict.fromkeys(self._left_out(observations, steps, limits).values())
+        return self.look(observations, steps, [*notes, *left_out], limits)
 
     def look(
         self,
@@ -140,6 +141,7 @@ class Loop:
             given=self.given,
             trials=tuple(run.trial for run in self.runs),
             waiting=self._waiting(observations, steps, limits),
+            left_out=self._left_out(observations, steps, limits) if steps else {},
             notes=tuple(notes) or tuple(self.notes),
             offered=tuple(self._offered(observations, steps, wanted)),
             bench_trials=tuple(run.trial for run in self.bench),
@@ -168,6 +170,8 @@ class Loop:
         picked: list[Step] = []
         if answering := self._given_first.pick(observations, steps, self._able(steps, limits)):
             picked.append(answering)
+            # Beside it nothing is fetched for a side question: an answer may need the budget.
+            limits = evolve(limits, download=sum(_fetched([*steps, answering]).values()))
         elif telling := self._telling(observations, steps, limits):
             picked.append(telling)
         elif unseen := self._given_first.unseen(observations, self._able(steps, limits)):
@@ -247,14 +251,15 @@ class Loop:
 
     def _left_out(
         self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
-    ) -> list[str]:
-        """A line for what would still tell something, were more to be fetched."""
+    ) -> dict[str, str]:
+        """Goal → the run that would still tell most of the goals and does not fit the budget."""
         goals = {name: self._hard(observations, name) for name in self.plan.goals}
-        ranked = self._rank(goals, steps, evolve(limits, download=1 << 62))
-        if not ranked:
-            return []
-        run = self._by_id[ranked[0].trial.id]
-        return [f"{run.id} would tell more of {', '.join(ranked[0].worth)}, but {_too_large(run, steps)}"]
+        for choice in self._rank(goals, steps, evolve(limits, download=1 << 62))[:1]:
+            run = self._by_id[choice.trial.id]
+            names = ", ".join(choice.worth)
+            says = f"{run.id} would tell more of {names}, but {_too_large(run, steps)}"
+            return dict.fromkeys(choice.worth, says)
+        return {}
 
     def _waiting(
         self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits

@@ -123,8 +123,9 @@ def _silicon(part: Silicon | None) -> str:
 
 def _says(answer: Answer, names: Names) -> str:
     text = sentence(clean(answer.why, 400)) if answer.why else ""
+    open_goals = listed([f"“{names.outcome(goal)}”" for goal in answer.open_goals])
     if not answer.exhausted:
-        return f"Not known. {text}".strip()
+        return f"{text} Not known to work: {open_goals}." if open_goals else text
     others = listed([value(given, names) for given in answer.instead])
     return f"Everything that can be chosen was exhausted: {text[:1].lower()}{text[1:]} " + (
         f"Only something else to have is left: it works with {others}."
