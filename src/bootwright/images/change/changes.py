@@ -19,6 +19,7 @@ from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.images.change import initramfs_edit
+from bootwright.images.change.counterparts import counterparts
 from bootwright.images.change.edits import EDITORS, ArgumentEdit, ConfigEdit, edit_config_txt, edit_texts
 from bootwright.images.opened import OpenImage, Volume, argument_names
 from bootwright.images.parts.kernel_part import KernelFiles, kernel_files
@@ -278,6 +279,7 @@ class _Planner:
                 f"the image holds modules of {', '.join(releases)}, which {kernel.release} does not load",
                 hint="kernel and modules travel together: give a package, or --modules DIR as well",
             )
+        kernel = self._with_counterparts(chain, kernel, source)
         path, done = initramfs_edit.replace_modules(
             source, kernel, kernel.gate(arguments), self._work_folder("initramfs"), self._progress
         )
@@ -290,6 +292,18 @@ class _Planner:
             )
         origin = f"made here: the image's own with modules of {kernel.release} from {kernel.origin}"
         return NewFile(path, "initramfs", None, origin)
+
+    def _with_counterparts(self, chain: Chain, kernel: KernelFiles, initramfs: ByteSource) -> KernelFiles:
+        """With the modules of what the old kernel had built in, which no name in the image tells."""
+        if chain.kernel is None:
+            return kernel
+        with self._progress.step("look up what the old kernel has built in"):
+            names = counterparts(chain.kernel.open(), initramfs, kernel)
+        added = tuple(name for name in names if name not in kernel.added)
+        if added:
+            shown = ", ".join(added[:12]) + (f" and {len(added) - 12} more" if len(added) > 12 else "")
+            self._plan.notes.append(f"brought along, as the old kernel has it built in: {shown}")
+        return evolve(kernel, added=(*kernel.added, *added))
 
     def _own_initramfs(self, chain: Chain) -> ByteSource | None:
         return chain.initramfs[-1].open() if chain.initramfs else None
