@@ -115,7 +115,9 @@ def _tallies_of_rule(rule: Rule, boot: BootState, key: Mapping[str, str]) -> dic
         name: [
             tally
             for tally in _tallies(name, boot, key)
-            if (not stages or tally.stages & stages) and (not rule.grave or is_grave(tally.first[0].raw))
+            if (not stages or tally.stages & stages)
+            and (not rule.grave or is_grave(tally.first[0].raw))
+            and (not rule.facts.keys() <= tally.facts.keys() or facts_match(rule.facts, tally.facts))
         ]
         for name in rule.triggers
     }
