@@ -112,7 +112,7 @@ class Endings:
         at_prompt = self._is("prompt", last.text)
         waiting = next((line for line in lines[-2:] if self._is("waits", line.text)), None)
         if waiting is not None and not at_prompt:
-            return Ending(cut=f"{self._who(state)} waits: {printable(waiting.text)[:80]}")
+            return Ending(cut=f"{self._who(state)} waits: `{printable(waiting.text)[:80]}`")
         error = next((line for line in reversed(lines[-_BEFORE:]) if self.is_error(line)), None)
         known = state.rank >= 0
         stopped = next((line for line in lines[-_LAST_WORDS:] if self._is("stopped", line.text)), None)
@@ -134,7 +134,7 @@ class Endings:
             return self._ended("@end/silent", state, handover)
         if self.is_error(last):
             return self._ended("@end/error", state, last)
-        return Ending(cut=f"{self._who(state)} hands over to nobody: {printable(last.text)[:80]}")
+        return Ending(cut=f"the log ends in {self._who(state)}, after `{printable(last.text)[:80]}`")
 
     def _tried(self, lines: Sequence[LastLine]) -> LastLine | None:
         """The last complaint after a countdown nobody stopped: even a harmless one says what was tried."""

@@ -117,10 +117,15 @@ def _tallies_of_rule(rule: Rule, boot: BootState, key: Mapping[str, str]) -> dic
             for tally in _tallies(name, boot, key)
             if (not stages or tally.stages & stages)
             and (not rule.grave or is_grave(tally.first[0].raw))
-            and (not rule.facts.keys() <= tally.facts.keys() or facts_match(rule.facts, tally.facts))
+            and (rule.latest or not _contradicts(rule.facts, tally.facts))
         ]
         for name in rule.triggers
     }
+
+
+def _contradicts(wanted: Mapping[str, str], facts: Mapping[str, str]) -> bool:
+    """Whether an event has every wanted fact itself, and not as wanted."""
+    return wanted.keys() <= facts.keys() and not facts_match(wanted, facts)
 
 
 def _seen_as_asked(rule: Rule, by_event: Mapping[str, list[Tally]]) -> bool:
