@@ -49,7 +49,7 @@ def record() -> Record:
         image="pi5.raw", size=3, sha256="a" * 64, source="talos.raw", source_sha256="b" * 64,
         board="raspberrypi-5", board_title="Raspberry Pi 5, stepping c0", revision="c04170", stepping="c0",
         system="talos", version="v1.12.1", kernel="6.18.15+deb13-arm64", kernel_version="6.18.15",
-        kernel_sha256="c" * 64, page_size=4096,
+        setup_sha256="c" * 64, page_size=4096,
         steppings=(SeenStepping("c0", "bcm2712-rpi-5-b.dtb", "d" * 64),), verdicts={"c0": works},
         wanted=("ethernet",),
     )  # fmt: skip

@@ -121,6 +121,24 @@ def _other_board(folder: Path) -> Path:
 
 
 @pytest.mark.download
+def test_what_was_seen_on_the_board_outweighs_the_prediction(standin: Path, tmp_path: Path) -> None:
+    asked = (standin, "--board", "raspberrypi-5", "--stepping", "c0", "-o")
+    first, _ = prepare(*asked, tmp_path / "first.raw")
+    api.observe(tmp_path / "first.raw", lights="off", address="none")
+    second, _ = prepare(*asked, tmp_path / "second.raw")
+    assert second["outcome"] == "mended"
+    assert second["changes"] != first["changes"]
+    assert any("seen on the board" in (trial["rejected"] or "") for trial in second["tried"])
+    # Another board's own, and another configuration of the same kernel, are not touched by it.
+    api.swap_image(tmp_path / "first.raw", tmp_path / "other.raw", cmdline="+nomodule")
+    third, _ = prepare(tmp_path / "other.raw", *asked[1:], tmp_path / "third.raw", "--check-only")
+    assert "nomodule" in third["before"]["first_broken"]["reason"]
+    judged, status = prepare(tmp_path / "first.raw", *asked[1:], tmp_path / "x.raw", "--check-only")
+    assert (judged["outcome"], status) == ("fails", 1)
+    assert judged["before"]["first_broken"]["link"] == "seen on the board"
+
+
+@pytest.mark.download
 def test_what_no_candidate_mends_is_said_with_what_was_tried_and_nothing_is_written(
     standin: Path, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from bootwright.foundation import atomic
-from bootwright.foundation.errors import BootwrightError, Missing, Refused
+from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.image_boot.boot import on_disk
@@ -21,9 +21,9 @@ from bootwright.prepare.board_image import BoardImage, Target, gathered_of, open
 from bootwright.prepare.fetching import is_address, local_image
 from bootwright.prepare.knowledge import Preparation, of_system
 from bootwright.prepare.mends.kernel_changes import (
+    Catalogue,
     devicetree_changes,
     fetchable,
-    kernel_change,
     kernel_changes,
 )
 from bootwright.prepare.mends.search import Search, excluded
@@ -40,7 +40,7 @@ from bootwright.prepare.seen.record import (
     records_in,
     sightings,
 )
-from bootwright.prepare.seen.sighted import file_sha256, with_sightings
+from bootwright.prepare.seen.sighted import file_sha256, setup_sha256, with_sightings
 from bootwright.prepare.write import Rejected, Work, Written, write
 
 _MOST_WRITTEN = 6
@@ -65,6 +65,8 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         preparation = _preparation(request, gathered)
         target = evolve(request.target, wanted=_wanted(request, preparation))
         judged = _judge(target, gathered, seen, remedies=True)
+    if seen:
+        progress.note(f"{len(seen)} observations beside {output.parent}/ count")
     looked = _Looked(preparation, gathered, judged)
     return _Run(evolve(request, target=target), looked, seen, progress).result()
 
@@ -103,8 +105,7 @@ def _wanted(request: Request, preparation: Preparation) -> tuple[str, ...]:
 
 
 def _judge(target: Target, gathered: Gathered, seen: Sequence[Sighting], *, remedies: bool = False) -> Judged:
-    kernel = gathered.kernel.image_sha256 if gathered.kernel is not None else ""
-    return with_sightings(target.judge(gathered, remedies=remedies), kernel, seen)
+    return with_sightings(target.judge(gathered, remedies=remedies), gathered, seen)
 
 
 @frozen
@@ -144,15 +145,17 @@ class _Run:
         self._source = (local, digest)
         image = open_board_image(local, self._target, self._progress)
         setup = Setup(self._gathered, image.config_txt)
-        search = self._search(image)
-        search.begin(setup, self._before)
         notes: list[str] = []
-        written = self._written(image, search)
-        if written is None:
-            written = self._fetched(image, setup, search, notes)
-        if written is None:
-            return self._without(Outcome.FAILS, tuple(search.trials), notes)
-        answer = next(trial for trial in reversed(search.trials) if not trial.rejected)
+        search: Search | None = None
+        for catalogue in self._catalogues(setup, notes):
+            search = self._search(image, catalogue)
+            search.begin(setup, self._before)
+            written = self._written(image, search)
+            if written is not None:
+                return self._mended(written, search, notes)
+        return self._without(Outcome.FAILS, tuple(search.trials) if search is not None else (), notes)
+
+    def _mended(self, written: Written, search: Search, notes: list[str]) -> Prepared:
         return Prepared(
             Outcome.MENDED,
             self._preparation,
@@ -164,16 +167,14 @@ class _Run:
             self._before,
             written.judged,
             tuple(search.trials),
-            answer,
+            next(trial for trial in reversed(search.trials) if not trial.rejected),
             (*notes, *written.notes),
         )
 
     def _judged(self, gathered: Gathered) -> Judged:
         return _judge(self._target, gathered, self._seen)
 
-    def _search(self, image: BoardImage) -> Search:
-        catalogue = self._request.catalogue
-
+    def _search(self, image: BoardImage, catalogue: Catalogue) -> Search:
         def propose(setup: Setup, judged: Judged, used: frozenset[MendKind]) -> Iterator[Mend]:
             for small in (config_changes(image, setup, judged), argument_changes(setup, judged)):
                 yield from search.that_matter(tuple(small), setup, judged)
@@ -203,40 +204,29 @@ class _Run:
                 return None
         return None
 
-    def _fetched(self, image: BoardImage, setup: Setup, search: Search, notes: list[str]) -> Written | None:
-        """The same with kernels that are fetched for it, within what may be downloaded."""
+    def _catalogues(self, setup: Setup, notes: list[str]) -> Iterator[Catalogue]:
+        """The kernels here; then with one fetched, and another, as long as the download is within bounds."""
         catalogue = self._request.catalogue
+        yield catalogue
         left = catalogue.max_download
         if not left:
-            return None
+            return
         try:
             library = catalogue.library(self._progress)
             listed = library.listed()
         except BootwrightError as error:
             notes.append(f"no other kernel could be looked for: {error.message}")
-            return None
+            return
         for candidate in fetchable(setup, catalogue, listed):
-            if catalogue.only_kernel not in {None, candidate.name}:
-                continue
             if candidate.modules_bytes > left:
                 continue
             left -= candidate.modules_bytes
             try:
-                kernel = library.get(candidate.name, modules=True)
-                mend = kernel_change(image, setup, kernel, fetched=True)
-            except Missing as error:
-                notes.append(f"{candidate.name} could not be fetched: {error.message}")
-                return None
+                library.get(candidate.name, modules=True)
             except BootwrightError as error:
-                notes.append(f"{candidate.name}: {error.message}")
-                continue
-            if mend is None:
-                continue
-            search.offer((mend,), setup, self._before)
-            written = self._written(image, search)
-            if written is not None:
-                return written
-        return None
+                notes.append(f"{candidate.name} could not be fetched: {error.message}")
+                return
+            yield evolve(catalogue)  # which looks anew for what is here
 
     def _as_it_is(self) -> Prepared:
         """An image that works needs none made of it; its record is kept under the output's name."""
@@ -302,7 +292,7 @@ class _Run:
             version=next((str(version) for version in gathered.os.values()), ""),
             kernel=kernel.release if kernel is not None else "",
             kernel_version=str(kernel.version) if kernel is not None else "",
-            kernel_sha256=kernel.image_sha256 if kernel is not None else "",
+            setup_sha256=setup_sha256(gathered),
             page_size=kernel.page_size if kernel is not None else 0,
             steppings=tuple(
                 SeenStepping(verdicts.stepping, verdicts.dtb.name, file_sha256(verdicts.dtb))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from bootwright.boards.model import Board
 from bootwright.bootchain.model import Chain
@@ -123,7 +123,7 @@ def contents(
     result.kernel, notes = kernel_of(item, boot, artifact, progress)
     result.notes.extend(notes)
     # `v1.13.0-alpha.1` and `v1.12.1-stand-in` have what their version has.
-    identity, version = boot.os.get("ID"), Version.parse(boot.os.get("VERSION_ID", "").partition("-")[0])
+    identity, version = boot.os.get("ID"), _version(boot.os.get("VERSION_ID", ""))
     if identity and version is not None:
         result.os[identity] = version
     if boot.initramfs is not None:
@@ -137,6 +137,15 @@ def contents(
     result.initramfs = boot.initramfs is not None
     result.early_modprobe, result.root_modprobe = modprobe_configs(item, boot)
     return result
+
+
+def _version(text: str) -> Version | None:
+    """The version in a VERSION_ID (os-release(5)): Debian's is a lone number, Talos's may have an ending."""
+    number = text.partition("-")[0]
+    if number.isascii() and number.isdigit():
+        whole = Version.parse(f"{number}.0")
+        return evolve(whole, text=number) if whole is not None else None
+    return Version.parse(number)
 
 
 def _boot(item: Item, entry: str | None, board: Board | None) -> Boot | None:

@@ -17,7 +17,6 @@ COSTS: Mapping[MendKind, float] = {
 """By how much of what the image was tried with is not the same any more: a line, a file that the kernel
 reads, files of the very kernel, the kernel itself. Several small ones cost less than the next larger one."""
 
-_DOWNLOAD = 15.0
 _OTHER_PAGES = 20.0
 _SERIES = 1.0
 """What each series between two versions adds."""
@@ -29,13 +28,12 @@ def cost_of(
     before: Version | None = None,
     after: Version | None = None,
     other_pages: bool = False,
-    download: bool = False,
 ) -> float:
     """The cost of a change; `before` and `after` are the kernel's version and that of what replaces it."""
     cost = COSTS[kind]
     if before is not None and after is not None:
         cost += _SERIES * min(distance(before, after), 10.0)
-    return cost + (_OTHER_PAGES if other_pages else 0) + (_DOWNLOAD if download else 0)
+    return cost + (_OTHER_PAGES if other_pages else 0)
 
 
 def distance(one: Version, other: Version) -> float:

@@ -62,10 +62,10 @@ class Catalogue:
 
     @cached_property
     def here(self) -> tuple[Kernel, ...]:
-        """The kernels on this machine with all their modules."""
+        """The kernels on this machine; some came without their modules or devicetrees."""
         store = Store(KERNELS.folder())
         manifests = [manifest for name in store.names() if (manifest := store.manifest(name)) is not None]
-        return tuple(store.kernel(manifest) for manifest in manifests if manifest.modules)
+        return tuple(store.kernel(manifest) for manifest in manifests if manifest.modules or manifest.dtbs)
 
     def library(self, progress: Progress) -> Library:
         """The kernels that can be had."""
@@ -167,7 +167,7 @@ def _with_trees(image: BoardImage, trees: Trees) -> Callable[[Setup], Setup]:
     return apply
 
 
-def kernel_change(image: BoardImage, setup: Setup, kernel: Kernel, *, fetched: bool = False) -> Mend | None:
+def kernel_change(image: BoardImage, setup: Setup, kernel: Kernel) -> Mend | None:
     """Another kernel with its modules and devicetrees; of the image's own build, its modules alone.
 
     None where it has no devicetree of the board. Raises what judging raises.
@@ -208,9 +208,8 @@ def kernel_change(image: BoardImage, setup: Setup, kernel: Kernel, *, fetched: b
         before=own.version if own is not None else None,
         after=kernel.version,
         other_pages=own is not None and bool(own.page_size) and own.page_size != kernel.page_size,
-        download=fetched,
     )
-    because = "it was fetched for this" if fetched else "it is on this machine"
+    because = f"{kernel.name} is on this machine"
     return Mend(kind, title, because, cost, changes, apply, kernel=kernel.name)
 
 
@@ -261,8 +260,9 @@ def _closed(index: ModuleIndex, names: Iterable[str]) -> set[str]:
 def fetchable(setup: Setup, catalogue: Catalogue, listed: Sequence[Listed]) -> list[Listed]:
     """Kernels that are not here and may be fetched, in the order to try them.
 
-    The newest of the image's page size first, as it has the most drivers and the most mended devicetrees;
-    then the newest of the image's own series; then what is nearest.
+    The newest of the image's own series first, whose devicetrees and modules may be all that is needed; then
+    the newest of its page size, which has the most drivers and the most mended devicetrees; then what is
+    nearest.
     """
     own = setup.gathered.kernel
     pages = own.page_size if own is not None and own.page_size else 4096
@@ -273,15 +273,14 @@ def fetchable(setup: Setup, catalogue: Catalogue, listed: Sequence[Listed]) -> l
         and kernel.modules_bytes
         and not kernel.modules_cached
         and variant_of(kernel.name) is None
-        and kernel.modules_bytes <= catalogue.max_download
+        and catalogue.only_kernel in {None, kernel.name}
     ]
     fitting.sort(key=lambda kernel: kernel.version, reverse=True)
     if own is None:
         return fitting
-    newest = fitting[:1]
     series = [kernel for kernel in fitting if kernel.version.series() == own.version.series()][:1]
     rest = sorted(fitting, key=lambda kernel: distance(own.version, kernel.version))
-    return list({kernel.name: kernel for kernel in (*newest, *series, *rest)}.values())
+    return list({kernel.name: kernel for kernel in (*series, *fitting[:1], *rest)}.values())
 
 
 def usable(kernels: Iterable[Kernel], only: str | None) -> Iterator[Kernel]:

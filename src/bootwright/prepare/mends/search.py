@@ -63,11 +63,6 @@ class Search:
         """Propose changes of the image as it is."""
         self._add((), 0.0, setup, judged)
 
-    def offer(self, mends: Sequence[Mend], setup: Setup, judged: Judged) -> None:
-        """Changes of the image as it is that were not proposed before, such as a kernel just fetched."""
-        for mend in mends:
-            self._push((mend,), mend.cost, setup, judged)
-
     def that_matter(self, mends: Sequence[Mend], setup: Setup, judged: Judged) -> Iterator[Mend]:
         """The small changes, unless all of them together change nothing: then they are one trial."""
         if not mends:

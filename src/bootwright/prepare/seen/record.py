@@ -82,8 +82,8 @@ class Record:
     kernel: str
     """`uname -r`."""
     kernel_version: str
-    kernel_sha256: str
-    """Of the bare Image."""
+    setup_sha256: str
+    """Of what boots beside the devicetree: see `sighted.setup_sha256`."""
     page_size: int
     steppings: tuple[SeenStepping, ...]
     verdicts: Mapping[str, Mapping[str, Verdict]]
@@ -180,7 +180,7 @@ def keep_record(path: Path, record: Record) -> None:
         except Malformed:
             earlier = None
         if earlier is not None and earlier.observations:
-            if earlier.sha256 == record.sha256 and earlier.kernel_sha256 == record.kernel_sha256:
+            if earlier.sha256 == record.sha256 and earlier.setup_sha256 == record.setup_sha256:
                 record = evolve(record, observations=earlier.observations)
             else:
                 name = path.name.removesuffix(ENDING)
@@ -217,7 +217,7 @@ class Sighting:
     observation: SeenOutcome
     board: str
     stepping: str
-    kernel_sha256: str
+    setup_sha256: str
     devicetree_sha256: str
 
 
@@ -236,6 +236,6 @@ def sightings(records: Iterable[tuple[Path, Record]]) -> Iterator[Sighting]:
                         seen,
                         record.board,
                         held.stepping,
-                        record.kernel_sha256,
+                        record.setup_sha256,
                         held.devicetree_sha256,
                     )

@@ -1,8 +1,9 @@
-"""What was seen on a board outweighs what is predicted of the same kernel and devicetree on it."""
+"""What was seen on a board outweighs what is predicted of the very same set-up on it."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -10,29 +11,47 @@ from pathlib import Path
 from attrs import evolve
 
 from bootwright.foundation.verdict import Verdict
+from bootwright.predict.given.gathered import Gathered
 from bootwright.predict.model import Answer, Evidence, GoalVerdict, Link
 from bootwright.predict.verdicts import BoardVerdicts
 from bootwright.prepare.model import Judged
 from bootwright.prepare.seen.record import Sighting
 
 
-def with_sightings(judged: Judged, kernel_sha256: str, seen: Sequence[Sighting]) -> Judged:
-    """The prediction, with what was seen of the same kernel and devicetree in its place."""
+def setup_sha256(gathered: Gathered) -> str:
+    """A hash of what boots, devicetree apart: kernel, arguments, modules in the initramfs, config.txt.
+
+    Another address of a file in the image, or another image around the same, gives the same.
+    """
+    config = gathered.config_txt
+    settings = [[one.key, one.value, one.condition] for one in config.settings] if config is not None else []
+    parts = [
+        gathered.kernel.image_sha256 if gathered.kernel is not None else "",
+        gathered.arguments or "",
+        sorted(gathered.initramfs_modules or ()),
+        settings,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def with_sightings(judged: Judged, gathered: Gathered, seen: Sequence[Sighting]) -> Judged:
+    """The prediction, with what was seen of the very same set-up in its place."""
     if not seen:
         return judged
-    boards = tuple(_board(verdicts, kernel_sha256, seen) for verdicts in judged.boards)
+    setup = setup_sha256(gathered)
+    boards = tuple(_board(verdicts, setup, seen) for verdicts in judged.boards)
     return evolve(judged, boards=boards)
 
 
-def _board(verdicts: BoardVerdicts, kernel_sha256: str, seen: Sequence[Sighting]) -> BoardVerdicts:
+def _board(verdicts: BoardVerdicts, setup: str, seen: Sequence[Sighting]) -> BoardVerdicts:
     if verdicts.dtb is None:
         return verdicts
     tree = file_sha256(verdicts.dtb)
     fitting = [
         sighting
         for sighting in seen
-        if (sighting.board, sighting.stepping, sighting.kernel_sha256, sighting.devicetree_sha256)
-        == (verdicts.board.id, verdicts.stepping, kernel_sha256, tree)
+        if (sighting.board, sighting.stepping, sighting.setup_sha256, sighting.devicetree_sha256)
+        == (verdicts.board.id, verdicts.stepping, setup, tree)
     ]
     goals = {name: _goal(goal, fitting) for name, goal in verdicts.goals.items()}
     return evolve(verdicts, goals=goals)
