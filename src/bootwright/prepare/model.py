@@ -43,7 +43,8 @@ class Mend:
     """What proposes it."""
     cost: float
     """Of two that work, the one that costs less is made; the scale is `candidates.COSTS`."""
-    changes: Changes
+    changes: Callable[[], Changes] = field(eq=False, repr=False)
+    """What `swap` is asked for; it may take a prediction to know, and is asked for once it was tried."""
     apply: Callable[[Setup], Setup] = field(eq=False, repr=False)
     """The image with it, as the predictor sees it."""
     kernel: str = ""

@@ -60,7 +60,7 @@ def write(image: BoardImage, trial: Trial, output: Path, doing: Work) -> Written
     out; `Missing` where the disk is full.
     """
     progress = doing.progress
-    changes = reduce(together, (mend.changes for mend in trial.mends))
+    changes = reduce(together, (mend.changes() for mend in trial.mends))
     with work_folder(output) as work:
         made = work / "prepared.img"
         try:
@@ -113,7 +113,7 @@ def _check_sound(image: BoardImage, verified: Verified) -> None:
 
 def made_by(output: Path, image: str, trial: Trial, board: str) -> tuple[str, ...]:
     """The `image swap` command that makes the same change."""
-    changes = reduce(together, (mend.changes for mend in trial.mends))
+    changes = reduce(together, (mend.changes() for mend in trial.mends))
     words = ["bootwright", "image", "swap", image]
     if changes.kernel:
         words += ["--kernel", changes.kernel]

@@ -6,9 +6,10 @@ those on the way to the board's goals: what one kernel has built in is a module 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -124,8 +125,8 @@ def devicetree_changes(image: BoardImage, setup: Setup, catalogue: Catalogue) ->
         if trees.content in contents:
             continue  # the flavours of one version have the same
         contents.add(trees.content)
-        changes = tree_changes(image, trees)
-        if changes is None:
+        placed = tree_changes(image, trees)
+        if placed is None:
             continue
         because = "it was named" if trees.named else f"{trees.origin} is on this machine"
         yield Mend(
@@ -133,7 +134,7 @@ def devicetree_changes(image: BoardImage, setup: Setup, catalogue: Catalogue) ->
             f"devicetree {' and '.join(name for name, _, _ in trees.files)} of {trees.origin}",
             because,
             cost,
-            changes,
+            partial(evolve, placed),
             _with_trees(image, trees),
             kernel="" if trees.named else trees.origin,
         )
@@ -168,49 +169,57 @@ def _with_trees(image: BoardImage, trees: Trees) -> Callable[[Setup], Setup]:
 
 
 def kernel_change(image: BoardImage, setup: Setup, kernel: Kernel) -> Mend | None:
-    """Another kernel with its modules and devicetrees; of the image's own build, its modules alone.
+    """Another kernel with its modules and devicetrees; None where it has not all of them for the board.
 
-    None where it has no devicetree of the board. Raises what judging raises.
+    Which modules the goals need besides is found out when it is tried.
     """
     own = setup.gathered.kernel
     trees = trees_of(image, kernel)
-    same = own is not None and own.release == kernel.release
-    if trees is None or kernel.modules is None:
+    placed = tree_changes(image, trees) if trees is not None else None
+    if trees is None or placed is None or kernel.modules is None:
         return None
-    whole = _with_kernel(setup, kernel, None)
-    if not same:
-        whole = _with_trees(image, trees)(whole)
-    added, names = _needed(image, setup, whole)
-    if same and not added:
-        return None
-    parts = Changes() if same else tree_changes(image, trees)
-    if parts is None:
-        return None
+    with_trees = _with_trees(image, trees)
 
-    def apply(before: Setup) -> Setup:
-        after = _with_kernel(before, kernel, names)
-        return after if same else _with_trees(image, trees)(after)
+    @cache
+    def needed() -> tuple[tuple[str, ...], frozenset[str] | None]:
+        return _needed(image, setup, with_trees(_with_kernel(setup, kernel, None)))
 
-    kind = MendKind.MODULES if same else MendKind.KERNEL
-    title = (
-        f"modules {_listed(added)} of {kernel.name}"
-        if same
-        else f"kernel {kernel.name} with its modules and devicetrees"
-    )
-    changes = evolve(
-        parts,
-        kernel=None if same else kernel.name,
-        modules=str(kernel.modules) if same else None,
-        added_modules=added,
-    )
     cost = cost_of(
-        kind,
+        MendKind.KERNEL,
         before=own.version if own is not None else None,
         after=kernel.version,
         other_pages=own is not None and bool(own.page_size) and own.page_size != kernel.page_size,
     )
-    because = f"{kernel.name} is on this machine"
-    return Mend(kind, title, because, cost, changes, apply, kernel=kernel.name)
+    return Mend(
+        MendKind.KERNEL,
+        f"kernel {kernel.name} with its modules and devicetrees",
+        f"{kernel.name} is on this machine",
+        cost,
+        lambda: evolve(placed, kernel=kernel.name, added_modules=needed()[0]),
+        lambda before: with_trees(_with_kernel(before, kernel, needed()[1])),
+        kernel=kernel.name,
+    )
+
+
+def modules_change(image: BoardImage, setup: Setup, kernel: Kernel) -> Mend | None:
+    """Modules of the image's own kernel that it lacks; None where there is none to add.
+
+    Raises what judging raises.
+    """
+    if kernel.modules is None:
+        return None
+    added, names = _needed(image, setup, _with_kernel(setup, kernel, None))
+    if not added:
+        return None
+    return Mend(
+        MendKind.MODULES,
+        f"modules {_listed(added)} of {kernel.name}",
+        f"{kernel.name} is the same build, and on this machine",
+        cost_of(MendKind.MODULES),
+        partial(Changes, modules=str(kernel.modules), added_modules=added),
+        lambda before: _with_kernel(before, kernel, names),
+        kernel=kernel.name,
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -299,11 +308,11 @@ def kernel_changes(
     """Every kernel here that could take the place of the image's, or lend it modules."""
     own = setup.gathered.kernel
     for kernel in usable(catalogue.here, catalogue.only_kernel):
-        if modules_only and (own is None or kernel.release != own.release):
-            continue
-        try:
+        mend = None
+        if own is not None and kernel.release == own.release:
+            with contextlib.suppress(BootwrightError):  # a kernel that cannot be read lends nothing
+                mend = modules_change(image, setup, kernel)
+        elif not modules_only:
             mend = kernel_change(image, setup, kernel)
-        except BootwrightError:
-            continue  # a kernel that cannot be read is no candidate
         if mend is not None:
             yield mend

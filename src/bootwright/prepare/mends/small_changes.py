@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
+from functools import partial, reduce
 
 from attrs import evolve
 
@@ -67,7 +67,7 @@ def _config(image: BoardImage, setup: Setup, edit: ConfigEdit, title: str, becau
         title,
         because,
         cost_of(MendKind.CONFIG_TXT),
-        Changes(config=(edit,)),
+        partial(Changes, config=(edit,)),
         apply,
     )
 
@@ -109,7 +109,7 @@ def _arguments(setup: Setup, edit: ArgumentEdit, because: str) -> Iterator[Mend]
         f"kernel arguments {word} {edit.text}",
         because,
         cost_of(MendKind.ARGUMENTS),
-        Changes(arguments=(edit,)),
+        partial(Changes, arguments=(edit,)),
         apply,
     )
 
@@ -133,4 +133,4 @@ def all_of(mends: Sequence[Mend]) -> Mend:
     def apply(before: Setup) -> Setup:
         return reduce(lambda setup, mend: mend.apply(setup), mends, before)
 
-    return Mend(kind, title, "to see whether one of them matters", 0, Changes(), apply)
+    return Mend(kind, title, "to see whether one of them matters", 0, Changes, apply)
