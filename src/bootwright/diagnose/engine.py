@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from bootwright.diagnose.closer.look import CloserLook
 from bootwright.diagnose.judging.ending import endings_of
 from bootwright.diagnose.judging.judge import judge_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
@@ -48,6 +49,7 @@ class Diagnoser:
         self._ended = 0
         self._overall = _Overall()
         self._boot = Pending(1)
+        self._closer = CloserLook()
         self._recognised = False
         self._kernel = False
         self._last_line = 0
@@ -87,6 +89,7 @@ class Diagnoser:
             if self._kernel and state.rank < 0:
                 state.kernel_runs()
             recognised = self._end_log(state, live=live)
+            self._closer.look(state, self._last_line)
             last = self._judge.boot(state, self._source, restarted=False, recognised=recognised)
             boots.append(last)
             overall.add(last.outcome, last.stage, only_restarted=False)
@@ -127,6 +130,7 @@ class Diagnoser:
             self._recognised = any(message.seconds is not None or message.kernel for message in messages)
             self._kernel |= any(message.kernel for message in messages)
         sightings = self._scanner.scan(block)
+        self._closer.extend(block)
         place = 0
         self._offset = 0
         for index in sightings.begins:
@@ -172,7 +176,9 @@ class Diagnoser:
             signs = [RESTART, LOOPING] if self._same_stage >= _LOOP - 1 else [RESTART]
         else:
             self._same_stage = 0
-        key = boot.key
+        closer = self._closer.look(boot.settled(self._markers), line - 1)
+        # With a closer look the lines that say something are not all that counts.
+        key = None if closer else boot.key
         known = self._outcomes.get((key, len(signs))) if key is not None else None
         failed_before = known[0] if known is not None else bool(signs) and self._failed(boot)
         for sign in signs:

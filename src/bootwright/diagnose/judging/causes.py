@@ -101,6 +101,7 @@ class _Folding:
             and self._findings[index].severity in _SERIOUS
             and self._first[index] <= last
             and self._may_be_parent(index, fallback)
+            and not _name_different_devices(self._findings[index], self._findings[fallback])
         ]
         worst = min((self._findings[index].severity.rank for index in named), default=None)
         named = [index for index in named if self._findings[index].severity.rank == worst]
@@ -181,3 +182,9 @@ def _of_another_supplier(cause: Finding, effect: Finding) -> bool:
         and driver is not None
         and not any(name.strip() in driver for name in supplier.split(","))
     )
+
+
+def _name_different_devices(cause: Finding, effect: Finding) -> bool:
+    """Whether both are about a certain device, and not the same one."""
+    devices = [dict(finding.facts).get("device") for finding in (cause, effect)]
+    return None not in devices and devices[0] != devices[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from attrs import evolve, frozen
@@ -123,7 +124,10 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
             severity = signature.after_ready
         groups.setdefault((severity, number), []).append(held)
         cases[severity, number] = case
-    return [_finding(signature, _Group(key[0], cases[key], tuple(group))) for key, group in groups.items()]
+    around = boot.around if signature.report else None
+    return [
+        _finding(signature, _Group(key[0], cases[key], tuple(group)), around) for key, group in groups.items()
+    ]
 
 
 def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | None, int]:
@@ -146,8 +150,13 @@ def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | Non
     return None, -1
 
 
-def _finding(signature: Signature, group: _Group) -> Finding:
+def _finding(
+    signature: Signature, group: _Group, around: Callable[[int], Mapping[str, str]] | None
+) -> Finding:
     facts = _merged(group.held)
+    if around is not None:
+        # The first report counts: later ones may be its consequences.
+        facts = {**around(min(held.first_line for held in group.held)), **facts}
     case = group.case
     occurrences = {place.line: place for held in group.held for place in held.proof}
     numbers = sorted(occurrences)

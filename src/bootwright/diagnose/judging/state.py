@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from attrs import define, field
@@ -84,6 +84,8 @@ class BootState:
     """On the kernel's clock, of the last line that has a time; known when the log has ended."""
     last_wall: float | None = None
     """The same in seconds of wall-clock time."""
+    around: Callable[[int], Mapping[str, str]] | None = None
+    """What the lines around one tell of a kernel's report; None where the text was not kept."""
     cut: str = ""
     """Why the log does not say how the boot went on; empty where it does."""
     _stamped_from_outside: bool = False
@@ -193,6 +195,11 @@ class BootState:
             for name in (event, "@end/failed"):
                 tally = Tally(dict(facts), list(proof), proof[-1], len(proof), {self.current})
                 self.tallies[name] = {facts: tally}
+
+    def count_all(self, event: str, facts: Facts, occurrences: Sequence[Occurrence], count: int) -> None:
+        """Count what no single line says, with its proof."""
+        tally = Tally(dict(facts), list(occurrences), occurrences[-1], count, {self.current})
+        self.tallies.setdefault(event, {})[facts] = tally
 
     def surpass(self, *, beaten: bool) -> None:
         """Whether a later boot of the file got further than this one, which ended unannounced."""

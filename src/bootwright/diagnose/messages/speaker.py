@@ -47,9 +47,27 @@ class Speaker:
         return tuple(dict.fromkeys(owner for entry in self.formats for owner in entry.owners))
 
     @property
+    def likely_owners(self) -> tuple[Owner, ...]:
+        """Those of `owners` that the driver's name in the line points to; all where it points to none."""
+        driver = _plain(self.driver)
+        named = tuple(
+            owner for owner in self.owners if driver and driver in {_plain(part) for part in _parts(owner)}
+        )
+        return named or self.owners
+
+    @property
     def levels(self) -> tuple[int, ...]:
         """Levels it can have, gravest (lowest) first; empty where the bytes do not tell."""
         return tuple(sorted({entry.level for entry in self.formats if entry.level is not None}))
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_").lower()
+
+
+def _parts(owner: Owner) -> tuple[str, ...]:
+    """Names by which an owner may go: its module, its source file without ending, the folders it is in."""
+    return (owner.module, owner.file.rpartition("/")[2].removesuffix(".c"), *owner.file.split("/")[:-1])
 
 
 def speaker(text: bytes, table: MessageTable | None = None) -> Speaker | None:

@@ -141,6 +141,7 @@ def _signature(file: SignatureFile) -> Signature:
         explains_if=file.explains_if,
         needs=file.needs,
         ends_boot=file.ends_boot,
+        report=file.report,
         fallback=file.fallback,
         kernel_arguments=file.kernel_arguments,
         patterns=tuple(

@@ -22,6 +22,7 @@ PSEUDO_EVENTS = (
     "@restart",
     "@loop",
     "@surpassed",
+    "@device/failing",
     "@end/failed",
     "@end/error",
     "@end/stopped",
@@ -29,7 +30,7 @@ PSEUDO_EVENTS = (
     "@end/repeats",
     "@end/silent",
 )
-"""What no single line says: a boot that another follows unannounced, and how the log ends."""
+"""What no single line says: a boot that another follows, a device that fails, how the log ends."""
 
 AREAS = (
     "firmware",
@@ -132,6 +133,8 @@ class Signature:
     """Components of which one must have shown itself."""
     ends_boot: bool = False
     """Nothing of the boot comes after it: what is seen later did not lead to it."""
+    report: bool = False
+    """It is a report of the kernel, with a stack, a task and a place around its head."""
     fallback: bool = False
     """It says by form what no other finding says by known words: folded under one that does."""
     explains_if: Mapping[str, Mapping[str, str]] = field(factory=dict)

@@ -1,0 +1,155 @@
+"""Errors of devices that carry a goal, by who prints a line and at which level, whatever its words.
+
+A line of `DRIVER DEVICE: ` has the form of an error; the formats of the kernel (`diagnose.messages`) say
+whether its level is error, and which source file it is from; the file's folder says what the device is for.
+The device is failing where errors come again and again, or one is the last that it says, without success
+afterwards. An error line alone is no finding: healthy boots carry up to nine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from attrs import define, field
+
+from bootwright.diagnose.closer.levels import level_of
+from bootwright.diagnose.closer.roles import DeviceRole, device_roles, role_of
+from bootwright.diagnose.judging.shapes import looks_wrong
+from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.messages.speaker import Speaker, speaker
+from bootwright.diagnose.model import STAGES
+from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.patterns import Facts, printable
+from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN, voice_of
+from bootwright.formats.messages.model import ERROR
+
+FAILING: Final = "@device/failing"
+_AGAIN: Final = 3
+"""Errors without success that are `again and again`."""
+_STILL: Final = 20
+"""Lines of the same boot that must follow before an error counts as the last word of a device."""
+_KEPT: Final = 4
+_INIT: Final = STAGES.index("init")
+_DEVICE: Final = re.compile(
+    rb"(?P<driver>[\w.+-]{2,40}) (?P<device>[\w.:@,+-]{2,60})"
+    rb"(?: (?P<netdev>[\w.@-]{2,15})(?: \([\w -]{1,40}\))?)?: "
+)
+_HOST: Final = re.compile(rb"(?P<name>mmc\d+): .{3,60} on (?P<device>[\w.:@-]{3,60}) \[")
+"""The card host of a controller (drivers/mmc/host/sdhci.c sdhci_add_host, Linux 6.12)."""
+
+
+@define
+class _Errors:
+    """What one device complained of since it last worked."""
+
+    role: DeviceRole
+    facts: Facts
+    occurrences: list[Occurrence]
+    names: set[bytes]
+    """The device's own, and those of what it makes."""
+    count: int = 1
+    last: int = 0
+
+
+@define
+class DeviceErrors:
+    """Reads the lines of one boot in order."""
+
+    _errors: dict[bytes, _Errors] = field(factory=dict)
+    _hosts: dict[bytes, bytes] = field(factory=dict)
+    _works: set[str] = field(factory=set)
+    """Roles of which something works."""
+    _before: list[bytes] = field(factory=list)
+    """Messages before the first error."""
+    _last_line: int = 0
+
+    def read(self, lines: Iterable[tuple[int, bytes]]) -> None:
+        """Look at further lines."""
+        for number, raw in lines:
+            self._last_line = number
+            message = prefix.split(raw)
+            if voice_of(message) in {KERNEL, UNKNOWN}:
+                self._line(number, raw, message.text)
+
+    def tell(self, state: BootState) -> None:
+        """Let the state know which devices fail."""
+        state.tallies.pop(FAILING, None)
+        for errors in self._errors.values():
+            again = errors.count >= _AGAIN
+            final = self._last_line - errors.last >= _STILL or state.rank >= _INIT
+            if again or final:
+                works = errors.role.name in self._works or (
+                    errors.role.name == "storage" and "no-root/mounted" in state.tallies
+                )
+                facts = (*errors.facts, ("others", "work" if works else "none"))
+                state.count_all(FAILING, facts, errors.occurrences, errors.count)
+
+    def _line(self, number: int, raw: bytes, text: bytes) -> None:
+        host = _HOST.match(text)
+        if host is not None:
+            self._hosts[host["device"]] = host["name"]
+        match = _DEVICE.match(text)
+        level = level_of(raw)
+        if match is not None and (level is None or level <= ERROR) and looks_wrong(text):
+            said = speaker(text)
+            if said is not None and self._is_error(said, level):
+                self._error(number, raw, match, said)
+            return
+        if self._errors:
+            self._success(text, match["device"] if match is not None else b"")
+        else:
+            self._before.append(text)
+
+    @staticmethod
+    def _is_error(said: Speaker, level: int | None) -> bool:
+        if level is not None:
+            return True
+        return bool(said.levels) and said.levels[-1] <= ERROR
+
+    def _error(self, number: int, raw: bytes, match: re.Match[bytes], said: Speaker) -> None:
+        owners = said.likely_owners
+        role = role_of({owner.file for owner in owners})
+        if role is None:
+            return
+        if not self._errors:
+            for text in self._before:
+                self._success(text, b"")
+            self._before.clear()
+        device = match["device"]
+        errors = self._errors.get(device)
+        if errors is None:
+            owner = owners[0]
+            what = match.string[match.end() :]
+            facts = (
+                ("device", device.decode()),
+                ("driver", match["driver"].decode()),
+                ("role", role.name),
+                ("what", printable(what)[:160]),
+                ("file", owner.file),
+                *((("netdev", match["netdev"].decode()),) if match["netdev"] else ()),
+                *((("module", owner.module),) if owner.module else ()),
+            )
+            names = {name for name in (device, match["netdev"], self._hosts.get(device)) if name}
+            self._errors[device] = _Errors(role, facts, [Occurrence(number, raw)], names, last=number)
+            return
+        errors.count += 1
+        errors.last = number
+        if len(errors.occurrences) < _KEPT:
+            errors.occurrences.append(Occurrence(number, raw))
+
+    def _success(self, text: bytes, device: bytes) -> None:
+        """A message that is no error: of the device itself, or of something of its role that works."""
+        for role in device_roles():
+            if any(pattern.search(text) is not None for pattern in role.works):
+                self._works.add(role.name)
+                for key, errors in list(self._errors.items()):
+                    if errors.role is role and any(name in text for name in errors.names):
+                        del self._errors[key]
+        if device in self._errors and not looks_wrong(text):
+            said = speaker(text)
+            goes_on = said is not None and bool(said.levels) and said.levels[0] > ERROR + 1
+            # Then a single error before is not its last word.
+            if goes_on and self._errors[device].count < _AGAIN:
+                del self._errors[device]

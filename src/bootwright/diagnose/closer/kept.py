@@ -1,0 +1,46 @@
+"""The text of a log, kept while it is short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import define, field
+
+from bootwright.diagnose.reading.text import Block
+
+MOST = 1 << 20
+"""Bytes. A kernel's whole ring buffer has hardly more (CONFIG_LOG_BUF_SHIFT); longer logs hold many boots."""
+
+
+@define
+class KeptText:
+    """The blocks of a log from its beginning; nothing once it is longer than `MOST`."""
+
+    whole: bool = True
+    """Whether everything read so far is here."""
+    _blocks: list[Block] = field(factory=list)
+    _size: int = 0
+
+    def extend(self, block: Block) -> None:
+        """More was read."""
+        if self.whole:
+            self._size += len(block.text)
+            self._blocks.append(block)
+            if self._size > MOST:
+                self.whole = False
+                self._blocks.clear()
+
+    def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        """Number and bytes of the lines from number `first` to `last`."""
+        for block in self._blocks:
+            if block.last_line is None or block.last_line < first:
+                continue
+            if block.first_line > last:
+                return
+            number, offset = block.first_line, 0
+            for line in block.lines:
+                if first <= number <= last:
+                    yield number, line
+                end = offset + len(line) + 1
+                number += 1 + block.extra_lines(offset, end)
+                offset = end

@@ -1,0 +1,55 @@
+"""What a device is for, by where its driver's source lies: `data/device-roles/*.toml`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+from attrs import field, frozen
+
+from bootwright.diagnose.closer.report_forms import PATTERNS
+from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.structure import LONE, STEM, key
+
+
+@frozen(kw_only=True)
+class DeviceRole:
+    """A table `[[role]]`."""
+
+    name: str
+    folders: tuple[str, ...] = field(metadata=LONE)
+    """Source folders, or modules' places, below the kernel's."""
+    works: tuple[re.Pattern[bytes], ...] = field(metadata=PATTERNS)
+    """What shows that a device of this role works."""
+
+
+@frozen(kw_only=True)
+class DeviceRoles:
+    """`device-roles/NAME.toml`."""
+
+    name: str = field(default="", metadata=STEM)
+    source: str
+    roles: tuple[DeviceRole, ...] = field(metadata=key("role"))
+
+
+DEVICE_ROLES = Kind("device-roles", "roles of devices", DeviceRoles)
+
+
+@cache
+def device_roles() -> tuple[DeviceRole, ...]:
+    """All of them. Raises `Malformed` for a file that is not right."""
+    return tuple(role for file in DEVICE_ROLES.all().values() for role in file.roles)
+
+
+def role_of(files: Iterable[str]) -> DeviceRole | None:
+    """The role that every one of these source files has; None where they differ or have none."""
+    roles = {_role(file) for file in files}
+    return roles.pop() if len(roles) == 1 else None
+
+
+def _role(file: str) -> DeviceRole | None:
+    return next(
+        (role for role in device_roles() if any(file.startswith(f"{folder}/") for folder in role.folders)),
+        None,
+    )
