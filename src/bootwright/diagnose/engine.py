@@ -75,12 +75,11 @@ class Diagnoser:
     def snapshot(self, *, live: bool = False) -> Diagnosis:
         """What is known now. `live`: more will come, so silence at the end means nothing yet."""
         self._tell_surpassed()
-        boots = [
-            self._judge.boot(
-                boot.settled(self._markers), self._source, restarted=boot.restarted, recognised=True
-            )
-            for boot in (*self._first, *self._last)
-        ]
+        boots = []
+        for boot in (*self._first, *self._last):
+            state = boot.settled(self._markers)
+            state.around = self._closer.around
+            boots.append(self._judge.boot(state, self._source, restarted=boot.restarted, recognised=True))
         overall = self._overall.copy()
         if not self._boot.empty or not boots:
             self._boot.last_line = self._last_line
@@ -89,7 +88,9 @@ class Diagnoser:
             if self._kernel and state.rank < 0:
                 state.kernel_runs()
             recognised = self._end_log(state, live=live)
-            self._closer.look(state, self._last_line)
+            state.around = self._closer.around
+            if self._closer.complaints(state.first_line, self._last_line):
+                self._closer.tell(state)
             last = self._judge.boot(state, self._source, restarted=False, recognised=recognised)
             boots.append(last)
             overall.add(last.outcome, last.stage, only_restarted=False)
@@ -176,9 +177,11 @@ class Diagnoser:
             signs = [RESTART, LOOPING] if self._same_stage >= _LOOP - 1 else [RESTART]
         else:
             self._same_stage = 0
-        closer = self._closer.look(boot.settled(self._markers), line - 1)
-        # With a closer look the lines that say something are not all that counts.
-        key = None if closer else boot.key
+        # Where a closer look shows more, the lines that say something are not all that counts.
+        key = boot.key
+        if self._closer.complaints(boot.first_line, line - 1):
+            self._closer.tell(boot.settled(self._markers))
+            key = None
         known = self._outcomes.get((key, len(signs))) if key is not None else None
         failed_before = known[0] if known is not None else bool(signs) and self._failed(boot)
         for sign in signs:

@@ -39,6 +39,8 @@ KINDS = {
     "roles": "bootwright.boards.role:ROLES",
     "signatures": "bootwright.diagnose.signatures.schema:SIGNATURES",
     "print-calls": "bootwright.formats.messages.printers:PRINT_CALLS",
+    "device-roles": "bootwright.diagnose.closer.roles:DEVICE_ROLES",
+    "reports": "bootwright.diagnose.closer.report_forms:REPORTS",
     "stages": "bootwright.diagnose.signatures.schema:STAGE_FILES",
     "suspicions": "bootwright.evidence.needs:SUSPICIONS",
     "systems": "bootwright.diagnose.debugging:SYSTEMS",

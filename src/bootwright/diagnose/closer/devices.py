@@ -33,7 +33,7 @@ _STILL: Final = 20
 _KEPT: Final = 4
 _INIT: Final = STAGES.index("init")
 _DEVICE: Final = re.compile(
-    rb"(?P<driver>[\w.+-]{2,40}) (?P<device>[\w.:@,+-]{2,60})"
+    rb"(?P<driver>[\w.+-]{2,40}) (?P<device>[\w.:@,+-]{1,60}[\w.@,+-])"
     rb"(?: (?P<netdev>[\w.@-]{2,15})(?: \([\w -]{1,40}\))?)?: "
 )
 _HOST: Final = re.compile(rb"(?P<name>mmc\d+): .{3,60} on (?P<device>[\w.:@-]{3,60}) \[")
@@ -72,6 +72,11 @@ class DeviceErrors:
             message = prefix.split(raw)
             if voice_of(message) in {KERNEL, UNKNOWN}:
                 self._line(number, raw, message.text)
+
+    @property
+    def any(self) -> bool:
+        """Whether a device complained and did not work afterwards."""
+        return bool(self._errors)
 
     def tell(self, state: BootState) -> None:
         """Let the state know which devices fail."""

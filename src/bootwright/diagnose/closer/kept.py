@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from attrs import define, field
@@ -32,11 +33,15 @@ class KeptText:
 
     def lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Number and bytes of the lines from number `first` to `last`."""
-        for block in self._blocks:
-            if block.last_line is None or block.last_line < first:
-                continue
+        for block in self._blocks[self._block_of(first) :]:
             if block.first_line > last:
                 return
+            if not block.joins:
+                start = max(first - block.first_line, 0)
+                yield from enumerate(
+                    block.lines[start : last - block.first_line + 1], block.first_line + start
+                )
+                continue
             number, offset = block.first_line, 0
             for line in block.lines:
                 if first <= number <= last:
@@ -44,3 +49,7 @@ class KeptText:
                 end = offset + len(line) + 1
                 number += 1 + block.extra_lines(offset, end)
                 offset = end
+
+    def _block_of(self, line: int) -> int:
+        """The index of the block that a line is in."""
+        return max(bisect_right(self._blocks, line, key=lambda block: block.first_line) - 1, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 import attrs
 from attrs import define, field
@@ -31,20 +30,22 @@ class CloserLook:
         """More was read."""
         self._text.extend(block)
 
-    def look(self, state: BootState, last_line: int) -> bool:
-        """Add to the state of a boot what its text up to `last_line` says; whether the text is here."""
+    def complaints(self, first_line: int, last_line: int) -> bool:
+        """Read on in the boot that begins at `first_line`; whether a device complains in it."""
         if not self._text.whole:
-            state.around = None
             return False
-        if state.first_line != self._boot:
-            self._devices, self._boot, self._read = DeviceErrors(), state.first_line, state.first_line - 1
+        if first_line != self._boot:
+            self._devices, self._boot, self._read = DeviceErrors(), first_line, first_line - 1
         self._devices.read(self._text.lines(self._read + 1, last_line))
         self._read = max(self._read, last_line)
-        self._devices.tell(state)
-        state.around = lru_cache(maxsize=64)(self._around)
-        return True
+        return self._devices.any
 
-    def _around(self, line: int) -> Mapping[str, str]:
+    def tell(self, state: BootState) -> None:
+        """Let the state of the boot that was read last know which of its devices fail."""
+        self._devices.tell(state)
+
+    def around(self, line: int) -> Mapping[str, str]:
+        """What the lines around the head of a report tell (names of `Surroundings`); nothing without text."""
         messages = [prefix.split(raw).text for _, raw in self._text.lines(line, line + MOST_LINES)]
         told = attrs.asdict(surroundings(messages))
         return {name: value for name, value in told.items() if value}

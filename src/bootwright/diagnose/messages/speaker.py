@@ -20,7 +20,7 @@ from bootwright.foundation import places
 from bootwright.foundation.errors import Missing
 
 _DEVICE: Final = re.compile(
-    rb"(?P<driver>[\w.+-]{1,64}) (?P<device>[\w.:@,+-]{1,64})"
+    rb"(?P<driver>[\w.+-]{1,64}) (?P<device>[\w.:@,+-]{0,63}[\w.@,+-])"
     rb"(?: (?P<interface>[\w.@-]{1,15})(?: \([\w -]{1,40}\))?)?: (?=\S)"
 )
 """What dev_printk_emit (drivers/base/core.c) and __netdev_printk (net/core/dev.c, Linux 6.12) put first."""

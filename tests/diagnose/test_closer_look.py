@@ -1,0 +1,193 @@
+"""Errors of devices by the kernel's own formats, and what the lines around a report tell."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootwright.diagnose.closer.devices import DeviceErrors
+from bootwright.diagnose.closer.kept import MOST, KeptText
+from bootwright.diagnose.closer.levels import level_of
+from bootwright.diagnose.closer.roles import role_of
+from bootwright.diagnose.closer.surroundings import surroundings
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
+from bootwright.diagnose.reading.text import Block
+
+BOOT = """\
+[    0.000000] Booting Linux on physical CPU 0x0000000000 [0x414fd0b1]
+[    0.000000] Linux version 6.18.15+deb13-arm64 (debian-kernel@lists.debian.org) #1 SMP Debian 6.18.15-1
+{lines}
+[    4.000000] systemd[1]: systemd 257.9-1 running in system mode
+[    5.211004] systemd[1]: Reached target multi-user.target - Multi-User System.
+[    9.000000] raspberrypi login:
+"""
+PHY = "[    3.402113] macb 1f00100000.ethernet eth0: Could not attach PHY (-19)"
+UP = "[    5.102113] macb 1f00100000.ethernet eth0: Link is Up - 1Gbps/Full - flow control tx"
+
+
+def failing(diagnosis: Diagnosis) -> list[Finding]:
+    return [
+        finding
+        for boot in diagnosis.boots
+        for finding in boot.findings
+        if finding.signature == "device-failing"
+    ]
+
+
+def diagnosed(*lines: str) -> Diagnosis:
+    return diagnose_bytes(BOOT.format(lines="\n".join(lines)).encode())
+
+
+def test_the_only_network_card_that_ends_in_an_error_is_degraded() -> None:
+    diagnosis = diagnosed(PHY)
+    (finding,) = failing(diagnosis)
+    assert diagnosis.outcome is Outcome.DEGRADED
+    assert finding.severity is Severity.DEGRADING
+    facts = dict(finding.facts)
+    assert facts["file"] == "drivers/net/ethernet/cadence/macb_main.c"
+    assert facts["module"] == "macb"
+    assert facts["device"] == "1f00100000.ethernet"
+    assert "Could not attach PHY (-19)" in finding.cause
+
+
+def test_an_error_before_success_is_none() -> None:
+    assert not failing(diagnosed(PHY, UP))
+
+
+def test_with_another_network_card_it_is_worth_knowing() -> None:
+    other = "[    5.102113] r8169 0000:01:00.0 eth1: Link is Up - 1Gbps/Full - flow control off"
+    (finding,) = failing(diagnosed(PHY, other))
+    assert finding.severity is Severity.INFO
+
+
+def test_a_line_of_another_level_is_no_error() -> None:
+    assert not failing(diagnosed(PHY.replace("[    3", "<4>[    3")))
+    assert failing(diagnosed(PHY.replace("[    3", "<3>[    3")))
+    assert not failing(diagnosed("kern  :warn  : " + PHY))
+
+
+def test_a_device_without_a_role_is_none() -> None:
+    line = "[    3.1] imx219 10-0010: failed to read chip id 219"
+    assert not failing(diagnosed(line, line, line, line))
+
+
+def test_a_long_log_is_not_looked_at_closely() -> None:
+    noise = "\n".join(f"[    1.000000] acme: nothing of note {number}" for number in range(40_000))
+    assert not failing(diagnosed(PHY, noise))
+
+
+@pytest.mark.parametrize(
+    ("raw", "level"),
+    [
+        (b"<3>[    1.0] x", 3),
+        (b"<30>systemd[1]: x", 6),
+        (b"kern  :err   : [    1.0] x", 3),
+        (b"6,123,4567,-;x", 6),
+        (b'{"PRIORITY":"4","MESSAGE":"x"}', 4),
+        (b'{"msg":"x","facility":"kern","priority":"err"}', 3),
+        (b"[    1.0] x <3>", None),
+        (b"x", None),
+    ],
+)
+def test_levels_before_a_message(raw: bytes, level: int | None) -> None:
+    assert level_of(raw) == level
+
+
+@given(st.binary(max_size=200))
+def test_any_prefix_has_a_level_or_none(raw: bytes) -> None:
+    assert level_of(raw) in {None, *range(8)}
+
+
+def test_roles_come_from_folders() -> None:
+    role = role_of(["drivers/net/phy/phylink.c", "drivers/net/ethernet/cadence/macb_main.c"])
+    assert role is not None
+    assert role.name == "network"
+    assert role_of(["drivers/net/phy/phylink.c", "drivers/mmc/core/mmc.c"]) is None
+    assert role_of(["sound/core/pcm.c"]) is None
+    assert role_of([]) is None
+
+
+REPORT = b"""\
+WARNING: drivers/clk/clk.c:1052 at clk_core_disable+0xb8/0xe0, CPU#3: kworker/u16:4/77
+Modules linked in: clk_rp1(+) rp1_pci
+CPU: 3 UID: 0 PID: 77 Comm: kworker/u16:4 Tainted: G        W           6.19.14+deb13-arm64 #1 PREEMPT
+pc : clk_core_disable+0xb8/0xe0
+Call trace:
+ clk_core_disable+0xb8/0xe0 (P)
+---[ end trace 0000000000000000 ]---
+CPU: 0 UID: 0 PID: 1 Comm: systemd Not tainted 6.19.14+deb13-arm64 #1 PREEMPT"""
+
+
+def test_what_stands_around_a_warning_of_6_19() -> None:
+    told = surroundings(REPORT.split(b"\n"))
+    assert (told.where, told.file) == ("clk_core_disable", "drivers/clk/clk.c:1052")
+    assert (told.task, told.pid, told.cpu) == ("kworker/u16:4", "77", "3")
+    assert told.taint == "Tainted: G        W"
+
+
+def test_reporting_functions_are_passed_by() -> None:
+    told = surroundings(
+        b"""\
+BUG: sleeping function called from invalid context at kernel/locking/mutex.c:283
+CPU: 1 PID: 411 Comm: modprobe Not tainted 6.12.94+deb13-arm64 #1
+Call trace:
+ show_stack+0x20/0x38 (C)
+ dump_stack_lvl+0x60/0x80
+ __might_resched+0x160/0x190
+ mutex_lock+0x24/0x88
+ acme_irq+0x4c/0x100 [acme]""".split(b"\n")
+    )
+    assert (told.where, told.module, told.file) == ("acme_irq", "acme", "kernel/locking/mutex.c:283")
+    assert told.task == "modprobe"
+
+
+def test_a_finding_has_them_as_facts() -> None:
+    report = "\n".join(f"[    2.1] {line}" for line in REPORT.decode().splitlines())
+    (finding,) = [
+        finding for finding in diagnosed(report).boots[0].findings if finding.signature == "kernel-warning"
+    ]
+    facts = dict(finding.facts)
+    assert (facts["where"], facts["task"], facts["pid"], facts["cpu"]) == (
+        "clk_core_disable", "kworker/u16:4", "77", "3",
+    )  # fmt: skip
+
+
+LINES = st.lists(st.binary(max_size=60).map(lambda line: line.replace(b"\n", b"")), min_size=1, max_size=30)
+
+
+@given(LINES)
+def test_any_lines_have_surroundings(lines: list[bytes]) -> None:
+    told = surroundings(lines)
+    assert told.pid == "" or told.pid.isdigit()
+
+
+@given(LINES, st.data())
+def test_kept_lines_are_those_of_the_log(lines: list[bytes], data: st.DataObject) -> None:
+    kept, number = KeptText(), 1
+    place = 0
+    while place < len(lines):
+        size = data.draw(st.integers(1, 4))
+        part = lines[place : place + size]
+        kept.extend(Block(b"\n".join(part) + b"\n", number))
+        number += len(part)
+        place += size
+    first = data.draw(st.integers(1, len(lines)))
+    last = data.draw(st.integers(first, len(lines)))
+    got = [line for line in kept.lines(first, last) if line[1] or line[0] <= len(lines)]
+    assert [raw for _, raw in got if raw] == [raw for raw in lines[first - 1 : last] if raw]
+
+
+def test_no_more_is_kept_than_said() -> None:
+    kept = KeptText()
+    kept.extend(Block(b"x" * (MOST + 1) + b"\n", 1))
+    assert not kept.whole
+    assert list(kept.lines(1, 1)) == []
+
+
+@given(LINES)
+def test_any_lines_can_be_read_for_device_errors(lines: list[bytes]) -> None:
+    errors = DeviceErrors()
+    errors.read(enumerate(lines, 1))
+    assert errors.any in {True, False}
