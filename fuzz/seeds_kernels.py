@@ -49,6 +49,20 @@ int init_module(void) { return __platform_driver_register(&eth, 0); }
 """
 
 
+_REPORT = b"""\
+WARNING: drivers/clk/clk.c:1052 at clk_core_disable+0xb8/0xe0, CPU#3: kworker/u16:4/77
+CPU: 3 UID: 0 PID: 77 Comm: kworker/u16:4 Tainted: G        W           6.19.14 #1 PREEMPT
+pc : clk_core_disable+0xb8/0xe0 [clk_rp1]
+ mutex_lock+0x24/0x88
+ [<ffff800080012345>] ? acme_irq+0x4c/0x100
+---[ end trace 0000000000000000 ]---
+"""
+_DEVICES = b"""\
+<3>[    3.4] macb 1f00100000.ethernet eth0: Could not attach PHY (-19)
+kern  :err   : [    3.5] mmc1: SDHCI controller on 1000fff000.mmc [1000fff000.mmc] using ADMA 64-bit
+[    5.1] macb 1f00100000.ethernet eth0: Link is Up - 1Gbps/Full - flow control tx
+{"PRIORITY":"3","MESSAGE":"nvme nvme0: Device not ready; aborting initialisation, CSTS=0x0"}
+"""
 _PRINTING = r"""
 #include <stdarg.h>
 struct va_format { const char *fmt; va_list *va; };
@@ -301,6 +315,7 @@ def registry(_: Path) -> list[bytes]:
 
 SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     "arm64_image": arm64_image,
+    "closer_look": lambda _: [_REPORT, _DEVICES],
     "cpio": cpio,
     "deb": lambda _: [package(), tarred({"a": b"b"}), tarred({"long/" * 40: b"c"}, tarfile.PAX_FORMAT)],
     "fdt": fdt,

@@ -1,0 +1,28 @@
+"""Fuzz the closer look: any lines as a report, with levels before them, and as a boot's lines."""
+
+from __future__ import annotations
+
+from bootwright.diagnose.closer.devices import DeviceErrors
+from bootwright.diagnose.closer.levels import level_of
+from bootwright.diagnose.closer.surroundings import surroundings
+
+
+def one_input(data: bytes) -> None:
+    """Read the same lines three ways."""
+    lines = data.split(b"\n")
+    told = surroundings(lines)
+    assert told.pid == "" or told.pid.isdigit()
+    assert told.taint == "" or told.taint.startswith(("Not tainted", "Tainted: "))
+    assert all(level_of(line) in {None, *range(8)} for line in lines)
+    errors = DeviceErrors()
+    errors.read(enumerate(lines, 1))
+    assert errors.any in {True, False}
+
+
+if __name__ == "__main__":
+    import sys
+
+    import atheris
+
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
