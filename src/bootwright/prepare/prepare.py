@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from bootwright.formats.sources.url import is_address
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.foundation.progress import Progress
@@ -18,7 +19,7 @@ from bootwright.images.flash.source import open_image as open_source
 from bootwright.predict.api import OS_GOAL
 from bootwright.predict.given.gathered import Gathered
 from bootwright.prepare.board_image import BoardImage, Target, gathered_of, open_board_image
-from bootwright.prepare.fetching import is_address, local_image
+from bootwright.prepare.fetching import local_image
 from bootwright.prepare.knowledge import Preparation, of_system
 from bootwright.prepare.mends.kernel_changes import (
     Catalogue,

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 import time
 import weakref
@@ -18,7 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes, check_range
-from bootwright.formats.sources.download import Download, Server
+from bootwright.formats.sources.download import Server
 from bootwright.formats.sources.registry import SCHEME
 from bootwright.formats.sources.spool import Renamed
 from bootwright.formats.sources.transport import (
@@ -72,12 +73,16 @@ class UrlBytes:
         self._url = url
         self._final = final
         self._size = size
-        self._validator = validator
+        self.validator = validator
         self.received = 0
         """Bytes that came over the wire."""
-        self.identity = identity or f"{url}\n{validator}\n{size}"
+        self.identity = identity or _identity(url, validator, size)
         """What tells this state of the file from another; changes whenever the server says that it did."""
         self._blocks = Blocks(-(-size // _BLOCK), self.identity if validator or identity else None)
+
+    def forget_blocks(self) -> None:
+        """Remove the blocks from the cache, once the whole file is there in another place."""
+        self._blocks.remove()
 
     @property
     def name(self) -> str:
@@ -118,8 +123,8 @@ class UrlBytes:
 
     def _fetch_once(self, offset: int, size: int) -> bytes:
         headers = {"Range": f"bytes={offset}-{offset + size - 1}"}
-        if self._validator:
-            headers["If-Range"] = self._validator
+        if self.validator:
+            headers["If-Range"] = self.validator
         pieces: list[bytes] = []
         got = 0
         with self._server.open(self._final, headers) as answer:
@@ -149,8 +154,7 @@ class Blocks:
     """
 
     def __init__(self, count: int, name: str | None) -> None:
-        key = hashlib.sha256(name.encode()).hexdigest() if name else ""
-        self._folder = FETCHED.folder() / f"{key}.blocks" if name else None
+        self._folder = FETCHED.folder() / f"{_key(name)}.blocks" if name else None
         try:
             if self._folder is not None:
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -169,6 +173,11 @@ class Blocks:
         except OSError as error:
             raise explained(error, self._folder or Path(tempfile.gettempdir())) from error
         self._there = bytearray(known.ljust(count, b"\0"))
+
+    def remove(self) -> None:
+        """Forget them; this process reads on."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def lacking(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """Runs of blocks from `first` to `last` that are not there, each of at most 8 MiB: (start, end)."""
@@ -217,7 +226,12 @@ def open_url(url: str, *, progress: Progress | None = None, transport: Transport
             if total is not None:
                 if total > _MAX_SIZE:
                     raise Refused(f"{url}: {total} bytes are more than is followed ({_MAX_SIZE})")
-                return UrlBytes(transport, url, answer.final_url, total, _validator(answer))
+                validator = _validator(answer)
+                whole = _place(url, _key(_identity(url, validator, total)))
+                if validator and whole.is_file() and whole.stat().st_size == total:
+                    FETCHED.used(whole)
+                    return _Fetched(whole, url)
+                return UrlBytes(transport, url, answer.final_url, total, validator)
         if answer.status_code == 416:
             raise Malformed(url, 0, "an artifact", "an empty file")
         if answer.status_code != 200:
@@ -237,27 +251,29 @@ def open_ranges(server: Server, url: str, size: int, *, identity: str) -> UrlByt
 def fetch_url(url: str, progress: Progress, transport: Transport | None = None) -> Path:
     """The file at `url`, whole, in the cache under its own name; goes on where it stopped.
 
-    Raises as `open_url`, and `Malformed` where it is not of the size the server says.
+    Raises as `open_url`, and what reading raises.
     """
-    transport = transport or Transport(hint=ADDRESS_HINT)
     source = open_url(url, progress=progress, transport=transport)
     if not isinstance(source, UrlBytes):
         assert isinstance(source, _Fetched)  # noqa: S101 - it is either of the two
         return source.path
-    key = hashlib.sha256(source.identity.encode()).hexdigest()
-    path = _place(url, key)
-    if path.is_file() and path.stat().st_size == len(source):
-        FETCHED.used(path)
-        return path
-    part = FETCHED.folder() / f".{key}.part"
-    with progress.step(f"fetch {url}"), Download(transport, source.name, part, len(source)) as stream:
-        while stream.read(_BLOCK):
-            progress.advance(stream.position / 1e6, len(source) / 1e6, "MB")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.replace(path)
-        stream.discard()
+    path = _place(url, _key(source.identity))
+    with progress.step(f"fetch {url}"), new_file(path) as file:
+        for at in range(0, len(source), _MOST_BLOCKS * _BLOCK):
+            file.write(source.read(at, min(_MOST_BLOCKS * _BLOCK, len(source) - at)))
+            progress.advance(at / 1e6, len(source) / 1e6, "MB")
+    source.forget_blocks()
     FETCHED.evict(keep=path)
     return path
+
+
+def _identity(url: str, validator: str | None, size: int) -> str:
+    return f"{url}\n{validator}\n{size}"
+
+
+def _key(identity: str) -> str:
+    """An identity as a name in the cache."""
+    return hashlib.sha256(identity.encode()).hexdigest()
 
 
 def _place(url: str, key: str) -> Path:
@@ -291,12 +307,11 @@ class _Fetched(Renamed):
 def _fetched(answer: Response, url: str, progress: Progress) -> ByteSource:
     """The whole file, in the cache; taken from there when the server's validators are the same."""
     validator = _validator(answer)
-    key = hashlib.sha256(f"{url}\n{validator}\n{answer.headers.get('Content-Length')}".encode()).hexdigest()
-    path = _place(url, key)
+    expected = _length(answer.headers.get("Content-Length", ""))
+    path = _place(url, _key(f"{url}\n{validator}\n{expected}"))
     if validator and path.is_file():
         FETCHED.used(path)
         return _Fetched(path, url)
-    expected = _length(answer.headers.get("Content-Length", ""))
     total = None if expected is None else expected / 1e6
     got = 0
     with progress.step(f"fetching {url}"), new_file(path) as file:
