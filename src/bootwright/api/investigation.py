@@ -50,7 +50,7 @@ def investigate(
     dry_run: bool = False,
     repeat: int = 1,
     jobs: int | None = None,
-    max_download: int = 350,
+    max_download: int = 400,
     have: str | Sequence[str] = (),
     board: str | None = None,
     revision: str | None = None,

@@ -47,7 +47,7 @@ Examples:
 @click.option("--jobs", type=click.IntRange(1, 64), help="Boots side by side [2, or 1 on one processor].")
 @click.option(
     "--max-download",
-    default=350,
+    default=400,
     show_default=True,
     type=click.IntRange(0, 100_000),
     metavar="MB",
