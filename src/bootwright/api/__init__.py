@@ -14,6 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bootwright.api.boards import (
+        AddedBoard,
+        KnownBoard,
+        ShownBoard,
+        add_board,
+        list_boards,
+        show_board,
+    )
     from bootwright.api.booting import Booted, boot
     from bootwright.api.checking import Checked, check, check_all_devicetrees, check_matrix
     from bootwright.api.devicetrees import (
@@ -35,6 +43,12 @@ if TYPE_CHECKING:
     from bootwright.foundation.verdict import Verdict
 
 _HOME = {
+    "AddedBoard": "bootwright.api.boards",
+    "KnownBoard": "bootwright.api.boards",
+    "ShownBoard": "bootwright.api.boards",
+    "add_board": "bootwright.api.boards",
+    "list_boards": "bootwright.api.boards",
+    "show_board": "bootwright.api.boards",
     "Booted": "bootwright.api.booting",
     "boot": "bootwright.api.booting",
     "Checked": "bootwright.api.checking",
@@ -85,6 +99,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AddedBoard",
     "AwaitedReport",
     "Booted",
     "BootwrightError",
@@ -98,14 +113,17 @@ __all__ = [
     "Inspected",
     "Investigated",
     "Isolation",
+    "KnownBoard",
     "Malformed",
     "Missing",
     "ObservedCard",
     "Predicted",
     "PreparedCard",
     "Refused",
+    "ShownBoard",
     "ToolFailed",
     "Verdict",
+    "add_board",
     "boot",
     "boot_image",
     "check",
@@ -124,12 +142,14 @@ __all__ = [
     "investigate",
     "isolate",
     "kernel_messages",
+    "list_boards",
     "list_devicetrees",
     "list_disks",
     "list_kernels",
     "observe",
     "predict",
     "prepare",
+    "show_board",
     "swap_image",
     "verify_image",
 ]

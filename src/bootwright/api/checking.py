@@ -196,7 +196,7 @@ def check_matrix(
     chosen, stepping = asked_boards(texts(boards), revision=revision, stepping=stepping, goals=wanted_goals)
     for name in {*OS_GOALS}.intersection(wanted_goals):
         raise Refused(f"{name} is not for --matrix", hint="check the kernels one by one, with --os")
-    kernels = texts(artifacts) or _kernels_here()
+    kernels = texts(artifacts) or kernels_here()
     return matrix(kernels, chosen, wanted_goals, reporter(progress), stepping=stepping)
 
 
@@ -241,8 +241,8 @@ def check_all_devicetrees(
     return all_devicetrees(chosen, place, wanted_goals, reports, workers=workers)
 
 
-def _kernels_here() -> tuple[str, ...]:
-    """The kernels on this machine with modules and devicetrees; raises `Missing` where there is none."""
+def kernels_here() -> tuple[str, ...]:
+    """The kernels on this machine with modules and devicetrees, by name; raises `Missing` without any."""
     from bootwright.foundation.errors import Missing
     from bootwright.kernels.catalogue import open_library
 

@@ -49,6 +49,10 @@ class Kind(Generic[T]):
         """Name → file of this kind in one place, in the order of names."""
         return dict(sorted(_named(root / self.folder, self.file).items()))
 
+    def of_user(self, name: str) -> Path:
+        """Where the user's own file of that name goes."""
+        return _roots(in_current_folder=False)[1] / self.folder / f"{name}.toml"
+
     def origin(self, path: Path) -> str:
         """Where a file comes from: `bootwright`, `user` or `current folder`."""
         data, *others = (root / self.folder for root in _roots(in_current_folder=True))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from bootwright.boards.architecture import require_arm64
 from bootwright.boards.model import Board, boards_of
 from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.foundation.errors import BootwrightError, Missing
@@ -140,6 +141,7 @@ def _task(
 def _judged(facts: KernelFacts, path: Path, name: str, goals: tuple[str, ...]) -> JudgedDevicetree:
     try:
         tree = read_fdt_file(path)
+        require_arm64(tree)
     except BootwrightError as error:
         return JudgedDevicetree(name, "", (), None, (), error.message)
     known = boards_of(tree.compatible)

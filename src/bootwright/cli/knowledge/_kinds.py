@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bootwright.foundation.knowledge import Kind
 
 KINDS = {
+    "architectures": "bootwright.boards.architecture:ARCHITECTURES",
     "arguments": "bootwright.predict.start.start:ARGUMENTS",
     "boards": "bootwright.boards.model:BOARDS",
     "children": "bootwright.predict.probing.children:CHILDREN",

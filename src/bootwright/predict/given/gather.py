@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from bootwright.boards.architecture import require_arm64
 from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.formats.sources.url import is_address
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from bootwright.predict.start.root_device import Volume
 
 
+_DEVICETREES = frozenset({".dtb", ".dtbo"})
+"""Endings of files that are nothing else: an empty or damaged one is said to be that."""
 _ORDER = (Origin.GIVEN, Origin.FOLDER, Origin.IMAGE, Origin.KERNEL)
 """Of devicetrees with one name, whose counts: what the user named goes before what an image holds."""
 
@@ -147,6 +150,8 @@ def gather(
                 raise Missing(
                     f"{path} holds neither a kernel nor devicetrees", hint="give a folder that does"
                 )
+        elif path.suffix in _DEVICETREES:
+            read_fdt_file(path)  # raises: it is not there
         else:
             _kernel(collection, artifact, progress, modules, config)
     if entry is not None and not collection.looked_into:
@@ -216,8 +221,10 @@ def _file(
     kind = detect(source)
     if kind == "compressed":
         kind = _inside(source)
-    if kind == "devicetree":
-        if read_fdt_file(path).is_overlay:
+    if kind == "devicetree" or path.suffix in _DEVICETREES:
+        tree = read_fdt_file(path)
+        require_arm64(tree)
+        if tree.is_overlay:
             collection.overlay_files[path.stem] = path
         else:
             collection.add(path.name, path, Origin.GIVEN)

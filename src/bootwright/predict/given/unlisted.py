@@ -22,7 +22,7 @@ def unlisted(gathered: Gathered, asked: Sequence[str] = (), *, folders: bool = T
     damaged one.
     """
     if asked:
-        wanted = [blob for blob in gathered.blobs if _is_asked(blob, asked)]
+        wanted = [blob for blob in gathered.blobs if is_asked(blob, asked)]
     else:
         named = [blob for blob in gathered.blobs if blob.origin is Origin.GIVEN]
         handed = [gathered.devicetree] if gathered.devicetree is not None else []
@@ -31,7 +31,8 @@ def unlisted(gathered: Gathered, asked: Sequence[str] = (), *, folders: bool = T
     return tuple(blob for blob in wanted if not boards_of(root_compatible(blob.path)))
 
 
-def _is_asked(blob: Blob, asked: Sequence[str]) -> bool:
+def is_asked(blob: Blob, asked: Sequence[str]) -> bool:
+    """Whether a devicetree is named by its file name or its own (first) compatible."""
     if blob.name in asked:
         return True
     compatibles = [name for name in asked if "," in name]
