@@ -14,14 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bootwright.api.boards import (
-        AddedBoard,
-        KnownBoard,
-        ShownBoard,
-        add_board,
-        list_boards,
-        show_board,
-    )
+    from bootwright.api.boards.added import AddedBoard, add_board
+    from bootwright.api.boards.known import KnownBoard, ShownBoard, list_boards, show_board
     from bootwright.api.booting import Booted, boot
     from bootwright.api.checking import Checked, check, check_all_devicetrees, check_matrix
     from bootwright.api.devicetrees import (
@@ -43,12 +37,12 @@ if TYPE_CHECKING:
     from bootwright.foundation.verdict import Verdict
 
 _HOME = {
-    "AddedBoard": "bootwright.api.boards",
-    "KnownBoard": "bootwright.api.boards",
-    "ShownBoard": "bootwright.api.boards",
-    "add_board": "bootwright.api.boards",
-    "list_boards": "bootwright.api.boards",
-    "show_board": "bootwright.api.boards",
+    "AddedBoard": "bootwright.api.boards.added",
+    "KnownBoard": "bootwright.api.boards.known",
+    "ShownBoard": "bootwright.api.boards.known",
+    "add_board": "bootwright.api.boards.added",
+    "list_boards": "bootwright.api.boards.known",
+    "show_board": "bootwright.api.boards.known",
     "Booted": "bootwright.api.booting",
     "boot": "bootwright.api.booting",
     "Checked": "bootwright.api.checking",

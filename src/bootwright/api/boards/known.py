@@ -1,4 +1,4 @@
-"""Which boards are known, what is known of one, and a file for one that has none."""
+"""Which boards are known, and what is known of one."""
 
 from __future__ import annotations
 
@@ -161,68 +161,9 @@ def show_board(
         files = BOARDS.files()
         origin = BOARDS.origin(files[name]) if name in files else name
         return ShownBoard(known, origin, _console(known), _own_tree(known, kernel, reports))
-    tree, dtb = _devicetree(name, kernel, reports)
-    made, origin = _board_of(tree, dtb, kernel, reports)
+    tree, dtb = devicetree_named(name, kernel, reports)
+    made, origin = board_of(tree, dtb, kernel, reports)
     return ShownBoard(made, origin, _console(made), tree)
-
-
-@frozen
-class AddedBoard:
-    """A file that was written."""
-
-    board: Board
-    path: Path
-
-
-def add_board(
-    devicetree: str | Path,
-    *,
-    name: str | None = None,
-    kernel: str | Path | None = None,
-    output: str | Path | None = None,
-    force: bool = False,
-    progress: Progress | None = None,
-) -> AddedBoard:
-    """Write the file of a board that has none, from its devicetree, for a person to edit.
-
-    `devicetree` is a file, or the compatible of a board that `kernel` has a devicetree for. `name` is the
-    board's (its compatible without the comma); `output` is the file (in the user's knowledge, where every
-    command finds it). With `force` a file that is there is replaced.
-
-    Returns an `AddedBoard`. Raises as `show_board`, and `Refused` for a board that has a file already.
-
-        add_board("rk3588s-nanopi-r6s.dtb", output="nanopi-r6s.toml").board.name
-    """
-    import re
-
-    from attrs import evolve
-
-    from bootwright.boards.model import BOARDS
-    from bootwright.boards.written import board_file
-    from bootwright.foundation.atomic import check_new, write_text
-    from bootwright.foundation.errors import Refused
-
-    reports = reporter(progress)
-    tree, dtb = _devicetree(str(devicetree), kernel, reports)
-    board, origin = _board_of(tree, dtb, kernel, reports, own=force)
-    if origin != "devicetree":
-        raise Refused(
-            f"{dtb} is for {board.name}, which has a file: {board.id}",
-            hint=f"bootwright boards show {board.id}; --force writes another one",
-        )
-    identity = name or board.id
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", identity):
-        raise Refused(
-            f"{identity!r} is no name for a board",
-            hint="small letters, digits, '.', '_' and '-', as in rock-5b",
-        )
-    path = Path(output) if output is not None else BOARDS.of_user(identity)
-    check_new(path, force=force)
-    made = evolve(board, id=identity)
-    text = board_file(made, tree, dtb)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
-    return AddedBoard(made, path)
 
 
 def _is_devicetree(path: Path) -> bool:
@@ -234,9 +175,10 @@ def _is_devicetree(path: Path) -> bool:
         return file.read(4) == MAGIC.to_bytes(4, "big")
 
 
-def _devicetree(name: str, kernel: str | Path | None, progress: Progress) -> tuple[Tree, str]:
+def devicetree_named(name: str, kernel: str | Path | None, progress: Progress) -> tuple[Tree, str]:
     """(the devicetree, its file name): of a file, or of a kernel's by file name or compatible."""
     from bootwright.boards.architecture import require_arm64
+    from bootwright.boards.model import boards
     from bootwright.formats.devicetree.fdt import read_fdt_file
     from bootwright.foundation.choices import no_such
     from bootwright.foundation.errors import Refused
@@ -247,6 +189,7 @@ def _devicetree(name: str, kernel: str | Path | None, progress: Progress) -> tup
         found = _in_kernel(chosen.dtbs, name)
         if found is None:
             known = [board.id for board in _of_kernel(chosen.name, progress)]
+            known += [board.compatible[0] for board in boards()]
             raise no_such(f"{chosen.name} has no devicetree for {name}", name, known, kind="boards")
         path = found
     tree = read_fdt_file(path)
@@ -280,7 +223,7 @@ def _kernel(kernel: str | Path | None, progress: Progress) -> Kernel:
     return kernel_at(str(kernel), progress)
 
 
-def _board_of(
+def board_of(
     tree: Tree, dtb: str, kernel: str | Path | None, progress: Progress, *, own: bool = False
 ) -> tuple[Board, str]:
     """(the board of a devicetree, where that is known from); with `own`, as if no file were for it."""

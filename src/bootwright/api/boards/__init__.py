@@ -1,0 +1,1 @@
+"""Boards: those that are known, what is known of one, and a file for one that has none."""
