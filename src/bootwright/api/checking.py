@@ -224,13 +224,13 @@ def check_all_devicetrees(
     from bootwright.api.asked import asked_boards
     from bootwright.foundation.errors import Missing, Refused
     from bootwright.predict.all_devicetrees import all_devicetrees
-    from bootwright.predict.api import OS_GOAL
+    from bootwright.predict.api import OS_GOALS
     from bootwright.predict.given.inputs import kernel_at
 
     wanted_goals = texts(goals)
     asked_boards((), goals=wanted_goals)
-    if OS_GOAL in wanted_goals:
-        raise Refused(f"{OS_GOAL} is not for --all-devicetrees", hint="check one board, with --os")
+    for name in {*OS_GOALS}.intersection(wanted_goals):
+        raise Refused(f"{name} is not for --all-devicetrees", hint="check one board, with --os")
     reports = reporter(progress)
     chosen = kernel_at(str(kernel), reports, modules=Path(modules) if modules is not None else None)
     place = Path(folder) if folder is not None else chosen.dtbs
