@@ -126,6 +126,13 @@ class Artifact:
         inside = contents(self.name, self.progress, blobs=())
         return facts_of(inside.kernel, inside.initramfs_modules) if inside.kernel is not None else None
 
+    @cached_property
+    def kernel(self) -> Kernel | None:
+        """Its kernel as files of this machine; None without one."""
+        if self.given is not None or not self.kernels:
+            return self.given
+        return contents(self.name, self.progress, blobs=()).kernel
+
     def built_in(self, module: str) -> bool | None:
         """Whether what could be a module is part of the kernel; None where the artifact does not say."""
         if self.facts is None or self.facts.modules is None:

@@ -17,6 +17,7 @@ from bootwright.evidence.ask import Context, about_boot, about_finding
 from bootwright.evidence.board import board_of, stepping_of
 from bootwright.evidence.goals import about_goals
 from bootwright.evidence.image import Artifact
+from bootwright.evidence.printed import printed_by
 from bootwright.foundation.errors import BootwrightError
 
 _SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
@@ -60,6 +61,7 @@ def _asked(contexts: Sequence[Context], finding: Finding) -> Iterator[Evidence]:
     for context in contexts:
         try:
             yield from about_finding(context, finding)
+            yield from printed_by(context.artifact, finding)
         except BootwrightError as error:
             # The log's diagnosis stands whatever is wrong with a part of the artifact.
             says = f"Not everything in {context.artifact.name} can be read: {error.message}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from attrs import frozen
@@ -10,11 +11,11 @@ from attrs import frozen
 from bootwright.formats.messages.gathering import Gathering
 from bootwright.formats.messages.table import MessageTable, table_of
 from bootwright.formats.messages.table_file import pack_table, unpack_table
-from bootwright.formats.modules.module_file import unpack_module
+from bootwright.formats.modules.module_file import module_name, unpack_module
 from bootwright.formats.modules.tree_files import module_files
 from bootwright.foundation.cache import MESSAGES
 from bootwright.foundation.errors import BootwrightError, Malformed
-from bootwright.foundation.progress import Progress
+from bootwright.foundation.progress import Progress, Silent
 from bootwright.kernels.model import Kernel
 
 _FORM = 2
@@ -59,6 +60,23 @@ def messages_of(kernel: Kernel, *, progress: Progress) -> KernelMessages:
         # Damaged on the disk: made again.
         path.unlink(missing_ok=True)
         return read_messages(kernel.name, kernel.image, kernel.modules, progress=progress)
+
+
+def messages_of_some(kernel: Kernel, modules: Collection[str], *, image: bool) -> MessageTable:
+    """What some modules of a kernel can print, and its image where asked for: read in a second or two.
+
+    A module that is not there, or cannot be read, is left out. Raises `Malformed` for an image without symbol
+    table.
+    """
+    gathering = Gathering(kernel.name)
+    if image:
+        gathering.image(kernel.image.read_bytes(), str(kernel.image))
+    tree = kernel.modules
+    if tree is not None:
+        files = module_files(tree, form=_FORM)[0]
+        chosen = [path for path in files if module_name(path) in modules]
+        _read_modules(gathering, tree, chosen, [], Silent())
+    return table_of(gathering.formats())
 
 
 def read_messages(name: str, image: Path | None, tree: Path | None, *, progress: Progress) -> KernelMessages:
