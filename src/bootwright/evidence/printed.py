@@ -30,7 +30,9 @@ def printed_by(artifact: Artifact, finding: Finding) -> Iterator[Evidence]:
     Who may have printed a line, the table of the kernels that ship says; those modules, or the image, of this
     kernel are read. A line that no kernel known to the product prints is not looked up.
     """
-    kernel = artifact.kernel if finding.severity in {Severity.FATAL, Severity.DEGRADING} else None
+    serious = finding.severity in {Severity.FATAL, Severity.DEGRADING}
+    # What follows from another finding has the same lines, or is not what to look at.
+    kernel = artifact.kernel if serious and finding.caused_by is None else None
     if kernel is None:
         return
     for line in finding.lines[:_MOST_LINES]:
