@@ -6,6 +6,9 @@ import contextlib
 import gzip
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -401,3 +404,22 @@ def test_any_document_is_a_manifest_an_index_or_one_error(value: object) -> None
     for read in (read_index, read_manifest):
         with contextlib.suppress(Malformed):
             read(body, "manifest")
+
+
+def test_two_at_once_fetch_a_layer_once(registry: RunningRegistry) -> None:
+    blob = layer({"file": hashlib.sha256(b"twice").digest() * 100_000}, "gzip")
+    registry.push("team/twice", "v1", image([blob, layer({"noise": os.urandom(3_000_000)})]))
+    reference = registry.reference("team/twice", "v1")
+    code = (
+        "import sys\n"
+        "from bootwright.formats.archives.registry_image import open_image\n"
+        "pulled = open_image(sys.argv[1], limit=1 << 30)\n"
+        "tree = pulled.image.files(pulled.image.manifests[0]).tree\n"
+        "print(pulled.fetched, sorted(each.path for each in tree.children(tree.root())))\n"
+    )
+    command = [sys.executable, "-c", code, reference]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    answers = [process.communicate(timeout=60)[0].split(maxsplit=1) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert [tree.strip() for _, tree in answers] == ["['/file', '/noise']"] * 2
+    assert sum(int(fetched) for fetched, _ in answers) < 3_000_000 + len(blob.data) + 20_000

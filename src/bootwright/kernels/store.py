@@ -11,10 +11,8 @@ kernels/locks/            one lock a kernel, so that two processes do not fetch 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.formats.sources.streams import CHUNK
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Malformed
+from bootwright.foundation.locks import locked
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.structure import structure
 from bootwright.foundation.versions import Version
@@ -167,8 +166,8 @@ class Store:
         alone) does not delete what a fetch has just kept.
         """
         with (
-            self._locked("store", fcntl.LOCK_SH, progress),
-            self._locked(f"kernel-{name}", fcntl.LOCK_EX, progress),
+            locked(self._lock("store"), progress, shared=True),
+            locked(self._lock(f"kernel-{name}"), progress),
         ):
             work = self.root / "unfinished" / name
             try:
@@ -184,26 +183,11 @@ class Store:
     @contextlib.contextmanager
     def alone(self, progress: Progress) -> Iterator[None]:
         """Hold the store alone."""
-        with self._locked("store", fcntl.LOCK_EX, progress):
+        with locked(self._lock("store"), progress):
             yield
 
-    @contextlib.contextmanager
-    def _locked(self, name: str, kind: int, progress: Progress) -> Iterator[None]:
-        path = self.root / "locks" / f"{name}.lock"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise atomic.explained(error, path) from error
-        try:
-            try:
-                fcntl.flock(handle, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                progress.note("another bootwright is at work on this; waiting for it")
-                fcntl.flock(handle, kind)
-            yield
-        finally:
-            os.close(handle)
+    def _lock(self, name: str) -> Path:
+        return self.root / "locks" / f"{name}.lock"
 
 
 def _size(folder: Path) -> int:

@@ -49,7 +49,11 @@ def take_files(pulled: RegistryImage, wanted: Sequence[str], folder: Path, progr
     for layer in reversed(pulled.layers):
         title = f"fetch layer {layer.digest[7:19]} of {pulled.registry.reference.name} as far as needed"
         taking = _Taking(frozenset(sought), folder)
-        with progress.step(title), pulled.registry.blob(layer.digest, layer.size) as stream:
+        with (
+            pulled.registry.alone(layer.digest, progress),
+            progress.step(title),
+            pulled.registry.blob(layer.digest, layer.size) as stream,
+        ):
             where = f"{pulled.registry.reference}: {layer.digest[:19]}"
             with forgotten_where_wrong(stream):
                 ended = taking.read(stream, where)

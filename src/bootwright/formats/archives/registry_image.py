@@ -213,6 +213,11 @@ class _RegistryLayers:
         return tar_members(known)
 
     def _fetch(self, layer: Descriptor, key: str, name: str, progress: Progress) -> ByteSource:
+        with self.registry.alone(layer.digest, progress):
+            # Whoever held it may just have brought it.
+            return spooled(key, name) or self._fetch_alone(layer, key, name, progress)
+
+    def _fetch_alone(self, layer: Descriptor, key: str, name: str, progress: Progress) -> ByteSource:
         title = f"fetch layer {layer.digest[7:19]} of {self.registry.reference.name}"
         with progress.step(title), self.registry.blob(layer.digest, layer.size) as stream:
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -20,6 +21,8 @@ from bootwright.formats.sources.download import Download
 from bootwright.formats.sources.transport import Denied, NotThere, Response, Transport
 from bootwright.foundation.cache import FETCHED
 from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.locks import locked
+from bootwright.foundation.progress import Progress, Silent
 
 SCHEME = "oci://"
 MOST_DOCUMENT = 4 << 20
@@ -198,7 +201,7 @@ class Registry:
             raise Malformed(where, None, f"at most {MOST_DOCUMENT} bytes", str(size))
 
         def fetched() -> bytes:
-            with self.blob(digest, size) as stream:
+            with self.alone(digest, Silent()), self.blob(digest, size) as stream:
                 data = b""
                 while piece := stream.read(size):
                     data += piece
@@ -213,8 +216,12 @@ class Registry:
 
         Reading raises what `Download` does; that the bytes are the digest's is for `check_blob`.
         """
-        part = FETCHED.folder() / f"{_hex(digest)}.part"
+        part = FETCHED.folder() / f".{_hex(digest)}.part"
         return Download(self, f"{self.reference.address}/blobs/{digest}", part, size)
+
+    def alone(self, digest: str, progress: Progress) -> AbstractContextManager[None]:
+        """Hold a blob: two processes that fetch the same would write into one file."""
+        return locked(FETCHED.folder() / f".{_hex(digest)}.lock", progress)
 
     def open(self, url: str, headers: Mapping[str, str]) -> Response:
         """Start a request, with a token where the registry asks for one; raises as `Transport.open`.
