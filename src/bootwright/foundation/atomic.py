@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.errors import Refused, Unequipped
 
 _OWN = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/(?:self|thread-self|\d+))/fd/(\d{1,9})")
@@ -183,14 +183,16 @@ def write_text(path: Path, text: str) -> None:
 def explained(error: OSError, path: Path) -> Exception:
     """The `OSError` of writing `path` in words for the user, where they are known; else the error itself."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return Missing(
+        return Unequipped(
             f"no space left to write {path}",
             hint="free some space, or set BOOTWRIGHT_CACHE and --out to a folder on a larger disk",
         )
     if error.errno == errno.EPIPE:
-        return Missing(f"nobody reads {path} any more", hint="keep its reader running")
+        return Unequipped(f"nobody reads {path} any more", hint="keep its reader running")
     if error.errno in {errno.EBADF, errno.ELOOP, errno.ENXIO}:
-        return Missing(f"cannot write {path}: {error.strerror}", hint="choose another name")
+        return Unequipped(f"cannot write {path}: {error.strerror}", hint="choose another name")
     if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}:
-        return Missing(f"cannot write {path}: {error.strerror}", hint="choose a folder that you can write to")
+        return Unequipped(
+            f"cannot write {path}: {error.strerror}", hint="choose a folder that you can write to"
+        )
     return error

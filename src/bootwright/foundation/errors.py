@@ -51,6 +51,10 @@ class Missing(BootwrightError):
     """Something the user must supply or install: a tool, a file, the network, space on a disk."""
 
 
+class Unequipped(Missing):
+    """This machine lacks it: a program, room on a disk, the right to write. Another input would not help."""
+
+
 class ToolFailed(BootwrightError):
     """An external program exited with an error; `output` holds what it printed (bounded)."""
 

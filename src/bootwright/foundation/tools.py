@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from bootwright.foundation.errors import Missing, ToolFailed
+from bootwright.foundation.errors import ToolFailed, Unequipped
 
 # mkfs, mkswap and their kin live where an ordinary user's PATH does not look.
 _SYSTEM_DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
@@ -61,7 +61,7 @@ def need(name: str, *, purpose: str) -> Path:
     """The program `name`; raises `Missing` saying what it is needed for and what to install."""
     found = find(name)
     if found is None:
-        raise Missing(f"{name} is needed to {purpose}, and is not installed", hint=_hint(name))
+        raise Unequipped(f"{name} is needed to {purpose}, and is not installed", hint=_hint(name))
     return found
 
 
@@ -88,7 +88,7 @@ def run(
     tool = Path(command[0]).name
     program = find(tool) if str(command[0]) == tool else Path(command[0])
     if program is None:
-        raise Missing(f"{tool} is needed, and is not installed", hint=_hint(tool))
+        raise Unequipped(f"{tool} is needed, and is not installed", hint=_hint(tool))
     try:
         done = subprocess.run(
             [str(program), *(str(part) for part in command[1:])],

@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from bootwright.foundation import atomic
-from bootwright.foundation.errors import BootwrightError
+from bootwright.foundation.errors import BootwrightError, Unequipped
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.image_boot.boot import on_disk
@@ -57,7 +57,7 @@ def write(image: BoardImage, trial: Trial, output: Path, doing: Work) -> Written
     """Make the image with a trial's changes under the name `output`, with manifest and record beside it.
 
     Raises `Rejected`, and nothing is written, where the changes cannot be made or the image does not check
-    out; `Missing` where the disk is full.
+    out; `Unequipped` where the disk is full or a program is not installed.
     """
     progress = doing.progress
     changes = reduce(together, (mend.changes() for mend in trial.mends))
@@ -65,9 +65,9 @@ def write(image: BoardImage, trial: Trial, output: Path, doing: Work) -> Written
         made = work / "prepared.img"
         try:
             swapped = swap(image.path, made, changes, board=image.target.board, progress=progress)
+        except Unequipped as error:
+            raise Unequipped(error.message.replace(str(made), str(output)), hint=error.hint) from error
         except BootwrightError as error:
-            if _is_of_disk(error):
-                raise
             raise Rejected(error.message) from error
         with progress.step("verify the new image"):
             verified = verify(made, board=image.target.board, progress=progress)
@@ -90,10 +90,6 @@ def write(image: BoardImage, trial: Trial, output: Path, doing: Work) -> Written
             raise atomic.explained(error, output) from error
     passed = sum(check.verdict is Verdict.WORKS for check in verified.checks)
     return Written(output, judged, passed, swapped.notes, record)
-
-
-def _is_of_disk(error: BootwrightError) -> bool:
-    return "space left" in error.message or "cannot write" in error.message
 
 
 def _check_sound(image: BoardImage, verified: Verified) -> None:

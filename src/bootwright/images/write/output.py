@@ -13,7 +13,7 @@ from typing import IO
 
 from bootwright.foundation import atomic
 from bootwright.foundation.atomic import new_file
-from bootwright.foundation.errors import Missing
+from bootwright.foundation.errors import Unequipped
 from bootwright.foundation.progress import Progress
 from bootwright.images.write.raw_image import compress, is_compressed
 
@@ -81,7 +81,7 @@ def check_space(output: Path, need: int, progress: Progress) -> None:
         f"needs at most {need / 1e6:.0f} MB on the disk of {output.parent}; {free / 1e6:.0f} are free"
     )
     if need > free:
-        raise Missing(
+        raise Unequipped(
             f"no space left to write {output}: {need / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free",
             hint="free some space, or choose another folder for the output",
         )
