@@ -212,3 +212,19 @@ def test_bad_input_is_one_line_with_a_hint(
     assert "\n" not in caught.value.message
     assert hint in (caught.value.hint or "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_network_one_line_says_what_to_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "bootwright/preparations"
+    folder.mkdir(parents=True)
+    (folder / "mine.toml").write_text(
+        'title = "Mine"\nsource = "here"\n[images]\nnewest = "1.2.3"\nsource = "here"\n'
+        'address = "https://127.0.0.1:1/{schematic}/v{version}.raw.xz"\n'
+        '[[images.overlay]]\nboard = "raspberrypi-5"\nimage = "a/b"\nname = "c"\nsource = "here"\n'
+    )
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with pytest.raises(Missing, match=r"mine-1\.2\.3 for Raspberry Pi 5 cannot be fetched") as caught:
+        prepare("mine", "--board", "raspberrypi-5", "-o", tmp_path / "out.raw")
+    assert "/v1.2.3.raw.xz and give it with --image FILE" in (caught.value.hint or "")

@@ -152,6 +152,7 @@ def prepare(
         prepare("talos.raw", board="raspberrypi-5", revision="e04171").outcome
     """
     from bootwright.api.asked import asked_boards
+    from bootwright.formats.sources.transport import NotThere, Unreachable
     from bootwright.foundation.errors import Missing
     from bootwright.prepare.board_image import Target
     from bootwright.prepare.mends.kernel_changes import Catalogue
@@ -180,10 +181,10 @@ def prepare(
         raise Missing(f"{title} would have to be fetched", hint=hint)
     try:
         return PreparedCard(prepare_image(request, reporter(progress)))
-    except Missing as error:
-        if not error.message.startswith(address.address):
+    except (NotThere, Unreachable) as error:
+        if address.address not in error.message:
             raise
-        reason = error.message.removeprefix(address.address).lstrip(": ")
+        reason = error.message.partition(address.address)[2].lstrip(": ")
         raise Missing(f"{title} cannot be fetched: {reason}", hint=hint) from error
 
 
@@ -194,18 +195,19 @@ def _source(
 
     Raises `Refused` for a system or version that is not known, and for an image that is named twice.
     """
+    from bootwright.formats.sources.url import is_address
     from bootwright.foundation.errors import Missing, Refused
     from bootwright.prepare.knowledge import PREPARATIONS
     from bootwright.prepare.published import published, system_named
 
     path = Path(what)
     known = PREPARATIONS.names()
-    if "://" in what or path.exists() or (what not in known and ("/" in what or path.suffix)):
+    if is_address(what) or path.exists() or (what not in known and ("/" in what or path.suffix)):
         if image is not None:
             raise Refused(f"two images: {what} and {image}", hint="give one, or a system and --image")
         if version is not None:
             raise Refused("--version is of a system's published images", hint="leave it out beside an image")
-        if "://" not in what and not path.exists():
+        if not is_address(what) and not path.exists():
             raise Missing(f"there is no image {what}", hint="check the name")
         return None, what, None
     preparation = system_named(what)
@@ -214,7 +216,7 @@ def _source(
         return preparation, f"{what}-{address.version.text.removeprefix('v')}", address
     if version is not None:
         raise Refused("--version and --image both say which image", hint="leave --version out")
-    if "://" not in str(image) and not Path(image).exists():
+    if not is_address(str(image)) and not Path(image).exists():
         raise Missing(f"there is no image {image}", hint="check the name")
     return preparation, str(image), None
 

@@ -1,4 +1,4 @@
-"""An image on this machine: the file that was given, or one fetched from an address, whole and once."""
+"""An image on this machine: the file that was given, or the one at an address, fetched whole."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from pathlib import Path
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.progress import Progress
 from bootwright.image_boot.boot import on_disk
-from bootwright.inspect import local
+from bootwright.inspect.local import local_image
 
 
-def local_image(image: str, progress: Progress) -> tuple[Path, str]:
-    """(the image's file, its SHA-256); from an address it is fetched into the cache, and goes on there.
-
-    Raises what `inspect.local.local_image` raises.
-    """
-    path = local.local_image(image, progress)
+def image_file(image: str, progress: Progress) -> tuple[Path, str]:
+    """(the image's file, its SHA-256). Raises what fetching raises, and `Missing` for a file not there."""
+    path = local_image(image, progress)
     if not path.exists():
         raise Missing(f"there is no image {image}", hint="check the name")
     with progress.step(f"hash {path.name}"):

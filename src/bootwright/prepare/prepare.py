@@ -19,7 +19,7 @@ from bootwright.images.flash.source import open_image as open_source
 from bootwright.predict.api import OS_GOAL
 from bootwright.predict.given.gathered import Gathered
 from bootwright.prepare.board_image import BoardImage, Target, gathered_of, open_board_image
-from bootwright.prepare.fetching import local_image
+from bootwright.prepare.fetching import image_file
 from bootwright.prepare.knowledge import Preparation, of_system
 from bootwright.prepare.mends.kernel_changes import (
     Catalogue,
@@ -142,7 +142,7 @@ class _Run:
             outcome = Outcome.FAILS if self._before.fails else Outcome.UNKNOWN
             note = "" if self._before.fails else "nothing fails for certain, so that nothing was changed"
             return self._without(outcome, (), [note] if note else [])
-        local, digest = local_image(self._request.image, self._progress)
+        local, digest = image_file(self._request.image, self._progress)
         self._source = (local, digest)
         image = open_board_image(local, self._target, self._progress)
         setup = Setup(self._gathered, image.config_txt)
