@@ -143,6 +143,8 @@ class Scenario:
     """What starts first (a file of `data/firmware/`); empty for the kernel itself."""
     disk: Literal["", "errors"] = ""
     """`errors`: a virtio disk that cannot be read; empty for none."""
+    any_kernel: bool = False
+    """What it expects holds on every kernel of the catalogue: its words are put to the test with each."""
     golden: str | None = None
     """The signature that the recording is kept with, where that is not the root."""
 
