@@ -83,6 +83,29 @@ def test_an_installer_is_read_as_far_as_a_boot_takes_something_from_it(talos: st
     assert "0.0 of 5.0 MB fetched; 1 of 3 layers read, held to their digests" in said
 
 
+def test_an_imager_holds_kernels_of_two_architectures_and_the_arm64_one_counts(
+    registry: RunningRegistry, tmp_path: Path
+) -> None:
+    """Documentation/arch/x86/boot.rst: the header of a bzImage has HdrS at 0x202."""
+    other = Talos(release="6.18.5-amd", modules=("e1000",))
+    (tmp_path / "amd64").mkdir()
+    (tmp_path / "arm64").mkdir()
+    files = {
+        "usr/install/amd64/vmlinuz": b"MZ".ljust(0x202, b"\0") + b"HdrS" + os.urandom(5000),
+        "usr/install/amd64/initramfs.xz": talos_kit.initramfs(tmp_path / "amd64", other),
+        "usr/install/arm64/vmlinuz": talos_kit.kernel(PARTS),
+        "usr/install/arm64/initramfs.xz": talos_kit.initramfs(tmp_path / "arm64", PARTS),
+    }
+    registry.push("siderolabs/imager", "v1", image([layer(files)]))
+    reference = registry.reference("siderolabs/imager", "v1")
+    item = Explorer().artifact(reference)
+    (x86,) = [kernel for kernel in item.of_kind(ItemKind.KERNEL) if kernel.fact("architecture") == "x86"]
+    assert not x86.problems
+    modules = local_kernel(reference) / "lib/modules"
+    assert [path.name for path in modules.iterdir()] == [RELEASE]
+    assert not list(modules.rglob("e1000*"))
+
+
 def test_a_root_file_system_is_read_to_its_lowest_layer(registry: RunningRegistry) -> None:
     """Its modules are in the layers: what a lower one says to modprobe counts."""
     parts = PARTS

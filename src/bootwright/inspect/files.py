@@ -189,6 +189,10 @@ def _opened(explorer: Context, files: FileSystem, found: _Found, depth: int) -> 
             items.append(whole)
             continue
         item = explorer.follow(source, entry.path, depth + 1, role=role)
+        if item is None and role == "kernel" and _is_x86_kernel(source):
+            origin = Origin(source.name, 0, len(source))
+            items.append(Item(ItemKind(role), entry.path, origin, facts_at(origin, {"architecture": "x86"})))
+            continue
         if item is None and _CERTAIN.fullmatch(entry.path) and not explorer.exhausted:
             start = source.read(0, min(8, len(source))).hex(" ") or "an empty file"
             unknown = Malformed(
@@ -219,6 +223,11 @@ def _opened(explorer: Context, files: FileSystem, found: _Found, depth: int) -> 
         message = f"more than {explorer.limits.items} items; the rest is left out"
         found.problems.append(Problem(message, None, Origin(files.name)))
     return items
+
+
+def _is_x86_kernel(source: ByteSource) -> bool:
+    """Whether it has the boot header of x86 (Documentation/arch/x86/boot.rst, Linux 6.12)."""
+    return len(source) > 0x206 and source.read(0x202, 4) == b"HdrS"
 
 
 def _module_items(files: FileSystem, found: _Found) -> list[Item]:
