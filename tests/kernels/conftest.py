@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from bootwright.foundation import places
 from bootwright.foundation.progress import Silent
@@ -77,8 +78,9 @@ def make_deb(
     *,
     sums: bool = True,
     links: dict[str, str] | None = None,
+    zstd: bool = False,
 ) -> bytes:
-    """A package by deb(5), made with Python's own tarfile and lzma."""
+    """A package by deb(5), made with Python's own tarfile and lzma; `zstd` as Ubuntu compresses."""
 
     def tarball(members: dict[str, bytes], linked: dict[str, str]) -> bytes:
         buffer = io.BytesIO()
@@ -91,18 +93,21 @@ def make_deb(
                 info = tarfile.TarInfo(f"./{name}")
                 info.type, info.linkname = tarfile.SYMTYPE, target
                 tar.addfile(info)
+        if zstd:
+            return zstandard.ZstdCompressor().compress(buffer.getvalue())
         return lzma.compress(buffer.getvalue(), preset=0)
 
+    ending = "zst" if zstd else "xz"
     md5sums = "".join(
         f"{hashlib.md5(data, usedforsecurity=False).hexdigest()}  {name}\n" for name, data in files.items()
     )
     control = f"Package: {package}\nVersion: {version}\nArchitecture: arm64\nDescription: x\n more\n"
     parts = {
         "debian-binary": b"2.0\n",
-        "control.tar.xz": tarball(
+        f"control.tar.{ending}": tarball(
             {"control": control.encode()} | ({"md5sums": md5sums.encode()} if sums else {}), {}
         ),
-        "data.tar.xz": tarball(files, links or {}),
+        f"data.tar.{ending}": tarball(files, links or {}),
     }
     out = b"!<arch>\n"
     for name, data in parts.items():

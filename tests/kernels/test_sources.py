@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,12 +19,13 @@ from registry_kit import image as layered
 from talos_kit import Talos
 
 from bootwright.cli.main import main
+from bootwright.foundation import places
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Silent
 from bootwright.kernels.archive.keys import Keys, binary_key, signed_text
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.source import load_source, load_sources
-from conftest import RELEASE, SOURCE, Archive, Opener, Signer, make_deb, make_image
+from conftest import CONFIG, RELEASE, SOURCE, Archive, Opener, Signer, make_deb, make_image
 
 
 def fingerprint(signer: Signer) -> str:
@@ -206,6 +209,86 @@ def test_the_shipped_sources_name_packages_as_the_archives_do() -> None:
         "6.8.0-1031-raspi",
         "ubuntu-6.8.0-4k-raspi",
     )
+
+
+def as_shipped(name: str, signer: Signer, address: str, folder: Path) -> Path:
+    """A shipped source at the test's archive and with its key; names, layouts and paths as they are."""
+    text = (places.DATA / f"kernels/{name}.toml").read_text()
+    for key, value in {
+        "origins": '["Tiny"]',
+        "keyrings": f'["{folder}/none"]',
+        "keys": f'["{fingerprint(signer)}"]',
+        "key_address": f'"{address}/key.asc"',
+        "archives": f'["{address}"]',
+        "suites": '["stable"]',
+    }.items():
+        text, count = re.subn(rf"^{key} = (\[[^\]]*\]|.*)$", f"{key} = {value}", text, flags=re.MULTILINE)
+        assert count == 1, key
+    path = folder / f"{name}.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_raspberry_pi_kernel_is_taken_out_of_its_package(
+    signer: Signer, archive: Archive, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path / "cache"))
+    archive.files["key.asc"] = signer._gpg("--armor", "--export")
+    release = "6.12.47+rpt-rpi-2712"
+    blobs, modules = f"usr/lib/linux-image-{release}", f"usr/lib/modules/{release}"
+    files = {
+        f"boot/config-{release}": CONFIG.format(shift=14).encode(),
+        f"boot/vmlinuz-{release}": gzip.compress(make_image(release, 16384), 1),
+        f"{blobs}/broadcom/bcm2712-rpi-5-b.dtb": b"\xd0\x0d\xfe\xed",
+        f"{blobs}/overlays/disable-bt.dtbo": b"\xd0\x0d\xfe\xed",
+        f"{modules}/kernel/drivers/net/ethernet/cadence/macb.ko.xz": os.urandom(500_000),
+    }
+    for version in ("1:6.12.47-1+rpt1~bookworm", "1:6.12.47-1+rpt1"):
+        archive.add(
+            "stable", f"linux-image-{release}", version, make_deb(f"linux-image-{release}", version, files)
+        )
+    archive.publish()
+    opened = open_library(sources=[as_shipped("raspberrypi", signer, address, tmp_path)], progress=Silent())
+    kernel = opened.get("raspberrypi-6.12-16k")
+    assert (kernel.name, kernel.release, kernel.page_size) == ("raspberrypi-6.12.47-16k", release, 16384)
+    assert opened.received_bytes < 400_000  # the modules come after
+    kernel = opened.get("raspberrypi-6.12-16k", modules=True)
+    assert kernel.dtbs is not None
+    assert (kernel.dtbs / "overlays/disable-bt.dtbo").is_file()
+    assert kernel.modules is not None
+    assert next(kernel.modules.rglob("macb.ko.xz"))
+    assert "1:6.12.47-1+rpt1," in kernel.provenance[f"package linux-image-{release}"]
+
+
+def test_an_ubuntu_kernel_is_put_together_from_its_packages(
+    signer: Signer, archive: Archive, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path / "cache"))
+    archive.files["key.asc"] = signer._gpg("--armor", "--export")
+    for build, abi in (("6.8.0-1010.11", "6.8.0-1010"), ("6.8.0-1031.35", "6.8.0-1031")):
+        release = f"{abi}-raspi"
+        packages = {
+            "linux-image": {f"boot/vmlinuz-{release}": gzip.compress(make_image(release, 4096), 1)},
+            "linux-modules": {
+                f"boot/config-{release}": CONFIG.format(shift=12).encode(),
+                f"lib/firmware/{release}/device-tree/broadcom/bcm2712-rpi-5-b.dtb": b"\xd0\x0d\xfe\xed",
+                f"lib/modules/{release}/kernel/drivers/net/macb.ko.zst": b"\x28\xb5\x2f\xfd",
+            },
+            "linux-modules-extra": {f"lib/modules/{release}/kernel/sound/extra.ko.zst": b"\x28\xb5\x2f\xfd"},
+        }
+        for kind, members in packages.items():
+            name = f"{kind}-{release}"
+            archive.add("stable", name, build, make_deb(name, build, members, zstd=True))
+    archive.publish()
+    opened = open_library(sources=[as_shipped("ubuntu", signer, address, tmp_path)], progress=Silent())
+    assert [listed.name for listed in opened.listed()] == ["ubuntu-6.8.0-4k-raspi"]
+    assert opened.get("ubuntu-6.8-4k-raspi").release == "6.8.0-1031-raspi"
+    kernel = opened.get("ubuntu-6.8-4k-raspi", modules=True)
+    assert kernel.config is not None
+    assert kernel.dtbs is not None
+    assert (kernel.dtbs / "broadcom/bcm2712-rpi-5-b.dtb").is_file()
+    assert kernel.modules is not None
+    assert sorted(path.name for path in kernel.modules.rglob("*.zst")) == ["extra.ko.zst", "macb.ko.zst"]
 
 
 @pytest.mark.parametrize(
