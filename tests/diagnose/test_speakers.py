@@ -14,6 +14,7 @@ from bootwright.diagnose.reading.patterns import Examiner
 from bootwright.diagnose.reading.voice import EEPROM, JETSON, KERNEL, PROGRAM, SPEAKERS, UNKNOWN, voice_of
 from bootwright.diagnose.signatures.knowledge import load
 from bootwright.formats.messages.model import Call, Format
+from bootwright.lab.machines.firmware import firmware
 
 KNOWLEDGE = load()
 LINUX = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
@@ -142,4 +143,23 @@ def test_no_signature_takes_the_words_of_a_kernel_driver_for_its_own() -> None:
             if owners and not any(re.match(home, owner) for owner in owners):
                 foreign.add((pattern.name, owners[0], line))
     assert formats > 100_000
+    assert foreign == set()
+
+
+UBOOTS_OWN = {"uboot", "spl", "decompression", "no", "phy", "dhcp", "link", "loader", "boot", "efi", "silent"}
+"""First words of the signatures that U-Boot may start: it has a PHY, DHCP, EFI and decompressors."""
+
+
+def test_no_signature_takes_the_words_of_u_boot_for_its_own() -> None:
+    """Every text in a real U-Boot, said by U-Boot at its prompt."""
+    image = firmware("uboot").code.read_bytes()
+    texts = sorted(set(re.findall(rb"[\x20-\x7e\t]{6,160}", image)))
+    assert len(texts) > 3000
+    lines = [_VALUES.sub("77", text.decode()).encode() for text in texts if not text.startswith(b"U-Boot 20")]
+    foreign = set()
+    for line in lines:
+        diagnosis = diagnose_bytes(UBOOT.encode() + line + b"\nquux\n", "log", KNOWLEDGE)
+        for finding in diagnosis.boots[-1].findings:
+            if finding.signature.partition("-")[0] not in UBOOTS_OWN:
+                foreign.add((finding.signature, finding.severity.value, line))
     assert foreign == set()

@@ -14,7 +14,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.gravity import is_kernels
-from bootwright.diagnose.judging.shapes import looks_wrong, repeated_block, shape_of
+from bootwright.diagnose.judging.shapes import last_repetition, looks_wrong, repeated_block, shape_of
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading.patterns import Compiled, Facts, compile_pattern, printable
@@ -37,6 +37,8 @@ _LOOP_OF_LOADER: Final = 4
 _LOOP_OF_LINE: Final = 8
 _LOOP_OF_ERROR: Final = 4
 """Repetitions that make a loop: of a block of a loader's lines, of one line, of a block with an error."""
+_LOOP_TAKES: Final = 1.0
+"""Seconds, where there are times: several devices of a kind may say the same within one."""
 _RECOGNISED: Final = 60
 """Lines at the end that are compared with the kernel's formats where nothing else tells who speaks."""
 _FEWEST: Final = 2
@@ -149,11 +151,13 @@ class Endings:
         """Word for word the same, whatever it says; or an error again and again, with other numbers."""
         telling = [(line, shape) for line in lines if (shape := shape_of(line.text))]
         texts = [line.text.strip() for line, _ in telling]
-        period = repeated_block(texts, least=_LOOP_OF_LOADER)
-        if period is not None and len(set(texts[-period:])) == 1:
-            period = repeated_block(texts, least=_LOOP_OF_LINE)
-        if period is not None:
-            block = [line for line, _ in telling[-period:]]
+        places = last_repetition(texts, least=_LOOP_OF_LOADER)
+        if places is not None and len({texts[place] for place in places}) == 1:
+            # One line among others, such as coreboot's `POST: 0x75`, is no loop.
+            alone = repeated_block(texts, least=_LOOP_OF_LINE)
+            places = [len(texts) - 1] if alone is not None else None
+        if places is not None:
+            block = [telling[place][0] for place in places]
             error = next((line for line in block if self.is_error(line)), block[0])
             return self._ended("@end/repeats", state, error, lines[-1])
         return self._loop_of_errors(state, lines)
@@ -162,10 +166,14 @@ class Endings:
 
     def _loop_of_errors(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         shapes = [shape_of(line.text) for line in lines]
-        period = repeated_block(shapes, least=_LOOP_OF_ERROR, longest=20)
-        if period is None:
+        places = last_repetition(shapes, least=_LOOP_OF_ERROR, longest=20)
+        if places is None:
             return None
-        error = next((line for line in lines[-period:] if self.is_error(line)), None)
+        error = next((lines[place] for place in places if self.is_error(lines[place])), None)
+        begun = lines[-min(len(lines), _LOOP_OF_ERROR * len(places))].seconds
+        ended = lines[places[-1]].seconds
+        if begun is not None and ended is not None and ended - begun < _LOOP_TAKES:
+            return None
         if error is None:
             return None
         return self._ended("@end/repeats", state, error, lines[-1])
@@ -173,10 +181,10 @@ class Endings:
     def _loop_of_words(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         """A script of the initramfs, or a driver, that says the same for ever before anything is started."""
         texts = [line.text for line in lines]
-        period = repeated_block(texts, least=_LOOP_OF_LINE, longest=20)
-        if period is None or not any(shape_of(text) for text in texts[-period:]):
+        places = last_repetition(texts, least=_LOOP_OF_LINE, longest=20)
+        if places is None or not any(shape_of(texts[place]) for place in places):
             return None
-        return self._ended("@end/repeats", state, lines[-period], lines[-1])
+        return self._ended("@end/repeats", state, lines[places[0]], lines[places[-1]])
 
     def _cut(self, state: BootState, lines: Sequence[LastLine]) -> str:
         """Why the log of a kernel or system says too little; empty where it says enough."""

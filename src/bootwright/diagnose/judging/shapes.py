@@ -7,6 +7,8 @@ errno (`-110`, `ret=-22`, `error 5`). A stage's own exceptions are data (`[[end]
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 _WORDS: Final = re.compile(
@@ -61,7 +63,7 @@ def shape_of(text: bytes) -> bytes:
     return shape if _LETTERS.search(shape) else b""
 
 
-def repeated_block(shapes: list[bytes], *, least: int, longest: int = 200) -> int | None:
+def repeated_block(shapes: Sequence[bytes], *, least: int, longest: int = 200) -> int | None:
     """The length of the block of lines with which the list ends `least` times over; None without one.
 
     The last repetition may be cut off. A tenth of the lines may differ.
@@ -80,3 +82,25 @@ def repeated_block(shapes: list[bytes], *, least: int, longest: int = 200) -> in
             if allowed < span:
                 return period
     return None
+
+
+def last_repetition(texts: Sequence[bytes], *, least: int, longest: int = 200) -> list[int] | None:
+    """The places of the block with which the list ends `least` times over, its last time; None without one.
+
+    Lines that are not of it may stand between: a second console writes too.
+    """
+    period = repeated_block(texts, least=least, longest=longest)
+    if period is not None:
+        return list(range(len(texts) - period, len(texts)))
+    counts = Counter(texts)
+    often = [index for index, text in enumerate(texts) if counts[text] >= least]
+    period = repeated_block([texts[index] for index in often], least=least, longest=longest)
+    if period is None:
+        return None
+    length = period * least
+    dense = 3 * length >= 2 * (len(texts) - often[-length])
+    return often[-period:] if dense and len(texts) - often[-1] <= _AFTER_LOOP else None
+
+
+_AFTER_LOOP: Final = 2
+"""Lines from the last of a loop to the end of the log."""

@@ -4,7 +4,7 @@ Forms: printk (`[    1.234567][    T1]`, `<6>`, Amlogic's `[    1.234567@3]-`), 
 journalctl (short, iso, precise, short-monotonic, json, export), `talosctl dmesg` and `logs`, Talos's log
 delivery, extended netconsole (Documentation/networking/netconsole.rst), Raspberry Pi EEPROM
 (`5.79 MESS:00:00:05.794805:0:`), NVIDIA's Jetson (`[0000.053] I>`), grabserial, minicom and `ts` stamps,
-NixOS tests, mail quotes.
+Xen's `(d1)` before a guest's lines, NixOS tests, mail quotes.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ _STAMP: Final = re.compile(
     | \[?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?\]?(?=\s)
     | >+(?=\s)
     | [\w.-]{1,64}\s{1,30}\|(?=\s)
+    | \(d\d{1,5}\)(?=\s)
     )""",
     re.VERBOSE,
 )  # fmt: skip
