@@ -13,7 +13,7 @@ from typing import Final
 from attrs import frozen
 
 from bootwright.formats.messages.model import Call, Format, Owner
-from bootwright.formats.messages.printf import tells
+from bootwright.formats.messages.printf import letters, tells
 from bootwright.formats.messages.table import MessageTable
 from bootwright.formats.messages.table_file import unpack_table
 from bootwright.foundation import places
@@ -103,6 +103,7 @@ def _shipped_speaker(text: bytes) -> Speaker | None:
 
 def _speaker(text: bytes, table: MessageTable) -> Speaker | None:
     text = text[:_LONGEST].strip()
+    whole = tuple(entry for entry in table.printing(text) if entry.call is Call.PRINTK)
     for prefix, calls in ((_DEVICE, {Call.DEVICE, Call.NETWORK}), (_INTERFACE, {Call.NETWORK})):
         match = prefix.match(text)
         if match is None:
@@ -113,8 +114,12 @@ def _speaker(text: bytes, table: MessageTable) -> Speaker | None:
             # An interface alone may be any word.
             if entry.call in calls and (prefix is _DEVICE or tells(entry.text.encode()))
         )
-        if formats:
+        if formats and _letters(formats) >= _letters(whole):
             groups = {name: value.decode() for name, value in match.groupdict().items() if value}
             return Speaker(formats, **groups)
-    formats = tuple(entry for entry in table.printing(text) if entry.call is Call.PRINTK)
-    return Speaker(formats) if formats else None
+    return Speaker(whole) if whole else None
+
+
+def _letters(formats: tuple[Format, ...]) -> int:
+    """How much of a line the formats spell out: `ARM FF-A: …` in full says more than `%s returned %pe`."""
+    return max((letters(entry.text.encode()) for entry in formats), default=0)
