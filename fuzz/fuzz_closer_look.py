@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bootwright.diagnose.closer.devices import DeviceErrors
-from bootwright.diagnose.closer.levels import level_of
 from bootwright.diagnose.closer.surroundings import surroundings
+from bootwright.diagnose.reading.levels import level_of
 
 
 def one_input(data: bytes) -> None:

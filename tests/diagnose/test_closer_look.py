@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from bootwright.diagnose.closer.devices import DeviceErrors
 from bootwright.diagnose.closer.kept import MOST, KeptText
-from bootwright.diagnose.closer.levels import level_of
 from bootwright.diagnose.closer.roles import role_of
 from bootwright.diagnose.closer.surroundings import surroundings
 from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
+from bootwright.diagnose.reading.levels import level_of
 from bootwright.diagnose.reading.text import Block
 
 BOOT = """\
@@ -84,6 +84,8 @@ def test_a_long_log_is_not_looked_at_closely() -> None:
         (b"<3>[    1.0] x", 3),
         (b"<30>systemd[1]: x", 6),
         (b"kern  :err   : [    1.0] x", 3),
+        (b"172.20.0.2: kern:    info: [2026-11-29T05:00:00Z]: x", 6),
+        (b"user  :warn  : [    1.0] x", 4),
         (b"6,123,4567,-;x", 6),
         (b'{"PRIORITY":"4","MESSAGE":"x"}', 4),
         (b'{"msg":"x","facility":"kern","priority":"err"}', 3),

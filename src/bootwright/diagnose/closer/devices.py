@@ -14,13 +14,13 @@ from typing import Final
 
 from attrs import define, field
 
-from bootwright.diagnose.closer.levels import level_of
 from bootwright.diagnose.closer.roles import DeviceRole, device_roles, role_of
 from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import Speaker, speaker
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.levels import level_of
 from bootwright.diagnose.reading.patterns import Facts, printable
 from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN, voice_of
 from bootwright.formats.messages.model import ERROR

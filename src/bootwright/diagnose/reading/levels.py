@@ -11,7 +11,7 @@ from typing import Final
 
 _LEVEL: Final = re.compile(
     rb"(?P<number>\A[^\w<]{0,4}<(?P<priority>\d{1,3})>)"
-    rb"|\bkern\s{0,4}:\s{0,2}(?P<name>emerg|alert|crit|err|error|warn|warning|notice|info|debug)\s{0,4}:"
+    rb"|\b(?:kern|user|daemon)\s{0,4}:\s{0,8}(?P<name>emerg|alert|crit|err|error|warn|warning|notice|info|debug)\s{0,4}:"
     rb"|\A(?P<record>\d{1,3}),\d{1,12},\d{1,16},"
     rb'|"(?:PRIORITY|priority)"\s?:\s?"?(?P<json>\d|emerg|alert|crit|err|error|warning|notice|info|debug)\b'
 )
