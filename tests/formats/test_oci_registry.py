@@ -22,7 +22,7 @@ from registry_kit import OCI, Blob, Image, RunningRegistry, digest_of, image, la
 
 from bootwright.formats.archives.registry_image import open_image, read_index, read_manifest
 from bootwright.formats.filesystems.filesystem import lookup, read_small, walk
-from bootwright.formats.sources.registry import Reference, read_reference
+from bootwright.formats.sources.registry import Reference, Registry, read_reference
 from bootwright.formats.sources.transport import Transport
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 
@@ -308,6 +308,39 @@ def test_a_registry_that_gives_no_token(
     served.routes["/token"] = lambda _: token
     with pytest.raises(BootwrightError, match=message):
         names(served.reference)
+
+
+def test_a_registry_that_stumbles_is_asked_again(served: Served) -> None:
+    made = image([layer({"file": b"content"})])
+    served.serve(made)
+    path = "/v2/team/image/manifests/v1"
+    right, failures = served.routes[path], [503, 502]
+
+    def stumbling(request: Fake) -> tuple[int, dict[str, str], bytes]:
+        return (failures.pop(), {}, b"") if failures else right(request)
+
+    served.routes[path] = stumbling
+    assert names(served.reference) == ["/file"]
+    served.routes[path] = lambda _: (503, {}, b"")
+    with pytest.raises(Missing, match="answers 503"):
+        names(served.reference)
+
+
+def test_tags_come_in_pages(served: Served) -> None:
+    pages = {"": (b'{"tags": ["v1", "v2"]}', "n=1000&last=v2"), "v2": (b'{"tags": ["v3", 4]}', "")}
+
+    def page(request: Fake) -> tuple[int, dict[str, str], bytes]:
+        last = parse_qs(urlsplit(request.path).query).get("last", [""])[0]
+        body, further = pages[last]
+        link = {"Link": f'</v2/team/image/tags/list?{further}>; rel="next"'} if further else {}
+        return 200, link, body
+
+    served.routes["/v2/team/image/tags/list"] = page
+    registry = Registry(read_reference(served.reference), transport())
+    assert registry.tags() == ["v1", "v2", "v3"]
+    # A page that names itself as the next one is the last.
+    pages["v2"] = (b'{"tags": ["v3"]}', "n=1000&last=v2")
+    assert registry.tags() == ["v1", "v2", "v3"]
 
 
 def test_answers_that_are_none(served: Served) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -18,7 +19,7 @@ from attrs import frozen
 
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.formats.sources.download import Download
-from bootwright.formats.sources.transport import Denied, NotThere, Response, Transport
+from bootwright.formats.sources.transport import ATTEMPTS, Denied, NotThere, Response, Transport, Unreachable
 from bootwright.foundation.cache import FETCHED
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.locks import locked
@@ -135,10 +136,9 @@ class Registry:
 
     def _document(self, url: str, which: str) -> tuple[bytes, str]:
         try:
-            with self.open(url, {"Accept": _ACCEPT}) as response:
-                body = _bounded(response, url, MOST_DOCUMENT, self._transport)
-                said = response.headers.get("docker-content-digest", "")
-                media_type = response.headers.get("content-type", "").partition(";")[0].strip()
+            body, headers = self._small(url, {"Accept": _ACCEPT})
+            said = headers.get("docker-content-digest", "")
+            media_type = headers.get("content-type", "").partition(";")[0].strip()
         except NotThere as error:
             raise Missing(
                 f"{self.reference.host} has no {self.reference.name}"
@@ -176,9 +176,8 @@ class Registry:
         url = f"{self.reference.address}/tags/list?n={_PAGE}"
         for _ in range(_MOST_PAGES):
             try:
-                with self.open(url, {}) as response:
-                    body = _bounded(response, url, MOST_DOCUMENT, self._transport)
-                    link = response.headers.get("link", "")
+                body, headers = self._small(url, {})
+                link = headers.get("link", "")
             except NotThere as error:
                 raise Missing(
                     f"{self.reference.host} has no repository {self.reference.name}", hint="check its name"
@@ -193,6 +192,24 @@ class Registry:
                 break
             url = further
         return found
+
+    def _small(self, url: str, headers: Mapping[str, str]) -> tuple[bytes, Mapping[str, str]]:
+        """A document and the headers it came with, asked for again where the registry does not answer."""
+        for attempt in range(ATTEMPTS):
+            try:
+                with self.open(url, headers) as response:
+                    body = bytearray()
+                    for piece in response.pieces():
+                        self.received += len(piece)
+                        body += piece
+                        if len(body) > MOST_DOCUMENT:
+                            raise Malformed(url, MOST_DOCUMENT, f"at most {MOST_DOCUMENT} bytes", "more")
+                    return bytes(body), response.headers
+            except Unreachable:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(self.first_wait * 2**attempt)
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def small_blob(self, digest: str, size: int) -> ByteSource:
         """A configuration or the like, whole and verified; raises `Malformed` beyond 4 MiB."""
@@ -299,13 +316,3 @@ def json_object(body: bytes, where: str) -> dict[str, Any]:
 
 def _hex(digest: str) -> str:
     return digest.removeprefix("sha256:")
-
-
-def _bounded(response: Response, url: str, limit: int, transport: Transport) -> bytes:
-    body = bytearray()
-    for piece in response.pieces():
-        transport.received += len(piece)
-        body += piece
-        if len(body) > limit:
-            raise Malformed(url, limit, f"at most {limit} bytes", "more")
-    return bytes(body)
