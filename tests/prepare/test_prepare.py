@@ -184,6 +184,20 @@ def test_an_image_that_works_is_left_as_it_is(standin: Path, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["out.raw.prepared.json"]
 
 
+@pytest.mark.download
+def test_a_debian_image_on_another_board(debian: Path, tmp_path: Path) -> None:
+    document, status = prepare(debian, "--board", "rock64", "-o", tmp_path / "out.img")
+    assert (document["outcome"], status) == ("mended", 0)
+    assert document["system"]["title"] == "Debian"
+    assert document["system"]["version"] == "13"
+    assert kinds(document) == ["devicetree"]
+    assert any("rootfs has modules of 6.1.0-9-arm64 only" in text for text in document["cautions"])
+    checked = api.check(tmp_path / "out.img", boards="rock64", goals=("ethernet", "storage"))
+    assert checked.verdict is api.Verdict.WORKS
+    with pytest.raises(Refused, match="holds debian, not Talos Linux"):
+        prepare("talos", "--image", debian, "--board", "rock64", "-o", tmp_path / "x.img")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [

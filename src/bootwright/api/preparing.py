@@ -60,6 +60,7 @@ class PreparedCard:
         """The document of docs/schemas/prepare.schema.json."""
         from bootwright.foundation.verdict import Verdict
         from bootwright.prepare.looking import ADDRESS, signs
+        from bootwright.prepare.request import cautions
 
         prepared, record = self.prepared, self.prepared.record
         works = self.verdict is Verdict.WORKS
@@ -93,6 +94,7 @@ class PreparedCard:
             if works
             else [],
             "then": then or None if works else None,
+            "cautions": list(cautions(prepared)),
             "notes": list(prepared.notes),
         }
 

@@ -170,6 +170,7 @@ class _Run:
             tuple(search.trials),
             next(trial for trial in reversed(search.trials) if not trial.rejected),
             (*notes, *written.notes),
+            written.cautions,
         )
 
     def _judged(self, gathered: Gathered) -> Judged:

@@ -87,6 +87,8 @@ class Prepared:
     """What was tried, in its order; the last one that was not rejected is what was made."""
     answer: Trial | None
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    """What the user must know before the image is used."""
     again: bool = False
     """Whether the same had been prepared before, and nothing was done."""
 
@@ -96,3 +98,11 @@ class Prepared:
         if self.answer is None or not isinstance(self.image, Path):
             return ()
         return made_by(self.image, self.record.source, self.answer, self.target.board.id)
+
+
+def cautions(prepared: Prepared) -> tuple[str, ...]:
+    """What may go wrong with what is to be flashed, though it works: each hazard once, in words."""
+    judged = prepared.after or prepared.before
+    hazards = {hazard.name: hazard for goal in judged.goals.values() for hazard in goal.hazards}
+    told = (f"{hazard.title}; {hazard.remedy}" for hazard in hazards.values())
+    return (*prepared.cautions, *told)

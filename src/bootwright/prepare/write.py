@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
 from pathlib import Path
 
 from attrs import evolve, frozen
 
+from bootwright.formats.filesystems.filesystem import EntryKind, lookup
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import BootwrightError, Unequipped
 from bootwright.foundation.progress import Progress
@@ -15,6 +16,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.image_boot.boot import on_disk
 from bootwright.images.change.swap import swap
 from bootwright.images.manifest_model import beside, sha256_of
+from bootwright.images.opened import open_image
 from bootwright.images.verify.verify import Verified, verify
 from bootwright.images.write.output import work_folder
 from bootwright.images.write.raw_image import compress, is_compressed
@@ -33,9 +35,9 @@ class Written:
     image: Path
     judged: Judged
     """What is predicted of the file itself."""
-    checked: int
-    """Checks of `image verify` that passed."""
     notes: tuple[str, ...]
+    cautions: tuple[str, ...]
+    """What the user must know before it is used."""
     record: Record
 
 
@@ -88,8 +90,31 @@ def write(image: BoardImage, trial: Trial, output: Path, doing: Work) -> Written
             whole.replace(atomic.final(output))
         except OSError as error:
             raise atomic.explained(error, output) from error
-    passed = sum(check.verdict is Verdict.WORKS for check in verified.checks)
-    return Written(output, judged, passed, swapped.notes, record)
+        cautions = (*_unverified(verified), *_left_behind(output, record.kernel, progress))
+    return Written(output, judged, swapped.notes, cautions, record)
+
+
+def _unverified(verified: Verified) -> Iterator[str]:
+    """What could not be verified, and why."""
+    for check in verified.checks:
+        if check.verdict is Verdict.UNKNOWN:
+            yield f"not verified: {check.name}: {check.detail}"
+
+
+def _left_behind(image: Path, release: str, progress: Progress) -> Iterator[str]:
+    """Root file systems of their own that have modules, and none of the kernel that boots now."""
+    for volume in open_image(image, progress).volumes:
+        releases: set[str] = set()
+        for place in ("/usr/lib/modules", "/lib/modules"):
+            folder = lookup(volume.files, place)
+            if folder is not None and folder.kind is EntryKind.DIRECTORY:
+                releases |= {entry.name for entry in volume.files.children(folder)}
+        if releases and release not in releases:
+            held = ", ".join(sorted(releases))
+            yield (
+                f"{volume.title} has modules of {held} only: what the initramfs does not bring of {release} "
+                "cannot be loaded there until its package is installed"
+            )
 
 
 def _check_sound(image: BoardImage, verified: Verified) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from bootwright.foundation.verdict import Verdict
 from bootwright.prepare.looking import ADDRESS, signs
 from bootwright.prepare.model import Judged, Trial
-from bootwright.prepare.request import Outcome, Prepared
+from bootwright.prepare.request import Outcome, Prepared, cautions
 
 _WIDTH = 100
 _MOST_TRIALS = 4
@@ -26,8 +26,8 @@ def lines(prepared: Prepared, *, explain: bool = False) -> Iterator[str]:
     yield from _wrapped("  ", f"{record.source}: {_kernel(prepared)}")
     yield ""
     yield from _answer(prepared)
-    yield from _trials(prepared, explain=explain)
     yield from _beside(prepared)
+    yield from _trials(prepared, explain=explain)
     for note in prepared.notes if explain or prepared.answer is None else ():
         yield from _wrapped("  ", f"note: {note}")
     if prepared.outcome.verdict is Verdict.WORKS:
@@ -115,6 +115,9 @@ def _beside(prepared: Prepared) -> Iterator[str]:
         for (_, name), verdict in judged.all_goals().items()
         if name not in prepared.target.wanted and verdict is not Verdict.WORKS
     }
+    if prepared.outcome.verdict is Verdict.WORKS:
+        for text in cautions(prepared):
+            yield from _wrapped("  beware: ", text)
     if others and prepared.outcome.verdict is Verdict.WORKS:
         words = ", ".join(f"{name} {verdict}" for name, verdict in others.items())
         yield from _wrapped("  ", f"not asked for: {words} (bootwright check says why)")
