@@ -189,14 +189,17 @@ def test_a_tables_file_holds_what_was_put_in(formats: list[Format]) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4))
-def test_a_damaged_table_is_an_error(changes: list[tuple[int, int]]) -> None:
+def test_a_damaged_table_is_an_error_or_says_the_same(changes: list[tuple[int, int]]) -> None:
     whole = pack_table(table_of([Format("text %d", Call.PRINTK, 3, (Owner("m", "f"),), ("k",))]))
     damaged = bytearray(whole)
     for place, byte in changes:
         damaged[place % len(damaged)] = byte
-    if bytes(damaged) != whole:
-        with pytest.raises(Malformed):
-            unpack_table(bytes(damaged), "test")
+    try:
+        table = unpack_table(bytes(damaged), "test")
+    except Malformed:
+        return
+    # Some bits of a frame's header change nothing of what it says.
+    assert [*map(str, table.formats())] == [*map(str, unpack_table(whole, "test").formats())]
 
 
 @pytest.mark.parametrize("data", [b"", MARK, MARK + b"\x28\xb5\x2f\xfd", b"BWMSGS9\n"])

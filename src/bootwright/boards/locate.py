@@ -21,12 +21,12 @@ def locate(tree: Tree, wanted: Iterable[Find]) -> Node | None:
 
 def functions(tree: Tree, board: Board) -> tuple[tuple[Node, int, int], ...]:
     """(host node, vendor, device) of the PCI functions soldered to the board, where the host is found."""
-    found = []
+    functions = []
     for function in board.functions:
         host = locate(tree, function.host)
         if host is not None:
-            found.append((host, function.id.vendor, function.id.device))
-    return tuple(found)
+            functions.append((host, function.id.vendor, function.id.device))
+    return tuple(functions)
 
 
 def _found(tree: Tree, find: Find) -> list[Node]:

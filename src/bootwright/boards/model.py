@@ -249,8 +249,8 @@ class Board:
             ) from error
         values = {field.name: field.of(number) for field in revision.bits}
         if number >> 32 or not _fits(values, revision.board):
-            found = ", ".join(f"{name} {value:#x}" for name, value in values.items())
-            raise Refused(f"revision {code} is not one of {self.name}", hint=f"its fields: {found}")
+            fields = ", ".join(f"{name} {value:#x}" for name, value in values.items())
+            raise Refused(f"revision {code} is not one of {self.name}", hint=f"its fields: {fields}")
         for rule in revision.rules:
             if _fits(values, rule.fields):
                 return self.stepping(rule.stepping)
@@ -277,4 +277,4 @@ def board(name: str) -> Board:
 
 def boards_of(compatible: tuple[str, ...]) -> tuple[Board, ...]:
     """Boards whose own (first) compatible is in a devicetree's root compatible."""
-    return tuple(one for one in boards() if one.compatible[0] in compatible)
+    return tuple(board for board in boards() if board.compatible[0] in compatible)

@@ -28,7 +28,7 @@ def board_chains(volumes: Sequence[Volume]) -> list[Chain]:
     return [*reached, *efi, *late]
 
 
-def _differ(one: Chain, other: Chain) -> bool:
-    if one.kernel is None or other.kernel is None:
+def _differ(first: Chain, other: Chain) -> bool:
+    if first.kernel is None or other.kernel is None:
         return True
-    return (one.kernel.place, one.arguments) != (other.kernel.place, other.arguments)
+    return (first.kernel.place, first.arguments) != (other.kernel.place, other.arguments)

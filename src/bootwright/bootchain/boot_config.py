@@ -37,7 +37,7 @@ def read_loader_entry(data: bytes, name: str) -> BootEntry:
     return BootEntry(
         title=_last(values, "title") or name.rpartition("/")[2],
         kernel=_last(values, "linux") or _last(values, "efi") or _last(values, "uki"),
-        initrds=tuple(each for each in values.get("initrd", ()) if each),
+        initrds=tuple(name for name in values.get("initrd", ()) if name),
         devicetree=_last(values, "devicetree"),
         arguments=" ".join(values.get("options", ())),
         line=1,

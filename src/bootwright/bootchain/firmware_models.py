@@ -83,7 +83,7 @@ def model_of(board: Board) -> FirmwareModel | None:
     if not board.firmware_models:
         return None
     wanted = set(board.firmware_models)
-    nearest = max(firmware_models(), key=lambda each: (len(each.filters & wanted), each.filters == wanted))
+    nearest = max(firmware_models(), key=lambda model: (len(model.filters & wanted), model.filters == wanted))
     named = dict.fromkeys((*(stepping.dtb for stepping in board.steppings), *nearest.board.dtbs))
     facts = _facts(frozenset(wanted), _type_of(board))
     return FirmwareModel(board.name, evolve(nearest.board, facts=facts, dtbs=tuple(named)))

@@ -216,8 +216,8 @@ class _Firmware:
                 f"{auto.file}, line {auto.line}: no initramfs is known to go with the kernel"
             )
         # One that goes with the kernel by its name need not be there.
-        found = (self._part(part, auto) for part in self._files.initramfs)
-        return tuple(part for part in found if part.exists)
+        parts = (self._part(part, auto) for part in self._files.initramfs)
+        return tuple(part for part in parts if part.exists)
 
     def _devicetree(self) -> Part | None:
         """What `device_tree` names; without it the firmware picks the board's own."""
@@ -231,21 +231,20 @@ class _Firmware:
 
         One behind it that may hold as well, by a filter on what is not known, makes the answer unsure.
         """
-        found: Setting | None = None
+        certain: Setting | None = None
         maybe: list[Setting] = []
         for setting in (candidate for candidate in self._config.settings if candidate.key in keys):
             holds = self._facts.applies(setting.filters)
             if holds is None:
                 maybe.append(setting)
             elif holds and (setting.key == keys[0] or setting.key == "ramfsfile"):
-                found, maybe = setting, [candidate for candidate in maybe if candidate.key != setting.key]
-        for each in maybe:
-            if found is None or (each.key, each.value) != (found.key, found.value):
-                text = (
-                    f"{each.file}, line {each.line}: {each.key}={each.value} counts if {each.condition} holds"
-                )
-                (self._unsure if each.key in {"kernel", "os_prefix"} else self._unknown).append(text)
-        return found
+                certain, maybe = setting, [candidate for candidate in maybe if candidate.key != setting.key]
+        for uncertain in maybe:
+            if certain is None or (uncertain.key, uncertain.value) != (certain.key, certain.value):
+                where = f"{uncertain.file}, line {uncertain.line}"
+                text = f"{where}: {uncertain.key}={uncertain.value} counts if {uncertain.condition} holds"
+                (self._unsure if uncertain.key in {"kernel", "os_prefix"} else self._unknown).append(text)
+        return certain
 
 
 def _called_u_boot(path: str) -> bool:

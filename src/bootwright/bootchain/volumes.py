@@ -133,7 +133,7 @@ def files_in(volume: Volume, folder: str, suffix: str) -> list[Entry]:
     if directory is None or directory.kind is not EntryKind.DIRECTORY:
         return []
     names = [entry for entry in volume.files.children(directory) if entry.name.lower().endswith(suffix)]
-    resolved = [file_at(volume, name.path) for name in sorted(names, key=lambda each: each.path)]
+    resolved = [file_at(volume, name.path) for name in sorted(names, key=lambda entry: entry.path)]
     return [entry for entry in resolved if entry is not None]
 
 
@@ -153,7 +153,7 @@ def efi_volumes(volumes: Sequence[Volume]) -> list[Volume]:
     Files without a partition are taken for whatever they hold.
     """
     able = [volume for volume in volumes if volume.partition is None or volume.files.type == "vfat"]
-    return sorted(able, key=lambda each: not is_esp(each))
+    return sorted(able, key=lambda volume: not is_esp(volume))
 
 
 def is_esp(volume: Volume) -> bool:

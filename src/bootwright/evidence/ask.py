@@ -91,13 +91,13 @@ def about_finding(context: Context, finding: Finding) -> Iterator[Evidence]:
         module = name.rpartition("/")[2].partition(".ko")[0].replace("-", "_")
         yield from _module(artifact, module)
     devices = [*values_of(finding, "supplier"), *values_of(finding, "device")]
-    for device in dict.fromkeys(each for each in devices[:_MOST_DEVICES] if is_device(each)):
+    for device in dict.fromkeys(name for name in devices[:_MOST_DEVICES] if is_device(name)):
         yield from _device(context, device)
 
 
-def _same_build(one: str, other: str) -> bool:
+def _same_build(first_banner: str, other: str) -> bool:
     """Whether two builds may be one; a number (`#1 SMP …`) that only one of them tells says nothing."""
-    first, _, rest = one.partition(" ")
+    first, _, rest = first_banner.partition(" ")
     second, _, other_rest = other.partition(" ")
     return rest == other_rest and (first == second or "#" in {first, second})
 
@@ -169,10 +169,10 @@ def _firmware(artifact: Artifact, files: list[str]) -> Iterator[Evidence]:
 
 def _programs(artifact: Artifact, paths: list[str]) -> Iterator[Evidence]:
     for path in paths:
-        found = artifact.program(path)
-        if found is None:
+        program = artifact.program(path)
+        if program is None:
             continue
-        there, where = found
+        there, where = program
         if there:
             says = f"{path} is in {artifact.name}: look at its interpreter, libraries and architecture."
         else:
@@ -184,7 +184,7 @@ def _root(context: Context, finding: Finding) -> Iterator[Evidence]:
     artifact = context.artifact
     wanted = _ROOT.findall(context.boot.fact("arguments") or "") + values_of(finding, "device")
     known = {name.lower(): where for name, where in artifact.identities().items()}
-    for name in dict.fromkeys(each for each in wanted if _ROOT.fullmatch(each)):
+    for name in dict.fromkeys(argument for argument in wanted if _ROOT.fullmatch(argument)):
         if not known:
             continue
         where = known.get(name.lower())

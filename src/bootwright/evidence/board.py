@@ -71,22 +71,22 @@ def with_board(diagnosis: Diagnosis, board: Board | None, *, checked: bool) -> D
 
 
 def _with_board(boot: Boot, board: Board | None, *, checked: bool) -> Boot:
-    told = board_of(boot)
-    one = board or told
-    if one is None:
+    announced = board_of(boot)
+    chosen = board or announced
+    if chosen is None:
         return boot
-    gaps = (*_gaps(boot, one, checked=checked and board is not None), *boot.gaps)
+    gaps = (*_gaps(boot, chosen, checked=checked and board is not None), *boot.gaps)
     return evolve(
         boot,
         gaps=gaps,
-        evidence=(*boot.evidence, *(_identity(boot, board, told) if board is not None else ())),
+        evidence=(*boot.evidence, *(_identity(boot, board, announced) if board is not None else ())),
     )
 
 
-def _identity(boot: Boot, board: Board, told: Board | None) -> Iterator[Evidence]:
+def _identity(boot: Boot, board: Board, announced: Board | None) -> Iterator[Evidence]:
     """Whether the log is of that board, and of which stepping."""
     model, code = boot.fact("model"), boot.fact("revision")
-    if model is not None and told is not board:
+    if model is not None and announced is not board:
         says = f"The log is of another machine than {board.name}: {model}."
         yield Evidence(Stance.REFUTES, says, "the log: machine model")
     elif model is not None:

@@ -68,19 +68,19 @@ def _solved(artifacts: Sequence[Artifact], board: Board, stepping: str | None) -
     Nothing where kernel or devicetree is not among the artifacts, or the devicetree is not the board's.
     """
     solved = []
-    for one in board.steppings:
-        if stepping in {None, one.name}:
-            pair = _kernel_and_tree(artifacts, one.dtb)
+    for variant in board.steppings:
+        if stepping in {None, variant.name}:
+            pair = _kernel_and_tree(artifacts, variant.dtb)
             if pair is None or fit(board, pair[1].compatible) is not Fit.OWN:
                 return []
-            solved.append(predict(*pair, board=board, stepping=one.name))
+            solved.append(predict(*pair, board=board, stepping=variant.name))
     return solved
 
 
 def _not_the_boards(artifacts: Sequence[Artifact], board: Board, stepping: str | None) -> Iterator[Evidence]:
     """That a devicetree which is called as the board's is another board's."""
-    for one in board.steppings:
-        pair = _kernel_and_tree(artifacts, one.dtb) if stepping in {None, one.name} else None
+    for variant in board.steppings:
+        pair = _kernel_and_tree(artifacts, variant.dtb) if stepping in {None, variant.name} else None
         if pair is not None and fit(board, pair[1].compatible) is Fit.OTHER:
             says = f"The devicetree is another board's than {board.name}: it is for "
             yield Evidence(Stance.CONFIRMS, f"{says}{described(pair[1].compatible)}.", pair[1].name)
@@ -96,13 +96,13 @@ def _kernel_and_tree(artifacts: Sequence[Artifact], dtb: str) -> tuple[KernelFac
     return (facts, tree) if facts is not None and tree is not None else None
 
 
-def _evidence(board: Board, steppings: Sequence[str], told: Sequence[GoalVerdict]) -> Evidence:
+def _evidence(board: Board, steppings: Sequence[str], judged: Sequence[GoalVerdict]) -> Evidence:
     """What `check` says of a goal, or that it depends on a stepping which the log does not tell."""
-    goal = told[0]
+    goal = judged[0]
     both = Together(
         board,
         goal.goal,
-        {name: goal_verdict.verdict for name, goal_verdict in zip(steppings, told, strict=True)},
+        {name: goal_verdict.verdict for name, goal_verdict in zip(steppings, judged, strict=True)},
     )
     if both.split:
         says = f"check: {goal.goal} of the {board.name} is {both.words}"

@@ -85,9 +85,9 @@ class Artifact:
             return {_module_name(path.name): f"{self.name}:/{path.relative_to(tree)}" for path in paths}
         early = {id(item) for item in self._early_trees()}
         trees = [item for item in self._items(ItemKind.MODULES) if id(item) not in early]
-        found = dict(pair for item in trees for pair in _names(item))
+        names = dict(pair for item in trees for pair in _names(item))
         # An operating system whose initramfs is its root file system has one tree for both.
-        return found or self.initramfs_modules
+        return names or self.initramfs_modules
 
     @cached_property
     def initramfs_modules(self) -> dict[str, str] | None:
@@ -147,8 +147,8 @@ class Artifact:
                 for path in sorted(path for name in names for path in folder.rglob(name)):
                     yield parse_fdt(path.read_bytes(), f"{self.name}:/{path.relative_to(folder)}")
             return
-        items = [each for each in self._items(ItemKind.DEVICETREE) if each.source is not None]
-        chosen = [each for each in items if PurePosixPath(each.name).name in names]
+        items = [item for item in self._items(ItemKind.DEVICETREE) if item.source is not None]
+        chosen = [item for item in items if PurePosixPath(item.name).name in names]
         for item in chosen or (items if len(items) == 1 else []):
             if item.source is not None:
                 yield read_fdt(item.source)
@@ -169,7 +169,7 @@ class Artifact:
 
     def identities(self) -> dict[str, str]:
         """`PARTUUID=…`, `UUID=…`, `LABEL=…`, `PARTLABEL=…` of its partitions → where."""
-        found: dict[str, str] = {}
+        places: dict[str, str] = {}
         for item in self._items(ItemKind.PARTITION, ItemKind.FILESYSTEM):
             part = item.kind == ItemKind.PARTITION
             for fact, key in (
@@ -178,8 +178,8 @@ class Artifact:
             ):
                 value = item.fact(fact)
                 if isinstance(value, str) and value:
-                    found[f"{key}={value}"] = item.origin.where
-        return found
+                    places[f"{key}={value}"] = item.origin.where
+        return places
 
     def program(self, path: str) -> tuple[bool, str] | None:
         """Whether a program is there (in the initramfs or a root file system), and where it was looked for.
@@ -187,7 +187,7 @@ class Artifact:
         None where no such file system is in the artifact.
         """
         places = [
-            each for each in self._items(ItemKind.INITRAMFS, ItemKind.FILESYSTEM) if each.files is not None
+            item for item in self._items(ItemKind.INITRAMFS, ItemKind.FILESYSTEM) if item.files is not None
         ]
         roots = [
             place

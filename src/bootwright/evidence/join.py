@@ -39,7 +39,7 @@ def with_artifacts(diagnosis: Diagnosis, artifacts: Sequence[Artifact], board: B
 def _with_artifacts(boot: Boot, artifacts: Sequence[Artifact], board: Board | None) -> Boot:
     stepping = stepping_of(board, boot) if board is not None else None
     # A devicetree given beside a kernel is the one in question, not those that came with the kernel.
-    artifacts = sorted(artifacts, key=lambda each: bool(each.kernels))
+    artifacts = sorted(artifacts, key=lambda artifact: bool(artifact.kernels))
     kernel = artifacts[-1]
     contexts = [Context(boot, artifact, _blobs(boot, board, stepping), kernel) for artifact in artifacts]
     findings = tuple(
@@ -73,17 +73,17 @@ def _blobs(boot: Boot, board: Board | None, stepping: str | None) -> frozenset[s
     named = boot.fact("devicetree")
     if named is not None:
         return frozenset({named.rpartition("/")[2]})
-    one = board or board_of(boot)
-    if one is None:
+    of_board = board or board_of(boot)
+    if of_board is None:
         return frozenset()
-    chosen = [one.stepping(stepping)] if stepping is not None else one.steppings
-    return frozenset(each.dtb for each in chosen)
+    chosen = [of_board.stepping(stepping)] if stepping is not None else of_board.steppings
+    return frozenset(variant.dtb for variant in chosen)
 
 
 def _unique(evidence: Iterator[Evidence]) -> tuple[Evidence, ...]:
     """Each once; names come from files of others, so that only what can be printed is kept of them."""
     return tuple(
-        dict.fromkeys(evolve(each, says=_shown(each.says), where=_shown(each.where)) for each in evidence)
+        dict.fromkeys(evolve(item, says=_shown(item.says), where=_shown(item.where)) for item in evidence)
     )
 
 

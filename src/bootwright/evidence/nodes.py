@@ -27,11 +27,11 @@ def node_of(tree: Tree, text: str) -> Node | None:
         return None
     address = int(match["address"], 16)
     named = [node for node in tree.nodes if node.name.partition("@")[0] == match["name"]]
-    found = next((node for node in named if cpu_address(node) == address), None)
-    if found is None:
-        found = next((node for node in named if node.name.partition("@")[2] == f"{address:x}"), None)
+    addressed = next((node for node in named if cpu_address(node) == address), None)
+    if addressed is None:
+        addressed = next((node for node in named if node.name.partition("@")[2] == f"{address:x}"), None)
     _, colon, child = text.partition(":")
-    return found.child(child) or found if found is not None and colon else found
+    return addressed.child(child) or addressed if addressed is not None and colon else addressed
 
 
 def cpu_address(node: Node) -> int | None:

@@ -38,7 +38,7 @@ class Setting:
     @property
     def condition(self) -> str:
         """The filters as they would be written, `[all]` where there are none."""
-        return "".join(f"[{each.text}]" for each in self.filters) or "[all]"
+        return "".join(f"[{condition.text}]" for condition in self.filters) or "[all]"
 
 
 @frozen
@@ -58,12 +58,12 @@ class ConfigTxt:
 
     def last(self, key: str, facts: BoardFacts) -> str | None:
         """The value of `key` that counts on a board: the last of those that certainly apply."""
-        found = [
+        matching = [
             setting.value
             for setting in self.settings
             if setting.key == key and facts.applies(setting.filters)
         ]
-        return found[-1] if found else None
+        return matching[-1] if matching else None
 
 
 def read_config_txt(

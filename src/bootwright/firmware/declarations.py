@@ -102,12 +102,12 @@ def targets(raw: bytes, where: str) -> tuple[Target, ...]:
     Raises `Refused` for one that is cut off or declares nothing; `where` begins the message.
     """
     reader = _Reader(raw, where)
-    found: list[Target] = []
+    targets: list[Target] = []
     while not reader.done:
-        if len(found) >= _MAX_TARGETS:
+        if len(targets) >= _MAX_TARGETS:
             raise Refused(f"{where} has more than {_MAX_TARGETS} targets")
-        found.append(reader.target())
-    return tuple(found)
+        targets.append(reader.target())
+    return tuple(targets)
 
 
 class _Reader:

@@ -118,14 +118,14 @@ class _Search:
         if not prefix:
             return ""
         prefix = prefix.lstrip("/")
-        found = all(
+        complete = all(
             any(self.exists(name if name.startswith("/") else f"/{prefix}{name}") for name in names)
             for names in wanted
             if names
         )
-        use = "used" if found else "ignored, kernel or devicetree is not there"
+        use = "used" if complete else "ignored, kernel or devicetree is not there"
         self.log.append(f"os_prefix {prefix}: {use}")
-        return prefix if found else ""
+        return prefix if complete else ""
 
     def _long_mode(self, kernel: str | None) -> bool:
         if kernel is not None and kernel.rpartition("/")[2] in _KNOWN_64:

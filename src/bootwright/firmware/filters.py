@@ -43,7 +43,7 @@ class BoardFacts:
 
     def applies(self, filters: tuple[Filter, ...]) -> bool | None:
         """Whether all filters hold; None where that depends on something not known (a GPIO, a monitor)."""
-        verdicts = [self._holds(each) for each in filters]
+        verdicts = [self._holds(condition) for condition in filters]
         if False in verdicts:
             return False
         return None if None in verdicts else True

@@ -66,7 +66,7 @@ def given_tree(
     `first` names overlays that the firmware loads by itself before. Raises `Malformed` where the result
     outgrows what is read.
     """
-    settings = [one for one in config.settings if one.key in (*OVERLAY_KEYS, *PARAMETER_KEYS)]
+    settings = [setting for setting in config.settings if setting.key in (*OVERLAY_KEYS, *PARAMETER_KEYS)]
     if not settings and not first:
         return GivenTree(base)
     work = _Work(DraftTree(base), overlays, platform_of(base.compatible))

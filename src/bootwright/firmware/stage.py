@@ -169,7 +169,7 @@ class _Work:
         """The UART on the header's pins; the mini UART only where config.txt wants it."""
         uarts = self.board.uarts
         if tree is None:
-            return None, next((n for n, each in enumerate(uarts) if each.mini), 0)
+            return None, next((n for n, candidate in enumerate(uarts) if candidate.mini), 0)
         number = header_uart(tree, uarts)
         if number is None:
             self._warn("console: the devicetree puts no UART on the header's GPIO 14 and 15")
@@ -178,9 +178,9 @@ class _Work:
         if uart.mini and config.last("enable_uart", self.board.facts) != "1":
             self._warn("console: the header has the mini UART, which is off without enable_uart=1")
             draft = DraftTree(tree)
-            for each in draft.root.walk():
-                if each.name == uart.node:
-                    each.properties["status"] = b"disabled\0"
+            for node in draft.root.walk():
+                if node.name == uart.node:
+                    node.properties["status"] = b"disabled\0"
             return draft.tree(), None
         kind = "mini UART" if uart.mini else "PL011"
         self.log.append(f"console: GPIO 14 and 15 have {uart.unit_address} ({kind})")

@@ -29,16 +29,16 @@ def near(given: str, known: Iterable[str], *, most: int = 3, alike: float | None
         alike = 0.5 if len(folded) == 2 else _ALIKE
     matcher = difflib.SequenceMatcher(b=folded, autojunk=False)
     ratios: list[tuple[float, str]] = []
-    for one in reversed(names):
-        matcher.set_seq1(one)
+    for spelling in reversed(names):
+        matcher.set_seq1(spelling)
         if matcher.real_quick_ratio() >= alike and matcher.quick_ratio() >= alike:
-            ratios.append((matcher.ratio(), one))
+            ratios.append((matcher.ratio(), spelling))
     best = max((ratio for ratio, _ in ratios), default=0.0)
-    found = [one for ratio, one in ratios if ratio >= max(alike, best - _AS_GOOD)]
-    found.sort(key=lambda one: -next(ratio for ratio, name in ratios if name == one))
-    if not found:
-        found = [name for name in reversed(names) if name.startswith(folded)]
-    return tuple(names[one] for one in found[:most])
+    close = [name for ratio, name in ratios if ratio >= max(alike, best - _AS_GOOD)]
+    close.sort(key=lambda candidate: -next(ratio for ratio, name in ratios if name == candidate))
+    if not close:
+        close = [name for name in reversed(names) if name.startswith(folded)]
+    return tuple(names[name] for name in close[:most])
 
 
 def hint_for(given: str, known: Iterable[str], *, kind: str, otherwise: str = "") -> str:

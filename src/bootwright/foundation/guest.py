@@ -73,12 +73,12 @@ def program(name: str, *, added: Sequence[Path] = ()) -> Program:
         return _with_added(name, added, tree)
     sources = sources_of(name, tree / "probes") if tree else []
     failure: ToolFailed | None = None
-    for compiler, found, own in _compilers() if tree and sources else ():
+    for compiler, program, own in _compilers() if tree and sources else ():
         assert tree is not None  # noqa: S101 - there are sources
-        path = PROBES.folder() / _key(sources, (str(found), *own, *_FLAGS), found) / name
+        path = PROBES.folder() / _key(sources, (str(program), *own, *_FLAGS), program) / name
         if not path.is_file():
             try:
-                write_bytes(path, build(sources, _command(compiler, found), own, tree / "probes"))
+                write_bytes(path, build(sources, _command(compiler, program), own, tree / "probes"))
             except ToolFailed as error:
                 failure = error
                 continue
@@ -104,8 +104,8 @@ def _with_added(name: str, added: Sequence[Path], tree: Path | None) -> Program:
         if not path.is_file():
             raise Missing(f"there is no source {path} of a probe", hint="correct its entry point")
     sources = [*sources_of(name, tree / "probes"), *added]
-    for compiler, found, own in _compilers():
-        path = PROBES.folder() / _key(sources, (str(found), *own, *_FLAGS), found) / name
+    for compiler, program, own in _compilers():
+        path = PROBES.folder() / _key(sources, (str(program), *own, *_FLAGS), program) / name
         if not path.is_file():
             with tempfile.TemporaryDirectory(prefix="bootwright-") as work_folder:
                 folder = Path(work_folder)
@@ -113,7 +113,7 @@ def _with_added(name: str, added: Sequence[Path], tree: Path | None) -> Program:
                 copies += [folder / f"added-{number}-{source.name}" for number, source in enumerate(added)]
                 for source, copy in zip(sources, copies, strict=True):
                     copy.write_bytes(source.read_bytes())
-                write_bytes(path, build(copies, _command(compiler, found), own, folder))
+                write_bytes(path, build(copies, _command(compiler, program), own, folder))
         return _program(path, compiler)
     raise Missing(
         f"a compiler for arm64 is needed to build the guest's {name}, and none is installed",
@@ -138,21 +138,21 @@ def build(sources: Sequence[Path], compiler: Sequence[str], own: Sequence[str], 
 
 def build_with_any(sources: Sequence[Path], folder: Path | None = None) -> tuple[bytes, str] | None:
     """The binary and its compiler's name, or None where no compiler is installed."""
-    for name, found, own in _compilers():
-        return build(sources, _command(name, found), own, folder or sources[0].parent), name
+    for name, program, own in _compilers():
+        return build(sources, _command(name, program), own, folder or sources[0].parent), name
     return None
 
 
-def _command(name: str, found: Path) -> list[str]:
-    return [str(found), *(["cc"] if name == "zig" else [])]
+def _command(name: str, program: Path) -> list[str]:
+    return [str(program), *(["cc"] if name == "zig" else [])]
 
 
 def _compilers() -> Iterator[tuple[str, Path, tuple[str, ...]]]:
     for name, own in _COMPILERS:
-        found = tools.find(name)
-        if found is None or (name == "clang" and tools.find("ld.lld") is None):
+        program = tools.find(name)
+        if program is None or (name == "clang" and tools.find("ld.lld") is None):
             continue
-        yield name, found, own
+        yield name, program, own
 
 
 def _program(path: Path, origin: str) -> Program:

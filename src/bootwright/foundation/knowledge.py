@@ -94,10 +94,10 @@ class Kind(Generic[T]):
 
 def files_of(folder: str, pattern: str = "*.toml", *, in_current_folder: bool = True) -> dict[str, Path]:
     """Name → file of one kind, for what must know the files and need not read them."""
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for root in _roots(in_current_folder=in_current_folder):
-        found |= _named(root / folder, pattern)
-    return dict(sorted(found.items()))
+        files |= _named(root / folder, pattern)
+    return dict(sorted(files.items()))
 
 
 def _named(folder: Path, pattern: str) -> dict[str, Path]:

@@ -68,10 +68,10 @@ def load(path: Path, *, form: int) -> Shelf | None:
     """The shelf in a file; None where there is none, it is of another format, or damaged."""
     try:
         head, _, body = path.read_bytes().partition(b"\n")
-        found = json.loads(head)
-        if found["form"] != form or found["size"] != len(body) or found["checksum"] != zlib.crc32(body):
+        header = json.loads(head)
+        if header["form"] != form or header["size"] != len(body) or header["checksum"] != zlib.crc32(body):
             return None
-        return Shelf(body, {str(name): list(places) for name, places in found["tables"].items()})
+        return Shelf(body, {str(name): list(places) for name, places in header["tables"].items()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -121,7 +121,7 @@ class _Reader:
         if attrs.has(kind):
             return self._instance(value, kind, path)
         if isinstance(kind, type) and issubclass(kind, Enum):
-            return self._choice(value, {str(one.value): one for one in kind}, path)
+            return self._choice(value, {str(member.value): member for member in kind}, path)
         return self._plain(value, kind, path)
 
     def _plain(self, value: object, kind: Form, path: tuple[str, ...]) -> object:
@@ -166,8 +166,8 @@ class _Reader:
                 raise self._wrong(path, f"a list of {len(kinds)}", f"a list of {len(value)}")
             pairs = list(zip(value, kinds, strict=True))
         else:
-            pairs = [(one, kinds[0]) for one in value]
-        items = (self.value(one, part, _indexed(path, at)) for at, (one, part) in enumerate(pairs))
+            pairs = [(item, kinds[0]) for item in value]
+        items = (self.value(item, part, _indexed(path, at)) for at, (item, part) in enumerate(pairs))
         return origin(items)
 
     def _pattern(self, value: object, path: tuple[str, ...]) -> re.Pattern[str]:
@@ -181,7 +181,7 @@ class _Reader:
     def _mapping(self, value: object, kind: Form, path: tuple[str, ...]) -> dict[str, object]:
         if not isinstance(value, dict):
             raise self._wrong(path, "a table", value)
-        return {key: self.value(one, kind, (*path, key)) for key, one in value.items()}
+        return {key: self.value(item, kind, (*path, key)) for key, item in value.items()}
 
     def _instance(self, value: object, model: Form, path: tuple[str, ...]) -> object:
         if not isinstance(value, dict):

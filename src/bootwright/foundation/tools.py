@@ -53,16 +53,16 @@ PACKAGES: Mapping[str, str] = {
 def find(name: str) -> Path | None:
     """The program `name`, or None."""
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), *_SYSTEM_DIRECTORIES))
-    found = shutil.which(name, path=path)
-    return Path(found) if found else None
+    program = shutil.which(name, path=path)
+    return Path(program) if program else None
 
 
 def need(name: str, *, purpose: str) -> Path:
     """The program `name`; raises `Missing` saying what it is needed for and what to install."""
-    found = find(name)
-    if found is None:
+    program = find(name)
+    if program is None:
         raise Unequipped(f"{name} is needed to {purpose}, and is not installed", hint=_hint(name))
-    return found
+    return program
 
 
 def _hint(name: str) -> str:

@@ -22,4 +22,6 @@ class Verdict(StrEnum):
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """Of several questions' answers: `fails` where one does, else `unknown` where one is, else `works`."""
     present = set(verdicts)
-    return next((one for one in (Verdict.FAILS, Verdict.UNKNOWN) if one in present), Verdict.WORKS)
+    return next(
+        (verdict for verdict in (Verdict.FAILS, Verdict.UNKNOWN) if verdict in present), Verdict.WORKS
+    )

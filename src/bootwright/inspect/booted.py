@@ -65,7 +65,7 @@ class Boot:
     @property
     def modules(self) -> Item | None:
         """The largest module tree of the kernel's release."""
-        return max(self.module_trees, key=lambda each: len(_tree(each).files), default=None)
+        return max(self.module_trees, key=lambda tree: len(_tree(tree).files), default=None)
 
     def as_json(self) -> dict[str, Value]:
         """The documented form."""
@@ -102,7 +102,7 @@ class _Choice:
 
 def chains_of(root: Item, board: Board | None = None) -> tuple[Chain, ...]:
     """How an explored artifact boots; empty where it has no boot configuration. Raises `Malformed`."""
-    return next((found for volume_set in volume_sets(root) if (found := chains(volume_set, board))), ())
+    return next((ways for volume_set in volume_sets(root) if (ways := chains(volume_set, board))), ())
 
 
 def boot_of(root: Item, entry: str | None = None, board: Board | None = None) -> Boot:
@@ -137,7 +137,7 @@ def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
     config_txt = _first(root.of_kind(ItemKind.CONFIG_TXT))
     systems = [item for item in root.of_kind(ItemKind.OS_RELEASE) if isinstance(item.detail, dict)]
     inside = {id(below) for item in own for below in item.walk()}
-    systems.sort(key=lambda each: (id(each) not in inside, id(each) in foreign))
+    systems.sort(key=lambda system: (id(system) not in inside, id(system) in foreign))
     return Boot(
         kernel=chosen.kernel,
         others=others,
@@ -244,7 +244,7 @@ def _loose(root: Item, kernels: Sequence[Item]) -> Iterator[_Choice]:
     }
     loose = [item for item in root.of_kind(ItemKind.INITRAMFS) if item.files is not None]
     lines = [str(item.detail) for item in root.of_kind(ItemKind.COMMAND_LINE) if isinstance(item.detail, str)]
-    for kernel in sorted(kernels, key=lambda each: id(each) not in owners):
+    for kernel in sorted(kernels, key=lambda item: id(item) not in owners):
         uki = owners.get(id(kernel))
         if uki is None:
             name = kernel.name.rpartition("/")[2]
@@ -276,8 +276,8 @@ def _near(kernel: Item, loose: Sequence[Item]) -> list[Item]:
 
 def _wanted(choices: Sequence[_Choice], name: str, root: Item) -> _Choice:
     for fits in (
-        lambda each: name in {each.title, each.name},
-        lambda each: each.title.startswith(name) or each.name.startswith(name),
+        lambda chain: name in {chain.title, chain.name},
+        lambda chain: chain.title.startswith(name) or chain.name.startswith(name),
     ):
         matching = [choice for choice in choices if fits(choice)]
         if len(matching) == 1:
@@ -297,7 +297,7 @@ def _beside(root: Item, config_txt: Item | None, items: list[Item]) -> tuple[Ite
         None,
     )
     near = {id(item) for item in volume.walk()} if volume is not None else set()
-    return tuple(sorted(items, key=lambda each: id(each) not in near))
+    return tuple(sorted(items, key=lambda item: id(item) not in near))
 
 
 def _tree(item: Item) -> ModuleTree:

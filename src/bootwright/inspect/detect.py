@@ -11,7 +11,7 @@ def detect(source: ByteSource) -> str | None:
 
     An ELF file is `elf`: a kernel module or a program, which is not described further.
     """
-    found = format_of(source)
-    if found is not None:
-        return found.name
+    known_format = format_of(source)
+    if known_format is not None:
+        return known_format.name
     return "elf" if len(source) >= 4 and source.read(0, 4) == b"\x7fELF" else None

@@ -36,7 +36,7 @@ def _disk(root: Item) -> Item | None:
 def _volumes(item: Item) -> Iterator[PlainVolume]:
     if item.kind == ItemKind.DISK:
         for partition in item.children:
-            inside = next((each for each in partition.children if each.files is not None), None)
+            inside = next((child for child in partition.children if child.files is not None), None)
             if isinstance(partition.detail, Partition) and inside is not None and inside.files is not None:
                 yield PlainVolume(inside.files, partition.detail)
     elif item.kind in _WRAPPINGS:
@@ -54,10 +54,10 @@ def item_of(root: Item, part: Part) -> Item | None:
     holder = next((item for item in root.walk() if item.files is part.volume.files), None)
     if holder is None:
         return None
-    found = next((item for item in _own(holder) if item.name == entry.path), None)
-    if found is None or not part.section:
-        return found
-    return next((child for child in found.children if child.name == part.section), None)
+    whole = next((item for item in _own(holder) if item.name == entry.path), None)
+    if whole is None or not part.section:
+        return whole
+    return next((child for child in whole.children if child.name == part.section), None)
 
 
 def _own(holder: Item) -> Iterator[Item]:

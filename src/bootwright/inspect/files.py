@@ -49,12 +49,12 @@ class ModuleTree:
     @property
     def names(self) -> dict[str, Entry]:
         """Module name (with `_`, as lsmod shows it) → file."""
-        found: dict[str, Entry] = {}
+        modules: dict[str, Entry] = {}
         for entry in self.files:
             match = _MODULE.search(entry.path)
             if match:
-                found[match["name"].replace("-", "_")] = entry
-        return found
+                modules[match["name"].replace("-", "_")] = entry
+        return modules
 
 
 @frozen
@@ -89,20 +89,20 @@ def described(
 ) -> Item:
     """A file system with what matters to booting in it: files that formats name, modules, firmware."""
     origin = Origin(files.name, 0, len(source) if source is not None else None)
-    found = _look_through(explorer, files)
+    seen = _look_through(explorer, files)
     children = [
-        *_os(explorer, files, found),
-        *_opened(explorer, files, found, depth),
-        *_module_items(files, found),
-        *_firmware_items(files, found),
+        *_os(explorer, files, seen),
+        *_opened(explorer, files, seen, depth),
+        *_module_items(files, seen),
+        *_firmware_items(files, seen),
     ]
     values: dict[str, Value] = {
         "type": files.type,
         "label": files.label,
         "uuid": files.uuid,
         **(more or {}),
-        "files": sum(1 for entry in found.entries if entry.kind is EntryKind.FILE),
-        "bytes": sum(entry.size for entry in found.entries),
+        "files": sum(1 for entry in seen.entries if entry.kind is EntryKind.FILE),
+        "bytes": sum(entry.size for entry in seen.entries),
     }
     return Item(
         kind=kind,
@@ -110,7 +110,7 @@ def described(
         origin=origin,
         facts=facts_at(origin, values),
         children=tuple(child for child in children if child is not None),
-        problems=tuple(found.problems),
+        problems=tuple(seen.problems),
         detail=files,
         source=source,
         files=files,
@@ -123,41 +123,41 @@ def is_module_path(path: str) -> bool:
 
 
 def _look_through(explorer: Context, files: FileSystem) -> _Found:
-    found = _Found()
+    seen = _Found()
     for entry in walk(files, limit=min(MAX_ENTRIES, explorer.entries_left)):
         explorer.entries_left -= 1
         if isinstance(entry, Unreadable):
-            found.problems.append(Problem.of(entry.error, f"{files.name}:{entry.path}"))
+            seen.problems.append(Problem.of(entry.error, f"{files.name}:{entry.path}"))
             continue
-        found.entries.append(entry)
+        seen.entries.append(entry)
         if entry.kind is not EntryKind.FILE:
             continue
         path = entry.path
         modules = _MODULES.match(path)
         if modules and _MODULE.search(path):
-            found.modules.setdefault(modules["tree"], []).append(entry)
-            found.releases[modules["tree"]] = modules["release"]
+            seen.modules.setdefault(modules["tree"], []).append(entry)
+            seen.releases[modules["tree"]] = modules["release"]
             continue
         if modules and modules["rest"].startswith("modules."):
-            found.tables.setdefault(modules["tree"], []).append(modules["rest"])
-            found.releases[modules["tree"]] = modules["release"]
+            seen.tables.setdefault(modules["tree"], []).append(modules["rest"])
+            seen.releases[modules["tree"]] = modules["release"]
             continue
         firmware = _FIRMWARE.match(path)
         if firmware:
-            found.firmware.append((firmware["rest"], entry.size))
+            seen.firmware.append((firmware["rest"], entry.size))
             continue
         if _BOARD_FIRMWARE.search(path):
-            found.board_firmware.append((path, entry.size))
+            seen.board_firmware.append((path, entry.size))
             continue
         role = explorer.role_of(path)
         if role is not None:
-            found.roles.append((entry, role))
-    return found
+            seen.roles.append((entry, role))
+    return seen
 
 
-def _os(explorer: Context, files: FileSystem, found: _Found) -> list[Item | None]:
+def _os(explorer: Context, files: FileSystem, seen: _Found) -> list[Item | None]:
     """os-release is often a symlink, which the walk does not open."""
-    if any(role == "os-release" for _, role in found.roles):
+    if any(role == "os-release" for _, role in seen.roles):
         return []
     try:
         entry = lookup(files, "/etc/os-release")
@@ -169,11 +169,11 @@ def _os(explorer: Context, files: FileSystem, found: _Found) -> list[Item | None
         return [Item(ItemKind.OS_RELEASE, "/etc/os-release", Origin(files.name), problems=(problem,))]
 
 
-def _opened(explorer: Context, files: FileSystem, found: _Found, depth: int) -> list[Item | None]:
+def _opened(explorer: Context, files: FileSystem, seen: _Found, depth: int) -> list[Item | None]:
     """The files with a role, described; DTBs of one folder together under it."""
     items: list[Item | None] = []
     folders: dict[str, list[Item]] = {}
-    for entry, role in found.roles:
+    for entry, role in seen.roles:
         if role == "os-release" and entry.size == 0:
             continue
         try:
@@ -221,7 +221,7 @@ def _opened(explorer: Context, files: FileSystem, found: _Found, depth: int) -> 
         items.append(Item(kind, folder, origin, facts, tuple(trees)))
     if explorer.exhausted:
         message = f"more than {explorer.limits.items} items; the rest is left out"
-        found.problems.append(Problem(message, None, Origin(files.name)))
+        seen.problems.append(Problem(message, None, Origin(files.name)))
     return items
 
 
@@ -230,14 +230,14 @@ def _is_x86_kernel(source: ByteSource) -> bool:
     return len(source) > 0x206 and source.read(0x202, 4) == b"HdrS"
 
 
-def _module_items(files: FileSystem, found: _Found) -> list[Item]:
+def _module_items(files: FileSystem, seen: _Found) -> list[Item]:
     items: list[Item] = []
-    for path in sorted(found.releases):
+    for path in sorted(seen.releases):
         tree = ModuleTree(
-            release=found.releases[path],
+            release=seen.releases[path],
             path=path,
-            files=tuple(found.modules.get(path, ())),
-            tables=tuple(sorted(found.tables.get(path, ()))),
+            files=tuple(seen.modules.get(path, ())),
+            tables=tuple(sorted(seen.tables.get(path, ()))),
         )
         origin = Origin(f"{files.name}:{path}")
         values: dict[str, Value] = {
@@ -251,10 +251,10 @@ def _module_items(files: FileSystem, found: _Found) -> list[Item]:
     return items
 
 
-def _firmware_items(files: FileSystem, found: _Found) -> list[Item]:
+def _firmware_items(files: FileSystem, seen: _Found) -> list[Item]:
     items: list[Item] = []
-    if found.firmware:
-        tree = FirmwareTree(tuple(sorted(found.firmware)))
+    if seen.firmware:
+        tree = FirmwareTree(tuple(sorted(seen.firmware)))
         origin = Origin(f"{files.name}:/lib/firmware")
         values: dict[str, Value] = {
             "files": len(tree.files),
@@ -266,8 +266,8 @@ def _firmware_items(files: FileSystem, found: _Found) -> list[Item]:
                 ItemKind.FIRMWARE, "/lib/firmware", origin, facts_at(origin, values), detail=tree, files=files
             )
         )
-    if found.board_firmware:
-        tree = FirmwareTree(tuple(sorted(found.board_firmware)))
+    if seen.board_firmware:
+        tree = FirmwareTree(tuple(sorted(seen.board_firmware)))
         origin = Origin(files.name)
         values = {"files": dict(tree.files)}
         items.append(

@@ -133,10 +133,10 @@ def _kernel_files(boot: Boot) -> Iterator[tuple[str, ByteSource]]:
                 known.add(name)
                 yield f"{root}/{_below(tree.path, entry.path, item)}", files.open(entry)
         for table in tree.tables:
-            found = lookup(files, f"{tree.path}/{table}")
-            if found is not None and f"{root}/{table}" not in known:
+            listing = lookup(files, f"{tree.path}/{table}")
+            if listing is not None and f"{root}/{table}" not in known:
                 known.add(f"{root}/{table}")
-                yield f"{root}/{_plain(table, item)}", files.open(found)
+                yield f"{root}/{_plain(table, item)}", files.open(listing)
     for blob in (*boot.devicetrees, *boot.overlays):
         if blob.source is not None:
             parts = [part for part in blob.name.split("/") if part not in {"", ".", ".."}]

@@ -31,7 +31,7 @@ def own_formats() -> tuple[Format, ...]:
 @cache
 def added_formats() -> tuple[Format, ...]:
     """The formats of installed packages; raises `Refused` for an entry point that names no format."""
-    found: list[Format] = []
+    formats: list[Format] = []
     for entry in entry_points(group=GROUP):
         loaded = entry.load()
         if not isinstance(loaded, Format):
@@ -39,13 +39,13 @@ def added_formats() -> tuple[Format, ...]:
                 f"entry point {entry.name} of {GROUP} ({entry.value}) is not a Format",
                 hint="see docs/formats.md, or remove the package it belongs to",
             )
-        found.append(loaded)
-    return tuple(found)
+        formats.append(loaded)
+    return tuple(formats)
 
 
 def all_formats() -> tuple[Format, ...]:
     """Every format, by name."""
-    return tuple(sorted((*own_formats(), *added_formats()), key=lambda each: each.name))
+    return tuple(sorted((*own_formats(), *added_formats()), key=lambda known_format: known_format.name))
 
 
 def format_of(source: ByteSource) -> Format | None:
@@ -65,12 +65,12 @@ def _matching(candidates: tuple[Format, ...], source: ByteSource, head: bytes) -
 
 @cache
 def _by_order() -> tuple[Format, ...]:
-    return tuple(sorted(own_formats(), key=lambda each: each.order))
+    return tuple(sorted(own_formats(), key=lambda known_format: known_format.order))
 
 
 @cache
 def _by_name() -> tuple[Format, ...]:
-    return tuple(sorted(own_formats(), key=lambda each: each.name_order))
+    return tuple(sorted(own_formats(), key=lambda known_format: known_format.name_order))
 
 
 @cache

@@ -233,12 +233,12 @@ def _path(story: Story) -> Iterator[str]:
 
 
 def _predictions(story: Story) -> Iterator[str]:
-    told = story.predictions
-    if not told.alike:
+    predictions = story.predictions
+    if not predictions.alike:
         return
     yield "## Predictions, without a boot"
     yield ""
-    for alike in told.alike:
+    for alike in predictions.alike:
         text = f"- {plain(alike.outcome)}: **{alike.verdict}**."
         if alike.broken:
             node = f"{code(alike.broken.node)}, " if alike.broken.node else ""
@@ -249,9 +249,9 @@ def _predictions(story: Story) -> Iterator[str]:
             yield f"  - **{plain(prediction.id)}** ({plain(prediction.cell)})"
         for cell, better in alike.outweighed:
             yield f"  - {plain(cell)} is outweighed: {plain(better)}"
-    for hazard in told.hazards:
+    for hazard in predictions.hazards:
         yield f"- May go wrong{_cells_of(hazard)}: {plain(' '.join(filter(None, hazard.texts)))}"
-    for limit in told.limits:
+    for limit in predictions.limits:
         yield f"- {plain(limit.texts[0])}{_cells_of(limit)}"
     yield ""
 

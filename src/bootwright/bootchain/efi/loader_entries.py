@@ -72,7 +72,7 @@ def loader_entry_chains(
         for volume in volumes
         if esp is None or volume is esp or (is_xbootldr(volume) and esp.partition is not None)
     ]
-    looked.sort(key=lambda each: each is not esp)
+    looked.sort(key=lambda volume: volume is not esp)
     listed = [candidate for volume in looked for candidate in _listed(volume, stages)]
     listed.sort(key=cmp_to_key(_compared))
     menu, named_by = _menu(looked, esp)
@@ -217,26 +217,26 @@ def counted(name: str) -> tuple[str, int | None, int]:
     return f"{match[1]}{dot}{suffix}", int(match[2]), int(match[3] or 0)
 
 
-def _compared(one: _Listed, other: _Listed) -> int:
-    order = _less(one.left == 0, other.left == 0) or _less(not one.sort_key, not other.sort_key)
+def _compared(first: _Listed, other: _Listed) -> int:
+    order = _less(first.left == 0, other.left == 0) or _less(not first.sort_key, not other.sort_key)
     if order:
         return order
-    if one.sort_key:
+    if first.sort_key:
         order = (
-            _less(one.sort_key, other.sort_key)
-            or _less(one.machine_id, other.machine_id)
-            or -compare(one.version, other.version)
+            _less(first.sort_key, other.sort_key)
+            or _less(first.machine_id, other.machine_id)
+            or -compare(first.version, other.version)
         )
         if order:
             return order
-    order = -compare(one.file_id, other.file_id) or _less(one.profile, other.profile)
-    if order or one.left is None or other.left is None:
+    order = -compare(first.file_id, other.file_id) or _less(first.profile, other.profile)
+    if order or first.left is None or other.left is None:
         return order
-    return _less(other.left, one.left) or _less(one.done, other.done)
+    return _less(other.left, first.left) or _less(first.done, other.done)
 
 
 _Ordered = TypeVar("_Ordered", str, int)
 
 
-def _less(one: _Ordered, other: _Ordered) -> int:
-    return (one > other) - (one < other)
+def _less(left: _Ordered, other: _Ordered) -> int:
+    return (left > other) - (left < other)

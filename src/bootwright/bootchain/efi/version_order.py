@@ -7,14 +7,14 @@ import re
 _SEGMENT = re.compile(r"[0-9]+|[A-Za-z]+|[~^.-]")
 
 
-def compare(one: str, other: str) -> int:
+def compare(first: str, other: str) -> int:
     """Below 0 where `one` is older, above 0 where it is newer, 0 where they are equal.
 
     Characters that are no ASCII letter, digit or one of `.-~^` only separate. `~` sorts below everything,
     the end of the string included; then comes the end; then `-`, `^`, `.`; then letters, then numbers.
     Step by step as strverscmp_improved does it (src/fundamental/string-util-fundamental.c, systemd 257).
     """
-    sides = (_Side(_SEGMENT.findall(one)), _Side(_SEGMENT.findall(other)))
+    sides = (_Side(_SEGMENT.findall(first)), _Side(_SEGMENT.findall(other)))
     left, right = sides
     while True:
         order = _marked("~", *sides)

@@ -110,11 +110,11 @@ def _chain(
     unknown: list[str] = []
 
     def part(name: str, home: Volume | None = None) -> Part:
-        found = _resolved(volumes, home or volume, name)
+        resolved = _resolved(volumes, home or volume, name)
         line = entry.lines.get(name, entry.line)
         if "$" in name.rpartition(")")[2]:
             unknown.append(f"{where}, line {line}: {name} holds a variable whose value is not known")
-        return Part(*found, f"{where}, line {line}")
+        return Part(*resolved, f"{where}, line {line}")
 
     kernel = part(entry.kernel or "")
     if entry.chained:

@@ -383,8 +383,8 @@ def _load_env(script: _Script, words: Sequence[str], line: int, *, certain: bool
     if data is None or not data.startswith(b"# GRUB Environment Block\n"):
         return  # GRUB reports it and goes on
     text = data.decode("utf-8", "replace").replace("\\\n", "\n")
-    for each in text.splitlines()[1:]:
-        key, equals, value = each.partition("=")
+    for text_line in text.splitlines()[1:]:
+        key, equals, value = text_line.partition("=")
         if equals and not key.startswith("#") and (not rest or key in rest):
             _set(script, key, value.replace("\\\\", "\\").replace("$", LITERAL), certain=certain)
 

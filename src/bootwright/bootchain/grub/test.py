@@ -12,12 +12,12 @@ Size: TypeAlias = Callable[[str], int | None]
 """Bytes of a file, -1 where there is none, None where that is not known."""
 
 _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
-    "-eq": lambda one, other: one == other,
-    "-ne": lambda one, other: one != other,
-    "-lt": lambda one, other: one < other,
-    "-le": lambda one, other: one <= other,
-    "-gt": lambda one, other: one > other,
-    "-ge": lambda one, other: one >= other,
+    "-eq": lambda left, other: left == other,
+    "-ne": lambda left, other: left != other,
+    "-lt": lambda left, other: left < other,
+    "-le": lambda left, other: left <= other,
+    "-gt": lambda left, other: left > other,
+    "-ge": lambda left, other: left >= other,
 }
 _MAX_DEPTH = 32
 
@@ -92,23 +92,27 @@ def _unary(operator: Value, word: Value, size: Size) -> bool | None:
     if operator in {"-n", "-z"}:
         return bool(word) is (operator == "-n")
     if operator in {"-e", "-f", "-s", "-d"}:
-        found = size(word)
+        bytes_of_file = size(word)
         # Whether a folder exists is only known where it holds files: undecided.
-        return None if found is None or (operator == "-d" and found < 0) else found > (operator == "-s") - 1
+        return (
+            None
+            if bytes_of_file is None or (operator == "-d" and bytes_of_file < 0)
+            else bytes_of_file > (operator == "-s") - 1
+        )
     return None
 
 
-def _binary(one: Value, operator: Value, other: Value) -> bool | None:
-    if one is None or other is None:
+def _binary(left: Value, operator: Value, other: Value) -> bool | None:
+    if left is None or other is None:
         return None
     if operator in {"=", "=="}:
-        return one == other
+        return left == other
     if operator == "!=":
-        return one != other
+        return left != other
     compare = _COMPARISONS.get(operator or "")
     if compare is None:
         return None
     try:
-        return compare(int(one, 0), int(other, 0))
+        return compare(int(left, 0), int(other, 0))
     except ValueError:
         return None

@@ -27,10 +27,10 @@ def u_boot_chains(volumes: Sequence[Volume], stages: Sequence[Stage]) -> tuple[l
     The latter lies on a partition that it does not look at, or behind one that it boots by EFI; each says so.
     Raises `Malformed`.
     """
-    looked = [each for each in volumes if flagged_bootable(each)] or [
-        each for each in volumes if each.partition is not None and each.partition.number == 1
+    looked = [volume for volume in volumes if flagged_bootable(volume)] or [
+        volume for volume in volumes if volume.partition is not None and volume.partition.number == 1
     ]
-    found: list[Chain] = []
+    started: list[Chain] = []
     late: list[Chain] = []
     behind = False
     for volume in looked:
@@ -38,11 +38,11 @@ def u_boot_chains(volumes: Sequence[Volume], stages: Sequence[Stage]) -> tuple[l
         if behind:
             late += [evolve(chain, unsure=_BEHIND) for chain in chains]
         else:
-            found += chains
+            started += chains
         behind = behind or has_removable_program(volume)
-    others = [each for each in volumes if each not in looked]
+    others = [volume for volume in volumes if volume not in looked]
     late += [evolve(chain, unsure=_UNFLAGGED) for volume in others for chain in _on(volumes, volume, stages)]
-    return found, late
+    return started, late
 
 
 _BEHIND = "U-Boot starts EFI/BOOT/BOOTAA64.EFI of an earlier partition first"

@@ -69,8 +69,8 @@ class DebReader:
             pass
 
     def _next(self) -> tuple[str, Limited]:
-        found = next(self._members, None)
-        if found is None:
+        member = next(self._members, None)
+        if member is None:
             raise Malformed(
                 self._where,
                 None,
@@ -78,7 +78,7 @@ class DebReader:
                 "the end of the package",
                 hint="the file is truncated; fetch it again",
             )
-        return found
+        return member
 
     def _open(self, name: str, content: Limited, limit: int) -> Stream:
         suffix = name.split(".tar", 1)[1]

@@ -59,11 +59,11 @@ def read_segments(
         else:
             kind = compression_of(source, at)
             if kind is None:
-                found = source.read(at, min(6, len(source) - at)).hex(" ")
+                start = source.read(at, min(6, len(source) - at)).hex(" ")
                 if segments:
                     # The kernel complains about what follows a good archive and goes on with what it has.
                     break
-                raise Malformed(source.name, at, "a cpio archive or a compressed one", found)
+                raise Malformed(source.name, at, "a cpio archive or a compressed one", start)
             archive, end = _expanded(source, at, kind, limit, progress)
             segments.append(Segment(at, end - at, kind, archive))
         at = skip_zeros(source, end)

@@ -51,16 +51,16 @@ def tar_members(source: ByteSource) -> Iterator[Member]:
             yield Member(member.name, EntryKind.SYMLINK, member.mode, target=member.target)
             continue
         kind = EntryKind.FILE if member.kind == "file" else EntryKind.OTHER
-        found = Member(member.name, kind, member.mode, member.size, source, offset)
+        indexed = Member(member.name, kind, member.mode, member.size, source, offset)
         if kind is EntryKind.FILE:
-            known[member.name] = found
+            known[member.name] = indexed
             # The data is skipped, not read: a package's archive is 400 MB.
             skipped = content.left
             content.left = 0
             stream.position += skipped
             if stream.position > len(source):
                 raise Malformed(source.name, offset, f"{skipped} bytes of {member.name!r}", "the end")
-        yield found
+        yield indexed
 
 
 def _parts(path: str) -> list[str]:

@@ -75,7 +75,7 @@ class State:
     def narrow(self, symbol: Symbol, to: Value) -> None:
         """Replace a symbol wherever it is held."""
         name = symbol.name
-        self.x = [to if isinstance(one, Symbol) and one.name == name else one for one in self.x]
+        self.x = [to if isinstance(value, Symbol) and value.name == name else value for value in self.x]
         for address, (size, value) in list(self.memory.items()):
             if isinstance(value, Symbol) and value.name == name:
                 self.memory[address] = (size, to)

@@ -49,7 +49,7 @@ class CallFinder:
 
     def calls(self, entry_points: Iterable[int]) -> tuple[str, ...]:
         """Names out of `CALLS` that are called from the functions at these addresses."""
-        found: dict[str, None] = {}
+        names: dict[str, None] = {}
         seen: set[int] = set()
         level = [address for address in entry_points if self._is_function(address)]
         origins = level
@@ -63,13 +63,13 @@ class CallFinder:
                 for target in self._called_by(function):
                     name = self._wanted.get(target)
                     if name is not None:
-                        found[name] = None
+                        names[name] = None
                     elif target not in seen and any(abs(target - origin) < _NEAR for origin in origins):
                         following.append(target)
             if len(seen) > _MOST_FUNCTIONS or self._left < 0:
                 break
             level = following
-        return tuple(sorted(found))
+        return tuple(sorted(names))
 
     def _is_function(self, address: int) -> bool:
         index = bisect_right(self._starts, address) - 1

@@ -105,14 +105,14 @@ class Code:
         """The C string at an address, or None where that is not known or no text."""
         if not isinstance(address, int):
             return None
-        found = bytearray()
+        text = bytearray()
         for at in range(address, address + _MAX_STRING):
             byte = self.constant(at, 1)
             if byte is None:
                 return None
             if byte == b"\0":
-                return found.decode("ascii") if found.isascii() else None
-            found += byte
+                return text.decode("ascii") if text.isascii() else None
+            text += byte
         return None
 
 
@@ -208,7 +208,7 @@ class ModuleCode(Code):
             raise Malformed(self._where, None, "a symbol table with its strings", "none")
         text = self._elf[strings[4] : strings[4] + strings[5]]
         raw = self._elf[table[4] : table[4] + table[5] // 24 * 24]
-        found: list[int | None] = []
+        addresses: list[int | None] = []
         for number, (name_at, info, _, section, value, _) in enumerate(_SYMBOL.iter_unpack(raw)):
             address: int | None = None
             end = text.find(b"\0", name_at, name_at + 256)
@@ -223,13 +223,13 @@ class ModuleCode(Code):
                         self.functions[address] = name
                     if info >> 4:
                         self.exports[name] = address
-            found.append(address)
-        return found
+            addresses.append(address)
+        return addresses
 
     @cached_property
     def _relocations(self) -> dict[int, tuple[int, int]]:
         """Address → (type, what it refers to) of each relocation in code and constants."""
-        found: dict[int, tuple[int, int]] = {}
+        relocations: dict[int, tuple[int, int]] = {}
         for section in self._sections:
             target = section[7]
             if section[1] != _SHT_RELA or target >= len(self._sections):
@@ -246,9 +246,9 @@ class ModuleCode(Code):
             for offset, info, addend in _RELOCATION.iter_unpack(raw):
                 number = info >> 32
                 address = self._symbols[number] if number < len(self._symbols) else None
-                if address is not None and len(found) < _MOST_RELOCATIONS:
-                    found[base + offset] = (info & 0xFFFFFFFF, address + addend)
-        return found
+                if address is not None and len(relocations) < _MOST_RELOCATIONS:
+                    relocations[base + offset] = (info & 0xFFFFFFFF, address + addend)
+        return relocations
 
     def _bytes(self, address: int, size: int, *, writable: bool) -> bytes | None:
         index = bisect_right(self._order_at, address) - 1
@@ -263,8 +263,8 @@ class ModuleCode(Code):
 
     def word(self, address: int) -> int | None:
         """The instruction at an address, or None where there is no code."""
-        found = self._bytes(address, 4, writable=False)
-        return None if found is None or len(found) < 4 else int.from_bytes(found, "little")
+        word = self._bytes(address, 4, writable=False)
+        return None if word is None or len(word) < 4 else int.from_bytes(word, "little")
 
     def has_body(self, address: int) -> bool:
         """Whether the function at an address is here to be walked into."""
@@ -272,21 +272,21 @@ class ModuleCode(Code):
 
     def target(self, pc: int, word: int) -> int:
         """Where a B or BL leads."""
-        found = self._relocations.get(pc)
-        return found[1] if found is not None and found[0] in {_CALL26, _JUMP26} else super().target(pc, word)
+        kind, address = self._relocations.get(pc, (None, 0))
+        return address if kind in {_CALL26, _JUMP26} else super().target(pc, word)
 
     def page(self, pc: int, computed: int) -> int:
         """The address that an ADRP or ADR makes."""
-        found = self._relocations.get(pc)
-        if found is None:
+        relocation = self._relocations.get(pc)
+        if relocation is None:
             return computed
-        return found[1] if found[0] == _ADR_PREL_LO21 else found[1] & ~0xFFF
+        return relocation[1] if relocation[0] == _ADR_PREL_LO21 else relocation[1] & ~0xFFF
 
     def low(self, pc: int, immediate: int) -> int:
         """The low part of an address that an instruction adds."""
-        found = self._relocations.get(pc)
-        if found is not None and (found[0] == _ADD_LO12 or found[0] in _LDST_LO12):
-            return found[1] & 0xFFF
+        relocation = self._relocations.get(pc)
+        if relocation is not None and (relocation[0] == _ADD_LO12 or relocation[0] in _LDST_LO12):
+            return relocation[1] & 0xFFF
         return immediate
 
     def constant(self, address: int, size: int) -> bytes | None:
@@ -299,12 +299,12 @@ class ModuleCode(Code):
 
     def _data(self, address: int, size: int, *, writable: bool) -> bytes | None:
         if size == 8:
-            found = self._relocations.get(address)
-            if found is not None and found[0] == _ABS64:
+            relocation = self._relocations.get(address)
+            if relocation is not None and relocation[0] == _ABS64:
                 index = bisect_right(self._order_at, address) - 1
                 constant = index >= 0 and not self._sections[self._order[index][1]][2] & _SHF_WRITE
                 constant = constant or self._names[self._order[index][1]].startswith(b".data.rel.ro")
-                return (found[1] & MASK64).to_bytes(8, "little") if constant or writable else None
+                return (relocation[1] & MASK64).to_bytes(8, "little") if constant or writable else None
         return self._bytes(address, size, writable=writable)
 
     def is_zeroed(self, address: int) -> bool:
@@ -313,7 +313,7 @@ class ModuleCode(Code):
 
     def object(self, name: str) -> int:
         """The address that stands for an imported variable; 0 where it imports none of that name."""
-        return next((address for address, one in self.imports.items() if one == name), 0)
+        return next((address for address, imported in self.imports.items() if imported == name), 0)
 
     def pointers(self) -> dict[int, int]:
         """Address of each pointer in writable data → what it points to."""
@@ -344,12 +344,12 @@ class LinkedModules(Code):
         module = self._of(pc)
         if module is None:
             return super().target(pc, word)
-        found = module.target(pc, word)
-        name = module.imports.get(found)
+        target = module.target(pc, word)
+        name = module.imports.get(target)
         if name is None or name in self.answered:
-            return found
+            return target
         exported = self._exported(name)
-        return found if exported is None else exported
+        return target if exported is None else exported
 
     answered: Container[str] = frozenset()
     """Functions that need no code: what they return is known."""

@@ -14,7 +14,7 @@ def made_addresses(code: Code, function: int) -> frozenset[int]:
     Arm Architecture Reference Manual, DDI 0487, section C4.1.93. A register that something else wrote in
     between may be taken for an address: the set may hold more than the code makes, hardly ever less.
     """
-    found: set[int] = set()
+    addresses: set[int] = set()
     held: dict[int, int] = {}
     for pc in range(function, min(code.end(function), function + _MOST_BYTES), 4):
         word = code.word(pc)
@@ -26,11 +26,11 @@ def made_addresses(code: Code, function: int) -> frozenset[int]:
             is_page = bool(word >> 31)
             held[target] = code.page(pc, (pc & ~0xFFF) + (offset << 12) if is_page else pc + offset)
             if not is_page:
-                found.add(held[target])
+                addresses.add(held[target])
         elif word & 0xFF800000 == 0x91000000 and source in held:  # ADD, 64 bits, immediate
             immediate = code.low(pc, word >> 10 & 0xFFF)
             held[target] = held[source] + (immediate << 12 if word >> 22 & 1 else immediate)
-            found.add(held[target])
+            addresses.add(held[target])
         elif word & 0xFFE0FFE0 == 0xAA0003E0 and word >> 16 & 31 in held:  # MOV, 64 bits
             held[target] = held[word >> 16 & 31]
-    return frozenset(found)
+    return frozenset(addresses)

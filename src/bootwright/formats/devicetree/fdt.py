@@ -210,11 +210,11 @@ def _check_names(strings: bytes, offset: int, where: str) -> None:
 
 
 def _reservations(blob: bytes, at: int, total: int, name: str) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
-    while at + 16 <= total and len(found) < 4096:
+    reservations: list[tuple[int, int]] = []
+    while at + 16 <= total and len(reservations) < 4096:
         address, size = struct.unpack_from(">2Q", blob, at)
         if not address and not size:
-            return found
-        found.append((address, size))
+            return reservations
+        reservations.append((address, size))
         at += 16
     raise Malformed(name, at, "the end of the memory reservation block", "the end of the blob")

@@ -37,7 +37,7 @@ class Block:
 
     def properties(self, node: int, stop: int) -> dict[str, bytes]:
         """The properties of the node that begins at byte `node`; the last of them ends at byte `stop`."""
-        found: dict[str, bytes] = {}
+        properties: dict[str, bytes] = {}
         blob, names, unpack = self.blob, self._names, _TOKEN
         at = (blob.index(b"\0", node + 4) + 4) & ~3
         while at < stop:
@@ -48,12 +48,12 @@ class Block:
                     name = names[offset]
                 except KeyError:
                     name = self.name(offset)
-                if name not in found:
-                    found[name] = blob[at + 12 : end]
+                if name not in properties:
+                    properties[name] = blob[at + 12 : end]
                 at = (end + 3) & ~3
             else:  # FDT_NOP
                 at += 4
-        return found
+        return properties
 
     def tokens(self, node: int, stop: int) -> Iterator[tuple[int, int]]:
         """Byte offset of each FDT_PROP token of the node that begins at byte `node`, and of the name."""
@@ -109,11 +109,11 @@ class Node:
         """Name → raw value of each property that stands before the child nodes, as the specification
         demands; the first of a repeated name counts. Read when first asked for.
         """
-        found = self._properties
-        if found is None:
-            found = {} if self.block is None else self.block.properties(self.offset, self.stop)
-            self._properties = found
-        return found
+        properties = self._properties
+        if properties is None:
+            properties = {} if self.block is None else self.block.properties(self.offset, self.stop)
+            self._properties = properties
+        return properties
 
     @property
     def path(self) -> str:
@@ -165,8 +165,8 @@ class Node:
 
     def string(self, name: str) -> str | None:
         """A property's first string, or None when it is not there."""
-        found = self.strings(name)
-        return found[0] if found else None
+        strings = self.strings(name)
+        return strings[0] if strings else None
 
     def cells(self, name: str) -> tuple[int, ...]:
         """A property's big-endian 32-bit cells; trailing bytes that make no whole cell are left out."""

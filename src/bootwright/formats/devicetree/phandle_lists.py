@@ -52,24 +52,24 @@ def references(node: Node, name: str, tree: Tree) -> tuple[str | int, ...] | Non
     counting = _counting(name)
     if counting is None:
         return None
-    found: list[str | int] = []
+    references: list[str | int] = []
     index = 0
     while index < len(cells):
         phandle = cells[index]
         index += 1
         target = tree.by_phandle.get(phandle)
         if target is None:
-            found.append(phandle)  # 0 is an empty place in a list; anything else points nowhere
+            references.append(phandle)  # 0 is an empty place in a list; anything else points nowhere
             if phandle:
                 return None
             continue
-        found.append(target.path)
+        references.append(target.path)
         length = target.cell(counting) or 0 if counting else 0
         if index + length > len(cells):
             return None
-        found.extend(cells[index : index + length])
+        references.extend(cells[index : index + length])
         index += length
-    return tuple(found)
+    return tuple(references)
 
 
 def _counting(name: str) -> str | None:

@@ -117,12 +117,12 @@ def _backup(
             failure = failure or error
         if primary is not None and primary.other_lba != last:
             try:
-                found = _read_copy(disk, primary.other_lba, size)
+                backup = _read_copy(disk, primary.other_lba, size)
             except Malformed as error:
                 failure = error
             else:
                 problems.append(f"the backup table is in sector {primary.other_lba}, not the last one")
-                return found, None
+                return backup, None
     return None, failure
 
 

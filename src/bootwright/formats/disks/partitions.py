@@ -66,14 +66,14 @@ class PartitionTable:
 
 def overlaps(partitions: tuple[Partition, ...], disk_size: int) -> list[str]:
     """What is wrong with where the partitions lie: pairs that overlap, ends beyond the disk."""
-    found: list[str] = []
-    ordered = sorted(partitions, key=lambda each: (each.offset, each.size))
+    problems: list[str] = []
+    ordered = sorted(partitions, key=lambda partition: (partition.offset, partition.size))
     last: Partition | None = None
     for partition in ordered:
         if last is not None and partition.offset < last.offset + last.size:
-            found.append(f"partitions {last.number} and {partition.number} overlap")
+            problems.append(f"partitions {last.number} and {partition.number} overlap")
         if partition.offset + partition.size > disk_size:
-            found.append(f"partition {partition.number} ends beyond the disk")
+            problems.append(f"partition {partition.number} ends beyond the disk")
         if last is None or partition.offset + partition.size > last.offset + last.size:
             last = partition
-    return found
+    return problems

@@ -146,7 +146,7 @@ def walk(
             )
             continue
         try:
-            children = sorted(files.children(directory), key=lambda each: each.path)
+            children = sorted(files.children(directory), key=lambda entry: entry.path)
         except BootwrightError as error:
             yield Unreadable(directory.path, error)
             continue

@@ -162,14 +162,14 @@ class SquashFs(Unlabelled):
                 raw = cursor.take(length + 1)
                 left -= 8 + length + 1
                 reference = start << 16 | offset
-                found = self._inode(reference)
+                node = self._inode(reference)
                 entries.append(
                     Entry(
                         path=join(directory, safe_name(raw, self.name, cursor.at)),
-                        kind=found.kind,
-                        size=0 if found.kind is EntryKind.DIRECTORY else found.size,
-                        mode=found.mode,
-                        target=found.target,
+                        kind=node.kind,
+                        size=0 if node.kind is EntryKind.DIRECTORY else node.size,
+                        mode=node.mode,
+                        target=node.target,
                         handle=reference,
                     )
                 )

@@ -154,7 +154,7 @@ class Xfs(InodeFiles[Inode]):
             self.name, inode.offset + 5, "a data fork of extents or a tree", f"format {inode.format}"
         )
 
-    def _tree(self, block: int, level: int, seen: set[int], found: list[Extent]) -> None:
+    def _tree(self, block: int, level: int, seen: set[int], extents: list[Extent]) -> None:
         super_ = self.superblock
         at = super_.byte_of_block(block)
         if block in seen or at + super_.block_size > len(self._source):
@@ -166,14 +166,14 @@ class Xfs(InodeFiles[Inode]):
         if header is None or stored != level:
             raise Malformed(self.name, at, f"an extent tree's block of level {level}", f"{magic!r}, {stored}")
         most = (super_.block_size - header) // 16
-        if count > most or len(found) + count > _MAX_EXTENTS:
+        if count > most or len(extents) + count > _MAX_EXTENTS:
             raise Malformed(self.name, at + 6, f"at most {most} records", str(count))
         if level == 0:
-            found.extend(self._extent(raw, header + 16 * index, at) for index in range(count))
+            extents.extend(self._extent(raw, header + 16 * index, at) for index in range(count))
             return
         for index in range(count):
             (child,) = struct.unpack_from(">Q", raw, header + 8 * most + 8 * index)
-            self._tree(child, level - 1, seen, found)
+            self._tree(child, level - 1, seen, extents)
 
     def _extent(self, raw: bytes, at: int, base: int) -> Extent:
         """One packed record: 1 bit unwritten, 54 bits file offset, 52 bits block, 21 bits length."""

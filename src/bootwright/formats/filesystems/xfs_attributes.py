@@ -158,19 +158,19 @@ def _blocks(source: ByteSource, super_: Superblock, raw: bytes, start: int, offs
     (count,) = struct.unpack_from(">I", raw, 76) if flags2 & _NREXT64 else struct.unpack_from(">H", raw, 80)
     if start + count * EXTENT.size > len(raw):
         raise Malformed(source.name, offset + start, "extents inside the inode", f"{count} of them")
-    found: dict[int, int] = {}
+    blocks: dict[int, int] = {}
     for index in range(count):
         high, low = EXTENT.unpack_from(raw, start + index * EXTENT.size)
         first = (high >> 9) & ((1 << 54) - 1)
         block = ((high & 0x1FF) << 43) | (low >> 21)
         length = low & ((1 << 21) - 1)
         at = super_.byte_of_block(block)
-        if length + len(found) > _MOST_BLOCKS or at + length * super_.block_size > len(source):
+        if length + len(blocks) > _MOST_BLOCKS or at + length * super_.block_size > len(source):
             raise Malformed(
                 source.name, offset + start, "attributes in blocks of the file system", f"{length} at {block}"
             )
-        found.update((first + each, at + each * super_.block_size) for each in range(length))
-    return found
+        blocks.update((first + number, at + number * super_.block_size) for number in range(length))
+    return blocks
 
 
 def _leaf(source: ByteSource, block: bytes, at: int, blocks: dict[int, int]) -> Iterator[Attribute]:
@@ -195,7 +195,7 @@ def _leaf(source: ByteSource, block: bytes, at: int, blocks: dict[int, int]) -> 
         if value_size > _MOST_VALUE or where + 9 + name_size > len(block):
             raise Malformed(source.name, at + where, "a value of at most 64 KiB", f"{value_size} bytes")
         places = tuple(_remote(source, blocks, first, value_size, len(block)))
-        data = b"".join(source.read(each.at, each.size) for each in places)
+        data = b"".join(source.read(place.at, place.size) for place in places)
         yield Attribute(_full_name(block[where + 9 : where + 9 + name_size], flags), data, places)
 
 

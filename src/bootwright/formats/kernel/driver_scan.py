@@ -160,12 +160,12 @@ class Scan:
     @cached_property
     def early(self) -> tuple[tuple[str, int, OfId], ...]:
         """(kind, place in the Image, entry) of the early tables' entries."""
-        found: list[tuple[str, int, OfId]] = []
+        entries: list[tuple[str, int, OfId]] = []
         for kind, anchors in _ANCHORS.items():
             start = next(filter(None, (self._early_place(anchor, kind) for anchor in anchors)), None)
             if start is not None:
-                found.extend((kind, at, entry) for at, entry in self._early_table(start, kind))
-        return tuple(found)
+                entries.extend((kind, at, entry) for at, entry in self._early_table(start, kind))
+        return tuple(entries)
 
     def _early_place(self, compatible: bytes, kind: str) -> int | None:
         """Where the entry with this compatible begins whose data is what an early table's is."""

@@ -43,21 +43,21 @@ def read_exports(image: bytes, release: str, name: str) -> KernelExports:
         for kind in ("", "_gpl")
     }
     places = {symbol: address for address, _, symbol in symbols if symbol in wanted}
-    found: dict[str, int | None] = {}
+    exports: dict[str, int | None] = {}
     for kind in ("", "_gpl"):
-        _table(image, symbols, places, kind, found)
-    return KernelExports(vermagic_of(image, release), found)
+        _table(image, symbols, places, kind, exports)
+    return KernelExports(vermagic_of(image, release), exports)
 
 
 def vermagic_of(image: bytes, release: str) -> str | None:
     """The only text in the image that is the release with what a vermagic has behind it; None else."""
     pattern = re.escape(release.encode()) + rb" ((?:[\w-]+ )*aarch64)\0"
-    found = {match[0][:-1].decode() for match in re.finditer(pattern, image)}
-    return found.pop() if len(found) == 1 else None
+    releases = {match[0][:-1].decode() for match in re.finditer(pattern, image)}
+    return releases.pop() if len(releases) == 1 else None
 
 
 def _table(
-    image: bytes, symbols: Symbols, places: Mapping[str, int], kind: str, found: dict[str, int | None]
+    image: bytes, symbols: Symbols, places: Mapping[str, int], kind: str, exports: dict[str, int | None]
 ) -> None:
     start, stop = places.get(f"__start___ksymtab{kind}"), places.get(f"__stop___ksymtab{kind}")
     if start is None or stop is None:
@@ -75,6 +75,6 @@ def _table(
             continue
         crc_at = crcs_at + 4 * index
         has = crc_at >= 0 and crc_at + 4 <= min(crcs_end, len(image))
-        found[image[place:end].decode("utf-8", "replace")] = (
+        exports[image[place:end].decode("utf-8", "replace")] = (
             struct.unpack_from("<I", image, crc_at)[0] if has else None
         )

@@ -92,9 +92,9 @@ def _token_table(image: bytes, name: str) -> tuple[int, list[bytes], int]:
         at = image.find(_DIGITS, at + 1)
         if at < 0:
             break
-        found = _tokens(image, at)
-        if found is not None:
-            return found
+        tokens = _tokens(image, at)
+        if tokens is not None:
+            return tokens
     raise Malformed(
         name,
         None,
@@ -174,7 +174,7 @@ def _markers(words: array[int], end: int) -> Iterator[tuple[int, int]]:
 
 def _rises(words: array[int], at: int, number: int) -> bool:
     part = words[at : at + number]
-    return len(part) == number and all(0 < other - one < _LONGEST_CHUNK for one, other in pairwise(part))
+    return len(part) == number and all(0 < other - place < _LONGEST_CHUNK for place, other in pairwise(part))
 
 
 def _count_and_names(
@@ -246,7 +246,7 @@ def _offsets(image: bytes, after: int, count_at: int, count: int) -> Iterator[tu
         relative = _array("i", image[at : at + 4 * count])
         if len(relative) == count:
             places = array("Q", (max(at + 4 * i + offset, 0) for i, offset in enumerate(relative)))
-            if places[0] == 0 and all(one <= other for one, other in pairwise(places)):
+            if places[0] == 0 and all(place <= other for place, other in pairwise(places)):
                 yield places, _base_by_pointers(image, places[-1])
 
 

@@ -117,31 +117,31 @@ def pci_table(data: bytes, at: int) -> tuple[PciId, ...] | None:
 def name_table(data: bytes, at: int, *, stride: int) -> tuple[str, ...] | None:
     """Decode a table of names: i2c or platform (stride 32), spi (stride 40)."""
     width = stride - 8
-    found: list[str] = []
-    while len(found) < _MAX_ENTRIES:
+    names: list[str] = []
+    while len(names) < _MAX_ENTRIES:
         entry = data[at : at + stride]
         if len(entry) < stride:
             return None
         if entry[0] == 0:
-            return tuple(found) if found and not any(entry[:width]) else None
+            return tuple(names) if names and not any(entry[:width]) else None
         if not _STRING.match(entry[:width]):
             return None
-        found.append(entry[:width].rstrip(b"\0").decode())
+        names.append(entry[:width].rstrip(b"\0").decode())
         at += stride
     return None
 
 
 def amba_table(data: bytes, at: int) -> tuple[tuple[int, int], ...] | None:
     """Decode an amba_id table into (id, mask) pairs."""
-    found: list[tuple[int, int]] = []
-    while len(found) < 256 and at + AMBA_STRIDE <= len(data):
+    ids: list[tuple[int, int]] = []
+    while len(ids) < 256 and at + AMBA_STRIDE <= len(data):
         identity, mask, _ = struct.unpack_from("<2IQ", data, at)
         if mask == 0:
-            return tuple(found) if found and identity == 0 else None
+            return tuple(ids) if ids and identity == 0 else None
         # Part number (12 bits) and designer (8 bits) count at least; the designer is never 0.
         if identity & ~mask or mask & 0x7FFFF != 0x7FFFF or not identity & 0xFF000:
             return None
-        found.append((identity, mask))
+        ids.append((identity, mask))
         at += AMBA_STRIDE
     return None
 

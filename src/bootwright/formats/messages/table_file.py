@@ -44,7 +44,7 @@ def unpack_table(data: bytes, where: str) -> MessageTable:
     if not data.startswith(MARK):
         raise Malformed(where, 0, "a table of kernel messages", f"0x{data[:8].hex()}")
     try:
-        body = zstandard.ZstdDecompressor().decompress(data[len(MARK) :], max_output_size=_MOST_BYTES)
+        body = _expanded(data[len(MARK) :])
         line, _, rest = body.partition(b"\n")
         head = json.loads(line)
         kernels = tuple(str(name) for name in head["kernels"])
@@ -57,6 +57,18 @@ def unpack_table(data: bytes, where: str) -> MessageTable:
     if columns is None or not _fits(columns):
         raise Malformed(where, len(MARK), f"{sum(counts)} rows that fit each other", f"{len(rest)} bytes")
     return MessageTable(columns)
+
+
+def _expanded(frame: bytes) -> bytes:
+    """The content of a frame that says how much it holds, and has a checksum over it; else `ValueError`."""
+    parameters = zstandard.get_frame_parameters(frame)
+    if not parameters.has_checksum or not 0 < parameters.content_size <= _MOST_BYTES:
+        raise ValueError(f"no checksum, or not the size of 1 to {_MOST_BYTES} bytes")
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_MOST_BYTES).decompressobj()
+    body = decompressor.decompress(frame)
+    if not decompressor.eof or decompressor.unused_data:
+        raise ValueError("a frame that ends elsewhere than the file")
+    return body
 
 
 def _columns(rest: bytes, kernels: tuple[str, ...], counts: list[int]) -> Columns | None:

@@ -93,7 +93,7 @@ def read_object(data: bytes, where: str) -> ElfObject:
     strings = data[start : start + size]
     return ElfObject(
         data,
-        tuple(Section(_string(strings, one[0]), one[1], one[4], one[5]) for one in headers),
+        tuple(Section(_string(strings, header[0]), header[1], header[4], header[5]) for header in headers),
     )
 
 

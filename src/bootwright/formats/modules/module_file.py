@@ -217,11 +217,11 @@ def salvaged(data: bytes, where: str) -> dict[str, tuple[str, ...]]:
     kind = compression(data[:8])
     if kind is not None:
         stream = Decompressed(_InSips(SourceStream(Bytes(data, where))), kind, where, limit=MAX_MODULE)
-        found = bytearray()
+        joined = bytearray()
         with contextlib.suppress(BootwrightError):
             while piece := stream.read(1 << 16):
-                found += piece
-        data = bytes(found)
+                joined += piece
+        data = bytes(joined)
     fields: dict[str, list[str]] = {}
     for match in _FIELD.finditer(data):
         values = fields.setdefault(match[1].decode(), [])
@@ -236,14 +236,14 @@ def module_name(path: str) -> str:
 
 
 def _soft(softdep: str, when: str) -> list[str]:
-    found: list[str] = []
+    names: list[str] = []
     taking = False
     for word in softdep.split():
         if word.endswith(":"):
             taking = word == when
         elif taking:
-            found.append(word.replace("-", "_"))
-    return found
+            names.append(word.replace("-", "_"))
+    return names
 
 
 _Section = tuple[int, int, int, int, int, int, int, int, int, int]

@@ -113,12 +113,12 @@ class ModuleIndex:
         known = self._by_modalias.get((table, modalias))
         if known is not None:
             return known
-        found: dict[str, None] = {}
+        names: dict[str, None] = {}
         for end in range(1, len(modalias) + 1):
             for pattern, name in self._shelf.get(table, modalias[:end]) or ():
                 if fits(modalias, pattern):
-                    found[name] = None
-        known = self._by_modalias[table, modalias] = tuple(found)
+                    names[name] = None
+        known = self._by_modalias[table, modalias] = tuple(names)
         return known
 
     def drivers(self, compatible: str) -> tuple[tuple[str, ModuleDriver], ...]:
@@ -130,10 +130,10 @@ class ModuleIndex:
 
     def calls(self, name: str) -> tuple[str, ...]:
         """What a module calls of the driver core, itself or through the modules it depends on."""
-        found: dict[str, None] = {}
-        for one in (name, *self.closure(name, soft=False)):
-            found.update(dict.fromkeys(self._row(one)[_CALLS]))
-        return tuple(found)
+        calls: dict[str, None] = {}
+        for module in (name, *self.closure(name, soft=False)):
+            calls.update(dict.fromkeys(self._row(module)[_CALLS]))
+        return tuple(calls)
 
     def firmware(self, name: str) -> tuple[str, ...]:
         """Firmware files that a module may ask for (`firmware=` of its `.modinfo`)."""
@@ -211,7 +211,7 @@ class ModuleIndex:
                 weakdeps=tuple(row[_WEAKDEPS]),
                 crcs=bool(row[_CRCS]),
                 signed=bool(row[_SIGNED]),
-                drivers=tuple(_driver(one) for one in row[_DRIVERS]),
+                drivers=tuple(_driver(driver) for driver in row[_DRIVERS]),
                 calls=tuple(row[_CALLS]),
             )
             for name, row in sorted(self._shelf.rows("modules"))
@@ -324,10 +324,10 @@ def tabulate(
         _add_aliases(aliases, name, record["aliases"])
     built_in_of: dict[str, list[str]] = defaultdict(list)
     others: dict[str, list[list[str]]] = defaultdict(list)
-    for name, found in aliases_of_built_in.items():
-        for compatible in _of_compatibles(found):
+    for name, own_aliases in aliases_of_built_in.items():
+        for compatible in _of_compatibles(own_aliases):
             built_in_of[compatible].append(name)
-        _add_aliases(others, name, found)
+        _add_aliases(others, name, own_aliases)
     return {
         "modules": rows,
         "of": by_compatible,

@@ -70,7 +70,7 @@ def has_versions(elf: ElfObject) -> bool:
 
 def _versions(elf: ElfObject) -> dict[str, int]:
     raw = elf.content("__versions")
-    found = {
+    crc_of = {
         name.partition(b"\0")[0].decode("utf-8", "replace"): crc & 0xFFFFFFFF
         for crc, name in _VERSION.iter_unpack(raw[: len(raw) // _VERSION.size * _VERSION.size])
     }
@@ -78,15 +78,15 @@ def _versions(elf: ElfObject) -> dict[str, int]:
     names = elf.content("__version_ext_names").split(b"\0")
     for index, (crc,) in enumerate(struct.iter_unpack("<I", crcs[: len(crcs) // 4 * 4])):
         if index < len(names) and names[index]:
-            found[names[index].decode("utf-8", "replace")] = crc
-    return found
+            crc_of[names[index].decode("utf-8", "replace")] = crc
+    return crc_of
 
 
 def _exports(elf: ElfObject, places: Mapping[str, Mapping[int, str]]) -> dict[str, int | None]:
-    found: dict[str, int | None] = {}
+    exported: dict[str, int | None] = {}
     for table, names in places.items():
         crcs = elf.content(table.replace("ksymtab", "kcrctab"))
         for index, name in names.items():
             whole = 4 * index + 4 <= len(crcs)
-            found[name] = struct.unpack_from("<I", crcs, 4 * index)[0] if whole else None
-    return found
+            exported[name] = struct.unpack_from("<I", crcs, 4 * index)[0] if whole else None
+    return exported

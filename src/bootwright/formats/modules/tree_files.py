@@ -70,7 +70,7 @@ def _read_some(tree: str, files: list[str]) -> list[dict[str, Any]]:
                     "path": path,
                     "name": module_name(path),
                     "reason": str(error),
-                    "aliases": [one for one in fields.get("alias", ()) if not one.startswith(_NEVER)],
+                    "aliases": [alias for alias in fields.get("alias", ()) if not alias.startswith(_NEVER)],
                     "drivers": [],
                 }
             )
@@ -105,7 +105,7 @@ def built_in_names(tree: Path) -> list[str]:
 
 def built_in_aliases(tree: Path) -> dict[str, list[str]]:
     """Name of a built-in module → its aliases, of `modules.builtin.modinfo`."""
-    found: dict[str, list[str]] = defaultdict(list)
+    aliases: dict[str, list[str]] = defaultdict(list)
     path = tree / "modules.builtin.modinfo"
     if path.is_file():
         for entry in path.read_bytes().split(b"\0"):
@@ -113,5 +113,5 @@ def built_in_aliases(tree: Path) -> dict[str, list[str]]:
             module, _, field = key.partition(b".")
             alias = value.decode("utf-8", "backslashreplace")
             if field == b"alias" and not alias.startswith(_NEVER):
-                found[module.decode("utf-8", "backslashreplace").replace("-", "_")].append(alias)
-    return found
+                aliases[module.decode("utf-8", "backslashreplace").replace("-", "_")].append(alias)
+    return aliases

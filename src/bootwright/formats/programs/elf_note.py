@@ -27,9 +27,9 @@ def build_id(source: ByteSource) -> str | None:
     for number in range(count):
         kind, _, offset, _, _, length, _, _ = _PROGRAM.unpack(source.read(at + size * number, size))
         if kind == _PT_NOTE and length <= _MOST_NOTES and offset + length <= len(source):
-            found = _in_notes(source.read(offset, length))
-            if found is not None:
-                return found
+            note = _in_notes(source.read(offset, length))
+            if note is not None:
+                return note
     return None
 
 

@@ -165,9 +165,9 @@ def _plain(prime: int, point: _Jacobian) -> _Affine:
     return x * square % prime, y * square * inverse % prime
 
 
-def _add(prime: int, one: _Jacobian, other: _Affine) -> _Jacobian:
+def _add(prime: int, point: _Jacobian, other: _Affine) -> _Jacobian:
     """Jacobian plus affine (Cohen, Miyaji, Ono 1998; "madd" for a = -3)."""
-    x1, y1, z1 = one
+    x1, y1, z1 = point
     x2, y2 = other
     if not z1:
         return x2, y2, 1
@@ -175,7 +175,7 @@ def _add(prime: int, one: _Jacobian, other: _Affine) -> _Jacobian:
     width = (x2 * square - x1) % prime
     height = (y2 * square * z1 - y1) % prime
     if not width:
-        return _double(prime, one) if not height else (0, 1, 0)
+        return _double(prime, point) if not height else (0, 1, 0)
     width2 = width * width % prime
     width3 = width2 * width % prime
     moved = x1 * width2 % prime

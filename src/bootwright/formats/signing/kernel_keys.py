@@ -51,7 +51,7 @@ def certificates(image: bytes) -> list[Certificate]:
 
 def certificate_data(image: bytes) -> list[bytes]:
     """The DER bytes of those in a kernel image: searching takes a quarter of a second, so keep them."""
-    found: list[bytes] = []
+    certificates: list[bytes] = []
     for match in _BEGINNING.finditer(image):
         at = match.start()
         size = 4 + int.from_bytes(image[at + 2 : at + 4], "big")
@@ -60,10 +60,10 @@ def certificate_data(image: bytes) -> list[bytes]:
             read_certificate(data)
         except ValueError:
             continue
-        found.append(data)
-        if len(found) >= _MOST:
+        certificates.append(data)
+        if len(certificates) >= _MOST:
             break
-    return found
+    return certificates
 
 
 def read_certificate(data: bytes) -> Certificate:

@@ -147,9 +147,9 @@ class Part:
 
 def positions(data: bytes, wanted: bytes) -> list[int]:
     """Every offset in `data` at which `wanted` stands, overlapping ones too, in order."""
-    found: list[int] = []
+    places: list[int] = []
     at = data.find(wanted)
     while at >= 0:
-        found.append(at)
+        places.append(at)
         at = data.find(wanted, at + 1)
-    return found
+    return places

@@ -80,7 +80,7 @@ class Extents:
 
 def _joined(extents: Iterable[Extent], size: int, limit: int, name: str) -> list[Extent]:
     joined: list[Extent] = []
-    for extent in sorted(extents, key=lambda each: each.start):
+    for extent in sorted(extents, key=lambda span: span.start):
         if extent.start >= size or extent.size <= 0:
             continue  # blocks allocated beyond the end of the file
         keep = Extent(extent.start, min(extent.size, size - extent.start), extent.at)

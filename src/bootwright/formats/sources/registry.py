@@ -145,14 +145,14 @@ class Registry:
                 f"{'@' if which.startswith('sha256:') else ':'}{which}",
                 hint=self._tags_hint(which),
             ) from error
-        found = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        computed = f"sha256:{hashlib.sha256(body).hexdigest()}"
         expected = which if which.startswith("sha256:") else said
-        if expected.startswith("sha256:") and found != expected:
+        if expected.startswith("sha256:") and computed != expected:
             raise Malformed(
                 url,
                 None,
                 expected,
-                f"bytes with {found}",
+                f"bytes with {computed}",
                 hint="the registry or what lies before it is damaged",
             )
         return body, media_type
@@ -172,7 +172,7 @@ class Registry:
 
     def tags(self) -> list[str]:
         """Every tag of the repository; raises `Missing` where there is no such one, and `Malformed`."""
-        found: list[str] = []
+        names: list[str] = []
         url = f"{self.reference.address}/tags/list?n={_PAGE}"
         for _ in range(_MOST_PAGES):
             try:
@@ -183,7 +183,7 @@ class Registry:
                     f"{self.reference.host} has no repository {self.reference.name}", hint="check its name"
                 ) from error
             tags = json_object(body, url).get("tags")
-            found += [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+            names += [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
             following = re.fullmatch(r'<([^>]+)>;\s*rel="?next"?', link)
             if following is None:
                 break
@@ -191,7 +191,7 @@ class Registry:
             if urlsplit(further)[:2] != urlsplit(url)[:2] or further == url:
                 break
             url = further
-        return found
+        return names
 
     def _small(self, url: str, headers: Mapping[str, str]) -> tuple[bytes, Mapping[str, str]]:
         """A document and the headers it came with, asked for again where the registry does not answer."""

@@ -152,11 +152,11 @@ def _inside_tree(files: FileSystem, place: str) -> Iterator[ImagePart]:
     for entry in all_files(files):
         if entry.kind is not EntryKind.FILE:
             continue
-        folder, found, rest = entry.path.partition("/lib/modules/")
-        if found and ".ko" in rest:
+        folder, separator, rest = entry.path.partition("/lib/modules/")
+        if separator and ".ko" in rest:
             release, _, name = rest.partition("/")
             data = files.open(entry).read(0, entry.size)
-            modules.setdefault(f"{folder}{found}{release}", []).append((name, data))
+            modules.setdefault(f"{folder}{separator}{release}", []).append((name, data))
         elif entry.path.endswith((".sqsh", ".squashfs")):
             source = files.open(entry)
             yield ImagePart("root", f"{place}:{entry.path}", digest(source), len(source))

@@ -81,11 +81,11 @@ def kernel_configs(before: Side, after: Side) -> Iterator[Difference]:
     )
     seen: set[tuple[str, str | None, str | None]] = set()
     for old, new in matched:
-        one, other = old.item.detail, new.item.detail
-        if not isinstance(one, KernelConfig) or not isinstance(other, KernelConfig):
+        old_config, other = old.item.detail, new.item.detail
+        if not isinstance(old_config, KernelConfig) or not isinstance(other, KernelConfig):
             continue
-        for name in sorted(one.options.keys() | other.options.keys()):
-            was, is_ = one.value(name), other.value(name)
+        for name in sorted(old_config.options.keys() | other.options.keys()):
+            was, is_ = old_config.value(name), other.value(name)
             # The same configuration is often there twice: as a file and in the kernel.
             if was == is_ or (name, was, is_) in seen:
                 continue
@@ -93,7 +93,7 @@ def kernel_configs(before: Side, after: Side) -> Iterator[Difference]:
             yield Difference(
                 Area.KERNEL_CONFIG,
                 name,
-                was if was is not None else "not set" if name in one.unset else None,
+                was if was is not None else "not set" if name in old_config.unset else None,
                 is_ if is_ is not None else "not set" if name in other.unset else None,
                 old.item.origin,
                 new.item.origin,
@@ -113,13 +113,16 @@ def command_lines(before: Side, after: Side) -> Iterator[Difference]:
             ("kernel", "initrds", "devicetree", "overlays"),
             prefix="boot entry: ",
         )
-        one, other = _arguments(old), _arguments(new)
-        for argument in one - other:
+        old_arguments, other = _arguments(old), _arguments(new)
+        for argument in old_arguments - other:
             name = argument.partition("=")[0]
-            successor = next((each for each in other - one if each.partition("=")[0] == name), None)
+            successor = next(
+                (candidate for candidate in other - old_arguments if candidate.partition("=")[0] == name),
+                None,
+            )
             yield Difference(Area.COMMAND_LINE, name, argument, successor, old.item.origin, new.item.origin)
-        replaced = {each.partition("=")[0] for each in one - other}
-        for argument in other - one:
+        replaced = {argument_text.partition("=")[0] for argument_text in old_arguments - other}
+        for argument in other - old_arguments:
             if argument.partition("=")[0] not in replaced:
                 name = argument.partition("=")[0]
                 yield Difference(Area.COMMAND_LINE, name, None, argument, None, new.item.origin)
@@ -142,10 +145,10 @@ def config_txts(before: Side, after: Side) -> Iterator[Difference]:
     """Settings by the conditions they stand under."""
     matched, lost, gained = pairs(before.of_kind(ItemKind.CONFIG_TXT), after.of_kind(ItemKind.CONFIG_TXT))
     for old, new in matched:
-        one, other = old.item.detail, new.item.detail
-        if not isinstance(one, ConfigTxt) or not isinstance(other, ConfigTxt):
+        old_config, other = old.item.detail, new.item.detail
+        if not isinstance(old_config, ConfigTxt) or not isinstance(other, ConfigTxt):
             continue
-        was, is_ = _settings(one), _settings(other)
+        was, is_ = _settings(old_config), _settings(other)
         for key in [*was, *(key for key in is_ if key not in was)]:
             if was.get(key) != is_.get(key):
                 condition, name = key
@@ -154,7 +157,7 @@ def config_txts(before: Side, after: Side) -> Iterator[Difference]:
                     f"{condition} {name}",
                     was.get(key),
                     is_.get(key),
-                    _line(one, key, old),
+                    _line(old_config, key, old),
                     _line(other, key, new),
                 )
     yield from _left_over(Area.CONFIG_TXT, lost, gained, "settings")
@@ -162,11 +165,11 @@ def config_txts(before: Side, after: Side) -> Iterator[Difference]:
 
 def _settings(config: ConfigTxt) -> dict[tuple[str, str], str]:
     """(condition, key) → value: overlays and parameters add up, of others the last counts."""
-    found: dict[tuple[str, str], list[str]] = {}
+    values: dict[tuple[str, str], list[str]] = {}
     for setting in config.settings:
-        found.setdefault((setting.condition, setting.key), []).append(setting.value)
+        values.setdefault((setting.condition, setting.key), []).append(setting.value)
     several = {"dtoverlay", "dtparam", "gpio", "initramfs"}
-    return {key: ", ".join(texts) if key[1] in several else texts[-1] for key, texts in found.items()}
+    return {key: ", ".join(texts) if key[1] in several else texts[-1] for key, texts in values.items()}
 
 
 def _line(config: ConfigTxt, key: tuple[str, str], placed: Placed) -> Origin | None:
@@ -189,8 +192,10 @@ def systems(before: Side, after: Side) -> Iterator[Difference]:
 def _left_over(area: Area, lost: list[Placed], gained: list[Placed], fact: str) -> Iterator[Difference]:
     for placed in lost:
         yield Difference(area, placed.place, placed.item.fact(fact) or "there", None, placed.item.origin)
-    for each in gained:
-        yield Difference(area, each.place, None, each.item.fact(fact) or "there", None, each.item.origin)
+    for new_part in gained:
+        yield Difference(
+            area, new_part.place, None, new_part.item.fact(fact) or "there", None, new_part.item.origin
+        )
 
 
 COMPARISONS: tuple[Comparison, ...] = (kernels, systems, command_lines, config_txts, kernel_configs)

@@ -33,7 +33,7 @@ def compare(
     ):
         differences.extend(comparison(before, after))
     order = {area: rank for rank, area in enumerate(Area)}
-    return tuple(sorted(differences, key=lambda each: order[each.area]))
+    return tuple(sorted(differences, key=lambda difference: order[difference.area]))
 
 
 def _side(root: Item, dtbs: tuple[str, ...]) -> Side:

@@ -26,8 +26,8 @@ def devicetrees(before: Side, after: Side) -> Iterator[Difference]:
     matched, lost, gained = pairs(_wanted(before, kinds), _wanted(after, kinds))
     for placed in lost:
         yield Difference(Area.DEVICETREE, placed.place, _title(placed), None, placed.item.origin)
-    for each in gained:
-        yield Difference(Area.DEVICETREE, each.place, None, _title(each), None, each.item.origin)
+    for new_part in gained:
+        yield Difference(Area.DEVICETREE, new_part.place, None, _title(new_part), None, new_part.item.origin)
     for old, new in matched:
         yield from _compare(old, new)
 
@@ -66,20 +66,20 @@ def compare_trees(before: Tree, after: Tree, old: object, new: object, *, name: 
     all below it.
     """
     where = [getattr(item, "origin", None) for item in (old, new)]
-    one, other = _nodes(before), _nodes(after)
-    for path, node in one.items():
+    old_nodes, other = _nodes(before), _nodes(after)
+    for path, node in old_nodes.items():
         if path not in other and _parent(path) in other:
             yield Difference(
                 Area.DEVICETREE, f"{name}: {path}", _node(node), None, _at(where[0], node), where[1]
             )
     for path, node in other.items():
-        if path not in one:
-            if _parent(path) in one:
+        if path not in old_nodes:
+            if _parent(path) in old_nodes:
                 yield Difference(
                     Area.DEVICETREE, f"{name}: {path}", None, _node(node), where[0], _at(where[1], node)
                 )
             continue
-        was = one[path]
+        was = old_nodes[path]
         for key in [*was.properties, *(prop for prop in node.properties if prop not in was.properties)]:
             if key in _NUMBERING or _same(was, node, key, before, after):
                 continue
@@ -94,16 +94,16 @@ def compare_trees(before: Tree, after: Tree, old: object, new: object, *, name: 
 
 
 def _nodes(tree: Tree) -> dict[str, Node]:
-    skipped = {child for each in _SKIPPED if (child := tree.root.child(each)) is not None}
-    found: dict[str, Node] = {}
+    skipped = {child for name in _SKIPPED if (child := tree.root.child(name)) is not None}
+    nodes: dict[str, Node] = {}
     pending = [tree.root]
     while pending:
         node = pending.pop()
         if node in skipped:
             continue
-        found.setdefault(node.path, node)
+        nodes.setdefault(node.path, node)
         pending.extend(reversed(node.children))
-    return found
+    return nodes
 
 
 def _parent(path: str) -> str:
@@ -120,12 +120,12 @@ def _node(node: Node) -> str:
     return f"{text} (and {below} below)" if below else text
 
 
-def _same(one: Node, other: Node, key: str, before: Tree, after: Tree) -> bool:
+def _same(node: Node, other: Node, key: str, before: Tree, after: Tree) -> bool:
     """Whether two values mean the same: phandles are numbered anew in every build."""
-    left, right = one.properties.get(key), other.properties.get(key)
+    left, right = node.properties.get(key), other.properties.get(key)
     if left is None or right is None:
         return left is right
-    targets, others = references(one, key, before), references(other, key, after)
+    targets, others = references(node, key, before), references(other, key, after)
     if targets is not None and others is not None:
         return targets == others
     if left == right:

@@ -69,12 +69,12 @@ class _Blob:
             source = self.files.open(entry) if entry is not None else None
             if source is None:
                 return None
-            found = hashlib.sha256()
+            digest = hashlib.sha256()
             for at in range(0, self.size, 1 << 20):
-                found.update(source.read(at, min(1 << 20, self.size - at)))
+                digest.update(source.read(at, min(1 << 20, self.size - at)))
         except BootwrightError:
             return None
-        return f"{found.hexdigest()[:16]}…"
+        return f"{digest.hexdigest()[:16]}…"
 
 
 def _firmware(side: Side, kind: ItemKind) -> dict[str, _Blob]:

@@ -119,12 +119,12 @@ def pairs(
     return matched, left, right
 
 
-def _place(each: Placed) -> str:
-    return each.place
+def _place(placed: Placed) -> str:
+    return placed.place
 
 
-def _file_name(each: Placed) -> str:
-    return posixpath.basename(each.place)
+def _file_name(placed: Placed) -> str:
+    return posixpath.basename(placed.place)
 
 
 def values(

@@ -120,8 +120,8 @@ def _aliases(module: _Module) -> str:
 
 
 def _compatibles(aliases: Sequence[str]) -> list[str]:
-    found = [alias.partition("C")[2] for alias in aliases if alias.startswith("of:N*T*C")]
-    return [each for each in found if not each.endswith("*")]
+    compatibles = [alias.partition("C")[2] for alias in aliases if alias.startswith("of:N*T*C")]
+    return [compatible for compatible in compatibles if not compatible.endswith("*")]
 
 
 @frozen
@@ -165,7 +165,7 @@ def _contents(pairs: Sequence[tuple[str, _Module, _Module]], *, same_release: bo
             (name, Difference(Area.MODULES, what, before, after, was.origin, is_.origin))
             for what, before, after in changes
         ]
-    yield from (difference for _, difference in sorted(differences, key=lambda one: one[0]))
+    yield from (difference for _, difference in sorted(differences, key=lambda ranked: ranked[0]))
     if not same_release and rebuilt:
         text = f"{rebuilt} of {len(wanted)}, {other_source} from other source (srcversion)"
         yield Difference(Area.MODULES, "built anew", None, text)

@@ -53,9 +53,9 @@ class Change:
     def is_in(self, version: Version) -> bool:
         """Whether a version has the change."""
         first = Version.parse(self.first_in)
-        older = [one for text in self.also_in if (one := Version.parse(text)) is not None]
+        older = [parsed for text in self.also_in if (parsed := Version.parse(text)) is not None]
         return (first is not None and version >= first) or any(
-            version.series() == one.series() and version >= one for one in older
+            version.series() == earlier.series() and version >= earlier for earlier in older
         )
 
 
@@ -123,7 +123,9 @@ def _shows(symptom: Mapping[str, str], outcome: str, evidence: Mapping[str, Any]
     """Whether what a failing cell rests on has the symptom: a failed call, or a hazard met."""
     if hazard := symptom.get("hazard"):
         goal = evidence.get("goals", {}).get(outcome, {})
-        return any(one["name"] == hazard and one["effect"] == "fails" for one in goal.get("hazards", ()))
+        return any(
+            struck["name"] == hazard and struck["effect"] == "fails" for struck in goal.get("hazards", ())
+        )
     return any(
         test["ok"] is False and all(test.get(key) == value for key, value in symptom.items())
         for test in evidence.get("tests", ())

@@ -164,8 +164,8 @@ def _toml_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
     document = parse_toml(text, str(path))
     rows = document.pop("observation", [])
     if document or not isinstance(rows, list):
-        found = ", ".join(document) or "observation of another type"
-        raise Malformed(str(path), None, "only [[observation]] tables", found[:200])
+        tables = ", ".join(document) or "observation of another type"
+        raise Malformed(str(path), None, "only [[observation]] tables", tables[:200])
     if len(rows) > MAX_ROWS:
         raise Malformed(str(path), None, f"at most {MAX_ROWS:,} observations", "more")
     found_rows: list[tuple[str, Mapping[str, Any]]] = []

@@ -43,7 +43,11 @@ def check_observations(plan: Plan, observations: Iterable[Observation], where: s
                 if not is_level(plan, name, level):
                     known = [
                         *plan.factor[name].levels,
-                        *(each for experiment in plan.experiment for each in experiment.levels.get(name, ())),
+                        *(
+                            level
+                            for experiment in plan.experiment
+                            for level in experiment.levels.get(name, ())
+                        ),
                     ]
                     raise Refused(
                         f"{where}: {seen.id}: factor {name} of the plan has no level {level!r}",

@@ -72,10 +72,10 @@ class KernelFacts:
 
     def by_compatible(self, compatible: str) -> tuple[Candidate, ...]:
         """Drivers with this compatible in a match table: built-in ones first, as they are there first."""
-        found = self._by_compatible.get(compatible)
-        if found is None:
-            found = self._by_compatible[compatible] = tuple(self._look_up(compatible))
-        return found
+        drivers = self._by_compatible.get(compatible)
+        if drivers is None:
+            drivers = self._by_compatible[compatible] = tuple(self._look_up(compatible))
+        return drivers
 
     def _look_up(self, compatible: str) -> list[Candidate]:
         candidates = [
@@ -125,7 +125,7 @@ class KernelFacts:
             return (Candidate(driver, None, (), ()),)
         if module not in index and module not in index.built_in:
             words = sorted(module.split("_"))
-            alike = [one for one in (*index.built_in, *index.names) if sorted(one.split("_")) == words]
+            alike = [name for name in (*index.built_in, *index.names) if sorted(name.split("_")) == words]
             if len(alike) != 1:
                 return ()
             module = alike[0]
@@ -174,12 +174,12 @@ class KernelFacts:
     @cached_property
     def early(self) -> dict[str, EarlyEntry]:
         """Compatible → the entry of the first early table that claims the node."""
-        found: dict[str, EarlyEntry] = {}
+        entries: dict[str, EarlyEntry] = {}
         for entry in self.built_in.early:
-            known = found.get(entry.compatible)
+            known = entries.get(entry.compatible)
             if known is None or (known.keeps_device and not entry.keeps_device):
-                found[entry.compatible] = entry
-        return found
+                entries[entry.compatible] = entry
+        return entries
 
     def decided(self, compatible: str) -> bool:  # noqa: ARG002 - the tables hold all, or may lack any
         """Whether it is known that there is no driver, where `by_compatible` has none."""
@@ -213,7 +213,7 @@ class KernelFacts:
         needed = (
             (*self.modules.closure(module, soft=False), module) if self.modules is not None else (module,)
         )
-        return next((one for one in needed if not self._is_early(one)), None)
+        return next((needed_module for needed_module in needed if not self._is_early(needed_module)), None)
 
     def soft_not_early(self, module: str) -> tuple[str, str] | None:
         """(module, what it asks for first) where a soft dependency is there and not in the initramfs.
@@ -223,13 +223,13 @@ class KernelFacts:
         index = self.modules
         if self.initramfs_modules is None or index is None:
             return None
-        for one in (*index.closure(module, soft=False), module):
-            for name in index.soft_needs(one)[0]:
+        for loaded in (*index.closure(module, soft=False), module):
+            for name in index.soft_needs(loaded)[0]:
                 if name in index.built_in or index.built_in_by_alias(name):
                     continue
                 meant = (name,) if name in index else index.by_alias(name)
                 if meant and not any(self._is_early(other) for other in meant):
-                    return one, name
+                    return loaded, name
         return None
 
     def _is_early(self, module: str) -> bool:
@@ -329,11 +329,11 @@ class KernelFacts:
 
     @cached_property
     def _built_in_of(self) -> dict[str, list[Driver]]:
-        found: dict[str, list[Driver]] = defaultdict(list)
+        drivers: dict[str, list[Driver]] = defaultdict(list)
         for driver in self.built_in.drivers:
             for compatible in dict.fromkeys(entry.compatible for entry in driver.of):
-                found[compatible].append(driver)
-        return found
+                drivers[compatible].append(driver)
+        return drivers
 
 
 def pci_alias(vendor: int, device: int, device_class: int) -> str:

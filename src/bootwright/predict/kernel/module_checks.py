@@ -145,13 +145,13 @@ class ModuleChecks:
 
     def _provided(self, module: str) -> dict[str, int | None] | None:
         """What the modules it depends on export; None where one of them cannot be read."""
-        found: dict[str, int | None] = {}
+        exports: dict[str, int | None] = {}
         for other in self._index.closure(module, soft=False):
             symbols = self._symbols_of(other) if other in self._index else None
             if symbols is None:
                 return None
-            found.update(symbols.exports)
-        return found
+            exports.update(symbols.exports)
+        return exports
 
     def _data(self, module: str) -> bytes:
         path = self._index.path(module)
@@ -182,8 +182,8 @@ class ModuleChecks:
         name = self._sha256
         if what == "answers":
             enforced = self._rules.enforced
-            told = f"{_FORMAT}\0{self._sha256}\0{self._tree}\0{enforced}"
-            name = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+            identity = f"{_FORMAT}\0{self._sha256}\0{self._tree}\0{enforced}"
+            name = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
         return GATE.folder() / f"{name}.{what}.json"
 
     @cached_property
@@ -201,7 +201,7 @@ class ModuleChecks:
         document = {
             "format": _FORMAT,
             "vermagic": vermagic_of(data, self._release),
-            "keys": [one.hex() for one in certificate_data(data)],
+            "keys": [certificate.hex() for certificate in certificate_data(data)],
         }
         GATE.write(path, json.dumps(document).encode())
         return document
@@ -210,7 +210,7 @@ class ModuleChecks:
     def _keys(self) -> list[Certificate]:
         from bootwright.formats.signing.kernel_keys import read_certificate
 
-        return [read_certificate(bytes.fromhex(one)) for one in self._known["keys"]]
+        return [read_certificate(bytes.fromhex(certificate)) for certificate in self._known["keys"]]
 
     @cached_property
     def _exports(self) -> KernelExports | None:

@@ -109,10 +109,10 @@ class Objects:
         A rule that is the same in all series that were read holds between the oldest and the newest.
         """
         paths = (path.removeprefix("kernel/").partition(".ko")[0],) if path else self.by_name.get(name, ())
-        found = {text: one for one in paths if (text := self._text(one, version)) is not None}
-        if len(found) != 1:
+        texts = {text: path for path in paths if (text := self._text(path, version)) is not None}
+        if len(texts) != 1:
             return None
-        text, where = found.popitem()
+        text, where = texts.popitem()
         return Rule(where, tuple(_ways(text)))
 
     def _text(self, path: str, version: Version) -> str | None:

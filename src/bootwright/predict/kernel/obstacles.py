@@ -91,19 +91,19 @@ def module_obstacle(kernel: KernelFacts, module: str) -> Obstacle | None:
         )
     if kernel.modules is None:
         return None
-    for one in (module, *kernel.modules.closure(module, soft=False)):
-        obstacle = _forbidden(kernel, one, asked=one == module)
+    for needed in (module, *kernel.modules.closure(module, soft=False)):
+        obstacle = _forbidden(kernel, needed, asked=needed == module)
         if obstacle is not None:
             return obstacle
-        if one not in kernel.modules:
+        if needed not in kernel.modules:
             return Obstacle(
-                f"the module {module} cannot be loaded without {one}, which is not among the modules",
-                f"put the module {one} beside {module}",
+                f"the module {module} cannot be loaded without {needed}, which is not among the modules",
+                f"put the module {needed} beside {module}",
                 "the module's depends: modprobe loads those first",
             )
-        refused = kernel.checks.by_index(one) if kernel.checks is not None else None
+        refused = kernel.checks.by_index(needed) if kernel.checks is not None else None
         if refused is not None:
-            return obstacle_of(module, one, refused)
+            return obstacle_of(module, needed, refused)
     return None
 
 
@@ -151,12 +151,16 @@ def prevented(kernel: KernelFacts, module: str, *, asked: bool, early: bool = Fa
     return last
 
 
-def obstacle_of(module: str, one: str, refused: Refusal) -> Obstacle:
+def obstacle_of(module: str, refused_module: str, refused: Refusal) -> Obstacle:
     """The refusal of a module, or of one that it depends on, in words."""
-    what = f"the module {module}" if one == module else f"the module {one}, which {module} needs,"
-    told = "is refused" if refused.certain else "may be refused"
+    what = (
+        f"the module {module}"
+        if refused_module == module
+        else f"the module {refused_module}, which {module} needs,"
+    )
+    outcome = "is refused" if refused.certain else "may be refused"
     return Obstacle(
-        f"{what} {told} ({refused.file}): {refused.reason}", refused.remedy, refused.rule, refused.certain
+        f"{what} {outcome} ({refused.file}): {refused.reason}", refused.remedy, refused.rule, refused.certain
     )
 
 

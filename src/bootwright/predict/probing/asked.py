@@ -41,9 +41,9 @@ def error_of(call: Call, there: There) -> int:
 def table_entry(code: Code, table: int, compatible: str) -> int | None:
     """The address of the entry of a table of `struct of_device_id` with a compatible; None without one."""
     for place in range(table, table + _ENTRY_SIZE * _MOST_ENTRIES, _ENTRY_SIZE):
-        found = code.string(place + _COMPATIBLE_AT)
-        if not found:
+        text = code.string(place + _COMPATIBLE_AT)
+        if not text:
             return None
-        if found == compatible:
+        if text == compatible:
             return place
     return None

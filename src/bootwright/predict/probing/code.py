@@ -64,10 +64,10 @@ class Examiner:
         self, driver: str, module: str | None, bus: str, compatible: str, ask: Ask
     ) -> tuple[Walked, Outcome]:
         """What becomes of a driver's probe with these answers, and which of them were asked for."""
-        found = self._entry(driver, module, bus, compatible)
-        if found is None:
+        entry = self._entry(driver, module, bus, compatible)
+        if entry is None:
             return Walked(Ending.UNDECIDED), Outcome(Ending.UNDECIDED)
-        return self._judge(*found, ask)
+        return self._judge(*entry, ask)
 
     def _judge(self, code: Code, entry: Entry, asking: Asking, ask: Ask) -> tuple[Walked, Outcome]:
         def walk(answers: Mapping[str, There]) -> Walked:
@@ -112,24 +112,26 @@ class Examiner:
     ) -> tuple[Code, Entry, Asking] | None:
         key = (driver, module or "", bus, compatible)
         if key not in self._entries:
-            found = None
+            placed = None
             with contextlib.suppress(BootwrightError, OSError):
-                found = (
+                placed = (
                     self._in_image(driver, bus, compatible)
                     if module is None
                     else self._in_module(driver, module, bus, compatible)
                 )
             if len(self._entries) >= _MOST_CODES:
                 self._entries.pop(next(iter(self._entries)))
-            self._entries[key] = (*found, _asking(found[0])) if found is not None else None
+            self._entries[key] = (*placed, _asking(placed[0])) if placed is not None else None
         return self._entries[key]
 
     def _in_image(self, driver: str, bus: str, compatible: str) -> tuple[Code, Entry] | None:
-        found = self.built_in(driver, compatible)
-        if found is None or not found.probe or found.buses != (bus,):
+        known_driver = self.built_in(driver, compatible)
+        if known_driver is None or not known_driver.probe or known_driver.buses != (bus,):
             return None
         code = _image_code(self.image)
-        return code, Entry(found.probe, DEVICE_AT[bus], code.object(_BUS_TYPE[bus]), found.table, compatible)
+        return code, Entry(
+            known_driver.probe, DEVICE_AT[bus], code.object(_BUS_TYPE[bus]), known_driver.table, compatible
+        )
 
     def _in_module(self, driver: str, module: str, bus: str, compatible: str) -> tuple[Code, Entry] | None:
         first = self._module(module, 0)
@@ -205,10 +207,10 @@ def _registered_probe(module: ModuleCode) -> int | None:
 def _lists(module: ModuleCode, table: int, compatible: str) -> bool:
     place = table
     for _ in range(1024):
-        found = module.string(place + 64)
-        if not found:
+        text = module.string(place + 64)
+        if not text:
             return False
-        if found == compatible:
+        if text == compatible:
             return True
         place += 200
     return False

@@ -40,7 +40,9 @@ def forget(state: State, place: Value) -> None:
 
 def _remove(state: State, start: int, end: int, which: Callable[[int, Value], bool]) -> None:
     memory = state.memory
-    for address in [one for one, (_, value) in memory.items() if start <= one < end and which(one, value)]:
+    for address in [
+        place for place, (_, value) in memory.items() if start <= place < end and which(place, value)
+    ]:
         del memory[address]
 
 
@@ -67,8 +69,8 @@ def widen(state: State, visits: Visits) -> None:
     count, before = visits.get(place, (0, state.x))
     if count >= _ROUNDS:
         state.x = [
-            None if one != last and _counts(one) and _counts(last) else one
-            for one, last in zip(state.x, before, strict=True)
+            None if value != last and _counts(value) and _counts(last) else value
+            for value, last in zip(state.x, before, strict=True)
         ]
         if count >= 2 * _ROUNDS:
             state.flags = None

@@ -78,9 +78,9 @@ class Probes:
         if bus not in _BUSES:
             return None
         kept = self._walks_of(driver, module, bus, compatible)
-        for one in kept:
-            if all(ask(question) is answer for question, answer in one.answers):
-                return one.whole
+        for walk in kept:
+            if all(ask(question) is answer for question, answer in walk.answers):
+                return walk.whole
         walked, outcome = self._examiner.examine(driver, module, bus, compatible, ask)
         if len(kept) < _MOST_OUTCOMES:
             kept.append(_Kept(walked.asked, outcome))
@@ -90,7 +90,7 @@ class Probes:
     def may_wait(self, driver: str, module: str | None, bus: str, compatible: str) -> bool:
         """Whether some walk through a driver asked for another device, or none was made yet."""
         kept = self._walks_of(driver, module, bus, compatible)
-        return not kept or any(question.startswith(BOUND) for one in kept for question, _ in one.answers)
+        return not kept or any(question.startswith(BOUND) for walk in kept for question, _ in walk.answers)
 
     def _walks_of(self, driver: str, module: str | None, bus: str, compatible: str) -> list[_Kept]:
         key = "|".join((module or "", driver, bus, compatible))

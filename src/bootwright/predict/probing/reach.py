@@ -27,7 +27,7 @@ class Asking:
         if known is not None:
             return known
         self._known[function] = False  # a circle adds nothing
-        found = False
+        reached = False
         code = self._code
         for pc in range(function, min(code.end(function), function + _LONGEST), 4):
             word = code.word(pc)
@@ -44,7 +44,7 @@ class Asking:
                 and (not code.is_large or abs(target - function) < NEAR)
                 and self.asks(target, depth - 1)
             ):
-                found = True
+                reached = True
                 break
-        self._known[function] = found
-        return found
+        self._known[function] = reached
+        return reached

@@ -250,13 +250,13 @@ class Walk:
             self._result(state, self._pointer(state))
         elif name in known.match_data or name in known.match_entry:
             table = x[0] if name in known.match_entry else self.entry.table
-            found = table_entry(self.code, table, self.entry.compatible) if isinstance(table, int) else None
-            if found is None:
+            entry = table_entry(self.code, table, self.entry.compatible) if isinstance(table, int) else None
+            if entry is None:
                 self._opaque(state)
             elif name in known.match_entry:
-                self._result(state, found)
+                self._result(state, entry)
             else:
-                self._result(state, self.code.load(found + 192, 8))
+                self._result(state, self.code.load(entry + 192, 8))
         else:
             return False
         return True

@@ -15,12 +15,12 @@ def address(node: Node, position: int) -> There:
     if bus is None:
         return There.UNKNOWN
     wide, sized = _counts(bus)
-    each = wide + sized
-    if not each or not wide:
+    cells_of_entry = wide + sized
+    if not cells_of_entry or not wide:
         return There.UNKNOWN
-    if (position + 1) * each > len(cells):
-        return There.BROKEN if position * each < len(cells) else There.MISSING
-    value = _number(cells[position * each : position * each + wide])
+    if (position + 1) * cells_of_entry > len(cells):
+        return There.BROKEN if position * cells_of_entry < len(cells) else There.MISSING
+    value = _number(cells[position * cells_of_entry : position * cells_of_entry + wide])
     return _translated(bus, value, wide)
 
 
@@ -35,11 +35,11 @@ def _translated(bus: Node, value: int, wide: int) -> There:
         above, _ = _counts(bus.parent)
         if ranges:
             own, sized = _counts(bus)
-            each = own + above + sized
+            cells_of_entry = own + above + sized
             cells = bus.cells("ranges")
-            for at in range(0, len(cells) - each + 1, each):
+            for at in range(0, len(cells) - cells_of_entry + 1, cells_of_entry):
                 start = _number(cells[at : at + own])
-                size = _number(cells[at + own + above : at + each])
+                size = _number(cells[at + own + above : at + cells_of_entry])
                 if start <= value < start + size:
                     value = _number(cells[at + own : at + own + above]) + value - start
                     break
@@ -68,7 +68,7 @@ def _count(bus: Node, name: str) -> int:
 
 
 def _number(cells: tuple[int, ...]) -> int:
-    found = 0
+    number = 0
     for cell in cells:
-        found = found << 32 | cell
-    return found
+        number = number << 32 | cell
+    return number

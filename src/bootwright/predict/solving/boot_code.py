@@ -66,11 +66,11 @@ def _interrupt_parents(tree: Tree, node: Node) -> Iterator[Node]:
     """The controller that the interrupts of a node go to."""
     if "interrupts-extended" in node:
         handle = next(iter(node.cells("interrupts-extended")), 0)
-        found = tree.by_phandle.get(handle)
+        parent = tree.by_phandle.get(handle)
     else:
-        found = interrupt_parent(tree, node)
-    if found is not None:
-        yield found
+        parent = interrupt_parent(tree, node)
+    if parent is not None:
+        yield parent
 
 
 def _lacks_registers(controller: Node) -> bool:

@@ -55,7 +55,7 @@ def is_announced(edge: Node) -> Answer:
 
 def is_usb_device(node: Node) -> bool:
     """`usbVID,PID` (Documentation/devicetree/bindings/usb/usb-device.yaml)."""
-    return any(one.startswith("usb") and "," in one for one in node.compatible)
+    return any(compatible.startswith("usb") and "," in compatible for compatible in node.compatible)
 
 
 def is_bridge(node: Node) -> bool:
@@ -85,7 +85,9 @@ def base_name(node: Node) -> str:
 
 def is_phy(node: Node) -> bool:
     """Whether a child of an MDIO bus is a PHY: of_mdiobus_child_is_phy, drivers/net/mdio/of_mdio.c."""
-    return not node.compatible or any(one.startswith("ethernet-phy-") for one in node.compatible)
+    return not node.compatible or any(
+        compatible.startswith("ethernet-phy-") for compatible in node.compatible
+    )
 
 
 # Commit 48e6a9c4a208 ("of: platform: Use default match table for /firmware"): series → the first with it.

@@ -103,11 +103,11 @@ class ConfiguredKernel(KernelFacts):
         """See `KernelFacts`."""
         names = ", ".join(node.compatible) or "no compatible"
         dropped = [
-            (one, self._dropped[one.driver, one.module])
-            for one in match(self.tables, node, bus)
-            if (one.driver, one.module) in self._dropped
+            (candidate, self._dropped[candidate.driver, candidate.module])
+            for candidate in match(self.tables, node, bus)
+            if (candidate.driver, candidate.module) in self._dropped
         ]
-        known = [(one, rule) for one, rule in dropped if rule is not None]
+        known = [(candidate, rule) for candidate, rule in dropped if rule is not None]
         if dropped and len(known) == len(dropped):
             candidate, rule = known[0]
             off = rule.off(self.said)
@@ -123,7 +123,7 @@ class ConfiguredKernel(KernelFacts):
                 remedy=f"set {options}=y, or =m with the module installed",
             )
         if dropped:
-            driver = next(one.driver for one, rule in dropped if rule is None)
+            driver = next(candidate.driver for candidate, rule in dropped if rule is None)
             return self._unknown(node, f"which option builds {driver}, the driver for {names}, is not known")
         if not self.alone:
             return None
@@ -200,7 +200,9 @@ def configured(
 
     With `alone` the tables are another kernel's: name, version and page size are then the configuration's.
     """
-    known = {one.name: getattr(tables, one.name) for one in fields(KernelFacts) if one.init}
+    known = {
+        attribute.name: getattr(tables, attribute.name) for attribute in fields(KernelFacts) if attribute.init
+    }
     known["config_file"] = path
     if alone:
         known |= {
@@ -240,7 +242,7 @@ def alike(config: KernelConfig, path: Path) -> Kernel:
             "could be read",
             hint=f"bootwright kernels fetch --modules debian-{series}-4k",
         )
-    return max(kernels, key=lambda one: (one.page_size == config.page_size, one.version))
+    return max(kernels, key=lambda kernel: (kernel.page_size == config.page_size, kernel.version))
 
 
 def facts_of_config(

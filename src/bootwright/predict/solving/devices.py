@@ -96,7 +96,7 @@ class Planner:
         for node in self._tree.nodes:
             if "compatible" not in node:
                 continue
-            claimed = next((entry for one in node.compatible if (entry := early.get(one))), None)
+            claimed = next((early[name] for name in node.compatible if name in early), None)
             if claimed is None or not node.available or claimed.kind in {"cpu_method", "reservedmem"}:
                 continue
             if claimed.kind == "irqchip" and "interrupt-controller" not in node:
@@ -209,9 +209,9 @@ class Planner:
                 continue
             # An edge that a driver makes a platform device of is no device of the edge's own bus.
             own = populates and bool(match(self._kernel, child, "platform"))
-            told = announced(node) or (announced(child) if not own else None)
-            if told is not None:
-                self._children(self._site(child, "rpmsg", site, told, is_announced(node)))
+            name = announced(node) or (announced(child) if not own else None)
+            if name is not None:
+                self._children(self._site(child, "rpmsg", site, name, is_announced(node)))
             elif populates:
                 self._platform(
                     child,
@@ -227,10 +227,10 @@ class Planner:
 
     def _edge(self, site: Site, edge: Node) -> None:
         """An edge that is no device itself (qcom,smd-edge.yaml): what is announced on it is."""
-        told = announced(edge)
-        for child in edge.children if told is not None else ():
+        name = announced(edge)
+        for child in edge.children if name is not None else ():
             if child.compatible and child.enabled:
-                self._children(self._site(child, "rpmsg", site, told or "", is_announced(edge)))
+                self._children(self._site(child, "rpmsg", site, name or "", is_announced(edge)))
 
     def _made(self, site: Site) -> None:
         """Devices that knowledge says the driver makes by hand (platform_device_alloc with a node)."""

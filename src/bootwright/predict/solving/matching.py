@@ -60,9 +60,9 @@ def match(
 def pci_ids(node: Node) -> tuple[int, int] | None:
     """(vendor, device) of a `pciVVVV,DDDD` compatible (IEEE 1275 PCI binding 2.1, section 2.5)."""
     for compatible in node.compatible:
-        found = _PCI_COMPATIBLE.fullmatch(compatible)
-        if found is not None:
-            return int(found[1], 16), int(found[2], 16)
+        match = _PCI_COMPATIBLE.fullmatch(compatible)
+        if match is not None:
+            return int(match[1], 16), int(match[2], 16)
     return None
 
 
@@ -75,9 +75,9 @@ def periphid(node: Node) -> int | None:
     if given is not None:
         return given
     for compatible in node.compatible:
-        found = _PRIMECELL.fullmatch(compatible)
-        if found is not None:
-            return (0x00141000 if found[1] == "sp" else 0x00041000) | int(found[2], 16)
+        match = _PRIMECELL.fullmatch(compatible)
+        if match is not None:
+            return (0x00141000 if match[1] == "sp" else 0x00041000) | int(match[2], 16)
     return None
 
 
@@ -92,7 +92,7 @@ def _by_table(kernel: KernelFacts, node: Node, bus: str) -> list[Candidate]:
                 seen.add(key)
                 candidates.append(evolve(candidate, rank=rank) if rank else candidate)
     # The kernel tries drivers in the order they are registered: built-in ones are there first.
-    candidates.sort(key=lambda one: (one.module is not None, one.rank))
+    candidates.sort(key=lambda candidate: (candidate.module is not None, candidate.rank))
     return candidates
 
 
@@ -105,7 +105,9 @@ def _by_cell_name(kernel: KernelFacts, node: Node) -> list[Candidate]:
     for compatible in node.compatible:
         name = compatible.rpartition(",")[2]
         alias = f"platform:{name}"
-        candidates += [evolve(one, matched=alias) for one in kernel.by_modalias(alias, "platform")]
+        candidates += [
+            evolve(candidate, matched=alias) for candidate in kernel.by_modalias(alias, "platform")
+        ]
     return candidates
 
 
@@ -134,9 +136,9 @@ def _pci(kernel: KernelFacts, node: Node) -> tuple[Candidate, ...]:
 def _mdio(kernel: KernelFacts, node: Node, identity: int | None) -> tuple[Candidate, ...]:
     """A PHY by its id when the devicetree gives it; any PHY has the generic driver as a last resort."""
     for compatible in node.compatible:
-        found = _PHY_COMPATIBLE.fullmatch(compatible)
-        if found is not None:
-            identity = int(found[1] + found[2], 16)
+        match = _PHY_COMPATIBLE.fullmatch(compatible)
+        if match is not None:
+            identity = int(match[1] + match[2], 16)
     if identity is not None:
         named = kernel.by_modalias(f"mdio:{identity:032b}", "mdio")
         if named:

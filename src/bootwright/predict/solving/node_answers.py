@@ -56,27 +56,27 @@ def references(tree: Tree, node: Node, name: str, cells_name: str | None) -> lis
     `DISABLED` where the node referred to is there and its status, or that of a node above it, is not okay.
     """
     cells = node.cells(name)
-    found: list[There] = []
+    answers: list[There] = []
     at = 0
-    while at < len(cells) and len(found) < _MOST:
+    while at < len(cells) and len(answers) < _MOST:
         handle = cells[at]
         at += 1
         if handle == 0:
-            found.append(There.MISSING)
+            answers.append(There.MISSING)
             continue
         target = tree.by_phandle.get(handle)
         if target is None:
-            return [*found, There.BROKEN]
+            return [*answers, There.BROKEN]
         if cells_name is not None:
             count = target.cell(cells_name)
             if count is None or at + count > len(cells):
-                return [*found, There.BROKEN]
+                return [*answers, There.BROKEN]
             at += count
         if cells_name == "#phy-cells" and _USB_PHY in target.compatible:
-            found.append(There.MISSING)  # drivers/phy/phy-core.c _of_phy_get, Linux 6.12: -ENODEV
+            answers.append(There.MISSING)  # drivers/phy/phy-core.c _of_phy_get, Linux 6.12: -ENODEV
             continue
-        found.append(There.YES if target.available else There.DISABLED)
-    return found
+        answers.append(There.YES if target.available else There.DISABLED)
+    return answers
 
 
 class NodeAnswers:
@@ -156,11 +156,11 @@ class NodeAnswers:
         special = _SPECIAL.get(family)
         return special(self, name, index) if special is not None else There.UNKNOWN
 
-    def _listed(self, one: _List, name: str, index: str) -> There:
-        there = self._of(one, name, index)
+    def _listed(self, family: _List, name: str, index: str) -> There:
+        there = self._of(family, name, index)
         above = self._node.parent
         if (
-            one.property == "clocks"
+            family.property == "clocks"
             and there is not There.YES
             and above is not None
             and "clock-ranges" in above
@@ -168,28 +168,28 @@ class NodeAnswers:
             return There.UNKNOWN  # of_parse_clkspec goes on in the nodes above
         return there
 
-    def _of(self, one: _List, name: str, index: str) -> There:
-        if not self._node.properties.get(one.property):
+    def _of(self, family: _List, name: str, index: str) -> There:
+        if not self._node.properties.get(family.property):
             return There.MISSING
-        found = references(self._tree, self._node, one.property, one.cells)
-        if one.takes_disabled:
-            found = [There.YES if there is There.DISABLED else there for there in found]
+        answers = references(self._tree, self._node, family.property, family.cells)
+        if family.takes_disabled:
+            answers = [There.YES if there is There.DISABLED else there for there in answers]
         if index == _ALL:
-            return next((there for there in (There.BROKEN, There.DISABLED) if there in found), There.YES)
-        if name == "?" and index.isdigit() and one.names is not None:
-            return self._as_many(found, self._node.strings(one.names), int(index))
+            return next((there for there in (There.BROKEN, There.DISABLED) if there in answers), There.YES)
+        if name == "?" and index.isdigit() and family.names is not None:
+            return self._as_many(answers, self._node.strings(family.names), int(index))
         if name == "?" or index == "?":
             return There.UNKNOWN
         position = int(index)
-        if name and one.names is not None:
-            names = self._node.strings(one.names)
+        if name and family.names is not None:
+            names = self._node.strings(family.names)
             if name not in names:
                 return There.MISSING
             position = names.index(name)
-        return _at(found, position * one.each)
+        return _at(answers, position * family.each)
 
     @staticmethod
-    def _as_many(found: list[There], names: tuple[str, ...], count: int) -> There:
+    def _as_many(answers: list[There], names: tuple[str, ...], count: int) -> There:
         """That many entries by names that are not known, each another one.
 
         Fewer names than that cannot be all of them; exactly as many are they.
@@ -198,7 +198,7 @@ class NodeAnswers:
             return There.MISSING
         if len(names) > count or not count:
             return There.UNKNOWN
-        return next((there for at in range(count) if (there := _at(found, at)) is not There.YES), There.YES)
+        return next((there for at in range(count) if (there := _at(answers, at)) is not There.YES), There.YES)
 
     def _interrupts(self, name: str, index: str) -> There:
         node = self._node
@@ -249,11 +249,11 @@ class NodeAnswers:
     def _gpios(self, name: str, index: str) -> There:
         if name == "?":
             return There.UNKNOWN
-        for one in (f"{name}-gpios", f"{name}-gpio") if name else ("gpios", "gpio"):
-            if self._node.properties.get(one):
+        for property_name in (f"{name}-gpios", f"{name}-gpio") if name else ("gpios", "gpio"):
+            if self._node.properties.get(property_name):
                 if index == "?":
                     return There.UNKNOWN
-                return _at(references(self._tree, self._node, one, "#gpio-cells"), int(index))
+                return _at(references(self._tree, self._node, property_name, "#gpio-cells"), int(index))
         return There.MISSING
 
     def _regulators(self, name: str, index: str) -> There:
@@ -329,10 +329,10 @@ _SPECIAL: dict[str, Callable[[NodeAnswers, str, str], There]] = {
 }
 
 
-def _at(found: list[There], position: int) -> There:
-    if position < len(found):
-        return found[position]
-    return There.BROKEN if There.BROKEN in found else There.MISSING
+def _at(answers: list[There], position: int) -> There:
+    if position < len(answers):
+        return answers[position]
+    return There.BROKEN if There.BROKEN in answers else There.MISSING
 
 
 def _first_counting(tree: Tree, node: Node) -> int | None:

@@ -43,9 +43,9 @@ def absence(node: Node, plan: Plan) -> tuple[str, Node | None]:
     """Why a node is no device, and the node that would have to make it one."""
     current: Node | None = node
     while current is not None:
-        found = plan.absent.get(id(current))
-        if found is not None:
-            reason, maker = found
+        absent = plan.absent.get(id(current))
+        if absent is not None:
+            reason, maker = absent
             return (reason, maker) if current is node else (f"{current.path}: {reason}", maker or current)
         if plan.of(current) is not None:
             return f"the driver of {current.path} makes no device of it", current

@@ -21,26 +21,26 @@ def modules_loaded(kernel: KernelFacts, sites: Iterable[Site]) -> frozenset[str]
     index = kernel.modules
     if index is None:
         return frozenset()
-    found: set[str] = set()
+    modules: set[str] = set()
     for site in sites:
         if site.by_hand or site.bus in {"pci", "amba", "mdio"}:
-            found.update(candidate.module for candidate in site.candidates if candidate.module is not None)
+            modules.update(candidate.module for candidate in site.candidates if candidate.module is not None)
             continue
         for compatible in site.node.compatible:
-            found.update(index.by_compatible(compatible))
+            modules.update(index.by_compatible(compatible))
         if site.bus in {"i2c", "spi"} and site.node.compatible:
-            found.update(index.by_alias(f"{site.bus}:{site.node.compatible[0].rpartition(',')[2]}"))
-    pending = list(found)
+            modules.update(index.by_alias(f"{site.bus}:{site.node.compatible[0].rpartition(',')[2]}"))
+    pending = list(modules)
     for config in (kernel.early_modprobe, kernel.root_modprobe):
         pending += [name for name in (config.loads if config is not None else ()) if name in index]
-    found.update(pending)
+    modules.update(pending)
     while pending:
         name = pending.pop()
         for other in (*index.closure(name), *index.soft_needs(name)[1]):
-            if other not in found and other in index:
-                found.add(other)
+            if other not in modules and other in index:
+                modules.add(other)
                 pending.append(other)
-    return frozenset(found)
+    return frozenset(modules)
 
 
 def _certain(obstacle: Obstacle | None) -> bool:

@@ -89,16 +89,16 @@ class Solver:
 
     def links(self, record: Record) -> list[Link]:
         """A record's links as they are after solving, in the order the kernel meets them."""
-        found = [self._creation(record.site)]
+        links = [self._creation(record.site)]
         # A device waits for suppliers before its driver is asked, but a driver must be there first.
-        found.extend(record.fixed)
+        links.extend(record.fixed)
         # fw_devlink holds a device back first; only then does its driver ask for what is missing or disabled.
         for need, provider, settled in record.needs:
             if settled is None:
-                found.append(self._supplied(record.site, need, provider))
-        found.extend(record.asked)
-        found.extend(settled for _, _, settled in record.needs if settled is not None)
-        return found
+                links.append(self._supplied(record.site, need, provider))
+        links.extend(record.asked)
+        links.extend(settled for _, _, settled in record.needs if settled is not None)
+        return links
 
     def _record(self, site: Site) -> Record:
         record = Record(site)
@@ -198,12 +198,12 @@ class Solver:
             )
         if (provider is here or self._above(provider, here)) and need.reference != "parent":
             return None, self._link(site, need, Answer.YES, "its own parent (fwnode_is_ancestor_of)")
-        found = self._plan.of(provider)
-        assert found is not None  # noqa: S101 - the loop above ended on one
-        missing = self._provides(found, need)
+        provider_site = self._plan.of(provider)
+        assert provider_site is not None  # noqa: S101 - the loop above ended on one
+        missing = self._provides(provider_site, need)
         if missing is not None:
             return None, missing_link(site, need, missing)
-        return found, None
+        return provider_site, None
 
     def _asks_in_probe(self, site: Site, need: Need) -> bool:
         """A part of a composed device (component_add) asks for what it needs when all parts are there."""

@@ -136,7 +136,7 @@ def _one_sided(tree: Tree, node: Node) -> Iterator[Node]:
     for child in node.children:
         base = child.name.partition("@")[0]
         ports = child.children if base == "ports" else [child] if base == "port" else []
-        for endpoint in (each for port in ports for each in port.children):
+        for endpoint in (child for port in ports for child in port.children):
             remote = tree.by_phandle.get(endpoint.cell("remote-endpoint") or 0)
             if remote is None or tree.by_phandle.get(remote.cell("remote-endpoint") or 0) is endpoint:
                 continue

@@ -36,9 +36,9 @@ def cost_of(
     return cost + (_OTHER_PAGES if other_pages else 0)
 
 
-def distance(one: Version, other: Version) -> float:
+def distance(left: Version, other: Version) -> float:
     """How far two versions are apart, in series; less than one within a series."""
-    first, second = (*one.key[0], 0, 0, 0)[:3], (*other.key[0], 0, 0, 0)[:3]
+    first, second = (*left.key[0], 0, 0, 0)[:3], (*other.key[0], 0, 0, 0)[:3]
     if first[:2] == second[:2]:
         return min(abs(first[2] - second[2]), 99) / 100
     # Linux 6.19 is followed by 7.0: a new first number is one more series.
