@@ -89,6 +89,7 @@ def test_a_long_log_is_not_looked_at_closely() -> None:
         (b"6,123,4567,-;x", 6),
         (b'{"PRIORITY":"4","MESSAGE":"x"}', 4),
         (b'{"msg":"x","facility":"kern","priority":"err"}', 3),
+        (b'{"PRIORITY":"9","MESSAGE":"x"}', None),
         (b"[    1.0] x <3>", None),
         (b"x", None),
     ],

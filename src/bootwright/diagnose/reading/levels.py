@@ -13,7 +13,7 @@ _LEVEL: Final = re.compile(
     rb"(?P<number>\A[^\w<]{0,4}<(?P<priority>\d{1,3})>)"
     rb"|\b(?:kern|user|daemon)\s{0,4}:\s{0,8}(?P<name>emerg|alert|crit|err|error|warn|warning|notice|info|debug)\s{0,4}:"
     rb"|\A(?P<record>\d{1,3}),\d{1,12},\d{1,16},"
-    rb'|"(?:PRIORITY|priority)"\s?:\s?"?(?P<json>\d|emerg|alert|crit|err|error|warning|notice|info|debug)\b'
+    rb'|"(?:PRIORITY|priority)"\s?:\s?"?(?P<json>[0-7]|emerg|alert|crit|err|error|warning|notice|info|debug)\b'
 )
 _NAMES: Final = {
     b"emerg": 0, b"alert": 1, b"crit": 2, b"err": 3, b"error": 3, b"warn": 4, b"warning": 4, b"notice": 5,
