@@ -37,7 +37,8 @@ from bootwright.predict.solving.sites import Plan, Site
 DEFAULT_BUSES = frozenset({"simple-bus", "simple-mfd", "isa", "arm,amba-bus"})
 """of_default_bus_match_table: their children become devices whether or not the bus itself binds."""
 _CELL = 4
-_SKIPPED = "operating-points-v2"  # of_skipped_node_table
+# of_skipped_node_table (drivers/of/platform.c), and what the MTD core looks up itself (mtdcore.c).
+_SKIPPED = frozenset({"operating-points-v2", "user-otp", "factory-otp"})
 _RESERVED = frozenset(  # reserved_mem_matches: memory regions that have drivers
     {"phram", "qcom,rmtfs-mem", "qcom,cmd-db", "qcom,smem", "ramoops", "nvmem-rmem", "google,open-dice"}
 )
@@ -162,8 +163,8 @@ class Planner:
         if not compatible:
             self._missing(node, "it has no compatible, so nothing makes a device of it")
             return
-        if _SKIPPED in compatible:
-            self._missing(node, "operating-points-v2 nodes are skipped")
+        if not _SKIPPED.isdisjoint(compatible):
+            self._missing(node, f"{compatible[0]} nodes are read by others, and make no devices")
             return
         if id(node) in self._plan.absent:
             return
