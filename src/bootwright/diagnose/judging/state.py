@@ -117,6 +117,8 @@ class BootState:
             if pattern.speakers and not self._may_say(record.voice, pattern.speakers):
                 continue
             marker = markers.get(pattern.name)
+            if marker is not None and marker.shell and self.component == "initramfs":
+                continue
             if marker is not None:
                 self._pass(marker, line, record)
                 self._note(marker, line, raw, facts)
@@ -158,14 +160,14 @@ class BootState:
     def _pass(self, marker: Marker, line: int, record: Record) -> None:
         """It is in the marker's stage now, and its component has the machine."""
         rank = self.current = _RANKS[marker.stage]
-        before = (self.rank, self.handed_over, self._stamped_from_outside)
+        before = (self.rank, self.handed_over, self._stamped_from_outside, self.component)
         self.rank = max(self.rank, rank)
         self.component, self.milestone = marker.component, line
         self.shown.add(marker.component)
         self.handed_over = marker.hands_over
         if rank < _KERNEL and record.voice == KERNEL:
             self._stamped_from_outside = True
-        if before != (self.rank, self.handed_over, self._stamped_from_outside):
+        if before != (self.rank, self.handed_over, self._stamped_from_outside, self.component):
             # What a message counts for depends on who has the machine.
             self._of_record.clear()
         first, last = self.stage_lines.get(marker.stage, (line, line))

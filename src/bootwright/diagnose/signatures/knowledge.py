@@ -175,5 +175,6 @@ def _markers(file: StagesFile) -> Iterable[Marker]:
             component=file.component,
             begins=table.begins,
             hands_over=table.hands_over,
+            shell=table.shell,
             pattern=evolve(_pattern(name, table.pattern), once=once, begins=table.begins),
         )

@@ -152,6 +152,8 @@ class Marker:
     begins: bool
     """It is the first thing its component prints: seen again, another boot has begun."""
     pattern: Pattern
+    shell: bool = False
+    """A shell's: where the initramfs has the machine, it is the one that a failed boot ends in."""
     hands_over: bool = False
     """With it a boot loader starts the kernel: what comes next is the kernel's, or another boot's."""
 

@@ -184,6 +184,7 @@ class MarkerTable:
     pattern: Expression
     begins: bool = False
     hands_over: bool = False
+    shell: bool = False
 
 
 @frozen(kw_only=True)
