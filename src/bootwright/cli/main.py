@@ -16,9 +16,10 @@ _HELP = """Will this image boot on this board, will its devices come up, and if 
 
 \b
 Examples:
+  bootwright prepare talos.raw.xz --board raspberrypi-5 --revision e04171
+  bootwright check talos.raw.xz --board raspberrypi-5
+  bootwright diagnose console.log
   bootwright investigate talos-rpi5
-  bootwright boot debian-6.12-16k --probe mounts
-  bootwright kernels list
 """
 
 main = Folder(
