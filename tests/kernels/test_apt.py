@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from archive_kit import Opener
 
 from bootwright.formats.sources.transport import Transport
 from bootwright.foundation import tools
 from bootwright.kernels.archive import apt
 from bootwright.kernels.catalogue import Library
-from conftest import Opener
 
 
 def test_sources_in_both_styles(tmp_path: Path) -> None:

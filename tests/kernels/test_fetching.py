@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from archive_kit import NEWER, RELEASE, Archive, Handler, Opener, make_deb, make_image
 
 from bootwright.formats.sources.transport import NotThere, Unreachable
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.kernels.catalogue import open_library
-from conftest import NEWER, RELEASE, Archive, Handler, Opener, make_deb, make_image
 
 FRONT = "debian-6.12.1-4k"
 SPLIT = "debian-6.19.2-16k"

@@ -11,10 +11,10 @@ from typing import Any
 
 import jsonschema
 import pytest
+from archive_kit import CONFIG, NEWER, RELEASE, Archive, Opener, make_deb, make_image
 
 from bootwright.cli.main import run
 from bootwright.kernels.catalogue import open_library
-from conftest import CONFIG, NEWER, RELEASE, Archive, Opener, make_deb, make_image
 
 FRONT = "debian-6.12.1-4k"
 SCHEMA = json.loads(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import talos_kit
+from archive_kit import CONFIG, RELEASE, SOURCE, Archive, Opener, Signer, make_deb, make_image
 from hypothesis import given
 from hypothesis import strategies as st
 from registry_kit import Blob, RunningRegistry, digest_of, layer, running_registry
@@ -25,7 +26,6 @@ from bootwright.foundation.progress import Silent
 from bootwright.kernels.archive.keys import Keys, binary_key, signed_text
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.source import load_source, load_sources
-from conftest import CONFIG, RELEASE, SOURCE, Archive, Opener, Signer, make_deb, make_image
 
 
 def fingerprint(signer: Signer) -> str:
