@@ -87,3 +87,36 @@ def test_the_command_limits_goals_and_refuses_what_is_not_for_it(folder: Path) -
         api.check_all_devicetrees(KERNEL, empty)
     with pytest.raises(Refused):
         api.check_all_devicetrees(KERNEL, folder, goals="fly")
+
+
+def test_goals_of_a_board_without_a_file_are_asked_for_by_name_or_role(folder: Path) -> None:
+    del folder  # only for the kernel
+    asked = api.check(KERNEL, boards="friendlyarm,nanopi-r6c", goals="storage")
+    assert [*asked.judged[0].goals] == ["storage", "storage-2"]
+    assert [*api.check(KERNEL, boards="friendlyarm,nanopi-r6c", goals="storage-2").judged[0].goals] == [
+        "storage-2"
+    ]
+    with pytest.raises(Refused, match="has no goal sata") as caught:
+        api.check(KERNEL, boards="rk3588s-nanopi-r6c.dtb", goals="sata")
+    assert "storage" in str(caught.value.hint)
+    with pytest.raises(Refused, match="none of the devicetrees is for friendlyarm,nothing"):
+        api.check(KERNEL, boards="friendlyarm,nothing")
+
+
+def test_a_sample_of_all_that_a_kernel_brings_along_is_answered(tmp_path: Path) -> None:
+    """Every 30th; benchmarks/bench_devicetrees.py asks about all of them."""
+    try:
+        dtbs = open_library().get(KERNEL, modules=True).dtbs
+    except (Missing, Refused) as error:
+        pytest.skip(str(error))
+    assert dtbs is not None
+    for path in sorted(dtbs.rglob("*.dtb"))[::30]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    sample = api.check_all_devicetrees(KERNEL, tmp_path, workers=2)
+    goals = list(sample.goals)
+    assert len(sample.devicetrees) > 40
+    assert all(judged.goals or judged.problem for judged in sample.devicetrees)
+    assert len(goals) > 5 * len(sample.devicetrees)
+    unknown = sum(goal.verdict is Verdict.UNKNOWN for goal in goals)
+    assert unknown < 0.15 * len(goals)
+    assert all(goal.reason for goal in goals if goal.verdict is not Verdict.WORKS)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from bootwright.boards.model import Board, boards
+from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
@@ -256,29 +257,36 @@ def judge_unlisted(
 ) -> list[BoardVerdicts]:
     """Judge the devicetrees that are for no known board, by goals made of what their nodes are for.
 
-    Raises `Refused` for a devicetree of another architecture, or of which no node has a role.
+    Raises `Refused` for a devicetree of which no node has a role, and where none has a goal asked for.
     """
     judged: list[BoardVerdicts] = []
+    boards_here: list[Board] = []
     for blob in unlisted(gathered, asked.unlisted, folders=folders):
 
         def made(tree: Tree, name: str = blob.name) -> Board:
             return made_board(predict(facts, tree), name)
 
         resolved = resolve_unlisted(gathered, blob, made, overlays=asked.overlays, os=asked.os)
-        names = {goal.name for goal in resolved.board.goals}
-        kinds = {name: tuple(g.name for g in resolved.board.goals if g.kind == name) for name in asked.goals}
-        wanted = tuple(
-            dict.fromkeys(
-                name
-                for asked_name in asked.goals
-                for name in (kinds[asked_name] or (asked_name,))
-                if name in names | {*OS_GOALS}
-            )
-        )
-        if asked.goals and not wanted:
-            continue
-        judged.append(verdicts(resolved, facts, evolve(asked, goals=wanted)))
+        boards_here.append(resolved.board)
+        wanted = _named(resolved.board, asked.goals)
+        if wanted or not asked.goals:
+            judged.append(verdicts(resolved, facts, evolve(asked, goals=wanted)))
+    if boards_here and not judged:
+        board, goal = boards_here[0], asked.goals[0]
+        known = [own_goal.name for own_goal in board.goals]
+        raise no_such(f"{board.name} has no goal {goal}", goal, known, kind="its goals")
     return judged
+
+
+def _named(board: Board, asked: Sequence[str]) -> tuple[str, ...]:
+    """The goals of a board that are asked for by name or role, and those of the system."""
+    names = [
+        name
+        for wanted in asked
+        for name in (*(goal.name for goal in board.goals), *OS_GOALS)
+        if name == wanted or any(goal.name == name and goal.kind == wanted for goal in board.goals)
+    ]
+    return tuple(dict.fromkeys(names))
 
 
 def not_judged(
