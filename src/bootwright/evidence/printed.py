@@ -10,6 +10,7 @@ from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN, voice_of
 from bootwright.evidence.image import Artifact
 from bootwright.formats.messages.model import Owner
+from bootwright.foundation.errors import Malformed
 from bootwright.kernels.messages import messages_of_some
 from bootwright.kernels.model import Kernel
 
@@ -50,7 +51,12 @@ def _in_kernel(kernel: Kernel, text: bytes, known: Speaker) -> Speaker | None:
     built_in = any(not owner.module for owner in known.owners)
     if len(modules) > _MOST_MODULES:
         return None
-    return speaker(text, messages_of_some(kernel, modules, image=built_in))
+    try:
+        table = messages_of_some(kernel, modules, image=built_in)
+    except Malformed:
+        # An image without symbol table: what its modules print can still be told.
+        table = messages_of_some(kernel, modules, image=False)
+    return speaker(text, table)
 
 
 def _sentence(number: int, said: Speaker) -> str:
