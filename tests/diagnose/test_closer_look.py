@@ -146,6 +146,21 @@ Call trace:
     assert told.task == "modprobe"
 
 
+def test_who_called_a_helper() -> None:
+    told = surroundings(
+        b"""\
+Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008
+CPU: 1 UID: 0 PID: 9 Comm: kworker/1:0 Not tainted 6.18.15 #1
+pc : rb_erase+0x20/0x3a0
+Call trace:
+ rb_erase+0x20/0x3a0 (P)
+ timerqueue_del+0x30/0x58
+ acme_stop+0x40/0x90 [acme]
+---[ end trace 0000000000000000 ]---""".split(b"\n")
+    )
+    assert (told.where, told.caller) == ("rb_erase", "acme_stop")
+
+
 def test_a_finding_has_them_as_facts() -> None:
     report = "\n".join(f"[    2.1] {line}" for line in REPORT.decode().splitlines())
     (finding,) = [

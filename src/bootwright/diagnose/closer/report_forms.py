@@ -12,10 +12,14 @@ from bootwright.foundation.structure import LONE, STEM, written
 
 
 def _compiled(texts: tuple[str, ...]) -> tuple[re.Pattern[bytes], ...]:
+    return tuple(re.compile(pattern.pattern.encode()) for pattern in _names(texts))
+
+
+def _names(texts: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
     patterns = []
     for text in texts:
         try:
-            patterns.append(re.compile(text.encode()))
+            patterns.append(re.compile(text))
         except (re.error, RecursionError, OverflowError) as error:
             raise ValueError("a regular expression", f"{text!r} ({error})") from error
     return tuple(patterns)
@@ -23,6 +27,7 @@ def _compiled(texts: tuple[str, ...]) -> tuple[re.Pattern[bytes], ...]:
 
 PATTERNS = {**LONE, **written(tuple[str, ...], _compiled)}
 """Metadata of a field that takes regular expressions for bytes."""
+NAMES = {**LONE, **written(tuple[str, ...], _names)}
 
 
 @frozen(kw_only=True)
@@ -36,7 +41,8 @@ class ReportForms:
     task: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     place: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     frames: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
-    passed_by: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
+    passed_by: tuple[re.Pattern[str], ...] = field(default=(), metadata=NAMES)
+    helpers: tuple[re.Pattern[str], ...] = field(default=(), metadata=NAMES)
 
 
 REPORTS = Kind("reports", "forms of kernel reports", ReportForms)

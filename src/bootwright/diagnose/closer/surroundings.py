@@ -20,6 +20,8 @@ class Surroundings:
     where: str = ""
     """The function, without its offset: of the instruction pointer, or the first of the stack that is none of
     the reporting functions."""
+    caller: str = ""
+    """The function on whose behalf it acted, where it is a helper that others call (`rb_erase`, `memset`)."""
     module: str = ""
     """The module that holds it; empty also for built-in code."""
     file: str = ""
@@ -48,6 +50,7 @@ class _Reading:
     _values: dict[str, str] = field(factory=dict)
     _frame: dict[str, str] = field(factory=dict)
     _doubtful: dict[str, str] = field(factory=dict)
+    _caller: str = ""
 
     def ended(self, text: bytes, forms: Iterable[ReportForms]) -> bool:
         # A report in a frame of `=====` has lines like it between its parts.
@@ -57,15 +60,26 @@ class _Reading:
 
     def read(self, text: bytes, forms: Iterable[ReportForms]) -> None:
         for form in forms:
-            self._note(_first(form.task, text), self._values)
+            _note(_first(form.task, text), self._values)
             place = _first(form.place, text)
-            if place is not None and not self._passed_by(place, form):
-                self._note(place, self._values)
-            elif not self._frame:
-                frame = _first(form.frames, text)
-                if frame is not None and not self._passed_by(frame, form):
-                    doubtful = frame.groupdict().get("doubtful") is not None
-                    self._note(frame, self._doubtful if doubtful else self._frame)
+            if place is not None and not _is(place, form.passed_by):
+                _note(place, self._values)
+                self._behalf(place, form)
+                continue
+            frame = _first(form.frames, text)
+            if frame is None or _is(frame, form.passed_by):
+                continue
+            if frame.groupdict().get("doubtful") is not None:
+                _note(frame, self._doubtful)
+                continue
+            if not self._frame:
+                _note(frame, self._frame)
+            self._behalf(frame, form)
+
+    def _behalf(self, match: re.Match[bytes], form: ReportForms) -> None:
+        where = match.groupdict().get("where")
+        if not self._caller and where is not None and not _is(match, form.helpers):
+            self._caller = where.decode("utf-8", "replace")
 
     def result(self) -> Surroundings:
         values = dict(self._values)
@@ -73,21 +87,25 @@ class _Reading:
             for key, value in (self._frame or self._doubtful).items():
                 if key != "file":
                     values.setdefault(key, value)
-        values.pop("doubtful", None)
-        return Surroundings(**values)
+        caller = self._caller if self._caller != values.get("where") else ""
+        return Surroundings(**values, caller=caller)
 
-    @staticmethod
-    def _note(match: re.Match[bytes] | None, values: dict[str, str]) -> None:
-        if match is None:
-            return
-        for name, value in match.groupdict().items():
-            if value is not None and name != "doubtful":
-                values.setdefault(name, value.decode("utf-8", "replace").strip())
 
-    @staticmethod
-    def _passed_by(match: re.Match[bytes], form: ReportForms) -> bool:
-        where = match.groupdict().get("where")
-        return where is not None and any(pattern.fullmatch(where) is not None for pattern in form.passed_by)
+def _note(match: re.Match[bytes] | None, values: dict[str, str]) -> None:
+    if match is None:
+        return
+    for name, value in match.groupdict().items():
+        if value is not None and name != "doubtful":
+            values.setdefault(name, value.decode("utf-8", "replace").strip())
+
+
+def _is(match: re.Match[bytes], names: Iterable[re.Pattern[str]]) -> bool:
+    """Whether the function that was matched has one of these names."""
+    where = match.groupdict().get("where")
+    if where is None:
+        return False
+    name = where.decode("utf-8", "replace")
+    return any(pattern.fullmatch(name) is not None for pattern in names)
 
 
 def _first(patterns: Iterable[re.Pattern[bytes]], text: bytes) -> re.Match[bytes] | None:
