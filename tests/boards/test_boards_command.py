@@ -143,7 +143,11 @@ def test_a_devicetree_of_another_architecture_is_refused(tmp_path: Path) -> None
     assert found.id == "riscv"
     path = tmp_path / "riscv.dtb"
     path.write_bytes(tree.blob)
-    for call in (lambda: api.show_board(path), lambda: api.check([KERNEL, str(path)])):
+    for call in (
+        lambda: api.show_board(path),
+        lambda: api.check([KERNEL, str(path)]),
+        lambda: api.predict(KERNEL, path),
+    ):
         with pytest.raises(Refused, match="for arm64, found one for RISC-V"):
             call()
     for name, compatible in (("arm", "arm,cortex-a8"), ("mips", "mti,interaptiv"), ("arc", "snps,archs38")):

@@ -56,12 +56,14 @@ def predict(
     `/lib/modules/RELEASE` folder, `config` the kernel's configuration, `cmdline` its command line. `nodes`
     keeps only those paths.
 
-    Returns a `Predicted`. Raises `Refused` for an unknown kernel or node, `Missing` for a file that is not
+    Returns a `Predicted`. Raises `Refused` for an unknown kernel or node and for a devicetree of another
+    architecture, `Missing` for a file that is not
     there, `Malformed` for one that is damaged.
 
         predicted = predict("debian-6.18.15-4k", "bcm2712-rpi-5-b.dtb")
         [node.path for node in predicted.nodes if node.bound.word == "no"]
     """
+    from bootwright.boards.architecture import require_arm64
     from bootwright.foundation.choices import no_such
     from bootwright.kernels.given_config import read_config
     from bootwright.predict.api import facts_of, read_tree
@@ -88,7 +90,9 @@ def predict(
     )
     if config_path is not None:
         facts = configured(facts, config_path, read_config(config_path, chosen), alone=False)
-    solved = solve(facts, read_tree(dtb, paths(overlays))).nodes
+    tree = read_tree(dtb, paths(overlays))
+    require_arm64(tree)
+    solved = solve(facts, tree).nodes
     wanted = texts(nodes)
     if wanted:
         known = [node.path for node in solved]
