@@ -311,6 +311,7 @@ def observe(
 
         observe("pi5.raw", lights="off", address="none").observed.seen.next
     """
+    from bootwright.boards.model import BOARDS
     from bootwright.boards.model import board as board_named
     from bootwright.foundation.errors import Refused
     from bootwright.prepare.knowledge import ANY, PREPARATIONS
@@ -323,10 +324,15 @@ def observe(
     image_path = Path(image) if image is not None else None
     place = find_record(image_path, Path(prepared) if prepared is not None else None)
     record = read_record(place) if place is not None else None
-    if record is not None and board is not None and record.board != board:
-        raise Refused(f"the record is of {record.board}, not {board}", hint="leave --board out")
-    name = record.board if record is not None else board
+    name = board if board is not None else record.board if record is not None else None
+    if record is not None and board is None and record.board not in BOARDS.names():
+        raise Refused(
+            f"the record is of the board {record.board}, which is not known here",
+            hint="name its file: --board FILE",
+        )
     chosen = board_named(name) if name is not None else None
+    if record is not None and chosen is not None and record.board != chosen.id:
+        raise Refused(f"the record is of {record.board}, not {chosen.id}", hint="leave --board out")
     preparation = PREPARATIONS.get(record.system if record is not None else ANY)
     answers = given_answers(chosen, led=led, lights=lights, address=address, service=service)
     told = given_outcomes(chosen, outcomes or {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import evolve, field, frozen
@@ -13,7 +13,7 @@ from bootwright.bootchain.model import Chain
 from bootwright.firmware.config_txt import ConfigTxt, read_config_txt
 from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.formats.filesystems.filesystem import lookup, read_small
-from bootwright.foundation.errors import BootwrightError
+from bootwright.foundation.errors import BootwrightError, Missing
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.images.opened import OpenImage, Volume, open_image
@@ -60,9 +60,26 @@ class Target:
         return Judged(boards, self.wanted)
 
 
-def gathered_of(image: str, target: Target, progress: Progress) -> Gathered:
-    """What an image (a path or an address) holds for the board; raises as `gather`."""
-    return gather((image,), progress, board=target.board)
+def gathered_of(
+    image: str, target: Target, progress: Progress, *, handed_over: Sequence[Path] = ()
+) -> Gathered:
+    """What an image (a path or an address) holds for the board.
+
+    Where it has no devicetree, `handed_over` are those that the board's own firmware may bring. Raises as
+    `gather`.
+    """
+    try:
+        return gather((image,), progress, board=target.board)
+    except Missing as error:
+        if handed_over:
+            return gather((image, *map(str, handed_over)), progress, board=target.board)
+        hint = "where the board's firmware brings the devicetree, name that: --dtb FILE"
+        raise Missing(error.message, hint=hint) from error
+
+
+def by_firmware(gathered: Gathered) -> bool:
+    """Whether the devicetree is one that the user named as the firmware's, and no part of the image."""
+    return any(blob.origin is Origin.GIVEN for blob in gathered.blobs)
 
 
 @frozen(eq=False)

@@ -62,7 +62,8 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     _check_disk(request.image)
     seen = tuple(sightings(records_in(output.parent))) if output.parent.is_dir() else ()
     with progress.step(f"check {request.image} for {request.target.title}"):
-        gathered = gathered_of(request.image, request.target, progress)
+        trees = request.catalogue.named_trees
+        gathered = gathered_of(request.image, request.target, progress, handed_over=trees)
         preparation = _preparation(request, gathered)
         target = evolve(request.target, wanted=_wanted(request, preparation))
         judged = _judge(target, gathered, seen, remedies=True)
@@ -197,9 +198,9 @@ class _Run:
                 with self._progress.step(f"make the image with {trial.title}"):
                     changes = tuple(mend.title for mend in trial.mends)
                     describe = partial(self._record, self._request.output.name, changes)
-                    return write(
-                        image, trial, self._request.output, Work(self._judged, describe, self._progress)
-                    )
+                    trees = self._request.catalogue.named_trees
+                    doing = Work(self._judged, describe, self._progress, trees)
+                    return write(image, trial, self._request.output, doing)
             except Rejected as error:
                 search.reject(trial, str(error))
             if count >= _MOST_WRITTEN:
@@ -330,13 +331,14 @@ def _earlier(request: Request, progress: Progress) -> Prepared | None:
         or on_disk(output, progress)[1] != record.sha256
     ):
         return None
-    gathered = gathered_of(str(output), request.target, progress)
+    trees = request.catalogue.named_trees
+    gathered = gathered_of(str(output), request.target, progress, handed_over=trees)
     preparation = _preparation(request, gathered)
     target = evolve(request.target, wanted=record.wanted)
     judged = target.judge(gathered)
     if judged.verdict is not Verdict.WORKS:
         return None
-    source = gathered_of(request.image, request.target, progress)
+    source = gathered_of(request.image, request.target, progress, handed_over=trees)
     before = target.judge(source)
     notes = ("the same was prepared before: nothing was done",)
     return Prepared(

@@ -49,6 +49,8 @@ class Work:
     describe: Callable[[Gathered, Judged, tuple[str, int]], Record]
     """(what the file holds, what is predicted of it, its SHA-256 and size in bytes) → its record."""
     progress: Progress
+    handed_over: tuple[Path, ...] = ()
+    """Devicetrees that the board's firmware may bring, where the image has none."""
 
 
 class Rejected(Exception):
@@ -74,7 +76,7 @@ def write(image: BoardImage, trial: Trial, output: Path, doing: Work) -> Written
         with progress.step("verify the new image"):
             verified = verify(made, board=image.target.board, progress=progress)
         _check_sound(image, verified)
-        gathered = gathered_of(str(made), image.target, progress)
+        gathered = gathered_of(str(made), image.target, progress, handed_over=doing.handed_over)
         judged = doing.judge(gathered)
         if judged.verdict is not Verdict.WORKS:
             raise Rejected(f"in the image that was made {why_not(judged, trial.judged or judged)}")

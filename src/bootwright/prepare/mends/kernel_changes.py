@@ -23,7 +23,7 @@ from bootwright.kernels.catalogue import Library, open_library, variant_of
 from bootwright.kernels.model import Kernel, Listed
 from bootwright.kernels.store import Store
 from bootwright.predict.start.start import module_of
-from bootwright.prepare.board_image import BoardImage, is_for, with_tree
+from bootwright.prepare.board_image import BoardImage, by_firmware, is_for, with_tree
 from bootwright.prepare.mends.costs import cost_of, distance
 from bootwright.prepare.model import Mend, MendKind, Setup
 
@@ -110,6 +110,8 @@ def named_trees(image: BoardImage, catalogue: Catalogue) -> Iterator[Trees]:
 def devicetree_changes(image: BoardImage, setup: Setup, catalogue: Catalogue) -> Iterator[Mend]:
     """The board's devicetrees of each kernel here, of the image's own version first; and those named."""
     own = setup.gathered.kernel
+    if by_firmware(setup.gathered):
+        return  # what the firmware brings, the image does not decide
     sources: list[tuple[float, bool, Trees]] = [
         (cost_of(MendKind.DEVICETREE), False, trees) for trees in named_trees(image, catalogue)
     ]
@@ -174,7 +176,8 @@ def kernel_change(image: BoardImage, setup: Setup, kernel: Kernel) -> Mend | Non
     Which modules the goals need besides is found out when it is tried.
     """
     own = setup.gathered.kernel
-    trees = trees_of(image, kernel)
+    firmware = by_firmware(setup.gathered)
+    trees = Trees("the firmware", ()) if firmware else trees_of(image, kernel)
     placed = tree_changes(image, trees) if trees is not None else None
     if trees is None or placed is None or kernel.modules is None:
         return None
@@ -192,7 +195,7 @@ def kernel_change(image: BoardImage, setup: Setup, kernel: Kernel) -> Mend | Non
     )
     return Mend(
         MendKind.KERNEL,
-        f"kernel {kernel.name} with its modules and devicetrees",
+        f"kernel {kernel.name} with its modules" + (" and devicetrees" if trees.files else ""),
         f"{kernel.name} is on this machine",
         cost,
         lambda: evolve(placed, kernel=kernel.name, added_modules=needed()[0]),
