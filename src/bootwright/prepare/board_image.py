@@ -13,7 +13,8 @@ from bootwright.bootchain.model import Chain
 from bootwright.firmware.config_txt import ConfigTxt, read_config_txt
 from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.formats.filesystems.filesystem import lookup, read_small
-from bootwright.foundation.errors import BootwrightError, Missing
+from bootwright.formats.sources.transport import NotThere, Unreachable
+from bootwright.foundation.errors import BootwrightError, Missing, Unequipped
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.images.opened import OpenImage, Volume, open_image
@@ -70,6 +71,8 @@ def gathered_of(
     """
     try:
         return gather((image,), progress, board=target.board)
+    except (NotThere, Unreachable, Unequipped):
+        raise
     except Missing as error:
         if handed_over:
             return gather((image, *map(str, handed_over)), progress, board=target.board)
