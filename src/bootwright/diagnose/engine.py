@@ -105,7 +105,8 @@ class Diagnoser:
         """Let the state know how the log ends; whether it is a log of a boot at all."""
         lines = [] if live else self._tail.lines(state.first_line)
         recognised = self._recognised
-        if state.rank < 0 and lines and self._endings.recognises_kernel(lines):
+        after_handover = [line for line in lines if line.number > state.milestone]
+        if (state.rank < 0 or state.handed_over) and self._endings.recognises_kernel(after_handover):
             state.kernel_runs()
             recognised = True
         ending = self._endings.of(state, lines)
