@@ -29,7 +29,7 @@ Examples:
 """
 
 
-@click.command(name="messages", epilog="Exit status: 0, 3 when nobody is known to print LINE, or 2.")
+@click.command(name="messages", epilog="Exit status: 0, 3 where no format fits, or 2 for bad input.")
 @click.argument("names", nargs=-1, metavar="[KERNEL]...")
 @click.option(
     "--line", metavar="TEXT", help="Who prints this line [by the kernels that ship, without KERNEL]."
@@ -92,7 +92,10 @@ def command(
                 "formats": [_as_json(entry) for entry in listed] if listing else [],
             }
         )
-        return 0
+        return 0 if listed or not listing else 3
+    if listing and not listed:
+        click.echo("no format of that level or owner", err=True)
+        return 3
     if listing:
         _list(listed)
     else:
