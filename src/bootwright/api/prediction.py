@@ -57,8 +57,7 @@ def predict(
     keeps only those paths.
 
     Returns a `Predicted`. Raises `Refused` for an unknown kernel or node and for a devicetree of another
-    architecture, `Missing` for a file that is not
-    there, `Malformed` for one that is damaged.
+    architecture, `Missing` for a file that is not there, `Malformed` for one that is damaged.
 
         predicted = predict("debian-6.18.15-4k", "bcm2712-rpi-5-b.dtb")
         [node.path for node in predicted.nodes if node.bound.word == "no"]
