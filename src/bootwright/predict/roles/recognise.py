@@ -54,13 +54,14 @@ class _Recogniser:
         return {role: tuple(nodes) for role, nodes in chosen.items() if nodes}
 
     def _enabled(self) -> list[Node]:
-        """Nodes that are enabled, as are all above them, in the devicetree's order."""
+        """Nodes that may be devices and are enabled, as are all above them, in the devicetree's order."""
         enabled: list[Node] = []
         stack = [self._tree.root]
         while stack:
             node = stack.pop()
             if node.enabled:
-                enabled.append(node)
+                if "compatible" in node or _is_function(node):
+                    enabled.append(node)
                 stack.extend(reversed(node.children))
         return enabled
 
@@ -74,9 +75,7 @@ class _Recogniser:
             nodes = [
                 node
                 for node in self._nodes
-                if base_name(node) in role.otherwise
-                and "compatible" in node
-                and self._has_driver_of(role, node) is not False
+                if base_name(node) in role.otherwise and self._has_driver_of(role, node) is not False
             ]
         return nodes
 
@@ -89,7 +88,7 @@ class _Recogniser:
     def _is(self, role: Role, node: Node) -> bool:
         if not role.compatibles.isdisjoint(node.compatible):
             return True
-        named = base_name(node) in role.names and ("compatible" in node or _is_function(node))
+        named = base_name(node) in role.names
         if not named and role.properties.isdisjoint(node.properties):
             return False
         if not role.without.isdisjoint(node.properties) or (
