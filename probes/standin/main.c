@@ -16,8 +16,8 @@ static void write_log(const char *prefix, const char *text)
 	text_add(&line, prefix);
 	text_add(&line, text);
 	text_add(&line, "\n");
-	if (log_fd >= 0)
-		SYSCALL(write, log_fd, line.data, line.used, 0, 0, 0);
+	/* Before /dev is mounted: the console that the initramfs has. */
+	SYSCALL(write, log_fd >= 0 ? log_fd : 2, line.data, line.used, 0, 0, 0);
 }
 
 void talos(const char *text)
@@ -67,12 +67,6 @@ void give_up(const char *step, long error)
 	SYSCALL(reboot, 0xfee1dead, 672274793, 0x01234567, NULL, 0, 0);
 	for (;;)
 		sleep_ms(1000);
-}
-
-static void mount_system(const char *type, const char *on)
-{
-	make_directory(on);
-	SYSCALL(mount, type, on, type, 0, NULL, 0);
 }
 
 static void phase(int number, int all, const char *name, int done)
@@ -138,14 +132,12 @@ static void run_machine(void)
 	char release[512];
 	long result;
 
+	mount_late();
 	talos("early startup done");
 	talos("initialize sequence: 3 phase(s)");
 	phase(1, 3, "systemRequirements", 0);
-	mount_system("tmpfs", "/run");
-	mount_system("tmpfs", "/tmp");
-	result = SYSCALL(mount, "tmpfs", "/system", "tmpfs", 0, NULL, 0);
-	if (result < 0)
-		give_up("mounting a tmpfs on /system", result);
+	if (asked_to_wipe())
+		own("asked to wipe the system (talos.experimental.wipe=system); the stand-in keeps nothing on disks");
 	phase(1, 3, "systemRequirements", 1);
 	phase(2, 3, "etc", 0);
 	result = read_file("/etc/os-release", release, sizeof(release));
@@ -160,13 +152,15 @@ static void run_machine(void)
 
 int main(void)
 {
-	mount_system("devtmpfs", "/dev");
-	mount_system("proc", "/proc");
-	mount_system("sysfs", "/sys");
+	int in_initramfs = SYSCALL(openat, AT_FDCWD, "/rootfs.sqsh", O_RDONLY | O_CLOEXEC, 0, 0, 0) >= 0;
+
+	/* The root file system's init finds them mounted: they were moved there. */
+	if (in_initramfs)
+		mount_first();
 	log_fd = SYSCALL(openat, AT_FDCWD, "/dev/kmsg", O_WRONLY | O_CLOEXEC, 0, 0, 0);
 	/* Without this the kernel drops lines when many come at once. */
 	write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
-	if (SYSCALL(openat, AT_FDCWD, "/rootfs.sqsh", O_RDONLY | O_CLOEXEC, 0, 0, 0) >= 0)
+	if (in_initramfs)
 		enter_root();
 	run_machine();
 	run_controllers();

@@ -53,7 +53,6 @@ void enter_root(void)
 	text_add(&line, "[initramfs] booting Talos ");
 	text_add(&line, version);
 	talos(line.data);
-	load_modules("/stand-in/modules");
 	talos("[initramfs] mounting the rootfs");
 	attach_loop("/rootfs.sqsh", device, sizeof(device));
 	make_directory("/root");

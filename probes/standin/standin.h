@@ -17,6 +17,11 @@ void own(const char *text);    /* a line of the stand-in's own */
 void add_error(struct text *to, long error); /* in the words of Go's syscall.Errno, as Talos prints them */
 __attribute__((noreturn)) void give_up(const char *step, long error);
 
+/* pseudo.c: /dev, /proc and /sys; then all others, in the root file system. Gives up where one is missing. */
+void mount_first(void);
+void mount_late(void);
+int asked_to_wipe(void); /* the arguments of Talos's profile "reset" */
+
 /* root.c: in the initramfs, until /sbin/init of the root file system runs */
 __attribute__((noreturn)) void enter_root(void);
 

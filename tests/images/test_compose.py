@@ -32,7 +32,7 @@ from bootwright.foundation.guest import PROGRAMS
 from bootwright.images.compose.compose import compose
 from bootwright.images.manifest_model import beside, load
 from bootwright.images.opened import open_image
-from bootwright.images.parts.loaders import grub_argument, grub_config
+from bootwright.images.parts.loaders import MenuEntry, grub_argument, grub_config
 from bootwright.images.recipes.reader import find_recipe, read_recipe, recipes
 from bootwright.images.write import uki
 from bootwright.images.write.new_filesystems import make_vfat
@@ -298,6 +298,12 @@ def test_nothing_is_left_where_a_part_is_missing(tmp_path: Path) -> None:
         (('from = "."', "from = 3"), "expected text"),
         (('"quiet"', '"a\\nb"'), "one line each"),
         (('title = "kit"', 'base = "x.raw"'), "either"),
+        (('kind = "grub"', 'kind = "grub"\nsplash = "x.bmp"'), "splash only for uki"),
+        (('kind = "grub"', 'kind = "grub"\ndefault = "rest"'), "a profile as `default`"),
+        (("[[partition]]", '[[profile]]\nid = "main"\ntitle = "x"\n[[partition]]'), "other than main"),
+        (("[[partition]]", '[[profile]]\nid = "a"\ntitle = ""\n[[partition]]'), "printable title"),
+        (('filesystem = "xfs"', 'filesystem = "xfs"\nxfs = ["nrext46"]'), "one of rmapbt, nrext64"),
+        (('filesystem = "vfat"', 'filesystem = "vfat"\nxfs = ["rmapbt"]'), "only for xfs"),
     ],
 )
 def test_a_wrong_recipe_is_named_for_what_is_wrong(change: tuple[str, str], wanted: str) -> None:
@@ -365,8 +371,10 @@ def test_names_that_mkfs_xfs_cannot_take_are_refused(tmp_path: Path, name: str) 
 def test_kernel_arguments_survive_grubs_language(text: str) -> None:
     from bootwright.bootchain.boot_config import read_grub_config
 
-    written = grub_config("T", 1, "/A/vmlinuz", "/A/initramfs.xz", ["first", text, "last"])
-    (entry,) = read_grub_config(written.encode(), "grub.cfg").entries
+    entries = [MenuEntry("main", "T", ("first", text, "last")), MenuEntry("more", "U", ("first", text))]
+    written = grub_config(entries, 1, "/A/vmlinuz", "/A/initramfs.xz")
+    entry, more = read_grub_config(written.encode(), "grub.cfg").entries
+    assert (entry.title, more.title) == ("T", "U")
     if "$" not in text:  # the reader fills in variables inside single quotes too; GRUB does not
         assert entry.arguments == f"first {text} last"
     assert grub_argument("plain=1,2") == "plain=1,2"

@@ -28,6 +28,7 @@ _INCOMPAT_KNOWN = {
     1 << 7: "parent pointers",
     1 << 8: "metadata directory",
 }
+_RO_COMPAT = {1 << 0: "finobt", 1 << 1: "rmapbt", 1 << 2: "reflink", 1 << 3: "inobtcount"}
 _FEATURES2_FTYPE = 0x200
 _VERSION_DIRV2 = 0x2000
 _DIFLAG2_NREXT64 = 1 << 4
@@ -55,6 +56,9 @@ class Superblock:
     label: str | None
     uuid: str
     features: tuple[str, ...]
+    """Those that a reader has to know."""
+    kept: tuple[str, ...] = ()
+    """Those that only who writes to it has to know: rmapbt, reflink and their like."""
 
     def byte_of_block(self, block: int) -> int:
         """The byte offset of a file system block number (allocation group and block in one number)."""
@@ -87,7 +91,7 @@ def read_superblock(source: ByteSource) -> Superblock:
     version_bits, sector_size, inode_size, _per_block, label = struct.unpack_from(">HHHH12s", raw, 100)
     block_log, _, inode_log, per_block_log, ag_log = struct.unpack_from(">5B", raw, 120)
     directory_log = raw[192]
-    features2, _bad2, _compat, _ro, incompat = struct.unpack_from(">5I", raw, 200)
+    features2, _bad2, _compat, ro_compat, incompat = struct.unpack_from(">5I", raw, 200)
     version = version_bits & 0xF
     good = (
         version in {4, 5}
@@ -138,6 +142,7 @@ def read_superblock(source: ByteSource) -> Superblock:
         label=label.rstrip(b"\0").decode("utf-8", "surrogateescape") or None,
         uuid=str(uuid.UUID(bytes=raw[32:48])),
         features=tuple(features),
+        kept=tuple(text for bit, text in _RO_COMPAT.items() if version == 5 and ro_compat & bit),
     )
 
 

@@ -21,6 +21,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.images.change import initramfs_edit
 from bootwright.images.change.counterparts import counterparts
 from bootwright.images.change.edits import EDITORS, ArgumentEdit, ConfigEdit, edit_config_txt, edit_texts
+from bootwright.images.change.start_needs import refuse_without_selinux
 from bootwright.images.opened import OpenImage, Volume, argument_names
 from bootwright.images.parts.kernel_part import KernelFiles, kernel_files
 from bootwright.images.write import uki
@@ -190,7 +191,7 @@ class _Planner:
             self._plan.notes.append(f"not certain that {chain.kernel.place} is what boots: {chain.unsure}")
         if chain.kernel is not None:
             self._existing(chain.kernel)
-        arguments = argument_names(chain.arguments)
+        arguments = argument_names(_edited(chain.arguments, changes.arguments))
         initramfs = self._given(changes.initramfs, "initramfs") if changes.initramfs else None
         kernel: KernelFiles | None = None
         if changes.kernel or changes.modules:
@@ -283,6 +284,8 @@ class _Planner:
         path, done = initramfs_edit.replace_modules(
             source, kernel, kernel.gate(arguments), self._work_folder("initramfs"), self._progress
         )
+        if done.mounts_root:
+            refuse_without_selinux(kernel, arguments)
         self._plan.notes += [*done.trees, *dict.fromkeys(done.checked)]
         if done.left_out:
             self._plan.notes.append(f"not in {kernel.release} as modules: {', '.join(done.left_out)[:300]}")
@@ -383,6 +386,14 @@ class _Planner:
         folder = self._work / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _edited(arguments: str, edits: Sequence[ArgumentEdit]) -> str:
+    """A command line as it will be."""
+    if not edits:
+        return arguments
+    encoded = {"": arguments.encode("utf-8", "surrogateescape")}
+    return edit_texts(encoded, edits)[""].decode("utf-8", "surrogateescape")
 
 
 def _label(profile: Profile, name: str) -> str:

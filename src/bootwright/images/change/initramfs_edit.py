@@ -23,7 +23,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.images.change.squashfs_edit import squashfs_with_modules
 from bootwright.images.opened import all_files
 from bootwright.images.parts import module_files
-from bootwright.images.parts.initramfs_part import compressed
+from bootwright.images.parts.initramfs_part import OWN_INIT, OWN_LIST, compressed
 from bootwright.images.parts.kernel_part import KernelFiles
 from bootwright.images.parts.module_gate import ModuleGate
 from bootwright.images.parts.tree_names import (
@@ -37,9 +37,6 @@ from bootwright.images.parts.tree_names import (
     selection,
 )
 from bootwright.kernels.modules import ModuleFiles
-
-_OWN_LIST, _OWN_INIT = "bootwright/modules", "bootwright/init"
-"""What our loader of early modules reads and starts (`probes/early/`)."""
 
 _MOST_ARCHIVE = 1 << 30
 """Bytes of an initramfs once expanded; it is taken into memory to be written again."""
@@ -60,6 +57,8 @@ class Replaced:
     """Modules that are now loaded before the image's own init, which expects them built in."""
     checked: list[str] = field(factory=list)
     """What was checked of the modules, in words."""
+    mounts_root: bool = False
+    """Whether its init mounts a squashfs and goes on from there without loading a module, as Talos's does."""
 
 
 def replace_modules(
@@ -145,7 +144,6 @@ class _Rewriter:
         self._old: list[str] = []
         self._listed: dict[str, bytes] = {}
         self._init: cpio.Entry | None = None
-        self._mounts_root = False
         self._wrapped = False
 
     def archive(self) -> bytes:
@@ -169,7 +167,7 @@ class _Rewriter:
                 self._old.append(name)
             return
         self._known.add(name)
-        if name in {*LISTS, _OWN_LIST}:
+        if name in {*LISTS, OWN_LIST}:
             self._listed[name] = self._data(entry)
             return
         if name == "init":
@@ -178,7 +176,7 @@ class _Rewriter:
         if stat.S_ISLNK(entry.mode):
             self._links.add(name)
         if entry.is_file and name.endswith(".sqsh"):
-            self._mounts_root = self._mounts_root or name == "rootfs.sqsh"
+            self._done.mounts_root = self._done.mounts_root or name == "rootfs.sqsh"
             with self._progress.step(f"replace the modules in {name}"):
                 source = cpio.content(self._segment.archive, entry)
                 made = squashfs_with_modules(
@@ -250,7 +248,7 @@ class _Rewriter:
         Talos's init mounts the squashfs at once and loads none. An init with modules of its own at hand is
         left to load them. Raises `Refused` for a kernel that has no such file system at all.
         """
-        if not self._mounts_root:
+        if not self._done.mounts_root:
             return []
         modules = ModuleFiles(self._kernel.module_tree())
         try:
@@ -262,12 +260,12 @@ class _Rewriter:
             ) from error
         present = {module_name(path) for path in there}
         files = [path for path in files if module_name(path.name) not in present]
-        if not files or self._init is None or (there and _OWN_LIST not in self._listed):
+        if not files or self._init is None or (there and OWN_LIST not in self._listed):
             return []
         self._done.early += [module_name(path.name) for path in files]
-        if _OWN_INIT not in self._known:
+        if OWN_INIT not in self._known:
             self._wrap()
-            self._listed[_OWN_LIST] = b"\n"
+            self._listed[OWN_LIST] = b"\n"
         return self._put(files, "lib/modules" if "lib" not in self._links else "usr/lib/modules", plain=True)
 
     def _wrap(self) -> None:
@@ -278,9 +276,9 @@ class _Rewriter:
             target = posixpath.normpath(
                 posixpath.join("/", self._data(init).decode(errors="surrogateescape"))
             )
-            self._add(cpio.Member(_OWN_INIT, target.encode(errors="surrogateescape"), init.mode))
+            self._add(cpio.Member(OWN_INIT, target.encode(errors="surrogateescape"), init.mode))
         else:
-            self._add(cpio.Member(_OWN_INIT, self._data(init), init.mode))
+            self._add(cpio.Member(OWN_INIT, self._data(init), init.mode))
         self._wrapped = True
         self._add(cpio.Member("init", program("early").path.read_bytes(), stat.S_IFREG | 0o755))
 

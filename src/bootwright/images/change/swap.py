@@ -160,6 +160,7 @@ def _change_xfs(handle: int, volume: Volume, todo: Plan, work: Path) -> int:
         label=volume.files.label or "",
         identity=volume.files.uuid or "",
         nodes=nodes,
+        features=(*super_.features, *super_.kept),
     )
     source_handle = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -176,7 +176,14 @@ def _make(partition: PartitionPart, path: Path, seed: str, files: Mapping[str, P
         return
     nodes = {place: new_node(file) for place, file in files.items()}
     if partition.filesystem == "xfs":
-        make_xfs(path, partition.size, label=partition.label, identity=name, nodes=nodes)
+        make_xfs(
+            path,
+            partition.size,
+            label=partition.label,
+            identity=name,
+            nodes=nodes,
+            features=partition.xfs,
+        )
     else:
         make_ext4(path, partition.size, label=partition.label, identifier=name, nodes=nodes)
 

@@ -1,7 +1,7 @@
 """The stand-in's initramfs: a compressed cpio that holds init, a squashfs root and the modules to mount it.
 
-As Talos has it (FACTS: an xz cpio with `init` and `rootfs.sqsh`); but for the modules in front, which a
-distribution's kernel needs before it can mount a squashfs on a loop device.
+As Talos has it (a cpio with `init` and `rootfs.sqsh`), whose init loads no module before it mounts what it
+needs. What a distribution's kernel has as modules is therefore loaded in front of it (`probes/early/`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ from bootwright.images.write.squashfs_writer import make_squashfs
 from bootwright.images.write.tar_writer import TarWriter
 from bootwright.kernels.modules import ModuleFiles
 
-_FOLDERS = ("dev", "proc", "sys", "run", "tmp", "system", "var", "etc", "usr/lib/stand-in", "usr/sbin")
+_FOLDERS = ("dev", "proc", "sys", "run", "tmp", "system", "var", "etc", "usr/lib/stand-in", "usr/bin")
+_LINKS = {"bin": "usr/bin", "lib": "usr/lib", "sbin": "usr/bin", "usr/sbin": "bin"}
+"""The merged /usr of Talos from 1.10 on."""
+
+_NAMES_OF_INIT = ("poweroff", "shutdown")
+"""Hard links of Talos's init; the kernel runs /sbin/poweroff (kernel/reboot.c, orderly_poweroff)."""
+
+OWN_LIST, OWN_INIT = "bootwright/modules", "bootwright/init"
+"""What our loader of early modules reads and starts (`probes/early/`)."""
 
 _COMPRESSORS: dict[str, tuple[str, ...]] = {
     # CRC32 is what the kernel's decoder knows; two threads always, since one makes other bytes than several.
@@ -60,16 +68,29 @@ def standin_initramfs(recipe: Recipe, kernel: KernelFiles, work: Path, progress:
         cpio.folder("dev"),
         # Documentation/admin-guide/devices.txt: 5,1 is the console.
         cpio.character_device("dev/console", 5, 1),
-        cpio.Member("init", program("standin").path.read_bytes(), stat.S_IFREG | 0o755),
+        *_init(early),
         cpio.Member("rootfs.sqsh", image.read_bytes()),
         cpio.folder("stand-in"),
         cpio.Member("stand-in/version", f"{recipe.version}\n".encode()),
-        cpio.Member("stand-in/modules", "".join(f"/{name}\n" for name, _ in early).encode()),
-        *(cpio.folder(folder) for folder in _above([name for name, _ in early])),
-        *(cpio.Member(name, data) for name, data in early),
     ]
     with progress.step("compress the initramfs"):
         return compressed(cpio.write(members), part.compression, work / "initramfs")
+
+
+def _init(early: Sequence[tuple[str, bytes]]) -> list[cpio.Member]:
+    """The stand-in's init, behind the loader of early modules where there are any."""
+    own = program("standin").path.read_bytes()
+    if not early:
+        return [cpio.Member("init", own, stat.S_IFREG | 0o755)]
+    names = [name for name, _ in early]
+    return [
+        cpio.Member("init", program("early").path.read_bytes(), stat.S_IFREG | 0o755),
+        cpio.folder("bootwright"),
+        cpio.Member(OWN_INIT, own, stat.S_IFREG | 0o755),
+        cpio.Member(OWN_LIST, "".join(f"/{name}\n" for name in names).encode()),
+        *(cpio.folder(folder) for folder in _above(names)),
+        *(cpio.Member(name, data) for name, data in early),
+    ]
 
 
 def _early(
@@ -115,10 +136,13 @@ def _fill_root(
 ) -> None:
     for name in _FOLDERS:
         (root / name).mkdir(parents=True)
-    (root / "lib").symlink_to("usr/lib")
-    (root / "sbin").symlink_to("usr/sbin")
-    shutil.copyfile(program("standin").path, root / "usr/sbin/init")
-    (root / "usr/sbin/init").chmod(0o755)
+    for name, target in _LINKS.items():
+        (root / name).symlink_to(target)
+    init = root / "usr/bin/init"
+    shutil.copyfile(program("standin").path, init)
+    init.chmod(0o755)
+    for name in _NAMES_OF_INIT:
+        (init.parent / name).hardlink_to(init)
     (root / "etc/os-release").write_text(os_release(recipe))
     for name in ("hosts", "resolv.conf"):
         (root / "etc" / name).write_text("")
@@ -129,10 +153,12 @@ def _fill_root(
         if "*" in part.modules:
             files = module_files.all_modules(tree)
         else:
-            files = module_files.closure(modules, part.modules, required=False, progress=progress)
+            names = module_files.named(tree, part.modules)
+            files = module_files.closure(modules, names, required=False, progress=progress)
         chosen = list(dict.fromkeys([*load, *files]))
         gate.check_files(chosen)
-        module_files.copy_tree(tree, chosen, root, kernel.release, plain=load)
+        plain = chosen if part.uncompressed else load
+        module_files.copy_tree(tree, chosen, root, kernel.release, plain=plain)
         listing = [
             f"/usr/lib/modules/{kernel.release}/{path.parent.relative_to(tree).as_posix()}/"
             f"{module_files.plain_name(path)}\n"

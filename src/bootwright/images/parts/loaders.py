@@ -7,8 +7,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from attrs import frozen
+
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Missing, Refused
+from bootwright.images.recipes.recipe import MAIN
 from bootwright.kernels.boot_parts import Unpacked
 
 # What a Talos menu needs: partition tables, both file systems, the menu, the loader of kernels, compression.
@@ -44,12 +47,24 @@ def grub_image(grub: Unpacked, label: str, config_path: str, work: Path) -> Path
     return output
 
 
+@frozen
+class MenuEntry:
+    """One way to start."""
+
+    id: str
+    title: str
+    arguments: tuple[str, ...]
+
+
 def grub_config(
-    title: str, timeout: int, kernel: str, initramfs: str | None, arguments: Sequence[str]
+    entries: Sequence[MenuEntry], timeout: int, kernel: str, initramfs: str | None, *, default: str = MAIN
 ) -> str:
-    """grub.cfg with one entry, in the form Talos's installer writes (slot A); paths on GRUB's root."""
+    """grub.cfg in the form Talos's installer writes; paths on GRUB's root.
+
+    `default` is the id of the entry that starts by itself.
+    """
     lines = [
-        f"set default={_grub_word(title)}",
+        *(f"set default={_grub_word(entry.title)}" for entry in entries if entry.id == default),
         f"set timeout={timeout}",
         "",
         "insmod all_video",
@@ -57,13 +72,16 @@ def grub_config(
         "terminal_input console",
         "terminal_output console",
         "",
-        f"menuentry {_grub_word(title)} {{",
-        "  set gfxmode=auto",
-        "  set gfxpayload=text",
-        f"  linux {' '.join((_grub_path(kernel), *map(grub_argument, arguments)))}",
-        *([f"  initrd {_grub_path(initramfs)}"] if initramfs else []),
-        "}",
     ]
+    for entry in entries:
+        lines += [
+            f"menuentry {_grub_word(entry.title)} {{",
+            "  set gfxmode=auto",
+            "  set gfxpayload=text",
+            f"  linux {' '.join((_grub_path(kernel), *map(grub_argument, entry.arguments)))}",
+            *([f"  initrd {_grub_path(initramfs)}"] if initramfs else []),
+            "}",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -96,34 +114,37 @@ def _printable(text: str) -> None:
 
 
 def extlinux_config(
-    title: str,
+    entries: Sequence[MenuEntry],
     timeout: int,
     *,
     kernel: str,
     initramfs: str | None,
-    arguments: Sequence[str],
     trees: str | None,
+    default: str = MAIN,
     devicetree: str | None = None,
     overlays: Sequence[str] = (),
 ) -> str:
-    """extlinux.conf with one entry (U-Boot 2024.10, doc/README.pxe), whose time-out is in tenths.
+    """extlinux.conf (U-Boot 2024.10, doc/README.pxe), whose time-out is in tenths.
 
     `trees` is the folder of blobs that U-Boot picks from by its board; `devicetree` is one blob instead.
     """
-    for text in (title, *arguments):
-        _printable(text)
     lines = [
-        f"default {_extlinux_label(title)}",
+        *(f"default {_extlinux_label(entry.title)}" for entry in entries if entry.id == default),
         f"timeout {timeout * 10}",
-        "",
-        f"label {_extlinux_label(title)}",
-        f"  menu label {title}",
-        f"  kernel {kernel}",
-        *([f"  initrd {initramfs}"] if initramfs else []),
-        *([f"  fdt {devicetree}"] if devicetree else [f"  fdtdir {trees}"] if trees else []),
-        *([f"  fdtoverlays {' '.join(overlays)}"] if overlays else []),
-        *([f"  append {' '.join(arguments)}"] if arguments else []),
     ]
+    for entry in entries:
+        for text in (entry.title, *entry.arguments):
+            _printable(text)
+        lines += [
+            "",
+            f"label {_extlinux_label(entry.title)}",
+            f"  menu label {entry.title}",
+            f"  kernel {kernel}",
+            *([f"  initrd {initramfs}"] if initramfs else []),
+            *([f"  fdt {devicetree}"] if devicetree else [f"  fdtdir {trees}"] if trees else []),
+            *([f"  fdtoverlays {' '.join(overlays)}"] if overlays else []),
+            *([f"  append {' '.join(entry.arguments)}"] if entry.arguments else []),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -131,6 +152,7 @@ def _extlinux_label(title: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", title) or "linux"
 
 
-def loader_config(timeout: int) -> str:
-    """systemd-boot's loader.conf (systemd 257, loader.conf(5))."""
-    return f"timeout {timeout}\nconsole-mode keep\n"
+def loader_config(timeout: int, default: str | None = None) -> str:
+    """systemd-boot's loader.conf (systemd 257, loader.conf(5)); `default` is an entry's id."""
+    chosen = f"default {default}\n" if default else ""
+    return f"timeout {timeout}\n{chosen}console-mode keep\n"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation import atomic, tools
+from bootwright.foundation.errors import Refused
 from bootwright.foundation.progress import Progress
 from bootwright.kernels.modules import ModuleFiles
 
@@ -38,6 +40,31 @@ def all_modules(tree: Path) -> list[Path]:
     return sorted(
         path for path in (tree / "kernel").rglob("*.ko*") if path.name.endswith(_SUFFIXES) and path.is_file()
     )
+
+
+def named(tree: Path, wanted: Sequence[str]) -> list[str]:
+    """Names of modules, with the patterns of paths among them (what has a `/`) replaced by what they fit.
+
+    A pattern is below `tree/kernel`, as `drivers/net/phy/*`, and its `*` takes folders in. Raises
+    `Refused` for one that fits nothing.
+    """
+    names: list[str] = []
+    for text in wanted:
+        if "/" not in text:
+            names.append(text)
+            continue
+        found = [
+            path
+            for path in all_modules(tree)
+            if fnmatchcase(path.relative_to(tree / "kernel").as_posix(), text)
+        ]
+        if not found:
+            raise Refused(
+                f"{tree.name} has no module that fits {text!r}",
+                hint="patterns are of paths below its folder `kernel`: drivers/net/phy/*",
+            )
+        names += [plain_name(path).removesuffix(".ko").replace("-", "_") for path in found]
+    return list(dict.fromkeys(names))
 
 
 def copy_tree(

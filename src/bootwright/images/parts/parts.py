@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import shlex
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,19 +11,24 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from bootwright.foundation import atomic, tools
-from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.places import DATA
 from bootwright.foundation.progress import Progress
 from bootwright.images.manifest_model import sha256_of
 from bootwright.images.parts import loaders
 from bootwright.images.parts.initramfs_part import os_release, standin_initramfs, with_files
 from bootwright.images.parts.kernel_part import KernelFiles, kernel_files
-from bootwright.images.recipes.recipe import LoaderPart, Recipe, TreesPart
+from bootwright.images.parts.loaders import MenuEntry
+from bootwright.images.recipes.recipe import MAIN, LoaderPart, Recipe, TreesPart
 from bootwright.images.write import uki
 from bootwright.kernels.boot_parts import Unpacked, boot_part
 from bootwright.kernels.catalogue import Library
 
 _PACKAGES = {"grub": "grub-arm64-efi", "uki": "systemd-boot-arm64"}
 _MOST_FILES = 100_000
+
+CARRIED = DATA / "recipes/stand-in"
+"""Files of the stand-in: a picture, an overlay."""
 
 
 @frozen
@@ -137,23 +143,37 @@ class Parts:
 
     def _loader_config(self) -> str:
         loader = self._loader
-        title = loader.title or self._recipe.title
-        arguments = self._recipe.arguments
+        entries = self._entries()
         if loader.kind == "uki":
-            return loaders.loader_config(loader.timeout)
+            number = [entry.id for entry in entries].index(loader.default)
+            # The first is what sd-boot starts by itself.
+            default = f"{posixpath.basename(self._place('uki'))}@{number}" if number else None
+            return loaders.loader_config(loader.timeout, default)
         kernel, initramfs = self._place("kernel"), self._place_or_none("initramfs")
         if loader.kind == "extlinux":
             return loaders.extlinux_config(
-                title,
+                entries,
                 loader.timeout,
                 kernel=kernel,
                 initramfs=initramfs,
-                arguments=arguments,
                 trees=self._place_or_none("dtbs"),
+                default=loader.default,
                 devicetree=loader.devicetree,
                 overlays=loader.overlays,
             )
-        return loaders.grub_config(title, loader.timeout, kernel, initramfs, arguments)
+        return loaders.grub_config(entries, loader.timeout, kernel, initramfs, default=loader.default)
+
+    def _entries(self) -> list[MenuEntry]:
+        """The main way to start, then the others."""
+        recipe = self._recipe
+        title = self._loader.title or recipe.title
+        return [
+            MenuEntry(MAIN, title, recipe.arguments),
+            *(
+                MenuEntry(profile.id, profile.title, (*recipe.arguments, *profile.arguments))
+                for profile in recipe.profiles
+            ),
+        ]
 
     def _uki(self) -> PartFile:
         package = self.loader_package
@@ -165,9 +185,11 @@ class Parts:
             [
                 uki.NewSection(".osrel", os_release(self._recipe).encode()),
                 uki.NewSection(".cmdline", " ".join(self._recipe.arguments).encode()),
-                uki.NewSection(".uname", self.kernel.release.encode()),
                 uki.NewSection(".initrd", self.initramfs.path.read_bytes()),
+                *self._splash(),
+                uki.NewSection(".uname", self.kernel.release.encode()),
                 uki.NewSection(".linux", self.kernel.image.read_bytes()),
+                *self._profile_sections(),
             ],
             str(stub),
         )
@@ -175,6 +197,26 @@ class Parts:
         path.write_bytes(image)
         origin = f"made here: {package.origin}; kernel {self.kernel.origin}; {self.initramfs.origin}"
         return PartFile("", path, "uki", self.kernel.release, origin)
+
+    def _splash(self) -> Iterator[uki.NewSection]:
+        given = self._loader.splash
+        if given is not None:
+            path = CARRIED / "stand-in.bmp" if given == "stand-in" else self._recipe.path(given)
+            data = self._given(path).path.read_bytes()
+            if not data.startswith(b"BM"):
+                raise Malformed(str(path), 0, "a BMP file, as systemd's stub reads", ascii(data[:2])[1:])
+            yield uki.NewSection(".splash", data)
+
+    def _profile_sections(self) -> Iterator[uki.NewSection]:
+        """UAPI.5, multi-profile UKIs: what stands before the first `.profile` holds for all of them."""
+        entries = self._entries()
+        if len(entries) == 1:
+            return
+        for entry in entries:
+            title = f"TITLE={shlex.quote(entry.title)}\n" if entry.id != MAIN else ""
+            yield uki.NewSection(".profile", f"ID={entry.id}\n{title}".encode())
+            if entry.id != MAIN:
+                yield uki.NewSection(".cmdline", " ".join(entry.arguments).encode())
 
     def _trees(self, which: str) -> list[PartFile]:
         part = self._recipe.dtbs if which == "dtbs" else self._recipe.overlays
@@ -186,6 +228,8 @@ class Parts:
                 raise Missing(
                     f"{self.kernel.image} comes without devicetree blobs", hint="name a folder of them"
                 )
+        elif part.origin == "stand-in":
+            folder, origin, version = CARRIED, "bootwright's own, carried along", ""
         else:
             folder, origin, version = self._recipe.path(part.origin), part.origin, ""
             if not folder.is_dir():

@@ -14,11 +14,17 @@ from bootwright.foundation.errors import Refused
 
 LOADERS = ("grub", "uki", "extlinux", "none")
 FILESYSTEMS = ("vfat", "xfs", "ext4", "none")
+XFS_FEATURES = ("rmapbt", "nrext64")
+"""Features of XFS that a partition may ask for (mkfs.xfs(8), xfsprogs 6.1), beside those it always has."""
 COMPRESSIONS = ("xz", "zstd", "gzip", "none")
 PARTS = (
     "kernel", "initramfs", "dtbs", "overlays", "config.txt", "loader", "loader-config", "uki", "sd-boot",
 )  # fmt: skip
 """What `files` of a partition may name, beside `file:PATH`, `folder:PATH` and `package:NAME/FILE`."""
+
+
+MAIN = "main"
+"""The id of the profile that has no table of its own."""
 
 
 @frozen
@@ -43,14 +49,18 @@ class InitramfsPart:
     load: tuple[str, ...] = ()
     """Modules loaded once it is."""
     modules: tuple[str, ...] = ()
-    """Further modules the root file system carries, with what they depend on; `*` for all."""
+    """Further modules the root file system carries, with what they depend on; `*` for all.
+
+    What has a `/` is a pattern of paths below the kernel's folder of modules: `drivers/net/phy/*`."""
+    uncompressed: bool = False
+    """Whether modules lie in the root file system without their compression (a signature stays in force)."""
     files: dict[str, str] = field(factory=dict, hash=False)
     """Path in the root file system (in an archive of the user's: in that) → file or folder of the user's."""
 
 
 @frozen
 class TreesPart:
-    """Devicetree blobs: `from` is `kernel` or a folder; `files` are patterns below it."""
+    """Devicetree blobs: `from` is `kernel`, `stand-in` or a folder; `files` are patterns below it."""
 
     origin: str = "kernel"
     files: tuple[str, ...] = ("*.dtb",)
@@ -74,6 +84,20 @@ class LoaderPart:
     """extlinux: the blob to load (FDT), by its path on the partition; else the folder of `dtbs` (FDTDIR)."""
     overlays: tuple[str, ...] = ()
     """extlinux: overlays that U-Boot applies to it (FDTOVERLAYS)."""
+    splash: str | None = None
+    """uki: the picture that the stub shows, a BMP file or `stand-in`."""
+    default: str = MAIN
+    """The id of the profile that starts by itself."""
+
+
+@frozen
+class ProfilePart:
+    """One more way to start: an entry of the menu, a profile of a UKI."""
+
+    id: str
+    title: str
+    arguments: tuple[str, ...] = ()
+    """Behind those of the recipe's command line."""
 
 
 @frozen
@@ -89,6 +113,8 @@ class PartitionPart:
     """Absolute path on it → part, `file:PATH`, `folder:PATH` or `package:NAME/FILE`.
 
     A folder's files go below the path."""
+    xfs: tuple[str, ...] = ()
+    """Features of XFS beyond those that every GRUB of today reads: `XFS_FEATURES`."""
 
 
 @frozen
@@ -111,6 +137,8 @@ class Recipe:
     arguments: tuple[str, ...] = ()
     """The kernel's command line."""
     loader: LoaderPart | None = None
+    profiles: tuple[ProfilePart, ...] = ()
+    """Ways to start beside the main one, in the order of the menu."""
     partitions: tuple[PartitionPart, ...] = ()
     base: str | None = None
     """An image to begin with in place of an empty disk: the parts given replace its own."""

@@ -15,11 +15,14 @@ from bootwright.images.recipes.recipe import (
     COMPRESSIONS,
     FILESYSTEMS,
     LOADERS,
+    MAIN,
     PARTS,
+    XFS_FEATURES,
     InitramfsPart,
     KernelPart,
     LoaderPart,
     PartitionPart,
+    ProfilePart,
     Recipe,
     TreesPart,
 )
@@ -28,6 +31,7 @@ _MOST_SIZE = 1 << 42
 _SIZE = re.compile(r"(\d{1,12})\s*(B|KiB|MiB|GiB)?")
 _UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,11}")
+_PROFILE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def _one_of(*known: str) -> Mapping[str, object]:
@@ -93,6 +97,15 @@ def _places(files: Mapping[str, str]) -> dict[str, str]:
     return dict(files)
 
 
+def _features(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        if text not in XFS_FEATURES:
+            raise ValueError(
+                f"one of {', '.join(XFS_FEATURES)}", text, hint_for(text, XFS_FEATURES, kind="features")
+            )
+    return texts
+
+
 def _boot_paths(texts: tuple[str, ...]) -> tuple[str, ...]:
     for text in texts:
         if not re.fullmatch(r"/[A-Za-z0-9._/+-]+", text):
@@ -127,6 +140,7 @@ class InitramfsTable:
     early: tuple[str, ...] = ()
     load: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    uncompressed: bool = False
     files: dict[str, str] = field(factory=dict, metadata=written(dict[str, str], _paths))
 
     def part(self) -> InitramfsPart:
@@ -138,6 +152,7 @@ class InitramfsTable:
             early=self.early,
             load=self.load,
             modules=self.modules,
+            uncompressed=self.uncompressed,
             files=self.files,
         )
 
@@ -166,6 +181,8 @@ class LoaderTable:
     label: str = field(default="BOOT", metadata=written(str, _label))
     devicetree: str | None = field(default=None, metadata=written(str, _boot_path))
     overlays: tuple[str, ...] = field(default=(), metadata=written(tuple[str, ...], _boot_paths))
+    splash: str | None = field(default=None, metadata=written(str, _not_empty))
+    default: str = MAIN
 
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` for what the loader cannot be given."""
@@ -175,6 +192,8 @@ class LoaderTable:
             raise ValueError("a printable title", self.title)
         if self.kind != "extlinux" and (self.devicetree or self.overlays):
             raise ValueError("devicetree and overlays only for extlinux", self.kind)
+        if self.kind != "uki" and self.splash:
+            raise ValueError("a splash only for uki", self.kind)
 
     def part(self) -> LoaderPart:
         """As the composer wants it."""
@@ -186,7 +205,34 @@ class LoaderTable:
             label=self.label,
             devicetree=self.devicetree,
             overlays=self.overlays,
+            splash=self.splash,
+            default=self.default,
         )
+
+
+def _profile_id(text: str) -> str:
+    if not _PROFILE.fullmatch(text) or text == MAIN:
+        raise ValueError(f"a name of at most 64 of a-z, 0-9, ., _ and -, other than {MAIN}", text)
+    return text
+
+
+def _printable(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError("a printable title", text)
+    return text
+
+
+@frozen(kw_only=True)
+class ProfileTable:
+    """`[[profile]]`."""
+
+    id: str = field(metadata=written(str, _profile_id))
+    title: str = field(metadata=written(str, _printable))
+    arguments: tuple[str, ...] = field(default=(), metadata=written(tuple[str, ...], _lines))
+
+    def part(self) -> ProfilePart:
+        """As the composer wants it."""
+        return ProfilePart(self.id, self.title, self.arguments)
 
 
 @frozen(kw_only=True)
@@ -198,15 +244,18 @@ class PartitionTable:
     size: int = field(metadata=written(str, _size))
     filesystem: str = field(default="none", metadata=_one_of(*FILESYSTEMS))
     files: dict[str, str] = field(factory=dict, metadata=written(dict[str, str], _parts))
+    xfs: tuple[str, ...] = field(default=(), metadata=written(tuple[str, ...], _features))
 
     def __attrs_post_init__(self) -> None:
-        """Raises `ValueError` for files without a file system."""
+        """Raises `ValueError` for files or features without their file system."""
+        if self.xfs and self.filesystem != "xfs":
+            raise ValueError("features of XFS only for xfs", self.filesystem)
         if self.files and self.filesystem == "none":
             raise ValueError(f"a file system on {self.label}, which is to hold files", "none")
 
     def part(self) -> PartitionPart:
         """As the composer wants it."""
-        return PartitionPart(self.label, self.type, self.size, self.filesystem, self.files)
+        return PartitionPart(self.label, self.type, self.size, self.filesystem, self.files, self.xfs)
 
 
 @frozen(kw_only=True)
@@ -237,6 +286,7 @@ class RecipeFile:
     config_txt: ConfigTable = ConfigTable()
     cmdline: CommandLineTable = CommandLineTable()
     loader: LoaderTable | None = None
+    profiles: tuple[ProfileTable, ...] = field(default=(), metadata=key("profile"))
     partitions: tuple[PartitionTable, ...] = field(default=(), metadata=key("partition"))
     base: str | None = None
     files: dict[str, str] = field(factory=dict, metadata=written(dict[str, str], _places))
@@ -250,6 +300,17 @@ class RecipeFile:
             raise ValueError("no [loader] beside a base image, which has its own", "one")
         if self.files and self.base is None:
             raise ValueError("[files] only beside a base image; a partition has its own `files`", "no base")
+        ids = [MAIN, *(profile.id for profile in self.profiles)]
+        if len(set(ids)) != len(ids):
+            raise ValueError("profiles of different ids", ", ".join(ids))
+        if self.profiles and self.loader is None:
+            raise ValueError("a table [loader] for profiles to be started by", "none")
+        if self.loader is not None and self.loader.default not in ids:
+            raise ValueError(
+                f"a profile as `default` of [loader]: {', '.join(ids)}",
+                self.loader.default,
+                hint_for(self.loader.default, ids, kind="profiles"),
+            )
         wanted = {part for partition in self.partitions for part in partition.files.values()}
         for part, table in self._tables().items():
             if part in wanted and table is None:
@@ -282,6 +343,7 @@ class RecipeFile:
             config_txt=self.config_txt.lines,
             arguments=self.cmdline.arguments,
             loader=self.loader.part() if self.loader else None,
+            profiles=tuple(profile.part() for profile in self.profiles),
             partitions=tuple(partition.part() for partition in self.partitions),
             base=self.base,
             files=self.files,

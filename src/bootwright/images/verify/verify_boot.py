@@ -28,8 +28,8 @@ from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import BootwrightError
 from bootwright.images.opened import OpenImage, Volume, all_files, argument_names
 from bootwright.images.parts.module_files import plain_bytes
-from bootwright.images.parts.module_gate import ModuleGate, enforcement
-from bootwright.images.parts.tree_names import MODULE, ROOT_NEEDS, module_name
+from bootwright.images.parts.module_gate import Enforcement, ModuleGate, enforcement
+from bootwright.images.parts.tree_names import MODULE, ROOT_NEEDS, START_NEEDS, module_name
 from bootwright.images.verify.verify_model import Check, fails, unknown, works
 
 _CHUNK = 4 << 20
@@ -49,8 +49,9 @@ def boot_checks(image: OpenImage, board: Board | None = None) -> Iterator[Check]
             "nothing here boots: no boot loader's configuration, UKI, or config.txt with a kernel",
             hint="see bootwright inspect for what the image holds",
         )
+    looked_at: set[tuple[object, ...]] = set()
     for chain in chains:
-        yield from _chain(chain)
+        yield from _chain(chain, looked_at)
     for chain in started(chains):
         # Boards may start different kernels; whether one of them starts nothing here is not known.
         if chain.unsure and not chain.boards:
@@ -62,7 +63,8 @@ def boot_checks(image: OpenImage, board: Board | None = None) -> Iterator[Check]
         yield from _config_txt(volume)
 
 
-def _chain(chain: Chain) -> Iterator[Check]:
+def _chain(chain: Chain, looked_at: set[tuple[object, ...]]) -> Iterator[Check]:
+    """`looked_at` are kernels with their archives: entries of a menu often share them."""
     if chain.uki is not None:
         yield from _uki(chain, chain.uki)
     named = place(*chain.config) if chain.config else chain.stages[-1].place
@@ -70,9 +72,16 @@ def _chain(chain: Chain) -> Iterator[Check]:
         for reason in chain.unknown:
             yield unknown("boot chain", reason, where=named, hint="the rest of the image is checked")
         return
-    if chain.uki is None:
+    files = (chain.kind, chain.kernel.place, *(part.place for part in chain.initramfs), _signatures(chain))
+    if chain.uki is None and files not in looked_at:
+        looked_at.add(files)
         yield from _files(chain, chain.kernel, named)
     yield from _entry(chain, named)
+
+
+def _signatures(chain: Chain) -> Enforcement:
+    """What the arguments alone say of modules: entries may differ in it."""
+    return enforcement(None, argument_names(chain.arguments))
 
 
 def _files(chain: Chain, named_kernel: Part, named: str) -> Iterator[Check]:
@@ -216,14 +225,17 @@ def _can_mount(tree: FileSystem, root: FileSystem, place: str) -> Iterator[Check
     if not built_in:
         return  # the list of built-in modules is not in the image
     at_hand = {module_name(entry.path) for entry in all_files(tree) if MODULE.fullmatch(entry.path)}
-    missing = [name for name in ROOT_NEEDS if name not in built_in | at_hand]
-    if missing:
-        yield fails(
-            "root file system",
-            f"nothing can mount it: {' and '.join(missing)} neither built in nor in the initramfs",
-            where=place,
-            hint="bootwright image swap --kernel puts such modules in front",
-        )
+    reasons = ((ROOT_NEEDS, "nothing can mount it"), (START_NEEDS, "its init ends"))
+    for needs, effect in reasons:
+        missing = [name for name in needs if name not in built_in | at_hand]
+        if missing:
+            yield fails(
+                "root file system",
+                f"{effect}: {' and '.join(missing)} neither built in nor in the initramfs",
+                where=place,
+                hint="bootwright image swap --kernel puts such modules in front",
+            )
+            return
 
 
 def _modules(files: FileSystem, place: str, started: ModuleGate | None) -> Iterator[Check]:

@@ -96,6 +96,7 @@ class TarWriter:
         `like` gives the extended attributes. A folder that was added already is not added again.
         """
         extended = dict(like.extended) if like is not None else {}
+        first: dict[tuple[int, int], str] = {}
         for path in sorted(root.rglob("*")):
             name = f"{above}/{path.relative_to(root).as_posix()}"
             status = path.lstat()
@@ -106,7 +107,11 @@ class TarWriter:
             if path.is_symlink():
                 self.add(name, attributes, target=str(path.readlink()))
             elif path.is_file():
-                self.add(name, attributes, content=FileBytes(path))
+                same = first.setdefault((status.st_dev, status.st_ino), name)
+                if same != name:
+                    self.add(name, attributes, link_to=same)
+                else:
+                    self.add(name, attributes, content=FileBytes(path))
             else:
                 self.add(name, attributes)
 

@@ -13,7 +13,7 @@ import re
 import shutil
 import stat
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bootwright.formats.filesystems.attributes import Attributes, Times
@@ -42,10 +42,19 @@ _TYPES = {
 }  # fmt: skip
 
 
-def make_xfs(path: Path, size: int, *, label: str, identity: str, nodes: Mapping[str, Node]) -> None:
+def make_xfs(
+    path: Path,
+    size: int,
+    *,
+    label: str,
+    identity: str,
+    nodes: Mapping[str, Node],
+    features: Sequence[str] = (),
+) -> None:
     """An XFS file system in `path` with `nodes` by absolute path, and the directories that hold them.
 
-    `identity` is its UUID. Raises `Missing` without xfsprogs, `Refused` for a size below 300 MiB and for what
+    `identity` is its UUID, `features` are of `recipe.XFS_FEATURES`; others are left out. Raises
+    `Missing` without xfsprogs, `Refused` for a size below 300 MiB and for what
     mkfs.xfs and xfs_db cannot make: a name with blanks, a socket, an attribute with an odd name.
     """
     if size < _LEAST:
@@ -67,11 +76,12 @@ def make_xfs(path: Path, size: int, *, label: str, identity: str, nodes: Mapping
     prototype = "\n".join(("/dev/null", "0 0", *_prototype(tree, names))) + "\n"
     (sources / "proto").write_text(prototype, encoding="utf-8", errors="surrogateescape")
     # Spelt out, so that another version of mkfs makes the same; GRUB 2.12 reads all of these.
+    rmapbt, nrext64 = (int(feature in features) for feature in ("rmapbt", "nrext64"))
     tools.run(
         [
             mkfs, "-q", "-f", *(("-L", label) if label else ()), "-p", "proto",
-            "-m", f"crc=1,finobt=1,rmapbt=0,reflink=1,bigtime=1,inobtcount=1,uuid={identity}",
-            "-i", "size=512,sparse=1,nrext64=0", "-d", "sectsize=512,agcount=4", "-b", "size=4096",
+            "-m", f"crc=1,finobt=1,rmapbt={rmapbt},reflink=1,bigtime=1,inobtcount=1,uuid={identity}",
+            "-i", f"size=512,sparse=1,nrext64={nrext64}", "-d", "sectsize=512,agcount=4", "-b", "size=4096",
             "-n", "size=4096,ftype=1", "-l", "internal=1,size=64m,lazy-count=1", path.resolve(),
         ],
         cwd=sources,
