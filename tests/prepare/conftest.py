@@ -46,6 +46,8 @@ def standin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kernel(NEW)
     folder = tmp_path_factory.mktemp("standin")
     text = (DATA / "recipes/talos-standin-grub.toml").read_text().replace('"2000 MiB"', '"320 MiB"')
+    # Without the modules that only make up the number.
+    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith('  "drivers/'))
     (folder / "small.toml").write_text(text.replace('from = "debian-6.18-4k"', f'from = "{own.name}"'))
     api.compose_image(folder / "small.toml", folder / "talos.raw")
     return folder / "talos.raw"

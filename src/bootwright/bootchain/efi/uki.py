@@ -95,13 +95,18 @@ def uki_chains(volume: Volume, path: str, stages: Sequence[Stage], *, arguments:
 
 
 def profile_id(name: str, profile: Profile) -> str:
-    """The entry's name: `talos.efi`, `talos.efi@1` (src/boot/boot.c, systemd 257)."""
-    return f"{name}@{profile.number}" if profile.number else name
+    """The entry's name: `talos.efi`, `talos.efi@reset`; `talos.efi@1` where the profile has no id.
+
+    src/boot/boot.c, boot_entry_add_unified, systemd 257; seen in boots with 257.13.
+    """
+    return f"{name}@{profile.id or profile.number}" if profile.number else name
 
 
 def profile_title(uki: Uki, profile: Profile) -> str:
-    """As systemd-boot shows it: with the profile's title, else its id, in parentheses."""
-    shown = profile.title or profile.id or (f"profile {profile.number}" if profile.number else "")
+    """As systemd-boot shows it: with the profile's title in parentheses, else the id of any but the first."""
+    shown = profile.title
+    if not shown and profile.number:
+        shown = profile.id or f"Profile #{profile.number + 1}"
     return f"{uki.title} ({shown})" if uki.title and shown else uki.title
 
 

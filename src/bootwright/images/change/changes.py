@@ -280,12 +280,12 @@ class _Planner:
                 f"the image holds modules of {', '.join(releases)}, which {kernel.release} does not load",
                 hint="kernel and modules travel together: give a package, or --modules DIR as well",
             )
+        if initramfs_edit.mounts_root(source):
+            refuse_without_selinux(kernel, arguments)
         kernel = self._with_counterparts(chain, kernel, source)
         path, done = initramfs_edit.replace_modules(
             source, kernel, kernel.gate(arguments), self._work_folder("initramfs"), self._progress
         )
-        if done.mounts_root:
-            refuse_without_selinux(kernel, arguments)
         self._plan.notes += [*done.trees, *dict.fromkeys(done.checked)]
         if done.left_out:
             self._plan.notes.append(f"not in {kernel.release} as modules: {', '.join(done.left_out)[:300]}")

@@ -38,6 +38,9 @@ from bootwright.images.parts.tree_names import (
 )
 from bootwright.kernels.modules import ModuleFiles
 
+ROOT = "rootfs.sqsh"
+"""The root that Talos's init mounts, and goes on from without loading a module."""
+
 _MOST_ARCHIVE = 1 << 30
 """Bytes of an initramfs once expanded; it is taken into memory to be written again."""
 
@@ -57,8 +60,6 @@ class Replaced:
     """Modules that are now loaded before the image's own init, which expects them built in."""
     checked: list[str] = field(factory=list)
     """What was checked of the modules, in words."""
-    mounts_root: bool = False
-    """Whether its init mounts a squashfs and goes on from there without loading a module, as Talos's does."""
 
 
 def replace_modules(
@@ -106,6 +107,15 @@ def has_modules(initramfs: ByteSource) -> tuple[str, ...]:
     return tuple(releases)
 
 
+def mounts_root(initramfs: ByteSource) -> bool:
+    """Whether it holds a root as Talos's does."""
+    return any(
+        _clean(entry.name, segment, entry.offset) == ROOT
+        for segment in read_segments(initramfs, limit=_MOST_ARCHIVE)
+        for entry in cpio.read(segment.archive)
+    )
+
+
 def _clean(name: str, segment: Segment, offset: int) -> str:
     parts = [part for part in name.split("/") if part not in {"", "."}]
     if ".." in parts or "\0" in name:
@@ -144,6 +154,7 @@ class _Rewriter:
         self._old: list[str] = []
         self._listed: dict[str, bytes] = {}
         self._init: cpio.Entry | None = None
+        self._mounts_root = False
         self._wrapped = False
 
     def archive(self) -> bytes:
@@ -176,7 +187,7 @@ class _Rewriter:
         if stat.S_ISLNK(entry.mode):
             self._links.add(name)
         if entry.is_file and name.endswith(".sqsh"):
-            self._done.mounts_root = self._done.mounts_root or name == "rootfs.sqsh"
+            self._mounts_root = self._mounts_root or name == ROOT
             with self._progress.step(f"replace the modules in {name}"):
                 source = cpio.content(self._segment.archive, entry)
                 made = squashfs_with_modules(
@@ -248,7 +259,7 @@ class _Rewriter:
         Talos's init mounts the squashfs at once and loads none. An init with modules of its own at hand is
         left to load them. Raises `Refused` for a kernel that has no such file system at all.
         """
-        if not self._done.mounts_root:
+        if not self._mounts_root:
             return []
         modules = ModuleFiles(self._kernel.module_tree())
         try:

@@ -145,9 +145,9 @@ class Parts:
         loader = self._loader
         entries = self._entries()
         if loader.kind == "uki":
-            number = [entry.id for entry in entries].index(loader.default)
-            # The first is what sd-boot starts by itself.
-            default = f"{posixpath.basename(self._place('uki'))}@{number}" if number else None
+            # The first profile is what sd-boot starts by itself; the others have ids of their own.
+            name = posixpath.basename(self._place("uki"))
+            default = f"{name}@{loader.default}" if loader.default != MAIN else None
             return loaders.loader_config(loader.timeout, default)
         kernel, initramfs = self._place("kernel"), self._place_or_none("initramfs")
         if loader.kind == "extlinux":
