@@ -150,7 +150,11 @@ def replace_sections(image: bytes, changes: Mapping[str, bytes], where: str) -> 
     end_of_data = max(
         (entry[4] + entry[3] for entry in table[:first] if entry[3]), default=headers.header_size
     )
+    table_end = headers.table + _SECTION.size * headers.count
     stub = kept[:end_of_data]
+    if len(stub) < table_end:  # also where a certificate table is said to lie there
+        expected = f"what lies behind the headers, which end at {table_end:#x}"
+        raise Malformed(where, len(stub), expected, "a place inside them")
     start = headers.table + _SECTION.size * first
     blank = _SECTION.size * (headers.count - first)
     stub[start : start + blank] = bytes(blank)
