@@ -15,7 +15,6 @@ from attrs import frozen
 from bootwright.formats.messages.model import Call, Format, Owner
 from bootwright.formats.messages.printf import letters, tells
 from bootwright.formats.messages.table import MessageTable
-from bootwright.formats.messages.table_file import unpack_table
 from bootwright.foundation import places
 from bootwright.foundation.errors import Missing
 
@@ -88,6 +87,9 @@ def kernel_formats() -> Iterator[Format]:
 @cache
 def shipped() -> MessageTable:
     """The table of the kernels that ship, read once."""
+    # Imported with the table: most logs are diagnosed without it.
+    from bootwright.formats.messages.table_file import unpack_table
+
     path = places.DATA / "messages" / "debian.table"
     try:
         data = path.read_bytes()
@@ -96,7 +98,7 @@ def shipped() -> MessageTable:
     return unpack_table(data, str(path))
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=4096)
 def _shipped_speaker(text: bytes) -> Speaker | None:
     return _speaker(text, shipped())
 
