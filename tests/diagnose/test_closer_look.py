@@ -14,6 +14,7 @@ from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
 from bootwright.diagnose.reading.levels import level_of
 from bootwright.diagnose.reading.text import Block
+from bootwright.diagnose.render import as_text
 
 BOOT = """\
 [    0.000000] Booting Linux on physical CPU 0x0000000000 [0x414fd0b1]
@@ -60,6 +61,15 @@ def test_with_another_network_card_it_is_worth_knowing() -> None:
     other = "[    5.102113] r8169 0000:01:00.0 eth1: Link is Up - 1Gbps/Full - flow control off"
     (finding,) = failing(diagnosed(PHY, other))
     assert finding.severity is Severity.INFO
+
+
+def test_each_device_is_told_under_its_own_cause() -> None:
+    diagnosis = diagnosed("[    2.2] nvme nvme0: Device not ready; aborting initialisation, CSTS=0x0", PHY)
+    text = as_text(diagnosis)
+    nvme, phy = (part.partition("\n\n")[0] for part in text.split("led to: ")[1:3])
+    assert "nvme0" in nvme
+    assert "ethernet" not in nvme
+    assert "1f00100000.ethernet" in " ".join(phy.split())
 
 
 def test_a_line_of_another_level_is_no_error() -> None:

@@ -125,7 +125,13 @@ def _evidence(evidence: Evidence, indent: str) -> Iterator[str]:
 
 
 def _consequences(finding: Finding, consequences: list[Finding]) -> Iterator[str]:
-    named = [consequence for consequence in consequences if consequence.signature in finding.explains]
+    # Of two devices that fail alike, each has its own cause.
+    above = {finding.signature, *finding.explains}
+    named = [
+        consequence
+        for consequence in consequences
+        if consequence.signature in finding.explains and consequence.caused_by in above
+    ]
     if named:
         titles = [
             f"{consequence.title} (line {consequence.lines[0].number})"
