@@ -7,17 +7,17 @@ import pytest
 from bootwright.boards.model import board
 from bootwright.foundation.errors import Refused
 from bootwright.prepare.knowledge import LIGHTS, PREPARATIONS, Overlay, lights_of, looks
-from bootwright.prepare.published import published, schematic_id
+from bootwright.prepare.published import published
 
 TALOS = PREPARATIONS.get("talos")
 
 
-def test_the_schematics_id_is_the_one_that_the_factory_gives() -> None:
+def test_the_address_has_the_schematics_id() -> None:
     # Both are in public documentation and in repositories that use the factory.
-    generic = Overlay("x", "siderolabs/sbc-raspberrypi", "rpi_generic", "")
-    assert schematic_id(generic) == "ee21ef4a5ef808a9b7484cc0dda0f25075021691c8c09a276591eedb638ea1f9"
-    five = Overlay("x", "siderolabs/sbc-raspberrypi", "rpi_5", "")
-    assert schematic_id(five) == "a636242df247ad4aad2e36d1026d8d4727b716a3061749bd7b19651e548f65e4"
+    four = published(TALOS, board("raspberrypi-4"), "1.12.6").address
+    assert "/ee21ef4a5ef808a9b7484cc0dda0f25075021691c8c09a276591eedb638ea1f9/" in four
+    five = published(TALOS, board("raspberrypi-5"), "1.12.6").address
+    assert "/a636242df247ad4aad2e36d1026d8d4727b716a3061749bd7b19651e548f65e4/" in five
 
 
 def test_the_address_has_version_and_schematic() -> None:

@@ -44,7 +44,7 @@ class Overlay:
     """The first version of the system that has it."""
 
     def __attrs_post_init__(self) -> None:
-        """Raises `ValueError` for a name that YAML would quote: the schematic's id is made of it."""
+        """Raises `ValueError` for a name that is none of an image."""
         _check_name(self.image)
         _check_name(self.name)
 
@@ -55,8 +55,6 @@ class Images:
 
     address: str
     """With `{schematic}` and `{version}` in it."""
-    newest: Version
-    """The newest version that was known when this was written."""
     source: str
     overlays: tuple[Overlay, ...] = field(default=(), metadata=key("overlay"))
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from attrs import frozen
 
 from bootwright.boards.model import Board
 from bootwright.foundation.choices import hint_for
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.versions import Version
-from bootwright.prepare.knowledge import PREPARATIONS, Images, Overlay, Preparation
+from bootwright.kernels.releases import RELEASES, version_of
+from bootwright.prepare.factory.schematic import Overlay as Asked
+from bootwright.prepare.factory.schematic import Schematic, schematic_id
+from bootwright.prepare.knowledge import PREPARATIONS, Overlay, Preparation
 
 
 @frozen
@@ -20,17 +21,6 @@ class Published:
     address: str
     version: Version
     overlay: Overlay
-
-
-def schematic_id(overlay: Overlay) -> str:
-    """The id of a schematic with this overlay and nothing else, as the image factory computes it.
-
-    SHA-256 of the schematic in canonical YAML (siderolabs/image-factory pkg/schematic: `yaml.Marshal` of
-    `overlay` and `customization`, four columns deep). Names that YAML would quote do not get here
-    (`knowledge.Overlay`).
-    """
-    text = f"overlay:\n    image: {overlay.image}\n    name: {overlay.name}\ncustomization: {{}}\n"
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def published(preparation: Preparation, board: Board, version: str | None) -> Published:
@@ -44,7 +34,8 @@ def published(preparation: Preparation, board: Board, version: str | None) -> Pu
         raise Refused(
             f"where images of {preparation.title} are is not known", hint="give one with --image FILE or URL"
         )
-    wanted = _version(images, version)
+    newest = RELEASES.get(preparation.id).newest
+    wanted = newest if version is None else version_of(version, newest)
     overlays = [overlay for overlay in images.overlays if overlay.board == board.id]
     if not overlays:
         known = dict.fromkeys(overlay.board for overlay in images.overlays)
@@ -61,17 +52,9 @@ def published(preparation: Preparation, board: Board, version: str | None) -> Pu
         )
     overlay = fitting[-1]
     number = wanted.text.removeprefix("v")
-    address = images.address.format(schematic=schematic_id(overlay), version=number)
+    schematic = schematic_id(Schematic(overlay=Asked(overlay.image, overlay.name)))
+    address = images.address.format(schematic=schematic, version=number)
     return Published(address, wanted, overlay)
-
-
-def _version(images: Images, text: str | None) -> Version:
-    if text is None:
-        return images.newest
-    version = Version.parse(text)
-    if version is None or len(version.text.removeprefix("v").split(".")) != 3:
-        raise Refused(f"{text!r} is no version", hint=f"it looks like {images.newest}")
-    return version
 
 
 def system_named(name: str) -> Preparation:

@@ -15,6 +15,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.observations import Observation, Source, Values
 from bootwright.investigate.plans.table import row_values
+from bootwright.kernels.releases import RELEASES
 
 
 @frozen
@@ -124,6 +125,32 @@ class Release:
 
 
 @frozen
+class Released:
+    """Releases of a system of `data/releases/`, each of which is one of the plan's."""
+
+    system: str
+    since: Version
+    before: Version
+    told: dict[str, Literal["kernel", "page_size", "kernel_tree"]]
+    """Factor → what the table tells of it."""
+    factors: dict[str, str] = field(factory=dict)
+    """The levels that all of them have."""
+
+    def releases(self) -> list[Release]:
+        """They, in their order; raises `Refused` for a system that is not known."""
+        known = RELEASES.get(self.system)
+        return [
+            Release(
+                f"{known.title.removesuffix(' Linux')} {release.version}",
+                self.factors | {factor: known.tells(release, what) for factor, what in self.told.items()},
+                known.tag.format(version=release.version),
+            )
+            for release in known.releases
+            if self.since <= release.version < self.before
+        ]
+
+
+@frozen
 class Devicetree:
     """A devicetree to predict with: the kernel's own for a board's stepping, or another tree's."""
 
@@ -188,6 +215,7 @@ class Plan:
     impossible: list[Impossible] = field(factory=list)
     found_at: list[str] = field(factory=list)
     release: list[Release] = field(factory=list)
+    released: Released | None = None
 
     @property
     def goals(self) -> tuple[str, ...]:

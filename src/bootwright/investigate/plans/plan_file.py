@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from bootwright.foundation.choices import hint_for, not_there
 from bootwright.foundation.errors import BootwrightError, Malformed, Refused
 from bootwright.foundation.knowledge import Kind, parse_table, read_table
@@ -50,6 +52,8 @@ def parse_plan(data: bytes, where: str) -> Plan:
 def structure_plan(where: str, document: Mapping[str, Any]) -> Plan:
     """Make a plan of a TOML document; raises `Malformed` for its form and `Refused` for its sense."""
     plan = structure(document, Plan, where)
+    if plan.released is not None:
+        plan = evolve(plan, release=[*plan.release, *plan.released.releases()])
     if plan.schema != SCHEMA:
         raise Malformed(where, None, f"schema = {SCHEMA!r}", repr(plan.schema)[:80])
     _check(where, plan)

@@ -1,0 +1,104 @@
+"""Which kernel the releases of a system have, and what comes beside it: `data/releases/SYSTEM.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from attrs import field, frozen
+
+from bootwright.foundation.choices import near
+from bootwright.foundation.errors import Refused
+from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.structure import STEM, key
+from bootwright.foundation.versions import Version
+
+
+@frozen
+class Release:
+    """One release."""
+
+    version: Version
+    kernel: Version
+    overlays: Mapping[str, str] = field(factory=dict)
+    """Board overlay (`sbc-raspberrypi`) → its version; empty where that is not known."""
+    source: str = ""
+
+
+@frozen
+class OverlayTrees:
+    """Whose devicetrees a board overlay has, from one version of it on."""
+
+    overlay: str
+    since: Version
+    of: Literal["kernel", "raspberrypi-firmware", "overlay"]
+    """The kernel's, those of a source of `data/devicetrees/`, or its own."""
+    text: str
+    source: str
+
+
+@frozen
+class Releases:
+    """The releases of one system, in order."""
+
+    id: str = field(metadata=STEM)
+    title: str
+    tag: str
+    """The address of a release's sources, with `{version}` in it."""
+    source: str
+    kernel_tree: str
+    page_size: str
+    """`4K`, `16K`."""
+    releases: tuple[Release, ...] = field(metadata=key("release"))
+    devicetrees: tuple[OverlayTrees, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` for releases that are out of order or there twice."""
+        for before, release in zip(self.releases, self.releases[1:], strict=False):
+            if not before.version < release.version:
+                raise ValueError("releases in their order", str(release.version))
+
+    @property
+    def newest(self) -> Version:
+        """The newest version that is known."""
+        return self.releases[-1].version
+
+    def tells(self, release: Release, what: Literal["kernel", "page_size", "kernel_tree"]) -> str:
+        """One fact of a release, as text."""
+        return {"kernel": str(release.kernel), "page_size": self.page_size, "kernel_tree": self.kernel_tree}[
+            what
+        ]
+
+    def of(self, version: Version) -> Release | None:
+        """That release; None where it is not known."""
+        return next((release for release in self.releases if release.version == version), None)
+
+    def like(self, version: Version) -> tuple[str, ...]:
+        """Versions that may have been meant."""
+        text = version.text.removeprefix("v")
+        series = [known.version.text for known in self.releases if known.version.series() == version.series()]
+        return near(text, series or self._texts()) or tuple(series[-1:])
+
+    def _texts(self) -> Iterable[str]:
+        return (release.version.text for release in self.releases)
+
+    def trees_of(self, overlay: str, version: str) -> OverlayTrees | None:
+        """Whose devicetrees that version of an overlay has; None where it is not known."""
+        number = Version.parse(version)
+        fitting = [
+            trees
+            for trees in self.devicetrees
+            if trees.overlay == overlay and number is not None and number >= trees.since
+        ]
+        return fitting[-1] if fitting else None
+
+
+RELEASES = Kind("releases", "a system's releases", Releases)
+
+
+def version_of(text: str, newest: Version) -> Version:
+    """The version of a release that a user names (`1.12.6`, `v1.12.6`); raises `Refused`."""
+    version = Version.parse(text)
+    if version is None or len(version.text.removeprefix("v").split(".")) != 3:
+        raise Refused(f"{text!r} is no version", hint=f"it looks like {newest}")
+    return version
