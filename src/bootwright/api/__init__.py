@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         list_devicetrees,
     )
     from bootwright.api.diagnosis import Diagnosed, diagnose, follow
+    from bootwright.api.factory import ForetoldImage, talos
     from bootwright.api.flashing import FlashInterrupted, FlashReport, flash, list_disks
     from bootwright.api.images import boot_image, compose_image, image_manifest, swap_image, verify_image
     from bootwright.api.inspection import Compared, ComparedGoal, Inspected, diff, inspect
@@ -56,6 +57,8 @@ _HOME = {
     "Diagnosed": "bootwright.api.diagnosis",
     "diagnose": "bootwright.api.diagnosis",
     "follow": "bootwright.api.diagnosis",
+    "ForetoldImage": "bootwright.api.factory",
+    "talos": "bootwright.api.factory",
     "FlashInterrupted": "bootwright.api.flashing",
     "FlashReport": "bootwright.api.flashing",
     "flash": "bootwright.api.flashing",
@@ -104,6 +107,7 @@ __all__ = [
     "Diagnosed",
     "FlashInterrupted",
     "FlashReport",
+    "ForetoldImage",
     "Inspected",
     "Investigated",
     "Isolation",
@@ -145,6 +149,7 @@ __all__ = [
     "prepare",
     "show_board",
     "swap_image",
+    "talos",
     "verify_image",
 ]
 

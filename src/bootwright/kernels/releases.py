@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 from attrs import field, frozen
 
-from bootwright.foundation.choices import near
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import STEM, key
@@ -73,14 +72,10 @@ class Releases:
         """That release; None where it is not known."""
         return next((release for release in self.releases if release.version == version), None)
 
-    def like(self, version: Version) -> tuple[str, ...]:
-        """Versions that may have been meant."""
-        text = version.text.removeprefix("v")
-        series = [known.version.text for known in self.releases if known.version.series() == version.series()]
-        return near(text, series or self._texts()) or tuple(series[-1:])
-
-    def _texts(self) -> Iterable[str]:
-        return (release.version.text for release in self.releases)
+    def like(self, version: Version) -> Version:
+        """The newest known of that version's series; else the newest of all."""
+        series = [one.version for one in self.releases if one.version.series() == version.series()]
+        return series[-1] if series else self.newest
 
     def trees_of(self, overlay: str, version: str) -> OverlayTrees | None:
         """Whose devicetrees that version of an overlay has; None where it is not known."""

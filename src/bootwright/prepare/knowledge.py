@@ -42,6 +42,10 @@ class Overlay:
     source: str
     since: Version | None = None
     """The first version of the system that has it."""
+    options: tuple[str, ...] = ()
+    """The options it reads; others are passed over in silence."""
+    config_txt: Mapping[str, str] = field(factory=dict)
+    """What a config.txt that replaces the overlay's must still set, for the image to start."""
 
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` for a name that is none of an image."""
@@ -55,12 +59,16 @@ class Images:
 
     address: str
     """With `{schematic}` and `{version}` in it."""
+    installer: str
+    """The container image to upgrade to, likewise."""
     source: str
     overlays: tuple[Overlay, ...] = field(default=(), metadata=key("overlay"))
 
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` for an address without its two places."""
         for place in ("{schematic}", "{version}"):
+            if place not in self.installer:
+                raise ValueError("an image's name with {schematic} and {version}", self.installer)
             if place not in self.address or not self.address.startswith("https://"):
                 raise ValueError("an https address with {schematic} and {version}", self.address)
 

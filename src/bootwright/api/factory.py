@@ -1,0 +1,262 @@
+"""A Talos image before it is made, and a node that comes up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from bootwright.api._common import paths
+
+if TYPE_CHECKING:
+    from bootwright.boards.model import Board
+    from bootwright.foundation.progress import Progress
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.foundation.versions import Version
+    from bootwright.kernels.releases import OverlayTrees, Release
+    from bootwright.prepare.factory.foretold import Foretold, LikeGoal, Remark
+    from bootwright.prepare.factory.schematic import Schematic
+    from bootwright.prepare.factory.stand_in import StandIn
+    from bootwright.prepare.knowledge import Preparation
+
+TALOS_SCHEMA = "bootwright/talos/1"
+_SYSTEM = "talos"
+
+
+@frozen
+class ForetoldImage:
+    """What is known of a schematic's image before it is made."""
+
+    foretold: Foretold
+    address: str
+    """Where the factory has the image, once it was given the schematic; empty where its id is not known."""
+    installer: str
+    """The same image as `talosctl upgrade --image` takes it."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """`fails` where something certain fails; `works` only with the image's own kernel and devicetrees."""
+        return self.foretold.verdict
+
+    @property
+    def id(self) -> str:
+        """The schematic's id; empty where it is not known (`.foretold.not_known` says why)."""
+        return self.foretold.identity
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of docs/schemas/talos.schema.json."""
+        told = self.foretold
+        return {
+            "schema": TALOS_SCHEMA,
+            "verdict": told.verdict.value,
+            "id": told.identity or None,
+            "id_not_known": told.not_known or None,
+            "version": told.version.text.removeprefix("v"),
+            "kernel": str(told.release.kernel) if told.release is not None else None,
+            "board": told.board.id,
+            "stepping": told.stepping,
+            "overlay": {
+                "name": told.schematic.overlay.name or None,
+                "image": told.schematic.overlay.image or None,
+                "version": _overlay_version(told.schematic, told.release) or None,
+                "devicetrees": told.trees.of if told.trees is not None else None,
+            },
+            "remarks": [remark.as_json() for remark in told.remarks],
+            "judged_with": told.judged_with or None,
+            "exact": told.exact,
+            "goals": [goal.as_json() for goal in told.goals],
+            "hazards": [hazard.as_json() for hazard in told.hazards],
+            "missing": list(told.missing),
+            "address": self.address or None,
+            "installer": self.installer or None,
+        }
+
+
+def talos(
+    schematic: str | Path,
+    *,
+    version: str | None = None,
+    board: str | None = None,
+    revision: str | None = None,
+    stepping: str | None = None,
+    kernel: str | Path | None = None,
+    dtbs: str | Path | Sequence[str | Path] = (),
+    progress: Progress | None = None,
+) -> ForetoldImage:
+    """Say what an image of this schematic will do on a board, before it is made or downloaded.
+
+    `schematic` is the YAML file that the image factory is given; `version` is Talos's [the newest known];
+    `board` may be left out where the overlay is one board's. `kernel` is the image's own kernel (a catalogue
+    name, `vmlinuz`, a folder) and `dtbs` its devicetrees, where they are at hand: with both the prediction
+    is that of `check`. Without them a kernel on this machine of the same series stands in, and no verdict
+    but a certain failure is given. Nothing is fetched.
+
+    Returns a `ForetoldImage`: `.id`, `.verdict`, `.foretold`, `.address`, `.as_json()`. Raises `Malformed`
+    for a file that is no schematic, `Refused` for a board or version that does not exist, `Missing` for a
+    file that is not there.
+
+        talos("schematic.yaml", version="1.12.6", board="raspberrypi-5", revision="e04171").id
+    """
+    from bootwright.api.asked import asked_boards
+    from bootwright.kernels.releases import RELEASES, version_of
+    from bootwright.prepare.factory.canonical import NotKnown
+    from bootwright.prepare.factory.foretold import Foretold, remarks_of, version_hazards
+    from bootwright.prepare.factory.schematic import load_schematic, schematic_id
+    from bootwright.prepare.factory.stand_in import stand_in
+    from bootwright.prepare.knowledge import PREPARATIONS
+
+    asked = load_schematic(Path(schematic))
+    preparation, known = PREPARATIONS.get(_SYSTEM), RELEASES.get(_SYSTEM)
+    wanted = version_of(version, known.newest) if version is not None else known.newest
+    (chosen,), stepping = asked_boards(
+        (board or _board_of(asked, preparation),), revision=revision, stepping=stepping
+    )
+    release = known.of(wanted)
+    try:
+        identity, not_known = schematic_id(asked), ""
+    except NotKnown as error:
+        identity, not_known = "", str(error)
+    remarks = list(remarks_of(asked, wanted, chosen, preparation, known))
+    if release is not None:
+        remarks += version_hazards(release, preparation.systems, preparation.title)
+    overlay_version = _overlay_version(asked, release)
+    trees = known.trees_of(_overlay_name(asked), overlay_version) if overlay_version else None
+    number = wanted.text.removeprefix("v")
+    given = str(kernel) if kernel is not None else ""
+    stands_in = stand_in(f"{_SYSTEM}-{number}-4k", release, trees, given, paths(dtbs))
+    which = {
+        "os": f"{_SYSTEM}={number}",
+        "revision": revision,
+        "stepping": None if revision is not None else stepping,
+    }
+    goals, hazards = _like(stands_in, asked, chosen, which, progress)
+    overlay_words = f"{_overlay_name(asked)} {overlay_version}".strip()
+    missing = _missing(wanted, release, trees, overlay_words, stands_in)
+    foretold = Foretold(
+        schematic=asked,
+        identity=identity,
+        not_known=not_known,
+        version=wanted,
+        release=release,
+        board=chosen,
+        stepping=stepping,
+        trees=trees,
+        remarks=tuple(remarks),
+        judged_with=stands_in.words,
+        exact=stands_in.exact,
+        goals=goals,
+        hazards=hazards,
+        missing=missing,
+    )
+    address = installer = ""
+    if identity and preparation.images is not None:
+        address = preparation.images.address.format(schematic=identity, version=number)
+        installer = preparation.images.installer.format(schematic=identity, version=number)
+    return ForetoldImage(foretold, address, installer)
+
+
+def _board_of(schematic: Schematic, preparation: Preparation) -> str:
+    from bootwright.foundation.errors import Refused
+    from bootwright.prepare.factory.foretold import overlays_of
+
+    boards = [overlay.board for overlay in overlays_of(preparation, schematic)]
+    if len(boards) == 1:
+        return boards[0]
+    name = schematic.overlay.name
+    why = (
+        f"the overlay {name} is for several boards"
+        if boards
+        else "the schematic does not say for which board"
+    )
+    hint = f"give --board {' or '.join(boards)}" if boards else "give --board NAME (bootwright boards list)"
+    raise Refused(why, hint=hint)
+
+
+def _overlay_name(schematic: Schematic) -> str:
+    return schematic.overlay.image.rpartition("/")[2]
+
+
+def _overlay_version(schematic: Schematic, release: Release | None) -> str:
+    return release.overlays.get(_overlay_name(schematic), "") if release is not None else ""
+
+
+def _like(
+    stand_in: StandIn,
+    schematic: Schematic,
+    board: Board,
+    asked: Mapping[str, str | None],
+    progress: Progress | None,
+) -> tuple[tuple[LikeGoal, ...], tuple[Remark, ...]]:
+    """The goals and hazards that `check` says of what stands in."""
+    from tempfile import TemporaryDirectory
+
+    from bootwright.api.checking import check
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.predict.api import OS_GOALS
+    from bootwright.prepare.factory.foretold import LikeGoal, Remark, configured
+
+    if not stand_in.kernel:
+        return (), ()
+    text = schematic.option("configTxt") + "\n" + schematic.option("configTxtAppend")
+    with TemporaryDirectory(prefix="bootwright-") as folder:
+        artifacts = [stand_in.kernel, *stand_in.trees]
+        if text.strip():
+            config = Path(folder) / "config.txt"
+            config.write_text(text, encoding="utf-8")
+            artifacts.append(str(config))
+        checked = check(
+            artifacts,
+            boards=board.id,
+            revision=asked["revision"],
+            stepping=asked["stepping"],
+            os=asked["os"],
+            cmdline=" ".join(_added(schematic)) or None,
+            progress=progress,
+        )
+    goals: list[LikeGoal] = []
+    hazards: dict[str, Remark] = {}
+    for judged in checked.judged:
+        for name, goal in judged.goals.items():
+            broken = goal.first_broken
+            because = f"{broken.node}: {broken.reason or broken.needs}" if broken is not None else ""
+            remedy = broken.remedy or "" if broken is not None else ""
+            if stand_in.like_trees and (stand_in.own_kernel or name not in OS_GOALS):
+                goals.append(LikeGoal(name, judged.stepping, goal.verdict, because, remedy))
+            for hazard in goal.hazards:
+                if hazard.effect is not Verdict.FAILS and (
+                    stand_in.own_kernel or not configured(hazard.name)
+                ):
+                    remark = Remark(
+                        hazard.effect,
+                        f"{hazard.title}: {hazard.reason}",
+                        hazard.remedy,
+                        "; ".join(hazard.sources),
+                    )
+                    hazards.setdefault(hazard.name, remark)
+    return tuple(goals), tuple(hazards.values())
+
+
+def _added(schematic: Schematic) -> tuple[str, ...]:
+    """Arguments that are added; `-name` takes one of the default ones away."""
+    return tuple(word for word in schematic.customization.arguments if not word.startswith("-"))
+
+
+def _missing(
+    version: Version, release: Release | None, trees: OverlayTrees | None, overlay: str, stand_in: StandIn
+) -> tuple[str, ...]:
+    """What a verdict would need, and how it is had."""
+    missing = []
+    number = version.text.removeprefix("v")
+    if not stand_in.own_kernel:
+        what = (
+            f"Linux {release.kernel} as Talos {number} builds it"
+            if release is not None
+            else "the image's kernel"
+        )
+        missing.append(f"{what} (bootwright kernels fetch {_SYSTEM}-{number}-4k --modules, or --kernel)")
+    if not stand_in.own_trees:
+        of = f": {trees.text}" if trees is not None else ", whose version is not known here"
+        missing.append(f"the devicetrees of the overlay {overlay}{of} (--dtb FOLDER, from the image's ESP)")
+    return tuple(missing)

@@ -1,0 +1,228 @@
+"""What is known of a schematic's image before it is made: its id, its kernel, and what will not work.
+
+Three kinds of knowledge decide: what the schematic says (overlay, options, arguments), what the release's
+kernel is (`data/releases/`), and the hazards that depend on versions alone (`data/hazards/`). What depends on
+the image's own bytes is at most foretold with a stand-in, and stays `unknown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from attrs import evolve, frozen
+
+from bootwright.boards.model import Board
+from bootwright.firmware.config_txt import read_config_txt
+from bootwright.foundation.choices import hint_for
+from bootwright.foundation.verdict import Verdict, worst
+from bootwright.foundation.versions import Version
+from bootwright.kernels.releases import OverlayTrees, Release, Releases
+from bootwright.predict.board_tree import board_facts
+from bootwright.predict.rules.knowledge import HAZARDS
+from bootwright.prepare.factory.schematic import Schematic
+from bootwright.prepare.knowledge import Overlay, Preparation
+
+
+@frozen
+class Remark:
+    """Something about the image that follows from the schematic and the version."""
+
+    verdict: Verdict
+    """`fails` where the image will not do, `unknown` where it may not, `works` for what is only said."""
+    text: str
+    remedy: str = ""
+    source: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Part of docs/schemas/talos.schema.json."""
+        return {
+            "verdict": self.verdict.value,
+            "text": self.text,
+            "remedy": self.remedy,
+            "source": self.source,
+        }
+
+
+@frozen
+class LikeGoal:
+    """A goal of the board with what stands in for the image's kernel and devicetrees."""
+
+    goal: str
+    stepping: str
+    verdict: Verdict
+    because: str = ""
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Part of docs/schemas/talos.schema.json."""
+        return {
+            "goal": self.goal,
+            "stepping": self.stepping,
+            "verdict": self.verdict.value,
+            "because": self.because,
+            "remedy": self.remedy,
+        }
+
+
+@frozen
+class Foretold:
+    """All of it."""
+
+    schematic: Schematic
+    identity: str
+    """The schematic's id; empty where it is not known."""
+    not_known: str
+    """Why not."""
+    version: Version
+    release: Release | None
+    board: Board
+    stepping: str | None
+    trees: OverlayTrees | None
+    """Whose devicetrees the image has, as far as that is known."""
+    remarks: tuple[Remark, ...]
+    judged_with: str
+    """The kernel and devicetrees that the goals were foretold with, in words; empty where there are none."""
+    exact: bool
+    """Whether those are the image's own."""
+    goals: tuple[LikeGoal, ...]
+    hazards: tuple[Remark, ...]
+    """What may happen on the goals' ways, as far as what stands in says it."""
+    missing: tuple[str, ...]
+    """What would have to be known for a verdict."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """`fails` where something certain fails, `works` only with the image's own kernel and devicetrees."""
+        certain = [remark.verdict for remark in self.remarks]
+        if self.exact:
+            certain += [goal.verdict for goal in self.goals]
+        if self.missing or not self.exact:
+            certain.append(Verdict.UNKNOWN)
+        return worst(certain)
+
+
+def overlays_of(preparation: Preparation, schematic: Schematic) -> list[Overlay]:
+    """The overlays that are known by the image and name that a schematic gives, one for each board."""
+    asked = schematic.overlay
+    return [
+        overlay
+        for overlay in (preparation.images.overlays if preparation.images is not None else ())
+        if (overlay.image, overlay.name) == (asked.image, asked.name)
+    ]
+
+
+def remarks_of(
+    schematic: Schematic, version: Version, board: Board, preparation: Preparation, known: Releases
+) -> Iterator[Remark]:
+    """What follows from schematic, version and board, without a kernel or devicetree."""
+    title = preparation.title
+    asked = schematic.overlay
+    fitting = [overlay for overlay in overlays_of(preparation, schematic) if overlay.board == board.id]
+    others = preparation.images.overlays if preparation.images is not None else ()
+    own = [overlay for overlay in others if overlay.board == board.id]
+    suited = " or ".join(f"{overlay.name} of {overlay.image}" for overlay in own) or "none is known for it"
+    if not asked.name:
+        yield Remark(
+            Verdict.UNKNOWN,
+            f"the schematic names no overlay: the image has no firmware files, boot loader or devicetrees "
+            f"for {board.name}",
+            f"overlay: {suited}",
+        )
+    elif not fitting:
+        yield Remark(
+            Verdict.UNKNOWN,
+            f"{asked.name} of {asked.image} is not known as an overlay for {board.name}",
+            f"for it: {suited}",
+        )
+    for overlay in fitting:
+        if overlay.since is not None and version < overlay.since:
+            yield Remark(
+                Verdict.FAILS,
+                f"the factory has the overlay {overlay.name} from {title} {overlay.since} on",
+                f"ask for {overlay.since} or newer",
+                overlay.source,
+            )
+        yield from _options(schematic, overlay, board)
+    if known.of(version) is None:
+        like = known.like(version)
+        yield Remark(
+            Verdict.UNKNOWN, f"no release {title} {version} is known here", f"the newest near it is {like}"
+        )
+    yield from _customization(schematic)
+
+
+def _options(schematic: Schematic, overlay: Overlay, board: Board) -> Iterator[Remark]:
+    for name in schematic.overlay.options:
+        if overlay.options and name not in overlay.options:
+            yield Remark(
+                Verdict.UNKNOWN,
+                f"the overlay {overlay.name} reads no option {name}: it is passed over in silence",
+                hint_for(name, overlay.options, kind="its options"),
+            )
+    text = schematic.option("configTxt")
+    if not text:
+        return
+    facts = board_facts(board)
+    config = read_config_txt(text.replace("\0", " ").encode(), "configTxt")
+    for name, value in overlay.config_txt.items():
+        found = config.last(name, facts)
+        if found != value:
+            yield Remark(
+                Verdict.FAILS,
+                f"configTxt replaces the overlay's config.txt and sets {name} to {found or 'nothing'} on "
+                f"{board.name}: the boot loader {value} is not started",
+                f"add the line {name}={value}, or give only the lines to add as configTxtAppend",
+                overlay.source,
+            )
+    for problem in config.problems:
+        yield Remark(Verdict.UNKNOWN, problem)
+
+
+def _customization(schematic: Schematic) -> Iterator[Remark]:
+    asked = schematic.customization
+    if asked.disk_image.sector_size not in (0, 512):
+        yield Remark(
+            Verdict.UNKNOWN,
+            f"the image is made for disks with sectors of {asked.disk_image.sector_size} bytes; microSD "
+            "cards and most USB drives have 512, and their partition table is then not found",
+            "leave sectorSize out for a microSD card",
+            "UEFI Specification 2.10, 5.3: the GPT header is in the second logical block",
+        )
+    if asked.machine_configuration:
+        yield Remark(
+            Verdict.WORKS,
+            "the machine configuration is in the image: there is no maintenance mode to wait for",
+        )
+    if schematic.owner:
+        yield Remark(Verdict.WORKS, f"it belongs to {schematic.owner[:60]}: only they can fetch the image")
+
+
+def version_hazards(release: Release, systems: Sequence[str], title: str) -> Iterator[Remark]:
+    """The hazards that hold for the release's version and its kernel's, whatever else is in the image."""
+    for rule in HAZARDS.all().values():
+        system = rule.when.os
+        rest = evolve(rule.when, os=None, kernel_since=None, kernel_before=None)
+        if system is None or not rest.is_empty or not set(systems).intersection(system.names):
+            continue
+        if _within(release.version, system.since, system.before) and _within(
+            release.kernel, rule.when.kernel_since, rule.when.kernel_before
+        ):
+            yield Remark(
+                rule.effect,
+                f"{rule.title} ({', '.join(rule.goals)}): {rule.reason}",
+                rule.remedy,
+                "; ".join(rule.sources) or title,
+            )
+
+
+def _within(version: Version, since: str | None, before: str | None) -> bool:
+    low, high = Version.parse(since or "0.0"), Version.parse(before or "999999.0")
+    return low is not None and high is not None and low <= version < high
+
+
+def configured(hazard: str) -> bool:
+    """Whether a hazard depends on how a kernel was configured: of another build it says nothing."""
+    if hazard not in HAZARDS.names():
+        return True
+    when = HAZARDS.get(hazard).when
+    return bool(when.options or when.built_in or when.module)

@@ -1,0 +1,179 @@
+"""`bootwright talos`: a schematic's image before it is made."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from bootwright import api
+from bootwright.boards.model import board
+from bootwright.foundation.errors import Refused
+from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.versions import Version
+from bootwright.kernels.catalogue import open_library
+from bootwright.kernels.releases import RELEASES
+from bootwright.prepare.factory.foretold import remarks_of, version_hazards
+from bootwright.prepare.factory.schematic import read_schematic
+from bootwright.prepare.knowledge import PREPARATIONS
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/talos.schema.json").read_text())
+FIVE = "overlay: {name: rpi_5, image: siderolabs/sbc-raspberrypi%s}\ncustomization: {%s}\n"
+TALOS, KNOWN = PREPARATIONS.get("talos"), RELEASES.get("talos")
+
+
+@pytest.fixture
+def schematic(tmp_path: Path) -> Path:
+    path = tmp_path / "schematic.yaml"
+    path.write_text(FIVE % ("", ""))
+    return path
+
+
+def remarks(text: str, version: str = "1.12.6", name: str = "raspberrypi-5") -> list[tuple[Verdict, str]]:
+    asked = read_schematic(text.encode(), "s.yaml")
+    parsed = Version.parse(version)
+    assert parsed is not None
+    return [(one.verdict, one.text) for one in remarks_of(asked, parsed, board(name), TALOS, KNOWN)]
+
+
+def test_a_plain_schematic_has_nothing_against_it() -> None:
+    assert remarks(FIVE % ("", "")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "verdict", "words"),
+    [
+        (FIVE % ("", ""), "1.12.1", Verdict.FAILS, "from Talos Linux 1.12.3 on"),
+        (FIVE % (', options: {configTxt: "arm_64bit=1"}', ""), "1.12.6", Verdict.FAILS, "u-boot.bin"),
+        (
+            FIVE % (', options: {configTxt: "[pi4]\\nkernel=u-boot.bin"}', ""),
+            "1.12.6",
+            Verdict.FAILS,
+            "sets kernel to nothing on Raspberry Pi 5",
+        ),
+        (FIVE % (", options: {configText: a}", ""), "1.12.6", Verdict.UNKNOWN, "no option configText"),
+        (FIVE % ("", "diskImage: {sectorSize: 4096}"), "1.12.6", Verdict.UNKNOWN, "sectors of 4096 bytes"),
+        (FIVE % ("", ""), "1.13.99", Verdict.UNKNOWN, "no release Talos Linux 1.13.99"),
+        ("customization: {}", "1.12.6", Verdict.UNKNOWN, "names no overlay"),
+        (
+            "overlay: {name: rock64, image: siderolabs/sbc-rockchip}",
+            "1.12.6",
+            Verdict.UNKNOWN,
+            "not known as",
+        ),
+        (FIVE % ("", "embeddedMachineConfiguration: a"), "1.12.6", Verdict.WORKS, "no maintenance mode"),
+    ],
+)
+def test_what_the_schematic_alone_says(text: str, version: str, verdict: Verdict, words: str) -> None:
+    ((found, said),) = remarks(text, version)
+    assert found is verdict
+    assert words in said
+
+
+def test_config_txt_that_starts_u_boot_for_the_board_will_do() -> None:
+    options = ', options: {configTxt: "[pi4]\\nkernel=x\\n[all]\\nkernel=u-boot.bin\\n"}'
+    assert remarks(FIVE % (options, "")) == []
+
+
+def test_hazards_of_versions_hold_without_an_image() -> None:
+    """Talos 1.12 never had Linux 6.12: a table with one is what a home-made image would be."""
+    release = KNOWN.of(Version.from_toml("1.12.1"))
+    assert release is not None
+    assert list(version_hazards(release, TALOS.systems, "Talos")) == []
+    from attrs import evolve
+
+    older = evolve(release, kernel=Version.from_toml("6.12.25"))
+    (found,) = version_hazards(older, TALOS.systems, "Talos")
+    assert found.verdict is Verdict.FAILS
+    assert "EINVAL" in found.text
+    newer = evolve(older, version=Version.from_toml("1.14.0"))
+    assert len(list(version_hazards(newer, TALOS.systems, "Talos"))) == 2
+
+
+def test_the_table_of_releases_is_in_order_and_known_to_the_newest() -> None:
+    assert str(KNOWN.newest) == "1.14.7"
+    newest = KNOWN.of(KNOWN.newest)
+    assert newest is not None
+    assert str(newest.kernel) == "6.18.65"
+    for release in KNOWN.releases:
+        for name, version in release.overlays.items():
+            assert name != "sbc-raspberrypi" or KNOWN.trees_of(name, version) is not None
+
+
+def test_nothing_is_a_verdict_without_the_images_own_parts(schematic: Path) -> None:
+    told = api.talos(schematic, version="1.12.6", board="raspberrypi-5", revision="e04171")
+    assert told.verdict is Verdict.UNKNOWN
+    assert told.id == "a636242df247ad4aad2e36d1026d8d4727b716a3061749bd7b19651e548f65e4"
+    assert f"/{told.id}/v1.12.6/" in told.address
+    assert "Linux 6.18.18 as Talos 1.12.6 builds it" in told.foretold.missing[0]
+    assert "sbc-raspberrypi 0.2.0" in told.foretold.missing[1]
+    assert told.foretold.goals == ()  # the overlay's devicetrees are nobody else's
+    jsonschema.validate(told.as_json(), SCHEMA)
+
+
+def test_with_kernel_and_devicetrees_it_is_what_check_says(schematic: Path) -> None:
+    kernel = next(
+        (name for name in open_library(offline=True).store.names() if name == "debian-6.18.15-4k"), None
+    )
+    if kernel is None:
+        pytest.skip("debian-6.18.15-4k is not here")
+    trees = open_library(offline=True).get(kernel, modules=True).dtbs
+    assert trees is not None
+    told = api.talos(
+        schematic, version="1.12.6", board="raspberrypi-5", revision="e04171", kernel=kernel, dtbs=trees
+    )
+    verdicts = {goal.goal: goal.verdict for goal in told.foretold.goals}
+    checked = api.check(
+        [kernel, str(trees)], boards="raspberrypi-5", revision="e04171", os="talos=1.12.6"
+    ).judged[0]
+    assert verdicts == {name: goal.verdict for name, goal in checked.goals.items()}
+    assert told.verdict is Verdict.FAILS  # the D0 pin controller, and what Debian has as modules
+    assert told.foretold.missing == ()
+    jsonschema.validate(told.as_json(), SCHEMA)
+
+
+def test_the_board_is_the_overlays(schematic: Path, tmp_path: Path) -> None:
+    assert api.talos(schematic, version="1.12.6").foretold.board.id == "raspberrypi-5"
+    generic = tmp_path / "generic.yaml"
+    generic.write_text("overlay: {name: rpi_generic, image: siderolabs/sbc-raspberrypi}")
+    with pytest.raises(Refused) as caught:
+        api.talos(generic)
+    assert caught.value.hint == "give --board raspberrypi-4 or raspberrypi-3"
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bootwright", "talos", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_says_it_on_one_screen(schematic: Path) -> None:
+    done = run(str(schematic), "--version", "v1.12.6", "--revision", "e04171")
+    assert done.returncode == 3
+    assert done.stdout.startswith("Talos Linux 1.12.6 on Raspberry Pi 5, stepping d0: unknown\n")
+    assert "bootwright prepare talos --board raspberrypi-5 --stepping d0" in done.stdout
+    assert len(done.stdout.splitlines()) < 40
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "message"),
+    [
+        ("overlay: {nam: x}", (), "did you mean name?"),
+        ("{}", (), "give --board NAME"),
+        ("{}", ("--board", "raspberrypi-5", "--version", "1.12"), "it looks like 1.14.7"),
+        ("a: *b", (), "aliases"),
+    ],
+)
+def test_bad_input_is_one_line_and_a_hint(
+    tmp_path: Path, text: str, words: tuple[str, ...], message: str
+) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    done = run(str(path), *words)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+    assert done.stdout == ""
