@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 from contextlib import suppress
 
@@ -135,7 +136,16 @@ def test_what_is_written_reads_back_with_a_library_of_its_own(document: dict[str
         text = marshal(document)  # type: ignore[arg-type]
     except NotKnown:
         return
-    assert yaml.safe_load(text) == document
+    assert yaml.load(text, yaml.BaseLoader) == as_text(document)
+
+
+def as_text(value: object) -> object:
+    """Scalars as the words that stand for them: which words are text differs between YAML 1.1 and go-yaml."""
+    if isinstance(value, dict):
+        return {name: as_text(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [as_text(entry) for entry in value]
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def test_options_keep_types() -> None:
