@@ -62,7 +62,15 @@ void give_up(const char *step, long error)
 	own(line.data);
 	own("giving up; the machine restarts");
 	SYSCALL(sync, 0, 0, 0, 0, 0, 0);
-	sleep_ms(1000);
+	for (int left = 5; left; left--) { /* as Talos does, which counts longer */
+		TEXT(countdown, 40);
+
+		text_add(&countdown, "rebooting in ");
+		text_add_number(&countdown, left);
+		text_add(&countdown, " seconds");
+		talos(countdown.data);
+		sleep_ms(1000);
+	}
 	/* linux/reboot.h: LINUX_REBOOT_MAGIC1, MAGIC2, CMD_RESTART */
 	SYSCALL(reboot, 0xfee1dead, 672274793, 0x01234567, NULL, 0, 0);
 	for (;;)
