@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bootwright.api.kernels import get_kernel, kernel_messages, list_kernels
     from bootwright.api.prediction import Predicted, predict
     from bootwright.api.preparing import ObservedCard, PreparedCard, observe, prepare
+    from bootwright.api.waiting import Waited, wait
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
 
@@ -87,6 +88,8 @@ _HOME = {
     "PreparedCard": "bootwright.api.preparing",
     "observe": "bootwright.api.preparing",
     "prepare": "bootwright.api.preparing",
+    "Waited": "bootwright.api.waiting",
+    "wait": "bootwright.api.waiting",
     "BootwrightError": "bootwright.foundation.errors",
     "Malformed": "bootwright.foundation.errors",
     "Missing": "bootwright.foundation.errors",
@@ -121,6 +124,7 @@ __all__ = [
     "ShownBoard",
     "ToolFailed",
     "Verdict",
+    "Waited",
     "add_board",
     "boot",
     "boot_image",
@@ -151,6 +155,7 @@ __all__ = [
     "swap_image",
     "talos",
     "verify_image",
+    "wait",
 ]
 
 

@@ -127,6 +127,8 @@ class Preparation:
     images: Images | None = None
     look: tuple[Look, ...] = ()
     proof: tuple[Proof, ...] = ()
+    service: int = 0
+    """The TCP port of the service that waits for a configuration (TLS, HTTP/2); 0 where there is none."""
     then: str = ""
     """What to do with it once all of that is seen; `{address}` is the address."""
 
