@@ -85,6 +85,8 @@ def observe(*arguments: str | Path) -> tuple[dict[str, Any], int]:
         ({"led": "0+7"}, "card", None),
         ({"led": "activity", "lights": "off"}, "lights", Verdict.FAILS),
         ({"led": "steady"}, None, None),
+        ({"led": "off", "lights": "off", "address": "none"}, "power", Verdict.UNKNOWN),
+        ({"led": "0+7", "lights": "off"}, "card", Verdict.UNKNOWN),
     ],
 )
 def test_how_far_a_board_came(answers: dict[str, str], missed: str | None, ethernet: Verdict | None) -> None:

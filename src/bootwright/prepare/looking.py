@@ -104,10 +104,11 @@ def came(
             if look.goal and (look.is_reached is not Verdict.UNKNOWN or look.goal not in outcomes):
                 outcomes[look.goal] = look.is_reached
         elif word in look.missed:
+            # A board that never started shows nothing of its network.
+            started = all(earlier.goal for earlier in missed)
             missed.append(look)
-            if look.goal and outcomes.get(look.goal) is not Verdict.WORKS:
-                earlier = outcomes.get(look.goal)
-                outcomes[look.goal] = earlier if earlier is Verdict.FAILS else look.is_missed
+            if look.goal and outcomes.get(look.goal) not in {Verdict.WORKS, Verdict.FAILS}:
+                outcomes[look.goal] = look.is_missed if started else Verdict.UNKNOWN
     first = _sign(missed[0], board, address) if missed else None
     if first is not None and blink is not None and missed[0].asks == "led":
         first = Sign(first.name, first.see, first.seconds, f"{blink.code}: {blink.means}", blink.next)
