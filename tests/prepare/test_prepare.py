@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from bootwright import api
 from bootwright.cli.prepare import command
 from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.places import DATA
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/prepare.schema.json").read_text())
 WANTED = ("ethernet", "storage", "os-mounts")
@@ -205,6 +206,7 @@ def test_a_debian_image_on_another_board(debian: Path, tmp_path: Path) -> None:
         (["talos", "--board", "raspberrypi-5", "--version", "1.12.1"], "first one is of 1.12.3", "--version"),
         (["talos", "--board", "raspberrypi-5", "--version", "new"], "is no version", "1.14.7"),
         (["talos", "--board", "odroid-n2"], "no published image", "--image FILE"),
+        (["talos", "--board", "raspberrypi-5", "--kernel", "debian-6.18.15-5k"], "no kernel", "debian-"),
         (["talos", "--board", "raspberrypi-5", "--offline"], "would have to be fetched", "factory.talos.dev"),
         (["debian", "--board", "raspberrypi-5"], "is not known", "--image FILE"),
         (["nothing.raw", "--board", "raspberrypi-5"], "there is no image", "name"),
@@ -233,12 +235,11 @@ def test_without_a_network_one_line_says_what_to_download(
 ) -> None:
     folder = tmp_path / "bootwright/preparations"
     folder.mkdir(parents=True)
-    (folder / "mine.toml").write_text(
-        'title = "Mine"\nsource = "here"\n[images]\nnewest = "1.2.3"\nsource = "here"\n'
-        'address = "https://127.0.0.1:1/{schematic}/v{version}.raw.xz"\n'
-        '[[images.overlay]]\nboard = "raspberrypi-5"\nimage = "a/b"\nname = "c"\nsource = "here"\n'
-    )
+    shipped = (DATA / "preparations/talos.toml").read_text()
+    assert "https://factory.talos.dev/image/" in shipped
+    text = shipped.replace("https://factory.talos.dev/image/", "https://127.0.0.1:1/")
+    (folder / "talos.toml").write_text(text)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    with pytest.raises(Missing, match=r"mine-1\.2\.3 for Raspberry Pi 5 cannot be fetched") as caught:
-        prepare("mine", "--board", "raspberrypi-5", "-o", tmp_path / "out.raw")
-    assert "/v1.2.3.raw.xz and give it with --image FILE" in (caught.value.hint or "")
+    with pytest.raises(Missing, match=r"talos-1\.12\.6 for Raspberry Pi 5 cannot be fetched") as caught:
+        prepare("talos", "--version", "1.12.6", "--board", "raspberrypi-5", "-o", tmp_path / "out.raw")
+    assert "/v1.12.6/metal-arm64.raw.xz and give it with --image FILE" in (caught.value.hint or "")

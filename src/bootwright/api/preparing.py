@@ -165,13 +165,20 @@ def prepare(
     boards, chosen_stepping = asked_boards((board,), revision=revision, stepping=stepping, goals=wanted)
     target = Target(boards[0], chosen_stepping, int(revision, 16) if revision is not None else None)
     preparation, given, address = _source(str(what), image, version, boards[0])
+    only = _resolved(kernel, archive, offline=offline)
     request = Request(
         given if address is None else address.address,
         target,
         Path(output) if output is not None else _output(given, target),
         preparation,
         wanted,
-        Catalogue(paths(dtbs), kernel, 0 if offline else max_download * 10**6, archive, offline),
+        Catalogue(
+            paths(dtbs),
+            only,
+            0 if offline else max_download * 10**6,
+            archive,
+            offline,
+        ),
         change,
         force,
     )
@@ -188,6 +195,15 @@ def prepare(
             raise
         reason = error.message.partition(address.address)[2].lstrip(": ")
         raise Missing(f"{title} cannot be fetched: {reason}", hint=hint) from error
+
+
+def _resolved(kernel: str | None, archive: str | None, *, offline: bool) -> str | None:
+    """The full name of a kernel of the catalogue; raises `Refused` for one that there is not."""
+    from bootwright.kernels.catalogue import open_library
+
+    if kernel is None:
+        return None
+    return open_library(archive=archive, offline=offline).resolve(kernel).name
 
 
 def _source(

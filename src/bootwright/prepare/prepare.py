@@ -10,13 +10,13 @@ from attrs import evolve, frozen
 
 from bootwright.formats.sources.url import is_address
 from bootwright.foundation import atomic
+from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.image_boot.boot import on_disk
 from bootwright.images.flash.source import check_disk_image
 from bootwright.images.flash.source import open_image as open_source
-from bootwright.predict.api import OS_GOAL
 from bootwright.predict.given.gathered import Gathered
 from bootwright.prepare.board_image import BoardImage, Target, gathered_of, open_board_image
 from bootwright.prepare.fetching import image_file
@@ -65,8 +65,9 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         trees = request.catalogue.named_trees
         gathered = gathered_of(request.image, request.target, progress, handed_over=trees)
         preparation = _preparation(request, gathered)
-        target = evolve(request.target, wanted=_wanted(request, preparation))
-        judged = _judge(target, gathered, seen, remedies=True)
+        judged = _judge(request.target, gathered, seen, remedies=True)
+        target = evolve(request.target, wanted=_wanted(request, preparation, judged))
+        judged = evolve(judged, wanted=target.wanted)
     if seen:
         progress.note(f"{len(seen)} observations beside {output.parent}/ count")
     looked = _Looked(preparation, gathered, judged)
@@ -98,12 +99,17 @@ def _preparation(request: Request, gathered: Gathered) -> Preparation:
     return named
 
 
-def _wanted(request: Request, preparation: Preparation) -> tuple[str, ...]:
-    """The goals that decide, of those that the board has."""
-    known = [*(goal.name for goal in request.target.board.goals), OS_GOAL]
-    if request.goals:
-        return request.goals
-    return tuple(name for name in preparation.goals if name in known) or tuple(known)
+def _wanted(request: Request, preparation: Preparation, judged: Judged) -> tuple[str, ...]:
+    """The goals that decide, of those that this image can be asked about on the board.
+
+    Raises `Refused` for one that the user named and nothing can be said of.
+    """
+    known = dict.fromkeys(name for verdicts in judged.boards for name in verdicts.goals)
+    for name in request.goals:
+        if name not in known:
+            message = f"nothing can be said of {name} with {request.image}"
+            raise no_such(message, name, known, kind="what can be asked")
+    return request.goals or tuple(name for name in preparation.goals if name in known) or tuple(known)
 
 
 def _judge(target: Target, gathered: Gathered, seen: Sequence[Sighting], *, remedies: bool = False) -> Judged:

@@ -232,20 +232,14 @@ class _Planner:
         return next(opened for opened in self._image.volumes if opened is volume)
 
     def _kernel(self, chain: Chain, changes: Changes) -> KernelFiles:
-        if changes.kernel:
-            files = kernel_files(
-                changes.kernel,
-                self._work_folder("kernel"),
-                folder=Path(),
-                modules=changes.modules,
-                progress=self._progress,
-            )
-            return evolve(files, added=changes.added_modules)
-        image = self._work_folder("own") / "vmlinuz"
-        source = self._own_kernel(chain)
-        image.write_bytes(source.read(0, len(source)))
+        origin = changes.kernel
+        if not origin:
+            image = self._work_folder("own") / "vmlinuz"
+            source = self._own_kernel(chain)
+            image.write_bytes(source.read(0, len(source)))
+            origin = str(image)
         files = kernel_files(
-            str(image),
+            origin,
             self._work_folder("kernel"),
             folder=Path(),
             modules=changes.modules,

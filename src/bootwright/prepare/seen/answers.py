@@ -10,7 +10,7 @@ from bootwright.boards.model import Board
 from bootwright.foundation.choices import no_such, one_of
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
-from bootwright.predict.api import OS_GOAL
+from bootwright.predict.api import OS_GOALS
 from bootwright.prepare.knowledge import lights_of
 
 LED = ("off", "steady", "activity")
@@ -80,7 +80,7 @@ def _address(text: str) -> str:
 
 def given_outcomes(board: Board | None, outcomes: Mapping[str, str]) -> dict[str, Verdict]:
     """Goal → verdict; raises `Refused` for a goal that the board has not, and for no verdict."""
-    known = [*(goal.name for goal in board.goals), OS_GOAL] if board is not None else None
+    known = [*(goal.name for goal in board.goals), *OS_GOALS] if board is not None else None
     told: dict[str, Verdict] = {}
     for goal, word in outcomes.items():
         if known is not None:
