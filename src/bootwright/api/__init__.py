@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from bootwright.api.investigation import Investigated, investigate
     from bootwright.api.isolation import AwaitedReport, Isolation, isolate
     from bootwright.api.kernels import get_kernel, kernel_messages, list_kernels
+    from bootwright.api.observing import ObservedCard, observe
     from bootwright.api.prediction import Predicted, predict
-    from bootwright.api.preparing import ObservedCard, PreparedCard, observe, prepare
+    from bootwright.api.preparing import PreparedCard, prepare
     from bootwright.api.waiting import Waited, wait
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
@@ -84,9 +85,9 @@ _HOME = {
     "list_kernels": "bootwright.api.kernels",
     "Predicted": "bootwright.api.prediction",
     "predict": "bootwright.api.prediction",
-    "ObservedCard": "bootwright.api.preparing",
+    "ObservedCard": "bootwright.api.observing",
     "PreparedCard": "bootwright.api.preparing",
-    "observe": "bootwright.api.preparing",
+    "observe": "bootwright.api.observing",
     "prepare": "bootwright.api.preparing",
     "Waited": "bootwright.api.waiting",
     "wait": "bootwright.api.waiting",

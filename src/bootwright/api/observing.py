@@ -1,0 +1,179 @@
+"""What a board showed after it was booted: told, judged, and kept with the prepared image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from bootwright.api._common import paths
+
+if TYPE_CHECKING:
+    from bootwright.diagnose.model import Diagnosis
+    from bootwright.foundation.progress import Progress
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.prepare.seen.observe import Observed
+    from bootwright.prepare.seen.record import Record
+
+OBSERVE_SCHEMA = "bootwright/observe/1"
+_MOST_LOG = 256 << 20
+"""Bytes of a log that is kept beside the image."""
+
+
+@frozen
+class ObservedCard:
+    """What was seen on a board, what it means, and where it is kept."""
+
+    observed: Observed
+    record: Path | None
+    """The record that it was added to; None where there is none."""
+    read: tuple[str, ...] = ()
+    """What was put right in the text of photos, in words."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of what was seen: `fails` where a goal was seen to fail, `works` where all that was seen works."""
+        return self.observed.verdict
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of docs/schemas/observe.schema.json."""
+        observed, seen = self.observed, self.observed.seen
+        missed, blink = observed.came.missed, observed.came.blink
+        return {
+            "schema": OBSERVE_SCHEMA,
+            "verdict": self.verdict.value,
+            "id": seen.id,
+            "taken_at": seen.taken_at,
+            "outcomes": {goal: verdict.value for goal, verdict in seen.outcomes.items()},
+            "counts": seen.counts,
+            "answers": dict(seen.answers),
+            "reached": list(observed.came.reached),
+            "missed": missed.as_json() if missed is not None else None,
+            "blink": None
+            if blink is None
+            else {"code": blink.code, "means": blink.means, "next": blink.next},
+            "cause": None
+            if observed.cause is None
+            else {
+                "signature": observed.cause.signature,
+                "title": observed.cause.title,
+                "cause": observed.cause.cause,
+                "lines": [{"number": line.number, "text": line.text} for line in observed.lines],
+            },
+            "says": list(seen.says),
+            "next": seen.next,
+            "against_prediction": list(observed.against),
+            "logs": list(seen.logs),
+            "record": str(self.record) if self.record is not None else None,
+            "observations": len(observed.record.observations) if observed.record is not None else None,
+        }
+
+
+def observe(
+    image: str | Path | None = None,
+    *,
+    prepared: str | Path | None = None,
+    board: str | None = None,
+    logs: str | Path | Sequence[str | Path] = (),
+    texts_of_photos: str | Path | Sequence[str | Path] = (),
+    led: str | None = None,
+    lights: str | None = None,
+    address: str | None = None,
+    service: str | None = None,
+    outcomes: Mapping[str, str] | None = None,
+    note: str = "",
+    keep: bool = True,
+    progress: Progress | None = None,
+) -> ObservedCard:
+    """Tell what a board showed after it was booted: what it means, and what to do next.
+
+    `image` is a prepared image, or `prepared` the record beside it: what was seen is added to that, unless
+    `keep` is false. Without either, `board` says which one it was, and nothing is kept. `logs` are consoles
+    or dmesg, `texts_of_photos` what was typed off a screen or read by OCR. The answers: `led` is `off`,
+    `steady`, `activity` or a code `LONG+SHORT`, `lights` (of the Ethernet socket) `on` or `off`, `address`
+    the address in the router's list or `none`, `service` `answers` or `silent`. `outcomes` maps goals to
+    `works` or `fails`.
+
+    Returns an `ObservedCard`: `.verdict`, `.observed`, `.as_json()`. Raises `Refused` for an answer that does
+    not exist and where nothing is told, `Missing` and `Malformed` for files and records.
+
+        observe("pi5.raw", lights="off", address="none").observed.seen.next
+    """
+    from bootwright.boards.model import BOARDS
+    from bootwright.boards.model import board as board_named
+    from bootwright.foundation.errors import Refused
+    from bootwright.prepare.knowledge import ANY, PREPARATIONS
+    from bootwright.prepare.seen.answers import given_answers, given_outcomes
+    from bootwright.prepare.seen.observe import Given
+    from bootwright.prepare.seen.observe import observe as observe_given
+    from bootwright.prepare.seen.photo_text import photo_text
+    from bootwright.prepare.seen.record import find_record, read_record
+
+    image_path = Path(image) if image is not None else None
+    place = find_record(image_path, Path(prepared) if prepared is not None else None)
+    record = read_record(place) if place is not None else None
+    name = board if board is not None else record.board if record is not None else None
+    if record is not None and board is None and record.board not in BOARDS.names():
+        raise Refused(
+            f"the record is of the board {record.board}, which is not known here",
+            hint="name its file: --board FILE",
+        )
+    chosen = board_named(name) if name is not None else None
+    if record is not None and chosen is not None and record.board != chosen.id:
+        raise Refused(f"the record is of {record.board}, not {chosen.id}", hint="leave --board out")
+    preparation = PREPARATIONS.get(record.system if record is not None else ANY)
+    answers = given_answers(chosen, led=led, lights=lights, address=address, service=service)
+    told = given_outcomes(chosen, outcomes or {})
+    photos = [photo_text(_bytes_of(path), str(path)) for path in paths(texts_of_photos)]
+    contents = [*(_bytes_of(path) for path in paths(logs)), *(photo.data for photo in photos)]
+    if not (answers or told or contents):
+        raise Refused(
+            "nothing was told", hint="give --log, --text, --led, --lights, --address, --service or --outcome"
+        )
+    known_address = (address or "") if answers.get("address") == "given" else ""
+    given = Given(answers, known_address, told, tuple(contents), note)
+    diagnosis = _diagnosis(contents, place, record, name, progress)
+    observed = observe_given(given, diagnosis, preparation, chosen, record)
+    if place is not None and keep:
+        from attrs import evolve
+
+        from bootwright.prepare.seen.observe import store
+
+        observed = evolve(observed, record=store(observed, place, contents))
+    changed = tuple(dict.fromkeys(word for photo in photos for word in photo.changed))
+    return ObservedCard(observed, place if keep else None, changed)
+
+
+def _diagnosis(
+    logs: Sequence[bytes],
+    place: Path | None,
+    record: Record | None,
+    board: str | None,
+    progress: Progress | None,
+) -> Diagnosis | None:
+    """What the logs say, held against the prepared image where it is here; None where none was given."""
+    from bootwright.api.diagnosis import diagnose
+    from bootwright.prepare.seen.record import image_of
+
+    if not logs:
+        return None
+    image = image_of(place, record) if place is not None and record is not None else None
+    artifacts = (image,) if image is not None else ()
+    return diagnose(logs, artifacts=artifacts, board=board, progress=progress).diagnosis
+
+
+def _bytes_of(path: Path) -> bytes:
+    """A log's bytes; raises `Missing`, and `Malformed` for one that is too large to be kept."""
+    from bootwright.foundation.errors import Malformed, Missing
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_LOG + 1)
+    except OSError as error:
+        raise Missing(f"cannot read {path}: {error.strerror}", hint="check the name") from error
+    if len(data) > _MOST_LOG:
+        expected = f"a log of at most {_MOST_LOG >> 20} MiB"
+        raise Malformed(str(path), _MOST_LOG, expected, "more", hint="bootwright diagnose takes larger ones")
+    return data
