@@ -160,7 +160,7 @@ def test_observations_are_rows_of_the_bench_in_an_investigation(kept: Path) -> N
     assert row.source.word == "bench"
     assert row.outcomes == {"ethernet": Verdict.FAILS}
     assert row.level("kernel") == "6.18.15"
-    from bootwright.api.observing import table_of_record
+    from bootwright.api.cards.observing import table_of_record
     from bootwright.investigate.plans.plan_file import load_plan
 
     (planned,) = table_of_record(kept, load_plan("talos-rpi5")).observations

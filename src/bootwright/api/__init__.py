@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from bootwright.api.boards.added import AddedBoard, add_board
     from bootwright.api.boards.known import KnownBoard, ShownBoard, list_boards, show_board
     from bootwright.api.booting import Booted, boot
+    from bootwright.api.cards.observing import ObservedCard, observe
+    from bootwright.api.cards.preparing import PreparedCard, prepare
     from bootwright.api.checking import Checked, check, check_all_devicetrees, check_matrix
     from bootwright.api.devicetrees import (
         Devicetrees,
@@ -32,9 +34,7 @@ if TYPE_CHECKING:
     from bootwright.api.investigation import Investigated, investigate
     from bootwright.api.isolation import AwaitedReport, Isolation, isolate
     from bootwright.api.kernels import get_kernel, kernel_messages, list_kernels
-    from bootwright.api.observing import ObservedCard, observe
     from bootwright.api.prediction import Predicted, predict
-    from bootwright.api.preparing import PreparedCard, prepare
     from bootwright.api.waiting import Waited, wait
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
@@ -85,10 +85,10 @@ _HOME = {
     "list_kernels": "bootwright.api.kernels",
     "Predicted": "bootwright.api.prediction",
     "predict": "bootwright.api.prediction",
-    "ObservedCard": "bootwright.api.observing",
-    "PreparedCard": "bootwright.api.preparing",
-    "observe": "bootwright.api.observing",
-    "prepare": "bootwright.api.preparing",
+    "ObservedCard": "bootwright.api.cards.observing",
+    "PreparedCard": "bootwright.api.cards.preparing",
+    "observe": "bootwright.api.cards.observing",
+    "prepare": "bootwright.api.cards.preparing",
     "Waited": "bootwright.api.waiting",
     "wait": "bootwright.api.waiting",
     "BootwrightError": "bootwright.foundation.errors",

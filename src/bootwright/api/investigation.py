@@ -79,7 +79,7 @@ def investigate(
 
         investigate(observations="seen.csv").decision.verdict
     """
-    from bootwright.api.observing import read_seen
+    from bootwright.api.cards.observing import read_seen
     from bootwright.foundation.errors import Refused
     from bootwright.investigate.decision.decide import decide
 
