@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from bootwright.api.isolation import AwaitedReport, Isolation, isolate
     from bootwright.api.kernels import get_kernel, kernel_messages, list_kernels
     from bootwright.api.prediction import Predicted, predict
+    from bootwright.api.preparing import ObservedCard, PreparedCard, observe, prepare
+    from bootwright.api.upgrading import UpgradeForetold, upgrade_check
     from bootwright.api.waiting import Waited, wait
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
@@ -89,6 +91,12 @@ _HOME = {
     "PreparedCard": "bootwright.api.cards.preparing",
     "observe": "bootwright.api.cards.observing",
     "prepare": "bootwright.api.cards.preparing",
+    "ObservedCard": "bootwright.api.preparing",
+    "PreparedCard": "bootwright.api.preparing",
+    "observe": "bootwright.api.preparing",
+    "prepare": "bootwright.api.preparing",
+    "UpgradeForetold": "bootwright.api.upgrading",
+    "upgrade_check": "bootwright.api.upgrading",
     "Waited": "bootwright.api.waiting",
     "wait": "bootwright.api.waiting",
     "BootwrightError": "bootwright.foundation.errors",
@@ -124,6 +132,7 @@ __all__ = [
     "Refused",
     "ShownBoard",
     "ToolFailed",
+    "UpgradeForetold",
     "Verdict",
     "Waited",
     "add_board",
@@ -155,6 +164,7 @@ __all__ = [
     "show_board",
     "swap_image",
     "talos",
+    "upgrade_check",
     "verify_image",
     "wait",
 ]

@@ -1,0 +1,90 @@
+"""`bootwright upgrade-check`: what a node will be after an upgrade."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_HELP = """Predict what a Talos node will be after an upgrade: the new kernel with what stays on its card.
+
+An upgrade writes kernel and initramfs anew and leaves the partitions; devicetrees, config.txt and the boot
+loader change only where the installer's overlay brings them. --node takes what was saved of the node: a
+folder with a copy of its EFI system partition, and its kernel log, /proc/cmdline and `talosctl version`.
+--to is the installer image or its kernel, in any form that check takes.
+
+\b
+Examples:
+  bootwright upgrade-check --node esp/ --to talos-1.13.2-4k --overlay overlay/ --board raspberrypi-5
+  bootwright upgrade-check --node esp/ --node dmesg.txt --to oci://ghcr.io/siderolabs/installer:v1.13.2 \\
+    --no-overlay --board raspberrypi-5 --revision e04171
+"""
+
+
+@click.command(
+    "upgrade-check",
+    help=_HELP,
+    epilog="Exit status: 0 works after the upgrade, 1 something fails, 2 bad input, 3 it is not known.",
+)
+@click.option(
+    "--node", "nodes", multiple=True, required=True, type=click.Path(path_type=Path, exists=True),
+    metavar="FILE|FOLDER", help="What was saved of the node. May be repeated.",
+)  # fmt: skip
+@click.option("--to", required=True, metavar="IMAGE", help="The installer image, or its kernel.")
+@click.option("--board", required=True, metavar="NAME|FILE", help="The board.")
+@click.option("--revision", metavar="CODE", help="The board's revision code, such as e04171.")
+@click.option("--stepping", metavar="NAME", help="The board's stepping, such as d0 [all].")
+@click.option("--goal", "goals", multiple=True, metavar="NAME", help="Only this goal. May be repeated.")
+@click.option(
+    "--overlay",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder with what the installer's overlay puts on the boot partition.",
+)
+@click.option("--no-overlay", is_flag=True, help="The installer has no overlay: everything there stays.")
+@click.option(
+    "--os", "os_text", metavar="NAME=VERSION", help="The version upgraded to, such as talos=1.13.2."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/upgrade-check.schema.json).")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+def command(
+    *,
+    nodes: tuple[Path, ...],
+    to: str,
+    board: str,
+    revision: str | None,
+    stepping: str | None,
+    goals: tuple[str, ...],
+    overlay: Path | None,
+    no_overlay: bool,
+    os_text: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """See `_HELP`."""
+    from bootwright import api
+    from bootwright.foundation.progress import Lines, Silent
+
+    told = api.upgrade_check(
+        nodes,
+        to,
+        board=board,
+        revision=revision,
+        stepping=stepping,
+        goals=goals,
+        overlay=overlay,
+        no_overlay=no_overlay,
+        os=os_text,
+        progress=Silent() if quiet else Lines(),
+    )
+    if as_json:
+        import json
+
+        click.echo(json.dumps(told.as_json(), indent=1, ensure_ascii=False))
+    else:
+        from bootwright.cli._values import printable
+        from bootwright.report.upgrade_text import lines
+
+        judged = told.checked.judged
+        for line in lines(told.node, told.partition, judged, told.verdict, known=told.overlay_known):
+            click.echo(printable(line))
+    return told.verdict.exit_status

@@ -1,0 +1,60 @@
+"""What `upgrade-check` says for a person: the verdict, what stays on the boot partition, and what breaks."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.predict.verdicts import BoardVerdicts
+from bootwright.prepare.upgrade import Node, Partition
+from bootwright.report.check_text import screens
+
+_WIDTH = 100
+_WORDS = {"stays": "stays", "replaced": "replaced", "the same": "replaced, by the same", "new": "new"}
+
+
+def lines(
+    node: Node, partition: Partition, judged: Sequence[BoardVerdicts], verdict: Verdict, *, known: bool
+) -> Iterator[str]:
+    """`known`: whether it is known what the installer's overlay brings."""
+    running = " and ".join(
+        word for word in (node.version, f"Linux {node.release}" if node.release else "") if word
+    )
+    yield f"after the upgrade: {verdict}"
+    yield from _wrapped(
+        "  ", f"now: {running or 'not told (give talosctl dmesg and talosctl version with --node)'}"
+    )
+    if not known:
+        yield from _wrapped(
+            "  ",
+            "not known: what the installer's overlay puts on the boot partition. Below is what holds where "
+            "it puts nothing there; give --overlay FOLDER, or --no-overlay",
+        )
+    yield ""
+    yield "the boot partition:"
+    for what, words in _WORDS.items():
+        paths = partition.of(what)
+        if paths:
+            yield from _wrapped("  ", f"{words}: {_shown(paths)}")
+    yield ""
+    yield from screens(judged)
+
+
+def _shown(paths: Sequence[str]) -> str:
+    """What decides first: config.txt and devicetrees by name, the rest counted."""
+    decide = [path for path in paths if path.lower().endswith((".dtb", "config.txt", "u-boot.bin"))]
+    rest = len(paths) - len(decide)
+    words = decide[:12]
+    if len(decide) > 12:
+        words.append(f"{len(decide) - 12} more devicetrees")
+    if rest:
+        words.append(f"{rest} other files" if rest > 1 else "1 other file")
+    return ", ".join(words)
+
+
+def _wrapped(head: str, text: str) -> Iterator[str]:
+    indent = " " * (len(head) + 2)
+    yield from textwrap.wrap(
+        head + text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

@@ -1,0 +1,173 @@
+"""`bootwright upgrade-check`: a node with devicetrees of another tree, under a real kernel."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bootwright import api
+from bootwright.foundation import tools
+from bootwright.foundation.errors import BootwrightError, Missing, Refused
+from bootwright.foundation.verdict import Verdict
+from bootwright.kernels.catalogue import open_library
+from bootwright.prepare.upgrade import after, read_node
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/upgrade-check.schema.json").read_text())
+
+C0, D0 = "bcm2712-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb"
+KERNEL = "debian-6.18.15-4k"
+
+
+@pytest.fixture(scope="module")
+def trees() -> Path:
+    """The kernel's own devicetrees."""
+    if KERNEL not in open_library(offline=True).store.names():
+        pytest.skip(f"{KERNEL} is not here")
+    place = open_library(offline=True).get(KERNEL, modules=True).dtbs
+    if place is None:
+        pytest.skip(f"{KERNEL} has no devicetrees here")
+    return place
+
+
+@pytest.fixture
+def esp(trees: Path, tmp_path: Path) -> Path:
+    """The boot partition of a node with the firmware's devicetrees: rp1 is a simple-bus there."""
+    folder = tmp_path / "esp"
+    (folder / "EFI/BOOT").mkdir(parents=True)
+    for name in (C0, D0):
+        source = next(trees.rglob(name))
+        text = tools.run(["dtc", "-q", "-I", "dtb", "-O", "dts", source]).decode()
+        assert "rp1_nexus" in text
+        text = text.replace('compatible = "pci1de4,1"', 'compatible = "simple-bus"')
+        text = text.replace("rp1_nexus", "rp1").replace("clk_rp1_xosc", "clk_xosc")
+        blob = tools.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-"], input_bytes=text.encode())
+        (folder / name).write_bytes(blob)
+    (folder / "config.txt").write_text("arm_64bit=1\nkernel=u-boot.bin\n")
+    (folder / "u-boot.bin").write_bytes(b"\0" * 100)
+    (folder / "EFI/BOOT/BOOTAA64.EFI").write_bytes(b"MZ" + bytes(100))
+    return folder
+
+
+@pytest.fixture
+def overlay(trees: Path, tmp_path: Path) -> Path:
+    """What a newer overlay installs: the kernel's own devicetrees, the name of one in another case."""
+    folder = tmp_path / "overlay"
+    folder.mkdir()
+    shutil.copy(next(trees.rglob(C0)), folder / C0.upper().replace(".DTB", ".dtb"))
+    shutil.copy(next(trees.rglob(D0)), folder / D0)
+    (folder / "config.txt").write_text("arm_64bit=1\nkernel=u-boot.bin\n")
+    (folder / "new.txt").write_text("a")
+    return folder
+
+
+def told(esp: Path, **asked: object) -> api.UpgradeForetold:
+    return api.upgrade_check(
+        esp,
+        KERNEL,
+        board="raspberrypi-5",
+        revision="c04170",
+        goals="ethernet",
+        **asked,  # type: ignore[arg-type]
+    )
+
+
+def test_devicetrees_that_stay_break_ethernet_under_the_new_kernel(esp: Path) -> None:
+    without = told(esp, no_overlay=True)
+    assert without.verdict is Verdict.FAILS
+    broken = without.checked.judged[0].goals["ethernet"].first_broken
+    assert broken is not None
+    assert "rp1" in (broken.reason or broken.needs)
+    assert C0 in without.partition.of("stays")
+    jsonschema.validate(without.as_json(), SCHEMA)
+
+
+def test_devicetrees_that_are_replaced_mend_it(esp: Path, overlay: Path) -> None:
+    with_one = told(esp, overlay=overlay)
+    assert with_one.verdict is Verdict.WORKS
+    assert set(with_one.partition.of("replaced")) == {C0, D0}
+    assert with_one.partition.of("the same") == ("config.txt",)
+    assert with_one.partition.of("new") == ("new.txt",)
+    assert "EFI/BOOT/BOOTAA64.EFI" in with_one.partition.of("stays")
+    jsonschema.validate(with_one.as_json(), SCHEMA)
+
+
+def test_without_knowing_the_overlay_there_is_no_verdict(esp: Path) -> None:
+    assert told(esp).verdict is Verdict.UNKNOWN
+    with pytest.raises(Refused):
+        told(esp, overlay=esp, no_overlay=True)
+
+
+def test_the_nodes_facts_are_sorted_by_content(esp: Path, tmp_path: Path) -> None:
+    log, line, version = tmp_path / "a", tmp_path / "b", tmp_path / "c"
+    log.write_text("192.168.1.2: kern: info: [0.0]: Linux version 6.18.18-talos (x@y) #1\n")
+    line.write_text("talos.platform=metal console=tty0\n")
+    version.write_text("Client:\n\tTag:         v1.13.2\nServer:\n\tNODE: n\n\tTag:         v1.12.6\n")
+    node = read_node([log, esp, version, line])
+    assert (node.release, node.version, node.partition) == ("6.18.18-talos", "v1.12.6", esp)
+    assert node.arguments == "talos.platform=metal console=tty0"
+    other = tmp_path / "d"
+    other.write_text("Linux version 6.18.2-talos (x)")
+    with pytest.raises(Refused, match="another file"):
+        read_node([log, esp, other])
+    other.write_text("hello")
+    with pytest.raises(Refused, match="neither a kernel's log"):
+        read_node([esp, other])
+    with pytest.raises(Missing, match="no copy"):
+        read_node([log])
+    with pytest.raises(Refused, match="two copies"):
+        read_node([esp, tmp_path])
+
+
+@given(
+    data=st.binary(max_size=300)
+    | st.text("Linux version Tag: v1.2\n\0talos.platform=", max_size=90).map(str.encode)
+)
+@settings(deadline=None, max_examples=150)
+def test_any_file_is_sorted_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    folder = tmp_path_factory.mktemp("node")
+    (folder / "esp").mkdir()
+    (folder / "esp/config.txt").write_text("a=b")
+    (folder / "file").write_bytes(data)
+    with suppress(BootwrightError):
+        node = read_node([folder / "esp", folder / "file"])
+        assert node.release or node.version or node.arguments
+
+
+def test_links_out_of_a_copy_are_not_followed(tmp_path: Path) -> None:
+    folder, made = tmp_path / "esp", tmp_path / "made"
+    folder.mkdir()
+    made.mkdir()
+    (folder / "config.txt").write_text("a=b")
+    (folder / "secret.dtb").symlink_to("/etc/hostname")
+    partition = after(read_node([folder]), None, made)
+    assert [change.path for change in partition.changes] == ["config.txt"]
+    assert [path.name for path in made.iterdir()] == ["config.txt"]
+
+
+def test_the_command_says_what_stays_and_what_breaks(esp: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "bootwright",
+        "upgrade-check",
+        "--node",
+        str(esp),
+        "--to",
+        KERNEL,
+        "--no-overlay",
+    ]
+    command += ["--board", "raspberrypi-5", "--revision", "c04170", "--goal", "ethernet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.startswith("after the upgrade: fails\n")
+    assert f"stays: {D0}" in done.stdout
+    assert "rp1" in done.stdout
