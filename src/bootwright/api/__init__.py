@@ -27,17 +27,16 @@ if TYPE_CHECKING:
         list_devicetrees,
     )
     from bootwright.api.diagnosis import Diagnosed, diagnose, follow
-    from bootwright.api.factory import ForetoldImage, talos
     from bootwright.api.flashing import FlashInterrupted, FlashReport, flash, list_disks
     from bootwright.api.images import boot_image, compose_image, image_manifest, swap_image, verify_image
     from bootwright.api.inspection import Compared, ComparedGoal, Inspected, diff, inspect
     from bootwright.api.investigation import Investigated, investigate
     from bootwright.api.isolation import AwaitedReport, Isolation, isolate
     from bootwright.api.kernels import get_kernel, kernel_messages, list_kernels
+    from bootwright.api.nodes.factory import ForetoldImage, talos
+    from bootwright.api.nodes.upgrading import UpgradeForetold, upgrade_check
+    from bootwright.api.nodes.waiting import Waited, wait
     from bootwright.api.prediction import Predicted, predict
-    from bootwright.api.preparing import ObservedCard, PreparedCard, observe, prepare
-    from bootwright.api.upgrading import UpgradeForetold, upgrade_check
-    from bootwright.api.waiting import Waited, wait
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
 
@@ -61,8 +60,8 @@ _HOME = {
     "Diagnosed": "bootwright.api.diagnosis",
     "diagnose": "bootwright.api.diagnosis",
     "follow": "bootwright.api.diagnosis",
-    "ForetoldImage": "bootwright.api.factory",
-    "talos": "bootwright.api.factory",
+    "ForetoldImage": "bootwright.api.nodes.factory",
+    "talos": "bootwright.api.nodes.factory",
     "FlashInterrupted": "bootwright.api.flashing",
     "FlashReport": "bootwright.api.flashing",
     "flash": "bootwright.api.flashing",
@@ -91,14 +90,10 @@ _HOME = {
     "PreparedCard": "bootwright.api.cards.preparing",
     "observe": "bootwright.api.cards.observing",
     "prepare": "bootwright.api.cards.preparing",
-    "ObservedCard": "bootwright.api.preparing",
-    "PreparedCard": "bootwright.api.preparing",
-    "observe": "bootwright.api.preparing",
-    "prepare": "bootwright.api.preparing",
-    "UpgradeForetold": "bootwright.api.upgrading",
-    "upgrade_check": "bootwright.api.upgrading",
-    "Waited": "bootwright.api.waiting",
-    "wait": "bootwright.api.waiting",
+    "UpgradeForetold": "bootwright.api.nodes.upgrading",
+    "upgrade_check": "bootwright.api.nodes.upgrading",
+    "Waited": "bootwright.api.nodes.waiting",
+    "wait": "bootwright.api.nodes.waiting",
     "BootwrightError": "bootwright.foundation.errors",
     "Malformed": "bootwright.foundation.errors",
     "Missing": "bootwright.foundation.errors",

@@ -1,0 +1,1 @@
+"""Talos nodes: an image before it is made, a node that comes up, a node that is upgraded."""
