@@ -107,6 +107,16 @@ def test_u_boot_starts_extlinux_and_modules_are_loaded_for_an_init_that_loads_no
     image = compose(recipe, tmp_path / "built-in.raw").image
     failed = [check for check in verify(image).checks if check.verdict is Verdict.FAILS]
     assert [check.name for check in failed] == ["root file system"]
+    assert "nothing can mount it: loop and squashfs" in failed[0].detail
+    less = evolve(recipe, initramfs=evolve(recipe.initramfs, early=("loop", "squashfs")))
+    failed = [
+        check
+        for check in verify(compose(less, tmp_path / "less.raw").image).checks
+        if check.verdict is Verdict.FAILS
+    ]
+    assert [check.detail for check in failed] == [
+        "its init ends: configfs neither built in nor in the initramfs"
+    ]
     swapped = swap(image, tmp_path / "modules.raw", Changes(kernel="debian-6.18-16k"))
     assert any("loaded in front of the image's init" in note for note in swapped.notes)
     assert any("signed by a key in the kernel (module.sig_enforce=1" in note for note in swapped.notes)

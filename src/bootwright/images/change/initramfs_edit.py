@@ -32,6 +32,7 @@ from bootwright.images.parts.tree_names import (
     MODULES,
     ROOT_NEEDS,
     SYSTEM_WANTS,
+    is_compressed,
     module_name,
     relisted,
     selection,
@@ -228,7 +229,7 @@ class _Rewriter:
         chosen = selection(self._kernel, self._old, "", added)
         self._done.trees.append(chosen.summary)
         self._done.left_out += [module for module in chosen.left_out if module not in self._done.left_out]
-        plain = not any((MODULE.fullmatch(name) or {"suffix": None})["suffix"] for name in self._old)
+        plain = not any(map(is_compressed, self._old))
         return self._put(chosen.files, tree, plain=plain)
 
     def _put(self, files: Sequence[Path], tree: str, *, plain: bool) -> list[str]:

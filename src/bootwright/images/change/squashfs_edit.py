@@ -15,7 +15,15 @@ from bootwright.images.opened import all_files
 from bootwright.images.parts import module_files
 from bootwright.images.parts.kernel_part import KernelFiles
 from bootwright.images.parts.module_gate import ModuleGate
-from bootwright.images.parts.tree_names import LISTS, MODULE, MODULES, module_name, relisted, selection
+from bootwright.images.parts.tree_names import (
+    LISTS,
+    MODULE,
+    MODULES,
+    is_compressed,
+    module_name,
+    relisted,
+    selection,
+)
 from bootwright.images.write.squashfs_writer import make_squashfs
 from bootwright.images.write.tar_writer import TarWriter
 from bootwright.kernels.modules import ModuleFiles
@@ -62,11 +70,13 @@ def squashfs_with_modules(
     load = ModuleFiles(kernel.module_tree()).order(sorted(wanted & present))
     every = [*dict.fromkeys([*chosen.files, *load])]
     checked = gate.check_files(every)
+    # Uncompressed where the old ones were: not every system that has such reads others.
+    plain = load if any(is_compressed(path) for path in paths) else every
     prefix = "usr/lib" if paths[0].startswith("usr/") else "lib"
     try:
         work.mkdir(parents=True)
         module_files.copy_tree(
-            kernel.module_tree(), every, work / "modules", kernel.release, plain=load, prefix=prefix
+            kernel.module_tree(), every, work / "modules", kernel.release, plain=plain, prefix=prefix
         )
         with TarWriter(work / "root.tar") as archive:
             _keep(archive, files, attributes, entries)

@@ -54,6 +54,12 @@ def module_name(path: str) -> str:
     return match["name"].replace("-", "_") if match else path
 
 
+def is_compressed(path: str) -> bool:
+    """Whether a module's path ends in a compression's suffix."""
+    match = MODULE.fullmatch(path)
+    return match is not None and match["suffix"] is not None
+
+
 def selection(kernel: KernelFiles, old: Sequence[str], where: str, added: Sequence[str] = ()) -> Selection:
     """The other kernel's files for the same modules with all they need; all of them for a whole tree.
 
