@@ -26,6 +26,7 @@ KINDS = {
     "gallery": "bootwright.lab.gallery.scenarios:SCENARIOS",
     "hazards": "bootwright.predict.rules.knowledge:HAZARDS",
     "image-machines": "bootwright.image_boot.machine:BOARD_MACHINES",
+    "inits": "bootwright.images.parts.inits:INITS",
     "kernels": "bootwright.kernels.source:SOURCES",
     "kernels/addresses": "bootwright.kernels.source:ADDRESSES",
     "kernels/options": "bootwright.kernels.options:OPTIONS",

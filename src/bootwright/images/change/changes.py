@@ -274,8 +274,9 @@ class _Planner:
                 f"the image holds modules of {', '.join(releases)}, which {kernel.release} does not load",
                 hint="kernel and modules travel together: give a package, or --modules DIR as well",
             )
-        if initramfs_edit.mounts_root(source):
-            refuse_without_selinux(kernel, arguments)
+        init = initramfs_edit.known_init(source)
+        if init is not None:
+            refuse_without_selinux(kernel, init, arguments)
         kernel = self._with_counterparts(chain, kernel, source)
         path, done = initramfs_edit.replace_modules(
             source, kernel, kernel.gate(arguments), self._work_folder("initramfs"), self._progress

@@ -24,23 +24,19 @@ from bootwright.images.change.squashfs_edit import squashfs_with_modules
 from bootwright.images.opened import all_files
 from bootwright.images.parts import module_files
 from bootwright.images.parts.initramfs_part import OWN_INIT, OWN_LIST, compressed
+from bootwright.images.parts.inits import Init, init_of
 from bootwright.images.parts.kernel_part import KernelFiles
 from bootwright.images.parts.module_gate import ModuleGate
 from bootwright.images.parts.tree_names import (
     LISTS,
     MODULE,
     MODULES,
-    ROOT_NEEDS,
-    SYSTEM_WANTS,
     is_compressed,
     module_name,
     relisted,
     selection,
 )
 from bootwright.kernels.modules import ModuleFiles
-
-ROOT = "rootfs.sqsh"
-"""The root that Talos's init mounts, and goes on from without loading a module."""
 
 _MOST_ARCHIVE = 1 << 30
 """Bytes of an initramfs once expanded; it is taken into memory to be written again."""
@@ -108,10 +104,10 @@ def has_modules(initramfs: ByteSource) -> tuple[str, ...]:
     return tuple(releases)
 
 
-def mounts_root(initramfs: ByteSource) -> bool:
-    """Whether it holds a root as Talos's does."""
-    return any(
-        _clean(entry.name, segment, entry.offset) == ROOT
+def known_init(initramfs: ByteSource) -> Init | None:
+    """What is known of its init; None where nothing is."""
+    return init_of(
+        _clean(entry.name, segment, entry.offset)
         for segment in read_segments(initramfs, limit=_MOST_ARCHIVE)
         for entry in cpio.read(segment.archive)
     )
@@ -155,7 +151,7 @@ class _Rewriter:
         self._old: list[str] = []
         self._listed: dict[str, bytes] = {}
         self._init: cpio.Entry | None = None
-        self._mounts_root = False
+        self._known_init: Init | None = None
         self._wrapped = False
 
     def archive(self) -> bytes:
@@ -188,7 +184,7 @@ class _Rewriter:
         if stat.S_ISLNK(entry.mode):
             self._links.add(name)
         if entry.is_file and name.endswith(".sqsh"):
-            self._mounts_root = self._mounts_root or name == ROOT
+            self._known_init = self._known_init or init_of([name])
             with self._progress.step(f"replace the modules in {name}"):
                 source = cpio.content(self._segment.archive, entry)
                 made = squashfs_with_modules(
@@ -260,11 +256,13 @@ class _Rewriter:
         Talos's init mounts the squashfs at once and loads none. An init with modules of its own at hand is
         left to load them. Raises `Refused` for a kernel that has no such file system at all.
         """
-        if not self._mounts_root:
+        known = self._known_init
+        if known is None:
             return []
         modules = ModuleFiles(self._kernel.module_tree())
         try:
-            files = modules.order([*ROOT_NEEDS, *(name for name in SYSTEM_WANTS if name in modules)])
+            wanted = (name for name in (*known.ends_without, *known.mounts) if name in modules)
+            files = modules.order([*known.mounts_root, *wanted])
         except Missing as error:
             raise Refused(
                 f"{self._kernel.release} cannot mount the root of this image: {error.message}",

@@ -21,18 +21,6 @@ MODULE = re.compile(r"(?:.*/)?(?P<name>[^/]+)\.ko(?P<suffix>\.(?:xz|zst|gz))?")
 LISTS = ("usr/lib/stand-in/modules",)
 """Where our stand-in lists modules to load, by path."""
 
-ROOT_NEEDS = ("loop", "squashfs")
-"""What must be there before a squashfs in a file can be mounted."""
-
-START_NEEDS = ("configfs",)
-"""Without what Talos, whose root that is, ends: it mounts its pseudo file systems without loading anything
-for them (siderolabs/talos v1.12.1 internal/pkg/mount/v3/helpers.go), and is built for kernels that
-have them."""
-
-SYSTEM_WANTS = (*START_NEEDS, "efivarfs", "overlay", "xfs")
-"""What it mounts besides: efivarfs where firmware has variables; overlay for system extensions and, from
-1.14 on, /etc; xfs for STATE and EPHEMERAL."""
-
 _ENOUGH = 400
 """A tree of so many modules is a whole one, and is replaced by the whole other one."""
 

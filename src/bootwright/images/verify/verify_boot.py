@@ -27,9 +27,10 @@ from bootwright.formats.programs.uki import read_profiles, read_text
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import BootwrightError
 from bootwright.images.opened import OpenImage, Volume, all_files, argument_names
+from bootwright.images.parts.inits import Init, init_of
 from bootwright.images.parts.module_files import plain_bytes
 from bootwright.images.parts.module_gate import Enforcement, ModuleGate, enforcement
-from bootwright.images.parts.tree_names import MODULE, ROOT_NEEDS, START_NEEDS, module_name
+from bootwright.images.parts.tree_names import MODULE, module_name
 from bootwright.images.verify.verify_model import Check, fails, unknown, works
 
 _CHUNK = 4 << 20
@@ -211,12 +212,13 @@ def _initramfs(source: ByteSource, place: str, started: ModuleGate | None) -> It
                 "root file system", f"squashfs ({root.superblock.compression}), {counted} files", where=inner
             )
             yield from _modules(root, inner, started)
-            if entry.path == "/rootfs.sqsh":
-                yield from _can_mount(tree, root, inner)
+            init = init_of([entry.path.lstrip("/")])
+            if init is not None:
+                yield from _can_mount(init, tree, root, inner)
 
 
-def _can_mount(tree: FileSystem, root: FileSystem, place: str) -> Iterator[Check]:
-    """What mounts a squashfs in a file is built in, or at hand before: Talos's init loads no module."""
+def _can_mount(init: Init, tree: FileSystem, root: FileSystem, place: str) -> Iterator[Check]:
+    """What mounts the root, and what init needs next, is built in or at hand before: it loads no module."""
     built_in: set[str] = set()
     for entry in all_files(root):
         if entry.name == "modules.builtin" and entry.kind is EntryKind.FILE:
@@ -225,7 +227,7 @@ def _can_mount(tree: FileSystem, root: FileSystem, place: str) -> Iterator[Check
     if not built_in:
         return  # the list of built-in modules is not in the image
     at_hand = {module_name(entry.path) for entry in all_files(tree) if MODULE.fullmatch(entry.path)}
-    reasons = ((ROOT_NEEDS, "nothing can mount it"), (START_NEEDS, "its init ends"))
+    reasons = ((init.mounts_root, "nothing can mount it"), (init.ends_without, "its init ends"))
     for needs, effect in reasons:
         missing = [name for name in needs if name not in built_in | at_hand]
         if missing:
