@@ -38,6 +38,7 @@ KINDS = {
     "plans": "bootwright.investigate.plans.plan_file:PLANS",
     "preparations": "bootwright.prepare.knowledge:PREPARATIONS",
     "recipes": "bootwright.images.recipes.schema:RECIPES",
+    "releases": "bootwright.kernels.releases:RELEASES",
     "roles": "bootwright.boards.role:ROLES",
     "signatures": "bootwright.diagnose.signatures.schema:SIGNATURES",
     "print-calls": "bootwright.formats.messages.printers:PRINT_CALLS",
