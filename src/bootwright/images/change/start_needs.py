@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bootwright.foundation.errors import Refused
 from bootwright.images.parts.inits import Init
 from bootwright.images.parts.kernel_part import KernelFiles
-from bootwright.kernels.security_modules import exclusive_module
+from bootwright.images.parts.security_modules import exclusive_module
 
 
 def refuse_without_selinux(kernel: KernelFiles, init: Init, arguments: Sequence[str]) -> None:

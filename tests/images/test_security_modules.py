@@ -6,7 +6,7 @@ import pytest
 
 from bootwright.formats.kernel.config import read_kernel_config
 from bootwright.formats.sources.bytesource import Bytes
-from bootwright.kernels.security_modules import exclusive_module
+from bootwright.images.parts.security_modules import exclusive_module
 
 DEBIAN = """\
 CONFIG_SECURITY_APPARMOR=y
