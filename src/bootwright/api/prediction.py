@@ -64,7 +64,7 @@ def predict(
     """
     from bootwright.boards.architecture import require_arm64
     from bootwright.foundation.choices import no_such
-    from bootwright.kernels.given_config import read_config
+    from bootwright.kernels.configuration.given import read_config
     from bootwright.predict.api import facts_of, read_tree
     from bootwright.predict.api import predict as solve
     from bootwright.predict.given.initramfs import early_modules

@@ -21,9 +21,9 @@ from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.inspect.local import local_kernel
+from bootwright.kernels.configuration.given import Of, read_config
 from bootwright.kernels.extract import Wanted, extract
 from bootwright.kernels.fetch import check_page_size
-from bootwright.kernels.given_config import Of, read_config
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.source import PAGE_NAMES, Source, load_sources
 from bootwright.kernels.store import ADDED, Manifest, Store

@@ -66,7 +66,7 @@ def _options(kernel: Kernel, asked: tuple[str, ...]) -> dict[str, tuple[str | No
     """Option → its value and what it is; empty without a config."""
     from bootwright.formats.kernel.config import read_kernel_config
     from bootwright.formats.sources.bytesource import FileBytes
-    from bootwright.kernels.options import OPTIONS
+    from bootwright.kernels.configuration.options import OPTIONS
 
     if kernel.config is None:
         return {}

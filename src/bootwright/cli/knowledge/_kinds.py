@@ -29,7 +29,7 @@ KINDS = {
     "inits": "bootwright.images.parts.inits:INITS",
     "kernels": "bootwright.kernels.source:SOURCES",
     "kernels/addresses": "bootwright.kernels.source:ADDRESSES",
-    "kernels/options": "bootwright.kernels.options:OPTIONS",
+    "kernels/options": "bootwright.kernels.configuration.options:OPTIONS",
     "kernels/registries": "bootwright.kernels.source:REGISTRIES",
     "lights": "bootwright.prepare.knowledge:LIGHTS",
     "machines": "bootwright.lab.machines.machine:MACHINES",

@@ -13,21 +13,17 @@ from bootwright.bootchain.model import Chain, Part
 from bootwright.bootchain.volumes import Volume as BootVolume
 from bootwright.bootchain.volumes import file_at
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, lookup, read_small
-from bootwright.formats.programs.pe import read_pe
-from bootwright.formats.programs.uki import Profile, read_profiles, read_text
-from bootwright.formats.sources.bytesource import Bytes, ByteSource
+from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress
-from bootwright.images.change import initramfs_edit
+from bootwright.images.change import initramfs_edit, uki_edit
 from bootwright.images.change.counterparts import counterparts
 from bootwright.images.change.edits import EDITORS, ArgumentEdit, ConfigEdit, edit_config_txt, edit_texts
 from bootwright.images.change.start_needs import refuse_without_selinux
 from bootwright.images.opened import OpenImage, Volume, argument_names
 from bootwright.images.parts.kernel_part import KernelFiles, kernel_files
-from bootwright.images.write import uki
 
 _MOST_TEXT = 4 << 20
-_MOST_PART = 1 << 31
 
 
 @frozen
@@ -315,46 +311,22 @@ class _Planner:
         changes: Changes,
     ) -> None:
         volume, place = self._existing(uki_file)
-        source = uki_file.open()
-        if len(source) > _MOST_PART:
-            raise Refused(f"{place} is larger than {_MOST_PART} bytes")
-        profiles = read_profiles(source, read_pe(source))
-        sections: dict[str, bytes] = {}
-        if kernel is not None:
-            sections[_label(profiles[0], ".linux")] = kernel.image.read_bytes()
-            sections[_label(profiles[0], ".uname")] = kernel.release.encode()
-        if initramfs is not None:
-            sections[_label(profiles[0], ".initrd")] = initramfs.path.read_bytes()
-        if changes.arguments and chain.config is None:
-            # Each profile keeps its own arguments: one may be there to wipe the machine.
-            texts = {
-                _label(profile, ".cmdline"): read_text(source, profile.section(".cmdline"))
-                for profile in profiles
-            }
-            encoded = {label: text.encode("utf-8", "surrogateescape") for label, text in texts.items()}
-            sections |= edit_texts(encoded, changes.arguments)
-        for profile in profiles[1:]:
-            own = [
-                name for name in (".linux", ".initrd") if _label(profile, name) != _label(profiles[0], name)
-            ]
-            if own and (kernel is not None or initramfs is not None):
-                self._plan.notes.append(
-                    f"profile {profile.number} ({profile.title or profile.id}) has its own "
-                    f"{' and '.join(own)}, kept as they are"
-                )
-        if not sections:
+        done = uki_edit.rewrite(
+            uki_file.open(),
+            volume.path(place),
+            kernel=kernel,
+            initramfs=initramfs.path if initramfs is not None else None,
+            arguments=changes.arguments if chain.config is None else (),
+        )
+        if done.image is None:
             return
-        image = uki.replace_sections(source.read(0, len(source)), sections, volume.path(place))
-        read_pe(Bytes(image, place))
         path = self._work_folder("uki") / "uki.efi"
-        path.write_bytes(image)
+        path.write_bytes(done.image)
         parts = [part.origin for part in (kernel, initramfs) if part is not None]
-        origin = f"the image's own with {', '.join(sorted(sections))} replaced: {'; '.join(parts)}"
+        origin = f"the image's own with {', '.join(done.replaced)} replaced: {'; '.join(parts)}"
         version = kernel.release if kernel is not None else None
         self._plan.write(volume, place, NewFile(path, "uki", version, origin))
-        if profiles[0].section(".pcrsig") is not None:
-            self._plan.notes.append("the signatures of expected measurements (.pcrsig) no longer fit")
-        self._plan.notes.append("the UKI's signature, if it had one, was taken off")
+        self._plan.notes += done.notes
 
     def _text(self, volume: Volume, name: str, data: bytes, part: str) -> None:
         self._count += 1
@@ -389,9 +361,3 @@ def _edited(arguments: str, edits: Sequence[ArgumentEdit]) -> str:
         return arguments
     encoded = {"": arguments.encode("utf-8", "surrogateescape")}
     return edit_texts(encoded, edits)[""].decode("utf-8", "surrogateescape")
-
-
-def _label(profile: Profile, name: str) -> str:
-    """The label of the section in force; the base's, where it has none yet."""
-    labeled = profile.labeled(name)
-    return labeled.label if labeled is not None else name

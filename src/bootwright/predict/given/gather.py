@@ -160,7 +160,7 @@ def gather(
         collection.kernel = with_parts(collection.kernel, modules=modules, config=config)
     given_config = None
     if config is not None:
-        from bootwright.kernels.given_config import read_config
+        from bootwright.kernels.configuration.given import read_config
 
         given_config = config, read_config(config, collection.kernel)
     if collection.kernel is None and given_config is None:

@@ -1,0 +1,1 @@
+"""Kernel configurations: those that are given, and what is shown of them."""
