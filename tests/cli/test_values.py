@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootwright.cli._values import OneOf
+from bootwright.cli._parts.values import OneOf
 from bootwright.cli.main import main, run
 from bootwright.foundation.choices import near
 

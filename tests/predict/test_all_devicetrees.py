@@ -15,7 +15,7 @@ from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.catalogue import open_library
 from bootwright.predict.all_devicetrees import AllDevicetrees
-from bootwright.report.check_devicetrees import lines
+from bootwright.report.checked.devicetrees import lines
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/check-devicetrees.schema.json").read_text())
 KERNEL = "debian-6.18-4k"

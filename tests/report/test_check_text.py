@@ -16,8 +16,8 @@ from bootwright.kernels.catalogue import open_library
 from bootwright.predict.given.gather import gather
 from bootwright.predict.model import Answer, Evidence, GoalVerdict, Hazard, Link, first_broken, fold
 from bootwright.predict.verdicts import Asked, BoardVerdicts, judge_boards
-from bootwright.report.check_fold import Place, fold_board, touched
-from bootwright.report.check_text import Size, links, notes, screen, screens, terminal_size
+from bootwright.report.checked.fold import Place, fold_board, touched
+from bootwright.report.checked.text import Size, links, notes, screen, screens, terminal_size
 
 PI5 = board("raspberrypi-5")
 SIZES = (Size(80, 22), Size(100, 38))

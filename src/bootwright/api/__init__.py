@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bootwright.api.boards.added import AddedBoard, add_board
     from bootwright.api.boards.known import KnownBoard, ShownBoard, list_boards, show_board
     from bootwright.api.booting import Booted, boot
+    from bootwright.api.cards.flashing import FlashInterrupted, FlashReport, flash, list_disks
     from bootwright.api.cards.observing import ObservedCard, observe
     from bootwright.api.cards.preparing import PreparedCard, prepare
     from bootwright.api.checking import Checked, check, check_all_devicetrees, check_matrix
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
         list_devicetrees,
     )
     from bootwright.api.diagnosis import Diagnosed, diagnose, follow
-    from bootwright.api.flashing import FlashInterrupted, FlashReport, flash, list_disks
     from bootwright.api.images import boot_image, compose_image, image_manifest, swap_image, verify_image
     from bootwright.api.inspection import Compared, ComparedGoal, Inspected, diff, inspect
     from bootwright.api.investigation import Investigated, investigate
@@ -62,10 +62,10 @@ _HOME = {
     "follow": "bootwright.api.diagnosis",
     "ForetoldImage": "bootwright.api.nodes.factory",
     "talos": "bootwright.api.nodes.factory",
-    "FlashInterrupted": "bootwright.api.flashing",
-    "FlashReport": "bootwright.api.flashing",
-    "flash": "bootwright.api.flashing",
-    "list_disks": "bootwright.api.flashing",
+    "FlashInterrupted": "bootwright.api.cards.flashing",
+    "FlashReport": "bootwright.api.cards.flashing",
+    "flash": "bootwright.api.cards.flashing",
+    "list_disks": "bootwright.api.cards.flashing",
     "boot_image": "bootwright.api.images",
     "compose_image": "bootwright.api.images",
     "image_manifest": "bootwright.api.images",

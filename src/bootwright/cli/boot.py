@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._values import OneOf, machines
+from bootwright.cli._parts.values import OneOf, machines
 
 if TYPE_CHECKING:
     from bootwright.kernels.model import Kernel

@@ -179,7 +179,7 @@ def command(
 
 
 def _print(checked: Checked, *, explain: bool) -> None:
-    from bootwright.report.check_text import links, notes, screens, terminal_size
+    from bootwright.report.checked.text import links, notes, screens, terminal_size
 
     size = terminal_size().endless if explain else terminal_size()
     remarks = notes(checked.notes, size)
@@ -233,7 +233,7 @@ def _report_matrix(table: Matrix, *, as_json: bool, html: Path | None) -> int:
 
 def _report_all(everything: AllDevicetrees, *, as_json: bool) -> int:
     from bootwright.foundation.verdict import worst
-    from bootwright.report.check_devicetrees import lines
+    from bootwright.report.checked.devicetrees import lines
 
     if as_json:
         import json

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bootwright.cli._values import refuse_given
+from bootwright.cli._parts.values import refuse_given
 
 _HELP = """Tell from a boot log how far the boot got, what went wrong, and what to do next.
 

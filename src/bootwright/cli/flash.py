@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bootwright.api.flashing import SCHEMA, gigabytes, title
+from bootwright.api.cards.flashing import SCHEMA, gigabytes, title
 
 if TYPE_CHECKING:
     from bootwright.api import FlashInterrupted, FlashReport

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._values import refuse_given
+from bootwright.cli._parts.values import refuse_given
 
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress

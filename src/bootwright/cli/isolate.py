@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._values import Artifact, OneOf, firmware_names, image_machines, refuse_given
+from bootwright.cli._parts.values import Artifact, OneOf, firmware_names, image_machines, refuse_given
 from bootwright.foundation.errors import Refused
 
 if TYPE_CHECKING:

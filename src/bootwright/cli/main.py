@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bootwright import __version__
-from bootwright.cli.lazy import Folder
+from bootwright.cli._parts.lazy import Folder
 from bootwright.foundation.errors import EXIT_BAD_INPUT, BootwrightError
 
 _HELP = """Will this image boot on this board, will its devices come up, and if not, what is to blame?

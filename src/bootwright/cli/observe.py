@@ -97,7 +97,7 @@ def command(
 
         click.echo(json.dumps(done.as_json(), indent=1, ensure_ascii=False))
     else:
-        from bootwright.cli._values import printable
+        from bootwright.cli._parts.values import printable
         from bootwright.report.observe_text import lines
 
         for line in lines(done.observed, done.record, done.read):

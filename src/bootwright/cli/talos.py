@@ -78,7 +78,7 @@ def command(
 
         click.echo(json.dumps(told.as_json(), indent=1, ensure_ascii=False))
     else:
-        from bootwright.cli._values import printable
+        from bootwright.cli._parts.values import printable
         from bootwright.report.talos_text import lines
 
         for line in lines(told.foretold, told.address, str(schematic), explain=explain):

@@ -81,7 +81,7 @@ def command(
 
         click.echo(json.dumps(told.as_json(), indent=1, ensure_ascii=False))
     else:
-        from bootwright.cli._values import printable
+        from bootwright.cli._parts.values import printable
         from bootwright.report.upgrade_text import lines
 
         judged = told.checked.judged

@@ -35,7 +35,7 @@ Examples:
 def command(host: str, *, timeout: float, port: int | None, as_json: bool, quiet: bool) -> int:
     """See `_HELP`."""
     from bootwright import api
-    from bootwright.cli._values import printable
+    from bootwright.cli._parts.values import printable
     from bootwright.foundation.progress import Lines, Silent
 
     waited = api.wait(host, timeout=timeout, port=port, progress=Silent() if quiet else Lines())

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.verdicts import BoardVerdicts
 from bootwright.prepare.upgrade import Node, Partition
-from bootwright.report.check_text import screens
+from bootwright.report.checked.text import screens
 
 _WIDTH = 100
 _WORDS = {"stays": "stays", "replaced": "replaced", "the same": "replaced, by the same", "new": "new"}

@@ -32,7 +32,7 @@ def command(
 ) -> int:
     """Write the file of a board that has none, from its devicetree: its goals, for you to edit."""
     from bootwright.api import add_board
-    from bootwright.cli._values import printable
+    from bootwright.cli._parts.values import printable
     from bootwright.foundation.progress import Lines, Silent
 
     added = add_board(

@@ -21,7 +21,7 @@ Examples:
 def command(*, kernel: str | None, as_json: bool, quiet: bool) -> int:
     """List the boards: the name for --board, where it is from, its name, and its devicetrees."""
     from bootwright.api import list_boards
-    from bootwright.cli._values import printable
+    from bootwright.cli._parts.values import printable
     from bootwright.foundation.progress import Lines, Silent
 
     listed = list_boards(kernel=kernel, progress=Silent() if quiet else Lines())

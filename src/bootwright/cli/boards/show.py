@@ -32,7 +32,7 @@ def command(board: str, *, kernel: str | None, as_json: bool, quiet: bool) -> in
     Of a devicetree that no board's file is for, the goals are made of what its nodes are for.
     """
     from bootwright.api import show_board
-    from bootwright.cli._values import printable
+    from bootwright.cli._parts.values import printable
     from bootwright.foundation.progress import Lines, Silent
 
     shown = show_board(board, kernel=kernel, progress=Silent() if quiet else Lines())

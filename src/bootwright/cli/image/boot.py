@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._values import Artifact, OneOf, firmware_names, image_machines
+from bootwright.cli._parts.values import Artifact, OneOf, firmware_names, image_machines
 
 if TYPE_CHECKING:
     from bootwright.image_boot.outcome import Shown

@@ -71,7 +71,7 @@ def command(
     progress = Silent() if quiet else Lines()
     image = output or Path(f"{chosen.name}.raw")
     if device is not None:
-        from bootwright.api.flashing import check_target
+        from bootwright.api.cards.flashing import check_target
 
         # Before the work, and again when it is opened.
         check_target(str(image), chosen.size, device, named_twice)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bootwright.cli._values import Artifact
+from bootwright.cli._parts.values import Artifact
 
 
 @click.command(

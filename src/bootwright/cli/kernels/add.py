@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bootwright.cli._values import Artifact
+from bootwright.cli._parts.values import Artifact
 from bootwright.cli.kernels._common import library, print_json, shared_options
 
 _EXAMPLES = """

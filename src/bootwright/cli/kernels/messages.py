@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._values import OneOf
+from bootwright.cli._parts.values import OneOf
 from bootwright.cli.kernels._common import print_json, printable, shared_options
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._values import OneOf
+from bootwright.cli._parts.values import OneOf
 from bootwright.cli.knowledge._kinds import KINDS, kind_of, read
 from bootwright.foundation.errors import EXIT_BAD_INPUT, BootwrightError
 

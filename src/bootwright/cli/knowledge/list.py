@@ -6,7 +6,7 @@ import json
 
 import click
 
-from bootwright.cli._values import OneOf
+from bootwright.cli._parts.values import OneOf
 from bootwright.cli.knowledge._kinds import KINDS, kind_of
 
 

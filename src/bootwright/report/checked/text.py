@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from bootwright.foundation.verdict import Verdict, worst
 from bootwright.predict.model import GoalVerdict, Link
 from bootwright.predict.verdicts import BoardVerdicts, together, which_stepping
-from bootwright.report.check_fold import Folded, Place, Row, Warned, by_steppings, fold_board, touched
+from bootwright.report.checked.fold import Folded, Place, Row, Warned, by_steppings, fold_board, touched
 from bootwright.report.words import count, listed
 
 MOST_NODES = 3

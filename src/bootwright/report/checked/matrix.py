@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.matrix import Cell, Matrix
-from bootwright.report.check_fold import Place, by_steppings
+from bootwright.report.checked.fold import Place, by_steppings
 
 _STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; color: #1a1a1a; }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-_NOT_COMMANDS = frozenset({"__init__", "main", "lazy", "options"})
+_NOT_COMMANDS = frozenset({"__init__", "main"})
 
 
 class Folder(click.Group):
@@ -26,7 +26,11 @@ class Folder(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """The names of the modules and folders, as commands."""
         modules = {path.stem for path in self._folder.glob("*.py") if not path.stem.startswith("_")}
-        groups = {path.parent.name for path in self._folder.glob("*/__init__.py")}
+        groups = {
+            path.parent.name
+            for path in self._folder.glob("*/__init__.py")
+            if not path.parent.name.startswith("_")
+        }
         return sorted(name.replace("_", "-") for name in (modules | groups) - _NOT_COMMANDS)
 
     def resolve_command(
