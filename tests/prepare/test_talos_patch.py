@@ -11,7 +11,7 @@ def test_the_patch_applies_and_is_what_the_text_calls(tmp_path: Path) -> None:
     patch = DOCS / "patches/talos-hidden-roots.patch"
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     subprocess.run(["git", "-C", tmp_path, "apply", patch], check=True)
-    (added,) = [path for path in tmp_path.rglob("*.go")]
+    (added,) = tmp_path.rglob("*.go")
     assert added == tmp_path / ADDED
     text = added.read_text()
     assert "func hideWhereDetachedCannotBeCloned(roots ...xfs.Root) error" in text
