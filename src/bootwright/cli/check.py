@@ -198,7 +198,7 @@ def _write_files(checked: Checked, junit: Path | None, sarif: Path | None, artif
     if junit is None and sarif is None:
         return
     from bootwright.foundation.atomic import write_text
-    from bootwright.report import check_ci
+    from bootwright.report.checked import ci as check_ci
 
     verdicts = {judged.title: judged.goals for judged in checked.judged}
     open_questions = {
@@ -217,7 +217,7 @@ def _write_files(checked: Checked, junit: Path | None, sarif: Path | None, artif
 def _report_matrix(table: Matrix, *, as_json: bool, html: Path | None) -> int:
     from bootwright.foundation.atomic import write_text
     from bootwright.foundation.verdict import worst
-    from bootwright.report import check_matrix
+    from bootwright.report.checked import matrix as check_matrix
 
     if html is not None:
         write_text(html, check_matrix.html(table))
