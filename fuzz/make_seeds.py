@@ -203,6 +203,26 @@ def explore(room: Path) -> list[bytes]:
     return [b"\0" + part for part in parts]
 
 
+def schematic(_: Path) -> list[bytes]:
+    whole = b"""overlay:
+  name: rpi_5
+  image: siderolabs/sbc-raspberrypi
+  options: {configTxtAppend: "dtoverlay=x\\n", n: 1}
+customization:
+  extraKernelArgs: [net.ifnames=0, -console, '1.5']
+  meta:
+    - key: 10
+      value: |
+        a: b
+  systemExtensions:
+    officialExtensions:
+      - siderolabs/iscsi-tools
+  secureboot: {includeWellKnownCertificates: true}
+  diskImage: {sectorSize: 4096}
+"""
+    return [b"{}", whole]
+
+
 SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     **seeds_kernels.SEEDS,
     "attributes": attributes,
@@ -217,6 +237,7 @@ SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     "image_firmware": image_firmware,
     "initramfs": initramfs,
     "lz_blocks": lz_blocks,
+    "schematic": schematic,
     "squashfs": squashfs,
     "xfs": xfs,
     "xz_blocks": xz_blocks,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import string
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import yaml
@@ -155,3 +156,15 @@ def test_options_keep_types() -> None:
         '        e: ""\n        t: "true"\n        u: true\n        x: 1\n        z: null\n'
         "customization: {}\n"
     )
+
+
+def test_the_fuzz_targets_seeds_are_read(tmp_path: Path) -> None:
+    fuzz = Path(__file__).parents[2] / "fuzz"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(fuzz))
+        from fuzz_schematic import one_input
+        from make_seeds import schematic
+
+        for seed in schematic(tmp_path):
+            assert read_schematic(seed, "seed.yaml")
+            one_input(seed)
