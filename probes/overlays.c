@@ -50,18 +50,15 @@ static int layer_by_fd(struct outcome *outcome, long context, const char *name, 
 	return !failed(outcome, call, SYSCALL(fsconfig, context, FSCONFIG_SET_FD, name, NULL, fd, 0));
 }
 
-/* Finish the overlay, write through it, and attach a read-only clone of it on /etc. */
-static void use(struct outcome *outcome, long context)
+/* Write through the overlay, and attach a read-only clone of it on /etc. */
+static void use(struct outcome *outcome, long overlay)
 {
 	struct mount_attr attributes = {
 		.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 	};
-	long overlay, tree;
+	long tree;
 
-	if (failed(outcome, "fsconfig-create", SYSCALL(fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0, 0)))
-		return;
-	overlay = SYSCALL(fsmount, context, FSMOUNT_CLOEXEC, 0, 0, 0, 0);
-	if (failed(outcome, "fsmount", overlay) || file_in(outcome, overlay, "hosts", above) < 0)
+	if (file_in(outcome, overlay, "hosts", above) < 0)
 		return;
 	tree = clone_of(overlay, "", AT_EMPTY_PATH);
 	if (failed(outcome, "open_tree", tree) ||
@@ -72,9 +69,20 @@ static void use(struct outcome *outcome, long context)
 	expect_read_only(outcome, ETC "/hosts", above);
 }
 
+/* The overlay, attached nowhere yet; negative with the outcome stated. */
+static long mounted(struct outcome *outcome, long context)
+{
+	long overlay;
+
+	if (failed(outcome, "fsconfig-create", SYSCALL(fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0, 0)))
+		return -1;
+	overlay = SYSCALL(fsmount, context, FSMOUNT_CLOEXEC, 0, 0, 0, 0);
+	return failed(outcome, "fsmount", overlay) ? -1 : overlay;
+}
+
 static void by_descriptors(struct outcome *outcome, const char *where)
 {
-	long context, lower, layers, upper, work;
+	long context, lower, layers, upper, work, overlay;
 
 	ready();
 	context = overlay_context(outcome);
@@ -94,7 +102,9 @@ static void by_descriptors(struct outcome *outcome, const char *where)
 	    !layer_by_fd(outcome, context, "upperdir", "fsconfig-upperdir", upper) ||
 	    !layer_by_fd(outcome, context, "workdir", "fsconfig-workdir", work))
 		return;
-	use(outcome, context);
+	overlay = mounted(outcome, context);
+	if (overlay >= 0)
+		use(outcome, overlay);
 }
 
 static int layer_by_path(struct outcome *outcome, long context, const char *name, const char *path)
@@ -108,10 +118,7 @@ static int layer_by_path(struct outcome *outcome, long context, const char *name
  */
 static void by_paths(struct outcome *outcome, const char *argument)
 {
-	struct mount_attr attributes = {
-		.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-	};
-	long context, layers, overlay, tree;
+	long context, layers, overlay;
 
 	(void)argument;
 	ready();
@@ -124,21 +131,11 @@ static void by_paths(struct outcome *outcome, const char *argument)
 	    directory_in(outcome, layers, "whole") < 0 ||
 	    !layer_by_path(outcome, context, "lowerdir", ETC) ||
 	    !layer_by_path(outcome, context, "upperdir", HIDDEN "/upper") ||
-	    !layer_by_path(outcome, context, "workdir", HIDDEN "/work") ||
-	    failed(outcome, "fsconfig-create", SYSCALL(fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0, 0)))
+	    !layer_by_path(outcome, context, "workdir", HIDDEN "/work"))
 		return;
-	overlay = SYSCALL(fsmount, context, FSMOUNT_CLOEXEC, 0, 0, 0, 0);
-	if (failed(outcome, "fsmount", overlay) ||
-	    failed(outcome, "move_mount-overlay", attach(overlay, HIDDEN "/whole")) ||
-	    file_in(outcome, overlay, "hosts", above) < 0)
-		return;
-	tree = clone_of(overlay, "", AT_EMPTY_PATH);
-	if (failed(outcome, "open_tree", tree) ||
-	    failed(outcome, "mount_setattr",
-		   SYSCALL(mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes), 0)) ||
-	    failed(outcome, "move_mount", attach(tree, ETC)))
-		return;
-	expect_read_only(outcome, ETC "/hosts", above);
+	overlay = mounted(outcome, context);
+	if (overlay >= 0 && !failed(outcome, "move_mount-overlay", attach(overlay, HIDDEN "/whole")))
+		use(outcome, overlay);
 }
 
 static int prepare(struct test *tests, int room)

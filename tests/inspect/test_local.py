@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import http.server
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import talos_kit
+from ranges_kit import Ranges, serving
 from registry_kit import RunningRegistry, digest_of, image, layer, running_registry
 from talos_kit import Talos, talos_image
 
@@ -192,48 +191,10 @@ def test_what_cannot_be_read_is_one_line_with_a_hint(
     assert hint in said
 
 
-class Ranges(http.server.SimpleHTTPRequestHandler):
-    """A server with ranges, or without; it counts what it sends."""
-
-    ranges = True
-    sent = 0
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-    def do_GET(self) -> None:
-        path = Path(self.translate_path(self.path))
-        if not path.is_file():
-            self.send_error(404)
-            return
-        data = path.read_bytes()
-        wanted = self.headers.get("Range", "") if self.ranges else ""
-        if wanted:
-            first, _, last = wanted.removeprefix("bytes=").partition("-")
-            start, end = int(first), min(int(last or len(data)), len(data) - 1)
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{end}/{len(data)}")
-            data = data[start : end + 1]
-        else:
-            self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.send_header("ETag", '"one"')
-        self.end_headers()
-        type(self).sent += len(data)
-        self.wfile.write(data)
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, type[Ranges]]]:
-    class Handler(Ranges):
-        def __init__(self, *arguments: object, **options: object) -> None:
-            super().__init__(*arguments, directory=str(tmp_path / "www"), **options)  # type: ignore[arg-type]
-
-    (tmp_path / "www").mkdir()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_address[1]}", Handler
-        running.shutdown()
+    with serving(tmp_path / "www") as running:
+        yield running
 
 
 @pytest.mark.parametrize("ranges", [True, False])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import http.server
 import json
 import lzma
 import os
@@ -11,12 +10,12 @@ import re
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from disk_kit import make_fat, run, tool
+from ranges_kit import Ranges, serving
 from registry_kit import image, layer, running_registry
 
 from bootwright.formats.archives import cpio
@@ -88,38 +87,10 @@ def test_of_a_registry_s_image_one_layer_of_three_is_fetched(kernel: Kernel, tmp
     assert fetched_again == 0.0
 
 
-class Ranges(http.server.SimpleHTTPRequestHandler):
-    """A server with ranges."""
-
-    sent = 0
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-    def do_GET(self) -> None:
-        data = Path(self.translate_path(self.path)).read_bytes()
-        first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
-        start, end = int(first), min(int(last), len(data) - 1)
-        self.send_response(206)
-        self.send_header("Content-Range", f"bytes {start}-{end}/{len(data)}")
-        self.send_header("Content-Length", str(end - start + 1))
-        self.send_header("ETag", '"one"')
-        self.end_headers()
-        type(self).sent += end - start + 1
-        self.wfile.write(data[start : end + 1])
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, type[Ranges]]]:
-    class Handler(Ranges):
-        def __init__(self, *arguments: object, **options: object) -> None:
-            super().__init__(*arguments, directory=str(tmp_path / "www"), **options)  # type: ignore[arg-type]
-
-    (tmp_path / "www").mkdir()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_address[1]}", Handler
-        running.shutdown()
+    with serving(tmp_path / "www") as running:
+        yield running
 
 
 def test_of_a_web_server_s_compressed_image_only_the_blocks_that_are_read_are_fetched(

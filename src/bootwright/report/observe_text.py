@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.prepare.seen.observe import Observed
-
-_WIDTH = 100
+from bootwright.report.words import wrapped
 
 
 def lines(observed: Observed, record: Path | None, read: Sequence[str] = ()) -> Iterator[str]:
@@ -19,23 +17,23 @@ def lines(observed: Observed, record: Path | None, read: Sequence[str] = ()) -> 
     yield f"{observed.verdict}: {_outcomes(seen.outcomes) or 'no goal is decided by it'}"
     if observed.record is not None:
         what = f"{observed.record.image} on {observed.record.board_title}"
-        yield from _wrapped("  ", f"{what}, Linux {observed.record.kernel}")
+        yield from wrapped("  ", f"{what}, Linux {observed.record.kernel}")
     for text in observed.against:
-        yield from _wrapped("  ", f"against the prediction: {text}")
+        yield from wrapped("  ", f"against the prediction: {text}")
     if seen.says:
         yield ""
         yield "what it means:"
         for text in seen.says:
-            yield from _wrapped("  ", text)
+            yield from wrapped("  ", text)
     for line in observed.lines:
         yield f"    {line.number:>6} | {line.text}"
     if read:
-        yield from _wrapped("  ", f"put right in the photo's text: {', '.join(read)}")
+        yield from wrapped("  ", f"put right in the photo's text: {', '.join(read)}")
     if seen.next:
         yield ""
-        yield from _wrapped("next: ", seen.next)
+        yield from wrapped("next: ", seen.next)
     if observed.against and observed.record is not None and seen.counts:
-        yield from _wrapped("      ", _again(observed))
+        yield from wrapped("      ", _again(observed))
     if record is not None and observed.record is not None:
         count = len(observed.record.observations)
         word = "observation" if count == 1 else "observations"
@@ -60,16 +58,4 @@ def _outcomes(outcomes: Mapping[str, Verdict]) -> str:
     return ", ".join(
         f"{name} {'is unknown' if verdict is Verdict.UNKNOWN else verdict}"
         for name, verdict in outcomes.items()
-    )
-
-
-def _wrapped(indent: str, text: str) -> Iterable[str]:
-    hanging = " " * (len(indent) if indent.strip() else len(indent) + 2)
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=hanging,
-        break_long_words=False,
-        break_on_hyphens=False,
     )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.prepare.looking import ADDRESS, signs
 from bootwright.prepare.model import Judged, Trial
 from bootwright.prepare.request import Outcome, Prepared, cautions
+from bootwright.report.words import LINE_WIDTH, wrapped
 
-_WIDTH = 100
 _MOST_TRIALS = 4
 """Rejected changes that are printed; --explain prints all."""
 _CARD = "/dev/sdX"
@@ -23,13 +22,13 @@ def lines(prepared: Prepared, *, explain: bool = False) -> Iterator[str]:
     record = prepared.record
     system = f"{prepared.preparation.title} {record.version.removeprefix('v')}".strip()
     yield f"{system} on {prepared.target.title}"
-    yield from _wrapped("  ", f"{record.source}: {_kernel(prepared)}")
+    yield from wrapped("  ", f"{record.source}: {_kernel(prepared)}")
     yield ""
     yield from _answer(prepared)
     yield from _beside(prepared)
     yield from _trials(prepared, explain=explain)
     for note in prepared.notes if explain or prepared.answer is None else ():
-        yield from _wrapped("  ", f"note: {note}")
+        yield from wrapped("  ", f"note: {note}")
     if prepared.outcome.verdict is Verdict.WORKS:
         yield ""
         yield from _flash(prepared, explain=explain)
@@ -50,25 +49,25 @@ def _kernel(prepared: Prepared) -> str:
 def _answer(prepared: Prepared) -> Iterator[str]:
     wanted = ", ".join(prepared.target.wanted)
     if prepared.outcome is Outcome.WORKS:
-        yield from _wrapped("", f"works as it is: {wanted}")
+        yield from wrapped("", f"works as it is: {wanted}")
         return
     first = prepared.before.first
     word = "unknown" if prepared.outcome is Outcome.UNKNOWN else "fails because of"
     if first is None:
-        yield from _wrapped("", f"unknown: {_goals(prepared.before)}")
+        yield from wrapped("", f"unknown: {_goals(prepared.before)}")
         return
     _, _, link = first
-    yield from _wrapped("", f"{word} {link.node}: {link.needs}")
+    yield from wrapped("", f"{word} {link.node}: {link.needs}")
     if link.reason:
-        yield from _wrapped("  ", link.reason)
-    yield from _wrapped("  ", _goals(prepared.before))
+        yield from wrapped("  ", link.reason)
+    yield from wrapped("  ", _goals(prepared.before))
     if prepared.outcome is Outcome.MENDED:
         yield ""
-        yield from _wrapped("", f"mended with {' and '.join(prepared.record.changes)}")
+        yield from wrapped("", f"mended with {' and '.join(prepared.record.changes)}")
         done = "made before, and checked again" if prepared.again else "made, verified and checked"
-        yield from _wrapped("  ", f"{prepared.image}: {done}; works now: {wanted}")
+        yield from wrapped("  ", f"{prepared.image}: {done}; works now: {wanted}")
     elif link.remedy:
-        yield from _wrapped("  ", f"what would help: {link.remedy}")
+        yield from wrapped("  ", f"what would help: {link.remedy}")
 
 
 def _goals(judged: Judged) -> str:
@@ -92,11 +91,11 @@ def _trials(prepared: Prepared, *, explain: bool) -> Iterator[str]:
     yield f"{what} not enough{more}:"
     for trial in shown:
         text = f"{trial.title}: {trial.rejected}"
-        yield from _wrapped("  - ", text) if explain else [_cut(f"  - {text}")]
+        yield from wrapped("  - ", text) if explain else [_cut(f"  - {text}")]
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
+    return text if len(text) <= LINE_WIDTH else f"{text[: LINE_WIDTH - 1]}…"
 
 
 def _telling(trials: Sequence[Trial]) -> list[Trial]:
@@ -117,10 +116,10 @@ def _beside(prepared: Prepared) -> Iterator[str]:
     }
     if prepared.outcome.verdict is Verdict.WORKS:
         for text in cautions(prepared):
-            yield from _wrapped("  beware: ", text)
+            yield from wrapped("  beware: ", text)
     if others and prepared.outcome.verdict is Verdict.WORKS:
         words = ", ".join(f"{name} {verdict}" for name, verdict in others.items())
-        yield from _wrapped("  ", f"not asked for: {words} (bootwright check says why)")
+        yield from wrapped("  ", f"not asked for: {words} (bootwright check says why)")
 
 
 def _flash(prepared: Prepared, *, explain: bool) -> Iterator[str]:
@@ -128,22 +127,10 @@ def _flash(prepared: Prepared, *, explain: bool) -> Iterator[str]:
     yield "          (bootwright flash --list names the card)"
     yield "then look, after power-on, in this order:"
     for number, sign in enumerate(signs(prepared.preparation, prepared.target.board), 1):
-        yield from _wrapped(f"  {number}. ", f"{sign.see} ({sign.seconds} s)")
+        yield from wrapped(f"  {number}. ", f"{sign.see} ({sign.seconds} s)")
         if explain:
-            yield from _wrapped("     ", f"if not: {sign.means}")
+            yield from wrapped("     ", f"if not: {sign.means}")
     if prepared.preparation.then:
-        yield from _wrapped("     ", prepared.preparation.then.replace("{address}", ADDRESS))
+        yield from wrapped("     ", prepared.preparation.then.replace("{address}", ADDRESS))
     if prepared.record_path is not None:
         yield f"whatever comes: bootwright observe --prepared {shlex.quote(str(prepared.record_path))}"
-
-
-def _wrapped(indent: str, text: str) -> Iterable[str]:
-    hanging = " " * (len(indent) if indent.strip() else len(indent) + 2)
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=hanging,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

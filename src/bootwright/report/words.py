@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 
 # ECMA-48 sequences: CSI, OSC and other strings ended by BEL or ST, then two-byte escapes.
@@ -91,3 +92,20 @@ def share(bits: float) -> str:
     if fraction >= 0.995:
         return "almost all of the causes would be left"
     return f"about {max(fraction, 0.01):.0%} of the causes would be left"
+
+
+LINE_WIDTH = 100
+"""Columns of a screen of text."""
+
+
+def wrapped(indent: str, text: str) -> list[str]:
+    """Lines of at most `LINE_WIDTH` columns; those after the first stand below the first one's text."""
+    hanging = " " * (len(indent) if indent.strip() else len(indent) + 2)
+    return textwrap.wrap(
+        text,
+        LINE_WIDTH,
+        initial_indent=indent,
+        subsequent_indent=hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
