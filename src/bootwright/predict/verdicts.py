@@ -160,7 +160,7 @@ def judge_boards(
     """
     judged: list[BoardVerdicts] = []
     by_board: dict[str, list[str]] = {}
-    named = {board.id: board for board in (*boards(), *chosen)}
+    named = {board.id: board for board in chosen or boards()}
     for board, name in places(gathered, chosen, stepping):
         by_board.setdefault(board.id, []).append(name)
     for identity, names in by_board.items():
