@@ -30,6 +30,8 @@ class ProbesHook(BuildHookInterface[Any]):
         finally:
             sys.path.remove(str(root / "src"))
         self._room = tempfile.TemporaryDirectory(prefix="bootwright-")
+        # What `probe export` cuts its programs out of.
+        build_data["force_include"][str(root / "probes")] = f"{_CARRIED}/sources"
         for name in guest.PROGRAMS:
             try:
                 built = guest.build_with_any(guest.sources_of(name, root / "probes"), root / "probes")

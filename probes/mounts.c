@@ -12,7 +12,8 @@
 #define SHADOW "/shadow"   /* where an attached tmpfs goes */
 #define TARGET "/target"   /* an empty directory to mount on */
 
-static const char below[] = "below\n", above[] = "above\n";
+static const char below[] = "below\n";
+static const char above[] = "above\n";
 
 static void ready_target(const char *path)
 {

@@ -13,7 +13,8 @@
 #define HIDDEN "/hidden"   /* a private directory for an attached tmpfs */
 #define ETC "/etc"
 
-static const char below[] = "below\n", above[] = "above\n";
+static const char below[] = "below\n";
+static const char above[] = "above\n";
 
 static void ready(void)
 {

@@ -60,6 +60,8 @@ void expect_read_only(struct outcome *outcome, const char *path, const char *con
 	result = write_file(path, "overwritten");
 	if (result == -EROFS)
 		passed(outcome);
-	else if (!failed(outcome, "write-refused", result))
+	else if (result < 0)
+		refused(outcome, "write-refused", result, EROFS);
+	else
 		wrong(outcome, "write-refused", "a read-only mount could be written to");
 }

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from bootwright.api.nodes.upgrading import UpgradeForetold, upgrade_check
     from bootwright.api.nodes.waiting import Waited, wait
     from bootwright.api.prediction import Predicted, predict
+    from bootwright.api.probing import export_probe, list_probe_steps
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
 
@@ -86,6 +87,8 @@ _HOME = {
     "list_kernels": "bootwright.api.kernels",
     "Predicted": "bootwright.api.prediction",
     "predict": "bootwright.api.prediction",
+    "export_probe": "bootwright.api.probing",
+    "list_probe_steps": "bootwright.api.probing",
     "ObservedCard": "bootwright.api.cards.observing",
     "PreparedCard": "bootwright.api.cards.preparing",
     "observe": "bootwright.api.cards.observing",
@@ -139,6 +142,7 @@ __all__ = [
     "compose_image",
     "diagnose",
     "diff",
+    "export_probe",
     "fetch_devicetrees",
     "flash",
     "follow",
@@ -153,6 +157,7 @@ __all__ = [
     "list_devicetrees",
     "list_disks",
     "list_kernels",
+    "list_probe_steps",
     "observe",
     "predict",
     "prepare",
