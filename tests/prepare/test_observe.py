@@ -12,7 +12,7 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner
 from disk_kit import fuzz_target
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bootwright import api
@@ -274,6 +274,8 @@ def test_a_picture_is_refused() -> None:
         photo_text(b"\x89PNG\r\n\x1a\n" + bytes(20), "photo.png")
 
 
+@example(b"[talos]")
+@example(b"[ 1.500 ]")
 @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 def test_any_text_of_a_photo_is_read_or_refused(data: bytes) -> None:
     try:

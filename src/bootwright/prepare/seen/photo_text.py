@@ -82,13 +82,13 @@ def _stamps(lines: list[str]) -> tuple[list[str], int]:
         match = _STAMP.match(bare)
         if match:
             seconds, rest = match[2].translate(_DIGITS), match[3].translate(_DIGITS)
-            stamp = f"[{seconds:>5}.{rest:0<6}] "
-            count += not bare.startswith(stamp)
-            bare = stamp + bare[match.end() :]
+            new = f"[{seconds:>5}.{rest:0<6}] {bare[match.end() :]}".rstrip()
         elif _TALOS.match(bare):
-            new = _TALOS.sub("[talos] ", bare)
-            count += new != bare
-            bare = new
+            new = _TALOS.sub("[talos] ", bare).rstrip()
+        else:
+            new = bare
+        count += new != bare
+        bare = new
         made.append(bare)
     return made, count
 
