@@ -72,7 +72,7 @@ def get_kernel(
 
         get_kernel("debian-6.18.15-4k", offline=True).release
     """
-    from bootwright.formats.sources.url import is_address
+    from bootwright.formats.sources.address import is_address
     from bootwright.foundation.errors import Missing
 
     progress = reporter(progress)

@@ -13,8 +13,8 @@ from bootwright.formats.devicetree.fdt import Tree, parse_fdt, read_fdt
 from bootwright.formats.filesystems.filesystem import lookup
 from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image
 from bootwright.formats.kernel.config import KernelConfig, read_kernel_config
+from bootwright.formats.sources.address import is_address
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.formats.sources.url import is_address
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Progress
 from bootwright.inspect.explore import Explorer

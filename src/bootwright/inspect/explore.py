@@ -13,9 +13,9 @@ from pathlib import Path
 
 from bootwright.formats.filesystems.directory import Directory
 from bootwright.formats.filesystems.filesystem import FileSystem
+from bootwright.formats.sources.address import REGISTRY
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.compressed import Growth
-from bootwright.formats.sources.registry import SCHEME
 from bootwright.formats.sources.transport import Transport
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
@@ -64,7 +64,7 @@ class Explorer:
     def _artifact(self, what: str) -> Item:
         if what.startswith(("http://", "https://")):
             return self._url(what)
-        if what.startswith(SCHEME):
+        if what.startswith(REGISTRY):
             return of_registry(self, what)
         path = Path(what)
         if path.is_dir():

@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 from bootwright.formats.archives.registry_image import open_image
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, FileSystem, Unreadable, lookup, walk
 from bootwright.formats.kernel.config import KernelConfig
+from bootwright.formats.sources.address import REGISTRY, is_address
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion, compression_of
-from bootwright.formats.sources.registry import SCHEME
 from bootwright.formats.sources.spool import digest
-from bootwright.formats.sources.url import fetch_url, is_address
+from bootwright.formats.sources.url import fetch_url
 from bootwright.foundation.cache import FETCHED, GIVEN_FOLDERS
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
@@ -68,7 +68,7 @@ def local_image(what: str | Path, progress: Progress | None = None) -> Path:
     if not isinstance(what, str) or not is_address(what):
         return Path(what)
     progress = progress or Silent()
-    if not what.startswith(SCHEME):
+    if not what.startswith(REGISTRY):
         return fetch_url(what, progress)
     pulled = open_image(what, limit=DEFAULT_LIMIT, progress=progress)
     tree = pulled.image.files(pulled.image.manifests[0], progress=progress).tree

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from bootwright.formats.sources.address import is_address
 from bootwright.formats.sources.transport import Transport
-from bootwright.formats.sources.url import is_address
 from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.choices import near, one_of
 from bootwright.foundation.errors import BootwrightError, Missing, Refused

@@ -19,9 +19,10 @@ from attrs import frozen
 from bootwright.formats.archives.registry_front import take_files
 from bootwright.formats.archives.registry_image import open_image
 from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
+from bootwright.formats.sources.address import REGISTRY
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.formats.sources.compressed import DEFAULT_LIMIT
-from bootwright.formats.sources.registry import SCHEME, Registry, read_reference
+from bootwright.formats.sources.registry import Registry, read_reference
 from bootwright.formats.sources.spool import digest
 from bootwright.formats.sources.transport import Transport, Unreachable
 from bootwright.formats.sources.url import fetch_url
@@ -168,7 +169,7 @@ def of_registry(
     Raises `Missing` where the registry cannot be reached or has no such repository.
     """
     image = address or source.image
-    if not image.startswith(SCHEME):
+    if not image.startswith(REGISTRY):
         raise Refused(
             f"{image!r} is no repository of a registry", hint="give it as --archive oci://HOST/NAME"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from bootwright.formats.sources.url import is_address
+from bootwright.formats.sources.address import is_address
 from bootwright.foundation import atomic
 from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import BootwrightError, Refused

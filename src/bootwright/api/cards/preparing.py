@@ -207,7 +207,7 @@ def _source(
 
     Raises `Refused` for a system or version that is not known, and for an image that is named twice.
     """
-    from bootwright.formats.sources.url import is_address
+    from bootwright.formats.sources.address import is_address
     from bootwright.foundation.errors import Missing, Refused
     from bootwright.prepare.knowledge import PREPARATIONS
     from bootwright.prepare.published import published, system_named

@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from attrs import frozen
 
+from bootwright.formats.sources.address import REGISTRY
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.formats.sources.download import Download
 from bootwright.formats.sources.transport import ATTEMPTS, Denied, NotThere, Response, Transport, Unreachable
@@ -25,7 +26,6 @@ from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.locks import locked
 from bootwright.foundation.progress import Progress, Silent
 
-SCHEME = "oci://"
 MOST_DOCUMENT = 4 << 20
 """Bytes of a manifest (OCI Distribution Specification, "Pushing Manifests": larger ones are refused)."""
 _MOST_TOKEN = 1 << 20
@@ -66,7 +66,7 @@ class Reference:
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
-        return f"{SCHEME}{self.host}/{self.name}{tag}{f'@{self.digest}' if self.digest else ''}"
+        return f"{REGISTRY}{self.host}/{self.name}{tag}{f'@{self.digest}' if self.digest else ''}"
 
     @property
     def address(self) -> str:

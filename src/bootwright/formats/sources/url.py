@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes, check_range
 from bootwright.formats.sources.download import Server
-from bootwright.formats.sources.registry import SCHEME
 from bootwright.formats.sources.spool import Renamed
 from bootwright.formats.sources.transport import (
     ADDRESS_HINT,
@@ -36,17 +35,10 @@ from bootwright.foundation.cache import FETCHED
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
 
-_ADDRESSES = ("http://", "https://", SCHEME)
-
 _BLOCK = 1 << 18
 _MOST_BLOCKS = 32
 """Of one request: 8 MiB."""
 _MAX_SIZE = 64 << 30
-
-
-def is_address(what: object) -> bool:
-    """Whether an artifact is named by where it lies on the network: `http(s)://`, `oci://`."""
-    return isinstance(what, str) and what.startswith(_ADDRESSES)
 
 
 class UrlBytes:

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from attrs import evolve, field, frozen
 
+from bootwright.formats.sources.address import REGISTRY
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.compressed import announced_size, compression_of
-from bootwright.formats.sources.registry import SCHEME
 from bootwright.formats.sources.streams import CHUNK, Decompressed, SourceStream
 from bootwright.formats.sources.url import open_url
 from bootwright.foundation.errors import Malformed, Missing, Refused
@@ -84,7 +84,7 @@ class Image:
 
 def open_image(given: str) -> Image:
     """The image at a path or an address; raises `Missing`, `Malformed` or `Refused`."""
-    if given.startswith(SCHEME):
+    if given.startswith(REGISTRY):
         return evolve(open_image(str(local_image(given))), name=given)
     remote = given.startswith(("http://", "https://"))
     source: ByteSource

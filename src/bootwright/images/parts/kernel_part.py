@@ -14,9 +14,9 @@ from attrs import frozen
 from bootwright.formats.archives.deb import DebReader
 from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
 from bootwright.formats.kernel.config import KernelConfig, embedded_config, read_kernel_config
+from bootwright.formats.sources.address import is_address
 from bootwright.formats.sources.bytesource import Bytes, FileBytes
 from bootwright.formats.sources.streams import SourceStream
-from bootwright.formats.sources.url import is_address
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.images.parts.module_gate import ModuleGate, enforcement

@@ -11,8 +11,8 @@ from attrs import define, field
 
 from bootwright.boards.architecture import require_arm64
 from bootwright.formats.devicetree.fdt import read_fdt_file
+from bootwright.formats.sources.address import is_address
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.formats.sources.url import is_address
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version

@@ -9,8 +9,8 @@ from pathlib import Path
 from attrs import evolve
 
 from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
+from bootwright.formats.sources.address import is_address
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.formats.sources.url import is_address
 from bootwright.foundation.cache import GIVEN_IMAGES, KERNELS
 from bootwright.foundation.errors import Malformed, Missing
 from bootwright.foundation.progress import Progress
