@@ -197,3 +197,32 @@ def test_any_bytes_have_a_shape(text: bytes) -> None:
 )
 def test_the_form_of_an_error(text: str, *, wrong: bool) -> None:
     assert looks_wrong(text.encode()) is wrong
+
+
+def test_what_a_device_says_in_normal_work_is_no_failure() -> None:
+    text = "[    0.000000] Linux version 6.12.5-test (builder@host) #1 SMP\n"
+    text += "[    2.186089] VFS: Mounted root (ext4 filesystem) readonly on device 179:2.\n"
+    for number in range(12):
+        text += f"[  {300 + 5 * number}.863740] example_get_temp: ret temp=31C\n"
+        text += f"[  {301 + 5 * number}.000000] example_watchdog_touch\n"
+    assert diagnosed(text).outcome is Outcome.BOOT_OK
+
+
+def test_somebody_at_the_prompt_is_no_failure() -> None:
+    banner = "U-Boot 2025.01 (Jan 06 2025 - 12:00:00 +0000)\n"
+    text = banner + "Hit any key to stop autoboot:  0\n(IPQ) # v\n\n" + banner + "gcc 5.3.0\n"
+    assert len(diagnosed(text).boots) == 1
+    text += "(IPQ) # mmc dev\nmmc0 is current device\n(IPQ) # reset\nresetting ...\n"
+    assert diagnosed(text).outcome is Outcome.UNKNOWN
+    text += f"\n\n{banner}Hit any key to stop autoboot:  0\n"
+    assert diagnosed(text).outcome is Outcome.UNKNOWN
+
+
+def test_only_firmware_is_no_healthy_boot() -> None:
+    assert diagnosed("[0008.181] I> BL32 IMG image base: 0x1f9b010000\n").outcome is Outcome.UNKNOWN
+
+
+def test_a_hand_over_at_the_end_is_a_failure_only_where_the_console_was_watched() -> None:
+    text = b"U-Boot 2025.01 (Jan 06 2025 - 12:00:00 +0000)\nStarting kernel ...\n"
+    assert diagnose_bytes(text, "log", KNOWLEDGE).outcome is Outcome.UNKNOWN
+    assert diagnose_bytes(text, "log", KNOWLEDGE, watched=True).outcome is Outcome.FAILED

@@ -101,6 +101,7 @@ def test_a_finding_is_about_the_device_it_names() -> None:
     down = b"[    1.000000] %s 1000110000.pcie: link down\n"
     up = b"[    1.500000] brcm-pcie 1000120000.pcie: link up, 5.0 GT/s PCIe x4\n"
     wait = b"[    4.000000] Waiting for root device /dev/nvme0n1p2...\n"
+    wait += b"[   15.000000] random: crng init done\n"
     assert serious(diagnosed(down % b"brcm-pcie" + up + wait))[0] == "pcie-link-down"
     same = b"[    1.500000] brcm-pcie 1000110000.pcie: link up, 5.0 GT/s PCIe x4\n"
     assert serious(diagnosed(down % b"brcm-pcie" + same + wait)) == ["waiting-for-root"]
@@ -108,7 +109,7 @@ def test_a_finding_is_about_the_device_it_names() -> None:
 
 def test_a_dead_port_is_not_to_blame_for_a_card_that_is_missing() -> None:
     log = b"[    1.0] brcm-pcie 1000110000.pcie: link down\n"
-    log += b"[    4.0] Waiting for root device /dev/mmcblk0p2...\n"
+    log += b"[    4.0] Waiting for root device /dev/mmcblk0p2...\n[   15.0] random: crng init done\n"
     assert serious(diagnosed(log)) == ["waiting-for-root"]
 
 
@@ -169,7 +170,7 @@ def test_pieces_make_no_difference() -> None:
 
 
 def test_a_live_log_is_not_silent_yet() -> None:
-    diagnoser = Diagnoser("log", KNOWLEDGE)
+    diagnoser = Diagnoser("log", KNOWLEDGE, watched=True)
     diagnoser.feed(b"U-Boot 2025.01 (x)\nStarting kernel ...\n")
     assert serious(diagnoser.snapshot(live=True)) == []
     assert serious(diagnoser.snapshot()) == ["silent-after-handover"]

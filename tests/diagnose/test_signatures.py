@@ -49,7 +49,9 @@ def test_golden(path: Path, use_re2: bool) -> None:
     expected = json.loads(path.read_text(encoding="utf-8"))
     data = (path.parent / "console.log").read_bytes()
     signature = "gallery" if "gallery" in path.parts[-4:-2] else path.parts[-4]
-    check(diagnose_bytes(data, "console.log", KNOWLEDGE, use_re2=use_re2), expected, signature)
+    watched = expected.get("watched", False)
+    diagnosis = diagnose_bytes(data, "console.log", KNOWLEDGE, use_re2=use_re2, watched=watched)
+    check(diagnosis, expected, signature)
 
 
 def test_there_are_golden_logs() -> None:

@@ -13,7 +13,7 @@ from bootwright.diagnose.model import STAGES, Diagnosis, Outcome
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, Record
 from bootwright.diagnose.reading.pending import LOOPING, RESTART, Key, Pending, Reach
-from bootwright.diagnose.reading.restart import clock_goes_on
+from bootwright.diagnose.reading.restart import asked_for, clock_goes_on, said_twice
 from bootwright.diagnose.reading.scanner import Scanner, Sightings
 from bootwright.diagnose.reading.tail import Tail
 from bootwright.diagnose.reading.text import Block, Cleaner
@@ -24,6 +24,7 @@ from bootwright.diagnose.signatures.model import Knowledge, Marker
 KEPT_FIRST = 32
 KEPT_LAST = 32
 """Boots kept in full from a file that holds more."""
+_KERNEL = STAGES.index("kernel")
 _LOOP = 3
 """Boots in a row that restart at the same stage before it is called a loop."""
 _MOST_KNOWN = 2000
@@ -35,8 +36,17 @@ _MOST_REMEMBERED = 500_000
 class Diagnoser:
     """Takes one file's bytes as they come; tells at any time what is known."""
 
-    def __init__(self, source: str, knowledge: Knowledge | None = None, *, use_re2: bool = True) -> None:
+    def __init__(
+        self,
+        source: str,
+        knowledge: Knowledge | None = None,
+        *,
+        use_re2: bool = True,
+        watched: bool = False,
+    ) -> None:
+        """`watched`: the console was watched until nothing more came: what waits at the end stays so."""
         self._source = source
+        self._watched = watched
         self._knowledge = knowledge or load()
         self._scanner = Scanner(self._knowledge, use_re2=use_re2)
         self._judge = judge_of(self._knowledge)
@@ -53,8 +63,8 @@ class Diagnoser:
         self._recognised = False
         self._kernel = False
         self._last_line = 0
-        self._offset = 0
-        """Where in the block the last line stands that was looked at for a restart."""
+        self._offset = -1
+        """Where in the block the last line stands with which a boot may begin."""
         self._same_stage = 0
         self._previous_stage = ""
         self._reaches: dict[tuple[Record, ...], Reach] = {}
@@ -85,6 +95,7 @@ class Diagnoser:
             self._boot.last_line = self._last_line
             state = self._boot.settled(self._markers)
             state.live = live
+            state.watched = self._watched and not live
             if self._kernel and state.rank < 0:
                 state.kernel_runs()
             recognised = self._end_log(state, live=live)
@@ -93,7 +104,8 @@ class Diagnoser:
                 self._closer.tell(state)
             last = self._judge.boot(state, self._source, restarted=False, recognised=recognised)
             boots.append(last)
-            overall.add(last.outcome, last.stage, only_restarted=False)
+            said = last.last_line - last.first_line
+            overall.add(last.outcome, last.stage, said=said, only_restarted=False)
         return Diagnosis(
             overall.value,
             tuple(boots),
@@ -118,12 +130,13 @@ class Diagnoser:
 
     def _tell_surpassed(self) -> None:
         """Let each boot know whether a later one got further: then its restart was no failure."""
-        furthest = self._boot.settled(self._markers).rank
+        furthest = (self._boot.settled(self._markers).rank, self._last_line - self._boot.first_line)
         for boot in reversed((*self._first, *self._last)):
             state = boot.settled(self._markers)
+            reached = (state.rank, boot.last_line - boot.first_line)
             if boot.restarted:
-                state.surpass(beaten=furthest > state.rank)
-            furthest = max(furthest, state.rank)
+                state.surpass(beaten=_got_further(furthest, reached))
+            furthest = max(furthest, reached)
 
     def _look(self, block: Block) -> None:
         if not self._recognised:
@@ -134,7 +147,7 @@ class Diagnoser:
         sightings = self._scanner.scan(block)
         self._closer.extend(block)
         place = 0
-        self._offset = 0
+        self._offset = -1
         for index in sightings.begins:
             self._extend(sightings, place, index)
             place = index
@@ -149,6 +162,7 @@ class Diagnoser:
 
     def _begin(self, line: int, raw: bytes, record: Record, block: Block) -> None:
         """A line with which another boot may begin."""
+        self._offset = max(self._offset, block.text.find(raw, self._offset + 1))
         if len(self._reaches) >= _MOST_KNOWN:
             self._reaches.clear()
         self._boot.catch_up(self._reaches, self._markers)
@@ -157,14 +171,15 @@ class Diagnoser:
             if marker is not None and marker.begins:
                 component = _component_of(marker, facts)
                 if self._boot.begins_another(marker, component, line):
-                    if record.voice != KERNEL and self._clock_goes_on(block, raw):
+                    if record.voice != KERNEL and self._is_no_restart(block):
                         return
                     self._end(line, raw, marker)
                 self._boot.begin(marker, component, line)
 
-    def _clock_goes_on(self, block: Block, raw: bytes) -> bool:
-        self._offset = max(self._offset, block.text.find(raw, self._offset))
-        return clock_goes_on(block.text, self._offset)
+    def _is_no_restart(self, block: Block) -> bool:
+        """Whether something else printed that line: a machine that runs, or a prompt that was asked."""
+        place = (block.text, self._offset)
+        return clock_goes_on(*place) or asked_for(*place) or said_twice(*place)
 
     def _end(self, line: int, raw: bytes, marker: Marker) -> None:
         boot = self._boot
@@ -190,7 +205,12 @@ class Diagnoser:
         outcome = known[1] if known is not None else self._judge.outcome(boot.settled(self._markers))
         if key is not None and known is None:
             self._remember(key, len(signs), (failed_before, outcome))
-        self._overall.add(outcome, boot.stage, only_restarted=boot.restarted and not failed_before)
+        self._overall.add(
+            outcome,
+            boot.stage,
+            said=boot.last_line - boot.first_line,
+            only_restarted=boot.restarted and not failed_before,
+        )
         self._ended += 1
         (self._first if len(self._first) < KEPT_FIRST else self._last).append(boot)
         self._boot = Pending(line)
@@ -208,6 +228,18 @@ class Diagnoser:
         self._outcomes[key, signs] = outcomes
 
 
+_Reached = tuple[int, int]
+"""Index into `STAGES` of the furthest stage, and lines said."""
+_MUCH_MORE = 3
+
+
+def _got_further(one: _Reached, other: _Reached) -> bool:
+    """By its stage; in firmware, whose stages are few, also by saying much more."""
+    if one[0] != other[0]:
+        return one[0] > other[0]
+    return 0 <= one[0] < _KERNEL and one[1] >= _MUCH_MORE * max(other[1], 1)
+
+
 def _component_of(marker: Marker, facts: Facts) -> str:
     """A component that prints several banners (coreboot's stages) is distinguished by what they capture."""
     return f"{marker.component}:{marker.name}:{dict(facts).get('part', '')}"
@@ -220,7 +252,7 @@ class _Overall:
         self._decisive: Outcome | None = None
         self._failed = False
         self._worst = Outcome.UNKNOWN
-        self._restarted: tuple[int, Outcome] | None = None
+        self._restarted: tuple[_Reached, Outcome] | None = None
         """Furthest stage and worst outcome of boots of which nothing is known but that they restarted."""
 
     def copy(self) -> _Overall:
@@ -229,17 +261,20 @@ class _Overall:
         duplicate._restarted = self._restarted
         return duplicate
 
-    def add(self, outcome: Outcome, stage: str, *, only_restarted: bool) -> None:
-        """One more boot; of one that `only_restarted`, the outcome stands unless a later one gets further."""
-        rank = STAGES.index(stage) if stage in STAGES else -1
+    def add(self, outcome: Outcome, stage: str, *, said: int, only_restarted: bool) -> None:
+        """One more boot, of `said` lines.
+
+        Of one that `only_restarted` the outcome stands unless a later one gets further.
+        """
+        reached = (STAGES.index(stage) if stage in STAGES else -1, said)
         order = (Outcome.UNKNOWN, Outcome.BOOT_OK, Outcome.DEGRADED, Outcome.FAILED)
         before = self._restarted
         if only_restarted:
-            furthest, worst = before or (rank, outcome)
-            self._restarted = (max(furthest, rank), max(worst, outcome, key=order.index))
+            furthest, worst = before or (reached, outcome)
+            self._restarted = (max(furthest, reached), max(worst, outcome, key=order.index))
             return
         if before is not None:
-            if rank <= before[0]:
+            if not _got_further(reached, before[0]):
                 self.settle()
             self._restarted = None
         self._count(outcome, stage)
@@ -247,7 +282,7 @@ class _Overall:
     def settle(self) -> None:
         """No later boot gets further than those that only restarted: they count."""
         if self._restarted is not None:
-            rank, outcome = self._restarted
+            (rank, _), outcome = self._restarted
             self._restarted = None
             self._count(outcome, STAGES[rank] if rank >= 0 else "unknown")
 
@@ -273,10 +308,15 @@ class _Overall:
 
 
 def diagnose_bytes(
-    data: bytes, source: str = "log", knowledge: Knowledge | None = None, *, use_re2: bool = True
+    data: bytes,
+    source: str = "log",
+    knowledge: Knowledge | None = None,
+    *,
+    use_re2: bool = True,
+    watched: bool = False,
 ) -> Diagnosis:
-    """Diagnose a log held in memory."""
-    diagnoser = Diagnoser(source, knowledge, use_re2=use_re2)
+    """Diagnose a log held in memory; `watched` as `Diagnoser` has it."""
+    diagnoser = Diagnoser(source, knowledge, use_re2=use_re2, watched=watched)
     diagnoser.feed(data)
     diagnoser.flush()
     return diagnoser.snapshot()

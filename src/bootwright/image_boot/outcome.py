@@ -83,7 +83,7 @@ class Hopeless:
     """
 
     patience: float = PATIENCE
-    _diagnoser: Diagnoser = field(factory=lambda: Diagnoser("console"))
+    _diagnoser: Diagnoser = field(factory=lambda: Diagnoser("console", watched=True))
     _looked: float = 0.0
     _waited: float | None = None
 
@@ -105,7 +105,7 @@ class Hopeless:
 
 def show(boot: ImageBoot, changes: tuple[str, ...] = ()) -> Shown:
     """Understand a boot: a pure function of its recording."""
-    diagnosis = diagnose_bytes(boot.recording.console, "console")
+    diagnosis = diagnose_bytes(boot.recording.console, "console", watched=True)
     verdict, reason = _verdict(boot, diagnosis)
     return Shown(boot, verdict, reason, tuple(_milestones(boot, diagnosis)), diagnosis, changes)
 

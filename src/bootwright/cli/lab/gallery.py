@@ -83,7 +83,7 @@ def command(
         on = f" on {scene.kernel}" if chosen or every_kernel else ""
         with progress.step(f"{number}/{len(scenes)} {scene.name}{on}: {scene.title}"):
             played = play(scene, kernels)
-        diagnosis = diagnose_bytes(played.console, scene.name)
+        diagnosis = diagnose_bytes(played.console, scene.name, watched=True)
         wrong = _differences(scene, diagnosis)
         for text in wrong:
             progress.note(f"  {text}")
@@ -171,6 +171,7 @@ def _write_golden(scene: Scenario, played: Played) -> None:
     expected: dict[str, Any] = {
         "origin": f"bootwright lab gallery {scene.name} ({scene.kernel or scene.firmware}, {played.machine})",
         "synthetic": False,
+        "watched": True,
         "outcome": scene.expected.outcome,
         "stage": scene.expected.stage,
     }

@@ -7,6 +7,7 @@ kernel and a system write their logs at their own pace: of those only a repeated
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -19,7 +20,7 @@ from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading.patterns import Compiled, Facts, compile_pattern, printable
 from bootwright.diagnose.reading.tail import LastLine
-from bootwright.diagnose.reading.voice import KERNEL, PROGRAM
+from bootwright.diagnose.reading.voice import KERNEL, OWN_CLOCK, PROGRAM
 from bootwright.diagnose.signatures.model import Knowledge
 
 _KERNEL: Final = STAGES.index("kernel")
@@ -33,12 +34,19 @@ _AFTER_HANDOVER: Final = 2
 _BEFORE: Final = 14
 """Lines before a prompt or a word of stopping in which its reason stands."""
 
+_FEW: Final = 6
+_WORDS_OF_A_REASON: Final = 2
+"""Lines at the end among which the error that says most is looked for; words that say something."""
+
+_TYPED: Final = re.compile(rb"(?:=>|[#>]) ?(?:res(?:et)?|reboot)\b")
+"""U-Boot's command `reset` at a prompt (cmd/boot.c, 2025.01)."""
+
 _LOOP_OF_LOADER: Final = 4
 _LOOP_OF_LINE: Final = 8
 _LOOP_OF_ERROR: Final = 4
 """Repetitions that make a loop: of a block of a loader's lines, of one line, of a block with an error."""
-_LOOP_TAKES: Final = 1.0
-"""Seconds, where there are times: several devices of a kind may say the same within one."""
+_LOOP_TAKES: Final = 5.0
+"""Seconds, where there are times: several devices may say the same at once, and drivers try again."""
 _RECOGNISED: Final = 60
 """Lines at the end that are compared with the kernel's formats where nothing else tells who speaks."""
 _FEWEST: Final = 2
@@ -92,7 +100,7 @@ class Endings:
         if state.rank < _KERNEL:
             return self._of_loader(state, lines)
         loop = self._loop_of_errors(state, lines)
-        if loop is None and state.rank < _SERVICES:
+        if loop is None and state.rank < _SERVICES and state.component == "initramfs":
             loop = self._loop_of_words(state, lines)
         if loop is not None:
             return loop
@@ -110,7 +118,7 @@ class Endings:
     def _of_loader(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
         last = lines[-1]
         if state.handed_over:
-            return Ending()
+            return Ending(cut=f"{self._who(state)} handed over with the last lines of the log")
         at_prompt = self._is("prompt", last.text)
         waiting = next((line for line in lines[-2:] if self._is("waits", line.text)), None)
         if waiting is not None and not at_prompt:
@@ -118,6 +126,8 @@ class Endings:
         error = next((line for line in reversed(lines[-_BEFORE:]) if self.is_error(line)), None)
         known = state.rank >= 0
         stopped = next((line for line in lines[-_LAST_WORDS:] if self._is("stopped", line.text)), None)
+        if stopped is not None and self._asked(lines, stopped):
+            return Ending(cut=f"{self._who(state)} was told to start again")
         if stopped is not None:
             return self._ended("@end/stopped", state, error or stopped, stopped)
         prompt = next((line for line in lines[-_LAST_WORDS:] if self._is("prompt", line.text)), None)
@@ -130,13 +140,36 @@ class Endings:
         if loop is not None:
             return loop
         if not known:
-            return Ending()
+            return Ending(cut=self._nobody(lines))
         handover = next((line for line in lines[-_AFTER_HANDOVER:] if self._is("handover", line.text)), None)
         if handover is not None and handover.number >= state.milestone:
             return self._ended("@end/silent", state, handover)
         if self.is_error(last):
-            return self._ended("@end/error", state, last)
+            return self._ended("@end/error", state, self._telling(lines), last)
         return Ending(cut=f"the log ends in {self._who(state)}, after `{printable(last.text)[:80]}`")
+
+    def _telling(self, lines: Sequence[LastLine]) -> LastLine:
+        """Of the errors at the end the one that says most: `ERR` alone says nothing."""
+        telling = lines[-1]
+        for line in reversed(lines[-_FEW:]):
+            if not self.is_error(line):
+                break
+            if len(telling.text.split()) < _WORDS_OF_A_REASON <= len(line.text.split()):
+                telling = line
+        return telling
+
+    def _asked(self, lines: Sequence[LastLine], stopped: LastLine) -> bool:
+        """Whether somebody typed the command that made it stop: at a prompt just before, or the line itself."""
+        near = [
+            line for line in lines[-_BEFORE:] if stopped.number - _FEWEST <= line.number <= stopped.number
+        ]
+        return any(_TYPED.search(line.text) is not None for line in near)
+
+    def _nobody(self, lines: Sequence[LastLine]) -> str:
+        """Why a log without any milestone says nothing of a system; empty where it may be a system's."""
+        if any(line.voice in OWN_CLOCK for line in lines):
+            return "only firmware speaks in the log"
+        return ""
 
     def _tried(self, lines: Sequence[LastLine]) -> LastLine | None:
         """The last complaint after a countdown nobody stopped: even a harmless one says what was tried."""
@@ -183,7 +216,7 @@ class Endings:
         return self._ended("@end/repeats", state, error, lines[-1])
 
     def _loop_of_words(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
-        """A script of the initramfs, or a driver, that says the same for ever before anything is started."""
+        """A script of the initramfs that says the same for ever before anything is started."""
         texts = [line.text for line in lines]
         places = last_repetition(texts, least=_LOOP_OF_LINE, longest=20)
         if places is None or not any(shape_of(texts[place]) for place in places):

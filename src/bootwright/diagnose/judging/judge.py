@@ -12,10 +12,11 @@ from bootwright.diagnose.judging.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
 from bootwright.diagnose.judging.rules import Held, facts_match, hold
 from bootwright.diagnose.judging.state import BootState, filled
-from bootwright.diagnose.model import Boot, Finding, Line, Outcome, Severity
+from bootwright.diagnose.model import STAGES, Boot, Finding, Line, Outcome, Severity
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.signatures.model import Case, Knowledge, Signature
 
+_KERNEL = STAGES.index("kernel")
 _LONGEST_LINE = 400
 _MOST_SHAPES = 2000
 _NAMED = 6
@@ -37,6 +38,7 @@ class Judge:
     def __init__(self, knowledge: Knowledge) -> None:
         self._by_event: dict[str, list[Signature]] = {}
         self._outcomes: dict[tuple[object, ...], Outcome] = {}
+        self._open_ends = frozenset(entry.name for entry in knowledge.signatures if entry.open_end)
         self._facts = tuple(pattern.name for pattern in knowledge.facts)
         for signature in knowledge.signatures:
             for name in signature.rule.triggers:
@@ -60,17 +62,24 @@ class Judge:
         if remembered is None:
             if len(self._outcomes) >= _MOST_SHAPES:
                 self._outcomes.clear()
-            remembered = self._outcomes[shape] = outcome_of(self.findings(state), recognised=True)
+            remembered = self._outcomes[shape] = outcome_of(
+                self.findings(state), recognised=not _only_loaders(state)
+            )
         return remembered
 
     def boot(self, state: BootState, source: str, *, restarted: bool, recognised: bool) -> Boot:
         """The boot as it is known now."""
         findings = self.findings(state)
+        waits = any(
+            finding.signature in self._open_ends and finding.severity is Severity.INFO for finding in findings
+        )
+        known = (recognised or bool(state.tallies)) and not _only_loaders(state)
+        told = known and not state.cut and not waits
         return Boot(
             source=source,
             first_line=state.first_line,
             last_line=state.last_line,
-            outcome=outcome_of(findings, recognised=(recognised or bool(state.tallies)) and not state.cut),
+            outcome=outcome_of(findings, recognised=told),
             stage=state.stage,
             stages=tuple(state.stages),
             findings=findings,
@@ -107,6 +116,11 @@ def outcome_of(findings: tuple[Finding, ...], *, recognised: bool) -> Outcome:
     return Outcome.BOOT_OK if recognised else Outcome.UNKNOWN
 
 
+def _only_loaders(state: BootState) -> bool:
+    """Whether nothing shows that firmware and boot loaders ever started a system."""
+    return 0 <= state.rank < _KERNEL
+
+
 def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
     if signature.needs and not boot.shown.intersection(signature.needs):
         return []
@@ -122,6 +136,8 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
             boot.was_up(held.first_line) or boot.went_on(held.last_line)
         ):
             severity = signature.after_ready
+        if signature.open_end and boot.watched and severity is Severity.INFO:
+            severity = Severity.FATAL
         groups.setdefault((severity, number), []).append(held)
         cases[severity, number] = case
     around = boot.around if signature.report else None

@@ -22,6 +22,7 @@ _WORDS: Final = re.compile(
         |defined|set|permitted|enough|a[ ]valid|recogni[sz]ed|loaded|started|an?[ ])
       | \bno[ ](?:such|valid|bootable|usable|suitable|link|response|reply|answer|carrier|space|memory|room
         |more[ ]|(?:boot[ ])?(?:device|medium|media|disk|card|image|kernel|partition)s?\b)
+      | \bunknown[ ](?:device|board|chip|image|format)\b
       | \b(?:giving|gave|give)[ ]up\b | \bout[ ]of[ ](?:memory|space|range|sync)\b
       | \bplease[ ](?:reset|restart|insert|reboot)\b | \bnothing[ ]to[ ]boot\b
     )""",

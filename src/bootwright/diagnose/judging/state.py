@@ -72,6 +72,8 @@ class BootState:
     """Stage → first and last line of a marker of it."""
     live: bool = False
     """More of it is still to come."""
+    watched: bool = False
+    """The console was watched until nothing more came: the log was not cut off."""
     component: str = ""
     """Whose milestone was the last: it has the machine."""
     milestone: int = 0
@@ -259,10 +261,24 @@ class BootState:
 
     def went_on(self, line: int) -> bool:
         """Whether services went on for long after `line`."""
-        if self.rank < _RANKS["services"] or self.last_seconds is None:
+        if self.rank < _RANKS["services"]:
             return False
-        seconds = self._seconds_of(line)
-        return seconds is not None and self.last_seconds - seconds >= _WENT_ON
+        seconds, last = self._seconds_of(line), self._last_clock()
+        if seconds is None or last is None:
+            # Without times it is the services that start after it that tell.
+            return self.later_than(line, "services")
+        return last - seconds >= _WENT_ON
+
+    def _last_clock(self) -> float | None:
+        """The kernel's clock at the end, as far as lines that something was seen in tell."""
+        if self.last_seconds is not None:
+            return self.last_seconds
+        last = max(
+            (tally.last for groups in self.tallies.values() for tally in groups.values()),
+            key=lambda place: place.line,
+            default=None,
+        )
+        return prefix.split(last.raw).seconds if last is not None else None
 
     def _seconds_of(self, line: int) -> float | None:
         """The kernel's clock at a line that something was seen in."""

@@ -1,7 +1,7 @@
 """Whether a first line of firmware, loader or kernel means that the machine has started again.
 
 It does not where the kernel's clock goes on after it: coreboot prints the banner of its SMM handler while the
-kernel runs, and `cat /proc/version` shows the kernel's.
+kernel runs, and `cat /proc/version` shows the kernel's. Nor where somebody asked the boot loader for its version.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ import re
 from typing import Final
 
 _STAMP: Final = re.compile(rb"[^\[\n]{0,80}\[ *(\d{1,8}\.\d{1,9})\](?!\[? *\d{1,4}\.\d{6})")
+_VERSION: Final = re.compile(rb"[^\n]{0,40}?(?:=>|[#>]) ?v(?:e(?:r(?:s(?:i(?:on?)?)?)?)?)?\s*\Z")
+"""U-Boot's command `version`, which any unambiguous beginning calls (common/command.c find_cmd, 2025.01)."""
+_TWICE: Final = 2
+"""Lines before and after a banner among which the same one belongs to the same start."""
 _NEAR: Final = 12
 """Lines before and after the line among which the kernel's clock is looked for."""
 _RUNNING: Final = 0.5
@@ -20,6 +24,28 @@ def clock_goes_on(text: bytes, offset: int) -> bool:
     """Whether the kernel's clock goes on over the line at `offset` in `text`."""
     before = _before(text, offset)
     return before > 0.0 and _after(text, offset) >= max(before, _RUNNING)
+
+
+def asked_for(text: bytes, offset: int) -> bool:
+    """Whether the banner at `offset` answers somebody who typed `version` at a boot loader's prompt."""
+    before = text[max(0, offset - 200) : offset].rstrip()
+    return _VERSION.match(before, before.rfind(b"\n") + 1) is not None
+
+
+def said_twice(text: bytes, offset: int) -> bool:
+    """Whether the same banner stands once just before: one start, printed to two of its consoles (SeaBIOS).
+
+    More often it is a loop, however little it says.
+    """
+    first, *after = text[offset : offset + 400].split(b"\n", _TWICE + 1)[: _TWICE + 1]
+    before = text[max(0, offset - 400) : offset].rstrip().rsplit(b"\n", 2 * _TWICE)[1:]
+    before = [line.rstrip() for line in before]
+    banner = first.rstrip()
+    return (
+        banner in before[-_TWICE:]
+        and before.count(banner) == 1
+        and banner not in [line.rstrip() for line in after]
+    )
 
 
 def _before(text: bytes, end: int) -> float:

@@ -142,6 +142,7 @@ def _signature(file: SignatureFile) -> Signature:
         needs=file.needs,
         ends_boot=file.ends_boot,
         report=file.report,
+        open_end=file.open_end,
         fallback=file.fallback,
         kernel_arguments=file.kernel_arguments,
         patterns=tuple(

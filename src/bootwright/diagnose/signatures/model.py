@@ -135,6 +135,8 @@ class Signature:
     """Nothing of the boot comes after it: what is seen later did not lead to it."""
     report: bool = False
     """It is a report of the kernel, with a stack, a task and a place around its head."""
+    open_end: bool = False
+    """The log ends while it lasts: where it is not serious, nothing tells how the boot goes on."""
     fallback: bool = False
     """It says by form what no other finding says by known words: folded under one that does."""
     explains_if: Mapping[str, Mapping[str, str]] = field(factory=dict)

@@ -167,6 +167,7 @@ class SignatureFile:
     needs: tuple[str, ...] = field(default=(), metadata=LONE)
     ends_boot: bool = False
     report: bool = False
+    open_end: bool = False
     fallback: bool = False
     kernel_arguments: str = field(default="", converter=_one_line)
     events: Mapping[str, Expression] = field(factory=dict)
