@@ -123,7 +123,8 @@ class Endings:
         waiting = next((line for line in lines[-2:] if self._is("waits", line.text)), None)
         if waiting is not None and not at_prompt:
             return Ending(cut=f"{self._who(state)} waits: `{printable(waiting.text)[:80]}`")
-        error = next((line for line in reversed(lines[-_BEFORE:]) if self.is_error(line)), None)
+        lately = [line for line in lines[-_BEFORE:] if line.number > state.begun]
+        error = next((line for line in reversed(lately) if self.is_error(line)), None)
         known = state.rank >= 0
         stopped = next((line for line in lines[-_LAST_WORDS:] if self._is("stopped", line.text)), None)
         if stopped is not None and self._asked(lines, stopped):
@@ -159,7 +160,7 @@ class Endings:
         return telling
 
     def _asked(self, lines: Sequence[LastLine], stopped: LastLine) -> bool:
-        """Whether somebody typed the command that made it stop: at a prompt just before, or the line itself."""
+        """Whether somebody typed the command that made it stop, in that line or just before."""
         near = [
             line for line in lines[-_BEFORE:] if stopped.number - _FEWEST <= line.number <= stopped.number
         ]

@@ -78,6 +78,8 @@ class BootState:
     """Whose milestone was the last: it has the machine."""
     milestone: int = 0
     """The line of that milestone."""
+    begun: int = 0
+    """The line of the last banner: what went wrong before it was got past."""
     shown: set[str] = field(factory=set)
     """Components that have shown themselves."""
     handed_over: bool = False
@@ -165,6 +167,8 @@ class BootState:
         before = (self.rank, self.handed_over, self._stamped_from_outside, self.component)
         self.rank = max(self.rank, rank)
         self.component, self.milestone = marker.component, line
+        if marker.begins:
+            self.begun = line
         self.shown.add(marker.component)
         self.handed_over = marker.hands_over
         if rank < _KERNEL and record.voice == KERNEL:

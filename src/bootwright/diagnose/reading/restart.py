@@ -1,7 +1,8 @@
 """Whether a first line of firmware, loader or kernel means that the machine has started again.
 
 It does not where the kernel's clock goes on after it: coreboot prints the banner of its SMM handler while the
-kernel runs, and `cat /proc/version` shows the kernel's. Nor where somebody asked the boot loader for its version.
+kernel runs, and `cat /proc/version` shows the kernel's. Nor where somebody asked the boot loader for its
+version, or where firmware prints one banner to two consoles.
 """
 
 from __future__ import annotations
