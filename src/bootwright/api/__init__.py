@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from bootwright.api.nodes.waiting import Waited, wait
     from bootwright.api.prediction import Predicted, predict
     from bootwright.api.probing import export_probe, list_probe_steps
+    from bootwright.api.surveying import Surveyed, SurveyedKernel, survey
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
 
@@ -93,6 +94,9 @@ _HOME = {
     "PreparedCard": "bootwright.api.cards.preparing",
     "observe": "bootwright.api.cards.observing",
     "prepare": "bootwright.api.cards.preparing",
+    "Surveyed": "bootwright.api.surveying",
+    "SurveyedKernel": "bootwright.api.surveying",
+    "survey": "bootwright.api.surveying",
     "UpgradeForetold": "bootwright.api.nodes.upgrading",
     "upgrade_check": "bootwright.api.nodes.upgrading",
     "Waited": "bootwright.api.nodes.waiting",
@@ -129,6 +133,8 @@ __all__ = [
     "PreparedCard",
     "Refused",
     "ShownBoard",
+    "Surveyed",
+    "SurveyedKernel",
     "ToolFailed",
     "UpgradeForetold",
     "Verdict",
@@ -162,6 +168,7 @@ __all__ = [
     "predict",
     "prepare",
     "show_board",
+    "survey",
     "swap_image",
     "talos",
     "upgrade_check",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from attrs import frozen
 
 from bootwright.foundation.choices import one_of
 from bootwright.kernels.model import Kernel
@@ -13,6 +17,7 @@ from bootwright.lab.machines.recorded import Recording
 from bootwright.lab.machines.run import run
 from bootwright.lab.probes import initramfs
 from bootwright.lab.probes.added import added_probes, sources_of
+from bootwright.lab.probes.probe import Init
 from bootwright.lab.probes.probe import init as find_init
 
 PROBES = ("mounts", "overlays", "filesystems", "network")
@@ -59,6 +64,92 @@ def boot(
     Raises `Refused` (unknown machine or probe, a page size its CPU lacks) and `Missing` (no QEMU, too
     old, no compiler) before anything is started, `ToolFailed` when QEMU itself fails.
     """
+    planned = plan_boot(kernel, probe=probe, machine=machine, arguments=arguments, plain=plain, cpu=cpu)
+    return planned.run(timeout=timeout, silence=silence, on_console=on_console)
+
+
+@frozen
+class PlannedBoot:
+    """A boot, everything settled but the mark of its results, which is another word each time."""
+
+    emulator: qemu.Qemu
+    target: machines.Machine
+    processor: machines.Processor
+    init: Init
+    archive: Path
+    archive_sha256: str
+    kernel: Kernel
+    kernel_arguments: tuple[str, ...]
+    memory: int | None
+    network: bool
+
+    @property
+    def identity(self) -> str:
+        """The same for boots of which nothing differs: kernel, initramfs, machine, arguments, emulator."""
+        contents = self._command(
+            Path(self.kernel.image_sha256), Path(self.archive_sha256), self.kernel_arguments, None
+        )
+        state = self.emulator.path.stat()
+        made_of = (*contents, self.emulator.title, str(state.st_size), str(state.st_mtime_ns))
+        return hashlib.sha256("\0".join(made_of).encode()).hexdigest()
+
+    def run(
+        self,
+        *,
+        timeout: float = TIMEOUT,
+        silence: float = SILENCE,
+        on_console: Callable[[bytes], None] | None = None,
+    ) -> Recording:
+        """Boot, and return what happened; raises `ToolFailed` when QEMU itself fails."""
+        kernel_arguments = (*self.kernel_arguments, f"bootwright.mark=bw{os.urandom(5).hex()}")
+        command: list[tuple[str, ...]] = []
+
+        def with_control(control: int) -> tuple[str, ...]:
+            command.append(self._command(self.kernel.image, self.archive, kernel_arguments, control))
+            return command[0]
+
+        ran = run(with_control, timeout=timeout, silence=silence, on_console=on_console)
+        return Recording(
+            console=ran.console,
+            times=ran.times,
+            ended=ran.ended,
+            command=command[0],
+            machine=self.target.name,
+            machine_version=self.emulator.title,
+            kernel_sha256=self.kernel.image_sha256,
+            initramfs_sha256=self.archive_sha256,
+            probe_sha256=self.init.sha256,
+            kernel_arguments=" ".join(kernel_arguments),
+            wall_seconds=ran.wall_seconds,
+            cpu_seconds=ran.cpu_seconds,
+        )
+
+    def _command(
+        self, kernel: Path, archive: Path, kernel_arguments: tuple[str, ...], control: int | None
+    ) -> tuple[str, ...]:
+        return qemu.command(
+            self.emulator,
+            self.target,
+            self.processor,
+            kernel=kernel,
+            initramfs=archive,
+            kernel_arguments=kernel_arguments,
+            network=self.network,
+            control=control,
+            memory=self.memory,
+        )
+
+
+def plan_boot(
+    kernel: Kernel,
+    *,
+    probe: Sequence[str],
+    machine: str = "virt",
+    arguments: Sequence[str] = (),
+    plain: bool = False,
+    cpu: str | None = None,
+) -> PlannedBoot:
+    """Everything that a boot needs, checked and made, with nothing started; raises as `boot` does."""
     wanted = probe_names(probe)
     target = machines.MACHINES.get(machine)
     processor = target.processor(kernel.page_size, model=cpu)
@@ -79,42 +170,20 @@ def boot(
         *(() if plain else _quick(modules=wanted != ("mounts",))),
         *target.kernel_arguments,
         f"bootwright.probe={','.join(wanted)}",
-        f"bootwright.mark=bw{os.urandom(5).hex()}",
         *((f"bootwright.driver={target.network.driver}",) if "network" in wanted else ()),
         *arguments,
     )
-    command: list[tuple[str, ...]] = []
-
-    def with_control(control: int) -> tuple[str, ...]:
-        command.append(
-            qemu.command(
-                emulator,
-                target,
-                processor,
-                kernel=kernel.image,
-                initramfs=archive,
-                kernel_arguments=kernel_arguments,
-                network="network" in wanted,
-                control=control,
-                memory=memory,
-            )
-        )
-        return command[0]
-
-    ran = run(with_control, timeout=timeout, silence=silence, on_console=on_console)
-    return Recording(
-        console=ran.console,
-        times=ran.times,
-        ended=ran.ended,
-        command=command[0],
-        machine=target.name,
-        machine_version=emulator.title,
-        kernel_sha256=kernel.image_sha256,
-        initramfs_sha256=archive_sha256,
-        probe_sha256=init.sha256,
-        kernel_arguments=" ".join(kernel_arguments),
-        wall_seconds=ran.wall_seconds,
-        cpu_seconds=ran.cpu_seconds,
+    return PlannedBoot(
+        emulator=emulator,
+        target=target,
+        processor=processor,
+        init=init,
+        archive=archive,
+        archive_sha256=archive_sha256,
+        kernel=kernel,
+        kernel_arguments=kernel_arguments,
+        memory=memory,
+        network="network" in wanted,
     )
 
 
