@@ -62,19 +62,16 @@ class Judge:
         if remembered is None:
             if len(self._outcomes) >= _MOST_SHAPES:
                 self._outcomes.clear()
-            remembered = self._outcomes[shape] = outcome_of(
-                self.findings(state), recognised=not _only_loaders(state)
-            )
+            findings = self.findings(state)
+            recognised = not self._undecided(state, findings)
+            remembered = self._outcomes[shape] = outcome_of(findings, recognised=recognised)
         return remembered
 
     def boot(self, state: BootState, source: str, *, restarted: bool, recognised: bool) -> Boot:
         """The boot as it is known now."""
         findings = self.findings(state)
-        waits = any(
-            finding.signature in self._open_ends and finding.severity is Severity.INFO for finding in findings
-        )
-        known = (recognised or bool(state.tallies)) and not _only_loaders(state)
-        told = known and not state.cut and not waits
+        known = (recognised or bool(state.tallies)) and not state.cut
+        told = known and not self._undecided(state, findings)
         return Boot(
             source=source,
             first_line=state.first_line,
@@ -86,6 +83,12 @@ class Judge:
             gaps=gaps_of(state, findings),
             restarted=restarted,
             told=self._machine_facts(state),
+        )
+
+    def _undecided(self, state: BootState, findings: tuple[Finding, ...]) -> bool:
+        """Whether nothing shows that a system ever ran, or the log ends while something is waited for."""
+        return 0 <= state.rank < _KERNEL or any(
+            finding.signature in self._open_ends and finding.severity is Severity.INFO for finding in findings
         )
 
     def _machine_facts(self, state: BootState) -> tuple[tuple[str, str], ...]:
@@ -114,11 +117,6 @@ def outcome_of(findings: tuple[Finding, ...], *, recognised: bool) -> Outcome:
     if worst == Severity.DEGRADING.rank:
         return Outcome.DEGRADED
     return Outcome.BOOT_OK if recognised else Outcome.UNKNOWN
-
-
-def _only_loaders(state: BootState) -> bool:
-    """Whether nothing shows that firmware and boot loaders ever started a system."""
-    return 0 <= state.rank < _KERNEL
 
 
 def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:

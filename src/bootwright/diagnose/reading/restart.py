@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from bootwright.diagnose.reading import prefix
+
 _STAMP: Final = re.compile(rb"[^\[\n]{0,80}\[ *(\d{1,8}\.\d{1,9})\](?!\[? *\d{1,4}\.\d{6})")
 _VERSION: Final = re.compile(rb"[^\n]{0,40}?(?:=>|[#>]) ?v(?:e(?:r(?:s(?:i(?:on?)?)?)?)?)?\s*\Z")
 """U-Boot's command `version`, which any unambiguous beginning calls (common/command.c find_cmd, 2025.01)."""
@@ -40,13 +42,17 @@ def said_twice(text: bytes, offset: int) -> bool:
     """
     first, *after = text[offset : offset + 400].split(b"\n", _TWICE + 1)[: _TWICE + 1]
     before = text[max(0, offset - 400) : offset].rstrip().rsplit(b"\n", 2 * _TWICE)[1:]
-    before = [line.rstrip() for line in before]
-    banner = first.rstrip()
+    before = [_message(line) for line in before]
+    banner = _message(first)
     return (
         banner in before[-_TWICE:]
         and before.count(banner) == 1
-        and banner not in [line.rstrip() for line in after]
+        and banner not in [_message(line) for line in after]
     )
+
+
+def _message(line: bytes) -> bytes:
+    return prefix.split(line).text.rstrip()
 
 
 def _before(text: bytes, end: int) -> float:
