@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from bootwright.formats.archives import cpio
 from bootwright.foundation.errors import Refused
@@ -82,6 +84,18 @@ def test_definitions_of_a_file() -> None:
     assert found[3].text.startswith("/* With")
     assert found[3].text.endswith("/* beside it */")
     assert [min(each.names) for each in needed(["used"], found)] == ["FOUR", "struct pair", "used"]
+
+
+@given(st.text("ab#;{}()\"'/* =,\\\n\t", max_size=200))
+@example("/*")
+@example("}\n;")
+@example('"\n{')
+def test_any_text_is_cut_in_order_and_ends(source: str) -> None:
+    at = 0
+    for definition in definitions(source):
+        at = source.index(definition.text, at) + len(definition.text)
+        assert definition.names
+        assert not definition.names & definition.uses
 
 
 def test_every_step_of_the_groups_is_known() -> None:
