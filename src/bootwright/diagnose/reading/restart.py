@@ -41,9 +41,11 @@ def said_twice(text: bytes, offset: int) -> bool:
     More often it is a loop, however little it says.
     """
     first, *after = text[offset : offset + 400].split(b"\n", _TWICE + 1)[: _TWICE + 1]
+    banner = _message(first)
+    if text.find(banner, max(0, offset - 400), offset) < 0:
+        return False
     before = text[max(0, offset - 400) : offset].rstrip().rsplit(b"\n", 2 * _TWICE)[1:]
     before = [_message(line) for line in before]
-    banner = _message(first)
     return (
         banner in before[-_TWICE:]
         and before.count(banner) == 1
