@@ -185,6 +185,20 @@ static void say_outcome(const struct outcome *outcome, const char *name, int num
 	say(line.data);
 }
 
+/* With `bootwright.step=NAME` only that test is left, in every group that has it; returns how many are. */
+static int only_wanted(struct test *tests, int count)
+{
+	char step[100];
+	int kept = 0;
+
+	if (!option("step", step, sizeof(step)))
+		return count;
+	for (int at = 0; at < count; at++)
+		if (text_equal(tests[at].name, step))
+			tests[kept++] = tests[at];
+	return kept;
+}
+
 int run_group(const struct group *group, int number)
 {
 	static struct test tests[ROOM];
@@ -197,7 +211,7 @@ int run_group(const struct group *group, int number)
 	text_add(&line, group->name);
 	say("  KTAP version 1");
 	say(line.data);
-	count = group->prepare(tests, ROOM);
+	count = only_wanted(tests, group->prepare(tests, ROOM));
 	line.used = 0;
 	text_add(&line, "  1..");
 	text_add_number(&line, count);

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bootwright.api.prediction import Predicted, predict
     from bootwright.api.probing import export_probe, list_probe_steps
     from bootwright.api.surveying import Surveyed, SurveyedKernel, survey
+    from bootwright.api.tracing import TracedError, trace_error
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
 
@@ -90,6 +91,8 @@ _HOME = {
     "predict": "bootwright.api.prediction",
     "export_probe": "bootwright.api.probing",
     "list_probe_steps": "bootwright.api.probing",
+    "TracedError": "bootwright.api.tracing",
+    "trace_error": "bootwright.api.tracing",
     "ObservedCard": "bootwright.api.cards.observing",
     "PreparedCard": "bootwright.api.cards.preparing",
     "observe": "bootwright.api.cards.observing",
@@ -136,6 +139,7 @@ __all__ = [
     "Surveyed",
     "SurveyedKernel",
     "ToolFailed",
+    "TracedError",
     "UpgradeForetold",
     "Verdict",
     "Waited",
@@ -171,6 +175,7 @@ __all__ = [
     "survey",
     "swap_image",
     "talos",
+    "trace_error",
     "upgrade_check",
     "verify_image",
     "wait",

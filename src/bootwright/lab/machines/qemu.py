@@ -98,10 +98,12 @@ def command(
     network: bool,
     control: int | None,
     memory: int | None = None,
+    debugger: int | None = None,
 ) -> tuple[str, ...]:
     """The command line: console on stdout, nothing on stdin, QMP on file descriptor `control`.
 
-    `memory` is in MiB and replaces the machine's own.
+    `memory` is in MiB and replaces the machine's own. With a socket's descriptor as `debugger` the machine
+    waits there, before its first instruction, for a client of GDB's remote protocol.
     """
     quoted = [str(path).replace(",", ",,") for path in (kernel, initramfs)]
     parts = [str(qemu.path), "-machine", machine.machine]
@@ -114,6 +116,8 @@ def command(
         parts += machine.network.arguments
     if control is not None:
         parts += ["-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"]
+    if debugger is not None:
+        parts += ["-chardev", f"socket,id=debugger,fd={debugger}", "-gdb", "chardev:debugger", "-S"]
     parts += ["-kernel", quoted[0], "-initrd", quoted[1], "-append", " ".join(kernel_arguments)]
     return tuple(parts)
 

@@ -86,7 +86,7 @@ def run(
     with ours:
         started = time.monotonic()
         with theirs:
-            process = _start(command(theirs.fileno()), theirs.fileno())
+            process = start(command(theirs.fileno()), theirs.fileno())
         try:
             return _Watch(
                 process=process,
@@ -107,7 +107,8 @@ def run(
                     pipe.close()
 
 
-def _start(command: Sequence[str], control: int) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], *descriptors: int) -> subprocess.Popen[bytes]:
+    """An emulator that inherits `descriptors` and dies with this thread; raises `Missing` without one."""
     parent = os.getpid()
 
     def die_with_parent() -> None:
@@ -122,7 +123,7 @@ def _start(command: Sequence[str], control: int) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            pass_fds=(control,),
+            pass_fds=descriptors,
             preexec_fn=die_with_parent,  # noqa: PLW1509 — nothing in it takes a lock
         )
     except OSError as error:

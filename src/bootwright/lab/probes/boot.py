@@ -101,7 +101,7 @@ class PlannedBoot:
         on_console: Callable[[bytes], None] | None = None,
     ) -> Recording:
         """Boot, and return what happened; raises `ToolFailed` when QEMU itself fails."""
-        kernel_arguments = (*self.kernel_arguments, f"bootwright.mark=bw{os.urandom(5).hex()}")
+        kernel_arguments = self._marked()
         command: list[tuple[str, ...]] = []
 
         def with_control(control: int) -> tuple[str, ...]:
@@ -124,8 +124,20 @@ class PlannedBoot:
             cpu_seconds=ran.cpu_seconds,
         )
 
+    def debugged(self, control: int, debugger: int) -> tuple[str, ...]:
+        """The command line of a boot that waits for a debugger (see `qemu.command`)."""
+        return self._command(self.kernel.image, self.archive, self._marked(), control, debugger)
+
+    def _marked(self) -> tuple[str, ...]:
+        return (*self.kernel_arguments, f"bootwright.mark=bw{os.urandom(5).hex()}")
+
     def _command(
-        self, kernel: Path, archive: Path, kernel_arguments: tuple[str, ...], control: int | None
+        self,
+        kernel: Path,
+        archive: Path,
+        kernel_arguments: tuple[str, ...],
+        control: int | None,
+        debugger: int | None = None,
     ) -> tuple[str, ...]:
         return qemu.command(
             self.emulator,
@@ -137,6 +149,7 @@ class PlannedBoot:
             network=self.network,
             control=control,
             memory=self.memory,
+            debugger=debugger,
         )
 
 

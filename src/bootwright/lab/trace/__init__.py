@@ -1,0 +1,1 @@
+"""Where in an unmodified kernel the errno of a system call comes from."""

@@ -1,0 +1,127 @@
+"""A small client of GDB's remote protocol, as QEMU's stub speaks it (GDB manual, appendix E).
+
+What is needed of it: breakpoints, going on to one, the general registers of an arm64 CPU, memory.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+from attrs import define, field, frozen
+
+from bootwright.foundation.errors import ToolFailed
+
+_REGISTERS = struct.Struct("<33Q")
+"""x0 to x30, sp, pc: the first of `g` (QEMU gdb-xml/aarch64-core.xml)."""
+_MOST_PACKET = 1 << 20
+_CHUNK = 1024
+"""Bytes of memory asked for at once: QEMU's packets hold 4096 characters."""
+
+
+@frozen
+class Registers:
+    """General registers of the stopped CPU."""
+
+    x: tuple[int, ...]
+    sp: int
+    pc: int
+
+
+@define
+class Debugger:
+    """A connection to the stub of a machine, which is stopped whenever a method returns."""
+
+    connection: socket.socket
+    _received: bytearray = field(factory=bytearray, init=False)
+
+    def break_at(self, address: int) -> None:
+        """Stop before the instruction at `address`."""
+        self._expect_ok(f"Z1,{address:x},4")
+
+    def clear(self, address: int) -> None:
+        """Take a breakpoint away."""
+        self._expect_ok(f"z1,{address:x},4")
+
+    def go_on(self) -> bool:
+        """Run to the next breakpoint; False when the machine ended instead.
+
+        Raises `TimeoutError` when neither happens in the connection's time.
+        """
+        return self._resume(b"c")
+
+    def step(self) -> bool:
+        """Run one instruction; as `go_on`. Needed at a breakpoint, once that is cleared, to go on past it."""
+        return self._resume(b"s")
+
+    def _resume(self, command: bytes) -> bool:
+        self._send(command)
+        try:
+            answer = self._packet()
+        except ConnectionError:
+            return False
+        return answer[:1] in {b"T", b"S"}
+
+    def registers(self) -> Registers:
+        """The registers now; raises `ToolFailed` where the stub gives fewer."""
+        answer = self._ask("g")
+        raw = _bytes(answer)
+        if len(raw) < _REGISTERS.size:
+            raise ToolFailed("qemu's debugger", f"{len(raw)} bytes of registers, {_REGISTERS.size} expected")
+        *x, sp, pc = _REGISTERS.unpack_from(raw)
+        return Registers(tuple(x), sp, pc)
+
+    def memory(self, address: int, size: int) -> bytes | None:
+        """Bytes at a virtual address, or None where nothing is mapped."""
+        whole = bytearray()
+        while len(whole) < size:
+            number = min(_CHUNK, size - len(whole))
+            answer = self._ask(f"m{address + len(whole):x},{number:x}")
+            if answer[:1] == b"E" and len(answer) == 3:
+                return None
+            whole += _bytes(answer)
+        return bytes(whole)
+
+    def _ask(self, text: str) -> bytes:
+        self._send(text.encode())
+        try:
+            return self._packet()
+        except (ConnectionError, TimeoutError) as error:
+            raise ToolFailed("qemu's debugger", f"no answer to {text}: {error}") from error
+
+    def _expect_ok(self, text: str) -> None:
+        answer = self._ask(text)
+        if answer != b"OK":
+            raise ToolFailed("qemu's debugger", f"{text} was answered with {answer[:100]!a}")
+
+    def _send(self, body: bytes) -> None:
+        try:
+            self.connection.sendall(b"$%s#%02x" % (body, sum(body) & 0xFF))
+        except OSError as error:
+            raise ToolFailed("qemu's debugger", f"the connection is closed: {error}") from error
+
+    def _packet(self) -> bytes:
+        """The next packet's body; acknowledgements and console output (`O…`) are passed over."""
+        while True:
+            start = self._received.find(b"$")
+            end = self._received.find(b"#", start) if start >= 0 else -1
+            if 0 <= end <= len(self._received) - 3:
+                body = bytes(self._received[start + 1 : end])
+                del self._received[: end + 3]
+                self.connection.sendall(b"+")
+                if body[:1] != b"O" or body == b"OK":
+                    return body
+                continue
+            if len(self._received) > _MOST_PACKET:
+                raise ToolFailed("qemu's debugger", "an endless packet")
+            chunk = self.connection.recv(65536)
+            if not chunk:
+                raise ConnectionResetError("closed")
+            self._received += chunk
+
+
+def _bytes(answer: bytes) -> bytes:
+    try:
+        return bytes.fromhex(answer.decode("ascii"))
+    except ValueError as error:
+        raise ToolFailed("qemu's debugger", f"{answer[:100]!a} is not hexadecimal") from error
