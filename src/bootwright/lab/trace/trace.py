@@ -8,6 +8,7 @@ from bisect import bisect_right
 from attrs import frozen
 
 from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
+from bootwright.formats.kernel.relocations import relocated
 from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Missing, Refused, ToolFailed
 from bootwright.foundation.progress import Progress
@@ -94,7 +95,7 @@ def trace(
     test = _failing_test(kernel, step=step, probe=probe, machine=machine, timeout=timeout, progress=progress)
     assert test.call is not None and test.errno is not None  # noqa: S101, PT018 - it failed
     number = int(test.errno) if test.errno.isdigit() else getattr(errno, test.errno)
-    symbols = read_symbols(kernel.image.read_bytes(), str(kernel.image))
+    symbols = read_symbols(relocated(kernel.image.read_bytes()).image, str(kernel.image))
     call = test.call.partition("-")[0]  # a step may tell two calls of one name apart
     try:
         handler = symbols.addresses[symbols.names.index(_HANDLER + call)]
