@@ -128,6 +128,8 @@ def test_every_guest_program_compiles_without_any_header(name: str, tmp_path: Pa
 def test_no_source_for_the_guest_asks_for_a_library() -> None:
     folders = ("probes", "benchmarks", "src", "fuzz")
     sources = [path for folder in folders for path in (ROOT / folder).rglob("*.[ch]")]
+    # An exported probe is a program for its reader's machine, with the C library that is there.
+    sources = [path for path in sources if path.parent != ROOT / "probes" / "export"]
     assert sources
     assert not [path for path in sources if "#include <" in path.read_text()]
 

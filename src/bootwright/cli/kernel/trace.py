@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._parts.values import OneOf, machines
+from bootwright.cli._parts.values import OneOf, machines, probes
 
 if TYPE_CHECKING:
     from bootwright.lab.trace.trace import ErrnoTrace, Place
@@ -32,7 +32,13 @@ Exit status: 0 the origin was found, 2 usage, bad input or a step that does not 
     metavar="STEP",
     help="A step of the probe that ends with an errno, as `bootwright boot` prints them.",
 )
-@click.option("--probe", default="mounts", show_default=True, metavar="NAME", help="The probe it is of.")
+@click.option(
+    "--probe",
+    type=OneOf(probes, "probe"),
+    default="mounts",
+    show_default=True,
+    help="The probe it is of.",
+)
 @click.option(
     "--machine",
     type=OneOf(machines, "machine"),
