@@ -13,7 +13,7 @@ run: setup ## the main job: investigate the Talos on Raspberry Pi 5 reports with
 	$(BIN)/bootwright investigate talos-rpi5 --out $(OUT) || [ $$? -eq 3 ]
 
 test: setup-test setup lint ## set everything up, then lint, types, layers and all tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(STAMP) ## style, types, the layer contract, dead code
 	$(BIN)/ruff check .
