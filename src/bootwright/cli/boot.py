@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._parts.values import OneOf, machines
+from bootwright.cli._parts.booting import machine_option, probes_option, timeout_option
 
 if TYPE_CHECKING:
     from bootwright.kernels.model import Kernel
@@ -32,25 +32,11 @@ report is not whole or a test had to be skipped.
 
 @click.command(name="boot", epilog=_EPILOG)
 @click.argument("kernel", metavar="KERNEL")
-@click.option(
-    "--probe",
-    "probes",
-    multiple=True,
-    metavar="NAME",
-    default=("mounts",),
-    show_default=True,
-    help="What to test: mounts, filesystems, network, all. May be repeated, or comma-separated.",
-)
-@click.option(
-    "--machine",
-    type=OneOf(machines, "machine"),
-    default="virt",
-    show_default=True,
-    help="What to boot on: a file of data/machines.",
-)
+@probes_option
+@machine_option
 @click.option("--cpu", metavar="MODEL", help="The CPU model, instead of the first that has the page size.")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=1, help="Boot so many times.")
-@click.option("--timeout", type=click.FloatRange(1), default=None, help="Seconds of guest time for a boot.")
+@timeout_option
 @click.option("--arguments", default="", metavar="TEXT", help="Further kernel arguments.")
 @click.option("--plain", is_flag=True, help="Leave out the kernel arguments that only make boots quicker.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the recordings there.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._parts.values import OneOf, machines
+from bootwright.cli._parts.booting import machine_option, probes_option, timeout_option
 
 if TYPE_CHECKING:
     from bootwright.api.surveying import Surveyed
@@ -36,24 +36,10 @@ Exit status: 0 every step ok on every kernel, 1 some step not ok on some kernel 
     show_default=True,
     help="Which: all on this machine, or names or files. May be repeated, or comma-separated.",
 )
-@click.option(
-    "--probe",
-    "probes",
-    multiple=True,
-    metavar="NAME",
-    default=("mounts",),
-    show_default=True,
-    help="What to test, as for boot. May be repeated, or comma-separated.",
-)
-@click.option(
-    "--machine",
-    type=OneOf(machines, "machine"),
-    default="virt",
-    show_default=True,
-    help="What to boot on: a file of data/machines.",
-)
+@probes_option
+@machine_option
 @click.option("--again", is_flag=True, help="Boot every kernel, also where its answer is kept.")
-@click.option("--timeout", type=click.FloatRange(1), default=None, help="Seconds of guest time for a boot.")
+@timeout_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/survey.schema.json).")
 def command(
     *,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._parts.values import OneOf, machines, probes
+from bootwright.cli._parts.booting import machine_option
+from bootwright.cli._parts.values import OneOf, probes
 
 if TYPE_CHECKING:
     from bootwright.lab.trace.trace import ErrnoTrace, Place
@@ -39,13 +40,7 @@ Exit status: 0 the origin was found, 2 usage, bad input or a step that does not 
     show_default=True,
     help="The probe it is of.",
 )
-@click.option(
-    "--machine",
-    type=OneOf(machines, "machine"),
-    default="virt",
-    show_default=True,
-    help="What to boot on: a file of data/machines.",
-)
+@machine_option
 @click.option("--timeout", type=click.FloatRange(1), default=None, help="Seconds for each boot.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/kernel-trace.schema.json).")
 def command(*, kernel: str, step: str, probe: str, machine: str, timeout: float | None, as_json: bool) -> int:
