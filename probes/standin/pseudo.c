@@ -27,19 +27,24 @@ static int has_argument(const char *argument)
 	return 0;
 }
 
-/* internal/pkg/selinux: by the kernel's argument alone, whatever the kernel made of it. */
-static int selinux_asked_for(void)
+static int is_directory(const char *path)
 {
-	return has_argument("selinux=1");
-}
-
-static int has_efi_variables(void)
-{
-	long fd = SYSCALL(openat, AT_FDCWD, "/sys/firmware/efi/efivars", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+	long fd = SYSCALL(openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
 
 	if (fd >= 0)
 		close_file(fd);
 	return fd >= 0;
+}
+
+/* internal/pkg/selinux IsEnabled, from 1.10.2 on; before, by the argument alone. */
+static int selinux_runs(void)
+{
+	return has_argument("selinux=1") && is_directory("/sys/fs/selinux");
+}
+
+static int has_efi_variables(void)
+{
+	return is_directory("/sys/firmware/efi/efivars");
 }
 
 struct option_of { const char *key, *value; }; /* without a value: a flag */
@@ -71,7 +76,7 @@ static const struct pseudo late[] = {
 	{ "configfs", "/sys/kernel/config", SAFE, { { NULL, NULL } }, always },
 	{ "debugfs", "/sys/kernel/debug", SAFE, { { NULL, NULL } }, always },
 	{ "selinuxfs", "/sys/fs/selinux", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, { { NULL, NULL } },
-	  selinux_asked_for },
+	  selinux_runs },
 	{ "efivarfs", "/sys/firmware/efi/efivars", SAFE | MOUNT_ATTR_RDONLY, { { NULL, NULL } },
 	  has_efi_variables },
 };

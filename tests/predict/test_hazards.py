@@ -6,12 +6,13 @@ import pytest
 
 from bootwright.boards.model import Board, Find, Goal, Stepping
 from bootwright.foundation.verdict import Verdict
-from bootwright.predict.goals import judge, judge_os
+from bootwright.foundation.versions import Version
+from bootwright.predict.goals import judge, judge_os, predict
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import GoalVerdict
 from bootwright.predict.rules.predicates import FileSystemFacts, Given
 
-from .conftest import BASE, driver, make_kernel, module, whole
+from .conftest import BASE, compile_tree, driver, make_kernel, module, whole
 
 TREE = """
 eth@1 { compatible = "acme,eth"; reg = <1 1>; pinctrl-0 = <&pins>; clocks = <&clk>; };
@@ -164,3 +165,67 @@ def test_a_boot_partition_without_the_board_s_devicetree() -> None:
         Given(devicetree_missing=True),
     ):
         assert verdict(one, given, tree=tree).verdict is Verdict.WORKS
+
+
+DEBIAN = {
+    "CONFIG_EFI": "y",
+    "CONFIG_EFIVAR_FS": "m",
+    "CONFIG_CONFIGFS_FS": "m",
+    "CONFIG_SECURITY_APPARMOR": "y",
+    "CONFIG_SECURITY_SELINUX": "y",
+    "CONFIG_LSM": "landlock,yama,apparmor,selinux",
+    **dict.fromkeys(
+        (
+            *("CONFIG_DEVTMPFS", "CONFIG_TMPFS", "CONFIG_HUGETLBFS", "CONFIG_BPF_SYSCALL"),
+            *("CONFIG_SECURITYFS", "CONFIG_TRACING", "CONFIG_DEBUG_FS"),
+        ),
+        "y",
+    ),
+}
+LOADED = Given(before_init=frozenset({"configfs", "efivarfs"}), by_efi=True)
+
+
+@pytest.mark.parametrize(
+    ("os", "changed", "arguments", "given", "broken"),
+    [
+        ("1.12.1", {}, "", LOADED, None),
+        ("1.12.1", {}, "", Given(by_efi=True), "talos-configfs-early"),
+        ("1.9.5", {}, "", Given(by_efi=True), "talos-efivarfs-early"),
+        ("1.9.5", {}, "", Given(by_efi=False), None),
+        ("1.12.1", {}, "efi=debug,noruntime", LOADED, "talos-efivarfs-early"),
+        ("1.12.1", {"CONFIG_TRACING": "n"}, "", LOADED, "talos-pseudo-mounts"),
+        ("1.12.1", {}, "debugfs=on debugfs=off", LOADED, "talos-pseudo-mounts"),
+        ("1.10.9", {}, "debugfs=off", LOADED, None),
+        # With AppArmor first there is no selinuxfs; only 1.10.0 and 1.10.1 mount it all the same.
+        ("1.10.1", {}, "selinux=1", LOADED, "talos-selinuxfs"),
+        ("1.10.1", {}, "selinux=1 security=selinux", LOADED, None),
+        ("1.10.1", {"CONFIG_SECURITY_SELINUX": "n"}, "selinux=1 security=selinux", LOADED, "talos-selinuxfs"),
+        ("1.10.2", {}, "selinux=1", LOADED, None),
+    ],
+)
+def test_what_the_init_of_talos_mounts_before_it_loads_a_module(
+    os: str, changed: dict[str, str], arguments: str, given: Given, broken: str | None
+) -> None:
+    facts = make_kernel(config={**DEBIAN, **changed}, arguments=arguments)
+    version = Version.parse(os)
+    assert version is not None
+    found = judge_os(predict(facts, compile_tree(""), os={"talos": version}, given=given), "os-start")
+    expected = Verdict.WORKS if broken is None else Verdict.FAILS
+    assert (found.verdict, found.first_broken and found.first_broken.needs) == (
+        expected,
+        broken and f"hazard {broken}",
+    )
+
+
+def test_a_talos_without_selinux_is_told_of() -> None:
+    facts = make_kernel(config=DEBIAN, arguments="selinux=1")
+    version = Version.parse("1.12.1")
+    assert version is not None
+    found = judge_os(predict(facts, compile_tree(""), os={"talos": version}, given=LOADED), "os-start")
+    assert names(found) == ["talos-no-selinux"]
+    assert "security=selinux" in found.hazards[0].remedy
+    chosen = make_kernel(config=DEBIAN, arguments="selinux=1 lsm=selinux")
+    assert (
+        names(judge_os(predict(chosen, compile_tree(""), os={"talos": version}, given=LOADED), "os-start"))
+        == []
+    )

@@ -65,6 +65,7 @@ def swap_image(
     remove: str | Sequence[str] = (),
     board: str | None = None,
     force: bool = False,
+    any_result: bool = False,
     progress: Progress | None = None,
 ) -> Swapped:
     """Write a copy of an image with parts of it changed; the image itself is only read.
@@ -72,14 +73,19 @@ def swap_image(
     `add_modules` names modules that are to be there beside those of the image, where they are replaced.
     `cmdline` holds edits such as `+a -b`, `config_txt` edits such as `[pi5] enable_uart=1`; `files` maps
     `PARTITION:/PATH` to the file to be put there, `remove` names those to be taken away. `board` decides
-    where it depends on the board what boots. An existing output is replaced only with `force`.
+    where it depends on the board what boots, and the result is judged for it: where something that `check`
+    does not say fails on the image would fail on the result, it is refused, unless with `any_result`. Without
+    `board` it is judged for every board that a devicetree of the image is for. An existing output is replaced
+    only with `force`.
 
-    Returns a `Swapped`: `.changed`, `.notes`, `.manifest`. Raises `Refused` for a change that cannot be made,
-    `Missing` and `Malformed` for the inputs.
+    Returns a `Swapped`: `.changed`, `.notes`, `.manifest`. Raises `Refused` for a change that cannot be made
+    or that breaks something, `Missing` and `Malformed` for the inputs.
 
         swap_image("talos.raw", "debug.raw", cmdline="+initcall_debug -quiet").changed
     """
     import re
+
+    from attrs import evolve
 
     from bootwright.boards.model import board as board_named
     from bootwright.foundation import atomic
@@ -106,7 +112,15 @@ def swap_image(
         removed=texts(remove),
     )
     chosen = board_named(board) if board is not None else None
-    return swap(image, output, changes, board=chosen, progress=progress)
+    if any_result:
+        return swap(image, output, changes, board=chosen, progress=progress)
+    from bootwright.evidence.change import Judge, may_matter
+
+    if not may_matter(changes):
+        return swap(image, output, changes, board=chosen, progress=progress)
+    judge = Judge(image, chosen, progress)
+    made = swap(image, output, changes, board=chosen, judge=judge, progress=progress)
+    return evolve(made, notes=(*made.notes, *judge.notes))
 
 
 def verify_image(

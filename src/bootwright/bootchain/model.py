@@ -105,6 +105,13 @@ class Chain:
         return tuple(part for part in named if part is not None)
 
     @property
+    def by_efi(self) -> bool | None:
+        """Whether the kernel is started as an EFI program; None where the chain does not say."""
+        if self.kind in {"grub", "loader-entry", "uki", "efi"}:
+            return True
+        return False if self.kind in {"extlinux", "firmware"} else None
+
+    @property
     def name(self) -> str:
         """Its title, else its id."""
         return self.title or self.id

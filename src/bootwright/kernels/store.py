@@ -91,6 +91,11 @@ class Store:
         tree_there = found.tree is None or (self.trees / found.tree).is_dir()
         return found if config_there and tree_there else None
 
+    def of_image(self, digest: str) -> Manifest | None:
+        """A kernel whose Image has that SHA-256; None where none is here."""
+        manifests = (self.manifest(name) for name in self.names())
+        return next((manifest for manifest in manifests if manifest and manifest.image == digest), None)
+
     def kernel(self, manifest: Manifest) -> Kernel:
         """The kernel with its paths."""
         version = Version.parse(manifest.version)

@@ -13,7 +13,7 @@ from bootwright.boards.model import Goal
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.model import Answer, Hazard, Link
 from bootwright.predict.rules.knowledge import HazardRule
-from bootwright.predict.rules.predicates import find, holds, offending
+from bootwright.predict.rules.predicates import find, holds, offending, what_holds
 from bootwright.predict.solving.prediction import Prediction
 from bootwright.predict.solving.solver import Record
 
@@ -64,6 +64,11 @@ def strike(prediction: Prediction, rule: HazardRule, on_chain: set[str]) -> Haza
         where = files.where
         sizes = ", ".join(f"{name.replace('_', ' ')} {size}" for name, size in files.sizes.items())
         reason = f"{reason} ({where}: {sizes}; pages of {prediction.kernel.page_size})"
+    stated = ", ".join(what_holds(rule.when, prediction.around))
+    if stated:
+        reason = f"{reason} (here: {stated})"
+    elif answer is Answer.UNKNOWN and prediction.kernel.option("CONFIG_ARM64") is None:
+        reason = f"{reason} (the kernel's configuration is not known)"
     return Hazard(
         name=rule.name,
         effect=rule.effect if answer is Answer.YES else Verdict.UNKNOWN,

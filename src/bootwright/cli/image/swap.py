@@ -31,8 +31,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--remove", "removed", multiple=True, metavar="PARTITION:/PATH", help="Take a file away.")
 @click.option("--force", is_flag=True, help="Replace an image that is there already.")
 @click.option(
-    "--board", metavar="NAME|FILE", help="For this board, where it depends on the board what boots."
+    "--board",
+    metavar="NAME|FILE",
+    help="Judge the result for this board [each that the image has a devicetree for].",
 )
+@click.option("--any-result", is_flag=True, help="Write it even where something stops working by `check`.")
 @click.option("--json", "as_json", is_flag=True, help="What was done as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
@@ -50,6 +53,7 @@ def command(
     removed: tuple[str, ...],
     force: bool,
     board: str | None,
+    any_result: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -57,6 +61,7 @@ def command(
 
     Kernel and modules travel together: modules in the initramfs, and in a squashfs root inside it (Talos),
     are replaced by the new kernel's. A kernel that would not accept the modules is refused with the reason.
+    So is a change by which something stops working: the result is checked before it gets its name.
 
     \b
     Examples:
@@ -90,6 +95,7 @@ def command(
         remove=removed,
         board=board,
         force=force,
+        any_result=any_result,
         progress=Silent() if quiet else Lines(),
     )
     if as_json:

@@ -154,6 +154,17 @@ class DraftTree:
         return parse_fdt(self.root.blob(self.origin), name or self.name)
 
 
+def empty() -> Tree:
+    """A devicetree of a root without properties: what holds on any board can be asked over it."""
+    structure = struct.pack(">4I", _BEGIN_NODE, 0, _END_NODE, _END)
+    after_header = _HEADER.size + 16  # the memory reservation block is its end mark alone
+    size = after_header + len(structure)
+    header = _HEADER.pack(
+        MAGIC, size, after_header, size, _HEADER.size, _VERSION, _LAST_COMPATIBLE, 0, 0, len(structure)
+    )
+    return parse_fdt(header + bytes(16) + structure, "no devicetree")
+
+
 @define
 class _Strings:
     block: bytearray = field(factory=bytearray)

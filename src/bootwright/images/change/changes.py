@@ -19,7 +19,6 @@ from bootwright.foundation.progress import Progress
 from bootwright.images.change import initramfs_edit, uki_edit
 from bootwright.images.change.counterparts import counterparts
 from bootwright.images.change.edits import EDITORS, ArgumentEdit, ConfigEdit, edit_config_txt, edit_texts
-from bootwright.images.change.start_needs import refuse_without_selinux
 from bootwright.images.opened import OpenImage, Volume, argument_names
 from bootwright.images.parts.kernel_part import KernelFiles, kernel_files
 
@@ -270,9 +269,6 @@ class _Planner:
                 f"the image holds modules of {', '.join(releases)}, which {kernel.release} does not load",
                 hint="kernel and modules travel together: give a package, or --modules DIR as well",
             )
-        init = initramfs_edit.known_init(source)
-        if init is not None:
-            refuse_without_selinux(kernel, init, arguments)
         kernel = self._with_counterparts(chain, kernel, source)
         path, done = initramfs_edit.replace_modules(
             source, kernel, kernel.gate(arguments), self._work_folder("initramfs"), self._progress

@@ -16,6 +16,7 @@ from attrs import define, field
 from bootwright.formats.archives import cpio
 from bootwright.formats.archives.initramfs import Segment, read_segments
 from bootwright.formats.filesystems.squashfs import SquashFs
+from bootwright.formats.modules.early_loader import OWN_INIT, OWN_LIST
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.guest import program
@@ -23,7 +24,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.images.change.squashfs_edit import squashfs_with_modules
 from bootwright.images.opened import all_files
 from bootwright.images.parts import module_files
-from bootwright.images.parts.initramfs_part import OWN_INIT, OWN_LIST, compressed
+from bootwright.images.parts.initramfs_part import compressed
 from bootwright.images.parts.inits import Init, init_of
 from bootwright.images.parts.kernel_part import KernelFiles
 from bootwright.images.parts.module_gate import ModuleGate
@@ -102,15 +103,6 @@ def has_modules(initramfs: ByteSource) -> tuple[str, ...]:
                     if match and MODULE.fullmatch(inner.path):
                         releases[match["release"]] = None
     return tuple(releases)
-
-
-def known_init(initramfs: ByteSource) -> Init | None:
-    """What is known of its init; None where nothing is."""
-    return init_of(
-        _clean(entry.name, segment, entry.offset)
-        for segment in read_segments(initramfs, limit=_MOST_ARCHIVE)
-        for entry in cpio.read(segment.archive)
-    )
 
 
 def _clean(name: str, segment: Segment, offset: int) -> str:

@@ -7,6 +7,7 @@ whole, with its label, id, owners, times and attributes, since nothing writes XF
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -67,9 +68,12 @@ def swap(
     changes: Changes,
     *,
     board: Board | None = None,
+    judge: Callable[[Path], None] | None = None,
     progress: Progress | None = None,
 ) -> Swapped:
     """Write `output`, a copy of `image` with the changes; `board` decides where what boots depends on it.
+
+    `judge` sees the new image before it has its name; what it raises leaves nothing behind.
 
     Raises `Refused` for a change that cannot be made (the reason names what stands against it), `Malformed`
     for an image that cannot be read, `Missing` for what is not there. The original is only ever read.
@@ -94,7 +98,7 @@ def swap(
         data = opened.raw.stat().st_blocks * 512
         need = data * (3 if again else 1) + 2 * new + _OVERHEAD
         check_space(output, need + (data + new if is_compressed(output) else 0), progress)
-        with whole_image(output, work, progress) as file:
+        with whole_image(output, work, progress, judge) as file:
             handle = file.fileno()
             source = os.open(opened.raw, os.O_RDONLY | os.O_CLOEXEC)
             try:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootwright.formats.archives import cpio
+from bootwright.formats.modules.early_loader import OWN_INIT, OWN_LIST
 from bootwright.foundation import atomic, tools
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.guest import program
@@ -31,9 +32,6 @@ _LINKS = {"bin": "usr/bin", "lib": "usr/lib", "sbin": "usr/bin", "usr/sbin": "bi
 
 _NAMES_OF_INIT = ("poweroff", "shutdown")
 """Hard links of Talos's init; the kernel runs /sbin/poweroff (kernel/reboot.c, orderly_poweroff)."""
-
-OWN_LIST, OWN_INIT = "bootwright/modules", "bootwright/init"
-"""What our loader of early modules reads and starts (`probes/early/`)."""
 
 _COMPRESSORS: dict[str, tuple[str, ...]] = {
     # CRC32 is what the kernel's decoder knows; two threads always, since one makes other bytes than several.

@@ -25,8 +25,6 @@ class Init:
     """Modules of what it mounts next, and ends without."""
     mounts: tuple[str, ...] = ()
     """Modules of what it mounts on some machines."""
-    selinuxfs_for: str | None = None
-    """The kernel argument with which it mounts selinuxfs, and ends where there is none."""
 
 
 INITS = Kind("inits", "an init", Init)

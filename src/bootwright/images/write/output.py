@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -61,14 +61,19 @@ def _sweep(folder: Path, prefix: str) -> None:
 
 
 @contextlib.contextmanager
-def whole_image(output: Path, work: Path, progress: Progress) -> Iterator[IO[bytes]]:
+def whole_image(
+    output: Path, work: Path, progress: Progress, judge: Callable[[Path], None] | None = None
+) -> Iterator[IO[bytes]]:
     """A new image to write to, which takes the name `output` when the block ends without an error.
 
-    It is compressed where that name ends in .xz, .zst or .gz.
+    It is compressed where that name ends in .xz, .zst or .gz. `judge` sees it before, uncompressed: what it
+    raises leaves nothing behind.
     """
     path = work / "image"
     with new_file(path) as file:
         yield file
+    if judge is not None:
+        judge(path)
     if is_compressed(output):
         path = compress(path, output, progress)
     path.replace(atomic.final(output))

@@ -67,6 +67,7 @@ class _Collection:
     root_modprobe: ModprobeConfig | None = None
     volumes: tuple[Volume, ...] | None = None
     has_initramfs: bool | None = None
+    before_init: frozenset[str] = frozenset()
     firmware: frozenset[str] | None = None
     board: Board | None = None
     """Decides what an image boots where that depends on the board."""
@@ -79,12 +80,12 @@ class _Collection:
 
     def result(self, config: tuple[Path, KernelConfig] | None) -> Gathered:
         """What was gathered, which does not change any more."""
-        modules, early = self.inside, self.early_modprobe
+        modules, early, before_init = self.inside, self.early_modprobe, self.before_init
         if self.initramfs is not None:
             from bootwright.predict.given.initramfs import early_modules
 
             in_initramfs = early_modules(self.initramfs)
-            early = in_initramfs.modprobe
+            early, before_init = in_initramfs.modprobe, in_initramfs.before_init
             release = self.kernel.release if self.kernel is not None else None
             modules = in_initramfs.of(release)
             self.notes += [
@@ -113,6 +114,7 @@ class _Collection:
             root_modprobe=self.root_modprobe,
             volumes=self.volumes,
             has_initramfs=True if self.initramfs is not None else self.has_initramfs,
+            before_init=before_init,
             firmware=self.firmware,
             notes=tuple(dict.fromkeys(self.notes)),
         )
@@ -128,13 +130,14 @@ def gather(
     cmdline: str | None = None,
     board: Board | None = None,
     growth: Growth | None = None,
+    need_devicetrees: bool = True,
 ) -> Gathered:
     """Sort artifacts by their content; the kernel's own devicetrees count where no others are given.
 
     `entry` is the boot entry of an image that counts, where not the default; `cmdline` is the kernel's
     command line in place of the boot entry's; `board` decides where it depends on the board what boots;
     `growth` may have begun to expand the first artifact. Raises `Refused` for two kernels, `Missing` where no
-    kernel is among them.
+    kernel is among them, and with `need_devicetrees` where there is no devicetree.
     """
     collection = _Collection(entry, growth, cmdline=cmdline, board=board)
     for artifact in artifacts:
@@ -171,7 +174,7 @@ def gather(
     if not collection.blobs and collection.kernel is not None and collection.kernel.dtbs is not None:
         for name, path in blobs_in(collection.kernel.dtbs):
             collection.add(name, path, Origin.KERNEL)
-    if not collection.blobs and collection.devicetree is None:
+    if need_devicetrees and not collection.blobs and collection.devicetree is None:
         name = collection.kernel.name if collection.kernel is not None else "a configuration"
         raise Missing(f"{name} comes without devicetrees", hint="add a .dtb or a folder with some")
     return collection.result(given_config)
@@ -327,6 +330,7 @@ def _image(collection: _Collection, artifact: str, progress: Progress) -> None:
     collection.root_modprobe = inside.root_modprobe or collection.root_modprobe
     collection.volumes = inside.volumes if inside.volumes is not None else collection.volumes
     collection.has_initramfs = inside.initramfs if inside.initramfs is not None else collection.has_initramfs
+    collection.before_init |= inside.before_init
     collection.chain = inside.chain or collection.chain
     collection.firmware = (
         inside.firmware if collection.firmware is None else collection.firmware | (inside.firmware or set())

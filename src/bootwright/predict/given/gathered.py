@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bootwright.boards.fit import Fit, fit, not_the_boards
 from bootwright.boards.model import Board
@@ -126,6 +126,8 @@ class Gathered:
     """The partitions of a disk image."""
     has_initramfs: bool | None = None
     """Whether the kernel has one; None where that is not known."""
+    before_init: frozenset[str] = frozenset()
+    """Modules that our loader in the initramfs loads before the system's own init runs."""
     firmware: frozenset[str] | None = None
     """Paths below `/lib/firmware`; None where there is no root file system among the artifacts."""
     notes: tuple[str, ...] = ()
@@ -297,13 +299,10 @@ class Gathered:
             stepping=stepping,
             dtb=choice.blob.path,
             tree=tree,
-            given=Given(
-                self.filesystems,
-                self.firmware,
-                unapplied,
-                settings,
-                volumes=self.volumes,
-                initramfs=self.has_initramfs,
+            given=evolve(
+                self.given,
+                unapplied=unapplied,
+                settings=settings,
                 # A stepping's own is not needed where there is another one's: the firmware takes that.
                 devicetree_missing=self.boot_partition
                 and not any(sibling.dtb in names for sibling in board.steppings),
@@ -312,6 +311,18 @@ class Gathered:
             arguments=self.arguments,
             misfit=wrong,
             notes=notes,
+        )
+
+    @property
+    def given(self) -> Given:
+        """What came with the kernel and is the same on every board."""
+        return Given(
+            self.filesystems,
+            self.firmware,
+            volumes=self.volumes,
+            initramfs=self.has_initramfs,
+            before_init=self.before_init,
+            by_efi=self.chain.by_efi if self.chain is not None else None,
         )
 
     def is_for(self, board: Board, stepping: str) -> bool:

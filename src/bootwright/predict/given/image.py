@@ -14,6 +14,7 @@ from attrs import define, evolve, field
 from bootwright.boards.model import Board
 from bootwright.bootchain.model import Chain
 from bootwright.firmware.config_txt import ConfigTxt
+from bootwright.formats.modules.early_loader import loaded_before_init
 from bootwright.formats.modules.modprobe_config import ModprobeConfig
 from bootwright.formats.sources.compressed import Growth
 from bootwright.foundation.errors import Missing
@@ -69,6 +70,8 @@ class Contents:
     """What the other root file systems say to modprobe."""
     volumes: tuple[Volume, ...] | None = None
     """The partitions; None where the artifact is no disk."""
+    before_init: frozenset[str] = frozenset()
+    """Modules that our loader in the initramfs loads before the system's own init runs."""
     initramfs: bool | None = None
     """Whether there is one; None where there is no kernel either."""
     notes: list[str] = field(factory=list)
@@ -133,6 +136,8 @@ def contents(
             if isinstance(child.detail, ModuleTree) and child in boot.module_trees
             for name in child.detail.names
         )
+        if boot.initramfs.files is not None:
+            result.before_init = loaded_before_init(boot.initramfs.files)
     result.arguments = boot.arguments
     result.initramfs = boot.initramfs is not None
     result.early_modprobe, result.root_modprobe = modprobe_configs(item, boot)

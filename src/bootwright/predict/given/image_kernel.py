@@ -15,13 +15,14 @@ from bootwright.formats.filesystems.filesystem import Entry, FileSystem, lookup
 from bootwright.formats.kernel.arm64_image import KernelImage, unwrapped
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.foundation.cache import GIVEN_CONFIGS, GIVEN_IMAGES, GIVEN_MODULES, GIVEN_TREES
+from bootwright.foundation.cache import GIVEN_CONFIGS, GIVEN_IMAGES, GIVEN_MODULES, GIVEN_TREES, KERNELS
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.inspect.booted import Boot
 from bootwright.inspect.facts import Item, ItemKind
 from bootwright.inspect.files import ModuleTree
 from bootwright.kernels.model import Kernel
+from bootwright.kernels.store import Store
 
 _PIECE = 1 << 20
 _TABLES = frozenset({"modules.builtin", "modules.builtin.modinfo"})
@@ -48,7 +49,7 @@ def kernel_of(item: Item, boot: Boot, artifact: str, progress: Progress) -> tupl
         page_size=getattr(boot.kernel.detail, "page_size", None) or 0,
         image=image,
         image_sha256=digest,
-        config=_config_file(boot, digest),
+        config=_config_file(boot, digest) or _config_here(digest),
         modules=_module_folder(trees, digest, progress) if trees else None,
         dtbs=None,
         provenance={"file": artifact, "path": boot.kernel.name},
@@ -104,6 +105,13 @@ def _config_file(boot: Boot, digest: str) -> Path | None:
     text = "\n".join(lines) + "\n"
     key = hashlib.sha256(f"{digest}\n{text}".encode()).hexdigest()
     return GIVEN_CONFIGS.kept(key, text.encode)
+
+
+def _config_here(digest: str) -> Path | None:
+    """The configuration of a kernel on this machine whose Image is the same, byte for byte."""
+    store = Store(KERNELS.folder())
+    manifest = store.of_image(digest)
+    return store.kernel(manifest).config if manifest is not None else None
 
 
 def _module_folder(trees: Sequence[Item], digest: str, progress: Progress) -> Path:

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
 from bootwright.formats.filesystems.filesystem import Entry, walk
+from bootwright.formats.modules.early_loader import loaded_before_init
 from bootwright.formats.modules.modprobe_config import ModprobeConfig, read_modprobe
 from bootwright.formats.modules.module_file import module_name
 from bootwright.formats.sources.bytesource import FileBytes
@@ -24,6 +25,8 @@ class EarlyModules:
     by_release: dict[str, frozenset[str]]
     """Release → names; those outside of `lib/modules/RELEASE` under the empty name."""
     modprobe: ModprobeConfig
+    before_init: frozenset[str]
+    """Those that our loader loads before the system's own init runs."""
 
     def of(self, release: str | None) -> frozenset[str]:
         """Names that modprobe of that release finds, and those that init may load by path.
@@ -54,5 +57,7 @@ def early_modules(path: Path) -> EarlyModules:
             match = _TREE.match(entry.path)
             names_of[match[1] if match is not None else ""].add(module_name(entry.name))
     return EarlyModules(
-        {release: frozenset(names) for release, names in names_of.items()}, read_modprobe(tree)
+        {release: frozenset(names) for release, names in names_of.items()},
+        read_modprobe(tree),
+        loaded_before_init(tree),
     )

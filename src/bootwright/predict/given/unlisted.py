@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from attrs import evolve
+
 from bootwright.boards.model import Board, boards_of
 from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
 from bootwright.foundation.versions import Version
 from bootwright.predict.given.gathered import Blob, Gathered, Origin, Resolved, root_compatible
-from bootwright.predict.rules.predicates import Given
 
 
 def unlisted(gathered: Gathered, asked: Sequence[str] = (), *, folders: bool = True) -> tuple[Blob, ...]:
@@ -69,13 +70,7 @@ def resolve_unlisted(
         stepping=board.steppings[0].name,
         dtb=blob.path,
         tree=tree,
-        given=Given(
-            gathered.filesystems,
-            gathered.firmware,
-            unapplied,
-            volumes=gathered.volumes,
-            initramfs=gathered.has_initramfs,
-        ),
+        given=evolve(gathered.given, unapplied=unapplied),
         os=dict(os) if os is not None else gathered.os,
         arguments=gathered.arguments,
         misfit=None,

@@ -9,11 +9,12 @@ from attrs import field, frozen
 
 from bootwright.foundation.structure import LONE, key, written
 from bootwright.foundation.versions import Version
+from bootwright.kernels.configuration.security_modules import EXCLUSIVE
 
-WrittenOptions = Mapping[str, str | tuple[str, ...]]
+WrittenValues = Mapping[str, str | tuple[str, ...]]
 
 
-def _options(given: WrittenOptions) -> Mapping[str, tuple[str, ...]]:
+def _values(given: WrittenValues) -> Mapping[str, tuple[str, ...]]:
     return {name: (value,) if isinstance(value, str) else value for name, value in given.items()}
 
 
@@ -60,9 +61,15 @@ class Condition:
     any_of: tuple[Condition, ...] | None = field(default=None, metadata=key("any"))
     """One of them holds."""
     options: Mapping[str, tuple[str, ...]] = field(
-        factory=dict, metadata={**key("option"), **written(WrittenOptions, _options)}
+        factory=dict, metadata={**key("option"), **written(WrittenValues, _values)}
     )
     """Each option (`CONFIG_X`) has one of the values; `n` is off."""
+    arguments: Mapping[str, tuple[str, ...]] = field(
+        factory=dict, metadata={**key("argument"), **written(WrittenValues, _values)}
+    )
+    """The kernel's last argument of that name has one of the values, or lists one of them with commas."""
+    security_module: str | None = None
+    """Of the security modules that exclude one another, that one runs: `selinux`, `apparmor`, `smack`."""
     kernel_since: str | None = None
     kernel_before: str | None = None
     stepping: str | None = None
@@ -71,6 +78,10 @@ class Condition:
     """The kernel's, in bytes."""
     page_size_above: int | None = None
     filesystem: FileSystemCondition | None = None
+    loaded_before_init: str | None = None
+    """The module of that name is loaded in front of the initramfs's own init, which loads none."""
+    started_by_efi: bool | None = None
+    """The kernel is started as an EFI program, and so finds EFI's tables."""
     firmware_lacks_devicetree: bool | None = None
     """The firmware reads a config.txt, and no DTB of the board is beside it."""
     config_txt: Mapping[str, str] | None = None
@@ -81,13 +92,21 @@ class Condition:
     module: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        """Raises `ValueError` for what is no version."""
+        """Raises `ValueError` for what is no version, and for a security module that excludes no other."""
         _check_versions(self.kernel_since, self.kernel_before)
+        if self.security_module is not None and self.security_module not in EXCLUSIVE:
+            raise ValueError(f"one of {', '.join(sorted(EXCLUSIVE))}", self.security_module)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is given."""
         return self == ALWAYS
+
+    def argument_names(self) -> Iterator[str]:
+        """The names of kernel arguments in it and in those inside it."""
+        yield from self.arguments
+        for inner in (*([self.absent] if self.absent else ()), *(self.any_of or ())):
+            yield from inner.argument_names()
 
     def systems(self) -> Iterator[str]:
         """The names of operating systems in it and in those inside it."""

@@ -7,7 +7,7 @@ their sources, and a test walks the folders.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, cached_property
 
 from attrs import field, frozen
@@ -189,13 +189,21 @@ class Knowledge:
     @property
     def systems(self) -> tuple[str, ...]:
         """The operating systems that some rule speaks of, by their ID of os-release."""
-        conditions = [rule.when for rule in self.hazards]
+        return tuple(sorted({name for condition in self._conditions() for name in condition.systems()}))
+
+    @property
+    def argument_names(self) -> frozenset[str]:
+        """The kernel arguments that some rule speaks of, with `_` for `-`."""
+        return frozenset(name for condition in self._conditions() for name in condition.argument_names())
+
+    def _conditions(self) -> Iterator[Condition]:
+        """When the rules apply."""
+        yield from (rule.when for rule in self.hazards)
         for driver in self.drivers:
-            conditions += [expectation.when for expectation in driver.expects]
-            conditions += [populated.when for populated in driver.populates]
-            conditions += [provided.when for provided in driver.provides]
-            conditions += [overlay.when for overlay in driver.overlays]
-        return tuple(sorted({name for condition in conditions for name in condition.systems()}))
+            yield from (expectation.when for expectation in driver.expects)
+            yield from (populated.when for populated in driver.populates)
+            yield from (provided.when for provided in driver.provides)
+            yield from (overlay.when for overlay in driver.overlays)
 
     def of_driver(self, driver: str | None, compatibles: tuple[str, ...]) -> tuple[Driver, ...]:
         """What is known of a driver by name, or of a device by compatible; in the order of the files."""

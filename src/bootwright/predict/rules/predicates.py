@@ -11,6 +11,7 @@ from attrs import frozen
 
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.versions import Version
+from bootwright.kernels.configuration.security_modules import exclusive_module
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer
 from bootwright.predict.rules.conditions import Condition, FileSystemCondition, SystemCondition
@@ -44,6 +45,10 @@ class Given:
     """The partitions of the disk image; None where there is none."""
     initramfs: bool | None = None
     """Whether the kernel is started with an initramfs; None where that is not known."""
+    before_init: frozenset[str] = frozenset()
+    """Names of modules that our loader in the initramfs loads before the system's own init runs."""
+    by_efi: bool | None = None
+    """Whether the kernel is started as an EFI program; None where that is not known."""
     devicetree_missing: bool = False
     """Whether no DTB of the board is on the partition that the firmware reads."""
 
@@ -125,6 +130,7 @@ def _answers(condition: Condition, around: Surroundings) -> Iterator[Answer]:
         yield max((holds(inner, around) for inner in condition.any_of), default=Answer.NO)
     for name, values in condition.options.items():
         yield _option(kernel, name, values)
+    yield from _start(condition, around)
     yield in_range(kernel.version, condition.kernel_since, condition.kernel_before)
     if condition.stepping is not None:
         yield Answer.UNKNOWN if around.stepping is None else _yes(around.stepping == condition.stepping)
@@ -146,6 +152,27 @@ def _nodes(condition: Condition, tree: Tree) -> Iterator[Answer]:
         yield _yes(tree.alias(condition.alias) is not None)
     if condition.compatible is not None or condition.node_name is not None:
         yield _yes(_first_node(tree, condition.compatible, condition.node_name) is not None)
+
+
+def _start(condition: Condition, around: Surroundings) -> Iterator[Answer]:
+    """How the kernel is started. Where no command line is known, no argument is taken to be there."""
+    arguments = around.kernel.arguments
+    for name, values in condition.arguments.items():
+        last = arguments.last(name)
+        given = (last.value or "").split(",") if last is not None else []
+        yield _yes(not set(values).isdisjoint(given))
+    if condition.security_module is not None:
+        option = around.kernel.option
+        if option("CONFIG_LSM") is None:
+            yield Answer.UNKNOWN
+        else:
+            last_values = {argument.name: argument.value or "" for argument in arguments.items}
+            yield _yes(exclusive_module(option, last_values) == condition.security_module)
+    if condition.loaded_before_init is not None:
+        yield _yes(condition.loaded_before_init in around.given.before_init)
+    if condition.started_by_efi is not None:
+        by_efi = around.given.by_efi
+        yield Answer.UNKNOWN if by_efi is None else _yes(by_efi is condition.started_by_efi)
 
 
 def _files(condition: Condition, around: Surroundings) -> Iterator[Answer]:
@@ -182,6 +209,16 @@ def _os(wanted: SystemCondition, around: Surroundings) -> Answer:
     if version is None:
         return Answer.NO
     return in_range(version, wanted.since, wanted.before)
+
+
+def what_holds(condition: Condition, around: Surroundings) -> Iterator[str]:
+    """`CONFIG_X is n`, `efi=noruntime`: which of several things in `any` it is that makes it hold."""
+    for inner in condition.any_of or ():
+        if holds(inner, around) is Answer.YES:
+            yield from (f"{name} is {around.kernel.option(name)}" for name in inner.options)
+            given = map(around.kernel.arguments.last, inner.arguments)
+            yield from (argument.text for argument in given if argument is not None)
+            yield from what_holds(inner, around)
 
 
 def _option(kernel: KernelFacts, name: str, wanted: tuple[str, ...]) -> Answer:

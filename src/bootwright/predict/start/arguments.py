@@ -14,10 +14,21 @@ from functools import cached_property
 
 from attrs import define, frozen
 
+from bootwright.kernels.configuration.security_modules import EXCLUSIVE
 from bootwright.kernels.module_rules import truth
 
 _MOST = 4096
 """Characters; COMMAND_LINE_SIZE of arm64 is 2048."""
+
+
+DECIDE = frozenset(
+    (
+        *("root", "rootfstype", "nomodule", "sysctl.kernel.modules_disabled", "module_blacklist"),
+        *("modprobe.blacklist", "initcall_blacklist", "fw_devlink", "module.sig_enforce", "lockdown"),
+        *("lsm", "security", *EXCLUSIVE),
+    )
+)
+"""Names of arguments that a prediction asks for, beside those in conditions of knowledge files."""
 
 
 @frozen

@@ -6,7 +6,7 @@ import pytest
 
 from bootwright.formats.kernel.config import read_kernel_config
 from bootwright.formats.sources.bytesource import Bytes
-from bootwright.images.parts.security_modules import exclusive_module
+from bootwright.kernels.configuration.security_modules import exclusive_module
 
 DEBIAN = """\
 CONFIG_SECURITY_APPARMOR=y
@@ -32,10 +32,13 @@ CONFIG_LSM="landlock,lockdown,yama,apparmor,selinux,smack,tomoyo"
 )
 def test_the_first_that_is_built_and_not_turned_off(arguments: str, expected: str | None) -> None:
     config = read_kernel_config(Bytes(DEBIAN.encode(), "config"))
-    assert exclusive_module(config, arguments.split()) == expected
+    assert (
+        exclusive_module(config.value, dict(argument.split("=", 1) for argument in arguments.split()))
+        == expected
+    )
 
 
 def test_one_that_the_list_leaves_out_runs_when_it_is_asked_for() -> None:
     config = read_kernel_config(Bytes(DEBIAN.replace("selinux,", "").encode(), "config"))
-    assert exclusive_module(config, []) == "apparmor"
-    assert exclusive_module(config, ["security=selinux"]) == "selinux"
+    assert exclusive_module(config.value, {}) == "apparmor"
+    assert exclusive_module(config.value, {"security": "selinux"}) == "selinux"

@@ -1,0 +1,135 @@
+"""What a change of an image does to what worked: `check` before and after, goal by goal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from bootwright.boards.model import Board
+from bootwright.formats.devicetree import writer
+from bootwright.foundation.errors import BootwrightError, Refused
+from bootwright.foundation.progress import Progress
+from bootwright.foundation.verdict import Verdict
+from bootwright.images.change.changes import Changes
+from bootwright.predict.api import OS_GOAL, OS_GOALS, OS_START, has_early_needs, judge_os, predict
+from bootwright.predict.given.gather import gather
+from bootwright.predict.given.gathered import Gathered
+from bootwright.predict.model import GoalVerdict
+from bootwright.predict.rules.knowledge import knowledge
+from bootwright.predict.start.arguments import DECIDE
+from bootwright.predict.verdicts import Asked, answer
+
+
+@frozen
+class Place:
+    """What a verdict is of."""
+
+    board: str
+    """Its name; empty for the operating system's goals, which are the same on every board."""
+    stepping: str
+    goal: str
+
+    def __str__(self) -> str:
+        """`ethernet on Raspberry Pi 5 c0`."""
+        return f"{self.goal} on {self.board} {self.stepping}" if self.board else self.goal
+
+
+def may_matter(changes: Changes) -> bool:
+    """Whether a prediction asks for anything that the changes change: most kernel arguments it does not."""
+    if changes.kernel or changes.modules or changes.initramfs or changes.trees or changes.config:
+        return True
+    if changes.files or changes.removed:
+        return True
+    names = {edit.text.partition("=")[0].replace("-", "_") for edit in changes.arguments}
+    return not names.isdisjoint(DECIDE | knowledge().argument_names)
+
+
+@define
+class Judge:
+    """Refuses a change by which something stops working. `board` None: on every board of the image."""
+
+    image: Path
+    board: Board | None
+    progress: Progress
+    notes: list[str] = field(factory=list)
+    """What the user should know of a result that is not refused."""
+
+    def __call__(self, made: Path) -> None:
+        """Compare `made`, the changed copy, with the image. Raises `Refused`."""
+        try:
+            with self.progress.step("check the image as it is"):
+                before = _verdicts(self.image, self.board, self.progress)
+        except BootwrightError as error:
+            self.notes.append(f"not checked whether the change breaks something: {error.message}")
+            return
+        try:
+            with self.progress.step("check the result"):
+                after = _verdicts(made, self.board, self.progress)
+        except BootwrightError as error:
+            raise _refused(f"the result cannot be checked, as the image could: {error.message}") from error
+        for place, verdict in after.items():
+            earlier = before.get(place)
+            was = earlier.verdict if earlier is not None else Verdict.UNKNOWN
+            if verdict.verdict is Verdict.FAILS and was is not Verdict.FAILS:
+                raise _refused(f"{place} {_worked(was)}: {_why(verdict)}", verdict)
+        self.notes += [
+            f"{place} is unknown now, and worked before: {_why(verdict)}"
+            for place, verdict in after.items()
+            if verdict.verdict is Verdict.UNKNOWN
+            and (earlier := before.get(place)) is not None
+            and earlier.verdict is Verdict.WORKS
+        ]
+        failing = [str(place) for place, verdict in after.items() if verdict.verdict is Verdict.FAILS]
+        if failing:
+            more = f" and {len(failing) - 6} more" if len(failing) > 6 else ""
+            self.notes.append(f"fails as before: {', '.join(failing[:6])}{more} (bootwright check says why)")
+
+
+def _worked(was: Verdict) -> str:
+    return "works, and would not any more" if was is Verdict.WORKS else "would fail"
+
+
+def _why(verdict: GoalVerdict) -> str:
+    broken = verdict.first_broken
+    if broken is None:
+        return "no link of its chain says why"
+    return ": ".join(filter(None, (broken.node if broken.node != "/" else "", broken.reason or broken.needs)))
+
+
+def _refused(message: str, verdict: GoalVerdict | None = None) -> Refused:
+    broken = verdict.first_broken if verdict is not None else None
+    remedy = f"{broken.remedy}; or " if broken is not None and broken.remedy else ""
+    return Refused(message, hint=f"{remedy}write it all the same: --any-result")
+
+
+def _verdicts(image: Path, board: Board | None, progress: Progress) -> Mapping[Place, GoalVerdict]:
+    """Every goal of the board, or of every board that a devicetree of the image is for."""
+
+    def gathered(of: Board | None) -> Gathered:
+        return gather((str(image),), progress, board=of, need_devicetrees=False)
+
+    first = gathered(board)
+    if not first.blobs and first.devicetree is None:
+        return dict(_of_system(first))
+    chosen = (board,) if board is not None else ()
+    asked = Asked(remedies=False)
+    answered = answer(first, chosen, None, asked, gathered)
+    return {
+        _place(verdicts.board, verdicts.stepping, goal): verdict
+        for verdicts in answered.judged
+        for goal, verdict in verdicts.goals.items()
+    } or dict(_of_system(first))
+
+
+def _place(board: Board, stepping: str, goal: str) -> Place:
+    return Place("", "", goal) if goal in OS_GOALS else Place(board.name, stepping, goal)
+
+
+def _of_system(gathered: Gathered) -> Mapping[Place, GoalVerdict]:
+    """What the operating system asks of the kernel, where the image has no devicetree."""
+    os = gathered.os or None
+    solved = predict(gathered.facts(), writer.empty(), os=os, given=gathered.given)
+    goals = [OS_GOAL, *([OS_START] if has_early_needs(solved) else [])]
+    return {Place("", "", goal): judge_os(solved, goal) for goal in goals}
