@@ -313,6 +313,30 @@ def registry(_: Path) -> list[bytes]:
     return [made.manifest, index([made]), reference, armored, *(each.data for each in layers)]
 
 
+_PATCH = b"""From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001
+Subject: [PATCH] x
+
+---
+diff --git a/x.c b/x.c
+index 1..2 100644
+--- a/x.c
++++ b/x.c
+@@ -1,3 +1,4 @@ int x(void)
+ a
+-b
++c
++d
+ e
+"""
+_RENAME = b"""diff --git "a/o \\303\\251" b/new
+similarity index 90%
+rename from "o \\303\\251"
+rename to new
+diff --git a/m.bin b/m.bin
+deleted file mode 100644
+Binary files a/m.bin and /dev/null differ
+"""
+
 SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     "arm64_image": arm64_image,
     "closer_look": lambda _: [_REPORT, _DEVICES],
@@ -331,6 +355,7 @@ SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
         b'quiet root=PARTUUID=1-2 module_blacklist=a,b "x y" fw_devlink=off -- nomodule',
         b"# text\nblacklist a-b\ninstall c \\\n /bin/false\noptions d e=1\nsoftdep f pre: g post: h\n",
     ],
+    "patch": lambda _: [_PATCH, _PATCH.replace(b"diff --git a/x.c b/x.c\n", b""), _RENAME],
     "pe": pe,
     "registry": registry,
     "superblocks": superblocks,

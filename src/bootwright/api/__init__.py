@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bootwright.api.probing import export_probe, list_probe_steps
     from bootwright.api.surveying import Surveyed, SurveyedKernel, survey
     from bootwright.api.tracing import TracedError, trace_error
+    from bootwright.api.workshop.patching import PatchSeries, kernel_patches
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
 
@@ -104,6 +105,8 @@ _HOME = {
     "upgrade_check": "bootwright.api.nodes.upgrading",
     "Waited": "bootwright.api.nodes.waiting",
     "wait": "bootwright.api.nodes.waiting",
+    "PatchSeries": "bootwright.api.workshop.patching",
+    "kernel_patches": "bootwright.api.workshop.patching",
     "BootwrightError": "bootwright.foundation.errors",
     "Malformed": "bootwright.foundation.errors",
     "Missing": "bootwright.foundation.errors",
@@ -132,6 +135,7 @@ __all__ = [
     "Malformed",
     "Missing",
     "ObservedCard",
+    "PatchSeries",
     "Predicted",
     "PreparedCard",
     "Refused",
@@ -163,6 +167,7 @@ __all__ = [
     "investigate",
     "isolate",
     "kernel_messages",
+    "kernel_patches",
     "list_boards",
     "list_devicetrees",
     "list_disks",

@@ -1,6 +1,7 @@
-"""Work on one kernel: where its errors come from.
+"""Work on kernels: where their errors come from, which patches they lack.
 
 \b
 Examples:
   bootwright kernel trace debian-6.12.117-4k --call talos-1.12-etc-hosts
+  bootwright kernel patches v6.12..v6.18 --paths drivers/net/ethernet/cadence --out series
 """

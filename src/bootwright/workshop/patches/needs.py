@@ -1,0 +1,133 @@
+"""Which patches of a series need which earlier ones: by the lines they touch, and by what they say.
+
+A patch applies where every line of its hunks stands as it says, one directly after the other. So it needs
+those that brought a line it names, and those that took lines away between two that it names. This is followed
+through the series line by line; what a patch needs of the patches before it is enough for it to apply, unless
+its lines stand twice in a file, which applying a subset shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import define, field
+
+from bootwright.workshop.patches.unified import FileChange, Hunk
+
+_CONTEXT = 3
+"""Lines that git puts around a change; a hunk with fewer stands at the file's start or end."""
+
+Owners = frozenset[int]
+_NOBODY: Owners = frozenset()
+
+
+@define
+class _File:
+    """Who brought each line of a file, and who took lines away between two; lines far down are not kept."""
+
+    lines: list[Owners] = field(factory=list)
+    """By line; a line beyond the end is the base's."""
+    gaps: list[Owners] = field(factory=list)
+    """Before each line."""
+    whole: Owners = _NOBODY
+    """Who made it, renamed it, or changed it as a whole."""
+
+    def reach(self, length: int) -> None:
+        """Know at least so many lines and the gap behind them."""
+        missing = length + 1 - len(self.gaps)
+        if missing > 0:
+            self.gaps += [_NOBODY] * missing
+            self.lines += [_NOBODY] * (len(self.gaps) - len(self.lines))
+
+    def copy(self) -> _File:
+        return _File(list(self.lines), list(self.gaps), self.whole)
+
+
+def textual_needs(patches: Sequence[Sequence[FileChange]]) -> tuple[Owners, ...]:
+    """For each patch the earlier ones that it needs directly, by position.
+
+    The changes are those of a series that was applied in this order, each as a diff between the tree before
+    and after it, so that the numbers of lines are exact.
+    """
+    files: dict[str, _File] = {}
+    needs: list[Owners] = []
+    for number, changes in enumerate(patches):
+        wanted: set[int] = set()
+        results: dict[str, _File | None] = {}
+        for change in changes:
+            file = files.get(change.old if change.old is not None else change.new or "", _File())
+            wanted |= file.whole
+            changed = file.copy()
+            # From the end on, so that the lines above keep their numbers.
+            for hunk in reversed(change.hunks):
+                wanted |= _apply(changed, hunk, number)
+            if change.old is None or change.whole or change.old != change.new:
+                changed.whole = frozenset({number})
+            if change.new is None:
+                wanted |= frozenset().union(*file.lines, *file.gaps)
+                # Whoever makes it anew needs that it is gone.
+                results[change.old or ""] = _File(whole=frozenset({number}))
+            else:
+                results[change.new] = changed
+                if change.old is not None and change.old != change.new and not change.copied:
+                    results[change.old] = _File(whole=frozenset({number}))
+        files.update({path: file for path, file in results.items() if file is not None})
+        needs.append(frozenset(wanted - {number}))
+    return tuple(needs)
+
+
+def _apply(file: _File, hunk: Hunk, number: int) -> set[int]:
+    """Change a file's lines as a hunk does; who owned what it names."""
+    length = hunk.old_lines
+    first = hunk.old_start - 1 if length else hunk.old_start
+    file.reach(first + length)
+    wanted: set[int] = set()
+    wanted.update(*file.lines[first : first + length])
+    wanted.update(*file.gaps[first + 1 : first + length])
+    leading, trailing = _context(hunk.lines), _context(hunk.lines[::-1])
+    if leading < _CONTEXT or not length:
+        wanted |= file.gaps[first]
+    if trailing < _CONTEXT:
+        wanted |= file.gaps[first + length]
+    lines: list[Owners] = []
+    gaps: list[Owners] = []
+    pending = file.gaps[first]
+    at = first
+    for line in hunk.lines:
+        if line.startswith(b"+"):
+            lines.append(frozenset({number}))
+            gaps.append(pending)
+            pending = _NOBODY
+        elif line.startswith(b"-"):
+            at += 1
+            pending |= frozenset({number}) | file.gaps[at]
+        else:
+            lines.append(file.lines[at])
+            gaps.append(pending)
+            at += 1
+            pending = file.gaps[at]
+    file.lines[first : first + length] = lines
+    file.gaps[first : first + length + 1] = [*gaps, pending]
+    return wanted
+
+
+def _context(lines: Iterable[bytes]) -> int:
+    count = 0
+    for line in lines:
+        if not line.startswith(b" "):
+            break
+        count += 1
+    return count
+
+
+def closed(needs: Sequence[Owners]) -> tuple[Owners, ...]:
+    """For each patch all earlier ones that it needs, directly or through others."""
+    result: list[Owners] = []
+    for direct in needs:
+        result.append(direct.union(*(result[number] for number in direct)))
+    return tuple(result)
+
+
+def joined(first: Sequence[Owners], second: Mapping[int, Iterable[int]]) -> tuple[Owners, ...]:
+    """The needs of both."""
+    return tuple(owners | frozenset(second.get(number, ())) for number, owners in enumerate(first))
