@@ -19,11 +19,11 @@ typedef unsigned long size_t;
 /* asm-generic/unistd.h */
 enum {
 	NR_ioctl = 29, NR_mknodat = 33, NR_mkdirat = 34, NR_unlinkat = 35, NR_umount2 = 39, NR_mount = 40,
-	NR_statfs = 43, NR_openat = 56, NR_close = 57, NR_getdents64 = 61, NR_read = 63, NR_write = 64,
+	NR_statfs = 43, NR_openat = 56, NR_close = 57, NR_getdents64 = 61, NR_lseek = 62, NR_read = 63, NR_write = 64,
 	NR_pread64 = 67, NR_ppoll = 73, NR_readlinkat = 78, NR_sync = 81, NR_exit_group = 94,
 	NR_nanosleep = 101, NR_clock_gettime = 113, NR_kill = 129, NR_reboot = 142, NR_uname = 160,
 	NR_socket = 198, NR_bind = 200, NR_sendto = 206, NR_recvfrom = 207, NR_setsockopt = 208,
-	NR_clone = 220, NR_mmap = 222, NR_swapon = 224, NR_swapoff = 225, NR_wait4 = 260,
+	NR_swapon = 224, NR_swapoff = 225, NR_wait4 = 260,
 	NR_finit_module = 273, NR_open_tree = 428, NR_move_mount = 429, NR_fsopen = 430,
 	NR_fsconfig = 431, NR_fsmount = 432, NR_pidfd_open = 434, NR_mount_setattr = 442,
 };
@@ -43,6 +43,8 @@ enum { /* asm-generic/fcntl.h; arm64 has its own O_DIRECTORY */
 struct auxiliary { u64 type, value; };
 u64 auxiliary_value(u64 type); /* AT_*: linux/auxvec.h; 0 when absent */
 enum { AT_PAGESZ = 6 };
+/* A process that runs `run(argument)` in this memory, on the stack that ends at `stack`, and exits with 0. */
+long start_process(void (*run)(void *), void *argument, void *stack);
 long syscall6(long number, long a, long b, long c, long d, long e, long f);
 #define SYSCALL(number, a, b, c, d, e, f) \
 	syscall6(NR_##number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
@@ -74,7 +76,7 @@ long last_complaint(char *to, int size); /* the kernel's newest warning or worse
 
 /* ktap.c */
 enum state { OPEN, OK, NOT_OK, SKIPPED };
-struct outcome { /* written by the test in a process of its own, read by its parent */
+struct outcome { /* written by the test's process, read by its parent */
 	int state;
 	long error;        /* errno, positive; 0 when there is none */
 	char call[32];     /* what failed, or what was refused as it must be */

@@ -8,7 +8,7 @@
  */
 #include "guest.h"
 
-enum { SIGKILL = 9, SIGCHLD = 17, POLLIN = 1, WNOHANG = 1, MAP_SHARED_ANONYMOUS = 0x21, ROOM = 64 };
+enum { SIGKILL = 9, SIGCHLD = 17, POLLIN = 1, WNOHANG = 1, ROOM = 64, STACK = 64 << 10, STACKS = 8 };
 
 static char mark[40];
 
@@ -100,8 +100,10 @@ void wrong(struct outcome *outcome, const char *call, const char *note)
 	outcome->state = NOT_OK;
 }
 
-/* Wait for the child no longer than `seconds`; true when it ended by itself, with its wait status. */
-static int ended(long child, int seconds, int *status)
+enum end { ENDED, KILLED, STUCK };
+
+/* Wait for the child no longer than `seconds`; `status` is that of one that ended by itself. */
+static enum end ended(long child, int seconds, int *status)
 {
 	struct { int fd; short events, revents; } poll = { 0, POLLIN, 0 };
 	struct { long seconds, nanoseconds; } limit = { seconds, 0 };
@@ -117,28 +119,45 @@ static int ended(long child, int seconds, int *status)
 		SYSCALL(kill, child, SIGKILL, 0, 0, 0, 0);
 		sleep_ms(100);
 		/* One that sleeps in the kernel cannot be ended: leave it. */
-		SYSCALL(wait4, child, status, WNOHANG, NULL, 0, 0);
-		return 0;
+		return SYSCALL(wait4, child, status, WNOHANG, NULL, 0, 0) == child ? KILLED : STUCK;
 	}
 	SYSCALL(wait4, child, status, 0, NULL, 0, 0);
-	return 1;
+	return ENDED;
 }
 
+struct running { const struct test *test; struct outcome *outcome; };
+
+static void in_process(void *argument)
+{
+	const struct running *running = argument;
+
+	running->test->run(running->outcome, running->test->argument);
+}
+
+/* Each test has a process and descriptors of its own, and shares memory with the others: copying it would
+ * cost an emulator more than the test. */
 static void run_test(const struct test *test, struct outcome *outcome, int seconds)
 {
+	static char stacks[STACKS][STACK] __attribute__((aligned(16)));
+	static int used;
+	struct running running = { test, outcome };
 	int status = 0;
+	enum end end;
 	long child;
 
 	memset(outcome, 0, sizeof(*outcome));
 	kernel_log_mark();
-	child = SYSCALL(clone, SIGCHLD, 0, 0, 0, 0, 0);
-	if (child == 0) {
-		test->run(outcome, test->argument);
-		SYSCALL(exit_group, 0, 0, 0, 0, 0, 0);
+	if (used == STACKS) {
+		wrong(outcome, "probe", "too many tests before this one could not be ended");
+		return;
 	}
+	child = start_process(in_process, &running, stacks[used] + STACK);
 	if (failed(outcome, "clone", child))
 		return;
-	if (!ended(child, seconds, &status)) {
+	end = ended(child, seconds, &status);
+	if (end == STUCK)
+		used++; /* it still has that one */
+	if (end != ENDED) {
 		failed(outcome, outcome->call[0] ? outcome->call : "timeout", -ETIMEDOUT);
 	} else if (status) {
 		TEXT(note, 60);
@@ -202,8 +221,7 @@ static int only_wanted(struct test *tests, int count)
 int run_group(const struct group *group, int number)
 {
 	static struct test tests[ROOM];
-	struct outcome *outcome = (struct outcome *)SYSCALL(
-		mmap, NULL, sizeof(*outcome), 3 /* PROT_READ | PROT_WRITE */, MAP_SHARED_ANONYMOUS, -1, 0);
+	static struct outcome outcome;
 	int count, bad = 0;
 	TEXT(line, 200);
 
@@ -217,11 +235,11 @@ int run_group(const struct group *group, int number)
 	text_add_number(&line, count);
 	say(line.data);
 	for (int at = 0; at < count; at++) {
-		run_test(&tests[at], outcome, group->seconds);
+		run_test(&tests[at], &outcome, group->seconds);
 		if (group->clean)
 			group->clean();
-		say_outcome(outcome, tests[at].name, at + 1);
-		bad += outcome->state == NOT_OK;
+		say_outcome(&outcome, tests[at].name, at + 1);
+		bad += outcome.state == NOT_OK;
 	}
 	line.used = 0;
 	text_add(&line, bad ? "not ok " : "ok ");

@@ -80,6 +80,27 @@ __attribute__((noreturn)) static void power_off(void)
 		sleep_ms(1000);
 }
 
+/* For a snapshot (`bootwright.door=1`): the kernel is up, and waits until a debugger writes into `words` what
+ * else is on the command line. The line tells where that is. */
+static void wait_at_door(void)
+{
+	static volatile char words[1024] __attribute__((aligned(1024))); /* within one page */
+	struct text line = { command_line, sizeof(command_line), text_length(command_line) };
+	TEXT(door, 60);
+
+	words[0] = 1; /* so that the page is this program's own, not the kernel's page of zeros */
+	words[0] = 0;
+	sleep_ms(100); /* whatever the kernel still does behind a boot is done now */
+	text_add(&door, "# bootwright: door ");
+	text_add_number(&door, (long)words);
+	set_mark("bootwright");
+	say(door.data);
+	while (!words[0])
+		;
+	text_add(&line, " ");
+	text_add(&line, (const char *)words);
+}
+
 int main(void)
 {
 	char probes[200], text[40];
@@ -92,6 +113,8 @@ int main(void)
 	read_file("/proc/cmdline", command_line, sizeof(command_line));
 	/* Without this the kernel drops lines when many come at once. */
 	write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
+	if (option("door", text, sizeof(text)))
+		wait_at_door();
 	option("mark", text, sizeof(text));
 	set_mark(text[0] ? text : "bootwright");
 	option("probe", probes, sizeof(probes));
