@@ -23,7 +23,7 @@ enum {
 	NR_pread64 = 67, NR_ppoll = 73, NR_readlinkat = 78, NR_sync = 81, NR_exit_group = 94,
 	NR_nanosleep = 101, NR_clock_gettime = 113, NR_kill = 129, NR_reboot = 142, NR_uname = 160,
 	NR_socket = 198, NR_bind = 200, NR_sendto = 206, NR_recvfrom = 207, NR_setsockopt = 208,
-	NR_swapon = 224, NR_swapoff = 225, NR_wait4 = 260,
+	NR_clone = 220, NR_mmap = 222, NR_swapon = 224, NR_swapoff = 225, NR_wait4 = 260,
 	NR_finit_module = 273, NR_open_tree = 428, NR_move_mount = 429, NR_fsopen = 430,
 	NR_fsconfig = 431, NR_fsmount = 432, NR_pidfd_open = 434, NR_mount_setattr = 442,
 };
