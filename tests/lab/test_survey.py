@@ -11,10 +11,11 @@ import attrs
 import jsonschema
 import pytest
 
-from bootwright.foundation.cache import SURVEYS, Part
+from bootwright.foundation.cache import ANSWERS, Part
 from bootwright.kernels.catalogue import open_library
 from bootwright.lab.probes.boot import plan_boot
 from bootwright.lab.probes.ktap import ProbeResult, ProbeTest
+from bootwright.lab.snapshots import running
 from bootwright.lab.survey import answers
 from bootwright.lab.survey.differences import columns
 
@@ -58,7 +59,7 @@ def test_steps_with_the_same_answers_are_one_column() -> None:
 def test_an_answer_is_kept_until_what_it_depends_on_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers, "SURVEYS", Part(str(tmp_path), "surveys", SURVEYS.limit))
+    monkeypatch.setattr(running, "ANSWERS", Part(str(tmp_path), "answers", ANSWERS.limit))
     kernel = open_library().get("debian-6.12-4k")
     first = answers.answer(kernel, probe=["mounts"], machine="virt")
     second = answers.answer(kernel, probe=["mounts"], machine="virt")

@@ -53,6 +53,7 @@ def boot(
     machine: str = "virt",
     cpu: str | None = None,
     repeat: int = 1,
+    cold: bool = False,
     timeout: float | None = None,
     arguments: Sequence[str] = (),
     plain: bool = False,
@@ -75,28 +76,26 @@ def boot(
     """
     from bootwright.api.kernels import get_kernel
     from bootwright.lab.machines.recording import save
-    from bootwright.lab.probes.boot import TIMEOUT, probe_names
-    from bootwright.lab.probes.boot import boot as boot_once
+    from bootwright.lab.probes.boot import TIMEOUT, plan_boot, probe_names
     from bootwright.lab.probes.ktap import read
+    from bootwright.lab.snapshots.running import run
 
     progress = reporter(progress)
     wanted = probe_names(texts(probes))
     chosen = get_kernel(
         kernel, modules=bool({"overlays", "filesystems", "network"} & set(wanted)), progress=progress
     )
+    planned = plan_boot(chosen, probe=wanted, machine=machine, arguments=arguments, plain=plain, cpu=cpu)
     runs: list[tuple[Recording, ProbeResult]] = []
     for number in range(1, repeat + 1):
         again = f" ({number} of {repeat})" if repeat > 1 else ""
         with progress.step(f"boot {chosen.name} on {machine}{again}"):
-            recording = boot_once(
-                chosen,
-                probe=wanted,
-                machine=machine,
+            recording = run(
+                planned,
+                cold=cold or keep is not None,
                 timeout=TIMEOUT if timeout is None else timeout,
-                arguments=arguments,
-                plain=plain,
-                cpu=cpu,
                 on_console=on_console,
+                note=progress.note,
             )
         if keep is not None:
             save(recording, Path(keep) / f"{number:04d}" if repeat > 1 else Path(keep))

@@ -103,6 +103,7 @@ def survey(
     probes: str | Sequence[str] = "mounts",
     machine: str = "virt",
     again: bool = False,
+    cold: bool = False,
     timeout: float | None = None,
     progress: Progress | None = None,
 ) -> Surveyed:
@@ -141,6 +142,8 @@ def survey(
                     machine=machine,
                     timeout=TIMEOUT if timeout is None else timeout,
                     again=again,
+                    cold=cold,
+                    note=progress.note,
                 )
         except BootwrightError as error:
             surveyed.append(SurveyedKernel(name, None, error.message))

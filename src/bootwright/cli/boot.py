@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._parts.booting import machine_option, probes_option, timeout_option
+from bootwright.cli._parts.booting import cold_option, machine_option, probes_option, timeout_option
 
 if TYPE_CHECKING:
     from bootwright.kernels.model import Kernel
@@ -36,6 +36,7 @@ report is not whole or a test had to be skipped.
 @machine_option
 @click.option("--cpu", metavar="MODEL", help="The CPU model, instead of the first that has the page size.")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=1, help="Boot so many times.")
+@cold_option
 @timeout_option
 @click.option("--arguments", default="", metavar="TEXT", help="Further kernel arguments.")
 @click.option("--plain", is_flag=True, help="Leave out the kernel arguments that only make boots quicker.")
@@ -49,6 +50,7 @@ def command(
     machine: str,
     cpu: str | None,
     repeat: int,
+    cold: bool,
     timeout: float | None,
     arguments: str,
     plain: bool,
@@ -66,6 +68,7 @@ def command(
         machine=machine,
         cpu=cpu,
         repeat=repeat,
+        cold=cold,
         timeout=timeout,
         arguments=arguments.split(),
         plain=plain,

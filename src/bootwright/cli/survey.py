@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._parts.booting import machine_option, probes_option, timeout_option
+from bootwright.cli._parts.booting import cold_option, machine_option, probes_option, timeout_option
 
 if TYPE_CHECKING:
     from bootwright.api.surveying import Surveyed
@@ -38,7 +38,8 @@ Exit status: 0 every step ok on every kernel, 1 some step not ok on some kernel 
 )
 @probes_option
 @machine_option
-@click.option("--again", is_flag=True, help="Boot every kernel, also where its answer is kept.")
+@click.option("--again", is_flag=True, help="Run the probe on every kernel, also where its answer is kept.")
+@cold_option
 @timeout_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/survey.schema.json).")
 def command(
@@ -47,6 +48,7 @@ def command(
     probes: tuple[str, ...],
     machine: str,
     again: bool,
+    cold: bool,
     timeout: float | None,
     as_json: bool,
 ) -> int:
@@ -63,6 +65,7 @@ def command(
         probes=[name for text in probes for name in text.split(",")],
         machine=machine,
         again=again,
+        cold=cold,
         timeout=timeout,
         progress=Lines(),
     )

@@ -167,7 +167,8 @@ DEVICETREES = Part("devicetrees", "compiled devicetrees of plans", 100 * _MB)
 TREES = Part("trees", "devicetrees of other trees, fetched", 500 * _MB)
 TRUTH = Part("truth", "devicetrees that truth is recorded with", 100 * _MB)
 PROBES = Part("probes", "compiled programs that run in guests", 200 * _MB)
-SURVEYS = Part("surveys", "what kernels answered to probes", 100 * _MB)
+ANSWERS = Part("answers", "what kernels answered to probes, by cold boots", 100 * _MB)
+SNAPSHOTS = Part("snapshots", "kernels that wait for a probe, as snapshots of their machines", 6_000 * _MB)
 QEMU = Part("qemu", "versions and machines of installed QEMUs", 1 * _MB)
 DIGESTS = Part("digests", "hashes of images that were looked at", 10 * _MB)
 FLASH = Part("flash", "how far writes to cards have come", None)
@@ -175,7 +176,7 @@ FLASH = Part("flash", "how far writes to cards have come", None)
 ALL_PARTS = (
     KERNELS, PARTS, EXPANDED, FETCHED, GIVEN_KERNELS, GIVEN_IMAGES, GIVEN_MODULES, GIVEN_TREES, GIVEN_CONFIGS,
     GIVEN_FOLDERS, INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, MESSAGES, GATE, FILESYSTEMS, DEVICETREES,
-    TREES, TRUTH, PROBES, SURVEYS, QEMU, DIGESTS, FLASH,
+    TREES, TRUTH, PROBES, ANSWERS, SNAPSHOTS, QEMU, DIGESTS, FLASH,
 )  # fmt: skip
 
 

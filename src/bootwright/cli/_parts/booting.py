@@ -22,6 +22,9 @@ probes_option = click.option(
     show_default=True,
     help="What to test: mounts, overlays, filesystems, network, all. May be repeated, or comma-separated.",
 )
+cold_option = click.option(
+    "--cold", is_flag=True, help="Boot from the first instruction; use no snapshot of the machine."
+)
 timeout_option = click.option(
     "--timeout", type=click.FloatRange(1), default=None, help="Seconds of guest time for a boot."
 )

@@ -87,6 +87,18 @@ def check(qemu: Qemu, machine: Machine, processor: Processor) -> None:
         )
 
 
+@frozen
+class MemoryFile:
+    """A file that is the machine's memory."""
+
+    path: Path
+    size: int
+    """MiB."""
+    restored: bool
+    """The file stays as it is: what the guest writes is the machine's own, and its state is awaited
+    (`-incoming defer`); nothing is booted. Otherwise the guest writes into the file."""
+
+
 def command(
     qemu: Qemu,
     machine: Machine,
@@ -99,17 +111,22 @@ def command(
     control: int | None,
     memory: int | None = None,
     debugger: int | None = None,
+    file: MemoryFile | None = None,
 ) -> tuple[str, ...]:
     """The command line: console on stdout, nothing on stdin, QMP on file descriptor `control`.
 
     `memory` is in MiB and replaces the machine's own. With a socket's descriptor as `debugger` the machine
     waits there, before its first instruction, for a client of GDB's remote protocol.
     """
-    quoted = [str(path).replace(",", ",,") for path in (kernel, initramfs)]
-    parts = [str(qemu.path), "-machine", machine.machine]
+    quoted = [_quoted(path) for path in (kernel, initramfs)]
+    parts = [str(qemu.path), "-machine", machine.machine + (",memory-backend=memory" if file else "")]
     if processor.model:
         parts += ["-cpu", processor.model]
     parts += _with_memory(machine.arguments, memory)
+    if file is not None:
+        share = "off" if file.restored else "on"
+        backend = f"memory-backend-file,id=memory,size={file.size}M,share={share}"
+        parts += ["-object", f"{backend},mem-path={_quoted(file.path)}"]
     parts += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     parts += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
     if network:
@@ -118,8 +135,22 @@ def command(
         parts += ["-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"]
     if debugger is not None:
         parts += ["-chardev", f"socket,id=debugger,fd={debugger}", "-gdb", "chardev:debugger", "-S"]
+    if file is not None and file.restored:
+        return (*parts, "-incoming", "defer")
     parts += ["-kernel", quoted[0], "-initrd", quoted[1], "-append", " ".join(kernel_arguments)]
     return tuple(parts)
+
+
+def _quoted(path: Path) -> str:
+    """As a value among others of an option."""
+    return str(path).replace(",", ",,")
+
+
+def memory_of(machine: Machine) -> int | None:
+    """MiB that a machine has where nothing else is said; None where its file does not say."""
+    if "-m" not in machine.arguments:
+        return None
+    return int(machine.arguments[machine.arguments.index("-m") + 1])
 
 
 def _with_memory(arguments: tuple[str, ...], memory: int | None) -> tuple[str, ...]:
@@ -136,9 +167,9 @@ def fitting_memory(machine: Machine, *, page_size: int, kernel: int, initramfs: 
     init sections); the initramfs is there twice while it is unpacked; caches and stacks of the probe come in
     pages, hence the share of the page size. Rounded up to a power of two, as the kernel rounds its tables.
     """
-    if machine.least_memory is None or "-m" not in machine.arguments:
+    most = memory_of(machine)
+    if machine.least_memory is None or most is None:
         return None
-    most = int(machine.arguments[machine.arguments.index("-m") + 1])
     mebibyte = 1 << 20
     needed = 40 + 8 * page_size // 4096 + (kernel * 3 // 2 + initramfs * 3) // mebibyte
     return min(most, max(machine.least_memory, 1 << max(0, needed - 1).bit_length()))

@@ -30,3 +30,6 @@ class Recording:
     wall_seconds: float
     cpu_seconds: float
     """User and system seconds of the emulator process."""
+    snapshot: str = ""
+    """The snapshot that the machine was restored from; empty: it was booted. `kernel_arguments` are then
+    those of the snapshot's boot, and what the guest's init was told when it went on."""

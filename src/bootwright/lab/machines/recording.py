@@ -72,7 +72,9 @@ def _typed(facts: dict[str, Any]) -> dict[str, Any]:
         typed[name] = float(facts[name])
     for field in attrs.fields(Recording):
         if field.name not in {"console", "times", "command", "wall_seconds", "cpu_seconds"}:
-            typed[field.name] = _string(facts[field.name])
+            # Recordings of earlier versions have no `snapshot`.
+            given = facts.get(field.name, "") if field.default == "" else facts[field.name]
+            typed[field.name] = _string(given)
     return typed
 
 

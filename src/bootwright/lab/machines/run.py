@@ -75,8 +75,13 @@ def run(
     timeout: float,
     silence: float | Callable[[], float],
     on_console: Callable[[bytes], None] | None = None,
+    descriptors: Sequence[int] = (),
+    prepare: Callable[[socket.socket], None] | None = None,
 ) -> Ran:
     """Start `command(control)`, where `control` is the descriptor for QMP, and record it to its end.
+
+    The emulator inherits `descriptors`. A machine that waits is readied, and let go, by `prepare` over our
+    end of `control`, before anything is recorded.
 
     `timeout` and `silence` are seconds of guest time (see `GuestClock`): in all, and without any byte
     of console (asked again at each look where it is a function). Raises `ToolFailed` when the emulator
@@ -86,8 +91,10 @@ def run(
     with ours:
         started = time.monotonic()
         with theirs:
-            process = start(command(theirs.fileno()), theirs.fileno())
+            process = start(command(theirs.fileno()), theirs.fileno(), *descriptors)
         try:
+            if prepare is not None:
+                _prepared(process, prepare, ours)
             return _Watch(
                 process=process,
                 control=ours,
@@ -105,6 +112,18 @@ def run(
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
+
+
+def _prepared(
+    process: subprocess.Popen[bytes], prepare: Callable[[socket.socket], None], control: socket.socket
+) -> None:
+    """Raises `ToolFailed`, with what the emulator says."""
+    try:
+        prepare(control)
+    except (ToolFailed, OSError) as error:
+        process.kill()
+        said = process.stderr.read(_MOST_MESSAGES).decode(errors="replace").strip() if process.stderr else ""
+        raise ToolFailed("qemu-system-aarch64", said or str(error)) from error
 
 
 def start(command: Sequence[str], *descriptors: int) -> subprocess.Popen[bytes]:
@@ -151,7 +170,7 @@ class _Watch:
 
     def record(self) -> Ran:
         """Follow the emulator to its end, or end it."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # a second time is answered with an error, which nobody reads
             self.control.sendall(b'{"execute":"qmp_capabilities"}\n')
         stopped = self._follow()
         if stopped:

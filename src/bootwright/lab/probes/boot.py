@@ -14,7 +14,7 @@ from bootwright.kernels.model import Kernel
 from bootwright.lab.machines import machine as machines
 from bootwright.lab.machines import qemu
 from bootwright.lab.machines.recorded import Recording
-from bootwright.lab.machines.run import run
+from bootwright.lab.machines.run import Ran, run
 from bootwright.lab.probes import initramfs
 from bootwright.lab.probes.added import added_probes, sources_of
 from bootwright.lab.probes.probe import Init
@@ -70,7 +70,7 @@ def boot(
 
 @frozen
 class PlannedBoot:
-    """A boot, everything settled but the mark of its results, which is another word each time."""
+    """A boot, everything settled but the mark of its results."""
 
     emulator: qemu.Qemu
     target: machines.Machine
@@ -101,19 +101,25 @@ class PlannedBoot:
         on_console: Callable[[bytes], None] | None = None,
     ) -> Recording:
         """Boot, and return what happened; raises `ToolFailed` when QEMU itself fails."""
-        kernel_arguments = self._marked()
+        kernel_arguments = (*self.kernel_arguments, mark())
         command: list[tuple[str, ...]] = []
 
         def with_control(control: int) -> tuple[str, ...]:
-            command.append(self._command(self.kernel.image, self.archive, kernel_arguments, control))
+            command.append(self.command(kernel_arguments, control))
             return command[0]
 
         ran = run(with_control, timeout=timeout, silence=silence, on_console=on_console)
+        return self.recording(ran, command[0], kernel_arguments)
+
+    def recording(
+        self, ran: Ran, command: tuple[str, ...], kernel_arguments: Sequence[str], *, snapshot: str = ""
+    ) -> Recording:
+        """What a run of this boot left, with what it was a run of."""
         return Recording(
             console=ran.console,
             times=ran.times,
             ended=ran.ended,
-            command=command[0],
+            command=command,
             machine=self.target.name,
             machine_version=self.emulator.title,
             kernel_sha256=self.kernel.image_sha256,
@@ -122,22 +128,31 @@ class PlannedBoot:
             kernel_arguments=" ".join(kernel_arguments),
             wall_seconds=ran.wall_seconds,
             cpu_seconds=ran.cpu_seconds,
+            snapshot=snapshot,
         )
 
-    def debugged(self, control: int, debugger: int) -> tuple[str, ...]:
-        """The command line of a boot that waits for a debugger (see `qemu.command`)."""
-        return self._command(self.kernel.image, self.archive, self._marked(), control, debugger)
-
-    def _marked(self) -> tuple[str, ...]:
-        return (*self.kernel_arguments, f"bootwright.mark=bw{os.urandom(5).hex()}")
+    def command(
+        self,
+        kernel_arguments: Sequence[str],
+        control: int | None,
+        *,
+        debugger: int | None = None,
+        file: qemu.MemoryFile | None = None,
+    ) -> tuple[str, ...]:
+        """The emulator's command line (see `qemu.command`)."""
+        return self._command(
+            self.kernel.image, self.archive, kernel_arguments, control, debugger=debugger, file=file
+        )
 
     def _command(
         self,
         kernel: Path,
         archive: Path,
-        kernel_arguments: tuple[str, ...],
+        kernel_arguments: Sequence[str],
         control: int | None,
+        *,
         debugger: int | None = None,
+        file: qemu.MemoryFile | None = None,
     ) -> tuple[str, ...]:
         return qemu.command(
             self.emulator,
@@ -150,7 +165,13 @@ class PlannedBoot:
             control=control,
             memory=self.memory,
             debugger=debugger,
+            file=file,
         )
+
+
+def mark() -> str:
+    """The argument that gives one run's results a mark, which is another word each time."""
+    return f"bootwright.mark=bw{os.urandom(5).hex()}"
 
 
 def plan_boot(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from bootwright.foundation.errors import ToolFailed
-from bootwright.lab.trace.debugger import Registers
+from bootwright.lab.machines.debugger import Registers
 
 SP = 31
 """The number of the stack pointer among the registers."""

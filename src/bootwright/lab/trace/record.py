@@ -7,22 +7,21 @@ to its return; both are breakpoints of its GDB stub. The kernel is not changed: 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import resource
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from bootwright.foundation.errors import ToolFailed
 from bootwright.foundation.versions import Version
+from bootwright.lab.machines.debugger import Debugger, Registers
+from bootwright.lab.machines.monitor import Monitor
 from bootwright.lab.machines.run import start
-from bootwright.lab.probes.boot import PlannedBoot
-from bootwright.lab.trace.debugger import Debugger, Registers
+from bootwright.lab.probes.boot import PlannedBoot, mark
 from bootwright.lab.trace.log import CpuLog
 
 _RENAMED = Version.from_toml("8.1")
@@ -59,14 +58,15 @@ def record(plan: PlannedBoot, *, handler: int, errno: int, timeout: float) -> Re
     with tempfile.TemporaryDirectory(prefix="bootwright-trace-") as folder, control, debug:
         with their_control, their_debug:
             descriptors = their_control.fileno(), their_debug.fileno()
-            process = start(plan.debugged(*descriptors), *descriptors)
+            arguments = (*plan.kernel_arguments, mark())
+            process = start(plan.command(arguments, descriptors[0], debugger=descriptors[1]), *descriptors)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MOST_LOG, MOST_LOG))
         drain = threading.Thread(target=_drain, args=(process.stdout,), daemon=True)
         drain.start()
         try:
             debug.settimeout(timeout)
             control.settimeout(timeout)
-            session = _Session(Debugger(debug), _Monitor(control), Path(folder) / "cpu.log", one_instruction)
+            session = _Session(Debugger(debug), Monitor(control), Path(folder) / "cpu.log", one_instruction)
             return session.failing(handler, errno)
         except TimeoutError as error:
             raise ToolFailed(
@@ -89,44 +89,16 @@ def _drain(stream: object) -> None:
 
 
 @define
-class _Monitor:
-    """QMP: one command after another (QEMU docs/interop/qmp-spec)."""
-
-    control: socket.socket
-    _lines: Iterator[bytes] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._lines = iter(self.control.makefile("rb"))
-        self._run("qmp_capabilities", {})
-
-    def command(self, line: str) -> None:
-        """A command of the human monitor; raises `ToolFailed` when it answers with words."""
-        answer = self._run("human-monitor-command", {"command-line": line})
-        if answer:
-            raise ToolFailed("qemu-system-aarch64", f"monitor command {line!r}: {answer}")
-
-    def _run(self, name: str, arguments: dict[str, str]) -> object:
-        self.control.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
-        for line in self._lines:
-            answer = json.loads(line)
-            if "return" in answer:
-                return answer["return"]
-            if "error" in answer:
-                raise ToolFailed("qemu-system-aarch64", str(answer["error"].get("desc")))
-        raise ToolFailed("qemu-system-aarch64", f"it ended at {name}")
-
-
-@define
 class _Session:
     debugger: Debugger
-    monitor: _Monitor
+    monitor: Monitor
     log: Path
     one_instruction: str
     """The monitor's command for translating one instruction at a time."""
 
     def failing(self, handler: int, errno: int) -> RecordedCall | None:
         self.debugger.break_at(handler)
-        self.monitor.command(f"logfile {self.log}")
+        self.monitor.human(f"logfile {self.log}")
         for number in range(1, _MOST_CALLS + 1):
             if not self.debugger.go_on():
                 return None
@@ -135,13 +107,13 @@ class _Session:
             self.debugger.clear(handler)
             self.debugger.break_at(behind)
             os.truncate(self.log, 0)
-            self.monitor.command(f"{self.one_instruction} on")
-            self.monitor.command("log cpu,nochain")
+            self.monitor.human(f"{self.one_instruction} on")
+            self.monitor.human("log cpu,nochain")
             now = self._returned(entry, behind)
             if now is None:
                 return None
-            self.monitor.command("log none")
-            self.monitor.command(f"{self.one_instruction} off")
+            self.monitor.human("log none")
+            self.monitor.human(f"{self.one_instruction} off")
             self.debugger.clear(behind)
             returned = now.x[0] - (1 << 64) if now.x[0] >> 63 else now.x[0]
             if returned == -errno:

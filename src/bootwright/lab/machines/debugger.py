@@ -1,6 +1,7 @@
 """A small client of GDB's remote protocol, as QEMU's stub speaks it (GDB manual, appendix E).
 
-What is needed of it: breakpoints, going on to one, the general registers of an arm64 CPU, memory.
+What is needed of it: breakpoints, going on to one, the general registers of an arm64 CPU, memory, and which
+of several CPUs is meant.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from bootwright.foundation.errors import ToolFailed
 _REGISTERS = struct.Struct("<33Q")
 """x0 to x30, sp, pc: the first of `g` (QEMU gdb-xml/aarch64-core.xml)."""
 _MOST_PACKET = 1 << 20
+_MOST_CPUS = 64
 _CHUNK = 1024
 """Bytes of memory asked for at once: QEMU's packets hold 4096 characters."""
 
@@ -54,6 +56,35 @@ class Debugger:
         """Run one instruction; as `go_on`. Needed at a breakpoint, once that is cleared, to go on past it."""
         return self._resume(b"s")
 
+    def start(self) -> None:
+        """Let the machine run, until `stop`."""
+        self._send(b"c")
+
+    def stop(self) -> None:
+        """Stop a machine that runs; raises `ToolFailed` where it ended."""
+        try:
+            self.connection.sendall(b"\x03")
+            self._packet()
+        except OSError as error:
+            raise ToolFailed("qemu's debugger", f"the machine could not be stopped: {error}") from error
+
+    def leave(self) -> None:
+        """Let the machine run on without a debugger."""
+        self._expect_ok("D")
+
+    def cpus(self) -> list[str]:
+        """Every CPU, as the stub names it."""
+        names: list[str] = []
+        answer = self._ask("qfThreadInfo")
+        while answer[:1] == b"m" and len(names) < _MOST_CPUS:
+            names += answer[1:].decode("ascii", "replace").split(",")
+            answer = self._ask("qsThreadInfo")
+        return names
+
+    def choose(self, cpu: str) -> None:
+        """Registers and memory are from here on those that this CPU sees."""
+        self._expect_ok(f"Hg{cpu}")
+
     def _resume(self, command: bytes) -> bool:
         self._send(command)
         try:
@@ -81,6 +112,12 @@ class Debugger:
                 return None
             whole += _bytes(answer)
         return bytes(whole)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Change memory at a virtual address, code included; raises `ToolFailed` where nothing is mapped."""
+        for at in range(0, len(data), _CHUNK):
+            part = data[at : at + _CHUNK]
+            self._expect_ok(f"M{address + at:x},{len(part):x}:{part.hex()}")
 
     def _ask(self, text: str) -> bytes:
         self._send(text.encode())

@@ -1,0 +1,1 @@
+"""Machines that wait where a probe begins: saved once, restored instead of booting again."""

@@ -1,0 +1,49 @@
+"""Where a snapshot is taken: the kernel is up, and init waits to be told what to do.
+
+With `bootwright.door=1` the guest's init makes its mounts, says on the console where it waits for words, and
+waits (probes/main.c). The words are the rest of its command line: probe, step, mark. They are written into
+its memory when the machine goes on, so that one snapshot serves every run that has kernel, machine, arguments
+and initramfs in common.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from bootwright.lab.probes.boot import PlannedBoot
+
+MOST_WORDS = 1023
+"""Bytes, without the NUL at the end (probes/main.c, `wait_at_door`)."""
+_INIT = "bootwright."
+"""Kernel arguments that begin so are for init alone."""
+_DOOR = re.compile(rb"bootwright: # bootwright: door (\d{1,15})\r?\n")
+
+
+def at_door(planned: PlannedBoot) -> PlannedBoot:
+    """The same boot as far as the door."""
+    kernel_own = [argument for argument in planned.kernel_arguments if not argument.startswith(_INIT)]
+    return evolve(planned, kernel_arguments=(*kernel_own, f"{_INIT}door=1"))
+
+
+def words(planned: PlannedBoot) -> tuple[str, ...]:
+    """What init is told at the door."""
+    return tuple(argument for argument in planned.kernel_arguments if argument.startswith(_INIT))
+
+
+def as_bytes(told: Sequence[str]) -> bytes:
+    """Words as init reads them."""
+    return " ".join(told).encode() + b"\0"
+
+
+def fits(planned: PlannedBoot, mark: str) -> bool:
+    """Whether init has room for what it would be told."""
+    return len(as_bytes((*words(planned), mark))) <= MOST_WORDS + 1
+
+
+def door_in(console: bytes) -> int | None:
+    """The address that init waits at, or None where it has not come to the door."""
+    match = _DOOR.search(console)
+    return int(match[1]) if match else None

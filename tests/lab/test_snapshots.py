@@ -1,0 +1,168 @@
+"""Snapshots: what is kept, when it is not used, and that runs from one answer as cold boots do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import attrs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bootwright.foundation.cache import ANSWERS, SNAPSHOTS, Part
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing
+from bootwright.kernels.catalogue import open_library
+from bootwright.lab.machines.machine import MACHINES
+from bootwright.lab.machines.recorded import Recording
+from bootwright.lab.probes.boot import PlannedBoot, plan_boot
+from bootwright.lab.probes.ktap import read
+from bootwright.lab.snapshots import running, saved
+from bootwright.lab.snapshots.door import at_door, door_in, fits, words
+from bootwright.lab.snapshots.saved import Snapshot, load, save
+
+
+def _planned(*arguments: str, kernel: str = "debian-6.12-16k", machine: str = "virt") -> PlannedBoot:
+    return plan_boot(open_library().get(kernel), probe=["mounts"], machine=machine, arguments=arguments)
+
+
+def _saved(folder: Path) -> Snapshot:
+    (folder / "memory").write_bytes(bytes(1 << 20) + b"kernel" + bytes(5 << 20))
+    (folder / "state").write_bytes(b"QEVM" + bytes(range(256)))
+    snapshot = Snapshot("aa" * 32, folder, 128, 0x4B5000, "01", 1.25)
+    save(snapshot, b"bootwright: # bootwright: door 4935680\r\n")
+    return snapshot
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    snapshot = _saved(tmp_path)
+    assert load(tmp_path, snapshot.key) == snapshot
+    assert load(tmp_path / "none", snapshot.key) is None
+    # Files that were copied, or written again with the same bytes, are compared once.
+    whole = (tmp_path / "memory").read_bytes()
+    (tmp_path / "memory").unlink()
+    (tmp_path / "memory").write_bytes(whole)
+    assert load(tmp_path, snapshot.key) == snapshot
+    facts = json.loads((tmp_path / "snapshot.json").read_text())
+    assert facts["files"]["memory"]["touched"][0] == (tmp_path / "memory").stat().st_ino
+
+
+def test_damage_is_told(tmp_path: Path) -> None:
+    snapshot = _saved(tmp_path)
+    with pytest.raises(Malformed, match="expected key"):
+        load(tmp_path, "bb" * 32)
+    with (tmp_path / "memory").open("r+b") as file:
+        file.seek(1 << 20)
+        file.write(b"K")
+    with pytest.raises(Malformed, match=r"memory: expected the bytes that were saved, found others"):
+        load(tmp_path, snapshot.key)
+    (tmp_path / "state").write_bytes(b"QEVM")
+    with pytest.raises(Malformed, match=r"others|expected 260 bytes, found 4"):
+        load(tmp_path, snapshot.key)
+    (tmp_path / "snapshot.json").unlink()
+    with pytest.raises(Malformed, match=r"snapshot\.json"):
+        load(tmp_path, snapshot.key)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.data())
+def test_any_facts_load_or_are_malformed(tmp_path: Path, data: st.DataObject) -> None:
+    snapshot = _saved(tmp_path)
+    facts = bytearray((tmp_path / "snapshot.json").read_bytes())
+    for _ in range(data.draw(st.integers(1, 5))):
+        facts[data.draw(st.integers(0, len(facts) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "snapshot.json").write_bytes(facts[: data.draw(st.integers(0, len(facts)))])
+    with contextlib.suppress(Malformed):
+        load(tmp_path, snapshot.key)
+
+
+@given(st.binary(max_size=200))
+def test_a_door_is_init_s_own_line(console: bytes) -> None:
+    if b"# bootwright: door " not in console:
+        assert door_in(console) is None
+    assert door_in(console + b"\n[ 1.0] bootwright: # bootwright: door 4935680\r\n") is not None
+
+
+@pytest.mark.download
+def test_what_differs_between_runs_is_told_at_the_door() -> None:
+    planned = _planned("bootwright.step=classic-bind", "debug")
+    door = at_door(planned)
+    assert words(planned) == ("bootwright.probe=mounts", "bootwright.step=classic-bind")
+    assert door.kernel_arguments[-2:] == ("debug", "bootwright.door=1")
+    assert door.identity == at_door(_planned("debug")).identity
+    others = {
+        at_door(_planned()).identity,
+        at_door(_planned("debug", kernel="debian-6.12-4k")).identity,
+        at_door(_planned("debug", kernel="debian-6.12-4k", machine="xlnx-versal-virt")).identity,
+        attrs.evolve(door, archive_sha256="0" * 64).identity,
+        attrs.evolve(door, memory=256).identity,
+        attrs.evolve(
+            door, emulator=attrs.evolve(door.emulator, version=attrs.evolve(door.emulator.version, text="9"))
+        ).identity,
+    }
+    assert len(others | {door.identity}) == 7
+    assert fits(planned, "bootwright.mark=x")
+    assert not fits(_planned(f"bootwright.step={'x' * 1000}"), "bootwright.mark=x")
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_runs_from_a_snapshot_answer_as_the_cold_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "ANSWERS", Part(str(tmp_path / "answers"), "", ANSWERS.limit))
+    monkeypatch.setattr(running, "SNAPSHOTS", Part(str(tmp_path / "snapshots"), "", SNAPSHOTS.limit))
+    planned, notes = _planned(), list[str]()
+
+    def run(planned: PlannedBoot, *, cold: bool = False) -> Recording:
+        return running.run(planned, cold=cold, note=notes.append)
+
+    first = run(planned)
+    assert first.snapshot == ""  # nothing confirms it yet
+    again = run(planned)
+    assert again.snapshot == at_door(planned).identity
+    assert again.cpu_seconds < first.cpu_seconds / 3
+    assert read(again) == attrs.evolve(read(first), diagnostics=read(again).diagnostics)
+    assert read(again).page_size == 16384
+    assert run(planned, cold=True).snapshot == ""
+    assert notes == []
+
+    # Another machine's state, and memory that was written to.
+    folder = tmp_path / "snapshots" / again.snapshot
+    facts = json.loads((folder / "snapshot.json").read_text())
+    (folder / "state").write_bytes(b"QEVM" + bytes(400))
+    facts["files"]["state"] = saved._described(folder / "state")
+    (folder / "snapshot.json").write_text(json.dumps(facts))
+    assert run(planned).snapshot == again.snapshot
+    assert "cannot be taken over and is made again" in notes[0]
+    with (folder / "memory").open("r+b") as file:
+        file.truncate(1 << 20)
+    assert run(planned).snapshot == again.snapshot
+    assert "is damaged and made again" in notes[1]
+
+    # An answer that a cold boot does not confirm counts for nothing.
+    kept = running.kept_cold(planned)
+    assert kept is not None
+    wrong = attrs.evolve(kept, console=kept.console.replace(b"ok 6 classic-bind", b"not ok 6 classic-bind"))
+    running.keep_cold(planned, wrong)
+    assert run(planned).snapshot == ""
+    assert "answers differently" in notes[2]
+    assert len(notes) == 3
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_a_kernel_that_does_not_come_to_the_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "SNAPSHOTS", Part(str(tmp_path), "", SNAPSHOTS.limit))
+    with pytest.raises(Missing, match="did not come to where a snapshot is taken"):
+        running.snapshot_of(_planned("init=/none", "rdinit=/none"))
+    assert [path for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
+
+
+@pytest.mark.download
+def test_a_machine_whose_memory_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "SNAPSHOTS", Part(str(tmp_path), "", SNAPSHOTS.limit))
+    planned = attrs.evolve(_planned(), target=attrs.evolve(MACHINES.get("virt"), arguments=()), memory=None)
+    with pytest.raises(BootwrightError, match="does not say how much memory it has"):
+        running.snapshot_of(planned)
