@@ -61,8 +61,8 @@ def run() -> None:
         _say("bootwright: interrupted; the same command goes on where it stopped")
         sys.exit(130)
     finally:
-        # The process ends here: Python would look through all that it holds for cycles, several times, before
-        # it lets go of them, which took a sixth of `check`. What registered itself to run at the end still runs.
+        # The process ends here. Python would look through all that it holds for cycles, several times, which
+        # took a sixth of `check`; what has registered itself to run at the end still runs.
         gc.freeze()
     sys.exit(status if isinstance(status, int) else 0)
 

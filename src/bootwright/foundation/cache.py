@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from attrs import frozen
 
-from bootwright.foundation.atomic import explained, write_bytes
 from bootwright.foundation.places import cache_dir
 
 _MB = 10**6
@@ -65,12 +63,14 @@ class Part:
         if path.is_file():
             self.used(path)
         else:
-            write_bytes(path, make())
-            self.evict(keep=path)
+            self.write(path, make())
         return path
 
     def write(self, path: Path, data: bytes) -> None:
         """Put a file of the part in place, and hold the part below its limit."""
+        # Most starts write nothing, and the modules that writing takes are slow to import.
+        from bootwright.foundation.atomic import write_bytes
+
         write_bytes(path, data)
         self.evict(keep=path)
 
@@ -90,6 +90,8 @@ class Part:
         if path.is_dir():
             self.used(path)
             return path
+        import tempfile
+
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as temporary:
@@ -102,6 +104,8 @@ class Part:
                     if not path.is_dir():  # otherwise another process made the same first
                         raise
         except OSError as error:
+            from bootwright.foundation.atomic import explained
+
             raise explained(error, path) from error
         self.evict(keep=path)
         return path
@@ -170,13 +174,14 @@ PROBES = Part("probes", "compiled programs that run in guests", 200 * _MB)
 ANSWERS = Part("answers", "what kernels answered to probes, by cold boots", 100 * _MB)
 SNAPSHOTS = Part("snapshots", "kernels that wait for a probe, as snapshots of their machines", 6_000 * _MB)
 QEMU = Part("qemu", "versions and machines of installed QEMUs", 1 * _MB)
+KNOWLEDGE = Part("knowledge", "the product's own knowledge files, parsed", 20 * _MB)
 DIGESTS = Part("digests", "hashes of images that were looked at", 10 * _MB)
 FLASH = Part("flash", "how far writes to cards have come", None)
 
 ALL_PARTS = (
     KERNELS, PARTS, EXPANDED, FETCHED, GIVEN_KERNELS, GIVEN_IMAGES, GIVEN_MODULES, GIVEN_TREES, GIVEN_CONFIGS,
     GIVEN_FOLDERS, INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, MESSAGES, GATE, FILESYSTEMS, DEVICETREES,
-    TREES, TRUTH, PROBES, ANSWERS, SNAPSHOTS, QEMU, DIGESTS, FLASH,
+    TREES, TRUTH, PROBES, ANSWERS, SNAPSHOTS, QEMU, KNOWLEDGE, DIGESTS, FLASH,
 )  # fmt: skip
 
 
@@ -188,7 +193,7 @@ def _taken(path: Path) -> int:
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        import shutil  # with its compression modules it takes longer to import than all the rest here
+        import shutil  # slow to import too
 
         shutil.rmtree(path, ignore_errors=True)
     else:
