@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bootwright.formats.devicetree.fdt import Tree, parse_fdt
-from bootwright.formats.kernel.builtin_drivers import BuiltIn, Driver, EarlyEntry
+from bootwright.formats.kernel.built_in import BuiltIn, Driver, EarlyEntry
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.kernel.match_tables import OfId, PciId
 from bootwright.formats.modules.module_index import ModuleIndex, tabulate

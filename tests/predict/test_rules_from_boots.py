@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bootwright.formats.kernel.builtin_drivers import EarlyEntry
+from bootwright.formats.kernel.built_in import EarlyEntry
 from bootwright.foundation.versions import Version
 from bootwright.predict.model import NodePrediction
 from predict.conftest import BASE, EARLY, driver, make_kernel, module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,12 +110,14 @@ def check(
         checked.verdict                                       # Verdict.FAILS
         checked.judged[0].goals["ethernet"].first_broken      # the link that breaks, with its remedy
     """
-    from bootwright.formats.sources.compressed import Growth
-
     progress = reporter(progress)
     names = texts(artifacts)
-    with Growth() as growth:
-        if names:
+    with contextlib.ExitStack() as stack:
+        growth: Growth | None = None
+        if names and Path(names[0]).is_file():
+            from bootwright.formats.sources.compressed import Growth
+
+            growth = stack.enter_context(Growth())
             growth.begin(names[0], progress)  # an image is expanded while the rest is imported
         from bootwright.api.asked import asked_boards, is_unlisted, operating_system
         from bootwright.foundation.errors import Refused

@@ -13,9 +13,7 @@ import errno
 import fcntl
 import os
 import re
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -39,6 +37,8 @@ def new_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """
     target, stream = _destination(path)
     if stream is not None:
+        import tempfile  # slow to import, and this module is imported for its errors too
+
         with tempfile.SpooledTemporaryFile(max_size=1 << 24) as held:
             yield held
             held.seek(0)
@@ -72,6 +72,8 @@ def _prefix(target: Path) -> str:
 def _unfinished(target: Path) -> tuple[int, Path]:
     """An open temporary file beside the target; its lock says that its writer lives."""
     while True:
+        import tempfile
+
         handle, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
         with contextlib.suppress(OSError):  # a file system without locks: nothing is swept there either
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -164,7 +166,8 @@ def _copy_to(stream: int | Path, held: IO[bytes], path: Path) -> None:
         # A descriptor is written to as it is: opened anew, a file behind it would start over.
         handle = os.dup(stream) if isinstance(stream, int) else os.open(stream, os.O_WRONLY | os.O_NOCTTY)
         with os.fdopen(handle, "wb") as file:
-            shutil.copyfileobj(held, file)
+            while piece := held.read(1 << 20):
+                file.write(piece)
     except OSError as error:
         raise explained(error, path) from error
 

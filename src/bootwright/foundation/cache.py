@@ -16,6 +16,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from bootwright.foundation.atomic import explained, write_bytes
 from bootwright.foundation.places import cache_dir
 
 _MB = 10**6
@@ -68,9 +69,6 @@ class Part:
 
     def write(self, path: Path, data: bytes) -> None:
         """Put a file of the part in place, and hold the part below its limit."""
-        # Most starts write nothing, and the modules that writing takes are slow to import.
-        from bootwright.foundation.atomic import write_bytes
-
         write_bytes(path, data)
         self.evict(keep=path)
 
@@ -104,8 +102,6 @@ class Part:
                     if not path.is_dir():  # otherwise another process made the same first
                         raise
         except OSError as error:
-            from bootwright.foundation.atomic import explained
-
             raise explained(error, path) from error
         self.evict(keep=path)
         return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from bootwright.foundation.errors import Missing, Refused
@@ -27,6 +26,8 @@ def near(given: str, known: Iterable[str], *, most: int = 3, alike: float | None
         return ()
     if alike is None:  # of two letters, one
         alike = 0.5 if len(folded) == 2 else _ALIKE
+    import difflib  # for errors only
+
     matcher = difflib.SequenceMatcher(b=folded, autojunk=False)
     ratios: list[tuple[float, str]] = []
     for spelling in reversed(names):

@@ -11,7 +11,8 @@ from attrs import frozen
 from bootwright.formats.messages.gathering import Gathering
 from bootwright.formats.messages.table import MessageTable, table_of
 from bootwright.formats.messages.table_file import pack_table, unpack_table
-from bootwright.formats.modules.module_file import module_name, unpack_module
+from bootwright.formats.modules.module_facts import module_name
+from bootwright.formats.modules.module_file import unpack_module
 from bootwright.formats.modules.tree_files import module_files
 from bootwright.foundation.cache import MESSAGES
 from bootwright.foundation.errors import BootwrightError, Malformed

@@ -13,11 +13,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bootwright.formats.modules.modinfo import ModuleInfo, read_module
 from bootwright.formats.modules.module_index import ModuleIndex, read_module_tree
 from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing
+
+if TYPE_CHECKING:
+    from bootwright.formats.modules.modinfo import ModuleInfo
 
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 _MOST_MODULES = 100_000
@@ -146,6 +149,8 @@ class _Loader:
 
     def _info(self, name: str) -> ModuleInfo:
         if name not in self._infos:
+            from bootwright.formats.modules.modinfo import read_module  # not for `tree_index`
+
             self._infos[name] = read_module(Path(self._files[name]))
         return self._infos[name]
 

@@ -14,7 +14,6 @@ import contextlib
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,6 +153,8 @@ class Store:
         self.forget(name)
         kept = [manifest for other in self.names() if (manifest := self.manifest(other)) is not None]
         needed = {part for manifest in kept for part in (manifest.image, manifest.config, manifest.tree)}
+        import shutil  # slow to import, and most commands only look a kernel up
+
         for path in (*self.objects.glob("*"), *self.trees.glob("*")):
             if path.name not in needed:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -174,6 +175,8 @@ class Store:
             locked(self._lock("store"), progress, shared=True),
             locked(self._lock(f"kernel-{name}"), progress),
         ):
+            import shutil
+
             work = self.root / "unfinished" / name
             try:
                 shutil.rmtree(work, ignore_errors=True)

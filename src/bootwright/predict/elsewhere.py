@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve
 
-from bootwright.formats.modules.module_file import module_name
+from bootwright.formats.modules.module_facts import module_name
 from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.versions import Version

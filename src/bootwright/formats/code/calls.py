@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from bootwright.formats.kernel.kallsyms import Symbols
-from bootwright.formats.modules.module_file import CALLS
+from bootwright.formats.modules.module_facts import CALLS
 
 _DEPTH = 4
 _NEAR = 512 << 10

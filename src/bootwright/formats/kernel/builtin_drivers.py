@@ -16,9 +16,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from bootwright.formats.code.calls import CallFinder
+from bootwright.formats.kernel.built_in import BuiltIn, Driver, EarlyEntry
 from bootwright.formats.kernel.driver_scan import Scan
 from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
 from bootwright.formats.kernel.match_tables import (
@@ -26,7 +27,6 @@ from bootwright.formats.kernel.match_tables import (
     SPI_STRIDE,
     Effort,
     OfId,
-    PciId,
     amba_table,
     c_string,
     name_table,
@@ -48,50 +48,6 @@ _FIRST = _OF_IN_DRIVER  # the outer structure starts with it: amba, serdev, mipi
 _SPI = 72  # id_table, probe, remove, shutdown
 _PLATFORM = 80  # probe, remove, shutdown, suspend, resume (6.11 onwards)
 _I2C = 88  # class, probe, remove, shutdown, alert, command; also platform before 6.11 (remove_new)
-
-
-@frozen
-class Driver:
-    """A driver as Linux knows it."""
-
-    name: str
-    """As under /sys/bus/BUS/drivers."""
-    buses: tuple[str, ...]
-    """`platform`, `i2c`, `spi`, `amba`, `pci`, … ; empty where the layout does not tell."""
-    symbol: str
-    of: tuple[OfId, ...] = ()
-    ids: tuple[str, ...] = ()
-    """Names of an i2c, spi or platform id table."""
-    pci: tuple[PciId, ...] = ()
-    amba: tuple[tuple[int, int], ...] = ()
-    calls: tuple[str, ...] = ()
-    """Which of `module_file.CALLS` its code calls; see `kernel_calls` for what is missed."""
-    probe: int = 0
-    """Address of its probe function; 0 where it has none of its own or its place is not known."""
-    table: int = 0
-    """Address of its devicetree match table; 0 where it has none."""
-
-
-@frozen
-class EarlyEntry:
-    """A node type set up by code at boot, before there are devices (`OF_DECLARE` tables)."""
-
-    kind: str
-    """`clk`, `irqchip`, `timer`, `reservedmem`, `cpu_method`, …; `initcall` for a table that only code run
-    once at boot can use."""
-    compatible: str
-    keeps_device: bool
-    """Whether a device is made for the node all the same (CLK_OF_DECLARE_DRIVER, timers, reserved memory)."""
-
-
-@frozen
-class BuiltIn:
-    """What an Image has built in."""
-
-    drivers: tuple[Driver, ...]
-    early: tuple[EarlyEntry, ...]
-    of_node: int = 0
-    """Offset of `of_node` in `struct device`, which the configuration decides; 0 where it is not found."""
 
 
 def read_built_in(image: bytes, name: str) -> BuiltIn:

@@ -14,7 +14,7 @@ from bootwright.formats.messages.mining import Mined, lines_of, mine
 from bootwright.formats.messages.model import Call, Format, Owner
 from bootwright.formats.messages.places import SourceFiles
 from bootwright.formats.messages.printers import Printer, printers
-from bootwright.formats.modules.module_file import module_name
+from bootwright.formats.modules.module_facts import module_name
 
 _SPELT = "utf-8", "backslashreplace"
 

@@ -18,10 +18,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from bootwright.formats.modules.module_file import (
-    ModuleDriver,
-    ModuleFacts,
-)
+from bootwright.formats.modules.module_facts import ModuleDriver, ModuleFacts
 from bootwright.formats.modules.tree_files import built_in_aliases, built_in_names, module_files, read_records
 from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.cache import MODULES

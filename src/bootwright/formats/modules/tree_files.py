@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from bootwright.formats.modules.module_file import module_name, read_module, salvaged, unpack_module
+from bootwright.formats.modules.module_facts import module_name
 from bootwright.foundation.errors import BootwrightError
 
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
@@ -57,6 +57,9 @@ def read_records(tree: Path, files: list[str], workers: int) -> list[dict[str, A
 
 
 def _read_some(tree: str, files: list[str]) -> list[dict[str, Any]]:
+    # Where the index is in the cache, nothing of this is needed.
+    from bootwright.formats.modules.module_file import read_module, salvaged, unpack_module
+
     records: list[dict[str, Any]] = []
     for path in files:
         data = b""

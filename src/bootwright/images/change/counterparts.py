@@ -14,7 +14,8 @@ from bootwright.formats.archives.initramfs import read_segments
 from bootwright.formats.filesystems.filesystem import lookup, read_small
 from bootwright.formats.filesystems.squashfs import SquashFs
 from bootwright.formats.kernel.arm64_image import unwrapped
-from bootwright.formats.kernel.builtin_drivers import BuiltIn, read_built_in
+from bootwright.formats.kernel.built_in import BuiltIn
+from bootwright.formats.kernel.builtin_drivers import read_built_in
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError

@@ -17,7 +17,6 @@ from attrs import evolve, field, frozen
 
 from bootwright.boards.fit import Fit, fit, not_the_boards
 from bootwright.boards.model import Board
-from bootwright.firmware.config_txt import ConfigTxt
 from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing
@@ -29,6 +28,7 @@ from bootwright.predict.rules.predicates import FileSystemFacts, Given
 
 if TYPE_CHECKING:
     from bootwright.bootchain.model import Chain
+    from bootwright.firmware.config_txt import ConfigTxt
     from bootwright.formats.modules.modprobe_config import ModprobeConfig
     from bootwright.predict.kernel.drivers import KernelFacts
     from bootwright.predict.start.arguments import Arguments
@@ -272,6 +272,7 @@ class Gathered:
 
             first = firmware_overlays(board, stepping, choice.blob.name, self.overlay_files)
         if board.firmware_models and (self.config_txt is not None or first):
+            from bootwright.firmware.config_txt import ConfigTxt
             from bootwright.predict.board_tree import devicetree_of, settings_of
 
             config_txt = self.config_txt if self.config_txt is not None else ConfigTxt((), ())

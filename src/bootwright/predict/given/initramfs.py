@@ -12,7 +12,7 @@ from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
 from bootwright.formats.filesystems.filesystem import Entry, walk
 from bootwright.formats.modules.early_loader import loaded_before_init
 from bootwright.formats.modules.modprobe_config import ModprobeConfig, read_modprobe
-from bootwright.formats.modules.module_file import module_name
+from bootwright.formats.modules.module_facts import module_name
 from bootwright.formats.sources.bytesource import FileBytes
 
 _TREE = re.compile(r"/(?:usr/)?lib/modules/([^/]+)/.")

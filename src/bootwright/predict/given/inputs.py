@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
 from bootwright.formats.sources.address import is_address
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.cache import GIVEN_IMAGES, KERNELS
@@ -17,6 +17,9 @@ from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.module_rules import is_release
+
+if TYPE_CHECKING:
+    from bootwright.formats.kernel.arm64_image import KernelImage
 
 _IMAGES = ("boot/vmlinuz*", "boot/Image*", "vmlinuz*", "Image*", "usr/lib/modules/*/vmlinuz")
 _MODULES = ("lib/modules/*", "usr/lib/modules/*", "modules/*")
@@ -129,6 +132,8 @@ def _trees(folder: Path, pattern: str) -> list[Path]:
 
 
 def _image(path: Path, modules: Path | None, config: Path | None, *, name: str) -> Kernel:
+    from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped  # not for the catalogue's
+
     source = FileBytes(path)
     facts = read_kernel_image(source)
     if facts.release is None:

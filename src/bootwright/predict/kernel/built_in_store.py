@@ -8,8 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bootwright.formats.kernel.arm64_image import unwrapped
-from bootwright.formats.kernel.builtin_drivers import BuiltIn, Driver, EarlyEntry, read_built_in
+from bootwright.formats.kernel.built_in import BuiltIn, Driver, EarlyEntry
 from bootwright.formats.kernel.match_tables import OfId, PciId
 from bootwright.formats.modules.module_index import is_indexed
 from bootwright.formats.sources.bytesource import FileBytes
@@ -42,6 +41,9 @@ def read_once(image: Path, sha256: str) -> BuiltIn:
             return _from_json(document)
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there yet, or damaged: made again
+    from bootwright.formats.kernel.arm64_image import unwrapped
+    from bootwright.formats.kernel.builtin_drivers import read_built_in
+
     source = unwrapped(FileBytes(image))[0]
     built_in = read_built_in(source.read(0, len(source)), str(image))
     DRIVERS.write(store, json.dumps(_to_json(built_in), separators=(",", ":")).encode())

@@ -10,10 +10,10 @@ from typing import Any
 from attrs import Attribute, define, evolve, field
 
 from bootwright.formats.devicetree.fdt import Node
-from bootwright.formats.kernel.builtin_drivers import BuiltIn, Driver, EarlyEntry
+from bootwright.formats.kernel.built_in import BuiltIn, Driver, EarlyEntry
 from bootwright.formats.kernel.config import KernelConfig, read_kernel_config
 from bootwright.formats.modules.modprobe_config import Directive, ModprobeConfig
-from bootwright.formats.modules.module_file import module_name
+from bootwright.formats.modules.module_facts import module_name
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.versions import Version

@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
-from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.kernel.config import KernelConfig
-from bootwright.formats.modules.module_file import unpack_module
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.cache import GATE
@@ -154,6 +152,8 @@ class ModuleChecks:
         return exports
 
     def _data(self, module: str) -> bytes:
+        from bootwright.formats.modules.module_file import unpack_module
+
         path = self._index.path(module)
         return unpack_module((self._tree / path).read_bytes(), path)
 
@@ -168,6 +168,8 @@ class ModuleChecks:
         return self._symbols[module]
 
     def _bare(self) -> bytes:
+        from bootwright.formats.kernel.arm64_image import unwrapped
+
         source = unwrapped(FileBytes(self._image))[0]
         return source.read(0, len(source))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from bootwright.formats.kernel.builtin_drivers import BuiltIn
+from bootwright.formats.kernel.built_in import BuiltIn
 from bootwright.formats.modules.modprobe_config import Directive, ModprobeConfig
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.kernels.module_rules import Refusal

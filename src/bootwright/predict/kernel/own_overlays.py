@@ -8,8 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from bootwright.formats.devicetree.fdt import Node, parse_fdt
-from bootwright.formats.kernel.arm64_image import unwrapped
-from bootwright.formats.modules.module_file import unpack_module
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import BootwrightError
 from bootwright.predict.kernel.drivers import KernelFacts
@@ -45,8 +43,12 @@ def own_overlay(kernel: KernelFacts, module: str | None, compatibles: tuple[str,
 def _contents(path: Path, is_module: bool) -> tuple[Node, ...]:
     with contextlib.suppress(BootwrightError, OSError):
         if is_module:
+            from bootwright.formats.modules.module_file import unpack_module
+
             data = unpack_module(path.read_bytes(), str(path))
         else:
+            from bootwright.formats.kernel.arm64_image import unwrapped
+
             source = unwrapped(FileBytes(path))[0]
             data = source.read(0, len(source))
         return tuple(_overlays(data, str(path)))

@@ -15,7 +15,7 @@ from attrs import define, field
 from bootwright.formats.code.linked_code import Code, ImageCode, LinkedModules, ModuleCode
 from bootwright.formats.code.made_addresses import made_addresses
 from bootwright.formats.kernel.arm64_image import unwrapped
-from bootwright.formats.kernel.builtin_drivers import Driver
+from bootwright.formats.kernel.built_in import Driver
 from bootwright.formats.kernel.kallsyms import read_symbols
 from bootwright.formats.modules.module_file import unpack_module
 from bootwright.formats.modules.module_index import ModuleIndex

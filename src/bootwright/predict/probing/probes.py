@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field, frozen
 
-from bootwright.formats.kernel.builtin_drivers import Driver
+from bootwright.formats.kernel.built_in import Driver
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.foundation.cache import DEMANDS
 from bootwright.foundation.knowledge import files_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bootwright.formats.devicetree.fdt import Node
-from bootwright.formats.modules.module_file import module_name
+from bootwright.formats.modules.module_facts import module_name
 from bootwright.predict.kernel.candidates import Candidate
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.kernel.objects import objects

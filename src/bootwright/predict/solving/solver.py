@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from attrs import define, evolve, field
 
 from bootwright.formats.devicetree.fdt import Node, Tree
-from bootwright.formats.modules.module_file import ASKS
+from bootwright.formats.modules.module_facts import ASKS
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link, fold
 from bootwright.predict.rules.knowledge import Knowledge
