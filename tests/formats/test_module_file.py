@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from bootwright.formats.modules.module_file import read_module, unpack_module
 from bootwright.formats.modules.module_index import fits, read_module_tree
-from bootwright.foundation import shelf, tools
+from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Missing
+from bootwright.foundation.kept import shelf
 
 SOURCE = r"""
 #define INFO(tag, text) static const char info_##tag[] __attribute__((section(".modinfo"), used)) = text

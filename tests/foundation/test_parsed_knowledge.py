@@ -11,9 +11,10 @@ from attrs import field, frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bootwright.foundation import knowledge, parsed, places
+from bootwright.foundation import knowledge, places
 from bootwright.foundation.cache import KNOWLEDGE
 from bootwright.foundation.errors import Malformed
+from bootwright.foundation.kept import parsed
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import STEM
 

@@ -13,7 +13,7 @@ from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.kernel.match_tables import OfId, PciId
 from bootwright.formats.modules.module_index import ModuleIndex, tabulate
 from bootwright.foundation import tools
-from bootwright.foundation.shelf import Shelf
+from bootwright.foundation.kept.shelf import Shelf
 from bootwright.foundation.versions import Version
 from bootwright.predict.goals import predict
 from bootwright.predict.kernel.drivers import KernelFacts

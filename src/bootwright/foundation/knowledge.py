@@ -20,7 +20,7 @@ from attrs import frozen
 from bootwright.foundation import places
 from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Malformed, Missing
-from bootwright.foundation.parsed import kept_table
+from bootwright.foundation.kept.parsed import kept_table
 from bootwright.foundation.structure import structure
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from bootwright.formats.modules.tree_files import built_in_aliases, built_in_nam
 from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.cache import MODULES
 from bootwright.foundation.errors import Missing
-from bootwright.foundation.shelf import Shelf, load, pack
+from bootwright.foundation.kept.shelf import Shelf, load, pack
 
 _FORMAT = 11
 _WILD = re.compile(r"[*?\[]")

@@ -20,8 +20,8 @@ from attrs import define, evolve, field, frozen
 from bootwright.formats.kernel.built_in import Driver
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.foundation.cache import DEMANDS
+from bootwright.foundation.kept.shelf import Shelf, load, pack
 from bootwright.foundation.knowledge import files_of
-from bootwright.foundation.shelf import Shelf, load, pack
 from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ask, Ending, Outcome, There
 
 if TYPE_CHECKING:

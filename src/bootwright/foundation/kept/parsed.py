@@ -21,7 +21,7 @@ from typing import Any
 from bootwright.foundation import places
 from bootwright.foundation.cache import KNOWLEDGE
 from bootwright.foundation.errors import BootwrightError
-from bootwright.foundation.shelf import Shelf, load, pack
+from bootwright.foundation.kept.shelf import Shelf, load, pack
 
 _FORM = 1
 _ROWS = "files"

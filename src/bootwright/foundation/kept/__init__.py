@@ -1,0 +1,1 @@
+"""Files of the cache that a start reads: of many rows, it opens the few it needs."""
