@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bootwright.formats.filesystems.filesystem import FileSystem, lookup, read_small
-from bootwright.formats.modules.module_file import module_name
+from bootwright.formats.modules.module_facts import module_name
 
 OWN_LIST, OWN_INIT = "bootwright/modules", "bootwright/init"
 """The list of modules it loads, one path a line, and the init that it then becomes."""
