@@ -134,6 +134,22 @@ def test_a_conflict_names_the_commit_that_resolves_it(history: History, tmp_path
     assert apply_files(history, resolved, "base") == resolved.series.tree
 
 
+def test_what_waits_for_a_conflict_says_so(history: History) -> None:
+    text = numbered(60, changes={30: "thirty"})
+    history.commit("tree: prepare", {"drivers/net/macb.c": text})
+    more = text.replace("thirty\n", "thirty and more\n")
+    wanted = history.commit("net: use it", {"drivers/net/macb.c": more, "drivers/net/macb.h": "h\n"})
+    history.commit(
+        "net: go on",
+        {"drivers/net/macb.c": more.replace("more\n", "more!\n"), "drivers/net/macb.h": "h\nh\n"},
+    )
+    found = api.kernel_patches("base..topic", repository=history.folder, paths="drivers/net/macb.h")
+    resolution = found.series.placed[1].resolution
+    assert resolution is not None
+    assert resolution.left_out
+    assert [commit.name for commit in resolution.commits] == [wanted]
+
+
 def test_a_commit_that_took_lines_away_resolves_too(history: History) -> None:
     lines = numbered(60).splitlines(keepends=True)
     shorter = "".join(lines[:29] + lines[34:])

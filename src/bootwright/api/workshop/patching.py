@@ -78,6 +78,7 @@ class PatchSeries:
             if resolution is None
             else {
                 "enough": resolution.enough,
+                "left_out": resolution.left_out,
                 "commits": [
                     {"commit": commit.name, "subject": commit.subject} for commit in resolution.commits
                 ],

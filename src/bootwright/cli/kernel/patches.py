@@ -133,6 +133,10 @@ def _remarks(placed: Placed, found: PatchSeries, numbers: dict[str, int]) -> lis
         if resolution is None:
             remarks.append("no commit of the range is known that would resolve it")
         else:
-            word = "applies with" if resolution.enough else "changes lines of (not enough)"
+            word = "changes lines of (not enough)"
+            if resolution.enough:
+                word = "applies with"
+            elif resolution.left_out:
+                word = "waits for one that conflicts itself,"
             remarks += [f"{word} {each.short}" for each in resolution.commits]
     return remarks

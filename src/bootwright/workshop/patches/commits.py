@@ -96,11 +96,14 @@ def read_commits(repository: Repository, *selection: str, paths: Sequence[str] =
     )
 
 
-def patch_of(repository: Repository, name: str) -> bytes:
-    """A commit as a patch with whole object names, so that it can be merged where it does not fit."""
+def patch_of(repository: Repository, name: str, *paths: str) -> bytes:
+    """A commit as a patch with whole object names, so that it can be merged where it does not fit.
+
+    With `paths` only what it does to these files.
+    """
     return repository.run(
         *("diff-tree", "-p", "--root", "--binary", "--full-index", "-M", "--no-ext-diff", "--no-textconv"),
-        *("--no-commit-id", name),
+        *("--no-commit-id", name, "--", *paths),
     )
 
 

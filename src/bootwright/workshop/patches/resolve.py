@@ -17,9 +17,9 @@ from bootwright.workshop.patches.compare import Difference
 from bootwright.workshop.patches.unified import FileChange, read_changes
 from bootwright.workshop.repository import Repository, ScratchTree
 
-_MOST_TOGETHER = 20
+_MOST_TOGETHER = 12
 """Commits tried together for one conflict."""
-_MOST_SINGLE = 50
+_MOST_SINGLE = 30
 """Commits tried one by one, where nobody can be blamed."""
 
 
@@ -31,6 +31,8 @@ class Resolution:
     """In the order in which they apply."""
     enough: bool
     """It was tried: with them it applies. Else they wrote lines that it changes, and more is missing."""
+    left_out: bool = False
+    """They are of the series themselves, and conflict."""
 
 
 @define
@@ -58,27 +60,40 @@ class Resolver:
         start = scratch.tree
         try:
             together = self._together(scratch, commit, set(applied) | self._present)
-            if together is not None and together.enough:
+            if together is not None and (together.enough or together.left_out):
                 return together
             return self._single(scratch, start, commit, applied) or together
         finally:
             scratch.start(start)
 
     def _together(self, scratch: ScratchTree, commit: Commit, there: set[str]) -> Resolution | None:
-        """The writers of the lines, those of their own lines, and so on, tried together."""
+        """The writers of the lines that stop it, those of the lines that stop these, and so on."""
         start = scratch.tree
         wanted: set[str] = set()
-        new = self._writers(commit) - there
-        while new and len(wanted) + len(new) <= _MOST_TOGETHER:
-            wanted |= new
-            ordered = sorted(wanted, key=self._order.__getitem__)
-            if self._fit(scratch, start, [*ordered, commit.name]):
+        first: list[str] = []
+        while len(wanted) <= _MOST_TOGETHER:
+            ordered = self._sorted(wanted)
+            stopped = self._first_to_stop(scratch, start, [*ordered, commit.name])
+            if stopped is None:
                 return Resolution(self._fewest(scratch, start, ordered, commit), enough=True)
-            new = set().union(*(self._writers(self._commits[name]) for name in new)) - there - wanted
-        if not wanted:
-            return None
-        ordered = sorted(wanted, key=self._order.__getitem__)
-        return Resolution(tuple(self._commits[name] for name in ordered), enough=False)
+            new = (
+                self._writers(self._commits[stopped], self._stopping_files(scratch, stopped)) - there - wanted
+            )
+            if not first:
+                conflicting = self._sorted(new & self._left_out)
+                if conflicting:
+                    return Resolution(self._named(conflicting), enough=False, left_out=True)
+                first = self._sorted(new)
+            if not new:
+                break
+            wanted |= new
+        return Resolution(self._named(first), enough=False) if first else None
+
+    def _sorted(self, names: Collection[str]) -> list[str]:
+        return sorted(names, key=self._order.__getitem__)
+
+    def _named(self, names: Collection[str]) -> tuple[Commit, ...]:
+        return tuple(self._commits[name] for name in names)
 
     def _fewest(
         self, scratch: ScratchTree, start: str, names: list[str], commit: Commit
@@ -89,7 +104,7 @@ class Resolver:
             fewer = [other for other in kept if other != name]
             if fewer and self._fit(scratch, start, [*fewer, commit.name]):
                 kept = fewer
-        return tuple(self._commits[name] for name in kept)
+        return self._named(kept)
 
     def _single(
         self, scratch: ScratchTree, start: str, commit: Commit, applied: Collection[str]
@@ -112,20 +127,35 @@ class Resolver:
         return None
 
     def _fit(self, scratch: ScratchTree, start: str, names: list[str]) -> bool:
+        return self._first_to_stop(scratch, start, names) is None
+
+    def _first_to_stop(self, scratch: ScratchTree, start: str, names: list[str]) -> str | None:
+        """The first of these that does not apply on the others; None where all do."""
         scratch.start(start)
-        return all(scratch.apply(patch_of(self.repository, name)) is None for name in names)
+        patches = ((name, patch_of(self.repository, name)) for name in names)
+        return next((name for name, patch in patches if scratch.apply(patch) is not None), None)
+
+    def _stopping_files(self, scratch: ScratchTree, name: str) -> set[str]:
+        """The files whose part of a commit does not apply by itself to the tree as it is."""
+        files: set[str] = set()
+        tree = scratch.tree
+        for change in self._changes(self._commits[name]):
+            if scratch.apply(patch_of(self.repository, name, *change.paths)) is not None:
+                files |= change.paths
+            scratch.start(tree)
+        return files
 
     def _changes(self, commit: Commit) -> tuple[FileChange, ...]:
         return read_changes(patch_of(self.repository, commit.name), commit.name)
 
-    def _writers(self, commit: Commit) -> set[str]:
-        """The commits of the range that wrote a line which this one names."""
+    def _writers(self, commit: Commit, files: Collection[str]) -> set[str]:
+        """The commits of the range that wrote a line of these files which this one names."""
         if not commit.parents:
             return set()
         writers: set[str] = set()
         parent = commit.parents[0]
         for change in self._changes(commit):
-            if change.old is None:
+            if change.old is None or change.old not in files:
                 continue
             spans = [f"-L{hunk.old_start},+{hunk.old_lines}" for hunk in change.hunks if hunk.old_lines]
             whole = not spans
