@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bootwright.api.probing import export_probe, list_probe_steps
     from bootwright.api.surveying import Surveyed, SurveyedKernel, survey
     from bootwright.api.tracing import TracedError, trace_error
+    from bootwright.api.workshop.bisecting import Bisected, bisect_releases
     from bootwright.api.workshop.patching import PatchSeries, kernel_patches
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
@@ -105,6 +106,8 @@ _HOME = {
     "upgrade_check": "bootwright.api.nodes.upgrading",
     "Waited": "bootwright.api.nodes.waiting",
     "wait": "bootwright.api.nodes.waiting",
+    "Bisected": "bootwright.api.workshop.bisecting",
+    "bisect_releases": "bootwright.api.workshop.bisecting",
     "PatchSeries": "bootwright.api.workshop.patching",
     "kernel_patches": "bootwright.api.workshop.patching",
     "BootwrightError": "bootwright.foundation.errors",
@@ -118,6 +121,7 @@ _HOME = {
 __all__ = [
     "AddedBoard",
     "AwaitedReport",
+    "Bisected",
     "Booted",
     "BootwrightError",
     "Checked",
@@ -148,6 +152,7 @@ __all__ = [
     "Verdict",
     "Waited",
     "add_board",
+    "bisect_releases",
     "boot",
     "boot_image",
     "check",

@@ -1,7 +1,8 @@
-"""Work on kernels: where their errors come from, which patches they lack.
+"""Work on kernels: where their errors come from, which patches they lack, since when something fails.
 
 \b
 Examples:
   bootwright kernel trace debian-6.12.117-4k --call talos-1.12-etc-hosts
   bootwright kernel patches v6.12..v6.18 --paths drivers/net/ethernet/cadence --out series
+  bootwright kernel bisect --releases debian-6.12-4k..debian-7.3-4k --goal boot --out out/bisect
 """

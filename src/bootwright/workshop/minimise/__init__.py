@@ -1,0 +1,1 @@
+"""The fewest patches of a series with which a kernel still reaches its goal."""
