@@ -24,6 +24,9 @@ long detached_tmpfs(struct outcome *outcome, const char *size);
 long file_in(struct outcome *outcome, long fd, const char *name, const char *content);
 long clone_of(long fd, const char *path, int flags);
 long attach(long fd, const char *path);
+/* Put an empty read-only tmpfs on `directory`, below which `hidden` was reachable until then: whether that
+ * worked and `hidden` is not any more; else states the outcome. */
+int cover_up(struct outcome *outcome, const char *directory, const char *hidden);
 /* `path` must hold `content`, and refuse writing: states the outcome. */
 void expect_read_only(struct outcome *outcome, const char *path, const char *content);
 

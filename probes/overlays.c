@@ -115,13 +115,13 @@ static int layer_by_path(struct outcome *outcome, long context, const char *name
 
 /*
  * What works on kernels before: layers by their paths on an attached tmpfs, and the overlay attached as it
- * is before its clone, which a kernel before 6.15 allows only of what is attached.
+ * is before its clone, which a kernel before 6.15 allows only of what is attached. `hidden`: tmpfs and overlay
+ * are then covered, and nothing of them can be reached by a path.
  */
-static void by_paths(struct outcome *outcome, const char *argument)
+static void by_paths(struct outcome *outcome, const char *how)
 {
 	long context, layers, overlay;
 
-	(void)argument;
 	ready();
 	context = overlay_context(outcome);
 	if (context < 0)
@@ -135,8 +135,31 @@ static void by_paths(struct outcome *outcome, const char *argument)
 	    !layer_by_path(outcome, context, "workdir", HIDDEN "/work"))
 		return;
 	overlay = mounted(outcome, context);
-	if (overlay >= 0 && !failed(outcome, "move_mount-overlay", attach(overlay, HIDDEN "/whole")))
+	if (overlay >= 0 && !failed(outcome, "move_mount-overlay", attach(overlay, HIDDEN "/whole")) &&
+	    (text_equal(how, "open") || cover_up(outcome, HIDDEN, HIDDEN "/whole/hosts")))
 		use(outcome, overlay);
+}
+
+/* The data of udev that Talos 1.14 makes writable: a file is cloned by its name in a tmpfs. */
+static void file_by_name(struct outcome *outcome, const char *how)
+{
+	struct mount_attr attributes = { .set = MOUNT_ATTR_RDONLY };
+	long layers, tree;
+
+	ready();
+	layers = detached_tmpfs(outcome, NULL);
+	if (layers < 0 || file_in(outcome, layers, "hwdb.bin", above) < 0)
+		return;
+	if (text_equal(how, "hidden") && (failed(outcome, "move_mount-first", attach(layers, HIDDEN)) ||
+					  !cover_up(outcome, HIDDEN, HIDDEN "/hwdb.bin")))
+		return;
+	tree = clone_of(layers, "hwdb.bin", 0);
+	if (failed(outcome, "open_tree", tree) ||
+	    failed(outcome, "mount_setattr",
+		   SYSCALL(mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes), 0)) ||
+	    failed(outcome, "move_mount", attach(tree, ETC "/hosts")))
+		return;
+	expect_read_only(outcome, ETC "/hosts", above);
 }
 
 static int prepare(struct test *tests, int room)
@@ -144,7 +167,10 @@ static int prepare(struct test *tests, int room)
 	static const struct test all[] = {
 		{ "talos-1.14-etc-overlay", by_descriptors, "detached" },
 		{ "overlay-of-attached-descriptors", by_descriptors, "attached" },
-		{ "overlay-of-paths", by_paths, NULL },
+		{ "overlay-of-paths", by_paths, "open" },
+		{ "overlay-of-hidden-paths", by_paths, "hidden" },
+		{ "talos-1.14-udev-hwdb", file_by_name, "detached" },
+		{ "hidden-file-by-name", file_by_name, "hidden" },
 	};
 
 	(void)room;
@@ -155,7 +181,7 @@ static int prepare(struct test *tests, int room)
 
 static void clean(void)
 {
-	static const char *const used[] = { ETC, HIDDEN "/whole", HIDDEN };
+	static const char *const used[] = { ETC "/hosts", ETC, HIDDEN "/whole", HIDDEN };
 
 	for (int at = 0; at < COUNT(used); at++)
 		while (SYSCALL(umount2, used[at], MNT_DETACH, 0, 0, 0, 0) == 0)

@@ -46,6 +46,23 @@ long attach(long fd, const char *path)
 	return SYSCALL(move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH, 0);
 }
 
+int cover_up(struct outcome *outcome, const char *directory, const char *hidden)
+{
+	struct mount_attr attributes = { .set = MOUNT_ATTR_RDONLY };
+	long cover = detached_tmpfs(outcome, "4K");
+
+	if (cover < 0 ||
+	    failed(outcome, "mount_setattr-cover",
+		   SYSCALL(mount_setattr, cover, "", AT_EMPTY_PATH, &attributes, sizeof(attributes), 0)) ||
+	    failed(outcome, "move_mount-cover", attach(cover, directory)))
+		return 0;
+	if (SYSCALL(openat, AT_FDCWD, hidden, O_RDONLY | O_CLOEXEC, 0, 0, 0) != -ENOENT) {
+		wrong(outcome, "openat", "what is hidden can be opened by its path");
+		return 0;
+	}
+	return 1;
+}
+
 void expect_read_only(struct outcome *outcome, const char *path, const char *content)
 {
 	char found[100];

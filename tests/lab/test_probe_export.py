@@ -107,7 +107,7 @@ def test_every_step_of_the_groups_is_known() -> None:
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a compiler for this machine")
-@pytest.mark.parametrize("name", ["classic-bind", "mount-setattr-refuses-long", "overlay-of-paths"])
+@pytest.mark.parametrize("name", ["classic-bind", "mount-setattr-refuses-long", "overlay-of-hidden-paths"])
 def test_runs_on_this_kernel_and_touches_nothing(name: str, tmp_path: Path) -> None:
     program = _built("gcc", export.program(export.find_step(name)), tmp_path, name)
     before = (Path("/etc/hosts").read_bytes(), Path("/proc/self/mountinfo").read_bytes())
