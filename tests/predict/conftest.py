@@ -25,9 +25,7 @@ from bootwright.predict.start.arguments import Arguments
 
 
 def driver(name: str, *compatibles: str, bus: str = "platform", calls: Sequence[str] = ()) -> Driver:
-    return Driver(
-        name=name, buses=(bus,), symbol=name, of=tuple(OfId(one) for one in compatibles), calls=tuple(calls)
-    )
+    return Driver(name=name, buses=(bus,), of=tuple(OfId(one) for one in compatibles), calls=tuple(calls))
 
 
 def module(name: str, *compatibles: str, bus: str = "platform", **more: object) -> dict[str, object]:
@@ -55,10 +53,8 @@ BASE = (
     driver("mfd", "acme,mfd", calls=["mfd_add_devices"]),
     driver("lone", "acme,lone"),
     driver("host", "acme,pcie", calls=["pci_host_probe"]),
-    Driver(
-        name="pcieport", buses=("pci",), symbol="p", pci=(PciId(0xFFFFFFFF, 0xFFFFFFFF, 0x060400, 0xFFFFFF),)
-    ),
-    Driver(name="uart-pl011", buses=("amba",), symbol="a", amba=((0x00041011, 0x000FFFFF),)),
+    Driver(name="pcieport", buses=("pci",), pci=(PciId(0xFFFFFFFF, 0xFFFFFFFF, 0x060400, 0xFFFFFF),)),
+    Driver(name="uart-pl011", buses=("amba",), amba=((0x00041011, 0x000FFFFF),)),
     driver("gem", "acme,gem"),
 )
 EARLY = (

@@ -1,4 +1,4 @@
-"""Machine code with its addresses filled in: a kernel module laid out as if loaded, or an Image as it is.
+"""Machine code with its addresses filled in: a kernel module laid out as if loaded.
 
 A `.ko` is relocatable (ELF for the Arm 64-bit architecture, 2024Q3, section 5.7): its calls and addresses
 are relocations. Sections get addresses of their own here, and symbols that the module imports get one each,
@@ -13,7 +13,6 @@ from collections.abc import Callable, Container, Iterable
 from functools import cached_property
 
 from bootwright.formats.code.a64_state import MASK64, Symbol, Value, signed
-from bootwright.formats.kernel.kallsyms import Symbols
 from bootwright.formats.modules.module_file import read_sections
 from bootwright.foundation.errors import Malformed
 
@@ -64,13 +63,14 @@ class Code:
         raise NotImplementedError
 
     @cached_property
-    def _starts(self) -> list[int]:
+    def starts(self) -> list[int]:
+        """Addresses of the functions whose code is here, in order."""
         return sorted(address for address in self.functions if self.has_body(address))
 
     def end(self, function: int) -> int:
         """Where the next function begins."""
-        index = bisect_right(self._starts, function)
-        return self._starts[index] if index < len(self._starts) else function + _LAST
+        index = bisect_right(self.starts, function)
+        return self.starts[index] if index < len(self.starts) else function + _LAST
 
     def target(self, pc: int, word: int) -> int:
         """Where a B or BL leads."""
@@ -114,57 +114,6 @@ class Code:
                 return text.decode("ascii") if text.isascii() else None
             text += byte
         return None
-
-
-class ImageCode(Code):
-    """An uncompressed arm64 Image in memory."""
-
-    is_large = True
-
-    def __init__(self, image: bytes, symbols: Symbols) -> None:
-        super().__init__()
-        self._image, self._base = image, symbols.base
-        self._data = symbols.base + len(image)
-        self._objects: dict[str, int] = {}
-        for address, kind, name in symbols:
-            if kind in "tTwW":
-                # Of several names of one place an exported one is what is known; those are global.
-                if address not in self.functions or kind == "T":
-                    self.functions[address] = name
-            elif kind in "DB":
-                self._objects[name] = address
-            if name == "_sdata":
-                self._data = address
-
-    def object(self, name: str) -> int:
-        """The address of a global variable; 0 where there is none of that name."""
-        return self._objects.get(name, 0)
-
-    def word(self, address: int) -> int | None:
-        """The instruction at an address, or None where there is no code."""
-        at = address - self._base
-        return (
-            None
-            if at < 0 or at + 4 > len(self._image)
-            else int.from_bytes(self._image[at : at + 4], "little")
-        )
-
-    def has_body(self, address: int) -> bool:
-        """Whether the function at an address is here to be walked into."""
-        return address in self.functions
-
-    def constant(self, address: int, size: int) -> bytes | None:
-        """Bytes that are the same in a running kernel, or None."""
-        at = address - self._base
-        # Initialised data may have changed by the time a driver probes; what precedes it is read-only.
-        if at < 0 or at + size > len(self._image) or address >= self._data:
-            return None
-        return self._image[at : at + size]
-
-    def data(self, address: int, size: int) -> bytes | None:
-        """Bytes of the Image, initialised data included."""
-        at = address - self._base
-        return None if at < 0 or at + size > len(self._image) else self._image[at : at + size]
 
 
 class ModuleCode(Code):

@@ -15,7 +15,8 @@ class Driver:
     """As under /sys/bus/BUS/drivers."""
     buses: tuple[str, ...]
     """`platform`, `i2c`, `spi`, `amba`, `pci`, … ; empty where the layout does not tell."""
-    symbol: str
+    registered_by: str = ""
+    """The function that hands it to its bus, as initcall_blacklist= has it; empty where that is not seen."""
     of: tuple[OfId, ...] = ()
     ids: tuple[str, ...] = ()
     """Names of an i2c, spi or platform id table."""

@@ -1,9 +1,10 @@
-"""Built-in drivers of an Image whose symbol table names functions only (CONFIG_KALLSYMS_ALL off).
+"""Built-in drivers and early tables of an Image, found by their form alone.
 
-So are Debian 11's and 12's own kernels, and Talos's. What would be found by its name is found by its form:
-a `struct device_driver` (include/linux/device/driver.h, Linux 5.10 to 7.3) by a pointer to a match table
-whose neighbours are what that structure has there; an early table (`OF_DECLARE`,
-include/asm-generic/vmlinux.lds.h OF_TABLE) by an entry that every arm64 kernel has in it.
+A symbol table that names functions only (CONFIG_KALLSYMS_ALL off) has neither: so are Debian 11's and 12's
+own kernels, and Talos's. What would be found by its name is found by its form: a `struct device_driver`
+(include/linux/device/driver.h, Linux 5.10 to 7.3) by a pointer to a match table whose neighbours are what
+that structure has there; an early table (`OF_DECLARE`, include/asm-generic/vmlinux.lds.h OF_TABLE) by an
+entry that every arm64 kernel has in it.
 
 Limits: the bus of a driver is not given, because the structure around it has no beginning without a symbol;
 i2c and spi drivers without a devicetree table are not found.
@@ -60,12 +61,16 @@ class Shape:
     """A driver's structure as it was found."""
 
     name: str
+    address: int
+    """Of the `struct device_driver`; of a PCI driver, of its name."""
     of: tuple[OfId, ...] = ()
     ids: tuple[str, ...] = ()
     pci: tuple[PciId, ...] = ()
     amba: tuple[tuple[int, int], ...] = ()
     functions: tuple[int, ...] = ()
     """Addresses of its functions."""
+    table: int = 0
+    """Address of its devicetree match table; 0 where it has none."""
 
 
 class Scan:
@@ -115,7 +120,9 @@ class Scan:
         around = words[start - before : start + min(_DRIVER_WORDS)]
         return Shape(
             self._string(words[start]) or "",
+            self._base + 8 * start,
             of=self._of(words[start + _OF]) or (),
+            table=words[start + _OF],
             ids=ids,
             functions=self._code(around),
         )
@@ -129,7 +136,9 @@ class Scan:
         table = pci_table(self._image, words[index] - self._base) if name else None
         if not name or not table:
             return None
-        return Shape(name, pci=table, functions=self._code(words[index + 1 : index + 8]))
+        return Shape(
+            name, self._base + 8 * (index - 1), pci=table, functions=self._code(words[index + 1 : index + 8])
+        )
 
     def _by_amba(self, index: int) -> Shape | None:
         words = self._words
@@ -140,7 +149,9 @@ class Scan:
             name = self._string(words[start])
             table = amba_table(self._image, words[index] - self._base) if name else None
             if name and table:
-                return Shape(name, amba=table, functions=self._code(words[start:index]))
+                return Shape(
+                    name, self._base + 8 * start, amba=table, functions=self._code(words[start:index])
+                )
         return None
 
     def _code(self, words: array[int]) -> tuple[int, ...]:

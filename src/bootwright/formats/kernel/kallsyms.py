@@ -45,6 +45,10 @@ _MAX_PLACES = 1000
 """Places that look like the tokens' start; there are a handful in a kernel."""
 
 
+FUNCTION_KINDS = "tTwW"
+"""nm's letters of code; the two weak ones may be data too."""
+
+
 @frozen
 class Symbols:
     """Symbols in address order. `addresses[i]` belongs to `names[i]`; `types[i]` is nm's letter."""

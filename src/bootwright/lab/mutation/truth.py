@@ -7,7 +7,6 @@ The file is written after each boot, so that the same command goes on where it w
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +16,6 @@ from attrs import evolve, frozen
 from bootwright.formats.devicetree.fdt import parse_fdt
 from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.kernel.builtin_drivers import read_built_in
-from bootwright.formats.kernel.kallsyms import read_symbols
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import Malformed, Refused, ToolFailed
@@ -41,8 +39,6 @@ _TIMEOUT = 120.0
 _SILENCE = 45.0
 _INTACT_BOOTS = 2
 _LAST_WORDS = 300
-# __initcall__kmod_NAME__NUMBER_LINE_FUNCTIONlevel: include/linux/init.h __initcall_id, Linux 6.12.
-_INITCALL = re.compile(r"__initcall__kmod_.+?__\d+_\d+_(\w+?)(?:early|con|rootfs|\ds?)$")
 
 
 @frozen
@@ -176,25 +172,11 @@ def _dependencies(index: ModuleIndex, loaded: Iterable[str]) -> frozenset[str]:
 
 
 def _initcalls(kernel: Kernel, drivers: set[str]) -> tuple[str, ...]:
-    """Functions that register the built-in ones of these drivers: `<the driver's symbol>_init`
-    (module_platform_driver and similar macros, include/linux/device/driver.h), or one named after the driver.
-    """
+    """Functions that register the built-in ones of these drivers."""
     source = unwrapped(FileBytes(kernel.image))[0]
-    image = source.read(0, len(source))
-    functions = {
-        match[1]
-        for name in read_symbols(image, str(kernel.image)).names
-        if (match := _INITCALL.fullmatch(name)) is not None
-    }
-    made: dict[str, None] = {}
-    for driver in read_built_in(image, str(kernel.image)).drivers:
-        if driver.name in drivers:
-            plain = re.sub(r"\W", "_", driver.name)
-            for candidate in (f"{driver.symbol}_init", f"{plain}_init", f"{plain}_driver_init"):
-                if candidate in functions:
-                    made[candidate] = None
-                    break
-    return tuple(sorted(made))
+    built_in = read_built_in(source.read(0, len(source)), str(kernel.image))
+    named = {driver.registered_by for driver in built_in.drivers if driver.name in drivers}
+    return tuple(sorted(filter(None, named)))
 
 
 def _given(machine: Machine, dtb: Path) -> Machine:

@@ -15,7 +15,7 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.cache import DRIVERS
 from bootwright.kernels.model import Kernel
 
-_FORMAT = 9
+_FORMAT = 10
 
 
 def is_read(kernel: Kernel) -> bool:
@@ -59,7 +59,7 @@ def _to_json(built_in: BuiltIn) -> dict[str, Any]:
             {
                 "name": driver.name,
                 "buses": driver.buses,
-                "symbol": driver.symbol,
+                "registered_by": driver.registered_by,
                 "of": [entry.compatible for entry in driver.of],
                 "ids": driver.ids,
                 "pci": [
@@ -82,7 +82,7 @@ def _from_json(document: dict[str, Any]) -> BuiltIn:
             Driver(
                 name=entry["name"],
                 buses=tuple(entry["buses"]),
-                symbol=entry["symbol"],
+                registered_by=entry["registered_by"],
                 of=tuple(OfId(compatible) for compatible in entry["of"]),
                 ids=tuple(entry["ids"]),
                 pci=tuple(PciId(*pci_id) for pci_id in entry["pci"]),

@@ -258,20 +258,6 @@ class KernelFacts:
         return prevented(self, module, asked=asked, early=early)
 
     @cached_property
-    def registering(self) -> dict[str, str]:
-        """Symbol of a built-in driver → the stopped function that refers to it, as its registration does.
-
-        An initcall written out by hand (subsys_initcall(gpio_mxc_init)) has a name of its own; what it
-        registers is read from its code.
-        """
-        if self.image is None:
-            return {}
-        from bootwright.predict.kernel.initcalls import registered  # slow to import, rarely needed
-
-        symbols = frozenset(driver.symbol for driver in self.built_in.drivers if driver.symbol)
-        return registered(self.image, self.arguments.stopped_initcalls, symbols)
-
-    @cached_property
     def checks(self) -> ModuleChecks | None:
         """Whether it takes the modules of its tree; None where there are none, or no image."""
         if self.image is None or self.tree is None or self.modules is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from bootwright.formats.kernel.built_in import BuiltIn
@@ -52,11 +51,6 @@ class KernelFacts(Protocol):
         """Whether it takes the modules of its tree."""
         ...
 
-    @property
-    def registering(self) -> Mapping[str, str]:
-        """Symbol of a driver → the initcall that registers it."""
-        ...
-
 
 def initcall_obstacle(kernel: KernelFacts, driver_name: str) -> Obstacle | None:
     """The argument that keeps a built-in driver from being registered, or None."""
@@ -64,12 +58,8 @@ def initcall_obstacle(kernel: KernelFacts, driver_name: str) -> Obstacle | None:
     if not stopped:
         return None
     for driver in kernel.built_in.drivers:
-        if driver.name != driver_name or not driver.symbol:
-            continue
-        name = f"{driver.symbol}_init"
-        if name not in stopped:
-            name = kernel.registering.get(driver.symbol, "")
-        if name:
+        name = driver.registered_by
+        if driver.name == driver_name and name in stopped:
             return Obstacle(
                 f"the kernel's arguments keep {name} from being called, which registers this driver "
                 f"({kernel.arguments.source})",

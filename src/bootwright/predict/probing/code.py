@@ -12,11 +12,14 @@ from pathlib import Path
 
 from attrs import define, field
 
-from bootwright.formats.code.linked_code import Code, ImageCode, LinkedModules, ModuleCode
+from bootwright.formats.code.image_code import ImageCode
+from bootwright.formats.code.linked_code import Code, LinkedModules, ModuleCode
 from bootwright.formats.code.made_addresses import made_addresses
+from bootwright.formats.code.registrations import Registrations
 from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.kernel.built_in import Driver
 from bootwright.formats.kernel.kallsyms import read_symbols
+from bootwright.formats.kernel.relocations import relocated
 from bootwright.formats.modules.module_file import unpack_module
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.formats.sources.bytesource import FileBytes
@@ -130,7 +133,11 @@ class Examiner:
             return None
         code = _image_code(self.image)
         return code, Entry(
-            known_driver.probe, DEVICE_AT[bus], code.object(_BUS_TYPE[bus]), known_driver.table, compatible
+            known_driver.probe,
+            DEVICE_AT[bus],
+            _bus_types(self.image).get(bus, 0),
+            known_driver.table,
+            compatible,
         )
 
     def _in_module(self, driver: str, module: str, bus: str, compatible: str) -> tuple[Code, Entry] | None:
@@ -162,8 +169,14 @@ class Examiner:
 @lru_cache(maxsize=4)
 def _image_code(image: Path) -> ImageCode:
     source = unwrapped(FileBytes(image))[0]
-    data = source.read(0, len(source))
+    data = relocated(source.read(0, len(source))).image
     return ImageCode(data, read_symbols(data, str(image)))
+
+
+@lru_cache(maxsize=4)
+def _bus_types(image: Path) -> dict[str, int]:
+    """Bus → the address of its `struct bus_type`, where its registering function shows it."""
+    return {name: bus.type for name, bus in Registrations(_image_code(image)).buses().items()}
 
 
 @lru_cache(maxsize=4 + _MOST_CODES)

@@ -27,7 +27,7 @@ from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ask, Ending, Outco
 if TYPE_CHECKING:
     from bootwright.predict.probing.code import Examiner
 
-_FORMAT = 9
+_FORMAT = 10
 """Counts up with every change of what a walk finds."""
 _TABLE = "walks"
 _BUSES = frozenset({"platform", "amba", "spi", "i2c"})

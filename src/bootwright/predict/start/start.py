@@ -117,7 +117,7 @@ def _of_arguments(kernel: KernelFacts, names: set[str], applied: set[str]) -> It
                 not known_argument.values or argument.value in known_argument.values
             ):
                 yield f"{argument.text} ({source}): {known_argument.reason}"
-    registered = {f"{driver.symbol}_init" for driver in kernel.built_in.drivers}
+    registered = {driver.registered_by for driver in kernel.built_in.drivers}
     for function in sorted(arguments.stopped_initcalls - registered - applied):
         of_modules = kernel.checks is not None and any(
             function in kernel.checks.init_functions(name)
