@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bootwright.formats.kernel.built_in import BuiltIn
 from bootwright.formats.kernel.builtin_drivers import read_built_in
 from bootwright.formats.kernel.match_tables import Effort, amba_table, name_table, of_table, pci_table
 from bootwright.foundation.errors import Malformed
@@ -94,8 +95,9 @@ def test_a_real_table_cut_off_or_damaged_is_refused_not_crashed_on() -> None:
             continue
 
 
-@pytest.mark.download
-def test_tables_that_only_initcalls_can_use_are_told_from_those_of_drivers() -> None:
+@pytest.fixture(scope="module")
+def real_image() -> bytes:
+    """A Debian kernel, which has the symbols of data."""
     from bootwright.formats.kernel.arm64_image import unwrapped
     from bootwright.formats.sources.bytesource import FileBytes
     from bootwright.foundation.errors import BootwrightError
@@ -105,12 +107,66 @@ def test_tables_that_only_initcalls_can_use_are_told_from_those_of_drivers() -> 
         source = unwrapped(FileBytes(open_library().get("debian-6.18-4k").image))[0]
     except BootwrightError as error:
         pytest.skip(str(error))
-    found = read_built_in(source.read(0, len(source)), "Image")
-    kinds = {entry.compatible: entry.kind for entry in found.early}
+    return source.read(0, len(source))
+
+
+@pytest.fixture(scope="module")
+def real_built_in(real_image: bytes) -> BuiltIn:
+    return read_built_in(real_image, "Image")
+
+
+@pytest.mark.download
+def test_tables_that_only_initcalls_can_use_are_told_from_those_of_drivers(real_built_in: BuiltIn) -> None:
+    kinds = {entry.compatible: entry.kind for entry in real_built_in.early}
     assert kinds["renesas,r8a7795-sysc"] == "initcall"  # drivers/pmdomain/renesas/rcar-sysc.c
     assert kinds["fixed-clock"] == "clk"
     assert "arm,pl011" not in kinds
     assert "brcm,bcm2712-pcie" not in kinds  # a driver's
+
+
+@pytest.mark.download
+def test_without_the_symbols_of_data_the_same_is_found(
+    real_image: bytes, real_built_in: BuiltIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CONFIG_KALLSYMS_ALL off, as Talos has it: what scripts/kallsyms.c symbol_valid leaves out is left out
+    of what is read here. The kernel's code and data are the same with that option and without.
+    """
+    from bootwright.formats.kernel import builtin_drivers, kallsyms
+
+    whole = kallsyms.read_symbols(real_image, "Image")
+    place = {name: address for address, _, name in whole}
+    kept = [
+        (address, kind, name)
+        for address, kind, name in whole
+        if place["_stext"] <= address < place["_etext"]
+        or place["_sinittext"] <= address < place["_einittext"]
+        or name.startswith(("__start_", "__stop_"))
+    ]
+    addresses, kinds, names = zip(*kept, strict=True)
+    masked = kallsyms.Symbols(list(addresses), "".join(kinds), list(names), whole.base)
+    assert len(masked) < len(whole) * 2 // 3
+    assert "macb_driver" not in masked.names
+    monkeypatch.setattr(builtin_drivers, "read_symbols", lambda image, name: masked)
+    found = read_built_in(real_image, "Image")
+    assert set(found.drivers) == set(real_built_in.drivers)
+    assert set(found.early) == set(real_built_in.early)
+    assert found.of_node == real_built_in.of_node > 0
+
+
+@pytest.mark.download
+def test_drivers_are_known_by_the_calls_that_register_them(real_built_in: BuiltIn) -> None:
+    drivers = {driver.name: driver for driver in real_built_in.drivers}
+    host = drivers["brcm-pcie"]
+    assert (host.buses, host.registered_by) == (("platform",), "brcm_pcie_driver_init")
+    assert host.probe
+    assert drivers["gpio-mxc"].registered_by == "gpio_mxc_init"  # written by hand, not by a macro
+    assert drivers["tegra-mc"].buses == ("platform",)  # by a function that is no __init
+    assert drivers["clk-rk3568"].probe  # handed over beside the structure, builtin_platform_driver_probe
+    assert (drivers["max77620"].buses, drivers["max77620"].of) == (("i2c",), ())  # by its id table alone
+    assert "max20024" in drivers["max77620"].ids
+    assert drivers["pl061_gpio"].probe  # AMBA: behind the struct device_driver
+    known = [driver for driver in real_built_in.drivers if driver.registered_by and driver.probe]
+    assert len(known) > 0.97 * len(real_built_in.drivers)
 
 
 def test_offsets_read_a_word_too_late_are_not_taken() -> None:

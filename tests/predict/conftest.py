@@ -25,7 +25,13 @@ from bootwright.predict.start.arguments import Arguments
 
 
 def driver(name: str, *compatibles: str, bus: str = "platform", calls: Sequence[str] = ()) -> Driver:
-    return Driver(name=name, buses=(bus,), of=tuple(OfId(one) for one in compatibles), calls=tuple(calls))
+    return Driver(
+        name=name,
+        buses=(bus,),
+        registered_by=f"{name}_init",
+        of=tuple(OfId(one) for one in compatibles),
+        calls=tuple(calls),
+    )
 
 
 def module(name: str, *compatibles: str, bus: str = "platform", **more: object) -> dict[str, object]:
