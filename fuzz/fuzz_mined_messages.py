@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zlib
 
 from bootwright.formats.kernel.kallsyms import Symbols
 from bootwright.formats.messages.gathering import Gathering
@@ -10,7 +11,7 @@ from bootwright.formats.messages.in_image import read_image_code
 from bootwright.formats.messages.mining import mine
 from bootwright.formats.messages.printers import printers
 from bootwright.formats.messages.table import table_of
-from bootwright.formats.messages.table_file import pack_table, unpack_table
+from bootwright.formats.messages.table_file import MARK, pack_table, unpack_table
 from bootwright.foundation.errors import BootwrightError
 
 BASE = 0xFFFF800080000000
@@ -30,7 +31,7 @@ def one_input(data: bytes) -> None:
     mined = mine(read_image_code(data, symbols).codes, printers())
     assert mined.told <= mined.calls
     with contextlib.suppress(BootwrightError):
-        unpack_table(data, "fuzz")
+        list(unpack_table(MARK + zlib.crc32(data).to_bytes(4, "little") + data, "fuzz").formats())
 
 
 if __name__ == "__main__":

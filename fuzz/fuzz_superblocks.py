@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import files_target
 
 from bootwright.formats.filesystems.superblocks import read_named
-from bootwright.formats.sources.compressed import compression_of
+from bootwright.formats.sources.streams import compression_of
 from bootwright.foundation.errors import BootwrightError
 
 

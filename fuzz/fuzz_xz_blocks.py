@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from bootwright.formats.sources.bytesource import Bytes
-from bootwright.formats.sources.compressed import Expansion, compression_of
+from bootwright.formats.sources.compressed import Expansion
+from bootwright.formats.sources.streams import compression_of
 from bootwright.formats.sources.xz_blocks import XzBlocks, read_index
 from bootwright.foundation.errors import BootwrightError
 

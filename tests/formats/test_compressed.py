@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
 from bootwright.formats.sources import compressed, spool
 from bootwright.formats.sources.bytesource import Bytes
-from bootwright.formats.sources.compressed import Expansion, compression_of, expand
+from bootwright.formats.sources.compressed import Expansion, expand
+from bootwright.formats.sources.streams import compression_of
 from bootwright.formats.sources.xz_blocks import XzBlocks
 from bootwright.foundation.errors import Malformed
 

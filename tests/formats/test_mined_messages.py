@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bootwright.formats.kernel.kallsyms import Symbols
+from bootwright.formats.messages import table_file
 from bootwright.formats.messages.gathering import Gathering
 from bootwright.formats.messages.in_image import read_image_code
 from bootwright.formats.messages.mining import lines_of, mine
@@ -188,6 +191,38 @@ def test_a_tables_file_holds_what_was_put_in(formats: list[Format]) -> None:
     assert sorted(table.formats(), key=key) == sorted(formats, key=key)
 
 
+@given(
+    st.lists(FORMATS, max_size=24, unique_by=lambda entry: (entry.text, entry.call, entry.level)),
+    st.integers(1, 5),
+)
+def test_a_tables_groups_answer_as_one(formats: list[Format], rows: int) -> None:
+    table = table_of(formats)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_file, "_ROWS", rows)
+        grouped = unpack_table(pack_table(table), "test")
+    assert [*grouped.firsts] == sorted(grouped.firsts)
+    assert [*grouped.formats()] == [*table.formats()]
+    for entry in formats:
+        line = entry.text.encode("utf-8", "surrogateescape").replace(b"%s", b"eth0").replace(b"%d", b"7")
+        assert grouped.printing(line) == table.printing(line)
+
+
+def test_a_question_opens_the_groups_of_its_words_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    formats = [
+        Format(f"probe of {name} failed with error %d", Call.PRINTK, 3, (Owner("", "f"),), ("k",))
+        for name in ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel")
+    ]
+    monkeypatch.setattr(table_file, "_ROWS", 2)
+    table = unpack_table(pack_table(table_of(formats)), "test")
+    opened: list[int] = []
+    open_group = table.open_group
+    table.open_group = lambda number: opened.append(number) or open_group(number)
+    assert table.printing(b"probe of echo failed with error -5") == (formats[4],)
+    assert table.printing(b"probe of echo failed with error -6") == (formats[4],)
+    assert len(table.firsts) == 4
+    assert len(opened) == len(set(opened)) < 4
+
+
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_damaged_table_is_an_error_or_says_the_same(changes: list[tuple[int, int]]) -> None:
     whole = pack_table(table_of([Format("text %d", Call.PRINTK, 3, (Owner("m", "f"),), ("k",))]))
@@ -200,6 +235,19 @@ def test_a_damaged_table_is_an_error_or_says_the_same(changes: list[tuple[int, i
         return
     # Some bits of a frame's header change nothing of what it says.
     assert [*map(str, table.formats())] == [*map(str, unpack_table(whole, "test").formats())]
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_table_that_does_not_fit_itself_is_an_error_when_asked(changes: list[tuple[int, int]]) -> None:
+    whole = pack_table(table_of([Format("text %d", Call.PRINTK, 3, (Owner("m", "f"),), ("k",))]))
+    body = bytearray(whole[len(MARK) + 4 :])
+    for place, byte in changes:
+        body[place % len(body)] = byte
+    sealed = MARK + zlib.crc32(body).to_bytes(4, "little") + body
+    with contextlib.suppress(Malformed):
+        table = unpack_table(sealed, "test")
+        table.printing(b"text 7")
+        list(table.formats())
 
 
 @pytest.mark.parametrize("data", [b"", MARK, MARK + b"\x28\xb5\x2f\xfd", b"BWMSGS9\n"])

@@ -15,11 +15,9 @@ import re
 from collections.abc import Callable
 
 from bootwright.formats.sources.bytesource import Bytes
-from bootwright.formats.sources.compressed import compression_of
 from bootwright.formats.sources.lz4 import lz4_chunks
-from bootwright.formats.sources.streams import Decompressed, Stream, everything
+from bootwright.formats.sources.streams import Decompressed, Stream, compression_of, everything
 from bootwright.foundation.errors import BootwrightError, Malformed, Refused
-from bootwright.inspect.detect import detect
 
 Read = Callable[[int], bytes]
 
@@ -187,8 +185,10 @@ def refuse_other(head: bytes, where: str) -> None:
 
 def _description(head: bytes, where: str) -> str | None:
     description = next((name for magic, name in _OTHERS if head.startswith(magic)), None)
-    if description is not None or not head:
+    if description is not None or b"\0" not in head:  # the formats of `_NAMES` all have NUL bytes, logs few
         return description
+    from bootwright.inspect.detect import detect
+
     try:
         kind = detect(Bytes(head, where))
     except BootwrightError:

@@ -14,8 +14,9 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion, compression_of
+from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion
 from bootwright.formats.sources.spool import digest, spool, spooled
+from bootwright.formats.sources.streams import compression_of
 from bootwright.foundation.atomic import write_text
 from bootwright.foundation.cache import DIGESTS, EXPANDED
 from bootwright.foundation.choices import no_such

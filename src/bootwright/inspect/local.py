@@ -15,8 +15,9 @@ from bootwright.formats.filesystems.filesystem import Entry, EntryKind, FileSyst
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.sources.address import REGISTRY, is_address
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
-from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion, compression_of
+from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion
 from bootwright.formats.sources.spool import digest
+from bootwright.formats.sources.streams import compression_of
 from bootwright.formats.sources.url import fetch_url
 from bootwright.foundation.cache import FETCHED, GIVEN_FOLDERS
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused

@@ -9,16 +9,13 @@ from __future__ import annotations
 import re
 from re import _constants as constants  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any
-
-from attrs import frozen
+from typing import Any, NamedTuple
 
 SHORTEST = 3
 """Bytes; a shorter literal is on nearly every line and would slow the whole pass."""
 
 
-@frozen(order=True)
-class Literal:
+class Literal(NamedTuple):
     """Bytes to look for, with or without regard to case."""
 
     text: bytes

@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import evolve
 
 from bootwright.diagnose.model import STAGES
+from bootwright.diagnose.reading.kept_literals import keep
 from bootwright.diagnose.reading.patterns import Pattern
 from bootwright.diagnose.signatures.model import (
     PSEUDO_EVENTS,
@@ -39,7 +40,9 @@ def load(root: Path | None = None) -> Knowledge:
     Raises `Malformed` naming file and key.
     """
     if root is None:
-        return make_knowledge(SIGNATURES.all(), STAGE_FILES.all(), SIGNATURES.files())
+        made = make_knowledge(SIGNATURES.all(), STAGE_FILES.all(), SIGNATURES.files())
+        keep()
+        return made
     files = SIGNATURES.files_below(root)
     signatures = {name: SIGNATURES.load(path) for name, path in files.items()}
     stages = {name: STAGE_FILES.load(path) for name, path in STAGE_FILES.files_below(root).items()}

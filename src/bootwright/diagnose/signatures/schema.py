@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from attrs import field, frozen
 
 from bootwright.diagnose.model import STAGES, Severity
-from bootwright.diagnose.reading.literals import SHORTEST, Literal, required
+from bootwright.diagnose.reading.kept_literals import literals_of
+from bootwright.diagnose.reading.literals import SHORTEST, Literal
 from bootwright.diagnose.reading.voice import SPEAKERS
 from bootwright.diagnose.signatures.model import AREAS, END_KINDS, ROLES
 from bootwright.foundation.choices import hint_for
@@ -89,7 +90,7 @@ class Expression:
         if not isinstance(value, str):
             raise ValueError("a regular expression", value)
         try:
-            literals = required(value)
+            literals = literals_of(value)
         except (re.error, RecursionError, OverflowError) as error:
             raise ValueError("a regular expression", f"{value!r} ({error})") from error
         if not literals:

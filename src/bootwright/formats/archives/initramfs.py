@@ -15,8 +15,9 @@ from bootwright.formats.archives import cpio
 from bootwright.formats.archives.archive_tree import ArchiveTree, Member
 from bootwright.formats.filesystems.filesystem import EntryKind
 from bootwright.formats.sources.bytesource import Bytes, ByteSource, Part
-from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion, compression_of, skip_zeros
+from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion, skip_zeros
 from bootwright.formats.sources.spool import digest, spool, spooled
+from bootwright.formats.sources.streams import compression_of
 from bootwright.foundation.errors import Malformed
 from bootwright.foundation.progress import Progress
 

@@ -17,8 +17,9 @@ from bootwright.formats.archives.archive_tree import ArchiveTree, Member
 from bootwright.formats.archives.tar_index import tar_members
 from bootwright.formats.filesystems.filesystem import MAX_ENTRIES, EntryKind, FileSystem, lookup, read_small
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.formats.sources.compressed import compression_of, expand
+from bootwright.formats.sources.compressed import expand
 from bootwright.formats.sources.spool import digest
+from bootwright.formats.sources.streams import compression_of
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.foundation.progress import Progress
 

@@ -10,8 +10,8 @@ from bootwright.formats.archives.deb import DebReader
 from bootwright.formats.archives.tarstream import read_tar
 from bootwright.formats.filesystems.filesystem import EntryKind
 from bootwright.formats.sources.bytesource import ByteSource, Part
-from bootwright.formats.sources.compressed import compression_of, expand
-from bootwright.formats.sources.streams import SourceStream
+from bootwright.formats.sources.compressed import expand
+from bootwright.formats.sources.streams import SourceStream, compression_of
 from bootwright.foundation.errors import Malformed
 from bootwright.foundation.progress import Progress
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import accumulate, pairwise
 
 from attrs import define, field, frozen
@@ -17,14 +19,19 @@ NO_LEVEL = 15
 
 
 @frozen
-class Columns:
-    """The rows of a table, as they stand in its file."""
+class Names:
+    """Who holds the formats of a table."""
 
-    kernels: tuple[str, ...]
     owners: Sequence[bytes]
     """`MODULE TAB FILE TAB FUNCTION`."""
     owner_sets: Sequence[bytes]
     """Numbers of owners, with blanks between."""
+
+
+@frozen
+class Group:
+    """Formats of anchors that follow each other."""
+
     anchors: Sequence[bytes]
     """Words, or two with a blank between, by which formats are looked up, sorted."""
     texts: Sequence[bytes]
@@ -38,64 +45,83 @@ class Columns:
     set_numbers: Sequence[int]
     """Of each format its set of owners."""
 
+    def places(self) -> dict[bytes, range]:
+        """Anchor → the numbers of its formats; without those that tell nothing of a line."""
+        bounds = pairwise(accumulate(self.sizes, initial=0))
+        return {anchor: range(*bound) for anchor, bound in zip(self.anchors, bounds, strict=True) if anchor}
+
 
 @define(eq=False, slots=False)
 class MessageTable:
-    """Formats of one or several kernels."""
+    """Formats of one or several kernels. A question opens the few groups that its words are in."""
 
-    columns: Columns
-    _starts: Sequence[int] = field(init=False)
-    _groups: dict[bytes, int] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        """Anchors by their text."""
-        anchors = self.columns.anchors
-        self._starts = list(accumulate(self.columns.sizes, initial=0))
-        self._groups = dict(zip(anchors, range(len(anchors)), strict=True))
-        # Formats that tell nothing of a line.
-        self._groups.pop(b"", None)
+    kernels: tuple[str, ...]
+    firsts: Sequence[bytes]
+    """Of each group its first anchor."""
+    counts: Sequence[int]
+    """Of each group how many formats it has."""
+    open_group: Callable[[int], Group] = field(repr=False)
+    """The group of that number; may raise `Malformed`."""
+    open_names: Callable[[], Names] = field(repr=False)
+    """May raise `Malformed`."""
+    _open: dict[int, tuple[Group, dict[bytes, range]]] = field(factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
-        return len(self.columns.texts)
+        return sum(self.counts)
 
     def formats(self) -> Iterator[Format]:
-        """All of them."""
-        return map(self._format, range(len(self)))
+        """All of them. Raises `Malformed` where the table's file does not fit itself."""
+        for number, count in enumerate(self.counts):
+            group = self.open_group(number)
+            for place in range(count):
+                yield self._format(group, place)
 
     def printing(self, line: bytes) -> tuple[Format, ...]:
-        """The formats that can have printed a line (without stamps and device prefix), most literal only."""
-        best: list[int] = []
+        """The formats that can have printed a line (without stamps and device prefix), most literal only.
+
+        Raises `Malformed` where the table's file does not fit itself.
+        """
+        best: list[tuple[Group, int]] = []
         most = 0
-        texts, starts, groups = self.columns.texts, self._starts, self._groups
         split = line.split()
         pairs = [before + b" " + after for before, after in pairwise(split)]
         for word in dict.fromkeys((*split, *pairs)):
-            group = groups.get(word)
-            if group is None:
-                continue
-            for number in range(starts[group], starts[group + 1]):
-                if printed_by(line, texts[number]):
-                    known = letters(texts[number])
+            group, places = self._group_of(word)
+            for place in places.get(word, ()):
+                text = group.texts[place]
+                if printed_by(line, text):
+                    known = letters(text)
                     if known > most:
                         best, most = [], known
                     if known == most:
-                        best.append(number)
-        return tuple(self._format(number) for number in best)
+                        best.append((group, place))
+        return tuple(self._format(group, place) for group, place in best)
 
-    def _format(self, number: int) -> Format:
-        columns = self.columns
-        code, mask = columns.codes[number], columns.masks[number]
+    def _group_of(self, word: bytes) -> tuple[Group, dict[bytes, range]]:
+        """The only group that may have an anchor, and its places."""
+        number = max(bisect_right(self.firsts, word) - 1, 0)
+        if number not in self._open:
+            group = self.open_group(number)
+            self._open[number] = group, group.places()
+        return self._open[number]
+
+    @cached_property
+    def _names(self) -> Names:
+        return self.open_names()
+
+    def _format(self, group: Group, place: int) -> Format:
+        code, mask = group.codes[place], group.masks[place]
         level = code & 15
         owners = (
-            Owner(*columns.owners[int(index)].decode("utf-8", "replace").split("\t"))
-            for index in columns.owner_sets[columns.set_numbers[number]].split()
+            Owner(*self._names.owners[int(index)].decode("utf-8", "replace").split("\t"))
+            for index in self._names.owner_sets[group.set_numbers[place]].split()
         )
         return Format(
-            columns.texts[number].decode("utf-8", "replace"),
+            group.texts[place].decode("utf-8", "replace"),
             CALLS[code >> 4],
             None if level == NO_LEVEL else level,
             tuple(owners),
-            tuple(kernel for bit, kernel in enumerate(columns.kernels) if mask >> bit & 1),
+            tuple(kernel for bit, kernel in enumerate(self.kernels) if mask >> bit & 1),
         )
 
 
@@ -123,19 +149,19 @@ def table_of(formats: Iterable[Format]) -> MessageTable:
     }
     sets = [" ".join(map(str, sorted(owner_number[owner] for owner in held))).encode() for held in holders]
     set_number = {text: number for number, text in enumerate(dict.fromkeys(sets))}
-    return MessageTable(
-        Columns(
-            kernels=names,
-            owners=[f"{owner.module}\t{owner.file}\t{owner.function}".encode() for owner in owner_number],
-            owner_sets=list(set_number),
-            anchors=anchors,
-            texts=[text for text, _ in rows],
-            sizes=[len(groups[anchor]) for anchor in anchors],
-            codes=bytes(code for _, code in rows),
-            masks=[sum(1 << names.index(kernel) for kernel in joined[row][1]) for row in rows],
-            set_numbers=[set_number[text] for text in sets],
-        )
+    made_names = Names(
+        owners=[f"{owner.module}\t{owner.file}\t{owner.function}".encode() for owner in owner_number],
+        owner_sets=list(set_number),
     )
+    group = Group(
+        anchors=anchors,
+        texts=[text for text, _ in rows],
+        sizes=[len(groups[anchor]) for anchor in anchors],
+        codes=bytes(code for _, code in rows),
+        masks=[sum(1 << names.index(kernel) for kernel in joined[row][1]) for row in rows],
+        set_numbers=[set_number[text] for text in sets],
+    )
+    return MessageTable(names, [b""], [len(rows)], lambda _: group, lambda: made_names)
 
 
 def _anchor(text: bytes, code: int, counts: Counter[bytes]) -> bytes:

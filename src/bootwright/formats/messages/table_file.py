@@ -1,108 +1,201 @@
 """The file of a table of formats.
 
-Eight bytes of mark, then a zstandard frame. In it a line of JSON with the names of the kernels and the number
-of rows of each column, then the columns `owners`, `owner_sets`, `anchors` and `texts`, a line each row; then,
-little endian, how many formats each anchor has (32 bits), and of each format its call and level (8), its
-kernels (16) and its set of owners (32). No row of text holds a line end.
+Eight bytes of mark, a CRC-32 of all that follows (little endian), a line of JSON, then zstandard frames one
+after the other: who holds the formats, then the formats in groups. The line says how many bytes each frame
+has and how many rows its columns; of a group also its first anchor (bytes as characters of Latin 1), so that
+a line is looked up in the few groups that its words are in.
+
+The frame of names has the columns `owners` and `owner_sets`, a line each row. That of a group has `anchors`
+and `texts`, then, little endian, how many formats each anchor has (32 bits), and of each format its call and
+level (8), its kernels (16) and its set of owners (32). No row of text holds a line end.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import zlib
 from array import array
-from collections.abc import Iterable
-from itertools import accumulate
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
 from typing import Any
 
 import zstandard
+from attrs import frozen
 
-from bootwright.formats.messages.table import CALLS, MOST_KERNELS, Columns, MessageTable
+from bootwright.formats.messages.table import CALLS, MOST_KERNELS, Group, MessageTable, Names
 from bootwright.foundation.errors import Malformed
 
-MARK = b"BWMSGS1\n"
-_MOST_BYTES = 256 << 20
-_TEXT_COLUMNS = ("owners", "owner_sets", "anchors", "texts")
+MARK = b"BWMSGS2\n"
+_MOST_BYTES = 64 << 20
+_ROWS = 1024
+"""Formats of a group, about: smaller ones compress worse, larger ones hold more that no question asks for."""
+_OF_ANCHOR = 4
+_OF_FORMAT = 1 + 2 + 4
+_CRC = 4
+
+
+@frozen
+class _Frame:
+    """Where a frame is, and what is in it."""
+
+    at: int
+    size: int
+    rows: tuple[int, int]
+    """Of its two columns of text."""
 
 
 def pack_table(table: MessageTable) -> bytes:
-    """The bytes of a table's file."""
-    rows = table.columns
-    columns = (rows.owners, rows.owner_sets, rows.anchors, rows.texts)
-    head: dict[str, Any] = {"kernels": rows.kernels}
-    head |= {name: len(column) for name, column in zip(_TEXT_COLUMNS, columns, strict=True)}
-    text = b"".join(row + b"\n" for column in columns for row in column)
-    numbers = (
-        _little("I", rows.sizes) + rows.codes + _little("H", rows.masks) + _little("I", rows.set_numbers)
-    )
-    body = json.dumps(head).encode() + b"\n" + text + numbers
-    return MARK + zstandard.ZstdCompressor(level=19, write_checksum=True).compress(body)
+    """The bytes of a table's file; raises `Malformed` where it came from a file that does not fit itself."""
+    names = table.open_names()
+    frames = [_packed(_lines(names.owners, names.owner_sets))]
+    head: dict[str, Any] = {
+        "kernels": table.kernels,
+        "names": (len(frames[0]), len(names.owners), len(names.owner_sets)),
+        "groups": [],
+    }
+    for whole in map(table.open_group, range(len(table.firsts))):
+        for group in _divided(whole):
+            numbers = (
+                _little("I", group.sizes)
+                + bytes(group.codes)
+                + _little("H", group.masks)
+                + _little("I", group.set_numbers)
+            )
+            frames.append(_packed(_lines(group.anchors, group.texts) + numbers))
+            first = bytes(group.anchors[0]).decode("latin-1")
+            head["groups"].append((first, len(frames[-1]), len(group.anchors), len(group.texts)))
+    body = json.dumps(head, separators=(",", ":")).encode() + b"\n" + b"".join(frames)
+    return MARK + zlib.crc32(body).to_bytes(_CRC, "little") + body
+
+
+def _divided(group: Group) -> Iterator[Group]:
+    """In pieces of whole anchors, each with about so many formats."""
+    begin = place = start = 0
+    for number, size in enumerate(group.sizes, 1):
+        place += size
+        if place - start >= _ROWS or number == len(group.sizes):
+            rows = slice(start, place)
+            yield Group(
+                group.anchors[begin:number],
+                group.texts[rows],
+                group.sizes[begin:number],
+                group.codes[rows],
+                group.masks[rows],
+                group.set_numbers[rows],
+            )
+            begin, start = number, place
 
 
 def unpack_table(data: bytes, where: str) -> MessageTable:
     """Read a table's file. Raises `Malformed` where it is damaged or cut short."""
     if not data.startswith(MARK):
         raise Malformed(where, 0, "a table of kernel messages", f"0x{data[:8].hex()}")
+    at = len(MARK) + _CRC
+    checksum = int.from_bytes(data[len(MARK) : at], "little")
+    if len(data) <= at or zlib.crc32(memoryview(data)[at:]) != checksum:
+        raise Malformed(where, len(MARK), "the checksum of the rest", "another one")
+    line, _, _ = data[at:].partition(b"\n")
     try:
-        body = _expanded(data[len(MARK) :])
-        line, _, rest = body.partition(b"\n")
         head = json.loads(line)
         kernels = tuple(str(name) for name in head["kernels"])
-        counts = [int(head[name]) for name in _TEXT_COLUMNS]
-    except (zstandard.ZstdError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Malformed(where, len(MARK), "a zstandard frame of columns", str(error)[:200]) from error
-    if min(counts) < 0 or len(kernels) > MOST_KERNELS:
-        raise Malformed(where, len(MARK), "numbers of rows", line.decode(errors="replace")[:80])
-    columns = _columns(rest, kernels, counts)
-    if columns is None or not _fits(columns):
-        raise Malformed(where, len(MARK), f"{sum(counts)} rows that fit each other", f"{len(rest)} bytes")
-    return MessageTable(columns)
+        firsts = [first.encode("latin-1") for first, *_ in head["groups"]]
+        sizes = [head["names"], *(group[1:] for group in head["groups"])]
+        frames = _frames(sizes, at + len(line) + 1)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Malformed(where, at, "a line that says what is in the frames", str(error)[:200]) from error
+    end = frames[-1].at + frames[-1].size
+    if end != len(data) or len(kernels) > MOST_KERNELS:
+        raise Malformed(where, at, f"frames of {len(data)} bytes with the rest", f"{end} bytes")
+    names, *groups = frames
+
+    def open_group(number: int) -> Group:
+        frame = groups[number]
+        group = _group(_expanded(data, frame, where), frame.rows, names.rows[1])
+        if group is None:
+            raise Malformed(where, frame.at, f"{sum(frame.rows)} rows that fit each other", "others")
+        return group
+
+    def open_names() -> Names:
+        opened = _names(_expanded(data, names, where), names.rows)
+        if opened is None:
+            raise Malformed(where, names.at, f"{sum(names.rows)} rows that fit each other", "others")
+        return opened
+
+    return MessageTable(kernels, firsts, [frame.rows[1] for frame in groups], open_group, open_names)
 
 
-def _expanded(frame: bytes) -> bytes:
-    """The content of a frame that says how much it holds, and has a checksum over it; else `ValueError`."""
-    parameters = zstandard.get_frame_parameters(frame)
-    if not parameters.has_checksum or not 0 < parameters.content_size <= _MOST_BYTES:
-        raise ValueError(f"no checksum, or not the size of 1 to {_MOST_BYTES} bytes")
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_MOST_BYTES).decompressobj()
-    body = decompressor.decompress(frame)
+def _frames(sizes: Iterable[tuple[int, int, int]], at: int) -> list[_Frame]:
+    frames: list[_Frame] = []
+    for size, first, second in sizes:
+        if not all(isinstance(number, int) and number >= 0 for number in (size, first, second)):
+            raise ValueError("no numbers of bytes and rows")
+        frames.append(_Frame(at, size, (first, second)))
+        at += size
+    return frames
+
+
+def _packed(content: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=19).compress(content)
+
+
+def _expanded(data: bytes, frame: _Frame, where: str) -> bytes:
+    """The content of a frame, which says how much it holds. Raises `Malformed`."""
+    packed = data[frame.at : frame.at + frame.size]
+    try:
+        size = zstandard.get_frame_parameters(packed).content_size
+        if not 0 <= size <= _MOST_BYTES:
+            raise Malformed(where, frame.at, f"a frame of at most {_MOST_BYTES} bytes", str(size))
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_MOST_BYTES).decompressobj()
+        content = decompressor.decompress(packed)
+    except zstandard.ZstdError as error:
+        raise Malformed(where, frame.at, "a zstandard frame", str(error)[:200]) from error
     if not decompressor.eof or decompressor.unused_data:
-        raise ValueError("a frame that ends elsewhere than the file")
-    return body
+        raise Malformed(where, frame.at, f"a frame of {frame.size} bytes", "one that ends elsewhere")
+    return content
 
 
-def _columns(rest: bytes, kernels: tuple[str, ...], counts: list[int]) -> Columns | None:
-    _, _, anchors, formats = counts
-    # The binary columns are at the end, so that where they begin is known from there.
-    place = len(rest) - 4 * anchors - (1 + 2 + 4) * formats
-    rows = rest[: max(place, 0)].split(b"\n")
-    if place < 0 or rows.pop() or len(rows) != sum(counts):
+def _lines(*columns: Iterable[bytes]) -> bytes:
+    return b"".join(row + b"\n" for column in columns for row in column)
+
+
+def _split(text: bytes, rows: tuple[int, int]) -> tuple[list[bytes], list[bytes]] | None:
+    """Two columns of text; None where they have other numbers of rows."""
+    lines = text.split(b"\n")
+    if lines.pop() or len(lines) != sum(rows):
         return None
-    ends = list(accumulate(counts))
-    sizes_end = place + 4 * anchors
-    return Columns(
-        kernels,
-        rows[: ends[0]],
-        rows[ends[0] : ends[1]],
-        rows[ends[1] : ends[2]],
-        rows[ends[2] :],
-        _array("I", rest[place:sizes_end]),
-        rest[sizes_end : sizes_end + formats],
-        _array("H", rest[sizes_end + formats : sizes_end + 3 * formats]),
-        _array("I", rest[sizes_end + 3 * formats :]),
-    )
+    return lines[: rows[0]], lines[rows[0] :]
 
 
-def _fits(columns: Columns) -> bool:
-    """Whether every number leads to a row."""
-    numbers = b" ".join(columns.owner_sets).split()
-    return (
-        sum(columns.sizes) == len(columns.texts)
-        and max(columns.set_numbers, default=-1) < len(columns.owner_sets)
-        and all(number.isdigit() and int(number) < len(columns.owners) for number in numbers)
-        and all(row.count(b"\t") == 2 for row in columns.owners)
-        and all(code >> 4 < len(CALLS) for code in set(columns.codes))
+def _names(content: bytes, rows: tuple[int, int]) -> Names | None:
+    """None where a number leads to no row."""
+    columns = _split(content, rows)
+    if columns is None:
+        return None
+    owners, owner_sets = columns
+    numbers = b" ".join(owner_sets)
+    if numbers.translate(None, b"0123456789 ") or max(map(int, numbers.split()), default=-1) >= len(owners):
+        return None
+    return Names(owners, owner_sets) if all(row.count(b"\t") == 2 for row in owners) else None
+
+
+def _group(content: bytes, rows: tuple[int, int], sets: int) -> Group | None:
+    """None where a number leads to no row."""
+    anchors, formats = rows
+    # The binary columns are at the end, so that where they begin is known from there.
+    place = len(content) - _OF_ANCHOR * anchors - _OF_FORMAT * formats
+    columns = _split(content[: max(place, 0)], rows)
+    if place < 0 or columns is None:
+        return None
+    ends = list(accumulate((_OF_ANCHOR * anchors, formats, 2 * formats, 4 * formats), initial=place))
+    sizes, codes, masks, set_numbers = (content[start:end] for start, end in pairwise(ends))
+    group = Group(*columns, _array("I", sizes), codes, _array("H", masks), _array("I", set_numbers))
+    fits = (
+        sum(group.sizes) == formats
+        and max(group.set_numbers, default=-1) < sets
+        and all(code >> 4 < len(CALLS) for code in set(codes))
     )
+    return group if fits else None
 
 
 def _little(kind: str, values: Iterable[int]) -> bytes:

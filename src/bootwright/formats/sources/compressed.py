@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from bootwright.formats.sources.bytesource import Bytes, ByteSource, FileBytes
 from bootwright.formats.sources.growing import Growing
 from bootwright.formats.sources.spool import can_grow, digest, grow, holds, keep, spool, spooled
-from bootwright.formats.sources.streams import MAGICS, decoder
+from bootwright.formats.sources.streams import compression_of, decoder
 from bootwright.formats.sources.xz_blocks import XzBlocks, read_index
 from bootwright.foundation.errors import BootwrightError, Malformed
 from bootwright.foundation.progress import Progress
@@ -36,36 +36,6 @@ _BLOCK_LIMIT = 32 << 20
 """A larger xz block is no longer random access."""
 
 _BOMB = "a decompression bomb?"
-
-_MAGICS: tuple[tuple[str, bytes], ...] = (
-    *((kind, magic) for magic, kind in MAGICS),
-    ("lz4", b"\x04\x22\x4d\x18"),
-    ("lz4", b"\x02\x21\x4c\x18"),
-    ("lzma", b"\x5d\x00\x00"),
-)
-"""lz4 has a frame format and the legacy one of kernels."""
-
-
-def compression_of(source: ByteSource, offset: int = 0) -> str | None:
-    """`xz`, `zstd`, `gzip`, `bzip2`, `lz4` or `lzma` from the magic at `offset`, or None."""
-    start = source.read(offset, max(0, min(16, len(source) - offset)))
-    for name, magic in _MAGICS:
-        if start.startswith(magic) and (name != "lzma" or _is_lzma(start)):
-            return name
-    return None
-
-
-def _is_lzma(start: bytes) -> bool:
-    """An .lzma header: a dictionary of 2^n bytes, and a sane or unknown length."""
-    if len(start) < 13:
-        return False
-    dictionary = int.from_bytes(start[1:5], "little")
-    length = int.from_bytes(start[5:13], "little")
-    return (
-        dictionary >= 4096
-        and dictionary & (dictionary - 1) == 0
-        and (length == (1 << 64) - 1 or length < 1 << 40)
-    )
 
 
 class Growth:

@@ -26,6 +26,13 @@ MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"BZh", "bzip2"),
 )
+_ALL_MAGICS: tuple[tuple[str, bytes], ...] = (
+    *((kind, magic) for magic, kind in MAGICS),
+    ("lz4", b"\x04\x22\x4d\x18"),
+    ("lz4", b"\x02\x21\x4c\x18"),
+    ("lzma", b"\x5d\x00\x00"),
+)
+"""lz4 has a frame format and the legacy one of kernels."""
 
 
 class Stream(Protocol):
@@ -298,3 +305,25 @@ def everything(stream: Stream, *, limit: int, where: str) -> bytes:
             raise Malformed(where, None, f"at most {limit} bytes", "more than that")
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def compression_of(source: ByteSource, offset: int = 0) -> str | None:
+    """`xz`, `zstd`, `gzip`, `bzip2`, `lz4` or `lzma` from the magic at `offset`, or None."""
+    start = source.read(offset, max(0, min(16, len(source) - offset)))
+    for name, magic in _ALL_MAGICS:
+        if start.startswith(magic) and (name != "lzma" or _is_lzma(start)):
+            return name
+    return None
+
+
+def _is_lzma(start: bytes) -> bool:
+    """An .lzma header: a dictionary of 2^n bytes, and a sane or unknown length."""
+    if len(start) < 13:
+        return False
+    dictionary = int.from_bytes(start[1:5], "little")
+    length = int.from_bytes(start[5:13], "little")
+    return (
+        dictionary >= 4096
+        and dictionary & (dictionary - 1) == 0
+        and (length == (1 << 64) - 1 or length < 1 << 40)
+    )

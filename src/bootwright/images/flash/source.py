@@ -12,8 +12,8 @@ from attrs import evolve, field, frozen
 
 from bootwright.formats.sources.address import REGISTRY
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
-from bootwright.formats.sources.compressed import announced_size, compression_of
-from bootwright.formats.sources.streams import CHUNK, Decompressed, SourceStream
+from bootwright.formats.sources.compressed import announced_size
+from bootwright.formats.sources.streams import CHUNK, Decompressed, SourceStream, compression_of
 from bootwright.formats.sources.url import open_url
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.inspect.local import local_image

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion, announced_size, compression_of
+from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion, announced_size
 from bootwright.formats.sources.spool import digest, spool, spooled
+from bootwright.formats.sources.streams import compression_of
 from bootwright.foundation import atomic, tools
 from bootwright.foundation.cache import EXPANDED
 from bootwright.foundation.errors import Malformed, Missing

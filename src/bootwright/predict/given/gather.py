@@ -349,7 +349,8 @@ def _image(collection: _Collection, artifact: str, progress: Progress) -> None:
 def _inside(source: FileBytes) -> str | None:
     """What a compressed file holds, by its first bytes."""
     from bootwright.formats.sources.bytesource import Bytes
-    from bootwright.formats.sources.compressed import Expansion, compression_of
+    from bootwright.formats.sources.compressed import Expansion
+    from bootwright.formats.sources.streams import compression_of
     from bootwright.inspect.detect import detect
 
     first = b""

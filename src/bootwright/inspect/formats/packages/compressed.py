@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
-from bootwright.formats.sources.compressed import Expansion, compression_of, expand
+from bootwright.formats.sources.compressed import Expansion, expand
+from bootwright.formats.sources.streams import compression_of
 from bootwright.foundation.errors import BootwrightError, Malformed
 from bootwright.inspect.facts import Item, ItemKind, Origin, Value, facts_at
 from bootwright.inspect.format import Context, Format
