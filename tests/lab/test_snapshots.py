@@ -31,6 +31,7 @@ def _planned(*arguments: str, kernel: str = "debian-6.12-16k", machine: str = "v
 def _saved(folder: Path) -> Snapshot:
     (folder / "memory").write_bytes(bytes(1 << 20) + b"kernel" + bytes(5 << 20))
     (folder / "state").write_bytes(b"QEVM" + bytes(range(256)))
+    (folder / "kernel").write_bytes(b"MZ")
     snapshot = Snapshot("aa" * 32, folder, 128, 0x4B5000, "01", 1.25)
     save(snapshot, b"bootwright: # bootwright: door 4935680\r\n")
     return snapshot

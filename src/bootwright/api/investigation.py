@@ -58,6 +58,7 @@ def investigate(
     fresh: bool = False,
     archive: str | None = None,
     offline: bool = False,
+    cold: bool = False,
     progress: Progress | None = None,
 ) -> Investigated:
     """Find which one thing is to blame, by running the cell that tells most, again and again.
@@ -65,7 +66,8 @@ def investigate(
     `plan` is the name of a plan that comes with bootwright, or a file; `observations` a table (CSV or TOML)
     of what was seen, or the record of a prepared image (`observe`); without a plan it is analysed alone.
     `out` is the folder of the run [out/PLAN], which resumes what is there unless `fresh`. With `dry_run`
-    nothing is booted. `repeat` boots each cell so many times, `jobs` side by side; `max_download` is in MB.
+    nothing is booted; with `cold` no boot uses a snapshot. `repeat` boots each cell so many times, `jobs`
+    side by side; `max_download` is in MB.
 
     `have` are texts `factor=level` of what somebody has and cannot change: only for that an answer is looked
     for, where the plan has given factors. `board` (with its `revision` code) is another way to say it.
@@ -134,7 +136,7 @@ def investigate(
         progress.note(f"{'fetches nothing' if offline else fetches}; kernels are in {library.store.root}")
         with Store(run_folder(plan, out), fresh=fresh) as store:
             loop = Loop(chosen, seen, candidates(store, library, chosen), given)
-            result = loop.perform(Executor(library, store, progress, folders), progress, limits)
+            result = loop.perform(Executor(library, store, progress, folders, cold=cold), progress, limits)
         if library.received_bytes:
             progress.note(f"fetched {library.received_bytes / 1e6:.0f} MB in all")
     return Investigated(result, decide(result), tuple(loop.runs))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bootwright.cli._parts.booting import cold_option
 from bootwright.cli._parts.values import refuse_given
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ Examples:
 @click.option("--fresh", is_flag=True, help="Forget what the folder holds and start over.")
 @click.option("--archive", help="Address of the package archive [the system's own apt configuration].")
 @click.option("--offline", is_flag=True, help="Use kernels that are here already; no network.")
+@cold_option
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def command(
     plan: str | None,
@@ -89,6 +91,7 @@ def command(
     fresh: bool,
     archive: str | None,
     offline: bool,
+    cold: bool,
     quiet: bool,
 ) -> int:
     """Find which one thing is to blame, by running the cell that tells most, again and again.
@@ -114,6 +117,7 @@ def command(
             "fresh",
             "archive",
             "offline",
+            "cold",
         }
         refuse_given(nothing_runs, "needs a PLAN: a table alone runs nothing")
     progress: Progress = Silent() if quiet else Lines()
@@ -132,6 +136,7 @@ def command(
         fresh=fresh,
         archive=archive,
         offline=offline,
+        cold=cold,
         progress=progress,
     )
     investigation, decision = investigated.investigation, investigated.decision

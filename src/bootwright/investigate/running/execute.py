@@ -26,7 +26,8 @@ from bootwright.lab.machines import machine as machines
 from bootwright.lab.machines import qemu
 from bootwright.lab.machines.recorded import Recording
 from bootwright.lab.probes import ktap, probe
-from bootwright.lab.probes.boot import boot
+from bootwright.lab.probes.boot import plan_boot
+from bootwright.lab.snapshots import running
 
 
 @frozen
@@ -48,12 +49,19 @@ class Executor:
     """Boots kernels of a library and keeps the recordings in a store."""
 
     def __init__(
-        self, library: Library, store: Store, progress: Progress, folders: Folders | None = None
+        self,
+        library: Library,
+        store: Store,
+        progress: Progress,
+        folders: Folders | None = None,
+        *,
+        cold: bool = False,
     ) -> None:
-        """`folders` are devicetrees of the user's own, for predictions."""
+        """`folders` are devicetrees of the user's own, for predictions; with `cold` no snapshot is used."""
         self._library = library
         self._store = store
         self._progress = progress
+        self._cold = cold
         self.folders: Folders = folders or {}
 
     def prepare(self, run: Run) -> Kernel:
@@ -82,7 +90,8 @@ class Executor:
 
     def boot(self, run: Run, kernel: Kernel) -> Recording:
         """Boot it. Touches no store, so that it may run beside another."""
-        return boot(kernel, probe=run.experiment.probe, machine=run.experiment.machine)
+        planned = plan_boot(kernel, probe=run.experiment.probe, machine=run.experiment.machine)
+        return running.run(planned, cold=self._cold, note=self._progress.note)
 
     def keep(self, run: Run, kernel: Kernel, repeat: int, recording: Recording) -> Done:
         """Record a boot that ended."""
@@ -218,6 +227,7 @@ def _evidence(done: Done) -> dict[str, Any]:
         "machine": recording.machine,
         "emulator": recording.machine_version,
         "release": done.result.release,
+        "snapshot": bool(recording.snapshot),
         "ended": recording.ended,
         "complete": done.result.complete,
         "tests": [

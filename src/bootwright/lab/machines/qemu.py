@@ -96,7 +96,8 @@ class MemoryFile:
     """MiB."""
     restored: bool
     """The file stays as it is: what the guest writes is the machine's own, and its state is awaited
-    (`-incoming defer`); nothing is booted. Otherwise the guest writes into the file."""
+    (`-incoming defer`). The kernel is not booted and only says that there is one: machines set PSCI up
+    otherwise without (hw/arm/boot.c). Where it is false the guest writes into the file."""
 
 
 def command(
@@ -135,9 +136,10 @@ def command(
         parts += ["-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"]
     if debugger is not None:
         parts += ["-chardev", f"socket,id=debugger,fd={debugger}", "-gdb", "chardev:debugger", "-S"]
+    parts += ["-kernel", quoted[0]]
     if file is not None and file.restored:
         return (*parts, "-incoming", "defer")
-    parts += ["-kernel", quoted[0], "-initrd", quoted[1], "-append", " ".join(kernel_arguments)]
+    parts += ["-initrd", quoted[1], "-append", " ".join(kernel_arguments)]
     return tuple(parts)
 
 

@@ -136,13 +136,13 @@ class PlannedBoot:
         kernel_arguments: Sequence[str],
         control: int | None,
         *,
+        kernel: Path | None = None,
         debugger: int | None = None,
         file: qemu.MemoryFile | None = None,
     ) -> tuple[str, ...]:
-        """The emulator's command line (see `qemu.command`)."""
-        return self._command(
-            self.kernel.image, self.archive, kernel_arguments, control, debugger=debugger, file=file
-        )
+        """The emulator's command line (see `qemu.command`); `kernel` stands in for the kernel's Image."""
+        image = self.kernel.image if kernel is None else kernel
+        return self._command(image, self.archive, kernel_arguments, control, debugger=debugger, file=file)
 
     def _command(
         self,

@@ -16,11 +16,12 @@ from bootwright.lab.machines.qemu import MemoryFile, memory_of
 from bootwright.lab.machines.run import run
 from bootwright.lab.probes.boot import PlannedBoot
 from bootwright.lab.snapshots.door import door_in
-from bootwright.lab.snapshots.saved import MEMORY, STATE, Snapshot, save
+from bootwright.lab.snapshots.saved import KERNEL, MEMORY, STATE, Snapshot, save
 
 ANSWER = 60.0
 """Wall seconds in which a stopped machine answers."""
 _TRIES = 1000
+_HEADER = 4096
 _USER = 1 << 48
 """Addresses below are a process's (arch/arm64, 48 bits of virtual address)."""
 CAPABILITIES = {
@@ -60,6 +61,8 @@ def make(door: PlannedBoot, key: str, folder: Path, *, timeout: float, silence: 
             f"{door.kernel.name} did not come to where a snapshot is taken ({ran.ended})",
             hint="boot it with --cold, and see its console with --console",
         )
+    with door.kernel.image.open("rb") as image:
+        (folder / KERNEL).write_bytes(image.read(_HEADER))
     snapshot = Snapshot(key, folder, memory, saving.words_at, saving.cpu, round(ran.cpu_seconds, 3))
     save(snapshot, ran.console)
 

@@ -18,7 +18,7 @@ from bootwright.lab.machines.run import run
 from bootwright.lab.probes.boot import PlannedBoot, mark
 from bootwright.lab.snapshots.door import as_bytes, at_door, words
 from bootwright.lab.snapshots.making import ANSWER, CAPABILITIES
-from bootwright.lab.snapshots.saved import MEMORY, STATE, Snapshot
+from bootwright.lab.snapshots.saved import KERNEL, MEMORY, STATE, Snapshot
 
 
 @frozen
@@ -44,7 +44,13 @@ class Restored:
     def command(self, control: int) -> tuple[str, ...]:
         """The emulator's command line."""
         file = MemoryFile(self.snapshot.folder / MEMORY, self.snapshot.memory, restored=True)
-        return at_door(self.planned).command((), control, debugger=self.their_debug.fileno(), file=file)
+        return at_door(self.planned).command(
+            (),
+            control,
+            kernel=self.snapshot.folder / KERNEL,
+            debugger=self.their_debug.fileno(),
+            file=file,
+        )
 
     def enter(self, control: socket.socket) -> tuple[Monitor, Debugger]:
         """Take the machine over and tell init; it stays stopped. Raises `ToolFailed`."""

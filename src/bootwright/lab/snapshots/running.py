@@ -124,4 +124,4 @@ def _restored(planned: PlannedBoot, *, timeout: float, silence: float, note: Not
 def _answers(recording: Recording) -> object:
     result = read(recording)
     tests = [(test.group, test.name, test.ok, test.call, test.errno) for test in result.tests]
-    return result.complete, result.release, result.page_size, tests
+    return recording.ended, result.complete, result.release, result.page_size, tests

@@ -1,6 +1,7 @@
-"""A snapshot on disk: `memory`, `state`, `console.bin`, and `snapshot.json`, which describes the others.
+"""A snapshot on disk: `memory`, `state`, `kernel`, `console.bin`, and `snapshot.json`, which describes them.
 
-`memory` is the machine's memory as one file with holes, `state` the rest of it as QEMU's migration stream.
+`memory` is the machine's memory as one file with holes, `state` the rest of it as QEMU's migration stream,
+`kernel` the kernel's first page, with the header that QEMU looks at; the kernel itself is in memory.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from bootwright.foundation.atomic import write_text
 from bootwright.foundation.errors import Malformed
 
 SCHEMA = "bootwright/snapshot/1"
-MEMORY, STATE, CONSOLE, _FACTS = "memory", "state", "console.bin", "snapshot.json"
+MEMORY, STATE, KERNEL, CONSOLE, _FACTS = "memory", "state", "kernel", "console.bin", "snapshot.json"
 _MOST_FACTS = 1 << 20
 _BLOCK = 1 << 20
 _HINT = "it is made again by itself; `bootwright cache clear snapshots` removes all"
@@ -50,7 +51,7 @@ def save(snapshot: Snapshot, console: bytes) -> None:
         "words_at": snapshot.words_at,
         "cpu": snapshot.cpu,
         "cpu_seconds": snapshot.cpu_seconds,
-        "files": {name: _described(snapshot.folder / name) for name in (MEMORY, STATE)},
+        "files": {name: _described(snapshot.folder / name) for name in (MEMORY, STATE, KERNEL)},
     }
     write_text(snapshot.folder / _FACTS, json.dumps(facts, indent=1) + "\n")
 
@@ -71,7 +72,7 @@ def load(folder: Path, key: str) -> Snapshot | None:
     try:
         facts = json.loads(text)
         found = _snapshot(folder, facts)
-        files = {name: dict(facts["files"][name]) for name in (MEMORY, STATE)}
+        files = {name: dict(facts["files"][name]) for name in (MEMORY, STATE, KERNEL)}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__} {str(error)[:200]}"
         raise Malformed(str(facts_path), None, "a snapshot's facts", reason, hint=_HINT) from error

@@ -62,6 +62,10 @@ def _boot(investigation: Investigation, done: Done, names: Names) -> Boot:
         ("Emulator", f"{clean(recording.machine_version, 80)}, machine {clean(recording.machine, 60)}"),
         ("How it ended", ENDINGS.get(recording.ended, clean(recording.ended, 60))),
         ("Time", f"{seconds(recording.wall_seconds)} ({seconds(recording.cpu_seconds)} of processor time)"),
+        (
+            "Snapshot",
+            "went on from a saved machine; a cold boot gave the same answers" if recording.snapshot else "",
+        ),
         ("Recorded", clean(done.recorded_at, 40)),
         ("Kernel arguments", clean(recording.kernel_arguments, 1000)),
     ]
