@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from bootwright.boards.lights import LIGHTS, lights_of
 from bootwright.boards.model import board
 from bootwright.foundation.errors import Refused
-from bootwright.prepare.knowledge import LIGHTS, PREPARATIONS, Overlay, lights_of, looks
+from bootwright.prepare.knowledge import PREPARATIONS, Overlay, looks
 from bootwright.prepare.published import published
 
 TALOS = PREPARATIONS.get("talos")

@@ -42,13 +42,15 @@ def diagnose(
     *,
     artifacts: str | Path | Sequence[str | Path] = (),
     board: str | None = None,
+    lights: str | None = None,
     progress: Progress | None = None,
 ) -> Diagnosed:
     """Tell from boot logs how far the boot got and what stopped it.
 
     `logs` are files (`-` is standard input), also compressed or in UTF-16, or the log itself as bytes.
     `artifacts` are images, kernels or devicetrees that what the log makes suspect is held against; `board`
-    adds what is known of its console and goals.
+    adds what is known of its console and goals. `lights` is what the board's status LED shows: the long and
+    short flashes of one round (`0+7`), `off`, `steady` or `activity`; `logs` may then be empty.
 
     Returns a `Diagnosed`. Raises `Refused` for what is no text and for an unknown board, `Missing` for a
     file that is not there, `Malformed` for a damaged one.
@@ -58,11 +60,30 @@ def diagnose(
         diagnosed.diagnosis.boots[-1].findings[0].cause
     """
     from bootwright.diagnose.engine import joined
+    from bootwright.foundation.errors import Refused
 
     # Before anything long: an unknown name is reported at once.
     add = _evidence(texts(artifacts), board, reporter(progress))
     several = [logs] if isinstance(logs, str | Path | bytes) else logs
-    return Diagnosed(add(joined([_one(log) for log in several])), board)
+    shown = _of_lights(board, lights) if lights is not None else None
+    diagnoses = [_one(log) for log in several]
+    if shown is not None:
+        from bootwright.evidence.led import beside
+
+        diagnoses.append(beside(shown, joined(diagnoses)) if diagnoses else shown)
+    if not diagnoses:
+        raise Refused("there is nothing to diagnose", hint="give a log, or lights")
+    return Diagnosed(add(joined(diagnoses)), board)
+
+
+def _of_lights(board: str | None, lights: str) -> Diagnosis:
+    from bootwright.boards.model import board as board_named
+    from bootwright.evidence.led import of_led
+    from bootwright.foundation.errors import Refused
+
+    if board is None:
+        raise Refused("what the LED shows differs between boards", hint="name the board with --board")
+    return of_led(board_named(board), lights)
 
 
 def follow(

@@ -23,6 +23,7 @@ Examples:
   bootwright diagnose --html report.html console.log strace.txt
   bootwright diagnose --follow /dev/ttyUSB0
   bootwright diagnose console.log --with metal-arm64.raw.xz --board raspberrypi-5
+  bootwright diagnose --lights 4+3 --board raspberrypi-5
 
 --with holds what the log makes suspect against the facts of an image, a kernel package, a folder, a
 devicetree or a kernel of the catalogue: is the driver there, the module in the initramfs, the firmware file,
@@ -33,7 +34,7 @@ Exit status: 0 no failure found, 1 failed or degraded, 2 bad input, 3 nothing re
 
 
 @click.command(help=_HELP)
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, metavar="FILE...")
 @click.option("as_json", "--json", is_flag=True, help="Print JSON (docs/schemas/diagnose.schema.json).")
 @click.option(
     "page", "--html", type=click.Path(path_type=Path), metavar="OUT", help="Write an HTML report too."
@@ -51,6 +52,11 @@ Exit status: 0 no failure found, 1 failed or degraded, 2 bad input, 3 nothing re
     metavar="NAME|FILE",
     help="The board (docs/boards.md): its console, its goals, its devicetrees.",
 )
+@click.option(
+    "--lights",
+    metavar="LONG+SHORT",
+    help="What the status LED shows: flashes of one round, such as 0+7, or off, steady, activity.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 @click.option(
     "--follow", is_flag=True, help="Keep reading FILE (growing file or serial device); Ctrl-C ends it."
@@ -64,6 +70,7 @@ def command(
     every: bool,
     artifacts: tuple[str, ...],
     board: str | None,
+    lights: str | None,
     quiet: bool,
     follow: bool,
     baud: int,
@@ -71,6 +78,10 @@ def command(
     """See `_HELP`."""
     if not follow:
         refuse_given({"baud"}, "is for --follow")
+    else:
+        refuse_given({"lights"}, "is not for --follow")
+    if not files and lights is None:
+        raise click.UsageError("Missing argument 'FILE...'. Without one, --lights says what the LED shows.")
     from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
 
@@ -88,7 +99,7 @@ def command(
             progress=progress,
         )
     else:
-        diagnosed = api.diagnose(files, artifacts=artifacts, board=board, progress=progress)
+        diagnosed = api.diagnose(files, artifacts=artifacts, board=board, lights=lights, progress=progress)
     if page is not None:
         from bootwright.api.diagnosis import printable_name
         from bootwright.diagnose.page import as_html

@@ -57,9 +57,9 @@ def finding_lines(finding: Finding, *, source: str = "") -> list[str]:
 
 def _boot(boot: Boot, number: int | None, *, every: bool) -> Iterator[str]:
     name = f"{boot.source}: " if number is None else f"{boot.source}, boot {number}: "
-    where = f"lines {boot.first_line}–{boot.last_line}"
+    where = f"lines {boot.first_line}–{boot.last_line}, " if boot.last_line else ""
     ending = ", then it restarted" if boot.restarted else ""
-    yield click.style(f"{name}{where}, {boot.outcome}, got as far as {boot.stage}{ending}", bold=True)
+    yield click.style(f"{name}{where}{boot.outcome}, got as far as {boot.stage}{ending}", bold=True)
     for evidence in boot.evidence:
         yield from _evidence(evidence, "  ")
     if boot.stages:

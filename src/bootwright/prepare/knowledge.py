@@ -1,7 +1,6 @@
 """What is known of preparing a system for a board: where its image is, and what to look for after power-on.
 
-`data/preparations/SYSTEM.toml` is of one operating system, `any.toml` of every one; `data/lights/` says what
-the lights of a family of boards mean.
+`data/preparations/SYSTEM.toml` is of one operating system, `any.toml` of every one.
 """
 
 from __future__ import annotations
@@ -133,40 +132,7 @@ class Preparation:
     """What to do with it once all of that is seen; `{address}` is the address."""
 
 
-@frozen
-class Blink:
-    """A pattern of the status LED that a board's firmware repeats."""
-
-    long: int
-    short: int
-    means: str
-    next: str
-
-    @property
-    def code(self) -> str:
-        """`2+1`: two long, one short."""
-        return f"{self.long}+{self.short}"
-
-
-@frozen
-class Lights:
-    """The lights of a family of boards."""
-
-    boards: tuple[str, ...]
-    source: str
-    led: Mapping[str, str]
-    """Board → its status LED in words, `*` for the others of the family."""
-    ethernet: str = ""
-    """The lights of the Ethernet socket."""
-    blinks: tuple[Blink, ...] = field(default=(), metadata=key("blink"))
-
-    def led_of(self, board: str) -> str:
-        """The status LED of a board, in words."""
-        return self.led.get(board, self.led.get("*", ""))
-
-
 PREPARATIONS = Kind("preparations", "a system's preparation", Preparation)
-LIGHTS = Kind("lights", "a family's lights", Lights)
 
 
 def of_system(systems: Sequence[str]) -> Preparation:
@@ -187,8 +153,3 @@ def proofs(preparation: Preparation) -> tuple[Proof, ...]:
     """What a log proves: of any system, and of this one."""
     common = PREPARATIONS.get(ANY).proof
     return common if preparation.id == ANY else (*common, *preparation.proof)
-
-
-def lights_of(board: str) -> Lights | None:
-    """The lights of a board's family; None where nothing is known of them."""
-    return next((lights for lights in LIGHTS.all().values() if board in lights.boards), None)

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
+from bootwright.boards.lights import Blink, lights_of
 from bootwright.boards.model import Board
 from bootwright.foundation.verdict import Verdict
-from bootwright.prepare.knowledge import Blink, Look, Preparation, lights_of, looks
+from bootwright.prepare.knowledge import Look, Preparation, looks
 
 ADDRESS = "ADDRESS"
 """What stands for the board's address where it is not known yet."""

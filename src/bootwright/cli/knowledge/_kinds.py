@@ -31,7 +31,7 @@ KINDS = {
     "kernels/addresses": "bootwright.kernels.source:ADDRESSES",
     "kernels/options": "bootwright.kernels.configuration.options:OPTIONS",
     "kernels/registries": "bootwright.kernels.source:REGISTRIES",
-    "lights": "bootwright.prepare.knowledge:LIGHTS",
+    "lights": "bootwright.boards.lights:LIGHTS",
     "machines": "bootwright.lab.machines.machine:MACHINES",
     "objects": "bootwright.predict.kernel.objects:OBJECTS",
     "parts": "bootwright.kernels.boot_parts:PARTS",

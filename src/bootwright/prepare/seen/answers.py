@@ -6,18 +6,16 @@ import ipaddress
 import re
 from collections.abc import Mapping
 
+from bootwright.boards.lights import led_answer
 from bootwright.boards.model import Board
-from bootwright.foundation.choices import no_such, one_of
+from bootwright.foundation.choices import one_of
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.api import OS_GOALS
-from bootwright.prepare.knowledge import lights_of
 
-LED = ("off", "steady", "activity")
 LIGHTS = ("on", "off")
 SERVICE = ("answers", "silent")
 NO_ADDRESS = "none"
-_CODE = re.compile(r"(\d{1,2})\s*\+\s*(\d{1,2})")
 _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
@@ -36,7 +34,7 @@ def given_answers(
     """
     answers: dict[str, str] = {}
     if led is not None:
-        answers["led"] = _led(board, led)
+        answers["led"] = led_answer(board, led, option="--led")
     if lights is not None:
         answers["lights"] = one_of(lights, LIGHTS, what="answer to --lights", kind="answers")
     if address is not None:
@@ -44,26 +42,6 @@ def given_answers(
     if service is not None:
         answers["service"] = one_of(service, SERVICE, what="answer to --service", kind="answers")
     return answers
-
-
-def _led(board: Board | None, text: str) -> str:
-    match = _CODE.fullmatch(text.strip())
-    if match is None:
-        if text in LED:
-            return text
-        forms = "off, steady, activity, or the long and short flashes of one round: 0+7"
-        raise no_such(f"there is no answer {text!r} to --led", text, LED, kind="answers", otherwise=forms)
-    code = f"{int(match[1])}+{int(match[2])}"
-    if board is None:
-        raise Refused("the codes of the LED differ between boards", hint="name the board with --board")
-    known = lights_of(board.id)
-    if known is None:
-        raise Refused(f"no codes of the LED are known of {board.name}", hint="say activity, steady or off")
-    codes = [blink.code for blink in known.blinks]
-    if code not in codes:
-        hint = f"count the long and the short flashes of one round again; its codes: {', '.join(codes)}"
-        raise Refused(f"{board.name} has no code {code} of its LED", hint=hint)
-    return code
 
 
 def _address(text: str) -> str:
