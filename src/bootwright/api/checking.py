@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bootwright.api._common import paths, reporter, texts
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bootwright.formats.sources.compressed import Growth
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
+    from bootwright.foundation.versions import Version
     from bootwright.predict.all_devicetrees import AllDevicetrees
     from bootwright.predict.given.gathered import Gathered
     from bootwright.predict.matrix import Matrix
@@ -37,6 +38,8 @@ class Checked:
     """Board → how the kernel of an image is started on it; empty where no image was given."""
     notes: tuple[str, ...]
     """Remarks on how the artifacts were read."""
+    os: Mapping[str, Version] = field(factory=dict)
+    """The operating system that was judged for, by its ID in os-release: asked for, or the image's own."""
 
     @property
     def verdict(self) -> Verdict:
@@ -169,6 +172,7 @@ def check(
         tuple(together(answered.judged)),
         answered.boots,
         tuple(dict.fromkeys(notes)),
+        systems if systems is not None else first.os,
     )
 
 

@@ -13,13 +13,14 @@ configTxtAppend), kernel arguments, extensions, META, boot loader and sector siz
 The schematic's id is computed as the factory computes it. What the version's kernel and overlay are is known
 from a table; what they will do is foretold from that, from hazards of versions, and with a kernel on this
 machine of the same series in place of the image's. A verdict other than a certain failure needs the image's
-own kernel and devicetrees (--kernel, --dtb): prepare looks at them in the image.
+own kernel and devicetrees (--kernel, --dtb), or the image itself (--image), which is then checked.
 
 \b
 Examples:
   bootwright talos schematic.yaml --version 1.12.6 --board raspberrypi-5 --revision e04171
   bootwright talos schematic.yaml
   bootwright talos schematic.yaml --kernel talos-1.12.6-4k --dtb ./esp/ --explain
+  bootwright talos schematic.yaml --version 1.12.6 --image metal-arm64.raw.xz
   bootwright talos schematic.yaml --json
 """
 
@@ -43,6 +44,9 @@ Examples:
     type=click.Path(path_type=Path),
     help="The image's own devicetrees: file or folder.",
 )
+@click.option(
+    "--image", metavar="IMAGE", help="The image or its installer (file, URL, oci://…), where it is here."
+)
 @click.option("--explain", is_flag=True, help="Print the sources too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/talos.schema.json).")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
@@ -55,6 +59,7 @@ def command(
     stepping: str | None,
     kernel: str | None,
     trees: tuple[Path, ...],
+    image: str | None,
     explain: bool,
     as_json: bool,
     quiet: bool,
@@ -71,6 +76,7 @@ def command(
         stepping=stepping,
         kernel=kernel,
         dtbs=trees,
+        image=image,
         progress=Silent() if quiet else Lines(),
     )
     if as_json:

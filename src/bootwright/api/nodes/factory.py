@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from attrs import frozen
 from bootwright.api._common import paths
 
 if TYPE_CHECKING:
+    from bootwright.api.checking import Checked
     from bootwright.boards.model import Board
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
@@ -83,6 +84,7 @@ def talos(
     stepping: str | None = None,
     kernel: str | Path | None = None,
     dtbs: str | Path | Sequence[str | Path] = (),
+    image: str | Path | None = None,
     progress: Progress | None = None,
 ) -> ForetoldImage:
     """Say what an image of this schematic will do on a board, before it is made or downloaded.
@@ -90,8 +92,10 @@ def talos(
     `schematic` is the YAML file that the image factory is given; `version` is Talos's [the newest known];
     `board` may be left out where the overlay is one board's. `kernel` is the image's own kernel (a catalogue
     name, `vmlinuz`, a folder) and `dtbs` its devicetrees, where they are at hand: with both the prediction
-    is that of `check`. Without them a kernel on this machine of the same series stands in, and no verdict
-    but a certain failure is given. Nothing is fetched.
+    is that of `check`. `image` is the image itself or its installer (a file, a URL, `oci://HOST/NAME:TAG`),
+    where it is at hand: it is checked, and held against version and arguments that are asked for. Without
+    any, a kernel on this machine of the same series stands in, and no verdict but a certain failure is given;
+    then nothing is fetched.
 
     Returns a `ForetoldImage`: `.id`, `.verdict`, `.foretold`, `.address`, `.as_json()`. Raises `Malformed`
     for a file that is no schematic, `Refused` for a board or version that does not exist, `Missing` for a
@@ -100,11 +104,12 @@ def talos(
         talos("schematic.yaml", version="1.12.6", board="raspberrypi-5", revision="e04171").id
     """
     from bootwright.api.asked import asked_boards
+    from bootwright.foundation.errors import Refused
     from bootwright.kernels.releases import RELEASES, version_of
     from bootwright.prepare.factory.canonical import NotKnown
     from bootwright.prepare.factory.foretold import Foretold, remarks_of, version_hazards
     from bootwright.prepare.factory.schematic import load_schematic, schematic_id
-    from bootwright.prepare.factory.stand_in import stand_in
+    from bootwright.prepare.factory.stand_in import image_itself, stand_in
     from bootwright.prepare.knowledge import PREPARATIONS
 
     asked = load_schematic(Path(schematic))
@@ -124,14 +129,21 @@ def talos(
     overlay_version = _overlay_version(asked, release)
     trees = known.trees_of(_overlay_name(asked), overlay_version) if overlay_version else None
     number = wanted.text.removeprefix("v")
+    if image is not None and kernel is not None:
+        raise Refused("a kernel, and an image with one", hint="give one of --kernel and --image")
     given = str(kernel) if kernel is not None else ""
-    stands_in = stand_in(f"{_SYSTEM}-{number}-4k", release, trees, given, paths(dtbs))
+    stands_in = (
+        image_itself(str(image), paths(dtbs))
+        if image is not None
+        else stand_in(f"{_SYSTEM}-{number}-4k", release, trees, given, paths(dtbs))
+    )
     which = {
         "os": f"{_SYSTEM}={number}",
         "revision": revision,
         "stepping": None if revision is not None else stepping,
     }
-    goals, hazards = _like(stands_in, asked, chosen, which, progress)
+    goals, hazards, other = _like(stands_in, asked, chosen, which, progress)
+    remarks += other
     overlay_words = f"{_overlay_name(asked)} {overlay_version}".strip()
     missing = _missing(wanted, release, trees, overlay_words, stands_in)
     foretold = Foretold(
@@ -188,21 +200,23 @@ def _like(
     board: Board,
     asked: Mapping[str, str | None],
     progress: Progress | None,
-) -> tuple[tuple[LikeGoal, ...], tuple[Remark, ...]]:
-    """The goals and hazards that `check` says of what stands in."""
+) -> tuple[tuple[LikeGoal, ...], tuple[Remark, ...], tuple[Remark, ...]]:
+    """The goals and hazards that `check` says of what stands in, and in what it is not what was asked for."""
     from tempfile import TemporaryDirectory
 
     from bootwright.api.checking import check
+    from bootwright.formats.sources.address import is_address
     from bootwright.foundation.verdict import Verdict
     from bootwright.predict.api import OS_GOALS
     from bootwright.prepare.factory.foretold import LikeGoal, Remark, configured
 
     if not stand_in.kernel:
-        return (), ()
+        return (), (), ()
     text = schematic.option("configTxt") + "\n" + schematic.option("configTxtAppend")
     with TemporaryDirectory(prefix="bootwright-") as folder:
         artifacts = [stand_in.kernel, *stand_in.trees]
-        if text.strip():
+        # An installer has no config.txt: its overlay's program writes one.
+        if text.strip() and (not stand_in.whole or is_address(stand_in.kernel)):
             config = Path(folder) / "config.txt"
             config.write_text(text, encoding="utf-8")
             artifacts.append(str(config))
@@ -211,8 +225,8 @@ def _like(
             boards=board.id,
             revision=asked["revision"],
             stepping=asked["stepping"],
-            os=asked["os"],
-            cmdline=" ".join(_added(schematic)) or None,
+            os=None if stand_in.whole else asked["os"],
+            cmdline=None if stand_in.whole else " ".join(_added(schematic)) or None,
             progress=progress,
         )
     goals: list[LikeGoal] = []
@@ -235,7 +249,34 @@ def _like(
                         "; ".join(hazard.sources),
                     )
                     hazards.setdefault(hazard.name, remark)
-    return tuple(goals), tuple(hazards.values())
+    return tuple(goals), tuple(hazards.values()), tuple(_not_as_asked(stand_in, schematic, checked, asked))
+
+
+def _not_as_asked(
+    stand_in: StandIn, schematic: Schematic, checked: Checked, asked: Mapping[str, str | None]
+) -> Iterator[Remark]:
+    """In what an image is of another schematic or version than the one that is asked about."""
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.prepare.factory.foretold import Remark
+
+    if not stand_in.whole:
+        return
+    wanted = (asked["os"] or "").partition("=")[2]
+    versions = {version.text.removeprefix("v") for version in checked.os.values()}
+    if versions and wanted not in versions:
+        said = ", ".join(sorted(versions))
+        yield Remark(Verdict.FAILS, f"{stand_in.kernel} is of version {said}, and {wanted} is asked for")
+    elif not versions:
+        yield Remark(Verdict.UNKNOWN, f"{stand_in.kernel} does not say of which version it is")
+    for chain in checked.boots.values():
+        there = set(chain.arguments.split())
+        for word in schematic.customization.arguments:
+            taken = word.startswith("-")
+            if (word.removeprefix("-") in there) is taken:
+                what = f"still has {word[1:]}" if taken else f"lacks {word}"
+                yield Remark(
+                    Verdict.UNKNOWN, f"{stand_in.kernel} {what}: it is of another schematic", "make it anew"
+                )
 
 
 def _added(schematic: Schematic) -> tuple[str, ...]:

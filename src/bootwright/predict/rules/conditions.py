@@ -102,18 +102,16 @@ class Condition:
         """Whether nothing is given."""
         return self == ALWAYS
 
-    def argument_names(self) -> Iterator[str]:
-        """The names of kernel arguments in it and in those inside it."""
-        yield from self.arguments
+    def parts(self) -> Iterator[Condition]:
+        """It and those inside it."""
+        yield self
         for inner in (*([self.absent] if self.absent else ()), *(self.any_of or ())):
-            yield from inner.argument_names()
+            yield from inner.parts()
 
     def systems(self) -> Iterator[str]:
         """The names of operating systems in it and in those inside it."""
-        if self.os is not None:
-            yield from self.os.names
-        for inner in (*([self.absent] if self.absent else ()), *(self.any_of or ())):
-            yield from inner.systems()
+        for part in self.parts():
+            yield from part.os.names if part.os is not None else ()
 
 
 ALWAYS = Condition()

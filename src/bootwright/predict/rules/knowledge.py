@@ -194,7 +194,9 @@ class Knowledge:
     @property
     def argument_names(self) -> frozenset[str]:
         """The kernel arguments that some rule speaks of, with `_` for `-`."""
-        return frozenset(name for condition in self._conditions() for name in condition.argument_names())
+        return frozenset(
+            name for condition in self._conditions() for part in condition.parts() for name in part.arguments
+        )
 
     def _conditions(self) -> Iterator[Condition]:
         """When the rules apply."""

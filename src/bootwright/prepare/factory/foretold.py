@@ -225,4 +225,7 @@ def configured(hazard: str) -> bool:
     if hazard not in HAZARDS.names():
         return True
     when = HAZARDS.get(hazard).when
-    return bool(when.options or when.built_in or when.module)
+    return any(
+        condition.options or condition.built_in or condition.module or condition.security_module
+        for condition in when.parts()
+    )

@@ -31,6 +31,8 @@ class StandIn:
     own_trees: bool
     like_trees: bool
     """Whether the devicetrees are at least of the image's kind: goals are foretold with no others."""
+    whole: bool = False
+    """Whether it is the image, or its installer, which brings arguments and config.txt of its own."""
 
     @property
     def exact(self) -> bool:
@@ -42,6 +44,8 @@ class StandIn:
         """For a person; empty where nothing is foretold of goals."""
         if not self.kernel or not self.like_trees:
             return ""
+        if self.whole and not self.trees:
+            return self.kernel
         trees = " and ".join(self.trees) or "its own devicetrees"
         return f"{self.kernel} with {trees}"
 
@@ -65,6 +69,12 @@ def stand_in(
         given = (str(place.folder),) if place is not None else ()
         like = bool(given)
     return StandIn(kernel, given, own_kernel, bool(dtbs), like)
+
+
+def image_itself(image: str, dtbs: Sequence[Path]) -> StandIn:
+    """The image, or its installer, where it is at hand."""
+    given = tuple(str(path) for path in dtbs)
+    return StandIn(image, given, own_kernel=True, own_trees=True, like_trees=True, whole=True)
 
 
 def _kernels() -> Iterator[Manifest]:
