@@ -11,15 +11,18 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import registry_kit
+from go_kit import go_program
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bootwright import api
+from bootwright.formats.archives import cpio
 from bootwright.foundation import tools
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.catalogue import open_library
-from bootwright.prepare.upgrade import after, read_node
+from bootwright.prepare.upgrading.partition import after, read_node
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/upgrade-check.schema.json").read_text())
 
@@ -171,3 +174,63 @@ def test_the_command_says_what_stays_and_what_breaks(esp: Path) -> None:
     assert done.stdout.startswith("after the upgrade: fails\n")
     assert f"stays: {D0}" in done.stdout
     assert "rp1" in done.stdout
+
+
+def _installer(trees: Path, *, overlay: bool) -> registry_kit.Image:
+    """An installer as the factory makes it: kernel and initramfs, and an overlay with its program."""
+    kernel = open_library(offline=True).get(KERNEL, modules=True)
+    files = {
+        "usr/install/arm64/vmlinuz": kernel.image.read_bytes(),
+        "usr/install/arm64/initramfs.xz": cpio.write([cpio.Member("init", b"\x7fELF")]),
+    }
+    if overlay:
+        artifacts = "overlay/artifacts"
+        files |= {f"{artifacts}/rpi_5/{name}": next(trees.rglob(name)).read_bytes() for name in (C0, D0)}
+        files[f"{artifacts}/arm64/u-boot/rpi_generic/u-boot.bin"] = b"new u-boot"
+        files["overlay/installers/default"] = go_program(b"arm_64bit=1\nkernel=u-boot.bin\n")
+        files["overlay/extra-options"] = b"configTxtAppend: |\n  dtparam=fan_temp0=36000\n"
+    return registry_kit.image([registry_kit.layer(files, "none")])
+
+
+@pytest.mark.download
+def test_the_overlay_is_taken_from_the_installer(esp: Path, trees: Path, tmp_path: Path) -> None:
+    volumes = tmp_path / "volumes.txt"
+    volumes.write_text(
+        "label: gpt\ndevice: /dev/mmcblk0\nsector-size: 512\n\n"
+        '/dev/mmcblk0p1 : start=2048, size=204800, name="EFI"\n'
+        '/dev/mmcblk0p3 : start=208896, size=2048000, name="BOOT"\n'
+        '/dev/mmcblk0p4 : start=2256896, size=2048, name="META"\n'
+    )
+    with registry_kit.running_registry(tmp_path) as registry:
+        registry.push("installer", "rpi", _installer(trees, overlay=True))
+        registry.push("installer", "plain", _installer(trees, overlay=False))
+
+        def upgraded(tag: str, *nodes: Path) -> api.UpgradeForetold:
+            return api.upgrade_check(
+                nodes,
+                registry.reference("installer", tag),
+                board="raspberrypi-5",
+                revision="c04170",
+                goals="ethernet",
+                os="talos=1.13.2",
+            )
+
+        # Modules are not in this installer: what is asked here is what stays and what is replaced.
+        with_overlay = upgraded("rpi", esp, volumes)
+        assert set(with_overlay.partition.of("replaced")) == {C0, D0, "config.txt", "u-boot.bin"}
+        assert with_overlay.overlay_known
+        assert [step.verdict for step in with_overlay.steps] == [Verdict.WORKS] * 3
+        jsonschema.validate(with_overlay.as_json(), SCHEMA)
+        plain = upgraded("plain", esp, volumes)
+        assert plain.overlay_known
+        assert plain.partition.of("stays")
+        assert plain.verdict is Verdict.FAILS
+        listing = tmp_path / "listing.txt"
+        listing.write_text(f"./config.txt\n./{C0}\n./{D0}\n./EFI/BOOT/BOOTAA64.EFI\n")
+        listed = upgraded("rpi", listing)
+        assert listed.checked is not None
+        assert listed.partition.of("unseen") == ("EFI/BOOT/BOOTAA64.EFI",)
+        unknown = upgraded("plain", listing)
+        assert unknown.verdict is Verdict.UNKNOWN
+        assert any("give a copy in place of the listing" in note for note in unknown.notes)
+        jsonschema.validate(unknown.as_json(), SCHEMA)

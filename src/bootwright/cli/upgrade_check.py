@@ -10,14 +10,16 @@ _HELP = """Predict what a Talos node will be after an upgrade: the new kernel wi
 
 An upgrade writes kernel and initramfs anew and leaves the partitions; devicetrees, config.txt and the boot
 loader change only where the installer's overlay brings them. --node takes what was saved of the node: a
-folder with a copy of its EFI system partition, and its kernel log, /proc/cmdline and `talosctl version`.
---to is the installer image or its kernel, in any form that check takes.
+folder with a copy of its EFI system partition (or a listing of it), lists of partitions (talosctl get disks,
+discoveredvolumes or volumestatus -o yaml; lsblk -J, sfdisk -d, parted print), its kernel log, /proc/cmdline
+and `talosctl version`. --to is the installer image, whose overlay is looked at, or its kernel, in any form
+that check takes.
 
 \b
 Examples:
   bootwright upgrade-check --node esp/ --to talos-1.13.2-4k --overlay overlay/ --board raspberrypi-5
-  bootwright upgrade-check --node esp/ --node dmesg.txt --to oci://ghcr.io/siderolabs/installer:v1.13.2 \\
-    --no-overlay --board raspberrypi-5 --revision e04171
+  bootwright upgrade-check --node esp/ --node volumes.yaml --node dmesg.txt \\
+    --to oci://factory.talos.dev/metal-installer/ID:v1.13.2 --board raspberrypi-5 --revision e04171
 """
 
 
@@ -84,7 +86,16 @@ def command(
         from bootwright.cli._parts.values import printable
         from bootwright.report.upgrade_text import lines
 
-        judged = told.checked.judged
-        for line in lines(told.node, told.partition, judged, told.verdict, known=told.overlay_known):
+        judged = told.checked.judged if told.checked is not None else ()
+        for line in lines(
+            told.node,
+            told.partition,
+            judged,
+            told.verdict,
+            steps=told.steps,
+            first_broken=told.first_broken,
+            notes=told.notes,
+            known=told.overlay_known,
+        ):
             click.echo(printable(line))
     return told.verdict.exit_status

@@ -32,6 +32,22 @@ def _check_name(text: str) -> None:
 
 
 @frozen
+class Copied:
+    """What an overlay's program copies: an artifact, a file or a folder, to the boot partition."""
+
+    source: str = field(metadata=key("from"))
+    """Below the overlay's artifacts."""
+    target: str = field(default="", metadata=key("to"))
+    """Below the partition's root; empty for the root, of a folder."""
+
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` for a path that leads elsewhere."""
+        for path in (self.source, self.target):
+            if path.startswith("/") or ".." in path.split("/"):
+                raise ValueError("a path without .. and without a slash in front", path)
+
+
+@frozen
 class Overlay:
     """The overlay that an image factory puts into an image for a board."""
 
@@ -45,6 +61,10 @@ class Overlay:
     """The options it reads; others are passed over in silence."""
     config_txt: Mapping[str, str] = field(factory=dict)
     """What a config.txt that replaces the overlay's must still set, for the image to start."""
+    copies: tuple[Copied, ...] = field(default=(), metadata=key("copy"))
+    """What its program copies to the boot partition, in order; none where that is not known."""
+    writes_config_txt: bool = False
+    """Whether it writes config.txt too, which is inside the program."""
 
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` for a name that is none of an image."""

@@ -7,15 +7,30 @@ from collections.abc import Iterator, Sequence
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.verdicts import BoardVerdicts
-from bootwright.prepare.upgrade import Node, Partition
+from bootwright.prepare.upgrading.partition import Node, Partition
+from bootwright.prepare.upgrading.steps import Step
 from bootwright.report.checked.text import screens
 
 _WIDTH = 100
-_WORDS = {"stays": "stays", "replaced": "replaced", "the same": "replaced, by the same", "new": "new"}
+_WORDS = {
+    "stays": "stays",
+    "replaced": "replaced",
+    "the same": "replaced, by the same",
+    "new": "new",
+    "unseen": "stays, by the listing",
+}
 
 
 def lines(
-    node: Node, partition: Partition, judged: Sequence[BoardVerdicts], verdict: Verdict, *, known: bool
+    node: Node,
+    partition: Partition,
+    judged: Sequence[BoardVerdicts],
+    verdict: Verdict,
+    *,
+    steps: Sequence[Step] = (),
+    first_broken: str = "",
+    notes: Sequence[str] = (),
+    known: bool,
 ) -> Iterator[str]:
     """`known`: whether it is known what the installer's overlay brings."""
     running = " and ".join(
@@ -25,12 +40,23 @@ def lines(
     yield from _wrapped(
         "  ", f"now: {running or 'not told (give talosctl dmesg and talosctl version with --node)'}"
     )
-    if not known:
+    if first_broken:
+        yield from _wrapped("  ", f"first broken: {first_broken}")
+    for note in notes:
+        yield from _wrapped("  ", f"not known: {note}")
+    if not known and not notes:
         yield from _wrapped(
             "  ",
             "not known: what the installer's overlay puts on the boot partition. Below is what holds where "
             "it puts nothing there; give --overlay FOLDER, or --no-overlay",
         )
+    if steps:
+        yield ""
+        yield "the upgrade:"
+    for step in steps:
+        yield from _wrapped("  ", f"{step.verdict}: {step.needs}{f': {step.reason}' if step.reason else ''}")
+        if step.remedy:
+            yield from _wrapped("    ", f"do: {step.remedy}")
     yield ""
     yield "the boot partition:"
     for what, words in _WORDS.items():

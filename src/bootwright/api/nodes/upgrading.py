@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from bootwright.api.checking import Checked
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
-    from bootwright.prepare.upgrade import Node, Partition
+    from bootwright.prepare.upgrading.installer import Installer
+    from bootwright.prepare.upgrading.partition import Node, Partition
+    from bootwright.prepare.upgrading.steps import Step
 
 UPGRADE_SCHEMA = "bootwright/upgrade-check/1"
 
@@ -26,17 +28,41 @@ class UpgradeForetold:
     node: Node
     partition: Partition
     """The files of its EFI system partition, and what becomes of them."""
-    checked: Checked
-    """What is predicted with the new kernel and the partition as it will be."""
+    steps: tuple[Step, ...]
+    """What the upgrade needs of the disk; none where no list of partitions was given."""
+    checked: Checked | None
+    """What is predicted with the new kernel and the partition as it will be; None where that is not known."""
     overlay_known: bool
     """Whether it is known what the installer's overlay brings."""
+    notes: tuple[str, ...] = ()
+    """What is not known, and why."""
 
     @property
     def verdict(self) -> Verdict:
-        """Of the goals; `unknown` where what the overlay brings is not known."""
-        from bootwright.foundation.verdict import Verdict
+        """Of the upgrade and the goals; `unknown` where what the overlay brings is not known."""
+        from bootwright.foundation.verdict import Verdict, worst
 
-        return self.checked.verdict if self.overlay_known else Verdict.UNKNOWN
+        done = [step.verdict for step in self.steps]
+        known = self.checked is not None and self.overlay_known
+        goals = self.checked.verdict if known and self.checked is not None else Verdict.UNKNOWN
+        return worst([*done, goals])
+
+    @property
+    def first_broken(self) -> str:
+        """The first thing that does not work, with its reason: of the upgrade, then of the new start."""
+        from bootwright.foundation.verdict import Verdict
+        from bootwright.prepare.upgrading.steps import first_broken
+
+        step = first_broken(self.steps)
+        if step is not None and step.verdict is Verdict.FAILS:
+            return f"{step.needs}: {step.reason}"
+        judged = self.checked.judged if self.checked is not None else ()
+        for verdicts in judged:
+            for name, goal in verdicts.goals.items():
+                if goal.verdict is Verdict.FAILS and goal.first_broken is not None:
+                    broken = goal.first_broken
+                    return f"{name} on {verdicts.stepping}: {broken.node}: {broken.reason or broken.needs}"
+        return f"{step.needs}: {step.reason}" if step is not None else ""
 
     def as_json(self) -> dict[str, Any]:
         """The document of docs/schemas/upgrade-check.schema.json."""
@@ -50,7 +76,19 @@ class UpgradeForetold:
             },
             "overlay_known": self.overlay_known,
             "files": {change.path: change.what for change in self.partition.changes},
-            "check": self.checked.as_json(),
+            "upgrade": [
+                {
+                    "needs": step.needs,
+                    "verdict": step.verdict.value,
+                    "reason": step.reason,
+                    "remedy": step.remedy,
+                    "source": step.source,
+                }
+                for step in self.steps
+            ],
+            "first_broken": self.first_broken or None,
+            "notes": list(self.notes),
+            "check": self.checked.as_json() if self.checked is not None else None,
         }
 
 
@@ -69,40 +107,88 @@ def upgrade_check(
 ) -> UpgradeForetold:
     """Predict a node after `talosctl upgrade`: the new kernel with what stays on its boot partition.
 
-    `node` are files that were saved of it: a folder with a copy of its EFI system partition, and where they
-    are at hand its kernel log, `/proc/cmdline` and what `talosctl version` prints. `to` is the installer
-    image, or the kernel in it, in any form that `check` takes. `overlay` is a folder with what the
-    installer's overlay puts on that partition, `no_overlay` says that it has none; without either the
-    verdict is `unknown`. `os` is the version upgraded to (`talos=1.13.2`), where the image does not say it.
+    `node` are files that were saved of it: a folder with a copy of its EFI system partition, or a listing of
+    it, and where they are at hand lists of its partitions (talosctl, lsblk, sfdisk, parted), its kernel log,
+    `/proc/cmdline` and what `talosctl version` prints. `to` is the installer image, or the kernel in it, in
+    any form that `check` takes. What the installer's overlay puts on that partition is taken from the
+    installer image, where `to` is one; else `overlay` is a folder with it, and `no_overlay` says that it has
+    none; where it is not known the verdict is `unknown`. `os` is the version upgraded to (`talos=1.13.2`),
+    where the image does not say it.
 
-    Returns an `UpgradeForetold`: `.verdict`, `.partition`, `.checked`, `.as_json()`. Raises as `check`, and
-    `Missing` without a copy of the partition.
+    Returns an `UpgradeForetold`: `.verdict`, `.partition`, `.steps`, `.checked`, `.first_broken`,
+    `.as_json()`. Raises as `check`, and `Missing` without a copy or a listing of the partition.
 
         upgrade_check(["esp/", "dmesg.txt"], "talos-1.13.2-4k", board="raspberrypi-5").verdict
     """
     from tempfile import TemporaryDirectory
 
     from bootwright.api.asked import asked_boards, operating_system
-    from bootwright.api.checking import check
     from bootwright.foundation.errors import Refused
-    from bootwright.prepare.upgrade import after, read_node
+    from bootwright.prepare.upgrading.installer import Installer
+    from bootwright.prepare.upgrading.partition import after, read_node
+    from bootwright.prepare.upgrading.steps import steps
 
     if overlay is not None and no_overlay:
         raise Refused("an overlay, and none", hint="give one of the two")
-    asked_boards((board,), revision=revision, stepping=stepping)
+    (chosen,), _ = asked_boards((board,), revision=revision, stepping=stepping)
     operating_system(os)
     read = read_node(paths(node))
     with TemporaryDirectory(prefix="bootwright-") as folder:
-        made = Path(folder) / "esp"
+        made, brought = Path(folder) / "esp", Path(folder) / "overlay"
         made.mkdir()
-        partition = after(read, Path(overlay) if overlay is not None else None, made)
-        checked = check(
+        brought.mkdir()
+        installer = _installer(str(to), chosen.id, brought, progress)
+        if overlay is not None or no_overlay or installer is None:
+            own = Path(overlay) if overlay is not None else None
+            known = overlay is not None or no_overlay
+            sizes = (installer.kernel, installer.initramfs) if installer is not None else (None, None)
+            installer = Installer(own, known, *sizes)
+        partition = after(read, installer.overlay, made)
+        checked, unseen = _checked(
             [str(to), str(made)],
-            boards=board,
-            revision=revision,
-            stepping=stepping,
-            goals=goals,
-            os=os,
-            progress=progress,
+            partition,
+            {
+                "boards": board,
+                "revision": revision,
+                "stepping": stepping,
+                "goals": goals,
+                "os": os,
+                "progress": progress,
+            },
         )
-    return UpgradeForetold(read, partition, checked, overlay is not None or no_overlay)
+    paths_there = [change.path for change in partition.changes]
+    needed = steps(read.disks, paths_there, installer)
+    notes = (*installer.notes, *unseen)
+    return UpgradeForetold(read, partition, needed, checked, installer.overlay_known, notes)
+
+
+def _installer(to: str, board: str, folder: Path, progress: Progress | None) -> Installer | None:
+    """What is in an installer image; None for anything else, such as a kernel of the catalogue."""
+    from bootwright.api._common import reporter
+    from bootwright.formats.sources.address import is_address
+    from bootwright.prepare.knowledge import PREPARATIONS
+    from bootwright.prepare.upgrading.installer import read_installer
+
+    if not is_address(to) and not Path(to).exists():
+        return None
+    images = PREPARATIONS.get("talos").images
+    overlays = [overlay for overlay in images.overlays if overlay.board == board] if images else []
+    return read_installer(to, overlays, folder, reporter(progress))
+
+
+def _checked(
+    artifacts: list[str], partition: Partition, asked: dict[str, Any]
+) -> tuple[Checked | None, tuple[str, ...]]:
+    """What is predicted, and what of it is not known as files were only listed."""
+    from bootwright.api.checking import check
+    from bootwright.foundation.errors import Missing
+
+    unseen = [path for path in partition.of("unseen") if path.lower().endswith((".dtb", "config.txt"))]
+    if not unseen:
+        return check(artifacts, **asked), ()
+    note = f"what is in {', '.join(unseen[:6])} is not known: give a copy in place of the listing"
+    try:
+        checked = check(artifacts, **asked)
+    except Missing:
+        return None, (note,)
+    return (None if any(path.lower().endswith(".txt") for path in unseen) else checked), (note,)

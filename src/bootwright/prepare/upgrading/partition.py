@@ -17,6 +17,8 @@ from pathlib import Path
 from attrs import field, frozen
 
 from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.prepare.upgrading.disks import Disk, merged, read_disks
+from bootwright.prepare.upgrading.listing import read_listing
 
 _HANDED_ON = frozenset({".txt", ".dtb", ".dtbo"})
 _MOST_TEXT = 64 << 20
@@ -31,13 +33,17 @@ _ARGUMENTS = re.compile(rb"\A[^\n\0]*\btalos\.platform=\S[^\n\0]*\n?\Z")
 class Node:
     """What is known of a running node from files that were saved of it."""
 
-    partition: Path
-    """A copy of its EFI system partition."""
+    partition: Path | None
+    """A copy of its EFI system partition; None where only a listing was given."""
     release: str = ""
     """Of the running kernel; empty where no file says it."""
     version: str = ""
     """Talos's, as its server says it."""
     arguments: str = ""
+    disks: tuple[Disk, ...] = ()
+    """Its disks, by the lists of partitions."""
+    listed: tuple[str, ...] | None = None
+    """The files of its EFI system partition by a listing; None where none was given."""
 
 
 @frozen
@@ -46,7 +52,8 @@ class Change:
 
     path: str
     what: str
-    """`stays`, `replaced`, `the same` (replaced by equal bytes), `new`."""
+    """`stays`, `replaced`, `the same` (replaced by equal bytes), `new`, `unseen` (it stays, and what is in it
+    is not known)."""
 
 
 @frozen
@@ -64,34 +71,54 @@ def read_node(files: Sequence[Path]) -> Node:
     """Sort what was saved of a node by its content.
 
     Raises `Refused` for a file that says nothing of a node and for two of a kind, `Missing` where the copy of
-    its EFI system partition is not among them, and `Malformed` for one that is too large.
+    its EFI system partition nor a listing of it is among them, and `Malformed` for one that is damaged or
+    too large.
     """
     told: dict[str, str] = {}
     partition: Path | None = None
+    lists: list[tuple[Disk, ...]] = []
+    listed: tuple[str, ...] | None = None
     for path in files:
         if path.is_dir():
             if partition is not None:
                 raise Refused(f"two copies of a partition: {partition} and {path}", hint="give one")
             partition = path
             continue
-        facts = dict(_facts(_bytes_of(path)))
+        data = _bytes_of(path)
+        disks = read_disks(data, str(path))
+        if disks is not None:
+            lists.append(disks)
+            continue
+        facts = dict(_facts(data))
+        names = read_listing(data) if not facts else None
+        if names is not None:
+            listed = (*(listed or ()), *names)
+            continue
         if not facts:
             raise Refused(
-                f"{path} is neither a kernel's log, /proc/cmdline, nor what talosctl version prints",
-                hint="save them with talosctl dmesg, talosctl read /proc/cmdline, talosctl version",
+                f"{path} is neither a kernel's log, /proc/cmdline, what talosctl version prints, a list of "
+                "partitions, nor a listing of the EFI system partition",
+                hint="bootwright upgrade-check --help has how each is saved",
             )
         for name, value in facts.items():
             if told.setdefault(name, value) != value:
                 both = f"{path} says {name} {value[:60]}, another file {told[name][:60]}"
                 raise Refused(both, hint="give the files of one node, of one boot")
-    if partition is None:
+    if partition is None and listed is None:
         raise Missing(
-            "no copy of the node's EFI system partition was given",
+            "no copy of the node's EFI system partition was given, and no listing of it",
             hint="copy it from the card (mcopy -s, or a mounted partition) and give the folder with --node",
         )
-    if not any(partition.iterdir()):
+    if partition is not None and not any(partition.iterdir()):
         raise Missing(f"{partition} is empty", hint="give the folder with config.txt and the devicetrees")
-    return Node(partition, told.get("kernel", ""), told.get("Talos", ""), told.get("arguments", ""))
+    return Node(
+        partition,
+        told.get("kernel", ""),
+        told.get("Talos", ""),
+        told.get("arguments", ""),
+        merged(lists),
+        listed,
+    )
 
 
 def _facts(data: bytes) -> Iterator[tuple[str, str]]:
@@ -125,7 +152,7 @@ def after(node: Node, overlay: Path | None, target: Path) -> Partition:
 
     Raises `Missing` for what cannot be read and `Refused` for more than a boot partition holds.
     """
-    old = _files(node.partition)
+    old = _files(node.partition) if node.partition is not None else {}
     new = _files(overlay) if overlay is not None else {}
     # FAT keeps names in any case and compares them in none.
     by_name = {path.casefold(): path for path in new}
@@ -139,6 +166,14 @@ def after(node: Node, overlay: Path | None, target: Path) -> Partition:
             what = "the same" if file.read_bytes() == new[other].read_bytes() else "replaced"
             _copy(new[other], target / path)
         changes.append(Change(path, what))
+    here = {path.casefold() for path in old}
+    for path in node.listed or ():  # what a listing alone has
+        if path.casefold() in here:
+            continue
+        other = by_name.pop(path.casefold(), None)
+        if other is not None:
+            _copy(new[other], target / other)
+        changes.append(Change(path, "replaced" if other is not None else "unseen"))
     for path in by_name.values():
         _copy(new[path], target / path)
         changes.append(Change(path, "new"))
