@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bootwright.api.cards.flashing import SCHEMA, gigabytes, title
-
 if TYPE_CHECKING:
     from bootwright.api import FlashInterrupted, FlashReport
     from bootwright.images.flash.devices import Device
@@ -97,6 +95,8 @@ def interrupted(error: FlashInterrupted) -> int:
 
 def show_report(report: FlashReport) -> None:
     """What was written, and whether the card can be taken out."""
+    from bootwright.api.cards.flashing import gigabytes
+
     done = report.done
     rate = (done.size - done.resumed_at) / 1e6 / max(done.write_seconds, 0.001)
     resumed = f", of which {done.resumed_at / 1e6:.0f} MB before" if done.resumed_at else ""
@@ -111,6 +111,7 @@ def show_report(report: FlashReport) -> None:
 
 def _list(*, as_json: bool, asked: bool) -> int:
     from bootwright import api
+    from bootwright.api.cards.flashing import SCHEMA
 
     devices = api.list_disks()
     if as_json:
@@ -153,6 +154,8 @@ def _facts(device: Device) -> dict[str, Any]:
 
 
 def _show(device: Device) -> None:
+    from bootwright.api.cards.flashing import gigabytes, title
+
     if device.refusal:
         state = f"refused: {device.refusal}"
     elif device.removable:

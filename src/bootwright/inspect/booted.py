@@ -10,7 +10,6 @@ from attrs import evolve, field, frozen
 
 from bootwright.boards.model import Board
 from bootwright.bootchain.boot_entries import BootEntry
-from bootwright.bootchain.chains import chains
 from bootwright.bootchain.model import Chain, Part
 from bootwright.formats.kernel.arm64_image import KernelImage
 from bootwright.formats.kernel.config import KernelConfig
@@ -102,7 +101,14 @@ class _Choice:
 
 def chains_of(root: Item, board: Board | None = None) -> tuple[Chain, ...]:
     """How an explored artifact boots; empty where it has no boot configuration. Raises `Malformed`."""
-    return next((ways for volume_set in volume_sets(root) if (ways := chains(volume_set, board))), ())
+    sets = list(volume_sets(root))
+    if not sets:
+        return ()
+    from bootwright.bootchain.chains import (
+        chains,  # a single file need not wait for every boot loader's reader
+    )
+
+    return next((ways for volume_set in sets if (ways := chains(volume_set, board))), ())
 
 
 def boot_of(root: Item, entry: str | None = None, board: Board | None = None) -> Boot:

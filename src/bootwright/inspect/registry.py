@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
-from importlib.metadata import entry_points
 
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import Refused
@@ -31,6 +30,8 @@ def own_formats() -> tuple[Format, ...]:
 @cache
 def added_formats() -> tuple[Format, ...]:
     """The formats of installed packages; raises `Refused` for an entry point that names no format."""
+    from importlib.metadata import entry_points  # slow to import; asked where no own format fits
+
     formats: list[Format] = []
     for entry in entry_points(group=GROUP):
         loaded = entry.load()

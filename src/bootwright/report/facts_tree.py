@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from bootwright.bootchain.model import started
-from bootwright.inspect.booted import Boot
-from bootwright.inspect.difference.model import Difference
 from bootwright.inspect.facts import Fact, Item, Value
-from bootwright.predict.goal_difference import Suspect
-from bootwright.predict.model import GoalVerdict
+
+if TYPE_CHECKING:
+    from bootwright.inspect.booted import Boot
+    from bootwright.inspect.difference.model import Difference
+    from bootwright.predict.goal_difference import Suspect
+    from bootwright.predict.model import GoalVerdict
 
 _SHOWN = 12
 """Children, or values of a list, beyond which the rest is counted."""
@@ -107,6 +109,8 @@ def print_boot(boot: Boot) -> None:
     text += f"; {len(boot.others)} other kernels" if boot.others else ""
     console = _console()
     console.print(f"[bold]boots[/bold] {_safe(text)}")
+    from bootwright.bootchain.model import started
+
     answers = started(boot.chains)
     for chain in answers if len(answers) > 1 else ():
         kernel = chain.kernel.place if chain.kernel is not None else "; ".join(chain.unknown)

@@ -22,16 +22,20 @@ class Folder(click.Group):
         super().__init__(**settings)  # type: ignore[arg-type]
         self._package = package
         self._folder = folder
+        self._names: list[str] = []
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """The names of the modules and folders, as commands."""
+        if self._names:
+            return self._names
         modules = {path.stem for path in self._folder.glob("*.py") if not path.stem.startswith("_")}
         groups = {
             path.parent.name
             for path in self._folder.glob("*/__init__.py")
             if not path.parent.name.startswith("_")
         }
-        return sorted(name.replace("_", "-") for name in (modules | groups) - _NOT_COMMANDS)
+        self._names = sorted(name.replace("_", "-") for name in (modules | groups) - _NOT_COMMANDS)
+        return self._names
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
