@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bootwright.api.tracing import TracedError, trace_error
     from bootwright.api.workshop.bisecting import Bisected, bisect_releases
     from bootwright.api.workshop.patching import PatchSeries, kernel_patches
+    from bootwright.api.workshop.building import build_kernel, configure_kernel
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
 
@@ -110,6 +111,8 @@ _HOME = {
     "bisect_releases": "bootwright.api.workshop.bisecting",
     "PatchSeries": "bootwright.api.workshop.patching",
     "kernel_patches": "bootwright.api.workshop.patching",
+    "build_kernel": "bootwright.api.workshop.building",
+    "configure_kernel": "bootwright.api.workshop.building",
     "BootwrightError": "bootwright.foundation.errors",
     "Malformed": "bootwright.foundation.errors",
     "Missing": "bootwright.foundation.errors",
@@ -155,10 +158,12 @@ __all__ = [
     "bisect_releases",
     "boot",
     "boot_image",
+    "build_kernel",
     "check",
     "check_all_devicetrees",
     "check_matrix",
     "compose_image",
+    "configure_kernel",
     "diagnose",
     "diff",
     "export_probe",

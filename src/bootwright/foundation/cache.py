@@ -169,6 +169,9 @@ TRUTH = Part("truth", "devicetrees that truth is recorded with", 100 * _MB)
 PROBES = Part("probes", "compiled programs that run in guests", 200 * _MB)
 ANSWERS = Part("answers", "what kernels answered to probes, by cold boots", 100 * _MB)
 SNAPSHOTS = Part("snapshots", "kernels that wait for a probe, as snapshots of their machines", 6_000 * _MB)
+KERNEL_TREES = Part("kernel-trees", "kernel sources, unpacked", 8_000 * _MB)
+KERNEL_BUILDS = Part("kernel-builds", "kernels as far as they are built, patched sources", 16_000 * _MB)
+KERNEL_SYMBOLS = Part("kernel-symbols", "vmlinux, System.map and logs of kernels built here", 4_000 * _MB)
 QEMU = Part("qemu", "versions and machines of installed QEMUs", 1 * _MB)
 KNOWLEDGE = Part("knowledge", "the product's own knowledge files, parsed", 20 * _MB)
 DIGESTS = Part("digests", "hashes of images that were looked at", 10 * _MB)
@@ -177,7 +180,8 @@ FLASH = Part("flash", "how far writes to cards have come", None)
 ALL_PARTS = (
     KERNELS, PARTS, EXPANDED, FETCHED, GIVEN_KERNELS, GIVEN_IMAGES, GIVEN_MODULES, GIVEN_TREES, GIVEN_CONFIGS,
     GIVEN_FOLDERS, INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, MESSAGES, GATE, FILESYSTEMS, DEVICETREES,
-    TREES, TRUTH, PROBES, ANSWERS, SNAPSHOTS, QEMU, KNOWLEDGE, DIGESTS, FLASH,
+    TREES, TRUTH, PROBES, ANSWERS, SNAPSHOTS, KERNEL_TREES, KERNEL_BUILDS, KERNEL_SYMBOLS, QEMU, KNOWLEDGE, DIGESTS,
+    FLASH,
 )  # fmt: skip
 
 

@@ -1,1 +1,1 @@
-"""Kernels in the making: patches, the few that matter, where a history turned."""
+"""Kernels in the making: patches, builds, the few that matter, where a history turned."""

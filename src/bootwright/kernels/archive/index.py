@@ -6,7 +6,7 @@ import datetime
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import asdict, evolve, field, frozen
@@ -132,13 +132,22 @@ class Indexer:
     """Reads a source's suites from the first archive that serves them, and keeps the result."""
 
     def __init__(
-        self, folder: Path, transport: Transport, progress: Progress, *, archive: str | None, offline: bool
+        self,
+        folder: Path,
+        transport: Transport,
+        progress: Progress,
+        *,
+        archive: str | None,
+        offline: bool,
+        wanted: Callable[[str], bool] | None = None,
     ) -> None:
+        """`wanted` says which packages count, by name: without, those that the source's layouts name."""
         self._folder = folder
         self._transport = transport
         self._progress = progress
         self._archive = archive
         self._offline = offline
+        self._wanted = wanted
         self._dead: dict[str, Unreachable] = {}
 
     def get(self, source: Source) -> Index | None:
@@ -331,9 +340,10 @@ class Indexer:
         stream = plain if kind is None else Decompressed(plain, kind, where, limit=limit)
         parts = source.parts
 
-        def wanted(name: str) -> bool:
+        def of_kernel(name: str) -> bool:
             return any(source.named(part, name) is not None for part in parts)
 
+        wanted = self._wanted or of_kernel
         return tuple(read_packages(stream, where, wanted, source.architecture)), path
 
     def _index_file(self, base: str, path: str, digest: str, size: int, *, by_hash: bool) -> bytes:

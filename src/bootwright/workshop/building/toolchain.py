@@ -1,0 +1,67 @@
+"""The compiler that a kernel is built with, and what of this machine goes into its bytes."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from bootwright.foundation import tools
+from bootwright.foundation.choices import one_of
+from bootwright.foundation.errors import Missing
+
+NAMES = ("gcc", "llvm")
+_PREFIX = "aarch64-linux-gnu-"
+_HOST_PROGRAMS = ("make", "gcc", "flex", "bison", "bc")
+_LLVM = ("clang", "ld.lld", "llvm-ar", "llvm-nm", "llvm-objcopy", "llvm-strip")
+
+
+@frozen
+class Toolchain:
+    """A compiler for arm64."""
+
+    name: str
+    version: str
+    """The first line of what the compiler says of its version."""
+    variables: Mapping[str, str] = field(hash=False)
+    """For make: `CROSS_COMPILE`, `LLVM`, `CC`."""
+    linker_version: str = ""
+
+
+def find_toolchain(name: str = "gcc") -> Toolchain:
+    """The compiler of that name: across from another architecture, on arm64 its own.
+
+    With ccache where it is installed. Raises `Missing` for a program that is not there, `Refused` for an
+    unknown name.
+    """
+    one_of(name, NAMES, what="toolchain", kind="toolchains")
+    for program in _HOST_PROGRAMS:
+        tools.need(program, purpose="build a kernel")
+    if name == "llvm":
+        for program in _LLVM:
+            tools.need(program, purpose="build a kernel with LLVM")
+        compiler, linker = "clang", "ld.lld"
+        variables = {"LLVM": "1"}
+    else:
+        prefix = "" if platform.machine() == "aarch64" else _PREFIX
+        compiler, linker = f"{prefix}gcc", f"{prefix}ld"
+        for program in (compiler, linker, f"{prefix}objcopy"):
+            tools.need(program, purpose="build a kernel for arm64")
+        variables = {"CROSS_COMPILE": prefix} if prefix else {}
+    if tools.find("ccache") is not None:
+        variables["CC"] = f"ccache {compiler}"
+    return Toolchain(name, _version(compiler), variables, _version(linker))
+
+
+def _version(program: str) -> str:
+    lines = tools.run([program, "--version"], timeout=30).decode("utf-8", "replace").splitlines()
+    if not lines:
+        raise Missing(f"{program} says nothing of its version", hint="reinstall it")
+    return lines[0].strip()
+
+
+def jobs(given: int | None) -> int:
+    """How many compilers run at once: as asked for, else one a processor this process may use."""
+    return given if given is not None else len(os.sched_getaffinity(0))
