@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from bootwright.api.surveying import Surveyed, SurveyedKernel, survey
     from bootwright.api.tracing import TracedError, trace_error
     from bootwright.api.workshop.bisecting import Bisected, bisect_releases
-    from bootwright.api.workshop.patching import PatchSeries, kernel_patches
     from bootwright.api.workshop.building import build_kernel, configure_kernel
+    from bootwright.api.workshop.patching import PatchSeries, kernel_patches
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
 

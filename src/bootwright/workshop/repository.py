@@ -6,10 +6,13 @@ repository's as alternates (gitrepository-layout(5), Git 2.39: objects/info/alte
 
 from __future__ import annotations
 
+import os
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from attrs import define, field, frozen
 
@@ -57,6 +60,21 @@ class Repository:
             input_bytes=input_bytes,
             env={**_ENVIRONMENT, **self.environment},
         )
+
+    @contextmanager
+    def stream(self, *arguments: str) -> Iterator[IO[bytes]]:
+        """The same as it comes, for what is too large for memory; raises `ToolFailed` at its end."""
+        program = str(tools.need("git", purpose="read a repository"))
+        with subprocess.Popen(
+            [program, "-C", str(self.folder), *_SETTINGS, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "LC_ALL": "C", **_ENVIRONMENT, **self.environment},
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - as asked for
+            yield process.stdout
+        if process.returncode != 0:
+            raise ToolFailed(f"git {arguments[0]}", f"it ended with status {process.returncode}")
 
     def text(self, *arguments: str, input_bytes: bytes | None = None) -> str:
         """The same as text."""

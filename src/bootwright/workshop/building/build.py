@@ -138,8 +138,8 @@ class _Workshop:
         KERNEL_SYMBOLS.kept_folder(self.symbols.name, lambda work: _symbols(make, work))
         if values.get("MODULE_SIG") == "y" and values.get("MODULE_SIG_KEY") == '"certs/signing_key.pem"':
             self.notes.append(
-                "its modules are signed with a key made for this build, so another build differs in its bytes: "
-                "CONFIG_MODULE_SIG_KEY names one of yours"
+                "its modules are signed with a key made for this build, so another build differs in its "
+                "bytes: CONFIG_MODULE_SIG_KEY names one of yours"
             )
         manifest = keep(
             self.store,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +16,11 @@ from bootwright.formats.sources.url import fetch_url
 from bootwright.foundation.cache import KERNEL_TREES
 from bootwright.foundation.errors import Missing, Refused, ToolFailed
 from bootwright.foundation.progress import Progress
+from bootwright.workshop.repository import Repository, open_repository
 from bootwright.workshop.trees import packages
-from bootwright.workshop.trees.git import Checkout
 from bootwright.workshop.trees.model import KernelTree, read_version
 from bootwright.workshop.trees.unpack import MOST_BYTES, unpack_tree
+from bootwright.workshop.trees.worktree import state, tree_of
 
 _FORMS = "a folder, FOLDER@REF of git, a tarball or its address, or a package such as linux-source-6.12"
 
@@ -46,7 +46,7 @@ def open_tree(given: str, archive: packages.Archive) -> KernelTree:
         return _tarball(fetch_url(given, archive.progress), given, archive.progress)
     place, at, reference = given.rpartition("@")
     if at and Path(place).expanduser().is_dir():
-        return _reference(Checkout.open(Path(place).expanduser()), reference, archive.progress)
+        return _reference(open_repository(Path(place).expanduser()), reference, archive.progress)
     if at:
         raise Missing(f"there is no folder {place}", hint=f"SOURCE is {_FORMS}")
     raise Missing(f"there is no kernel source {given}", hint=f"SOURCE is {_FORMS}")
@@ -62,7 +62,7 @@ def _folder(path: Path) -> KernelTree:
             hint=f"clean it: make -C {path} mrproper (which removes its .config)",
         )
     try:
-        identity = Checkout.open(folder).state(folder)
+        identity = state(open_repository(folder), folder)
         origin = f"{folder}, {identity}"
     except (Refused, Missing, ToolFailed):
         identity = f"files {_content(folder)}"
@@ -96,26 +96,26 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
                 yield str(path.relative_to(folder)), path
 
 
-def _reference(checkout: Checkout, reference: str, progress: Progress) -> KernelTree:
-    commit = checkout.commit(reference)
-    tree = checkout.tree(commit)
+def _reference(repository: Repository, reference: str, progress: Progress) -> KernelTree:
+    commit = repository.commit(reference)
+    tree = tree_of(repository, commit)
+    where = f"{repository.folder}@{reference}"
 
     def fill(work: Path) -> None:
-        with progress.step(f"take {reference} out of git"):
-            command = checkout.command("archive", "--format=tar", "--prefix=linux/", commit)
-            with subprocess.Popen(command, stdout=subprocess.PIPE, env=checkout.environment()) as process:
-                assert process.stdout is not None  # noqa: S101 - as asked for
-                unpack_tree(process.stdout, f"{checkout.folder}@{reference}", work, progress)
-                process.stdout.read()
-            if process.returncode != 0:
-                raise ToolFailed("git archive", f"it ended with status {process.returncode}")
+        with (
+            progress.step(f"take {reference} out of git"),
+            repository.stream("archive", "--format=tar", "--prefix=linux/", commit) as stream,
+        ):
+            unpack_tree(stream, where, work, progress)
+            while stream.read(1 << 20):  # what pads the archive
+                pass
 
     folder = KERNEL_TREES.kept_folder(f"git-{tree}", fill)
     return KernelTree(
         folder=folder,
         version=read_version(folder),
         identity=f"git tree {tree}",
-        origin=f"{checkout.folder}, commit {commit} ({reference})",
+        origin=f"{repository.folder}, commit {commit} ({reference})",
         kept=True,
     )
 

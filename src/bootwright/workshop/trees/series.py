@@ -10,7 +10,7 @@ from pathlib import Path
 from attrs import frozen
 
 from bootwright.foundation.errors import Malformed, Missing, Refused
-from bootwright.workshop.trees.git import Checkout
+from bootwright.workshop.repository import open_repository
 
 _MOST_BYTES = 64 << 20
 """Of one patch."""
@@ -117,17 +117,17 @@ def _range(text: str, source: Path | None) -> list[Patch]:
     folder = Path(place).expanduser() if at else source
     if folder is None or not folder.is_dir():
         raise Missing(f"{text}: a range of commits of which repository?", hint="give it as FOLDER@A..B")
+    repository = open_repository(folder)
     start, _, end = span.partition("..")
-    checkout = Checkout.open(folder)
-    first, last = checkout.commit(start), checkout.commit(end.removeprefix(".") or "HEAD")
+    first, last = repository.commit(start), repository.commit(end.removeprefix(".") or "HEAD")
     form = "--format=%H %s"
-    listed = checkout.text("log", "--reverse", "--no-merges", "--topo-order", form, f"{first}..{last}")
+    listed = repository.text("log", "--reverse", "--no-merges", "--topo-order", form, f"{first}..{last}")
     if not listed:
         raise Refused(f"there are no commits in {text}", hint="the older name comes first")
     patches: list[Patch] = []
     for line in listed.splitlines():
         commit, _, subject = line.partition(" ")
-        data = checkout.run(
+        data = repository.run(
             "diff-tree", "-p", "--binary", "--full-index", "--no-ext-diff", "--no-textconv", "--root", commit
         )
         if data.strip():
