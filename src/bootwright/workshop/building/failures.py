@@ -16,6 +16,8 @@ _ERRORS = (
     re.compile(r"^(?P<text>[^\s:][^:\n]*:\d+:(?:\d+:)? (?:fatal )?error: .*)$", re.MULTILINE),
     re.compile(r"^(?P<text>(?:.*: undefined reference to .*|ERROR: modpost: .*|FAILED.*))$", re.MULTILINE),
     re.compile(r"^(?P<text>(?:\S*ld(?:\.lld)?: error: .*|\S*: (?:fatal )?error: .*))$", re.MULTILINE),
+    # scripts/kconfig: `fs/Kconfig:12: syntax error`; its warnings stop nothing.
+    re.compile(r"^(?:\S+: )?(?P<text>\S*Kconfig[\w.-]*:\d+:(?! ?warning).*)$", re.MULTILINE),
     re.compile(r"^(?P<text>/bin/\w+: .*: (?:command )?not found)$", re.MULTILINE),
     re.compile(r"^(?P<text>.*: No such file or directory)$", re.MULTILINE),
 )  # fmt: skip
