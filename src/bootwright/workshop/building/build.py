@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import resource
 import shutil
 from collections.abc import Iterator
@@ -180,6 +181,12 @@ class _Workshop:
         tree = self.order.tree.folder
         if self.order.patches is not None:
             tree = patched_tree(self.order.tree, self.order.patches, place, self.progress)
+        for folder in (tree, place):
+            if re.search(r"[\s:]", str(folder)):
+                raise Refused(  # Makefile (Linux 6.12): "cannot contain spaces nor colons"
+                    f"a kernel's make can take no folder with spaces nor colons: {folder}",
+                    hint="move the source" if folder is tree else "set BOOTWRIGHT_CACHE to another folder",
+                )
         return Make(
             tree, place / "output", self.toolchain, jobs(self.order.jobs), place / "build.log", self.progress
         )

@@ -69,7 +69,7 @@ def _link(member: TarMember, name: str, path: Path, root: Path, where: str) -> N
     if member.target.startswith(f"{top}/") and whole.is_file() and not whole.is_symlink():
         os.link(whole, path)
         return
-    steps = member.target.split("/")
+    steps = [step for step in member.target.split("/") if step not in {"", "."}]
     up = next((number for number, step in enumerate(steps) if step != ".."), len(steps))
     if member.target.startswith("/") or ".." in steps[up:] or up > name.count("/"):
         raise _untrusted(where, "links that stay inside the tree", f"{name} -> {member.target[:100]!r}")
