@@ -16,10 +16,8 @@ SMALL = Path(__file__).parent / "small_kernel"
 
 def _init_kconfig() -> str:
     """Options that the presets `probe` and `board` ask for, with nothing that they depend on."""
-    names = [
-        name.removeprefix("CONFIG_")
-        for name in {**PRESETS.get("probe").options, **PRESETS.get("board").options}
-    ]
+    asked = dict(PRESETS.get("probe").options) | dict(PRESETS.get("board").options)
+    names = [name.removeprefix("CONFIG_") for name in asked]
     texts = "".join(f'config {name}\n\tbool "{name.lower()}"\n\n' for name in names)
     return f'{texts}config LOCALVERSION\n\tstring "Behind the version"\n'
 
