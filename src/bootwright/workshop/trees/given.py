@@ -10,8 +10,7 @@ from pathlib import Path
 
 from bootwright.formats.sources.address import is_address
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.formats.sources.compressed import compression_of
-from bootwright.formats.sources.streams import Decompressed, SourceStream, Stream
+from bootwright.formats.sources.streams import Decompressed, SourceStream, Stream, compression_of
 from bootwright.formats.sources.url import fetch_url
 from bootwright.foundation.cache import KERNEL_TREES
 from bootwright.foundation.errors import Missing, Refused, ToolFailed
