@@ -25,6 +25,7 @@ ESSENTIAL = {
         "bash",
         "sh",
         "cp",
+        "diff",
         "dd",
         "env",
         "sha256sum",

@@ -127,7 +127,9 @@ class _Workshop:
         values = read_values(make.output / ".config")
         modules = values.get("MODULES") == "y" and "m" in values.values()
         targets = ["Image", *(["modules"] if modules else ()), *(["dtbs"] if self.order.devicetrees else ())]
-        make.run(targets, f"build {' and '.join(targets)} of {self.order.tree.version} with {make.jobs} jobs")
+        make.build(
+            targets, f"build {' and '.join(targets)} of {self.order.tree.version} with {make.jobs} jobs"
+        )
         made = Made(
             image=make.output / "arch/arm64/boot/Image",
             config=make.output / ".config",
@@ -196,7 +198,7 @@ class _Workshop:
         shutil.rmtree(install, ignore_errors=True)
         if built:
             variables = {"INSTALL_MOD_PATH": str(install), "INSTALL_MOD_STRIP": "1", "DEPMOD": "true"}
-            make.run(["modules_install"], "install modules", variables)
+            make.build(["modules_install"], "install modules", variables)
             return next((install / "lib/modules").glob("*"), None)
         install.mkdir(parents=True)
         for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
@@ -209,7 +211,7 @@ class _Workshop:
             return None
         install = self.place / "dtbs"
         shutil.rmtree(install, ignore_errors=True)
-        make.run(["dtbs_install"], "install devicetrees", {"INSTALL_DTBS_PATH": str(install)})
+        make.build(["dtbs_install"], "install devicetrees", {"INSTALL_DTBS_PATH": str(install)})
         return install if install.is_dir() else None
 
     def _provenance(self) -> Iterator[tuple[str, str]]:

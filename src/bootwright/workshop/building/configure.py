@@ -114,16 +114,16 @@ def _run(make: Make, wanted: Wanted) -> None:
             # With the options beside it what nobody asked for stays off, also where they make it visible.
             asked = make.output / "asked.config"
             atomic.write_text(asked, text)
-            make.run(["allnoconfig"], "allnoconfig", {**quiet, "KCONFIG_ALLCONFIG": str(asked)})
+            make.build(["allnoconfig"], "allnoconfig", {**quiet, "KCONFIG_ALLCONFIG": str(asked)})
             return
         if re.fullmatch(r"\w+config", wanted.base):
-            make.run([wanted.base], wanted.base)
+            make.build([wanted.base], wanted.base)
             base = config.read_text(encoding="utf-8", errors="replace")
         else:
             base = wanted.base
         # Of an option that is there twice the last line counts (confdata.c conf_read_simple).
         atomic.write_text(config, f"{base}\n{text}")
-        make.run(["olddefconfig"], "olddefconfig", quiet)
+        make.build(["olddefconfig"], "olddefconfig", quiet)
     except ToolFailed as error:
         raise Refused(f"the source cannot be configured: {error.message}", hint=error.hint) from error
 

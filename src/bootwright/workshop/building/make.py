@@ -64,7 +64,7 @@ class Make:
             "KAFLAGS": paths,
         }
 
-    def run(self, targets: Sequence[str], what: str, variables: Mapping[str, str] | None = None) -> None:
+    def build(self, targets: Sequence[str], what: str, variables: Mapping[str, str] | None = None) -> None:
         """Make targets; the log is added to.
 
         Raises `ToolFailed` with the first error and the name of the log, `Missing` where the disk is full.
