@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from bootwright.foundation import tools
 from bootwright.foundation.choices import one_of
-from bootwright.foundation.errors import Missing
+from bootwright.foundation.errors import Missing, Unequipped
 
 NAMES = ("gcc", "llvm")
 _PREFIX = "aarch64-linux-gnu-"
@@ -41,7 +41,11 @@ def find_toolchain(name: str = "gcc") -> Toolchain:
         tools.need(program, purpose="build a kernel")
     if name == "llvm":
         for program in _LLVM:
-            tools.need(program, purpose="build a kernel with LLVM")
+            if tools.find(program) is None:
+                raise Unequipped(
+                    f"{program} is needed to build a kernel with LLVM, and is not installed",
+                    hint="install clang, lld and llvm",
+                )
         compiler, linker = "clang", "ld.lld"
         variables = {"LLVM": "1"}
     else:
