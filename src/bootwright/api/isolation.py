@@ -260,12 +260,12 @@ def _record_report(
 
 
 def _proofs(
-    found: Isolated, hybrids: ImageHybrids, lab: StoredLab, out: Path
+    isolated: Isolated, hybrids: ImageHybrids, lab: StoredLab, out: Path
 ) -> tuple[Mapping[str, Any], ...]:
     """For each culprit a pair of images that differ by just it; made where they are not there yet."""
     proofs = []
-    for number, culprit in enumerate(found.culprits, start=1):
-        path = out / (f"fails-{number}.img" if len(found.culprits) > 1 else "fails.img")
+    for number, culprit in enumerate(isolated.culprits, start=1):
+        path = out / (f"fails-{number}.img" if len(isolated.culprits) > 1 else "fails.img")
         if not path.exists() and not (lab.complete and culprit == lab.everything):
             hybrids.build(culprit, path)
         fails = path if path.exists() else lab.bad

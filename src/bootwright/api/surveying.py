@@ -159,21 +159,23 @@ def _kernels(
     from bootwright.api.kernels import get_kernel, list_kernels
     from bootwright.foundation.errors import BootwrightError, Missing
 
-    found: dict[str, Kernel | BootwrightError] = {}
+    kernels_by_name: dict[str, Kernel | BootwrightError] = {}
     for name in names:
         if name != ALL:
             kernel = get_kernel(name, modules=modules, progress=progress)
-            found.setdefault(kernel.name, kernel)
+            kernels_by_name.setdefault(kernel.name, kernel)
             continue
         here = [listed for listed in list_kernels(offline=True, progress=progress) if listed.cached]
         if not here:
             raise Missing("no kernel is on this machine", hint="bootwright kernels fetch NAME")
         for listed in here:
             try:
-                found.setdefault(listed.name, get_kernel(listed.name, modules=modules, offline=True))
+                kernels_by_name.setdefault(
+                    listed.name, get_kernel(listed.name, modules=modules, offline=True)
+                )
             except BootwrightError as error:
-                found.setdefault(listed.name, error)
-    return found.items()
+                kernels_by_name.setdefault(listed.name, error)
+    return kernels_by_name.items()
 
 
 def _kernel_facts(kernel: SurveyedKernel) -> dict[str, Any]:

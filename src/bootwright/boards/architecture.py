@@ -56,10 +56,10 @@ def architecture(tree: Tree) -> Architecture | None:
 
 def require_arm64(tree: Tree) -> None:
     """Raise `Refused` for a devicetree of another architecture."""
-    found = architecture(tree)
-    if found is not None:
+    tree_architecture = architecture(tree)
+    if tree_architecture is not None:
         raise Refused(
-            f"{tree.name}: expected a devicetree for arm64, found one for {found.title}",
+            f"{tree.name}: expected a devicetree for arm64, found one for {tree_architecture.title}",
             hint="give the devicetree that the arm64 kernel gets; a kernel's package has them below dtb/",
         )
 

@@ -106,7 +106,7 @@ def _print_table(kernel: Kernel, runs: Sequence[tuple[Recording, ProbeResult]]) 
         for test in probe_result.tests:
             states.setdefault((test.group, test.name), []).append(test.ok)
     width = max((len(name) for _, name in states), default=0)
-    last = {(test.group, test.name): test for _, each in reversed(runs) for test in each.tests}
+    last = {(test.group, test.name): test for _, run in reversed(runs) for test in run.tests}
     shown = ""
     for (group, name), seen in states.items():
         if group != shown:

@@ -23,18 +23,18 @@ def command(*, as_json: bool) -> int:
     if as_json:
         rows = [
             {
-                "name": each.name,
-                "title": each.title,
-                "documentation": each.documentation,
-                "limits": each.limits,
+                "name": format_entry.name,
+                "title": format_entry.title,
+                "documentation": format_entry.documentation,
+                "limits": format_entry.limits,
             }
-            for each in formats
+            for format_entry in formats
         ]
         click.echo(json.dumps({"format": "bootwright.formats/1", "formats": rows}, indent=1))
         return 0
-    for each in formats:
-        click.echo(f"{each.name:14} {each.title}")
-        click.echo(f"{'':14}   by {each.documentation}")
-        if each.limits:
-            click.echo(f"{'':14}   limits: {each.limits}")
+    for format_entry in formats:
+        click.echo(f"{format_entry.name:14} {format_entry.title}")
+        click.echo(f"{'':14}   by {format_entry.documentation}")
+        if format_entry.limits:
+            click.echo(f"{'':14}   limits: {format_entry.limits}")
     return 0

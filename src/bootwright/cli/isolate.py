@@ -148,31 +148,31 @@ def _print_awaited(awaited: AwaitedReport) -> None:
     )
 
 
-def _mended(found: Isolated) -> str:
+def _mended(isolated: Isolated) -> str:
     """What is known of the bad image with the culprit taken out, and how."""
     from bootwright.foundation.verdict import Verdict
     from bootwright.isolate.model import Source
 
-    if found.mended is Verdict.UNKNOWN:
+    if isolated.mended is Verdict.UNKNOWN:
         return "not known: it could not be tried"
-    if found.mended_source is Source.GIVEN:
+    if isolated.mended_source is Source.GIVEN:
         return "nothing else differs: that is the good image itself, which you say works"
-    how = "tried" if found.mended_source is Source.EMULATED else "reported from the board"
+    how = "tried" if isolated.mended_source is Source.EMULATED else "reported from the board"
     what = {
         Verdict.WORKS: "it reaches the goal",
         Verdict.FAILS: "something else makes it fail as well",
-    }[found.mended]
+    }[isolated.mended]
     return f"{how}: {what}"
 
 
-def _answers(found: Isolated, differences: int) -> None:
+def _answers(isolated: Isolated, differences: int) -> None:
     """What was asked of whom, and what was answered; with boots here only how many there were."""
     from bootwright.isolate.model import Source
 
-    sources = [step.answer.source for step in found.steps]
+    sources = [step.answer.source for step in isolated.steps]
     if Source.EMULATED not in sources:
         click.echo("what was asked, and who answered:")
-        for step in found.steps:
+        for step in isolated.steps:
             who = {
                 Source.GIVEN: "your --good" if not step.from_bad else "your --bad",
                 Source.REPORTED: "you, with --report",
@@ -181,11 +181,11 @@ def _answers(found: Isolated, differences: int) -> None:
             }[step.answer.source]
             mixture = f"with {', '.join(sorted(step.from_bad))} of the bad one" if step.from_bad else "itself"
             click.echo(f"  the good image {mixture}: {step.answer.verdict} ({who})")
-    boots = f"{found.boots} boot{'' if found.boots == 1 else 's'}"
+    boots = f"{isolated.boots} boot{'' if isolated.boots == 1 else 's'}"
     reported = sources.count(Source.REPORTED) + sources.count(Source.BENCH)
     counted = f"{boots} reported" if reported else boots
     given = sources.count(Source.GIVEN)
-    rest = len(sources) - found.boots - given
+    rest = len(sources) - isolated.boots - given
     named = f", {given} answers by naming the images" if given else ""
     click.echo(f"{counted} for {differences} differences{named}, {rest} answers without a boot")
 

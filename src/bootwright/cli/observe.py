@@ -68,13 +68,13 @@ def command(
     from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
 
-    told: dict[str, str] = {}
+    verdicts: dict[str, str] = {}
     for text in outcomes:
         goal, equals, verdict = text.partition("=")
         if not equals:
             raise click.UsageError(f"--outcome {text}: write GOAL=works, fails or unknown")
-        told[goal] = verdict
-    if not (logs or photos or lights or address or led or service or told) and sys.stdin.isatty():
+        verdicts[goal] = verdict
+    if not (logs or photos or lights or address or led or service or verdicts) and sys.stdin.isatty():
         lights = click.prompt("Are the lights of the Ethernet socket on?", type=click.Choice(["on", "off"]))
         address = click.prompt("The board's address in the router's list (none, if there is none)", type=str)
     done = api.observe(
@@ -87,7 +87,7 @@ def command(
         lights=lights,
         address=address,
         service=service,
-        outcomes=told,
+        outcomes=verdicts,
         note=note,
         keep=not dry_run,
         progress=Silent() if quiet else Lines(),

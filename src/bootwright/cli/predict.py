@@ -73,8 +73,8 @@ def command(
     return 0
 
 
-def _print(found: Sequence[NodePrediction], *, links: bool) -> None:
-    for node in found:
+def _print(predictions: Sequence[NodePrediction], *, links: bool) -> None:
+    for node in predictions:
         if node.device.word == "no" and not links:
             continue
         driver = f"{node.driver} ({node.where})" if node.driver is not None else ""

@@ -68,7 +68,7 @@ def command(
     from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
 
-    told = api.talos(
+    answer = api.talos(
         schematic,
         version=version,
         board=board,
@@ -82,11 +82,11 @@ def command(
     if as_json:
         import json
 
-        click.echo(json.dumps(told.as_json(), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(answer.as_json(), indent=1, ensure_ascii=False))
     else:
         from bootwright.cli._parts.values import printable
         from bootwright.report.talos_text import lines
 
-        for line in lines(told.foretold, told.address, str(schematic), explain=explain):
+        for line in lines(answer.foretold, answer.address, str(schematic), explain=explain):
             click.echo(printable(line))
-    return told.verdict.exit_status
+    return answer.verdict.exit_status

@@ -66,7 +66,7 @@ def command(
     from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
 
-    told = api.upgrade_check(
+    answer = api.upgrade_check(
         nodes,
         to,
         board=board,
@@ -81,21 +81,21 @@ def command(
     if as_json:
         import json
 
-        click.echo(json.dumps(told.as_json(), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(answer.as_json(), indent=1, ensure_ascii=False))
     else:
         from bootwright.cli._parts.values import printable
         from bootwright.report.upgrade_text import lines
 
-        judged = told.checked.judged if told.checked is not None else ()
+        judged = answer.checked.judged if answer.checked is not None else ()
         for line in lines(
-            told.node,
-            told.partition,
+            answer.node,
+            answer.partition,
             judged,
-            told.verdict,
-            steps=told.steps,
-            first_broken=told.first_broken,
-            notes=told.notes,
-            known=told.overlay_known,
+            answer.verdict,
+            steps=answer.steps,
+            first_broken=answer.first_broken,
+            notes=answer.notes,
+            known=answer.overlay_known,
         ):
             click.echo(printable(line))
-    return told.verdict.exit_status
+    return answer.verdict.exit_status

@@ -80,7 +80,11 @@ def boot_part(
         offline=offline,
     )
     index = indexer.get(source)
-    suite = next((each for each in index.suites if each.name == part.suite), None) if index else None
+    suite = (
+        next((candidate for candidate in index.suites if candidate.name == part.suite), None)
+        if index
+        else None
+    )
     package = _newest(suite, part.package)
     if suite is None or package is None:
         if index is None:
@@ -118,7 +122,7 @@ def _source(part: BootPart) -> Source:
 
 def _newest(suite: Suite | None, name: str) -> Package | None:
     packages = [package for package in suite.packages if package.name == name] if suite else []
-    return max(packages, key=lambda each: version_key(each.version), default=None)  # type: ignore[arg-type, return-value]
+    return max(packages, key=lambda package: version_key(package.version), default=None)  # type: ignore[arg-type, return-value]
 
 
 def _fetch(part: BootPart, suite: Suite, package: Package, work: Path, progress: Progress) -> None:

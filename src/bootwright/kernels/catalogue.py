@@ -211,7 +211,7 @@ class Library:
         if is_address(name):
             return Refused(f"{name} is no name", hint="bootwright kernels add gives what is there one")
         # A shorter version means the newest that fits: `debian-6.18-4k`.
-        short = [re.sub(r"(\d+\.\d+)\.[\d.]+", r"\1", each, count=1) for each in names]
+        short = [re.sub(r"(\d+\.\d+)\.[\d.]+", r"\1", kernel_name, count=1) for kernel_name in names]
         return Refused(f"there is no kernel {name!r}", hint=_near(name, [*short, *names]))
 
     def _left(self, name: str, listed: list[Listed]) -> BootwrightError:
@@ -261,7 +261,9 @@ def open_library(
     """
     return Library(
         Store(KERNELS.folder()),
-        all_sources() if sources is None else [evolve(each, always=True) for each in load_sources(sources)],
+        all_sources()
+        if sources is None
+        else [evolve(source, always=True) for source in load_sources(sources)],
         Transport(proxies=apt.proxies),
         progress if progress is not None else Silent(),
         archive=archive,
@@ -299,7 +301,7 @@ def _fits(kernel: Listed, asked: re.Match[str]) -> bool:
 
 
 def _near(name: str, names: Sequence[str]) -> str:
-    found = near(name, names)
-    if found:
-        return f"did you mean {', '.join(found)}?"
+    similar = near(name, names)
+    if similar:
+        return f"did you mean {', '.join(similar)}?"
     return "see bootwright kernels list" if names else "nothing is here yet: bootwright kernels list"

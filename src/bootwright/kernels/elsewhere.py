@@ -176,13 +176,13 @@ def of_registry(
     tags = _tags(image, store, transport, progress, offline=offline)
     if tags is None:
         return None
-    found: dict[str, Held] = {}
+    held: dict[str, Held] = {}
     for tag in sorted(tags, key=lambda tag: [int(number) for number in re.findall(r"\d+", tag)[:8]]):
         version = source.version_of(tag)
         if version is None:
             continue
         name = f"{source.name}-{version}-{PAGE_NAMES[source.page_size]}"
-        found[name] = Held(
+        held[name] = Held(
             name=name,
             version=version,
             page_size=source.page_size,
@@ -194,7 +194,7 @@ def of_registry(
             transport=transport,
             progress=progress,
         )
-    return found
+    return held
 
 
 @frozen
@@ -272,12 +272,12 @@ def of_addresses(
     source: AddressSource, store: Store, transport: Transport, progress: Progress
 ) -> dict[str, Held]:
     """The kernels of a list of addresses by name."""
-    found: dict[str, Held] = {}
+    held: dict[str, Held] = {}
     for pinned in source.kernel:
         version = Version.parse(pinned.version)
         assert version is not None  # noqa: S101 - checked when the file was read
         name = f"{source.name}-{version}-{PAGE_NAMES[pinned.page_size]}"
-        found[name] = Held(
+        held[name] = Held(
             name=name,
             version=version,
             page_size=pinned.page_size,
@@ -289,7 +289,7 @@ def of_addresses(
             transport=transport,
             progress=progress,
         )
-    return found
+    return held
 
 
 @frozen

@@ -55,8 +55,8 @@ def messages_of(kernel: Kernel, *, progress: Progress) -> KernelMessages:
     data = path.read_bytes()
     head, _, rest = data.partition(b"\n")
     try:
-        calls, told, modules, unreadable = json.loads(head)
-        return KernelMessages(unpack_table(rest, str(path)), calls, told, modules, tuple(unreadable))
+        calls, levelled, modules, unreadable = json.loads(head)
+        return KernelMessages(unpack_table(rest, str(path)), calls, levelled, modules, tuple(unreadable))
     except (ValueError, TypeError, Malformed):
         # Damaged on the disk: made again.
         path.unlink(missing_ok=True)

@@ -114,12 +114,12 @@ class _Loader:
 
     def _try(self, name: str) -> None:
         """Add a module that is of use where it is there; a circle of soft dependencies is none."""
-        for one in self._meant(name):
-            if one in self._under_way:
+        for module in self._meant(name):
+            if module in self._under_way:
                 continue
             order, done, under_way = list(self.order), set(self._done), list(self._under_way)
             try:
-                self.add(one, None)
+                self.add(module, None)
             except BootwrightError:
                 self.order, self._done, self._under_way = order, done, under_way
 
@@ -133,15 +133,15 @@ class _Loader:
     def _softly(self, name: str, when: str) -> list[str]:
         if not self._soft:
             return []
-        found: list[str] = []
+        words: list[str] = []
         for line in self._info(name).softdeps:
             taking = False
             for word in line.split():
                 if word.endswith(":"):
                     taking = word == when
                 elif taking:
-                    found.append(normalised(word))
-        return found
+                    words.append(normalised(word))
+        return words
 
     def _weakly(self, name: str) -> list[str]:
         lines = self._info(name).fields.get("weakdep", ()) if self._soft else ()
@@ -165,14 +165,14 @@ def _name(path: str) -> str:
 
 
 def _walk(tree: Path) -> list[str]:
-    found: list[str] = []
+    paths: list[str] = []
     for folder, subfolders, files in os.walk(tree):
         # build and source are links into the kernel's sources.
         subfolders[:] = sorted(set(subfolders) - {"build", "source"})
-        found += [f"{folder}/{file}" for file in sorted(files) if file.endswith(_SUFFIXES)]
-        if len(found) > _MOST_MODULES:
+        paths += [f"{folder}/{file}" for file in sorted(files) if file.endswith(_SUFFIXES)]
+        if len(paths) > _MOST_MODULES:
             raise Malformed(str(tree), None, f"at most {_MOST_MODULES} modules", "more")
-    return found
+    return paths
 
 
 def _built_in(tree: Path) -> set[str]:
@@ -181,12 +181,12 @@ def _built_in(tree: Path) -> set[str]:
 
 def _read_dep(tree: Path) -> dict[str, list[str]]:
     """modules.dep: `path: path path …`, the direct and indirect ones, nearest first."""
-    found: dict[str, list[str]] = {}
+    needed: dict[str, list[str]] = {}
     for line in _lines(tree / "modules.dep"):
         path, colon, others = line.partition(":")
         if colon:
-            found[_name(path)] = [_name(other) for other in reversed(others.split())]
-    return found
+            needed[_name(path)] = [_name(other) for other in reversed(others.split())]
+    return needed
 
 
 def _lines(path: Path) -> list[str]:

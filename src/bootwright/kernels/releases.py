@@ -74,7 +74,9 @@ class Releases:
 
     def like(self, version: Version) -> Version:
         """The newest known of that version's series; else the newest of all."""
-        series = [one.version for one in self.releases if one.version.series() == version.series()]
+        series = [
+            release.version for release in self.releases if release.version.series() == version.series()
+        ]
         return series[-1] if series else self.newest
 
     def trees_of(self, overlay: str, version: str) -> OverlayTrees | None:

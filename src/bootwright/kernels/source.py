@@ -246,16 +246,16 @@ def load_sources(files: Sequence[Path] | None = None) -> tuple[Source, ...]:
 
 def all_sources() -> tuple[AnySource, ...]:
     """The sources of every kind; raises `Malformed` for a file that is not right, or a name used twice."""
-    found: list[AnySource] = [
+    sources: list[AnySource] = [
         *load_sources(),
         *(_checked(REGISTRIES.load(path), path) for path in REGISTRIES.files().values()),
         *(_checked(ADDRESSES.load(path), path) for path in ADDRESSES.files().values()),
     ]
-    names = [source.name for source in found]
+    names = [source.name for source in sources]
     for name in names:
         if names.count(name) > 1:
             raise Malformed("kernel sources", None, "a name of its own for each", f"{name} twice")
-    return tuple(found)
+    return tuple(sources)
 
 
 _Elsewhere = TypeVar("_Elsewhere", RegistrySource, AddressSource)

@@ -81,14 +81,17 @@ class Store:
             return None
         try:
             kept = json.loads((self.root / f"{name}.json").read_text(encoding="utf-8"))
-            found = structure(kept, Manifest, name)
-            if found.schema != _SCHEMA or (self.objects / found.image).stat().st_size != found.image_bytes:
+            manifest = structure(kept, Manifest, name)
+            if (
+                manifest.schema != _SCHEMA
+                or (self.objects / manifest.image).stat().st_size != manifest.image_bytes
+            ):
                 return None
         except (OSError, ValueError, Malformed):
             return None
-        config_there = found.config is None or (self.objects / found.config).is_file()
-        tree_there = found.tree is None or (self.trees / found.tree).is_dir()
-        return found if config_there and tree_there else None
+        config_there = manifest.config is None or (self.objects / manifest.config).is_file()
+        tree_there = manifest.tree is None or (self.trees / manifest.tree).is_dir()
+        return manifest if config_there and tree_there else None
 
     def of_image(self, digest: str) -> Manifest | None:
         """A kernel whose Image has that SHA-256; None where none is here."""

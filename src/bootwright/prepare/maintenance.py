@@ -132,7 +132,7 @@ def wait(
     port: int,
     seconds: float,
     *,
-    told: Callable[[Seen, float], None],
+    report: Callable[[Seen, float], None],
     interval: float = 1.0,
 ) -> Iterator[Seen]:
     """Every change of what is seen, until it waits for a configuration, has one, or `seconds` are over.
@@ -151,7 +151,7 @@ def wait(
     while True:
         left = seconds - (time.monotonic() - started)
         seen = look(host, port, seconds=max(0.2, min(_ATTEMPT_SECONDS, left)))
-        told(seen, time.monotonic() - started)
+        report(seen, time.monotonic() - started)
         if last is None or (seen.stage, seen.text) != (last.stage, last.text):
             yield seen
         last = seen

@@ -104,5 +104,5 @@ def cautions(prepared: Prepared) -> tuple[str, ...]:
     """What may go wrong with what is to be flashed, though it works: each hazard once, in words."""
     judged = prepared.after or prepared.before
     hazards = {hazard.name: hazard for goal in judged.goals.values() for hazard in goal.hazards}
-    told = (f"{hazard.title}; {hazard.remedy}" for hazard in hazards.values())
-    return (*prepared.cautions, *told)
+    warnings = (f"{hazard.title}; {hazard.remedy}" for hazard in hazards.values())
+    return (*prepared.cautions, *warnings)

@@ -100,10 +100,10 @@ def _cut(text: str) -> str:
 
 def _telling(trials: Sequence[Trial]) -> list[Trial]:
     """Single changes before several at once, each reason once, as many as fit the screen."""
-    told: dict[str, Trial] = {}
+    by_reason: dict[str, Trial] = {}
     for trial in sorted(trials, key=lambda trial: len(trial.mends)):
-        told.setdefault(trial.rejected, trial)
-    return list(told.values())[:_MOST_TRIALS]
+        by_reason.setdefault(trial.rejected, trial)
+    return list(by_reason.values())[:_MOST_TRIALS]
 
 
 def _beside(prepared: Prepared) -> Iterator[str]:

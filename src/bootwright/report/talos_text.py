@@ -12,48 +12,52 @@ from bootwright.prepare.factory.foretold import Foretold, LikeGoal, Remark
 _WIDTH = 100
 
 
-def lines(told: Foretold, address: str, schematic: str, *, explain: bool = False) -> Iterator[str]:
+def lines(foretold: Foretold, address: str, schematic: str, *, explain: bool = False) -> Iterator[str]:
     """One screen; `schematic` is the file's name, `explain` adds sources and what goes well."""
-    yield from _head(told)
+    yield from _head(foretold)
     yield ""
-    wrong = [remark for remark in told.remarks if remark.verdict is not Verdict.WORKS]
+    wrong = [remark for remark in foretold.remarks if remark.verdict is not Verdict.WORKS]
     for remark in sorted(wrong, key=lambda remark: remark.verdict is not Verdict.FAILS):
         yield from _remark(str(remark.verdict), remark, explain=explain)
-    for remark in told.remarks:
+    for remark in foretold.remarks:
         if remark.verdict is Verdict.WORKS:
             yield from _remark("note", remark, explain=explain)
-    if told.goals:
-        yield from _goals(told)
-    for hazard in told.hazards:
+    if foretold.goals:
+        yield from _goals(foretold)
+    for hazard in foretold.hazards:
         yield from _remark("may happen", hazard, explain=explain)
-    for text in told.missing:
+    for text in foretold.missing:
         yield from _wrapped("not known without: ", text)
-    if told.verdict is not Verdict.FAILS:
-        yield from _next(told, address, schematic)
+    if foretold.verdict is not Verdict.FAILS:
+        yield from _next(foretold, address, schematic)
 
 
-def _head(told: Foretold) -> Iterator[str]:
-    asked = told.schematic.overlay
-    stepping = f", stepping {told.stepping}" if told.stepping else ""
-    number = told.version.text.removeprefix("v")
-    yield f"Talos Linux {number} on {told.board.name}{stepping}: {told.verdict}"
+def _head(foretold: Foretold) -> Iterator[str]:
+    asked = foretold.schematic.overlay
+    stepping = f", stepping {foretold.stepping}" if foretold.stepping else ""
+    number = foretold.version.text.removeprefix("v")
+    yield f"Talos Linux {number} on {foretold.board.name}{stepping}: {foretold.verdict}"
     kernel = (
-        f"Linux {told.release.kernel}, 4K pages" if told.release is not None else "a kernel that is not known"
+        f"Linux {foretold.release.kernel}, 4K pages"
+        if foretold.release is not None
+        else "a kernel that is not known"
     )
     overlay = "no overlay"
     if asked.name:
-        version = told.release.overlays.get(asked.image.rpartition("/")[2], "") if told.release else ""
+        version = (
+            foretold.release.overlays.get(asked.image.rpartition("/")[2], "") if foretold.release else ""
+        )
         overlay = f"overlay {asked.name} of {asked.image} {version or '(version not known here)'}"
     yield from _wrapped("  ", f"{kernel}; {overlay}")
-    if told.trees is not None:
-        yield from _wrapped("  ", f"devicetrees: {told.trees.text}")
-    extensions = told.schematic.customization.extensions.official
+    if foretold.trees is not None:
+        yield from _wrapped("  ", f"devicetrees: {foretold.trees.text}")
+    extensions = foretold.schematic.customization.extensions.official
     if extensions:
         yield from _wrapped("  ", f"extensions: {', '.join(extensions)}")
-    arguments = told.schematic.customization.arguments
+    arguments = foretold.schematic.customization.arguments
     if arguments:
         yield from _wrapped("  ", f"arguments: {' '.join(arguments)}")
-    yield f"  schematic {told.identity or f'id not known: {told.not_known}'}"
+    yield f"  schematic {foretold.identity or f'id not known: {foretold.not_known}'}"
 
 
 def _remark(word: str, remark: Remark, *, explain: bool) -> Iterator[str]:
@@ -64,12 +68,12 @@ def _remark(word: str, remark: Remark, *, explain: bool) -> Iterator[str]:
         yield from _wrapped("  source: ", remark.source)
 
 
-def _goals(told: Foretold) -> Iterator[str]:
-    how = "judged with" if told.exact else "not a verdict: with stand-ins,"
-    yield from _wrapped("", f"{how} {told.judged_with}:")
+def _goals(foretold: Foretold) -> Iterator[str]:
+    how = "judged with" if foretold.exact else "not a verdict: with stand-ins,"
+    yield from _wrapped("", f"{how} {foretold.judged_with}:")
     by_words: dict[tuple[str, str, str], list[str]] = {}
-    several = len({goal.stepping for goal in told.goals}) > 1
-    for goal in told.goals:
+    several = len({goal.stepping for goal in foretold.goals}) > 1
+    for goal in foretold.goals:
         by_words.setdefault((str(goal.verdict), goal.because, goal.remedy), []).append(
             _name(goal, several=several)
         )
@@ -85,15 +89,15 @@ def _name(goal: LikeGoal, *, several: bool) -> str:
     return f"{goal.goal} on {goal.stepping}" if several else goal.goal
 
 
-def _next(told: Foretold, address: str, schematic: str) -> Iterator[str]:
+def _next(foretold: Foretold, address: str, schematic: str) -> Iterator[str]:
     yield ""
-    if not told.identity:
+    if not foretold.identity:
         yield "next: give the factory the schematic, which answers with its id:"
         yield f"  curl -X POST --data-binary @{shlex.quote(schematic)} https://factory.talos.dev/schematics"
         return
     yield "next: give the factory the schematic; check the image that it makes, and mend it where it must be:"
     yield f"  curl -X POST --data-binary @{shlex.quote(schematic)} https://factory.talos.dev/schematics"
-    board = f"--board {told.board.id}" + (f" --stepping {told.stepping}" if told.stepping else "")
+    board = f"--board {foretold.board.id}" + (f" --stepping {foretold.stepping}" if foretold.stepping else "")
     yield f"  bootwright prepare talos {board} \\"
     yield f"    --image {address}"
 

@@ -259,10 +259,10 @@ def _cells(matrix: Matrix, console: Console) -> None:
 
 def _predictions(story: Story, console: Console) -> None:
     """Cells of which the same is predicted, for the same reason, share an entry."""
-    told = [alike for alike in story.predictions.alike if alike.standing]
-    if told:
+    standing = [alike for alike in story.predictions.alike if alike.standing]
+    if standing:
         _head(console, "Predictions, without a boot")
-    for alike in told:
+    for alike in standing:
         cells = alike.standing
         verdict, broken = alike.verdict, alike.broken
         _line(console, (f"{verdict}: ", STYLES.get(verdict, "")), f"{alike.outcome}, in {listed(cells)}")

@@ -186,12 +186,12 @@ def devicetree_named(name: str, kernel: str | Path | None, progress: Progress) -
     path = Path(name)
     if not path.exists() and "/" not in name:
         chosen = _kernel(kernel, progress)
-        found = _in_kernel(chosen.dtbs, name)
-        if found is None:
+        in_kernel = _in_kernel(chosen.dtbs, name)
+        if in_kernel is None:
             known = [board.id for board in _of_kernel(chosen.name, progress)]
             known += [board.compatible[0] for board in boards()]
             raise no_such(f"{chosen.name} has no devicetree for {name}", name, known, kind="boards")
-        path = found
+        path = in_kernel
     tree = read_fdt_file(path)
     if tree.is_overlay:
         raise Refused(f"{path} is an overlay", hint="give the devicetree that it is applied to")

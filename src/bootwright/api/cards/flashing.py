@@ -150,8 +150,8 @@ def open_target(
     """What `image`, which the user named `given`, is written to; raises as `check_target`."""
     from bootwright.images.flash.target import BlockTarget, FileTarget
 
-    found = check_target(given, image.size, device, named_twice)
-    return FileTarget(device, resume=resume) if found is None else BlockTarget(found, device)
+    block_device = check_target(given, image.size, device, named_twice)
+    return FileTarget(device, resume=resume) if block_device is None else BlockTarget(block_device, device)
 
 
 def check_target(given: str, size: int | None, device: Path, named_twice: Path | None) -> Device | None:

@@ -127,15 +127,15 @@ def observe(
         raise Refused(f"the record is of {record.board}, not {chosen.id}", hint="leave --board out")
     preparation = PREPARATIONS.get(record.system if record is not None else ANY)
     answers = given_answers(chosen, led=led, lights=lights, address=address, service=service)
-    told = given_outcomes(chosen, outcomes or {})
+    outcomes_given = given_outcomes(chosen, outcomes or {})
     photos = [photo_text(_bytes_of(path), str(path)) for path in paths(texts_of_photos)]
     contents = [*(_bytes_of(path) for path in paths(logs)), *(photo.data for photo in photos)]
-    if not (answers or told or contents):
+    if not (answers or outcomes_given or contents):
         raise Refused(
             "nothing was told", hint="give --log, --text, --led, --lights, --address, --service or --outcome"
         )
     known_address = (address or "") if answers.get("address") == "given" else ""
-    given = Given(answers, known_address, told, tuple(contents), note)
+    given = Given(answers, known_address, outcomes_given, tuple(contents), note)
     diagnosis = _diagnosis(contents, place, record, name, progress)
     observed = observe_given(given, diagnosis, preparation, chosen, record)
     if place is not None and keep:

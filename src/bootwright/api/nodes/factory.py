@@ -48,28 +48,28 @@ class ForetoldImage:
 
     def as_json(self) -> dict[str, Any]:
         """The document of docs/schemas/talos.schema.json."""
-        told = self.foretold
+        foretold = self.foretold
         return {
             "schema": TALOS_SCHEMA,
-            "verdict": told.verdict.value,
-            "id": told.identity or None,
-            "id_not_known": told.not_known or None,
-            "version": told.version.text.removeprefix("v"),
-            "kernel": str(told.release.kernel) if told.release is not None else None,
-            "board": told.board.id,
-            "stepping": told.stepping,
+            "verdict": foretold.verdict.value,
+            "id": foretold.identity or None,
+            "id_not_known": foretold.not_known or None,
+            "version": foretold.version.text.removeprefix("v"),
+            "kernel": str(foretold.release.kernel) if foretold.release is not None else None,
+            "board": foretold.board.id,
+            "stepping": foretold.stepping,
             "overlay": {
-                "name": told.schematic.overlay.name or None,
-                "image": told.schematic.overlay.image or None,
-                "version": _overlay_version(told.schematic, told.release) or None,
-                "devicetrees": told.trees.of if told.trees is not None else None,
+                "name": foretold.schematic.overlay.name or None,
+                "image": foretold.schematic.overlay.image or None,
+                "version": _overlay_version(foretold.schematic, foretold.release) or None,
+                "devicetrees": foretold.trees.of if foretold.trees is not None else None,
             },
-            "remarks": [remark.as_json() for remark in told.remarks],
-            "judged_with": told.judged_with or None,
-            "exact": told.exact,
-            "goals": [goal.as_json() for goal in told.goals],
-            "hazards": [hazard.as_json() for hazard in told.hazards],
-            "missing": list(told.missing),
+            "remarks": [remark.as_json() for remark in foretold.remarks],
+            "judged_with": foretold.judged_with or None,
+            "exact": foretold.exact,
+            "goals": [goal.as_json() for goal in foretold.goals],
+            "hazards": [hazard.as_json() for hazard in foretold.hazards],
+            "missing": list(foretold.missing),
             "address": self.address or None,
             "installer": self.installer or None,
         }

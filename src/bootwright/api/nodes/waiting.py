@@ -77,13 +77,13 @@ def wait(
     last = Seen(Stage.SILENT, f"{host} was not looked at")
     took = 0.0
 
-    def told(_: Seen, seconds: float) -> None:
+    def advance(_: Seen, seconds: float) -> None:
         nonlocal took
         took = seconds
         reports.advance(seconds, timeout, "s")
 
     with reports.step(f"waiting for {host}, port {number}"):
-        for last in looks(host, number, timeout, told=told):
+        for last in looks(host, number, timeout, report=advance):
             reports.note(last.text)
     then = preparation.then.replace("{address}", host) if last.stage is Stage.WAITS else ""
     return Waited(host, number, last, took, then)

@@ -38,12 +38,15 @@ def command(names: tuple[str, ...], *, mirror: str | None, fresh: bool, as_json:
     if as_json:
         import json
 
-        document = {"schema": "bootwright/devicetrees/1", "sources": [one.as_json() for one in listed]}
+        document = {
+            "schema": "bootwright/devicetrees/1",
+            "sources": [held.as_json() for held in listed],
+        }
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return 0
-    for one in listed:
-        if one.here is not None:
-            click.echo(f"{one.source.name}: {len(one.here.sha256)} files in {one.here.folder}")
+    for held in listed:
+        if held.here is not None:
+            click.echo(f"{held.source.name}: {len(held.here.sha256)} files in {held.here.folder}")
     return 0
 
 

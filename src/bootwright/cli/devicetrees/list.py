@@ -23,18 +23,21 @@ def command(*, as_json: bool) -> int:
     if as_json:
         import json
 
-        document = {"schema": "bootwright/devicetrees/1", "sources": [one.as_json() for one in listed]}
+        document = {
+            "schema": "bootwright/devicetrees/1",
+            "sources": [held.as_json() for held in listed],
+        }
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return 0
     rows = [("NAME", "COMMIT", "HERE", "WHAT")]
     rows += [
         (
-            one.source.name,
-            one.source.commit[:12],
-            f"{len(one.here.sha256)} files" if one.here is not None else "",
-            one.source.title,
+            held.source.name,
+            held.source.commit[:12],
+            f"{len(held.here.sha256)} files" if held.here is not None else "",
+            held.source.title,
         )
-        for one in listed
+        for held in listed
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for *row, what in rows:

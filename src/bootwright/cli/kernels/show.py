@@ -92,14 +92,14 @@ def _strange(kernel: Kernel, asked: tuple[str, ...]) -> dict[str, str]:
         return {}
     config = read_kernel_config(FileBytes(kernel.config))
     known = (*config.options, *sorted(config.unset))
-    found: dict[str, str] = {}
+    remarks: dict[str, str] = {}
     for name in asked:
         full = name if name.startswith("CONFIG_") else f"CONFIG_{name}"
         if full not in config.options and full not in config.unset:
             alike = near(full, known, most=1, alike=0.85)
             meant = f"; did you mean {alike[0]}?" if alike else ""
-            found[full] = f" (its configuration does not name it{meant})"
-    return found
+            remarks[full] = f" (its configuration does not name it{meant})"
+    return remarks
 
 
 def _print(

@@ -139,15 +139,15 @@ def read_oci(files: FileSystem, *, limit: int) -> OciImage:
     entries = _json(listing, where)
     if not isinstance(entries, list):
         raise Malformed(where, 0, "a list of images", type(entries).__name__)
-    found: list[Manifest] = []
+    listed_images: list[Manifest] = []
     for entry in entries[:_MAX_MANIFESTS]:
         if not isinstance(entry, dict):
             raise Malformed(where, 0, "an object for each image", type(entry).__name__)
-        layers = tuple(str(each) for each in _list(entry, "Layers"))
-        names = tuple(str(each) for each in _list(entry, "RepoTags"))
+        layers = tuple(str(layer) for layer in _list(entry, "Layers"))
+        names = tuple(str(tag) for tag in _list(entry, "RepoTags"))
         config = _config(files, str(entry.get("Config", "")), problems)
-        found.append(manifest_of(str(entry.get("Config", "")), names, config, layers))
-    return OciImage(files.name, "docker", tuple(found), tuple(problems), _LayoutLayers(files, limit))
+        listed_images.append(manifest_of(str(entry.get("Config", "")), names, config, layers))
+    return OciImage(files.name, "docker", tuple(listed_images), tuple(problems), _LayoutLayers(files, limit))
 
 
 def _from_index(

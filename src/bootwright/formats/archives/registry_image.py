@@ -100,7 +100,7 @@ def open_image(
         described = json_object(source.read(0, len(source)), f"{where}: config")
     layers = tuple(layer for layer in listed if "tar" in layer.media_type)
     others = [layer for layer in listed if layer not in layers]
-    found = manifest_of(
+    manifest = manifest_of(
         document.digest,
         (reference.tag,) if reference.tag else (),
         described,
@@ -110,7 +110,7 @@ def open_image(
     image = OciImage(
         name=str(reference),
         layout="registry",
-        manifests=(found,),
+        manifests=(manifest,),
         problems=tuple(f"a layer of {other.media_type!r} is no archive, and not read" for other in others),
         layers=_RegistryLayers(registry, {layer.digest: layer for layer in layers}, limit, in_part),
     )
@@ -122,9 +122,11 @@ def _for_platform(registry: Registry, document: Document) -> Document:
     listed = read_index(document.body, f"{registry.reference}: {document.digest[:19]}")
     if listed is None:
         return document
-    chosen = next((each for each in listed if each.platform == PLATFORM), None)
+    chosen = next((listing for listing in listed if listing.platform == PLATFORM), None)
     if chosen is None:
-        others = sorted({"/".join(each.platform) for each in listed if any(each.platform)} - {_NO_PLATFORM})
+        others = sorted(
+            {"/".join(listing.platform) for listing in listed if any(listing.platform)} - {_NO_PLATFORM}
+        )
         raise Refused(
             f"{registry.reference} has no image for {'/'.join(PLATFORM)}",
             hint=f"it is for {', '.join(others) or 'no platform'} only; choose another tag or repository",
@@ -139,7 +141,7 @@ def read_index(body: bytes, where: str) -> list[Descriptor] | None:
         return None
     if len(manifests) > _MOST_LAYERS:
         raise Malformed(where, None, f"at most {_MOST_LAYERS} manifests", str(len(manifests)))
-    return [descriptor(each, f"{where}: manifests") for each in manifests]
+    return [descriptor(entry, f"{where}: manifests") for entry in manifests]
 
 
 def read_manifest(body: bytes, where: str, media_type: str = "") -> tuple[Descriptor, list[Descriptor]]:
@@ -163,7 +165,7 @@ def read_manifest(body: bytes, where: str, media_type: str = "") -> tuple[Descri
     if len(layers) > _MOST_LAYERS:
         raise Malformed(where, None, f"at most {_MOST_LAYERS} layers", str(len(layers)))
     config = descriptor(manifest.get("config"), f"{where}: config")
-    return config, [descriptor(each, f"{where}: layers") for each in layers]
+    return config, [descriptor(layer, f"{where}: layers") for layer in layers]
 
 
 def descriptor(value: object, where: str) -> Descriptor:

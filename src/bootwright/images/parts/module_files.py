@@ -53,17 +53,17 @@ def named(tree: Path, wanted: Sequence[str]) -> list[str]:
         if "/" not in text:
             names.append(text)
             continue
-        found = [
+        paths = [
             path
             for path in all_modules(tree)
             if fnmatchcase(path.relative_to(tree / "kernel").as_posix(), text)
         ]
-        if not found:
+        if not paths:
             raise Refused(
                 f"{tree.name} has no module that fits {text!r}",
                 hint="patterns are of paths below its folder `kernel`: drivers/net/phy/*",
             )
-        names += [plain_name(path).removesuffix(".ko").replace("-", "_") for path in found]
+        names += [plain_name(path).removesuffix(".ko").replace("-", "_") for path in paths]
     return list(dict.fromkeys(names))
 
 

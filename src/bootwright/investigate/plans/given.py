@@ -112,7 +112,7 @@ class Silicon:
 
 def silicon(plan: Plan, given: Given) -> Silicon | None:
     """The board and stepping whose devicetrees stand for a given value; None where none or several do."""
-    found = {
+    steppings = {
         (tree.board, tree.stepping)
         for experiment in plan.experiment
         for tree in experiment.devicetree
@@ -120,9 +120,9 @@ def silicon(plan: Plan, given: Given) -> Silicon | None:
         if any(name in given for name in levels)
         and all(level == given[name] for name, level in levels.items() if name in given)
     }
-    if len(found) != 1:
+    if len(steppings) != 1:
         return None
-    ((name, stepping),) = found
+    ((name, stepping),) = steppings
     board = board_named(name)
     return Silicon(board, board.stepping(stepping))
 

@@ -136,7 +136,7 @@ def _level_uses(plan: Plan) -> list[tuple[str, dict[str, tuple[str, ...]]]]:
         uses.append((place, {name: tuple(levels) for name, levels in experiment.levels.items()}))
         uses += [(place, _exact(dearer.factors)) for dearer in experiment.dearer]
         sets = [part.set for part in experiment.yields] + [tree.set for tree in experiment.devicetree]
-        uses += [(place, {name: (level,) for name, level in one.items()}) for one in sets]
+        uses += [(place, {name: (level,) for name, level in levels.items()}) for levels in sets]
     for belief in plan.belief:
         causes = [belief.cause, *(proxy.cause for proxy in belief.proxy)]
         uses += [

@@ -85,7 +85,9 @@ def make_table(where: str, observations: Sequence[Observation]) -> Table:
         raise Refused(f"{where}: {len(levels)} factors, more than {MAX_FACTORS}", hint="leave some out")
     check_agreement(where, observations)
     return Table(
-        tuple(make_factor(name, found) for name, found in levels.items()), outcomes, tuple(observations)
+        tuple(make_factor(name, factor_levels) for name, factor_levels in levels.items()),
+        outcomes,
+        tuple(observations),
     )
 
 

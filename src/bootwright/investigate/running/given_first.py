@@ -62,7 +62,11 @@ class GivenFirst:
         """
         turns = [step.purpose for step in steps]
         promising = self.promising(observations, able).values()
-        best = min(promising, key=lambda one: (turns.count(one.step.purpose), -one.rate), default=None)
+        best = min(
+            promising,
+            key=lambda candidate: (turns.count(candidate.step.purpose), -candidate.rate),
+            default=None,
+        )
         return best.step if best is not None else None
 
     def promising(
@@ -103,7 +107,7 @@ class GivenFirst:
             for cell in cells:
                 known = [known_at(self._space, judgements[goal], cell.values) for goal in cell.outcomes]
                 predicted = cell.run.experiment.source == "predicted"
-                if predicted and cell.run.id in ids and any(one.by is None for one in known):
+                if predicted and cell.run.id in ids and any(outcome.by is None for outcome in known):
                     return self._step(name, cell, _beliefs(self._space, judgements))
         return None
 

@@ -23,10 +23,10 @@ def archives(origins: Iterable[str], keyring_package: str, root: Path = Path("/"
     From `apt-get indextargets` where apt has read its indexes; otherwise from the sources files, without
     those that name another keyring than `keyring_package`'s. Empty where there is no apt.
     """
-    found = _known_archives(set(origins)) if root == Path("/") else None
-    if found is None:
-        found = list(_written_archives(root / "etc/apt", keyring_package))
-    return _addresses(found)
+    addresses = _known_archives(set(origins)) if root == Path("/") else None
+    if addresses is None:
+        addresses = list(_written_archives(root / "etc/apt", keyring_package))
+    return _addresses(addresses)
 
 
 def certain_archives(origins: Iterable[str]) -> list[str]:
@@ -34,8 +34,8 @@ def certain_archives(origins: Iterable[str]) -> list[str]:
     return _addresses(_known_archives(set(origins)) or [])
 
 
-def _addresses(found: Iterable[str]) -> list[str]:
-    addresses = [uri.rstrip("/") for uri in found if uri.startswith(("http://", "https://"))]
+def _addresses(uris: Iterable[str]) -> list[str]:
+    addresses = [uri.rstrip("/") for uri in uris if uri.startswith(("http://", "https://"))]
     return list(dict.fromkeys(addresses))
 
 
@@ -53,17 +53,17 @@ def proxies() -> Mapping[str, str | None]:
 
 def read_proxies(text: str) -> dict[str, str | None]:
     """The proxies in the output of `apt-config dump`."""
-    found: dict[str, str | None] = {}
+    proxies: dict[str, str | None] = {}
     for match in _PROXY.finditer(text):
         proxy = match["proxy"].strip()
         if proxy:
             scheme = match["scheme"]
             key = f"{scheme}://{match['host'].rstrip(':')}" if match["host"] else scheme
-            found[key] = None if proxy == "DIRECT" else proxy
+            proxies[key] = None if proxy == "DIRECT" else proxy
     # apt.conf(5): https falls back to the proxy of http.
-    if "http" in found:
-        found.setdefault("https", found["http"])
-    return found
+    if "http" in proxies:
+        proxies.setdefault("https", proxies["http"])
+    return proxies
 
 
 def _known_archives(origins: set[str]) -> list[str] | None:

@@ -192,10 +192,10 @@ class Indexer:
         if self._archive:
             return [self._archive.rstrip("/")]
         if source.archives:
-            found = [*apt.certain_archives(source.origins), *source.archives]
+            addresses = [*apt.certain_archives(source.origins), *source.archives]
         else:
-            found = apt.archives(source.origins, source.keyring_package)
-        return [*found, source.snapshot.address] if source.snapshot else found
+            addresses = apt.archives(source.origins, source.keyring_package)
+        return [*addresses, source.snapshot.address] if source.snapshot else addresses
 
     def _suite(self, source: Source, name: str, known: Suite | None) -> Suite:
         error: BootwrightError | None = None
@@ -316,12 +316,12 @@ class Indexer:
 
     def _packages(self, source: Source, release: Release, base: str) -> tuple[tuple[Package, ...], str]:
         stem = f"{source.component}/binary-{source.architecture}/Packages"
-        found = next(
+        best = next(
             ((stem + suffix, kind) for suffix, kind in _INDEX_KINDS if stem + suffix in release.files), None
         )
-        if found is None:
+        if best is None:
             raise Malformed(f"{base}/InRelease", None, stem, "no such file in its list")
-        path, kind = found
+        path, kind = best
         digest, size = release.files[path]
         if size > _MOST_INDEX:
             raise Malformed(f"{base}/{path}", None, f"an index below {_MOST_INDEX} bytes", str(size))

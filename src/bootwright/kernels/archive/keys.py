@@ -134,8 +134,8 @@ def _by_sqv(
     (folder / "signature").write_bytes(signature)
     command = [str(sqv), "--keyring", str(keys.keyring)]
     done = _run([*command, str(folder / "signature"), str(folder / "signed")], folder)
-    found = re.findall(rb"^([0-9A-F]{40})$", done.stdout, re.MULTILINE)
-    signers = tuple(dict.fromkeys(line.decode() for line in found)) if done.returncode == 0 else ()
+    fingerprints = re.findall(rb"^([0-9A-F]{40})$", done.stdout, re.MULTILINE)
+    signers = tuple(dict.fromkeys(line.decode() for line in fingerprints)) if done.returncode == 0 else ()
     complaint = done.stderr.decode("utf-8", "replace").strip().splitlines()
     return data, signers, "" if signers else (complaint[-1][:120] if complaint else "")
 

@@ -87,8 +87,8 @@ def version_key(version: str) -> object:
 
 
 def _compare(first: str, second: str) -> int:
-    for one, other in zip(_parts(first), _parts(second), strict=True):
-        result = _compare_part(one, other)
+    for part, other in zip(_parts(first), _parts(second), strict=True):
+        result = _compare_part(part, other)
         if result:
             return result
     return 0
@@ -103,11 +103,11 @@ def _parts(version: str) -> tuple[str, str, str]:
 
 
 def _compare_part(first: str, second: str) -> int:
-    one, other = _runs(first), _runs(second)
-    for left, right in zip(one, other, strict=False):
+    runs, other_runs = _runs(first), _runs(second)
+    for left, right in zip(runs, other_runs, strict=False):
         if left != right:
             return -1 if left < right else 1
-    return (len(one) > len(other)) - (len(one) < len(other))
+    return (len(runs) > len(other_runs)) - (len(runs) < len(other_runs))
 
 
 def _runs(text: str) -> list[tuple[tuple[int, ...], int]]:

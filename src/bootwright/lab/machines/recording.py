@@ -59,8 +59,8 @@ def load(folder: Path) -> Recording:
     return recording
 
 
-def _malformed(path: Path, found: str) -> Malformed:
-    return Malformed(str(path), None, "a recording's facts", found, hint="boot again")
+def _malformed(path: Path, actual: str) -> Malformed:
+    return Malformed(str(path), None, "a recording's facts", actual, hint="boot again")
 
 
 def _typed(facts: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Definition:
 
 def definitions(source: str) -> list[Definition]:
     """What a file defines, in its order. Includes and declarations of functions are left out."""
-    found: list[Definition] = []
+    definitions: list[Definition] = []
     depth = start = 0
     text_end = 0
     for token in _TOKEN.finditer(source):
@@ -61,8 +61,8 @@ def definitions(source: str) -> list[Definition]:
         definition = _definition(source[start:text_end])
         start = text_end
         if definition is not None:
-            found.append(definition)
-    return found
+            definitions.append(definition)
+    return definitions
 
 
 def needed(wanted: Iterable[str], available: Sequence[Definition]) -> list[Definition]:

@@ -45,16 +45,16 @@ class Step:
 
 def steps() -> list[Step]:
     """Every step that can be exported; raises `Missing` where the probes' sources are not here."""
-    found = []
+    calls = []
     for group in GROUPS:
         source = _read(f"{group}.c")
         probe = _PROBE.search(source)
         seconds = int(probe["seconds"]) if probe else 0
-        found += [
+        calls += [
             Step(group, row["name"], row["function"], row["argument"], seconds)
             for row in _ROW.finditer(source)
         ]
-    return found
+    return calls
 
 
 def find_step(name: str) -> Step:

@@ -165,11 +165,11 @@ def _options(schematic: Schematic, overlay: Overlay, board: Board) -> Iterator[R
     facts = board_facts(board)
     config = read_config_txt(text.replace("\0", " ").encode(), "configTxt")
     for name, value in overlay.config_txt.items():
-        found = config.last(name, facts)
-        if found != value:
+        value_set = config.last(name, facts)
+        if value_set != value:
             yield Remark(
                 Verdict.FAILS,
-                f"configTxt replaces the overlay's config.txt and sets {name} to {found or 'nothing'} on "
+                f"configTxt replaces the overlay's config.txt and sets {name} to {value_set or 'nothing'} on "
                 f"{board.name}: the boot loader {value} is not started",
                 f"add the line {name}={value}, or give only the lines to add as configTxtAppend",
                 overlay.source,

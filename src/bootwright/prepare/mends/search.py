@@ -138,9 +138,9 @@ def leads_on(judged: Judged, before: Judged) -> bool:
         if order.index(goal.verdict) < order.index(was.verdict):
             return False
         changed |= goal.verdict is not was.verdict
-        one, other = goal.first_broken, was.first_broken
-        if one is not None and other is not None:
-            changed |= (one.node, one.needs, one.reason) != (other.node, other.needs, other.reason)
+        link, other = goal.first_broken, was.first_broken
+        if link is not None and other is not None:
+            changed |= (link.node, link.needs, link.reason) != (other.node, other.needs, other.reason)
     return changed
 
 

@@ -59,10 +59,10 @@ def _address(text: str) -> str:
 def given_outcomes(board: Board | None, outcomes: Mapping[str, str]) -> dict[str, Verdict]:
     """Goal → verdict; raises `Refused` for a goal that the board has not, and for no verdict."""
     known = [*(goal.name for goal in board.goals), *OS_GOALS] if board is not None else None
-    told: dict[str, Verdict] = {}
+    verdicts: dict[str, Verdict] = {}
     for goal, word in outcomes.items():
         if known is not None:
             one_of(goal, known, what="goal", kind="goals")
         chosen = one_of(word, [verdict.value for verdict in Verdict], what="outcome", kind="outcomes")
-        told[goal] = Verdict(chosen)
-    return told
+        verdicts[goal] = Verdict(chosen)
+    return verdicts

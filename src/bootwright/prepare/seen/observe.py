@@ -57,10 +57,10 @@ class Observed:
     @property
     def verdict(self) -> Verdict:
         """`fails` where a goal was seen to fail, `works` where all that was seen works, else `unknown`."""
-        told = [verdict for verdict in self.seen.outcomes.values() if verdict is not Verdict.UNKNOWN]
-        if Verdict.FAILS in told:
+        verdicts = [verdict for verdict in self.seen.outcomes.values() if verdict is not Verdict.UNKNOWN]
+        if Verdict.FAILS in verdicts:
             return Verdict.FAILS
-        if self.cause is not None or self.came.missed is not None or not told:
+        if self.cause is not None or self.came.missed is not None or not verdicts:
             return Verdict.UNKNOWN
         return Verdict.WORKS
 

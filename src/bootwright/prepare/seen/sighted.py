@@ -24,7 +24,11 @@ def setup_sha256(gathered: Gathered) -> str:
     Another address of a file in the image, or another image around the same, gives the same.
     """
     config = gathered.config_txt
-    settings = [[one.key, one.value, one.condition] for one in config.settings] if config is not None else []
+    settings = (
+        [[setting.key, setting.value, setting.condition] for setting in config.settings]
+        if config is not None
+        else []
+    )
     parts = [
         gathered.kernel.image_sha256 if gathered.kernel is not None else "",
         gathered.arguments or "",
@@ -59,16 +63,16 @@ def _board(verdicts: BoardVerdicts, setup: str, seen: Sequence[Sighting]) -> Boa
 
 def _goal(goal: GoalVerdict, seen: Sequence[Sighting]) -> GoalVerdict:
     """A goal that was seen to work and to fail is not known; what was seen later adds no weight."""
-    told = [
+    sightings = [
         sighting
         for sighting in seen
         if sighting.observation.outcomes.get(goal.goal, Verdict.UNKNOWN) is not Verdict.UNKNOWN
     ]
-    if not told:
+    if not sightings:
         return goal
-    verdicts = {sighting.observation.outcomes[goal.goal] for sighting in told}
-    last = told[-1]
-    days = ", ".join(dict.fromkeys(sighting.observation.taken_at[:10] for sighting in told))
+    verdicts = {sighting.observation.outcomes[goal.goal] for sighting in sightings}
+    last = sightings[-1]
+    days = ", ".join(dict.fromkeys(sighting.observation.taken_at[:10] for sighting in sightings))
     if len(verdicts) > 1:
         answer, says = Answer.UNKNOWN, f"seen to work and to fail on the board ({days})"
     else:

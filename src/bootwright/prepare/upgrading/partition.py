@@ -74,7 +74,7 @@ def read_node(files: Sequence[Path]) -> Node:
     its EFI system partition nor a listing of it is among them, and `Malformed` for one that is damaged or
     too large.
     """
-    told: dict[str, str] = {}
+    settings: dict[str, str] = {}
     partition: Path | None = None
     lists: list[tuple[Disk, ...]] = []
     listed: tuple[str, ...] | None = None
@@ -101,8 +101,8 @@ def read_node(files: Sequence[Path]) -> Node:
                 hint="bootwright upgrade-check --help has how each is saved",
             )
         for name, value in facts.items():
-            if told.setdefault(name, value) != value:
-                both = f"{path} says {name} {value[:60]}, another file {told[name][:60]}"
+            if settings.setdefault(name, value) != value:
+                both = f"{path} says {name} {value[:60]}, another file {settings[name][:60]}"
                 raise Refused(both, hint="give the files of one node, of one boot")
     if partition is None and listed is None:
         raise Missing(
@@ -113,9 +113,9 @@ def read_node(files: Sequence[Path]) -> Node:
         raise Missing(f"{partition} is empty", hint="give the folder with config.txt and the devicetrees")
     return Node(
         partition,
-        told.get("kernel", ""),
-        told.get("Talos", ""),
-        told.get("arguments", ""),
+        settings.get("kernel", ""),
+        settings.get("Talos", ""),
+        settings.get("arguments", ""),
         merged(lists),
         listed,
     )

@@ -82,7 +82,7 @@ def fold_board(judged: Sequence[BoardVerdicts]) -> Folded:
         ).items()
     ]
     rows.sort(key=lambda row: _ORDER.index(row.verdict))
-    told = {link.reason for row in rows for link in row.broken}
+    reasons = {link.reason for row in rows for link in row.broken}
     threats = _grouped(
         ((hazard.title, hazard.reason, hazard.remedy), place)
         for place, goal in goals.items()
@@ -104,7 +104,7 @@ def fold_board(judged: Sequence[BoardVerdicts]) -> Folded:
     return Folded(
         tuple(goals),
         tuple(rows),
-        tuple(Warned(texts[key], places, texts[key].reason in told) for key, places in threats.items()),
+        tuple(Warned(texts[key], places, texts[key].reason in reasons) for key, places in threats.items()),
         tuple(
             Unchecked(same, names)
             for names, same in sorted(unchecked.items(), key=lambda item: len(item[0]), reverse=True)

@@ -78,8 +78,8 @@ def _details(rows: int) -> Iterator[_Detail]:
     yield _Detail(remarks=False)
     yield _Detail(remarks=False, reasons=False)
     yield _Detail(remarks=False, reasons=False, labels=False)
-    for told in reversed(range(rows + 1)):
-        yield _Detail(remarks=False, reasons=False, labels=False, hazards=False, rows=told)
+    for shown in reversed(range(rows + 1)):
+        yield _Detail(remarks=False, reasons=False, labels=False, hazards=False, rows=shown)
 
 
 def screens(judged: Iterable[BoardVerdicts], size: Size = Size()) -> list[str]:
@@ -123,12 +123,12 @@ def screen(judged: Sequence[BoardVerdicts], size: Size = Size()) -> list[str]:
 def _screen(judged: Sequence[BoardVerdicts], folded: Folded, detail: _Detail, width: int) -> Iterator[str]:
     yield from _wrapped("", f"{_title(judged)}: {_headline(judged)}", width)
     remedies: set[str] = set()
-    told = folded.rows[: detail.rows]
-    for row in told:
+    shown = folded.rows[: detail.rows]
+    for row in shown:
         yield from _places(row.verdict, row.places, folded, width)
         if row.broken:
             yield from _broken(row, detail, remedies, width)
-    for verdict, rows in itertools.groupby(folded.rows[len(told) :], key=lambda row: row.verdict):
+    for verdict, rows in itertools.groupby(folded.rows[len(shown) :], key=lambda row: row.verdict):
         places = tuple(place for row in rows for place in row.places)
         yield from _places(verdict, places, folded, width)
     if len(folded.every) == 1 and folded.rows[0].verdict is Verdict.WORKS:

@@ -183,7 +183,9 @@ def _history(known: History, names: Names) -> str:
 def _ready_made(investigation: Investigation, best: Configuration, given: Given, names: Names) -> str:
     """What the best configuration can be had with, and what is to be chosen beside it."""
     plan = investigation.plan
-    release = next((one for one in plan.release if one.name == best.release), None) if plan else None
+    release = (
+        next((release for release in plan.release if release.name == best.release), None) if plan else None
+    )
     if plan is None or release is None:
         return ""
     beside = [

@@ -91,13 +91,13 @@ class Folded:
     limits: tuple[Shared, ...]
 
 
-def fold(told: Sequence[Prediction]) -> Folded:
+def fold(predictions: Sequence[Prediction]) -> Folded:
     """Put together what is said of several cells, in the order in which it is said first."""
     alike: dict[tuple[str, str, Broken | None], list[tuple[Prediction, Foretold]]] = {}
     hazards: dict[tuple[str, ...], list[str]] = {}
     not_checked: dict[tuple[str, ...], list[str]] = {}
     limits: dict[tuple[str, ...], list[str]] = {}
-    for prediction in told:
+    for prediction in predictions:
         for goal in prediction.goals:
             alike.setdefault((goal.outcome, goal.verdict, goal.broken), []).append((prediction, goal))
             for hazard in goal.hazards:
@@ -106,7 +106,7 @@ def fold(told: Sequence[Prediction]) -> Folded:
                 not_checked.setdefault((text,), []).append(prediction.id)
         if prediction.limit:
             limits.setdefault((prediction.limit,), []).append(prediction.id)
-    every = [prediction.id for prediction in told]
+    every = [prediction.id for prediction in predictions]
     return Folded(
         tuple(
             Alike(
