@@ -51,7 +51,10 @@ def test_check_answers_as_the_command_does() -> None:
     assert json.loads(result.stdout) == checked.as_json()
     assert result.return_value == checked.verdict.exit_status
     assert checked.verdict is api.Verdict.UNKNOWN  # d0 fails, c0 works
-    assert {one.stepping: one.goals["ethernet"].verdict.value for one in checked.judged} == {
+    assert {
+        board_verdicts.stepping: board_verdicts.goals["ethernet"].verdict.value
+        for board_verdicts in checked.judged
+    } == {
         "c0": "works",
         "d0": "fails",
     }

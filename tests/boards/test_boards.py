@@ -16,12 +16,12 @@ from bootwright.foundation.places import data_files
 
 @pytest.mark.parametrize("path", data_files("boards"), ids=lambda path: path.stem)
 def test_every_file(path: Path) -> None:
-    one = BOARDS.load(path)
-    assert one.source.startswith("https://")
-    assert one.compatible
-    assert {goal.name for goal in one.goals} >= {"console", "storage", "usb"}
-    assert len({stepping.name for stepping in one.steppings}) == len(one.steppings)
-    assert all(stepping.dtb.endswith(".dtb") for stepping in one.steppings)
+    candidate = BOARDS.load(path)
+    assert candidate.source.startswith("https://")
+    assert candidate.compatible
+    assert {goal.name for goal in candidate.goals} >= {"console", "storage", "usb"}
+    assert len({stepping.name for stepping in candidate.steppings}) == len(candidate.steppings)
+    assert all(stepping.dtb.endswith(".dtb") for stepping in candidate.steppings)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,11 @@ def test_unknown_names_are_refused_with_those_there_are() -> None:
 
 
 def test_boards_of_a_devicetree() -> None:
-    assert [one.id for one in boards_of(("raspberrypi,5-model-b", "brcm,bcm2712"))] == ["raspberrypi-5"]
+    assert [candidate.id for candidate in boards_of(("raspberrypi,5-model-b", "brcm,bcm2712"))] == [
+        "raspberrypi-5"
+    ]
     assert not boards_of(("brcm,bcm2712",))
-    assert len({one.compatible[0] for one in boards()}) == len(boards())
+    assert len({candidate.compatible[0] for candidate in boards()}) == len(boards())
 
 
 def test_nodes_are_found_by_each_key() -> None:

@@ -51,12 +51,14 @@ def dtb(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_list_has_every_file_and_with_a_kernel_every_other_board(dtb: Path) -> None:
     alone = json.loads(run("list", "--json").stdout)
     jsonschema.validate(alone, SCHEMA)
-    assert [one["id"] for one in alone["boards"]] == BOARDS.names()
+    assert [candidate["id"] for candidate in alone["boards"]] == BOARDS.names()
     listed = api.list_boards(kernel=KERNEL)
-    others = [one for one in listed if one.origin == "devicetree"]
+    others = [candidate for candidate in listed if candidate.origin == "devicetree"]
     assert len(others) > 1000
-    assert "friendlyarm,nanopi-r6c" in {one.id for one in others}
-    assert not {one.compatible[0] for one in others} & {one.compatible[0] for one in BOARDS.all().values()}
+    assert "friendlyarm,nanopi-r6c" in {other.id for other in others}
+    assert not {candidate.compatible[0] for candidate in others} & {
+        candidate.compatible[0] for candidate in BOARDS.all().values()
+    }
     assert "raspberrypi-5" in run("list").stdout
 
 
@@ -138,9 +140,9 @@ RISC_V = """cpus { #address-cells = <1>; #size-cells = <0>; cpu@0 { device_type 
 
 def test_a_devicetree_of_another_architecture_is_refused(tmp_path: Path) -> None:
     tree = compiled(f'compatible = "acme,board"; {RISC_V}')
-    found = architecture(tree)
-    assert found is not None
-    assert found.id == "riscv"
+    machine = architecture(tree)
+    assert machine is not None
+    assert machine.id == "riscv"
     path = tmp_path / "riscv.dtb"
     path.write_bytes(tree.blob)
     for call in (
@@ -158,7 +160,7 @@ def test_a_devicetree_of_another_architecture_is_refused(tmp_path: Path) -> None
     for compatible in ("arm,cortex-a53", "arm,armv8", "nvidia,tegra210-denver", "acme,unheard-of"):
         assert architecture(compiled(f'cpus {{ cpu@0 {{ compatible = "{compatible}"; }}; }};')) is None
     assert architecture(compiled("")) is None
-    assert all(one.source for one in ARCHITECTURES.all().values())
+    assert all(machine.source for machine in ARCHITECTURES.all().values())
 
 
 def test_no_devicetree_of_a_real_arm64_kernel_is_taken_for_another_architecture_s(dtb: Path) -> None:

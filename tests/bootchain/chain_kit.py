@@ -122,16 +122,16 @@ def disk(path: Path, partitions: Sequence[Partition], *, scheme: str = "gpt", si
     with path.open("wb") as file:
         file.truncate((size * len(partitions) + 2) << 20)
     lines = [f"label: {scheme}"]
-    for number, each in enumerate(partitions):
-        line = f"start={(1 + number * size) << 11}, size={size << 11}, type={each.type}"
-        line += f', name="{each.label}"' if scheme == "gpt" else ""
-        if each.flag:
-            line += f", attrs={each.flag}" if scheme == "gpt" else ", bootable"
+    for number, partition in enumerate(partitions):
+        line = f"start={(1 + number * size) << 11}, size={size << 11}, type={partition.type}"
+        line += f', name="{partition.label}"' if scheme == "gpt" else ""
+        if partition.flag:
+            line += f", attrs={partition.flag}" if scheme == "gpt" else ", bootable"
         lines.append(line)
     run("sfdisk", "-q", path, data="\n".join([*lines, ""]).encode())
-    for number, each in enumerate(partitions):
+    for number, partition in enumerate(partitions):
         part = path.with_suffix(f".{number}")
-        _file_system(part, each, size << 20)
+        _file_system(part, partition, size << 20)
         with path.open("r+b") as file:
             file.seek((1 + number * size) << 20)
             file.write(part.read_bytes())

@@ -127,12 +127,12 @@ booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${fdt_addr_r}
 
 def esp(*parts: Files) -> Partition:
     """An EFI system partition."""
-    return Partition("EFI", {name: data for each in parts for name, data in each.items()})
+    return Partition("EFI", {name: data for part in parts for name, data in part.items()})
 
 
 def boot(*parts: Files, type_: str = LINUX, flag: str = "", filesystem: str = "ext4") -> Partition:
     """A second partition."""
-    files = {name: data for each in parts for name, data in each.items()}
+    files = {name: data for part in parts for name, data in part.items()}
     return Partition("BOOT", files, type_, filesystem, flag)
 
 

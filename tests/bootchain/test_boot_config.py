@@ -72,7 +72,7 @@ def test_talos_menu() -> None:
 
 def test_debian_menu_with_quotes_variables_continuations_and_submenus() -> None:
     menu = read_grub_config(DEBIAN, "grub.cfg")
-    assert [each.title for each in menu.entries] == ["Debian GNU/Linux", "old"]
+    assert [entry.title for entry in menu.entries] == ["Debian GNU/Linux", "old"]
     first = menu.entries[0]
     assert first.arguments == "root=UUID=abc ro quiet"
     assert first.initrds == ("/early.cpio", "/initrd.img-6.12.107")
@@ -82,7 +82,7 @@ def test_debian_menu_with_quotes_variables_continuations_and_submenus() -> None:
 
 def test_a_config_without_a_menu_is_one_entry() -> None:
     menu = read_grub_config(b"linux /boot/vmlinuz quiet\ninitrd /boot/initrd\nboot\n", "grub.cfg")
-    assert [(each.kernel, each.arguments, each.initrds) for each in menu.entries] == [
+    assert [(entry.kernel, entry.arguments, entry.initrds) for entry in menu.entries] == [
         ("/boot/vmlinuz", "quiet", ("/boot/initrd",))
     ]
 

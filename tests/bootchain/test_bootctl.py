@@ -58,6 +58,6 @@ def test_bootctl_lists_them_in_the_same_order(tmp_path: Path) -> None:
     # An array since systemd 253, before that an object on each line.
     rows = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
     # Entries that it adds itself have other arguments.
-    listed = [each["options"] for each in rows if "entry=" in (each.get("options") or "")]
-    found = loader_entry_chains((PlainVolume(Directory(esp)),), ())
-    assert [each.arguments for each in found] == [re.sub(r"\s+", " ", each).strip() for each in listed]
+    listed = [row["options"] for row in rows if "entry=" in (row.get("options") or "")]
+    chains = loader_entry_chains((PlainVolume(Directory(esp)),), ())
+    assert [chain.arguments for chain in chains] == [re.sub(r"\s+", " ", chain).strip() for chain in listed]

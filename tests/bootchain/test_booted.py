@@ -28,7 +28,7 @@ def test_what_a_talos_image_boots(tmp_path: Path) -> None:
     assert boot.modules.fact("modules") == 3
     assert boot.os["VERSION_ID"] == "v1.12.1"
     assert boot.config is not None
-    assert [each.name for each in boot.devicetrees] == ["/bcm2712-rpi-5-b.dtb"]
+    assert [blob.name for blob in boot.devicetrees] == ["/bcm2712-rpi-5-b.dtb"]
 
 
 def test_the_default_entry_of_the_menu_chooses_among_kernels(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_the_default_entry_of_the_menu_chooses_among_kernels(tmp_path: Path) -> 
     found = boot_of(Explorer().artifact(str(boot)))
     assert found.kernel.fact("release") == "6.18.5"
     assert found.arguments == "one=B"
-    assert [each.fact("release") for each in found.others] == ["6.12.1"]
+    assert [other.fact("release") for other in found.others] == ["6.12.1"]
     (boot / "grub" / "grub.cfg").write_text(f"set default=0\n{entries}")
     assert boot_of(Explorer().artifact(str(boot))).kernel.fact("release") == "6.12.1"
 
@@ -111,12 +111,12 @@ def test_which_entry_is_started(
     tmp_path: Path, files: dict[str, str | bytes], title: str, unsure: bool
 ) -> None:
     folder = boot_folder(tmp_path, {"old/vmlinuz": OLD, "new/vmlinuz": NEW, **files})
-    found = boot_of(Explorer().artifact(str(folder)))
-    assert (found.title, bool(found.unsure)) == (title, unsure)
-    assert len(found.others) == 1
+    boot = boot_of(Explorer().artifact(str(folder)))
+    assert (boot.title, bool(boot.unsure)) == (title, unsure)
+    assert len(boot.others) == 1
     for name in ("old", "new"):
         if name in title:
-            assert found.kernel.name == f"/{name}/vmlinuz"
+            assert boot.kernel.name == f"/{name}/vmlinuz"
 
 
 def test_what_an_entry_hands_over_and_what_is_another_one_s(tmp_path: Path) -> None:
@@ -139,13 +139,13 @@ def test_what_an_entry_hands_over_and_what_is_another_one_s(tmp_path: Path) -> N
         },
     )
     root = Explorer().artifact(str(folder))
-    found = boot_of(root)
-    assert (found.title, found.arguments, found.os["VERSION_ID"]) == ("two", "quiet", "v1.12.1")
-    assert found.devicetree is not None
-    assert found.devicetree.name == "/dtb/other.dtb"
+    boot = boot_of(root)
+    assert (boot.title, boot.arguments, boot.os["VERSION_ID"]) == ("two", "quiet", "v1.12.1")
+    assert boot.devicetree is not None
+    assert boot.devicetree.name == "/dtb/other.dtb"
     other = boot_of(root, "one")
     assert other.os["VERSION_ID"] == "v1.11.0"
     assert other.devicetree is None
-    assert [str(each.fact("release")) for each in other.module_trees] == ["6.12.1"]
+    assert [str(module_tree.fact("release")) for module_tree in other.module_trees] == ["6.12.1"]
     with pytest.raises(Refused, match="no boot entry"):
         boot_of(root, "three")

@@ -37,7 +37,7 @@ def test_a_card_for_two_boards_is_checked_with_two_kernels(tmp_path: Path) -> No
     result = CliRunner().invoke(main, ["check", str(card), "--goal", "console", "--json", "-q"])
     document = json.loads(result.stdout)
     jsonschema.validate(document, json.loads(SCHEMA.read_text()))
-    started = {each["board"]: each["boots"]["kernel"]["place"] for each in document["boards"]}
+    started = {board["board"]: board["boots"]["kernel"]["place"] for board in document["boards"]}
     assert started == {"raspberrypi-4": "/raspberrypi-4.img", "raspberrypi-5": "/raspberrypi-5.img"}
     for board, place in started.items():
         alone = CliRunner().invoke(

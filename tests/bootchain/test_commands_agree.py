@@ -29,9 +29,9 @@ from bootwright.images.opened import open_image
 from bootwright.predict.given.image import contents
 
 SCHEMAS = Path(__file__).parents[2] / "docs/schemas"
-EACH = pytest.mark.parametrize("layout", LAYOUTS, ids=[each.name for each in LAYOUTS])
-STARTING = [each for each in LAYOUTS if each.kernel]
-STARTS = pytest.mark.parametrize("layout", STARTING, ids=[each.name for each in STARTING])
+EACH = pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.name for layout in LAYOUTS])
+STARTING = [layout for layout in LAYOUTS if layout.kernel]
+STARTS = pytest.mark.parametrize("layout", STARTING, ids=[layout.name for layout in STARTING])
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def invoke(*arguments: str, schema: str) -> Any:  # noqa: ANN401 - JSON
 def same(layout: Layout, chain: Any) -> None:  # noqa: ANN401 - JSON
     """The documented form of a chain says what the table says."""
     assert chain["kernel"]["place"] == layout.kernel
-    assert tuple(each["place"] for each in chain["initramfs"]) == layout.initramfs
+    assert tuple(archive["place"] for archive in chain["initramfs"]) == layout.initramfs
     assert (chain["devicetree"] or {"place": ""})["place"] == layout.devicetree
     assert (chain["arguments"] or "") == layout.arguments
     assert layout.unsure in (chain["unsure"] or "")
@@ -94,7 +94,7 @@ def test_inspect(layout: Layout, image: Path) -> None:
         assert boots["initramfs"] is None
     if layout.devicetree and layout.kind != "firmware" and not layout.board:
         assert boots["devicetree"]["path"].endswith(f":{layout.devicetree.partition(':')[2]}")
-    further = [each["kernel"]["place"] for each in document["chains"][1:] if each["kernel"]]
+    further = [chain["kernel"]["place"] for chain in document["chains"][1:] if chain["kernel"]]
     assert tuple(further[: len(layout.others)]) == layout.others
 
 
@@ -105,13 +105,13 @@ def test_check(layout: Layout, image: Path) -> None:
             with pytest.raises(BootwrightError, match=layout.stopped):
                 contents(str(image), Silent(), blobs=(), board=board_of(layout))
         return
-    found = contents(str(image), Silent(), blobs=(), board=board_of(layout))
-    assert found.chain is not None
-    same(layout, found.chain.as_json())
-    assert found.kernel is not None
-    assert str(found.kernel.provenance["path"]) == layout.kernel.rpartition(":")[2]
-    assert (found.arguments or "") == layout.arguments
-    assert any(layout.unsure in note for note in found.notes) or not layout.unsure
+    image_contents = contents(str(image), Silent(), blobs=(), board=board_of(layout))
+    assert image_contents.chain is not None
+    same(layout, image_contents.chain.as_json())
+    assert image_contents.kernel is not None
+    assert str(image_contents.kernel.provenance["path"]) == layout.kernel.rpartition(":")[2]
+    assert (image_contents.arguments or "") == layout.arguments
+    assert any(layout.unsure in note for note in image_contents.notes) or not layout.unsure
 
 
 @EACH
@@ -121,18 +121,18 @@ def test_verify(layout: Layout, image: Path) -> None:
     checked = verify(image, board=board_of(layout))
     document = json.loads(json.dumps(checked.as_json()))
     jsonschema.validate(document, json.loads((SCHEMAS / "image-verify.schema.json").read_text()))
-    bad = [each for each in document["checks"] if each["verdict"] != "works"]
+    bad = [check for check in document["checks"] if check["verdict"] != "works"]
     if not layout.kernel:
-        about = [each for each in bad if each["name"] in {"boot chain", "kernel", "config.txt"}]
-        assert any(layout.stopped.partition(":")[2] in str(each) or "boots" in str(each) for each in about), (
-            bad
-        )
+        about = [check for check in bad if check["name"] in {"boot chain", "kernel", "config.txt"}]
+        assert any(
+            layout.stopped.partition(":")[2] in str(check) or "boots" in str(check) for check in about
+        ), bad
         return
     same(layout, document["chains"][0])
-    good = {each["where"] for each in document["checks"] if each["name"] == "kernel"}
+    good = {check["where"] for check in document["checks"] if check["name"] == "kernel"}
     assert layout.kernel in good
-    assert not [each for each in bad if each["name"] in {"kernel", "initramfs", "uki"}
-                and each["where"] == layout.kernel]  # fmt: skip
+    assert not [check for check in bad if check["name"] in {"kernel", "initramfs", "uki"}
+                and check["where"] == layout.kernel]  # fmt: skip
 
 
 @EACH
@@ -182,8 +182,8 @@ def test_image_boot(layout: Layout, image: Path, tmp_path: Path) -> None:
 
     def data(where: str) -> bytes:
         volume, path = opened.place(where)
-        found = next(each for each in volume.files.children(volume.files.root()) if each.path == path)
-        source = volume.files.open(found)
+        entry = next(entry for entry in volume.files.children(volume.files.root()) if entry.path == path)
+        source = volume.files.open(entry)
         return source.read(0, len(source))
 
     assert handed.kernel is not None
@@ -218,7 +218,7 @@ def test_the_commands_a_user_types_change_the_board_s_own_kernel(
     board: str, name: str, tmp_path: Path
 ) -> None:
     """Inspect before, swap for one board, inspect after: that board's kernel is new, the other's is not."""
-    layout = next(each for each in LAYOUTS if each.name == "pi filters, no board")
+    layout = next(layout for layout in LAYOUTS if layout.name == "pi filters, no board")
     image = disk(tmp_path / "disk.raw", layout.partitions)
     (tmp_path / "new").write_bytes(kernel("swapped"))
     output = tmp_path / "out.raw"
@@ -233,6 +233,8 @@ def test_the_commands_a_user_types_change_the_board_s_own_kernel(
     done = CliRunner().invoke(main, [*arguments, "--board", board])
     assert done.exit_code == 0, done.output
     assert f"changed EFI:/{name}" in done.stdout
-    for each, release in (("raspberrypi-4", "four"), ("raspberrypi-5", "five")):
-        document = invoke("inspect", str(output), "--board", each, schema="inspect.schema.json")
-        assert document["boots"]["release"] == ("6.18.5-swapped" if each == board else f"6.18.5-{release}")
+    for board_name, release in (("raspberrypi-4", "four"), ("raspberrypi-5", "five")):
+        document = invoke("inspect", str(output), "--board", board_name, schema="inspect.schema.json")
+        assert document["boots"]["release"] == (
+            "6.18.5-swapped" if board_name == board else f"6.18.5-{release}"
+        )

@@ -85,8 +85,8 @@ def menu(text: str, **files: bytes) -> BootMenu:
     )
 
 
-def started(found: BootMenu) -> str:
-    entry = found.started()
+def started(boot_menu: BootMenu) -> str:
+    entry = boot_menu.started()
     assert entry is not None
     return f"{entry.title}: {entry.kernel}"
 
@@ -104,27 +104,27 @@ def started(found: BootMenu) -> str:
     ],
 )
 def test_the_saved_entry_is_read_from_the_environment_block(saved: str, expected: str) -> None:
-    found = menu(MKCONFIG, grubenv=environment(saved_entry=saved))
-    assert found.unsure == ""
-    assert started(found) == expected
+    boot_menu = menu(MKCONFIG, grubenv=environment(saved_entry=saved))
+    assert boot_menu.unsure == ""
+    assert started(boot_menu) == expected
 
 
 def test_an_entry_for_the_next_boot_only_comes_first() -> None:
-    found = menu(MKCONFIG, grubenv=environment(saved_entry="0", next_entry="1>1"))
-    assert started(found) == "Debian, 6.12: /boot/vmlinuz-6.12"
+    boot_menu = menu(MKCONFIG, grubenv=environment(saved_entry="0", next_entry="1>1"))
+    assert started(boot_menu) == "Debian, 6.12: /boot/vmlinuz-6.12"
 
 
 def test_without_an_environment_block_the_first_entry_is_started() -> None:
-    found = menu(MKCONFIG)
-    assert (found.unsure, started(found)) == ("", "Debian: /boot/vmlinuz-6.18")
-    assert found.entries[0].arguments == "root=UUID=1-2-3 ro a$b"
-    assert [each.place for each in found.entries] == [(0,), (1, 0), (1, 1)]
+    boot_menu = menu(MKCONFIG)
+    assert (boot_menu.unsure, started(boot_menu)) == ("", "Debian: /boot/vmlinuz-6.18")
+    assert boot_menu.entries[0].arguments == "root=UUID=1-2-3 ro a$b"
+    assert [entry.place for entry in boot_menu.entries] == [(0,), (1, 0), (1, 1)]
 
 
 def test_where_files_cannot_be_looked_at_the_default_is_not_known_and_it_says_why() -> None:
-    found = read_grub_config(MKCONFIG.encode(), "grub.cfg")
-    assert found.default is None
-    assert "depends on" in found.unsure
+    boot_menu = read_grub_config(MKCONFIG.encode(), "grub.cfg")
+    assert boot_menu.default is None
+    assert "depends on" in boot_menu.unsure
 
 
 def test_a_branch_that_is_never_taken_is_not_in_the_menu_and_an_undecided_one_says_so() -> None:
@@ -141,10 +141,10 @@ if keystatus --shift; then
 fi
 menuentry last { linux /last; }
 """
-    found = menu(text)
-    assert [each.title for each in found.entries] == ["arm", "rescue", "last"]
-    assert [bool(each.condition) for each in found.entries] == [False, True, False]
-    assert found.unsure == ""  # the first entry is certain
+    boot_menu = menu(text)
+    assert [entry.title for entry in boot_menu.entries] == ["arm", "rescue", "last"]
+    assert [bool(entry.condition) for entry in boot_menu.entries] == [False, True, False]
+    assert boot_menu.unsure == ""  # the first entry is certain
     unsure = menu(f"set default=2\n{text}")
     assert "keystatus" in unsure.unsure
     assert menu(f"set default=last\n{text}").unsure == ""
@@ -153,8 +153,8 @@ menuentry last { linux /last; }
 
 
 def test_files_beside_the_configuration_are_followed() -> None:
-    found = menu(f"{MKCONFIG}\n", custom_cfg=b"set default=mine\nmenuentry mine { linux /mine; }")
-    assert started(found) == "mine: /mine"
+    boot_menu = menu(f"{MKCONFIG}\n", custom_cfg=b"set default=mine\nmenuentry mine { linux /mine; }")
+    assert started(boot_menu) == "mine: /mine"
 
 
 def test_the_partition_of_an_image_gives_the_environment_block(tmp_path: Path) -> None:
@@ -203,8 +203,8 @@ LINES = (
 def test_any_script_gives_a_menu_or_an_error(lines: list[str], noise: bytes) -> None:
     data = "\n".join(lines).encode() + noise
     try:
-        found = read_grub_config(data, "fuzz", load=lambda path: data[: len(path)], folder="/")
+        boot_menu = read_grub_config(data, "fuzz", load=lambda path: data[: len(path)], folder="/")
     except BootwrightError:
         return
-    chosen = found.started()
-    assert chosen is None or chosen in found.entries
+    chosen = boot_menu.started()
+    assert chosen is None or chosen in boot_menu.entries

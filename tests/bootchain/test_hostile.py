@@ -60,7 +60,7 @@ def test_volumes_of_known_words_and_of_any_bytes(files: list[tuple[int, bytes]],
     ONE_INPUT(packed(files, layout))
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=[each.name for each in LAYOUTS])
+@pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.name for layout in LAYOUTS])
 def test_changed_layouts(layout: Layout) -> None:
     """The table's own files, changed at random places."""
     chance = random.Random(20260101)

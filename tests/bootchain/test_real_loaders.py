@@ -50,7 +50,7 @@ def uki(name: str, release: str) -> bytes:
         (".cmdline", f"entry={name} {ARGUMENTS}".encode()),
         (".linux", kernel()),
     ]
-    return add_sections(stub, [NewSection(*each) for each in sections], "kit")
+    return add_sections(stub, [NewSection(*section) for section in sections], "kit")
 
 
 def grub(work: Path, label: str) -> bytes:
@@ -67,7 +67,7 @@ def entry(name: str, more: str = "") -> str:
 
 def menu(*names: str, head: str) -> str:
     text = "".join(
-        f'menuentry "{each}" --id {each} {{\n linux /vmlinuz entry={each} {ARGUMENTS}\n}}\n' for each in names
+        f'menuentry "{name}" --id {name} {{\n linux /vmlinuz entry={name} {ARGUMENTS}\n}}\n' for name in names
     )
     return f"set timeout=0\n{head}\n{text}"
 
@@ -164,6 +164,6 @@ def test_what_starts_is_what_was_said(make: object, firmware: str, expected: str
         ["image", "boot", str(image), "--firmware", firmware, "--until", f"entry={expected} ", "--json", "-q",
          "--keep-cmdline", "--timeout", "240", "--keep", str(tmp_path / "kept")],
     )  # fmt: skip
-    console = b"".join(each.read_bytes() for each in (tmp_path / "kept").rglob("*") if each.is_file())
+    console = b"".join(path.read_bytes() for path in (tmp_path / "kept").rglob("*") if path.is_file())
     assert result.exit_code == 0, (json.loads(result.stdout or "{}"), console[-3000:])
     assert b"entry=" + expected.encode() in console

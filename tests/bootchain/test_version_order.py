@@ -29,25 +29,25 @@ EQUAL = (("123", "123"), ("1.02", "1.2"), ("1_2", "1+2"), ("", ""), ("00", "0"))
 
 @pytest.mark.parametrize("versions", ASCENDING)
 def test_the_specification_s_examples(versions: tuple[str, ...]) -> None:
-    for one, other in itertools.combinations(versions, 2):
-        assert compare(one, other) < 0, (one, other)
-        assert compare(other, one) > 0, (one, other)
+    for lower, other in itertools.combinations(versions, 2):
+        assert compare(lower, other) < 0, (lower, other)
+        assert compare(other, lower) > 0, (lower, other)
     assert sorted(versions, key=NEWEST_FIRST) == list(versions)[::-1]
 
 
-@pytest.mark.parametrize(("one", "other"), EQUAL)
-def test_what_is_equal(one: str, other: str) -> None:
-    assert compare(one, other) == 0
+@pytest.mark.parametrize(("version", "other"), EQUAL)
+def test_what_is_equal(version: str, other: str) -> None:
+    assert compare(version, other) == 0
 
 
 TEXT = st.text(alphabet="0123459abBz.-~^_+", max_size=8)
 
 
 @given(TEXT, TEXT, TEXT)
-def test_it_is_an_order(one: str, other: str, third: str) -> None:
-    assert compare(one, one) == 0
-    assert compare(one, other) == -compare(other, one)
-    ordered = sorted((one, other, third), key=NEWEST_FIRST)
+def test_it_is_an_order(version: str, other: str, third: str) -> None:
+    assert compare(version, version) == 0
+    assert compare(version, other) == -compare(other, version)
+    ordered = sorted((version, other, third), key=NEWEST_FIRST)
     assert compare(ordered[0], ordered[1]) >= 0
     assert compare(ordered[1], ordered[2]) >= 0
     assert compare(ordered[0], ordered[2]) >= 0
@@ -66,7 +66,7 @@ def test_systemd_says_the_same() -> None:
         ("1~~", "1~"),
     ]
     program = shutil.which("systemd-analyze") or ""
-    for one, other in cases:
-        for operator, holds in (("lt", compare(one, other) < 0), ("gt", compare(one, other) > 0)):
-            done = subprocess.run([program, "compare-versions", one, operator, other], check=False)
-            assert (done.returncode == 0) == holds, (one, operator, other)
+    for version, other in cases:
+        for operator, holds in (("lt", compare(version, other) < 0), ("gt", compare(version, other) > 0)):
+            done = subprocess.run([program, "compare-versions", version, operator, other], check=False)
+            assert (done.returncode == 0) == holds, (version, operator, other)

@@ -159,9 +159,9 @@ def test_every_option_with_names_of_its_own_is_in_the_table() -> None:
             # click's own Choice does not say what was meant.
             assert not isinstance(parameter.type, click.Choice), (path, parameter.name)
             if isinstance(parameter.type, OneOf):
-                own = [one for one in tried if one[: len(path)] == path]
+                own = [command for command in tried if command[: len(path)] == path]
                 named = parameter.opts[0] if isinstance(parameter, click.Option) else path[-1]
-                assert any(named in one for one in own), parameter
+                assert any(named in command for command in own), parameter
 
 
 def test_the_best_comes_first_and_letter_case_does_not_count() -> None:
@@ -174,9 +174,9 @@ def test_the_best_comes_first_and_letter_case_does_not_count() -> None:
 
 @given(st.text(max_size=20), st.lists(st.text(max_size=20), max_size=8))
 def test_what_is_near_is_known_and_what_is_known_is_near_itself(name: str, known: list[str]) -> None:
-    found = near(name, known)
-    assert set(found) <= set(known)
-    assert len(found) == len(set(found)) <= 3
+    similar = near(name, known)
+    assert set(similar) <= set(known)
+    assert len(similar) == len(set(similar)) <= 3
     if name.strip() and name.strip() == name and name in known:
-        assert found
-        assert found[0].casefold() == name.casefold()
+        assert similar
+        assert similar[0].casefold() == name.casefold()

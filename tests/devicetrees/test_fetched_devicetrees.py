@@ -203,7 +203,7 @@ def test_the_commands(
     status, text = run("list", "--json")
     document = json.loads(text)
     jsonschema.validate(document, SCHEMA)
-    assert {one["name"]: one["here"] for one in document["sources"]}["tiny"] is None
+    assert {entry["name"]: entry["here"] for entry in document["sources"]}["tiny"] is None
     assert "no: bootwright devicetrees fetch tiny" in run("show", "tiny")[1]
     status, text = run("fetch", "tiny", "--mirror", served.url, "--json", "-q")
     assert status == 0

@@ -134,14 +134,14 @@ CPU: 0 UID: 0 PID: 1 Comm: systemd Not tainted 6.19.14+deb13-arm64 #1 PREEMPT"""
 
 
 def test_what_stands_around_a_warning_of_6_19() -> None:
-    told = surroundings(REPORT.split(b"\n"))
-    assert (told.where, told.file) == ("clk_core_disable", "drivers/clk/clk.c:1052")
-    assert (told.task, told.pid, told.cpu) == ("kworker/u16:4", "77", "3")
-    assert told.taint == "Tainted: G        W"
+    around = surroundings(REPORT.split(b"\n"))
+    assert (around.where, around.file) == ("clk_core_disable", "drivers/clk/clk.c:1052")
+    assert (around.task, around.pid, around.cpu) == ("kworker/u16:4", "77", "3")
+    assert around.taint == "Tainted: G        W"
 
 
 def test_reporting_functions_are_passed_by() -> None:
-    told = surroundings(
+    around = surroundings(
         b"""\
 BUG: sleeping function called from invalid context at kernel/locking/mutex.c:283
 CPU: 1 PID: 411 Comm: modprobe Not tainted 6.12.94+deb13-arm64 #1
@@ -152,12 +152,12 @@ Call trace:
  mutex_lock+0x24/0x88
  acme_irq+0x4c/0x100 [acme]""".split(b"\n")
     )
-    assert (told.where, told.module, told.file) == ("acme_irq", "acme", "kernel/locking/mutex.c:283")
-    assert told.task == "modprobe"
+    assert (around.where, around.module, around.file) == ("acme_irq", "acme", "kernel/locking/mutex.c:283")
+    assert around.task == "modprobe"
 
 
 def test_who_called_a_helper() -> None:
-    told = surroundings(
+    around = surroundings(
         b"""\
 Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008
 CPU: 1 UID: 0 PID: 9 Comm: kworker/1:0 Not tainted 6.18.15 #1
@@ -168,7 +168,7 @@ Call trace:
  acme_stop+0x40/0x90 [acme]
 ---[ end trace 0000000000000000 ]---""".split(b"\n")
     )
-    assert (told.where, told.caller) == ("rb_erase", "acme_stop")
+    assert (around.where, around.caller) == ("rb_erase", "acme_stop")
 
 
 def test_a_finding_has_them_as_facts() -> None:
@@ -187,8 +187,8 @@ LINES = st.lists(st.binary(max_size=60).map(lambda line: line.replace(b"\n", b""
 
 @given(LINES)
 def test_any_lines_have_surroundings(lines: list[bytes]) -> None:
-    told = surroundings(lines)
-    assert told.pid == "" or told.pid.isdigit()
+    around = surroundings(lines)
+    assert around.pid == "" or around.pid.isdigit()
 
 
 @given(LINES, st.data())

@@ -25,7 +25,7 @@ def log(release: str, more: bytes = b"") -> bytes:
 def advice(data: bytes, option: dict[str, str] | None = None) -> str:
     diagnosis = suited(diagnose_bytes(data), option.get if option is not None else None)
     assert diagnosis.boots[0].findings
-    texts = [each.kernel_arguments for each in diagnosis.boots[0].findings]
+    texts = [finding.kernel_arguments for finding in diagnosis.boots[0].findings]
     return "\n".join([*texts, *(gap.get_it for gap in diagnosis.boots[0].gaps)])
 
 
@@ -91,7 +91,7 @@ def test_what_is_known_of_a_system_is_what_its_kernel_says(name: str) -> None:
     kernel = open_library().get(name)
     assert kernel.config is not None
     config = read_kernel_config(FileBytes(kernel.config))
-    (system,) = [each for each in systems() if each.release.search(kernel.release)]
+    (system,) = [system for system in systems() if system.release.search(kernel.release)]
     assert {key: config.value(f"CONFIG_{key}") or "n" for key in system.options} == system.options
 
 

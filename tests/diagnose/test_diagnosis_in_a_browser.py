@@ -47,7 +47,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     evidence = tuple(Evidence(stance, f"<i>{stance}</i> said", "image.raw:/x" * 20) for stance in Stance)
     boots = [
         evolve(
-            boot, evidence=evidence, findings=tuple(evolve(one, evidence=evidence) for one in boot.findings)
+            boot,
+            evidence=evidence,
+            findings=tuple(evolve(finding, evidence=evidence) for finding in boot.findings),
         )
         for boot in diagnosis.boots
     ]

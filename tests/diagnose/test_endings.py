@@ -46,9 +46,9 @@ def serious(diagnosis: Diagnosis) -> list[str]:
     ],
 )
 def test_a_loader_that_goes_no_further_has_failed(end: str) -> None:
-    found = diagnosed(UBOOT + end)
-    assert found.outcome is Outcome.FAILED
-    finding = found.boots[-1].findings[0]
+    diagnosis = diagnosed(UBOOT + end)
+    assert diagnosis.outcome is Outcome.FAILED
+    finding = diagnosis.boots[-1].findings[0]
     assert finding.signature in {"loader-stopped", "loader-loop"}
     assert finding.lines[0].text.strip() in end
     assert "U-Boot" in finding.cause
@@ -67,10 +67,10 @@ def test_a_loader_that_goes_no_further_has_failed(end: str) -> None:
     ],
 )
 def test_a_loader_that_was_cut_off_is_unknown_and_says_so(end: str, why: str) -> None:
-    found = diagnosed(UBOOT + end)
-    assert found.outcome is Outcome.UNKNOWN
-    assert serious(found) == []
-    assert any(why in gap.missing for gap in found.boots[-1].gaps)
+    diagnosis = diagnosed(UBOOT + end)
+    assert diagnosis.outcome is Outcome.UNKNOWN
+    assert serious(diagnosis) == []
+    assert any(why in gap.missing for gap in diagnosis.boots[-1].gaps)
 
 
 def test_an_error_that_the_loader_got_over_is_none() -> None:
@@ -80,9 +80,9 @@ def test_an_error_that_the_loader_got_over_is_none() -> None:
 
 def test_a_console_that_goes_silent_while_the_kernel_starts_is_unknown() -> None:
     going_on = "".join(f"[    1.{number}00000] quux{number}: registered\n" for number in range(9))
-    found = diagnosed(UBOOT + "Starting kernel ...\n\n" + KERNEL + going_on)
-    assert found.outcome is Outcome.UNKNOWN
-    assert any("silent while the kernel starts" in gap.missing for gap in found.boots[-1].gaps)
+    diagnosis = diagnosed(UBOOT + "Starting kernel ...\n\n" + KERNEL + going_on)
+    assert diagnosis.outcome is Outcome.UNKNOWN
+    assert any("silent while the kernel starts" in gap.missing for gap in diagnosis.boots[-1].gaps)
     assert diagnosed(KERNEL + going_on).outcome is Outcome.BOOT_OK
 
 
@@ -97,8 +97,8 @@ def test_the_same_error_over_and_over_ends_a_boot() -> None:
 
 def test_an_initramfs_that_waits_for_ever_has_failed() -> None:
     waiting = "Begin: Running /scripts/local-block ... done.\n"
-    found = diagnosed(KERNEL + "[    4.000000] Run /init as init process\n" + waiting * 9)
-    assert (found.outcome, serious(found)) == (Outcome.FAILED, ["kept-failing"])
+    diagnosis = diagnosed(KERNEL + "[    4.000000] Run /init as init process\n" + waiting * 9)
+    assert (diagnosis.outcome, serious(diagnosis)) == (Outcome.FAILED, ["kept-failing"])
     assert diagnosed(KERNEL + waiting * 9 + READY).outcome is Outcome.BOOT_OK
 
 
@@ -121,9 +121,9 @@ def test_a_restart_that_a_later_boot_gets_past_is_no_failure() -> None:
 def test_an_announced_restart_is_none() -> None:
     whole = UBOOT + "Starting kernel ...\n\n" + KERNEL + READY
     stop = "[  100.000000] systemd[1]: Reached target reboot.target - System Reboot.\n"
-    found = diagnosed(whole + stop + whole)
-    assert found.outcome is Outcome.BOOT_OK
-    assert "silent-restart" not in {finding.signature for finding in found.boots[0].findings}
+    diagnosis = diagnosed(whole + stop + whole)
+    assert diagnosis.outcome is Outcome.BOOT_OK
+    assert "silent-restart" not in {finding.signature for finding in diagnosis.boots[0].findings}
 
 
 def test_talos_is_unknown_until_it_is_ready() -> None:

@@ -180,13 +180,13 @@ def test_a_flood_of_one_message_is_counted_roughly_and_ends_right() -> None:
     line = b"[%5d.000000] Buffer I/O error on dev sda1, logical block %d, async page read\n"
     flood = b"".join(line % (number, number) for number in range(3 * SATURATED))
     ends = b"[99998.000000] macb a eth0: Link is Down\n[99999.000000] macb a eth0: Link is Up - 1Gbps/Full\n"
-    found = diagnosed(flood + ends + GOOD)
-    finding = found.boots[0].findings[0]
+    diagnosis = diagnosed(flood + ends + GOOD)
+    finding = diagnosis.boots[0].findings[0]
     assert finding.signature == "io-error"
     assert finding.count >= SATURATED
     assert max(line.number for line in finding.lines) == 3 * SATURATED
-    assert "no-link" not in serious(found)
-    assert found.boots[-1].stage == "ready"
+    assert "no-link" not in serious(diagnosis)
+    assert diagnosis.boots[-1].stage == "ready"
 
 
 def test_a_line_of_a_hundred_megabytes_is_bounded() -> None:
@@ -259,5 +259,5 @@ def test_mutated_logs(data: st.DataObject) -> None:
 @given(parts=st.lists(st.sampled_from(CORPUS), min_size=1, max_size=4), cut=st.integers(0, 5000))
 def test_both_engines_agree(parts: list[bytes], cut: int) -> None:
     data = b"".join(part[cut % (len(part) + 1) :] for part in parts)
-    one = as_json(diagnose_bytes(data, "log", KNOWLEDGE, use_re2=True))
-    assert one == as_json(diagnose_bytes(data, "log", KNOWLEDGE, use_re2=False))
+    by_re2 = as_json(diagnose_bytes(data, "log", KNOWLEDGE, use_re2=True))
+    assert by_re2 == as_json(diagnose_bytes(data, "log", KNOWLEDGE, use_re2=False))

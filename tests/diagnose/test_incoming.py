@@ -57,11 +57,11 @@ def test_logs_of_windows_terminals(encoding: str) -> None:
     text = TEXT.decode("utf-8", "replace")
     assert opened(text.encode(encoding)).decode() == text
     assert opened(b"\xff\xfe" + text.encode("utf-16-le")).decode() == text
-    found = diagnose_stream(
+    diagnosis = diagnose_stream(
         incoming.log_text(io.BytesIO(text.replace("\n", "\r\n").encode(encoding)).read, "x"), "x"
     )
     right = diagnose_bytes(TEXT)
-    assert found.boots[-1].findings[0].signature == right.boots[-1].findings[0].signature
+    assert diagnosis.boots[-1].findings[0].signature == right.boots[-1].findings[0].signature
 
 
 def test_every_recorded_log_is_text() -> None:

@@ -28,8 +28,8 @@ GOLDEN = sorted(
 def check(diagnosis: Diagnosis, expected: dict[str, Any], signature: str) -> None:
     """The form of expected.json is told in docs/signatures.md."""
     everything = [finding for boot in diagnosis.boots for finding in boot.findings]
-    serious = [each for each in everything if each.severity in {Severity.FATAL, Severity.DEGRADING}]
-    assert diagnosis.outcome.value == expected["outcome"], [each.signature for each in serious]
+    serious = [finding for finding in everything if finding.severity in {Severity.FATAL, Severity.DEGRADING}]
+    assert diagnosis.outcome.value == expected["outcome"], [finding.signature for finding in serious]
     assert diagnosis.boots[-1].stage == expected["stage"]
     if signature != "gallery":
         assert signature in {finding.signature for finding in everything}
@@ -39,7 +39,11 @@ def check(diagnosis: Diagnosis, expected: dict[str, Any], signature: str) -> Non
     else:
         assert not serious
     for word in expected.get("cause", []):
-        named = serious[0] if serious else next(each for each in everything if each.signature == signature)
+        named = (
+            serious[0]
+            if serious
+            else next(finding for finding in everything if finding.signature == signature)
+        )
         assert word in named.cause
 
 
@@ -73,7 +77,7 @@ def test_every_pattern_runs_in_both_engines() -> None:
         compile_pattern(pattern.expression, use_re2=False)
 
 
-@pytest.mark.parametrize("signature", KNOWLEDGE.signatures, ids=lambda each: each.name)
+@pytest.mark.parametrize("signature", KNOWLEDGE.signatures, ids=lambda known: known.name)
 def test_signature_tells_what_a_user_needs(signature: Signature) -> None:
     assert signature.cause.endswith((".", "}", "?"))
     assert signature.remedy

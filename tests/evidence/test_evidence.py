@@ -94,15 +94,15 @@ def said(log: bytes, image: Path, *, name: str = "raspberrypi-5") -> list[tuple[
     artifact = open_artifact(str(image), Silent())
     diagnosis = with_artifacts(diagnose_bytes(log, "log", KNOWLEDGE), [artifact], board(name))
     boot = diagnosis.boots[-1]
-    everything = [*boot.evidence, *(each for finding in boot.findings for each in finding.evidence)]
-    return [(each.stance.value, each.says) for each in everything]
+    everything = [*boot.evidence, *(evidence for finding in boot.findings for evidence in finding.evidence)]
+    return [(evidence.stance.value, evidence.says) for evidence in everything]
 
 
 def one(answers: list[tuple[str, str]], part: str) -> str:
     """The stance of the answer with that text."""
-    found = [stance for stance, text in answers if part in text]
-    assert found, answers
-    return found[0]
+    stances = [stance for stance, text in answers if part in text]
+    assert stances, answers
+    return stances[0]
 
 
 def test_a_stale_image_is_told(image: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_devicetree_beside_a_kernel_is_the_one_in_question(tmp_path: Path) -> 
     log = DATA / "signatures" / "rp1-endpoint" / "golden" / "firmware-devicetree" / "console.log"
     boot = with_artifacts(diagnose_bytes(log.read_bytes()), artifacts, board("raspberrypi-5")).boots[0]
     assert boot.findings[0].signature == "rp1-endpoint"
-    reasons = [each.says for each in boot.findings[0].evidence if each.stance == "confirms"]
+    reasons = [evidence.says for evidence in boot.findings[0].evidence if evidence.stance == "confirms"]
     assert any("no node named rp1_nexus" in reason for reason in reasons), reasons
 
 
@@ -203,17 +203,17 @@ def test_a_devicetree_of_another_board_is_refused_or_told(tmp_path: Path) -> Non
     (root / "bcm2712-d-rpi-5-b.dtb").write_bytes(other.read_bytes())
     artifacts = [open_artifact(name, Silent()) for name in ("debian-6.18.15-4k", str(root))]
     boot = with_artifacts(diagnose_bytes(log.read_bytes()), artifacts, board("raspberrypi-5")).boots[0]
-    told = [each.says for finding in boot.findings for each in finding.evidence]
-    assert any("another board's than Raspberry Pi 5" in text for text in told), told
+    says = [evidence.says for finding in boot.findings for evidence in finding.evidence]
+    assert any("another board's than Raspberry Pi 5" in text for text in says), says
 
 
 def test_names_lead_to_nodes() -> None:
     tree = parse_fdt(BLOB, "t")
-    found = {
+    nodes = {
         name: node_of(tree, name)
         for name in ("1f00100000.ethernet", "1000fff000.mmc", "/axi/pcie@1000120000")
     }
-    assert [node.path if node else None for node in found.values()] == [
+    assert [node.path if node else None for node in nodes.values()] == [
         "/axi/pcie@1000120000/rp1/ethernet@100000",
         "/soc@107c000000/mmc@fff000",
         "/axi/pcie@1000120000",
@@ -240,9 +240,9 @@ def test_any_name_and_any_devicetree_give_a_node_or_none(cuts: list[tuple[int, i
         tree = parse_fdt(bytes(blob), "t")
     except BootwrightError:
         return
-    for each in (name, "1f00100000.ethernet", "1000fff000.mmc"):
-        node = node_of(tree, each)
-        assert node is None or is_device(each)
+    for label in (name, "1f00100000.ethernet", "1000fff000.mmc"):
+        node = node_of(tree, label)
+        assert node is None or is_device(label)
 
 
 def test_the_board_is_used() -> None:
@@ -250,13 +250,15 @@ def test_the_board_is_used() -> None:
     diagnosis = diagnose_bytes(log, "log", KNOWLEDGE)
     boot = with_board(diagnosis, board("raspberrypi-5"), checked=False).boots[0]
     assert stepping_of(board("raspberrypi-5"), boot) == "d0"
-    assert any("bcm2712-d-rpi-5-b.dtb" in each.says for each in boot.evidence)
+    assert any("bcm2712-d-rpi-5-b.dtb" in evidence.says for evidence in boot.evidence)
     get_it = " ".join(gap.get_it for gap in boot.gaps)
     assert "console=ttyAMA10,115200 earlycon=pl011,0x107d001000" in get_it
     assert "module macb +p" in get_it
     assert "bootwright check IMAGE --board raspberrypi-5 --revision d04171 --goal ethernet" in get_it
     other = with_board(diagnosis, board("rock-5b"), checked=False).boots[0]
-    assert any(each.stance == "refutes" and "another machine" in each.says for each in other.evidence)
+    assert any(
+        evidence.stance == "refutes" and "another machine" in evidence.says for evidence in other.evidence
+    )
     # Without --board the log itself says which board it is of.
     assert "ttyAMA10" in " ".join(
         gap.get_it for gap in with_board(diagnosis, None, checked=False).boots[0].gaps
@@ -264,7 +266,7 @@ def test_the_board_is_used() -> None:
 
 
 def test_every_console_is_a_boards() -> None:
-    assert set(CONSOLES.all()) <= {one.id for one in boards()}
+    assert set(CONSOLES.all()) <= {candidate.id for candidate in boards()}
     for name, console in CONSOLES.all().items():
         assert set(console.debug) <= {goal.name for goal in board(name).goals}
 
@@ -276,15 +278,15 @@ def test_consoles_are_where_the_devicetrees_say() -> None:
     folder = open_library(progress=Silent()).get("debian-6.18.15-4k", modules=True).dtbs
     assert folder is not None
     checked = 0
-    for each in [one for one in boards() if one.id in CONSOLES.all()]:
-        for path in sorted(folder.rglob(each.steppings[0].dtb))[:1]:
+    for candidate in [candidate for candidate in boards() if candidate.id in CONSOLES.all()]:
+        for path in sorted(folder.rglob(candidate.steppings[0].dtb))[:1]:
             tree = read_fdt_file(path)
             chosen = tree.root.child("chosen")
             name = ((chosen.string("stdout-path") if chosen is not None else None) or "").partition(":")[0]
             node = tree.alias(name) or tree.node(name)
-            assert node is not None, each.id
-            address = CONSOLES.all()[each.id].earlycon.partition("0x")[2].partition(",")[0]
-            assert cpu_address(node) == int(address, 16), each.id
+            assert node is not None, candidate.id
+            address = CONSOLES.all()[candidate.id].earlycon.partition("0x")[2].partition(",")[0]
+            assert cpu_address(node) == int(address, 16), candidate.id
             checked += 1
     assert checked >= 10
 
@@ -313,7 +315,7 @@ def test_the_command_joins_log_image_and_board(image: Path, tmp_path: Path) -> N
     done = CliRunner().invoke(command, [*arguments, "--json", "-q"], standalone_mode=False)
     boot = json.loads(done.stdout)["boots"][0]
     assert done.return_value == 1
-    assert {each["stance"] for each in boot["evidence"]} == {"refutes"}
+    assert {row["stance"] for row in boot["evidence"]} == {"refutes"}
     assert boot["told"]["model"] == "linux,dummy-virt"
     assert "an older image" in page.read_text()
     text = CliRunner().invoke(command, [*arguments, "-q"], standalone_mode=False).stdout

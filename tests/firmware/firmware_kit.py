@@ -21,9 +21,9 @@ def compiled(source: str, name: str = "test.dtb") -> Tree:
 
 def node(tree: Tree, path: str) -> Node:
     """The node at a path, which must be there."""
-    found = tree.node(path)
-    assert found is not None, path
-    return found
+    dt_node = tree.node(path)
+    assert dt_node is not None, path
+    return dt_node
 
 
 def sound(tree: Tree) -> Tree:
@@ -43,7 +43,7 @@ def card(files: Mapping[str, bytes]) -> ArchiveTree:
 
 def contents(tree: Tree) -> dict[str, dict[str, bytes]]:
     """Path → properties of every node."""
-    return {one.path: dict(one.properties) for one in tree.root.walk()}
+    return {dt_node.path: dict(dt_node.properties) for dt_node in tree.root.walk()}
 
 
 @cache
@@ -55,5 +55,5 @@ def fuzz_target(name: str) -> Callable[[bytes], None]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: Callable[[bytes], None] = module.one_input
-    return found
+    target: Callable[[bytes], None] = module.one_input
+    return target

@@ -19,8 +19,8 @@ def read(text: str, **files: str) -> ConfigTxt:
 
 
 def last(config: ConfigTxt, key: str, board: BoardFacts) -> str | None:
-    found = config.values(key, board)
-    return found[-1].value if found else None
+    settings = config.values(key, board)
+    return settings[-1].value if settings else None
 
 
 def test_talos_for_the_pi_5_turns_the_uart_off_on_a_pi_5_alone() -> None:
@@ -29,7 +29,7 @@ def test_talos_for_the_pi_5_turns_the_uart_off_on_a_pi_5_alone() -> None:
     )
     assert last(config, "enable_uart", PI5) == "0"
     assert last(config, "enable_uart", PI4) == "1"
-    assert [(each.value, each.condition) for each in config.values("enable_uart")] == [
+    assert [(setting.value, setting.condition) for setting in config.values("enable_uart")] == [
         ("1", "[all]"),
         ("0", "[pi5]"),
     ]
@@ -84,7 +84,7 @@ def test_each_kind_of_filter(filter_: str, holds: bool | None) -> None:
 
 def test_expressions_and_gpios_replace_one_another_and_none_stays() -> None:
     config = read("[gpio4=1]\na=1\n[gpio5=0]\na=2\n[boot_count=1]\n[partition=2]\na=3\n[none]\n[pi5]\na=4\n")
-    assert [one.condition for one in config.settings] == [
+    assert [setting.condition for setting in config.settings] == [
         "[gpio4=1]",
         "[gpio5=0]",
         "[gpio5=0][partition=2]",
@@ -95,7 +95,7 @@ def test_expressions_and_gpios_replace_one_another_and_none_stays() -> None:
 
 def test_includes_stand_in_their_place_and_carry_filters() -> None:
     config = read("a=1\n[pi5]\ninclude more.txt\nb=2\n", more="a=2\n[all]\nb=1\n")
-    assert [(each.key, each.value, each.file, each.line) for each in config.settings] == [
+    assert [(setting.key, setting.value, setting.file, setting.line) for setting in config.settings] == [
         ("a", "1", "config.txt", 1),
         ("a", "2", "more.txt", 1),
         ("b", "1", "more.txt", 3),

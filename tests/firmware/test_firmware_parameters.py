@@ -251,9 +251,9 @@ def test_an_overlay_takes_its_parameters_along_when_it_is_merged(base: Tree, ove
     [("on", True), ("2", True), ("anything", True), ("off", False), ("", False), ("0", False)],
 )
 def test_fragments_by_the_value(base: Tree, overlay: Tree, value: str, on: bool) -> None:
-    found = node(merged(base, overlay, other=value), "/i2c0")
-    assert ("dormant" in found) is on
-    assert ("awake" in found) is not on
+    properties = node(merged(base, overlay, other=value), "/i2c0")
+    assert ("dormant" in properties) is on
+    assert ("awake" in properties) is not on
 
 
 def test_a_fragment_that_is_not_there_is_refused(base: Tree, overlay: Tree) -> None:
@@ -263,8 +263,8 @@ def test_a_fragment_that_is_not_there_is_refused(base: Tree, overlay: Tree) -> N
 
 @given(st.text(alphabet="0123456789abcdefxX+- \t", max_size=24))
 def test_numbers_are_64_bits_or_none(text: str) -> None:
-    found = number(text)
-    assert found is None or 0 <= found < 1 << 64
+    value = number(text)
+    assert value is None or 0 <= value < 1 << 64
 
 
 @given(st.binary(max_size=80), st.text(max_size=10))

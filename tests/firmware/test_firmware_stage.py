@@ -112,7 +112,7 @@ def test_what_is_amiss_is_told_and_the_firmware_goes_on(config: str, without: st
     done = stage(config, {name: data for name, data in FILES.items() if name != without})
     assert done.stopped is None
     assert done.kernel == "/vmlinuz"
-    assert any(said in each for each in done.warnings), done.warnings
+    assert any(said in warning for warning in done.warnings), done.warnings
 
 
 @pytest.mark.parametrize(

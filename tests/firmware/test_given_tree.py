@@ -45,11 +45,11 @@ def compiled(source: str) -> bytes:
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
-    found = {}
+    paths = {}
     for name, source in (("rtc", RTC), ("misfit", MISFIT)):
-        found[name] = tmp_path / f"{name}.dtbo"
-        found[name].write_bytes(compiled(source))
-    return found
+        paths[name] = tmp_path / f"{name}.dtbo"
+        paths[name].write_bytes(compiled(source))
+    return paths
 
 
 def made(text: str, files: dict[str, Path], code: int | None = None) -> GivenTree:
@@ -63,17 +63,17 @@ def status(tree: Tree, path: str) -> str | None:
     return node.string("status")
 
 
-def speed(found: GivenTree) -> int | None:
-    node = found.tree.node("/i2c/rtc")
+def speed(given: GivenTree) -> int | None:
+    node = given.tree.node("/i2c/rtc")
     return node.cell("speed") if node is not None else None
 
 
 def test_parameters_belong_to_the_base_or_to_the_overlay_before_them(files: dict[str, Path]) -> None:
-    found = made("dtparam=spi=on\ndtoverlay=rtc\ndtparam=speed=5\ndtoverlay=\ndtparam=i2c=off\n", files)
-    assert status(found.tree, "/spi") == "okay"
-    assert speed(found) == 5
-    assert status(found.tree, "/i2c") == "disabled"
-    assert not found.not_applied
+    given_tree = made("dtparam=spi=on\ndtoverlay=rtc\ndtparam=speed=5\ndtoverlay=\ndtparam=i2c=off\n", files)
+    assert status(given_tree.tree, "/spi") == "okay"
+    assert speed(given_tree) == 5
+    assert status(given_tree.tree, "/i2c") == "disabled"
+    assert not given_tree.not_applied
 
 
 def test_parameters_on_the_overlay_s_own_line(files: dict[str, Path]) -> None:
@@ -82,37 +82,37 @@ def test_parameters_on_the_overlay_s_own_line(files: dict[str, Path]) -> None:
 
 
 def test_a_parameter_may_change_the_target_itself(files: dict[str, Path]) -> None:
-    found = made("dtoverlay=rtc,on=off\n", files)
-    assert status(found.tree, "/i2c") == "disabled"
-    assert found.tree.node("i2c1") is None or speed(found) == 1
+    given_tree = made("dtoverlay=rtc,on=off\n", files)
+    assert status(given_tree.tree, "/i2c") == "disabled"
+    assert given_tree.tree.node("i2c1") is None or speed(given_tree) == 1
 
 
 def test_conditions_of_board_and_type_are_decided_and_others_told(files: dict[str, Path]) -> None:
     text = "[pi4]\ndtparam=spi=on\n[board-type=0x17]\ndtparam=i2c=on\n[all]\n[gpio4=1]\ndtparam=spi=on\n"
-    found = made(text, files)
-    assert status(found.tree, "/i2c") == "okay"
-    assert status(found.tree, "/spi") == "disabled"
-    (told,) = found.not_applied
-    assert "[gpio4=1]" in told
-    assert "line 7" in told
+    given_tree = made(text, files)
+    assert status(given_tree.tree, "/i2c") == "okay"
+    assert status(given_tree.tree, "/spi") == "disabled"
+    (remark,) = given_tree.not_applied
+    assert "[gpio4=1]" in remark
+    assert "line 7" in remark
     # Revision codes hold the type in bits 4 to 11: this is a Compute Module 5's.
     assert status(made(text, files, code=0xC04180).tree, "/i2c") == "disabled"
 
 
 def test_what_cannot_be_applied_is_told_and_the_rest_goes_on(files: dict[str, Path]) -> None:
     text = "dtoverlay=misfit\ndtparam=a=1\ndtoverlay=absent\ndtparam=b=1\ndtoverlay=rtc,unknown=1\n"
-    found = made(f"{text}dtoverlay=\ndtparam=i2c=maybe\n", files)
-    assert status(found.tree, "/i2c") == "maybe"  # a text like any other to the firmware
-    assert speed(found) == 1
-    told = "\n".join(found.not_applied)
+    given_tree = made(f"{text}dtoverlay=\ndtparam=i2c=maybe\n", files)
+    assert status(given_tree.tree, "/i2c") == "maybe"  # a text like any other to the firmware
+    assert speed(given_tree) == 1
+    remarks = "\n".join(given_tree.not_applied)
     for words in (
         "misfit",
         "absent is not among the files",
         "its overlay is left out",
         "no parameter unknown",
     ):
-        assert words in told
-    assert found.applied == ["dtoverlay=rtc,unknown=1", "dtparam=i2c=maybe"]
+        assert words in remarks
+    assert given_tree.applied == ["dtoverlay=rtc,unknown=1", "dtparam=i2c=maybe"]
 
 
 def test_the_map_names_another_overlay_for_this_soc(files: dict[str, Path], tmp_path: Path) -> None:
@@ -120,9 +120,9 @@ def test_the_map_names_another_overlay_for_this_soc(files: dict[str, Path], tmp_
     path.write_bytes(compiled(MAP))
     every = {"rtc-new": files["rtc"], "overlay_map": path}
     assert speed(made("dtoverlay=rtc\n", every)) == 1
-    told = made("dtoverlay=gone\ndtoverlay=two\n", every).not_applied
-    assert "use rtc" in told[0]
-    assert "not for bcm2712" in told[1]
+    remarks = made("dtoverlay=gone\ndtoverlay=two\n", every).not_applied
+    assert "use rtc" in remarks[0]
+    assert "not for bcm2712" in remarks[1]
 
 
 def test_another_devicetree_by_name() -> None:
@@ -133,10 +133,10 @@ def test_another_devicetree_by_name() -> None:
 
 
 def test_a_config_txt_of_thousands_of_lines_ends(files: dict[str, Path]) -> None:
-    found = made("dtparam=spi=on\n" * 2000, files)
-    assert status(found.tree, "/spi") == "okay"
-    assert "only the first 256" in found.not_applied[0]
-    assert len(found.not_applied) == 1
+    given_tree = made("dtparam=spi=on\n" * 2000, files)
+    assert status(given_tree.tree, "/spi") == "okay"
+    assert "only the first 256" in given_tree.not_applied[0]
+    assert len(given_tree.not_applied) == 1
 
 
 @pytest.mark.parametrize("config_txt", ["", "[pi4]\narm_64bit=1\n", None])

@@ -53,7 +53,7 @@ def test_every_machine_is_a_board_that_is_known(tmp_path: Path) -> None:
     for machine in BOARD_MACHINES.all().values():
         assert board(machine.board).firmware_models
         assert machine.minimum_qemu >= Version.parse("7.2")  # type: ignore[operator]
-        assert {each.mini for each in machine.uarts} == {True, False}
+        assert {uart.mini for uart in machine.uarts} == {True, False}
         assert any("{disk}" in part for part in machine.disk)
     assert board_machine("raspi3b").board_type == 8
     with pytest.raises(Refused, match="no machine raspi9"):
@@ -89,5 +89,5 @@ def test_a_card_is_a_power_of_two_over_the_image(tmp_path: Path) -> None:
     ],
 )
 def test_the_machines_console_is_added_where_it_is_not_the_last(arguments: str, edits: list[str]) -> None:
-    made = [f"{'+' if each.add else '-'}{each.text}" for each in edits_for(arguments.split())]
+    made = [f"{'+' if edit.add else '-'}{edit.text}" for edit in edits_for(arguments.split())]
     assert made == edits

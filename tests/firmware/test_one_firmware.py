@@ -133,8 +133,11 @@ def resolved(collection: _Collection, dtb: str) -> Answer:
     """The tree for a Raspberry Pi 3 whose firmware picks `dtb`."""
     three = board("raspberrypi-3")
     three = evolve(three, steppings=(evolve(three.steppings[0], dtb=dtb),))
-    found = collection.result(None).resolve(three, three.steppings[0].name, code=0xA02082)
-    return Answer(found.tree, tuple(line.removeprefix("config.txt: ") for line in found.given.unapplied))
+    firmware_result = collection.result(None).resolve(three, three.steppings[0].name, code=0xA02082)
+    return Answer(
+        firmware_result.tree,
+        tuple(line.removeprefix("config.txt: ") for line in firmware_result.given.unapplied),
+    )
 
 
 def by_image_boot(files: dict[str, bytes]) -> Answer:
@@ -146,10 +149,10 @@ def by_image_boot(files: dict[str, bytes]) -> Answer:
 
 def both(folder: Path, config: str, files: dict[str, bytes] = FILES) -> Answer:
     given = {**files, "config.txt": config.encode()}
-    one, other = by_check(folder, given), by_image_boot(given)
-    assert contents(one.tree) == contents(other.tree)
+    answer, other = by_check(folder, given), by_image_boot(given)
+    assert contents(answer.tree) == contents(other.tree)
     # The same lines for the same reasons; files are named by where they were found.
-    assert [line.partition(":")[0] for line in one.left_out] == [
+    assert [line.partition(":")[0] for line in answer.left_out] == [
         line.replace("config.txt, line", f"{folder}/config.txt, line").partition(":")[0]
         for line in other.left_out
     ]
@@ -240,13 +243,13 @@ def test_both_hand_over_the_same_devicetree(config: str, expected: Expected, tmp
     answer = both(tmp_path, f"arm_64bit=1\n{config}\n")
     assert answer.left_out == ()
     for path, properties in expected.items():
-        found = answer.tree.node(path)
+        dt_node = answer.tree.node(path)
         if properties is None:
-            assert found is None, path
+            assert dt_node is None, path
             continue
-        assert found is not None, path
+        assert dt_node is not None, path
         for name, value in properties.items():
-            assert found.properties.get(name) == value, f"{path} {name}"
+            assert dt_node.properties.get(name) == value, f"{path} {name}"
 
 
 REFUSED = [

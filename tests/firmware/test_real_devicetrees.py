@@ -89,14 +89,17 @@ def test_the_firmware_makes_a_d0_of_a_c0_devicetree(
         (tmp_path / name).write_bytes((release / name).read_bytes())
     if config_txt is not None:
         (tmp_path / "config.txt").write_text(config_txt)
-    found = gather_devicetrees(tmp_path)
+    gathered = gather_devicetrees(tmp_path)
     five = board("raspberrypi-5")
     pins = {}
     for stepping in five.steppings:
-        resolved = found.resolve(five, stepping.name)
+        resolved = gathered.resolve(five, stepping.name)
         assert resolved.dtb.name == "bcm2712-rpi-5-b.dtb"
         pins[stepping.name] = {
-            one for node in resolved.tree.root.walk() for one in node.compatible if one.endswith("-pinctrl")
+            compatible
+            for node in resolved.tree.root.walk()
+            for compatible in node.compatible
+            if compatible.endswith("-pinctrl")
         }
         assert not resolved.given.unapplied
     assert "brcm,bcm2712d0-pinctrl" in pins["d0"]

@@ -80,8 +80,8 @@ WRAPPED = {
 
 @pytest.mark.parametrize("wrapping", WRAPPED, ids="+".join)
 def test_wrappings(wrapping: tuple[str, ...]) -> None:
-    bare, found = unwrapped(Bytes(WRAPPED[wrapping], "vmlinuz"))
-    assert found == wrapping
+    bare, packing = unwrapped(Bytes(WRAPPED[wrapping], "vmlinuz"))
+    assert packing == wrapping
     assert bare.read(0, len(bare)) == image()
     assert read(WRAPPED[wrapping]).page_size == 16384
 

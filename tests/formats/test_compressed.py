@@ -80,7 +80,7 @@ def test_any_part_of_the_expanded_file_can_be_read(tmp_path: Path, cache: Path, 
         before = kept[0].stat().st_ino
         again = expand(opened(pack(command, original)))
         assert again.read(0, len(data)) == data
-        assert [each.stat().st_ino for each in (cache / "expanded").iterdir()] == [before]
+        assert [path.stat().st_ino for path in (cache / "expanded").iterdir()] == [before]
 
 
 def read_all(packed: Path) -> bytes:
@@ -175,7 +175,7 @@ def test_an_initramfs_of_several_archives_is_one_tree(tmp_path: Path, form: str)
     }[form]()
     source = Bytes(cpio(early) + bytes(512) + packed, "initrd")
     segments = read_segments(source)
-    assert [each.compression for each in segments] == [None, None if form == "bare" else form]
+    assert [segment.compression for segment in segments] == [None, None if form == "bare" else form]
     files = InitramfsTree("initrd", segments)
     assert contents(files) == {**of_directory(tree), **of_directory(early)}
 
@@ -193,9 +193,9 @@ def test_a_large_initramfs_is_expanded_once(tmp_path: Path, cache: Path) -> None
         segments = read_segments(Bytes(data, "initramfs.xz"))
         assert len(segments) == 1  # streams of one kind are one archive after the other
         files = InitramfsTree("initramfs.xz", segments)
-        found = contents(files)
-        assert found["/rootfs.sqsh"] == (tree / "rootfs.sqsh").read_bytes()
-        assert found["/tiny"] == b"x"
+        read_back = contents(files)
+        assert read_back["/rootfs.sqsh"] == (tree / "rootfs.sqsh").read_bytes()
+        assert read_back["/tiny"] == b"x"
         assert len(list((cache / "expanded").iterdir())) == 2
 
 

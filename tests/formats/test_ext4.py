@@ -39,9 +39,9 @@ def test_reads_what_mkfs_wrote(tmp_path: Path, kind: str, options: tuple[str, ..
         (tree / "holes").unlink()  # mke2fs forgets a hole at the end of a file with this feature
     image = make(tmp_path / "ext.img", tree, kind, *options)
     files = Ext(opened(image))
-    found = contents(files)
-    found.pop("/lost+found")
-    assert found == of_directory(tree)
+    read_back = contents(files)
+    read_back.pop("/lost+found")
+    assert read_back == of_directory(tree)
     assert files.type == kind
     assert files.label == ("root" if "root" in options else None)
     assert str(files.uuid) in run("dumpe2fs", "-h", image)
@@ -64,7 +64,7 @@ def test_a_hashed_directory_and_a_split_file_read_as_debugfs_does(tmp_path: Path
     theirs = {row[5] for row in rows if row[1] != "0"} - {".", ".."}  # inode 0: deleted
     folder = lookup(files, "/many")
     assert folder is not None
-    assert {each.name for each in files.children(folder)} == theirs
+    assert {entry.name for entry in files.children(folder)} == theirs
 
 
 def test_what_is_encrypted_is_refused(tmp_path: Path) -> None:
@@ -78,8 +78,8 @@ def test_what_is_encrypted_is_refused(tmp_path: Path) -> None:
     assert entry is not None
     with pytest.raises(Refused, match="encrypted"):
         files.open(entry)
-    refused = [each for each in walk(files) if isinstance(each, Unreadable)]
-    assert [each.path for each in refused] == ["/A"]
+    refused = [unreadable for unreadable in walk(files) if isinstance(unreadable, Unreadable)]
+    assert [unreadable.path for unreadable in refused] == ["/A"]
 
 
 def test_a_size_that_no_file_can_have_is_refused(tmp_path: Path) -> None:

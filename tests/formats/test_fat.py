@@ -62,7 +62,7 @@ def test_a_cycle_in_a_chain_ends(tmp_path: Path) -> None:
     loop = Patched(opened(image), {fat + 2 * folder.handle: folder.handle.to_bytes(2, "little")})
     with pytest.raises(Malformed, match="twice"):
         Fat(loop).children(folder)
-    assert any(isinstance(each, Unreadable) for each in walk(Fat(loop)))
+    assert any(isinstance(entry, Unreadable) for entry in walk(Fat(loop)))
 
 
 def test_a_chain_into_nowhere_names_the_cluster(tmp_path: Path) -> None:

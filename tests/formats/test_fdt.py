@@ -146,8 +146,8 @@ def test_depth_is_bounded() -> None:
 
 def test_paths_stay_short() -> None:
     """Each node's path repeats the names above it: long ones would fill the memory."""
-    one = compiled(f"/dts-v1/;\n/ {{ {'n' * 400}@1 {{ a {{ }}; }}; }};", "-f")
-    assert parse_fdt(one, "one").nodes[-1].path == f"/{'n' * 400}@1/a"
+    tree = compiled(f"/dts-v1/;\n/ {{ {'n' * 400}@1 {{ a {{ }}; }}; }};", "-f")
+    assert parse_fdt(tree, "one").nodes[-1].path == f"/{'n' * 400}@1/a"
     many = "/dts-v1/;\n/ {" + f"{'n' * 400} {{" * 12 + "};" * 12 + "};"
     with pytest.raises(Malformed, match="long ones"):
         parse_fdt(compiled(many, "-f"), "many")

@@ -23,9 +23,9 @@ def entry(compatible: bytes, name: bytes = b"", data: bytes = bytes(8)) -> bytes
 
 def test_of_table_ends_at_the_zero_entry() -> None:
     table = entry(b"acme,a") + entry(b"acme,b", b"eth") + bytes(200) + entry(b"acme,other")
-    found = of_table(b"pad!" + table, 4)
-    assert found is not None
-    assert [(one.compatible, one.name) for one in found] == [("acme,a", ""), ("acme,b", "eth")]
+    of_ids = of_table(b"pad!" + table, 4)
+    assert of_ids is not None
+    assert [(of_id.compatible, of_id.name) for of_id in of_ids] == [("acme,a", ""), ("acme,b", "eth")]
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_other_tables() -> None:
     i2c = b"ds1307".ljust(24, b"\0") + bytes(8)
     assert name_table(i2c + bytes(32), 0, stride=32) == ("ds1307",)
     pci = (0x1DE4).to_bytes(4, "little") + (1).to_bytes(4, "little") + b"\xff" * 8 + bytes(24)
-    (found,) = pci_table(pci + bytes(40), 0) or ()
-    assert (found.vendor, found.device) == (0x1DE4, 1)
+    (pci_id,) = pci_table(pci + bytes(40), 0) or ()
+    assert (pci_id.vendor, pci_id.device) == (0x1DE4, 1)
     amba = (0x00041011).to_bytes(4, "little") + (0x000FFFFF).to_bytes(4, "little") + bytes(8)
     assert amba_table(amba + bytes(16), 0) == ((0x00041011, 0x000FFFFF),)
 
@@ -79,9 +79,9 @@ def test_a_real_table_cut_off_or_damaged_is_refused_not_crashed_on() -> None:
     except BootwrightError as error:
         pytest.skip(str(error))
     at = image.find(kallsyms._DIGITS)
-    while (found := kallsyms._tokens(image, at)) is None:
+    while (tokens := kallsyms._tokens(image, at)) is None:
         at = image.find(kallsyms._DIGITS, at + 1)
-    start, _, end = found
+    start, _, end = tokens
     whole = image[start - 2_500_000 : end + 1_200_000]
     assert len(kallsyms.read_symbols(whole, "part")) > 100_000
     for damaged in (
@@ -180,8 +180,8 @@ def test_offsets_read_a_word_too_late_are_not_taken() -> None:
     right = array("I", [0, 0, 0x10000, 0x30000, 0x30000])
     late = array("I", [0, 0x10000, 0x30000, 0x30000, 0x80000000])
     for order in ([right, late], [late, right]):
-        found = kallsyms._fitting(image, names, iter([(one, 1) for one in order]), 0, "Image")
-        assert found == (right, 1)
+        fitting = kallsyms._fitting(image, names, iter([(order_of, 1) for order_of in order]), 0, "Image")
+        assert fitting == (right, 1)
     # Without a header nothing can be said, and the usual layout stands first.
     assert kallsyms._fitting(bytes(64), names, iter([(late, 1), (right, 1)]), 0, "x") == (late, 1)
     with pytest.raises(Malformed, match="no known layout"):
@@ -207,8 +207,8 @@ def test_changes_to_a_small_image_with_everything(data: st.DataObject) -> None:
         sys.path.remove(str(path))
     first, ordered, functions, left_out = (data.draw(st.booleans()) for _ in range(4))
     changed = bytearray(image(offsets_first=first, ordered=ordered, functions=functions, left_out=left_out))
-    found = read_built_in(bytes(changed), "Image").drivers
-    assert sorted(driver.name for driver in found) == ["acme-i2c", "acme-pci", "acme-uart"]
+    drivers = read_built_in(bytes(changed), "Image").drivers
+    assert sorted(driver.name for driver in drivers) == ["acme-i2c", "acme-pci", "acme-uart"]
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, len(changed) - 1))
         changed[at] = data.draw(st.integers(0, 255))

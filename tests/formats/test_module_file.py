@@ -167,13 +167,13 @@ def test_a_shelf_gives_what_was_put_in_and_refuses_what_is_damaged(
     path = tmp_path_factory.mktemp("shelf") / "it"
     whole = shelf.pack({"one": rows, "two": {}}, form=3)
     path.write_bytes(whole)
-    found = shelf.load(path, form=3)
-    assert found is not None
-    assert dict(found.rows("one")) == rows
-    assert all(found.get("one", key) == value for key, value in rows.items())
-    assert found.get("one", "no such key") is None
-    assert found.get("two", "") is None
-    assert found.get("three", "") is None
+    kept_shelf = shelf.load(path, form=3)
+    assert kept_shelf is not None
+    assert dict(kept_shelf.rows("one")) == rows
+    assert all(kept_shelf.get("one", key) == value for key, value in rows.items())
+    assert kept_shelf.get("one", "no such key") is None
+    assert kept_shelf.get("two", "") is None
+    assert kept_shelf.get("three", "") is None
     assert shelf.load(path, form=4) is None
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert shelf.load(path, form=3) is None

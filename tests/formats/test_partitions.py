@@ -32,10 +32,13 @@ def test_gpt_reads_as_sfdisk_does(tmp_path: Path, sector: int) -> None:
     table = read_partition_table(opened(image))
     assert table.scheme == "gpt"
     assert table.sector_size == sector
-    assert [each.label for each in table.partitions] == ["EFI", "BOOT", "META"]
+    assert [partition.label for partition in table.partitions] == ["EFI", "BOOT", "META"]
     assert table.copies == ("primary: good", "backup: good")
     assert not table.problems
-    mine = [(each.number, each.offset, each.size, each.type, each.uuid) for each in table.partitions]
+    mine = [
+        (partition.number, partition.offset, partition.size, partition.type, partition.uuid)
+        for partition in table.partitions
+    ]
     assert mine == as_fdisk_says(image, sector)
 
 
@@ -83,10 +86,12 @@ def test_mbr_with_logical_partitions_reads_as_sfdisk_does(tmp_path: Path) -> Non
     assert table.scheme == "mbr"
     oracle = json.loads(run("sfdisk", "--json", image))["partitiontable"]
     assert table.disk_id == oracle["id"].removeprefix("0x")
-    mine = [(each.number, each.offset // 512, each.size // 512) for each in table.partitions]
+    mine = [
+        (partition.number, partition.offset // 512, partition.size // 512) for partition in table.partitions
+    ]
     theirs = [
-        (int(each["node"].removeprefix(str(image))), each["start"], each["size"])
-        for each in oracle["partitions"]
+        (int(partition["node"].removeprefix(str(image))), partition["start"], partition["size"])
+        for partition in oracle["partitions"]
     ]
     assert sorted(mine) == sorted(theirs)
     assert len(mine) == 5
@@ -100,7 +105,7 @@ def test_a_chain_of_logical_partitions_that_bites_its_tail_ends(tmp_path: Path) 
     loop = extended * 512 + 446 + 16
     patched = Patched(opened(image), {loop + 4: b"\x05", loop + 8: bytes(4), loop + 12: b"\x01\0\0\0"})
     table = read_partition_table(patched)
-    assert any("broken" in each for each in table.problems)
+    assert any("broken" in problem for problem in table.problems)
     assert len(table.partitions) <= 3
 
 
@@ -109,7 +114,9 @@ def test_a_hybrid_mbr_is_shown_beside_the_gpt(tmp_path: Path) -> None:
     entry = bytes([0, 0, 0, 0, 0x0C, 0, 0, 0]) + (2048).to_bytes(4, "little") + (6144).to_bytes(4, "little")
     table = read_partition_table(Patched(opened(image), {446 + 16: entry}))
     assert table.scheme == "gpt+mbr"
-    assert [(each.number, each.type_name) for each in table.mbr_partitions] == [(2, "FAT32 (LBA)")]
+    assert [(mbr_partition.number, mbr_partition.type_name) for mbr_partition in table.mbr_partitions] == [
+        (2, "FAT32 (LBA)")
+    ]
     assert len(table.partitions) == 3
 
 

@@ -59,10 +59,10 @@ def test_sections_are_what_objcopy_put_in(uki: Path) -> None:
 
 def test_the_section_table_reads_as_pefile_reads_it(uki: Path) -> None:
     oracle = pefile.PE(str(uki), fast_load=True)
-    mine = [(each.name, each.address, each.offset) for each in read_pe(opened(uki)).sections]
+    mine = [(section.name, section.address, section.offset) for section in read_pe(opened(uki)).sections]
     theirs = [
-        (each.Name.rstrip(b"\0").decode(), each.VirtualAddress, each.PointerToRawData)
-        for each in oracle.sections
+        (section.Name.rstrip(b"\0").decode(), section.VirtualAddress, section.PointerToRawData)
+        for section in oracle.sections
     ]
     assert mine == theirs
 

@@ -35,9 +35,9 @@ def test_reads_what_mkfs_wrote(tmp_path: Path, options: tuple[str, ...], feature
     """Directories inside the inode, of one block, of many, with an index; links of both kinds; big files."""
     tree = tree_without_blanks(tmp_path / "tree", 1500)
     files = Xfs(opened(make_xfs(tmp_path / "xfs.img", tree, *options)))
-    found = contents(files)
-    found.pop("/lost+found", None)
-    assert found == of_directory(tree)
+    read_back = contents(files)
+    read_back.pop("/lost+found", None)
+    assert read_back == of_directory(tree)
     assert features <= set(files.superblock.features)
     assert files.label == ("BOOT" if "BOOT" in options else None)
     assert str(files.uuid) in run("xfs_db", "-r", "-c", "uuid", tmp_path / "xfs.img")
@@ -55,19 +55,21 @@ def test_a_file_with_an_extent_tree_reads_as_xfs_db_maps_it(tmp_path: Path) -> N
     (tree / "room").write_bytes(bytes(8 * 4096))
     image = make_xfs(tmp_path / "xfs.img", tree, "-i", "nrext64=1")
     files = Xfs(opened(image))
-    big, room = lookup(files, "/big"), lookup(files, "/room")
+    big, entry = lookup(files, "/big"), lookup(files, "/room")
     assert big is not None
-    assert room is not None
+    assert entry is not None
     super_ = files.superblock
     start = int(re.findall(r"\[0,(\d+),", field(image, big.handle, "u3.bmx"))[0])
-    leaf = int(re.findall(r"\[0,(\d+),", field(image, room.handle, "u3.bmx"))[0])
+    leaf = int(re.findall(r"\[0,(\d+),", field(image, entry.handle, "u3.bmx"))[0])
     assert super_.ag_blocks > start + blocks  # one allocation group, so that blocks follow one another
     records = [extent(number, start + number, 1) for number in range(blocks)]
     most = (4096 - 72) // 16
     patches: dict[int, bytes] = {}
     leaves = [records[at : at + most] for at in range(0, blocks, most)]
-    for index, each in enumerate(leaves):
-        patches[super_.byte_of_block(leaf + 1 + index)] = header(0, len(each)) + b"".join(each)
+    for index, leaf_entries in enumerate(leaves):
+        patches[super_.byte_of_block(leaf + 1 + index)] = header(0, len(leaf_entries)) + b"".join(
+            leaf_entries
+        )
     keys = b"".join(struct.pack(">Q", index * most) for index in range(len(leaves)))
     pointers = b"".join(struct.pack(">Q", leaf + 1 + index) for index in range(len(leaves)))
     patches[super_.byte_of_block(leaf)] = header(1, len(leaves)) + keys.ljust(most * 8, b"\0") + pointers

@@ -119,8 +119,8 @@ def test_the_same_recipe_gives_the_same_bytes_at_another_time_and_place(kit: Pat
 def test_other_parts_give_other_ids(kit: Path, tmp_path: Path) -> None:
     path = image_kit.recipe(tmp_path, image_kit.KIT.replace("quiet", "loud"))
     made = compose(find_recipe(str(path)), tmp_path / "other.raw")
-    one, other = (Explorer().artifact(str(each)).fact("disk_id") for each in (kit / "kit.raw", made.image))
-    assert one != other
+    first, other = (Explorer().artifact(str(path)).fact("disk_id") for path in (kit / "kit.raw", made.image))
+    assert first != other
 
 
 def test_the_manifest_tells_hash_and_origin_of_each_part(kit: Path) -> None:
@@ -562,7 +562,7 @@ def test_the_standin_is_made_and_read_back(name: str, tmp_path: Path) -> None:
         recipe = attrs.evolve(recipe, initramfs=attrs.evolve(recipe.initramfs, modules=few))
     made = compose(recipe, tmp_path / "standin.raw")
     item = Explorer().artifact(str(made.image))
-    assert not [problem.message for each in item.walk() for problem in each.problems]
+    assert not [problem.message for node in item.walk() for problem in node.problems]
     (kernel,) = item.of_kind(ItemKind.KERNEL)
     assert str(kernel.fact("release")).startswith("6.18.")
     assert {each.fact("release") for each in item.of_kind(ItemKind.MODULES)} == {kernel.fact("release")}

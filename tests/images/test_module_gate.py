@@ -192,4 +192,4 @@ def test_what_only_looks_like_a_certificate_is_left_out(keys: Path) -> None:
     ):
         with contextlib.suppress(ValueError):
             read_certificate(broken)
-        assert all(each.name for each in certificates(bytes(64) + broken))
+        assert all(certificate.name for certificate in certificates(bytes(64) + broken))

@@ -50,13 +50,13 @@ def sha256(path: Path) -> str:
 
 
 def contents(image: Path) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     for volume in open_image(image).volumes:
         for entry in walk(volume.files):
             assert isinstance(entry, Entry)
             if entry.kind == "file":
-                found[volume.path(entry.path)] = volume.files.open(entry).read(0, entry.size)
-    return found
+                files[volume.path(entry.path)] = volume.files.open(entry).read(0, entry.size)
+    return files
 
 
 def clean(image: Path, work: Path) -> None:

@@ -44,41 +44,45 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def told(differences: tuple[Difference, ...], area: Area) -> dict[str, tuple[object, object]]:
-    return {each.what: (each.before, each.after) for each in differences if each.area is area}
+    return {
+        difference.what: (difference.before, difference.after)
+        for difference in differences
+        if difference.area is area
+    }
 
 
 def test_two_images_differ_in_meaning(images: tuple[Path, Path]) -> None:
     first, second = (Explorer().artifact(str(image)) for image in images)
-    found = compare(first, second)
-    kernel = told(found, Area.KERNEL)
+    differences = compare(first, second)
+    kernel = told(differences, Area.KERNEL)
     assert kernel["release"] == ("6.18.5-talos", "6.12.25-talos")
     assert kernel["page size"] == (4096, 16384)
-    assert told(found, Area.OS)["version id"] == ("v1.12.1", "v1.11.0")
-    assert told(found, Area.CONFIG_TXT) == {
+    assert told(differences, Area.OS)["version id"] == ("v1.12.1", "v1.11.0")
+    assert told(differences, Area.CONFIG_TXT) == {
         "[pi5] enable_uart": ("0", "2"),
         "[all] dtoverlay": (None, "disable-bt"),
     }
-    assert told(found, Area.COMMAND_LINE) == {
+    assert told(differences, Area.COMMAND_LINE) == {
         "pti": ("pti=on", "pti=off"),
         "debug": (None, "debug"),
         "boot menu: default": ("A - Talos v1.12.1", "A - Talos v1.11.0"),
     }
-    assert told(found, Area.KERNEL_CONFIG) == {
+    assert told(differences, Area.KERNEL_CONFIG) == {
         "CONFIG_BCM2712_MIP": ("m", None),
         "CONFIG_MACB": ("m", "y"),
         "CONFIG_NEW": (None, "y"),
         "CONFIG_PAGE_SHIFT": ("12", "14"),
     }
-    assert told(found, Area.MODULES) == {
+    assert told(differences, Area.MODULES) == {
         "clk_rp1": ("built in", "in the root file system"),
         "irq_bcm2712_mip": ("in the root file system", None),
         "rp1_pci": ("in the root file system", None),
     }
-    assert told(found, Area.FIRMWARE) == {
+    assert told(differences, Area.FIRMWARE) == {
         "brcm/brcmfmac.bin": ("512 bytes", None),
         "brcm/other.bin": (None, "512 bytes"),
     }
-    assert told(found, Area.DEVICETREE) == {
+    assert told(differences, Area.DEVICETREE) == {
         "bcm2712-rpi-5-b.dtb: /ethernet@100000/mdio/ethernet-phy@1": ("node", None),
         "bcm2712-rpi-5-b.dtb: /ethernet@100000/mdio/ethernet-phy@3": (None, "node"),
         "bcm2712-rpi-5-b.dtb: /ethernet@100000: phy-handle": (
@@ -86,8 +90,10 @@ def test_two_images_differ_in_meaning(images: tuple[Path, Path]) -> None:
             "<&/ethernet@100000/mdio/ethernet-phy@3>",
         ),
     }
-    assert not told(found, Area.FILES)
-    assert [each.area for each in found] == sorted((each.area for each in found), key=list(Area).index)
+    assert not told(differences, Area.FILES)
+    assert [difference.area for difference in differences] == sorted(
+        (difference.area for difference in differences), key=list(Area).index
+    )
 
 
 def test_an_image_does_not_differ_from_itself_compressed(images: tuple[Path, Path], tmp_path: Path) -> None:
@@ -134,8 +140,8 @@ def trees(folder: Path, before: bytes, after: bytes) -> dict[str, tuple[object, 
     for name, data in (("a", before), ("b", after)):
         (folder / name).mkdir()
         (folder / name / "board.dtb").write_bytes(data)
-    found = compare(*(Explorer().artifact(str(folder / name)) for name in ("a", "b")))
-    return told(found, Area.DEVICETREE)
+    differences = compare(*(Explorer().artifact(str(folder / name)) for name in ("a", "b")))
+    return told(differences, Area.DEVICETREE)
 
 
 def test_phandles_that_are_only_renumbered_do_not_differ(tmp_path: Path) -> None:
@@ -197,14 +203,14 @@ def test_files_without_a_meaning_are_compared_by_their_bytes(tmp_path: Path) -> 
         run("mksquashfs", tmp_path / name, tmp_path / f"{name}.sqsh", "-quiet", "-no-progress")
     # A directory against a squashfs image: the files are what counts.
     for second in (tmp_path / "b", tmp_path / "b.sqsh"):
-        found = compare(Explorer().artifact(str(tmp_path / "a")), Explorer().artifact(str(second)))
-        assert told(found, Area.FILES) == {
+        differences = compare(Explorer().artifact(str(tmp_path / "a")), Explorer().artifact(str(second)))
+        assert told(differences, Area.FILES) == {
             "/deep/er/still/file": ("4 bytes", None),
             "/more": (None, "3 bytes"),
             "/short": ("→ A/vmlinuz", "→ elsewhere"),
             "/tiny": ("x", "y"),
         }
-        assert not told(found, Area.KERNEL_CONFIG)
+        assert not told(differences, Area.KERNEL_CONFIG)
 
 
 def module(path: Path, **fields: str) -> None:
@@ -252,9 +258,11 @@ def test_between_releases_only_what_modules_do_is_told(tmp_path: Path) -> None:
         firmware = tmp_path / side / "lib" / "firmware"
         firmware.mkdir(parents=True)
         (firmware / "f.bin").write_bytes(side.encode())
-    found = compare(*(Explorer().artifact(str(tmp_path / side)) for side in "ab"))
-    assert told(found, Area.MODULES) == {"built anew": (None, "2 of 2, 1 from other source (srcversion)")}
-    (firmware_told,) = told(found, Area.FIRMWARE).values()
+    differences = compare(*(Explorer().artifact(str(tmp_path / side)) for side in "ab"))
+    assert told(differences, Area.MODULES) == {
+        "built anew": (None, "2 of 2, 1 from other source (srcversion)")
+    }
+    (firmware_told,) = told(differences, Area.FIRMWARE).values()
     assert all(str(text).startswith("1 bytes, SHA-256 ") for text in firmware_told)
 
 
@@ -283,7 +291,7 @@ def test_programs_and_scripts_of_an_initramfs_are_compared_by_meaning(tmp_path: 
             check=True,
         )
         (tmp_path / f"initramfs-{side}.img").write_bytes(packed.stdout)
-    found = compare(*(Explorer().artifact(str(tmp_path / f"initramfs-{side}.img")) for side in "ab"))
-    inside = told(found, Area.INITRAMFS)
+    differences = compare(*(Explorer().artifact(str(tmp_path / f"initramfs-{side}.img")) for side in "ab"))
+    inside = told(differences, Area.INITRAMFS)
     assert inside["/init"] == ("modprobe a", "modprobe b")
     assert all(str(text).startswith("program, build id ") for text in inside["/prog"])

@@ -43,12 +43,12 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def found(item: Item, kind: str) -> Item:
     items = item.of_kind(ItemKind(kind))
-    assert items, f"no {kind} in {[each.kind for each in item.walk()]}"
+    assert items, f"no {kind} in {[node.kind for node in item.walk()]}"
     return items[0]
 
 
 def check_talos(item: Item) -> None:
-    assert not [problem for each in item.walk() for problem in each.problems]
+    assert not [problem for node in item.walk() for problem in node.problems]
     linux = found(item, "kernel")
     assert linux.fact("release") == "6.18.5-talos"
     assert linux.fact("page_size") == 4096
@@ -272,7 +272,7 @@ def test_a_manifest_whose_configuration_is_no_object(tmp_path: Path, config: obj
     (tmp_path / "image" / "index.json").write_text('{"manifests": [{"digest": "md5:a"}]}')
     (blobs / "a").write_text(json.dumps({"config": config, "layers": []}))
     item = Explorer().artifact(str(tmp_path / "image"))
-    assert any("configuration" in problem.message for each in item.walk() for problem in each.problems)
+    assert any("configuration" in problem.message for node in item.walk() for problem in node.problems)
 
 
 def test_files_that_are_not_what_their_names_say(tmp_path: Path) -> None:
@@ -282,13 +282,13 @@ def test_files_that_are_not_what_their_names_say(tmp_path: Path) -> None:
     (tmp_path / "._d.dtb").write_bytes(b"\0\5\x16\7")
     (tmp_path / "image").write_bytes(b"something else")
     item = Explorer().artifact(str(tmp_path))
-    told = [problem.message for each in item.walk() for problem in each.problems]
-    assert sorted(message.rpartition("/")[2].split(":")[0] for message in told) == [
+    messages = [problem.message for node in item.walk() for problem in node.problems]
+    assert sorted(message.rpartition("/")[2].split(":")[0] for message in messages) == [
         "bcm2712-rpi-5-b.dtb",
         "d.dtb",
         "vmlinuz",
     ]
-    assert [message for message in told if "an empty file" in message and "a devicetree" in message]
+    assert [message for message in messages if "an empty file" in message and "a devicetree" in message]
 
 
 def test_swap_and_btrfs_tell_the_sizes_a_kernel_must_match(tmp_path: Path) -> None:
@@ -485,7 +485,7 @@ def metal_image(folder: Path) -> Path:
 
 def test_a_uki_on_an_esp_is_taken_apart(tmp_path: Path) -> None:
     item = Explorer().artifact(str(metal_image(tmp_path)))
-    assert not [problem for each in item.walk() for problem in each.problems]
+    assert not [problem for node in item.walk() for problem in node.problems]
     uki = found(item, "uki")
     assert uki.name == "/EFI/Linux/Talos-v1.13.0.efi"
     assert uki.fact("machine") == "arm64"
@@ -494,7 +494,7 @@ def test_a_uki_on_an_esp_is_taken_apart(tmp_path: Path) -> None:
     assert found(uki, "command-line").fact("arguments") == ["talos.platform=metal", "console=ttyAMA0"]
     assert found(uki, "devicetree").fact("model") == "Raspberry Pi 5 Model B"
     # The section says which system it boots, and so does the squashfs in its initramfs.
-    assert [each.fact("version_id") for each in uki.of_kind(ItemKind.OS_RELEASE)] == ["v1.13.0", "v1.13.0"]
+    assert [item.fact("version_id") for item in uki.of_kind(ItemKind.OS_RELEASE)] == ["v1.13.0", "v1.13.0"]
     assert found(uki, "modules").fact("modules") == 3
     assert found(item, "loader-config").fact("default") == "Talos-*"
     assert found(item, "loader-entry").fact("kernel") == "/vmlinuz"
@@ -533,8 +533,8 @@ def test_one_part_named_many_times_does_not_keep_us_busy(tmp_path: Path) -> None
         (Limits(expanded=300_000), "more than 300000 bytes to expand"),
     ):
         item = Explorer(limits=limits).artifact(str(image))
-        problems = [problem.message for each in item.walk() for problem in each.problems]
+        problems = [problem.message for node in item.walk() for problem in node.problems]
         assert len(item.of_kind(ItemKind.PARTITION)) == 16
-        assert any("overlap" in each for each in problems)
-        assert any(message in each for each in problems)
+        assert any("overlap" in problem for problem in problems)
+        assert any(message in problem for problem in problems)
         assert 0 < sum(each.detail is not None for each in item.of_kind(ItemKind.KERNEL)) <= 4

@@ -32,12 +32,12 @@ LETTER = Format(
 
 def test_every_format_says_by_what_it_reads() -> None:
     assert len(own_formats()) > 20
-    for each in all_formats():
-        assert each.documentation, each.name
-        assert each.matches is not None or each.names, each.name
-    orders = [each.order for each in own_formats() if each.matches is not None]
+    for own_format in all_formats():
+        assert own_format.documentation, own_format.name
+        assert own_format.matches is not None or own_format.names, own_format.name
+    orders = [own_format.order for own_format in own_formats() if own_format.matches is not None]
     assert len(orders) == len(set(orders))
-    ranks = [each.name_order for each in own_formats() if each.names]
+    ranks = [own_format.name_order for own_format in own_formats() if own_format.names]
     assert len(ranks) == len(set(ranks))
 
 
@@ -47,7 +47,7 @@ def test_the_kinds_of_items_are_those_of_the_schema() -> None:
     kinds = {kind.value for kind in ItemKind}
     assert kinds <= documented
     # A file that cannot be read is an item of its format's name.
-    assert {each.name for each in own_formats()} <= kinds
+    assert {own_format.name for own_format in own_formats()} <= kinds
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_in_every_form(tmp_path: Path) -> None:
         assert "fails with 6.18.15, works with 6.12.117" in form
     result = json.loads((tmp_path / "out/result.json").read_text())
     jsonschema.validate(result, SCHEMA)
-    assert {one["id"]: one.get("outweighed") for one in result["cells"]} == {
+    assert {cell["id"]: cell.get("outweighed") for cell in result["cells"]} == {
         "p1": {"ethernet": "b1"}, "p2": None, "p3": {"ethernet": "b2"}, "p4": {"ethernet": "b3"},
         "b1": None, "b2": None, "b3": None,
     }  # fmt: skip
@@ -123,7 +123,7 @@ def test_a_row_that_leaves_factors_open(other: str) -> None:
     ]
     weighed = weigh(rows, "x")
     assert weighed.outweighed == ({"a": "bench", "b": "bench"} if other == "works" else {})
-    assert "c" in {one.id for one in weighed.counted}
+    assert "c" in {observation.id for observation in weighed.counted}
 
 
 def test_the_same_cell_decides_before_one_that_may_be_it() -> None:

@@ -78,9 +78,9 @@ def test_consistent_causes_are_those_a_plain_reading_finds(
         cause
         for cause in space.causes
         if all(
-            all(holds(part, one.values[part.factor][0]) for part in cause.conditions)
-            == (one.outcomes["boots"] is Verdict.FAILS)
-            for one in observations
+            all(holds(part, observation.values[part.factor][0]) for part in cause.conditions)
+            == (observation.outcomes["boots"] is Verdict.FAILS)
+            for observation in observations
         )
     ]
     assert space.members(space.consistent(observations, "boots")) == expected
@@ -121,9 +121,9 @@ def test_bracket_names_the_nearest_levels_on_either_side() -> None:
         seen("d", Verdict.WORKS, kernel="6.16.3", pages="4K"),
     ]
     factors = {factor.name: factor for factor in space.factors}
-    found = bracket(cause, cause.conditions[0], observations, "boots", factors)
-    assert (found.fails, found.works) == ("6.12.107", "6.16.3")
-    assert found.words == "too old (fails with 6.12.107, works with 6.16.3)"
+    measured = bracket(cause, cause.conditions[0], observations, "boots", factors)
+    assert (measured.fails, measured.works) == ("6.12.107", "6.16.3")
+    assert measured.words == "too old (fails with 6.12.107, works with 6.16.3)"
 
 
 def test_a_boundary_is_never_a_level_that_nobody_ran() -> None:
@@ -144,7 +144,7 @@ def test_a_boundary_is_never_a_level_that_nobody_ran() -> None:
         assert "7.3.4" not in text
         if [part.relation for part in cause.conditions] == ["below"]:
             assert text == "kernel is too old (fails with 6.18.15, works with 7.0.13)"
-    predicted = [one for one in observations if one.id in "abd"]
+    predicted = [observation for observation in observations if observation.id in "abd"]
     below = Cause((Condition("kernel", "below", "6.19.14"),))
     assert spoken(below, predicted, "boots", factors) == (
         "kernel is too old (predicted to fail with 6.18.15, predicted to work with 7.0.13)"
@@ -153,8 +153,10 @@ def test_a_boundary_is_never_a_level_that_nobody_ran() -> None:
         "kernel is too old (fails with 6.12.107, nothing seen to work beside it)"
     )
     newer = Cause((Condition("kernel", "at-least", "6.19.14"), Condition("pages", "is", "4K")))
-    turned = [evolve(one, outcomes={"boots": Verdict.WORKS if one.id in "abc" else Verdict.FAILS})
-              for one in observations]  # fmt: skip
+    turned = [
+        evolve(seen, outcomes={"boots": Verdict.WORKS if seen.id in "abc" else Verdict.FAILS})
+        for seen in observations
+    ]
     assert spoken(newer, turned, "boots", factors) == (
         "kernel is too new (predicted to fail with 7.0.13, works with 6.18.15) and pages is 4K"
     )
@@ -173,7 +175,7 @@ def test_factors_that_changed_together_are_aliased() -> None:
         seen("y", Verdict.WORKS, a="2", b="1", c="1", d="2", e="1"),
         seen("z", Verdict.WORKS, a="2", b="1", c="1", d="1", e="2"),
     ]
-    found = find_aliases(factors, observations)
-    assert found.groups == (("a", "b"),)
-    assert found.never_varied == ("c",)
-    assert found.not_known == ("e",)
+    aliasing = find_aliases(factors, observations)
+    assert aliasing.groups == (("a", "b"),)
+    assert aliasing.never_varied == ("c",)
+    assert aliasing.not_known == ("e",)

@@ -110,8 +110,8 @@ def perform(
 ) -> tuple[Investigation, Decision]:
     with patch("bootwright.investigate.running.loop.runnable", lambda runs: (list(runs), [])):
         loop = Loop(plan, [], candidates(), given)
-    found = loop.perform(MadeUpLab(rule), Silent(), Limits(jobs=1, download=download))  # type: ignore[arg-type]
-    return found, decide(found)
+    investigation = loop.perform(MadeUpLab(rule), Silent(), Limits(jobs=1, download=download))  # type: ignore[arg-type]
+    return investigation, decide(investigation)
 
 
 def by_value(decision: Decision) -> dict[tuple[str, ...], Answer]:
@@ -120,8 +120,8 @@ def by_value(decision: Decision) -> dict[tuple[str, ...], Answer]:
 
 @pytest.fixture(scope="module")
 def whole() -> tuple[Investigation, Decision, Story]:
-    found, decision = perform(a_plan())
-    return found, decision, tell(found, decision)
+    investigation, decision = perform(a_plan())
+    return investigation, decision, tell(investigation, decision)
 
 
 def test_every_combination_of_given_levels_has_an_answer(
@@ -213,8 +213,8 @@ def test_no_sentence_advises_to_change_what_is_given(whole: tuple[Investigation,
 
 
 def test_what_can_be_reached_for_nothing_is_told_as_missing_with_what_it_needs() -> None:
-    found, decision = perform(a_plan(), download=0)
-    assert not found.steps
+    investigation, decision = perform(a_plan(), download=0)
+    assert not investigation.steps
     answer = by_value(decision)["realtek", "rear"]
     assert answer.verdict is UNKNOWN
     assert "lab/debian-" in answer.why
@@ -226,10 +226,10 @@ def test_what_can_be_reached_for_nothing_is_told_as_missing_with_what_it_needs()
 def test_every_value_gets_its_answer_before_the_budget_goes_to_causes() -> None:
     """Two kernels' worth of budget: enough for an answer each, if nothing else is bought first."""
     plan = structure_plan("cards.toml", document(("intel", "realtek")))
-    one = candidates()[0].weight(modules=False)
-    found, decision = perform(plan, download=2 * one)
-    assert len(found.steps) <= 2
-    assert [step.purpose.split()[0] for step in found.steps[:1]] == ["answer"]
+    weight = candidates()[0].weight(modules=False)
+    investigation, decision = perform(plan, download=2 * weight)
+    assert len(investigation.steps) <= 2
+    assert [step.purpose.split()[0] for step in investigation.steps[:1]] == ["answer"]
     assert {answer.verdict for answer in decision.answers} == {WORKS}
 
 
@@ -237,10 +237,10 @@ def test_one_given_value_is_answered_alone() -> None:
     plan = a_plan()
     values = asked(plan, ["card=realtek", "slot=rear"])
     assert values == ({"card": "realtek", "slot": "rear"},)
-    found, decision = perform(plan, values)
+    investigation, decision = perform(plan, values)
     assert [dict(answer.given) for answer in decision.answers] == [{"card": "realtek", "slot": "rear"}]
     assert decision.verdict is WORKS
-    purposes = {step.purpose for step in found.steps if step.purpose.startswith("answer")}
+    purposes = {step.purpose for step in investigation.steps if step.purpose.startswith("answer")}
     assert purposes == {"answer card=realtek, slot=rear"}
 
 
@@ -289,15 +289,15 @@ def test_what_was_seen_on_the_board_comes_before_what_was_emulated() -> None:
     row = Observation("row-1", {name: (level,) for name, level in cell.items()}, {"net": WORKS}, Source.BENCH)
     with patch("bootwright.investigate.running.loop.runnable", lambda runs: (list(runs), [])):
         loop = Loop(plan, [row], candidates())
-    found = loop.perform(MadeUpLab(rule), Silent(), Limits(jobs=1, download=LARGE))  # type: ignore[arg-type]
-    answers = by_value(decide(found))
+    investigation = loop.perform(MadeUpLab(rule), Silent(), Limits(jobs=1, download=LARGE))  # type: ignore[arg-type]
+    answers = by_value(decide(investigation))
     best, other = answers["intel", "rear"].best, answers["intel", "front"].best
     assert best is not None
     assert other is not None
     assert (best.source, best.factors["pages"]) == ("bench", "16K")
     assert answers["intel", "rear"].next is None, "nothing is left to confirm"
     assert other.source == "emulated"
-    story = tell(found, decide(found))
+    story = tell(investigation, decide(investigation))
     assert story.headline.startswith("Seen to work for card intel, slot rear on a board; seen to work for")
 
 
@@ -314,12 +314,12 @@ def without_given() -> Plan:
 
 
 def test_a_plan_without_given_factors_has_one_answer_for_everybody() -> None:
-    found, decision = perform(without_given())
+    investigation, decision = perform(without_given())
     (answer,) = decision.answers
     assert dict(answer.given) == {}
     assert not answer.exhausted
     assert answer.best is not None
-    assert not [step for step in found.steps if step.purpose.startswith("answer")]
+    assert not [step for step in investigation.steps if step.purpose.startswith("answer")]
     with pytest.raises(BootwrightError, match="plan cards has no given factors") as caught:
         asked(without_given(), ["card=intel"])
     assert "docs/plans.md" in (caught.value.hint or "")

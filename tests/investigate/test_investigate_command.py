@@ -44,7 +44,7 @@ def test_a_table_alone(tmp_path: Path) -> None:
     jsonschema.validate(document, SCHEMA)
     assert document["outcomes"]["mounts"]["causes"] == [{"factors": {"kernel": "<6.16.3"}}]
     assert document["outcomes"]["mounts"]["settled"]
-    assert {one["factor"] for one in document["outcomes"]["mounts"]["refuted"]} == {"pages", "tree"}
+    assert {refuted["factor"] for refuted in document["outcomes"]["mounts"]["refuted"]} == {"pages", "tree"}
     assert document["plan"] is None
 
 
@@ -126,30 +126,33 @@ def test_the_first_case_comes_out_of_the_boots(whole: Path) -> None:
     assert mounts["settled"]
     (cause,) = mounts["causes"]
     assert set(cause["factors"]) == {"kernel", "talos"}
-    (kernel,) = (one for one in mounts["brackets"] if one["factor"] == "kernel")
+    (kernel,) = (bracket for bracket in mounts["brackets"] if bracket["factor"] == "kernel")
     assert kernel["fails"].startswith("6.12.")
     assert kernel["works"].startswith("6.16.")
-    refuted = {one["factor"]: one["by"] for one in mounts["refuted"]}
+    refuted = {row["factor"]: row["by"] for row in mounts["refuted"]}
     cells = {cell["id"]: cell for cell in document["cells"]}
     bad, good = (cells[name] for name in refuted["page_size"])
     assert bad["factors"]["page_size"] == good["factors"]["page_size"]
     assert (bad["outcomes"]["talos-mounts"], good["outcomes"]["talos-mounts"]) == ("fails", "works")
     assert bad["source"] == good["source"] == "emulated"
     assert bad["outcomes"]["bind-fallback"] == "works"
-    beliefs = {one["id"]: one for one in document["decision"]["beliefs"]}
+    beliefs = {belief["id"]: belief for belief in document["decision"]["beliefs"]}
     assert beliefs["B2"]["status"] == "refuted"
     assert beliefs["B1"]["narrower"][0]["status"] == "refuted"
     assert beliefs["B1"]["status"] == "refuted"
     ethernet = document["outcomes"]["ethernet"]
-    assert "page_size" in {one["factor"] for one in ethernet["refuted"]}
+    assert "page_size" in {row["factor"] for row in ethernet["refuted"]}
     parts = [part["causes"][0]["factors"] for part in ethernet["either"]]
     assert {"dtb": "firmware"} in parts
     assert ["board" in part for part in parts].count(True) == 1
-    changes = {(one["outcome"], one["factor"]): one for one in document["decision"]["single_changes"]}
+    changes = {
+        (single_change["outcome"], single_change["factor"]): single_change
+        for single_change in document["decision"]["single_changes"]
+    }
     assert changes["ethernet", "dtb"]["to_level"] == "kernel"
     assert changes["talos-mounts", "kernel"]["from_level"].startswith("6.12.")
-    answers = {one["given"]["board"]: one for one in document["decision"]["answers"]}
-    assert {name: one["verdict"] for name, one in answers.items()} == {
+    answers = {answer["given"]["board"]: answer for answer in document["decision"]["answers"]}
+    assert {name: answer["verdict"] for name, answer in answers.items()} == {
         "rpi5-rev-1.0": "works",
         "rpi5-rev-1.1": "works",
     }
@@ -164,13 +167,13 @@ def test_the_first_case_comes_out_of_the_boots(whole: Path) -> None:
     assert "kernel" in {change["factor"] for change in newer["changes"]}
     assert [known["change"]["also_in"] for known in newer["history"]] == [["6.18.32"]]
     assert [(known["release"], known["level"]) for known in newer["history"]] == [("Talos 1.12.8", "6.18.32")]
-    assert not any("board" in change["factor"] for one in answers.values() for change in one["changes"])
+    assert not any("board" in change["factor"] for answer in answers.values() for change in answer["changes"])
     assert "board" not in document["decision"]["configuration"]
     assert {cell["source"] for cell in cells.values() if cell["outcomes"].get("ethernet") == "works"} == {
         "reported",
         "predicted",
     }
-    (goal,) = (one for one in document["decision"]["goals"] if one["outcome"] == "talos-mounts")
+    (goal,) = (goal for goal in document["decision"]["goals"] if goal["outcome"] == "talos-mounts")
     assert [change["first_in"] for change in goal["corroboration"]] == ["6.15"]
 
 

@@ -29,24 +29,26 @@ SQUARE = [
 
 
 def test_the_threshold_is_found_and_the_page_size_refuted_by_two_cells() -> None:
-    found = judge(SPACE, SQUARE, "mounts")
-    assert [str(cause) for cause in found.causes] == ["kernel before 6.16"]
-    assert found.settled
-    assert [(one.factor, one.fails, one.works) for one in found.brackets] == [("kernel", "6.12", "6.16")]
-    assert [one.factor for one in found.refuted] == ["pages"]
-    by = found.refuted[0].by
-    cells = {one.id: one for one in SQUARE}
+    judgement = judge(SPACE, SQUARE, "mounts")
+    assert [str(cause) for cause in judgement.causes] == ["kernel before 6.16"]
+    assert judgement.settled
+    assert [(bracket.factor, bracket.fails, bracket.works) for bracket in judgement.brackets] == [
+        ("kernel", "6.12", "6.16")
+    ]
+    assert [refuted.factor for refuted in judgement.refuted] == ["pages"]
+    by = judgement.refuted[0].by
+    cells = {observation.id: observation for observation in SQUARE}
     assert len(by) == 2
     assert cells[by[0]].level("pages") == cells[by[1]].level("pages")
     assert {cells[name].outcomes["mounts"] for name in by} == {FAILS, WORKS}
 
 
 def test_two_confounded_reports_refute_nothing() -> None:
-    found = judge(SPACE, [SQUARE[0], SQUARE[3]], "mounts")
-    assert not found.settled
-    assert found.refuted == ()
+    judgement = judge(SPACE, [SQUARE[0], SQUARE[3]], "mounts")
+    assert not judgement.settled
+    assert judgement.refuted == ()
     assert {"pages = 16K", "kernel before 6.16", "kernel before 6.18"} <= {
-        str(cause) for cause in found.causes
+        str(cause) for cause in judgement.causes
     }
 
 
@@ -63,25 +65,25 @@ def test_a_claimed_bound_between_two_levels_means_the_next_level() -> None:
 
 
 def test_a_boot_outweighs_a_report_of_the_same_cell() -> None:
-    found = judge(SPACE, [seen("r", WORKS, "4K", "6.12", Source.REPORTED), *SQUARE], "mounts")
-    assert found.settled
-    assert found.set_aside == ("r",)
+    judgement = judge(SPACE, [seen("r", WORKS, "4K", "6.12", Source.REPORTED), *SQUARE], "mounts")
+    assert judgement.settled
+    assert judgement.set_aside == ("r",)
 
 
 def test_reports_that_fit_no_cause_are_set_aside_and_named() -> None:
     wrong = seen("r", WORKS, "16K", "6.12", Source.REPORTED)
     booted = [seen("a", FAILS, "4K", "6.12"), seen("b", FAILS, "16K", "6.16"), seen("c", WORKS, "4K", "6.18")]
     space = CauseSpace([PAGES, make_factor("kernel", ["6.12", "6.16", "6.18"])])
-    found = judge(space, [wrong, *booted], "mounts")
-    assert found.set_aside == ("r",)
-    assert [str(cause) for cause in found.causes] == ["kernel before 6.18"]
+    judgement = judge(space, [wrong, *booted], "mounts")
+    assert judgement.set_aside == ("r",)
+    assert [str(cause) for cause in judgement.causes] == ["kernel before 6.18"]
 
 
 def test_a_cell_that_does_both_is_flaky_and_counts_as_failing() -> None:
     twice = [seen("a", WORKS, "16K", "6.12"), seen("b", FAILS, "16K", "6.12", repeat=1)]
     weighed = weigh(twice, "mounts")
-    assert [(one.works, one.fails, one.ids) for one in weighed.flaky] == [(1, 1, ("a", "b"))]
-    assert [one.outcomes["mounts"] for one in weighed.counted] == [FAILS]
+    assert [(flaky.works, flaky.fails, flaky.ids) for flaky in weighed.flaky] == [(1, 1, ("a", "b"))]
+    assert [observation.outcomes["mounts"] for observation in weighed.counted] == [FAILS]
 
 
 def test_what_no_cause_explains_is_said_not_forced() -> None:
@@ -95,18 +97,18 @@ def test_what_no_cause_explains_is_said_not_forced() -> None:
         )
         for n, levels in enumerate(itertools.product("ab", repeat=3))
     ]
-    found = judge(CauseSpace(factors), observations, "mounts")
-    assert found.causes == ()
-    assert found.either == ()
-    assert not found.settled
-    assert "a factor is missing" in found.note
-    assert found.refuted == ()
+    judgement = judge(CauseSpace(factors), observations, "mounts")
+    assert judgement.causes == ()
+    assert judgement.either == ()
+    assert not judgement.settled
+    assert "a factor is missing" in judgement.note
+    assert judgement.refuted == ()
 
 
 def test_nothing_failed_means_nothing_to_explain() -> None:
-    found = study([seen("a", WORKS, "4K", "6.12"), seen("b", WORKS, "16K", "6.18")], "table")
-    assert found.judgements["mounts"].causes == ()
-    assert found.judgements["mounts"].note == "nothing failed in what was seen"
+    studied = study([seen("a", WORKS, "4K", "6.12"), seen("b", WORKS, "16K", "6.18")], "table")
+    assert studied.judgements["mounts"].causes == ()
+    assert studied.judgements["mounts"].note == "nothing failed in what was seen"
 
 
 def test_two_causes_of_which_either_is_enough() -> None:
@@ -125,11 +127,11 @@ def test_two_causes_of_which_either_is_enough() -> None:
         Observation(f"o{n}", {"pages": (p,), "dtb": (d,), "board": (b,)}, {"mounts": v}, Source.PREDICTED)
         for n, (p, d, b, v) in enumerate(cells)
     ]
-    found = judge(space, observations, "mounts")
-    assert found.causes == ()
-    assert {str(part.causes[0]) for part in found.either} == {"dtb = firmware", "board = d0"}
-    assert {part.cells for part in found.either} == {("o2", "o3"), ("o4", "o5")}
-    assert "any one being enough" in found.note
+    judgement = judge(space, observations, "mounts")
+    assert judgement.causes == ()
+    assert {str(part.causes[0]) for part in judgement.either} == {"dtb = firmware", "board = d0"}
+    assert {part.cells for part in judgement.either} == {("o2", "o3"), ("o4", "o5")}
+    assert "any one being enough" in judgement.note
 
 
 def test_every_part_contradicts_no_success_and_together_they_explain_every_failure() -> None:
@@ -146,16 +148,16 @@ def test_every_part_contradicts_no_success_and_together_they_explain_every_failu
             )
             for n, (p, t, k) in enumerate(cells)
         ]
-        found = judge(space, observations, "mounts")
-        parts = [part.causes for part in found.either] or ([found.causes] if found.causes else [])
+        judgement = judge(space, observations, "mounts")
+        parts = [part.causes for part in judgement.either] or ([judgement.causes] if judgement.causes else [])
         if not parts:
             continue
-        for one in observations:
+        for observation in observations:
             hit = [
-                any(space.failing(one.values)[0] >> space.causes.index(cause) & 1 for cause in causes)
+                any(space.failing(observation.values)[0] >> space.causes.index(cause) & 1 for cause in causes)
                 for causes in parts
             ]
-            if one.outcomes["mounts"] is FAILS:
+            if observation.outcomes["mounts"] is FAILS:
                 assert any(hit)
             else:
                 assert not any(hit)
@@ -175,8 +177,8 @@ def test_what_the_bench_saw_does_not_make_predicted_failures_forgotten() -> None
         Observation(f"o{n}", {"pages": (p,), "dtb": (d,), "board": (b,)}, {"mounts": v}, source)
         for n, (p, d, b, v, source) in enumerate(cells)
     ]
-    found = judge(space, observations, "mounts")
-    assert found.set_aside == ()
-    assert found.fails == 2
-    explained = {name for part in found.either for name in part.cells} or {"o2", "o3"}
+    judgement = judge(space, observations, "mounts")
+    assert judgement.set_aside == ()
+    assert judgement.fails == 2
+    explained = {name for part in judgement.either for name in part.cells} or {"o2", "o3"}
     assert explained == {"o2", "o3"}

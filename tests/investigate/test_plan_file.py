@@ -117,12 +117,12 @@ def test_the_minimal_plan_is_good() -> None:
 
 
 def _paths(node: object, at: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
-    found = [at] if at else []
+    paths = [at] if at else []
     if isinstance(node, dict):
-        found += [path for key, value in node.items() for path in _paths(value, (*at, key))]
+        paths += [path for key, value in node.items() for path in _paths(value, (*at, key))]
     elif isinstance(node, list):
-        found += [path for key, value in enumerate(node) for path in _paths(value, (*at, key))]
-    return found
+        paths += [path for key, value in enumerate(node) for path in _paths(value, (*at, key))]
+    return paths
 
 
 SHIPPED_DOCUMENT = tomllib.loads(SHIPPED[0].read_text(encoding="utf-8"))

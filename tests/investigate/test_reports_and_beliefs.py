@@ -60,7 +60,7 @@ def test_the_nearest_version_of_the_series_stands_for_a_report() -> None:
     (answer,) = explain_reports(investigation(report("6.18.6", "firmware", "one", "two"), *GRID))
     assert (answer.cells, answer.fails) == (("a", "b"), ("a", "b"))
     assert answer.differs == {"kernel": ("6.18.6", "6.18.15")}
-    assert [(one.factor, one.fails, one.works) for one in answer.changes] == [("dtb", "a", "c")]
+    assert [(change.factor, change.fails, change.works) for change in answer.changes] == [("dtb", "a", "c")]
     assert answer.unmended == ("b",)
 
 
@@ -94,13 +94,13 @@ def belief(**cause: str) -> Belief:
 def test_a_belief_is_shown_where_just_what_it_blames_makes_the_difference() -> None:
     (answer,) = weigh_beliefs(investigation(*GRID, belief=belief(dtb="firmware")))
     assert answer.status == "shown"
-    assert [(one.fails, one.works) for one in answer.changes] == [("a", "c")]
+    assert [(change.fails, change.works) for change in answer.changes] == [("a", "c")]
 
 
 def test_a_belief_is_shown_in_part_where_one_of_two_things_was_varied() -> None:
     (answer,) = weigh_beliefs(investigation(*GRID, belief=belief(board="two", kernel="<6.19")))
     assert answer.status == "partly"
-    assert [one.factor for one in answer.changes] == ["board"]
+    assert [change.factor for change in answer.changes] == ["board"]
     assert answer.history == (), "no cell showed the symptom that the known change is about"
 
 
@@ -114,8 +114,8 @@ def bounded(*levels: str) -> tuple[str, tuple[str, ...]]:
         cell("e", WORKS, levels[-1], "kernel", "two"),
     )
     plan = investigation(belief=belief(board="two", kernel="<6.19")).plan
-    found = look(space, seen, seen, title="", outcomes=["ethernet"], goals=["ethernet"], plan=plan)
-    (answer,) = weigh_beliefs(found)
+    studied = look(space, seen, seen, title="", outcomes=["ethernet"], goals=["ethernet"], plan=plan)
+    (answer,) = weigh_beliefs(studied)
     return answer.status, answer.unpinned
 
 
@@ -130,15 +130,17 @@ def test_a_bound_is_shown_only_where_nothing_lies_between_it_and_what_was_seen()
 def test_the_history_speaks_of_the_version_a_belief_names_where_its_symptom_was_seen() -> None:
     seen = (*GRID[:3], evolve(GRID[3], evidence=HAZARD))
     (answer,) = weigh_beliefs(investigation(*seen, belief=belief(board="two", kernel="<6.19")))
-    assert [(one.version, one.agrees) for one in answer.history] == [("6.19", False)]
+    assert [(remark.version, remark.agrees) for remark in answer.history] == [("6.19", False)]
     (answer,) = weigh_beliefs(investigation(*seen, belief=belief(board="two", kernel="<7.0")))
-    assert [(one.version, one.agrees) for one in answer.history] == [("7.0", True)]
+    assert [(remark.version, remark.agrees) for remark in answer.history] == [("7.0", True)]
 
 
 def test_a_change_is_in_its_own_series_and_in_everything_later() -> None:
-    (change,) = [one for one in CHANGES.all().values() if one.symptom.get("hazard") == "bcm2712-d0-pinctrl"]
+    (change,) = [
+        change for change in CHANGES.all().values() if change.symptom.get("hazard") == "bcm2712-d0-pinctrl"
+    ]
     versions = {text: Version.parse(text) for text in ("6.18.31", "6.18.32", "6.19.14", "7.0", "7.3.4")}
-    assert {text: change.is_in(one) for text, one in versions.items() if one} == {
+    assert {text: change.is_in(version) for text, version in versions.items() if version} == {
         "6.18.31": False,
         "6.18.32": True,
         "6.19.14": False,

@@ -22,7 +22,7 @@ def test_what_is_kept_is_there_after_closing(tmp_path: Path) -> None:
         assert kept.facts == {"kernel": "6.12"}
         assert store.console(kept) == b"console\x00bytes"
         assert store.get("plan") == "abc"
-        assert [one.key for one in store.boots()] == ["a#0"]
+        assert [boot.key for boot in store.boots()] == ["a#0"]
 
 
 def test_the_first_recording_of_a_boot_stays(tmp_path: Path) -> None:

@@ -24,10 +24,10 @@ def table(tmp_path: Path) -> Path:
 
 
 def test_a_csv_table(table: Path) -> None:
-    found = read_table(table)
-    assert [factor.name for factor in found.factors] == ["kernel", "pages"]
-    assert found.outcomes == ("mounts", "net")
-    first, second = found.observations
+    read_back = read_table(table)
+    assert [factor.name for factor in read_back.factors] == ["kernel", "pages"]
+    assert read_back.outcomes == ("mounts", "net")
+    first, second = read_back.observations
     assert first.source is Source.REPORTED
     assert first.evidence == {"note": "first", "found-at": "https://example.org/1"}
     assert second.source is Source.EMULATED

@@ -133,7 +133,7 @@ def test_real_ones_fail_as_the_stand_in_does(
         real.evidence["devicetree"] == {"c0": "bcm2712-rpi-5-b.dtb", "d0": "bcm2712-d-rpi-5-b.dtb"}[stepping]
     )
     assert real.outcomes == stand_in.outcomes
-    broken = [each.evidence["goals"]["ethernet"]["first_broken"] for each in (stand_in, real)]
+    broken = [observation.evidence["goals"]["ethernet"]["first_broken"] for observation in (stand_in, real)]
     assert broken[0]["reason"] == broken[1]["reason"]
 
 

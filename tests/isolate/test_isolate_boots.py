@@ -53,7 +53,7 @@ def test_images_are_mended_by_the_command_that_isolating_ends_with(files: Files,
         "initramfs: module bcm2835",
         "command line: root=/dev/mmcblk0p2 → root=/dev/mmcblk0p5",
     }
-    assert all(any(fault.expected(frozenset({each})) for each in culprits) for fault in faults)
+    assert all(any(fault.expected(frozenset({culprit})) for culprit in culprits) for fault in faults)
     image = bad
     for number, culprit in enumerate(sorted(culprits), start=1):
         words = shlex.split(ImageHybrids(good, image, tmp_path / str(number)).mend(frozenset({culprit})))

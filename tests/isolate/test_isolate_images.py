@@ -220,16 +220,16 @@ def lab(
     )
 
 
-def found(good: Path, fault: Fault, room: Path) -> tuple[Isolated, ImageHybrids]:
+def found(good: Path, fault: Fault, path: Path) -> tuple[Isolated, ImageHybrids]:
     _, plant, fails, _ = fault
-    bad = make_image(room / "bad.img", plant(with_noise(good_files())), room)
+    bad = make_image(path / "bad.img", plant(with_noise(good_files())), path)
 
     def attempt(image: Path, _: float | None) -> Tried:
         verdict = Verdict.FAILS if fails(read_image(image)) else Verdict.WORKS
         return Tried(verdict, "", b"", {})
 
-    hybrids = ImageHybrids(good, bad, room)
-    with Store(room / "run") as store:
+    hybrids = ImageHybrids(good, bad, path)
+    with Store(path / "run") as store:
         return isolate(hybrids, lab(hybrids, store, attempt)), hybrids
 
 
@@ -492,9 +492,9 @@ def test_a_tree_of_a_choice_reads_as_it_was_chosen() -> None:
 
 
 def test_trees_whose_phandles_name_other_nodes_are_not_mixed() -> None:
-    one = "/dts-v1/; / { a: a {}; b: b {}; c { x = <&a>; }; };"
+    first = "/dts-v1/; / { a: a {}; b: b {}; c { x = <&a>; }; };"
     other = "/dts-v1/; / { a: a {}; b: b {}; c { x = <&b>; y = <&a>; }; };"
-    mix = TreeMix(parse_fdt(blob(one), "one"), parse_fdt(blob(other), "other"))
+    mix = TreeMix(parse_fdt(blob(first), "one"), parse_fdt(blob(other), "other"))
     assert not mix.comparable
 
 

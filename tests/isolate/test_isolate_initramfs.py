@@ -78,7 +78,7 @@ def packed(files: dict[str, bytes], kind: str | None = "xz") -> bytes:
 
 def contents(data: bytes) -> dict[str, bytes]:
     """Every file, those of a squashfs root below its name."""
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for segment in read_segments(Bytes(data, "x")):
         for entry in cpio.read(segment.archive):
             if not entry.is_file:
@@ -88,10 +88,10 @@ def contents(data: bytes) -> dict[str, bytes]:
                 files = SquashFs(Bytes(raw, entry.name))
                 for inner in all_files(files):
                     if inner.kind == "file":
-                        found[f"{entry.name}{inner.path}"] = files.open(inner).read(0, inner.size)
+                        contents[f"{entry.name}{inner.path}"] = files.open(inner).read(0, inner.size)
             else:
-                found[entry.name] = raw
-    return found
+                contents[entry.name] = raw
+    return contents
 
 
 def tree(names: list[str], modules: dict[str, bytes], build: str = "") -> dict[str, bytes]:
@@ -230,14 +230,14 @@ NAMES = st.sampled_from(["a", "b", "d/x", "d/y", "d/e/z"])
 def test_trees_give_both_ends_and_anything_between(good: dict[str, bytes], bad: dict[str, bytes]) -> None:
     sides = [{name: item(data) for name, data in side.items()} for side in (good, bad)]
     mix = TreePair(sides[0], sides[1])
-    assert {path: each.read() for path, each in mix.choose(frozenset()).items()} == good
-    assert {path: each.read() for path, each in mix.choose(frozenset(mix.names)).items()} == bad
+    assert {path: part.read() for path, part in mix.choose(frozenset()).items()} == good
+    assert {path: part.read() for path, part in mix.choose(frozenset(mix.names)).items()} == bad
     for name in mix.names:
-        chosen = {path: each.read() for path, each in mix.choose(frozenset({name})).items()}
+        chosen = {path: part.read() for path, part in mix.choose(frozenset({name})).items()}
         path = name.lstrip("/")
         assert chosen.get(path) == bad.get(path)
-        assert {each: data for each, data in chosen.items() if each != path} == {
-            each: data for each, data in good.items() if each != path
+        assert {name_there: data for name_there, data in chosen.items() if name_there != path} == {
+            name_there: data for name_there, data in good.items() if name_there != path
         }
 
 

@@ -69,11 +69,13 @@ NOISE = {
 
 def sections(image: bytes) -> dict[str, bytes]:
     source = Bytes(image, "uki")
-    found = {
+    sections = {
         section.name[1:]: open_section(source, section).read(0, section.size)
         for section in read_pe(source).sections
     }
-    return {name: data if name in {"dtb", "initrd"} else data.rstrip(b"\0") for name, data in found.items()}
+    return {
+        name: data if name in {"dtb", "initrd"} else data.rstrip(b"\0") for name, data in sections.items()
+    }
 
 
 def only_uki(files: Files) -> dict[str, bytes]:
@@ -90,13 +92,13 @@ def good(tmp_path: Path) -> Path:
     return disk(tmp_path / "good.img", "talos-1.efi", dict(GOOD))
 
 
-def found(good: Path, bad: Path, fails, room: Path) -> tuple[Isolated, ImageHybrids]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def found(good: Path, bad: Path, fails, path: Path) -> tuple[Isolated, ImageHybrids]:  # type: ignore[no-untyped-def]  # noqa: ANN001
     def attempt(image: Path, _: float | None) -> Tried:
         verdict = Verdict.FAILS if fails(read_image(image)) else Verdict.WORKS
         return Tried(verdict, "", b"", {})
 
-    hybrids = ImageHybrids(good, bad, room)
-    with Store(room / "run") as store:
+    hybrids = ImageHybrids(good, bad, path)
+    with Store(path / "run") as store:
         lab = StoredLab(
             store, hybrids, good, bad, frozenset(element.name for element in hybrids.elements()),
             hybrids.complete, {"goal": "test"}, attempt, Source.EMULATED,
@@ -165,11 +167,11 @@ def test_a_fault_in_a_section_is_found_and_its_command_mends(  # type: ignore[no
     assert only_uki(mended)[kept] == (NOISE | change)[kept]
 
 
-def mend(command: str, room: Path) -> Files:
+def mend(command: str, path: Path) -> Files:
     """Run the command that an isolation ends with."""
     words = shlex.split(command)
     assert words[:3] == ["bootwright", "image", "swap"]
-    made = room / "mended.img"
+    made = path / "mended.img"
     ran = subprocess.run(
         [sys.executable, "-m", "bootwright", *words[1:-1], made, "--force"],
         capture_output=True,

@@ -27,8 +27,8 @@ def cache(tmp_path: Path) -> Path:
 
 def leftovers(tmp_path: Path) -> list[Path]:
     """Files of a fetch under way, and files that are not whole."""
-    found = [path for path in cache(tmp_path).rglob("*") if path.name.startswith(".")]
-    return [*found, *(cache(tmp_path) / "unfinished").glob("*")]
+    paths = [path for path in cache(tmp_path).rglob("*") if path.name.startswith(".")]
+    return [*paths, *(cache(tmp_path) / "unfinished").glob("*")]
 
 
 def test_list_holds_what_the_source_names_and_nothing_else(library: Opener) -> None:

@@ -62,11 +62,11 @@ def test_the_messages_of_a_real_kernel(messages: Command) -> None:
     image = get_kernel("debian-6.18.15-4k").image
     status, out, _ = messages(image, "--quiet")
     assert status == 0
-    told, calls = (
+    levelled, calls = (
         int(word) for word in (out.split(" are told")[0].split()[-1], out.split("of ")[1].split()[0])
     )
     assert calls > 10_000
-    assert told / calls > 0.95
+    assert levelled / calls > 0.95
     status, out, _ = messages(image, "--quiet", "--of", "kernel/sched/core.c", "--level", "error")
     assert status == 0
     assert "BUG: scheduling while atomic: %s/%d/0x%08x" in out

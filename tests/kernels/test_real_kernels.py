@@ -60,14 +60,14 @@ def test_flavours_and_releases_that_name_an_abi(name: str, release: str, pages: 
     config = read_kernel_config(FileBytes(kernel.config))
     assert config.page_size == facts.page_size == pages
     assert (config.value("CONFIG_PREEMPT_RT") == "y") == name.endswith("-rt")
-    found = read_built_in(kernel.image.read_bytes(), name)
-    drivers = {driver.name: driver for driver in found.drivers}
+    built_in = read_built_in(kernel.image.read_bytes(), name)
+    drivers = {driver.name: driver for driver in built_in.drivers}
     assert [entry.compatible for entry in drivers["pci-host-generic"].of][:2] == [
         "pci-host-cam-generic", "pci-host-ecam-generic"
     ]  # fmt: skip
-    assert any(driver.amba for driver in found.drivers)
+    assert any(driver.amba for driver in built_in.drivers)
     assert drivers["of_fixed_clk"].calls == ("of_clk_add_hw_provider",) or drivers["of_fixed_clk"].of
-    early = {(entry.kind, entry.compatible) for entry in found.early}
+    early = {(entry.kind, entry.compatible) for entry in built_in.early}
     assert {("clk", "fixed-clock"), ("timer", "arm,armv8-timer"), ("irqchip", "arm,gic-v3")} <= early
 
 
@@ -98,7 +98,7 @@ def test_drivers_found_by_form_are_those_found_by_name(name: str) -> None:
     """The symbols of data are taken away, as a kernel without KALLSYMS_ALL has it."""
     image = relocated(open_library().get(name).image.read_bytes()).image
     symbols = read_symbols(image, name)
-    kept = [one for one in symbols if one[1] in "tTW"]
+    kept = [symbol for symbol in symbols if symbol[1] in "tTW"]
     functions = Symbols(
         [address for address, _, _ in kept],
         "".join(kind for _, kind, _ in kept),
@@ -107,8 +107,8 @@ def test_drivers_found_by_form_are_those_found_by_name(name: str) -> None:
     )
     by_name, by_form = kernel_drivers._drivers(image, symbols, name), Scan(image, functions, name).drivers
     assert len(by_name) > 100
-    assert {(one.name, one.of, one.pci, one.amba) for one in by_name} == {
-        (one.name, one.of, one.pci, one.amba) for one in by_form
+    assert {(driver.name, driver.of, driver.pci, driver.amba) for driver in by_name} == {
+        (shape.name, shape.of, shape.pci, shape.amba) for shape in by_form
     }
 
 

@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[2]
 
 def tool(name: str) -> str:
     path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
-    found = shutil.which(name, path=path)
-    assert found, f"{name} is not installed"
-    return found
+    program = shutil.which(name, path=path)
+    assert program, f"{name} is not installed"
+    return program
 
 
 def run(*command: str | Path, cwd: Path | None = None, text: str | None = None) -> str:
@@ -81,28 +81,28 @@ def plant(folder: Path, *, many: int = 400, links: bool = True) -> Path:
 
 def contents(files: FileSystem) -> dict[str, bytes | str | None]:
     """Path → a file's bytes, a symlink's target, or None for a directory; fails on anything unreadable."""
-    found: dict[str, bytes | str | None] = {}
+    contents: dict[str, bytes | str | None] = {}
     for entry in walk(files):
         assert isinstance(entry, Entry), entry
         if entry.kind is EntryKind.FILE:
             source = files.open(entry)
             assert len(source) == entry.size
-            found[entry.path] = source.read(0, len(source))
+            contents[entry.path] = source.read(0, len(source))
         else:
-            found[entry.path] = entry.target
-    return found
+            contents[entry.path] = entry.target
+    return contents
 
 
 def of_directory(folder: Path) -> dict[str, bytes | str | None]:
     """The same of a directory of this machine, by other means."""
-    found: dict[str, bytes | str | None] = {}
+    contents: dict[str, bytes | str | None] = {}
     for path in sorted(folder.rglob("*")):
         name = f"/{path.relative_to(folder)}"
         if path.is_symlink():
-            found[name] = str(path.readlink())
+            contents[name] = str(path.readlink())
         else:
-            found[name] = path.read_bytes() if path.is_file() else None
-    return found
+            contents[name] = path.read_bytes() if path.is_file() else None
+    return contents
 
 
 def xfs_prototype(folder: Path) -> str:

@@ -18,5 +18,5 @@ def target(name: str) -> Callable[[bytes], None]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: Callable[[bytes], None] = module.one_input
-    return found
+    target: Callable[[bytes], None] = module.one_input
+    return target

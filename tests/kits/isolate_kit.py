@@ -45,9 +45,9 @@ def make_image(path: Path, files: Mapping[str, bytes], room: Path, size: int = S
 def read_image(path: Path) -> Files:
     """The files of such a disk."""
     (volume,) = open_image(path).volumes
-    found = {}
+    contents = {}
     for entry in walk(volume.files):
         if isinstance(entry, Entry) and entry.kind is EntryKind.FILE:
             source = volume.files.open(entry)
-            found[entry.path] = source.read(0, len(source))
-    return found
+            contents[entry.path] = source.read(0, len(source))
+    return contents

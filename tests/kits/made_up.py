@@ -152,9 +152,11 @@ def investigate(
 def a_loop(plan: Plan) -> Loop:
     """As if an emulator that can run everything were here: nothing is run."""
     kept = [
-        evolve(one, only=[f"debian-{VERSIONS[-1]}-{name.rsplit('-', 1)[1]}" for name in one.only])
-        for one in plan.experiment
-        if one.source != "predicted"
+        evolve(
+            experiment, only=[f"debian-{VERSIONS[-1]}-{name.rsplit('-', 1)[1]}" for name in experiment.only]
+        )
+        for experiment in plan.experiment
+        if experiment.source != "predicted"
     ]
     with patch("bootwright.investigate.running.loop.runnable", lambda runs: (list(runs), [])):
         return Loop(evolve(plan, experiment=kept), [], candidates())
@@ -163,8 +165,8 @@ def a_loop(plan: Plan) -> Loop:
 @cache
 def made_up() -> tuple[Investigation, Decision]:
     """The plan of the Pi 5, its boots made up."""
-    found = investigate(load_plan("talos-rpi5"))
-    return found, decide(found)
+    investigation = investigate(load_plan("talos-rpi5"))
+    return investigation, decide(investigation)
 
 
 KERNELS = ("6.18.5", "7.3.4")
@@ -193,8 +195,8 @@ def made_up_with_boards() -> tuple[Investigation, Decision]:
     loop = a_loop(
         evolve(plan, factor={**plan.factor, "kernel": evolve(plan.factor["kernel"], levels=[*KERNELS])})
     )
-    found = loop.look([*made_up()[0].observations, *predicted])
-    return found, decide(found)
+    investigation = loop.look([*made_up()[0].observations, *predicted])
+    return investigation, decide(investigation)
 
 
 def with_texts(plan: Plan, text: str) -> Plan:
@@ -204,19 +206,21 @@ def with_texts(plan: Plan, text: str) -> Plan:
         title=text,
         question=text,
         found_at=[text],
-        factor={name: evolve(one, label=text + name) for name, one in plan.factor.items()},
-        outcome={name: evolve(one, label=text + name, note=text) for name, one in plan.outcome.items()},
-        report=[evolve(one, note=text, found_at=text) for one in plan.report],
+        factor={name: evolve(factor, label=text + name) for name, factor in plan.factor.items()},
+        outcome={
+            name: evolve(outcome, label=text + name, note=text) for name, outcome in plan.outcome.items()
+        },
+        report=[evolve(report, note=text, found_at=text) for report in plan.report],
         belief=[
             evolve(
-                one,
+                belief,
                 says=text,
-                set_aside=text if one.set_aside else "",
-                proxy=[evolve(proxy, claim=text, limit=text) for proxy in one.proxy],
+                set_aside=text if belief.set_aside else "",
+                proxy=[evolve(proxy, claim=text, limit=text) for proxy in belief.proxy],
             )
-            for one in plan.belief
+            for belief in plan.belief
         ],
-        experiment=[evolve(one, how=text, limit=text) for one in plan.experiment],
+        experiment=[evolve(experiment, how=text, limit=text) for experiment in plan.experiment],
     )
 
 

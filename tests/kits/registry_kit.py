@@ -99,7 +99,7 @@ def image(layers: Sequence[Blob], architecture: str = "arm64", **labels: str) ->
         "schemaVersion": 2,
         "mediaType": f"{OCI}.manifest.v1+json",
         "config": blob.descriptor,
-        "layers": [each.descriptor for each in layers],
+        "layers": [blob.descriptor for blob in layers],
     }
     return Image(
         json.dumps(manifest).encode(), [blob, *layers], {"os": "linux", "architecture": architecture}
@@ -111,11 +111,11 @@ def index(images: Sequence[Image]) -> bytes:
     manifests = [
         {
             "mediaType": f"{OCI}.manifest.v1+json",
-            "digest": each.digest,
-            "size": len(each.manifest),
-            "platform": each.platform,
+            "digest": listed_image.digest,
+            "size": len(listed_image.manifest),
+            "platform": listed_image.platform,
         }
-        for each in images
+        for listed_image in images
     ]
     return json.dumps(
         {"schemaVersion": 2, "mediaType": f"{OCI}.index.v1+json", "manifests": manifests}
@@ -133,10 +133,10 @@ class RunningRegistry:
         """Push an image, or several under an index; returns the digest of what the tag names."""
         images = [what] if isinstance(what, Image) else list(what)
         with httpx.Client(base_url=f"http://{self.host}", trust_env=False) as client:
-            for each in images:
-                for blob in each.blobs:
+            for listed_image in images:
+                for blob in listed_image.blobs:
                     self._push_blob(client, name, blob)
-                self._put(client, name, each.digest, each.manifest, f"{OCI}.manifest.v1+json")
+                self._put(client, name, listed_image.digest, listed_image.manifest, f"{OCI}.manifest.v1+json")
             if isinstance(what, Image):
                 body, kind = what.manifest, f"{OCI}.manifest.v1+json"
             else:

@@ -72,8 +72,8 @@ def test_definitions_of_a_file() -> None:
         "static int used(void)\n{\n\tstruct pair pair = { ONE };\n\treturn pair.a + ';';\n}\n\n"
         "int main(void)\n{\n\treturn used() + TWO;\n}\n"
     )
-    found = definitions(source)
-    assert [sorted(each.names) for each in found] == [
+    exported = definitions(source)
+    assert [sorted(definition.names) for definition in exported] == [
         ["TWO"],
         ["FOUR", "ONE"],
         ["struct pair"],
@@ -81,9 +81,13 @@ def test_definitions_of_a_file() -> None:
         ["used"],
         ["main"],
     ]
-    assert found[3].text.startswith("/* With")
-    assert found[3].text.endswith("/* beside it */")
-    assert [min(each.names) for each in needed(["used"], found)] == ["FOUR", "struct pair", "used"]
+    assert exported[3].text.startswith("/* With")
+    assert exported[3].text.endswith("/* beside it */")
+    assert [min(definition.names) for definition in needed(["used"], exported)] == [
+        "FOUR",
+        "struct pair",
+        "used",
+    ]
 
 
 @given(st.text("ab#;{}()\"'/* =,\\\n\t", max_size=200))

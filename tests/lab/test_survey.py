@@ -39,13 +39,13 @@ def _result(**answers: str) -> ProbeResult:
 
 
 def test_steps_with_the_same_answers_are_one_column() -> None:
-    found = columns(
+    survey_columns = columns(
         {
             "old": _result(a="EINVAL", b="ok", c="EINVAL", d="EPERM", e="skipped"),
             "new": _result(a="ok", b="ok", c="ok", d="EPERM"),
         }
     )
-    assert [(column.steps, dict(column.answers), column.differs) for column in found] == [
+    assert [(column.steps, dict(column.answers), column.differs) for column in survey_columns] == [
         (("a", "c"), {"old": "mount: EINVAL", "new": "ok"}, True),
         (("b",), {"old": "ok", "new": "ok"}, False),
         (("d",), {"old": "mount: EPERM", "new": "mount: EPERM"}, False),

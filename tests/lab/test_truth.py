@@ -86,7 +86,7 @@ def test_a_console_is_read_by_its_mark_and_to_its_end_only() -> None:
         Interface("eth1", "/soc/uart@1", "uart", "dhcp-discover ETIMEDOUT"),
         Interface("lo", "", None, ""),
     )
-    assert [one.leased for one in truth.interfaces] == [True, False, False]
+    assert [interface.leased for interface in truth.interfaces] == [True, False, False]
 
 
 def test_what_is_written_is_in_the_form() -> None:
@@ -100,16 +100,16 @@ def test_what_is_written_is_in_the_form() -> None:
 def test_what_became_of_each_node() -> None:
     truth = stated()
     assert truth is not None
-    found = outcomes(truth)
-    assert {node: one.became for node, one in found.items()} == {
+    became = outcomes(truth)
+    assert {node: outcome.became for node, outcome in became.items()} == {
         "/soc/uart@1": Became.BOUND,
         "/soc/x@5": Became.UNBOUND,
         "/soc/eth@6": Became.FAILED,
         "/soc/mmc@7": Became.WAITING,
         "/soc/usb@8": Became.WAITING,
     }
-    assert found["/soc/mmc@7"].supplier == "/soc/x@5"
-    assert found["/soc/usb@8"].supplier == "/soc/x@5/port"
+    assert became["/soc/mmc@7"].supplier == "/soc/x@5"
+    assert became["/soc/usb@8"].supplier == "/soc/x@5/port"
 
 
 def test_a_reason_without_line_end_runs_into_the_next_device() -> None:
@@ -162,7 +162,7 @@ def test_recordings_are_in_the_form(path: Path) -> None:
     nodes = {node.path for node in parse_fdt(truth.fdt, path.name).nodes}
     assert truth.present() <= nodes
     # Whoever has a device is asked for an address; every machine's network is a server that leases.
-    assert all(bool(one.dhcp) is (one.driver is not None) for one in truth.interfaces)
+    assert all(bool(interface.dhcp) is (interface.driver is not None) for interface in truth.interfaces)
 
 
 def test_an_unknown_machine_is_refused() -> None:
@@ -219,7 +219,7 @@ def test_a_boot_states_its_devices_and_its_addresses() -> None:
     assert truth.bound()["/pl011@9000000"] == "uart-pl011"
     assert truth.bound()["/pcie@10000000"] == "pci-host-generic"
     assert truth.release == chosen.release
-    network = next(one for one in truth.interfaces if one.driver == "virtio_net")
+    network = next(interface for interface in truth.interfaces if interface.driver == "virtio_net")
     assert network.leased
     assert truth.bound()[network.node] == "virtio-mmio"
     slot = parse_fdt(truth.fdt, "guest").node(network.node)

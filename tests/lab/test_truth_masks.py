@@ -43,9 +43,9 @@ def test_masks_fit_every_recording_and_each_is_needed(path: Path) -> None:
     truth = from_json(path.read_text(), path.name)
     machine = truth_machine(truth.machine)
     tree = parse_fdt(truth.fdt, path.name)
-    found = masked(machine.masks, tree, outcomes(truth), machine=truth.machine, kernel=truth.kernel)
-    assert not [node for node in found if dangling(tree, tree.node(node))]
-    assert not set(found) & set(truth.bound())
+    masks = masked(machine.masks, tree, outcomes(truth), machine=truth.machine, kernel=truth.kernel)
+    assert not [node for node in masks if dangling(tree, tree.node(node))]
+    assert not set(masks) & set(truth.bound())
 
 
 def test_no_mask_is_of_nothing() -> None:

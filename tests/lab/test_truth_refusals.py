@@ -117,4 +117,4 @@ def test_a_guest_does_not_read_its_own_lines_as_the_kernels() -> None:
     assert not [words for words in stated if b"truth" in words]
     assert {"virtio_mmio", "gpio_keys"} <= set(truth.loaded)
     assert truth.fdt == b""
-    assert all(not one.dhcp for one in truth.interfaces)
+    assert all(not interface.dhcp for interface in truth.interfaces)

@@ -29,13 +29,13 @@ def driver(name: str, *compatibles: str, bus: str = "platform", calls: Sequence[
         name=name,
         buses=(bus,),
         registered_by=f"{name}_init",
-        of=tuple(OfId(one) for one in compatibles),
+        of=tuple(OfId(compatible) for compatible in compatibles),
         calls=tuple(calls),
     )
 
 
 def module(name: str, *compatibles: str, bus: str = "platform", **more: object) -> dict[str, object]:
-    aliases = [f"of:N*T*C{one}" for one in compatibles]
+    aliases = [f"of:N*T*C{compatible}" for compatible in compatibles]
     return {
         "path": f"kernel/{name}.ko",
         "name": name,

@@ -68,9 +68,9 @@ def outcome(
         return There.MISSING if question in lacking else There.YES
 
     assert kernel.probes is not None
-    found = kernel.probes.outcome(driver, module, bus, compatible, ask)
-    assert found is not None
-    return found.ending, found.blamed
+    probe_outcome = kernel.probes.outcome(driver, module, bus, compatible, ask)
+    assert probe_outcome is not None
+    return probe_outcome.ending, probe_outcome.blamed
 
 
 @pytest.mark.download
@@ -128,9 +128,9 @@ def test_a_pl011_needs_its_clock(kernel: KernelFacts) -> None:
 def boots() -> list[tuple[str, str, str, str, str]]:
     table = tomllib.loads((RECORDINGS / "mutations.toml").read_text())
     return [
-        (boot["name"], boot["machine"], one["node"], one["change"], one["property"])
+        (boot["name"], boot["machine"], mutation["node"], mutation["change"], mutation["property"])
         for boot in table["boot"]
-        for one in boot["mutations"]
+        for mutation in boot["mutations"]
     ]
 
 
@@ -141,8 +141,11 @@ def test_every_recorded_breakage_is_answered_as_the_guest_did(kernel: KernelFact
     for name, _, node, change, changed in boots():
         if name not in solved:
             truth = from_json((RECORDINGS / f"{name}.json").read_text(), name)
-            nodes = {one.path: one for one in predict(kernel, parse_fdt(truth.fdt, f"{name}.dtb")).nodes}
-            solved[name] = nodes, {path: one.became for path, one in outcomes(truth).items()}
+            nodes = {node.path: node for node in predict(kernel, parse_fdt(truth.fdt, f"{name}.dtb")).nodes}
+            solved[name] = (
+                nodes,
+                {path: probe_outcome.became for path, probe_outcome in outcomes(truth).items()},
+            )
         nodes, became = solved[name]
         while nodes[node].bus is None and node.count("/") > 1:
             node = node.rpartition("/")[0]  # a child that is no device: its parent's driver reads it
@@ -155,7 +158,7 @@ def test_every_recorded_breakage_is_answered_as_the_guest_did(kernel: KernelFact
 @pytest.mark.download
 def test_the_broken_link_names_the_property(kernel: KernelFacts) -> None:
     truth = from_json((RECORDINGS / "Z2.json").read_text(), "Z2")
-    nodes = {one.path: one for one in predict(kernel, parse_fdt(truth.fdt, "z2.dtb")).nodes}
+    nodes = {node.path: node for node in predict(kernel, parse_fdt(truth.fdt, "z2.dtb")).nodes}
     ethernet = first_broken(nodes["/axi/ethernet@ff0e0000"].links)
     assert ethernet is not None
     assert ethernet.needs == "clocks (pclk)"
@@ -200,13 +203,13 @@ TREE = """interrupt-parent = <&gic>;
 )
 def test_what_a_node_has_is_answered_by_the_kernels_rules(question: str, answer: There) -> None:
     tree = compile_tree(TREE)
-    node = next(one for one in tree.nodes if one.name == "dev@1000")
+    node = next(node for node in tree.nodes if node.name == "dev@1000")
     assert NodeAnswers(tree, node)(question) is answer
 
 
 def test_an_address_behind_a_bus_without_ranges_cannot_be_translated() -> None:
     tree = compile_tree(TREE)
-    node = next(one for one in tree.nodes if one.name == "dev@1")
+    node = next(node for node in tree.nodes if node.name == "dev@1")
     assert NodeAnswers(tree, node)("reg||0") is There.BROKEN
 
 
@@ -316,10 +319,14 @@ def test_a_driver_waits_for_ever_for_a_disabled_provider(
         return There.DISABLED if asked == question else There.YES
 
     assert kernel.probes is not None
-    found = kernel.probes.outcome(driver, None, "platform", compatible, ask)
-    assert found is not None
-    assert (found.ending, found.blamed, found.errors) == (Ending.FAILS, question, errors)
-    assert found.disabled == (question,)
+    probe_outcome = kernel.probes.outcome(driver, None, "platform", compatible, ask)
+    assert probe_outcome is not None
+    assert (probe_outcome.ending, probe_outcome.blamed, probe_outcome.errors) == (
+        Ending.FAILS,
+        question,
+        errors,
+    )
+    assert probe_outcome.disabled == (question,)
 
 
 def test_a_reference_to_a_disabled_node_is_told_from_a_broken_one() -> None:
@@ -329,7 +336,7 @@ def test_a_reference_to_a_disabled_node_is_told_from_a_broken_one() -> None:
         dev { clocks = <&off>; mboxes = <&off>; gpios = <&off 1>; phys = <&nop>; memory-region = <&off>;
            vcc-supply = <&off>; firmware = <&off>; };"""
     )
-    node = next(one for one in tree.nodes if one.name == "dev")
+    node = next(node for node in tree.nodes if node.name == "dev")
     answers = NodeAnswers(tree, node)
     for question in ("clocks||0", "mboxes||0", "gpios||0", "regulators|vcc|0", "provider|firmware|0"):
         assert answers(question) is There.DISABLED, question
@@ -347,11 +354,11 @@ def test_clocks_asked_for_in_bulk_by_names_that_are_not_known() -> None:
         bare { clocks = <&clk>, <&clk>; };
         hole { clocks = <&clk>, <0xdead>; clock-names = "a", "b"; };"""
     )
-    asked = {one.name: NodeAnswers(tree, one)("clocks|?|2") for one in tree.nodes}
+    asked = {node.name: NodeAnswers(tree, node)("clocks|?|2") for node in tree.nodes}
     assert asked["two"] is There.YES
     assert asked["bare"] is There.MISSING
     assert asked["hole"] is There.BROKEN
-    two = next(one for one in tree.nodes if one.name == "two")
+    two = next(node for node in tree.nodes if node.name == "two")
     assert NodeAnswers(tree, two)("clocks|?|1") is There.UNKNOWN
 
 
@@ -362,8 +369,8 @@ def test_a_timer_without_interrupts_keeps_the_kernel_from_its_drivers() -> None:
     for parent, stands in (("&gic", False), ("0xdead", True)):
         tree = compile_tree(text % parent)
         kinds = {"timer": "timer", "gic@1000": "irqchip"}
-        early = {id(one): kinds[one.name] for one in tree.nodes if one.name in kinds}
-        found = standstill(tree, early)
-        assert (found is not None) is stands
-        if found is not None:
-            assert "interrupt-parent" in found.reason
+        early = {id(node): kinds[node.name] for node in tree.nodes if node.name in kinds}
+        stand_still = standstill(tree, early)
+        assert (stand_still is not None) is stands
+        if stand_still is not None:
+            assert "interrupt-parent" in stand_still.reason

@@ -16,20 +16,20 @@ KEPT = sorted((Path(__file__).parent / "broken").glob("*.jsonl"))
 
 
 def judged() -> list[list[Judged]]:
-    found = []
+    files = []
     for path in KEPT:
         try:
             open_library().get(load(path).machine.kernel, modules=True)
         except BootwrightError:
             continue
-        found.append(score_file(path, {}))
-    if not found:
+        files.append(score_file(path, {}))
+    if not files:
         pytest.skip("none of the kernels is here or in the archive")
-    return found
+    return files
 
 
-def names(found: Iterable[Judged]) -> list[str]:
-    return [f"{one.machine}: {one.mutation.name}" for one in found]
+def names(judged_mutations: Iterable[Judged]) -> list[str]:
+    return [f"{judgement.machine}: {judgement.mutation.name}" for judgement in judged_mutations]
 
 
 def test_the_set_is_large_and_mixed() -> None:
@@ -44,12 +44,14 @@ def test_the_set_is_large_and_mixed() -> None:
 
 @pytest.mark.download
 def test_broken_links_are_named_at_least_as_often_as_reached() -> None:
-    found = judged()
-    everything = [one for file in found for one in file]
+    files = judged()
+    everything = [judgement for file in files for judgement in file]
     counts = totals(everything)
-    assert counts.named >= NAMED, report(found, verbose=True)
+    assert counts.named >= NAMED, report(files, verbose=True)
     assert counts.works <= WORKS
-    assert counts.alarms <= ALARMS, names(one for one in everything if one.alarms and not one.broke)
+    assert counts.alarms <= ALARMS, names(
+        judgement for judgement in everything if judgement.alarms and not judgement.broke
+    )
 
 
 # As reached; the marks are 0.90, 0.03 and 0.

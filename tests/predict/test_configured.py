@@ -227,9 +227,9 @@ def test_the_rules_say_of_real_kernels_what_was_built(name: str) -> None:
     said = read_kernel_config(FileBytes(own.config))
     built = {str(path.relative_to(own.modules)): "m" for path in own.modules.rglob("*.ko*")}
     built |= dict.fromkeys((own.modules / "modules.builtin").read_text().split(), "y")
-    told = {path: rule.state(said) for path in built if (rule := objects().rule("", own.version, path))}
-    assert len(told) > 2500
-    assert {path: state for path, state in told.items() if state != built[path]} == {}
+    states = {path: rule.state(said) for path in built if (rule := objects().rule("", own.version, path))}
+    assert len(states) > 2500
+    assert {path: state for path, state in states.items() if state != built[path]} == {}
 
 
 def parsed(folder: Path, text: str) -> Objects:

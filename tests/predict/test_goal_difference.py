@@ -30,11 +30,14 @@ def chain(broken: str | None = None) -> Chain:
 
 
 def ranks(*differences: Difference, broken: str | None = None) -> dict[str, Suspicion]:
-    return {each.difference.what: each.suspicion for each in suspects(differences, chain(), chain(broken))}
+    return {
+        suspect.difference.what: suspect.suspicion
+        for suspect in suspects(differences, chain(), chain(broken))
+    }
 
 
 def test_nodes_of_the_chain_count_and_others_do_not() -> None:
-    found = ranks(
+    suspicions = ranks(
         Difference(Area.DEVICETREE, f"{DTB}: {GEM}: phy-handle", "<1>", "<2>"),
         Difference(Area.DEVICETREE, f"{DTB}: {GEM}/mdio/ethernet-phy@1: reg", "<1>", "<2>"),
         Difference(Area.DEVICETREE, f"{DTB}: /axi/pcie@1000120000/rp1_nexus", "node (and 9 below)", None),
@@ -43,7 +46,7 @@ def test_nodes_of_the_chain_count_and_others_do_not() -> None:
         Difference(Area.DEVICETREE, f"{DTB}: /axi/gpu@1002000000", None, "brcm,gpu"),
         Difference(Area.DEVICETREE, f"other.dtb: {GEM}: phy-handle", "<1>", "<2>"),
     )
-    assert found == {
+    assert suspicions == {
         f"{DTB}: {GEM}: phy-handle": Suspicion.CHAIN,
         f"{DTB}: {GEM}/mdio/ethernet-phy@1: reg": Suspicion.CHAIN,
         f"{DTB}: /axi/pcie@1000120000/rp1_nexus": Suspicion.CHAIN,
@@ -56,8 +59,8 @@ def test_the_first_broken_link_comes_first() -> None:
         Difference(Area.DEVICETREE, f"{DTB}: {GEM}: phy-handle", "<1>", "<2>"),
         Difference(Area.DEVICETREE, f"{DTB}: {CLOCKS}: clocks", "<1>", "<2>"),
     )
-    found = ranks(*differences, broken=CLOCKS)
-    assert list(found.items()) == [
+    suspicions = ranks(*differences, broken=CLOCKS)
+    assert list(suspicions.items()) == [
         (f"{DTB}: {CLOCKS}: clocks", Suspicion.BROKEN_LINK),
         (f"{DTB}: {GEM}: phy-handle", Suspicion.CHAIN),
         ("release", Suspicion.WHOLE_SYSTEM),
@@ -65,7 +68,7 @@ def test_the_first_broken_link_comes_first() -> None:
 
 
 def test_drivers_modules_and_options_by_what_they_drive_and_by_name() -> None:
-    found = ranks(
+    suspicions = ranks(
         Difference(Area.DRIVERS, "raspberrypi,rp1-gem", "macb", None),
         Difference(Area.DRIVERS, "fsl,imx8mp-clock", "imx", None),
         Difference(Area.MODULES, "rp1_clk", "in the root file system", None),
@@ -79,7 +82,7 @@ def test_drivers_modules_and_options_by_what_they_drive_and_by_name() -> None:
         Difference(Area.COMMAND_LINE, "quiet", None, "quiet"),
         Difference(Area.FILES, "/etc/hostname", "1 bytes", "2 bytes"),
     )
-    assert found == {
+    assert suspicions == {
         "raspberrypi,rp1-gem": Suspicion.DRIVER,
         "rp1_clk": Suspicion.DRIVER,
         "clk-rp1": Suspicion.DRIVER,
@@ -97,7 +100,7 @@ def test_goal_and_board_belong_together(options: tuple[str, ...]) -> None:
 
 
 def test_what_modules_of_the_chain_say_and_ask_for_counts() -> None:
-    found = ranks(
+    suspicions = ranks(
         Difference(Area.MODULES, "macb: depends on", "phylink", "phylink, ptp"),
         Difference(Area.MODULES, "e1000: depends on", "ptp", "nothing more"),
         Difference(Area.KERNEL_CONFIG, "CONFIG_ACME_PHY", None, "m"),
@@ -106,4 +109,4 @@ def test_what_modules_of_the_chain_say_and_ask_for_counts() -> None:
         Difference(Area.FIRMWARE, "other/x.bin", "12 bytes", None),
     )
     drivers = ("macb: depends on", "acme/phy.bin.xz", "acme/v2.fw", "CONFIG_ACME_PHY")
-    assert found == dict.fromkeys(drivers, Suspicion.DRIVER)
+    assert suspicions == dict.fromkeys(drivers, Suspicion.DRIVER)

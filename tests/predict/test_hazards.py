@@ -31,8 +31,8 @@ def verdict(
     return judge(whole(tree, kernel, given=given), board, goal)
 
 
-def names(found: GoalVerdict) -> list[str]:
-    return [hazard.name for hazard in found.hazards]
+def names(goal_verdict: GoalVerdict) -> list[str]:
+    return [hazard.name for hazard in goal_verdict.hazards]
 
 
 def kernel(*, initramfs: frozenset[str] | None, eth_built_in: bool = True, **more: object) -> KernelFacts:
@@ -45,9 +45,9 @@ def kernel(*, initramfs: frozenset[str] | None, eth_built_in: bool = True, **mor
 
 
 def test_a_built_in_driver_that_waits_for_a_module_of_the_root_file_system() -> None:
-    found = verdict(kernel(initramfs=frozenset({"clkmod"})))
-    assert found.verdict is Verdict.WORKS
-    (hazard,) = found.hazards
+    goal_verdict = verdict(kernel(initramfs=frozenset({"clkmod"})))
+    assert goal_verdict.verdict is Verdict.WORKS
+    (hazard,) = goal_verdict.hazards
     assert (hazard.name, hazard.effect, hazard.node) == ("late-supplier", Verdict.UNKNOWN, "/pins")
     assert "pinmod" in hazard.remedy
     # A clock is waited for as long as it takes; pins are not. Without an initramfs nothing is told.
@@ -63,7 +63,7 @@ def test_what_is_needed_to_find_the_root_must_be_in_the_initramfs_with_all_it_de
     assert late.first_broken is not None
     assert late.first_broken.node == "/pins"
     assert late.first_broken.remedy == "put the module pinmod into the initramfs"
-    one = make_kernel(
+    facts = make_kernel(
         (*BASE, driver("eth", "acme,eth")),
         [
             module("pinmod", "acme,pins", depends=["helper"]),
@@ -72,25 +72,25 @@ def test_what_is_needed_to_find_the_root_must_be_in_the_initramfs_with_all_it_de
         ],
         initramfs=every,
     )
-    without = verdict(one, boots_from=True).first_broken
+    without = verdict(facts, boots_from=True).first_broken
     assert without is not None
     assert "cannot be loaded without helper, which is not in the initramfs" in without.reason
 
 
 def test_a_module_without_what_it_depends_on_drives_nothing() -> None:
-    found = verdict(kernel(initramfs=None, eth_built_in=False, depends=["phylib"]))
-    assert found.verdict is Verdict.FAILS
-    assert found.first_broken is not None
-    assert "without phylib, which is not among the modules" in found.first_broken.reason
+    goal_verdict = verdict(kernel(initramfs=None, eth_built_in=False, depends=["phylib"]))
+    assert goal_verdict.verdict is Verdict.FAILS
+    assert goal_verdict.first_broken is not None
+    assert "without phylib, which is not among the modules" in goal_verdict.first_broken.reason
     # A soft dependency is tried and not missed.
     assert verdict(kernel(initramfs=None, eth_built_in=False, softdeps=["phylib"])).verdict is Verdict.WORKS
 
 
 def test_a_module_that_the_arguments_forbid() -> None:
-    one = make_kernel(BASE, [module("ethmod", "acme,eth")], arguments="module_blacklist=ethmod")
-    found = verdict(one, tree='eth@1 { compatible = "acme,eth"; reg = <1 1>; };')
-    assert found.first_broken is not None
-    assert "forbid the module ethmod" in found.first_broken.reason
+    facts = make_kernel(BASE, [module("ethmod", "acme,eth")], arguments="module_blacklist=ethmod")
+    goal_verdict = verdict(facts, tree='eth@1 { compatible = "acme,eth"; reg = <1 1>; };')
+    assert goal_verdict.first_broken is not None
+    assert "forbid the module ethmod" in goal_verdict.first_broken.reason
 
 
 def test_a_module_that_another_one_loads_afterwards_counts() -> None:
@@ -105,14 +105,14 @@ def test_a_module_that_another_one_loads_afterwards_counts() -> None:
 
 
 def test_firmware_of_which_nothing_is_there() -> None:
-    one = kernel(initramfs=None, eth_built_in=False, firmware=["acme/a.bin", "acme/b-*.bin"])
-    missing = verdict(one, Given(firmware=frozenset({"other.bin"})))
+    facts = kernel(initramfs=None, eth_built_in=False, firmware=["acme/a.bin", "acme/b-*.bin"])
+    missing = verdict(facts, Given(firmware=frozenset({"other.bin"})))
     assert missing.verdict is Verdict.WORKS
     assert names(missing) == ["firmware-missing"]
     assert "acme/a.bin" in missing.hazards[0].reason
     for there in ("acme/a.bin.zst", "acme/b-7.bin"):
-        assert names(verdict(one, Given(firmware=frozenset({there})))) == []
-    assert names(verdict(one)) == []  # no root file system to look in
+        assert names(verdict(facts, Given(firmware=frozenset({there})))) == []
+    assert names(verdict(facts)) == []  # no root file system to look in
 
 
 @pytest.mark.parametrize(
@@ -136,27 +136,27 @@ def test_firmware_of_which_nothing_is_there() -> None:
 def test_file_systems_that_a_page_size_refuses(
     kind: str, sizes: dict[str, int], version: str, page: int, expected: Verdict
 ) -> None:
-    one = make_kernel(version=version, page_size=page)
+    facts = make_kernel(version=version, page_size=page)
     given = Given((FileSystemFacts(kind, "disk.raw:partition 2", sizes),))
-    found = judge_os(whole("", one, given=given))
-    assert found.verdict is expected
+    goal_verdict = judge_os(whole("", facts, given=given))
+    assert goal_verdict.verdict is expected
     if expected is Verdict.FAILS:
-        assert found.first_broken is not None
-        assert "disk.raw:partition 2" in str(found.first_broken.because)
-        assert str(page) in found.first_broken.reason
-    assert ("swap-page-size" in names(found)) is (kind == "swap")
+        assert goal_verdict.first_broken is not None
+        assert "disk.raw:partition 2" in str(goal_verdict.first_broken.because)
+        assert str(page) in goal_verdict.first_broken.reason
+    assert ("swap-page-size" in names(goal_verdict)) is (kind == "swap")
 
 
 def test_sectors_larger_than_pages_need_an_option_of_btrfs() -> None:
     given = Given((FileSystemFacts("btrfs", "a", {"sector_size": 16384}),))
-    one = make_kernel(version="6.18", config={"CONFIG_BTRFS_EXPERIMENTAL": "y"})
-    assert judge_os(whole("", one, given=given)).verdict is Verdict.WORKS
+    facts = make_kernel(version="6.18", config={"CONFIG_BTRFS_EXPERIMENTAL": "y"})
+    assert judge_os(whole("", facts, given=given)).verdict is Verdict.WORKS
 
 
 def test_a_boot_partition_without_the_board_s_devicetree() -> None:
-    one = make_kernel((*BASE, driver("eth", "acme,eth")), [])
+    facts = make_kernel((*BASE, driver("eth", "acme,eth")), [])
     tree = 'compatible = "acme,board", "brcm,bcm2712"; eth@1 { compatible = "acme,eth"; reg = <1 1>; };'
-    broken = verdict(one, Given(settings={}, devicetree_missing=True), tree=tree)
+    broken = verdict(facts, Given(settings={}, devicetree_missing=True), tree=tree)
     assert broken.verdict is Verdict.FAILS
     assert "eeprom-os-check" in names(broken)
     for given in (
@@ -164,7 +164,7 @@ def test_a_boot_partition_without_the_board_s_devicetree() -> None:
         Given(settings={}),
         Given(devicetree_missing=True),
     ):
-        assert verdict(one, given, tree=tree).verdict is Verdict.WORKS
+        assert verdict(facts, given, tree=tree).verdict is Verdict.WORKS
 
 
 DEBIAN = {
@@ -209,9 +209,9 @@ def test_what_the_init_of_talos_mounts_before_it_loads_a_module(
     facts = make_kernel(config={**DEBIAN, **changed}, arguments=arguments)
     version = Version.parse(os)
     assert version is not None
-    found = judge_os(predict(facts, compile_tree(""), os={"talos": version}, given=given), "os-start")
+    goal_verdict = judge_os(predict(facts, compile_tree(""), os={"talos": version}, given=given), "os-start")
     expected = Verdict.WORKS if broken is None else Verdict.FAILS
-    assert (found.verdict, found.first_broken and found.first_broken.needs) == (
+    assert (goal_verdict.verdict, goal_verdict.first_broken and goal_verdict.first_broken.needs) == (
         expected,
         broken and f"hazard {broken}",
     )
@@ -221,7 +221,7 @@ def test_a_talos_without_selinux_is_told_of() -> None:
     facts = make_kernel(config=DEBIAN, arguments="selinux=1")
     version = Version.parse("1.12.1")
     assert version is not None
-    found = judge_os(predict(facts, compile_tree(""), os={"talos": version}, given=LOADED), "os-start")
+    goal_verdict = judge_os(predict(facts, compile_tree(""), os={"talos": version}, given=LOADED), "os-start")
     assert names(found) == ["talos-no-selinux"]
     assert "security=selinux" in found.hazards[0].remedy
     chosen = make_kernel(config=DEBIAN, arguments="selinux=1 lsm=selinux")

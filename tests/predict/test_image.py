@@ -62,13 +62,17 @@ def two_slots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     new, old = kernel("debian-6.18-4k"), kernel("debian-6.12-4k")
     folder = tmp_path_factory.mktemp("slots")
     tree = folder / "image"
-    for slot, one, early, root, version in (
+    for slot, stored_kernel, early, root, version in (
         ("A", new, ("loop",), (*ETHERNET, *MORE), "v1.12.1"),
         ("B", old, ("loop",), ETHERNET, "v1.11.0"),
     ):
         (tree / slot).mkdir(parents=True)
-        shutil.copyfile(one.image, tree / slot / "vmlinuz")  # links out of a folder are not followed
-        (tree / slot / "initramfs.xz").write_bytes(initramfs(folder / slot, one, early, root, version))
+        shutil.copyfile(
+            stored_kernel.image, tree / slot / "vmlinuz"
+        )  # links out of a folder are not followed
+        (tree / slot / "initramfs.xz").write_bytes(
+            initramfs(folder / slot, stored_kernel, early, root, version)
+        )
     (tree / "grub").mkdir()
     entries = "".join(
         f'menuentry "{slot} - Talos" {{\n linux /{slot}/vmlinuz one=1\n initrd /{slot}/initramfs.xz\n}}\n'

@@ -23,10 +23,10 @@ def test_driver_files(path: Path) -> None:
     assert driver.source
     assert driver.drivers or driver.compatibles
     assert driver.since is None or Version.parse(driver.since) is not None
-    for one in driver.expects:
-        assert one.reason
-        assert one.remedy
-        assert one.source
+    for expect in driver.expects:
+        assert expect.reason
+        assert expect.remedy
+        assert expect.source
 
 
 @pytest.mark.parametrize("path", data_files("hazards"), ids=lambda path: path.stem)
@@ -121,8 +121,8 @@ def test_a_granule_the_cpu_lacks_stops_everything() -> None:
     for size, verdict in ((4096, Verdict.WORKS), (16384, Verdict.FAILS)):
         kernel = make_kernel(BASE)
         kernel.page_size = size
-        found = judge(predict(kernel, tree, board=pi), pi, pi.goal("console"))
-        assert found.verdict is verdict
-    assert found.first_broken is not None
-    assert "4K" in found.first_broken.remedy
-    assert found.first_broken.node == "/cpus/cpu@0"
+        goal_verdict = judge(predict(kernel, tree, board=pi), pi, pi.goal("console"))
+        assert goal_verdict.verdict is verdict
+    assert goal_verdict.first_broken is not None
+    assert "4K" in goal_verdict.first_broken.remedy
+    assert goal_verdict.first_broken.node == "/cpus/cpu@0"

@@ -48,11 +48,11 @@ CHAIN = (*ETHERNET, "clk-rp1", "pinctrl-rp1")
 @cache
 def kernel(name: str) -> Kernel:
     try:
-        found = open_library(offline=True).get(name, modules=True)
+        stored_kernel = open_library(offline=True).get(name, modules=True)
     except (Missing, Refused) as error:
         pytest.skip(f"{name}: {error}")
-    assert found.modules is not None
-    return found
+    assert stored_kernel.modules is not None
+    return stored_kernel
 
 
 @cache
@@ -64,10 +64,10 @@ def module(name: str, of: str) -> bytes:
 
 @cache
 def rules(name: str, *arguments: str) -> ModuleRules:
-    one = kernel(name)
-    config = read_kernel_config(FileBytes(one.config)) if one.config is not None else None
-    image = one.image.read_bytes()
-    return ModuleRules(lambda: image, one.release, enforcement(config, arguments))
+    stored_kernel = kernel(name)
+    config = read_kernel_config(FileBytes(stored_kernel.config)) if stored_kernel.config is not None else None
+    image = stored_kernel.image.read_bytes()
+    return ModuleRules(lambda: image, stored_kernel.release, enforcement(config, arguments))
 
 
 def bare(data: bytes, tmp_path: Path) -> bytes:
@@ -132,9 +132,9 @@ def cases() -> dict[str, tuple[str, tuple[str, ...], bytes, str | None]]:
 ])  # fmt: skip
 def test_which_modules_a_kernel_takes(name: str) -> None:
     which, arguments, data, rule = cases()[name]
-    found = rules(which, *arguments).refusal("softdog.ko", data, {})
-    assert (found.rule if found is not None else None) == rule
-    assert found is None or (found.certain and found.file == "softdog.ko" and found.remedy)
+    refusal = rules(which, *arguments).refusal("softdog.ko", data, {})
+    assert (refusal.rule if refusal is not None else None) == rule
+    assert refusal is None or (refusal.certain and refusal.file == "softdog.ko" and refusal.remedy)
 
 
 INIT = r"""
@@ -177,7 +177,7 @@ def test_real_kernels_say_the_same(which: str, arguments: tuple[str, ...], tmp_p
     compiler = tools.find("aarch64-linux-gnu-gcc")
     if qemu is None or compiler is None:
         pytest.skip("no QEMU or no cross compiler")
-    mine = {name: one for name, one in cases().items() if one[0] == which and one[1] == arguments}
+    mine = {name: case for name, case in cases().items() if case[0] == which and case[1] == arguments}
     (tmp_path / "init.c").write_text(INIT)
     tools.run([compiler, "-static", "-nostdlib", "-ffreestanding", "-Os", f"-DCOUNT={len(mine)}",
                "-o", tmp_path / "init", tmp_path / "init.c"])  # fmt: skip
@@ -185,7 +185,7 @@ def test_real_kernels_say_the_same(which: str, arguments: tuple[str, ...], tmp_p
         cpio.folder("dev"),
         cpio.character_device("dev/console", 5, 1),
         cpio.Member("init", (tmp_path / "init").read_bytes(), stat.S_IFREG | 0o755),
-        *(cpio.Member(f"{number:02}.ko", one[2]) for number, one in enumerate(mine.values())),
+        *(cpio.Member(f"{number:02}.ko", case[2]) for number, case in enumerate(mine.values())),
     ]
     (tmp_path / "initramfs").write_bytes(cpio.write(members))
     done = subprocess.run(
@@ -198,21 +198,23 @@ def test_real_kernels_say_the_same(which: str, arguments: tuple[str, ...], tmp_p
     lines = [line.split() for line in done.stdout.decode(errors="replace").splitlines()]
     answers = {int(words[1]): int(words[2]) for words in lines if len(words) == 3 and words[0] == "answer"}
     assert len(answers) == len(mine), done.stdout.decode(errors="replace")[-3000:]
-    told = {name: (answers[number] == 0) for number, name in enumerate(mine)}
-    assert told == {name: one[3] is None for name, one in mine.items()}, answers
+    accepted = {name: (answers[number] == 0) for number, name in enumerate(mine)}
+    assert accepted == {name: case[3] is None for name, case in mine.items()}, answers
 
 
 def small_tree(folder: Path, of: str, names: tuple[str, ...] = CHAIN) -> Path:
     """The modules of the chain of the Pi 5's Ethernet alone, in a folder of the release's name."""
-    one = kernel(of)
-    assert one.modules is not None
-    tree = folder / one.release
-    for path in ModuleFiles(one.modules).order([name for name in names if name in ModuleFiles(one.modules)]):
-        place = tree / path.relative_to(one.modules)
+    stored_kernel = kernel(of)
+    assert stored_kernel.modules is not None
+    tree = folder / stored_kernel.release
+    for path in ModuleFiles(stored_kernel.modules).order(
+        [name for name in names if name in ModuleFiles(stored_kernel.modules)]
+    ):
+        place = tree / path.relative_to(stored_kernel.modules)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
     for name in ("modules.builtin", "modules.builtin.modinfo"):
-        shutil.copyfile(one.modules / name, tree / name)
+        shutil.copyfile(stored_kernel.modules / name, tree / name)
     return tree
 
 
@@ -326,10 +328,10 @@ def test_any_damage_is_taken_or_refused_with_a_reason(edits: list[tuple[int, byt
     data = bytearray(module("softdog", NEW))
     for at, piece in edits:
         data[at % len(data) : at % len(data) + len(piece)] = piece
-    found = rules(NEW).refusal("softdog.ko", bytes(data if signed else data[:-28]), {})
-    if found is not None:
-        assert found.reason
-        assert found.rule in {CRC, FORMAT, SIGNATURE, SYMBOLS, VERMAGIC}
+    refusal = rules(NEW).refusal("softdog.ko", bytes(data if signed else data[:-28]), {})
+    if refusal is not None:
+        assert refusal.reason
+        assert refusal.rule in {CRC, FORMAT, SIGNATURE, SYMBOLS, VERMAGIC}
     elif signed and data.endswith(MAGIC):
         # Taken with a signature: nothing that it covers was changed, or the signer is no longer known.
         whole = module("softdog", NEW)
@@ -342,8 +344,8 @@ def test_any_damage_is_taken_or_refused_with_a_reason(edits: list[tuple[int, byt
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_as_a_module(data: bytes) -> None:
     image = b"\0" * 100
-    one = ModuleRules(lambda: image, "6.18.0", enforcement(None, ()))
-    assert one.refusal("x.ko", data) is not None
+    module_rules = ModuleRules(lambda: image, "6.18.0", enforcement(None, ()))
+    assert module_rules.refusal("x.ko", data) is not None
     assert all(isinstance(values, tuple) for values in salvaged(data, "x.ko").values())
 
 

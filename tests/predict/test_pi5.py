@@ -71,23 +71,27 @@ def test_ethernet_verdict_and_first_broken_link(
     with_kernel: str, dtbs: str, stepping: str, broken: str | None
 ) -> None:
     blob = dtb_for(kernel(dtbs), "raspberrypi-5", stepping)
-    found = predict_goal(kernel(with_kernel), blob, "raspberrypi-5", "ethernet", stepping=stepping)
+    goal_verdict = predict_goal(kernel(with_kernel), blob, "raspberrypi-5", "ethernet", stepping=stepping)
     if broken is None:
-        assert found.verdict is Verdict.WORKS
-        assert found.first_broken is None
-        assert "bcm2712-mip-module" in {hazard.name for hazard in found.hazards}
+        assert goal_verdict.verdict is Verdict.WORKS
+        assert goal_verdict.first_broken is None
+        assert "bcm2712-mip-module" in {hazard.name for hazard in goal_verdict.hazards}
     else:
-        assert found.verdict is Verdict.FAILS
-        assert found.first_broken is not None
-        assert broken in found.first_broken.reason
-        assert found.first_broken.remedy
+        assert goal_verdict.verdict is Verdict.FAILS
+        assert goal_verdict.first_broken is not None
+        assert broken in goal_verdict.first_broken.reason
+        assert goal_verdict.first_broken.remedy
 
 
 @pytest.mark.download
 def test_the_chain_is_the_one_that_mainline_needs(vendor: Path) -> None:
     own = kernel(OWN)
-    found = predict_goal(own, dtb_for(own, "raspberrypi-5"), "raspberrypi-5", "ethernet", stepping="c0")
-    drivers = [link.needs.removeprefix("driver ") for link in found.chain if link.needs.startswith("driver ")]
+    goal_verdict = predict_goal(
+        own, dtb_for(own, "raspberrypi-5"), "raspberrypi-5", "ethernet", stepping="c0"
+    )
+    drivers = [
+        link.needs.removeprefix("driver ") for link in goal_verdict.chain if link.needs.startswith("driver ")
+    ]
     for earlier, later in (
         ("mip_msi", "brcm-pcie"),
         ("brcm-pcie", "rp1_pci"),
@@ -107,18 +111,18 @@ def test_the_chain_is_the_one_that_mainline_needs(vendor: Path) -> None:
 @pytest.mark.download
 def test_console_and_storage_do_not_hang_on_rp1(vendor: Path) -> None:
     for goal in ("console", "storage"):
-        found = predict_goal(kernel(OWN), vendor, "raspberrypi-5", goal, stepping="c0")
-        assert found.verdict is Verdict.WORKS
+        goal_verdict = predict_goal(kernel(OWN), vendor, "raspberrypi-5", goal, stepping="c0")
+        assert goal_verdict.verdict is Verdict.WORKS
 
 
 @pytest.mark.download
 def test_a_driver_outside_the_initramfs_breaks_storage() -> None:
     own = kernel(OWN)
     blob = dtb_for(own, "raspberrypi-5")
-    found = predict_goal(own, blob, "raspberrypi-5", "storage", initramfs_modules=frozenset())
-    assert found.verdict is Verdict.FAILS
-    assert found.first_broken is not None
-    assert "not in the initramfs" in found.first_broken.reason
+    goal_verdict = predict_goal(own, blob, "raspberrypi-5", "storage", initramfs_modules=frozenset())
+    assert goal_verdict.verdict is Verdict.FAILS
+    assert goal_verdict.first_broken is not None
+    assert "not in the initramfs" in goal_verdict.first_broken.reason
 
 
 @pytest.mark.download
@@ -290,5 +294,5 @@ def test_overlays_of_config_txt_are_applied_where_their_filter_holds(tmp_path: P
     assert "status is disabled" in broken["first_broken"]["reason"]
     missing = run("dtoverlay=gone\n")
     assert missing["goals"]["ethernet"]["verdict"] == "works"
-    told = missing["goals"]["ethernet"]["not_checked"]
-    assert any("overlay gone is not among the files" in text for text in told)
+    not_checked = missing["goals"]["ethernet"]["not_checked"]
+    assert any("overlay gone is not among the files" in text for text in not_checked)

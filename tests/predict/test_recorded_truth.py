@@ -95,10 +95,10 @@ def test_a_prediction_is_right_only_for_the_right_reason() -> None:
         predicted("/clk", Answer.NO, made, link("driver", Answer.NO)),
         predicted("/ethernet@3", Answer.NO),
     ]
-    found = scorer().compare(truth, nodes, truth_machine("virt"))
-    assert (found.right, found.precision, found.recall) == (1, 1.0, 1.0)
-    assert found.reasons_right == 2
-    assert [node for node, _ in found.reasons_wrong] == ["/ethernet@2"]
-    assert [node for node, _ in found.network_wrong] == ["/ethernet@2"]
-    assert (found.network_bound, found.network_missing, found.leases) == (1, 3, 1)
-    assert found.devices_wrong == []
+    comparison = scorer().compare(truth, nodes, truth_machine("virt"))
+    assert (comparison.right, comparison.precision, comparison.recall) == (1, 1.0, 1.0)
+    assert comparison.reasons_right == 2
+    assert [node for node, _ in comparison.reasons_wrong] == ["/ethernet@2"]
+    assert [node for node, _ in comparison.network_wrong] == ["/ethernet@2"]
+    assert (comparison.network_bound, comparison.network_missing, comparison.leases) == (1, 3, 1)
+    assert comparison.devices_wrong == []

@@ -43,12 +43,12 @@ HEAD = 'compatible = "acme,board", "acme,soc"; model = "Acme board";'
 def goals(prediction: Prediction) -> dict[str, str]:
     """Goal → path of its node."""
     board = made_board(prediction, "board.dtb")
-    found = {}
+    paths = {}
     for goal in board.goals:
         node = locate(prediction.tree, goal.find)
         assert node is not None
-        found[goal.name] = node.path
-    return found
+        paths[goal.name] = node.path
+    return paths
 
 
 def solved(body: str) -> Prediction:
@@ -192,8 +192,8 @@ def _with_its_file(board: Board, name: str) -> list[tuple[Goal, str, Verdict, di
         for goal in board.goals:
             verdict = judge(prediction, board, goal)
             node = prediction.tree.node(verdict.node) if verdict.node is not None else None
-            told = goal.kind != "console" or any(made_goal.kind == "console" for made_goal in made.goals)
-            if node is not None and node.available and told:  # which port is the console, not all say
+            named = goal.kind != "console" or any(made_goal.kind == "console" for made_goal in made.goals)
+            if node is not None and node.available and named:  # which port is the console, not all say
                 rows.append((goal, node.path, verdict.verdict, verdicts))
     return rows
 
@@ -204,10 +204,10 @@ def test_made_goals_agree_with_those_of_every_board_s_file(board: Board, name: s
     """A file's node, one below it (a port, a USB core) or above, is a made goal's, and judged alike."""
     for goal, node, verdict, made in _with_its_file(board, name):
         near = [
-            one
+            verdict
             for path, verdicts in made.items()
             if path == node or path.startswith(f"{node}/") or node.startswith(f"{path}/")
-            for one in verdicts
+            for verdict in verdicts
         ]
         assert role_of(goal) is not None
         # Of a PCI function without a compatible the devicetree does not tell what it is; the file does.

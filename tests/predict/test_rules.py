@@ -320,7 +320,9 @@ def test_an_option_is_the_same_read_alone_or_with_all_others(tmp_path: Path) -> 
         facts = make_kernel()
         del facts.__dict__["config"]
         facts.config_file = tmp_path / name
-        options = {each: facts.option(f"CONFIG_{each}") for each in ("A", "B", "AB", "EMPTY", "N", "NONE")}
+        options = {
+            symbol: facts.option(f"CONFIG_{symbol}") for symbol in ("A", "B", "AB", "EMPTY", "N", "NONE")
+        }
         assert options == {"A": "y", "B": "n", "AB": "x y", "EMPTY": "n", "N": "12", "NONE": "n"}
         assert facts.config is not None
-        assert options == {each: facts.option(f"CONFIG_{each}") for each in options}
+        assert options == {option: facts.option(f"CONFIG_{option}") for option in options}

@@ -14,7 +14,7 @@ def nodes(body: str, *modules: dict[str, object]) -> dict[str, NodePrediction]:
 
 
 def test_panels_on_dsi_and_on_the_aux_bus_are_devices_of_their_own_buses() -> None:
-    found = nodes(
+    predictions = nodes(
         """dsi@1 { compatible = "acme,dsi"; reg = <1 1>; #address-cells = <1>; #size-cells = <0>;
             panel@0 { compatible = "acme,panel"; reg = <0>; }; ports { port { }; }; };
         edp@2 { compatible = "acme,dsi"; reg = <2 1>; aux-bus { panel { compatible = "acme,edp"; }; }; };""",
@@ -22,27 +22,30 @@ def test_panels_on_dsi_and_on_the_aux_bus_are_devices_of_their_own_buses() -> No
         module("panel", "acme,panel", bus="dsi"),
         module("edp", "acme,edp"),
     )
-    assert (found["/dsi@1/panel@0"].bus, found["/dsi@1/panel@0"].bound) == ("dsi", Answer.YES)
-    assert (found["/edp@2/aux-bus/panel"].bus, found["/edp@2/aux-bus/panel"].bound) == ("dp-aux", Answer.YES)
-    assert found["/dsi@1/ports"].device is Answer.NO
+    assert (predictions["/dsi@1/panel@0"].bus, predictions["/dsi@1/panel@0"].bound) == ("dsi", Answer.YES)
+    assert (predictions["/edp@2/aux-bus/panel"].bus, predictions["/edp@2/aux-bus/panel"].bound) == (
+        "dp-aux",
+        Answer.YES,
+    )
+    assert predictions["/dsi@1/ports"].device is Answer.NO
 
 
 def test_a_cell_of_a_multi_function_device_is_matched_by_its_name() -> None:
     body = """pmic@1 { compatible = "acme,mfd"; reg = <1 1>;
         regulators { compatible = "acme,m1-regulator"; }; rtc { compatible = "acme,m1-rtc"; }; };"""
     named = module("m1_regulator", aliases=["platform:m1-regulator"])
-    found = nodes(body, named)
+    predictions = nodes(body, named)
     # Whether anything asks for the module by that name is in a table of the driver that makes the cell.
-    assert found["/pmic@1/regulators"].driver is None
-    assert found["/pmic@1/regulators"].bound is Answer.UNKNOWN
-    assert "depends on a table" in found["/pmic@1/regulators"].reason
-    assert found["/pmic@1/rtc"].bound is Answer.NO
+    assert predictions["/pmic@1/regulators"].driver is None
+    assert predictions["/pmic@1/regulators"].bound is Answer.UNKNOWN
+    assert "depends on a table" in predictions["/pmic@1/regulators"].reason
+    assert predictions["/pmic@1/rtc"].bound is Answer.NO
     loaded = nodes(body, named, module("m1_rtc", "acme,m1-rtc", softdeps=["m1_regulator"]))
     assert loaded["/pmic@1/regulators"].bound is Answer.YES
 
 
 def test_an_edge_is_no_device_of_its_own_bus_and_the_power_manager_answers() -> None:
-    found = nodes(
+    predictions = nodes(
         """remoteproc { compatible = "qcom,rpm-proc"; glink-edge { compatible = "qcom,glink-rpm";
             rpm-requests { compatible = "acme,rpm"; }; }; };
         adsp@2 { compatible = "acme,dsp"; reg = <2 1>;
@@ -51,33 +54,33 @@ def test_an_edge_is_no_device_of_its_own_bus_and_the_power_manager_answers() -> 
         module("rpm", "acme,rpm", bus="rpmsg"),
         module("dsp", "acme,dsp"),
     )
-    assert (found["/remoteproc/glink-edge"].bus, found["/remoteproc/glink-edge"].bound) == (
+    assert (predictions["/remoteproc/glink-edge"].bus, predictions["/remoteproc/glink-edge"].bound) == (
         "platform",
         Answer.YES,
     )
-    assert found["/remoteproc/glink-edge/rpm-requests"].bound is Answer.YES
-    assert (found["/adsp@2/smd-edge/wcnss"].bus, found["/adsp@2/smd-edge/wcnss"].bound) == (
+    assert predictions["/remoteproc/glink-edge/rpm-requests"].bound is Answer.YES
+    assert (predictions["/adsp@2/smd-edge/wcnss"].bus, predictions["/adsp@2/smd-edge/wcnss"].bound) == (
         "rpmsg",
         Answer.UNKNOWN,
     )
 
 
 def test_a_pci_function_without_an_id_is_unknown_and_not_without_a_driver() -> None:
-    found = nodes(
+    predictions = nodes(
         """pcie@1 { compatible = "acme,pcie"; device_type = "pci"; reg = <1 1>; #address-cells = <3>;
             #size-cells = <2>; ranges; usb@0,0 { reg = <0 0 0 0 0>; };
             ethernet@1,0 { compatible = "pci10ec,8168"; reg = <0x800 0 0 0 0>; }; };"""
     )
-    assert found["/pcie@1/usb@0,0"].bound is Answer.UNKNOWN
-    assert found["/pcie@1/ethernet@1,0"].bound is Answer.NO
+    assert predictions["/pcie@1/usb@0,0"].bound is Answer.UNKNOWN
+    assert predictions["/pcie@1/ethernet@1,0"].bound is Answer.NO
 
 
 def test_what_the_mtd_core_looks_up_itself_is_no_device() -> None:
-    found = nodes(
+    predictions = nodes(
         """flash@1 { compatible = "acme,flash"; reg = <1 1>; otp-1 { compatible = "user-otp"; }; };""",
         module("flash", "acme,flash", calls=["of_platform_populate"]),
     )
-    assert found["/flash@1/otp-1"].device is Answer.NO
+    assert predictions["/flash@1/otp-1"].device is Answer.NO
 
 
 def test_in_a_circle_the_link_counts_that_waits_for_nothing_in_it() -> None:

@@ -54,8 +54,8 @@ def kernel(arguments: str = "", **more: object) -> KernelFacts:
                         arguments=arguments, **more)  # type: ignore[arg-type]  # fmt: skip
 
 
-def told(found: GoalVerdict) -> str:
-    return found.first_broken.reason if found.first_broken is not None else ""
+def told(goal_verdict: GoalVerdict) -> str:
+    return goal_verdict.first_broken.reason if goal_verdict.first_broken is not None else ""
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def told(found: GoalVerdict) -> str:
     ],
 )
 def test_arguments_that_keep_modules_out(arguments: str, reason: str) -> None:
-    found = verdict(kernel(arguments))
-    assert found.verdict is (Verdict.FAILS if reason else Verdict.WORKS)
-    assert reason in told(found)
+    goal_verdict = verdict(kernel(arguments))
+    assert goal_verdict.verdict is (Verdict.FAILS if reason else Verdict.WORKS)
+    assert reason in told(goal_verdict)
 
 
 def test_without_its_modules_a_kernel_that_loads_none_has_what_is_built_in() -> None:
@@ -97,26 +97,26 @@ def test_initcalls_that_are_not_called() -> None:
     assert "eth_init from being called" in told(stopped)
     other = verdict(make_kernel(built_in, arguments="initcall_blacklist=uart_init,some_late_init"))
     assert other.verdict is Verdict.WORKS
-    assert any("initcall_blacklist=some_late_init (test)" in one for one in other.not_checked)
-    assert not any("uart_init" in one for one in other.not_checked)  # a driver that is not asked about
+    assert any("initcall_blacklist=some_late_init (test)" in line for line in other.not_checked)
+    assert not any("uart_init" in line for line in other.not_checked)  # a driver that is not asked about
 
 
 def test_what_is_not_followed_is_listed() -> None:
-    found = verdict(
+    goal_verdict = verdict(
         kernel(
             "quiet earlycon clk_ignore_unused ethmod.debug=3 other.x=1 acpi=off pci=nomsi "
             "deferred_probe_timeout=0 mem=64M module_blacklist=eth-mod driver_async_probe=ethmod "
             "init=/sbin/init"
         )
     )
-    assert found.verdict is Verdict.WORKS
-    listed = [one for one in found.not_checked if "(test)" in one]
-    assert [one.partition(" ")[0] for one in listed] == [
+    assert goal_verdict.verdict is Verdict.WORKS
+    listed = [line for line in goal_verdict.not_checked if "(test)" in line]
+    assert [line.partition(" ")[0] for line in listed] == [
         "ethmod.debug=3", "pci=nomsi", "deferred_probe_timeout=0", "mem=64M", "module_blacklist=eth-mod"
     ]  # fmt: skip
     assert all(known.source and known.reason for known in known_arguments())
     forced = verdict(kernel("acpi=force"))
-    assert any("acpi=force" in one for one in forced.not_checked)
+    assert any("acpi=force" in line for line in forced.not_checked)
 
 
 def test_without_fw_devlink_a_missing_supplier_is_no_certain_failure() -> None:
@@ -124,9 +124,9 @@ def test_without_fw_devlink_a_missing_supplier_is_no_certain_failure() -> None:
     c: clk { compatible = "acme,nothing"; #clock-cells = <0>; };"""
     assert verdict(kernel(), tree).verdict is Verdict.FAILS
     for mode in ("off", "permissive"):
-        found = verdict(kernel(f"fw_devlink={mode}"), tree)
-        assert found.verdict is Verdict.UNKNOWN
-        assert f"fw_devlink={mode} (test)" in told(found)
+        goal_verdict = verdict(kernel(f"fw_devlink={mode}"), tree)
+        assert goal_verdict.verdict is Verdict.UNKNOWN
+        assert f"fw_devlink={mode} (test)" in told(goal_verdict)
     assert verdict(kernel("fw_devlink=on"), tree).verdict is Verdict.FAILS
     # What the device itself lacks stays a failure.
     assert verdict(kernel("fw_devlink=off nomodule"), tree).verdict is Verdict.FAILS
@@ -146,9 +146,9 @@ def test_where_the_command_line_comes_from() -> None:
     options["CONFIG_CMDLINE_FORCE"] = "y"
     assert effective(loader, None, "b.dtb", options.get).text == "nomodule"
     chosen = 'chosen { bootargs = "nomodule"; };'
-    found = verdict(kernel(), f"{ETH} {chosen}")
-    assert found.verdict is Verdict.FAILS
-    assert "/chosen/bootargs" in told(found)
+    goal_verdict = verdict(kernel(), f"{ETH} {chosen}")
+    assert goal_verdict.verdict is Verdict.FAILS
+    assert "/chosen/bootargs" in told(goal_verdict)
     assert verdict(kernel("quiet"), f"{ETH} {chosen}").verdict is Verdict.WORKS
     forced = kernel(config={"CONFIG_CMDLINE": "nomodule", "CONFIG_CMDLINE_FORCE": "y"})
     assert verdict(forced).verdict is Verdict.FAILS
@@ -173,33 +173,33 @@ def modprobe(text: str, *loads: str) -> ModprobeConfig:
     ],
 )
 def test_modprobe_configuration(text: str, broken: bool) -> None:
-    one = kernel()
-    one.root_modprobe = modprobe(text)
-    found = verdict(one)
-    assert found.verdict is (Verdict.FAILS if broken else Verdict.WORKS)
+    facts = kernel()
+    facts.root_modprobe = modprobe(text)
+    goal_verdict = verdict(facts)
+    assert goal_verdict.verdict is (Verdict.FAILS if broken else Verdict.WORKS)
     if broken:
-        assert "/etc/modprobe.d/x.conf:1" in told(found)
-    listed = [line for line in found.not_checked if "x.conf:1" in line]
+        assert "/etc/modprobe.d/x.conf:1" in told(goal_verdict)
+    listed = [line for line in goal_verdict.not_checked if "x.conf:1" in line]
     assert bool(listed) is (text.startswith(("options", "install ethmod /sbin")))
     # A module that is loaded by name is loaded all the same.
-    one.root_modprobe = modprobe(text, "ethmod")
-    assert verdict(one).verdict is (Verdict.FAILS if broken and "install" in text else Verdict.WORKS)
+    facts.root_modprobe = modprobe(text, "ethmod")
+    assert verdict(facts).verdict is (Verdict.FAILS if broken and "install" in text else Verdict.WORKS)
 
 
 def test_the_initramfs_and_the_root_file_system_each_have_their_own() -> None:
     line = modprobe("blacklist ethmod")
-    one = kernel(initramfs=frozenset({"ethmod", "phylib"}))
-    one.early_modprobe, one.root_modprobe = line, modprobe("")
-    assert verdict(one).verdict is Verdict.WORKS  # the root file system loads it afterwards
-    found = verdict(one, boots_from=True)
-    assert found.verdict is Verdict.FAILS
-    assert "keeps the initramfs from loading" in told(found)
-    one.early_modprobe, one.root_modprobe = modprobe(""), line
-    assert verdict(one).verdict is Verdict.WORKS  # the initramfs loads it before
-    one.early_modprobe = line
-    assert verdict(one).verdict is Verdict.FAILS
-    one.root_modprobe = None
-    assert verdict(one).verdict is Verdict.UNKNOWN
+    facts = kernel(initramfs=frozenset({"ethmod", "phylib"}))
+    facts.early_modprobe, facts.root_modprobe = line, modprobe("")
+    assert verdict(facts).verdict is Verdict.WORKS  # the root file system loads it afterwards
+    goal_verdict = verdict(facts, boots_from=True)
+    assert goal_verdict.verdict is Verdict.FAILS
+    assert "keeps the initramfs from loading" in told(goal_verdict)
+    facts.early_modprobe, facts.root_modprobe = modprobe(""), line
+    assert verdict(facts).verdict is Verdict.WORKS  # the initramfs loads it before
+    facts.early_modprobe = line
+    assert verdict(facts).verdict is Verdict.FAILS
+    facts.root_modprobe = None
+    assert verdict(facts).verdict is Verdict.UNKNOWN
 
 
 def test_a_root_file_systems_configuration_is_read(tmp_path: Path) -> None:
@@ -214,12 +214,16 @@ def test_a_root_file_systems_configuration_is_read(tmp_path: Path) -> None:
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = read_modprobe(Directory(tmp_path))
-    assert [str(one) for one in found.directives if one.command != "sysctl"] == [
+    modprobe_config = read_modprobe(Directory(tmp_path))
+    assert [str(directive) for directive in modprobe_config.directives if directive.command != "sysctl"] == [
         "blacklist mine", "install other /bin/false"
     ]  # fmt: skip
-    assert found.loads == {"named_one", "second"}
-    assert [one.where.rpartition("/")[2] for one in found.directives] == ["a.conf:1", "b.conf:1", "s.conf:1"]
+    assert modprobe_config.loads == {"named_one", "second"}
+    assert [directive.where.rpartition("/")[2] for directive in modprobe_config.directives] == [
+        "a.conf:1",
+        "b.conf:1",
+        "s.conf:1",
+    ]
 
 
 PARTS = (
@@ -256,22 +260,22 @@ PARTS = (
 )
 def test_root(root: str, initramfs: bool, config: str, expected: str) -> None:
     modules = [module("ethmod", "acme,eth")] + ([module("ext4")] if config == "m" else [])
-    one = make_kernel((*BASE, driver("eth", "acme,eth")), modules, arguments=root,
+    facts = make_kernel((*BASE, driver("eth", "acme,eth")), modules, arguments=root,
                       config={"CONFIG_EXT4_FS": config},
                       initramfs=frozenset({"ethmod"}) if initramfs else None)  # fmt: skip
     given_ = Given(filesystems=(), volumes=PARTS, initramfs=initramfs)
-    found = verdict(one, given=given_, boots_from=True)
+    goal_verdict = verdict(facts, given=given_, boots_from=True)
     if expected in {"works", "not checked"}:
-        assert found.verdict is Verdict.WORKS, told(found)
+        assert goal_verdict.verdict is Verdict.WORKS, told(goal_verdict)
         assert (expected == "not checked") is any(
-            "the image does not show" in line for line in found.not_checked
+            "the image does not show" in line for line in goal_verdict.not_checked
         )
     else:
-        assert found.verdict is Verdict.FAILS
-        assert expected in told(found)
-        assert told(judge_os(predict(one, compile_tree(ETH), given=given_))) == told(found)
+        assert goal_verdict.verdict is Verdict.FAILS
+        assert expected in told(goal_verdict)
+        assert told(judge_os(predict(facts, compile_tree(ETH), given=given_))) == told(goal_verdict)
     # A goal that is not booted from does not depend on it.
-    assert verdict(one, given=given_).verdict is Verdict.WORKS
+    assert verdict(facts, given=given_).verdict is Verdict.WORKS
 
 
 def test_a_root_file_systems_module_with_what_it_asks_for_first() -> None:
@@ -284,11 +288,11 @@ def test_a_root_file_systems_module_with_what_it_asks_for_first() -> None:
     given_ = Given(filesystems=(), volumes=PARTS, initramfs=True)
     inside = {"ext4", "libcrc32c"}
     for more, expected in ((set(), Verdict.UNKNOWN), ({"crc32c_generic"}, Verdict.WORKS)):
-        one = make_kernel((*BASE, driver("eth", "acme,eth")), modules, arguments="root=UUID=6d1f",
+        facts = make_kernel((*BASE, driver("eth", "acme,eth")), modules, arguments="root=UUID=6d1f",
                           config={"CONFIG_EXT4_FS": "m"}, initramfs=frozenset(inside | more))  # fmt: skip
-        found = verdict(one, given=given_, boots_from=True)
-        assert found.verdict is expected, told(found)
-        assert ("libcrc32c" in told(found)) is (expected is Verdict.UNKNOWN)
+        goal_verdict = verdict(facts, given=given_, boots_from=True)
+        assert goal_verdict.verdict is expected, told(goal_verdict)
+        assert ("libcrc32c" in told(goal_verdict)) is (expected is Verdict.UNKNOWN)
 
 
 @pytest.mark.download
@@ -296,8 +300,11 @@ def test_an_initramfs_of_another_release_has_no_modules_for_this_kernel(tmp_path
     release = "6.18.15+deb13-arm64"
     names = [f"usr/lib/modules/{of}/kernel/{name}.ko" for of, name in (("6.18.5", "macb"), (release, "loop"))]
     folders = sorted({"/".join(name.split("/")[:depth]) for name in names for depth in range(1, 6)})
-    members = [*(cpio.folder(one) for one in folders), *(cpio.Member(name, b"\x7fELF") for name in names),
-               cpio.Member("insmod/x.ko", b"\x7fELF")]  # fmt: skip
+    members = [
+        *(cpio.folder(folder) for folder in folders),
+        *(cpio.Member(name, b"\x7fELF") for name in names),
+        cpio.Member("insmod/x.ko", b"\x7fELF"),
+    ]
     path = tmp_path / "initrd.img"
     path.write_bytes(cpio.write([*members[:-1], cpio.folder("insmod"), members[-1]]))
     early = early_modules(path)
@@ -309,15 +316,15 @@ def test_an_initramfs_of_another_release_has_no_modules_for_this_kernel(tmp_path
         standalone_mode=False,
     )
     assert done.exception is None
-    told = " ".join(done.stdout.split())
-    assert "holds modules of 6.18.5, which the kernel 6.18.15+deb13-arm64 does not look for" in told
+    output = " ".join(done.stdout.split())
+    assert "holds modules of 6.18.5, which the kernel 6.18.15+deb13-arm64 does not look for" in output
 
 
 def test_without_an_image_root_is_not_checked() -> None:
-    one = make_kernel((*BASE, driver("eth", "acme,eth")), arguments="root=/dev/mmcblk0p2")
-    found = verdict(one, boots_from=True)
-    assert found.verdict is Verdict.WORKS
-    assert "root=/dev/mmcblk0p2 (test): no disk image was given to look in" in found.not_checked
+    facts = make_kernel((*BASE, driver("eth", "acme,eth")), arguments="root=/dev/mmcblk0p2")
+    goal_verdict = verdict(facts, boots_from=True)
+    assert goal_verdict.verdict is Verdict.WORKS
+    assert "root=/dev/mmcblk0p2 (test): no disk image was given to look in" in goal_verdict.not_checked
 
 
 def test_a_ports_node_is_served_by_its_controllers_driver() -> None:
@@ -325,20 +332,20 @@ def test_a_ports_node_is_served_by_its_controllers_driver() -> None:
       mac@0 { compatible = "acme,eth"; reg = <0>; phy-mode = "rgmii"; };
       led@1 { compatible = "acme,led"; reg = <1>; };
       mac@2 { compatible = "acme,eth2"; reg = <2>; phy-mode = "rgmii"; status = "disabled"; }; };"""
-    one = make_kernel((*BASE, driver("gmac", "acme,gmac")))
-    assert verdict(one, tree).verdict is Verdict.WORKS
+    facts = make_kernel((*BASE, driver("gmac", "acme,gmac")))
+    assert verdict(facts, tree).verdict is Verdict.WORKS
     without = verdict(make_kernel(BASE), tree)
     assert without.verdict is Verdict.FAILS
     assert "no driver for acme,gmac" in told(without)
     for wanted, expected in (("acme,led", Verdict.UNKNOWN), ("acme,eth2", Verdict.FAILS)):
         board, goal = asked(wanted)
-        assert judge(predict(one, compile_tree(tree)), board, goal).verdict is expected
+        assert judge(predict(facts, compile_tree(tree)), board, goal).verdict is expected
 
 
 @given(st.text(max_size=200))
 def test_any_command_line_and_configuration_is_read(text: str) -> None:
-    for one in split(text):
-        assert one.name or one.value is not None
+    for argument in split(text):
+        assert argument.name or argument.value is not None
     for line in parse_modprobe(text, "x"):
         assert line.command in {"blacklist", "install", "options", "softdep", "weakdep"}
         assert isinstance(line.prevents, bool)
@@ -354,20 +361,20 @@ ROOT_UUID = "6d1f5f5e-0000-4000-8000-00000000beef"
 def disk(folder: Path, cmdline: str, modprobe: str, *, release: str | None = None) -> Path:
     """A disk as the Raspberry Pi's firmware boots it: FAT with kernel and cmdline.txt, ext4 root."""
     try:
-        one = open_library(offline=True).get("debian-6.18.15-4k", modules=True)
+        stored_kernel = open_library(offline=True).get("debian-6.18.15-4k", modules=True)
     except (Missing, Refused) as error:
         pytest.skip(f"debian-6.18.15-4k: {error}")
-    assert one.modules is not None
+    assert stored_kernel.modules is not None
     folder.mkdir()
     root = folder / "root"
-    tree = root / "usr/lib/modules" / (release or one.release)
-    modules = ModuleFiles(one.modules)
+    tree = root / "usr/lib/modules" / (release or stored_kernel.release)
+    modules = ModuleFiles(stored_kernel.modules)
     for path in modules.order([name for name in MODULES if name in modules]):
-        place = tree / path.relative_to(one.modules)
+        place = tree / path.relative_to(stored_kernel.modules)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
     for name in ("modules.builtin", "modules.builtin.modinfo"):
-        shutil.copyfile(one.modules / name, tree / name)
+        shutil.copyfile(stored_kernel.modules / name, tree / name)
     (root / "etc/modprobe.d").mkdir(parents=True)
     (root / "etc/modprobe.d/pi.conf").write_text(modprobe)
     (root / "etc/os-release").write_text("ID=debian\nVERSION_ID=13\n")
@@ -377,10 +384,15 @@ def disk(folder: Path, cmdline: str, modprobe: str, *, release: str | None = Non
     tools.run(["mkfs.vfat", "-F", "32", folder / "fat"])
     (folder / "config.txt").write_text("kernel=vmlinuz\n")
     (folder / "cmdline.txt").write_text(f"{cmdline}\n")
-    assert one.config is not None
-    files = {"config.txt": folder / "config.txt", "cmdline.txt": folder / "cmdline.txt", "vmlinuz": one.image,
-             dtb_for(one, "raspberrypi-5").name: dtb_for(one, "raspberrypi-5"),
-             f"config-{one.release}": one.config}  # fmt: skip
+    assert stored_kernel.config is not None
+    dtb = dtb_for(stored_kernel, "raspberrypi-5")
+    files = {
+        "config.txt": folder / "config.txt",
+        "cmdline.txt": folder / "cmdline.txt",
+        "vmlinuz": stored_kernel.image,
+        dtb.name: dtb,
+        f"config-{stored_kernel.release}": stored_kernel.config,
+    }
     for name, path in files.items():
         tools.run(["mcopy", "-i", folder / "fat", path, f"::/{name}"])
     image = folder / "disk.img"

@@ -105,10 +105,10 @@ def test_a_board_with_the_same_soc_is_not_known_to_be_this_one(tmp_path: Path) -
 def test_every_board_fits_the_devicetrees_that_its_file_names() -> None:
     blobs = kernel(OWN).dtbs
     assert blobs is not None
-    for one in boards():
-        for stepping in one.steppings:
+    for candidate in boards():
+        for stepping in candidate.steppings:
             for path in blobs.rglob(stepping.dtb):
-                assert fit(one, read_fdt_file(path).compatible) is Fit.OWN, (one.id, path.name)
+                assert fit(candidate, read_fdt_file(path).compatible) is Fit.OWN, (candidate.id, path.name)
 
 
 @pytest.mark.download
@@ -139,12 +139,12 @@ def test_without_a_stepping_each_is_judged_and_the_board_is_known_where_they_agr
     document = json.loads(text)
     jsonschema.validate(document, SCHEMA)
     assert status == 3
-    assert [one["stepping"] for one in document["boards"]] == ["c0", "d0"]
+    assert [candidate["stepping"] for candidate in document["boards"]] == ["c0", "d0"]
     (both,) = document["together"]
     assert (both["verdict"], both["steppings"]) == ("unknown", {"c0": "works", "d0": "fails"})
     suites = Xml.fromstring(junit.read_text()).findall("testsuite")  # noqa: S314 - our own file
     assert [(suite.get("failures"), suite.get("errors")) for suite in suites] == [("0", "0"), ("0", "1")]
-    levels = {one["level"] for one in json.loads(sarif.read_text())["runs"][0]["results"]}
+    levels = {result["level"] for result in json.loads(sarif.read_text())["runs"][0]["results"]}
     assert "error" not in levels
     status, text = check(OWN, *PI5)
     assert text.index("it depends on the stepping") < text.index("d0 fails: ethernet")
@@ -193,19 +193,19 @@ def test_an_image_with_another_boards_devicetree_fails(
     document = json.loads(text)
     jsonschema.validate(document, SCHEMA)
     assert status == 1
-    for one in document["boards"]:
-        broken = one["goals"]["ethernet"]["first_broken"]
+    for candidate in document["boards"]:
+        broken = candidate["goals"]["ethernet"]["first_broken"]
         assert broken["link"] == "devicetree of raspberrypi,5-model-b"
         assert "another board's" in broken["reason"]
 
 
 @pytest.mark.download
 def test_boards_are_resolved_in_any_order_and_change_nothing() -> None:
-    found = gather([kernel(NEW).name], Silent())
+    gathered = gather([kernel(NEW).name], Silent())
     pi5, rock = board("raspberrypi-5"), board("rock64")
-    first = found.resolve(pi5, "d0").tree.compatible
-    assert found.resolve(rock, "any").tree.compatible[0] == "pine64,rock64"
-    assert found.resolve(pi5, "c0").dtb != found.resolve(pi5, "d0").dtb
-    assert found.resolve(pi5, "d0").tree.compatible == first
+    first = gathered.resolve(pi5, "d0").tree.compatible
+    assert gathered.resolve(rock, "any").tree.compatible[0] == "pine64,rock64"
+    assert gathered.resolve(pi5, "c0").dtb != gathered.resolve(pi5, "d0").dtb
+    assert gathered.resolve(pi5, "d0").tree.compatible == first
     with pytest.raises(AttributeError):
-        found.kernel = None  # type: ignore[misc]
+        gathered.kernel = None  # type: ignore[misc]

@@ -22,9 +22,9 @@ def test_the_address_has_the_schematics_id() -> None:
 
 
 def test_the_address_has_version_and_schematic() -> None:
-    found = published(TALOS, board("raspberrypi-5"), "v1.12.6")
+    download = published(TALOS, board("raspberrypi-5"), "v1.12.6")
     assert re.fullmatch(
-        r"https://factory\.talos\.dev/image/[0-9a-f]{64}/v1\.12\.6/metal-arm64\.raw\.xz", found.address
+        r"https://factory\.talos\.dev/image/[0-9a-f]{64}/v1\.12\.6/metal-arm64\.raw\.xz", download.address
     )
 
 

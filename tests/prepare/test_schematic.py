@@ -64,12 +64,14 @@ def test_ids_are_those_that_the_factory_gave(text: str, expected: str) -> None:
 
 
 def test_order_and_style_do_not_matter() -> None:
-    one = b"customization: {bootloader: grub}\noverlay: {name: 'rpi_5', image: siderolabs/sbc-raspberrypi}\n"
+    first = (
+        b"customization: {bootloader: grub}\noverlay: {name: 'rpi_5', image: siderolabs/sbc-raspberrypi}\n"
+    )
     other = (
         b'# mine\noverlay:\n    image: "siderolabs/sbc-raspberrypi"\n    name: rpi_5\n'
         b"customization:\n    bootloader: grub\n"
     )
-    assert schematic_id(read_schematic(one, "1")) == schematic_id(read_schematic(other, "2"))
+    assert schematic_id(read_schematic(first, "1")) == schematic_id(read_schematic(other, "2"))
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def remarks(text: str, version: str = "1.12.6", name: str = "raspberrypi-5") -> 
     asked = read_schematic(text.encode(), "s.yaml")
     parsed = Version.parse(version)
     assert parsed is not None
-    return [(one.verdict, one.text) for one in remarks_of(asked, parsed, board(name), TALOS, KNOWN)]
+    return [(remark.verdict, remark.text) for remark in remarks_of(asked, parsed, board(name), TALOS, KNOWN)]
 
 
 def test_a_plain_schematic_has_nothing_against_it() -> None:
@@ -87,9 +87,9 @@ def test_hazards_of_versions_hold_without_an_image() -> None:
     from attrs import evolve
 
     older = evolve(release, kernel=Version.from_toml("6.12.25"))
-    (found,) = version_hazards(older, TALOS.systems, "Talos")
-    assert found.verdict is Verdict.FAILS
-    assert "EINVAL" in found.text
+    (remark,) = version_hazards(older, TALOS.systems, "Talos")
+    assert remark.verdict is Verdict.FAILS
+    assert "EINVAL" in remark.text
     newer = evolve(older, version=Version.from_toml("1.14.0"))
     assert len(list(version_hazards(newer, TALOS.systems, "Talos"))) == 2
 
@@ -105,14 +105,14 @@ def test_the_table_of_releases_is_in_order_and_known_to_the_newest() -> None:
 
 
 def test_nothing_is_a_verdict_without_the_images_own_parts(schematic: Path) -> None:
-    told = api.talos(schematic, version="1.12.6", board="raspberrypi-5", revision="e04171")
-    assert told.verdict is Verdict.UNKNOWN
-    assert told.id == "a636242df247ad4aad2e36d1026d8d4727b716a3061749bd7b19651e548f65e4"
-    assert f"/{told.id}/v1.12.6/" in told.address
-    assert "Linux 6.18.18 as Talos 1.12.6 builds it" in told.foretold.missing[0]
-    assert "sbc-raspberrypi 0.2.0" in told.foretold.missing[1]
-    assert told.foretold.goals == ()  # the overlay's devicetrees are nobody else's
-    jsonschema.validate(told.as_json(), SCHEMA)
+    image = api.talos(schematic, version="1.12.6", board="raspberrypi-5", revision="e04171")
+    assert image.verdict is Verdict.UNKNOWN
+    assert image.id == "a636242df247ad4aad2e36d1026d8d4727b716a3061749bd7b19651e548f65e4"
+    assert f"/{image.id}/v1.12.6/" in image.address
+    assert "Linux 6.18.18 as Talos 1.12.6 builds it" in image.foretold.missing[0]
+    assert "sbc-raspberrypi 0.2.0" in image.foretold.missing[1]
+    assert image.foretold.goals == ()  # the overlay's devicetrees are nobody else's
+    jsonschema.validate(image.as_json(), SCHEMA)
 
 
 def test_with_kernel_and_devicetrees_it_is_what_check_says(schematic: Path) -> None:
@@ -123,17 +123,17 @@ def test_with_kernel_and_devicetrees_it_is_what_check_says(schematic: Path) -> N
         pytest.skip("debian-6.18.15-4k is not here")
     trees = open_library(offline=True).get(kernel, modules=True).dtbs
     assert trees is not None
-    told = api.talos(
+    image = api.talos(
         schematic, version="1.12.6", board="raspberrypi-5", revision="e04171", kernel=kernel, dtbs=trees
     )
-    verdicts = {goal.goal: goal.verdict for goal in told.foretold.goals}
+    verdicts = {goal.goal: goal.verdict for goal in image.foretold.goals}
     checked = api.check(
         [kernel, str(trees)], boards="raspberrypi-5", revision="e04171", os="talos=1.12.6"
     ).judged[0]
     assert verdicts == {name: goal.verdict for name, goal in checked.goals.items()}
-    assert told.verdict is Verdict.FAILS  # the D0 pin controller, and what Debian has as modules
-    assert told.foretold.missing == ()
-    jsonschema.validate(told.as_json(), SCHEMA)
+    assert image.verdict is Verdict.FAILS  # the D0 pin controller, and what Debian has as modules
+    assert image.foretold.missing == ()
+    jsonschema.validate(image.as_json(), SCHEMA)
 
 
 def test_the_board_is_the_overlays(schematic: Path, tmp_path: Path) -> None:

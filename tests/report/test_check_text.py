@@ -127,7 +127,7 @@ def test_many_boards_are_their_verdicts_alone_where_they_do_not_fit() -> None:
     broken = link(1, Answer.NO)
     judged = [
         BoardVerdicts(
-            one,
+            candidate,
             "x",
             None,
             "k",
@@ -136,14 +136,14 @@ def test_many_boards_are_their_verdicts_alone_where_they_do_not_fit() -> None:
                 "usb": GoalVerdict("usb", Verdict.WORKS, "/u", (), None, (hazard(1),), ("a remark",)),
             },
         )
-        for one in boards()
+        for candidate in boards()
     ]
     whole = screens(judged)
     assert sum("first broken link" in line for line in whole) == len(judged)
     short = screens(judged, Size(100, 22))
     assert len(short) == len(judged) + 1 <= 22 or len(judged) > 21
-    for one, line in zip(boards(), short, strict=False):
-        assert line == f"{one.name}: fails: ethernet; works: usb"
+    for candidate, line in zip(boards(), short, strict=False):
+        assert line == f"{candidate.name}: fails: ethernet; works: usb"
     assert "--board" in short[-1]
     assert screens(judged[:1], Size(100, 22)) == screen(judged[:1], Size(100, 22))
 
@@ -232,15 +232,15 @@ def test_every_board_fits_a_screen(name: str) -> None:
     gathered = gather([kernel.name], Silent())
     facts = gathered.facts()
     judged_boards = 0
-    for one in boards():
+    for candidate in boards():
         try:
-            judged = judge_boards(gathered, facts, [one], None, Asked())
+            judged = judge_boards(gathered, facts, [candidate], None, Asked())
         except Missing:
             continue  # this kernel has no devicetree of the board
         for size in SIZES:
             lines = screen(judged, size)
             assert size.lines is not None
-            assert len(lines) <= size.lines, one.id
+            assert len(lines) <= size.lines, candidate.id
             assert any("first broken link" in line or "works" in line for line in lines) or size.lines < 30
         judged_boards += 1
     assert judged_boards > 8

@@ -52,8 +52,8 @@ def hostile_investigation(text: str) -> Investigation:
 
 @cache
 def harmless_tags() -> list[str]:
-    found = hostile_investigation("x")
-    return Page(html.page(found, decide(found), generated_at="x")).tags
+    investigation = hostile_investigation("x")
+    return Page(html.page(investigation, decide(investigation), generated_at="x")).tags
 
 
 def check_text(text: str) -> None:
@@ -65,15 +65,15 @@ def check_text(text: str) -> None:
 @given(HOSTILE)
 @example(NASTY)
 def test_nothing_gets_out_of_a_report_of_a_plan(text: str) -> None:
-    found = hostile_investigation(text)
-    check_page(found, text)
-    check_markdown(found)
-    check_terminal(found)
+    investigation = hostile_investigation(text)
+    check_page(investigation, text)
+    check_markdown(investigation)
+    check_terminal(investigation)
 
 
-def check_page(found: Investigation, text: str) -> None:
+def check_page(investigation: Investigation, text: str) -> None:
     """The same tags, whatever the texts say."""
-    source = html.page(found, decide(found), generated_at=text)
+    source = html.page(investigation, decide(investigation), generated_at=text)
     page = Page(source)
     assert page.problems == []
     # The console's extra lines may add rows to an excerpt, nothing else.
@@ -103,8 +103,8 @@ def test_levels_ids_and_outcomes_of_a_table_stay_where_they_are(text: str) -> No
             {"note": text},
         ),
     ]
-    found = study(rows, text)
-    source = html.page(found, decide(found), generated_at="")
+    investigation = study(rows, text)
+    source = html.page(investigation, decide(investigation), generated_at="")
     page = Page(source)
     assert page.problems == []
     assert not {"script", "img", "iframe"} & set(page.tags)
@@ -112,9 +112,9 @@ def test_levels_ids_and_outcomes_of_a_table_stay_where_they_are(text: str) -> No
     check_text(source)
 
 
-def check_markdown(found: Investigation) -> None:
+def check_markdown(investigation: Investigation) -> None:
     """No HTML, and no link, of anybody else's."""
-    source = markdown.page(found, decide(found))
+    source = markdown.page(investigation, decide(investigation))
     check_text(source)
     outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", re.sub(r"\\[\\`<>\[\]]", "", source))
     tags = set(re.findall(r"<[^>\n]*>?", outside))
@@ -123,10 +123,10 @@ def check_markdown(found: Investigation) -> None:
     assert "](" not in outside
 
 
-def check_terminal(found: Investigation) -> None:
+def check_terminal(investigation: Investigation) -> None:
     """No control sequence of anybody else's."""
     out = io.StringIO()
     console = Console(file=out, width=100, no_color=True, highlight=False, color_system=None)
-    terminal.summary(found, decide(found), console)
-    terminal.ahead(found, decide(found), console)
+    terminal.summary(investigation, decide(investigation), console)
+    terminal.ahead(investigation, decide(investigation), console)
     check_text(out.getvalue())

@@ -76,10 +76,10 @@ def test_the_answer_comes_first_in_words() -> None:
 
 
 def test_the_matrix_has_every_cell_and_what_came_of_it() -> None:
-    found, decision = made_up()
+    studied, decision = made_up()
     page = written()
     matrix = next(table for table in page.tables if table[0][0] == "Cell")
-    cells = result(found, decision)["cells"]
+    cells = result(studied, decision)["cells"]
     assert [row[0] for row in matrix[1:]] == [cell["id"] for cell in cells]
     column = matrix[0].index("Ethernet comes up")
     assert [row[column] for row in matrix[1:3]] == ["works", "fails"]
@@ -91,10 +91,10 @@ def test_the_matrix_has_every_cell_and_what_came_of_it() -> None:
 def test_what_was_refuted_is_shown_by_two_cells() -> None:
     _, decision = made_up()
     page = written()
-    belief = next(one for one in decision.beliefs if one.id == "B2")
+    belief = next(belief for belief in decision.beliefs if belief.id == "B2")
     assert belief.status == "refuted"
     table = next(
-        rows for rows in page.tables if all(any(one in cell for cell in rows[0]) for one in belief.by)
+        rows for rows in page.tables if all(any(word in cell for cell in rows[0]) for word in belief.by)
     )
     sizes = next(row for row in table if row[0].startswith("Page size"))
     assert sizes[0].endswith("differs")
@@ -132,8 +132,8 @@ def test_a_table_without_a_plan_makes_a_page_too() -> None:
         Observation("a", {"pages": ("4K",), "kernel": ("6.12",)}, {"net": Verdict.WORKS}, Source.REPORTED),
         Observation("b", {"pages": ("16K",), "kernel": ("6.18",)}, {"net": Verdict.FAILS}, Source.REPORTED),
     ]
-    found = study(rows, "seen.csv")
-    page = Page(html.page(found, decide(found), generated_at=""))
+    investigation = study(rows, "seen.csv")
+    page = Page(html.page(investigation, decide(investigation), generated_at=""))
     assert page.problems == []
     assert "Pages and kernel changed together every time" in page.text
     assert "How each run was chosen" not in page.text
@@ -141,16 +141,16 @@ def test_a_table_without_a_plan_makes_a_page_too() -> None:
 
 
 def test_nothing_seen_at_all_makes_a_page_too() -> None:
-    found = study([Observation("a", {"x": ("1",)}, {"net": Verdict.UNKNOWN}, Source.REPORTED)], "")
-    page = Page(html.page(found, decide(found), generated_at=""))
+    investigation = study([Observation("a", {"x": ("1",)}, {"net": Verdict.UNKNOWN}, Source.REPORTED)], "")
+    page = Page(html.page(investigation, decide(investigation), generated_at=""))
     assert page.problems == []
     assert "No result for it yet." in page.text
 
 
 def test_the_page_is_the_same_for_the_same_input() -> None:
-    found, decision = made_up()
-    assert html.page(found, decision, generated_at="x") == html.page(found, decision, generated_at="x")
-    json.dumps(result(found, decision))
+    studied, decision = made_up()
+    assert html.page(studied, decision, generated_at="x") == html.page(studied, decision, generated_at="x")
+    json.dumps(result(studied, decision))
 
 
 def a_prediction(verdict: Verdict) -> Observation:
@@ -181,8 +181,8 @@ def a_prediction(verdict: Verdict) -> Observation:
 
 def test_predictions_are_told_as_such_with_their_first_broken_link() -> None:
     loop = a_loop(load_plan("talos-rpi5"))
-    found = loop.look([*loop.began, a_prediction(Verdict.FAILS)])
-    page = Page(html.page(found, decide(found), generated_at=""))
+    studied = loop.look([*loop.began, a_prediction(Verdict.FAILS)])
+    page = Page(html.page(studied, decide(studied), generated_at=""))
     assert page.problems == []
     assert "Predictions, without a boot" in page.text
     assert "First broken link: /axi/pcie@1000120000 , driver. rp1_pci finds no node" in page.text
@@ -200,8 +200,8 @@ def test_what_is_predicted_of_several_cells_is_said_once() -> None:
         first, id="cell-another", values={**first.values, "kernel": ("6.16.3",)}, evidence={**first.evidence}
     )
     third = evolve(a_prediction(Verdict.WORKS), id="cell-third", values={**first.values, "dtb": ("kernel",)})
-    found = loop.look([*loop.began, first, second, third])
-    page = Page(html.page(found, decide(found), generated_at=""))
+    studied = loop.look([*loop.began, first, second, third])
+    page = Page(html.page(studied, decide(studied), generated_at=""))
     assert page.problems == []
     section = page.text[page.text.index("Predictions, without a boot") :]
     for text in ("rp1_pci finds no node", "MSI-X comes late.", "The cable.", "Read, not run."):
@@ -209,7 +209,7 @@ def test_what_is_predicted_of_several_cells_is_said_once() -> None:
     assert section.count("First broken link: /axi/pcie@1000120000") == 1
     assert section.count("MSI-X comes late.") == section.count("Not checked:") == 1
     assert all(cell.id in section for cell in (first, second, third))
-    plain = markdown.page(found, decide(found)).partition("## Predictions")[2].partition("\n## ")[0]
+    plain = markdown.page(studied, decide(studied)).partition("## Predictions")[2].partition("\n## ")[0]
     assert plain.count("comes late") == plain.count("First broken link") == 1
     assert all(
         cell.id.replace("-", "") in plain.replace("-", "").replace("\\", "")
@@ -228,8 +228,8 @@ def test_what_is_only_predicted_to_work_is_never_said_to_work() -> None:
             "board": ("rpi5-rev-1.0",),
         },
     )
-    found = loop.look([*made_up()[0].observations, seen])
-    page = Page(html.page(found, decide(found), generated_at=""))
+    studied = loop.look([*made_up()[0].observations, seen])
+    page = Page(html.page(studied, decide(studied), generated_at=""))
     assert "Works with rpi5-rev-1.0; not known for rpi5-rev-1.1" in page.text
     assert "Predicted to work in cell-90, not run on a board. Not known with rpi5-rev-1.1." in page.text
     assert "Predicted from files; not run on a board yet." in page.text
@@ -237,8 +237,8 @@ def test_what_is_only_predicted_to_work_is_never_said_to_work() -> None:
 
 
 def test_failures_with_several_causes_are_told_part_by_part() -> None:
-    def cell(name: str, one: str, two: str, verdict: Verdict) -> Observation:
-        return Observation(name, {"one": (one,), "two": (two,)}, {"net": verdict}, Source.BENCH)
+    def cell(name: str, first_level: str, two: str, verdict: Verdict) -> Observation:
+        return Observation(name, {"one": (first_level,), "two": (two,)}, {"net": verdict}, Source.BENCH)
 
     rows = [
         cell("a", "x", "x", Verdict.WORKS),
@@ -246,9 +246,9 @@ def test_failures_with_several_causes_are_told_part_by_part() -> None:
         cell("c", "x", "bad", Verdict.FAILS),
         cell("d", "y", "y", Verdict.WORKS),
     ]
-    found = study(rows, "seen.csv")
-    assert found.judgements["net"].either
-    text = Page(html.page(found, decide(found), generated_at="")).text
+    investigation = study(rows, "seen.csv")
+    assert investigation.judgements["net"].either
+    text = Page(html.page(investigation, decide(investigation), generated_at="")).text
     assert "The simplest that together do: one is bad or two is bad." in text
     assert "b: one is bad" in text
     assert "c: two is bad" in text

@@ -47,14 +47,14 @@ def test_code_spans_hold_backticks(raw: str, span: str) -> None:
 
 
 def test_all_three_are_written(tmp_path: Path) -> None:
-    found, decision = made_up()
-    paths = files.write(found, decision, tmp_path / "out", generated_at="2026-01-02 03:04 UTC")
+    studied, decision = made_up()
+    paths = files.write(studied, decision, tmp_path / "out", generated_at="2026-01-02 03:04 UTC")
     assert [path.name for path in paths] == ["report.html", "report.md", "result.json"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in paths)
     written = json.loads(paths[2].read_bytes())
-    assert written == json.loads(json.dumps(result(found, decision)))
+    assert written == json.loads(json.dumps(result(studied, decision)))
     assert "2026-01-02 03:04 UTC" in paths[0].read_text(encoding="utf-8")
-    again = files.write(found, decision, tmp_path / "out", generated_at="2026-01-02 03:04 UTC")
+    again = files.write(studied, decision, tmp_path / "out", generated_at="2026-01-02 03:04 UTC")
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in paths]
 
 

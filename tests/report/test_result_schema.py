@@ -26,8 +26,8 @@ def errors(document: object) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
 
 
-def as_json(found: Investigation) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(json.dumps(result(found, decide(found))))
+def as_json(investigation: Investigation) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(json.dumps(result(investigation, decide(investigation))))
     return document
 
 

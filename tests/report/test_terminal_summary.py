@@ -83,10 +83,10 @@ def test_it_fits_the_width(width: int) -> None:
 
 
 def test_a_long_list_of_causes_is_grouped_by_factor() -> None:
-    found, decision = made_up()
+    studied, decision = made_up()
     console, out = plain()
-    terminal.summary(found, decision, console)
-    total = len(found.judgements["ethernet"].causes)
+    terminal.summary(studied, decision, console)
+    total = len(studied.judgements["ethernet"].causes)
     assert f"{total} causes still fit" in words(out)
     assert "page size alone" in words(out)
     assert out.getvalue().count("such as:") == terminal.MOST_GROUPS
@@ -94,12 +94,12 @@ def test_a_long_list_of_causes_is_grouped_by_factor() -> None:
 
 def test_a_dry_run_tells_what_it_would_run_and_what_that_costs() -> None:
     loop = a_loop(load_plan("talos-rpi5"))
-    found = loop.look(loop.began)
+    studied = loop.look(loop.began)
     console, out = plain()
-    terminal.ahead(found, decide(found), console, loop.runs)
+    terminal.ahead(studied, decide(studied), console, loop.runs)
     text = words(out)
     assert "What it would run here" in text
-    first = found.offered[0].trial
+    first = studied.offered[0].trial
     assert first.id.split("/")[1] in text
     assert "12 MB" in text
     assert f"{first.cost:.1f} s" in text
@@ -111,9 +111,9 @@ def test_a_table_without_a_plan() -> None:
         Observation("a", {"pages": ("4K",), "kernel": ("6.12",)}, {"net": Verdict.FAILS}, Source.REPORTED),
         Observation("b", {"pages": ("4K",), "kernel": ("6.18",)}, {"net": Verdict.WORKS}, Source.REPORTED),
     ]
-    found = study(rows, "seen.csv")
+    investigation = study(rows, "seen.csv")
     console, out = plain()
-    terminal.summary(found, decide(found), console)
+    terminal.summary(investigation, decide(investigation), console)
     assert "fails where kernel is too old (fails with" in words(out)
     assert "Beliefs" not in out.getvalue()
     assert "Configuration" not in out.getvalue()
