@@ -222,8 +222,8 @@ def test_a_talos_without_selinux_is_told_of() -> None:
     version = Version.parse("1.12.1")
     assert version is not None
     goal_verdict = judge_os(predict(facts, compile_tree(""), os={"talos": version}, given=LOADED), "os-start")
-    assert names(found) == ["talos-no-selinux"]
-    assert "security=selinux" in found.hazards[0].remedy
+    assert names(goal_verdict) == ["talos-no-selinux"]
+    assert "security=selinux" in goal_verdict.hazards[0].remedy
     chosen = make_kernel(config=DEBIAN, arguments="selinux=1 lsm=selinux")
     assert (
         names(judge_os(predict(chosen, compile_tree(""), os={"talos": version}, given=LOADED), "os-start"))
