@@ -43,8 +43,8 @@ class ConfiguredKernel(KernelFacts):
     """Why the tables are not the kernel's own, where there is one."""
     alone: bool = field(kw_only=True)
     """Whether the tables are another kernel's, so that a driver whose options are not known is unknown."""
-    _dropped: dict[tuple[str, str | None], Rule | None] = field(factory=dict, init=False)
-    """(driver, module) → the rule that leaves it out; None where its options are not known."""
+    _dropped: dict[tuple[str, str | None], Rule | str] = field(factory=dict, init=False)
+    """(driver, module) → the rule that leaves it out, or why that is not known."""
     _modules: dict[str, str] = field(factory=dict, init=False)
     """Driver that the tables' kernel has built in → the module that it is with this configuration."""
 
@@ -94,7 +94,7 @@ class ConfiguredKernel(KernelFacts):
         return bool(kept) or (
             bool(candidates)
             and all(
-                self._dropped.get((candidate.driver, candidate.module)) is not None
+                isinstance(self._dropped.get((candidate.driver, candidate.module)), Rule)
                 for candidate in candidates
             )
         )
@@ -107,7 +107,7 @@ class ConfiguredKernel(KernelFacts):
             for candidate in match(self.tables, node, bus)
             if (candidate.driver, candidate.module) in self._dropped
         ]
-        known = [(candidate, rule) for candidate, rule in dropped if rule is not None]
+        known = [(candidate, rule) for candidate, rule in dropped if isinstance(rule, Rule)]
         if dropped and len(known) == len(dropped):
             candidate, rule = known[0]
             off = rule.off(self.said)
@@ -123,8 +123,10 @@ class ConfiguredKernel(KernelFacts):
                 remedy=f"set {options}=y, or =m with the module installed",
             )
         if dropped:
-            driver = next(candidate.driver for candidate, rule in dropped if rule is None)
-            return self._unknown(node, f"which option builds {driver}, the driver for {names}, is not known")
+            driver, reason = next(
+                (candidate.driver, reason) for candidate, reason in dropped if isinstance(reason, str)
+            )
+            return self._unknown(node, f"{reason} {driver}, the driver for {names}, is not known")
         if not self.alone:
             return None
         arrival = knowledge().arrival(node.compatible)
@@ -154,13 +156,13 @@ class ConfiguredKernel(KernelFacts):
         kept: list[Candidate] = []
         for candidate in candidates:
             rule = self._rule(candidate, names)
-            known = rule is not None and not (self.alone and self._parts_differ(rule))
-            if rule is None or not known:
+            reason = self._not_told(rule)
+            if rule is None or reason:
                 option = self._by_hand(candidate)
                 if not self.alone or option in {"y", "m"}:
                     kept.append(candidate)
                 else:
-                    self._dropped[candidate.driver, candidate.module] = None
+                    self._dropped[candidate.driver, candidate.module] = reason
                 continue
             state = rule.state(self.said)
             if state == "n":
@@ -179,9 +181,23 @@ class ConfiguredKernel(KernelFacts):
         option = next((driver.option for driver in known if driver.option is not None), None)
         return self.option(option) if option is not None else None
 
-    def _parts_differ(self, rule: Rule) -> bool:
+    def _not_told(self, rule: Rule | None) -> str:
+        """Why the rule does not say whether the driver is built, up to the driver's name; empty: it does."""
+        if rule is None:
+            return "which option builds"
+        if not self.alone or rule.state(self.said) == "n":
+            return ""
         other = self.tables.config
-        return other is None or bool(rule.lost_parts(self.said, other))
+        if other is None:
+            return f"of {self.tables.name} there is no configuration, so that which parts make"
+        lost = rule.lost_parts(self.said, other)
+        if not lost:
+            return ""
+        verb = "are" if len(lost) > 1 else "is"
+        return (
+            f"{' and '.join(lost)} {verb} not set, unlike in {self.tables.name}, and decides about parts of "
+            f"{rule.path}: whether what is left has"
+        )
 
     def _rule(self, candidate: Candidate, names: Sequence[str]) -> Rule | None:
         index, version = self.tables.modules, self.tables.version
