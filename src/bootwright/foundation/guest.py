@@ -25,6 +25,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "init": ("*.[ch]",),
     "standin": ("standin/*.[ch]", "guest.h", "mounts.h", "start.c", "text.c", "system.c"),
     "early": ("early/*.[ch]",),
+    "zboot": ("zboot/*.[ch]",),
     "gallery": ("gallery/*.[ch]", "guest.h", "start.c", "text.c", "system.c"),
     "modprobe": ("modprobe/*.[ch]", "load.[ch]", "guest.h", "start.c", "text.c"),
 }

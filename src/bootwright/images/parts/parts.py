@@ -10,6 +10,8 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from bootwright.formats.kernel.arm64_image import unwrapped
+from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation import atomic, tools
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.places import DATA
@@ -21,6 +23,7 @@ from bootwright.images.parts.kernel_part import KernelFiles, kernel_files
 from bootwright.images.parts.loaders import MenuEntry
 from bootwright.images.recipes.recipe import MAIN, LoaderPart, Recipe, TreesPart
 from bootwright.images.write import uki
+from bootwright.images.write.zboot import zboot
 from bootwright.kernels.boot_parts import Unpacked, boot_part
 from bootwright.kernels.catalogue import Library
 
@@ -89,6 +92,21 @@ class Parts:
         )
 
     @cached_property
+    def _kernel_file(self) -> PartFile:
+        """The kernel's image in the form that the recipe asks for."""
+        kernel = self.kernel
+        given = PartFile("", kernel.image, "kernel", kernel.release, kernel.origin)
+        if self._recipe.kernel is None or not self._recipe.kernel.zboot:
+            return given
+        image, wrapping = unwrapped(FileBytes(kernel.image))
+        if "zboot" in wrapping:
+            return given
+        path = self._work_folder("kernel") / "vmlinuz.efi"
+        with self._progress.step("compress the kernel"):
+            path.write_bytes(zboot(image.read(0, len(image)), str(kernel.image)))
+        return evolve(given, path=path, origin=f"{kernel.origin}, made an EFI zboot image with zstd here")
+
+    @cached_property
     def initramfs(self) -> PartFile:
         """The initramfs: the user's, or the stand-in's."""
         part = self._recipe.initramfs
@@ -119,7 +137,7 @@ class Parts:
 
     def _one(self, part: str) -> PartFile:
         if part == "kernel":
-            return PartFile("", self.kernel.image, "kernel", self.kernel.release, self.kernel.origin)
+            return self._kernel_file
         if part == "initramfs":
             return self.initramfs
         if part == "config.txt":
@@ -188,7 +206,7 @@ class Parts:
                 uki.NewSection(".initrd", self.initramfs.path.read_bytes()),
                 *self._splash(),
                 uki.NewSection(".uname", self.kernel.release.encode()),
-                uki.NewSection(".linux", self.kernel.image.read_bytes()),
+                uki.NewSection(".linux", self._kernel_file.path.read_bytes()),
                 *self._profile_sections(),
             ],
             str(stub),

@@ -35,6 +35,8 @@ class KernelPart:
     modules: str | None = None
     """A folder such as `/lib/modules/RELEASE`, for an Image of one's own."""
     config: str | None = None
+    zboot: bool = False
+    """Whether it goes into the image as an EFI zboot image with zstd, where it is none already."""
 
 
 @frozen

@@ -124,10 +124,11 @@ class KernelTable:
     origin: str = field(metadata={**key("from"), **written(str, _not_empty)})
     modules: str | None = None
     config: str | None = None
+    zboot: bool = False
 
     def part(self) -> KernelPart:
         """As the composer wants it."""
-        return KernelPart(self.origin, self.modules, self.config)
+        return KernelPart(self.origin, self.modules, self.config, self.zboot)
 
 
 @frozen(kw_only=True)
