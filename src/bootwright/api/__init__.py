@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from bootwright.api.probing import export_probe, list_probe_steps
     from bootwright.api.surveying import Surveyed, SurveyedKernel, survey
     from bootwright.api.tracing import TracedError, trace_error
-    from bootwright.api.workshop.bisecting import Bisected, bisect_releases
+    from bootwright.api.workshop.bisecting import Bisected, bisect_commits, bisect_releases
     from bootwright.api.workshop.building import build_kernel, configure_kernel
+    from bootwright.api.workshop.minimising import FewestPatches, minimise_patches
     from bootwright.api.workshop.patching import PatchSeries, kernel_patches
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
@@ -108,7 +109,10 @@ _HOME = {
     "Waited": "bootwright.api.nodes.waiting",
     "wait": "bootwright.api.nodes.waiting",
     "Bisected": "bootwright.api.workshop.bisecting",
+    "bisect_commits": "bootwright.api.workshop.bisecting",
     "bisect_releases": "bootwright.api.workshop.bisecting",
+    "FewestPatches": "bootwright.api.workshop.minimising",
+    "minimise_patches": "bootwright.api.workshop.minimising",
     "PatchSeries": "bootwright.api.workshop.patching",
     "kernel_patches": "bootwright.api.workshop.patching",
     "build_kernel": "bootwright.api.workshop.building",
@@ -132,6 +136,7 @@ __all__ = [
     "ComparedGoal",
     "Devicetrees",
     "Diagnosed",
+    "FewestPatches",
     "FlashInterrupted",
     "FlashReport",
     "ForetoldImage",
@@ -155,6 +160,7 @@ __all__ = [
     "Verdict",
     "Waited",
     "add_board",
+    "bisect_commits",
     "bisect_releases",
     "boot",
     "boot_image",
@@ -183,6 +189,7 @@ __all__ = [
     "list_disks",
     "list_kernels",
     "list_probe_steps",
+    "minimise_patches",
     "observe",
     "predict",
     "prepare",

@@ -84,6 +84,13 @@ class Repository:
         """The same by lines."""
         return self.text(*arguments).splitlines()
 
+    def try_lines(self, *arguments: str) -> list[str]:
+        """The same; nothing where git fails, as where it finds nothing."""
+        try:
+            return self.lines(*arguments)
+        except ToolFailed:
+            return []
+
     def commit(self, reference: str) -> str:
         """The commit that a name stands for; raises `Refused`, with the reference that was meant."""
         if not reference.startswith("-"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from bootwright.api._common import reporter
+from bootwright.api._common import reporter, texts
 
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from bootwright.workshop.trials.trials import Trials
 
 SCHEMA = "bootwright/kernel-bisect/1"
+BUILD_COST = 10.0
+"""What building a kernel costs, in boots: 17 CPU seconds where little differs, against 1 to 2."""
+MOST_NAMED = 100
+"""Suspects that a result names."""
 
 
 @frozen
@@ -169,6 +173,101 @@ def bisect_releases(
         trials.boots,
         trials.kept_boots,
         (),
+    )
+
+
+def bisect_commits(
+    span: str,
+    *,
+    goal: str,
+    out: str | Path,
+    repository: str | Path = ".",
+    paths: str | Sequence[str] = (),
+    first_parents: bool = False,
+    page_size: str = "4k",
+    fragments: str | Path | Sequence[str | Path] = (),
+    presets: str | Sequence[str] = ("probe",),
+    toolchain: str = "gcc",
+    jobs: int | None = None,
+    machine: str = "virt",
+    noise: str | float = 0,
+    timeout: float | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> Bisected:
+    """The commit since which `goal` is missed, or reached, between two of a git repository.
+
+    `span` is `GOOD..BAD`, whichever is older. `paths` keeps commits that touch one of them, `first_parents`
+    those of the main line. Each kernel is built as `build_kernel` does, whose arguments the others are; what
+    does not build is passed over. The rest as for `bisect_releases`.
+
+    Returns a `Bisected`. Raises what `bisect_releases` and `build_kernel` raise, the latter before it
+    compiles.
+
+        bisect_commits("v6.14..v6.15", goal="clone-detached-root", repository="linux", out="out/b").suspects
+    """
+    from bootwright.api.workshop._trying import trying
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.workshop.bisect.commits import Revision, commits_between
+    from bootwright.workshop.bisect.search import find_turn
+    from bootwright.workshop.patches.commits import read_commit
+    from bootwright.workshop.repository import open_repository, parse_span
+    from bootwright.workshop.trials.goal import parse_goal
+
+    progress = reporter(progress)
+    parse_goal(goal)
+    opened = open_repository(Path(repository))
+    good, bad = (opened.commit(name) for name in parse_span(span, form="v6.14..v6.15"))
+    history = commits_between(opened, good, bad, paths=texts(paths), first_parents=first_parents)
+    notes: tuple[str, ...] = ()
+    if history.first_parents and not first_parents:
+        notes = ("so many commits lie between them that only the main line was searched",)
+    with trying(
+        f"{repository}@{history.old_end}",
+        goal,
+        Path(out),
+        {"what": "commits", "good": good, "bad": bad, "paths": " ".join(texts(paths))},
+        patches=(),
+        page_size=page_size,
+        fragments=fragments,
+        presets=presets,
+        toolchain=toolchain,
+        jobs=jobs,
+        machine=machine,
+        noise=noise,
+        timeout=timeout,
+        archive=None,
+        offline=False,
+        fresh=fresh,
+        progress=progress,
+    ) as attempt:
+        revisions = [
+            Revision(opened, history.old_end, name, attempt.build)
+            for name in (*history.names, history.old_end)
+        ]
+        turn = find_turn(
+            attempt.trials,
+            revisions,
+            history.contains,
+            new=Verdict.WORKS if history.fix_wanted else Verdict.FAILS,
+            cost=BUILD_COST,
+        )
+    suspects = tuple(
+        Suspect(history.names[member], read_commit(opened, history.names[member]).subject, share, "")
+        for member, share in turn.suspects[:MOST_NAMED]
+    )
+    trials = attempt.trials
+    return Bisected(
+        goal,
+        "commits",
+        len(history.names),
+        history.fix_wanted,
+        turn,
+        suspects,
+        len(turn.tried),
+        trials.boots,
+        trials.kept_boots,
+        notes,
     )
 
 

@@ -54,7 +54,7 @@ def build_kernel(
     from bootwright.workshop.building.build import build
 
     progress = reporter(progress)
-    order = _order(
+    order = order_of(
         source,
         page_size=page_size,
         fragments=fragments,
@@ -94,7 +94,7 @@ def configure_kernel(
     from bootwright.workshop.building.build import check_configuration
 
     progress = reporter(progress)
-    order = _order(
+    order = order_of(
         source,
         page_size=page_size,
         fragments=fragments,
@@ -111,7 +111,7 @@ def configure_kernel(
     return check_configuration(order, progress)
 
 
-def _order(
+def order_of(
     source: str | Path,
     *,
     page_size: str,
@@ -126,6 +126,7 @@ def _order(
     offline: bool,
     progress: Progress,
 ) -> Order:
+    """What `build_kernel` is asked for, checked, its source taken; raises what that raises before it builds."""
     from bootwright.foundation.choices import one_of
     from bootwright.foundation.errors import Refused
     from bootwright.kernels.catalogue import open_library

@@ -1,4 +1,4 @@
-"""`bootwright kernel bisect`: since which release a goal is missed, or reached."""
+"""`bootwright kernel bisect`: since which commit or release a goal is missed, or reached."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._parts.booting import machine_option, timeout_option
-from bootwright.cli._parts.values import printable
+from bootwright.cli._parts.building import build_options, trial_options
+from bootwright.cli._parts.values import printable, refuse_given
 
 if TYPE_CHECKING:
     from bootwright.api.workshop.bisecting import Bisected
@@ -18,72 +18,106 @@ Examples:
   bootwright kernel bisect --releases debian-6.12-4k..debian-7.3-4k --goal boot --out out/bisect
   bootwright kernel bisect --releases debian-6.18-4k..debian-6.12-4k \\
       --goal mounts:talos-1.12-etc-hosts --out out/bisect
-  bootwright kernel bisect --releases debian-6.18-16k..debian-6.12-16k --offline \\
-      --goal clone-detached-root --noise 0.05 --out out/bisect
+  bootwright kernel bisect v6.15..v6.14 --repository ~/linux --paths fs \\
+      --goal clone-detached-root --page-size 16k --out out/bisect
+  bootwright kernel bisect v6.14..HEAD --goal boot --noise 0.05 --out out/bisect
 
-GOOD reaches the goal, BAD does not; where GOOD is the newer one, what mended it is looked for. A goal is boot
-(init runs), a probe (every step ok), one of its steps, a step with the error that is wanted
-(mounts:STEP=EINVAL), or console:TEXT.
+GOOD reaches the goal, BAD does not; where GOOD is the newer one, what mended it is looked for. They are two
+commits of a git repository, of which each kernel is built, or with --releases two kernels of `bootwright
+kernels list`. A goal is boot (init runs), a probe (every step ok), one of its steps, a step with the error
+that is wanted (mounts:STEP=EINVAL), or console:TEXT.
 
 Exit status: 0 found, 2 usage or bad input (an end is not as it has to be), 3 several are left.
 """
+_OF_COMMITS = {
+    "repository",
+    "paths",
+    "first_parents",
+    "page_size",
+    "presets",
+    "fragments",
+    "toolchain",
+    "jobs",
+}
 
 
 @click.command(name="bisect", epilog=_EPILOG)
 @click.argument("span", metavar="GOOD..BAD")
-@click.option("--goal", required=True, help="boot, a probe, PROBE:STEP, PROBE:STEP=ERRNO, or console:TEXT.")
+@click.option("--releases", is_flag=True, help="GOOD and BAD are kernels of `bootwright kernels list`.")
 @click.option(
-    "--releases", is_flag=True, required=True, help="GOOD and BAD are kernels of `bootwright kernels list`."
+    "--repository",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="The git repository; the current folder without.",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder of the run: resumes what is there.",
-)
-@click.option(
-    "--noise",
-    default="0",
-    show_default=True,
-    metavar="SHARE",
-    help="How often a boot is wrong, such as 0.05.",
-)
-@machine_option
-@timeout_option
-@click.option("--offline", is_flag=True, help="Only kernels that are on this machine.")
-@click.option("--fresh", is_flag=True, help="Forget what the folder holds and start over.")
+@click.option("--paths", multiple=True, metavar="PATH", help="Only commits that touch it. May be repeated.")
+@click.option("--first-parents", is_flag=True, help="Only merges and commits of the main line.")
+@trial_options
+@build_options
+@click.option("--offline", is_flag=True, help="Of releases only those that are on this machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/kernel-bisect.schema.json).")
 def command(
     *,
     span: str,
+    releases: bool,
+    repository: Path,
+    paths: tuple[str, ...],
+    first_parents: bool,
     goal: str,
-    releases: bool,  # noqa: ARG001 - commits come with builds
     out: Path,
     noise: str,
     machine: str,
     timeout: float | None,
-    offline: bool,
     fresh: bool,
+    page_size: str,
+    presets: tuple[str, ...],
+    fragments: tuple[Path, ...],
+    toolchain: str,
+    jobs: int | None,
+    offline: bool,
     as_json: bool,
 ) -> int:
-    """Find the kernel between GOOD and BAD since which the goal is missed, or reached.
+    """Find the commit, or the release, between GOOD and BAD since which the goal is missed, or reached.
 
-    Each boot is made where it tells most. Interrupted, the same command goes on where it stopped.
+    Each boot is made where it tells most; what does not build is passed over. Interrupted, the same command
+    goes on where it stopped.
     """
     from bootwright import api
     from bootwright.foundation.progress import Lines
 
-    found = api.bisect_releases(
-        span,
-        goal=goal,
-        out=out,
-        noise=noise,
-        machine=machine,
-        timeout=timeout,
-        offline=offline,
-        fresh=fresh,
-        progress=Lines(),
-    )
+    if releases:
+        refuse_given(_OF_COMMITS, "is for commits, not for --releases")
+        found = api.bisect_releases(
+            span,
+            goal=goal,
+            out=out,
+            noise=noise,
+            machine=machine,
+            timeout=timeout,
+            offline=offline,
+            fresh=fresh,
+            progress=Lines(),
+        )
+    else:
+        refuse_given({"offline"}, "is for --releases")
+        found = api.bisect_commits(
+            span,
+            goal=goal,
+            out=out,
+            repository=repository,
+            paths=paths,
+            first_parents=first_parents,
+            page_size=page_size,
+            fragments=fragments,
+            presets=presets,
+            toolchain=toolchain,
+            jobs=jobs,
+            machine=machine,
+            noise=noise,
+            timeout=timeout,
+            fresh=fresh,
+            progress=Lines(),
+        )
     if as_json:
         import json
 
@@ -118,6 +152,9 @@ def _print(found: Bisected) -> None:
         elif tried.passes + tried.fails == 1:
             outcome = "reaches it" if tried.passes else "does not reach it"
         click.echo(f"  {tried.title}: {printable(outcome)}")
+    for note in found.notes:
+        click.echo(f"note: {note}")
+    built = f"{found.builds} kernel{'' if found.builds == 1 else 's'}, " if found.builds else ""
     boots = found.boots + found.kept_boots
     kept = f", {found.kept_boots} of them kept from before" if found.kept_boots else ""
-    click.echo(f"{boots} boot{'' if boots == 1 else 's'} for {found.candidates} {found.kind}{kept}")
+    click.echo(f"{built}{boots} boot{'' if boots == 1 else 's'} for {found.candidates} {found.kind}{kept}")

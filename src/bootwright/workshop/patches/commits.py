@@ -15,6 +15,7 @@ from bootwright.workshop.repository import Repository
 
 _FIELDS = ("%H", "%P", "%an <%ae>", "%aI", "%s", "%B")
 _FIXES = re.compile(r"^Fixes:\s*(?:commit\s+)?([0-9a-f]{7,64})\b", re.IGNORECASE | re.MULTILINE)
+_FIXED_SUBJECT = re.compile(r'^Fixes:\s*[0-9a-f]{7,64}\s*\(\s*"(.+)"\s*\)\s*$', re.IGNORECASE | re.MULTILINE)
 _STABLE_DEP = re.compile(
     r"^(?:Stable-)?dep(?:ends)?-o[fn]:\s*([0-9a-f]{7,64})\b", re.IGNORECASE | re.MULTILINE
 )
@@ -47,6 +48,11 @@ class Commit:
     def fixes(self) -> tuple[str, ...]:
         """The commits that it mends, as it names them."""
         return tuple(_FIXES.findall(self.message))
+
+    @property
+    def fixed_subjects(self) -> tuple[str, ...]:
+        """The subjects of these commits, which stay the same in every tree."""
+        return tuple(_FIXED_SUBJECT.findall(self.message))
 
     @property
     def stable_dep_of(self) -> tuple[str, ...]:
@@ -94,6 +100,15 @@ def read_commits(repository: Repository, *selection: str, paths: Sequence[str] =
         Commit(fields[at].strip(), tuple(fields[at + 1].split()), *fields[at + 2 : at + size])
         for at in range(0, len(fields) - size + 1, size)
     )
+
+
+def read_commit(repository: Repository, name: str) -> Commit:
+    """One commit, a merge too."""
+    text = repository.text(
+        *("log", "-1", "--encoding=UTF-8", "--no-show-signature", f"--format={'%x00'.join(_FIELDS)}", name)
+    )
+    fields = text.removesuffix("\n").split("\0")
+    return Commit(fields[0], tuple(fields[1].split()), *fields[2:6])
 
 
 def patch_of(repository: Repository, name: str, *paths: str) -> bytes:

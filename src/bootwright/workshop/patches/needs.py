@@ -8,10 +8,11 @@ its lines stand twice in a file, which applying a subset shows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from attrs import define, field
 
+from bootwright.workshop.patches.commits import Commit, Names
 from bootwright.workshop.patches.unified import FileChange, Hunk
 
 _CONTEXT = 3
@@ -128,6 +129,32 @@ def closed(needs: Sequence[Owners]) -> tuple[Owners, ...]:
     return tuple(result)
 
 
-def joined(first: Sequence[Owners], second: Mapping[int, Iterable[int]]) -> tuple[Owners, ...]:
+def declared_needs(commits: Sequence[Commit]) -> tuple[Owners, ...]:
+    """For each commit the earlier ones that it, or they, say it needs, by position.
+
+    A fix needs what it mends, a revert what it takes back; a commit needs those taken into a stable tree for
+    it (`Stable-dep-of:`). They are named by the beginning of a commit's name, or by its subject.
+    """
+    index = Names.of(name for commit in commits for name in (commit.name, *commit.upstream))
+    position = {
+        name: number for number, commit in enumerate(commits) for name in (commit.name, *commit.upstream)
+    }
+    subjects = {commit.subject: number for number, commit in enumerate(commits) if commit.subject}
+    needs: list[set[int]] = [set() for _ in commits]
+
+    def places(names: Iterable[str]) -> list[int]:
+        return [position[full] for name in names if (full := index.find(name)) is not None]
+
+    for number, commit in enumerate(commits):
+        mended = [*places((*commit.fixes, *commit.reverts))]
+        mended += [subjects[subject] for subject in commit.fixed_subjects if subject in subjects]
+        needs[number].update(each for each in mended if each < number)
+        for each in places(commit.stable_dep_of):
+            if each > number:
+                needs[each].add(number)
+    return tuple(frozenset(numbers) for numbers in needs)
+
+
+def joined(first: Sequence[Owners], second: Sequence[Owners]) -> tuple[Owners, ...]:
     """The needs of both."""
-    return tuple(owners | frozenset(second.get(number, ())) for number, owners in enumerate(first))
+    return tuple(one | other for one, other in zip(first, second, strict=True))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from attrs import define, field, frozen
 
 from bootwright.foundation.progress import Progress, Silent
-from bootwright.workshop.patches.commits import Commit, Names, patch_of
+from bootwright.workshop.patches.commits import Commit, patch_of
 from bootwright.workshop.patches.compare import Chosen, Difference
-from bootwright.workshop.patches.needs import closed, textual_needs
+from bootwright.workshop.patches.needs import declared_needs, textual_needs
 from bootwright.workshop.patches.resolve import Resolution, Resolver
 from bootwright.workshop.patches.unified import read_changes
 from bootwright.workshop.repository import Repository, ScratchTree
@@ -153,29 +153,3 @@ def _needs(scratch: ScratchTree, applied: Sequence[Placed]) -> dict[str, tuple[s
         name: tuple(names[number] for number in sorted(direct[position[name]] | said[position[name]]))
         for name in names
     }
-
-
-def declared_needs(commits: Sequence[Commit]) -> tuple[frozenset[int], ...]:
-    """For each commit the earlier ones that it, or they, say it needs, by position.
-
-    A fix needs what it mends, a revert what it takes back; a commit needs those taken into a stable tree for
-    it (`Stable-dep-of:`).
-    """
-    index = Names.of(name for commit in commits for name in (commit.name, *commit.upstream))
-    position = {
-        name: number for number, commit in enumerate(commits) for name in (commit.name, *commit.upstream)
-    }
-    needs: list[set[int]] = [set() for _ in commits]
-
-    def places(names: Iterable[str]) -> list[int]:
-        return [position[full] for name in names if (full := index.find(name)) is not None]
-
-    for number, commit in enumerate(commits):
-        needs[number].update(each for each in places((*commit.fixes, *commit.reverts)) if each < number)
-        for each in places(commit.stable_dep_of):
-            if each > number:
-                needs[each].add(number)
-    return tuple(frozenset(numbers) for numbers in needs)
-
-
-__all__ = ["Fit", "Placed", "Series", "closed", "declared_needs", "place"]

@@ -91,7 +91,7 @@ class Trials:
     noise: Noise
     progress: Progress
     builds: int = 0
-    """Kernels that had to be made in this run or before it, ones that could not be made included."""
+    """Kernels that were decided: each had to be made, in this run or before it, or could not be."""
     boots: int = 0
     """Boots in this run."""
     kept_boots: int = 0
