@@ -126,7 +126,7 @@ def order_of(
     offline: bool,
     progress: Progress,
 ) -> Order:
-    """What `build_kernel` is asked for, checked, its source taken; raises what that raises before it builds."""
+    """What `build_kernel` is asked for, checked, its source taken; raises what that does before it builds."""
     from bootwright.foundation.choices import one_of
     from bootwright.foundation.errors import Refused
     from bootwright.kernels.catalogue import open_library

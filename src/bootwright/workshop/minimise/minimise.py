@@ -71,13 +71,18 @@ def minimise(series: SeriesOnBase, build: Build, trials: Trials, progress: Progr
     def decide(kept: Collection[int]) -> Decision:
         subset = Subset(series, frozenset(kept), build)
         with progress.step(f"try {subset.title}"):
-            decision = trials.decide(subset)
-        progress.note(f"  {decision.verdict}: {decision.reason}")
+            decision = trials.decide(subset, keep_failure=len(kept) < len(series.patches))
+        progress.note(f"{decision.verdict}: {decision.reason}")
         tests.append((subset.kept, decision))
         return decision
 
     everything = range(len(series.patches))
     whole = decide(everything)
+    if not whole.built:
+        raise Refused(
+            f"with all {len(series.patches)} patches no kernel can be made: {whole.reason}",
+            hint="build it first: bootwright kernel build BASE --patches SERIES, with the same options",
+        )
     if whole.verdict is not Verdict.WORKS:
         raise Refused(
             f"all {len(series.patches)} patches together do not reach the goal: {whole.reason}",

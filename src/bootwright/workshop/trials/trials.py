@@ -98,16 +98,19 @@ class Trials:
     """Boots of earlier runs that were used."""
     _decided: dict[str, Decision] = field(factory=dict)
 
-    def decide(self, subject: Subject) -> Decision:
-        """What becomes of the goal with this subject."""
+    def decide(self, subject: Subject, *, keep_failure: bool = True) -> Decision:
+        """What becomes of the goal with this subject.
+
+        Without `keep_failure` a build that fails is tried again by the next run: its cause may be this machine.
+        """
         known = self._decided.get(subject.key)
         if known is None:
-            known = self._decide(subject)
+            known = self._decide(subject, keep_failure=keep_failure)
             self._decided[subject.key] = known
             self.builds += 1
         return known
 
-    def observe(self, subject: Subject, number: int) -> Observation:
+    def observe(self, subject: Subject, number: int, *, keep_failure: bool = True) -> Observation:
         """The boot of that number, from 0: kept, or made now. Raises `Unbuildable`."""
         kept = self.store.find(f"{subject.key}#{number}")
         if kept is not None:
@@ -119,8 +122,9 @@ class Trials:
         try:
             kernel = subject.kernel()
         except Unbuildable as error:
-            facts = {"verdict": str(Verdict.UNKNOWN), "reason": error.reason, "subject": subject.title}
-            self._keep(f"{subject.key}#build", facts, error.log[-_LOG_TAIL:])
+            if keep_failure:
+                facts = {"verdict": str(Verdict.UNKNOWN), "reason": error.reason, "subject": subject.title}
+                self._keep(f"{subject.key}#build", facts, error.log[-_LOG_TAIL:])
             raise
         with self.progress.step(f"boot {subject.title}"):
             seen = self.oracle(kernel)
@@ -132,12 +136,12 @@ class Trials:
     def _keep(self, key: str, facts: Mapping[str, Any], console: bytes) -> None:
         self.store.keep(key, facts, console, datetime.now(UTC).isoformat())
 
-    def _decide(self, subject: Subject) -> Decision:
+    def _decide(self, subject: Subject, *, keep_failure: bool) -> Decision:
         passes = fails = silent = 0
         reasons: dict[Verdict, str] = {}
         for number in range(_MOST_BOOTS):
             try:
-                seen = self.observe(subject, number)
+                seen = self.observe(subject, number, keep_failure=keep_failure)
             except Unbuildable as error:
                 return Decision(Verdict.UNKNOWN, error.reason, built=False)
             reasons[seen.verdict] = seen.reason
