@@ -101,7 +101,7 @@ class Trials:
     def decide(self, subject: Subject, *, keep_failure: bool = True) -> Decision:
         """What becomes of the goal with this subject.
 
-        Without `keep_failure` a build that fails is tried again by the next run: its cause may be this machine.
+        Without `keep_failure` the next run tries again to build it: the cause may be this machine.
         """
         known = self._decided.get(subject.key)
         if known is None:
