@@ -1,4 +1,4 @@
-"""Options of the commands that build kernels to try them."""
+"""Options of the commands that build kernels, and of those that try what they build."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ _OPTIONS = (
         type=OneOf(presets, "preset"),
         default=("probe",),
         show_default=True,
-        help="Where the configuration begins, and what it adds. May be repeated.",
+        help="Where the configuration begins (probe, debian, talos, board), and what it adds (raspberrypi-5, "
+        "debug-drivers, debug-mounts). May be repeated.",
     ),
     click.option(
         "--fragment",
@@ -42,7 +43,7 @@ _OPTIONS = (
         multiple=True,
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="Lines CONFIG_NAME=value that must be so in the end. May be repeated.",
+        help="Lines CONFIG_NAME=value that must be so in the end. May be repeated; the last counts.",
     ),
     click.option(
         "--toolchain",

@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._parts.values import OneOf
+from bootwright.cli._parts.building import build_options
 from bootwright.cli.kernels._common import print_json, printable, shared_options
 
 if TYPE_CHECKING:
     from bootwright.workshop.building.model import BuiltKernel
-
-
-def _presets() -> list[str]:
-    from bootwright.workshop.configuring.presets import PRESETS
-
-    return PRESETS.names()
 
 
 _EPILOG = """\b
@@ -39,21 +33,7 @@ Exit status: 0 built, 2 usage, bad input, an option that does not stick, or a bu
 
 @click.command(name="build", epilog=_EPILOG)
 @click.argument("source", metavar="SOURCE")
-@click.option(
-    "--page-size",
-    type=OneOf(("4k", "16k", "64k"), "page size"),
-    default="4k",
-    show_default=True,
-    help="The kernel's pages.",
-)
-@click.option(
-    "--fragment",
-    "fragments",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Lines CONFIG_NAME=value that must be so in the end. May be repeated; the last counts.",
-)
+@build_options
 @click.option(
     "--patches",
     multiple=True,
@@ -62,31 +42,13 @@ Exit status: 0 built, 2 usage, bad input, an option that does not stick, or a bu
     "SOURCE's repository or FOLDER@A..B of another. May be repeated.",
 )
 @click.option(
-    "--preset",
-    "presets",
-    multiple=True,
-    type=OneOf(_presets, "preset"),
-    default=("probe",),
-    show_default=True,
-    help="Where the configuration begins (probe, debian, talos, board), and what it adds (raspberrypi-5, "
-    "debug-drivers, debug-mounts). May be repeated.",
-)
-@click.option(
     "--name", help="It will be called added-NAME [from its version, presets, page size and content]."
-)
-@click.option(
-    "--toolchain",
-    type=OneOf(("gcc", "llvm"), "toolchain"),
-    default="gcc",
-    show_default=True,
-    help="The compiler.",
 )
 @click.option(
     "--devicetrees/--no-devicetrees",
     default=None,
     help="Build the source's devicetrees [as the preset says].",
 )
-@click.option("--jobs", type=click.IntRange(1), help="Compilers that run at once [one a processor].")
 @click.option(
     "--check", "only_check", is_flag=True, help="Only configure, and check that every option sticks."
 )
