@@ -23,6 +23,8 @@ from bootwright.foundation.choices import near
 
 NO_FILE = "/nonexistent/image.raw"
 ISOLATE = ("isolate", "--good", NO_FILE, "--bad", NO_FILE, "--until", "login", "--out", "out")
+BISECT = ("kernel", "bisect", "a..b", "--goal", "boot", "--out", "out")
+MINIMISE = ("kernel", "minimise", "--series", NO_FILE, "--base", NO_FILE, "--out", "out")
 PI5 = ("--board", "raspberrypi-5")
 
 NEAR_MISSES = [
@@ -53,7 +55,16 @@ NEAR_MISSES = [
     (("kernel", "build", NO_FILE, "--page-size", "16kb"), "16k"),
     (("kernel", "build", NO_FILE, "--preset", "prob"), "probe"),
     (("kernel", "build", NO_FILE, "--toolchain", "gc"), "gcc"),
-    (("kernel", "bisect", "--releases", "a..b", "--goal", "boot", "--machine", "vrt"), "virt"),
+    ((*BISECT, "--machine", "vrt"), "virt"),
+    ((*BISECT, "--page-size", "16kb"), "16k"),
+    ((*BISECT, "--preset", "prob"), "probe"),
+    ((*BISECT, "--toolchain", "gc"), "gcc"),
+    (("kernel", "bisect", "a..b", "--goal", "bot", "--out", "out"), "boot"),
+    ((*MINIMISE, "--goal", "mount"), "mounts"),
+    ((*MINIMISE, "--goal", "boot", "--machine", "vrt"), "virt"),
+    ((*MINIMISE, "--goal", "boot", "--page-size", "16kb"), "16k"),
+    ((*MINIMISE, "--goal", "boot", "--preset", "prob"), "probe"),
+    ((*MINIMISE, "--goal", "boot", "--toolchain", "gc"), "gcc"),
     (("image", "boot", NO_FILE, "--machine", "raspi3"), "raspi3b"),
     (("image", "boot", NO_FILE, "--firmware", "ubot"), "uboot"),
     (("image", "boot", NO_FILE, "--cpu", "cortex-a7"), "cortex-a7"),
