@@ -20,6 +20,8 @@ from bootwright.diagnose.signatures.model import Signature
 
 MOST_LINES: Final = 32
 """Lines of proof of one finding."""
+_INTERLEAVED: Final = 8
+"""Lines by which two processors that report at once may come in the wrong order."""
 _SERIOUS: Final = frozenset({Severity.FATAL, Severity.DEGRADING})
 _KINDS: Final = {
     "card": re.compile(r"\bmmc(?:blk)?(\d+)"),
@@ -79,6 +81,8 @@ class _Folding:
             return False
         last = effect_found.lines[-1].number if effect_found.lines else self._first[cause]
         if self._signatures[effect].ends_boot and self._first[cause] > last:
+            return False
+        if self._signatures[effect].report and self._first[cause] > self._first[effect] + _INTERLEAVED:
             return False
         return (
             _known_facts_match(signature.explains_only.get(effect_found.signature, {}), effect_found)
