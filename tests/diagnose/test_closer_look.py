@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootwright.diagnose.closer.devices import DeviceErrors
 from bootwright.diagnose.closer.kept import MOST, KeptText
+from bootwright.diagnose.closer.look import CloserLook
 from bootwright.diagnose.closer.roles import role_of
 from bootwright.diagnose.closer.surroundings import surroundings
 from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
 from bootwright.diagnose.reading.levels import level_of
 from bootwright.diagnose.reading.text import Block
@@ -215,7 +216,10 @@ def test_no_more_is_kept_than_said() -> None:
 
 
 @given(LINES)
-def test_any_lines_can_be_read_for_device_errors(lines: list[bytes]) -> None:
-    errors = DeviceErrors()
-    errors.read(enumerate(lines, 1))
-    assert errors.any in {True, False}
+def test_any_lines_can_be_looked_at_more_closely(lines: list[bytes]) -> None:
+    look = CloserLook()
+    look.extend(Block(b"\n".join(lines) + b"\n", 1))
+    shows_more = look.shows_more(1, len(lines))
+    state = BootState(1)
+    look.tell(state)
+    assert shows_more or not state.tallies

@@ -100,7 +100,7 @@ class Diagnoser:
                 state.kernel_runs()
             recognised = self._end_log(state, live=live)
             state.around = self._closer.around
-            if self._closer.complaints(state.first_line, self._last_line):
+            if self._closer.shows_more(state.first_line, self._last_line):
                 self._closer.tell(state)
             last = self._judge.boot(state, self._source, restarted=False, recognised=recognised)
             boots.append(last)
@@ -195,7 +195,7 @@ class Diagnoser:
             self._same_stage = 0
         # Where a closer look shows more, the lines that say something are not all that counts.
         key = boot.key
-        if self._closer.complaints(boot.first_line, line - 1):
+        if self._closer.shows_more(boot.first_line, line - 1):
             self._closer.tell(boot.settled(self._markers))
             key = None
         known = self._outcomes.get((key, len(signs))) if key is not None else None

@@ -9,7 +9,6 @@ afterwards. An error line alone is no finding: healthy boots carry up to nine.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from attrs import define, field
@@ -19,10 +18,8 @@ from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import Speaker, speaker
 from bootwright.diagnose.model import STAGES
-from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.levels import level_of
 from bootwright.diagnose.reading.patterns import Facts, printable
-from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN, voice_of
 from bootwright.formats.messages.model import ERROR
 
 FAILING: Final = "@device/failing"
@@ -65,13 +62,9 @@ class DeviceErrors:
     """Messages before the first error."""
     _last_line: int = 0
 
-    def read(self, lines: Iterable[tuple[int, bytes]]) -> None:
-        """Look at further lines."""
-        for number, raw in lines:
-            self._last_line = number
-            message = prefix.split(raw)
-            if voice_of(message) in {KERNEL, UNKNOWN}:
-                self._line(number, raw, message.text)
+    def pass_over(self, number: int) -> None:
+        """A further line of somebody else."""
+        self._last_line = number
 
     @property
     def any(self) -> bool:
@@ -91,7 +84,9 @@ class DeviceErrors:
                 facts = (*errors.facts, ("others", "work" if works else "none"))
                 state.count_all(FAILING, facts, errors.occurrences, errors.count)
 
-    def _line(self, number: int, raw: bytes, text: bytes) -> None:
+    def read(self, number: int, raw: bytes, text: bytes) -> None:
+        """Look at a further message, which is not known to be a program's."""
+        self._last_line = number
         host = _HOST.match(text)
         if host is not None:
             self._hosts[host["device"]] = host["name"]

@@ -9,10 +9,14 @@ from attrs import define, field
 
 from bootwright.diagnose.closer.devices import DeviceErrors
 from bootwright.diagnose.closer.kept import KeptText
+from bootwright.diagnose.closer.links import LinkChanges
+from bootwright.diagnose.closer.needs import FailedAttempts
+from bootwright.diagnose.closer.programs import ProgramLines
 from bootwright.diagnose.closer.surroundings import MOST_LINES, surroundings
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.text import Block
+from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN, voice_of
 
 
 @define(eq=False)
@@ -21,28 +25,48 @@ class CloserLook:
 
     _text: KeptText = field(factory=KeptText)
     _devices: DeviceErrors = field(factory=DeviceErrors)
+    _attempts: FailedAttempts = field(factory=FailedAttempts)
+    _programs: ProgramLines = field(factory=ProgramLines)
+    _links: LinkChanges = field(factory=LinkChanges)
     _boot: int = 0
-    """First line of the boot that `_devices` is about."""
+    """First line of the boot that these are about."""
     _read: int = 0
-    """The last line it has seen."""
+    """The last line they have seen."""
 
     def extend(self, block: Block) -> None:
         """More was read."""
         self._text.extend(block)
 
-    def complaints(self, first_line: int, last_line: int) -> bool:
-        """Read on in the boot that begins at `first_line`; whether a device complains in it."""
+    def shows_more(self, first_line: int, last_line: int) -> bool:
+        """Read on in the boot that begins at `first_line`; whether it shows more than its single lines say."""
         if not self._text.whole:
             return False
         if first_line != self._boot:
-            self._devices, self._boot, self._read = DeviceErrors(), first_line, first_line - 1
-        self._devices.read(self._text.lines(self._read + 1, last_line))
+            self._devices, self._attempts = DeviceErrors(), FailedAttempts()
+            self._programs, self._links = ProgramLines(), LinkChanges()
+            self._boot, self._read = first_line, first_line - 1
+        for number, raw in self._text.lines(self._read + 1, last_line):
+            self._line(number, raw)
         self._read = max(self._read, last_line)
-        return self._devices.any
+        return self._devices.any or self._attempts.any or self._programs.any or self._links.any
 
     def tell(self, state: BootState) -> None:
-        """Let the state of the boot that was read last know which of its devices fail."""
+        """Let the state of the boot that was read last know it."""
         self._devices.tell(state)
+        self._attempts.tell(state)
+        self._programs.tell(state)
+        self._links.tell(state)
+
+    def _line(self, number: int, raw: bytes) -> None:
+        message = prefix.split(raw)
+        voice = voice_of(message)
+        if voice in {KERNEL, UNKNOWN}:
+            self._devices.read(number, raw, message.text)
+        else:
+            self._devices.pass_over(number)
+        self._attempts.read(number, raw, message.text, voice)
+        self._programs.read(number, raw, message.text, voice)
+        self._links.read(number, raw, message.text, message.seconds)
 
     def around(self, line: int) -> Mapping[str, str]:
         """What the lines around the head of a report tell (names of `Surroundings`); nothing without text."""

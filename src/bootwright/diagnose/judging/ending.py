@@ -15,12 +15,18 @@ from typing import Final
 from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.gravity import is_kernels
-from bootwright.diagnose.judging.shapes import last_repetition, looks_wrong, repeated_block, shape_of
+from bootwright.diagnose.judging.shapes import (
+    last_repetition,
+    looks_wrong,
+    repeated_block,
+    shape_of,
+    speaks_of_error,
+)
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading.patterns import Compiled, Facts, compile_pattern, printable
 from bootwright.diagnose.reading.tail import LastLine
-from bootwright.diagnose.reading.voice import KERNEL, OWN_CLOCK, PROGRAM
+from bootwright.diagnose.reading.voice import KERNEL, OWN_CLOCK, PROGRAM, UNKNOWN
 from bootwright.diagnose.signatures.model import Knowledge
 
 _KERNEL: Final = STAGES.index("kernel")
@@ -38,6 +44,10 @@ _FEW: Final = 6
 _WORDS_OF_A_REASON: Final = 2
 """Lines at the end among which the error that says most is looked for; words that say something."""
 
+_AROUND_SHELL: Final = 24
+"""Lines at the end among which a rescue shell, and what led there, stand."""
+_REASONS_SHOWN: Final = 4
+
 _TYPED: Final = re.compile(rb"(?:=>|[#>]) ?(?:res(?:et)?|reboot)\b")
 """U-Boot's command `reset` at a prompt (cmd/boot.c, 2025.01)."""
 
@@ -50,6 +60,8 @@ _LOOP_TAKES: Final = 5.0
 _RECOGNISED: Final = 60
 """Lines at the end that are compared with the kernel's formats where nothing else tells who speaks."""
 _FEWEST: Final = 2
+PROGRAM_LINES: Final = 20
+"""Different lines without the kernel's stamp that show that programs run: a message has fewer lines."""
 
 
 @frozen
@@ -97,6 +109,9 @@ class Endings:
         return sum(is_kernels(line.text) for line in lines[-_RECOGNISED:]) >= _FEWEST
 
     def _last_state(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
+        shell = self._shell(state, lines)
+        if shell is not None:
+            return shell
         if state.rank < _KERNEL:
             return self._of_loader(state, lines)
         loop = self._loop_of_errors(state, lines)
@@ -233,9 +248,39 @@ class Endings:
                 if state.rank < STAGES.index(wanted):
                     return f"{component.title} did not get as far as `{wanted}`"
         loaders = {name for name in state.shown if name not in {"kernel", "journal"}}
-        if _KERNEL <= state.rank < _INIT and loaders and lines[-1].voice in {KERNEL, ""}:
+        starts = _KERNEL <= state.rank < _INIT and bool(loaders) and lines[-1].voice in {KERNEL, ""}
+        if starts and not self._programs_speak(state, lines):
             return "the console goes silent while the kernel starts, or was cut off there"
         return ""
+
+    def _programs_speak(self, state: BootState, lines: Sequence[LastLine]) -> bool:
+        """Whether a console that shows the kernel's clock ends in lines of others, or at a shell's prompt."""
+        if self._is("prompt", lines[-1].text):
+            return True
+        since = [line for line in lines if line.number > state.milestone]
+        stamped = sum(line.voice == KERNEL for line in since)
+        others = {shape_of(line.text) for line in since if line.voice == UNKNOWN and not is_kernels(line.text)}
+        return stamped > 0 and len(others) > PROGRAM_LINES
+
+    def _shell(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
+        """The shell that a failed boot ends in, with the errors that led there."""
+        of_initramfs = state.component == "initramfs"
+        last = lines[-_AROUND_SHELL:]
+        place = next((place for place, line in enumerate(last) if self._is("shell", line.text)), None)
+        if place is None and of_initramfs and self._is("prompt", last[-1].text):
+            place = len(last) - 1
+        if place is None or (not of_initramfs and state.milestone > last[place].number):
+            return None
+        shell = last[place]
+        begun, _ = state.stage_lines.get("root", (0, 0))
+        errors = [
+            line
+            for line in last[:place]
+            if line.number >= begun and line.voice != KERNEL and speaks_of_error(line.text)
+        ]
+        proof = errors[-_REASONS_SHOWN:] or [shell]
+        ended = self._ended("@end/shell", state, proof[-1], *proof[:-1], shell)
+        return evolve(ended, proof=tuple(sorted(ended.proof, key=lambda line: line.number)))
 
     # -- words ---------------------------------------------------------------------------------
 

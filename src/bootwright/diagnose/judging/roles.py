@@ -13,6 +13,12 @@ _TYPE: Final = re.compile(r"(?:^|\s)rootfstype=(\S+)")
 _PART: Final = re.compile(r"(?:(?<=\d)p|(?<=[a-z]))\d+$")
 """A partition's number: `mmcblk0p2` on `mmcblk0`, `sda2` on `sda` (block/partitions/core.c, Linux 6.12)."""
 
+_ESCAPED: Final = re.compile(r"\\x([0-9a-f]{2})")
+_BY_TAG: Final = re.compile(r"disk/by-(uuid|partuuid|label|partlabel)/(.+)")
+_TAG: Final = re.compile(r"(?:PART)?(?:UUID|LABEL)=")
+_GUESSED_ROOT: Final = re.compile(r"disk/by-designator/root\S*|gpt-auto-root\S*|root|/?sysroot")
+"""The root device as systemd-gpt-auto-generator and udev call it (systemd 258, 60-persistent-storage.rules)."""
+
 
 def carries(role: str, facts: Mapping[str, str], boot: BootState) -> bool:
     """Whether the device that the facts name carries `role`; False where the log does not tell."""
@@ -21,20 +27,38 @@ def carries(role: str, facts: Mapping[str, str], boot: BootState) -> bool:
 
 def _is_root(facts: Mapping[str, str], boot: BootState) -> bool:
     arguments = " ".join(_arguments(boot))
-    device = facts.get("device", "").removeprefix("/dev/")
+    device = _plain(facts.get("device", ""))
     root = _ROOT.search(arguments)
+    if device and _GUESSED_ROOT.fullmatch(device) is not None:
+        return True
     if device and root is not None:
-        return device in {root[1], _PART.sub("", root[1])}
+        named = _plain(root[1].strip('"'))
+        return device in {named, _PART.sub("", named)}
     if device:
         return False
     # squashfs does not name the device: its type has to do.
     kind = facts.get("fstype", "").lower()
-    named = _TYPE.search(arguments)
+    named_type = _TYPE.search(arguments)
     mounted = boot.tallies.get("no-root/mounted", {}).values()
     return bool(kind) and kind in {
-        *([named[1].lower()] if named is not None else []),
+        *([named_type[1].lower()] if named_type is not None else []),
         *(tally.facts.get("fstype", "").lower() for tally in mounted),
     }
+
+
+def _plain(device: str) -> str:
+    """One name for one device: a unit's (`dev-disk-by\\x2duuid-…`), a path's, and that of `root=UUID=…`."""
+    name = device.removesuffix(".device")
+    if name.startswith("dev-"):
+        name = "/" + name.replace("-", "/")
+        name = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), name)
+    name = name.removeprefix("/dev/")
+    by_tag = _BY_TAG.fullmatch(name)
+    return f"{by_tag[1].upper()}={by_tag[2]}".upper() if by_tag is not None else _upper_tag(name)
+
+
+def _upper_tag(name: str) -> str:
+    return name.upper() if _TAG.match(name) is not None else name
 
 
 def _arguments(boot: BootState) -> Iterator[str]:

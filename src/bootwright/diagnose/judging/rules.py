@@ -36,7 +36,8 @@ def hold(rule: Rule, boot: BootState) -> list[Held]:
     if rule.not_reached and boot.rank >= STAGES.index(rule.not_reached):
         return []
     keys = _groups(rule, boot)
-    return [held for key in keys if (held := _held(rule, boot, key)) is not None]
+    groups = [held for key in keys if (held := _held(rule, boot, key)) is not None]
+    return groups if len(groups) >= rule.different else []
 
 
 def facts_match(wanted: Mapping[str, str], facts: Mapping[str, str]) -> bool:

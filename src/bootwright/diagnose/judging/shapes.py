@@ -33,6 +33,7 @@ _SIGNS: Final = re.compile(
     rb"|(?:=|:|\(|\berror |\berr |\bret |\bcode )\s*-(?:[1-9]\d{0,2})\b"
     rb"|\B-E[A-Z]{3,12}\b|\bE[A-Z]{4,12}\b\)"
 )
+_LABELLED: Final = re.compile(rb"\s*(?:ERROR|FATAL|[Ee]rror|[Ff]atal)\b\s*[:!]")
 _DENIED: Final = re.compile(
     rb"(?:\b(?:no|0|without|zero|ignore[sd]?|ignoring|any|correct(?:s|ed|able|ing)?|if|when|on|in case of)\s+"
     rb"(?:\w+\s+)?(?:errors?|failures?|faults?)\b"
@@ -56,6 +57,11 @@ def looks_wrong(text: bytes) -> bool:
     if _SIGNS.search(text) is None and _WORDS.search(text) is None:
         return False
     return _DENIED.search(text) is None
+
+
+def speaks_of_error(text: bytes) -> bool:
+    """Whether it looks wrong, or its speaker calls it an error, even if it also says how to go on."""
+    return looks_wrong(text) or _LABELLED.match(text) is not None
 
 
 def shape_of(text: bytes) -> bytes:

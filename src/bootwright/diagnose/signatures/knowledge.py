@@ -115,6 +115,7 @@ def _rule(table: RuleTable, signature: str) -> Rule:
         last_word=table.last_word,
         lasts=table.lasts,
         together=table.together,
+        different=table.different,
         grave=table.grave,
         carries=table.carries,
         latest=table.latest,

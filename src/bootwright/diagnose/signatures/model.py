@@ -13,9 +13,10 @@ from bootwright.diagnose.reading.patterns import Pattern
 ROLES = ("root",)
 """What a device may carry, for `Rule.carries`."""
 
-END_KINDS = ("prompt", "waits", "stopped", "handover", "benign")
+END_KINDS = ("prompt", "waits", "stopped", "handover", "shell", "benign")
 """`prompt`: it asks for a command. `waits`: a countdown, a menu, a login. `stopped`: it says that it goes no
-further. `handover`: what it says last before another takes over. `benign`: a line with the form of an error
+further. `handover`: what it says last before another takes over. `shell`: the shell that
+a failed boot ends in. `benign`: a line with the form of an error
 that is none."""
 
 PSEUDO_EVENTS = (
@@ -23,14 +24,19 @@ PSEUDO_EVENTS = (
     "@loop",
     "@surpassed",
     "@device/failing",
+    "@link/flapping",
+    "@need/kernel",
+    "@need/root",
+    "@programs/speak",
     "@end/failed",
     "@end/error",
     "@end/stopped",
     "@end/prompt",
     "@end/repeats",
+    "@end/shell",
     "@end/silent",
 )
-"""What no single line says: a boot that another follows, a device that fails, how the log ends."""
+"""What no single line says: a boot that another follows, a device or an attempt that fails, how the log ends."""
 
 AREAS = (
     "firmware",
@@ -78,6 +84,8 @@ class Rule:
     lasts: float | None = None
     """So many seconds pass to the end of the log."""
     together: tuple[str, ...] = ()
+    different: int = 1
+    """So many groups at least must hold: different units, different devices."""
     grave: bool = False
     """Only messages of the kernel's level warning or worse count, as far as the log or a format tells."""
     carries: str = ""

@@ -116,6 +116,7 @@ class RuleTable:
     last_word: int | None = None
     lasts: float | None = None
     together: tuple[str, ...] = field(default=(), metadata=LONE)
+    different: int = 1
     grave: bool = False
     carries: str = field(default="", metadata=written(str, _role))
     latest: bool = False

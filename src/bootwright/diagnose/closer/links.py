@@ -1,0 +1,70 @@
+"""Network links that are lost again and again: not that a driver says `down` twice, nor a cable that was pulled.
+
+A link is lost where `up` is followed by `down`; again and again where that happens several times within minutes. Where
+lines have no times, every loss counts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from attrs import define, field
+
+from bootwright.diagnose.judging.state import BootState, Occurrence
+
+FLAPPING: Final = "@link/flapping"
+_CHANGE: Final = re.compile(
+    rb"(?P<netdev>(?:eth|en|lan|wan|usb|br|sw)[\w.-]{0,18}): (?:NIC )?"
+    rb"(?:[Ll]ink (?:is )?(?P<state>[Uu]p|[Dd]own)\b|(?P<lost>Lost carrier|carrier lost)"
+    rb"|(?P<got>Gained carrier|carrier acquired))"
+)
+"""drivers/net/phy/phy.c phy_print_status and the drivers' own (Linux 6.12); systemd-networkd; dhcpcd."""
+_WITHIN: Final = 600.0
+"""Seconds."""
+_LOSSES: Final = 2
+
+
+@define
+class _Link:
+    up: bool = False
+    losses: list[tuple[float | None, Occurrence]] = field(factory=list)
+    flapping: list[Occurrence] = field(factory=list)
+
+
+@define
+class LinkChanges:
+    """Reads the messages of one boot in order."""
+
+    _links: dict[bytes, _Link] = field(factory=dict)
+
+    def read(self, number: int, raw: bytes, text: bytes, seconds: float | None) -> None:
+        """Look at a message of the kernel or a program; `seconds` on the kernel's clock."""
+        change = _CHANGE.search(text)
+        if change is None:
+            return
+        link = self._links.setdefault(change["netdev"], _Link())
+        up = change["got"] is not None or (change["state"] or b"").lower() == b"up"
+        if link.up and not up:
+            link.losses.append((seconds, Occurrence(number, raw)))
+            recent = [
+                place
+                for when, place in link.losses
+                if when is None or seconds is None or seconds - when <= _WITHIN
+            ]
+            if len(recent) >= _LOSSES:
+                link.flapping = recent
+        link.up = up
+
+    @property
+    def any(self) -> bool:
+        """Whether one is lost again and again."""
+        return any(link.flapping for link in self._links.values())
+
+    def tell(self, state: BootState) -> None:
+        """Let the state know."""
+        state.tallies.pop(FLAPPING, None)
+        for netdev, link in self._links.items():
+            if link.flapping:
+                facts = (("netdev", netdev.decode()),)
+                state.count_all(FLAPPING, facts, link.flapping[-4:], len(link.losses))
