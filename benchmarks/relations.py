@@ -10,10 +10,12 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 from attrs import field, frozen
 
 from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
+from bootwright.diagnose.signatures.knowledge import load
 
 NOISE = 200
 """Harmless lines that are mixed in."""
@@ -186,8 +188,11 @@ def with_kernel_noise(case: Case, noise: Sequence[bytes], chance: random.Random)
 
 
 def cut_after_proof(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
-    """After the last line that the diagnosis or the label gives as proof."""
-    if case.healthy:
+    """After the last line that the diagnosis or the label gives as proof, where that line alone proves it.
+
+    What is waited for in vain is proved by the time that passes after it.
+    """
+    if case.healthy or any(finding.signature in _waits() for finding in serious(case.before)):
         return
     lines = lines_of(case.data)
     labelled = [number for number, line in enumerate(lines, 1) if case.proof and case.proof in line]
@@ -195,6 +200,12 @@ def cut_after_proof(case: Case, _noise: Sequence[bytes], _chance: random.Random)
     end = max([*labelled, *shown], default=len(lines))
     if end < len(lines):
         yield Copy(b"\n".join(lines[:end]) + b"\n", f"after line {end}")
+
+
+@cache
+def _waits() -> frozenset[str]:
+    """Signatures of what lasts: the log must go on to prove them."""
+    return frozenset(signature.name for signature in load().signatures if signature.open_end)
 
 
 def twice(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:

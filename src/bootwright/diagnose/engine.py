@@ -185,7 +185,9 @@ class Diagnoser:
         boot = self._boot
         boot.last_line = line - 1
         firmware = STAGES.index(marker.stage) < STAGES.index("kernel")
-        boot.restarted = firmware or boot.rank < STAGES.index("init")
+        # A system log was written by a system that ran.
+        logged = not firmware and prefix.split(raw).stamped_by == "log"
+        boot.restarted = firmware or (boot.rank < STAGES.index("init") and not logged)
         signs: list[Record] = []
         if boot.restarted:
             self._same_stage = self._same_stage + 1 if boot.stage == self._previous_stage else 1

@@ -14,6 +14,8 @@ from attrs import define, field
 from bootwright.diagnose.judging.state import BootState, Occurrence
 
 FLAPPING: Final = "@link/flapping"
+UP: Final = "@link/up"
+"""Of several interfaces one has a link at the end."""
 _CHANGE: Final = re.compile(
     rb"(?P<netdev>(?:eth|en|lan|wan|usb|br|sw)[\w.-]{0,18}): (?:NIC )?"
     rb"(?:[Ll]ink (?:is )?(?P<state>[Uu]p|[Dd]own)\b|(?P<lost>Lost carrier|carrier lost)"
@@ -27,6 +29,7 @@ _LOSSES: Final = 2
 
 @define
 class _Link:
+    last: Occurrence
     up: bool = False
     losses: list[tuple[float | None, Occurrence]] = field(factory=list)
     flapping: list[Occurrence] = field(factory=list)
@@ -43,7 +46,8 @@ class LinkChanges:
         change = _CHANGE.search(text)
         if change is None:
             return
-        link = self._links.setdefault(change["netdev"], _Link())
+        link = self._links.setdefault(change["netdev"], _Link(Occurrence(number, raw)))
+        link.last = Occurrence(number, raw)
         up = change["got"] is not None or (change["state"] or b"").lower() == b"up"
         if link.up and not up:
             link.losses.append((seconds, Occurrence(number, raw)))
@@ -58,12 +62,17 @@ class LinkChanges:
 
     @property
     def any(self) -> bool:
-        """Whether one is lost again and again."""
-        return any(link.flapping for link in self._links.values())
+        """Whether one is lost again and again, or one of several is up."""
+        several = len(self._links) > 1
+        return any(link.flapping or (several and link.up) for link in self._links.values())
 
     def tell(self, state: BootState) -> None:
         """Let the state know."""
         state.tallies.pop(FLAPPING, None)
+        state.tallies.pop(UP, None)
+        up = [link.last for link in self._links.values() if link.up]
+        if up and len(self._links) > 1:
+            state.count_all(UP, (), up[:1], len(up))
         for netdev, link in self._links.items():
             if link.flapping:
                 facts = (("netdev", netdev.decode()),)

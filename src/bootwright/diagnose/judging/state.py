@@ -258,8 +258,10 @@ class BootState:
         first, _ = self.stage_lines.get("ready", (line, line))
         if first < line:
             return True
-        services, _ = self.stage_lines.get("services", (line, line))
-        if services >= line:
+        # Where only the kernel speaks (kern.log) nothing tells of services.
+        programs = "services" if self.rank >= _RANKS["services"] else "init"
+        started, _ = self.stage_lines.get(programs, (line, line))
+        if started >= line:
             return False
         return (self._seconds_of(line) or 0.0) >= _SURELY_UP
 

@@ -25,6 +25,7 @@ PSEUDO_EVENTS = (
     "@surpassed",
     "@device/failing",
     "@link/flapping",
+    "@link/up",
     "@need/kernel",
     "@need/root",
     "@programs/speak",
