@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import define, field
 
-from bootwright.diagnose.closer.roles import DeviceRole, device_roles, role_of
+from bootwright.diagnose.closer.roles import DeviceRole, device_roles, role_of, role_of_name
 from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import Speaker, speaker
@@ -27,6 +27,8 @@ _AGAIN: Final = 3
 """Errors without success that are `again and again`."""
 _STILL: Final = 20
 """Lines of the same boot that must follow before an error counts as the last word of a device."""
+_AT_END: Final = 2
+"""Lines that follow at most where an unknown driver's error is the last word of the log."""
 _KEPT: Final = 4
 _INIT: Final = STAGES.index("init")
 _DEVICE: Final = re.compile(
@@ -46,6 +48,8 @@ class _Errors:
     occurrences: list[Occurrence]
     names: set[bytes]
     """The device's own, and those of what it makes."""
+    by_name: bool
+    """What its driver means by the message, and at which level it says it, is not known."""
     count: int = 1
     last: int = 0
 
@@ -76,7 +80,8 @@ class DeviceErrors:
         state.tallies.pop(FAILING, None)
         for errors in self._errors.values():
             again = errors.count >= _AGAIN
-            final = self._last_line - errors.last >= _STILL or state.rank >= _INIT
+            silent = self._last_line - errors.last
+            final = silent <= _AT_END if errors.by_name else silent >= _STILL or state.rank >= _INIT
             if again or final:
                 works = errors.role.name in self._works or (
                     errors.role.name == "storage" and "no-root/mounted" in state.tallies
@@ -94,7 +99,9 @@ class DeviceErrors:
         level = level_of(raw)
         if match is not None and (level is None or level <= ERROR) and looks_wrong(text):
             said = speaker(text)
-            if said is not None and self._is_error(said, level):
+            if said is None:
+                self._error(number, raw, match, Speaker(()))
+            elif self._is_error(said, level):
                 self._error(number, raw, match, said)
             return
         if self._errors:
@@ -110,7 +117,8 @@ class DeviceErrors:
 
     def _error(self, number: int, raw: bytes, match: re.Match[bytes], said: Speaker) -> None:
         owners = said.likely_owners
-        role = role_of({owner.file for owner in owners})
+        by_name = not said.formats
+        role = role_of_name(match[0]) if by_name else role_of({owner.file for owner in owners})
         if role is None:
             return
         if not self._errors:
@@ -120,19 +128,18 @@ class DeviceErrors:
         device = match["device"]
         errors = self._errors.get(device)
         if errors is None:
-            owner = owners[0]
             what = match.string[match.end() :]
             facts = (
                 ("device", device.decode()),
                 ("driver", match["driver"].decode()),
                 ("role", role.name),
                 ("what", printable(what)[:160]),
-                ("file", owner.file),
+                *((("file", owners[0].file),) if owners else ()),
                 *((("netdev", match["netdev"].decode()),) if match["netdev"] else ()),
-                *((("module", owner.module),) if owner.module else ()),
+                *((("module", owners[0].module),) if owners and owners[0].module else ()),
             )
             names = {name for name in (device, match["netdev"], self._hosts.get(device)) if name}
-            self._errors[device] = _Errors(role, facts, [Occurrence(number, raw)], names, last=number)
+            self._errors[device] = _Errors(role, facts, [Occurrence(number, raw)], names, by_name, last=number)
             return
         errors.count += 1
         errors.last = number

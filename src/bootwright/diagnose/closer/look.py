@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import attrs
 from attrs import define, field
 
+from bootwright.diagnose.closer.complaints import Complaints
 from bootwright.diagnose.closer.devices import DeviceErrors
 from bootwright.diagnose.closer.kept import KeptText
 from bootwright.diagnose.closer.links import LinkChanges
@@ -28,6 +29,7 @@ class CloserLook:
     _attempts: FailedAttempts = field(factory=FailedAttempts)
     _programs: ProgramLines = field(factory=ProgramLines)
     _links: LinkChanges = field(factory=LinkChanges)
+    _complaints: Complaints = field(factory=Complaints)
     _boot: int = 0
     """First line of the boot that these are about."""
     _read: int = 0
@@ -43,12 +45,13 @@ class CloserLook:
             return False
         if first_line != self._boot:
             self._devices, self._attempts = DeviceErrors(), FailedAttempts()
-            self._programs, self._links = ProgramLines(), LinkChanges()
+            self._programs, self._links, self._complaints = ProgramLines(), LinkChanges(), Complaints()
             self._boot, self._read = first_line, first_line - 1
         for number, raw in self._text.lines(self._read + 1, last_line):
             self._line(number, raw)
         self._read = max(self._read, last_line)
-        return self._devices.any or self._attempts.any or self._programs.any or self._links.any
+        looks = (self._devices, self._attempts, self._programs, self._links, self._complaints)
+        return any(look.any for look in looks)
 
     def tell(self, state: BootState) -> None:
         """Let the state of the boot that was read last know it."""
@@ -56,6 +59,7 @@ class CloserLook:
         self._attempts.tell(state)
         self._programs.tell(state)
         self._links.tell(state)
+        self._complaints.tell(state)
 
     def _line(self, number: int, raw: bytes) -> None:
         message = prefix.split(raw)
@@ -67,6 +71,8 @@ class CloserLook:
         self._attempts.read(number, raw, message.text, voice)
         self._programs.read(number, raw, message.text, voice)
         self._links.read(number, raw, message.text, message.seconds)
+        stamped = message.kernel or message.seconds is not None or message.wall is not None
+        self._complaints.read(number, raw, message.text, stamped=stamped)
 
     def around(self, line: int) -> Mapping[str, str]:
         """What the lines around the head of a report tell (names of `Surroundings`); nothing without text."""

@@ -20,6 +20,8 @@ class DeviceRole:
     name: str
     folders: tuple[str, ...] = field(metadata=LONE)
     """Source folders, or modules' places, below the kernel's."""
+    devices: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
+    """Names of devices, for drivers that are in no kernel whose formats are known."""
     works: tuple[re.Pattern[bytes], ...] = field(metadata=PATTERNS)
     """What shows that a device of this role works."""
 
@@ -46,6 +48,14 @@ def role_of(files: Iterable[str]) -> DeviceRole | None:
     """The role that every one of these source files has; None where they differ or have none."""
     roles = {_role(file) for file in files}
     return roles.pop() if len(roles) == 1 else None
+
+
+def role_of_name(device: bytes) -> DeviceRole | None:
+    """The role that a device has by its name alone."""
+    roles = device_roles()
+    return next(
+        (role for role in roles if any(name.search(device) is not None for name in role.devices)), None
+    )
 
 
 def _role(file: str) -> DeviceRole | None:

@@ -24,6 +24,7 @@ PSEUDO_EVENTS = (
     "@loop",
     "@surpassed",
     "@device/failing",
+    "@log/errors",
     "@link/flapping",
     "@link/up",
     "@need/kernel",
