@@ -8,7 +8,7 @@ kernel and a system write their logs at their own pace: of those only a repeated
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.shapes import (
+    is_dump,
     last_repetition,
     looks_wrong,
     repeated_block,
@@ -47,6 +48,13 @@ _WORDS_OF_A_REASON: Final = 2
 _AROUND_SHELL: Final = 24
 """Lines at the end among which a rescue shell, and what led there, stand."""
 _REASONS_SHOWN: Final = 4
+
+_END_OF_DUMP: Final = 3
+_LONGEST_DUMP: Final = 120
+_GAP_IN_DUMP: Final = 3
+_HEAD_OF_DUMP: Final = 6
+"""Lines at the end of which two are of a dump; lines of a dump, of something else within it, and before it, among
+which its head is."""
 
 _TYPED: Final = re.compile(rb"(?:=>|[#>]) ?(?:res(?:et)?|reboot)\b")
 """U-Boot's command `reset` at a prompt (cmd/boot.c, 2025.01)."""
@@ -95,6 +103,12 @@ class Endings:
         for end in knowledge.ends:
             compiled = compile_pattern(end.expression, use_re2=use_re2)
             self._by_kind.setdefault(end.kind, []).append(compiled)
+        self._report_events = tuple(
+            pattern.name
+            for signature in knowledge.signatures
+            if signature.report or signature.ends_boot
+            for pattern in signature.patterns
+        )
 
     def of(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
         """How the log of the boot ends; its last lines in `lines`."""
@@ -112,6 +126,9 @@ class Endings:
         shell = self._shell(state, lines)
         if shell is not None:
             return shell
+        dump = self._dump(state, lines)
+        if dump is not None:
+            return dump
         if state.rank < _KERNEL:
             return self._of_loader(state, lines)
         loop = self._loop_of_errors(state, lines)
@@ -252,6 +269,28 @@ class Endings:
         if starts and not self._programs_speak(state, lines):
             return "the console goes silent while the kernel starts, or was cut off there"
         return ""
+
+    def _dump(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
+        """A dump of registers or of the stack with which the log ends, of a report that no signature knows."""
+        if sum(is_dump(line.text) for line in lines[-_END_OF_DUMP:]) < _FEWEST:
+            return None
+        begin = len(lines)
+        for place in range(len(lines) - 1, max(len(lines) - _LONGEST_DUMP, 0) - 1, -1):
+            if is_dump(lines[place].text):
+                begin = place
+            elif begin - place > _GAP_IN_DUMP:
+                break
+        before = lines[max(begin - _HEAD_OF_DUMP, 0) : begin] or lines[begin : begin + 1]
+        if any(before[0].number <= number for number in self._reports(state)):
+            return None
+        head = next((line for line in reversed(before) if looks_wrong(line.text)), before[-1])
+        return self._ended("@end/dump", state, head, lines[begin], lines[-1])
+
+    def _reports(self, state: BootState) -> Iterator[int]:
+        """The lines of the last reports that signatures know."""
+        for name in self._report_events:
+            for tally in state.tallies.get(name, {}).values():
+                yield tally.last.line
 
     def _programs_speak(self, state: BootState, lines: Sequence[LastLine]) -> bool:
         """Whether a console that shows the kernel's clock ends in lines of others, or at a shell's prompt."""

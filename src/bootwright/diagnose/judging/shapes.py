@@ -70,6 +70,22 @@ def shape_of(text: bytes) -> bytes:
     return shape if _LETTERS.search(shape) else b""
 
 
+_REGISTER: Final = re.compile(
+    rb"(?:(?<=[\s(])|\A)[A-Za-z][\w.]{0,9}\s{0,3}[:=]\s{0,3}[\[<(]{0,2}(?:0x)?[0-9a-fA-F]{8,16}[\]>)]{0,2}(?=[\s,;)]|\Z)"
+)
+_FRAME: Final = re.compile(rb"[\w.$@]+\+0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}|\A\s*(?:#\d+ |\[?<)[0-9a-fx]{8,18}>?\]?")
+_WORDS_OF_HEX: Final = re.compile(rb"\s*(?:[0-9a-fA-F]{4,16}[:)]?\s+){3,}[0-9a-fA-F]{4,16}\s*\Z|\s*Code: ")
+
+
+def is_dump(text: bytes) -> bool:
+    """Whether a line shows registers, a stack or memory, and says nothing else."""
+    text = text[:512]
+    if _FRAME.search(text) is not None or _WORDS_OF_HEX.match(text) is not None:
+        return True
+    rest, registers = _REGISTER.subn(b"", text)
+    return registers > 0 and len(_LETTERS.findall(rest)) <= 1
+
+
 def repeated_block(shapes: Sequence[bytes], *, least: int, longest: int = 200) -> int | None:
     """The length of the block of lines with which the list ends `least` times over; None without one.
 

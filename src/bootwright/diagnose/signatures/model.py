@@ -37,6 +37,7 @@ PSEUDO_EVENTS = (
     "@end/repeats",
     "@end/shell",
     "@end/silent",
+    "@end/dump",
 )
 """What no single line says: a boot that another follows, a device or an attempt that fails, how the log ends."""
 
