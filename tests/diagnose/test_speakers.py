@@ -146,7 +146,20 @@ def test_no_signature_takes_the_words_of_a_kernel_driver_for_its_own() -> None:
     assert foreign == set()
 
 
-UBOOTS_OWN = {"uboot", "spl", "decompression", "no", "phy", "dhcp", "link", "loader", "boot", "efi", "silent", "kernel-not-loaded"}
+UBOOTS_OWN = {
+    "uboot",
+    "spl",
+    "decompression",
+    "no",
+    "phy",
+    "dhcp",
+    "link",
+    "loader",
+    "boot",
+    "efi",
+    "silent",
+    "kernel-not-loaded",
+}
 """Signatures, or their first words, that U-Boot may start: it has a PHY, DHCP, EFI and decompressors."""
 
 

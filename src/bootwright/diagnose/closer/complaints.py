@@ -1,7 +1,7 @@
 """What an excerpt is about: of a few lines that somebody cut out, a good part are errors.
 
-A whole boot carries errors that mean nothing, one line in thirty. An excerpt in which one line in seven or more is an
-error that no signature knows, and after which nothing comes up, was cut out for them.
+A whole boot carries errors that mean nothing, one line in thirty. An excerpt in which one line in seven or
+more is an error that no signature knows, and after which nothing comes up, was cut out for them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from bootwright.diagnose.judging.shapes import looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
+from bootwright.diagnose.signatures.model import PSEUDO_EVENTS
 
 ERRORS: Final = "@log/errors"
 _EXCERPT: Final = 60
@@ -82,7 +83,7 @@ def _known_shapes(state: BootState) -> set[bytes]:
     return {
         shape_of(prefix.split(place.raw).text)
         for name, groups in state.tallies.items()
-        if not name.startswith("@end/")
+        if name not in PSEUDO_EVENTS
         for tally in groups.values()
         for place in (*tally.first, tally.last)
     }

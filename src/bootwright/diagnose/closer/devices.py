@@ -139,7 +139,9 @@ class DeviceErrors:
                 *((("module", owners[0].module),) if owners and owners[0].module else ()),
             )
             names = {name for name in (device, match["netdev"], self._hosts.get(device)) if name}
-            self._errors[device] = _Errors(role, facts, [Occurrence(number, raw)], names, by_name, last=number)
+            self._errors[device] = _Errors(
+                role, facts, [Occurrence(number, raw)], names, by_name, last=number
+            )
             return
         errors.count += 1
         errors.last = number

@@ -1,7 +1,7 @@
-"""Network links that are lost again and again: not that a driver says `down` twice, nor a cable that was pulled.
+"""Network links that are lost again and again: neither a driver's second `down`, nor a cable that was pulled.
 
-A link is lost where `up` is followed by `down`; again and again where that happens several times within minutes. Where
-lines have no times, every loss counts.
+A link is lost where `up` is followed by `down`; again and again where that happens several times within
+minutes. Where lines have no times, every loss counts.
 """
 
 from __future__ import annotations

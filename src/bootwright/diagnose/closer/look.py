@@ -40,7 +40,7 @@ class CloserLook:
         self._text.extend(block)
 
     def shows_more(self, first_line: int, last_line: int) -> bool:
-        """Read on in the boot that begins at `first_line`; whether it shows more than its single lines say."""
+        """Read on in the boot that begins at `first_line`; whether it shows more than single lines say."""
         if not self._text.whole:
             return False
         if first_line != self._boot:

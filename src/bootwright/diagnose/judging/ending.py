@@ -50,11 +50,12 @@ _AROUND_SHELL: Final = 24
 _REASONS_SHOWN: Final = 4
 
 _END_OF_DUMP: Final = 3
+"""Lines at the end, two of which are of a dump."""
 _LONGEST_DUMP: Final = 120
 _GAP_IN_DUMP: Final = 3
+"""Lines of something else within it."""
 _HEAD_OF_DUMP: Final = 6
-"""Lines at the end of which two are of a dump; lines of a dump, of something else within it, and before it, among
-which its head is."""
+"""Lines before it, among which its head is."""
 
 _TYPED: Final = re.compile(rb"(?:=>|[#>]) ?(?:res(?:et)?|reboot)\b")
 """U-Boot's command `reset` at a prompt (cmd/boot.c, 2025.01)."""
@@ -104,10 +105,11 @@ class Endings:
             compiled = compile_pattern(end.expression, use_re2=use_re2)
             self._by_kind.setdefault(end.kind, []).append(compiled)
         self._report_events = tuple(
-            pattern.name
+            event
             for signature in knowledge.signatures
             if signature.report or signature.ends_boot
-            for pattern in signature.patterns
+            for event in signature.rule.triggers
+            if not event.startswith("@")
         )
 
     def of(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
@@ -149,7 +151,8 @@ class Endings:
 
     def _of_loader(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
         last = lines[-1]
-        if state.handed_over:
+        stopped = next((line for line in lines[-_LAST_WORDS:] if self._is("stopped", line.text)), None)
+        if state.handed_over and (stopped is None or stopped.number <= state.milestone):
             return Ending(cut=f"{self._who(state)} handed over with the last lines of the log")
         at_prompt = self._is("prompt", last.text)
         waiting = next((line for line in lines[-2:] if self._is("waits", line.text)), None)
@@ -158,7 +161,6 @@ class Endings:
         lately = [line for line in lines[-_BEFORE:] if line.number > state.begun]
         error = next((line for line in reversed(lately) if self.is_error(line)), None)
         known = state.rank >= 0
-        stopped = next((line for line in lines[-_LAST_WORDS:] if self._is("stopped", line.text)), None)
         if stopped is not None and self._asked(lines, stopped):
             return Ending(cut=f"{self._who(state)} was told to start again")
         if stopped is not None:
@@ -271,7 +273,7 @@ class Endings:
         return ""
 
     def _dump(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
-        """A dump of registers or of the stack with which the log ends, of a report that no signature knows."""
+        """A dump of registers or of the stack with which the log ends, in no report that is known."""
         if sum(is_dump(line.text) for line in lines[-_END_OF_DUMP:]) < _FEWEST:
             return None
         begin = len(lines)
@@ -298,7 +300,9 @@ class Endings:
             return True
         since = [line for line in lines if line.number > state.milestone]
         stamped = sum(line.voice == KERNEL for line in since)
-        others = {shape_of(line.text) for line in since if line.voice == UNKNOWN and not is_kernels(line.text)}
+        others = {
+            shape_of(line.text) for line in since if line.voice == UNKNOWN and not is_kernels(line.text)
+        }
         return stamped > 0 and len(others) > PROGRAM_LINES
 
     def _shell(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:

@@ -17,7 +17,7 @@ _ESCAPED: Final = re.compile(r"\\x([0-9a-f]{2})")
 _BY_TAG: Final = re.compile(r"disk/by-(uuid|partuuid|label|partlabel)/(.+)")
 _TAG: Final = re.compile(r"(?:PART)?(?:UUID|LABEL)=")
 _GUESSED_ROOT: Final = re.compile(r"disk/by-designator/root\S*|gpt-auto-root\S*|root|/?sysroot")
-"""The root device as systemd-gpt-auto-generator and udev call it (systemd 258, 60-persistent-storage.rules)."""
+"""The root device, as systemd-gpt-auto-generator and 60-persistent-storage.rules call it (systemd 258)."""
 
 
 def carries(role: str, facts: Mapping[str, str], boot: BootState) -> bool:

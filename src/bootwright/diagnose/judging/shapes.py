@@ -71,9 +71,12 @@ def shape_of(text: bytes) -> bytes:
 
 
 _REGISTER: Final = re.compile(
-    rb"(?:(?<=[\s(])|\A)[A-Za-z][\w.]{0,9}\s{0,3}[:=]\s{0,3}[\[<(]{0,2}(?:0x)?[0-9a-fA-F]{8,16}[\]>)]{0,2}(?=[\s,;)]|\Z)"
+    rb"(?:(?<=[\s(])|\A)[A-Za-z][\w.]{0,9}(?: \d{1,2})?\s{0,3}[:=]\s{0,3}[\[<(]{0,2}"
+    rb"(?:0x)?[0-9a-fA-F]{8,16}[\]>)]{0,2}(?=[\s,;)]|\Z)"
 )
-_FRAME: Final = re.compile(rb"[\w.$@]+\+0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}|\A\s*(?:#\d+ |\[?<)[0-9a-fx]{8,18}>?\]?")
+_FRAME: Final = re.compile(
+    rb"[\w.$@]+\+0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}|\A\s*(?:#\d+ |\[?<)[0-9a-fx]{8,18}>?\]?"
+)
 _WORDS_OF_HEX: Final = re.compile(rb"\s*(?:[0-9a-fA-F]{4,16}[:)]?\s+){3,}[0-9a-fA-F]{4,16}\s*\Z|\s*Code: ")
 
 

@@ -1,8 +1,8 @@
 """What loggers put before a message: times, priorities, host names. Taken off, the time kept.
 
 Forms: printk (`[    1.234567][    T1]`, `<6>`, Amlogic's `[    1.234567@3]-`), dmesg -e, -x and -T, syslog,
-journalctl (short, iso, precise, short-monotonic, json, export), OpenWrt's logread, `talosctl dmesg` and `logs`, Talos's log
-delivery, extended netconsole (Documentation/networking/netconsole.rst), Raspberry Pi EEPROM
+journalctl (short, iso, precise, short-monotonic, json, export), OpenWrt's logread, `talosctl dmesg` and
+`logs`, Talos's log delivery, extended netconsole (Documentation/networking/netconsole.rst), Raspberry Pi EEPROM
 (`5.79 MESS:00:00:05.794805:0:`), NVIDIA's Jetson (`[0000.053] I>`), grabserial, minicom and `ts` stamps,
 Xen's `(d1)` before a guest's lines, NixOS tests, mail quotes.
 """
@@ -35,7 +35,8 @@ _STAMP: Final = re.compile(
         (?:\s[\w.-]{1,64}\s(?=kernel:|[\w@.-]{1,64}\[\d{1,10}\]:))?
     | kernel:
     | [A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d(?=\s{1,8}\[)
-    | [A-Z][a-z]{2}\s(?P<logread>[A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d)\s\d{4}\s[a-z0-9]{2,10}\.[a-z]{3,7}(?=\s\S)
+    | [A-Z][a-z]{2}\s(?P<logread>[A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d)\s\d{4}
+        \s[a-z0-9]{2,10}\.[a-z]{3,7}(?=\s\S)
     | (?:\d{1,3}\.){3}\d{1,3}:(?=\s)
     | MESSAGE=
     | \d\d/\d\d/\d{4}\s\d\d:\d\d:\d\d(?=\s)

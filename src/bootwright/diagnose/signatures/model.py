@@ -39,7 +39,7 @@ PSEUDO_EVENTS = (
     "@end/silent",
     "@end/dump",
 )
-"""What no single line says: a boot that another follows, a device or an attempt that fails, how the log ends."""
+"""What no single line says: a boot that another follows, a device that fails, how the log ends."""
 
 AREAS = (
     "firmware",
