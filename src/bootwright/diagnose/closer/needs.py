@@ -1,7 +1,7 @@
 """Failed attempts at what a boot has to get (a kernel, a root file system), whatever their words.
 
-A line with the form of an error that names the thing (`data/boot-needs/*.toml`) is such an attempt. Whether it
-was the last one and the thing never came is for the signatures to say: they know which stage shows that.
+A line with the form of an error that names the thing (`data/boot-needs/*.toml`) is such an attempt. Whether
+it was the last one and the thing never came is for the signatures to say: they know which stage shows that.
 """
 
 from __future__ import annotations

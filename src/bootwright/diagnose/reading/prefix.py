@@ -2,7 +2,7 @@
 
 Forms: printk (`[    1.234567][    T1]`, `<6>`, Amlogic's `[    1.234567@3]-`), dmesg -e, -x and -T, syslog,
 journalctl (short, iso, precise, short-monotonic, json, export), OpenWrt's logread, `talosctl dmesg` and
-`logs`, Talos's log delivery, extended netconsole (Documentation/networking/netconsole.rst), Raspberry Pi EEPROM
+`logs`, Talos's log delivery, extended netconsole (Documentation/networking/netconsole.rst), the EEPROM
 (`5.79 MESS:00:00:05.794805:0:`), NVIDIA's Jetson (`[0000.053] I>`), grabserial, minicom and `ts` stamps,
 Xen's `(d1)` before a guest's lines, NixOS tests, mail quotes.
 """
