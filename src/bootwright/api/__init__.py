@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from bootwright.api.workshop.bisecting import Bisected, bisect_commits, bisect_releases
     from bootwright.api.workshop.building import build_kernel, configure_kernel
     from bootwright.api.workshop.minimising import FewestPatches, minimise_patches
+    from bootwright.api.workshop.packaging import kernel_recipe
     from bootwright.api.workshop.patching import PatchSeries, kernel_patches
     from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
     from bootwright.foundation.verdict import Verdict
@@ -116,6 +117,7 @@ _HOME = {
     "PatchSeries": "bootwright.api.workshop.patching",
     "kernel_patches": "bootwright.api.workshop.patching",
     "build_kernel": "bootwright.api.workshop.building",
+    "kernel_recipe": "bootwright.api.workshop.packaging",
     "configure_kernel": "bootwright.api.workshop.building",
     "BootwrightError": "bootwright.foundation.errors",
     "Malformed": "bootwright.foundation.errors",
@@ -184,6 +186,7 @@ __all__ = [
     "isolate",
     "kernel_messages",
     "kernel_patches",
+    "kernel_recipe",
     "list_boards",
     "list_devicetrees",
     "list_disks",

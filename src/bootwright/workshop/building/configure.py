@@ -95,7 +95,7 @@ def configure(make: Make, wanted: Wanted, state: str, progress: Progress) -> boo
             lost_options(wanted.options, values, read_kconfig(make.tree)) if _differs(wanted, values) else ()
         )
     if lost:
-        raise _refused(lost, progress)
+        raise not_as_asked(lost, progress)
     atomic.write_text(stamp, json.dumps([identity, _digest(config)]))
     return True
 
@@ -138,7 +138,7 @@ def read_values(config: Path) -> dict[str, str]:
     return {name: asked.value for name, asked in fragment.options.items() if asked.value != "n"}
 
 
-def _refused(lost: Sequence[Lost], progress: Progress) -> Refused:
+def not_as_asked(lost: Sequence[Lost], progress: Progress) -> Refused:
     """The error for options that did not stick; where there are several, a line for each goes before it."""
     if len(lost) == 1:
         return Refused(str(lost[0]), hint=lost[0].remedy)

@@ -29,6 +29,8 @@ class Lost:
     """What took it, in words, with the line of Kconfig."""
     remedy: str | None
     """What to do, where it is known."""
+    by_machine: bool = False
+    """Whether the compiler, or a program of this machine, is what it waits for."""
 
     def __str__(self) -> str:
         return f"CONFIG_{self.name}={self.asked.value} ({self.asked.by}) became {self.became}: {self.because}"
@@ -62,14 +64,17 @@ class _Explainer:
     asked: Mapping[str, Asked]
     values: Mapping[str, str]
     options: Options
+    machine: bool = False
+    """Whether what was explained last ended at what the machine decides."""
 
     def value(self, name: str) -> str:
         return self.values.get(name, "n").strip('"')
 
     def lost(self, name: str, wanted: Asked) -> Lost:
         became = self.values.get(name, "n")
+        self.machine = False
         because, remedy = self._reason(name, wanted.value, became)
-        return Lost(name, wanted, became, because, remedy)
+        return Lost(name, wanted, became, because, remedy, self.machine)
 
     def _reason(self, name: str, wanted: str, became: str) -> tuple[str, str | None]:
         option = self.options.by_name.get(name)
@@ -140,6 +145,7 @@ class _Explainer:
     def _hidden(self, option: Option) -> tuple[str, str | None]:
         place = option.definitions[0].place
         if option.by_machine:
+            self.machine = True
             return f"the compiler and the programs of this machine decide it ({place})", None
         by = [f"CONFIG_{selection.by}" for selection in option.selected[:3]]
         more = f" and {len(option.selected) - 3} more" if len(option.selected) > 3 else ""
@@ -201,6 +207,7 @@ class _Explainer:
     def _step(self, option: Option, definition: Definition, condition: Expression, *, others: int) -> str:
         reached = level(condition, self.value)
         if reached is None:
+            self.machine = True
             state = ", which the compiler or a program of this machine decides"
         elif isinstance(condition, Atom):
             state = (

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -26,7 +26,7 @@ _SECONDS = 120.0
 
 
 @frozen
-class _Content:
+class Content:
     """What a file is to be: its bytes and mode, or a link's target."""
 
     data: bytes
@@ -41,8 +41,15 @@ def patched_tree(base: KernelTree, patches: Sequence[Patch], place: Path, progre
     Raises `Refused` for the first patch that does not apply, with the file and line, and changes nothing
     then.
     """
+    return lay_out(base, _apply(base, patches), place, progress)
+
+
+def lay_out(base: KernelTree, touched: Mapping[str, Content | None], place: Path, progress: Progress) -> Path:
+    """The folder below `place` with the files of `base`, but those of `touched` as they are there.
+
+    Raises `Missing` where the disk is full.
+    """
     folder = place / "source"
-    touched = _apply(base, patches)
     state = place / _STATE
     changed_before = _state(state)
     try:
@@ -56,8 +63,8 @@ def patched_tree(base: KernelTree, patches: Sequence[Patch], place: Path, progre
         # First what may differ, so that a killed run leaves nothing unknown.
         atomic.write_text(state, json.dumps(sorted({*changed_before, *touched})))
         for name in {*changed_before, *touched}:
-            wanted = touched[name] if name in touched else _content(base.folder / name)
-            _put(folder / name, wanted)
+            wanted = touched[name] if name in touched else content_of(base.folder / name)
+            put_file(folder / name, wanted)
         atomic.write_text(state, json.dumps(sorted(touched)))
     except OSError as error:
         raise atomic.explained(error, folder) from error
@@ -107,17 +114,18 @@ def _stamps(folder: Path) -> Iterator[tuple[str, tuple[int, int]]]:
             yield os.path.relpath(path, folder), (status.st_size, status.st_mtime_ns)
 
 
-def _content(path: Path) -> _Content | None:
+def content_of(path: Path) -> Content | None:
+    """The file or link as it is; None where there is none."""
     if path.is_symlink():
-        return _Content(os.fsencode(path.readlink()), 0, link=True)
+        return Content(os.fsencode(path.readlink()), 0, link=True)
     if not path.is_file():
         return None
-    return _Content(path.read_bytes(), path.stat().st_mode & 0o777)
+    return Content(path.read_bytes(), path.stat().st_mode & 0o777)
 
 
-def _put(path: Path, wanted: _Content | None) -> None:
+def put_file(path: Path, wanted: Content | None) -> None:
     """Make the file what is wanted; one that is that already is not touched."""
-    if _content(path) == wanted:
+    if content_of(path) == wanted:
         return
     # Never written in place: it may be a second name of the cache's own file.
     path.unlink(missing_ok=True)
@@ -131,26 +139,26 @@ def _put(path: Path, wanted: _Content | None) -> None:
         path.chmod(wanted.mode)
 
 
-def _apply(base: KernelTree, patches: Sequence[Patch]) -> dict[str, _Content | None]:
+def _apply(base: KernelTree, patches: Sequence[Patch]) -> dict[str, Content | None]:
     """What each file that a patch touches becomes; None for one that goes."""
-    touched: dict[str, _Content | None] = {}
+    touched: dict[str, Content | None] = {}
     with tempfile.TemporaryDirectory(prefix="bootwright-patch-") as temporary:
         scratch = Path(temporary) / "tree"
         scratch.mkdir()
         for patch in patches:
-            names = _names(patch, scratch)
+            names = patched_names(patch, scratch)
             for name in names:
                 if name not in touched:
-                    original = _content(base.folder / name)
+                    original = content_of(base.folder / name)
                     touched[name] = original
                     if original is not None:
-                        _put(scratch / name, original)
+                        put_file(scratch / name, original)
             try:
                 _git(scratch, patch, "--whitespace=nowarn")
             except ToolFailed as error:
                 raise _refused(error, patch, scratch, base) from error
             for name in names:
-                touched[name] = _content(scratch / name)
+                touched[name] = content_of(scratch / name)
     return touched
 
 
@@ -161,7 +169,7 @@ def _git(scratch: Path, patch: Patch, *options: str) -> bytes:
     return tools.run(command, cwd=scratch, input_bytes=patch.data, env=environment, timeout=_SECONDS)
 
 
-def _names(patch: Patch, scratch: Path) -> list[str]:
+def patched_names(patch: Patch, scratch: Path) -> list[str]:
     """The files that a patch names, old names of moved ones included (git-apply(1), --numstat -z)."""
     try:
         output = _git(scratch, patch, "--numstat", "-z")
