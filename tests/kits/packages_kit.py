@@ -53,7 +53,7 @@ for row in bad:
 sys.exit(1 if bad else 0)
 """
 
-# Stands for kernel-hardening-checker, which is another project's: it wants PCI off and NR_CPUS whatever it is.
+# Stands for kernel-hardening-checker, which is another project's program: same arguments, same JSON.
 CHECKER = """\
 import json, sys
 config = open(sys.argv[sys.argv.index("-c") + 1]).read()
@@ -65,7 +65,7 @@ print(json.dumps([{"option_name": "CONFIG_WINGS", "type": "kconfig", "desired_va
 FITS = """\
 --- a/fs/namespace.c
 +++ b/fs/namespace.c
-@@ -1,6 +1,6 @@
+@@ -1,7 +1,7 @@
  int may_clone(int attached)
  {
  \tif (!attached)
@@ -73,6 +73,7 @@ FITS = """\
 +\t\treturn -1;
  \treturn 0;
  }
+\x20
 """
 
 MODULES = """\

@@ -81,7 +81,6 @@ def kernel_recipe(
             image=Path(talos).expanduser() if talos is not None else None,
             version=kernel,
             tarball=path,
-            pages=page_size,
             asked=asked,
             toolchain=toolchain,
             checker=Path(hardening_checker).expanduser() if hardening_checker is not None else None,

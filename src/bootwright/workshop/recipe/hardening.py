@@ -44,7 +44,7 @@ def check(config: Path, checker: list[str] | None, filter_script: Path, architec
     if checker is None:
         return Hardening(
             (),
-            f"{_PROGRAM} is not here: give a checkout of it with --hardening-checker, at the commit of the build",
+            f"{_PROGRAM} is not here: give a checkout of it with --hardening-checker, at the build's commit",
         )
     if not filter_script.is_file():
         return Hardening((), f"the checkout has no {filter_script.name}")

@@ -28,8 +28,6 @@ class Asking:
     version: str
     """Of the kernel: `6.19.14`."""
     tarball: Path
-    pages: str
-    """`4k`, `16k` or `64k`."""
     asked: Mapping[str, Asked]
     """Options by name without `CONFIG_`, the page size among them."""
     toolchain: str
@@ -81,7 +79,7 @@ class Recipe:
 
     @property
     def verdict(self) -> Verdict:
-        """`fails`: the build will stop, at a patch or an option; `unknown`: the checker could not be asked."""
+        """`fails`: the build will stop, at a patch or an option; `unknown`: nobody asked the checker."""
         if self.hardening.complaints or any(not tried.applies for tried in self.patches):
             return Verdict.FAILS
         return Verdict.UNKNOWN if self.hardening.unknown is not None else Verdict.WORKS
