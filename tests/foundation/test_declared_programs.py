@@ -38,7 +38,8 @@ ESSENTIAL = {
     ),
 }
 # Our own, and what another part of a list already stands for.
-OTHERWISE = {"bootwright", "clang", "zig", "ld.lld", "debootstrap"}
+# `init` is git's own word, and a program of another kind.
+OTHERWISE = {"bootwright", "init", "clang", "zig", "ld.lld", "debootstrap"}
 # systemd's own programs are oracles where the machine runs systemd; installing it for them is too much.
 OTHERWISE |= {"bootctl", "systemd-analyze"}
 
