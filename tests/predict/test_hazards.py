@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from bootwright.boards.model import Board, Find, Goal, Stepping
+from bootwright.formats.programs.eeprom import Eeprom
+from bootwright.formats.programs.u_boot import Driver as Dm
+from bootwright.formats.programs.u_boot import UBoot
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.predict.goals import judge, judge_os, predict
+from bootwright.predict.hazards import strike
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import GoalVerdict
 from bootwright.predict.rules.predicates import FileSystemFacts, Given
@@ -229,3 +235,48 @@ def test_a_talos_without_selinux_is_told_of() -> None:
         names(judge_os(predict(chosen, compile_tree(""), os={"talos": version}, given=LOADED), "os-start"))
         == []
     )
+
+
+STARTS_U_BOOT = {"kernel": "u-boot.bin"}
+PI5 = 'host@1 { compatible = "brcm,bcm2712-pcie"; reg = <1 1>; }; soc { compatible = "brcm,bcm2712"; };'
+
+
+@pytest.mark.parametrize(
+    ("given", "rule", "there"),
+    [
+        (Given(), "u-boot-pi5-usb", False),
+        (Given(u_boot=UBoot("2025.01", 0, (), frozenset())), "u-boot-pi5-usb", True),
+        (
+            Given(u_boot=UBoot("2026.01", 0, (Dm("pcie", ("brcm,bcm2712-pcie",)),), frozenset())),
+            "u-boot-pi5-usb",
+            False,
+        ),
+        (
+            Given(eeprom=Eeprom(date(2023, 12, 1), None), settings={"kernel": "u-boot.bin"}),
+            "eeprom-u-boot",
+            True,
+        ),
+        (
+            Given(eeprom=Eeprom(date(2024, 2, 16), None), settings={"kernel": "u-boot.bin"}),
+            "eeprom-u-boot",
+            False,
+        ),
+        (Given(eeprom=Eeprom(None, {"BOOT_ORDER": "0xf41"})), "eeprom-nvme-order", True),
+        (Given(eeprom=Eeprom(None, {"BOOT_ORDER": "0xf461"})), "eeprom-nvme-order", False),
+        (Given(eeprom=Eeprom(None, None)), "eeprom-nvme-order", False),
+    ],
+)
+def test_what_runs_before_the_kernel(given: Given, rule: str, there: bool) -> None:
+    solved = predict(make_kernel(), compile_tree(PI5), given=given)
+    known = next(hazard for hazard in solved.known.hazards if hazard.name == rule)
+    assert (strike(solved, known, set()) is not None) is there
+
+
+def test_an_old_eeprom_reads_no_gpt() -> None:
+    tree = compile_tree('soc { compatible = "brcm,bcm2711"; };')
+    old = Eeprom(date(2020, 6, 1), None)
+    for table, there in (("gpt", True), ("dos", False)):
+        solved = predict(make_kernel(), tree, given=Given(eeprom=old, partition_table=table))
+        known = next(hazard for hazard in solved.known.hazards if hazard.name == "eeprom-gpt")
+        found = strike(solved, known, set())
+        assert (found is not None and found.effect is Verdict.FAILS) is there

@@ -84,6 +84,7 @@ class ItemKind(StrEnum):
     DEVICETREE = "devicetree"
     DEVICETREES = "devicetrees"
     DISK = "disk"
+    EEPROM = "eeprom"
     EFI = "efi"
     EXTLINUX = "extlinux"
     FILESYSTEM = "filesystem"
@@ -102,6 +103,7 @@ class ItemKind(StrEnum):
     PACKAGE = "package"
     PARTITION = "partition"
     SWAP = "swap"
+    U_BOOT = "u-boot"
     UKI = "uki"
     UNKNOWN = "unknown"
 

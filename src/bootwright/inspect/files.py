@@ -148,7 +148,6 @@ def _look_through(explorer: Context, files: FileSystem) -> _Found:
             continue
         if _BOARD_FIRMWARE.search(path):
             seen.board_firmware.append((path, entry.size))
-            continue
         role = explorer.role_of(path)
         if role is not None:
             seen.roles.append((entry, role))

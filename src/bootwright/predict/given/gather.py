@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bootwright.firmware.config_txt import ConfigTxt
     from bootwright.formats.kernel.config import KernelConfig
     from bootwright.formats.modules.modprobe_config import ModprobeConfig
+    from bootwright.formats.programs.eeprom import Eeprom
+    from bootwright.formats.programs.u_boot import UBoot
     from bootwright.formats.sources.compressed import Growth
     from bootwright.predict.rules.predicates import FileSystemFacts
     from bootwright.predict.start.root_device import Volume
@@ -68,6 +70,9 @@ class _Collection:
     volumes: tuple[Volume, ...] | None = None
     has_initramfs: bool | None = None
     before_init: frozenset[str] = frozenset()
+    u_boot: UBoot | None = None
+    eeprom: Eeprom | None = None
+    partition_table: str = ""
     firmware: frozenset[str] | None = None
     board: Board | None = None
     """Decides what an image boots where that depends on the board."""
@@ -115,6 +120,9 @@ class _Collection:
             volumes=self.volumes,
             has_initramfs=True if self.initramfs is not None else self.has_initramfs,
             before_init=before_init,
+            u_boot=self.u_boot,
+            eeprom=self.eeprom,
+            partition_table=self.partition_table,
             firmware=self.firmware,
             notes=tuple(dict.fromkeys(self.notes)),
         )
@@ -233,12 +241,31 @@ def _file(
             collection.add(path.name, path, Origin.GIVEN)
     elif kind is None and path.name.lower() == "config.txt":
         collection.config_txt = _config_txt(path)
+    elif kind == "eeprom":
+        from bootwright.formats.programs.eeprom import read_eeprom
+
+        collection.eeprom = read_eeprom(source).joined(collection.eeprom)
+    elif kind == "u-boot":
+        from bootwright.formats.programs.u_boot import read_u_boot
+
+        collection.u_boot = read_u_boot(source)
+    elif kind is None and (told := _told(source)) is not None:
+        collection.eeprom = told.joined(collection.eeprom)
     elif kind in _HOLD_OTHERS:
         _image(collection, str(path), progress)
     elif kind == "initramfs":
         collection.initramfs = path
     else:
         _kernel(collection, str(path), progress, modules, config)
+
+
+def _told(source: FileBytes) -> Eeprom | None:
+    """What a running board said of its EEPROM, in a small text file."""
+    from bootwright.formats.programs.eeprom import read_told
+
+    if len(source) > _MOST_TOLD:
+        return None
+    return read_told(source.read(0, len(source)).decode("utf-8", "replace"))
 
 
 def _folder(collection: _Collection, path: Path) -> bool:
@@ -296,6 +323,7 @@ def _boots(folder: Path) -> bool:
     )
 
 
+_MOST_TOLD = 1 << 16
 _PEEK = 1 << 17
 """Bytes; the last magic that is looked for is at 64 KiB."""
 _HOLD_OTHERS = frozenset({"disk", "vfat", "xfs", "ext", "squashfs", "superblock", "uki", "tar"})
@@ -331,6 +359,10 @@ def _image(collection: _Collection, artifact: str, progress: Progress) -> None:
     collection.volumes = inside.volumes if inside.volumes is not None else collection.volumes
     collection.has_initramfs = inside.initramfs if inside.initramfs is not None else collection.has_initramfs
     collection.before_init |= inside.before_init
+    collection.u_boot = inside.u_boot or collection.u_boot
+    # What the board itself says goes before a file of an image.
+    collection.eeprom = collection.eeprom or inside.eeprom
+    collection.partition_table = inside.partition_table or collection.partition_table
     collection.chain = inside.chain or collection.chain
     collection.firmware = (
         inside.firmware if collection.firmware is None else collection.firmware | (inside.firmware or set())

@@ -19,6 +19,8 @@ from bootwright.boards.fit import Fit, fit, not_the_boards
 from bootwright.boards.model import Board
 from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
 from bootwright.formats.kernel.config import KernelConfig
+from bootwright.formats.programs.eeprom import Eeprom
+from bootwright.formats.programs.u_boot import UBoot
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
@@ -128,6 +130,12 @@ class Gathered:
     """Whether the kernel has one; None where that is not known."""
     before_init: frozenset[str] = frozenset()
     """Modules that our loader in the initramfs loads before the system's own init runs."""
+    u_boot: UBoot | None = None
+    """The U-Boot that the board's firmware starts, as far as it is known."""
+    eeprom: Eeprom | None = None
+    """The board's EEPROM, where it is among the artifacts."""
+    partition_table: str = ""
+    """Of a disk image, `gpt` or `dos`."""
     firmware: frozenset[str] | None = None
     """Paths below `/lib/firmware`; None where there is no root file system among the artifacts."""
     notes: tuple[str, ...] = ()
@@ -324,6 +332,9 @@ class Gathered:
             initramfs=self.has_initramfs,
             before_init=self.before_init,
             by_efi=self.chain.by_efi if self.chain is not None else None,
+            u_boot=self.u_boot,
+            eeprom=self.eeprom,
+            partition_table=self.partition_table,
         )
 
     def is_for(self, board: Board, stepping: str) -> bool:

@@ -16,6 +16,8 @@ from bootwright.bootchain.model import Chain
 from bootwright.firmware.config_txt import ConfigTxt
 from bootwright.formats.modules.early_loader import loaded_before_init
 from bootwright.formats.modules.modprobe_config import ModprobeConfig
+from bootwright.formats.programs.eeprom import Eeprom
+from bootwright.formats.programs.u_boot import UBoot
 from bootwright.formats.sources.compressed import Growth
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.progress import Progress
@@ -27,9 +29,12 @@ from bootwright.inspect.files import ModuleTree
 from bootwright.kernels.model import Kernel
 from bootwright.predict.given.image_facts import (
     driver_firmware,
+    eeprom_of,
     file_systems,
     firmware_partition,
     modprobe_configs,
+    partition_table,
+    u_boot_of,
     volumes_of,
 )
 from bootwright.predict.given.image_kernel import cached_tree, kernel_of
@@ -72,6 +77,11 @@ class Contents:
     """The partitions; None where the artifact is no disk."""
     before_init: frozenset[str] = frozenset()
     """Modules that our loader in the initramfs loads before the system's own init runs."""
+    u_boot: UBoot | None = None
+    """The U-Boot that the firmware starts; None where there is none, or it cannot be read."""
+    eeprom: Eeprom | None = None
+    partition_table: str = ""
+    """`gpt` or `dos`; empty for what is no disk."""
     initramfs: bool | None = None
     """Whether there is one; None where there is no kernel either."""
     notes: list[str] = field(factory=list)
@@ -112,6 +122,9 @@ def contents(
                 result.placed_dtbs[child.name] = path
     result.filesystems = file_systems(item, boot)
     result.volumes = volumes_of(item)
+    result.partition_table = partition_table(item)
+    result.eeprom = eeprom_of(item)
+    result.u_boot = u_boot_of(item, boot)
     result.firmware = driver_firmware(item)
     if boot is None:
         return result

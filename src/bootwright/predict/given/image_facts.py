@@ -12,6 +12,8 @@ from bootwright.firmware.config_txt import ConfigTxt
 from bootwright.formats.devicetree.fdt import read_fdt
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, walk
 from bootwright.formats.modules.modprobe_config import ModprobeConfig, read_modprobe
+from bootwright.formats.programs.eeprom import Eeprom
+from bootwright.formats.programs.u_boot import UBoot
 from bootwright.inspect.booted import Boot
 from bootwright.inspect.facts import Item, ItemKind
 from bootwright.inspect.files import FirmwareTree
@@ -40,6 +42,32 @@ def volumes_of(item: Item) -> tuple[Volume, ...] | None:
             )
         )
     return tuple(volumes)
+
+
+def partition_table(item: Item) -> str:
+    """`gpt` or `dos` of a disk; empty for anything else."""
+    for child in item.of_kind(ItemKind.DISK):
+        scheme = str(child.fact("partition_table") or "").lower()
+        return "dos" if scheme in {"mbr", "dos"} else "gpt" if "gpt" in scheme else ""
+    return ""
+
+
+def eeprom_of(item: Item) -> Eeprom | None:
+    """The image of an EEPROM among the files, such as an update that lies on a boot partition."""
+    details = (child.detail for child in item.of_kind(ItemKind.EEPROM))
+    return next((detail for detail in details if isinstance(detail, Eeprom)), None)
+
+
+def u_boot_of(item: Item, boot: Boot | None) -> UBoot | None:
+    """The U-Boot that a stage before the kernel names; without such a stage, the only one there is."""
+    items = [child for child in item.of_kind(ItemKind.U_BOOT) if isinstance(child.detail, UBoot)]
+    stages = boot.chain.stages if boot is not None and boot.chain is not None else ()
+    places = {
+        PurePosixPath(stage.place.rpartition(":")[2]).name for stage in stages if stage.name == "U-Boot"
+    }
+    named = [child for child in items if PurePosixPath(child.name).name in places]
+    chosen = named or (items if len(items) == 1 else [])
+    return chosen[0].detail if chosen and isinstance(chosen[0].detail, UBoot) else None
 
 
 def modprobe_configs(item: Item, boot: Boot) -> tuple[ModprobeConfig | None, ModprobeConfig | None]:

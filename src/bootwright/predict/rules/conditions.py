@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from attrs import field, frozen
 
+from bootwright.formats.programs.eeprom import MODES
 from bootwright.foundation.structure import LONE, key, written
 from bootwright.foundation.versions import Version
 from bootwright.kernels.configuration.security_modules import EXCLUSIVE
@@ -82,6 +84,16 @@ class Condition:
     """The module of that name is loaded in front of the initramfs's own init, which loads none."""
     started_by_efi: bool | None = None
     """The kernel is started as an EFI program, and so finds EFI's tables."""
+    u_boot_has: str | None = None
+    """The U-Boot that the firmware starts was read, and has a driver for that compatible; `u_boot_lacks`: has
+    none."""
+    u_boot_lacks: str | None = None
+    eeprom_before: str | None = None
+    """The board's EEPROM is known, and older than that day (`2024-10-10`)."""
+    boot_order_lacks: str | None = None
+    """The EEPROM's BOOT_ORDER is known, and does not try that: `sd`, `usb`, `nvme`, `network`, …"""
+    partition_table: Literal["gpt", "dos"] | None = None
+    """The disk image has that one."""
     firmware_lacks_devicetree: bool | None = None
     """The firmware reads a config.txt, and no DTB of the board is beside it."""
     config_txt: Mapping[str, str] | None = None
@@ -94,6 +106,10 @@ class Condition:
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` for what is no version, and for a security module that excludes no other."""
         _check_versions(self.kernel_since, self.kernel_before)
+        if self.eeprom_before is not None and not re.fullmatch(r"\d{4}-\d\d-\d\d", self.eeprom_before):
+            raise ValueError("a day, such as 2024-10-10", self.eeprom_before)
+        if self.boot_order_lacks is not None and self.boot_order_lacks not in MODES.values():
+            raise ValueError(f"one of {', '.join(MODES.values())}", self.boot_order_lacks)
         if self.security_module is not None and self.security_module not in EXCLUSIVE:
             raise ValueError(f"one of {', '.join(sorted(EXCLUSIVE))}", self.security_module)
 

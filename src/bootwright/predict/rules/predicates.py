@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from bootwright.formats.devicetree.fdt import Node, Tree
+from bootwright.formats.programs.eeprom import Eeprom
+from bootwright.formats.programs.u_boot import UBoot
 from bootwright.foundation.versions import Version
 from bootwright.kernels.configuration.security_modules import exclusive_module
 from bootwright.predict.kernel.drivers import KernelFacts
@@ -49,6 +51,12 @@ class Given:
     """Names of modules that our loader in the initramfs loads before the system's own init runs."""
     by_efi: bool | None = None
     """Whether the kernel is started as an EFI program; None where that is not known."""
+    u_boot: UBoot | None = None
+    """The U-Boot that the firmware starts; None where none was read."""
+    eeprom: Eeprom | None = None
+    """None where nothing is known of it."""
+    partition_table: str = ""
+    """`gpt` or `dos`; empty where no disk image is among the artifacts."""
     devicetree_missing: bool = False
     """Whether no DTB of the board is on the partition that the firmware reads."""
 
@@ -131,6 +139,7 @@ def _answers(condition: Condition, around: Surroundings) -> Iterator[Answer]:
     for name, values in condition.options.items():
         yield _option(kernel, name, values)
     yield from _start(condition, around)
+    yield from _firmware(condition, around)
     yield in_range(kernel.version, condition.kernel_since, condition.kernel_before)
     if condition.stepping is not None:
         yield Answer.UNKNOWN if around.stepping is None else _yes(around.stepping == condition.stepping)
@@ -173,6 +182,24 @@ def _start(condition: Condition, around: Surroundings) -> Iterator[Answer]:
     if condition.started_by_efi is not None:
         by_efi = around.given.by_efi
         yield Answer.UNKNOWN if by_efi is None else _yes(by_efi is condition.started_by_efi)
+
+
+def _firmware(condition: Condition, around: Surroundings) -> Iterator[Answer]:
+    """What comes before the kernel: EEPROM, partition table, U-Boot. Of a U-Boot that was not read nothing is
+    said: neither that it has a driver, nor that it lacks one."""
+    given = around.given
+    if condition.u_boot_has is not None:
+        yield _yes(given.u_boot is not None and given.u_boot.drives(condition.u_boot_has))
+    if condition.u_boot_lacks is not None:
+        yield _yes(given.u_boot is not None and not given.u_boot.drives(condition.u_boot_lacks))
+    if condition.eeprom_before is not None:
+        made = given.eeprom.made if given.eeprom is not None else None
+        yield _yes(made is not None and made.isoformat() < condition.eeprom_before)
+    if condition.boot_order_lacks is not None:
+        order = given.eeprom.boot_order if given.eeprom is not None else None
+        yield _yes(order is not None and condition.boot_order_lacks not in order)
+    if condition.partition_table is not None:
+        yield _yes(given.partition_table == condition.partition_table)
 
 
 def _files(condition: Condition, around: Surroundings) -> Iterator[Answer]:

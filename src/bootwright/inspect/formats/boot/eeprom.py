@@ -1,0 +1,36 @@
+"""The boot EEPROM of a Raspberry Pi."""
+
+from __future__ import annotations
+
+from bootwright.formats.programs.eeprom import is_eeprom, read_eeprom
+from bootwright.formats.sources.bytesource import ByteSource
+from bootwright.inspect.facts import Item, ItemKind, Origin, facts_at
+from bootwright.inspect.format import Context, Format
+
+
+def eeprom(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
+    """An image of an EEPROM with its date and settings."""
+    explorer.spend(len(source))
+    found = read_eeprom(source)
+    origin = Origin(source.name, 0, len(source))
+    values = {
+        "made": found.made.isoformat() if found.made is not None else None,
+        "settings": dict(found.settings) if found.settings is not None else None,
+        "boot_order": list(found.boot_order) if found.boot_order is not None else None,
+        "filters": list(found.filtered) or None,
+    }
+    return Item(ItemKind.EEPROM, name, origin, facts_at(origin, values), detail=found, source=source)
+
+
+FORMAT = Format(
+    name="eeprom",
+    title="Raspberry Pi boot EEPROM",
+    documentation="raspberrypi/rpi-eeprom, rpi-eeprom-config (2026-08)",
+    limits="lines of bootconf.txt under a filter are not applied",
+    describe=eeprom,
+    matches=is_eeprom,
+    order=25,
+    names=(r"(.*/)?pieeprom[^/]*\.(bin|upd)",),
+    name_order=61,
+    fits=frozenset({ItemKind.EEPROM}),
+)
