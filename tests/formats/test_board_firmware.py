@@ -58,7 +58,7 @@ def test_a_driver_by_its_table() -> None:
     source = Bytes(u_boot(), "u-boot.bin")
     assert is_u_boot(source, source.read(0, 512))
     found = read_u_boot(source)
-    assert (found.version, found.text_base) == ("2025.01-test", 0x80000)
+    assert found.version == "2025.01-test"
     assert [(driver.name, driver.compatibles) for driver in found.drivers] == [
         ("acme_host", ("acme,host", "acme,host-v2"))
     ]
@@ -87,7 +87,7 @@ def test_an_eeprom_says_when_it_was_made_and_what_it_tries() -> None:
     assert found.boot_order == ("sd", "nvme", "usb", "restart")
     assert found.filtered == ("pi4",)
     with pytest.raises(Malformed, match="a section inside the image"):
-        read_eeprom(Bytes(eeprom()[:90], "pieeprom.bin"))
+        read_eeprom(Bytes(eeprom()[:60], "pieeprom.bin"))
     with pytest.raises(Malformed, match="the mark of a section"):
         read_eeprom(Bytes(section(0x55AAF00F, bytes(8)) + b"12345678", "pieeprom.bin"))
 

@@ -245,9 +245,9 @@ PI5 = 'host@1 { compatible = "brcm,bcm2712-pcie"; reg = <1 1>; }; soc { compatib
     ("given", "rule", "there"),
     [
         (Given(), "u-boot-pi5-usb", False),
-        (Given(u_boot=UBoot("2025.01", 0, (), frozenset())), "u-boot-pi5-usb", True),
+        (Given(u_boot=UBoot("2025.01", (), frozenset())), "u-boot-pi5-usb", True),
         (
-            Given(u_boot=UBoot("2026.01", 0, (Dm("pcie", ("brcm,bcm2712-pcie",)),), frozenset())),
+            Given(u_boot=UBoot("2026.01", (Dm("pcie", ("brcm,bcm2712-pcie",)),), frozenset())),
             "u-boot-pi5-usb",
             False,
         ),

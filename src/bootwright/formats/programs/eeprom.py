@@ -100,7 +100,7 @@ def read_told(text: str) -> Eeprom | None:
     made = None
     if told is not None:
         made = _date(int(told[1])) if told[1] else _day(*map(int, told.groups()[1:]))
-    return Eeprom(made, settings, filtered)
+    return Eeprom(made, settings, filtered) if made is not None or settings is not None else None
 
 
 def _files(data: bytes, where: str) -> list[tuple[str, bytes]]:

@@ -42,8 +42,6 @@ class UBoot:
     """What a U-Boot says of itself."""
 
     version: str
-    text_base: int
-    """The address it is linked for."""
     drivers: tuple[Driver, ...]
     """Those that are bound by the devicetree, by their tables."""
     names: frozenset[str]
@@ -75,7 +73,7 @@ def read_u_boot(source: ByteSource) -> UBoot:
     base = _WORDS.unpack_from(data)[1]
     words = struct.unpack_from(f"<{len(data) // 8}Q", data)
     drivers = tuple(dict.fromkeys(_drivers(data, words, base)))
-    return UBoot(version[1].decode("ascii", "replace"), base, drivers, frozenset(_named(data, words, base)))
+    return UBoot(version[1].decode("ascii", "replace"), drivers, frozenset(_named(data, words, base)))
 
 
 def _drivers(data: bytes, words: tuple[int, ...], base: int) -> Iterator[Driver]:
