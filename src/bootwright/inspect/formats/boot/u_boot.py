@@ -30,6 +30,6 @@ FORMAT = Format(
     matches=is_u_boot,
     order=85,
     names=(r"(.*/)?u-?boot[^/]*\.bin",),
-    name_order=60,
+    name_order=62,
     fits=frozenset({ItemKind.U_BOOT}),
 )
