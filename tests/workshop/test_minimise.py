@@ -54,8 +54,26 @@ def test_needs_by_lines_and_by_words(tmp_path: Path) -> None:
     history.checkout("base")
     with series_on(history.folder, read_patches([tmp_path / "series"], None)) as on_base:
         assert on_base.needs == (frozenset(), frozenset(), frozenset({0}), frozenset({1}))
-        assert on_base.tree([0, 2]) != on_base.tree([0])
-        assert on_base.tree([]) == on_base.base_tree
+        assert on_base.tree(frozenset({0, 2})) != on_base.tree(frozenset({0}))
+        assert on_base.tree(frozenset()) == on_base.base_tree
+
+
+def test_neighbours_that_only_stand_near_are_merged(tmp_path: Path) -> None:
+    """A decoy within the three lines around a change is not needed: the patch is merged without it."""
+    history = History.start(tmp_path / "tree", {"a": numbered(40)})
+    history.commit("decoy", {"a": numbered(40, changes={10: "ten"})})
+    wanted = numbered(40, changes={10: "ten", 12: "twelve"})
+    history.commit("wanted\n\nIts words.", {"a": wanted})
+    history.git("format-patch", "-q", "-o", str(tmp_path / "series"), "base")
+    history.checkout("base")
+    with series_on(history.folder, read_patches([tmp_path / "series"], None)) as on_base:
+        assert on_base.needs == (frozenset(), frozenset())
+        (patch,) = on_base.chosen(frozenset({1}))
+        assert on_base.chosen(frozenset({0, 1})) == on_base.patches
+    assert b"Its words." in patch.data
+    (tmp_path / "one.patch").write_bytes(patch.data)
+    history.git("am", "-q", str(tmp_path / "one.patch"))
+    assert (history.folder / "a").read_text() == numbered(40, changes={12: "twelve"})
 
 
 def test_killed_at_any_point_nothing_is_lost(tmp_path: Path) -> None:

@@ -2,74 +2,57 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
+from history_kit import History
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bootwright.foundation.errors import Malformed
-from bootwright.workshop.patches.needs import closed, textual_needs
+from bootwright.workshop.minimise.series import series_on
 from bootwright.workshop.patches.unified import read_changes
+from bootwright.workshop.trees.series import Patch
 
 # An edit: where (a share of the file), how many lines are taken away, how many put in.
 EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=5)
 
 
-def difference(folder: Path, old: list[str], new: list[str]) -> bytes:
-    (folder / "a").mkdir(exist_ok=True)
-    (folder / "b").mkdir(exist_ok=True)
-    (folder / "a/f").write_text("".join(old))
-    (folder / "b/f").write_text("".join(new))
-    command = ["git", "diff", "--no-index", "--no-color", "a/f", "b/f"]
-    patch = subprocess.run(command, cwd=folder, capture_output=True, check=False).stdout
-    return patch.replace(b"a/a/f", b"a/f").replace(b"b/b/f", b"b/f")
-
-
-def applies(folder: Path, patch: bytes) -> bool:
-    command = ["git", "apply", "-"]
-    return not subprocess.run(
-        command,
-        cwd=folder,
-        input=patch,
-        capture_output=True,
-        check=False,
-        env={"GIT_DIR": "/nowhere", "PATH": "/usr/bin:/bin"},
-    ).returncode
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(EDITS, st.integers(0, 63))
-def test_a_subset_with_its_needs_applies(
-    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[float, int, int]], chosen: int
-) -> None:
-    folder = tmp_path_factory.mktemp("series")
-    base = [f"base {number}\n" for number in range(30)]
-    lines, patches = base, []
+def write_series(folder: Path, edits: list[tuple[float, int, int]]) -> tuple[Path, list[Patch]]:
+    """(the base, a patch for each edit of its one file)."""
+    lines = [f"base {number}\n" for number in range(30)]
+    history = History.start(folder / "tree", {"f": "".join(lines)})
+    patches = []
     for number, (where, removed, added) in enumerate(edits):
         at = int(where * len(lines))
         new = [*lines[:at], *(f"patch {number} {each}\n" for each in range(added)), *lines[at + removed :]]
-        patches.append(difference(folder, lines, new))
+        if new != lines:
+            history.commit(str(number), {"f": "".join(new)})
+            patches.append(Patch(str(number), history.git("format-patch", "-1", "--stdout").encode()))
         lines = new
-    needs = closed(textual_needs([read_changes(patch, "test") for patch in patches]))
-    subset: set[int] = set()
-    for number in range(len(patches)):
-        if chosen >> number & 1:
-            subset |= {number} | needs[number]
-    (folder / "f").write_text("".join(base))
-    for number in sorted(subset):
-        assert not patches[number] or applies(folder, patches[number]), (number, needs)
+    history.git("checkout", "-q", "base")
+    return history.folder, patches
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(EDITS, st.integers(0, 31))
+def test_a_subset_with_its_needs_applies(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[float, int, int]], chosen: int
+) -> None:
+    base, patches = write_series(tmp_path_factory.mktemp("series"), edits)
+    with series_on(base, patches) as on_base:
+        subset: set[int] = set()
+        for number in range(len(patches)):
+            if chosen >> number & 1:
+                subset |= {number} | on_base.needs[number]
+        on_base.tree(frozenset(subset))
 
 
 def test_what_does_not_touch_is_not_needed(tmp_path: Path) -> None:
     """Edits far apart, in any number, leave each other alone."""
-    lines, patches = [f"{number}\n" for number in range(100)], []
-    for number in range(10):
-        new = [*lines[: number * 10 + 4], "x\n", *lines[number * 10 + 5 :]]
-        patches.append(difference(tmp_path, lines, new))
-        lines = new
-    assert not any(textual_needs([read_changes(patch, "test") for patch in patches]))
+    base, patches = write_series(tmp_path, [(number / 10, 1, 1) for number in range(10)])
+    with series_on(base, patches) as on_base:
+        assert on_base.needs == (frozenset(),) * 10
 
 
 @pytest.mark.parametrize(

@@ -32,17 +32,14 @@ class FewestPatches:
     """The whole series."""
     needs: tuple[frozenset[int], ...]
     """For each patch all earlier ones that it needs."""
+    kept: tuple[Patch, ...]
+    """The fewest patches, in order, as they apply to the base without the rest."""
     minimised: Minimised
     builds: int
     boots: int
     kept_boots: int
     folder: Path
     """Where the patches were written."""
-
-    @property
-    def kept(self) -> tuple[Patch, ...]:
-        """The fewest patches, in order."""
-        return tuple(self.patches[number] for number in self.minimised.fewest.kept)
 
     @property
     def verdict(self) -> Verdict:
@@ -160,18 +157,17 @@ def minimise_patches(
         with series_on(attempt.order.tree.folder, patches) as on_base:
             found = minimise(on_base, build, attempt.trials, progress)
             needs = on_base.needs
-    kept = {
-        f"{place:04}-{_slug(patches[number].name)}": patches[number].data
-        for place, number in enumerate(found.fewest.kept, 1)
-    }
+            kept = on_base.chosen(frozenset(found.fewest.kept))
     minimal = folder / "minimal"
-    write_series(minimal, kept, force=True)
+    files = {f"{place:04}-{_slug(patch.name)}": patch.data for place, patch in enumerate(kept, 1)}
+    write_series(minimal, files, force=True)
     trials = attempt.trials
     return FewestPatches(
         goal,
         attempt.order.tree.origin,
         patches,
         needs,
+        kept,
         found,
         trials.builds,
         trials.boots,

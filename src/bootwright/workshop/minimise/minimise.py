@@ -34,7 +34,7 @@ class Subset:
         try:
             return self.series.tree(self.kept)
         except Unbuildable:
-            return digest(*(patch.digest for patch in self.series.chosen(self.kept)))
+            return digest(*(self.series.patches[number].digest for number in sorted(self.kept)))
 
     @property
     def title(self) -> str:
@@ -48,7 +48,6 @@ class Subset:
 
     def kernel(self) -> Kernel:
         """See `Subject`."""
-        self.series.tree(self.kept)
         return self.build(self.series.chosen(self.kept))
 
 

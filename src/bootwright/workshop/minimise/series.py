@@ -10,15 +10,16 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
-from attrs import frozen
+from attrs import define, field
 
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.workshop.patches.commits import Commit
-from bootwright.workshop.patches.needs import closed, declared_needs, joined, textual_needs
+from bootwright.workshop.patches.needs import CONTEXT, closed, declared_needs, joined, textual_needs
 from bootwright.workshop.patches.unified import FileChange, read_changes
 from bootwright.workshop.repository import Repository, ScratchTree
 from bootwright.workshop.trees.series import Patch
@@ -30,7 +31,7 @@ _END_OF_MESSAGE = re.compile(rb"^(?:---|diff --git .*|--- .*)$", re.MULTILINE)
 _ENVIRONMENT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
-@frozen
+@define
 class SeriesOnBase:
     """The patches of a series, on one base. Make one with `series_on`."""
 
@@ -39,22 +40,42 @@ class SeriesOnBase:
     """For each patch all earlier ones that it needs: by lines, or by what they say."""
     scratch: ScratchTree
     base_tree: str
+    _differences: tuple[bytes, ...]
+    """What each patch changes in the whole series, with the names of the files' contents."""
+    _applied: dict[frozenset[int], tuple[str, tuple[Patch, ...]]] = field(factory=dict, init=False)
 
-    def chosen(self, kept: Collection[int]) -> tuple[Patch, ...]:
-        """These patches, in their order."""
-        return tuple(self.patches[number] for number in sorted(kept))
-
-    def tree(self, kept: Collection[int]) -> str:
+    def tree(self, kept: frozenset[int]) -> str:
         """What the files are with these patches: the same text, the same files.
 
-        Raises `Unbuildable` where one does not apply without those that are left out.
+        Raises `Unbuildable` where one cannot be merged without those that are left out.
         """
-        self.scratch.start(self.base_tree)
-        for patch in self.chosen(kept):
-            trouble = self.scratch.apply(patch.data, three_way=False)
-            if trouble is not None:
-                raise Unbuildable(f"{patch.name} does not apply without those left out: {trouble}")
-        return self.scratch.tree
+        return self._apply(kept)[0]
+
+    def chosen(self, kept: frozenset[int]) -> tuple[Patch, ...]:
+        """These patches in their order, as they apply one after the other without the rest.
+
+        One whose surroundings differ is merged, and keeps its mail's head. Raises `Unbuildable` as `tree`.
+        """
+        return self._apply(kept)[1]
+
+    def _apply(self, kept: frozenset[int]) -> tuple[str, tuple[Patch, ...]]:
+        if kept not in self._applied:
+            self.scratch.start(self.base_tree)
+            patches = tuple(self._put(number) for number in sorted(kept))
+            self._applied[kept] = self.scratch.tree, patches
+        return self._applied[kept]
+
+    def _put(self, number: int) -> Patch:
+        patch, before = self.patches[number], self.scratch.tree
+        if self.scratch.apply(patch.data, three_way=False) is None:
+            return patch
+        trouble = self.scratch.apply(self._differences[number])
+        if trouble is not None:
+            raise Unbuildable(f"{patch.name} cannot be merged without those left out: {trouble}")
+        head = _head(patch.data)
+        return Patch(
+            patch.name, (head and head + b"---\n\n") + difference(self.scratch, before, self.scratch.tree)
+        )
 
 
 @contextmanager
@@ -74,10 +95,27 @@ def series_on(base: Path, patches: Sequence[Patch]) -> Iterator[SeriesOnBase]:
         repository.run("init", "-q")
         base_tree = _put(repository, base, changes, patches)
         with repository.scratch() as scratch:
-            diffs = _apply(scratch, base_tree, patches)
+            trees = _trees(scratch, base_tree, patches)
+            steps = list(pairwise(trees))
+            narrow = [
+                read_changes(difference(scratch, *step, context=CONTEXT), patch.name)
+                for step, patch in zip(steps, patches, strict=True)
+            ]
             commits = [_commit(patch) for patch in patches]
-            needs = closed(joined(textual_needs(diffs), declared_needs(commits)))
-            yield SeriesOnBase(tuple(patches), needs, scratch, base_tree)
+            needs = closed(joined(textual_needs(narrow), declared_needs(commits)))
+            differences = tuple(difference(scratch, *step) for step in steps)
+            yield SeriesOnBase(tuple(patches), needs, scratch, base_tree, differences)
+
+
+def difference(scratch: ScratchTree, before: str, after: str, *, context: int = 3) -> bytes:
+    """The difference between two trees, with so many lines around a change.
+
+    Without renames: what git takes for one by likeness says nothing of who needs whom.
+    """
+    return scratch.repository.run(
+        *("diff-tree", "-p", f"-U{context}", "--binary", "--full-index", "--no-renames", "--no-ext-diff"),
+        *("--no-textconv", "--no-color", before, after),
+    )
 
 
 def _put(
@@ -109,12 +147,11 @@ def _put(
     return repository.text("write-tree").strip()
 
 
-def _apply(scratch: ScratchTree, base_tree: str, patches: Sequence[Patch]) -> list[tuple[FileChange, ...]]:
-    """Each patch as the exact difference that it makes in the whole series."""
+def _trees(scratch: ScratchTree, base_tree: str, patches: Sequence[Patch]) -> list[str]:
+    """The base's tree, and that after each patch of the whole series."""
     scratch.start(base_tree)
-    diffs: list[tuple[FileChange, ...]] = []
+    trees = [scratch.tree]
     for number, patch in enumerate(patches):
-        before = scratch.tree
         trouble = scratch.apply(patch.data, three_way=False)
         if trouble is not None:
             after = f", after {patches[number - 1].name}" if number else ""
@@ -122,19 +159,13 @@ def _apply(scratch: ScratchTree, base_tree: str, patches: Sequence[Patch]) -> li
                 f"{patch.name} does not apply to the base{after}: {trouble}",
                 hint="the series has to apply in its order: rebase it, or give the base that it was made for",
             )
-        # Without renames: what git takes for one by likeness says nothing of who needs whom.
-        diff = scratch.repository.run(
-            *("diff-tree", "-p", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv"),
-            *("--no-color", before, scratch.tree),
-        )
-        diffs.append(read_changes(diff, patch.name))
-    return diffs
+        trees.append(scratch.tree)
+    return trees
 
 
 def _commit(patch: Patch) -> Commit:
     """What a patch's mail says of itself; a plain diff says nothing."""
-    end = _END_OF_MESSAGE.search(patch.data)
-    message = patch.data[: end.start()] if end is not None else b""
+    message = _head(patch.data)
     first = _FIRST_LINE.match(patch.data)
     subject = _SUBJECT.search(message)
     title = b" ".join(subject[1].split()) if subject is not None else b""
@@ -146,3 +177,9 @@ def _commit(patch: Patch) -> Commit:
         subject=title.decode(errors="replace"),
         message=message.decode(errors="replace"),
     )
+
+
+def _head(data: bytes) -> bytes:
+    """What stands before the changes of a patch, and before the list of changed files."""
+    end = _END_OF_MESSAGE.search(data)
+    return data[: end.start()] if end is not None else b""

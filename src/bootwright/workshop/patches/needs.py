@@ -1,9 +1,10 @@
 """Which patches of a series need which earlier ones: by the lines they touch, and by what they say.
 
-A patch applies where every line of its hunks stands as it says, one directly after the other. So it needs
-those that brought a line it names, and those that took lines away between two that it names. This is followed
-through the series line by line; what a patch needs of the patches before it is enough for it to apply, unless
-its lines stand twice in a file, which applying a subset shows.
+A patch can be merged where the lines that it changes, and the next one on either side, stand as it found
+them, one directly after the other. So it needs those that brought one of these lines, and those that took
+lines away between two of them. This is followed through the series line by line; what a patch needs of the
+patches before it is enough for `git apply --3way`, unless lines stand twice in a file, which applying them
+shows.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from attrs import define, field
 from bootwright.workshop.patches.commits import Commit, Names
 from bootwright.workshop.patches.unified import FileChange, Hunk
 
-_CONTEXT = 3
-"""Lines that git puts around a change; a hunk with fewer stands at the file's start or end."""
+CONTEXT = 1
+"""Lines around a change that have to be as they were: what is nearer is a conflict of git's merge. A hunk
+with fewer stands at the file's start or end."""
 
 Owners = frozenset[int]
 _NOBODY: Owners = frozenset()
@@ -48,7 +50,7 @@ def textual_needs(patches: Sequence[Sequence[FileChange]]) -> tuple[Owners, ...]
     """For each patch the earlier ones that it needs directly, by position.
 
     The changes are those of a series that was applied in this order, each as a diff between the tree before
-    and after it, so that the numbers of lines are exact.
+    and after it, with `CONTEXT` lines around a change, so that the numbers of lines are exact.
     """
     files: dict[str, _File] = {}
     needs: list[Owners] = []
@@ -86,9 +88,9 @@ def _apply(file: _File, hunk: Hunk, number: int) -> set[int]:
     wanted.update(*file.lines[first : first + length])
     wanted.update(*file.gaps[first + 1 : first + length])
     leading, trailing = _context(hunk.lines), _context(hunk.lines[::-1])
-    if leading < _CONTEXT or not length:
+    if leading < CONTEXT or not length:
         wanted |= file.gaps[first]
-    if trailing < _CONTEXT:
+    if trailing < CONTEXT:
         wanted |= file.gaps[first + length]
     lines: list[Owners] = []
     gaps: list[Owners] = []

@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.workshop.patches.commits import Commit, patch_of
 from bootwright.workshop.patches.compare import Chosen, Difference
-from bootwright.workshop.patches.needs import declared_needs, textual_needs
+from bootwright.workshop.patches.needs import CONTEXT, declared_needs, textual_needs
 from bootwright.workshop.patches.resolve import Resolution, Resolver
 from bootwright.workshop.patches.unified import read_changes
 from bootwright.workshop.repository import Repository, ScratchTree
@@ -137,9 +137,8 @@ def _needs(scratch: ScratchTree, applied: Sequence[Placed]) -> dict[str, tuple[s
     diffs = [
         read_changes(
             repository.run(
-                *("diff-tree", "-p", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv"),
-                each.tree_before,
-                each.tree,
+                *("diff-tree", "-p", f"-U{CONTEXT}", "--full-index", "--no-renames", "--no-ext-diff"),
+                *("--no-textconv", "--no-color", each.tree_before, each.tree),
             ),
             each.commit.name,
         )
