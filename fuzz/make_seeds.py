@@ -39,6 +39,13 @@ def gpt(room: Path) -> list[bytes]:
     return found
 
 
+def kconfig(_room: Path) -> list[bytes]:
+    small = Path(__file__).parents[1] / "tests/kits/small_kernel"
+    files = [path.read_bytes() for path in sorted(small.rglob("Kconfig"))]
+    config = b'CONFIG_MACB=m\n# CONFIG_PCI is not set\nCONFIG_LOCALVERSION="-x"\nCONFIG_NR_CPUS=0x10\n'
+    return [*files, config, b'(A && !B) || C=y || $(cc-option,-f(x)) != "text" && D >= 0x10']
+
+
 def fat(room: Path) -> list[bytes]:
     tree = disk_kit.plant(room / "tree", many=20, links=False)
     (tree / "holes").unlink()
@@ -236,6 +243,7 @@ SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     "gpt": gpt,
     "image_firmware": image_firmware,
     "initramfs": initramfs,
+    "kconfig": kconfig,
     "lz_blocks": lz_blocks,
     "schematic": schematic,
     "squashfs": squashfs,

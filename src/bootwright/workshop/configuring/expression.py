@@ -17,7 +17,8 @@ Level: TypeAlias = int
 """0, 1 or 2 for n, m and y."""
 _LEVELS = {"n": 0, "m": 1, "y": 2}
 LETTERS = ("n", "m", "y")
-_MOST_DEPTH = 200
+_MOST_DEPTH = 50
+_NUMBER = re.compile(r"-?\d+|0[xX][0-9a-fA-F]+")
 
 
 @frozen
@@ -211,7 +212,12 @@ def level(expression: Expression, value: Callable[[str], str]) -> Level | None:
 
 
 def _value(atom: Atom, value: Callable[[str], str]) -> str:
-    return atom.text if atom.quoted or atom.text in _LEVELS else value(atom.text)
+    return atom.text if atom.quoted or _constant(atom.text) else value(atom.text)
+
+
+def _constant(text: str) -> bool:
+    """Whether a word without quotes is no symbol: n, m, y, or a number."""
+    return text in _LEVELS or _NUMBER.fullmatch(text) is not None
 
 
 def _compared(expression: Compare, value: Callable[[str], str]) -> Level | None:
@@ -250,7 +256,7 @@ def symbols(expression: Expression) -> Iterator[str]:
     """The symbols named in it."""
     match expression:
         case Atom():
-            if not expression.quoted and not expression.macro and expression.text not in _LEVELS:
+            if not expression.quoted and not expression.macro and not _constant(expression.text):
                 yield expression.text
         case Not():
             yield from symbols(expression.of)

@@ -4,7 +4,7 @@ Grammar: Documentation/kbuild/kconfig-language.rst (Linux 6.12; `transitional` o
 why an option did not stick, never to decide a value: that is the tree's own `conf`. Help texts, macros'
 definitions and what they expand to are passed over.
 
-kconfiglib, which reads these files too, has had no release since 2019 and stops at the macros, choices and
+kconfiglib, which reads these files too, has had no release since 2020 and stops at the macros, choices and
 keywords that came since.
 """
 
@@ -129,6 +129,8 @@ class _Reader:
 
     def read(self, name: str, block: _Block, depth: int) -> None:
         """Read a file in the place of the line that names it."""
+        if "\0" in name:
+            return
         path = (self.tree / name).resolve()
         self._files += 1
         if depth > _MOST_DEPTH or self._files > _MOST_FILES or not path.is_relative_to(self.tree):

@@ -76,7 +76,7 @@ def _listed(line: str, series: Path, number: int) -> str | None:
     words = line.partition("#")[0].split()
     if not words:
         return None
-    if words[1:] not in ([], ["-p1"]):
+    if words[1:] not in ([], ["-p1"]) or "\0" in words[0]:
         raise Malformed(
             str(series), None, "a patch's name, at most with -p1", f"line {number}: {line[:80]!r}"
         )
