@@ -6,7 +6,7 @@ STAMP := $(VENV)/.set-up
 OUT ?= out/talos-rpi5
 export PYTHON
 
-.PHONY: run test coverage lint fmt setup setup-system setup-test setup-bench bench score docs clean help
+.PHONY: run test test-slow coverage lint fmt setup setup-system setup-test setup-bench bench score docs clean help
 
 # Exit status 3 is an answer too: something that matters cannot be known on this machine.
 run: setup ## the main job: investigate the Talos on Raspberry Pi 5 reports with real boots
@@ -14,6 +14,9 @@ run: setup ## the main job: investigate the Talos on Raspberry Pi 5 reports with
 
 test: setup-test setup lint ## set everything up, then lint, types, layers and all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-slow: setup-test setup ## build whole kernels and boot them: many minutes (docs/kernel-build.md has the last results)
+	$(BIN)/python -m pytest -m slow -s
 
 lint: $(STAMP) ## style, types, the layer contract, dead code
 	$(BIN)/ruff check .

@@ -144,7 +144,7 @@ class _Explainer:
 
     def _hidden(self, option: Option) -> tuple[str, str | None]:
         place = option.definitions[0].place
-        if option.by_machine:
+        if self.options.decided_by_machine(option.name):
             self.machine = True
             return f"the compiler and the programs of this machine decide it ({place})", None
         by = [f"CONFIG_{selection.by}" for selection in option.selected[:3]]

@@ -17,7 +17,7 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from bootwright.foundation.errors import Missing
-from bootwright.workshop.configuring.expression import All, Atom, Expression, NotRead, parse
+from bootwright.workshop.configuring.expression import All, Atom, Expression, NotRead, parse, symbols
 
 _MOST_BYTES = 4 << 20
 _MOST_FILES = 20_000
@@ -68,6 +68,8 @@ class Definition:
     choice: Choice | None = None
     macros: bool = False
     """Whether a default hangs on a macro, such as what the compiler can do."""
+    defaults: list[Expression] = field(factory=list)
+    """What defaults are, and their conditions."""
     range: tuple[str, str] | None = None
 
 
@@ -99,6 +101,21 @@ class Options:
     by_name: Mapping[str, Option]
     unread: tuple[Place, ...]
     """Lines that are of no known form: what they say is missing from every explanation."""
+
+    def decided_by_machine(self, name: str) -> bool:
+        """Whether programs decide an option that nobody can ask for: itself, or by what its defaults name."""
+        waiting, seen = [name], set()
+        while waiting:
+            option = self.by_name.get(waiting.pop())
+            if option is None or option.name in seen or option.has_prompt:
+                continue
+            if option.by_machine:
+                return True
+            seen.add(option.name)
+            for definition in option.definitions:
+                for expression in definition.defaults:
+                    waiting += symbols(expression)
+        return False
 
 
 def read_kconfig(tree: Path, architecture: str = "arm64") -> Options:
@@ -215,6 +232,8 @@ class _Reader:
             if word != "default":
                 option.type = option.type or word.removeprefix("def_")
             entry.macros = entry.macros or "$(" in rest
+            for part in rest.split(" if "):
+                entry.defaults += self._conditions(part, place)
         elif word == "depends":
             conditions = self._conditions(rest.removeprefix("on").strip(), place)
             entry.depends += conditions

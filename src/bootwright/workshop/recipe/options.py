@@ -101,7 +101,7 @@ def _other_compilers(
 ) -> list[str]:
     """New options that are on only because the compiler here is another one than the build's."""
     new = [name for name in final if name not in before.options and name not in asked]
-    out = {name for name in new if (option := options.by_name.get(name)) and option.by_machine}
+    out = {name for name in new if options.decided_by_machine(name)}
 
     def value(name: str) -> str:
         return "n" if name in out else final.get(name, "n").strip('"')
