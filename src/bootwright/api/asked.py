@@ -48,7 +48,6 @@ def asked_boards(
     from bootwright.boards.model import board as board_named
     from bootwright.foundation.choices import no_such, one_of
     from bootwright.foundation.errors import Refused
-    from bootwright.predict.api import OS_GOALS
 
     chosen = tuple(board_named(name) for name in dict.fromkeys(names))
     if revision is not None:
@@ -67,6 +66,8 @@ def asked_boards(
         if not chosen:
             one_of(stepping, stepping_names(), what="stepping", kind="steppings")
     for goal in goals:
+        from bootwright.predict.api import OS_GOALS  # slow to import
+
         for board in chosen:
             known = [*(known_goal.name for known_goal in board.goals), *OS_GOALS]
             if goal not in known:

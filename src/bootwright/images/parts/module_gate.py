@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
@@ -42,6 +41,8 @@ class ModuleGate:
         # Once, and not in each thread.
         _ = self.keys, self._rules.exports if self._rules.modversions else None
         # Decompressing and hashing release Python's lock.
+        from concurrent.futures import ThreadPoolExecutor  # imports logging: slow
+
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             for _ in pool.map(lambda path: self.check(path.name, plain_bytes(path)), files):
                 pass

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from bootwright.images.parts import module_files
-from bootwright.images.parts.kernel_part import KernelFiles
 from bootwright.kernels.modules import ModuleFiles
+
+if TYPE_CHECKING:
+    from bootwright.images.parts.kernel_part import KernelFiles
 
 MODULES = re.compile(r"(?P<tree>(?:usr/)?lib/modules/(?P<release>[^/]+))(?:/(?P<rest>.*))?")
 """A path below a tree of modules, without a slash in front."""
