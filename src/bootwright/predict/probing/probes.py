@@ -12,6 +12,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ class _Kept:
     answers: tuple[tuple[str, There], ...]
     outcome: Outcome
 
-    @property
+    @cached_property
     def whole(self) -> Outcome:
         """With what the answers tell besides."""
         waits = tuple(question for question, _ in self.answers if question.startswith(BOUND))
@@ -52,6 +53,71 @@ class _Kept:
         if not (waits or about or disabled):
             return self.outcome
         return evolve(self.outcome, waits=waits, about_children=about, disabled=disabled)
+
+
+@define(eq=False)
+class _Question:
+    """What a driver asks next, and what each answer leads to: another question, or the end of a walk."""
+
+    text: str
+    after: dict[There, _Question | _Kept] = field(factory=dict)
+
+
+@define(eq=False)
+class _Walks:
+    """The walks through one driver that are known, by their questions: each is asked once."""
+
+    kept: list[_Kept]
+    wait: bool = field(default=False, init=False)
+    """Whether one of them asked for another device."""
+    _first: _Question | _Kept | None = field(default=None, init=False)
+    _others: list[_Kept] = field(factory=list, init=False)
+    """Those that ask something else after the same answers, as a damaged file may have them."""
+
+    def __attrs_post_init__(self) -> None:
+        """By their questions."""
+        for walk in self.kept:
+            self._place(walk)
+
+    def add(self, walk: _Kept) -> None:
+        """Another one."""
+        self.kept.append(walk)
+        self._place(walk)
+
+    def matching(self, ask: Ask) -> _Kept | None:
+        """The walk that these answers lead to; None where it is not known."""
+        step = self._first
+        while isinstance(step, _Question):
+            step = step.after.get(ask(step.text))
+        if step is None and self._others:
+            fitting = (
+                walk
+                for walk in self._others
+                if all(ask(question) is answer for question, answer in walk.answers)
+            )
+            step = next(fitting, None)
+        return step
+
+    def _place(self, walk: _Kept) -> None:
+        self.wait = self.wait or any(question.startswith(BOUND) for question, _ in walk.answers)
+        if not walk.answers:
+            if self._first is None:
+                self._first = walk
+            return
+        if self._first is None:
+            self._first = _Question(walk.answers[0][0])
+        step: _Question | _Kept | None = self._first
+        following = [question for question, _ in walk.answers[1:]]
+        for (question, answer), coming in zip_longest(walk.answers, following):
+            if not isinstance(step, _Question) or step.text != question:
+                self._others.append(walk)
+                return
+            if coming is None:
+                if answer in step.after:
+                    self._others.append(walk)
+                step.after.setdefault(answer, walk)
+            else:
+                step = step.after.setdefault(answer, _Question(coming))
 
 
 @define(eq=False, slots=False)
@@ -68,7 +134,7 @@ class Probes:
     """The folder of the modules."""
     of_node: int
     """Offset of `of_node` in this kernel's `struct device`; 0 where it is not known."""
-    _kept: dict[str, list[_Kept]] = field(factory=dict, init=False)
+    _kept: dict[str, _Walks] = field(factory=dict, init=False)
     """What was looked up or walked, by driver."""
     _new: bool = False
     _saved: float = 0.0
@@ -77,26 +143,27 @@ class Probes:
         """What becomes of a driver's probe with these answers; None where its code cannot be followed."""
         if bus not in _BUSES:
             return None
-        kept = self._walks_of(driver, module, bus, compatible)
-        for walk in kept:
-            if all(ask(question) is answer for question, answer in walk.answers):
-                return walk.whole
+        walks = self._walks_of(driver, module, bus, compatible)
+        known = walks.matching(ask)
+        if known is not None:
+            return known.whole
         walked, outcome = self._examiner.examine(driver, module, bus, compatible, ask)
-        if len(kept) < _MOST_OUTCOMES:
-            kept.append(_Kept(walked.asked, outcome))
+        walk = _Kept(walked.asked, outcome)
+        if len(walks.kept) < _MOST_OUTCOMES:
+            walks.add(walk)
             self._new = True
-        return _Kept(walked.asked, outcome).whole
+        return walk.whole
 
     def may_wait(self, driver: str, module: str | None, bus: str, compatible: str) -> bool:
         """Whether some walk through a driver asked for another device, or none was made yet."""
-        kept = self._walks_of(driver, module, bus, compatible)
-        return not kept or any(question.startswith(BOUND) for walk in kept for question, _ in walk.answers)
+        walks = self._walks_of(driver, module, bus, compatible)
+        return not walks.kept or walks.wait
 
-    def _walks_of(self, driver: str, module: str | None, bus: str, compatible: str) -> list[_Kept]:
+    def _walks_of(self, driver: str, module: str | None, bus: str, compatible: str) -> _Walks:
         key = "|".join((module or "", driver, bus, compatible))
         kept = self._kept.get(key)
         if kept is None:
-            kept = self._kept[key] = _kept_of(self._stored.get(_TABLE, key))
+            kept = self._kept[key] = _Walks(_kept_of(self._stored.get(_TABLE, key)))
         return kept
 
     @cached_property
@@ -147,7 +214,7 @@ class Probes:
             self._new = False
 
 
-def _to_json(kept: Mapping[str, list[_Kept]]) -> dict[str, Any]:
+def _to_json(kept: Mapping[str, _Walks]) -> dict[str, Any]:
     return {
         key: [
             [
@@ -156,9 +223,9 @@ def _to_json(kept: Mapping[str, list[_Kept]]) -> dict[str, Any]:
                 outcome.outcome.errors,
                 outcome.outcome.blamed,
             ]
-            for outcome in outcomes
+            for outcome in walks.kept
         ]
-        for key, outcomes in kept.items()
+        for key, walks in kept.items()
     }
 
 

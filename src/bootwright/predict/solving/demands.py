@@ -15,7 +15,7 @@ from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link
 from bootwright.predict.probing.children import of_children
 from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ending, Outcome, There
-from bootwright.predict.solving.node_answers import NodeAnswers, references
+from bootwright.predict.solving.node_answers import NodeAnswers, answers_of, references
 from bootwright.predict.solving.sites import Site
 
 _MOST_CHILDREN = 64
@@ -27,7 +27,7 @@ def needed_links(tree: Tree, kernel: KernelFacts, site: Site, candidate: Candida
     """The links of a node that has a driver, for what the node itself lacks; only those that are broken."""
     if not site.made_of_node:
         return []
-    answers = NodeAnswers(tree, site.node)
+    answers = answers_of(tree, site.node)
     links = [*_of_core(tree, site, answers)]
     if not links and candidate is not None:
         broken = _of_driver(tree, kernel, site, candidate)
@@ -76,6 +76,8 @@ def _is_pins(name: str) -> bool:
 def _assigned(tree: Tree, site: Site) -> Iterator[Link]:
     """of_clk_set_defaults: what it is to set a rate or parent of must be there."""
     node = site.node
+    if "assigned-clocks" not in node and "assigned-clock-parents" not in node:
+        return
     clocks = references(tree, node, "assigned-clocks", "#clock-cells")
     rates = node.cells("assigned-clock-rates")
     parents = references(tree, node, "assigned-clock-parents", "#clock-cells")
@@ -123,7 +125,7 @@ def _of_children(tree: Tree, site: Site, candidate: Candidate) -> Link | None:
     """A child node that has none of what the driver takes one of from each (`data/children`)."""
     for rule in of_children(candidate.driver):
         for child in site.node.children:
-            answers = NodeAnswers(tree, child)
+            answers = answers_of(tree, child)
             if child.enabled and all(answers(f"{family}||0") is There.MISSING for family in rule.any):
                 what = " and ".join(rule.any)
                 return _link(
@@ -191,14 +193,23 @@ def waits_for_parent(tree: Tree, kernel: KernelFacts, site: Site) -> bool:
 
 def _outcomes(
     tree: Tree, kernel: KernelFacts, site: Site, candidate: Candidate
+) -> list[tuple[NodeAnswers, Outcome]]:
+    """What becomes of the driver's probe; with each child node, where its code asks about one."""
+    key = (candidate.driver, candidate.module, candidate.matched)
+    known = site.outcomes.get(key)
+    if known is None:
+        known = site.outcomes[key] = list(_walked(tree, kernel, site, candidate))
+    return known
+
+
+def _walked(
+    tree: Tree, kernel: KernelFacts, site: Site, candidate: Candidate
 ) -> Iterator[tuple[NodeAnswers, Outcome]]:
     if kernel.probes is None:
         return
     children: list[Node | None] = [child for child in site.node.children if child.enabled]
     for child in children[:_MOST_CHILDREN] or [None]:
-        answers = site.answers.get(id(child))
-        if answers is None:
-            answers = site.answers[id(child)] = NodeAnswers(tree, site.node, child)
+        answers = answers_of(tree, site.node, child)
         outcome = kernel.probes.outcome(
             candidate.driver, candidate.module, site.bus, candidate.matched, answers
         )

@@ -8,6 +8,7 @@ cannot be read beyond a broken one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from attrs import frozen
 
@@ -79,6 +80,20 @@ def references(tree: Tree, node: Node, name: str, cells_name: str | None) -> lis
     return answers
 
 
+def answers_of(tree: Tree, node: Node, child: Node | None = None) -> NodeAnswers:
+    """The answers for a node, the same for each kernel that a tree is judged under."""
+    known = _known_of(tree)
+    answers = known.get((id(node), id(child)))
+    if answers is None:
+        answers = known[id(node), id(child)] = NodeAnswers(tree, node, child)
+    return answers
+
+
+@lru_cache(maxsize=2)
+def _known_of(tree: Tree) -> dict[tuple[int, int], NodeAnswers]:  # noqa: ARG001 - of the last trees
+    return {}
+
+
 class NodeAnswers:
     """Answers the questions of `probe_walk` for one node. They read `FAMILY|NAME|INDEX`."""
 
@@ -88,6 +103,8 @@ class NodeAnswers:
         self._child_node = child
         self._of_child = NodeAnswers(tree, child) if child is not None else None
         self._known: dict[str, There] = {}
+        self._references: dict[str, list[There]] = {}
+        """By property; not to be changed."""
 
     def __call__(self, question: str) -> There:
         """The answer; unknown where the question is not understood."""
@@ -171,7 +188,11 @@ class NodeAnswers:
     def _of(self, family: _List, name: str, index: str) -> There:
         if not self._node.properties.get(family.property):
             return There.MISSING
-        answers = references(self._tree, self._node, family.property, family.cells)
+        known = self._references.get(family.property)
+        if known is None:
+            known = references(self._tree, self._node, family.property, family.cells)
+            self._references[family.property] = known
+        answers = known
         if family.takes_disabled:
             answers = [There.YES if there is There.DISABLED else there for there in answers]
         if index == _ALL:

@@ -7,6 +7,7 @@ from attrs import define, field
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.predict.kernel.candidates import Candidate
 from bootwright.predict.model import Answer
+from bootwright.predict.probing.terms import Outcome
 from bootwright.predict.rules.knowledge import Driver
 from bootwright.predict.solving.boot_code import Standstill
 from bootwright.predict.solving.node_answers import NodeAnswers
@@ -34,8 +35,8 @@ class Site:
     made_of_node: bool = True
     """Whether its addresses and interrupts come from its node, and not from the driver that makes it."""
 
-    answers: dict[int, NodeAnswers] = field(factory=dict)
-    """What its node has of what drivers ask for, by the `id` of the child node asked about."""
+    outcomes: dict[tuple[str, str | None, str], list[tuple[NodeAnswers, Outcome]]] = field(factory=dict)
+    """What becomes of a driver's probe, by the driver, its module and what it matched on."""
 
     @property
     def best(self) -> Candidate | None:
