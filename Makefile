@@ -15,7 +15,7 @@ run: setup ## the main job: investigate the Talos on Raspberry Pi 5 reports with
 test: setup-test setup lint ## set everything up, then lint, types, layers and all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-test-slow: setup-test setup ## build whole kernels and boot them: many minutes (docs/kernel-build.md has the last results)
+test-slow: setup-test setup ## build whole kernels and boot them: many minutes, or hours; docs/ has the last results
 	$(BIN)/python -m pytest -m slow -s
 
 lint: $(STAMP) ## style, types, the layer contract, dead code

@@ -17,6 +17,9 @@ import pytest
 from history_kit import History
 from kernel_tree_kit import kernel_tree
 
+from bootwright.foundation.cache import KERNELS
+from bootwright.kernels.store import Store
+
 SCHEMAS = Path(__file__).parents[2] / "docs/schemas"
 NEEDED = ("make", "bc", "aarch64-linux-gnu-gcc", "qemu-system-aarch64")
 pytestmark = [
@@ -100,6 +103,7 @@ def test_two_of_six_patches(history: History, tmp_path: Path) -> None:
     assert document["boots"] == document["builds"] <= 10
     written = sorted(path.name for path in (tmp_path / "run/minimal").iterdir())
     assert written == ["0001-fs-clone.patch", "0002-fs-move.patch"]
+    assert not Store(KERNELS.folder()).names(), "what was only tried leaves the catalogue"
     again = bootwright("minimise", *given, "--out", tmp_path / "run")
     assert "2 of 6 patches are needed" in again.stdout
     assert ", 0 boots" in again.stdout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,8 +69,10 @@ def trying(
     folder that is about something else.
     """
     from bootwright.api.workshop.building import order_of
+    from bootwright.foundation.errors import Refused
     from bootwright.foundation.run_folder import Store
     from bootwright.kernels.catalogue import open_library
+    from bootwright.kernels.store import ADDED
     from bootwright.lab.machines.machine import MACHINES
     from bootwright.lab.probes.boot import TIMEOUT
     from bootwright.workshop.trials.boots import Boots
@@ -81,6 +83,7 @@ def trying(
     wanted = parse_goal(goal)
     share = parse_noise(str(noise))
     MACHINES.get(machine)
+    name = f"trial-{digest(str(out.resolve()))[:12]}"
     order = order_of(
         source,
         page_size=page_size,
@@ -88,7 +91,7 @@ def trying(
         patches=patches,
         presets=presets,
         # Every build takes the place of the one before: only the run's folder keeps what came of it.
-        name=f"trial-{digest(str(out.resolve()))[:12]}",
+        name=name,
         toolchain=toolchain,
         devicetrees=False,
         jobs=jobs,
@@ -104,6 +107,7 @@ def trying(
         "goal": goal,
         "machine": machine,
         "pages": page_size,
+        "toolchain": toolchain,
         "configuration": digest(
             *(preset.name for preset in order.presets),
             *(str(sorted(f.options.items())) for f in order.fragments),
@@ -113,4 +117,8 @@ def trying(
     with Store(out, fresh=fresh) as store:
         begin(store, identity)
         boots = Boots(wanted, machine, TIMEOUT if timeout is None else timeout)
-        yield Attempt(order, series, Trials(store, boots, share, progress), library.store, progress)
+        try:
+            yield Attempt(order, series, Trials(store, boots, share, progress), library.store, progress)
+        finally:
+            with suppress(Refused):  # where none was built
+                library.remove(f"{ADDED}-{name}")

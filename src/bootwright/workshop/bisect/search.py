@@ -56,12 +56,13 @@ class _Search:
     silent: dict[int, int] = field(factory=dict)
     skipped: dict[int, str] = field(factory=dict)
     passes: dict[int, int] = field(factory=dict)
+    last: int | None = None
 
     def run(self) -> None:
         while not self.suspects.contradicted:
-            member = self.suspects.next(
-                skipped=self.skipped, costs=dict.fromkeys(self.boots, 1.0), cost=self.cost
-            )
+            # Of kernels that are built the last one is there; any other would be built again.
+            ready = {} if self.last is None else {self.last: 1.0}
+            member = self.suspects.next(skipped=self.skipped, costs=ready, cost=self.cost)
             done = self.suspects.likely(CONFIDENCE)
             if member is None or (len(done) == 1 and done[0][1] >= CONFIDENCE):
                 return
@@ -75,6 +76,7 @@ class _Search:
             self.skipped[member] = error.reason
             return
         self.boots[member] = number + 1
+        self.last = member
         if seen.verdict is Verdict.UNKNOWN:
             self.silent[member] = self.silent.get(member, 0) + 1
             if self.silent[member] > self.trials.noise.some:

@@ -116,7 +116,7 @@ class Suspects:
         """The member whose boot tells most for what it costs; None where none tells anything.
 
         `skipped` cannot be tried, and what is near one of them probably cannot either. `costs` are those of
-        members that are built already, `cost` of any other, in boots.
+        members that are there, `cost` that of any other, in boots.
         """
         total = self._total()
         masks = {member: self.mask(member) for member in skipped}
