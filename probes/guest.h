@@ -23,7 +23,7 @@ enum {
 	NR_pread64 = 67, NR_ppoll = 73, NR_readlinkat = 78, NR_sync = 81, NR_exit_group = 94,
 	NR_nanosleep = 101, NR_clock_gettime = 113, NR_kill = 129, NR_reboot = 142, NR_uname = 160,
 	NR_socket = 198, NR_bind = 200, NR_sendto = 206, NR_recvfrom = 207, NR_setsockopt = 208,
-	NR_clone = 220, NR_mmap = 222, NR_swapon = 224, NR_swapoff = 225, NR_wait4 = 260,
+	NR_clone = 220, NR_execve = 221, NR_mmap = 222, NR_swapon = 224, NR_swapoff = 225, NR_wait4 = 260,
 	NR_finit_module = 273, NR_open_tree = 428, NR_move_mount = 429, NR_fsopen = 430,
 	NR_fsconfig = 431, NR_fsmount = 432, NR_pidfd_open = 434, NR_mount_setattr = 442,
 };
@@ -71,6 +71,7 @@ long close_file(long fd);
 void sleep_ms(long ms);
 long now_ms(void);
 long load_modules(const char *list); /* each path in the file `list`, in order */
+void say_modules(void); /* where the code of each loaded module is, as facts */
 void kernel_log_mark(void); /* forget the kernel's messages up to now */
 long last_complaint(char *to, int size); /* the kernel's newest warning or worse since then */
 

@@ -223,6 +223,7 @@ int run_group(const struct group *group, int number)
 	static struct test tests[ROOM];
 	static struct outcome outcome;
 	int count, bad = 0;
+	char wanted[8];
 	TEXT(line, 200);
 
 	text_add(&line, "  # Subtest: ");
@@ -230,6 +231,8 @@ int run_group(const struct group *group, int number)
 	say("  KTAP version 1");
 	say(line.data);
 	count = only_wanted(tests, group->prepare(tests, ROOM));
+	if (option("modules", wanted, sizeof(wanted)))
+		say_modules();
 	line.used = 0;
 	text_add(&line, "  1..");
 	text_add_number(&line, count);

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli._parts.booting import machine_option
+from bootwright.cli._parts.booting import cold_option, machine_option
 from bootwright.cli._parts.values import OneOf, probes
 
 if TYPE_CHECKING:
-    from bootwright.lab.trace.trace import ErrnoTrace, Place
+    from bootwright.lab.trace.places import Place
+    from bootwright.lab.trace.trace import ErrnoTrace, TracedGuard, Tried
 
 _EPILOG = """\b
 Examples:
   bootwright kernel trace debian-6.12.117-4k --call talos-1.12-etc-hosts
   bootwright kernel trace debian-7.3.4-4k --call mount-setattr-refuses-long --json
-  bootwright kernel trace ./Image --call clone-detached-root
+  bootwright kernel trace debian-6.12.117-16k --call clone-detached-root --prove
+  bootwright kernel trace ./Image --program ./fails --syscall openat --errno EINVAL
 
 KERNEL is a name of `bootwright kernels list`, or a file: an arm64 Image or a package that holds one.
 
-Exit status: 0 the origin was found, 2 usage, bad input or a step that does not fail, 3 it is unknown.
+Exit status: 0 the origin was found (and the cause proved), 2 usage, bad input or a call that does not fail,
+3 it is unknown, or no one branch is the cause.
 """
 
 
@@ -29,7 +33,6 @@ Exit status: 0 the origin was found, 2 usage, bad input or a step that does not 
 @click.option(
     "--call",
     "step",
-    required=True,
     metavar="STEP",
     help="A step of the probe that ends with an errno, as `bootwright boot` prints them.",
 )
@@ -40,20 +43,62 @@ Exit status: 0 the origin was found, 2 usage, bad input or a step that does not 
     show_default=True,
     help="The probe it is of.",
 )
+@click.option(
+    "--program",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="In place of a step: a static arm64 program that makes the call.",
+)
+@click.option("--syscall", metavar="NAME", help="The call of --program that fails, such as openat.")
+@click.option("--errno", metavar="NAME", help="What it fails with, such as EINVAL.")
+@click.option(
+    "--prove",
+    is_flag=True,
+    help="Make the call again with the branch the other way, then those before it, until it succeeds.",
+)
 @machine_option
+@cold_option
 @click.option("--timeout", type=click.FloatRange(1), default=None, help="Seconds for each boot.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/kernel-trace.schema.json).")
-def command(*, kernel: str, step: str, probe: str, machine: str, timeout: float | None, as_json: bool) -> int:
+def command(
+    *,
+    kernel: str,
+    step: str | None,
+    probe: str,
+    program: Path | None,
+    syscall: str | None,
+    errno: str | None,
+    prove: bool,
+    machine: str,
+    cold: bool,
+    timeout: float | None,
+    as_json: bool,
+) -> int:
     """Name the function and instruction of KERNEL that made the error a step sees, and the branch before it.
 
     The kernel is booted in QEMU as it is. Every instruction of the failing system call is recorded, and the
-    error number followed backwards from the call's return.
+    error number followed backwards from the call's return. --prove changes one branch in the running kernel.
     """
     from bootwright import api
     from bootwright.foundation.progress import Lines
 
+    if (step is None) == (program is None):
+        raise click.UsageError("give --call STEP, or --program FILE with --syscall and --errno")
+    if program is not None and (syscall is None or errno is None):
+        raise click.UsageError("--program needs --syscall and --errno")
+    if program is None and (syscall is not None or errno is not None):
+        raise click.UsageError("--syscall and --errno are for --program")
     traced = api.trace_error(
-        kernel, step=step, probe=probe, machine=machine, timeout=timeout, progress=Lines()
+        kernel,
+        step=step,
+        probe=probe,
+        program=program,
+        syscall=syscall,
+        errno=errno,
+        prove=prove,
+        machine=machine,
+        cold=cold,
+        timeout=timeout,
+        progress=Lines(),
     )
     if as_json:
         import json
@@ -70,20 +115,45 @@ def _print(trace: ErrnoTrace) -> None:
         click.echo(f"unknown: {trace.unknown}")
     else:
         click.echo(f"  made at     {_line(trace.origin)}")
-    guard = trace.guard
-    if guard is not None:
-        way = "taken" if guard.taken else "not taken"
-        click.echo(f"  decided at  {_line(guard.place)}, {way}")
-        values = ", ".join(f"{register} = {value:#x}" for register, value in guard.tested)
-        compared = f"{guard.compare}: " if guard.compare is not None else ""
-        click.echo(f"              {compared}{values}")
+    if trace.guard is not None:
+        _print_guard("decided at", trace.guard)
     elif trace.origin is not None:
         click.echo("  decided at  no branch of the functions on the way: they always fail so")
     for number, place in enumerate(reversed(trace.chain)):
         click.echo(f"  {'called from' if not number else '':11} {place}")
+    for tried in trace.proof or ():
+        _print_tried(tried, trace.call)
+    if trace.proof is not None and trace.cause is None:
+        click.echo("  unproved    with no one branch the other way the call succeeds")
     if trace.other_tasks:
         click.echo("  another task ran meanwhile: the calls above may be that one's")
     click.echo(f"  {trace.instructions:,} instructions recorded on {trace.machine} ({trace.emulator})")
+
+
+def _print_guard(label: str, guard: TracedGuard) -> None:
+    way = "taken" if guard.taken else "not taken"
+    click.echo(f"  {label:11} {_line(guard.place)}, {way}")
+    values = ", ".join(f"{register} = {value:#x}" for register, value in guard.tested)
+    compared = f"{guard.compare}: " if guard.compare is not None else ""
+    if compared or values:
+        click.echo(f"              {compared}{values}")
+
+
+def _print_tried(tried: Tried, call: str) -> None:
+    """What happened with one branch the other way."""
+    flipped = tried.flipped
+    if flipped.is_cause:
+        _print_guard("proved", tried.guard)
+        click.echo(f"              the other way, {call} returns {flipped.returned}")
+    else:
+        _print_guard("not it", tried.guard)
+        ends = f"{call} fails with {flipped.errno}" if flipped.errno else flipped.why
+        click.echo(f"              the other way, {ends}")
+    step = flipped.step
+    if step is not None and flipped.is_cause:
+        seen = {True: "ok", False: "not ok", None: "skipped"}[step.ok]
+        errno = f", {step.call}: {step.errno}" if step.call and step.errno else ""
+        click.echo(f"              the step then is {seen}{errno}")
 
 
 def _line(place: Place) -> str:

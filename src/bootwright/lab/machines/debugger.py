@@ -15,6 +15,9 @@ from bootwright.foundation.errors import ToolFailed
 
 _REGISTERS = struct.Struct("<33Q")
 """x0 to x30, sp, pc: the first of `g` (QEMU gdb-xml/aarch64-core.xml)."""
+_PSTATE = struct.Struct("<I")
+_MASK_IRQ = 1 << 7
+"""PSTATE.I (Arm ARM, C5.2.19, SPSR)."""
 _MOST_PACKET = 1 << 20
 _MOST_CPUS = 64
 _CHUNK = 1024
@@ -101,6 +104,23 @@ class Debugger:
             raise ToolFailed("qemu's debugger", f"{len(raw)} bytes of registers, {_REGISTERS.size} expected")
         *x, sp, pc = _REGISTERS.unpack_from(raw)
         return Registers(tuple(x), sp, pc)
+
+    def change(self, register: int, value: int) -> None:
+        """Give a register a value: 0 to 30 are x0 to x30, 31 is sp, 32 is pc."""
+        raw = bytearray(_bytes(self._ask("g")))
+        if len(raw) < _REGISTERS.size:
+            raise ToolFailed("qemu's debugger", f"{len(raw)} bytes of registers, {_REGISTERS.size} expected")
+        struct.pack_into("<Q", raw, register * 8, value)
+        self._expect_ok(f"G{raw.hex()}")
+
+    def mask_interrupts(self) -> None:
+        """Let the CPU take no interrupt until it unmasks them itself."""
+        raw = bytearray(_bytes(self._ask("g")))
+        if len(raw) < _REGISTERS.size + _PSTATE.size:
+            raise ToolFailed("qemu's debugger", f"{len(raw)} bytes of registers, no processor state")
+        (pstate,) = _PSTATE.unpack_from(raw, _REGISTERS.size)
+        _PSTATE.pack_into(raw, _REGISTERS.size, pstate | _MASK_IRQ)
+        self._expect_ok(f"G{raw.hex()}")
 
     def memory(self, address: int, size: int) -> bytes | None:
         """Bytes at a virtual address, or None where nothing is mapped."""

@@ -19,9 +19,13 @@ from bootwright.lab.probes import initramfs
 from bootwright.lab.probes.added import added_probes, sources_of
 from bootwright.lab.probes.probe import Init
 from bootwright.lab.probes.probe import init as find_init
+from bootwright.lab.probes.program import program_archive
 
 PROBES = ("mounts", "overlays", "filesystems", "network")
 """Groups of tests the guest's init knows; `all` is every one."""
+
+OWN_PROGRAM = "program"
+"""The group of a user's own program (probes/program.c), which has no name on the command line."""
 
 TIMEOUT = 120.0
 """Seconds of guest time for one boot, by default; a boot with every probe takes under 10."""
@@ -182,15 +186,20 @@ def plan_boot(
     arguments: Sequence[str] = (),
     plain: bool = False,
     cpu: str | None = None,
+    program: Path | None = None,
 ) -> PlannedBoot:
-    """Everything that a boot needs, checked and made, with nothing started; raises as `boot` does."""
-    wanted = probe_names(probe)
+    """Everything that a boot needs, checked and made, with nothing started; raises as `boot` does.
+
+    With `program`, a static arm64 program of the user's own, the guest's init runs that as its only probe.
+    """
+    wanted = probe_names(probe) if program is None else (OWN_PROGRAM,)
     target = machines.MACHINES.get(machine)
     processor = target.processor(kernel.page_size, model=cpu)
     emulator = qemu.find()
     qemu.check(emulator, target, processor)
     init = find_init(sources_of(wanted))
-    archive, archive_sha256 = initramfs.build(init, appended=_contents(kernel, target, wanted))
+    contents = _contents(kernel, target, wanted) if program is None else program_archive(program)
+    archive, archive_sha256 = initramfs.build(init, appended=contents)
     memory = qemu.fitting_memory(
         target,
         page_size=kernel.page_size,
@@ -201,7 +210,7 @@ def plan_boot(
         f"console={target.console}",
         # Panics reset at once (kernel/panic.c): the console has the reason, waiting adds nothing.
         "panic=-1",
-        *(() if plain else _quick(modules=wanted != ("mounts",))),
+        *(() if plain else _quick(modules=wanted not in {("mounts",), (OWN_PROGRAM,)})),
         *target.kernel_arguments,
         f"bootwright.probe={','.join(wanted)}",
         *((f"bootwright.driver={target.network.driver}",) if "network" in wanted else ()),

@@ -68,7 +68,7 @@ def _members(
         for module in order:
             if module not in placed:
                 placed[module] = f"{_FOLDER}/{_plain_name(module)}"
-                yield cpio.Member(placed[module], _plain(module))
+                yield cpio.Member(placed[module], plain_module(module))
         listing = "".join(f"/{placed[module]}\n" for module in order)
         yield cpio.Member(f"{_FOLDER}/{probe}.modules", listing.encode())
 
@@ -92,7 +92,7 @@ def _plain_name(path: Path) -> str:
     return f"{name}.ko"
 
 
-def _plain(path: Path) -> bytes:
+def plain_module(path: Path) -> bytes:
     """A module without its compression: loading would decompress it again, slower, in the guest."""
     source = FileBytes(path)
     kind = compression(source.read(0, min(8, len(source))))

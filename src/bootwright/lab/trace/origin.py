@@ -38,6 +38,13 @@ class Origin:
     """How it came from there to the return, first copies first."""
     before: bool = False
     """It was in memory before the call: the instruction only loaded it."""
+    lost: bool = False
+    """What the instruction makes is not the error number: it came by a way that is not understood."""
+
+    @property
+    def is_known(self) -> bool:
+        """The instruction made the error number."""
+        return not self.before and not self.lost
 
 
 @frozen
@@ -64,6 +71,8 @@ def follow(run: Run, errno: int) -> Origin:
         if step is None or register not in step.writes or not run.ran(index):
             index -= 1
             continue
+        if run.log.register(index + 1, register) & 0xFFFFFFFF != wanted:
+            return Origin(index, register, tuple(reversed(hops)), lost=True)
         if step.access is not None and not step.access.stores:
             stored = _stored(run, index, register, step)
             if stored is None:
@@ -123,24 +132,23 @@ class Guards:
         """`never_return`: addresses of functions behind whose calls nothing runs."""
         self._run, self._origin, self._never_return = run, origin, never_return
 
-    def find(self) -> Guard | None:
-        """The last branch on the way whose other direction can leave the function without the error.
+    def all(self) -> Iterator[Guard]:
+        """The branches on the way whose other direction can leave their function without the error.
 
-        Branches that test the error number itself are passed over: they lead on from it, not to it. A
-        function without such a branch always fails; then its caller's is looked for.
+        The last one first, then those before it and in the functions that called. Branches that test the
+        error number itself are passed over: they lead on from it, not to it. A function without such a branch
+        always fails.
         """
         run = self._run
         index, register = self._origin.index, self._origin.register
         while True:
-            found = self._in_frame(index, register)
-            if found is not None:
-                return found
+            yield from self._in_frame(index, register)
             frame = run.frames[run.frame_of[index]]
             if frame.parent < 0 or frame.is_exception:
-                return None
+                return
             index, register = frame.call, 0
 
-    def _in_frame(self, index: int, register: int) -> Guard | None:
+    def _in_frame(self, index: int, register: int) -> Iterator[Guard]:
         run = self._run
         frame = run.frame_of[index]
         made_at = run.log.pcs[index]
@@ -169,8 +177,7 @@ class Guards:
         for at, held in reversed(candidates):
             step = run.flow(run.log.pcs[at])
             if step is not None and self._may_escape(at, step, held, made_at, register):
-                return self._guard(at, step, flags.get(at))
-        return None
+                yield self._guard(at, step, flags.get(at))
 
     def _guard(self, at: int, step: Flow, setter: int | None) -> Guard:
         run = self._run

@@ -1,4 +1,4 @@
-"""Boot a kernel to a failing system call, and record every instruction of that call with the registers.
+"""Run a guest to a failing system call, and record every instruction of that call with the registers.
 
 QEMU's log (`-d cpu,nochain`, one instruction a block) is switched on only from the call's first instruction
 to its return; both are breakpoints of its GDB stub. The kernel is not changed: no probes, no debug info.
@@ -6,22 +6,15 @@ to its return; both are breakpoints of its GDB stub. The kernel is not changed: 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import resource
-import socket
 import tempfile
-import threading
 from pathlib import Path
 
-from attrs import define, frozen
+from attrs import frozen
 
 from bootwright.foundation.errors import ToolFailed
 from bootwright.foundation.versions import Version
-from bootwright.lab.machines.debugger import Debugger, Registers
-from bootwright.lab.machines.monitor import Monitor
-from bootwright.lab.machines.run import start
-from bootwright.lab.probes.boot import PlannedBoot, mark
+from bootwright.lab.trace.guest import Away, Guest, Stage, guest
 from bootwright.lab.trace.log import CpuLog
 
 _RENAMED = Version.from_toml("8.1")
@@ -44,105 +37,99 @@ class RecordedCall:
     returned: int
     """x0 at the return, as a signed number: minus the errno."""
     call_number: int
-    """Which call of this handler it was in the boot, from 1."""
+    """Which call of this handler it was in the run, from 1."""
+    console: bytes
+    """What the guest had printed by then."""
 
 
-def record(plan: PlannedBoot, *, handler: int, errno: int, timeout: float) -> RecordedCall | None:
-    """The first call of the function at address `handler` that returns `-errno`, or None where none does.
+@frozen
+class NotRecorded:
+    """Why no call was recorded."""
 
-    `timeout` is in wall seconds between two calls. Raises `ToolFailed` when QEMU does.
+    calls: int
+    """How often the handler was called; every call returned something else."""
+    unfinished: bool = False
+    """The last call did not return: the guest ended in it."""
+
+
+def record(stage: Stage, *, handler: int, switch: int | None, errno: int) -> RecordedCall | NotRecorded:
+    """The first call of the function at address `handler` that returns `-errno`.
+
+    `switch` is the address of the kernel's `__switch_to`: while other tasks run nothing is recorded. Raises
+    `ToolFailed` when QEMU does, or when the guest neither comes to a call nor ends in the stage's
+    time.
     """
-    one_instruction = "singlestep" if plan.emulator.version < _RENAMED else "one-insn-per-tb"
-    control, their_control = socket.socketpair()
-    debug, their_debug = socket.socketpair()
-    with tempfile.TemporaryDirectory(prefix="bootwright-trace-") as folder, control, debug:
-        with their_control, their_debug:
-            descriptors = their_control.fileno(), their_debug.fileno()
-            arguments = (*plan.kernel_arguments, mark())
-            process = start(plan.command(arguments, descriptors[0], debugger=descriptors[1]), *descriptors)
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MOST_LOG, MOST_LOG))
-        drain = threading.Thread(target=_drain, args=(process.stdout,), daemon=True)
-        drain.start()
+    one_instruction = "singlestep" if stage.plan.emulator.version < _RENAMED else "one-insn-per-tb"
+    with (
+        tempfile.TemporaryDirectory(prefix="bootwright-trace-") as folder,
+        guest(stage, most_written=MOST_LOG) as machine,
+    ):
         try:
-            debug.settimeout(timeout)
-            control.settimeout(timeout)
-            session = _Session(Debugger(debug), Monitor(control), Path(folder) / "cpu.log", one_instruction)
-            return session.failing(handler, errno)
+            recorder = _Recorder(machine, Path(folder) / "cpu.log", one_instruction)
+            away = (
+                None
+                if switch is None
+                else Away(switch, stage.plan.kernel.page_size, recorder.pause, recorder.go_on)
+            )
+            return _failing(recorder, away, handler, errno)
         except TimeoutError as error:
             raise ToolFailed(
-                "qemu-system-aarch64", f"the guest did not come to the call within {timeout:g} s"
+                "qemu-system-aarch64", f"the guest did not come to the call within {stage.timeout:g} s"
             ) from error
-        finally:
-            process.kill()
-            process.wait()
-            drain.join()
-            for pipe in (process.stdout, process.stderr):
-                if pipe is not None:
-                    pipe.close()
 
 
-def _drain(stream: object) -> None:
-    read = getattr(stream, "read", None)
-    with contextlib.suppress(OSError, ValueError):
-        while read is not None and read(65536):
-            pass
-
-
-@define
-class _Session:
-    debugger: Debugger
-    monitor: Monitor
+@frozen
+class _Recorder:
+    machine: Guest
     log: Path
     one_instruction: str
     """The monitor's command for translating one instruction at a time."""
 
-    def failing(self, handler: int, errno: int) -> RecordedCall | None:
-        self.debugger.break_at(handler)
-        self.monitor.human(f"logfile {self.log}")
-        for number in range(1, _MOST_CALLS + 1):
-            if not self.debugger.go_on():
-                return None
-            entry = self.debugger.registers()
-            behind = entry.x[30]
-            self.debugger.clear(handler)
-            self.debugger.break_at(behind)
-            os.truncate(self.log, 0)
-            self.monitor.human(f"{self.one_instruction} on")
-            self.monitor.human("log cpu,nochain")
-            now = self._returned(entry, behind)
-            if now is None:
-                return None
-            self.monitor.human("log none")
-            self.monitor.human(f"{self.one_instruction} off")
-            self.debugger.clear(behind)
-            returned = now.x[0] - (1 << 64) if now.x[0] >> 63 else now.x[0]
-            if returned == -errno:
-                log = CpuLog(self.log.read_bytes(), now)
-                return RecordedCall(handler, log, self._code(log), returned, number)
-            self.debugger.break_at(handler)
-        return None
+    def begin(self) -> None:
+        """Record from here on, into an empty log."""
+        self.machine.monitor.human(f"logfile {self.log}")
+        os.truncate(self.log, 0)
+        self.go_on()
 
-    def _returned(self, entry: Registers, behind: int) -> Registers | None:
-        """Run to the return of the call that `entry` began; None when the machine ended."""
-        for _ in range(_MOST_CALLS):
-            if not self.debugger.go_on():
-                self._check_size()
-                return None
-            now = self.debugger.registers()
-            if now.sp == entry.sp:
-                return now
-            # Another task's call returns by the same place.
-            self.debugger.clear(behind)
-            if not self.debugger.step():
-                return None
-            self.debugger.break_at(behind)
-        raise ToolFailed("qemu-system-aarch64", f"{_MOST_CALLS} other calls returned before the one recorded")
+    def go_on(self) -> None:
+        """Record what comes next."""
+        self.machine.monitor.human(f"{self.one_instruction} on")
+        self.machine.monitor.human("log cpu,nochain")
 
-    def _check_size(self) -> None:
-        if self.log.stat().st_size >= MOST_LOG:
-            raise ToolFailed("qemu-system-aarch64", f"one call filled {MOST_LOG >> 20} MiB of log")
+    def pause(self) -> None:
+        """Record nothing until `go_on`."""
+        self.machine.monitor.human("log none")
+        self.machine.monitor.human(f"{self.one_instruction} off")
 
-    def _code(self, log: CpuLog) -> dict[int, bytes]:
-        pages = {pc & -_PAGE for pc in log.pcs}
-        code = {page: self.debugger.memory(page, _PAGE) for page in sorted(pages)}
-        return {page: data for page, data in code.items() if data is not None}
+
+def _failing(recorder: _Recorder, away: Away | None, handler: int, errno: int) -> RecordedCall | NotRecorded:
+    machine, log = recorder.machine, recorder.log
+    number = 0
+    for number, entry in enumerate(machine.calls(handler, _MOST_CALLS), 1):
+        # Logging is slow and time goes on: without this most of the record would be timer interrupts. Calls
+        # that wait for something unmask interrupts themselves.
+        machine.debugger.mask_interrupts()
+        recorder.begin()
+        now = machine.finish(entry, away)
+        if now is None:
+            if log.stat().st_size >= MOST_LOG:
+                raise ToolFailed("qemu-system-aarch64", f"one call filled {MOST_LOG >> 20} MiB of log")
+            return NotRecorded(number, unfinished=True)
+        recorder.pause()
+        returned = signed_result(now.x[0])
+        if returned == -errno:
+            recorded = CpuLog(log.read_bytes(), now)
+            code, console = _code(machine, recorded), bytes(machine.console)
+            return RecordedCall(handler, recorded, code, returned, number, console)
+    return NotRecorded(number)
+
+
+def signed_result(x0: int) -> int:
+    """What a system call returns, as a signed number."""
+    return x0 - (1 << 64) if x0 >> 63 else x0
+
+
+def _code(machine: Guest, log: CpuLog) -> dict[int, bytes]:
+    pages = {pc & -_PAGE for pc in log.pcs}
+    code = {page: machine.debugger.memory(page, _PAGE) for page in sorted(pages)}
+    return {page: data for page, data in code.items() if data is not None}

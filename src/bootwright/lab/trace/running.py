@@ -62,8 +62,10 @@ class Run:
         match step.kind:
             case Kind.PLAIN:
                 return behind == pc + 4
-            case Kind.JUMP | Kind.CALL:
+            case Kind.JUMP:
                 return behind == pc + (step.jump or 0)
+            case Kind.CALL:  # or the call was left out: what other tasks do is not recorded
+                return behind in {pc + (step.jump or 0), pc + 4}
             case Kind.CONDITIONAL:
                 return behind in {pc + 4, pc + (step.jump or 0)}
             case Kind.INDIRECT_JUMP | Kind.INDIRECT_CALL | Kind.RETURN:
@@ -102,7 +104,7 @@ class Run:
                 if behind != pc:
                     frame = self._enter(frame, index, is_exception=True)
                     returns.append(pc)
-            elif step is None:
+            elif step is None or (step.kind is Kind.CALL and behind == pc + 4):
                 continue
             elif step.kind in {Kind.CALL, Kind.INDIRECT_CALL}:
                 frame = self._enter(frame, index, is_exception=False)

@@ -3,48 +3,59 @@
 from __future__ import annotations
 
 import errno
-from bisect import bisect_right
+from pathlib import Path
 
 from attrs import frozen
 
 from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
 from bootwright.formats.kernel.relocations import relocated
-from bootwright.foundation.choices import no_such
-from bootwright.foundation.errors import Missing, Refused, ToolFailed
+from bootwright.foundation.choices import no_such, one_of
+from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.kernels.model import Kernel
-from bootwright.lab.probes.boot import boot, plan_boot
+from bootwright.lab.machines.recorded import Recording
+from bootwright.lab.probes.boot import SILENCE, PlannedBoot, plan_boot
 from bootwright.lab.probes.ktap import ProbeTest, read
-from bootwright.lab.trace.assembly import assembly
-from bootwright.lab.trace.origin import Guard, Guards, follow
-from bootwright.lab.trace.record import record
+from bootwright.lab.snapshots.restoring import run_from
+from bootwright.lab.snapshots.running import snapshot_of
+from bootwright.lab.snapshots.saved import Snapshot
+from bootwright.lab.trace.guest import Stage
+from bootwright.lab.trace.origin import Guard, Guards, Origin, follow
+from bootwright.lab.trace.places import Place, Places, loaded_modules, never_returning
+from bootwright.lab.trace.prove import Flipped, prove
+from bootwright.lab.trace.record import NotRecorded, record
 from bootwright.lab.trace.running import Run
 
 _HANDLER = "__arm64_sys_"
 """arch/arm64/include/asm/syscall_wrapper.h"""
-
-_NEVER_RETURN = frozenset({"__stack_chk_fail", "panic", "__fortify_panic", "do_exit", "make_task_dead"})
-"""Of tools/objtool/noreturns.h (Linux 6.12), those that compiled functions call where they would return."""
+_SWITCH = "__switch_to"
+_MOST_GUARDS = 12
+"""How many branches are tried, each in a run of its own."""
 
 
 @frozen
-class Place:
-    """An instruction of the running kernel."""
+class OwnProgram:
+    """A program of the user's own whose system call fails."""
 
-    address: int
-    function: str | None
-    """None: outside the image's own code, in a module."""
-    offset: int
-    word: int | None
-    """The instruction as it is in the running kernel, where that was looked at."""
+    path: Path
+    call: str
+    errno: str
 
-    def __str__(self) -> str:
-        return f"{self.address:#x}" if self.function is None else f"{self.function}+{self.offset:#x}"
 
-    @property
-    def assembly(self) -> str | None:
-        """The instruction as an assembler writes it."""
-        return None if self.word is None else assembly(self.word, self.address)
+@frozen
+class Request:
+    """What is to be traced, and how."""
+
+    step: str | None
+    """A step of the probe; None: `program`."""
+    probe: str
+    program: OwnProgram | None
+    machine: str
+    timeout: float
+    cold: bool
+    """Boot from the first instruction, with no snapshot."""
+    prove: bool
+    """Flip the branches that led to the error, until the call succeeds."""
 
 
 @frozen
@@ -57,6 +68,14 @@ class TracedGuard:
     """The instruction that set the flags it tests; None where it tests a register."""
     tested: tuple[tuple[str, int], ...]
     """(register, value) of what was compared or tested."""
+
+
+@frozen
+class Tried:
+    """A branch that was made to go the other way."""
+
+    guard: TracedGuard
+    flipped: Flipped
 
 
 @frozen
@@ -75,120 +94,199 @@ class ErrnoTrace:
     copies: tuple[Place, ...]
     """The instructions that carried the number from there to the return."""
     call_number: int
-    """Which call of this kind it was in the boot, from 1."""
+    """Which call of this kind it was in the run, from 1."""
     other_tasks: bool
     """Whether another task ran meanwhile: `chain` may then hold calls of that one."""
     instructions: int
     unknown: str | None
     machine: str
     emulator: str
+    proof: tuple[Tried, ...] | None
+    """The branches flipped, in this order; None: none were asked for."""
+
+    @property
+    def cause(self) -> Tried | None:
+        """The branch with which the call succeeds, where one was found."""
+        return next((tried for tried in self.proof or () if tried.flipped.is_cause), None)
 
 
-def trace(
-    kernel: Kernel, *, step: str, probe: str, machine: str, timeout: float, progress: Progress
-) -> ErrnoTrace:
-    """Boot twice: to see the step fail, and to record its call; then follow the error back.
+def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
+    """See the step fail, record its call, follow the error back; with `prove`, flip what led to it.
 
     Raises `Refused` where the probe has no such step or it does not fail here, `Malformed` for a kernel
-    without symbol table, and what `lab.probes.boot.boot` raises.
+    without symbol table, `Missing` where the call cannot be stopped at, and what `lab.probes.boot.boot`
+    raises.
     """
-    test = _failing_test(kernel, step=step, probe=probe, machine=machine, timeout=timeout, progress=progress)
-    assert test.call is not None and test.errno is not None  # noqa: S101, PT018 - it failed
-    number = int(test.errno) if test.errno.isdigit() else getattr(errno, test.errno)
+    plan, test = _planned(kernel, request, progress)
     symbols = read_symbols(relocated(kernel.image.read_bytes()).image, str(kernel.image))
-    call = test.call.partition("-")[0]  # a step may tell two calls of one name apart
-    try:
-        handler = symbols.addresses[symbols.names.index(_HANDLER + call)]
-    except ValueError:
-        raise Refused(
-            f"{step} fails at {test.call}, and {kernel.name} has no function {_HANDLER}{call}",
-            hint="only an error that is a system call's own result can be traced",
-        ) from None
-    plan = plan_boot(kernel, probe=(probe,), machine=machine, arguments=(f"bootwright.step={step}",))
-    with progress.step(f"record {test.call} of {step} on {kernel.name}"):
-        recorded = record(plan, handler=handler, errno=number, timeout=timeout)
-    if recorded is None:
-        raise ToolFailed(
-            "qemu-system-aarch64", f"{call} did not return {test.errno} again under the debugger"
-        )
+    number = _number(test.errno)
+    handler = _handler(kernel, symbols, test)
+    stage = Stage(plan, _snapshot(plan, request, progress), request.timeout)
+    with progress.step(f"record {test.call} on {kernel.name}"):
+        recorded = record(stage, handler=handler, switch=_address(symbols, _SWITCH), errno=number)
+    if isinstance(recorded, NotRecorded):
+        raise _not_recorded(kernel, test, recorded)
     with progress.step(f"follow {test.errno} back through {len(recorded.log):,} instructions"):
         run = Run(recorded)
         origin = follow(run, number)
-        guard = None if origin.before else Guards(run, origin, _never_return(symbols)).find()
-    places = _Places(symbols, run)
-    frames = []
-    frame = run.frame_of[origin.index]
-    while frame > 0:
-        frames.append(run.frames[frame].call)
-        frame = run.frames[frame].parent
-    unknown = None
-    if origin.before:
-        unknown = f"{places.of(origin.index)} read it from memory that was written before the call"
+        guards = Guards(run, origin, never_returning(symbols))
+        guard = next(guards.all(), None) if origin.is_known else None
+    places = Places(symbols, run, loaded_modules(recorded.console), kernel.modules)
+    proof = None
+    if request.prove:
+        tried = _first(guards) if origin.is_known else []
+        with progress.step("flip the branches that led to the error"):
+            proof = tuple(
+                Tried(_guard(places, flipped.guard), flipped)
+                for flipped in prove(stage, recorded, run, tried)
+            )
     return ErrnoTrace(
         kernel=kernel,
-        step=step,
-        call=test.call,
-        errno=test.errno,
-        origin=None if origin.before else places.of(origin.index),
+        step=test.name,
+        call=test.call or "",
+        errno=test.errno or "",
+        origin=places.of(origin.index) if origin.is_known else None,
         guard=None if guard is None else _guard(places, guard),
-        chain=tuple(places.of(index) for index in reversed(frames) if index >= 0),
+        chain=_chain(places, run, origin),
         copies=tuple(places.of(hop.index) for hop in origin.hops),
         call_number=recorded.call_number,
         other_tasks=run.switched,
         instructions=len(run.log),
-        unknown=unknown,
+        unknown=_unknown(places, origin),
         machine=plan.target.name,
         emulator=plan.emulator.title,
+        proof=proof,
     )
 
 
-def _failing_test(
-    kernel: Kernel, *, step: str, probe: str, machine: str, timeout: float, progress: Progress
-) -> ProbeTest:
-    with progress.step(f"boot {kernel.name} on {machine}"):
-        recording = boot(
-            kernel, probe=(probe,), machine=machine, timeout=timeout, arguments=(f"bootwright.step={step}",)
+def _planned(kernel: Kernel, request: Request, progress: Progress) -> tuple[PlannedBoot, ProbeTest]:
+    """The run that the call is in, and which call fails there."""
+    if request.program is not None:
+        own = request.program
+        plan = plan_boot(
+            kernel,
+            probe=(),
+            machine=request.machine,
+            program=own.path,
+            arguments=("bootwright.modules=1",),
         )
+        test = ProbeTest("program", own.path.name, ok=False, call=own.call, errno=own.errno, detail="")
+        return plan, test
+    plan = plan_boot(
+        kernel,
+        probe=(request.probe,),
+        machine=request.machine,
+        arguments=(f"bootwright.step={request.step}", "bootwright.modules=1"),
+    )
+    return plan, _failing_test(plan, request, progress)
+
+
+def _failing_test(plan: PlannedBoot, request: Request, progress: Progress) -> ProbeTest:
+    step = request.step or ""
+    recording = _run(plan, request, progress)
     result = read(recording)
     if not result.complete:
         raise Missing(
-            f"{kernel.name} did not run the step {step} to its end ({recording.ended})",
-            hint=f"see its console: bootwright boot {kernel.name} --probe {probe} --console",
+            f"{plan.kernel.name} did not run the step {step} to its end ({recording.ended})",
+            hint=f"see its console: bootwright boot {plan.kernel.name} --probe {request.probe} --console",
         )
     if not result.tests:
-        every = read(boot(kernel, probe=(probe,), machine=machine, timeout=timeout))
-        names = [test.name for test in every.tests]
-        raise no_such(f"the probe {probe} has no step {step}", step, names, kind="steps")
+        every = plan_boot(plan.kernel, probe=(request.probe,), machine=request.machine)
+        names = [test.name for test in read(_run(every, request, progress)).tests]
+        raise no_such(f"the probe {request.probe} has no step {step}", step, names, kind="steps")
     test = result.tests[0]
     if test.call is None or test.errno is None:
         raise Refused(
-            f"{step} ends without an error on {kernel.name}: {test.detail or 'it works'}",
+            f"{step} ends without an error on {plan.kernel.name}: {test.detail or 'it works'}",
             hint="take a kernel on which it fails: see `bootwright boot --help`",
         )
     return test
 
 
-def _never_return(symbols: Symbols) -> frozenset[int]:
-    return frozenset(address for address, _, name in symbols if name in _NEVER_RETURN)
+def _run(plan: PlannedBoot, request: Request, progress: Progress) -> Recording:
+    snapshot = _snapshot(plan, request, progress)
+    with progress.step(f"boot {plan.kernel.name} on {plan.target.name}"):
+        if snapshot is None:
+            return plan.run(timeout=request.timeout)
+        return run_from(snapshot, plan, timeout=request.timeout, silence=SILENCE)
 
 
-class _Places:
-    def __init__(self, symbols: Symbols, run: Run) -> None:
-        self._symbols, self._run = symbols, run
-        names = symbols.names
-        self._end = symbols.addresses[names.index("_etext")] if "_etext" in names else symbols.addresses[-1]
-
-    def of(self, index: int) -> Place:
-        """The instruction of a record."""
-        address = self._run.log.pcs[index]
-        at = bisect_right(self._symbols.addresses, address) - 1
-        word = self._run.word(address)
-        if at < 0 or address >= self._end:
-            return Place(address, None, 0, word)
-        return Place(address, self._symbols.names[at], address - self._symbols.addresses[at], word)
+def _snapshot(plan: PlannedBoot, request: Request, progress: Progress) -> Snapshot | None:
+    if request.cold:
+        return None
+    try:
+        return snapshot_of(plan, timeout=request.timeout, note=progress.note)
+    except Missing as error:
+        progress.note(f"{error.message}; booted cold")
+        return None
 
 
-def _guard(places: _Places, guard: Guard) -> TracedGuard:
+def _number(name: str | None) -> int:
+    if name is not None and name.isdigit():
+        return int(name)
+    known = {text: number for number, text in errno.errorcode.items()}
+    return known[one_of(name or "", tuple(known), what="errno", kind="errno names")]
+
+
+def _handler(kernel: Kernel, symbols: Symbols, test: ProbeTest) -> int:
+    call = (test.call or "").partition("-")[0]  # a step may tell two calls of one name apart
+    try:
+        return symbols.addresses[symbols.names.index(_HANDLER + call)]
+    except ValueError:
+        if test.group == "program":
+            known = [name.removeprefix(_HANDLER) for name in symbols.names if name.startswith(_HANDLER)]
+            raise no_such(f"{kernel.name} has no system call {call}", call, known, kind="calls") from None
+        raise Refused(
+            f"{test.name} fails at {test.call}, and {kernel.name} has no function {_HANDLER}{call}",
+            hint="only an error that is a system call's own result can be traced",
+        ) from None
+
+
+def _address(symbols: Symbols, name: str) -> int | None:
+    return symbols.addresses[symbols.names.index(name)] if name in symbols.names else None
+
+
+def _not_recorded(kernel: Kernel, test: ProbeTest, recorded: NotRecorded) -> Missing | Refused:
+    call = (test.call or "").partition("-")[0]
+    if recorded.unfinished:
+        return Missing(
+            f"{call} did not return: {kernel.name} ended in it",
+            hint=f"see its console: bootwright boot {kernel.name} --console",
+        )
+    if recorded.calls:
+        times = "once" if recorded.calls == 1 else f"{recorded.calls} times"
+        return Refused(
+            f"{call} was called {times} on {kernel.name} and never returned {test.errno}",
+            hint="name the call and the errno that fail: see `bootwright kernel trace --help`",
+        )
+    return Missing(
+        f"the debugger never stopped at {_HANDLER}{call} of {kernel.name}",
+        hint="the program does not make that call, or the kernel does not run where its symbols say",
+    )
+
+
+def _chain(places: Places, run: Run, origin: Origin) -> tuple[Place, ...]:
+    calls = []
+    frame = run.frame_of[origin.index]
+    while frame > 0:
+        calls.append(run.frames[frame].call)
+        frame = run.frames[frame].parent
+    return tuple(places.of(index) for index in reversed(calls) if index >= 0)
+
+
+def _unknown(places: Places, origin: Origin) -> str | None:
+    if origin.before:
+        return f"{places.of(origin.index)} read it from memory that was written before the call"
+    if origin.lost:
+        return f"the error number was followed back to {places.of(origin.index)}, which makes another value"
+    return None
+
+
+def _first(guards: Guards) -> list[Guard]:
+    return [guard for guard, _ in zip(guards.all(), range(_MOST_GUARDS), strict=False)]
+
+
+def _guard(places: Places, guard: Guard) -> TracedGuard:
     return TracedGuard(
         place=places.of(guard.index),
         taken=guard.taken,

@@ -1,0 +1,96 @@
+"""Instructions of a running kernel by name: the function and how far into it, in the image or in a module."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from bisect import bisect_right
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from bootwright.formats.code.module_symbols import TextSymbols, text_symbols
+from bootwright.formats.kernel.kallsyms import Symbols
+from bootwright.foundation.errors import BootwrightError
+from bootwright.kernels.modules import dependencies
+from bootwright.lab.probes.contents import plain_module
+from bootwright.lab.trace.assembly import assembly
+from bootwright.lab.trace.running import Run
+
+_MODULE = re.compile(rb": # bootwright: module ([\w-]{1,64}) 0x([0-9a-f]{1,16})\s*$", re.MULTILINE)
+
+
+@frozen
+class Place:
+    """An instruction of the running kernel."""
+
+    address: int
+    function: str | None
+    """None: in no function whose name is known."""
+    offset: int
+    word: int | None
+    """The instruction as it is in the running kernel, where that was looked at."""
+    module: str | None = None
+    """The module whose code it is; None: the image's own, or unknown."""
+
+    def __str__(self) -> str:
+        if self.function is None:
+            return f"{self.address:#x}" + (f" [{self.module}]" if self.module else "")
+        return f"{self.function}+{self.offset:#x}" + (f" [{self.module}]" if self.module else "")
+
+    @property
+    def assembly(self) -> str | None:
+        """The instruction as an assembler writes it."""
+        return None if self.word is None else assembly(self.word, self.address)
+
+
+class Places:
+    """Names the addresses of one run."""
+
+    def __init__(self, symbols: Symbols, run: Run, modules: Mapping[str, int], tree: Path | None) -> None:
+        """`modules` is the address of each loaded module's `.text`, `tree` the folder that they are from."""
+        self._symbols, self._run, self._tree = symbols, run, tree
+        names = symbols.names
+        self._end = symbols.addresses[names.index("_etext")] if "_etext" in names else symbols.addresses[-1]
+        self._modules = sorted((address, name) for name, address in modules.items())
+        self._texts: dict[str, TextSymbols | None] = {}
+
+    def of(self, index: int) -> Place:
+        """The instruction of a record."""
+        address = self._run.log.pcs[index]
+        word = self._run.word(address)
+        at = bisect_right(self._symbols.addresses, address) - 1
+        if at >= 0 and address < self._end:
+            return Place(address, self._symbols.names[at], address - self._symbols.addresses[at], word)
+        for start, name in reversed(self._modules):
+            if start <= address:
+                text = self._text(name)
+                found = text.find(address - start) if text is not None else None
+                if found is not None:
+                    return Place(address, found[0], found[1], word, name)
+                break
+        return Place(address, None, 0, word)
+
+    def _text(self, name: str) -> TextSymbols | None:
+        if name not in self._texts:
+            self._texts[name] = None
+            if self._tree is not None:
+                with contextlib.suppress(BootwrightError):  # else its functions stay without names
+                    path = dependencies(self._tree, [name])[-1]
+                    self._texts[name] = text_symbols(plain_module(path), path.name)
+        return self._texts[name]
+
+
+def loaded_modules(console: bytes) -> dict[str, int]:
+    """Address of each module's `.text`, as the guest's init told it."""
+    return {name.decode(): int(address, 16) for name, address in _MODULE.findall(console.replace(b"\r", b""))}
+
+
+def never_returning(symbols: Symbols) -> frozenset[int]:
+    """Addresses of functions behind whose calls nothing runs."""
+    return frozenset(address for address, _, name in symbols if name in _NEVER_RETURN)
+
+
+_NEVER_RETURN = frozenset({"__stack_chk_fail", "panic", "__fortify_panic", "do_exit", "make_task_dead"})
+"""Of tools/objtool/noreturns.h (Linux 6.12), those that compiled functions call where they would return."""
