@@ -139,6 +139,25 @@ class Debugger:
             part = data[at : at + _CHUNK]
             self._expect_ok(f"M{address + at:x},{len(part):x}:{part.hex()}")
 
+    def device_register(self, address: int) -> int:
+        """A 32-bit register of a device, at a physical address."""
+        answer = self._physically(f"m{address:x},4")
+        return int.from_bytes(_bytes(answer), "little")
+
+    def change_device(self, address: int, value: int) -> None:
+        """Write a 32-bit register of a device, at a physical address."""
+        answer = self._physically(f"M{address:x},4:{value.to_bytes(4, 'little').hex()}")
+        if answer != b"OK":
+            raise ToolFailed("qemu's debugger", f"{address:#x} cannot be written to: {answer[:100]!a}")
+
+    def _physically(self, text: str) -> bytes:
+        """Ask with addresses taken as physical (QEMU docs/system/gdb, `Qqemu.PhyMemMode`)."""
+        self._expect_ok("Qqemu.PhyMemMode:1")
+        try:
+            return self._ask(text)
+        finally:
+            self._expect_ok("Qqemu.PhyMemMode:0")
+
     def _ask(self, text: str) -> bytes:
         self._send(text.encode())
         try:

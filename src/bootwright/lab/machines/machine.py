@@ -55,6 +55,8 @@ class Machine:
     network: Network
     processors: tuple[Processor, ...] = field(metadata=key("cpu"))
     kernel_arguments: tuple[str, ...] = ()
+    interrupt_mask: int | None = None
+    """The physical address of the GIC's GICC_PMR (GICv2, IHI 0048B, 4.4.2), where the machine has one CPU."""
     least_memory: int | None = None
     """MiB down to which memory may be fitted to kernel and initramfs; None: `-m` stays as it is."""
 

@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from bootwright.foundation.errors import ToolFailed
 from bootwright.foundation.versions import Version
@@ -65,7 +65,8 @@ def record(stage: Stage, *, handler: int, switch: int | None, errno: int) -> Rec
         guest(stage, most_written=MOST_LOG) as machine,
     ):
         try:
-            recorder = _Recorder(machine, Path(folder) / "cpu.log", one_instruction)
+            mask = stage.plan.target.interrupt_mask
+            recorder = _Recorder(machine, Path(folder) / "cpu.log", one_instruction, mask)
             away = (
                 None
                 if switch is None
@@ -78,12 +79,22 @@ def record(stage: Stage, *, handler: int, switch: int | None, errno: int) -> Rec
             ) from error
 
 
-@frozen
+@define
 class _Recorder:
+    """The log, switched on and off; while it is on, the guest has no interrupts.
+
+    Logging is slow and time goes on: else most of the record would be timer interrupts. They are masked at
+    the interrupt controller where the machine's file says how, so that the kernel's own state stays as it is;
+    elsewhere in the CPU, until the kernel unmasks them.
+    """
+
     machine: Guest
     log: Path
     one_instruction: str
     """The monitor's command for translating one instruction at a time."""
+    interrupt_mask: int | None
+    _allowed: int | None = field(default=None, init=False)
+    """What the controller's mask was."""
 
     def begin(self) -> None:
         """Record from here on, into an empty log."""
@@ -93,11 +104,19 @@ class _Recorder:
 
     def go_on(self) -> None:
         """Record what comes next."""
+        debugger = self.machine.debugger
+        if self.interrupt_mask is None:
+            debugger.mask_interrupts()
+        else:
+            self._allowed = debugger.device_register(self.interrupt_mask)
+            debugger.change_device(self.interrupt_mask, 0)
         self.machine.monitor.human(f"{self.one_instruction} on")
         self.machine.monitor.human("log cpu,nochain")
 
     def pause(self) -> None:
         """Record nothing until `go_on`."""
+        if self.interrupt_mask is not None and self._allowed is not None:
+            self.machine.debugger.change_device(self.interrupt_mask, self._allowed)
         self.machine.monitor.human("log none")
         self.machine.monitor.human(f"{self.one_instruction} off")
 
@@ -106,9 +125,6 @@ def _failing(recorder: _Recorder, away: Away | None, handler: int, errno: int) -
     machine, log = recorder.machine, recorder.log
     number = 0
     for number, entry in enumerate(machine.calls(handler, _MOST_CALLS), 1):
-        # Logging is slow and time goes on: without this most of the record would be timer interrupts. Calls
-        # that wait for something unmask interrupts themselves.
-        machine.debugger.mask_interrupts()
         recorder.begin()
         now = machine.finish(entry, away)
         if now is None:
