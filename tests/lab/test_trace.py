@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -10,9 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootwright.api import Refused, trace_error
+from bootwright.api import Malformed, Missing, Refused, get_kernel, trace_error
 from bootwright.formats.code.a64_flow import Kind, flow, holds
+from bootwright.formats.code.module_symbols import text_symbols
+from bootwright.foundation.guest import build_with_any
+from bootwright.lab.probes.program import check_program
 from bootwright.lab.trace.assembly import assembly
+from bootwright.lab.trace.places import loaded_modules
+from bootwright.lab.trace.prove import not_selected
 
 SCHEMA = Path(__file__).parents[2] / "docs/schemas/kernel-trace.schema.json"
 
@@ -21,7 +27,7 @@ SCHEMA = Path(__file__).parents[2] / "docs/schemas/kernel-trace.schema.json"
 @pytest.mark.download
 def test_error_of_the_first_case() -> None:
     # fs/namespace.c (Linux 6.12), __do_loopback: a mount of no namespace, unless it is of nsfs, is EINVAL.
-    traced = trace_error("debian-6.12.117-4k", step="talos-1.12-etc-hosts")
+    traced = trace_error("debian-6.12.117-4k", step="talos-1.12-etc-hosts", prove=True)
     document = traced.as_json()
     jsonschema.validate(document, json.loads(SCHEMA.read_text()))
     assert (document["call"], document["errno"]) == ("open_tree", "EINVAL")
@@ -29,6 +35,106 @@ def test_error_of_the_first_case() -> None:
     assert document["origin"]["assembly"] == "mov x0, #-22"
     assert document["guard"]["offset"] == 0x64
     assert [place["function"] for place in document["chain"]] == ["__arm64_sys_open_tree"]
+    # With that branch the other way the call, and with it the whole step, works.
+    (tried,) = document["proof"]
+    assert (tried["is_cause"], tried["guard"], tried["step"]["ok"]) == (True, document["guard"], True)
+    # Neither interrupts nor other tasks are in the record.
+    assert document["instructions"] < 10_000
+    assert not document["other_tasks"]
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_error_of_a_module() -> None:
+    # fs/squashfs/super.c (Linux 6.18), squashfs_fill_super: blocks smaller than a page are EINVAL.
+    traced = trace_error("debian-6.18.15-16k", step="squashfs-4K", probe="filesystems", prove=True).trace
+    assert traced.origin is not None
+    assert traced.guard is not None
+    assert (traced.origin.function, traced.origin.module) == ("squashfs_fill_super", "squashfs")
+    assert {value for _, value in traced.guard.tested} == {4096, 16383}
+    assert traced.cause is not None
+
+
+_PROGRAM = """
+static long call(long number, long a, long b, long c, long d)
+{
+	register long x8 __asm__("x8") = number;
+	register long x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c, x3 __asm__("x3") = d;
+
+	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+	return x0;
+}
+
+void _start(void)
+{
+	/* openat2 of O_RDONLY with a mode, which is EINVAL */
+	static const long how[3] = { 0, 0600, 0 };
+
+	call(437, -100, (long)"/", (long)how, sizeof(how));
+	call(94, 0, 0, 0, 0);
+}
+"""
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_a_program_of_one_s_own(tmp_path: Path) -> None:
+    source, program = tmp_path / "fails.c", tmp_path / "fails"
+    source.write_text(_PROGRAM)
+    built = build_with_any([source])
+    assert built is not None
+    program.write_bytes(built[0])
+    traced = trace_error("debian-6.12.117-4k", program=program, syscall="openat2", errno="EINVAL", prove=True)
+    assert str(traced.trace.origin).startswith("build_open_flags+")
+    assert traced.trace.cause is not None
+    assert traced.verdict.exit_status == 0
+    for syscall, errno, expected in (
+        ("openatt", "EINVAL", "has no system call openatt"),
+        ("openat2", "EINVALL", "no errno 'EINVALL'"),
+        ("openat2", "EPERM", "was called once on debian-6.12.117-4k and never returned EPERM"),
+    ):
+        with pytest.raises(Refused, match=expected):
+            trace_error("debian-6.12.117-4k", program=program, syscall=syscall, errno=errno)
+    with pytest.raises(Missing, match="the debugger never stopped at __arm64_sys_swapon"):
+        trace_error("debian-6.12.117-4k", program=program, syscall="swapon", errno="EPERM")
+
+
+@pytest.mark.download
+def test_a_kernel_without_symbols(tmp_path: Path) -> None:
+    image = get_kernel("debian-6.12.117-4k").image.read_bytes()
+    # The table of tokens has those of one letter in order (scripts/kallsyms.c).
+    digits = b"\0".join(bytes([letter]) for letter in b"0123456789")
+    (tmp_path / "Image").write_bytes(image.replace(digits, bytes(len(digits))))
+    with pytest.raises(Malformed, match="symbol"):
+        trace_error(tmp_path / "Image", step="talos-1.12-etc-hosts")
+
+
+def test_what_a_select_would_have_made() -> None:
+    x = (5, 7, *[0] * 29)
+    csel, csinc, csinv, csneg = (0x9A810000 | kind for kind in (0, 0x400, 0x40000000, 0x40000400))
+    assert not_selected(csel, x, held=False) == 5  # x0 = eq ? x0 : x1
+    assert [not_selected(word, x, held=True) for word in (csel, csinc, csinv, csneg)] == [
+        *(7, 8, 2**64 - 8, 2**64 - 7),
+    ]
+    assert not_selected(csinv & ~(1 << 31), x, held=True) == 2**32 - 8
+
+
+@given(st.binary(max_size=300), st.integers(0, 63), st.integers(0, 255))
+def test_any_bytes_are_a_program_or_not(data: bytes, at: int, value: int) -> None:
+    header = bytearray(b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\0\xb7\0\x01\0\0\0" + bytes(8))
+    header += (64).to_bytes(8, "little") + bytes(14) + b"\x38\0\x01\0" + bytes(6)
+    header[at] = value
+    for candidate in (data, bytes(header) + data):
+        with contextlib.suppress(Malformed, Refused):
+            check_program(candidate, "fuzz")
+        with contextlib.suppress(Malformed):
+            text_symbols(candidate, "fuzz").find(0)
+
+
+@given(st.binary(max_size=200))
+def test_modules_are_init_s_own_lines(console: bytes) -> None:
+    told = loaded_modules(console + b"\n[ 1.0] bwa: # bootwright: module squashfs 0xffffc0007acdd000\r\r\n")
+    assert told["squashfs"] == 0xFFFFC0007ACDD000
 
 
 @pytest.mark.boot

@@ -10,7 +10,7 @@ from attrs import frozen
 from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
 from bootwright.formats.kernel.relocations import relocated
 from bootwright.foundation.choices import no_such, one_of
-from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines.recorded import Recording
@@ -117,8 +117,8 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
     without symbol table, `Missing` where the call cannot be stopped at, and what `lab.probes.boot.boot`
     raises.
     """
+    symbols = _symbols(kernel)
     plan, test = _planned(kernel, request, progress)
-    symbols = read_symbols(relocated(kernel.image.read_bytes()).image, str(kernel.image))
     number = _number(test.errno)
     handler = _handler(kernel, symbols, test)
     stage = Stage(plan, _snapshot(plan, request, progress), request.timeout)
@@ -157,6 +157,19 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
         emulator=plan.emulator.title,
         proof=proof,
     )
+
+
+def _symbols(kernel: Kernel) -> Symbols:
+    try:
+        return read_symbols(relocated(kernel.image.read_bytes()).image, kernel.name)
+    except Malformed as error:
+        raise Malformed(
+            kernel.name,
+            error.offset,
+            f"a symbol table ({error.expected})",
+            error.found,
+            hint="functions have no names without: take a kernel with CONFIG_KALLSYMS",
+        ) from error
 
 
 def _planned(kernel: Kernel, request: Request, progress: Progress) -> tuple[PlannedBoot, ProbeTest]:
