@@ -8,6 +8,7 @@ from collections import deque
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -148,7 +149,8 @@ def test_without_the_symbols_of_data_the_same_is_found(
     assert "macb_driver" not in masked.names
     monkeypatch.setattr(builtin_drivers, "read_symbols", lambda image, name: masked)
     found = read_built_in(real_image, "Image")
-    assert set(found.drivers) == set(real_built_in.drivers)
+    # Which object a driver is in, only the names of initcalls' entries say, and those are data.
+    assert set(found.drivers) == {evolve(driver, object="") for driver in real_built_in.drivers}
     assert set(found.early) == set(real_built_in.early)
     assert found.of_node == real_built_in.of_node > 0
 
@@ -165,6 +167,7 @@ def test_drivers_are_known_by_the_calls_that_register_them(real_built_in: BuiltI
     assert (drivers["max77620"].buses, drivers["max77620"].of) == (("i2c",), ())  # by its id table alone
     assert "max20024" in drivers["max77620"].ids
     assert drivers["pl061_gpio"].probe  # AMBA: behind the struct device_driver
+    assert (host.object, drivers["gpio-mxc"].object) == ("pcie_brcmstb", "gpio_mxc")
     known = [driver for driver in real_built_in.drivers if driver.registered_by and driver.probe]
     assert len(known) > 0.97 * len(real_built_in.drivers)
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from attrs import evolve
 from click.testing import CliRunner
 
 from bootwright.cli.main import main
+from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.formats.kernel.config import KernelConfig, read_kernel_config
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
@@ -21,8 +23,10 @@ from bootwright.foundation.places import data_files
 from bootwright.foundation.versions import Version
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.model import Kernel
-from bootwright.predict.api import dtb_for
+from bootwright.predict.api import dtb_for, predict
 from bootwright.predict.kernel.objects import OBJECTS, Objects, objects
+from bootwright.predict.model import Answer
+from bootwright.predict.solving.configured import ConfiguredKernel, facts_of_config
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/check.schema.json").read_text())
 OWN = "debian-6.18-4k"
@@ -36,6 +40,13 @@ def kernel(name: str) -> Kernel:
         return open_library().get(name, modules=True)
     except (Missing, Refused) as error:
         pytest.skip(f"{name}: {error}")
+
+
+def blob(name: str) -> Path:
+    """A devicetree of the kernel's package."""
+    folder = kernel(OWN).dtbs
+    assert folder is not None
+    return next(folder.rglob(name))
 
 
 def off(option: str) -> Change:
@@ -90,6 +101,45 @@ def test_a_driver_that_the_configuration_leaves_out_is_not_there(
     assert broken["node"].endswith(driver)
     assert broken["reason"].startswith(f"{option} is not set, so that")
     assert option in broken["remedy"]
+
+
+@pytest.mark.download
+@pytest.mark.parametrize(
+    ("option", "node"),
+    [
+        # By its own initcall: nothing in modules.builtin.modinfo names the compatible of a driver without a
+        # MODULE_DEVICE_TABLE.
+        ("CONFIG_ARM_PMUV3", "/pmu"),
+        ("CONFIG_RASPBERRYPI_POWER", "/soc/power"),
+    ],
+)
+def test_built_in_drivers_are_known_by_the_objects_of_their_initcalls(
+    option: str, node: str, tmp_path: Path
+) -> None:
+    dtb = read_fdt_file(blob("bcm2711-rpi-4-b.dtb"))
+    for changes, bound in (((), Answer.YES), ((off(option),), Answer.NO)):
+        path = config(tmp_path, *changes)
+        facts = facts_of_config(path, read_kernel_config(FileBytes(path)))
+        (answer,) = (one for one in predict(facts, dtb).nodes if one.path == node)
+        assert answer.bound is bound
+
+
+@pytest.mark.download
+def test_what_an_unknown_driver_would_make_is_unknown_too(tmp_path: Path) -> None:
+    """sunxi-sram makes devices of its child nodes; with its options not known, so are they."""
+    path = config(tmp_path)
+    facts = facts_of_config(path, read_kernel_config(FileBytes(path)))
+    dtb = read_fdt_file(blob("sun50i-h5-libretech-all-h3-cc.dtb"))
+
+    def bound(kernel: ConfiguredKernel) -> Answer:
+        nodes = predict(kernel, dtb).nodes
+        return next(one.bound for one in nodes if one.path == "/soc/system-control@1c00000/sram@18000")
+
+    assert bound(facts) is Answer.YES
+    tables = facts.tables
+    drivers = tuple(evolve(driver, object="") for driver in tables.built_in.drivers)
+    unread = evolve(facts, tables=evolve(tables, built_in=evolve(tables.built_in, drivers=drivers)))
+    assert bound(unread) is Answer.UNKNOWN
 
 
 @pytest.mark.download

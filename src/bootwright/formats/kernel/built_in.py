@@ -17,6 +17,8 @@ class Driver:
     """`platform`, `i2c`, `spi`, `amba`, `pci`, … ; empty where the layout does not tell."""
     registered_by: str = ""
     """The function that hands it to its bus, as initcall_blacklist= has it; empty where that is not seen."""
+    object: str = ""
+    """The object it is built into, by the name that a module of it would have; empty where no symbol says."""
     of: tuple[OfId, ...] = ()
     ids: tuple[str, ...] = ()
     """Names of an i2c, spi or platform id table."""

@@ -13,9 +13,12 @@ call that registers it (`registered_drivers`); one whose call is not seen is fou
 
 from __future__ import annotations
 
+import re
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
+
+from attrs import evolve
 
 from bootwright.formats.code.calls import CallFinder
 from bootwright.formats.code.image_code import ImageCode
@@ -52,6 +55,11 @@ def _drivers(image: bytes, symbols: Symbols, scan: Scan, where: str) -> tuple[Dr
     finder = CallFinder(image, symbols)
     memory = ImageMemory(image, symbols, where)
     drivers = dict(registered_drivers(registrations.all(), registrations.buses(), memory, finder))
+    objects = _objects(symbols)
+    for at, driver in drivers.items():
+        name = objects.get(driver.registered_by, "")
+        if name:
+            drivers[at] = evolve(driver, object=name)
     for shape in scan.drivers:
         if shape.address not in drivers:
             drivers[shape.address] = Driver(
@@ -87,6 +95,25 @@ def _of_node(image: bytes, symbols: Symbols) -> int:
         elif word & 0xFFC00000 == 0xF9400000 and word >> 5 & 31 in second:  # LDR, 64 bits
             return (word >> 10 & 0xFFF) * 8
     return 0
+
+
+_INITCALL = re.compile(r"__init(?:call|stub)__kmod_(.+?)__\d+_\d+_(\w+?)(?:early|con|rootfs|\ds?)$")
+"""__initcall__kmod_NAME__NUMBER_LINE_FUNCTIONlevel: include/linux/init.h __initcall_id, Linux 5.10 to 7.3."""
+
+
+def _objects(symbols: Symbols) -> dict[str, str]:
+    """Function that is called once at boot → the object it is built into, where all of one name are in one.
+
+    The entries of the table of initcalls have names that say so, which are in a symbol table with
+    CONFIG_KALLSYMS_ALL; with link-time optimisation by Clang the functions themselves have such names.
+    """
+    objects: dict[str, str] = {}
+    for name in symbols.names:
+        match = _INITCALL.fullmatch(name) if name.startswith("__init") else None
+        if match is not None:
+            for function in (match[2], name):
+                objects[function] = match[1] if objects.get(function, match[1]) == match[1] else ""
+    return objects
 
 
 def _early_by_form(symbols: Symbols, scan: Scan) -> tuple[EarlyEntry, ...]:

@@ -15,7 +15,7 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.cache import DRIVERS
 from bootwright.kernels.model import Kernel
 
-_FORMAT = 10
+_FORMAT = 11
 
 
 def is_read(kernel: Kernel) -> bool:
@@ -60,6 +60,7 @@ def _to_json(built_in: BuiltIn) -> dict[str, Any]:
                 "name": driver.name,
                 "buses": driver.buses,
                 "registered_by": driver.registered_by,
+                "object": driver.object,
                 "of": [entry.compatible for entry in driver.of],
                 "ids": driver.ids,
                 "pci": [
@@ -83,6 +84,7 @@ def _from_json(document: dict[str, Any]) -> BuiltIn:
                 name=entry["name"],
                 buses=tuple(entry["buses"]),
                 registered_by=entry["registered_by"],
+                object=entry["object"],
                 of=tuple(OfId(compatible) for compatible in entry["of"]),
                 ids=tuple(entry["ids"]),
                 pci=tuple(PciId(*pci_id) for pci_id in entry["pci"]),

@@ -19,6 +19,8 @@ class Candidate:
     rank: int = 0
     """Position of the compatible that matched; 0 is the most specific."""
     matched: str = ""
+    object: str = ""
+    """Of one that is built in: the object that it is built into, where known."""
 
 
 @frozen

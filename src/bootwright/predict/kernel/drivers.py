@@ -79,7 +79,7 @@ class KernelFacts:
 
     def _look_up(self, compatible: str) -> list[Candidate]:
         candidates = [
-            Candidate(driver.name, None, driver.buses, driver.calls, matched=compatible)
+            Candidate(driver.name, None, driver.buses, driver.calls, matched=compatible, object=driver.object)
             for driver in self._built_in_of.get(compatible, ())
         ]
         if self.modules is not None:
@@ -137,7 +137,7 @@ class KernelFacts:
         """Drivers for a PCI function."""
         any_id = 0xFFFFFFFF
         candidates = [
-            Candidate(driver.name, None, ("pci",), driver.calls)
+            Candidate(driver.name, None, ("pci",), driver.calls, object=driver.object)
             for driver in self.built_in.drivers
             if any(
                 entry.vendor in {vendor, any_id}
@@ -156,7 +156,7 @@ class KernelFacts:
     def by_amba(self, periphid: int) -> tuple[Candidate, ...]:
         """Drivers for an AMBA peripheral id."""
         candidates = [
-            Candidate(driver.name, None, ("amba",), driver.calls)
+            Candidate(driver.name, None, ("amba",), driver.calls, object=driver.object)
             for driver in self.built_in.drivers
             if any(periphid & mask == identity for identity, mask in driver.amba)
         ]
@@ -165,7 +165,7 @@ class KernelFacts:
     def by_name(self, name: str, bus: str) -> tuple[Candidate, ...]:
         """i2c and spi drivers whose id table has this name."""
         candidates = [
-            Candidate(driver.name, None, (bus,), driver.calls)
+            Candidate(driver.name, None, (bus,), driver.calls, object=driver.object)
             for driver in self.built_in.drivers
             if bus in driver.buses and name in driver.ids
         ]

@@ -205,6 +205,9 @@ class ConfiguredKernel(KernelFacts):
             return None
         if candidate.module is not None:
             return objects().rule(candidate.module, version, index.path(candidate.module) or None)
+        own = objects().rule(candidate.object, version) if candidate.object else None
+        if own is not None:
+            return own
         rules = {objects().rule(name, version) for name in names}
         return rules.pop() if len(rules) == 1 else None
 

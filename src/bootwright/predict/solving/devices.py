@@ -221,10 +221,25 @@ class Planner:
                     default="of_platform_default_populate" in calls,
                     cell=_CELLS in calls,
                 )
+            elif best is None and self._may_have_driver(site):
+                self._platform(
+                    child,
+                    site,
+                    f"whether there is a driver for {node.path} that makes a device of it is not known",
+                    exists=Answer.UNKNOWN,
+                    default=False,
+                )
             elif best is None:
                 self._missing(child, f"no driver for {node.path} makes a device of it", node)
             else:
                 self._missing(child, f"the driver {best.driver} makes no devices of child nodes", node)
+
+    def _may_have_driver(self, site: Site) -> bool:
+        """Whether a node without a driver may have one all the same, as far as is known of the kernel."""
+        withheld = self._kernel.withheld(site.node, site.bus)
+        if withheld is not None:
+            return withheld.answer is Answer.UNKNOWN
+        return not all(self._kernel.decided(name) for name in site.node.compatible)
 
     def _edge(self, site: Site, edge: Node) -> None:
         """An edge that is no device itself (qcom,smd-edge.yaml): what is announced on it is."""
