@@ -10,6 +10,7 @@ from bootwright.lab.machines.debugger import Registers
 from bootwright.lab.probes.program import check_program
 from bootwright.lab.trace.log import CpuLog
 from bootwright.lab.trace.places import loaded_modules
+from bootwright.lab.trace.sources import parse_lines
 
 
 def one_input(data: bytes) -> None:
@@ -21,6 +22,7 @@ def one_input(data: bytes) -> None:
         for offset in (0, symbols.size - 1, symbols.size, 1 << 64):
             assert symbols.find(offset) is None or offset < symbols.size
     assert all(0 <= address < 1 << 64 for address in loaded_modules(data).values())
+    parse_lines(data.decode(errors="replace"))
     with contextlib.suppress(ToolFailed):
         assert len(CpuLog(data, Registers((0,) * 31, 0, 0))) > 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from bootwright.api._common import reporter
 
@@ -54,6 +54,10 @@ class TracedError:
             "other_tasks": trace.other_tasks,
             "instructions": trace.instructions,
             "unknown": trace.unknown,
+            "lines": {
+                f"{address:#x}": [asdict(line) for line in lines] for address, lines in trace.lines.items()
+            },
+            "definitions": {name: asdict(found) for name, found in trace.definitions.items()},
             "proof": None if trace.proof is None else [_tried(tried) for tried in trace.proof],
         }
 
@@ -69,16 +73,20 @@ def trace_error(
     machine: str = "virt",
     prove: bool = False,
     cold: bool = False,
+    debug: str | Path | None = None,
+    source: str | Path | None = None,
     timeout: float | None = None,
     progress: Progress | None = None,
 ) -> TracedError:
     """Which instruction of a kernel made the error that a step of a probe sees, and which branch led there.
 
     `kernel` as for `boot`, `step` is the name of a test that `boot` prints with an errno. In its place
-    `program`, a static arm64 program, with the `syscall` (`openat`) and `errno` (`EINVAL`) that fails in it.
-    With `prove` the call is made again with that branch the other way, and the branches before it, until
-    it succeeds. `timeout` is in seconds; `cold` uses no snapshot. The kernel runs as it is, in QEMU: it needs
-    a symbol table (CONFIG_KALLSYMS), no debug information.
+    `program`, a static arm64 program, with the `syscall` (`openat`) and `errno` (`EINVAL`) that fails in
+    it. With `prove` the call is made again with that branch the other way, and the branches before it,
+    until it succeeds. `timeout` is in seconds; `cold` uses no snapshot. `debug`, the kernel's vmlinux
+    with debug information, adds source lines, `source`, its source tree, their text and where functions
+    are defined. The kernel runs as it is, in QEMU: it needs a symbol table (CONFIG_KALLSYMS), no debug
+    information.
 
     Returns a `TracedError`. Raises `Refused` for a step that is not there or does not fail, or a call that
     does not return that errno, `Malformed` for a kernel without symbols or a program that is none, `Missing`
@@ -110,6 +118,8 @@ def trace_error(
         timeout=TIMEOUT if timeout is None else timeout,
         cold=cold,
         prove=prove,
+        debug=Path(debug) if debug is not None else None,
+        source=Path(source) if source is not None else None,
     )
     return TracedError(trace(get_kernel(kernel, modules=wants_modules, progress=progress), request, progress))
 

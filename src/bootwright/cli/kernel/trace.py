@@ -19,6 +19,7 @@ Examples:
   bootwright kernel trace debian-6.12.117-4k --call talos-1.12-etc-hosts
   bootwright kernel trace debian-7.3.4-4k --call mount-setattr-refuses-long --json
   bootwright kernel trace debian-6.12.117-16k --call clone-detached-root --prove
+  bootwright kernel trace ./Image --call clone-detached-root --debug vmlinux --source ~/linux
   bootwright kernel trace ./Image --program ./fails --syscall openat --errno EINVAL
 
 KERNEL is a name of `bootwright kernels list`, or a file: an arm64 Image or a package that holds one.
@@ -55,6 +56,16 @@ Exit status: 0 the origin was found (and the cause proved), 2 usage, bad input o
     is_flag=True,
     help="Make the call again with the branch the other way, then those before it, until it succeeds.",
 )
+@click.option(
+    "--debug",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The kernel's vmlinux with debug information: adds source lines.",
+)
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The kernel's source tree: adds the lines' text and where the functions are defined.",
+)
 @machine_option
 @cold_option
 @click.option("--timeout", type=click.FloatRange(1), default=None, help="Seconds for each boot.")
@@ -68,6 +79,8 @@ def command(
     syscall: str | None,
     errno: str | None,
     prove: bool,
+    debug: Path | None,
+    source: Path | None,
     machine: str,
     cold: bool,
     timeout: float | None,
@@ -95,6 +108,8 @@ def command(
         syscall=syscall,
         errno=errno,
         prove=prove,
+        debug=debug,
+        source=source,
         machine=machine,
         cold=cold,
         timeout=timeout,
@@ -115,8 +130,10 @@ def _print(trace: ErrnoTrace) -> None:
         click.echo(f"unknown: {trace.unknown}")
     else:
         click.echo(f"  made at     {_line(trace.origin)}")
+        _print_source(trace, trace.origin)
     if trace.guard is not None:
         _print_guard("decided at", trace.guard)
+        _print_source(trace, trace.guard.place)
     elif trace.origin is not None:
         click.echo("  decided at  no branch of the functions on the way: they always fail so")
     for number, place in enumerate(reversed(trace.chain)):
@@ -137,6 +154,19 @@ def _print_guard(label: str, guard: TracedGuard) -> None:
     compared = f"{guard.compare}: " if guard.compare is not None else ""
     if compared or values:
         click.echo(f"              {compared}{values}")
+
+
+def _print_source(trace: ErrnoTrace, place: Place) -> None:
+    """The line of an instruction; without one, where its function is defined and has the errno."""
+    lines = trace.lines.get(place.address, ())
+    for line in lines:
+        text = f": {line.text}" if line.text else ""
+        click.echo(f"              {line.path}:{line.line}, {line.function}{text}")
+    defined = trace.definitions.get(place.function or "")
+    if defined is not None and not lines:
+        where = ", ".join(map(str, defined.with_errno))
+        has = f"; {trace.errno} in lines {where}" if where else f"; {trace.errno} in none of its lines"
+        click.echo(f"              {defined.path}:{defined.line}{has}")
 
 
 def _print_tried(tried: Tried, call: str) -> None:

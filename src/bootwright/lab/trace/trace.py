@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -25,6 +26,14 @@ from bootwright.lab.trace.places import Place, Places, loaded_modules, never_ret
 from bootwright.lab.trace.prove import Flipped, prove
 from bootwright.lab.trace.record import NotRecorded, record
 from bootwright.lab.trace.running import Run
+from bootwright.lab.trace.sources import (
+    Definition,
+    SourceLine,
+    check_build,
+    check_tree,
+    definition,
+    source_lines,
+)
 
 _HANDLER = "__arm64_sys_"
 """arch/arm64/include/asm/syscall_wrapper.h"""
@@ -56,6 +65,10 @@ class Request:
     """Boot from the first instruction, with no snapshot."""
     prove: bool
     """Flip the branches that led to the error, until the call succeeds."""
+    debug: Path | None = None
+    """The kernel's debug information: a vmlinux."""
+    source: Path | None = None
+    """The kernel's source tree."""
 
 
 @frozen
@@ -103,6 +116,10 @@ class ErrnoTrace:
     emulator: str
     proof: tuple[Tried, ...] | None
     """The branches flipped, in this order; None: none were asked for."""
+    lines: Mapping[int, tuple[SourceLine, ...]]
+    """Source lines by address, the innermost function first; empty without debug information."""
+    definitions: Mapping[str, Definition]
+    """Where functions are defined, of those that made and decided; empty without a source tree."""
 
     @property
     def cause(self) -> Tried | None:
@@ -118,6 +135,10 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
     raises.
     """
     symbols = _symbols(kernel)
+    if request.source is not None:
+        check_tree(request.source)
+    if request.debug is not None:
+        check_build(request.debug, kernel.image.read_bytes())
     plan, test = _planned(kernel, request, progress)
     number = _number(test.errno)
     handler = _handler(kernel, symbols, test)
@@ -140,14 +161,20 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
                 Tried(_guard(places, flipped.guard), flipped)
                 for flipped in prove(stage, recorded, run, tried)
             )
+    made = places.of(origin.index) if origin.is_known else None
+    decided = None if guard is None else _guard(places, guard)
+    chain = _chain(places, run, origin)
+    named = [
+        place for place in (made, None if decided is None else decided.place, *chain) if place is not None
+    ]
     return ErrnoTrace(
         kernel=kernel,
         step=test.name,
         call=test.call or "",
         errno=test.errno or "",
-        origin=places.of(origin.index) if origin.is_known else None,
-        guard=None if guard is None else _guard(places, guard),
-        chain=_chain(places, run, origin),
+        origin=made,
+        guard=decided,
+        chain=chain,
         copies=tuple(places.of(hop.index) for hop in origin.hops),
         call_number=recorded.call_number,
         other_tasks=run.switched,
@@ -156,7 +183,24 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
         machine=plan.target.name,
         emulator=plan.emulator.title,
         proof=proof,
+        lines=_lines(request, kernel, named),
+        definitions=_definitions(request, test.errno or "", named[: 2 if decided is not None else 1]),
     )
+
+
+def _lines(request: Request, kernel: Kernel, places: Sequence[Place]) -> Mapping[int, tuple[SourceLine, ...]]:
+    own = [place.address for place in places if place.module is None]
+    if request.debug is None or not own:
+        return {}
+    return source_lines(request.debug, own, kernel.image.read_bytes(), request.source)
+
+
+def _definitions(request: Request, errno_name: str, places: Sequence[Place]) -> Mapping[str, Definition]:
+    if request.source is None:
+        return {}
+    names = dict.fromkeys(place.function for place in places if place.function is not None)
+    found = {name: definition(request.source, name, errno_name) for name in names}
+    return {name: defined for name, defined in found.items() if defined is not None}
 
 
 def _symbols(kernel: Kernel) -> Symbols:
