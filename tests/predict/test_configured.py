@@ -144,12 +144,12 @@ def test_what_an_unknown_driver_would_make_is_unknown_too(tmp_path: Path) -> Non
 
 @pytest.mark.download
 def test_a_part_that_the_configuration_leaves_out_is_named(tmp_path: Path) -> None:
-    path = config(tmp_path, off("CONFIG_USB_DWC3_ULPI"))
+    path = config(tmp_path, off("CONFIG_USB_DWC3_DUAL_ROLE"))
     arguments = ("--config", str(path), "--board", "raspberrypi-5", "--goal", "usb", "--stepping", "c0", "-q")
     status, text = check(str(dtb_for(kernel(OWN), "raspberrypi-5")), *arguments, "--json")
     broken = json.loads(text)["goals"]["usb"]["first_broken"]
     assert status == 3
-    assert "CONFIG_USB_DWC3_ULPI is not set, unlike in debian-6.18" in broken["reason"]
+    assert "CONFIG_USB_DWC3_DUAL_ROLE is not set, unlike in debian-6.18" in broken["reason"]
     # With the kernel itself its tables say that the driver is there all the same.
     assert check(OWN, *arguments)[0] == 0
 
