@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from bootwright.diagnose.closer.look import CloserLook
+from bootwright.diagnose.closer.programs import SPEAK
 from bootwright.diagnose.judging.ending import endings_of
 from bootwright.diagnose.judging.judge import judge_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
@@ -25,6 +26,8 @@ KEPT_FIRST = 32
 KEPT_LAST = 32
 """Boots kept in full from a file that holds more."""
 _KERNEL = STAGES.index("kernel")
+_SERVICES = STAGES.index("services")
+_READY = STAGES.index("ready")
 _LOOP = 3
 """Boots in a row that restart at the same stage before it is called a loop."""
 _MOST_KNOWN = 2000
@@ -105,7 +108,7 @@ class Diagnoser:
             last = self._judge.boot(state, self._source, restarted=False, recognised=recognised)
             boots.append(last)
             said = last.last_line - last.first_line
-            overall.add(last.outcome, last.stage, said=said, only_restarted=False)
+            overall.add(last.outcome, _rank_of(state), said=said, only_restarted=False)
         return Diagnosis(
             overall.value,
             tuple(boots),
@@ -130,12 +133,13 @@ class Diagnoser:
 
     def _tell_surpassed(self) -> None:
         """Let each boot know whether a later one got further: then its restart was no failure."""
-        furthest = (self._boot.settled(self._markers).rank, self._last_line - self._boot.first_line)
+        furthest = (_rank_of(self._boot.settled(self._markers)), self._last_line - self._boot.first_line)
         for boot in reversed((*self._first, *self._last)):
             state = boot.settled(self._markers)
-            reached = (state.rank, boot.last_line - boot.first_line)
+            reached = (_rank_of(state), boot.last_line - boot.first_line)
             if boot.restarted:
-                state.surpass(beaten=_got_further(furthest, reached))
+                in_a_row = _LOOP if "@loop" in state.tallies else 1
+                state.surpass(beaten=_got_past(furthest, reached, in_a_row=in_a_row))
             furthest = max(furthest, reached)
 
     def _look(self, block: Block) -> None:
@@ -209,7 +213,7 @@ class Diagnoser:
             self._remember(key, len(signs), (failed_before, outcome))
         self._overall.add(
             outcome,
-            boot.stage,
+            _rank_of(boot.settled(self._markers)) if key is None else boot.rank,
             said=boot.last_line - boot.first_line,
             only_restarted=boot.restarted and not failed_before,
         )
@@ -235,11 +239,22 @@ _Reached = tuple[int, int]
 _MUCH_MORE = 3
 
 
-def _got_further(one: _Reached, other: _Reached) -> bool:
-    """By its stage; in firmware, whose stages are few, also by saying much more."""
+def _got_past(one: _Reached, other: _Reached, *, in_a_row: int) -> bool:
+    """Whether a boot got past where an earlier one restarted, which was the last of so many `in_a_row`.
+
+    By its stage; in firmware, whose stages are few, also by saying much more. Where programs had run before a
+    single restart, getting there again is enough.
+    """
     if one[0] != other[0]:
         return one[0] > other[0]
+    if one[0] >= _SERVICES:
+        return in_a_row == 1
     return 0 <= one[0] < _KERNEL and one[1] >= _MUCH_MORE * max(other[1], 1)
+
+
+def _rank_of(state: BootState) -> int:
+    """Index into `STAGES`; programs that speak are services, by whatever name."""
+    return max(state.rank, _SERVICES) if SPEAK in state.tallies else state.rank
 
 
 def _component_of(marker: Marker, facts: Facts) -> str:
@@ -254,42 +269,42 @@ class _Overall:
         self._decisive: Outcome | None = None
         self._failed = False
         self._worst = Outcome.UNKNOWN
-        self._restarted: tuple[_Reached, Outcome] | None = None
-        """Furthest stage and worst outcome of boots of which nothing is known but that they restarted."""
+        self._restarted: dict[_Reached, list[Outcome]] = {}
+        """Of boots of which nothing is known but that they restarted: outcomes, by how far they got."""
 
     def copy(self) -> _Overall:
         duplicate = _Overall()
         duplicate._decisive, duplicate._failed, duplicate._worst = self._decisive, self._failed, self._worst
-        duplicate._restarted = self._restarted
+        duplicate._restarted = {reached: list(outcomes) for reached, outcomes in self._restarted.items()}
         return duplicate
 
-    def add(self, outcome: Outcome, stage: str, *, said: int, only_restarted: bool) -> None:
-        """One more boot, of `said` lines.
+    def add(self, outcome: Outcome, rank: int, *, said: int, only_restarted: bool) -> None:
+        """One more boot, of `said` lines, that got as far as `STAGES[rank]`.
 
-        Of one that `only_restarted` the outcome stands unless a later one gets further.
+        Of one that `only_restarted` the outcome stands unless a later one gets past it.
         """
-        reached = (STAGES.index(stage) if stage in STAGES else -1, said)
-        order = (Outcome.UNKNOWN, Outcome.BOOT_OK, Outcome.DEGRADED, Outcome.FAILED)
-        before = self._restarted
-        if only_restarted:
-            furthest, worst = before or (reached, outcome)
-            self._restarted = (max(furthest, reached), max(worst, outcome, key=order.index))
+        reached = (rank, said)
+        for before, outcomes in list(self._restarted.items()):
+            if _got_past(reached, before, in_a_row=len(outcomes)):
+                del self._restarted[before]
+        if not only_restarted:
+            self.settle()
+            self._count(outcome, rank)
             return
-        if before is not None:
-            if not _got_further(reached, before[0]):
-                self.settle()
-            self._restarted = None
-        self._count(outcome, stage)
+        same = next((before for before in self._restarted if before[0] == rank), reached)
+        self._restarted.setdefault(same, []).append(outcome)
+        if len(self._restarted[same]) > _LOOP:
+            del self._restarted[same][0]
 
     def settle(self) -> None:
-        """No later boot gets further than those that only restarted: they count."""
-        if self._restarted is not None:
-            (rank, _), outcome = self._restarted
-            self._restarted = None
-            self._count(outcome, STAGES[rank] if rank >= 0 else "unknown")
+        """No later boot gets past those that only restarted: they count."""
+        for (rank, _), outcomes in self._restarted.items():
+            for outcome in outcomes:
+                self._count(outcome, rank)
+        self._restarted.clear()
 
-    def _count(self, outcome: Outcome, stage: str) -> None:
-        if outcome is Outcome.FAILED or stage == "ready":
+    def _count(self, outcome: Outcome, rank: int) -> None:
+        if outcome is Outcome.FAILED or rank >= _READY:
             self._decisive = outcome
         self._failed |= outcome is Outcome.FAILED
         order = (Outcome.UNKNOWN, Outcome.BOOT_OK, Outcome.DEGRADED, Outcome.FAILED)
@@ -298,7 +313,7 @@ class _Overall:
     @property
     def value(self) -> Outcome:
         """A failure before a boot that worked leaves the whole degraded."""
-        if self._restarted is not None:
+        if self._restarted:
             settled = self.copy()
             settled.settle()
             return settled.value

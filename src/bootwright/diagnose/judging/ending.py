@@ -14,9 +14,11 @@ from typing import Final
 
 from attrs import evolve, frozen
 
+from bootwright.diagnose.closer.needs import boot_needs
 from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.shapes import (
     is_dump,
+    is_labelled,
     last_repetition,
     looks_wrong,
     repeated_block,
@@ -54,8 +56,16 @@ _END_OF_DUMP: Final = 3
 _LONGEST_DUMP: Final = 120
 _GAP_IN_DUMP: Final = 3
 """Lines of something else within it."""
+_TRAP: Final = re.compile(
+    rb"(?i)\b(?:trap|exception|abort|fault|panic|stalls?|blocked for|lock-?up|call trace|backtrace|stack dump)\b"
+    rb"|\b(?:pc|epc|mepc|sepc|elr|rip|eip|nip|lr|sp|esr|cpsr|pstate)\s{0,3}[:=]"
+)
+"""What a dump after an exception has, other than a table of addresses."""
 _HEAD_OF_DUMP: Final = 6
 """Lines before it, among which its head is."""
+
+_SHORT: Final = 30
+"""Lines of a loader's log that is an excerpt: its last error is why it was cut out."""
 
 _TYPED: Final = re.compile(rb"(?:=>|[#>]) ?(?:res(?:et)?|reboot)\b")
 """U-Boot's command `reset` at a prompt (cmd/boot.c, 2025.01)."""
@@ -104,10 +114,9 @@ class Endings:
         for end in knowledge.ends:
             compiled = compile_pattern(end.expression, use_re2=use_re2)
             self._by_kind.setdefault(end.kind, []).append(compiled)
-        self._report_events = tuple(
+        self._triggers = tuple(
             event
             for signature in knowledge.signatures
-            if signature.report or signature.ends_boot
             for event in signature.rule.triggers
             if not event.startswith("@")
         )
@@ -179,9 +188,18 @@ class Endings:
         handover = next((line for line in lines[-_AFTER_HANDOVER:] if self._is("handover", line.text)), None)
         if handover is not None and handover.number >= state.milestone:
             return self._ended("@end/silent", state, handover)
-        if self.is_error(last):
+        if self.is_error(last) and (len(lines) <= _SHORT or self._matters(last.text)):
             return self._ended("@end/error", state, self._telling(lines), last)
         return Ending(cut=f"the log ends in {self._who(state)}, after `{printable(last.text)[:80]}`")
+
+    def _matters(self, text: bytes) -> bool:
+        """Whether an error stops a boot: its speaker calls it one, or it is about what a boot needs.
+
+        In a whole log of a loader others are the rule: what is not there is passed over.
+        """
+        return is_labelled(text) or any(
+            words.search(text) is not None for need in boot_needs() for words in need.words
+        )
 
     def _telling(self, lines: Sequence[LastLine]) -> LastLine:
         """Of the errors at the end the one that says most: `ERR` alone says nothing."""
@@ -283,14 +301,17 @@ class Endings:
             elif begin - place > _GAP_IN_DUMP:
                 break
         before = lines[max(begin - _HEAD_OF_DUMP, 0) : begin] or lines[begin : begin + 1]
-        if any(before[0].number <= number for number in self._reports(state)):
+        if any(before[0].number <= number for number in self._known_events(state)):
             return None
-        head = next((line for line in reversed(before) if looks_wrong(line.text)), before[-1])
+        head = next((line for line in reversed(before) if looks_wrong(line.text)), None)
+        if head is None and not any(_TRAP.search(line.text) for line in (*before, *lines[begin:])):
+            return None
+        head = head or before[-1]
         return self._ended("@end/dump", state, head, lines[begin], lines[-1])
 
-    def _reports(self, state: BootState) -> Iterator[int]:
-        """The lines of the last reports that signatures know."""
-        for name in self._report_events:
+    def _known_events(self, state: BootState) -> Iterator[int]:
+        """Where what signatures know was seen for the last time."""
+        for name in self._triggers:
             for tally in state.tallies.get(name, {}).values():
                 yield tally.last.line
 

@@ -29,11 +29,13 @@ _WORDS: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )  # fmt: skip
 _SIGNS: Final = re.compile(
-    rb"\A\s*(?:\*\*\*|!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)"
+    rb"\A\s*(?:\*\*\* (?=\S)|!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)"
     rb"|(?:=|:|\(|\berror |\berr |\bret |\bcode )\s*-(?:[1-9]\d{0,2})\b"
     rb"|\B-E[A-Z]{3,12}\b|\bE[A-Z]{4,12}\b\)"
 )
-_LABELLED: Final = re.compile(rb"\s*(?:ERROR|FATAL|[Ee]rror|[Ff]atal)\b\s*[:!]")
+_LABELLED: Final = re.compile(
+    rb"\s*(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)|\s*(?:### ERROR|ASSERT|E/)"
+)
 _DENIED: Final = re.compile(
     rb"(?:\b(?:no|0|without|zero|ignore[sd]?|ignoring|any|correct(?:s|ed|able|ing)?|if|when|on|in case of)\s+"
     rb"(?:\w+\s+)?(?:errors?|failures?|faults?)\b"
@@ -43,7 +45,7 @@ _DENIED: Final = re.compile(
     rb"|\bwatchdog.{0,40}timeout|\bautoboot|\btrying\b|\bretry(?:ing)?\b|\bskip(?:ped|ping)?\b"
     rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?(?:default|dummy|built)"
     rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed|ing)\b|\bdisabl(?:ed|ing)\b"
-    rb"|\bwarn(?:ing)?\b)",
+    rb"|\bwarn(?:ing)?\b|\border: -\d)",
     re.IGNORECASE,
 )
 """The speaker denies it, only names the possibility, or says how it goes on."""
@@ -61,7 +63,12 @@ def looks_wrong(text: bytes) -> bool:
 
 def speaks_of_error(text: bytes) -> bool:
     """Whether it looks wrong, or its speaker calls it an error, even if it also says how to go on."""
-    return looks_wrong(text) or _LABELLED.match(text) is not None
+    return looks_wrong(text) or is_labelled(text)
+
+
+def is_labelled(text: bytes) -> bool:
+    """Whether its speaker calls it an error."""
+    return _LABELLED.match(text) is not None
 
 
 def shape_of(text: bytes) -> bytes:
