@@ -57,7 +57,8 @@ _LONGEST_DUMP: Final = 120
 _GAP_IN_DUMP: Final = 3
 """Lines of something else within it."""
 _TRAP: Final = re.compile(
-    rb"(?i)\b(?:trap|exception|abort|fault|panic|stalls?|blocked for|lock-?up|call trace|backtrace|stack dump)\b"
+    rb"(?i)\b(?:trap|exception|abort|fault|panic|stalls?|blocked for|lock-?up)\b"
+    rb"|(?i:\b(?:call trace|backtrace|stack dump)\b)"
     rb"|\b(?:pc|epc|mepc|sepc|elr|rip|eip|nip|lr|sp|esr|cpsr|pstate)\s{0,3}[:=]"
 )
 """What a dump after an exception has, other than a table of addresses."""

@@ -34,7 +34,8 @@ _SIGNS: Final = re.compile(
     rb"|\B-E[A-Z]{3,12}\b|\bE[A-Z]{4,12}\b\)"
 )
 _LABELLED: Final = re.compile(
-    rb"\s*(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)|\s*(?:### ERROR|ASSERT|E/)"
+    rb"\s*(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
+    rb"|\s*(?:### ERROR|ASSERT|E/)"
 )
 _DENIED: Final = re.compile(
     rb"(?:\b(?:no|0|without|zero|ignore[sd]?|ignoring|any|correct(?:s|ed|able|ing)?|if|when|on|in case of)\s+"
