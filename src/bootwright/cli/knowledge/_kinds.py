@@ -45,7 +45,7 @@ KINDS = {
     "roles": "bootwright.boards.role:ROLES",
     "signatures": "bootwright.diagnose.signatures.schema:SIGNATURES",
     "print-calls": "bootwright.formats.messages.printers:PRINT_CALLS",
-    "boot-needs": "bootwright.diagnose.closer.needs:BOOT_NEEDS",
+    "boot-needs": "bootwright.diagnose.judging.boot_needs:BOOT_NEEDS",
     "device-roles": "bootwright.diagnose.closer.roles:DEVICE_ROLES",
     "reports": "bootwright.diagnose.closer.report_forms:REPORTS",
     "stages": "bootwright.diagnose.signatures.schema:STAGE_FILES",

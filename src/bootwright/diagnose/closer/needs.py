@@ -6,52 +6,19 @@ it was the last one and the thing never came is for the signatures to say: they 
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from bootwright.diagnose.closer.report_forms import PATTERNS
+from bootwright.diagnose.judging.boot_needs import boot_needs
 from bootwright.diagnose.judging.shapes import speaks_of_error
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.voice import LOADER, OWN_CLOCK
-from bootwright.foundation.knowledge import Kind
-from bootwright.foundation.structure import STEM, key
 
 PREFIX: Final = "@need/"
 _KEPT: Final = 4
 """Attempts shown, the last ones."""
-
-
-@frozen(kw_only=True)
-class BootNeed:
-    """A table `[[need]]`."""
-
-    name: str
-    words: tuple[re.Pattern[bytes], ...] = field(metadata=PATTERNS)
-    """Nouns by which a line names it."""
-    speakers: frozenset[str]
-    """Who tries to get it (`voice.SPEAKERS`); a line that does not tell its speaker may be theirs."""
-
-
-@frozen(kw_only=True)
-class BootNeeds:
-    """`boot-needs/NAME.toml`."""
-
-    name: str = field(default="", metadata=STEM)
-    source: str
-    needs: tuple[BootNeed, ...] = field(metadata=key("need"))
-
-
-BOOT_NEEDS = Kind("boot-needs", "what a boot has to get", BootNeeds)
-
-
-@cache
-def boot_needs() -> tuple[BootNeed, ...]:
-    """All of them. Raises `Malformed` for a file that is not right."""
-    return tuple(need for file in BOOT_NEEDS.all().values() for need in file.needs)
 
 
 @define

@@ -8,7 +8,7 @@ from functools import cache
 
 from attrs import field, frozen
 
-from bootwright.diagnose.closer.report_forms import PATTERNS
+from bootwright.diagnose.reading.expressions import PATTERNS
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import LONE, STEM, key
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from bootwright.diagnose.closer.needs import boot_needs
+from bootwright.diagnose.judging.boot_needs import boot_needs
 from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.shapes import (
     is_dump,
