@@ -191,6 +191,9 @@ class Endings:
             return self._ended("@end/silent", state, handover)
         if self.is_error(last) and (len(lines) <= _SHORT or self._matters(last.text)):
             return self._ended("@end/error", state, self._telling(lines), last)
+        # A line of somebody else may have come in between.
+        if len(lines) > 1 and self.is_error(lines[-2]) and is_labelled(lines[-2].text):
+            return self._ended("@end/error", state, self._telling(lines[:-1]), lines[-2])
         return Ending(cut=f"the log ends in {self._who(state)}, after `{printable(last.text)[:80]}`")
 
     def _matters(self, text: bytes) -> bool:
