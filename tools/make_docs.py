@@ -141,6 +141,50 @@ def kernels() -> Iterator[str]:
         yield f"`{table['name']}-VERSION-{size}`.\n"
 
 
+def plans() -> Iterator[str]:
+    """The plans, with their tasks and decision points."""
+    yield "What `bootwright investigate NAME` walks. How to write one: [plans](../plans.md).\n"
+    for name, table in _tables("plans"):
+        yield f"\n## {name}\n\n**{table['title']}**\n\n{table['question']}\n"
+        yield from _table(
+            ("task", "priority", "what", "hypothesis", "it succeeded if", "needs", "effort"),
+            (
+                (
+                    task["id"],
+                    task["priority"],
+                    task["title"],
+                    task["hypothesis"],
+                    task["success"],
+                    ", ".join(task["needs"]),
+                    f"{task['hours']:g} h",
+                )
+                for task in table.get("task", ())
+            ),
+        )
+        for task in table.get("task", ()):
+            yield f"\nTask {task['id']}:\n"
+            yield "```text"
+            yield from task["steps"]
+            yield "```"
+            yield f"\n{task['note']}" if "note" in task else ""
+        yield "\nWhat follows:\n"
+        yield from _table(
+            ("decision point", "where", "then", "opens"),
+            (
+                (
+                    point["id"],
+                    " and ".join(
+                        f"{when['priority'] if 'priority' in when else 'task ' + when['task']} {when['its']}"
+                        for when in point["when"]
+                    ),
+                    point["then"],
+                    "the end" if point.get("ends") else ", ".join(point["opens"]),
+                )
+                for point in table.get("decision", ())
+            ),
+        )
+
+
 def schemas() -> Iterator[str]:
     """The forms of `--json`."""
     yield "What `--json` prints, as [JSON Schema](https://json-schema.org/draft/2020-12/schema). Tests hold"
@@ -162,6 +206,7 @@ PAGES: Mapping[str, tuple[str, Callable[[], Iterator[str]]]] = {
     "hazards": ("Hazards that are known", hazards),
     "machines": ("Machines to boot on", machines),
     "kernels": ("Sources of kernels", kernels),
+    "plans": ("Plans that are known", plans),
     "schemas": ("JSON schemas", schemas),
 }
 

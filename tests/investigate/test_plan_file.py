@@ -4,14 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bootwright.cli.main import main
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.places import data_files
 from bootwright.investigate.plans.plan_file import PLANS, load_plan, structure_plan
 from bootwright.investigate.plans.table import read_table
+from bootwright.investigate.plans.tasks import words
 from bootwright.investigate.plans.values import check_observations
 
 Document = dict[str, Any]
@@ -68,6 +71,46 @@ def change(edit: Callable[[Document], object]) -> Document:
     return document
 
 
+WORKS: Document = {"by": "works", "outcome": "boots", "cells": {"pages": "4K"}}
+TASK: Document = {
+    "id": "1",
+    "priority": "P0",
+    "title": "Try it",
+    "hypothesis": "It boots.",
+    "success": "it boots",
+    "hours": 0.5,
+    "needs": ["board"],
+    "steps": ["bootwright kernels list"],
+    "criterion": [WORKS],
+}
+POINT: Document = {
+    "id": "go-on",
+    "when": [{"priority": "P0", "its": "fails"}],
+    "then": "Go on.",
+    "opens": ["1"],
+}
+
+
+def test_a_plan_with_tasks_is_good() -> None:
+    plan = structure_plan("plan.toml", change(lambda d: d.update(task=[TASK], decision=[POINT])))
+    assert plan.task[0].criterion[0].cells == {"pages": "4K"}
+    assert plan.decision[0].when[0].priority == "P0"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_steps_of_shipped_plans_are_commands_with_options_that_exist(path: Path) -> None:
+    for task in load_plan(str(path)).task:
+        for step in task.steps:
+            parts, command = words(step), main
+            context = click.Context(main, info_name="bootwright")
+            while isinstance(command, click.Group):
+                found = command.get_command(context, parts.pop(0))
+                assert found is not None, step
+                command = found
+                context = click.Context(command, parent=context)
+            command.parse_args(context, [*parts])
+
+
 BAD: list[tuple[str, Callable[[Document], object], type[BootwrightError], str]] = [
     ("unknown key", lambda d: d.update(colour="red"), Malformed, "colour"),
     ("unknown nested key", lambda d: d["report"][0].update(who="me"), Malformed, "who"),
@@ -98,6 +141,52 @@ BAD: list[tuple[str, Callable[[Document], object], type[BootwrightError], str]] 
     ),
     ("two of one name", lambda d: d["report"][1].update(id="r1"), Refused, "r1"),
     ("bench without levels", lambda d: d["experiment"][0].pop("levels"), Refused, "levels"),
+    (
+        "task without a criterion",
+        lambda d: d.update(task=[TASK | {"criterion": []}]),
+        Refused,
+        "task 1 has no",
+    ),
+    ("two tasks of one name", lambda d: d.update(task=[TASK, TASK]), Refused, "two tasks are called 1"),
+    (
+        "a step of another program",
+        lambda d: d.update(task=[TASK | {"steps": ["rm -rf /"]}]),
+        Refused,
+        "rm -rf",
+    ),
+    ("a need that is none", lambda d: d.update(task=[TASK | {"needs": ["luck"]}]), Malformed, "luck"),
+    (
+        "a criterion's level",
+        lambda d: d.update(task=[TASK | {"criterion": [WORKS | {"cells": {"pages": "8K"}}]}]),
+        Refused,
+        "task 1: factor pages has no level '8K'",
+    ),
+    (
+        "a criterion without its outcome",
+        lambda d: d.update(task=[TASK | {"criterion": [{"by": "link"}]}]),
+        Refused,
+        "by link has no outcome",
+    ),
+    (
+        "a decision on a task that is none",
+        lambda d: d.update(task=[TASK], decision=[POINT | {"when": [{"its": "works", "task": "2"}]}]),
+        Refused,
+        "names task 2",
+    ),
+    (
+        "a decision on two things at once",
+        lambda d: d.update(
+            task=[TASK], decision=[POINT | {"when": [{"its": "works", "task": "1", "priority": "P0"}]}]
+        ),
+        Refused,
+        "on a priority or on a task",
+    ),
+    (
+        "a decision that opens nothing",
+        lambda d: d.update(task=[TASK], decision=[POINT | {"opens": []}]),
+        Refused,
+        "opens nothing",
+    ),
 ]
 
 

@@ -15,6 +15,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.observations import Observation, Source, Values
 from bootwright.investigate.plans.table import row_values
+from bootwright.investigate.plans.tasks import DecisionPoint, Task
 from bootwright.kernels.releases import RELEASES
 
 
@@ -216,6 +217,8 @@ class Plan:
     found_at: list[str] = field(factory=list)
     release: list[Release] = field(factory=list)
     released: Released | None = None
+    task: list[Task] = field(factory=list)
+    decision: list[DecisionPoint] = field(factory=list)
 
     @property
     def goals(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.plans.given import given_values
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.table import check_agreement, row_values
+from bootwright.investigate.plans.tasks import check_tasks
 from bootwright.investigate.plans.values import check_experiment, is_level
 
 SCHEMA = "bootwright/plan/1"
@@ -118,6 +119,7 @@ def _check(where: str, plan: Plan) -> None:  # noqa: C901, PLR0912
             raise refuse(f"experiment {experiment.name}: {error.message}", error.hint or "") from error
     try:
         given_values(plan)
+        check_tasks(plan.task, plan.decision, list(plan.outcome), list(plan.factor))
     except BootwrightError as error:
         raise refuse(error.message, error.hint or "") from error
     if not plan.goals:
@@ -147,6 +149,9 @@ def _level_uses(plan: Plan) -> list[tuple[str, dict[str, tuple[str, ...]]]]:
         for release in plan.release
     ]
     uses += [("an [[impossible]] rule", _exact(rule.factors)) for rule in plan.impossible]
+    uses += [
+        (f"task {task.id}", _exact(criterion.cells)) for task in plan.task for criterion in task.criterion
+    ]
     return uses
 
 
