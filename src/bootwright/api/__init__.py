@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bootwright.api.boards.added import AddedBoard, add_board
     from bootwright.api.boards.known import KnownBoard, ShownBoard, list_boards, show_board
     from bootwright.api.booting import Booted, boot
+    from bootwright.api.campaigning import CampaignStatus, ToldCell, observe_cell, status
     from bootwright.api.cards.flashing import FlashInterrupted, FlashReport, flash, list_disks
     from bootwright.api.cards.observing import ObservedCard, observe
     from bootwright.api.cards.preparing import PreparedCard, prepare
@@ -57,6 +58,10 @@ _HOME = {
     "show_board": "bootwright.api.boards.known",
     "Booted": "bootwright.api.booting",
     "boot": "bootwright.api.booting",
+    "CampaignStatus": "bootwright.api.campaigning",
+    "ToldCell": "bootwright.api.campaigning",
+    "observe_cell": "bootwright.api.campaigning",
+    "status": "bootwright.api.campaigning",
     "Checked": "bootwright.api.checking",
     "check": "bootwright.api.checking",
     "check_all_devicetrees": "bootwright.api.checking",
@@ -133,6 +138,7 @@ __all__ = [
     "Bisected",
     "Booted",
     "BootwrightError",
+    "CampaignStatus",
     "Checked",
     "Compared",
     "ComparedGoal",
@@ -156,6 +162,7 @@ __all__ = [
     "ShownBoard",
     "Surveyed",
     "SurveyedKernel",
+    "ToldCell",
     "ToolFailed",
     "TracedError",
     "UpgradeForetold",
@@ -194,9 +201,11 @@ __all__ = [
     "list_probe_steps",
     "minimise_patches",
     "observe",
+    "observe_cell",
     "predict",
     "prepare",
     "show_board",
+    "status",
     "survey",
     "swap_image",
     "talos",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
+    from bootwright.investigate.campaign.model import Campaign
     from bootwright.investigate.decision.decide import Decision
     from bootwright.investigate.plans.runs import Run
     from bootwright.investigate.running.investigation import Investigation
@@ -29,6 +30,8 @@ class Investigated:
     decision: Decision
     runs: tuple[Run, ...]
     """The cells that the plan can run."""
+    campaign: Campaign | None = None
+    """The plan's tasks; None for a table alone, a dry run, and a plan without tasks."""
 
     @property
     def verdict(self) -> Verdict:
@@ -59,6 +62,10 @@ def investigate(
     archive: str | None = None,
     offline: bool = False,
     cold: bool = False,
+    assume_no_board: bool = False,
+    image: str | Path | None = None,
+    repository: str | Path | None = None,
+    cards: int = 2,
     progress: Progress | None = None,
 ) -> Investigated:
     """Find which one thing is to blame, by running the cell that tells most, again and again.
@@ -75,6 +82,10 @@ def investigate(
     `devicetrees` are texts `level=folder`, such as `firmware=~/boot`: real devicetrees for the plan's cells
     of that level; the board gets the one that its firmware would pick there. Without, those that were fetched
     are used, else the plan's stand-in; `.investigation.notes` says which.
+
+    A plan with tasks is walked: what its decision points open is run, with git trees from `repository`, and
+    what needs a board is prepared and waits; `observe` with `cell` tells what was seen there. Of `image` the
+    images for the best `cards` cells are made. With `assume_no_board` predictions count as the last word.
 
     Returns an `Investigated`. Raises `Refused`, `Malformed` and `Missing` for plans, tables and kernels,
     `ToolFailed` when QEMU itself fails.
@@ -99,6 +110,8 @@ def investigate(
         studied = study(seen, title=Path(observations).name if observations is not None else "")
         return Investigated(studied, decide(studied), ())
     from bootwright.foundation.run_folder import Store
+    from bootwright.investigate.campaign.announce import Announced
+    from bootwright.investigate.campaign.walk import Options, Walker
     from bootwright.investigate.plans.given import asked
     from bootwright.investigate.plans.plan_file import load_plan
     from bootwright.investigate.plans.values import check_observations
@@ -134,12 +147,42 @@ def investigate(
         )
         fetches = f"fetches kernels as needed, {max_download} MB at most beside the package lists"
         progress.note(f"{'fetches nothing' if offline else fetches}; kernels are in {library.store.root}")
+        options = Options(
+            assume_no_board=assume_no_board,
+            image=_file(image, "image"),
+            repository=_file(repository, "repository"),
+            plan_from=str(Path(plan).resolve()) if Path(plan).is_file() else str(plan),
+            cards=cards,
+        )
         with Store(run_folder(plan, out), fresh=fresh) as store:
-            loop = Loop(chosen, seen, candidates(store, library, chosen), given)
-            result = loop.perform(Executor(library, store, progress, folders, cold=cold), progress, limits)
+            announced = Announced(progress, store.folder)
+            walker = Walker(
+                plan=chosen,
+                kernels=tuple(candidates(store, library, chosen)),
+                given=given,
+                store=store,
+                executor=Executor(library, store, announced, folders, cold=cold),
+                progress=announced,
+                limits=limits,
+                options=options,
+            )
+            walked = walker.walk(seen)
+        loop, result = walked.loop, walked.investigation
         if library.received_bytes:
             progress.note(f"fetched {library.received_bytes / 1e6:.0f} MB in all")
+        return Investigated(result, walked.decision, tuple(loop.runs), walked.campaign)
     return Investigated(result, decide(result), tuple(loop.runs))
+
+
+def _file(path: str | Path | None, what: str) -> str:
+    """The whole path of what a user named, as text; raises `Missing` where it is not there."""
+    from bootwright.foundation.errors import Missing
+
+    if path is None:
+        return ""
+    if not Path(path).exists():
+        raise Missing(f"there is no {what} {path}", hint="check the name")
+    return str(Path(path).resolve())
 
 
 def run_folder(plan: str | Path, out: str | Path | None) -> Path:

@@ -23,6 +23,8 @@ Examples:
   bootwright investigate talos-rpi5 --have board=rpi5-rev-1.0 --dry-run
   bootwright investigate talos-rpi5 --devicetrees firmware=/boot/firmware
   bootwright investigate my-plan.toml --out out/mine --repeat 3
+  bootwright investigate talos-rpi5 --assume-no-board
+  bootwright investigate talos-rpi5 --image metal-arm64.raw.xz
   bootwright investigate --observations seen.csv --json
 """
 
@@ -69,6 +71,22 @@ Examples:
     help="Real devicetrees for the plan's cells of that level, such as firmware=/boot/firmware "
     "[those fetched with bootwright devicetrees, else the plan's stand-in]. May be repeated.",
 )
+@click.option(
+    "--assume-no-board", is_flag=True, help="Nobody will try anything on a board: the best answer without."
+)
+@click.option(
+    "--image", type=click.Path(path_type=Path), help="An image of the system, to make those for boards of."
+)
+@click.option(
+    "--cards",
+    default=2,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    help="Make N images, the best first.",
+)
+@click.option(
+    "--repository", type=click.Path(path_type=Path), help="A git tree of kernels, for tasks that need one."
+)
 @click.option("--fresh", is_flag=True, help="Forget what the folder holds and start over.")
 @click.option("--archive", help="Address of the package archive [the system's own apt configuration].")
 @click.option("--offline", is_flag=True, help="Use kernels that are here already; no network.")
@@ -93,12 +111,17 @@ def command(
     offline: bool,
     cold: bool,
     quiet: bool,
+    assume_no_board: bool,
+    image: Path | None,
+    cards: int,
+    repository: Path | None,
 ) -> int:
     """Find which one thing is to blame, by running the cell that tells most, again and again.
 
     PLAN is the name of a plan that comes with bootwright (talos-rpi5) or the path of one of your own. It
-    holds the reports, the beliefs drawn from them and what can be run. A run that was interrupted goes on
-    where it stopped.
+    holds the reports, the beliefs drawn from them, what can be run, and what somebody set out to do. What
+    can be run here is run; what needs a board is prepared and waits for `bootwright observe CELL`, and
+    `bootwright status` shows where it all is. A run that was interrupted goes on where it stopped.
     """
     from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
@@ -118,6 +141,10 @@ def command(
             "archive",
             "offline",
             "cold",
+            "assume_no_board",
+            "image",
+            "cards",
+            "repository",
         }
         refuse_given(nothing_runs, "needs a PLAN: a table alone runs nothing")
     progress: Progress = Silent() if quiet else Lines()
@@ -137,6 +164,10 @@ def command(
         archive=archive,
         offline=offline,
         cold=cold,
+        assume_no_board=assume_no_board,
+        image=image,
+        cards=cards,
+        repository=repository,
         progress=progress,
     )
     investigation, decision = investigated.investigation, investigated.decision
@@ -148,6 +179,11 @@ def command(
         from bootwright.report.files import write
 
         paths = write(investigation, decision, out)
+        if investigated.campaign is not None:
+            from bootwright.foundation.atomic import write_text
+            from bootwright.report.campaign_picture import picture
+
+            write_text(out / "plan.svg", picture(investigated.campaign))
         progress.note(f"written: {', '.join(str(path) for path in paths)}")
     if as_json:
         json.dump(investigated.as_json(), sys.stdout, indent=2)
@@ -156,4 +192,10 @@ def command(
         from bootwright.report.terminal import show
 
         show(investigation, decision, dry_run=dry_run, runs=list(investigated.runs))
+        if investigated.campaign is not None:
+            from bootwright.cli._parts.values import printable
+            from bootwright.report.campaign_text import in_short
+
+            for line in in_short(investigated.campaign):
+                click.echo(printable(line))
     return 0 if dry_run else investigated.verdict.exit_status

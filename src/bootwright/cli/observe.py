@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from bootwright.cli._parts.values import refuse_given
+
+if TYPE_CHECKING:
+    from bootwright.api import ToldCell
 
 _HELP = """Tell what a board showed after it was booted: what it means, and what to do next.
 
@@ -22,6 +28,10 @@ Examples:
   bootwright observe --image pi5.raw --led 0+7
   bootwright observe --image pi5.raw --outcome ethernet=works --address 192.168.1.50
   bootwright observe --board raspberrypi-5 --led 4+3
+  bootwright observe rpi5-rev-1.0_4K_6.18.15_mainline_kernel --outcome ethernet=works --log console.log
+
+CELL is one that `bootwright status` names as waiting for a board: what is told of it is taken in by the next
+`bootwright investigate`, also where it contradicts what others told.
 
 --text takes what was typed off a photo, or what a program read from it (tesseract photo.jpg photo).
 """
@@ -33,6 +43,10 @@ Examples:
     epilog="Exit status: 0 what was seen works, 1 something was seen to fail, 2 bad input, 3 it shows "
     "neither.",
 )
+@click.argument("cell", required=False)
+@click.option("--run", type=click.Path(path_type=Path), help="Folder of CELL's campaign, or its plan's name.")
+@click.option("--by", default="", help="Who saw it, or on which board.")
+@click.option("--minutes", default=0.0, type=click.FloatRange(0, 100_000), help="What it took.")
 @click.option("--image", type=click.Path(path_type=Path), help="The prepared image.")
 @click.option("--prepared", type=click.Path(path_type=Path), help="Its record, IMAGE.prepared.json.")
 @click.option("--board", metavar="NAME|FILE", help="The board, where there is no record.")
@@ -49,6 +63,10 @@ Examples:
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
     *,
+    cell: str | None,
+    run: Path | None,
+    by: str,
+    minutes: float,
     image: Path | None,
     prepared: Path | None,
     board: str | None,
@@ -77,6 +95,26 @@ def command(
     if not (logs or photos or lights or address or led or service or verdicts) and sys.stdin.isatty():
         lights = click.prompt("Are the lights of the Ethernet socket on?", type=click.Choice(["on", "off"]))
         address = click.prompt("The board's address in the router's list (none, if there is none)", type=str)
+    if cell is not None:
+        refuse_given({"image", "prepared", "board"}, "is not for a CELL: its campaign says which board it is")
+        told_cell = api.observe_cell(
+            cell,
+            run=run,
+            logs=logs,
+            texts_of_photos=photos,
+            led=led,
+            lights=lights,
+            address=address,
+            service=service,
+            outcomes=verdicts,
+            note=note,
+            by=by,
+            minutes=minutes,
+            keep=not dry_run,
+        )
+        _show_told(told_cell, as_json=as_json)
+        return told_cell.verdict.exit_status
+    refuse_given({"run", "by", "minutes"}, "is for a CELL of a campaign")
     done = api.observe(
         image,
         prepared=prepared,
@@ -103,3 +141,16 @@ def command(
         for line in lines(done.observed, done.record, done.read):
             click.echo(printable(line))
     return done.verdict.exit_status
+
+
+def _show_told(told: ToldCell, *, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        click.echo(json.dumps(told.as_json(), indent=1, ensure_ascii=False))
+        return
+    from bootwright.cli._parts.values import printable
+    from bootwright.report.campaign_text import told_lines
+
+    for line in told_lines(told.told, told.seen.observed.seen.next if told.seen else "", is_new=told.is_new):
+        click.echo(printable(line))

@@ -168,6 +168,21 @@ class Store:
         return self.folder / "blobs" / digest[:2] / digest
 
 
+def working_in(folder: Path) -> str | None:
+    """The process that has a run's folder open, as text; None where none has."""
+    try:
+        lock = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return os.pread(lock, 32, 0).decode(errors="replace").strip() or "?"
+    finally:
+        os.close(lock)
+    return None
+
+
 def _explained(error: sqlite3.DatabaseError, path: Path) -> BootwrightError:
     # The low byte is the primary result code (https://www.sqlite.org/rescode.html).
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:

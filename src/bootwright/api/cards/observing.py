@@ -86,6 +86,7 @@ def observe(
     service: str | None = None,
     outcomes: Mapping[str, str] | None = None,
     note: str = "",
+    system: str | None = None,
     keep: bool = True,
     progress: Progress | None = None,
 ) -> ObservedCard:
@@ -96,7 +97,7 @@ def observe(
     or dmesg, `texts_of_photos` what was typed off a screen or read by OCR. The answers: `led` is `off`,
     `steady`, `activity` or a code `LONG+SHORT`, `lights` (of the Ethernet socket) `on` or `off`, `address`
     the address in the router's list or `none`, `service` `answers` or `silent`. `outcomes` maps goals to
-    `works` or `fails`.
+    `works` or `fails`. `system` (`talos`) says what ran, where there is no record that does.
 
     Returns an `ObservedCard`: `.verdict`, `.observed`, `.as_json()`. Raises `Refused` for an answer that does
     not exist and where nothing is told, `Missing` and `Malformed` for files and records.
@@ -110,7 +111,6 @@ def observe(
     from bootwright.prepare.seen.answers import given_answers, given_outcomes
     from bootwright.prepare.seen.observe import Given
     from bootwright.prepare.seen.observe import observe as observe_given
-    from bootwright.prepare.seen.photo_text import photo_text
     from bootwright.prepare.seen.record import find_record, read_record
 
     image_path = Path(image) if image is not None else None
@@ -125,11 +125,10 @@ def observe(
     chosen = board_named(name) if name is not None else None
     if record is not None and chosen is not None and record.board != chosen.id:
         raise Refused(f"the record is of {record.board}, not {chosen.id}", hint="leave --board out")
-    preparation = PREPARATIONS.get(record.system if record is not None else ANY)
+    preparation = PREPARATIONS.get(record.system if record is not None else system or ANY)
     answers = given_answers(chosen, led=led, lights=lights, address=address, service=service)
     outcomes_given = given_outcomes(chosen, outcomes or {})
-    photos = [photo_text(_bytes_of(path), str(path)) for path in paths(texts_of_photos)]
-    contents = [*(_bytes_of(path) for path in paths(logs)), *(photo.data for photo in photos)]
+    contents, changed = told_contents(logs, texts_of_photos)
     if not (answers or outcomes_given or contents):
         raise Refused(
             "nothing was told", hint="give --log, --text, --led, --lights, --address, --service or --outcome"
@@ -144,8 +143,18 @@ def observe(
         from bootwright.prepare.seen.observe import store
 
         observed = evolve(observed, record=store(observed, place, contents))
-    changed = tuple(dict.fromkeys(word for photo in photos for word in photo.changed))
     return ObservedCard(observed, place if keep else None, changed)
+
+
+def told_contents(
+    logs: str | Path | Sequence[str | Path], texts_of_photos: str | Path | Sequence[str | Path]
+) -> tuple[list[bytes], tuple[str, ...]]:
+    """The bytes of logs and of photos' texts as logs, and what was put right in the latter, in words."""
+    from bootwright.prepare.seen.photo_text import photo_text
+
+    photos = [photo_text(_bytes_of(path), str(path)) for path in paths(texts_of_photos)]
+    contents = [*(_bytes_of(path) for path in paths(logs)), *(photo.data for photo in photos)]
+    return contents, tuple(dict.fromkeys(word for photo in photos for word in photo.changed))
 
 
 def _diagnosis(
@@ -212,7 +221,7 @@ def table_of_record(path: Path, plan: Plan | None) -> Table:
     from bootwright.prepare.seen.record import read_record
 
     record = read_record(path)
-    names = _outcomes(plan)
+    names = outcomes_of_goals(plan) if plan is not None else None
     observations: list[Observation] = []
     for seen in record.observations:
         outcomes = {
@@ -239,10 +248,8 @@ def table_of_record(path: Path, plan: Plan | None) -> Table:
     return make_table(str(path), observations)
 
 
-def _outcomes(plan: Plan | None) -> Mapping[str, tuple[str, ...]] | None:
-    """Goal of a board → outcomes of the plan, by its experiments that predict; None without a plan."""
-    if plan is None:
-        return None
+def outcomes_of_goals(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Goal of a board → outcomes of the plan, by the goals that its experiments name."""
     names: dict[str, tuple[str, ...]] = {}
     for experiment in plan.experiment:
         for outcome, goal in experiment.goals.items():

@@ -29,7 +29,7 @@ class NextStep:
 def next_step(plan: Plan | None, choice: Choice) -> NextStep:
     """A bench trial as what a person has to do."""
     values = choice.trial.views[0][1]
-    experiment = _experiment(plan, values)
+    experiment = experiment_of(plan, values)
     _, because = hours_of(plan, values)
     return NextStep(
         id=choice.trial.id,
@@ -47,14 +47,14 @@ def hours_of(plan: Plan | None, values: Values) -> tuple[float | None, tuple[str
 
     None where no experiment of the bench is about such cells. Any version of a kernel can be tried.
     """
-    experiment = _experiment(plan, values)
+    experiment = experiment_of(plan, values)
     if plan is None or experiment is None:
         return None, ()
     dearer = plan.dearer(experiment, values)
     return experiment.hours + sum(rule.hours for rule in dearer), tuple(rule.because for rule in dearer)
 
 
-def _experiment(plan: Plan | None, values: Values) -> Experiment | None:
+def experiment_of(plan: Plan | None, values: Values) -> Experiment | None:
     """The first experiment of the bench that a cell belongs to."""
     for experiment in plan.experiment if plan else ():
         if experiment.source == "bench" and plan is not None and _belongs(plan, experiment, values):

@@ -170,6 +170,17 @@ class Devicetree:
 
 
 @frozen
+class Making:
+    """How the image for a cell of the bench is made, from one that the user has."""
+
+    step: str
+    """A command of this program; IMAGE, KERNEL (the catalogue's name) and CELL (the new image) stand for what
+    differs."""
+    factors: dict[str, str | list[str]] = field(factory=dict)
+    """The cells it is for; empty for every cell."""
+
+
+@frozen
 class Experiment:
     """A kind of run. Emulated: every kernel of `kernels` that fits, on `machine`. Predicted: every kernel
     with every one of `devicetree`, from the bytes. Bench: every combination of `levels`, on a real board,
@@ -194,6 +205,7 @@ class Experiment:
     goals: dict[str, str] = field(factory=dict)
     """Outcome → goal of the board, for predictions."""
     dearer: list[Dearer] = field(factory=list)
+    making: list[Making] = field(factory=list)
     how: str = ""
     limit: str = ""
 

@@ -119,7 +119,9 @@ def _check(where: str, plan: Plan) -> None:  # noqa: C901, PLR0912
             raise refuse(f"experiment {experiment.name}: {error.message}", error.hint or "") from error
     try:
         given_values(plan)
-        check_tasks(plan.task, plan.decision, list(plan.outcome), list(plan.factor))
+        check_tasks(
+            plan.task, plan.decision, list(plan.outcome), list(plan.factor), [b.id for b in plan.belief]
+        )
     except BootwrightError as error:
         raise refuse(error.message, error.hint or "") from error
     if not plan.goals:

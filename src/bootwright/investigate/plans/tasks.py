@@ -63,6 +63,8 @@ class Task:
     """Commands of this program; a word of `PLACEHOLDERS` stands for what the user has to supply."""
     criterion: list[Criterion]
     """All of them must hold."""
+    belief: str = ""
+    """The plan's belief that the hypothesis is, where it is one."""
     note: str = ""
 
 
@@ -102,7 +104,11 @@ _WANTED = {
 
 
 def check_tasks(
-    tasks: list[Task], points: list[DecisionPoint], outcomes: list[str], factors: list[str]
+    tasks: list[Task],
+    points: list[DecisionPoint],
+    outcomes: list[str],
+    factors: list[str],
+    beliefs: list[str],
 ) -> None:
     """Raise `Refused` for what does not fit together; levels of cells are checked with all others."""
     ids = [task.id for task in tasks]
@@ -110,6 +116,11 @@ def check_tasks(
         raise Refused(f"two tasks are called {doubled}", hint="give each its own id")
     for task in tasks:
         _check_task(task, outcomes, factors)
+        if task.belief and task.belief not in beliefs:
+            raise Refused(
+                f"task {task.id} names belief {task.belief}, which the plan does not have",
+                hint=hint_for(task.belief, beliefs, kind="its beliefs"),
+            )
     priorities = sorted({task.priority for task in tasks})
     for point in points:
         place = f"decision point {point.id}"

@@ -1,0 +1,207 @@
+"""Where a campaign is: its tasks, the cells that wait for a board, and what people tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from bootwright.api.cards.observing import ObservedCard
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.investigate.campaign.model import Campaign
+    from bootwright.investigate.campaign.told import Told
+
+_OUT = "out"
+
+
+@frozen
+class CampaignStatus:
+    """A campaign as its folder has it."""
+
+    folder: Path
+    campaign: Campaign
+    process: str
+    """The process that works on it now; empty where none does."""
+    doing: str
+    """What that process does."""
+    not_weighed: tuple[Told, ...]
+    """What people told since it was assessed."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of what is wanted."""
+        return self.campaign.verdict
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of docs/schemas/status.schema.json."""
+        import cattrs
+
+        document: dict[str, Any] = cattrs.unstructure(self.campaign)
+        return document | {
+            "folder": str(self.folder),
+            "process": self.process or None,
+            "doing": self.doing or None,
+            "not_weighed": [one.id for one in self.not_weighed],
+        }
+
+
+def status(run: str | Path | None = None) -> CampaignStatus:
+    """Where a campaign is, without running anything.
+
+    `run` is the folder of a run, or the name of a plan whose run is in `out/`; without it the one that was
+    assessed last there. Returns a `CampaignStatus`. Raises `Missing` where there is none, `Malformed` for a
+    damaged one.
+
+        status("talos-rpi5").campaign.tasks[0].state
+    """
+    from bootwright.foundation.run_folder import working_in
+    from bootwright.investigate.campaign.announce import doing
+    from bootwright.investigate.campaign.model import read_status
+    from bootwright.investigate.campaign.told import read_told
+
+    folder = campaign_folder(run)
+    campaign = read_status(folder)
+    process = working_in(folder) or ""
+    known = set(campaign.told)
+    return CampaignStatus(
+        folder,
+        campaign,
+        process,
+        doing(folder) if process else "",
+        tuple(one for one in read_told(folder) if one.id not in known),
+    )
+
+
+def campaign_folder(run: str | Path | None) -> Path:
+    """The folder of a run; raises `Missing` where there is none."""
+    from bootwright.foundation.errors import Missing
+    from bootwright.investigate.campaign.model import STATUS
+
+    hint = "bootwright investigate PLAN begins one; --run names its folder"
+    if run is None:
+        found = sorted(Path(_OUT).glob(f"*/{STATUS}"), key=lambda path: path.stat().st_mtime)
+        if not found:
+            raise Missing(f"there is no campaign in {_OUT}/", hint=hint)
+        return found[-1].parent
+    for folder in (Path(run), Path(_OUT) / Path(run).stem):
+        if (folder / STATUS).is_file():
+            return folder
+    raise Missing(f"there is no campaign {run}", hint=hint)
+
+
+def observe_cell(
+    cell: str,
+    *,
+    run: str | Path | None = None,
+    logs: Sequence[str | Path] = (),
+    texts_of_photos: Sequence[str | Path] = (),
+    led: str | None = None,
+    lights: str | None = None,
+    address: str | None = None,
+    service: str | None = None,
+    outcomes: Mapping[str, str] | None = None,
+    note: str = "",
+    by: str = "",
+    minutes: float = 0.0,
+    keep: bool = True,
+) -> ToldCell:
+    """Tell what was seen in a cell of a campaign; it is taken in by the next `investigate`.
+
+    `cell` is a name of `status`; the campaign is found as there, by `run`. `outcomes` are the plan's; logs,
+    answers and codes are judged as `observe` does, and what they show of the board's goals is kept as the
+    plan's outcomes. `by` says who, or which board; `minutes` what it took. The same log counts once.
+
+    Returns a `ToldCell`. Raises `Refused` for a cell, an outcome or an answer that there is not.
+    """
+    from bootwright.api.cards.observing import observe, outcomes_of_goals, told_contents
+    from bootwright.foundation.choices import no_such, one_of
+    from bootwright.foundation.errors import Refused
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.investigate.campaign.model import read_status
+    from bootwright.investigate.campaign.told import keep_told, make_told
+    from bootwright.investigate.plans.given import silicon
+    from bootwright.investigate.plans.plan_file import load_plan
+
+    folder = campaign_folder(run)
+    campaign = read_status(folder)
+    names = {row.name for row in campaign.cells} | set(campaign.names)
+    if cell not in names:
+        raise no_such(f"campaign {campaign.plan} has no cell {cell!r}", cell, names, kind="its cells")
+    factors = campaign.names.get(cell) or next(row.factors for row in campaign.cells if row.name == cell)
+    plan = load_plan(campaign.plan_from)
+    told: dict[str, Verdict] = {}
+    for outcome, word in (outcomes or {}).items():
+        one_of(outcome, plan.outcome, what="outcome", kind="outcomes")
+        told[outcome] = Verdict(one_of(word, [v.value for v in Verdict], what="verdict", kind="verdicts"))
+    part = silicon(plan, {name: factors[name] for name in plan.given if name in factors})
+    seen: ObservedCard | None = None
+    contents: list[bytes] = []
+    if logs or texts_of_photos or led or lights or address or service:
+        seen = observe(
+            board=part.board.id if part is not None else None,
+            logs=logs,
+            texts_of_photos=texts_of_photos,
+            led=led,
+            lights=lights,
+            address=address,
+            service=service,
+            system=plan.released.system if plan.released is not None else None,
+            keep=False,
+        )
+        contents, _ = told_contents(logs, texts_of_photos)
+        names_of_goals = outcomes_of_goals(plan)
+        for goal, verdict in seen.observed.seen.outcomes.items():
+            for outcome in names_of_goals.get(goal, ()):
+                told.setdefault(outcome, verdict)
+    if not told and seen is None:
+        raise Refused(
+            "nothing was told", hint="give --outcome, --log, --text, --led, --lights, --address or --service"
+        )
+    cause = seen.observed.cause if seen is not None else None
+    one = make_told(
+        cell,
+        factors,
+        told,
+        by=by,
+        note=note,
+        says=seen.observed.seen.says if seen is not None else (),
+        cause=cause.title if cause is not None else "",
+        logs=contents,
+        minutes=minutes,
+    )
+    new = keep_told(folder, one, contents) if keep else True
+    return ToldCell(folder, one, new, seen)
+
+
+@frozen
+class ToldCell:
+    """What was told of a cell."""
+
+    folder: Path
+    told: Told
+    is_new: bool
+    """False where the same was told before."""
+    seen: ObservedCard | None
+    """What logs and answers mean; None where outcomes alone were told."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of what was told: fails where an outcome does."""
+        from bootwright.foundation.verdict import Verdict, worst
+
+        return worst(self.told.outcomes.values()) if self.told.outcomes else Verdict.UNKNOWN
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of docs/schemas/told.schema.json."""
+        import cattrs
+
+        document: dict[str, Any] = cattrs.unstructure(self.told)
+        return document | {
+            "folder": str(self.folder),
+            "verdict": self.verdict.value,
+            "is_new": self.is_new,
+            "next": self.seen.observed.seen.next if self.seen is not None else "",
+        }

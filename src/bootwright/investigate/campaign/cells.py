@@ -1,0 +1,223 @@
+"""The cells that wait for a board: which, why, in which order, and what to do for each."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.analysis.known import source_of
+from bootwright.investigate.analysis.observations import Source, Values
+from bootwright.investigate.campaign.criteria import Held, cells_of, known_of
+from bootwright.investigate.campaign.model import CellRow
+from bootwright.investigate.campaign.situation import Means, Situation
+from bootwright.investigate.campaign.told import Told
+from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.decision.next_steps import experiment_of, hours_of
+from bootwright.investigate.plans.given import Given, silicon, text
+from bootwright.investigate.plans.plan import Plan, covers
+from bootwright.investigate.plans.runs import Candidate
+from bootwright.investigate.plans.tasks import Task
+from bootwright.investigate.running.investigation import Investigation
+
+_ODD = re.compile(r"[^A-Za-z0-9.+-]+")
+_DEAREST = 1e9
+
+
+def cell_name(plan: Plan, factors: Mapping[str, str]) -> str:
+    """A name that is a file's too: the levels, given ones first, without those that are wanted anyway."""
+    names = [*plan.given, *(name for name in plan.factor if name not in (*plan.given, *plan.wanted))]
+    return "_".join(_ODD.sub("-", factors[name]) for name in names if name in factors)
+
+
+def names_of_cells(investigation: Investigation) -> dict[str, dict[str, str]]:
+    """Name → factor → level, of every cell of a given value that could be tried on a board."""
+    plan = investigation.plan
+    if plan is None:
+        return {}
+    given = {name: set(factor.given) for name, factor in plan.factor.items() if factor.given}
+    cells: dict[str, dict[str, str]] = {}
+    for trial in (*investigation.bench_trials, *investigation.trials):
+        for _, values in trial.views:
+            factors = {name: levels[0] for name, levels in values.items()}
+            if covers(plan.wanted, values) and all(
+                factors.get(name) in levels for name, levels in given.items()
+            ):
+                cells.setdefault(cell_name(plan, factors), factors)
+    return cells
+
+
+@frozen
+class _Wanted:
+    """A cell with what asks for it."""
+
+    values: Values
+    given: Given
+    rank: tuple[float, float]
+    tasks: tuple[str, ...]
+    why: str
+
+
+def waiting_cells(situation: Situation, waiting: Sequence[tuple[Task, Held]], means: Means) -> list[CellRow]:
+    """Every cell that somebody should try, best first; `waiting` are the tasks that need a board.
+
+    For each given value without an answer by a board: the configuration that is thought to work there, or the
+    experiment that tells most; then one cell for each task; and cells of which people said opposite things.
+    """
+    plan = situation.plan
+    wanted: dict[str, _Wanted] = {}
+    for one in (
+        *_disputed(situation),
+        *_answering(situation.decision),
+        *_of_tasks(situation.investigation, waiting),
+    ):
+        name = cell_name(plan, {factor: levels[0] for factor, levels in one.values.items()})
+        earlier = wanted.get(name)
+        if earlier is None:
+            wanted[name] = one
+        else:
+            tasks = tuple(dict.fromkeys((*earlier.tasks, *one.tasks)))
+            wanted[name] = evolve(earlier, rank=min(earlier.rank, one.rank), tasks=tasks)
+    ordered = sorted(wanted.items(), key=lambda pair: pair[1].rank)
+    return [_row(situation, name, one, means) for name, one in ordered]
+
+
+def _disputed(situation: Situation) -> Iterator[_Wanted]:
+    """Cells in which people saw opposite things, as often each: one more look there decides."""
+    for name, counts in counts_of(situation.told).items():
+        for outcome in {key.split()[0] for key in counts}:
+            works, fails = counts.get(f"{outcome} works", 0), counts.get(f"{outcome} fails", 0)
+            if works and fails:
+                factors = next(one.factors for one in situation.told if one.cell == name)
+                values = {factor: (level,) for factor, level in factors.items()}
+                given = {factor: factors[factor] for factor in situation.plan.given}
+                why = f"{outcome} was told to work {works}× and to fail {fails}×: look again"
+                yield _Wanted(values, given, (0.0, 0.0), (), why)
+                break
+
+
+def _answering(decision: Decision) -> Iterator[_Wanted]:
+    for answer in decision.answers:
+        if answer.next is None:
+            continue
+        values = {name: (level,) for name, level in answer.next.factors.items()}
+        if answer.best is not None:
+            why = f"it is thought to work there ({answer.best.source}); a board has to show it"
+            yield _Wanted(values, answer.given, (1.0, answer.next.hours), (), why)
+        else:
+            why = f"it tells most there: {answer.next.bits:.1f} bits"
+            yield _Wanted(values, answer.given, (2.0, answer.next.hours), (), why)
+
+
+def _of_tasks(investigation: Investigation, waiting: Sequence[tuple[Task, Held]]) -> Iterator[_Wanted]:
+    for task, held in waiting:
+        for criterion in task.criterion:
+            if criterion.by not in {"works", "compared"}:
+                continue
+            for given in held.open_given:
+                best = min(
+                    (
+                        (_promise(investigation, criterion.outcome, values), number, values)
+                        for number, values in enumerate(cells_of(investigation, criterion, given))
+                    ),
+                    key=lambda row: row[:2],
+                    default=None,
+                )
+                if best is not None and best[0][0] < _DEAREST:
+                    why = f"task {task.id}: {task.success}"
+                    yield _Wanted(best[2], given, (3.0 + best[0][0], best[0][1]), (task.id,), why)
+
+
+def _promise(investigation: Investigation, outcome: str, values: Values) -> tuple[float, float]:
+    """Sorts cells for a trial: thought to work, then unknown, then thought to fail; cheap ones first."""
+    known = known_of(investigation, outcome, values)
+    seen = known.by is not None and known.by.source is Source.BENCH
+    hours, _ = hours_of(investigation.plan, values)
+    if seen or hours is None:
+        return (_DEAREST, 0.0)
+    order = {Verdict.WORKS: 0.0, Verdict.UNKNOWN: 0.1, Verdict.FAILS: 0.2}
+    return (order[known.verdict], hours)
+
+
+def _row(situation: Situation, name: str, wanted: _Wanted, means: Means) -> CellRow:
+    plan, investigation = situation.plan, situation.investigation
+    hours, because = hours_of(plan, wanted.values)
+    experiment = experiment_of(plan, wanted.values)
+    commands, lacks = _commands(plan, wanted, name, means)
+    return CellRow(
+        name=name,
+        factors={factor: levels[0] for factor, levels in wanted.values.items()},
+        given=text(wanted.given),
+        hours=hours or 0.0,
+        because=list(because),
+        tasks=list(wanted.tasks),
+        why=wanted.why,
+        expects={goal: _expected(investigation, goal, wanted.values) for goal in investigation.goals},
+        how=experiment.how if experiment else "",
+        image="",
+        lacks=lacks,
+        commands=commands,
+        told=counts_of(situation.told).get(name, {}),
+    )
+
+
+def _expected(investigation: Investigation, goal: str, values: Values) -> str:
+    known = known_of(investigation, goal, values)
+    if known.verdict is Verdict.UNKNOWN:
+        return "unknown"
+    return f"{known.verdict} ({source_of(known, investigation.judgements[goal]).word})"
+
+
+def _commands(plan: Plan, wanted: _Wanted, name: str, means: Means) -> tuple[list[str], str]:
+    """What to do for a cell, in order, and what is missing to have its image made."""
+    card = f"cards/{name}.raw"
+    release = plan.release_of(wanted.values)
+    making = making_words(plan, wanted.values, evolve(means, image=means.image or "IMAGE"), card)
+    commands, lacks = [], ""
+    if making is not None:
+        commands.append(shlex.join(["bootwright", *making]))
+        lacks = "" if means.image else "an image to make it from: --image FILE"
+    elif release is None:
+        lacks = "the plan knows no command that makes it: build it yourself"
+    if release is not None and plan.released is not None:
+        part = silicon(plan, wanted.given)
+        board = f" --board {part.board.id} --stepping {part.stepping.name}" if part is not None else ""
+        version = release.name.split()[-1]
+        commands.append(f"bootwright prepare {plan.released.system} --version {version}{board} -o {card}")
+    commands += [f"bootwright flash {card} DEVICE", f"bootwright observe {name} --log LOG"]
+    return commands, lacks
+
+
+def making_words(plan: Plan, values: Values, means: Means, card: str | Path) -> list[str] | None:
+    """The command, without `bootwright`, that makes a cell's image; None where the plan knows none."""
+    experiment = experiment_of(plan, values)
+    for making in experiment.making if experiment is not None else ():
+        if not covers(making.factors, values):
+            continue
+        kernel = next((one.name for one in means.kernels if _is_kernel(plan, one, values)), None)
+        if kernel is None:
+            continue
+        standing = {"IMAGE": means.image, "KERNEL": kernel, "CELL": str(card)}
+        return [standing.get(word, word) for word in shlex.split(making.step)][1:]
+    return None
+
+
+def _is_kernel(plan: Plan, kernel: Candidate, values: Values) -> bool:
+    return all(
+        values.get(name) == (kernel.fact(factor.fact),) for name, factor in plan.factor.items() if factor.fact
+    )
+
+
+def counts_of(told: Iterable[Told]) -> dict[str, dict[str, int]]:
+    """Cell → `ethernet works` → how many said so."""
+    counts: dict[str, dict[str, int]] = {}
+    for one in told:
+        for outcome, verdict in one.outcomes.items():
+            if verdict is not Verdict.UNKNOWN:
+                row = counts.setdefault(one.cell, {})
+                row[f"{outcome} {verdict}"] = row.get(f"{outcome} {verdict}", 0) + 1
+    return counts

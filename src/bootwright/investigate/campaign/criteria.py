@@ -1,0 +1,224 @@
+"""Whether a task's criterion holds, by what was seen. Pure: nothing is run here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from attrs import frozen
+
+from bootwright.foundation.verdict import Verdict, worst
+from bootwright.investigate.analysis.judge import Judgement
+from bootwright.investigate.analysis.known import Known, known_at, source_of
+from bootwright.investigate.analysis.observations import Observation, Source, Values
+from bootwright.investigate.campaign.steps import StepResult
+from bootwright.investigate.plans.given import Given, fits, text
+from bootwright.investigate.plans.plan import covers
+from bootwright.investigate.plans.tasks import Criterion, Task
+from bootwright.investigate.running.investigation import Investigation
+
+
+@frozen
+class Held:
+    """What is known of a criterion, or of a task."""
+
+    verdict: Verdict
+    source: Source | None = None
+    """The weakest kind of source that it rests on; None where nothing is known, or steps alone tell."""
+    says: str = ""
+    open_given: tuple[Given, ...] = ()
+    """The given values for which it is not known by a board."""
+
+
+def judge_task(
+    investigation: Investigation, task: Task, results: Mapping[str, StepResult], *, board: bool
+) -> Held:
+    """All criteria of a task together; `results` are of its steps, `board` whether only a board proves."""
+    held = [judge_criterion(investigation, one, task.steps, results, board=board) for one in task.criterion]
+    sources = [one.source for one in held if one.source is not None]
+    values = {text(given): given for one in held for given in one.open_given}
+    return Held(
+        worst(one.verdict for one in held),
+        min(sources, default=None),
+        "; ".join(dict.fromkeys(one.says for one in held if one.says)),
+        tuple(values.values()),
+    )
+
+
+def judge_criterion(
+    investigation: Investigation,
+    criterion: Criterion,
+    steps: Sequence[str],
+    results: Mapping[str, StepResult],
+    *,
+    board: bool,
+) -> Held:
+    """What is known of one criterion."""
+    if criterion.by == "works":
+        return _works(investigation, criterion, board=board)
+    if criterion.by == "compared":
+        return _compared(investigation, criterion)
+    if criterion.by == "cause":
+        return _cause(investigation, criterion)
+    if criterion.by == "link":
+        return _link(investigation, criterion)
+    return _steps(steps, results)
+
+
+def cells_of(investigation: Investigation, criterion: Criterion, given: Given) -> tuple[Values, ...]:
+    """Every whole cell of a criterion with a given value and the wanted levels: seen, or to be tried."""
+    plan = investigation.plan
+    wanted = {**criterion.cells, **(plan.wanted if plan else {})}
+    names = {factor.name for factor in investigation.factors}
+    seen = (
+        observation.values
+        for observation in investigation.observations
+        if observation.source > Source.REPORTED
+    )
+    trials = (*investigation.trials, *investigation.bench_trials)
+    views = (values for trial in trials for outcome, values in trial.views if outcome == criterion.outcome)
+    cells = {
+        tuple(sorted(values.items())): values
+        for values in (*seen, *views)
+        if set(values) == names
+        and all(len(levels) == 1 for levels in values.values())
+        and covers(wanted, values)
+        and fits(values, given)
+    }
+    return tuple(cells.values())
+
+
+def known_of(investigation: Investigation, outcome: str, values: Values) -> Known:
+    """What is known of an outcome in a cell; nothing where those who saw it contradict each other."""
+    judgement = investigation.judgements[outcome]
+    known = known_at(investigation.space, judgement, values)
+    return (
+        Known(Verdict.UNKNOWN) if known.by is not None and known.by.id in disputed_ids(judgement) else known
+    )
+
+
+def disputed_ids(judgement: Judgement) -> frozenset[str]:
+    """The observations of cells that were seen to work and to fail."""
+    return frozenset(identity for flaky in judgement.flaky for identity in flaky.ids)
+
+
+def named(given: Given) -> str:
+    """A given value in short: its levels."""
+    return ", ".join(given.values())
+
+
+def _works(investigation: Investigation, criterion: Criterion, *, board: bool) -> Held:
+    """For each given value: does it work in one of the cells, or is it known to fail in all of them?"""
+    verdicts: dict[str, Verdict] = {}
+    sources: list[Source] = []
+    says: list[str] = []
+    open_given: list[Given] = []
+    judgement = investigation.judgements[criterion.outcome]
+    # What no cell with a given value speaks of is seen on what stands in for it, once for all of them.
+    by_given = [(given, cells_of(investigation, criterion, given)) for given in investigation.given]
+    if not any(cells for _, cells in by_given):
+        by_given = [({}, cells_of(investigation, criterion, {}))]
+    for given, cells in by_given:
+        known = [known_of(investigation, criterion.outcome, cell) for cell in cells]
+        working = [one for one in known if one.verdict is Verdict.WORKS and one.by is not None]
+        proved_by: Source | None = None
+        if working:
+            best = max(working, key=lambda one: source_of(one, judgement))
+            verdict, proved_by = Verdict.WORKS, source_of(best, judgement)
+        elif known and all(one.verdict is Verdict.FAILS for one in known):
+            # Seen to fail on a board in one of them, and known to fail in all others.
+            verdict, proved_by = Verdict.FAILS, max(source_of(one, judgement) for one in known)
+        else:
+            verdict = Verdict.UNKNOWN
+        verdicts[text(given)] = verdict
+        sources += [proved_by] if proved_by is not None else []
+        if given and (verdict is Verdict.UNKNOWN or (board and proved_by is not Source.BENCH)):
+            open_given.append(given)
+        if proved_by is not None:
+            words = [named(given), verdict.value, f"({proved_by.word})"]
+            says.append(" ".join(word for word in words if word))
+    told = set(verdicts.values())
+    overall = (
+        Verdict.WORKS
+        if Verdict.WORKS in told
+        else Verdict.FAILS
+        if told == {Verdict.FAILS}
+        else Verdict.UNKNOWN
+    )
+    return Held(overall, min(sources, default=None), ", ".join(says), tuple(open_given))
+
+
+def _compared(investigation: Investigation, criterion: Criterion) -> Held:
+    """The best pair of cells that differ in the factor alone; that they are known is what was asked."""
+    judgement = investigation.judgements[criterion.outcome]
+    wanted = {**criterion.cells, **(investigation.plan.wanted if investigation.plan else {})}
+    seen = [
+        one
+        for one in judgement.kept
+        if one.source > Source.REPORTED
+        and covers(wanted, one.values)
+        and one.id not in disputed_ids(judgement)
+    ]
+    best: tuple[Source, bool, Observation, Observation] | None = None
+    for first, second in _pairs(seen, criterion.factor):
+        weight = min(first.source, second.source)
+        differs = first.outcomes[criterion.outcome] is not second.outcomes[criterion.outcome]
+        if best is None or (weight, differs) > best[:2]:
+            best = (weight, differs, first, second)
+    needed = investigation.given if any(criterion.factor in given for given in investigation.given) else ()
+    if best is None:
+        return Held(Verdict.UNKNOWN, open_given=tuple(needed))
+    weight, differs, first, second = best
+    told = ", ".join(
+        f"{one.level(criterion.factor)} {one.outcomes[criterion.outcome].value}" for one in (first, second)
+    )
+    open_given = tuple(given for given in needed if weight is not Source.BENCH)
+    says = f"{'it differs' if differs else 'no difference'}: {told} ({weight.word})"
+    return Held(Verdict.WORKS, weight, says, open_given)
+
+
+def _pairs(observations: Sequence[Observation], factor: str) -> Iterator[tuple[Observation, Observation]]:
+    rows: dict[tuple[tuple[str, tuple[str, ...]], ...], list[Observation]] = {}
+    for one in observations:
+        if one.level(factor) is not None:
+            rest = tuple(sorted((name, levels) for name, levels in one.values.items() if name != factor))
+            rows.setdefault(rest, []).append(one)
+    for row in rows.values():
+        yield from ((a, b) for i, a in enumerate(row) for b in row[i + 1 :])
+
+
+def _cause(investigation: Investigation, criterion: Criterion) -> Held:
+    judgement = investigation.judgements[criterion.outcome]
+    if judgement.cause is None:
+        return Held(Verdict.UNKNOWN)
+    sources = [one.source for one in judgement.kept if one.source > Source.REPORTED]
+    cause = judgement.cause_text(judgement.cause, investigation.space)
+    return Held(Verdict.WORKS, min(sources, default=Source.REPORTED), f"it fails where {cause}")
+
+
+def _link(investigation: Investigation, criterion: Criterion) -> Held:
+    """The first broken link in a failing cell: by the log of a board, else by a prediction."""
+    judgement = investigation.judgements[criterion.outcome]
+    failing = [one for one in judgement.kept if one.outcomes[criterion.outcome] is Verdict.FAILS]
+    named: list[tuple[Source, str]] = []
+    for one in failing:
+        if one.evidence.get("cause"):
+            named.append((one.source, str(one.evidence["cause"])))
+            continue
+        broken = one.evidence.get("goals", {}).get(criterion.outcome, {}).get("first_broken")
+        if broken:
+            named.append((one.source, f"{broken['node']}: {broken['link']}"))
+    if not named:
+        return Held(Verdict.UNKNOWN)
+    best = max(source for source, _ in named)
+    says = list(dict.fromkeys(words for source, words in named if source is best))
+    return Held(Verdict.WORKS, best, "; ".join(says[:2]))
+
+
+def _steps(steps: Sequence[str], results: Mapping[str, StepResult]) -> Held:
+    ended: Iterable[StepResult] = [results[step] for step in steps if step in results]
+    failed = [one for one in ended if one.status != 0]
+    if failed:
+        return Held(Verdict.FAILS, None, f"{failed[0].command} ended with status {failed[0].status}")
+    if all(step in results for step in steps):
+        return Held(Verdict.WORKS, None, "")
+    return Held(Verdict.UNKNOWN)

@@ -1,0 +1,140 @@
+"""What people told of cells that they tried: one file each, in `told/` of the run's folder.
+
+Told is taken in whenever it comes, also while a campaign works in the folder: a file appears whole or not at
+all, and none is ever changed. Its id is a hash of what was told, so that the same log told twice counts once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cattrs
+from attrs import field, frozen
+
+from bootwright.foundation import atomic
+from bootwright.foundation.errors import Malformed
+from bootwright.foundation.structure import structure
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.analysis.observations import Observation, Source
+
+SCHEMA = "bootwright/told/1"
+FOLDER = "told"
+_MOST_BYTES = 1 << 20
+
+
+@frozen
+class Told:
+    """What one person, or one bench, saw in one cell."""
+
+    id: str
+    cell: str
+    factors: dict[str, str]
+    outcomes: dict[str, Verdict]
+    told_at: str
+    """UTC, ISO 8601."""
+    by: str = ""
+    """Who or which board, as told."""
+    note: str = ""
+    says: list[str] = field(factory=list)
+    """What it means."""
+    cause: str = ""
+    """The root cause by the log."""
+    logs: list[str] = field(factory=list)
+    """SHA-256 of each, a file of the same folder."""
+    minutes: float = 0.0
+    """What it took, as told; 0 where nothing was said."""
+    schema: str = SCHEMA
+
+
+def make_told(
+    cell: str,
+    factors: Mapping[str, str],
+    outcomes: Mapping[str, Verdict],
+    *,
+    by: str = "",
+    note: str = "",
+    says: Sequence[str] = (),
+    cause: str = "",
+    logs: Sequence[bytes] = (),
+    minutes: float = 0.0,
+) -> Told:
+    """What was told just now, with its id."""
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    digests = [hashlib.sha256(log).hexdigest() for log in logs]
+    parts = [cell, by, *sorted(f"{name}={verdict}" for name, verdict in outcomes.items()), *digests]
+    parts += [] if digests else [note, now]  # answers alone are as many as there were
+    return Told(
+        id=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12],
+        cell=cell,
+        factors=dict(factors),
+        outcomes=dict(outcomes),
+        told_at=now,
+        by=by,
+        note=note,
+        says=list(says),
+        cause=cause,
+        logs=digests,
+        minutes=minutes,
+    )
+
+
+def keep_told(folder: Path, told: Told, logs: Sequence[bytes] = ()) -> bool:
+    """Keep it in a run's folder; False where it is there already. Logs are on the disk before it."""
+    place = folder / FOLDER
+    path = place / f"{told.id}.json"
+    if path.exists():
+        return False
+    place.mkdir(parents=True, exist_ok=True)
+    for digest, log in zip(told.logs, logs, strict=True):
+        if not (place / f"{digest}.log").exists():
+            atomic.write_bytes(place / f"{digest}.log", log)
+    atomic.write_text(path, json.dumps(cattrs.unstructure(told), indent=1) + "\n")
+    return True
+
+
+def read_told(folder: Path) -> list[Told]:
+    """Everything that was told, in its order; raises `Malformed` for a damaged file."""
+    told = []
+    for path in (folder / FOLDER).glob("*.json"):
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        told.append(parse_told(data, str(path)))
+    return sorted(told, key=lambda one: (one.told_at, one.id))
+
+
+def parse_told(data: bytes, where: str) -> Told:
+    """Read the bytes of one; raises `Malformed`."""
+    if len(data) > _MOST_BYTES:
+        raise Malformed(where, _MOST_BYTES, "at most 1 MiB", "more")
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(where, None, "JSON", str(error)[:200]) from error
+    told = structure(document, Told, where)
+    if told.schema != SCHEMA:
+        raise Malformed(where, None, f"schema {SCHEMA}", repr(told.schema)[:80])
+    return told
+
+
+def observations_of(told: Iterable[Told]) -> list[Observation]:
+    """As observations of the bench; those of one cell are numbered, so that they may contradict."""
+    counts: dict[str, int] = {}
+    observations = []
+    for one in told:
+        number = counts[one.cell] = counts.get(one.cell, 0) + 1
+        evidence = {"note": one.note or "; ".join(one.says)[:200], "by": one.by, "cause": one.cause}
+        observations.append(
+            Observation(
+                id=f"told-{one.id}",
+                values={name: (level,) for name, level in one.factors.items()},
+                outcomes=dict(one.outcomes),
+                source=Source.BENCH,
+                evidence={name: text for name, text in evidence.items() if text} | {"logs": list(one.logs)},
+                repeat=number,
+            )
+        )
+    return observations

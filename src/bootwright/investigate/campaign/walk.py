@@ -1,0 +1,134 @@
+"""Walking a plan: run the cells, run the steps that decision points open, prepare what needs a board.
+
+Each turn begins with what people have told by then; it ends when nothing is left that can be run here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from bootwright.foundation.progress import Progress
+from bootwright.foundation.run_folder import Store
+from bootwright.investigate.analysis.observations import Observation
+from bootwright.investigate.campaign.assess import Assessor
+from bootwright.investigate.campaign.cells import making_words
+from bootwright.investigate.campaign.model import Campaign, CellRow, write_status
+from bootwright.investigate.campaign.situation import Means
+from bootwright.investigate.campaign.steps import Steps, runnable
+from bootwright.investigate.campaign.told import observations_of, read_told
+from bootwright.investigate.decision.decide import Decision, decide
+from bootwright.investigate.plans.given import Given
+from bootwright.investigate.plans.plan import Plan
+from bootwright.investigate.plans.runs import Candidate
+from bootwright.investigate.running.execute import Executor
+from bootwright.investigate.running.investigation import Investigation
+from bootwright.investigate.running.loop import Limits, Loop
+
+CARDS = "cards"
+
+
+@frozen
+class Options:
+    """What a user asks of a walk."""
+
+    assume_no_board: bool = False
+    image: str = ""
+    """The image that those for the cells are made from; empty where there is none."""
+    repository: str = ""
+    plan_from: str = ""
+    """The plan's name, or its file."""
+    cards: int = 2
+    """How many images are made, the best cells first."""
+
+
+@frozen
+class Walked:
+    """A walked plan."""
+
+    loop: Loop
+    investigation: Investigation
+    decision: Decision
+    campaign: Campaign | None
+    """None for a plan without tasks."""
+
+
+@frozen
+class Walker:
+    """Walks a plan in the folder of its store. Raises what fetching, booting and reading raise."""
+
+    plan: Plan
+    kernels: tuple[Candidate, ...]
+    given: tuple[Given, ...]
+    store: Store
+    executor: Executor
+    progress: Progress
+    limits: Limits
+    options: Options
+
+    def walk(self, seen: Sequence[Observation]) -> Walked:
+        """Until nothing is left that can be run here; `seen` is what a user's table holds."""
+        placeholders = {"IMAGE": self.options.image, "REPOSITORY": self.options.repository}
+        have = {name: path for name, path in placeholders.items() if path}
+        steps = Steps(self.store, have, self.progress)
+        means = Means(self.kernels, self.options.image)
+        assessor = Assessor(
+            self.plan,
+            steps,
+            means,
+            assume_no_board=self.options.assume_no_board,
+            plan_from=self.options.plan_from,
+        )
+        while True:
+            told = read_told(self.store.folder)
+            loop = Loop(self.plan, [*seen, *observations_of(told)], self.kernels, self.given)
+            investigation = loop.perform(self.executor, self.progress, self.limits)
+            decision = decide(investigation)
+            if not self.plan.task:
+                return Walked(loop, investigation, decision, None)
+            assessed = assessor.assess(investigation, decision, told)
+            write_status(self.store.folder, assessed.campaign)
+            for task in assessed.open_tasks[:1]:
+                self.progress.note(f"task {task.id}: {task.title}")
+                for step in runnable(steps, task):
+                    steps.run(step)
+            if not assessed.open_tasks and len(read_told(self.store.folder)) == len(told):
+                break
+        campaign = self._with_cards(assessed.campaign, steps, means)
+        write_status(self.store.folder, campaign)
+        return Walked(loop, investigation, decision, campaign)
+
+    def _with_cards(self, campaign: Campaign, steps: Steps, means: Means) -> Campaign:
+        """The best cells with their images made, where there is an image to make them from.
+
+        `image swap` verifies and checks what it writes before that has its name; what it refuses is said.
+        """
+        if not means.image:
+            return campaign
+        left = self.options.cards
+        made: list[CellRow] = []
+        for cell in campaign.cells:
+            values = {name: (level,) for name, level in cell.factors.items()}
+            card = self.store.folder / CARDS / f"{cell.name}.raw"
+            words = making_words(self.plan, values, means, card)
+            if words is None or left <= 0:
+                made.append(cell)
+                continue
+            left -= 1
+            made.append(self._with_card(cell, card, words, steps))
+        return evolve(campaign, cells=made)
+
+    def _with_card(self, cell: CellRow, card: Path, words: Sequence[str], steps: Steps) -> CellRow:
+        if not card.exists():
+            card.parent.mkdir(parents=True, exist_ok=True)
+            result = steps.run_words(words)
+            if result.status != 0 or not card.exists():
+                lines = [line for line in result.output.splitlines() if line.startswith("bootwright:")]
+                reason = " ".join(lines[-1:] or ["no reason was given"])
+                self.progress.note(f"{cell.name}: no image: {reason}")
+                return evolve(cell, lacks=f"it was not made: {reason[:300]}")
+        commands = [command for command in cell.commands if " flash " in command or " observe " in command]
+        commands = [command.replace(f"{CARDS}/{cell.name}.raw", str(card)) for command in commands]
+        return evolve(cell, image=str(card), lacks="", commands=commands)

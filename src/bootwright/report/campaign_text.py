@@ -1,0 +1,178 @@
+"""A campaign on a terminal: the picture, the table, what waits for whom, what is best to do next and why."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.campaign.model import Campaign, CellRow, State, TaskRow
+from bootwright.investigate.campaign.told import Told
+from bootwright.report.words import clean, count, listed, seconds
+
+WIDTH = 110
+MARKS = {
+    State.DONE: "+",
+    State.REFUTED: "x",
+    State.WAITING: "?",
+    State.OPEN: ">",
+    State.CLOSED: ".",
+    State.UNNEEDED: "-",
+    State.EXHAUSTED: "0",
+}
+_CELLS = 6
+_BELIEFS = {"partly": "shown in part", "set-aside": "set aside"}
+
+
+def lines(
+    campaign: Campaign, *, process: str = "", doing: str = "", not_weighed: Sequence[Told] = ()
+) -> Iterator[str]:
+    """Everything that `bootwright status` says."""
+    yield f"{clean(campaign.title)}"
+    yield f"{_headline(campaign, process, doing)}"
+    yield ""
+    yield from _picture(campaign)
+    yield ""
+    yield from _table(campaign)
+    yield from _cells(campaign)
+    if campaign.decision:
+        yield ""
+        yield "Decision" if campaign.decided else "As far as it is known"
+        for text in campaign.decision:
+            yield from _wrapped(clean(text), "  ")
+    if not_weighed:
+        yield ""
+        told = listed([f"{clean(one.cell)} ({_outcomes(one)})" for one in not_weighed])
+        yield from _wrapped(f"Told since, and not weighed yet: {told}.", "")
+        yield f"  bootwright investigate {clean(campaign.plan_from)}"
+
+
+def in_short(campaign: Campaign) -> Iterator[str]:
+    """What the end of `bootwright investigate` says of it."""
+    yield ""
+    yield "The plan"
+    for text in _picture(campaign):
+        yield f"  {text}"
+    waiting = [cell.name for cell in campaign.cells]
+    if waiting:
+        yield f"  {count(len(waiting), 'cell waits', 'cells wait')} for a board; the best: {waiting[0]}"
+        for cell in campaign.cells[:1]:
+            for command in cell.commands:
+                yield f"    {clean(command)}"
+    state = "decided" if campaign.decided else "not decided"
+    yield f"  {state}; bootwright status shows it all"
+
+
+def told_lines(told: Told, next_step: str, *, is_new: bool) -> Iterator[str]:
+    """What `bootwright observe CELL` says."""
+    kept = "kept" if is_new else "the same was told before; nothing is counted twice"
+    yield f"{clean(told.cell)}: {_outcomes(told)} ({kept})"
+    for text in told.says:
+        yield from _wrapped(clean(text), "  ")
+    if next_step:
+        yield from _wrapped(f"next: {clean(next_step)}", "  ")
+    yield "  bootwright investigate weighs it with everything else"
+
+
+def _outcomes(told: Told) -> str:
+    return ", ".join(f"{clean(name)} {verdict}" for name, verdict in told.outcomes.items()) or "nothing shown"
+
+
+def _headline(campaign: Campaign, process: str, doing: str) -> str:
+    state = "decided" if campaign.decided else "not decided"
+    board = ", without a board" if campaign.assume_no_board else ""
+    running = (
+        f"; running now (process {clean(process)}{': ' + clean(doing) if doing else ''})" if process else ""
+    )
+    known = f"{campaign.verdict} ({campaign.source})" if campaign.source else str(campaign.verdict)
+    return f"{known}, {state}{board}{running}. As of {clean(campaign.written_at)}."
+
+
+def _picture(campaign: Campaign) -> Iterator[str]:
+    """Priorities and their tasks, with a mark each, and the decision points between."""
+    marks = ", ".join(f"{mark} {state.value}" for state, mark in MARKS.items())
+    for priority in dict.fromkeys(task.priority for task in campaign.tasks):
+        boxes = " ".join(
+            f"[{MARKS[task.state]} {clean(task.id)}]" for task in campaign.tasks if task.priority == priority
+        )
+        yield f"{priority}  {boxes}"
+        for point in campaign.points:
+            if point.when.startswith(priority):
+                sign = "=>" if point.holds else "->"
+                goes = "the end" if point.ends else listed([clean(name) for name in point.opens])
+                yield f"    {sign} {clean(point.when)}: {goes}. {clean(point.then)}"
+    yield f"    ({marks}; => holds)"
+
+
+def _table(campaign: Campaign) -> Iterator[str]:
+    heading = ("task", "", "state", "known", "spent", "estimate", "waits for")
+    rows = [heading, *(_row(task) for task in campaign.tasks)]
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    widths[1] = min(widths[1], 46)
+    for row in rows:
+        cells = [row[column][: widths[column]].ljust(widths[column]) for column in range(6)]
+        yield "  ".join([*cells, row[6]]).rstrip()
+    for task in campaign.tasks:
+        if task.says and task.state is not State.CLOSED:
+            belief = f" Its hypothesis: {_BELIEFS.get(task.belief, task.belief)}." if task.belief else ""
+            yield from _wrapped(f"{task.id}: {clean(task.says)}.{belief}", "  ")
+    told = sum(task.hours_told for task in campaign.tasks)
+    people = f", {told:.1f} h of people's" if told else ""
+    yield f"  spent: {seconds(campaign.seconds)} here{people}; estimated: {campaign.hours:g} h of people's"
+
+
+def _row(task: TaskRow) -> tuple[str, str, str, str, str, str, str]:
+    return (
+        f"{task.priority} {task.id}",
+        clean(task.title),
+        task.state.value,
+        _known(task),
+        _spent(task),
+        f"{task.hours:g} h",
+        "; ".join(clean(text) for text in task.waits_for),
+    )
+
+
+def _known(task: TaskRow) -> str:
+    if task.verdict is Verdict.UNKNOWN:
+        return "unknown"
+    return f"{task.verdict} ({task.source})" if task.source else str(task.verdict)
+
+
+def _spent(task: TaskRow) -> str:
+    parts = [seconds(task.seconds)] if task.seconds else []
+    parts += [f"{task.hours_told:g} h"] if task.hours_told else []
+    return " + ".join(parts) or "-"
+
+
+def _cells(campaign: Campaign) -> Iterator[str]:
+    for number, cell in enumerate(campaign.cells[:_CELLS]):
+        yield ""
+        yield f"{'Next' if number == 0 else 'Then'}: {clean(cell.name)} ({cell.hours:g} h)"
+        yield from _cell(cell)
+    if len(campaign.cells) > _CELLS:
+        yield f"  and {count(len(campaign.cells) - _CELLS, 'cell')} more (--json)"
+
+
+def _cell(cell: CellRow) -> Iterator[str]:
+    yield from _wrapped(f"why: {clean(cell.why)}", "  ")
+    if cell.tasks:
+        yield f"  for task {listed([clean(name) for name in cell.tasks])}"
+    expects = ", ".join(f"{clean(name)} {clean(text)}" for name, text in cell.expects.items())
+    yield from _wrapped(f"expected: {expects}", "  ")
+    if cell.told:
+        told = ", ".join(f"{clean(what)} {number}×" for what, number in cell.told.items())
+        yield f"  told so far: {told}"
+    if cell.because:
+        yield from _wrapped(f"dear: {'; '.join(clean(text) for text in cell.because)}", "  ")
+    yield from _wrapped(f"look: {clean(cell.how)}", "  ")
+    image = f"image: {clean(cell.image)} (made, verified, checked)" if cell.image else ""
+    yield from _wrapped(image or f"no image yet: {clean(cell.lacks)}" if cell.lacks or image else "", "  ")
+    for command in cell.commands:
+        yield f"    {clean(command)}"
+
+
+def _wrapped(text: str, indent: str) -> Iterator[str]:
+    yield from textwrap.wrap(
+        text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_long_words=False
+    )
