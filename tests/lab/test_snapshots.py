@@ -19,7 +19,7 @@ from bootwright.lab.machines.machine import MACHINES
 from bootwright.lab.machines.recorded import Recording
 from bootwright.lab.probes.boot import PlannedBoot, plan_boot
 from bootwright.lab.probes.ktap import read
-from bootwright.lab.snapshots import running, saved
+from bootwright.lab.snapshots import making, running, saved
 from bootwright.lab.snapshots.door import at_door, door_in, fits, words
 from bootwright.lab.snapshots.saved import Snapshot, load, save
 
@@ -169,3 +169,12 @@ def test_a_machine_whose_memory_is_not_known(tmp_path: Path, monkeypatch: pytest
     planned = attrs.evolve(_planned(), target=attrs.evolve(MACHINES.get("virt"), arguments=()), memory=None)
     with pytest.raises(BootwrightError, match="does not say how much memory it has"):
         running.snapshot_of(planned)
+
+
+@pytest.mark.download
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "SNAPSHOTS", Part(str(tmp_path), "", SNAPSHOTS.limit))
+    # A disk that is really full would take the other tests along.
+    monkeypatch.setattr(making.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 9**9, 10**8))
+    with pytest.raises(Missing, match="no room for a snapshot: 95 MiB are free"):
+        running.snapshot_of(_planned())

@@ -66,7 +66,8 @@ def boot(
     `kernel` is a catalogue name, an arm64 Image or a .deb. `probes` are `mounts`, `filesystems`, `network`
     or `all`. `timeout` is in seconds of guest time; `plain` leaves out the kernel arguments that only make
     boots quicker, `arguments` are added. `keep` is a folder for the recordings; `on_console` is given the
-    console as it comes.
+    console as it comes. The second run of the same goes on from a snapshot of the machine, unless `cold`,
+    `keep` or `on_console` ask for a boot.
 
     Returns a `Booted`; a guest that hangs or panics is a result like any other. Raises `Refused` (unknown
     machine, probe or CPU), `Missing` (no QEMU, no kernel) and `ToolFailed` (QEMU itself fails).
@@ -131,6 +132,7 @@ def _facts(recording: Recording, result: ProbeResult) -> dict[str, Any]:
         "kernel_sha256": recording.kernel_sha256,
         "initramfs_sha256": recording.initramfs_sha256,
         "probe_sha256": recording.probe_sha256,
+        "snapshot": bool(recording.snapshot),
         "wall_seconds": round(recording.wall_seconds, 3),
         "cpu_seconds": round(recording.cpu_seconds, 3),
     }

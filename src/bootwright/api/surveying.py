@@ -70,8 +70,13 @@ class Surveyed:
 
     @property
     def booted(self) -> int:
-        """How many kernels were booted; the answers of others were kept."""
+        """How many kernels were booted, or run from a snapshot; the answers of others were kept."""
         return sum(kernel.answer is not None and not kernel.answer.kept for kernel in self.kernels)
+
+    @property
+    def restored(self) -> int:
+        """How many of these were run from a snapshot."""
+        return sum(bool(kernel.answer and kernel.answer.recording.snapshot) for kernel in self.kernels)
 
     @property
     def cpu_seconds(self) -> float:
@@ -184,6 +189,7 @@ def _kernel_facts(kernel: SurveyedKernel) -> dict[str, Any]:
         "verdict": str(kernel.verdict),
         "trouble": kernel.trouble,
         "kept": kernel.answer is not None and kernel.answer.kept,
+        "snapshot": kernel.answer is not None and bool(kernel.answer.recording.snapshot),
         "release": None,
         "page_size": None,
         "kernel_sha256": None,

@@ -100,6 +100,7 @@ def _print_table(kernel: Kernel, runs: Sequence[tuple[Recording, ProbeResult]]) 
     click.echo(
         f"{kernel.name}: {result.release or 'release not reported'}, {pages}, "
         f"{recording.machine} ({recording.machine_version}), {recording.wall_seconds:.1f} s"
+        f"{' from a snapshot' if recording.snapshot else ''}"
     )
     states: dict[tuple[str, str], list[bool | None]] = {}
     for _, probe_result in runs:

@@ -89,7 +89,10 @@ def _print_survey(surveyed: Surveyed) -> None:
         f"{len(surveyed.kernels)} kernels, {count} steps, of which {different} differ"
     )
     kept = sum(kernel.answer is not None and kernel.answer.kept for kernel in surveyed.kernels)
-    click.echo(f"{surveyed.booted} booted in {surveyed.cpu_seconds:.1f} s of CPU time, {kept} kept\n")
+    restored = f", {surveyed.restored} of them from snapshots," if surveyed.restored else ""
+    click.echo(
+        f"{surveyed.booted} booted{restored} in {surveyed.cpu_seconds:.1f} s of CPU time, {kept} kept\n"
+    )
     rows = [("KERNEL", "PAGES", *labels)]
     for kernel in surveyed.kernels:
         size = kernel.answer.result.page_size if kernel.answer else None

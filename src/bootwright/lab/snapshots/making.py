@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import time
 from pathlib import Path
 
 from attrs import define, field
 
-from bootwright.foundation.errors import Missing, ToolFailed
+from bootwright.foundation.errors import Missing, ToolFailed, Unequipped
 from bootwright.lab.machines.debugger import Debugger
 from bootwright.lab.machines.monitor import Monitor
 from bootwright.lab.machines.qemu import MemoryFile, memory_of
@@ -22,6 +23,8 @@ ANSWER = 60.0
 """Wall seconds in which a stopped machine answers."""
 _TRIES = 1000
 _HEADER = 4096
+_MARGIN = 64 << 20
+"""Bytes that stay free for others."""
 _USER = 1 << 48
 """Addresses below are a process's (arch/arm64, 48 bits of virtual address)."""
 CAPABILITIES = {
@@ -42,6 +45,12 @@ def make(door: PlannedBoot, key: str, folder: Path, *, timeout: float, silence: 
     if memory is None:
         raise Missing(
             f"machine {door.target.name} does not say how much memory it has", hint="give its file an -m"
+        )
+    room = shutil.disk_usage(folder).free
+    if room < (memory << 20) + _MARGIN:  # a machine whose memory cannot be written to dies
+        raise Unequipped(
+            f"no room for a snapshot: {room >> 20} MiB are free of {memory + (_MARGIN >> 20)} MiB that it takes",
+            hint="bootwright cache list shows what takes room",
         )
     file = MemoryFile(folder / MEMORY, memory, restored=False)
     ours, theirs = socket.socketpair()
