@@ -49,7 +49,7 @@ def make(door: PlannedBoot, key: str, folder: Path, *, timeout: float, silence: 
     room = shutil.disk_usage(folder).free
     if room < (memory << 20) + _MARGIN:  # a machine whose memory cannot be written to dies
         raise Unequipped(
-            f"no room for a snapshot: {room >> 20} MiB are free of {memory + (_MARGIN >> 20)} MiB that it takes",
+            f"no room for a snapshot: {room >> 20} MiB are free, of {memory + (_MARGIN >> 20)} MiB needed",
             hint="bootwright cache list shows what takes room",
         )
     file = MemoryFile(folder / MEMORY, memory, restored=False)
