@@ -176,6 +176,22 @@ def test_the_command_says_what_stays_and_what_breaks(esp: Path) -> None:
     assert "rp1" in done.stdout
 
 
+def test_a_list_of_partitions_does_not_unsettle_what_a_kernel_alone_shows(
+    esp: Path, overlay: Path, tmp_path: Path
+) -> None:
+    volumes = tmp_path / "volumes.txt"
+    volumes.write_text(
+        "label: gpt\ndevice: /dev/sda\n\n"
+        '/dev/sda1 : start=2048, size=204800, name="EFI"\n'
+        '/dev/sda3 : start=208896, size=2048000, name="BOOT"\n'
+    )
+    told_so = api.upgrade_check(
+        [esp, volumes], KERNEL, board="raspberrypi-5", revision="c04170", goals="ethernet", overlay=overlay
+    )
+    assert told_so.verdict is Verdict.WORKS
+    assert told_so.first_broken == ""
+
+
 def _installer(trees: Path, *, overlay: bool) -> registry_kit.Image:
     """An installer as the factory makes it: kernel and initramfs, and an overlay with its program."""
     kernel = open_library(offline=True).get(KERNEL, modules=True)

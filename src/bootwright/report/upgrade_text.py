@@ -44,7 +44,7 @@ def lines(
         yield from _wrapped("  ", f"first broken: {first_broken}")
     for note in notes:
         yield from _wrapped("  ", f"not known: {note}")
-    if not known and not notes:
+    if not known:
         yield from _wrapped(
             "  ",
             "not known: what the installer's overlay puts on the boot partition. Below is what holds where "

@@ -130,15 +130,15 @@ def _loader(disk: Disk, paths: Sequence[str], installer: Installer | None) -> It
 
 
 def _room(part: Part, new: int | None, name: str, why: str) -> Iterator[Step]:
-    if part.size is None or new is None:
-        missing = "the size of the partition" if part.size is None else "the size of the new kernel"
-        yield Step(f"room on {name}", Verdict.UNKNOWN, f"{missing} is not known", "give the installer image")
+    if new is None:
+        return  # a kernel alone does not say how much is written
+    if part.size is None:
+        why = "the size of the partition is not known"
+        yield Step(f"room on {name}", Verdict.UNKNOWN, why, "give a list with sizes: sfdisk -d, lsblk -b -J")
         return
     sizes = f"{new / 1e6:.0f} MB are written, {name} has {part.size / 1e6:.0f} MB"
     if new > part.size:
-        yield Step(
-            f"room on {name}", Verdict.FAILS, sizes, "write the image of the new version to the disk anew"
-        )
+        yield Step(f"room on {name}", Verdict.FAILS, sizes, _ANEW)
     elif 2 * new > part.size:
         remedy = "see what is free: talosctl list, or df on the mounted partition"
         yield Step(f"room on {name}", Verdict.UNKNOWN, f"{sizes}, and {why}", remedy)
