@@ -59,7 +59,8 @@ void give_up(const char *step, long error)
 	text_add(&line, step);
 	text_add(&line, ": ");
 	add_error(&line, error < 0 ? -error : error);
-	own(line.data);
+	/* Before it logs to the kernel Talos's init writes to the console as it is. */
+	log_fd >= 0 ? own(line.data) : write_log("", line.data);
 	own("giving up; the machine restarts");
 	SYSCALL(sync, 0, 0, 0, 0, 0, 0);
 	for (int left = 5; left; left--) { /* as Talos does, which counts longer */
@@ -68,7 +69,7 @@ void give_up(const char *step, long error)
 		text_add(&countdown, "rebooting in ");
 		text_add_number(&countdown, left);
 		text_add(&countdown, " seconds");
-		talos(countdown.data);
+		log_fd >= 0 ? talos(countdown.data) : write_log("", countdown.data);
 		sleep_ms(1000);
 	}
 	/* linux/reboot.h: LINUX_REBOOT_MAGIC1, MAGIC2, CMD_RESTART */

@@ -66,6 +66,8 @@ static const struct pseudo late[] = {
 	{ "tmpfs", "/tmp", SAFE, { { "mode", "0755" }, { "size", "64M" } }, always },
 	{ "cgroup2", "/sys/fs/cgroup", SAFE,
 	  { { "nsdelegate", NULL }, { "memory_recursiveprot", NULL } }, always },
+};
+static const struct pseudo below[] = { /* PseudoSub: already in the initramfs, below the first ones */
 	{ "tmpfs", "/dev/shm", SAFE, { { NULL, NULL } }, always },
 	{ "devpts", "/dev/pts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 	  { { "ptmxmode", "000" }, { "mode", "620" }, { "gid", "5" } }, always },
@@ -94,17 +96,22 @@ static long configured(long context, const struct pseudo *of)
 	return SYSCALL(fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0, 0);
 }
 
-static long mount_one(const struct pseudo *of)
+/* `call` is the call that failed, where one did. */
+static long mount_one(const struct pseudo *of, const char **call)
 {
 	long context = SYSCALL(fsopen, of->type, FSOPEN_CLOEXEC, 0, 0, 0, 0), result, mounted;
 
+	*call = NULL;
 	if (context < 0)
 		return context;
+	*call = "FSCONFIG_CMD_CREATE failed";
 	result = configured(context, of);
 	if (result >= 0) {
+		*call = "FSMOUNT failed";
 		mounted = SYSCALL(fsmount, context, FSMOUNT_CLOEXEC, of->attributes, 0, 0, 0);
 		result = mounted;
 		if (mounted >= 0) {
+			*call = "move_mount failed";
 			make_directory(of->on);
 			result = SYSCALL(move_mount, mounted, "", AT_FDCWD, of->on, MOVE_MOUNT_F_EMPTY_PATH, 0);
 			close_file(mounted);
@@ -117,15 +124,21 @@ static long mount_one(const struct pseudo *of)
 static void mount_all(const struct pseudo *of, int count)
 {
 	for (; count--; of++) {
-		long result = of->wanted() ? mount_one(of) : 0;
-		TEXT(line, 120);
+		const char *call;
+		long result = of->wanted() ? mount_one(of, &call) : 0;
+		TEXT(line, 200);
 
 		if (result >= 0)
 			continue;
-		text_add(&line, "mounting ");
-		text_add(&line, of->type);
-		text_add(&line, " on ");
-		text_add(&line, of->on);
+		/* internal/app/init/main.go recovery(), internal/pkg/mount/v3/manager.go, pkg/xfs/fsopen */
+		text_add(&line, "recovered from: early boot failed: openfs failed: failed to create root filesystem: ");
+		if (call) {
+			text_add(&line, call);
+		} else {
+			text_add(&line, "unix.Fsopen fstype=\"");
+			text_add(&line, of->type);
+			text_add(&line, "\" failed");
+		}
 		give_up(line.data, result);
 	}
 }
@@ -133,6 +146,7 @@ static void mount_all(const struct pseudo *of, int count)
 void mount_first(void)
 {
 	mount_all(first, COUNT(first));
+	mount_all(below, COUNT(below));
 }
 
 void mount_late(void)
