@@ -8,9 +8,6 @@
 #include "../guest.h"
 #include "words.h"
 
-enum { /* asm-generic/unistd.h */
-	NR_execve = 221,
-};
 enum { /* asm-generic/fcntl.h, asm-generic/signal.h, linux/loop.h, linux/fs.h: _IOWR('X', 119, int) */
 	O_SYNC = 04010000, SIGCHLD = 17, LOOP_SET_FD = 0x4c00, FIFREEZE = (int)0xc0045877,
 };
