@@ -133,7 +133,7 @@ def test_the_same_input_gives_the_same_bytes(
 @pytest.mark.parametrize(
     ("options", "said", "hint"),
     [
-        ("CONFIG_MACB=y", ["became n", "CONFIG_MACB depends on PCI, which is n"], "CONFIG_PCI=y"),
+        ("CONFIG_MACB=y", ["became n", "CONFIG_MACB depends on PCI, which is n"], "CONFIG_ARCH_BOARD and CONFIG_PHY too"),
         (BOARD.replace("CONFIG_ARCH_BOARD=y\n", ""), ["depends on ARCH_BOARD"], "add CONFIG_ARCH_BOARD=y"),
         ("CONFIG_PHY=y\n# CONFIG_PCI is not set", ["PHY depends on PCI", "drivers/Kconfig:"], "line 2 "),
         ("CONFIG_PHY=m\nCONFIG_PCI=y", ["CONFIG_PHY=m", "became y"], "CONFIG_MODULES=y"),
@@ -176,6 +176,20 @@ def test_presets_of_the_users_own(tree: Path, tmp_path: Path) -> None:
         api.configure_kernel(tree, presets=("wide", "probe"))
     with pytest.raises(BootwrightError, match="wid"):
         api.configure_kernel(tree, presets="wid")
+
+
+def test_ccache_where_it_is_installed(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = api.build_kernel(tree)
+    monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path / "another-cache"))
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    # Stands for ccache, which is called with the compiler and its arguments.
+    (programs / "ccache").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\nexec "$@"\n')
+    (programs / "ccache").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    cached = api.build_kernel(tree)
+    assert "aarch64-linux-gnu-gcc" in (tmp_path / "asked").read_text()
+    assert (cached.key, sha256(cached.kernel.image)) == (plain.key, sha256(plain.kernel.image))
 
 
 class TestPatches:

@@ -186,7 +186,7 @@ class _Explainer:
             if not failing:
                 if current is option:
                     return f"nothing that Kconfig says explains it ({definition.place})", None
-                return "; ".join(steps), self._add(current.name, wanted)
+                return "; ".join(steps), self._add(current.name, wanted) + self._also(option, wanted)
             condition = failing[0]
             steps.append(self._step(current, definition, condition, others=len(failing) - 1))
             following = self._following(condition, seen)
@@ -239,6 +239,18 @@ class _Explainer:
             return None
         option = self.options.by_name.get(condition.text)
         return option if option is not None and option.definitions else None
+
+    def _also(self, option: Option, wanted: int) -> str:
+        """The other conditions that it lacks, of those that can be asked for."""
+        failing = list(self._failing(self._nearest(option, wanted), self._limit(option, wanted)))[1:]
+        names = [
+            f"CONFIG_{each.text}"
+            for each in failing
+            if isinstance(each, Atom)
+            and (other := self.options.by_name.get(each.text)) is not None
+            and other.has_prompt
+        ]
+        return f", and it needs {' and '.join(names)} too" if names else ""
 
     def _add(self, name: str, wanted: int) -> str:
         option = self.options.by_name[name]
