@@ -16,6 +16,8 @@ NAMES = ("gcc", "llvm")
 _PREFIX = "aarch64-linux-gnu-"
 _HOST_PROGRAMS = ("make", "gcc", "flex", "bison", "bc")
 _LLVM = ("clang", "ld.lld", "llvm-ar", "llvm-nm", "llvm-objcopy", "llvm-strip")
+_OLDEST_LLVM = 13  # scripts/min-tool-version.sh, Linux 6.12
+_NEWEST_LLVM = 40
 
 
 @frozen
@@ -40,14 +42,9 @@ def find_toolchain(name: str = "gcc") -> Toolchain:
     for program in _HOST_PROGRAMS:
         tools.need(program, purpose="build a kernel")
     if name == "llvm":
-        for program in _LLVM:
-            if tools.find(program) is None:
-                raise Unequipped(
-                    f"{program} is needed to build a kernel with LLVM, and is not installed",
-                    hint="install clang, lld and llvm",
-                )
-        compiler, linker = "clang", "ld.lld"
-        variables = {"LLVM": "1"}
+        suffix = _llvm_suffix()
+        compiler, linker = f"clang{suffix}", f"ld.lld{suffix}"
+        variables = {"LLVM": suffix or "1"}
     else:
         prefix = "" if platform.machine() == "aarch64" else _PREFIX
         compiler, linker = f"{prefix}gcc", f"{prefix}ld"
@@ -57,6 +54,21 @@ def find_toolchain(name: str = "gcc") -> Toolchain:
     if tools.find("ccache") is not None:
         variables["CC"] = f"ccache {compiler}"
     return Toolchain(name, _version(compiler), variables, _version(linker))
+
+
+def _llvm_suffix() -> str:
+    """Nothing, or what distributions put behind the names, such as `-19`: of the newest that is whole.
+
+    Documentation/kbuild/llvm.rst (Linux 6.12): `LLVM=-19`. Raises `Missing` where no version is whole.
+    """
+    for suffix in ("", *(f"-{number}" for number in range(_NEWEST_LLVM, _OLDEST_LLVM - 1, -1))):
+        if all(tools.find(f"{program}{suffix}") is not None for program in _LLVM):
+            return suffix
+    lacking = next(program for program in _LLVM if tools.find(program) is None)
+    raise Unequipped(
+        f"{lacking} is needed to build a kernel with LLVM, and is not installed",
+        hint="install clang, lld and llvm",
+    )
 
 
 def _version(program: str) -> str:
