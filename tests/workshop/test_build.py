@@ -133,7 +133,7 @@ def test_the_same_input_gives_the_same_bytes(
 @pytest.mark.parametrize(
     ("options", "said", "hint"),
     [
-        ("CONFIG_MACB=y", ["became n", "CONFIG_MACB depends on PCI, which is n"], "ARCH_BOARD and CONFIG_PHY"),
+        ("CONFIG_MACB=y", ["became n", "CONFIG_MACB depends on PCI, which is n"], "BOARD and CONFIG_PHY"),
         (BOARD.replace("CONFIG_ARCH_BOARD=y\n", ""), ["depends on ARCH_BOARD"], "add CONFIG_ARCH_BOARD=y"),
         ("CONFIG_PHY=y\n# CONFIG_PCI is not set", ["PHY depends on PCI", "drivers/Kconfig:"], "line 2 "),
         ("CONFIG_PHY=m\nCONFIG_PCI=y", ["CONFIG_PHY=m", "became y"], "CONFIG_MODULES=y"),
