@@ -145,13 +145,14 @@ def _print(recipe: Recipe) -> None:
     came = [change for change in recipe.options if change.before is None]
     went = [change for change in recipe.options if change.after is None]
     other = [change for change in recipe.options if change.before is not None and change.after is not None]
-    for change in other[:_MOST_LINES]:
+    askable = [change for change in other if change.prompt]
+    for change in askable[:_MOST_LINES]:
         click.echo(
             f"  option    CONFIG_{change.name}: {printable(change.before or '')} -> "
             f"{printable(change.after or '')} ({printable(change.because)})"
         )
     click.echo(
-        f"  options   {len(other)} changed, {len(came)} are new, {len(went)} are gone, "
+        f"  options   {len(other)} changed ({len(askable)} of those that can be asked for), {len(came)} are new, {len(went)} are gone, "
         f"{len(recipe.kept_options)} that the compiler decides are kept"
     )
     for module in recipe.modules[:_MOST_LINES]:
@@ -204,6 +205,7 @@ def _as_json(recipe: Recipe) -> dict[str, object]:
                 "before": change.before,
                 "after": change.after,
                 "because": change.because,
+                "prompt": change.prompt,
             }
             for change in recipe.options
         ],

@@ -206,8 +206,9 @@ class _Explainer:
 
     def _step(self, option: Option, definition: Definition, condition: Expression, *, others: int) -> str:
         reached = level(condition, self.value)
-        if reached is None:
+        if reached is None or any(map(self.options.decided_by_machine, symbols(condition))):
             self.machine = True
+        if reached is None:
             state = ", which the compiler or a program of this machine decides"
         elif isinstance(condition, Atom):
             state = (

@@ -35,6 +35,8 @@ class OptionChange:
     after: str | None
     """None: this kernel has no such option."""
     because: str
+    prompt: bool = False
+    """Whether somebody can ask for it; else it follows from others."""
 
 
 @frozen
@@ -140,7 +142,7 @@ def _changes(
                 yield OptionChange(name, was, None, "this kernel has no such option")
         elif not same(was or "n", now):
             because = asked[name].by if name in asked else reasons.get(name, "its default")
-            yield OptionChange(name, was, now, because)
+            yield OptionChange(name, was, now, because, option.has_prompt)
 
 
 def _with(text: str, values: Mapping[str, str]) -> str:
