@@ -68,7 +68,8 @@ def test_both_checkouts_are_made_ready(tmp_path: Path, tarball: Path) -> None:
     assert {"CONFIG_ARM64_4K_PAGES=y", "CONFIG_MACB=m", "CONFIG_NR_CPUS=64"} <= set(config)
     # What the compiler of the build decides stays, though this machine's says otherwise.
     assert {"CONFIG_LD_HAS_WINGS=y", "CONFIG_WINGS=y"} <= set(config)
-    assert made.kept_options == ("LD_HAS_WINGS", "WINGS")
+    assert made.kept_options == ("FLY_WINGS", "LD_HAS_WINGS", "WINGS")
+    assert "CONFIG_FLY_NOT=y" not in config
     assert not any("OLDER" in line for line in config)
     assert (talos / "hack/modules-arm64.txt").read_text().splitlines() == [
         "kernel/drivers/net/macb.ko",
@@ -110,6 +111,14 @@ def test_what_changed_is_told(tmp_path: Path, tarball: Path) -> None:
 FITS = packages_kit.FITS
 PRESENT = FITS.replace("return -1", "return -22").replace("-\t\treturn -22", "-\t\treturn -5")
 
+PHY = """\
+--- a/drivers/net/phy.c
++++ b/drivers/net/phy.c
+@@ -2 +2 @@
+-int phy_probe(void) { return 9; }
++int phy_probe(void) { return 8; }
+"""
+
 
 @pytest.mark.parametrize(
     ("patch", "fit", "detail"),
@@ -118,6 +127,7 @@ PRESENT = FITS.replace("return -1", "return -22").replace("-\t\treturn -22", "-\
         (FITS.replace("int attached", "long x"), Fit.FUZZ, "fuzz"),
         (FITS.replace("-\t\treturn -22", "-\t\treturn -3"), Fit.FAILS, "fs/namespace.c:1"),
         (PRESENT, Fit.PRESENT, ""),
+        (PRESENT + PHY, Fit.FAILS, "fs/namespace.c: part of it is there already"),
         ("no patch\n", Fit.FAILS, "a patch that git can read"),
         (FITS.replace("fs/namespace.c", "fs/gone.c"), Fit.FAILS, "not there"),
         (FITS.replace("/fs/namespace.c", "/../escaped.c"), Fit.FAILS, "inside the source"),

@@ -152,8 +152,8 @@ def _print(recipe: Recipe) -> None:
             f"{printable(change.after or '')} ({printable(change.because)})"
         )
     click.echo(
-        f"  options   {len(other)} changed ({len(askable)} of those that can be asked for), {len(came)} are new, {len(went)} are gone, "
-        f"{len(recipe.kept_options)} that the compiler decides are kept"
+        f"  options   {len(other)} changed ({len(askable)} that can be asked for), {len(came)} are new, "
+        f"{len(went)} are gone, {len(recipe.kept_options)} that the compiler decides are kept"
     )
     for module in recipe.modules[:_MOST_LINES]:
         click.echo(

@@ -77,6 +77,8 @@ def carried_over(
     gone = lost_options(differing, values, options)
     kept = {each.name: each.asked.value for each in (*lost, *gone) if each.by_machine}
     final = {name: value for name, value in {**values, **kept}.items() if value != "n"}
+    for name in _rivals(kept, options):
+        final.pop(name, None)
     for name in _other_compilers(final, before, asked, options):
         del final[name]
     return NewConfig(
@@ -96,6 +98,15 @@ def _olddefconfig(make: Make, text: str) -> tuple[dict[str, str], str]:
     except ToolFailed as error:
         raise Refused(f"the source cannot be configured: {error.message}", hint=error.hint) from error
     return read_values(config), config.read_text(encoding="utf-8", errors="replace")
+
+
+def _rivals(kept: Mapping[str, str], options: Options) -> Iterator[str]:
+    """The other members of the choices in which an option that is kept is the one that is on."""
+    for name, value in kept.items():
+        option = options.by_name.get(name)
+        for definition in option.definitions if option is not None and value == "y" else ():
+            if definition.choice is not None:
+                yield from (other for other in definition.choice.members if other != name)
 
 
 def _other_compilers(

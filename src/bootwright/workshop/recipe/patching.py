@@ -113,6 +113,8 @@ def _reason(output: str) -> str:
             file = match[1]
         if match := re.match(r"Hunk #\d+ FAILED at (\d+)", line):
             return f"{file}:{match[1]}"
+        if "previously applied" in line:
+            return f"{file}: part of it is there already"
         if line.startswith("can't find file to patch"):
             return "a file that it changes is not there"
     return output.strip().rpartition("\n")[2][:200]
