@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from bootwright.api.nodes.upgrading import UpgradeForetold, upgrade_check
     from bootwright.api.nodes.waiting import Waited, wait
     from bootwright.api.prediction import Predicted, predict
-    from bootwright.api.probing import export_probe, list_probe_steps
-    from bootwright.api.surveying import Surveyed, SurveyedKernel, survey
+    from bootwright.api.probes.probing import export_probe, list_probe_steps
+    from bootwright.api.probes.surveying import Surveyed, SurveyedKernel, survey
     from bootwright.api.tracing import TracedError, trace_error
     from bootwright.api.workshop.bisecting import Bisected, bisect_commits, bisect_releases
     from bootwright.api.workshop.building import build_kernel, configure_kernel
@@ -99,17 +99,17 @@ _HOME = {
     "list_kernels": "bootwright.api.kernels",
     "Predicted": "bootwright.api.prediction",
     "predict": "bootwright.api.prediction",
-    "export_probe": "bootwright.api.probing",
-    "list_probe_steps": "bootwright.api.probing",
+    "export_probe": "bootwright.api.probes.probing",
+    "list_probe_steps": "bootwright.api.probes.probing",
     "TracedError": "bootwright.api.tracing",
     "trace_error": "bootwright.api.tracing",
     "ObservedCard": "bootwright.api.cards.observing",
     "PreparedCard": "bootwright.api.cards.preparing",
     "observe": "bootwright.api.cards.observing",
     "prepare": "bootwright.api.cards.preparing",
-    "Surveyed": "bootwright.api.surveying",
-    "SurveyedKernel": "bootwright.api.surveying",
-    "survey": "bootwright.api.surveying",
+    "Surveyed": "bootwright.api.probes.surveying",
+    "SurveyedKernel": "bootwright.api.probes.surveying",
+    "survey": "bootwright.api.probes.surveying",
     "UpgradeForetold": "bootwright.api.nodes.upgrading",
     "upgrade_check": "bootwright.api.nodes.upgrading",
     "Waited": "bootwright.api.nodes.waiting",

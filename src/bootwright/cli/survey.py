@@ -12,7 +12,7 @@ import click
 from bootwright.cli._parts.booting import cold_option, machine_option, probes_option, timeout_option
 
 if TYPE_CHECKING:
-    from bootwright.api.surveying import Surveyed
+    from bootwright.api.probes.surveying import Surveyed
     from bootwright.lab.survey.differences import Column
 
 _EPILOG = """\b

@@ -29,6 +29,7 @@ KINDS = {
     "image-machines": "bootwright.image_boot.machine:BOARD_MACHINES",
     "inits": "bootwright.images.parts.inits:INITS",
     "kernel-presets": "bootwright.workshop.configuring.presets:PRESETS",
+    "kernel-recipes": "bootwright.workshop.recipe.form:FORMS",
     "kernel-trees": "bootwright.workshop.trees.packages:TREE_PACKAGES",
     "kernels": "bootwright.kernels.source:SOURCES",
     "kernels/addresses": "bootwright.kernels.source:ADDRESSES",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from bootwright.formats.devicetree.fdt import Node
 from bootwright.foundation.versions import Version
 from bootwright.predict.kernel.candidates import Candidate
 from bootwright.predict.model import Answer
 from bootwright.predict.solving.matching import pci_ids
+from bootwright.predict.solving.sites import Site
 
 
 def controller(node: Node, best: Candidate | None) -> str | None:
@@ -100,3 +103,51 @@ def populates_buses_of_firmware(version: Version | None) -> bool:
     if version is None:
         return True
     return version.key[0] >= _DEEP_FIRMWARE.get(version.series(), _DEEP_FIRMWARE_SINCE)
+
+
+class Maker(Protocol):
+    """What makes devices and goes on with their children."""
+
+    def device(self, node: Node, bus: str, creator: Site | None, rule: str) -> Site:
+        """The device of `node` on `bus`."""
+        ...
+
+    def children(self, site: Site) -> None:
+        """Go on with what the driver makes of the child nodes."""
+        ...
+
+    def generic(self, site: Site, child: Node) -> None:
+        """A child that only the driver itself could make a device of."""
+        ...
+
+
+def spmi_devices(maker: Maker, site: Site, node: Node) -> None:
+    """Every child with a reg (drivers/spmi/spmi.c)."""
+    for child in node.children:
+        if child.enabled and base_name(child) == "spmi" and not child.compatible:
+            spmi_devices(maker, site, child)  # one bus of an arbiter
+        elif child.enabled and child.compatible and "reg" in child:
+            maker.children(maker.device(child, "spmi", site, "of_spmi_register_devices"))
+
+
+def spi_devices(maker: Maker, site: Site, node: Node) -> None:
+    """Every child with a reg, or the one of a slave (drivers/spi/spi.c)."""
+    for child in node.children:
+        if child.enabled and child.compatible and ("reg" in child or "spi-slave" in node):
+            maker.children(maker.device(child, "spi", site, "of_register_spi_devices"))
+
+
+def dsi_devices(maker: Maker, site: Site, node: Node) -> None:
+    """Every child with a reg (drivers/gpu/drm/drm_mipi_dsi.c)."""
+    for child in node.children:
+        if child.enabled and child.compatible and "reg" in child:
+            maker.children(maker.device(child, "dsi", site, "mipi_dsi_host_register"))
+        elif child.enabled and child.compatible:
+            maker.generic(site, child)
+
+
+def dp_aux_devices(maker: Maker, site: Site, node: Node) -> None:
+    """The panel that a DisplayPort's AUX channel leads to (display/dp-aux-bus.yaml)."""
+    for child in node.children:
+        if child.enabled and child.compatible:
+            maker.children(maker.device(child, "dp-aux", site, "of_dp_aux_populate_bus"))

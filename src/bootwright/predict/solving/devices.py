@@ -23,12 +23,16 @@ from bootwright.predict.solving.buses import (
     base_name,
     below,
     controller,
+    dp_aux_devices,
+    dsi_devices,
     is_announced,
     is_bridge,
     is_phy,
     is_usb_device,
     pci_exists,
     populates_buses_of_firmware,
+    spi_devices,
+    spmi_devices,
 )
 from bootwright.predict.solving.matching import is_plain_bus, match, pci_ids
 from bootwright.predict.solving.overlaid import disabled
@@ -116,7 +120,7 @@ class Planner:
     def _missing(self, node: Node, reason: str, maker: Node | None = None) -> None:
         self._plan.absent.setdefault(id(node), (reason, maker))
 
-    def _site(
+    def device(
         self,
         node: Node,
         bus: str,
@@ -126,6 +130,7 @@ class Planner:
         *,
         cell: bool = False,
     ) -> Site:
+        """The device of `node` on `bus`, with the drivers that match it."""
         candidates = match(self._kernel, node, bus, phy=self._phys.get(id(node)), cell=cell)
         best = candidates[0].driver if candidates else None
         site = Site(
@@ -174,16 +179,16 @@ class Planner:
                 self._missing(node, "its reg is missing or cannot be translated, and AMBA devices need one")
                 return
             # No plain bus, but a serial port, SPI or MMC controller all the same.
-            self._children(self._site(node, "amba", creator, rule, exists))
+            self.children(self.device(node, "amba", creator, rule, exists))
             return
-        site = self._site(node, "platform", creator, rule, exists, cell=cell)
+        site = self.device(node, "platform", creator, rule, exists, cell=cell)
         if default and DEFAULT_BUSES.intersection(compatible):
             for child in node.children:
                 self._platform(child, creator, rule, exists=exists)
         else:
-            self._children(site)
+            self.children(site)
 
-    def _children(self, site: Site) -> None:
+    def children(self, site: Site) -> None:
         """What a bound driver makes of the child nodes."""
         node = site.node
         for child, rule in disabled(site, self._kernel, self._around):
@@ -212,7 +217,7 @@ class Planner:
             own = populates and bool(match(self._kernel, child, "platform"))
             name = announced(node) or (announced(child) if not own else None)
             if name is not None:
-                self._children(self._site(child, "rpmsg", site, name, is_announced(node)))
+                self.children(self.device(child, "rpmsg", site, name, is_announced(node)))
             elif populates:
                 self._platform(
                     child,
@@ -246,7 +251,7 @@ class Planner:
         name = announced(edge)
         for child in edge.children if name is not None else ():
             if child.compatible and child.enabled:
-                self._children(self._site(child, "rpmsg", site, name or "", is_announced(edge)))
+                self.children(self.device(child, "rpmsg", site, name or "", is_announced(edge)))
 
     def _made(self, site: Site) -> None:
         """Devices that knowledge says the driver makes by hand (platform_device_alloc with a node)."""
@@ -285,21 +290,21 @@ class Planner:
             if base in {"mdio", "mdio-bus", "mdio0", "mdio1"} and child.enabled:
                 if match(self._kernel, child, "platform"):
                     # There is a driver for the MDIO bus by itself, so that its MAC makes it a device.
-                    made = self._site(child, "platform", site, "platform_device_add")
+                    made = self.device(child, "platform", site, "platform_device_add")
                     made.made_of_node = False
-                    self._children(made)
+                    self.children(made)
                 else:
                     self._mdio(site, child)
             elif (
                 base in {"ethernet-phy", "phy"} and "reg" in child and base_name(node) in {"ethernet", "mac"}
             ):
-                self._site(child, "mdio", site, "of_mdiobus_register")
+                self.device(child, "mdio", site, "of_mdiobus_register")
             elif base == "aux-bus" and child.enabled:
-                self._aux(site, child)
+                dp_aux_devices(self, site, child)
             elif base == "nvmem-layout" and child.compatible:
-                self._site(child, "nvmem-layout", site, "nvmem_layout_bus_populate")
+                self.device(child, "nvmem-layout", site, "nvmem_layout_bus_populate")
             elif base_name(node) in {"serial", "uart"} and child.compatible and child.enabled:
-                self._site(child, "serial", site, "serdev_controller_add")
+                self.device(child, "serial", site, "serdev_controller_add")
 
     def _mdio(self, site: Site, bus: Node) -> None:
         for child in bus.children:
@@ -310,8 +315,8 @@ class Planner:
                 self._missing(child, "its reg is too short for an address, and no PHY is looked for without")
             elif child.enabled and ("reg" in child or is_phy(child)):
                 # Without a reg the bus is scanned: drivers/net/mdio/of_mdio.c __of_mdiobus_parse_phys.
-                made = self._site(child, "mdio", site, "of_mdiobus_register")
-                self._children(made)
+                made = self.device(child, "mdio", site, "of_mdiobus_register")
+                self.children(made)
 
     def _i2c(self, site: Site, node: Node) -> None:
         for child in node.children:
@@ -321,34 +326,8 @@ class Planner:
             if base in {"i2c-bus", "i2c-gate", "i2c-arb"} or (base == "i2c" and not child.compatible):
                 self._i2c(site, child)  # the adapter itself, or a mux's channel
             elif "reg" in child and child.compatible:
-                made = self._site(child, "i2c", site, "of_i2c_register_devices")
-                self._children(made)
-
-    def _spmi(self, site: Site, node: Node) -> None:
-        for child in node.children:
-            if child.enabled and base_name(child) == "spmi" and not child.compatible:
-                self._spmi(site, child)  # one bus of an arbiter
-            elif child.enabled and child.compatible and "reg" in child:
-                self._children(self._site(child, "spmi", site, "of_spmi_register_devices"))
-
-    def _spi(self, site: Site, node: Node) -> None:
-        for child in node.children:
-            if child.enabled and child.compatible and ("reg" in child or "spi-slave" in node):
-                made = self._site(child, "spi", site, "of_register_spi_devices")
-                self._children(made)
-
-    def _dsi(self, site: Site, node: Node) -> None:
-        for child in node.children:
-            if child.enabled and child.compatible and "reg" in child:
-                self._children(self._site(child, "dsi", site, "mipi_dsi_host_register"))
-            elif child.enabled and child.compatible:
-                self._generic(site, child)
-
-    def _aux(self, site: Site, node: Node) -> None:
-        """The panel that a DisplayPort's AUX channel leads to (display/dp-aux-bus.yaml)."""
-        for child in node.children:
-            if child.enabled and child.compatible:
-                self._children(self._site(child, "dp-aux", site, "of_dp_aux_populate_bus"))
+                made = self.device(child, "i2c", site, "of_i2c_register_devices")
+                self.children(made)
 
     def _pci(self, site: Site, node: Node) -> None:
         """Functions with an address get their node; one named only by compatible is there without it."""
@@ -356,11 +335,11 @@ class Planner:
             if not child.enabled:
                 continue
             if "reg" in child:
-                made = self._site(child, "pci", site, "pci_set_of_node", pci_exists(child))
+                made = self.device(child, "pci", site, "pci_set_of_node", pci_exists(child))
                 if is_bridge(child):
                     self._pci(made, child)
                 else:
-                    self._children(made)
+                    self.children(made)
             elif (ids := pci_ids(child)) is not None:
                 self._missing(child, "a PCI function gets a node only by its address (reg)", node)
                 self._function(site, *ids)
@@ -377,10 +356,10 @@ class Planner:
             return
         made = Node(f"[pci {vendor:04x}:{device:04x}]", host.node, host.node.offset)
         made.properties["compatible"] = b"pci%x,%x\0" % (vendor, device)
-        site = self._site(made, "pci", host, "PCI enumeration")
+        site = self.device(made, "pci", host, "PCI enumeration")
         site.in_tree = False
         self._plan.functions.append(site)
-        self._children(site)
+        self.children(site)
 
     def _hardware(self, site: Site, node: Node) -> None:
         """usb and mmc: what is plugged in decides; the node only adds properties."""
@@ -389,13 +368,14 @@ class Planner:
             if child.enabled and "reg" in child and child.compatible:
                 # A USB device with a node is soldered to the board; an mmc function may be a card's.
                 exists = Answer.YES if is_usb_device(child) else Answer.UNKNOWN
-                made = self._site(child, bus, site, "enumeration", exists)
+                made = self.device(child, bus, site, "enumeration", exists)
                 if bus == "usb":
                     self._hardware(made, child)
             elif child.enabled and child.compatible:
-                self._generic(site, child)
+                self.generic(site, child)
 
-    def _generic(self, site: Site, child: Node) -> None:
+    def generic(self, site: Site, child: Node) -> None:
+        """A child that only the driver itself could make a device of."""
         best = site.best
         calls = set(best.calls) if best is not None else set()
         if calls & _POPULATES or _CELLS in calls:
@@ -406,9 +386,9 @@ class Planner:
 
 _BUS_CHILDREN: dict[str, Callable[[Planner, Site, Node], None]] = {
     "i2c": Planner._i2c,  # noqa: SLF001
-    "spi": Planner._spi,  # noqa: SLF001
-    "spmi": Planner._spmi,  # noqa: SLF001
-    "dsi": Planner._dsi,  # noqa: SLF001
+    "spi": spi_devices,
+    "spmi": spmi_devices,
+    "dsi": dsi_devices,
     "pci": Planner._pci,  # noqa: SLF001
     "mdio": Planner._mdio,  # noqa: SLF001
     "hardware": Planner._hardware,  # noqa: SLF001

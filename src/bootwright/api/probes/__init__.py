@@ -1,0 +1,1 @@
+"""Probes: their steps, exported as programs, asked of every kernel."""
