@@ -125,7 +125,7 @@ class _Explainer:
             who = f", which {self.asked[first.by].by} asks for" if first.by in self.asked else ""
             return (
                 f"CONFIG_{first.by}={self.value(first.by)} selects it ({first.place}){who}",
-                f"CONFIG_{first.by}=n",
+                f"CONFIG_{first.by}=n" if self.options.by_name[first.by].has_prompt else None,
             )
         if wanted == "m" and self.value("MODULES") == "n":
             return "there are no modules without CONFIG_MODULES=y", "CONFIG_MODULES=y"
@@ -217,7 +217,7 @@ class _Explainer:
         else:
             named = dict.fromkeys(symbols(condition))
             state = f" (with {', '.join(f'{name}={self.value(name)}' for name in named)})" if named else ""
-        more = f" and on {others} more that are not met" if others else ""
+        more = f", and on {others} more that are not met" if others else ""
         return f"CONFIG_{option.name} depends on {condition}{state}{more} ({definition.place})"
 
     def _absent(self, atom: Atom) -> bool:
