@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -21,6 +21,8 @@ from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Refused, ToolFailed
 
 _SECONDS = 600.0
+_MOST_PATHS = 500
+"""Named on a command line; of more files all are read."""
 # Programs that a repository's configuration can name: a diff driver, a monitor, hooks.
 _SETTINGS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false")
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat"}
@@ -137,10 +139,19 @@ class ScratchTree:
     repository: Repository
     tree: str = ""
 
-    def start(self, tree: str) -> None:
-        """Begin with a tree or a commit's."""
-        self.repository.run("read-tree", tree)
-        self.tree = self.repository.text("rev-parse", f"{tree}^{{tree}}").strip()
+    def start(self, tree: str, paths: Collection[str] | None = None) -> None:
+        """Begin with a tree or a commit's; with `paths` only these of its files, which is much quicker."""
+        if paths is None or len(paths) > _MOST_PATHS:
+            self.repository.run("read-tree", tree)
+            self.tree = self.repository.text("rev-parse", f"{tree}^{{tree}}").strip()
+            return
+        self.repository.run("read-tree", "--empty")
+        names = sorted(path.encode("utf-8", "surrogateescape") for path in paths)
+        entries = self.repository.run(
+            "ls-tree", "-r", "-z", "--full-tree", tree, "--", *map(os.fsdecode, names)
+        )
+        self.repository.run("update-index", "-z", "--index-info", input_bytes=entries)
+        self.tree = self.repository.text("write-tree").strip()
 
     def apply(self, patch: bytes, *, three_way: bool = True) -> str | None:
         """Apply a patch; None, or why it does not apply, and then the tree is as before.

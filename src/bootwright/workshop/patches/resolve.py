@@ -19,6 +19,8 @@ from bootwright.workshop.repository import Repository, ScratchTree
 
 _MOST_TOGETHER = 12
 """Commits tried together for one conflict."""
+_MOST_APPLIED = 400
+"""Patches applied in search of what one conflict waits for; after that it ends with what is known."""
 _MOST_SINGLE = 30
 """Commits tried one by one, where nobody can be blamed."""
 
@@ -45,6 +47,8 @@ class Resolver:
     _order: dict[str, int] = field(init=False)
     _present: set[str] = field(init=False)
     _left_out: set[str] = field(factory=set, init=False)
+    _patches: dict[str, bytes] = field(factory=dict, init=False)
+    _left: int = field(default=_MOST_APPLIED, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._commits = {commit.name: commit for commit in self.difference.history}
@@ -58,6 +62,7 @@ class Resolver:
     def resolve(self, scratch: ScratchTree, commit: Commit, applied: Collection[str]) -> Resolution | None:
         """What `commit` waits for on this tree; None where no commit of the range can be named."""
         start = scratch.tree
+        self._left = _MOST_APPLIED
         try:
             together = self._together(scratch, commit, set(applied) | self._present)
             if together is not None and (together.enough or together.left_out):
@@ -71,7 +76,7 @@ class Resolver:
         start = scratch.tree
         wanted: set[str] = set()
         first: list[str] = []
-        while len(wanted) <= _MOST_TOGETHER:
+        while len(wanted) <= _MOST_TOGETHER and self._left > 0:
             ordered = self._sorted(wanted)
             stopped = self._first_to_stop(scratch, start, [*ordered, commit.name])
             if stopped is None:
@@ -120,7 +125,7 @@ class Resolver:
             if name in applied or name in self._present or self._order.get(name, before) >= before:
                 continue
             tried += 1
-            if tried > _MOST_SINGLE:
+            if tried > _MOST_SINGLE or self._left <= 0:
                 break
             if self._fit(scratch, start, [name, commit.name]):
                 return Resolution((self._commits[name],), enough=True)
@@ -131,8 +136,9 @@ class Resolver:
 
     def _first_to_stop(self, scratch: ScratchTree, start: str, names: list[str]) -> str | None:
         """The first of these that does not apply on the others; None where all do."""
-        scratch.start(start)
-        patches = ((name, patch_of(self.repository, name)) for name in names)
+        scratch.start(start, frozenset[str]().union(*(self._paths(name) for name in names)))
+        self._left -= len(names)
+        patches = ((name, self._patch(name)) for name in names)
         return next((name for name, patch in patches if scratch.apply(patch) is not None), None)
 
     def _stopping_files(self, scratch: ScratchTree, name: str) -> set[str]:
@@ -145,8 +151,16 @@ class Resolver:
             scratch.start(tree)
         return files
 
+    def _patch(self, name: str) -> bytes:
+        if name not in self._patches:
+            self._patches[name] = patch_of(self.repository, name)
+        return self._patches[name]
+
+    def _paths(self, name: str) -> frozenset[str]:
+        return frozenset[str]().union(*(change.paths for change in self._changes(self._commits[name])))
+
     def _changes(self, commit: Commit) -> tuple[FileChange, ...]:
-        return read_changes(patch_of(self.repository, commit.name), commit.name)
+        return read_changes(self._patch(commit.name), commit.name)
 
     def _writers(self, commit: Commit, files: Collection[str]) -> set[str]:
         """The commits of the range that wrote a line of these files which this one names."""
