@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def write(image: BoardImage, trial: Trial, output: Path, doing: Work) -> Written
     """
     progress = doing.progress
     changes = reduce(together, (mend.changes() for mend in trial.mends))
-    with work_folder(output) as work:
+    with work_folder(output) as work, ThreadPoolExecutor(1) as pool:
         made = work / "prepared.img"
         try:
             swapped = swap(image.path, made, changes, board=image.target.board, progress=progress)
@@ -73,6 +74,8 @@ def write(image: BoardImage, trial: Trial, output: Path, doing: Work) -> Written
             raise Unequipped(error.message.replace(str(made), str(output)), hint=error.hint) from error
         except BootwrightError as error:
             raise Rejected(error.message) from error
+        # Beside what is read of it below: hashing releases Python's lock, and takes as long for gigabytes.
+        hashed = pool.submit(on_disk, made) if not is_compressed(output) else None
         with progress.step("verify the new image"):
             verified = verify(made, board=image.target.board, progress=progress)
         _check_sound(image, verified)
@@ -81,9 +84,9 @@ def write(image: BoardImage, trial: Trial, output: Path, doing: Work) -> Written
         if judged.verdict is not Verdict.WORKS:
             raise Rejected(f"in the image that was made {why_not(judged, trial.judged or judged)}")
         manifest = evolve(swapped.manifest, image=output.name)
-        whole = compress(made, output, progress) if is_compressed(output) else made
+        whole = made if hashed is not None else compress(made, output, progress)
         with progress.step(f"hash {output.name}"):
-            digest = sha256_of(whole) if is_compressed(output) else on_disk(whole, progress)[1]
+            digest = hashed.result()[1] if hashed is not None else sha256_of(whole)
         record = doing.describe(gathered, judged, (digest, whole.stat().st_size))
         # What is beside it goes first: a record names its image by its hash, and is of no other.
         keep_record(record_beside(output), record)
