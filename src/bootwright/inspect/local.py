@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from bootwright.formats.archives.registry_image import open_image
 from bootwright.formats.filesystems.filesystem import Entry, EntryKind, FileSystem, Unreadable, lookup, walk
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.formats.sources.address import REGISTRY, is_address
@@ -18,15 +18,13 @@ from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.formats.sources.compressed import DEFAULT_LIMIT, Expansion
 from bootwright.formats.sources.spool import digest
 from bootwright.formats.sources.streams import compression_of
-from bootwright.formats.sources.url import fetch_url
 from bootwright.foundation.cache import FETCHED, GIVEN_FOLDERS
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
-from bootwright.inspect.booted import Boot, boot_of
-from bootwright.inspect.detect import detect
-from bootwright.inspect.explore import Explorer
-from bootwright.inspect.facts import Item
-from bootwright.inspect.files import ModuleTree, is_module_path
+
+if TYPE_CHECKING:  # a file of this machine, which most are, needs nothing of it
+    from bootwright.inspect.booted import Boot
+    from bootwright.inspect.facts import Item
 
 _PIECE = 1 << 20
 _PEEK = 1 << 17
@@ -40,12 +38,16 @@ def local_kernel(address: str, progress: Progress | None = None) -> Path:
 
     Raises what `Explorer.artifact` and `boot_of` raise: `Missing` where it holds no arm64 kernel.
     """
+    from bootwright.inspect.explore import Explorer
+
     progress = progress or Silent()
     return kernel_folder(Explorer(progress=progress).artifact(address), progress)
 
 
 def kernel_folder(item: Item, progress: Progress) -> Path:
     """The kernel of an explored artifact with its modules, devicetrees and configuration, as a folder."""
+    from bootwright.inspect.booted import boot_of
+
     boot = boot_of(item)
     files = dict(_kernel_files(boot))
     listing = "\n".join(f"{place} {len(source)} {source.name}" for place, source in sorted(files.items()))
@@ -68,6 +70,9 @@ def local_image(what: str | Path, progress: Progress | None = None) -> Path:
     """
     if not isinstance(what, str) or not is_address(what):
         return Path(what)
+    from bootwright.formats.archives.registry_image import open_image
+    from bootwright.formats.sources.url import fetch_url
+
     progress = progress or Silent()
     if not what.startswith(REGISTRY):
         return fetch_url(what, progress)
@@ -92,6 +97,9 @@ def local_image(what: str | Path, progress: Progress | None = None) -> Path:
 
 
 def _disks(tree: FileSystem) -> Iterator[Entry]:
+    from bootwright.inspect.detect import detect
+    from bootwright.inspect.files import is_module_path
+
     for entry in walk(tree):
         if isinstance(entry, Unreadable) or entry.kind is not EntryKind.FILE or is_module_path(entry.path):
             continue
@@ -117,6 +125,8 @@ def _beginning(source: ByteSource, kind: str) -> ByteSource:
 
 def _kernel_files(boot: Boot) -> Iterator[tuple[str, ByteSource]]:
     """(place in the folder, bytes) of everything that belongs to a kernel; a module counts once."""
+    from bootwright.inspect.files import ModuleTree
+
     if boot.kernel.source is None:
         raise Missing(f"{boot.kernel.origin.where} has no bytes of its own", hint="give the kernel itself")
     yield "boot/vmlinuz", boot.kernel.source

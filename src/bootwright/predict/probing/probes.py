@@ -100,12 +100,12 @@ class _Walks:
 
     def _place(self, walk: _Kept) -> None:
         self.wait = self.wait or any(question.startswith(BOUND) for question, _ in walk.answers)
-        if not walk.answers:
-            if self._first is None:
-                self._first = walk
-            return
         if self._first is None:
-            self._first = _Question(walk.answers[0][0])
+            self._first = _Question(walk.answers[0][0]) if walk.answers else walk
+        if not walk.answers:
+            if self._first is not walk:
+                self._others.append(walk)
+            return
         step: _Question | _Kept | None = self._first
         following = [question for question, _ in walk.answers[1:]]
         for (question, answer), coming in zip_longest(walk.answers, following):
