@@ -91,6 +91,10 @@ class Beliefs:
         whole = sum(masses)
         return -sum(mass / whole * math.log2(mass / whole) for mass in masses) if whole else 0.0
 
+    def worth(self, patterns: Mapping[tuple[bool, ...], int]) -> float:
+        """The bits that a trial tells; `patterns` maps what it would show to the causes that say so."""
+        return self.bits(patterns.values())
+
 
 def beliefs_from(space: CauseSpace, observations: Sequence[Observation], outcome: str) -> Beliefs:
     """The causes that fit what was run; those that contradict a report are kept, doubted."""
@@ -112,12 +116,19 @@ class Chooser:
 
     def split(self, trial: Trial, outcome: str, causes: int) -> list[int]:
         """The groups of causes that the possible results of a trial would leave."""
-        groups = [causes]
+        return list(self.patterns(trial, outcome, causes).values())
+
+    def patterns(self, trial: Trial, outcome: str, causes: int) -> dict[tuple[bool, ...], int]:
+        """The same by result: for each view of the outcome, whether it fails."""
+        groups: dict[tuple[bool, ...], int] = {(): causes}
         for name, failing in self._predicted[trial.id]:
             if name == outcome:
-                groups = [
-                    subset for group in groups for subset in (group & failing, group & ~failing) if subset
-                ]
+                groups = {
+                    (*shown, fails): subset
+                    for shown, group in groups.items()
+                    for fails, subset in ((True, group & failing), (False, group & ~failing))
+                    if subset
+                }
         return groups
 
     def rank(
@@ -136,7 +147,7 @@ class Chooser:
             if trial.id in skip:
                 continue
             worth = {
-                outcome: beliefs[outcome].bits(self.split(trial, outcome, beliefs[outcome].left))
+                outcome: beliefs[outcome].worth(self.patterns(trial, outcome, beliefs[outcome].left))
                 for outcome in sorted(trial.outcomes & beliefs.keys())
             }
             bits = sum(worth.values())
