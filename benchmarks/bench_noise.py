@@ -1,4 +1,4 @@
-"""Planted causes where 0, 5 and 10 % of the outcomes lie: how often the cause is named, and by how many cells.
+"""Planted causes where 0, 5 and 10 % of outcomes lie: how often the cause is named, by how many cells.
 
 Four ways to choose the cells, in one run. Usage: bench_noise.py [TRIALS]
 """

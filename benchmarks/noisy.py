@@ -9,7 +9,7 @@ of the weight, so that only the choice of cells is compared:
 - a covering array of strength 2, row after row, then again: of `covertable` where that is installed, else of
   a greedy one made here.
 
-BugDoc (Lourenço, Freire, Shasha, SIGMOD 2020) would be a fifth: bench_noise.py says whether it can be imported.
+BugDoc (Lourenço, Freire, Shasha, SIGMOD 2020) would be a fifth: bench_noise.py says whether it is here.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import random
 from collections.abc import Callable, Iterator
 
 from attrs import frozen
-from planted import OUTCOME, Planted
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.choose import Chooser, Trial
 from bootwright.investigate.analysis.noise import NoisyBeliefs
 from bootwright.investigate.analysis.observations import Observation, Source, Values
+from planted import OUTCOME, Planted
 
 MOST_CELLS = 300
 """A search that needs more has failed."""

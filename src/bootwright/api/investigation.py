@@ -66,6 +66,7 @@ def investigate(
     image: str | Path | None = None,
     repository: str | Path | None = None,
     cards: int = 2,
+    noise: float = 0.0,
     progress: Progress | None = None,
 ) -> Investigated:
     """Find which one thing is to blame, by running the cell that tells most, again and again.
@@ -84,8 +85,10 @@ def investigate(
     are used, else the plan's stand-in; `.investigation.notes` says which.
 
     A plan with tasks is walked: what its decision points open is run, with git trees from `repository`, and
-    what needs a board is prepared and waits; `observe` with `cell` tells what was seen there. Of `image` the
-    images for the best `cards` cells are made. With `assume_no_board` predictions count as the last word.
+    what needs a board is prepared and waits; `observe_cell` tells what was seen there. Of `image` the images
+    for the best `cards` cells are made. With `assume_no_board` predictions count as the last word. `noise` is
+    the share of outcomes that lie: then boots are repeated where that tells most, and what the likeliest
+    cause contradicts is set aside.
 
     Returns an `Investigated`. Raises `Refused`, `Malformed` and `Missing` for plans, tables and kernels,
     `ToolFailed` when QEMU itself fails.
@@ -110,6 +113,7 @@ def investigate(
         studied = study(seen, title=Path(observations).name if observations is not None else "")
         return Investigated(studied, decide(studied), ())
     from bootwright.foundation.run_folder import Store
+    from bootwright.investigate.analysis.noise import check_noise
     from bootwright.investigate.campaign.announce import Announced
     from bootwright.investigate.campaign.walk import Options, Walker
     from bootwright.investigate.plans.given import asked
@@ -121,8 +125,7 @@ def investigate(
     from bootwright.investigate.running.trees import check_folders, folders_of
     from bootwright.kernels.catalogue import open_library
 
-    progress = reporter(progress)
-    chosen = load_plan(str(plan))
+    progress, chosen = reporter(progress), load_plan(str(plan))
     folders = folders_of(devicetrees)
     check_folders(chosen, folders)
     check_observations(chosen, seen, str(observations))
@@ -139,7 +142,7 @@ def investigate(
     given = asked(chosen, texts(have), board=board, stepping=stepping)
     library = open_library(archive=archive, offline=offline, progress=progress)
     if dry_run:
-        loop = Loop(chosen, seen, list_candidates(chosen, library), given)
+        loop = Loop(chosen, seen, list_candidates(chosen, library), given, noise=check_noise(noise))
         result = loop.look(loop.began)
     else:
         limits = Limits(
@@ -153,6 +156,7 @@ def investigate(
             repository=_file(repository, "repository"),
             plan_from=str(Path(plan).resolve()) if Path(plan).is_file() else str(plan),
             cards=cards,
+            noise=check_noise(noise),
         )
         with Store(run_folder(plan, out), fresh=fresh) as store:
             announced = Announced(progress, store.folder)

@@ -75,6 +75,14 @@ Examples:
     "--assume-no-board", is_flag=True, help="Nobody will try anything on a board: the best answer without."
 )
 @click.option(
+    "--noise",
+    default=0.0,
+    show_default=True,
+    type=float,
+    metavar="SHARE",
+    help="How often an outcome is wrong, such as 0.05: boots are repeated where that tells most.",
+)
+@click.option(
     "--image", type=click.Path(path_type=Path), help="An image of the system, to make those for boards of."
 )
 @click.option(
@@ -112,6 +120,7 @@ def command(
     cold: bool,
     quiet: bool,
     assume_no_board: bool,
+    noise: float,
     image: Path | None,
     cards: int,
     repository: Path | None,
@@ -142,6 +151,7 @@ def command(
             "offline",
             "cold",
             "assume_no_board",
+            "noise",
             "image",
             "cards",
             "repository",
@@ -165,6 +175,7 @@ def command(
         offline=offline,
         cold=cold,
         assume_no_board=assume_no_board,
+        noise=noise,
         image=image,
         cards=cards,
         repository=repository,

@@ -94,8 +94,10 @@ def conditions_of(factor: Factor) -> list[Condition]:
 class CauseSpace:
     """All causes over a set of factors, with their predictions as bit sets (bit i is `causes[i]`)."""
 
-    def __init__(self, factors: Sequence[Factor]) -> None:
+    def __init__(self, factors: Sequence[Factor], noise: float = 0.0) -> None:
+        """`noise` is the share of outcomes that lie; 0 takes each for true."""
         self.factors = tuple(factors)
+        self.noise = noise
         by_factor = [conditions_of(factor) for factor in factors]
         counts = [len(conditions) for conditions in by_factor]
         total = sum(counts) + sum(a * b for a, b in itertools.combinations(counts, 2))

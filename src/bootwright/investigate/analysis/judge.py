@@ -11,6 +11,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.causes import Bracket, Cause, CauseSpace, bracket, spoken
 from bootwright.investigate.analysis.either import Part, explain_either
+from bootwright.investigate.analysis.noise import doubt
 from bootwright.investigate.analysis.observations import Flaky, Observation, Source, Weighed, weigh
 from bootwright.investigate.analysis.refute import Refuted, evidence_against, refuted_factors
 
@@ -69,7 +70,14 @@ def counted(
     several causes may act, and everything counts that they explain together. Only where even that fails
     are the kinds of source that weigh least set aside one after the other. What is left always has a
     failure in it, if there was one: nothing is explained by forgetting it.
+
+    Where outcomes may lie (`space.noise`), those that the likeliest cause contradicts are set aside, if
+    chance explains as many.
     """
+    if space.noise and (doubted := doubt(space, observations, outcome, space.noise)).plausible:
+        lies = [one.id for one in doubted.lies]
+        weighed = weigh([one for one in observations if one.id not in lies], outcome)
+        return list(weighed.counted), (*weighed.outweighed, *lies), weighed
     weighed = weigh(observations, outcome)
     every = list(weighed.counted)
     failed = any(observation.outcomes[outcome] is Verdict.FAILS for observation in every)
@@ -103,6 +111,9 @@ def judge(
     verdicts = [observation.outcomes[outcome] for observation in relevant]
     fails, works = verdicts.count(Verdict.FAILS), verdicts.count(Verdict.WORKS)
     remaining = space.consistent(relevant, outcome) if fails else 0
+    if remaining and space.noise:
+        doubted = doubt(space, observations, outcome, space.noise)
+        remaining = doubted.causes if doubted.plausible else remaining
     causes = tuple(space.members(remaining))
     either = explain_either(space, relevant, outcome) if fails and not causes else ()
     all_parts = space.mask(cause for part in either for cause in part.causes)

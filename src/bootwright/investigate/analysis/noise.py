@@ -27,6 +27,8 @@ MOST_NOISE = 0.4
 """An outcome that lies more often says next to nothing."""
 CONFIDENCE = 0.95
 """Of the weight of all causes, the share that an answer has to have."""
+_TOO_RARE = 0.01
+"""So many wrong outcomes, or more, at less than this chance are no lies: something else is going on."""
 _FORGOTTEN = 1e-12
 """Classes whose weight is this small beside the heaviest are merged into one: they cannot win."""
 
@@ -52,12 +54,16 @@ class NoisyBeliefs(Beliefs):
     def see(self, observation: Observation, outcome: str) -> None:
         """Weigh the causes by one observation; an unknown outcome says nothing.
 
-        A report lies at least as often as `choose.REPORT_DOUBT` says.
+        A report lies at least as often as `choose.REPORT_DOUBT` says; a prediction gives the same answer each
+        time, so it does not lie by chance.
         """
         verdict = observation.outcomes.get(outcome, Verdict.UNKNOWN)
         if verdict is Verdict.UNKNOWN:
             return
-        noise = max(self.noise, REPORT_DOUBT) if observation.source is Source.REPORTED else self.noise
+        noise = {
+            Source.REPORTED: max(self.noise, REPORT_DOUBT),
+            Source.PREDICTED: 0.0,
+        }.get(observation.source, self.noise)
         agreeing = self._space.agreeing(observation.values, verdict)
         merged: dict[float, int] = {}
         for members, weight in self._classes:
@@ -133,9 +139,11 @@ def doubt(space: CauseSpace, observations: Iterable[Observation], outcome: str, 
         beliefs.see(one, outcome)
     likeliest = beliefs.likeliest
     lies = tuple(one for one in relevant if not space.agreeing(one.values, one.outcomes[outcome]) & likeliest)
-    counted = [one for one in lies if one.source > Source.REPORTED]
-    tried = sum(one.source > Source.REPORTED for one in relevant)
-    return Doubted(beliefs.credible(), lies, _tail(tried, len(counted), noise) >= 0.01)
+    by_chance = [one for one in relevant if one.source > Source.PREDICTED]
+    wrong = sum(one in by_chance for one in lies)
+    plausible = _tail(len(by_chance), wrong, noise) >= _TOO_RARE
+    foretold = any(one.source is Source.PREDICTED for one in lies)
+    return Doubted(beliefs.credible(), lies, plausible and not foretold)
 
 
 def _tail(tried: int, wrong: int, noise: float) -> float:

@@ -40,6 +40,8 @@ class Options:
     repository: str = ""
     plan_from: str = ""
     """The plan's name, or its file."""
+    noise: float = 0.0
+    """The share of outcomes that lie."""
     cards: int = 2
     """How many images are made, the best cells first."""
 
@@ -83,7 +85,8 @@ class Walker:
         )
         while True:
             told = read_told(self.store.folder)
-            loop = Loop(self.plan, [*seen, *observations_of(told)], self.kernels, self.given)
+            observations = [*seen, *observations_of(told)]
+            loop = Loop(self.plan, observations, self.kernels, self.given, noise=self.options.noise)
             investigation = loop.perform(self.executor, self.progress, self.limits)
             decision = decide(investigation)
             if not self.plan.task:

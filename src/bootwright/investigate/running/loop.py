@@ -8,6 +8,7 @@ killed investigation go on: it walks the same path and finds each boot recorded.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import count
@@ -22,6 +23,7 @@ from bootwright.investigate.analysis.choose import Beliefs, Choice, Chooser, bel
 from bootwright.investigate.analysis.either import sound
 from bootwright.investigate.analysis.factors import Factor, make_factor
 from bootwright.investigate.analysis.judge import claim_mask, counted
+from bootwright.investigate.analysis.noise import NoisyBeliefs, doubt
 from bootwright.investigate.analysis.observations import Observation
 from bootwright.investigate.plans.given import Given, given_values
 from bootwright.investigate.plans.plan import Plan
@@ -32,6 +34,10 @@ from bootwright.investigate.running.foretell import foretell, whose_trees
 from bootwright.investigate.running.given_first import ANSWER, GivenFirst
 from bootwright.investigate.running.investigation import Investigation, Step, look
 
+_MOST_TIMES = 5
+"""How often a boot is chosen where outcomes lie: five that agree are wrong once in three million at 5 %."""
+_LEAST_BITS = 0.02
+"""A run that tells less is not worth its time where outcomes lie: chance alone always tells a little."""
 RATE = 10e6
 """Bytes a second that fetching is reckoned at, to weigh a download against a boot."""
 
@@ -63,12 +69,17 @@ class Loop:
         extra: Sequence[Observation],
         kernels: Sequence[Candidate],
         given: Sequence[Given] | None = None,
+        *,
+        noise: float = 0.0,
     ) -> None:
-        """`extra` are observations beside the plan's reports; `given` the values to answer for [all]."""
+        """`extra` are observations beside the plan's reports; `given` the values to answer for [all].
+
+        `noise` is the share of outcomes that lie: then a boot may be chosen again.
+        """
         self.plan = plan
         self.given = tuple(given) if given is not None else given_values(plan)
         self.began: list[Observation] = [*plan.reports(), *extra]
-        self.space = CauseSpace(_factors(plan, self.began, kernels))
+        self.space = CauseSpace(_factors(plan, self.began, kernels), noise)
         outcomes = {*plan.goals, *plan.sides}
         self.runs, self.notes = runnable(kernel_runs(plan, kernels, resolver(kernels), outcomes.__contains__))
         self.bench = bench_runs(plan)
@@ -90,7 +101,13 @@ class Loop:
                 break
             for step in picked:
                 self._announce(step, progress)
-            booted = self._boot_all([step.run for step in picked], executor, progress, limits.repeat)
+            before = Counter(step.run.id for step in steps)
+            work = [
+                (step.run, limits.repeat * before[step.run.id] + number)
+                for step in picked
+                for number in range(limits.repeat)
+            ]
+            booted = self._boot_all(work, executor, progress)
             for step in picked:
                 done = booted.get(step.run.id, [])
                 steps.append(evolve(step, done=tuple(done)))
@@ -186,9 +203,11 @@ class Loop:
         self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
     ) -> Step | None:
         """The run that tells most about the causes of the goals; else one that challenges a belief."""
-        goals = {name: self._hard(observations, name) for name in self.plan.goals}
+        goals = {name: self._open(observations, name) for name in self.plan.goals}
         ranked = self._rank(goals, steps, limits)
         purpose = "settle"
+        if self.space.noise:
+            ranked = [choice for choice in ranked if choice.bits >= _LEAST_BITS]
         if not ranked:
             goals = {name: beliefs_from(self.space, observations, name) for name in self.plan.goals}
             ranked, purpose = self._rank(goals, steps, limits), "confirm"
@@ -199,7 +218,11 @@ class Loop:
     def _able(self, steps: Sequence[Step], limits: Limits) -> list[tuple[Run, float]]:
         """The runs not done yet that the budget allows, cheapest first, with their cost in seconds."""
         have = _fetched(steps)
-        ran = {step.run.id for step in steps}
+        ran = {
+            identity
+            for identity, times in Counter(step.run.id for step in steps).items()
+            if times >= self._most_times(identity)
+        }
         download_budget = limits.download - sum(have.values())
         able = [
             (run, run.trial.cost + more / RATE)
@@ -207,6 +230,11 @@ class Loop:
             if run.id not in ran and (more := _more(run, have)) <= download_budget
         ]
         return sorted(able, key=lambda pair: pair[1])
+
+    def _most_times(self, identity: str) -> int:
+        """How often a run may be chosen: boots again where outcomes lie; a prediction says the same."""
+        emulated = self._by_id[identity].experiment.source == "emulated"
+        return _MOST_TIMES if self.space.noise and emulated else 1
 
     def _challenge(
         self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
@@ -280,6 +308,17 @@ class Loop:
         causes_left = {name: beliefs[name].left.bit_count() for name in choice.worth}
         return Step(choice=choice, run=self._by_id[choice.trial.id], purpose=purpose, left=causes_left)
 
+    def _open(self, observations: Sequence[Observation], outcome: str) -> Beliefs:
+        """What is believed of a goal: by weight, where outcomes lie and no cause is sure yet."""
+        hard = self._hard(observations, outcome)
+        if not self.space.noise or not doubt(self.space, observations, outcome, self.space.noise).plausible:
+            return hard
+        beliefs = NoisyBeliefs(self.space, self.space.noise)
+        for observation in observations:
+            beliefs.see(observation, outcome)
+        beliefs.left = beliefs.credible()
+        return beliefs
+
     def _hard(self, observations: Sequence[Observation], outcome: str) -> Beliefs:
         """The causes that fit; where none does alone, those that are sound, any of which may be a part."""
         relevant, _, _ = counted(self.space, observations, outcome)
@@ -287,19 +326,17 @@ class Loop:
         return Beliefs(self.space, causes)
 
     def _boot_all(
-        self, runs: Sequence[Run], executor: Executor, progress: Progress, repeat: int
+        self, boots: Sequence[tuple[Run, int]], executor: Executor, progress: Progress
     ) -> dict[str, list[Done]]:
-        """Boot side by side; each run's results come in order, whichever ends first."""
-        work = []
-        for run in runs:
-            if run.experiment.source == "emulated":
-                kernel = executor.prepare(run)
-                work += [(run, kernel, number) for number in range(repeat)]
+        """Boot side by side, each with its repetition's number; results are in order."""
+        emulated = [(run, number) for run, number in boots if run.experiment.source == "emulated"]
+        kernels = {run.id: executor.prepare(run) for run, _ in emulated}
+        work = [(run, kernels[run.id], number) for run, number in emulated]
         done = {(run.id, number): executor.recorded(run, kernel, number) for run, kernel, number in work}
         waiting = [(run, kernel, number) for run, kernel, number in work if done[run.id, number] is None]
         if waiting:
             names = ", ".join(dict.fromkeys(kernel.name for _, kernel, _ in waiting))
-            with progress.step(f"boot {names}"), ThreadPoolExecutor(max_workers=len(runs)) as pool:
+            with progress.step(f"boot {names}"), ThreadPoolExecutor(max_workers=len(kernels)) as pool:
                 futures = {
                     pool.submit(executor.boot, run, kernel): (run, kernel, n) for run, kernel, n in waiting
                 }
@@ -308,8 +345,8 @@ class Loop:
                     run, kernel, number = futures[future]
                     done[run.id, number] = executor.keep(run, kernel, number, future.result())
         return {
-            run.id: [done_run for (name, _), done_run in done.items() if name == run.id and done_run]
-            for run in runs
+            identity: [done_run for (name, _), done_run in done.items() if name == identity and done_run]
+            for identity in kernels
         }
 
     def _announce(self, step: Step, progress: Progress) -> None:
