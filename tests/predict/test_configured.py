@@ -125,6 +125,17 @@ def test_built_in_drivers_are_known_by_the_objects_of_their_initcalls(
 
 
 @pytest.mark.download
+def test_what_is_set_up_at_boot_is_left_out_with_its_object(tmp_path: Path) -> None:
+    """The clocks of Layerscape come from an early table (CLK_OF_DECLARE), without any driver."""
+    dtb = read_fdt_file(blob("fsl-ls1046a-frwy.dtb"))
+    for changes, bound in (((), Answer.YES), ((off("CONFIG_CLK_QORIQ"),), Answer.NO)):
+        path = config(tmp_path, *changes)
+        facts = facts_of_config(path, read_kernel_config(FileBytes(path)))
+        nodes = predict(facts, dtb).nodes
+        assert next(one.bound for one in nodes if one.path == "/soc/serial@21c0500") is bound
+
+
+@pytest.mark.download
 def test_what_an_unknown_driver_would_make_is_unknown_too(tmp_path: Path) -> None:
     """sunxi-sram makes devices of its child nodes; with its options not known, so are they."""
     path = config(tmp_path)

@@ -92,6 +92,8 @@ class Objects:
         metadata={**key("objects"), **written(Rules, _checked)}
     )
     source: str = ""
+    early: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    """Compatible → the paths of the objects that set such nodes up before there are devices."""
     by_name: Mapping[str, tuple[str, ...]] = field(init=False)
     """Module name, with `_` → the paths of objects called so."""
 
@@ -114,6 +116,14 @@ class Objects:
             return None
         text, where = texts.popitem()
         return Rule(where, tuple(_ways(text)))
+
+    def sets_up(self, compatible: str, version: Version, config: KernelConfig) -> bool | None:
+        """Whether such nodes are set up at boot with that configuration; None where that is not known."""
+        rules = [self.rule("", version, path) for path in self.early.get(compatible, ())]
+        known = [rule for rule in rules if rule is not None]
+        if any(rule.state(config) == "y" for rule in known):
+            return True
+        return False if known and len(known) == len(rules) else None
 
     def _text(self, path: str, version: Version) -> str | None:
         value = self.rules.get(path)

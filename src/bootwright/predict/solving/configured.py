@@ -15,6 +15,7 @@ from pathlib import Path
 from attrs import define, evolve, field, fields
 
 from bootwright.formats.devicetree.fdt import Node
+from bootwright.formats.kernel.built_in import EarlyEntry
 from bootwright.formats.kernel.config import KernelConfig
 from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.errors import BootwrightError, Missing
@@ -52,6 +53,18 @@ class ConfiguredKernel(KernelFacts):
     def checks(self) -> ModuleChecks | None:
         """See `KernelFacts`. Another kernel's module files say nothing of those of a configuration alone."""
         return None if self.alone else self.tables.checks
+
+    @cached_property
+    def early(self) -> dict[str, EarlyEntry]:
+        """See `KernelFacts`; without those of objects that are not built."""
+        version = self.tables.version
+        if version is None:
+            return self.tables.early
+        return {
+            compatible: entry
+            for compatible, entry in self.tables.early.items()
+            if objects().sets_up(compatible, version, self.said) is not False
+        }
 
     def _look_up(self, compatible: str) -> list[Candidate]:
         index = self.tables.modules
