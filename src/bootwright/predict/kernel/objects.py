@@ -119,11 +119,15 @@ class Objects:
 
     def sets_up(self, compatible: str, version: Version, config: KernelConfig) -> bool | None:
         """Whether such nodes are set up at boot with that configuration; None where that is not known."""
-        rules = [self.rule("", version, path) for path in self.early.get(compatible, ())]
-        known = [rule for rule in rules if rule is not None]
+        known = self.early_rules(compatible, version)
         if any(rule.state(config) == "y" for rule in known):
             return True
-        return False if known and len(known) == len(rules) else None
+        return False if known and len(known) == len(self.early[compatible]) else None
+
+    def early_rules(self, compatible: str, version: Version) -> tuple[Rule, ...]:
+        """How the objects are built that set such nodes up at boot, of those where that is known."""
+        rules = (self.rule("", version, path) for path in self.early.get(compatible, ()))
+        return tuple(rule for rule in rules if rule is not None)
 
     def _text(self, path: str, version: Version) -> str | None:
         value = self.rules.get(path)

@@ -123,18 +123,11 @@ class ConfiguredKernel(KernelFacts):
         known = [(candidate, rule) for candidate, rule in dropped if isinstance(rule, Rule)]
         if dropped and len(known) == len(dropped):
             candidate, rule = known[0]
-            off = rule.off(self.said)
-            options = " and ".join(off)
-            verb = "are" if len(off) > 1 else "is"
-            return Link(
-                node.path,
-                "driver",
-                Answer.NO,
-                Evidence(f"{self.said.origin}: {options}", f"Makefile of {rule.path.rpartition('/')[0]}"),
-                f"{options} {verb} not set, so that {candidate.module or candidate.driver} ({rule.path}), "
-                f"the driver for {names}, is not built",
-                remedy=f"set {options}=y, or =m with the module installed",
-            )
+            what = f"{candidate.module or candidate.driver} ({rule.path}), the driver for {names},"
+            return self._left_out(node, rule, what, "y, or =m with the module installed")
+        early = self._left_out_early(node)
+        if early is not None and not dropped:
+            return self._left_out(node, early, f"{early.path}, which sets {names} up at boot,", "y")
         if dropped:
             driver, reason = next(
                 (candidate.driver, reason) for candidate, reason in dropped if isinstance(reason, str)
@@ -154,6 +147,27 @@ class ConfiguredKernel(KernelFacts):
             )
         return self._unknown(
             node, f"{self.tables.name}, by whose drivers the configuration is read, has none for {names}"
+        )
+
+    def _left_out_early(self, node: Node) -> Rule | None:
+        """The object that would set a node up at boot and is not built."""
+        version = self.tables.version
+        if version is None:
+            return None
+        left_out = (name for name in node.compatible if name in self.tables.early and name not in self.early)
+        return next((rule for name in left_out for rule in objects().early_rules(name, version)), None)
+
+    def _left_out(self, node: Node, rule: Rule, what: str, value: str) -> Link:
+        off = rule.off(self.said)
+        options = " and ".join(off)
+        verb = "are" if len(off) > 1 else "is"
+        return Link(
+            node.path,
+            "driver",
+            Answer.NO,
+            Evidence(f"{self.said.origin}: {options}", f"Makefile of {rule.path.rpartition('/')[0]}"),
+            f"{options} {verb} not set, so that {what} is not built",
+            remedy=f"set {options}={value}",
         )
 
     def _unknown(self, node: Node, reason: str) -> Link:
