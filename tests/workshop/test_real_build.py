@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bootwright import api
+from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.workshop.building.model import BuiltKernel
 
@@ -32,6 +33,26 @@ def build(page_size: str, **options: object) -> BuiltKernel:
         f"{time.monotonic() - started:.0f} s wall, reused {built.reused}"
     )
     return built
+
+
+@pytest.mark.parametrize(
+    "presets",
+    [
+        ("probe", "debug-mounts"),
+        ("probe", "debug-drivers"),
+        ("talos", "raspberrypi-5"),
+        ("board", "raspberrypi-5"),
+        ("debian",),
+    ],
+    ids="+".join,
+)
+@pytest.mark.parametrize("source", ["linux-source-6.12", "linux-source-7.3"])
+def test_every_option_of_the_presets_sticks(source: str, presets: tuple[str, ...]) -> None:
+    if source == "linux-source-6.12" and "raspberrypi-5" in presets:
+        with pytest.raises(Refused, match="this kernel has no such option"):
+            api.configure_kernel(source, presets=presets)
+    else:
+        assert api.configure_kernel(source, presets=presets).is_file()
 
 
 @pytest.mark.parametrize("page_size", ["4k", "16k"])
