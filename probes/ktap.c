@@ -8,7 +8,7 @@
  */
 #include "guest.h"
 
-enum { SIGKILL = 9, SIGCHLD = 17, POLLIN = 1, WNOHANG = 1, ROOM = 64, STACK = 64 << 10, STACKS = 8 };
+enum { SIGKILL = 9, SIGCHLD = 17, POLLIN = 1, WNOHANG = 1, ROOM = 64, STACK = 1 << 20, STACKS = 8 };
 
 static char mark[40];
 
