@@ -95,7 +95,7 @@ Examples:
 @click.option(
     "--repository", type=click.Path(path_type=Path), help="A git tree of kernels, for tasks that need one."
 )
-@click.option("--fresh", is_flag=True, help="Forget what the folder holds and start over.")
+@click.option("--fresh", is_flag=True, help="Forget what was run and start over; what people told stays.")
 @click.option("--archive", help="Address of the package archive [the system's own apt configuration].")
 @click.option("--offline", is_flag=True, help="Use kernels that are here already; no network.")
 @cold_option
