@@ -51,11 +51,12 @@ BOARD = ("--board", "raspberrypi-5")
 def commands(dtb: Path, log: Path, image: Path) -> dict[str, tuple[list[str], list[str]]]:
     """Name → arguments for this revision and for the reference, which names steppings only."""
     check = ["check", KERNEL, *BOARD]
+    page = image.parent / "page.html"  # not the null device: the reference replaces it by a file
     same = {
         "check KERNEL --board": check,
         "check … --json": [*check, "--json"],
         "check --matrix … --html": [
-            "check", "--matrix", KERNEL, *BOARD, "--goal", "ethernet", "--html", os.devnull
+            "check", "--matrix", KERNEL, *BOARD, "--goal", "ethernet", "--html", str(page)
         ],
         "diagnose LOG": ["diagnose", str(log)],
         "inspect DTB": ["inspect", str(dtb)],
