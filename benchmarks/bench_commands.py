@@ -63,9 +63,9 @@ def commands(dtb: Path, log: Path, image: Path) -> dict[str, tuple[list[str], li
         "image verify IMAGE": ["image", "verify", str(image)],
         "predict --dtb DTB": ["predict", "--kernel", KERNEL, "--dtb", str(dtb), "--json"],
         "kernels show KERNEL": ["kernels", "show", KERNEL],
-        "100 devicetrees, 2 kernels (API)": ["-c", MANY, "debian-6.12.117-4k", KERNEL],
         "--help": ["--help"],
         "--version": ["--version"],
+        "100 devicetrees, 2 kernels (API)": ["-c", MANY, "debian-6.12.117-4k", KERNEL],
     }  # fmt: skip
     whole = {name: (arguments, arguments) for name, arguments in same.items()}
     of_revision = [*check, "--revision", "e04171"], [*check, "--stepping", "d0"]
