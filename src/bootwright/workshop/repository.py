@@ -7,6 +7,7 @@ repository's as alternates (gitrepository-layout(5), Git 2.39: objects/info/alte
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -21,6 +22,13 @@ from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Refused, ToolFailed
 
 _SECONDS = 600.0
+# apply.c, Git 2.39: what it says of a file that it cannot change.
+_STOPPING = re.compile(
+    r"^error: patch failed: (.+):\d+$"
+    r"|^error: (.+): (?:patch does not apply|already exists in index|does not (?:exist in|match) index)$"
+    r"|^Applied patch to '(.+)' with conflicts",
+    re.MULTILINE,
+)
 _MOST_PATHS = 500
 """Named on a command line; of more files all are read."""
 # Programs that a repository's configuration can name: a diff driver, a monitor, hooks.
@@ -169,6 +177,17 @@ class ScratchTree:
             return _reason(error.output)
         self.tree = self.repository.text("write-tree").strip()
         return None
+
+    def stopping_files(self, patch: bytes) -> frozenset[str]:
+        """The files for which a patch cannot be merged; the tree stays as it is."""
+        try:
+            self.repository.run("apply", "--cached", "--3way", "--whitespace=nowarn", "-", input_bytes=patch)
+        except ToolFailed as error:
+            names = (name for match in _STOPPING.finditer(error.output) for name in match.groups() if name)
+            return frozenset(names)
+        finally:
+            self.repository.run("read-tree", self.tree)
+        return frozenset()
 
 
 def _reason(output: str) -> str:

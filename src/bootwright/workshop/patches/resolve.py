@@ -81,9 +81,8 @@ class Resolver:
             stopped = self._first_to_stop(scratch, start, [*ordered, commit.name])
             if stopped is None:
                 return Resolution(self._fewest(scratch, start, ordered, commit), enough=True)
-            new = (
-                self._writers(self._commits[stopped], self._stopping_files(scratch, stopped)) - there - wanted
-            )
+            files = scratch.stopping_files(self._patch(stopped))
+            new = self._writers(self._commits[stopped], files) - there - wanted
             if not first:
                 conflicting = self._sorted(new & self._left_out)
                 if conflicting:
@@ -141,16 +140,6 @@ class Resolver:
         patches = ((name, self._patch(name)) for name in names)
         return next((name for name, patch in patches if scratch.apply(patch) is not None), None)
 
-    def _stopping_files(self, scratch: ScratchTree, name: str) -> set[str]:
-        """The files whose part of a commit does not apply by itself to the tree as it is."""
-        files: set[str] = set()
-        tree = scratch.tree
-        for change in self._changes(self._commits[name]):
-            if scratch.apply(patch_of(self.repository, name, *change.paths)) is not None:
-                files |= change.paths
-            scratch.start(tree)
-        return files
-
     def _patch(self, name: str) -> bytes:
         if name not in self._patches:
             self._patches[name] = patch_of(self.repository, name)
@@ -162,14 +151,14 @@ class Resolver:
     def _changes(self, commit: Commit) -> tuple[FileChange, ...]:
         return read_changes(self._patch(commit.name), commit.name)
 
-    def _writers(self, commit: Commit, files: Collection[str]) -> set[str]:
+    def _writers(self, commit: Commit, files: frozenset[str]) -> set[str]:
         """The commits of the range that wrote a line of these files which this one names."""
         if not commit.parents:
             return set()
         writers: set[str] = set()
         parent = commit.parents[0]
         for change in self._changes(commit):
-            if change.old is None or change.old not in files:
+            if change.old is None or not files & change.paths:
                 continue
             spans = [f"-L{hunk.old_start},+{hunk.old_lines}" for hunk in change.hunks if hunk.old_lines]
             whole = not spans
