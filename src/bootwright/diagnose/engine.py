@@ -11,10 +11,9 @@ from bootwright.diagnose.judging.ending import endings_of
 from bootwright.diagnose.judging.judge import judge_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.model import STAGES, Diagnosis, Outcome
-from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading import prefix, restart
 from bootwright.diagnose.reading.patterns import Facts, Record
 from bootwright.diagnose.reading.pending import LOOPING, RESTART, Key, Pending, Reach
-from bootwright.diagnose.reading.restart import asked_for, clock_goes_on, said_twice
 from bootwright.diagnose.reading.scanner import Scanner, Sightings
 from bootwright.diagnose.reading.tail import Tail
 from bootwright.diagnose.reading.text import Block, Cleaner
@@ -182,8 +181,7 @@ class Diagnoser:
 
     def _is_no_restart(self, block: Block) -> bool:
         """Whether something else printed that line: a machine that runs, or a prompt that was asked."""
-        place = (block.text, self._offset)
-        return clock_goes_on(*place) or asked_for(*place) or said_twice(*place)
+        return restart.is_none(block.text, self._offset)
 
     def _end(self, line: int, raw: bytes, marker: Marker) -> None:
         boot = self._boot

@@ -8,6 +8,7 @@ version, or where firmware prints one banner to two consoles.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from bootwright.diagnose.reading import prefix
@@ -17,10 +18,24 @@ _VERSION: Final = re.compile(rb"[^\n]{0,40}?(?:=>|[#>]) ?v(?:e(?:r(?:s(?:i(?:on?
 """U-Boot's command `version`, which any unambiguous beginning calls (common/command.c find_cmd, 2025.01)."""
 _TWICE: Final = 2
 """Lines before and after a banner among which the same one belongs to the same start."""
+_LOOKED_AT: Final = 1600
+"""Bytes before and after the line that are looked at."""
 _NEAR: Final = 12
 """Lines before and after the line among which the kernel's clock is looked for."""
 _RUNNING: Final = 0.5
 """Seconds: a clock that has got so far did not start with this line."""
+
+
+def is_none(text: bytes, offset: int) -> bool:
+    """Whether the first line of something at `offset` in `text` means no restart."""
+    return _is_none(text[max(0, offset - _LOOKED_AT) : offset], text[offset : offset + _LOOKED_AT])
+
+
+@lru_cache(maxsize=2048)
+def _is_none(before: bytes, after: bytes) -> bool:
+    """Logs put together from copies, and loops without a clock, ask for the same place again and again."""
+    place = (before + after, len(before))
+    return clock_goes_on(*place) or asked_for(*place) or said_twice(*place)
 
 
 def clock_goes_on(text: bytes, offset: int) -> bool:
