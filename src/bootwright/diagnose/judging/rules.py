@@ -192,12 +192,8 @@ def _seen_between(
     return False
 
 
-_MANY = 8
-"""Lines after a wait that show that it lasts, where no line has a time."""
-
-
 def _lasted(least: float, boot: BootState, used: Sequence[Tally]) -> bool:
-    """Whether so many seconds came after; where no line has a time, whether many lines did."""
+    """Whether so many seconds came after; where no line has a time, whether any line did."""
     if boot.live:
         return False
     first = prefix.split(min((tally.first[0] for tally in used), key=lambda place: place.line).raw)
@@ -205,7 +201,7 @@ def _lasted(least: float, boot: BootState, used: Sequence[Tally]) -> bool:
         return boot.last_seconds - first.seconds >= least
     if first.wall is not None and boot.last_wall is not None:
         return boot.last_wall - first.wall >= least
-    return boot.last_line - _last(used) >= _MANY
+    return boot.last_line > _last(used)
 
 
 def _first(tallies: Iterable[Tally]) -> int:
