@@ -195,7 +195,8 @@ def _reason(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     wrong = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     conflict = [line for line in lines if "with conflicts" in line or line.startswith("U ")]
-    telling = [line for line in wrong if "does not apply" not in line] or wrong or conflict or lines
+    others = [line for line in lines if not line.endswith("cleanly.")]
+    telling = [line for line in wrong if "does not apply" not in line] or wrong or conflict or others
     return telling[0][:300] if telling else "git apply gave no reason"
 
 
