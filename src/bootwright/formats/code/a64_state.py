@@ -155,6 +155,8 @@ def _signs_where(condition: int, right: int, bits: int) -> int | None:
         return {_HI: NEGATIVE, _HI + 1: ZERO | POSITIVE, _CS: NEGATIVE, _CS + 1: ZERO | POSITIVE}.get(
             condition
         )
+    if right == (1 << bits) - _ERRORS + 1:  # IS_ERR as Clang has it: cmn x0, #4095; b.hs
+        return {_CS: NEGATIVE, _CS + 1: ZERO | POSITIVE}.get(condition)
     if right == 0:
         return {
             _EQ: ZERO,

@@ -28,7 +28,7 @@ from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ask, Ending, Outco
 if TYPE_CHECKING:
     from bootwright.predict.probing.code import Examiner
 
-_FORMAT = 10
+_FORMAT = 11
 """Counts up with every change of what a walk finds."""
 _TABLE = "walks"
 _BUSES = frozenset({"platform", "amba", "spi", "i2c"})
