@@ -202,7 +202,7 @@ class Assessor:
         state: State,
         situation: Situation,
     ) -> TaskRow:
-        results = situation.results
+        results, known = situation.results, held.verdict is not Verdict.UNKNOWN
         beliefs = {belief.id: belief.status for belief in situation.decision.beliefs}
         outcomes = {criterion.outcome for criterion in task.criterion if criterion.outcome}
         ran = sum(results[step].seconds for step in task.steps if step in results)
@@ -219,7 +219,7 @@ class Assessor:
             title=task.title,
             state=state,
             verdict=held.verdict,
-            source=held.source.word if held.source is not None else "",
+            source=held.source.word if held.source is not None and known else "",
             says=held.says,
             waits_for=self._waits_for(task, held, state),
             hypothesis=task.hypothesis,
