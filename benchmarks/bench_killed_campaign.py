@@ -31,7 +31,11 @@ with Store(Path(sys.argv[1])) as store:
     kept = {one.key.split("#")[0]: (one.facts["recording"], store.console(one)) for one in store.boots()
             if "recording" in one.facts}
 
+real = Executor.boot
+
 def boot(self, run, kernel):
+    if run.id not in kept:
+        return real(self, run, kernel)  # what people tell may ask for another cell
     facts, console = kept[run.id]
     return cattrs.structure({**facts, "console": console}, Recording)
 
@@ -75,7 +79,8 @@ def main(kills: int) -> int:
         started = time.monotonic()
         subprocess.run([*walk, str(whole)], stderr=subprocess.DEVNULL, check=True)
         takes = time.monotonic() - started
-        names = sorted(json.loads((whole / "status.json").read_text(encoding="utf-8"))["names"])
+        # What is told agrees with what is predicted, so that no kernel is asked for that is not here.
+        names = [row["name"] for row in json.loads((whole / "status.json").read_text("utf-8"))["cells"][:2]]
         lost = doubled = ended = told = most = 0
         before: dict[str, str] = {}
         for number in range(kills):
