@@ -82,6 +82,10 @@ class Machine:
     """What was in the kernel in the end."""
     fdt: bytes
     """The devicetree as the intact guest had it, which the mutations are of."""
+    initcalls: tuple[str, ...] = ()
+    """Functions that registered the built-in drivers which bound, as they were read when the mutations were
+    chosen: the choice must not turn with a reader that finds more of them.
+    """
 
     def bound(self) -> dict[str, str]:
         """Node → driver of each device that had one in all intact boots."""
@@ -169,6 +173,7 @@ def save(path: Path, recorded: Recorded) -> None:
         "unsteady": sorted(machine.unsteady),
         "modules": machine.modules,
         "loaded": machine.loaded,
+        "initcalls": machine.initcalls,
         "fdt": base64.b64encode(zlib.compress(machine.fdt, 9)).decode(),
     }
     lines = [_line(head)]
@@ -246,6 +251,7 @@ def _machine(table: dict[str, Any], where: str) -> Machine:
         modules=_texts(table["modules"]),
         loaded=_texts(table["loaded"]),
         fdt=fdt,
+        initcalls=_texts(table["initcalls"]),
     )
 
 

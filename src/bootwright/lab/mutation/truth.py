@@ -106,7 +106,7 @@ class Campaign:
             count=self.count,
             modules=archive.modules,
         )
-        recorded = Recorded(machine)
+        recorded = Recorded(evolve(machine, initcalls=_initcalls(self.kernel, set(machine.bound().values()))))
         recording.save(self.file, recorded)
         return recorded
 
@@ -163,7 +163,7 @@ def intact(machine: recording.Machine, kernel: Kernel) -> Intact:
         spare=tuple(sorted(set(machine.modules) - set(machine.loaded))),
         dependencies=_dependencies(index, machine.loaded),
         driving=frozenset(driving),
-        initcalls=_initcalls(kernel, drivers),
+        initcalls=machine.initcalls,
     )
 
 
