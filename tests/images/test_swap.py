@@ -28,7 +28,8 @@ from bootwright.formats.archives import cpio
 from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
 from bootwright.formats.filesystems.filesystem import Entry, lookup, walk
 from bootwright.formats.filesystems.squashfs import SquashFs
-from bootwright.formats.sources.bytesource import Bytes, FileBytes
+from bootwright.formats.kernel.arm64_image import unwrapped
+from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Silent
 from bootwright.images.change import edits, initramfs_edit, squashfs_edit
@@ -469,6 +470,8 @@ def test_another_kernel_brings_its_modules_into_the_squashfs_root(tmp_path: Path
     assert init.handle == poweroff.handle  # still two names of one file
     # There and back again: the first kernel's modules are those of the first image.
     back = swap(made.image, tmp_path / "back.raw", Changes(kernel="debian-6.18-4k"))
-    first = FileBytes(image)
-    assert len(first) == back.image.stat().st_size
-    assert contents(back.image)["BOOT:/A/vmlinuz"] == contents(image)["BOOT:/A/vmlinuz"]
+    assert image.stat().st_size == back.image.stat().st_size
+    first, second = (
+        unwrapped(Bytes(contents(path)["BOOT:/A/vmlinuz"], "vmlinuz"))[0] for path in (image, back.image)
+    )  # the stand-in's is in an EFI zboot program, Debian's is not
+    assert first.read(0, len(first)) == second.read(0, len(second))

@@ -114,6 +114,7 @@ def timeless(folder: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     for cell in document["cells"]:
         cell["evidence"].pop("recorded_at", None)
+        cell["evidence"].pop("snapshot", None)  # a run that was killed may have left one to go on from
     return document
 
 

@@ -7,7 +7,6 @@ killed investigation go on: it walks the same path and finds each boot recorded.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -29,6 +28,7 @@ from bootwright.investigate.plans.given import Given, given_values
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.runs import Candidate, Run, bench_runs, kernel_runs
 from bootwright.investigate.running.candidates import resolver
+from bootwright.investigate.running.costs import bytes_more, count_boots, fetched, too_large
 from bootwright.investigate.running.execute import Done, Executor, observe, runnable
 from bootwright.investigate.running.foretell import foretell, whose_trees
 from bootwright.investigate.running.given_first import ANSWER, GivenFirst
@@ -94,9 +94,9 @@ class Loop:
         numbers = count(1)
         notes = list(self.notes)
         while picked := self.pick(observations, steps, limits):
-            if _boots(steps) + _boots(picked) > limits.boots:
+            if count_boots(steps) + count_boots(picked) > limits.boots:
                 notes.append(
-                    f"stopped after {_boots(steps)} boots; {len(picked)} more would still tell something"
+                    f"stopped after {count_boots(steps)} boots; {len(picked)} more would still tell something"
                 )
                 break
             for step in picked:
@@ -188,7 +188,7 @@ class Loop:
         if answering := self._given_first.pick(observations, steps, self._able(steps, limits)):
             picked.append(answering)
             # Beside it nothing is fetched for a side question: an answer may need the budget.
-            limits = evolve(limits, download=sum(_fetched([*steps, answering]).values()))
+            limits = evolve(limits, download=sum(fetched([*steps, answering]).values()))
         elif telling := self._telling(observations, steps, limits):
             picked.append(telling)
         elif unseen := self._given_first.unseen(observations, self._able(steps, limits)):
@@ -217,7 +217,7 @@ class Loop:
 
     def _able(self, steps: Sequence[Step], limits: Limits) -> list[tuple[Run, float]]:
         """The runs not done yet that the budget allows, cheapest first, with their cost in seconds."""
-        have = _fetched(steps)
+        have = fetched(steps)
         ran = {
             identity
             for identity, times in Counter(step.run.id for step in steps).items()
@@ -227,7 +227,7 @@ class Loop:
         able = [
             (run, run.trial.cost + more / RATE)
             for run in self.runs
-            if run.id not in ran and (more := _more(run, have)) <= download_budget
+            if run.id not in ran and (more := bytes_more(run, have)) <= download_budget
         ]
         return sorted(able, key=lambda pair: pair[1])
 
@@ -285,7 +285,7 @@ class Loop:
         for choice in self._rank(goals, steps, evolve(limits, download=1 << 62))[:1]:
             run = self._by_id[choice.trial.id]
             names = ", ".join(choice.worth)
-            says = f"{run.id} would tell more of {names}, but {_too_large(run, steps)}"
+            says = f"{run.id} would tell more of {names}, but {too_large(run, steps)}"
             return dict.fromkeys(choice.worth, says)
         return {}
 
@@ -298,7 +298,7 @@ class Loop:
         waiting = {}
         for value, promising in self._given_first.promising(observations, unlimited).items():
             step = promising.step
-            lacks = "" if step.run.id in affordable else f": it {_too_large(step.run, steps)}"
+            lacks = "" if step.run.id in affordable else f": it {too_large(step.run, steps)}"
             waiting[value] = (
                 f"no configuration is known that works; {step.run.id} might be one and was not run{lacks}"
             )
@@ -378,30 +378,6 @@ def _where(run: Run) -> str:
     if run.devicetree is None:
         return f"on {run.experiment.machine}"
     return f"read for {run.devicetree.board} {run.devicetree.stepping}"
-
-
-def _boots(steps: Sequence[Step]) -> int:
-    return sum(step.run.experiment.source == "emulated" for step in steps)
-
-
-def _fetched(steps: Sequence[Step]) -> dict[str, int]:
-    """Kernel → bytes that the steps so far take where nothing is cached."""
-    have: dict[str, int] = {}
-    for step in steps:
-        if step.run.kernel:
-            name = step.run.kernel.name
-            have[name] = max(have.get(name, 0), step.run.weight)
-    return have
-
-
-def _too_large(run: Run, steps: Sequence[Step]) -> str:
-    more = _more(run, _fetched(steps))
-    needed = (sum(_fetched(steps).values()) + more) / 1e6
-    return f"needs {more / 1e6:.0f} MB more: --max-download {math.ceil(needed / 50) * 50}"
-
-
-def _more(run: Run, have: dict[str, int]) -> int:
-    return max(0, run.weight - have.get(run.kernel.name, 0)) if run.kernel else 0
 
 
 def _factors(plan: Plan, began: Sequence[Observation], kernels: Sequence[Candidate]) -> list[Factor]:
