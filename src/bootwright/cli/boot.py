@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bootwright.cli._parts.booting import cold_option, machine_option, probes_option, timeout_option
+from bootwright.cli._parts.documents import print_json
 
 if TYPE_CHECKING:
     from bootwright.kernels.model import Kernel
@@ -77,9 +78,7 @@ def command(
         progress=Lines(),
     )
     if as_json:
-        import json
-
-        click.echo(json.dumps(booted.as_json(), indent=1, ensure_ascii=False))
+        print_json(booted.as_json())
     else:
         _print_table(booted.kernel, booted.runs)
     return booted.verdict.exit_status

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bootwright.cli._parts.documents import print_json
 from bootwright.cli._parts.values import refuse_given
 
 if TYPE_CHECKING:
@@ -131,9 +132,7 @@ def command(
         progress=Silent() if quiet else Lines(),
     )
     if as_json:
-        import json
-
-        click.echo(json.dumps(done.as_json(), indent=1, ensure_ascii=False))
+        print_json(done.as_json())
     else:
         from bootwright.cli._parts.values import printable
         from bootwright.report.observe_text import lines
@@ -145,9 +144,7 @@ def command(
 
 def _show_told(told: ToldCell, *, as_json: bool) -> None:
     if as_json:
-        import json
-
-        click.echo(json.dumps(told.as_json(), indent=1, ensure_ascii=False))
+        print_json(told.as_json())
         return
     from bootwright.cli._parts.values import printable
     from bootwright.report.campaign_text import told_lines

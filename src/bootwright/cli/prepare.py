@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from bootwright.cli._parts.documents import print_json
+
 _HELP = """Check an image for a board; where it fails, make one that works, if a way is known.
 
 WHAT is an image (a file or an address), or a system whose published image is taken: talos. The image is
@@ -109,9 +111,7 @@ def command(
         progress=Silent() if quiet else Lines(),
     )
     if as_json:
-        import json
-
-        click.echo(json.dumps(done.as_json(), indent=1, ensure_ascii=False))
+        print_json(done.as_json())
     else:
         from bootwright.cli._parts.values import printable
         from bootwright.report.prepare_text import lines

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from bootwright.cli._parts.documents import print_json
+
 _HELP = """Show where a campaign is: its tasks, what waits for whom, the next best cell and why.
 
 RUN is the folder of an investigation, or its plan's name; without it, the one in out/ that was assessed last.
@@ -39,9 +41,7 @@ def command(run: Path | None, *, picture: Path | None, as_json: bool) -> int:
 
         write_text(picture, drawn(shown.campaign))
     if as_json:
-        import json
-
-        click.echo(json.dumps(shown.as_json(), indent=1, ensure_ascii=False))
+        print_json(shown.as_json())
     else:
         from bootwright.cli._parts.values import printable
         from bootwright.report.campaign_text import lines

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bootwright.cli._parts.booting import cold_option, machine_option, probes_option, timeout_option
+from bootwright.cli._parts.documents import print_json
 
 if TYPE_CHECKING:
     from bootwright.api.probes.surveying import Surveyed
@@ -70,9 +71,7 @@ def command(
         progress=Lines(),
     )
     if as_json:
-        import json
-
-        click.echo(json.dumps(surveyed.as_json(), indent=1, ensure_ascii=False))
+        print_json(surveyed.as_json())
     else:
         _print_survey(surveyed)
     return surveyed.verdict.exit_status

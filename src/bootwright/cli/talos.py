@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from bootwright.cli._parts.documents import print_json
+
 _HELP = """Say what a Talos image of a SCHEMATIC will do on a board, before it is made or downloaded.
 
 SCHEMATIC is the YAML file that the image factory is given. Read are the overlay and its options (configTxt,
@@ -80,9 +82,7 @@ def command(
         progress=Silent() if quiet else Lines(),
     )
     if as_json:
-        import json
-
-        click.echo(json.dumps(answer.as_json(), indent=1, ensure_ascii=False))
+        print_json(answer.as_json())
     else:
         from bootwright.cli._parts.values import printable
         from bootwright.report.talos_text import lines

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from bootwright.cli._parts.documents import print_json
+
 _HELP = """Predict what a Talos node will be after an upgrade: the new kernel with what stays on its card.
 
 An upgrade writes kernel and initramfs anew and leaves the partitions; devicetrees, config.txt and the boot
@@ -79,9 +81,7 @@ def command(
         progress=Silent() if quiet else Lines(),
     )
     if as_json:
-        import json
-
-        click.echo(json.dumps(answer.as_json(), indent=1, ensure_ascii=False))
+        print_json(answer.as_json())
     else:
         from bootwright.cli._parts.values import printable
         from bootwright.report.upgrade_text import lines

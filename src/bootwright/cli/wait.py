@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from bootwright.cli._parts.documents import print_json
+
 _HELP = """Wait until a Talos node is in maintenance mode, and print the command that configures it.
 
 Looked at is the API's port: whether the machine answers at all, whether something listens there, whether it
@@ -40,9 +42,7 @@ def command(host: str, *, timeout: float, port: int | None, as_json: bool, quiet
 
     waited = api.wait(host, timeout=timeout, port=port, progress=Silent() if quiet else Lines())
     if as_json:
-        import json
-
-        click.echo(json.dumps(waited.as_json(), indent=1, ensure_ascii=False))
+        print_json(waited.as_json())
         return waited.verdict.exit_status
     click.echo(printable(f"{waited.verdict}: {waited.seen.text} (after {waited.seconds:.0f} s)"))
     if waited.then:

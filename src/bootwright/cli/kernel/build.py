@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bootwright.cli._parts.building import build_options
-from bootwright.cli.kernels._common import print_json, printable, shared_options
+from bootwright.cli._parts.documents import print_json
+from bootwright.cli.kernels._common import printable, shared_options
 
 if TYPE_CHECKING:
     from bootwright.workshop.building.model import BuiltKernel

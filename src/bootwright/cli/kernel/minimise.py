@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bootwright.cli._parts.building import build_options, trial_options
+from bootwright.cli._parts.documents import print_json
 from bootwright.cli._parts.values import printable
 
 if TYPE_CHECKING:
@@ -91,9 +92,7 @@ def command(
         progress=Lines(),
     )
     if as_json:
-        import json
-
-        click.echo(json.dumps(found.as_json(), indent=1, ensure_ascii=False))
+        print_json(found.as_json())
     else:
         _print(found)
     return found.verdict.exit_status

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bootwright.cli._parts.documents import print_json
 from bootwright.cli._parts.values import OneOf
-from bootwright.cli.kernels._common import print_json, printable
+from bootwright.cli.kernels._common import printable
 
 if TYPE_CHECKING:
     from bootwright.workshop.recipe.model import Recipe

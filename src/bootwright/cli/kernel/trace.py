@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bootwright.cli._parts.booting import cold_option, machine_option
+from bootwright.cli._parts.documents import print_json
 from bootwright.cli._parts.values import OneOf, probes
 
 if TYPE_CHECKING:
@@ -116,9 +117,7 @@ def command(
         progress=Lines(),
     )
     if as_json:
-        import json
-
-        click.echo(json.dumps(traced.as_json(), indent=1, ensure_ascii=False))
+        print_json(traced.as_json())
     else:
         _print(traced.trace)
     return traced.verdict.exit_status

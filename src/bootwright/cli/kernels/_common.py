@@ -40,13 +40,6 @@ def library(archive: str | None, *, offline: bool, quiet: bool) -> tuple[Library
     return open_library(archive=archive, offline=offline, progress=progress), progress
 
 
-def print_json(value: object) -> None:
-    """One JSON document on stdout."""
-    import json
-
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
 def megabytes(size: int) -> str:
     """`12 MB`, or a dash for nothing."""
     return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB" if size else "-"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from bootwright.cli._parts.documents import print_json
 from bootwright.cli._parts.values import Artifact
-from bootwright.cli.kernels._common import library, print_json, shared_options
+from bootwright.cli.kernels._common import library, shared_options
 
 _EXAMPLES = """
 \b

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bootwright.cli.kernels._common import library, megabytes, print_json, shared_options
+from bootwright.cli._parts.documents import print_json
+from bootwright.cli.kernels._common import library, megabytes, shared_options
 
 if TYPE_CHECKING:
     from bootwright.kernels.catalogue import Library

@@ -6,7 +6,8 @@ from inspect import cleandoc
 
 import click
 
-from bootwright.cli.kernels._common import library, megabytes, print_json, shared_options
+from bootwright.cli._parts.documents import print_json
+from bootwright.cli.kernels._common import library, megabytes, shared_options
 
 _EXAMPLES = """
 \b
