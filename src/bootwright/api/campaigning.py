@@ -44,7 +44,7 @@ class CampaignStatus:
             "folder": str(self.folder),
             "process": self.process or None,
             "doing": self.doing or None,
-            "not_weighed": [one.id for one in self.not_weighed],
+            "not_weighed": [answer.id for answer in self.not_weighed],
         }
 
 
@@ -71,7 +71,7 @@ def status(run: str | Path | None = None) -> CampaignStatus:
         campaign,
         process,
         doing(folder) if process else "",
-        tuple(one for one in read_told(folder) if one.id not in known),
+        tuple(answer for answer in read_told(folder) if answer.id not in known),
     )
 
 
@@ -82,10 +82,10 @@ def campaign_folder(run: str | Path | None) -> Path:
 
     hint = "bootwright investigate PLAN begins one; --run names its folder"
     if run is None:
-        found = sorted(Path(_OUT).glob(f"*/{STATUS}"), key=lambda path: path.stat().st_mtime)
-        if not found:
+        paths = sorted(Path(_OUT).glob(f"*/{STATUS}"), key=lambda path: path.stat().st_mtime)
+        if not paths:
             raise Missing(f"there is no campaign in {_OUT}/", hint=hint)
-        return found[-1].parent
+        return paths[-1].parent
     for folder in (Path(run), Path(_OUT) / Path(run).stem):
         if (folder / STATUS).is_file():
             return folder
@@ -132,10 +132,10 @@ def observe_cell(
         raise no_such(f"campaign {campaign.plan} has no cell {cell!r}", cell, names, kind="its cells")
     factors = campaign.names.get(cell) or next(row.factors for row in campaign.cells if row.name == cell)
     plan = load_plan(campaign.plan_from)
-    told: dict[str, Verdict] = {}
+    verdicts: dict[str, Verdict] = {}
     for outcome, word in (outcomes or {}).items():
         one_of(outcome, plan.outcome, what="outcome", kind="outcomes")
-        told[outcome] = Verdict(one_of(word, [v.value for v in Verdict], what="verdict", kind="verdicts"))
+        verdicts[outcome] = Verdict(one_of(word, [v.value for v in Verdict], what="verdict", kind="verdicts"))
     part = silicon(plan, {name: factors[name] for name in plan.given if name in factors})
     seen: ObservedCard | None = None
     contents: list[bytes] = []
@@ -155,16 +155,16 @@ def observe_cell(
         names_of_goals = outcomes_of_goals(plan)
         for goal, verdict in seen.observed.seen.outcomes.items():
             for outcome in names_of_goals.get(goal, ()):
-                told.setdefault(outcome, verdict)
-    if not told and seen is None:
+                verdicts.setdefault(outcome, verdict)
+    if not verdicts and seen is None:
         raise Refused(
             "nothing was told", hint="give --outcome, --log, --text, --led, --lights, --address or --service"
         )
     cause = seen.observed.cause if seen is not None else None
-    one = make_told(
+    answer = make_told(
         cell,
         factors,
-        told,
+        verdicts,
         by=by,
         note=note,
         says=seen.observed.seen.says if seen is not None else (),
@@ -172,8 +172,8 @@ def observe_cell(
         logs=contents,
         minutes=minutes,
     )
-    new = keep_told(folder, one, contents) if keep else True
-    return ToldCell(folder, one, new, seen)
+    new = keep_told(folder, answer, contents) if keep else True
+    return ToldCell(folder, answer, new, seen)
 
 
 @frozen

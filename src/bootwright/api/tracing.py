@@ -57,7 +57,7 @@ class TracedError:
             "lines": {
                 f"{address:#x}": [asdict(line) for line in lines] for address, lines in trace.lines.items()
             },
-            "definitions": {name: asdict(found) for name, found in trace.definitions.items()},
+            "definitions": {name: asdict(definition) for name, definition in trace.definitions.items()},
             "proof": None if trace.proof is None else [_tried(tried) for tried in trace.proof],
         }
 

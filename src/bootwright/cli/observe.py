@@ -142,12 +142,14 @@ def command(
     return done.verdict.exit_status
 
 
-def _show_told(told: ToldCell, *, as_json: bool) -> None:
+def _show_told(answer: ToldCell, *, as_json: bool) -> None:
     if as_json:
-        print_json(told.as_json())
+        print_json(answer.as_json())
         return
     from bootwright.cli._parts.values import printable
     from bootwright.report.campaign_text import told_lines
 
-    for line in told_lines(told.told, told.seen.observed.seen.next if told.seen else "", is_new=told.is_new):
+    for line in told_lines(
+        answer.told, answer.seen.observed.seen.next if answer.seen else "", is_new=answer.is_new
+    ):
         click.echo(printable(line))

@@ -237,17 +237,17 @@ _Reached = tuple[int, int]
 _MUCH_MORE = 3
 
 
-def _got_past(one: _Reached, other: _Reached, *, in_a_row: int) -> bool:
+def _got_past(turn: _Reached, other: _Reached, *, in_a_row: int) -> bool:
     """Whether a boot got past where an earlier one restarted, which was the last of so many `in_a_row`.
 
     By its stage; in firmware, whose stages are few, also by saying much more. Where programs had run before a
     single restart, getting there again is enough.
     """
-    if one[0] != other[0]:
-        return one[0] > other[0]
-    if one[0] >= _SERVICES:
+    if turn[0] != other[0]:
+        return turn[0] > other[0]
+    if turn[0] >= _SERVICES:
         return in_a_row == 1
-    return 0 <= one[0] < _KERNEL and one[1] >= _MUCH_MORE * max(other[1], 1)
+    return 0 <= turn[0] < _KERNEL and turn[1] >= _MUCH_MORE * max(other[1], 1)
 
 
 def _rank_of(state: BootState) -> int:

@@ -42,8 +42,8 @@ def lines(
             yield from _wrapped(clean(text), "  ")
     if not_weighed:
         yield ""
-        told = listed([f"{clean(one.cell)} ({_outcomes(one)})" for one in not_weighed])
-        yield from _wrapped(f"Told since, and not weighed yet: {told}.", "")
+        cells = listed([f"{clean(answer.cell)} ({_outcomes(answer)})" for answer in not_weighed])
+        yield from _wrapped(f"Told since, and not weighed yet: {cells}.", "")
         yield f"  bootwright investigate {clean(campaign.plan_from)}"
 
 
@@ -63,19 +63,21 @@ def in_short(campaign: Campaign) -> Iterator[str]:
     yield f"  {state}; bootwright status shows it all"
 
 
-def told_lines(told: Told, next_step: str, *, is_new: bool) -> Iterator[str]:
+def told_lines(answer: Told, next_step: str, *, is_new: bool) -> Iterator[str]:
     """What `bootwright observe CELL` says."""
     kept = "kept" if is_new else "the same was told before; nothing is counted twice"
-    yield f"{clean(told.cell)}: {_outcomes(told)} ({kept})"
-    for text in told.says:
+    yield f"{clean(answer.cell)}: {_outcomes(answer)} ({kept})"
+    for text in answer.says:
         yield from _wrapped(clean(text), "  ")
     if next_step:
         yield from _wrapped(f"next: {clean(next_step)}", "  ")
     yield "  bootwright investigate weighs it with everything else"
 
 
-def _outcomes(told: Told) -> str:
-    return ", ".join(f"{clean(name)} {verdict}" for name, verdict in told.outcomes.items()) or "nothing shown"
+def _outcomes(answer: Told) -> str:
+    return (
+        ", ".join(f"{clean(name)} {verdict}" for name, verdict in answer.outcomes.items()) or "nothing shown"
+    )
 
 
 def _headline(campaign: Campaign, process: str, doing: str) -> str:
@@ -116,8 +118,8 @@ def _table(campaign: Campaign) -> Iterator[str]:
         if task.says and task.state is not State.CLOSED:
             belief = f" Its hypothesis: {_BELIEFS.get(task.belief, task.belief)}." if task.belief else ""
             yield from _wrapped(f"{task.id}: {clean(task.says)}.{belief}", "  ")
-    told = sum(task.hours_told for task in campaign.tasks)
-    people = f", {told:.1f} h of people's" if told else ""
+    hours = sum(task.hours_told for task in campaign.tasks)
+    people = f", {hours:.1f} h of people's" if hours else ""
     yield f"  spent: {seconds(campaign.seconds)} here{people}; estimated: {campaign.hours:g} h of people's"
 
 
@@ -161,8 +163,8 @@ def _cell(cell: CellRow) -> Iterator[str]:
     expects = ", ".join(f"{clean(name)} {clean(text)}" for name, text in cell.expects.items())
     yield from _wrapped(f"expected: {expects}", "  ")
     if cell.told:
-        told = ", ".join(f"{clean(what)} {number}×" for what, number in cell.told.items())
-        yield f"  told so far: {told}"
+        counts = ", ".join(f"{clean(what)} {number}×" for what, number in cell.told.items())
+        yield f"  told so far: {counts}"
     if cell.because:
         yield from _wrapped(f"dear: {'; '.join(clean(text) for text in cell.because)}", "  ")
     yield from _wrapped(f"look: {clean(cell.how)}", "  ")

@@ -74,12 +74,12 @@ class Bisected:
             "contradicted": self.turn.contradicted,
             "suspects": [
                 {
-                    "name": each.name,
-                    "subject": each.subject,
-                    "probability": round(each.probability, 6),
-                    "before": each.before or None,
+                    "name": suspect.name,
+                    "subject": suspect.subject,
+                    "probability": round(suspect.probability, 6),
+                    "before": suspect.before or None,
                 }
-                for each in self.suspects
+                for suspect in self.suspects
             ],
             "tried": [
                 {
@@ -134,13 +134,13 @@ def bisect_releases(
     library = open_library(offline=offline, progress=progress)
     good, bad = (library.resolve(name) for name in names)
     listed = list_kernels(sources=(good.source,), offline=offline, progress=progress)
-    line = between(good, bad, [each for each in listed if each.cached or not offline])
+    line = between(good, bad, [kernel for kernel in listed if kernel.cached or not offline])
     modules = wanted.probe in {"overlays", "filesystems", "network"}
 
     def get(name: str) -> Kernel:
         return get_kernel(name, modules=modules, offline=offline, progress=progress)
 
-    releases = [Release(each, get) for each in line]
+    releases = [Release(kernel, get) for kernel in line]
     fix_wanted = bad.version < good.version
     about = {"what": "releases", "good": good.name, "bad": bad.name, "goal": goal, "machine": machine}
 

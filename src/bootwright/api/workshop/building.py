@@ -164,7 +164,7 @@ def order_of(
         pages=page_size,
         toolchain=toolchain,
         jobs=jobs,
-        devicetrees=any(each.devicetrees for each in starts) if devicetrees is None else devicetrees,
+        devicetrees=any(start.devicetrees for start in starts) if devicetrees is None else devicetrees,
         name=name,
     )
 

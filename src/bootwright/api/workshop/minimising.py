@@ -50,7 +50,7 @@ class FewestPatches:
 
     def as_json(self) -> dict[str, Any]:
         """The document of docs/schemas/kernel-minimise.schema.json."""
-        found = self.minimised.fewest
+        fewest = self.minimised.fewest
         return {
             "schema": SCHEMA,
             "goal": self.goal,
@@ -61,16 +61,16 @@ class FewestPatches:
                     "number": number + 1,
                     "name": patch.name,
                     "sha256": patch.digest,
-                    "needs": sorted(each + 1 for each in self.needs[number]),
-                    "kept": number in found.kept,
+                    "needs": sorted(needed + 1 for needed in self.needs[number]),
+                    "kept": number in fewest.kept,
                 }
                 for number, patch in enumerate(self.patches)
             ],
-            "kept": [number + 1 for number in found.kept],
+            "kept": [number + 1 for number in fewest.kept],
             "proof": [
-                {"without": proof.left_out + 1, "verdict": str(proof.verdict)} for proof in found.proof
+                {"without": proof.left_out + 1, "verdict": str(proof.verdict)} for proof in fewest.proof
             ],
-            "contradicted": found.contradicted,
+            "contradicted": fewest.contradicted,
             "tests": [
                 {
                     "patches": [number + 1 for number in sorted(kept)],
@@ -155,9 +155,9 @@ def minimise_patches(
             return attempt.build(tuple(chosen))
 
         with series_on(attempt.order.tree.folder, patches) as on_base:
-            found = minimise(on_base, build, attempt.trials, progress)
+            minimised = minimise(on_base, build, attempt.trials, progress)
             needs = on_base.needs
-            kept = on_base.chosen(frozenset(found.fewest.kept))
+            kept = on_base.chosen(frozenset(minimised.fewest.kept))
     minimal = folder / "minimal"
     files = {f"{place:04}-{_slug(patch.name)}": patch.data for place, patch in enumerate(kept, 1)}
     write_series(minimal, files, force=True)
@@ -168,7 +168,7 @@ def minimise_patches(
         patches,
         needs,
         kept,
-        found,
+        minimised,
         trials.builds,
         trials.boots,
         trials.kept_boots,

@@ -52,12 +52,12 @@ class PatchSeries:
             "patches": [self._patch(placed, names) for placed in self.series.placed],
             "present": [
                 {
-                    **each.commit.as_json(),
-                    "there": each.there.name,
-                    "same": each.same,
-                    "range_diff": each.range_diff or None,
+                    **there_already.commit.as_json(),
+                    "there": there_already.there.name,
+                    "same": there_already.same,
+                    "range_diff": there_already.range_diff or None,
                 }
-                for each in self.difference.present
+                for there_already in self.difference.present
             ],
             "merges": self.difference.merges,
             "written": [str(path) for path in self.written],

@@ -88,7 +88,7 @@ def command(
 
     if releases:
         refuse_given(_OF_COMMITS, "is for commits, not for --releases")
-        found = api.bisect_releases(
+        bisected = api.bisect_releases(
             span,
             goal=goal,
             out=out,
@@ -101,7 +101,7 @@ def command(
         )
     else:
         refuse_given({"offline"}, "is for --releases")
-        found = api.bisect_commits(
+        bisected = api.bisect_commits(
             span,
             goal=goal,
             out=out,
@@ -120,29 +120,29 @@ def command(
             progress=Lines(),
         )
     if as_json:
-        print_json(found.as_json())
+        print_json(bisected.as_json())
     else:
-        _print(found)
-    return found.verdict.exit_status
+        _print(bisected)
+    return bisected.verdict.exit_status
 
 
-def _print(found: Bisected) -> None:
-    word = "reached" if found.fix_wanted else "missed"
-    turn = found.turn
+def _print(bisected: Bisected) -> None:
+    word = "reached" if bisected.fix_wanted else "missed"
+    turn = bisected.turn
     if turn.contradicted:
-        click.echo(f"unknown: {found.goal} turned more than once; try a shorter range, or --noise")
+        click.echo(f"unknown: {bisected.goal} turned more than once; try a shorter range, or --noise")
     elif turn.found is not None:
-        first = found.suspects[0]
+        first = bisected.suspects[0]
         sure = "" if first.probability > 0.9999 else f" ({first.probability:.1%} sure)"
         what = f"{first.name}  {printable(first.subject)}".rstrip()
-        click.echo(f"{found.goal} is {word} since {what}{sure}")
+        click.echo(f"{bisected.goal} is {word} since {what}{sure}")
         if first.before:
             click.echo(f"  the last before it: {first.before}")
     else:
         click.echo(
-            f"unknown: {found.goal} is {word} since one of these; what lies between could not be tried"
+            f"unknown: {bisected.goal} is {word} since one of these; what lies between could not be tried"
         )
-        for suspect in found.suspects:
+        for suspect in bisected.suspects:
             click.echo(f"  {suspect.probability:6.1%}  {suspect.name}  {printable(suspect.subject)}".rstrip())
     for tried in turn.tried:
         outcome = f"{tried.passes} of {tried.passes + tried.fails} boots reach it"
@@ -151,9 +151,11 @@ def _print(found: Bisected) -> None:
         elif tried.passes + tried.fails == 1:
             outcome = "reaches it" if tried.passes else "does not reach it"
         click.echo(f"  {tried.title}: {printable(outcome)}")
-    for note in found.notes:
+    for note in bisected.notes:
         click.echo(f"note: {note}")
-    built = f"{found.builds} kernel{'' if found.builds == 1 else 's'}, " if found.builds else ""
-    boots = found.boots + found.kept_boots
-    kept = f", {found.kept_boots} of them kept from before" if found.kept_boots else ""
-    click.echo(f"{built}{boots} boot{'' if boots == 1 else 's'} for {found.candidates} {found.kind}{kept}")
+    built = f"{bisected.builds} kernel{'' if bisected.builds == 1 else 's'}, " if bisected.builds else ""
+    boots = bisected.boots + bisected.kept_boots
+    kept = f", {bisected.kept_boots} of them kept from before" if bisected.kept_boots else ""
+    click.echo(
+        f"{built}{boots} boot{'' if boots == 1 else 's'} for {bisected.candidates} {bisected.kind}{kept}"
+    )

@@ -74,7 +74,7 @@ def command(
     from bootwright import api
     from bootwright.foundation.progress import Lines
 
-    found = api.minimise_patches(
+    series = api.minimise_patches(
         series,
         base=base,
         goal=goal,
@@ -92,27 +92,27 @@ def command(
         progress=Lines(),
     )
     if as_json:
-        print_json(found.as_json())
+        print_json(series.as_json())
     else:
-        _print(found)
-    return found.verdict.exit_status
+        _print(series)
+    return series.verdict.exit_status
 
 
-def _print(found: FewestPatches) -> None:
-    fewest = found.minimised.fewest
-    click.echo(f"{len(fewest.kept)} of {len(found.patches)} patches are needed for {found.goal}:")
+def _print(series: FewestPatches) -> None:
+    fewest = series.minimised.fewest
+    click.echo(f"{len(fewest.kept)} of {len(series.patches)} patches are needed for {series.goal}:")
     for number in fewest.kept:
-        needs = [str(each + 1) for each in sorted(found.needs[number] & set(fewest.kept))]
+        needs = [str(needed + 1) for needed in sorted(series.needs[number] & set(fewest.kept))]
         remark = f", needs {', '.join(needs)}" if needs else ""
-        click.echo(f"  {number + 1:3}  {printable(found.patches[number].name)}{remark}")
+        click.echo(f"  {number + 1:3}  {printable(series.patches[number].name)}{remark}")
     for proof in fewest.proof:
         reason = next(
             decision.reason
-            for kept, decision in found.minimised.tests
+            for kept, decision in series.minimised.tests
             if kept == frozenset(fewest.kept) - {proof.left_out}
         )
         click.echo(f"  without {proof.left_out + 1}: {proof.verdict}, {printable(reason)}")
     if fewest.contradicted:
         click.echo("note: a set passed of which a part had failed to: patches work against each other")
-    kept = f", {found.kept_boots} kept from before" if found.kept_boots else ""
-    click.echo(f"{found.builds} kernels, {found.boots} boots{kept}; the patches are in {found.folder}")
+    kept = f", {series.kept_boots} kept from before" if series.kept_boots else ""
+    click.echo(f"{series.builds} kernels, {series.boots} boots{kept}; the patches are in {series.folder}")

@@ -66,7 +66,7 @@ def command(
     from bootwright import api
     from bootwright.foundation.progress import Lines
 
-    found = api.kernel_patches(
+    patch_series = api.kernel_patches(
         span,
         repository=repository,
         paths=paths,
@@ -77,46 +77,46 @@ def command(
         progress=Lines(),
     )
     if as_json:
-        print_json(found.as_json())
+        print_json(patch_series.as_json())
     else:
-        _print(found)
-    return found.verdict.exit_status
+        _print(patch_series)
+    return patch_series.verdict.exit_status
 
 
-def _print(found: PatchSeries) -> None:
-    series = found.series
+def _print(patch_series: PatchSeries) -> None:
+    series = patch_series.series
     numbers = {placed.commit.name: number for number, placed in enumerate(series.applied, 1)}
     for placed in series.placed:
         number = numbers.get(placed.commit.name)
         lead = f"{number:4}" if number is not None else "   -"
         click.echo(f"{lead}  {placed.fit:8}  {placed.commit.name[:12]}  {printable(placed.commit.subject)}")
-        for remark in _remarks(placed, found, numbers):
+        for remark in _remarks(placed, patch_series, numbers):
             click.echo(f"      {printable(remark)}")
-    for each in found.difference.present:
-        how = "the same" if each.same else "changed"
+    for there_already in patch_series.difference.present:
+        how = "the same" if there_already.same else "changed"
         click.echo(
-            f"   =  present   {each.commit.name[:12]}  {printable(each.commit.subject)}: "
-            f"{how} as {each.there.name[:12]}"
+            f"   =  present   {there_already.commit.name[:12]}  {printable(there_already.commit.subject)}: "
+            f"{how} as {there_already.there.name[:12]}"
         )
-    span = found.difference.span
+    span = patch_series.difference.span
     click.echo(
         f"{len(series.applied)} of {len(series.placed)} commits apply to {span.start}, "
-        f"{len(series.conflicts)} conflict, {len(found.difference.present)} are there already"
+        f"{len(series.conflicts)} conflict, {len(patch_series.difference.present)} are there already"
     )
-    if found.difference.merges:
+    if patch_series.difference.merges:
         click.echo(
-            f"{found.difference.merges} merges touch these paths: what only they change is in no patch"
+            f"{patch_series.difference.merges} merges touch these paths: what only they change is in no patch"
         )
-    if found.written:
-        click.echo(f"written: {len(found.written)} patches in {found.written[0].parent}")
+    if patch_series.written:
+        click.echo(f"written: {len(patch_series.written)} patches in {patch_series.written[0].parent}")
 
 
-def _remarks(placed: Placed, found: PatchSeries, numbers: dict[str, int]) -> list[str]:
+def _remarks(placed: Placed, patch_series: PatchSeries, numbers: dict[str, int]) -> list[str]:
     commit = placed.commit
     remarks: list[str] = []
     if placed.chosen.reason != "touches the paths":
         remarks.append(f"in the series because: {placed.chosen.reason}")
-    needs = [str(numbers[name]) for name in found.series.needs.get(commit.name, ())]
+    needs = [str(numbers[name]) for name in patch_series.series.needs.get(commit.name, ())]
     if needs:
         remarks.append(f"needs {', '.join(needs)}")
     for label, names in (
@@ -137,5 +137,5 @@ def _remarks(placed: Placed, found: PatchSeries, numbers: dict[str, int]) -> lis
                 word = "applies with"
             elif resolution.left_out:
                 word = "waits for one that conflicts itself,"
-            remarks += [f"{word} {each.short}" for each in resolution.commits]
+            remarks += [f"{word} {commit.short}" for commit in resolution.commits]
     return remarks

@@ -77,5 +77,5 @@ class CloserLook:
     def around(self, line: int) -> Mapping[str, str]:
         """What the lines around the head of a report tell (names of `Surroundings`); nothing without text."""
         messages = [prefix.split(raw).text for _, raw in self._text.lines(line, line + MOST_LINES)]
-        told = attrs.asdict(surroundings(messages))
-        return {name: value for name, value in told.items() if value}
+        facts = attrs.asdict(surroundings(messages))
+        return {name: value for name, value in facts.items() if value}

@@ -169,10 +169,10 @@ def _known_facts_match(wanted: Mapping[str, str], finding: Finding) -> bool:
 
 def _of_different_devices(cause: Finding, effect: Finding) -> bool:
     """Whether both name devices of one kind, and none in common."""
-    one = " ".join(value for _, value in cause.facts)
+    cause_words = " ".join(value for _, value in cause.facts)
     other = " ".join(value for _, value in effect.facts)
     for kind in _KINDS.values():
-        of_cause, of_effect = set(kind.findall(one)), set(kind.findall(other))
+        of_cause, of_effect = set(kind.findall(cause_words)), set(kind.findall(other))
         if of_cause and of_effect and not of_cause & of_effect:
             return True
     return False

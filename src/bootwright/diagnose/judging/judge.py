@@ -71,12 +71,12 @@ class Judge:
         """The boot as it is known now."""
         findings = self.findings(state)
         known = (recognised or bool(state.tallies)) and not state.cut
-        told = known and not self._undecided(state, findings)
+        is_certain = known and not self._undecided(state, findings)
         return Boot(
             source=source,
             first_line=state.first_line,
             last_line=state.last_line,
-            outcome=outcome_of(findings, recognised=told),
+            outcome=outcome_of(findings, recognised=is_certain),
             stage=state.stage,
             stages=tuple(state.stages),
             findings=findings,

@@ -45,11 +45,11 @@ def text_symbols(elf: bytes, where: str) -> TextSymbols:
         raise Malformed(where, None, "a symbol table with its strings", "none")
     strings = elf[sections[linked][4] : sections[linked][4] + sections[linked][5]]
     raw = elf[table[4] : table[4] + table[5] // _SYMBOL.size * _SYMBOL.size]
-    found: dict[int, str] = {}
+    symbols: dict[int, str] = {}
     for name_at, info, _, section, value, _ in _SYMBOL.iter_unpack(raw):
         if section == text and info & 15 == _FUNC and value < sections[text][5]:
             end = strings.find(b"\0", name_at, name_at + _MAX_NAME)
-            if end > name_at and (value not in found or info >> 4):
-                found[value] = strings[name_at:end].decode("ascii", "replace")
-    offsets = tuple(sorted(found))
-    return TextSymbols(sections[text][5], offsets, tuple(found[offset] for offset in offsets))
+            if end > name_at and (value not in symbols or info >> 4):
+                symbols[value] = strings[name_at:end].decode("ascii", "replace")
+    offsets = tuple(sorted(symbols))
+    return TextSymbols(sections[text][5], offsets, tuple(symbols[offset] for offset in offsets))

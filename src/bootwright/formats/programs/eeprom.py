@@ -92,14 +92,14 @@ def read_eeprom(source: ByteSource) -> Eeprom:
 def read_told(text: str) -> Eeprom | None:
     """What `vcgencmd bootloader_version` or `rpi-eeprom-config` printed; None for anything else."""
     text = text[:_MOST_TEXT]
-    told = _TOLD.search(text)
+    match = _TOLD.search(text)
     has_settings = _KEY.search(text) is not None
-    if not has_settings and (told is None or "version" not in text):
+    if not has_settings and (match is None or "version" not in text):
         return None
     settings, filtered = _settings(text) if has_settings else (None, ())
     made = None
-    if told is not None:
-        made = _date(int(told[1])) if told[1] else _day(*map(int, told.groups()[1:]))
+    if match is not None:
+        made = _date(int(match[1])) if match[1] else _day(*map(int, match.groups()[1:]))
     return Eeprom(made, settings, filtered) if made is not None or settings is not None else None
 
 

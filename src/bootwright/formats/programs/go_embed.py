@@ -78,7 +78,7 @@ def _symbol(data: bytes, offset: int, count: int, variable: str, where: str) -> 
 def _at(data: bytes, segments: list[tuple[int, int, int]], address: int, size: int, where: str) -> bytes:
     for start, offset, length in segments:
         if start <= address and address + size <= start + length:
-            found = data[offset + address - start : offset + address - start + size]
-            if len(found) == size:
-                return found
+            content = data[offset + address - start : offset + address - start + size]
+            if len(content) == size:
+                return content
     raise Malformed(where, None, f"{size} bytes of the file at address {address:#x}", "none")

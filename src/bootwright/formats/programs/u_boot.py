@@ -93,14 +93,14 @@ def _drivers(data: bytes, words: tuple[int, ...], base: int) -> Iterator[Driver]
 
 def _table(data: bytes, words: tuple[int, ...], base: int, at: int) -> list[str]:
     """The compatibles of the table at a word; none for what does not end as a table does."""
-    found: list[str] = []
-    while at < len(words) and words[at] and len(found) < _MOST_TABLE:
+    texts: list[str] = []
+    while at < len(words) and words[at] and len(texts) < _MOST_TABLE:
         text = _text(data, words[at] - base, _COMPATIBLE)
         if not text:
             return []
-        found.append(text)
+        texts.append(text)
         at += 2
-    return found if at < len(words) else []
+    return texts if at < len(words) else []
 
 
 def _text(data: bytes, at: int, pattern: re.Pattern[bytes]) -> str:

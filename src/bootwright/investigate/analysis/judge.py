@@ -75,8 +75,8 @@ def counted(
     chance explains as many.
     """
     if space.noise and (doubted := doubt(space, observations, outcome, space.noise)).plausible:
-        lies = [one.id for one in doubted.lies]
-        weighed = weigh([one for one in observations if one.id not in lies], outcome)
+        lies = [observation.id for observation in doubted.lies]
+        weighed = weigh([observation for observation in observations if observation.id not in lies], outcome)
         return list(weighed.counted), (*weighed.outweighed, *lies), weighed
     weighed = weigh(observations, outcome)
     every = list(weighed.counted)

@@ -93,7 +93,7 @@ class NoisyBeliefs(Beliefs):
         seen = [0.0] * (1 << views)
         for number, result in enumerate(itertools.product((False, True), repeat=views)):
             for shown, mass in masses.items():
-                wrong = sum(one is not other for one, other in zip(shown, result, strict=True))
+                wrong = sum(own is not other for own, other in zip(shown, result, strict=True))
                 chance = self.noise**wrong * (1 - self.noise) ** (views - wrong)
                 seen[number] += mass / whole * chance
         return max(0.0, _entropy(seen) - views * _entropy((self.noise, 1 - self.noise)))
@@ -133,16 +133,22 @@ def doubt(space: CauseSpace, observations: Iterable[Observation], outcome: str, 
     """Weigh every observation, repetitions too."""
     beliefs = NoisyBeliefs(space, noise)
     relevant = [
-        one for one in observations if one.outcomes.get(outcome, Verdict.UNKNOWN) is not Verdict.UNKNOWN
+        observation
+        for observation in observations
+        if observation.outcomes.get(outcome, Verdict.UNKNOWN) is not Verdict.UNKNOWN
     ]
-    for one in relevant:
-        beliefs.see(one, outcome)
+    for observation in relevant:
+        beliefs.see(observation, outcome)
     likeliest = beliefs.likeliest
-    lies = tuple(one for one in relevant if not space.agreeing(one.values, one.outcomes[outcome]) & likeliest)
-    by_chance = [one for one in relevant if one.source > Source.PREDICTED]
-    wrong = sum(one in by_chance for one in lies)
+    lies = tuple(
+        observation
+        for observation in relevant
+        if not space.agreeing(observation.values, observation.outcomes[outcome]) & likeliest
+    )
+    by_chance = [observation for observation in relevant if observation.source > Source.PREDICTED]
+    wrong = sum(observation in by_chance for observation in lies)
     plausible = _tail(len(by_chance), wrong, noise) >= _TOO_RARE
-    foretold = any(one.source is Source.PREDICTED for one in lies)
+    foretold = any(observation.source is Source.PREDICTED for observation in lies)
     return Doubted(beliefs.credible(), lies, plausible and not foretold)
 
 

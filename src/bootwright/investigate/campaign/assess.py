@@ -62,7 +62,7 @@ class Assessor:
         self._plan_from = plan_from or plan.name
         self._no_board = assume_no_board
 
-    def assess(self, investigation: Investigation, decision: Decision, told: Sequence[Told]) -> Assessed:
+    def assess(self, investigation: Investigation, decision: Decision, answers: Sequence[Told]) -> Assessed:
         """The campaign as it stands."""
         results = {
             step: result
@@ -75,7 +75,7 @@ class Assessor:
             task.id: _without(judge_task(investigation, task, results, board="board" in task.needs), closed)
             for task in self._plan.task
         }
-        situation = Situation(self._plan, investigation, decision, tuple(told), results)
+        situation = Situation(self._plan, investigation, decision, tuple(answers), results)
         opened, taken = {"P0"}, list[DecisionPoint]()
         while True:
             ended = any(point.ends for point in taken)
@@ -95,7 +95,7 @@ class Assessor:
         asked = [] if self._no_board or ended else [pair for pair in waiting if "board" in pair[0].needs]
         cells = (
             []
-            if self._no_board or (ended and not _disputed(told))
+            if self._no_board or (ended and not _disputed(answers))
             else waiting_cells(situation, asked, self._means)
         )
         open_tasks = tuple(task for task in self._plan.task if states[task.id] is State.OPEN)
@@ -124,7 +124,7 @@ class Assessor:
             ],
             cells=cells,
             names=names_of_cells(investigation),
-            told=[one.id for one in told],
+            told=[answer.id for answer in answers],
             assume_no_board=self._no_board,
             written_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
@@ -141,7 +141,7 @@ class Assessor:
             return State.CLOSED
         if self._ready(task):
             return State.OPEN
-        about_boards = any(one.by in {"works", "compared"} for one in task.criterion)
+        about_boards = any(criterion.by in {"works", "compared"} for criterion in task.criterion)
         if board and about_boards and not held.open_given:
             return State.UNNEEDED  # every board is answered for by other tasks
         if self._no_board and set(task.needs) <= {"emulator", "board", "revision", "serial", "person"}:
@@ -150,7 +150,9 @@ class Assessor:
 
     def _ready(self, task: Task) -> bool:
         """Whether its verdict hangs on steps that can be run here."""
-        return any(one.by == "steps" for one in task.criterion) and bool(runnable(self._steps, task))
+        return any(criterion.by == "steps" for criterion in task.criterion) and bool(
+            runnable(self._steps, task)
+        )
 
     def _holds(
         self,
@@ -212,7 +214,7 @@ class Assessor:
             for done in step.done
             if _is_for(self._plan, task, step.choice.trial.outcomes & outcomes)
         )
-        minutes = sum(one.minutes for one in situation.told if _first_about(self._plan, one) is task)
+        minutes = sum(answer.minutes for answer in situation.told if _first_about(self._plan, answer) is task)
         return TaskRow(
             id=task.id,
             priority=task.priority,
@@ -258,17 +260,17 @@ def _is_for(plan: Plan, task: Task, outcomes: frozenset[str] | set[str]) -> bool
 
 def _weakest(decision: Decision) -> str:
     best = [answer.best for answer in decision.answers]
-    words = [one.source for one in best if one is not None]
+    words = [configuration.source for configuration in best if configuration is not None]
     order = [source.word for source in Source]
     return min(words, key=order.index) if words and len(words) == len(best) else ""
 
 
-def _first_about(plan: Plan, told: Told) -> Task | None:
+def _first_about(plan: Plan, answer: Told) -> Task | None:
     """The first task that a told cell is one of: its time is counted once."""
-    values = {name: (level,) for name, level in told.factors.items()}
+    values = {name: (level,) for name, level in answer.factors.items()}
     for task in plan.task:
         for criterion in task.criterion:
-            if criterion.outcome in told.outcomes and covers(criterion.cells, values):
+            if criterion.outcome in answer.outcomes and covers(criterion.cells, values):
                 return task
     return None
 
@@ -303,9 +305,9 @@ def _in_words(decision: Decision, taken: Sequence[DecisionPoint]) -> list[str]:
     return [*words, *(point.then for point in taken)]
 
 
-def _disputed(told: Sequence[Told]) -> bool:
+def _disputed(answers: Sequence[Told]) -> bool:
     return any(
         f"{key.split()[0]} fails" in counts and f"{key.split()[0]} works" in counts
-        for counts in counts_of(told).values()
+        for counts in counts_of(answers).values()
         for key in counts
     )

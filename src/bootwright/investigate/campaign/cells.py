@@ -70,20 +70,20 @@ def waiting_cells(situation: Situation, waiting: Sequence[tuple[Task, Held]], me
     """
     plan = situation.plan
     wanted: dict[str, _Wanted] = {}
-    for one in (
+    for choice in (
         *_disputed(situation),
         *_answering(situation.decision),
         *_of_tasks(situation.investigation, waiting),
     ):
-        name = cell_name(plan, {factor: levels[0] for factor, levels in one.values.items()})
+        name = cell_name(plan, {factor: levels[0] for factor, levels in choice.values.items()})
         earlier = wanted.get(name)
         if earlier is None:
-            wanted[name] = one
+            wanted[name] = choice
         else:
-            tasks = tuple(dict.fromkeys((*earlier.tasks, *one.tasks)))
-            wanted[name] = evolve(earlier, rank=min(earlier.rank, one.rank), tasks=tasks)
+            tasks = tuple(dict.fromkeys((*earlier.tasks, *choice.tasks)))
+            wanted[name] = evolve(earlier, rank=min(earlier.rank, choice.rank), tasks=tasks)
     ordered = sorted(wanted.items(), key=lambda pair: pair[1].rank)
-    return [_row(situation, name, one, means) for name, one in ordered]
+    return [_row(situation, name, choice, means) for name, choice in ordered]
 
 
 def _disputed(situation: Situation) -> Iterator[_Wanted]:
@@ -92,7 +92,7 @@ def _disputed(situation: Situation) -> Iterator[_Wanted]:
         for outcome in {key.split()[0] for key in counts}:
             works, fails = counts.get(f"{outcome} works", 0), counts.get(f"{outcome} fails", 0)
             if works and fails:
-                factors = next(one.factors for one in situation.told if one.cell == name)
+                factors = next(answer.factors for answer in situation.told if answer.cell == name)
                 values = {factor: (level,) for factor, level in factors.items()}
                 given = {factor: factors[factor] for factor in situation.plan.given}
                 why = f"{outcome} was told to work {works}× and to fail {fails}×: look again"
@@ -198,7 +198,7 @@ def making_words(plan: Plan, values: Values, means: Means, card: str | Path) -> 
     for making in experiment.making if experiment is not None else ():
         if not covers(making.factors, values):
             continue
-        kernel = next((one.name for one in means.kernels if _is_kernel(plan, one, values)), None)
+        kernel = next((kernel.name for kernel in means.kernels if _is_kernel(plan, kernel, values)), None)
         if kernel is None:
             continue
         standing = {"IMAGE": means.image, "KERNEL": kernel, "CELL": str(card)}
@@ -212,12 +212,12 @@ def _is_kernel(plan: Plan, kernel: Candidate, values: Values) -> bool:
     )
 
 
-def counts_of(told: Iterable[Told]) -> dict[str, dict[str, int]]:
+def counts_of(answers: Iterable[Told]) -> dict[str, dict[str, int]]:
     """Cell → `ethernet works` → how many said so."""
     counts: dict[str, dict[str, int]] = {}
-    for one in told:
-        for outcome, verdict in one.outcomes.items():
+    for answer in answers:
+        for outcome, verdict in answer.outcomes.items():
             if verdict is not Verdict.UNKNOWN:
-                row = counts.setdefault(one.cell, {})
+                row = counts.setdefault(answer.cell, {})
                 row[f"{outcome} {verdict}"] = row.get(f"{outcome} {verdict}", 0) + 1
     return counts

@@ -33,13 +33,16 @@ def judge_task(
     investigation: Investigation, task: Task, results: Mapping[str, StepResult], *, board: bool
 ) -> Held:
     """All criteria of a task together; `results` are of its steps, `board` whether only a board proves."""
-    held = [judge_criterion(investigation, one, task.steps, results, board=board) for one in task.criterion]
-    sources = [one.source for one in held if one.source is not None]
-    values = {text(given): given for one in held for given in one.open_given}
+    held = [
+        judge_criterion(investigation, criterion, task.steps, results, board=board)
+        for criterion in task.criterion
+    ]
+    sources = [judged.source for judged in held if judged.source is not None]
+    values = {text(given): given for judged in held for given in judged.open_given}
     return Held(
-        worst(one.verdict for one in held),
+        worst(judged.verdict for judged in held),
         min(sources, default=None),
-        "; ".join(dict.fromkeys(one.says for one in held if one.says)),
+        "; ".join(dict.fromkeys(judged.says for judged in held if judged.says)),
         tuple(values.values()),
     )
 
@@ -119,14 +122,14 @@ def _works(investigation: Investigation, criterion: Criterion, *, board: bool) -
         by_given = [({}, cells_of(investigation, criterion, {}))]
     for given, cells in by_given:
         known = [known_of(investigation, criterion.outcome, cell) for cell in cells]
-        working = [one for one in known if one.verdict is Verdict.WORKS and one.by is not None]
+        working = [answer for answer in known if answer.verdict is Verdict.WORKS and answer.by is not None]
         proved_by: Source | None = None
         if working:
-            best = max(working, key=lambda one: source_of(one, judgement))
+            best = max(working, key=lambda answer: source_of(answer, judgement))
             verdict, proved_by = Verdict.WORKS, source_of(best, judgement)
-        elif known and all(one.verdict is Verdict.FAILS for one in known):
+        elif known and all(answer.verdict is Verdict.FAILS for answer in known):
             # Seen to fail on a board in one of them, and known to fail in all others.
-            verdict, proved_by = Verdict.FAILS, max(source_of(one, judgement) for one in known)
+            verdict, proved_by = Verdict.FAILS, max(source_of(answer, judgement) for answer in known)
         else:
             verdict = Verdict.UNKNOWN
         verdicts[text(given)] = verdict
@@ -136,12 +139,12 @@ def _works(investigation: Investigation, criterion: Criterion, *, board: bool) -
         if proved_by is not None:
             words = [named(given), verdict.value, f"({proved_by.word})"]
             says.append(" ".join(word for word in words if word))
-    told = set(verdicts.values())
+    distinct = set(verdicts.values())
     overall = (
         Verdict.WORKS
-        if Verdict.WORKS in told
+        if Verdict.WORKS in distinct
         else Verdict.FAILS
-        if told == {Verdict.FAILS}
+        if distinct == {Verdict.FAILS}
         else Verdict.UNKNOWN
     )
     return Held(overall, min(sources, default=None), ", ".join(says), tuple(open_given))
@@ -152,11 +155,11 @@ def _compared(investigation: Investigation, criterion: Criterion) -> Held:
     judgement = investigation.judgements[criterion.outcome]
     wanted = {**criterion.cells, **(investigation.plan.wanted if investigation.plan else {})}
     seen = [
-        one
-        for one in judgement.kept
-        if one.source > Source.REPORTED
-        and covers(wanted, one.values)
-        and one.id not in disputed_ids(judgement)
+        observation
+        for observation in judgement.kept
+        if observation.source > Source.REPORTED
+        and covers(wanted, observation.values)
+        and observation.id not in disputed_ids(judgement)
     ]
     best: tuple[Source, bool, Observation, Observation] | None = None
     for first, second in _pairs(seen, criterion.factor):
@@ -168,20 +171,23 @@ def _compared(investigation: Investigation, criterion: Criterion) -> Held:
     if best is None:
         return Held(Verdict.UNKNOWN, open_given=tuple(needed))
     weight, differs, first, second = best
-    told = ", ".join(
-        f"{one.level(criterion.factor)} {one.outcomes[criterion.outcome].value}" for one in (first, second)
+    pairs = ", ".join(
+        f"{observation.level(criterion.factor)} {observation.outcomes[criterion.outcome].value}"
+        for observation in (first, second)
     )
     open_given = tuple(given for given in needed if weight is not Source.BENCH)
-    says = f"{'it differs' if differs else 'no difference'}: {told} ({weight.word})"
+    says = f"{'it differs' if differs else 'no difference'}: {pairs} ({weight.word})"
     return Held(Verdict.WORKS, weight, says, open_given)
 
 
 def _pairs(observations: Sequence[Observation], factor: str) -> Iterator[tuple[Observation, Observation]]:
     rows: dict[tuple[tuple[str, tuple[str, ...]], ...], list[Observation]] = {}
-    for one in observations:
-        if one.level(factor) is not None:
-            rest = tuple(sorted((name, levels) for name, levels in one.values.items() if name != factor))
-            rows.setdefault(rest, []).append(one)
+    for observation in observations:
+        if observation.level(factor) is not None:
+            rest = tuple(
+                sorted((name, levels) for name, levels in observation.values.items() if name != factor)
+            )
+            rows.setdefault(rest, []).append(observation)
     for row in rows.values():
         yield from ((a, b) for i, a in enumerate(row) for b in row[i + 1 :])
 
@@ -190,7 +196,7 @@ def _cause(investigation: Investigation, criterion: Criterion) -> Held:
     judgement = investigation.judgements[criterion.outcome]
     if judgement.cause is None:
         return Held(Verdict.UNKNOWN)
-    sources = [one.source for one in judgement.kept if one.source > Source.REPORTED]
+    sources = [observation.source for observation in judgement.kept if observation.source > Source.REPORTED]
     cause = judgement.cause_text(judgement.cause, investigation.space)
     return Held(Verdict.WORKS, min(sources, default=Source.REPORTED), f"it fails where {cause}")
 
@@ -198,15 +204,19 @@ def _cause(investigation: Investigation, criterion: Criterion) -> Held:
 def _link(investigation: Investigation, criterion: Criterion) -> Held:
     """The first broken link in a failing cell: by the log of a board, else by a prediction."""
     judgement = investigation.judgements[criterion.outcome]
-    failing = [one for one in judgement.kept if one.outcomes[criterion.outcome] is Verdict.FAILS]
+    failing = [
+        observation
+        for observation in judgement.kept
+        if observation.outcomes[criterion.outcome] is Verdict.FAILS
+    ]
     named: list[tuple[Source, str]] = []
-    for one in failing:
-        if one.evidence.get("cause"):
-            named.append((one.source, str(one.evidence["cause"])))
+    for observation in failing:
+        if observation.evidence.get("cause"):
+            named.append((observation.source, str(observation.evidence["cause"])))
             continue
-        broken = one.evidence.get("goals", {}).get(criterion.outcome, {}).get("first_broken")
+        broken = observation.evidence.get("goals", {}).get(criterion.outcome, {}).get("first_broken")
         if broken:
-            named.append((one.source, f"{broken['node']}: {broken['link']}"))
+            named.append((observation.source, f"{broken['node']}: {broken['link']}"))
     if not named:
         return Held(Verdict.UNKNOWN)
     best = max(source for source, _ in named)
@@ -216,7 +226,7 @@ def _link(investigation: Investigation, criterion: Criterion) -> Held:
 
 def _steps(steps: Sequence[str], results: Mapping[str, StepResult]) -> Held:
     ended: Iterable[StepResult] = [results[step] for step in steps if step in results]
-    failed = [one for one in ended if one.status != 0]
+    failed = [step_result for step_result in ended if step_result.status != 0]
     if failed:
         return Held(Verdict.FAILS, None, f"{failed[0].command} ended with status {failed[0].status}")
     if all(step in results for step in steps):

@@ -82,28 +82,28 @@ def make_told(
     )
 
 
-def keep_told(folder: Path, told: Told, logs: Sequence[bytes] = ()) -> bool:
+def keep_told(folder: Path, answer: Told, logs: Sequence[bytes] = ()) -> bool:
     """Keep it in a run's folder; False where it is there already. Logs are on the disk before it."""
     place = folder / FOLDER
-    path = place / f"{told.id}.json"
+    path = place / f"{answer.id}.json"
     if path.exists():
         return False
     place.mkdir(parents=True, exist_ok=True)
-    for digest, log in zip(told.logs, logs, strict=True):
+    for digest, log in zip(answer.logs, logs, strict=True):
         if not (place / f"{digest}.log").exists():
             atomic.write_bytes(place / f"{digest}.log", log)
-    atomic.write_text(path, json.dumps(cattrs.unstructure(told), indent=1) + "\n")
+    atomic.write_text(path, json.dumps(cattrs.unstructure(answer), indent=1) + "\n")
     return True
 
 
 def read_told(folder: Path) -> list[Told]:
     """Everything that was told, in its order; raises `Malformed` for a damaged file."""
-    told = []
+    answers = []
     for path in (folder / FOLDER).glob("*.json"):
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
-        told.append(parse_told(data, str(path)))
-    return sorted(told, key=lambda one: (one.told_at, one.id))
+        answers.append(parse_told(data, str(path)))
+    return sorted(answers, key=lambda answer: (answer.told_at, answer.id))
 
 
 def parse_told(data: bytes, where: str) -> Told:
@@ -114,26 +114,31 @@ def parse_told(data: bytes, where: str) -> Told:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise Malformed(where, None, "JSON", str(error)[:200]) from error
-    told = structure(document, Told, where)
-    if told.schema != SCHEMA:
-        raise Malformed(where, None, f"schema {SCHEMA}", repr(told.schema)[:80])
-    return told
+    answer = structure(document, Told, where)
+    if answer.schema != SCHEMA:
+        raise Malformed(where, None, f"schema {SCHEMA}", repr(answer.schema)[:80])
+    return answer
 
 
-def observations_of(told: Iterable[Told]) -> list[Observation]:
+def observations_of(answers: Iterable[Told]) -> list[Observation]:
     """As observations of the bench; those of one cell are numbered, so that they may contradict."""
     counts: dict[str, int] = {}
     observations = []
-    for one in told:
-        number = counts[one.cell] = counts.get(one.cell, 0) + 1
-        evidence = {"note": one.note or "; ".join(one.says)[:200], "by": one.by, "cause": one.cause}
+    for answer in answers:
+        number = counts[answer.cell] = counts.get(answer.cell, 0) + 1
+        evidence = {
+            "note": answer.note or "; ".join(answer.says)[:200],
+            "by": answer.by,
+            "cause": answer.cause,
+        }
         observations.append(
             Observation(
-                id=f"told-{one.id}",
-                values={name: (level,) for name, level in one.factors.items()},
-                outcomes=dict(one.outcomes),
+                id=f"told-{answer.id}",
+                values={name: (level,) for name, level in answer.factors.items()},
+                outcomes=dict(answer.outcomes),
                 source=Source.BENCH,
-                evidence={name: text for name, text in evidence.items() if text} | {"logs": list(one.logs)},
+                evidence={name: text for name, text in evidence.items() if text}
+                | {"logs": list(answer.logs)},
                 repeat=number,
             )
         )

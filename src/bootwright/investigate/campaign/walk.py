@@ -84,20 +84,20 @@ class Walker:
             plan_from=self.options.plan_from,
         )
         while True:
-            told = read_told(self.store.folder)
-            observations = [*seen, *observations_of(told)]
+            answers = read_told(self.store.folder)
+            observations = [*seen, *observations_of(answers)]
             loop = Loop(self.plan, observations, self.kernels, self.given, noise=self.options.noise)
             investigation = loop.perform(self.executor, self.progress, self.limits)
             decision = decide(investigation)
             if not self.plan.task:
                 return Walked(loop, investigation, decision, None)
-            assessed = assessor.assess(investigation, decision, told)
+            assessed = assessor.assess(investigation, decision, answers)
             write_status(self.store.folder, assessed.campaign)
             for task in assessed.open_tasks[:1]:
                 self.progress.note(f"task {task.id}: {task.title}")
                 for step in runnable(steps, task):
                     steps.run(step)
-            if not assessed.open_tasks and len(read_told(self.store.folder)) == len(told):
+            if not assessed.open_tasks and len(read_told(self.store.folder)) == len(answers):
                 break
         campaign = self._with_cards(assessed.campaign, steps, means)
         write_status(self.store.folder, campaign)

@@ -33,9 +33,9 @@ def words(planned: PlannedBoot) -> tuple[str, ...]:
     return tuple(argument for argument in planned.kernel_arguments if argument.startswith(_INIT))
 
 
-def as_bytes(told: Sequence[str]) -> bytes:
+def as_bytes(words: Sequence[str]) -> bytes:
     """Words as init reads them."""
-    return " ".join(told).encode() + b"\0"
+    return " ".join(words).encode() + b"\0"
 
 
 def fits(planned: PlannedBoot, mark: str) -> bool:

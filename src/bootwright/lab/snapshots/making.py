@@ -46,10 +46,10 @@ def make(door: PlannedBoot, key: str, folder: Path, *, timeout: float, silence: 
         raise Missing(
             f"machine {door.target.name} does not say how much memory it has", hint="give its file an -m"
         )
-    room = shutil.disk_usage(folder).free
-    if room < (memory << 20) + _MARGIN:  # a machine whose memory cannot be written to dies
+    free = shutil.disk_usage(folder).free
+    if free < (memory << 20) + _MARGIN:  # a machine whose memory cannot be written to dies
         raise Unequipped(
-            f"no room for a snapshot: {room >> 20} MiB are free, of {memory + (_MARGIN >> 20)} MiB needed",
+            f"no room for a snapshot: {free >> 20} MiB are free, of {memory + (_MARGIN >> 20)} MiB needed",
             hint="bootwright cache list shows what takes room",
         )
     file = MemoryFile(folder / MEMORY, memory, restored=False)

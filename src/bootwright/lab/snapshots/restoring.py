@@ -82,8 +82,8 @@ def restored(snapshot: Snapshot, planned: PlannedBoot, further: Sequence[str] = 
         except OSError as error:
             raise ToolFailed("qemu-system-aarch64", f"the snapshot is gone: {error.strerror}") from error
         try:
-            told = (*words(planned), *further, mark())
-            yield Restored(snapshot, planned, told, debug, their_debug, state)
+            told_words = (*words(planned), *further, mark())
+            yield Restored(snapshot, planned, told_words, debug, their_debug, state)
         finally:
             os.close(state)
 

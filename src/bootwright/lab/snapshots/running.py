@@ -83,13 +83,13 @@ def snapshot_of(
     if not fits(planned, mark()):
         raise Missing("the arguments for init are too long for a snapshot", hint="boot it with --cold")
     try:
-        found = saved.load(folder, key)
+        snapshot = saved.load(folder, key)
     except Malformed as error:
         note(f"the snapshot of {planned.kernel.name} is damaged and made again: {error.message}")
-        found = None
-    if found is not None:
+        snapshot = None
+    if snapshot is not None:
         SNAPSHOTS.used(folder)
-        return found
+        return snapshot
     SNAPSHOTS.drop(key)
     SNAPSHOTS.kept_folder(key, lambda empty: making.make(door, key, empty, timeout=timeout, silence=silence))
     made = saved.load(folder, key)

@@ -71,17 +71,17 @@ def load(folder: Path, key: str) -> Snapshot | None:
         raise Malformed(str(folder), None, f"a snapshot with its {_FACTS}", "none", hint=_HINT) from None
     try:
         facts = json.loads(text)
-        found = _snapshot(folder, facts)
+        snapshot = _snapshot(folder, facts)
         files = {name: dict(facts["files"][name]) for name in (MEMORY, STATE, KERNEL)}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__} {str(error)[:200]}"
         raise Malformed(str(facts_path), None, "a snapshot's facts", reason, hint=_HINT) from error
-    if found.key != key:
-        raise Malformed(str(facts_path), None, f"key {key}", found.key[:80], hint=_HINT)
+    if snapshot.key != key:
+        raise Malformed(str(facts_path), None, f"key {key}", snapshot.key[:80], hint=_HINT)
     checked = {name: _checked(folder / name, described) for name, described in files.items()}
     if checked != files:
         write_text(facts_path, json.dumps({**facts, "files": checked}, indent=1) + "\n")
-    return found
+    return snapshot
 
 
 def _snapshot(folder: Path, facts: dict[str, Any]) -> Snapshot:
@@ -89,7 +89,7 @@ def _snapshot(folder: Path, facts: dict[str, Any]) -> Snapshot:
     if facts["schema"] != SCHEMA:
         message = f"schema {str(facts['schema'])[:60]} instead of {SCHEMA}"
         raise ValueError(message)
-    found = Snapshot(
+    snapshot = Snapshot(
         key=facts["key"],
         folder=folder,
         memory=facts["memory"],
@@ -97,22 +97,22 @@ def _snapshot(folder: Path, facts: dict[str, Any]) -> Snapshot:
         cpu=facts["cpu"],
         cpu_seconds=float(facts["cpu_seconds"]),
     )
-    numbers, texts = (found.memory, found.words_at), (found.key, found.cpu)
+    numbers, texts = (snapshot.memory, snapshot.words_at), (snapshot.key, snapshot.cpu)
     if not all(type(number) is int and 0 < number < 1 << 48 for number in numbers):
         message = "a number is out of range"
         raise ValueError(message)
-    if not all(isinstance(text, str) for text in texts) or not found.cpu.replace(".", "").isalnum():
+    if not all(isinstance(text, str) for text in texts) or not snapshot.cpu.replace(".", "").isalnum():
         message = "a name is none"
         raise ValueError(message)
-    return found
+    return snapshot
 
 
 def _checked(path: Path, described: dict[str, Any]) -> dict[str, Any]:
     """`described` with the file's present times; raises `Malformed` where the bytes are others."""
     try:
         if path.stat().st_size != described["size"]:
-            expected, found = f"{described['size']} bytes", f"{path.stat().st_size}"
-            raise Malformed(str(path), None, expected, found, hint=_HINT)
+            expected, actual = f"{described['size']} bytes", f"{path.stat().st_size}"
+            raise Malformed(str(path), None, expected, actual, hint=_HINT)
         if _touched(path) == described["touched"]:
             return described
         now = _described(path)

@@ -149,13 +149,13 @@ def guest(stage: Stage, *, most_written: int) -> Iterator[Guest]:
             machine = stack.enter_context(restored(stage.snapshot, stage.plan))
             command = machine.command(their_control.fileno())
             process = start(command, their_control.fileno(), *machine.descriptors)
-            told: Sequence[str] = machine.told
+            told_words: Sequence[str] = machine.told
         else:
             debug, their_debug = socket.socketpair()
             stack.enter_context(debug)
             stack.enter_context(their_debug)
-            told = (*stage.plan.kernel_arguments, mark())
-            command = stage.plan.command(told, their_control.fileno(), debugger=their_debug.fileno())
+            told_words = (*stage.plan.kernel_arguments, mark())
+            command = stage.plan.command(told_words, their_control.fileno(), debugger=their_debug.fileno())
             process = start(command, their_control.fileno(), their_debug.fileno())
         their_control.close()
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most_written, most_written))
@@ -171,7 +171,7 @@ def guest(stage: Stage, *, most_written: int) -> Iterator[Guest]:
                 debug.settimeout(stage.timeout)
                 control.settimeout(stage.timeout)
                 monitor, debugger = Monitor(control), Debugger(debug)
-            yield Guest(debugger, monitor, told[-1].partition("=")[2], console, process, drain)
+            yield Guest(debugger, monitor, told_words[-1].partition("=")[2], console, process, drain)
         finally:
             process.kill()
             process.wait()

@@ -66,9 +66,9 @@ class Places:
         for start, name in reversed(self._modules):
             if start <= address:
                 text = self._text(name)
-                found = text.find(address - start) if text is not None else None
-                if found is not None:
-                    return Place(address, found[0], found[1], word, name)
+                symbol = text.find(address - start) if text is not None else None
+                if symbol is not None:
+                    return Place(address, symbol[0], symbol[1], word, name)
                 break
         return Place(address, None, 0, word)
 

@@ -76,8 +76,8 @@ def source_lines(
         debug,
         *(f"{address:#x}" for address in addresses),
     ]
-    found = parse_lines(tools.run(command, timeout=_SECONDS).decode(errors="replace"))
-    if not any(found.values()):
+    lines_by_address = parse_lines(tools.run(command, timeout=_SECONDS).decode(errors="replace"))
+    if not any(lines_by_address.values()):
         raise Refused(
             f"{debug} has no lines for this kernel's code",
             hint="it was built without debug information, or stripped: give the vmlinux of a debug package",
@@ -87,18 +87,18 @@ def source_lines(
             SourceLine(function, path, line, None if tree is None else statement(tree, path, line))
             for function, path, line in lines
         )
-        for address, lines in found.items()
+        for address, lines in lines_by_address.items()
     }
 
 
 def parse_lines(output: str) -> dict[int, list[tuple[str, str, int]]]:
     """(function, path, line) by address, of what addr2line prints with -a, -f and -i."""
-    found: dict[int, list[tuple[str, str, int]]] = {}
+    by_address: dict[int, list[tuple[str, str, int]]] = {}
     current: list[tuple[str, str, int]] = []
     function: str | None = None
     for text in output.splitlines():
         if re.fullmatch(r"0x[0-9a-f]{1,16}", text):
-            current = found.setdefault(int(text, 16), [])
+            current = by_address.setdefault(int(text, 16), [])
             function = None
         elif function is None:
             function = text[:200]
@@ -107,7 +107,7 @@ def parse_lines(output: str) -> dict[int, list[tuple[str, str, int]]]:
             if match is not None and int(match["line"]):
                 current.append((function, match["path"], int(match["line"])))
             function = None
-    return found
+    return by_address
 
 
 def check_build(debug: Path, image: bytes) -> None:

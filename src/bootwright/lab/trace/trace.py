@@ -200,8 +200,8 @@ def _definitions(request: Request, errno_name: str, places: Sequence[Place]) -> 
     if request.source is None:
         return {}
     names = dict.fromkeys(place.function for place in places if place.function is not None)
-    found = {name: definition(request.source, name, errno_name) for name in names}
-    return {name: defined for name, defined in found.items() if defined is not None}
+    definitions = {name: definition(request.source, name, errno_name) for name in names}
+    return {name: defined for name, defined in definitions.items() if defined is not None}
 
 
 def _symbols(kernel: Kernel) -> Symbols:

@@ -249,8 +249,8 @@ def _file(
         from bootwright.formats.programs.u_boot import read_u_boot
 
         collection.u_boot = read_u_boot(source)
-    elif kind is None and (told := _told(source)) is not None:
-        collection.eeprom = told.joined(collection.eeprom)
+    elif kind is None and (eeprom := _told(source)) is not None:
+        collection.eeprom = eeprom.joined(collection.eeprom)
     elif kind in _HOLD_OTHERS:
         _image(collection, str(path), progress)
     elif kind == "initramfs":

@@ -103,14 +103,14 @@ def _take_out(files: FileSystem, overlay: Overlay, folder: Path) -> Iterator[str
         if entry.kind is EntryKind.FILE:
             yield from _file(files, entry, folder / copy.target)
             continue
-        inside = [found for found in walk(files) if isinstance(found, Entry)]
+        inside = [entry for entry in walk(files) if isinstance(entry, Entry)]
         below = [
-            found for found in inside if found.kind is EntryKind.FILE and found.path.startswith(f"{place}/")
+            entry for entry in inside if entry.kind is EntryKind.FILE and entry.path.startswith(f"{place}/")
         ]
-        for found in below[:_MOST_FILES]:
-            target = folder / copy.target / found.path.removeprefix(f"{place}/")
+        for below_entry in below[:_MOST_FILES]:
+            target = folder / copy.target / below_entry.path.removeprefix(f"{place}/")
             if target.resolve().is_relative_to(folder.resolve()):
-                yield from _file(files, found, target)
+                yield from _file(files, below_entry, target)
     if overlay.writes_config_txt:
         yield from _config_txt(files, folder)
 

@@ -43,10 +43,10 @@ def steps(disks: Sequence[Disk], paths: Sequence[str], installer: Installer | No
     return tuple(_steps(disks, paths, installer))
 
 
-def first_broken(found: Sequence[Step]) -> Step | None:
+def first_broken(steps: Sequence[Step]) -> Step | None:
     """The first that fails; else the first that is not known."""
     for wanted in (Verdict.FAILS, Verdict.UNKNOWN):
-        for step in found:
+        for step in steps:
             if step.verdict is wanted:
                 return step
     return None

@@ -127,14 +127,14 @@ def find_turn(
 
 def _tried(search: _Search) -> tuple[Tried, ...]:
     members = sorted(
-        {*search.boots, *search.skipped}, key=lambda each: (each != len(search.subjects) - 1, each)
+        {*search.boots, *search.skipped}, key=lambda index: (index != len(search.subjects) - 1, index)
     )
     return tuple(
         Tried(
-            search.subjects[each].title,
-            search.passes.get(each, 0),
-            search.boots.get(each, 0) - search.passes.get(each, 0) - search.silent.get(each, 0),
-            search.skipped.get(each, ""),
+            search.subjects[member].title,
+            search.passes.get(member, 0),
+            search.boots.get(member, 0) - search.passes.get(member, 0) - search.silent.get(member, 0),
+            search.skipped.get(member, ""),
         )
-        for each in members
+        for member in members
     )

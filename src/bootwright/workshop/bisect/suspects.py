@@ -101,12 +101,12 @@ class Suspects:
         result: list[tuple[int, float]] = []
         reached = 0.0
         for weight in sorted(self._groups, reverse=True):
-            each = math.exp(weight) / total
+            chance = math.exp(weight) / total
             for number in bits(self._groups[weight]):
                 if reached >= share:
                     return tuple(result)
-                result.append((self._name(number), each))
-                reached += each
+                result.append((self._name(number), chance))
+                reached += chance
         return tuple(result)
 
     def _name(self, number: int) -> int:

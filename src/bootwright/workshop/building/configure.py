@@ -142,9 +142,9 @@ def not_as_asked(lost: Sequence[Lost], progress: Progress) -> Refused:
     """The error for options that did not stick; where there are several, a line for each goes before it."""
     if len(lost) == 1:
         return Refused(str(lost[0]), hint=lost[0].remedy)
-    for each in lost[:_MOST_TOLD]:
-        progress.note(f"{each}{f' ({each.remedy})' if each.remedy else ''}")
-    names = [f"CONFIG_{each.name}" for each in lost]
+    for lost_option in lost[:_MOST_TOLD]:
+        progress.note(f"{lost_option}{f' ({lost_option.remedy})' if lost_option.remedy else ''}")
+    names = [f"CONFIG_{lost_option.name}" for lost_option in lost]
     more = f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else ""
     listed = f"{', '.join(names[:_MOST_TOLD])}{more}"
     return Refused(

@@ -49,12 +49,12 @@ def lost_options(asked: Mapping[str, Asked], values: Mapping[str, str], options:
     )
 
 
-def same(one: str, other: str) -> bool:
+def same(value: str, other: str) -> bool:
     """Whether two values mean the same: 0x10 is 16, and an empty text is as good as unset."""
-    if one == other or {one, other} == {"n", '""'}:
+    if value == other or {value, other} == {"n", '""'}:
         return True
     try:
-        return int(one, 0) == int(other, 0)
+        return int(value, 0) == int(other, 0)
     except ValueError:
         return False
 
@@ -98,7 +98,7 @@ class _Explainer:
         meant = near(name, known, most=2, alike=0.8)
         return (
             "this kernel has no such option",
-            f"did you mean {' or '.join(f'CONFIG_{each}' for each in meant)}?" if meant else
+            f"did you mean {' or '.join(f'CONFIG_{name}' for name in meant)}?" if meant else
             "it came with a later version, left with an earlier one, or is another tree's",
         )  # fmt: skip
 
@@ -135,7 +135,7 @@ class _Explainer:
             return self._hidden(option)
         choice = next((d.choice for d in option.definitions if d.choice is not None), None)
         if choice is not None:
-            others = ", ".join(f"CONFIG_{each}" for each in choice.members if each != option.name)
+            others = ", ".join(f"CONFIG_{member}" for member in choice.members if member != option.name)
             return (
                 f"of a choice one must be on ({choice.place})",
                 f"ask for another one: {others}" if others else None,
@@ -226,8 +226,13 @@ class _Explainer:
 
     def _nearest(self, option: Option, wanted: int) -> Definition:
         """Of several definitions that with the fewest conditions that are not met."""
-        asked_for = [each for each in option.definitions if each.prompt is not None] or option.definitions
-        return min(asked_for, key=lambda each: len(list(self._failing(each, self._limit(option, wanted)))))
+        asked_for = [
+            definition for definition in option.definitions if definition.prompt is not None
+        ] or option.definitions
+        return min(
+            asked_for,
+            key=lambda definition: len(list(self._failing(definition, self._limit(option, wanted)))),
+        )
 
     @staticmethod
     def _limit(option: Option, wanted: int) -> int:
@@ -245,10 +250,10 @@ class _Explainer:
         """The other conditions that it lacks, of those that can be asked for."""
         failing = list(self._failing(self._nearest(option, wanted), self._limit(option, wanted)))[1:]
         names = [
-            f"CONFIG_{each.text}"
-            for each in failing
-            if isinstance(each, Atom)
-            and (other := self.options.by_name.get(each.text)) is not None
+            f"CONFIG_{atom.text}"
+            for atom in failing
+            if isinstance(atom, Atom)
+            and (other := self.options.by_name.get(atom.text)) is not None
             and other.has_prompt
         ]
         return f", and it needs {' and '.join(names)} too" if names else ""

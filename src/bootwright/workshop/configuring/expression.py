@@ -66,7 +66,7 @@ class All:
     of: tuple[Expression, ...]
 
     def __str__(self) -> str:
-        return " && ".join(_bracketed(each) if isinstance(each, Some) else str(each) for each in self.of)
+        return " && ".join(_bracketed(part) if isinstance(part, Some) else str(part) for part in self.of)
 
 
 @frozen
@@ -76,7 +76,7 @@ class Some:
     of: tuple[Expression, ...]
 
     def __str__(self) -> str:
-        return " || ".join(str(each) for each in self.of)
+        return " || ".join(str(part) for part in self.of)
 
 
 Expression: TypeAlias = Atom | Not | Compare | All | Some
@@ -202,12 +202,12 @@ def level(expression: Expression, value: Callable[[str], str]) -> Level | None:
         case Compare():
             return _compared(expression, value)
         case All():
-            levels = [level(each, value) for each in expression.of]
-            known = [each for each in levels if each is not None]
+            levels = [level(part, value) for part in expression.of]
+            known = [part_level for part_level in levels if part_level is not None]
             return None if len(known) < len(levels) and 0 not in known else min(known)
         case Some():
-            levels = [level(each, value) for each in expression.of]
-            known = [each for each in levels if each is not None]
+            levels = [level(part, value) for part in expression.of]
+            known = [part_level for part_level in levels if part_level is not None]
             return None if len(known) < len(levels) and 2 not in known else max(known)
 
 
@@ -223,17 +223,17 @@ def _constant(text: str) -> bool:
 def _compared(expression: Compare, value: Callable[[str], str]) -> Level | None:
     if expression.left.macro or expression.right.macro:
         return None
-    left, right = (_value(each, value) for each in (expression.left, expression.right))
-    left, right = (each.strip('"') for each in (left, right))
+    left, right = (_value(atom, value) for atom in (expression.left, expression.right))
+    left, right = (text.strip('"') for text in (left, right))
     relation = expression.relation
     if relation in {"=", "!="}:
         return 2 if (left == right) == (relation == "=") else 0
     try:
-        one, other = int(left, 0), int(right, 0)
+        number, other = int(left, 0), int(right, 0)
     except ValueError:
         # expr.c expr_compare_type (Linux 6.12): what are no two numbers compares as text.
         return 2 if _ordered(left > right, left < right, relation) else 0
-    return 2 if _ordered(one > other, one < other, relation) else 0
+    return 2 if _ordered(number > other, number < other, relation) else 0
 
 
 def _ordered(greater: bool, less: bool, relation: str) -> bool:
@@ -246,8 +246,8 @@ def unmet(expression: Expression, value: Callable[[str], str], wanted: Level) ->
     if reached is not None and reached >= wanted:
         return
     if isinstance(expression, All):
-        for each in expression.of:
-            yield from unmet(each, value, wanted)
+        for part in expression.of:
+            yield from unmet(part, value, wanted)
     else:
         yield expression
 
@@ -264,5 +264,5 @@ def symbols(expression: Expression) -> Iterator[str]:
             yield from symbols(expression.left)
             yield from symbols(expression.right)
         case All() | Some():
-            for each in expression.of:
-                yield from symbols(each)
+            for part in expression.of:
+                yield from symbols(part)

@@ -266,8 +266,8 @@ _PASSED = frozenset(
 
 def _flat(expression: Expression) -> Iterator[Expression]:
     if isinstance(expression, All):
-        for each in expression.of:
-            yield from _flat(each)
+        for part in expression.of:
+            yield from _flat(part)
     elif expression != Atom("y"):
         yield expression
 

@@ -98,13 +98,13 @@ class Belief:
             return []
         ordered = sorted(undecided)
         chances = dict(
-            zip(ordered, self.clean([self.above[each] & self.kept for each in ordered]), strict=True)
+            zip(ordered, self.clean([self.above[number] & self.kept for number in ordered]), strict=True)
         )
         groups = [undecided, *(pool & undecided for pool in self.failing if len(pool) > 1)]
         groups.append(undecided - frozenset().union(*self.failing))
         candidates: dict[Set, None] = {}
         for group in groups:
-            likely = sorted(group, key=lambda each: (-chances[each], len(self.above[each]), each))
+            likely = sorted(group, key=lambda number: (-chances[number], len(self.above[number]), number))
             for order in (likely, likely[::-1]):
                 left_out: Set = frozenset()
                 for number in order:
@@ -112,9 +112,9 @@ class Belief:
                     if left_out & self.needed or left_out == self.kept:
                         break
                     candidates.setdefault(left_out)
-        sets = [each for each in candidates if not any(pool <= each for pool in self.failing)]
+        sets = [candidate for candidate in candidates if not any(pool <= candidate for pool in self.failing)]
         scored = zip(sets, self.clean(sets), strict=True)
-        telling = [(each, chance) for each, chance in scored if chance > 1e-9]
+        telling = [(candidate, chance) for candidate, chance in scored if chance > 1e-9]
         # Nearest to even; of two alike the one that takes away more.
         return sorted(
             telling, key=lambda pair: (round(abs(pair[1] - 0.5), 6), -len(pair[0]), sorted(pair[0]))

@@ -93,8 +93,8 @@ def minimise(series: SeriesOnBase, build: Build, trials: Trials, progress: Progr
             f"the base reaches the goal without any patch ({alone.reason})",
             hint="give a goal that it does not reach, or another base",
         )
-    found = fewest(series.needs, lambda kept: decide(kept).verdict)
-    return Minimised(found, tuple(tests))
+    smallest = fewest(series.needs, lambda kept: decide(kept).verdict)
+    return Minimised(smallest, tuple(tests))
 
 
 def _plural(count: int) -> str:

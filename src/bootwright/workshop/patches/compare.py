@@ -75,9 +75,9 @@ def compare(repository: Repository, span: Span, *, paths: Sequence[str], with_fi
     ours = f"{span.end_commit}..{span.start_commit}"
     there = read_commits(repository, ours)
     present = _present(repository, chosen, there, theirs, ours)
-    found = {each.commit.name for each in present}
+    names_there = {there_already.commit.name for there_already in present}
     lacking = tuple(
-        chosen[commit.name] for commit in history if commit.name in chosen and commit.name not in found
+        chosen[commit.name] for commit in history if commit.name in chosen and commit.name not in names_there
     )
     merges = repository.lines("rev-list", "--merges", theirs, "--", *paths)
     return Difference(span, lacking, tuple(present), history, len(merges))

@@ -150,13 +150,13 @@ def declared_needs(commits: Sequence[Commit]) -> tuple[Owners, ...]:
     for number, commit in enumerate(commits):
         mended = [*places((*commit.fixes, *commit.reverts))]
         mended += [subjects[subject] for subject in commit.fixed_subjects if subject in subjects]
-        needs[number].update(each for each in mended if each < number)
-        for each in places(commit.stable_dep_of):
-            if each > number:
-                needs[each].add(number)
+        needs[number].update(earlier for earlier in mended if earlier < number)
+        for place in places(commit.stable_dep_of):
+            if place > number:
+                needs[place].add(number)
     return tuple(frozenset(numbers) for numbers in needs)
 
 
 def joined(first: Sequence[Owners], second: Sequence[Owners]) -> tuple[Owners, ...]:
     """The needs of both."""
-    return tuple(one | other for one, other in zip(first, second, strict=True))
+    return tuple(own | other for own, other in zip(first, second, strict=True))

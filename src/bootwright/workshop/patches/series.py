@@ -61,12 +61,12 @@ class Series:
     @property
     def applied(self) -> tuple[Placed, ...]:
         """Those that changed the tree."""
-        return tuple(each for each in self.placed if each.fit in {Fit.APPLIES, Fit.MERGED})
+        return tuple(placed for placed in self.placed if placed.fit in {Fit.APPLIES, Fit.MERGED})
 
     @property
     def conflicts(self) -> tuple[Placed, ...]:
         """Those that did not apply."""
-        return tuple(each for each in self.placed if each.fit is Fit.CONFLICT)
+        return tuple(placed for placed in self.placed if placed.fit is Fit.CONFLICT)
 
 
 def place(
@@ -90,7 +90,7 @@ def place(
             progress.advance(number, len(difference.lacking), "commits")
             placer.add(choice, resolve=resolve)
     placed = tuple(placer.placed)
-    applied = [each for each in placed if each.fit in {Fit.APPLIES, Fit.MERGED}]
+    applied = [patch for patch in placed if patch.fit in {Fit.APPLIES, Fit.MERGED}]
     return Series(placed, _needs(scratch, applied), scratch.tree)
 
 
@@ -138,16 +138,16 @@ def _needs(scratch: ScratchTree, applied: Sequence[Placed]) -> dict[str, tuple[s
         read_changes(
             repository.run(
                 *("diff-tree", "-p", f"-U{CONTEXT}", "--full-index", "--no-renames", "--no-ext-diff"),
-                *("--no-textconv", "--no-color", each.tree_before, each.tree),
+                *("--no-textconv", "--no-color", placed.tree_before, placed.tree),
             ),
-            each.commit.name,
+            placed.commit.name,
         )
-        for each in applied
+        for placed in applied
     ]
-    names = [each.commit.name for each in applied]
+    names = [placed.commit.name for placed in applied]
     position = {name: number for number, name in enumerate(names)}
     direct = textual_needs(diffs)
-    said = declared_needs([each.commit for each in applied])
+    said = declared_needs([placed.commit for placed in applied])
     return {
         name: tuple(names[number] for number in sorted(direct[position[name]] | said[position[name]]))
         for name in names

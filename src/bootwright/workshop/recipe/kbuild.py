@@ -68,7 +68,7 @@ def built_by(tree: Path, values: Mapping[str, str], work: Path, progress: Progre
     waiting = [(folder, True) for folder in _ROOTS]
     with progress.step("read which modules are built"), ThreadPoolExecutor(2) as pool:
         while waiting and len(seen) < _MOST_FOLDERS:
-            answers = pool.map(lambda each: _read(tree, each[0], config), waiting)
+            answers = pool.map(lambda entry: _read(tree, entry[0], config), waiting)
             following: list[tuple[str, bool]] = []
             for (folder, inside), (modular, built) in zip(waiting, answers, strict=True):
                 for names, to_kernel in ((built, inside), (modular, False)):

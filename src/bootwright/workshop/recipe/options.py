@@ -64,18 +64,22 @@ def carried_over(
         unasked, _ = _olddefconfig(make, text)
         values, made = _olddefconfig(make, f"{text}\n{written(asked)}")
         options = read_kconfig(make.tree)
-    waiting = {name: each for name, each in asked.items() if not same(values.get(name, "n"), each.value)}
+    waiting = {
+        name: option for name, option in asked.items() if not same(values.get(name, "n"), option.value)
+    }
     lost = lost_options(waiting, values, options)
-    refused = [each for each in lost if not each.by_machine]
+    refused = [lost_option for lost_option in lost if not lost_option.by_machine]
     if refused:
         raise not_as_asked(refused, progress)
     differing = {
-        name: each
-        for name, each in before.options.items()
-        if name not in asked and not same(values.get(name, "n"), each.value)
+        name: option
+        for name, option in before.options.items()
+        if name not in asked and not same(values.get(name, "n"), option.value)
     }
     gone = lost_options(differing, values, options)
-    kept = {each.name: each.asked.value for each in (*lost, *gone) if each.by_machine}
+    kept = {
+        lost_option.name: lost_option.asked.value for lost_option in (*lost, *gone) if lost_option.by_machine
+    }
     final = {name: value for name, value in {**values, **kept}.items() if value != "n"}
     for name in _rivals(kept, options):
         final.pop(name, None)
@@ -127,8 +131,8 @@ def _other_compilers(
             and (option := options.by_name.get(name)) is not None
             and option.definitions
             and all(
-                any(level(condition, value) == 0 for condition in (*each.depends, *each.visible))
-                for each in option.definitions
+                any(level(condition, value) == 0 for condition in (*definition.depends, *definition.visible))
+                for definition in option.definitions
             )
         }
         if not more:
@@ -143,7 +147,7 @@ def _changes(
     options: Options,
     gone: tuple[Lost, ...],
 ) -> Iterator[OptionChange]:
-    reasons = {each.name: each.because for each in gone}
+    reasons = {lost_option.name: lost_option.because for lost_option in gone}
     for name in sorted({*before.options, *final}):
         was = before.options[name].value if name in before.options else None
         now = final.get(name, "n")

@@ -81,22 +81,24 @@ class Archive:
         if source is None:
             raise Malformed(known.name, None, "archive = a source of kernels", repr(known.archive))
         transport = Transport(proxies=apt.proxies)
-        suite, found = self._find(source, known, package, version, transport)
-        where = f"{package} {found.version}"
-        key = found.sha256[:32]
+        suite, source_package = self._find(source, known, package, version, transport)
+        where = f"{package} {source_package.version}"
+        key = source_package.sha256[:32]
         path = KERNEL_TREES.folder() / key
         if self.offline and not path.is_dir():
             raise Missing(f"{where} would have to be fetched", hint="run it once without --offline")
 
         def fill(work: Path) -> None:
-            self._fetch(suite, found, known.tarball.format(series=known.series(package)), work, transport)
+            self._fetch(
+                suite, source_package, known.tarball.format(series=known.series(package)), work, transport
+            )
 
         folder = KERNEL_TREES.kept_folder(key, fill)
         return KernelTree(
             folder=folder,
             version=read_version(folder),
-            identity=f"package {found.sha256}",
-            origin=f"{where} of {suite.archive}, SHA256 {found.sha256}, verified; {suite.checked}",
+            identity=f"package {source_package.sha256}",
+            origin=f"{where} of {suite.archive}, SHA256 {source_package.sha256}, verified; {suite.checked}",
             kept=True,
         )
 
@@ -116,14 +118,14 @@ class Archive:
             raise Missing(
                 f"the packages of {source.title} were never listed", hint="run it once without --offline"
             )
-        there = [(suite, each) for suite in index.suites for each in suite.packages]
-        named = [(suite, each) for suite, each in there if each.name == package]
+        there = [(suite, package) for suite in index.suites for package in suite.packages]
+        named = [(suite, entry) for suite, entry in there if entry.name == package]
         if not named:
-            names = sorted({each.name for _, each in there})
+            names = sorted({package.name for _, package in there})
             raise no_such(f"{source.holder} has no package {package}", package, names, kind="source packages")
         fitting = [pair for pair in named if version is None or pair[1].version == version]
         if not fitting:
-            versions = sorted({each.version for _, each in named}, key=version_key)  # type: ignore[arg-type]
+            versions = sorted({package.version for _, package in named}, key=version_key)  # type: ignore[arg-type]
             snapshot = (
                 f", or one that left: --archive {source.snapshot.base.format(date='DATE')}"
                 if source.snapshot is not None
@@ -147,10 +149,10 @@ class Archive:
                 except NotThere as error:
                     raise NotThere(error.message, hint="it left the archive: name another version") from error
             if download.position != package.size or download.sha256() != package.sha256:
-                found = download.sha256()
+                digest = download.sha256()
                 download.discard()
                 raise Malformed(
-                    url, None, f"SHA256 {package.sha256[:16]}… as in the signed index", f"{found[:16]}…",
+                    url, None, f"SHA256 {package.sha256[:16]}… as in the signed index", f"{digest[:16]}…",
                     hint="the mirror is damaged or was tampered with; try another --archive",
                 )  # fmt: skip
         with self.progress.step(f"unpack {package.name}"), part.open("rb") as file:

@@ -41,20 +41,20 @@ def read_patches(given: Sequence[str | Path], source: Path | None) -> tuple[Patc
     `FOLDER@A..B` of another. Raises `Missing` for what is not there, `Refused` for a folder without patches.
     """
     patches: list[Patch] = []
-    for each in given:
-        path = Path(each).expanduser()
+    for entry in given:
+        path = Path(entry).expanduser()
         if path.is_dir():
             patches += _folder(path)
         elif path.exists():
             patches += _file(path)
-        elif ".." in str(each):
-            patches += _range(str(each), source)
+        elif ".." in str(entry):
+            patches += _range(str(entry), source)
         else:
             raise Missing(
-                f"there are no patches {each}", hint="give a folder, a file, or a range of commits A..B"
+                f"there are no patches {entry}", hint="give a folder, a file, or a range of commits A..B"
             )
         if len(patches) > _MOST_PATCHES:
-            raise Refused(f"{each}: more than {_MOST_PATCHES} patches", hint="begin from a nearer source")
+            raise Refused(f"{entry}: more than {_MOST_PATCHES} patches", hint="begin from a nearer source")
     return tuple(patches)
 
 

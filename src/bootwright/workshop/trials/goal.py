@@ -61,15 +61,15 @@ class TrialGoal:
             return self._judge_step(recording, result)
         reached = verdict(result)
         failed = [test.name for test in result.tests if test.ok is False]
-        told = f"not ok: {', '.join(failed)}" if failed else f"{len(result.tests)} steps ok"
-        return reached, trouble(recording, result) or told
+        summary = f"not ok: {', '.join(failed)}" if failed else f"{len(result.tests)} steps ok"
+        return reached, trouble(recording, result) or summary
 
     def _judge_step(self, recording: Recording, result: ProbeResult) -> tuple[Verdict, str]:
-        test = next((each for each in result.tests if each.name == self.step), None)
+        test = next((step for step in result.tests if step.name == self.step), None)
         if test is None:
             if result.complete:
                 raise _no_step(
-                    f"{self.text}: {self.probe}", self.step or "", [each.name for each in result.tests]
+                    f"{self.text}: {self.probe}", self.step or "", [step.name for step in result.tests]
                 )
             return Verdict.UNKNOWN, trouble(recording, result) or "the step was not made"
         if test.ok is None:

@@ -11,15 +11,15 @@ from bootwright.inspect.format import Context, Format
 def eeprom(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """An image of an EEPROM with its date and settings."""
     explorer.spend(len(source))
-    found = read_eeprom(source)
+    image = read_eeprom(source)
     origin = Origin(source.name, 0, len(source))
     values = {
-        "made": found.made.isoformat() if found.made is not None else None,
-        "settings": dict(found.settings) if found.settings is not None else None,
-        "boot_order": list(found.boot_order) if found.boot_order is not None else None,
-        "filters": list(found.filtered) or None,
+        "made": image.made.isoformat() if image.made is not None else None,
+        "settings": dict(image.settings) if image.settings is not None else None,
+        "boot_order": list(image.boot_order) if image.boot_order is not None else None,
+        "filters": list(image.filtered) or None,
     }
-    return Item(ItemKind.EEPROM, name, origin, facts_at(origin, values), detail=found, source=source)
+    return Item(ItemKind.EEPROM, name, origin, facts_at(origin, values), detail=image, source=source)
 
 
 FORMAT = Format(

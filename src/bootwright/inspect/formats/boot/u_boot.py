@@ -11,14 +11,14 @@ from bootwright.inspect.format import Context, Format
 def u_boot(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """U-Boot with its version and the drivers it has."""
     explorer.spend(len(source))
-    found = read_u_boot(source)
+    program = read_u_boot(source)
     origin = Origin(source.name, 0, len(source))
     values = {
-        "version": found.version,
-        "drivers": {driver.name: ", ".join(driver.compatibles) for driver in found.drivers},
-        "drivers_by_name": sorted(found.names) or None,
+        "version": program.version,
+        "drivers": {driver.name: ", ".join(driver.compatibles) for driver in program.drivers},
+        "drivers_by_name": sorted(program.names) or None,
     }
-    return Item(ItemKind.U_BOOT, name, origin, facts_at(origin, values), detail=found, source=source)
+    return Item(ItemKind.U_BOOT, name, origin, facts_at(origin, values), detail=program, source=source)
 
 
 FORMAT = Format(
