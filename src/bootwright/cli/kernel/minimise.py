@@ -26,8 +26,8 @@ Every test is a kernel that is built and booted: the base with some of the patch
 the goal, the base alone does not. Patches that need others, by the lines they change or by what they say
 (Fixes:, Stable-dep-of:), are never tried without them.
 
-Exit status: 0 found and proved, 2 usage or bad input (the base reaches the goal, the series does not, a patch
-does not apply), 3 found, but without one of them no kernel could be judged.
+Exit status: 0 minimal and proved, 2 usage or bad input (the base reaches the goal, the series does not, a patch
+does not apply), 3 minimal, but without one of them no kernel could be judged.
 """
 
 
@@ -74,7 +74,7 @@ def command(
     from bootwright import api
     from bootwright.foundation.progress import Lines
 
-    series = api.minimise_patches(
+    minimal = api.minimise_patches(
         series,
         base=base,
         goal=goal,
@@ -92,27 +92,27 @@ def command(
         progress=Lines(),
     )
     if as_json:
-        print_json(series.as_json())
+        print_json(minimal.as_json())
     else:
-        _print(series)
-    return series.verdict.exit_status
+        _print(minimal)
+    return minimal.verdict.exit_status
 
 
-def _print(series: FewestPatches) -> None:
-    fewest = series.minimised.fewest
-    click.echo(f"{len(fewest.kept)} of {len(series.patches)} patches are needed for {series.goal}:")
+def _print(minimal: FewestPatches) -> None:
+    fewest = minimal.minimised.fewest
+    click.echo(f"{len(fewest.kept)} of {len(minimal.patches)} patches are needed for {minimal.goal}:")
     for number in fewest.kept:
-        needs = [str(needed + 1) for needed in sorted(series.needs[number] & set(fewest.kept))]
+        needs = [str(needed + 1) for needed in sorted(minimal.needs[number] & set(fewest.kept))]
         remark = f", needs {', '.join(needs)}" if needs else ""
-        click.echo(f"  {number + 1:3}  {printable(series.patches[number].name)}{remark}")
+        click.echo(f"  {number + 1:3}  {printable(minimal.patches[number].name)}{remark}")
     for proof in fewest.proof:
         reason = next(
             decision.reason
-            for kept, decision in series.minimised.tests
+            for kept, decision in minimal.minimised.tests
             if kept == frozenset(fewest.kept) - {proof.left_out}
         )
         click.echo(f"  without {proof.left_out + 1}: {proof.verdict}, {printable(reason)}")
     if fewest.contradicted:
-        click.echo("note: a set passed of which a part had failed to: patches work against each other")
-    kept = f", {series.kept_boots} kept from before" if series.kept_boots else ""
-    click.echo(f"{series.builds} kernels, {series.boots} boots{kept}; the patches are in {series.folder}")
+        click.echo("note: a set passed of which a part had failed to: patches work against needed other")
+    kept = f", {minimal.kept_boots} kept from before" if minimal.kept_boots else ""
+    click.echo(f"{minimal.builds} kernels, {minimal.boots} boots{kept}; the patches are in {minimal.folder}")
