@@ -26,8 +26,8 @@ Every test is a kernel that is built and booted: the base with some of the patch
 the goal, the base alone does not. Patches that need others, by the lines they change or by what they say
 (Fixes:, Stable-dep-of:), are never tried without them.
 
-Exit status: 0 minimal and proved, 2 usage or bad input (the base reaches the goal, the series does not, a patch
-does not apply), 3 minimal, but without one of them no kernel could be judged.
+Exit status: 0 found and proved, 2 usage or bad input (the base reaches the goal, the series does not, a patch
+does not apply), 3 found, but without one of them no kernel could be judged.
 """
 
 
@@ -113,6 +113,6 @@ def _print(minimal: FewestPatches) -> None:
         )
         click.echo(f"  without {proof.left_out + 1}: {proof.verdict}, {printable(reason)}")
     if fewest.contradicted:
-        click.echo("note: a set passed of which a part had failed to: patches work against needed other")
+        click.echo("note: a set passed of which a part had failed to: patches work against each other")
     kept = f", {minimal.kept_boots} kept from before" if minimal.kept_boots else ""
     click.echo(f"{minimal.builds} kernels, {minimal.boots} boots{kept}; the patches are in {minimal.folder}")
