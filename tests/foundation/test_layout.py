@@ -80,3 +80,33 @@ def _imports(tree: ast.Module, names: dict[str, Path]) -> Iterator[str]:
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
                 yield from (name for name in (full if full in names else node.module,) if name in names)
+
+
+def _names_bound(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and name of each variable of a function; not the two sides of an error, expected and found."""
+    functions = (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.Lambda)))
+    for node in {inner for function in functions for inner in ast.walk(function)}:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            names = {argument.arg: argument for argument in node.args.args + node.args.kwonlyargs}
+            if "expected" not in names:
+                yield from ((argument.lineno, name) for name, argument in names.items())
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                of_target = [name for name in ast.walk(target) if isinstance(name, ast.Name)]
+                if "expected" not in {name.id for name in of_target}:
+                    yield from ((name.lineno, name.id) for name in of_target)
+        elif isinstance(node, (ast.AnnAssign, ast.For, ast.comprehension, ast.NamedExpr)):
+            yield from (
+                (name.lineno, name.id) for name in ast.walk(node.target) if isinstance(name, ast.Name)
+            )
+
+
+def test_a_name_says_what_it_holds() -> None:
+    nameless = {"each", "found", "one", "room", "told"}
+    bound = [
+        f"{path.relative_to(SOURCE)}:{line}: {name}"
+        for path in modules()
+        for line, name in _names_bound(ast.parse(path.read_text(encoding="utf-8")))
+        if name in nameless
+    ]
+    assert not bound
