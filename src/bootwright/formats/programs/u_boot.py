@@ -109,10 +109,8 @@ def _text(data: bytes, at: int, pattern: re.Pattern[bytes]) -> str:
 
 
 def _named(data: bytes, words: tuple[int, ...], base: int) -> Iterator[str]:
-    """Those of `_ASKED` to whose name some driver points, an id behind it."""
-    places = {
-        match.start() + 1 + base: name for name in _ASKED for match in re.finditer(b"\0" + name + b"\0", data)
-    }
+    """Those of `_ASKED` to whose name some driver points, an id behind it: the name may end a longer text."""
+    places = {match.start() + base: name for name in _ASKED for match in re.finditer(name + b"\0", data)}
     for at, pointer in enumerate(words[:-1]):
         if pointer in places and 0 < words[at + 1] < _MOST_IDS:
             yield places[pointer].decode()
