@@ -210,6 +210,26 @@ class TestPatches:
         assert sha256(api.build_kernel(tree).kernel.image) == sha256(plain.kernel.image)
         assert sha256(tree / "fs/namespace.c") == before
 
+    def test_only_what_kconfig_reads_configures_again(self, tree: Path, tmp_path: Path) -> None:
+        def configured(*patches: str) -> int:
+            """When its configuration was written, in nanoseconds."""
+            series = tmp_path / "series"
+            shutil.rmtree(series, ignore_errors=True)
+            series.mkdir()
+            for number, text in enumerate(patches):
+                (series / f"{number}.patch").write_text(text)
+            built = api.build_kernel(tree, patches=series)
+            return (built.folder / "output/.config").stat().st_mtime_ns
+
+        first = (tree / "init/Kconfig").read_text().splitlines()[0]
+        options = (
+            "--- a/init/Kconfig\n+++ b/init/Kconfig\n@@ -1 +1,5 @@\n"
+            f'+config OF_A_PATCH\n+\tbool "of a patch"\n+\tdefault y\n+\n {first}\n'
+        )
+        once = configured(errno_patch(-1))
+        assert configured(errno_patch(-13)) == once
+        assert configured(errno_patch(-1), options) > once
+
     def test_quilts_series_orders_them(self, tree: Path, tmp_path: Path) -> None:
         series = tmp_path / "series"
         series.mkdir()

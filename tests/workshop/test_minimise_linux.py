@@ -6,6 +6,7 @@ The last results are in docs/kernel-minimise.md.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -54,8 +55,13 @@ def test_three_of_twenty_four(pages: str, tmp_path: Path) -> None:
         *("--series", str(tmp_path / "series"), "--page-size", pages, "--fragment", str(fragment)),
         *("--out", str(tmp_path / "run"), "--json"),
     ]
+    before = os.times()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     assert done.returncode == api.Verdict.WORKS.exit_status
     document = json.loads(done.stdout)
+    used = os.times()
+    spent = used.children_user + used.children_system - before.children_user - before.children_system
+    wall = used.elapsed - before.elapsed
+    print(f"\n{pages}: {document['builds']} kernels, {spent:.0f} CPU s, {wall:.0f} s wall")
     assert tuple(document["kept"]) == NEEDED
     assert document["builds"] <= 16

@@ -22,7 +22,7 @@ from bootwright.workshop.building.keep import Made, keep, known, slug
 from bootwright.workshop.building.make import REPRODUCIBLE, Make
 from bootwright.workshop.building.model import BuiltKernel, Order
 from bootwright.workshop.building.toolchain import Toolchain, find_toolchain, jobs
-from bootwright.workshop.trees.patched import patched_tree
+from bootwright.workshop.trees.patched import configuring_state, patched_tree
 
 _FORM = 1
 """Raised when what is built of the same changes."""
@@ -82,6 +82,13 @@ class _Workshop:
         return f"{self.order.tree.identity} {series}"
 
     @property
+    def configuring(self) -> str:
+        """What of the tree, once it is laid out, decides the configuration."""
+        if self.order.patches is None:
+            return self.order.tree.identity
+        return configuring_state(self.order.tree, self.place)
+
+    @property
     def key(self) -> str:
         """See `BuiltKernel.key`."""
         parts = (
@@ -116,14 +123,14 @@ class _Workshop:
     def configured(self) -> Path:
         """The output folder, configured."""
         make = self._make()
-        configure(make, self.wanted, self.state, self.progress)
+        configure(make, self.wanted, self.configuring, self.progress)
         return make.output
 
     def build(self) -> BuiltKernel:
         """Build it, and put it into the catalogue."""
         before = _cpu()
         make = self._make()
-        configure(make, self.wanted, self.state, self.progress)
+        configure(make, self.wanted, self.configuring, self.progress)
         values = read_values(make.output / ".config")
         modules = values.get("MODULES") == "y" and "m" in values.values()
         targets = ["Image", *(["modules"] if modules else ()), *(["dtbs"] if self.order.devicetrees else ())]

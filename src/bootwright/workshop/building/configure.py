@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from attrs import frozen
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Missing, Refused, ToolFailed
 from bootwright.foundation.progress import Progress
-from bootwright.workshop.building.make import Make
+from bootwright.workshop.building.make import Make, no_space
 from bootwright.workshop.configuring.explain import Lost, lost_options, same
 from bootwright.workshop.configuring.kconfig import read_kconfig
 from bootwright.workshop.configuring.options import Asked, Fragment, parse_fragment, written
@@ -22,6 +23,8 @@ from bootwright.workshop.configuring.presets import Preset
 PAGE_SIZES: Mapping[str, int] = {"4k": 4096, "16k": 16384, "64k": 65536}
 _STAMP = "configured.json"
 _MOST_TOLD = 12
+_LEAST_FREE = 64 << 20
+"""Bytes. On a full disk Kconfig's questions to the compiler fail without a word, and options are lost."""
 
 
 @frozen
@@ -79,8 +82,9 @@ def wanted_options(
 def configure(make: Make, wanted: Wanted, state: str, progress: Progress) -> bool:
     """Make `.config` in the output folder, and hold it against what was asked for.
 
-    `state` says which files the tree holds: configured once, a tree that is as it was is not again. Returns
-    whether it was. Raises `Refused` where an option did not stick, naming what took it.
+    `state` says what of the tree decides it: configured once, a tree that is as it was is not again. Returns
+    whether it was. Raises `Refused` where an option did not stick, naming what took it, `Unequipped` where
+    the disk is full.
     """
     stamp = make.output / _STAMP
     config = make.output / ".config"
@@ -90,6 +94,8 @@ def configure(make: Make, wanted: Wanted, state: str, progress: Progress) -> boo
     stamp.unlink(missing_ok=True)
     with progress.step("configure"):
         _run(make, wanted)
+        if shutil.disk_usage(make.output).free < _LEAST_FREE:
+            raise no_space(make.output)
         values = read_values(config)
         lost = (
             lost_options(wanted.options, values, read_kconfig(make.tree)) if _differs(wanted, values) else ()

@@ -122,15 +122,20 @@ class Make:
             file.seek(begin)
             text = file.read(64 << 20).decode("utf-8", "replace")
         if "No space left on device" in text:
-            return Unequipped(
-                f"no space left to build in {self.output}",
-                hint="free some (bootwright cache), or set BOOTWRIGHT_CACHE to a folder on a larger disk; "
-                "the same command goes on where it stopped",
-            )
+            return no_space(self.output)
         error = first_error(text) or f"make {targets} ended with status {status}"
         hint = hint_for(text)
         where = f"the whole log is {self.log}"
         return ToolFailed("the build", error, hint=f"{hint}; {where}" if hint else where)
+
+
+def no_space(folder: Path) -> Unequipped:
+    """The error for a disk that has no room to build in a folder."""
+    return Unequipped(
+        f"no space left to build in {folder}",
+        hint="free some (bootwright cache), or set BOOTWRIGHT_CACHE to a folder on a larger disk; "
+        "the same command goes on where it stopped",
+    )
 
 
 def _end_with_parent() -> None:

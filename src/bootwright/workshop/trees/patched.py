@@ -6,8 +6,10 @@ that is what makes one build after another with other patches cheap.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +25,9 @@ from bootwright.workshop.trees.series import Patch
 
 _STATE = "patched.json"
 _SECONDS = 120.0
+_NOT_CONFIGURING = re.compile(r"(?!scripts/|tools/).*\.(c|h|S|rs|dts|dtsi|rst|txt)")
+"""Files that Kconfig never reads: it reads Kconfig files, configurations, and what their shell calls run
+(`$(srctree)/scripts/…` and `arch/…/tools/….sh` only, in Linux 6.12 to 7.3)."""
 
 
 @frozen
@@ -69,6 +74,18 @@ def lay_out(base: KernelTree, touched: Mapping[str, Content | None], place: Path
     except OSError as error:
         raise atomic.explained(error, folder) from error
     return folder
+
+
+def configuring_state(base: KernelTree, place: Path) -> str:
+    """What the configuration of the tree below `place` hangs on: the base, and patched files that it reads.
+
+    The same text, the same configuration by the same compiler; patches to C files alone leave it as it was.
+    """
+    digest = hashlib.sha256(base.identity.encode())
+    for name in _state(place / _STATE) or ():
+        if _NOT_CONFIGURING.fullmatch(name) is None:
+            digest.update(f"\0{name}\0{content_of(place / 'source' / name)!r}".encode())
+    return digest.hexdigest()
 
 
 def _state(path: Path) -> list[str] | None:
