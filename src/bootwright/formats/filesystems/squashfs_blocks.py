@@ -7,6 +7,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 
+from bootwright.formats.sources import zstd
 from bootwright.formats.sources.bytesource import ByteSource, check_range
 from bootwright.formats.sources.lz_blocks import lz4_block, lzo1x
 from bootwright.foundation.errors import Malformed
@@ -29,27 +30,13 @@ def decompressor(compression: str, where: str) -> Callable[[bytes, int], bytes]:
 
         return lambda raw, most: _bounded(unpack, raw, most, where)
     if compression == "zstd":
-        return _zstd(where)
+        return lambda raw, most: _bounded(_zstd, raw, most, where)
     plain = {"lz4": lz4_block, "lzo": lzo1x}[compression]
     return lambda raw, most: _bounded(plain, raw, most, where)
 
 
-def _zstd(where: str) -> Callable[[bytes, int], bytes]:
-    import zstandard
-
-    reader = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-
-    def unpack(raw: bytes, most: int) -> bytes:
-        try:
-            size = zstandard.frame_content_size(raw)
-            if size > most:
-                raise Malformed(where, None, f"a block of at most {most} bytes", f"{size} bytes")
-            data: bytes = reader.decompress(raw, max_output_size=most)
-        except zstandard.ZstdError as error:
-            raise Malformed(where, None, "a zstd block", str(error)) from error
-        return data
-
-    return unpack
+def _zstd(raw: bytes, most: int) -> bytes:
+    return zstd.content(raw, most=most)
 
 
 def _bounded(unpack: Callable[[bytes, int], bytes], raw: bytes, most: int, where: str) -> bytes:

@@ -20,10 +20,10 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
 from typing import Any
 
-import zstandard
 from attrs import frozen
 
 from bootwright.formats.messages.table import CALLS, MOST_KERNELS, Group, MessageTable, Names
+from bootwright.formats.sources import zstd
 from bootwright.foundation.errors import Malformed
 
 MARK = b"BWMSGS2\n"
@@ -136,23 +136,18 @@ def _frames(sizes: Iterable[tuple[int, int, int]], at: int) -> list[_Frame]:
 
 
 def _packed(content: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=19).compress(content)
+    return zstd.compressed(content, level=19)
 
 
 def _expanded(data: bytes, frame: _Frame, where: str) -> bytes:
     """The content of a frame, which says how much it holds. Raises `Malformed`."""
     packed = data[frame.at : frame.at + frame.size]
     try:
-        size = zstandard.get_frame_parameters(packed).content_size
-        if not 0 <= size <= _MOST_BYTES:
-            raise Malformed(where, frame.at, f"a frame of at most {_MOST_BYTES} bytes", str(size))
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_MOST_BYTES).decompressobj()
-        content = decompressor.decompress(packed)
-    except zstandard.ZstdError as error:
-        raise Malformed(where, frame.at, "a zstandard frame", str(error)[:200]) from error
-    if not decompressor.eof or decompressor.unused_data:
-        raise Malformed(where, frame.at, f"a frame of {frame.size} bytes", "one that ends elsewhere")
-    return content
+        return zstd.content(packed, most=_MOST_BYTES)
+    except ValueError as error:
+        raise Malformed(
+            where, frame.at, f"a zstandard frame of {frame.size} bytes", str(error)[:200]
+        ) from error
 
 
 def _lines(*columns: Iterable[bytes]) -> bytes:

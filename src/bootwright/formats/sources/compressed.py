@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bootwright.formats.sources import zstd
 from bootwright.formats.sources.bytesource import Bytes, ByteSource, FileBytes
 from bootwright.formats.sources.growing import Growing
 from bootwright.formats.sources.spool import can_grow, digest, grow, holds, keep, spool, spooled
@@ -183,28 +184,22 @@ def announced_size(source: ByteSource, kind: str) -> int | None:
         except BootwrightError:
             return None
     if kind == "zstd":
-        import zstandard
-
-        try:
-            # 0 is also what zstd writes when it reads from a pipe.
-            size: int = zstandard.frame_content_size(source.read(0, min(64, len(source))))
-        except zstandard.ZstdError:
+        header = zstd.frame_header(source.read(0, min(zstd.MOST_HEADER, len(source))))
+        # 0 is also what zstd writes when it reads from a pipe.
+        if header is None or not header.content_size or not isinstance(source, FileBytes):
             return None
-        return size if size > 0 and isinstance(source, FileBytes) and _is_one_frame(source) else None
+        return header.content_size if _is_one_frame(source, header) else None
     return None
 
 
-def _is_one_frame(source: ByteSource) -> bool:
+def _is_one_frame(source: ByteSource, frame: zstd.FrameHeader) -> bool:
     """Whether a zstd file is one frame: its blocks' headers followed to the end (RFC 8878, 3.1.1)."""
-    import zstandard
-
-    parameters = zstandard.get_frame_parameters(source.read(0, min(64, len(source))))
-    at: int = zstandard.frame_header_size(source.read(0, min(64, len(source))))
+    at = frame.size
     while at + 3 <= len(source):
         header = int.from_bytes(source.read(at, 3), "little")
         at += 3 + (1 if header >> 1 & 3 == 1 else header >> 3)
         if header & 1:
-            return at + (4 if parameters.has_checksum else 0) == len(source)
+            return at + (4 if frame.has_checksum else 0) == len(source)
     return False
 
 

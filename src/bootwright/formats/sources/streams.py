@@ -11,6 +11,7 @@ import lzma
 import zlib
 from typing import Protocol
 
+from bootwright.formats.sources import zstd
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import Malformed
 
@@ -23,7 +24,7 @@ _ZSTD_WINDOW = 1 << 27
 MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ\x00", "xz"),
     (b"\x1f\x8b\x08", "gzip"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (zstd.MAGIC, "zstd"),
     (b"BZh", "bzip2"),
 )
 _ALL_MAGICS: tuple[tuple[str, bytes], ...] = (
@@ -214,46 +215,6 @@ class _Gzip:
         return self._inflate.decompress(self._inflate.unconsumed_tail + data, max_length)
 
 
-class _Zstd:
-    """`zstandard`, which gives all output of its input at once: it is fed little by little."""
-
-    # A block is at most 128 KiB of output (RFC 8878, 3.1.1.2.4) and may be 4 bytes of input.
-    _STEP = 256
-
-    def __init__(self) -> None:
-        import zstandard
-
-        self._error = zstandard.ZstdError
-        self._object = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
-        self._waiting = b""
-
-    @property
-    def eof(self) -> bool:
-        return self._object.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._waiting
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._object.unused_data + self._waiting
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        waiting = memoryview(self._waiting + data)
-        pieces: list[bytes] = []
-        total = used = 0
-        try:
-            while used < len(waiting) and total < max_length and not self._object.eof:
-                pieces.append(self._object.decompress(bytes(waiting[used : used + self._STEP])))
-                total += len(pieces[-1])
-                used += self._STEP
-        except self._error as error:
-            raise ValueError(str(error)) from error
-        self._waiting = bytes(waiting[used:])
-        return b"".join(pieces)
-
-
 def decoder(kind: str, where: str) -> Decoder:
     """A decoder for one stream of `kind`; raises `Malformed` for a kind that cannot be read."""
     match kind:
@@ -266,7 +227,7 @@ def decoder(kind: str, where: str) -> Decoder:
         case "bzip2":
             return bz2.BZ2Decompressor()
         case "zstd":
-            return _Zstd()
+            return zstd.decoder(window=_ZSTD_WINDOW)
         case _:
             raise Malformed(where, None, "gzip, xz, lzma, bzip2 or zstd", f"{kind} compression")
 
