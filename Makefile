@@ -6,7 +6,7 @@ STAMP := $(VENV)/.set-up
 OUT ?= out/talos-rpi5
 export PYTHON
 
-.PHONY: run test test-slow coverage lint fmt setup setup-system setup-test setup-bench bench score docs clean help
+.PHONY: run test site test-slow coverage lint fmt setup setup-system setup-test setup-bench bench score docs clean help
 
 # Exit status 3 is an answer too: something that matters cannot be known on this machine.
 run: setup ## the main job: investigate the Talos on Raspberry Pi 5 reports with real boots
@@ -59,6 +59,9 @@ bench: setup setup-bench ## ratios against named references
 
 score: setup ## how often diagnosis and prediction are right, over what is here to compare with
 	@for file in benchmarks/score_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+site: $(STAMP) ## the page in the browser, as a folder of files: out/site (see docs/site.md)
+	$(BIN)/python tools/make_site.py
 
 docs: $(STAMP) ## regenerate the parts of docs/ that come from the code
 	$(BIN)/python tools/make_docs.py

@@ -42,6 +42,8 @@ ESSENTIAL = {
 OTHERWISE = {"bootwright", "init", "clang", "zig", "ld.lld", "debootstrap"}
 # systemd's own programs are oracles where the machine runs systemd; installing it for them is too much.
 OTHERWISE |= {"bootctl", "systemd-analyze"}
+# Asked for its registry where it is installed; nothing else is done with it.
+OTHERWISE |= {"npm"}
 
 
 def declared() -> dict[str, str]:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bootwright.api.prediction import Predicted, predict
     from bootwright.api.probes.probing import export_probe, list_probe_steps
     from bootwright.api.probes.surveying import Surveyed, SurveyedKernel, survey
+    from bootwright.api.serving import serve
     from bootwright.api.tracing import TracedError, trace_error
     from bootwright.api.workshop.bisecting import Bisected, bisect_commits, bisect_releases
     from bootwright.api.workshop.building import build_kernel, configure_kernel
@@ -101,6 +102,7 @@ _HOME = {
     "predict": "bootwright.api.prediction",
     "export_probe": "bootwright.api.probes.probing",
     "list_probe_steps": "bootwright.api.probes.probing",
+    "serve": "bootwright.api.serving",
     "TracedError": "bootwright.api.tracing",
     "trace_error": "bootwright.api.tracing",
     "ObservedCard": "bootwright.api.cards.observing",
@@ -204,6 +206,7 @@ __all__ = [
     "observe_cell",
     "predict",
     "prepare",
+    "serve",
     "show_board",
     "status",
     "survey",

@@ -175,13 +175,14 @@ KERNEL_SYMBOLS = Part("kernel-symbols", "vmlinux, System.map and logs of kernels
 QEMU = Part("qemu", "versions and machines of installed QEMUs", 1 * _MB)
 KNOWLEDGE = Part("knowledge", "the product's own knowledge files, parsed", 20 * _MB)
 DIGESTS = Part("digests", "hashes of images that were looked at", 10 * _MB)
+NPM = Part("npm", "npm packages that the page in the browser is made of", 500 * _MB)
 FLASH = Part("flash", "how far writes to cards have come", None)
 
 ALL_PARTS = (
     KERNELS, PARTS, EXPANDED, FETCHED, GIVEN_KERNELS, GIVEN_IMAGES, GIVEN_MODULES, GIVEN_TREES, GIVEN_CONFIGS,
     GIVEN_FOLDERS, INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, MESSAGES, GATE, FILESYSTEMS, DEVICETREES,
     TREES, TRUTH, PROBES, ANSWERS, SNAPSHOTS, KERNEL_TREES, KERNEL_BUILDS, KERNEL_SYMBOLS, QEMU, KNOWLEDGE,
-    DIGESTS, FLASH,
+    DIGESTS, NPM, FLASH,
 )  # fmt: skip
 
 

@@ -1,0 +1,41 @@
+// Elements made without markup: text is text, whatever a log holds.
+
+export function element(name, properties = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key === "class") made.className = value;
+    else if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+// Files of a drop: [{path, file}], folders with all that is in them.
+export async function droppedFiles(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.length) return [...transfer.files].map((file) => ({ path: file.name, file }));
+  const files = [];
+  const walk = async (entry, folder) => {
+    const path = `${folder}${entry.name}`;
+    if (entry.isFile) {
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+      files.push({ path, file });
+      return;
+    }
+    const reader = entry.createReader();
+    for (;;) {
+      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+      if (!some.length) return;
+      for (const inner of some) await walk(inner, `${path}/`);
+    }
+  };
+  for (const entry of entries) await walk(entry, "");
+  return files;
+}
+
+// Files of an <input type="file">, also of one with webkitdirectory.
+export function pickedFiles(input) {
+  return [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+}

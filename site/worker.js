@@ -1,0 +1,77 @@
+// Python in a worker of its own, so that the page never waits for it. See docs/site.md for the messages.
+import { loadPyodide } from "./pyodide/pyodide.mjs";
+
+const HOME = "/bootwright";
+const GIVEN = "/given";
+
+const say = (message) => self.postMessage(message);
+
+// Each step of the start, told before it begins: [text, work].
+async function start() {
+  const steps = 4;
+  const step = (done, text) => say({ kind: "loading", text, done, total: steps });
+  step(0, "loading Python");
+  const archive = fetch(new URL("bootwright.zip", self.location.href)).then((response) => {
+    if (!response.ok) throw new Error(`bootwright.zip: ${response.status}`);
+    return response.arrayBuffer();
+  });
+  archive.catch(() => {}); // awaited below, where the error counts
+  const python = await loadPyodide({ indexURL: new URL("pyodide/", self.location.href).href, packages: [] });
+  step(1, "loading bootwright");
+  const data = await archive;
+  step(2, "unpacking bootwright");
+  python.unpackArchive(data, "zip", { extractDir: HOME });
+  step(3, "starting bootwright");
+  python.globals.set("_home", HOME);
+  const run = python.runPython("import sys; sys.path.insert(0, _home); from bootwright.browser.run import run; run");
+  say({ kind: "ready" });
+  return { python, run };
+}
+
+const started = start();
+started.catch((error) => say({ kind: "broken", message: String(error.message || error) }));
+
+// A name that stays below the folder it is mounted in; files of one name are told apart by a number.
+function placed(files) {
+  const taken = new Set();
+  return files.map(({ path, file }) => {
+    const parts = path.split("/").filter((part) => part && part !== "." && part !== "..");
+    const name = parts.join("/") || "log";
+    let free = name;
+    for (let number = 2; taken.has(free); number += 1) free = `${number}/${name}`;
+    taken.add(free);
+    return { name: free, data: file };
+  });
+}
+
+let mounted = 0;
+
+async function answer({ id, entry, request, files }) {
+  const { python, run } = await started;
+  const { FS } = python;
+  mounted += 1;
+  const folder = `${GIVEN}/${mounted}`;
+  const blobs = placed(files);
+  FS.mkdirTree(folder);
+  FS.mount(FS.filesystems.WORKERFS, { blobs }, folder);
+  FS.chdir(folder);
+  const names = python.toPy(blobs.map(({ name }) => `./${name}`));
+  try {
+    const text = run(entry, JSON.stringify(request), names, (progress) =>
+      say({ kind: "progress", id, ...JSON.parse(progress) }),
+    );
+    say({ kind: "answer", id, ...JSON.parse(text) });
+  } catch (error) {
+    // Python itself ended: out of memory, or a fault in it. Nothing more can be asked of this worker.
+    say({ kind: "broken", id, message: String(error.message || error) });
+  } finally {
+    names.destroy();
+    FS.chdir("/");
+    FS.unmount(folder);
+  }
+}
+
+let queue = Promise.resolve();
+self.onmessage = ({ data }) => {
+  queue = queue.then(() => answer(data)).catch((error) => say({ kind: "broken", id: data.id, message: String(error) }));
+};

@@ -1,0 +1,1 @@
+"""A folder of files as a web site on this machine alone: what `bootwright serve` runs."""

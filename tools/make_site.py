@@ -1,0 +1,38 @@
+"""Make the page in the browser: a folder of files that any web server can serve (docs/site.md).
+
+usage: tools/make_site.py [--out FOLDER]
+
+What it is made of: `site/` (page, styles, scripts), `src/bootwright` and the libraries that it needs as one
+archive, and the npm packages that `site/package-lock.json` pins by hash. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from bootwright.foundation.errors import EXIT_BAD_INPUT, BootwrightError
+from site_parts.build import build
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Make the page in the browser.")
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "site", metavar="FOLDER")
+    given = parser.parse_args(arguments)
+    try:
+        built = build(ROOT, given.out)
+    except BootwrightError as error:
+        print(f"make_site: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  hint: {error.hint}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    print(f"{given.out}: {built.files} files, {built.compressed / 1e6:.1f} MB compressed to load the page")
+    print(f"look at it: bootwright serve {given.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,99 @@
+"""The folder of files: the page rendered, Python and the archive beside it, the service worker's list."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import jinja2
+from attrs import frozen
+
+from bootwright import __version__
+from bootwright.foundation.errors import Malformed, Refused
+from bootwright.serving.folder import POLICY
+from site_parts import npm
+from site_parts.archive import archive
+
+RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
+"""What a browser needs of the npm package `pyodide`."""
+_TABS = (("diagnose", "Diagnose a log"),)
+"""Name of each tab and what it is called: site/tabs/NAME.html and NAME.js, bootwright.browser.NAME."""
+_MARK = "bootwright-site.json"
+"""Says that a folder was made here, and so may be replaced."""
+
+
+@frozen
+class Built:
+    """What was written."""
+
+    files: int
+    compressed: int
+    """Bytes that the page takes to load, each file compressed by gzip, as web servers send it."""
+
+
+def build(root: Path, out: Path) -> Built:
+    """Write the site of the source tree `root` into `out`, in place of an earlier one, all or nothing.
+
+    Raises `Missing` where a package cannot be had, and `Refused` for a folder that holds something else.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / _MARK).is_file():
+        raise Refused(f"{out} holds something else", hint="give another folder, or remove it")
+    files = dict(_files(root))
+    page = {name: data for name, data in files.items() if not name.startswith("docs/")}
+    files["service-worker.js"] = _service_worker(root / "site", page)
+    files[_MARK] = _mark(page)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".site-", dir=out.parent) as temporary:
+        made = Path(temporary) / "site"
+        for name, data in files.items():
+            path = made / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        if out.exists():
+            out.rename(Path(temporary) / "earlier")
+        made.rename(out)
+    return Built(len(files), sum(len(gzip.compress(data, 9)) for data in page.values()))
+
+
+def _files(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Path → content of all but the service worker, which lists them."""
+    source = root / "site"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(source),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("index.html.j2")
+    yield "index.html", page.render(version=__version__, policy=POLICY, tabs=_TABS).encode()
+    for path in sorted(source.rglob("*")):
+        if path.suffix in {".js", ".css", ".svg", ".webmanifest", ".txt"}:
+            yield path.relative_to(source).as_posix(), path.read_bytes()
+    runtime = npm.files_of(npm.pins(source / "package-lock.json")["pyodide"])
+    for name in RUNTIME:
+        if name not in runtime:
+            raise Malformed("npm package pyodide", None, f"the file {name}", "none of that name")
+        yield f"pyodide/{name}", runtime[name]
+    yield "bootwright.zip", archive(root / "src" / "bootwright")
+
+
+def _service_worker(source: Path, files: Mapping[str, bytes]) -> bytes:
+    """The script that keeps the page for use without a network; another content is another version."""
+    names = sorted(files)
+    content = hashlib.sha256()
+    for name in names:
+        content.update(f"{name} {hashlib.sha256(files[name]).hexdigest()}\n".encode())
+    text = (source / "service-worker.js.j2").read_text(encoding="utf-8")
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(text)  # noqa: S701
+    version = content.hexdigest()[:16]
+    return template.render(files=json.dumps(names), version=version, policy=POLICY).encode()
+
+
+def _mark(files: Mapping[str, bytes]) -> bytes:
+    rows = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+    return json.dumps({"version": __version__, "files": rows}, indent=1).encode()
