@@ -116,7 +116,7 @@ def main() -> int:
     for _ in range(runs):
         for name, call in work.items():
             taken[name].append(seconds(call))
-    median = {name: statistics.median(each) for name, each in taken.items()}
+    median = {name: statistics.median(times) for name, times in taken.items()}
     print(f"{kernel.name}, {first.machine_version}, median of {runs} alternating runs, CPU seconds")
     for name, value in median.items():
         print(f"  {name:13} {value:6.2f}  ({min(taken[name]):.2f} to {max(taken[name]):.2f})")

@@ -44,7 +44,7 @@ class Job:
     name: str
     words: tuple[str, ...]
     originals: tuple[Path, ...]
-    room: int
+    size: int
     """MiB that are enough for it on the output's disk."""
 
     def to(self, output: Path) -> list[str]:
@@ -111,8 +111,8 @@ def full(job: Job, folder: Path) -> bool:
     """On disks of several sizes: it works, or says in one line that there is no room, and leaves nothing."""
     folder.mkdir()
     good = True
-    told: list[str] = []
-    for size in [max(2, job.room * part // 16) for part in (1, 2, 4, 6, 8, 10, 12, 16, 20)]:
+    missed: list[str] = []
+    for size in [max(2, job.size * part // 16) for part in (1, 2, 4, 6, 8, 10, 12, 16, 20)]:
         script = (
             f'mount -t tmpfs -o size={size}m none {folder} && shift && "$@"; '
             f"status=$?; ls -A {folder}; exit $status"
@@ -131,8 +131,8 @@ def full(job: Job, folder: Path) -> bool:
             good &= "Traceback" not in ran.stderr
             if not good:
                 print(ran.stderr)
-        told.append(f"{size} MiB: {'made' if ran.returncode == 0 else 'no space left'}")
-    print(f"{job.name}, full disk: {'; '.join(told)}")
+        missed.append(f"{size} MiB: {'made' if ran.returncode == 0 else 'no space left'}")
+    print(f"{job.name}, full disk: {'; '.join(missed)}")
     folder.rmdir()
     return good
 
@@ -169,7 +169,7 @@ def unreadable(folder: Path, image: Path) -> bool:
         print("unreadable disk: not tried, it takes root and loop devices")
         return True
     good = True
-    told: dict[str, str] = {}
+    answers: dict[str, str] = {}
     for path in disk_that_ends(folder, image):
         output = folder / "out.raw"
         for words in (
@@ -180,10 +180,10 @@ def unreadable(folder: Path, image: Path) -> bool:
             ran = subprocess.run(command(*words), capture_output=True, text=True, check=False)
             said = next((line for line in ran.stderr.splitlines() if line.startswith("bootwright: ")), "")
             # What the disk still has of the first block may be zeros: then it is no disk image.
-            found = bool(said) or "fails" in ran.stdout
-            good &= ran.returncode in {1, 2} and found and not output.exists()
-            told[str(words[0 if words[0] == "flash" else 1])] = f"{ran.returncode} {said.rpartition(': ')[2]}"
-    print(f"unreadable disk: {told}")
+            refused = bool(said) or "fails" in ran.stdout
+            good &= ran.returncode in {1, 2} and refused and not output.exists()
+            answers[str(words[words[0] != "flash"])] = f"{ran.returncode} {said.rpartition(': ')[2]}"
+    print(f"unreadable disk: {answers}")
     return good
 
 
@@ -198,7 +198,7 @@ def main(arguments: Sequence[str]) -> int:
         for number, job in enumerate(every):
             good &= full(job, folder / f"full-{number}")
         good &= unreadable(folder / "unreadable", folder / "grub.raw")
-        for number, job in enumerate(each for each in every if not only or each.name in only):
+        for number, job in enumerate(fault for fault in every if not only or fault.name in only):
             good &= killed(job, folder / f"killed-{number}", times)
     return 0 if good else 1
 

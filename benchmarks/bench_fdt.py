@@ -97,8 +97,8 @@ def with_pylibfdt(libfdt: ModuleType) -> Callable[[bytes], object]:
             tree.get_name(node)
             at = tree.first_property_offset(node, quiet=[libfdt.NOTFOUND])
             while at >= 0:
-                found = tree.get_property_by_offset(at)
-                count += len(found.name) + len(bytes(found))
+                prop = tree.get_property_by_offset(at)
+                count += len(prop.name) + len(bytes(prop))
                 at = tree.next_property_offset(at, quiet=[libfdt.NOTFOUND])
             node, depth = tree.next_node(node, depth, quiet=[libfdt.NOTFOUND])
         return count
@@ -138,8 +138,8 @@ def main() -> int:
         folder = kernel.dtbs
     blobs = [path.read_bytes() for path in sorted(folder.rglob("*.dtb"))[::14]]
     works: dict[str, Work] = {"parse": lambda blob: parse_fdt(blob, "bench"), "all": read_all}
-    with tempfile.TemporaryDirectory() as room:
-        compiled = in_c(Path(room))
+    with tempfile.TemporaryDirectory() as workdir:
+        compiled = in_c(Path(workdir))
         taken = seconds(works | ({"c": compiled} if compiled else {}), blobs, 7)
     parse, everything = taken["parse"], taken["all"]
     print(

@@ -61,7 +61,7 @@ def composing(recipe: Recipe, image: Path, what: str) -> bool:
     median = statistics.median(ratios)
     print(
         f"compose, {what}: {median:.2f} x what it must run (limit {COMPOSE_LIMIT}; "
-        f"runs {', '.join(f'{each:.2f}' for each in ratios)})"
+        f"runs {', '.join(f'{ratio:.2f}' for ratio in ratios)})"
     )
     return median <= COMPOSE_LIMIT
 
@@ -88,8 +88,10 @@ def _one_composing(recipe: Recipe, image: Path, what: str) -> float:
     spent["cp --sparse"] = run("cp", "--sparse=always", image, image.with_name("copy.raw"))
     spent["sha256sum"] = run("sha256sum", kernel)
     total = sum(spent.values())
-    told = ", ".join(f"{name} {spent[name]:.2f}" for name in sorted(spent, key=lambda each: -spent[each])[:5])
-    print(f"compose, {what}: {wall:.2f} s wall, {used:.2f} s CPU, of which {total:.2f} s in: {told}")
+    slowest = ", ".join(
+        f"{name} {spent[name]:.2f}" for name in sorted(spent, key=lambda step: -spent[step])[:5]
+    )
+    print(f"compose, {what}: {wall:.2f} s wall, {used:.2f} s CPU, of which {total:.2f} s in: {slowest}")
     return used / total
 
 

@@ -131,8 +131,8 @@ def main() -> int:
                 cold = spent((bootwright, "inspect", "--json", "-q", packed), cache)
                 warm = spent((bootwright, "inspect", "--json", "-q", packed), cache)
                 rounds.append((cold.wall / reference.wall, cold.cpu / reference.cpu, reference, cold, warm))
-            wall, cpu, reference, cold, warm = sorted(rounds, key=lambda each: each[:2])[1]
-            peak = max(each[3].peak_mb for each in rounds)
+            wall, cpu, reference, cold, warm = sorted(rounds, key=lambda measured: measured[:2])[1]
+            peak = max(measured[3].peak_mb for measured in rounds)
             size = packed.stat().st_size / 1e6
             print(
                 f"inspect, {size:.0f} MB, {form}: {wall:.2f} × wall, {cpu:.2f} × CPU of xz -dc "

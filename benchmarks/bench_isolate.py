@@ -36,10 +36,10 @@ def main(words: list[str]) -> int:
     )
     excess, failures = [], 0
     with tempfile.TemporaryDirectory(prefix="bench-isolate-") as folder:
-        room = Path(folder)
-        good = make_card(room / "good.img", build(GOOD, other=False))
+        workdir = Path(folder)
+        good = make_card(workdir / "good.img", build(GOOD, other=False))
         for fault in faults:
-            over = _one(fault, good, room, mend=mend)
+            over = _one(fault, good, workdir, mend=mend)
             failures += over is None
             if over is not None and fault is not PAIR:
                 excess.append(over)
@@ -48,11 +48,11 @@ def main(words: list[str]) -> int:
     return 1 if failures or (excess and statistics.median(excess) > 0) else 0
 
 
-def _one(fault: Fault, good: Path, room: Path, *, mend: bool) -> float | None:
+def _one(fault: Fault, good: Path, workdir: Path, *, mend: bool) -> float | None:
     """Boots beyond the bound; None where something else was found, or nothing."""
     started = time.monotonic()
-    bad = make_card(room / "bad.img", fault.plant(build(fault.kernel, other=True)))
-    out = room / fault.name.replace(" ", "-").replace("<", "before")
+    bad = make_card(workdir / "bad.img", fault.plant(build(fault.kernel, other=True)))
+    out = workdir / fault.name.replace(" ", "-").replace("<", "before")
     ran = subprocess.run(
         [
             *_COMMAND,
@@ -76,23 +76,23 @@ def _one(fault: Fault, good: Path, room: Path, *, mend: bool) -> float | None:
     if ran.returncode != 0:
         print(f"{fault.name:22} error {ran.stderr.strip().splitlines()[-1:]}", flush=True)
         return None
-    found = json.loads(ran.stdout)
-    culprit = frozenset(found["culprit"])
-    right = fault.expected(culprit) and found["mended"] == "works"
-    bound = 2 * math.log2(found["parts"]) + 3
+    answer = json.loads(ran.stdout)
+    culprit = frozenset(answer["culprit"])
+    right = fault.expected(culprit) and answer["mended"] == "works"
+    bound = 2 * math.log2(answer["parts"]) + 3
     print(
-        f"{fault.name:22} {'yes' if right else 'NO':6} {found['boots']:5} {bound:6.1f} {found['parts']:5} "
+        f"{fault.name:22} {'yes' if right else 'NO':6} {answer['boots']:5} {bound:6.1f} {answer['parts']:5} "
         f"{minutes:7.1f}  {'; '.join(sorted(culprit))}",
         flush=True,
     )
     if mend:
-        print(f"{'':22} mended by its command: {_mended(found['mend'], room)}", flush=True)
-    return found["boots"] - bound if right else None
+        print(f"{'':22} mended by its command: {_mended(answer['mend'], workdir)}", flush=True)
+    return answer["boots"] - bound if right else None
 
 
-def _mended(command: str, room: Path) -> str:
+def _mended(command: str, workdir: Path) -> str:
     words = shlex.split(command)
-    mended = room / "mended.img"
+    mended = workdir / "mended.img"
     mended.unlink(missing_ok=True)
     subprocess.run([*_COMMAND, *words[1:-1], mended, "-q"], check=True, capture_output=True)
     ran = subprocess.run(

@@ -28,8 +28,8 @@ from bootwright.investigate.running.execute import Executor
 from bootwright.lab.machines.recorded import Recording
 
 with Store(Path(sys.argv[1])) as store:
-    kept = {one.key.split("#")[0]: (one.facts["recording"], store.console(one)) for one in store.boots()
-            if "recording" in one.facts}
+    kept = {boot.key.split("#")[0]: (boot.facts["recording"], store.console(boot)) for boot in store.boots()
+            if "recording" in boot.facts}
 
 real = Executor.boot
 
@@ -46,15 +46,15 @@ api.investigate("talos-rpi5", out=sys.argv[2], offline=True)
 
 def recorded(folder: Path) -> dict[str, str]:
     """Key → console of every boot that is recorded, and the name of every file that was told."""
-    told = {path.name: "" for path in (folder / "told").glob("*.json")}
+    kept = {path.name: "" for path in (folder / "told").glob("*.json")}
     if not (folder / "run.sqlite").exists():
-        return told
+        return kept
     with sqlite3.connect(folder / "run.sqlite") as database:
         try:
             rows = database.execute("SELECT key, console FROM boot").fetchall()
         except sqlite3.OperationalError:  # killed before the tables were made
             rows = []
-    return told | dict(rows)
+    return kept | dict(rows)
 
 
 def tell(folder: Path, cell: str, number: int) -> None:
@@ -81,7 +81,7 @@ def main(kills: int) -> int:
         takes = time.monotonic() - started
         # What is told agrees with what is predicted, so that no kernel is asked for that is not here.
         names = [row["name"] for row in json.loads((whole / "status.json").read_text("utf-8"))["cells"][:2]]
-        lost = doubled = ended = told = most = 0
+        lost = doubled = ended = answers = most = 0
         before: dict[str, str] = {}
         for number in range(kills):
             running = subprocess.Popen([*walk, str(killed)], stderr=subprocess.DEVNULL)
@@ -96,7 +96,7 @@ def main(kills: int) -> int:
             if (killed / "status.json").exists() and number % 10 == 9:
                 tell(killed, rng.choice(names), number)
                 tell(whole, json.loads(_newest(killed))["cell"], number)
-                told += 1
+                answers += 1
             before = recorded(killed)
             if at_its_end:  # start over, or all later kills would meet a walk that has everything
                 for path in (*killed.glob("run.sqlite*"), *(killed / "blobs").glob("*/*")):
@@ -110,7 +110,7 @@ def main(kills: int) -> int:
         print(
             f"killed                           {kills} times ({ended} had ended), a walk takes {takes:.1f} s"
         )
-        print(f"told, and kept                   {told}, {len(list((killed / 'told').glob('*.json')))}")
+        print(f"told, and kept                   {answers}, {len(list((killed / 'told').glob('*.json')))}")
         print(f"recorded and lost                {lost} (up to {most} boots at a kill)")
         print(f"boots recorded twice             {doubled} of {len(boots)}")
         print(f"decides as one that was not      {'yes' if same else 'no'}")
@@ -118,7 +118,7 @@ def main(kills: int) -> int:
 
 
 def _newest(folder: Path) -> str:
-    path = max((folder / "told").glob("*.json"), key=lambda one: one.stat().st_mtime_ns)
+    path = max((folder / "told").glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
     return path.read_text(encoding="utf-8")
 
 

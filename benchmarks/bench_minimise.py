@@ -58,12 +58,12 @@ class Planted:
 
     def without(self, kept: Set, gone: Set) -> Set:
         """What is left when these go, and what needs them."""
-        return frozenset(each for each in kept - gone if not self.needs[each] & gone)
+        return frozenset(patch for patch in kept - gone if not self.needs[patch] & gone)
 
 
 def ours(planted: Planted) -> Set:
-    found = fewest(planted.needs, lambda kept: Verdict.WORKS if planted.passes(kept) else Verdict.FAILS)
-    return frozenset(found.kept)
+    result = fewest(planted.needs, lambda kept: Verdict.WORKS if planted.passes(kept) else Verdict.FAILS)
+    return frozenset(result.kept)
 
 
 def ddmin(planted: Planted) -> Set:
@@ -74,11 +74,11 @@ def ddmin(planted: Planted) -> Set:
         chunks = [frozenset(ordered[at : at + size]) for at in range(0, len(ordered), size)]
         smaller = [planted.without(kept, kept - chunk) for chunk in chunks]
         rest = [planted.without(kept, chunk) for chunk in chunks]
-        alone = next((each for each in smaller if each < kept and planted.passes(each)), None)
+        alone = next((subset for subset in smaller if subset < kept and planted.passes(subset)), None)
         if alone is not None:
             kept, parts = alone, 2
             continue
-        complement = next((each for each in rest if each < kept and planted.passes(each)), None)
+        complement = next((subset for subset in rest if subset < kept and planted.passes(subset)), None)
         if complement is not None:
             kept, parts = complement, max(parts - 1, 2)
         elif parts >= len(kept):
@@ -93,11 +93,11 @@ def probdd(planted: Planted) -> Set:
     kept = planted.everything
     while True:
         undecided = sorted(
-            (each for each in kept if chances[each] < 1), key=lambda each: (chances[each], each)
+            (patch for patch in kept if chances[patch] < 1), key=lambda patch: (chances[patch], patch)
         )
         best, gain, clean = 0, 0.0, 1.0
-        for count, each in enumerate(undecided, 1):
-            clean *= 1 - chances[each]
+        for count, patch in enumerate(undecided, 1):
+            clean *= 1 - chances[patch]
             if count * clean > gain:
                 best, gain = count, count * clean
         if not best:
@@ -106,14 +106,14 @@ def probdd(planted: Planted) -> Set:
         if planted.passes(kept - gone):
             kept -= gone
             continue
-        together = 1 - math.prod(1 - chances[each] for each in gone)
-        for each in gone:
+        together = 1 - math.prod(1 - chances[patch] for patch in gone)
+        for patch in gone:
             # A set of one, or of one with what needs it, is decided.
-            alone = planted.without(kept, frozenset({each})) == kept - gone
-            chances[each] = 1.0 if alone else min(1.0, chances[each] / together)
-        for each in kept:
-            if chances[each] == 1:
-                chances.update(dict.fromkeys(planted.needs[each], 1.0))
+            alone = planted.without(kept, frozenset({patch})) == kept - gone
+            chances[patch] = 1.0 if alone else min(1.0, chances[patch] / together)
+        for patch in kept:
+            if chances[patch] == 1:
+                chances.update(dict.fromkeys(planted.needs[patch], 1.0))
 
 
 def _run(

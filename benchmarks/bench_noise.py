@@ -29,10 +29,10 @@ def main(trials: int) -> int:
             for seed in range(trials):
                 planted = plant(seed)
                 ended.append(search(planted, noise, seed, method(planted, seed)))
-            exact = sum(one.exact for one in ended) / trials
-            cells = [one.cells for one in ended]
+            exact = sum(trial.exact for trial in ended) / trials
+            cells = [trial.cells for trial in ended]
             medians[name] = statistics.median(cells)
-            gave_up = sum(one.gave_up for one in ended)
+            gave_up = sum(trial.gave_up for trial in ended)
             print(
                 f"{100 * noise:5.0f}%  {name:<22}{100 * exact:7.1f}%{medians[name]:15g}"
                 f"{statistics.mean(cells):8.1f}{gave_up:9}"

@@ -81,7 +81,7 @@ class Judged:
     @property
     def all_work(self) -> bool:
         """Whether every device that broke was answered works."""
-        return self.broke and all(one == "works" for one in self.lost.values())
+        return self.broke and all(verdict == "works" for verdict in self.lost.values())
 
 
 @define
@@ -97,19 +97,19 @@ class Counts:
     alarms: int = 0
     doubts: int = 0
 
-    def add(self, one: Judged) -> None:
+    def add(self, case: Judged) -> None:
         """Count one in."""
         self.boots += 1
-        if not one.broke:
+        if not case.broke:
             self.harmless += 1
-            self.alarms += bool(one.alarms)
-            self.doubts += bool(one.doubts) and not one.alarms
+            self.alarms += bool(case.alarms)
+            self.doubts += bool(case.doubts) and not case.alarms
             return
         self.broke += 1
-        self.hit[one.verdict] += 1
-        self.all_work += one.all_work
-        if one.booted:
-            self.devices.update(one.lost.values())
+        self.hit[case.verdict] += 1
+        self.all_work += case.all_work
+        if case.booted:
+            self.devices.update(case.lost.values())
 
     @property
     def named(self) -> float:
@@ -147,7 +147,7 @@ def _judge_all(recorded: Recorded, kernel: Kernel, folder: Path) -> Iterator[Jud
         mutation = boot.mutation
         given, arguments = whole, machine.arguments
         if mutation.change is Change.MODULE:
-            left = [one for one in machine.modules if one != mutation.value]
+            left = [module for module in machine.modules if module != mutation.value]
             given = _with_modules(kernel, index, left, folder / str(number))
         elif mutation.change is Change.ARGUMENT:
             arguments = (*arguments, mutation.value)
@@ -249,7 +249,7 @@ def _answer(
     if predicted.bound is Answer.YES:
         return "works"
     doubt = "?" if predicted.bound is Answer.UNKNOWN else ""
-    names = any(_names(mutation, one, link, homes) for one, link in _trace(predicted, after))
+    names = any(_names(mutation, traced, link, homes) for traced, link in _trace(predicted, after))
     return ("named" if names else "other") + doubt
 
 
@@ -292,7 +292,7 @@ def _names(
     carries = _holds(predicted.path, mutation.node) or (
         mutation.prop in {"ranges", "interrupt-parent"} and _holds(mutation.node, predicted.path)
     )
-    return carries and any(_says(said, one) for one in (mutation.prop, *_ALSO.get(mutation.prop, ())))
+    return carries and any(_says(said, prop) for prop in (mutation.prop, *_ALSO.get(mutation.prop, ())))
 
 
 def _says(text: str, word: str) -> bool:
@@ -315,22 +315,22 @@ _HEAD = (
 )
 
 
-def _line(name: str, one: Counts) -> str:
-    hit, devices = one.hit, one.devices
+def _line(name: str, sums: Counts) -> str:
+    hit, devices = sums.hit, sums.devices
     return (
-        f"{name:34} {one.boots:5} {one.broke:5} {hit['named'] + hit['named?']:5} {hit['named?']:4} "
-        f"{hit['other'] + hit['other?']:5} {hit['works']:5} {one.all_work:9}   {devices.total():7} "
+        f"{name:34} {sums.boots:5} {sums.broke:5} {hit['named'] + hit['named?']:5} {hit['named?']:4} "
+        f"{hit['other'] + hit['other?']:5} {hit['works']:5} {sums.all_work:9}   {devices.total():7} "
         f"{devices['named'] + devices['named?']:5} {devices['named?']:4} "
-        f"{devices['other'] + devices['other?']:5} {devices['works']:5}   {one.harmless:8} {one.alarms:6} "
-        f"{one.doubts:6}"
+        f"{devices['other'] + devices['other?']:5} {devices['works']:5}   {sums.harmless:8} {sums.alarms:6} "
+        f"{sums.doubts:6}"
     )
 
 
 def totals(judged: Iterable[Judged]) -> Counts:
     """Everything together."""
     counts = Counts()
-    for one in judged:
-        counts.add(one)
+    for case in judged:
+        counts.add(case)
     return counts
 
 
@@ -342,17 +342,21 @@ def report(files: Iterable[list[Judged]], *, verbose: bool) -> str:
     by_stratum: defaultdict[str, Counts] = defaultdict(Counts)
     for judged in files:
         own: defaultdict[str, Counts] = defaultdict(Counts)
-        for one in judged:
-            for table, key in ((own, _change(one)), (by_change, _change(one)), (by_stratum, _stratum(one))):
-                table[key].add(one)
-            lines += _told(one) if verbose else ()
+        for case in judged:
+            for table, key in (
+                (own, _change(case)),
+                (by_change, _change(case)),
+                (by_stratum, _stratum(case)),
+            ):
+                table[key].add(case)
+            lines += _told(case) if verbose else ()
         name = judged[0].machine if judged else "-"
         lines += [_line(f"{name}: {key}", counts) for key, counts in sorted(own.items())]
         lines.append(_line(f"{name}: all", totals(judged)))
     lines += ["", "all machines, by change and by what was mutated"]
     lines += [_line(key, counts) for key, counts in sorted(by_change.items())]
     lines += [_line(f"  {key}", counts) for key, counts in sorted(by_stratum.items())]
-    whole = totals(one for judged in files for one in judged)
+    whole = totals(case for judged in files for case in judged)
     lines += [
         _line("all", whole),
         "",
@@ -364,27 +368,27 @@ def report(files: Iterable[list[Judged]], *, verbose: bool) -> str:
     return "\n".join(lines)
 
 
-def _change(one: Judged) -> str:
-    return _MEANT_HARMLESS if one.mutation.stratum.startswith("harmless") else one.mutation.change.value
+def _change(case: Judged) -> str:
+    return _MEANT_HARMLESS if case.mutation.stratum.startswith("harmless") else case.mutation.change.value
 
 
-def _stratum(one: Judged) -> str:
-    return _MEANT_HARMLESS if one.mutation.stratum.startswith("harmless") else one.mutation.stratum
+def _stratum(case: Judged) -> str:
+    return _MEANT_HARMLESS if case.mutation.stratum.startswith("harmless") else case.mutation.stratum
 
 
-def _told(one: Judged) -> list[str]:
+def _told(case: Judged) -> list[str]:
     lines = []
-    for node, verdict in one.lost.items():
-        if verdict not in {"named", "named?"} and (one.booted or node == one.hit):
-            mark = " (hit)" if node == one.hit else ""
+    for node, verdict in case.lost.items():
+        if verdict not in {"named", "named?"} and (case.booted or node == case.hit):
+            mark = " (hit)" if node == case.hit else ""
             lines.append(
-                f"    {verdict}{mark}: {one.mutation.name} breaks {node}; predicted {one.said[node]}"
+                f"    {verdict}{mark}: {case.mutation.name} breaks {node}; predicted {case.said[node]}"
             )
     lines.extend(
-        f"    false alarm: {one.mutation.name} leaves {node}; predicted {one.said[node]}"
-        for node in one.alarms
+        f"    false alarm: {case.mutation.name} leaves {node}; predicted {case.said[node]}"
+        for node in case.alarms
     )
     lines.extend(
-        f"    doubt: {one.mutation.name} leaves {node}; predicted {one.said[node]}" for node in one.doubts
+        f"    doubt: {case.mutation.name} leaves {node}; predicted {case.said[node]}" for node in case.doubts
     )
     return lines

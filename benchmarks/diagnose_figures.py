@@ -210,8 +210,8 @@ def answer(label: Label, knowledge: Knowledge) -> Answer:
 def names(label: Label, finding: Finding) -> bool:
     """Whether the finding names a cause of the kind that the label means."""
     if label.cause_words:
-        told = f"{finding.area}/{finding.signature} {finding.title} {finding.cause}"
-        return re.search(label.cause_words, told, re.IGNORECASE) is not None
+        wording = f"{finding.area}/{finding.signature} {finding.title} {finding.cause}"
+        return re.search(label.cause_words, wording, re.IGNORECASE) is not None
     named = f"{finding.area}/{finding.signature}"
     return any(
         re.fullmatch(category, label.category) and re.fullmatch(kind, named)

@@ -94,11 +94,11 @@ def compare(
 
     Raises `Malformed` for a mask that does not fit the recording (`lab/truth/masks.py`).
     """
-    result = Score(leases=sum(one.leased for one in truth.interfaces))
+    result = Score(leases=sum(interface.leased for interface in truth.interfaces))
     became = outcomes(truth)
     nodes = list(nodes)
     hidden = _hidden(nodes, became, _masked(truth, became, machine)) if masks else set()
-    served = {one.node for one in truth.interfaces}
+    served = {interface.node for interface in truth.interfaces}
     for node in nodes:
         if node.path in hidden:
             result.masked += 1
@@ -161,7 +161,7 @@ def _waits_for_one_of(hidden: set[str], node: NodePrediction, real: Outcome) -> 
     if real.became is not Became.WAITING:
         return False
     if real.supplier is not None:
-        return any(_covers(one, real.supplier) for one in hidden)
+        return any(_covers(mask, real.supplier) for mask in hidden)
     return any(link.waits_for in hidden for link in node.links)
 
 
@@ -221,7 +221,7 @@ def _reason_fits(node: NodePrediction, real: Outcome, became: Mapping[str, Outco
         silent = real.supplier is None and not real.detail
         return kind == "driver" and (real.became is not Became.WAITING or silent)
     if real.supplier is not None:
-        return any(_covers(one, real.supplier) for one in node.waits_for)
+        return any(_covers(supplier, real.supplier) for supplier in node.waits_for)
     if real.became is Became.UNBOUND:
         return False
     broken = first_broken(node.links)

@@ -107,7 +107,7 @@ def initramfs(kernel: str, *, note: bytes = b"", without: str = "") -> bytes:
     for member in files:
         parts = member.name.split("/")[:-1]
         folders.update("/".join(parts[: depth + 1]) for depth in range(len(parts)))
-    archive = cpio.write([*(cpio.folder(each) for each in sorted(folders)), *files])
+    archive = cpio.write([*(cpio.folder(directory) for directory in sorted(folders)), *files])
     with tempfile.TemporaryDirectory() as folder:
         return compressed(archive, "xz", Path(folder) / "packed").read_bytes()
 
@@ -147,15 +147,15 @@ def build(kernel: str, *, other: bool) -> Files:
 def make_card(path: Path, files: Files) -> Path:
     """A card: FAT with the files, and a squashfs root in the second partition."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        room = Path(folder)
-        part, root, empty = room / "fat", room / "root", room / "empty"
+        workdir = Path(folder)
+        part, root, empty = workdir / "fat", workdir / "root", workdir / "empty"
         with part.open("wb") as file:
             file.truncate(126 * MIB)
         tools.run(["mkfs.vfat", "--invariant", "-n", "BOOT", part])
         tools.run(["mmd", "-i", part, "::/overlays"])
         for name, data in files.items():
-            (room / "file").write_bytes(data)
-            tools.run(["mcopy", "-i", part, room / "file", f"::{name}"])
+            (workdir / "file").write_bytes(data)
+            tools.run(["mcopy", "-i", part, workdir / "file", f"::{name}"])
         empty.mkdir()
         tools.run(["mksquashfs", empty, root, "-quiet", "-no-progress", "-all-time", "0", "-mkfs-time", "0"])
         with path.open("wb") as file:
@@ -189,7 +189,7 @@ def _edited(name: str, old: str, new: str) -> Callable[[Files], Files]:
 
 
 def _without(name: str) -> Callable[[Files], Files]:
-    return lambda files: {each: data for each, data in files.items() if each != name}
+    return lambda files: {name_kept: data for name_kept, data in files.items() if name_kept != name}
 
 
 def _no_card_slot(files: Files) -> Files:
@@ -202,16 +202,16 @@ def _no_card_slot(files: Files) -> Files:
 
 
 def _is(*names: str) -> Callable[[frozenset[str]], bool]:
-    return lambda found: found == frozenset(names)
+    return lambda causes: causes == frozenset(names)
 
 
-def _kernel(found: frozenset[str]) -> bool:
+def _kernel(causes: frozenset[str]) -> bool:
     """The kernel, alone or with the modules that cannot be parted from it."""
-    return "kernel" in found and all(each == "kernel" or ": modules of " in each for each in found)
+    return "kernel" in causes and all(cause == "kernel" or ": modules of " in cause for cause in causes)
 
 
-def _dtb(found: frozenset[str]) -> bool:
-    return len(found) == 1 and "".join(found).startswith("dtb: bcm2837-rpi-3-b.dtb")
+def _dtb(causes: frozenset[str]) -> bool:
+    return len(causes) == 1 and "".join(causes).startswith("dtb: bcm2837-rpi-3-b.dtb")
 
 
 FAULTS = (
@@ -236,7 +236,7 @@ FAULTS = (
     Fault(
         "config.txt line",
         _edited("/config.txt", "initramfs initramfs.xz", "initramfs initrd.img"),
-        lambda found: len(found) == 1 and "initrd.img" in "".join(found) and "config.txt" in "".join(found),
+        lambda names: len(names) == 1 and "initrd.img" in "".join(names) and "config.txt" in "".join(names),
     ),
     Fault(
         "truncated initramfs",
@@ -269,5 +269,5 @@ PAIR = Fault(
     lambda files: _edited("/config.txt", "initramfs.xz follow", "initramfs.xz,extra.cpio follow")(
         files | {"/extra.cpio": cpio.write([cpio.Member("init", b"nothing", stat.S_IFREG | 0o755)])}
     ),
-    lambda found: len(found) == 2 and "other files" in found and any("extra.cpio" in each for each in found),
+    lambda names: len(names) == 2 and "other files" in names and any("extra.cpio" in name for name in names),
 )

@@ -38,12 +38,12 @@ FIXTURES = Path(__file__).parents[1] / "tests" / "predict" / "truth"
 BROKEN = FIXTURES.with_name("broken")
 
 
-def _line(name: str, found: Score) -> str:
-    unknown = found.unknown_bound + found.unknown_other
+def _line(name: str, score: Score) -> str:
+    unknown = score.unknown_bound + score.unknown_other
     return (
-        f"{name:48} {found.precision:9.3f} {found.recall:7.3f} {found.recall_with_unknown:13.3f} "
-        f"{found.bound:6} {found.nodes:6} {found.masked:6} {unknown:7}  "
-        f"{found.reasons_right}/{found.reasons_right + len(found.reasons_wrong)}"
+        f"{name:48} {score.precision:9.3f} {score.recall:7.3f} {score.recall_with_unknown:13.3f} "
+        f"{score.bound:6} {score.nodes:6} {score.masked:6} {unknown:7}  "
+        f"{score.reasons_right}/{score.reasons_right + len(score.reasons_wrong)}"
     )
 
 
@@ -53,14 +53,14 @@ _HEAD = (
 )
 
 
-def _verbose(found: Score) -> None:
+def _verbose(score: Score) -> None:
     for title, entries in (
-        ("predicted bound, was not", found.wrongly_bound),
-        ("was bound, predicted not", found.missed),
-        ("was bound, predicted unknown", found.doubted),
-        ("device or none", found.devices_wrong),
-        ("reason", found.reasons_wrong),
-        ("network", found.network_wrong),
+        ("predicted bound, was not", score.wrongly_bound),
+        ("was bound, predicted not", score.missed),
+        ("was bound, predicted unknown", score.doubted),
+        ("device or none", score.devices_wrong),
+        ("reason", score.reasons_wrong),
+        ("network", score.network_wrong),
     ):
         for node, why in entries:
             print(f"    {title}: {node}  {why}")
@@ -68,20 +68,20 @@ def _verbose(found: Score) -> None:
 
 def _totals(total: Score, without: Score, machines: Mapping[str, Score]) -> None:
     print(f"\nper machine, all kernels{_HEAD[24:]}")
-    for name, found in sorted(machines.items()):
-        print(_line(name, found))
+    for name, row in sorted(machines.items()):
+        print(_line(name, row))
     print(_line("all, masks on", total))
     print(_line("all, masks off", without))
-    print(f"\n{'became':12}" + "".join(f"{one:>14}" for one in COLUMNS) + "   predicted bound")
+    print(f"\n{'became':12}" + "".join(f"{column:>14}" for column in COLUMNS) + "   predicted bound")
     for real in Became:
-        print(f"{real.value:12}" + "".join(f"{total.confusion[real, one]:14}" for one in COLUMNS))
-    for title, found in (("masks on", total), ("masks off", without)):
-        unknown = found.unknown_bound + found.unknown_other
+        print(f"{real.value:12}" + "".join(f"{total.confusion[real, column]:14}" for column in COLUMNS))
+    for title, row in (("masks on", total), ("masks off", without)):
+        unknown = row.unknown_bound + row.unknown_other
         print(
-            f"\n{title}: bound or not: precision {found.precision:.3f}, recall {found.recall:.3f} over yes "
-            f"and no; {len(found.wrongly_bound)} predicted bound were not; {found.masked} masked; "
-            f"{unknown} of {found.nodes} nodes ({unknown / max(1, found.nodes):.1%}) unknown, "
-            f"{found.unknown_bound} of them bound (recall {found.recall_with_unknown:.3f} with those missed)"
+            f"\n{title}: bound or not: precision {row.precision:.3f}, recall {row.recall:.3f} over yes "
+            f"and no; {len(row.wrongly_bound)} predicted bound were not; {row.masked} masked; "
+            f"{unknown} of {row.nodes} nodes ({unknown / max(1, row.nodes):.1%}) unknown, "
+            f"{row.unknown_bound} of them bound (recall {row.recall_with_unknown:.3f} with those missed)"
         )
     reasons = total.reasons_right + len(total.reasons_wrong)
     network = total.network_bound + total.network_missing
@@ -103,13 +103,13 @@ def _intact(paths: Iterable[Path], elsewhere: Mapping[str, str], *, verbose: boo
         truth = from_json(path.read_text(), str(path))
         nodes = predicted_nodes(truth, elsewhere.get(truth.kernel, truth.kernel))
         machine = truth_machine(truth.machine)
-        found = compare(truth, nodes, machine)
+        score = compare(truth, nodes, machine)
         without.add(compare(truth, nodes, machine, masks=False))
-        print(_line(path.stem, found))
+        print(_line(path.stem, score))
         if verbose:
-            _verbose(found)
-        machines[truth.machine].add(found)
-        total.add(found)
+            _verbose(score)
+        machines[truth.machine].add(score)
+        total.add(score)
     _totals(total, without, machines)
 
 
@@ -122,7 +122,7 @@ def main() -> int:
     parser.add_argument("--only", choices=("intact", "broken"))
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    elsewhere = dict(one.partition("=")[::2] for one in options.kernel)
+    elsewhere = dict(assignment.partition("=")[::2] for assignment in options.kernel)
     files = options.files or [*sorted(FIXTURES.glob("*.json")), *sorted(BROKEN.glob("*.jsonl"))]
     intact = [path for path in files if path.suffix != ".jsonl" and options.only != "broken"]
     broken = [path for path in files if path.suffix == ".jsonl" and options.only != "intact"]

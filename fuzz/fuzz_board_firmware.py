@@ -20,8 +20,8 @@ def one_input(data: bytes) -> None:
     is_eeprom(source, data[:512])
     with suppress(Malformed):
         assert read_eeprom(source).boot_order != ()
-    told = read_told(data.decode("utf-8", "replace"))
-    assert told is None or told.made is not None or told.settings is not None
+    firmware = read_told(data.decode("utf-8", "replace"))
+    assert firmware is None or firmware.made is not None or firmware.settings is not None
 
 
 if __name__ == "__main__":

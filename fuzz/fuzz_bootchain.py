@@ -56,14 +56,14 @@ def one_input(data: bytes) -> None:
         files[rest[0] >> 7][PLACES[(rest[0] & 127) % len(PLACES)]] = rest[3 : 3 + size]
         rest = rest[3 + size :]
     number = layout[0] if layout else 0
-    volumes = tuple(_volume(each, at, number) for at, each in enumerate(files) if each)
+    volumes = tuple(_volume(item, at, number) for at, item in enumerate(files) if item)
     for board in (None, *boards()):
         try:
-            found = chains(volumes, board)
+            boots = chains(volumes, board)
         except BootwrightError:
             continue
-        assert sum(each.default for each in found) >= bool(found)
-        for chain in found:
+        assert sum(item.default for item in boots) >= bool(boots)
+        for chain in boots:
             assert isinstance(chain.as_json(), dict)
             assert chain.kernel is not None or chain.unknown
 

@@ -10,9 +10,9 @@ from bootwright.diagnose.reading.levels import level_of
 def one_input(data: bytes) -> None:
     """Read the same lines three ways."""
     lines = data.split(b"\n")
-    told = surroundings(lines)
-    assert told.pid == "" or told.pid.isdigit()
-    assert told.taint == "" or told.taint.startswith(("Not tainted", "Tainted: "))
+    context = surroundings(lines)
+    assert context.pid == "" or context.pid.isdigit()
+    assert context.taint == "" or context.taint.startswith(("Not tainted", "Tainted: "))
     assert all(level_of(line) in {None, *range(8)} for line in lines)
     errors = DeviceErrors()
     for number, line in enumerate(lines, 1):

@@ -18,8 +18,8 @@ def one_input(data: bytes) -> None:
     with contextlib.suppress(BootwrightError):
         fragment = parse_fragment(data, "fuzz")
         again = parse_fragment(written(fragment.options).encode("utf-8", "surrogateescape"), "again")
-        assert {name: each.value for name, each in again.options.items()} == {
-            name: each.value for name, each in fragment.options.items()
+        assert {name: option.value for name, option in again.options.items()} == {
+            name: option.value for name, option in fragment.options.items()
         }
     with contextlib.suppress(NotRead):
         condition = parse(data.decode("utf-8", "replace"))

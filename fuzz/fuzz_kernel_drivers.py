@@ -11,9 +11,9 @@ from bootwright.foundation.errors import BootwrightError
 def one_input(data: bytes) -> None:
     """Find the symbol table and the drivers."""
     with contextlib.suppress(BootwrightError):
-        found = read_built_in(data, "fuzz")
-        assert all(driver.name for driver in found.drivers)
-        assert all(entry.compatible for entry in found.early)
+        drivers = read_built_in(data, "fuzz")
+        assert all(driver.name for driver in drivers.drivers)
+        assert all(entry.compatible for entry in drivers.early)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def one_input(data: bytes) -> None:
     with contextlib.suppress(BootwrightError):
         code = ModuleCode(unpack_module(data, "fuzz.ko"), "fuzz.ko")
         asking = Asking(code, calls())
-        for address in islice((one for one in code.functions if code.has_body(one)), 3):
+        for address in islice((start for start in code.functions if code.has_body(start)), 3):
             for at in islice(code.pointers(), 20):
                 code.string(at)
             walked = Walk(

@@ -10,7 +10,7 @@ def one_input(data: bytes) -> None:
     """Read the bytes both ways."""
     text = data.decode("utf-8", "replace")
     arguments = Arguments(text, "fuzz")
-    assert all(one.text for one in arguments.items)
+    assert all(argument.text for argument in arguments.items)
     assert arguments.devlink in {"off", "permissive", "on", "rpm"}
     assert not arguments.blocked & {""}
     _ = arguments.no_modules, arguments.shunned, arguments.stopped_initcalls

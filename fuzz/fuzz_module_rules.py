@@ -23,8 +23,8 @@ def one_input(data: bytes) -> None:
     """Ask four kernels about the bytes as a module, and read them as an image."""
     for rules in _RULES:
         for provided in (None, {}):
-            found = rules.refusal("fuzz.ko", data, provided)
-            assert found is None or (found.reason and found.remedy and found.rule)
+            refusal = rules.refusal("fuzz.ko", data, provided)
+            assert refusal is None or (refusal.reason and refusal.remedy and refusal.rule)
     with contextlib.suppress(Malformed):
         symbols = module_symbols(read_object(data, "fuzz.ko"))
         assert all(symbols.wants)

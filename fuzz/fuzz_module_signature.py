@@ -21,8 +21,8 @@ def one_input(data: bytes) -> None:
             if signature is not None:
                 assert signature.serial in module
                 assert signature.fits(module, _SIGNER) is not True
-    for each in certificates(data):
-        assert each.serial in data
+    for certificate in certificates(data):
+        assert certificate.serial in data
 
 
 if __name__ == "__main__":

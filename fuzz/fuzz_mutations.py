@@ -42,13 +42,13 @@ def check(blob: bytes, mutation: Mutation) -> bytes:
         if "changes nothing" not in str(error):  # where the tree has already what the mutation would make
             raise
         return blob
-    found = differences(parse_fdt(blob, "before"), parse_fdt(changed, "after"))
+    changes = differences(parse_fdt(blob, "before"), parse_fdt(changed, "after"))
     if not mutation.changes_devicetree:
-        assert not found
+        assert not changes
     elif mutation.change is Change.RENAME:
-        assert sorted(found) == sorted([(mutation.node, mutation.prop), (mutation.node, mutation.value)])
+        assert sorted(changes) == sorted([(mutation.node, mutation.prop), (mutation.node, mutation.value)])
     else:
-        assert found == [(mutation.node, mutation.prop)]
+        assert changes == [(mutation.node, mutation.prop)]
     return changed
 
 
@@ -57,10 +57,10 @@ def differences(before: Tree, after: Tree) -> list[tuple[str, str]]:
     assert [node.path for node in before.nodes] == [node.path for node in after.nodes]
     assert before.reservations == after.reservations
     return [
-        (one.path, name)
-        for one, other in zip(before.nodes, after.nodes, strict=True)
-        for name in dict.fromkeys([*one.properties, *other.properties])
-        if one.properties.get(name) != other.properties.get(name)
+        (old.path, name)
+        for old, other in zip(before.nodes, after.nodes, strict=True)
+        for name in dict.fromkeys([*old.properties, *other.properties])
+        if old.properties.get(name) != other.properties.get(name)
     ]
 
 

@@ -17,7 +17,7 @@ def one_input(data: bytes) -> None:
         pass
     else:
         assert parse_record(record.text().encode(), "fuzz") == record
-        assert all(one.board == record.board for one in sightings([(Path("fuzz"), record)]))
+        assert all(sighting.board == record.board for sighting in sightings([(Path("fuzz"), record)]))
     try:
         read = photo_text(data, "fuzz")
     except BootwrightError:

@@ -16,11 +16,11 @@ def one_input(data: bytes) -> None:
     """Read as each; digests are digests, and no layer expands beyond its limit."""
     for read in (read_index, read_manifest):
         with contextlib.suppress(BootwrightError):
-            found = read(data, "fuzz") or []
-            descriptors = [found[0], *found[1]] if isinstance(found, tuple) else found
-            for each in descriptors:
-                assert len(each.digest) == 71
-                assert each.size >= 0
+            listed = read(data, "fuzz") or []
+            descriptors = [listed[0], *listed[1]] if isinstance(listed, tuple) else listed
+            for descriptor in descriptors:
+                assert len(descriptor.digest) == 71
+                assert descriptor.size >= 0
     with contextlib.suppress(BootwrightError):
         reference = read_reference(data.decode("utf-8", "replace"))
         assert ".." not in reference.name.split("/")

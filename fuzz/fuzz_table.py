@@ -14,10 +14,10 @@ def one_input(data: bytes) -> None:
     for name in ("fuzz.csv", "fuzz.toml"):
         try:
             table = parse_table(data, Path(name))
-            found = study(table.observations, name)
+            answer = study(table.observations, name)
         except BootwrightError:
             continue
-        assert set(found.judgements) == set(table.outcomes)
+        assert set(answer.judgements) == set(table.outcomes)
 
 
 if __name__ == "__main__":

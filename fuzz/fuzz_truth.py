@@ -19,11 +19,11 @@ def one_input(data: bytes) -> None:
         with contextlib.suppress(ToolFailed):
             refuse(console, MARK, Given(modules=2, aliases=3))
     try:
-        found = parse(marked, MARK, machine="m", kernel="k", release="r", emulator="e")
+        truth = parse(marked, MARK, machine="m", kernel="k", release="r", emulator="e")
     except Malformed:
-        found = None
-    if found is not None:
-        _check(found)
+        truth = None
+    if truth is not None:
+        _check(truth)
     with contextlib.suppress(Malformed):
         _check(from_json(data.decode(errors="replace"), "fuzz"))
 

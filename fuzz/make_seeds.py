@@ -27,16 +27,16 @@ _VOLUME_START = 400 << 10
 """Bytes that hold the superblock, inodes and directories of a fresh XFS; the target pads the rest."""
 
 
-def gpt(room: Path) -> list[bytes]:
-    found: list[bytes] = []
+def gpt(folder: Path) -> list[bytes]:
+    seeds: list[bytes] = []
     for text in (
         "label: gpt\nfirst-lba: 34\nstart=40,size=100\nsize=50\n",
         "label: dos\nstart=8,size=100\nstart=110,size=200,type=5\nstart=120,size=20\nstart=150,size=20\n",
     ):
-        image = disk_kit.sparse(room / "disk.img", 256 << 10)
+        image = disk_kit.sparse(folder / "disk.img", 256 << 10)
         disk_kit.run("sfdisk", "-q", image, text=text)
-        found.append(image.read_bytes())
-    return found
+        seeds.append(image.read_bytes())
+    return seeds
 
 
 def kconfig(_room: Path) -> list[bytes]:
@@ -46,35 +46,35 @@ def kconfig(_room: Path) -> list[bytes]:
     return [*files, config, b'(A && !B) || C=y || $(cc-option,-f(x)) != "text" && D >= 0x10']
 
 
-def fat(room: Path) -> list[bytes]:
-    tree = disk_kit.plant(room / "tree", many=20, links=False)
+def fat(folder: Path) -> list[bytes]:
+    tree = disk_kit.plant(folder / "tree", many=20, links=False)
     (tree / "holes").unlink()
-    return [disk_kit.make_fat(room / "fat.img", tree, 12, 1474560).read_bytes()]
+    return [disk_kit.make_fat(folder / "fat.img", tree, 12, 1474560).read_bytes()]
 
 
-def xfs(room: Path) -> list[bytes]:
-    tree = disk_kit.plant(room / "tree", many=30)
+def xfs(folder: Path) -> list[bytes]:
+    tree = disk_kit.plant(folder / "tree", many=30)
     (tree / "a name with spaces and Ümlaut.txt").unlink()
-    found: list[bytes] = []
+    seeds: list[bytes] = []
     for options in ((), ("-i", "nrext64=1")):
-        with disk_kit.make_xfs(room / "xfs.img", tree, *options).open("rb") as file:
-            found.append(file.read(_VOLUME_START))
-    return found
+        with disk_kit.make_xfs(folder / "xfs.img", tree, *options).open("rb") as file:
+            seeds.append(file.read(_VOLUME_START))
+    return seeds
 
 
-def ext4(room: Path) -> list[bytes]:
-    tree = disk_kit.plant(room / "tree", many=30)
-    found: list[bytes] = []
+def ext4(folder: Path) -> list[bytes]:
+    tree = disk_kit.plant(folder / "tree", many=30)
+    seeds: list[bytes] = []
     for kind, features in (("ext4", "inline_data,^has_journal"), ("ext2", "filetype")):
-        image = disk_kit.sparse(room / "ext.img", 8 << 20)
+        image = disk_kit.sparse(folder / "ext.img", 8 << 20)
         disk_kit.run("mkfs.ext4", "-q", "-F", "-t", kind, "-b", "1024", "-O", features, "-d", tree, image)
-        found.append(image.read_bytes().rstrip(b"\0"))
-    return found
+        seeds.append(image.read_bytes().rstrip(b"\0"))
+    return seeds
 
 
-def squashfs(room: Path) -> list[bytes]:
-    tree = disk_kit.plant(room / "tree", many=20)
-    found: list[bytes] = []
+def squashfs(folder: Path) -> list[bytes]:
+    tree = disk_kit.plant(folder / "tree", many=20)
+    seeds: list[bytes] = []
     for options in (
         ("-noI", "-noF", "-b", "16384"),
         ("-comp", "xz"),
@@ -82,26 +82,26 @@ def squashfs(room: Path) -> list[bytes]:
         ("-comp", "lz4", "-b", "4096"),
         ("-comp", "lzo", "-b", "4096"),
     ):
-        image = room / "image.sqsh"
+        image = folder / "image.sqsh"
         disk_kit.run("mksquashfs", tree, image, "-noappend", "-quiet", "-no-progress", *options)
-        found.append(image.read_bytes())
-    return found
+        seeds.append(image.read_bytes())
+    return seeds
 
 
-def lz_blocks(room: Path) -> list[bytes]:
+def lz_blocks(folder: Path) -> list[bytes]:
     """The first data block of squashfs images: right after the superblock and the compression's options."""
-    found: list[bytes] = []
+    seeds: list[bytes] = []
     for kind, options in (("lz4", 10), ("lzo", 0)):
-        image = room / f"{kind}.sqsh"
-        command = ("mksquashfs", room, image, "-noappend", "-quiet", "-no-progress", "-comp", kind)
-        (room / "data").write_bytes(b"".join(b"line %d\n" % number for number in range(300)))
+        image = folder / f"{kind}.sqsh"
+        command = ("mksquashfs", folder, image, "-noappend", "-quiet", "-no-progress", "-comp", kind)
+        (folder / "data").write_bytes(b"".join(b"line %d\n" % number for number in range(300)))
         disk_kit.run(*command, "-no-fragments")
-        found.append(image.read_bytes()[96 + options : 96 + options + 1500])
+        seeds.append(image.read_bytes()[96 + options : 96 + options + 1500])
         image.unlink()
-    return found
+    return seeds
 
 
-def attributes(room: Path) -> list[bytes]:
+def attributes(workdir: Path) -> list[bytes]:
     """Volumes with owners, labels and nodes, made by our own writers."""
     from bootwright.formats.filesystems.attributes import Attributes, Times
     from bootwright.formats.sources.bytesource import Bytes
@@ -110,40 +110,40 @@ def attributes(room: Path) -> list[bytes]:
     from bootwright.images.write.tar_writer import TarWriter
     from bootwright.images.write.xfs_writer import make_xfs
 
-    (room / "file").write_bytes(b"x" * 5000)
+    (workdir / "file").write_bytes(b"x" * 5000)
     extended = {"security.selinux": b"boot_t\0", "user.note": b"n" * 900, "trusted.t": b"t" * 5000}
     file = Attributes(0o100755, 1000, 70000, Times.all_at(1), extended=extended)
     node = Attributes(0o020600, 0, 5, Times.all_at(2), (5, 1), {"security.selinux": b"dev_t\0"})
     folder = Attributes(0o040755, 7, 7, Times.all_at(3), extended={"user.root": b"r"})
-    nodes = {"/": Node(folder), "/f": Node(file, room / "file"), "/c": Node(node)}
+    nodes = {"/": Node(folder), "/f": Node(file, workdir / "file"), "/c": Node(node)}
     identity = "11111111-2222-3333-4444-555555555555"
-    make_xfs(room / "xfs.img", 300 << 20, label="X", identity=identity, nodes=nodes)
-    with TarWriter(room / "tree.tar") as tar:
+    make_xfs(workdir / "xfs.img", 300 << 20, label="X", identity=identity, nodes=nodes)
+    with TarWriter(workdir / "tree.tar") as tar:
         tar.add("/f", file, content=Bytes(b"x" * 5000, "f"))
         tar.add("/c", node)
     root = Attributes(0o040755, 0, 0, Times.all_at(3), extended={"user.root": b"r"})
-    make_squashfs(room / "tree.tar", room / "tree.sqsh", "gzip", root=root)
-    with (room / "xfs.img").open("rb") as volume:
-        return [volume.read(_VOLUME_START), (room / "tree.sqsh").read_bytes()]
+    make_squashfs(workdir / "tree.tar", workdir / "tree.sqsh", "gzip", root=root)
+    with (workdir / "xfs.img").open("rb") as volume:
+        return [volume.read(_VOLUME_START), (workdir / "tree.sqsh").read_bytes()]
 
 
-def archive(room: Path) -> bytes:
-    tree = disk_kit.plant(room / "tree", many=20)
+def archive(folder: Path) -> bytes:
+    tree = disk_kit.plant(folder / "tree", many=20)
     small = [path for path in tree.rglob("*") if path.name not in {"holes", "vmlinuz"}]
     names = "\n".join(str(path.relative_to(tree)) for path in sorted(small))
     command = [disk_kit.tool("cpio"), "-o", "-H", "newc", "--quiet"]
     return subprocess.run(command, cwd=tree, input=names.encode(), capture_output=True, check=True).stdout
 
 
-def initramfs(room: Path) -> list[bytes]:
-    data = archive(room)
+def initramfs(folder: Path) -> list[bytes]:
+    data = archive(folder)
     return [data, lzma.compress(data), gzip.compress(data), data + bytes(64) + lzma.compress(data)]
 
 
-def xz_blocks(room: Path) -> list[bytes]:
+def xz_blocks(folder: Path) -> list[bytes]:
     data = bytes(range(256)) * 400
-    (room / "data").write_bytes(data)
-    command = [disk_kit.tool("xz"), "-0", "--block-size=20000", "-c", room / "data"]
+    (folder / "data").write_bytes(data)
+    command = [disk_kit.tool("xz"), "-0", "--block-size=20000", "-c", folder / "data"]
     blocks = subprocess.run(command, capture_output=True, check=True).stdout
     return [blocks, lzma.compress(data), gzip.compress(data), lzma.compress(data, lzma.FORMAT_ALONE)]
 
@@ -169,9 +169,9 @@ def fdt_parameters(_: Path) -> list[bytes]:
     return [made.stdout]
 
 
-def image_firmware(room: Path) -> list[bytes]:
+def image_firmware(folder: Path) -> list[bytes]:
     config = b"kernel=vmlinuz\narm_64bit=1\ndtoverlay=header,text=a\ndtparam=addr=7\n[pi3]\nenable_uart=1\n"
-    tree = fdt_parameters(room)[0]
+    tree = fdt_parameters(folder)[0]
     return [b"\0CUT\0".join((config, tree, tree, b"console=serial0,115200", tree))]
 
 
@@ -204,9 +204,9 @@ def bootchain(_: Path) -> list[bytes]:
     ]
 
 
-def explore(room: Path) -> list[bytes]:
+def explore(folder: Path) -> list[bytes]:
     kernel = talos_kit.kernel(talos_kit.Talos())
-    parts = [talos_kit.devicetree(talos_kit.Talos()), gzip.compress(kernel), *initramfs(room), *gpt(room)]
+    parts = [talos_kit.devicetree(talos_kit.Talos()), gzip.compress(kernel), *initramfs(folder), *gpt(folder)]
     return [b"\0" + part for part in parts]
 
 
@@ -256,12 +256,12 @@ def make(folder: Path, targets: tuple[str, ...] = tuple(SEEDS)) -> None:
     """Write the seeds of each target into a folder of its name."""
     for target in targets:
         (folder / target).mkdir(parents=True, exist_ok=True)
-        room = Path(tempfile.mkdtemp(prefix="seeds-"))
+        workdir = Path(tempfile.mkdtemp(prefix="seeds-"))
         try:
-            for number, data in enumerate(SEEDS[target](room)):
+            for number, data in enumerate(SEEDS[target](workdir)):
                 (folder / target / f"{number}").write_bytes(data)
         finally:
-            shutil.rmtree(room)
+            shutil.rmtree(workdir)
 
 
 if __name__ == "__main__":

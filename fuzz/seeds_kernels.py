@@ -146,7 +146,7 @@ def image(
     data += b"Linux version 6.18.5 (a@b) (gcc) #1 SMP\n\0"
     data += b"IKCFG_ST" + gzip.compress(b"CONFIG_ARM64_4K_PAGES=y\nCONFIG_X=m\n") + b"IKCFG_ED"
     if functions:
-        symbols = [one for one in symbols if one[1][0] in "tT"]
+        symbols = [symbol for symbol in symbols if symbol[1][0] in "tT"]
     data += bytes(-len(data) % 8)
     whole = data + kallsyms(symbols, offsets_first=offsets_first, ordered=ordered) + bytes(64)
     return without_pointers(whole) if left_out else whole
@@ -195,18 +195,18 @@ def match_tables(_: Path) -> list[bytes]:
     return [of_table(b"a,b", b"c,d"), amba, pci, names, b"acme".ljust(32, b"\0") + bytes(48)]
 
 
-def printing_module(room: Path) -> list[bytes]:
+def printing_module(folder: Path) -> list[bytes]:
     """A module that prints, one way or another."""
-    (room / "acme.c").write_text(_PRINTING)
+    (folder / "acme.c").write_text(_PRINTING)
     command = ["aarch64-linux-gnu-gcc", "-c", "-O2", "-mgeneral-regs-only", "-fno-stack-protector"]
-    subprocess.run([*command, "-o", room / "acme.ko", room / "acme.c"], check=True)
-    return [(room / "acme.ko").read_bytes()]
+    subprocess.run([*command, "-o", folder / "acme.ko", folder / "acme.c"], check=True)
+    return [(folder / "acme.ko").read_bytes()]
 
 
-def module_file(room: Path) -> list[bytes]:
-    (room / "demo.c").write_text(_MODULE)
-    disk_kit.run("aarch64-linux-gnu-gcc", "-c", "-O1", "-o", room / "demo.ko", room / "demo.c")
-    module = (room / "demo.ko").read_bytes()
+def module_file(folder: Path) -> list[bytes]:
+    (folder / "demo.c").write_text(_MODULE)
+    disk_kit.run("aarch64-linux-gnu-gcc", "-c", "-O1", "-o", folder / "demo.ko", folder / "demo.c")
+    module = (folder / "demo.ko").read_bytes()
     return [module, lzma.compress(module), gzip.compress(module), zstandard.ZstdCompressor().compress(module)]
 
 
@@ -310,7 +310,7 @@ def registry(_: Path) -> list[bytes]:
     made = image(layers)
     armored = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
     reference = f"oci://ghcr.io/team/image:v1@{made.digest}".encode()
-    return [made.manifest, index([made]), reference, armored, *(each.data for each in layers)]
+    return [made.manifest, index([made]), reference, armored, *(blob.data for blob in layers)]
 
 
 _PATCH = b"""From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001

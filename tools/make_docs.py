@@ -250,9 +250,9 @@ def _walk(
     yield context.command_path.split(), command, context
     if isinstance(command, click.Group):
         for member in command.list_commands(context):
-            found = command.get_command(context, member)
-            if found is not None and not found.hidden:
-                yield from _walk(found, context, member)
+            subcommand = command.get_command(context, member)
+            if subcommand is not None and not subcommand.hidden:
+                yield from _walk(subcommand, context, member)
 
 
 def _tables(area: str) -> list[tuple[str, dict[str, Any]]]:

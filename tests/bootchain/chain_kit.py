@@ -155,8 +155,8 @@ def _file_system(path: Path, partition: Partition, size: int) -> None:
         file.truncate(size)
     if partition.filesystem == "vfat":
         run("mkfs.vfat", "-F", "12" if size < 64 << 20 else "32", "-n", partition.label[:11].upper(), path)
-        for each in sorted(tree.iterdir()):
-            run("mcopy", "-s", "-i", path, each, "::/")
+        for source in sorted(tree.iterdir()):
+            run("mcopy", "-s", "-i", path, source, "::/")
     else:
         run("mkfs.ext4", "-q", "-O", "^has_journal", "-d", tree, path)
     shutil.rmtree(tree)

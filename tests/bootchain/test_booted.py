@@ -41,10 +41,10 @@ def test_the_default_entry_of_the_menu_chooses_among_kernels(tmp_path: Path) -> 
         f"menuentry '{name}' {{\nlinux ($root)/{name}/vmlinuz one={name}\n}}\n" for name in "AB"
     )
     (boot / "grub" / "grub.cfg").write_text(f"set default=B\n{entries}")
-    found = boot_of(Explorer().artifact(str(boot)))
-    assert found.kernel.fact("release") == "6.18.5"
-    assert found.arguments == "one=B"
-    assert [other.fact("release") for other in found.others] == ["6.12.1"]
+    menu = boot_of(Explorer().artifact(str(boot)))
+    assert menu.kernel.fact("release") == "6.18.5"
+    assert menu.arguments == "one=B"
+    assert [other.fact("release") for other in menu.others] == ["6.12.1"]
     (boot / "grub" / "grub.cfg").write_text(f"set default=0\n{entries}")
     assert boot_of(Explorer().artifact(str(boot))).kernel.fact("release") == "6.12.1"
 

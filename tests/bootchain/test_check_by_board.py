@@ -45,5 +45,5 @@ def test_a_card_for_two_boards_is_checked_with_two_kernels(tmp_path: Path) -> No
         )
         (only, *_) = json.loads(alone.stdout).get("boards") or [json.loads(alone.stdout)]
         assert only["boots"]["kernel"]["place"] == place
-        goals = [each["goals"] for each in document["boards"] if each["board"] == board]
+        goals = [row["goals"] for row in document["boards"] if row["board"] == board]
         assert only["goals"] in goals

@@ -17,10 +17,10 @@ HIGHER_OR_SAME, HIGHER = 2, 8
 def test_both_compilers_ask_whether_a_pointer_is_an_error(against: int, condition: int) -> None:
     pointer = Symbol(("call", 1), ANY)
     flags = Compared(pointer, against & ((1 << 64) - 1), 64)
-    told = {answer: value for answer, _, value in ways(flags, condition)}
-    assert told == {
+    by_answer = {answer: value for answer, _, value in ways(flags, condition)}
+    assert by_answer == {
         True: Symbol(("call", 1), NEGATIVE),
         False: Symbol(("call", 1), ZERO | POSITIVE),
     }
-    told = {answer: value for answer, _, value in ways(flags, condition ^ 1)}
-    assert told[False] == Symbol(("call", 1), NEGATIVE)
+    by_answer = {answer: value for answer, _, value in ways(flags, condition ^ 1)}
+    assert by_answer[False] == Symbol(("call", 1), NEGATIVE)

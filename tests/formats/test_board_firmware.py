@@ -24,14 +24,14 @@ def test_u_boot_says_its_version_and_drivers() -> None:
         pytest.skip("u-boot-qemu is not installed")
     source = FileBytes(QEMU)
     assert is_u_boot(source, source.read(0, 512))
-    found = read_u_boot(source)
-    assert found.version.startswith("20")
-    assert found.drives("arm,pl011")
-    assert found.drives("virtio,mmio")
-    assert found.drives("pci-host-ecam-generic")
-    assert not found.drives("brcm,bcm2712-pcie")
-    assert "nvme" in found.names
-    by_name = {driver.name: driver.compatibles for driver in found.drivers}
+    u_boot = read_u_boot(source)
+    assert u_boot.version.startswith("20")
+    assert u_boot.drives("arm,pl011")
+    assert u_boot.drives("virtio,mmio")
+    assert u_boot.drives("pci-host-ecam-generic")
+    assert not u_boot.drives("brcm,bcm2712-pcie")
+    assert "nvme" in u_boot.names
+    by_name = {driver.name: driver.compatibles for driver in u_boot.drivers}
     assert by_name["psci"] == ("arm,psci", "arm,psci-0.2", "arm,psci-1.0")
 
 
@@ -57,9 +57,9 @@ def u_boot(compatibles: tuple[str, ...] = ("acme,host", "acme,host-v2")) -> byte
 def test_a_driver_by_its_table() -> None:
     source = Bytes(u_boot(), "u-boot.bin")
     assert is_u_boot(source, source.read(0, 512))
-    found = read_u_boot(source)
-    assert found.version == "2025.01-test"
-    assert [(driver.name, driver.compatibles) for driver in found.drivers] == [
+    firmware = read_u_boot(source)
+    assert firmware.version == "2025.01-test"
+    assert [(driver.name, driver.compatibles) for driver in firmware.drivers] == [
         ("acme_host", ("acme,host", "acme,host-v2"))
     ]
     with pytest.raises(Malformed, match="U-Boot for arm64"):
@@ -82,10 +82,10 @@ def eeprom(config: bytes = b"[all]\nBOOT_ORDER=0xf461\n[pi4]\nBOOT_UART=1\n") ->
 def test_an_eeprom_says_when_it_was_made_and_what_it_tries() -> None:
     source = Bytes(eeprom(), "pieeprom.bin")
     assert is_eeprom(source, source.read(0, 64))
-    found = read_eeprom(source)
-    assert found.made == date(2025, 11, 5)
-    assert found.boot_order == ("sd", "nvme", "usb", "restart")
-    assert found.filtered == ("pi4",)
+    firmware = read_eeprom(source)
+    assert firmware.made == date(2025, 11, 5)
+    assert firmware.boot_order == ("sd", "nvme", "usb", "restart")
+    assert firmware.filtered == ("pi4",)
     with pytest.raises(Malformed, match="a section inside the image"):
         read_eeprom(Bytes(eeprom()[:60], "pieeprom.bin"))
     with pytest.raises(Malformed, match="the mark of a section"):
@@ -93,11 +93,11 @@ def test_an_eeprom_says_when_it_was_made_and_what_it_tries() -> None:
 
 
 def test_what_a_board_says_of_it() -> None:
-    told = read_told("2023/12/14 10:00:00\nversion 1 (release)\ntimestamp 1702548000\n")
+    firmware = read_told("2023/12/14 10:00:00\nversion 1 (release)\ntimestamp 1702548000\n")
     settings = read_told("[all]\nBOOT_ORDER=0xf41\n")
-    assert told is not None
+    assert firmware is not None
     assert settings is not None
-    both = settings.joined(told)
+    both = settings.joined(firmware)
     assert (both.made, both.boot_order) == (date(2023, 12, 14), ("sd", "usb", "restart"))
     assert read_told("kernel=u-boot.bin\n") is None
     assert read_told("2023/12/14 10:00:00\n") is None

@@ -33,9 +33,9 @@ def test_names_ignore_case_and_come_in_short_and_long_form(tmp_path: Path) -> No
     assert {entry.path for entry in volume.children(volume.root())} == {
         f"/{path.name}" for path in (tmp_path / "tree").iterdir()
     }
-    found = lookup(volume, "/config.TXT")
-    assert found is not None
-    assert volume.open(found).read(0, 10) == b"CONFIG.TXT"
+    file = lookup(volume, "/config.TXT")
+    assert file is not None
+    assert volume.open(file).read(0, 10) == b"CONFIG.TXT"
     assert lookup(volume, "/config.tx") is None
 
 

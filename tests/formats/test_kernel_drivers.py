@@ -148,11 +148,11 @@ def test_without_the_symbols_of_data_the_same_is_found(
     assert len(masked) < len(whole) * 2 // 3
     assert "macb_driver" not in masked.names
     monkeypatch.setattr(builtin_drivers, "read_symbols", lambda image, name: masked)
-    found = read_built_in(real_image, "Image")
+    drivers = read_built_in(real_image, "Image")
     # Which object a driver is in, only the names of initcalls' entries say, and those are data.
-    assert set(found.drivers) == {evolve(driver, object="") for driver in real_built_in.drivers}
-    assert set(found.early) == set(real_built_in.early)
-    assert found.of_node == real_built_in.of_node > 0
+    assert set(drivers.drivers) == {evolve(driver, object="") for driver in real_built_in.drivers}
+    assert set(drivers.early) == set(real_built_in.early)
+    assert drivers.of_node == real_built_in.of_node > 0
 
 
 @pytest.mark.download

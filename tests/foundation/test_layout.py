@@ -18,6 +18,12 @@ def modules() -> Iterator[Path]:
     return (path for path in sorted(SOURCE.rglob("*.py")) if "data" not in path.relative_to(SOURCE).parts)
 
 
+def programs() -> Iterator[Path]:
+    yield from modules()
+    for folder in ("tests", "benchmarks", "fuzz", "tools"):
+        yield from sorted((ROOT / folder).rglob("*.py"))
+
+
 @pytest.mark.parametrize("path", list(modules()), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_a_module_is_short_and_has_a_docstring(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
@@ -104,8 +110,8 @@ def _names_bound(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def test_a_name_says_what_it_holds() -> None:
     nameless = {"each", "found", "one", "room", "told"}
     bound = [
-        f"{path.relative_to(SOURCE)}:{line}: {name}"
-        for path in modules()
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in programs()
         for line, name in _names_bound(ast.parse(path.read_text(encoding="utf-8")))
         if name in nameless
     ]

@@ -74,9 +74,9 @@ def test_an_image_holds_what_its_recipe_says(kit: Path) -> None:
     assert not [problem.message for inner in item.walk() for problem in inner.problems]
     assert item.fact("partition_table") == "gpt"
     assert item.fact("gpt_copies") == ("primary: good", "backup: good")
-    assert [each.detail.label for each in item.of_kind(ItemKind.PARTITION)] == ["EFI", "BOOT", "META"]
-    assert [each.fact("release") for each in item.of_kind(ItemKind.KERNEL)] == [image_kit.RELEASE]
-    assert {each.name for each in item.of_kind(ItemKind.DEVICETREE)} == {
+    assert [part.detail.label for part in item.of_kind(ItemKind.PARTITION)] == ["EFI", "BOOT", "META"]
+    assert [part.fact("release") for part in item.of_kind(ItemKind.KERNEL)] == [image_kit.RELEASE]
+    assert {part.name for part in item.of_kind(ItemKind.DEVICETREE)} == {
         "/bcm2712-rpi-5-b.dtb",
         "/bcm2712-d-rpi-5-b.dtb",
     }
@@ -90,7 +90,7 @@ def test_an_image_holds_what_its_recipe_says(kit: Path) -> None:
 def test_its_file_systems_are_clean_by_their_own_checkers(kit: Path, tmp_path: Path) -> None:
     item = Explorer().artifact(str(kit / "kit.raw"))
     kinds = {"EFI": "vfat", "BOOT": "xfs"}
-    for partition in (each.detail for each in item.of_kind(ItemKind.PARTITION)):
+    for partition in (part.detail for part in item.of_kind(ItemKind.PARTITION)):
         if partition.label in kinds:
             image_kit.clean(
                 kit / "kit.raw", tmp_path, partition.offset, partition.size, kinds[partition.label]
@@ -273,9 +273,9 @@ def test_files_are_added_to_an_initramfs_of_ones_own(tmp_path: Path) -> None:
     source = volume.files.open(entry)
     tree = InitramfsTree("initramfs", read_segments(source))
     for name, mode in (("/init", 0o755), ("/etc/mine/run", 0o755), ("/etc/mine/link", 0o755)):
-        found = lookup(tree, name)
-        assert found is not None, name
-        assert found.mode == mode
+        file = lookup(tree, name)
+        assert file is not None, name
+        assert file.mode == mode
     (tmp_path / "mine/run").unlink()
     (tmp_path / "mine/link").unlink()
     (tmp_path / "mine").rmdir()
@@ -565,7 +565,7 @@ def test_the_standin_is_made_and_read_back(name: str, tmp_path: Path) -> None:
     assert not [problem.message for node in item.walk() for problem in node.problems]
     (kernel,) = item.of_kind(ItemKind.KERNEL)
     assert str(kernel.fact("release")).startswith("6.18.")
-    assert {each.fact("release") for each in item.of_kind(ItemKind.MODULES)} == {kernel.fact("release")}
+    assert {child.fact("release") for child in item.of_kind(ItemKind.MODULES)} == {kernel.fact("release")}
     (system,) = item.of_kind(ItemKind.OS_RELEASE)[:1]
     assert "stand-in" in str(system.fact("pretty_name"))
     if name.endswith("uki"):
@@ -583,7 +583,7 @@ def test_the_standin_is_made_and_read_back(name: str, tmp_path: Path) -> None:
         assert (main.id, reset.id, reset.title) == ("main", "reset-maintenance", "Reset to maintenance mode")
         assert main.section(".splash") == reset.section(".splash")
     if name.endswith("grub"):
-        labels = [each.detail.label for each in item.of_kind(ItemKind.PARTITION)]
+        labels = [child.detail.label for child in item.of_kind(ItemKind.PARTITION)]
         assert labels == ["EFI", "BIOS", "BOOT", "META"]
         assert made.size == sum(part.size for part in recipe.partitions) + (2 << 20)
         verified = CliRunner().invoke(

@@ -449,9 +449,9 @@ def test_another_kernel_brings_its_modules_into_the_squashfs_root(tmp_path: Path
     files = SquashFs(tree.open(root))
     assert files.superblock.compression == "zstd"
     folder = "/usr/lib/modules/6.12.107+deb13-arm64"
-    found = lookup(files, f"{folder}/modules.dep")
-    assert found is not None
-    assert b"virtio_net.ko" in files.open(found).read(0, found.size)
+    file = lookup(files, f"{folder}/modules.dep")
+    assert file is not None
+    assert b"virtio_net.ko" in files.open(file).read(0, file.size)
     listed = lookup(files, "/usr/lib/stand-in/modules")
     assert listed is not None
     for line in files.open(listed).read(0, listed.size).decode().split():

@@ -102,11 +102,11 @@ def decode(tmp_path_factory: pytest.TempPathFactory) -> Decode:
     program = folder / "decode"
     subprocess.run([compiler, *flags, "-o", program, folder / "harness.c", PROBES / "zstd.c"], check=True)
 
-    def run(frame: bytes, room: int) -> bytes | None:
+    def run(frame: bytes, capacity: int) -> bytes | None:
         path = folder / "frame"
         path.write_bytes(frame)
         done = subprocess.run(
-            [program, path, str(room)],
+            [program, path, str(capacity)],
             capture_output=True,
             check=False,
             env={"ASAN_OPTIONS": "detect_leaks=0"},

@@ -73,7 +73,7 @@ def check_talos(item: Item) -> None:
 def test_a_talos_image_is_followed_to_the_os_in_its_squashfs(image: Path) -> None:
     item = Explorer().artifact(str(image))
     check_talos(item)
-    assert [each.name for each in item.of_kind(ItemKind.PARTITION)] == [
+    assert [part.name for part in item.of_kind(ItemKind.PARTITION)] == [
         "partition 1 (EFI)", "partition 2 (BIOS)", "partition 3 (BOOT)", "partition 4 (META)"
     ]  # fmt: skip
     # Provenance: the container path and offset lead to the very bytes.
@@ -537,4 +537,4 @@ def test_one_part_named_many_times_does_not_keep_us_busy(tmp_path: Path) -> None
         assert len(item.of_kind(ItemKind.PARTITION)) == 16
         assert any("overlap" in problem for problem in problems)
         assert any(message in problem for problem in problems)
-        assert 0 < sum(each.detail is not None for each in item.of_kind(ItemKind.KERNEL)) <= 4
+        assert 0 < sum(child.detail is not None for child in item.of_kind(ItemKind.KERNEL)) <= 4

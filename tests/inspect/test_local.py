@@ -122,7 +122,7 @@ def test_a_root_file_system_is_read_to_its_lowest_layer(registry: RunningRegistr
     item = Explorer().artifact(registry.reference("team/root", "v1"))
     (container,) = item.of_kind(ItemKind.CONTAINER)
     assert container.fact("layers_not_read") is None
-    assert [found.fact("id") for found in item.of_kind(ItemKind.OS_RELEASE)] == ["base"]
+    assert [release.fact("id") for release in item.of_kind(ItemKind.OS_RELEASE)] == ["base"]
 
 
 def test_a_kernel_of_a_registry_is_a_folder_as_its_package_would_be(talos: str, tmp_path: Path) -> None:

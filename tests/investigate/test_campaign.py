@@ -241,9 +241,9 @@ def test_no_campaign_is_one_line(tmp_path: Path) -> None:
 
 
 def test_told_is_kept_once_and_numbered_where_it_contradicts(tmp_path: Path) -> None:
-    one = make_told("cell", {"board": "a"}, {"boots": Verdict.WORKS}, logs=[b"log"])
-    assert keep_told(tmp_path, one, [b"log"])
-    assert not keep_told(tmp_path, one, [b"log"])
+    answer = make_told("cell", {"board": "a"}, {"boots": Verdict.WORKS}, logs=[b"log"])
+    assert keep_told(tmp_path, answer, [b"log"])
+    assert not keep_told(tmp_path, answer, [b"log"])
     other = make_told("cell", {"board": "a"}, {"boots": Verdict.FAILS}, by="b")
     assert keep_told(tmp_path, other)
     assert [seen.repeat for seen in observations_of(read_told(tmp_path))] == [1, 2]
@@ -265,8 +265,8 @@ def test_damaged_files_are_refused(data: bytes) -> None:
 
 @given(st.data())
 def test_any_slip_in_what_was_told_is_read_or_refused(data: st.DataObject) -> None:
-    one = make_told("cell", {"board": "a"}, {"boots": Verdict.WORKS}, note="n", by="b")
-    document = {name: getattr(one, name) for name in type(one).__slots__ if not name.startswith("__")}
+    answer = make_told("cell", {"board": "a"}, {"boots": Verdict.WORKS}, note="n", by="b")
+    document = {name: getattr(answer, name) for name in type(answer).__slots__ if not name.startswith("__")}
     document[data.draw(st.sampled_from(sorted(document)))] = data.draw(JSON)
     with contextlib.suppress(BootwrightError):
         parse_told(json.dumps(document).encode(), "told.json")

@@ -46,9 +46,9 @@ def test_the_classes_weigh_as_bayes_says_cause_by_cause(
     prior = Beliefs(space, space.everything)
     weights = [prior.mass(1 << index) for index in range(len(space.causes))]
     for number, (kernel, pages, works) in enumerate(rows):
-        one = seen(number, kernel, pages, "works" if works else "fails")
-        beliefs.see(one, "boots")
-        agreeing = space.agreeing(one.values, one.outcomes["boots"])
+        observation = seen(number, kernel, pages, "works" if works else "fails")
+        beliefs.see(observation, "boots")
+        agreeing = space.agreeing(observation.values, observation.outcomes["boots"])
         weights = [
             weight * (1 - noise if agreeing >> index & 1 else noise) for index, weight in enumerate(weights)
         ]
@@ -64,13 +64,13 @@ def test_what_a_run_tells_is_less_where_outcomes_lie_and_never_negative() -> Non
     trial = Trial("a", (("boots", {"kernel": ("6.12",), "pages": ("4K",)}),), 1.0)
     chooser = Chooser(space, [trial])
     patterns = chooser.patterns(trial, "boots", space.everything)
-    told = [NoisyBeliefs(space, noise).worth(patterns) for noise in (0.0, 0.05, 0.2, 0.4)]
-    assert told[0] == pytest.approx(Beliefs(space, space.everything).worth(patterns))
-    assert all(more > less > 0 for more, less in itertools.pairwise(told))
+    worth = [NoisyBeliefs(space, noise).worth(patterns) for noise in (0.0, 0.05, 0.2, 0.4)]
+    assert worth[0] == pytest.approx(Beliefs(space, space.everything).worth(patterns))
+    assert all(more > less > 0 for more, less in itertools.pairwise(worth))
     masses = [Beliefs(space, space.everything).mass(group) for group in patterns.values()]
     share = masses[0] / sum(masses) * 0.95 + masses[1] / sum(masses) * 0.05
     entropy = [-part * math.log2(part) - (1 - part) * math.log2(1 - part) for part in (share, 0.05)]
-    assert told[1] == pytest.approx(entropy[0] - entropy[1])
+    assert worth[1] == pytest.approx(entropy[0] - entropy[1])
 
 
 TRUE = [("6.12", "4K", "fails"), ("6.12", "16K", "fails"), ("6.16", "4K", "works"), ("6.18", "16K", "works")]
@@ -91,11 +91,11 @@ def test_one_lie_among_repetitions_is_set_aside_and_the_cause_is_found() -> None
 
 def test_two_boards_against_one_count_and_one_against_one_do_not() -> None:
     cell = ("6.18", "4K")
-    told = [seen(1, *cell, "works", Source.BENCH), seen(2, *cell, "fails", Source.BENCH)]
+    reports = [seen(1, *cell, "works", Source.BENCH), seen(2, *cell, "fails", Source.BENCH)]
     rest = [seen(10 + number, *row) for number, row in enumerate(TRUE)]
     space = CauseSpace(FACTORS, 0.05)
-    assert doubt(space, [*rest, *told, seen(3, *cell, "works", Source.BENCH)], "boots", 0.05).lies == (
-        told[1],
+    assert doubt(space, [*rest, *reports, seen(3, *cell, "works", Source.BENCH)], "boots", 0.05).lies == (
+        reports[1],
     )
 
 
@@ -124,8 +124,8 @@ def test_planted_causes_are_found_with_fewer_cells_than_at_random() -> None:
         name: [search(plant(seed), 0.05, seed, METHODS[name](plant(seed), seed)) for seed in trials]
         for name in ("information", "random cells")
     }
-    exact = sum(one.exact for one in ended["information"])
+    exact = sum(trial.exact for trial in ended["information"])
     assert exact >= 26
-    cells = {name: sorted(one.cells for one in row)[15] for name, row in ended.items()}
+    cells = {name: sorted(trial.cells for trial in row)[15] for name, row in ended.items()}
     assert cells["information"] < cells["random cells"]
     assert OUTCOME == "boots"

@@ -104,9 +104,9 @@ def test_steps_of_shipped_plans_are_commands_with_options_that_exist(path: Path)
             parts, command = words(step), main
             context = click.Context(main, info_name="bootwright")
             while isinstance(command, click.Group):
-                found = command.get_command(context, parts.pop(0))
-                assert found is not None, step
-                command = found
+                subcommand = command.get_command(context, parts.pop(0))
+                assert subcommand is not None, step
+                command = subcommand
                 context = click.Context(command, parent=context)
             command.parse_args(context, [*parts])
 

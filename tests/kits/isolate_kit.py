@@ -22,9 +22,9 @@ def blob(text: str, **words: str) -> bytes:
     return tools.run(["dtc", "-q", "-@", "-O", "dtb"], input_bytes=text.encode())
 
 
-def make_image(path: Path, files: Mapping[str, bytes], room: Path, size: int = SIZE) -> Path:
+def make_image(path: Path, files: Mapping[str, bytes], workdir: Path, size: int = SIZE) -> Path:
     """A GPT disk with the files on an EFI partition."""
-    part = room / f"{path.name}.part"
+    part = workdir / f"{path.name}.part"
     with part.open("wb") as file:
         file.truncate(size - 2 * MIB)
     tools.run(["mkfs.vfat", "--invariant", "-n", "EFI", part])
@@ -32,8 +32,8 @@ def make_image(path: Path, files: Mapping[str, bytes], room: Path, size: int = S
     if above:
         tools.run(["mmd", "-i", part, *(f"::{folder}" for folder in sorted(above))])
     for name, data in files.items():
-        (room / "file").write_bytes(data)
-        tools.run(["mcopy", "-i", part, room / "file", f"::{name}"])
+        (workdir / "file").write_bytes(data)
+        tools.run(["mcopy", "-i", part, workdir / "file", f"::{name}"])
     with path.open("wb") as file:
         file.truncate(size)
     table = f"label: gpt\nstart=2048, size={(size - 2 * MIB) // 512}, type=uefi, name=EFI\n"

@@ -121,5 +121,5 @@ def run(base: Path, series: Path, out: Path, *, seconds: float = 0.0) -> tuple[M
 
 
 if __name__ == "__main__":
-    found, used = run(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), seconds=0.05)
-    print(json.dumps({"kept": found.fewest.kept, "boots": used.boots, "kept_boots": used.kept_boots}))
+    minimised, used = run(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), seconds=0.05)
+    print(json.dumps({"kept": minimised.fewest.kept, "boots": used.boots, "kept_boots": used.kept_boots}))

@@ -157,9 +157,9 @@ def test_each_change_does_what_it_says() -> None:
 
     def after(change: Change, name: str, **more: object) -> Node:
         made = apply(blob, Mutation(change, "x", node.path, name, **more))
-        found = parse_fdt(made, "after").node(node.path)
-        assert found is not None
-        return found
+        node_after = parse_fdt(made, "after").node(node.path)
+        assert node_after is not None
+        return node_after
 
     assert "clocks" not in after(Change.DROP, "clocks")
     dangling = after(Change.DANGLE, "clocks", cell=2).cells("clocks")

@@ -133,8 +133,8 @@ def test_any_bytes_are_a_program_or_not(data: bytes, at: int, value: int) -> Non
 
 @given(st.binary(max_size=200))
 def test_modules_are_init_s_own_lines(console: bytes) -> None:
-    told = loaded_modules(console + b"\n[ 1.0] bwa: # bootwright: module squashfs 0xffffc0007acdd000\r\r\n")
-    assert told["squashfs"] == 0xFFFFC0007ACDD000
+    loaded = loaded_modules(console + b"\n[ 1.0] bwa: # bootwright: module squashfs 0xffffc0007acdd000\r\r\n")
+    assert loaded["squashfs"] == 0xFFFFC0007ACDD000
 
 
 @pytest.mark.boot

@@ -77,13 +77,15 @@ def _image(program: Path) -> bytes:
 def test_lines_of_inlined_functions(tree: Path) -> None:
     program = _built(tree, "-g")
     start = 0xFFFF800080010000
-    found = source_lines(program, range(start, start + 64, 4), _image(program), tree)
-    lines = {line for each in found.values() for line in each}
+    by_address = source_lines(program, range(start, start + 64, 4), _image(program), tree)
+    lines = {line for inlined in by_address.values() for line in inlined}
     path = "/build/elsewhere/fs/made_up.c"
     assert SourceLine("is_short", path, 7, "seen = size;") in lines
     # A condition over several lines is one statement.
     assert "if (is_short(size) && size != 7)" in {line.text for line in lines}
-    innermost = next(each for each in found.values() if each and each[0].function == "is_short")
+    innermost = next(
+        inlined for inlined in by_address.values() if inlined and inlined[0].function == "is_short"
+    )
     assert [line.function for line in innermost] == ["is_short", "refuse", "__arm64_sys_made_up"]
 
 
@@ -103,9 +105,9 @@ def test_debug_files_that_are_none(tree: Path) -> None:
 def test_definitions_by_name(tree: Path) -> None:
     check_tree(tree)
     assert definition(tree, "__arm64_sys_made_up", "E2BIG") == Definition("fs/made_up.c", 11, ())
-    found = definition(tree, "refuse.isra.0", "EINVAL")
-    assert found is not None
-    assert (found.path, found.with_errno) == ("fs/made_up.c", (23,))
+    place = definition(tree, "refuse.isra.0", "EINVAL")
+    assert place is not None
+    assert (place.path, place.with_errno) == ("fs/made_up.c", (23,))
     assert definition(tree, "accept", "EINVAL") is None
     with pytest.raises(Refused, match="no source tree of a kernel"):
         check_tree(tree / "fs")

@@ -54,8 +54,8 @@ def test_no_mask_is_of_nothing() -> None:
         truth = from_json(path.read_text(), path.name)
         machine = truth_machine(truth.machine)
         tree = parse_fdt(truth.fdt, path.name)
-        found = masked(machine.masks, tree, outcomes(truth), machine=truth.machine, kernel=truth.kernel)
-        used.setdefault(truth.machine, set()).update(found.values())
+        hidden = masked(machine.masks, tree, outcomes(truth), machine=truth.machine, kernel=truth.kernel)
+        used.setdefault(truth.machine, set()).update(hidden.values())
     for name, masks in used.items():
         assert set(truth_machine(name).masks) == masks, name
 

@@ -120,7 +120,7 @@ def test_built_in_drivers_are_known_by_the_objects_of_their_initcalls(
     for changes, bound in (((), Answer.YES), ((off(option),), Answer.NO)):
         path = config(tmp_path, *changes)
         facts = facts_of_config(path, read_kernel_config(FileBytes(path)))
-        (answer,) = (one for one in predict(facts, dtb).nodes if one.path == node)
+        (answer,) = (predicted for predicted in predict(facts, dtb).nodes if predicted.path == node)
         assert answer.bound is bound
 
 
@@ -132,7 +132,9 @@ def test_what_is_set_up_at_boot_is_left_out_with_its_object(tmp_path: Path) -> N
         path = config(tmp_path, *changes)
         facts = facts_of_config(path, read_kernel_config(FileBytes(path)))
         nodes = predict(facts, dtb).nodes
-        assert next(one.bound for one in nodes if one.path == "/soc/serial@21c0500") is bound
+        assert (
+            next(predicted.bound for predicted in nodes if predicted.path == "/soc/serial@21c0500") is bound
+        )
 
 
 @pytest.mark.download
@@ -144,7 +146,11 @@ def test_what_an_unknown_driver_would_make_is_unknown_too(tmp_path: Path) -> Non
 
     def bound(kernel: ConfiguredKernel) -> Answer:
         nodes = predict(kernel, dtb).nodes
-        return next(one.bound for one in nodes if one.path == "/soc/system-control@1c00000/sram@18000")
+        return next(
+            predicted.bound
+            for predicted in nodes
+            if predicted.path == "/soc/system-control@1c00000/sram@18000"
+        )
 
     assert bound(facts) is Answer.YES
     tables = facts.tables

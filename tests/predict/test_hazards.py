@@ -278,5 +278,5 @@ def test_an_old_eeprom_reads_no_gpt() -> None:
     for table, there in (("gpt", True), ("dos", False)):
         solved = predict(make_kernel(), tree, given=Given(eeprom=old, partition_table=table))
         known = next(hazard for hazard in solved.known.hazards if hazard.name == "eeprom-gpt")
-        found = strike(solved, known, set())
-        assert (found is not None and found.effect is Verdict.FAILS) is there
+        struck = strike(solved, known, set())
+        assert (struck is not None and struck.effect is Verdict.FAILS) is there

@@ -30,8 +30,8 @@ def test_of_any_walks_one_that_fits_is_found(
     """Also of walks that no code makes, which ask other things after the same answers."""
     known = [kept(walk, number) for number, walk in enumerate(walks)]
     fitting = [walk for walk in known if all(there[question] is answer for question, answer in walk.answers)]
-    found = _Walks(known).matching(there.__getitem__)
-    assert found in fitting if fitting else found is None
+    matching = _Walks(known).matching(there.__getitem__)
+    assert matching in fitting if fitting else matching is None
 
 
 @given(st.data(), ANSWERS)
@@ -58,11 +58,11 @@ def test_each_question_of_code_is_asked_once_and_no_other(
         asked.append(question)
         return there[question]
 
-    found = _Walks(walks).matching(ask)
-    assert [found] == (fitting or [None])
+    matching = _Walks(walks).matching(ask)
+    assert [matching] == (fitting or [None])
     assert len(asked) == len(set(asked))
-    if found is not None:
-        assert asked == [question for question, _ in found.answers]
+    if matching is not None:
+        assert asked == [question for question, _ in matching.answers]
 
 
 def test_whether_one_waits_for_another_device_is_known_of_later_walks_too() -> None:

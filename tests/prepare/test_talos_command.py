@@ -69,8 +69,8 @@ def test_a_plain_schematic_has_nothing_against_it() -> None:
     ],
 )
 def test_what_the_schematic_alone_says(text: str, version: str, verdict: Verdict, words: str) -> None:
-    ((found, said),) = remarks(text, version)
-    assert found is verdict
+    ((remark, said),) = remarks(text, version)
+    assert remark is verdict
     assert words in said
 
 
@@ -183,16 +183,16 @@ def test_bad_input_is_one_line_and_a_hint(
 def test_an_image_at_hand_is_checked_and_held_against_what_is_asked(standin: Path, tmp_path: Path) -> None:
     schematic = tmp_path / "s.yaml"
     schematic.write_text(FIVE % ("", "extraKernelArgs: [quiet, -pti=on]"))
-    told = api.talos(schematic, version="1.12.1", board="raspberrypi-5", revision="c04170", image=standin)
-    assert told.foretold.exact
-    assert not told.foretold.missing
-    verdicts = {goal.goal: goal.verdict for goal in told.foretold.goals}
+    answer = api.talos(schematic, version="1.12.1", board="raspberrypi-5", revision="c04170", image=standin)
+    assert answer.foretold.exact
+    assert not answer.foretold.missing
+    verdicts = {goal.goal: goal.verdict for goal in answer.foretold.goals}
     assert (verdicts["ethernet"], verdicts["os-start"]) == (Verdict.WORKS, Verdict.WORKS)
-    texts = [remark.text for remark in told.foretold.remarks]
+    texts = [remark.text for remark in answer.foretold.remarks]
     assert any("lacks quiet: it is of another schematic" in text for text in texts)
     assert any("still has pti=on" in text for text in texts)
     assert not any("is asked for" in text for text in texts)
-    jsonschema.validate(told.as_json(), SCHEMA)
+    jsonschema.validate(answer.as_json(), SCHEMA)
     other = api.talos(schematic, version="1.12.3", revision="c04170", image=standin)
     assert any(
         "is of version 1.12.1, and 1.12.3 is asked for" in remark.text for remark in other.foretold.remarks

@@ -51,10 +51,10 @@ def test_what_the_tools_print_is_read(disk: Path, command: tuple[str, ...]) -> N
     printed = subprocess.run(words, capture_output=True, check=True).stdout
     read = read_disks(printed, "list")
     assert read is not None
-    (found,) = read
-    assert (found.name, found.table) == (str(disk), "gpt")
-    assert [part.label for part in found.parts] == [label for label, _ in LAYOUT]
-    for part, (_, size) in zip(found.parts, LAYOUT, strict=True):
+    (parsed,) = read
+    assert (parsed.name, parsed.table) == (str(disk), "gpt")
+    assert [part.label for part in parsed.parts] == [label for label, _ in LAYOUT]
+    for part, (_, size) in zip(parsed.parts, LAYOUT, strict=True):
         assert part.size is not None
         assert abs(part.size - size * MIB) <= 0.06 * size * MIB
 
@@ -170,8 +170,8 @@ INSTALLER = Installer(None, overlay_known=True, kernel=20 * MIB, initramfs=80 * 
 
 
 def told(*parts: Part, table: str = "gpt", paths: tuple[str, ...] = ("config.txt",)) -> tuple[Verdict, str]:
-    found = steps([Disk("/dev/sda", table, None, parts)], paths, INSTALLER)
-    step = first_broken(found)
+    commands = steps([Disk("/dev/sda", table, None, parts)], paths, INSTALLER)
+    step = first_broken(commands)
     return (step.verdict, step.reason) if step is not None else (Verdict.WORKS, "")
 
 

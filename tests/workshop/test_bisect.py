@@ -89,7 +89,7 @@ def test_boots_over_releases_stay_within_the_bound(releases: int, tmp_path: Path
         turn = planted.search(tmp_path)
         assert turn.found == turned
         assert planted.boots <= math.ceil(math.log2(releases)) + 1
-        tried = {each.title for each in turn.tried}
+        tried = {candidate.title for candidate in turn.tried}
         assert {f"m{turned}", f"m{turned - 1}" if turned else "start"} <= tried
 
 

@@ -123,9 +123,9 @@ def test_the_same_input_gives_the_same_bytes(
     assert sha256(first.kernel.image) == sha256(second.kernel.image)
     assert sha256(first.vmlinux) == sha256(second.vmlinux)
     modules = [
-        sorted(sha256(path) for path in each.kernel.modules.rglob("*.ko"))
-        for each in (first, second)
-        if each.kernel.modules is not None
+        sorted(sha256(path) for path in built.kernel.modules.rglob("*.ko"))
+        for built in (first, second)
+        if built.kernel.modules is not None
     ]
     assert modules[0] == modules[1]
 
@@ -205,7 +205,7 @@ class TestPatches:
         assert compiled(second)[count:] == ["fs/namespace.o"]
         plain = api.build_kernel(tree, patches=())
         assert compiled(plain)[count + 1 :] == ["fs/namespace.o"]
-        images = {sha256(each.kernel.image) for each in (first, second, plain)}
+        images = {sha256(built.kernel.image) for built in (first, second, plain)}
         assert len(images) == 3
         assert sha256(api.build_kernel(tree).kernel.image) == sha256(plain.kernel.image)
         assert sha256(tree / "fs/namespace.c") == before

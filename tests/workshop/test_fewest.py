@@ -46,12 +46,12 @@ def series(draw: st.DrawFn) -> tuple[Set, tuple[Set, ...]]:
 @given(series())
 def test_exactly_the_needed_ones_are_found_and_proved(planted: tuple[Set, tuple[Set, ...]]) -> None:
     test = Planted(*planted)
-    found = fewest(test.needs, test)
-    assert frozenset(found.kept) == test.needed
-    assert found.proved
-    assert not found.contradicted
-    for proof in found.proof:
-        assert frozenset(found.kept) - {proof.left_out} in [*test.tried, frozenset()]
+    result = fewest(test.needs, test)
+    assert frozenset(result.kept) == test.needed
+    assert result.proved
+    assert not result.contradicted
+    for proof in result.proof:
+        assert frozenset(result.kept) - {proof.left_out} in [*test.tried, frozenset()]
 
 
 @settings(max_examples=100, deadline=None)
@@ -65,12 +65,12 @@ def test_whatever_the_answers_what_is_returned_was_tried_and_no_single_patch_can
     def test(kept: Set) -> Verdict:
         return answers.setdefault(kept, chance.choice(list(Verdict)))
 
-    found = fewest([frozenset()] * count, test)
-    kept = frozenset(found.kept)
+    result = fewest([frozenset()] * count, test)
+    kept = frozenset(result.kept)
     assert answers[kept] is Verdict.WORKS
     for number in kept:
         assert answers[kept - {number}] is not Verdict.WORKS
-    assert {proof.left_out: proof.verdict for proof in found.proof} == {
+    assert {proof.left_out: proof.verdict for proof in result.proof} == {
         number: answers[kept - {number}] for number in kept
     }
 
@@ -83,9 +83,9 @@ def test_patches_that_build_only_together_go_together() -> None:
             return Verdict.UNKNOWN
         return Verdict.WORKS if {1, 5} <= kept else Verdict.FAILS
 
-    found = fewest([frozenset()] * 10, test)
-    assert found.kept == (1, 5)
-    assert found.proved
+    result = fewest([frozenset()] * 10, test)
+    assert result.kept == (1, 5)
+    assert result.proved
 
 
 def test_a_patch_that_undoes_another() -> None:
@@ -94,9 +94,9 @@ def test_a_patch_that_undoes_another() -> None:
     def test(kept: Set) -> Verdict:
         return Verdict.WORKS if 4 in kept and (2 not in kept or 6 in kept) else Verdict.FAILS
 
-    found = fewest([frozenset()] * 8, test)
-    assert found.kept == (4,)
-    assert found.proved
+    result = fewest([frozenset()] * 8, test)
+    assert result.kept == (4,)
+    assert result.proved
 
 
 def test_probabilities_are_those_of_counting() -> None:
@@ -141,7 +141,7 @@ def test_three_of_twenty_four_in_sixteen_tests() -> None:
         first, second = sorted(chance.sample(needed, 2))
         needs = tuple(frozenset({first}) if number == second else frozenset() for number in range(24))
         test = Planted(frozenset(needed), needs)
-        found: Fewest = fewest(needs, test)
-        assert list(found.kept) == needed
+        result: Fewest = fewest(needs, test)
+        assert list(result.kept) == needed
         counts.append(len(test.tried) + 2)
     assert sorted(counts)[10] <= 16

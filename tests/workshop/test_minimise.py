@@ -31,11 +31,11 @@ KITS = Path(__file__).parents[1] / "kits"
 
 def test_the_needed_patches_and_the_proof(tmp_path: Path) -> None:
     base, series = program_kit.make_program(tmp_path)
-    found, trials = program_kit.run(base, series, tmp_path / "run")
-    assert found.fewest.kept == NEEDED
-    assert found.fewest.proved
-    assert trials.builds == len(found.tests)
-    tried = {kept: decision.verdict for kept, decision in found.tests}
+    needed, trials = program_kit.run(base, series, tmp_path / "run")
+    assert needed.fewest.kept == NEEDED
+    assert needed.fewest.proved
+    assert trials.builds == len(needed.tests)
+    tried = {kept: decision.verdict for kept, decision in needed.tests}
     for number in (5, 9):  # 2 is needed by 5
         assert tried[frozenset(NEEDED) - {number}] is Verdict.FAILS
     for kept in tried:

@@ -25,7 +25,7 @@ def write_series(folder: Path, edits: list[tuple[float, int, int]]) -> tuple[Pat
     patches = []
     for number, (where, removed, added) in enumerate(edits):
         at = int(where * len(lines))
-        new = [*lines[:at], *(f"patch {number} {each}\n" for each in range(added)), *lines[at + removed :]]
+        new = [*lines[:at], *(f"patch {number} {line}\n" for line in range(added)), *lines[at + removed :]]
         if new != lines:
             history.commit(str(number), {"f": "".join(new)})
             patches.append(Patch(str(number), history.git("format-patch", "-1", "--stdout").encode()))

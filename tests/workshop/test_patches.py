@@ -29,16 +29,16 @@ def history(tmp_path: Path) -> History:
     return made
 
 
-def fits(found: api.PatchSeries) -> dict[str, Fit]:
-    return {placed.commit.subject: placed.fit for placed in found.series.placed}
+def fits(series: api.PatchSeries) -> dict[str, Fit]:
+    return {placed.commit.subject: placed.fit for placed in series.series.placed}
 
 
-def apply_files(history: History, found: api.PatchSeries, start: str) -> str:
+def apply_files(history: History, series: api.PatchSeries, start: str) -> str:
     """The tree that the files give with `git am`, in a work tree of its own."""
     place = history.folder.parent / "am"
     history.git("worktree", "add", "-q", "--detach", str(place), start)
     tree = History(place)
-    for path in found.written:
+    for path in series.written:
         tree.git("am", "-q", str(path))
     return tree.git("rev-parse", "HEAD^{tree}").strip()
 
@@ -51,20 +51,22 @@ def test_commits_of_the_paths_in_order_with_needs(history: History, tmp_path: Pa
         "net: macb: on top",
         {"drivers/net/macb.c": numbered(60, changes={10: "ten", 11: "eleven", 50: "fifty"})},
     )
-    found = api.kernel_patches(
+    series = api.kernel_patches(
         "base..topic", repository=history.folder, paths="drivers/net", out=tmp_path / "series"
     )
-    assert [placed.commit.subject for placed in found.series.placed] == [
+    assert [placed.commit.subject for placed in series.series.placed] == [
         "net: macb: rename",
         "net: macb: far",
         "net: macb: on top",
     ]
-    assert set(fits(found).values()) == {Fit.APPLIES}
-    needs = {placed.commit.subject: found.series.needs[placed.commit.name] for placed in found.series.placed}
+    assert set(fits(series).values()) == {Fit.APPLIES}
+    needs = {
+        placed.commit.subject: series.series.needs[placed.commit.name] for placed in series.series.placed
+    }
     assert needs == {"net: macb: rename": (), "net: macb: far": (), "net: macb: on top": (first,)}
-    assert found.verdict is api.Verdict.WORKS
-    assert apply_files(history, found, "base") == found.series.tree
-    assert found.written[0].read_text().startswith(f"From {first} ")
+    assert series.verdict is api.Verdict.WORKS
+    assert apply_files(history, series, "base") == series.series.tree
+    assert series.written[0].read_text().startswith(f"From {first} ")
 
 
 def test_back_ports_are_known_by_patch_by_name_and_by_subject(history: History) -> None:
@@ -81,12 +83,12 @@ def test_back_ports_are_known_by_patch_by_name_and_by_subject(history: History) 
         f"net: other words\n\ncommit {named} upstream.\n\nAda.",
         {"drivers/net/macb.c": numbered(60, changes={5: "five", 20: "twenty, here"})},
     )
-    found = api.kernel_patches("stable..topic", repository=history.folder, paths="drivers/net")
-    present = {each.commit.subject: each for each in found.difference.present}
+    series = api.kernel_patches("stable..topic", repository=history.folder, paths="drivers/net")
+    present = {backport.commit.subject: backport for backport in series.difference.present}
     assert present["net: picked"].same
     assert not present["net: named"].same
     assert "twenty, here" in present["net: named"].range_diff
-    assert fits(found) == {"net: wanted": Fit.CONFLICT}
+    assert fits(series) == {"net: wanted": Fit.CONFLICT}
 
 
 def test_a_fix_elsewhere_comes_along(history: History) -> None:
@@ -95,11 +97,11 @@ def test_a_fix_elsewhere_comes_along(history: History) -> None:
         f'lib: mend\n\nFixes: {broken[:12]} ("net: add")\n', {"lib/helper.c": numbered(5, "helper")}
     )
     made_for = history.commit(f"lib: prepare\n\nStable-dep-of: {fix[:12]}\n", {"lib/other.c": "1\n"})
-    found = api.kernel_patches("base..topic", repository=history.folder, paths="drivers/net")
-    reasons = {placed.commit.name: placed.chosen.reason for placed in found.series.placed}
+    series = api.kernel_patches("base..topic", repository=history.folder, paths="drivers/net")
+    reasons = {placed.commit.name: placed.chosen.reason for placed in series.series.placed}
     assert reasons[fix] == f'fixes {broken[:12]} ("net: add")'
     assert reasons[made_for] == f'made for {fix[:12]} ("lib: mend")'
-    assert broken in found.series.needs[fix]
+    assert broken in series.series.needs[fix]
     without = api.kernel_patches("base..topic", repository=history.folder, paths="drivers/net", fixes=False)
     assert [placed.commit.name for placed in without.series.placed] == [broken]
 
@@ -113,15 +115,15 @@ def test_a_conflict_names_the_commit_that_resolves_it(history: History, tmp_path
         "net: use it",
         {"drivers/net/macb.c": text.replace("thirty\n", "thirty and more\n"), "drivers/net/macb.h": "h\n"},
     )
-    found = api.kernel_patches(
+    series = api.kernel_patches(
         "base..topic", repository=history.folder, paths="drivers/net/macb.h", out=tmp_path / "none"
     )
-    (placed,) = found.series.placed
+    (placed,) = series.series.placed
     assert placed.fit is Fit.CONFLICT
     assert placed.resolution is not None
     assert placed.resolution.enough
     assert [commit.name for commit in placed.resolution.commits] == [needed]
-    assert found.verdict is api.Verdict.FAILS
+    assert series.verdict is api.Verdict.FAILS
     resolved = api.kernel_patches(
         "base..topic",
         repository=history.folder,
@@ -143,8 +145,8 @@ def test_what_waits_for_a_conflict_says_so(history: History) -> None:
         "net: go on",
         {"drivers/net/macb.c": more.replace("more\n", "more!\n"), "drivers/net/macb.h": "h\nh\n"},
     )
-    found = api.kernel_patches("base..topic", repository=history.folder, paths="drivers/net/macb.h")
-    resolution = found.series.placed[1].resolution
+    series = api.kernel_patches("base..topic", repository=history.folder, paths="drivers/net/macb.h")
+    resolution = series.series.placed[1].resolution
     assert resolution is not None
     assert resolution.left_out
     assert [commit.name for commit in resolution.commits] == [wanted]
@@ -158,8 +160,8 @@ def test_a_commit_that_took_lines_away_resolves_too(history: History) -> None:
         "net: join",
         {"drivers/net/macb.c": shorter.replace("line 29\nline 35\n", "line 29 and 35\n"), "new.h": "h\n"},
     )
-    found = api.kernel_patches("base..topic", repository=history.folder, paths="new.h")
-    (placed,) = found.series.placed
+    series = api.kernel_patches("base..topic", repository=history.folder, paths="new.h")
+    (placed,) = series.series.placed
     assert placed.commit.name == wanted
     assert placed.fit is Fit.CONFLICT
     assert placed.resolution is not None
@@ -173,20 +175,20 @@ def test_surroundings_that_differ_are_merged_and_the_files_apply_without_merging
     history.commit("net: wanted", {"drivers/net/macb.c": wanted})
     history.checkout("base", new="stable")
     history.commit("stable: near", {"drivers/net/macb.c": numbered(60, changes={23: "twenty-three"})})
-    found = api.kernel_patches("stable..topic", repository=history.folder, out=tmp_path / "series")
-    (placed,) = found.series.placed
+    series = api.kernel_patches("stable..topic", repository=history.folder, out=tmp_path / "series")
+    (placed,) = series.series.placed
     assert placed.fit is Fit.MERGED
-    assert "twenty-three" in found.merged[placed.commit.name]
-    assert apply_files(history, found, "stable") == found.series.tree
+    assert "twenty-three" in series.merged[placed.commit.name]
+    assert apply_files(history, series, "stable") == series.series.tree
 
 
 def test_names_that_need_quoting_new_files_and_binary_ones(history: History, tmp_path: Path) -> None:
     made = history.commit("add", {'dir with space/na\tme "é".c': "1\n2\n3\n", "logo.bin": bytes(range(256))})
     history.commit("change", {'dir with space/na\tme "é".c': "1\n2\n4\n", "logo.bin": bytes(range(255))})
-    found = api.kernel_patches("base..topic", repository=history.folder, out=tmp_path / "series")
-    assert set(fits(found).values()) == {Fit.APPLIES}
-    assert found.series.needs[found.series.placed[1].commit.name] == (made,)
-    assert apply_files(history, found, "base") == found.series.tree
+    series = api.kernel_patches("base..topic", repository=history.folder, out=tmp_path / "series")
+    assert set(fits(series).values()) == {Fit.APPLIES}
+    assert series.series.needs[series.series.placed[1].commit.name] == (made,)
+    assert apply_files(history, series, "base") == series.series.tree
 
 
 def test_the_repository_is_left_as_it_was(history: History) -> None:

@@ -98,7 +98,7 @@ def test_what_changed_is_told(tmp_path: Path, tarball: Path) -> None:
     assert (changes["MACB"].before, changes["MACB"].after) == ("n", "m")
     assert changes["MACB"].because.endswith("mine.config: line 1")
     assert changes["ARM64_16K_PAGES"].after == "n"
-    assert {(each.before, each.because) for each in made.modules} == {
+    assert {(module.before, module.because) for module in made.modules} == {
         ("kernel/drivers/net/older.ko", "it is not built"),
         ("kernel/drivers/phy/phy.ko", "it has moved"),
         ("kernel/fs/namespace.ko", "it is built in"),

@@ -50,10 +50,10 @@ class Machine:
     def command(self, name: str) -> bool:
         """`make NAME`; as an ordinary user first what it says is missing, and then that line as root."""
         if self.user != "root":
-            told = self._step(
+            printed = self._step(
                 f"make {name}", ["make", name], expected=2, log=f"{name}-before", note="nothing installed"
             )
-            line = results.install_line(told)
+            line = results.install_line(printed)
             if line is None:
                 return False
             self._step(line, ["sh", "-c", _AS_ROOT % line], user="root", log=f"{name}-install")

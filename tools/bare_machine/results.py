@@ -35,14 +35,14 @@ class Step:
 
 def tally(output: str) -> str:
     """The counts of the last pytest run in some output; empty where there is none."""
-    found = _TALLY.findall(output)
-    return found[-1] if found else ""
+    totals = _TALLY.findall(output)
+    return totals[-1] if totals else ""
 
 
 def install_line(output: str) -> str | None:
     """The line that the set-up told an ordinary user to run."""
-    found = _INSTALL.findall(output)
-    return found[-1].strip() if found else None
+    lines = _INSTALL.findall(output)
+    return lines[-1].strip() if lines else None
 
 
 def table(steps: Sequence[Step]) -> list[str]:
