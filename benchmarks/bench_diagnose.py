@@ -121,10 +121,9 @@ def pattern_at_a_time(text: bytes, patterns: object) -> float:
     """MB/s of the plain way: every pattern on every line."""
     compiled = [re.compile(pattern.expression.encode()) for pattern in patterns]  # type: ignore[attr-defined]
     before = time.process_time()
-    hits = 0
     for line in text.splitlines():
         for pattern in compiled:
-            hits += pattern.search(line) is not None
+            pattern.search(line)
     return len(text) / (time.process_time() - before) / 1e6
 
 
