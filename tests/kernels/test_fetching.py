@@ -522,7 +522,7 @@ def test_the_snapshot_service_where_apt_has_nothing(
     monkeypatch.setattr("bootwright.kernels.archive.apt.archives", lambda *_: [])
     monkeypatch.delenv("BOOTWRIGHT_ARCHIVE", raising=False)
     opened = library()
-    opened._archive = None
+    opened.archive = None
     kernel = opened.get(SPLIT)
     assert kernel.provenance["archive"] == with_snapshot
     assert "a pinned state of the archive" in kernel.provenance["index"]
@@ -546,7 +546,7 @@ def test_the_next_archive_where_the_first_is_not_it(
     known = ["http://127.0.0.1:9" if first == "unreachable" else address]
     monkeypatch.setattr("bootwright.kernels.archive.apt.archives", lambda *_: known)
     opened = library()
-    opened._archive = None
+    opened.archive = None
     assert opened.get(FRONT).provenance["archive"] == with_snapshot
 
 

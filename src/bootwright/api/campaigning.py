@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.campaign.model import Campaign
     from bootwright.investigate.campaign.told import Told
+    from bootwright.lab.workers.queue import QueuedCell
 
 _OUT = "out"
 
@@ -29,6 +30,8 @@ class CampaignStatus:
     """What that process does."""
     not_weighed: tuple[Told, ...]
     """What people told since it was assessed."""
+    queue: tuple[QueuedCell, ...] = ()
+    """What was given to workers, and what became of it."""
 
     @property
     def verdict(self) -> Verdict:
@@ -45,6 +48,7 @@ class CampaignStatus:
             "process": self.process or None,
             "doing": self.doing or None,
             "not_weighed": [answer.id for answer in self.not_weighed],
+            "queue": [cell.as_json() for cell in self.queue],
         }
 
 
@@ -61,6 +65,7 @@ def status(run: str | Path | None = None) -> CampaignStatus:
     from bootwright.investigate.campaign.announce import doing
     from bootwright.investigate.campaign.model import read_status
     from bootwright.investigate.campaign.told import read_told
+    from bootwright.lab.workers.queue import read_queue
 
     folder = campaign_folder(run)
     campaign = read_status(folder)
@@ -72,6 +77,7 @@ def status(run: str | Path | None = None) -> CampaignStatus:
         process,
         doing(folder) if process else "",
         tuple(answer for answer in read_told(folder) if answer.id not in known),
+        tuple(read_queue(folder)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
+    from bootwright.investigate.analysis.observations import Observation
     from bootwright.investigate.campaign.model import Campaign
     from bootwright.investigate.decision.decide import Decision
     from bootwright.investigate.plans.runs import Run
@@ -67,6 +69,7 @@ def investigate(
     repository: str | Path | None = None,
     cards: int = 2,
     noise: float = 0.0,
+    retry: bool = False,
     progress: Progress | None = None,
 ) -> Investigated:
     """Find which one thing is to blame, by running the cell that tells most, again and again.
@@ -88,7 +91,8 @@ def investigate(
     what needs a board is prepared and waits; `observe_cell` tells what was seen there. Of `image` the images
     for the best `cards` cells are made. With `assume_no_board` predictions count as the last word. `noise` is
     the share of outcomes that lie: then boots are repeated where that tells most, and what the likeliest
-    cause contradicts is set aside.
+    cause contradicts is set aside. A boot that no worker could finish in three tries is given up, and tried
+    again with `retry`.
 
     Returns an `Investigated`. Raises `Refused`, `Malformed` and `Missing` for plans, tables and kernels,
     `ToolFailed` when QEMU itself fails.
@@ -108,10 +112,7 @@ def investigate(
             raise Refused("a table alone has no given factors", hint="give a plan that names them")
         if devicetrees:
             raise Refused("a table alone predicts nothing", hint="devicetrees are for a plan")
-        from bootwright.investigate.running.investigation import study
-
-        studied = study(seen, title=Path(observations).name if observations is not None else "")
-        return Investigated(studied, decide(studied), ())
+        return _studied(seen, observations)
     from bootwright.foundation.run_folder import Store
     from bootwright.investigate.analysis.noise import check_noise
     from bootwright.investigate.campaign.announce import Announced
@@ -144,38 +145,48 @@ def investigate(
     if dry_run:
         loop = Loop(chosen, seen, list_candidates(chosen, library), given, noise=check_noise(noise))
         result = loop.look(loop.began)
-    else:
-        limits = Limits(
-            repeat=repeat, jobs=jobs or min(2, os.cpu_count() or 1), download=max_download * 10**6
+        return Investigated(result, decide(result), tuple(loop.runs))
+    limits = Limits(repeat=repeat, jobs=jobs or min(2, os.cpu_count() or 1), download=max_download * 10**6)
+    fetches = f"fetches kernels as needed, {max_download} MB at most beside the package lists"
+    progress.note(f"{'fetches nothing' if offline else fetches}; kernels are in {library.store.root}")
+    options = Options(
+        assume_no_board=assume_no_board,
+        image=_file(image, "image"),
+        repository=_file(repository, "repository"),
+        plan_from=str(Path(plan).resolve()) if Path(plan).is_file() else str(plan),
+        cards=cards,
+        noise=check_noise(noise),
+    )
+    with ExitStack() as opened:
+        store = opened.enter_context(Store(run_folder(plan, out), fresh=fresh))
+        announced = Announced(progress, store.folder)
+        executor = Executor(library, store, announced, folders, cold=cold, jobs=limits.jobs)
+        opened.enter_context(executor)
+        if retry:
+            executor.release()
+        walker = Walker(
+            plan=chosen,
+            kernels=tuple(candidates(store, library, chosen)),
+            given=given,
+            store=store,
+            executor=executor,
+            progress=announced,
+            limits=limits,
+            options=options,
         )
-        fetches = f"fetches kernels as needed, {max_download} MB at most beside the package lists"
-        progress.note(f"{'fetches nothing' if offline else fetches}; kernels are in {library.store.root}")
-        options = Options(
-            assume_no_board=assume_no_board,
-            image=_file(image, "image"),
-            repository=_file(repository, "repository"),
-            plan_from=str(Path(plan).resolve()) if Path(plan).is_file() else str(plan),
-            cards=cards,
-            noise=check_noise(noise),
-        )
-        with Store(run_folder(plan, out), fresh=fresh) as store:
-            announced = Announced(progress, store.folder)
-            walker = Walker(
-                plan=chosen,
-                kernels=tuple(candidates(store, library, chosen)),
-                given=given,
-                store=store,
-                executor=Executor(library, store, announced, folders, cold=cold),
-                progress=announced,
-                limits=limits,
-                options=options,
-            )
-            walked = walker.walk(seen)
-        loop, result = walked.loop, walked.investigation
-        if library.received_bytes:
-            progress.note(f"fetched {library.received_bytes / 1e6:.0f} MB in all")
-        return Investigated(result, walked.decision, tuple(loop.runs), walked.campaign)
-    return Investigated(result, decide(result), tuple(loop.runs))
+        walked = walker.walk(seen)
+    if library.received_bytes:
+        progress.note(f"fetched {library.received_bytes / 1e6:.0f} MB in all")
+    return Investigated(walked.investigation, walked.decision, tuple(walked.loop.runs), walked.campaign)
+
+
+def _studied(seen: list[Observation], observations: str | Path | None) -> Investigated:
+    """A table alone, analysed."""
+    from bootwright.investigate.decision.decide import decide
+    from bootwright.investigate.running.investigation import study
+
+    studied = study(seen, title=Path(observations).name if observations is not None else "")
+    return Investigated(studied, decide(studied), ())
 
 
 def _file(path: str | Path | None, what: str) -> str:

@@ -95,6 +95,7 @@ Examples:
 @click.option(
     "--repository", type=click.Path(path_type=Path), help="A git tree of kernels, for tasks that need one."
 )
+@click.option("--retry", is_flag=True, help="Try again what was given up after repeated failure of workers.")
 @click.option("--fresh", is_flag=True, help="Forget what was run and start over; what people told stays.")
 @click.option("--archive", help="Address of the package archive [the system's own apt configuration].")
 @click.option("--offline", is_flag=True, help="Use kernels that are here already; no network.")
@@ -121,6 +122,7 @@ def command(
     quiet: bool,
     assume_no_board: bool,
     noise: float,
+    retry: bool,
     image: Path | None,
     cards: int,
     repository: Path | None,
@@ -152,6 +154,7 @@ def command(
             "cold",
             "assume_no_board",
             "noise",
+            "retry",
             "image",
             "cards",
             "repository",
@@ -176,6 +179,7 @@ def command(
         cold=cold,
         assume_no_board=assume_no_board,
         noise=noise,
+        retry=retry,
         image=image,
         cards=cards,
         repository=repository,

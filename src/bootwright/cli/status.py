@@ -47,7 +47,11 @@ def command(run: Path | None, *, picture: Path | None, as_json: bool) -> int:
         from bootwright.report.campaign_text import lines
 
         for line in lines(
-            shown.campaign, process=shown.process, doing=shown.doing, not_weighed=shown.not_weighed
+            shown.campaign,
+            process=shown.process,
+            doing=shown.doing,
+            not_weighed=shown.not_weighed,
+            queue=shown.queue,
         ):
             click.echo(printable(line))
     return shown.verdict.exit_status

@@ -55,8 +55,8 @@ class Library:
         self.sources = tuple(sources)
         self._transport = transport
         self._progress = progress
-        self._offline = offline
-        self._archive = archive
+        self.offline = offline
+        self.archive = archive
         self._offers: dict[str, Mapping[str, Offer] | None] = {}
         self._failures: dict[str, BootwrightError] = {}
 
@@ -122,7 +122,7 @@ class Library:
         if asked is not None:
             fitting = [kernel for kernel in listed if _fits(kernel, asked)]
             cached = [kernel for kernel in fitting if kernel.cached]
-            if self._offline and cached:
+            if self.offline and cached:
                 return cached[0]
             if fitting:
                 return fitting[0]
@@ -148,7 +148,7 @@ class Library:
                 f"{name} has no modules",
                 hint="add it again with its modules: bootwright kernels add FILE --modules DIR",
             )
-        if self._offline:
+        if self.offline:
             what = "the modules of " if manifest is not None else ""
             raise Missing(f"{what}{name} would have to be fetched", hint="run it once without --offline")
         asked = _NAME.fullmatch(name)
@@ -175,8 +175,8 @@ class Library:
         if source.name not in self._offers:
             # What the environment says is the address of the sources that nobody has to name.
             usual = os.environ.get("BOOTWRIGHT_ARCHIVE") if source.always else None
-            archive = self._archive or usual or None
-            means = Means(self.store, self._transport, self._progress, archive, self._offline)
+            archive = self.archive or usual or None
+            means = Means(self.store, self._transport, self._progress, archive, self.offline)
             try:
                 self._offers[source.name] = offers(source, means)
             except BootwrightError as error:
@@ -187,7 +187,7 @@ class Library:
     def _listed_or_explain(self, name: str, asked: re.Match[str] | None) -> list[Listed]:
         source = self._source(asked["source"]) if asked is not None else None
         listed = self._all((source.name,) if source is not None else ())
-        if not listed and self._offline:
+        if not listed and self.offline:
             raise Missing(
                 f"{name} is not on this machine, and no list of kernels either",
                 hint="run it once without --offline",

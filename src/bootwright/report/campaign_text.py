@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.campaign.model import Campaign, CellRow, State, TaskRow
 from bootwright.investigate.campaign.told import Told
+from bootwright.lab.workers.queue import CellState, QueuedCell
 from bootwright.report.words import clean, count, listed, seconds
 
 WIDTH = 110
@@ -25,7 +27,12 @@ _BELIEFS = {"partly": "shown in part", "set-aside": "set aside"}
 
 
 def lines(
-    campaign: Campaign, *, process: str = "", doing: str = "", not_weighed: Sequence[Told] = ()
+    campaign: Campaign,
+    *,
+    process: str = "",
+    doing: str = "",
+    not_weighed: Sequence[Told] = (),
+    queue: Sequence[QueuedCell] = (),
 ) -> Iterator[str]:
     """Everything that `bootwright status` says."""
     yield f"{clean(campaign.title)}"
@@ -35,6 +42,7 @@ def lines(
     yield ""
     yield from _table(campaign)
     yield from _cells(campaign)
+    yield from _queue(queue, campaign.plan_from)
     if campaign.decision:
         yield ""
         yield "Decision" if campaign.decided else "As far as it is known"
@@ -172,6 +180,25 @@ def _cell(cell: CellRow) -> Iterator[str]:
     yield from _wrapped(image or f"no image yet: {clean(cell.lacks)}" if cell.lacks or image else "", "  ")
     for command in cell.commands:
         yield f"    {clean(command)}"
+
+
+def _queue(queue: Sequence[QueuedCell], plan: str) -> Iterator[str]:
+    """Who does what, and what was given up; nothing where all is done."""
+    states = Counter(cell.state for cell in queue)
+    if states.keys() <= {CellState.DONE}:
+        return
+    yield ""
+    yield "Workers: " + ", ".join(f"{states[state]} {state.value}" for state in CellState if states[state])
+    for cell in queue:
+        if cell.state is CellState.LEASED:
+            yield f"  {clean(cell.worker)} has {clean(cell.name)}"
+    given_up = [cell for cell in queue if cell.state is CellState.QUARANTINED]
+    for cell in given_up:
+        reasons = "; ".join(dict.fromkeys(clean(reason) for reason in cell.reasons))
+        tries = count(max(1, cell.attempts), "try", "tries")
+        yield from _wrapped(f"given up after {tries}: {clean(cell.name)}: {reasons}", "  ")
+    if given_up:
+        yield f"  bootwright investigate {clean(plan)} --retry tries again"
 
 
 def _wrapped(text: str, indent: str) -> Iterator[str]:

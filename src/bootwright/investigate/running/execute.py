@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
 import cattrs
@@ -26,8 +27,11 @@ from bootwright.lab.machines import machine as machines
 from bootwright.lab.machines import qemu
 from bootwright.lab.machines.recorded import Recording
 from bootwright.lab.probes import ktap, probe
-from bootwright.lab.probes.boot import plan_boot
-from bootwright.lab.snapshots import running
+from bootwright.lab.workers.boot import boot_work, perform, recording_of
+from bootwright.lab.workers.dispatch import Dispatcher
+from bootwright.lab.workers.engine import Answer, Engine
+from bootwright.lab.workers.processes import Processes
+from bootwright.lab.workers.queue import Queue, QueuedCell
 
 
 @frozen
@@ -46,7 +50,7 @@ class Done:
 
 
 class Executor:
-    """Boots kernels of a library and keeps the recordings in a store."""
+    """Boots kernels of a library on workers and keeps the recordings in a store. Close it after use."""
 
     def __init__(
         self,
@@ -56,13 +60,37 @@ class Executor:
         folders: Folders | None = None,
         *,
         cold: bool = False,
+        jobs: int = 1,
+        engine: Engine | None = None,
     ) -> None:
-        """`folders` are devicetrees of the user's own, for predictions; with `cold` no snapshot is used."""
+        """`folders` are devicetrees of the user's own, for predictions; with `cold` no snapshot is used.
+
+        Boots run on `engine` [as many processes of this machine as `jobs`].
+        """
         self._library = library
         self._store = store
         self._progress = progress
         self._cold = cold
+        self._engine: Engine = engine or Processes(perform, jobs)
+        self._queue = Queue(store.folder)
         self.folders: Folders = folders or {}
+
+    def close(self) -> None:
+        """End the workers."""
+        self._engine.close()
+        self._queue.close()
+
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def release(self) -> None:
+        """Try again what was given up."""
+        self._queue.release()
 
     def prepare(self, run: Run) -> Kernel:
         """Fetch what the run boots; nothing is downloaded twice."""
@@ -88,13 +116,48 @@ class Executor:
         run_folder = self._store.find(self.key(run, kernel, repeat))
         return None if run_folder is None else self._done(run, repeat, run_folder, fresh=False)
 
-    def boot(self, run: Run, kernel: Kernel) -> Recording:
-        """Boot it. Touches no store, so that it may run beside another."""
-        planned = plan_boot(kernel, probe=run.experiment.probe, machine=run.experiment.machine)
-        return running.run(planned, cold=self._cold, note=self._progress.note)
+    def boot_all(self, boots: Sequence[tuple[Run, Kernel, int]]) -> dict[tuple[str, int], Done]:
+        """Boot what is not recorded yet; (run, repetition) → what came of it.
+
+        A boot that was given up is not among them; the queue, and a note, say why.
+        """
+        keys = {self.key(run, kernel, number): (run, kernel, number) for run, kernel, number in boots}
+        done = {key: self.recorded(*boot) for key, boot in keys.items()}
+        missing = [key for key, recorded in done.items() if recorded is None]
+
+        def keep(cell: QueuedCell, answer: Answer) -> None:
+            run, kernel, number = keys[cell.name]
+            done[cell.name] = self.keep(run, kernel, number, recording_of(answer))
+
+        for key in missing:
+            run, kernel, _ = keys[key]
+            experiment = run.experiment
+            work = boot_work(
+                kernel,
+                self._library,
+                probe=experiment.probe,
+                machine=experiment.machine,
+                modules=experiment.modules,
+                cold=self._cold,
+            )
+            self._queue.add(key, work)
+        if missing:
+            names = ", ".join(dict.fromkeys(keys[key][1].name for key in missing))
+            with self._progress.step(f"boot {names}"):
+                Dispatcher(self._queue, self._engine, keep, progress=self._progress).run(missing)
+        return {
+            (run.id, number): recorded
+            for key, (run, _, number) in keys.items()
+            if (recorded := done[key]) is not None
+        }
 
     def keep(self, run: Run, kernel: Kernel, repeat: int, recording: Recording) -> Done:
-        """Record a boot that ended."""
+        """Record a boot that ended; raises `Refused` for the boot of another kernel or probe."""
+        if (recording.kernel_sha256, recording.probe_sha256) != (kernel.image_sha256, probe.init().sha256):
+            raise Refused(
+                f"a worker booted another kernel or probe than {kernel.name}",
+                hint="give all workers the same version of bootwright",
+            )
         facts: dict[str, Any] = {
             "kernel": {
                 "name": kernel.name,

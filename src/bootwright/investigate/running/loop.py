@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import count
 
 from attrs import evolve, frozen
@@ -107,7 +106,7 @@ class Loop:
                 for step in picked
                 for number in range(limits.repeat)
             ]
-            booted = self._boot_all(work, executor, progress)
+            booted = self._boot_all(work, executor)
             for step in picked:
                 done = booted.get(step.run.id, [])
                 steps.append(evolve(step, done=tuple(done)))
@@ -325,27 +324,13 @@ class Loop:
         causes = self.space.consistent(relevant, outcome) or sound(self.space, relevant, outcome)
         return Beliefs(self.space, causes)
 
-    def _boot_all(
-        self, boots: Sequence[tuple[Run, int]], executor: Executor, progress: Progress
-    ) -> dict[str, list[Done]]:
+    def _boot_all(self, boots: Sequence[tuple[Run, int]], executor: Executor) -> dict[str, list[Done]]:
         """Boot side by side, each with its repetition's number; results are in order."""
         emulated = [(run, number) for run, number in boots if run.experiment.source == "emulated"]
         kernels = {run.id: executor.prepare(run) for run, _ in emulated}
-        work = [(run, kernels[run.id], number) for run, number in emulated]
-        done = {(run.id, number): executor.recorded(run, kernel, number) for run, kernel, number in work}
-        waiting = [(run, kernel, number) for run, kernel, number in work if done[run.id, number] is None]
-        if waiting:
-            names = ", ".join(dict.fromkeys(kernel.name for _, kernel, _ in waiting))
-            with progress.step(f"boot {names}"), ThreadPoolExecutor(max_workers=len(kernels)) as pool:
-                futures = {
-                    pool.submit(executor.boot, run, kernel): (run, kernel, n) for run, kernel, n in waiting
-                }
-                # Recorded as each ends, so that being killed now loses no boot that has ended.
-                for future in as_completed(futures):
-                    run, kernel, number = futures[future]
-                    done[run.id, number] = executor.keep(run, kernel, number, future.result())
+        done = executor.boot_all([(run, kernels[run.id], number) for run, number in emulated])
         return {
-            identity: [done_run for (name, _), done_run in done.items() if name == identity and done_run]
+            identity: [done[name, number] for name, number in sorted(done) if name == identity]
             for identity in kernels
         }
 

@@ -128,13 +128,6 @@ def _prepared(
 
 def start(command: Sequence[str], *descriptors: int) -> subprocess.Popen[bytes]:
     """An emulator that inherits `descriptors` and dies with this thread; raises `Missing` without one."""
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it died before the call
-            os._exit(1)
-
     try:
         return subprocess.Popen(
             command,
@@ -143,12 +136,24 @@ def start(command: Sequence[str], *descriptors: int) -> subprocess.Popen[bytes]:
             stderr=subprocess.PIPE,
             bufsize=0,
             pass_fds=descriptors,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 — nothing in it takes a lock
+            preexec_fn=dying_with_us(),  # noqa: PLW1509 — nothing in it takes a lock
         )
     except OSError as error:
         raise Missing(
             f"cannot start {command[0]}: {error.strerror}", hint="reinstall qemu-system-arm"
         ) from error
+
+
+def dying_with_us() -> Callable[[], None]:
+    """What a child does before it runs its program, so that the kernel ends it when this thread ends."""
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died before the call
+            os._exit(1)
+
+    return die_with_parent
 
 
 @define

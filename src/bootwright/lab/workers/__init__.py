@@ -1,0 +1,1 @@
+"""Many cells on many workers: a leased queue, and the engines that run what is leased."""
