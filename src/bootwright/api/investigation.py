@@ -160,8 +160,9 @@ def investigate(
     with ExitStack() as opened:
         store = opened.enter_context(Store(run_folder(plan, out), fresh=fresh))
         announced = Announced(progress, store.folder)
-        executor = Executor(library, store, announced, folders, cold=cold, jobs=limits.jobs)
-        opened.enter_context(executor)
+        executor = opened.enter_context(
+            Executor(library, store, announced, folders, cold=cold, jobs=limits.jobs)
+        )
         if retry:
             executor.release()
         walker = Walker(

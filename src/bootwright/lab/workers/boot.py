@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import cattrs
-from attrs import evolve
+from attrs import asdict
 
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.versions import Version
@@ -30,7 +29,7 @@ def boot_work(
 ) -> Work:
     """What a worker is sent; `modules` says whether the probes need the kernel's."""
     return {
-        "kernel": kernel.as_json(),
+        "kernel": kernel.as_json() | {"stamp": _stamp(kernel.image)},
         "probe": list(probe),
         "machine": machine,
         "modules": modules,
@@ -50,13 +49,15 @@ def perform(work: Work) -> Answer:
     planned = plan_boot(kernel, probe=work["probe"], machine=work["machine"])
     notes: list[str] = []
     recording = running.run(planned, cold=work["cold"], note=notes.append)
-    facts = cattrs.unstructure(evolve(recording, console=b""))
+    facts = asdict(recording, recurse=False)
     del facts["console"]
     return Answer(facts, recording.console, tuple(notes))
 
 
 def recording_of(answer: Answer) -> Recording:
     """The recording in a worker's answer."""
+    import cattrs  # which workers do not need, and would wait for
+
     return cattrs.structure({**answer.facts, "console": answer.console}, Recording)
 
 
@@ -81,10 +82,12 @@ def _sent_kernel(work: Work) -> Kernel | None:
     paths = {name: Path(given[name]) if given[name] else None for name in ("config", "modules", "dtbs")}
     image = Path(given["image"])
     try:
-        digest = hashlib.sha256(image.read_bytes()).hexdigest()
+        # Files of the cache never change: the same size and time are those of the sender's own disk.
+        same = _stamp(image) == given["stamp"]
+        same = same or hashlib.sha256(image.read_bytes()).hexdigest() == given["image_sha256"]
     except OSError:
         return None
-    if digest != given["image_sha256"] or any(path and not path.exists() for path in paths.values()):
+    if not same or any(path and not path.exists() for path in paths.values()):
         return None
     version = Version.parse(given["version"]) or Version(given["version"], ((0,), 0))
     return Kernel(
@@ -97,3 +100,8 @@ def _sent_kernel(work: Work) -> Kernel | None:
         provenance=given["provenance"],
         **paths,
     )
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]

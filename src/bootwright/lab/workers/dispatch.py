@@ -47,15 +47,13 @@ class Dispatcher:
         self.queue.reclaim()
         try:
             while (queued := self._queued(wanted)) or self._leases:
-                now = time.monotonic()
                 self._start(queued)
-                ended = self.engine.wait(_LOOK)
-                for lease in ended:
+                if self._leases:
+                    idle_since = time.monotonic()
+                for lease in self.engine.wait(_LOOK):
                     self._take_in(lease)
                 self._expire()
-                if ended or self._leases:
-                    idle_since = now
-                elif time.monotonic() - idle_since > self.patience:
+                if not self._leases and time.monotonic() - idle_since > self.patience:
                     self._nobody(self._queued(wanted))
         finally:
             for name in self._leases:

@@ -118,6 +118,8 @@ class Processes:
                 stdout=subprocess.PIPE,
                 stderr=messages,
                 bufsize=-1,
+                # It imports what we can import.
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
                 start_new_session=True,  # Ctrl-C is for us: we end the workers
                 preexec_fn=dying_with_us(),  # noqa: PLW1509 - nothing in it takes a lock
             )
