@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -320,12 +321,10 @@ def test_boots_that_take_their_workers_along_are_given_up_and_shown(tmp_path: Pa
     plan = tmp_path / "two-boots.toml"
     plan.write_text(PLAN, encoding="utf-8")
     folder = tmp_path / "run"
-    real = subprocess.run(["which", "qemu-system-aarch64"], capture_output=True, text=True, check=True)
+    real = shutil.which("qemu-system-aarch64")
     deadly = tmp_path / "bin" / "qemu-system-aarch64"
     deadly.parent.mkdir()
-    deadly.write_text(
-        f'#!/bin/sh\ncase "$*" in\n  *-kernel*) kill -9 $PPID ;;\nesac\nexec {real.stdout.strip()} "$@"\n'
-    )
+    deadly.write_text(f'#!/bin/sh\ncase "$*" in\n  *-kernel*) kill -9 $PPID ;;\nesac\nexec {real} "$@"\n')
     deadly.chmod(0o755)
     path = {"PATH": f"{deadly.parent}:{os.environ['PATH']}"}
     walked = command("investigate", str(plan), "--out", str(folder), env=path)
