@@ -16,7 +16,7 @@ def one_input(data: bytes) -> None:
         return
     for entry in entries:
         assert 0 <= entry.offset <= entry.offset + entry.size <= len(data)
-        assert len(cpio.content(source, entry)) == entry.size
+        assert cpio.content(source, entry).size == entry.size
 
 
 if __name__ == "__main__":

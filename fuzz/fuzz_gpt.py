@@ -21,8 +21,8 @@ def one_input(data: bytes) -> None:
             for partition in (*table.partitions, *table.mbr_partitions):
                 with contextlib.suppress(BootwrightError):
                     inside = partition.open(disk)
-                    assert len(inside) == partition.size
-                    inside.read(0, min(512, len(inside)))
+                    assert inside.size == partition.size
+                    inside.read(0, min(512, inside.size))
 
 
 if __name__ == "__main__":

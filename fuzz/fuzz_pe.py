@@ -17,8 +17,8 @@ def one_input(data: bytes) -> None:
         headers = read_pe(source)
         for section in headers.sections:
             inside = open_section(source, section)
-            assert len(inside) == section.size
-            inside.read(0, len(inside))
+            assert inside.size == section.size
+            inside.read(0, inside.size)
 
 
 if __name__ == "__main__":

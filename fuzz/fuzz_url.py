@@ -44,7 +44,7 @@ def one_input(data: bytes) -> None:
         contextlib.suppress(BootwrightError),
     ):
         source = open_url("http://fuzz.invalid/x", transport=Transport(first_wait=0))
-        for offset, size in ((0, 1), (0, min(len(source), 100)), (max(len(source) - 5, 0), 5)):
+        for offset, size in ((0, 1), (0, min(source.size, 100)), (max(source.size - 5, 0), 5)):
             with contextlib.suppress(BootwrightError):
                 assert len(source.read(offset, size)) == size
 

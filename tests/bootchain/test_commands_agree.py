@@ -184,7 +184,7 @@ def test_image_boot(layout: Layout, image: Path, tmp_path: Path) -> None:
         volume, path = opened.place(where)
         entry = next(entry for entry in volume.files.children(volume.files.root()) if entry.path == path)
         source = volume.files.open(entry)
-        return source.read(0, len(source))
+        return source.read(0, source.size)
 
     assert handed.kernel is not None
     assert handed.kernel.read_bytes() == data(layout.kernel)

@@ -82,7 +82,7 @@ WRAPPED = {
 def test_wrappings(wrapping: tuple[str, ...]) -> None:
     bare, packing = unwrapped(Bytes(WRAPPED[wrapping], "vmlinuz"))
     assert packing == wrapping
-    assert bare.read(0, len(bare)) == image()
+    assert bare.read(0, bare.size) == image()
     assert read(WRAPPED[wrapping]).page_size == 16384
 
 

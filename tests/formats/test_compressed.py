@@ -63,7 +63,7 @@ def test_any_part_of_the_expanded_file_can_be_read(tmp_path: Path, cache: Path, 
     original = image(tmp_path / "disk.raw")
     source = expand(opened(pack(command, original)))
     data = original.read_bytes()
-    assert len(source) == len(data)
+    assert source.size == len(data)
     for start in (0, 149_999, 1 << 20, (5 << 20) + 17, len(data) - 1000):
         assert source.read(start, 1000) == data[start : start + 1000]
     assert source.read(0, len(data)) == data
@@ -85,7 +85,7 @@ def test_any_part_of_the_expanded_file_can_be_read(tmp_path: Path, cache: Path, 
 
 def read_all(packed: Path) -> bytes:
     source = expand(opened(packed))
-    return source.read(0, len(source))
+    return source.read(0, source.size)
 
 
 @pytest.mark.parametrize("command", ["xz -0", "xz -0 --block-size=1MiB", "zstd", "gzip"])

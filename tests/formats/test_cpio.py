@@ -42,7 +42,7 @@ def test_what_is_written_is_read_back() -> None:
     assert not entries[1].is_file
     assert entries[2].is_file
     content = cpio.content(source, entries[2])
-    assert content.read(0, len(content)) == b"\x7fELF then some"
+    assert content.read(0, content.size) == b"\x7fELF then some"
 
 
 def test_the_same_members_give_the_same_bytes() -> None:

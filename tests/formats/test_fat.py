@@ -58,7 +58,7 @@ def test_a_cycle_in_a_chain_ends(tmp_path: Path) -> None:
     second = kernel.handle + 1
     loop = Patched(opened(image), {fat + 2 * second: kernel.handle.to_bytes(2, "little")})
     reread = Fat(loop).open(kernel)
-    assert len(reread) == kernel.size  # its size bounds it: the bytes are wrong, the read ends
+    assert reread.size == kernel.size  # its size bounds it: the bytes are wrong, the read ends
     loop = Patched(opened(image), {fat + 2 * folder.handle: folder.handle.to_bytes(2, "little")})
     with pytest.raises(Malformed, match="twice"):
         Fat(loop).children(folder)

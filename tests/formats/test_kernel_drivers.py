@@ -108,7 +108,7 @@ def real_image() -> bytes:
         source = unwrapped(FileBytes(open_library().get("debian-6.18-4k").image))[0]
     except BootwrightError as error:
         pytest.skip(str(error))
-    return source.read(0, len(source))
+    return source.read(0, source.size)
 
 
 @pytest.fixture(scope="module")

@@ -241,7 +241,7 @@ def test_a_squashfs_root_keeps_labels_owners_nodes_and_links(tmp_path: Path) -> 
     held = {entry.name: entry for entry in cpio.read(segment.archive)}
     assert cpio.content(segment.archive, held["bootwright/init"]).read(0, 2) == b"#!"
     lines = cpio.content(segment.archive, held["bootwright/modules"])
-    assert lines.read(0, len(lines)).decode().split() == [
+    assert lines.read(0, lines.size).decode().split() == [
         "/lib/modules/6.2/kernel/loop.ko",
         "/lib/modules/6.2/kernel/squashfs.ko",
     ]
@@ -263,7 +263,7 @@ def test_a_squashfs_root_keeps_labels_owners_nodes_and_links(tmp_path: Path) -> 
     )
     assert kept_attributes["/lib/modules/6.2/kernel/x.ko"].extended == LABEL
     assert "/lib/modules/6.1" not in kept_attributes
-    (tmp_path / "new.sqsh").write_bytes(source.read(0, len(source)))
+    (tmp_path / "new.sqsh").write_bytes(source.read(0, source.size))
     listed = subprocess.run(["unsquashfs", "-lln", tmp_path / "new.sqsh"], capture_output=True, check=False)
     assert listed.returncode == 0, listed.stderr
     # A second time: what loads modules early is there, and is given the other kernel's.

@@ -68,7 +68,7 @@ def test_what_is_written_is_what_the_reader_knows() -> None:
     written = zboot(image, "Image")
     assert zboot(image, "Image") == written
     bare, wrapping = unwrapped(Bytes(written, "vmlinuz.efi"))
-    assert (bare.read(0, len(bare)), wrapping) == (image, ("zboot",))
+    assert (bare.read(0, bare.size), wrapping) == (image, ("zboot",))
     assert read_kernel_image(Bytes(written, "vmlinuz.efi")).release == "6.18.15-test"
     # As in memory, so in the file; nothing is writable and code at once.
     program = read_pe(Bytes(written, "vmlinuz.efi"))

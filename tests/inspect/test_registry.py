@@ -19,8 +19,8 @@ from bootwright.inspect.format import Format
 
 
 def describe(explorer, source, name, depth):
-    origin = Origin(source.name, 0, len(source))
-    return Item(ItemKind("letter"), name, origin, facts_at(origin, {"size": len(source)}), source=source)
+    origin = Origin(source.name, 0, source.size)
+    return Item(ItemKind("letter"), name, origin, facts_at(origin, {"size": source.size}), source=source)
 
 
 LETTER = Format(

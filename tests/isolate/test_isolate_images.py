@@ -499,7 +499,7 @@ def test_trees_whose_phandles_name_other_nodes_are_not_mixed() -> None:
 
 
 def test_file_bytes_are_what_was_written(good: Path) -> None:
-    assert len(FileBytes(good)) == SIZE
+    assert FileBytes(good).size == SIZE
     assert read_image(good) == good_files()
 
 

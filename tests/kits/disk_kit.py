@@ -86,8 +86,8 @@ def contents(files: FileSystem) -> dict[str, bytes | str | None]:
         assert isinstance(entry, Entry), entry
         if entry.kind is EntryKind.FILE:
             source = files.open(entry)
-            assert len(source) == entry.size
-            contents[entry.path] = source.read(0, len(source))
+            assert source.size == entry.size
+            contents[entry.path] = source.read(0, source.size)
         else:
             contents[entry.path] = entry.target
     return contents
@@ -189,11 +189,12 @@ class Patched:
     def name(self) -> str:
         return self._base.name
 
-    def __len__(self) -> int:
-        return len(self._base)
+    @property
+    def size(self) -> int:
+        return self._base.size
 
     def read(self, offset: int, size: int) -> bytes:
-        check_range(self.name, len(self), offset, size)
+        check_range(self.name, self.size, offset, size)
         data = bytearray(self._base.read(offset, size))
         for at, patch in self._patches.items():
             for index, byte in enumerate(patch):

@@ -49,5 +49,5 @@ def read_image(path: Path) -> Files:
     for entry in walk(volume.files):
         if isinstance(entry, Entry) and entry.kind is EntryKind.FILE:
             source = volume.files.open(entry)
-            contents[entry.path] = source.read(0, len(source))
+            contents[entry.path] = source.read(0, source.size)
     return contents

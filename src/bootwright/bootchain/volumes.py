@@ -114,9 +114,9 @@ def text_at(volume: Volume, path: str) -> bytes | None:
     source = open_at(volume, path)
     if source is None:
         return None
-    if len(source) > MOST_TEXT:
-        raise Malformed(source.name, None, f"at most {MOST_TEXT} bytes of text", f"{len(source)} bytes")
-    return source.read(0, len(source))
+    if source.size > MOST_TEXT:
+        raise Malformed(source.name, None, f"at most {MOST_TEXT} bytes of text", f"{source.size} bytes")
+    return source.read(0, source.size)
 
 
 def text_or_none(volume: Volume, path: str) -> bytes | None:

@@ -191,7 +191,7 @@ def on_disk(image: Path, progress: Progress | None = None) -> tuple[Path, str]:
     if image.is_dir():
         raise Refused(f"{image} is a folder, not an image", hint="give a disk image")
     source = FileBytes(image)
-    if not len(source):
+    if not source.size:
         raise Malformed(str(image), 0, "a disk image", "an empty file")
     key = _kept_digest(image)
     kind = compression_of(source)

@@ -80,6 +80,6 @@ class _Parts:
                 if entry is None or entry.size > _MOST_PART:
                     raise Refused(f"{self.volume.path(place)} cannot be read, though the boot needs it")
                 source = self.volume.files.open(entry)
-                for start in range(0, len(source), _CHUNK):
-                    file.write(source.read(start, min(_CHUNK, len(source) - start)))
+                for start in range(0, source.size, _CHUNK):
+                    file.write(source.read(start, min(_CHUNK, source.size - start)))
         return path

@@ -121,7 +121,7 @@ class OpenImage:
 def open_image(path: Path, progress: Progress | None = None) -> OpenImage:
     """A compressed image is expanded into the cache; raises `Malformed` for what is not a disk image."""
     source = FileBytes(path)
-    if not len(source):
+    if not source.size:
         raise Malformed(str(path), 0, "a disk image", "an empty file")
     raw = raw_image(path, source, progress or Silent())
     whole: ByteSource = source if raw == path else Renamed(FileBytes(raw), f"{path} (expanded)")

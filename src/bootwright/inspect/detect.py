@@ -14,4 +14,4 @@ def detect(source: ByteSource) -> str | None:
     known_format = format_of(source)
     if known_format is not None:
         return known_format.name
-    return "elf" if len(source) >= 4 and source.read(0, 4) == b"\x7fELF" else None
+    return "elf" if source.size >= 4 and source.read(0, 4) == b"\x7fELF" else None

@@ -81,19 +81,19 @@ class Explorer:
         source = open_url(what, progress=self.progress, transport=self.transport)
         item = self.source(source, what)
         if isinstance(source, UrlBytes):
-            share = f"{source.received / 1e6:.1f} of {len(source) / 1e6:.1f} MB"
+            share = f"{source.received / 1e6:.1f} of {source.size / 1e6:.1f} MB"
             self.progress.note(f"{what}: {share} fetched; it is held to no hash")
         return item
 
     def source(self, source: ByteSource, name: str) -> Item:
         """Describe the bytes of an artifact; raises as `artifact` does."""
-        if not len(source):
+        if not source.size:
             raise Malformed(source.name, 0, "an artifact", "an empty file")
         path = "/" + name.replace("\\", "/").lstrip("/")
         role = registry.role_of(path) or registry.role_of(f"/{path.rpartition('/')[2]}")
         format_ = registry.format_of(source) or registry.text_format(role or "")
         if format_ is None:
-            start = source.read(0, min(8, len(source))).hex(" ")
+            start = source.read(0, min(8, source.size)).hex(" ")
             raise Refused(
                 f"{source.name}: unrecognised format (it begins with {start})",
                 hint="give a disk image, partition, kernel, UKI, initramfs, devicetree, package or directory",
@@ -105,7 +105,7 @@ class Explorer:
         if self._left <= 0 or depth > self.limits.depth:
             return None
         self._left -= 1
-        origin = Origin(source.name, 0, len(source))
+        origin = Origin(source.name, 0, source.size)
         kind = role
         try:
             format_ = registry.text_format(role or "") or registry.format_of(source)

@@ -88,7 +88,7 @@ def described(
     kind: ItemKind = ItemKind.FILESYSTEM,
 ) -> Item:
     """A file system with what matters to booting in it: files that formats name, modules, firmware."""
-    origin = Origin(files.name, 0, len(source) if source is not None else None)
+    origin = Origin(files.name, 0, source.size if source is not None else None)
     seen = _look_through(explorer, files)
     children = [
         *_os(explorer, files, seen),
@@ -189,11 +189,11 @@ def _opened(explorer: Context, files: FileSystem, seen: _Found, depth: int) -> l
             continue
         item = explorer.follow(source, entry.path, depth + 1, role=role)
         if item is None and role == "kernel" and _is_x86_kernel(source):
-            origin = Origin(source.name, 0, len(source))
+            origin = Origin(source.name, 0, source.size)
             items.append(Item(ItemKind(role), entry.path, origin, facts_at(origin, {"architecture": "x86"})))
             continue
         if item is None and _CERTAIN.fullmatch(entry.path) and not explorer.exhausted:
-            start = source.read(0, min(8, len(source))).hex(" ") or "an empty file"
+            start = source.read(0, min(8, source.size)).hex(" ") or "an empty file"
             unknown = Malformed(
                 source.name, 0, f"a {role}", start, hint="it is damaged, or not what it is called"
             )
@@ -226,7 +226,7 @@ def _opened(explorer: Context, files: FileSystem, seen: _Found, depth: int) -> l
 
 def _is_x86_kernel(source: ByteSource) -> bool:
     """Whether it has the boot header of x86 (Documentation/arch/x86/boot.rst, Linux 6.12)."""
-    return len(source) > 0x206 and source.read(0x202, 4) == b"HdrS"
+    return source.size > 0x206 and source.read(0x202, 4) == b"HdrS"
 
 
 def _module_items(files: FileSystem, seen: _Found) -> list[Item]:

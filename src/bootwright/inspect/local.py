@@ -50,7 +50,7 @@ def kernel_folder(item: Item, progress: Progress) -> Path:
 
     boot = boot_of(item)
     files = dict(_kernel_files(boot))
-    listing = "\n".join(f"{place} {len(source)} {source.name}" for place, source in sorted(files.items()))
+    listing = "\n".join(f"{place} {source.size} {source.name}" for place, source in sorted(files.items()))
     kernel = files["boot/vmlinuz"]
     key = hashlib.sha256(f"{digest(kernel)}\n{listing}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
@@ -105,7 +105,7 @@ def _disks(tree: FileSystem) -> Iterator[Entry]:
             continue
         source = tree.open(entry)
         kind = compression_of(source)
-        if len(source) < _LEAST_DISK and kind is None:
+        if source.size < _LEAST_DISK and kind is None:
             continue
         if detect(source if kind is None else _beginning(source, kind)) == "disk":
             yield entry
@@ -178,5 +178,5 @@ def _text(config: KernelConfig) -> bytes:
 def _write(source: ByteSource, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        for at in range(0, len(source), _PIECE):
-            file.write(source.read(at, min(_PIECE, len(source) - at)))
+        for at in range(0, source.size, _PIECE):
+            file.write(source.read(at, min(_PIECE, source.size - at)))

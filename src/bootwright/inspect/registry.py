@@ -51,9 +51,9 @@ def all_formats() -> tuple[Format, ...]:
 
 def format_of(source: ByteSource) -> Format | None:
     """The format of bytes, or None where none is recognised. Added formats are asked last."""
-    if not len(source):
+    if not source.size:
         return None
-    head = source.read(0, min(_HEAD, len(source)))
+    head = source.read(0, min(_HEAD, source.size))
     return _matching(_by_order(), source, head) or _matching(added_formats(), source, head)
 
 

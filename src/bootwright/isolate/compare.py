@@ -231,15 +231,15 @@ def _bytes(volume: Volume, entry: Entry) -> bytes:
             f"{volume.path(entry.path)} has {entry.size} bytes, more than isolate can mix ({_MOST_FILE})"
         )
     source = volume.files.open(entry)
-    return source.read(0, len(source))
+    return source.read(0, source.size)
 
 
 def _chunks(source: ByteSource) -> Iterator[bytes]:
-    for start in range(0, len(source), _CHUNK):
-        yield source.read(start, min(_CHUNK, len(source) - start))
+    for start in range(0, source.size, _CHUNK):
+        yield source.read(start, min(_CHUNK, source.size - start))
 
 
 def _same(source: ByteSource, other: ByteSource) -> bool:
-    return len(source) == len(other) and all(
+    return source.size == other.size and all(
         a == b for a, b in zip(_chunks(source), _chunks(other), strict=True)
     )

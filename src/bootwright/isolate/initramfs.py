@@ -185,7 +185,7 @@ def _reader(files: SquashFs, entry: Entry) -> Callable[[], bytes]:
     def read() -> bytes:
         if entry.kind is EntryKind.FILE:
             source: ByteSource = files.open(entry)
-            return source.read(0, len(source))
+            return source.read(0, source.size)
         return (entry.target or "").encode("utf-8", "surrogateescape")
 
     return read

@@ -59,7 +59,7 @@ def add_kernel(
             "file": origin or str(file.resolve()),
             "verified": "nothing: a file of the user's own",
         }
-        if source.read(0, min(len(source), 8)) == b"!<arch>\n":
+        if source.read(0, min(source.size, 8)) == b"!<arch>\n":
             provenance["package"] = _unpack(source, work, sources)
             source = FileBytes(work / "vmlinuz")
         facts = read_kernel_image(source)
@@ -151,7 +151,7 @@ def _put_config(place: Path, given: Path | None, image: ByteSource) -> None:
     """The config that was given, else the one from the package, else the one inside the image."""
     if given is not None:
         source: ByteSource = FileBytes(given)
-        atomic.write_bytes(place, source.read(0, len(source)))
+        atomic.write_bytes(place, source.read(0, source.size))
     elif not place.is_file():
         embedded = embedded_config(image)
         if embedded is not None:

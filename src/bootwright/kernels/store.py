@@ -120,13 +120,13 @@ class Store:
     def keep(self, source: ByteSource) -> str:
         """Put bytes among the objects; returns their SHA256."""
         digest = hashlib.sha256()
-        for offset in range(0, len(source), CHUNK):
-            digest.update(source.read(offset, min(CHUNK, len(source) - offset)))
+        for offset in range(0, source.size, CHUNK):
+            digest.update(source.read(offset, min(CHUNK, source.size - offset)))
         path = self.objects / digest.hexdigest()
-        if not path.is_file() or path.stat().st_size != len(source):
+        if not path.is_file() or path.stat().st_size != source.size:
             with atomic.new_file(path) as file:
-                for offset in range(0, len(source), CHUNK):
-                    file.write(source.read(offset, min(CHUNK, len(source) - offset)))
+                for offset in range(0, source.size, CHUNK):
+                    file.write(source.read(offset, min(CHUNK, source.size - offset)))
         return path.name
 
     def keep_tree(self, folder: Path, packages: tuple[str, ...]) -> str:

@@ -62,7 +62,7 @@ def is_arm64_kernel(source: ByteSource) -> bool:
 
     The magic alone also marks a U-Boot made with a Linux header, so that its banner is looked for first.
     """
-    head = source.read(0, min(64, len(source)))
+    head = source.read(0, min(64, source.size))
     if is_u_boot(source):
         return False
     compressed = head[:2] == b"\x1f\x8b" or head[:4] == b"\x28\xb5\x2f\xfd" or head[:6] == b"\xfd7zXZ\0"
@@ -72,6 +72,6 @@ def is_arm64_kernel(source: ByteSource) -> bool:
 
 def is_u_boot(source: ByteSource) -> bool:
     """Whether it holds U-Boot's banner (include/version.h)."""
-    if len(source) > _MOST_U_BOOT:
+    if source.size > _MOST_U_BOOT:
         return False
-    return _U_BOOT_BANNER.search(source.read(0, len(source))) is not None
+    return _U_BOOT_BANNER.search(source.read(0, source.size)) is not None

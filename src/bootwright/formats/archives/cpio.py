@@ -69,7 +69,7 @@ def read(source: ByteSource) -> Iterator[Entry]:
 
     Raises `Malformed` with the offset of the header that is not one.
     """
-    offset, end = 0, len(source)
+    offset, end = 0, source.size
     ended = False
     for _ in range(_MOST_ENTRIES):
         offset = _skip_zeros(source, offset) if ended or offset == 0 else offset
@@ -98,7 +98,7 @@ def content(source: ByteSource, entry: Entry) -> Part:
 
 
 def _skip_zeros(source: ByteSource, offset: int) -> int:
-    end = len(source)
+    end = source.size
     while offset < end:
         chunk = source.read(offset, min(65536, end - offset))
         rest = chunk.lstrip(b"\0")
@@ -109,7 +109,7 @@ def _skip_zeros(source: ByteSource, offset: int) -> int:
 
 
 def _entry(source: ByteSource, offset: int) -> tuple[Entry, int]:
-    magic = source.read(offset, min(6, len(source) - offset))
+    magic = source.read(offset, min(6, source.size - offset))
     if magic not in _MAGICS:
         raise Malformed(
             source.name, offset, "the cpio magic 070701 or 070702", ascii(magic.decode("latin-1"))
@@ -127,16 +127,16 @@ def _entry(source: ByteSource, offset: int) -> tuple[Entry, int]:
     name = raw.split(b"\0", 1)[0].decode(errors="surrogateescape")
     data = _aligned(offset + _HEADER + name_size)
     if name == _TRAILER:
-        return Entry(name, 0, 0, min(data, len(source))), min(data, len(source))
-    if data + size > len(source):
+        return Entry(name, 0, 0, min(data, source.size)), min(data, source.size)
+    if data + size > source.size:
         raise Malformed(
             source.name,
-            min(data, len(source)),
+            min(data, source.size),
             f"{size} bytes of {ascii(name)[:80]}",
-            f"the end of the data at byte {len(source):#x}",
+            f"the end of the data at byte {source.size:#x}",
             hint="the archive is truncated",
         )
-    return Entry(name, mode, size, data, (major, minor)), min(_aligned(data + size), len(source))
+    return Entry(name, mode, size, data, (major, minor)), min(_aligned(data + size), source.size)
 
 
 def _hexadecimal(where: str, offset: int, digits: bytes) -> int:

@@ -43,7 +43,7 @@ class Segment:
 
 def is_cpio(source: ByteSource, offset: int = 0) -> bool:
     """Whether a `newc` archive begins at `offset`."""
-    return len(source) >= offset + 110 and source.read(offset, 6) in _CPIO
+    return source.size >= offset + 110 and source.read(offset, 6) in _CPIO
 
 
 def read_segments(
@@ -52,15 +52,15 @@ def read_segments(
     """The archives in order; raises `Malformed` for bytes that are neither an archive nor compressed."""
     segments: list[Segment] = []
     at = skip_zeros(source, 0)
-    while at < len(source) and len(segments) < _MAX_SEGMENTS:
+    while at < source.size and len(segments) < _MAX_SEGMENTS:
         if is_cpio(source, at):
             end = _end_of_archive(source, at)
-            name = source.name if not segments and end == len(source) else f"{source.name}:cpio@{at:#x}"
+            name = source.name if not segments and end == source.size else f"{source.name}:cpio@{at:#x}"
             segments.append(Segment(at, end - at, None, Part(source, at, end - at, name)))
         else:
             kind = compression_of(source, at)
             if kind is None:
-                start = source.read(at, min(6, len(source) - at)).hex(" ")
+                start = source.read(at, min(6, source.size - at)).hex(" ")
                 if segments:
                     # The kernel complains about what follows a good archive and goes on with what it has.
                     break
@@ -78,13 +78,13 @@ def _expanded(
 ) -> tuple[ByteSource, int]:
     """The expanded archive that begins at `at`, and where its compressed bytes end."""
     name = f"{source.name}:{kind}" if at == 0 else f"{source.name}:{kind}@{at:#x}"
-    rest = source if at == 0 else Part(source, at, len(source) - at, source.name)
+    rest = source if at == 0 else Part(source, at, source.size - at, source.name)
     # What is in the cache was expanded to its end, and the name in the cache says where that was.
-    key = f"{digest(rest)}-part" if len(rest) > _IN_MEMORY else None
+    key = f"{digest(rest)}-part" if rest.size > _IN_MEMORY else None
     if key is not None:
         known = spooled(key, name)
         end = spooled(f"{key}-end", name)
-        if known is not None and end is not None and len(known) <= limit:
+        if known is not None and end is not None and known.size <= limit:
             return known, at + int.from_bytes(end.read(0, 8), "little")
     expansion = Expansion(rest, kind, limit=limit)
     chunks = iter(expansion)
@@ -115,10 +115,10 @@ def _end_of_archive(source: ByteSource, start: int) -> int:
     at = start
     for _ in range(1_000_000):
         if not is_cpio(source, at):
-            if at < len(source) and not source.read(at, min(4, len(source) - at)).strip(b"\0"):
+            if at < source.size and not source.read(at, min(4, source.size - at)).strip(b"\0"):
                 return at  # no trailer: the kernel does not mind
             raise Malformed(
-                source.name, at, "a cpio header", source.read(at, min(6, max(0, len(source) - at))).hex(" ")
+                source.name, at, "a cpio header", source.read(at, min(6, max(0, source.size - at))).hex(" ")
             )
         header = source.read(at, 110)
         try:
@@ -129,8 +129,8 @@ def _end_of_archive(source: ByteSource, start: int) -> int:
         data = at + (110 + name_size + 3 & ~3) if at % 4 == 0 else (at + 110 + name_size + 3) & ~3
         following = (data + size + 3) & ~3
         if name.startswith(b"TRAILER!!!\0"):
-            return min(following, len(source))
-        if following <= at or data + size > len(source):
+            return min(following, source.size)
+        if following <= at or data + size > source.size:
             raise Malformed(source.name, at + 54, "data inside the archive", f"{size} bytes")
         at = following
     raise Malformed(source.name, at, "at most 1000000 members", "more")

@@ -97,7 +97,7 @@ def open_image(
         where = f"{reference}: {document.digest[:19]}"
         config, listed = read_manifest(document.body, where, document.media_type)
         source = registry.small_blob(config.digest, config.size)
-        described = json_object(source.read(0, len(source)), f"{where}: config")
+        described = json_object(source.read(0, source.size), f"{where}: config")
     layers = tuple(layer for layer in listed if "tar" in layer.media_type)
     others = [layer for layer in listed if layer not in layers]
     manifest = manifest_of(
@@ -210,7 +210,7 @@ class _RegistryLayers:
             if ranges is not None:
                 self.in_part.append(layer)
                 return tar_members(ranges)
-        if known is None or len(known) > self.limit:
+        if known is None or known.size > self.limit:
             known = self._fetch(described, key, name, progress or Silent())
         return tar_members(known)
 

@@ -25,7 +25,7 @@ class _Counted:
 
     def read(self, size: int) -> bytes:
         """See `Stream.read`."""
-        data = self._source.read(self.position, max(0, min(size, len(self._source) - self.position)))
+        data = self._source.read(self.position, max(0, min(size, self._source.size - self.position)))
         self.position += len(data)
         return data
 
@@ -58,7 +58,7 @@ def tar_members(source: ByteSource) -> Iterator[Member]:
             skipped = content.left
             content.left = 0
             stream.position += skipped
-            if stream.position > len(source):
+            if stream.position > source.size:
                 raise Malformed(source.name, offset, f"{skipped} bytes of {member.name!r}", "the end")
         yield indexed
 

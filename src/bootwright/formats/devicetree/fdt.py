@@ -148,8 +148,8 @@ def read_fdt(source: ByteSource) -> Tree:
     Raises `Malformed` with the offset and what was expected there: wrong magic, blocks outside the
     blob, an unknown version, tokens out of place, or nesting beyond `MAX_DEPTH`.
     """
-    if len(source) < _HEADER.size:
-        raise Malformed(source.name, 0, "a devicetree header of 40 bytes", f"{len(source)} bytes")
+    if source.size < _HEADER.size:
+        raise Malformed(source.name, 0, "a devicetree header of 40 bytes", f"{source.size} bytes")
     header = source.read(0, _HEADER.size)
     (size,) = struct.unpack_from(">I", header, 4)
     if int.from_bytes(header[:4], "big") != MAGIC:

@@ -59,7 +59,7 @@ class _Copy:
 def is_gpt(disk: ByteSource) -> bool:
     """Whether a primary header is there, at either sector size."""
     return any(
-        len(disk) >= 2 * size and disk.read(size, len(SIGNATURE)) == SIGNATURE for size in SECTOR_SIZES
+        disk.size >= 2 * size and disk.read(size, len(SIGNATURE)) == SIGNATURE for size in SECTOR_SIZES
     )
 
 
@@ -83,7 +83,7 @@ def read_gpt(disk: ByteSource, *, backup: bool = True) -> PartitionTable:
     if primary is not None and second is not None and primary.table != second.table:
         problems.append("the two copies of the table differ")
     problems.extend(copy.problems)
-    problems.extend(overlaps(copy.table, len(disk)))
+    problems.extend(overlaps(copy.table, disk.size))
     return PartitionTable(
         scheme="gpt",
         sector_size=copy.sector_size,
@@ -96,7 +96,7 @@ def read_gpt(disk: ByteSource, *, backup: bool = True) -> PartitionTable:
 
 def _primary(disk: ByteSource) -> tuple[_Copy | None, Malformed | None]:
     for size in SECTOR_SIZES:
-        if len(disk) >= 2 * size and disk.read(size, 8) == SIGNATURE:
+        if disk.size >= 2 * size and disk.read(size, 8) == SIGNATURE:
             try:
                 return _read_copy(disk, 1, size), None
             except Malformed as error:
@@ -110,7 +110,7 @@ def _backup(
     """The copy in the last sector, or where the primary says it is."""
     failure: Malformed | None = None
     for size in (primary.sector_size,) if primary else SECTOR_SIZES:
-        last = len(disk) // size - 1
+        last = disk.size // size - 1
         try:
             return _read_copy(disk, last, size), None
         except Malformed as error:
@@ -128,7 +128,7 @@ def _backup(
 
 def _read_copy(disk: ByteSource, lba: int, sector_size: int) -> _Copy:
     offset = lba * sector_size
-    if lba < 1 or offset + sector_size > len(disk):
+    if lba < 1 or offset + sector_size > disk.size:
         raise Malformed(disk.name, max(offset, 0), "a GPT header", "the end of the disk")
     sector = disk.read(offset, sector_size)
     (

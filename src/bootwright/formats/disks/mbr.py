@@ -54,7 +54,7 @@ def is_mbr(disk: ByteSource) -> bool:
 
     A FAT boot sector has the signature too; its reader must be asked first.
     """
-    if len(disk) < _SECTOR:
+    if disk.size < _SECTOR:
         return False
     sector = disk.read(0, _SECTOR)
     if sector[510:] != b"\x55\xaa":
@@ -85,7 +85,7 @@ def read_mbr(disk: ByteSource, sector_size: int = _SECTOR) -> PartitionTable:
         if entry[2] in _EXTENDED:
             partitions.extend(_logical(disk, entry[4], known, problems))
     usable = tuple(partition for partition in partitions if int(partition.type, 16) not in _EXTENDED)
-    problems.extend(overlaps(usable, len(disk)))
+    problems.extend(overlaps(usable, disk.size))
     return PartitionTable(
         scheme="mbr",
         sector_size=sector_size,
@@ -135,7 +135,7 @@ def _logical(disk: ByteSource, base: int, known: _Disk, problems: list[str]) -> 
     record_sector = base
     while len(partitions) < _MAX_LOGICAL:
         at = record_sector * known.sector_size
-        if record_sector in seen or at + _SECTOR > len(disk):
+        if record_sector in seen or at + _SECTOR > disk.size:
             problems.append(f"the chain of logical partitions is broken at sector {record_sector}")
             break
         seen.add(record_sector)

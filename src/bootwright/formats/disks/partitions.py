@@ -34,11 +34,11 @@ class Partition:
     def open(self, disk: ByteSource) -> ByteSource:
         """The partition's bytes; raises `Malformed` when it does not lie inside the disk."""
         title = f"partition {self.number}" + (f" ({self.label})" if self.label else "")
-        if self.offset + self.size > len(disk):
+        if self.offset + self.size > disk.size:
             raise Malformed(
                 disk.name,
                 self.entry_offset,
-                f"{title} inside the disk of {len(disk):#x} bytes",
+                f"{title} inside the disk of {disk.size:#x} bytes",
                 f"its end at {self.offset + self.size:#x}",
                 hint="the image is truncated",
             )

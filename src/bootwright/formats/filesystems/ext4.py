@@ -69,7 +69,7 @@ class Superblock:
 
 def is_ext(source: ByteSource) -> bool:
     """Whether the superblock's magic number is there."""
-    return len(source) >= 2048 and source.read(_SUPER_AT + 56, 2) == b"\x53\xef"
+    return source.size >= 2048 and source.read(_SUPER_AT + 56, 2) == b"\x53\xef"
 
 
 def read_superblock(source: ByteSource) -> Superblock:
@@ -184,7 +184,7 @@ class Ext(InodeFiles[_Inode]):
         else:
             data = self._data(inode, self.name)
             size = self.superblock.block_size
-            blocks = [data.read(start, min(size, len(data) - start)) for start in range(0, len(data), size)]
+            blocks = [data.read(start, min(size, data.size - start)) for start in range(0, data.size, size)]
         for block in blocks:
             at = 0
             while at + 8 <= len(block):

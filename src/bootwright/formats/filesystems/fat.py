@@ -57,8 +57,8 @@ def is_fat(source: ByteSource) -> bool:
 
 def read_geometry(source: ByteSource) -> Geometry:
     """The volume's geometry from its boot sector; raises `Malformed`."""
-    if len(source) < 512:
-        raise Malformed(source.name, 0, "a boot sector of 512 bytes", f"{len(source)} bytes")
+    if source.size < 512:
+        raise Malformed(source.name, 0, "a boot sector of 512 bytes", f"{source.size} bytes")
     sector = source.read(0, 512)
     (
         jump, _oem, sector_size, per_cluster, reserved, fats, root_entries, small_total, media,

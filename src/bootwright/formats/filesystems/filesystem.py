@@ -226,6 +226,6 @@ def read_small(files: FileSystem, path: str, limit: int = 1 << 20) -> bytes | No
     if entry is None or entry.kind is not EntryKind.FILE:
         return None
     source = files.open(entry)
-    if len(source) > limit:
-        raise Malformed(source.name, None, f"at most {limit} bytes", f"{len(source)} bytes")
-    return source.read(0, len(source))
+    if source.size > limit:
+        raise Malformed(source.name, None, f"at most {limit} bytes", f"{source.size} bytes")
+    return source.read(0, source.size)

@@ -60,14 +60,14 @@ class Superblock:
 
 def is_squashfs(source: ByteSource) -> bool:
     """Whether the superblock's magic number is there."""
-    return len(source) >= _SUPER.size and source.read(0, 4) == MAGIC
+    return source.size >= _SUPER.size and source.read(0, 4) == MAGIC
 
 
 def read_superblock(source: ByteSource) -> Superblock:
     """The superblock; raises `Malformed`."""
-    if len(source) < _SUPER.size:
+    if source.size < _SUPER.size:
         raise Malformed(
-            source.name, 0, f"a squashfs superblock of {_SUPER.size} bytes", f"{len(source)} bytes"
+            source.name, 0, f"a squashfs superblock of {_SUPER.size} bytes", f"{source.size} bytes"
         )
     (
         magic, inodes, modified, block_size, fragments, compression, block_log, _flags, _ids,
@@ -79,9 +79,9 @@ def read_superblock(source: ByteSource) -> Superblock:
         raise Malformed(source.name, 12, "blocks of 4 KiB to 1 MiB", f"{block_size} (log {block_log})")
     if compression not in COMPRESSIONS:
         raise Malformed(source.name, 20, "a known compression", str(compression))
-    if used > len(source):
+    if used > source.size:
         raise Malformed(
-            source.name, 40, f"at most {len(source):#x} bytes used", f"{used:#x}", hint="it is truncated"
+            source.name, 40, f"at most {source.size:#x} bytes used", f"{used:#x}", hint="it is truncated"
         )
     return Superblock(
         inodes=inodes,

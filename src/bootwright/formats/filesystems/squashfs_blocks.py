@@ -76,7 +76,7 @@ class SquashFile:
         for block in stored:
             self._offsets.append(at)
             at += block & 0xFFFFFF
-        if at > len(source) and stored:
+        if at > source.size and stored:
             raise Malformed(name, start, "blocks inside the image", f"their end at {at:#x}")
         self._kept: OrderedDict[int, bytes] = OrderedDict()
 
@@ -85,7 +85,9 @@ class SquashFile:
         """The name it was given."""
         return self._name
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """See `ByteSource.size`."""
         return self._size
 
     def read(self, offset: int, size: int) -> bytes:

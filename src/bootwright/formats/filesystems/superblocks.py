@@ -32,12 +32,12 @@ class Named:
 def read_named(source: ByteSource) -> Named | None:
     """The superblock, or None for anything else."""
     for page in _PAGE_SIZES:
-        if len(source) >= page and source.read(page - 10, 10) == b"SWAPSPACE2":
+        if source.size >= page and source.read(page - 10, 10) == b"SWAPSPACE2":
             raw = source.read(1024, 44)
             return Named(
                 "swap", _text(raw[28:44]), str(uuid.UUID(bytes=raw[12:28])), (("page_size", page),), 1024
             )
-    if len(source) >= _BTRFS_AT + 4096 and source.read(_BTRFS_AT + 64, 8) == b"_BHRfS_M":
+    if source.size >= _BTRFS_AT + 4096 and source.read(_BTRFS_AT + 64, 8) == b"_BHRfS_M":
         raw = source.read(_BTRFS_AT, 1024)
         sector, node = struct.unpack_from("<II", raw, 144)
         return Named(
@@ -47,7 +47,7 @@ def read_named(source: ByteSource) -> Named | None:
             (("sector_size", sector), ("node_size", node)),
             _BTRFS_AT,
         )
-    if len(source) >= 0x8000 + 2048 and source.read(0x8001, 5) == b"CD001":
+    if source.size >= 0x8000 + 2048 and source.read(0x8001, 5) == b"CD001":
         raw = source.read(0x8000, 2048)
         return Named("iso9660", _text(raw[40:72]), None, (("block_size", 2048),), 0x8000)
     return None

@@ -157,7 +157,7 @@ class Xfs(InodeFiles[Inode]):
     def _tree(self, block: int, level: int, seen: set[int], extents: list[Extent]) -> None:
         super_ = self.superblock
         at = super_.byte_of_block(block)
-        if block in seen or at + super_.block_size > len(self._source):
+        if block in seen or at + super_.block_size > self._source.size:
             raise Malformed(self.name, None, "an extent tree's block", f"block {block:#x} twice or outside")
         seen.add(block)
         raw = self._cached.read(at, super_.block_size)
@@ -184,7 +184,7 @@ class Xfs(InodeFiles[Inode]):
         length = low & ((1 << 21) - 1)
         size = self.superblock.block_size
         offset = self.superblock.byte_of_block(block)
-        if length == 0 or offset + length * size > len(self._source):
+        if length == 0 or offset + length * size > self._source.size:
             raise Malformed(
                 self.name, base + at, "an extent inside the file system", f"{length} blocks at {block:#x}"
             )

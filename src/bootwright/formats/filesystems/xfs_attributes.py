@@ -100,7 +100,7 @@ def _inode(source: ByteSource, super_: Superblock, number: int) -> bytes:
             hint="mkfs.xfs makes version 5 since 2015 (-m crc=1)",
         )
     offset = super_.byte_of_inode(number)
-    if offset + super_.inode_size > len(source):
+    if offset + super_.inode_size > source.size:
         raise Malformed(source.name, None, "an inode inside the file system", f"inode {number}")
     raw = source.read(offset, super_.inode_size)
     if raw[:2] != b"IN" or raw[4] != 3:
@@ -165,7 +165,7 @@ def _blocks(source: ByteSource, super_: Superblock, raw: bytes, start: int, offs
         block = ((high & 0x1FF) << 43) | (low >> 21)
         length = low & ((1 << 21) - 1)
         at = super_.byte_of_block(block)
-        if length + len(blocks) > _MOST_BLOCKS or at + length * super_.block_size > len(source):
+        if length + len(blocks) > _MOST_BLOCKS or at + length * super_.block_size > source.size:
             raise Malformed(
                 source.name, offset + start, "attributes in blocks of the file system", f"{length} at {block}"
             )

@@ -75,14 +75,14 @@ class Superblock:
 
 def is_xfs(source: ByteSource) -> bool:
     """Whether the superblock's magic number is there."""
-    return len(source) >= 512 and source.read(0, 4) == MAGIC
+    return source.size >= 512 and source.read(0, 4) == MAGIC
 
 
 def read_superblock(source: ByteSource) -> Superblock:
     """The superblock. Raises `Malformed`, or `Refused` for an unsupported feature that changes the format."""
     if not is_xfs(source):
         raise Malformed(
-            source.name, 0, "the XFS superblock magic 'XFSB'", repr(source.read(0, min(4, len(source))))
+            source.name, 0, "the XFS superblock magic 'XFSB'", repr(source.read(0, min(4, source.size)))
         )
     raw = source.read(0, 512)
     (block_size, blocks) = struct.unpack_from(">IQ", raw, 4)
@@ -170,7 +170,7 @@ class Inode:
 def read_inode(source: ByteSource, super_: Superblock, number: int) -> Inode:
     """Raises `Malformed` when there is no inode of that number."""
     offset = super_.byte_of_inode(number)
-    if offset + super_.inode_size > len(source):
+    if offset + super_.inode_size > source.size:
         raise Malformed(source.name, None, "an inode inside the file system", f"inode {number}")
     raw = source.read(offset, super_.inode_size)
     magic, mode, version, form = struct.unpack_from(">2sHBB", raw)

@@ -83,7 +83,7 @@ def read_kernel_image(source: ByteSource) -> KernelImage:
         page_size=_PAGE_SIZES.get(flags >> 1 & 3),
         text_offset=text_offset,
         image_size=image_size,
-        file_size=len(image),
+        file_size=image.size,
         big_endian=bool(flags & 1),
         anywhere=bool(flags & 8),
         efi_stub=_has_efi_stub(image, head),
@@ -101,7 +101,7 @@ def unwrapped(source: ByteSource) -> tuple[ByteSource, tuple[str, ...]]:
     wrapping: list[str] = []
     # Image.gz inside zboot is as deep as kernels go; more is an attack.
     for _ in range(3):
-        head = image.read(0, min(len(image), _HEADER))
+        head = image.read(0, min(image.size, _HEADER))
         if len(head) == _HEADER and head[56:60] == _MAGIC:
             return image, tuple(wrapping)
         if head[:2] == b"MZ" and head[4:8] == b"zimg":
@@ -130,8 +130,8 @@ def _zboot_payload(image: ByteSource, head: bytes) -> ByteSource:
     kind = head[24:56].split(b"\0")[0].decode("ascii", errors="backslashreplace")
     if kind not in _READABLE:
         raise Malformed(image.name, 24, "gzip, xz, lzma or zstd compression", repr(kind))
-    if size > len(image) - offset:
-        raise Malformed(image.name, 8, f"a payload within the file's {len(image)} bytes", f"{offset}+{size}")
+    if size > image.size - offset:
+        raise Malformed(image.name, 8, f"a payload within the file's {image.size} bytes", f"{offset}+{size}")
     kind = {"xzkern": "xz"}.get(kind, kind)
     stream = Decompressed(SourceStream(image, offset, size), kind, image.name, limit=_MOST_IMAGE)
     return Bytes(everything(stream, limit=_MOST_IMAGE, where=image.name), image.name)
@@ -139,13 +139,13 @@ def _zboot_payload(image: ByteSource, head: bytes) -> ByteSource:
 
 def _has_efi_stub(image: ByteSource, head: bytes) -> bool:
     (at,) = struct.unpack_from("<I", head, 60)
-    return head[:2] == b"MZ" and at + 4 <= len(image) and image.read(at, 4) == b"PE\0\0"
+    return head[:2] == b"MZ" and at + 4 <= image.size and image.read(at, 4) == b"PE\0\0"
 
 
 def _banner(image: ByteSource) -> str | None:
     tail = b""
-    for offset in range(0, len(image), CHUNK):
-        block = tail + image.read(offset, min(CHUNK, len(image) - offset))
+    for offset in range(0, image.size, CHUNK):
+        block = tail + image.read(offset, min(CHUNK, image.size - offset))
         match = _BANNER.search(block)
         if match:
             return match[0].rstrip(b"\n\0").decode("ascii", errors="replace")
@@ -154,7 +154,7 @@ def _banner(image: ByteSource) -> str | None:
 
 
 def _what(image: ByteSource) -> str:
-    head = image.read(0, min(len(image), _HEADER))
+    head = image.read(0, min(image.size, _HEADER))
     if head[:4] == b"\x7fELF":
         return "an ELF file (an uncompressed vmlinux with symbols?)"
     if head[:2] == b"MZ":

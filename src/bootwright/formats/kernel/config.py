@@ -90,7 +90,7 @@ def read_kernel_config(source: ByteSource) -> KernelConfig:
 
 
 def _text_of(source: ByteSource) -> str:
-    head = source.read(0, min(len(source), 64))
+    head = source.read(0, min(source.size, 64))
     if head[56:60] == b"ARM\x64":
         embedded = _embedded(source)
         if embedded is None:
@@ -102,15 +102,15 @@ def _text_of(source: ByteSource) -> str:
                 hint="the kernel was built without CONFIG_IKCONFIG=y; give its config file",
             )
         source = embedded
-        head = source.read(0, min(len(source), 64))
+        head = source.read(0, min(source.size, 64))
     kind = compression(head)
     if kind:
         stream = Decompressed(SourceStream(source), kind, source.name, limit=_MOST)
         data = everything(stream, limit=_MOST, where=source.name)
-    elif len(source) > _MOST:
-        raise Malformed(source.name, 0, f"a configuration below {_MOST} bytes", f"{len(source)} bytes")
+    elif source.size > _MOST:
+        raise Malformed(source.name, 0, f"a configuration below {_MOST} bytes", f"{source.size} bytes")
     else:
-        data = source.read(0, len(source))
+        data = source.read(0, source.size)
     if b"\0" in data:
         raise Malformed(source.name, data.index(b"\0"), "the text of a kernel configuration", "binary data")
     return data.decode("utf-8", errors="replace")
@@ -134,15 +134,15 @@ def _embedded(image: ByteSource) -> ByteSource | None:
         raise Malformed(image.name, start, "the end of the embedded configuration (IKCFG_ED)", "none")
     first = start + len(_START)
     data = Part(image, first, end - first, f"{image.name}:IKCONFIG")
-    if data.read(0, min(2, len(data))) != b"\x1f\x8b":
+    if data.read(0, min(2, data.size)) != b"\x1f\x8b":
         raise Malformed(image.name, first, "gzip data after IKCFG_ST", "something else")
     return data
 
 
 def _find(source: ByteSource, needle: bytes, start: int) -> int | None:
     tail = b""
-    for offset in range(start, len(source), CHUNK):
-        block = tail + source.read(offset, min(CHUNK, len(source) - offset))
+    for offset in range(start, source.size, CHUNK):
+        block = tail + source.read(offset, min(CHUNK, source.size - offset))
         at = block.find(needle)
         if at >= 0:
             return offset - len(tail) + at

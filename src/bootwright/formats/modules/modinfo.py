@@ -100,12 +100,12 @@ def modinfo_of(section: bytes, origin: str, *, signed: bool) -> ModuleInfo:
 
 
 def _plain(source: ByteSource) -> bytes:
-    if len(source) > _MOST:
-        raise Malformed(source.name, 0, f"a module below {_MOST} bytes", f"{len(source)} bytes")
-    head = source.read(0, min(len(source), 8))
+    if source.size > _MOST:
+        raise Malformed(source.name, 0, f"a module below {_MOST} bytes", f"{source.size} bytes")
+    head = source.read(0, min(source.size, 8))
     kind = compression(head)
     if kind is None:
-        return source.read(0, len(source))
+        return source.read(0, source.size)
     stream = Decompressed(SourceStream(source), kind, source.name, limit=_MOST)
     return everything(stream, limit=_MOST, where=source.name)
 

@@ -136,6 +136,6 @@ def _single(files: FileSystem, paths: tuple[str, ...]) -> Iterator[tuple[str, st
             if entry is None or entry.kind is not EntryKind.FILE or entry.size > _MOST_FILE:
                 continue
             source = files.open(entry)
-            yield path, source.read(0, len(source)).decode("utf-8", "replace")
+            yield path, source.read(0, source.size).decode("utf-8", "replace")
         except BootwrightError:
             continue

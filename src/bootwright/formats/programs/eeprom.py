@@ -75,12 +75,12 @@ class Eeprom:
 
 def is_eeprom(source: ByteSource, head: bytes) -> bool:
     """Whether bytes begin as an image of an EEPROM does."""
-    return len(head) >= 8 and _SECTION.unpack_from(head)[0] == _MARK and len(source) <= _MOST
+    return len(head) >= 8 and _SECTION.unpack_from(head)[0] == _MARK and source.size <= _MOST
 
 
 def read_eeprom(source: ByteSource) -> Eeprom:
     """Raises `Malformed` for an image whose sections do not follow each other."""
-    data = source.read(0, min(len(source), _MOST))
+    data = source.read(0, min(source.size, _MOST))
     files = dict(_files(data, source.name))
     stamp = _STAMP.search(data)
     config = files.get(_CONFIG)

@@ -15,18 +15,18 @@ _MOST_NOTES = 1 << 16
 
 def build_id(source: ByteSource) -> str | None:
     """The build id in hexadecimal, or None where there is none; raises `Malformed` for what is no ELF64."""
-    if len(source) < 64:
-        raise Malformed(source.name, 0, "an ELF64 header of 64 bytes", f"{len(source)} bytes")
+    if source.size < 64:
+        raise Malformed(source.name, 0, "an ELF64 header of 64 bytes", f"{source.size} bytes")
     head = source.read(0, 64)
     if head[:6] != b"\x7fELF\x02\x01":
         raise Malformed(source.name, 0, "a 64-bit little-endian ELF file", repr(head[:6]))
     (at,) = struct.unpack_from("<Q", head, 32)
     size, count = struct.unpack_from("<HH", head, 54)
-    if size != _PROGRAM.size or at + size * count > len(source):
+    if size != _PROGRAM.size or at + size * count > source.size:
         return None
     for number in range(count):
         kind, _, offset, _, _, length, _, _ = _PROGRAM.unpack(source.read(at + size * number, size))
-        if kind == _PT_NOTE and length <= _MOST_NOTES and offset + length <= len(source):
+        if kind == _PT_NOTE and length <= _MOST_NOTES and offset + length <= source.size:
             note = _in_notes(source.read(offset, length))
             if note is not None:
                 return note

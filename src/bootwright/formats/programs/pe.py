@@ -60,10 +60,10 @@ class PeFile:
 
 def is_pe(source: ByteSource) -> bool:
     """Whether DOS and PE signatures are where they should be."""
-    if len(source) < 64 or source.read(0, 2) != b"MZ":
+    if source.size < 64 or source.read(0, 2) != b"MZ":
         return False
     (at,) = struct.unpack("<I", source.read(60, 4))
-    return bool(at + 24 <= len(source) and source.read(at, 4) == b"PE\0\0")
+    return bool(at + 24 <= source.size and source.read(at, 4) == b"PE\0\0")
 
 
 def read_pe(source: ByteSource) -> PeFile:
@@ -89,7 +89,7 @@ def read_pe(source: ByteSource) -> PeFile:
         size = min(virtual, stored) if virtual else stored
         if not offset:
             size = 0
-        if offset + size > len(source):
+        if offset + size > source.size:
             raise Malformed(
                 source.name, entry + 16, f"section {name} inside the file", f"its end at {offset + size:#x}"
             )

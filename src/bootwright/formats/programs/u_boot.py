@@ -57,7 +57,7 @@ def is_u_boot(source: ByteSource, head: bytes) -> bool:
     if len(head) < _WORDS.size or head[56:60] == b"ARM\x64":
         return False
     _, base, end, bss = _WORDS.unpack_from(head)
-    size = len(source)
+    size = source.size
     if not (65536 <= bss <= end <= _MOST and base % 4096 == 0 and base < 1 << 40 and size <= _MOST):
         return False
     # What comes behind the code is a devicetree of its own at most: BSS is not in the file.
@@ -66,7 +66,7 @@ def is_u_boot(source: ByteSource, head: bytes) -> bool:
 
 def read_u_boot(source: ByteSource) -> UBoot:
     """Raises `Malformed` for what is no U-Boot for arm64."""
-    data = source.read(0, min(len(source), _MOST))
+    data = source.read(0, min(source.size, _MOST))
     version = _VERSION.search(data)
     if len(data) < _WORDS.size or version is None:
         raise Malformed(source.name, 0, "U-Boot for arm64 with its version", "something else")

@@ -15,15 +15,16 @@ from bootwright.foundation.errors import Malformed, Missing
 
 
 class ByteSource(Protocol):
-    """Random access to bytes of known length."""
+    """Random access to bytes of known size."""
 
     @property
     def name(self) -> str:
         """What errors and provenance call it: a path, or `image.raw:partition 3:A/vmlinuz`."""
         ...
 
-    def __len__(self) -> int:
-        """Length in bytes."""
+    @property
+    def size(self) -> int:
+        """Length in bytes. `len` would end at 2 GiB where addresses have 32 bits, as in a browser."""
         ...
 
     def read(self, offset: int, size: int) -> bytes:
@@ -55,7 +56,9 @@ class Bytes:
         """The name it was given."""
         return self._name
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """See `ByteSource.size`."""
         return len(self._data)
 
     def read(self, offset: int, size: int) -> bytes:
@@ -91,7 +94,9 @@ class FileBytes:
         """The path it was opened by."""
         return self._name
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """See `ByteSource.size`."""
         return self._length
 
     def read(self, offset: int, size: int) -> bytes:
@@ -125,7 +130,7 @@ class Part:
     """A byte range of another source, under a name of its own."""
 
     def __init__(self, whole: ByteSource, offset: int, size: int, name: str) -> None:
-        check_range(name, len(whole), offset, size)
+        check_range(name, whole.size, offset, size)
         self._whole = whole
         self._offset = offset
         self._size = size
@@ -136,7 +141,9 @@ class Part:
         """The name it was given."""
         return self._name
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """See `ByteSource.size`."""
         return self._size
 
     def read(self, offset: int, size: int) -> bytes:

@@ -64,7 +64,7 @@ class Growth:
         with contextlib.suppress(BootwrightError, OSError):
             source = FileBytes(Path(path))
             kind = compression_of(source)
-            if kind is None or len(source) <= _SMALL:
+            if kind is None or source.size <= _SMALL:
                 return
             name = f"{source.name}:{kind}"
             if kind == "xz" and _in_blocks(source, name, DEFAULT_LIMIT) is not None:
@@ -132,13 +132,13 @@ def expand(
     """
     kind = compression_of(source)
     if kind is None:
-        raise Malformed(source.name, 0, "a compressed file", source.read(0, min(6, len(source))).hex(" "))
+        raise Malformed(source.name, 0, "a compressed file", source.read(0, min(6, source.size)).hex(" "))
     name = f"{source.name}:{kind}"
     if kind == "xz":
         blocks = _in_blocks(source, name, limit)
         if blocks is not None:
             return blocks
-    if len(source) <= _SMALL:
+    if source.size <= _SMALL:
         kept: list[bytes] = []
         total = 0
         for chunk in Expansion(source, kind, limit=limit):
@@ -154,7 +154,7 @@ def expand(
             return growing
     key = digest(source)
     known = spooled(key, name)
-    if known is not None and len(known) <= limit:
+    if known is not None and known.size <= limit:
         return known
     chunks = iter(Expansion(source, kind, limit=limit))
     return spool(source, kind, chunks, key=key, name=name, limit=limit, progress=progress)
@@ -184,7 +184,7 @@ def announced_size(source: ByteSource, kind: str) -> int | None:
         except BootwrightError:
             return None
     if kind == "zstd":
-        header = zstd.frame_header(source.read(0, min(zstd.MOST_HEADER, len(source))))
+        header = zstd.frame_header(source.read(0, min(zstd.MOST_HEADER, source.size)))
         # 0 is also what zstd writes when it reads from a pipe.
         if header is None or not header.content_size or not isinstance(source, FileBytes):
             return None
@@ -195,11 +195,11 @@ def announced_size(source: ByteSource, kind: str) -> int | None:
 def _is_one_frame(source: ByteSource, frame: zstd.FrameHeader) -> bool:
     """Whether a zstd file is one frame: its blocks' headers followed to the end (RFC 8878, 3.1.1)."""
     at = frame.size
-    while at + 3 <= len(source):
+    while at + 3 <= source.size:
         header = int.from_bytes(source.read(at, 3), "little")
         at += 3 + (1 if header >> 1 & 3 == 1 else header >> 3)
         if header & 1:
-            return at + (4 if frame.has_checksum else 0) == len(source)
+            return at + (4 if frame.has_checksum else 0) == source.size
     return False
 
 
@@ -236,12 +236,12 @@ class Expansion:
 
         # The program does not say where a stream ends, so the rest of the source is taken as one.
         yield from lz4_chunks(self._source, offset)
-        self.end = len(self._source)
+        self.end = self._source.size
 
     def _stream(self, offset: int) -> Iterator[bytes]:
         source, kind = self._source, self._kind
         taking = decoder(kind, source.name)
-        at, length = offset, len(source)
+        at, length = offset, source.size
         while not taking.eof:
             given = b""
             if taking.needs_input:
@@ -263,8 +263,8 @@ class Expansion:
 
 def skip_zeros(source: ByteSource, offset: int) -> int:
     """The offset of the next byte that is not zero, or the length of the source."""
-    while offset < len(source):
-        piece = source.read(offset, min(1 << 16, len(source) - offset))
+    while offset < source.size:
+        piece = source.read(offset, min(1 << 16, source.size - offset))
         rest = piece.lstrip(b"\0")
         if rest:
             return offset + len(piece) - len(rest)

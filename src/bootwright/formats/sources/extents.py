@@ -37,7 +37,7 @@ class Extents:
         self._whole = whole
         self._name = name
         self._size = size
-        self._extents = _joined(extents, size, len(whole), name)
+        self._extents = _joined(extents, size, whole.size, name)
         self._starts = [extent.start for extent in self._extents]
 
     @property
@@ -50,7 +50,9 @@ class Extents:
         """Where the bytes are, in file order, neighbours joined."""
         return tuple(self._extents)
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """See `ByteSource.size`."""
         return self._size
 
     def read(self, offset: int, size: int) -> bytes:
@@ -120,12 +122,14 @@ class BlockCache:
         """The name of the source behind it."""
         return self._source.name
 
-    def __len__(self) -> int:
-        return len(self._source)
+    @property
+    def size(self) -> int:
+        """See `ByteSource.size`."""
+        return self._source.size
 
     def read(self, offset: int, size: int) -> bytes:
         """See `ByteSource.read`."""
-        if size < 0 or offset < 0 or offset + size > len(self._source) or size > self._block * 8:
+        if size < 0 or offset < 0 or offset + size > self._source.size or size > self._block * 8:
             return self._source.read(offset, size)
         first = offset // self._block
         last = (offset + size - 1) // self._block if size else first
@@ -139,7 +143,7 @@ class BlockCache:
         data = self._kept.get(number)
         if data is None:
             start = number * self._block
-            data = self._source.read(start, max(0, min(self._block, len(self._source) - start)))
+            data = self._source.read(start, max(0, min(self._block, self._source.size - start)))
             self._kept[number] = data
             if len(self._kept) > self._limit:
                 self._kept.popitem(last=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import threading
@@ -72,7 +71,9 @@ class Growing:
         """The name it was given."""
         return self._name
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """See `ByteSource.size`."""
         return self._size
 
     def read(self, offset: int, size: int) -> bytes:
@@ -173,6 +174,8 @@ def start_program(kind: str, name: str, output: int, *, limit: int) -> subproces
             )
     except OSError as error:
         raise Missing(f"cannot expand {name}: {error.strerror}", hint="check the permissions") from error
+    import resource  # not there where there are no processes either
+
     with contextlib.suppress(ProcessLookupError):  # it may have ended already, within any limit
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
     return process

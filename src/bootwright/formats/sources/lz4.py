@@ -44,8 +44,8 @@ def lz4_chunks(source: ByteSource, offset: int) -> Iterator[bytes]:
 def _feed(source: ByteSource, offset: int, process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None  # noqa: S101  (asked for with PIPE)
     try:
-        for start in range(offset, len(source), _CHUNK):
-            process.stdin.write(source.read(start, min(_CHUNK, len(source) - start)))
+        for start in range(offset, source.size, _CHUNK):
+            process.stdin.write(source.read(start, min(_CHUNK, source.size - start)))
         process.stdin.close()
     except (OSError, ValueError, Malformed):
         process.kill()  # the reader has gone, or the source is broken: either way the stream ends here

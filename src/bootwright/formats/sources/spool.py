@@ -39,8 +39,10 @@ class Renamed:
         """The name it was given."""
         return self._name
 
-    def __len__(self) -> int:
-        return len(self._source)
+    @property
+    def size(self) -> int:
+        """See `ByteSource.size`."""
+        return self._source.size
 
     def read(self, offset: int, size: int) -> bytes:
         """See `ByteSource.read`."""
@@ -50,8 +52,8 @@ class Renamed:
 def digest(source: ByteSource) -> str:
     """SHA-256 of the whole source, in hexadecimal."""
     total = hashlib.sha256()
-    for start in range(0, len(source), 4 * _CHUNK):
-        total.update(source.read(start, min(4 * _CHUNK, len(source) - start)))
+    for start in range(0, source.size, 4 * _CHUNK):
+        total.update(source.read(start, min(4 * _CHUNK, source.size - start)))
     return total.hexdigest()
 
 

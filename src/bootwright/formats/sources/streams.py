@@ -50,7 +50,7 @@ class SourceStream:
     def __init__(self, source: ByteSource, offset: int = 0, size: int | None = None) -> None:
         self._source = source
         self._offset = offset
-        self._end = len(source) if size is None else offset + size
+        self._end = source.size if size is None else offset + size
 
     def read(self, size: int) -> bytes:
         """See `Stream.read`."""
@@ -270,7 +270,7 @@ def everything(stream: Stream, *, limit: int, where: str) -> bytes:
 
 def compression_of(source: ByteSource, offset: int = 0) -> str | None:
     """`xz`, `zstd`, `gzip`, `bzip2`, `lz4` or `lzma` from the magic at `offset`, or None."""
-    start = source.read(offset, max(0, min(16, len(source) - offset)))
+    start = source.read(offset, max(0, min(16, source.size - offset)))
     for name, magic in _ALL_MAGICS:
         if start.startswith(magic) and (name != "lzma" or _is_lzma(start)):
             return name

@@ -81,7 +81,9 @@ class UrlBytes:
         """The URL."""
         return self._url
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """See `ByteSource.size`."""
         return self._size
 
     def read(self, offset: int, size: int) -> bytes:
@@ -251,9 +253,9 @@ def fetch_url(url: str, progress: Progress, transport: Transport | None = None) 
         return source.path
     path = _place(url, _key(source.identity))
     with progress.step(f"fetch {url}"), new_file(path) as file:
-        for at in range(0, len(source), _MOST_BLOCKS * _BLOCK):
-            file.write(source.read(at, min(_MOST_BLOCKS * _BLOCK, len(source) - at)))
-            progress.advance(at / 1e6, len(source) / 1e6, "MB")
+        for at in range(0, source.size, _MOST_BLOCKS * _BLOCK):
+            file.write(source.read(at, min(_MOST_BLOCKS * _BLOCK, source.size - at)))
+            progress.advance(at / 1e6, source.size / 1e6, "MB")
     source.forget_blocks()
     FETCHED.evict(keep=path)
     return path

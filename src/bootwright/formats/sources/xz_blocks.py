@@ -59,7 +59,7 @@ class XzIndex:
 
 def read_index(source: ByteSource) -> XzIndex:
     """The index of a file of one stream without padding; raises `Malformed` for anything else."""
-    length = len(source)
+    length = source.size
     if length < 2 * _HEADER or source.read(0, 6) != b"\xfd7zXZ\0":
         raise Malformed(source.name, 0, "the .xz magic", "something else")
     crc, backward, flags, magic = struct.unpack("<II2s2s", source.read(length - _HEADER, _HEADER))
@@ -126,7 +126,9 @@ class XzBlocks:
         """The name it was given."""
         return self._name
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """See `ByteSource.size`."""
         return self._index.size
 
     def read(self, offset: int, size: int) -> bytes:

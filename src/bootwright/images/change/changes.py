@@ -231,7 +231,7 @@ class _Planner:
         if not origin:
             image = self._work_folder("own") / "vmlinuz"
             source = self._own_kernel(chain)
-            image.write_bytes(source.read(0, len(source)))
+            image.write_bytes(source.read(0, source.size))
             origin = str(image)
         files = kernel_files(
             origin,
@@ -250,7 +250,7 @@ class _Planner:
     def _with_modules(self, chain: Chain, kernel: KernelFiles, arguments: Sequence[str]) -> NewFile | None:
         """The initramfs with the new kernel's modules, where it holds any; they travel together."""
         source = self._own_initramfs(chain)
-        if source is None or not len(source):
+        if source is None or not source.size:
             return None
         releases = initramfs_edit.has_modules(source)
         if not releases and kernel.added:

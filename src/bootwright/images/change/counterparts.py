@@ -40,7 +40,7 @@ def counterparts(old_kernel: ByteSource, initramfs: ByteSource, new: KernelFiles
     if not names:
         try:
             image = unwrapped(old_kernel)[0]
-            names = set(_matching(read_built_in(image.read(0, len(image)), image.name), index))
+            names = set(_matching(read_built_in(image.read(0, image.size), image.name), index))
         except BootwrightError:
             return ()  # neither list nor tables: nothing is known of what it had built in
     return tuple(sorted(names))

@@ -195,8 +195,8 @@ def _read_out(volume: Volume, entry: Entry, path: Path) -> Path:
     source = volume.files.open(entry)
     try:
         with path.open("wb") as file:
-            for start in range(0, len(source), _COPY):
-                file.write(source.read(start, min(_COPY, len(source) - start)))
+            for start in range(0, source.size, _COPY):
+                file.write(source.read(start, min(_COPY, source.size - start)))
     except OSError as error:
         raise atomic.explained(error, path) from error
     return path.resolve()

@@ -40,7 +40,7 @@ def rewrite(
 
     Raises `Malformed`, and `Refused` for an image that is too large, or a change that cannot be made.
     """
-    if len(source) > _MOST_BYTES:
+    if source.size > _MOST_BYTES:
         raise Refused(f"{place} is larger than {_MOST_BYTES} bytes")
     first, *others = profiles = read_profiles(source, read_pe(source))
     sections: dict[str, bytes] = {}
@@ -67,7 +67,7 @@ def rewrite(
             notes.append(
                 f"profile {profile.number} ({named}) has its own {' and '.join(own)}, kept as they are"
             )
-    image = replace_sections(source.read(0, len(source)), sections, place)
+    image = replace_sections(source.read(0, source.size), sections, place)
     read_pe(Bytes(image, place))
     if first.section(".pcrsig") is not None:
         notes.append("the signatures of expected measurements (.pcrsig) no longer fit")

@@ -90,7 +90,7 @@ def open_image(given: str) -> Image:
     source: ByteSource
     if remote:
         source = open_url(given)
-        identity = f"{given} {len(source)}"
+        identity = f"{given} {source.size}"
     else:
         path = Path(given)
         if path.is_dir():
@@ -98,12 +98,12 @@ def open_image(given: str) -> Image:
         source = FileBytes(path)
         state = path.stat()
         identity = f"{path.resolve()} {state.st_size} {state.st_mtime_ns} {state.st_ino}"
-    if not len(source):
+    if not source.size:
         raise Malformed(given, 0, "a disk image", "an empty file")
     kind = compression_of(source)
     if kind is None:
-        opened = (lambda: _plain(source)) if remote else (lambda: _file(Path(given), len(source)))
-        return Image(given, len(source), identity, None, not remote, opened)
+        opened = (lambda: _plain(source)) if remote else (lambda: _file(Path(given), source.size))
+        return Image(given, source.size, identity, None, not remote, opened)
     if kind not in _FILE_KINDS:
         raise Refused(
             f"{given}: {kind} images cannot be written directly", hint=f"decompress it first, with {kind} -d"

@@ -120,8 +120,8 @@ def plain_name(path: Path) -> str:
 def plain_bytes(file: Path | ByteSource) -> bytes:
     """A module without its compression; raises `Malformed`."""
     source = FileBytes(file) if isinstance(file, Path) else file
-    kind = compression(source.read(0, min(8, len(source))))
+    kind = compression(source.read(0, min(8, source.size)))
     if kind is None:
-        return source.read(0, len(source))
+        return source.read(0, source.size)
     stream = Decompressed(SourceStream(source), kind, source.name, limit=_MOST_MODULE)
     return everything(stream, limit=_MOST_MODULE, where=source.name)

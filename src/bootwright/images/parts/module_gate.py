@@ -29,7 +29,7 @@ class ModuleGate:
     @cached_property
     def _bare(self) -> bytes:
         image = unwrapped(self._image)[0]
-        return image.read(0, len(image))
+        return image.read(0, image.size)
 
     @property
     def keys(self) -> list[Certificate]:

@@ -103,7 +103,7 @@ class Parts:
             return given
         path = self._work_folder("kernel") / "vmlinuz.efi"
         with self._progress.step("compress the kernel"):
-            path.write_bytes(zboot(image.read(0, len(image)), str(kernel.image)))
+            path.write_bytes(zboot(image.read(0, image.size), str(kernel.image)))
         return evolve(given, path=path, origin=f"{kernel.origin}, made an EFI zboot image with zstd here")
 
     @cached_property

@@ -95,7 +95,7 @@ def _parts(volume: Volume, roles: _Roles) -> Iterator[ImagePart]:
         place = volume.path(entry.path)
         source = volume.files.open(entry)
         name = _name(place, entry, roles)
-        yield ImagePart(name, place, digest(source), len(source), version=_version(name, source))
+        yield ImagePart(name, place, digest(source), source.size, version=_version(name, source))
         if name == "initramfs":
             yield from inside_initramfs(source, place)
         elif name == "uki":
@@ -159,7 +159,7 @@ def _inside_tree(files: FileSystem, place: str) -> Iterator[ImagePart]:
             modules.setdefault(f"{folder}{separator}{release}", []).append((name, data))
         elif entry.path.endswith((".sqsh", ".squashfs")):
             source = files.open(entry)
-            yield ImagePart("root", f"{place}:{entry.path}", digest(source), len(source))
+            yield ImagePart("root", f"{place}:{entry.path}", digest(source), source.size)
             if is_squashfs(source):
                 yield from _inside_tree(SquashFs(source), f"{place}:{entry.path}")
     for tree, contents in sorted(modules.items()):

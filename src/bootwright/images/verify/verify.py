@@ -134,8 +134,8 @@ def _volume(image: OpenImage, volume: Volume, work_folder: Path) -> Iterator[Che
             if entry.kind is EntryKind.FILE:
                 where = volume.path(entry.path)
                 source = volume.files.open(entry)
-                for start in range(0, len(source), _CHUNK):
-                    source.read(start, min(_CHUNK, len(source) - start))
+                for start in range(0, source.size, _CHUNK):
+                    source.read(start, min(_CHUNK, source.size - start))
                 files += 1
                 amount += entry.size
     except BootwrightError as error:

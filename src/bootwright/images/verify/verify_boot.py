@@ -282,8 +282,8 @@ def _read_all(files: FileSystem) -> int:
     for entry in all_files(files):
         if entry.kind is EntryKind.FILE:
             source = files.open(entry)
-            for start in range(0, len(source), _CHUNK):
-                source.read(start, min(_CHUNK, len(source) - start))
+            for start in range(0, source.size, _CHUNK):
+                source.read(start, min(_CHUNK, source.size - start))
             count += 1
     return count
 

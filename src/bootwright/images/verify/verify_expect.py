@@ -113,7 +113,7 @@ def _same(name: str, place: str, source: ByteSource, wanted: ByteSource) -> Chec
     return fails(
         name,
         f"another than {wanted.name}: SHA256 {digest_here[:16]}…, not {digest_wanted[:16]}…; "
-        f"{len(source)} bytes, not {len(wanted)}",
+        f"{source.size} bytes, not {wanted.size}",
         where=place,
     )
 
@@ -146,7 +146,7 @@ def _kernel(name: str, place: str, source: ByteSource, path: Path) -> Check:
 
 def build_id(image: ByteSource) -> str | None:
     """The GNU build id in a kernel image, in hexadecimal, or None where it holds none."""
-    data = image.read(0, len(image))
+    data = image.read(0, image.size)
     at = data.find(_BUILD_ID)
     identifier = data[at + len(_BUILD_ID) : at + len(_BUILD_ID) + 20] if at >= 0 else b""
     return identifier.hex() if len(identifier) == 20 else None

@@ -62,7 +62,7 @@ class TarWriter:
         kind = b"1" if link_to is not None else _TYPES.get(stat.S_IFMT(attributes.mode))
         if kind is None:
             raise Refused(f"{path} is a socket, which cannot be archived", hint="remove it")
-        size = len(content) if content is not None and link_to is None else 0
+        size = content.size if content is not None and link_to is None else 0
         records = {b"path": name.encode(errors="surrogateescape")}
         link = link_to.strip("/") if link_to is not None else target
         if link is not None:

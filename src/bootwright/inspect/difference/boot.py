@@ -34,13 +34,13 @@ def kernels(before: Side, after: Side) -> Iterator[Difference]:
 
 def _same_bytes(old: Placed, new: Placed) -> bool:
     old_bytes, new_bytes = old.item.source, new.item.source
-    if old_bytes is None or new_bytes is None or len(old_bytes) != len(new_bytes):
+    if old_bytes is None or new_bytes is None or old_bytes.size != new_bytes.size:
         return False
     step = 4 << 20
     return all(
-        old_bytes.read(at, min(step, len(old_bytes) - at))
-        == new_bytes.read(at, min(step, len(old_bytes) - at))
-        for at in range(0, len(old_bytes), step)
+        old_bytes.read(at, min(step, old_bytes.size - at))
+        == new_bytes.read(at, min(step, old_bytes.size - at))
+        for at in range(0, old_bytes.size, step)
     )
 
 
@@ -68,7 +68,7 @@ def _compatibles(kernel: Placed) -> dict[str, str] | None:
         return None
     try:
         image = unwrapped(kernel.item.source)[0]
-        built_in = read_built_in(image.read(0, len(image)), image.name)
+        built_in = read_built_in(image.read(0, image.size), image.name)
     except BootwrightError:
         return None
     return {entry.compatible: driver.name for driver in built_in.drivers for entry in driver.of}

@@ -17,7 +17,7 @@ def changed_content(before: ByteSource, after: ByteSource) -> tuple[str, str] | 
 
     Raises what the sources raise.
     """
-    if before.read(0, min(4, len(before))) == after.read(0, min(4, len(after))) == b"\x7fELF":
+    if before.read(0, min(4, before.size)) == after.read(0, min(4, after.size)) == b"\x7fELF":
         ids = []
         for version in (before, after):
             try:
@@ -32,9 +32,9 @@ def changed_content(before: ByteSource, after: ByteSource) -> tuple[str, str] | 
 
 
 def _text(source: ByteSource) -> list[str] | None:
-    if len(source) > _MOST_TEXT:
+    if source.size > _MOST_TEXT:
         return None
-    raw = source.read(0, len(source))
+    raw = source.read(0, source.size)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -52,7 +52,7 @@ def _compare(old: Placed, new: Placed) -> Iterator[Difference]:
     byte_source, other = old.item.source, new.item.source
     if byte_source is None or other is None:
         return
-    if len(byte_source) == len(other) and byte_source.read(0, len(byte_source)) == other.read(0, len(other)):
+    if byte_source.size == other.size and byte_source.read(0, byte_source.size) == other.read(0, other.size):
         return
     try:
         before, after = read_fdt(byte_source), read_fdt(other)

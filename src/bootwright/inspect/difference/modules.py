@@ -198,7 +198,7 @@ def _bytes(module: _Module) -> Bytes | None:
         return None
     try:
         source = module.files.open(module.entry)
-        return Bytes(source.read(0, len(source)), module.entry.path)
+        return Bytes(source.read(0, source.size), module.entry.path)
     except BootwrightError:
         return None  # reported as a problem of that artifact
 

@@ -273,9 +273,9 @@ def _initramfs(scene: Scenario, kernel: Kernel, kernels: Callable[[str, bool], K
 
 def _module(path: Path) -> bytes:
     source = FileBytes(path)
-    kind = compression(source.read(0, min(8, len(source))))
+    kind = compression(source.read(0, min(8, source.size)))
     if kind is None:
-        return source.read(0, len(source))
+        return source.read(0, source.size)
     stream = Decompressed(SourceStream(source), kind, source.name, limit=_MOST_MODULE)
     return everything(stream, limit=_MOST_MODULE, where=source.name)
 

@@ -174,7 +174,7 @@ def _dependencies(index: ModuleIndex, loaded: Iterable[str]) -> frozenset[str]:
 def _initcalls(kernel: Kernel, drivers: set[str]) -> tuple[str, ...]:
     """Functions that register the built-in ones of these drivers."""
     source = unwrapped(FileBytes(kernel.image))[0]
-    built_in = read_built_in(source.read(0, len(source)), str(kernel.image))
+    built_in = read_built_in(source.read(0, source.size), str(kernel.image))
     named = {driver.registered_by for driver in built_in.drivers if driver.name in drivers}
     return tuple(sorted(filter(None, named)))
 

@@ -95,8 +95,8 @@ def _plain_name(path: Path) -> str:
 def plain_module(path: Path) -> bytes:
     """A module without its compression: loading would decompress it again, slower, in the guest."""
     source = FileBytes(path)
-    kind = compression(source.read(0, min(8, len(source))))
+    kind = compression(source.read(0, min(8, source.size)))
     if kind is None:
-        return source.read(0, len(source))
+        return source.read(0, source.size)
     stream = Decompressed(SourceStream(source), kind, source.name, limit=_MOST_MODULE)
     return everything(stream, limit=_MOST_MODULE, where=source.name)

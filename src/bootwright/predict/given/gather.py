@@ -263,9 +263,9 @@ def _told(source: FileBytes) -> Eeprom | None:
     """What a running board said of its EEPROM, in a small text file."""
     from bootwright.formats.programs.eeprom import read_told
 
-    if len(source) > _MOST_TOLD:
+    if source.size > _MOST_TOLD:
         return None
-    return read_told(source.read(0, len(source)).decode("utf-8", "replace"))
+    return read_told(source.read(0, source.size).decode("utf-8", "replace"))
 
 
 def _folder(collection: _Collection, path: Path) -> bool:

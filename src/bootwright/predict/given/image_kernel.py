@@ -85,14 +85,14 @@ def _kernel_version(detail: object, release: str) -> Version:
 
 def _bare_image(source: ByteSource) -> tuple[Path, str]:
     image = unwrapped(source)[0]
-    data = image.read(0, len(image))
+    data = image.read(0, image.size)
     digest = hashlib.sha256(data).hexdigest()
     return GIVEN_IMAGES.kept(digest, lambda: data), digest
 
 
 def cached_tree(source: ByteSource, name: str) -> Path:
     """A devicetree or overlay as a file of that name, in a folder of the cache named by its content."""
-    data = source.read(0, len(source))
+    data = source.read(0, source.size)
     return GIVEN_TREES.kept(f"{hashlib.sha256(data).hexdigest()[:32]}/{name}", lambda: data)
 
 
@@ -132,7 +132,7 @@ def _module_folder(trees: Sequence[Item], digest: str, progress: Progress) -> Pa
             if table is not None:
                 tables.setdefault(name, files.open(table))
     lines = [f"{files.name}:{entry.path} {entry.size}" for files, entry in chosen.values()]
-    lines += [f"{name} {len(source)}" for name, source in tables.items()]
+    lines += [f"{name} {source.size}" for name, source in tables.items()]
     release = _folder_name(_module_tree(trees[0]).release)
     listing = "\n".join([release, *sorted(lines)])
     key = hashlib.sha256(f"{digest}\n{listing}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
@@ -158,6 +158,6 @@ def _folder_name(release: str) -> str:
 def _write(source: ByteSource, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     with path.open("wb") as file:
-        for at in range(0, len(source), _PIECE):
-            file.write(source.read(at, min(_PIECE, len(source) - at)))
+        for at in range(0, source.size, _PIECE):
+            file.write(source.read(at, min(_PIECE, source.size - at)))
         os.fchmod(file.fileno(), 0o644)

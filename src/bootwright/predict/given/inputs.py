@@ -140,7 +140,7 @@ def _image(path: Path, modules: Path | None, config: Path | None, *, name: str) 
         raise Malformed(str(path), None, "a kernel release ('Linux version …')", "none in the image")
     image = path
     bare = unwrapped(source)[0]
-    data = bare.read(0, len(bare))
+    data = bare.read(0, bare.size)
     digest = hashlib.sha256(data).hexdigest()
     if facts.wrapping:
         image = GIVEN_IMAGES.kept(digest, lambda: data)

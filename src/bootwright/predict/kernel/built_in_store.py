@@ -45,7 +45,7 @@ def read_once(image: Path, sha256: str) -> BuiltIn:
     from bootwright.formats.kernel.builtin_drivers import read_built_in
 
     source = unwrapped(FileBytes(image))[0]
-    built_in = read_built_in(source.read(0, len(source)), str(image))
+    built_in = read_built_in(source.read(0, source.size), str(image))
     DRIVERS.write(store, json.dumps(_to_json(built_in), separators=(",", ":")).encode())
     return built_in
 

@@ -171,7 +171,7 @@ class ModuleChecks:
         from bootwright.formats.kernel.arm64_image import unwrapped
 
         source = unwrapped(FileBytes(self._image))[0]
-        return source.read(0, len(source))
+        return source.read(0, source.size)
 
     def _answers(self) -> dict[str, Any]:
         if self._kept is None:

@@ -50,7 +50,7 @@ def _contents(path: Path, is_module: bool) -> tuple[Node, ...]:
             from bootwright.formats.kernel.arm64_image import unwrapped
 
             source = unwrapped(FileBytes(path))[0]
-            data = source.read(0, len(source))
+            data = source.read(0, source.size)
         return tuple(_overlays(data, str(path)))
     return ()
 

@@ -169,7 +169,7 @@ class Examiner:
 @lru_cache(maxsize=4)
 def _image_code(image: Path) -> ImageCode:
     source = unwrapped(FileBytes(image))[0]
-    data = relocated(source.read(0, len(source))).image
+    data = relocated(source.read(0, source.size)).image
     return ImageCode(data, read_symbols(data, str(image)))
 
 

@@ -83,7 +83,7 @@ def read_installer(
 def _sizes(item: Item) -> tuple[int | None, int | None]:
     def largest(kind: ItemKind) -> int | None:
         return max(
-            (len(child.source) for child in item.of_kind(kind) if child.source is not None), default=None
+            (child.source.size for child in item.of_kind(kind) if child.source is not None), default=None
         )
 
     return largest(ItemKind.KERNEL), largest(ItemKind.INITRAMFS)
@@ -117,11 +117,11 @@ def _take_out(files: FileSystem, overlay: Overlay, folder: Path) -> Iterator[str
 
 def _file(files: FileSystem, entry: Entry, target: Path) -> Iterator[str]:
     source = files.open(entry)
-    if len(source) > _MOST_FILE:
+    if source.size > _MOST_FILE:
         yield f"{entry.path} of the installer is too large for a boot partition"
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(source.read(0, len(source)))
+    target.write_bytes(source.read(0, source.size))
 
 
 def _config_txt(files: FileSystem, folder: Path) -> Iterator[str]:

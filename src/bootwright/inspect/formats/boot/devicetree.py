@@ -12,9 +12,9 @@ _DEVICETREE_WEIGHT = 16
 
 def devicetree(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """A DTB or a DTBO. The parsed tree is not kept: a package has more than a thousand of them."""
-    explorer.spend(len(source) * _DEVICETREE_WEIGHT)
+    explorer.spend(source.size * _DEVICETREE_WEIGHT)
     tree = read_fdt(source)
-    origin = Origin(source.name, 0, len(source))
+    origin = Origin(source.name, 0, source.size)
     facts: list[Fact] = []
     for property_name, value in (("model", tree.model), ("compatible", list(tree.compatible))):
         if value:

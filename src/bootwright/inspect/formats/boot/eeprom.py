@@ -10,9 +10,9 @@ from bootwright.inspect.format import Context, Format
 
 def eeprom(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """An image of an EEPROM with its date and settings."""
-    explorer.spend(len(source))
+    explorer.spend(source.size)
     image = read_eeprom(source)
-    origin = Origin(source.name, 0, len(source))
+    origin = Origin(source.name, 0, source.size)
     values = {
         "made": image.made.isoformat() if image.made is not None else None,
         "settings": dict(image.settings) if image.settings is not None else None,

@@ -11,12 +11,12 @@ from bootwright.inspect.format import Context, Format
 def efi(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """Any other EFI program, such as a boot loader."""
     headers = read_pe(source)
-    origin = Origin(source.name, 0, len(source))
+    origin = Origin(source.name, 0, source.size)
     sbat = headers.section(".sbat")
     values: dict[str, Value] = {
         "machine": headers.machine,
         "efi_application": headers.is_efi_application,
-        "size": len(source),
+        "size": source.size,
         "sections": [section.name for section in headers.sections],
     }
     if sbat is not None and sbat.size <= 65536:

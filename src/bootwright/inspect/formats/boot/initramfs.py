@@ -12,7 +12,7 @@ from bootwright.inspect.format import Context, Format
 def initramfs(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
     """An initramfs: its archives, and the tree they make."""
     segments = read_segments(source, limit=explorer.bytes_left, progress=explorer.progress)
-    explorer.spend(sum(len(segment.archive) for segment in segments))
+    explorer.spend(sum(segment.archive.size for segment in segments))
     tree = InitramfsTree(f"{source.name}:root", segments)
     more: dict[str, Value] = {
         "archives": [
@@ -20,7 +20,7 @@ def initramfs(explorer: Context, source: ByteSource, name: str, depth: int) -> I
                 "offset": segment.offset,
                 "size": segment.size,
                 "compression": segment.compression,
-                "expanded": len(segment.archive),
+                "expanded": segment.archive.size,
             }
             for segment in segments
         ]

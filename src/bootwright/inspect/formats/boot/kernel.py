@@ -16,7 +16,7 @@ def kernel(explorer: Context, source: ByteSource, name: str, depth: int) -> Item
     """An arm64 kernel, bare or wrapped."""
     image = read_kernel_image(source)
     explorer.spend(image.file_size)
-    origin = Origin(source.name, 0, len(source))
+    origin = Origin(source.name, 0, source.size)
     values: dict[str, Value] = {
         "release": image.release,
         "page_size": image.page_size,

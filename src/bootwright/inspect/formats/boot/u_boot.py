@@ -10,9 +10,9 @@ from bootwright.inspect.format import Context, Format
 
 def u_boot(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """U-Boot with its version and the drivers it has."""
-    explorer.spend(len(source))
+    explorer.spend(source.size)
     program = read_u_boot(source)
-    origin = Origin(source.name, 0, len(source))
+    origin = Origin(source.name, 0, source.size)
     values = {
         "version": program.version,
         "drivers": {driver.name: ", ".join(driver.compatibles) for driver in program.drivers},

@@ -25,7 +25,7 @@ _UKI_PARTS: Mapping[str, str | None] = {
 def uki(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
     """A unified kernel image."""
     headers = read_pe(source)
-    origin = Origin(source.name, 0, len(source))
+    origin = Origin(source.name, 0, source.size)
     sections = labeled_sections(headers)
     values: dict[str, Value] = {
         "machine": headers.machine,

@@ -18,11 +18,11 @@ def disk(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
     first = read_partition_table(source, backup=False)
     children = tuple(_partition(explorer, source, partition, depth + 1) for partition in first.partitions)
     table = read_partition_table(source)
-    origin = Origin(source.name, 0, len(source))
+    origin = Origin(source.name, 0, source.size)
     facts = facts_at(
         origin,
         {
-            "size": len(source),
+            "size": source.size,
             "partition_table": table.scheme,
             "sector_size": table.sector_size,
             "disk_id": table.disk_id,

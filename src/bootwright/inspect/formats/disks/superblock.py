@@ -24,7 +24,7 @@ def superblock(explorer: Context, source: ByteSource, name: str, depth: int) -> 
     return Item(
         ItemKind.SWAP if named.type == "swap" else ItemKind.FILESYSTEM,
         name,
-        Origin(source.name, 0, len(source)),
+        Origin(source.name, 0, source.size),
         facts_at(origin, values),
         detail=named,
         source=source,

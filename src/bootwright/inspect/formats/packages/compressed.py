@@ -19,13 +19,13 @@ def compressed(explorer: Context, source: ByteSource, name: str, depth: int) -> 
     inside = explorer.format_of(Bytes(first, source.name))
     if inside is not None and inside.name in {"kernel", "initramfs"}:
         return inside.describe(explorer, source, name, depth)
-    origin = Origin(source.name, 0, len(source))
-    values: dict[str, Value] = {"compression": kind, "size": len(source)}
+    origin = Origin(source.name, 0, source.size)
+    values: dict[str, Value] = {"compression": kind, "size": source.size}
     if inside is None and not len(first):
         raise Malformed(source.name, 0, f"something compressed with {kind}", "nothing in it")
     expanded = expand(source, limit=explorer.bytes_left, progress=explorer.progress, growth=explorer.growth)
-    explorer.spend(len(expanded))
-    values["expanded"] = len(expanded)
+    explorer.spend(expanded.size)
+    values["expanded"] = expanded.size
     child = explorer.follow(expanded, _stem(name), depth + 1)
     children = (child,) if child is not None else ()
     return Item(ItemKind.COMPRESSED, name, origin, facts_at(origin, values), children, source=expanded)

@@ -10,7 +10,7 @@ from bootwright.inspect.facts import Item, ItemKind, Origin, Value, facts_at
 
 def menu_item(kind: ItemKind, menu: BootMenu, source: ByteSource, name: str) -> Item:
     """A configuration with an item for each entry."""
-    origin = Origin(source.name, 0, len(source))
+    origin = Origin(source.name, 0, source.size)
     values: dict[str, Value] = {
         "default": menu.default,
         "timeout": menu.timeout,

@@ -12,7 +12,7 @@ from bootwright.inspect.formats.texts._read import read_text
 def command_line(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """A kernel command line in a file or section."""
     text = read_text(source).rstrip(b"\0").decode("utf-8", "replace").strip()
-    origin = Origin(source.name, 0, len(source))
+    origin = Origin(source.name, 0, source.size)
     values: dict[str, Value] = {"arguments": [str(argument) for argument in read_command_line(text)]}
     return Item(ItemKind.COMMAND_LINE, name, origin, facts_at(origin, values), detail=text, source=source)
 

@@ -30,7 +30,7 @@ def config_txt_in(files: FileSystem, source: ByteSource, path: str) -> Item:
 
 
 def _config_txt(config: ConfigTxt, source: ByteSource, name: str) -> Item:
-    origin = Origin(source.name, 0, len(source))
+    origin = Origin(source.name, 0, source.size)
     conditions: dict[str, list[Value]] = {}
     for setting in config.settings:
         conditions.setdefault(setting.condition, []).append(f"{setting.key}={setting.value}")

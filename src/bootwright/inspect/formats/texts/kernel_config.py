@@ -10,7 +10,7 @@ from bootwright.inspect.format import Context, Format
 
 def kernel_config(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """A kernel's configuration."""
-    return config_item(read_kernel_config(source), Origin(source.name, 0, len(source)), name)
+    return config_item(read_kernel_config(source), Origin(source.name, 0, source.size), name)
 
 
 def config_item(config: KernelConfig, origin: Origin, name: str) -> Item:

@@ -13,7 +13,7 @@ from bootwright.inspect.formats.texts._read import read_text
 def loader_entry(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """An entry of the Boot Loader Specification."""
     entry = read_loader_entry(read_text(source), source.name)
-    origin = Origin(source.name, 0, len(source))
+    origin = Origin(source.name, 0, source.size)
     return Item(
         ItemKind.LOADER_ENTRY, name, origin, facts_at(origin, entry_facts(entry)), detail=entry, source=source
     )

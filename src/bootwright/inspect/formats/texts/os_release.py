@@ -18,7 +18,7 @@ def os_release(
     """os-release: which operating system this is."""
     values = read_os_release(read_text(source), source.name)
     wanted = {key.lower(): values.get(key) for key in ("ID", "VERSION_ID", "PRETTY_NAME")}
-    origin = Origin(source.name, 0, len(source))
+    origin = Origin(source.name, 0, source.size)
     return Item(
         ItemKind.OS_RELEASE, name, origin, facts_at(origin, dict(wanted)), detail=values, source=source
     )
