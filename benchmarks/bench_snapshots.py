@@ -51,7 +51,10 @@ def main() -> int:
         times: dict[str, list[float]] = {kind: [] for kind in sums}
         for _ in range(runs):
             answers = [
-                timed(partial(run_from, snapshot, planned, timeout=120, silence=30), times["snapshot"]),
+                timed(
+                    partial(run_from, snapshot, planned, timeout=120, silence=30, together=True),
+                    times["snapshot"],
+                ),
                 timed(planned.run, times["cold"]),
                 timed(plain.run, times["plain"]),
             ]

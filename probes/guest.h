@@ -25,7 +25,8 @@ enum {
 	NR_socket = 198, NR_bind = 200, NR_sendto = 206, NR_recvfrom = 207, NR_setsockopt = 208,
 	NR_clone = 220, NR_execve = 221, NR_mmap = 222, NR_swapon = 224, NR_swapoff = 225, NR_wait4 = 260,
 	NR_finit_module = 273, NR_open_tree = 428, NR_move_mount = 429, NR_fsopen = 430,
-	NR_fsconfig = 431, NR_fsmount = 432, NR_pidfd_open = 434, NR_mount_setattr = 442,
+	NR_fsconfig = 431, NR_fsmount = 432, NR_pidfd_open = 434, NR_close_range = 436,
+	NR_mount_setattr = 442,
 };
 
 enum { /* asm-generic/errno-base.h and errno.h */

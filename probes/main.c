@@ -90,6 +90,7 @@ static void wait_at_door(void)
 
 	words[0] = 1; /* so that the page is this program's own, not the kernel's page of zeros */
 	words[0] = 0;
+	kernel_log_mark(); /* opens the log, which is wanted behind the door */
 	sleep_ms(100); /* whatever the kernel still does behind a boot is done now */
 	text_add(&door, "# bootwright: door ");
 	text_add_number(&door, (long)words);

@@ -127,6 +127,11 @@ def test_runs_from_a_snapshot_answer_as_the_cold_boot(
     assert again.cpu_seconds < first.cpu_seconds / 3
     assert read(again) == attrs.evolve(read(first), diagnostics=read(again).diagnostics)
     assert read(again).page_size == 16384
+    # Nothing of it needed a process of its own; with one for each it is the same.
+    assert "bootwright.together=1" in again.kernel_arguments
+    apart = running.run_from(running.snapshot_of(planned), planned, timeout=120, silence=30)
+    assert "bootwright.together=1" not in apart.kernel_arguments
+    assert read(apart).tests == read(again).tests
     assert run(planned, cold=True).snapshot == ""
     assert notes == []
 
@@ -143,9 +148,14 @@ def test_runs_from_a_snapshot_answer_as_the_cold_boot(
     assert run(planned).snapshot == again.snapshot
     assert "is damaged and made again" in notes[1]
 
-    # An answer that a cold boot does not confirm counts for nothing.
+    # What had to be ended needs a process of its own, to be ended in.
     kept = running.kept_cold(planned)
     assert kept is not None
+    stuck = kept.console.replace(b"ok 6 classic-bind", b"not ok 6 classic-bind # mount: ETIMEDOUT")
+    assert running._ends_by_itself(kept)
+    assert not running._ends_by_itself(attrs.evolve(kept, console=stuck))
+
+    # An answer that a cold boot does not confirm counts for nothing.
     wrong = attrs.evolve(kept, console=kept.console.replace(b"ok 6 classic-bind", b"not ok 6 classic-bind"))
     running.keep_cold(planned, wrong)
     assert run(planned).snapshot == ""

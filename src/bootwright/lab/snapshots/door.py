@@ -17,6 +17,8 @@ from bootwright.lab.probes.boot import PlannedBoot
 
 MOST_WORDS = 1023
 """Bytes, without the NUL at the end (probes/main.c, `wait_at_door`)."""
+TOGETHER = "bootwright.together=1"
+"""Makes init run the tests in its own process (probes/ktap.c, `run_here`)."""
 _INIT = "bootwright."
 """Kernel arguments that begin so are for init alone."""
 _DOOR = re.compile(rb"bootwright: # bootwright: door (\d{1,15})\r?\n")
@@ -40,7 +42,7 @@ def as_bytes(words: Sequence[str]) -> bytes:
 
 def fits(planned: PlannedBoot, mark: str) -> bool:
     """Whether init has room for what it would be told."""
-    return len(as_bytes((*words(planned), mark))) <= MOST_WORDS + 1
+    return len(as_bytes((*words(planned), TOGETHER, mark))) <= MOST_WORDS + 1
 
 
 def door_in(console: bytes) -> int | None:

@@ -16,7 +16,7 @@ from bootwright.lab.machines.qemu import MemoryFile
 from bootwright.lab.machines.recorded import Recording
 from bootwright.lab.machines.run import run
 from bootwright.lab.probes.boot import PlannedBoot, mark
-from bootwright.lab.snapshots.door import as_bytes, at_door, words
+from bootwright.lab.snapshots.door import TOGETHER, as_bytes, at_door, words
 from bootwright.lab.snapshots.making import ANSWER, CAPABILITIES
 from bootwright.lab.snapshots.saved import KERNEL, MEMORY, STATE, Snapshot
 
@@ -88,10 +88,16 @@ def restored(snapshot: Snapshot, planned: PlannedBoot, further: Sequence[str] = 
             os.close(state)
 
 
-def run_from(snapshot: Snapshot, planned: PlannedBoot, *, timeout: float, silence: float) -> Recording:
-    """Run `planned` from the snapshot; raises `ToolFailed` where the emulator does not take it over."""
+def run_from(
+    snapshot: Snapshot, planned: PlannedBoot, *, timeout: float, silence: float, together: bool = False
+) -> Recording:
+    """Run `planned` from the snapshot; raises `ToolFailed` where the emulator does not take it over.
+
+    With `together` no test has a process of its own: what most of the kernel's code in a run is for. A test
+    that does not end, or kills its process, then ends the whole run.
+    """
     command: list[tuple[str, ...]] = []
-    with restored(snapshot, planned) as machine:
+    with restored(snapshot, planned, (TOGETHER,) if together else ()) as machine:
 
         def with_control(control: int) -> tuple[str, ...]:
             command.append(machine.command(control))

@@ -43,7 +43,8 @@ def run(
     """
     confirmed = None if cold or on_console is not None else kept_cold(planned)
     if confirmed is not None:
-        recording = _restored(planned, timeout=timeout, silence=silence, note=note)
+        together = _ends_by_itself(confirmed)
+        recording = _restored(planned, timeout=timeout, silence=silence, together=together, note=note)
         if recording is not None:
             if _answers(recording) == _answers(confirmed):
                 return recording
@@ -103,7 +104,9 @@ def drop_snapshot(planned: PlannedBoot) -> None:
     SNAPSHOTS.drop(at_door(planned).identity)
 
 
-def _restored(planned: PlannedBoot, *, timeout: float, silence: float, note: Note) -> Recording | None:
+def _restored(
+    planned: PlannedBoot, *, timeout: float, silence: float, together: bool, note: Note
+) -> Recording | None:
     """None where this kernel cannot be run from a snapshot."""
     for again in (True, False):
         try:
@@ -112,13 +115,18 @@ def _restored(planned: PlannedBoot, *, timeout: float, silence: float, note: Not
             note(f"{error.message}; booted cold")
             return None
         try:
-            return run_from(snapshot, planned, timeout=timeout, silence=silence)
+            return run_from(snapshot, planned, timeout=timeout, silence=silence, together=together)
         except ToolFailed as error:
             reason = error.message.splitlines()[0]
             what = "made again" if again else "left; booted cold"
             note(f"the snapshot of {planned.kernel.name} cannot be taken over and is {what}: {reason}")
             drop_snapshot(planned)
     return None
+
+
+def _ends_by_itself(recording: Recording) -> bool:
+    """Whether no test had to be ended, or was killed: then none needs a process of its own to be outlived."""
+    return not any(test.errno == "ETIMEDOUT" or test.call == "killed" for test in read(recording).tests)
 
 
 def _answers(recording: Recording) -> object:
