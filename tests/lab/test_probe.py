@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 from bootwright.foundation import guest
 from bootwright.foundation.errors import Missing, ToolFailed
 from bootwright.foundation.places import source_tree
-from bootwright.lab.machines.run import GuestClock
+from bootwright.lab.machines.run import GuestClock, _waited
 from bootwright.lab.probes import probe
 
 
@@ -76,3 +79,33 @@ def test_guest_time_is_cpu_time_while_it_computes_and_wall_time_while_it_waits()
     assert clock.elapsed == pytest.approx(3.0)
     clock.tick(107.0, 5.0)  # several threads: no more than the wall
     assert clock.elapsed == pytest.approx(4.0)
+
+
+def test_what_waits_for_a_processor_grows_no_older() -> None:
+    clock = GuestClock(wall=100.0, cpu=0.0, waited=0.0)
+    clock.tick(110.0, 0.5, 9.5)  # a twentieth of a CPU was to be had
+    assert clock.elapsed == pytest.approx(0.5)
+    clock.tick(112.0, 0.51, 9.6)  # halted
+    assert clock.elapsed == pytest.approx(2.4)
+    clock.tick(113.0, 1.51, 12.0)  # a thread computed all the time, others waited
+    assert clock.elapsed == pytest.approx(3.4)
+    clock.tick(114.0, 1.51, None)  # nothing is said of it any more: halted
+    assert clock.elapsed == pytest.approx(4.4)
+
+
+def test_a_process_that_is_kept_from_running_is_seen() -> None:
+    before = _waited(os.getpid())
+    if before is None:
+        pytest.skip("this kernel does not say how long a thread waits (CONFIG_SCHED_INFO)")
+    affinity = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(affinity)})
+    spin = [sys.executable, "-c", "import time\nend = time.time() + 1\nwhile time.time() < end: pass"]
+    rivals = [subprocess.Popen(spin) for _ in range(4)]
+    try:
+        while any(rival.poll() is None for rival in rivals):
+            pass  # one processor for five
+    finally:
+        os.sched_setaffinity(0, affinity)
+    after = _waited(os.getpid())
+    assert after is not None
+    assert after - before > 0.3

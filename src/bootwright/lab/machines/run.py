@@ -54,19 +54,24 @@ class Ran:
 class GuestClock:
     """Time as the guest sees it: a machine shared with others must not make a healthy guest late.
 
-    While the emulator computes, its CPU time counts; while it is idle (the guest is halted or waits),
-    wall time does.
+    What the emulator waits for a processor, while it could compute, does not count. Where the host does not
+    say how long that is, its CPU time counts while it computes, and wall time while it is idle (the guest is
+    halted or waits).
     """
 
     wall: float
     cpu: float
+    waited: float | None = None
     elapsed: float = 0.0
 
-    def tick(self, wall: float, cpu: float) -> None:
-        """Advance to the given wall and CPU seconds."""
+    def tick(self, wall: float, cpu: float, waited: float | None = None) -> None:
+        """Advance to the given seconds: wall, CPU, and those in which threads waited for a processor."""
         passed, used = wall - self.wall, cpu - self.cpu
-        self.elapsed += passed if used < _IDLE * passed else min(used, passed)
-        self.wall, self.cpu = wall, cpu
+        if waited is not None and self.waited is not None:
+            self.elapsed += max(min(used, passed), passed - max(0.0, waited - self.waited))
+        else:
+            self.elapsed += passed if used < _IDLE * passed else min(used, passed)
+        self.wall, self.cpu, self.waited = wall, cpu, waited
 
 
 def run(
@@ -102,7 +107,7 @@ def run(
                 timeout=timeout,
                 silence=silence if callable(silence) else lambda: silence,
                 on_console=on_console,
-                clock=GuestClock(started, 0.0),
+                clock=GuestClock(started, 0.0, _waited(process.pid)),
             ).record()
         finally:
             # Reached with a living emulator only on an exception (Ctrl-C, MemoryError, …).
@@ -223,7 +228,7 @@ class _Watch:
                 now = time.monotonic()
                 if now >= look:
                     look = now + _LOOK
-                    self.clock.tick(now, _cpu_seconds(self.process.pid))
+                    self.clock.tick(now, _cpu_seconds(self.process.pid), _waited(self.process.pid))
                 if self.clock.elapsed > min(self.timeout, self.last_byte + self.silence()):
                     return "timeout"
                 if len(self.console) >= MOST_CONSOLE:
@@ -250,6 +255,18 @@ def _cpu_seconds(pid: int) -> float:
         return (int(fields[11]) + int(fields[12])) / _TICKS
     except (OSError, IndexError, ValueError):
         return 0.0
+
+
+def _waited(pid: int) -> float | None:
+    """Seconds in which a process's threads could have run and had no processor; None where it is not said.
+
+    The second number of `/proc/PID/task/TID/schedstat`, in ns (Documentation/scheduler/sched-stats.rst).
+    """
+    try:
+        rows = [path.read_bytes().split() for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+        return sum(int(row[1]) for row in rows) / 1e9 if rows else None
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 def _why(events: bytes) -> str:
