@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bootwright.api.bench.running import BenchRun, bench_run
     from bootwright.api.boards.added import AddedBoard, add_board
     from bootwright.api.boards.known import KnownBoard, ShownBoard, list_boards, show_board
     from bootwright.api.booting import Booted, boot
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from bootwright.foundation.verdict import Verdict
 
 _HOME = {
+    "BenchRun": "bootwright.api.bench.running",
+    "bench_run": "bootwright.api.bench.running",
     "AddedBoard": "bootwright.api.boards.added",
     "KnownBoard": "bootwright.api.boards.known",
     "ShownBoard": "bootwright.api.boards.known",
@@ -137,6 +140,7 @@ _HOME = {
 __all__ = [
     "AddedBoard",
     "AwaitedReport",
+    "BenchRun",
     "Bisected",
     "Booted",
     "BootwrightError",
@@ -171,6 +175,7 @@ __all__ = [
     "Verdict",
     "Waited",
     "add_board",
+    "bench_run",
     "bisect_commits",
     "bisect_releases",
     "boot",

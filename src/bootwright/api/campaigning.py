@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.campaign.model import Campaign
     from bootwright.investigate.campaign.told import Told
+    from bootwright.investigate.plans.plan import Plan
     from bootwright.lab.workers.queue import QueuedCell
 
 _OUT = "out"
@@ -98,6 +99,38 @@ def campaign_folder(run: str | Path | None) -> Path:
     raise Missing(f"there is no campaign {run}", hint=hint)
 
 
+@frozen
+class CampaignCell:
+    """A cell of a campaign that somebody could try on a board."""
+
+    plan: Plan
+    factors: dict[str, str]
+    image: str
+    """The image that was made for it; empty where there is none."""
+    commands: tuple[str, ...]
+    """What to do for it, in order."""
+
+
+def campaign_cell(folder: Path, cell: str) -> CampaignCell:
+    """A cell of the campaign in a folder, by its name; raises `Refused` where there is none of that name."""
+    from bootwright.foundation.choices import no_such
+    from bootwright.investigate.campaign.model import read_status
+    from bootwright.investigate.campaign.walk import CARDS
+    from bootwright.investigate.plans.plan_file import load_plan
+
+    campaign = read_status(folder)
+    rows = {row.name: row for row in campaign.cells}
+    names = {*rows, *campaign.names}
+    if cell not in names:
+        raise no_such(f"campaign {campaign.plan} has no cell {cell!r}", cell, names, kind="its cells")
+    row = rows.get(cell)
+    factors = campaign.names.get(cell) or (row.factors if row is not None else {})
+    card = folder / CARDS / f"{cell}.raw"
+    image = row.image if row is not None and row.image else str(card) if card.is_file() else ""
+    commands = tuple(row.commands) if row is not None else ()
+    return CampaignCell(load_plan(campaign.plan_from), dict(factors), image, commands)
+
+
 def observe_cell(
     cell: str,
     *,
@@ -123,21 +156,15 @@ def observe_cell(
     Returns a `ToldCell`. Raises `Refused` for a cell, an outcome or an answer that there is not.
     """
     from bootwright.api.cards.observing import observe, outcomes_of_goals, told_contents
-    from bootwright.foundation.choices import no_such, one_of
+    from bootwright.foundation.choices import one_of
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.verdict import Verdict
-    from bootwright.investigate.campaign.model import read_status
     from bootwright.investigate.campaign.told import keep_told, make_told
     from bootwright.investigate.plans.given import silicon
-    from bootwright.investigate.plans.plan_file import load_plan
 
     folder = campaign_folder(run)
-    campaign = read_status(folder)
-    names = {row.name for row in campaign.cells} | set(campaign.names)
-    if cell not in names:
-        raise no_such(f"campaign {campaign.plan} has no cell {cell!r}", cell, names, kind="its cells")
-    factors = campaign.names.get(cell) or next(row.factors for row in campaign.cells if row.name == cell)
-    plan = load_plan(campaign.plan_from)
+    shown = campaign_cell(folder, cell)
+    plan, factors = shown.plan, shown.factors
     verdicts: dict[str, Verdict] = {}
     for outcome, word in (outcomes or {}).items():
         one_of(outcome, plan.outcome, what="outcome", kind="outcomes")

@@ -21,6 +21,13 @@ def cache_dir() -> Path:
     return root / "bootwright"
 
 
+def state_dir() -> Path:
+    """The folder for what has to outlast a process and is no cache: boards that were left powered on."""
+    base = os.environ.get("XDG_STATE_HOME")
+    root = Path(base) if base and Path(base).is_absolute() else Path.home() / ".local" / "state"
+    return root / "bootwright"
+
+
 def data_files(area: str, pattern: str = "*.toml") -> list[Path]:
     """The knowledge files of one area (`plans`, `kernels`, …), sorted by name."""
     return sorted((DATA / area).glob(pattern))

@@ -79,7 +79,7 @@ def observe(
     """
     boot = diagnosis.boots[-1] if diagnosis is not None and diagnosis.boots else None
     steps = came(preparation, board, given.answers, given.address or ADDRESS)
-    of_log = dict(_of_log(boot, preparation)) if boot is not None else {}
+    of_log = dict(proved_by_log(boot, preparation)) if boot is not None else {}
     outcomes: dict[str, Verdict] = dict(steps.outcomes)
     says: list[str] = [*steps.notes]
     for goal, verdict in of_log.items():
@@ -150,7 +150,7 @@ def store(observed: Observed, path: Path, logs: Sequence[bytes]) -> Record:
     return record
 
 
-def _of_log(boot: Boot, preparation: Preparation) -> Iterator[tuple[str, Verdict]]:
+def proved_by_log(boot: Boot, preparation: Preparation) -> Iterator[tuple[str, Verdict]]:
     """What the last boot of a log proves of the goals; what failed outweighs what worked before."""
     signatures = {finding.signature for finding in boot.findings}
     serious = {finding.signature for finding in boot.findings if finding.severity in _SERIOUS}

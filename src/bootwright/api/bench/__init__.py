@@ -1,0 +1,1 @@
+"""Boots on real boards."""

@@ -1,0 +1,111 @@
+"""`bootwright bench run`: boot a cell, or an image, on a real board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bootwright.cli._parts.documents import print_json
+
+_PATH = click.Path(path_type=Path)
+_HELP = """Boot a cell of a campaign, or just an image, on a real board.
+
+The image is brought to the board, the board is switched on, its console is recorded until it is known how the
+boot ends, and the board is switched off. What was seen of a CELL is kept in its campaign as `bootwright
+observe` does, and is weighed by the next `bootwright investigate`.
+
+--env is an environment file of labgrid (docs/bench.md): it says how the board is switched, read and given an
+image. A board that a killed run left powered on is switched off first.
+
+\b
+Examples:
+  bootwright bench run rpi5-rev-1.1_4K_6.18.15_mainline_kernel --env bench.yaml
+  bootwright bench run --image talos.raw.xz --env bench.yaml --until dhcp
+  bootwright bench run --image pi5.img --env lab.yaml --target pi5-b --until 'entering maintenance' --json
+"""
+
+
+@click.command(
+    "run",
+    help=_HELP,
+    epilog="Exit status: 0 works, 1 fails, 2 bad input, the board or labgrid cannot be used, 3 unknown.",
+)
+@click.argument("cell", required=False)
+@click.option("--env", "environment", type=_PATH, required=True, help="labgrid's environment file.")
+@click.option("--target", metavar="NAME", help="Which of its targets, where it has several.")
+@click.option("--run", type=_PATH, help="Folder of CELL's campaign, or its plan's name.")
+@click.option("--image", type=_PATH, help="The image [the one that was made for CELL].")
+@click.option(
+    "--until", "until", multiple=True, metavar="SEEN",
+    help="What has to be seen: link, dhcp, a stage such as ready, login, ktap, or a text. May be repeated: "
+    "all have to be. [CELL: until the console proves its goals; else ready]",
+)  # fmt: skip
+@click.option(
+    "--proves",
+    "proves",
+    multiple=True,
+    metavar="OUTCOME",
+    help="An outcome of the plan that --until decides.",
+)
+@click.option("--timeout", type=click.FloatRange(1), metavar="SECONDS", help="For the boot [600].")
+@click.option(
+    "--silence",
+    type=click.FloatRange(1),
+    metavar="SECONDS",
+    help="Give up after so long without output [120].",
+)
+@click.option("--keep", type=_PATH, help="Folder of the recording, without CELL [out/bench/…].")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/bench.schema.json).")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+def command(
+    *,
+    cell: str | None,
+    environment: Path,
+    target: str | None,
+    run: Path | None,
+    image: Path | None,
+    until: tuple[str, ...],
+    proves: tuple[str, ...],
+    timeout: float | None,
+    silence: float | None,
+    keep: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """See `_HELP`."""
+    from bootwright import api
+    from bootwright.foundation.progress import Lines, Silent
+
+    if cell is None and image is None:
+        raise click.UsageError("name a CELL of a campaign, or give --image")
+    if cell is not None and keep is not None:
+        raise click.UsageError("--keep is for an image alone: a CELL's recording goes to its campaign")
+    booted = api.bench_run(
+        cell,
+        environment=environment,
+        target=target,
+        run=run,
+        image=image,
+        until=until,
+        proves=proves,
+        timeout=timeout,
+        silence=silence,
+        keep=keep,
+        progress=Silent() if quiet else Lines(),
+    )
+    if as_json:
+        print_json(booted.as_json())
+        return booted.verdict.exit_status
+    from bootwright.cli._parts.values import printable
+    from bootwright.report.bench_text import lines
+    from bootwright.report.campaign_text import told_lines
+
+    shown = list(lines(booted.record, str(booted.folder)))
+    if booted.told is not None:
+        answer = booted.told
+        following = answer.seen.observed.seen.next if answer.seen else ""
+        shown += told_lines(answer.told, following, is_new=answer.is_new)
+    for line in shown:
+        click.echo(printable(line))
+    return booted.verdict.exit_status

@@ -1,0 +1,245 @@
+"""Boots on boards through labgrid: a local serial port, and a remote place of a real coordinator.
+
+The board is a stand-in that prints the log of a real boot (board_kit): no board can be here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import board_kit
+import jsonschema
+import lab_kit
+import pytest
+import yaml
+
+from bootwright import api
+from bootwright.bench.console import read_times
+from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.verdict import Verdict
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/bench.schema.json").read_text())
+READY = (
+    b"[    0.000000] Booting Linux on physical CPU 0x0000000000 [0x414fd0b1]\r\n"
+    b"[    0.000000] Linux version 6.12.10 (x@y) (gcc 13) #1 SMP\r\n"
+    b"[    4.100000] macb 1f00100000.ethernet end0: Link is Up - 1Gbps/Full - flow control off\r\n"
+    b"[    5.000000] Run /sbin/init as init process\r\n"
+    b"Debian GNU/Linux 13 pi ttyAMA10\r\n\r\npi login: "
+)
+GARBAGE = bytes(range(256)) * 8
+PANIC = (
+    b"[    0.000000] Linux version 6.12.10 (x@y) (gcc 13) #1 SMP\r\n"
+    b"[    2.100000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r\n"
+    b"[    2.200000] ---[ end Kernel panic - not syncing: VFS: Unable to mount root fs ]---\r\n"
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def image(home: Path) -> Path:
+    path = home / "card.raw"
+    path.write_bytes(os.urandom(1 << 16))
+    return path
+
+
+@contextlib.contextmanager
+def printing(folder: Path, console: bytes) -> Iterator[Path]:
+    """A stand-in that prints a console, and then stays on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "console").write_bytes(console)
+    with board_kit.board(folder, ["sh", "-c", "cat console; exec sleep 1000"]) as board:
+        yield board
+
+
+def local(board: Path, **section: object) -> Path:
+    """An environment file with a serial port of this machine."""
+    path = board / "bench.yaml"
+    port = {"port": os.path.realpath(board / board_kit.TTY), "speed": 115200}
+    drivers = {"SerialDriver": {}, "ExternalPowerDriver": board_kit.power_words(board)}
+    deploy = {"command": ["cp", "{image}", str(board / "card.img")]}
+    document = {
+        "targets": {"main": {"resources": {"RawSerialPort": port}, "drivers": drivers}},
+        "bootwright": {"main": {"deploy": deploy, "seconds_off": 0.0, **section}},
+    }
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_a_boot_on_a_board_is_recorded_byte_for_byte(home: Path, image: Path) -> None:
+    with printing(home / "board", READY) as board:
+        booted = api.bench_run(image=image, environment=local(board), until=["link", "login"])
+        assert (board / "card.img").read_bytes() == image.read_bytes()
+        assert board_kit.switched(board) == ["off", "on", "off"]
+    record = booted.record
+    assert booted.verdict is Verdict.WORKS
+    assert record.ended == "reached"
+    assert (booted.folder / "console.bin").read_bytes() == READY
+    assert record.console_bytes == len(READY)
+    times = list(read_times(booted.folder))
+    assert times == sorted(times)
+    assert all(milestone.seconds >= 0 for milestone in record.milestones)
+    assert record.criteria.keys() == {"link", "login"}
+    jsonschema.validate(booted.as_json(), SCHEMA)
+    assert not list((home / "state").rglob("*.json"))
+
+
+def test_a_panic_is_a_result_and_the_board_is_off_after_it(home: Path, image: Path) -> None:
+    with printing(home / "board", PANIC) as board:
+        booted = api.bench_run(image=image, environment=local(board), until="login")
+        assert board_kit.power(board, "get") == "off"
+    assert booted.verdict is Verdict.FAILS
+    assert booted.record.ended == "dead end"
+    assert booted.record.reason.startswith("it stopped at kernel panic before login")
+
+
+@pytest.mark.parametrize(("console", "verdict"), [(b"", Verdict.UNKNOWN), (READY[:200], Verdict.FAILS)])
+def test_silence(home: Path, image: Path, console: bytes, verdict: Verdict) -> None:
+    with printing(home / "board", console) as board:
+        booted = api.bench_run(image=image, environment=local(board), until="login", silence=1.0)
+    assert booted.verdict is verdict
+    assert ("serial line" in booted.record.reason) is (not console)
+
+
+def test_a_board_that_cannot_take_an_image_is_not_switched(home: Path, image: Path) -> None:
+    with printing(home / "board", READY) as board:
+        path = local(board, deploy={})
+        with pytest.raises(Refused, match="how an image comes to the board"):
+            api.bench_run(image=image, environment=path)
+        assert board_kit.switched(board) == []
+
+
+def test_a_failed_deployment_leaves_the_board_off(home: Path, image: Path) -> None:
+    with printing(home / "board", READY) as board:
+        path = local(board, deploy={"command": ["cp", "{image}", "/nonexistent/card.img"]})
+        done = _command("--image", image, "--env", path)
+        assert board_kit.switched(board) == ["off"]
+    assert done.returncode == 2
+    assert done.stderr.startswith("bootwright: cp failed: ") or "\nbootwright: cp failed: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("drivers", "says"),
+    [
+        ({"SerialDriver": {}}, "nothing switches main"),
+        ({"NoSuchDriver": {}}, "NoSuchDriver"),
+        ({"ExternalPowerDriver": {"cmd_on": "true"}}, "cmd_off"),
+    ],
+)
+def test_what_labgrid_says_is_one_error(
+    home: Path, image: Path, drivers: dict[str, object], says: str
+) -> None:
+    with printing(home / "board", READY) as board:
+        path = local(board)
+        document = yaml.safe_load(path.read_text())
+        document["targets"]["main"]["drivers"] = drivers
+        path.write_text(yaml.safe_dump(document))
+        done = _command("--image", image, "--env", path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_board_in_use_is_refused_and_one_left_on_is_switched_off(home: Path, image: Path) -> None:
+    with printing(home / "board", READY[:200]) as board:
+        path = local(board)
+        words = [sys.executable, "-m", "bootwright", "bench", "run", "--image", image, "--env", path, "-q"]
+        first = subprocess.Popen([*map(str, words), "--until", "never"], start_new_session=True)
+        try:
+            _wait(lambda: board_kit.switched(board) == ["off", "on"])
+            with pytest.raises(Refused, match=f"process {first.pid}"):
+                api.bench_run(image=image, environment=path)
+            assert board_kit.power(board, "get") == "on"
+        finally:
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+        assert board_kit.power(board, "get") == "on"
+        (board / "console").write_bytes(READY)
+        booted = api.bench_run(image=image, environment=path, until="login")
+        assert booted.left_on == ("main",)
+        assert booted.verdict is Verdict.WORKS
+        assert board_kit.power(board, "get") == "off"
+    assert not list((home / "state").rglob("*.json"))
+
+
+@pytest.mark.skipif(
+    shutil.which("ser2net") is None and not Path("/usr/sbin/ser2net").exists(),
+    reason="ser2net is not installed",
+)
+def test_a_remote_place_of_a_real_coordinator(home: Path, image: Path) -> None:
+    with (
+        printing(home / "a", GARBAGE + READY) as board,
+        lab_kit.lab(home / "lab", {"a": board}) as lab,
+    ):
+        path = lab_kit.environment(home / "lab.yaml", lab, {"a": board})
+        booted = api.bench_run(image=image, environment=path, until=["login", "link"])
+        assert booted.verdict is Verdict.WORKS
+        # As sent: what a telnet connection makes of 0xff and of carriage returns is undone.
+        assert (booted.folder / "console.bin").read_bytes() == GARBAGE + READY
+        assert booted.record.facts["places"] == ["a"]
+        assert "acquired: None" in lab_kit.client(lab, "-p", "a", "show")
+        # A place that is ours stays ours.
+        lab_kit.client(lab, "-p", "a", "acquire")
+        api.bench_run(image=image, environment=path, until="login")
+        assert "acquired: None" not in lab_kit.client(lab, "-p", "a", "show")
+        # A killed run leaves the place acquired and the board on; the next start mends both.
+        lab_kit.client(lab, "-p", "a", "release")
+        (board / "console").write_bytes(READY[:200])
+        words = [sys.executable, "-m", "bootwright", "bench", "run", "--image", image, "--env", path, "-q"]
+        killed = subprocess.Popen([*map(str, words), "--until", "never"])
+        _wait(lambda: board_kit.power(board, "get") == "on")
+        killed.kill()
+        killed.wait()
+        assert "acquired: None" not in lab_kit.client(lab, "-p", "a", "show")
+        (board / "console").write_bytes(READY)
+        again = api.bench_run(image=image, environment=path, until="login")
+        assert again.left_on == ("a (place a)",)
+        assert "acquired: None" in lab_kit.client(lab, "-p", "a", "show")
+        # Somebody else's place is not taken.
+        subprocess.run(
+            [Path(sys.executable).parent / "labgrid-client", "-x", lab, "-p", "a", "acquire"],
+            env=os.environ | {"LG_USERNAME": "somebody"},
+            check=True,
+        )
+        with pytest.raises(Refused, match=r"acquired by .*/somebody"):
+            api.bench_run(image=image, environment=path)
+
+
+def test_a_coordinator_that_is_not_there_is_one_error(home: Path, image: Path) -> None:
+    path = lab_kit.environment(home / "lab.yaml", "127.0.0.1:9", {"a": home})
+    done = _command("--image", image, "--env", path)
+    assert done.returncode == 2
+    assert "Could not connect to coordinator" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_environment_that_is_not_there() -> None:
+    with pytest.raises(Missing):
+        api.bench_run(image=__file__, environment="nowhere.yaml")
+
+
+def _wait(ready: object) -> None:
+    end = time.monotonic() + 60
+    while not ready():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _command(*words: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "bootwright", "bench", "run", *map(str, words)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
