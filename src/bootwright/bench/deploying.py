@@ -149,8 +149,8 @@ def boot_files(image: Path, folder: Path) -> dict[PurePosixPath, Path]:
         copy.parent.mkdir(parents=True, exist_ok=True)
         source = volume.files.open(entry)
         with copy.open("wb") as file:
-            for offset in range(0, len(source), _PIECE):
-                file.write(source.read(offset, min(_PIECE, len(source) - offset)))
+            for offset in range(0, source.size, _PIECE):
+                file.write(source.read(offset, min(_PIECE, source.size - offset)))
         files[name] = copy
     return files
 
