@@ -80,11 +80,6 @@ class BenchRecord:
     """The board, as its engine knows it."""
     schema: str = SCHEMA
 
-    @property
-    def was_cut(self) -> bool:
-        """Whether the line was lost at some time: bytes may be missing there."""
-        return any(event.event == "lost" for event in self.line)
-
 
 def write_record(folder: Path, record: BenchRecord) -> None:
     """Put it beside its console, whole or not at all."""
