@@ -14,6 +14,7 @@ from bootwright.api._common import reporter, texts
 
 if TYPE_CHECKING:
     from bootwright.diagnose.model import Diagnosis, Outcome
+    from bootwright.diagnose.secrets import Secrets
     from bootwright.foundation.progress import Progress
 
 
@@ -43,6 +44,7 @@ def diagnose(
     artifacts: str | Path | Sequence[str | Path] = (),
     board: str | None = None,
     lights: str | None = None,
+    redact: bool = False,
     progress: Progress | None = None,
 ) -> Diagnosed:
     """Tell from boot logs how far the boot got and what stopped it.
@@ -50,7 +52,8 @@ def diagnose(
     `logs` are files (`-` is standard input), also compressed or in UTF-16, or the log itself as bytes.
     `artifacts` are images, kernels or devicetrees that what the log makes suspect is held against; `board`
     adds what is known of its console and goals. `lights` is what the board's status LED shows: the long and
-    short flashes of one round (`0+7`), `off`, `steady` or `activity`; `logs` may then be empty.
+    short flashes of one round (`0+7`), `off`, `steady` or `activity`; `logs` may then be empty. `redact` strikes MAC
+    addresses, serial numbers, tokens and host names (docs/diagnose.md) out of every text.
 
     Returns a `Diagnosed`. Raises `Refused` for what is no text and for an unknown board, `Missing` for a
     file that is not there, `Malformed` for a damaged one.
@@ -66,14 +69,22 @@ def diagnose(
     add = _evidence(texts(artifacts), board, reporter(progress))
     several = [logs] if isinstance(logs, str | Path | bytes) else logs
     shown = _of_lights(board, lights) if lights is not None else None
-    diagnoses = [_one(log) for log in several]
+    secrets = _secrets() if redact else None
+    diagnoses = [_one(log, secrets) for log in several]
     if shown is not None:
         from bootwright.evidence.led import beside
 
         diagnoses.append(beside(shown, joined(diagnoses)) if diagnoses else shown)
     if not diagnoses:
         raise Refused("there is nothing to diagnose", hint="give a log, or lights")
-    return Diagnosed(add(joined(diagnoses)), board)
+    diagnosis = add(joined(diagnoses))
+    return Diagnosed(secrets.without(diagnosis) if secrets else diagnosis, board)
+
+
+def _secrets() -> Secrets:
+    from bootwright.diagnose.secrets import Secrets
+
+    return Secrets()
 
 
 def _of_lights(board: str | None, lights: str) -> Diagnosis:
@@ -142,21 +153,24 @@ def _evidence(
     return add
 
 
-def _one(log: str | Path | bytes) -> Diagnosis:
+def _one(log: str | Path | bytes, secrets: Secrets | None) -> Diagnosis:
     import io
 
+    if isinstance(log, bytes):
+        return _read(io.BytesIO(log), "log", secrets)
+    name = str(log)
+    if name == "-":
+        return _read(sys.stdin.buffer, "standard input", secrets)
+    with _opened(name) as file:
+        return _read(file, printable_name(name), secrets)
+
+
+def _read(file: IO[bytes], shown: str, secrets: Secrets | None) -> Diagnosis:
     from bootwright.diagnose.engine import diagnose_stream
     from bootwright.diagnose.incoming import log_text
 
-    if isinstance(log, bytes):
-        return diagnose_stream(log_text(io.BytesIO(log).read, "log"), "log")
-    name = str(log)
-    if name == "-":
-        shown = "standard input"
-        return diagnose_stream(log_text(sys.stdin.buffer.read, shown), shown)
-    with _opened(name) as file:
-        shown = printable_name(name)
-        return diagnose_stream(log_text(file.read, shown), shown)
+    read = log_text(file.read, shown)
+    return diagnose_stream(secrets.overhearing(read) if secrets else read, shown)
 
 
 def printable_name(name: str) -> str:

@@ -20,7 +20,7 @@ Examples:
   bootwright diagnose console.log
   talosctl -n 192.168.1.20 dmesg | bootwright diagnose -
   bootwright diagnose --json console.log | jq -r '.boots[-1].findings[0].cause'
-  bootwright diagnose --html report.html console.log strace.txt
+  bootwright diagnose --html report.html --redact console.log strace.txt
   bootwright diagnose --follow /dev/ttyUSB0
   bootwright diagnose console.log --with metal-arm64.raw.xz --board raspberrypi-5
   bootwright diagnose --lights 4+3 --board raspberrypi-5
@@ -57,6 +57,11 @@ Exit status: 0 no failure found, 1 failed or degraded, 2 bad input, 3 nothing re
     metavar="LONG+SHORT",
     help="What the status LED shows: flashes of one round, such as 0+7, or off, steady, activity.",
 )
+@click.option(
+    "--redact",
+    is_flag=True,
+    help="Strike out MAC addresses, serial numbers, tokens and host names, to hand the result to others.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 @click.option(
     "--follow", is_flag=True, help="Keep reading FILE (growing file or serial device); Ctrl-C ends it."
@@ -71,6 +76,7 @@ def command(
     artifacts: tuple[str, ...],
     board: str | None,
     lights: str | None,
+    redact: bool,
     quiet: bool,
     follow: bool,
     baud: int,
@@ -79,7 +85,7 @@ def command(
     if not follow:
         refuse_given({"baud"}, "is for --follow")
     else:
-        refuse_given({"lights"}, "is not for --follow")
+        refuse_given({"lights", "redact"}, "is not for --follow")
     if not files and lights is None:
         raise click.UsageError("Missing argument 'FILE...'. Without one, --lights says what the LED shows.")
     from bootwright import api
@@ -99,13 +105,16 @@ def command(
             progress=progress,
         )
     else:
-        diagnosed = api.diagnose(files, artifacts=artifacts, board=board, lights=lights, progress=progress)
+        diagnosed = api.diagnose(
+            files, artifacts=artifacts, board=board, lights=lights, redact=redact, progress=progress
+        )
     if page is not None:
         from bootwright.api.diagnosis import printable_name
         from bootwright.diagnose.page import as_html
         from bootwright.foundation.atomic import write_text
 
-        title = board or ", ".join(printable_name(Path(name).name) for name in files)
+        names = "log" if redact else ", ".join(printable_name(Path(name).name) for name in files)
+        title = board or names
         write_text(page, as_html(diagnosed.diagnosis, title=title))
     if as_json:
         click.echo(json.dumps(diagnosed.as_json(), ensure_ascii=False, indent=2))

@@ -50,6 +50,7 @@ KINDS = {
     "device-roles": "bootwright.diagnose.closer.roles:DEVICE_ROLES",
     "reports": "bootwright.diagnose.closer.report_forms:REPORTS",
     "stages": "bootwright.diagnose.signatures.schema:STAGE_FILES",
+    "secrets": "bootwright.diagnose.secrets:SECRETS",
     "suspicions": "bootwright.evidence.needs:SUSPICIONS",
     "systems": "bootwright.diagnose.debugging:SYSTEMS",
 }
