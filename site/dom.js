@@ -39,3 +39,23 @@ export async function droppedFiles(transfer) {
 export function pickedFiles(input) {
   return [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
 }
+
+// Drops anywhere in a panel, shown while something is held over it.
+export function takesDrops(panel, take) {
+  let depth = 0;
+  const over = (change) => {
+    depth = Math.max(0, depth + change);
+    panel.classList.toggle("over", depth > 0);
+  };
+  const holdsFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
+  panel.addEventListener("dragenter", (event) => holdsFiles(event) && over(1));
+  panel.addEventListener("dragleave", (event) => holdsFiles(event) && over(-1));
+  panel.addEventListener("dragover", (event) => holdsFiles(event) && event.preventDefault());
+  panel.addEventListener("drop", (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    depth = 0;
+    over(0);
+    take(event.dataTransfer);
+  });
+}

@@ -1,29 +1,192 @@
-// Diagnose: logs in, findings with the lines that prove them out.
-import { element, droppedFiles, pickedFiles } from "../dom.js";
-import { Cancelled } from "../engine.js";
+// Diagnose: logs in; findings with the lines that prove them out, and the log beside with those lines marked.
+import { element, droppedFiles, pickedFiles, takesDrops } from "../dom.js";
+import { Running, shownFailure } from "../running.js";
+
+const SERIOUS = new Set(["fatal", "degrading"]);
+const OUTCOMES = {
+  failed: "the boot failed",
+  degraded: "it runs, and something does not work",
+  "boot-ok": "nothing in it speaks of a failure",
+  unknown: "the log does not show how the boot ends",
+};
 
 export function start(panel, engine) {
   const form = panel.querySelector("form");
   const text = panel.querySelector("textarea");
   const input = panel.querySelector('input[type="file"]');
   const result = panel.querySelector("#diagnose-result");
-  const run = async (files) => {
+  const running = new Running(engine, panel.querySelector("#diagnose-progress"), panel.querySelector("#diagnose-cancel"));
+
+  const diagnose = async (files) => {
+    if (!files.length) return;
+    result.replaceChildren();
     try {
-      const { diagnosis } = await engine.ask("diagnose", {}, { files });
-      result.replaceChildren(element("h3", { class: diagnosis.outcome }, diagnosis.outcome));
+      const answer = await running.ask("diagnose", {}, files);
+      if (answer) show(result, answer, files, running);
     } catch (error) {
-      if (error instanceof Cancelled) return;
-      result.replaceChildren(element("p", { role: "alert" }, error.message), element("p", {}, error.hint || ""));
+      result.replaceChildren(shownFailure(error));
     }
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    run([{ path: "pasted log", file: new Blob([text.value]) }]);
+    if (!text.value.trim()) {
+      running.say("There is no log yet: paste one, or pick a file.");
+      text.focus();
+      return;
+    }
+    diagnose([{ path: "pasted log", file: new Blob([text.value]) }]);
   });
-  input.addEventListener("change", () => run(pickedFiles(input)));
-  panel.addEventListener("dragover", (event) => event.preventDefault());
-  panel.addEventListener("drop", async (event) => {
-    event.preventDefault();
-    run(await droppedFiles(event.dataTransfer));
+  input.addEventListener("change", () => {
+    const files = pickedFiles(input);
+    input.value = ""; // the same file may be picked again, when it has grown
+    diagnose(files);
   });
+  takesDrops(panel, async (transfer) => diagnose(await droppedFiles(transfer)));
+}
+
+function show(result, { diagnosis, logs }, files, running) {
+  const logViews = new Map(logs.map((log, index) => [log.source, logView(log, index)]));
+  const jump = (source, number) => logViews.get(source)?.jump(number);
+  const heading = element("h3", { tabindex: "-1" },
+    element("span", { class: `badge ${diagnosis.outcome}` }, diagnosis.outcome), ` ${OUTCOMES[diagnosis.outcome]}`);
+  const left = element("div", {},
+    heading,
+    diagnosis.boots_left_out ? element("p", {}, `${diagnosis.boots_left_out} boots in the middle are left out.`) : null,
+    diagnosis.boots.map((boot) => bootView(boot, diagnosis.boots.length > 1 || logs.length > 1, jump, logViews)),
+    handOver(files, running));
+  const right = element("div", { class: "logs" }, [...logViews.values()].map((view) => view.node));
+  result.replaceChildren(element("div", { class: "beside" }, left, right));
+  for (const view of logViews.values()) view.first();
+  heading.focus({ preventScroll: true });
+  heading.scrollIntoView({ block: "nearest" });
+}
+
+function bootView(boot, several, jump, logViews) {
+  const mark = (line, severity) => logViews.get(boot.source)?.mark(line.number, severity);
+  const serious = boot.findings.filter((finding) => SERIOUS.has(finding.severity));
+  const others = boot.findings.filter((finding) => !SERIOUS.has(finding.severity));
+  for (const finding of [...others, ...serious]) for (const line of finding.lines) mark(line, finding.severity);
+  const head = several
+    ? element("h4", {}, `${boot.source}, lines ${boot.first_line}–${boot.last_line}: `, element("span", { class: boot.outcome }, boot.outcome))
+    : null;
+  return element("section", { class: "boot" },
+    head,
+    element("p", {}, "Got as far as ", element("b", {}, boot.stage), boot.restarted ? ", then the machine restarted." : "."),
+    boot.stages.length ? element("ol", { class: "stages" }, boot.stages.map((stage) => element("li", {}, `${stage.label} `,
+      element("small", {}, `(line ${stage.line}${stage.time === null ? "" : `, ${stage.time.toFixed(2)} s`})`)))) : null,
+    evidenceView(boot.evidence),
+    serious.map((finding) => findingView(finding, boot.source, jump)),
+    others.length ? element("details", { open: !serious.length },
+      element("summary", {}, `Not failures (${others.length})`),
+      element("ul", {}, others.map((finding) => element("li", {},
+        element("span", { class: finding.severity }, finding.severity), `: ${finding.cause} `,
+        finding.lines.length ? lineButton(finding.lines[0], boot.source, jump) : null)))) : null,
+    boot.gaps.length ? [element("h5", {}, "What the log cannot say"),
+      element("dl", {}, boot.gaps.map((gap) => [element("dt", {}, gap.missing), element("dd", {}, gap.get_it)]).flat())] : null);
+}
+
+function findingView(finding, source, jump) {
+  const rows = [
+    ["Breaks", finding.breaks],
+    ["Next", finding.remedy],
+    ["To see more, boot with", finding.kernel_arguments && element("code", {}, finding.kernel_arguments)],
+    ["Led to", finding.explains.join(", ")],
+    ["See", finding.sources.join("; ")],
+    ["Limits", finding.limits],
+  ].filter(([, value]) => value);
+  return element("article", { class: `finding ${finding.severity}-edge` },
+    element("h5", {}, element("span", { class: finding.severity }, finding.severity), `: ${finding.title}`),
+    finding.caused_by ? element("p", {}, "Follows from ", element("b", {}, finding.caused_by), ".") : null,
+    element("p", {}, finding.cause),
+    element("ul", { class: "proof", "aria-label": "Lines that prove it" },
+      finding.lines.map((line) => element("li", {}, lineButton(line, source, jump)))),
+    finding.evidence.length ? [element("h6", {}, "What the image says"), evidenceView(finding.evidence)] : null,
+    element("dl", {}, rows.map(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]).flat()));
+}
+
+function lineButton(line, source, jump) {
+  return element("button", { type: "button", class: "line", title: "Show it in the log", onclick: () => jump(source, line.number) },
+    element("span", { class: "number" }, `${line.number} `), element("code", {}, line.text));
+}
+
+function evidenceView(evidence) {
+  if (!evidence.length) return null;
+  return element("ul", { class: "evidence" }, evidence.map((row) => element("li", {},
+    element("b", { class: row.stance }, row.stance), `: ${row.says} `, element("small", {}, row.where))));
+}
+
+// The log with its lines marked. Rows are made at once; what is out of sight costs no layout.
+function logView(log, index) {
+  const rows = new Map();
+  const list = element("div", { class: "log", role: "region", tabindex: "0", "aria-label": `The log ${log.source}` });
+  let before = 0;
+  for (const [number, text] of log.lines) {
+    if (number > before + 1 && before) list.append(element("div", { class: "gap" }, `… ${number - before - 1} lines …`));
+    const row = element("div", { class: "row-of-log" }, element("span", { class: "number" }, String(number)), element("code", {}, text));
+    rows.set(number, row);
+    list.append(row);
+    before = number;
+  }
+  const numbers = [...rows.keys()];
+  // Of a line that a terminal wrapped, the number may be that of a later piece.
+  const rowOf = (number) => rows.get(number) || rows.get(numbers.findLast((known) => known <= number));
+  const marked = [];
+  const node = element("section", {},
+    element("h4", { id: `diagnose-log-${index}` }, log.source, " ", element("small", {}, `${log.total} lines`)), list);
+  const into = (row) => {
+    list.scrollTop = row.offsetTop - list.offsetTop - list.clientHeight / 3;
+  };
+  return {
+    node,
+    mark(number, severity) {
+      const row = rowOf(number);
+      if (!row) return;
+      row.classList.remove("fatal-line", "degrading-line", "info-line", "harmless-line");
+      row.classList.add("marked", `${severity}-line`);
+      row.dataset.mark = severity;
+      marked.push([SERIOUS.has(severity) ? 0 : 1, row]);
+    },
+    jump(number) {
+      const row = rowOf(number);
+      if (!row) return;
+      for (const other of list.querySelectorAll(".now")) other.classList.remove("now");
+      row.classList.add("now");
+      into(row);
+      row.tabIndex = -1;
+      row.focus({ preventScroll: true });
+      node.scrollIntoView({ block: "nearest" });
+    },
+    first() {
+      const row = marked.sort(([a], [b]) => a - b)[0]?.[1];
+      if (row) into(row);
+    },
+  };
+}
+
+// The result as a file, made in the worker: nothing is sent anywhere.
+function handOver(files, running) {
+  const box = element("input", { type: "checkbox", id: "diagnose-redact" });
+  const place = element("span", { role: "status" });
+  let address = null;
+  const make = async () => {
+    place.replaceChildren();
+    if (address) URL.revokeObjectURL(address);
+    address = null;
+    try {
+      const answer = await running.ask("diagnose", { report: true, redact: box.checked }, files);
+      if (!answer) return;
+      const file = new Blob([answer.report], { type: "text/html" });
+      address = URL.createObjectURL(file);
+      place.replaceChildren(element("a", { href: address, download: "bootwright-diagnosis.html", id: "diagnose-save" },
+        `Save bootwright-diagnosis.html (${Math.ceil(file.size / 1000)} kB)`));
+    } catch (error) {
+      place.replaceChildren(shownFailure(error));
+    }
+  };
+  box.addEventListener("change", () => place.replaceChildren());
+  return element("section", { class: "hand-over" },
+    element("h4", {}, "Hand it to others"),
+    element("p", {}, "One file with the findings and their lines, made on this computer. Look through it before you pass it on."),
+    element("p", {}, box, " ", element("label", { for: "diagnose-redact" }, "Strike out MAC addresses, serial numbers, tokens and host names")),
+    element("div", { class: "row" }, element("button", { type: "button", id: "diagnose-make", onclick: make }, "Make the file"), place));
 }

@@ -187,3 +187,16 @@ def test_errors_user_space_never_sees() -> None:
 )
 def test_required_literals(pattern: str, literals: set[Literal]) -> None:
     assert required(pattern) == literals
+
+
+def test_error_numbers_are_linuxs_whatever_python_runs_this() -> None:
+    import errno
+    import os
+
+    from bootwright.diagnose.judging.linux_errnos import ERRNOS
+
+    assert set(ERRNOS) == set(errno.errorcode)
+    assert {name: number for number, (name, _) in ERRNOS.items()}.items() <= vars(errno).items()
+    assert {number: os.strerror(number).lower() for number in ERRNOS} == {
+        number: meaning for number, (_, meaning) in ERRNOS.items()
+    }

@@ -6,11 +6,11 @@ Numbers are those of include/uapi/asm-generic/errno.h and, above 511, of include
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 
 from attrs import frozen
+
+from bootwright.diagnose.judging.linux_errnos import ERRNOS
 
 # include/linux/errno.h: kernel-internal numbers.
 _INTERNAL = {
@@ -51,20 +51,16 @@ class Errno:
 
 
 def _known() -> dict[int, Errno]:
-    table = {
-        number: Errno(number, name, os.strerror(number).lower()) for number, name in errno.errorcode.items()
-    }
-    table |= {number: Errno(number, *entry) for number, entry in _INTERNAL.items()}
-    return table
+    return {number: Errno(number, *entry) for number, entry in {**ERRNOS, **_INTERNAL}.items()}
 
 
 _BY_NUMBER = _known()
 _BY_NAME = {
     **{entry.name: entry for entry in _BY_NUMBER.values()},
     # Two names, one number.
-    "EWOULDBLOCK": _BY_NUMBER[errno.EAGAIN],
-    "EDEADLOCK": _BY_NUMBER[errno.EDEADLK],
-    "EOPNOTSUPP": _BY_NUMBER[errno.EOPNOTSUPP],
+    "EWOULDBLOCK": _BY_NUMBER[11],
+    "EDEADLOCK": _BY_NUMBER[35],
+    "ENOTSUP": _BY_NUMBER[95],
 }
 _BY_MEANING = {entry.meaning: entry for entry in _BY_NUMBER.values()}
 
