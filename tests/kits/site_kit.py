@@ -6,6 +6,7 @@ is not installed, the tests that need them are skipped with the reason.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import shutil
 import threading
@@ -100,3 +101,24 @@ def wait_for(browser: Any, script: str, *, seconds: float = 90) -> Any:  # noqa:
 
 
 READY = "document.getElementById('engine').dataset.state === 'ready'"
+
+_ASK = """
+const [entry, request, files, done] = [arguments[0], arguments[1], arguments[2], arguments[3]];
+const blob = text => new Blob([Uint8Array.from(atob(text), letter => letter.charCodeAt(0))]);
+(async () => {
+  const {Engine} = await import('./engine.js');
+  window.asked ??= new Engine();
+  return window.asked.ask(entry, request, {files: files.map(([path, text]) => ({path, file: blob(text)}))});
+})().then(answer => done({answer}),
+  error => done({error: {message: error.message, hint: error.hint ?? null}}));
+"""
+
+
+def ask(browser: Any, entry: str, request: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: ANN401
+    """What a tab would be answered: `{"answer"}`, or `{"error": {"message", "hint"}}`.
+
+    The page that is shown must be the site's; its Python is one more, started at the first request.
+    """
+    given = [[path, base64.b64encode(data).decode()] for path, data in files.items()]
+    answered: dict[str, Any] = browser.execute_async_script(_ASK, entry, request, given)
+    return answered

@@ -52,8 +52,8 @@ def diagnose(
     `logs` are files (`-` is standard input), also compressed or in UTF-16, or the log itself as bytes.
     `artifacts` are images, kernels or devicetrees that what the log makes suspect is held against; `board`
     adds what is known of its console and goals. `lights` is what the board's status LED shows: the long and
-    short flashes of one round (`0+7`), `off`, `steady` or `activity`; `logs` may then be empty. `redact` strikes
-    out MAC addresses, serial numbers, tokens and host names (docs/diagnose.md).
+    short flashes of one round (`0+7`), `off`, `steady` or `activity`; `logs` may then be empty.
+    `redact` strikes out MAC addresses, serial numbers, tokens and host names (docs/diagnose.md).
 
     Returns a `Diagnosed`. Raises `Refused` for what is no text and for an unknown board, `Missing` for a
     file that is not there, `Malformed` for a damaged one.
