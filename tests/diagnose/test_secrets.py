@@ -98,8 +98,12 @@ def test_a_diagnosis_stays_what_it_was(name: str) -> None:
         struck = Secrets().without(plain)
         assert struck.outcome == plain.outcome
         for before, after in zip(plain.boots, struck.boots, strict=True):
-            assert [one.signature for one in after.findings] == [one.signature for one in before.findings]
-            assert [one.severity for one in after.findings] == [one.severity for one in before.findings]
+            assert [finding.signature for finding in after.findings] == [
+                finding.signature for finding in before.findings
+            ]
+            assert [finding.severity for finding in after.findings] == [
+                finding.severity for finding in before.findings
+            ]
 
 
 def test_numbered_lines_are_those_of_the_diagnosis() -> None:

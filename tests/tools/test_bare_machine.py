@@ -71,6 +71,16 @@ def test_pips_settings_are_merged_in_pips_order(tmp_path: Path) -> None:
     assert host.local_paths(merged) == [index.parent, wheels]
 
 
+def test_npms_registry_comes_along_and_no_token() -> None:
+    settings = {
+        "registry": "https://npm.example/",
+        "proxy": "",
+        "//npm.example/:_authToken": "x",
+        "audit": "false",
+    }
+    assert host.npm_settings(settings) == "registry=https://npm.example/\n"
+
+
 def test_an_index_on_the_network_is_no_folder() -> None:
     settings = configparser.RawConfigParser()
     settings.read_string("[global]\nindex-url = https://index.example/usr/share\n")

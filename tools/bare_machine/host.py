@@ -1,7 +1,7 @@
 """The host's archive and package index configuration: the only thing of the host that a bare system gets.
 
 Formats: apt-get(8) `indextargets`, apt-config(8) `dump`, pip's configuration files and `PIP_*` variables
-(pip's user guide, "Configuration").
+(pip's user guide, "Configuration"), npm's `npmrc`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from npm_settings import settings as npm_settings_of_host
+
 _TARGETS = "$(REPO_URI)|$(RELEASE)|$(CODENAME)|$(ORIGIN)|$(COMPONENT)"
 # How the archive is reached and how old its indexes may be; nothing about what is fetched from it.
 _SETTING = re.compile(
     r"Acquire::(https?::|ftp::|ForceIPv|Retries|Check-|Max-ValidTime|Min-ValidTime|Queue-Mode|Languages)"
     r'\S* "[^"]+";'
 )
+_NPM = ("registry", "proxy", "https-proxy", "noproxy")
 _LOCAL = re.compile(r"(?:file://)?(/[^\s]+)")
 
 
@@ -86,6 +89,12 @@ def local_paths(settings: configparser.RawConfigParser) -> list[Path]:
                 path = Path(match[1])
                 paths.add(path.parent if path.name == "simple" and path.parent != Path("/") else path)
     return sorted(path for path in paths if path.exists() and path != Path("/"))
+
+
+def npm_settings(settings: Mapping[str, str] | None = None) -> str:
+    """npmrc lines: where the host's npm packages come from, and how that is reached; no passwords."""
+    merged = npm_settings_of_host() if settings is None else settings
+    return "".join(f"{name}={merged[name]}\n" for name in _NPM if merged.get(name))
 
 
 def certificates() -> list[Path]:

@@ -120,6 +120,7 @@ class Root:
             shutil.copyfile(path, authorities / path.name)
         with (self.folder / "etc/pip.conf").open("w", encoding="utf-8") as file:
             host.pip_settings().write(file)
+        (self.folder / "etc/npmrc").write_text(host.npm_settings(), encoding="utf-8")
         for path in host.local_paths(host.pip_settings()):
             place = self._inside(path)
             if not place.exists():

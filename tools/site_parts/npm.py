@@ -1,9 +1,7 @@
 """npm packages without npm: pinned by a lock file, fetched from the registry that npm is configured for.
 
 The lock file is npm's own (package-lock.json, version 3) without addresses; a package is what its `integrity`
-says (Subresource Integrity, SHA-512), and is kept in the cache by that. Settings as npm reads them
-(npm's documentation, "npmrc"): `npm_config_…` variables, the user's `.npmrc`, the global one; where npm is
-installed and nothing is configured, it is asked which registry it uses.
+says (Subresource Integrity, SHA-512), and is kept in the cache by that.
 """
 
 from __future__ import annotations
@@ -12,26 +10,19 @@ import base64
 import hashlib
 import io
 import json
-import os
-import re
-import shutil
 import ssl
-import subprocess
 import tarfile
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path, PurePosixPath
 
 from attrs import frozen
 
 from bootwright.foundation.cache import NPM
 from bootwright.foundation.errors import Malformed, Missing
+from npm_settings import settings
 
 _MOST_BYTES = 64 << 20
 _MOST_EXPANDED = 256 << 20
-_GLOBAL = (Path("/usr/local/etc/npmrc"), Path("/usr/etc/npmrc"), Path("/etc/npmrc"))
-"""`PREFIX/etc/npmrc` of the usual prefixes, and Debian's own place; later ones count more."""
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 @frozen
@@ -100,7 +91,7 @@ def _fetched(pin: Pin) -> bytes:
     import httpx
 
     configured = settings()
-    registry = configured.get("registry") or _of_npm()
+    registry = configured.get("registry")
     if not registry:
         raise Missing(
             f"{pin.name} {pin.version} is not in the cache, and no npm registry is configured",
@@ -135,51 +126,8 @@ def _fetched(pin: Pin) -> bytes:
     return b"".join(pieces)
 
 
-def settings(
-    environment: Mapping[str, str] | None = None, files: tuple[Path, ...] | None = None
-) -> dict[str, str]:
-    """npm's settings in one: the global files, the user's, the environment; keys as in the files."""
-    environment = os.environ if environment is None else environment
-    if files is None:
-        lowered = {name.lower(): value for name, value in environment.items()}
-        own = lowered.get("npm_config_userconfig") or str(Path(environment.get("HOME", "/")) / ".npmrc")
-        chosen = lowered.get("npm_config_globalconfig")
-        files = (*((Path(chosen),) if chosen else _GLOBAL), Path(own))
-    merged: dict[str, str] = {}
-    for path in files:
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        for line in text.splitlines():
-            name, equals, value = line.partition("=")
-            if equals and line.strip()[0] not in "#;":
-                value = _VARIABLE.sub(lambda match: environment.get(match[1], match[0]), value)
-                merged[name.strip()] = value.strip().strip("\"'")
-    for name, value in environment.items():
-        if name.lower().startswith("npm_config_") and value:
-            merged[name[11:].lower().replace("_", "-")] = value
-    return merged
-
-
 def _authorization(registry: str, configured: Mapping[str, str]) -> dict[str, str]:
     """What a registry that wants a token is told: `//HOST/PATH/:_authToken=…` of the settings."""
     place = registry.partition(":")[2].rstrip("/")
     token = configured.get(f"{place}/:_authToken")
     return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-@cache
-def _of_npm() -> str | None:
-    """The registry that an installed npm would use."""
-    if shutil.which("npm") is None:
-        return None
-    try:
-        done = subprocess.run(
-            ["npm", "config", "get", "registry"],
-            capture_output=True, text=True, check=False, timeout=60, cwd="/",
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    address = done.stdout.strip()
-    return address if done.returncode == 0 and address.startswith(("http://", "https://")) else None
