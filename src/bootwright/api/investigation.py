@@ -70,6 +70,7 @@ def investigate(
     cards: int = 2,
     noise: float = 0.0,
     retry: bool = False,
+    cluster: str | None = None,
     progress: Progress | None = None,
 ) -> Investigated:
     """Find which one thing is to blame, by running the cell that tells most, again and again.
@@ -92,7 +93,8 @@ def investigate(
     for the best `cards` cells are made. With `assume_no_board` predictions count as the last word. `noise` is
     the share of outcomes that lie: then boots are repeated where that tells most, and what the likeliest
     cause contradicts is set aside. A boot that no worker could finish in three tries is given up, and tried
-    again with `retry`.
+    again with `retry`. `cluster` is the address of a Dask scheduler whose workers boot, instead of `jobs`
+    processes of this machine.
 
     Returns an `Investigated`. Raises `Refused`, `Malformed` and `Missing` for plans, tables and kernels,
     `ToolFailed` when QEMU itself fails.
@@ -121,7 +123,7 @@ def investigate(
     from bootwright.investigate.plans.plan_file import load_plan
     from bootwright.investigate.plans.values import check_observations
     from bootwright.investigate.running.candidates import candidates, list_candidates
-    from bootwright.investigate.running.execute import Executor
+    from bootwright.investigate.running.execute import Executor, engine_for
     from bootwright.investigate.running.loop import Limits, Loop
     from bootwright.investigate.running.trees import check_folders, folders_of
     from bootwright.kernels.catalogue import open_library
@@ -161,7 +163,7 @@ def investigate(
         store = opened.enter_context(Store(run_folder(plan, out), fresh=fresh))
         announced = Announced(progress, store.folder)
         executor = opened.enter_context(
-            Executor(library, store, announced, folders, cold=cold, jobs=limits.jobs)
+            Executor(library, store, announced, folders, cold=cold, engine=engine_for(cluster, limits.jobs))
         )
         if retry:
             executor.release()

@@ -25,6 +25,7 @@ Examples:
   bootwright investigate my-plan.toml --out out/mine --repeat 3
   bootwright investigate talos-rpi5 --assume-no-board
   bootwright investigate talos-rpi5 --image metal-arm64.raw.xz
+  bootwright investigate talos-rpi5 --cluster tcp://lab:8786 --repeat 5
   bootwright investigate --observations seen.csv --json
 """
 
@@ -95,6 +96,11 @@ Examples:
 @click.option(
     "--repository", type=click.Path(path_type=Path), help="A git tree of kernels, for tasks that need one."
 )
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Boot on the workers of a Dask scheduler, such as tcp://lab:8786 [processes of this machine].",
+)
 @click.option("--retry", is_flag=True, help="Try again what was given up after repeated failure of workers.")
 @click.option("--fresh", is_flag=True, help="Forget what was run and start over; what people told stays.")
 @click.option("--archive", help="Address of the package archive [the system's own apt configuration].")
@@ -123,6 +129,7 @@ def command(
     assume_no_board: bool,
     noise: float,
     retry: bool,
+    cluster: str | None,
     image: Path | None,
     cards: int,
     repository: Path | None,
@@ -155,6 +162,7 @@ def command(
             "assume_no_board",
             "noise",
             "retry",
+            "cluster",
             "image",
             "cards",
             "repository",
@@ -180,6 +188,7 @@ def command(
         assume_no_board=assume_no_board,
         noise=noise,
         retry=retry,
+        cluster=cluster,
         image=image,
         cards=cards,
         repository=repository,

@@ -60,18 +60,14 @@ class Executor:
         folders: Folders | None = None,
         *,
         cold: bool = False,
-        jobs: int = 1,
-        engine: Engine | None = None,
+        engine: Engine,
     ) -> None:
-        """`folders` are devicetrees of the user's own, for predictions; with `cold` no snapshot is used.
-
-        Boots run on `engine` [as many processes of this machine as `jobs`].
-        """
+        """`folders` are devicetrees of the user's own, for predictions; with `cold` no snapshot is used."""
         self._library = library
         self._store = store
         self._progress = progress
         self._cold = cold
-        self._engine: Engine = engine or Processes(perform, jobs)
+        self._engine = engine
         self._queue = Queue(store.folder)
         self.folders: Folders = folders or {}
 
@@ -188,6 +184,18 @@ class Executor:
             recorded_at=run_folder.recorded_at,
             fresh=fresh,
         )
+
+
+def engine_for(cluster: str | None, jobs: int) -> Engine:
+    """What boots: the workers of a cluster's scheduler, or so many processes of this machine.
+
+    Raises `Refused` for what is no address, `Missing` where no scheduler is there.
+    """
+    if cluster is None:
+        return Processes(perform, jobs)
+    from bootwright.lab.workers.cluster import Cluster
+
+    return Cluster(perform, cluster)
 
 
 def runnable(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:

@@ -89,3 +89,9 @@ def ended_by(cell: str, worker: str, document: Mapping[str, Any]) -> Ended:
     error = kind.__new__(kind)
     BootwrightError.__init__(error, message, hint=hint)
     return Ended(cell, worker, error=error)
+
+
+def place_wanted(cell: QueuedCell, what: str) -> str:
+    """Why an engine without places cannot take a cell; empty where it wants none."""
+    tags = ", ".join(f"{name}={tag}" for name, tag in cell.wants.items())
+    return f"it wants a place with {tags}, and {what} are none" if tags else ""

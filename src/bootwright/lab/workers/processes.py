@@ -17,7 +17,7 @@ from attrs import define, field
 
 from bootwright.foundation.errors import Missing
 from bootwright.lab.machines.run import dying_with_us
-from bootwright.lab.workers.engine import Ended, Perform, ended_by
+from bootwright.lab.workers.engine import Ended, Perform, ended_by, place_wanted
 from bootwright.lab.workers.process import answer_of
 from bootwright.lab.workers.queue import QueuedCell
 
@@ -101,7 +101,7 @@ class Processes:
 
     def lacking(self, cell: QueuedCell) -> str:
         """A process here is no board."""
-        return f"it wants a place with {_tags(cell)}, and processes are none" if cell.wants else ""
+        return place_wanted(cell, "processes")
 
     def close(self) -> None:
         """End every worker."""
@@ -179,7 +179,3 @@ class Processes:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
-
-
-def _tags(cell: QueuedCell) -> str:
-    return ", ".join(f"{name}={tag}" for name, tag in cell.wants.items())
