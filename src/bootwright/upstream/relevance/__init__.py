@@ -1,0 +1,1 @@
+"""Whether a commit touches what a question is about: code, devicetrees, configuration, patches, versions."""
