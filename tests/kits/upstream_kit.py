@@ -1,4 +1,4 @@
-"""Labelled histories of upstream repositories: `tests/upstream/histories/*.toml`, made into real repositories.
+"""Labelled histories of upstream repositories (`tests/upstream/histories/*.toml`), made into real ones.
 
 Each says its first files, and commits in order; `matters` is the question that a commit touches, by somebody
 who knows what it does, left out where it touches none.
@@ -46,7 +46,9 @@ SUBJECTS: Mapping[str, Subject] = {
             }
         ),
         goal_nodes=frozenset({f"{_OLD}/ethernet@40100000", f"{_NEW}/ethernet@40100000"}),
-        labels=frozenset({"pcie2", "mip0", "pcie_rescal", "rp1_clocks", "rp1_gpio", "rp1_eth", "phy1", "pci_ep_bus"}),
+        labels=frozenset(
+            {"pcie2", "mip0", "pcie_rescal", "rp1_clocks", "rp1_gpio", "rp1_eth", "phy1", "pci_ep_bus"}
+        ),
         compatibles=frozenset(
             {
                 "raspberrypi,rp1-gem",
@@ -71,15 +73,33 @@ SUBJECTS: Mapping[str, Subject] = {
             }
         ),
         drivers=frozenset(
-            {"macb", "rp1_pci", "rp1-pci", "clk-rp1", "clk_rp1", "pinctrl-rp1", "pcie-brcmstb", "irq-bcm2712-mip"}
+            {
+                "macb",
+                "rp1_pci",
+                "rp1-pci",
+                "clk-rp1",
+                "clk_rp1",
+                "pinctrl-rp1",
+                "pcie-brcmstb",
+                "irq-bcm2712-mip",
+            }
             | {"broadcom", "brcm-pcie", "mip_msi", "rp1-clk"}
         ),
         options=frozenset(
             f"CONFIG_{name}"
             for name in (
-                "MACB NET_VENDOR_CADENCE ETHERNET MISC_RP1 COMMON_CLK_RP1 PINCTRL_RP1 PCI PCIE_BRCMSTB"
-                " BCM2712_MIP BROADCOM_PHY PHYLIB ARM64_4K_PAGES ARM64_16K_PAGES ARM64_64K_PAGES"
-            ).split()
+                *(
+                    "MACB",
+                    "NET_VENDOR_CADENCE",
+                    "ETHERNET",
+                    "MISC_RP1",
+                    "COMMON_CLK_RP1",
+                    "PINCTRL_RP1",
+                    "PCI",
+                ),
+                *("PCIE_BRCMSTB", "BCM2712_MIP", "BROADCOM_PHY", "PHYLIB"),
+                *("ARM64_4K_PAGES", "ARM64_16K_PAGES", "ARM64_64K_PAGES"),
+            )
         ),
         phy_ids=frozenset({0x600D84A2}),
         pci_ids=frozenset({(0x1DE4, 0x0001)}),
@@ -99,9 +119,17 @@ SUBJECTS: Mapping[str, Subject] = {
         goal_nodes=frozenset({"/ethernet@fe2a0000"}),
         labels=frozenset({"cru", "gmac0", "mdio0", "rgmii_phy"}),
         compatibles=frozenset({"rockchip,rk3568-gmac", "rockchip,rk3568-cru"}),
-        objects=frozenset({"drivers/net/ethernet/stmicro/stmmac/dwmac-rk", "drivers/clk/rockchip/clk-rk3568", "drivers/net/phy/motorcomm"}),
+        objects=frozenset(
+            {
+                "drivers/net/ethernet/stmicro/stmmac/dwmac-rk",
+                "drivers/clk/rockchip/clk-rk3568",
+                "drivers/net/phy/motorcomm",
+            }
+        ),
         drivers=frozenset({"dwmac-rk", "rk_gmac-dwmac", "clk-rk3568", "motorcomm"}),
-        options=frozenset({"CONFIG_STMMAC_ETH", "CONFIG_DWMAC_ROCKCHIP", "CONFIG_CLK_RK3568", "CONFIG_MOTORCOMM_PHY"}),
+        options=frozenset(
+            {"CONFIG_STMMAC_ETH", "CONFIG_DWMAC_ROCKCHIP", "CONFIG_CLK_RK3568", "CONFIG_MOTORCOMM_PHY"}
+        ),
         phy_ids=frozenset({0x0000011A}),
     ),
     "mounts": Subject(
@@ -110,7 +138,7 @@ SUBJECTS: Mapping[str, Subject] = {
         calls=frozenset({"fsopen", "fsconfig", "fsmount", "open_tree", "move_mount", "mount_setattr"}),
         paths={"talos": ("internal/app/machined/pkg/controllers/files/",)},
     ),
-}  # fmt: skip
+}
 
 
 @frozen

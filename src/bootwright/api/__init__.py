@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from bootwright.api.probes.surveying import Surveyed, SurveyedKernel, survey
     from bootwright.api.serving import serve
     from bootwright.api.tracing import TracedError, trace_error
+    from bootwright.api.upstream.watching import Watched, list_upstreams, watch_upstream
     from bootwright.api.workshop.bisecting import Bisected, bisect_commits, bisect_releases
     from bootwright.api.workshop.building import build_kernel, configure_kernel
     from bootwright.api.workshop.minimising import FewestPatches, minimise_patches
@@ -119,6 +120,9 @@ _HOME = {
     "upgrade_check": "bootwright.api.nodes.upgrading",
     "Waited": "bootwright.api.nodes.waiting",
     "wait": "bootwright.api.nodes.waiting",
+    "Watched": "bootwright.api.upstream.watching",
+    "list_upstreams": "bootwright.api.upstream.watching",
+    "watch_upstream": "bootwright.api.upstream.watching",
     "Bisected": "bootwright.api.workshop.bisecting",
     "bisect_commits": "bootwright.api.workshop.bisecting",
     "bisect_releases": "bootwright.api.workshop.bisecting",
@@ -174,6 +178,7 @@ __all__ = [
     "UpgradeForetold",
     "Verdict",
     "Waited",
+    "Watched",
     "add_board",
     "bench_run",
     "bisect_commits",
@@ -206,6 +211,7 @@ __all__ = [
     "list_disks",
     "list_kernels",
     "list_probe_steps",
+    "list_upstreams",
     "minimise_patches",
     "observe",
     "observe_cell",
@@ -221,6 +227,7 @@ __all__ = [
     "upgrade_check",
     "verify_image",
     "wait",
+    "watch_upstream",
 ]
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bootwright.investigate.analysis.observations import Observation
     from bootwright.investigate.campaign.model import Campaign
     from bootwright.investigate.decision.decide import Decision
+    from bootwright.investigate.plans.plan import Plan
     from bootwright.investigate.plans.runs import Run
     from bootwright.investigate.running.investigation import Investigation
 
@@ -119,6 +120,7 @@ def investigate(
     from bootwright.investigate.analysis.noise import check_noise
     from bootwright.investigate.campaign.announce import Announced
     from bootwright.investigate.campaign.walk import Options, Walker
+    from bootwright.investigate.plans.further import read_further, with_further
     from bootwright.investigate.plans.given import asked
     from bootwright.investigate.plans.plan_file import load_plan
     from bootwright.investigate.plans.values import check_observations
@@ -128,17 +130,12 @@ def investigate(
     from bootwright.investigate.running.trees import check_folders, folders_of
     from bootwright.kernels.catalogue import open_library
 
-    progress, chosen = reporter(progress), load_plan(str(plan))
+    progress, loaded, further = reporter(progress), load_plan(str(plan)), read_further(run_folder(plan, out))
+    chosen = with_further(loaded, further)
     folders = folders_of(devicetrees)
     check_folders(chosen, folders)
     check_observations(chosen, seen, str(observations))
-    names = {report.id for report in chosen.report}
-    for observation in seen:
-        if observation.id in names:
-            raise Refused(
-                f"an observation of the table is called {observation.id}, as a report of the plan",
-                hint="rename it",
-            )
+    _check_names(chosen, seen)
     stepping = None
     if board is not None or revision is not None:
         _, stepping = asked_boards([board] if board is not None else [], revision=revision)
@@ -169,7 +166,7 @@ def investigate(
             executor.release()
         walker = Walker(
             plan=chosen,
-            kernels=tuple(candidates(store, library, chosen)),
+            kernels=tuple(candidates(store, library, loaded, further)),
             given=given,
             store=store,
             executor=executor,
@@ -190,6 +187,19 @@ def _studied(seen: list[Observation], observations: str | Path | None) -> Invest
 
     studied = study(seen, title=Path(observations).name if observations is not None else "")
     return Investigated(studied, decide(studied), ())
+
+
+def _check_names(plan: Plan, seen: Sequence[Observation]) -> None:
+    """Raise `Refused` for an observation of a table that is called as a report of the plan."""
+    from bootwright.foundation.errors import Refused
+
+    names = {report.id for report in plan.report}
+    for observation in seen:
+        if observation.id in names:
+            raise Refused(
+                f"an observation of the table is called {observation.id}, as a report of the plan",
+                hint="rename it",
+            )
 
 
 def _file(path: str | Path | None, what: str) -> str:

@@ -176,6 +176,7 @@ QEMU = Part("qemu", "versions and machines of installed QEMUs", 1 * _MB)
 KNOWLEDGE = Part("knowledge", "the product's own knowledge files, parsed", 20 * _MB)
 DIGESTS = Part("digests", "hashes of images that were looked at", 10 * _MB)
 NPM = Part("npm", "npm packages that the page in the browser is made of", 500 * _MB)
+UPSTREAMS = Part("upstreams", "mirrors of repositories that are watched", None)
 FLASH = Part("flash", "how far writes to cards have come", None)
 
 ALL_PARTS = (
@@ -183,6 +184,7 @@ ALL_PARTS = (
     GIVEN_FOLDERS, INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, MESSAGES, GATE, FILESYSTEMS, DEVICETREES,
     TREES, TRUTH, PROBES, ANSWERS, SNAPSHOTS, KERNEL_TREES, KERNEL_BUILDS, KERNEL_SYMBOLS, QEMU, KNOWLEDGE,
     DIGESTS, NPM, FLASH,
+    DIGESTS, UPSTREAMS, FLASH,
 )  # fmt: skip
 
 

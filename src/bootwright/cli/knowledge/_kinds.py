@@ -52,6 +52,7 @@ KINDS = {
     "stages": "bootwright.diagnose.signatures.schema:STAGE_FILES",
     "secrets": "bootwright.diagnose.secrets:SECRETS",
     "suspicions": "bootwright.evidence.needs:SUSPICIONS",
+    "upstreams": "bootwright.upstream.presets:UPSTREAMS",
     "systems": "bootwright.diagnose.debugging:SYSTEMS",
 }
 """Folder → module and name of its `Kind`. A test holds that none is missing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
@@ -15,6 +15,8 @@ from bootwright.investigate.plans.given import Given, fits, text
 from bootwright.investigate.plans.plan import covers
 from bootwright.investigate.plans.tasks import Criterion, Task
 from bootwright.investigate.running.investigation import Investigation
+
+_NOT_FAILED = {verdict.exit_status for verdict in (Verdict.WORKS, Verdict.UNKNOWN)}
 
 
 @frozen
@@ -225,10 +227,10 @@ def _link(investigation: Investigation, criterion: Criterion) -> Held:
 
 
 def _steps(steps: Sequence[str], results: Mapping[str, StepResult]) -> Held:
-    ended: Iterable[StepResult] = [results[step] for step in steps if step in results]
-    failed = [step_result for step_result in ended if step_result.status != 0]
+    ended = [results[step] for step in steps if step in results]
+    failed = [step_result for step_result in ended if step_result.status not in _NOT_FAILED]
     if failed:
         return Held(Verdict.FAILS, None, f"{failed[0].command} ended with status {failed[0].status}")
-    if all(step in results for step in steps):
+    if len(ended) == len(steps) and all(step_result.status == 0 for step_result in ended):
         return Held(Verdict.WORKS, None, "")
     return Held(Verdict.UNKNOWN)

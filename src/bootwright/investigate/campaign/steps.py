@@ -27,7 +27,7 @@ from bootwright.investigate.plans.tasks import PLACEHOLDERS, Task, filled, missi
 
 _HARMLESS = frozenset(
     {"boot", "check", "devicetrees", "diagnose", "diff", "inspect", "kernel", "kernels", "predict", "probe"}
-    | {"survey", "talos", "image"}
+    | {"survey", "talos", "image", "upstream"}
 )
 """Commands that a step may run by itself; `flash` is never one."""
 _MOST_OUTPUT = 4 << 20

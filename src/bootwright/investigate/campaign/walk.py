@@ -74,6 +74,7 @@ class Walker:
         """Until nothing is left that can be run here; `seen` is what a user's table holds."""
         placeholders = {"IMAGE": self.options.image, "REPOSITORY": self.options.repository}
         have = {name: path for name, path in placeholders.items() if path}
+        have["RUN"] = str(self.store.folder)
         steps = Steps(self.store, have, self.progress)
         means = Means(self.kernels, self.options.image)
         assessor = Assessor(

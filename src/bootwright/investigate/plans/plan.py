@@ -211,6 +211,18 @@ class Experiment:
 
 
 @frozen
+class Touches:
+    """What an outcome touches beyond the devices that predictions go through, for `upstream watch`."""
+
+    outcome: str
+    calls: list[str] = field(factory=list)
+    """System calls that it is about."""
+    paths: dict[str, list[str]] = field(factory=dict)
+    """Upstream (a file of `data/upstreams/`, or a name of the user's) → patterns of paths in it; one that
+    ends in `/` stands for everything below."""
+
+
+@frozen
 class Plan:
     """A whole plan."""
 
@@ -231,6 +243,7 @@ class Plan:
     released: Released | None = None
     task: list[Task] = field(factory=list)
     decision: list[DecisionPoint] = field(factory=list)
+    touches: list[Touches] = field(factory=list)
 
     @property
     def goals(self) -> tuple[str, ...]:

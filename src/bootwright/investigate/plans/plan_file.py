@@ -177,6 +177,7 @@ def _outcome_uses(plan: Plan) -> list[tuple[str, str]]:
         for name, plan_outcome in plan.outcome.items()
         if plan_outcome.mends
     ]
+    uses += [("touches", touches.outcome) for touches in plan.touches]
     for belief in plan.belief:
         uses += [(f"belief {belief.id}", name) for name in [belief.outcome] if name]
         uses += [(f"belief {belief.id}", proxy.outcome) for proxy in belief.proxy]

@@ -26,6 +26,7 @@ PLACEHOLDERS: Mapping[str, str] = {
     "CELL": "the cell's name, by the person who has the board",
     "DEVICE": "the card, by the person who has it",
     "LOG": "the console's log, by the person who has it",
+    "RUN": "the folder of the plan's run",
 }
 """Words that may stand in a step for what only the user has → what they are."""
 

@@ -11,15 +11,17 @@ import cattrs
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.run_folder import Store
 from bootwright.foundation.versions import Version
+from bootwright.investigate.plans.further import Further
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.runs import Candidate
 from bootwright.kernels.catalogue import Library, variant_of
 
 
-def candidates(store: Store, library: Library, plan: Plan) -> list[Candidate]:
-    """The kernels the plan's experiments may boot, as listed when the run began.
+def candidates(store: Store, library: Library, plan: Plan, further: Further | None = None) -> list[Candidate]:
+    """The kernels the plan's experiments may boot, as listed when the run began, and `further` ones.
 
-    The list is kept with the run, and the run with its plan: another plan in the same folder is refused.
+    `plan` is as it was written, without what came since. The list is kept with the run, and the run with its
+    plan: another plan in the same folder is refused.
     """
     fingerprint = hashlib.sha256(json.dumps(cattrs.unstructure(plan), sort_keys=True).encode()).hexdigest()
     began = store.get("plan")
@@ -30,11 +32,23 @@ def candidates(store: Store, library: Library, plan: Plan) -> list[Candidate]:
         )
     stored = store.get("candidates")
     if stored is not None:
-        return cattrs.structure(json.loads(stored), list[Candidate])
+        kept = cattrs.structure(json.loads(stored), list[Candidate])
+        return _with_further(store, library, plan, kept, further or Further())
     listed = list_candidates(plan, library)
     store.put("plan", fingerprint)
     store.put("candidates", json.dumps(cattrs.unstructure(listed)))
     return listed
+
+
+def _with_further(
+    store: Store, library: Library, plan: Plan, kept: list[Candidate], further: Further
+) -> list[Candidate]:
+    """With kernels that came since and are listed now; what the run began with stays as it was."""
+    missing = {kernel.name for kernel in further.kernels} - {kernel.name for kernel in kept}
+    if missing:
+        kept += [kernel for kernel in list_candidates(plan, library) if kernel.name in missing]
+        store.put("candidates", json.dumps(cattrs.unstructure(kept)))
+    return kept
 
 
 def list_candidates(plan: Plan, library: Library) -> list[Candidate]:

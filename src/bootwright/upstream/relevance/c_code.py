@@ -33,8 +33,11 @@ _PRINTING = re.compile(
 )
 """Calls whose text is for people: include/linux/printk.h, dev_printk.h, netdevice.h, module.h, Linux 6.18."""
 _KEYWORDS = frozenset(
-    "static const struct union enum unsigned signed int char long short void bool inline extern volatile"
-    " __init __exit typedef u8 u16 u32 u64 if else for while return sizeof switch case break".split()
+    {
+        *("static", "const", "struct", "union", "enum", "unsigned", "signed", "int", "char", "long", "short"),
+        *("void", "bool", "inline", "extern", "volatile", "__init", "__exit", "typedef", "u8", "u16", "u32"),
+        *("u64", "if", "else", "for", "while", "return", "sizeof", "switch", "case", "break"),
+    }
 )
 _SYSCALL = re.compile(r"(?:COMPAT_)?SYSCALL_DEFINE\d")
 _FILE_LIMIT = 4 << 20
@@ -133,7 +136,9 @@ def definitions_of(tokens: Sequence[Token]) -> list[Definition]:
             inside = tokens[position + 1 : end]
             if token.text == "#define" and inside:
                 made.append(
-                    Definition((inside[0].text,), token.line, tokens[end].line, static=True, tokens=tuple(inside))
+                    Definition(
+                        (inside[0].text,), token.line, tokens[end].line, static=True, tokens=tuple(inside)
+                    )
                 )
             elif token.text.startswith("#if"):
                 saved.append(depth)
@@ -166,8 +171,9 @@ def _ends(item: Sequence[Token], following: Token | None) -> bool:
         texts = [token.text for token in item]
         if following is not None and following.text in {";", ",", "="}:
             return False
-        is_type = texts[0] in {"struct", "union", "enum", "typedef"} and "(" not in texts[: texts.index("{")]
-        return not ("=" in texts[: texts.index("{")] or is_type)
+        head = texts[: texts.index("{")] if "{" in texts else texts
+        is_type = texts[0] in {"struct", "union", "enum", "typedef"} and "(" not in head
+        return not ("=" in head or is_type)
     # A macro's call without a semicolon, and then something new at the beginning of a line.
     return (
         last == ")"

@@ -1,6 +1,7 @@
-"""Kconfig, Makefiles and configurations as far as a change needs them: which options and objects it is about.
+"""Kconfig, Makefiles and configurations as far as a change needs them: options and objects it is about.
 
-The forms: Documentation/kbuild/kconfig-language.rst and makefiles.rst; scripts/kconfig/confdata.c, Linux 6.18.
+The forms: Documentation/kbuild/kconfig-language.rst and makefiles.rst;
+scripts/kconfig/confdata.c, Linux 6.18.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ def needed_options(text: str, options: Iterable[str]) -> set[str]:
     wanted, found = set(options), set[str]()
     lines = text.splitlines()
     for number, option in kconfig_lines(text).items():
-        match = _DEPENDS.match(lines[number - 1])
+        line = lines[number - 1]
+        while line.endswith("\\") and number < len(lines):
+            line, number = line[:-1] + lines[number], number + 1
+        match = _DEPENDS.match(line)
         if match and option in wanted:
             found |= {f"CONFIG_{word}" for word in _WORD.findall(match[1])}
     return found
@@ -101,9 +105,9 @@ def objects_of(makefile: str) -> tuple[Mapping[str, frozenset[str]], Mapping[str
             for name in names:
                 options.setdefault(name, set()).update({f"CONFIG_{condition[1]}"} if condition else ())
         elif names and "-" in target:
-            parts.setdefault(target.rpartition("-")[0] if not condition else target[: target.index("-$")], set()).update(
-                names
-            )
+            parts.setdefault(
+                target.rpartition("-")[0] if not condition else target[: target.index("-$")], set()
+            ).update(names)
     return (
         {name: frozenset(conditions) for name, conditions in options.items()},
         {name: frozenset(members) for name, members in parts.items()},

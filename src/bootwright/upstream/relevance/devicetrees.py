@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bootwright.upstream.relevance.dts_text import read_dts
+from bootwright.upstream.relevance.dts_text import DtsGroup, read_dts
 from bootwright.upstream.relevance.edits import Edit, FileEdits
 from bootwright.upstream.relevance.ground import Commits, Ground
 from bootwright.upstream.relevance.subject import Subject
@@ -25,21 +25,14 @@ def dts_touch(
     sides = ((ends[0], edits.old, edits.removed), (ends[1], edits.new, edits.added))
     for commit, path, lines in sides:
         if commit and path and lines:
-            what = _in_file(commits, commit, path, lines, subject, ground)
+            group = commits.dts_group(commit, {*ground.dts_roots, path})
+            what = _in_file(group, path, lines, subject)
             if what:
                 return what
     return ""
 
 
-def _in_file(
-    commits: Commits,
-    commit: str,
-    path: str,
-    lines: Iterable[tuple[int, str]],
-    subject: Subject,
-    ground: Ground,
-) -> str:
-    group = commits.dts_group(commit, {*ground.dts_roots, path})
+def _in_file(group: DtsGroup, path: str, lines: Iterable[tuple[int, str]], subject: Subject) -> str:
     file = group.files.get(path)
     if file is None:
         return ""
@@ -54,7 +47,9 @@ def _in_file(
         if index is not None and file.nodes[index].name == "/" and _ROOT_PROPERTIES.match(line):
             return line.strip()
         # What is said of a node elsewhere: aliases, /delete-node/, a reference from the root.
-        named = own_labels.intersection(re.findall(r"&([A-Za-z_]\w*)", line)) & _first_labels(subject, own_labels)
+        named = own_labels.intersection(re.findall(r"&([A-Za-z_]\w*)", line)) & _first_labels(
+            subject, own_labels
+        )
         parent = file.nodes[index].name if index is not None else "/"
         if named and parent in {"/", "aliases", "chosen"}:
             return f"&{min(named)}"
@@ -85,7 +80,9 @@ def patch_dts_touch(edit: Edit, subject: Subject, path: str) -> str:
                 node = file.nodes[index]
                 if node.name in names or node.name.removeprefix("&") in subject.labels:
                     return node.name
-                if subject.labels.intersection(node.labels) or subject.compatibles.intersection(node.compatibles):
+                if subject.labels.intersection(node.labels) or subject.compatibles.intersection(
+                    node.compatibles
+                ):
                     return node.name
                 # A node that is not ours may only be a part of ours where it was opened inside of one.
                 index = node.parent

@@ -6,7 +6,7 @@ The form: Devicetree Specification v0.4, chapter 6 (DTS), with the preprocessor'
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 from attrs import define, field, frozen
 
@@ -16,6 +16,10 @@ _HEAD = re.compile(
     r"(?P<name>&\{[^}]*\}|&?[A-Za-z0-9,._+\-@#?/]+)$"
 )
 _INCLUDE = re.compile(r'^\s*(?:#\s*include|/include/)\s*(?:"([^"\n]+)"|<([^>\n]+)>)', re.MULTILINE)
+_DIRECTIVE = re.compile(
+    r"^[ \t]*#[ \t]*(?:include|define|undef|if|ifdef|ifndef|else|elif|endif|error)\b(?:\\\n|[^\n])*",
+    re.MULTILINE,
+)
 _REFERENCE = re.compile(r"&(?:\{(/[^}\s]*)\}|([A-Za-z_]\w*))")
 _COMPATIBLE = re.compile(r'"([^"]*)"')
 _PIECE = re.compile(r'"(?:\\.|[^"\\])*"|[{};]|[^{};"]+')
@@ -57,11 +61,6 @@ class DtsFile:
                 best = index
         return best
 
-    def line_references(self, text_lines: Sequence[str], lines: Iterable[int]) -> set[str]:
-        """Labels that lines outside of nodes refer to."""
-        joined = "\n".join(text_lines[line - 1] for line in lines if 0 < line <= len(text_lines))
-        return {match[2] for match in _REFERENCE.finditer(joined) if match[2]}
-
 
 def without_comments(text: str) -> str:
     """The text with comments made empty, line for line."""
@@ -75,11 +74,13 @@ def read_dts(path: str, text: str) -> DtsFile:
     text = without_comments(text)
     code = frozenset(number for number, line in enumerate(text.split("\n"), 1) if line.strip())
     includes = tuple(
-        (text.count("\n", 0, match.start(0) + len(match[0]) - len(match[0].lstrip())) + 1, match[1] or match[2])
+        (
+            text.count("\n", 0, match.start(0) + len(match[0]) - len(match[0].lstrip())) + 1,
+            match[1] or match[2],
+        )
         for match in _INCLUDE.finditer(text)
     )
-    text = re.sub(r"^[ \t]*#[ \t]*(?:include|define|undef|if|ifdef|ifndef|else|elif|endif|error)\b(?:\\\n|[^\n])*",
-                  lambda match: "\n" * match[0].count("\n"), text, flags=re.MULTILINE)  # fmt: skip
+    text = _DIRECTIVE.sub(lambda match: "\n" * match[0].count("\n"), text)
     nodes: list[DtsNode] = []
     stack: list[int] = []
     statement, begun, line = "", 1, 1
@@ -87,7 +88,9 @@ def read_dts(path: str, text: str) -> DtsFile:
         piece = match[0]
         if piece == "{":
             head = _HEAD.match(" ".join(statement.split()))
-            labels = tuple(label.strip() for label in head["labels"].split(":") if label.strip()) if head else ()
+            labels = (
+                tuple(label.strip() for label in head["labels"].split(":") if label.strip()) if head else ()
+            )
             node = DtsNode(head["name"] if head else "", labels, stack[-1] if stack else None, begun, line)
             node.own_lines |= {begun, line}
             nodes.append(node)
@@ -132,7 +135,11 @@ class DtsGroup:
     _ours: dict[tuple[str, int], str] = field(factory=dict, init=False)
 
     def ours(
-        self, names: frozenset[str], goal_names: frozenset[str], labels: frozenset[str], compatibles: frozenset[str]
+        self,
+        names: frozenset[str],
+        goal_names: frozenset[str],
+        labels: frozenset[str],
+        compatibles: frozenset[str],
     ) -> Mapping[tuple[str, int], str]:
         """(file, index of a node) → why it is one of ours.
 
@@ -141,7 +148,9 @@ class DtsGroup:
         """
         if self._ours:
             return self._ours
-        every = {(path, index): node for path, file in self.files.items() for index, node in enumerate(file.nodes)}
+        every = {
+            (path, index): node for path, file in self.files.items() for index, node in enumerate(file.nodes)
+        }
         defined = {label: place for place, node in every.items() for label in node.labels}
         chosen: dict[tuple[str, int], str] = {}
         for place, node in every.items():
@@ -210,5 +219,7 @@ class DtsGroup:
             (other, index)
             for other, file in self.files.items()
             for line, name in file.includes
-            if other != path and name.rpartition("/")[2] == base and (index := file.innermost(line)) is not None
+            if other != path
+            and name.rpartition("/")[2] == base
+            and (index := file.innermost(line)) is not None
         ]

@@ -77,7 +77,9 @@ class Commits:
 
     def grep(self, commit: str, *arguments: str) -> list[str]:
         """What `git grep` prints, without the commit's name; empty where nothing is found."""
-        lines = self.repository.try_lines("grep", "-I", "--no-color", *arguments[:-1], commit, "--", arguments[-1])
+        lines = self.repository.try_lines(
+            "grep", "-I", "--no-color", *arguments[:-1], commit, "--", arguments[-1]
+        )
         return [line.removeprefix(f"{commit}:") for line in lines]
 
     def dts_group(self, commit: str, roots: Collection[str]) -> DtsGroup:
@@ -101,9 +103,13 @@ def _included(path: str, name: str, paths: frozenset[str]) -> str | None:
     beside = _normal(f"{path.rpartition('/')[0]}/{name}")
     if beside in paths:
         return beside
-    # scripts/dtc/include-prefixes: <arm64/broadcom/bcm2712.dtsi> is arch/arm64/boot/dts/broadcom/bcm2712.dtsi.
+    # scripts/dtc/include-prefixes: <arm64/broadcom/x.dtsi> is arch/arm64/boot/dts/broadcom/x.dtsi.
     prefix, _, rest = name.partition("/")
-    for candidate in (f"arch/{prefix}/boot/dts/{rest}", f"arch/arm64/boot/dts/{name}", f"arch/arm/boot/dts/{name}"):
+    for candidate in (
+        f"arch/{prefix}/boot/dts/{rest}",
+        f"arch/arm64/boot/dts/{name}",
+        f"arch/arm/boot/dts/{name}",
+    ):
         if candidate in paths:
             return candidate
     return None
@@ -248,7 +254,9 @@ def _call_groups(commits: Commits, commit: str, subject: Subject, paths: frozens
             members = frozenset(
                 path
                 for path in paths
-                if path.rpartition("/")[0] == package and path.endswith(".go") and not path.endswith("_test.go")
+                if path.rpartition("/")[0] == package
+                and path.endswith(".go")
+                and not path.endswith("_test.go")
             )
             groups.append(Group(f"{call}()", members))
     merged: dict[frozenset[str], list[str]] = {}
@@ -274,8 +282,7 @@ def owner_of(path: str) -> str | None:
     best = ""
     for known in _objects_below().get(folder, ()):
         name = known.rpartition("/")[2].replace("-", "_")
-        fits = base == name or base.startswith(f"{name}_") or base.startswith(name)
-        if fits and len(name) > len(best.rpartition("/")[2]):
+        if base.startswith(name) and len(name) > len(best.rpartition("/")[2]):
             best = known
     return best or None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 
 from attrs import frozen
 
@@ -34,9 +35,11 @@ _NO_EFFECT_FILES = re.compile(
     r"(?:^|/)(?:[^/]+\.(?:md|rst|txt~)|README[^/]*|MAINTAINERS|LICENSE[^/]*|CHANGELOG[^/]*|CREDITS|go\.(?:sum|mod|work"
     r"(?:\.sum)?)|[^/]+_test\.go|\.[^/]+)$"
 )
-_DEVICE_TABLE = re.compile(r"\b(?:of_device_id|pci_device_id|MODULE_DEVICE_TABLE|usb_device_id|i2c_device_id)\b")
+_DEVICE_TABLE = re.compile(
+    r"\b(?:of_device_id|pci_device_id|MODULE_DEVICE_TABLE|usb_device_id|i2c_device_id)\b"
+)
 _LEAST_SWEPT = 2
-"""Files outside of every question in which a commit makes the very same change, for it to be a sweeping one."""
+"""Files outside of every question in which a sweeping commit makes the very same change."""
 
 
 @frozen
@@ -133,14 +136,13 @@ class Judge:
         path = edits.path
         for subject, ground in self._grounds:
             for group in ground.groups:
-                if path in group.paths and self._reaches(edits, commit, parent, subject, ground, group):
+                reach_at = partial(self._reach, subject, ground, group)
+                if path in group.paths and self._reaches(edits, commit, parent, reach_at):
                     yield Touch(subject.outcome, Kind.CODE, path, group.why)
             if subject.names_path(self._upstream.id, path) and path not in ground.code_paths:
                 yield Touch(subject.outcome, Kind.PATH, path, "named by the plan")
 
-    def _reaches(
-        self, edits: FileEdits, commit: str, parent: str, subject: Subject, ground: Ground, group: Group
-    ) -> bool:
+    def _reaches(self, edits: FileEdits, commit: str, parent: str, reach_at: Callable[[str], Reach]) -> bool:
         """Whether a changed line serves the subject, before or afterwards."""
         if not edits.path.endswith((".c", ".h")):
             return True
@@ -150,12 +152,16 @@ class Judge:
                 continue
             code = {token.line for token in tokens_of(self._commits.text(name, path))}
             numbers = [number for number, _ in lines if number in code]
-            if numbers and self._reach(name, subject, ground, group).touches(path, numbers):
+            if numbers and reach_at(name).touches(path, numbers):
                 return True
         return False
 
-    def _reach(self, commit: str, subject: Subject, ground: Ground, group: Group) -> Reach:
-        texts = ((path, self._commits.text(commit, path)) for path in sorted(group.paths) if path.endswith((".c", ".h")))
+    def _reach(self, subject: Subject, ground: Ground, group: Group, commit: str) -> Reach:
+        texts = (
+            (path, self._commits.text(commit, path))
+            for path in sorted(group.paths)
+            if path.endswith((".c", ".h"))
+        )
         return reach([Source.read(path, text) for path, text in texts], subject.served, ground.macros)
 
     def _parts(self, path: str) -> Iterator[Touch]:
@@ -175,7 +181,7 @@ class Judge:
                 continue
             change = f"{pin.title} {' '.join(before) or 'none'} → {' '.join(after) or 'none'}"
             for subject in self._subjects:
-                if (subject.asks_version if not pin.boards else subject.boards.intersection(pin.boards)):
+                if subject.asks_version if not pin.boards else subject.boards.intersection(pin.boards):
                     yield Touch(subject.outcome, Kind.VERSION, edits.path, change)
 
     def _settings(self, edits: FileEdits, sides: tuple[str, str]) -> Iterator[Touch]:
@@ -200,12 +206,20 @@ class Judge:
                 if not edits.path.startswith(("drivers/", "fs/", "net/", "kernel/", "mm/")):
                     continue
                 gone, come = (
-                    [(about[number], without_texts(line)) for number, line in lines if about.get(number) in ground.options]
+                    [
+                        (about[number], without_texts(line))
+                        for number, line in lines
+                        if about.get(number) in ground.options
+                    ]
                     for lines, about in ((edits.removed, before), (edits.added, after))
                 )
                 changed = [option for option, _ in _difference(gone, come) if option in ground.own_options]
             else:
-                names = {name.rpartition("/")[2] for name in ground.object_names if name.rpartition("/")[0] == folder}
+                names = {
+                    name.rpartition("/")[2]
+                    for name in ground.object_names
+                    if name.rpartition("/")[0] == folder
+                }
                 words = {word for line in _changed(edits) for word in re.findall(r"[\w.-]+", line)}
                 changed = [name for name in sorted(names) if f"{name}.o" in words]
             for name in dict.fromkeys(changed):
@@ -242,9 +256,7 @@ class Judge:
             if what:
                 yield Touch(subject.outcome, Kind.PATCH, patch, what)
 
-    def _mentions(
-        self, commit: Commit, paths: frozenset[str], interesting: Sequence[str]
-    ) -> Iterator[Touch]:
+    def _mentions(self, commit: Commit, paths: frozenset[str], interesting: Sequence[str]) -> Iterator[Touch]:
         """A change of shared code whose message names a driver or a compatible of ours.
 
         Code that has a device table of its own is another device's, and compares itself at most.
@@ -258,8 +270,12 @@ class Judge:
             return
         for subject, ground in self._grounds:
             terms = {*subject.compatibles, *subject.drivers} - ground.folders
-            named = sorted(term for term in terms if re.search(rf"(?<![\w,-]){re.escape(term)}(?![\w-])", commit.message))
-            shared = [path for path in code if not _DEVICE_TABLE.search(self._commits.text(commit.name, path))]
+            named = sorted(
+                term for term in terms if re.search(rf"(?<![\w,-]){re.escape(term)}(?![\w-])", commit.message)
+            )
+            shared = [
+                path for path in code if not _DEVICE_TABLE.search(self._commits.text(commit.name, path))
+            ]
             if named and len(shared) == len(code):
                 yield Touch(subject.outcome, Kind.MENTION, shared[0], named[0])
                 return
@@ -349,4 +365,3 @@ def _changed(edits: FileEdits) -> list[str]:
 
 def _difference(gone: list[tuple[str, str]], come: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [pair for pair in gone if pair not in come] + [pair for pair in come if pair not in gone]
-

@@ -22,7 +22,7 @@ from bootwright.upstream.relevance.c_code import (
 )
 
 _WHOLE_MASK = 0xFFFFFFF0
-"""What most PHY drivers compare: all but the revision (PHY_ID_MATCH_MODEL, include/linux/phy.h, Linux 6.18)."""
+"""What PHY drivers compare: all but the revision (PHY_ID_MATCH_MODEL, include/linux/phy.h, Linux 6.18)."""
 
 
 @frozen
@@ -84,7 +84,7 @@ def reach(sources: Sequence[Source], served: Served, macros: Mapping[str, str] |
     }
     # A driver that no table of ours is in was chosen for another reason: then nothing is left out.
     if not any(own for _, own in foreign.values()):
-        foreign = {key: ((), False) for key in foreign}
+        foreign = dict.fromkeys(foreign, ((), False))
     uses = {
         id(definition): _uses(definition, foreign[id(definition)][0]) - set(definition.names)
         for source in sources

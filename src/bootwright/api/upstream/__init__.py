@@ -1,0 +1,1 @@
+"""Upstream repositories: what changed there that matters, and reports to them."""
