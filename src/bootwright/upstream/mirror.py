@@ -89,7 +89,7 @@ def _update(folder: Path, address: str) -> None:
 
 def branches_of(repository: Repository, upstream: Upstream) -> Mapping[str, str]:
     """Branch → its commit, of those that are followed; a copy's remote-tracking branches count as its own."""
-    found: dict[str, str] = {}
+    followed: dict[str, str] = {}
     lines = repository.lines(
         "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/remotes"
     )
@@ -98,19 +98,19 @@ def branches_of(repository: Repository, upstream: Upstream) -> Mapping[str, str]
         name = reference.removeprefix("refs/heads/")
         if reference.startswith("refs/remotes/"):
             name = reference.split("/", 3)[3]
-            if name in found or name == "HEAD":
+            if name in followed or name == "HEAD":
                 continue
         if any(fnmatchcase(name, pattern) for pattern in upstream.branches):
-            found[name] = commit
-    if not found:
+            followed[name] = commit
+    if not followed:
         try:
-            found["HEAD"] = repository.commit("HEAD")
+            followed["HEAD"] = repository.commit("HEAD")
         except Refused as error:
             raise Missing(
                 f"{repository.folder} has no commit to look at",
                 hint=f"branches wanted: {', '.join(upstream.branches) or 'its HEAD'}",
             ) from error
-    return dict(sorted(found.items()))
+    return dict(sorted(followed.items()))
 
 
 def tags_of(repository: Repository, upstream: Upstream) -> Mapping[str, str]:

@@ -54,7 +54,7 @@ def without_texts(line: str) -> str:
 
 def needed_options(text: str, options: Iterable[str]) -> set[str]:
     """The options that entries of `options` in a Kconfig file depend on or select."""
-    wanted, found = set(options), set[str]()
+    wanted, needed = set(options), set[str]()
     lines = text.splitlines()
     for number, option in kconfig_lines(text).items():
         line = lines[number - 1]
@@ -62,8 +62,8 @@ def needed_options(text: str, options: Iterable[str]) -> set[str]:
             line, number = line[:-1] + lines[number], number + 1
         match = _DEPENDS.match(line)
         if match and option in wanted:
-            found |= {f"CONFIG_{word}" for word in _WORD.findall(match[1])}
-    return found
+            needed |= {f"CONFIG_{word}" for word in _WORD.findall(match[1])}
+    return needed
 
 
 def configuration(text: str, options: Iterable[str]) -> Mapping[str, str]:

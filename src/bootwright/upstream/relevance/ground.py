@@ -167,19 +167,21 @@ def _is_root(path: str, subject: Subject) -> bool:
 
 def _table_sources(commits: Commits, commit: str, subject: Subject) -> dict[str, str]:
     """C files with a compatible or a PCI id of the subject in them → which."""
-    found: dict[str, str] = {}
+    sources: dict[str, str] = {}
     if subject.compatibles:
         patterns = [word for text in sorted(subject.compatibles) for word in ("-e", f'"{text}"')]
         for line in commits.grep(commit, "-F", *patterns, "*.c"):
             path, _, text = line.partition(":")
             if "compatible" in text or ".compatible" in text or "OF_" in text or "_DECLARE" in text:
-                name = next((one for one in subject.compatibles if f'"{one}"' in text), "")
-                found.setdefault(path, name)
+                name = next(
+                    (compatible for compatible in subject.compatibles if f'"{compatible}"' in text), ""
+                )
+                sources.setdefault(path, name)
     for vendor, device in sorted(subject.pci_ids):
         pattern = rf"PCI_DEVICE\((0x0*{vendor:x})\s*,\s*0x0*{device:x}\)"
         for line in commits.grep(commit, "-i", "-E", "-e", pattern, "*.c"):
-            found.setdefault(line.partition(":")[0], f"pci {vendor:04x}:{device:04x}")
-    return {path: why for path, why in found.items() if not _is_aside(path)}
+            sources.setdefault(line.partition(":")[0], f"pci {vendor:04x}:{device:04x}")
+    return {path: why for path, why in sources.items() if not _is_aside(path)}
 
 
 def _is_aside(path: str) -> bool:
@@ -188,15 +190,15 @@ def _is_aside(path: str) -> bool:
 
 def _object_sources(subject: Subject, paths: frozenset[str]) -> dict[str, str]:
     """Sources of the objects that a kernel is known to build the drivers of."""
-    found: dict[str, str] = {}
+    sources: dict[str, str] = {}
     for name in subject.objects:
         for candidate in (f"{name}.c", f"{name.replace('_', '-')}.c", f"{name}/Makefile"):
             if candidate in paths:
-                found[candidate] = name.rpartition("/")[2]
+                sources[candidate] = name.rpartition("/")[2]
         folder, _, base = name.rpartition("/")
         if f"{name}.c" not in paths and f"{folder}/Makefile" in paths:
-            found[f"{folder}/{base}.o"] = base
-    return found
+            sources[f"{folder}/{base}.o"] = base
+    return sources
 
 
 def _built_with(

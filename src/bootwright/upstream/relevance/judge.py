@@ -231,7 +231,7 @@ class Judge:
             {
                 (file_edits.path, edit.removed, edit.added): edit
                 for file_edits in edits_of_patch(text.encode(errors="replace"), edits.path)
-                for edit in [_by_text(one) for one in file_edits.edits]
+                for edit in map(_by_text, file_edits.edits)
             }
             for text in sides
         )

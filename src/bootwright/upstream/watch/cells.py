@@ -60,14 +60,14 @@ def new_releases(
     ours = [
         release.version for release in table.releases if released.since <= release.version < released.before
     ]
-    found: list[NewRelease] = []
+    releases: list[NewRelease] = []
     for release in tagged:
         version = Version.parse(release.version)
         if version is None or release.version in known or not ours or version < released.since:
             continue
-        same_series = [one for one in ours if one.series() == version.series()]
+        same_series = [older for older in ours if older.series() == version.series()]
         if not same_series:
-            found.append(NewRelease(release, None, f"a release of another series than {ours[-1]}"))
+            releases.append(NewRelease(release, None, f"a release of another series than {ours[-1]}"))
             continue
         alike = is_alike(f"v{max(same_series)}", release)
         if not alike:
@@ -76,13 +76,13 @@ def new_releases(
                 if alike is False
                 else "it is not known how it differs from"
             )
-            found.append(NewRelease(release, None, f"{reason} {max(same_series)}"))
+            releases.append(NewRelease(release, None, f"{reason} {max(same_series)}"))
             continue
-        told = {"kernel": release.kernel, "page_size": table.page_size, "kernel_tree": table.kernel_tree}
+        facts = {"kernel": release.kernel, "page_size": table.page_size, "kernel_tree": table.kernel_tree}
         factors = released.factors | {
-            factor: told[what] for factor, what in released.told.items() if told[what]
+            factor: facts[what] for factor, what in released.told.items() if facts[what]
         }
         title = f"{table.title.removesuffix(' Linux')} {release.version}"
         further = FurtherRelease(title, table.tag.format(version=release.version), dict(factors))
-        found.append(NewRelease(release, further, f"what the questions touch is as in {max(same_series)}"))
-    return tuple(found)
+        releases.append(NewRelease(release, further, f"what the questions touch is as in {max(same_series)}"))
+    return tuple(releases)
