@@ -90,11 +90,14 @@ static void wait_at_door(void)
 
 	words[0] = 1; /* so that the page is this program's own, not the kernel's page of zeros */
 	words[0] = 0;
-	kernel_log_mark(); /* opens the log, which is wanted behind the door */
+	set_mark("bootwright");
+	/* What does not hang on the words is done before: the log is opened, and file systems' modules loaded. */
+	kernel_log_mark();
+	load_modules("/bootwright/filesystems.modules");
+	load_modules("/bootwright/overlays.modules");
 	sleep_ms(100); /* whatever the kernel still does behind a boot is done now */
 	text_add(&door, "# bootwright: door ");
 	text_add_number(&door, (long)words);
-	set_mark("bootwright");
 	say(door.data);
 	while (!words[0])
 		;

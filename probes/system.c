@@ -4,6 +4,8 @@
  */
 #include "guest.h"
 
+enum { LISTS = 8 };
+
 struct timespec { long seconds, nanoseconds; };
 
 long make_directory(const char *path)
@@ -80,11 +82,18 @@ static long load_module(const char *path)
 	return result == -EEXIST ? 0 : result;
 }
 
+/* Modules of which nothing is to be said are loaded once: those of a snapshot are in it. */
 long load_modules(const char *list)
 {
+	static const char *loaded[LISTS];
 	static char paths[16384];
-	long worst = 0, size = read_file(list, paths, sizeof(paths));
+	static int lists;
+	long worst = 0, size;
 
+	for (int at = 0; at < lists; at++)
+		if (text_equal(loaded[at], list))
+			return 0;
+	size = read_file(list, paths, sizeof(paths));
 	if (size < 0)
 		return size == -ENOENT ? 0 : size;
 	for (char *path = paths; *path;) {
@@ -107,6 +116,8 @@ long load_modules(const char *list)
 		}
 		path = end;
 	}
+	if (!worst && lists < LISTS)
+		loaded[lists++] = list;
 	return worst;
 }
 
