@@ -166,6 +166,21 @@ def test_runs_from_a_snapshot_answer_as_the_cold_boot(
 
 @pytest.mark.boot
 @pytest.mark.download
+def test_modules_that_are_loaded_before_the_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "ANSWERS", Part(str(tmp_path / "answers"), "", ANSWERS.limit))
+    monkeypatch.setattr(running, "SNAPSHOTS", Part(str(tmp_path / "snapshots"), "", SNAPSHOTS.limit))
+    kernel = open_library().get("debian-6.12-4k", modules=True)
+    planned, notes = plan_boot(kernel, probe=["overlays"]), list[str]()
+    cold, restored = (running.run(planned, note=notes.append) for _ in range(2))
+    assert (cold.snapshot, restored.snapshot) == ("", at_door(planned).identity)
+    assert read(cold).tests == read(restored).tests
+    assert any(test.ok for test in read(restored).tests)  # none is without the module
+    assert notes == []
+    shutil.rmtree(tmp_path / "snapshots")
+
+
+@pytest.mark.boot
+@pytest.mark.download
 def test_a_kernel_that_does_not_come_to_the_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "SNAPSHOTS", Part(str(tmp_path), "", SNAPSHOTS.limit))
     with pytest.raises(Missing, match="did not come to where a snapshot is taken"):
