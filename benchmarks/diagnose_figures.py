@@ -193,7 +193,8 @@ def answer(label: Label, knowledge: Knowledge) -> Answer:
     if label.healthy:
         return Answer(label, diagnosis, serious, right, not serious, not serious, not serious)
     proofs = [proof for proof in (label.decisive_line, *label.other_proof) if proof]
-    lines = label.data.decode(errors="replace").splitlines()
+    # As the product and `grep -n` count: a bare carriage return or form feed ends no line.
+    lines = label.data.decode(errors="replace").split("\n")
     wanted = {number for number, text in enumerate(lines, 1) if any(proof in text for proof in proofs)}
     first = serious[0] if serious else None
     return Answer(

@@ -22,8 +22,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from bootwright.diagnose.closer.roles import device_roles
 from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.judging.device_roles import device_roles
 from bootwright.diagnose.messages.speaker import kernel_formats
 from bootwright.diagnose.model import Diagnosis, Outcome
 from bootwright.diagnose.signatures.knowledge import load

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from bootwright.diagnose.closer.kept import MOST, KeptText
 from bootwright.diagnose.closer.look import CloserLook
-from bootwright.diagnose.closer.roles import role_of
 from bootwright.diagnose.closer.surroundings import surroundings
 from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.judging.device_roles import role_of
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
 from bootwright.diagnose.reading.levels import level_of

@@ -17,7 +17,7 @@ from bootwright.diagnose.reading.pending import LOOPING, RESTART, Key, Pending, 
 from bootwright.diagnose.reading.scanner import Scanner, Sightings
 from bootwright.diagnose.reading.tail import Tail
 from bootwright.diagnose.reading.text import Block, Cleaner
-from bootwright.diagnose.reading.voice import KERNEL
+from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, voice_of
 from bootwright.diagnose.signatures.knowledge import load
 from bootwright.diagnose.signatures.model import Knowledge, Marker
 
@@ -64,6 +64,8 @@ class Diagnoser:
         self._closer = CloserLook()
         self._recognised = False
         self._kernel = False
+        self._logged = False
+        """It is a system log: a system wrote it, whatever it says of its boot."""
         self._last_line = 0
         self._offset = -1
         """Where in the block the last line stands with which a boot may begin."""
@@ -100,6 +102,7 @@ class Diagnoser:
             state.watched = self._watched and not live
             if self._kernel and state.rank < 0:
                 state.kernel_runs()
+            state.logged |= self._logged
             recognised = self._end_log(state, live=live)
             state.around = self._closer.around
             if self._closer.shows_more(state.first_line, self._last_line):
@@ -147,6 +150,9 @@ class Diagnoser:
             messages = [prefix.split(line) for line in lines]
             self._recognised = any(message.seconds is not None or message.kernel for message in messages)
             self._kernel |= any(message.kernel for message in messages)
+            self._logged |= any(
+                message.stamped_by == "log" and voice_of(message) == PROGRAM for message in messages
+            )
         sightings = self._scanner.scan(block)
         self._closer.extend(block)
         place = 0

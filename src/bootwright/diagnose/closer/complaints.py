@@ -6,11 +6,13 @@ more is an error that no signature knows, and after which nothing comes up, was 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Final
 
 from attrs import define, field
 
+from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.shapes import looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
@@ -18,10 +20,18 @@ from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.signatures.model import PSEUDO_EVENTS
 
 ERRORS: Final = "@log/errors"
+ABOUT: Final = "@log/about"
+"""With the errors that signatures know: what they call worth knowing may be what the log is about."""
 _EXCERPT: Final = 60
 """Lines that an excerpt has at most."""
 _ONE_IN: Final = 7
+_ONE_IN_KNOWN: Final = 3
+_FEWEST_KNOWN: Final = 3
+"""Errors that are known to be worth knowing alone have to prevail, and one of them alone is a quotation."""
 _SHOWN: Final = 6
+_LAST_WORDS: Final = 3
+_BY_INIT: Final = re.compile(rb"(?:/s?bin/|/)?init(?:\[1\]| \d{1,3})?: ")
+"""The first process (Android 14 system/core/init writes to the kernel's log, scripts to the console)."""
 
 
 @define
@@ -64,18 +74,29 @@ class Complaints:
     def tell(self, state: BootState) -> None:
         """Let the state know of the errors that no signature knows."""
         state.tallies.pop(ERRORS, None)
+        state.tallies.pop(ABOUT, None)
+        if not self.any:
+            return
+        grave = [error for error in self._errors if is_grave(error.place.raw)]
+        if len(grave) >= _FEWEST_KNOWN and self._is_about(grave, one_in=_ONE_IN_KNOWN):
+            state.count_all(ABOUT, (), [error.place for error in grave], len(grave))
         known = _known_shapes(state)
-        unknown = [error for error in self._errors if known.isdisjoint({error.shape, error.before} - {b""})]
+        unknown = [error for error in grave if known.isdisjoint({error.shape, error.before} - {b""})]
         if not self._is_about(unknown):
             return
         often, _ = Counter(error.shape for error in unknown).most_common(1)[0]
         first = next(error for error in unknown if error.shape == often)
-        facts = (("what", printable(first.text)[:160]),)
+        last = unknown[-_LAST_WORDS:]
+        by_init = next((error for error in reversed(last) if _BY_INIT.match(error.text)), None)
+        facts = (
+            ("what", printable((by_init or first).text)[:160]),
+            *((("who", "init"),) if by_init is not None else ()),
+        )
         shown = sorted({first.place, *(error.place for error in unknown[-_SHOWN + 1 :])})
         state.count_all(ERRORS, facts, shown, len(unknown))
 
-    def _is_about(self, errors: list[_Complaint]) -> bool:
-        return bool(errors) and self._lines <= _EXCERPT and len(errors) * _ONE_IN >= self._lines
+    def _is_about(self, errors: list[_Complaint], *, one_in: int = _ONE_IN) -> bool:
+        return bool(errors) and self._lines <= _EXCERPT and len(errors) * one_in >= self._lines
 
 
 def _known_shapes(state: BootState) -> set[bytes]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import define, field
 
-from bootwright.diagnose.closer.roles import DeviceRole, device_roles, role_of, role_of_name
+from bootwright.diagnose.judging.device_roles import DeviceRole, device_roles, role_of, role_of_name
 from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import Speaker, speaker
@@ -35,6 +35,8 @@ _DEVICE: Final = re.compile(
     rb"(?P<driver>[\w.+-]{2,40}) (?P<device>[\w.:@,+-]{1,60}[\w.@,+-])"
     rb"(?: (?P<netdev>[\w.@-]{2,15})(?: \([\w -]{1,40}\))?)?: "
 )
+_OF_ITS_BUS: Final = re.compile(rb"[A-Z]{2,8}: ")
+"""The bus speaks of the device with its driver's prefix: `AER: ` (drivers/pci/pcie/aer.c, Linux 6.12)."""
 _HOST: Final = re.compile(rb"(?P<name>mmc\d+): .{3,60} on (?P<device>[\w.:@-]{3,60}) \[")
 """The card host of a controller (drivers/mmc/host/sdhci.c sdhci_add_host, Linux 6.12)."""
 
@@ -86,7 +88,11 @@ class DeviceErrors:
                 works = errors.role.name in self._works or (
                     errors.role.name == "storage" and "no-root/mounted" in state.tallies
                 )
-                facts = (*errors.facts, ("others", "work" if works else "none"))
+                facts = (
+                    *errors.facts,
+                    ("others", "work" if works else "none"),
+                    ("final", "yes" if final else "no"),
+                )
                 state.count_all(FAILING, facts, errors.occurrences, errors.count)
 
     def read(self, number: int, raw: bytes, text: bytes) -> None:
@@ -99,6 +105,8 @@ class DeviceErrors:
         level = level_of(raw)
         if match is not None and (level is None or level <= ERROR) and looks_wrong(text):
             said = speaker(text)
+            if said is None and _OF_ITS_BUS.match(text, match.end()) is not None:
+                return
             if said is None:
                 self._error(number, raw, match, Speaker(()))
             elif self._is_error(said, level):

@@ -14,6 +14,7 @@ from typing import Final
 
 from attrs import evolve
 
+from bootwright.diagnose.judging.device_roles import role_of_name
 from bootwright.diagnose.judging.rules import facts_match
 from bootwright.diagnose.model import Finding, Severity
 from bootwright.diagnose.signatures.model import Signature
@@ -23,6 +24,9 @@ MOST_LINES: Final = 32
 _INTERLEAVED: Final = 8
 """Lines by which two processors that report at once may come in the wrong order."""
 _SERIOUS: Final = frozenset({Severity.FATAL, Severity.DEGRADING})
+_OF_DISKS: Final = frozenset({"storage", "root"})
+_OF_NETWORK: Final = frozenset({"network", "wireless"})
+_NET_ROOT: Final = re.compile(r"(?i)\bnfs|\bnbd|iscsi|netroot|livenet")
 _KINDS: Final = {
     "card": re.compile(r"\bmmc(?:blk)?(\d+)"),
     "nvme": re.compile(r"\bnvme(\d+)"),
@@ -39,7 +43,30 @@ def ordered(signature_findings: list[tuple[Signature, Finding]]) -> tuple[Findin
 
     A cause lends its consequences' severity: what leads to a fatal end is itself fatal.
     """
-    return tuple(_Folding(signature_findings).findings())
+    return tuple(_Folding(_raised(signature_findings)).findings())
+
+
+def _raised(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[Signature, Finding]]:
+    """Without the signatures that raise another, and what they raise raised.
+
+    That is done where nothing serious is known: then the finding worth knowing counts that shares most lines.
+    """
+    others = [entry for entry in signature_findings if not entry[0].raises]
+    raising = [finding for signature, finding in signature_findings if signature.raises]
+    if not raising or any(finding.severity in _SERIOUS for _, finding in others):
+        return others
+    about = {line.number for finding in raising for line in finding.lines}
+    shared = [
+        len(about & {line.number for line in finding.lines})
+        if finding.severity is Severity.INFO and not signature.open_end
+        else 0
+        for signature, finding in others
+    ]
+    if any(shared):
+        place = shared.index(max(shared))
+        signature, finding = others[place]
+        others[place] = (signature, evolve(finding, severity=raising[0].severity))
+    return others
 
 
 class _Folding:
@@ -89,6 +116,7 @@ class _Folding:
             and _known_facts_match(signature.explains_if.get(effect_found.signature, {}), cause_found)
             and not _of_different_devices(cause_found, effect_found)
             and not _of_another_supplier(cause_found, effect_found)
+            and not _of_another_role(cause_found, effect_found)
         )
 
     def _adopt(self, cause: int, effect: int) -> None:
@@ -188,7 +216,20 @@ def _of_another_supplier(cause: Finding, effect: Finding) -> bool:
     )
 
 
+def _of_another_role(cause: Finding, effect: Finding) -> bool:
+    """Whether the cause is a network device, the effect a disk's, and nothing comes from the net."""
+    if effect.area not in _OF_DISKS:
+        return False
+    facts = dict(cause.facts)
+    named = " ".join(facts.get(name, "") for name in ("driver", "device", "who", "netdev")).encode()
+    role = role_of_name(named)
+    from_the_net = any(_NET_ROOT.search(line.text) is not None for line in effect.lines)
+    return role is not None and role.name in _OF_NETWORK and not from_the_net
+
+
 def _name_different_devices(cause: Finding, effect: Finding) -> bool:
-    """Whether both are about a certain device, and not the same one."""
+    """Whether both are about certain devices, and none of them is the same."""
     devices = [dict(finding.facts).get("device") for finding in (cause, effect)]
-    return None not in devices and devices[0] != devices[1]
+    if devices[0] is None or devices[1] is None:
+        return False
+    return set(devices[0].split(", ")).isdisjoint(devices[1].split(", "))

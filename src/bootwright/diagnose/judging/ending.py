@@ -15,9 +15,9 @@ from typing import Final
 from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.boot_needs import boot_needs
-from bootwright.diagnose.judging.gravity import is_kernels
+from bootwright.diagnose.judging.dumps import dump_at_end
+from bootwright.diagnose.judging.gravity import is_grave, is_kernels
 from bootwright.diagnose.judging.shapes import (
-    is_dump,
     is_labelled,
     last_repetition,
     looks_wrong,
@@ -29,7 +29,13 @@ from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading.patterns import Compiled, Facts, compile_pattern, printable
 from bootwright.diagnose.reading.tail import LastLine
-from bootwright.diagnose.reading.voice import KERNEL, OWN_CLOCK, PROGRAM, UNKNOWN
+from bootwright.diagnose.reading.voice import (
+    KERNEL,
+    OWN_CLOCK,
+    PROGRAM,
+    UNKNOWN,
+    XEN,
+)
 from bootwright.diagnose.signatures.model import Knowledge
 
 _KERNEL: Final = STAGES.index("kernel")
@@ -51,22 +57,13 @@ _AROUND_SHELL: Final = 24
 """Lines at the end among which a rescue shell, and what led there, stand."""
 _REASONS_SHOWN: Final = 4
 
-_END_OF_DUMP: Final = 3
-"""Lines at the end, two of which are of a dump."""
-_LONGEST_DUMP: Final = 120
-_GAP_IN_DUMP: Final = 3
-"""Lines of something else within it."""
-_TRAP: Final = re.compile(
-    rb"(?i)\b(?:trap|exception|abort|fault|panic|stalls?|blocked for|lock-?up)\b"
-    rb"|(?i:\b(?:call trace|backtrace|stack dump)\b)"
-    rb"|\b(?:pc|epc|mepc|sepc|elr|rip|eip|nip|lr|sp|esr|cpsr|pstate)\s{0,3}[:=]"
-)
-"""What a dump after an exception has, other than a table of addresses."""
-_HEAD_OF_DUMP: Final = 6
-"""Lines before it, among which its head is."""
-
 _SHORT: Final = 30
 """Lines of a loader's log that is an excerpt: its last error is why it was cut out."""
+
+_BARE: Final = re.compile(
+    rb"(?i)\W*(?:error|fatal)?\W*(?:please |system |the )*(?:reset|restart|reboot|halt|hang|stop|power)\w*\b"
+)
+"""A word of stopping that gives no reason: `### ERROR ### Please RESET the board ###` (U-Boot lib/hang.c)."""
 
 _TYPED: Final = re.compile(rb"(?:=>|[#>]) ?(?:res(?:et)?|reboot)\b")
 """U-Boot's command `reset` at a prompt (cmd/boot.c, 2025.01)."""
@@ -174,6 +171,9 @@ class Endings:
         if stopped is not None and self._asked(lines, stopped):
             return Ending(cut=f"{self._who(state)} was told to start again")
         if stopped is not None:
+            if error is stopped and _BARE.match(stopped.text) is not None:
+                before = (line for line in reversed(lately) if line is not stopped and self.is_error(line))
+                error = next(before, stopped)
             return self._ended("@end/stopped", state, error or stopped, stopped)
         prompt = next((line for line in lines[-_LAST_WORDS:] if self._is("prompt", line.text)), None)
         if known and prompt is not None:
@@ -189,12 +189,26 @@ class Endings:
         handover = next((line for line in lines[-_AFTER_HANDOVER:] if self._is("handover", line.text)), None)
         if handover is not None and handover.number >= state.milestone:
             return self._ended("@end/silent", state, handover)
+        cut = f"the log ends in {self._who(state)}, after `{printable(last.text)[:80]}`"
+        return self._last_error(state, lines) or Ending(cut=cut)
+
+    def _last_error(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
+        """The error that a loader ends with, or after which it tries its last resort; None without one."""
+        last = lines[-1]
         if self.is_error(last) and (len(lines) <= _SHORT or self._matters(last.text)):
             return self._ended("@end/error", state, self._telling(lines), last)
         # A line of somebody else may have come in between.
         if len(lines) > 1 and self.is_error(lines[-2]) and is_labelled(lines[-2].text):
             return self._ended("@end/error", state, self._telling(lines[:-1]), lines[-2])
-        return Ending(cut=f"the log ends in {self._who(state)}, after `{printable(last.text)[:80]}`")
+        vain = self._in_vain(state, lines)
+        return self._ended("@end/error", state, vain, last) if vain is not None else None
+
+    def _in_vain(self, state: BootState, lines: Sequence[LastLine]) -> LastLine | None:
+        """Why the sources before the last resort gave nothing, where the log ends in that; None elsewhere."""
+        if not self._is("last-resort", lines[-1].text):
+            return None
+        tried = (line for line in reversed(lines) if line.number > state.begun and self.is_error(line))
+        return next((line for line in tried if self._matters(line.text)), None)
 
     def _matters(self, text: bytes) -> bool:
         """Whether an error stops a boot: its speaker calls it one, or it is about what a boot needs.
@@ -224,8 +238,8 @@ class Endings:
 
     def _nobody(self, lines: Sequence[LastLine]) -> str:
         """Why a log without any milestone says nothing of a system; empty where it may be a system's."""
-        if any(line.voice in OWN_CLOCK for line in lines):
-            return "only firmware speaks in the log"
+        if any(line.voice in OWN_CLOCK or line.voice == XEN for line in lines):
+            return "only firmware or a hypervisor speaks in the log"
         return ""
 
     def _tried(self, lines: Sequence[LastLine]) -> LastLine | None:
@@ -259,7 +273,15 @@ class Endings:
         places = last_repetition(shapes, least=_LOOP_OF_ERROR, longest=20)
         if places is None:
             return None
-        error = next((lines[place] for place in places if self.is_error(lines[place])), None)
+        error = next(
+            (
+                lines[place]
+                for place in places
+                if self.is_error(lines[place])
+                and (lines[place].voice != KERNEL or is_grave(lines[place].raw))
+            ),
+            None,
+        )
         begun, ended = lines[-min(len(lines), _LOOP_OF_ERROR * len(places))], lines[places[-1]]
         took = _seconds_between(begun, ended)
         if took is None and state.rank >= _KERNEL:
@@ -295,23 +317,8 @@ class Endings:
         return ""
 
     def _dump(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
-        """A dump of registers or of the stack with which the log ends, in no report that is known."""
-        if sum(is_dump(line.text) for line in lines[-_END_OF_DUMP:]) < _FEWEST:
-            return None
-        begin = len(lines)
-        for place in range(len(lines) - 1, max(len(lines) - _LONGEST_DUMP, 0) - 1, -1):
-            if is_dump(lines[place].text):
-                begin = place
-            elif begin - place > _GAP_IN_DUMP:
-                break
-        before = lines[max(begin - _HEAD_OF_DUMP, 0) : begin] or lines[begin : begin + 1]
-        if any(before[0].number <= number for number in self._known_events(state)):
-            return None
-        head = next((line for line in reversed(before) if looks_wrong(line.text)), None)
-        if head is None and not any(_TRAP.search(line.text) for line in (*before, *lines[begin:])):
-            return None
-        head = head or before[-1]
-        return self._ended("@end/dump", state, head, lines[begin], lines[-1])
+        dump = dump_at_end(lines, self._known_events(state))
+        return self._ended("@end/dump", state, dump.head, dump.first, lines[-1]) if dump is not None else None
 
     def _known_events(self, state: BootState) -> Iterator[int]:
         """Where what signatures know was seen for the last time."""
@@ -357,7 +364,7 @@ class Endings:
         return component.title if component is not None else "the boot"
 
     def _ended(self, event: str, state: BootState, proof: LastLine, *more: LastLine) -> Ending:
-        who = self._who(state)
+        who = self._components[XEN].title if proof.voice == XEN else self._who(state)
         facts: Facts = (("who", who), ("what", printable(proof.text)[:160]), ("stage", state.stage))
         if proof.voice == PROGRAM:
             facts = (*facts, ("voice", PROGRAM))

@@ -14,6 +14,7 @@ from bootwright.diagnose.judging.rules import Held, facts_match, hold
 from bootwright.diagnose.judging.state import BootState, filled
 from bootwright.diagnose.model import STAGES, Boot, Finding, Line, Outcome, Severity
 from bootwright.diagnose.reading.patterns import printable
+from bootwright.diagnose.reading.voice import KERNEL, PROGRAM
 from bootwright.diagnose.signatures.model import Case, Knowledge, Signature
 
 _KERNEL = STAGES.index("kernel")
@@ -39,6 +40,13 @@ class Judge:
         self._by_event: dict[str, list[Signature]] = {}
         self._outcomes: dict[tuple[object, ...], Outcome] = {}
         self._open_ends = frozenset(entry.name for entry in knowledge.signatures if entry.open_end)
+        self._of_systems = frozenset(
+            pattern.name
+            for signature in knowledge.signatures
+            for pattern in signature.patterns
+            if pattern.speakers and pattern.speakers <= {KERNEL, PROGRAM}
+        )
+        """Events that only a kernel or a program says."""
         self._facts = tuple(pattern.name for pattern in knowledge.facts)
         for signature in knowledge.signatures:
             for name in signature.rule.triggers:
@@ -87,7 +95,9 @@ class Judge:
 
     def _undecided(self, state: BootState, findings: tuple[Finding, ...]) -> bool:
         """Whether nothing shows that a system ever ran, or the log ends while something is waited for."""
-        return 0 <= state.rank < _KERNEL or any(
+        speaks = state.logged or not self._of_systems.isdisjoint(state.tallies)
+        nothing_ran = state.rank < _KERNEL and not (state.rank < 0 and speaks)
+        return nothing_ran or any(
             finding.signature in self._open_ends and finding.severity is Severity.INFO for finding in findings
         )
 

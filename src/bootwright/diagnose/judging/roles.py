@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bootwright.diagnose.judging.state import BootState
+from bootwright.diagnose.messages.speaker import kernel_modules
 
 _ROOT: Final = re.compile(r"(?:^|\s)root=(?:/dev/)?(\S+)")
 _TYPE: Final = re.compile(r"(?:^|\s)rootfstype=(\S+)")
@@ -21,7 +22,15 @@ _GUESSED_ROOT: Final = re.compile(r"disk/by-designator/root\S*|gpt-auto-root\S*|
 
 
 def carries(role: str, facts: Mapping[str, str], boot: BootState) -> bool:
-    """Whether the device that the facts name carries `role`; False where the log does not tell."""
+    """Whether what the facts name carries `role`; False where the log does not tell.
+
+    `root`: the device holds the root file system. `kernel-module`: the module is one that
+    kernels bring along.
+    """
+    if role == "kernel-module":
+        return (
+            facts.get("module", "").rpartition("/")[2].partition(".")[0].replace("-", "_") in kernel_modules()
+        )
     return role == "root" and _is_root(facts, boot)
 
 

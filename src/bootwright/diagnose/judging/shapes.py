@@ -14,7 +14,7 @@ from typing import Final
 _WORDS: Final = re.compile(
     rb"""(?:
       \b(?:errors?|err|fail|fails|failed|failure|failing|fatal|panic|exception|abort(?:ed|ing)?|assert(?:ion)?
-        |corrupt(?:ed|ion)?|invalid|illegal|mismatch|overlaps?|overwritten|truncated|wrong|bad
+        |corrupt(?:ed|ion)?|overflow(?:ed)?|invalid|illegal|mismatch|overlaps?|overwritten|truncated|wrong|bad
         |timeout|timed[ ]out|time-out|refused|denied|rejected|unsupported|unrecogni[sz]ed|undefined
         |unbootable|missing|unable|impossible|halt(?:ed|ing)?|hang(?:ing)?|dead)\b
       | \b(?:can(?:no|'|[ ]no)t|could[ ]?n[o']t|could[ ]not|couldn't|did[ ]not|didn't|does[ ]not|doesn't)[ ]
@@ -30,11 +30,12 @@ _WORDS: Final = re.compile(
 )  # fmt: skip
 _SIGNS: Final = re.compile(
     rb"\A\s*(?:\*\*\* (?=\S)|!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)"
+    rb"|\b(?:BUG|ASSERTION) (?:at|in|on) "
     rb"|(?:=|:|\(|\berror |\berr |\bret |\bcode )\s*-(?:[1-9]\d{0,2})\b"
     rb"|\B-E[A-Z]{3,12}\b|\bE[A-Z]{4,12}\b\)"
 )
 _LABELLED: Final = re.compile(
-    rb"\s*(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
+    rb"\s*(?:\*{2,3} )?(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
     rb"|\s*(?:### ERROR|ASSERT|E/)"
 )
 _DENIED: Final = re.compile(
@@ -82,6 +83,9 @@ _REGISTER: Final = re.compile(
     rb"(?:(?<=[\s(])|\A)[A-Za-z][\w.]{0,9}(?: \d{1,2})?\s{0,3}[:=]\s{0,3}[\[<(]{0,2}"
     rb"(?:0x)?[0-9a-fA-F]{8,16}[\]>)]{0,2}(?=[\s,;)]|\Z)"
 )
+_NAMED: Final = re.compile(rb"(?:[\w.-]{1,24}: ){1,2}(?=[A-Za-z]\w{0,9}\s?=\s?0x)")
+"""Who dumps, and of which processor: `sbi_trap_error: hart2: ` (OpenSBI lib/sbi/sbi_trap.c, 1.3)."""
+_SHORT_REGISTER: Final = re.compile(rb"[A-Za-z]\w{0,9}\s?=\s?0x[0-9a-fA-F]{1,16}\b")
 _FRAME: Final = re.compile(
     rb"[\w.$@]+\+0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}|\A\s*(?:#\d+ |\[?<)[0-9a-fx]{8,18}>?\]?"
 )
@@ -93,6 +97,11 @@ def is_dump(text: bytes) -> bool:
     text = text[:512]
     if _FRAME.search(text) is not None or _WORDS_OF_HEX.match(text) is not None:
         return True
+    named = _NAMED.match(text)
+    if named is not None:
+        # By its label a dump, even where the values are short.
+        rest, registers = _SHORT_REGISTER.subn(b"", text[named.end() :])
+        return registers > 0 and not rest.strip()
     rest, registers = _REGISTER.subn(b"", text)
     return registers > 0 and len(_LETTERS.findall(rest)) <= 1
 

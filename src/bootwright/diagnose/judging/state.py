@@ -10,7 +10,7 @@ from attrs import define, field
 from bootwright.diagnose.model import STAGES, StageReached
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, Record
-from bootwright.diagnose.reading.voice import KERNEL, LOADER, OWN_CLOCK, PROGRAM, SECURE, UNKNOWN
+from bootwright.diagnose.reading.voice import KERNEL, LOADER, OWN_CLOCK, PROGRAM, SECURE, UNKNOWN, XEN
 from bootwright.diagnose.signatures.model import Marker
 
 _MOST_GROUPS = 128
@@ -74,6 +74,8 @@ class BootState:
     """More of it is still to come."""
     watched: bool = False
     """The console was watched until nothing more came: the log was not cut off."""
+    logged: bool = False
+    """Programs speak under their names: a system runs, whatever is seen of its boot."""
     component: str = ""
     """Whose milestone was the last: it has the machine."""
     milestone: int = 0
@@ -109,6 +111,7 @@ class BootState:
         occurrence = Occurrence(line, raw)
         if record.voice in OWN_CLOCK:
             self.shown.add(record.voice)
+        self.logged |= record.voice == PROGRAM
         tallies = self._of_record.get(record)
         if tallies is not None:
             for tally, marker in tallies:
@@ -153,6 +156,8 @@ class BootState:
             voice = UNKNOWN
         if voice in OWN_CLOCK:
             voice = LOADER
+        elif voice == XEN:
+            voice = SECURE
         if voice != UNKNOWN:
             return voice in speakers
         if self.rank >= _KERNEL:

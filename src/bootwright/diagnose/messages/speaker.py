@@ -85,6 +85,12 @@ def kernel_formats() -> Iterator[Format]:
 
 
 @cache
+def kernel_modules() -> frozenset[str]:
+    """Modules of the kernels that ship, as in /proc/modules."""
+    return shipped().modules()
+
+
+@cache
 def shipped() -> MessageTable:
     """The table of the kernels that ship, read once."""
     # Imported with the table: most logs are diagnosed without it.

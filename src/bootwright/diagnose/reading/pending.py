@@ -47,6 +47,8 @@ class Pending:
     """Index into `STAGES` of the furthest stage up to the last line that may begin a boot."""
     handed_over: bool = False
     restarted: bool = False
+    _begun_after_handover: bool = False
+    """A loader, after another handed over: what it hands over to is a boot of its own."""
     _begun: dict[str, int] = field(factory=dict)
     """Component and part → line where it began."""
     _lines: list[int] = field(factory=list)
@@ -111,7 +113,8 @@ class Pending:
         if rank < self.rank:
             # Firmware and loader take turns (SPL, BL31, EDK II); only after they handed over, or when a
             # component prints its banner again, has another boot begun.
-            return self.rank >= _KERNEL or self.handed_over or component in self._begun
+            goes_on = marker.stays and self.rank < _KERNEL and not self._begun_after_handover
+            return self.rank >= _KERNEL or (self.handed_over and not goes_on) or component in self._begun
         if rank > self.rank or not self._begun:
             return False
         before = self._begun.get(component)
@@ -122,6 +125,7 @@ class Pending:
 
     def begin(self, marker: Marker, component: str, line: int) -> None:
         """A component of it has begun."""
+        self._begun_after_handover |= self.handed_over
         self._begun[component] = line
         self.rank = max(self.rank, STAGES.index(marker.stage))
 

@@ -4,7 +4,8 @@ Forms: printk (`[    1.234567][    T1]`, `<6>`, Amlogic's `[    1.234567@3]-`), 
 journalctl (short, iso, precise, short-monotonic, json, export), OpenWrt's logread, `talosctl dmesg` and
 `logs`, Talos's log delivery, extended netconsole (Documentation/networking/netconsole.rst), the EEPROM
 (`5.79 MESS:00:00:05.794805:0:`), NVIDIA's Jetson (`[0000.053] I>`), grabserial, minicom and `ts` stamps,
-Xen's `(d1)` before a guest's lines, NixOS tests, mail quotes.
+Xen's `(XEN)` before its own lines and `(d1)` before a guest's, MediaTek's `(5)[1:init]`, HTC's
+`[   81.045369 / 04-02 18:01:34.146]`, NixOS tests, mail quotes.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ _FACILITIES: Final = (
 _STAMP: Final = re.compile(
     rb"""\s*(?:
       \[(?P<jetson>\d{4}\.\d{3})\](?=\s[A-Z]>\s)
-    | \[\s*(?P<kernel>\d{1,10}\.\d{1,9})(?:@\d{1,3}\][a-z-]?|\])
+    | \[\s*(?P<kernel>\d{1,10}\.\d{1,9})
+        (?:@\d{1,3}\][a-z-]?|\](?:@\d{1,2}(?=\s))?|\s/\s\d\d-\d\d\s\d\d:\d\d:\d\d\.\d{1,6}\](?:\[\d\])?)
     | (?P<relative>\[(?:[A-Z][a-z]{2}\s?\d{1,2}\s\d\d:\d\d|\s*[+]\d{1,6}\.\d{1,9})\])(?=\s)
     | [\w.-]{1,64}\s\#\s(?=\[)
     | \[\s*[TC]\d{1,8}\]
     | \[\d{1,4}:\s*[\w./:-]{1,32}:\s*\d{1,8}\]
+    | \(\d{1,2}\)\[\d{1,8}:[\w./:@-]{1,32}\]
     | <\d{1,3}>
     | (?P<month>(?:[A-Z][a-z]{2}|[a-z\x80-\xff][a-z.\x80-\xff]{2,11})\s+\d{1,2})
         \s(?P<clock>\d\d:\d\d:\d\d)(?:\.\d{1,9})?
-        \s[\w.:-]{1,64}\s(?:[a-z0-9]{2,10}\.[a-z]{3,7}\s)?(?=[\w@()./\\-]{1,64}(?:\[\d{1,10}\])?:)
+        (?:\s[\w.:-]{1,64})?\s(?:[a-z0-9]{2,10}\.[a-z]{3,7}\s)?(?=[\w@()./\\-]{1,64}(?:\[\d{1,10}\])?:)
     | \[?(?P<iso>\d{4}[-/]\d\d[-/]\d\d[T\ ]\d\d:\d\d:\d\d)(?:[.,]\d{1,9})?
-        (?:Z|\ ?UTC|[+-]\d\d:?\d\d)?\]?:?(?!\S)
+        (?:Z|\ ?UTC|[+-]\d\d:?\d\d)?(?:\](?!:)|\]?:?(?!\S))
         (?:\s[\w.-]{1,64}\s(?=kernel:|[\w@.-]{1,64}\[\d{1,10}\]:))?
     | kernel:
     | [A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d(?=\s{1,8}\[)
@@ -39,6 +42,7 @@ _STAMP: Final = re.compile(
         \s[a-z0-9]{2,10}\.[a-z]{3,7}(?=\s\S)
     | (?:\d{1,3}\.){3}\d{1,3}:(?=\s)
     | MESSAGE=
+    | (?:EMERG|ALERT|CRIT|ERR|WARN|NOTICE|INFO|DEBUG|EMERGENCY|CRITICAL|ERROR|WARNING)\s(?=kernel:)
     | \d\d/\d\d/\d{4}\s\d\d:\d\d:\d\d(?=\s)
     | c\d{1,3}\s+\d{1,7}(?=\s)
     | """ + _FACILITIES + rb"\s*:\s*" + _LEVELS + rb"""\s*:
@@ -52,6 +56,7 @@ _STAMP: Final = re.compile(
     | >+(?=\s)
     | [\w.-]{1,64}\s{1,30}\|(?=\s)
     | \(d\d{1,5}\)(?=\s)
+    | (?P<xen>\(XEN\))(?:\s\[[^\]\n]{1,30}\])?(?=\s)
     )""",
     re.VERBOSE,
 )  # fmt: skip
@@ -78,7 +83,8 @@ class Message(NamedTuple):
     wall: float | None
     """Seconds of wall-clock time, of unknown zone; only differences mean something."""
     stamped_by: str = ""
-    """`eeprom`, `jetson`: the stamp of that firmware; `log`: of a system log that names who spoke."""
+    """`eeprom`, `jetson`, `xen`: the stamp of that firmware or hypervisor; `log`: of a system log that names
+    who spoke."""
 
 
 def split(line: bytes) -> Message:
@@ -104,11 +110,13 @@ def split(line: bytes) -> Message:
             elif group in {"kernel", "eeprom", "jetson"}:
                 seconds = float(match[group])
                 kernel = group == "kernel"
-                stamped_by = "" if kernel else group
+                stamped_by = stamped_by if kernel else group
             elif group == "firmware":
                 hours, minutes, seconds_text = match[group].split(b":")
                 seconds = int(hours) * 3600 + int(minutes) * 60 + float(seconds_text)
                 stamped_by = "eeprom"
+            elif group == "xen":
+                stamped_by = group
             elif group == "micro":
                 seconds = int(match[group]) / 1e6
                 kernel = True

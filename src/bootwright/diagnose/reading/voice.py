@@ -16,10 +16,13 @@ PROGRAM: Final = "program"
 LOADER: Final = "loader"
 """Firmware and boot loaders: they have the machine one after the other, up to the kernel."""
 SECURE: Final = "secure"
-"""Secure firmware (TF-A, OP-TEE, SMM): it may speak while any other has the machine."""
+"""What runs beside or below the others (TF-A, OP-TEE, SMM, a hypervisor): it may speak while any of them has
+the machine."""
 UNKNOWN: Final = ""
 EEPROM: Final = "eeprom"
 JETSON: Final = "jetson"
+XEN: Final = "xen"
+"""A hypervisor that names itself (`(XEN)`); among the speakers it counts as `SECURE`."""
 OWN_CLOCK: Final = frozenset({EEPROM, JETSON})
 """Loaders that put their own clock before each line, and so name themselves."""
 
@@ -31,13 +34,16 @@ _PROGRAM: Final = re.compile(
     rb"|\[\s*[*\x20]{1,8}\] (?:A|\(\d+ of \d+\) A) (?:start|stop) job"
     rb"|(?:systemd|dracut|udevd|udhcpc|dhcpcd|dhclient|init|cloud-init|initramfs)(?:-[\w-]{1,30})?: "
 )
-_CRASHED: Final = re.compile(rb"\S{1,64}\[\d{1,10}\]: (?:segfault at|unhandled|undefined instruction)")
+_CRASHED: Final = re.compile(
+    rb"\S{1,64} ?[\[(](?P<pid>\d{1,10})[\])]:? "
+    rb"(?:segfault at|trap |unhandled|undefined instruction|alignment trap|has RLIMIT_CORE|bad frame)"
+)
 """The kernel speaks of a program with the program's tag (arch/*/mm/fault.c, kernel/traps.c, Linux 6.12)."""
 _TAGGED: Final = re.compile(rb"[\w@().\\/-]{1,64}(?:\[\d{1,10}\])?: ")
 
 
 def voice_of(message: Message) -> str:
-    """One of `SPEAKERS` or `OWN_CLOCK`, or `UNKNOWN` for a line that anybody may have printed."""
+    """One of `SPEAKERS` or `OWN_CLOCK`, `XEN`, or `UNKNOWN` for a line that anybody may have printed."""
     text = message.text
     if _PROGRAM.match(text) is not None:
         return KERNEL if message.kernel and _CRASHED.match(text) is not None else PROGRAM
@@ -45,6 +51,14 @@ def voice_of(message: Message) -> str:
         return KERNEL
     if message.stamped_by in {EEPROM, JETSON}:
         return message.stamped_by
+    if message.stamped_by == XEN:
+        return XEN
     if message.stamped_by == "log" and _TAGGED.match(text) is not None:
         return PROGRAM
     return UNKNOWN
+
+
+def crashed_program(text: bytes) -> int | None:
+    """The process ID in the kernel's line about a program that crashed; None for another line."""
+    match = _CRASHED.match(text.removeprefix(b"Process "))
+    return int(match["pid"]) if match is not None else None

@@ -148,6 +148,7 @@ def _signature(file: SignatureFile) -> Signature:
         report=file.report,
         open_end=file.open_end,
         fallback=file.fallback,
+        raises=file.raises,
         kernel_arguments=file.kernel_arguments,
         patterns=tuple(
             _pattern(f"{file.name}/{event}", expression, file.event_speakers.get(event, file.speakers))
@@ -181,5 +182,6 @@ def _markers(file: StagesFile) -> Iterable[Marker]:
             begins=table.begins,
             hands_over=table.hands_over,
             shell=table.shell,
+            stays=table.stays,
             pattern=evolve(_pattern(name, table.pattern), once=once, begins=table.begins),
         )

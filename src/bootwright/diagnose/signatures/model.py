@@ -10,14 +10,14 @@ from attrs import field, frozen
 from bootwright.diagnose.model import Severity
 from bootwright.diagnose.reading.patterns import Pattern
 
-ROLES = ("root",)
-"""What a device may carry, for `Rule.carries`."""
+ROLES = ("root", "kernel-module")
+"""What a device or module may carry, for `Rule.carries`."""
 
-END_KINDS = ("prompt", "waits", "stopped", "handover", "shell", "benign")
+END_KINDS = ("prompt", "waits", "stopped", "handover", "shell", "benign", "last-resort")
 """`prompt`: it asks for a command. `waits`: a countdown, a menu, a login. `stopped`: it says that it goes no
 further. `handover`: what it says last before another takes over. `shell`: the shell that
 a failed boot ends in. `benign`: a line with the form of an error
-that is none."""
+that is none. `last-resort`: what it tries when every other source gave nothing."""
 
 PSEUDO_EVENTS = (
     "@restart",
@@ -25,6 +25,7 @@ PSEUDO_EVENTS = (
     "@surpassed",
     "@device/failing",
     "@log/errors",
+    "@log/about",
     "@link/flapping",
     "@link/up",
     "@need/kernel",
@@ -92,7 +93,8 @@ class Rule:
     grave: bool = False
     """Only messages of the kernel's level warning or worse count, as far as the log or a format tells."""
     carries: str = ""
-    """`root`: the device in the facts is the one that holds the root file system."""
+    """`root`: the device in the facts is the one that holds the root file system. `kernel-module`: the module
+    in them is one of the kernel's own, so that the others of its folder are foreign too."""
     latest: bool = False
     """Of each group only the last event counts: the state it is in."""
     facts: Mapping[str, str] = field(factory=dict)
@@ -150,6 +152,8 @@ class Signature:
     """The log ends while it lasts: where it is not serious, nothing tells how the boot goes on."""
     fallback: bool = False
     """It says by form what no other finding says by known words: folded under one that does."""
+    raises: bool = False
+    """It is never told itself: it makes serious what another finding says of its lines as worth knowing."""
     explains_if: Mapping[str, Mapping[str, str]] = field(factory=dict)
     """Of those, the ones it explains only where its own facts, if known, match in full."""
 
@@ -167,6 +171,8 @@ class Marker:
     pattern: Pattern
     shell: bool = False
     """A shell's: where the initramfs has the machine, it is the one that a failed boot ends in."""
+    stays: bool = False
+    """It is started by a loader and stays beside what comes next: after a hand-over it is no new boot."""
     hands_over: bool = False
     """With it a boot loader starts the kernel: what comes next is the kernel's, or another boot's."""
 

@@ -171,6 +171,7 @@ class SignatureFile:
     report: bool = False
     open_end: bool = False
     fallback: bool = False
+    raises: bool = False
     kernel_arguments: str = field(default="", converter=_one_line)
     events: Mapping[str, Expression] = field(factory=dict)
     when: WhenTable
@@ -188,6 +189,7 @@ class MarkerTable:
     begins: bool = False
     hands_over: bool = False
     shell: bool = False
+    stays: bool = False
 
 
 @frozen(kw_only=True)

@@ -97,6 +97,11 @@ class MessageTable:
                         best.append((group, place))
         return tuple(self._format(group, place) for group, place in best)
 
+    def modules(self) -> frozenset[str]:
+        """Names of the modules that hold formats. Raises `Malformed` where the table is damaged."""
+        names = (owner.partition(b"\t")[0].decode("utf-8", "replace") for owner in self._names.owners)
+        return frozenset(name for name in names if name)
+
     def _group_of(self, word: bytes) -> tuple[Group, dict[bytes, range]]:
         """The only group that may have an anchor, and its places."""
         number = max(bisect_right(self.firsts, word) - 1, 0)

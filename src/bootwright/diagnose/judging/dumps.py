@@ -1,0 +1,63 @@
+"""A log that ends in a dump of registers, of a stack or of memory, in no report that is known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from attrs import frozen
+
+from bootwright.diagnose.judging.shapes import is_dump, looks_wrong
+from bootwright.diagnose.reading.tail import LastLine
+from bootwright.diagnose.reading.voice import crashed_program
+
+_AT_END: Final = 3
+_OF_A_DUMP: Final = 2
+"""Lines at the end; so many of them are of a dump."""
+_LONGEST: Final = 120
+_GAP: Final = 3
+"""Lines of something else within it."""
+_TRAP: Final = re.compile(
+    rb"(?i)\b(?:trap|exception|abort|fault|panic|stalls?|blocked for|lock-?up)\b"
+    rb"|(?i:\b(?:call trace|backtrace|stack dump)\b)"
+    rb"|\b(?:pc|epc|mepc|sepc|elr|rip|eip|nip|lr|sp|esr|cpsr|pstate)\s{0,3}[:=]"
+)
+"""What a dump after an exception has, other than a table of addresses."""
+_BEFORE: Final = 6
+"""Lines before it, among which its head is."""
+_PID_OF_INIT: Final = 1
+
+
+@frozen
+class Dump:
+    """Where it is."""
+
+    head: LastLine
+    """What says why, as far as any line does."""
+    first: LastLine
+
+
+def dump_at_end(lines: Sequence[LastLine], known: Iterable[int]) -> Dump | None:
+    """The dump with which `lines` end; None where there is none, or a signature knows its head.
+
+    `known` are the numbers of lines that signatures know. A program that crashed is no end of a boot, except
+    the first one.
+    """
+    if sum(is_dump(line.text) for line in lines[-_AT_END:]) < _OF_A_DUMP:
+        return None
+    begin = len(lines)
+    for place in range(len(lines) - 1, max(len(lines) - _LONGEST, 0) - 1, -1):
+        if is_dump(lines[place].text):
+            begin = place
+        elif begin - place > _GAP:
+            break
+    before = lines[max(begin - _BEFORE, 0) : begin] or lines[begin : begin + 1]
+    if any(before[0].number <= number for number in known):
+        return None
+    if any(crashed_program(line.text) not in {None, _PID_OF_INIT} for line in before):
+        return None
+    head = next((line for line in reversed(before) if looks_wrong(line.text)), None)
+    if head is None and not any(_TRAP.search(line.text) for line in (*before, *lines[begin:])):
+        return None
+    return Dump(head or before[-1], lines[begin])

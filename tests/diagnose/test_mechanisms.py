@@ -1,0 +1,158 @@
+"""Rules that need no known words: who speaks beside others, what stays, what came after all, excerpts."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.judging.shapes import is_dump
+from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
+from bootwright.diagnose.signatures.knowledge import load
+
+KNOWLEDGE = load()
+SERIOUS = {Severity.FATAL, Severity.DEGRADING}
+
+
+def diagnosed(text: str) -> Diagnosis:
+    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
+
+
+def root_cause(diagnosis: Diagnosis) -> Finding:
+    return next(
+        finding
+        for boot in diagnosis.boots
+        for finding in boot.findings
+        if finding.severity in SERIOUS and finding.caused_by is None
+    )
+
+
+def test_a_hypervisor_that_panics_ends_what_runs_above_it() -> None:
+    text = (
+        "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+        "[   12.000000] systemd[1]: Started Frobnicator.\n"
+        "(XEN) [2031-01-06 12:00:00] quux at the frob\n(XEN) Panic on CPU 3:\n(XEN) FATAL TRAP: vec 14\n"
+    )
+    assert root_cause(diagnosed(text)).signature == "hypervisor-panic"
+    guest = text.replace("(XEN) Panic", "frob: Panic").replace("(XEN) FATAL", "frob: FATAL")
+    assert diagnosed(guest).outcome is Outcome.BOOT_OK
+
+
+@pytest.mark.parametrize(
+    ("line", "dump"),
+    [
+        ("quux_trap: cpu2: a0=0x20000 a1=0x80011df0", True),
+        ("quux_trap: cpu2: s7=0x1", True),
+        ("quux: width=0x10 and more", False),
+        ("nvme nvme0: ctrl=0x00000001", False),
+    ],
+)
+def test_a_labelled_dump_may_have_short_values(line: str, dump: bool) -> None:
+    assert is_dump(line.encode()) is dump
+
+
+LOADER = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\n\nStarting kernel ...\n\n"
+FIRMWARE = "OpenSBI v1.5\nPlatform Name             : Quux\n"
+KERNEL = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n[    0.500000] smp: Brought up 1 node, 4 CPUs\n"
+
+
+def test_firmware_that_a_loader_starts_and_that_stays_is_no_restart() -> None:
+    assert len(diagnosed(LOADER + FIRMWARE + KERNEL).boots) == 1
+
+
+def test_firmware_after_another_loader_is_a_restart() -> None:
+    first_stage = "U-Boot SPL 2031.01 (Jan 06 2031 - 12:00:00 +0000)\n"
+    assert len(diagnosed(LOADER + first_stage + FIRMWARE).boots) == 2
+    assert len(diagnosed(FIRMWARE + LOADER + FIRMWARE).boots) == 2
+
+
+def test_the_last_resort_after_a_failed_source_is_a_failure() -> None:
+    network = "BOOTP broadcast 1\nBOOTP broadcast 2\n"
+    start = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nHit any key to stop autoboot:  0\n"
+    failed = diagnosed(
+        start + "The quux of the boot image could not be read\n" + "frob the card\n" * 3 + network
+    )
+    assert failed.outcome is Outcome.FAILED
+    assert "boot image" in root_cause(failed).lines[0].text
+    assert diagnosed(start + network).outcome is Outcome.UNKNOWN
+
+
+MODULE = "[    5.00000{0}] {1}: disagrees about version of symbol frob_{0}\n"
+
+
+@pytest.mark.parametrize(
+    ("modules", "outcome"),
+    [
+        (("quuxvendor",), Outcome.BOOT_OK),
+        (("macb",), Outcome.DEGRADED),
+        (("quuxvendor", "frobvendor", "zapvendor"), Outcome.DEGRADED),
+    ],
+)
+def test_a_foreign_module_matters_where_it_is_the_kernels_own(
+    modules: tuple[str, ...], outcome: Outcome
+) -> None:
+    lines = "".join(MODULE.format(number, module) for number, module in enumerate(modules))
+    assert diagnosed(KERNEL + lines).outcome is outcome
+
+
+def test_an_initramfs_that_was_not_needed_is_worth_knowing() -> None:
+    broken = "[    0.700000] Initramfs unpacking failed: invalid magic at start of compressed archive\n"
+    went_on = (
+        "[    1.500000] VFS: Mounted root (ext4 filesystem) readonly on device 179:2.\n"
+        "[    1.600000] Run /sbin/init as init process\n"
+    )
+    assert diagnosed(KERNEL + broken).outcome is Outcome.FAILED
+    assert diagnosed(KERNEL + broken + went_on).outcome is Outcome.BOOT_OK
+
+
+def test_a_file_system_that_was_only_tried_is_not_damaged() -> None:
+    tried = "[    2.00000{0}] F2FS-fs (sda3): Can't find valid F2FS filesystem in {0}th superblock\n"
+    assert diagnosed(KERNEL + tried.format(1) + tried.format(2)).outcome is Outcome.BOOT_OK
+
+
+ERRORS = "[  912.12400{0}] qzxdrv: Unknown symbol get_{0} (err -22)\n"
+
+
+def test_what_an_excerpt_consists_of_is_what_it_is_about() -> None:
+    excerpt = "".join(ERRORS.format(number) for number in range(6))
+    assert diagnosed(excerpt).outcome is Outcome.DEGRADED
+    others = "".join(f"[  913.00000{number}] quux frob number {number}\n" for number in range(9))
+    assert diagnosed(ERRORS.format(1) + others + others).outcome is Outcome.BOOT_OK
+    assert diagnosed(KERNEL + excerpt).outcome is Outcome.BOOT_OK
+
+
+def test_the_first_process_that_gives_up_ends_the_boot() -> None:
+    lines = "[    3.00000{0}] {1}: could not frob the quux\n"
+    by_init = "".join(lines.format(number, "init") for number in range(3))
+    by_another = "".join(lines.format(number, "frobd") for number in range(3))
+    assert diagnosed(by_init).outcome is Outcome.FAILED
+    assert diagnosed(by_another).outcome is Outcome.DEGRADED
+
+
+def test_a_network_card_is_not_to_blame_for_the_root() -> None:
+    card = "[    2.889458] dwmac quux.ethernet: Cannot get CSR clock\n"
+    root = "[    3.516603] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(179,4)\n"
+    assert root_cause(diagnosed(KERNEL + card + root)).signature == "no-root"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Jan 22 07:53:14 web sshd[1195]: pam_unix(sshd:auth): authentication failure; user=root",
+        "Jan 22 07:53:14 web su[1110]: FAILED SU (to root) test on pts/0",
+    ],
+)
+def test_the_user_root_is_no_file_system(line: str) -> None:
+    assert all(
+        finding.signature != "root-not-reached"
+        for boot in diagnosed(f"{line}\n{line}\n").boots
+        for finding in boot.findings
+    )
+
+
+def test_a_program_that_crashes_with_a_dump_does_not_end_the_boot() -> None:
+    crash = (
+        "[  484.663031] frobd ({0}): undefined instruction: pc=b69383c8\n"
+        "[  484.663054] Code: 00000000 00000000 f26ee1fe e12fff1e (ee190f1d)\n"
+    )
+    assert diagnosed(KERNEL + crash.format(4017) * 2).outcome is Outcome.BOOT_OK
+    assert diagnosed(KERNEL + crash.format(1)).outcome is Outcome.FAILED
