@@ -35,7 +35,7 @@ from bootwright.images.opened import open_image
 from bootwright.images.recipes.reader import find_recipe
 from bootwright.images.verify.manifest import read_manifest
 from bootwright.images.verify.verify import verify
-from bootwright.images.verify.verify_expect import Expectation, build_id
+from bootwright.images.verify.verify_expect import Expectation
 
 SCHEMAS = Path(__file__).parents[2] / "docs/schemas"
 
@@ -231,14 +231,6 @@ def test_gzip_is_taken_off_before_kernels_are_compared(image: Path, tmp_path: Pa
 
     (tmp_path / "vmlinuz.gz").write_bytes(gzip.compress((image.parent / "vmlinuz").read_bytes()))
     assert failures(image, f"kernel={tmp_path}/vmlinuz.gz") == []
-
-
-def test_a_build_id_is_read_from_its_note() -> None:
-    from bootwright.formats.sources.bytesource import Bytes
-
-    note = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0" + bytes(range(20))
-    assert build_id(Bytes(b"x" * 99 + note, "k")) == bytes(range(20)).hex()
-    assert build_id(Bytes(b"x" * 99 + note[:-1], "k")) is None
 
 
 def test_without_a_checker_the_answer_is_not_known(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bootwright.formats.programs.elf_note import build_id
+from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.lab.trace.sources import (
     Definition,
@@ -70,8 +72,22 @@ def _built(tree: Path, *flags: str) -> Path:
 
 
 def _image(program: Path) -> bytes:
-    """What stands for the Image: anything that holds the build id as the linker wrote it."""
-    return b"Image" + program.read_bytes()
+    """What stands for the Image: a program with a build id of its own, as the vDSO, then a note."""
+    other = program.with_name("vdso")
+    command = [
+        "aarch64-linux-gnu-gcc",
+        "-O1",
+        "-nostdlib",
+        "-shared",
+        "-Wl,--build-id=sha1",
+        "-o",
+        str(other),
+    ]
+    subprocess.run([*command, "-x", "c", "/dev/null"], check=True)
+    own = build_id(FileBytes(program))
+    assert own is not None
+    note = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0" + bytes.fromhex(own)
+    return b"Image" + other.read_bytes() + bytes(3) + note
 
 
 def test_lines_of_inlined_functions(tree: Path) -> None:

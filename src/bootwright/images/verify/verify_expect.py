@@ -15,6 +15,7 @@ from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
 from bootwright.formats.filesystems.filesystem import EntryKind, FileSystem
 from bootwright.formats.filesystems.squashfs import SquashFs, is_squashfs
 from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
+from bootwright.formats.kernel.build_id import image_build_id
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.spool import digest
 from bootwright.foundation.choices import no_such
@@ -25,8 +26,6 @@ from bootwright.images.verify.manifest import parts_named
 from bootwright.images.verify.verify_model import Check, fails, works
 
 PARTS = ("kernel", "dtb", "overlay", "modules", "initramfs", "config.txt", "loader", "uki", "cmdline")
-# ELF note header: name of 4 bytes, 20 bytes of SHA-1, type NT_GNU_BUILD_ID (include/linux/buildid.h, 6.12).
-_BUILD_ID = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0"
 
 
 @frozen
@@ -125,7 +124,7 @@ def _kernel(name: str, place: str, source: ByteSource, path: Path) -> Check:
     image_digest, wanted_digest = digest(image), digest(wanted_image)
     facts = read_kernel_image(source)
     if image_digest == wanted_digest:
-        identity = build_id(image)
+        identity = _build_id(image)
         built = f", build id {identity}" if identity else ""
         return works(name, f"the same build as {path}: {facts.banner}{built}", where=place)
     differs: list[str] = []
@@ -133,7 +132,7 @@ def _kernel(name: str, place: str, source: ByteSource, path: Path) -> Check:
     for what, mine, theirs in (
         ("release", facts.release, expected.release),
         ("banner", facts.banner, expected.banner),
-        ("build id", build_id(image), build_id(wanted_image)),
+        ("build id", _build_id(image), _build_id(wanted_image)),
         ("page size", facts.page_size, expected.page_size),
     ):
         if mine != theirs:
@@ -144,12 +143,8 @@ def _kernel(name: str, place: str, source: ByteSource, path: Path) -> Check:
     return fails(name, f"another build than {path}: {'; '.join(differs)}", where=place)
 
 
-def build_id(image: ByteSource) -> str | None:
-    """The GNU build id in a kernel image, in hexadecimal, or None where it holds none."""
-    data = image.read(0, image.size)
-    at = data.find(_BUILD_ID)
-    identifier = data[at + len(_BUILD_ID) : at + len(_BUILD_ID) + 20] if at >= 0 else b""
-    return identifier.hex() if len(identifier) == 20 else None
+def _build_id(image: ByteSource) -> str | None:
+    return image_build_id(image.read(0, image.size))
 
 
 def _folder(image: OpenImage, part: str, folder: Path, name: str) -> Iterator[Check]:

@@ -13,14 +13,13 @@ from pathlib import Path, PurePosixPath
 
 from attrs import frozen
 
+from bootwright.formats.kernel.build_id import image_build_id
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Missing, Refused
 
 _ADDR2LINE = ("aarch64-linux-gnu-addr2line", "llvm-addr2line", "llvm-addr2line-19", "llvm-addr2line-14")
 _SECONDS = 300.0
 _LINE = re.compile(r"(?P<path>.{1,1000}):(?P<line>\d{1,8})(?: \(discriminator \d+\))?\Z")
-_BUILD_ID = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0"
-"""An ELF note's header: name of 4 bytes, 20 of content, NT_GNU_BUILD_ID (elf.h)."""
 _FOLDERS = (
     *("fs", "kernel", "mm", "ipc", "block", "security", "io_uring", "init", "lib", "arch/arm64", "crypto"),
     *("net", "drivers", "sound"),
@@ -111,12 +110,14 @@ def parse_lines(output: str) -> dict[int, list[tuple[str, str, int]]]:
 
 
 def check_build(debug: Path, image: bytes) -> None:
-    """Raises unless a debug file is of the same build as an Image: both carry the linker's build id."""
+    """Raises unless a debug file is of the same build as an Image: both carry the linker's build id.
+
+    `Missing` where the file cannot be read, `Malformed` where it is no ELF file, `Refused` for another build.
+    """
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
     from elftools.elf.segments import NoteSegment
 
-    own = image.find(_BUILD_ID)
     try:
         with debug.open("rb") as file:
             notes = (
@@ -132,7 +133,7 @@ def check_build(debug: Path, image: bytes) -> None:
     except (ELFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         hint = "give the vmlinux of a debug package"
         raise Malformed(str(debug), None, "an ELF file", str(error)[:100], hint=hint) from error
-    mine = image[own + len(_BUILD_ID) : own + len(_BUILD_ID) + 20].hex() if own >= 0 else None
+    mine = image_build_id(image)
     if theirs is None or mine != theirs:
         raise Refused(
             f"{debug} is of another build: build id {theirs or 'none'}, the kernel has {mine or 'none'}",
