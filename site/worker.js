@@ -1,8 +1,10 @@
 // Python in a worker of its own, so that the page never waits for it. See docs/site.md for the messages.
 import { loadPyodide } from "./pyodide/pyodide.mjs";
+import { mountSpool, openSpool } from "./spool.js";
 
 const HOME = "/bootwright";
 const GIVEN = "/given";
+const CACHE = "/cache";
 
 const say = (message) => self.postMessage(message);
 
@@ -16,13 +18,19 @@ async function start() {
     return response.arrayBuffer();
   });
   archive.catch(() => {}); // awaited below, where the error counts
+  const spool = openSpool();
   const python = await loadPyodide({ indexURL: new URL("pyodide/", self.location.href).href, packages: [] });
   step(1, "loading bootwright");
   const data = await archive;
   step(2, "unpacking bootwright");
   python.unpackArchive(data, "zip", { extractDir: HOME });
   step(3, "starting bootwright");
+  python.FS.mkdirTree(CACHE);
+  const onDisk = await spool;
+  if (onDisk) mountSpool(python.FS, onDisk, CACHE);
   python.globals.set("_home", HOME);
+  python.globals.set("_cache", CACHE);
+  python.runPython("import os; os.environ['BOOTWRIGHT_CACHE'] = _cache");
   const run = python.runPython("import sys; sys.path.insert(0, _home); from bootwright.browser.run import run; run");
   say({ kind: "ready" });
   return { python, run };

@@ -13,6 +13,7 @@ import jinja2
 from attrs import frozen
 
 from bootwright import __version__
+from bootwright.api.boards.known import KnownBoard, list_boards
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.serving.folder import POLICY
 from site_parts import npm
@@ -20,7 +21,7 @@ from site_parts.archive import archive
 
 RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 """What a browser needs of the npm package `pyodide`."""
-_TABS = (("diagnose", "Diagnose a log"),)
+_TABS = (("diagnose", "Diagnose a log"), ("check", "Check an image"))
 """Name of each tab and what it is called: site/tabs/NAME.html and NAME.js, bootwright.browser.NAME."""
 _MARK = "bootwright-site.json"
 """Says that a folder was made here, and so may be replaced."""
@@ -70,7 +71,7 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
         lstrip_blocks=True,
     )
     page = environment.get_template("index.html.j2")
-    yield "index.html", page.render(version=__version__, policy=POLICY, tabs=_TABS).encode()
+    yield "index.html", page.render(version=__version__, policy=POLICY, tabs=_TABS, boards=_boards()).encode()
     for path in sorted(source.rglob("*")):
         if path.suffix in {".js", ".css", ".svg", ".webmanifest", ".txt"}:
             yield path.relative_to(source).as_posix(), path.read_bytes()
@@ -80,6 +81,12 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
             raise Malformed("npm package pyodide", None, f"the file {name}", "none of that name")
         yield f"pyodide/{name}", runtime[name]
     yield "bootwright.zip", archive(root / "src" / "bootwright")
+
+
+def _boards() -> tuple[KnownBoard, ...]:
+    """Those that come with bootwright, by name; not the user's own."""
+    shipped = [board for board in list_boards() if board.origin == "bootwright"]
+    return tuple(sorted(shipped, key=lambda board: board.name))
 
 
 def _service_worker(source: Path, files: Mapping[str, bytes]) -> bytes:

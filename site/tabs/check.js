@@ -1,0 +1,68 @@
+// Check: an image, kernel, devicetree or folder in; per goal the verdict, what breaks first, and the chain out.
+import { element, droppedFiles, pickedFiles } from "../dom.js";
+import { asking } from "../asking.js";
+import { judgedBoards } from "../verdicts.js";
+
+const size = (bytes) => {
+  const units = ["bytes", "kB", "MB", "GB"];
+  const power = bytes ? Math.min(3, Math.floor(Math.log10(bytes) / 3)) : 0;
+  return `${power ? (bytes / 1000 ** power).toFixed(1) : bytes} ${units[power]}`;
+};
+
+export function start(panel, engine) {
+  const by = (name) => panel.querySelector(`#check-${name}`);
+  const result = by("result");
+  let picked = [];
+
+  const show = () => {
+    // A folder is one line.
+    const tops = new Map();
+    for (const { path, file } of picked) {
+      const [top, ...below] = path.split("/");
+      const row = tops.get(top) || { bytes: 0, files: 0, folder: below.length > 0 };
+      row.bytes += file.size;
+      row.files += 1;
+      tops.set(top, row);
+    }
+    by("picked").replaceChildren(
+      ...[...tops].map(([name, { bytes, files, folder }]) =>
+        element("li", {}, `${name}${folder ? `/, ${files} files` : ""}, ${size(bytes)}`),
+      ),
+    );
+    by("clear").hidden = !picked.length;
+  };
+  const add = (files) => {
+    const paths = new Set(files.map(({ path }) => path));
+    picked = [...picked.filter(({ path }) => !paths.has(path)), ...files];
+    show();
+  };
+  for (const name of ["files", "folder"]) {
+    by(name).addEventListener("change", (event) => {
+      add(pickedFiles(event.target));
+      event.target.value = "";
+    });
+  }
+  by("clear").addEventListener("click", () => {
+    picked = [];
+    show();
+    by("files").focus();
+  });
+  panel.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    panel.classList.add("over");
+  });
+  panel.addEventListener("dragleave", () => panel.classList.remove("over"));
+  panel.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    panel.classList.remove("over");
+    add(await droppedFiles(event.dataTransfer));
+  });
+
+  const ask = asking(engine, { form: by("form"), cancel: by("cancel"), progress: by("progress"), result });
+  by("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const request = {};
+    for (const name of ["board", "revision", "os", "entry", "cmdline"]) request[name] = by(name).value;
+    ask("check", request, picked, (answer) => [judgedBoards(answer)]);
+  });
+}

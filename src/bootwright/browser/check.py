@@ -1,0 +1,70 @@
+"""The tab that checks an image, kernel, devicetree or folder: the document of `bootwright check --json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bootwright.api.checking import check
+from bootwright.browser.asked import asked_text, revision_or_stepping
+from bootwright.foundation.errors import Refused
+from bootwright.foundation.progress import Progress
+from bootwright.report.checked.chain_picture import chain_picture
+from bootwright.report.checked.text import screens
+
+if TYPE_CHECKING:
+    from bootwright.api.checking import Checked
+
+
+def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress) -> dict[str, Any]:
+    """What `bootwright check` says of the files, and a picture of each goal's chain.
+
+    `request` may have `board` (docs/boards.md), `revision` (a revision code, or a stepping's name), `os`
+    (`talos=1.12.1`), `entry` and `cmdline` (of the boot entry), as the command's options. A file that was
+    picked alone is an artifact; of a folder, the folder is.
+
+    Returns `check` (docs/schemas/check.schema.json), `verdict`, `text` (lines of the command's answer) and
+    `pictures`: for each board judged, goal → SVG. Raises what `api.check` raises.
+    """
+    artifacts = given(files)
+    if not artifacts:
+        raise Refused(
+            "there is nothing to check", hint="pick an image, a kernel with a devicetree, or a folder"
+        )
+    board = asked_text(request, "board")
+    revision, stepping = revision_or_stepping(board, asked_text(request, "revision"))
+    with progress.step("reading"):
+        checked = check(
+            artifacts,
+            boards=board or (),
+            revision=revision,
+            stepping=stepping,
+            os=asked_text(request, "os") or None,
+            entry=asked_text(request, "entry") or None,
+            cmdline=asked_text(request, "cmdline") or None,
+            progress=progress,
+        )
+    return document(checked)
+
+
+def document(checked: Checked) -> dict[str, Any]:
+    """What the tab shows of a check."""
+    return {
+        "check": checked.as_json(),
+        "verdict": checked.verdict.value,
+        "text": screens(checked.judged),
+        "pictures": [
+            {name: chain_picture(name, goal) for name, goal in verdicts.goals.items()}
+            for verdicts in checked.judged
+        ],
+    }
+
+
+def given(files: Sequence[Path]) -> tuple[str, ...]:
+    """The artifacts that picked files are: a folder once, in place of the files in it."""
+    artifacts: dict[str, None] = {}
+    for path in files:
+        parts = path.parts
+        artifacts[f"./{parts[0]}"] = None
+    return tuple(artifacts)
