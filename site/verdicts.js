@@ -49,7 +49,8 @@ function goal(name, judged, svg) {
           line("Remedy", broken.remedy),
         ]
       : null,
-    hazards(judged.hazards),
+    // A hazard that is the first broken link stands above already.
+    hazards(judged.hazards.filter((hazard) => broken?.link !== `hazard ${hazard.name}`)),
     judged.not_checked.length
       ? element("p", { class: "quiet" }, `Not checked: ${judged.not_checked.join("; ")}`)
       : null,

@@ -18,6 +18,7 @@ from bootwright.foundation.errors import Malformed, Refused
 from bootwright.serving.folder import POLICY
 from site_parts import npm
 from site_parts.archive import archive
+from site_parts.documentation import documentation
 
 RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 """What a browser needs of the npm package `pyodide`."""
@@ -75,6 +76,7 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(source.rglob("*")):
         if path.suffix in {".js", ".css", ".svg", ".webmanifest", ".txt"}:
             yield path.relative_to(source).as_posix(), path.read_bytes()
+    yield from documentation(root, environment).files.items()
     runtime = npm.files_of(npm.pins(source / "package-lock.json")["pyodide"])
     for name in RUNTIME:
         if name not in runtime:

@@ -1,0 +1,176 @@
+"""The Check tab: the page says of an image what the command line says, and the picture shows the chain."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from site_kit import NEEDS_A_BROWSER, READY, chromium, made, served, wait_for
+
+from bootwright import api
+from bootwright.browser import check as tab
+from bootwright.browser.asked import revision_or_stepping
+from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.progress import Silent
+from bootwright.foundation.verdict import Verdict
+from bootwright.kernels.catalogue import open_library
+from bootwright.kernels.model import Kernel
+from bootwright.predict.model import Answer, Evidence, GoalVerdict, Link
+from bootwright.report.checked.chain_picture import chain_picture, stations
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def link(node: str, needs: str, answer: Answer) -> Link:
+    return Link(node, needs, answer, Evidence("kernel & driver", "rule"), reason="why <this>")
+
+
+def goal(*chain: Link, broken: Link | None) -> GoalVerdict:
+    worst = min((part.answer for part in chain), default=Answer.YES)
+    return GoalVerdict("ethernet", worst.verdict, "/soc/eth", chain, broken, (), ())
+
+
+def test_a_chain_is_a_box_for_each_device_in_order_with_the_first_broken_one_marked() -> None:
+    broken = link('/soc/<pcie> & "x"', "supplier: clocks", Answer.NO)
+    chain = (
+        link("/", "kernel", Answer.YES),
+        link("/soc/clk", "device", Answer.YES),
+        link("/soc/clk", "driver clk-own", Answer.YES),
+        broken,
+        link("/soc/eth", "driver " + "n" * 80, Answer.UNKNOWN),
+    )
+    drawn = ElementTree.fromstring(chain_picture("ether<net", goal(*chain, broken=broken)))  # noqa: S314
+    boxes = drawn.findall(f"{SVG}g")
+    assert [box.get("class") for box in boxes] == ["works", "works", "fails broken", "unknown"]
+    texts = ["".join(box.itertext()) for box in boxes]
+    assert "kernel" in texts[0]
+    assert "clk-own" in texts[1]
+    assert '<pcie> & "x"' in texts[2]
+    assert texts[3].rstrip().endswith("…")
+    assert "first broken at /soc/<pcie>" in (drawn.get("aria-label") or "")
+    assert len(drawn.findall(f"{SVG}path")) == len(boxes) - 1
+
+
+def test_what_breaks_a_goal_without_a_chain_is_in_the_picture() -> None:
+    broken = link("/", "devicetree", Answer.NO)
+    assert [(station.node, station.is_broken) for station in stations(goal(broken=broken))] == [("/", True)]
+
+
+def test_the_one_field_takes_a_revision_code_or_a_stepping() -> None:
+    assert revision_or_stepping("raspberrypi-5", "d0") == (None, "d0")
+    assert revision_or_stepping("raspberrypi-5", "Revision\t: e04171") == ("e04171", None)
+    assert revision_or_stepping("", "") == (None, None)
+    with pytest.raises(Refused):
+        revision_or_stepping("raspberrypi-55", "d0")
+
+
+def test_a_folder_is_one_artifact() -> None:
+    assert tab.given([Path("./card/config.txt"), Path("./card/overlays/x.dtbo"), Path("./b.dtb")]) == (
+        "./card",
+        "./b.dtb",
+    )
+
+
+def test_without_a_file_it_says_what_to_give() -> None:
+    with pytest.raises(Refused, match="nothing to check"):
+        tab.answer({}, [], Silent())
+
+
+@cache
+def kernel(name: str) -> Kernel:
+    try:
+        return open_library().get(name, modules=True)
+    except (Missing, Refused) as error:
+        pytest.skip(f"{name}: {error}")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """2.2 GB, of which 50 MB are there: a real kernel, its modules in the initramfs, GRUB."""
+    path = tmp_path_factory.mktemp("image") / "talos.raw"
+    api.compose_image("talos-standin-grub", path, kernel=kernel("debian-6.18-4k").name)
+    return path
+
+
+def command(image: Path, *options: str, cache: Path | None = None) -> dict[str, Any]:
+    environment = {**os.environ, **({"BOOTWRIGHT_CACHE": str(cache)} if cache is not None else {})}
+    done = subprocess.run(
+        [sys.executable, "-m", "bootwright", "check", f"./{image.name}", "--json", "-q", *options],
+        cwd=image.parent, capture_output=True, check=False, env=environment,
+    )  # fmt: skip
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+@pytest.mark.download
+def test_python_answers_as_the_command(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(image.parent)
+    request = {"board": "raspberrypi-5", "revision": " e04171 "}
+    answered = tab.answer(request, [Path(image.name)], Silent())
+    assert answered["check"] == command(image, "--board", "raspberrypi-5", "--revision", "e04171")
+    assert answered["verdict"] == Verdict.FAILS.value
+    (pictures,) = answered["pictures"]
+    assert pictures.keys() == answered["check"]["goals"].keys()
+    for svg in pictures.values():
+        assert ElementTree.fromstring(svg).tag == f"{SVG}svg"  # noqa: S314
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with (
+        served(made(tmp_path_factory.mktemp("made") / "site")) as address,
+        chromium(tmp_path_factory.mktemp("profile")) as driver,
+    ):
+        driver.get(f"{address}#check")
+        wait_for(driver, READY)
+        yield driver
+
+
+def ask(browser: Any, files: list[Path], **fields: str) -> None:  # noqa: ANN401
+    browser.execute_script("document.getElementById('check-clear').click()")
+    browser.find_element("id", "check-files").send_keys("\n".join(map(str, files)))
+    for name, value in fields.items():
+        browser.execute_script(f"document.getElementById('check-{name}').value = arguments[0]", value)
+    browser.execute_script("document.getElementById('check-form').requestSubmit()")
+    wait_for(browser, "document.querySelector('#check-result > *')", seconds=240)
+
+
+@pytest.mark.download
+@pytest.mark.browser
+@NEEDS_A_BROWSER
+def test_the_page_answers_as_the_command(browser: Any, image: Path, tmp_path: Path) -> None:  # noqa: ANN401
+    # Where it has no kernels either, whose configuration may be the image's kernel's.
+    expected = command(image, "--board", "raspberrypi-5", "--revision", "e04171", cache=tmp_path / "cache")
+    ask(browser, [image], board="raspberrypi-5", revision="e04171")
+    shown = browser.execute_script(
+        "return [...document.querySelectorAll('#check-result article')].map((goal) => ["
+        "goal.dataset.goal, goal.querySelector('.chip').textContent,"
+        "goal.querySelector('svg.chain') ? goal.querySelectorAll('svg.chain g').length : 0, goal.innerText])"
+    )
+    assert {name: verdict for name, verdict, _, _ in shown} == {
+        name: judged["verdict"] for name, judged in expected["goals"].items()
+    }
+    for name, _, boxes, text in shown:
+        judged = expected["goals"][name]
+        assert boxes >= len({part["node"] for part in judged["chain"]})
+        for words in (judged["first_broken"] or {}).values():
+            assert " ".join(words.split()) in " ".join(text.split())
+
+
+@pytest.mark.browser
+@NEEDS_A_BROWSER
+def test_what_is_damaged_is_one_clear_error(browser: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    damaged = tmp_path / "board.dtb"
+    damaged.write_bytes(b"\xd0\x0d\xfe\xed\0\0\0\x40" + bytes(20))
+    ask(browser, [damaged], board="", revision="")
+    alert = browser.find_element("css selector", "#check-result [role=alert]").text
+    assert "board.dtb" in alert
+    assert "Traceback" not in alert
