@@ -146,9 +146,9 @@ def test_pages_are_accessible_and_fit_a_telephone(browser: Any, name: str) -> No
         shown_as(browser, width, scheme)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         browser.execute_script(axe)
-        found = browser.execute_async_script(
+        violations = browser.execute_async_script(
             "const done = arguments[arguments.length - 1];"
             "axe.run().then(({ violations }) => done(violations.map((rule) => "
             "[rule.id, rule.nodes[0].html])))"
         )
-        assert found == []
+        assert violations == []
