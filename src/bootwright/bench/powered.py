@@ -18,12 +18,13 @@ from attrs import asdict, frozen
 
 from bootwright.bench.board import Board
 from bootwright.foundation.atomic import explained, write_text
-from bootwright.foundation.errors import BootwrightError, Malformed, Refused
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.places import state_dir
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.structure import structure
 
 SCHEMA = "bootwright/powered/1"
+_MOST_BYTES = 1 << 16
 
 
 @frozen
@@ -109,15 +110,26 @@ def switch_off_left_on(reach: Callable[[LeftOn], Board], progress: Progress) -> 
 
 
 def read_left_on(path: Path) -> LeftOn:
-    """Raises `Malformed`."""
+    """Raises `Malformed`, `Missing`."""
     try:
-        data = path.read_bytes()[: 1 << 16]
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise Missing(f"cannot read {path}: {error.strerror}", hint="check the permissions") from error
+    return parse_left_on(data, str(path))
+
+
+def parse_left_on(data: bytes, where: str) -> LeftOn:
+    """Read the bytes of what was noted of a board; raises `Malformed`."""
+    if len(data) > _MOST_BYTES:
+        raise Malformed(where, _MOST_BYTES, "at most 64 KiB", "more")
+    try:
         document = json.loads(data)
-    except (OSError, ValueError, RecursionError) as error:
-        raise Malformed(str(path), None, "JSON", str(error)[:200]) from error
-    left_on = structure(document, LeftOn, str(path))
+    except (ValueError, RecursionError) as error:
+        raise Malformed(where, None, "JSON", str(error)[:200]) from error
+    left_on = structure(document, LeftOn, where)
     if left_on.schema != SCHEMA:
-        raise Malformed(str(path), None, f"schema {SCHEMA}", repr(left_on.schema)[:80])
+        raise Malformed(where, None, f"schema {SCHEMA}", repr(left_on.schema)[:80])
     return left_on
 
 
