@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
     from bootwright.image_boot.goal import Goal
     from bootwright.isolate.images import ImageHybrids
-    from bootwright.isolate.lab import StoredLab
+    from bootwright.isolate.lab import StoredLab, Tried
     from bootwright.isolate.model import Isolated, Predictor
 
 SCHEMA = "bootwright/isolate/1"
@@ -87,6 +88,8 @@ def isolate(
     report: str | None = None,
     console: str | Path | None = None,
     of: str | None = None,
+    environment: str | Path | None = None,
+    target: str | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> Isolation | AwaitedReport:
@@ -95,7 +98,8 @@ def isolate(
     `until` is the goal: a text on the console, `login` or `ktap`. `out` is the folder of the run, which goes
     on where it stopped unless `fresh`. On `qemu` every mixture is booted here (`machine`, `cpu`, `firmware`,
     `timeout` in guest seconds, `memory` in MiB); on `bench` an image is made and an `AwaitedReport` returned:
-    call again with `report` (`works`, `fails`, `unknown`) or a `console` log, and `of` naming the image.
+    call again with `report` (`works`, `fails`, `unknown`) or a `console` log, and `of` naming the image. With
+    `environment`, a labgrid environment file, the board of its `target` boots every mixture by itself.
     `board`, `board_goal` and `stepping` predict what can be predicted, which saves boots.
 
     Raises `Refused` where the good image fails, the bad one works, or nothing differs, and for unknown names;
@@ -106,9 +110,11 @@ def isolate(
     """
     from bootwright.api.asked import asked_boards, check_cpu
     from bootwright.api.images import note_goal
+    from bootwright.bench.session import open_bench
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.run_folder import Store
     from bootwright.image_boot.goal import Goal
+    from bootwright.isolate.bench import BoardAttempt
     from bootwright.isolate.images import ImageHybrids
     from bootwright.isolate.lab import StoredLab
     from bootwright.isolate.model import NoPrediction, Source, Waiting
@@ -118,10 +124,12 @@ def isolate(
     progress = reporter(progress)
     out = Path(out)
     log_file = Path(console) if console is not None else None
-    if (report or console or of) and on != "bench":
-        raise Refused("reports are for --on bench", hint="with --on qemu every mixture is booted here")
-    if (board is None) != (board_goal is None):
-        raise Refused("a goal to predict is one board's", hint="give both --board and --goal")
+    reported = report is not None or console is not None
+    _check_request(
+        on, reported=reported or of is not None, predicts=(board, board_goal), environment=environment
+    )
+    if environment is not None and reported:
+        raise Refused("the board tells what it does itself", hint="give --env, or a report")
     goal = Goal.parse(until)
     check_cpu(machine, cpu)
     boards, _ = asked_boards([board] if board else [], stepping=stepping)
@@ -142,7 +150,12 @@ def isolate(
             raw_good, goal, machine=chosen, firmware=firmware, timeout=timeout, memory=memory, cpu=cpu
         )
         about |= emulator.about
-    with Store(out, fresh=fresh) as store:
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(Store(out, fresh=fresh))
+        attempt: Callable[[Path, float | None], Tried] | None = emulator
+        if environment is not None:
+            bench = stack.enter_context(open_bench(Path(environment), target, progress))
+            attempt = BoardAttempt(bench, until, out / "bench")
         with progress.step("compare the images"):
             hybrids = ImageHybrids(raw_good, raw_bad, out, progress)
         lab = StoredLab(
@@ -153,7 +166,7 @@ def isolate(
             everything=frozenset(element.name for element in hybrids.elements()),
             complete=hybrids.complete,
             about=about,
-            attempt=emulator,
+            attempt=attempt,
             source=Source.EMULATED if on == "qemu" else Source.BENCH,
             progress=progress,
             repeat=repeat,
@@ -184,6 +197,21 @@ def isolate(
             _proofs(isolated, hybrids, lab, out),
             (*notes, *isolated.notes),
         )
+
+
+def _check_request(
+    on: str, *, reported: bool, predicts: tuple[str | None, str | None], environment: str | Path | None
+) -> None:
+    """Raises `Refused` for what does not go together."""
+    from bootwright.foundation.errors import Refused
+
+    if reported and on != "bench":
+        raise Refused("reports are for --on bench", hint="with --on qemu every mixture is booted here")
+    if environment is not None and on != "bench":
+        raise Refused("a board is for --on bench", hint="with --on qemu every mixture is booted here")
+    board, board_goal = predicts
+    if (board is None) != (board_goal is None):
+        raise Refused("a goal to predict is one board's", hint="give both --board and --goal")
 
 
 def _raw(image: str | Path, progress: Progress) -> tuple[Path, str]:

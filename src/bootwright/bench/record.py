@@ -61,7 +61,8 @@ class BenchRecord:
     reason: str
     """Why it is not `works`, in one line; empty otherwise."""
     ended: str
-    """`reached`, `decided`, `dead end`, `hopeless`, `silent`, `timeout`, `flood`."""
+    """`reached`, `decided`, `dead end`, `hopeless`, `silent`, `timeout`, `flood`;
+    `by hand` where a person told."""
     seconds: float
     """From switching on to the end."""
     switched_on: float

@@ -23,11 +23,13 @@ Examples:
   bootwright isolate --good old.img --bad new.img --until login --machine raspi3b --out out/pi3
   bootwright isolate --good old.raw --bad new.raw --until 'link up' --on bench --out out/board
   bootwright isolate … --on bench --out out/board --report fails --of 0a1b2c3d4e5f.img
+  bootwright isolate --good old.raw --bad new.raw --until login --on bench --env bench.yaml --out out/lab
 
 Mixtures of the two images are made and tried until the smallest difference is found that makes the good one
 fail. --on bench makes an image, says what to do with it and ends; flash it, look, and run the same command
 with --report works, fails or unknown (or --console LOG): it goes on there, days later too. With --of IMAGE
-the same report can be given again after a crash, and counts once.
+the same report can be given again after a crash, and counts once. With --env, labgrid's environment file,
+the board boots every mixture by itself (docs/bench.md).
 
 Exit status: 0 found, 2 usage or bad input (the good one fails, the bad one works), 3 not found, or a report
 is waited for.
@@ -68,6 +70,10 @@ is waited for.
 )
 @click.option("--of", metavar="IMAGE", help="Which image the report is about; then it never counts twice.")
 @click.option("--console", type=_PATH, help="Its console log; alone it decides by the goal.")
+@click.option(
+    "--env", "environment", type=_PATH, help="With --on bench: labgrid's environment file of a board."
+)
+@click.option("--target", metavar="NAME", help="With --env: which of its targets.")
 @click.option("--fresh", is_flag=True, help="Forget what the folder holds and start over.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/isolate.schema.json).")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
@@ -90,6 +96,8 @@ def command(
     report: str | None,
     of: str | None,
     console: Path | None,
+    environment: Path | None,
+    target: str | None,
     fresh: bool,
     as_json: bool,
     quiet: bool,
@@ -100,6 +108,8 @@ def command(
 
     if (report or console or of) and where != "bench":
         raise Refused("reports are for --on bench", hint="with --on qemu every mixture is booted here")
+    if target is not None and environment is None:
+        raise click.UsageError("--target is one of --env")
     if (board is None) != (board_goal is None):
         raise click.UsageError("--board and --goal go together")
     if stepping is not None and board is None:
@@ -124,6 +134,8 @@ def command(
         report=report,
         console=console,
         of=of,
+        environment=environment,
+        target=target,
         fresh=fresh,
         progress=Silent() if quiet else Lines(),
     )

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bootwright.api._common import reporter, texts
+from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.verdict import Verdict
 
 if TYPE_CHECKING:
     from bootwright.api.campaigning import ToldCell
-    from bootwright.bench.board import Board
-    from bootwright.bench.powered import LeftOn
+    from bootwright.api.cards.observing import ObservedCard
+    from bootwright.bench.by_hand import Person
     from bootwright.bench.record import BenchRecord
     from bootwright.bench.run import Limits
+    from bootwright.bench.session import Bench
     from bootwright.bench.settings import BoardSettings
     from bootwright.bench.until import Criterion, Watch
     from bootwright.foundation.progress import Progress
-    from bootwright.foundation.verdict import Verdict
 
 _FOLDER = "bench"
 _ODD = re.compile(r"[^A-Za-z0-9._+-]+")
@@ -44,8 +47,6 @@ class BenchRun:
     @property
     def verdict(self) -> Verdict:
         """Fails where a criterion or an outcome does, works where all that was asked for does."""
-        from bootwright.foundation.verdict import Verdict
-
         if self.told is not None and Verdict.FAILS in self.told.told.outcomes.values():
             return Verdict.FAILS
         return self.record.verdict
@@ -84,15 +85,20 @@ class _Wanted:
     watch: Watch
     cell: str | None
     run: Path | None
-    outcomes: tuple[str, ...]
+    outcomes: tuple[str, ...] = ()
     """Outcomes of the plan that the criteria prove."""
+    factors: Mapping[str, str] = field(factory=dict)
+    """The cell's levels."""
 
 
 def bench_run(
     cell: str | None = None,
     *,
-    environment: str | Path,
+    environment: str | Path | None = None,
     target: str | None = None,
+    by_hand: Person | None = None,
+    serial: str | None = None,
+    baud: int = 115200,
     run: str | Path | None = None,
     image: str | Path | None = None,
     until: str | Sequence[str] = (),
@@ -102,11 +108,15 @@ def bench_run(
     keep: str | Path | None = None,
     progress: Progress | None = None,
 ) -> BenchRun:
-    """Boot one cell of a campaign, or just an image, on one board of a labgrid environment file.
+    """Boot one cell of a campaign, or just an image, on one board.
+
+    `environment` is a labgrid environment file, and `target` names its target where it has several. Without
+    one `by_hand` is asked to handle the board; `serial` is then the device of a serial adapter, `baud` its
+    speed, and without an adapter the person is asked what the board shows.
 
     `cell` is a name of `status`, its campaign found by `run` as there; its image is the one that was made for
     it, or `image`. Without a cell `image` is booted, and `keep` says where the recording goes
-    [out/bench/…]. `target` names the environment's target where it has several.
+    [out/bench/…].
 
     `until` are criteria that all have to be seen: `link`, `dhcp`, a stage such as `ready`, `login`, `ktap`,
     or a text; `proves` are outcomes of the plan that these decide. Without `until` a cell is followed until
@@ -120,70 +130,114 @@ def bench_run(
 
         bench_run("rpi5-rev-1.1_4K_6.18.15", environment="bench.yaml").verdict
     """
-    from bootwright.bench.labgrid_board import LabgridBoard
-    from bootwright.bench.powered import LeftOn, claimed, switch_off_left_on
-    from bootwright.bench.settings import BoardSettings, chosen_target, read_settings
+    from bootwright.bench.by_hand import open_by_hand
+    from bootwright.bench.session import open_bench
 
     progress = reporter(progress)
-    path = Path(environment)
-    known, targets = read_settings(path)
-    name = chosen_target(targets, target, str(path))
-    settings = known.get(name, BoardSettings())
-    wanted = _wanted(_Asked(cell, run, image, texts(until), texts(proves), keep), settings)
-    limits = _limits(settings, timeout, silence)
-    left_on = switch_off_left_on(reach_left_on, progress)
-    board = LabgridBoard(path, name, settings)
-    try:
-        board.check()
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        noted = LeftOn(board.name, str(path.resolve()), name, now, acquired=board.is_acquired)
-        with claimed(board.key, noted) as claim:
-            record = _boot(board, wanted, limits, progress, claim)
-    finally:
-        board.close()
-    return BenchRun(record, wanted.folder, _tell(wanted, record), tuple(left_on))
+    wanted = _wanted(_Asked(cell, run, image, texts(until), texts(proves), keep))
+    if environment is not None:
+        opened = open_bench(Path(environment), target, progress)
+    elif by_hand is not None:
+        opened = open_by_hand(by_hand, serial, baud, progress)
+    else:
+        raise Refused("no board is named", hint="give a labgrid environment file: --env, or --by-hand")
+    with opened as bench:
+        _check_levels(wanted, bench.settings)
+        if bench.board.console() is None and by_hand is not None:
+            return _look_by_hand(bench, wanted, by_hand)
+        return _booted(bench, wanted, bench.limits(timeout, silence))
 
 
-def reach_left_on(left_on: LeftOn) -> Board:
-    """A board that a killed run left on; raises as `LabgridBoard`."""
-    from bootwright.bench.labgrid_board import LabgridBoard
-    from bootwright.bench.settings import BoardSettings, read_settings
-
-    path = Path(left_on.environment)
-    known, _ = read_settings(path)
-    settings = known.get(left_on.target, BoardSettings())
-    return LabgridBoard(path, left_on.target, settings, release=left_on.acquired)
+def boot_cell(bench: Bench, cell: str, folder: Path) -> BenchRun:
+    """Boot a cell of the campaign in a folder on a board that is open; raises as `bench_run`."""
+    wanted = _wanted(_Asked(cell, folder, None, (), (), None))
+    _check_levels(wanted, bench.settings)
+    return _booted(bench, wanted, bench.limits())
 
 
-def _boot(board: Board, wanted: _Wanted, limits: Limits, progress: Progress, claim: Any) -> BenchRecord:  # noqa: ANN401
-    from bootwright.bench.run import run_on_board
+def boots_of(folder: Path, cell: str) -> int:
+    """How often a cell of the campaign in a folder was booted on boards."""
+    ending = _ending(cell)
+    return sum(path.parent.name.endswith(ending) for path in (folder / _FOLDER).glob("*/bench.json"))
+
+
+def _booted(bench: Bench, wanted: _Wanted, limits: Limits) -> BenchRun:
+    record = bench.boot(wanted.image, wanted.watch, wanted.folder, limits)
+    return BenchRun(record, wanted.folder, _tell(wanted, record), bench.left_on)
+
+
+def _look_by_hand(bench: Bench, wanted: _Wanted, person: Person) -> BenchRun:
+    """A boot that a person watches: what they see is all that is known of it."""
+    from bootwright.api.campaigning import observe_cell
+    from bootwright.api.cards.observing import observe
+    from bootwright.bench.by_hand import look
+    from bootwright.bench.record import BenchRecord, write_record
     from bootwright.image_boot.boot import on_disk
 
-    raw, digest = on_disk(wanted.image, progress)
-    return run_on_board(
-        board, raw, digest, wanted.watch, wanted.folder, claim=claim, limits=limits, progress=progress
+    raw, digest = on_disk(wanted.image, bench.progress)
+    bench.board.deploy(raw)
+    bench.board.power_on()
+    started, began = datetime.now(UTC), time.monotonic()
+    answers = look(person, with_led=wanted.cell is not None)
+    seconds = time.monotonic() - began
+    logs = (answers.log,) if answers.log else ()
+    seen: ObservedCard | None = None
+    answer: ToldCell | None = None
+    if answers.given or logs:
+        if wanted.cell is None:
+            seen = observe(logs=logs, lights=answers.lights, address=answers.address, keep=False)
+        else:
+            answer = observe_cell(
+                wanted.cell,
+                run=wanted.run,
+                logs=logs,
+                led=answers.led,
+                lights=answers.lights,
+                address=answers.address,
+                by=bench.board.name,
+                minutes=round(seconds / 60, 2),
+            )
+            seen = answer.seen
+    observed = seen.observed if seen is not None else None
+    record = BenchRecord(
+        board=bench.board.name,
+        image=str(raw),
+        image_sha256=digest,
+        started_at=started.isoformat(timespec="seconds"),
+        verdict=observed.verdict if observed is not None else Verdict.UNKNOWN,
+        reason="; ".join(observed.seen.says) if observed is not None else "nothing was told",
+        ended="by hand",
+        seconds=round(seconds, 3),
+        switched_on=0.0,
+        criteria={},
+        outcomes=dict(observed.seen.outcomes) if observed is not None else {},
+        milestones=[],
+        steps=[],
+        line=[],
+        console_bytes=0,
+        console_sha256="",
+        facts={**bench.board.facts(), "answers": answers.given},
     )
+    wanted.folder.mkdir(parents=True, exist_ok=True)
+    write_record(wanted.folder, record)
+    bench.board.power_off()
+    return BenchRun(record, wanted.folder, answer)
 
 
-def _limits(settings: BoardSettings, timeout: float | None, silence: float | None) -> Limits:
-    from bootwright.bench.run import SILENCE, TIMEOUT, Limits
-
-    chosen_timeout = timeout if timeout is not None else settings.timeout
-    chosen_silence = silence if silence is not None else settings.silence
-    return Limits(
-        timeout=TIMEOUT if chosen_timeout is None else chosen_timeout,
-        silence=SILENCE if chosen_silence is None else chosen_silence,
-        off=settings.seconds_off,
-    )
+def _check_levels(wanted: _Wanted, settings: BoardSettings) -> None:
+    """Raises `Refused` for a cell of another board than this one."""
+    for factor, level in settings.levels.items():
+        if wanted.factors.get(factor, level) != level:
+            message = f"the cell is for {factor} {wanted.factors[factor]}, and this board is {level}"
+            raise Refused(message, hint="see `levels` in the environment file")
 
 
-def _wanted(asked: _Asked, settings: BoardSettings) -> _Wanted:
+def _wanted(asked: _Asked) -> _Wanted:
     from bootwright.bench.until import Criterion, Watch
-    from bootwright.foundation.errors import Refused
 
     criteria = tuple(Criterion.parse(text) for text in dict.fromkeys(asked.until))
     if asked.cell is not None:
-        return _wanted_of_cell(asked, asked.cell, criteria, settings)
+        return _wanted_of_cell(asked, asked.cell, criteria)
     if asked.image is None:
         raise Refused("there is nothing to boot", hint="name a cell of a campaign, or give --image")
     if asked.proves or asked.run is not None:
@@ -191,18 +245,15 @@ def _wanted(asked: _Asked, settings: BoardSettings) -> _Wanted:
     path = _file(asked.image)
     folder = Path(asked.keep) if asked.keep is not None else _new_folder(Path("out") / _FOLDER, path.stem)
     watch = Watch(criteria or (Criterion.parse(_DEFAULT),))
-    return _Wanted(path, folder, watch, None, None, ())
+    return _Wanted(path, folder, watch, None, None)
 
 
-def _wanted_of_cell(
-    asked: _Asked, cell: str, criteria: tuple[Criterion, ...], settings: BoardSettings
-) -> _Wanted:
+def _wanted_of_cell(asked: _Asked, cell: str, criteria: tuple[Criterion, ...]) -> _Wanted:
     from bootwright.api.campaigning import campaign_cell, campaign_folder
     from bootwright.api.cards.observing import outcomes_of_goals
     from bootwright.bench.until import Criterion, Watch
     from bootwright.diagnose.model import Boot
     from bootwright.foundation.choices import one_of
-    from bootwright.foundation.errors import Missing, Refused
     from bootwright.prepare.knowledge import ANY, PREPARATIONS, proofs
     from bootwright.prepare.seen.observe import proved_by_log
 
@@ -212,10 +263,6 @@ def _wanted_of_cell(
         one_of(outcome, shown.plan.outcome, what="outcome", kind="outcomes")
     if asked.proves and not criteria:
         raise Refused("nothing is said that would prove it", hint="give --until too")
-    for factor, level in settings.levels.items():
-        if shown.factors.get(factor, level) != level:
-            message = f"the cell is for {factor} {shown.factors[factor]}, and this board is {level}"
-            raise Refused(message, hint="see `levels` in the environment file")
     path = asked.image or shown.image
     if not path:
         hint = f"give --image, or make it: {shown.commands[0]}" if shown.commands else "give --image"
@@ -232,15 +279,13 @@ def _wanted_of_cell(
         criteria = (Criterion.parse(_DEFAULT),)
     watch = Watch(criteria, judge, wanted)
     kept = _new_folder(folder / _FOLDER, cell)
-    return _Wanted(_file(path), kept, watch, cell, folder, tuple(asked.proves))
+    return _Wanted(_file(path), kept, watch, cell, folder, tuple(asked.proves), shown.factors)
 
 
 def _tell(wanted: _Wanted, record: BenchRecord) -> ToldCell | None:
     """Tell the campaign what was seen; None where there is none, or nothing was."""
     from bootwright.api.campaigning import observe_cell
     from bootwright.bench.recorder import CONSOLE
-    from bootwright.foundation.errors import Malformed, Refused
-    from bootwright.foundation.verdict import Verdict
 
     if wanted.cell is None:
         return None
@@ -269,11 +314,14 @@ def _tell(wanted: _Wanted, record: BenchRecord) -> ToldCell | None:
 def _new_folder(parent: Path, name: str) -> Path:
     """A folder that is not there yet, for one boot; names sort by time."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return parent / f"{stamp}-{_ODD.sub('-', name)[:120]}"
+    return parent / f"{stamp}{_ending(name)}"
+
+
+def _ending(name: str) -> str:
+    return f"-{_ODD.sub('-', name)[:120]}"
 
 
 def _file(image: str | Path) -> Path:
-    from bootwright.foundation.errors import Missing
 
     path = Path(image)
     if not path.is_file():

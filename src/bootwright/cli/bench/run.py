@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bootwright.cli._parts.documents import print_json
+from bootwright.cli._parts.values import refuse_given
 
 _PATH = click.Path(path_type=Path)
 _HELP = """Boot a cell of a campaign, or just an image, on a real board.
@@ -16,14 +17,38 @@ boot ends, and the board is switched off. What was seen of a CELL is kept in its
 observe` does, and is weighed by the next `bootwright investigate`.
 
 --env is an environment file of labgrid (docs/bench.md): it says how the board is switched, read and given an
-image. A board that a killed run left powered on is switched off first.
+image. A board that a killed run left powered on is switched off first. --by-hand is for people without one:
+you are told what to do, a serial adapter is read (--serial), and without an adapter you are asked what the
+board shows.
 
 \b
 Examples:
   bootwright bench run rpi5-rev-1.1_4K_6.18.15_mainline_kernel --env bench.yaml
   bootwright bench run --image talos.raw.xz --env bench.yaml --until dhcp
   bootwright bench run --image pi5.img --env lab.yaml --target pi5-b --until 'entering maintenance' --json
+  bootwright bench run rpi5-rev-1.1_4K_6.18.15_mainline_kernel --by-hand --serial /dev/ttyUSB0
+  bootwright bench run --image pi5.img --by-hand
 """
+
+
+class Terminal:
+    """The person at the terminal; all is said on stderr, so that stdout is for the result."""
+
+    def tell(self, text: str) -> None:
+        """A line."""
+        click.echo(text, err=True)
+
+    def wait(self, text: str) -> None:
+        """Until Enter is pressed."""
+        click.prompt(f"{text}, then press Enter", default="", show_default=False, prompt_suffix=" ", err=True)
+
+    def choose(self, question: str, choices: tuple[str, ...]) -> str:
+        """Asked again until it is one of them."""
+        return str(click.prompt(question, type=click.Choice(choices), err=True))
+
+    def ask(self, question: str) -> str:
+        """May be empty."""
+        return str(click.prompt(question, default="", show_default=False, err=True)).strip()
 
 
 @click.command(
@@ -32,8 +57,11 @@ Examples:
     epilog="Exit status: 0 works, 1 fails, 2 bad input, the board or labgrid cannot be used, 3 unknown.",
 )
 @click.argument("cell", required=False)
-@click.option("--env", "environment", type=_PATH, required=True, help="labgrid's environment file.")
+@click.option("--env", "environment", type=_PATH, help="labgrid's environment file.")
 @click.option("--target", metavar="NAME", help="Which of its targets, where it has several.")
+@click.option("--by-hand", is_flag=True, help="You put the card in and switch the board.")
+@click.option("--serial", metavar="DEVICE", help="With --by-hand: the serial adapter, such as /dev/ttyUSB0.")
+@click.option("--baud", type=int, default=115200, show_default=True, help="With --serial: its speed.")
 @click.option("--run", type=_PATH, help="Folder of CELL's campaign, or its plan's name.")
 @click.option("--image", type=_PATH, help="The image [the one that was made for CELL].")
 @click.option(
@@ -61,8 +89,11 @@ Examples:
 def command(
     *,
     cell: str | None,
-    environment: Path,
+    environment: Path | None,
     target: str | None,
+    by_hand: bool,
+    serial: str | None,
+    baud: int,
     run: Path | None,
     image: Path | None,
     until: tuple[str, ...],
@@ -81,10 +112,19 @@ def command(
         raise click.UsageError("name a CELL of a campaign, or give --image")
     if cell is not None and keep is not None:
         raise click.UsageError("--keep is for an image alone: a CELL's recording goes to its campaign")
+    if (environment is None) != by_hand:
+        raise click.UsageError("give --env, or --by-hand")
+    if not by_hand:
+        refuse_given({"serial", "baud"}, "is for --by-hand: the environment file names the port")
+    elif target is not None:
+        raise click.UsageError("--target is one of --env")
     booted = api.bench_run(
         cell,
         environment=environment,
         target=target,
+        by_hand=Terminal() if by_hand else None,
+        serial=serial,
+        baud=baud,
         run=run,
         image=image,
         until=until,

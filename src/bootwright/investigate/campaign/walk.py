@@ -5,7 +5,7 @@ Each turn begins with what people have told by then; it ends when nothing is lef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -69,9 +69,18 @@ class Walker:
     progress: Progress
     limits: Limits
     options: Options
+    on_board: Callable[[Campaign], bool] | None = None
+    """Tries one of the cells that wait on a board; whether there was one to try."""
 
     def walk(self, seen: Sequence[Observation]) -> Walked:
-        """Until nothing is left that can be run here; `seen` is what a user's table holds."""
+        """Until nothing is left that can be done; `seen` is what a user's table holds."""
+        while True:
+            walked = self._settle(seen)
+            if walked.campaign is None or self.on_board is None or not self.on_board(walked.campaign):
+                return walked
+
+    def _settle(self, seen: Sequence[Observation]) -> Walked:
+        """Until nothing is left that can be run here."""
         placeholders = {"IMAGE": self.options.image, "REPOSITORY": self.options.repository}
         have = {name: path for name, path in placeholders.items() if path}
         have["RUN"] = str(self.store.folder)
