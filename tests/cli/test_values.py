@@ -32,6 +32,7 @@ NEAR_MISSES = [
     (("upstream", "watch", NO_FILE, "--upstream", "tallos"), "talos"),
     (("knowledge", "list", "board"), "boards"),
     (("knowledge", "check", "hazard"), "hazards"),
+    (("investigate", "talos-rpi5", "--on", "bnch"), "bench"),
     (("chek",), "check"),
     (("kernels", "lst"), "list"),
     (("image", "verfy", NO_FILE), "verify"),

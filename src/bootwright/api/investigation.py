@@ -15,6 +15,7 @@ from bootwright.api.asked import asked_boards
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bootwright.api.bench.campaigns import CellsOnBoard
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.analysis.observations import Observation
@@ -72,6 +73,8 @@ def investigate(
     noise: float = 0.0,
     retry: bool = False,
     cluster: str | None = None,
+    environment: str | Path | None = None,
+    target: str | None = None,
     progress: Progress | None = None,
 ) -> Investigated:
     """Find which one thing is to blame, by running the cell that tells most, again and again.
@@ -95,7 +98,8 @@ def investigate(
     the share of outcomes that lie: then boots are repeated where that tells most, and what the likeliest
     cause contradicts is set aside. A boot that no worker could finish in three tries is given up, and tried
     again with `retry`. `cluster` is the address of a Dask scheduler whose workers boot, instead of `jobs`
-    processes of this machine.
+    processes of this machine. With `environment`, a labgrid environment file, the cells that wait for a board
+    and have an image are booted on that of its `target` (`bench_run`), the best first.
 
     Returns an `Investigated`. Raises `Refused`, `Malformed` and `Missing` for plans, tables and kernels,
     `ToolFailed` when QEMU itself fails.
@@ -173,11 +177,25 @@ def investigate(
             progress=announced,
             limits=limits,
             options=options,
+            on_board=_on_board(opened, environment, target, store.folder, progress),
         )
         walked = walker.walk(seen)
     if library.received_bytes:
         progress.note(f"fetched {library.received_bytes / 1e6:.0f} MB in all")
     return Investigated(walked.investigation, walked.decision, tuple(walked.loop.runs), walked.campaign)
+
+
+def _on_board(
+    opened: ExitStack, environment: str | Path | None, target: str | None, folder: Path, progress: Progress
+) -> CellsOnBoard | None:
+    """A board that boots cells until `opened` ends, where one is given; raises as `open_bench`."""
+    if environment is None:
+        return None
+    from bootwright.api.bench.campaigns import CellsOnBoard
+    from bootwright.bench.session import open_bench
+
+    bench = opened.enter_context(open_bench(Path(environment), target, progress))
+    return CellsOnBoard(bench, folder, progress)
 
 
 def _studied(seen: list[Observation], observations: str | Path | None) -> Investigated:

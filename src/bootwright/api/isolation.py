@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,12 @@ from attrs import frozen
 from bootwright.api._common import reporter
 
 if TYPE_CHECKING:
+    from bootwright.boards.model import Board
     from bootwright.foundation.progress import Progress
     from bootwright.image_boot.goal import Goal
+    from bootwright.isolate.bench import BoardAttempt
     from bootwright.isolate.images import ImageHybrids
-    from bootwright.isolate.lab import StoredLab, Tried
+    from bootwright.isolate.lab import StoredLab
     from bootwright.isolate.model import Isolated, Predictor
 
 SCHEMA = "bootwright/isolate/1"
@@ -110,14 +112,12 @@ def isolate(
     """
     from bootwright.api.asked import asked_boards, check_cpu
     from bootwright.api.images import note_goal
-    from bootwright.bench.session import open_bench
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.run_folder import Store
     from bootwright.image_boot.goal import Goal
-    from bootwright.isolate.bench import BoardAttempt
     from bootwright.isolate.images import ImageHybrids
     from bootwright.isolate.lab import StoredLab
-    from bootwright.isolate.model import NoPrediction, Source, Waiting
+    from bootwright.isolate.model import Source, Waiting
     from bootwright.isolate.search import isolate as search
     from bootwright.isolate.suspects import Suspects
 
@@ -152,10 +152,6 @@ def isolate(
         about |= emulator.about
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(Store(out, fresh=fresh))
-        attempt: Callable[[Path, float | None], Tried] | None = emulator
-        if environment is not None:
-            bench = stack.enter_context(open_bench(Path(environment), target, progress))
-            attempt = BoardAttempt(bench, until, out / "bench")
         with progress.step("compare the images"):
             hybrids = ImageHybrids(raw_good, raw_bad, out, progress)
         lab = StoredLab(
@@ -166,18 +162,13 @@ def isolate(
             everything=frozenset(element.name for element in hybrids.elements()),
             complete=hybrids.complete,
             about=about,
-            attempt=attempt,
+            attempt=emulator
+            or _on_board(stack, environment, target, until=until, out=out, progress=progress),
             source=Source.EMULATED if on == "qemu" else Source.BENCH,
             progress=progress,
             repeat=repeat,
         )
-        predictor: Predictor = NoPrediction()
-        if board_goal is not None:
-            from bootwright.isolate.predict import BoardPredictor
-
-            predictor = BoardPredictor.of(
-                raw_good, raw_bad, boards[0], board_goal, stepping, progress=progress
-            )
+        predictor = _predictor(boards, board_goal, stepping, (raw_good, raw_bad), progress)
         with progress.step("check both images"):
             suspects = Suspects.of(hybrids, predictor)
         if report or log_file:
@@ -197,6 +188,41 @@ def isolate(
             _proofs(isolated, hybrids, lab, out),
             (*notes, *isolated.notes),
         )
+
+
+def _on_board(
+    stack: contextlib.ExitStack,
+    environment: str | Path | None,
+    target: str | None,
+    *,
+    until: str,
+    out: Path,
+    progress: Progress,
+) -> BoardAttempt | None:
+    """A board that boots mixtures until `stack` ends, where one is given; raises as `open_bench`."""
+    if environment is None:
+        return None
+    from bootwright.bench.session import open_bench
+    from bootwright.isolate.bench import BoardAttempt
+
+    bench = stack.enter_context(open_bench(Path(environment), target, progress))
+    return BoardAttempt(bench, until, out / "bench")
+
+
+def _predictor(
+    boards: Sequence[Board],
+    goal: str | None,
+    stepping: str | None,
+    images: tuple[Path, Path],
+    progress: Progress,
+) -> Predictor:
+    """What is predicted of mixtures of the good and the bad image; nothing without a goal of a board."""
+    from bootwright.isolate.model import NoPrediction
+    from bootwright.isolate.predict import BoardPredictor
+
+    if goal is None:
+        return NoPrediction()
+    return BoardPredictor.of(*images, boards[0], goal, stepping, progress=progress)
 
 
 def _check_request(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bootwright.cli._parts.booting import cold_option
-from bootwright.cli._parts.values import refuse_given
+from bootwright.cli._parts.values import OneOf, refuse_given
 
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
@@ -26,6 +26,7 @@ Examples:
   bootwright investigate talos-rpi5 --assume-no-board
   bootwright investigate talos-rpi5 --image metal-arm64.raw.xz
   bootwright investigate talos-rpi5 --cluster tcp://lab:8786 --repeat 5
+  bootwright investigate talos-rpi5 --image metal-arm64.raw.xz --on bench --env bench.yaml
   bootwright investigate --observations seen.csv --json
 """
 
@@ -97,6 +98,15 @@ Examples:
     "--repository", type=click.Path(path_type=Path), help="A git tree of kernels, for tasks that need one."
 )
 @click.option(
+    "--on", "where", type=OneOf(["qemu", "bench"], "place"), default="qemu", show_default=True,
+    help="bench: cells that wait for a board are booted on one, too.",
+)  # fmt: skip
+@click.option(
+    "--env", "environment", type=click.Path(path_type=Path),
+    help="With --on bench: labgrid's environment file of a board.",
+)  # fmt: skip
+@click.option("--target", metavar="NAME", help="With --env: which of its targets.")
+@click.option(
     "--cluster",
     metavar="ADDRESS",
     help="Boot on the workers of a Dask scheduler, such as tcp://lab:8786 [processes of this machine].",
@@ -130,6 +140,9 @@ def command(
     noise: float,
     retry: bool,
     cluster: str | None,
+    where: str,
+    environment: Path | None,
+    target: str | None,
     image: Path | None,
     cards: int,
     repository: Path | None,
@@ -163,11 +176,20 @@ def command(
             "noise",
             "retry",
             "cluster",
+            "where",
+            "environment",
+            "target",
             "image",
             "cards",
             "repository",
         }
         refuse_given(nothing_runs, "needs a PLAN: a table alone runs nothing")
+    if (environment is None) != (where != "bench"):
+        raise click.UsageError("--on bench and --env go together")
+    if target is not None and environment is None:
+        raise click.UsageError("--target is one of --env")
+    if dry_run and where == "bench":
+        raise click.UsageError("--dry-run boots nothing, also on no board")
     progress: Progress = Silent() if quiet else Lines()
     investigated = api.investigate(
         plan,
@@ -189,6 +211,8 @@ def command(
         noise=noise,
         retry=retry,
         cluster=cluster,
+        environment=environment,
+        target=target,
         image=image,
         cards=cards,
         repository=repository,

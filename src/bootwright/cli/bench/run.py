@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -118,6 +119,8 @@ def command(
         refuse_given({"serial", "baud"}, "is for --by-hand: the environment file names the port")
     elif target is not None:
         raise click.UsageError("--target is one of --env")
+    if by_hand and not sys.stdin.isatty():
+        raise click.UsageError("--by-hand asks a person: it needs a terminal")
     booted = api.bench_run(
         cell,
         environment=environment,
