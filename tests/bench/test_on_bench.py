@@ -157,10 +157,10 @@ def test_a_campaign_is_walked_to_its_decision_with_a_board(home: Path) -> None:
         assert walked.returncode in {0, 3}, walked.stderr
         assert board_kit.power(board, "get") == "off"
     status = json.loads(run("status", "run", "--json").stdout)
-    told = [json.loads(file.read_text()) for file in (home / "run" / "told").glob("*.json")]
-    assert {row["factors"]["board"] for row in told} == {"pi-a"}
-    assert {row["factors"]["kernel"]: row["outcomes"].get("ethernet") for row in told}["new"] == "works"
-    assert all(row["logs"] and row["by"] == "main" for row in told)
+    answers = [json.loads(file.read_text()) for file in (home / "run" / "told").glob("*.json")]
+    assert {row["factors"]["board"] for row in answers} == {"pi-a"}
+    assert {row["factors"]["kernel"]: row["outcomes"].get("ethernet") for row in answers}["new"] == "works"
+    assert all(row["logs"] and row["by"] == "main" for row in answers)
     assert any("it is for board pi-b" in line for line in walked.stderr.splitlines())
     assert status["tasks"][0]["verdict"] == "works"
     # A panic says nothing of the network: the cell is tried once more, then the other one.
