@@ -31,13 +31,14 @@ async function start() {
   python.globals.set("_home", HOME);
   python.globals.set("_cache", CACHE);
   python.runPython("import os; os.environ['BOOTWRIGHT_CACHE'] = _cache");
-  const run = python.runPython("import sys; sys.path.insert(0, _home); from bootwright.browser.run import run; run");
+  python.runPython("import sys; sys.path.insert(0, _home); from bootwright.browser import run as _module");
+  const { run, prepare } = python.globals.get("_module");
   say({ kind: "ready" });
-  return { python, run };
+  return { python, run, prepare };
 }
 
 const started = start();
-started.catch((error) => say({ kind: "broken", message: String(error.message || error) }));
+started.then(({ prepare }) => prepare()).catch((error) => say({ kind: "broken", message: String(error.message || error) }));
 
 // A name that stays below the folder it is mounted in; files of one name are told apart by a number.
 function placed(files) {

@@ -1,5 +1,5 @@
 // Diagnose: logs in; findings with the lines that prove them out, and the log beside with those lines marked.
-import { element, droppedFiles, pickedFiles, takesDrops } from "../dom.js";
+import { element, droppedFiles, pickedFiles, prose, takesDrops } from "../dom.js";
 import { Running, shownFailure } from "../running.js";
 
 const SERIOUS = new Set(["fatal", "degrading"]);
@@ -66,6 +66,7 @@ function bootView(boot, several, jump, logViews) {
   const serious = boot.findings.filter((finding) => SERIOUS.has(finding.severity));
   const others = boot.findings.filter((finding) => !SERIOUS.has(finding.severity));
   for (const finding of [...others, ...serious]) for (const line of finding.lines) mark(line, finding.severity);
+  const level = several ? 5 : 4; // of the headings below the boot's own
   const head = several
     ? element("h4", {}, `${boot.source}, lines ${boot.first_line}–${boot.last_line}: `, element("span", { class: boot.outcome }, boot.outcome))
     : null;
@@ -75,32 +76,32 @@ function bootView(boot, several, jump, logViews) {
     boot.stages.length ? element("ol", { class: "stages" }, boot.stages.map((stage) => element("li", {}, `${stage.label} `,
       element("small", {}, `(line ${stage.line}${stage.time === null ? "" : `, ${stage.time.toFixed(2)} s`})`)))) : null,
     evidenceView(boot.evidence),
-    serious.map((finding) => findingView(finding, boot.source, jump)),
+    serious.map((finding) => findingView(finding, boot.source, jump, level)),
     others.length ? element("details", { open: !serious.length },
       element("summary", {}, `Not failures (${others.length})`),
       element("ul", {}, others.map((finding) => element("li", {},
         element("span", { class: finding.severity }, finding.severity), `: ${finding.cause} `,
         finding.lines.length ? lineButton(finding.lines[0], boot.source, jump) : null)))) : null,
-    boot.gaps.length ? [element("h5", {}, "What the log cannot say"),
-      element("dl", {}, boot.gaps.map((gap) => [element("dt", {}, gap.missing), element("dd", {}, gap.get_it)]).flat())] : null);
+    boot.gaps.length ? [element(`h${level}`, {}, "What the log cannot say"),
+      element("dl", {}, boot.gaps.map((gap) => [element("dt", {}, gap.missing), element("dd", {}, prose(gap.get_it))]).flat())] : null);
 }
 
-function findingView(finding, source, jump) {
+function findingView(finding, source, jump, level) {
   const rows = [
-    ["Breaks", finding.breaks],
-    ["Next", finding.remedy],
+    ["Breaks", prose(finding.breaks)],
+    ["Next", prose(finding.remedy)],
     ["To see more, boot with", finding.kernel_arguments && element("code", {}, finding.kernel_arguments)],
     ["Led to", finding.explains.join(", ")],
     ["See", finding.sources.join("; ")],
-    ["Limits", finding.limits],
-  ].filter(([, value]) => value);
+    ["Limits", prose(finding.limits)],
+  ].filter(([, value]) => value && value.length !== 0 && value[0] !== "");
   return element("article", { class: `finding ${finding.severity}-edge` },
-    element("h5", {}, element("span", { class: finding.severity }, finding.severity), `: ${finding.title}`),
+    element(`h${level}`, {}, element("span", { class: finding.severity }, finding.severity), `: ${finding.title}`),
     finding.caused_by ? element("p", {}, "Follows from ", element("b", {}, finding.caused_by), ".") : null,
-    element("p", {}, finding.cause),
+    element("p", {}, prose(finding.cause)),
     element("ul", { class: "proof", "aria-label": "Lines that prove it" },
       finding.lines.map((line) => element("li", {}, lineButton(line, source, jump)))),
-    finding.evidence.length ? [element("h6", {}, "What the image says"), evidenceView(finding.evidence)] : null,
+    finding.evidence.length ? [element(`h${level + 1}`, {}, "What the image says"), evidenceView(finding.evidence)] : null,
     element("dl", {}, rows.map(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]).flat()));
 }
 

@@ -51,6 +51,13 @@ def run(entry: str, request: str, files: Sequence[str], report: Callable[[str], 
         )
 
 
+def prepare() -> None:
+    """Read what a diagnosis knows, which takes longer than a log, before the first log is there."""
+    from bootwright.api.diagnosis import diagnose
+
+    diagnose(b"")
+
+
 def _answer_of(entry: str) -> Answer:
     if entry not in ENTRIES:
         raise BootwrightError(f"the page asked for {entry!r}, which this version does not have",
