@@ -80,7 +80,7 @@ def lab(folder: Path, boards: Mapping[str, Path]) -> Iterator[str]:
         "exporter.yaml",
     ]
     with _process(coordinator, folder / "coordinator.log", folder):
-        _wait(lambda: _listens(address), "the coordinator does not listen")
+        _wait(lambda: listens(address), "the coordinator does not listen")
         with _process(exporter, folder / "exporter.log", folder):
             _wait(lambda: all(name in client(address, "resources") for name in boards), "nothing is exported")
             for name in boards:
@@ -89,7 +89,7 @@ def lab(folder: Path, boards: Mapping[str, Path]) -> Iterator[str]:
             yield address
 
 
-def _listens(address: str) -> bool:
+def listens(address: str) -> bool:
     host, port = address.split(":")
     with socket.socket() as probe:
         return probe.connect_ex((host, int(port))) == 0

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bootwright.api.bench.many import BenchAll, bench_all
     from bootwright.api.bench.running import BenchRun, bench_run
     from bootwright.api.boards.added import AddedBoard, add_board
     from bootwright.api.boards.known import KnownBoard, ShownBoard, list_boards, show_board
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from bootwright.foundation.verdict import Verdict
 
 _HOME = {
+    "BenchAll": "bootwright.api.bench.many",
+    "bench_all": "bootwright.api.bench.many",
     "BenchRun": "bootwright.api.bench.running",
     "bench_run": "bootwright.api.bench.running",
     "AddedBoard": "bootwright.api.boards.added",
@@ -144,6 +147,7 @@ _HOME = {
 __all__ = [
     "AddedBoard",
     "AwaitedReport",
+    "BenchAll",
     "BenchRun",
     "Bisected",
     "Booted",
@@ -180,6 +184,7 @@ __all__ = [
     "Waited",
     "Watched",
     "add_board",
+    "bench_all",
     "bench_run",
     "bisect_commits",
     "bisect_releases",

@@ -17,7 +17,7 @@ from attrs import define, field
 
 from bootwright.foundation.errors import Missing
 from bootwright.lab.machines.run import dying_with_us
-from bootwright.lab.workers.engine import Ended, Perform, ended_by, place_wanted
+from bootwright.lab.workers.engine import Ended, Perform, Work, ended_by, place_wanted
 from bootwright.lab.workers.process import answer_of
 from bootwright.lab.workers.queue import QueuedCell
 
@@ -71,11 +71,14 @@ class Processes:
 
     def start(self, cell: QueuedCell) -> None:
         """Hand it to the worker that it was taken for."""
-        name = self._taken.pop(cell.name)
+        self.start_on(self._taken.pop(cell.name), cell.name, cell.work)
+
+    def start_on(self, name: str, cell: str, work: Work) -> None:
+        """Hand a cell's work to the worker of that name, which is idle, or begun now."""
         worker = self._workers.get(name) or self._begin(name)
         self._tokens += 1
-        worker.cell, worker.token = cell.name, self._tokens
-        line = json.dumps({"token": worker.token, "work": dict(cell.work)}).encode() + b"\n"
+        worker.cell, worker.token = cell, self._tokens
+        line = json.dumps({"token": worker.token, "work": dict(work)}).encode() + b"\n"
         try:
             if worker.process.stdin is not None:
                 worker.process.stdin.write(line)

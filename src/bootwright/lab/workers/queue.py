@@ -162,10 +162,13 @@ class Queue:
         return next(self._rows(" WHERE name = ?", (name,)), None)
 
     def cells(self, state: CellState | None = None) -> list[QueuedCell]:
-        """The cells in a state [all], in the order in which they were added."""
+        """The cells in a state [all]: those tried least often first, then in the order they were added.
+
+        So what failed waits until whatever was wrong with its worker may be over.
+        """
         if state is None:
-            return list(self._rows(" ORDER BY rowid"))
-        return list(self._rows(" WHERE state = ? ORDER BY rowid", (state.value,)))
+            return list(self._rows(" ORDER BY attempts, rowid"))
+        return list(self._rows(" WHERE state = ? ORDER BY attempts, rowid", (state.value,)))
 
     def _rows(self, rest: str, values: tuple[str, ...] = ()) -> Iterator[QueuedCell]:
         with _explained(self._path):

@@ -1,0 +1,184 @@
+"""Boot many cells of a campaign on the boards of a labgrid coordinator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from bootwright.api._common import reporter, texts
+
+if TYPE_CHECKING:
+    from bootwright.foundation.progress import Progress
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.investigate.campaign.model import Campaign
+    from bootwright.lab.workers.engine import Answer, Work
+    from bootwright.lab.workers.queue import QueuedCell
+
+PATIENCE = 300.0
+"""Seconds that cells wait for a place while nothing is being booted: somebody may be using the boards."""
+_LEASE = 3600.0
+"""Seconds after which a boot that never answers is ended: images take long to write, and boots 600 s."""
+_PLACE = "LG_PLACE"
+"""The variable by which environment files name a place (labgrid's documentation, "Templating")."""
+
+
+@frozen
+class BenchAll:
+    """What became of the cells."""
+
+    booted: tuple[dict[str, Any], ...]
+    """A document of docs/schemas/bench.schema.json for each boot of this call, in the order they ended."""
+    given_up: tuple[QueuedCell, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all; unknown where a cell was given up, or nothing was booted."""
+        from bootwright.foundation.verdict import Verdict, worst
+
+        verdicts = [Verdict(document["verdict"]) for document in self.booted]
+        return worst([*verdicts, *([Verdict.UNKNOWN] if self.given_up or not verdicts else [])])
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of docs/schemas/bench-all.schema.json."""
+        return {
+            "schema": "bootwright/bench-all/1",
+            "verdict": self.verdict.value,
+            "booted": list(self.booted),
+            "given_up": [cell.as_json() for cell in self.given_up],
+        }
+
+
+def bench_all(
+    *,
+    environment: str | Path,
+    target: str | None = None,
+    run: str | Path | None = None,
+    cells: str | Sequence[str] = (),
+    coordinator: str | None = None,
+    repeat: int = 1,
+    patience: float = PATIENCE,
+    retry: bool = False,
+    progress: Progress | None = None,
+) -> BenchAll:
+    """Boot cells of a campaign [all that wait and have an image] on boards of a labgrid coordinator.
+
+    A cell goes to any free place whose tags say what the cell's given factors say, such as
+    `board=rpi5-rev-1.1`; it is reserved there, and booted as `bench_run` does by a process of its own. The
+    `environment` file names its place as `!template "$LG_PLACE"`. `coordinator` is `HOST:PORT` [the file's
+    `coordinator_address`, else `$LG_COORDINATOR`]. `repeat` boots each cell so many times; what is done
+    already is not booted again. A boot that is lost is tried again, after three tries given up until
+    `retry`. `patience` is in seconds.
+
+    Returns a `BenchAll`. Raises `Missing` where no place comes, `Refused` and `Malformed` for cells and
+    environments.
+
+        bench_all(environment="bench.yaml", run="talos-rpi5").given_up
+    """
+    from bootwright.api.bench.running import reach_left_on
+    from bootwright.api.campaigning import campaign_folder
+    from bootwright.bench.places import Places
+    from bootwright.bench.powered import switch_off_left_on
+    from bootwright.bench.settings import chosen_target, read_settings
+    from bootwright.foundation.run_folder import Store
+    from bootwright.investigate.campaign.model import read_status
+    from bootwright.investigate.plans.plan_file import load_plan
+    from bootwright.lab.workers.dispatch import Dispatcher
+    from bootwright.lab.workers.queue import Queue
+
+    progress = reporter(progress)
+    path = Path(environment)
+    _, targets = read_settings(path)
+    name = chosen_target(targets, target, str(path))
+    folder = campaign_folder(run)
+    campaign = read_status(folder)
+    given = load_plan(campaign.plan_from).given
+    wanted = _wanted(campaign, texts(cells))
+    booted: list[dict[str, Any]] = []
+
+    def keep(cell: QueuedCell, answer: Answer) -> None:
+        booted.append(dict(answer.facts))
+        progress.note(f"{cell.work['cell']}: {answer.facts['verdict']} on {cell.worker}")
+
+    engine = Places(
+        perform,
+        coordinator or _coordinator(path),
+        on_lost=lambda: switch_off_left_on(reach_left_on, progress),
+    )
+    try:
+        with Store(folder), Queue(folder) as queue:
+            if retry:
+                queue.release()
+            names = []
+            for number in range(1, repeat + 1):
+                for cell, factors in wanted.items():
+                    names.append(f"board/{cell}#{number}")
+                    work = {
+                        "cell": cell,
+                        "run": str(folder.resolve()),
+                        "environment": str(path.resolve()),
+                        "target": name,
+                    }
+                    queue.add(names[-1], work, {factor: factors[factor] for factor in given})
+            dispatcher = Dispatcher(
+                queue, engine, keep, lease_seconds=_LEASE, patience=patience, progress=progress
+            )
+            given_up = dispatcher.run(names)
+    finally:
+        engine.close()
+    return BenchAll(tuple(booted), tuple(given_up))
+
+
+def perform(work: Work) -> Answer:
+    """Boot one cell at one place; raises `ToolFailed` for whatever may be otherwise at another."""
+    from bootwright.api.bench.running import bench_run
+    from bootwright.foundation.errors import BootwrightError, Malformed, ToolFailed
+    from bootwright.lab.workers.engine import Answer
+
+    os.environ[_PLACE] = work["place"]
+    try:
+        booted = bench_run(
+            work["cell"], environment=work["environment"], target=work["target"], run=work["run"]
+        )
+    except Malformed:
+        raise
+    except BootwrightError as error:
+        raise ToolFailed(f"place {work['place']}", error.message) from error
+    return Answer(booted.as_json(), b"")
+
+
+def _wanted(campaign: Campaign, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Cell → its factors; raises `Refused` for a name that there is not, and where there is no cell."""
+    from bootwright.foundation.choices import no_such
+    from bootwright.foundation.errors import Refused
+
+    known = {**campaign.names, **{row.name: row.factors for row in campaign.cells}}
+    for name in names:
+        if name not in known:
+            raise no_such(f"campaign {campaign.plan} has no cell {name!r}", name, known, kind="its cells")
+    chosen = list(names) or [row.name for row in campaign.cells if row.image]
+    if not chosen:
+        raise Refused(
+            "no cell that waits has an image",
+            hint="bootwright investigate PLAN --image FILE --cards N makes them",
+        )
+    return {name: known[name] for name in chosen}
+
+
+def _coordinator(environment: Path) -> str:
+    from importlib import import_module
+
+    from bootwright.foundation.errors import Malformed, Missing
+
+    usual = os.environ.get("LG_COORDINATOR", "127.0.0.1:20408")
+    os.environ.setdefault(_PLACE, "")
+    try:
+        config = import_module("labgrid.config").Config(str(environment))
+    except ImportError as error:
+        raise Missing("labgrid is not installed", hint="pip install 'bootwright[bench]'") from error
+    except Exception as error:  # labgrid's own, of several kinds
+        raise Malformed(str(environment), None, "an environment file of labgrid", str(error)[:200]) from error
+    return str(config.get_option("coordinator_address", usual))
