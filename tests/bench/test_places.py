@@ -4,14 +4,20 @@ What a cell does is a stand-in (places_kit) that acquires and holds its place; t
 for boards through `bench all`, as a user does.
 """
 
+import contextlib
+import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import board_kit
+import jsonschema
 import lab_kit
 import places_kit
 import pytest
@@ -109,3 +115,100 @@ def test_no_coordinator(tmp_path: Path, shelf: places_kit.Shelf) -> None:
     fill(tmp_path, shelf, 1, 0.05)
     with pytest.raises(Missing, match="1 cells wait and no worker came"):
         dispatch(tmp_path, shelf, patience=1.0, address=address)
+
+
+STATUS = {
+    "plan": "talos-rpi5",
+    "plan_from": "talos-rpi5",
+    "title": "t",
+    "question": "q",
+    "verdict": "unknown",
+    "source": "",
+    "decided": False,
+    "decision": [],
+    "tasks": [],
+    "points": [],
+    "told": [],
+    "assume_no_board": False,
+    "written_at": "2026-01-01T00:00:00+00:00",
+    "schema": "bootwright/status/1",
+}
+FACTORS = {"kernel": "6.18.15", "page_size": "4K", "tree": "mainline", "dtb": "kernel", "talos": "1.12.1"}
+CONSOLE = (
+    b"[    0.000000] Linux version 6.18.15 (x@y) (gcc 13) #1 SMP\r\n"
+    b"[    4.100000] macb 1f00100000.ethernet end0: Link is Up - 1Gbps/Full - flow control off\r\n"
+    b"[    5.000000] Run /init as init process\r\n"
+    b"udhcpc: lease of 192.0.2.7 obtained from 192.0.2.1, lease time 86400\r\n"
+)
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/bench-all.schema.json").read_text())
+
+
+def test_all_cells_of_a_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two revisions, a place for each: each cell is booted on the board that it is for, and told."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    run = tmp_path / "run"
+    image = tmp_path / "card.raw"
+    image.write_bytes(os.urandom(1 << 16))
+    cells = []
+    for revision in ("1.0", "1.1"):
+        factors = {**FACTORS, "board": f"rpi5-rev-{revision}"}
+        cell = {"name": f"cell-{revision}", "factors": factors, "given": f"board={factors['board']}"}
+        cell |= {"hours": 0.5, "because": [], "tasks": [], "why": "", "expects": {}, "how": "", "lacks": ""}
+        cells.append(cell | {"image": str(image), "commands": [], "told": {}})
+    names = {cell["name"]: cell["factors"] for cell in cells}
+    run.mkdir()
+    (run / "status.json").write_text(json.dumps(STATUS | {"cells": cells, "names": names}))
+    boards = {}
+    with contextlib.ExitStack() as stack:
+        for name in ("a", "b"):
+            folder = tmp_path / name
+            folder.mkdir()
+            (folder / "console").write_bytes(CONSOLE)
+            boards[name] = stack.enter_context(board_kit.board(folder, ["cat", str(folder / "console")]))
+        address = stack.enter_context(lab_kit.lab(tmp_path / "lab", boards))
+        lab_kit.client(address, "-p", "a", "set-tags", "board=rpi5-rev-1.0")
+        lab_kit.client(address, "-p", "b", "set-tags", "board=rpi5-rev-1.1")
+        switch = board_kit.power_words(tmp_path / "$LG_PLACE")
+        environment = tmp_path / "lab.yaml"
+        environment.write_text(
+            f"""
+options: {{coordinator_address: "{address}"}}
+targets:
+  pi5:
+    resources: {{RemotePlace: {{name: !template "$LG_PLACE"}}}}
+    drivers:
+      SerialDriver: {{}}
+      ExternalPowerDriver:
+        cmd_on: !template "{switch["cmd_on"]}"
+        cmd_off: !template "{switch["cmd_off"]}"
+bootwright:
+  pi5: {{deploy: {{command: [cp, "{{image}}", "{tmp_path}/card.img"]}}, seconds_off: 0.0, silence: 8.0}}
+"""
+        )
+        words = [
+            sys.executable,
+            "-m",
+            "bootwright",
+            "bench",
+            "all",
+            "--run",
+            run,
+            "--env",
+            environment,
+            "--json",
+        ]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
+        document = json.loads(done.stdout or "{}")
+        assert done.returncode == 3, done.stderr  # Talos's mounts are not proved by such a console
+        jsonschema.validate(document, SCHEMA)
+        assert sorted(row["board"] for row in document["booted"]) == ["pi5 (place a)", "pi5 (place b)"]
+        told = [json.loads(path.read_text()) for path in (run / "told").glob("*.json")]
+        assert {(row["cell"], row["by"]) for row in told} == {
+            ("cell-1.0", "pi5 (place a)"),
+            ("cell-1.1", "pi5 (place b)"),
+        }
+        assert {row["outcomes"]["ethernet"] for row in told} == {"works"}
+        assert board_kit.switched(boards["a"])[-1] == board_kit.switched(boards["b"])[-1] == "off"
+        # What is done is not booted again.
+        again = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
+        assert json.loads(again.stdout)["booted"] == []

@@ -25,6 +25,8 @@ from bootwright.foundation.structure import structure
 
 SCHEMA = "bootwright/powered/1"
 _MOST_BYTES = 1 << 16
+PLACE = "LG_PLACE"
+"""The variable by which environment files for many places name one (labgrid's documentation, `!template`)."""
 
 
 @frozen
@@ -40,6 +42,8 @@ class LeftOn:
     """UTC, ISO 8601."""
     acquired: bool = False
     """Whether its place was acquired by that process, which could not release it."""
+    place: str = ""
+    """What the environment file's `$LG_PLACE` stood for; empty where it was not set."""
     schema: str = SCHEMA
 
 
@@ -107,6 +111,20 @@ def switch_off_left_on(reach: Callable[[LeftOn], Board], progress: Progress) -> 
             names.append(left_on.board)
             progress.note(f"{left_on.board} was left powered on ({left_on.since}): switched off")
     return names
+
+
+@contextlib.contextmanager
+def meaning_place(place: str) -> Iterator[None]:
+    """While the block runs, `$LG_PLACE` of environment files stands for this place."""
+    before = os.environ.get(PLACE)
+    os.environ[PLACE] = place
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[PLACE]
+        else:
+            os.environ[PLACE] = before
 
 
 def read_left_on(path: Path) -> LeftOn:

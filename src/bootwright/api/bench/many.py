@@ -22,8 +22,6 @@ PATIENCE = 300.0
 """Seconds that cells wait for a place while nothing is being booted: somebody may be using the boards."""
 _LEASE = 3600.0
 """Seconds after which a boot that never answers is ended: images take long to write, and boots 600 s."""
-_PLACE = "LG_PLACE"
-"""The variable by which environment files name a place (labgrid's documentation, "Templating")."""
 
 
 @frozen
@@ -135,14 +133,15 @@ def bench_all(
 def perform(work: Work) -> Answer:
     """Boot one cell at one place; raises `ToolFailed` for whatever may be otherwise at another."""
     from bootwright.api.bench.running import bench_run
+    from bootwright.bench.powered import meaning_place
     from bootwright.foundation.errors import BootwrightError, Malformed, ToolFailed
     from bootwright.lab.workers.engine import Answer
 
-    os.environ[_PLACE] = work["place"]
     try:
-        booted = bench_run(
-            work["cell"], environment=work["environment"], target=work["target"], run=work["run"]
-        )
+        with meaning_place(work["place"]):
+            booted = bench_run(
+                work["cell"], environment=work["environment"], target=work["target"], run=work["run"]
+            )
     except Malformed:
         raise
     except BootwrightError as error:
@@ -171,12 +170,13 @@ def _wanted(campaign: Campaign, names: Sequence[str]) -> dict[str, dict[str, str
 def _coordinator(environment: Path) -> str:
     from importlib import import_module
 
+    from bootwright.bench.powered import meaning_place
     from bootwright.foundation.errors import Malformed, Missing
 
     usual = os.environ.get("LG_COORDINATOR", "127.0.0.1:20408")
-    os.environ.setdefault(_PLACE, "")
     try:
-        config = import_module("labgrid.config").Config(str(environment))
+        with meaning_place(""):
+            config = import_module("labgrid.config").Config(str(environment))
     except ImportError as error:
         raise Missing("labgrid is not installed", hint="pip install 'bootwright[bench]'") from error
     except Exception as error:  # labgrid's own, of several kinds
