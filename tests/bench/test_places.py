@@ -22,8 +22,8 @@ import lab_kit
 import places_kit
 import pytest
 
-from bootwright.bench.coordinator import Coordinator, CoordinatorLost
-from bootwright.bench.places import Places
+from bootwright.bench.many.coordinator import Coordinator, CoordinatorLost
+from bootwright.bench.many.places import Places
 from bootwright.foundation.errors import Missing
 from bootwright.lab.workers.dispatch import Dispatcher
 from bootwright.lab.workers.queue import Queue, QueuedCell, read_queue

@@ -18,7 +18,7 @@ import yaml
 from lab_kit import free_port, listens
 from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
 
-from bootwright.bench.coordinator import Coordinator
+from bootwright.bench.many.coordinator import Coordinator
 from bootwright.foundation.errors import ToolFailed
 from bootwright.lab.workers.engine import Answer, Work
 

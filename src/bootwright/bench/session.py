@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from attrs import frozen
 
 from bootwright.bench.board import Board
 from bootwright.bench.labgrid_board import LabgridBoard
-from bootwright.bench.powered import Claim, LeftOn, claimed, switch_off_left_on
+from bootwright.bench.powered import PLACE, Claim, LeftOn, claimed, meaning_place, switch_off_left_on
 from bootwright.bench.record import BenchRecord
 from bootwright.bench.run import SILENCE, TIMEOUT, Limits, run_on_board
 from bootwright.bench.settings import BoardSettings, chosen_target, read_settings
@@ -65,7 +66,9 @@ def open_bench(environment: Path, target: str | None, progress: Progress) -> Ite
     try:
         board.check()
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        noted = LeftOn(board.name, str(environment.resolve()), name, now, acquired=board.is_acquired)
+        place = os.environ.get(PLACE, "")
+        path = str(environment.resolve())
+        noted = LeftOn(board.name, path, name, now, acquired=board.is_acquired, place=place)
         with claimed(board.key, noted) as claim:
             yield Bench(board, settings, claim, tuple(left_on), progress)
     finally:
@@ -77,4 +80,5 @@ def reach_left_on(left_on: LeftOn) -> Board:
     path = Path(left_on.environment)
     known, _ = read_settings(path)
     settings = known.get(left_on.target, BoardSettings())
-    return LabgridBoard(path, left_on.target, settings, release=left_on.acquired)
+    with meaning_place(left_on.place):
+        return LabgridBoard(path, left_on.target, settings, release=left_on.acquired)

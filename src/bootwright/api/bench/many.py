@@ -76,10 +76,10 @@ def bench_all(
 
         bench_all(environment="bench.yaml", run="talos-rpi5").given_up
     """
-    from bootwright.api.bench.running import reach_left_on
     from bootwright.api.campaigning import campaign_folder
-    from bootwright.bench.places import Places
+    from bootwright.bench.many.places import Places
     from bootwright.bench.powered import switch_off_left_on
+    from bootwright.bench.session import reach_left_on
     from bootwright.bench.settings import chosen_target, read_settings
     from bootwright.foundation.run_folder import Store
     from bootwright.investigate.campaign.model import read_status

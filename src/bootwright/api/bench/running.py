@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -131,7 +130,6 @@ def bench_run(
 
         bench_run("rpi5-rev-1.1_4K_6.18.15", environment="bench.yaml").verdict
     """
-<<<<<<< HEAD
     from bootwright.bench.by_hand import open_by_hand
     from bootwright.bench.session import open_bench
 
@@ -155,44 +153,6 @@ def boot_cell(bench: Bench, cell: str, folder: Path) -> BenchRun:
     wanted = _wanted(_Asked(cell, folder, None, (), (), None))
     _check_levels(wanted, bench.settings)
     return _booted(bench, wanted, bench.limits())
-=======
-    from bootwright.bench.labgrid_board import LabgridBoard
-    from bootwright.bench.powered import PLACE, LeftOn, claimed, switch_off_left_on
-    from bootwright.bench.settings import BoardSettings, chosen_target, read_settings
-
-    progress = reporter(progress)
-    path = Path(environment)
-    known, targets = read_settings(path)
-    name = chosen_target(targets, target, str(path))
-    settings = known.get(name, BoardSettings())
-    wanted = _wanted(_Asked(cell, run, image, texts(until), texts(proves), keep), settings)
-    limits = _limits(settings, timeout, silence)
-    left_on = switch_off_left_on(reach_left_on, progress)
-    board = LabgridBoard(path, name, settings)
-    try:
-        board.check()
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        place = os.environ.get(PLACE, "")
-        noted = LeftOn(board.name, str(path.resolve()), name, now, acquired=board.is_acquired, place=place)
-        with claimed(board.key, noted) as claim:
-            record = _boot(board, wanted, limits, progress, claim)
-    finally:
-        board.close()
-    return BenchRun(record, wanted.folder, _tell(wanted, record), tuple(left_on))
-
-
-def reach_left_on(left_on: LeftOn) -> Board:
-    """A board that a killed run left on; raises as `LabgridBoard`."""
-    from bootwright.bench.labgrid_board import LabgridBoard
-    from bootwright.bench.powered import meaning_place
-    from bootwright.bench.settings import BoardSettings, read_settings
-
-    path = Path(left_on.environment)
-    known, _ = read_settings(path)
-    settings = known.get(left_on.target, BoardSettings())
-    with meaning_place(left_on.place):
-        return LabgridBoard(path, left_on.target, settings, release=left_on.acquired)
->>>>>>> 7a393972 (bench all: tests over a real coordinator with four places, exporters and workers killed at random; docs)
 
 
 def boots_of(folder: Path, cell: str) -> int:

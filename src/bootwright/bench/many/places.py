@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from bootwright.bench.coordinator import Coordinator, CoordinatorLost, Place
+from bootwright.bench.many.coordinator import Coordinator, CoordinatorLost, Place
 from bootwright.lab.workers.engine import Ended, Perform
 from bootwright.lab.workers.processes import Processes
 from bootwright.lab.workers.queue import QueuedCell

@@ -1,0 +1,1 @@
+"""Many boards: places of a coordinator, reserved by their tags."""
