@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from bootwright.api.probes.surveying import Surveyed, SurveyedKernel, survey
     from bootwright.api.serving import serve
     from bootwright.api.tracing import TracedError, trace_error
+    from bootwright.api.upstream.drafting import Draft, draft_report
     from bootwright.api.upstream.watching import Watched, list_upstreams, watch_upstream
     from bootwright.api.workshop.bisecting import Bisected, bisect_commits, bisect_releases
     from bootwright.api.workshop.building import build_kernel, configure_kernel
@@ -123,6 +124,8 @@ _HOME = {
     "upgrade_check": "bootwright.api.nodes.upgrading",
     "Waited": "bootwright.api.nodes.waiting",
     "wait": "bootwright.api.nodes.waiting",
+    "Draft": "bootwright.api.upstream.drafting",
+    "draft_report": "bootwright.api.upstream.drafting",
     "Watched": "bootwright.api.upstream.watching",
     "list_upstreams": "bootwright.api.upstream.watching",
     "watch_upstream": "bootwright.api.upstream.watching",
@@ -158,6 +161,7 @@ __all__ = [
     "ComparedGoal",
     "Devicetrees",
     "Diagnosed",
+    "Draft",
     "FewestPatches",
     "FlashInterrupted",
     "FlashReport",
@@ -198,6 +202,7 @@ __all__ = [
     "configure_kernel",
     "diagnose",
     "diff",
+    "draft_report",
     "export_probe",
     "fetch_devicetrees",
     "flash",
