@@ -29,6 +29,7 @@ PI5 = ("--board", "raspberrypi-5")
 
 NEAR_MISSES = [
     (("kernels", "messages", "--level", "eror"), "error"),
+    (("upstream", "draft", "linus", "talos-rpi5"), "linux"),
     (("upstream", "watch", NO_FILE, "--upstream", "tallos"), "talos"),
     (("knowledge", "list", "board"), "boards"),
     (("knowledge", "check", "hazard"), "hazards"),

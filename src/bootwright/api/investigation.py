@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,6 +179,7 @@ def investigate(
             limits=limits,
             options=options,
             on_board=_on_board(opened, environment, target, store.folder, progress),
+            publish=partial(_publish, store.folder),
         )
         walked = walker.walk(seen)
     if library.received_bytes:
@@ -205,6 +207,16 @@ def _studied(seen: list[Observation], observations: str | Path | None) -> Invest
 
     studied = study(seen, title=Path(observations).name if observations is not None else "")
     return Investigated(studied, decide(studied), ())
+
+
+def _publish(folder: Path, investigation: Investigation, decision: Decision) -> None:
+    """Write `result.json` as it is by now, for steps that read it."""
+    import json
+
+    from bootwright.foundation.atomic import write_text
+    from bootwright.report.result import result
+
+    write_text(folder / "result.json", json.dumps(result(investigation, decision), indent=2) + "\n")
 
 
 def _check_names(plan: Plan, seen: Sequence[Observation]) -> None:

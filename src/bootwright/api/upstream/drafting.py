@@ -75,7 +75,7 @@ def draft_report(
     base: str = "",
     progress: Progress | None = None,
 ) -> Draft:
-    """A report to an upstream (`data/upstreams/`) on an outcome of a plan's run, or the cover letter of a series.
+    """A report to an upstream (`data/upstreams/`) on an outcome of a plan's run, or a series' cover letter.
 
     `run` is the plan's run, `out/PLAN` without; `outcome` the one that failed, without it the plan's first
     goal that did. `repository` is a git tree of the target's: who looks after the files, and which commits

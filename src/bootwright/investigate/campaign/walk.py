@@ -71,6 +71,8 @@ class Walker:
     options: Options
     on_board: Callable[[Campaign], bool] | None = None
     """Tries one of the cells that wait on a board; whether there was one to try."""
+    publish: Callable[[Investigation, Decision], None] | None = None
+    """Makes what is known by then readable for the steps that are run, where they read it."""
 
     def walk(self, seen: Sequence[Observation]) -> Walked:
         """Until nothing is left that can be done; `seen` is what a user's table holds."""
@@ -103,6 +105,8 @@ class Walker:
                 return Walked(loop, investigation, decision, None)
             assessed = assessor.assess(investigation, decision, answers)
             write_status(self.store.folder, assessed.campaign)
+            if self.publish is not None and assessed.open_tasks:
+                self.publish(investigation, decision)
             for task in assessed.open_tasks[:1]:
                 self.progress.note(f"task {task.id}: {task.title}")
                 for step in runnable(steps, task):

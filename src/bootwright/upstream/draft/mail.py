@@ -85,15 +85,14 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
 def _compared(report: Report) -> list[str]:
     if report.compared is None:
         return []
-    names = [report.labels.get(name) or name for name in report.differs_in]
     levels = [
         f"{report.labels.get(name) or name} {report.compared.factors.get(name, '?')}"
         for name in report.differs_in
     ]
-    what = "only in " if len(names) == 1 else "in "
+    only = "only " if len(levels) == 1 else ""
     text = (
-        f"It works ({report.compared.id}, {report.compared.source}) in a case that differs {what}"
-        f"{', '.join(names) or 'nothing'}: {', '.join(levels)}."
+        f"It works ({report.compared.id}, {report.compared.source}) where {only}this differs: "
+        f"{', '.join(levels)}."
     )
     return [*_paragraph(text), ""]
 

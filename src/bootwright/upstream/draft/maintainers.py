@@ -13,7 +13,8 @@ from fnmatch import translate
 from attrs import define, field, frozen
 
 _ENTRY = re.compile(r"^([A-Z]):\s*(.+)$")
-_EVERYTHING = "THE REST"
+_CHIEF = "torvalds@"
+"""Is listed for everything, and written to about nothing: @penguin_chief of the script."""
 
 
 @frozen
@@ -52,6 +53,8 @@ def read_maintainers(text: str) -> list[Section]:
     title = ""
     current: Section | None = None
     for line in text.splitlines():
+        if line.startswith("#"):
+            continue
         entry = _ENTRY.match(line)
         if entry is None:
             if not line.strip():
@@ -77,29 +80,16 @@ def read_maintainers(text: str) -> list[Section]:
 
 
 def recipients(sections: Iterable[Section], paths: Iterable[str]) -> tuple[Recipient, ...]:
-    """Who is to be written to about these files, most specific sections first, then those for everything."""
+    """Who is to be written to about these files, the most specific sections first."""
     listed = list(sections)
     chosen: dict[str, Recipient] = {}
     for path in dict.fromkeys(paths):
-        covering = [section for section in listed if section.covers(path) and section.title != _EVERYTHING]
+        covering = [section for section in listed if section.covers(path)]
         for section in sorted(covering, key=lambda section: -_depth(section, path)):
-            chosen |= {
-                address: Recipient(address, is_list=False)
-                for address in section.people
-                if address not in chosen
-            }
-            chosen |= {
-                address: Recipient(address, is_list=True)
-                for address in section.lists
-                if address not in chosen
-            }
-    for section in listed:
-        if section.title == _EVERYTHING and chosen:
-            chosen |= {
-                address: Recipient(address, is_list=True)
-                for address in section.lists
-                if address not in chosen
-            }
+            people = [address for address in section.people if _CHIEF not in address]
+            for addresses, is_list in ((people, False), (section.lists, True)):
+                for address in addresses:
+                    chosen.setdefault(address, Recipient(address, is_list))
     return tuple(chosen.values())
 
 

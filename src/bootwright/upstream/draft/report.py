@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from bootwright.foundation.versions import Version
 from bootwright.upstream.draft.maintainers import Recipient
 from bootwright.upstream.draft.run_facts import Bracket, Cell, RunFacts
 from bootwright.upstream.presets import Upstream
@@ -122,7 +123,7 @@ def compose(
         program=program_of.get(step, ""),
         program_name=f"{step}.c" if step else "",
         introduced=introduced,
-        notes=tuple(_notes(facts, bad, upstream)),
+        notes=tuple(_notes(facts, bad, good, upstream)),
     )
 
 
@@ -225,7 +226,7 @@ def _reproducer(bad: Cell, step: str) -> str:
     return ""
 
 
-def _notes(facts: RunFacts, bad: Cell, upstream: Upstream) -> list[str]:
+def _notes(facts: RunFacts, bad: Cell, good: Cell | None, upstream: Upstream) -> list[str]:
     notes = []
     if bad.source == "predicted":
         notes.append("it rests on a prediction, not on a boot: see it on the board before you send it")
@@ -236,13 +237,21 @@ def _notes(facts: RunFacts, bad: Cell, upstream: Upstream) -> list[str]:
         notes.append(
             f"the newest kernel that was tried is {newest}: try the newest mainline before you send it"
         )
-    working = [
-        cell for cell in facts.working() for name in facts.version_factors if cell.factors.get(name) == newest
-    ]
-    if working and upstream.releases == "kernel":
+    if good is not None and upstream.releases == "kernel" and _is_mended(facts, bad, good):
+        version = ", ".join(good.factors[name] for name in facts.version_factors)
         notes.append(
-            f"{newest} works ({working[0].id}): mainline has no bug to report; a back-port can be asked for"
+            f"{version} works ({good.id}): mainline has no bug to report; a back-port can be asked for"
         )
     if not facts.settled:
         notes.append("no one cause explains everything that was seen: say so")
     return notes
+
+
+def _is_mended(facts: RunFacts, bad: Cell, good: Cell) -> bool:
+    """Whether a newer version alone makes it work."""
+    if not set(bad.differs_in(good)) <= set(facts.version_factors):
+        return False
+    pairs = [
+        (Version.parse(bad.factors[name]), Version.parse(good.factors[name])) for name in bad.differs_in(good)
+    ]
+    return all(older is not None and newer is not None and older < newer for older, newer in pairs)

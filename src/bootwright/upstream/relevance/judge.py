@@ -30,6 +30,8 @@ from bootwright.workshop.repository import Repository
 _CODE = (".c", ".h", ".S", ".go")
 _DTS = (".dts", ".dtsi", ".dtso")
 _PATCH = (".patch", ".diff")
+_LISTING = re.compile(r"config|modules", re.IGNORECASE)
+"""Files that may be a kernel's configuration, or list modules that a system takes along."""
 _NO_EFFECT = ("Documentation/", "docs/", "website/", ".github/", "tools/testing/", "samples/", "vendor/")
 _NO_EFFECT_FILES = re.compile(
     r"(?:^|/)(?:[^/]+\.(?:md|rst|txt~)|README[^/]*|MAINTAINERS|LICENSE[^/]*|CHANGELOG[^/]*|CREDITS|go\.(?:sum|mod|work"
@@ -38,6 +40,7 @@ _NO_EFFECT_FILES = re.compile(
 _DEVICE_TABLE = re.compile(
     r"\b(?:of_device_id|pci_device_id|MODULE_DEVICE_TABLE|usb_device_id|i2c_device_id)\b"
 )
+_MODULE_FILE = re.compile(r"([\w-]+)\.ko\b")
 _LEAST_SWEPT = 2
 """Files outside of every question in which a sweeping commit makes the very same change."""
 
@@ -100,7 +103,7 @@ class Judge:
             return False
         if path.endswith((*_DTS, *_PATCH)) or path.rpartition("/")[2] in {"Kconfig", "Makefile", "Kbuild"}:
             return True
-        if "config" in path.rpartition("/")[2].lower() and not path.endswith(_CODE):
+        if _LISTING.search(path.rpartition("/")[2]) and not path.endswith(_CODE):
             return True
         return (
             any(path in ground.code_paths for _, ground in self._grounds)
@@ -111,12 +114,8 @@ class Judge:
 
     def _touches(self, edits: FileEdits, commit: str, parent: str) -> Iterator[Touch]:
         path = edits.path
-        sides = (
-            self._commits.text(parent, edits.old) if parent and edits.old else "",
-            self._commits.text(commit, edits.new) if edits.new else "",
-        )
         if path.endswith(_PATCH):
-            yield from self._in_patch(edits, sides)
+            yield from self._in_patch(edits, self._sides(edits, commit, parent))
             return
         if path.endswith(_DTS):
             for subject, ground in self._grounds:
@@ -125,12 +124,33 @@ class Judge:
                     yield Touch(subject.outcome, Kind.DEVICETREE, path, what)
             return
         yield from self._pins(edits)
-        yield from self._settings(edits, sides)
+        if any(is_setting(line) for _, line in (*edits.removed, *edits.added)):
+            yield from self._settings(edits, self._sides(edits, commit, parent))
+        yield from self._listed_modules(edits)
         if path.rpartition("/")[2] in {"Kconfig", "Makefile", "Kbuild"}:
-            yield from self._build_files(edits, sides)
+            yield from self._build_files(edits, self._sides(edits, commit, parent))
         elif not is_without_effect(edits):
             yield from self._code(edits, commit, parent)
             yield from self._parts(path)
+
+    def _sides(self, edits: FileEdits, commit: str, parent: str) -> tuple[str, str]:
+        """The whole text of a file before and afterwards."""
+        return (
+            self._commits.text(parent, edits.old) if parent and edits.old else "",
+            self._commits.text(commit, edits.new) if edits.new else "",
+        )
+
+    def _listed_modules(self, edits: FileEdits) -> Iterator[Touch]:
+        """Drivers that a list of modules takes in or leaves out."""
+        before, after = (
+            {match[1].replace("_", "-") for _, line in lines for match in _MODULE_FILE.finditer(line)}
+            for lines in (edits.removed, edits.added)
+        )
+        for subject in self._subjects:
+            names = {path.rpartition("/")[2].replace("_", "-") for path in subject.objects}
+            for name in sorted((before ^ after) & names):
+                change = "no longer listed" if name in before else "listed"
+                yield Touch(subject.outcome, Kind.OPTION, edits.path, f"{name}.ko {change}")
 
     def _code(self, edits: FileEdits, commit: str, parent: str) -> Iterator[Touch]:
         path = edits.path
@@ -186,8 +206,6 @@ class Judge:
 
     def _settings(self, edits: FileEdits, sides: tuple[str, str]) -> Iterator[Touch]:
         """Options whose value a configuration changes."""
-        if not any(is_setting(line) for _, line in (*edits.removed, *edits.added)):
-            return
         if architecture(edits.path, sides[1] or sides[0]) not in {None, "arm64"}:
             return
         for subject, ground in self._grounds:
@@ -273,10 +291,12 @@ class Judge:
             named = sorted(
                 term for term in terms if re.search(rf"(?<![\w,-]){re.escape(term)}(?![\w-])", commit.message)
             )
+            if not named:
+                continue
             shared = [
                 path for path in code if not _DEVICE_TABLE.search(self._commits.text(commit.name, path))
             ]
-            if named and len(shared) == len(code):
+            if len(shared) == len(code):
                 yield Touch(subject.outcome, Kind.MENTION, shared[0], named[0])
                 return
 
