@@ -172,8 +172,8 @@ def parse_run(
     except (ValueError, RecursionError) as error:
         raise Malformed(where, None, "JSON", str(error)[:200], hint=hint) from error
     if not isinstance(document, dict) or document.get("schema") != _SCHEMA:
-        found = document.get("schema") if isinstance(document, dict) else document
-        raise Malformed(where, None, f"schema {_SCHEMA}", repr(found)[:80], hint=hint)
+        schema = document.get("schema") if isinstance(document, dict) else document
+        raise Malformed(where, None, f"schema {_SCHEMA}", repr(schema)[:80], hint=hint)
     try:
         return _facts(document, outcome, version_factors, mending)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
