@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from bootwright.formats.sources.address import is_address
@@ -17,6 +14,7 @@ from bootwright.foundation.errors import Missing, Refused, ToolFailed
 from bootwright.foundation.progress import Progress
 from bootwright.workshop.repository import Repository, open_repository
 from bootwright.workshop.trees import packages
+from bootwright.workshop.trees.contents import content
 from bootwright.workshop.trees.model import KernelTree, read_version
 from bootwright.workshop.trees.unpack import MOST_BYTES, unpack_tree
 from bootwright.workshop.trees.worktree import state, tree_of
@@ -64,35 +62,9 @@ def _folder(path: Path) -> KernelTree:
         identity = state(open_repository(folder), folder)
         origin = f"{folder}, {identity}"
     except (Refused, Missing, ToolFailed):
-        identity = f"files {_content(folder)}"
+        identity = f"files {content(folder)}"
         origin = f"{folder}, {identity[:18]}"
     return KernelTree(folder, version, identity, origin, kept=False)
-
-
-def _content(folder: Path) -> str:
-    """SHA256 over the names, kinds and contents of all files."""
-    digest = hashlib.sha256()
-    for name, path in _files(folder):
-        mode = path.lstat().st_mode
-        digest.update(f"{name}\0".encode("utf-8", "surrogateescape"))
-        if stat.S_ISLNK(mode):
-            digest.update(b"link " + os.fsencode(path.readlink()) + b"\0")
-        else:
-            with path.open("rb", buffering=0) as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-            digest.update(b"x" if mode & 0o100 else b"-")
-    return digest.hexdigest()
-
-
-def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != ".git")
-        here = Path(place)
-        links = [name for name in folders if (here / name).is_symlink()]
-        for name in sorted([*names, *links]):
-            path = here / name
-            if path.is_symlink() or path.is_file():
-                yield str(path.relative_to(folder)), path
 
 
 def _reference(repository: Repository, reference: str, progress: Progress) -> KernelTree:
