@@ -348,6 +348,12 @@ class TestFailures:
         log = Path((error.value.hint or "").rpartition("log is ")[2])
         assert "nothing" in log.read_text()
 
+    def test_what_the_assembler_says_is_an_error_too(self, tree: Path) -> None:
+        head = tree / "init/head.S"
+        head.write_text(head.read_text() + "\tno_such_instruction x0\n")
+        with pytest.raises(ToolFailed, match=r"init/head\.S:\d+: Error: unknown mnemonic"):
+            api.build_kernel(tree)
+
     def test_no_compiler(self, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         programs = tmp_path / "programs"
         programs.mkdir()

@@ -13,7 +13,7 @@ from bootwright.foundation.structure import STEM
 # What compilers, linkers, modpost and make say (gcc 12, clang 19, binutils 2.40, make 4.3); `***` is make's
 # own word that something before has failed, and counts only where nothing else does.
 _ERRORS = (
-    re.compile(r"^(?P<text>[^\s:][^:\n]*:\d+:(?:\d+:)? (?:fatal )?error: .*)$", re.MULTILINE),
+    re.compile(r"^(?P<text>[^\s:][^:\n]*:\d+:(?:\d+:)? (?:[Ff]atal )?[Ee]rror: .*)$", re.MULTILINE),
     re.compile(r"^(?P<text>(?:.*: undefined reference to .*|ERROR: modpost: .*|FAILED.*))$", re.MULTILINE),
     re.compile(r"^(?P<text>(?:\S*ld(?:\.lld)?: error: .*|\S*: (?:fatal )?error: .*))$", re.MULTILINE),
     # scripts/kconfig: `fs/Kconfig:12: syntax error`; its warnings stop nothing.
