@@ -18,6 +18,7 @@ from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import Speaker, speaker
 from bootwright.diagnose.model import STAGES
+from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.levels import level_of
 from bootwright.diagnose.reading.patterns import Facts, printable
 from bootwright.formats.messages.model import ERROR
@@ -25,6 +26,9 @@ from bootwright.formats.messages.model import ERROR
 FAILING: Final = "@device/failing"
 _AGAIN: Final = 3
 """Errors without success that are `again and again`."""
+_ONE_ATTEMPT: Final = 0.5
+_LINES_OF_AN_ATTEMPT: Final = 4
+"""Seconds, or lines where there are no times, within which errors are of one attempt."""
 _STILL: Final = 20
 """Lines of the same boot that must follow before an error counts as the last word of a device."""
 _AT_END: Final = 2
@@ -151,7 +155,8 @@ class DeviceErrors:
                 role, facts, [Occurrence(number, raw)], names, by_name, last=number
             )
             return
-        errors.count += 1
+        if _apart(errors.occurrences[-1], Occurrence(number, raw)):
+            errors.count += 1
         errors.last = number
         if len(errors.occurrences) < _KEPT:
             errors.occurrences.append(Occurrence(number, raw))
@@ -170,3 +175,11 @@ class DeviceErrors:
             # Then a single error before is not its last word.
             if goes_on and self._errors[device].count < _AGAIN:
                 del self._errors[device]
+
+
+def _apart(before: Occurrence, after: Occurrence) -> bool:
+    """Whether two errors of a device are of different attempts."""
+    seconds = [prefix.split(place.raw).seconds for place in (before, after)]
+    if seconds[0] is not None and seconds[1] is not None:
+        return seconds[1] - seconds[0] >= _ONE_ATTEMPT
+    return after.line - before.line > _LINES_OF_AN_ATTEMPT

@@ -17,11 +17,14 @@ FLAPPING: Final = "@link/flapping"
 UP: Final = "@link/up"
 """Of several interfaces one has a link at the end."""
 _CHANGE: Final = re.compile(
-    rb"(?P<netdev>(?:eth|en|lan|wan|usb|br|sw)[\w.-]{0,18}): (?:NIC )?"
+    rb"(?P<netdev>(?:eth|en|lan|wan|usb|br|sw|wl)[\w.-]{0,18}): (?:NIC )?"
     rb"(?:[Ll]ink (?:is )?(?P<state>[Uu]p|[Dd]own)\b|(?P<lost>Lost carrier|carrier lost)"
-    rb"|(?P<got>Gained carrier|carrier acquired))"
+    rb"|(?P<got>Gained carrier|carrier acquired|link becomes ready|associated\b))"
 )
-"""drivers/net/phy/phy.c phy_print_status and the drivers' own (Linux 6.12); systemd-networkd; dhcpcd."""
+"""drivers/net/phy/phy.c phy_print_status and the drivers' own, net/ipv6/addrconf.c, net/mac80211/mlme.c
+(Linux 6.12); systemd-networkd; dhcpcd."""
+_ROAMING: Final = b"wl"
+"""Wireless interfaces lose their link whenever they change the access point."""
 _WITHIN: Final = 600.0
 """Seconds."""
 _LOSSES: Final = 2
@@ -56,7 +59,7 @@ class LinkChanges:
                 for when, place in link.losses
                 if when is None or seconds is None or seconds - when <= _WITHIN
             ]
-            if len(recent) >= _LOSSES:
+            if len(recent) >= _LOSSES and not change["netdev"].startswith(_ROAMING):
                 link.flapping = recent
         link.up = up
 

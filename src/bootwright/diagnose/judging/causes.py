@@ -124,14 +124,18 @@ class _Folding:
         self._parent[effect] = cause
 
     def _named_by(self, fallback: int) -> int | None:
-        """The finding that says by known words what the fallback says by form: the last before its end."""
+        """The finding that says by known words what the fallback says by form: the last before its end.
+
+        One that is about an excerpt as a whole has no end.
+        """
+        ends = any(name.startswith("@end/") for name in self._signatures[fallback].rule.triggers)
         last = self._findings[fallback].lines[-1].number if self._findings[fallback].lines else 0
         named = [
             index
             for index, signature in enumerate(self._signatures)
             if not signature.fallback
             and self._findings[index].severity in _SERIOUS
-            and self._first[index] <= last
+            and (self._first[index] <= last or not ends)
             and self._may_be_parent(index, fallback)
             and not _name_different_devices(self._findings[index], self._findings[fallback])
         ]
