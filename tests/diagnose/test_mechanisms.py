@@ -156,3 +156,30 @@ def test_a_program_that_crashes_with_a_dump_does_not_end_the_boot() -> None:
     )
     assert diagnosed(KERNEL + crash.format(4017) * 2).outcome is Outcome.BOOT_OK
     assert diagnosed(KERNEL + crash.format(1)).outcome is Outcome.FAILED
+
+
+FRAMES = "".join(f"[   14.00002{number}]  frob_quux_{number}+0x4{number}/0x90\n" for number in range(8))
+
+
+def test_a_report_that_was_cut_out_is_what_the_log_is_about() -> None:
+    report = "[   14.000010] WARNING: CPU: 0 PID: 0 at kernel/frob.c:114 frob_quux+0x20/0x90\n" + FRAMES
+    assert root_cause(diagnosed(report)).signature == "kernel-warning"
+    assert diagnosed(KERNEL + report).outcome is Outcome.BOOT_OK
+
+
+@pytest.mark.parametrize(("apart", "outcome"), [(0.01, Outcome.BOOT_OK), (1.5, Outcome.DEGRADED)])
+def test_errors_of_one_probe_are_one_attempt(apart: float, outcome: Outcome) -> None:
+    lines = "".join(
+        f"[{4 + number * apart:12.6f}] rk_gmac-dwmac fe1c0000.ethernet: could not frob clock {number}\n"
+        for number in range(4)
+    )
+    goes_on = "".join(f"[   20.00000{number}] quux frob {number}\n" for number in range(9)) * 4
+    ready = "[   30.000000] systemd[1]: Started Frobnicator.\n"
+    assert diagnosed(KERNEL + lines + goes_on + ready).outcome is outcome
+
+
+def test_a_cable_that_nothing_waits_for_is_worth_knowing() -> None:
+    down = "[   19.763335] smsc95xx 1-1.1:1.0 eth0: Link is Down\n"
+    assert diagnosed(down + "[   21.098797] quux: frob\n").outcome is Outcome.BOOT_OK
+    wireless = "[   21.098797] IPv6: ADDRCONF(NETDEV_CHANGE): wlan0: link becomes ready\n"
+    assert diagnosed(KERNEL + down + wireless).outcome is Outcome.BOOT_OK

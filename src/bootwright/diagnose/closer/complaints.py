@@ -13,7 +13,7 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.judging.gravity import is_grave
-from bootwright.diagnose.judging.shapes import looks_wrong, shape_of
+from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
@@ -29,6 +29,10 @@ _ONE_IN_KNOWN: Final = 3
 _FEWEST_KNOWN: Final = 3
 """Errors that are known to be worth knowing alone have to prevail, and one of them alone is a quotation."""
 _SHOWN: Final = 6
+_LONGEST_REPORT: Final = 200
+_FEWEST_DUMPED: Final = 5
+_HEAD_OF_REPORT: Final = 12
+"""Lines of an excerpt that is one report of the kernel; of its stack and registers; of what comes before."""
 _LAST_WORDS: Final = 3
 _BY_INIT: Final = re.compile(rb"(?:/s?bin/|/)?init(?:\[1\]| \d{1,3})?: ")
 """The first process (Android 14 system/core/init writes to the kernel's log, scripts to the console)."""
@@ -49,6 +53,7 @@ class Complaints:
 
     _lines: int = 0
     _errors: list[_Complaint] = field(factory=list)
+    _dump_lines: list[Occurrence] = field(factory=list)
     _before: bytes = b""
     _stamped: bool = False
 
@@ -57,6 +62,10 @@ class Complaints:
         if not text:
             return
         self._lines += 1
+        if self._lines > _LONGEST_REPORT:
+            return
+        if is_dump(text):
+            self._dump_lines.append(Occurrence(number, raw))
         if self._lines > _EXCERPT:
             return
         shape = shape_of(text)
@@ -69,7 +78,13 @@ class Complaints:
     @property
     def any(self) -> bool:
         """Whether it is an excerpt that is about errors."""
-        return self._is_about(self._errors)
+        return self._is_about(self._errors) or self._is_report
+
+    @property
+    def _is_report(self) -> bool:
+        """Whether it is a report of the kernel, cut out with its stack, and little else."""
+        dumped = len(self._dump_lines)
+        return self._lines <= _LONGEST_REPORT and dumped >= _FEWEST_DUMPED and dumped * 2 >= self._lines
 
     def tell(self, state: BootState) -> None:
         """Let the state know of the errors that no signature knows."""
@@ -78,8 +93,10 @@ class Complaints:
         if not self.any:
             return
         grave = [error for error in self._errors if is_grave(error.place.raw)]
-        if len(grave) >= _FEWEST_KNOWN and self._is_about(grave, one_in=_ONE_IN_KNOWN):
-            state.count_all(ABOUT, (), [error.place for error in grave], len(grave))
+        if self._is_report:
+            self._tell_about(state, [*(error.place for error in grave), *self._dump_lines], _HEAD_OF_REPORT)
+        elif len(grave) >= _FEWEST_KNOWN and self._is_about(grave, one_in=_ONE_IN_KNOWN):
+            self._tell_about(state, [error.place for error in grave], 0)
         known = _known_shapes(state)
         unknown = [error for error in grave if known.isdisjoint({error.shape, error.before} - {b""})]
         if not self._is_about(unknown):
@@ -94,6 +111,11 @@ class Complaints:
         )
         shown = sorted({first.place, *(error.place for error in unknown[-_SHOWN + 1 :])})
         state.count_all(ERRORS, facts, shown, len(unknown))
+
+    def _tell_about(self, state: BootState, places: list[Occurrence], before: int) -> None:
+        places = sorted(places, key=lambda place: place.line)
+        facts = (("from", str(places[0].line - before)), ("to", str(places[-1].line)))
+        state.count_all(ABOUT, facts, places, len(places))
 
     def _is_about(self, errors: list[_Complaint], *, one_in: int = _ONE_IN) -> bool:
         return bool(errors) and self._lines <= _EXCERPT and len(errors) * one_in >= self._lines

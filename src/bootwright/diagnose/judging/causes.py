@@ -55,9 +55,9 @@ def _raised(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[S
     raising = [finding for signature, finding in signature_findings if signature.raises]
     if not raising or any(finding.severity in _SERIOUS for _, finding in others):
         return others
-    about = {line.number for finding in raising for line in finding.lines}
+    spans = [(int(facts["from"]), int(facts["to"])) for facts in (dict(finding.facts) for finding in raising)]
     shared = [
-        len(about & {line.number for line in finding.lines})
+        sum(any(first <= line.number <= last for first, last in spans) for line in finding.lines)
         if finding.severity is Severity.INFO and not signature.open_end
         else 0
         for signature, finding in others
