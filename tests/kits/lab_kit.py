@@ -18,6 +18,27 @@ import yaml
 _BIN = Path(sys.executable).parent
 
 
+_PLACES = """
+import asyncio, sys
+from labgrid.remote.client import start_session
+from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
+session = start_session(sys.argv[1])
+
+async def places():
+    for name in sys.argv[2:]:
+        await session.stub.AddPlace(messages.AddPlaceRequest(name=name))
+        match = messages.AddPlaceMatchRequest(placename=name, pattern=f"shelf/{name}/*")
+        await session.stub.AddPlaceMatch(match)
+    while set(session.resources.get("shelf", {})) < set(sys.argv[2:]):
+        await asyncio.sleep(0.1)
+    await session.stop()
+    await session.close()
+
+session.loop.run_until_complete(places())
+"""
+"""Makes a place for each board, and waits until all are exported."""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
