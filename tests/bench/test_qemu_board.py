@@ -1,6 +1,6 @@
 """A boot on a QEMU machine behind labgrid: all is real but the copper.
 
-Its serial pty is exported by a real exporter of a real coordinator, it itself switched by an external command,
+Its serial pty is exported by a real exporter of a real coordinator; it is switched by an external command,
 and driven through a remote place.
 """
 
