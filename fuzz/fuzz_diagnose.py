@@ -21,7 +21,9 @@ from bootwright.diagnose.engine import Diagnoser
 from bootwright.diagnose.incoming import log_text
 from bootwright.diagnose.jsonform import as_json
 from bootwright.diagnose.page import as_html
+from bootwright.diagnose.reading.numbered import numbered_lines
 from bootwright.diagnose.render import as_text
+from bootwright.diagnose.secrets import Secrets
 from bootwright.diagnose.signatures.knowledge import load
 from bootwright.evidence.board import with_board
 from bootwright.foundation.errors import BootwrightError
@@ -50,6 +52,9 @@ def one_input(data: bytes) -> None:
     assert "\x1b]" not in text
     assert "\0" not in text
     assert "<script" not in as_html(diagnosis, title="fuzz")
+    assert Secrets().without(diagnosis).outcome == diagnosis.outcome
+    numbers = [number for number, _ in numbered_lines(io.BytesIO(data[1:]).read)]
+    assert numbers == sorted(set(numbers))
 
 
 def make_seeds(folder: Path) -> None:

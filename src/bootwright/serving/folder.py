@@ -125,10 +125,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return None
         if "\0" in asked or not asked.startswith("/"):
             return None
-        path = (self.server.root / asked.lstrip("/")).resolve()
-        if asked.endswith("/"):
-            path /= "index.html"
-        return path if path.is_relative_to(self.server.root) and path.is_file() else None
+        try:
+            path = (self.server.root / asked.lstrip("/")).resolve()
+            if asked.endswith("/"):
+                path /= "index.html"
+            return path if path.is_relative_to(self.server.root) and path.is_file() else None
+        except OSError:  # a name that is too long
+            return None
 
     def _send(self, path: Path, file: IO[bytes], *, with_body: bool) -> None:
         status = os.fstat(file.fileno())
