@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 from pathlib import Path
 
 import jsonschema
@@ -16,7 +17,9 @@ from bootwright.formats.code.a64_flow import Kind, flow, holds
 from bootwright.formats.code.module_symbols import text_symbols
 from bootwright.foundation.guest import build_with_any
 from bootwright.lab.probes.program import check_program
+from bootwright.lab.trace import record
 from bootwright.lab.trace.assembly import assembly
+from bootwright.lab.trace.guest import Away
 from bootwright.lab.trace.places import loaded_modules
 from bootwright.lab.trace.prove import not_selected
 
@@ -41,6 +44,22 @@ def test_error_of_the_first_case() -> None:
     # Neither interrupts nor other tasks are in the record.
     assert document["instructions"] < 10_000
     assert not document["other_tasks"]
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_a_killed_record_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    failing, seen = record._failing, []
+
+    def looked_at(recorder: record._Recorder, away: Away | None, handler: int, errno: int) -> object:
+        recorded = failing(recorder, away, handler, errno)
+        seen.append((recorder.log.stat().st_size > 100_000, list(tmp_path.iterdir())))
+        return recorded
+
+    monkeypatch.setattr(record, "_failing", looked_at)
+    trace_error("debian-6.12.117-4k", step="talos-1.12-etc-hosts")
+    assert seen == [(True, [])]
 
 
 @pytest.mark.boot

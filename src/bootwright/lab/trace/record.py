@@ -60,13 +60,12 @@ def record(stage: Stage, *, handler: int, switch: int | None, errno: int) -> Rec
     time.
     """
     one_instruction = "singlestep" if stage.plan.emulator.version < _RENAMED else "one-insn-per-tb"
-    with (
-        tempfile.TemporaryDirectory(prefix="bootwright-trace-") as folder,
-        guest(stage, most_written=MOST_LOG) as machine,
-    ):
+    # A file without a name: however we end, gigabytes of log are not left behind.
+    with tempfile.TemporaryFile() as file, guest(stage, most_written=MOST_LOG) as machine:
         try:
             mask = stage.plan.target.interrupt_mask
-            recorder = _Recorder(machine, Path(folder) / "cpu.log", one_instruction, mask)
+            log = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")  # proc_pid_fd(5): QEMU opens it too
+            recorder = _Recorder(machine, log, one_instruction, mask)
             away = (
                 None
                 if switch is None
