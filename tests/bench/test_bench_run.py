@@ -6,12 +6,14 @@ The board is a stand-in that prints the log of a real boot (board_kit): no board
 from __future__ import annotations
 
 import contextlib
+import http.server
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ import jsonschema
 import lab_kit
 import pytest
 import yaml
+from isolate_kit import make_image
 
 from bootwright import api
 from bootwright.bench.console import read_times
@@ -153,6 +156,104 @@ def test_what_labgrid_says_is_one_error(
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_board_that_cannot_be_switched_off(home: Path, image: Path) -> None:
+    """What was seen is kept, and the next start tries again."""
+    with printing(home / "board", READY) as board:
+        path = local(board)
+        document = yaml.safe_load(path.read_text())
+        power = document["targets"]["main"]["drivers"]["ExternalPowerDriver"]
+        switch = home / "switch"
+        broken = f"test -e {home}/broken -a -e {board}/card.img && exit 1; {power['cmd_off']}"
+        switch.write_text(f"#!/bin/sh\n{broken}\n")
+        switch.chmod(0o755)
+        power["cmd_off"] = str(switch)
+        path.write_text(yaml.safe_dump(document))
+        (home / "broken").touch()
+        booted = api.bench_run(image=image, environment=path, until="login")
+        assert booted.verdict is Verdict.WORKS
+        assert "switch the board off" in booted.record.still_on
+        assert board_kit.power(board, "get") == "on"
+        jsonschema.validate(booted.as_json(), SCHEMA)
+        (home / "broken").unlink()
+        again = api.bench_run(image=image, environment=path, until="login")
+        assert again.left_on == ("main",)
+        assert again.record.still_on == ""
+        assert board_kit.power(board, "get") == "off"
+
+
+class _Shelly(http.server.BaseHTTPRequestHandler):
+    """A power switch with the RPC of Shelly's second generation, for the stand-in of its server."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert self.path == "/rpc"
+        assert asked["method"] == "Switch.Set"
+        assert isinstance(self.server, _ShellyServer)
+        board_kit.power(self.server.board, "on" if asked["params"]["on"] else "off")
+        body = json.dumps({"id": asked["id"], "result": {"was_on": False}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _ShellyServer(http.server.ThreadingHTTPServer):
+    board: Path
+
+
+def test_power_by_a_switch_over_the_network(home: Path, image: Path) -> None:
+    with printing(home / "board", READY) as board, _ShellyServer(("127.0.0.1", 0), _Shelly) as server:
+        server.board = board
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        path = local(board)
+        document = yaml.safe_load(path.read_text())
+        target = document["targets"]["main"]
+        host = f"http://127.0.0.1:{server.server_address[1]}"
+        target["resources"]["NetworkPowerPort"] = {"model": "shelly_gen2", "host": host, "index": 0}
+        target["drivers"] = {"SerialDriver": {}, "NetworkPowerDriver": {}}
+        path.write_text(yaml.safe_dump(document))
+        booted = api.bench_run(image=image, environment=path, until="login")
+        server.shutdown()
+        assert booted.verdict is Verdict.WORKS
+        assert board_kit.switched(board) == ["off", "on", "off"]
+
+
+def test_the_boot_partition_is_offered_for_a_boot_over_the_network(home: Path) -> None:
+    files = {
+        "/config.txt": b"kernel=kernel8.img\n",
+        "/kernel8.img": b"kernel",
+        "/overlays/a.dtbo": b"overlay",
+    }
+    image = make_image(home / "card.img", files, home, 8 << 20)
+    root = home / "tftp"
+    root.mkdir()
+    with printing(home / "board", READY) as board:
+        path = local(board, deploy={"boot_files": "12345678"})
+        document = yaml.safe_load(path.read_text())
+        target = document["targets"]["main"]
+        target["resources"]["TFTPProvider"] = {"internal": str(root), "external": ""}
+        target["drivers"]["TFTPProviderDriver"] = {}
+        path.write_text(yaml.safe_dump(document))
+        served: dict[str, bytes] = {}
+
+        def look() -> None:
+            _wait(lambda: board_kit.power(board, "get") == "on")
+            served.update(
+                {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
+            )
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        booted = api.bench_run(image=image, environment=path, until="login")
+        looking.join()
+    assert booted.verdict is Verdict.WORKS
+    assert served == {f"12345678{name}": data for name, data in files.items()}
+    assert booted.record.facts["deployed"] == f"3 files served from {root}"
 
 
 def test_a_board_in_use_is_refused_and_one_left_on_is_switched_off(home: Path, image: Path) -> None:

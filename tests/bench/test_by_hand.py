@@ -124,6 +124,25 @@ def test_with_a_serial_adapter_the_console_is_recorded(tmp_path: Path, image: Pa
     os.close(adapter)
 
 
+def test_what_is_seen_of_a_cell_is_told_to_its_campaign(tmp_path: Path, image: Path) -> None:
+    plan = Path(__file__).parent / "cards.toml"
+    words = [sys.executable, "-m", "bootwright", "investigate", plan, "--out", "run", "--offline", "--quiet"]
+    subprocess.run(words, cwd=tmp_path, stdout=subprocess.DEVNULL, check=False)
+    terminal = Terminal(tmp_path, "pi-a_new", "--run", "run", "--image", image, "--by-hand")
+    terminal.answer("Put the card in", "")
+    terminal.answer("Power on", "")
+    terminal.answer("lights of the Ethernet socket on?", "off")
+    terminal.answer("address in the router's list", "none")
+    terminal.answer("Its status LED", "activity")
+    terminal.answer("A file with a log", "")
+    assert terminal.end() == 1
+    (answer,) = (json.loads(path.read_text()) for path in (tmp_path / "run" / "told").glob("*.json"))
+    assert answer["cell"] == "pi-a_new"
+    assert answer["outcomes"] == {"ethernet": "fails"}
+    assert answer["by"] == "by hand"
+    assert len(list((tmp_path / "run" / "bench").glob("*-pi-a_new/bench.json"))) == 1
+
+
 def test_a_device_that_is_not_there_is_said_before_anything_is_asked(tmp_path: Path, image: Path) -> None:
     terminal = Terminal(tmp_path, "--image", image, "--by-hand", "--serial", "/dev/ttyNOWHERE")
     assert terminal.end() == 2

@@ -23,54 +23,7 @@ PANIC = (
     "[    2.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n"
     "[    2.1] ---[ end Kernel panic - not syncing: VFS: Unable to mount root fs ]---\n"
 )
-PLAN = """
-schema = "bootwright/plan/1"
-name = "cards"
-title = "Two kernels on one board"
-question = "With which kernel does the network work?"
-
-[wanted]
-
-[factor.kernel]
-levels = ["old", "new"]
-
-[factor.board]
-levels = ["pi-a", "pi-b"]
-given = ["pi-a", "pi-b"]
-
-[outcome.ethernet]
-goal = true
-
-[[report]]
-id = "somebody"
-factors = { board = "pi-a", kernel = ["old", "new"] }
-outcomes = { ethernet = "fails" }
-
-[[experiment]]
-name = "on-the-board"
-source = "bench"
-hours = 0.5
-outcomes = ["ethernet"]
-goals = { ethernet = "ethernet" }
-
-[experiment.levels]
-kernel = ["old", "new"]
-board = ["pi-a", "pi-b"]
-
-[[task]]
-id = "1"
-priority = "P0"
-title = "Find a kernel"
-hypothesis = "one of them works"
-success = "the network works"
-hours = 1.0
-needs = ["board"]
-steps = ["bootwright observe CELL --log LOG"]
-
-[[task.criterion]]
-by = "works"
-outcome = "ethernet"
-"""
+PLAN = Path(__file__).parent / "cards.toml"
 
 
 @pytest.fixture
@@ -142,8 +95,7 @@ def test_isolate_finds_the_culprit_with_a_board(home: Path) -> None:
 
 
 def test_a_campaign_is_walked_to_its_decision_with_a_board(home: Path) -> None:
-    (home / "plan.toml").write_text(PLAN)
-    begun = run("investigate", "plan.toml", "--out", "run", "--offline", "--quiet")
+    begun = run("investigate", PLAN, "--out", "run", "--offline", "--quiet")
     assert begun.returncode == 3, begun.stderr
     status = json.loads(run("status", "run", "--json").stdout)
     (home / "run" / "cards").mkdir()
@@ -153,7 +105,7 @@ def test_a_campaign_is_walked_to_its_decision_with_a_board(home: Path) -> None:
     command = booting(home / "board", "if grep -q 'kernel new' card.img; then cat lease; else cat panic; fi")
     with board_kit.board(home / "board", command) as board:
         path = environment(board, levels={"board": "pi-a"})
-        walked = run("investigate", "plan.toml", "--out", "run", "--offline", "--on", "bench", "--env", path)
+        walked = run("investigate", PLAN, "--out", "run", "--offline", "--on", "bench", "--env", path)
         assert walked.returncode in {0, 3}, walked.stderr
         assert board_kit.power(board, "get") == "off"
     status = json.loads(run("status", "run", "--json").stdout)

@@ -77,6 +77,8 @@ class BenchRecord:
     console_bytes: int
     console_sha256: str
     """Empty where there was no serial line."""
+    still_on: str = ""
+    """Why the board could not be switched off; empty where it is off."""
     facts: dict[str, Any] = field(factory=dict)
     """The board, as its engine knows it."""
     schema: str = SCHEMA

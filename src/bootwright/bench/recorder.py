@@ -12,6 +12,7 @@ was killed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -28,6 +29,8 @@ from bootwright.foundation.errors import BootwrightError
 CONSOLE, TIMES, EVENTS = "console.bin", "console.times", "console.events"
 _RETRY = 0.1
 """Seconds between two attempts to open a line that is not there."""
+_PRIORITY = -10
+"""Niceness: on a busy machine whoever reads too late loses bytes."""
 _DRAIN = 2.0
 """Seconds at most in which what is left is read at the end."""
 
@@ -151,6 +154,8 @@ def _drain(line: Line, recording: Recording) -> None:
 def main(arguments: list[str]) -> int:
     """Exit status 0 at the end of standard input, 1 with one line on stderr where it cannot go on."""
     address, folder, started = arguments
+    with contextlib.suppress(OSError):  # root and CAP_SYS_NICE alone may
+        os.nice(_PRIORITY)
     try:
         record(Address.from_json(json.loads(address)), Path(folder), float(started), commands=0)
     except (OSError, BootwrightError, ValueError) as error:

@@ -19,7 +19,7 @@ from bootwright.bench.recorder import CONSOLE
 from bootwright.bench.until import Watch
 from bootwright.diagnose.engine import Diagnoser
 from bootwright.diagnose.model import Diagnosis, Outcome
-from bootwright.foundation.errors import Refused
+from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.image_boot.boot import SILENCE_AFTER_PANIC
@@ -34,6 +34,8 @@ _OPEN_SECONDS = 15.0
 _TICK = 0.05
 _CHECK = 2.0
 """Seconds between two looks at where the console is, which an exporter may change."""
+_OFF_ATTEMPTS = 3
+_OFF_PAUSE = 1.0
 _MOST_CONSOLE = 255 << 20
 """As much as is kept of a log that a person gives."""
 _PIECE = 1 << 20
@@ -159,12 +161,25 @@ class _Run:
             return "silent"
         return "timeout" if now > limits.timeout else None
 
-    def switch_off(self) -> None:
-        """Also what may have been left half on."""
-        with self.step("switch it off"):
-            self.board.power_off()
-        if self.claim is not None:
-            self.claim.is_off()
+    def switch_off(self) -> str:
+        """Also what may have been left half on; why that failed, empty where it is off.
+
+        What was seen is worth keeping then too; whoever comes next switches the board off.
+        """
+        for attempt in range(_OFF_ATTEMPTS):
+            if attempt:
+                time.sleep(_OFF_PAUSE)
+            try:
+                with self.step("switch it off"):
+                    self.board.power_off()
+            except BootwrightError as error:
+                reason = error.message
+                continue
+            if self.claim is not None:
+                self.claim.is_off()
+            return ""
+        self.progress.note(f"{self.board.name} is still on: {reason}")
+        return reason
 
     def stop_recording(self) -> None:
         """What still came is read, and looked at."""
@@ -201,7 +216,12 @@ def run_on_board(
         board.power_off()
     off = time.monotonic()
     with run.step("bring the image to it"):
-        how = board.deploy(image)
+        try:
+            how = board.deploy(image)
+        except BaseException:
+            if claim is not None:
+                claim.is_off()
+            raise
     time.sleep(max(0.0, limits.off - (time.monotonic() - off)))
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     try:
@@ -210,7 +230,7 @@ def run_on_board(
         seconds = run.now()
     finally:
         try:
-            run.switch_off()
+            still_on = run.switch_off()
         finally:
             run.stop_recording()
     watch.look(run.switched_on, time.monotonic, now=True)
@@ -235,6 +255,7 @@ def run_on_board(
         line=events,
         console_bytes=run.received,
         console_sha256=digest,
+        still_on=still_on,
         facts={**board.facts(), "deployed": how},
     )
     write_record(folder, record)

@@ -27,5 +27,7 @@ def lines(record: BenchRecord, folder: str) -> Iterator[str]:
         yield f"  the serial line was lost after {seconds:.1f} s, at byte {event.offset}: {event.why}"
     if len(lost) > 3:
         yield f"  … and {len(lost) - 3} more times"
+    if record.still_on:
+        yield f"  it could not be switched off: {record.still_on}; the next start tries again"
     digest = f", SHA-256 {record.console_sha256[:12]}…" if record.console_sha256 else ""
     yield f"  kept in {folder}: {record.console_bytes} bytes of console{digest}"
