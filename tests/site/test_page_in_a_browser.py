@@ -17,6 +17,8 @@ import pytest
 import zstandard
 from site_kit import NEEDS_A_BROWSER, READY, ask, chromium, made, package, served, shown_as, wait_for
 
+from bootwright.api import diagnose
+from bootwright.diagnose.page import as_html
 from bootwright.foundation.places import DATA
 
 pytestmark = [pytest.mark.browser, NEEDS_A_BROWSER]
@@ -160,6 +162,21 @@ def test_the_result_is_a_file_with_or_without_secrets(browser: Any, tmp_path: Pa
     assert "attic-pi" in plain
     assert "the root file system cannot be mounted" in struck
     assert "attic-pi" not in struck
+
+
+def test_findings_are_shown_as_the_report_shows_them(browser: Any) -> None:  # noqa: ANN401
+    log = DATA / "signatures/rp1-endpoint/golden/firmware-devicetree/console.log"
+    paste(browser, log.read_text())
+    report = as_html(diagnose(log).diagnosis, title="log")
+    both = browser.execute_script(
+        "const plain = node => node.textContent.replace(/[\\s`|]/g, '');"
+        "const report = new DOMParser().parseFromString(arguments[0], 'text/html');"
+        "return [[...report.querySelectorAll('article')].map(plain),"
+        " [...document.querySelectorAll('.finding')].map(plain)]",
+        report,
+    )
+    assert len(both[0]) >= 2
+    assert both[0] == both[1]
 
 
 def test_it_can_be_used_with_the_keyboard_alone(browser: Any) -> None:  # noqa: ANN401
