@@ -7,6 +7,7 @@ import resource
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
@@ -21,6 +22,11 @@ from bootwright.lab.snapshots.restoring import restored
 from bootwright.lab.snapshots.saved import Snapshot
 
 _MOST_RETURNS = 2000
+_OOPS = b"Internal error: "
+"""arch/arm64/kernel/traps.c (Linux 6.18), `__die`: the task that ran is ended."""
+_BEHIND_OOPS = 3.0
+"""Wall seconds for the rest of the report, and for the step where it does end."""
+_LOOK = 0.25
 
 
 @frozen
@@ -124,14 +130,26 @@ class Guest:
         return self.debugger.registers()
 
     def run_out(self, seconds: float) -> bytes:
-        """Let the machine run to its end, or for so long; its console."""
+        """Let the machine run to its end, or for so long, or a little behind an oops; its console.
+
+        What a task that oopsed has locked, others wait for: such a step does not end.
+        """
         with contextlib.suppress(ToolFailed, TimeoutError):
             self.debugger.leave()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(seconds)
+            until = time.monotonic() + seconds
+            while self._process.poll() is None and time.monotonic() < until:
+                if _OOPS in self.console:
+                    until = min(until, time.monotonic() + _BEHIND_OOPS)
+                    self._process_ended(until)
+                else:
+                    self._process_ended(min(until, time.monotonic() + _LOOK))
         self._process.kill()
         self._drain.join()
         return bytes(self.console)
+
+    def _process_ended(self, until: float) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0.0, until - time.monotonic()))
 
 
 @contextlib.contextmanager
