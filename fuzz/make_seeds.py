@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -44,6 +45,18 @@ def kconfig(_room: Path) -> list[bytes]:
     files = [path.read_bytes() for path in sorted(small.rglob("Kconfig"))]
     config = b'CONFIG_MACB=m\n# CONFIG_PCI is not set\nCONFIG_LOCALVERSION="-x"\nCONFIG_NR_CPUS=0x10\n'
     return [*files, config, b'(A && !B) || C=y || $(cc-option,-f(x)) != "text" && D >= 0x10']
+
+
+def upstream(_room: Path) -> list[bytes]:
+    folder = Path(__file__).parents[1] / "tests/upstream/histories"
+    tables = [tomllib.loads(path.read_text()) for path in sorted(folder.glob("*.toml"))]
+    texts = [entry["text"] for table in tables for entry in table["file"]]
+    looks = [
+        '{"schema": "bootwright/upstream-seen/1", "branches": {"linux": {"master": "0"}}, "looked_at": "x"}',
+        '{"schema": "bootwright/further/1", "kernels": [], "releases": []}',
+        "VFS\nM:\tA <a@example.org>\nL:\tl@example.org\nF:\tfs/*\nN:\tx[0-9]\nX:\tfs/y\n",
+    ]
+    return [text.encode() for text in [*texts, *looks]]
 
 
 def fat(folder: Path) -> list[bytes]:
@@ -247,6 +260,7 @@ SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     "lz_blocks": lz_blocks,
     "schematic": schematic,
     "squashfs": squashfs,
+    "upstream": upstream,
     "xfs": xfs,
     "xz_blocks": xz_blocks,
 }

@@ -26,7 +26,7 @@ def kconfig_lines(text: str) -> Mapping[int, str]:
     """Line → the option it is about, of lines that decide something: no help, no comments."""
     decided: dict[int, str] = {}
     option, helps, indent = "", False, 0
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         expanded = line.expandtabs(8)
@@ -55,7 +55,7 @@ def without_texts(line: str) -> str:
 def needed_options(text: str, options: Iterable[str]) -> set[str]:
     """The options that entries of `options` in a Kconfig file depend on or select."""
     wanted, needed = set(options), set[str]()
-    lines = text.splitlines()
+    lines = text.split("\n")
     for number, option in kconfig_lines(text).items():
         line = lines[number - 1]
         while line.endswith("\\") and number < len(lines):
