@@ -1,6 +1,8 @@
-"""Any bytes are sources, lists of maintainers and kept looks of `upstream`, or an error that names what is wrong."""
+"""Any bytes are sources, lists of maintainers and kept looks of `upstream`, or one error."""
 
 from __future__ import annotations
+
+import contextlib
 
 from bootwright.foundation.errors import Malformed
 from bootwright.investigate.plans.further import parse_further
@@ -31,14 +33,10 @@ def one_input(data: bytes) -> None:
     edits_of_patch(data, "x.patch")
     recipients(read_maintainers(text), ["a/b"])
     for parse in (parse_seen, parse_further):
-        try:
+        with contextlib.suppress(Malformed):
             parse(data, "x.json")
-        except Malformed:
-            pass
-    try:
+    with contextlib.suppress(Malformed):
         parse_run(data, "x.json", "a", version_factors=("b",), mending={"c": "a"})
-    except Malformed:
-        pass
 
 
 if __name__ == "__main__":

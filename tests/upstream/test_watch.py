@@ -241,3 +241,80 @@ def test_what_came_since_adds_runs_and_levels() -> None:
     assert more.release[-1].name == "Talos 1.12.99"
     assert with_further(plan, Further()) == plan
     assert read_further(Path("/nonexistent")) == Further()
+
+
+_CONSTANTS = 'const DefaultKernelVersion = "{}-talos"\n'
+_MOUNT = 'package mount\n\nfunc Clone(fd int) {{\n\tunix.OpenTree(fd, "", {})\n}}\n'
+
+
+def test_a_new_release_stands_for_the_plans_where_what_matters_is_the_same(place: Path) -> None:
+    constants, mount = "pkg/machinery/constants/constants.go", "internal/pkg/mount/v3/mount.go"
+    history = History.start(
+        place / "talos", {constants: _CONSTANTS.format("6.18.42"), mount: _MOUNT.format(1)}
+    )
+    history.git("tag", "v1.12.11")
+    history.commit("linux", {constants: _CONSTANTS.format("6.18.99"), "a": "1"})
+    history.git("tag", "v1.12.98")
+    history.commit("mount", {mount: _MOUNT.format(2)})
+    history.git("tag", "v1.12.99")
+    history.git("tag", "v1.99.0")
+    arguments = ["upstream", "watch", "talos-rpi5", "--upstream", "talos", "--repository", "talos=talos"]
+    arguments += ["--outcome", "talos-mounts", "--offline", "--json", "--quiet"]
+    result = CliRunner().invoke(main, arguments, standalone_mode=False)
+    assert result.exception is None, result.exception
+    assert result.return_value == 1
+    document = json.loads(result.stdout)
+    jsonschema.validate(document, SCHEMA)
+    known = {release["version"]: release for release in document["releases"]}
+    assert list(known) == ["1.12.98", "1.12.99", "1.99.0"]
+    assert known["1.12.98"]["factors"] == {
+        "talos": "1.12.1",
+        "kernel": "6.18.99",
+        "page_size": "4K",
+        "tree": "mainline",
+    }
+    assert known["1.12.99"]["factors"] is None
+    assert known["1.12.99"]["because"] == "what a question touches differs from 1.12.11"
+    assert known["1.99.0"]["because"].startswith("a release of another series")
+    more = with_further(load_plan("talos-rpi5"), read_further(place / "out/talos-rpi5"))
+    assert more.release[-1].factors["kernel"] == "6.18.99"
+
+
+def test_steps_of_a_campaign(place: Path, history: History) -> None:
+    task = """
+[[task]]
+id = "1"
+priority = "P0"
+title = "Watch, and write a report"
+hypothesis = "It is known upstream."
+success = "both are done"
+hours = 1.0
+needs = ["network"]
+steps = [
+  "bootwright upstream watch small.toml --run RUN --upstream linux --repository linux=mine --offline",
+  "bootwright upstream draft linux small.toml --run RUN",
+]
+[[task.criterion]]
+by = "steps"
+"""
+    (place / "small.toml").write_text(PLAN + task)
+    (place / "seen.csv").write_text(
+        "id,source,factor:os,factor:kernel,outcome:mounts\na,bench,1.0,6.18,fails\n"
+    )
+    runner = CliRunner()
+    arguments = [
+        "investigate",
+        "small.toml",
+        "--observations",
+        "seen.csv",
+        "--offline",
+        "--quiet",
+        "--out",
+        "run",
+    ]
+    result = runner.invoke(main, arguments, standalone_mode=False)
+    assert result.exception is None, result.exception
+    campaign = json.loads((place / "run/status.json").read_text())
+    [row] = campaign["tasks"]
+    assert (row["state"], [step["status"] for step in row["steps"]]) == ("done", [0, 0])
+    assert read_seen(place / "run").branches["linux"]
