@@ -110,6 +110,12 @@ def command(
         offline=offline,
         progress=progress,
     )
+    if watched.investigated is not None:
+        from bootwright.report.files import write
+
+        investigated = watched.investigated
+        paths = write(investigated.investigation, investigated.decision, watched.folder)
+        progress.note(f"written: {', '.join(str(path) for path in paths)}")
     if as_json:
         print_json(watched.as_json())
     else:
@@ -154,7 +160,7 @@ def _lines(watched: Watched) -> Iterator[str]:
         adds = "cells with it are possible now" if new.further is not None else "not taken in"
         yield f"release {new.release.version}{runs}: {adds}: {new.because}"
     if watched.verdict is not None:
-        yield f"{watched.verdict.value}: what is wanted, with these (bootwright status {watched.folder})"
+        yield f"{watched.verdict.value}: what is wanted, with these ({watched.folder}/report.md)"
 
 
 def _commit_lines(judged: Judged) -> Iterator[str]:
