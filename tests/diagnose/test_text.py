@@ -122,6 +122,7 @@ def test_an_endless_line_is_cut_and_counts_once() -> None:
         ("[   10.136944] [   10.136941]@2 text", "text", 10.136941),
         ("(XEN) [2024-01-01 00:00:01] text", "text", None),
         ("Jan  1 00:00:03 kernel: [    0.500000] text", "text", 0.5),
+        ("host kernel: [    0.500000] text", "text", 0.5),
         ("03:09:07,531 INFO kernel:text", "text", None),
         ("text", "text", None),
         ("[  OK  ] Started it", "[  OK  ] Started it", None),

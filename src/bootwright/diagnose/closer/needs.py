@@ -11,10 +11,11 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.judging.boot_needs import boot_needs
+from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.shapes import speaks_of_error
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading.patterns import printable
-from bootwright.diagnose.reading.voice import LOADER, OWN_CLOCK
+from bootwright.diagnose.reading.voice import KERNEL, LOADER, OWN_CLOCK, UNKNOWN
 
 PREFIX: Final = "@need/"
 _KEPT: Final = 4
@@ -36,6 +37,8 @@ class FailedAttempts:
             if voice and voice not in need.speakers:
                 continue
             if any(words.search(text) is not None for words in need.words) and speaks_of_error(text):
+                if voice == UNKNOWN and KERNEL not in need.speakers and is_kernels(text):
+                    continue
                 attempts = self._attempts.setdefault(need.name, [])
                 attempts.append(Occurrence(number, raw))
                 del attempts[:-_KEPT]

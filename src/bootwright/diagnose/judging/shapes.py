@@ -47,7 +47,7 @@ _DENIED: Final = re.compile(
     rb"|\bwatchdog.{0,40}timeout|\bautoboot|\btrying\b|\bretry(?:ing)?\b|\bskip(?:ped|ping)?\b"
     rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?(?:default|dummy|built)"
     rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed|ing)\b|\bdisabl(?:ed|ing)\b"
-    rb"|\bwarn(?:ing)?\b|\border: -\d)",
+    rb"|\bpanic=-?\d|\bwarn(?:ing)?\b|\border: -\d)",
     re.IGNORECASE,
 )
 """The speaker denies it, only names the possibility, or says how it goes on."""
@@ -83,6 +83,8 @@ _REGISTER: Final = re.compile(
     rb"(?:(?<=[\s(])|\A)[A-Za-z][\w.]{0,9}(?: \d{1,2})?\s{0,3}[:=]\s{0,3}[\[<(]{0,2}"
     rb"(?:0x)?[0-9a-fA-F]{8,16}[\]>)]{0,2}(?=[\s,;)]|\Z)"
 )
+_TRACED: Final = (b"initcall ", b"calling ", b"probe of ", b"entering initcall ")
+"""Functions that are told as they run: initcall_debug (init/main.c, drivers/base/dd.c, Linux 6.12)."""
 _NAMED: Final = re.compile(rb"(?:[\w.-]{1,24}: ){1,2}(?=[A-Za-z]\w{0,9}\s?=\s?0x)")
 """Who dumps, and of which processor: `sbi_trap_error: hart2: ` (OpenSBI lib/sbi/sbi_trap.c, 1.3)."""
 _SHORT_REGISTER: Final = re.compile(rb"[A-Za-z]\w{0,9}\s?=\s?0x[0-9a-fA-F]{1,16}\b")
@@ -95,6 +97,8 @@ _WORDS_OF_HEX: Final = re.compile(rb"\s*(?:[0-9a-fA-F]{4,16}[:)]?\s+){3,}[0-9a-f
 def is_dump(text: bytes) -> bool:
     """Whether a line shows registers, a stack or memory, and says nothing else."""
     text = text[:512]
+    if text.startswith(_TRACED):
+        return False
     if _FRAME.search(text) is not None or _WORDS_OF_HEX.match(text) is not None:
         return True
     named = _NAMED.match(text)
