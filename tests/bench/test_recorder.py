@@ -22,8 +22,8 @@ from bootwright.bench.console import ConsoleRecorder, arrivals, line_ends, read_
 from bootwright.bench.lines import Address
 from bootwright.foundation.errors import Malformed, Missing, Refused, ToolFailed
 
-_MOST_GROWTH = 2048
-"""KiB."""
+_MOST_GROWTH = 5 << 10
+"""KiB: what may wait for a busy disk is bounded."""
 
 
 class Adapter:
@@ -149,6 +149,28 @@ began = time.monotonic()
 record(Address("serial", device=sys.argv[1]), Path(sys.argv[2]), began, commands=0,
        clock=lambda: began + (time.monotonic() - began) * float(sys.argv[3]))
 """
+
+
+def test_a_full_disk_is_said(tmp_path: Path, adapter: Adapter) -> None:
+    folder = tmp_path / "console"
+    folder.mkdir()
+    (folder / "console.bin").symlink_to("/dev/full")
+    recorder = ConsoleRecorder(serial(adapter), folder)
+    recorder.start()
+    try:
+        assert recorder.wait_open(60)
+        adapter.send(b"x" * 100)
+
+        def has_ended() -> bool:
+            with contextlib.suppress(OSError):
+                adapter.send(b"y")
+            return recorder._process is not None and recorder._process.poll() is not None
+
+        wait(has_ended)
+        with pytest.raises(ToolFailed, match="No space left on device"):
+            recorder.check()
+    finally:
+        recorder.stop()
 
 
 def test_twenty_four_hours(tmp_path: Path, adapter: Adapter) -> None:

@@ -3,8 +3,8 @@
 It runs as a process of its own (`python -m bootwright.bench.recorder ADDRESS FOLDER STARTED`), so that
 nothing that is made of the bytes can keep it from reading them: a serial port that nobody reads loses bytes
 once the kernel's 4 KiB (N_TTY_BUF_SIZE, drivers/tty/n_tty.c, Linux 6.12) are full, and a board's boot may
-wait for it. Nothing is held in memory. It ends when its standard input does, also when whoever started it
-was killed.
+wait for it. Little is held in memory, and never more. It ends when its standard input does, also when
+whoever started it was killed.
 
 `console.bin` has the bytes, `console.times` a line `OFFSET SECONDS` for each piece as it came, and
 `console.events` one JSON object for each time that the line was opened or lost.
@@ -15,13 +15,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import select
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from bootwright.bench.lines import Address, Line, LineLost, line_of
 from bootwright.foundation.errors import BootwrightError
@@ -29,6 +31,8 @@ from bootwright.foundation.errors import BootwrightError
 CONSOLE, TIMES, EVENTS = "console.bin", "console.times", "console.events"
 _RETRY = 0.1
 """Seconds between two attempts to open a line that is not there."""
+_MOST_WAITING = 512
+"""Pieces that wait for the disk, of 4 KiB each from a serial device: 7 s of 3 Mbaud."""
 _PRIORITY = -10
 """Niceness: on a busy machine whoever reads too late loses bytes."""
 _DRAIN = 2.0
@@ -37,14 +41,18 @@ _DRAIN = 2.0
 
 @define
 class Recording:
-    """Three files that only grow."""
+    """Three files that only grow, written by a thread: the line is read while a busy disk makes it wait."""
 
     folder: Path
     started: float
     """The clock's time that is second 0."""
     clock: Callable[[], float]
     _handles: dict[str, int] = field(factory=dict)
-    _offset: int = 0
+    _waiting: queue.Queue[tuple[bytes | Happening, float] | None] = field(
+        factory=lambda: queue.Queue(_MOST_WAITING)
+    )
+    _writer: threading.Thread | None = None
+    _failed: OSError | None = None
     _last: float = 0.0
 
     def open(self) -> None:
@@ -52,34 +60,69 @@ class Recording:
         for name in (CONSOLE, TIMES, EVENTS):
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._handles[name] = os.open(self.folder / name, flags, 0o644)
-        self._offset = os.fstat(self._handles[CONSOLE]).st_size
+        self._writer = threading.Thread(target=self._write_all)
+        self._writer.start()
 
     def add(self, data: bytes) -> None:
         """Raises `OSError` where the disk is full."""
-        # The bytes are there before the line that speaks of them.
-        self._write(CONSOLE, data)
-        self._write(TIMES, f"{self._offset} {self._now():.6f}\n".encode())
-        self._offset += len(data)
+        self._put(data)
 
     def event(self, what: str, why: str = "") -> None:
-        """Note what became of the line."""
-        line = {"event": what, "offset": self._offset, "seconds": round(self._now(), 6), "why": why}
-        self._write(EVENTS, json.dumps(line).encode() + b"\n")
+        """Note what became of the line; raises `OSError`."""
+        self._put(Happening(what, why))
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Write what is left; raises `OSError`."""
+        if self._writer is not None:
+            self._waiting.put(None)
+            self._writer.join()
         for handle in self._handles.values():
             os.close(handle)
         self._handles.clear()
+        if self._failed is not None:
+            raise self._failed
 
-    def _now(self) -> float:
+    def _put(self, item: bytes | Happening) -> None:
+        if self._failed is not None:
+            raise self._failed
         self._last = max(self._last, self.clock() - self.started)
-        return self._last
+        self._waiting.put((item, self._last))
+
+    def _write_all(self) -> None:
+        offset = os.fstat(self._handles[CONSOLE]).st_size
+        while (waiting := self._waiting.get()) is not None:
+            item, seconds = waiting
+            if self._failed is not None:
+                continue  # nobody must wait for a thread that has given up
+            try:
+                if isinstance(item, bytes):
+                    # The bytes are there before the line that speaks of them.
+                    self._write(CONSOLE, item)
+                    self._write(TIMES, f"{offset} {seconds:.6f}\n".encode())
+                    offset += len(item)
+                else:
+                    line = {
+                        "event": item.what,
+                        "offset": offset,
+                        "seconds": round(seconds, 6),
+                        "why": item.why,
+                    }
+                    self._write(EVENTS, json.dumps(line).encode() + b"\n")
+            except OSError as error:
+                self._failed = error
 
     def _write(self, name: str, data: bytes) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(self._handles[name], view) :]
+
+
+@frozen
+class Happening:
+    """What became of the line."""
+
+    what: str
+    why: str
 
 
 def record(
