@@ -45,8 +45,8 @@ export function start(panel, engine) {
 }
 
 function show(result, { diagnosis, logs }, files, running) {
-  const logViews = new Map(logs.map((log, index) => [log.source, logView(log, index)]));
-  const jump = (source, number) => logViews.get(source)?.jump(number);
+  const logViews = new Map(logs.map((log) => [log.source, logView(log)]));
+  const jump = (source, number, from) => logViews.get(source)?.jump(number, from);
   const heading = element("h3", { tabindex: "-1" },
     element("span", { class: `badge ${diagnosis.outcome}` }, diagnosis.outcome), ` ${OUTCOMES[diagnosis.outcome]}`);
   const left = element("div", {},
@@ -106,7 +106,7 @@ function findingView(finding, source, jump, level) {
 }
 
 function lineButton(line, source, jump) {
-  return element("button", { type: "button", class: "line", title: "Show it in the log", onclick: () => jump(source, line.number) },
+  return element("button", { type: "button", class: "line", title: "Show it in the log", onclick: (event) => jump(source, line.number, event.currentTarget) },
     element("span", { class: "number" }, `${line.number} `), element("code", {}, line.text));
 }
 
@@ -117,7 +117,7 @@ function evidenceView(evidence) {
 }
 
 // The log with its lines marked. Rows are made at once; what is out of sight costs no layout.
-function logView(log, index) {
+function logView(log) {
   const rows = new Map();
   const list = element("div", { class: "log", role: "region", tabindex: "0", "aria-label": `The log ${log.source}` });
   let before = 0;
@@ -132,8 +132,11 @@ function logView(log, index) {
   // Of a line that a terminal wrapped, the number may be that of a later piece.
   const rowOf = (number) => rows.get(number) || rows.get(numbers.findLast((known) => known <= number));
   const marked = [];
-  const node = element("section", {},
-    element("h4", { id: `diagnose-log-${index}` }, log.source, " ", element("small", {}, `${log.total} lines`)), list);
+  let from = null; // the proof that led here
+  const back = element("button", { type: "button", class: "back", hidden: true, onclick: () => from?.focus() }, "Back to the finding");
+  list.addEventListener("keydown", (event) => event.key === "Escape" && from?.focus());
+  const node = element("section", {}, element("div", { class: "row" },
+    element("h4", {}, log.source, " ", element("small", {}, `${log.total} lines`)), back), list);
   const into = (row) => {
     list.scrollTop = row.offsetTop - list.offsetTop - list.clientHeight / 3;
   };
@@ -147,9 +150,11 @@ function logView(log, index) {
       row.dataset.mark = severity;
       marked.push([SERIOUS.has(severity) ? 0 : 1, row]);
     },
-    jump(number) {
+    jump(number, proof) {
       const row = rowOf(number);
       if (!row) return;
+      from = proof;
+      back.hidden = false;
       for (const other of list.querySelectorAll(".now")) other.classList.remove("now");
       row.classList.add("now");
       into(row);

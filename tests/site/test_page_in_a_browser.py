@@ -195,6 +195,8 @@ def test_it_can_be_used_with_the_keyboard_alone(browser: Any) -> None:  # noqa: 
     assert 'class="line"' in browser.execute_script(focus)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     assert "row-of-log" in browser.execute_script(focus)
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert 'class="line"' in browser.execute_script(focus)
 
 
 def test_tabs_follow_the_arrow_keys_and_the_address(browser: Any) -> None:  # noqa: ANN401
