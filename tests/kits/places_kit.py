@@ -53,7 +53,9 @@ class Shelf:
     def release_dead(self, folder: Path) -> None:
         """What switching off boards does that were left on: places of workers that are gone are let go."""
         for holding in folder.glob("*.held"):
-            if not Path(f"/proc/{holding.read_text()}").exists():
+            with contextlib.suppress(OSError):  # let go meanwhile
+                if Path(f"/proc/{holding.read_text()}").exists():
+                    continue
                 request = messages.ReleasePlaceRequest(placename=holding.stem)
                 self.tell.call("ReleasePlace", request)
                 holding.unlink()

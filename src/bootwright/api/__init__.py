@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bootwright.api.nodes.upgrading import UpgradeForetold, upgrade_check
     from bootwright.api.nodes.waiting import Waited, wait
     from bootwright.api.prediction import Predicted, predict
+    from bootwright.api.probes.jobs import LabJob, ProbeResults, probe_job, read_probe_results
     from bootwright.api.probes.probing import export_probe, list_probe_steps
     from bootwright.api.probes.surveying import Surveyed, SurveyedKernel, survey
     from bootwright.api.serving import serve
@@ -108,6 +109,10 @@ _HOME = {
     "list_kernels": "bootwright.api.kernels",
     "Predicted": "bootwright.api.prediction",
     "predict": "bootwright.api.prediction",
+    "LabJob": "bootwright.api.probes.jobs",
+    "ProbeResults": "bootwright.api.probes.jobs",
+    "probe_job": "bootwright.api.probes.jobs",
+    "read_probe_results": "bootwright.api.probes.jobs",
     "export_probe": "bootwright.api.probes.probing",
     "list_probe_steps": "bootwright.api.probes.probing",
     "serve": "bootwright.api.serving",
@@ -170,12 +175,14 @@ __all__ = [
     "Investigated",
     "Isolation",
     "KnownBoard",
+    "LabJob",
     "Malformed",
     "Missing",
     "ObservedCard",
     "PatchSeries",
     "Predicted",
     "PreparedCard",
+    "ProbeResults",
     "Refused",
     "ShownBoard",
     "Surveyed",
@@ -227,6 +234,8 @@ __all__ = [
     "observe_cell",
     "predict",
     "prepare",
+    "probe_job",
+    "read_probe_results",
     "serve",
     "show_board",
     "status",

@@ -1,0 +1,1 @@
+"""A boot with probes as a job of a laboratory, and the results that come back."""
