@@ -40,6 +40,14 @@ def test_the_answer_is_the_commands_with_the_log_beside(log: Path) -> None:
     assert said[0] == {"text": "reading the log"}
 
 
+def test_a_file_may_have_any_name(log: Path) -> None:
+    for name in ("-", "--help", "a b\n.log", "naïve.log"):
+        log.rename(log.parent / name)
+        log = log.parent / name
+        answered, _ = asked({}, f"./{name}")
+        assert answered["answer"]["diagnosis"]["outcome"] == "failed", answered
+
+
 def test_a_long_log_is_shown_around_what_proves_something(log: Path) -> None:
     filler = [f"[{second:5}.000000] eth0: link is up {second}\n" for second in range(9000)]
     log.write_text("".join([*filler[:5000], PANIC, *filler[5000:]]))

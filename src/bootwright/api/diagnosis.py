@@ -49,7 +49,7 @@ def diagnose(
 ) -> Diagnosed:
     """Tell from boot logs how far the boot got and what stopped it.
 
-    `logs` are files (`-` is standard input), also compressed or in UTF-16, or the log itself as bytes.
+    `logs` are files (the text `-` is standard input), also compressed or in UTF-16, or the log as bytes.
     `artifacts` are images, kernels or devicetrees that what the log makes suspect is held against; `board`
     adds what is known of its console and goals. `lights` is what the board's status LED shows: the long and
     short flashes of one round (`0+7`), `off`, `steady` or `activity`; `logs` may then be empty.
@@ -158,9 +158,9 @@ def _one(log: str | Path | bytes, secrets: Secrets | None) -> Diagnosis:
 
     if isinstance(log, bytes):
         return _read(io.BytesIO(log), "log", secrets)
-    name = str(log)
-    if name == "-":
+    if log == "-":
         return _read(sys.stdin.buffer, "standard input", secrets)
+    name = str(log)
     with _opened(name) as file:
         return _read(file, printable_name(name), secrets)
 
