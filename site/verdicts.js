@@ -1,7 +1,7 @@
 // What `bootwright check` answers, as elements: texts from files stay text.
 import { element } from "./dom.js";
 
-const chip = (verdict) => element("span", { class: `chip ${verdict}` }, verdict);
+export const chip = (verdict) => element("span", { class: `chip ${verdict}` }, verdict);
 
 // An SVG that bootwright drew: parsed as XML, so that nothing in it is run.
 function picture(svg) {

@@ -1,9 +1,10 @@
 """Make the page in the browser: a folder of files that any web server can serve (docs/site.md).
 
-usage: tools/make_site.py [--out FOLDER]
+usage: tools/make_site.py [--out FOLDER] [--run FOLDER]...
 
 What it is made of: `site/` (page, styles, scripts), `src/bootwright` and the libraries that it needs as one
-archive, and the npm packages that `site/package-lock.json` pins by hash. The same input gives the same bytes.
+archive, results of plans' runs (those in `out/`, where `--run` names no others), and the npm packages that
+`site/package-lock.json` pins by hash. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 
 from bootwright.foundation.errors import EXIT_BAD_INPUT, BootwrightError
+from bootwright.investigate.plans.plan_file import PLANS
 from site_parts.build import build
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,9 +23,15 @@ ROOT = Path(__file__).resolve().parents[1]
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Make the page in the browser.")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "site", metavar="FOLDER")
+    parser.add_argument("--run", type=Path, action="append", metavar="FOLDER", help="of a plan's run")
     given = parser.parse_args(arguments)
+    runs = given.run
+    if runs is None:
+        runs = [
+            place.parent for name in PLANS.names() if (place := ROOT / "out" / name / "result.json").is_file()
+        ]
     try:
-        built = build(ROOT, given.out)
+        built = build(ROOT, given.out, runs)
     except BootwrightError as error:
         print(f"make_site: {error.message}", file=sys.stderr)
         if error.hint:

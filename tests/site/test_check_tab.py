@@ -13,7 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from site_kit import NEEDS_A_BROWSER, READY, chromium, made, served, wait_for
+from site_kit import NEEDS_A_BROWSER, READY, chromium, made, package, served, shown_as, wait_for
 
 from bootwright import api
 from bootwright.browser import check as tab
@@ -174,3 +174,42 @@ def test_what_is_damaged_is_one_clear_error(browser: Any, tmp_path: Path) -> Non
     alert = browser.find_element("css selector", "#check-result [role=alert]").text
     assert "board.dtb" in alert
     assert "Traceback" not in alert
+
+
+@pytest.mark.browser
+@NEEDS_A_BROWSER
+def test_the_ask_tab_by_keyboard(browser: Any) -> None:  # noqa: ANN401
+    """From the tabs on, with no mouse: arrows choose the tab, Tab goes on, Enter asks."""
+    from selenium.webdriver.common.keys import Keys
+
+    browser.find_element("id", "tab-check").click()
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    assert browser.switch_to.active_element.get_attribute("id") == "tab-ask"
+    while browser.switch_to.active_element.get_attribute("id") != "ask-board":
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+    browser.switch_to.active_element.send_keys("Raspberry Pi 5")
+    browser.switch_to.active_element.send_keys(Keys.TAB, "e04171")
+    led = browser.find_element("id", "ask-led")
+    led.send_keys("4+3", Keys.ENTER)
+    shown = wait_for(browser, "document.querySelector('#ask-seen')?.innerText", seconds=120)
+    assert "RP1" in shown
+    assert browser.switch_to.active_element.get_attribute("id") == "ask-result", "a reader goes on there"
+
+
+@pytest.mark.browser
+@NEEDS_A_BROWSER
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+@pytest.mark.parametrize("tab_name", ["check", "ask"])
+def test_the_tabs_are_accessible_and_fit(browser: Any, tab_name: str, width: int, scheme: str) -> None:  # noqa: ANN401
+    axe = package("axe-core")["axe.min.js"].decode()
+    shown_as(browser, width, scheme)
+    browser.find_element("id", f"tab-{tab_name}").click()
+    wait_for(browser, f"!document.getElementById('{tab_name}').hidden")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    browser.execute_script(axe)
+    violations = browser.execute_async_script(
+        "const done = arguments[arguments.length - 1];"
+        "axe.run().then(({ violations }) => done(violations.map((rule) => [rule.id, rule.nodes[0].html])))"
+    )
+    assert violations == []
+    assert browser.get_log("browser") == [], "the policy holds"

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -17,12 +17,12 @@ from bootwright.api.boards.known import KnownBoard, list_boards
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.serving.folder import POLICY
 from site_parts import npm
-from site_parts.archive import archive
+from site_parts.archive import archive, recorded
 from site_parts.documentation import documentation
 
 RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 """What a browser needs of the npm package `pyodide`."""
-_TABS = (("diagnose", "Diagnose a log"), ("check", "Check an image"))
+_TABS = (("diagnose", "Diagnose a log"), ("check", "Check an image"), ("ask", "Ask about a board"))
 """Name of each tab and what it is called: site/tabs/NAME.html and NAME.js, bootwright.browser.NAME."""
 _MARK = "bootwright-site.json"
 """Says that a folder was made here, and so may be replaced."""
@@ -37,14 +37,15 @@ class Built:
     """Bytes that the page takes to load, each file compressed by gzip, as web servers send it."""
 
 
-def build(root: Path, out: Path) -> Built:
+def build(root: Path, out: Path, runs: Sequence[Path] = ()) -> Built:
     """Write the site of the source tree `root` into `out`, in place of an earlier one, all or nothing.
 
-    Raises `Missing` where a package cannot be had, and `Refused` for a folder that holds something else.
+    `runs` are folders of plans' runs, by whose results the page decides for a board. Raises `Missing` where a
+    package or a run cannot be had, and `Refused` for a folder that holds something else.
     """
     if out.exists() and any(out.iterdir()) and not (out / _MARK).is_file():
         raise Refused(f"{out} holds something else", hint="give another folder, or remove it")
-    files = dict(_files(root))
+    files = dict(_files(root, runs))
     page = {name: data for name, data in files.items() if not name.startswith("docs/")}
     files["service-worker.js"] = _service_worker(root / "site", page)
     files[_MARK] = _mark(page)
@@ -61,7 +62,7 @@ def build(root: Path, out: Path) -> Built:
     return Built(len(files), sum(len(gzip.compress(data, 9)) for data in page.values()))
 
 
-def _files(root: Path) -> Iterator[tuple[str, bytes]]:
+def _files(root: Path, runs: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
     """Path → content of all but the service worker, which lists them."""
     source = root / "site"
     environment = jinja2.Environment(
@@ -82,7 +83,7 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
         if name not in runtime:
             raise Malformed("npm package pyodide", None, f"the file {name}", "none of that name")
         yield f"pyodide/{name}", runtime[name]
-    yield "bootwright.zip", archive(root / "src" / "bootwright")
+    yield "bootwright.zip", archive(root / "src" / "bootwright", recorded(runs))
 
 
 def _boards() -> tuple[KnownBoard, ...]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bootwright.api.diagnosis import Diagnosed, diagnose, follow
     from bootwright.api.images import boot_image, compose_image, image_manifest, swap_image, verify_image
     from bootwright.api.inspection import Compared, ComparedGoal, Inspected, diff, inspect
-    from bootwright.api.investigation import Investigated, investigate
+    from bootwright.api.investigation import Investigated, decide_recorded, investigate
     from bootwright.api.isolation import AwaitedReport, Isolation, isolate
     from bootwright.api.kernels import get_kernel, kernel_messages, list_kernels
     from bootwright.api.nodes.factory import ForetoldImage, talos
@@ -100,6 +100,7 @@ _HOME = {
     "diff": "bootwright.api.inspection",
     "inspect": "bootwright.api.inspection",
     "Investigated": "bootwright.api.investigation",
+    "decide_recorded": "bootwright.api.investigation",
     "investigate": "bootwright.api.investigation",
     "AwaitedReport": "bootwright.api.isolation",
     "Isolation": "bootwright.api.isolation",
@@ -207,6 +208,7 @@ __all__ = [
     "check_matrix",
     "compose_image",
     "configure_kernel",
+    "decide_recorded",
     "diagnose",
     "diff",
     "draft_report",

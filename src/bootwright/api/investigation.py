@@ -200,6 +200,46 @@ def _on_board(
     return CellsOnBoard(bench, folder, progress)
 
 
+def decide_recorded(
+    plan: str | Path,
+    result: str | Path,
+    *,
+    board: str | None = None,
+    revision: str | None = None,
+    stepping: str | None = None,
+    have: str | Sequence[str] = (),
+) -> Investigated:
+    """Decide for a board by the cells of an earlier run; nothing is run, fetched or predicted.
+
+    `result` is the `result.json` that a run of `plan` wrote. `board` (with its `revision` code or
+    `stepping`) or `have` say for whom, as in `investigate`. Returns an `Investigated` without runs. Raises
+    `Refused` for a board that the plan does not have, `Missing` and `Malformed` for the file.
+
+        decide_recorded("talos-rpi5", "result.json", board="raspberrypi-5", revision="e04171").verdict
+    """
+    import json
+
+    from bootwright.foundation.errors import Malformed, Missing
+    from bootwright.investigate.decision.decide import decide
+    from bootwright.investigate.plans.given import asked
+    from bootwright.investigate.plans.plan_file import load_plan
+    from bootwright.investigate.running.recorded import read_cells, weighed
+
+    chosen = load_plan(str(plan))
+    try:
+        document = json.loads(Path(result).read_bytes())
+    except OSError as error:
+        raise Missing(f"cannot read {result}: {error.strerror}", hint="give a run's result.json") from error
+    except ValueError as error:
+        raise Malformed(str(result), None, "JSON", str(error)[:200]) from error
+    if not isinstance(document, dict):
+        raise Malformed(str(result), None, "a run's result", type(document).__name__)
+    _, named = asked_boards([board] if board is not None else [], revision=revision, stepping=stepping)
+    given = asked(chosen, texts(have), board=board, stepping=named)
+    investigation = weighed(chosen, read_cells(document, str(result)), given, str(result))
+    return Investigated(investigation, decide(investigation), ())
+
+
 def _studied(seen: list[Observation], observations: str | Path | None) -> Investigated:
     """A table alone, analysed."""
     from bootwright.investigate.decision.decide import decide

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Progress
 
-ENTRIES = ("diagnose", "check")
+ENTRIES = ("diagnose", "check", "ask")
 """Modules of this package that answer requests."""
 _LAST_LINES = 12
 

@@ -78,7 +78,7 @@ class Loop:
         self.plan = plan
         self.given = tuple(given) if given is not None else given_values(plan)
         self.began: list[Observation] = [*plan.reports(), *extra]
-        self.space = CauseSpace(_factors(plan, self.began, kernels), noise)
+        self.space = CauseSpace(factors_of(plan, self.began, kernels), noise)
         outcomes = {*plan.goals, *plan.sides}
         self.runs, self.notes = runnable(kernel_runs(plan, kernels, resolver(kernels), outcomes.__contains__))
         self.bench = bench_runs(plan)
@@ -365,7 +365,8 @@ def _where(run: Run) -> str:
     return f"read for {run.devicetree.board} {run.devicetree.stepping}"
 
 
-def _factors(plan: Plan, began: Sequence[Observation], kernels: Sequence[Candidate]) -> list[Factor]:
+def factors_of(plan: Plan, began: Sequence[Observation], kernels: Sequence[Candidate]) -> list[Factor]:
+    """The plan's factors with every level that occurs; raises `Refused` for one that it does not have."""
     factors = []
     for name, declared in plan.factor.items():
         levels = list(declared.levels)
