@@ -2,7 +2,8 @@
 import { element } from "./dom.js";
 import { Cancelled } from "./engine.js";
 
-// Returns ask(entry, request, files, shown): `shown` makes elements of the answer. One question at a time.
+// Returns ask(entry, request, files, shown): `files` may be a function that gets them, `shown` makes elements of the
+// answer. One question at a time.
 export function asking(engine, { form, cancel, progress, result }) {
   const main = form.querySelector('button[type="submit"]');
   let asked = null;
@@ -30,7 +31,8 @@ export function asking(engine, { form, cancel, progress, result }) {
     result.replaceChildren();
     tell({ text: "working" });
     try {
-      const answer = await engine.ask(entry, request, { files, onProgress: tell, signal: now.signal });
+      const given = typeof files === "function" ? await files() : files;
+      const answer = await engine.ask(entry, request, { files: given, onProgress: tell, signal: now.signal });
       result.replaceChildren(...shown(answer));
       result.focus({ preventScroll: true });
     } catch (error) {

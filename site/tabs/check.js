@@ -1,6 +1,7 @@
 // Check: an image, kernel, devicetree or folder in; per goal the verdict, what breaks first, and the chain out.
 import { element, droppedFiles, pickedFiles } from "../dom.js";
 import { asking } from "../asking.js";
+import { Failure } from "../engine.js";
 import { judgedBoards } from "../verdicts.js";
 
 const size = (bytes) => {
@@ -63,6 +64,14 @@ export function start(panel, engine) {
     event.preventDefault();
     const request = {};
     for (const name of ["board", "revision", "os", "entry", "cmdline"]) request[name] = by(name).value;
-    ask("check", request, picked, (answer) => [judgedBoards(answer)]);
+    // A kernel whose facts lie beside the page: a few hundred kilobytes, fetched when it is first asked for.
+    const kernel = by("kernel")?.value;
+    const files = async () => {
+      if (!kernel) return picked;
+      const response = await fetch(new URL(`../kernels/${kernel}.facts`, import.meta.url));
+      if (!response.ok) throw new Failure({ message: `the kernel's facts are not there (${response.status})`, hint: "load the page again" });
+      return [{ path: `${kernel}.facts`, file: await response.blob() }, ...picked];
+    };
+    ask("check", request, files, (answer) => [judgedBoards(answer)]);
   });
 }

@@ -13,7 +13,7 @@ from tests.predict.conftest import BASE, driver, make_kernel, whole
 from bootwright.foundation import tools
 from bootwright.predict.kernel import own_overlays
 from bootwright.predict.kernel.drivers import KernelFacts
-from bootwright.predict.kernel.own_overlays import _overlays, own_overlay
+from bootwright.predict.kernel.own_overlays import _blobs, _fragments, own_overlay
 from bootwright.predict.model import Answer
 from bootwright.predict.rules.conditions import Condition
 from bootwright.predict.rules.knowledge import Driver, Knowledge, OwnOverlay, knowledge
@@ -109,7 +109,7 @@ def test_a_devicetree_it_is_not_for_is_left_alone(tmp_path: Path) -> None:
 def test_any_bytes_are_read_without_an_error(noise: bytes, at: int, change: bytes) -> None:
     data = bytearray(noise + blob() + noise)
     data[at : at + len(change)] = change
-    for content in _overlays(bytes(data), "x"):
+    for content in (node for blob in _blobs(bytes(data)) for node in _fragments(blob, "x")):
         assert content.name == "__overlay__"
 
 

@@ -176,13 +176,20 @@ def test_what_is_damaged_is_one_clear_error(browser: Any, tmp_path: Path) -> Non
     assert "Traceback" not in alert
 
 
+def choose(browser: Any, name: str) -> None:  # noqa: ANN401
+    browser.execute_script(
+        "const tab = document.getElementById(arguments[0]); tab.click(); tab.focus()", f"tab-{name}"
+    )
+    wait_for(browser, f"!document.getElementById('{name}').hidden")
+
+
 @pytest.mark.browser
 @NEEDS_A_BROWSER
 def test_the_ask_tab_by_keyboard(browser: Any) -> None:  # noqa: ANN401
     """From the tabs on, with no mouse: arrows choose the tab, Tab goes on, Enter asks."""
     from selenium.webdriver.common.keys import Keys
 
-    browser.find_element("id", "tab-check").click()
+    choose(browser, "check")
     browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
     assert browser.switch_to.active_element.get_attribute("id") == "tab-ask"
     while browser.switch_to.active_element.get_attribute("id") != "ask-board":
@@ -203,8 +210,7 @@ def test_the_ask_tab_by_keyboard(browser: Any) -> None:  # noqa: ANN401
 def test_the_tabs_are_accessible_and_fit(browser: Any, tab_name: str, width: int, scheme: str) -> None:  # noqa: ANN401
     axe = package("axe-core")["axe.min.js"].decode()
     shown_as(browser, width, scheme)
-    browser.find_element("id", f"tab-{tab_name}").click()
-    wait_for(browser, f"!document.getElementById('{tab_name}').hidden")
+    choose(browser, tab_name)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     browser.execute_script(axe)
     violations = browser.execute_async_script(

@@ -14,7 +14,9 @@ from attrs import frozen
 
 from bootwright import __version__
 from bootwright.api.boards.known import KnownBoard, list_boards
+from bootwright.api.kernels import get_kernel
 from bootwright.foundation.errors import Malformed, Refused
+from bootwright.predict.kernel.facts_file import write_facts
 from bootwright.serving.folder import POLICY
 from site_parts import npm
 from site_parts.archive import archive, recorded
@@ -37,15 +39,18 @@ class Built:
     """Bytes that the page takes to load, each file compressed by gzip, as web servers send it."""
 
 
-def build(root: Path, out: Path, runs: Sequence[Path] = ()) -> Built:
+def build(root: Path, out: Path, runs: Sequence[Path] = (), kernels: Sequence[str] = ()) -> Built:
     """Write the site of the source tree `root` into `out`, in place of an earlier one, all or nothing.
 
-    `runs` are folders of plans' runs, by whose results the page decides for a board. Raises `Missing` where a
-    package or a run cannot be had, and `Refused` for a folder that holds something else.
+    `runs` are folders of plans' runs, by whose results the page decides for a board; `kernels` are kernels of
+    the catalogue, on this machine, whose facts go along for devicetrees that come alone.
+
+    Raises `Missing` where a package, a run or a kernel cannot be had, and `Refused` for a folder that holds
+    something else.
     """
     if out.exists() and any(out.iterdir()) and not (out / _MARK).is_file():
         raise Refused(f"{out} holds something else", hint="give another folder, or remove it")
-    files = dict(_files(root, runs))
+    files = dict(_files(root, runs, kernels))
     page = {name: data for name, data in files.items() if not name.startswith("docs/")}
     files["service-worker.js"] = _service_worker(root / "site", page)
     files[_MARK] = _mark(page)
@@ -62,7 +67,7 @@ def build(root: Path, out: Path, runs: Sequence[Path] = ()) -> Built:
     return Built(len(files), sum(len(gzip.compress(data, 9)) for data in page.values()))
 
 
-def _files(root: Path, runs: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+def _files(root: Path, runs: Sequence[Path], kernels: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """Path → content of all but the service worker, which lists them."""
     source = root / "site"
     environment = jinja2.Environment(
@@ -73,7 +78,14 @@ def _files(root: Path, runs: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
         lstrip_blocks=True,
     )
     page = environment.get_template("index.html.j2")
-    yield "index.html", page.render(version=__version__, policy=POLICY, tabs=_TABS, boards=_boards()).encode()
+    facts = dict(map(_facts, kernels))
+    yield from ((f"kernels/{name}.facts", content) for name, content in facts.items())
+    yield (
+        "index.html",
+        page.render(
+            version=__version__, policy=POLICY, tabs=_TABS, boards=_boards(), kernels=list(facts)
+        ).encode(),
+    )
     for path in sorted(source.rglob("*")):
         if path.suffix in {".js", ".css", ".svg", ".webmanifest", ".txt"}:
             yield path.relative_to(source).as_posix(), path.read_bytes()
@@ -84,6 +96,12 @@ def _files(root: Path, runs: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
             raise Malformed("npm package pyodide", None, f"the file {name}", "none of that name")
         yield f"pyodide/{name}", runtime[name]
     yield "bootwright.zip", archive(root / "src" / "bootwright", recorded(runs))
+
+
+def _facts(name: str) -> tuple[str, bytes]:
+    """(whole name, file) of a kernel that is here with its modules; raises `Missing` where it is not."""
+    kernel = get_kernel(name, modules=True, offline=True)
+    return kernel.name, write_facts(kernel)
 
 
 def _boards() -> tuple[KnownBoard, ...]:

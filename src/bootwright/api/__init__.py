@@ -35,7 +35,13 @@ if TYPE_CHECKING:
     from bootwright.api.inspection import Compared, ComparedGoal, Inspected, diff, inspect
     from bootwright.api.investigation import Investigated, decide_recorded, investigate
     from bootwright.api.isolation import AwaitedReport, Isolation, isolate
-    from bootwright.api.kernels import get_kernel, kernel_messages, list_kernels
+    from bootwright.api.kernels import (
+        KernelFactsFile,
+        get_kernel,
+        kernel_messages,
+        list_kernels,
+        write_kernel_facts,
+    )
     from bootwright.api.nodes.factory import ForetoldImage, talos
     from bootwright.api.nodes.upgrading import UpgradeForetold, upgrade_check
     from bootwright.api.nodes.waiting import Waited, wait
@@ -105,7 +111,9 @@ _HOME = {
     "AwaitedReport": "bootwright.api.isolation",
     "Isolation": "bootwright.api.isolation",
     "isolate": "bootwright.api.isolation",
+    "KernelFactsFile": "bootwright.api.kernels",
     "get_kernel": "bootwright.api.kernels",
+    "write_kernel_facts": "bootwright.api.kernels",
     "kernel_messages": "bootwright.api.kernels",
     "list_kernels": "bootwright.api.kernels",
     "Predicted": "bootwright.api.prediction",
@@ -175,6 +183,7 @@ __all__ = [
     "Inspected",
     "Investigated",
     "Isolation",
+    "KernelFactsFile",
     "KnownBoard",
     "LabJob",
     "Malformed",
@@ -249,6 +258,7 @@ __all__ = [
     "verify_image",
     "wait",
     "watch_upstream",
+    "write_kernel_facts",
 ]
 
 

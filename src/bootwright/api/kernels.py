@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from bootwright.api._common import reporter
 
 if TYPE_CHECKING:
@@ -117,6 +119,50 @@ def kernel_messages(
         get_kernel(kernel, modules=True, archive=archive, offline=offline, progress=progress),
         progress=reporter(progress),
     )
+
+
+@frozen
+class KernelFactsFile:
+    """A file of a kernel's facts."""
+
+    path: Path
+    kernel: str
+    """Its name."""
+    size: int
+    """Bytes."""
+
+
+def write_kernel_facts(
+    kernel: str | Path,
+    output: str | Path,
+    *,
+    all_devicetrees: bool = False,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> KernelFactsFile:
+    """Write what prediction reads of a kernel into one small file, which `check` takes in its place.
+
+    `kernel` as for `get_kernel`, with its modules. The file has what is known of its drivers' code so far;
+    with `all_devicetrees` the drivers of every devicetree that it comes with are followed first, which takes
+    minutes the first time. Drivers whose code is not known count as such that cannot be followed.
+
+    Returns a `KernelFactsFile`. Raises what `get_kernel` raises, `Missing` for a kernel without modules or
+    devicetrees, and `Refused` for one that does not take its modules.
+
+        check([write_kernel_facts("debian-7.3-4k", "k.facts").path, "board.dtb"]).verdict
+    """
+    from bootwright.foundation.atomic import write_bytes
+    from bootwright.predict.kernel.facts_file import write_facts
+
+    chosen = get_kernel(kernel, modules=True, offline=offline, progress=progress)
+    if all_devicetrees:
+        from bootwright.api.checking import check_all_devicetrees
+
+        check_all_devicetrees(chosen.name, progress=progress)
+    with reporter(progress).step(f"write the facts of {chosen.name}"):
+        content = write_facts(chosen)
+        write_bytes(Path(output), content)
+    return KernelFactsFile(Path(output), chosen.name, len(content))
 
 
 def _given(file: Path, progress: Progress) -> Kernel:

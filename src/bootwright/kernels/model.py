@@ -72,6 +72,8 @@ class Kernel:
     image was fetched."""
     dtbs: Path | None
     """The folder with the package's devicetree blobs, or None when it was not fetched."""
+    facts: Path | None = field(default=None, kw_only=True)
+    """A file of facts (predict/kernel/facts_file.py) in place of Image and modules, which are not here."""
     provenance: Mapping[str, str] = field(factory=dict)
     """Where it came from and what was verified: package, version, sha256, archive, `verified` …"""
 

@@ -24,6 +24,7 @@ from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.cache import MODULES
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.kept.shelf import Shelf, load, pack
+from bootwright.foundation.kept.shelf import read as read_shelf
 
 _FORMAT = 11
 _WILD = re.compile(r"[*?\[]")
@@ -61,6 +62,10 @@ class ModuleIndex:
     def identity(self) -> str:
         """Names the content of the tree, as far as names, sizes and times of its files tell."""
         return self._aliases_at.name.partition(".")[0]
+
+    def packed(self) -> bytes:
+        """All but whole aliases, as `unpacked` reads it."""
+        return self._shelf.packed(form=_FORMAT)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -289,6 +294,12 @@ def read_module_tree(
     write_bytes(store, pack(tables, form=_FORMAT))
     MODULES.evict(keep=store)
     return ModuleIndex(Shelf.of(tables), aliases_at)
+
+
+def unpacked(content: bytes, identity: str) -> ModuleIndex | None:
+    """The index that `ModuleIndex.packed` gave; None where it is of another version, or damaged."""
+    kept = read_shelf(content, form=_FORMAT)
+    return ModuleIndex(kept, Path(f"{identity}.aliases.json")) if kept is not None else None
 
 
 def is_indexed(content: str) -> bool:

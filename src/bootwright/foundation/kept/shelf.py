@@ -37,6 +37,16 @@ class Shelf:
             return None
         return self._bucket(table, _hash(key) % (len(places) - 1)).get(key)
 
+    def packed(self, *, form: int) -> bytes:
+        """The file's content of this shelf, as `pack`."""
+        head = {
+            "form": form,
+            "checksum": zlib.crc32(self._body),
+            "size": len(self._body),
+            "tables": self._places,
+        }
+        return json.dumps(head, separators=(",", ":")).encode() + b"\n" + self._body
+
     def rows(self, table: str) -> Iterator[tuple[str, Any]]:
         """Every row of a table."""
         for number in range(len(self._places.get(table, [0])) - 1):
@@ -59,20 +69,26 @@ class Shelf:
 
 def pack(tables: Tables, *, form: int) -> bytes:
     """The file's content; `form` is the number of its user's format."""
-    body, places = _packed(tables)
-    head = {"form": form, "checksum": zlib.crc32(body), "size": len(body), "tables": places}
-    return json.dumps(head, separators=(",", ":")).encode() + b"\n" + body
+    return Shelf.of(tables).packed(form=form)
 
 
 def load(path: Path, *, form: int) -> Shelf | None:
     """The shelf in a file; None where there is none, it is of another format, or damaged."""
     try:
-        head, _, body = path.read_bytes().partition(b"\n")
+        return read(path.read_bytes(), form=form)
+    except OSError:
+        return None
+
+
+def read(content: bytes, *, form: int) -> Shelf | None:
+    """The shelf that a file's content is; None as `load`."""
+    try:
+        head, _, body = content.partition(b"\n")
         header = json.loads(head)
         if header["form"] != form or header["size"] != len(body) or header["checksum"] != zlib.crc32(body):
             return None
         return Shelf(body, {str(name): list(places) for name, places in header["tables"].items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

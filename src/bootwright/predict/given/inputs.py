@@ -12,7 +12,7 @@ from attrs import evolve
 from bootwright.formats.sources.address import is_address
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.cache import GIVEN_IMAGES, KERNELS
-from bootwright.foundation.errors import Malformed, Missing
+from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
@@ -44,7 +44,7 @@ def kernel_at(
     elif path.is_dir():
         kernel = _in_folder(path)
     elif path.is_file():
-        kernel = _package(path, progress) if _is_package(path) else _image(path, modules, config, name=spec)
+        kernel = _of_file(path, spec, progress, modules, config)
     elif "/" in spec:
         raise Missing(f"there is no file {spec}", hint="give a kernel's Image, package or folder, or a name")
     else:
@@ -70,6 +70,18 @@ def _of_catalogue(name: str, progress: Progress) -> Kernel:
     from bootwright.kernels.catalogue import open_library
 
     return open_library(progress=progress).get(name, modules=True)
+
+
+def _of_file(path: Path, spec: str, progress: Progress, modules: Path | None, config: Path | None) -> Kernel:
+    if _is_package(path):
+        return _package(path, progress)
+    from bootwright.predict.kernel.facts_file import is_facts_file, kernel_of_facts
+
+    if is_facts_file(path):
+        if modules is not None:
+            raise Refused(f"{path} has its modules", hint="leave --modules out")
+        return kernel_of_facts(path)
+    return _image(path, modules, config, name=spec)
 
 
 def _is_package(path: Path) -> bool:

@@ -46,8 +46,22 @@ def read_once(image: Path, sha256: str) -> BuiltIn:
 
     source = unwrapped(FileBytes(image))[0]
     built_in = read_built_in(source.read(0, source.size), str(image))
-    DRIVERS.write(store, json.dumps(_to_json(built_in), separators=(",", ":")).encode())
+    DRIVERS.write(store, packed(built_in))
     return built_in
+
+
+def packed(built_in: BuiltIn) -> bytes:
+    """What an Image has built in, as `unpacked` reads it."""
+    return json.dumps(_to_json(built_in), separators=(",", ":")).encode()
+
+
+def unpacked(content: bytes) -> BuiltIn | None:
+    """What `packed` gave; None where it is of another version, or damaged."""
+    try:
+        document = json.loads(content)
+        return _from_json(document) if document["format"] == _FORMAT else None
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return None
 
 
 def _to_json(built_in: BuiltIn) -> dict[str, Any]:

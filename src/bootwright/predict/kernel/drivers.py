@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ class KernelFacts:
     """The folder of its modules (`/lib/modules/RELEASE`)."""
     probes: Probes | None = None
     """The probe functions of the drivers, where they can be followed."""
+    carried: Mapping[str, tuple[bytes, ...]] | None = None
+    """Module (empty for the Image) → overlays in its bytes; None where those are to be read."""
     _by_compatible: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
     _obstacles: dict[str, Obstacle | None] = field(factory=dict, init=False)
     """By module: a kernel is asked about the same few hundred for every devicetree."""
@@ -340,6 +343,16 @@ def kernel_facts(
 
     Raises `Malformed` where the image has no symbol table or a file is damaged, `Missing` where one is gone.
     """
+    if kernel.facts is not None:
+        from bootwright.predict.kernel.facts_file import read_facts
+
+        return evolve(
+            read_facts(kernel.facts, config=kernel.config),
+            initramfs_modules=initramfs_modules,
+            arguments=arguments if arguments is not None else Arguments(),
+            early_modprobe=early_modprobe,
+            root_modprobe=root_modprobe,
+        )
     built_in = read_once(kernel.image, kernel.image_sha256)
     modules = tree_index(kernel.modules) if kernel.modules is not None else None
     return KernelFacts(
@@ -361,22 +374,24 @@ def kernel_facts(
     )
 
 
-def _probes(kernel: Kernel, built_in: BuiltIn, modules: ModuleIndex | None) -> Probes:
-    def named(name: str, compatible: str) -> Driver | None:
-        return next(
-            (
-                driver
-                for driver in built_in.drivers
-                if driver.name == name
-                and (not compatible or any(e.compatible == compatible for e in driver.of))
-            ),
-            None,
-        )
+def driver_named(built_in: BuiltIn, name: str, compatible: str) -> Driver | None:
+    """The built-in driver of a name, with a compatible where one is given."""
+    return next(
+        (
+            driver
+            for driver in built_in.drivers
+            if driver.name == name
+            and (not compatible or any(entry.compatible == compatible for entry in driver.of))
+        ),
+        None,
+    )
 
+
+def _probes(kernel: Kernel, built_in: BuiltIn, modules: ModuleIndex | None) -> Probes:
     return Probes(
         identity=f"{kernel.image_sha256 or kernel.image}\0{modules.identity if modules is not None else ''}",
         image=kernel.image,
-        built_in=named,
+        built_in=partial(driver_named, built_in),
         modules=modules,
         tree=kernel.modules,
         of_node=built_in.of_node,

@@ -25,6 +25,10 @@ def own_overlay(kernel: KernelFacts, module: str | None, compatibles: tuple[str,
     Looked for in the module's file, or for a built-in driver in the Image; it is for a device whose
     compatible it sets. None where there is none, or the bytes are not here.
     """
+    if kernel.carried is not None:
+        blobs = kernel.carried.get(module or "", ())
+        contents = [content for blob in blobs for content in _fragments(blob, kernel.name)]
+        return next((content for content in contents if set(content.compatible) & set(compatibles)), None)
     if module is None:
         path = kernel.image
     elif kernel.modules is not None and kernel.tree is not None and module in kernel.modules:
@@ -39,36 +43,58 @@ def own_overlay(kernel: KernelFacts, module: str | None, compatibles: tuple[str,
     return None
 
 
+def carried_overlays(kernel: KernelFacts) -> dict[str, tuple[bytes, ...]]:
+    """Module → the overlays in its file that `own_overlay` would find; the Image's under no name."""
+    blobs: dict[str, tuple[bytes, ...]] = {}
+    paths = {"": kernel.image} if kernel.image is not None else {}
+    if kernel.modules is not None and kernel.tree is not None:
+        paths |= {name: kernel.tree / kernel.modules.path(name) for name in sorted(kernel.modules.names)}
+    for name, path in paths.items():
+        with contextlib.suppress(BootwrightError, OSError):
+            inside = [blob for blob in _blobs(_bytes(path, bool(name))) if [*_fragments(blob, str(path))]]
+            if inside:
+                blobs[name] = tuple(inside)
+    return blobs
+
+
 @lru_cache(maxsize=32)
 def _contents(path: Path, is_module: bool) -> tuple[Node, ...]:
     with contextlib.suppress(BootwrightError, OSError):
-        if is_module:
-            from bootwright.formats.modules.module_file import unpack_module
-
-            data = unpack_module(path.read_bytes(), str(path))
-        else:
-            from bootwright.formats.kernel.arm64_image import unwrapped
-
-            source = unwrapped(FileBytes(path))[0]
-            data = source.read(0, source.size)
-        return tuple(_overlays(data, str(path)))
+        blobs = _blobs(_bytes(path, is_module))
+        return tuple(content for blob in blobs for content in _fragments(blob, str(path)))
     return ()
 
 
-def _overlays(data: bytes, name: str) -> Iterator[Node]:
-    """The `__overlay__` nodes of the devicetrees among some bytes that go onto the node they are applied to.
+def _bytes(path: Path, is_module: bool) -> bytes:
+    if is_module:
+        from bootwright.formats.modules.module_file import unpack_module
 
-    That is a fragment with an empty `target-path` (drivers/of/overlay.c find_target, Linux 6.12).
-    """
+        return unpack_module(path.read_bytes(), str(path))
+    from bootwright.formats.kernel.arm64_image import unwrapped
+
+    source = unwrapped(FileBytes(path))[0]
+    return source.read(0, source.size)
+
+
+def _blobs(data: bytes) -> Iterator[bytes]:
+    """What begins like a devicetree among some bytes, as long as it says."""
     at = data.find(_MAGIC)
     for _ in range(_MOST):
         if at < 0:
             return
         size = int.from_bytes(data[at + 4 : at + 8], "big")
         if size <= _LARGEST:
-            with contextlib.suppress(BootwrightError):
-                for fragment in parse_fdt(data[at : at + size], name).root.children:
-                    content = fragment.child("__overlay__")
-                    if content is not None and fragment.string("target-path") == "":
-                        yield content
+            yield data[at : at + size]
         at = data.find(_MAGIC, at + 4)
+
+
+def _fragments(blob: bytes, name: str) -> Iterator[Node]:
+    """The `__overlay__` nodes of an overlay that go onto the node it is applied to; none of anything else.
+
+    That is a fragment with an empty `target-path` (drivers/of/overlay.c find_target, Linux 6.12).
+    """
+    with contextlib.suppress(BootwrightError):
+        for fragment in parse_fdt(blob, name).root.children:
+            content = fragment.child("__overlay__")
+            if content is not None and fragment.string("target-path") == "":
+                yield content

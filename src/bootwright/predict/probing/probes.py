@@ -22,6 +22,7 @@ from bootwright.formats.kernel.built_in import Driver
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.foundation.cache import DEMANDS
 from bootwright.foundation.kept.shelf import Shelf, load, pack
+from bootwright.foundation.kept.shelf import read as read_shelf
 from bootwright.foundation.knowledge import files_of
 from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ask, Ending, Outcome, There
 
@@ -134,6 +135,8 @@ class Probes:
     """The folder of the modules."""
     of_node: int
     """Offset of `of_node` in this kernel's `struct device`; 0 where it is not known."""
+    given: Shelf | None = None
+    """Walks that were made elsewhere (`packed`), where the code is not here: no other is made."""
     _kept: dict[str, _Walks] = field(factory=dict, init=False)
     """What was looked up or walked, by driver."""
     _new: bool = False
@@ -147,6 +150,8 @@ class Probes:
         known = walks.matching(ask)
         if known is not None:
             return known.whole
+        if self.given is not None:
+            return None
         walked, outcome = self._examiner.examine(driver, module, bus, compatible, ask)
         walk = _Kept(walked.asked, outcome)
         if len(walks.kept) < _MOST_OUTCOMES:
@@ -179,9 +184,16 @@ class Probes:
             digest.update(path.read_bytes())
         return DEMANDS.folder() / f"{digest.hexdigest()[:32]}.shelf"
 
+    def packed(self) -> bytes:
+        """The walks that were made so far, as `given` takes them once `unpacked` has read them."""
+        walks = {**dict(self._stored.rows(_TABLE)), **_to_json(self._kept)}
+        return pack({_TABLE: dict(sorted(walks.items()))}, form=_FORMAT)
+
     @cached_property
     def _stored(self) -> Shelf:
         """As in the file: of many drivers, few are asked about."""
+        if self.given is not None:
+            return self.given
         DEMANDS.used(self._store)
         return load(self._store, form=_FORMAT) or Shelf.of({})
 
@@ -212,6 +224,11 @@ class Probes:
             walks = {**dict(stored.rows(_TABLE)), **_to_json(self._kept)}
             DEMANDS.write(self._store, pack({_TABLE: walks}, form=_FORMAT))
             self._new = False
+
+
+def unpacked(content: bytes) -> Shelf | None:
+    """The walks that `Probes.packed` gave; None where they are of another version, or damaged."""
+    return read_shelf(content, form=_FORMAT)
 
 
 def _to_json(kept: Mapping[str, _Walks]) -> dict[str, Any]:
