@@ -165,25 +165,6 @@ def test_the_page_answers_as_the_command(browser: Any, image: Path, tmp_path: Pa
             assert " ".join(words.split()) in " ".join(text.split())
 
 
-@pytest.mark.download
-@pytest.mark.browser
-@NEEDS_A_BROWSER
-def test_a_devicetree_alone_is_checked_against_a_kernel_of_the_page(browser: Any, tmp_path: Path) -> None:  # noqa: ANN401
-    own = kernel("debian-6.18-4k")
-    assert own.dtbs is not None
-    dtb = next(own.dtbs.rglob("bcm2711-rpi-4-b.dtb"))
-    # Not among the kernels of the fixture's page, which is made without: given as a file instead.
-    facts = tmp_path / "own.facts"
-    api.write_kernel_facts(own.name, facts, offline=True)
-    expected = api.check([facts, dtb]).as_json()
-    ask(browser, [facts, dtb], board="", revision="")
-    shown = browser.execute_script(
-        "return [...document.querySelectorAll('#check-result article')].map((goal) => ["
-        "goal.dataset.goal, goal.querySelector('.chip').textContent])"
-    )
-    assert dict(shown) == {name: judged["verdict"] for name, judged in expected["goals"].items()}
-
-
 @pytest.mark.browser
 @NEEDS_A_BROWSER
 def test_what_is_damaged_is_one_clear_error(browser: Any, tmp_path: Path) -> None:  # noqa: ANN401
