@@ -53,8 +53,8 @@ def main(arguments: list[str]) -> int:
             print(f"  hint: {error.hint}", file=sys.stderr)
         return EXIT_BAD_INPUT
     print(f"{given.out}: {built.files} files, {built.compressed / 1e6:.1f} MB compressed to load the page")
-    told = ", ".join(kernels) or "no kernel: bootwright kernels fetch --modules debian-7.3-4k brings one"
-    print(f"devicetrees are checked against {told}")
+    names = ", ".join(kernels) or "no kernel: bootwright kernels fetch --modules debian-7.3-4k brings one"
+    print(f"devicetrees are checked against {names}")
     print(f"look at it: bootwright serve {given.out}")
     return 0
 

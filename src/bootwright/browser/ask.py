@@ -116,14 +116,14 @@ def _plans(board: Board, stepping: str | None, not_known: list[str]) -> list[dic
         if not result.is_file():
             not_known.append(f"what the runs of the plan {name} showed: this page was made without them")
             continue
-        found = decide_recorded(name, result, board=board.id, stepping=stepping)
-        story = tell(found.investigation, found.decision)
+        decision = decide_recorded(name, result, board=board.id, stepping=stepping)
+        story = tell(decision.investigation, decision.decision)
         decided.append(
             {
                 "plan": name,
                 "title": plan.title,
                 "question": plan.question,
-                "verdict": found.verdict.value,
+                "verdict": decision.verdict.value,
                 "headline": story.headline,
                 "answers": [
                     {

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from attrs import evolve
+
 from bootwright.boards.fit import require_fit
 from bootwright.boards.model import Board, Goal
 from bootwright.boards.model import board as board_named
@@ -146,6 +148,16 @@ def _facts(
     arguments: Arguments | None,
     modprobe: tuple[ModprobeConfig | None, ModprobeConfig | None],
 ) -> KernelFacts:
+    if kernel.kernel.facts is not None:
+        from bootwright.predict.kernel.facts_file import read_facts  # rarely needed
+
+        return evolve(
+            read_facts(kernel.kernel.facts, config=kernel.kernel.config),
+            initramfs_modules=initramfs_modules,
+            arguments=arguments if arguments is not None else Arguments(),
+            early_modprobe=modprobe[0],
+            root_modprobe=modprobe[1],
+        )
     return kernel_facts(
         kernel.kernel,
         initramfs_modules=initramfs_modules,

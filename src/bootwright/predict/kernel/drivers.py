@@ -343,16 +343,6 @@ def kernel_facts(
 
     Raises `Malformed` where the image has no symbol table or a file is damaged, `Missing` where one is gone.
     """
-    if kernel.facts is not None:
-        from bootwright.predict.kernel.facts_file import read_facts
-
-        return evolve(
-            read_facts(kernel.facts, config=kernel.config),
-            initramfs_modules=initramfs_modules,
-            arguments=arguments if arguments is not None else Arguments(),
-            early_modprobe=early_modprobe,
-            root_modprobe=root_modprobe,
-        )
     built_in = read_once(kernel.image, kernel.image_sha256)
     modules = tree_index(kernel.modules) if kernel.modules is not None else None
     return KernelFacts(
