@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bootwright.api import diagnose
 from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.judging.shapes import is_dump
 from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
@@ -183,3 +184,11 @@ def test_a_cable_that_nothing_waits_for_is_worth_knowing() -> None:
     assert diagnosed(down + "[   21.098797] quux: frob\n").outcome is Outcome.BOOT_OK
     wireless = "[   21.098797] IPv6: ADDRCONF(NETDEV_CHANGE): wlan0: link becomes ready\n"
     assert diagnosed(KERNEL + down + wireless).outcome is Outcome.BOOT_OK
+
+
+def test_silence_is_a_failure_where_somebody_waited() -> None:
+    text = (LOADER + "[    0.000000] Booting Linux on physical CPU 0xf\n").encode()
+    assert diagnose(text).outcome is Outcome.UNKNOWN
+    watched = diagnose(text, watched=True)
+    assert watched.outcome is Outcome.FAILED
+    assert root_cause(watched.diagnosis).signature == "silent-after-handover"

@@ -44,6 +44,7 @@ def diagnose(
     artifacts: str | Path | Sequence[str | Path] = (),
     board: str | None = None,
     lights: str | None = None,
+    watched: bool = False,
     redact: bool = False,
     progress: Progress | None = None,
 ) -> Diagnosed:
@@ -53,6 +54,7 @@ def diagnose(
     `artifacts` are images, kernels or devicetrees that what the log makes suspect is held against; `board`
     adds what is known of its console and goals. `lights` is what the board's status LED shows: the long and
     short flashes of one round (`0+7`), `off`, `steady` or `activity`; `logs` may then be empty.
+    `watched`: somebody waited and nothing more came, so that silence or waiting at the end is a failure.
     `redact` strikes out MAC addresses, serial numbers, tokens and host names (docs/diagnose.md).
 
     Returns a `Diagnosed`. Raises `Refused` for what is no text and for an unknown board, `Missing` for a
@@ -70,7 +72,7 @@ def diagnose(
     several = [logs] if isinstance(logs, str | Path | bytes) else logs
     shown = _of_lights(board, lights) if lights is not None else None
     secrets = _secrets() if redact else None
-    diagnoses = [_one(log, secrets) for log in several]
+    diagnoses = [_one(log, secrets, watched=watched) for log in several]
     if shown is not None:
         from bootwright.evidence.led import beside
 
@@ -153,24 +155,24 @@ def _evidence(
     return add
 
 
-def _one(log: str | Path | bytes, secrets: Secrets | None) -> Diagnosis:
+def _one(log: str | Path | bytes, secrets: Secrets | None, *, watched: bool) -> Diagnosis:
     import io
 
     if isinstance(log, bytes):
-        return _read(io.BytesIO(log), "log", secrets)
+        return _read(io.BytesIO(log), "log", secrets, watched=watched)
     if log == "-":
-        return _read(sys.stdin.buffer, "standard input", secrets)
+        return _read(sys.stdin.buffer, "standard input", secrets, watched=watched)
     name = str(log)
     with _opened(name) as file:
-        return _read(file, printable_name(name), secrets)
+        return _read(file, printable_name(name), secrets, watched=watched)
 
 
-def _read(file: IO[bytes], shown: str, secrets: Secrets | None) -> Diagnosis:
+def _read(file: IO[bytes], shown: str, secrets: Secrets | None, *, watched: bool) -> Diagnosis:
     from bootwright.diagnose.engine import diagnose_stream
     from bootwright.diagnose.incoming import log_text
 
     read = log_text(file.read, shown)
-    return diagnose_stream(secrets.overhearing(read) if secrets else read, shown)
+    return diagnose_stream(secrets.overhearing(read) if secrets else read, shown, watched=watched)
 
 
 def printable_name(name: str) -> str:

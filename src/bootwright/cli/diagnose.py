@@ -21,6 +21,7 @@ Examples:
   talosctl -n 192.168.1.20 dmesg | bootwright diagnose -
   bootwright diagnose --json console.log | jq -r '.boots[-1].findings[0].cause'
   bootwright diagnose --html report.html --redact console.log strace.txt
+  bootwright diagnose --watched console.log
   bootwright diagnose --follow /dev/ttyUSB0
   bootwright diagnose console.log --with metal-arm64.raw.xz --board raspberrypi-5
   bootwright diagnose --lights 4+3 --board raspberrypi-5
@@ -58,6 +59,11 @@ Exit status: 0 no failure found, 1 failed or degraded, 2 bad input, 3 nothing re
     help="What the status LED shows: flashes of one round, such as 0+7, or off, steady, activity.",
 )
 @click.option(
+    "--watched",
+    is_flag=True,
+    help="Nothing more came though somebody waited: silence or waiting at the end is a failure.",
+)
+@click.option(
     "--redact",
     is_flag=True,
     help="Strike out MAC addresses, serial numbers, tokens and host names, to hand the result to others.",
@@ -76,6 +82,7 @@ def command(
     artifacts: tuple[str, ...],
     board: str | None,
     lights: str | None,
+    watched: bool,
     redact: bool,
     quiet: bool,
     follow: bool,
@@ -85,7 +92,7 @@ def command(
     if not follow:
         refuse_given({"baud"}, "is for --follow")
     else:
-        refuse_given({"lights", "redact"}, "is not for --follow")
+        refuse_given({"lights", "redact", "watched"}, "is not for --follow")
     if not files and lights is None:
         raise click.UsageError("Missing argument 'FILE...'. Without one, --lights says what the LED shows.")
     from bootwright import api
@@ -106,7 +113,13 @@ def command(
         )
     else:
         diagnosed = api.diagnose(
-            files, artifacts=artifacts, board=board, lights=lights, redact=redact, progress=progress
+            files,
+            artifacts=artifacts,
+            board=board,
+            lights=lights,
+            watched=watched,
+            redact=redact,
+            progress=progress,
         )
     if page is not None:
         from bootwright.api.diagnosis import printable_name

@@ -349,9 +349,10 @@ def diagnose_stream(
     knowledge: Knowledge | None = None,
     *,
     size: int = 1 << 22,
+    watched: bool = False,
 ) -> Diagnosis:
-    """Diagnose what `read(size)` returns until it returns nothing."""
-    diagnoser = Diagnoser(source, knowledge)
+    """Diagnose what `read(size)` returns until it returns nothing; `watched` as `Diagnoser` has it."""
+    diagnoser = Diagnoser(source, knowledge, watched=watched)
     for data in _pieces(read, size):
         diagnoser.feed(data)
     diagnoser.flush()
