@@ -9,7 +9,7 @@ of the weight, so that only the choice of cells is compared:
 - a covering array of strength 2, row after row, then again: of `covertable` where that is installed, else of
   a greedy one made here.
 
-BugDoc (Lourenço, Freire, Shasha, SIGMOD 2020) would be a fifth: bench_noise.py says whether it is here.
+BugDoc, which has its own way to choose and to decode, is in bugdoc_search.py.
 """
 
 from __future__ import annotations

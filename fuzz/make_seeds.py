@@ -7,6 +7,7 @@ repository: they come from the same makers as the tests' images, and so from the
 from __future__ import annotations
 
 import gzip
+import json
 import lzma
 import shutil
 import subprocess
@@ -20,9 +21,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "kits"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "bootchain"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+import cattrs
 import disk_kit
 import seeds_kernels
 import talos_kit
+
+from bootwright.foundation.verdict import Verdict
+from bootwright.investigate.campaign.model import Campaign, CellRow, PointRow, State, TaskRow
+from bootwright.investigate.campaign.told import make_told
 
 _VOLUME_START = 400 << 10
 """Bytes that hold the superblock, inodes and directories of a fresh XFS; the target pads the rest."""
@@ -243,11 +249,28 @@ customization:
     return [b"{}", whole]
 
 
+def campaign_files(_: Path) -> list[bytes]:
+    answer = make_told("cell", {"board": "a"}, {"ethernet": Verdict.WORKS}, note="n", by="b", logs=[b"log"])
+    unknown = Verdict.UNKNOWN
+    task = TaskRow("1", "P0", "t", State.WAITING, unknown, "", "", ["a board"], "", "", 1.0, 0.5, 2.0, [])
+    expects = {"ethernet": "unknown"}
+    cell = CellRow("c", {"board": "a"}, "board=a", 0.5, ["x"], ["1"], "w", expects, "h", "", "l", ["b"], {})
+    point = PointRow("p", "P0 works", "then", holds=False, ends=True, opens=["P1"])
+    campaign = Campaign(
+        *("plan", "plan", "title", "question?", Verdict.UNKNOWN, ""),
+        *(False, ["unknown"], [task], [point], [cell], {"c": {"board": "a"}}, [answer.id], False, "2026"),
+    )
+    marked = ("KTAP version 1", "1..1", "  # Subtest: mounts", "  1..1", "  ok 1 a", "ok 1 mounts")
+    console = "".join(f"[ 1.0] bw1: {line}\n" for line in marked).encode()
+    return [*(json.dumps(cattrs.unstructure(row)).encode() for row in (answer, campaign)), console]
+
+
 SEEDS: Mapping[str, Callable[[Path], list[bytes]]] = {
     **seeds_kernels.SEEDS,
     "attributes": attributes,
     "boot_config": boot_config,
     "bootchain": bootchain,
+    "campaign_files": campaign_files,
     "config_txt": config_txt,
     "explore": explore,
     "ext4": ext4,

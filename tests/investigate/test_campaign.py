@@ -1,6 +1,7 @@
 """A plan walked to its decision, as a user does it: `investigate`, `observe CELL`, `status`."""
 
 import contextlib
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -261,6 +262,21 @@ def test_damaged_files_are_refused(data: bytes) -> None:
     for parse in (parse_told, parse_status):
         with pytest.raises(BootwrightError):
             parse(data, "file.json")
+
+
+def one_input(data: bytes) -> None:
+    path = ROOT / "fuzz" / "fuzz_campaign_files.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.one_input(data)
+
+
+@given(data=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_of_a_campaigns_files(data: bytes) -> None:
+    one_input(data)
 
 
 @given(st.data())

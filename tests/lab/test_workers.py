@@ -331,7 +331,7 @@ def test_boots_that_take_their_workers_along_are_given_up_and_shown(tmp_path: Pa
     assert walked.returncode == 3, walked.stderr
     assert "given up: process-1: the worker was ended by signal 9" in walked.stderr
     shown = command("status", str(folder))
-    assert "given up after 3 tries: mounts/debian-6.18" in shown.stdout
+    assert "given up after 5 tries: mounts/debian-6.18" in shown.stdout
     assert "--retry tries again" in shown.stdout
     document = json.loads(command("status", str(folder), "--json").stdout)
     assert "quarantined" in {row["state"] for row in document["queue"]}

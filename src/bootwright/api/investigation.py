@@ -97,7 +97,7 @@ def investigate(
     what needs a board is prepared and waits; `observe_cell` tells what was seen there. Of `image` the images
     for the best `cards` cells are made. With `assume_no_board` predictions count as the last word. `noise` is
     the share of outcomes that lie: then boots are repeated where that tells most, and what the likeliest
-    cause contradicts is set aside. A boot that no worker could finish in three tries is given up, and tried
+    cause contradicts is set aside. A boot that no worker could finish in five tries is given up, and tried
     again with `retry`. `cluster` is the address of a Dask scheduler whose workers boot, instead of `jobs`
     processes of this machine. With `environment`, a labgrid environment file, the cells that wait for a board
     and have an image are booted on that of its `target` (`bench_run`), the best first.

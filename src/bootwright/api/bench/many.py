@@ -68,7 +68,7 @@ def bench_all(
     `board=rpi5-rev-1.1`; it is reserved there, and booted as `bench_run` does by a process of its own. The
     `environment` file names its place as `!template "$LG_PLACE"`. `coordinator` is `HOST:PORT` [the file's
     `coordinator_address`, else `$LG_COORDINATOR`]. `repeat` boots each cell so many times; what is done
-    already is not booted again. A boot that is lost is tried again, after three tries given up until
+    already is not booted again. A boot that is lost is tried again, after five tries given up until
     `retry`. `patience` is in seconds.
 
     Returns a `BenchAll`. Raises `Missing` where no place comes, `Refused` and `Malformed` for cells and

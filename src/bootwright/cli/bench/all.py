@@ -13,7 +13,7 @@ _HELP = """Boot the cells of a campaign that wait and have an image on the board
 
 Each CELL [all] goes to a free place whose tags say what it needs, such as board=rpi5-rev-1.1, is reserved and
 booted there as `bootwright bench run` does, several side by side. What is lost, by an exporter, a board that
-never answers or a process that is killed, is tried again, three times at most. What is done is not booted
+never answers or a process that is killed, is tried again, five times at most. What is done is not booted
 again: the same command goes on where it was stopped.
 
 The environment file names the place as  name: !template "$LG_PLACE"  (docs/cluster.md).

@@ -22,8 +22,9 @@ from attrs import frozen
 
 from bootwright.foundation.errors import Malformed, Missing
 
-MOST_ATTEMPTS = 3
-"""Leases of one cell that may end without an answer; chance losses of a worker seldom meet a cell twice."""
+MOST_ATTEMPTS = 5
+"""Leases of one cell that may end without an answer: where a quarter is lost by chance, one cell in a thousand
+is given up wrongly, and one that ends its workers costs five."""
 _MOST_REASON = 300
 _DATABASE = "run.sqlite"
 _TABLE = """
