@@ -23,8 +23,8 @@ from attrs import frozen
 from bootwright.foundation.errors import Malformed, Missing
 
 MOST_ATTEMPTS = 5
-"""Leases of one cell that may end without an answer: where a quarter is lost by chance, one cell in a thousand
-is given up wrongly, and one that ends its workers costs five."""
+"""Leases of one cell that may end without an answer: where chance ends a quarter of all, one cell in a
+thousand is given up wrongly; one that ends its workers costs five."""
 _MOST_REASON = 300
 _DATABASE = "run.sqlite"
 _TABLE = """
