@@ -68,6 +68,10 @@ def test_every_cell_is_answered_once(tmp_path: Path) -> None:
     assert {cell.state for cell in read_queue(tmp_path)} == {CellState.DONE}
     again, _ = dispatch(tmp_path)
     assert not again
+    with Queue(tmp_path) as queue:
+        queue.add("cell-3", {"name": "cell-3"}, unanswered=True)
+    again, _ = dispatch(tmp_path)
+    assert list(again) == ["cell-3"]
 
 
 def test_workers_killed_at_random_lose_nothing(tmp_path: Path) -> None:

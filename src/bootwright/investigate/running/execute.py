@@ -136,7 +136,7 @@ class Executor:
                 modules=experiment.modules,
                 cold=self._cold,
             )
-            self._queue.add(key, work)
+            self._queue.add(key, work, unanswered=True)
         if missing:
             names = ", ".join(dict.fromkeys(keys[key][1].name for key in missing))
             with self._progress.step(f"boot {names}"):

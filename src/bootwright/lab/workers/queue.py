@@ -104,14 +104,28 @@ class Queue:
     ) -> None:
         self.close()
 
-    def add(self, name: str, work: Mapping[str, Any], wants: Mapping[str, str] | None = None) -> None:
-        """Queue a cell; one that is there keeps its state, so that a quarantined one stays so."""
+    def add(
+        self,
+        name: str,
+        work: Mapping[str, Any],
+        wants: Mapping[str, str] | None = None,
+        *,
+        unanswered: bool = False,
+    ) -> None:
+        """Queue a cell; one that is there keeps its state, so that a quarantined one stays so.
+
+        `unanswered` says that its answer is not kept, whatever the queue says: a done one is queued again.
+        """
         row = (name, json.dumps(dict(work)), json.dumps(dict(wants or {})), CellState.QUEUED.value)
         self._run(
             "INSERT INTO cell VALUES (?, ?, ?, ?, 0, '', 0, '[]') "
             "ON CONFLICT (name) DO UPDATE SET work = excluded.work, wants = excluded.wants",
             row,
         )
+        if unanswered:
+            self._run(
+                "UPDATE cell SET state = 'queued', attempts = 0 WHERE name = ? AND state = 'done'", (name,)
+            )
 
     def reclaim(self) -> int:
         """Put back what a dispatcher that is gone had leased, and count how many; blames no cell for it."""
