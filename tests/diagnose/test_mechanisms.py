@@ -192,3 +192,24 @@ def test_silence_is_a_failure_where_somebody_waited() -> None:
     watched = diagnose(text, watched=True)
     assert watched.outcome is Outcome.FAILED
     assert root_cause(watched.diagnosis).signature == "silent-after-handover"
+
+
+@pytest.mark.parametrize(
+    ("unit", "outcome"),
+    [
+        ("File System Check on Root Device", Outcome.FAILED),
+        ("Remount Root and Kernel File Systems", Outcome.DEGRADED),
+    ],
+)
+def test_the_check_of_the_root_ends_a_boot(unit: str, outcome: Outcome) -> None:
+    text = f"[  OK  ] Started Frobnicator.\n[FAILED] Failed to start {unit}.\n[  OK  ] Started Quux.\n"
+    assert diagnosed(text).outcome is outcome
+
+
+def test_a_wireless_chip_whose_last_word_is_an_error_matters_where_the_log_is_about_it() -> None:
+    lines = (
+        "[    5.000001] brcmfmac 0000:05:00.0: brcmf_frob: using quux for chip 7\n"
+        "[    5.100000] brcmfmac 0000:05:00.0: brcmf_frob: frob of the quux failed\n"
+    )
+    assert root_cause(diagnosed(lines)).signature == "device-failing"
+    assert diagnosed(KERNEL + lines + "[    9.000000] systemd[1]: Started Quux.\n").outcome is Outcome.BOOT_OK
