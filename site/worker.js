@@ -34,7 +34,7 @@ async function start() {
   python.runPython("import sys; sys.path.insert(0, _home); from bootwright.browser import run as _module");
   const { run, prepare } = python.globals.get("_module");
   say({ kind: "ready" });
-  return { python, run, prepare };
+  return { python, run, prepare, onDisk: Boolean(onDisk) };
 }
 
 const started = start();
@@ -56,7 +56,7 @@ function placed(files) {
 let mounted = 0;
 
 async function answer({ id, entry, request, files }) {
-  const { python, run } = await started;
+  const { python, run, onDisk } = await started;
   const { FS } = python;
   mounted += 1;
   const folder = `${GIVEN}/${mounted}`;
@@ -66,7 +66,7 @@ async function answer({ id, entry, request, files }) {
   FS.chdir(folder);
   const names = python.toPy(blobs.map(({ name }) => `./${name}`));
   try {
-    const text = run(entry, JSON.stringify(request), names, (progress) =>
+    const text = run(entry, JSON.stringify({ ...request, on_disk: onDisk }), names, (progress) =>
       say({ kind: "progress", id, ...JSON.parse(progress) }),
     );
     say({ kind: "answer", id, ...JSON.parse(text) });

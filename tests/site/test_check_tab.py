@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import lzma
 import os
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from site_kit import NEEDS_A_BROWSER, READY, chromium, made, package, served, sh
 from bootwright import api
 from bootwright.browser import check as tab
 from bootwright.browser.asked import revision_or_stepping
-from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Silent
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.catalogue import open_library
@@ -82,6 +84,19 @@ def test_a_folder_is_one_artifact() -> None:
 def test_without_a_file_it_says_what_to_give() -> None:
     with pytest.raises(Refused, match="nothing to check"):
         tab.answer({}, [], Silent())
+
+
+def test_without_storage_on_disk_a_large_file_is_not_expanded_in_memory(tmp_path: Path) -> None:
+    content = os.urandom(17 << 20)
+    packed = {"a.gz": gzip.compress(content, 1), "one.xz": lzma.compress(content, preset=0)}
+    for name, data in packed.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(Refused, match=f"{name} would have to be expanded in memory"):
+            tab.answer({"on_disk": False}, [tmp_path / name], Silent())
+    (tmp_path / "plain").write_bytes(content)
+    with pytest.raises(BootwrightError) as raised:
+        tab.answer({"on_disk": False}, [tmp_path / "plain"], Silent())
+    assert "in memory" not in str(raised.value), "it is read where it lies"
 
 
 @cache

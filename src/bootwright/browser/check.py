@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from bootwright.api.checking import check
 from bootwright.browser.asked import asked_text, revision_or_stepping
+from bootwright.formats.sources.bytesource import FileBytes
+from bootwright.formats.sources.compressed import is_expanded_whole
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.progress import Progress
 from bootwright.report.checked.chain_picture import chain_picture
@@ -16,13 +18,17 @@ from bootwright.report.checked.text import screens
 if TYPE_CHECKING:
     from bootwright.api.checking import Checked
 
+_MOST_IN_MEMORY = 16 << 20
+"""Bytes of a compressed file that may be expanded in memory: images expand to a hundred times as much."""
+
 
 def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress) -> dict[str, Any]:
     """What `bootwright check` says of the files, and a picture of each goal's chain.
 
     `request` may have `board` (docs/boards.md), `revision` (a revision code, or a stepping's name), `os`
     (`talos=1.12.1`), `entry` and `cmdline` (of the boot entry), as the command's options. A file that was
-    picked alone is an artifact; of a folder, the folder is.
+    picked alone is an artifact; of a folder, the folder is. `on_disk` is false where the browser gives the
+    page no storage, so that what is kept in the cache is kept in memory.
 
     Returns `check` (docs/schemas/check.schema.json), `verdict`, `text` (lines of the command's answer) and
     `pictures`: for each board judged, goal → SVG. Raises what `api.check` raises.
@@ -32,6 +38,8 @@ def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress
         raise Refused(
             "there is nothing to check", hint="pick an image, a kernel with a devicetree, or a folder"
         )
+    if request.get("on_disk") is False:
+        _check_room(files)
     board = asked_text(request, "board")
     revision, stepping = revision_or_stepping(board, asked_text(request, "revision"))
     with progress.step("reading"):
@@ -46,6 +54,16 @@ def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress
             progress=progress,
         )
     return document(checked)
+
+
+def _check_room(files: Sequence[Path]) -> None:
+    """Raise `Refused` for a file whose whole content would be kept in memory."""
+    for path in files:
+        if path.stat().st_size > _MOST_IN_MEMORY and is_expanded_whole(FileBytes(path)):
+            raise Refused(
+                f"{path} would have to be expanded in memory: this browser gives the page no storage on disk",
+                hint="expand it first and pick the result, or use a window that is not private",
+            )
 
 
 def document(checked: Checked) -> dict[str, Any]:

@@ -160,6 +160,14 @@ def expand(
     return spool(source, kind, chunks, key=key, name=name, limit=limit, progress=progress)
 
 
+def is_expanded_whole(source: ByteSource) -> bool:
+    """Whether reading what `source` holds compressed takes a file in the cache, as large as all of it."""
+    kind = compression_of(source)
+    if kind is None or source.size <= _SMALL:
+        return False
+    return kind != "xz" or _in_blocks(source, source.name, DEFAULT_LIMIT) is None
+
+
 def _in_blocks(source: ByteSource, name: str, limit: int) -> ByteSource | None:
     try:
         index = read_index(source)
