@@ -16,6 +16,8 @@ import pytest
 import yaml
 from isolate_kit import make_image
 
+from bootwright.api.bench.running import tell_untold
+
 READY = "[    0.000000] Linux version 6.12.10 (x@y) (gcc 13) #1 SMP\n[    3.0] end0: Link is Up\npi login: "
 LEASE = "udhcpc: lease of 192.168.1.50 obtained from 192.168.1.1, lease time 3600\n"
 PANIC = (
@@ -119,6 +121,12 @@ def test_a_campaign_is_walked_to_its_decision_with_a_board(home: Path) -> None:
     boots = len(list((home / "run" / "bench").glob("*/bench.json")))
     assert boots == 3
     assert "pi-a_old is not booted on main: it was booted 2 times" in walked.stderr
+    # A run that was killed before it told what it had recorded: the next one does.
+    before = {path.name: path.read_bytes() for path in (home / "run" / "told").glob("*.json")}
+    for name in before:
+        (home / "run" / "told" / name).unlink()
+    tell_untold(home / "run")
+    assert {path.name for path in (home / "run" / "told").glob("*.json")} == set(before)
     # A cell alone, by its name, and one for another board.
     cell = next(name for name, levels in status["names"].items() if levels["board"] == "pi-b")
     refused = run("bench", "run", cell, "--run", "run", "--env", path)

@@ -77,6 +77,10 @@ class BenchRecord:
     console_bytes: int
     console_sha256: str
     """Empty where there was no serial line."""
+    cell: str = ""
+    """The cell of a campaign that was booted; empty where it was an image alone."""
+    proves: list[str] = field(factory=list)
+    """Outcomes of the plan that the criteria decide."""
     still_on: str = ""
     """Why the board could not be switched off; empty where it is off."""
     facts: dict[str, Any] = field(factory=dict)

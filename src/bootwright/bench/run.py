@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -201,8 +201,10 @@ def run_on_board(
     claim: Claim | None,
     limits: Limits,
     progress: Progress,
+    cell: str = "",
+    proves: Sequence[str] = (),
 ) -> BenchRecord:
-    """Boot a raw image on a board, and record it in `folder`.
+    """Boot a raw image on a board, and record it in `folder`, as a boot of `cell` that `proves` outcomes.
 
     The board is off before the image comes to it and afterwards, also where something goes wrong. A boot
     that hangs or panics is a result like any other. Raises `ToolFailed`, `Missing` and `Refused` as the board
@@ -255,6 +257,8 @@ def run_on_board(
         line=events,
         console_bytes=run.received,
         console_sha256=digest,
+        cell=cell,
+        proves=list(proves),
         still_on=still_on,
         facts={**board.facts(), "deployed": how},
     )

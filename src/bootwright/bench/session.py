@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,11 +43,29 @@ class Bench:
             off=self.settings.seconds_off if self.claim is not None else 0.0,
         )
 
-    def boot(self, image: Path, watch: Watch, folder: Path, limits: Limits) -> BenchRecord:
+    def boot(
+        self,
+        image: Path,
+        watch: Watch,
+        folder: Path,
+        limits: Limits,
+        *,
+        cell: str = "",
+        proves: Sequence[str] = (),
+    ) -> BenchRecord:
         """Boot an image, raw or compressed, recorded in `folder`; raises as `run_on_board`."""
         raw, digest = on_disk(image, self.progress)
         return run_on_board(
-            self.board, raw, digest, watch, folder, claim=self.claim, limits=limits, progress=self.progress
+            self.board,
+            raw,
+            digest,
+            watch,
+            folder,
+            claim=self.claim,
+            limits=limits,
+            progress=self.progress,
+            cell=cell,
+            proves=proves,
         )
 
 

@@ -162,8 +162,28 @@ def boots_of(folder: Path, cell: str) -> int:
 
 
 def _booted(bench: Bench, wanted: _Wanted, limits: Limits) -> BenchRun:
-    record = bench.boot(wanted.image, wanted.watch, wanted.folder, limits)
-    return BenchRun(record, wanted.folder, _tell(wanted, record), bench.left_on)
+    if wanted.run is not None:
+        tell_untold(wanted.run)
+    record = bench.boot(
+        wanted.image, wanted.watch, wanted.folder, limits, cell=wanted.cell or "", proves=wanted.outcomes
+    )
+    answer = _tell(wanted.run, wanted.folder, record) if wanted.run is not None else None
+    return BenchRun(record, wanted.folder, answer, bench.left_on)
+
+
+def tell_untold(run: Path) -> None:
+    """Tell a campaign what boots recorded that were killed before they could.
+
+    Raises `Malformed` for a damaged recording.
+    """
+    from bootwright.bench.record import read_record
+    from bootwright.investigate.campaign.told import read_told
+
+    logs = {digest for answer in read_told(run) for digest in answer.logs}
+    for path in sorted((run / _FOLDER).glob("*/bench.json")):
+        record = read_record(path.parent)
+        if record.cell and record.console_bytes and record.console_sha256 not in logs:
+            _tell(run, path.parent, record)
 
 
 def _look_by_hand(bench: Bench, wanted: _Wanted, person: Person) -> BenchRun:
@@ -282,30 +302,28 @@ def _wanted_of_cell(asked: _Asked, cell: str, criteria: tuple[Criterion, ...]) -
     return _Wanted(_file(path), kept, watch, cell, folder, tuple(asked.proves), shown.factors)
 
 
-def _tell(wanted: _Wanted, record: BenchRecord) -> ToldCell | None:
-    """Tell the campaign what was seen; None where there is none, or nothing was."""
+def _tell(run: Path, folder: Path, record: BenchRecord) -> ToldCell | None:
+    """Tell a campaign what was seen of a cell; None where nothing was."""
     from bootwright.api.campaigning import observe_cell
     from bootwright.bench.recorder import CONSOLE
 
-    if wanted.cell is None:
-        return None
     proved = record.verdict is not Verdict.UNKNOWN
-    outcomes = dict.fromkeys(wanted.outcomes, record.verdict.value) if proved else {}
+    outcomes = dict.fromkeys(record.proves, record.verdict.value) if proved else {}
 
     def tell(logs: tuple[Path, ...]) -> ToldCell:
         return observe_cell(
-            wanted.cell or "",
-            run=wanted.run,
+            record.cell,
+            run=run,
             logs=logs,
             outcomes=outcomes,
             by=record.board,
-            note=f"bench: {wanted.folder.name}: {record.reason or record.ended}",
+            note=f"bench: {folder.name}: {record.reason or record.ended}",
             minutes=round((record.seconds + sum(step.seconds for step in record.steps)) / 60, 2),
         )
 
     if record.console_bytes:
         try:
-            return tell((wanted.folder / CONSOLE,))
+            return tell((folder / CONSOLE,))
         except (Refused, Malformed):
             pass  # a console of garbage is no log; it is kept, and says nothing
     return tell(()) if outcomes else None
