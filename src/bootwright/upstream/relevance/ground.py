@@ -47,6 +47,8 @@ class Ground:
     """With those that these depend on and select."""
     object_names: frozenset[str] = frozenset()
     """Objects and their parts, by path in the tree without `.o`."""
+    build_folders: frozenset[str] = frozenset()
+    """Folders whose Makefile or Kconfig says how the drivers are built."""
     folders: frozenset[str] = frozenset()
     """Names of all folders: words that are too common to mean a driver."""
     macros: Mapping[str, str] = field(factory=dict, repr=False)
@@ -154,6 +156,7 @@ def ground_of(commits: Commits, commit: str, subject: Subject) -> Ground:
         own_options=own_options,
         options=frozenset(options),
         object_names=frozenset(names) | subject.objects,
+        build_folders=_build_folders(commits, commit, own_options, names),
         folders=folders,
         macros=_phy_macros(commits, commit) if subject.phy_ids and groups else {},
         has_kernel=has_kernel,
@@ -236,6 +239,19 @@ def _built_with(
 def _kconfigs(groups: Iterable[Group], paths: frozenset[str]) -> list[str]:
     folders = {path.rpartition("/")[0] for group in groups for path in group.paths}
     return sorted(path for folder in folders if (path := f"{folder}/Kconfig") in paths)
+
+
+def _build_folders(
+    commits: Commits, commit: str, options: Iterable[str], names: Iterable[str]
+) -> frozenset[str]:
+    """The folders of the drivers' objects, and those whose Kconfig has an entry for one of their options."""
+    folders = {name.rpartition("/")[0] for name in names}
+    words = "|".join(sorted(option.removeprefix("CONFIG_") for option in options))
+    if words:
+        pattern = rf"^[[:space:]]*(menu)?config[[:space:]]+({words})[[:space:]]*$"
+        lines = commits.grep(commit, "-E", "-e", pattern, "*Kconfig")
+        folders |= {line.partition(":")[0].rpartition("/")[0] for line in lines}
+    return frozenset(folders)
 
 
 def _call_groups(commits: Commits, commit: str, subject: Subject, paths: frozenset[str]) -> list[Group]:

@@ -32,6 +32,7 @@ _DTS = (".dts", ".dtsi", ".dtso")
 _PATCH = (".patch", ".diff")
 _LISTING = re.compile(r"config|modules", re.IGNORECASE)
 """Files that may be a kernel's configuration, or list modules that a system takes along."""
+_BUILD_FILES = frozenset({"Kconfig", "Makefile", "Kbuild"})
 _NO_EFFECT = ("Documentation/", "docs/", "website/", ".github/", "tools/testing/", "samples/", "vendor/")
 _NO_EFFECT_FILES = re.compile(
     r"(?:^|/)(?:[^/]+\.(?:md|rst|txt~)|README[^/]*|MAINTAINERS|LICENSE[^/]*|CHANGELOG[^/]*|CREDITS|go\.(?:sum|mod|work"
@@ -101,10 +102,15 @@ class Judge:
     def _may_matter(self, path: str) -> bool:
         if _has_no_effect(path):
             return False
-        if path.endswith((*_DTS, *_PATCH)) or path.rpartition("/")[2] in {"Kconfig", "Makefile", "Kbuild"}:
+        folder, _, name = path.rpartition("/")
+        if path.endswith(_PATCH):
             return True
-        if _LISTING.search(path.rpartition("/")[2]) and not path.endswith(_CODE):
-            return True
+        if path.endswith(_DTS):
+            return any(path in ground.dts_paths for _, ground in self._grounds)
+        if name in _BUILD_FILES:
+            return any(folder in ground.build_folders for _, ground in self._grounds)
+        if _LISTING.search(name) and not path.endswith(_CODE):
+            return architecture(path, "") in {None, "arm64"}
         return (
             any(path in ground.code_paths for _, ground in self._grounds)
             or any(fits_path(path, pin.file) for pin in self._upstream.pins)
@@ -127,7 +133,7 @@ class Judge:
         if any(is_setting(line) for _, line in (*edits.removed, *edits.added)):
             yield from self._settings(edits, self._sides(edits, commit, parent))
         yield from self._listed_modules(edits)
-        if path.rpartition("/")[2] in {"Kconfig", "Makefile", "Kbuild"}:
+        if path.rpartition("/")[2] in _BUILD_FILES:
             yield from self._build_files(edits, self._sides(edits, commit, parent))
         elif not is_without_effect(edits):
             yield from self._code(edits, commit, parent)
@@ -221,8 +227,6 @@ class Judge:
         before, after = (kconfig_lines(text) if is_kconfig else {} for text in sides)
         for subject, ground in self._grounds:
             if is_kconfig:
-                if not edits.path.startswith(("drivers/", "fs/", "net/", "kernel/", "mm/")):
-                    continue
                 gone, come = (
                     [
                         (about[number], without_texts(line))
