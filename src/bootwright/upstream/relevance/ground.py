@@ -52,8 +52,6 @@ class Ground:
     folders: frozenset[str] = frozenset()
     """Names of all folders: words that are too common to mean a driver."""
     macros: Mapping[str, str] = field(factory=dict, repr=False)
-    has_kernel: bool = False
-    """Whether it is a kernel's tree."""
 
     @property
     def code_paths(self) -> frozenset[str]:
@@ -143,7 +141,6 @@ def ground_of(commits: Commits, commit: str, subject: Subject) -> Ground:
             groups.append(Group(why, frozenset(group_paths)))
         seen |= group_paths
     groups += _call_groups(commits, commit, subject, paths)
-    has_kernel = "Kconfig" in paths or any(path.endswith("/Kconfig") for path in paths)
     own_options = frozenset(options)
     for path in _kconfigs(groups, paths):
         options |= needed_options(commits.text(commit, path), options)
@@ -159,7 +156,6 @@ def ground_of(commits: Commits, commit: str, subject: Subject) -> Ground:
         build_folders=_build_folders(commits, commit, own_options, names),
         folders=folders,
         macros=_phy_macros(commits, commit) if subject.phy_ids and groups else {},
-        has_kernel=has_kernel,
     )
 
 
