@@ -52,11 +52,12 @@ class Ground:
     folders: frozenset[str] = frozenset()
     """Names of all folders: words that are too common to mean a driver."""
     macros: Mapping[str, str] = field(factory=dict, repr=False)
+    code_paths: frozenset[str] = field(init=False)
+    """Every source file that belongs to it."""
 
-    @property
-    def code_paths(self) -> frozenset[str]:
-        """Every source file that belongs to it."""
-        return frozenset().union(*(group.paths for group in self.groups)) if self.groups else frozenset()
+    @code_paths.default
+    def _code_paths(self) -> frozenset[str]:
+        return frozenset(path for group in self.groups for path in group.paths)
 
 
 class Commits:
@@ -176,10 +177,13 @@ def _table_sources(commits: Commits, commit: str, subject: Subject) -> dict[str,
                     (compatible for compatible in subject.compatibles if f'"{compatible}"' in text), ""
                 )
                 sources.setdefault(path, name)
-    for vendor, device in sorted(subject.pci_ids):
-        pattern = rf"PCI_DEVICE\((0x0*{vendor:x})\s*,\s*0x0*{device:x}\)"
-        for line in commits.grep(commit, "-i", "-E", "-e", pattern, "*.c"):
-            sources.setdefault(line.partition(":")[0], f"pci {vendor:04x}:{device:04x}")
+    pairs = "|".join(
+        rf"0x0*{vendor:x}[[:space:]]*,[[:space:]]*0x0*{device:x}" for vendor, device in subject.pci_ids
+    )
+    if pairs:
+        for line in commits.grep(commit, "-i", "-E", "-e", rf"PCI_DEVICE\(({pairs})\)", "*.c"):
+            path, _, text = line.partition(":")
+            sources.setdefault(path, text.strip())
     return {path: why for path, why in sources.items() if not _is_aside(path)}
 
 
@@ -252,31 +256,36 @@ def _build_folders(
 
 def _call_groups(commits: Commits, commit: str, subject: Subject, paths: frozenset[str]) -> list[Group]:
     """Where system calls are defined, and the Go packages that make them."""
-    groups: list[Group] = []
-    for call in sorted(subject.calls):
-        pattern = rf"SYSCALL_DEFINE[0-9]\({call},"
-        files = {line.partition(":")[0] for line in commits.grep(commit, "-E", "-e", pattern, "*.c")}
-        groups += [Group(f"{call}()", frozenset({path})) for path in sorted(files) if not _is_aside(path)]
-        wrapper = "".join(word.capitalize() for word in call.split("_"))
-        lines = commits.grep(commit, "-F", "-e", f"unix.{wrapper}(", "*.go")
-        packages = {
-            path.rpartition("/")[0]
-            for line in lines
-            if not (path := line.partition(":")[0]).endswith("_test.go") and not _is_aside(path)
-        }
-        for package in sorted(packages):
-            members = frozenset(
-                path
-                for path in paths
-                if path.rpartition("/")[0] == package
-                and path.endswith(".go")
-                and not path.endswith("_test.go")
-            )
-            groups.append(Group(f"{call}()", members))
-    merged: dict[frozenset[str], list[str]] = {}
-    for group in groups:
-        merged.setdefault(group.paths, []).append(group.why)
-    return [Group(", ".join(whys), members) for members, whys in merged.items()]
+    if not subject.calls:
+        return []
+    wrappers = {"".join(word.capitalize() for word in call.split("_")): call for call in subject.calls}
+    calls_of: dict[frozenset[str], dict[str, None]] = {}
+    pattern = rf"SYSCALL_DEFINE[0-9]\(({'|'.join(sorted(subject.calls))}),"
+    for line in commits.grep(commit, "-E", "-e", pattern, "*.c"):
+        path, _, text = line.partition(":")
+        match = re.search(pattern, text)
+        if match and not _is_aside(path):
+            calls_of.setdefault(frozenset({path}), {})[match[1]] = None
+    pattern = rf"unix\.({'|'.join(sorted(wrappers))})\("
+    for line in commits.grep(commit, "-E", "-e", pattern, "*.go"):
+        path, _, text = line.partition(":")
+        if path.endswith("_test.go") or _is_aside(path):
+            continue
+        members = _go_package(path.rpartition("/")[0], paths)
+        calls_of.setdefault(members, {}).update({wrappers[name]: None for name in re.findall(pattern, text)})
+    return [
+        Group(", ".join(f"{call}()" for call in sorted(calls)), members)
+        for members, calls in calls_of.items()
+    ]
+
+
+def _go_package(folder: str, paths: frozenset[str]) -> frozenset[str]:
+    """The files of a Go package, which are built together."""
+    return frozenset(
+        path
+        for path in paths
+        if path.rpartition("/")[0] == folder and path.endswith(".go") and not path.endswith("_test.go")
+    )
 
 
 def _phy_macros(commits: Commits, commit: str) -> Mapping[str, str]:
