@@ -101,6 +101,13 @@ SUBJECTS: Mapping[str, Subject] = {
                 *("ARM64_4K_PAGES", "ARM64_16K_PAGES", "ARM64_64K_PAGES"),
             )
         ),
+        driver_options=frozenset(
+            f"CONFIG_{name}"
+            for name in (
+                *("MACB", "MISC_RP1", "COMMON_CLK_RP1", "PINCTRL_RP1", "PCIE_BRCMSTB", "BCM2712_MIP"),
+                "BROADCOM_PHY",
+            )
+        ),
         phy_ids=frozenset({0x600D84A2}),
         pci_ids=frozenset({(0x1DE4, 0x0001)}),
     ),
@@ -130,6 +137,7 @@ SUBJECTS: Mapping[str, Subject] = {
         options=frozenset(
             {"CONFIG_STMMAC_ETH", "CONFIG_DWMAC_ROCKCHIP", "CONFIG_CLK_RK3568", "CONFIG_MOTORCOMM_PHY"}
         ),
+        driver_options=frozenset({"CONFIG_DWMAC_ROCKCHIP", "CONFIG_CLK_RK3568", "CONFIG_MOTORCOMM_PHY"}),
         phy_ids=frozenset({0x0000011A}),
     ),
     "mounts": Subject(

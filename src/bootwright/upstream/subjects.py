@@ -46,6 +46,7 @@ class _Gathered:
     objects: set[str] = field(factory=set)
     drivers: set[str] = field(factory=set)
     options: set[str] = field(factory=set)
+    driver_options: set[str] = field(factory=set)
     phy_ids: set[int] = field(factory=set)
     pci_ids: set[tuple[int, int]] = field(factory=set)
 
@@ -91,6 +92,7 @@ def subjects_of(plan: Plan, outcomes: Sequence[str], library: Library) -> Subjec
                 objects=frozenset(gathered.objects),
                 drivers=frozenset(gathered.drivers),
                 options=frozenset(gathered.options) | page_options,
+                driver_options=frozenset(gathered.driver_options),
                 phy_ids=frozenset(gathered.phy_ids),
                 pci_ids=frozenset(gathered.pci_ids),
                 calls=frozenset(call for touches in touched for call in touches.calls),
@@ -207,3 +209,5 @@ def _add_driver(
         rule = objects().rule("", facts.version, path) if facts.version is not None else None
         if rule is not None:
             gathered.options |= {option for way in rule.ways for option in way.needs}
+            # The last one is the object's own; those before it open the menus on the way there.
+            gathered.driver_options |= {way.needs[-1] for way in rule.ways if way.needs}

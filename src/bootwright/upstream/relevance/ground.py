@@ -41,6 +41,8 @@ class Ground:
     groups: tuple[Group, ...] = ()
     dts_roots: tuple[str, ...] = ()
     dts_paths: frozenset[str] = frozenset()
+    driver_options: frozenset[str] = frozenset()
+    """Each of which builds one of the drivers."""
     own_options: frozenset[str] = frozenset()
     """Those that build the drivers."""
     options: frozenset[str] = frozenset()
@@ -56,7 +58,7 @@ class Ground:
     """Every source file that belongs to it."""
 
     @code_paths.default
-    def _code_paths(self) -> frozenset[str]:
+    def _paths(self) -> frozenset[str]:
         return frozenset(path for group in self.groups for path in group.paths)
 
 
@@ -133,11 +135,13 @@ def ground_of(commits: Commits, commit: str, subject: Subject) -> Ground:
     groups: list[Group] = []
     sources = _table_sources(commits, commit, subject) | _object_sources(subject, paths)
     options, names = set(subject.options), set[str]()
+    driver_options = set(subject.driver_options)
     seen: set[str] = set()
     for path, why in sorted(sources.items()):
         built, group_paths, group_options = _built_with(commits, commit, path, paths)
         names |= built
         options |= group_options
+        driver_options |= group_options
         if not group_paths <= seen:
             groups.append(Group(why, frozenset(group_paths)))
         seen |= group_paths
@@ -151,6 +155,7 @@ def ground_of(commits: Commits, commit: str, subject: Subject) -> Ground:
         groups=tuple(groups),
         dts_roots=roots,
         dts_paths=dts_paths | {path for path in seen if path.endswith(_DTS)},
+        driver_options=frozenset(driver_options),
         own_options=own_options,
         options=frozenset(options),
         object_names=frozenset(names) | subject.objects,

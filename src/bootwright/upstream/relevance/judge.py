@@ -20,6 +20,13 @@ from bootwright.upstream.relevance.configs import (
 )
 from bootwright.upstream.relevance.devicetrees import dts_touch, patch_dts_touch
 from bootwright.upstream.relevance.edits import Edit, FileEdits, edits_of_commit, edits_of_patch
+from bootwright.upstream.relevance.effect import (
+    CODE,
+    has_no_effect,
+    is_without_effect,
+    same_code,
+    signature_of,
+)
 from bootwright.upstream.relevance.ground import Commits, Ground, Group, ground_of, owner_of
 from bootwright.upstream.relevance.model import Judged, Kind, Touch
 from bootwright.upstream.relevance.reach import Reach, Source, reach
@@ -27,20 +34,15 @@ from bootwright.upstream.relevance.subject import Subject, fits_path
 from bootwright.workshop.patches.commits import Commit, Names, read_commits, touched_files
 from bootwright.workshop.repository import Repository
 
-_CODE = (".c", ".h", ".S", ".go")
 _DTS = (".dts", ".dtsi", ".dtso")
 _PATCH = (".patch", ".diff")
 _LISTING = re.compile(r"config|modules", re.IGNORECASE)
 """Files that may be a kernel's configuration, or list modules that a system takes along."""
 _BUILD_FILES = frozenset({"Kconfig", "Makefile", "Kbuild"})
-_NO_EFFECT = ("Documentation/", "docs/", "website/", ".github/", "tools/testing/", "samples/", "vendor/")
-_NO_EFFECT_FILES = re.compile(
-    r"(?:^|/)(?:[^/]+\.(?:md|rst|txt~)|README[^/]*|MAINTAINERS|LICENSE[^/]*|CHANGELOG[^/]*|CREDITS|go\.(?:sum|mod|work"
-    r"(?:\.sum)?)|[^/]+_test\.go|\.[^/]+)$"
-)
 _DEVICE_TABLE = re.compile(
     r"\b(?:of_device_id|pci_device_id|MODULE_DEVICE_TABLE|usb_device_id|i2c_device_id)\b"
 )
+_LEAST_BUILT = 2
 _MODULE_FILE = re.compile(r"([\w-]+)\.ko\b")
 _LEAST_SWEPT = 2
 """Files outside of every question in which a sweeping commit makes the very same change."""
@@ -100,7 +102,7 @@ class Judge:
         return Judged(commit, tuple(dict.fromkeys(touches)), self._is_sweeping(commit, paths, touches))
 
     def _may_matter(self, path: str) -> bool:
-        if _has_no_effect(path):
+        if has_no_effect(path):
             return False
         folder, _, name = path.rpartition("/")
         if path.endswith(_PATCH):
@@ -109,7 +111,7 @@ class Judge:
             return any(path in ground.dts_paths for _, ground in self._grounds)
         if name in _BUILD_FILES:
             return any(folder in ground.build_folders for _, ground in self._grounds)
-        if _LISTING.search(name) and not path.endswith(_CODE):
+        if _LISTING.search(name) and not path.endswith(CODE):
             return architecture(path, "") in {None, "arm64"}
         return (
             any(path in ground.code_paths for _, ground in self._grounds)
@@ -211,11 +213,24 @@ class Judge:
                     yield Touch(subject.outcome, Kind.VERSION, edits.path, change)
 
     def _settings(self, edits: FileEdits, sides: tuple[str, str]) -> Iterator[Touch]:
-        """Options whose value a configuration changes."""
+        """Options whose value a configuration changes.
+
+        One that comes or goes as a whole changes no other; one that has fewer than two of the drivers on is
+        for other devices.
+        """
+        if edits.old is None or edits.new is None:
+            return
         if architecture(edits.path, sides[1] or sides[0]) not in {None, "arm64"}:
             return
         for subject, ground in self._grounds:
             before, after = (configuration(text, ground.options) for text in sides)
+            built = {
+                option
+                for option in ground.driver_options
+                if {before.get(option), after.get(option)} & {"y", "m"}
+            }
+            if len(built) < min(_LEAST_BUILT, len(ground.driver_options)):
+                continue
             for option in sorted(before.keys() | after.keys()):
                 if before.get(option, "n") != after.get(option, "n"):
                     change = f"{option} {before.get(option, 'n')} → {after.get(option, 'n')}"
@@ -262,7 +277,7 @@ class Judge:
             yield from self._in_patched(edits.path, path, edit)
 
     def _in_patched(self, patch: str, path: str, edit: Edit) -> Iterator[Touch]:
-        if _has_no_effect(path):
+        if has_no_effect(path):
             return
         for subject, ground in self._grounds:
             if path.endswith(_DTS):
@@ -270,7 +285,7 @@ class Judge:
             elif path.endswith((".c", ".h", ".S")):
                 owner = owner_of(path)
                 known = path in ground.code_paths or owner in subject.objects
-                what = path if known and not _same_code(edit) else ""
+                what = path if known and not same_code(edit) else ""
             else:
                 lines = [line for _, line in (*edit.removed, *edit.added)]
                 words = {word for line in lines for word in re.findall(r"CONFIG_\w+", line)}
@@ -286,7 +301,7 @@ class Judge:
         code = [
             path
             for path in sorted(paths)
-            if path.endswith(_CODE) and not _has_no_effect(path) and path not in interesting
+            if path.endswith(CODE) and not has_no_effect(path) and path not in interesting
         ]
         if not code:
             return
@@ -309,7 +324,7 @@ class Judge:
         ours = {touch.path for touch in touches}
         if any(touch.kind is not Kind.CODE for touch in touches):
             return False
-        others = [path for path in paths if path.endswith(_CODE) and path not in ours]
+        others = [path for path in paths if path.endswith(CODE) and path not in ours]
         if len(others) < _LEAST_SWEPT:
             return False
         everything = edits_of_commit(self._repository, commit.name)
@@ -317,9 +332,9 @@ class Judge:
             signature
             for edits in everything
             if edits.path not in ours
-            for signature in {_signature(edit) for edit in edits.edits}
+            for signature in {signature_of(edit) for edit in edits.edits}
         )
-        here = {_signature(edit) for edits in everything if edits.path in ours for edit in edits.edits}
+        here = {signature_of(edit) for edits in everything if edits.path in ours for edit in edits.edits}
         return all(elsewhere[signature] >= _LEAST_SWEPT for signature in here)
 
     def _add_fixes(self, commits: Iterable[Commit], judged: dict[str, Judged]) -> None:
@@ -335,46 +350,6 @@ class Judge:
                     )
                     judged[commit.name] = Judged(commit, tuple(touches))
                     names = Names.of(judged)
-
-
-def _has_no_effect(path: str) -> bool:
-    return path.startswith(_NO_EFFECT) or _NO_EFFECT_FILES.search(path) is not None
-
-
-def is_without_effect(edits: FileEdits) -> bool:
-    """Whether nothing is changed but comments, spaces and printed texts."""
-    if edits.path.endswith(_CODE):
-        return all(_same_code(edit) for edit in edits.edits)
-    if edits.path.endswith((".txt", ".yaml", ".yml", ".conf", ".cfg", ".sh")):
-        before, after = (
-            [stripped for _, line in lines if (stripped := line.partition("#")[0].strip())]
-            for lines in (edits.removed, edits.added)
-        )
-        return before == after
-    return False
-
-
-def _same_code(edit: Edit) -> bool:
-    before, after = (
-        [token.text for token in tokens_of(_closed("\n".join(line for _, line in lines)))]
-        for lines in (edit.removed, edit.added)
-    )
-    return before == after
-
-
-def _closed(text: str) -> str:
-    """Lines from the middle of a comment, as a comment."""
-    lines = text.split("\n")
-    return "\n".join("" if re.match(r"\s*\*(?:[\s/]|$)", line) else line for line in lines)
-
-
-def _signature(edit: Edit) -> tuple[frozenset[tuple[str, int]], frozenset[tuple[str, int]]]:
-    """What words a change takes away and puts in, whatever stands around them."""
-    before, after = (
-        Counter(token.text for _, line in lines for token in tokens_of(line) if token.kind.endswith("word"))
-        for lines in (edit.removed, edit.added)
-    )
-    return frozenset((before - after).items()), frozenset((after - before).items())
 
 
 def _by_text(edit: Edit) -> Edit:

@@ -35,6 +35,8 @@ class Subject:
     """Names of drivers and modules, as messages and commits call them."""
     options: frozenset[str] = frozenset()
     """Configuration options that decide whether it can work, with `CONFIG_`."""
+    driver_options: frozenset[str] = frozenset()
+    """Of these, those that build one of the drivers each."""
     phy_ids: frozenset[int] = frozenset()
     pci_ids: frozenset[tuple[int, int]] = frozenset()
     calls: frozenset[str] = frozenset()
