@@ -303,8 +303,8 @@ class Judge:
             for path in sorted(paths)
             if path.endswith(CODE) and not has_no_effect(path) and path not in interesting
         ]
-        if not code:
-            return
+        if all(path.endswith(".h") for path in code):
+            return  # constants that no code comes with
         for subject, ground in self._grounds:
             terms = {*subject.compatibles, *subject.drivers} - ground.folders
             named = sorted(
