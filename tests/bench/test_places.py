@@ -202,12 +202,12 @@ bootwright:
         assert done.returncode == 3, done.stderr  # Talos's mounts are not proved by such a console
         jsonschema.validate(document, SCHEMA)
         assert sorted(row["board"] for row in document["booted"]) == ["pi5 (place a)", "pi5 (place b)"]
-        told = [json.loads(path.read_text()) for path in (run / "told").glob("*.json")]
-        assert {(row["cell"], row["by"]) for row in told} == {
+        answers = [json.loads(path.read_text()) for path in (run / "told").glob("*.json")]
+        assert {(row["cell"], row["by"]) for row in answers} == {
             ("cell-1.0", "pi5 (place a)"),
             ("cell-1.1", "pi5 (place b)"),
         }
-        assert {row["outcomes"]["ethernet"] for row in told} == {"works"}
+        assert {row["outcomes"]["ethernet"] for row in answers} == {"works"}
         assert board_kit.switched(boards["a"])[-1] == board_kit.switched(boards["b"])[-1] == "off"
         # What is done is not booted again.
         again = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
