@@ -131,7 +131,7 @@ def on_places(cells: int, seconds: float) -> bool:
             wants = {"board": "stand-in"}
             try:
                 if killing:
-                    with disturbed(kill, kills, 6.0):
+                    with disturbed(kill, kills, 10.0):
                         wall, kept, given_up = run(engine, folder, works, wants)
                     good &= report_killed("coordinator", cells, kept, given_up, kills, folder, wall)
                 else:

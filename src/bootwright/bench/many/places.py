@@ -16,7 +16,7 @@ _POLL = 0.1
 """Seconds between two looks at reservations that wait."""
 _LOOK_AGAIN = 1.0
 """Seconds between two looks at which places there are, and between two tries to reach the coordinator."""
-_REST = 1.0
+_REST = 3.0
 _LONGEST_REST = 30.0
 """Seconds that a place rests after it lost a cell: twice as long each time, until it does one."""
 
