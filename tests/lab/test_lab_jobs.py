@@ -151,3 +151,30 @@ def test_any_bytes(data: bytes) -> None:
         return
     assert isinstance(result, ProbeResult)
     kcidb_report(result, "mylab")
+
+
+def test_results_are_taken_into_a_campaign(tmp_path: Path) -> None:
+    factors = {"kernel": "6.18.15", "page_size": "4K", "tree": "mainline", "dtb": "kernel", "talos": "1.12.1"}
+    status = {
+        **dict.fromkeys(("title", "question", "source", "written_at"), "x"),
+        **{key: [] for key in ("decision", "tasks", "points", "cells", "told")},
+        "plan": "talos-rpi5",
+        "plan_from": "talos-rpi5",
+        "verdict": "unknown",
+        "decided": False,
+        "assume_no_board": False,
+        "schema": "bootwright/status/1",
+        "names": {"cell": {**factors, "board": "rpi5-rev-1.0"}},
+    }
+    (tmp_path / "status.json").write_text(json.dumps(status))
+    words = ["observe", "cell", "--run", tmp_path, "--results", tmp_path / "log", "--json"]
+    line = [sys.executable, "-m", "bootwright", *map(str, words)]
+    (tmp_path / "log").write_bytes(CONSOLE)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)
+    assert told["outcomes"] == {"talos-mounts": "fails"}
+    (tmp_path / "log").write_bytes(CONSOLE.replace(b"talos-1.12-etc-hosts", b"other"))
+    nothing = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
+    assert nothing.returncode == 2
+    assert "no test that decides an outcome of the plan" in nothing.stderr

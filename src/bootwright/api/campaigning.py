@@ -142,6 +142,7 @@ def observe_cell(
     address: str | None = None,
     service: str | None = None,
     outcomes: Mapping[str, str] | None = None,
+    results: str | Path | None = None,
     note: str = "",
     by: str = "",
     minutes: float = 0.0,
@@ -151,7 +152,9 @@ def observe_cell(
 
     `cell` is a name of `status`; the campaign is found as there, by `run`. `outcomes` are the plan's; logs,
     answers and codes are judged as `observe` does, and what they show of the board's goals is kept as the
-    plan's outcomes. `by` says who, or which board; `minutes` what it took. The same log counts once.
+    plan's outcomes. `results` is a console with the KTAP of probes, or a report for KernelCI's database: its
+    tests decide the outcomes that the plan's experiments say they do. `by` says who, or which board;
+    `minutes` what it took. The same log counts once.
 
     Returns a `ToldCell`. Raises `Refused` for a cell, an outcome or an answer that there is not.
     """
@@ -189,9 +192,14 @@ def observe_cell(
         for goal, verdict in seen.observed.seen.outcomes.items():
             for outcome in names_of_goals.get(goal, ()):
                 verdicts.setdefault(outcome, verdict)
+    if results is not None:
+        for outcome, verdict in _of_results(plan, factors, Path(results)).items():
+            verdicts.setdefault(outcome, verdict)
+        contents = [*contents, Path(results).read_bytes()]
     if not verdicts and seen is None:
         raise Refused(
-            "nothing was told", hint="give --outcome, --log, --text, --led, --lights, --address or --service"
+            "nothing was told",
+            hint="give --outcome, --log, --results, --text, --led, --lights, --address or --service",
         )
     cause = seen.observed.cause if seen is not None else None
     answer = make_told(
@@ -207,6 +215,26 @@ def observe_cell(
     )
     new = keep_told(folder, answer, contents) if keep else True
     return ToldCell(folder, answer, new, seen)
+
+
+def _of_results(plan: Plan, factors: Mapping[str, str], path: Path) -> dict[str, Verdict]:
+    """Outcome → what the tests of probes say of it in a cell; raises `Refused` where they say nothing."""
+    from bootwright.api.probes.jobs import read_probe_results
+    from bootwright.foundation.errors import Refused
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.investigate.running.execute import verdict_of
+
+    result = read_probe_results(path).result
+    verdicts: dict[str, Verdict] = {}
+    for experiment in plan.experiment:
+        for decided in experiment.yields:
+            verdict = verdict_of(decided.tests, result)
+            fits = all(factors.get(name, level) == level for name, level in decided.set.items())
+            if fits and verdict is not Verdict.UNKNOWN:
+                verdicts.setdefault(decided.outcome, verdict)
+    if not verdicts:
+        raise Refused(f"{path} holds no test that decides an outcome of the plan", hint="see its yields")
+    return verdicts
 
 
 @frozen

@@ -52,6 +52,11 @@ CELL is one that `bootwright status` names as waiting for a board: what is told 
 @click.option("--prepared", type=click.Path(path_type=Path), help="Its record, IMAGE.prepared.json.")
 @click.option("--board", metavar="NAME|FILE", help="The board, where there is no record.")
 @click.option("--log", "logs", multiple=True, type=click.Path(path_type=Path), help="A console or dmesg.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    help="Results of probes for a CELL: a console with KTAP, or a report of kcidb.",
+)
 @click.option("--text", "photos", multiple=True, type=click.Path(path_type=Path), help="A photo's text.")
 @click.option("--lights", metavar="[on|off]", help="The lights of the Ethernet socket, cable in.")
 @click.option("--address", metavar="ADDRESS|none", help="The board's address in the router's list.")
@@ -72,6 +77,7 @@ def command(
     prepared: Path | None,
     board: str | None,
     logs: tuple[Path, ...],
+    results: Path | None,
     photos: tuple[Path, ...],
     lights: str | None,
     address: str | None,
@@ -93,7 +99,8 @@ def command(
         if not equals:
             raise click.UsageError(f"--outcome {text}: write GOAL=works, fails or unknown")
         verdicts[goal] = verdict
-    if not (logs or photos or lights or address or led or service or verdicts) and sys.stdin.isatty():
+    given = logs or photos or lights or address or led or service or verdicts or results
+    if not given and sys.stdin.isatty():
         lights = click.prompt("Are the lights of the Ethernet socket on?", type=click.Choice(["on", "off"]))
         address = click.prompt("The board's address in the router's list (none, if there is none)", type=str)
     if cell is not None:
@@ -108,6 +115,7 @@ def command(
             address=address,
             service=service,
             outcomes=verdicts,
+            results=results,
             note=note,
             by=by,
             minutes=minutes,
@@ -115,7 +123,7 @@ def command(
         )
         _show_told(told_cell, as_json=as_json)
         return told_cell.verdict.exit_status
-    refuse_given({"run", "by", "minutes"}, "is for a CELL of a campaign")
+    refuse_given({"run", "by", "minutes", "results"}, "is for a CELL of a campaign")
     done = api.observe(
         image,
         prepared=prepared,
