@@ -65,7 +65,10 @@ def _raised(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[S
     if any(shared):
         place = shared.index(max(shared))
         signature, finding = others[place]
-        others[place] = (signature, evolve(finding, severity=raising[0].severity))
+        # The excerpt as a whole proves it: its last line belongs to the proof.
+        end = [line for line in raising[-1].lines[-1:] if line not in finding.lines]
+        raised = evolve(finding, severity=raising[0].severity, lines=(*finding.lines, *end)[:MOST_LINES])
+        others[place] = (signature, raised)
     return others
 
 
