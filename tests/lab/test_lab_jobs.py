@@ -172,8 +172,8 @@ def test_results_are_taken_into_a_campaign(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(CONSOLE)
     done = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 1, done.stderr
-    told = json.loads(done.stdout)
-    assert told["outcomes"] == {"talos-mounts": "fails"}
+    answer = json.loads(done.stdout)
+    assert answer["outcomes"] == {"talos-mounts": "fails"}
     (tmp_path / "log").write_bytes(CONSOLE.replace(b"talos-1.12-etc-hosts", b"other"))
     nothing = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
     assert nothing.returncode == 2
