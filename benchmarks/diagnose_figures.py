@@ -1,10 +1,10 @@
 """How right a diagnosis of labelled logs is, as figures, and the history of those figures.
 
 A set is a folder with `index.jsonl` and `logs/`. One line of the index is one log: `id` (its file is
-`logs/<id>.log`), `outcome` (boot-ok, degraded, failed), `category`, `decisive_line` (text of the line that
-proves it), and optionally `also_right` (outcomes that are right too, where a cut or a broken side device
-leaves room), `other_proof` (text of lines that prove it as well) and `cause_words` (a regular expression that
-the signature, title or cause of the first finding must match).
+`logs/<id>.log`), `outcome` (boot-ok, degraded, failed; unknown: cut off in progress), `category`,
+`decisive_line` (text of the line that proves it), and optionally `also_right` (outcomes that are right too,
+where a cut or a broken side device leaves room), `other_proof` (text of lines that prove it as well) and
+`cause_words` (a regular expression that the signature, title or cause of the first finding must match).
 
 The history, `diagnose_figures.jsonl`, keeps the figures and nothing of the logs: one line for each set and
 scoring. The first scoring of a set is the honest one; afterwards the set is known.
@@ -121,11 +121,14 @@ class Figures:
     """Of the failing ones."""
     missed: int = 0
     false_alarms: int = 0
+    cut: int = 0
+    """Logs that end in the middle of progress: right is `unknown`, and there is no cause to name."""
 
     def add(self, answer: Answer) -> None:
         healthy = answer.label.healthy
         self.cases += 1
         self.healthy += healthy
+        self.cut += answer.label.outcome is Outcome.UNKNOWN
         self.outcome_right += answer.outcome_right
         self.cause_right += answer.cause_right and not healthy
         self.missed += answer.missed and not healthy
@@ -133,7 +136,7 @@ class Figures:
 
     @property
     def failing(self) -> int:
-        return self.cases - self.healthy
+        return self.cases - self.healthy - self.cut
 
     def row(self) -> str:
         return (
