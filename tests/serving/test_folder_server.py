@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -107,6 +108,23 @@ def test_any_request_gets_an_answer_without_what_is_outside(address: str, path: 
     answer = asked(address, line)
     assert answer.startswith(b"HTTP/1.") or b"Error" in answer
     assert b"not served" not in answer
+
+
+def test_a_browser_that_goes_away_is_not_an_error(folder: Path) -> None:
+    command = [sys.executable, "-m", "bootwright", "serve", str(folder), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        address = server.stdout.readline().split()[0]
+        host, _, port = address.removeprefix("http://").rstrip("/").partition(":")
+        connection = socket.create_connection((host, int(port)), timeout=10)
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert connection.recv(1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()  # with a reset, while the server waits for the next request
+        assert asked(address, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        server.send_signal(signal.SIGINT)
+        assert server.stderr.read() == ""
 
 
 def test_a_folder_without_a_page_and_a_taken_port_are_said(folder: Path, tmp_path: Path) -> None:

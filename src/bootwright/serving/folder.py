@@ -93,6 +93,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
 
+    def handle_one_request(self) -> None:
+        """Answer a request; a browser that went away in the middle of asking gets none."""
+        try:
+            super().handle_one_request()
+        except ConnectionError:
+            self.close_connection = True
+
     def do_GET(self) -> None:
         """Send a file."""
         self._answer(with_body=True)
