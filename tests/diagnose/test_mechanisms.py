@@ -54,6 +54,7 @@ def test_a_labelled_dump_may_have_short_values(line: str, dump: bool) -> None:
 LOADER = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\n\nStarting kernel ...\n\n"
 FIRMWARE = "OpenSBI v1.5\nPlatform Name             : Quux\n"
 KERNEL = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n[    0.500000] smp: Brought up 1 node, 4 CPUs\n"
+SYSTEM = KERNEL + "[    1.900000] Run /sbin/init as init process\n"
 
 
 def test_firmware_that_a_loader_starts_and_that_stays_is_no_restart() -> None:
@@ -92,7 +93,7 @@ def test_a_foreign_module_matters_where_it_is_the_kernels_own(
     modules: tuple[str, ...], outcome: Outcome
 ) -> None:
     lines = "".join(MODULE.format(number, module) for number, module in enumerate(modules))
-    assert diagnosed(KERNEL + lines).outcome is outcome
+    assert diagnosed(SYSTEM + lines).outcome is outcome
 
 
 def test_an_initramfs_that_was_not_needed_is_worth_knowing() -> None:
@@ -101,13 +102,16 @@ def test_an_initramfs_that_was_not_needed_is_worth_knowing() -> None:
         "[    1.500000] VFS: Mounted root (ext4 filesystem) readonly on device 179:2.\n"
         "[    1.600000] Run /sbin/init as init process\n"
     )
-    assert diagnosed(KERNEL + broken).outcome is Outcome.FAILED
+    assert diagnosed(broken).outcome is Outcome.FAILED
+    assert diagnosed(KERNEL + broken).outcome is Outcome.UNKNOWN
+    panic = "[    2.500000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n"
+    assert root_cause(diagnosed(KERNEL + broken + panic)).signature == "initramfs-corrupt"
     assert diagnosed(KERNEL + broken + went_on).outcome is Outcome.BOOT_OK
 
 
 def test_a_file_system_that_was_only_tried_is_not_damaged() -> None:
     tried = "[    2.00000{0}] F2FS-fs (sda3): Can't find valid F2FS filesystem in {0}th superblock\n"
-    assert diagnosed(KERNEL + tried.format(1) + tried.format(2)).outcome is Outcome.BOOT_OK
+    assert diagnosed(SYSTEM + tried.format(1) + tried.format(2)).outcome is Outcome.BOOT_OK
 
 
 ERRORS = "[  912.12400{0}] qzxdrv: Unknown symbol get_{0} (err -22)\n"
@@ -165,7 +169,7 @@ FRAMES = "".join(f"[   14.00002{number}]  frob_quux_{number}+0x4{number}/0x90\n"
 def test_a_report_that_was_cut_out_is_what_the_log_is_about() -> None:
     report = "[   14.000010] WARNING: CPU: 0 PID: 0 at kernel/frob.c:114 frob_quux+0x20/0x90\n" + FRAMES
     assert root_cause(diagnosed(report)).signature == "kernel-warning"
-    assert diagnosed(KERNEL + report).outcome is Outcome.BOOT_OK
+    assert diagnosed(SYSTEM + report).outcome is Outcome.BOOT_OK
 
 
 @pytest.mark.parametrize(("apart", "outcome"), [(0.01, Outcome.BOOT_OK), (1.5, Outcome.DEGRADED)])
@@ -183,7 +187,7 @@ def test_a_cable_that_nothing_waits_for_is_worth_knowing() -> None:
     down = "[   19.763335] smsc95xx 1-1.1:1.0 eth0: Link is Down\n"
     assert diagnosed(down + "[   21.098797] quux: frob\n").outcome is Outcome.BOOT_OK
     wireless = "[   21.098797] IPv6: ADDRCONF(NETDEV_CHANGE): wlan0: link becomes ready\n"
-    assert diagnosed(KERNEL + down + wireless).outcome is Outcome.BOOT_OK
+    assert diagnosed(SYSTEM + down + wireless).outcome is Outcome.BOOT_OK
 
 
 def test_silence_is_a_failure_where_somebody_waited() -> None:
@@ -213,3 +217,82 @@ def test_a_wireless_chip_whose_last_word_is_an_error_matters_where_the_log_is_ab
     )
     assert root_cause(diagnosed(lines)).signature == "device-failing"
     assert diagnosed(KERNEL + lines + "[    9.000000] systemd[1]: Started Quux.\n").outcome is Outcome.BOOT_OK
+
+
+def test_a_kernel_that_started_nothing_yet_shows_nothing() -> None:
+    goes_on = "".join(f"[    0.60000{number}] quux{number}: registered\n" for number in range(9))
+    assert diagnosed(KERNEL + goes_on).outcome is Outcome.UNKNOWN
+    assert diagnosed(SYSTEM + goes_on).outcome is Outcome.BOOT_OK
+    for_long = "[  124.000000] quux: frobbed\n"
+    assert diagnosed(KERNEL + goes_on + for_long).outcome is Outcome.BOOT_OK
+
+
+def test_an_initramfs_that_hands_over_to_nothing_is_unknown() -> None:
+    initramfs = "Loading, please wait...\n[    2.400000] quux: registered\n"
+    assert diagnosed(SYSTEM + initramfs).outcome is Outcome.UNKNOWN
+    system = "[    4.000000] systemd[1]: Started Frobnicator.\n"
+    assert diagnosed(SYSTEM + initramfs + system).outcome is Outcome.BOOT_OK
+
+
+CRASH = "[    3.00000{0}] {1}[{0}]: unhandled signal 11 code 0x2 at 0x0000000083{0}000e4\n"
+
+
+@pytest.mark.parametrize(
+    ("programs", "outcome"),
+    [(("frob", "quux", "zap"), Outcome.DEGRADED), (("frob", "frob", "frob"), Outcome.BOOT_OK)],
+)
+def test_different_programs_that_crash_share_a_cause(programs: tuple[str, ...], outcome: Outcome) -> None:
+    crashes = "".join(CRASH.format(number, program) for number, program in enumerate(programs, 3))
+    assert diagnosed(SYSTEM + crashes).outcome is outcome
+    login = "[    2.900000] systemd[1]: Reached target multi-user.target - Multi-User System.\n"
+    assert diagnosed(SYSTEM + login + crashes).outcome is Outcome.BOOT_OK
+
+
+def test_an_instruction_that_programs_try_is_no_crash() -> None:
+    probes = "".join(
+        f"[    3.00000{n}] frob{n} (4{n}): undefined instruction: pc=b69383c8\n" for n in range(3)
+    )
+    assert diagnosed(SYSTEM + probes).outcome is Outcome.BOOT_OK
+
+
+def test_after_a_crash_asked_for_the_next_kernel_counts() -> None:
+    crash = "[   62.209711] Kernel panic - not syncing: sysrq triggered crash\n"
+    crash_kernel = "Uncompressing Linux... done, booting the kernel.\n" + KERNEL
+    oops = "[    0.600000] Unable to handle kernel paging request at virtual address d93f6000\n"
+    diagnosis = diagnosed(SYSTEM + crash + crash_kernel + oops)
+    assert (diagnosis.outcome, root_cause(diagnosis).signature) == (Outcome.FAILED, "kernel-oops")
+    assert root_cause(diagnosed(SYSTEM + crash)).signature == "kernel-panic"
+
+
+ROOT_MISSING = "ALERT!  /dev/sdq1 does not exist.  Dropping to a shell!\n(initramfs) "
+NO_SYMBOL = "[    5.927639] {0}: Unknown symbol frob_quux (err -2)\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "cause"), [("soundwire_qcom", "initramfs-gave-up"), ("virtio_blk", "module-version")]
+)
+def test_a_module_of_sound_keeps_no_root_away(module: str, cause: str) -> None:
+    diagnosis = diagnosed(SYSTEM + NO_SYMBOL.format(module) + ROOT_MISSING)
+    assert root_cause(diagnosis).signature == cause
+
+
+def test_a_device_manager_that_hangs_is_why_others_wait() -> None:
+    waits = "[   50.350776] platform a600000.usb: deferred probe pending: dwc3: failed to initialize core\n"
+    hung = "[  183.420027] INFO: task {0}:153 blocked for more than 90 seconds.\n"
+    by_udev = diagnosed(SYSTEM + waits + ROOT_MISSING + hung.format("(udev-worker)"))
+    assert root_cause(by_udev).signature == "hung-task"
+    by_another = diagnosed(SYSTEM + waits + ROOT_MISSING + hung.format("frobd"))
+    assert root_cause(by_another).signature == "deferred-bus"
+
+
+def test_a_supplier_that_the_driver_goes_on_without_is_not_missing() -> None:
+    wanted = "[    2.044432] ufshcd-qcom 1d84000.ufshc: Unable to find vdd-hba-supply regulator{0}\n"
+    signatures = [
+        {
+            finding.signature
+            for boot in diagnosed(SYSTEM + wanted.format(end)).boots
+            for finding in boot.findings
+        }
+        for end in ("", ", assuming enabled")
+    ]
+    assert ["supplier-missing" in names for names in signatures] == [True, False]

@@ -14,8 +14,9 @@ from typing import Final
 
 from attrs import evolve
 
-from bootwright.diagnose.judging.device_roles import role_of_name
+from bootwright.diagnose.judging.device_roles import keeps_no_root_away, role_of_name
 from bootwright.diagnose.judging.rules import facts_match
+from bootwright.diagnose.messages.speaker import kernel_modules
 from bootwright.diagnose.model import Finding, Severity
 from bootwright.diagnose.signatures.model import Signature
 
@@ -97,7 +98,7 @@ class _Folding:
         return (
             effect != cause
             and self._parent[effect] is None
-            and self._findings[effect].severity in _SERIOUS
+            and (self._findings[effect].severity in _SERIOUS or bool(self._children[effect]))
             and not self._leads(effect, cause)
         )
 
@@ -224,10 +225,16 @@ def _of_another_supplier(cause: Finding, effect: Finding) -> bool:
 
 
 def _of_another_role(cause: Finding, effect: Finding) -> bool:
-    """Whether the cause is a network device, the effect a disk's, and nothing comes from the net."""
+    """Whether the effect is a disk's, and the cause a module of what no disk needs or a network device.
+
+    The latter only where nothing comes from the net.
+    """
     if effect.area not in _OF_DISKS:
         return False
     facts = dict(cause.facts)
+    modules = [name for name in facts.get("module", "").replace("-", "_").split(", ") if name]
+    if modules and all(keeps_no_root_away(kernel_modules().get(name, ())) for name in modules):
+        return True
     named = " ".join(facts.get(name, "") for name in ("driver", "device", "who", "netdev")).encode()
     role = role_of_name(named)
     from_the_net = any(_NET_ROOT.search(line.text) is not None for line in effect.lines)

@@ -32,6 +32,8 @@ class DeviceRoles:
 
     name: str = field(default="", metadata=STEM)
     source: str
+    apart: tuple[str, ...] = field(default=(), metadata=LONE)
+    """Source folders of what no disk and no root depends on."""
     roles: tuple[DeviceRole, ...] = field(metadata=key("role"))
 
 
@@ -42,6 +44,13 @@ DEVICE_ROLES = Kind("device-roles", "roles of devices", DeviceRoles)
 def device_roles() -> tuple[DeviceRole, ...]:
     """All of them. Raises `Malformed` for a file that is not right."""
     return tuple(role for file in DEVICE_ROLES.all().values() for role in file.roles)
+
+
+def keeps_no_root_away(files: Iterable[str]) -> bool:
+    """Whether all of these source files, one at least, are of what no disk and no root depends on."""
+    apart = tuple(f"{folder}/" for file in DEVICE_ROLES.all().values() for folder in file.apart)
+    places = list(files)
+    return bool(places) and all(file.startswith(apart) for file in places)
 
 
 def role_of(files: Iterable[str]) -> DeviceRole | None:

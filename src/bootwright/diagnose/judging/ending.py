@@ -39,6 +39,7 @@ from bootwright.diagnose.reading.voice import (
 from bootwright.diagnose.signatures.model import Knowledge
 
 _KERNEL: Final = STAGES.index("kernel")
+_ROOT: Final = STAGES.index("root")
 _INIT: Final = STAGES.index("init")
 _SERVICES: Final = STAGES.index("services")
 
@@ -77,6 +78,9 @@ _LOOP_TAKES: Final = 5.0
 _RECOGNISED: Final = 60
 """Lines at the end that are compared with the kernel's formats where nothing else tells who speaks."""
 _FEWEST: Final = 2
+_FIRST_WORDS: Final = frozenset({"@kernel/start", "@kernel/version"})
+_STARTED: Final = 60.0
+"""Seconds on the kernel's clock after which one that still speaks runs programs, whatever it says of them."""
 PROGRAM_LINES: Final = 20
 """Different lines without the kernel's stamp that show that programs run: a message has fewer lines."""
 
@@ -314,7 +318,16 @@ class Endings:
         starts = _KERNEL <= state.rank < _INIT and bool(loaders) and lines[-1].voice in {KERNEL, ""}
         if starts and not self._programs_speak(state, lines):
             return "the console goes silent while the kernel starts, or was cut off there"
+        if self._starts_alone(state, lines):
+            return "the log ends while the kernel starts, before it has looked for its root"
         return ""
+
+    def _starts_alone(self, state: BootState, lines: Sequence[LastLine]) -> bool:
+        """Whether the log goes from the kernel's first lines to a place before it has run any program."""
+        if state.rank >= _ROOT or state.logged or not _FIRST_WORDS & state.tallies.keys():
+            return False
+        seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), 0.0)
+        return seconds < _STARTED and not self._programs_speak(state, lines)
 
     def _dump(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         dump = dump_at_end(lines, self._known_events(state))

@@ -6,7 +6,7 @@ The table is read when it is asked for the first time.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Final
 
@@ -85,8 +85,8 @@ def kernel_formats() -> Iterator[Format]:
 
 
 @cache
-def kernel_modules() -> frozenset[str]:
-    """Modules of the kernels that ship, as in /proc/modules."""
+def kernel_modules() -> Mapping[str, frozenset[str]]:
+    """Modules of the kernels that ship, as in /proc/modules → their source files."""
     return shipped().modules()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate, pairwise
 
@@ -97,10 +97,14 @@ class MessageTable:
                         best.append((group, place))
         return tuple(self._format(group, place) for group, place in best)
 
-    def modules(self) -> frozenset[str]:
-        """Names of the modules that hold formats. Raises `Malformed` where the table is damaged."""
-        names = (owner.partition(b"\t")[0].decode("utf-8", "replace") for owner in self._names.owners)
-        return frozenset(name for name in names if name)
+    def modules(self) -> Mapping[str, frozenset[str]]:
+        """Modules that hold formats → their source files. Raises `Malformed` where the table is damaged."""
+        files: dict[str, set[str]] = {}
+        for owner in self._names.owners:
+            name, _, rest = owner.decode("utf-8", "replace").partition("\t")
+            if name:
+                files.setdefault(name, set()).add(rest.partition("\t")[0])
+        return {name: frozenset(of_module) for name, of_module in files.items()}
 
     def _group_of(self, word: bytes) -> tuple[Group, dict[bytes, range]]:
         """The only group that may have an anchor, and its places."""
