@@ -69,6 +69,8 @@ class Diagnoser:
         self._last_line = 0
         self._offset = -1
         """Where in the block the last line stands with which a boot may begin."""
+        self._before = b""
+        """What was read before the block, as far back as a restart is told by."""
         self._same_stage = 0
         self._previous_stage = ""
         self._reaches: dict[tuple[Record, ...], Reach] = {}
@@ -164,6 +166,7 @@ class Diagnoser:
         self._extend(sightings, place, len(sightings.records))
         self._last_line = block.last_line or self._last_line
         self._tail.extend(block)
+        self._before = (self._before + block.text[-restart.LOOKED_AT :])[-restart.LOOKED_AT :]
 
     def _extend(self, sightings: Sightings, start: int, end: int) -> None:
         lines, raws, records = sightings
@@ -187,7 +190,7 @@ class Diagnoser:
 
     def _is_no_restart(self, block: Block) -> bool:
         """Whether something else printed that line: a machine that runs, or a prompt that was asked."""
-        return restart.is_none(block.text, self._offset)
+        return restart.is_none(self._before, block.text, self._offset)
 
     def _end(self, line: int, raw: bytes, marker: Marker) -> None:
         boot = self._boot

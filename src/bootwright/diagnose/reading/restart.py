@@ -18,7 +18,7 @@ _VERSION: Final = re.compile(rb"[^\n]{0,40}?(?:=>|[#>]) ?v(?:e(?:r(?:s(?:i(?:on?
 """U-Boot's command `version`, which any unambiguous beginning calls (common/command.c find_cmd, 2025.01)."""
 _TWICE: Final = 2
 """Lines before and after a banner among which the same one belongs to the same start."""
-_LOOKED_AT: Final = 1600
+LOOKED_AT: Final = 1600
 """Bytes before and after the line that are looked at."""
 _NEAR: Final = 12
 """Lines before and after the line among which the kernel's clock is looked for."""
@@ -26,9 +26,12 @@ _RUNNING: Final = 0.5
 """Seconds: a clock that has got so far did not start with this line."""
 
 
-def is_none(text: bytes, offset: int) -> bool:
-    """Whether the first line of something at `offset` in `text` means no restart."""
-    return _is_none(text[max(0, offset - _LOOKED_AT) : offset], text[offset : offset + _LOOKED_AT])
+def is_none(earlier: bytes, text: bytes, offset: int) -> bool:
+    """Whether a first line at `offset` in `text`, which follows `earlier`, means no restart."""
+    before = text[max(0, offset - LOOKED_AT) : offset]
+    if len(before) < LOOKED_AT:
+        before = (earlier + before)[-LOOKED_AT:]
+    return _is_none(before, text[offset : offset + LOOKED_AT])
 
 
 @lru_cache(maxsize=2048)
