@@ -344,3 +344,16 @@ def _wait(ready: object) -> None:
 def _command(*words: object) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "bootwright", "bench", "run", *map(str, words)]
     return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_what_an_earlier_boot_left_in_the_line_is_not_this_one_s(home: Path, image: Path) -> None:
+    with printing(home / "pi", READY) as board:
+        board_kit.power(board, "on")
+        time.sleep(0.5)
+        board_kit.power(board, "off")  # nobody has read what it printed
+        (board / "console").write_bytes(b"another boot\r\n")
+        environment = local(board, timeout=2.0)
+        booted = api.bench_run(image=image, environment=environment, until="login")
+    assert booted.verdict is not Verdict.WORKS
+    assert (booted.folder / "console.bin").read_bytes() == b"another boot\r\n"
+    assert (booted.folder / "console.left").read_bytes() == READY

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -13,12 +14,19 @@ from pathlib import Path
 
 from attrs import define, field
 
-from bootwright.bench.lines import Address, check_device, speed_of
+from bootwright.bench.lines import Address, LineLost, check_device, line_of, speed_of
 from bootwright.bench.record import LineEvent
 from bootwright.bench.recorder import CONSOLE, EVENTS, TIMES
+from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.errors import Malformed, ToolFailed
 
+LEFT = "console.left"
+"""Bytes of earlier than this boot; no file where there were none."""
 _STOP_SECONDS = 10.0
+_QUIET = 0.2
+"""Seconds without a byte after which nothing is left."""
+_MOST_LEFT_SECONDS = 5.0
+_MOST_LEFT = 16 << 20
 _MOST_EVENTS = 1000
 _STEP = 0.02
 
@@ -34,12 +42,35 @@ class ConsoleRecorder:
     _process: subprocess.Popen[bytes] | None = None
     _read: int = 0
 
-    def start(self) -> None:
-        """Raises `Missing` and `Refused` for a device that is not there or is none."""
+    def set_aside(self) -> int:
+        """Read what the line still holds of an earlier boot, while the board is off, into `console.left`.
+
+        An adapter, an exporter and the kernel keep what nobody read, and it would be taken for what this boot
+        prints. Returns how many bytes there were; raises `Missing` and `Refused` as `start` does.
+        """
+        self._check()
+        line = line_of(self.address)
+        left = bytearray()
+        with contextlib.suppress(LineLost), contextlib.closing(line):
+            line.open()
+            waiting = select.poll()
+            waiting.register(line.fileno(), select.POLLIN)
+            end = time.monotonic() + _MOST_LEFT_SECONDS
+            while time.monotonic() < end and len(left) < _MOST_LEFT and waiting.poll(_QUIET * 1000):
+                left += line.read()
+        if left:
+            write_bytes(self.folder / LEFT, bytes(left))
+        return len(left)
+
+    def _check(self) -> None:
         if self.address.kind == "serial":
             speed_of(self.address.speed)
             check_device(self.address.device)
         self.folder.mkdir(parents=True, exist_ok=True)
+
+    def start(self) -> None:
+        """Raises `Missing` and `Refused` for a device that is not there or is none."""
+        self._check()
         words = [json.dumps(self.address.as_json()), str(self.folder), repr(self.started)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bootwright.bench.recorder", *words],

@@ -90,6 +90,8 @@ class _Run:
         if address is None:
             return
         self.recorder = ConsoleRecorder(address, self.folder)
+        if left := self.recorder.set_aside():
+            self.progress.note(f"{left} bytes of an earlier boot were still in the line")
         self.recorder.start()
         if not self.recorder.wait_open(_OPEN_SECONDS):
             reasons = [event.why for event in self.recorder.events() if event.why]
