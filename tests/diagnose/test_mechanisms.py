@@ -45,6 +45,8 @@ def test_a_hypervisor_that_panics_ends_what_runs_above_it() -> None:
         ("quux_trap: cpu2: s7=0x1", True),
         ("quux: width=0x10 and more", False),
         ("nvme nvme0: ctrl=0x00000001", False),
+        ("PC is at frob_quux+0x4/0x80 [frob]", True),
+        ("quux: get_frob called from frob_quux+0x4/0x80 with zap=0", False),
     ],
 )
 def test_a_labelled_dump_may_have_short_values(line: str, dump: bool) -> None:
@@ -296,3 +298,29 @@ def test_a_supplier_that_the_driver_goes_on_without_is_not_missing() -> None:
         for end in ("", ", assuming enabled")
     ]
     assert ["supplier-missing" in names for names in signatures] == [True, False]
+
+
+BEGINS = (
+    "[    0.000000] Booting Linux on physical CPU 0x0000000000 [0x410fd034]\n"
+    "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+    "[    0.000000] quux: the frob is there\n"
+)
+SWITCHES = (
+    "[    0.012374] printk: console [tty0] enabled\n[    0.016436] printk: bootconsole [pl11] disabled\n"
+)
+
+
+def test_a_console_that_prints_the_log_from_its_start_is_no_restart() -> None:
+    assert len(diagnosed(LOADER + BEGINS + SWITCHES + BEGINS).boots) == 1
+    assert len(diagnosed(LOADER + BEGINS + BEGINS).boots) == 2
+    again = SWITCHES + BEGINS
+    assert len(diagnosed(LOADER + BEGINS + again + again + again).boots) > 1
+
+
+def test_a_stack_that_is_printed_by_choice_ends_no_boot() -> None:
+    head = "[    2.280656] quux: cannot frob duplicate '/devices/quux'\n[    2.280700] Call trace:\n"
+    frames = (
+        "[    2.290000]  {0}+0x10/0x18\n[    2.300000]  frob_quux+0x58/0x90\n[    2.310000]  zap+0x4/0x80\n"
+    )
+    assert diagnosed(SYSTEM + head + frames.format("dump_stack_lvl")).outcome is not Outcome.FAILED
+    assert diagnosed(SYSTEM + head + frames.format("frob_zap")).outcome is Outcome.FAILED

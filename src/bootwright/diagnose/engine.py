@@ -71,6 +71,8 @@ class Diagnoser:
         """Where in the block the last line stands with which a boot may begin."""
         self._before = b""
         """What was read before the block, as far back as a restart is told by."""
+        self._replayed = (0, 0)
+        """The first line of the boot whose log was last printed from its start again, and where that was."""
         self._same_stage = 0
         self._previous_stage = ""
         self._reaches: dict[tuple[Record, ...], Reach] = {}
@@ -183,7 +185,7 @@ class Diagnoser:
             if marker is not None and marker.begins:
                 component = _component_of(marker, facts)
                 if self._boot.begins_another(marker, component, line):
-                    if record.voice != KERNEL and self._is_no_restart(block):
+                    if self._is_replay(line, block) if record.voice == KERNEL else self._is_no_restart(block):
                         return
                     self._end(line, raw, marker)
                 self._boot.begin(marker, component, line)
@@ -191,6 +193,16 @@ class Diagnoser:
     def _is_no_restart(self, block: Block) -> bool:
         """Whether something else printed that line: a machine that runs, or a prompt that was asked."""
         return restart.is_none(self._before, block.text, self._offset)
+
+    def _is_replay(self, line: int, block: Block) -> bool:
+        """Whether a console prints the kernel's log from its start, which happens once in a boot."""
+        first_line, replayed = self._replayed
+        if first_line == self._boot.first_line and line - replayed > restart.BANNERS:
+            return False
+        if not restart.is_replay(self._before, block.text, self._offset):
+            return False
+        self._replayed = (self._boot.first_line, line)
+        return True
 
     def _end(self, line: int, raw: bytes, marker: Marker) -> None:
         boot = self._boot

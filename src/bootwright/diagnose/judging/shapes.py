@@ -91,6 +91,9 @@ _SHORT_REGISTER: Final = re.compile(rb"[A-Za-z]\w{0,9}\s?=\s?0x[0-9a-fA-F]{1,16}
 _FRAME: Final = re.compile(
     rb"[\w.$@]+\+0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}|\A\s*(?:#\d+ |\[?<)[0-9a-fx]{8,18}>?\]?"
 )
+_WORD: Final = re.compile(rb"[A-Za-z_][\w.]+")
+_WORDS_BESIDE_FRAMES: Final = 4
+"""As in `PC is at f+0x4/0x8 [module]`; a sentence that names a function has more."""
 _WORDS_OF_HEX: Final = re.compile(rb"\s*(?:[0-9a-fA-F]{4,16}[:)]?\s+){3,}[0-9a-fA-F]{4,16}\s*\Z|\s*Code: ")
 
 
@@ -99,7 +102,9 @@ def is_dump(text: bytes) -> bool:
     text = text[:512]
     if text.startswith(_TRACED):
         return False
-    if _FRAME.search(text) is not None or _WORDS_OF_HEX.match(text) is not None:
+    if _FRAME.search(text) is not None:
+        return len(_WORD.findall(_FRAME.sub(b"", text))) <= _WORDS_BESIDE_FRAMES
+    if _WORDS_OF_HEX.match(text) is not None:
         return True
     named = _NAMED.match(text)
     if named is not None:

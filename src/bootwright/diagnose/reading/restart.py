@@ -16,6 +16,9 @@ from bootwright.diagnose.reading import prefix
 _STAMP: Final = re.compile(rb"[^\[\n]{0,80}\[ *(\d{1,8}\.\d{1,9})\](?!\[? *\d{1,4}\.\d{6})")
 _VERSION: Final = re.compile(rb"[^\n]{0,40}?(?:=>|[#>]) ?v(?:e(?:r(?:s(?:i(?:on?)?)?)?)?)?\s*\Z")
 """U-Boot's command `version`, which any unambiguous beginning calls (common/command.c find_cmd, 2025.01)."""
+_SWITCHED: Final = re.compile(rb"(?:printk: )?(?:legacy )?(?:boot)?console \[[\w-]+\] (?:enabled|disabled)")
+BANNERS: Final = 2
+"""Lines with which a kernel begins, each of which says so."""
 _TWICE: Final = 2
 """Lines before and after a banner among which the same one belongs to the same start."""
 LOOKED_AT: Final = 1600
@@ -32,6 +35,17 @@ def is_none(earlier: bytes, text: bytes, offset: int) -> bool:
     if len(before) < LOOKED_AT:
         before = (earlier + before)[-LOOKED_AT:]
     return _is_none(before, text[offset : offset + LOOKED_AT])
+
+
+def is_replay(earlier: bytes, text: bytes, offset: int) -> bool:
+    """Whether the kernel's first line at `offset` comes from a console that prints the log from its start.
+
+    One that is registered does, as a rule in place of an early one (kernel/printk/printk.c register_console,
+    CON_PRINTBUFFER, Linux 6.12): the last lines before tell of that.
+    """
+    before = (earlier + text[max(0, offset - LOOKED_AT) : offset])[-LOOKED_AT:]
+    lines = before.rstrip().rsplit(b"\n", BANNERS)[-BANNERS:]
+    return any(_SWITCHED.match(_message(line)) is not None for line in lines)
 
 
 @lru_cache(maxsize=2048)
