@@ -324,3 +324,13 @@ def test_a_stack_that_is_printed_by_choice_ends_no_boot() -> None:
     )
     assert diagnosed(SYSTEM + head + frames.format("dump_stack_lvl")).outcome is not Outcome.FAILED
     assert diagnosed(SYSTEM + head + frames.format("frob_zap")).outcome is Outcome.FAILED
+
+
+def test_what_coreboot_keeps_of_several_boots_is_no_loop() -> None:
+    stage = (
+        "coreboot-4.20 Thu Jan  1 00:00:00 UTC 1970 x86_32 {0} starting (log level: 7)...\nquux: frobbed\n"
+    )
+    turn = stage.format("romstage") + stage.format("ramstage")
+    kept = diagnosed((turn + "Jumping to boot code at 0xfd274 (0x7fb5000)\n") * 5)
+    assert (kept.outcome, len(kept.boots)) == (Outcome.UNKNOWN, 5)
+    assert diagnosed(turn * 5).outcome is Outcome.FAILED
