@@ -7,7 +7,7 @@ boots are in tests/investigate and in `make run`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from unittest.mock import patch
@@ -87,10 +87,13 @@ class MadeUpLab:
             run.kernel.name, version, release, run.kernel.page_size, Path("Image"), "a" * 64, None, None, None
         )
 
-    def recorded(self, run: Run, kernel: Kernel, repeat: int) -> None:
-        return None
+    def boot_all(self, boots: Sequence[tuple[Run, Kernel, int]]) -> dict[tuple[str, int], Done]:
+        return {
+            (run.id, number): self._done(run, kernel, number, self._boot(run, kernel))
+            for run, kernel, number in boots
+        }
 
-    def boot(self, run: Run, kernel: Kernel) -> Recording:
+    def _boot(self, run: Run, kernel: Kernel) -> Recording:
         console = self.spoil(self._console(run, kernel))
         return Recording(
             console=console,
@@ -107,7 +110,7 @@ class MadeUpLab:
             cpu_seconds=2.1,
         )
 
-    def keep(self, run: Run, kernel: Kernel, repeat: int, recording: Recording) -> Done:
+    def _done(self, run: Run, kernel: Kernel, repeat: int, recording: Recording) -> Done:
         return Done(
             run=run,
             repeat=repeat,
