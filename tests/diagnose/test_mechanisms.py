@@ -98,14 +98,17 @@ def test_a_foreign_module_matters_where_it_is_the_kernels_own(
     assert diagnosed(SYSTEM + lines).outcome is outcome
 
 
-def test_an_initramfs_that_was_not_needed_is_worth_knowing() -> None:
+def test_an_initramfs_that_was_not_needed_failed_nothing() -> None:
     broken = "[    0.700000] Initramfs unpacking failed: invalid magic at start of compressed archive\n"
     went_on = (
         "[    1.500000] VFS: Mounted root (ext4 filesystem) readonly on device 179:2.\n"
         "[    1.600000] Run /sbin/init as init process\n"
     )
     assert diagnosed(broken).outcome is Outcome.FAILED
+    unpacking = "[    0.690000] Trying to unpack rootfs image as initramfs...\n"
     assert diagnosed(KERNEL + broken).outcome is Outcome.UNKNOWN
+    assert diagnosed(KERNEL + unpacking + broken).outcome is Outcome.UNKNOWN
+    assert diagnose((KERNEL + unpacking + broken).encode(), watched=True).outcome is Outcome.FAILED
     panic = "[    2.500000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n"
     assert root_cause(diagnosed(KERNEL + broken + panic)).signature == "initramfs-corrupt"
     assert diagnosed(KERNEL + broken + went_on).outcome is Outcome.BOOT_OK
