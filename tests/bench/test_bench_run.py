@@ -232,26 +232,20 @@ def test_the_boot_partition_is_offered_for_a_boot_over_the_network(home: Path) -
     image = make_image(home / "card.img", files, home, 8 << 20)
     root = home / "tftp"
     root.mkdir()
-    with printing(home / "board", READY) as board:
+    (home / "board").mkdir()
+    (home / "board/console").write_bytes(READY)
+    seen = home / "seen"  # what the board could have fetched, as it is once it is on
+    boots = f"cp -rL {root} {seen}; cat console; exec sleep 1000"
+    with board_kit.board(home / "board", ["sh", "-c", boots]) as board:
         path = local(board, deploy={"boot_files": "12345678"})
         document = yaml.safe_load(path.read_text())
         target = document["targets"]["main"]
         target["resources"]["TFTPProvider"] = {"internal": str(root), "external": ""}
         target["drivers"]["TFTPProviderDriver"] = {}
         path.write_text(yaml.safe_dump(document))
-        served: dict[str, bytes] = {}
-
-        def look() -> None:
-            _wait(lambda: board_kit.power(board, "get") == "on")
-            served.update(
-                {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
-            )
-
-        looking = threading.Thread(target=look)
-        looking.start()
         booted = api.bench_run(image=image, environment=path, until="login")
-        looking.join()
     assert booted.verdict is Verdict.WORKS
+    served = {str(file.relative_to(seen)): file.read_bytes() for file in seen.rglob("*") if file.is_file()}
     assert served == {f"12345678{name}": data for name, data in files.items()}
     assert booted.record.facts["deployed"] == f"3 files served from {root}"
 
