@@ -18,10 +18,10 @@ from attrs import asdict, frozen
 
 from bootwright.bench.board import Board
 from bootwright.foundation.atomic import explained, write_text
-from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
+from bootwright.foundation.documents import parse_document
+from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.places import state_dir
 from bootwright.foundation.progress import Progress
-from bootwright.foundation.structure import structure
 
 SCHEMA = "bootwright/powered/1"
 _MOST_BYTES = 1 << 16
@@ -139,16 +139,7 @@ def read_left_on(path: Path) -> LeftOn:
 
 def parse_left_on(data: bytes, where: str) -> LeftOn:
     """Read the bytes of what was noted of a board; raises `Malformed`."""
-    if len(data) > _MOST_BYTES:
-        raise Malformed(where, _MOST_BYTES, "at most 64 KiB", "more")
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(where, None, "JSON", str(error)[:200]) from error
-    left_on = structure(document, LeftOn, where)
-    if left_on.schema != SCHEMA:
-        raise Malformed(where, None, f"schema {SCHEMA}", repr(left_on.schema)[:80])
-    return left_on
+    return parse_document(data, LeftOn, where, schema=SCHEMA, most=_MOST_BYTES)
 
 
 @contextlib.contextmanager

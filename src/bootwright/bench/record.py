@@ -10,8 +10,8 @@ import cattrs
 from attrs import field, frozen
 
 from bootwright.foundation.atomic import write_text
-from bootwright.foundation.errors import Malformed, Missing
-from bootwright.foundation.structure import structure
+from bootwright.foundation.documents import parse_document
+from bootwright.foundation.errors import Missing
 from bootwright.foundation.verdict import Verdict
 
 SCHEMA = "bootwright/bench/1"
@@ -109,13 +109,4 @@ def read_record(folder: Path) -> BenchRecord:
 
 def parse_record(data: bytes, where: str) -> BenchRecord:
     """Read the bytes of a `bench.json`; raises `Malformed`."""
-    if len(data) > _MOST_BYTES:
-        raise Malformed(where, _MOST_BYTES, "at most 16 MiB", "more")
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(where, None, "JSON", str(error)[:200]) from error
-    record = structure(document, BenchRecord, where)
-    if record.schema != SCHEMA:
-        raise Malformed(where, None, f"schema {SCHEMA}", repr(record.schema)[:80])
-    return record
+    return parse_document(data, BenchRecord, where, schema=SCHEMA, most=_MOST_BYTES)

@@ -13,8 +13,8 @@ import cattrs
 from attrs import field, frozen
 
 from bootwright.foundation.atomic import write_text
+from bootwright.foundation.documents import parse_document
 from bootwright.foundation.errors import Malformed, Missing
-from bootwright.foundation.structure import structure
 from bootwright.foundation.verdict import Verdict
 
 SCHEMA = "bootwright/status/1"
@@ -183,11 +183,4 @@ def read_status(folder: Path) -> Campaign:
 
 def parse_status(data: bytes, where: str) -> Campaign:
     """Read the bytes of a `status.json`; raises `Malformed`."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(where, None, "JSON", str(error)[:200]) from error
-    campaign = structure(document, Campaign, where)
-    if campaign.schema != SCHEMA:
-        raise Malformed(where, None, f"schema {SCHEMA}", repr(campaign.schema)[:80])
-    return campaign
+    return parse_document(data, Campaign, where, schema=SCHEMA, most=_MOST_BYTES)

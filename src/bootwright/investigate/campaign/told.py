@@ -16,8 +16,7 @@ import cattrs
 from attrs import field, frozen
 
 from bootwright.foundation import atomic
-from bootwright.foundation.errors import Malformed
-from bootwright.foundation.structure import structure
+from bootwright.foundation.documents import parse_document
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.observations import Observation, Source
 
@@ -108,16 +107,7 @@ def read_told(folder: Path) -> list[Told]:
 
 def parse_told(data: bytes, where: str) -> Told:
     """Read the bytes of one; raises `Malformed`."""
-    if len(data) > _MOST_BYTES:
-        raise Malformed(where, _MOST_BYTES, "at most 1 MiB", "more")
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(where, None, "JSON", str(error)[:200]) from error
-    answer = structure(document, Told, where)
-    if answer.schema != SCHEMA:
-        raise Malformed(where, None, f"schema {SCHEMA}", repr(answer.schema)[:80])
-    return answer
+    return parse_document(data, Told, where, schema=SCHEMA, most=_MOST_BYTES)
 
 
 def observations_of(answers: Iterable[Told]) -> list[Observation]:

@@ -14,8 +14,7 @@ import cattrs
 from attrs import evolve, field, frozen
 
 from bootwright.foundation.atomic import write_text
-from bootwright.foundation.errors import Malformed
-from bootwright.foundation.structure import structure
+from bootwright.foundation.documents import parse_document
 from bootwright.investigate.plans.plan import Experiment, Plan, Release
 from bootwright.investigate.plans.runs import page_size_level
 
@@ -79,16 +78,7 @@ def read_further(folder: Path) -> Further:
 def parse_further(data: bytes, where: str) -> Further:
     """Read the bytes of a `further.json`; raises `Malformed`."""
     hint = "remove it, and look upstream again"
-    if len(data) > _MOST_BYTES:
-        raise Malformed(where, _MOST_BYTES, "at most 4 MiB", "more", hint=hint)
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(where, None, "JSON", str(error)[:200], hint=hint) from error
-    further = structure(document, Further, where)
-    if further.schema != SCHEMA:
-        raise Malformed(where, None, f"schema {SCHEMA}", repr(further.schema)[:80], hint=hint)
-    return further
+    return parse_document(data, Further, where, schema=SCHEMA, most=_MOST_BYTES, hint=hint)
 
 
 def write_further(folder: Path, further: Further) -> None:

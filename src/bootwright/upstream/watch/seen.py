@@ -10,8 +10,7 @@ import cattrs
 from attrs import field, frozen
 
 from bootwright.foundation.atomic import write_text
-from bootwright.foundation.errors import Malformed
-from bootwright.foundation.structure import structure
+from bootwright.foundation.documents import parse_document
 
 SCHEMA = "bootwright/upstream-seen/1"
 NAME = "upstream.json"
@@ -45,16 +44,7 @@ def read_seen(folder: Path) -> Seen:
 def parse_seen(data: bytes, where: str) -> Seen:
     """Read the bytes of an `upstream.json`; raises `Malformed`."""
     hint = "remove it: the next look begins anew"
-    if len(data) > _MOST_BYTES:
-        raise Malformed(where, _MOST_BYTES, "at most 4 MiB", "more", hint=hint)
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(where, None, "JSON", str(error)[:200], hint=hint) from error
-    seen = structure(document, Seen, where)
-    if seen.schema != SCHEMA:
-        raise Malformed(where, None, f"schema {SCHEMA}", repr(seen.schema)[:80], hint=hint)
-    return seen
+    return parse_document(data, Seen, where, schema=SCHEMA, most=_MOST_BYTES, hint=hint)
 
 
 def write_seen(folder: Path, seen: Seen) -> None:
