@@ -9,6 +9,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -109,12 +110,14 @@ def test_each_cell_once_while_exporters_and_workers_are_killed(
 
 
 def test_no_coordinator(tmp_path: Path, shelf: places_kit.Shelf) -> None:
-    address = f"127.0.0.1:{lab_kit.free_port()}"
-    with pytest.raises(CoordinatorLost):
-        Coordinator(address)
-    fill(tmp_path, shelf, 1, 0.05)
-    with pytest.raises(Missing, match="1 cells wait and no worker came"):
-        dispatch(tmp_path, shelf, patience=1.0, address=address)
+    with socket.socket() as taken:  # and nobody listens there, also while other tests look for free ports
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(CoordinatorLost):
+            Coordinator(address)
+        fill(tmp_path, shelf, 1, 0.05)
+        with pytest.raises(Missing, match="1 cells wait and no worker came"):
+            dispatch(tmp_path, shelf, patience=1.0, address=address)
 
 
 STATUS = {

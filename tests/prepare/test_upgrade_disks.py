@@ -164,6 +164,7 @@ def test_listings_of_a_boot_partition(text: str) -> None:
 def test_prose_is_no_listing() -> None:
     assert read_listing(b"see config.txt and what is in it\nit is a file\n") is None
     assert read_listing(b"hello\nworld\n") is None
+    assert read_listing(b".//config.txt\n") == ("config.txt",)
 
 
 INSTALLER = Installer(None, overlay_known=True, kernel=20 * MIB, initramfs=80 * MIB)

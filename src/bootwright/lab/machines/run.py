@@ -141,7 +141,7 @@ def start(command: Sequence[str], *descriptors: int) -> subprocess.Popen[bytes]:
             stderr=subprocess.PIPE,
             bufsize=0,
             pass_fds=descriptors,
-            preexec_fn=dying_with_us(),  # noqa: PLW1509 — nothing in it takes a lock
+            preexec_fn=dying_with(os.getpid()),  # noqa: PLW1509 — nothing in it takes a lock
         )
     except OSError as error:
         raise Missing(
@@ -149,9 +149,11 @@ def start(command: Sequence[str], *descriptors: int) -> subprocess.Popen[bytes]:
         ) from error
 
 
-def dying_with_us() -> Callable[[], None]:
-    """What a child does before it runs its program, so that the kernel ends it when this thread ends."""
-    parent = os.getpid()
+def dying_with(parent: int) -> Callable[[], None]:
+    """What a child does, before or first in its program, so that the kernel ends it with its parent.
+
+    With the thread of the parent that started it, to be exact.
+    """
 
     def die_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

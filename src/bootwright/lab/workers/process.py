@@ -1,8 +1,9 @@
 """A worker in a process of its own: cells come on stdin, answers go to stdout.
 
-    python -m bootwright.lab.workers.process MODULE:FUNCTION
+    python -m bootwright.lab.workers.process MODULE:FUNCTION PARENT
 
-Both ways a line of JSON; an answer's line says how many bytes of console follow it.
+Both ways a line of JSON; an answer's line says how many bytes of console follow it. It ends when PARENT, the
+process that started it, does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from typing import Any, BinaryIO, cast
 
 from bootwright.foundation.errors import BootwrightError
+from bootwright.lab.machines.run import dying_with
 from bootwright.lab.workers.engine import Answer, Perform, Work, error_as_json
 
 
@@ -47,6 +49,7 @@ def named_function(name: str) -> Perform:
 
 
 if __name__ == "__main__":
+    dying_with(int(sys.argv[2]))()
     # Whatever the work prints goes to stderr, and never between two answers.
     with os.fdopen(os.dup(1), "wb") as answers_file:
         os.dup2(2, 1)

@@ -16,11 +16,11 @@ from typing import IO, Any
 from attrs import define, field
 
 from bootwright.foundation.errors import Missing
-from bootwright.lab.machines.run import dying_with_us
 from bootwright.lab.workers.engine import Ended, Perform, Work, ended_by, place_wanted
 from bootwright.lab.workers.process import answer_of
 from bootwright.lab.workers.queue import QueuedCell
 
+_WORKER = (sys.executable, "-P", "-m", "bootwright.lab.workers.process")
 _CHUNK = 1 << 16
 _MOST_SAID = 4096
 
@@ -116,7 +116,9 @@ class Processes:
         messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         try:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "bootwright.lab.workers.process", self._function],
+                # No preexec_fn: where a library has threads (gRPC of labgrid), Python's own work between fork
+                # and exec ends in a segmentation fault now and then.
+                [*_WORKER, self._function, str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=messages,
@@ -124,7 +126,6 @@ class Processes:
                 # It imports what we can import.
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
                 start_new_session=True,  # Ctrl-C is for us: we end the workers
-                preexec_fn=dying_with_us(),  # noqa: PLW1509 - nothing in it takes a lock
             )
         except OSError as error:
             messages.close()

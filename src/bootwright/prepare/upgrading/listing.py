@@ -61,5 +61,5 @@ def _name(text: str) -> str | None:
 def _below(path: str) -> str:
     for place in _PLACES:
         if path.startswith(place):
-            return path.removeprefix(place)
+            return path.removeprefix(place).lstrip("/")
     return path.lstrip("/")
