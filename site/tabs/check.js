@@ -14,6 +14,17 @@ export function start(panel, engine) {
   const by = (name) => panel.querySelector(`#check-${name}`);
   const result = by("result");
   let picked = [];
+  // Devicetrees alone are held against the newest kernel that comes with the page, until another is chosen.
+  const kernels = by("kernel");
+  let isChosen = false;
+  kernels?.addEventListener("change", () => {
+    isChosen = true;
+  });
+  const chooseKernel = () => {
+    if (!kernels || isChosen) return;
+    const alone = picked.length > 0 && picked.every(({ path }) => /\.dtbo?$/i.test(path));
+    kernels.value = alone ? kernels.options[kernels.options.length - 1].value : "";
+  };
 
   const show = () => {
     // A folder is one line.
@@ -31,6 +42,7 @@ export function start(panel, engine) {
       ),
     );
     by("clear").hidden = !picked.length;
+    chooseKernel();
   };
   const add = (files) => {
     const paths = new Set(files.map(({ path }) => path));
@@ -65,7 +77,7 @@ export function start(panel, engine) {
     const request = {};
     for (const name of ["board", "revision", "os", "entry", "cmdline"]) request[name] = by(name).value;
     // A kernel whose facts lie beside the page: a few hundred kilobytes, fetched when it is first asked for.
-    const kernel = by("kernel")?.value;
+    const kernel = kernels?.value;
     const files = async () => {
       if (!kernel) return picked;
       const response = await fetch(new URL(`../kernels/${kernel}.facts`, import.meta.url));
