@@ -433,7 +433,7 @@ def test_two_processes_fetch_once(library: Opener, archive: Archive, address: st
         return False
 
     archive.faults["_arm64.deb"] = slow
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     queue: multiprocessing.Queue[str] = context.Queue()
     workers = [
         context.Process(target=_fetch, args=(address, str(source_file), True, queue)) for _ in range(2)
@@ -468,7 +468,7 @@ def test_killed_in_the_middle_and_run_again(
         return False
 
     archive.faults["_arm64.deb"] = hangs
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     worker = context.Process(target=_fetch, args=(address, str(source_file), True, context.Queue()))
     worker.start()
     assert half.wait(20)

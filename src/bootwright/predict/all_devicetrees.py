@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from attrs import frozen
 from bootwright.boards.architecture import require_arm64
 from bootwright.boards.model import Board, boards_of
 from bootwright.formats.devicetree.fdt import read_fdt_file
+from bootwright.foundation.children import pool as process_pool
 from bootwright.foundation.errors import BootwrightError, Missing
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
@@ -120,7 +120,7 @@ def all_devicetrees(
     tasks = [paths[start : start + _A_TASK] for start in range(0, len(paths), _A_TASK)]
     judged: list[JudgedDevicetree] = []
     count = workers if workers is not None else min(2, os.cpu_count() or 1)
-    with progress.step(f"check {len(paths)} devicetrees"), ProcessPoolExecutor(count) as pool:
+    with progress.step(f"check {len(paths)} devicetrees"), process_pool(count) as pool:
         for part in pool.map(partial(_task, kernel, folder, tuple(goals)), tasks):
             judged += part
             progress.advance(len(judged), len(paths), "devicetrees")

@@ -48,10 +48,10 @@ def read_records(tree: Path, files: list[str], workers: int) -> list[dict[str, A
     if workers <= 1 or len(files) < 2 * _CHUNK:
         return _read_some(str(tree), files)
     # Rarely needed, and slow to import.
-    from concurrent.futures import ProcessPoolExecutor
+    from bootwright.foundation.children import pool as process_pool
 
     chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
-    with ProcessPoolExecutor(workers) as pool:
+    with process_pool(workers) as pool:
         parts = pool.map(_read_some, [str(tree)] * len(chunks), chunks)
         return [record for part in parts for record in part]
 

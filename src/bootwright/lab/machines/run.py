@@ -1,17 +1,15 @@
 """One emulator process, from start to end: its console, its time, and why it ended.
 
 The emulator cannot outlive us: the kernel ends it when the thread that started it dies, however
-that happens (prctl PR_SET_PDEATHSIG, kill -9 included).
+that happens (kill -9 included).
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import selectors
-import signal
 import socket
 import subprocess
 import time
@@ -20,13 +18,12 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
+from bootwright.foundation.children import ending_with_us
 from bootwright.foundation.errors import Missing, ToolFailed
 
 MOST_CONSOLE = 16 << 20
 """Bytes of console kept; a guest that prints more is stopped."""
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_LIBC = ctypes.CDLL(None)
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LOOK = 0.5
 """Seconds between two looks at a silent guest."""
@@ -135,32 +132,17 @@ def start(command: Sequence[str], *descriptors: int) -> subprocess.Popen[bytes]:
     """An emulator that inherits `descriptors` and dies with this thread; raises `Missing` without one."""
     try:
         return subprocess.Popen(
-            command,
+            ending_with_us(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
             pass_fds=descriptors,
-            preexec_fn=dying_with(os.getpid()),  # noqa: PLW1509 — nothing in it takes a lock
         )
     except OSError as error:
         raise Missing(
             f"cannot start {command[0]}: {error.strerror}", hint="reinstall qemu-system-arm"
         ) from error
-
-
-def dying_with(parent: int) -> Callable[[], None]:
-    """What a child does, before or first in its program, so that the kernel ends it with its parent.
-
-    With the thread of the parent that started it, to be exact.
-    """
-
-    def die_with_parent() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it died before the call
-            os._exit(1)
-
-    return die_with_parent
 
 
 @define

@@ -14,8 +14,8 @@ import os
 import sys
 from typing import Any, BinaryIO, cast
 
+from bootwright.foundation.children import end_with
 from bootwright.foundation.errors import BootwrightError
-from bootwright.lab.machines.run import dying_with
 from bootwright.lab.workers.engine import Answer, Perform, Work, error_as_json
 
 
@@ -49,7 +49,7 @@ def named_function(name: str) -> Perform:
 
 
 if __name__ == "__main__":
-    dying_with(int(sys.argv[2]))()
+    end_with(int(sys.argv[2]))
     # Whatever the work prints goes to stderr, and never between two answers.
     with os.fdopen(os.dup(1), "wb") as answers_file:
         os.dup2(2, 1)

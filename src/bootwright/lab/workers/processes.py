@@ -116,8 +116,7 @@ class Processes:
         messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         try:
             process = subprocess.Popen(
-                # No preexec_fn: where a library has threads (gRPC of labgrid), Python's own work between fork
-                # and exec ends in a segmentation fault now and then.
+                # It ends with us by itself (`children.end_with`).
                 [*_WORKER, self._function, str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import re
 import signal
@@ -14,13 +13,12 @@ from pathlib import Path
 from attrs import frozen
 
 from bootwright.foundation import atomic, tools
+from bootwright.foundation.children import ending_with_us
 from bootwright.foundation.errors import BootwrightError, ToolFailed, Unequipped
 from bootwright.foundation.progress import Progress
 from bootwright.workshop.building.failures import first_error, hint_for
 from bootwright.workshop.building.toolchain import Toolchain
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_LIBC = ctypes.CDLL(None)
 _STEP = re.compile(rb"^  [A-Z][A-Z0-9_+\[\]]* +\S", re.MULTILINE)
 """A line of Kbuild's short form: `  CC      fs/namespace.o` (scripts/Kbuild.include, Linux 6.12)."""
 # Settings of the caller's shell that would change what is built, or speak other words in the log.
@@ -89,13 +87,13 @@ class Make:
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
         # The locale is C, and steps are told in the short form, so that the log can be read.
         process = subprocess.Popen(
-            command,
+            # Make ends its compilers when it is told to end.
+            ending_with_us(command, by=signal.SIGTERM),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**environment, "LC_ALL": "C", "KBUILD_VERBOSE": ""},
             start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - nothing in it takes a lock
         )
         steps = 0
         try:
@@ -136,8 +134,3 @@ def no_space(folder: Path) -> Unequipped:
         hint="free some (bootwright cache), or set BOOTWRIGHT_CACHE to a folder on a larger disk; "
         "the same command goes on where it stopped",
     )
-
-
-def _end_with_parent() -> None:
-    # Make ends its compilers when it is told to end.
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
