@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bootwright.foundation import children
-from bootwright.foundation.children import ending_with_us
+from bootwright.foundation.processes import children
+from bootwright.foundation.processes.children import ending_with_us
 
 
 @pytest.fixture(params=["setpriv", "python"])
@@ -65,7 +65,7 @@ def test_a_child_of_a_dead_parent_does_not_start(way: str) -> None:
 BESIDE_GRPC = """
 import asyncio, subprocess, sys, threading
 import grpc.aio
-from bootwright.foundation import children
+from bootwright.foundation.processes import children
 
 async def call_without_end():
     call = grpc.aio.insecure_channel("127.0.0.1:9").unary_unary("/a/b")

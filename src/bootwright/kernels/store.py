@@ -23,7 +23,7 @@ from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.formats.sources.streams import CHUNK
 from bootwright.foundation import atomic
 from bootwright.foundation.errors import Malformed
-from bootwright.foundation.locks import locked
+from bootwright.foundation.processes.locks import locked
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.structure import structure
 from bootwright.foundation.versions import Version

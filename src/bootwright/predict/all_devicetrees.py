@@ -13,8 +13,8 @@ from attrs import frozen
 from bootwright.boards.architecture import require_arm64
 from bootwright.boards.model import Board, boards_of
 from bootwright.formats.devicetree.fdt import read_fdt_file
-from bootwright.foundation.children import pool as process_pool
 from bootwright.foundation.errors import BootwrightError, Missing
+from bootwright.foundation.processes.children import pool as process_pool
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.model import Kernel

@@ -11,7 +11,7 @@ from pathlib import Path
 from bootwright.foundation import tools
 from bootwright.foundation.cache import UPSTREAMS as CACHED
 from bootwright.foundation.errors import Missing, Refused, ToolFailed
-from bootwright.foundation.locks import locked
+from bootwright.foundation.processes.locks import locked
 from bootwright.foundation.progress import Progress
 from bootwright.upstream.presets import Upstream
 from bootwright.workshop.repository import Repository, open_repository

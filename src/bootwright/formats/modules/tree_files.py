@@ -48,7 +48,7 @@ def read_records(tree: Path, files: list[str], workers: int) -> list[dict[str, A
     if workers <= 1 or len(files) < 2 * _CHUNK:
         return _read_some(str(tree), files)
     # Rarely needed, and slow to import.
-    from bootwright.foundation.children import pool as process_pool
+    from bootwright.foundation.processes.children import pool as process_pool
 
     chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
     with process_pool(workers) as pool:

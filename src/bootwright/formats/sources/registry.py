@@ -23,7 +23,7 @@ from bootwright.formats.sources.download import Download
 from bootwright.formats.sources.transport import ATTEMPTS, Denied, NotThere, Response, Transport, Unreachable
 from bootwright.foundation.cache import FETCHED
 from bootwright.foundation.errors import Malformed, Missing, Refused
-from bootwright.foundation.locks import locked
+from bootwright.foundation.processes.locks import locked
 from bootwright.foundation.progress import Progress, Silent
 
 MOST_DOCUMENT = 4 << 20

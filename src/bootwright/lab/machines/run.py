@@ -18,8 +18,8 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from bootwright.foundation.children import ending_with_us
 from bootwright.foundation.errors import Missing, ToolFailed
+from bootwright.foundation.processes.children import ending_with_us
 
 MOST_CONSOLE = 16 << 20
 """Bytes of console kept; a guest that prints more is stopped."""

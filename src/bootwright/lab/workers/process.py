@@ -14,8 +14,8 @@ import os
 import sys
 from typing import Any, BinaryIO, cast
 
-from bootwright.foundation.children import end_with
 from bootwright.foundation.errors import BootwrightError
+from bootwright.foundation.processes.children import end_with
 from bootwright.lab.workers.engine import Answer, Perform, Work, error_as_json
 
 

@@ -14,7 +14,7 @@ from attrs import define, field
 from bootwright.foundation import atomic
 from bootwright.foundation.cache import KERNEL_BUILDS, KERNEL_SYMBOLS
 from bootwright.foundation.errors import Refused
-from bootwright.foundation.locks import locked
+from bootwright.foundation.processes.locks import locked
 from bootwright.foundation.progress import Progress
 from bootwright.kernels.store import ADDED, Manifest, Store
 from bootwright.workshop.building.configure import PAGE_SIZES, Wanted, configure, read_values, wanted_options

@@ -13,8 +13,8 @@ from pathlib import Path
 from attrs import frozen
 
 from bootwright.foundation import atomic, tools
-from bootwright.foundation.children import ending_with_us
 from bootwright.foundation.errors import BootwrightError, ToolFailed, Unequipped
+from bootwright.foundation.processes.children import ending_with_us
 from bootwright.foundation.progress import Progress
 from bootwright.workshop.building.failures import first_error, hint_for
 from bootwright.workshop.building.toolchain import Toolchain

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from bootwright.foundation import atomic
 from bootwright.foundation.cache import KERNEL_BUILDS
 from bootwright.foundation.errors import Refused
-from bootwright.foundation.locks import locked
+from bootwright.foundation.processes.locks import locked
 from bootwright.foundation.progress import Progress
 from bootwright.workshop.building.make import Make
 from bootwright.workshop.building.toolchain import find_toolchain, jobs

@@ -1,0 +1,1 @@
+"""Processes of ours: what ends them, and who of several may write."""
