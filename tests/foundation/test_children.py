@@ -36,7 +36,7 @@ def test_a_child_is_the_command_itself(way: str) -> None:
 def test_a_child_ends_with_its_parent(way: str, by: signal.Signals, tmp_path: Path) -> None:
     program = (
         "import signal, subprocess, sys, time\n"
-        "from bootwright.foundation import children\n"
+        "from bootwright.foundation.processes import children\n"
         + ("children._setpriv = lambda: ''\n" if way == "python" else "")
         + f"words = children.ending_with_us(['sleep', '100'], by=signal.Signals({int(by)}))\n"
         "child = subprocess.Popen(words)\n"
