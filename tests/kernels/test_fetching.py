@@ -469,7 +469,8 @@ def test_killed_in_the_middle_and_run_again(
 
     archive.faults["_arm64.deb"] = hangs
     context = multiprocessing.get_context("spawn")
-    worker = context.Process(target=_fetch, args=(address, str(source_file), True, context.Queue()))
+    queue: multiprocessing.Queue[str] = context.Queue()  # held while the worker starts
+    worker = context.Process(target=_fetch, args=(address, str(source_file), True, queue))
     worker.start()
     assert half.wait(20)
     deadline = time.monotonic() + 10
