@@ -67,10 +67,12 @@ class Coordinator:
         sync.sync.id = 1
         self._outgoing.put(hello)
         self._outgoing.put(sync)
-        known = threading.Event()
+        # Whether it knows us; False once it does not answer. A living reader is no sign of that: it tells
+        # that nobody answers a moment before it ends.
+        known: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, args=(known,), daemon=True)
         self._reader.start()
-        if not known.wait(_TIMEOUT) or not self._reader.is_alive():
+        if not _first(known, _TIMEOUT):
             self.close()
             raise CoordinatorLost(f"no coordinator answers at {address}")
 
@@ -117,14 +119,21 @@ class Coordinator:
                 raise KeyError(error.details()) from error
             raise CoordinatorLost(str(error.details())) from error
 
-    def _read(self, known: threading.Event) -> None:
+    def _read(self, known: queue.SimpleQueue[bool]) -> None:
         """Updates are read so that the coordinator can send them; what they say is asked for when needed."""
         with contextlib.suppress(self._grpc.RpcError, ValueError):
             for message in self._stub.ClientStream(self._outgoing_messages()):
                 if message.HasField("sync"):
-                    known.set()
-        known.set()
+                    known.put(True)
+        known.put(False)
 
     def _outgoing_messages(self) -> Iterator[Any]:
         while (message := self._outgoing.get()) is not None:
             yield message
+
+
+def _first(known: queue.SimpleQueue[bool], seconds: float) -> bool:
+    try:
+        return known.get(timeout=seconds)
+    except queue.Empty:
+        return False
