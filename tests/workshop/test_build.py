@@ -280,6 +280,11 @@ class TestPatches:
         assert hint is None or hint in (error.value.hint or "")
         assert not list((tmp_path / "cache").rglob("Image"))
 
+    def test_commits_of_what_is_no_repository(self, tree: Path) -> None:
+        with pytest.raises(Refused, match="is not a git repository") as error:
+            api.build_kernel(tree, patches="A..B")
+        assert "FOLDER@A..B" in (error.value.hint or "")
+
     def test_none_there(self, tree: Path, tmp_path: Path) -> None:
         with pytest.raises(Missing, match="no patches"):
             api.build_kernel(tree, patches=tmp_path / "nothing")
@@ -310,6 +315,22 @@ class TestSources:
                 tar.addfile(entry)
             with pytest.raises(BootwrightError):
                 api.build_kernel(tarball)
+
+    @pytest.mark.parametrize("content", [b"all:\n", bytes(range(256)) * 4])
+    def test_a_file_that_is_no_archive(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "linux.tar").write_bytes(content)
+        with pytest.raises(Malformed, match=r"linux\.tar: at byte 0x0: expected a tar archive"):
+            api.build_kernel(tmp_path / "linux.tar")
+
+    def test_what_is_no_source_is_called_as_it_was_given(self, tmp_path: Path, cache: Path) -> None:
+        history = History.start(tmp_path / "other", {"readme": "no kernel\n"})
+        with pytest.raises(Refused, match=f"^{history.folder}@main is no kernel source"):
+            api.build_kernel(f"{history.folder}@main")
+        with tarfile.open(tmp_path / "other.tar", "w") as tar:
+            tar.add(history.folder, "other")
+        with pytest.raises(Refused, match=f"^{tmp_path}/other.tar is no kernel source"):
+            api.build_kernel(tmp_path / "other.tar")
+        assert not [path for path in (cache / "kernel-trees").iterdir() if (path / "readme").exists()]
 
     @pytest.mark.parametrize(
         ("changes", "said"),

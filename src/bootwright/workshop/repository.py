@@ -200,8 +200,11 @@ def _reason(output: str) -> str:
     return telling[0][:300] if telling else "git apply gave no reason"
 
 
-def open_repository(folder: Path) -> Repository:
-    """The repository that a folder is in; raises `Refused` where it is in none, `Missing` without git."""
+def open_repository(folder: Path, *, hint: str = "give one with --repository, or git init it") -> Repository:
+    """The repository that a folder is in.
+
+    Raises `Refused`, with `hint`, where it is in none; `Missing` without git.
+    """
     tools.need("git", purpose="read the history of a source tree")
     if not folder.is_dir():
         raise Refused(f"there is no folder {folder}", hint="give a git repository with --repository")
@@ -214,7 +217,5 @@ def open_repository(folder: Path) -> Repository:
                 f"{folder} belongs to somebody else, and git does not read it",
                 hint=f"git config --global --add safe.directory {folder.absolute()}",
             ) from error
-        raise Refused(
-            f"{folder} is not a git repository", hint="give one with --repository, or git init it"
-        ) from error
+        raise Refused(f"{folder} is not a git repository", hint=hint) from error
     return repository

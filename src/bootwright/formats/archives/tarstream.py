@@ -41,7 +41,7 @@ def read_tar(stream: Stream, where: str) -> Iterator[tuple[TarMember, Limited]]:
     pax: dict[str, str] = {}
     position = 0
     for _ in range(_MOST_MEMBERS):
-        header = _header(stream, where)
+        header = _header(stream, where, position)
         if header is None:
             return
         at = position
@@ -86,19 +86,30 @@ def read_tar(stream: Stream, where: str) -> Iterator[tuple[TarMember, Limited]]:
 _KINDS = {b"0": "file", b"\0": "file", b"7": "file", b"5": "directory", b"1": "link", b"2": "link"}
 
 
-def _header(stream: Stream, where: str) -> bytes | None:
+def _header(stream: Stream, where: str, at: int) -> bytes | None:
     """The next header block, or None at the end (two zero blocks, or simply no more data)."""
     first = stream.read(_BLOCK)
     if not first:
         return None
-    header = first + exactly(stream, _BLOCK - len(first), where)
-    if header == bytes(_BLOCK):
-        return None
-    stored = _number(header[148:156], where, 148)
+    try:
+        header = first + exactly(stream, _BLOCK - len(first), where)
+        if header == bytes(_BLOCK):
+            return None
+        stored = _number(header[148:156], where, at + 148)
+    except Malformed as error:
+        if at:
+            raise
+        raise _no_archive(where) from error
     computed = sum(header) - sum(header[148:156]) + 8 * ord(" ")
-    if stored != computed:
-        raise Malformed(where, None, f"a tar header with checksum {computed}", str(stored))
-    return header
+    if stored == computed:
+        return header
+    if at == 0:
+        raise _no_archive(where)
+    raise Malformed(where, at + 148, f"a tar header's checksum, {computed:#o}", f"{stored:#o}")
+
+
+def _no_archive(where: str) -> Malformed:
+    return Malformed(where, 0, "a tar archive, plain or compressed", "no tar header")
 
 
 def _number(field: bytes, where: str, at: int) -> int:

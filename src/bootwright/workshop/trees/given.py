@@ -43,7 +43,9 @@ def open_tree(given: str, archive: packages.Archive) -> KernelTree:
         return _tarball(fetch_url(given, archive.progress), given, archive.progress)
     place, at, reference = given.rpartition("@")
     if at and Path(place).expanduser().is_dir():
-        return _reference(open_repository(Path(place).expanduser()), reference, archive.progress)
+        return _reference(
+            open_repository(Path(place).expanduser(), hint=f"SOURCE is {_FORMS}"), reference, archive.progress
+        )
     if at:
         raise Missing(f"there is no folder {place}", hint=f"SOURCE is {_FORMS}")
     raise Missing(f"there is no kernel source {given}", hint=f"SOURCE is {_FORMS}")
@@ -80,6 +82,7 @@ def _reference(repository: Repository, reference: str, progress: Progress) -> Ke
             unpack_tree(stream, where, work, progress)
             while stream.read(1 << 20):  # what pads the archive
                 pass
+        read_version(work, where)  # before it is kept
 
     folder = KERNEL_TREES.kept_folder(f"git-{tree}", fill)
     return KernelTree(
@@ -105,7 +108,7 @@ def _tarball(path: Path, where: str, progress: Progress) -> KernelTree:
         with progress.step(f"unpack {path.name}"):
             stream = plain if kind is None else Decompressed(plain, kind, where, limit=MOST_BYTES)
             unpack_tree(stream, where, work, progress)
-        read_version(work)  # before it is kept
+        read_version(work, where)  # before it is kept
 
     folder = KERNEL_TREES.kept_folder(digest[:32], fill)
     return KernelTree(

@@ -35,21 +35,22 @@ class KernelTree:
         return ".".join(self.version.split("-")[0].split(".")[:2])
 
 
-def read_version(folder: Path) -> str:
-    """The version of the tree in a folder.
+def read_version(folder: Path, given: str | None = None) -> str:
+    """The version of the tree in a folder, which errors call as it was given (None: by the folder's name).
 
     Raises `Refused` where it is no kernel tree, `Malformed` where its Makefile does not say.
     """
     makefile = folder / "Makefile"
+    called = given or str(folder)
     lacking = [name for name in ("Makefile", "Kconfig") if not (folder / name).is_file()]
     if lacking:
         raise Refused(
-            f"{folder} is no kernel source: there is no {' and no '.join(lacking)} in it",
+            f"{called} is no kernel source: there is no {' and no '.join(lacking)} in it",
             hint="give the folder that holds arch/, Kconfig and Makefile",
         )
     if not (folder / "arch/arm64/Kconfig").is_file():
         raise Refused(
-            f"{folder} has no arch/arm64: it cannot be built for arm64", hint="give a whole kernel tree"
+            f"{called} has no arch/arm64: it cannot be built for arm64", hint="give a whole kernel tree"
         )
     with makefile.open("rb") as file:
         assigned = {
@@ -58,5 +59,7 @@ def read_version(folder: Path) -> str:
         }
     numbers = [assigned.get(name, "") for name in _NUMBERS]
     if not all(number.isdigit() for number in numbers[:2]):
-        raise Malformed(str(makefile), 0, "VERSION and PATCHLEVEL, with numbers, as a kernel's has", "others")
+        raise Malformed(
+            f"{called}/Makefile", 0, "VERSION and PATCHLEVEL, with numbers, as a kernel's has", "others"
+        )
     return f"{numbers[0]}.{numbers[1]}.{numbers[2] or 0}{assigned.get('EXTRAVERSION', '')}"

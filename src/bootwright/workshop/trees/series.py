@@ -117,7 +117,7 @@ def _range(text: str, source: Path | None) -> list[Patch]:
     folder = Path(place).expanduser() if at else source
     if folder is None or not folder.is_dir():
         raise Missing(f"{text}: a range of commits of which repository?", hint="give it as FOLDER@A..B")
-    repository = open_repository(folder)
+    repository = open_repository(folder, hint="give commits of another repository as FOLDER@A..B")
     start, _, end = span.partition("..")
     first, last = repository.commit(start), repository.commit(end.removeprefix(".") or "HEAD")
     form = "--format=%H %s"
