@@ -201,7 +201,9 @@ def test_a_noisy_decision_is_rarely_wrong(share: float, good: bool, seed: int) -
 
 def test_answers_to_another_question_are_not_used(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
+        begin(store, {"goal": "nothing was booted for this one", "base": "1"})
         begin(store, {"goal": "boot", "base": "1"})
+        store.keep("a boot", {}, b"", "2026-01-01T00:00:00Z")
         begin(store, {"goal": "boot", "base": "1"})
         with pytest.raises(Refused, match="goal differ"):
             begin(store, {"goal": "mounts", "base": "1"})

@@ -23,6 +23,7 @@ from bootwright.formats.kernel.arm64_image import read_kernel_image
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused, ToolFailed
 from bootwright.workshop.building.model import BuiltKernel
+from bootwright.workshop.building.toolchain import find_toolchain
 
 SCHEMA = Path(__file__).parents[2] / "docs/schemas/kernel-build.schema.json"
 NEEDED = ("make", "flex", "bison", "bc", "aarch64-linux-gnu-gcc")
@@ -190,6 +191,30 @@ def test_ccache_where_it_is_installed(tree: Path, tmp_path: Path, monkeypatch: p
     cached = api.build_kernel(tree)
     assert "aarch64-linux-gnu-gcc" in (tmp_path / "asked").read_text()
     assert (cached.key, sha256(cached.kernel.image)) == (plain.key, sha256(plain.kernel.image))
+
+
+def test_llvm(tree: Path) -> None:
+    try:
+        toolchain = find_toolchain("llvm")
+    except Missing as error:
+        pytest.skip(str(error))
+    by_gcc, by_llvm = api.build_kernel(tree), api.build_kernel(tree, toolchain="llvm")
+    assert "clang" in toolchain.version
+    assert "LLD" in toolchain.linker_version
+    assert by_gcc.key != by_llvm.key
+    assert b"clang version" in by_llvm.vmlinux.read_bytes()
+    assert b"clang version" not in by_gcc.vmlinux.read_bytes()
+
+
+def test_on_arm64_its_own_compiler_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No machine of that kind is here: only which programs would run, and what make would be told."""
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert find_toolchain("gcc").variables["CROSS_COMPILE"] == "aarch64-linux-gnu-"
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    native = find_toolchain("gcc")
+    assert "CROSS_COMPILE" not in native.variables
+    own = subprocess.run(["gcc", "--version"], capture_output=True, text=True, check=True).stdout
+    assert native.version == own.splitlines()[0]
 
 
 class TestPatches:

@@ -162,10 +162,11 @@ class Trials:
 
 
 def begin(store: Store, about: Mapping[str, str]) -> None:
-    """Note what the folder's answers are about; raises `Refused` where they are about something else."""
+    """Note what the folder's answers are about; raises `Refused` where it has some about something else."""
     identity = json.dumps(dict(about), sort_keys=True)
     kept = store.get(_ABOUT)
-    if kept is None:
+    # One that was refused, as with a patch that does not apply, has no answers: mended, it goes on here.
+    if kept is None or next(store.boots(), None) is None:
         store.put(_ABOUT, identity)
     elif kept != identity:
         before = json.loads(kept)
