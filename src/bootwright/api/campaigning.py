@@ -84,12 +84,14 @@ def status(run: str | Path | None = None) -> CampaignStatus:
 
 def campaign_folder(run: str | Path | None) -> Path:
     """The folder of a run; raises `Missing` where there is none."""
+    from bootwright.foundation.documents import list_kept
     from bootwright.foundation.errors import Missing
     from bootwright.investigate.campaign.model import STATUS
 
     hint = "bootwright investigate PLAN begins one; --run names its folder"
     if run is None:
-        paths = sorted(Path(_OUT).glob(f"*/{STATUS}"), key=lambda path: path.stat().st_mtime)
+        known = [folder / STATUS for folder in list_kept(Path(_OUT)) if (folder / STATUS).is_file()]
+        paths = sorted(known, key=lambda path: path.stat().st_mtime)
         if not paths:
             raise Missing(f"there is no campaign in {_OUT}/", hint=hint)
         return paths[-1].parent

@@ -18,7 +18,7 @@ from attrs import asdict, frozen
 
 from bootwright.bench.board import Board
 from bootwright.foundation.atomic import explained, write_text
-from bootwright.foundation.documents import parse_document
+from bootwright.foundation.documents import list_kept, parse_document
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.places import state_dir
 from bootwright.foundation.progress import Progress
@@ -92,7 +92,7 @@ def switch_off_left_on(reach: Callable[[LeftOn], Board], progress: Progress) -> 
     """
     names: list[str] = []
     folder = state_folder()
-    for path in sorted(folder.glob("*.json")):
+    for path in list_kept(folder, ".json"):
         with _lock(path.with_suffix(".lock")) as is_ours:
             if not is_ours or not path.exists():
                 continue

@@ -10,7 +10,7 @@ import cattrs
 from attrs import field, frozen
 
 from bootwright.foundation.atomic import write_text
-from bootwright.foundation.documents import parse_document
+from bootwright.foundation.documents import list_kept, parse_document, read_kept
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.verdict import Verdict
 
@@ -97,14 +97,15 @@ def write_record(folder: Path, record: BenchRecord) -> None:
 def read_record(folder: Path) -> BenchRecord:
     """Raises `Missing`, and `Malformed` for a damaged one."""
     path = folder / FACTS
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise Missing(
-            f"{folder} holds no boot of a board: {error.strerror}", hint="bootwright bench run makes one"
-        ) from error
+    data = read_kept(path, most=_MOST_BYTES)
+    if data is None:
+        raise Missing(f"{folder} holds no boot of a board", hint="bootwright bench run makes one")
     return parse_record(data, str(path))
+
+
+def list_records(folder: Path) -> list[Path]:
+    """The folders in a folder that hold a boot, in order of their names; raises `Missing` as `list_kept`."""
+    return [path for path in list_kept(folder) if path.is_dir() and path / FACTS in list_kept(path)]
 
 
 def parse_record(data: bytes, where: str) -> BenchRecord:

@@ -157,8 +157,10 @@ def boot_cell(bench: Bench, cell: str, folder: Path) -> BenchRun:
 
 def boots_of(folder: Path, cell: str) -> int:
     """How often a cell of the campaign in a folder was booted on boards."""
+    from bootwright.bench.record import list_records
+
     ending = _ending(cell)
-    return sum(path.parent.name.endswith(ending) for path in (folder / _FOLDER).glob("*/bench.json"))
+    return sum(path.name.endswith(ending) for path in list_records(folder / _FOLDER))
 
 
 def _booted(bench: Bench, wanted: _Wanted, limits: Limits) -> BenchRun:
@@ -176,14 +178,14 @@ def tell_untold(run: Path) -> None:
 
     Raises `Malformed` for a damaged recording.
     """
-    from bootwright.bench.record import read_record
+    from bootwright.bench.record import list_records, read_record
     from bootwright.investigate.campaign.told import read_told
 
     logs = {digest for answer in read_told(run) for digest in answer.logs}
-    for path in sorted((run / _FOLDER).glob("*/bench.json")):
-        record = read_record(path.parent)
+    for path in list_records(run / _FOLDER):
+        record = read_record(path)
         if record.cell and record.console_bytes and record.console_sha256 not in logs:
-            _tell(run, path.parent, record)
+            _tell(run, path, record)
 
 
 def _look_by_hand(bench: Bench, wanted: _Wanted, person: Person) -> BenchRun:

@@ -215,18 +215,16 @@ def watch_upstream(
 def _open_outcomes(plan: Plan, folder: Path, asked: Sequence[str]) -> tuple[str, ...]:
     """The outcomes asked for; without, the plan's goals unless boards have answered the whole question."""
     from bootwright.foundation.choices import one_of
-    from bootwright.foundation.errors import Missing
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.analysis.observations import Source
-    from bootwright.investigate.campaign.model import read_status
+    from bootwright.investigate.campaign.model import find_status
 
     for name in asked:
         one_of(name, list(plan.outcome), what="outcome of the plan", kind="outcomes")
     if asked:
         return tuple(dict.fromkeys(asked))
-    try:
-        campaign = read_status(folder)
-    except Missing:
+    campaign = find_status(folder)
+    if campaign is None:
         return plan.goals
     answered = campaign.verdict is Verdict.WORKS and campaign.source == Source.BENCH.word
     return () if answered else plan.goals

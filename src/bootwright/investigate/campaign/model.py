@@ -13,8 +13,8 @@ import cattrs
 from attrs import field, frozen
 
 from bootwright.foundation.atomic import write_text
-from bootwright.foundation.documents import parse_document
-from bootwright.foundation.errors import Malformed, Missing
+from bootwright.foundation.documents import parse_document, read_kept
+from bootwright.foundation.errors import Missing
 from bootwright.foundation.verdict import Verdict
 
 SCHEMA = "bootwright/status/1"
@@ -167,18 +167,20 @@ def write_status(folder: Path, campaign: Campaign) -> None:
 
 def read_status(folder: Path) -> Campaign:
     """The campaign of a run's folder; raises `Missing` where there is none, `Malformed` for a damaged one."""
-    path = folder / STATUS
-    try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= _MOST_BYTES else b""
-    except OSError as error:
+    campaign = find_status(folder)
+    if campaign is None:
         raise Missing(
             f"there is no campaign in {folder}",
             hint="bootwright investigate PLAN begins one; --out names its folder",
-        ) from error
-    if size > _MOST_BYTES:
-        raise Malformed(str(path), _MOST_BYTES, "a status of at most 16 MiB", "more")
-    return parse_status(data, str(path))
+        )
+    return campaign
+
+
+def find_status(folder: Path) -> Campaign | None:
+    """The same, None where there is none; raises `Missing` where it cannot be read."""
+    path = folder / STATUS
+    data = read_kept(path, most=_MOST_BYTES)
+    return None if data is None else parse_status(data, str(path))
 
 
 def parse_status(data: bytes, where: str) -> Campaign:

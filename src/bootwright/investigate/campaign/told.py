@@ -16,7 +16,7 @@ import cattrs
 from attrs import field, frozen
 
 from bootwright.foundation import atomic
-from bootwright.foundation.documents import parse_document
+from bootwright.foundation.documents import list_kept, parse_document, read_kept
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.observations import Observation, Source
 
@@ -96,12 +96,14 @@ def keep_told(folder: Path, answer: Told, logs: Sequence[bytes] = ()) -> bool:
 
 
 def read_told(folder: Path) -> list[Told]:
-    """Everything that was told, in its order; raises `Malformed` for a damaged file."""
+    """Everything that was told, in its order; raises `Malformed` for a damaged file, `Missing` for an
+    unreadable one.
+    """
     answers = []
-    for path in (folder / FOLDER).glob("*.json"):
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        answers.append(parse_told(data, str(path)))
+    for path in list_kept(folder / FOLDER, ".json"):
+        data = read_kept(path, most=_MOST_BYTES)
+        if data is not None:
+            answers.append(parse_told(data, str(path)))
     return sorted(answers, key=lambda answer: (answer.told_at, answer.id))
 
 

@@ -14,7 +14,7 @@ import cattrs
 from attrs import evolve, field, frozen
 
 from bootwright.foundation.atomic import write_text
-from bootwright.foundation.documents import parse_document
+from bootwright.foundation.documents import parse_document, read_kept
 from bootwright.investigate.plans.plan import Experiment, Plan, Release
 from bootwright.investigate.plans.runs import page_size_level
 
@@ -65,14 +65,13 @@ class Further:
 
 
 def read_further(folder: Path) -> Further:
-    """What a run's folder has; nothing where there is none. Raises `Malformed`."""
+    """What a run's folder has; nothing where there is none.
+
+    Raises `Malformed`, and `Missing` where it cannot be read.
+    """
     path = folder / NAME
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError:
-        return Further()
-    return parse_further(data, str(path))
+    data = read_kept(path, most=_MOST_BYTES)
+    return Further() if data is None else parse_further(data, str(path))
 
 
 def parse_further(data: bytes, where: str) -> Further:

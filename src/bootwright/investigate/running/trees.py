@@ -104,7 +104,9 @@ def compiled(name: str) -> Path:
     try:
         text = source.read_bytes()
     except OSError as error:
-        raise Missing(f"there is no devicetree {name}", hint=f"put it into {source.parent}") from error
+        raise Missing(
+            f"cannot read the devicetree {name}: {error.strerror}", hint=f"it belongs into {source.parent}"
+        ) from error
 
     def blob() -> bytes:
         dtc = tools.need("dtc", purpose=f"compile the devicetree {name}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from bootwright.foundation.documents import list_kept
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.upstream.draft.mail import mail
 from bootwright.upstream.draft.report import Report
@@ -42,7 +43,7 @@ def read_series(folder: Path) -> list[Patch]:
         raise Missing(
             f"there is no folder {folder}", hint="bootwright kernel patches --out FOLDER writes one"
         )
-    files = [path for path in sorted(folder.glob("*.patch")) if not path.name.startswith("0000-")]
+    files = [path for path in list_kept(folder, ".patch") if not path.name.startswith("0000-")]
     if not files:
         raise Refused(
             f"{folder} has no patch", hint="its files end in .patch, as git format-patch writes them"

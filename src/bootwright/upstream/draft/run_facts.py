@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
+from bootwright.foundation.documents import read_kept
 from bootwright.foundation.errors import Malformed, Missing
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
@@ -146,17 +147,15 @@ def read_run(
 ) -> RunFacts:
     """The facts of a run's folder about an outcome; `mending` is outcome → the goal it would mend.
 
-    Raises `Missing` where there is no result, `Malformed` for a damaged one.
+    Raises `Missing` where there is no result or it cannot be read, `Malformed` for a damaged one.
     """
     path = folder / NAME
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
+    data = read_kept(path, most=_MOST_BYTES)
+    if data is None:
         raise Missing(
             f"there is no result in {folder}",
             hint="bootwright investigate PLAN writes it; --run names its folder",
-        ) from error
+        )
     return parse_run(data, str(path), outcome, version_factors=version_factors, mending=mending)
 
 

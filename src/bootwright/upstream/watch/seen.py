@@ -10,7 +10,7 @@ import cattrs
 from attrs import field, frozen
 
 from bootwright.foundation.atomic import write_text
-from bootwright.foundation.documents import parse_document
+from bootwright.foundation.documents import parse_document, read_kept
 
 SCHEMA = "bootwright/upstream-seen/1"
 NAME = "upstream.json"
@@ -31,14 +31,13 @@ class Seen:
 
 
 def read_seen(folder: Path) -> Seen:
-    """The last look of a run's folder; an empty one where there was none. Raises `Malformed`."""
+    """The last look of a run's folder; an empty one where there was none.
+
+    Raises `Malformed`, and `Missing` where it cannot be read.
+    """
     path = folder / NAME
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError:
-        return Seen()
-    return parse_seen(data, str(path))
+    data = read_kept(path, most=_MOST_BYTES)
+    return Seen() if data is None else parse_seen(data, str(path))
 
 
 def parse_seen(data: bytes, where: str) -> Seen:
