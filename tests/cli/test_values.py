@@ -25,6 +25,7 @@ NO_FILE = "/nonexistent/image.raw"
 ISOLATE = ("isolate", "--good", NO_FILE, "--bad", NO_FILE, "--until", "login", "--out", "out")
 BISECT = ("kernel", "bisect", "a..b", "--goal", "boot", "--out", "out")
 MINIMISE = ("kernel", "minimise", "--series", NO_FILE, "--base", NO_FILE, "--out", "out")
+JOB = ("bench", "job", "--kernel", NO_FILE, "--url", "https://x.example", "-o", "out")
 PI5 = ("--board", "raspberrypi-5")
 
 NEAR_MISSES = [
@@ -34,6 +35,9 @@ NEAR_MISSES = [
     (("knowledge", "list", "board"), "boards"),
     (("knowledge", "check", "hazard"), "hazards"),
     (("investigate", "talos-rpi5", "--on", "bnch"), "bench"),
+    ((*JOB, "--lab", "lva"), "lava"),
+    ((*JOB, "--lab", "lava", "--probe", "mount"), "mounts"),
+    ((*JOB, "--lab", "lava", "--board", "rock5b"), "rock-5b"),
     (("chek",), "check"),
     (("kernels", "lst"), "list"),
     (("image", "verfy", NO_FILE), "verify"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bootwright.api.bench.jobs import LabJob, lab_job
     from bootwright.api.bench.many import BenchAll, bench_all
     from bootwright.api.bench.running import BenchRun, bench_run
     from bootwright.api.boards.added import AddedBoard, add_board
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
     from bootwright.api.nodes.upgrading import UpgradeForetold, upgrade_check
     from bootwright.api.nodes.waiting import Waited, wait
     from bootwright.api.prediction import Predicted, predict
-    from bootwright.api.probes.jobs import LabJob, ProbeResults, probe_job, read_probe_results
     from bootwright.api.probes.probing import export_probe, list_probe_steps
+    from bootwright.api.probes.results import ProbeResults, read_probe_results
     from bootwright.api.probes.surveying import Surveyed, SurveyedKernel, survey
     from bootwright.api.serving import serve
     from bootwright.api.tracing import TracedError, trace_error
@@ -118,10 +119,10 @@ _HOME = {
     "list_kernels": "bootwright.api.kernels",
     "Predicted": "bootwright.api.prediction",
     "predict": "bootwright.api.prediction",
-    "LabJob": "bootwright.api.probes.jobs",
-    "ProbeResults": "bootwright.api.probes.jobs",
-    "probe_job": "bootwright.api.probes.jobs",
-    "read_probe_results": "bootwright.api.probes.jobs",
+    "LabJob": "bootwright.api.bench.jobs",
+    "ProbeResults": "bootwright.api.probes.results",
+    "lab_job": "bootwright.api.bench.jobs",
+    "read_probe_results": "bootwright.api.probes.results",
     "export_probe": "bootwright.api.probes.probing",
     "list_probe_steps": "bootwright.api.probes.probing",
     "serve": "bootwright.api.serving",
@@ -234,6 +235,7 @@ __all__ = [
     "kernel_messages",
     "kernel_patches",
     "kernel_recipe",
+    "lab_job",
     "list_boards",
     "list_devicetrees",
     "list_disks",
@@ -245,7 +247,6 @@ __all__ = [
     "observe_cell",
     "predict",
     "prepare",
-    "probe_job",
     "read_probe_results",
     "serve",
     "show_board",

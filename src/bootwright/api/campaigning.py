@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.campaign.model import Campaign
     from bootwright.investigate.campaign.told import Told
-    from bootwright.investigate.plans.plan import Plan
+    from bootwright.investigate.plans.plan import Experiment, Plan
     from bootwright.lab.workers.queue import QueuedCell
 
 _OUT = "out"
@@ -103,7 +103,7 @@ def campaign_folder(run: str | Path | None) -> Path:
 
 @frozen
 class CampaignCell:
-    """A cell of a campaign that somebody could try on a board."""
+    """A cell of a campaign that somebody could try: on a board, or emulated."""
 
     plan: Plan
     factors: dict[str, str]
@@ -111,18 +111,30 @@ class CampaignCell:
     """The image that was made for it; empty where there is none."""
     commands: tuple[str, ...]
     """What to do for it, in order."""
+    experiment: Experiment | None = None
+    """What is booted where it is an emulated one; None for a board's."""
+    kernel: str = ""
+    """The catalogue's name of an emulated cell's kernel."""
 
 
 def campaign_cell(folder: Path, cell: str) -> CampaignCell:
-    """A cell of the campaign in a folder, by its name; raises `Refused` where there is none of that name."""
+    """A cell of the campaign in a folder, by its name; raises `Refused` where there is none of that name.
+
+    An emulated one is `EXPERIMENT/KERNEL`, whether it was booted here or not.
+    """
     from bootwright.foundation.choices import no_such
     from bootwright.investigate.campaign.model import read_status
     from bootwright.investigate.campaign.walk import CARDS
     from bootwright.investigate.plans.plan_file import load_plan
+    from bootwright.investigate.plans.runs import emulated_cell
 
     campaign = read_status(folder)
     rows = {row.name: row for row in campaign.cells}
-    names = {*rows, *campaign.names}
+    names = {*rows, *campaign.names, *campaign.emulated}
+    plan = load_plan(campaign.plan_from)
+    if cell not in {*rows, *campaign.names} and (emulated := emulated_cell(plan, cell)) is not None:
+        experiment, kernel = emulated
+        return CampaignCell(plan, dict(experiment.set), "", (), experiment, kernel)
     if cell not in names:
         raise no_such(f"campaign {campaign.plan} has no cell {cell!r}", cell, names, kind="its cells")
     row = rows.get(cell)
@@ -130,7 +142,7 @@ def campaign_cell(folder: Path, cell: str) -> CampaignCell:
     card = folder / CARDS / f"{cell}.raw"
     image = row.image if row is not None and row.image else str(card) if card.is_file() else ""
     commands = tuple(row.commands) if row is not None else ()
-    return CampaignCell(load_plan(campaign.plan_from), dict(factors), image, commands)
+    return CampaignCell(plan, dict(factors), image, commands)
 
 
 def observe_cell(
@@ -154,50 +166,60 @@ def observe_cell(
 
     `cell` is a name of `status`; the campaign is found as there, by `run`. `outcomes` are the plan's; logs,
     answers and codes are judged as `observe` does, and what they show of the board's goals is kept as the
-    plan's outcomes. `results` is a console with the KTAP of probes, or a report for KernelCI's database: its
-    tests decide the outcomes that the plan's experiments say they do. `by` says who, or which board;
-    `minutes` what it took. The same log counts once.
+    plan's outcomes. `results` is what came back from another laboratory: a console with the KTAP of probes, a
+    LAVA job's log, a pull lab's callback, or a report for KernelCI's database. Tests decide the outcomes that
+    the plan's experiments say they do; a log of a board without tests is judged as one of `logs`. An emulated
+    cell takes `results` alone, of its own kernel. `by` says who, or which board; `minutes` what it took. The
+    same log counts once.
 
     Returns a `ToldCell`. Raises `Refused` for a cell, an outcome or an answer that there is not.
     """
-    from bootwright.api.cards.observing import observe, outcomes_of_goals, told_contents
+    import tempfile
+
+    from bootwright.api.bench.handed import outcomes_of_tests, read_file, told_of_emulated
     from bootwright.foundation.choices import one_of
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.campaign.told import keep_told, make_told
-    from bootwright.investigate.plans.given import silicon
+    from bootwright.lab.jobs.results import read_results
 
     folder = campaign_folder(run)
     shown = campaign_cell(folder, cell)
-    plan, factors = shown.plan, shown.factors
+    plan = shown.plan
     verdicts: dict[str, Verdict] = {}
     for outcome, word in (outcomes or {}).items():
         one_of(outcome, plan.outcome, what="outcome", kind="outcomes")
         verdicts[outcome] = Verdict(one_of(word, [v.value for v in Verdict], what="verdict", kind="verdicts"))
-    part = silicon(plan, {name: factors[name] for name in plan.given if name in factors})
-    seen: ObservedCard | None = None
-    contents: list[bytes] = []
-    if logs or texts_of_photos or led or lights or address or service:
-        seen = observe(
-            board=part.board.id if part is not None else None,
+    looked = logs or texts_of_photos or led or lights or address or service
+    if shown.experiment is not None:
+        if looked or verdicts or results is None:
+            raise Refused(f"{cell} is an emulated cell", hint="--results takes what its job printed")
+        answers, data = told_of_emulated(cell, shown, Path(results), by=by, note=note, minutes=minutes)
+        is_new = [keep_told(folder, answer, (data,)) for answer in answers] if keep else [True]
+        return ToldCell(folder, answers[0], any(is_new), None, answers[1:])
+    with tempfile.TemporaryDirectory(prefix="bootwright-") as temporary:
+        if results is not None:
+            data, handed = read_file(Path(results))
+            if handed.result is None and handed.is_wrapped and handed.console is not None:
+                console = Path(temporary) / "console.log"
+                console.write_bytes(handed.console)
+                logs = (*logs, console)
+            else:
+                result = read_results(data, str(results)) if handed.result is None else handed.result
+                for outcome, verdict in outcomes_of_tests(plan, shown.factors, result, str(results)).items():
+                    verdicts.setdefault(outcome, verdict)
+        seen, contents = _looked(
+            shown,
+            verdicts,
             logs=logs,
             texts_of_photos=texts_of_photos,
             led=led,
             lights=lights,
             address=address,
             service=service,
-            system=plan.released.system if plan.released is not None else None,
-            keep=False,
         )
-        contents, _ = told_contents(logs, texts_of_photos)
-        names_of_goals = outcomes_of_goals(plan)
-        for goal, verdict in seen.observed.seen.outcomes.items():
-            for outcome in names_of_goals.get(goal, ()):
-                verdicts.setdefault(outcome, verdict)
-    if results is not None:
-        for outcome, verdict in _of_results(plan, factors, Path(results)).items():
-            verdicts.setdefault(outcome, verdict)
-        contents = [*contents, Path(results).read_bytes()]
+    if results is not None and handed.result is not None:
+        contents = [*contents, data]
     if not verdicts and seen is None:
         raise Refused(
             "nothing was told",
@@ -206,7 +228,7 @@ def observe_cell(
     cause = seen.observed.cause if seen is not None else None
     answer = make_told(
         cell,
-        factors,
+        shown.factors,
         verdicts,
         by=by,
         note=note,
@@ -219,24 +241,36 @@ def observe_cell(
     return ToldCell(folder, answer, new, seen)
 
 
-def _of_results(plan: Plan, factors: Mapping[str, str], path: Path) -> dict[str, Verdict]:
-    """Outcome → what the tests of probes say of it in a cell; raises `Refused` where they say nothing."""
-    from bootwright.api.probes.jobs import read_probe_results
-    from bootwright.foundation.errors import Refused
-    from bootwright.foundation.verdict import Verdict
-    from bootwright.investigate.running.execute import verdict_of
+def _looked(
+    shown: CampaignCell,
+    verdicts: dict[str, Verdict],
+    *,
+    logs: Sequence[str | Path],
+    texts_of_photos: Sequence[str | Path],
+    **answers: Any,  # noqa: ANN401 - as `observe` takes them
+) -> tuple[ObservedCard | None, list[bytes]]:
+    """(what logs and answers mean, the logs' bytes); adds the outcomes that they show to `verdicts`."""
+    from bootwright.api.cards.observing import observe, outcomes_of_goals, told_contents
+    from bootwright.investigate.plans.given import silicon
 
-    result = read_probe_results(path).result
-    verdicts: dict[str, Verdict] = {}
-    for experiment in plan.experiment:
-        for decided in experiment.yields:
-            verdict = verdict_of(decided.tests, result)
-            fits = all(factors.get(name, level) == level for name, level in decided.set.items())
-            if fits and verdict is not Verdict.UNKNOWN:
-                verdicts.setdefault(decided.outcome, verdict)
-    if not verdicts:
-        raise Refused(f"{path} holds no test that decides an outcome of the plan", hint="see its yields")
-    return verdicts
+    if not (logs or texts_of_photos or any(answers.values())):
+        return None, []
+    plan, factors = shown.plan, shown.factors
+    part = silicon(plan, {name: factors[name] for name in plan.given if name in factors})
+    seen = observe(
+        board=part.board.id if part is not None else None,
+        logs=logs,
+        texts_of_photos=texts_of_photos,
+        system=plan.released.system if plan.released is not None else None,
+        keep=False,
+        **answers,
+    )
+    contents, _ = told_contents(logs, texts_of_photos)
+    names_of_goals = outcomes_of_goals(plan)
+    for goal, verdict in seen.observed.seen.outcomes.items():
+        for outcome in names_of_goals.get(goal, ()):
+            verdicts.setdefault(outcome, verdict)
+    return seen, contents
 
 
 @frozen
@@ -249,6 +283,8 @@ class ToldCell:
     """False where the same was told before."""
     seen: ObservedCard | None
     """What logs and answers mean; None where outcomes alone were told."""
+    also: tuple[Told, ...] = ()
+    """Further cells that one boot of an emulated one tells of, with other levels of the plan's factors."""
 
     @property
     def verdict(self) -> Verdict:
@@ -267,4 +303,5 @@ class ToldCell:
             "verdict": self.verdict.value,
             "is_new": self.is_new,
             "next": self.seen.observed.seen.next if self.seen is not None else "",
+            "also": [cattrs.unstructure(answer) for answer in self.also],
         }

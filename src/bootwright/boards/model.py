@@ -199,6 +199,8 @@ class Board:
     not_checked: tuple[str, ...] = ()
     firmware_models: frozenset[str] = frozenset()
     """Model filters of config.txt that hold on this board (`pi5` of `[pi5]`); empty without such firmware."""
+    device_type: str = ""
+    """What LAVA calls it (etc/dispatcher-config/device-types, 2025); empty where that has no such type."""
 
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` where nothing could be asked about the board, or a rule names no stepping."""

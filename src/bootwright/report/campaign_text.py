@@ -42,6 +42,7 @@ def lines(
     yield ""
     yield from _table(campaign)
     yield from _cells(campaign)
+    yield from _emulated(campaign)
     yield from _queue(queue, campaign.plan_from)
     if campaign.decision:
         yield ""
@@ -180,6 +181,17 @@ def _cell(cell: CellRow) -> Iterator[str]:
     yield from _wrapped(image or f"no image yet: {clean(cell.lacks)}" if cell.lacks or image else "", "  ")
     for command in cell.commands:
         yield f"    {clean(command)}"
+
+
+def _emulated(campaign: Campaign) -> Iterator[str]:
+    """The emulated cells that were booted, by the names that `bench job` and `observe` take."""
+    if campaign.emulated:
+        yield ""
+        yield "Emulated"
+    width = max(map(len, campaign.emulated), default=0)
+    for name, outcomes in campaign.emulated.items():
+        told = ", ".join(f"{clean(outcome)} {clean(verdict)}" for outcome, verdict in outcomes.items())
+        yield from _wrapped(f"{clean(name).ljust(width)}  {told}", "  ")
 
 
 def _queue(queue: Sequence[QueuedCell], plan: str) -> Iterator[str]:

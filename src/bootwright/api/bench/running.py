@@ -281,6 +281,8 @@ def _wanted_of_cell(asked: _Asked, cell: str, criteria: tuple[Criterion, ...]) -
 
     folder = campaign_folder(asked.run)
     shown = campaign_cell(folder, cell)
+    if shown.experiment is not None:
+        raise Refused(f"{cell} is an emulated cell", hint="bootwright investigate runs it")
     for outcome in asked.proves:
         one_of(outcome, shown.plan.outcome, what="outcome", kind="outcomes")
     if asked.proves and not criteria:

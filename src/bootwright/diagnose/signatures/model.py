@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bootwright.diagnose.model import Severity
 from bootwright.diagnose.reading.patterns import Pattern
@@ -104,6 +104,11 @@ class Rule:
     def triggers(self) -> tuple[str, ...]:
         """The events without which it cannot hold."""
         return tuple(dict.fromkeys((*self.seen, *self.any_of, *self.sequence, *self.at_least)))
+
+    @property
+    def is_any_line(self) -> bool:
+        """Whether one line that is one of its events is all there is to it."""
+        return bool(self.any_of) and evolve(self, any_of=(), also=()) == Rule()
 
 
 @frozen

@@ -12,7 +12,12 @@ from attrs import evolve, frozen
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.observations import Source
-from bootwright.investigate.campaign.cells import counts_of, names_of_cells, waiting_cells
+from bootwright.investigate.campaign.cells import (
+    counts_of,
+    emulated_cells,
+    names_of_cells,
+    waiting_cells,
+)
 from bootwright.investigate.campaign.criteria import Held, judge_task, named
 from bootwright.investigate.campaign.model import Campaign, PointRow, State, StepRow, TaskRow
 from bootwright.investigate.campaign.situation import Means, Situation
@@ -124,6 +129,7 @@ class Assessor:
             ],
             cells=cells,
             names=names_of_cells(investigation),
+            emulated=emulated_cells(investigation),
             told=[answer.id for answer in answers],
             assume_no_board=self._no_board,
             written_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -51,6 +51,18 @@ def names_of_cells(investigation: Investigation) -> dict[str, dict[str, str]]:
     return cells
 
 
+def emulated_cells(investigation: Investigation) -> dict[str, dict[str, str]]:
+    """Name → outcome → verdict, of every emulated cell that was booted, for what is wanted."""
+    wanted = investigation.plan.wanted if investigation.plan is not None else {}
+    cells: dict[str, dict[str, str]] = {}
+    for observation in investigation.observations:
+        name = str(observation.evidence.get("boot", "")).partition("#")[0]
+        if observation.source is Source.EMULATED and name and covers(wanted, observation.values):
+            known = cells.setdefault(name, {})
+            known |= {outcome: verdict.value for outcome, verdict in observation.outcomes.items()}
+    return cells
+
+
 @frozen
 class _Wanted:
     """A cell with what asks for it."""
@@ -213,9 +225,11 @@ def _is_kernel(plan: Plan, kernel: Candidate, values: Values) -> bool:
 
 
 def counts_of(answers: Iterable[Told]) -> dict[str, dict[str, int]]:
-    """Cell → `ethernet works` → how many said so."""
+    """Cell of a board → `ethernet works` → how many said so."""
     counts: dict[str, dict[str, int]] = {}
     for answer in answers:
+        if answer.source != Source.BENCH.word:
+            continue
         for outcome, verdict in answer.outcomes.items():
             if verdict is not Verdict.UNKNOWN:
                 row = counts.setdefault(answer.cell, {})

@@ -146,6 +146,8 @@ class Campaign:
     """Ids of what people told that is weighed in this."""
     assume_no_board: bool
     written_at: str
+    emulated: dict[str, dict[str, str]] = field(factory=dict)
+    """Name of every emulated cell that was booted → outcome → verdict, for what is wanted."""
     schema: str = field(default=SCHEMA)
 
     @property

@@ -21,6 +21,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.observations import Observation, Source
 
 SCHEMA = "bootwright/told/1"
+_SOURCES = {source.word: source for source in (Source.BENCH, Source.EMULATED)}
 FOLDER = "told"
 _MOST_BYTES = 1 << 20
 
@@ -46,7 +47,16 @@ class Told:
     """SHA-256 of each, a file of the same folder."""
     minutes: float = 0.0
     """What it took, as told; 0 where nothing was said."""
+    source: str = Source.BENCH.word
+    """`bench`, or `emulated` for a boot of an emulated cell in somebody else's laboratory."""
+    evidence: dict[str, str] = field(factory=dict)
+    """What the results themselves said of it, such as the kernel's release."""
     schema: str = SCHEMA
+
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` for another source."""
+        if self.source not in _SOURCES:
+            raise ValueError(" or ".join(_SOURCES), self.source)
 
 
 def make_told(
@@ -60,12 +70,16 @@ def make_told(
     cause: str = "",
     logs: Sequence[bytes] = (),
     minutes: float = 0.0,
+    source: Source = Source.BENCH,
+    evidence: Mapping[str, str] | None = None,
 ) -> Told:
     """What was told just now, with its id."""
     now = datetime.now(UTC).isoformat(timespec="microseconds")
     digests = [hashlib.sha256(log).hexdigest() for log in logs]
     parts = [cell, by, *sorted(f"{name}={verdict}" for name, verdict in outcomes.items()), *digests]
     parts += [] if digests else [note, now]  # answers alone are as many as there were
+    if source is not Source.BENCH:  # one boot is several cells: a level that no test depends on differs
+        parts += [source.word, *(f"{name}={level}" for name, level in sorted(factors.items()))]
     return Told(
         id=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12],
         cell=cell,
@@ -78,6 +92,8 @@ def make_told(
         cause=cause,
         logs=digests,
         minutes=minutes,
+        source=source.word,
+        evidence=dict(evidence or {}),
     )
 
 
@@ -113,12 +129,13 @@ def parse_told(data: bytes, where: str) -> Told:
 
 
 def observations_of(answers: Iterable[Told]) -> list[Observation]:
-    """As observations of the bench; those of one cell are numbered, so that they may contradict."""
-    counts: dict[str, int] = {}
+    """As observations; those of one cell are numbered, so that they may contradict."""
+    counts: dict[tuple[str, ...], int] = {}
     observations = []
     for answer in answers:
-        number = counts[answer.cell] = counts.get(answer.cell, 0) + 1
-        evidence = {
+        place = (answer.cell, *sorted(answer.factors.values()))
+        number = counts[place] = counts.get(place, 0) + 1
+        evidence = answer.evidence | {
             "note": answer.note or "; ".join(answer.says)[:200],
             "by": answer.by,
             "cause": answer.cause,
@@ -128,7 +145,7 @@ def observations_of(answers: Iterable[Told]) -> list[Observation]:
                 id=f"told-{answer.id}",
                 values={name: (level,) for name, level in answer.factors.items()},
                 outcomes=dict(answer.outcomes),
-                source=Source.BENCH,
+                source=_SOURCES[answer.source],
                 evidence={name: text for name, text in evidence.items() if text}
                 | {"logs": list(answer.logs)},
                 repeat=number,

@@ -148,6 +148,23 @@ def bench_runs(plan: Plan) -> list[Run]:
     return runs
 
 
+def emulated_cell(plan: Plan, name: str) -> tuple[Experiment, str] | None:
+    """The experiment and the kernel's name of an emulated cell `EXPERIMENT/KERNEL`; None where it is none."""
+    title, _, kernel = name.partition("#")[0].partition("/")
+    for experiment in plan.experiment:
+        if experiment.name == title and experiment.source == "emulated":
+            limits = experiment.only or [f"{experiment.kernels}-*"]
+            if any(_is_meant(limit, kernel) for limit in limits):
+                return experiment, kernel
+    return None
+
+
+def _is_meant(limit: str, kernel: str) -> bool:
+    """Whether a catalogue name is one that an experiment is limited to: `debian-6.18-4k` is any of 6.18."""
+    head, _, pages = limit.rpartition("-")
+    return fnmatch.fnmatchcase(kernel, limit) or fnmatch.fnmatchcase(kernel, f"{head}.*-{pages}")
+
+
 def matching(pattern: str, names: Sequence[str]) -> list[str]:
     """The test names that a plan's pattern (`network/*`) means."""
     return [name for name in names if fnmatch.fnmatchcase(name, pattern)]

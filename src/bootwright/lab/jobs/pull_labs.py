@@ -1,41 +1,42 @@
-"""A boot with probes as a job of KernelCI's pull labs, which fetch their jobs themselves.
+"""A boot as a job of KernelCI's pull labs, which fetch their jobs themselves.
 
 The protocol has no published schema; its jobs are made by kernelci-core (`kernelci/runtime/pull_labs.py` and
 its template, 2025) and read by kernelci/pullab_cloud. docs/schemas/pull-labs-job.schema.json was written
-after both.
+after both. It has no word for a disk image: what such an image starts is handed over in parts.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from bootwright.lab.jobs.parts import SECONDS, JobParts
+from bootwright.lab.jobs.parts import JobParts
 
 
 def pull_labs_job(parts: JobParts, platform: str) -> dict[str, Any]:
     """The job definition, to be written as JSON."""
-    planned = parts.planned
     tests = [
         {
-            "id": f"bootwright-{probe}",
+            "id": f"bootwright-{test}",
             "type": "boot",
             "depends": [],
-            "timeout_s": SECONDS,
+            "timeout_s": parts.seconds,
             "pre-commands": [],
             "post-commands": [],
         }
-        for probe in parts.probes
+        for test in parts.tests
     ]
+    files = {"kernel": parts.kernel, "ramdisk": parts.ramdisk, "dtb": parts.devicetree}
+    named = {role: file for role, file in files.items() if file is not None}
+    about = {name.replace(" ", "_"): text for name, text in parts.metadata.items()}
+    environment: dict[str, Any] = {
+        "platform": platform,
+        "arch": "arm64",
+        "console": {"method": "serial", "baud": 115200},
+    }
     return {
-        "artifacts": {"kernel": parts.kernel_url, "ramdisk": parts.ramdisk_url},
+        "artifacts": {role: parts.address(file) for role, file in named.items()},
         "tests": tests,
-        "environment": {
-            "platform": platform,
-            "arch": "arm64",
-            "console": {"method": "serial", "baud": 115200},
-        },
-        "parameters": {"kernel_arguments": " ".join(planned.kernel_arguments)},
-        "integrity": {
-            "sha256": {"kernel": planned.kernel.image_sha256, "ramdisk": planned.archive_sha256},
-        },
+        "environment": environment,
+        "parameters": {"kernel_arguments": " ".join(parts.arguments), **about},
+        "integrity": {"sha256": {role: file.sha256 for role, file in named.items()}},
     }

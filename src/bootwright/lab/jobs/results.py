@@ -1,4 +1,4 @@
-"""Results of probes to and from others: KTAP on a console, and reports for KernelCI's database."""
+"""Results to and from others: KTAP on a console, what laboratories hand out, and reports for kcidb."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import re
 from importlib import import_module
 from typing import Any
 
+from attrs import frozen
+
 from bootwright.foundation.errors import Malformed, Missing
+from bootwright.lab.jobs.logs import MOST_BYTES, callback_console, callback_tests, lava_console
 from bootwright.lab.probes.ktap import ProbeResult, ProbeTest, parse
 
 _MARKED = re.compile(rb"(?:^|[\s\]])([A-Za-z0-9]{1,32}): KTAP version 1")
@@ -16,25 +19,82 @@ _PATH = "boot.bootwright"
 _ODD = re.compile(r"[^A-Za-z0-9_-]+")
 _STATUS = {True: "PASS", False: "FAIL", None: "SKIP"}
 _OK = {"PASS": True, "FAIL": False}
-MOST_BYTES = 64 << 20
+CELL = "cell"
+"""The group of tests that are named after outcomes of a plan, and decide these."""
+_JOB_TEST = "bootwright-"
 
 
 def read_results(data: bytes, where: str) -> ProbeResult:
-    """The results in a console with KTAP of probes, or in a report for kcidb; raises `Malformed`."""
+    """The results in a console with KTAP, a LAVA job's log, a pull lab's callback, or a report for kcidb.
+
+    Raises `Malformed`.
+    """
+    handed = read_handed(data, where)
+    if handed.result is not None:
+        return handed.result
+    raise Malformed(
+        where,
+        None,
+        "a console with `KTAP version 1` of a probe, or a report for kcidb",
+        "neither",
+        hint="the console of `bootwright boot`, or of a job of `bootwright bench job`",
+    )
+
+
+@frozen
+class Handed:
+    """What a laboratory handed out."""
+
+    console: bytes | None
+    """What the board or machine said; None in a report."""
+    result: ProbeResult | None
+    """What tests told; None where there are none."""
+    is_wrapped: bool = False
+    """Whether the console was taken out of a laboratory's own log."""
+
+
+def read_handed(data: bytes, where: str) -> Handed:
+    """Anything that comes back from a laboratory; raises `Malformed`."""
     if len(data) > MOST_BYTES:
         raise Malformed(where, MOST_BYTES, "at most 64 MiB", "more")
     if data.lstrip()[:1] == b"{":
-        return _of_kcidb(data, where)
-    mark = _MARKED.search(data)
-    if mark is None:
-        raise Malformed(
-            where,
-            None,
-            "a console with `KTAP version 1` of a probe, or a report for kcidb",
-            "neither",
-            hint="the console of `bootwright boot`, or of a job of `bootwright probe job`",
+        document = _json(data, where)
+        if "version" in document or "tests" not in document:
+            return Handed(None, _of_kcidb(document, where))
+        return _of_callback(document, where)
+    console = lava_console(data, where)
+    if console is None:
+        return Handed(data, _ktap(data))
+    return Handed(console, _ktap(console), is_wrapped=True)
+
+
+def _ktap(console: bytes) -> ProbeResult | None:
+    mark = _MARKED.search(console)
+    return parse(console, mark[1].decode()) if mark is not None else None
+
+
+def _of_callback(document: dict[str, Any], where: str) -> Handed:
+    """Tests that its job named after outcomes count where no probe spoke."""
+    console = callback_console(document, where)
+    result = _ktap(console) if console is not None else None
+    if result is None:
+        tests = tuple(
+            ProbeTest(CELL, name.removeprefix(_JOB_TEST), passed, None, None, "")
+            for name, passed in callback_tests(document).items()
+            if name.startswith(_JOB_TEST)
         )
-    return parse(data, mark[1].decode())
+        result = ProbeResult(None, None, tests, complete=True, diagnostics=()) if tests else None
+    return Handed(console, result, is_wrapped=True)
+
+
+def _json(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(where, None, "JSON", str(error)[:200]) from error
+    if not isinstance(document, dict):
+        raise Malformed(where, None, "a JSON object", type(document).__name__)
+    return document
 
 
 def kcidb_report(result: ProbeResult, origin: str, *, kernel_sha256: str = "") -> dict[str, Any]:
@@ -94,11 +154,7 @@ def _check(report: Any, where: str) -> None:  # noqa: ANN401 - any JSON
         raise Malformed(where, None, "a report by kcidb-io's schema", reason) from error
 
 
-def _of_kcidb(data: bytes, where: str) -> ProbeResult:
-    try:
-        report = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(where, None, "JSON", str(error)[:200]) from error
+def _of_kcidb(report: dict[str, Any], where: str) -> ProbeResult:
     _check(report, where)
     facts: dict[str, Any] = next((build.get("misc", {}) for build in report.get("builds", [])), {})
     tests = []

@@ -1,0 +1,128 @@
+"""What another laboratory handed out of a cell: which outcomes of the plan it decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.verdict import Verdict
+
+if TYPE_CHECKING:
+    from bootwright.api.campaigning import CampaignCell
+    from bootwright.investigate.campaign.told import Told
+    from bootwright.investigate.plans.plan import Plan
+    from bootwright.lab.jobs.results import Handed
+    from bootwright.lab.probes.ktap import ProbeResult
+
+
+def read_file(path: Path) -> tuple[bytes, Handed]:
+    """(the file's bytes, what it holds); raises `Missing`, `Malformed`."""
+    from bootwright.lab.jobs.logs import MOST_BYTES
+    from bootwright.lab.jobs.results import read_handed
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise Missing(f"cannot read {path}: {error.strerror}", hint="name a laboratory's log") from error
+    return data, read_handed(data, str(path))
+
+
+def outcomes_of_tests(
+    plan: Plan, factors: Mapping[str, str], result: ProbeResult, where: str
+) -> dict[str, Verdict]:
+    """Outcome → what tests say of it in a cell; raises `Refused` where they say nothing.
+
+    Tests of probes decide what the plan's experiments say they do; those of the group `cell` are named after
+    outcomes.
+    """
+    from bootwright.investigate.running.execute import verdict_of
+    from bootwright.lab.jobs.results import CELL
+
+    verdicts: dict[str, Verdict] = {}
+    for test in result.tests:
+        if test.group == CELL and test.name in plan.outcome and test.ok is not None:
+            verdicts[test.name] = Verdict.WORKS if test.ok else Verdict.FAILS
+    for experiment in plan.experiment:
+        for decided in experiment.yields:
+            verdict = verdict_of(decided.tests, result)
+            fits = all(factors.get(name, level) == level for name, level in decided.set.items())
+            if fits and verdict is not Verdict.UNKNOWN:
+                verdicts.setdefault(decided.outcome, verdict)
+    if not verdicts:
+        raise Refused(f"{where} holds no test that decides an outcome of the plan", hint="see its yields")
+    return verdicts
+
+
+def told_of_emulated(
+    name: str, shown: CampaignCell, path: Path, *, by: str, note: str, minutes: float
+) -> tuple[tuple[Told, ...], bytes]:
+    """What a boot of an emulated cell elsewhere shows: an answer for each cell that its tests look at.
+
+    The one for what the plan wants comes first. Raises `Refused` for another kernel's results and for tests
+    that decide nothing.
+    """
+    from bootwright.investigate.analysis.observations import Source
+    from bootwright.investigate.campaign.told import make_told
+    from bootwright.investigate.running.execute import verdict_of
+
+    data, handed = read_file(path)
+    experiment, plan = shown.experiment, shown.plan
+    result = handed.result
+    if result is None or experiment is None:
+        raise Refused(
+            f"{path} holds no tests of probes", hint="the log of a job that `bootwright bench job` made"
+        )
+    facts = _facts(shown.kernel, result, str(path))
+    levels = dict(experiment.set) | {
+        factor: facts[declared.fact] for factor, declared in plan.factor.items() if declared.fact in facts
+    }
+    cells: dict[tuple[tuple[str, str], ...], dict[str, Verdict]] = {}
+    for decided in experiment.yields:
+        verdict = verdict_of(decided.tests, result)
+        cell = tuple(sorted((levels | decided.set).items()))
+        cells.setdefault(cell, {})[decided.outcome] = verdict
+    if all(verdict is Verdict.UNKNOWN for outcomes in cells.values() for verdict in outcomes.values()):
+        raise Refused(f"{path} holds no test that decides an outcome of the plan", hint="see its yields")
+    evidence = {"boot": name, "kernel": shown.kernel, "machine": experiment.machine}
+    evidence |= {"release": result.release} if result.release else {}
+    answers = [
+        make_told(
+            name,
+            dict(cell),
+            outcomes,
+            by=by,
+            note=note,
+            logs=(data,),
+            minutes=minutes if number == 0 else 0.0,
+            source=Source.EMULATED,
+            evidence=evidence,
+        )
+        for number, (cell, outcomes) in enumerate(
+            sorted(cells.items(), key=lambda pair: not plan.wanted.items() <= dict(pair[0]).items())
+        )
+    ]
+    return tuple(answers), data
+
+
+def _facts(kernel: str, result: ProbeResult, where: str) -> dict[str, str]:
+    """What the guest said of its kernel, as levels; raises `Refused` where that is another one."""
+    from bootwright.foundation.versions import Version
+    from bootwright.investigate.plans.runs import page_size_level
+    from bootwright.investigate.running.execute import release_version
+
+    _, _, rest = kernel.partition("-")
+    version_text, _, pages = rest.rpartition("-")
+    wanted, said = Version.parse(version_text), Version.parse(release_version(result.release or "") or "")
+    size = page_size_level(result.page_size) if result.page_size else ""
+    # Where uname -r names the ABI (6.1.0-47-arm64), its last number is 0 and only the package says more.
+    same = said is not None and wanted is not None and said.series() == wanted.series()
+    same = same and (said == wanted or str(said).endswith(".0"))
+    if not same or size.lower() != pages:
+        found = f"{result.release or 'an unknown release'}, {size or 'unknown'} pages"
+        raise Refused(
+            f"{where} is not of {kernel}: it says {found}", hint="name the cell that the job was of"
+        )
+    return {"version": version_text, "page_size": size}
