@@ -194,7 +194,9 @@ def observe_cell(
     if shown.experiment is not None:
         if looked or verdicts or results is None:
             raise Refused(f"{cell} is an emulated cell", hint="--results takes what its job printed")
-        answers, data = told_of_emulated(cell, shown, Path(results), by=by, note=note, minutes=minutes)
+        answers, data = told_of_emulated(
+            cell, plan, (shown.experiment, shown.kernel), Path(results), by=by, note=note, minutes=minutes
+        )
         is_new = [keep_told(folder, answer, (data,)) for answer in answers] if keep else [True]
         return ToldCell(folder, answers[0], any(is_new), None, answers[1:])
     with tempfile.TemporaryDirectory(prefix="bootwright-") as temporary:

@@ -10,9 +10,8 @@ from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.verdict import Verdict
 
 if TYPE_CHECKING:
-    from bootwright.api.campaigning import CampaignCell
     from bootwright.investigate.campaign.told import Told
-    from bootwright.investigate.plans.plan import Plan
+    from bootwright.investigate.plans.plan import Experiment, Plan
     from bootwright.lab.jobs.results import Handed
     from bootwright.lab.probes.ktap import ProbeResult
 
@@ -57,10 +56,11 @@ def outcomes_of_tests(
 
 
 def told_of_emulated(
-    name: str, shown: CampaignCell, path: Path, *, by: str, note: str, minutes: float
+    name: str, plan: Plan, emulated: tuple[Experiment, str], path: Path, *, by: str, note: str, minutes: float
 ) -> tuple[tuple[Told, ...], bytes]:
     """What a boot of an emulated cell elsewhere shows: an answer for each cell that its tests look at.
 
+    `emulated` is its experiment and its kernel's name.
     The one for what the plan wants comes first. Raises `Refused` for another kernel's results and for tests
     that decide nothing.
     """
@@ -69,13 +69,13 @@ def told_of_emulated(
     from bootwright.investigate.running.execute import verdict_of
 
     data, handed = read_file(path)
-    experiment, plan = shown.experiment, shown.plan
+    experiment, kernel = emulated
     result = handed.result
-    if result is None or experiment is None:
+    if result is None:
         raise Refused(
             f"{path} holds no tests of probes", hint="the log of a job that `bootwright bench job` made"
         )
-    facts = _facts(shown.kernel, result, str(path))
+    facts = _facts(kernel, result, str(path))
     levels = dict(experiment.set) | {
         factor: facts[declared.fact] for factor, declared in plan.factor.items() if declared.fact in facts
     }
@@ -86,7 +86,7 @@ def told_of_emulated(
         cells.setdefault(cell, {})[decided.outcome] = verdict
     if all(verdict is Verdict.UNKNOWN for outcomes in cells.values() for verdict in outcomes.values()):
         raise Refused(f"{path} holds no test that decides an outcome of the plan", hint="see its yields")
-    evidence = {"boot": name, "kernel": shown.kernel, "machine": experiment.machine}
+    evidence = {"boot": name, "kernel": kernel, "machine": experiment.machine}
     evidence |= {"release": result.release} if result.release else {}
     answers = [
         make_told(
