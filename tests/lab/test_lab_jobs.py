@@ -177,9 +177,9 @@ def test_an_emulated_cell_goes_out_as_a_job_and_comes_back_into_it(campaign: Pat
     for key in ("start", "end"):
         assert monitor[key].encode() in console
     (tmp_path / "log.yaml").write_text(lava_log(console.replace(b"\r", b"")))
-    told = bootwright("observe", name, "--run", campaign, "--results", tmp_path / "log.yaml", "--json")
-    assert told.returncode == 1, told.stderr + console.decode(errors="replace")[-2000:]
-    answer = json.loads(told.stdout)
+    taken = bootwright("observe", name, "--run", campaign, "--results", tmp_path / "log.yaml", "--json")
+    assert taken.returncode == 1, taken.stderr + console.decode(errors="replace")[-2000:]
+    answer = json.loads(taken.stdout)
     jsonschema.validate(answer, json.loads((SCHEMAS / "told.schema.json").read_text()))
     assert answer["outcomes"]["talos-mounts"] == "fails"  # before 6.13: open_tree of a detached mount
     assert answer["source"] == "emulated"
@@ -242,8 +242,8 @@ def test_a_cell_of_a_board_is_its_image_its_type_and_what_decides(campaign: Path
     rest = BOARD_CONSOLE.decode().replace("\n", "\r\n")
     for step in steps.values():
         assert step["command"] is None
-        found = [re.search(part["message"], rest, re.DOTALL) for part in step["successes"]]
-        ends = [match.end() for match in found if match is not None]
+        matches = [re.search(part["message"], rest, re.DOTALL) for part in step["successes"]]
+        ends = [match.end() for match in matches if match is not None]
         assert ends, step["name"]
         rest = rest[min(ends) :]
     mounts = [part["message"] for part in steps["talos-mounts"]["failures"]]
@@ -251,9 +251,9 @@ def test_a_cell_of_a_board_is_its_image_its_type_and_what_decides(campaign: Path
     assert any(re.search(message, failed, re.DOTALL) for message in mounts)
 
     (tmp_path / "log.yaml").write_text(lava_log(BOARD_CONSOLE))
-    told = bootwright("observe", BOARD_CELL, "--run", campaign, "--results", tmp_path / "log.yaml", "--json")
-    assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout)["outcomes"] == {"ethernet": "works", "talos-mounts": "works"}
+    taken = bootwright("observe", BOARD_CELL, "--run", campaign, "--results", tmp_path / "log.yaml", "--json")
+    assert taken.returncode == 0, taken.stderr
+    assert json.loads(taken.stdout)["outcomes"] == {"ethernet": "works", "talos-mounts": "works"}
 
 
 def test_a_cell_of_a_board_for_a_pull_lab(campaign: Path, tmp_path: Path) -> None:
@@ -287,10 +287,10 @@ def test_a_cell_of_a_board_for_a_pull_lab(campaign: Path, tmp_path: Path) -> Non
     ):
         callback = {"tests": tests if not artifacts else {}, "artifacts": artifacts, "metadata": {}}
         (tmp_path / "callback.json").write_text(json.dumps(callback))
-        told = bootwright(
+        taken = bootwright(
             "observe", BOARD_CELL, "--run", campaign, "--results", tmp_path / "callback.json", "--json"
         )
-        assert json.loads(told.stdout)["outcomes"] == outcomes, told.stderr
+        assert json.loads(taken.stdout)["outcomes"] == outcomes, taken.stderr
 
 
 @pytest.mark.parametrize(

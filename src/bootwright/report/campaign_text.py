@@ -190,8 +190,8 @@ def _emulated(campaign: Campaign) -> Iterator[str]:
         yield "Emulated"
     width = max(map(len, campaign.emulated), default=0)
     for name, outcomes in campaign.emulated.items():
-        told = ", ".join(f"{clean(outcome)} {clean(verdict)}" for outcome, verdict in outcomes.items())
-        yield from _wrapped(f"{clean(name).ljust(width)}  {told}", "  ")
+        words = ", ".join(f"{clean(outcome)} {clean(verdict)}" for outcome, verdict in outcomes.items())
+        yield from _wrapped(f"{clean(name).ljust(width)}  {words}", "  ")
 
 
 def _queue(queue: Sequence[QueuedCell], plan: str) -> Iterator[str]:

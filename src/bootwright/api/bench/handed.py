@@ -121,8 +121,8 @@ def _facts(kernel: str, result: ProbeResult, where: str) -> dict[str, str]:
     same = said is not None and wanted is not None and said.series() == wanted.series()
     same = same and (said == wanted or str(said).endswith(".0"))
     if not same or size.lower() != pages:
-        found = f"{result.release or 'an unknown release'}, {size or 'unknown'} pages"
+        said_words = f"{result.release or 'an unknown release'}, {size or 'unknown'} pages"
         raise Refused(
-            f"{where} is not of {kernel}: it says {found}", hint="name the cell that the job was of"
+            f"{where} is not of {kernel}: it says {said_words}", hint="name the cell that the job was of"
         )
     return {"version": version_text, "page_size": size}
