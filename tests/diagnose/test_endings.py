@@ -142,7 +142,10 @@ def test_talos_is_unknown_until_it_is_ready() -> None:
 
 def test_the_last_state_of_a_service_counts() -> None:
     failed = "[   %d.000000] [talos] service[kubelet](Failed): Failed to run pre stage: quux\n"
-    running = "[   50.000000] [talos] service[kubelet](Running): Started task kubelet\n"
+    running = (
+        "[   50.000000] [talos] service[kubelet](Starting): Starting service\n"
+        "[   52.000000] [talos] service[kubelet](Running): Started task kubelet\n"
+    )
     later = "[   90.000000] [talos] setting hostname\n"
     assert diagnosed(failed % 40 + later).outcome is Outcome.FAILED
     assert diagnosed(failed % 40 + running + later).outcome is Outcome.UNKNOWN

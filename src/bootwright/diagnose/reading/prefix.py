@@ -70,6 +70,8 @@ _KERNEL_ONLY: Final = re.compile(
 _HOST: Final = re.compile(rb"\s[\w.-]{1,64}(?=\s(?:kernel|[\w@().-]{1,64}\[\d{1,10}\]):)")
 _BY_KERNEL: Final = re.compile(rb"\S.*\bkern(?:el)?\s*:|\Akern\s*:")
 _DATE_OF_TALOS: Final = re.compile(rb"\A\[talos\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
+_ESCAPED: Final = re.compile(rb"\\x([0-9a-f]{2})")
+"""As /dev/kmsg gives what cannot be printed, and the backslash (kernel/printk/printk.c msg_add_ext_text)."""
 _MAX_STAMPS: Final = 8
 
 
@@ -133,7 +135,15 @@ def split(line: bytes) -> Message:
     if text.startswith(b"[talos] 2"):
         # In a container Talos puts the time after its name.
         text = _DATE_OF_TALOS.sub(b"[talos] ", text)
+    if b"\\x" in text and text.startswith(b"[talos]"):
+        text = _ESCAPED.sub(_unescaped, text)
     return Message(text, seconds, kernel, wall, stamped_by)
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    """The byte that was meant; a space for what would break the line."""
+    byte = bytes.fromhex(match[1].decode("ascii"))
+    return byte if byte >= b" " else b" "
 
 
 def _from_json(line: bytes) -> Message | None:
