@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from io import BytesIO
 
 from bootwright.formats.code.module_symbols import text_symbols
 from bootwright.foundation.errors import Malformed, Refused, ToolFailed
 from bootwright.lab.machines.debugger import Registers
 from bootwright.lab.probes.program import check_program
+from bootwright.lab.trace.debug_files import elf_build_id
 from bootwright.lab.trace.log import CpuLog
 from bootwright.lab.trace.places import loaded_modules
 from bootwright.lab.trace.sources import parse_lines
@@ -21,6 +23,8 @@ def one_input(data: bytes) -> None:
         symbols = text_symbols(data, "fuzz")
         for offset in (0, symbols.size - 1, symbols.size, 1 << 64):
             assert symbols.find(offset) is None or offset < symbols.size
+    with contextlib.suppress(Malformed):
+        elf_build_id(BytesIO(data), "fuzz")
     assert all(0 <= address < 1 << 64 for address in loaded_modules(data).values())
     parse_lines(data.decode(errors="replace"))
     with contextlib.suppress(ToolFailed):

@@ -56,6 +56,11 @@ class ModuleFiles:
         known = normalised(name)
         return known in self._files or known in self._builtin
 
+    def file(self, name: str) -> Path | None:
+        """The file of a module; None where the tree has none of that name."""
+        path = self._files.get(normalised(name))
+        return None if path is None else Path(path)
+
     def order(self, names: Iterable[str], *, soft: bool = True) -> list[Path]:
         """The files to load for `names`, each after those it depends on, soft dependencies included.
 

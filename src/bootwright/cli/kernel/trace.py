@@ -21,6 +21,7 @@ Examples:
   bootwright kernel trace debian-7.3.4-4k --call mount-setattr-refuses-long --json
   bootwright kernel trace debian-6.12.117-16k --call clone-detached-root --prove
   bootwright kernel trace ./Image --call clone-detached-root --debug vmlinux --source ~/linux
+  bootwright kernel trace debian-6.18.15-16k --probe filesystems --call squashfs-4K --debug ./package
   bootwright kernel trace ./Image --program ./fails --syscall openat --errno EINVAL
 
 KERNEL is a name of `bootwright kernels list`, or a file: an arm64 Image or a package that holds one.
@@ -59,8 +60,9 @@ Exit status: 0 the origin was found (and the cause proved), 2 usage, bad input o
 )
 @click.option(
     "--debug",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The kernel's vmlinux with debug information: adds source lines.",
+    type=click.Path(path_type=Path),
+    help="The kernel's vmlinux with debug information, or the folder of an unpacked debug package, for its "
+    "modules too: adds source lines.",
 )
 @click.option(
     "--source",

@@ -18,6 +18,7 @@ from bootwright.lab.machines.run import run
 from bootwright.lab.probes.boot import PlannedBoot
 from bootwright.lab.snapshots.door import door_in
 from bootwright.lab.snapshots.saved import KERNEL, MEMORY, STATE, Snapshot, save
+from bootwright.lab.snapshots.stream import without_zero_pages
 
 ANSWER = 60.0
 """Wall seconds in which a stopped machine answers."""
@@ -70,6 +71,8 @@ def make(door: PlannedBoot, key: str, folder: Path, *, timeout: float, silence: 
             f"{door.kernel.name} did not come to where a snapshot is taken ({ran.ended})",
             hint="boot it with --cold, and see its console with --console",
         )
+    state = folder / STATE
+    state.write_bytes(without_zero_pages(state.read_bytes()))
     with door.kernel.image.open("rb") as image:
         (folder / KERNEL).write_bytes(image.read(_HEADER))
     snapshot = Snapshot(key, folder, memory, saving.words_at, saving.cpu, round(ran.cpu_seconds, 3))

@@ -12,8 +12,8 @@ from attrs import frozen
 
 from bootwright.formats.code.module_symbols import TextSymbols, text_symbols
 from bootwright.formats.kernel.kallsyms import Symbols
-from bootwright.foundation.errors import BootwrightError
-from bootwright.kernels.modules import dependencies
+from bootwright.foundation.errors import BootwrightError, Malformed
+from bootwright.kernels.modules import ModuleFiles
 from bootwright.lab.probes.contents import plain_module
 from bootwright.lab.trace.assembly import assembly
 from bootwright.lab.trace.running import Run
@@ -53,7 +53,9 @@ class Places:
         self._symbols, self._run, self._tree = symbols, run, tree
         names = symbols.names
         self._end = symbols.addresses[names.index("_etext")] if "_etext" in names else symbols.addresses[-1]
-        self._modules = sorted((address, name) for name, address in modules.items())
+        self._modules = modules
+        self._starts = sorted((address, name) for name, address in modules.items())
+        self._codes: dict[str, bytes | None] = {}
         self._texts: dict[str, TextSymbols | None] = {}
 
     def of(self, index: int) -> Place:
@@ -63,7 +65,7 @@ class Places:
         at = bisect_right(self._symbols.addresses, address) - 1
         if at >= 0 and address < self._end:
             return Place(address, self._symbols.names[at], address - self._symbols.addresses[at], word)
-        for start, name in reversed(self._modules):
+        for start, name in reversed(self._starts):
             if start <= address:
                 text = self._text(name)
                 symbol = text.find(address - start) if text is not None else None
@@ -72,13 +74,27 @@ class Places:
                 break
         return Place(address, None, 0, word)
 
+    def code(self, name: str) -> bytes | None:
+        """A loaded module's file, without its compression; None where it is not here, or cannot be read."""
+        if name not in self._codes:
+            self._codes[name] = None
+            if self._tree is not None:
+                with contextlib.suppress(BootwrightError):  # else its functions stay without names
+                    path = ModuleFiles(self._tree).file(name)
+                    self._codes[name] = None if path is None else plain_module(path)
+        return self._codes[name]
+
+    def start(self, name: str) -> int | None:
+        """Where a module's `.text` begins; None of one that is not loaded."""
+        return self._modules.get(name)
+
     def _text(self, name: str) -> TextSymbols | None:
         if name not in self._texts:
             self._texts[name] = None
-            if self._tree is not None:
-                with contextlib.suppress(BootwrightError):  # else its functions stay without names
-                    path = dependencies(self._tree, [name])[-1]
-                    self._texts[name] = text_symbols(plain_module(path), path.name)
+            code = self.code(name)
+            if code is not None:
+                with contextlib.suppress(Malformed):
+                    self._texts[name] = text_symbols(code, name)
         return self._texts[name]
 
 

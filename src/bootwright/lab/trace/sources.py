@@ -1,8 +1,9 @@
 """Source lines of a kernel's instructions: from its debug information, or by the function's name alone.
 
-With a debug file (a `vmlinux` with DWARF, or what a debug package has) addr2line of binutils or LLVM says the
-lines, inlined functions included. With only a source tree the function's definition is looked for, and those
-of its lines that have the errno are listed: which of them it was, the tree alone does not say.
+With a debug file (a `vmlinux` or a module with DWARF, or what a debug package has) addr2line of binutils
+says the lines, inlined functions included; LLVM's the kernel's own. With only a source tree the function's
+definition is looked for, and those of its lines that have the errno are listed: which of them it was, the
+tree alone does not say.
 """
 
 from __future__ import annotations
@@ -13,9 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from attrs import frozen
 
-from bootwright.formats.kernel.build_id import image_build_id
 from bootwright.foundation import tools
-from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.errors import Missing, Refused
 
 _ADDR2LINE = ("aarch64-linux-gnu-addr2line", "llvm-addr2line", "llvm-addr2line-19", "llvm-addr2line-14")
 _SECONDS = 300.0
@@ -55,31 +55,29 @@ class Definition:
 
 
 def source_lines(
-    debug: Path, addresses: Sequence[int], image: bytes, tree: Path | None
+    debug: Path, addresses: Sequence[int], tree: Path | None, *, section: str | None = None
 ) -> dict[int, tuple[SourceLine, ...]]:
-    """The lines of instructions of the kernel `image`, the innermost function first.
+    """The lines of instructions, the innermost function first; `debug` has their code's debug information.
 
-    Raises `Missing` where the file or addr2line is not here, `Malformed` for a file that is no ELF file,
-    `Refused` for one of another build or without lines, `ToolFailed` when addr2line fails.
+    Of a module `section` is the one that `addresses` count from: its file is not linked to a place.
+    Raises `Missing` where addr2line is not here, `Refused` for a file without lines, `ToolFailed` when
+    addr2line fails.
     """
-    check_build(debug, image)
-    program = next((path for name in _ADDR2LINE if (path := tools.find(name)) is not None), None)
+    # LLVM's takes no section: it cannot tell the sections of a module apart.
+    names = _ADDR2LINE if section is None else _ADDR2LINE[:1]
+    program = next((path for name in names if (path := tools.find(name)) is not None), None)
     if program is None:
         raise Missing("no addr2line for arm64 is installed", hint="install binutils-aarch64-linux-gnu")
     command: list[str | Path] = [
-        program,
-        "-a",
-        "-f",
-        "-i",
-        "-e",
-        debug,
+        *(program, "-a", "-f", "-i", "-e", debug),
+        *(("-j", section) if section is not None else ()),
         *(f"{address:#x}" for address in addresses),
     ]
     lines_by_address = parse_lines(tools.run(command, timeout=_SECONDS).decode(errors="replace"))
     if not any(lines_by_address.values()):
         raise Refused(
             f"{debug} has no lines for this kernel's code",
-            hint="it was built without debug information, or stripped: give the vmlinux of a debug package",
+            hint="it was built without debug information, or stripped: give the file of a debug package",
         )
     return {
         address: tuple(
@@ -107,38 +105,6 @@ def parse_lines(output: str) -> dict[int, list[tuple[str, str, int]]]:
                 current.append((function, match["path"], int(match["line"])))
             function = None
     return by_address
-
-
-def check_build(debug: Path, image: bytes) -> None:
-    """Raises unless a debug file is of the same build as an Image: both carry the linker's build id.
-
-    `Missing` where the file cannot be read, `Malformed` where it is no ELF file, `Refused` for another build.
-    """
-    from elftools.common.exceptions import ELFError
-    from elftools.elf.elffile import ELFFile
-    from elftools.elf.segments import NoteSegment
-
-    try:
-        with debug.open("rb") as file:
-            notes = (
-                note
-                for segment in ELFFile(file).iter_segments("PT_NOTE")
-                if isinstance(segment, NoteSegment)
-                for note in segment.iter_notes()
-                if note["n_type"] == "NT_GNU_BUILD_ID"
-            )
-            theirs = next((str(note["n_desc"]) for note in notes), None)
-    except OSError as error:
-        raise Missing(f"{debug} cannot be read: {error.strerror}", hint="give a vmlinux") from error
-    except (ELFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        hint = "give the vmlinux of a debug package"
-        raise Malformed(str(debug), None, "an ELF file", str(error)[:100], hint=hint) from error
-    mine = image_build_id(image)
-    if theirs is None or mine != theirs:
-        raise Refused(
-            f"{debug} is of another build: build id {theirs or 'none'}, the kernel has {mine or 'none'}",
-            hint="take the debug file that was made with this very kernel",
-        )
 
 
 def statement(tree: Path, path: str, line: int) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from bootwright.formats.kernel.build_id import image_build_id
 from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
 from bootwright.formats.kernel.relocations import relocated
 from bootwright.foundation.choices import no_such, one_of
@@ -21,7 +22,9 @@ from bootwright.lab.probes.ktap import ProbeTest, read
 from bootwright.lab.snapshots.restoring import run_from
 from bootwright.lab.snapshots.running import snapshot_of
 from bootwright.lab.snapshots.saved import Snapshot
+from bootwright.lab.trace.debug_files import debug_files
 from bootwright.lab.trace.guest import Stage
+from bootwright.lab.trace.lines import lines_of
 from bootwright.lab.trace.origin import Guard, Guards, Origin, follow
 from bootwright.lab.trace.places import Place, Places, loaded_modules, never_returning
 from bootwright.lab.trace.prove import Flipped, prove
@@ -30,10 +33,8 @@ from bootwright.lab.trace.running import Run
 from bootwright.lab.trace.sources import (
     Definition,
     SourceLine,
-    check_build,
     check_tree,
     definition,
-    source_lines,
 )
 
 _HANDLER = "__arm64_sys_"
@@ -67,7 +68,7 @@ class Request:
     prove: bool
     """Flip the branches that led to the error, until the call succeeds."""
     debug: Path | None = None
-    """The kernel's debug information: a vmlinux."""
+    """The kernel's debug information: a vmlinux, or a folder with it and the modules' files."""
     source: Path | None = None
     """The kernel's source tree."""
 
@@ -138,8 +139,9 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
     symbols = _symbols(kernel)
     if request.source is not None:
         check_tree(request.source)
+    debug = None
     if request.debug is not None:
-        check_build(request.debug, kernel.image.read_bytes())
+        debug = debug_files(request.debug, image_build_id(kernel.image.read_bytes()))
     plan, test = _planned(kernel, request, progress)
     number = _number(test.errno)
     handler = _handler(kernel, symbols, test)
@@ -184,16 +186,9 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
         machine=plan.target.name,
         emulator=plan.emulator.title,
         proof=proof,
-        lines=_lines(request, kernel, named),
+        lines={} if debug is None else lines_of(named, places, debug, request.source, progress.note),
         definitions=_definitions(request, test.errno or "", named[: 2 if decided is not None else 1]),
     )
-
-
-def _lines(request: Request, kernel: Kernel, places: Sequence[Place]) -> Mapping[int, tuple[SourceLine, ...]]:
-    own = [place.address for place in places if place.module is None]
-    if request.debug is None or not own:
-        return {}
-    return source_lines(request.debug, own, kernel.image.read_bytes(), request.source)
 
 
 def _definitions(request: Request, errno_name: str, places: Sequence[Place]) -> Mapping[str, Definition]:
