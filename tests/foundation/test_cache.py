@@ -79,6 +79,35 @@ def test_a_folder_appears_whole_or_not_at_all(cache: Path) -> None:
     assert [path.name for path in (cache / "things").iterdir()] == ["b"]
 
 
+def test_what_a_killed_process_left_is_removed(cache: Path) -> None:
+    part = Part("things", "things", 15_000)
+    script = (
+        "import sys; from bootwright.foundation.cache import Part\n"
+        "def fill(work):\n"
+        "    (work / 'inside').write_bytes(bytes(5))\n"
+        "    print('made', flush=True); sys.stdin.read()\n"
+        "Part('things', 'things', 15_000).kept_folder(sys.argv[1], fill)"
+    )
+    killed, living = (
+        subprocess.Popen(
+            [sys.executable, "-c", script, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name in ("a", "b")
+    )
+    for process in (killed, living):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "made\n"
+    killed.kill()
+    killed.wait()
+    assert len(list((cache / "things").iterdir())) == 2
+    part.kept_folder("c", lambda work: None)
+    # The folder of the one that lives stays, and gets its name.
+    assert len(list((cache / "things").glob(".*/files/inside"))) == 1
+    living.communicate("")
+    assert living.returncode == 0
+    assert sorted(path.name for path in (cache / "things").iterdir()) == ["b", "c"]
+
+
 def test_no_part_is_inside_another(cache: Path) -> None:
     folders = [part.folder() for part in ALL_PARTS]
     assert not [(a, b) for a in folders for b in folders if a in b.parents]

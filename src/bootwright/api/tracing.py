@@ -85,8 +85,8 @@ def trace_error(
     it. With `prove` the call is made again with that branch the other way, and the branches before it,
     until it succeeds. `timeout` is in seconds; `cold` uses no snapshot. `debug`, the kernel's vmlinux
     with debug information or a folder that has it and the modules' files, adds source lines, `source`, its
-    source tree, their text and where functions are defined. The kernel runs as it is, in QEMU: it needs a symbol table (CONFIG_KALLSYMS), no debug
-    information.
+    source tree, their text and where functions are defined. The kernel runs as it is, in QEMU: it needs a
+    symbol table (CONFIG_KALLSYMS), no debug information.
 
     Returns a `TracedError`. Raises `Refused` for a step that is not there or does not fail, or a call that
     does not return that errno, `Malformed` for a kernel without symbols or a program that is none, `Missing`

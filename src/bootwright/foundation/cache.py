@@ -18,6 +18,7 @@ from attrs import frozen
 
 from bootwright.foundation.atomic import explained, write_bytes
 from bootwright.foundation.places import cache_dir
+from bootwright.foundation.processes.work_folder import work_folder
 
 _MB = 10**6
 _STALE = 86400
@@ -81,19 +82,17 @@ class Part:
     def kept_folder(self, name: str, fill: Callable[[Path], None]) -> Path:
         """The folder of that name; where it is not there yet, `fill` writes its files into an empty one.
 
-        It appears only once `fill` has returned. Raises what `fill` raises, and `Refused` where files cannot
-        be written.
+        It appears only once `fill` has returned; what killed processes left unfinished here is removed.
+        Raises what `fill` raises, and `Refused` where files cannot be written.
         """
         path = self.folder() / name
         if path.is_dir():
             self.used(path)
             return path
-        import tempfile
-
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as temporary:
-                work = Path(temporary) / "files"
+            with work_folder(path.parent, ".work-") as temporary:
+                work = temporary / "files"
                 work.mkdir()
                 fill(work)
                 try:

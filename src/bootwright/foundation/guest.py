@@ -6,7 +6,6 @@ They need no library and no loader, so one static binary runs as the first proce
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.cache import PROBES
 from bootwright.foundation.errors import Missing, ToolFailed
 from bootwright.foundation.places import DATA, source_tree
+from bootwright.foundation.processes.work_folder import temporary_folder
 
 CARRIED = DATA / "probes"
 """Where a wheel carries the binaries, by name."""
@@ -108,8 +108,7 @@ def _with_added(name: str, added: Sequence[Path], tree: Path | None) -> Program:
     for compiler, program, own in _compilers():
         path = PROBES.folder() / _key(sources, (str(program), *own, *_FLAGS), program) / name
         if not path.is_file():
-            with tempfile.TemporaryDirectory(prefix="bootwright-") as work_folder:
-                folder = Path(work_folder)
+            with temporary_folder() as folder:
                 copies = [folder / source.name for source in sources_of(name, tree / "probes")]
                 copies += [folder / f"added-{number}-{source.name}" for number, source in enumerate(added)]
                 for source, copy in zip(sources, copies, strict=True):
@@ -129,8 +128,8 @@ def sources_of(name: str, probes: Path) -> list[Path]:
 
 def build(sources: Sequence[Path], compiler: Sequence[str], own: Sequence[str], folder: Path) -> bytes:
     """Compile and link sources below `folder`; the same sources and compiler give the same bytes."""
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as work_folder:
-        output = Path(work_folder) / "program"
+    with temporary_folder() as work:
+        output = work / "program"
         code = [path.relative_to(folder).as_posix() for path in sources if path.suffix == ".c"]
         # Relative names and a fixed folder, so that the binary does not depend on where the checkout is.
         tools.run([*compiler, *own, *_FLAGS, "-o", output, *code], cwd=folder, timeout=120)

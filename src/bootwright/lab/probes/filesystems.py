@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from attrs import field, frozen
 
 from bootwright.foundation import cache, tools
 from bootwright.foundation.knowledge import Kind
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.foundation.structure import key
 
 CONTENT = "bootwright\n"
@@ -82,8 +82,8 @@ def image(case: Case) -> Path:
 
 
 def _made(case: Case, program: Path) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as work:
-        folder, made = Path(work) / "content", Path(work) / "image"
+    with temporary_folder() as work:
+        folder, made = work / "content", work / "image"
         folder.mkdir(mode=0o755)
         (folder / "content").write_text(CONTENT)
         if case.size:
