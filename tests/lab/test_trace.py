@@ -19,6 +19,7 @@ from bootwright.foundation.guest import build_with_any
 from bootwright.lab.probes.program import check_program
 from bootwright.lab.trace import record
 from bootwright.lab.trace.assembly import assembly
+from bootwright.lab.trace.functions import Functions, as_bytes, from_bytes
 from bootwright.lab.trace.guest import Away
 from bootwright.lab.trace.places import loaded_modules
 from bootwright.lab.trace.prove import not_selected
@@ -200,3 +201,19 @@ def test_conditions() -> None:
     assert holds(14, 0)
     assert not holds(8, 0b0110)
     assert holds(11, 0b1000)
+
+
+@given(st.lists(st.tuples(st.integers(0, (1 << 64) - 1), st.text("abc_.ẽ", min_size=1)), min_size=1))
+def test_functions_are_kept_as_they_are(pairs: list[tuple[int, str]]) -> None:
+    pairs.sort()
+    functions = Functions([address for address, _ in pairs], [name for _, name in pairs])
+    kept = as_bytes(functions)
+    again = from_bytes(kept)
+    assert (list(again.addresses), list(again.names)) == (functions.addresses, functions.names)
+    assert [again.at(address) for address, _ in pairs] == [functions.at(address) for address, _ in pairs]
+    assert again.at(pairs[-1][0]) is None  # where the code ends
+    for at in (0, len(kept) // 2, len(kept) - 1):
+        with pytest.raises(ValueError, match="damaged"):
+            from_bytes(kept[:at] + bytes([kept[at] ^ 1]) + kept[at + 1 :])
+        with pytest.raises(ValueError, match="damaged"):
+            from_bytes(kept[:at])

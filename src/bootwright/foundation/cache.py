@@ -166,6 +166,7 @@ DEVICETREES = Part("devicetrees", "compiled devicetrees of plans", 100 * _MB)
 TREES = Part("trees", "devicetrees of other trees, fetched", 500 * _MB)
 TRUTH = Part("truth", "devicetrees that truth is recorded with", 100 * _MB)
 PROBES = Part("probes", "compiled programs that run in guests", 200 * _MB)
+FUNCTIONS = Part("functions", "where the functions of kernels are, for traces", 200 * _MB)
 ANSWERS = Part("answers", "what kernels answered to probes, by cold boots", 100 * _MB)
 SNAPSHOTS = Part("snapshots", "kernels that wait for a probe, as snapshots of their machines", 4_000 * _MB)
 KERNEL_TREES = Part("kernel-trees", "kernel sources, unpacked", 8_000 * _MB)
@@ -181,8 +182,8 @@ FLASH = Part("flash", "how far writes to cards have come", None)
 ALL_PARTS = (
     KERNELS, PARTS, EXPANDED, FETCHED, GIVEN_KERNELS, GIVEN_IMAGES, GIVEN_MODULES, GIVEN_TREES, GIVEN_CONFIGS,
     GIVEN_FOLDERS, INITRAMFS, CONTENTS, MODULES, DRIVERS, DEMANDS, MESSAGES, GATE, FILESYSTEMS, DEVICETREES,
-    TREES, TRUTH, PROBES, ANSWERS, SNAPSHOTS, KERNEL_TREES, KERNEL_BUILDS, KERNEL_SYMBOLS, QEMU, KNOWLEDGE,
-    DIGESTS, NPM, UPSTREAMS, FLASH,
+    TREES, TRUTH, PROBES, FUNCTIONS, ANSWERS, SNAPSHOTS, KERNEL_TREES, KERNEL_BUILDS, KERNEL_SYMBOLS, QEMU,
+    KNOWLEDGE, DIGESTS, NPM, UPSTREAMS, FLASH,
 )  # fmt: skip
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import re
-from bisect import bisect_right
 from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import frozen
 
 from bootwright.formats.code.module_symbols import TextSymbols, text_symbols
-from bootwright.formats.kernel.kallsyms import Symbols
 from bootwright.foundation.errors import BootwrightError, Malformed
 from bootwright.kernels.modules import ModuleFiles
 from bootwright.lab.probes.contents import plain_module
 from bootwright.lab.trace.assembly import assembly
+from bootwright.lab.trace.functions import Functions
 from bootwright.lab.trace.running import Run
 
 _MODULE = re.compile(rb": # bootwright: module ([\w-]{1,64}) 0x([0-9a-f]{1,16})\s*$", re.MULTILINE)
@@ -48,11 +47,9 @@ class Place:
 class Places:
     """Names the addresses of one run."""
 
-    def __init__(self, symbols: Symbols, run: Run, modules: Mapping[str, int], tree: Path | None) -> None:
+    def __init__(self, functions: Functions, run: Run, modules: Mapping[str, int], tree: Path | None) -> None:
         """`modules` is the address of each loaded module's `.text`, `tree` the folder that they are from."""
-        self._symbols, self._run, self._tree = symbols, run, tree
-        names = symbols.names
-        self._end = symbols.addresses[names.index("_etext")] if "_etext" in names else symbols.addresses[-1]
+        self._functions, self._run, self._tree = functions, run, tree
         self._modules = modules
         self._starts = sorted((address, name) for name, address in modules.items())
         self._codes: dict[str, bytes | None] = {}
@@ -62,9 +59,9 @@ class Places:
         """The instruction of a record."""
         address = self._run.log.pcs[index]
         word = self._run.word(address)
-        at = bisect_right(self._symbols.addresses, address) - 1
-        if at >= 0 and address < self._end:
-            return Place(address, self._symbols.names[at], address - self._symbols.addresses[at], word)
+        function = self._functions.at(address)
+        if function is not None:
+            return Place(address, *function, word)
         for start, name in reversed(self._starts):
             if start <= address:
                 text = self._text(name)
@@ -101,12 +98,3 @@ class Places:
 def loaded_modules(console: bytes) -> dict[str, int]:
     """Address of each module's `.text`, as the guest's init told it."""
     return {name.decode(): int(address, 16) for name, address in _MODULE.findall(console.replace(b"\r", b""))}
-
-
-def never_returning(symbols: Symbols) -> frozenset[int]:
-    """Addresses of functions behind whose calls nothing runs."""
-    return frozenset(address for address, _, name in symbols if name in _NEVER_RETURN)
-
-
-_NEVER_RETURN = frozenset({"__stack_chk_fail", "panic", "__fortify_panic", "do_exit", "make_task_dead"})
-"""Of tools/objtool/noreturns.h (Linux 6.12), those that compiled functions call where they would return."""

@@ -9,10 +9,8 @@ from pathlib import Path
 from attrs import frozen
 
 from bootwright.formats.kernel.build_id import image_build_id
-from bootwright.formats.kernel.kallsyms import Symbols, read_symbols
-from bootwright.formats.kernel.relocations import relocated
 from bootwright.foundation.choices import no_such, one_of
-from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines.machine import MACHINES
@@ -23,10 +21,11 @@ from bootwright.lab.snapshots.restoring import run_from
 from bootwright.lab.snapshots.running import snapshot_of
 from bootwright.lab.snapshots.saved import Snapshot
 from bootwright.lab.trace.debug_files import debug_files
+from bootwright.lab.trace.functions import Functions, functions_of
 from bootwright.lab.trace.guest import Stage
 from bootwright.lab.trace.lines import lines_of
 from bootwright.lab.trace.origin import Guard, Guards, Origin, follow
-from bootwright.lab.trace.places import Place, Places, loaded_modules, never_returning
+from bootwright.lab.trace.places import Place, Places, loaded_modules
 from bootwright.lab.trace.prove import Flipped, prove
 from bootwright.lab.trace.record import NotRecorded, record
 from bootwright.lab.trace.running import Run
@@ -136,7 +135,7 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
     without symbol table, `Missing` where the call cannot be stopped at, and what `lab.probes.boot.boot`
     raises.
     """
-    symbols = _symbols(kernel)
+    functions = functions_of(kernel)
     if request.source is not None:
         check_tree(request.source)
     debug = None
@@ -144,18 +143,18 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
         debug = debug_files(request.debug, image_build_id(kernel.image.read_bytes()))
     plan, test = _planned(kernel, request, progress)
     number = _number(test.errno)
-    handler = _handler(kernel, symbols, test)
+    handler = _handler(kernel, functions, test)
     stage = Stage(plan, _snapshot(plan, request, progress), request.timeout)
     with progress.step(f"record {test.call} on {kernel.name}"):
-        recorded = record(stage, handler=handler, switch=_address(symbols, _SWITCH), errno=number)
+        recorded = record(stage, handler=handler, switch=functions.address(_SWITCH), errno=number)
     if isinstance(recorded, NotRecorded):
         raise _not_recorded(kernel, test, recorded)
     with progress.step(f"follow {test.errno} back through {len(recorded.log):,} instructions"):
         run = Run(recorded)
         origin = follow(run, number)
-        guards = Guards(run, origin, never_returning(symbols))
+        guards = Guards(run, origin, functions.never_returning)
         guard = next(guards.all(), None) if origin.is_known else None
-    places = Places(symbols, run, loaded_modules(recorded.console), kernel.modules)
+    places = Places(functions, run, loaded_modules(recorded.console), kernel.modules)
     proof = None
     if request.prove:
         tried = _first(guards) if origin.is_known else []
@@ -197,19 +196,6 @@ def _definitions(request: Request, errno_name: str, places: Sequence[Place]) -> 
     names = dict.fromkeys(place.function for place in places if place.function is not None)
     definitions = {name: definition(request.source, name, errno_name) for name in names}
     return {name: defined for name, defined in definitions.items() if defined is not None}
-
-
-def _symbols(kernel: Kernel) -> Symbols:
-    try:
-        return read_symbols(relocated(kernel.image.read_bytes()).image, kernel.name)
-    except Malformed as error:
-        raise Malformed(
-            kernel.name,
-            error.offset,
-            f"a symbol table ({error.expected})",
-            error.found,
-            hint="functions have no names without: take a kernel with CONFIG_KALLSYMS",
-        ) from error
 
 
 def _planned(kernel: Kernel, request: Request, progress: Progress) -> tuple[PlannedBoot, ProbeTest]:
@@ -284,22 +270,18 @@ def _number(name: str | None) -> int:
     return known[one_of(name or "", tuple(known), what="errno", kind="errno names")]
 
 
-def _handler(kernel: Kernel, symbols: Symbols, test: ProbeTest) -> int:
+def _handler(kernel: Kernel, functions: Functions, test: ProbeTest) -> int:
     call = (test.call or "").partition("-")[0]  # a step may tell two calls of one name apart
-    try:
-        return symbols.addresses[symbols.names.index(_HANDLER + call)]
-    except ValueError:
-        if test.group == "program":
-            known = [name.removeprefix(_HANDLER) for name in symbols.names if name.startswith(_HANDLER)]
-            raise no_such(f"{kernel.name} has no system call {call}", call, known, kind="calls") from None
-        raise Refused(
-            f"{test.name} fails at {test.call}, and {kernel.name} has no function {_HANDLER}{call}",
-            hint="only an error that is a system call's own result can be traced",
-        ) from None
-
-
-def _address(symbols: Symbols, name: str) -> int | None:
-    return symbols.addresses[symbols.names.index(name)] if name in symbols.names else None
+    handler = functions.address(_HANDLER + call)
+    if handler is not None:
+        return handler
+    if test.group == "program":
+        known = [name.removeprefix(_HANDLER) for name in functions.names if name.startswith(_HANDLER)]
+        raise no_such(f"{kernel.name} has no system call {call}", call, known, kind="calls")
+    raise Refused(
+        f"{test.name} fails at {test.call}, and {kernel.name} has no function {_HANDLER}{call}",
+        hint="only an error that is a system call's own result can be traced",
+    )
 
 
 def _not_recorded(kernel: Kernel, test: ProbeTest, recorded: NotRecorded) -> Missing | Refused:
