@@ -7,14 +7,19 @@ the program counters are read at once; a register is read from its place in a re
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from mmap import mmap
+from struct import Struct
 
 from bootwright.foundation.errors import ToolFailed
 from bootwright.lab.machines.debugger import Registers
 
 SP = 31
 """The number of the stack pointer among the registers."""
+_MOST_RECORD = 1200
 _RECORD = re.compile(rb"PC=([0-9a-f]{16}) X00=")
 _DIGITS = 16
+_HEXADECIMAL = re.compile(rb"[0-9a-f]{16}")
 
 
 class CpuLog:
@@ -23,24 +28,21 @@ class CpuLog:
     A record says that an instruction was about to run: an interrupt may have come first (see `ran`).
     """
 
-    def __init__(self, text: bytes, after: Registers) -> None:
+    def __init__(self, text: bytes | mmap, after: Registers) -> None:
         self._text = text
         self._after = after
-        self._starts: list[int] = []
-        self.pcs: list[int] = []
-        for match in _RECORD.finditer(text):
-            self._starts.append(match.start())
-            self.pcs.append(int(match[1], 16))
-        if not self.pcs:
+        first = _RECORD.search(text)
+        if first is None:
             raise ToolFailed("qemu-system-aarch64", "its log holds no registers")
-        first = self._starts[0]
+        begin = first.start()
+        self._starts, self.pcs = _at_even_steps(text, begin) or _as_they_come(text)
         names = [b"X%02d=" % number for number in range(31)] + [b" SP="]
-        places = [text.find(name, first, first + 1200) for name in names]
-        pstate = text.find(b"PSTATE=", first, first + 1200)
+        places = [text.find(name, begin, begin + _MOST_RECORD) for name in names]
+        pstate = text.find(b"PSTATE=", begin, begin + _MOST_RECORD)
         if min(*places, pstate) < 0:
             raise ToolFailed("qemu-system-aarch64", "its log has another layout than is known here")
-        self._places = [place + 4 - first for place in places]
-        self._pstate = pstate + len(b"PSTATE=") - first
+        self._places = [place + 4 - begin for place in places]
+        self._pstate = pstate + len(b"PSTATE=") - begin
 
     def __len__(self) -> int:
         return len(self.pcs)
@@ -60,3 +62,37 @@ class CpuLog:
         """N, Z, C, V before the instruction at `index`, as bits 3 to 0."""
         at = self._starts[index] + self._pstate
         return int(self._text[at : at + 8], 16) >> 28
+
+
+def _at_even_steps(text: bytes | mmap, begin: int) -> tuple[Sequence[int], list[int]] | None:
+    """(where records begin, their program counters) where all are of one length; else None."""
+    second = _RECORD.search(text, begin + 1)
+    if second is None:
+        return None
+    step = second.start() - begin
+    count, rest = divmod(len(text), step)  # what stands before the first stands before each
+    behind = step - begin - 3 - _DIGITS
+    if rest or behind < 0:
+        return None
+    for at, letter in ((0, b"P"), (1, b"C"), (2, b"="), (20, b"X"), (21, b"0"), (22, b"0"), (23, b"=")):
+        if text[begin + at :: step] != letter * count:
+            return None
+    known: dict[bytes, int] = {}
+    pcs: list[int] = []
+    with memoryview(text) as view:
+        for (digits,) in Struct(f"{begin + 3}x{_DIGITS}s{behind}x").iter_unpack(view):
+            if digits not in known:
+                if not _HEXADECIMAL.fullmatch(digits):
+                    return None
+                known[digits] = int(digits, 16)
+            pcs.append(known[digits])
+    return range(begin, len(text), step), pcs
+
+
+def _as_they_come(text: bytes | mmap) -> tuple[Sequence[int], list[int]]:
+    starts: list[int] = []
+    pcs: list[int] = []
+    for match in _RECORD.finditer(text):
+        starts.append(match.start())
+        pcs.append(int(match[1], 16))
+    return starts, pcs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from bootwright.formats.code.a64_flow import SP, Flow, Kind, holds
 from bootwright.lab.trace.running import Run
@@ -65,11 +65,10 @@ def follow(run: Run, errno: int) -> Origin:
     wanted = -errno & 0xFFFFFFFF
     register = 0
     hops: list[Hop] = []
-    index = len(run.log) - 1
-    while index >= 0:
+    index = len(run.log)
+    while (index := run.last(index - 1, run.writing(register))) >= 0:
         step = run.flow(run.log.pcs[index])
-        if step is None or register not in step.writes or not run.ran(index):
-            index -= 1
+        if step is None or not run.ran(index):
             continue
         if run.log.register(index + 1, register) & 0xFFFFFFFF != wanted:
             return Origin(index, register, tuple(reversed(hops)), lost=True)
@@ -88,7 +87,6 @@ def follow(run: Run, errno: int) -> Origin:
                 return Origin(index, register, tuple(reversed(hops)))
             hops.append(Hop(index, register))
         register = source
-        index -= 1
     # Its own argument: the handler was given it.
     return Origin(0, register, tuple(reversed(hops)), before=True)
 
@@ -113,9 +111,10 @@ def _stored(run: Run, index: int, register: int, step: Flow) -> tuple[int, int |
         if part == register:
             break
         address += size
-    for at in range(index - 1, -1, -1):
+    at = index
+    while (at := run.last(at - 1, run.storing)) >= 0:
         other = run.flow(run.log.pcs[at])
-        if other is None or other.access is None or not other.access.stores or not run.ran(at):
+        if other is None or other.access is None or not run.ran(at):
             continue
         begin = run.address(at, other.access)
         for part, size in other.access.parts:
@@ -152,7 +151,7 @@ class Guards:
         run = self._run
         frame = run.frame_of[index]
         made_at = run.log.pcs[index]
-        records = [at for at in range(len(run.log)) if run.frame_of[at] == frame and run.ran(at)]
+        records = [at for at in run.records_of(frame) if run.ran(at)]
         carriers: Carriers = frozenset()
         candidates: list[tuple[int, Carriers]] = []
         flags_at: int | None = None
@@ -174,9 +173,10 @@ class Guards:
                 if carriers & set(step.reads):
                     own.add(at)
             carriers = frozenset({register}) if at == index else _carried(step, carriers)
+        leaving = _Leaving(run, self._never_return, made_at, register)
         for at, held in reversed(candidates):
             step = run.flow(run.log.pcs[at])
-            if step is not None and self._may_escape(at, step, held, made_at, register):
+            if step is not None and self._may_escape(at, step, held, leaving):
                 yield self._guard(at, step, flags.get(at))
 
     def _guard(self, at: int, step: Flow, setter: int | None) -> Guard:
@@ -196,31 +196,51 @@ class Guards:
         )
         return Guard(at, taken, tested, setter)
 
-    def _may_escape(self, at: int, step: Flow, held: Carriers, made_at: int, register: int) -> bool:
+    def _may_escape(self, at: int, step: Flow, held: Carriers, leaving: _Leaving) -> bool:
         """Whether the direction not taken can come to the function's return without the error."""
         run, pc = self._run, self._run.log.pcs[at]
         if step.selects:
             return at == self._origin.index or any(hop.index == at for hop in self._origin.hops)
         other = pc + 4 if run.log.pc(at + 1) != pc + 4 else pc + (step.jump or 0)
-        waiting: list[tuple[int, Carriers]] = [(other, held)]
+        return leaving.without_error(other, held)
+
+
+@define
+class _Leaving:
+    """The ways out of one function; what was found closed for one branch is not walked for another."""
+
+    run: Run
+    never_return: frozenset[int]
+    made_at: int
+    """The instruction that makes the error, or the call that does."""
+    register: int
+    """What then holds it."""
+    _closed: set[tuple[int, Carriers]] = field(factory=set, init=False)
+
+    def without_error(self, start: int, held: Carriers) -> bool:
+        """Whether a way from `start`, where `held` have the error, leads to a return that does not."""
+        waiting: list[tuple[int, Carriers]] = [(start, held)]
         seen: set[tuple[int, Carriers]] = set()
-        while waiting and len(seen) < _MOST_STATES:
+        while waiting:
             state = waiting.pop()
-            if state in seen:
+            if state in seen or state in self._closed:
                 continue
+            if len(seen) >= _MOST_STATES:
+                return False
             seen.add(state)
             here, carriers = state
-            there = run.flow(here)
+            there = self.run.flow(here)
             if there is None or there.kind is Kind.TRAP:
                 continue  # not read, or a crash: nothing returns from there
-            if there.kind is Kind.CALL and here + (there.jump or 0) in self._never_return:
+            if there.kind is Kind.CALL and here + (there.jump or 0) in self.never_return:
                 continue
             if there.kind in {Kind.RETURN, Kind.INDIRECT_JUMP}:
                 if there.kind is Kind.RETURN and 0 not in carriers:
                     return True
                 continue
-            carriers = frozenset({register}) if here == made_at else _carried(there, carriers)
+            carriers = frozenset({self.register}) if here == self.made_at else _carried(there, carriers)
             waiting += [(behind, carriers) for behind in _ways(here, there)]
+        self._closed |= seen
         return False
 
 

@@ -35,7 +35,7 @@ class Flipped:
     """What the call then returned; None: it did not, `why` says what happened."""
     why: str
     step: ProbeTest | None
-    """How the step then ended, where it did."""
+    """How the step then ended, where the call succeeded and it did."""
 
     @property
     def is_cause(self) -> bool:
@@ -87,9 +87,10 @@ def _flip(machine: Guest, recorded: RecordedCall, run: Run, guard: Guard) -> Fli
     now = machine.finish(entry)
     if now is None:
         return Flipped(guard, None, "the call did not return: the kernel did not survive it", None)
-    console = machine.run_out(_REST)
-    tests = parse(console, machine.mark).tests
-    return Flipped(guard, signed_result(now.x[0]), "", tests[0] if tests else None)
+    returned = signed_result(now.x[0])
+    # Only what a success leads to is of interest: the rest of a run takes as long as what was before.
+    tests = parse(machine.run_out(_REST), machine.mark).tests if returned >= 0 else ()
+    return Flipped(guard, returned, "", tests[0] if tests else None)
 
 
 def _come_to(machine: Guest, recorded: RecordedCall, run: Run, guard: Guard, *, behind: int) -> bool:

@@ -6,6 +6,7 @@ to its return; both are breakpoints of its GDB stub. The kernel is not changed: 
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
 from pathlib import Path
@@ -133,10 +134,18 @@ def _failing(recorder: _Recorder, away: Away | None, handler: int, errno: int) -
         recorder.pause()
         returned = signed_result(now.x[0])
         if returned == -errno:
-            recorded = CpuLog(log.read_bytes(), now)
+            recorded = CpuLog(_mapped(log), now)
             code, console = _code(machine, recorded), bytes(machine.console)
             return RecordedCall(handler, recorded, code, returned, number, console)
     return NotRecorded(number)
+
+
+def _mapped(log: Path) -> bytes | mmap.mmap:
+    """The log where it is: it may be as large as memory, and most of it is never looked at."""
+    with log.open("rb") as file:
+        if not log.stat().st_size:
+            return b""
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def signed_result(x0: int) -> int:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import chain
 
 from attrs import frozen
 
@@ -33,6 +36,8 @@ class Run:
         self._code = recorded.code
         self._handler, self._returns_to = recorded.handler, recorded.log.pc(len(recorded.log))
         self._flows: dict[int, Flow | None] = {}
+        self._writing: dict[int, frozenset[int]] = {}
+        self._stretches: dict[int, list[range]] = {}
         self.frames: list[Frame] = [Frame(-1, -1, is_exception=False)]
         self.frame_of = array("i")
         """The frame of each record."""
@@ -94,12 +99,15 @@ class Run:
         if pcs[0] != self._handler:  # an interrupt was due at the call's first instruction
             frame = self._enter(frame, -1, is_exception=True)
             returns.append(self._handler)
-        for index, pc in enumerate(pcs):
-            self.frame_of.append(frame)
-            step = self.flow(pc)
-            behind = self.log.pc(index + 1)
-            if behind == pc + 4 and (step is None or step.kind is Kind.PLAIN):
+        straight = self._straight_on
+        begin = 0
+        # Most instructions lead to the next one: the others decide.
+        for index, (pc, behind) in enumerate(zip(pcs, (*pcs[1:], self._returns_to), strict=True)):
+            if behind == pc + 4 and pc in straight:
                 continue
+            self._in_frame(frame, begin, index + 1)
+            begin = index + 1
+            step = self.flow(pc)
             if not self.ran(index):
                 if behind != pc:
                     frame = self._enter(frame, index, is_exception=True)
@@ -111,6 +119,46 @@ class Run:
                 returns.append(pc + 4)
             elif step.kind in {Kind.RETURN, Kind.EXCEPTION_RETURN}:
                 frame = self._leave(frame, returns, behind)
+        self._in_frame(frame, begin, len(pcs))
+
+    def _in_frame(self, frame: int, begin: int, end: int) -> None:
+        if begin < end:
+            self.frame_of.extend([frame] * (end - begin))
+            self._stretches.setdefault(frame, []).append(range(begin, end))
+
+    def records_of(self, frame: int) -> Iterator[int]:
+        """The records of a frame, without those of what it calls."""
+        return chain.from_iterable(self._stretches.get(frame, ()))
+
+    def last(self, index: int, places: frozenset[int]) -> int:
+        """The last record up to `index` of an instruction at one of these addresses; -1 without one."""
+        pcs = self.log.pcs
+        return next((at for at in range(index, -1, -1) if pcs[at] in places), -1)
+
+    def writing(self, register: int) -> frozenset[int]:
+        """The addresses of the instructions that write a register."""
+        if register not in self._writing:
+            self._writing[register] = self._places(lambda step: register in step.writes)
+        return self._writing[register]
+
+    @cached_property
+    def storing(self) -> frozenset[int]:
+        """The addresses of the instructions that store."""
+        return self._places(lambda step: step.access is not None and step.access.stores)
+
+    def _places(self, wanted: Callable[[Flow], bool]) -> frozenset[int]:
+        steps = {pc: self.flow(pc) for pc in self._distinct}
+        return frozenset(pc for pc, step in steps.items() if step is not None and wanted(step))
+
+    @cached_property
+    def _distinct(self) -> frozenset[int]:
+        return frozenset(self.log.pcs)
+
+    @cached_property
+    def _straight_on(self) -> frozenset[int]:
+        """Instructions that enter and leave no function where the next one comes behind them."""
+        leading = self._places(lambda step: step.kind not in {Kind.PLAIN, Kind.CONDITIONAL})
+        return self._distinct - leading
 
     def _enter(self, frame: int, index: int, *, is_exception: bool) -> int:
         self.frames.append(Frame(frame, index, is_exception))
