@@ -147,18 +147,18 @@ class Run:
         return self._places(lambda step: step.access is not None and step.access.stores)
 
     def _places(self, wanted: Callable[[Flow], bool]) -> frozenset[int]:
-        steps = {pc: self.flow(pc) for pc in self._distinct}
-        return frozenset(pc for pc, step in steps.items() if step is not None and wanted(step))
+        return frozenset(pc for pc, step in self._steps.items() if step is not None and wanted(step))
 
     @cached_property
-    def _distinct(self) -> frozenset[int]:
-        return frozenset(self.log.pcs)
+    def _steps(self) -> dict[int, Flow | None]:
+        """The instructions that ran, each once."""
+        return {pc: self.flow(pc) for pc in set(self.log.pcs)}
 
     @cached_property
     def _straight_on(self) -> frozenset[int]:
         """Instructions that enter and leave no function where the next one comes behind them."""
         leading = self._places(lambda step: step.kind not in {Kind.PLAIN, Kind.CONDITIONAL})
-        return self._distinct - leading
+        return frozenset(self._steps.keys() - leading)
 
     def _enter(self, frame: int, index: int, *, is_exception: bool) -> int:
         self.frames.append(Frame(frame, index, is_exception))
