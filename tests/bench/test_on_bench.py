@@ -5,13 +5,17 @@ It prints logs of boots instead of booting (board_kit): no board can be here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import board_kit
+import lab_kit
 import pytest
 import yaml
 from isolate_kit import make_image
@@ -133,6 +137,108 @@ def test_a_campaign_is_walked_to_its_decision_with_a_board(home: Path) -> None:
     assert refused.returncode == 2
     assert "the cell is for board pi-b, and this board is pi-a" in refused.stderr
     assert len(list((home / "run" / "bench").glob("*/bench.json"))) == boots
+
+
+def cards_of(home: Path) -> dict[str, dict[str, str]]:
+    """An image for every cell of the plan, which says its kernel; cell → levels."""
+    assert run("investigate", PLAN, "--out", "run", "--offline", "--quiet").returncode == 3
+    names: dict[str, dict[str, str]] = json.loads(run("status", "run", "--json").stdout)["names"]
+    (home / "run" / "cards").mkdir()
+    for name, levels in names.items():
+        text = f"kernel {levels['kernel']}".encode()
+        (home / "run" / "cards" / f"{name}.raw").write_bytes(text.ljust(4096, b"."))
+    return names
+
+
+def spans(home: Path) -> dict[str, list[tuple[datetime, datetime]]]:
+    """Board → from when to when each of its boots was; they follow each other."""
+    by_board: dict[str, list[tuple[datetime, datetime]]] = {}
+    for path in (home / "run" / "bench").glob("*/bench.json"):
+        record = json.loads(path.read_text())
+        began = datetime.fromisoformat(record["started_at"])
+        by_board.setdefault(record["board"], []).append((began, began + timedelta(seconds=record["seconds"])))
+    for boots in by_board.values():
+        boots.sort()
+        assert all(end <= begin + timedelta(seconds=1) for (_, end), (begin, _) in pairwise(boots))
+    return by_board
+
+
+SLOW = "sleep 1; if grep -q 'kernel new' card.img; then cat lease; else cat panic; fi"
+
+
+def test_next_experiments_go_to_whatever_place_fits(home: Path) -> None:
+    """Four places of a real coordinator, two for each board; the environment file names none of them."""
+    names = cards_of(home)
+    with contextlib.ExitStack() as stack:
+        boards = {}
+        for name in ("a1", "a2", "b1", "b2"):
+            command = booting(home / name, SLOW)
+            boards[name] = stack.enter_context(board_kit.board(home / name, command))
+        tags = {name: {"board": f"pi-{name[0]}"} for name in boards}
+        address = stack.enter_context(lab_kit.lab(home / "lab", boards, tags))
+        switch = board_kit.power_words(home / "$LG_PLACE")
+        path = home / "lab.yaml"
+        path.write_text(f"""
+targets:
+  pi:
+    resources: {{RemotePlace: {{name: !template "$LG_PLACE"}}}}
+    drivers:
+      SerialDriver: {{}}
+      ExternalPowerDriver:
+        cmd_on: !template "{switch["cmd_on"]}"
+        cmd_off: !template "{switch["cmd_off"]}"
+options: {{coordinator_address: "{address}"}}
+bootwright:
+  pi:
+    deploy: {{command: [sh, -c, 'cp "$0" {home}/$LG_PLACE/card.img', "{{image}}"]}}
+    seconds_off: 0.0
+    silence: 20.0
+""")
+        words = ["investigate", PLAN, "--out", "run", "--offline", "--on", "bench", "--env", path]
+        walked = run(*words)
+        assert walked.returncode == 0, walked.stderr
+        answers = [json.loads(file.read_text()) for file in (home / "run" / "told").glob("*.json")]
+        for answer in answers:  # each on a board that it is for
+            place = answer["by"].partition("place ")[2].rstrip(")")
+            assert f"pi-{place[0]}" == answer["factors"]["board"] == names[answer["cell"]]["board"]
+        works = {answer["cell"] for answer in answers if answer["outcomes"].get("ethernet") == "works"}
+        assert works == {"pi-a_new", "pi-b_new"}
+        by_board = spans(home)
+        assert len(by_board) >= 2
+        firsts = sorted(boots[0] for boots in by_board.values())
+        assert firsts[1][0] <= firsts[0][1]  # side by side
+        assert all(board_kit.power(board, "get") == "off" for board in boards.values())
+        assert "acquired: None" in lab_kit.client(address, "-p", "a1", "show")
+        # What is known needs no board: the same command boots nothing.
+        assert run(*words).returncode == 0
+        assert {board: len(boots) for board, boots in spans(home).items()} == {
+            board: len(boots) for board, boots in by_board.items()
+        }
+
+
+def test_several_targets_of_one_file_are_boards_too(home: Path) -> None:
+    cards_of(home)
+    with contextlib.ExitStack() as stack:
+        targets, settings = {}, {}
+        for name in ("a", "b"):
+            board = stack.enter_context(board_kit.board(home / name, booting(home / name, SLOW)))
+            document = yaml.safe_load(environment(board).read_text())
+            targets[f"pi-{name}"] = document["targets"]["main"]
+            settings[f"pi-{name}"] = document["bootwright"]["main"]
+        path = home / "shelf.yaml"
+        words = ["investigate", PLAN, "--out", "run", "--offline", "--on", "bench", "--env", path]
+        path.write_text(yaml.safe_dump({"targets": targets, "bootwright": settings}))
+        unsaid = run(*words)
+        assert unsaid.returncode == 2
+        assert "target pi-a does not say its board" in unsaid.stderr
+        for name, section in settings.items():
+            section["levels"] = {"board": name}
+        path.write_text(yaml.safe_dump({"targets": targets, "bootwright": settings}))
+        walked = run(*words)
+        assert walked.returncode == 0, walked.stderr
+        answers = [json.loads(file.read_text()) for file in (home / "run" / "told").glob("*.json")]
+        assert all(answer["by"] == answer["factors"]["board"] for answer in answers)
+        assert set(spans(home)) == {"pi-a", "pi-b"}
 
 
 def test_what_does_not_go_together(home: Path) -> None:

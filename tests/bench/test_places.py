@@ -168,9 +168,8 @@ def test_all_cells_of_a_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             folder.mkdir()
             (folder / "console").write_bytes(CONSOLE)
             boards[name] = stack.enter_context(board_kit.board(folder, ["cat", str(folder / "console")]))
-        address = stack.enter_context(lab_kit.lab(tmp_path / "lab", boards))
-        lab_kit.client(address, "-p", "a", "set-tags", "board=rpi5-rev-1.0")
-        lab_kit.client(address, "-p", "b", "set-tags", "board=rpi5-rev-1.1")
+        tags = {"a": {"board": "rpi5-rev-1.0"}, "b": {"board": "rpi5-rev-1.1"}}
+        address = stack.enter_context(lab_kit.lab(tmp_path / "lab", boards, tags))
         switch = board_kit.power_words(tmp_path / "$LG_PLACE")
         environment = tmp_path / "lab.yaml"
         environment.write_text(

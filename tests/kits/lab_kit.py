@@ -14,29 +14,11 @@ from pathlib import Path
 
 import board_kit
 import yaml
+from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
+
+from bootwright.bench.many.coordinator import Coordinator
 
 _BIN = Path(sys.executable).parent
-
-
-_PLACES = """
-import asyncio, sys
-from labgrid.remote.client import start_session
-from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
-session = start_session(sys.argv[1])
-
-async def places():
-    for name in sys.argv[2:]:
-        await session.stub.AddPlace(messages.AddPlaceRequest(name=name))
-        match = messages.AddPlaceMatchRequest(placename=name, pattern=f"shelf/{name}/*")
-        await session.stub.AddPlaceMatch(match)
-    while set(session.resources.get("shelf", {})) < set(sys.argv[2:]):
-        await asyncio.sleep(0.1)
-    await session.stop()
-    await session.close()
-
-session.loop.run_until_complete(places())
-"""
-"""Makes a place for each board, and waits until all are exported."""
 
 
 def free_port() -> int:
@@ -80,7 +62,9 @@ def _wait(ready: object, what: str) -> None:
 
 
 @contextlib.contextmanager
-def lab(folder: Path, boards: Mapping[str, Path]) -> Iterator[str]:
+def lab(
+    folder: Path, boards: Mapping[str, Path], tags: Mapping[str, Mapping[str, str]] | None = None
+) -> Iterator[str]:
     """The coordinator's address; `boards` maps the name of a place to a stand-in's folder."""
     folder.mkdir(parents=True, exist_ok=True)
     address = f"127.0.0.1:{free_port()}"
@@ -104,9 +88,14 @@ def lab(folder: Path, boards: Mapping[str, Path]) -> Iterator[str]:
         _wait(lambda: listens(address), "the coordinator does not listen")
         with _process(exporter, folder / "exporter.log", folder):
             _wait(lambda: all(name in client(address, "resources") for name in boards), "nothing is exported")
+            tell = Coordinator(address)
             for name in boards:
-                client(address, "-p", name, "create")
-                client(address, "-p", name, "add-match", f"shelf/{name}/*")
+                match = messages.AddPlaceMatchRequest(placename=name, pattern=f"shelf/{name}/*")
+                own = messages.SetPlaceTagsRequest(placename=name, tags=dict((tags or {}).get(name, {})))
+                tell.call("AddPlace", messages.AddPlaceRequest(name=name))
+                tell.call("AddPlaceMatch", match)
+                tell.call("SetPlaceTags", own)
+            tell.close()
             yield address
 
 

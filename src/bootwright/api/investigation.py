@@ -16,7 +16,7 @@ from bootwright.api.asked import asked_boards
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bootwright.api.bench.campaigns import CellsOnBoard
+    from bootwright.api.bench.campaigns import CellsOnBoard, CellsOnBoards
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.analysis.observations import Observation
@@ -76,6 +76,8 @@ def investigate(
     cluster: str | None = None,
     environment: str | Path | None = None,
     target: str | None = None,
+    coordinator: str | None = None,
+    patience: float | None = None,
     progress: Progress | None = None,
 ) -> Investigated:
     """Find which one thing is to blame, by running the cell that tells most, again and again.
@@ -100,7 +102,9 @@ def investigate(
     cause contradicts is set aside. A boot that no worker could finish in five tries is given up, and tried
     again with `retry`. `cluster` is the address of a Dask scheduler whose workers boot, instead of `jobs`
     processes of this machine. With `environment`, a labgrid environment file, the cells that wait for a board
-    and have an image are booted on that of its `target` (`bench_run`), the best first.
+    and have an image are booted on that of its `target` (`bench_run`), the best first; where it names several
+    boards, or any place of a `coordinator`, on all that fit (`bench_all`), for which they wait `patience`
+    seconds [300].
 
     Returns an `Investigated`. Raises `Refused`, `Malformed` and `Missing` for plans, tables and kernels,
     `ToolFailed` when QEMU itself fails.
@@ -178,7 +182,13 @@ def investigate(
             progress=announced,
             limits=limits,
             options=options,
-            on_board=_on_board(opened, environment, target, store.folder, progress),
+            on_board=_on_board(
+                opened,
+                chosen,
+                store.folder,
+                _BoardsAsked(environment, target, coordinator, patience),
+                progress,
+            ),
             publish=partial(_publish, store.folder),
         )
         walked = walker.walk(seen)
@@ -187,16 +197,34 @@ def investigate(
     return Investigated(walked.investigation, walked.decision, tuple(walked.loop.runs), walked.campaign)
 
 
-def _on_board(
-    opened: ExitStack, environment: str | Path | None, target: str | None, folder: Path, progress: Progress
-) -> CellsOnBoard | None:
-    """A board that boots cells until `opened` ends, where one is given; raises as `open_bench`."""
-    if environment is None:
-        return None
-    from bootwright.api.bench.campaigns import CellsOnBoard
-    from bootwright.bench.session import open_bench
+@frozen
+class _BoardsAsked:
+    """What a user says of boards."""
 
-    bench = opened.enter_context(open_bench(Path(environment), target, progress))
+    environment: str | Path | None
+    target: str | None
+    coordinator: str | None
+    patience: float | None
+
+
+def _on_board(
+    opened: ExitStack, plan: Plan, folder: Path, asked: _BoardsAsked, progress: Progress
+) -> CellsOnBoard | CellsOnBoards | None:
+    """Boards that boot cells until `opened` ends, where any are given; raises as `open_bench`."""
+    if asked.environment is None:
+        return None
+    from bootwright.api.bench.campaigns import CellsOnBoard, CellsOnBoards
+    from bootwright.api.bench.many import PATIENCE, is_for_many, open_boards
+    from bootwright.bench.powered import switch_off_left_on
+    from bootwright.bench.session import open_bench, reach_left_on
+
+    path = Path(asked.environment)
+    if asked.coordinator is not None or is_for_many(path, asked.target):
+        switch_off_left_on(reach_left_on, progress)
+        boards = open_boards(path, asked.target, asked.coordinator, plan.given, progress)
+        patience = PATIENCE if asked.patience is None else asked.patience
+        return opened.enter_context(CellsOnBoards(boards, folder, progress, patience))
+    bench = opened.enter_context(open_bench(path, asked.target, progress))
     return CellsOnBoard(bench, folder, progress)
 
 

@@ -14,6 +14,7 @@ here, and everything else by labgrid.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from bootwright.foundation.structure import structure
 
 _MOST_BYTES = 1 << 20
 IMAGE = "{image}"
+_SHARED = re.compile(r"\$\{?LG_PLACE\b")
+"""How a target says that its place is named from outside (labgrid's documentation, `!template`)."""
 
 
 def _with_image(_: object, __: object, command: tuple[str, ...]) -> None:
@@ -68,18 +71,51 @@ class BoardSettings:
 
 def read_settings(path: Path) -> tuple[dict[str, BoardSettings], tuple[str, ...]]:
     """(target → its settings, names of all targets); raises `Malformed`, `Missing`."""
+    return parse_settings(_bytes_of(path), str(path))
+
+
+def read_shared(path: Path) -> tuple[str, ...]:
+    """The targets that stand for any place of a coordinator: their place is named by `$LG_PLACE`.
+
+    Raises as `read_settings`.
+    """
+    targets = _parsed(_bytes_of(path), str(path))["targets"]
+    return tuple(name for name, target in targets.items() if _is_shared(target))
+
+
+def _bytes_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            return file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise Missing(
             f"cannot read {path}: {error.strerror}", hint="--env names labgrid's environment file"
         ) from error
-    return parse_settings(data, str(path))
+
+
+def _is_shared(target: object) -> bool:
+    resources = target.get("resources") if isinstance(target, dict) else None
+    groups = resources if isinstance(resources, list) else [resources]
+    places = [group.get("RemotePlace") for group in groups if isinstance(group, dict)]
+    names = [str(place.get("name", "")) for place in places if isinstance(place, dict)]
+    return any(_SHARED.search(name) for name in names)
 
 
 def parse_settings(data: bytes, where: str) -> tuple[dict[str, BoardSettings], tuple[str, ...]]:
     """Read the bytes of an environment file; raises `Malformed`."""
+    document = _parsed(data, where)
+    targets = document["targets"]
+    section = document.get("bootwright", {})
+    _check_keys(section, f"{where}: bootwright")
+    known = structure(section, dict[str, BoardSettings], f"{where}: bootwright")
+    for name in known:
+        if name not in targets:
+            raise no_such(f"{where}: bootwright: there is no target {name!r}", name, targets, kind="targets")
+    return known, tuple(targets)
+
+
+def _parsed(data: bytes, where: str) -> dict[str, Any]:
+    """The document, with `targets` that have names; raises `Malformed`."""
     if len(data) > _MOST_BYTES:
         raise Malformed(where, _MOST_BYTES, "an environment file of at most 1 MiB", "more")
     try:
@@ -96,13 +132,7 @@ def parse_settings(data: bytes, where: str) -> tuple[dict[str, BoardSettings], t
         raise Malformed(
             where, None, "a mapping `targets`", "none", hint="see labgrid's documentation, docs/bench.md"
         )
-    section = document.get("bootwright", {})
-    _check_keys(section, f"{where}: bootwright")
-    known = structure(section, dict[str, BoardSettings], f"{where}: bootwright")
-    for name in known:
-        if name not in targets:
-            raise no_such(f"{where}: bootwright: there is no target {name!r}", name, targets, kind="targets")
-    return known, tuple(targets)
+    return document
 
 
 def _check_keys(value: object, where: str) -> None:

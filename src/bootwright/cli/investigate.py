@@ -103,9 +103,20 @@ Examples:
 )  # fmt: skip
 @click.option(
     "--env", "environment", type=click.Path(path_type=Path),
-    help="With --on bench: labgrid's environment file of a board.",
+    help="With --on bench: labgrid's environment file of a board, several, or a coordinator's.",
 )  # fmt: skip
-@click.option("--target", metavar="NAME", help="With --env: which of its targets.")
+@click.option("--target", metavar="NAME", help="With --env: which of its targets [all that fit].")
+@click.option(
+    "--coordinator",
+    metavar="HOST:PORT",
+    help="With --env: any fitting place of this labgrid coordinator [as the file says].",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="How long cells wait for a place while nothing is being booted [300].",
+)
 @click.option(
     "--cluster",
     metavar="ADDRESS",
@@ -143,6 +154,8 @@ def command(
     where: str,
     environment: Path | None,
     target: str | None,
+    coordinator: str | None,
+    patience: float | None,
     image: Path | None,
     cards: int,
     repository: Path | None,
@@ -179,6 +192,8 @@ def command(
             "where",
             "environment",
             "target",
+            "coordinator",
+            "patience",
             "image",
             "cards",
             "repository",
@@ -186,8 +201,8 @@ def command(
         refuse_given(nothing_runs, "needs a PLAN: a table alone runs nothing")
     if (environment is None) != (where != "bench"):
         raise click.UsageError("--on bench and --env go together")
-    if target is not None and environment is None:
-        raise click.UsageError("--target is one of --env")
+    if environment is None:
+        refuse_given({"target", "coordinator", "patience"}, "is for boards: give --on bench and --env")
     if dry_run and where == "bench":
         raise click.UsageError("--dry-run boots nothing, also on no board")
     progress: Progress = Silent() if quiet else Lines()
@@ -213,6 +228,8 @@ def command(
         cluster=cluster,
         environment=environment,
         target=target,
+        coordinator=coordinator,
+        patience=patience,
         image=image,
         cards=cards,
         repository=repository,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.campaign.model import Campaign
-    from bootwright.lab.workers.engine import Answer, Work
+    from bootwright.lab.workers.engine import Answer, Engine, Work
     from bootwright.lab.workers.queue import QueuedCell
 
 PATIENCE = 300.0
 """Seconds that cells wait for a place while nothing is being booted: somebody may be using the boards."""
-_LEASE = 3600.0
+LEASE = 3600.0
 """Seconds after which a boot that never answers is ended: images take long to write, and boots 600 s."""
 
 
@@ -66,7 +66,8 @@ def bench_all(
 
     A cell goes to any free place whose tags say what the cell's given factors say, such as
     `board=rpi5-rev-1.1`; it is reserved there, and booted as `bench_run` does by a process of its own. The
-    `environment` file names its place as `!template "$LG_PLACE"`. `coordinator` is `HOST:PORT` [the file's
+    `environment` file names its place as `!template "$LG_PLACE"`; one that names none, but several targets
+    with their `levels`, has these for boards. `coordinator` is `HOST:PORT` [the file's
     `coordinator_address`, else `$LG_COORDINATOR`]. `repeat` boots each cell so many times; what is done
     already is not booted again. A boot that is lost is tried again, after five tries given up until
     `retry`. `patience` is in seconds.
@@ -77,10 +78,6 @@ def bench_all(
         bench_all(environment="bench.yaml", run="talos-rpi5").given_up
     """
     from bootwright.api.campaigning import campaign_folder
-    from bootwright.bench.many.places import Places
-    from bootwright.bench.powered import switch_off_left_on
-    from bootwright.bench.session import reach_left_on
-    from bootwright.bench.settings import chosen_target, read_settings
     from bootwright.foundation.run_folder import Store
     from bootwright.investigate.campaign.model import read_status
     from bootwright.investigate.plans.plan_file import load_plan
@@ -88,9 +85,6 @@ def bench_all(
     from bootwright.lab.workers.queue import Queue
 
     progress = reporter(progress)
-    path = Path(environment)
-    _, targets = read_settings(path)
-    name = chosen_target(targets, target, str(path))
     folder = campaign_folder(run)
     campaign = read_status(folder)
     given = load_plan(campaign.plan_from).given
@@ -101,11 +95,8 @@ def bench_all(
         booted.append(dict(answer.facts))
         progress.note(f"{cell.work['cell']}: {answer.facts['verdict']} on {cell.worker}")
 
-    engine = Places(
-        perform,
-        coordinator or _coordinator(path),
-        on_lost=lambda: switch_off_left_on(reach_left_on, progress),
-    )
+    boards = open_boards(Path(environment), target, coordinator, given, progress)
+    engine = boards.engine
     try:
         with Store(folder), Queue(folder) as queue:
             if retry:
@@ -113,16 +104,10 @@ def bench_all(
             names = []
             for number in range(1, repeat + 1):
                 for cell, factors in wanted.items():
-                    names.append(f"board/{cell}#{number}")
-                    work = {
-                        "cell": cell,
-                        "run": str(folder.resolve()),
-                        "environment": str(path.resolve()),
-                        "target": name,
-                    }
-                    queue.add(names[-1], work, {factor: factors[factor] for factor in given})
+                    names.append(name_in_queue(cell, number))
+                    queue.add(names[-1], boards.work(cell, factors, folder), boards.wants(factors))
             dispatcher = Dispatcher(
-                queue, engine, keep, lease_seconds=_LEASE, patience=patience, progress=progress
+                queue, engine, keep, lease_seconds=LEASE, patience=patience, progress=progress
             )
             given_up = dispatcher.run(names)
     finally:
@@ -130,22 +115,104 @@ def bench_all(
     return BenchAll(tuple(booted), tuple(given_up))
 
 
+@frozen
+class Boards:
+    """The boards that an environment file has, or the coordinator that it names."""
+
+    engine: Engine
+    environment: Path
+    target: str
+    """Whose place is any of the coordinator; empty where the file's targets are the boards."""
+    given: tuple[str, ...]
+    """Factors of the plan that say which board a cell is for."""
+
+    def work(self, cell: str, factors: Mapping[str, str], folder: Path) -> Work:
+        """What is sent to the worker of a board."""
+        return {
+            "cell": cell,
+            "factors": dict(factors),
+            "run": str(folder.resolve()),
+            "environment": str(self.environment.resolve()),
+            "target": self.target,
+        }
+
+    def wants(self, factors: Mapping[str, str]) -> dict[str, str]:
+        """What a board has to be for a cell."""
+        return {factor: factors[factor] for factor in self.given}
+
+
+def name_in_queue(cell: str, number: int) -> str:
+    """The name of a cell's boot in the run's queue, counted from 1."""
+    return f"board/{cell}#{number}"
+
+
+def is_for_many(environment: Path, target: str | None) -> bool:
+    """Whether an environment file has more than one board; raises as `read_settings`."""
+    from bootwright.bench.powered import PLACE
+    from bootwright.bench.settings import read_settings, read_shared
+
+    _, targets = read_settings(environment)
+    shared = read_shared(environment) if not os.environ.get(PLACE) else ()
+    return target in shared if target is not None else bool(shared) or len(targets) > 1
+
+
+def open_boards(
+    environment: Path, target: str | None, coordinator: str | None, given: Sequence[str], progress: Progress
+) -> Boards:
+    """The boards to be used; close the engine in the end.
+
+    Where a target's place is named by `$LG_PLACE`, every place of the coordinator is one; else every target
+    of the file. Raises `Refused` where it is not known which board a target is.
+    """
+    from bootwright.bench.many.places import Places
+    from bootwright.bench.many.targets import Targets
+    from bootwright.bench.powered import switch_off_left_on
+    from bootwright.bench.session import reach_left_on
+    from bootwright.bench.settings import BoardSettings, chosen_target, read_settings, read_shared
+    from bootwright.foundation.errors import Refused
+
+    known, targets = read_settings(environment)
+    shared = read_shared(environment)
+
+    def on_lost() -> None:
+        switch_off_left_on(reach_left_on, progress)
+
+    if shared or len(targets) == 1 or target is not None:
+        name = chosen_target(shared or targets, target, str(environment))
+        address = coordinator or _coordinator(environment)
+        return Boards(Places(perform, address, on_lost=on_lost), environment, name, tuple(given))
+    for name in targets:
+        missing = set(given) - set(known.get(name, BoardSettings()).levels)
+        if missing:
+            raise Refused(
+                f"{environment}: target {name} does not say its {', '.join(sorted(missing))}",
+                hint=f"bootwright: {{{name}: {{levels: {{{min(missing)}: …}}}}}}, or name one with --target",
+            )
+    settings = {name: known.get(name, BoardSettings()) for name in targets}
+    engine = Targets(perform, settings, str(environment), on_lost=on_lost)
+    return Boards(engine, environment, "", tuple(given))
+
+
 def perform(work: Work) -> Answer:
-    """Boot one cell at one place; raises `ToolFailed` for whatever may be otherwise at another."""
+    """Boot one cell on one board; raises `ToolFailed` for whatever may be otherwise at another."""
+    from contextlib import nullcontext
+
     from bootwright.api.bench.running import bench_run
     from bootwright.bench.powered import meaning_place
     from bootwright.foundation.errors import BootwrightError, Malformed, ToolFailed
     from bootwright.lab.workers.engine import Answer
 
+    place = work.get("place", "")
     try:
-        with meaning_place(work["place"]):
+        with meaning_place(place) if place else nullcontext():
             booted = bench_run(
                 work["cell"], environment=work["environment"], target=work["target"], run=work["run"]
             )
     except Malformed:
         raise
     except BootwrightError as error:
-        raise ToolFailed(f"place {work['place']}", error.message) from error
+        where = f"place {place}" if place else f"target {work['target']}"
+        raise ToolFailed(where, error.message) from error
     return Answer(booted.as_json(), b"")
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from bootwright.bench.many.coordinator import Coordinator, CoordinatorLost, Place
+from bootwright.bench.many.rests import Rests
 from bootwright.lab.workers.engine import Ended, Perform
 from bootwright.lab.workers.processes import Processes
 from bootwright.lab.workers.queue import QueuedCell
@@ -16,9 +17,6 @@ _POLL = 0.1
 """Seconds between two looks at reservations that wait."""
 _LOOK_AGAIN = 1.0
 """Seconds between two looks at which places there are, and between two tries to reach the coordinator."""
-_REST = 3.0
-_LONGEST_REST = 30.0
-"""Seconds that a place rests after it lost a cell: twice as long each time, until it does one."""
 
 
 class Places:
@@ -42,8 +40,7 @@ class Places:
         """Cell → its reservation."""
         self._taken: dict[str, str] = {}
         """Cell → its place, from when it is taken until it has ended."""
-        self._rests: dict[str, tuple[float, float]] = {}
-        """Place that lost its last cell → (until when it rests, for how long)."""
+        self._rests = Rests()
 
     def take(self, cells: Sequence[QueuedCell]) -> Sequence[tuple[QueuedCell, str]]:
         """Reserve for as many cells as there are fitting places; those whose place is there can start."""
@@ -62,7 +59,7 @@ class Places:
         """End the worker, and with it what it holds of the board."""
         self._pool.stop(cell)
         self._on_lost()
-        self._rest(cell)
+        self._rests.lost(self._taken[cell])
         self._give_back(cell)
 
     def wait(self, seconds: float) -> list[Ended]:
@@ -73,9 +70,9 @@ class Places:
             self._on_lost()
         for lease in ended:
             if lease.lost:
-                self._rest(lease.cell)
+                self._rests.lost(self._taken[lease.cell])
             else:
-                self._rests.pop(self._taken[lease.cell], None)
+                self._rests.did(self._taken[lease.cell])
             self._give_back(lease.cell)
         return ended
 
@@ -116,7 +113,7 @@ class Places:
             except KeyError:  # it expired while we were away: reserve anew
                 del self._tokens[cell.name]
                 continue
-            if place is not None and place not in self._taken.values() and not self._is_resting(place):
+            if place is not None and place not in self._taken.values() and not self._rests.is_resting(place):
                 self._taken[cell.name] = place
                 pairs.append((cell, place))
         return pairs
@@ -136,16 +133,6 @@ class Places:
     def _fitting(self, cell: QueuedCell) -> list[Place]:
         wanted = cell.wants.items()
         return [place for place in self._places if wanted <= place.tags.items()]
-
-    def _rest(self, cell: str) -> None:
-        """Its place may be unreachable, and would lose one cell after another within moments."""
-        place = self._taken[cell]
-        _, last = self._rests.get(place, (0.0, _REST / 2))
-        seconds = min(2 * last, _LONGEST_REST)
-        self._rests[place] = (time.monotonic() + seconds, seconds)
-
-    def _is_resting(self, place: str) -> bool:
-        return time.monotonic() < self._rests.get(place, (0.0, 0.0))[0]
 
     def _give_back(self, cell: str) -> None:
         self._taken.pop(cell, None)

@@ -16,7 +16,8 @@ booted there as `bootwright bench run` does, several side by side. What is lost,
 never answers or a process that is killed, is tried again, five times at most. What is done is not booted
 again: the same command goes on where it was stopped.
 
-The environment file names the place as  name: !template "$LG_PLACE"  (docs/cluster.md).
+The environment file names the place as  name: !template "$LG_PLACE"  (docs/cluster.md); one without, that has
+several targets with their `levels`, has these for boards.
 
 \b
 Examples:

@@ -69,6 +69,7 @@ class Executor:
         self._cold = cold
         self._engine = engine
         self._queue = Queue(store.folder)
+        self._queue.reclaim()  # whoever had leased is gone: the folder is ours
         self.folders: Folders = folders or {}
 
     def close(self) -> None:

@@ -35,6 +35,8 @@ class Dispatcher:
     progress: Progress = field(factory=Silent)
     _leases: dict[str, float] = field(factory=dict, init=False)
     """Cell → when its lease ends, on the monotonic clock."""
+    _idle_since: float = field(default=0.0, init=False)
+    """Since when nothing is being done, on the same clock."""
 
     def run(self, names: Collection[str] | None = None) -> list[QueuedCell]:
         """Until none of the named cells [all] is queued or leased; returns those that are quarantined.
@@ -43,27 +45,47 @@ class Dispatcher:
         comes. However it ends, what is leased is put back and the engine's work ended.
         """
         wanted = frozenset(names) if names is not None else None
-        idle_since = time.monotonic()
-        self.queue.reclaim()
+        self.queue.reclaim(wanted)
+        self._idle_since = time.monotonic()
         try:
             while (queued := self._queued(wanted)) or self._leases:
-                self._start(queued)
-                if self._leases:
-                    idle_since = time.monotonic()
-                for lease in self.engine.wait(_LOOK):
-                    self._take_in(lease)
-                self._expire()
-                if not self._leases and time.monotonic() - idle_since > self.patience:
-                    self._nobody(self._queued(wanted))
+                self._turn(queued, wanted)
         finally:
-            for name in self._leases:
-                with suppress(Missing):
-                    self.engine.stop(name)
-            self._leases.clear()
-            self.queue.reclaim()
+            self.stop()
         return [
             cell for cell in self.queue.cells(CellState.QUARANTINED) if wanted is None or cell.name in wanted
         ]
+
+    def run_until_answer(self, names: Collection[str]) -> bool:
+        """Until an answer is kept, of a named cell or one that is still leased; False where none can come.
+
+        What else is leased goes on meanwhile and afterwards: call it again, or `stop`. Raises as `run`.
+        """
+        wanted = frozenset(names)
+        self._idle_since = time.monotonic()
+        while (queued := self._queued(wanted)) or self._leases:
+            if self._turn(queued, wanted):
+                return True
+        return False
+
+    def stop(self) -> None:
+        """End what is leased, and put it back."""
+        for name in self._leases:
+            with suppress(Missing):
+                self.engine.stop(name)
+        self.queue.reclaim(self._leases)
+        self._leases.clear()
+
+    def _turn(self, queued: list[QueuedCell], wanted: frozenset[str] | None) -> int:
+        """Begin what can be, and take in what has ended; how many answers were kept."""
+        self._start(queued)
+        if self._leases:
+            self._idle_since = time.monotonic()
+        answers = sum(self._take_in(lease) for lease in self.engine.wait(_LOOK))
+        self._expire()
+        if not self._leases and not answers and time.monotonic() - self._idle_since > self.patience:
+            self._nobody(self._queued(wanted))
+        return answers
 
     def _queued(self, wanted: frozenset[str] | None) -> list[QueuedCell]:
         cells = self.queue.cells(CellState.QUEUED)
@@ -75,19 +97,21 @@ class Dispatcher:
                 self._leases[cell.name] = time.monotonic() + self.lease_seconds
                 self.engine.start(cell)
 
-    def _take_in(self, ended: Ended) -> None:
+    def _take_in(self, ended: Ended) -> bool:
+        """Whether its answer was kept."""
         if self._leases.pop(ended.cell, None) is None:
-            return  # given up before: another worker has it
+            return False  # given up before: another worker has it
         cell = self.queue.get(ended.cell)
         if ended.error is not None:
             raise ended.error
         if ended.answer is None or cell is None:
             self._give_back(ended.cell, f"{ended.worker}: {ended.lost}" if ended.worker else ended.lost)
-            return
+            return False
         for note in ended.answer.notes:
             self.progress.note(note)
         self.keep(cell, ended.answer)
         self.queue.finish(ended.cell)
+        return True
 
     def _expire(self) -> None:
         now = time.monotonic()

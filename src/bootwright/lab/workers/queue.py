@@ -127,11 +127,17 @@ class Queue:
                 "UPDATE cell SET state = 'queued', attempts = 0 WHERE name = ? AND state = 'done'", (name,)
             )
 
-    def reclaim(self) -> int:
-        """Put back what a dispatcher that is gone had leased, and count how many; blames no cell for it."""
-        return self._run(
+    def reclaim(self, names: Iterable[str] | None = None) -> int:
+        """Put back what a dispatcher that is gone had leased of these cells [all]; blames no cell for it.
+
+        Returns how many there were.
+        """
+        statement = (
             "UPDATE cell SET state = 'queued', attempts = attempts - 1, deadline = 0 WHERE state = 'leased'"
-        ).rowcount
+        )
+        if names is None:
+            return self._run(statement).rowcount
+        return sum(self._run(f"{statement} AND name = ?", (name,)).rowcount for name in names)
 
     def lease(self, name: str, worker: str, seconds: float) -> bool:
         """Give a queued cell to a worker for so long; False where it is no longer queued."""
