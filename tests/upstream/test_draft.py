@@ -161,6 +161,32 @@ def test_the_tree_says_whom_to_write_to_and_what_happened(seen: Path) -> None:
     assert [commit["subject"] for commit in document["history"]] == ["fs: open_tree refuses more"]
 
 
+def test_the_history_of_the_call_that_failed(seen: Path) -> None:
+    """A boot's evidence names the call: its own commits are told, not those that stand around it."""
+    path = seen / "out/small/result.json"
+    result = json.loads(path.read_text())
+    for cell in result["cells"]:
+        if cell["outcomes"].get("net") == "fails":
+            cell["evidence"]["tests"] = [
+                {"name": "mounts/a", "ok": False, "call": "open_tree", "errno": "EINVAL"}
+            ]
+    path.write_text(json.dumps(result))
+    history = History.start(
+        seen / "linux", {"fs/namespace.c": _C + "static int other(void)\n{\n\treturn 1;\n}\n"}
+    )
+    history.git("tag", "v6.17")
+    history.commit("fs: others", {"fs/namespace.c": _C + "static int other(void)\n{\n\treturn 2;\n}\n"})
+    history.commit("fs: open_tree refuses more", {"fs/namespace.c": _C.replace("return 0", "return -EINVAL")})
+    history.git("tag", "v6.18")
+    text = draft("linux", "--repository", "linux").stdout
+    assert "- open_tree() (fs/namespace.c): 2 commits\n" in text
+    assert '("fs: open_tree refuses more"), v6.18: definition changed' in " ".join(text.split())
+    document = json.loads(draft("linux", "--repository", "linux", "--json").stdout)
+    jsonschema.validate(document, SCHEMA)
+    (past,) = document["pasts"]
+    assert [change["subject"] for change in past["changes"]] == ["fs: open_tree refuses more", "base"]
+
+
 def test_a_cover_letter(seen: Path) -> None:
     history = History.start(seen / "linux", {"fs/namespace.c": _C})
     history.commit("fs: mounts: one", {"fs/namespace.c": _C + "\n"})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bootwright.upstream.draft.run_facts import RunFacts
     from bootwright.upstream.presets import Upstream
     from bootwright.upstream.relevance.ground import Ground
+    from bootwright.upstream.relevance.past import Past
     from bootwright.upstream.relevance.subject import Subject
     from bootwright.workshop.repository import Repository
 
@@ -60,6 +61,25 @@ class Draft:
             "history": [judged.commit.as_json() for judged in report.history.commits]
             if report is not None and report.history is not None
             else [],
+            "pasts": [
+                {
+                    "what": str(past.concern),
+                    "kind": past.concern.kind,
+                    "paths": list(past.paths),
+                    "whole": past.is_whole,
+                    "changes": [
+                        {
+                            "commit": change.commit.name,
+                            "subject": change.commit.subject,
+                            "date": change.commit.date,
+                            "what": change.what,
+                            "since": change.since or None,
+                        }
+                        for change in past.changes
+                    ],
+                }
+                for past in (report.pasts if report is not None else ())
+            ],
             "notes": list(self.notes),
         }
 
@@ -176,11 +196,29 @@ def _with_tree(report: Report, facts: RunFacts, plan: Plan, folder: Path, progre
     head = repository.commit("HEAD")
     ground = ground_of(Commits(repository), head, subject)
     recipients = _recipients(repository, head, ground)
+    pasts = _pasts(repository, head, ground, facts, progress)
     history, note = _history(repository, report.upstream, facts, subject, progress)
     notes = [*report.notes, *([note] if note else [])]
     if not recipients and report.upstream.report is not None and report.upstream.report.form == "mail":
         notes.append("MAINTAINERS of the tree names nobody for these files")
-    return evolve(report, recipients=recipients, history=history, notes=tuple(notes))
+    return evolve(report, recipients=recipients, history=history, pasts=pasts, notes=tuple(notes))
+
+
+def _pasts(
+    repository: Repository, head: str, ground: Ground, facts: RunFacts, progress: Progress
+) -> tuple[Past, ...]:
+    """What became of each thing that the failure hangs on, up to `head`."""
+    from bootwright.upstream.draft.concerned import concerns_of
+    from bootwright.upstream.relevance.past import Historian
+
+    pair = facts.pair()
+    concerns = concerns_of(pair[0], facts.outcome) if pair is not None else ()
+    historian = Historian(repository, head, ground)
+    pasts = []
+    for concern in concerns:
+        with progress.step(f"look for what changed {concern}"):
+            pasts.append(historian.past_of(concern))
+    return tuple(past for past in pasts if past is not None)
 
 
 def _recipients(repository: Repository, head: str, ground: Ground) -> tuple[Recipient, ...]:

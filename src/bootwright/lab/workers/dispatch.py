@@ -103,6 +103,7 @@ class Dispatcher:
             return False  # given up before: another worker has it
         cell = self.queue.get(ended.cell)
         if ended.error is not None:
+            self.queue.reclaim([ended.cell])
             raise ended.error
         if ended.answer is None or cell is None:
             self._give_back(ended.cell, f"{ended.worker}: {ended.lost}" if ended.worker else ended.lost)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bootwright.upstream.draft.report import Report
+from bootwright.upstream.draft.report import Report, past_words
 
 
 def issue(report: Report) -> str:
@@ -98,6 +98,10 @@ def _since(report: Report) -> list[str]:
         lines.append(f"- known change: {change['what']}, since {since}; before, {change['before']}")
         lines += [f'  - {commit["id"]} ("{commit["title"]}")' for commit in change.get("commit", ())]
         lines += [f"  - {source['title']}: <{source['url']}>" for source in change.get("source", ())]
+    for past in report.pasts:
+        title, changes = past_words(past)
+        lines.append(f"- {title}")
+        lines += [f"  - {text}" for text in changes]
     if report.history is not None:
         shown = report.history.commits
         lines.append(f"- {len(shown)} of {report.history.count} commits in {report.history.span} touch it:")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from bootwright.upstream.draft.report import Report
+from bootwright.upstream.draft.report import Report, past_words
 
 _WIDTH = 75
 REGRESSIONS = "regressions@lists.linux.dev"
@@ -72,6 +72,11 @@ def _item(text: str) -> list[str]:
     )
 
 
+def _indented(text: str) -> list[str]:
+    lines = textwrap.wrap(text, _WIDTH - 2, subsequent_indent="  ", break_long_words=False)
+    return [f"  {line}" for line in lines]
+
+
 def _pairs(pairs: Iterable[tuple[str, str]]) -> list[str]:
     listed = list(pairs)
     width = max((len(name) for name, _ in listed), default=0)
@@ -114,6 +119,10 @@ def _since(report: Report) -> list[str]:
         since = ", ".join([change["first_in"], *change.get("also_in", ())])
         lines += _item(f"known change: {change['what']}, since {since}; before, {change['before']}")
         lines += [f'  {commit["id"]} ("{commit["title"]}")' for commit in change.get("commit", ())]
+    for past in report.pasts:
+        title, changes = past_words(past)
+        lines += _item(title)
+        lines += [line for text in changes for line in _indented(text)]
     if report.history is not None:
         span, shown = report.history.span, report.history.commits
         lines += _item(f"{len(shown)} of {report.history.count} commits in {span} touch what it is about:")

@@ -12,7 +12,10 @@ from bootwright.upstream.draft.maintainers import Recipient
 from bootwright.upstream.draft.run_facts import Bracket, Cell, RunFacts
 from bootwright.upstream.presets import Upstream
 from bootwright.upstream.relevance.model import Judged
+from bootwright.upstream.relevance.past import Past
 
+MOST_SHOWN = 8
+"""Commits of one thing that a report shows, the newest."""
 _HASHES = ("kernel_sha256", "probe_sha256", "devicetree_sha256")
 
 
@@ -25,6 +28,20 @@ class History:
     commits: tuple[Judged, ...]
     count: int
     """How many commits were looked at."""
+
+
+def past_words(past: Past) -> tuple[str, list[str]]:
+    """(what it is and how many commits changed it, a line for each that is shown)."""
+    number = len(past.changes)
+    commits = "1 commit" if number == 1 else f"{number} commits"
+    where = f" ({', '.join(past.paths)})" if past.paths else ""
+    more = "" if past.is_whole else ", at least"
+    shown = [
+        f"{change.commit.short}{f', {change.since}' if change.since else ''}: {change.what}"
+        for change in past.changes[:MOST_SHOWN]
+    ]
+    left = number - len(shown)
+    return f"{past.concern}{where}: {commits}{more}", shown + ([f"and {left} before"] if left else [])
 
 
 @frozen
@@ -69,6 +86,8 @@ class Report:
     """What regzbot is told, where it is a regression of the kernel: `v6.17.13..v6.18.15`."""
     recipients: tuple[Recipient, ...] = ()
     history: History | None = None
+    pasts: tuple[Past, ...] = ()
+    """What became of each thing that the failure hangs on, where a tree is given."""
     notes: tuple[str, ...] = field(default=())
     """For whoever sends it: what is missing yet."""
 

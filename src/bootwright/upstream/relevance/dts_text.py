@@ -40,6 +40,8 @@ class DtsNode:
     references: set[str] = field(factory=set)
     """Labels that its own properties refer to."""
     compatibles: tuple[str, ...] = ()
+    properties: dict[str, str] = field(factory=dict)
+    """Its own properties in this place → their values as written, spaces made one."""
 
 
 @frozen
@@ -120,7 +122,9 @@ def read_dts(path: str, text: str) -> DtsFile:
 
 def _property(node: DtsNode, statement: str, first: int, last: int) -> None:
     node.own_lines |= set(range(first, last + 1))
-    name = statement.partition("=")[0].strip()
+    name, sign, value = (part.strip() for part in statement.partition("="))
+    deleted = name.removeprefix("/delete-property/").strip()
+    node.properties[deleted] = " ".join(value.split()) if sign else "deleted" if deleted != name else "set"
     if name == "compatible":
         node.compatibles = tuple(_COMPATIBLE.findall(statement))
     elif name not in {"interrupt-parent"}:
