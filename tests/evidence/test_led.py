@@ -58,7 +58,7 @@ def test_bad_input_is_refused() -> None:
 
 
 def test_the_command_takes_lights_alone() -> None:
-    done = CliRunner().invoke(command, ["--lights", "0+7", "--board", "raspberrypi-5"], standalone_mode=False)
+    done = CliRunner().invoke(command, ["--led", "0+7", "--board", "raspberrypi-5"], standalone_mode=False)
     assert done.return_value == 1, done.output
     assert "the firmware blinks 7 short" in done.output
     assert CliRunner().invoke(command, []).exit_code == 2

@@ -133,7 +133,10 @@ def test_a_log_of_a_good_boot_shows_both_goals(kept: Path) -> None:
     log = kept.with_name("console.log")
     log.write_text(GOOD)
     document, status = observe("--prepared", kept, "--log", log)
-    assert (document["outcomes"], status) == ({"ethernet": "works", "os-mounts": "works"}, 0)
+    assert (document["outcomes"], status) == (
+        {"ethernet": "works", "os-start": "works", "os-mounts": "works"},
+        0,
+    )
     assert document["next"].startswith("talosctl apply-config")
 
 
@@ -168,6 +171,42 @@ def test_observations_are_rows_of_the_bench_in_an_investigation(kept: Path) -> N
     assert levels == {"kernel": "6.18.15", "page_size": "4K", "talos": "1.12.1", "board": "rpi5-rev-1.0"}
 
 
+def test_a_code_of_the_firmware_says_that_the_boot_stops() -> None:
+    document, status = observe("--board", "raspberrypi-5", "--led", "4+3")
+    assert (document["verdict"], status, document["outcomes"]) == ("fails", 1, {})
+    halted, unknown = observe("--board", "raspberrypi-5", "--led", "0+10")
+    assert (halted["verdict"], unknown) == ("unknown", 3)
+
+
+def test_without_a_record_the_log_says_which_system_ran(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.txt"
+    photo.write_text(
+        '[   12.443216] [talos] controller failed {"controller": "files.EtcFileController", "error": "failed to '
+        'create shadow bind mount \\"hosts\\" -> \\"/etc/hosts\\" (mode: fd): failed to opentree: invalid argument"}\n'
+    )
+    document, status = observe("--board", "raspberrypi-5", "--text", photo)
+    assert (document["outcomes"], status) == ({"os-mounts": "fails"}, 1)
+
+
+def test_an_answer_alone_claims_nothing_of_what_was_not_asked() -> None:
+    document, status = observe("--board", "raspberrypi-5", "--address", "none")
+    assert status == 3
+    assert not any("PHY is alive" in text for text in document["says"])
+    assert "--lights" in document["next"]
+
+
+def test_the_revision_code_is_in_the_next_step() -> None:
+    told = ("--lights", "off", "--address", "none")
+    document, _ = observe("--board", "raspberrypi-5", "--revision", "e04171", *told)
+    assert "prepare IMAGE --board raspberrypi-5 --revision e04171" in document["next"]
+    with pytest.raises(Refused, match="not one of Raspberry Pi 5") as caught:
+        observe("--board", "raspberrypi-5", "--revision", "c03111", *told)
+    assert caught.value.hint == "it is one of raspberrypi-4"
+    with pytest.raises(Refused, match="no board 'pi 5'") as caught:
+        observe("--board", "pi 5", *told)
+    assert "raspberrypi-5" in (caught.value.hint or "")
+
+
 def test_several_at_once_lose_nothing(kept: Path) -> None:
     logs = [kept.with_name(f"{number}.log") for number in range(8)]
     for number, log in enumerate(logs):
@@ -182,6 +221,7 @@ def test_several_at_once_lose_nothing(kept: Path) -> None:
     [
         ([], "nothing was told", "--log"),
         (["--lights", "onn"], "no answer to --lights", "on"),
+        (["--lights", "4+3"], "no answer '4+3' to --lights", "--led 4+3"),
         (["--led", "blinking"], "no answer 'blinking'", "0+7"),
         (["--led", "9+9"], "no code 9+9", "codes"),
         (["--address", "300.1.1.1"], "is no address", "192.168.1.50"),

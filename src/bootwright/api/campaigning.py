@@ -88,7 +88,9 @@ def campaign_folder(run: str | Path | None) -> Path:
     from bootwright.foundation.errors import Missing
     from bootwright.investigate.campaign.model import STATUS
 
-    hint = "bootwright investigate PLAN begins one; --run names its folder"
+    hint = (
+        "bootwright investigate PLAN begins one, such as talos-rpi5; name its folder where it is not in out/"
+    )
     if run is None:
         known = [folder / STATUS for folder in list_kept(Path(_OUT)) if (folder / STATUS).is_file()]
         paths = sorted(known, key=lambda path: path.stat().st_mtime)

@@ -247,16 +247,29 @@ class Board:
             number = int(code.strip().lower().removeprefix("0x"), 16)
         except ValueError as error:
             raise Refused(
-                f"{code!r} is no revision code", hint="it looks like e04171; see /proc/cpuinfo"
+                f"{code!r} is no revision code",
+                hint="it looks like e04171: in /proc/cpuinfo of any system that boots there, or on the "
+                "firmware's screen without a card (`board:`)",
             ) from error
         values = {field.name: field.of(number) for field in revision.bits}
         if number >> 32 or not _fits(values, revision.board):
             fields = ", ".join(f"{name} {value:#x}" for name, value in values.items())
-            raise Refused(f"revision {code} is not one of {self.name}", hint=f"its fields: {fields}")
+            others = [other for other in boards() if other.revision is not None and other.id != self.id]
+            its = [other.id for other in others if _is_code_of(other, number)]
+            hint = f"it is one of {' or '.join(its)}" if its else f"its fields: {fields}"
+            raise Refused(f"revision {code} is not one of {self.name}", hint=hint)
         for rule in revision.rules:
             if _fits(values, rule.fields):
                 return self.stepping(rule.stepping)
         return self.steppings[0]
+
+
+def _is_code_of(board: Board, number: int) -> bool:
+    """Whether a revision code is one of that board."""
+    revision = board.revision
+    if revision is None or number >> 32:
+        return False
+    return _fits({field.name: field.of(number) for field in revision.bits}, revision.board)
 
 
 def _fits(values: Mapping[str, int], wanted: Mapping[str, tuple[int, int]]) -> bool:

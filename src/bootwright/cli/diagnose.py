@@ -24,7 +24,7 @@ Examples:
   bootwright diagnose --watched console.log
   bootwright diagnose --follow /dev/ttyUSB0
   bootwright diagnose console.log --with metal-arm64.raw.xz --board raspberrypi-5
-  bootwright diagnose --lights 4+3 --board raspberrypi-5
+  bootwright diagnose --led 4+3 --board raspberrypi-5
 
 --with holds what the log makes suspect against the facts of an image, a kernel package, a folder, a
 devicetree or a kernel of the catalogue: is the driver there, the module in the initramfs, the firmware file,
@@ -54,7 +54,9 @@ Exit status: 0 no failure found, 1 failed or degraded, 2 bad input, 3 nothing re
     help="The board (docs/boards.md): its console, its goals, its devicetrees.",
 )
 @click.option(
+    "--led",
     "--lights",
+    "led",
     metavar="LONG+SHORT",
     help="What the status LED shows: flashes of one round, such as 0+7, or off, steady, activity.",
 )
@@ -81,7 +83,7 @@ def command(
     every: bool,
     artifacts: tuple[str, ...],
     board: str | None,
-    lights: str | None,
+    led: str | None,
     watched: bool,
     redact: bool,
     quiet: bool,
@@ -92,9 +94,9 @@ def command(
     if not follow:
         refuse_given({"baud"}, "is for --follow")
     else:
-        refuse_given({"lights", "redact", "watched"}, "is not for --follow")
-    if not files and lights is None:
-        raise click.UsageError("Missing argument 'FILE...'. Without one, --lights says what the LED shows.")
+        refuse_given({"led", "redact", "watched"}, "is not for --follow")
+    if not files and led is None:
+        raise click.UsageError("Missing argument 'FILE...'. Without one, --led says what the LED shows.")
     from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
 
@@ -116,7 +118,7 @@ def command(
             files,
             artifacts=artifacts,
             board=board,
-            lights=lights,
+            lights=led,
             watched=watched,
             redact=redact,
             progress=progress,

@@ -15,7 +15,13 @@ from bootwright.cli._parts.values import OneOf, refuse_given
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
 
-_EXAMPLES = """
+_HELP = """Find which one thing is to blame, by running the cell that tells most, again and again.
+
+PLAN is the name of a plan that comes with bootwright (talos-rpi5) or the path of one of your own. It holds
+the reports, the beliefs drawn from them, what can be run, and what somebody set out to do. What can be run
+here is run; what needs a board is prepared and waits for `bootwright observe CELL`, and `bootwright status`
+shows where it all is. A run that was interrupted goes on where it stopped.
+
 \b
 Examples:
   bootwright investigate talos-rpi5
@@ -32,7 +38,9 @@ Examples:
 
 
 @click.command(
-    name="investigate", epilog="Exit status: 0 decided, 1 what is wanted fails, 2 bad input, 3 unknown."
+    name="investigate",
+    help=_HELP,
+    epilog="Exit status: 0 decided, 1 what is wanted fails, 2 bad input, 3 unknown.",
 )
 @click.argument("plan", required=False)
 @click.option(
@@ -160,18 +168,14 @@ def command(
     cards: int,
     repository: Path | None,
 ) -> int:
-    """Find which one thing is to blame, by running the cell that tells most, again and again.
-
-    PLAN is the name of a plan that comes with bootwright (talos-rpi5) or the path of one of your own. It
-    holds the reports, the beliefs drawn from them, what can be run, and what somebody set out to do. What
-    can be run here is run; what needs a board is prepared and waits for `bootwright observe CELL`, and
-    `bootwright status` shows where it all is. A run that was interrupted goes on where it stopped.
-    """
+    """See `_HELP`."""
     from bootwright import api
     from bootwright.foundation.progress import Lines, Silent
 
     if plan is None and observations is None:
-        raise click.UsageError("give a PLAN, or a table with --observations, or both")
+        raise click.UsageError(
+            "give a PLAN, such as talos-rpi5, or a table of what you saw with --observations, or both"
+        )
     if plan is None:
         nothing_runs = {
             "repeat",

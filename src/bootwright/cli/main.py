@@ -16,11 +16,16 @@ from bootwright.foundation.errors import EXIT_BAD_INPUT, BootwrightError
 _HELP = """Will this image boot on this board, will its devices come up, and if not, what is to blame?
 
 \b
-Examples:
-  bootwright prepare talos.raw.xz --board raspberrypi-5 --revision e04171
-  bootwright check talos.raw.xz --board raspberrypi-5
-  bootwright diagnose console.log
-  bootwright investigate talos-rpi5
+Start with what you have:
+  an image and a board          bootwright prepare talos.raw.xz --board raspberrypi-5 --revision e04171
+  a console, dmesg, a journal   bootwright diagnose console.log
+  a photo's text, or nothing    bootwright observe --board raspberrypi-5 --text photo.txt
+    but lights                  bootwright observe --board raspberrypi-5 --lights off --address none
+                                bootwright observe --board raspberrypi-5 --led 4+3
+  two contradictory reports     bootwright investigate talos-rpi5
+  an image in CI                bootwright check talos.raw.xz --board raspberrypi-5 --json
+
+`bootwright boards list` names the boards, and each command has examples in its --help.
 """
 
 main = Folder(

@@ -29,6 +29,7 @@ Examples:
   bootwright observe --image pi5.raw --led 0+7
   bootwright observe --image pi5.raw --outcome ethernet=works --address 192.168.1.50
   bootwright observe --board raspberrypi-5 --led 4+3
+  bootwright observe --board raspberrypi-5 --revision e04171 --lights off --address none
   bootwright observe rpi5-rev-1.0_4K_6.18.15_mainline_kernel --outcome ethernet=works --log console.log
 
 CELL is one that `bootwright status` names as waiting for a board: what is told of it is taken in by the next
@@ -51,6 +52,7 @@ CELL is one that `bootwright status` names as waiting for a board: what is told 
 @click.option("--image", type=click.Path(path_type=Path), help="The prepared image.")
 @click.option("--prepared", type=click.Path(path_type=Path), help="Its record, IMAGE.prepared.json.")
 @click.option("--board", metavar="NAME|FILE", help="The board, where there is no record.")
+@click.option("--revision", metavar="CODE", help="The board's revision code, such as e04171.")
 @click.option("--log", "logs", multiple=True, type=click.Path(path_type=Path), help="A console or dmesg.")
 @click.option(
     "--results",
@@ -76,6 +78,7 @@ def command(
     image: Path | None,
     prepared: Path | None,
     board: str | None,
+    revision: str | None,
     logs: tuple[Path, ...],
     results: Path | None,
     photos: tuple[Path, ...],
@@ -104,7 +107,10 @@ def command(
         lights = click.prompt("Are the lights of the Ethernet socket on?", type=click.Choice(["on", "off"]))
         address = click.prompt("The board's address in the router's list (none, if there is none)", type=str)
     if cell is not None:
-        refuse_given({"image", "prepared", "board"}, "is not for a CELL: its campaign says which board it is")
+        refuse_given(
+            {"image", "prepared", "board", "revision"},
+            "is not for a CELL: its campaign says which board it is",
+        )
         told_cell = api.observe_cell(
             cell,
             run=run,
@@ -128,6 +134,7 @@ def command(
         image,
         prepared=prepared,
         board=board,
+        revision=revision,
         logs=logs,
         texts_of_photos=photos,
         led=led,

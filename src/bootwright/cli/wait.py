@@ -54,5 +54,8 @@ def command(host: str, *, timeout: float, port: int | None, as_json: bool, quiet
             "  talosctl reaches it with the talosconfig that it was configured with, without --insecure"
         )
     else:
-        click.echo("  look at the board, and tell what is there: bootwright observe --help")
+        click.echo(
+            "  look at the lights of the Ethernet socket and at the router's list, and tell what is there:\n"
+            "  bootwright observe --board NAME --lights off --address none (or --text, the text of a photo)"
+        )
     return waited.verdict.exit_status

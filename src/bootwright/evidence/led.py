@@ -23,7 +23,7 @@ def of_led(board: Board, text: str) -> Diagnosis:
     `text` is `LONG+SHORT` of one round, `off`, `steady` or `activity`. Raises `Refused` for what is none of
     these, and for a code that the board does not have.
     """
-    answer = led_answer(board, text, option="--lights")
+    answer = led_answer(board, text, option="--led")
     lights = lights_of(board.id)
     blink = next((known for known in lights.blinks if known.code == answer), None) if lights else None
     findings = (_finding(board, lights, blink),) if lights is not None and blink is not None else ()

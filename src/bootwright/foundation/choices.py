@@ -18,7 +18,8 @@ def near(given: str, known: Iterable[str], *, most: int = 3, alike: float | None
     """The known names most like the one given, the best first; upper and lower case do not count.
 
     A short name is often part of a longer one (`d` for `d0`, `rpi5` for `rpi5-rev-1.0`), which a ratio does
-    not see: where nothing is alike, names that begin with what was given are.
+    not see: where nothing is alike, names that begin with what was given are, or that hold it but for
+    punctuation (`pi 5`, `pi5` for `raspberrypi-5`).
     """
     names = {name.casefold(): name for name in reversed(list(dict.fromkeys(known)))}
     folded = given.strip().casefold()
@@ -39,7 +40,14 @@ def near(given: str, known: Iterable[str], *, most: int = 3, alike: float | None
     close.sort(key=lambda candidate: -next(ratio for ratio, name in ratios if name == candidate))
     if not close:
         close = [name for name in reversed(names) if name.startswith(folded)]
+    if not close:
+        plain = _letters(folded)
+        close = [name for name in reversed(names) if len(plain) > 2 and plain in _letters(name)]
     return tuple(names[name] for name in close[:most])
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text if character.isalnum())
 
 
 def hint_for(given: str, known: Iterable[str], *, kind: str, otherwise: str = "") -> str:

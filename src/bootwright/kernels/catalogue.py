@@ -210,6 +210,12 @@ class Library:
         names = [kernel.name for kernel in listed]
         if is_address(name):
             return Refused(f"{name} is no name", hint="bootwright kernels add gives what is there one")
+        if any(source.name == name for source in self.sources):
+            return Refused(
+                f"{name!r} alone is no kernel",
+                hint=f"its kernels: bootwright kernels list --source {name}; a system's published image is "
+                "taken by bootwright prepare",
+            )
         # A shorter version means the newest that fits: `debian-6.18-4k`.
         short = [re.sub(r"(\d+\.\d+)\.[\d.]+", r"\1", kernel_name, count=1) for kernel_name in names]
         return Refused(f"there is no kernel {name!r}", hint=_near(name, [*short, *names]))

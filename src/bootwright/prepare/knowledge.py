@@ -112,6 +112,9 @@ class Look:
     """What to do then."""
     goal: str = ""
     """The goal of a board that it shows."""
+    means_alone: str = ""
+    """What it means where what comes before it for the same goal was not asked; empty for no difference."""
+    next_alone: str = ""
     is_reached: Verdict = Verdict.UNKNOWN
     """What of that goal is known where it is there."""
     is_missed: Verdict = Verdict.UNKNOWN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bootwright.boards.lights import Blink, lights_of
 from bootwright.boards.model import Board
@@ -74,6 +74,19 @@ def _sign(look: Look, board: Board | None, address: str) -> Sign:
     return Sign(look.name, filled(look.see), look.seconds, filled(look.means), filled(look.next))
 
 
+def _as_asked(look: Look, preparation: Preparation, answers: Mapping[str, str]) -> Look:
+    """It as it reads where something that comes before it for the same goal was not asked."""
+    before: list[Look] = []
+    for other in looks(preparation):
+        if other.name == look.name:
+            break
+        if look.goal and other.goal == look.goal:
+            before.append(other)
+    if all(other.asks in answers for other in before):
+        return look
+    return evolve(look, means=look.means_alone or look.means, next=look.next_alone or look.next)
+
+
 def came(
     preparation: Preparation, board: Board | None, answers: Mapping[str, str], address: str = ADDRESS
 ) -> Came:
@@ -110,7 +123,7 @@ def came(
             missed.append(look)
             if look.goal and outcomes.get(look.goal) not in {Verdict.WORKS, Verdict.FAILS}:
                 outcomes[look.goal] = look.is_missed if started else Verdict.UNKNOWN
-    first = _sign(missed[0], board, address) if missed else None
+    first = _sign(_as_asked(missed[0], preparation, answers), board, address) if missed else None
     if first is not None and blink is not None and missed[0].asks == "led":
         first = Sign(first.name, first.see, first.seconds, f"{blink.code}: {blink.means}", blink.next)
     return Came(tuple(reached), first, outcomes, blink, tuple(notes))

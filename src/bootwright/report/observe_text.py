@@ -14,7 +14,8 @@ from bootwright.report.words import wrapped
 def lines(observed: Observed, record: Path | None, read: Sequence[str] = ()) -> Iterator[str]:
     """The verdict first; `record` is where it was kept, `read` what was put right in a photo's text."""
     seen = observed.seen
-    yield f"{observed.verdict}: {_outcomes(seen.outcomes) or 'no goal is decided by it'}"
+    stopped = f"the boot stops: {observed.stopped_by}" if observed.stopped_by else "no goal is decided by it"
+    yield f"{observed.verdict}: {_outcomes(seen.outcomes) or stopped}"
     if observed.record is not None:
         what = f"{observed.record.image} on {observed.record.board_title}"
         yield from wrapped("  ", f"{what}, Linux {observed.record.kernel}")

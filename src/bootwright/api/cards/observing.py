@@ -78,6 +78,7 @@ def observe(
     *,
     prepared: str | Path | None = None,
     board: str | None = None,
+    revision: str | None = None,
     logs: str | Path | Sequence[str | Path] = (),
     texts_of_photos: str | Path | Sequence[str | Path] = (),
     led: str | None = None,
@@ -93,11 +94,12 @@ def observe(
     """Tell what a board showed after it was booted: what it means, and what to do next.
 
     `image` is a prepared image, or `prepared` the record beside it: what was seen is added to that, unless
-    `keep` is false. Without either, `board` says which one it was, and nothing is kept. `logs` are consoles
-    or dmesg, `texts_of_photos` what was typed off a screen or read by OCR. The answers: `led` is `off`,
-    `steady`, `activity` or a code `LONG+SHORT`, `lights` (of the Ethernet socket) `on` or `off`, `address`
-    the address in the router's list or `none`, `service` `answers` or `silent`. `outcomes` maps goals to
-    `works` or `fails`. `system` (`talos`) says what ran, where there is no record that does.
+    `keep` is false. Without either, `board` (and `revision`, its code such as `e04171`) says which one it
+    was, and nothing is kept. `logs` are consoles or dmesg, `texts_of_photos` what was typed off a screen or
+    read by OCR. The answers: `led` is `off`, `steady`, `activity` or a code `LONG+SHORT`, `lights` (of the
+    Ethernet socket) `on` or `off`, `address` the address in the router's list or `none`, `service`
+    `answers` or `silent`. `outcomes` maps goals to `works` or `fails`. `system` (`talos`) says what ran,
+    where there is no record that does.
 
     Returns an `ObservedCard`: `.verdict`, `.observed`, `.as_json()`. Raises `Refused` for an answer that does
     not exist and where nothing is told, `Missing` and `Malformed` for files and records.
@@ -125,7 +127,10 @@ def observe(
     chosen = board_named(name) if name is not None else None
     if record is not None and chosen is not None and record.board != chosen.id:
         raise Refused(f"the record is of {record.board}, not {chosen.id}", hint="leave --board out")
-    preparation = PREPARATIONS.get(record.system if record is not None else system or ANY)
+    if revision is not None:
+        if chosen is None:
+            raise Refused("a revision code is one of a board", hint="name it with --board")
+        chosen.stepping_of(revision)
     answers = given_answers(chosen, led=led, lights=lights, address=address, service=service)
     outcomes_given = given_outcomes(chosen, outcomes or {})
     contents, changed = told_contents(logs, texts_of_photos)
@@ -134,9 +139,10 @@ def observe(
             "nothing was told", hint="give --log, --text, --led, --lights, --address, --service or --outcome"
         )
     known_address = (address or "") if answers.get("address") == "given" else ""
-    given = Given(answers, known_address, outcomes_given, tuple(contents), note)
+    given = Given(answers, known_address, outcomes_given, revision or "", tuple(contents), note)
     diagnosis = _diagnosis(contents, place, record, name, progress)
-    observed = observe_given(given, diagnosis, preparation, chosen, record)
+    ran = record.system if record is not None else system or _system_in(diagnosis) or ANY
+    observed = observe_given(given, diagnosis, PREPARATIONS.get(ran), chosen, record)
     if place is not None and keep:
         from attrs import evolve
 
@@ -173,6 +179,17 @@ def _diagnosis(
     image = image_of(place, record) if place is not None and record is not None else None
     artifacts = (image,) if image is not None else ()
     return diagnose(logs, artifacts=artifacts, board=board, progress=progress).diagnosis
+
+
+def _system_in(diagnosis: Diagnosis | None) -> str:
+    """The system whose own words are in the log, of those that are known; empty where none is told."""
+    from bootwright.prepare.knowledge import PREPARATIONS
+
+    if diagnosis is None or not diagnosis.boots:
+        return ""
+    boot = diagnosis.boots[-1]
+    areas = {finding.area for finding in boot.findings}
+    return next((name for name in PREPARATIONS.names() if name in areas or boot.fact(name) is not None), "")
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -135,7 +135,10 @@ def load_schematic(path: Path) -> Schematic:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise Missing(f"cannot read {path}: {error.strerror}", hint="check the name") from error
+        raise Missing(
+            f"cannot read {path}: {error.strerror}",
+            hint="check the name; without a schematic of your own: bootwright prepare talos --board NAME",
+        ) from error
     return read_schematic(data, str(path))
 
 

@@ -36,6 +36,9 @@ def given_answers(
     if led is not None:
         answers["led"] = led_answer(board, led, option="--led")
     if lights is not None:
+        if "+" in lights:
+            hint = f"flashes of the status LED are told with --led {lights}; --lights takes on or off"
+            raise Refused(f"there is no answer {lights!r} to --lights: the Ethernet socket's", hint=hint)
         answers["lights"] = one_of(lights, LIGHTS, what="answer to --lights", kind="answers")
     if address is not None:
         answers["address"] = _address(address)

@@ -34,6 +34,8 @@ class Given:
     """The address itself, where there is one."""
     outcomes: Mapping[str, Verdict] = field(factory=dict)
     """Goal → what the person says of it."""
+    revision: str = ""
+    """The board's revision code, where it was told."""
     logs: tuple[bytes, ...] = ()
     """Logs as they were given, and text from photos as a log."""
     note: str = ""
@@ -55,10 +57,21 @@ class Observed:
     """With this observation; None where there was no record."""
 
     @property
+    def stopped_by(self) -> str:
+        """What ended the boot, in a few words: a code of the firmware, or what is fatal in a log."""
+        blink = self.came.blink
+        if blink is not None and blink.fails and self.came.missed is not None:
+            return blink.means
+        if self.cause is not None and self.cause.severity is Severity.FATAL and self.seen.counts:
+            return self.cause.title
+        return ""
+
+    @property
     def verdict(self) -> Verdict:
-        """`fails` where a goal was seen to fail, `works` where all that was seen works, else `unknown`."""
+        """`fails` where a goal or the boot was seen to fail, `works` where all that was seen works, else
+        `unknown`."""
         verdicts = [verdict for verdict in self.seen.outcomes.values() if verdict is not Verdict.UNKNOWN]
-        if Verdict.FAILS in verdicts:
+        if Verdict.FAILS in verdicts or self.stopped_by:
             return Verdict.FAILS
         if self.cause is not None or self.came.missed is not None or not verdicts:
             return Verdict.UNKNOWN
@@ -110,6 +123,8 @@ def observe(
         next_step = "flash the prepared image, boot it, and give that boot's log"
     elif not next_step:
         next_step = _next(preparation, given, outcomes)
+    if record is None and board is not None and cause is None and outcomes and not _works(outcomes):
+        next_step += f"; or hold the image against the board: {_checking(board, given)}"
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     digests = tuple(hashlib.sha256(log).hexdigest() for log in given.logs)
     seen = SeenOutcome(
@@ -122,7 +137,7 @@ def observe(
         next=next_step,
         note=given.note,
         counts=not refuted,
-        stepping=_stepping(board, boot),
+        stepping=_stepping(board, boot, given),
     )
     lines = cause.lines[:_MOST_LINES] if cause is not None else ()
     return Observed(
@@ -206,8 +221,18 @@ def _next(preparation: Preparation, given: Given, outcomes: Mapping[str, Verdict
     return "give a log (--log FILE) or the text of a photo of the screen (--text FILE): they say why"
 
 
-def _stepping(board: Board | None, boot: Boot | None) -> str:
-    return (stepping_of(board, boot) or "") if board is not None and boot is not None else ""
+def _checking(board: Board, given: Given) -> str:
+    """The command that says what an image does on this board."""
+    revision = f" --revision {given.revision}" if given.revision else ""
+    return f"bootwright prepare IMAGE --board {board.id}{revision} --check-only"
+
+
+def _stepping(board: Board | None, boot: Boot | None, given: Given) -> str:
+    """As the log tells it, else by the revision code that was told."""
+    if board is None:
+        return ""
+    of_log = stepping_of(board, boot) if boot is not None else None
+    return of_log or (board.stepping_of(given.revision).name if given.revision else "")
 
 
 def _kept(given: Given) -> Mapping[str, str]:
