@@ -181,8 +181,9 @@ def test_a_code_of_the_firmware_says_that_the_boot_stops() -> None:
 def test_without_a_record_the_log_says_which_system_ran(tmp_path: Path) -> None:
     photo = tmp_path / "photo.txt"
     photo.write_text(
-        '[   12.443216] [talos] controller failed {"controller": "files.EtcFileController", "error": "failed to '
-        'create shadow bind mount \\"hosts\\" -> \\"/etc/hosts\\" (mode: fd): failed to opentree: invalid argument"}\n'
+        '[   12.443216] [talos] controller failed {"controller": "files.EtcFileController", "error": "failed '
+        'to create shadow bind mount \\"hosts\\" -> \\"/etc/hosts\\" (mode: fd): failed to opentree: '
+        'invalid argument"}\n'
     )
     document, status = observe("--board", "raspberrypi-5", "--text", photo)
     assert (document["outcomes"], status) == ({"os-mounts": "fails"}, 1)
