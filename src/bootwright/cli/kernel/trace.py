@@ -138,7 +138,9 @@ def _print(trace: ErrnoTrace) -> None:
     elif trace.origin is not None:
         click.echo("  decided at  no branch of the functions on the way: they always fail so")
     for number, place in enumerate(reversed(trace.chain)):
-        click.echo(f"  {'called from' if not number else '':11} {place}")
+        line = next(iter(trace.lines.get(place.address, ())), None)
+        where = f"  {line.path}:{line.line}" if line is not None else ""
+        click.echo(f"  {'called from' if not number else '':11} {place}{where}")
     for tried in trace.proof or ():
         _print_tried(tried, trace.call)
     if trace.proof is not None and trace.cause is None:
