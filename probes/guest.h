@@ -100,6 +100,9 @@ struct group {
 /* A probe is one C file that holds one of these; the linker collects them. */
 #define PROBE __attribute__((used, section("bootwright_probes"), aligned(8))) static const struct group
 
+void keep_answers(void); /* from here on lines stay in memory, until they are handed over */
+void hand_over_answers(void); /* does not return where they were kept */
+__attribute__((noreturn)) void answers_ready(const char *text, long length);
 void say(const char *line); /* one line to the console, marked as ours */
 void say_fact(const char *name, const char *value);
 int run_group(const struct group *group, int number); /* the number of tests that were not ok */

@@ -73,6 +73,7 @@ static void state_facts(void)
 
 __attribute__((noreturn)) static void power_off(void)
 {
+	hand_over_answers();
 	/* linux/reboot.h: LINUX_REBOOT_MAGIC1, MAGIC2, CMD_POWER_OFF, CMD_HALT */
 	SYSCALL(reboot, 0xfee1dead, 672274793, 0x4321fedc, NULL, 0, 0);
 	SYSCALL(reboot, 0xfee1dead, 672274793, 0xcdef0123, NULL, 0, 0);
@@ -81,7 +82,7 @@ __attribute__((noreturn)) static void power_off(void)
 }
 
 /* For a snapshot (`bootwright.door=1`): the kernel is up, and waits until a debugger writes into `words` what
- * else is on the command line. The line tells where that is. */
+ * else is on the command line. The line tells where that is, and where a run that keeps its answers ends. */
 static void wait_at_door(void)
 {
 	static volatile char words[1024] __attribute__((aligned(1024))); /* within one page */
@@ -98,6 +99,8 @@ static void wait_at_door(void)
 	sleep_ms(100); /* whatever the kernel still does behind a boot is done now */
 	text_add(&door, "# bootwright: door ");
 	text_add_number(&door, (long)words);
+	text_add(&door, " ");
+	text_add_number(&door, (long)answers_ready);
 	say(door.data);
 	while (!words[0])
 		;
@@ -121,6 +124,8 @@ int main(void)
 		wait_at_door();
 	option("mark", text, sizeof(text));
 	set_mark(text[0] ? text : "bootwright");
+	if (option("answers", text, sizeof(text)))
+		keep_answers();
 	option("probe", probes, sizeof(probes));
 	say("KTAP version 1");
 	state_facts();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from bootwright.lab.machines.machine import MACHINES
 from bootwright.lab.machines.recorded import Recording
 from bootwright.lab.probes.boot import PlannedBoot, plan_boot
 from bootwright.lab.probes.ktap import read
-from bootwright.lab.snapshots import making, running, saved
-from bootwright.lab.snapshots.door import at_door, door_in, fits, words
+from bootwright.lab.snapshots import answering, making, running, saved
+from bootwright.lab.snapshots.door import Door, at_door, door_in, fits, words
 from bootwright.lab.snapshots.saved import Snapshot, load, save
 
 
@@ -32,8 +33,8 @@ def _saved(folder: Path) -> Snapshot:
     (folder / "memory").write_bytes(bytes(1 << 20) + b"kernel" + bytes(5 << 20))
     (folder / "state").write_bytes(b"QEVM" + bytes(range(256)))
     (folder / "kernel").write_bytes(b"MZ")
-    snapshot = Snapshot("aa" * 32, folder, 128, 0x4B5000, "01", 1.25)
-    save(snapshot, b"bootwright: # bootwright: door 4935680\r\n")
+    snapshot = Snapshot("aa" * 32, folder, 128, Door(0x4B5000, 0x401000), "01", 1.25)
+    save(snapshot, b"bootwright: # bootwright: door 4935680 4198400\r\n")
     return snapshot
 
 
@@ -83,7 +84,7 @@ def test_any_facts_load_or_are_malformed(tmp_path: Path, data: st.DataObject) ->
 def test_a_door_is_init_s_own_line(console: bytes) -> None:
     if b"# bootwright: door " not in console:
         assert door_in(console) is None
-    assert door_in(console + b"\n[ 1.0] bootwright: # bootwright: door 4935680\r\n") is not None
+    assert door_in(console + b"\n[ 1.0] bootwright: # bootwright: door 4935680 4198400\r\n") is not None
 
 
 @pytest.mark.download
@@ -133,6 +134,17 @@ def test_runs_from_a_snapshot_answer_as_the_cold_boot(
     assert "bootwright.together=1" not in apart.kernel_arguments
     assert read(apart).tests == read(again).tests
     assert run(planned, cold=True).snapshot == ""
+
+    # Where nobody looks at the console, init hands its lines over in memory: no kernel prints them.
+    answered = running.run(planned, console=False, note=notes.append)
+    assert (answered.snapshot, answered.ended) == (again.snapshot, "answered")
+    assert read(answered) == attrs.evolve(read(again), diagnostics=read(answered).diagnostics)
+    assert re.match(rb"bw[0-9a-f]{10}: KTAP version 1\n", answered.console)
+    # One that does not come to where it is waited for is run so that its console says more.
+    monkeypatch.setattr(answering, "_WAIT", 3.0)
+    door = attrs.evolve(running.snapshot_of(planned).door, ready_at=0x1000)
+    elsewhere = attrs.evolve(running.snapshot_of(planned), door=door)
+    assert answering.answers_from(elsewhere, planned) is None
     assert notes == []
 
     # Another machine's state, and memory that was written to.

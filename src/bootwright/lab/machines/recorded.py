@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from attrs import frozen
 
+ANSWERED = "answered"
+"""How a recording ended whose init was about to power off: see `Recording.ended`."""
+
 
 @frozen
 class Recording:
@@ -14,7 +17,8 @@ class Recording:
     times: tuple[tuple[int, float], ...]
     """(offset into `console`, seconds since the machine was started) of each chunk as it arrived."""
     ended: str
-    """`powered-off`, `reset`, `timeout`, `machine-exited` (the emulator stopped by itself) or `stopped`."""
+    """`powered-off`, `reset`, `timeout`, `machine-exited` (the emulator stopped by itself), `stopped`, or
+    `answered` (ended at its init's last instruction, where it would have powered off)."""
     command: tuple[str, ...]
     """The machine's command line, as run."""
     machine: str

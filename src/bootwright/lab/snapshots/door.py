@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from bootwright.lab.probes.boot import PlannedBoot
 
@@ -21,7 +21,19 @@ TOGETHER = "bootwright.together=1"
 """Makes init run the tests in its own process (probes/ktap.c, `run_here`)."""
 _INIT = "bootwright."
 """Kernel arguments that begin so are for init alone."""
-_DOOR = re.compile(rb"bootwright: # bootwright: door (\d{1,15})\r?\n")
+ANSWERS = "bootwright.answers=1"
+"""Makes init keep its lines in memory, and hand them over there (probes/ktap.c, `hand_over_answers`)."""
+_DOOR = re.compile(rb"bootwright: # bootwright: door (\d{1,15}) (\d{1,15})\r?\n")
+
+
+@frozen
+class Door:
+    """Places in init's memory: virtual addresses."""
+
+    words_at: int
+    """Where it waits for words."""
+    ready_at: int
+    """The instruction it comes to when it hands answers over: x0 has their address, x1 their length."""
 
 
 def at_door(planned: PlannedBoot) -> PlannedBoot:
@@ -42,10 +54,10 @@ def as_bytes(words: Sequence[str]) -> bytes:
 
 def fits(planned: PlannedBoot, mark: str) -> bool:
     """Whether init has room for what it would be told."""
-    return len(as_bytes((*words(planned), TOGETHER, mark))) <= MOST_WORDS + 1
+    return len(as_bytes((*words(planned), TOGETHER, ANSWERS, mark))) <= MOST_WORDS + 1
 
 
-def door_in(console: bytes) -> int | None:
-    """The address that init waits at, or None where it has not come to the door."""
+def door_in(console: bytes) -> Door | None:
+    """What init says of itself at the door, or None where it has not come there."""
     match = _DOOR.search(console)
-    return int(match[1]) if match else None
+    return Door(int(match[1]), int(match[2])) if match else None

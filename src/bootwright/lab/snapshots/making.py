@@ -16,7 +16,7 @@ from bootwright.lab.machines.monitor import Monitor
 from bootwright.lab.machines.qemu import MemoryFile, memory_of
 from bootwright.lab.machines.run import run
 from bootwright.lab.probes.boot import PlannedBoot
-from bootwright.lab.snapshots.door import door_in
+from bootwright.lab.snapshots.door import Door, door_in
 from bootwright.lab.snapshots.saved import KERNEL, MEMORY, STATE, Snapshot, save
 from bootwright.lab.snapshots.stream import without_zero_pages
 
@@ -66,7 +66,7 @@ def make(door: PlannedBoot, key: str, folder: Path, *, timeout: float, silence: 
             descriptors=(theirs.fileno(),),
             prepare=saving.begin,
         )
-    if saving.words_at is None or not saving.cpu:
+    if saving.door is None or not saving.cpu:
         raise Missing(
             f"{door.kernel.name} did not come to where a snapshot is taken ({ran.ended})",
             hint="boot it with --cold, and see its console with --console",
@@ -75,7 +75,7 @@ def make(door: PlannedBoot, key: str, folder: Path, *, timeout: float, silence: 
     state.write_bytes(without_zero_pages(state.read_bytes()))
     with door.kernel.image.open("rb") as image:
         (folder / KERNEL).write_bytes(image.read(_HEADER))
-    snapshot = Snapshot(key, folder, memory, saving.words_at, saving.cpu, round(ran.cpu_seconds, 3))
+    snapshot = Snapshot(key, folder, memory, saving.door, saving.cpu, round(ran.cpu_seconds, 3))
     save(snapshot, ran.console)
 
 
@@ -86,7 +86,7 @@ class _Saving:
     debugger: Debugger
     theirs: socket.socket
     folder: Path
-    words_at: int | None = None
+    door: Door | None = None
     cpu: str = ""
     _console: bytearray = field(factory=bytearray, init=False)
     _control: socket.socket | None = field(default=None, init=False)
@@ -101,15 +101,15 @@ class _Saving:
 
     def look(self, chunk: bytes) -> None:
         """Take more of the console; raises `ToolFailed`."""
-        if self.words_at is not None or self._monitor is None or self._control is None:
+        if self.door is not None or self._monitor is None or self._control is None:
             return
         self._console += chunk
-        self.words_at = door_in(bytes(self._console[-8192:]))
-        if self.words_at is None:
+        self.door = door_in(bytes(self._console[-8192:]))
+        if self.door is None:
             return
         self._control.settimeout(ANSWER)
         try:
-            self._stop_in_init(self.words_at)
+            self._stop_in_init(self.door.words_at)
             self._save(self._monitor)
             self._monitor.run("quit")
         except TimeoutError as error:

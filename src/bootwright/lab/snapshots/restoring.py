@@ -64,9 +64,9 @@ class Restored:
             monitor.migrated()
             debugger = Debugger(self.debug)
             debugger.choose(self.snapshot.cpu)
-            if debugger.memory(self.snapshot.words_at, 1) != b"\0":
+            if debugger.memory(self.snapshot.door.words_at, 1) != b"\0":
                 raise ToolFailed("qemu-system-aarch64", "init does not wait where the snapshot says")
-            debugger.write(self.snapshot.words_at, as_bytes(self.told))
+            debugger.write(self.snapshot.door.words_at, as_bytes(self.told))
         except TimeoutError as error:
             raise ToolFailed("qemu-system-aarch64", "it does not take the snapshot over in time") from error
         return monitor, debugger

@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 
 from bootwright.foundation.cache import ANSWERS, SNAPSHOTS
 from bootwright.foundation.errors import Malformed, Missing, ToolFailed
-from bootwright.lab.machines.recorded import Recording
+from bootwright.lab.machines.recorded import ANSWERED, Recording
 from bootwright.lab.machines.recording import load as load_recording
 from bootwright.lab.machines.recording import save as save_recording
 from bootwright.lab.probes.boot import SILENCE, TIMEOUT, PlannedBoot, mark
 from bootwright.lab.probes.ktap import read
 from bootwright.lab.snapshots import making, saved
+from bootwright.lab.snapshots.answering import answers_from
 from bootwright.lab.snapshots.door import at_door, fits
 from bootwright.lab.snapshots.restoring import run_from
 from bootwright.lab.snapshots.saved import Snapshot
 
 Note = Callable[[str], None]
+_POWERED_OFF = "powered-off"
 
 
 def run(
@@ -33,18 +36,23 @@ def run(
     timeout: float = TIMEOUT,
     silence: float = SILENCE,
     on_console: Callable[[bytes], None] | None = None,
+    console: bool = True,
     note: Note = lambda _: None,
 ) -> Recording:
     """What the probe says: the run from a snapshot that a cold boot confirms, or the cold boot.
 
     With `cold`, or where the console is to be seen as it comes, a cold boot. `timeout` and `silence` are in
-    seconds of guest time; `note` is told, in a line, what is out of the ordinary. Raises as
+    seconds of guest time; without `console` only the answers are of interest, and a run from a snapshot may
+    hand them over in memory. `note` is told, in a line, what is out of the ordinary. Raises as
     `lab.probes.boot.boot`.
     """
     confirmed = None if cold or on_console is not None else kept_cold(planned)
     if confirmed is not None:
         together = _ends_by_itself(confirmed)
-        recording = _restored(planned, timeout=timeout, silence=silence, together=together, note=note)
+        from_snapshot = partial(run_from, timeout=timeout, silence=silence, together=together)
+        if together and not console and confirmed.ended == _POWERED_OFF:
+            from_snapshot = partial(_answers_or, from_snapshot)
+        recording = _restored(planned, from_snapshot, timeout=timeout, silence=silence, note=note)
         if recording is not None:
             if _answers(recording) == _answers(confirmed):
                 return recording
@@ -104,10 +112,18 @@ def drop_snapshot(planned: PlannedBoot) -> None:
     SNAPSHOTS.drop(at_door(planned).identity)
 
 
+Runner = Callable[[Snapshot, PlannedBoot], Recording]
+
+
+def _answers_or(otherwise: Runner, snapshot: Snapshot, planned: PlannedBoot) -> Recording:
+    """The answers out of memory; a run of another kind where they do not come that way."""
+    return answers_from(snapshot, planned) or otherwise(snapshot, planned)
+
+
 def _restored(
-    planned: PlannedBoot, *, timeout: float, silence: float, together: bool, note: Note
+    planned: PlannedBoot, runner: Runner, *, timeout: float, silence: float, note: Note
 ) -> Recording | None:
-    """None where this kernel cannot be run from a snapshot."""
+    """A run from the snapshot; None where this kernel cannot be run from one."""
     for again in (True, False):
         try:
             snapshot = snapshot_of(planned, timeout=timeout, silence=silence, note=note)
@@ -115,7 +131,7 @@ def _restored(
             note(f"{error.message}; booted cold")
             return None
         try:
-            return run_from(snapshot, planned, timeout=timeout, silence=silence, together=together)
+            return runner(snapshot, planned)
         except ToolFailed as error:
             reason = error.message.splitlines()[0]
             what = "made again" if again else "left; booted cold"
@@ -132,4 +148,5 @@ def _ends_by_itself(recording: Recording) -> bool:
 def _answers(recording: Recording) -> object:
     result = read(recording)
     tests = [(test.group, test.name, test.ok, test.call, test.errno) for test in result.tests]
-    return recording.ended, result.complete, result.release, result.page_size, tests
+    ended = _POWERED_OFF if recording.ended == ANSWERED else recording.ended
+    return ended, result.complete, result.release, result.page_size, tests

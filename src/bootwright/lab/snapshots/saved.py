@@ -16,8 +16,9 @@ from attrs import frozen
 
 from bootwright.foundation.atomic import write_text
 from bootwright.foundation.errors import Malformed
+from bootwright.lab.snapshots.door import Door
 
-SCHEMA = "bootwright/snapshot/1"
+SCHEMA = "bootwright/snapshot/2"
 MEMORY, STATE, KERNEL, CONSOLE, _FACTS = "memory", "state", "kernel", "console.bin", "snapshot.json"
 _MOST_FACTS = 1 << 20
 _BLOCK = 1 << 20
@@ -33,8 +34,7 @@ class Snapshot:
     folder: Path
     memory: int
     """MiB."""
-    words_at: int
-    """The virtual address that init waits at."""
+    door: Door
     cpu: str
     """The CPU that init runs on, as the debugger names it."""
     cpu_seconds: float
@@ -48,7 +48,8 @@ def save(snapshot: Snapshot, console: bytes) -> None:
         "schema": SCHEMA,
         "key": snapshot.key,
         "memory": snapshot.memory,
-        "words_at": snapshot.words_at,
+        "words_at": snapshot.door.words_at,
+        "ready_at": snapshot.door.ready_at,
         "cpu": snapshot.cpu,
         "cpu_seconds": snapshot.cpu_seconds,
         "files": {name: _described(snapshot.folder / name) for name in (MEMORY, STATE, KERNEL)},
@@ -93,11 +94,12 @@ def _snapshot(folder: Path, facts: dict[str, Any]) -> Snapshot:
         key=facts["key"],
         folder=folder,
         memory=facts["memory"],
-        words_at=facts["words_at"],
+        door=Door(facts["words_at"], facts["ready_at"]),
         cpu=facts["cpu"],
         cpu_seconds=float(facts["cpu_seconds"]),
     )
-    numbers, texts = (snapshot.memory, snapshot.words_at), (snapshot.key, snapshot.cpu)
+    numbers = (snapshot.memory, snapshot.door.words_at, snapshot.door.ready_at)
+    texts = (snapshot.key, snapshot.cpu)
     if not all(type(number) is int and 0 < number < 1 << 48 for number in numbers):
         message = "a number is out of range"
         raise ValueError(message)

@@ -55,5 +55,5 @@ def answer(
     recording = None if again else kept_cold(planned)
     if recording is not None:
         return Answer(recording, read(recording), kept=True)
-    recording = run(planned, cold=cold, timeout=timeout, note=note)
+    recording = run(planned, cold=cold, timeout=timeout, console=False, note=note)
     return Answer(recording, read(recording), kept=False)
