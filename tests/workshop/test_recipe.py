@@ -230,6 +230,20 @@ def test_lines_that_name_no_module_stay() -> None:
     assert [change.because for change in changes] == ["it is not built"]
 
 
+def test_what_has_moved_goes_where_its_order_puts_it() -> None:
+    """As in Linux 7.3, where crypto/xor.ko became lib/raid/xor/xor.ko."""
+    text = "kernel/crypto/xor.ko\nkernel/drivers/net/macb.ko\nkernel/lib/parman.ko\nmodules.order\n"
+    modules = {"kernel/lib/raid/xor/xor.ko", "kernel/drivers/net/macb.ko", "kernel/lib/parman.ko"}
+    changed, _ = fitted(text, Built(frozenset(modules), frozenset()), ["kernel/arch/first.ko"])
+    assert changed.splitlines() == [
+        "kernel/arch/first.ko",
+        "kernel/drivers/net/macb.ko",
+        "kernel/lib/parman.ko",
+        "kernel/lib/raid/xor/xor.ko",
+        "modules.order",
+    ]
+
+
 def test_the_command(tmp_path: Path, tarball: Path) -> None:
     packages = packages_checkout(tmp_path / "pkgs")
     command = [sys.executable, "-m", "bootwright", "kernel", "recipe", "siderolabs-pkgs", str(packages)]

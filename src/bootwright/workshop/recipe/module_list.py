@@ -24,13 +24,14 @@ class ModuleChange:
 def fitted(text: str, built: Built, wanted: Iterable[str]) -> tuple[str, tuple[ModuleChange, ...]]:
     """The list with what is not built any more taken out or renamed, and with `wanted` in it; what changed.
 
-    Lines that name no module stay. New lines go where their order puts them, as the list is in order.
+    Lines that name no module stay. New names go where their order puts them, as the list is in order.
     """
     by_name: dict[str, list[str]] = {}
     for path in sorted(built.modules):
         by_name.setdefault(posixpath.basename(path), []).append(path)
     lines: list[str] = []
     changes: list[ModuleChange] = []
+    new: set[str] = set()
     listed = set(text.split())
     for line in text.splitlines():
         path = line.strip()
@@ -42,12 +43,12 @@ def fitted(text: str, built: Built, wanted: Iterable[str]) -> tuple[str, tuple[M
             changes.append(ModuleChange(path, None, "it is built in"))
         elif len(moved) == 1:
             changes.append(ModuleChange(path, moved[0], "it has moved"))
-            lines.append(moved[0])
+            new.add(moved[0])
         else:
             changes.append(ModuleChange(path, None, "it is not built"))
-    there = set(lines)
-    for path in sorted(set(wanted) - there):
-        changes.append(ModuleChange(None, path, "the fragments ask for it"))
+    asked = set(wanted) - {*lines, *new}
+    changes += [ModuleChange(None, path, "the fragments ask for it") for path in sorted(asked)]
+    for path in sorted(new | asked):
         after = [at for at, line in enumerate(lines) if line.startswith("kernel/") and line < path]
         lines.insert(after[-1] + 1 if after else 0, path)
     return "".join(f"{line}\n" for line in lines), tuple(changes)
