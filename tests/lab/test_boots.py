@@ -25,7 +25,7 @@ from bootwright.lab.machines.recorded import Recording
 from bootwright.lab.machines.recording import load, save
 from bootwright.lab.probes import boot as boot_module
 from bootwright.lab.probes import probe
-from bootwright.lab.probes.boot import boot
+from bootwright.lab.probes.boot import boot, plan_boot
 from bootwright.lab.probes.judge import trouble, verdict
 from bootwright.lab.probes.ktap import ProbeResult, read
 
@@ -95,6 +95,22 @@ def test_what_makes_boots_quick_changes_no_result(old_kernel: Kernel, old_boot: 
     assert "initcall_blacklist" in old_boot.kernel_arguments
     assert "initcall_blacklist" not in plain.kernel_arguments
     assert read(plain) == read(old_boot)
+
+
+def test_a_kernel_without_proc_sys_is_told_to_print_all(old_kernel: Kernel, tmp_path: Path) -> None:
+    """Else it drops what init says behind the tenth line, as kernels built with EXPERT by allnoconfig did."""
+    assert old_kernel.config is not None
+    text = old_kernel.config.read_text()
+    assert "CONFIG_PROC_SYSCTL=y" in text
+    config = tmp_path / "config"
+    config.write_text(text.replace("CONFIG_PROC_SYSCTL=y", "# CONFIG_PROC_SYSCTL is not set"))
+    without = attrs.evolve(old_kernel, config=config)
+    for plain in (True, False):
+        planned = plan_boot(without, probe=["mounts"], plain=plain)
+        assert "printk.devkmsg=on" in planned.kernel_arguments
+        assert (
+            "printk.devkmsg=on" not in plan_boot(old_kernel, probe=["mounts"], plain=plain).kernel_arguments
+        )
 
 
 def test_6_12_refuses_them_with_16k_pages_too(large_pages: Kernel) -> None:

@@ -210,6 +210,7 @@ def plan_boot(
         f"console={target.console}",
         # Panics reset at once (kernel/panic.c): the console has the reason, waiting adds nothing.
         "panic=-1",
+        *_unlimited(kernel),
         *(() if plain else _quick(modules=wanted not in {("mounts",), (OWN_PROGRAM,)})),
         *target.kernel_arguments,
         f"bootwright.probe={','.join(wanted)}",
@@ -237,6 +238,16 @@ def _contents(kernel: Kernel, machine: machines.Machine, probes: tuple[str, ...]
     from bootwright.lab.probes.contents import archive
 
     return archive(kernel, machine, probes)
+
+
+def _unlimited(kernel: Kernel) -> tuple[str, ...]:
+    """What lets a kernel without /proc/sys print all that init says (kernel/printk/printk.c, Linux 4.8 on).
+
+    Others are told so by init, through a file there; without either, lines behind the tenth are dropped.
+    """
+    if kernel.config is None or b"# CONFIG_PROC_SYSCTL is not set" not in kernel.config.read_bytes():
+        return ()
+    return ("printk.devkmsg=on",)
 
 
 def _quick(*, modules: bool) -> tuple[str, ...]:
