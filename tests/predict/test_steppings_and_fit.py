@@ -144,6 +144,9 @@ def test_without_a_stepping_each_is_judged_and_the_board_is_known_where_they_agr
     assert (both["verdict"], both["steppings"]) == ("unknown", {"c0": "works", "d0": "fails"})
     suites = Xml.fromstring(junit.read_text()).findall("testsuite")  # noqa: S314 - our own file
     assert [(suite.get("failures"), suite.get("errors")) for suite in suites] == [("0", "0"), ("0", "1")]
+    # The names last: neither kernel nor devicetree is in them.
+    cases = [(case.get("classname"), case.get("name")) for suite in suites for case in suite]
+    assert cases == [("raspberrypi-5.c0", "ethernet"), ("raspberrypi-5.d0", "ethernet")]
     levels = {result["level"] for result in json.loads(sarif.read_text())["runs"][0]["results"]}
     assert "error" not in levels
     status, text = check(OWN, *PI5)

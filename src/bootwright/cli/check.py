@@ -201,6 +201,7 @@ def _write_files(checked: Checked, junit: Path | None, sarif: Path | None, artif
     from bootwright.report.checked import ci as check_ci
 
     verdicts = {judged.title: judged.goals for judged in checked.judged}
+    names = {judged.title: f"{judged.board.id}.{judged.stepping}" for judged in checked.judged}
     open_questions = {
         (judged.title, answer.goal): answer.words
         for answer in checked.answers
@@ -209,9 +210,9 @@ def _write_files(checked: Checked, junit: Path | None, sarif: Path | None, artif
         if judged.board is answer.board
     }
     if junit is not None:
-        write_text(junit, check_ci.junit(verdicts, open_questions))
+        write_text(junit, check_ci.junit(verdicts, open_questions, names))
     if sarif is not None:
-        write_text(sarif, check_ci.sarif(verdicts, artifact, open_questions))
+        write_text(sarif, check_ci.sarif(verdicts, artifact, open_questions, names))
 
 
 def _report_matrix(table: Matrix, *, as_json: bool, html: Path | None) -> int:

@@ -115,13 +115,18 @@ def _picture(campaign: Campaign) -> Iterator[str]:
     yield f"    ({marks}; => holds)"
 
 
+def _fitted(text: str, width: int) -> str:
+    """In a column of that width; what is cut off is seen to be."""
+    return (text if len(text) <= width else f"{text[: width - 1]}…").ljust(width)
+
+
 def _table(campaign: Campaign) -> Iterator[str]:
     heading = ("task", "", "state", "known", "spent", "estimate", "waits for")
     rows = [heading, *(_row(task) for task in campaign.tasks)]
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     widths[1] = min(widths[1], 46)
     for row in rows:
-        cells = [row[column][: widths[column]].ljust(widths[column]) for column in range(6)]
+        cells = [_fitted(row[column], widths[column]) for column in range(6)]
         yield "  ".join([*cells, row[6]]).rstrip()
     for task in campaign.tasks:
         if task.says and task.state is not State.CLOSED:

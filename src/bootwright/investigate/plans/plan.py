@@ -119,6 +119,8 @@ class Release:
     name: str
     factors: dict[str, str]
     source: str = ""
+    get: str = ""
+    """The command that gets it; empty where none is known."""
 
     def has(self, values: Values) -> bool:
         """Whether a cell has all its levels."""
@@ -136,6 +138,8 @@ class Released:
     """Factor → what the table tells of it."""
     factors: dict[str, str] = field(factory=dict)
     """The levels that all of them have."""
+    get: str = ""
+    """The command that gets one, with `{version}` in it."""
 
     def releases(self) -> list[Release]:
         """They, in their order; raises `Refused` for a system that is not known."""
@@ -145,6 +149,7 @@ class Released:
                 f"{known.title.removesuffix(' Linux')} {release.version}",
                 self.factors | {factor: known.tells(release, what) for factor, what in self.told.items()},
                 known.tag.format(version=release.version),
+                self.get.replace("{version}", str(release.version)),
             )
             for release in known.releases
             if self.since <= release.version < self.before

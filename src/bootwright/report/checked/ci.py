@@ -15,11 +15,16 @@ Verdicts = Mapping[str, Mapping[str, GoalVerdict]]
 """Board with its stepping → goal → verdict."""
 Open = Mapping[tuple[str, str], str]
 """(board with its stepping, goal) → why it is not known of the board: it depends on the stepping."""
+Names = Mapping[str, str]
+"""Board with its stepping, as a title → the name that does not change with kernel or devicetree."""
 _NONE: Open = {}
+_AS_TITLED: Names = {}
 
 
-def junit(boards: Verdicts, open_questions: Open = _NONE) -> str:
+def junit(boards: Verdicts, open_questions: Open = _NONE, names: Names = _AS_TITLED) -> str:
     """A test suite for each board and a test case for each goal; unknown is an error, fails a failure.
+
+    The class of a test case is the board's lasting name, so that its history goes on with the next image.
 
     What fails on one stepping and not on another is unknown of the board, and so an error.
     """
@@ -41,7 +46,9 @@ def junit(boards: Verdicts, open_questions: Open = _NONE) -> str:
             errors=str(counts[Verdict.UNKNOWN]),
         )
         for name, goal in goals.items():
-            case = Xml.SubElement(suite, "testcase", classname=_clean(board), name=_clean(name))
+            case = Xml.SubElement(
+                suite, "testcase", classname=_clean(names.get(board, board)), name=_clean(name)
+            )
             broken = goal.first_broken
             if goal.verdict is not Verdict.WORKS:
                 kind = "failure" if board_verdicts[name] is Verdict.FAILS else "error"
@@ -58,7 +65,7 @@ def junit(boards: Verdicts, open_questions: Open = _NONE) -> str:
     return Xml.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def sarif(boards: Verdicts, artifact: str, open_questions: Open = _NONE) -> str:
+def sarif(boards: Verdicts, artifact: str, open_questions: Open = _NONE, names: Names = _AS_TITLED) -> str:
     """One result for each goal that does not work and each hazard; the location is the artifact.
 
     What fails on one stepping and not on another is a warning.
@@ -95,12 +102,12 @@ def sarif(boards: Verdicts, artifact: str, open_questions: Open = _NONE) -> str:
                     f"goal/{name}",
                     f"{board}: {name} {goal.verdict.value}. {reason}",
                     level,
-                    f"{board}/{name}",
+                    f"{names.get(board, board)}/{name}",
                 )
             for hazard in goal.hazards:
                 if hazard.effect is Verdict.UNKNOWN:
                     text = f"{board}: {hazard.title}. {hazard.reason}. {hazard.remedy}"
-                    add(f"hazard/{hazard.name}", text, "note", f"{board}/{name}")
+                    add(f"hazard/{hazard.name}", text, "note", f"{names.get(board, board)}/{name}")
     document = {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
@@ -12,6 +12,7 @@ from bootwright.investigate.decision.decide import Decision
 from bootwright.investigate.decision.given import Answer, Configuration, History
 from bootwright.investigate.decision.single_changes import SingleChange
 from bootwright.investigate.plans.given import Given, Silicon, silicon
+from bootwright.investigate.plans.plan import Release
 from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.names import Names, value
 from bootwright.report.story.reports import reason
@@ -103,7 +104,7 @@ def _what_to_do(investigation: Investigation, answer: Answer, names: Names) -> W
         says=HOW_KNOWN[best.source] if best else _says(answer, names),
         todo=sentence(clean(step.how, 600)) if step else "",
         cost=sentence(cost),
-        quicker=_quicker(answer, best, names),
+        quicker=_quicker(answer, best, investigation.plan.release if investigation.plan else (), names),
         why=tuple(_fails_with(investigation, change, names) for change in answer.changes)
         if best
         else _reasons(investigation, answer),
@@ -195,10 +196,15 @@ def _ready_made(investigation: Investigation, best: Configuration, given: Given,
         )
     ]
     rest = f"; choose beside it {listed(beside)}" if beside else ""
-    return f"Ready made, in its own build: {clean(release.name, 120)}{rest}."
+    return f"Ready made, in its own build: {clean(release.name, 120)}{rest}.{_get(release)}"
 
 
-def _quicker(answer: Answer, best: Configuration | None, names: Names) -> str:
+def _get(release: Release | None) -> str:
+    """How a release is got, as a sentence of its own; empty where the plan does not say."""
+    return f" Get it: `{clean(release.get, 200)}`" if release is not None and release.get else ""
+
+
+def _quicker(answer: Answer, best: Configuration | None, releases: Sequence[Release], names: Names) -> str:
     """A release that by the public history alone should work as well, and takes less time to try."""
     for known in answer.history:
         if best is None or not known.release or known.hours is None:
@@ -208,6 +214,7 @@ def _quicker(answer: Answer, best: Configuration | None, names: Names) -> str:
             return (
                 f"Quicker to try, about {seconds(known.hours * 3600)}: {clean(known.release, 120)} "
                 f"({level}, else the same). That rests on the public history; no run here shows it."
+                f"{_get(next((release for release in releases if release.name == known.release), None))}"
             )
     return ""
 
