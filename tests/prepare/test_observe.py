@@ -197,14 +197,14 @@ def test_an_answer_alone_claims_nothing_of_what_was_not_asked() -> None:
 
 
 def test_the_revision_code_is_in_the_next_step() -> None:
-    told = ("--lights", "off", "--address", "none")
-    document, _ = observe("--board", "raspberrypi-5", "--revision", "e04171", *told)
+    answers = ("--lights", "off", "--address", "none")
+    document, _ = observe("--board", "raspberrypi-5", "--revision", "e04171", *answers)
     assert "prepare IMAGE --board raspberrypi-5 --revision e04171" in document["next"]
     with pytest.raises(Refused, match="not one of Raspberry Pi 5") as caught:
-        observe("--board", "raspberrypi-5", "--revision", "c03111", *told)
+        observe("--board", "raspberrypi-5", "--revision", "c03111", *answers)
     assert caught.value.hint == "it is one of raspberrypi-4"
     with pytest.raises(Refused, match="no board 'pi 5'") as caught:
-        observe("--board", "pi 5", *told)
+        observe("--board", "pi 5", *answers)
     assert "raspberrypi-5" in (caught.value.hint or "")
 
 
