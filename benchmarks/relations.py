@@ -10,12 +10,18 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.judging.gravity import level_of
+from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
 from bootwright.diagnose.signatures.knowledge import load
+from bootwright.diagnose.signatures.model import Knowledge, Rule
+from bootwright.formats.messages.model import ERROR, INFO
 
 NOISE = 200
 """Harmless lines that are mixed in."""
@@ -148,11 +154,26 @@ def with_talos_prefix(case: Case, _noise: Sequence[bytes], _chance: random.Rando
     out = []
     for line in lines:
         text = _STAMP.sub(b"", line)
-        facility = b"user: warning" if text.startswith(b"[talos]") else b"kern: warning"
-        seconds = int(float(re.search(rb"\d+\.\d+", line)[0]))  # type: ignore[index]
-        when = b"2026-11-20T10:%02d:%02d.%06dZ" % (seconds // 60 % 60, seconds % 60, 0)
+        facility = b"user: warning" if text.startswith(b"[talos]") else b"kern: " + _level_name(line)
+        seconds = float(re.search(rb"\d+\.\d+", line)[0])  # type: ignore[index]
+        when = f"{_BOOTED + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.%fZ}".encode()
         out.append(b"192.0.2.9: " + facility + b": [" + when + b"]: " + text)
     yield Copy(b"\n".join(out) + b"\n", "")
+
+
+def _level_name(line: bytes) -> bytes:
+    """As the kernel that printed the line would have it: by its formats, else by the form of the line.
+
+    One level for all lines would make errors of information, and the other way round.
+    """
+    level = level_of(line)
+    if level is None:
+        level = ERROR if looks_wrong(_STAMP.sub(b"", line)) else INFO
+    return _LEVELS[level]
+
+
+_BOOTED = datetime(2026, 11, 20, 10, tzinfo=UTC)
+_LEVELS = (b"emerg", b"alert", b"crit", b"err", b"warning", b"notice", b"info", b"debug")
 
 
 def with_windows_ends(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
@@ -170,7 +191,13 @@ def with_second_console(case: Case, _noise: Sequence[bytes], chance: random.Rand
 
 
 def with_kernel_noise(case: Case, noise: Sequence[bytes], chance: random.Random) -> Iterator[Copy]:
-    """Between two lines that carry the kernel's clock: elsewhere the kernel does not speak."""
+    """Between two lines that carry the kernel's clock: elsewhere the kernel does not speak.
+
+    Not in an excerpt whose answer rests on what it consists of (docs/diagnose.md): with 200 lines more it is
+    no excerpt of those errors any more, but a log that holds a few.
+    """
+    if rests_on_its_share(case):
+        return
     lines = lines_of(case.data)
     stamps = [_STAMP.match(line) for line in lines]
     places = [place for place in range(1, len(lines)) if stamps[place - 1] and stamps[place]]
@@ -187,12 +214,40 @@ def with_kernel_noise(case: Case, noise: Sequence[bytes], chance: random.Random)
     yield Copy(b"\n".join(out), "")
 
 
+def rests_on_its_share(case: Case) -> bool:
+    """Whether the outcome is what it is because so many of the log's lines are errors."""
+    if case.before.outcome not in _FAILING or case.before.lines > _LONGEST_EXCERPT:
+        return False
+    return diagnose_bytes(case.data, "log", _without_shares()).outcome is not case.before.outcome
+
+
+@cache
+def _without_shares() -> Knowledge:
+    """What is known, without the signatures that count errors."""
+    known = load()
+    signatures = tuple(
+        evolve(entry, rule=Rule(seen=("@never",)), cases=())
+        if {"@log/errors", "@log/about"} & set(entry.rule.triggers)
+        else entry
+        for entry in known.signatures
+    )
+    return Knowledge(signatures, known.markers, known.facts, known.components, known.ends)
+
+
+_FAILING = frozenset({Outcome.FAILED, Outcome.DEGRADED})
+_LONGEST_EXCERPT = 200
+"""Lines; the longest report that is taken for an excerpt (`closer.complaints`)."""
+
+
 def cut_after_proof(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
     """After the last line that the diagnosis or the label gives as proof, where that line alone proves it.
 
-    What is waited for in vain is proved by the time that passes after it.
+    What is waited for in vain is proved by the time that passes after it. Where nothing was reported, nothing
+    is proved.
     """
-    if case.healthy or any(finding.signature in _waits() for finding in serious(case.before)):
+    if case.healthy or case.before.outcome not in _FAILING:
+        return
+    if any(finding.signature in _waits() for finding in serious(case.before)):
         return
     lines = lines_of(case.data)
     labelled = [number for number, line in enumerate(lines, 1) if case.proof and case.proof in line]
@@ -204,8 +259,13 @@ def cut_after_proof(case: Case, _noise: Sequence[bytes], _chance: random.Random)
 
 @cache
 def _waits() -> frozenset[str]:
-    """Signatures of what lasts: the log must go on to prove them."""
-    return frozenset(signature.name for signature in load().signatures if signature.open_end)
+    """Signatures of what lasts, or is serious once it has lasted: the log must go on to prove them."""
+    return frozenset(
+        signature.name
+        for signature in load().signatures
+        if signature.open_end
+        or any(rule.lasts is not None for rule in (signature.rule, *(case.rule for case in signature.cases)))
+    )
 
 
 def twice(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:

@@ -36,15 +36,27 @@ MARK = 0.995
 
 KNOWLEDGE = load()
 _BEFORE = {Call.PRINTK: b"", Call.DEVICE: b"qzx 1f00990000.qzx: ", Call.NETWORK: b"qzx 1f00990000.qzx qzx0: "}
-_A_FAULT = re.compile(rb"(?i)time.?d?[ _-]?out|\bhang\b|\bhung\b|expired|stall")
-"""What some drivers say at level info although it is no good sign."""
+_A_FAULT = re.compile(
+    rb"(?i)time.?d?[ _-]?out|\bhang\b|\bhung\b|expired|stall"
+    rb"|\b(?:fail\w*|err|errors?|unable|cannot|can't|could ?n[o']t|could not|invalid|illegal|corrupt\w*"
+    rb"|abort\w*|panic\w*|fatal|dead|lost|refused|denied)\b"
+)
+_AN_END = re.compile(
+    rb"(?i)\b(?:reboot\w*|restart\w*|reset\w*|shut(?:ting)? ?down|halt\w*"
+    rb"|power(?:ing|ed)?[ -]?(?:off|down))\b"
+)
+"""What some drivers say at level info although it is no good sign: that something failed, or stops."""
 _SPECIFIER = re.compile(
     rb"%[-+ #0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|ll|[hlzjtL])?(%|p[A-Za-z0-9]{0,4}|[a-zA-Z])"
 )
 
 
 def harmless_lines() -> list[bytes]:
-    """What modules of drivers say at level info and debug, of devices that are in no log; no faults."""
+    """What modules of drivers say at level info and debug, of devices that are in no log.
+
+    No faults and no ends: a driver that says at level info that something failed, or that the machine is
+    reset, tells of no harmless thing.
+    """
     chance = random.Random(1)
     lines: set[bytes] = set()
     for entry in kernel_formats():
@@ -53,7 +65,8 @@ def harmless_lines() -> list[bytes]:
         ):
             text = filled(entry.text.encode(), chance)
             line = _BEFORE[entry.call] + text
-            if len(text.strip()) >= 8 and not _A_FAULT.search(text) and not shows_success(line):
+            bad = _A_FAULT.search(text) or _AN_END.search(text)
+            if len(text.strip()) >= 8 and not bad and not shows_success(line):
                 lines.add(line)
     return sorted(lines)
 

@@ -127,7 +127,9 @@ class Diagnoser:
         lines = [] if live else self._tail.lines(state.first_line)
         recognised = self._recognised
         after_handover = [line for line in lines if line.number > state.milestone]
-        if (state.rank < 0 or state.handed_over) and self._endings.recognises_kernel(after_handover):
+        if (state.rank < 0 or state.handed_over) and self._endings.recognises_kernel(
+            after_handover, whole=state.rank < 0
+        ):
             state.kernel_runs()
             recognised = True
         ending = self._endings.of(state, lines)
@@ -135,6 +137,7 @@ class Diagnoser:
         state.end(ending.event, proof, ending.facts)
         state.cut = ending.cut
         state.last_seconds, state.last_wall = ending.seconds, ending.wall
+        state.kernel_lines = tuple(line.number for line in lines if line.voice == KERNEL)
         return recognised
 
     def _tell_surpassed(self) -> None:

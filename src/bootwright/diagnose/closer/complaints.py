@@ -17,6 +17,7 @@ from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
+from bootwright.diagnose.reading.prefix import Message
 from bootwright.diagnose.signatures.model import PSEUDO_EVENTS
 
 ERRORS: Final = "@log/errors"
@@ -34,6 +35,8 @@ _FEWEST_DUMPED: Final = 5
 _HEAD_OF_REPORT: Final = 12
 """Lines of an excerpt that is one report of the kernel; of its stack and registers; of what comes before."""
 _LAST_WORDS: Final = 3
+_GOES_ON: Final = re.compile(rb"[a-z][a-z-]{1,12} (?!(?:\S+ ){0,2}\S*:(?:\s|\Z))")
+"""The rest of a line that something wrapped: in lower case, with no name of who speaks before it."""
 _BY_INIT: Final = re.compile(rb"(?:/s?bin/|/)?init(?:\[1\]| \d{1,3})?: ")
 """The first process (Android 14 system/core/init writes to the kernel's log, scripts to the console)."""
 
@@ -44,7 +47,7 @@ class _Complaint:
     text: bytes
     shape: bytes
     before: bytes
-    """The shape of the line that it goes on from; empty where it carries a time itself."""
+    """The shape of the line that it goes on from; empty where it is a message of its own."""
 
 
 @define
@@ -55,13 +58,18 @@ class Complaints:
     _errors: list[_Complaint] = field(factory=list)
     _dump_lines: list[Occurrence] = field(factory=list)
     _before: bytes = b""
-    _stamped: bool = False
+    _stamped: int = 0
+    """Lines with a time, or a word that they are the kernel's."""
 
-    def read(self, number: int, raw: bytes, text: bytes, *, stamped: bool) -> None:
-        """Look at a message; `stamped`: its line carries a time, or says that it is the kernel's."""
+    def read(self, number: int, raw: bytes, message: Message) -> None:
+        """Look at a further line."""
+        text = message.text
         if not text:
             return
+        by_clock = message.kernel or message.seconds is not None
+        stamped = by_clock or message.wall is not None
         self._lines += 1
+        self._stamped += stamped
         if self._lines > _LONGEST_REPORT:
             return
         if is_dump(text):
@@ -69,9 +77,9 @@ class Complaints:
         if self._lines > _EXCERPT:
             return
         shape = shape_of(text)
-        self._stamped |= stamped
         if looks_wrong(text):
-            before = self._before if self._stamped and not stamped else b""
+            goes_on = (self._stamped and not stamped) or (not by_clock and _GOES_ON.match(text) is not None)
+            before = self._before if goes_on else b""
             self._errors.append(_Complaint(Occurrence(number, raw), text, shape, before))
         self._before = shape
 
@@ -84,7 +92,9 @@ class Complaints:
     def _is_report(self) -> bool:
         """Whether it is a report of the kernel, cut out with its stack, and little else."""
         dumped = len(self._dump_lines)
-        return self._lines <= _LONGEST_REPORT and dumped >= _FEWEST_DUMPED and dumped * 2 >= self._lines
+        # Where a kernel stamps its lines, those without stamp are of somebody else.
+        lines = self._stamped if dumped < self._stamped else self._lines
+        return self._lines <= _LONGEST_REPORT and dumped >= _FEWEST_DUMPED and dumped * 2 >= lines
 
     def tell(self, state: BootState) -> None:
         """Let the state know of the errors that no signature knows."""

@@ -69,10 +69,9 @@ class CloserLook:
         else:
             self._devices.pass_over(number)
         self._attempts.read(number, raw, message.text, voice)
-        self._programs.read(number, raw, message.text, voice)
+        self._programs.read(number, raw, message, voice)
         self._links.read(number, raw, message.text, message.seconds)
-        stamped = message.kernel or message.seconds is not None or message.wall is not None
-        self._complaints.read(number, raw, message.text, stamped=stamped)
+        self._complaints.read(number, raw, message)
 
     def around(self, line: int) -> Mapping[str, str]:
         """What the lines around the head of a report tell (names of `Surroundings`); nothing without text."""

@@ -8,13 +8,14 @@ from typing import Final
 
 from attrs import frozen
 
+from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong
 from bootwright.diagnose.reading.tail import LastLine
 from bootwright.diagnose.reading.voice import crashed_program
 
-_AT_END: Final = 3
+_AT_END: Final = 4
 _OF_A_DUMP: Final = 2
-"""Lines at the end; so many of them are of a dump."""
+"""Lines at the end; so many of them are of a dump: somebody else may have spoken, too."""
 _LONGEST: Final = 120
 _GAP: Final = 3
 """Lines of something else within it."""
@@ -29,6 +30,8 @@ _GOES_ON: Final = re.compile(rb"\b(?:dump_stack(?:_lvl)?|show_stack|dump_backtra
 _BEFORE: Final = 6
 """Lines before it, among which its head is."""
 _PID_OF_INIT: Final = 1
+_CRITICAL: Final = 3
+"""Level error: what a kernel calls a warning, it gets over."""
 
 
 @frozen
@@ -62,6 +65,8 @@ def dump_at_end(lines: Sequence[LastLine], known: Iterable[int]) -> Dump | None:
     if any(_GOES_ON.search(line.text) is not None for line in lines[begin:]):
         return None
     head = next((line for line in reversed(before) if looks_wrong(line.text)), None)
+    if head is not None and not is_grave(head.raw, least=_CRITICAL):
+        return None
     if head is None and not any(_TRAP.search(line.text) for line in (*before, *lines[begin:])):
         return None
     return Dump(head or before[-1], lines[begin])

@@ -8,6 +8,7 @@ kernel and a system write their logs at their own pace: of those only a repeated
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
@@ -21,6 +22,7 @@ from bootwright.diagnose.judging.shapes import (
     is_labelled,
     last_repetition,
     looks_wrong,
+    named_shape_of,
     repeated_block,
     shape_of,
     speaks_of_error,
@@ -79,7 +81,7 @@ _RECOGNISED: Final = 60
 """Lines at the end that are compared with the kernel's formats where nothing else tells who speaks."""
 _FEWEST: Final = 2
 _FIRST_WORDS: Final = frozenset({"@kernel/start", "@kernel/version"})
-_STARTED: Final = 60.0
+STARTED: Final = 60.0
 """Seconds on the kernel's clock after which one that still speaks runs programs, whatever it says of them."""
 PROGRAM_LINES: Final = 20
 """Different lines without the kernel's stamp that show that programs run: a message has fewer lines."""
@@ -131,9 +133,13 @@ class Endings:
         wall = next((line.wall for line in reversed(lines) if line.wall is not None), None)
         return evolve(self._last_state(state, lines), seconds=seconds, wall=wall)
 
-    def recognises_kernel(self, lines: Sequence[LastLine]) -> bool:
-        """Whether lines without any stamp are a kernel's, by the formats of kernels."""
-        return sum(is_kernels(line.text) for line in lines[-_RECOGNISED:]) >= _FEWEST
+    def recognises_kernel(self, lines: Sequence[LastLine], *, whole: bool) -> bool:
+        """Whether lines without any stamp are a kernel's, by the formats of kernels: two, or the only one.
+
+        `whole`: they are all there is of the log.
+        """
+        least = 1 if whole and len(lines) == 1 else _FEWEST
+        return sum(is_kernels(line.text) for line in lines[-_RECOGNISED:]) >= least
 
     def _last_state(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
         shell = self._shell(state, lines)
@@ -266,8 +272,9 @@ class Endings:
             places = [len(texts) - 1] if alone is not None else None
         if places is not None:
             block = [telling[place][0] for place in places]
-            error = next((line for line in block if self.is_error(line)), block[0])
-            return self._ended("@end/repeats", state, error, lines[-1])
+            error = next((line for line in block if self.is_error(line)), None)
+            if error is not None or not _makes_progress(texts, [shape for _, shape in telling], len(block)):
+                return self._ended("@end/repeats", state, error or block[0], lines[-1])
         return self._loop_of_errors(state, lines)
 
     # -- kernel and system ---------------------------------------------------------------------
@@ -289,8 +296,10 @@ class Endings:
         begun, ended = lines[-min(len(lines), _LOOP_OF_ERROR * len(places))], lines[places[-1]]
         took = _seconds_between(begun, ended)
         if took is None and state.rank >= _KERNEL:
-            # Without times several devices of a kind are told from one that goes on by number alone.
-            if last_repetition(shapes, least=_LOOP_OF_LINE, longest=20) is None:
+            # Without times several devices of a kind are told from one that goes on by number alone, and
+            # many things that fail once from one that fails again by their names.
+            named = [named_shape_of(line.text) for line in lines]
+            if last_repetition(named, least=_LOOP_OF_LINE, longest=20) is None:
                 return None
         elif took is not None and took < _LOOP_TAKES:
             return None
@@ -327,7 +336,7 @@ class Endings:
         if state.rank >= _ROOT or state.logged or not _FIRST_WORDS & state.tallies.keys():
             return False
         seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), 0.0)
-        return seconds < _STARTED and not self._programs_speak(state, lines)
+        return seconds < STARTED and not self._programs_speak(state, lines)
 
     def _dump(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         dump = dump_at_end(lines, self._known_events(state))
@@ -382,6 +391,13 @@ class Endings:
         if proof.voice == PROGRAM:
             facts = (*facts, ("voice", PROGRAM))
         return Ending(event, (proof, *(line for line in more if line is not proof)), facts)
+
+
+def _makes_progress(texts: Sequence[bytes], shapes: Sequence[bytes], period: int) -> bool:
+    """Whether between the lines of a loader's loop one comes with other numbers each time, as addresses."""
+    since = max(len(texts) - _LOOP_OF_LOADER * (period + 1), 0)
+    told = Counter(shape for text, shape in set(zip(texts[since:], shapes[since:], strict=True)))
+    return any(count >= _LOOP_OF_LOADER for count in told.values())
 
 
 def _seconds_between(first: LastLine, last: LastLine) -> float | None:

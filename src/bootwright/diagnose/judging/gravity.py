@@ -19,10 +19,10 @@ def level_of(raw: bytes) -> int | None:
     return said_by.levels[0] if said_by is not None and said_by.levels else None
 
 
-def is_grave(raw: bytes) -> bool:
-    """Whether it is a warning or worse, as far as anything tells."""
+def is_grave(raw: bytes, *, least: int = WARNING) -> bool:
+    """Whether it is of level `least` or worse, as far as anything tells."""
     level = level_of(raw)
-    return level is None or level <= WARNING
+    return level is None or level <= least
 
 
 def is_kernels(text: bytes) -> bool:

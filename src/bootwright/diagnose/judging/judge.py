@@ -11,7 +11,7 @@ from bootwright.diagnose.judging.causes import MOST_LINES, ordered
 from bootwright.diagnose.judging.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
 from bootwright.diagnose.judging.rules import Held, facts_match, hold
-from bootwright.diagnose.judging.state import BootState, filled
+from bootwright.diagnose.judging.state import BootState, Occurrence, filled
 from bootwright.diagnose.model import STAGES, Boot, Finding, Line, Outcome, Severity
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM
@@ -22,6 +22,9 @@ _LONGEST_LINE = 400
 _MOST_SHAPES = 2000
 _NAMED = 6
 """Devices named in one sentence before `and N more`."""
+
+
+Proof = tuple[Occurrence, ...]
 
 
 @frozen
@@ -47,6 +50,11 @@ class Judge:
             if pattern.speakers and pattern.speakers <= {KERNEL, PROGRAM}
         )
         """Events that only a kernel or a program says."""
+        self._unknown_before = {
+            name: STAGES.index(component.unknown_before)
+            for name, component in knowledge.components.items()
+            if component.unknown_before
+        }
         self._facts = tuple(pattern.name for pattern in knowledge.facts)
         for signature in knowledge.signatures:
             for name in signature.rule.triggers:
@@ -97,8 +105,14 @@ class Judge:
         """Whether nothing shows that a system ever ran, or the log ends while something is waited for."""
         speaks = state.logged or not self._of_systems.isdisjoint(state.tallies)
         nothing_ran = state.rank < _KERNEL and not (state.rank < 0 and speaks)
-        return nothing_ran or any(
-            finding.signature in self._open_ends and finding.severity is Severity.INFO for finding in findings
+        too_early = any(state.rank < self._unknown_before.get(name, -1) for name in state.shown)
+        return (
+            nothing_ran
+            or too_early
+            or any(
+                finding.signature in self._open_ends and finding.severity is Severity.INFO
+                for finding in findings
+            )
         )
 
     def _machine_facts(self, state: BootState) -> tuple[tuple[str, str], ...]:
@@ -135,7 +149,7 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
     groups: dict[tuple[Severity, int], list[Held]] = {}
     cases: dict[tuple[Severity, int], Case | None] = {}
     for held in hold(signature.rule, boot):
-        case, number = _case(signature, boot, held)
+        case, number, proof = _case(signature, boot, held)
         severity = (case.severity if case else None) or signature.severity
         softened = (case.once_ready if case else None) or signature.once_ready
         if softened is not None and boot.later_than(held.last_line, "ready"):
@@ -146,6 +160,9 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
             severity = signature.after_ready
         if signature.open_end and boot.watched and severity is Severity.INFO:
             severity = Severity.FATAL
+        if severity.rank < signature.severity.rank:
+            # What makes it worse belongs to its proof.
+            held = evolve(held, proof=(*held.proof, *proof))
         groups.setdefault((severity, number), []).append(held)
         cases[severity, number] = case
     around = boot.around if signature.report else None
@@ -154,7 +171,8 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
     ]
 
 
-def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | None, int]:
+def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | None, int, Proof]:
+    """The case that fits, its number, and what shows that it does beyond what the signature asks for."""
     for number, case in enumerate(signature.cases):
         if not facts_match(case.rule.facts, held.facts):
             continue
@@ -166,12 +184,10 @@ def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | Non
             any_of=case.rule.any_of or (() if case.rule.triggers else signature.rule.triggers),
         )
         key = {name: held.facts[name] for name in signature.rule.together if name in held.facts}
-        if any(
-            all(condition_held.facts.get(name, value) == value for name, value in key.items())
-            for condition_held in hold(conditions, boot)
-        ):
-            return case, number
-    return None, -1
+        for condition_held in hold(conditions, boot):
+            if all(condition_held.facts.get(name, value) == value for name, value in key.items()):
+                return case, number, condition_held.proof if case.rule.triggers else ()
+    return None, -1, ()
 
 
 def _finding(

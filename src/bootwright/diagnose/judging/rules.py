@@ -13,6 +13,7 @@ from bootwright.diagnose.judging.roles import carries
 from bootwright.diagnose.judging.state import BootState, Occurrence, Tally
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.voice import PROGRAM, voice_of
 from bootwright.diagnose.signatures.model import Rule
 
 
@@ -99,7 +100,7 @@ def _held(rule: Rule, boot: BootState, key: dict[str, str]) -> Held | None:
         or _seen_between(rule.without_earlier, boot, key, before=first)
     ):
         return None
-    if rule.last_word is not None and (boot.live or boot.last_line - last > rule.last_word):
+    if rule.last_word is not None and (boot.live or _lines_after(last, used, boot) > rule.last_word):
         return None
     if rule.carries and not carries(rule.carries, facts, boot):
         return None
@@ -190,6 +191,15 @@ def _seen_between(
             if last > after and (before is None or first < before):
                 return True
     return False
+
+
+def _lines_after(last: int, used: Sequence[Tally], boot: BootState) -> int:
+    """Lines that follow; after a program's last word what the kernel says for itself takes nothing back."""
+    raw = max((tally.last for tally in used), key=lambda place: place.line).raw
+    of_kernel = 0
+    if voice_of(prefix.split(raw)) == PROGRAM:
+        of_kernel = sum(line > last for line in boot.kernel_lines)
+    return boot.last_line - last - of_kernel
 
 
 def _lasted(least: float, boot: BootState, used: Sequence[Tally]) -> bool:

@@ -51,6 +51,8 @@ _DENIED: Final = re.compile(
     re.IGNORECASE,
 )
 """The speaker denies it, only names the possibility, or says how it goes on."""
+_COMMENT: Final = re.compile(rb"#(?: [a-z]|\s*\Z)")
+"""A line of a file that is shown, or what somebody typed at a shell's prompt: nobody complains in it."""
 _NUMBERS: Final = re.compile(rb"0[xX][0-9a-fA-F]+|\b[0-9a-fA-F]{6,}\b|\d+")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
 
@@ -58,7 +60,7 @@ _LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
 def looks_wrong(text: bytes) -> bool:
     """Whether a message (without its stamps) has the form of an error that its speaker does not take back."""
     text = text[:512]
-    if _SIGNS.search(text) is None and _WORDS.search(text) is None:
+    if (_SIGNS.search(text) is None and _WORDS.search(text) is None) or _COMMENT.match(text) is not None:
         return False
     return _DENIED.search(text) is None
 
@@ -79,6 +81,12 @@ def shape_of(text: bytes) -> bytes:
     return shape if _LETTERS.search(shape) else b""
 
 
+def named_shape_of(text: bytes) -> bytes:
+    """The message without its amounts: `32.png` and `mmc1` are names, and stay."""
+    return _AMOUNTS.sub(b"0", text[:512].strip())
+
+
+_AMOUNTS: Final = re.compile(rb"(?<![\w./:@-])(?:0[xX][0-9a-fA-F]+|-?\d+)(?![\w/:@-]|\.\w)")
 _REGISTER: Final = re.compile(
     rb"(?:(?<=[\s(])|\A)[A-Za-z][\w.]{0,9}(?: \d{1,2})?\s{0,3}[:=]\s{0,3}[\[<(]{0,2}"
     rb"(?:0x)?[0-9a-fA-F]{8,16}[\]>)]{0,2}(?=[\s,;)]|\Z)"

@@ -90,6 +90,8 @@ class BootState:
     """On the kernel's clock, of the last line that has a time; known when the log has ended."""
     last_wall: float | None = None
     """The same in seconds of wall-clock time."""
+    kernel_lines: tuple[int, ...] = ()
+    """Of the last lines of the log those that the kernel says; known when it has ended."""
     around: Callable[[int], Mapping[str, str]] | None = None
     """What the lines around one tell of a kernel's report; None where the text was not kept."""
     cut: str = ""

@@ -37,14 +37,14 @@ _STAMP: Final = re.compile(
         (?:Z|\ ?UTC|[+-]\d\d:?\d\d)?(?:\](?!:)|\]?:?(?!\S))
         (?:\s[\w.-]{1,64}\s(?=kernel:|[\w@.-]{1,64}\[\d{1,10}\]:))?
     | kernel:
-    | [\w.-]{1,64}\s(?=kernel:\s\[\s*\d{1,10}\.\d{6}\])
+    | (?![A-Za-z]{2,12}ing\s)[\w.-]{1,64}\s(?=kernel:\s\S)
     | [A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d(?=\s{1,8}\[)
     | [A-Z][a-z]{2}\s(?P<logread>[A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d)\s\d{4}
         \s[a-z0-9]{2,10}\.[a-z]{3,7}(?=\s\S)
     | (?:\d{1,3}\.){3}\d{1,3}:(?=\s)
     | MESSAGE=
     | (?:EMERG|ALERT|CRIT|ERR|WARN|NOTICE|INFO|DEBUG|EMERGENCY|CRITICAL|ERROR|WARNING)\s(?=kernel:)
-    | \d\d/\d\d/\d{4}\s\d\d:\d\d:\d\d(?=\s)
+    | (?P<american>\d\d/\d\d/\d{4}\s\d\d:\d\d:\d\d)(?=\s)
     | c\d{1,3}\s+\d{1,7}(?=\s)
     | """ + _FACILITIES + rb"\s*:\s*" + _LEVELS + rb"""\s*:
     | \[(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\s(?P<human>[A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d)(?:\s\d{4})?\]
@@ -52,7 +52,7 @@ _STAMP: Final = re.compile(
     | (?:\d{1,6}\.\d\d\s+)?MESS:(?P<firmware>\d\d:\d\d:\d\d\.\d{1,6}):\d{1,3}:
     | (?P<eeprom>\d{1,6}\.\d\d)(?=\s[A-Za-z*\[])
     | \d{1,3},\d{1,12},(?P<micro>\d{1,16}),[-c+](?:,[^;]{0,120})?;
-    | \[\s*\d{1,10}\.\d{1,9}\s+\d{1,10}\.\d{1,9}\]
+    | \[\s*\d{1,10}\.\d{1,9}(?:\s+\d{1,10}\.\d{1,9}|,\d)\]
     | \[?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?\]?(?=\s)
     | >+(?=\s)
     | [\w.-]{1,64}\s{1,30}\|(?=\s)
@@ -188,6 +188,8 @@ def _wall(match: re.Match[bytes]) -> float | None:
         if match["iso"]:
             text = match["iso"].decode().replace("/", "-")
             return datetime.fromisoformat(text).timestamp()
+        if match["american"]:
+            return datetime.strptime(match["american"].decode(), "%m/%d/%Y %H:%M:%S").timestamp()
         if match["human"] or match["logread"]:
             text = " ".join((match["human"] or match["logread"]).decode().split())
         else:

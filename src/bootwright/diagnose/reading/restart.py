@@ -16,6 +16,9 @@ from bootwright.diagnose.reading import prefix
 _STAMP: Final = re.compile(rb"[^\[\n]{0,80}\[ *(\d{1,8}\.\d{1,9})\](?!\[? *\d{1,4}\.\d{6})")
 _VERSION: Final = re.compile(rb"[^\n]{0,40}?(?:=>|[#>]) ?v(?:e(?:r(?:s(?:i(?:on?)?)?)?)?)?\s*\Z")
 """U-Boot's command `version`, which any unambiguous beginning calls (common/command.c find_cmd, 2025.01)."""
+_ANSWERED: Final = 240
+_BETWEEN: Final = 1
+"""Bytes before the answer in which the command stands; lines of a second console in between."""
 _SWITCHED: Final = re.compile(rb"(?:printk: )?(?:legacy )?(?:boot)?console \[[\w-]+\] (?:enabled|disabled)")
 BANNERS: Final = 2
 """Lines with which a kernel begins, each of which says so."""
@@ -63,8 +66,8 @@ def clock_goes_on(text: bytes, offset: int) -> bool:
 
 def asked_for(text: bytes, offset: int) -> bool:
     """Whether the banner at `offset` answers somebody who typed `version` at a boot loader's prompt."""
-    before = text[max(0, offset - 200) : offset].rstrip()
-    return _VERSION.match(before, before.rfind(b"\n") + 1) is not None
+    before = text[max(0, offset - _ANSWERED) : offset].rstrip().rsplit(b"\n", _BETWEEN + 1)
+    return any(_VERSION.match(line) is not None for line in before[-_BETWEEN - 1 :])
 
 
 def said_twice(text: bytes, offset: int) -> bool:
