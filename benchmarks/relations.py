@@ -16,8 +16,8 @@ from functools import cache
 from attrs import evolve, field, frozen
 
 from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.judging.gravity import level_of
 from bootwright.diagnose.judging.shapes import looks_wrong
+from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
 from bootwright.diagnose.signatures.knowledge import load
 from bootwright.diagnose.signatures.model import Knowledge, Rule
@@ -164,12 +164,14 @@ def with_talos_prefix(case: Case, _noise: Sequence[bytes], _chance: random.Rando
 def _level_name(line: bytes) -> bytes:
     """As the kernel that printed the line would have it: by its formats, else by the form of the line.
 
-    One level for all lines would make errors of information, and the other way round.
+    One level for all lines would make errors of information, and the other way round. Where formats differ
+    the line is made no graver than it may be.
     """
-    level = level_of(line)
-    if level is None:
-        level = ERROR if looks_wrong(_STAMP.sub(b"", line)) else INFO
-    return _LEVELS[level]
+    text = _STAMP.sub(b"", line)
+    said_by = speaker(text)
+    if said_by is not None and said_by.levels:
+        return _LEVELS[said_by.levels[-1]]
+    return _LEVELS[ERROR if looks_wrong(text) else INFO]
 
 
 _BOOTED = datetime(2026, 11, 20, 10, tzinfo=UTC)

@@ -1,0 +1,141 @@
+"""What the lines tell where nothing stamps them, where somebody else speaks in between, and at the end."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.judging.shapes import looks_wrong, named_shape_of
+from bootwright.diagnose.model import Diagnosis, Outcome
+from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.signatures.knowledge import load
+
+KNOWLEDGE = load()
+LOADER = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\n"
+STARTS = "Starting kernel ...\n\n"
+KERNEL = "Linux version 6.12.5-test (a@b) #1\nVFS: Mounted root (ext4 filesystem) readonly on device 179:2.\n"
+INIT = "Freeing unused kernel memory: 1024K\n"
+CHATTER = "".join(f"the {word} frobs its quux\n" for word in "abcdefghijklmnopqrstuvwxyz")
+
+
+def diagnosed(text: str) -> Diagnosis:
+    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
+
+
+def test_programs_are_heard_without_stamps() -> None:
+    """A machine that ran its programs and was switched off and on did not fail; one that had none did."""
+    boot = LOADER + STARTS + KERNEL + INIT
+    assert diagnosed((boot + CHATTER) * 2).outcome is Outcome.BOOT_OK
+    assert diagnosed(boot * 2).outcome is Outcome.FAILED
+
+
+def test_a_kernel_that_speaks_a_minute_after_its_first_program_runs_a_system() -> None:
+    boot = (
+        "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+        "[    1.900000] Run /sbin/init as init process\n"
+        "[{0:>5}.785289] random: crng init done\n"
+    )
+    assert diagnosed((LOADER + STARTS + boot.format(206)) * 2).outcome is Outcome.BOOT_OK
+    assert diagnosed((LOADER + STARTS + boot.format(6)) * 2).outcome is Outcome.FAILED
+
+
+def test_many_things_that_fail_once_are_no_loop() -> None:
+    system = KERNEL + INIT
+    files = "".join(f"quux: cannot read image {number}.png\n" for number in range(40))
+    again = "".join(f"quux: cannot read image, attempt {number}\n" for number in range(40))
+    assert diagnosed(system + files).outcome is Outcome.BOOT_OK
+    assert diagnosed(system + again).outcome is Outcome.DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        (b"read 12 of 0x1f0 from mmc1", b"read 0 of 0 from mmc1"),
+        (b"icon 32.png, error -2", b"icon 32.png, error 0"),
+        (b"1-1.2: reset, 3.", b"1-1.2: reset, 0."),
+    ],
+)
+def test_a_number_in_a_name_stays(text: bytes, shape: bytes) -> None:
+    assert named_shape_of(text) == shape
+
+
+def test_a_host_before_the_kernel_is_a_prefix() -> None:
+    message = prefix.split(b"quux-7 kernel: frobnicator f0.frob: ready")
+    assert (message.text, message.kernel) == (b"frobnicator f0.frob: ready", True)
+    assert not prefix.split(b"Loading kernel: vmlinuz").kernel
+
+
+def test_a_day_before_a_clock_has_a_time() -> None:
+    first, last = (
+        prefix.split(f"05/03/2031 10:18:{second} [talos] quux".encode()).wall for second in (33, 45)
+    )
+    assert first is not None
+    assert last is not None
+    assert last - first == 12
+
+
+def test_what_another_console_types_parts_no_answer_from_its_command() -> None:
+    typed = LOADER + "=> version\nlab@bench:~$ ls\n" + LOADER.splitlines()[0] + "\n\n=> "
+    assert len(diagnosed(typed).boots) == 1
+
+
+def test_a_dump_is_one_with_a_line_of_somebody_else() -> None:
+    trap = "OpenSBI v1.5\nsbi_trap_error: hart1: trap handler failed (error -5)\n"
+    dump = "".join(
+        f"sbi_trap_error: hart1: {name}=0xffffffffc0207c0e\n" for name in ("mcause", "mepc", "ra", "sp")
+    )
+    assert diagnosed(trap + dump + "lab@bench:~$ ls\nquux answers\n").outcome is Outcome.FAILED
+
+
+def test_what_a_kernel_calls_a_warning_ends_nothing() -> None:
+    frames = "".join(f"[    0.34000{number}]  frob_quux+0x{number}/0x80\n" for number in range(1, 7))
+    begins = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n[    1.9] Run /sbin/init as init process\n"
+    head = "[    2.339966] {0}quux: frob failed at rIP: 0xffffffff918657d4\n[    2.339968] Call Trace:\n"
+    assert diagnosed(begins + head.format("") + frames).outcome is Outcome.FAILED
+    warned = "\n".join(f"<4>{line}" for line in (begins + head.format("") + frames).splitlines())
+    assert diagnosed(warned).outcome is not Outcome.FAILED
+
+
+def test_an_address_that_rises_is_progress() -> None:
+    block = "SendCommand: Index = 18\nTransfer mode read\nTransfer mode write\nRead(LBA=0060{0}8)\n"
+    reading = LOADER + "".join(block.format(number) for number in range(9))
+    assert diagnosed(reading).outcome is Outcome.UNKNOWN
+    assert diagnosed(reading.replace("mode read", "mode read: failed")).outcome is Outcome.FAILED
+
+
+def test_a_second_start_before_a_hand_over_decides_nothing() -> None:
+    stage = "U-Boot SPL 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nTrying to boot from MMC1\n"
+    assert diagnosed(stage * 2).outcome is Outcome.UNKNOWN
+    assert diagnosed(stage * 5).outcome is Outcome.FAILED
+
+
+def test_the_last_word_of_a_program_stays_so_whatever_the_kernel_says() -> None:
+    word = "[  187.185006] [talos] retrying error: failed to download config: network is unreachable\n"
+    noise = "".join(f"[  190.0000{number:02}] quux 1.quux: frob {number}\n" for number in range(40))
+    assert diagnosed(word).outcome is Outcome.FAILED
+    assert diagnosed(word + noise).outcome is Outcome.FAILED
+
+
+def test_an_initramfs_that_started_again_decides_nothing() -> None:
+    boot = (
+        "[    0.000000] Linux version 6.12.5-test (a@b) #1\n[    1.900000] Run /init as init process\n"
+        "Begin: Running /scripts/init-top ... done.\n"
+        + "".join(f"[    3.000000] quux: frobs its {word}\n" for word in "abcdefghijklmnopqrstuvwxyz" * 2)
+    )
+    assert diagnosed(boot).outcome is Outcome.UNKNOWN
+    assert diagnosed(boot * 2).outcome is Outcome.UNKNOWN
+
+
+def test_what_makes_it_worse_belongs_to_its_proof() -> None:
+    lines = (
+        "[    2.000000] mmcblk0: mmc0:aaaa QUUX 29.7 GiB (ro)\n"
+        "[    2.900000] EXT4-fs (mmcblk0p2): write access unavailable, cannot proceed\n"
+    )
+    finding = diagnosed(lines).boots[0].findings[0]
+    assert finding.signature == "write-protected"
+    assert [line.number for line in finding.lines] == [1, 2]
+
+
+def test_a_comment_of_a_file_that_is_shown_is_no_error() -> None:
+    assert not looks_wrong(b"# result in the make process being unable to clean files")
+    assert looks_wrong(b"## Error: unable to boot")
