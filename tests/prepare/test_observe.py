@@ -189,6 +189,17 @@ def test_without_a_record_the_log_says_which_system_ran(tmp_path: Path) -> None:
     assert (document["outcomes"], status) == ({"os-mounts": "fails"}, 1)
 
 
+def test_a_diagnosis_of_a_photos_text_says_what_reads_it_better(tmp_path: Path) -> None:
+    garbled, clean = tmp_path / "photo.txt", tmp_path / "console.log"
+    garbled.write_text("[    4.1O2334] rp1_pci 0002:01:00.0: Missing of_node for device\n")
+    clean.write_text("[    4.102334] rp1_pci 0002:01:00.0: Missing of_node for device\n")
+    advice = [
+        any("observe --text" in gap.get_it for gap in api.diagnose(path).diagnosis.boots[-1].gaps)
+        for path in (garbled, clean)
+    ]
+    assert advice == [True, False]
+
+
 def test_an_answer_alone_claims_nothing_of_what_was_not_asked() -> None:
     document, status = observe("--board", "raspberrypi-5", "--address", "none")
     assert status == 3

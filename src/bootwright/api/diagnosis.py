@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -164,7 +165,35 @@ def _one(log: str | Path | bytes, secrets: Secrets | None, *, watched: bool) -> 
         return _read(sys.stdin.buffer, "standard input", secrets, watched=watched)
     name = str(log)
     with _opened(name) as file:
-        return _read(file, printable_name(name), secrets, watched=watched)
+        diagnosis = _read(file, printable_name(name), secrets, watched=watched)
+        if not file.seekable() or diagnosis.lines > _SCREENS:
+            return diagnosis
+        file.seek(0)
+        return _of_photo(diagnosis, name, file.read(_MOST_OF_PHOTO))
+
+
+_SCREENS = 400
+"""Lines of some screens: longer texts are no photo's."""
+_MOST_OF_PHOTO = 1 << 16
+
+
+def _of_photo(diagnosis: Diagnosis, name: str, start: bytes) -> Diagnosis:
+    """With a word on what reads it better, where the text was read off a photo of a screen."""
+    from bootwright.prepare.seen.photo_text import looks_like_a_photo
+
+    if not diagnosis.boots or not looks_like_a_photo(start):
+        return diagnosis
+    from attrs import evolve
+
+    from bootwright.diagnose.model import Gap
+
+    gap = Gap(
+        "what reading it off a photo has garbled: time stamps with letters for digits",
+        f"bootwright observe --text {shlex.quote(printable_name(name))} --board NAME puts that right, "
+        "and says what it means for the board",
+    )
+    last = diagnosis.boots[-1]
+    return evolve(diagnosis, boots=(*diagnosis.boots[:-1], evolve(last, gaps=(gap, *last.gaps))))
 
 
 def _read(file: IO[bytes], shown: str, secrets: Secrets | None, *, watched: bool) -> Diagnosis:

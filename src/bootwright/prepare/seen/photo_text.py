@@ -28,6 +28,12 @@ _SAME = str.maketrans(
 _DIGITS = str.maketrans("OoDlI|SB", "00011158")
 _STAMP = re.compile(r"^(\W{0,3})[\[({]\s*([0-9OoDlI|SB]{1,6})\s*[.,]\s*([0-9OoDlI|SB]{3,6})\s*[\])}]\s*")
 """A kernel's time stamp at the start of a line, with what OCR makes of digits and brackets."""
+_GARBLED = re.compile(
+    rb"^\W{0,3}[\[({][ \t]*(?=[0-9.,]*[OoDlI|SB])"
+    rb"[0-9OoDlI|SB]{1,6}[ \t]?[.,][ \t]?[0-9OoDlI|SB]{3,6}[ \t]*[\])}]",
+    re.MULTILINE,
+)
+"""A time stamp with letters for digits, which no kernel prints."""
 _TALOS = re.compile(r"^\W{0,2}[\[({]\s*ta[l1I]os\s*[\])}]\s*", re.IGNORECASE)
 _EDGE = re.compile(r"^[|\s]+(?=[\[({])|[|\s]+$")
 _CUT = 60
@@ -41,6 +47,11 @@ class PhotoText:
     data: bytes
     changed: tuple[str, ...]
     """What was put right, in words."""
+
+
+def looks_like_a_photo(data: bytes) -> bool:
+    """Whether a program read it off a screen: digits of time stamps are letters."""
+    return _GARBLED.search(data) is not None
 
 
 def photo_text(data: bytes, where: str) -> PhotoText:
