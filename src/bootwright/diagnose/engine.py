@@ -75,6 +75,7 @@ class Diagnoser:
         """The first line of the boot whose log was last printed from its start again, and where that was."""
         self._same_stage = 0
         self._previous_stage = ""
+        self._beginnings: dict[Record, tuple[tuple[Marker, str], ...]] = {}
         self._reaches: dict[tuple[Record, ...], Reach] = {}
         self._outcomes: dict[tuple[Key, int], tuple[bool, Outcome]] = {}
         """What a boot says and how it restarted → whether it had failed before that, and its outcome."""
@@ -183,15 +184,27 @@ class Diagnoser:
         if len(self._reaches) >= _MOST_KNOWN:
             self._reaches.clear()
         self._boot.catch_up(self._reaches, self._markers)
-        for pattern, facts in record.matches:
-            marker = self._markers.get(pattern.name)
-            if marker is not None and marker.begins:
-                component = _component_of(marker, facts)
-                if self._boot.begins_another(marker, component, line):
-                    if self._is_replay(line, block) if record.voice == KERNEL else self._is_no_restart(block):
-                        return
-                    self._end(line, raw, marker)
-                self._boot.begin(marker, component, line)
+        for marker, component in self._begun_by(record):
+            if self._boot.begins_another(marker, component, line):
+                if self._is_replay(line, block) if record.voice == KERNEL else self._is_no_restart(block):
+                    return
+                self._end(line, raw, marker)
+            self._boot.begin(marker, component, line)
+
+    def _begun_by(self, record: Record) -> tuple[tuple[Marker, str], ...]:
+        """What begins with a line, and the component by its name and part."""
+        begun = self._beginnings.get(record)
+        if begun is None:
+            markers = ((self._markers.get(pattern.name), facts) for pattern, facts in record.matches)
+            begun = tuple(
+                (marker, _component_of(marker, facts))
+                for marker, facts in markers
+                if marker is not None and marker.begins
+            )
+            if len(self._beginnings) >= _MOST_KNOWN:
+                self._beginnings.clear()
+            self._beginnings[record] = begun
+        return begun
 
     def _is_no_restart(self, block: Block) -> bool:
         """Whether something else printed that line: a machine that runs, or a prompt that was asked."""
@@ -212,7 +225,7 @@ class Diagnoser:
         boot.last_line = line - 1
         firmware = STAGES.index(marker.stage) < STAGES.index("kernel")
         # A system log was written by a system that ran.
-        logged = not firmware and prefix.split(raw).stamped_by == "log"
+        logged = not firmware and prefix.split(raw, dated=False).stamped_by == "log"
         boot.restarted = firmware or (boot.rank < STAGES.index("init") and not logged)
         signs: list[Record] = []
         if boot.restarted:

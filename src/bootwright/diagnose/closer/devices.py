@@ -106,20 +106,24 @@ class DeviceErrors:
         if host is not None:
             self._hosts[host["device"]] = host["name"]
         match = _DEVICE.match(text)
-        level = level_of(raw)
-        if match is not None and (level is None or level <= ERROR) and looks_wrong(text):
-            said = speaker(text)
-            if said is None and _OF_ITS_BUS.match(text, match.end()) is not None:
+        if match is not None and looks_wrong(text):
+            level = level_of(raw)
+            if level is None or level <= ERROR:
+                self._complaint(number, raw, match, level)
                 return
-            if said is None:
-                self._error(number, raw, match, Speaker(()))
-            elif self._is_error(said, level):
-                self._error(number, raw, match, said)
-            return
         if self._errors:
             self._success(text, match["device"] if match is not None else b"")
         else:
             self._before.append(text)
+
+    def _complaint(self, number: int, raw: bytes, match: re.Match[bytes], level: int | None) -> None:
+        said = speaker(match.string)
+        if said is None and _OF_ITS_BUS.match(match.string, match.end()) is not None:
+            return
+        if said is None:
+            self._error(number, raw, match, Speaker(()))
+        elif self._is_error(said, level):
+            self._error(number, raw, match, said)
 
     @staticmethod
     def _is_error(said: Speaker, level: int | None) -> bool:

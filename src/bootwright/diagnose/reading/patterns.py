@@ -6,7 +6,7 @@ A message is examined once: the result is kept, so that a message seen a million
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from attrs import define, frozen
@@ -19,6 +19,8 @@ except ImportError:  # pragma: no cover - the fall-back is tested by asking for 
     re2 = None
 
 HAVE_RE2 = re2 is not None
+BAD_PATTERN = (re.error, re2.error) if HAVE_RE2 else (re.error,)
+"""What compiling a pattern may raise."""
 ANYWHERE = re2._Anchor.UNANCHORED if HAVE_RE2 else None  # noqa: SLF001
 """First argument of what `matcher` gives."""
 _CACHED = 20_000
@@ -75,10 +77,48 @@ def _options() -> Any:  # noqa: ANN401
 
 def compile_pattern(expression: str, *, use_re2: bool) -> Compiled:
     """The pattern for bytes. re2 runs in linear time; `re` sees lines of bounded length only."""
+    return _compiled(expression.encode(), use_re2=use_re2)
+
+
+def _compiled(expression: bytes, *, use_re2: bool) -> Compiled:
     if use_re2 and HAVE_RE2:
-        compiled: Compiled = re2.compile(expression.encode(), _options())
+        compiled: Compiled = re2.compile(expression, _options())
         return compiled
-    return re.compile(expression.encode())
+    return re.compile(expression)
+
+
+Ask = Callable[[bytes], list[tuple[str, bytes]] | None]
+"""What a pattern captures in a text, by name, where that is not empty; None where it does not match."""
+
+
+def asking(expression: bytes, *, use_re2: bool) -> Ask:
+    """How to ask a text for the pattern, as `compile_pattern` has it."""
+    compiled = _compiled(expression, use_re2=use_re2)
+    if not (use_re2 and HAVE_RE2):
+
+        def by_re(text: bytes) -> list[tuple[str, bytes]] | None:
+            match = compiled.search(text)
+            if match is None:
+                return None
+            return [(_fact(name), value) for name, value in match.groupdict().items() if value]
+
+        return by_re
+    # The wrapper's match objects cost more than the search; its inner call gives bare offsets.
+    search = compiled._regexp.Match  # type: ignore[attr-defined]  # noqa: SLF001
+    groups = [(_fact(name), index) for name, index in compiled.groupindex.items()]  # type: ignore[attr-defined]
+
+    def by_re2(text: bytes) -> list[tuple[str, bytes]] | None:
+        spans = search(ANYWHERE, text, 0, len(text))
+        if spans[0][0] < 0:
+            return None
+        captures = []
+        for name, index in groups:
+            start, end = spans[index]
+            if end > start:
+                captures.append((name, text[start:end]))
+        return captures
+
+    return by_re2
 
 
 def matcher(expression: bytes) -> Any:  # noqa: ANN401
@@ -108,7 +148,6 @@ class Examiner:
 
     def __init__(self, patterns: Sequence[Pattern], literals: Sequence[Literal], *, use_re2: bool) -> None:
         self._patterns = patterns
-        self._literals = literals
         self._use_re2 = use_re2
         number = {literal: index for index, literal in enumerate(literals)}
         self._holders: list[list[int]] = [[] for _ in literals]
@@ -116,9 +155,11 @@ class Examiner:
             for literal in pattern.literals:
                 self._holders[number[literal]].append(index)
         self._once = [all(patterns[holder].once for holder in holders) for holders in self._holders]
-        self._compiled: dict[int, Compiled] = {}
+        self._asked: dict[int, Ask] = {}
         self._known: dict[tuple[bytes, bool, str], Record] = {}
-        self._which = self._literal_set()
+        self._literals_in = literals_in(literals, use_re2=use_re2)
+        self.examined = 0
+        """Messages that were looked at, not remembered."""
 
     def once(self, literal: int) -> bool:
         """Whether only patterns that are asked for once hold the literal."""
@@ -128,6 +169,7 @@ class Examiner:
         """The record of a message (without its stamps); one without matches says nothing."""
         record = self._known.get((message, kernel, voice))
         if record is None:
+            self.examined += 1
             record = self._examine(message, kernel, voice)
             if len(self._known) >= _CACHED:
                 self._known.clear()
@@ -135,42 +177,40 @@ class Examiner:
         return record
 
     def _examine(self, text: bytes, kernel: bool, voice: str) -> Record:
-        literals = self._literals_in(text)
+        literals = tuple(self._literals_in(text))
         matches = []
         for index in sorted({holder for literal in literals for holder in self._holders[literal]}):
-            compiled = self._compiled.get(index)
-            if compiled is None:
-                compiled = compile_pattern(self._patterns[index].expression, use_re2=self._use_re2)
-                self._compiled[index] = compiled
-            match = compiled.search(text)
-            if match is not None:
-                facts = tuple(
-                    (_fact(name), printable(value)[:200].strip())
-                    for name, value in match.groupdict().items()
-                    if value
-                )
+            ask = self._asked.get(index)
+            if ask is None:
+                ask = asking(self._patterns[index].expression.encode(), use_re2=self._use_re2)
+                self._asked[index] = ask
+            captured = ask(text)
+            if captured is not None:
+                facts = tuple((name, printable(value)[:200].strip()) for name, value in captured)
                 matches.append((self._patterns[index], facts))
         begins = any(pattern.begins for pattern, _ in matches)
         return Record(tuple(matches), kernel, literals, begins, voice)
 
-    def _literal_set(self) -> Any:  # noqa: ANN401
-        if not self._use_re2:
-            return None
+
+def literals_in(literals: Sequence[Literal], *, use_re2: bool) -> Callable[[bytes], Sequence[int]]:
+    """What tells which of the literals, by their numbers in ascending order, a text holds."""
+    if use_re2 and HAVE_RE2 and literals:
         literal_set = re2.Set.SearchSet(_options())
-        for literal in self._literals:
+        for literal in literals:
             literal_set.Add(quoted(literal))
         literal_set.Compile()
-        return literal_set
+        match = literal_set._set.Match  # noqa: SLF001
+        return lambda text: sorted(match(text))
 
-    def _literals_in(self, text: bytes) -> tuple[int, ...]:
-        if self._which is not None:
-            return tuple(sorted(self._which.Match(text) or ()))
+    def by_find(text: bytes) -> Sequence[int]:
         lower = text.lower()
-        return tuple(
+        return [
             index
-            for index, literal in enumerate(self._literals)
+            for index, literal in enumerate(literals)
             if literal.text in (lower if literal.any_case else text)
-        )
+        ]
+
+    return by_find
 
 
 def _fact(name: str | bytes) -> str:

@@ -46,7 +46,11 @@ def is_replay(earlier: bytes, text: bytes, offset: int) -> bool:
     One that is registered does, as a rule in place of an early one (kernel/printk/printk.c register_console,
     CON_PRINTBUFFER, Linux 6.12): the last lines before tell of that.
     """
-    before = (earlier + text[max(0, offset - LOOKED_AT) : offset])[-LOOKED_AT:]
+    before = text[max(0, offset - LOOKED_AT) : offset]
+    if len(before) < LOOKED_AT:
+        before = (earlier + before)[-LOOKED_AT:]
+    if b"onsole [" not in before:
+        return False
     lines = before.rstrip().rsplit(b"\n", BANNERS)[-BANNERS:]
     return any(_SWITCHED.match(_message(line)) is not None for line in lines)
 
@@ -89,7 +93,7 @@ def said_twice(text: bytes, offset: int) -> bool:
 
 
 def _message(line: bytes) -> bytes:
-    return prefix.split(line).text.rstrip()
+    return prefix.split(line, dated=False).text.rstrip()
 
 
 def _before(text: bytes, end: int) -> float:

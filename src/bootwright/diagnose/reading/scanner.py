@@ -13,21 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import compress
 from typing import Any, NamedTuple
 
-from bootwright.diagnose.reading import prefix
-from bootwright.diagnose.reading.familiar import UNKNOWN, Familiar
 from bootwright.diagnose.reading.patterns import (
     ANYWHERE,
     HAVE_RE2,
     Examiner,
     Pattern,
     Record,
-    matcher,
-    quoted,
 )
+from bootwright.diagnose.reading.places import LiteralSearch, automaton, places_by_find
+from bootwright.diagnose.reading.shapes.familiar import Familiar, RememberedLines
+from bootwright.diagnose.reading.shapes.shape import shapes_of
+from bootwright.diagnose.reading.shapes.telling import TellingShapes
 from bootwright.diagnose.reading.text import Block
-from bootwright.diagnose.reading.voice import voice_of
+from bootwright.diagnose.reading.voice import Speakers
 from bootwright.diagnose.signatures.model import Knowledge
 
 SATURATED = 2000
@@ -36,6 +37,12 @@ _OFTEN = 16
 """Hits after which a literal that only `once` patterns hold is no longer looked for in this boot."""
 _FLOOD = 1500
 """Hits of a saturated literal in one block that take it out of the common search."""
+_MOST_TELLING = 0.6
+"""Share of lines that have to be examined above which the search does better: it gives up on a flood."""
+_FEW = 100
+"""Lines that are examined however short the block is."""
+_SAMPLE = 100
+"""Lines by which a flood is recognised."""
 _LONGEST = 4096
 """Bytes of a line that patterns see: from 1 KiB before the literal where the line is longer."""
 
@@ -66,6 +73,8 @@ class _Tables:
         self.once = [self.examiner.once(index) for index, _ in numbered]
         self.limits = [_OFTEN if once else SATURATED for once in self.once]
         self._automata: dict[frozenset[int], Any] = {}
+        self.all = LiteralSearch(self.literals, use_re2=use_re2)
+        self.telling = TellingShapes(patterns, use_re2=use_re2)
 
     def automaton(self, removed: frozenset[int]) -> Any:  # noqa: ANN401
         """The search for all literals but the removed ones; kept, because boots repeat."""
@@ -74,12 +83,8 @@ class _Tables:
         if removed not in self._automata:
             if len(self._automata) >= 32:
                 self._automata.clear()
-            # Where two begin at one place the longer is taken, so that a saturated short one hides nothing.
-            wanted = sorted(
-                (literal for index, literal in enumerate(self.literals) if index not in removed),
-                key=lambda literal: -len(literal.text),
-            )
-            self._automata[removed] = matcher(b"|".join(quoted(literal) for literal in wanted))
+            wanted = [literal for index, literal in enumerate(self.literals) if index not in removed]
+            self._automata[removed] = automaton(wanted, use_re2=True)
         return self._automata[removed]
 
 
@@ -96,6 +101,8 @@ class Scanner:
         self._use_re2 = tables.use_re2
         self._literals = tables.literals
         self._familiar = Familiar(longest=_LONGEST)
+        self._speakers = Speakers()
+        self._remembered = RememberedLines()
         self._counts = [0] * len(tables.literals)
         self._tired: set[int] = set()
         """Saturated: hit so often in this boot that only the last hit of each block is looked at."""
@@ -103,39 +110,69 @@ class Scanner:
         """To be removed with the next block."""
         self._removed: set[int] = set()
         """Of those, the ones that flood the log: no longer searched for with the others."""
-        self._active = self._automaton()
+        self._active: Any = None
+        """The search for all literals that are not removed; None before it is needed."""
 
     def scan(self, block: Block) -> Sightings:
         """Every line of the block that says something."""
         if block.joins or not self._familiar.worth_trying:
             return self._search(block)
-        lines = block.lines
-        values = self._familiar.recall(lines)
-        if UNKNOWN in values and not self._familiar.learn(lines, values, self._look_at):
-            return self._search(block)
-        sightings = Sightings(*self._familiar.telling(lines, values, block.first_line))
-        if max(map(len, sightings.raws), default=0) > _LONGEST:
-            # Which part of them to show, only a search tells.
+        sightings = self._recognised(block)
+        if sightings is None:
             return self._search(block)
         if sightings.begins:
             self._another_boot()
         return sightings
 
-    def _look_at(self, text: bytes) -> Iterator[tuple[int, Record]]:
-        """Number (from 0) and record of each line of a text that holds a literal, saturated or not."""
-        places = (
-            self._places(text) if self._use_re2 else self._places_by_find(text, range(len(self._literals)))
+    def _recognised(self, block: Block) -> Sightings | None:
+        """The same by the shapes of lines, none saturated; None where a search does better."""
+        lines, shapes = block.lines, shapes_of(block.text)
+        places = self._familiar.may_tell(shapes, self._tables.telling.holding.lines)
+        if places is None:
+            return None
+        spelled = self._tables.telling.spelled_out.lines(block.text)
+        if spelled:
+            places = sorted({*places, *spelled})
+        if not places:
+            return Sightings([], [], [])
+        if self._is_flood(lines, places):
+            self._familiar.pause()
+            return None
+        raws = [lines[place] for place in places]
+        if max(map(len, raws)) > _LONGEST:
+            raws = [raw if len(raw) <= _LONGEST else self._window(raw) for raw in raws]
+        records = self._remembered.records(raws, self._record)
+        # A short log is over before it is of use to know more of a shape.
+        if block.first_line > 1 and None in records:
+            vain = (shapes[place] for place, record in zip(places, records, strict=True) if record is None)
+            self._familiar.said_nothing(vain, self._tables.telling.can_match)
+        self._familiar.helped()
+        return Sightings(
+            [block.first_line + place for place in compress(places, records)],
+            list(compress(raws, records)),
+            list(filter(None, records)),
         )
-        walk = _Lines(Block(text, 0))
-        end = -1
-        for place in places:
-            if place >= end:
-                line, raw, end = walk.at(place)
-                yield line, self._record(raw)
+
+    def _is_flood(self, lines: list[bytes], places: list[int]) -> bool:
+        """Whether most lines, by some of them, may tell something and were not seen before."""
+        most = _MOST_TELLING * len(lines)
+        if len(places) <= most + _FEW:
+            return False
+        examiner = self._tables.examiner
+        sample = places[:: len(places) // _SAMPLE]
+        examined = examiner.examined
+        for place in sample:
+            self._record(lines[place][:_LONGEST])
+        return (examiner.examined - examined) * len(places) > most * len(sample)
+
+    def _window(self, raw: bytes) -> bytes:
+        """The part of a long line that patterns see; nothing of one without a literal."""
+        place = next(iter(self._tables.all.places(raw)), None)
+        return _Lines(Block(raw, 0)).at(place)[1] if place is not None else b""
 
     def _record(self, raw: bytes) -> Record:
-        message = prefix.split(raw)
-        return self._tables.examiner.examine(message.text, kernel=message.kernel, voice=voice_of(message))
+        text, kernel, voice = self._speakers.said(raw)
+        return self._tables.examiner.examine(text, kernel=kernel, voice=voice)
 
     # -- text that was not seen before ---------------------------------------------------------
 
@@ -146,7 +183,8 @@ class Scanner:
             # Once a block: a fresh automaton has to learn its states anew.
             self._removed |= self._settled
             self._settled.clear()
-            self._active = self._automaton()
+            self._active = None
+        self._active = self._active or self._automaton()
         late: dict[int, int] = {}
         sightings = Sightings([], [], [])
         walk = _Lines(block)
@@ -201,19 +239,6 @@ class Scanner:
     def _automaton(self) -> Any:  # noqa: ANN401
         return self._tables.automaton(frozenset(self._removed))
 
-    def _places(self, text: bytes) -> Iterator[int]:
-        """Offsets of literals, one for each line that holds any."""
-        search = self._tables.automaton(frozenset())
-        length, place = len(text), 0
-        while True:
-            start, stop = search(ANYWHERE, text, place, length)[0]
-            if start < 0:
-                return
-            yield start
-            place = text.find(b"\n", stop)
-            if place < 0:
-                return
-
     def _candidates(self, text: bytes, late: dict[int, int]) -> Iterator[int]:
         """Offsets of literals, at least one for each line that holds one that is not saturated.
 
@@ -263,24 +288,11 @@ class Scanner:
         for literal in resting:
             if not self._tables.once[literal]:
                 self._find_last(text, literal, late, len(text))
-        return self._places_by_find(
-            text, [index for index in range(len(self._literals)) if index not in resting]
+        return iter(
+            places_by_find(
+                text, [literal for index, literal in enumerate(self._literals) if index not in resting]
+            )
         )
-
-    def _places_by_find(self, text: bytes, literals: Iterable[int]) -> Iterator[int]:
-        places: set[int] = set()
-        lower: bytes | None = None
-        for index in literals:
-            literal = self._literals[index]
-            if literal.any_case:
-                lower = text.lower() if lower is None else lower
-            where = lower if literal.any_case and lower is not None else text
-            place = where.find(literal.text)
-            while place >= 0:
-                places.add(place)
-                newline = where.find(b"\n", place)
-                place = where.find(literal.text, newline) if newline >= 0 else -1
-        yield from sorted(places)
 
 
 class _Lines:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from attrs import define, field
 
@@ -30,6 +30,8 @@ _SEQUENCE = re.compile(
 # A paste that lost the ESC byte or shows it as two characters: `[0;32m`, `[0m`, `^[[2J`.
 _SHOWN_ESCAPE = re.compile(rb"\^\[\[[0-9;?]{0,12}[A-Za-z]")
 _LOST_ESCAPE = re.compile(rb"\[(?:\d{1,2}(?:;\d{1,3}){1,4}|0?)m")
+_MANY = 1 / 2000
+"""Marks of colours in a byte of text above which all of it is looked at, not the lines that have them."""
 _NOISE = bytes(code for code in range(32) if code not in (0x08, 0x09, 0x0A, 0x1B)) + b"\x7f"
 
 
@@ -148,9 +150,9 @@ def clean(data: bytes) -> bytes:
     if b"^" in data and b"^[[" in data:
         data = _SHOWN_ESCAPE.sub(b"", data)
     if b"0m" in data and b"[0m" in data:
-        data = _LOST_ESCAPE.sub(b"", data)
+        data = _without_lost_escapes(data)
     if b"\x08" in data:
-        data = _retyped(data)
+        data = _changed(data, (b"\x08",), _typed_over)
     # Looking is cheaper than translating; what else there may be of control characters is shown as �.
     if b"\r" in data or b"\0" in data or b"\x07" in data or b"\x7f" in data:
         return data.translate(None, _NOISE)
@@ -171,18 +173,29 @@ def _without_escapes(data: bytes) -> bytes:
     return b"".join(out)
 
 
-def _retyped(data: bytes) -> bytes:
-    """Only lines with a backspace, such as U-Boot's countdown, are looked at."""
+def _without_lost_escapes(data: bytes) -> bytes:
+    # Looking at every bracket of a log costs more than finding the few lines that hold a colour.
+    marks = (b"[0m", b"[m", b";")
+    if sum(map(data.count, marks)) > _MANY * len(data):
+        return _LOST_ESCAPE.sub(b"", data)
+    return _changed(data, marks, lambda line: _LOST_ESCAPE.sub(b"", line))
+
+
+def _changed(data: bytes, marks: Iterable[bytes], change: Callable[[bytes], bytes]) -> bytes:
+    """The text with only those lines changed that hold one of the marks."""
+    ends: dict[int, int] = {}
+    for mark in marks:
+        at = data.find(mark)
+        while at >= 0:
+            start = data.rfind(b"\n", 0, at) + 1
+            end = data.find(b"\n", at)
+            ends[start] = end = len(data) if end < 0 else end
+            at = data.find(mark, end)
     out: list[bytes] = []
     place = 0
-    at = data.find(b"\x08")
-    while at >= 0:
-        start = max(place, data.rfind(b"\n", place, at) + 1)
-        end = data.find(b"\n", at)
-        end = len(data) if end < 0 else end
-        out += (data[place:start], _typed_over(data[start:end]))
+    for start, end in sorted(ends.items()):
+        out += (data[place:start], change(data[start:end]))
         place = end
-        at = data.find(b"\x08", end)
     return b"".join((*out, data[place:]))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.prefix import Message
 
 KERNEL: Final = "kernel"
@@ -62,3 +63,34 @@ def crashed_program(text: bytes) -> int | None:
     """The process ID in the kernel's line about a program that crashed; None for another line."""
     match = _CRASHED.match(text.removeprefix(b"Process "))
     return int(match["pid"]) if match is not None else None
+
+
+_DIGITS: Final = bytes(0x30 if 0x30 <= code <= 0x39 else code for code in range(256))
+_MOST: Final = 20_000
+_LONGEST: Final = 512
+"""Lines, and bytes of a line, whose speakers are remembered."""
+
+
+class Speakers:
+    """Who speaks in lines and where their messages begin, remembered: it is the same for other digits."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[int, bool, str]] = {}
+
+    def said(self, raw: bytes) -> tuple[bytes, bool, str]:
+        """The message of a line, whether the kernel says so, and whose voice it is (`voice_of`)."""
+        shape = raw.translate(_DIGITS)
+        known = self._known.get(shape)
+        if known is not None:
+            return raw[known[0] :].rstrip(), known[1], known[2]
+        message = prefix.split(raw, dated=False)
+        text, voice = message.text, voice_of(message)
+        # Of JSON, escapes are digits too.
+        if len(raw) <= _LONGEST and not raw.startswith(b"{"):
+            stripped = raw.rstrip()
+            # A message of which something inside was left out is none that begins at one place.
+            if stripped.endswith(text):
+                if len(self._known) >= _MOST:
+                    self._known.clear()
+                self._known[shape] = (len(stripped) - len(text), message.kernel, voice)
+        return text, message.kernel, voice

@@ -1,0 +1,1 @@
+"""Lines without their numbers: what can be told of a line by its shape alone."""
