@@ -36,7 +36,7 @@ class FailedAttempts:
         for need in boot_needs():
             if voice and voice not in need.speakers:
                 continue
-            if any(words.search(text) is not None for words in need.words) and speaks_of_error(text):
+            if speaks_of_error(text) and any(words.search(text) is not None for words in need.words):
                 if voice == UNKNOWN and KERNEL not in need.speakers and is_kernels(text):
                     continue
                 attempts = self._attempts.setdefault(need.name, [])

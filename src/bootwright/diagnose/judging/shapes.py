@@ -9,28 +9,33 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
-_WORDS: Final = re.compile(
-    rb"""(?:
-      \b(?:errors?|err|fail|fails|failed|failure|failing|fatal|panic|exception|abort(?:ed|ing)?|assert(?:ion)?
-        |corrupt(?:ed|ion)?|overflow(?:ed)?|invalid|illegal|mismatch|overlaps?|overwritten|truncated|wrong|bad
-        |timeout|timed[ ]out|time-out|refused|denied|rejected|unsupported|unrecogni[sz]ed|undefined
-        |unbootable|missing|unable|impossible|halt(?:ed|ing)?|hang(?:ing)?|dead)\b
-      | \b(?:can(?:no|'|[ ]no)t|could[ ]?n[o']t|could[ ]not|couldn't|did[ ]not|didn't|does[ ]not|doesn't)[ ]
-      | \bnot[ ](?:be[ ])?(?:found|supported|valid|available|present|ready|responding|detected|bootable
-        |defined|set|permitted|enough|a[ ]valid|recogni[sz]ed|loaded|started|an?[ ])
-      | \bno[ ](?:such|valid|bootable|usable|suitable|link|response|reply|answer|carrier|space|memory|room
-        |more[ ]|(?:boot[ ])?(?:device|medium|media|disk|card|image|kernel|partition)s?\b)
-      | \bunknown[ ](?:device|board|chip|image|format)\b
-      | \b(?:giving|gave|give)[ ]up\b | \bout[ ]of[ ](?:memory|space|range|sync)\b
-      | \bplease[ ](?:reset|restart|insert|reboot)\b | \bnothing[ ]to[ ]boot\b
-    )""",
-    re.VERBOSE | re.IGNORECASE,
-)  # fmt: skip
-_SIGNS: Final = re.compile(
-    rb"\A\s*(?:\*\*\* (?=\S)|!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)"
-    rb"|\b(?:BUG|ASSERTION) (?:at|in|on) "
+from bootwright.diagnose.reading.patterns import holds
+
+_REMEMBERED: Final = 1 << 14
+"""Messages of which it is remembered what they look like: loops and copies say the same again."""
+_WORDS: Final = (
+    rb"(?i)(?:\b(?:errors?|err|fail|fails|failed|failure|failing|fatal|panic|exception|abort(?:ed|ing)?|assert(?:ion)?"
+    rb"|corrupt(?:ed|ion)?|overflow(?:ed)?|invalid|illegal|mismatch|overlaps?|overwritten|truncated|wrong|bad"
+    rb"|timeout|timed out|time-out|refused|denied|rejected|unsupported|unrecogni[sz]ed|undefined"
+    rb"|unbootable|missing|unable|impossible|halt(?:ed|ing)?|hang(?:ing)?|dead)\b"
+    rb"|\b(?:can(?:no|'|[ ]no)t|could ?n[o']t|could not|couldn't|did not|didn't|does not|doesn't) "
+    rb"|\bnot (?:be )?(?:found|supported|valid|available|present|ready|responding|detected|bootable"
+    rb"|defined|set|permitted|enough|a valid|recogni[sz]ed|loaded|started|an? )"
+    rb"|\bno (?:such|valid|bootable|usable|suitable|link|response|reply|answer|carrier|space|memory|room"
+    rb"|more |(?:boot )?(?:device|medium|media|disk|card|image|kernel|partition)s?\b)"
+    rb"|\bunknown (?:device|board|chip|image|format)\b"
+    rb"|\b(?:giving|gave|give) up\b|\bout of (?:memory|space|range|sync)\b"
+    rb"|\bplease (?:reset|restart|insert|reboot)\b|\bnothing to boot\b)"
+)
+_HAS_WORDS: Final = holds(_WORDS)
+_FIRST_SIGNS: Final = re.compile(
+    rb"\s*(?:\*\*\* (?=\S)|!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)"
+)
+_SIGNS: Final = holds(
+    rb"\b(?:BUG|ASSERTION) (?:at|in|on) "
     rb"|(?:=|:|\(|\berror |\berr |\bret |\bcode )\s*-(?:[1-9]\d{0,2})\b"
     rb"|\B-E[A-Z]{3,12}\b|\bE[A-Z]{4,12}\b\)"
 )
@@ -38,9 +43,9 @@ _LABELLED: Final = re.compile(
     rb"\s*(?:\*{2,3} )?(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
     rb"|\s*(?:### ERROR|ASSERT|E/)"
 )
-_DENIED: Final = re.compile(
-    rb"(?:\b(?:no|0|without|zero|ignore[sd]?|ignoring|any|correct(?:s|ed|able|ing)?|if|when|on|in case of)\s+"
-    rb"(?:\w+\s+)?(?:errors?|failures?|faults?)\b"
+_DENIED: Final = holds(
+    rb"(?i)(?:\b(?:no|0|without|zero|ignore[sd]?|ignoring|any|correct(?:s|ed|able|ing)?|if|when|on"
+    rb"|in case of)\s+(?:\w+\s+)?(?:errors?|failures?|faults?)\b"
     rb"|\berrors?[=_-](?:remount|continue|panic)|\berrors?\s*[:=]\s*0\b"
     rb"|\berror[ -](?:handl|detect|correct|report|recover|log)"
     rb"|\b(?:fail-?safe|fail-?over|bad ?block|bad ?page|timeout\s*[:=]?\s*\d|timeout of)\b"
@@ -48,7 +53,6 @@ _DENIED: Final = re.compile(
     rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?(?:default|dummy|built)"
     rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed|ing)\b|\bdisabl(?:ed|ing)\b"
     rb"|\bpanic=-?\d|\bwarn(?:ing)?\b|\border: -\d)",
-    re.IGNORECASE,
 )
 """The speaker denies it, only names the possibility, or says how it goes on."""
 _COMMENT: Final = re.compile(rb"#(?: [a-z]|\s*\Z)")
@@ -57,12 +61,13 @@ _NUMBERS: Final = re.compile(rb"0[xX][0-9a-fA-F]+|\b[0-9a-fA-F]{6,}\b|\d+")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def looks_wrong(text: bytes) -> bool:
     """Whether a message (without its stamps) has the form of an error that its speaker does not take back."""
     text = text[:512]
-    if (_SIGNS.search(text) is None and _WORDS.search(text) is None) or _COMMENT.match(text) is not None:
+    if not (_HAS_WORDS(text) or _FIRST_SIGNS.match(text) is not None or _SIGNS(text)):
         return False
-    return _DENIED.search(text) is None
+    return _COMMENT.match(text) is None and not _DENIED(text)
 
 
 def speaks_of_error(text: bytes) -> bool:
@@ -75,6 +80,7 @@ def is_labelled(text: bytes) -> bool:
     return _LABELLED.match(text) is not None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def shape_of(text: bytes) -> bytes:
     """The message without its numbers: alike where lines say the same; empty without words."""
     shape = _NUMBERS.sub(b"0", text[:512].strip())
@@ -91,6 +97,8 @@ _REGISTER: Final = re.compile(
     rb"(?:(?<=[\s(])|\A)[A-Za-z][\w.]{0,9}(?: \d{1,2})?\s{0,3}[:=]\s{0,3}[\[<(]{0,2}"
     rb"(?:0x)?[0-9a-fA-F]{8,16}[\]>)]{0,2}(?=[\s,;)]|\Z)"
 )
+_MAYBE_REGISTER: Final = holds(rb"[:=]\s{0,3}[\[<(]{0,2}(?:0x)?[0-9a-fA-F]{8}")
+"""What every such holds, and few other lines: found sooner."""
 _TRACED: Final = (b"initcall ", b"calling ", b"probe of ", b"entering initcall ")
 """Functions that are told as they run: initcall_debug (init/main.c, drivers/base/dd.c, Linux 6.12)."""
 _NAMED: Final = re.compile(rb"(?:[\w.-]{1,24}: ){1,2}(?=[A-Za-z]\w{0,9}\s?=\s?0x)")
@@ -105,6 +113,7 @@ _WORDS_BESIDE_FRAMES: Final = 4
 _WORDS_OF_HEX: Final = re.compile(rb"\s*(?:[0-9a-fA-F]{4,16}[:)]?\s+){3,}[0-9a-fA-F]{4,16}\s*\Z|\s*Code: ")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_dump(text: bytes) -> bool:
     """Whether a line shows registers, a stack or memory, and says nothing else."""
     text = text[:512]
@@ -119,6 +128,8 @@ def is_dump(text: bytes) -> bool:
         # By its label a dump, even where the values are short.
         rest, registers = _SHORT_REGISTER.subn(b"", text[named.end() :])
         return registers > 0 and not rest.strip()
+    if not _MAYBE_REGISTER(text):
+        return False
     rest, registers = _REGISTER.subn(b"", text)
     return registers > 0 and len(_LETTERS.findall(rest)) <= 1
 

@@ -129,6 +129,15 @@ def matcher(expression: bytes) -> Any:  # noqa: ANN401
     return re2.compile(expression, _options())._regexp.Match  # noqa: SLF001
 
 
+def holds(expression: bytes) -> Callable[[bytes], bool]:
+    """What tells whether a text holds a match of the expression: of re2 where it is there."""
+    if not HAVE_RE2:
+        pattern = re.compile(expression)
+        return lambda text: pattern.search(text) is not None
+    search = matcher(expression)
+    return lambda text: bool(search(ANYWHERE, text, 0, len(text))[0][0] >= 0)
+
+
 def quoted(literal: Literal) -> bytes:
     """The literal as a regular expression."""
     text = re.escape(literal.text)

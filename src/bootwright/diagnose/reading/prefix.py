@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _LEVELS: Final = rb"(?:emerg|alert|crit|err|error|warn|warning|notice|info|debug)"
@@ -192,12 +193,18 @@ def _wall(match: re.Match[bytes]) -> float | None:
             text = match["iso"].decode().replace("/", "-")
             return datetime.fromisoformat(text).timestamp()
         if match["american"]:
-            return datetime.strptime(match["american"].decode(), "%m/%d/%Y %H:%M:%S").timestamp()
+            return _clock(match["american"].decode(), "%m/%d/%Y %H:%M:%S")
         if match["human"] or match["logread"]:
             text = " ".join((match["human"] or match["logread"]).decode().split())
         else:
             text = " ".join(f"{match['month'].decode()} {match['clock'].decode()}".split())
         # A leap year, so that 29 February parses where the log names no year.
-        return datetime.strptime(f"2024 {text}", "%Y %b %d %H:%M:%S").timestamp()
+        return _clock(f"2024 {text}", "%Y %b %d %H:%M:%S")
     except (ValueError, AttributeError, OverflowError, OSError):
         return None
+
+
+@lru_cache(maxsize=256)
+def _clock(text: str, form: str) -> float:
+    """Many lines are of one second."""
+    return datetime.strptime(text, form).timestamp()

@@ -11,7 +11,7 @@ each block is looked at from then on, so that a log full of one message stays fa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import compress
 from typing import Any, NamedTuple
@@ -135,13 +135,16 @@ class Scanner:
             places = sorted({*places, *spelled})
         if not places:
             return Sightings([], [], [])
-        if self._is_flood(lines, places):
-            self._familiar.pause()
-            return None
         raws = [lines[place] for place in places]
         if max(map(len, raws)) > _LONGEST:
             raws = [raw if len(raw) <= _LONGEST else self._window(raw) for raw in raws]
-        records = self._remembered.records(raws, self._record)
+        most = _MOST_TELLING * len(lines) + _FEW
+        records = None
+        if not (self._familiar.paused and self._is_flood(raws, most)):
+            records = self._remembered.records(raws, self._examined_up_to(most))
+        if records is None:
+            self._familiar.pause()
+            return None
         # A short log is over before it is of use to know more of a shape.
         if block.first_line > 1 and None in records:
             vain = (shapes[place] for place, record in zip(places, records, strict=True) if record is None)
@@ -153,17 +156,22 @@ class Scanner:
             list(filter(None, records)),
         )
 
-    def _is_flood(self, lines: list[bytes], places: list[int]) -> bool:
-        """Whether most lines, by some of them, may tell something and were not seen before."""
-        most = _MOST_TELLING * len(lines)
-        if len(places) <= most + _FEW:
+    def _is_flood(self, raws: list[bytes], most: float) -> bool:
+        """Whether more than `most` lines, by some of them, are to be examined, as before a pause."""
+        if len(raws) <= most:
             return False
         examiner = self._tables.examiner
-        sample = places[:: len(places) // _SAMPLE]
+        sample = raws[:: max(1, len(raws) // _SAMPLE)]
         examined = examiner.examined
-        for place in sample:
-            self._record(lines[place][:_LONGEST])
-        return (examiner.examined - examined) * len(places) > most * len(sample)
+        for raw in sample:
+            self._record(raw)
+        return (examiner.examined - examined) * len(raws) > most * len(sample)
+
+    def _examined_up_to(self, most: float) -> Callable[[bytes], Record | None]:
+        """What gives the record of a line; None once more than `most` were not known yet."""
+        examiner = self._tables.examiner
+        last = examiner.examined + most
+        return lambda raw: self._record(raw) if examiner.examined <= last else None
 
     def _window(self, raw: bytes) -> bytes:
         """The part of a long line that patterns see; nothing of one without a literal."""

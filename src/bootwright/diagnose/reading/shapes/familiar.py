@@ -64,6 +64,11 @@ class Familiar:
             return False
         return True
 
+    @property
+    def paused(self) -> bool:
+        """Whether there was a pause before this block."""
+        return self._pause > 0
+
     def may_tell(
         self, shapes: Sequence[bytes], look_at: Callable[[bytes], Iterable[int]]
     ) -> list[int] | None:
@@ -132,28 +137,33 @@ class RememberedLines:
         self._plain: dict[bytes, Record | None] = {}
         self._bytes = 0
 
-    def records(self, raws: Sequence[bytes], look_at: Callable[[bytes], Record]) -> list[Record | None]:
-        """The record of each line; None for one that says nothing."""
+    def records(
+        self, raws: Sequence[bytes], look_at: Callable[[bytes], Record | None]
+    ) -> list[Record | None] | None:
+        """The record of each line, in the list None for one that says nothing.
+
+        None instead of a list as soon as `look_at` gives that.
+        """
         stamped, plain = self._stamped.get, self._plain.get
-        known = [
+        known: list[Record | bool | None] = [
             stamped(raw[_WIDTH:], _UNKNOWN)
             if raw[:_WIDTH].translate(_TIMES) == _STAMP
             else plain(raw, _UNKNOWN)
             for raw in raws
         ]
-        if _UNKNOWN not in known:
-            return known  # type: ignore[return-value]
-        return [
-            self._learnt(raw, look_at) if record is _UNKNOWN else record  # type: ignore[misc]
-            for raw, record in zip(raws, known, strict=True)
-        ]
+        if _UNKNOWN in known:
+            for index in [index for index, record in enumerate(known) if record is _UNKNOWN]:
+                record = look_at(raws[index])
+                if record is None:
+                    return None
+                known[index] = self._learn(raws[index], record)
+        return known  # type: ignore[return-value]  # none is unknown
 
-    def _learnt(self, raw: bytes, look_at: Callable[[bytes], Record]) -> Record | None:
+    def _learn(self, raw: bytes, record: Record) -> Record | None:
         if len(self._stamped) + len(self._plain) >= _MOST_LINES or self._bytes > _MOST_BYTES_OF_LINES:
             self._stamped.clear()
             self._plain.clear()
             self._bytes = 0
-        record = look_at(raw)
         says = record if record.matches else None
         if raw[:_WIDTH].translate(_TIMES) == _STAMP:
             self._stamped[raw[_WIDTH:]] = says
