@@ -186,7 +186,8 @@ class Diagnoser:
         self._boot.catch_up(self._reaches, self._markers)
         for marker, component in self._begun_by(record):
             if self._boot.begins_another(marker, component, line):
-                if self._is_replay(line, block) if record.voice == KERNEL else self._is_no_restart(block):
+                place = (self._before, block.text, self._offset)
+                if self._is_replay(line, block) if record.voice == KERNEL else restart.is_none(*place):
                     return
                 self._end(line, raw, marker)
             self._boot.begin(marker, component, line)
@@ -195,20 +196,15 @@ class Diagnoser:
         """What begins with a line, and the component by its name and part."""
         begun = self._beginnings.get(record)
         if begun is None:
-            markers = ((self._markers.get(pattern.name), facts) for pattern, facts in record.matches)
             begun = tuple(
                 (marker, _component_of(marker, facts))
-                for marker, facts in markers
-                if marker is not None and marker.begins
+                for pattern, facts in record.matches
+                if (marker := self._markers.get(pattern.name)) is not None and marker.begins
             )
             if len(self._beginnings) >= _MOST_KNOWN:
                 self._beginnings.clear()
             self._beginnings[record] = begun
         return begun
-
-    def _is_no_restart(self, block: Block) -> bool:
-        """Whether something else printed that line: a machine that runs, or a prompt that was asked."""
-        return restart.is_none(self._before, block.text, self._offset)
 
     def _is_replay(self, line: int, block: Block) -> bool:
         """Whether a console prints the kernel's log from its start, which happens once in a boot."""
@@ -240,7 +236,9 @@ class Diagnoser:
             self._closer.tell(boot.settled(self._markers))
             key = None
         known = self._outcomes.get((key, len(signs))) if key is not None else None
-        failed_before = known[0] if known is not None else bool(signs) and self._failed(boot)
+        failed_before = known is not None and known[0]
+        if known is None and signs:
+            failed_before = self._judge.outcome(boot.settled(self._markers)) is Outcome.FAILED
         for sign in signs:
             boot.add(line, raw, sign)
         outcome = known[1] if known is not None else self._judge.outcome(boot.settled(self._markers))
@@ -255,9 +253,6 @@ class Diagnoser:
         self._ended += 1
         (self._first if len(self._first) < KEPT_FIRST else self._last).append(boot)
         self._boot = Pending(line)
-
-    def _failed(self, boot: Pending) -> bool:
-        return self._judge.outcome(boot.settled(self._markers)) is Outcome.FAILED
 
     def _remember(self, key: Key, signs: int, outcomes: tuple[bool, Outcome]) -> None:
         """Boots that say the same have the same outcomes."""
