@@ -75,9 +75,7 @@ def test_what_is_little_more_than_digits_is_looked_for_as_it_stands() -> None:
 
 
 def test_a_pattern_without_a_shape_can_match_any() -> None:
-    pattern = Pattern(
-        "x", r"(failed) (?(1)a|b)", frozenset({Literal(b"failed")})
-    )
+    pattern = Pattern("x", r"(failed) (?(1)a|b)", frozenset({Literal(b"failed")}))
     assert TellingShapes([pattern], use_re2=False).can_match(shapes_of(b"failed 1")[0])
 
 
