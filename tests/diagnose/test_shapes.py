@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.literals import Literal
 from bootwright.diagnose.reading.patterns import Examiner, Pattern
-from bootwright.diagnose.reading.shapes.shape import literal_shape, pattern_shape, shapes_of
+from bootwright.diagnose.reading.shapes.shape import is_verbatim, literal_shape, pattern_shape, shapes_of
 from bootwright.diagnose.reading.shapes.telling import TellingShapes
 from bootwright.diagnose.reading.voice import Speakers, voice_of
 from bootwright.diagnose.signatures.knowledge import load
@@ -50,6 +51,20 @@ def test_most_lines_that_only_hold_a_literal_have_a_shape_that_tells_nothing() -
     line = b"[    1.234567] brcm-pcie 1000110000.pcie: link up, 5.0 GT/s PCIe x4 (!SSC)"
     assert shapes.can_match(shapes_of(line)[0])
     assert not shapes.can_match(shapes_of(b"[    1.234567] no link up in here")[0])
+
+
+def test_messages_that_stand_otherwise_in_their_lines_are_known_by_their_shape() -> None:
+    made = [
+        json.dumps({"msg": line.decode(errors="replace"), "facility": "kern"}).encode() for line in lines()
+    ]
+    others = [
+        b"[talos] 2026/11/29 10:00:00 service[etcd](Failed): \\x1b[31mno",
+        b"[talos] 2026/11/29 10:00:00 service[etcd](Failed): no",
+        b"[    1.5] [talos] service[etcd](Failed): \\x5bno",
+    ]
+    for line in (*lines(), *made, *others):
+        if not line.rstrip().endswith(prefix.split(line).text):
+            assert not is_verbatim(shapes_of(line)[0]), line
 
 
 @pytest.mark.parametrize(

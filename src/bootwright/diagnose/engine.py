@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
 
 from bootwright.diagnose.closer.look import CloserLook
 from bootwright.diagnose.closer.programs import SPEAK
@@ -75,7 +76,7 @@ class Diagnoser:
         """The first line of the boot whose log was last printed from its start again, and where that was."""
         self._same_stage = 0
         self._previous_stage = ""
-        self._beginnings: dict[Record, tuple[tuple[Marker, str], ...]] = {}
+        self._begun_by = lru_cache(maxsize=_MOST_KNOWN)(partial(_begun_by, self._markers))
         self._reaches: dict[tuple[Record, ...], Reach] = {}
         self._outcomes: dict[tuple[Key, int], tuple[bool, Outcome]] = {}
         """What a boot says and how it restarted → whether it had failed before that, and its outcome."""
@@ -192,20 +193,6 @@ class Diagnoser:
                 self._end(line, raw, marker)
             self._boot.begin(marker, component, line)
 
-    def _begun_by(self, record: Record) -> tuple[tuple[Marker, str], ...]:
-        """What begins with a line, and the component by its name and part."""
-        begun = self._beginnings.get(record)
-        if begun is None:
-            begun = tuple(
-                (marker, _component_of(marker, facts))
-                for pattern, facts in record.matches
-                if (marker := self._markers.get(pattern.name)) is not None and marker.begins
-            )
-            if len(self._beginnings) >= _MOST_KNOWN:
-                self._beginnings.clear()
-            self._beginnings[record] = begun
-        return begun
-
     def _is_replay(self, line: int, block: Block) -> bool:
         """Whether a console prints the kernel's log from its start, which happens once in a boot."""
         first_line, replayed = self._replayed
@@ -285,6 +272,15 @@ def _got_past(turn: _Reached, other: _Reached, *, in_a_row: int) -> bool:
 def _rank_of(state: BootState) -> int:
     """Index into `STAGES`; programs that speak are services, by whatever name."""
     return max(state.rank, _SERVICES) if SPEAK in state.tallies else state.rank
+
+
+def _begun_by(markers: Mapping[str, Marker], record: Record) -> tuple[tuple[Marker, str], ...]:
+    """What begins with a line, and its component by name and part."""
+    return tuple(
+        (marker, _component_of(marker, facts))
+        for pattern, facts in record.matches
+        if (marker := markers.get(pattern.name)) is not None and marker.begins
+    )
 
 
 def _component_of(marker: Marker, facts: Facts) -> str:

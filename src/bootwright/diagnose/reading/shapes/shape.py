@@ -16,6 +16,7 @@ from bootwright.diagnose.reading.literals import Literal
 
 _HEX: Final = b"0123456789abcdefABCDEF"
 _TABLE: Final = bytes(0x30 if code in _HEX else code for code in range(256))
+_DATED: Final = b"[talos] 2026/".translate(_TABLE)
 _ALL: Final = frozenset(range(256))
 _DIGITS: Final = frozenset(b"0123456789")
 _SPACES: Final = frozenset(b" \t\n\r\f\v")
@@ -33,6 +34,14 @@ _CATEGORIES: Final = {
 def shapes_of(text: bytes) -> list[bytes]:
     """The shape of each line of a text."""
     return text.translate(_TABLE).split(b"\n")
+
+
+def is_verbatim(shape: bytes) -> bool:
+    """Whether the messages of lines of that shape stand in them as they are.
+
+    Not in JSON, nor where characters are written as `\\x1b`, nor with Talos's date inside (`prefix.split`).
+    """
+    return not shape.startswith(b"{") and b"\\x" not in shape and _DATED not in shape
 
 
 def literal_shape(literal: Literal) -> Literal | None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from bootwright.diagnose.reading.literals import Literal
 from bootwright.diagnose.reading.patterns import BAD_PATTERN, HAVE_RE2, Ask, Pattern, asking, literals_in
 from bootwright.diagnose.reading.places import LiteralSearch
-from bootwright.diagnose.reading.shapes.shape import literal_shape, pattern_shape
+from bootwright.diagnose.reading.shapes.shape import is_verbatim, literal_shape, pattern_shape
 
 
 class TellingShapes:
@@ -37,6 +37,8 @@ class TellingShapes:
 
     def can_match(self, shape: bytes) -> bool:
         """Whether a pattern can match a line of that shape, by a literal that is looked for in shapes."""
+        if not is_verbatim(shape):
+            return True
         numbers = self._set(shape)
         return any(self._can_match(index, shape) for number in numbers for index in self._holders[number])
 
