@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from bootwright.foundation.errors import Missing, Refused, ToolFailed
 from bootwright.foundation.processes.locks import locked
 from bootwright.foundation.progress import Progress
 from bootwright.upstream.presets import Upstream
+from bootwright.upstream.recent import Bound, update_recent
 from bootwright.workshop.repository import Repository, open_repository
 
 _ADDRESS = re.compile(r"(?:https?|git|ssh|file)://")
@@ -28,15 +29,33 @@ def is_address(text: str) -> bool:
     return _ADDRESS.match(text) is not None
 
 
-def open_upstream(where: str, progress: Progress, *, offline: bool) -> Repository:
+def is_mirrored(where: str) -> bool:
+    """Whether something of the repository at an address was fetched before."""
+    return is_address(where) and (_mirror(where) / "HEAD").is_file()
+
+
+def _mirror(address: str) -> Path:
+    return CACHED.folder() / f"{hashlib.sha256(address.encode()).hexdigest()[:20]}.git"
+
+
+def open_upstream(
+    where: str,
+    progress: Progress,
+    *,
+    offline: bool,
+    recent: Sequence[str] | None = None,
+    bound: Bound | None = None,
+) -> Repository:
     """The repository in a folder, or a mirror of the one at an address, brought up to date unless `offline`.
 
+    With `recent`, patterns of branches, only their newest commits are fetched, `bound` at most.
+
     Raises `Refused` for a folder that is none, `Missing` where the address cannot be reached and there is no
-    mirror from before, or it is offline and there is none.
+    mirror from before, or it is offline and there is none, and where more would be fetched than is allowed.
     """
     if not is_address(where):
         return open_repository(Path(where).expanduser())
-    folder = CACHED.folder() / f"{hashlib.sha256(where.encode()).hexdigest()[:20]}.git"
+    folder = _mirror(where)
     tools.need("git", purpose="follow a repository")
     if offline:
         if not (folder / "HEAD").is_file():
@@ -45,7 +64,10 @@ def open_upstream(where: str, progress: Progress, *, offline: bool) -> Repositor
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.with_suffix(".lock"), progress), progress.step(f"fetch {where}"):
         try:
-            _update(folder, where)
+            if recent is not None and bound is not None:
+                update_recent(folder, where, recent, bound, _SAFE)
+            else:
+                _update(folder, where)
         except ToolFailed as error:
             reason = str(error).removeprefix("git failed: ")
             raise Missing(

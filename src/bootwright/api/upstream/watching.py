@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bootwright.investigate.plans.plan import Plan
     from bootwright.kernels.catalogue import Library
     from bootwright.upstream.presets import Upstream
+    from bootwright.upstream.recent import Bound
     from bootwright.upstream.relevance.model import Judged
     from bootwright.upstream.relevance.subject import Subject
     from bootwright.upstream.watch.cells import NewRelease
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from bootwright.workshop.repository import Repository
 
 SCHEMA = "bootwright/upstream-watch/1"
+MAX_FETCH = 1000
+"""MB of a large repository's newest commits that are fetched at once."""
 
 
 @frozen
@@ -138,6 +141,8 @@ def watch_upstream(
     run: str | Path | None = None,
     remember: bool = True,
     investigate: bool = False,
+    fetch: str | Sequence[str] = (),
+    max_fetch: int = MAX_FETCH,
     archive: str | None = None,
     offline: bool = False,
     progress: Progress | None = None,
@@ -148,7 +153,8 @@ def watch_upstream(
     a name, one of them or one of the caller's own. `since` names a commit for an upstream, in place of the
     last look. `run` is the plan's run, `out/PLAN` without; what was looked at is remembered there unless
     `remember` is false, and what new kernels and releases make possible is added to it. `investigate` runs
-    it.
+    it. Of the large ones that are named in `fetch` the newest commits are fetched, `max_fetch` MB at most,
+    now and by each later look; without it they are looked at where a copy is given.
 
     Returns a `Watched`. Raises `Refused` for an unknown name or commit, and what reading the plan raises; an
     upstream that cannot be reached is in `unread`.
@@ -162,6 +168,7 @@ def watch_upstream(
     from bootwright.investigate.plans.further import Further, read_further, with_further, write_further
     from bootwright.investigate.plans.plan_file import load_plan
     from bootwright.kernels.catalogue import open_library
+    from bootwright.upstream.recent import Bound
     from bootwright.upstream.subjects import subjects_of
     from bootwright.upstream.watch.seen import Seen, read_seen, write_seen
 
@@ -173,7 +180,11 @@ def watch_upstream(
     here = open_library(archive=archive, offline=True)
     subjects = subjects_of(with_further(loaded, further), asked, here)
     unread = {text.partition(":")[0]: text.partition(": ")[2] for text in subjects.lacks}
-    followed, not_followed = _followed(texts(upstreams), repositories or {}, since or {})
+    followed, not_followed = _followed(
+        texts(upstreams), repositories or {}, since or {}, texts(fetch), max_fetch
+    )
+    for name, reason in not_followed.items():
+        progress.note(f"{name} is not looked at: {reason}")
     looks: list[UpstreamLook] = []
     releases: list[NewRelease] = []
     for upstream, where in followed:
@@ -186,6 +197,7 @@ def watch_upstream(
                 before.branches.get(upstream.id, {}),
                 since=(since or {}).get(upstream.id),
                 offline=offline,
+                bound=Bound(max_fetch) if where == upstream.repository and upstream.large else None,
                 progress=progress,
             )
         except Missing as error:
@@ -231,10 +243,15 @@ def _open_outcomes(plan: Plan, folder: Path, asked: Sequence[str]) -> tuple[str,
 
 
 def _followed(
-    names: Sequence[str], repositories: Mapping[str, str], since: Mapping[str, str]
+    names: Sequence[str],
+    repositories: Mapping[str, str],
+    since: Mapping[str, str],
+    fetch: Sequence[str],
+    max_fetch: int,
 ) -> tuple[list[tuple[Upstream, str]], dict[str, str]]:
     """((upstream, where it is) to look at, those that are only looked at with a copy → why)."""
     from bootwright.foundation.choices import no_such
+    from bootwright.upstream.mirror import is_mirrored
     from bootwright.upstream.presets import UPSTREAMS, Upstream
 
     presets = UPSTREAMS.all()
@@ -244,7 +261,7 @@ def _followed(
         if name not in presets
     }
     known = presets | own
-    for name in (*names, *since):
+    for name in (*names, *since, *fetch):
         if name not in known:
             raise no_such(f"there is no upstream {name!r}", name, known, kind="upstreams")
     followed: list[tuple[Upstream, str]] = []
@@ -252,8 +269,12 @@ def _followed(
     for name, upstream in known.items():
         if names and name not in names:
             continue
-        if name not in repositories and upstream.large:
-            not_followed[name] = f"it is large: give a copy with --repository {name}=FOLDER"
+        asked = name in repositories or name in fetch
+        if upstream.large and not asked and not is_mirrored(upstream.repository):
+            not_followed[name] = (
+                f"it is large: --fetch {name} fetches its newest commits, {max_fetch} MB at most; or give a "
+                f"copy: git clone --bare {upstream.repository} FOLDER, --repository {name}=FOLDER"
+            )
             continue
         followed.append((upstream, repositories.get(name, upstream.repository)))
     return followed, not_followed
@@ -268,13 +289,15 @@ def _look(
     *,
     since: str | None,
     offline: bool,
+    bound: Bound | None,
     progress: Progress,
 ) -> tuple[UpstreamLook, tuple[NewRelease, ...]]:
     from bootwright.upstream.mirror import open_upstream
     from bootwright.upstream.watch.cells import new_releases
     from bootwright.upstream.watch.look import look_at, releases_of
 
-    repository = open_upstream(where, progress, offline=offline)
+    recent = upstream.branches if bound is not None else None
+    repository = open_upstream(where, progress, offline=offline, recent=recent, bound=bound)
     look = look_at(repository, upstream, subjects, known, since=since, progress=progress)
     if plan.released is None or upstream.releases != plan.released.system:
         return look, ()

@@ -40,7 +40,7 @@ def command(*, as_json: bool) -> int:
         )
         return 0
     for upstream in upstreams:
-        large = "  (large: give a copy)" if upstream.large else ""
+        large = "  (large: watch --fetch, or a copy)" if upstream.large else ""
         click.echo(f"{upstream.id:18} {upstream.title}{large}")
         click.echo(f"{'':18} {upstream.repository}")
     return 0

@@ -23,11 +23,12 @@ Examples:
   bootwright upstream watch talos-rpi5 --repository linux=~/linux --since linux=v6.18
   bootwright upstream watch talos-rpi5 --upstream talos --upstream pkgs --run out/talos-rpi5
   bootwright upstream watch talos-rpi5 --repository mine=https://example.org/mine.git
+  bootwright upstream watch talos-rpi5 --fetch linux --fetch raspberrypi-linux
   bootwright upstream watch talos-rpi5 --investigate
   bootwright upstream watch talos-rpi5 --peek --json
 
 The first look remembers where each branch is, and has nothing new. Large repositories (bootwright upstream
-list) are looked at only where a copy is given. Nothing is printed where nothing is new.
+list) are looked at where a copy is given, or with --fetch. Nothing is printed where nothing is new.
 
 Exit status: 0 nothing new, 1 something new touches an open question, 2 usage or bad input, 3 nothing new, but
 not everything could be looked at.
@@ -66,6 +67,20 @@ def _upstreams() -> list[str]:
 @click.option("--run", type=click.Path(path_type=Path), help="Folder of the plan's run [out/PLAN].")
 @click.option("--peek", is_flag=True, help="Remember nothing: the next look finds the same.")
 @click.option("--investigate", is_flag=True, help="Run what new kernels and releases make possible.")
+@click.option(
+    "--fetch",
+    multiple=True,
+    type=OneOf(_upstreams, "upstream"),
+    help="Fetch the newest commits of this large one into the cache, now and by every later look.",
+)
+@click.option(
+    "--max-fetch",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    metavar="MB",
+    help="At most so much of a large one at once.",
+)
 @click.option("--archive", help="Address of the package archive [the system's own apt configuration].")
 @click.option("--offline", is_flag=True, help="Look at what is on this machine; no network.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/upstream-watch.schema.json).")
@@ -80,6 +95,8 @@ def command(
     run: Path | None,
     peek: bool,
     investigate: bool,
+    fetch: tuple[str, ...],
+    max_fetch: int,
     archive: str | None,
     offline: bool,
     as_json: bool,
@@ -106,6 +123,8 @@ def command(
         run=run,
         remember=not peek,
         investigate=investigate,
+        fetch=fetch,
+        max_fetch=max_fetch,
         archive=archive,
         offline=offline,
         progress=progress,

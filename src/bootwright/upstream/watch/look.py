@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from bootwright.foundation.errors import BootwrightError
+from bootwright.foundation.errors import BootwrightError, ToolFailed
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.upstream.mirror import branches_of, tags_of
 from bootwright.upstream.presets import Upstream
+from bootwright.upstream.recent import cut_off
 from bootwright.upstream.relevance.judge import Judge
 from bootwright.upstream.relevance.model import Judged
 from bootwright.upstream.relevance.subject import Subject
@@ -85,7 +86,12 @@ def look_at(
             tuple(BranchLook(name, "", tip, 0, ()) for name, tip in branches.items()),
             is_first=True,
         )
-    lost = tuple(name for name, commit in known.items() if not _has(repository, commit))
+    edge = cut_off(repository)
+    lost = tuple(
+        name
+        for name, commit in known.items()
+        if not _has(repository, commit) or (edge and not _leads_to(repository, commit, branches.get(name)))
+    )
     old = {name: commit for name, commit in known.items() if name not in lost}
     changed = {name: tip for name, tip in branches.items() if known.get(name) != tip and name not in lost}
     looks: list[BranchLook] = []
@@ -94,7 +100,8 @@ def look_at(
         if name not in changed:
             looks.append(BranchLook(name, known.get(name, ""), tip, 0, ()))
             continue
-        exclude = [f"^{commit}" for commit in sorted({*old.values()})]
+        # Of what stands at the edge of a shallow copy it is not known what it changes.
+        exclude = [f"^{commit}" for commit in sorted({*old.values(), *edge})]
         with progress.step(f"look at {upstream.id} {name}"):
             judge = Judge(repository, upstream, subjects, [tip, *([old[name]] if name in old else ())])
             looked = judge.look(tip, *exclude)
@@ -113,6 +120,17 @@ def _has(repository: Repository, commit: str) -> bool:
     try:
         repository.commit(commit)
     except BootwrightError:
+        return False
+    return True
+
+
+def _leads_to(repository: Repository, commit: str, tip: str | None) -> bool:
+    """Whether everything between two commits is there; a branch that is gone has nothing between."""
+    if tip is None or commit == tip:
+        return True
+    try:
+        repository.run("merge-base", "--is-ancestor", commit, tip)
+    except ToolFailed:
         return False
     return True
 
