@@ -32,6 +32,7 @@ NEAR_MISSES = [
     (("kernels", "messages", "--level", "eror"), "error"),
     (("upstream", "draft", "linus", "talos-rpi5"), "linux"),
     (("upstream", "watch", NO_FILE, "--upstream", "tallos"), "talos"),
+    (("upstream", "watch", NO_FILE, "--fetch", "linx"), "linux"),
     (("knowledge", "list", "board"), "boards"),
     (("knowledge", "check", "hazard"), "hazards"),
     (("investigate", "talos-rpi5", "--on", "bnch"), "bench"),
