@@ -116,7 +116,11 @@ def probe_parts(
     """
     # Arguments that only make the emulator quicker here may be wrong on another machine.
     planned = plan_boot(kernel, probe=probes, machine=machine, plain=True)
-    emulator = Emulator(planned.target.machine.split(",")[0], planned.processor.model or "", planned.memory)
+    words = (*planned.target.arguments, "-m", "")
+    memory = words[words.index("-m") + 1]
+    emulator = Emulator(
+        planned.target.machine.split(",")[0], planned.processor.model or "", int(memory) if memory else None
+    )
     facts = {"kernel": kernel.name, "release": kernel.release, "page size": str(kernel.page_size)}
     return JobParts(
         title=title or f"{kernel.name} {','.join(probes)}",
