@@ -105,58 +105,8 @@ def test_each_cell_once_while_exporters_and_workers_are_killed(
     assert kills.total()
     assert not given_up
     assert Counter(kept) == Counter(f"cell-{number}" for number in range(24))
-    # A place that lost a cell rests for longer than the others need for all of them.
-    assert len({cell.worker for cell in read_queue(tmp_path)}) > 1
+    assert len({cell.worker for cell in read_queue(tmp_path)}) == 4
     assert not list(tmp_path.glob("*.held"))
-
-
-def test_one_reservation_for_the_cells_of_a_place_until_others_wait(
-    shelf: places_kit.Shelf, tmp_path: Path
-) -> None:
-    made: list[str] = []
-    reserve = Coordinator.reserve
-
-    def counted(coordinator: Coordinator, tags: dict[str, str]) -> str:
-        made.append(reserve(coordinator, tags))
-        return made[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Coordinator, "reserve", counted)
-        fill(tmp_path, shelf, 12, 0.05, revision="r0")
-        kept, given_up = dispatch(tmp_path, shelf)
-    assert (len(kept), given_up) == (12, [])
-    assert len(made) == 2  # one for each place that fits, not for each cell
-    assert not shelf.tell.waiting(())
-    # Somebody else who waits for such a place has it before our next cell.
-    fill(tmp_path, shelf, 16, 0.3, revision="r1")
-    started = threading.Event()
-    others: list[str | None] = []
-
-    def wait_for_one() -> None:
-        started.wait(20)
-        token = shelf.tell.reserve({"board": "stand-in", "revision": "r1"})
-        places_kit.wait_for(lambda: shelf.tell.allocated(token) is not None)
-        others.append(shelf.tell.allocated(token))
-        shelf.tell.cancel(token)
-
-    other = threading.Thread(target=wait_for_one)
-    other.start()
-    kept = []
-    engine = Places(places_kit.work, shelf.address)
-    try:
-        with Queue(tmp_path) as queue:
-
-            def keep(cell: QueuedCell, _: object) -> None:
-                kept.append(cell.name)
-                started.set()
-                if len(kept) == 15:
-                    assert others  # long before the last one
-
-            Dispatcher(queue, engine, keep, patience=30).run([f"cell-{number}" for number in range(12, 16)])
-    finally:
-        engine.close()
-        other.join()
-    assert others[0] in {"place-1", "place-3"}
 
 
 def test_no_coordinator(tmp_path: Path, shelf: places_kit.Shelf) -> None:

@@ -13,7 +13,7 @@ import os
 import queue
 import socket
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -104,15 +104,6 @@ class Coordinator:
         """Give a reservation back; one that is gone is given back already."""
         with contextlib.suppress(KeyError):
             self.call("CancelReservation", self._messages.CancelReservationRequest(token=token))
-
-    def waiting(self, ours: Collection[str]) -> list[Mapping[str, str]]:
-        """The tags of every reservation that waits, but ours by their tokens."""
-        answer = self.call("GetReservations", self._messages.GetReservationsRequest())
-        return [
-            dict(reservation.filters["main"].filter)
-            for reservation in answer.reservations
-            if reservation.state == _WAITING and reservation.token not in ours
-        ]
 
     def close(self) -> None:
         """Leave the coordinator."""

@@ -40,8 +40,6 @@ class Places:
         """Cell → its reservation."""
         self._taken: dict[str, str] = {}
         """Cell → its place, from when it is taken until it has ended."""
-        self._spare: dict[str, str] = {}
-        """Place that has done its cell → its reservation, which the next cell that fits can have."""
         self._rests = Rests()
 
     def take(self, cells: Sequence[QueuedCell]) -> Sequence[tuple[QueuedCell, str]]:
@@ -62,7 +60,7 @@ class Places:
         self._pool.stop(cell)
         self._on_lost()
         self._rests.lost(self._taken[cell])
-        self._give_back(cell, lost=True)
+        self._give_back(cell)
 
     def wait(self, seconds: float) -> list[Ended]:
         """What has ended."""
@@ -75,7 +73,7 @@ class Places:
                 self._rests.lost(self._taken[lease.cell])
             else:
                 self._rests.did(self._taken[lease.cell])
-            self._give_back(lease.cell, lost=bool(lease.lost))
+            self._give_back(lease.cell)
         return ended
 
     def lacking(self, cell: QueuedCell) -> str:
@@ -91,9 +89,7 @@ class Places:
         if self._taken:
             self._on_lost()
         for cell in list(self._tokens):
-            self._give_back(cell, lost=True)
-        for token in self._spare.values():
-            self._cancel(token)
+            self._give_back(cell)
         self._leave()
 
     def _take(self, cells: Sequence[QueuedCell]) -> list[tuple[QueuedCell, str]]:
@@ -106,8 +102,8 @@ class Places:
         elif time.monotonic() - self._looked > _LOOK_AGAIN:
             self._looked = time.monotonic()
             self._places = self._coordinator.places()
-        pairs = self._again(cells, self._coordinator)
         self._reserve(cells, self._coordinator)
+        pairs: list[tuple[QueuedCell, str]] = []
         for cell in cells:
             token = self._tokens.get(cell.name)
             if token is None or cell.name in self._taken:
@@ -122,37 +118,6 @@ class Places:
                 pairs.append((cell, place))
         return pairs
 
-    def _again(self, cells: Sequence[QueuedCell], coordinator: Coordinator) -> list[tuple[QueuedCell, str]]:
-        """Give places that have done their cell to the next ones; to others, where such wait for them.
-
-        So a place's reservation is made once for all cells of a kind, and not for each.
-        """
-        pairs: list[tuple[QueuedCell, str]] = []
-        if not self._spare:
-            return pairs
-        others = coordinator.waiting([*self._tokens.values(), *self._spare.values()])
-        tags = {place.name: place.tags.items() for place in self._places}
-        for place, token in list(self._spare.items()):
-            del self._spare[place]
-            own = tags.get(place, {}.items())
-            fitting = (cell for cell in cells if cell.name not in self._taken and cell.wants.items() <= own)
-            following = next(fitting, None)
-            if following is None or any(wanted.items() <= own for wanted in others):
-                self._cancel(token)
-            elif self._is_ours(coordinator, token, place):
-                self._cancel(self._tokens.pop(following.name, ""))
-                self._tokens[following.name], self._taken[following.name] = token, place
-                pairs.append((following, place))
-        return pairs
-
-    @staticmethod
-    def _is_ours(coordinator: Coordinator, token: str, place: str) -> bool:
-        """Whether a reservation still has its place: one that is not asked for expires."""
-        try:
-            return coordinator.allocated(token) == place
-        except KeyError:
-            return False
-
     def _reserve(self, cells: Sequence[QueuedCell], coordinator: Coordinator) -> None:
         reserved = Counter(
             frozenset(cell.wants.items())
@@ -161,9 +126,7 @@ class Places:
         )
         for cell in cells:
             tags = frozenset(cell.wants.items())
-            # Places that we have come back by themselves: only others are worth waiting for.
-            fitting = {place.name for place in self._fitting(cell)} - set(self._taken.values())
-            if cell.name not in self._tokens and reserved[tags] < len(fitting):
+            if cell.name not in self._tokens and reserved[tags] < len(self._fitting(cell)):
                 self._tokens[cell.name] = coordinator.reserve(cell.wants)
                 reserved[tags] += 1
 
@@ -171,15 +134,9 @@ class Places:
         wanted = cell.wants.items()
         return [place for place in self._places if wanted <= place.tags.items()]
 
-    def _give_back(self, cell: str, *, lost: bool) -> None:
-        """Its place is for the next cell; one that was lost there may be unreachable, and is let go."""
-        place, token = self._taken.pop(cell, None), self._tokens.pop(cell, None)
-        if token and place is not None and not lost:
-            self._spare[place] = token
-        else:
-            self._cancel(token or "")
-
-    def _cancel(self, token: str) -> None:
+    def _give_back(self, cell: str) -> None:
+        self._taken.pop(cell, None)
+        token = self._tokens.pop(cell, None)
         if token and self._coordinator is not None:
             with contextlib.suppress(CoordinatorLost):
                 self._coordinator.cancel(token)
@@ -190,5 +147,4 @@ class Places:
             self._coordinator.close()
         self._coordinator = None
         self._places = []
-        self._spare = {}
         self._tokens = dict.fromkeys(self._taken, "")
