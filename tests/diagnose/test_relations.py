@@ -75,7 +75,6 @@ def test_a_format_is_filled() -> None:
 
 KNOWN = {
     ("second-console", "uboot-boot-failed/gallery-uboot-nothing-to-boot"),
-    ("cut", "write-protected/journal"),
     ("healthy-cut", "eeprom-nvme/falls-through"),
     ("healthy-cut", "uboot-fell-back/second-source"),
     ("healthy-cut", "uboot-noise/no-ethernet"),

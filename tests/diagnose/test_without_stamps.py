@@ -139,3 +139,13 @@ def test_what_makes_it_worse_belongs_to_its_proof() -> None:
 def test_a_comment_of_a_file_that_is_shown_is_no_error() -> None:
     assert not looks_wrong(b"# result in the make process being unable to clean files")
     assert looks_wrong(b"## Error: unable to boot")
+
+
+def test_what_is_said_again_and_again_lasts() -> None:
+    word = (
+        '[talos] controller failed {"component": "controller-runtime", "controller": '
+        '"siderolink.ManagerController", "error": "error provisioning: quux"}\n'
+    )
+    started = "[talos] [initramfs] booting Talos v1.13.2\n[talos] entering maintenance service\n"
+    assert diagnosed(started + word).outcome is not Outcome.DEGRADED
+    assert diagnosed(started + word * 4).outcome is Outcome.DEGRADED

@@ -202,8 +202,15 @@ def _lines_after(last: int, used: Sequence[Tally], boot: BootState) -> int:
     return boot.last_line - last - of_kernel
 
 
+_LASTS = 3
+"""Times it is said that show without any time that it lasts."""
+
+
 def _lasted(least: float, boot: BootState, used: Sequence[Tally]) -> bool:
-    """Whether so many seconds came after; where no line has a time, whether any line did."""
+    """Whether so many seconds came after.
+
+    Where no line has a time: whether any line came after, or it came often.
+    """
     if boot.live:
         return False
     first = prefix.split(min((tally.first[0] for tally in used), key=lambda place: place.line).raw)
@@ -211,7 +218,7 @@ def _lasted(least: float, boot: BootState, used: Sequence[Tally]) -> bool:
         return boot.last_seconds - first.seconds >= least
     if first.wall is not None and boot.last_wall is not None:
         return boot.last_wall - first.wall >= least
-    return boot.last_line > _last(used)
+    return boot.last_line > _last(used) or sum(tally.count for tally in used) >= _LASTS
 
 
 def _first(tallies: Iterable[Tally]) -> int:
