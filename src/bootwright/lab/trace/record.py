@@ -9,12 +9,15 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import define, field, frozen
 
-from bootwright.foundation.errors import ToolFailed
+from bootwright.formats.code.a64_flow import Kind, flow
+from bootwright.foundation.errors import ToolFailed, Unequipped
 from bootwright.foundation.versions import Version
+from bootwright.lab.machines.debugger import Registers
 from bootwright.lab.trace.guest import Away, Guest, Stage, guest
 from bootwright.lab.trace.log import CpuLog
 
@@ -134,10 +137,45 @@ def _failing(recorder: _Recorder, away: Away | None, handler: int, errno: int) -
         recorder.pause()
         returned = signed_result(now.x[0])
         if returned == -errno:
-            recorded = CpuLog(_mapped(log), now)
+            recorded = _whole(log, now)
             code, console = _code(machine, recorded), bytes(machine.console)
+            if not _ends_with_return(recorded, code):
+                raise _cut_short(log)
             return RecordedCall(handler, recorded, code, returned, number, console)
     return NotRecorded(number)
+
+
+def _whole(log: Path, after: Registers) -> CpuLog:
+    try:
+        return CpuLog(_mapped(log), after)
+    except ToolFailed as error:
+        raise (_cut_short(log) if not _room(log) else error) from error
+
+
+def _ends_with_return(log: CpuLog, code: Mapping[int, bytes]) -> bool:
+    """Whether the last record is of what led to where the call returned."""
+    pc = log.pcs[-1]
+    page, at = code.get(pc & -_PAGE, b""), pc & (_PAGE - 1)
+    kind = flow(int.from_bytes(page[at : at + 4], "little")).kind if page else None
+    return kind in {Kind.RETURN, Kind.EXCEPTION_RETURN}
+
+
+def _cut_short(log: Path) -> Unequipped | ToolFailed:
+    """QEMU says nothing where its log cannot be written."""
+    size = f"{log.stat().st_size / 2**20:.1f} MiB"
+    if _room(log):
+        return ToolFailed("qemu-system-aarch64", f"its log ends before the call does, at {size}")
+    return Unequipped(
+        f"no space left in {tempfile.gettempdir()} for the record of the call ({size} fitted)",
+        hint="free some space, or set TMPDIR to a folder on a larger disk: a call takes up to 2 GiB",
+    )
+
+
+def _room(log: Path) -> bool:
+    """Whether its disk would take one more record."""
+    with log.open("rb") as file:
+        disk = os.fstatvfs(file.fileno())
+    return disk.f_bavail * disk.f_frsize >= _PAGE
 
 
 def _mapped(log: Path) -> bytes | mmap.mmap:
