@@ -15,9 +15,12 @@ from bootwright.boards.model import Board, Find, Goal, Stepping
 from bootwright.cli.main import main
 from bootwright.formats.archives import cpio
 from bootwright.formats.filesystems.directory import Directory
+from bootwright.formats.kernel.built_in import Driver
 from bootwright.formats.modules.modprobe_config import ModprobeConfig, parse_modprobe, read_modprobe
+from bootwright.formats.modules.module_index import ModuleIndex, tabulate
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.kept.shelf import Shelf
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.modules import ModuleFiles
@@ -445,3 +448,15 @@ def test_an_image_with_modules_of_another_release_only(tmp_path: Path) -> None:
     assert status == 1
     assert "modprobe looks in /lib/modules/6.18.15+deb13-arm64" in text
     assert "6.18.5+deb13-arm64" in json.loads(text)["notes"][-1]
+
+
+def test_a_built_in_driver_that_its_object_also_names_is_one_driver() -> None:
+    serial = Driver(
+        "uart-pl011", ("amba",), "pl011_init", "amba_pl011", amba=((0x41011, 0xFFFFF),), calls=("clk_get",)
+    )
+    facts = make_kernel((serial,))
+    index = tabulate([], ["amba_pl011"], {"amba_pl011": ["amba:d????1011*"]})
+    facts.modules = ModuleIndex(Shelf.of(index), Path("/nonexistent"))
+    assert facts.modules.built_in_by_alias("amba:d00041011") == ("amba_pl011",)
+    assert [candidate.driver for candidate in facts.by_amba(0x41011)] == ["uart-pl011"]
+    assert [candidate.driver for candidate in facts.by_amba(0x51011)] == ["amba_pl011"], "its table says no"

@@ -149,12 +149,7 @@ class KernelFacts:
                 for entry in driver.pci
             )
         ]
-        alias = pci_alias(vendor, device, device_class)
-        names = {candidate.driver for candidate in candidates}
-        candidates += [
-            candidate for candidate in self.by_modalias(alias, "pci") if candidate.driver not in names
-        ]
-        return tuple(candidates)
+        return self._with_aliases(candidates, pci_alias(vendor, device, device_class), "pci")
 
     def by_amba(self, periphid: int) -> tuple[Candidate, ...]:
         """Drivers for an AMBA peripheral id."""
@@ -163,7 +158,7 @@ class KernelFacts:
             for driver in self.built_in.drivers
             if any(periphid & mask == identity for identity, mask in driver.amba)
         ]
-        return (*candidates, *self.by_modalias(f"amba:d{periphid:08X}", "amba"))
+        return self._with_aliases(candidates, f"amba:d{periphid:08X}", "amba")
 
     def by_name(self, name: str, bus: str) -> tuple[Candidate, ...]:
         """i2c and spi drivers whose id table has this name."""
@@ -172,7 +167,23 @@ class KernelFacts:
             for driver in self.built_in.drivers
             if bus in driver.buses and name in driver.ids
         ]
-        return (*candidates, *self.by_modalias(f"{bus}:{name}", bus))
+        return self._with_aliases(candidates, f"{bus}:{name}", bus)
+
+    def _with_aliases(self, candidates: list[Candidate], alias: str, bus: str) -> tuple[Candidate, ...]:
+        """With the drivers that an alias names, but those again that an object here is known to hold."""
+        known = {
+            name.replace("-", "_")
+            for candidate in candidates
+            for name in (candidate.driver, candidate.object)
+        }
+        return (
+            *candidates,
+            *(
+                candidate
+                for candidate in self.by_modalias(alias, bus)
+                if candidate.driver.replace("-", "_") not in known
+            ),
+        )
 
     @cached_property
     def early(self) -> dict[str, EarlyEntry]:
