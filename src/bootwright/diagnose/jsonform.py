@@ -6,10 +6,13 @@ from typing import Any
 
 from bootwright.diagnose.model import Boot, Diagnosis, Evidence, Finding
 
+SCHEMA = "bootwright/diagnose/1"
+
 
 def as_json(diagnosis: Diagnosis, *, board: str | None = None) -> dict[str, Any]:
     """A dictionary of plain values; the first finding of a failed boot is its root cause."""
     form: dict[str, Any] = {
+        "schema": SCHEMA,
         "outcome": diagnosis.outcome.value,
         "lines": diagnosis.lines,
         "boots": [_boot(boot) for boot in diagnosis.boots],

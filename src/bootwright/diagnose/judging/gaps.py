@@ -7,6 +7,10 @@ from bootwright.diagnose.model import STAGES, Finding, Gap, Severity
 
 MORE_KERNEL = "ignore_loglevel printk.devkmsg=on"
 """Every kernel message on the console, and those of user space without rate limit."""
+_NOTHING_KNOWN = (
+    "capture the serial console from power-on, or take dmesg; where there is no console tell what the screen "
+    "and the lights show: bootwright observe --help"
+)
 _SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
 
 
@@ -62,4 +66,9 @@ def gaps_of(state: BootState, findings: tuple[Finding, ...]) -> tuple[Gap, ...]:
                 f"capture until the login prompt, and boot with {MORE_KERNEL}",
             )
         )
+    if not gaps and state.rank < 0 and not findings:
+        what = (
+            "the log is empty" if state.last_line < state.first_line else "nothing in it is known of a boot"
+        )
+        gaps.append(Gap(f"anything of the machine: {what}", _NOTHING_KNOWN))
     return tuple(gaps)
