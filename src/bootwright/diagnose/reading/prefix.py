@@ -70,7 +70,7 @@ _KERNEL_ONLY: Final = re.compile(
 # `journalctl -o short-monotonic` puts the host between the time and who spoke.
 _HOST: Final = re.compile(rb"\s[\w.-]{1,64}(?=\s(?:kernel|[\w@().-]{1,64}\[\d{1,10}\]):)")
 _BY_KERNEL: Final = re.compile(rb"\S.*\bkern(?:el)?\s*:|\Akern\s*:")
-_DATE_OF_TALOS: Final = re.compile(rb"\A\[talos\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
+_DATE_OF_TALOS: Final = re.compile(rb"\A\[talos\] (?P<iso>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) ")
 _ESCAPED: Final = re.compile(rb"\\x([0-9a-f]{2})")
 """As /dev/kmsg gives what cannot be printed, and the backslash (kernel/printk/printk.c msg_add_ext_text)."""
 _MAX_STAMPS: Final = 8
@@ -138,7 +138,10 @@ def split(line: bytes, *, dated: bool = True) -> Message:
     text = line[place:].strip()
     if text.startswith(b"[talos] "):
         # In a container Talos puts the time after its name.
-        text = _DATE_OF_TALOS.sub(b"[talos] ", text)
+        date = _DATE_OF_TALOS.match(text)
+        if date is not None:
+            wall = _wall(date) if wall is None else wall
+            text = b"[talos] " + text[date.end() :]
     if b"\\x" in text and text.startswith(b"[talos]"):
         text = _ESCAPED.sub(_unescaped, text)
     return Message(text, seconds, kernel, wall, stamped_by)
