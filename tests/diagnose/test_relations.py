@@ -74,7 +74,10 @@ def test_a_format_is_filled() -> None:
 
 
 KNOWN = {
+    ("no-stamps", "talos-task-open/cut-off"),
+    ("no-stamps", "thermal-throttled/cpu"),
     ("second-console", "uboot-boot-failed/gallery-uboot-nothing-to-boot"),
+    ("healthy-cut", "boot-partition-missing/other-name"),
     ("healthy-cut", "eeprom-nvme/falls-through"),
     ("healthy-cut", "uboot-fell-back/second-source"),
     ("healthy-cut", "uboot-noise/no-ethernet"),
