@@ -77,6 +77,9 @@ KNOWN = {
     ("no-stamps", "talos-task-open/cut-off"),
     ("no-stamps", "thermal-throttled/cpu"),
     ("second-console", "uboot-boot-failed/gallery-uboot-nothing-to-boot"),
+    # An excerpt of one start, where the second time is what the rule counts.
+    ("twice", "talos-volume-failed/never-found"),
+    ("twice", "talos-volume-failed/wiped"),
     ("healthy-cut", "boot-partition-missing/other-name"),
     ("healthy-cut", "eeprom-nvme/falls-through"),
     ("healthy-cut", "uboot-fell-back/second-source"),
