@@ -34,16 +34,16 @@ def test_the_shape_of_every_line_that_tells_something_can_tell(use_re2: bool) ->
     shapes = TellingShapes(KNOWLEDGE.patterns, use_re2=use_re2)
     literals = sorted({literal for pattern in KNOWLEDGE.patterns for literal in pattern.literals})
     examiner = Examiner(KNOWLEDGE.patterns, literals, use_re2=use_re2)
-    told = [
+    telling = [
         line
         for line in lines()[:: 1 if use_re2 else 20]
         if len(line) < 2000 and examiner.examine(prefix.split(line).text, kernel=False).matches
     ]
-    assert len(told) > 40
-    spelled = set(shapes.spelled_out.lines(b"\n".join(told)))
-    by_shape = set(shapes.holding.lines(b"\n".join(shapes_of(b"\n".join(told)))))
-    assert by_shape | spelled == set(range(len(told)))
-    assert all(shapes.can_match(shapes_of(told[number])[0]) for number in by_shape - spelled)
+    assert len(telling) > 40
+    spelled = set(shapes.spelled_out.lines(b"\n".join(telling)))
+    by_shape = set(shapes.holding.lines(b"\n".join(shapes_of(b"\n".join(telling)))))
+    assert by_shape | spelled == set(range(len(telling)))
+    assert all(shapes.can_match(shapes_of(telling[number])[0]) for number in by_shape - spelled)
 
 
 def test_most_lines_that_only_hold_a_literal_have_a_shape_that_tells_nothing() -> None:

@@ -8,7 +8,6 @@ kernel and a system write their logs at their own pace: of those only a repeated
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
@@ -22,6 +21,7 @@ from bootwright.diagnose.judging.shapes import (
     is_labelled,
     last_repetition,
     looks_wrong,
+    makes_progress,
     named_shape_of,
     repeated_block,
     shape_of,
@@ -273,7 +273,9 @@ class Endings:
         if places is not None:
             block = [telling[place][0] for place in places]
             error = next((line for line in block if self.is_error(line)), None)
-            if error is not None or not _makes_progress(texts, [shape for _, shape in telling], len(block)):
+            if error is not None or not makes_progress(
+                texts, [shape for _, shape in telling], len(block), turns=_LOOP_OF_LOADER
+            ):
                 return self._ended("@end/repeats", state, error or block[0], lines[-1])
         return self._loop_of_errors(state, lines)
 
@@ -294,7 +296,7 @@ class Endings:
             None,
         )
         begun, ended = lines[-min(len(lines), _LOOP_OF_ERROR * len(places))], lines[places[-1]]
-        took = _seconds_between(begun, ended)
+        took = begun.seconds_to(ended)
         if took is None and state.rank >= _KERNEL:
             # Without times several devices of a kind are told from one that goes on by number alone, and
             # many things that fail once from one that fails again by their names.
@@ -391,19 +393,3 @@ class Endings:
         if proof.voice == PROGRAM:
             facts = (*facts, ("voice", PROGRAM))
         return Ending(event, (proof, *(line for line in more if line is not proof)), facts)
-
-
-def _makes_progress(texts: Sequence[bytes], shapes: Sequence[bytes], period: int) -> bool:
-    """Whether between the lines of a loader's loop one comes with other numbers each time, as addresses."""
-    since = max(len(texts) - _LOOP_OF_LOADER * (period + 1), 0)
-    told = Counter(shape for text, shape in set(zip(texts[since:], shapes[since:], strict=True)))
-    return any(count >= _LOOP_OF_LOADER for count in told.values())
-
-
-def _seconds_between(first: LastLine, last: LastLine) -> float | None:
-    """By the kernel's clock or a wall clock; None where neither is in both lines."""
-    if first.seconds is not None and last.seconds is not None:
-        return last.seconds - first.seconds
-    if first.wall is not None and last.wall is not None:
-        return last.wall - first.wall
-    return None

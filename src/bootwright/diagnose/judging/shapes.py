@@ -175,3 +175,10 @@ def last_repetition(texts: Sequence[bytes], *, least: int, longest: int = 200) -
 
 _AFTER_LOOP: Final = 2
 """Lines from the last of a loop to the end of the log."""
+
+
+def makes_progress(texts: Sequence[bytes], shapes: Sequence[bytes], period: int, *, turns: int) -> bool:
+    """Whether in the last turns of a loop a line comes with other numbers each time, as addresses do."""
+    since = max(len(texts) - turns * (period + 1), 0)
+    different = Counter(shape for _, shape in set(zip(texts[since:], shapes[since:], strict=True)))
+    return any(count >= turns for count in different.values())

@@ -30,6 +30,14 @@ class LastLine:
     wall: float | None
     """Seconds of wall-clock time; None likewise."""
 
+    def seconds_to(self, later: LastLine) -> float | None:
+        """By the kernel's clock or a wall clock; None where neither is in both lines."""
+        if self.seconds is not None and later.seconds is not None:
+            return later.seconds - self.seconds
+        if self.wall is not None and later.wall is not None:
+            return later.wall - self.wall
+        return None
+
 
 @define
 class Tail:
