@@ -231,3 +231,27 @@ def test_a_hand_over_at_the_end_is_a_failure_only_where_the_console_was_watched(
     text = b"U-Boot 2025.01 (Jan 06 2025 - 12:00:00 +0000)\nStarting kernel ...\n"
     assert diagnose_bytes(text, "log", KNOWLEDGE).outcome is Outcome.UNKNOWN
     assert diagnose_bytes(text, "log", KNOWLEDGE, watched=True).outcome is Outcome.FAILED
+
+
+def test_a_known_report_with_its_whole_head_is_no_dump() -> None:
+    report = """\
+------------[ cut here ]------------
+WARNING: drivers/quux/quux.c:58 at quux_detach+0xe0/0xf4, CPU#7: kworker/u32:2/73
+Modules linked in: quux
+CPU: 7 UID: 0 PID: 73 Comm: kworker/u32:2 Tainted: G        W           7.0.12 #27 PREEMPT
+Tainted: [W]=WARN
+Hardware name: Example (DT)
+Workqueue: events_unbound deferred_probe_work_func
+pstate: 20400009 (nzCv daif +PAN -UAO -TCO -DIT -SSBS BTYPE=--)
+pc : quux_detach+0xe0/0xf4
+lr : quux_cleanup+0x3c/0xc8
+sp : ffff800083c639d0
+x29: ffff800083c639d0 x28: ffff800082c98a00 x27: ffff000106a9e880
+Call trace:
+ quux_detach+0xe0/0xf4 (P)
+ kthread+0x120/0x12c
+ ret_from_fork+0x10/0x20
+---[ end trace 0000000000000000 ]---
+"""
+    log = "".join(f"[   13.{number:06}] {line}\n" for number, line in enumerate(report.splitlines()))
+    assert diagnosed(log).outcome is not Outcome.FAILED

@@ -27,8 +27,9 @@ _TRAP: Final = re.compile(
 """What a dump after an exception has, other than a table of addresses."""
 _GOES_ON: Final = re.compile(rb"\b(?:dump_stack(?:_lvl)?|show_stack|dump_backtrace)\b(?!\w)")
 """In a stack that a kernel prints by choice, going on (lib/dump_stack.c, Linux 6.12); a trap has none."""
-_BEFORE: Final = 6
-"""Lines before it, among which its head is."""
+_BEFORE: Final = 8
+"""Lines before it, among which its head is: modules, CPU, hardware, workqueue and state stand between, since
+Linux 6.13 the taint, too (lib/dump_stack.c dump_stack_print_info)."""
 _PID_OF_INIT: Final = 1
 _CRITICAL: Final = 3
 """Level error: what a kernel calls a warning, it gets over."""
