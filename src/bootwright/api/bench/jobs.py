@@ -84,7 +84,7 @@ def lab_job(
     lab's platform [the board file's, else of an emulator]. What comes back is read by `observe_cell` (with
     `results`) and `read_probe_results`. Raises `Refused` and `Missing` for cells, kernels, images and boards.
 
-        lab_job("mounts/debian-6.18.32-4k", lab="lava", url="https://files.example.org/1", out="job").path
+        lab_job("mounts/debian-6.16.12-16k", lab="lava", url="https://files.example.org/1", out="job").path
     """
     import yaml
 

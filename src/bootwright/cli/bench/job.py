@@ -11,7 +11,7 @@ from bootwright.cli._parts.values import OneOf, printable, refuse_given
 _PATH = click.Path(path_type=Path)
 _HELP = """Write CELL of a campaign as a job of LAVA or of KernelCI's pull labs, with the files that it needs.
 
-CELL is a name of `bootwright status`. An emulated one, such as mounts/debian-6.18.32-4k, is its kernel with
+CELL is a name of `bootwright status`. An emulated one, such as mounts/debian-6.16.12-16k, is its kernel with
 its probes. One for a board is the image that was made for it: LAVA writes it to the card of a board of its
 type and tags, and waits for the lines that decide the plan's outcomes; a pull lab gets the kernel, initramfs,
 devicetree and arguments that the image starts. --kernel is for a kernel with probes and no campaign.
@@ -21,7 +21,7 @@ What comes back (the job's log, or a report) is taken into the campaign by
 
 \b
 Examples:
-  bootwright bench job mounts/debian-6.18.32-4k --lab lava --url https://files.example.org/1 -o job
+  bootwright bench job mounts/debian-6.16.12-16k --lab lava --url https://files.example.org/1 -o job
   bootwright bench job rpi5-rev-1.0_4K_6.18.15_mainline_kernel --lab lava \\
       --url https://files.example.org/2 -o job
   bootwright bench job --kernel debian-6.18-16k --probe all --board raspberrypi-4 --lab lava \\
