@@ -255,3 +255,37 @@ Call trace:
 """
     log = "".join(f"[   13.{number:06}] {line}\n" for number, line in enumerate(report.splitlines()))
     assert diagnosed(log).outcome is not Outcome.FAILED
+
+
+def test_a_partition_whose_name_begins_like_the_boot_partition_is_not_it() -> None:
+    log = """\
+U-Boot 2018.07 (Jul 16 2024 - 16:30:57 +0800)
+partno erro : can't find partition bootloader
+[01.806]Starting kernel ...
+[    0.000000] Booting Linux on physical CPU 0x0
+[    0.000000] Linux version 5.4.61 (build@example) #1 SMP
+[    3.206532] Run /init as init process
+Starting syslogd: OK
+quux login:
+"""
+    assert diagnosed(log).outcome is Outcome.BOOT_OK
+
+
+def test_the_lifetime_of_a_lease_is_no_time_out() -> None:
+    log = """\
+[    0.000000] Linux version 6.1.0 (build@example) #1 SMP
+[    9.220000] systemd-networkd[1407]: enp7s0: DHCPv6 address 2001:db8::6/128 timeout preferred 432 valid 864
+[   13.300000] systemd[1]: Startup finished in 4.1s (kernel) + 9.2s (userspace) = 13.3s.
+"""
+    assert diagnosed(log).outcome is Outcome.BOOT_OK
+
+
+def test_talos_in_a_container_has_a_clock_too() -> None:
+    log = """\
+[talos] 2025/06/10 15:09:23 initialize sequence: 2 phase(s)
+[talos] 2025/06/10 15:09:23 phase machined (1/2): 2 tasks(s)
+[talos] 2025/06/10 15:09:23 task startContainerd (2/2): starting
+[talos] 2025/06/10 15:09:23 service[containerd](Preparing): Running pre state
+[talos] 2025/06/10 15:09:24 service[containerd](Preparing): Creating service runner
+"""
+    assert diagnosed(log).outcome is Outcome.UNKNOWN

@@ -80,7 +80,6 @@ KNOWN = {
     # An excerpt of one start, where the second time is what the rule counts.
     ("twice", "talos-volume-failed/never-found"),
     ("twice", "talos-volume-failed/wiped"),
-    ("healthy-cut", "boot-partition-missing/other-name"),
     ("healthy-cut", "eeprom-nvme/falls-through"),
     ("healthy-cut", "uboot-fell-back/second-source"),
     ("healthy-cut", "uboot-noise/no-ethernet"),
