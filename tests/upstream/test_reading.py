@@ -13,7 +13,8 @@ from bootwright.upstream.relevance.configs import (
     objects_of,
 )
 from bootwright.upstream.relevance.dts_text import DtsGroup, read_dts
-from bootwright.upstream.relevance.edits import edits_of_patch
+from bootwright.upstream.relevance.edits import Edit, edits_of_patch
+from bootwright.upstream.relevance.effect import same_code
 from bootwright.upstream.relevance.reach import Served, Source, reach
 
 _DRIVER = """\
@@ -211,3 +212,21 @@ def test_any_text_is_read(text: str) -> None:
     kconfig_lines(text)
     objects_of(text)
     reach([Source.read("x.c", text)], Served(compatibles=frozenset({"a"}))).touches("x.c", [1])
+
+
+@pytest.mark.parametrize(
+    ("added", "same"),
+    [
+        ("/*\n * Who wrote it.\n */\nint probe(void);", False),  # a new file's head, and code
+        ("/*\n * Who wrote it.\n */", True),
+        (" * the middle\n * of a comment", True),
+        (" * its end\n */\nint probe(void);", False),
+        ("int probe(void); /* and\n * more */", False),
+        ("\t/* one line */", True),
+        (" */", True),
+    ],
+)
+def test_comments_that_begin_or_end_outside_of_a_change(added: str, same: bool) -> None:
+    lines = tuple(enumerate(added.split("\n"), 1))
+    assert same_code(Edit((), lines)) is same
+    assert same_code(Edit(lines, ())) is same

@@ -15,6 +15,8 @@ _NO_EFFECT_FILES = re.compile(
     r"(?:^|/)dt-bindings/|(?:^|/)(?:[^/]+\.(?:md|rst|txt~)|README[^/]*|MAINTAINERS|LICENSE[^/]*|CHANGELOG[^/]*|CREDITS|go\.(?:sum|mod|work"
     r"(?:\.sum)?)|[^/]+_test\.go|\.[^/]+)$"
 )
+_IN_COMMENT = re.compile(r"\s*\*(?:[\s/]|$)")
+"""A line in the middle of a comment, or its last (coding-style.rst, Linux 6.12)."""
 
 
 def has_no_effect(path: str) -> bool:
@@ -45,9 +47,16 @@ def same_code(edit: Edit) -> bool:
 
 
 def _closed(text: str) -> str:
-    """Lines from the middle of a comment, as a comment."""
-    lines = text.split("\n")
-    return "\n".join("" if re.match(r"\s*\*(?:[\s/]|$)", line) else line for line in lines)
+    """Without lines of a comment that began before them; one that begins here stays whole."""
+    kept: list[str] = []
+    inside = False
+    for line in text.split("\n"):
+        if not inside and _IN_COMMENT.match(line):
+            continue
+        kept.append(line)
+        if "/*" in line or "*/" in line:
+            inside = line.rfind("/*") > line.rfind("*/")
+    return "\n".join(kept)
 
 
 def signature_of(edit: Edit) -> tuple[frozenset[tuple[str, int]], frozenset[tuple[str, int]]]:
