@@ -7,7 +7,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from upstream_kit import HISTORIES, histories, make
+from history_kit import History
+from upstream_kit import HISTORIES, SUBJECTS, histories, make
 
 from bootwright.upstream.presets import UPSTREAMS
 from bootwright.upstream.relevance.judge import Judge
@@ -31,6 +32,24 @@ def test_a_history(name: str, tmp_path: Path) -> None:
     assert len(noise) <= 0.1 * len(named), noise
     for commit in wanted & named.keys():
         assert labelled.matters[commit] in named[commit].outcomes
+
+
+def test_a_devicetree_and_a_driver_that_come_new(tmp_path: Path) -> None:
+    folder = "arch/arm64/boot/dts/broadcom"
+    head = "/*\n * Who wrote it.\n */\n"
+    history = History.start(
+        tmp_path / "linux", {f"{folder}/bcm2712-rpi-5-b.dts": '/dts-v1/;\n/ { model = "old"; };\n'}
+    )
+    history.commit("a board", {f"{folder}/bcm2712-d-rpi-5-b.dts": '#include "bcm2712-rpi-5-b.dts"\n'})
+    history.commit("another board", {f"{folder}/bcm2712-rpi-500.dts": '#include "bcm2712-rpi-5-b.dts"\n'})
+    driver = "int macb_probe(void)\n{\n\treturn 0;\n}\n"
+    history.commit("a driver", {"drivers/net/ethernet/cadence/macb.c": head + driver})
+    repository = open_repository(history.folder)
+    ends = [repository.commit("base"), repository.commit("HEAD")]
+    subjects = [SUBJECTS["ethernet-rp1"]]
+    looked = Judge(repository, UPSTREAMS.get("linux"), subjects, ends).look("base..HEAD")
+    whats = {judged.commit.subject: [touch.what for touch in judged.touches] for judged in looked.judged}
+    assert whats == {"a board": ["the board's devicetree comes"], "a driver": ["macb"]}
 
 
 def test_the_histories_hold_more_that_does_not_matter() -> None:

@@ -119,10 +119,12 @@ def _gather(gathered: _Gathered, experiment: Experiment, outcome: str, library: 
     used: list[str] = []
     for kernel in _kernels_here(experiment, library):
         for devicetree in experiment.devicetree:
+            # Also where no kernel has it yet: that it comes is what one waits for.
+            gathered.dtbs.add(board_named(devicetree.board).stepping(devicetree.stepping).dtb)
             try:
                 path = _tree_file(devicetree, kernel)
             except BootwrightError:
-                continue  # a devicetree that this kernel does not have tells nothing
+                continue
             _add(gathered, kernel, path, devicetree, experiment.goals[outcome])
         used.append(kernel.name)
     return used
@@ -155,7 +157,6 @@ def _add(gathered: _Gathered, kernel: Kernel, dtb: Path, devicetree: Devicetree,
     verdict = predict_goal(kernel, dtb, board, goal, stepping=devicetree.stepping)
     tree = read_tree(dtb)
     gathered.boards.add(devicetree.board)
-    gathered.dtbs.add(board.stepping(devicetree.stepping).dtb)
     paths = {link.node for link in verdict.chain}
     paths |= {hazard.node for hazard in verdict.hazards if hazard.node}
     if verdict.node:

@@ -22,6 +22,8 @@ def dts_touch(
     """
     if edits.path not in ground.dts_paths and (edits.old or "") not in ground.dts_paths:
         return ""
+    if edits.path in ground.dts_roots and not (edits.old and edits.new):
+        return f"the board's devicetree {'goes' if edits.old else 'comes'}"
     sides = ((ends[0], edits.old, edits.removed), (ends[1], edits.new, edits.added))
     for commit, path, lines in sides:
         if commit and path and lines:
