@@ -216,7 +216,7 @@ def test_a_debian_image_on_another_board(debian: Path, tmp_path: Path) -> None:
         (
             ["talos", "--board", "raspberrypi-5", "--revision", "c03111"],
             "not one of Raspberry Pi 5",
-            "fields",
+            "raspberrypi-4",
         ),
     ],
 )

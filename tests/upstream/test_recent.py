@@ -15,6 +15,7 @@ from history_kit import History
 
 from bootwright.cli.main import main
 from bootwright.foundation.cache import UPSTREAMS
+from bootwright.upstream import recent
 from bootwright.upstream.recent import cut_off
 from bootwright.workshop.repository import Repository
 
@@ -124,7 +125,11 @@ def test_its_newest_commits_alone(history: History, server: git_server.Served) -
     assert subjects(watch("--json", "--offline")) == []
 
 
-def test_more_than_is_allowed(history: History, server: git_server.Served) -> None:
+@pytest.mark.parametrize("seconds", [0.01, 60.0], ids=["while it comes", "at once"])
+def test_more_than_is_allowed(
+    history: History, server: git_server.Served, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "_POLL", seconds)
     history.commit("large", {"large.bin": random.Random(5).randbytes(16 << 20)})
     refused = watch("--fetch", "big", "--max-fetch", "1")
     assert refused.return_value == 3

@@ -27,7 +27,10 @@ MARGIN_DAYS = 90
 _SECONDS = 7200.0
 _POLL = 0.2
 _MOST_BRANCHES = 100
-_FETCH = ("fetch", "-q", "--no-tags", "--no-write-fetch-head")
+# Always one pack, however few the objects are: a file that is too large is then one fetch that is.
+_FETCH = ("-c", "fetch.unpackLimit=1", "fetch", "-q", "--no-tags", "--no-write-fetch-head")
+# No file grows beyond so many blocks of 512 bytes (POSIX, ulimit): a fetch may end before it is looked at.
+_BOUNDED = 'ulimit -f "$0" && exec "$@"'
 _QUIET = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -41,6 +44,11 @@ class Bound:
     """How much may be fetched at once."""
 
     megabytes: int
+
+    @property
+    def blocks(self) -> int:
+        """The least number of blocks of 512 bytes that is more."""
+        return self.megabytes * 10**6 // 512 + 1
 
     def check(self, received: int, address: str) -> None:
         """Raises `Missing` where it is more."""
@@ -104,7 +112,7 @@ def _fetch(folder: Path, words: Sequence[str], bound: Bound, address: str) -> No
     before = _size(folder)
     program = str(tools.need("git", purpose="follow a repository"))
     with subprocess.Popen(
-        [program, "-C", str(folder), *words],
+        ["sh", "-c", _BOUNDED, str(bound.blocks), program, "-C", str(folder), *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -127,6 +135,9 @@ def _fetch(folder: Path, words: Sequence[str], bound: Bound, address: str) -> No
             _sweep(folder)
             raise
     if process.returncode != 0:
+        received = _size(folder) - before
+        _sweep(folder)
+        bound.check(received, address)
         raise ToolFailed("git", said.decode(errors="replace")[-4000:])
 
 
