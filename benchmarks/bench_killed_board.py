@@ -23,6 +23,8 @@ from pathlib import Path
 
 import yaml
 
+from bench_killed_campaign import decided
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "kits")]
 
@@ -91,11 +93,6 @@ def told(folder: Path) -> dict[str, bytes]:
 def told_again(folder: Path) -> int:
     """How many answers there are beyond one for each boot that was recorded."""
     return max(0, len(told(folder)) - len(list((folder / "bench").glob("*/bench.json"))))
-
-
-def decided(folder: Path) -> tuple[object, object]:
-    document = json.loads((folder / "status.json").read_text(encoding="utf-8"))
-    return document["decision"], [(task["id"], task["state"], task["verdict"]) for task in document["tasks"]]
 
 
 def main(kills: int) -> int:
