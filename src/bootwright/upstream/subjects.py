@@ -116,18 +116,21 @@ def _paths(pairs: Iterable[tuple[str, list[str]]]) -> Mapping[str, tuple[str, ..
 
 def _gather(gathered: _Gathered, experiment: Experiment, outcome: str, library: Library) -> list[str]:
     """Add what an experiment's predictions go through; the names of the kernels that were here."""
-    used: list[str] = []
-    for kernel in _kernels_here(experiment, library):
+    kernels = _kernels_here(experiment, library)
+    if kernels:
+        # Also those that no kernel has yet: that they come is what one waits for.
+        gathered.dtbs |= {
+            board_named(devicetree.board).stepping(devicetree.stepping).dtb
+            for devicetree in experiment.devicetree
+        }
+    for kernel in kernels:
         for devicetree in experiment.devicetree:
-            # Also where no kernel has it yet: that it comes is what one waits for.
-            gathered.dtbs.add(board_named(devicetree.board).stepping(devicetree.stepping).dtb)
             try:
                 path = _tree_file(devicetree, kernel)
             except BootwrightError:
                 continue
             _add(gathered, kernel, path, devicetree, experiment.goals[outcome])
-        used.append(kernel.name)
-    return used
+    return [kernel.name for kernel in kernels]
 
 
 def _tree_file(devicetree: Devicetree, kernel: Kernel) -> Path:
