@@ -138,4 +138,4 @@ static void clean(void)
 		;
 }
 
-PROBE filesystems = { "filesystems", prepare, clean, 20 };
+PROBE filesystems = { "filesystems", prepare, clean, 20, 0 };

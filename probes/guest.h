@@ -18,12 +18,12 @@ typedef unsigned long size_t;
 
 /* asm-generic/unistd.h */
 enum {
-	NR_ioctl = 29, NR_mknodat = 33, NR_mkdirat = 34, NR_unlinkat = 35, NR_umount2 = 39, NR_mount = 40,
-	NR_statfs = 43, NR_openat = 56, NR_close = 57, NR_getdents64 = 61, NR_lseek = 62, NR_read = 63, NR_write = 64,
+	NR_dup3 = 24, NR_ioctl = 29, NR_mknodat = 33, NR_mkdirat = 34, NR_unlinkat = 35, NR_umount2 = 39, NR_mount = 40,
+	NR_statfs = 43, NR_fchdir = 50, NR_chroot = 51, NR_openat = 56, NR_close = 57, NR_getdents64 = 61, NR_lseek = 62, NR_read = 63, NR_write = 64,
 	NR_pread64 = 67, NR_ppoll = 73, NR_readlinkat = 78, NR_sync = 81, NR_exit_group = 94,
 	NR_nanosleep = 101, NR_clock_gettime = 113, NR_kill = 129, NR_reboot = 142, NR_uname = 160,
 	NR_socket = 198, NR_bind = 200, NR_sendto = 206, NR_recvfrom = 207, NR_setsockopt = 208,
-	NR_clone = 220, NR_execve = 221, NR_mmap = 222, NR_swapon = 224, NR_swapoff = 225, NR_wait4 = 260,
+	NR_clone = 220, NR_execve = 221, NR_mmap = 222, NR_swapon = 224, NR_swapoff = 225, NR_madvise = 233, NR_wait4 = 260,
 	NR_finit_module = 273, NR_open_tree = 428, NR_move_mount = 429, NR_fsopen = 430,
 	NR_fsconfig = 431, NR_fsmount = 432, NR_pidfd_open = 434, NR_close_range = 436,
 	NR_mount_setattr = 442,
@@ -96,6 +96,8 @@ struct group {
 	int (*prepare)(struct test *tests, int room);
 	void (*clean)(void); /* after each test, in the parent: nothing may be left for the next one */
 	int seconds;         /* a test that takes longer is ended and reported as ETIMEDOUT */
+	int own_roots;       /* a test needs nothing of the tree but /proc: one that was not cleaned up is in no
+			      * other's way where each has a root of its own (here.c) */
 };
 /* A probe is one C file that holds one of these; the linker collects them. */
 #define PROBE __attribute__((used, section("bootwright_probes"), aligned(8))) static const struct group
@@ -113,6 +115,15 @@ void skipped(struct outcome *outcome, const char *why);
 /* The call must be refused with `error`; anything else is the failure. */
 void refused(struct outcome *outcome, const char *call, long result, long error);
 void wrong(struct outcome *outcome, const char *call, const char *note);
+
+/* here.c */
+enum { SPARE_STACKS = 8 << 20 };
+extern char spare_stacks[SPARE_STACKS]; /* ktap.c */
+/* The test in this process; `own_root`: in a root of its own, and nothing is cleaned up. */
+void run_here(const struct test *test, struct outcome *outcome, int own_root);
+long present_root(void); /* a descriptor of it, which `return_to_root` closes */
+void return_to_root(long root);
+void warm_up(void); /* what the first use of memory and descriptors takes is done then */
 
 /* main.c */
 void set_mark(const char *mark);

@@ -8,7 +8,10 @@
  */
 #include "guest.h"
 
-enum { SIGKILL = 9, SIGCHLD = 17, POLLIN = 1, WNOHANG = 1, ROOM = 64, STACK = 1 << 20, STACKS = 8 };
+enum { SIGKILL = 9, SIGCHLD = 17, POLLIN = 1, WNOHANG = 1, ROOM = 64, STACKS = 8, STACK = SPARE_STACKS / STACKS };
+
+/* Of processes: they share memory with init. */
+char spare_stacks[SPARE_STACKS] __attribute__((aligned(16)));
 
 static char mark[40];
 
@@ -162,24 +165,6 @@ static enum end ended(long child, int seconds, int *status)
 	return ENDED;
 }
 
-/* With `bootwright.together=1`: in this process, which is a third of the kernel's code that a run goes through.
- * For a run that stands for one with a process a test and known answers: who takes too long is not ended. */
-static void run_here(const struct test *test, struct outcome *outcome)
-{
-	/* The first descriptor that is not ours, for the test leaves its own open. */
-	long first = SYSCALL(openat, AT_FDCWD, "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
-
-	if (failed(outcome, "openat", first))
-		return;
-	close_file(first);
-	test->run(outcome, test->argument);
-	if (SYSCALL(close_range, first, ~0U, 0, 0, 0, 0) < 0)
-		for (long fd = first; fd < first + ROOM; fd++)
-			close_file(fd);
-	if (outcome->state == OPEN)
-		wrong(outcome, "probe", "the test ended without a result");
-}
-
 struct running { const struct test *test; struct outcome *outcome; };
 
 static void in_process(void *argument)
@@ -191,30 +176,22 @@ static void in_process(void *argument)
 
 /* Each test has a process and descriptors of its own, and shares memory with the others: copying it would
  * cost an emulator more than the test. */
-static void run_test(const struct test *test, struct outcome *outcome, int seconds)
+static void run_in_process(const struct group *group, const struct test *test, struct outcome *outcome)
 {
-	static char stacks[STACKS][STACK] __attribute__((aligned(16)));
 	static int used;
 	struct running running = { test, outcome };
 	int status = 0;
 	enum end end;
 	long child;
-	char together[8];
 
-	memset(outcome, 0, sizeof(*outcome));
-	kernel_log_mark();
-	if (option("together", together, sizeof(together))) {
-		run_here(test, outcome);
-		return;
-	}
 	if (used == STACKS) {
 		wrong(outcome, "probe", "too many tests before this one could not be ended");
 		return;
 	}
-	child = start_process(in_process, &running, stacks[used] + STACK);
+	child = start_process(in_process, &running, spare_stacks + (used + 1) * STACK);
 	if (failed(outcome, "clone", child))
 		return;
-	end = ended(child, seconds, &status);
+	end = ended(child, group->seconds, &status);
 	if (end == STUCK)
 		used++; /* it still has that one */
 	if (end != ENDED) {
@@ -224,8 +201,6 @@ static void run_test(const struct test *test, struct outcome *outcome, int secon
 		text_add(&note, "the test was killed by signal ");
 		text_add_number(&note, status & 127);
 		wrong(outcome, "killed", note.data);
-	} else if (outcome->state == OPEN) {
-		wrong(outcome, "probe", "the test ended without a result");
 	}
 }
 
@@ -282,10 +257,14 @@ int run_group(const struct group *group, int number)
 {
 	static struct test tests[ROOM];
 	static struct outcome outcome;
-	int count, bad = 0;
+	int count, bad = 0, together, apart;
+	static long root = -1; /* where the tests of the group before were in others */
 	char wanted[8];
 	TEXT(line, 200);
 
+	if (root >= 0)
+		return_to_root(root);
+	root = -1;
 	text_add(&line, "  # Subtest: ");
 	text_add(&line, group->name);
 	say("  KTAP version 1");
@@ -297,9 +276,20 @@ int run_group(const struct group *group, int number)
 	text_add(&line, "  1..");
 	text_add_number(&line, count);
 	say(line.data);
+	together = option("together", wanted, sizeof(wanted));
+	apart = together && group->own_roots;
+	if (apart)
+		root = present_root();
 	for (int at = 0; at < count; at++) {
-		run_test(&tests[at], &outcome, group->seconds);
-		if (group->clean)
+		memset(&outcome, 0, sizeof(outcome));
+		kernel_log_mark();
+		if (together)
+			run_here(&tests[at], &outcome, apart);
+		else
+			run_in_process(group, &tests[at], &outcome);
+		if (outcome.state == OPEN)
+			wrong(&outcome, "probe", "the test ended without a result");
+		if (group->clean && !apart)
 			group->clean();
 		say_outcome(&outcome, tests[at].name, at + 1);
 		bad += outcome.state == NOT_OK;

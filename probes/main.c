@@ -96,6 +96,7 @@ static void wait_at_door(void)
 	kernel_log_mark();
 	load_modules("/bootwright/filesystems.modules");
 	load_modules("/bootwright/overlays.modules");
+	warm_up();
 	sleep_ms(100); /* whatever the kernel still does behind a boot is done now */
 	text_add(&door, "# bootwright: door ");
 	text_add_number(&door, (long)words);

@@ -330,4 +330,4 @@ static void clean(void)
 			;
 }
 
-PROBE mounts = { "mounts", prepare, clean, 10 };
+PROBE mounts = { "mounts", prepare, clean, 10, 1 };

@@ -284,4 +284,4 @@ static int prepare(struct test *tests, int room)
 	return COUNT(all);
 }
 
-PROBE network = { "network", prepare, NULL, 40 };
+PROBE network = { "network", prepare, NULL, 40, 0 };

@@ -188,4 +188,4 @@ static void clean(void)
 			;
 }
 
-PROBE overlays = { "overlays", prepare, clean, 10 };
+PROBE overlays = { "overlays", prepare, clean, 10, 1 };

@@ -44,4 +44,4 @@ static int prepare(struct test *tests, int room)
 	return COUNT(all);
 }
 
-PROBE program = { "program", prepare, NULL, 60 };
+PROBE program = { "program", prepare, NULL, 60, 0 };

@@ -484,4 +484,4 @@ static int prepare(struct test *tests, int room)
 	return 1;
 }
 
-PROBE truth = { "truth", prepare, NULL, 1800 };
+PROBE truth = { "truth", prepare, NULL, 1800, 0 };

@@ -9,7 +9,7 @@
 #include "../guest.h"
 
 /* asm-generic/unistd.h, Linux 6.12, beside those of guest.h */
-enum { NR_chdir = 49, NR_chroot = 51, NR_listen = 201 };
+enum { NR_chdir = 49, NR_listen = 201 };
 
 /* main.c */
 void talos(const char *text);  /* `[talos] text` into the kernel's log, where Talos writes too */

@@ -140,6 +140,12 @@ def test_runs_from_a_snapshot_answer_as_the_cold_boot(
     assert (answered.snapshot, answered.ended) == (again.snapshot, "answered")
     assert read(answered) == attrs.evolve(read(again), diagnostics=read(answered).diagnostics)
     assert re.match(rb"bw[0-9a-f]{10}: KTAP version 1\n", answered.console)
+    # Interrupts are held back meanwhile; a kernel that waits for one is given them again.
+    with monkeypatch.context() as patched:
+        patched.setattr(answering, "_HELD", 0.001)
+        interrupted = answering.answers_from(running.snapshot_of(planned), planned)
+    assert interrupted is not None
+    assert read(interrupted).tests == read(again).tests
     # One that does not come to where it is waited for is run so that its console says more.
     monkeypatch.setattr(answering, "_WAIT", 3.0)
     door = attrs.evolve(running.snapshot_of(planned).door, ready_at=0x1000)

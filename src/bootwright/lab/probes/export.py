@@ -26,7 +26,7 @@ _OF_GUEST = frozenset({"COUNT", "TEXT", "struct text", "struct outcome", "OPEN",
 """What of guest.h the program takes; the rest is the C library's there."""
 _OF_LIBRARY = frozenset({"memset", "memcpy", "memcmp"})
 _ROW = re.compile(r'\{ "(?P<name>[\w.-]+)", (?P<function>\w+), (?P<argument>NULL|"[^"]*") \}')
-_PROBE = re.compile(r'^PROBE \w+ = \{ "(?P<name>[\w-]+)", \w+, \w+, (?P<seconds>\d+) \};', re.MULTILINE)
+_PROBE = re.compile(r'^PROBE \w+ = \{ "(?P<name>[\w-]+)", \w+, \w+, (?P<seconds>\d+), \d \};', re.MULTILINE)
 
 
 @frozen
