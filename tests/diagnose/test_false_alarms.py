@@ -1,0 +1,93 @@
+"""What machines that work say: severity by what a device carries, by its later success, and by time.
+
+The lines have the forms of the kernel's and systems' messages; devices and times are made up.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Outcome
+from bootwright.diagnose.signatures.knowledge import load
+
+KNOWLEDGE = load()
+UP = (
+    "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+    "[    0.500000] smp: Brought up 1 node, 4 CPUs\n"
+    "[    1.900000] Run /sbin/init as init process\n"
+    "[    9.000000] systemd[1]: Startup finished in 3s (kernel) + 6s (userspace) = 9s.\n"
+)
+CONTROLLER = (
+    "[  500.000000] xhci_hcd 0000:3a:00.0: xHCI host controller not responding, assume dead\n"
+    "[  500.000100] xhci_hcd 0000:3a:00.0: HC died; cleaning up\n"
+)
+HUB = "[    2.000000] hub 1-0:1.0: USB hub found\n"
+
+
+def outcome(text: str) -> Outcome:
+    return diagnose_bytes(text.encode(), "log", KNOWLEDGE).outcome
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ("", Outcome.DEGRADED),
+        ("[  500.100000] xhci_hcd 0000:3a:00.0: remove, state 1\n", Outcome.BOOT_OK),
+        (
+            "[  510.000000] xhci_hcd 0000:3a:00.0: new USB bus registered, assigned bus number 3\n",
+            Outcome.BOOT_OK,
+        ),
+        (
+            "[  510.000000] xhci_hcd 0000:99:00.0: new USB bus registered, assigned bus number 3\n",
+            Outcome.DEGRADED,
+        ),
+    ],
+)
+def test_a_usb_controller_that_is_taken_out_or_comes_back_is_none_that_died(
+    after: str, expected: Outcome
+) -> None:
+    assert outcome(UP + CONTROLLER + after) is expected
+
+
+@pytest.mark.parametrize(
+    ("errno", "others", "expected"),
+    [
+        ("-110", "", Outcome.DEGRADED),
+        ("-110", HUB, Outcome.BOOT_OK),
+        ("-19", "", Outcome.BOOT_OK),
+    ],
+)
+def test_one_usb_controller_of_several_may_not_start(errno: str, others: str, expected: Outcome) -> None:
+    assert outcome(UP + others + f"[   12.000000] isp9999 1b000000.usb: can't setup: {errno}\n") is expected
+
+
+LOST = "[  600.000000] pcieport 0000:04:00.0: Unable to change power state from D3hot to D0, device inaccessible\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("[    0.200000] pcieport 0000:00:1c.0: pciehp: Slot(0): Card not present\n", Outcome.BOOT_OK),
+        (LOST, Outcome.DEGRADED),
+        (LOST + "[  600.100000] pci_bus 0000:05: busn_res: [bus 05] is released\n", Outcome.BOOT_OK),
+        (LOST + "[  610.000000] pci 0000:04:00.0: [8086:15d3] type 01 class 0x060400\n", Outcome.BOOT_OK),
+        (LOST + "[  610.000000] pci 0000:09:00.0: [8086:15d3] type 01 class 0x060400\n", Outcome.DEGRADED),
+    ],
+)
+def test_what_is_pulled_out_of_a_slot_is_not_lost(lines: str, expected: Outcome) -> None:
+    assert outcome(UP + lines) is expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("SIOCADDRT: Network is unreachable", Outcome.BOOT_OK),
+        ("RTNETLINK answers: Network is unreachable", Outcome.BOOT_OK),
+        ("l2_packet_receive - recvfrom: Network is down", Outcome.BOOT_OK),
+        ("connect: Network is unreachable", Outcome.DEGRADED),
+    ],
+)
+def test_who_sets_an_interface_up_asked_no_host(line: str, expected: Outcome) -> None:
+    text = "Linux version 2.6.30 (a@b) #1\nFreeing init memory: 128k freed\ninit started: BusyBox v1.13.4\n"
+    assert outcome(f"{text}{line}\n") is expected
