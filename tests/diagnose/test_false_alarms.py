@@ -62,7 +62,10 @@ def test_one_usb_controller_of_several_may_not_start(errno: str, others: str, ex
     assert outcome(UP + others + f"[   12.000000] isp9999 1b000000.usb: can't setup: {errno}\n") is expected
 
 
-LOST = "[  600.000000] pcieport 0000:04:00.0: Unable to change power state from D3hot to D0, device inaccessible\n"
+LOST = (
+    "[  600.000000] pcieport 0000:04:00.0: "
+    "Unable to change power state from D3hot to D0, device inaccessible\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +94,58 @@ def test_what_is_pulled_out_of_a_slot_is_not_lost(lines: str, expected: Outcome)
 def test_who_sets_an_interface_up_asked_no_host(line: str, expected: Outcome) -> None:
     text = "Linux version 2.6.30 (a@b) #1\nFreeing init memory: 128k freed\ninit started: BusyBox v1.13.4\n"
     assert outcome(f"{text}{line}\n") is expected
+
+
+OOPS = (
+    "[{time}.100000] Unable to handle kernel paging request at virtual address 0000330a92b9688a\n"
+    "[{time}.100010] Internal error: Oops: 0000000096000005 [#1] PREEMPT SMP\n"
+    "[{time}.100020] CPU: 2 PID: 4711 Comm: frobnicate Not tainted 6.12.5-test #1\n"
+    "[{time}.100030] pc : frob_quux+0x64/0x168 [frob]\n"
+)
+PANIC = "[{time}.200000] Kernel panic - not syncing: Oops: Fatal exception\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (OOPS.format(time=56120), Outcome.DEGRADED),
+        (OOPS.format(time=2), Outcome.FAILED),
+        (OOPS.format(time=56120) + PANIC.format(time=56120), Outcome.FAILED),
+        (
+            "[  701.628630] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n"
+            "[  701.635259] rcu:     1-...!: (0 ticks this GP) idle=5b4/0/0x0 softirq=178953/178953 fqs=0\n",
+            Outcome.DEGRADED,
+        ),
+    ],
+)
+def test_an_excerpt_from_long_after_the_start_is_of_a_machine_that_runs(text: str, expected: Outcome) -> None:
+    assert outcome(text) is expected
+
+
+def test_a_stall_that_goes_on_is_not_survived_because_lines_go_on() -> None:
+    stuck = "[   12.000000] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n"
+    text = UP.replace("Startup finished in", "Started frob, after").replace("[    9", "[    8") + stuck
+    assert outcome(text + "[  200.000000] frob 1-0040: voltage 850000\n") is Outcome.FAILED
+
+
+@pytest.mark.parametrize(("jiffies", "expected"), [("6", Outcome.BOOT_OK), ("5251", Outcome.FAILED)])
+def test_an_expedited_grace_period_that_waited_a_moment_is_no_stall(jiffies: str, expected: Outcome) -> None:
+    line = f"rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: {{ 1-.... }} {jiffies} jiffies"
+    assert outcome(UP.partition("[    9")[0] + f"[    4.000000] {line} s: 125 root: 0x2/.\n") is expected
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        # Linux 6.12: net/bluetooth/hci_core.c (error), security/selinux/hooks.c (warning), drivers/mmc/host
+        ("Bluetooth: hci1: command 0x0c13 tx timeout", Outcome.BOOT_OK),
+        (
+            "SELinux: mount invalid.  Same superblock, different security settings for (dev mqueue, type frob)",
+            Outcome.BOOT_OK,
+        ),
+        ("mmc0: Timeout waiting for hardware interrupt.", Outcome.DEGRADED),
+    ],
+)
+def test_what_a_machine_does_its_work_without_may_fail_for_ever(message: str, expected: Outcome) -> None:
+    late = "".join(f"[ {4812 + 10 * turn}.000000] {message}\n" for turn in range(6))
+    assert outcome(UP.partition("[    9")[0] + late) is expected

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
 
 from bootwright.diagnose.closer.look import CloserLook
-from bootwright.diagnose.closer.programs import SPEAK
 from bootwright.diagnose.judging.ending import endings_of
 from bootwright.diagnose.judging.judge import judge_of
-from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.judging.state import PROGRAMS_SPEAK, BootState, Occurrence
 from bootwright.diagnose.model import STAGES, Diagnosis, Outcome
 from bootwright.diagnose.reading import prefix, restart
 from bootwright.diagnose.reading.patterns import Facts, Record
@@ -271,7 +270,7 @@ def _got_past(turn: _Reached, other: _Reached, *, in_a_row: int) -> bool:
 
 def _rank_of(state: BootState) -> int:
     """Index into `STAGES`; programs that speak are services, by whatever name."""
-    return max(state.rank, _SERVICES) if SPEAK in state.tallies else state.rank
+    return max(state.rank, _SERVICES) if PROGRAMS_SPEAK in state.tallies else state.rank
 
 
 def _begun_by(markers: Mapping[str, Marker], record: Record) -> tuple[tuple[Marker, str], ...]:

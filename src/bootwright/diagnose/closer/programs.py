@@ -14,13 +14,12 @@ from attrs import define, field
 from bootwright.diagnose.judging.ending import PROGRAM_LINES, STARTED
 from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.shapes import is_dump, shape_of
-from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.judging.state import PROGRAMS_SPEAK, BootState, Occurrence
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.prefix import Message
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, UNKNOWN
 
-SPEAK: Final = "@programs/speak"
 _INIT: Final = STAGES.index("init")
 _MOST: Final = 1000
 """Different lines kept of a log without stamps."""
@@ -65,10 +64,10 @@ class ProgramLines:
 
     def tell(self, state: BootState) -> None:
         """Let the state know."""
-        state.tallies.pop(SPEAK, None)
+        state.tallies.pop(PROGRAMS_SPEAK, None)
         heard = self._enough or self._heard_after_start(state)
         if heard is not None:
-            state.count_all(SPEAK, (), [heard], PROGRAM_LINES)
+            state.count_all(PROGRAMS_SPEAK, (), [heard], PROGRAM_LINES)
 
     def _heard_after_start(self, state: BootState) -> Occurrence | None:
         """A line that only programs explain: one of many of no kernel's format, or a minute after the start.

@@ -34,6 +34,8 @@ class DeviceRoles:
     source: str
     apart: tuple[str, ...] = field(default=(), metadata=LONE)
     """Source folders of what no disk and no root depends on."""
+    extras: tuple[str, ...] = field(default=(), metadata=LONE)
+    """Source folders of what a machine does its work without."""
     roles: tuple[DeviceRole, ...] = field(metadata=key("role"))
 
 
@@ -48,9 +50,18 @@ def device_roles() -> tuple[DeviceRole, ...]:
 
 def keeps_no_root_away(files: Iterable[str]) -> bool:
     """Whether all of these source files, one at least, are of what no disk and no root depends on."""
-    apart = tuple(f"{folder}/" for file in DEVICE_ROLES.all().values() for folder in file.apart)
+    return _all_below(files, (folder for file in DEVICE_ROLES.all().values() for folder in file.apart))
+
+
+def is_extra_driver(files: Iterable[str]) -> bool:
+    """Whether all of these source files, one at least, are of what a machine does its work without."""
+    return _all_below(files, (folder for file in DEVICE_ROLES.all().values() for folder in file.extras))
+
+
+def _all_below(files: Iterable[str], folders: Iterable[str]) -> bool:
+    below = tuple(f"{folder}/" for folder in folders)
     places = list(files)
-    return bool(places) and all(file.startswith(apart) for file in places)
+    return bool(places) and all(file.startswith(below) for file in places)
 
 
 def role_of(files: Iterable[str]) -> DeviceRole | None:

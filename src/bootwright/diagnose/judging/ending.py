@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.boot_needs import boot_needs
 from bootwright.diagnose.judging.dumps import dump_at_end
-from bootwright.diagnose.judging.gravity import is_grave, is_kernels
+from bootwright.diagnose.judging.gravity import is_extra, is_kernels, weighs
 from bootwright.diagnose.judging.shapes import (
     is_labelled,
     last_repetition,
@@ -291,7 +291,7 @@ class Endings:
                 lines[place]
                 for place in places
                 if self.is_error(lines[place])
-                and (lines[place].voice != KERNEL or is_grave(lines[place].raw))
+                and weighs(lines[place].raw, lines[place].voice, running=state.rank >= _INIT)
             ),
             None,
         )
@@ -392,4 +392,6 @@ class Endings:
         facts: Facts = (("who", who), ("what", printable(proof.text)[:160]), ("stage", state.stage))
         if proof.voice == PROGRAM:
             facts = (*facts, ("voice", PROGRAM))
+        elif is_extra(proof.text):
+            facts = (*facts, ("extra", "yes"))
         return Ending(event, (proof, *(line for line in more if line is not proof)), facts)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from bootwright.diagnose.judging.device_roles import is_extra_driver
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.reading import levels, prefix
+from bootwright.diagnose.reading.voice import KERNEL
+from bootwright.formats.messages.model import ERROR
 
 WARNING: Final = 4
 
@@ -28,3 +31,17 @@ def is_grave(raw: bytes, *, least: int = WARNING) -> bool:
 def is_kernels(text: bytes) -> bool:
     """Whether a line without stamp has a format of a kernel."""
     return speaker(text) is not None
+
+
+def weighs(raw: bytes, voice: str, *, running: bool) -> bool:
+    """Whether a line's speaker means it gravely enough for a repetition to count; programs give no level.
+
+    In a system that runs, what the kernel itself calls a warning may come for ever.
+    """
+    return voice != KERNEL or is_grave(raw, least=ERROR if running else WARNING)
+
+
+def is_extra(text: bytes) -> bool:
+    """Whether a line is of a driver that a machine does its work without, by the formats of kernels."""
+    said_by = speaker(text)
+    return said_by is not None and is_extra_driver(owner.file for owner in said_by.likely_owners)

@@ -155,7 +155,7 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
         if softened is not None and boot.later_than(held.last_line, "ready"):
             severity = softened
         elif signature.after_ready is not None and (
-            boot.was_up(held.first_line) or boot.went_on(held.last_line)
+            boot.was_up(held.first_line) or (not signature.stuck and boot.went_on(held.last_line))
         ):
             severity = signature.after_ready
         if signature.open_end and boot.watched and severity is Severity.INFO:

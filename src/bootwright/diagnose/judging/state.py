@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from attrs import define, field
 
@@ -26,7 +26,8 @@ _WENT_ON = 30.0
 """Seconds of services after a crash that show that the system survived it."""
 _SURELY_UP = 300.0
 """Seconds on the kernel's clock: systemd's own limits for one job are 90 s (DefaultTimeoutStartSec)."""
-_READY = _RANKS["ready"]
+PROGRAMS_SPEAK: Final = "@programs/speak"
+"""The event that programs were heard, in whatever words (`closer.programs`)."""
 
 
 class Occurrence(NamedTuple):
@@ -261,10 +262,16 @@ class BootState:
         )
 
     def was_up(self, line: int) -> bool:
-        """Whether the boot was done before `line`: it was ready, or services had had minutes to start."""
+        """Whether the boot was done before `line`: it was ready, or services had had minutes to start.
+
+        An excerpt that nothing of a boot stands in before `line`, minutes after the start, is of a system
+        that runs.
+        """
         first, _ = self.stage_lines.get("ready", (line, line))
         if first < line:
             return True
+        if not any(first < line for first, _ in self.stage_lines.values()):
+            return (self._seconds_of(line) or 0.0) >= _SURELY_UP
         # Where only the kernel speaks (kern.log) nothing tells of services.
         programs = "services" if self.rank >= _RANKS["services"] else "init"
         started, _ = self.stage_lines.get(programs, (line, line))
@@ -273,8 +280,8 @@ class BootState:
         return (self._seconds_of(line) or 0.0) >= _SURELY_UP
 
     def went_on(self, line: int) -> bool:
-        """Whether services went on for long after `line`."""
-        if self.rank < _RANKS["services"]:
+        """Whether services, or programs that were only heard, went on for long after `line`."""
+        if self.rank < _RANKS["services"] and PROGRAMS_SPEAK not in self.tallies:
             return False
         seconds, last = self._seconds_of(line), self._last_clock()
         if seconds is None or last is None:

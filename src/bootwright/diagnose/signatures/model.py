@@ -153,6 +153,8 @@ class Signature:
     """Nothing of the boot comes after it: what is seen later did not lead to it."""
     report: bool = False
     """It is a report of the kernel, with a stack, a task and a place around its head."""
+    stuck: bool = False
+    """What it tells of may print on for ever: that lines come after it does not show that the system runs."""
     open_end: bool = False
     """The log ends while it lasts: where it is not serious, nothing tells how the boot goes on."""
     fallback: bool = False

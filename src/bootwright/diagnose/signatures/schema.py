@@ -169,6 +169,7 @@ class SignatureFile:
     needs: tuple[str, ...] = field(default=(), metadata=LONE)
     ends_boot: bool = False
     report: bool = False
+    stuck: bool = False
     open_end: bool = False
     fallback: bool = False
     raises: bool = False
