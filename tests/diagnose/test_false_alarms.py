@@ -140,7 +140,7 @@ def test_an_expedited_grace_period_that_waited_a_moment_is_no_stall(jiffies: str
         # Linux 6.12: net/bluetooth/hci_core.c (error), security/selinux/hooks.c (warning), drivers/mmc/host
         ("Bluetooth: hci1: command 0x0c13 tx timeout", Outcome.BOOT_OK),
         (
-            "SELinux: mount invalid.  Same superblock, different security settings for (dev mqueue, type frob)",
+            "SELinux: mount invalid.  Same superblock, different security settings for (dev mq, type frob)",
             Outcome.BOOT_OK,
         ),
         ("mmc0: Timeout waiting for hardware interrupt.", Outcome.DEGRADED),
