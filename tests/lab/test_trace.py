@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import jsonschema
@@ -17,12 +19,16 @@ from bootwright.formats.code.a64_flow import Kind, flow, holds
 from bootwright.formats.code.module_symbols import text_symbols
 from bootwright.foundation.guest import build_with_any
 from bootwright.lab.probes.program import check_program
+from bootwright.lab.trace import prove as proofs
 from bootwright.lab.trace import record
+from bootwright.lab.trace import trace as tracing
 from bootwright.lab.trace.assembly import assembly
 from bootwright.lab.trace.functions import Functions, as_bytes, from_bytes
-from bootwright.lab.trace.guest import Away
+from bootwright.lab.trace.guest import Away, Guest, Stage
+from bootwright.lab.trace.origin import Guard
 from bootwright.lab.trace.places import loaded_modules
 from bootwright.lab.trace.prove import not_selected
+from bootwright.lab.trace.running import Run
 
 SCHEMA = Path(__file__).parents[2] / "docs/schemas/kernel-trace.schema.json"
 
@@ -73,6 +79,37 @@ def test_error_of_a_module() -> None:
     assert (traced.origin.function, traced.origin.module) == ("squashfs_fill_super", "squashfs")
     assert {value for _, value in traced.guard.tested} == {4096, 16383}
     assert traced.cause is not None
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_flips_that_share_a_machine_end_as_they_do_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    prove, guest = proofs.prove, proofs.guest
+    compared: list[tuple[list[proofs.Flipped], list[proofs.Flipped]]] = []
+    started = 0
+
+    @contextlib.contextmanager
+    def counted(stage: Stage, *, most_written: int) -> Iterator[Guest]:
+        nonlocal started
+        started += 1
+        with guest(stage, most_written=most_written) as machine:
+            yield machine
+
+    def both_ways(
+        stage: Stage, recorded: record.RecordedCall, run: Run, guards: list[Guard]
+    ) -> list[proofs.Flipped]:
+        shared = list(prove(stage, recorded, run, guards[3:8]))
+        assert started == 3  # the kernel does not survive the third, which is made once more by itself
+        alone = [prove(stage, recorded, run, [guard]) for guard in guards[3:8]]
+        compared.append((shared, [*chain.from_iterable(alone)]))
+        return shared
+
+    monkeypatch.setattr(proofs, "guest", counted)
+    monkeypatch.setattr(tracing, "prove", both_ways)
+    trace_error("debian-6.18.15-16k", step="ext4-64K", probe="filesystems", prove=True)
+    ((shared, alone),) = compared
+    assert shared == alone
+    assert {flipped.errno for flipped in shared} == {"EINVAL", None}
 
 
 _PROGRAM = """

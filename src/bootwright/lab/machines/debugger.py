@@ -48,6 +48,14 @@ class Debugger:
         """Take a breakpoint away."""
         self._expect_ok(f"z1,{address:x},4")
 
+    def watch_reads(self, address: int, size: int) -> bool:
+        """Stop behind a read of these bytes as well; False where the stub cannot do that."""
+        return self._ask(f"Z3,{address:x},{size:x}") == b"OK"
+
+    def unwatch_reads(self, address: int, size: int) -> None:
+        """Take it back."""
+        self._expect_ok(f"z3,{address:x},{size:x}")
+
     def go_on(self) -> bool:
         """Run to the next breakpoint; False when the machine ended instead.
 
@@ -111,6 +119,14 @@ class Debugger:
         if len(raw) < _REGISTERS.size:
             raise ToolFailed("qemu's debugger", f"{len(raw)} bytes of registers, {_REGISTERS.size} expected")
         struct.pack_into("<Q", raw, register * 8, value)
+        self._expect_ok(f"G{raw.hex()}")
+
+    def put_back(self, registers: Registers) -> None:
+        """Give every general register the value that it had, the program counter included."""
+        raw = bytearray(_bytes(self._ask("g")))
+        if len(raw) < _REGISTERS.size:
+            raise ToolFailed("qemu's debugger", f"{len(raw)} bytes of registers, {_REGISTERS.size} expected")
+        _REGISTERS.pack_into(raw, 0, *registers.x, registers.sp, registers.pc)
         self._expect_ok(f"G{raw.hex()}")
 
     def mask_interrupts(self) -> None:

@@ -18,10 +18,13 @@ from bootwright.lab.machines.debugger import Debugger, Registers
 from bootwright.lab.machines.monitor import Monitor
 from bootwright.lab.machines.run import MOST_CONSOLE, start
 from bootwright.lab.probes.boot import PlannedBoot, mark
+from bootwright.lab.snapshots.door import TOGETHER
 from bootwright.lab.snapshots.restoring import restored
 from bootwright.lab.snapshots.saved import Snapshot
 
 _MOST_RETURNS = 2000
+_SAVED = 32
+"""Bytes below a caller's stack pointer: what a function saves first, a pair of registers or two, is there."""
 _OOPS = b"Internal error: "
 """arch/arm64/kernel/traps.c (Linux 6.18), `__die`: the task that ran is ended."""
 _BEHIND_OOPS = 3.0
@@ -38,6 +41,8 @@ class Stage:
     """None: it is booted from its first instruction."""
     timeout: float
     """Wall seconds from one stop to the next."""
+    deadly: tuple[int, ...] = ()
+    """Addresses of functions that end the task which calls them: its call does not return."""
 
 
 @frozen
@@ -51,11 +56,16 @@ class Away:
     back: Callable[[], None]
 
     def is_own(self, sp: int, entry_sp: int) -> bool:
-        """Whether two stack pointers are of the same task: stacks are aligned to their size.
+        """Whether two stack pointers are of the same task."""
+        return same_task(sp, entry_sp, self.page_size)
 
-        arch/arm64/include/asm/memory.h, THREAD_SIZE: 16 KiB, or a page where that is more.
-        """
-        return not (sp ^ entry_sp) & -max(16 << 10, self.page_size)
+
+def same_task(sp: int, other_sp: int, page_size: int) -> bool:
+    """Whether two stack pointers are of the same task: stacks are aligned to their size.
+
+    arch/arm64/include/asm/memory.h, THREAD_SIZE: 16 KiB, or a page where that is more.
+    """
+    return not (sp ^ other_sp) & -max(16 << 10, page_size)
 
 
 @define
@@ -67,6 +77,9 @@ class Guest:
     mark: str
     """Of its results on the console."""
     console: bytearray
+    page_size: int
+    deadly: tuple[int, ...]
+    """See `Stage`."""
     _process: subprocess.Popen[bytes]
     _drain: threading.Thread
     _ended: bool = field(default=False, init=False)
@@ -88,18 +101,18 @@ class Guest:
     def finish(self, entry: Registers, away: Away | None = None) -> Registers | None:
         """Run to the return of the call that `entry` began; None where it does not return.
 
-        The machine has then ended: the kernel crashed, or the call's process was killed. `away` is told when
-        the call's task is switched from and when it is back.
+        The kernel then crashed, or the call's process was killed. `away` is told when the call's task is
+        switched from and when it is back.
         """
-        places = [entry.x[30], *([away.switch] if away is not None else [])]
+        places = [entry.x[30], *self.deadly, *([away.switch] if away is not None else [])]
         while True:
             now = self._stop_at(places)
-            if now is None:
+            if now is None or (now.pc in self.deadly and same_task(now.sp, entry.sp, self.page_size)):
                 return None
             if now.pc == entry.x[30]:
                 if now.sp == entry.sp:
                     return now
-            elif away is not None and away.is_own(now.sp, entry.sp):
+            elif away is not None and now.pc == away.switch and away.is_own(now.sp, entry.sp):
                 away.left()
                 if self._come_back(now.x[30], now.sp) is None:
                     return None
@@ -110,7 +123,15 @@ class Guest:
                 return None
 
     def _come_back(self, address: int, sp: int) -> Registers | None:
-        """Run to `address` in the task whose stack pointer is then `sp`; None where the machine ends."""
+        """Run to `address` in the task whose stack pointer is then `sp`; None where the machine ends.
+
+        The machine is at the first instruction of `__switch_to`. Every task returns from it to `address`; the
+        registers that it saves next to `sp` are read by this one alone, before it returns.
+        """
+        if self.debugger.watch_reads(sp - _SAVED, _SAVED):
+            if not self.debugger.go_on():
+                return None
+            self.debugger.unwatch_reads(sp - _SAVED, _SAVED)
         for _ in range(_MOST_RETURNS):
             now = self._stop_at([address])
             if now is None or now.sp == sp:
@@ -164,7 +185,8 @@ def guest(stage: Stage, *, most_written: int) -> Iterator[Guest]:
         stack.enter_context(control)
         stack.enter_context(their_control)
         if stage.snapshot is not None:
-            machine = stack.enter_context(restored(stage.snapshot, stage.plan))
+            # In init's own process, as making another is a good part of what is run before the call.
+            machine = stack.enter_context(restored(stage.snapshot, stage.plan, (TOGETHER,)))
             command = machine.command(their_control.fileno())
             process = start(command, their_control.fileno(), *machine.descriptors)
             told_words: Sequence[str] = machine.told
@@ -189,7 +211,9 @@ def guest(stage: Stage, *, most_written: int) -> Iterator[Guest]:
                 debug.settimeout(stage.timeout)
                 control.settimeout(stage.timeout)
                 monitor, debugger = Monitor(control), Debugger(debug)
-            yield Guest(debugger, monitor, told_words[-1].partition("=")[2], console, process, drain)
+            result_mark = told_words[-1].partition("=")[2]
+            page_size = stage.plan.kernel.page_size
+            yield Guest(debugger, monitor, result_mark, console, page_size, stage.deadly, process, drain)
         finally:
             process.kill()
             process.wait()

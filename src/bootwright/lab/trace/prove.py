@@ -13,6 +13,7 @@ from attrs import frozen
 
 from bootwright.formats.code.a64_state import MASK64
 from bootwright.foundation.errors import ToolFailed
+from bootwright.lab.machines.debugger import Registers
 from bootwright.lab.probes.ktap import ProbeTest, parse
 from bootwright.lab.trace.guest import Guest, Stage, guest
 from bootwright.lab.trace.origin import Guard
@@ -22,6 +23,8 @@ from bootwright.lab.trace.running import Run
 _PC = 32
 _ZERO = 31
 _MOST_WRITTEN = 1 << 20
+_ADDRESSES, _ERRORS = 0xFFFF << 48, (1 << 64) - 4096
+"""Numbers between are the kernel's addresses (arch/arm64/include/asm/memory.h), those above error numbers."""
 _REST = 30.0
 """Wall seconds that a step is given after the call, to say how it ends."""
 
@@ -51,37 +54,67 @@ class Flipped:
 
 
 def prove(stage: Stage, recorded: RecordedCall, run: Run, guards: Iterable[Guard]) -> Iterator[Flipped]:
-    """Flip one guard after another, each in a run of its own, until the call succeeds with one flipped.
+    """Flip one guard after another until the call succeeds with one flipped.
 
-    Raises `ToolFailed` when QEMU does.
+    A call that was refused again has left the kernel as it was, so the next guard is flipped in the same
+    machine, where the call is made once more. What ends in any other way there than with the same error, at
+    the same values, is made again in a machine of its own, and that is what counts. Raises `ToolFailed` when
+    QEMU does.
     """
-    for guard in guards:
-        flipped = flip(stage, recorded, run, guard)
-        yield flipped
-        if flipped.is_cause:
-            return
+    waiting = list(guards)
+    while waiting:
+        for flipped in _in_one_machine(stage, recorded, run, waiting):
+            waiting.pop(0)
+            yield flipped
+            if flipped.is_cause:
+                return
 
 
-def flip(stage: Stage, recorded: RecordedCall, run: Run, guard: Guard) -> Flipped:
-    """The recorded call once more, with one guard the other way; raises `ToolFailed`."""
+def _in_one_machine(
+    stage: Stage, recorded: RecordedCall, run: Run, guards: Iterable[Guard]
+) -> Iterator[Flipped]:
+    """The first guard, and those behind it for as long as the call is refused as before."""
     with guest(stage, most_written=_MOST_WRITTEN) as machine:
-        try:
-            return _flip(machine, recorded, run, guard)
-        except TimeoutError:
-            return Flipped(guard, None, f"the kernel did not go on within {stage.timeout:g} s", None)
+        entry: Registers | None = None
+        for guard in tuple(guards):
+            is_first = entry is None
+            try:
+                if entry is None:
+                    entry = _entry(machine, recorded)
+                    if entry is None:
+                        yield Flipped(guard, None, "the guest did not come to the call again", None)
+                        return
+                else:
+                    machine.debugger.put_back(entry)
+                flipped = _flip(machine, entry, recorded, run, guard, again=not is_first)
+            except TimeoutError:
+                flipped = Flipped(guard, None, f"the kernel did not go on within {stage.timeout:g} s", None)
+            refused = flipped.returned == recorded.returned
+            if is_first or refused:
+                yield flipped
+            if not refused:
+                return
 
 
-def _flip(machine: Guest, recorded: RecordedCall, run: Run, guard: Guard) -> Flipped:
-    entry = None
+def _entry(machine: Guest, recorded: RecordedCall) -> Registers | None:
+    """The machine at the recorded call's first instruction; None where it does not come there."""
     for number, entry in enumerate(machine.calls(recorded.handler, recorded.call_number), 1):
         if number == recorded.call_number:
-            break
+            return entry
         if machine.finish(entry) is None:
-            entry = None
             break
-    if entry is None:
-        return Flipped(guard, None, "the guest did not come to the call again", None)
-    if not _come_to(machine, recorded, run, guard, behind=entry.x[30]):
+    return None
+
+
+def _flip(
+    machine: Guest, entry: Registers, recorded: RecordedCall, run: Run, guard: Guard, *, again: bool
+) -> Flipped:
+    """The call that begins at `entry`, with the guard the other way.
+
+    Where the call is made `again` in this machine, only if the guard tests what it tested in the record.
+    """
+    now = _come_to(machine, recorded, run, guard, behind=entry.x[30])
+    if now is None or (again and not _tests_the_same(guard, now)):
         return Flipped(guard, None, "the call did not come to the branch again", None)
     _turn(machine, run, guard)
     now = machine.finish(entry)
@@ -89,25 +122,38 @@ def _flip(machine: Guest, recorded: RecordedCall, run: Run, guard: Guard) -> Fli
         return Flipped(guard, None, "the call did not return: the kernel did not survive it", None)
     returned = signed_result(now.x[0])
     # Only what a success leads to is of interest: the rest of a run takes as long as what was before.
-    tests = parse(machine.run_out(_REST), machine.mark).tests if returned >= 0 else ()
+    succeeds = returned >= 0 and not again
+    tests = parse(machine.run_out(_REST), machine.mark).tests if succeeds else ()
     return Flipped(guard, returned, "", tests[0] if tests else None)
 
 
-def _come_to(machine: Guest, recorded: RecordedCall, run: Run, guard: Guard, *, behind: int) -> bool:
-    """Stop before the guard, at the same of its turns as in the record."""
+def _come_to(
+    machine: Guest, recorded: RecordedCall, run: Run, guard: Guard, *, behind: int
+) -> Registers | None:
+    """Stop before the guard, at the same of its turns as in the record; None where the call ends before."""
     pc = recorded.log.pcs[guard.index]
     turns = sum(1 for at in range(guard.index) if recorded.log.pcs[at] == pc and run.ran(at))
     debugger = machine.debugger
     debugger.break_at(behind)
     for turn in range(turns + 1):
         debugger.break_at(pc)
-        if not debugger.go_on() or debugger.registers().pc != pc:
-            return False
+        if not debugger.go_on():
+            return None
+        now = debugger.registers()
         debugger.clear(pc)
-        if turn < turns and not debugger.step():
-            return False
+        if now.pc != pc or (turn < turns and not debugger.step()):
+            return None
     debugger.clear(behind)
-    return True
+    return now
+
+
+def _tests_the_same(guard: Guard, now: Registers) -> bool:
+    """Whether the registers that decided hold what they held; addresses differ from call to call."""
+    values = (*now.x, now.sp)
+    return all(
+        _ADDRESSES <= value < _ERRORS or (number < len(values) and values[number] == value)
+        for number, value in guard.tested
+    )
 
 
 def _turn(machine: Guest, run: Run, guard: Guard) -> None:

@@ -17,6 +17,7 @@ from bootwright.lab.machines.machine import MACHINES
 from bootwright.lab.machines.recorded import Recording
 from bootwright.lab.probes.boot import SILENCE, PlannedBoot, plan_boot
 from bootwright.lab.probes.ktap import ProbeTest, read
+from bootwright.lab.snapshots.answering import answers_from
 from bootwright.lab.snapshots.restoring import run_from
 from bootwright.lab.snapshots.running import snapshot_of
 from bootwright.lab.snapshots.saved import Snapshot
@@ -39,6 +40,8 @@ from bootwright.lab.trace.sources import (
 _HANDLER = "__arm64_sys_"
 """arch/arm64/include/asm/syscall_wrapper.h"""
 _SWITCH = "__switch_to"
+_DEADLY = ("die", "panic")
+"""arch/arm64/kernel/traps.c, kernel/panic.c: the task that comes there makes no call again."""
 _MOST_GUARDS = 12
 """How many branches are tried, each in a run of its own."""
 
@@ -144,7 +147,8 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
     plan, test = _planned(kernel, request, progress)
     number = _number(test.errno)
     handler = _handler(kernel, functions, test)
-    stage = Stage(plan, _snapshot(plan, request, progress), request.timeout)
+    deadly = tuple(address for name in _DEADLY if (address := functions.address(name)) is not None)
+    stage = Stage(plan, _snapshot(plan, request, progress), request.timeout, deadly)
     with progress.step(f"record {test.call} on {kernel.name}"):
         recorded = record(stage, handler=handler, switch=functions.address(_SWITCH), errno=number)
     if isinstance(recorded, NotRecorded):
@@ -250,7 +254,8 @@ def _run(plan: PlannedBoot, request: Request, progress: Progress) -> Recording:
     with progress.step(f"boot {plan.kernel.name} on {plan.target.name}"):
         if snapshot is None:
             return plan.run(timeout=request.timeout)
-        return run_from(snapshot, plan, timeout=request.timeout, silence=SILENCE)
+        answers = answers_from(snapshot, plan)
+        return answers or run_from(snapshot, plan, timeout=request.timeout, silence=SILENCE)
 
 
 def _snapshot(plan: PlannedBoot, request: Request, progress: Progress) -> Snapshot | None:
