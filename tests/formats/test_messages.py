@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootwright.diagnose.messages.speaker import speaker
+from bootwright.diagnose.messages.speaker import is_of_a_device, speaker
 from bootwright.formats.messages.model import ERROR, INFO, Call, Format, Owner
-from bootwright.formats.messages.printf import letters, printed_by, words
+from bootwright.formats.messages.printf import edges, letters, printed_by, tells_begun, words
 from bootwright.formats.messages.table import table_of
 
 
@@ -71,6 +71,22 @@ def test_words_are_whole() -> None:
     assert letters(b"a %d b%%") == 2
 
 
+def test_a_line_that_another_call_goes_on_with_begins_with_its_format() -> None:
+    begun = b"Fallback order for Node %d: "
+    assert printed_by(b"Fallback order for Node 0: 0 1", begun, more=True)
+    assert not printed_by(b"Fallback order for Node 0: 0 1", begun)
+    assert not printed_by(b"Another order for Node 0: 0 1", begun, more=True)
+    assert tells_begun(begun)
+    assert not tells_begun(b"%s: Fallback order for Node")
+    assert not tells_begun(b"done, ")
+
+
+def test_words_beside_a_free_text_are_found_where_it_is_empty_or_a_blank_is_at_its_edge() -> None:
+    assert words(b"supports%s%s") == words(b"%spcpu-alloc: s%zu") == []
+    assert edges(b"supports%s%s") == [b"supports"]
+    assert edges(b"%spcpu-alloc: s%zu")[0] == b"pcpu-alloc:"
+
+
 MACB = Owner("macb", "drivers/net/ethernet/cadence/macb_main.c")
 RTC = Owner("", "drivers/rtc/rtc-pl031.c")
 TABLE = table_of(
@@ -78,6 +94,9 @@ TABLE = table_of(
         Format("%s: Link is Up - %s/%s", Call.NETWORK, INFO, (MACB,), ("k",)),
         Format("Unable to allocate ring for %s", Call.DEVICE, ERROR, (MACB,), ("k",)),
         Format("rtc-pl031: no clock %d", Call.PRINTK, ERROR, (RTC,), ("k",)),
+        Format("rtc-pl031: alarms of clock %d:", Call.PRINTK, INFO, (RTC,), ("k",), goes_on=True),
+        Format("  bridge window %pR", Call.DEVICE, INFO, (MACB,), ("k",)),
+        Format("supports%s", Call.DEVICE, INFO, (MACB,), ("k",)),
     ]
 )
 
@@ -106,3 +125,46 @@ def test_a_line_without_device_has_its_owner() -> None:
 )
 def test_a_line_of_nobody_known(line: bytes) -> None:
     assert speaker(line, TABLE) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"rtc-pl031: alarms of clock 7: 12:00 13:30",  # gone on with
+        b"pci 0000:00:14.0:   bridge window [mem 0x91100000-0x911fffff]",  # blanks belong to the message
+        b"pci 0008:01:00.0: supports D1 D2",
+    ],
+)
+def test_a_line_of_several_calls_or_with_blanks_at_an_edge_is_known(line: bytes) -> None:
+    assert speaker(line, TABLE) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "usb usb1: Product: xHCI Host Controller",
+        "usb 1-1.4: Product: USB2.1 Hub",
+        "xhci_hcd 0000:01:00.0: xHCI Host Controller",
+        "pci_bus 0000:00: anything",
+        "xhci-hcd xhci-hcd.1.auto: xHCI Host Controller",
+        "quux 1f00100000.quux: anything",
+        "quux 1-0050: anything",
+    ],
+)
+def test_a_line_with_a_device_as_its_bus_names_it_is_a_kernels(line: str) -> None:
+    assert is_of_a_device(line.encode())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0000:01:00.0 VGA compatible controller: lspci",
+        "ethernet@30be0000: U-Boot's",
+        "usb 1: U-Boot's",
+        "Loading module: quux",
+        "host app[12]: x",
+        "error in line 12: x",
+    ],
+)
+def test_other_lines_with_a_colon_are_not(line: str) -> None:
+    assert not is_of_a_device(line.encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import zlib
+from array import array
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from bootwright.formats.kernel.kallsyms import Symbols
 from bootwright.formats.messages import table_file
+from bootwright.formats.messages.arguments import branches_within, passed
 from bootwright.formats.messages.gathering import Gathering
 from bootwright.formats.messages.in_image import read_image_code
 from bootwright.formats.messages.mining import lines_of, mine
@@ -144,6 +146,53 @@ def test_an_images_messages(tmp_path: Path, level: str) -> None:
     }
 
 
+@pytest.mark.parametrize("ending", ["", "\\n"])
+def test_a_message_without_line_end_can_be_gone_on_with(tmp_path: Path, ending: str) -> None:
+    source = (
+        "int _printk(const char *, ...); void _dev_err(const void *, const char *, ...);"
+        f'void f(void *dev) {{ _printk("\\0016begun %d{ending}", 1); _dev_err(dev, "whole"); }}'
+    )
+    gathering = Gathering("test")
+    gathering.module(compiled(tmp_path, "acme", source, "-O2").read_bytes(), "kernel/acme.ko")
+    assert {entry.text: entry.goes_on for entry in gathering.formats()} == {
+        "begun %d": not ending,
+        "whole": False,  # a device's message is never gone on with
+    }
+
+
+@pytest.mark.parametrize("file", ["3f - 2b", "3f - ."], ids=["before Linux 5.19", "later"])
+def test_a_functions_file_is_that_of_its_warning(tmp_path: Path, file: str) -> None:
+    """`struct bug_entry` (include/asm-generic/bug.h): the file is relative to the entry, or to its field."""
+    source = rf"""
+int _printk(const char *, ...);
+void f(void) {{
+    asm volatile("1: brk 0x800\n .pushsection __bug_table,\"aw\"\n 2: .long 1b - 2b\n .long {file}\n"
+        " .short 12, 0\n .popsection\n .pushsection .rodata.names,\"aMS\",@progbits,1\n"
+        " 4: .string \"no name\"\n 3: .string \"drivers/acme/ring.c\"\n .popsection");
+    _printk("ring is full\n");
+}}
+"""
+    gathering = Gathering("test")
+    gathering.module(compiled(tmp_path, "acme", source, "-O2").read_bytes(), "kernel/drivers/acme/acme.ko")
+    assert [owner.file for entry in gathering.formats() for owner in entry.owners] == ["drivers/acme/ring.c"]
+
+
+STORE, LOAD = 0xF90007E1, 0xF94007E1  # str x1, [sp, #8]; ldr x1, [sp, #8]
+STORE_PAIR, LOAD_PAIR = 0xA90087E0, 0xA94087E0  # stp x0, x1, [sp, #8]; ldp x0, x1, [sp, #8]
+MAKE, MAKE_OTHER, CALL = 0x91000021, 0x91000042, 0x94000001  # add x1, x1, #0; add x2, x2, #0; bl
+
+
+@pytest.mark.parametrize("register", [1, 0])
+@pytest.mark.parametrize(("store", "load"), [(STORE, LOAD), (STORE_PAIR, LOAD_PAIR)], ids=["one", "a pair"])
+def test_a_text_kept_on_the_stack_over_a_call_is_passed(store: int, load: int, register: int) -> None:
+    made = {0: b"kept in x1"}
+    words = array("I", [MAKE, store, CALL, MAKE_OTHER, load, CALL])
+    found = passed(
+        words, 5, register, start=0, made=made.get, branches=lambda: branches_within(words, 0, len(words))
+    )
+    assert found == ((b"kept in x1",) if register == 1 else ())
+
+
 def test_another_machines_module_is_refused(module: bytes) -> None:
     other = module[:18] + b"\x3e\0" + module[20:]
     with pytest.raises(Malformed, match="an arm64 module"):
@@ -180,6 +229,7 @@ FORMATS = st.builds(
     st.one_of(st.none(), st.integers(0, 7)),
     st.lists(OWNERS, min_size=1, max_size=3, unique=True).map(lambda owners: tuple(sorted(owners))),
     st.just(("k",)),
+    st.booleans(),
 )
 
 

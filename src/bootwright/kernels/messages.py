@@ -19,7 +19,7 @@ from bootwright.foundation.errors import BootwrightError, Malformed
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.kernels.model import Kernel
 
-_FORM = 3
+_FORM = 4
 """Of what is kept: raised when more or other things are read from a kernel."""
 
 

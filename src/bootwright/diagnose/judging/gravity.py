@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bootwright.diagnose.judging.device_roles import is_extra_driver
-from bootwright.diagnose.messages.speaker import speaker
+from bootwright.diagnose.messages.speaker import is_of_a_device, speaker
 from bootwright.diagnose.reading import levels, prefix
 from bootwright.diagnose.reading.voice import KERNEL
 from bootwright.formats.messages.model import ERROR
@@ -29,8 +29,8 @@ def is_grave(raw: bytes, *, least: int = WARNING) -> bool:
 
 
 def is_kernels(text: bytes) -> bool:
-    """Whether a line without stamp has a format of a kernel."""
-    return speaker(text) is not None
+    """Whether a line without stamp has a format of a kernel, or names a device as the kernel does."""
+    return is_of_a_device(text) or speaker(text) is not None
 
 
 def weighs(raw: bytes, voice: str, *, running: bool) -> bool:

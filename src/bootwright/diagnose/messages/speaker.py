@@ -20,10 +20,21 @@ from bootwright.foundation.errors import Missing
 
 _DEVICE: Final = re.compile(
     rb"(?P<driver>[\w.+-]{1,64}) (?P<device>[\w.:@,+-]{0,63}[\w.@,+-])"
-    rb"(?: (?P<interface>[\w.@-]{1,15})(?: \([\w -]{1,40}\))?)?: (?=\S)"
+    rb"(?: (?P<interface>[\w.@-]{1,15})(?: \([\w -]{1,40}\))?)?: \s*(?=\S)"
 )
 """What dev_printk_emit (drivers/base/core.c) and __netdev_printk (net/core/dev.c, Linux 6.12) put first."""
-_INTERFACE: Final = re.compile(rb"(?P<interface>[\w.@-]{1,15})(?: \([\w -]{1,40}\))?: (?=\S)")
+_INTERFACE: Final = re.compile(rb"(?P<interface>[\w.@-]{1,15})(?: \([\w -]{1,40}\))?: \s*(?=\S)")
+_ADDRESS: Final = re.compile(
+    rb"[\w.+-]{1,64} (?:"
+    rb"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"  # PCI: pci_setup_device (drivers/pci/probe.c, Linux 6.12)
+    rb"|pci[0-9a-f]{4}:[0-9a-f]{2}|[0-9a-f]{4}:[0-9a-f]{2}"  # a host bridge, a bus
+    rb"|(?:usb\d{1,3}|\d{1,3}-\d{1,3}(?:\.\d{1,3}){0,6}(?::\d{1,3}\.\d{1,3})?)"  # usb_alloc_dev (core/usb.c)
+    rb"|[0-9a-f]{3,16}\.[\w,+-]{1,63}"  # of_device_make_bus_id (drivers/of/device.c): ADDRESS.NODE
+    rb"|[\w,+-]{1,63}\.(?:\d{1,3}\.auto|\d{1,3})"  # platform_device_add (drivers/base/platform.c)
+    rb"|\d{1,3}-[0-9a-f]{4}"  # i2c_dev_set_name (drivers/i2c/i2c-core-base.c)
+    rb"): "
+)
+"""A driver's name and a device's as the bus makes it from its address: no program begins lines so."""
 _LONGEST: Final = 1024
 """Bytes of a line; the kernel's own buffer for one message has as many (PRINTKRB_RECORD_MAX)."""
 
@@ -77,6 +88,11 @@ def speaker(text: bytes, table: MessageTable | None = None) -> Speaker | None:
     if table is not None:
         return _speaker(text, table)
     return _shipped_speaker(text)
+
+
+def is_of_a_device(text: bytes) -> bool:
+    """Whether a line begins with a driver's name and a device's address on its bus, as the kernel's do."""
+    return _ADDRESS.match(text) is not None
 
 
 def kernel_formats() -> Iterator[Format]:

@@ -16,6 +16,8 @@ _PROLOGUE = 64
 _KEPT_BY_CALLS = 19
 """The first register that a call leaves alone."""
 _ZERO_REGISTER = 31
+_STACK = 64
+"""From here on a number is no register but a place on the stack: base register and offset."""
 
 _BRANCHES = frozenset({0x54, 0x34, 0x35, 0xB4, 0xB5, 0x36, 0x37, 0xB6, 0xB7, *range(0x14, 0x18)})
 """The highest bytes of direct branches: B.cond, CBZ, CBNZ, TBZ, TBNZ, B."""
@@ -89,11 +91,18 @@ def passed(
             if index < start or never_goes_on(words[index]):
                 break
             word = words[index]
+            if wanted >= _STACK:
+                wanted = _stored(word, wanted)
+                continue
             if is_call(word):
                 if wanted < _KEPT_BY_CALLS:
                     break
                 continue
             if not writes(word, wanted):
+                continue
+            kept = _loaded(word, wanted)
+            if kept is not None:
+                wanted = kept
                 continue
             if word & 0xFFE0FFE0 == 0xAA0003E0:  # MOV
                 wanted = word >> 16 & 31
@@ -107,6 +116,38 @@ def passed(
                 texts[text] = None
             break
     return tuple(texts)
+
+
+def _place(word: int) -> int | None:
+    """Where LDR, STR, LDP and STP of 64 bits with an offset keep the first register: in a frame, or None."""
+    base = word >> 5 & 31
+    if base not in {29, 31}:  # frame and stack pointer
+        return None
+    if word & 0xFF800000 == 0xF9000000:
+        offset = (word >> 10 & 0xFFF) * 8
+    elif word & 0xFF800000 == 0xA9000000:
+        offset = _signed(word >> 15 & 0x7F, 7) * 8 & 0xFFFF
+    else:
+        return None
+    return _STACK + (base << 16) + offset
+
+
+def _loaded(word: int, register: int) -> int | None:
+    """The place on the stack that an instruction loads a register from."""
+    place = _place(word) if word >> 22 & 1 else None
+    if place is None or word & 31 == register:
+        return place
+    return place + 8  # the other one of a pair
+
+
+def _stored(word: int, place: int) -> int:
+    """The register whose value an instruction puts to a place on the stack; else the place."""
+    first = _place(word) if not word >> 22 & 1 else None
+    if first == place:
+        return word & 31
+    if first is not None and first + 8 == place and word & 0xFF800000 == 0xA9000000:
+        return word >> 10 & 31
+    return place
 
 
 def writes(word: int, register: int) -> bool:

@@ -28,7 +28,7 @@ class Gathering:
     """Calls of printing functions."""
     told: int = 0
     """Those whose format is known."""
-    _owners: dict[tuple[str, Call, int | None], dict[Owner, None]] = field(factory=dict)
+    _owners: dict[tuple[str, Call, int | None, bool], dict[Owner, None]] = field(factory=dict)
     _printers: dict[str, Printer] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -59,8 +59,8 @@ class Gathering:
 
     def formats(self) -> Iterator[Format]:
         """Everything gathered."""
-        for (text, call, level), owners in self._owners.items():
-            yield Format(text, call, level, tuple(sorted(owners)), (self.kernel,))
+        for (text, call, level, goes_on), owners in self._owners.items():
+            yield Format(text, call, level, tuple(sorted(owners)), (self.kernel,), goes_on)
 
     def _add(self, code: ModuleCode, mined: Mined, module: str, folder: str) -> None:
         self.calls += mined.calls
@@ -74,5 +74,5 @@ class Gathering:
             function = "" if file else printed.function
             owner = Owner(module, file, function)
             for line in lines_of(printed):
-                key = line.text.decode(*_SPELT), line.call, line.level
+                key = line.text.decode(*_SPELT), line.call, line.level, line.goes_on
                 self._owners.setdefault(key, {})[owner] = None

@@ -19,9 +19,13 @@ from bootwright.formats.messages.mining import Code
 _LONGEST_TEXT = 2048
 _FURTHEST_PAGE = 400
 """Instructions between an ADRP and the ADD that completes its address."""
+_MOST_ADDS = 3
+"""Compilers reach a text near another one from that one's address."""
 _FUNCTIONS = frozenset("tTwW")
 _BUG_ENTRY = struct.Struct("<2iHH")
 """`struct bug_entry` with relative pointers (include/asm-generic/bug.h, Linux 6.12)."""
+_BUG_FILE = 4
+"""Where an entry has its file."""
 _DEBUG_ENTRY = 56
 """`struct _ddebug` with a static key (include/linux/dynamic_debug.h, Linux 6.12): four pointers, line and
 flags, key."""
@@ -98,17 +102,23 @@ class _Image:
         pc = index * 4
         if word & 0x9F000000 == 0x10000000:  # ADR
             return self._text(pc + _page_offset(word))
-        if word & 0xFF800000 != 0x91000000:  # ADD, 64 bits, immediate
+        offset = self._address(index, _MOST_ADDS)
+        return self._text(offset) if offset is not None else None
+
+    def _address(self, index: int, adds: int) -> int | None:
+        """The address that an ADRP and one ADD or several make, the last of them at an index."""
+        words = self._words
+        word = words[index]
+        if word & 0x9F000000 == 0x90000000:  # ADRP
+            return (index * 4 & ~0xFFF) + (_page_offset(word) << 12)
+        if word & 0xFF800000 != 0x91000000 or not adds:  # ADD, 64 bits, immediate
             return None
         low = (word >> 10 & 0xFFF) << (12 if word >> 22 & 1 else 0)
         register = word >> 5 & 31
         for earlier in range(index - 1, max(index - _FURTHEST_PAGE, -1), -1):
-            other = words[earlier]
-            if not writes(other, register):
-                continue
-            if other & 0x9F000000 != 0x90000000:  # ADRP
-                return None
-            return self._text((earlier * 4 & ~0xFFF) + (_page_offset(other) << 12) + low)
+            if writes(words[earlier], register):
+                base = self._address(earlier, adds - 1)
+                return base + low if base is not None else None
         return None
 
     def _text(self, offset: int) -> bytes | None:
@@ -120,9 +130,19 @@ class _Image:
     # -- which source file an instruction is from ----------------------------------------------
 
     def _bugs(self, module: ModuleCode, places: Mapping[str, int]) -> None:
-        for offset in self._entries(places, "__bug_table", _BUG_ENTRY.size):
-            address, file, _, _ = _BUG_ENTRY.unpack_from(self._image, offset)
-            text = self._text(offset + 4 + file)
+        entries = [
+            (offset, *_BUG_ENTRY.unpack_from(self._image, offset)[:2])
+            for offset in self._entries(places, "__bug_table", _BUG_ENTRY.size)
+        ]
+        # Before Linux 5.19 the file's name is given from the entry on, not from its own field.
+        starts = [
+            sum(self._image[max(offset + file + late - 1, 0)] == 0 for offset, _, file in entries)
+            for late in (_BUG_FILE, 0)
+            if all(0 <= offset + file + late < len(self._image) for offset, _, file in entries)
+        ]
+        late = 0 if len(starts) == 2 and starts[1] > starts[0] else _BUG_FILE
+        for offset, address, file in entries:
+            text = self._text(offset + late + file)
             if text is not None:
                 self._note(module, offset + address >> 2, text)
 

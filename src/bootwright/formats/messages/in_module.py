@@ -29,6 +29,8 @@ _EM_AARCH64 = 183
 _LONGEST_TEXT = 2048
 _LONGEST_NAME = 256
 _BUG_ENTRY = 12
+_BUG_FILE = 4
+"""Where an entry of `__bug_table` has the file: behind the place."""
 """`struct bug_entry` with relative pointers (include/asm-generic/bug.h): address, file, line and flags."""
 
 
@@ -163,15 +165,32 @@ class _Module:
     def _bugs(self, module: ModuleCode) -> None:
         """Where the code warns or stops (`WARN_ON`, `BUG_ON`): the table has the file of each place."""
         places = self._relocations_of(b"__bug_table")
-        for offset, (kind, symbol, addend) in places.items():
-            file = places.get(offset + 4)
-            if offset % _BUG_ENTRY or kind != _PREL32 or file is None:
-                continue
+        entries = [
+            (symbol, addend, places[offset + 4])
+            for offset, (kind, symbol, addend) in places.items()
+            if offset % _BUG_ENTRY == 0 and kind == _PREL32 and offset + 4 in places
+        ]
+        before = _BUG_FILE if self._named_from_the_entry([file for _, _, file in entries]) else 0
+        for symbol, addend, (_, file_symbol, file_addend) in entries:
             where = self._place(symbol, addend)
-            text = self._text(file[1], file[2])
+            text = self._text(file_symbol, file_addend - before)
             code = self._codes.get(where[0]) if where is not None else None
             if where is not None and code is not None and text is not None:
                 module.files.append((code, where[1] >> 2, text.decode("utf-8", "replace")))
+
+    def _named_from_the_entry(self, files: list[tuple[int, int, int]]) -> bool:
+        """Whether the files' names are given relative to the entry's start, as before Linux 5.19.
+
+        Later it is the field's own place. Then the names that the relocations name begin where a text does.
+        """
+        starts = [0, 0]
+        for _, symbol, addend in files:
+            for number, before in enumerate((0, _BUG_FILE)):
+                place = self._place(symbol, addend - before)
+                if place is not None:
+                    at = self._sections[place[0]][4] + place[1]
+                    starts[number] += place[1] == 0 or self._elf[at - 1] == 0
+        return starts[1] > starts[0]
 
     def _debug_places(self, module: ModuleCode) -> None:
         """`struct _ddebug` (include/linux/dynamic_debug.h): module, function, file, format, in this order."""

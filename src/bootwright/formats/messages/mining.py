@@ -87,6 +87,8 @@ class Printed:
     """The function that holds the call."""
     index: int
     """Which instruction of its code the call is."""
+    goes_on: bool = False
+    """Whether a later call can go on with its (last) line."""
 
 
 @define
@@ -141,7 +143,10 @@ def _call(mined: Mined, code: Code, index: int, number: int, printer: Printer) -
         if outer is not None:
             yield outer
         else:
-            mined.printed.append((code, Printed(whole, printer.call, level, code.names[number], index)))
+            goes_on = printer.continues and not whole.endswith(b"\n")
+            mined.printed.append(
+                (code, Printed(whole, printer.call, level, code.names[number], index, goes_on))
+            )
 
 
 def _passed_level(code: Code, index: int, number: int, printer: Printer) -> int | None:
@@ -175,4 +180,9 @@ def _handing_on(code: Code, number: int, text: bytes, level: int | None, call: C
 def lines_of(printed: Printed) -> list[Printed]:
     """A format with line ends inside is as many messages."""
     lines = [line[:_MOST_LINE].strip() for line in printed.text.split(b"\n", _MOST_LINES)]
-    return [evolve(printed, text=line) for line in lines if line]
+    last = len(lines) - 1
+    return [
+        evolve(printed, text=line, goes_on=printed.goes_on and number == last)
+        for number, line in enumerate(lines)
+        if line
+    ]

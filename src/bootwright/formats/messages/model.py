@@ -51,3 +51,5 @@ class Format:
     owners: tuple[Owner, ...]
     kernels: tuple[str, ...]
     """Names of the kernels it was read from."""
+    goes_on: bool = False
+    """Whether another call can go on with its line: it has no line end, as `pr_cont` needs it."""

@@ -39,6 +39,7 @@ class PrinterTable:
     level: str = field(default="", metadata=written(str, _level))
     call: Call = Call.PRINTK
     before: str = ""
+    continues: bool = False
 
 
 @frozen(kw_only=True)
@@ -68,6 +69,8 @@ class Printer:
     """The level where the call does not say it either."""
     numbered: bool = False
     """Whether the call says it as a number, in an argument before the format."""
+    continues: bool = False
+    """Whether a message without line end is gone on with by the next call."""
 
 
 @cache
@@ -79,6 +82,7 @@ def printers() -> Mapping[str, Printer]:
             LEVELS.index(table.level) if table.level else None,
             table.call,
             table.before.encode(),
+            continues=table.continues,
         )
         for file in PRINT_CALLS.all().values()
         for table in file.functions

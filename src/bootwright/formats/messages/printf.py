@@ -38,6 +38,7 @@ _FEWEST_AFTER_DEVICE: Final = 4
 _FEWEST_LETTERS: Final = 6
 _FEWEST_WITH_TEXT: Final = 10
 _FEWEST_BEHIND_TEXT: Final = 12
+_FEWEST_BEGUN: Final = 12
 
 
 class Piece(NamedTuple):
@@ -77,11 +78,11 @@ def pieces(text: bytes) -> tuple[Piece, ...]:
     )
 
 
-def printed_by(line: bytes, text: bytes) -> bool:
+def printed_by(line: bytes, text: bytes, *, more: bool = False) -> bool:
     """Whether `line` is what the format `text` can have printed. Takes time linear in the line.
 
-    Blanks at both ends are no part of the comparison. Where a value may be any text, it ends at the first
-    place where the literal behind it stands.
+    With `more`, anything may follow. Blanks at both ends are no part of the comparison. Where a value may
+    be any text, it ends at the first place where the literal behind it stands.
     """
     parts = pieces(text.strip())
     line = line.strip()
@@ -93,7 +94,7 @@ def printed_by(line: bytes, text: bytes) -> bool:
                 if not line.startswith(literal, place):
                     return False
                 place += len(literal)
-            elif number == len(parts) - 1:
+            elif number == len(parts) - 1 and not more:
                 return line.endswith(literal) and len(line) - len(literal) >= place
             else:
                 place = line.find(literal, place)
@@ -108,7 +109,7 @@ def printed_by(line: bytes, text: bytes) -> bool:
             if match is None:
                 return False
             place = match.end()
-    return any_text or place == len(line)
+    return more or any_text or place == len(line)
 
 
 def letters(text: bytes) -> int:
@@ -131,6 +132,33 @@ def tells(text: bytes, *, after_device: bool = False) -> bool:
     if b": " in parts[0].literal:
         return known >= _FEWEST_LETTERS  # the subsystem's name, as pr_fmt puts it
     return known >= (_FEWEST_BEHIND_TEXT if open_parts[0] else _FEWEST_WITH_TEXT)
+
+
+def tells_begun(text: bytes) -> bool:
+    """Whether the beginning of a line that fits the format tells who printed it, whatever follows."""
+    parts = pieces(text.strip())
+    return bool(parts) and bool(parts[0].literal) and letters(text) >= _FEWEST_BEGUN
+
+
+def edges(text: bytes) -> list[bytes]:
+    """Words beside a free text without a blank between.
+
+    A line holds them where that text is empty (a level in front: `%spcpu-alloc:`), or begins (`supports%s`)
+    or ends with a blank.
+    """
+    parts = pieces(text.strip())
+    beside: list[bytes] = []
+    for number, (literal, _) in enumerate(parts):
+        split = literal.split()
+        if not split:
+            continue
+        before = parts[number - 1] if number else None
+        after = parts[number + 1] if number + 1 < len(parts) else None
+        if before is not None and before.value is None and not literal[:1].isspace():
+            beside.append(split[0])
+        if after is not None and after.value is None and not literal[-1:].isspace():
+            beside.append(split[-1])
+    return beside
 
 
 def words(text: bytes) -> list[bytes]:

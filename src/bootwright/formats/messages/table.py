@@ -11,11 +11,12 @@ from itertools import accumulate, pairwise
 from attrs import define, field, frozen
 
 from bootwright.formats.messages.model import Call, Format, Owner
-from bootwright.formats.messages.printf import letters, printed_by, tells, words
+from bootwright.formats.messages.printf import edges, letters, printed_by, tells, tells_begun, words
 
 MOST_KERNELS = 16
 CALLS = tuple(Call)
 NO_LEVEL = 15
+_GOES_ON = 0x80
 
 
 @frozen
@@ -39,7 +40,7 @@ class Group:
     sizes: Sequence[int]
     """How many formats each anchor has."""
     codes: bytes
-    """Of each format its call (upper four bits) and its level, `NO_LEVEL` for none."""
+    """Of each format its level (lower four bits, `NO_LEVEL` for none), its call, and whether it goes on."""
     masks: Sequence[int]
     """Of each format the kernels that have it, a bit each."""
     set_numbers: Sequence[int]
@@ -89,7 +90,7 @@ class MessageTable:
             group, places = self._group_of(word)
             for place in places.get(word, ()):
                 text = group.texts[place]
-                if printed_by(line, text):
+                if printed_by(line, text, more=bool(group.codes[place] & _GOES_ON) and tells_begun(text)):
                     known = letters(text)
                     if known > most:
                         best, most = [], known
@@ -127,11 +128,17 @@ class MessageTable:
         )
         return Format(
             group.texts[place].decode("utf-8", "replace"),
-            CALLS[code >> 4],
+            call_of(code),
             None if level == NO_LEVEL else level,
             tuple(owners),
             tuple(kernel for bit, kernel in enumerate(self.kernels) if mask >> bit & 1),
+            bool(code & _GOES_ON),
         )
+
+
+def call_of(code: int) -> Call:
+    """The call in a code of `Group.codes`. Raises IndexError for one that is none."""
+    return CALLS[code >> 4 & 7]
 
 
 def table_of(formats: Iterable[Format]) -> MessageTable:
@@ -139,7 +146,8 @@ def table_of(formats: Iterable[Format]) -> MessageTable:
     joined: dict[tuple[bytes, int], tuple[dict[Owner, None], dict[str, None]]] = {}
     for entry in formats:
         level = NO_LEVEL if entry.level is None else entry.level
-        row = (" ".join(entry.text.split("\n")).encode(), CALLS.index(entry.call) << 4 | level)
+        code = CALLS.index(entry.call) << 4 | level | (_GOES_ON if entry.goes_on else 0)
+        row = (" ".join(entry.text.split("\n")).encode(), code)
         owners, kernels = joined.setdefault(row, ({}, {}))
         owners.update(dict.fromkeys(entry.owners))
         kernels.update(dict.fromkeys(entry.kernels))
@@ -174,8 +182,8 @@ def table_of(formats: Iterable[Format]) -> MessageTable:
 
 
 def _anchor(text: bytes, code: int, counts: Counter[bytes]) -> bytes:
-    candidates = words(text)
-    after_device = CALLS[code >> 4] in {Call.DEVICE, Call.NETWORK}
+    candidates = words(text) or edges(text)
+    after_device = call_of(code) in {Call.DEVICE, Call.NETWORK}
     if not candidates or not tells(text, after_device=after_device):
         return b""
     # A single word where it is as rare: it is shorter to keep.

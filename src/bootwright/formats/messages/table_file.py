@@ -7,7 +7,8 @@ a line is looked up in the few groups that its words are in.
 
 The frame of names has the columns `owners` and `owner_sets`, a line each row. That of a group has `anchors`
 and `texts`, then, little endian, how many formats each anchor has (32 bits), and of each format its call and
-level (8), its kernels (16) and its set of owners (32). No row of text holds a line end.
+level, and whether its line goes on (8), its kernels (16) and its set of owners (32). No row of text holds a
+line end.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from bootwright.formats.messages.table import CALLS, MOST_KERNELS, Group, Messag
 from bootwright.formats.sources import zstd
 from bootwright.foundation.errors import Malformed
 
-MARK = b"BWMSGS2\n"
+MARK = b"BWMSGS3\n"
 _MOST_BYTES = 64 << 20
 _ROWS = 1024
 """Formats of a group, about: smaller ones compress worse, larger ones hold more that no question asks for."""
@@ -188,7 +189,7 @@ def _group(content: bytes, rows: tuple[int, int], sets: int) -> Group | None:
     fits = (
         sum(group.sizes) == formats
         and max(group.set_numbers, default=-1) < sets
-        and all(code >> 4 < len(CALLS) for code in set(codes))
+        and all(code >> 4 & 7 < len(CALLS) for code in set(codes))
     )
     return group if fits else None
 
