@@ -149,3 +149,20 @@ def test_an_expedited_grace_period_that_waited_a_moment_is_no_stall(jiffies: str
 def test_what_a_machine_does_its_work_without_may_fail_for_ever(message: str, expected: Outcome) -> None:
     late = "".join(f"[ {4812 + 10 * turn}.000000] {message}\n" for turn in range(6))
     assert outcome(UP.partition("[    9")[0] + late) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[ 5234.100000] INFO: task systemd:1 blocked for more than 120 seconds.\n", Outcome.DEGRADED),
+        ("[   24.100000] INFO: task systemd:1 blocked for more than 20 seconds.\n", Outcome.FAILED),
+        ("[52341.000000] mmc0: error -110 whilst initialising SD card\n", Outcome.DEGRADED),
+        (
+            "Feb 03 10:00:01 host kernel: Internal error: Oops: 0000000096000005 [#1] PREEMPT SMP\n"
+            "Feb 03 10:00:02 host frobd[123]: Accepted frob for quux\n",
+            Outcome.DEGRADED,
+        ),
+    ],
+)
+def test_what_no_boot_is_seen_of_ran_long_ago(text: str, expected: Outcome) -> None:
+    assert outcome(text) is expected

@@ -176,6 +176,8 @@ def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | Non
     for number, case in enumerate(signature.cases):
         if not facts_match(case.rule.facts, held.facts):
             continue
+        if case.severity is Severity.FATAL and case.rule.not_reached and boot.ran_before:
+            continue  # what no stage is seen of ran long ago
         conditions = evolve(
             case.rule,
             together=signature.rule.together,

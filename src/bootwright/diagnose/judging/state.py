@@ -239,6 +239,7 @@ class BootState:
         order = {line: rank for rank, line in enumerate(sorted(places))}
         return (
             self.rank,
+            self.ran_before,
             tuple(
                 (
                     name,
@@ -264,20 +265,29 @@ class BootState:
     def was_up(self, line: int) -> bool:
         """Whether the boot was done before `line`: it was ready, or services had had minutes to start.
 
-        An excerpt that nothing of a boot stands in before `line`, minutes after the start, is of a system
-        that runs.
+        An excerpt that nothing of a boot stands in before `line` is of a system that runs where programs
+        log under their names, or minutes after the kernel's start.
         """
         first, _ = self.stage_lines.get("ready", (line, line))
         if first < line:
             return True
         if not any(first < line for first, _ in self.stage_lines.values()):
-            return (self._seconds_of(line) or 0.0) >= _SURELY_UP
+            return self.logged or (self._seconds_of(line) or 0.0) >= _SURELY_UP
         # Where only the kernel speaks (kern.log) nothing tells of services.
         programs = "services" if self.rank >= _RANKS["services"] else "init"
         started, _ = self.stage_lines.get(programs, (line, line))
         if started >= line:
             return False
         return (self._seconds_of(line) or 0.0) >= _SURELY_UP
+
+    @property
+    def ran_before(self) -> bool:
+        """Whether the log is an excerpt of a system that ran: no boot in it, all of it minutes after."""
+        if self.stage_lines:
+            return False
+        places = (tally.first[0] for groups in self.tallies.values() for tally in groups.values())
+        times = [prefix.split(place.raw).seconds for place in places]
+        return bool(times) and all(seconds is not None and seconds >= _SURELY_UP for seconds in times)
 
     def went_on(self, line: int) -> bool:
         """Whether services, or programs that were only heard, went on for long after `line`."""
