@@ -223,3 +223,35 @@ def test_any_lines_can_be_looked_at_more_closely(lines: list[bytes]) -> None:
     state = BootState(1)
     look.tell(state)
     assert shows_more or not state.tallies
+
+
+STACK = """\
+[    9.550290] CPU: 1 UID: 0 PID: 41 Comm: kworker/u8:2 Not tainted 7.9.1-example #1 PREEMPT
+[    9.550300] Hardware name: Example board (DT)
+[    9.550310] Call trace:
+[    9.550316]  show_regs_of+0x20/0x38 (C)
+[    9.550324]  example_claim+0x84/0x120
+[    9.550331]  example_writeback+0x1c8/0x3e0
+[    9.550338]  process_one_work+0x160/0x3f0
+[    9.550345]  worker_thread+0x2d0/0x400
+[    9.550352]  kthread+0x110/0x128
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "reported"),
+    [
+        ("[    9.550214] example: claim 3 failed, owned by nobody", True),
+        # By its level no error.
+        ("<4>[    9.550214] example: claim 3 failed, owned by nobody", False),
+        # Another matter: a warning has come in between, or a second.
+        ("[    9.550200] example: claim 3 failed\n[    9.550214] WARNING: at example.c:1", False),
+        ("[    8.100000] example: claim 3 failed, owned by nobody", False),
+        # No error.
+        ("[    9.550214] example: the state is as follows", False),
+    ],
+)
+def test_an_error_with_its_stack_is_a_report_whatever_its_words(head: str, reported: bool) -> None:
+    diagnosis = diagnose_bytes(f"{head}\n{STACK}".encode())
+    names = {finding.signature for boot in diagnosis.boots for finding in boot.findings}
+    assert ("kernel-report" in names) is reported

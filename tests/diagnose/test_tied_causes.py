@@ -40,3 +40,46 @@ def test_another_card_is_not_to_blame(other: str, caused: bool) -> None:
     )
     said = findings(log)
     assert (said["io-error"].caused_by == "mmc-error") is caused
+
+
+NO_CLOCK = "[    1.000000] {device}: failed to get clock\n"
+NO_ROOT = (
+    '[    3.000000] VFS: Cannot open root device "{root}" or unknown-block({number}): error -6\n'
+    "[    3.000100] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block({number})\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("device", "root", "number", "caused"),
+    [
+        ("fe310000.mmc", "/dev/mmcblk0p2", "0,0", True),
+        # A display carries no root.
+        ("fd4a0000.display", "/dev/mmcblk0p2", "0,0", False),
+        # The device is there: the kernel could not mount it.
+        ("fe310000.mmc", "/dev/mmcblk0p2", "179,2", False),
+        # None was asked for.
+        ("fe310000.mmc", "(null)", "0,0", False),
+    ],
+)
+def test_a_device_without_clock_keeps_only_its_own_root_away(
+    device: str, root: str, number: str, caused: bool
+) -> None:
+    said = findings(NO_CLOCK.format(device=device) + NO_ROOT.format(root=root, number=number))
+    assert said["no-root"].caused_by == ("supplier-missing" if caused else None)
+
+
+def test_a_disk_that_fails_later_did_not_damage_a_file_system_before() -> None:
+    damaged = "[   21.000000] BTRFS error (device md1): open_ctree failed\n"
+    fails = "[ 9000.000000] I/O error, dev mmcblk0, sector 4711 op 0x0:(READ) flags 0x0\n"
+    others = "".join(f"[   30.{number:06}] systemd[1]: Started unit {number}.\n" for number in range(20))
+    assert findings(damaged + others + fails)["fs-error"].caused_by is None
+    assert findings(fails + others + damaged)["fs-error"].caused_by == "io-error"
+
+
+@pytest.mark.parametrize(("device", "caused"), [("sda", True), ("sr0", False)])
+def test_an_optical_drive_keeps_no_file_system_away(device: str, caused: bool) -> None:
+    log = (
+        f"[    2.000000] I/O error, dev {device}, sector 8 op 0x0:(READ) flags 0x0\n"
+        "[FAILED] Failed to mount /home.\n"
+    )
+    assert (findings(log)["fs-mount-failed"].caused_by == "io-error") is caused

@@ -107,7 +107,7 @@ class Complaints:
             self._tell_about(state, [*(error.place for error in grave), *self._dump_lines], _HEAD_OF_REPORT)
         elif len(grave) >= _FEWEST_KNOWN and self._is_about(grave, one_in=_ONE_IN_KNOWN):
             self._tell_about(state, [error.place for error in grave], 0)
-        known = _known_shapes(state)
+        known = known_shapes(state)
         unknown = [error for error in grave if known.isdisjoint({error.shape, error.before} - {b""})]
         if not self._is_about(unknown):
             return
@@ -131,7 +131,7 @@ class Complaints:
         return bool(errors) and self._lines <= _EXCERPT and len(errors) * one_in >= self._lines
 
 
-def _known_shapes(state: BootState) -> set[bytes]:
+def known_shapes(state: BootState) -> set[bytes]:
     """Of the lines that some pattern matched: what they mean is known."""
     return {
         shape_of(prefix.split(place.raw).text)

@@ -13,6 +13,7 @@ from bootwright.diagnose.closer.kept import KeptText
 from bootwright.diagnose.closer.links import LinkChanges
 from bootwright.diagnose.closer.needs import FailedAttempts
 from bootwright.diagnose.closer.programs import ProgramLines
+from bootwright.diagnose.closer.reports import KernelReports
 from bootwright.diagnose.closer.surroundings import MOST_LINES, surroundings
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.reading import prefix
@@ -30,6 +31,7 @@ class CloserLook:
     _programs: ProgramLines = field(factory=ProgramLines)
     _links: LinkChanges = field(factory=LinkChanges)
     _complaints: Complaints = field(factory=Complaints)
+    _reports: KernelReports = field(factory=KernelReports)
     _boot: int = 0
     """First line of the boot that these are about."""
     _read: int = 0
@@ -46,11 +48,12 @@ class CloserLook:
         if first_line != self._boot:
             self._devices, self._attempts = DeviceErrors(), FailedAttempts()
             self._programs, self._links, self._complaints = ProgramLines(), LinkChanges(), Complaints()
+            self._reports = KernelReports()
             self._boot, self._read = first_line, first_line - 1
         for number, raw in self._text.lines(self._read + 1, last_line):
             self._line(number, raw)
         self._read = max(self._read, last_line)
-        looks = (self._devices, self._attempts, self._programs, self._links, self._complaints)
+        looks = (self._devices, self._attempts, self._programs, self._links, self._complaints, self._reports)
         return any(look.any for look in looks)
 
     def tell(self, state: BootState) -> None:
@@ -60,6 +63,7 @@ class CloserLook:
         self._programs.tell(state)
         self._links.tell(state)
         self._complaints.tell(state)
+        self._reports.tell(state)
 
     def _line(self, number: int, raw: bytes) -> None:
         message = prefix.split(raw)
@@ -72,6 +76,7 @@ class CloserLook:
         self._programs.read(number, raw, message, voice)
         self._links.read(number, raw, message.text, message.seconds)
         self._complaints.read(number, raw, message)
+        self._reports.read(number, raw, message.text, voice)
 
     def around(self, line: int) -> Mapping[str, str]:
         """What the lines around the head of a report tell (names of `Surroundings`); nothing without text."""

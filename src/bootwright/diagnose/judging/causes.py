@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import evolve
 
-from bootwright.diagnose.judging.device_roles import keeps_no_root_away, role_of_name
+from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away, role_of_name
 from bootwright.diagnose.judging.rules import facts_match
 from bootwright.diagnose.messages.speaker import kernel_modules
 from bootwright.diagnose.model import Finding, Severity
@@ -27,6 +27,9 @@ _INTERLEAVED: Final = 8
 _SERIOUS: Final = frozenset({Severity.FATAL, Severity.DEGRADING})
 _OF_DISKS: Final = frozenset({"storage", "root"})
 _OF_NETWORK: Final = frozenset({"network", "wireless"})
+_ROOT_IS_NAMED_AND_THERE: Final = re.compile(r"unknown-block\((?!0,0\)|\d*[a-z])\d+,\d+\)")
+"""The kernel has a driver for the number that root= gives (init/do_mounts.c, Linux 6.12)."""
+_NO_ROOT_ASKED: Final = re.compile(r"Cannot open root device \"(?:\(null\))?\"")
 _NET_ROOT: Final = re.compile(r"(?i)\bnfs|\bnbd|iscsi|netroot|livenet")
 _KINDS: Final = {
     "card": re.compile(r"\bmmc(?:blk)?(\d+)"),
@@ -114,6 +117,12 @@ class _Folding:
         if self._signatures[effect].ends_boot and self._first[cause] > last:
             return False
         if self._signatures[effect].report and self._first[cause] > self._first[effect] + _INTERLEAVED:
+            return False
+        of_disks = signature.area == "storage" and effect_found.area in _OF_DISKS
+        if of_disks and self._first[cause] > last + _INTERLEAVED:
+            return False
+        is_suspicion = signature.severity not in _SERIOUS and signature.area not in _OF_DISKS
+        if is_suspicion and _misses_no_device(effect_found):
             return False
         return (
             _known_facts_match(signature.explains_only.get(effect_found.signature, {}), effect_found)
@@ -224,6 +233,19 @@ def _of_another_supplier(cause: Finding, effect: Finding) -> bool:
     )
 
 
+def _misses_no_device(effect: Finding) -> bool:
+    """Whether a root could not be mounted though its device is there, or none was asked for.
+
+    What may keep a device away, and is no trouble with the disk itself, has then no part in it.
+    """
+    if effect.area not in _OF_DISKS:
+        return False
+    return any(
+        _ROOT_IS_NAMED_AND_THERE.search(line.text) is not None or _NO_ROOT_ASKED.search(line.text) is not None
+        for line in effect.lines
+    )
+
+
 def _of_another_role(cause: Finding, effect: Finding) -> bool:
     """Whether the effect is a disk's, and the cause a module of what no disk needs or a network device.
 
@@ -234,6 +256,9 @@ def _of_another_role(cause: Finding, effect: Finding) -> bool:
     facts = dict(cause.facts)
     modules = [name for name in facts.get("module", "").replace("-", "_").split(", ") if name]
     if modules and all(keeps_no_root_away(kernel_modules().get(name, ())) for name in modules):
+        return True
+    devices = [name for key in ("driver", "device", "who") for name in facts.get(key, "").split(", ") if name]
+    if devices and all(is_apart(name.encode()) for name in devices):
         return True
     named = " ".join(facts.get(name, "") for name in ("driver", "device", "who", "netdev")).encode()
     role = role_of_name(named)

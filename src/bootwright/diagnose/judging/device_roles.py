@@ -36,6 +36,8 @@ class DeviceRoles:
     """Source folders of what no disk and no root depends on."""
     extras: tuple[str, ...] = field(default=(), metadata=LONE)
     """Source folders of what a machine does its work without."""
+    apart_names: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
+    """Names that such devices go by."""
     roles: tuple[DeviceRole, ...] = field(metadata=key("role"))
 
 
@@ -62,6 +64,13 @@ def _all_below(files: Iterable[str], folders: Iterable[str]) -> bool:
     below = tuple(f"{folder}/" for folder in folders)
     places = list(files)
     return bool(places) and all(file.startswith(below) for file in places)
+
+
+def is_apart(device: bytes) -> bool:
+    """Whether a device is by its name of what no disk and no root depends on."""
+    return any(
+        name.search(device) is not None for file in DEVICE_ROLES.all().values() for name in file.apart_names
+    )
 
 
 def role_of(files: Iterable[str]) -> DeviceRole | None:

@@ -25,7 +25,7 @@ _TRAP: Final = re.compile(
     rb"|\b(?:pc|epc|mepc|sepc|elr|rip|eip|nip|lr|sp|esr|cpsr|pstate)\s{0,3}[:=]"
 )
 """What a dump after an exception has, other than a table of addresses."""
-_GOES_ON: Final = re.compile(rb"\b(?:dump_stack(?:_lvl)?|show_stack|dump_backtrace)\b(?!\w)")
+GOES_ON: Final = re.compile(rb"\b(?:dump_stack(?:_lvl)?|show_stack|dump_backtrace)\b(?!\w)")
 """In a stack that a kernel prints by choice, going on (lib/dump_stack.c, Linux 6.12); a trap has none."""
 _BEFORE: Final = 8
 """Lines before it, among which its head is: modules, CPU, hardware, workqueue and state stand between, since
@@ -63,7 +63,7 @@ def dump_at_end(lines: Sequence[LastLine], known: Iterable[int]) -> Dump | None:
         return None
     if any(crashed_program(line.text) not in {None, _PID_OF_INIT} for line in before):
         return None
-    if any(_GOES_ON.search(line.text) is not None for line in lines[begin:]):
+    if any(GOES_ON.search(line.text) is not None for line in lines[begin:]):
         return None
     head = next((line for line in reversed(before) if looks_wrong(line.text)), None)
     if head is not None and not is_grave(head.raw, least=_CRITICAL):

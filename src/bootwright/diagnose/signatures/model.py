@@ -31,6 +31,7 @@ PSEUDO_EVENTS = (
     "@need/kernel",
     "@need/root",
     "@programs/speak",
+    "@report/unknown",
     "@end/failed",
     "@end/error",
     "@end/stopped",
