@@ -25,6 +25,7 @@ KEPT_FIRST = 32
 KEPT_LAST = 32
 """Boots kept in full from a file that holds more."""
 _KERNEL = STAGES.index("kernel")
+_INIT = STAGES.index("init")
 _SERVICES = STAGES.index("services")
 _READY = STAGES.index("ready")
 _LOOP = 3
@@ -67,8 +68,6 @@ class Diagnoser:
         self._logged = False
         """It is a system log: a system wrote it, whatever it says of its boot."""
         self._last_line = 0
-        self._offset = -1
-        """Where in the block the last line stands with which a boot may begin."""
         self._before = b""
         """What was read before the block, as far back as a restart is told by."""
         self._replayed = (0, 0)
@@ -164,7 +163,6 @@ class Diagnoser:
         sightings = self._scanner.scan(block)
         self._closer.extend(block)
         place = 0
-        self._offset = -1
         for index in sightings.begins:
             self._extend(sightings, place, index)
             place = index
@@ -180,24 +178,23 @@ class Diagnoser:
 
     def _begin(self, line: int, raw: bytes, record: Record, block: Block) -> None:
         """A line with which another boot may begin."""
-        self._offset = max(self._offset, block.text.find(raw, self._offset + 1))
         if len(self._reaches) >= _MOST_KNOWN:
             self._reaches.clear()
         self._boot.catch_up(self._reaches, self._markers)
         for marker, component in self._begun_by(record):
             if self._boot.begins_another(marker, component, line):
-                place = (self._before, block.text, self._offset)
-                if self._is_replay(line, block) if record.voice == KERNEL else restart.is_none(*place):
+                around = block.beside(line, restart.LINES, self._before)
+                if self._is_replay(line, around[0]) if record.voice == KERNEL else restart.is_none(*around):
                     return
                 self._end(line, raw, marker)
             self._boot.begin(marker, component, line)
 
-    def _is_replay(self, line: int, block: Block) -> bool:
+    def _is_replay(self, line: int, before: bytes) -> bool:
         """Whether a console prints the kernel's log from its start, which happens once in a boot."""
         first_line, replayed = self._replayed
         if first_line == self._boot.first_line and line - replayed > restart.BANNERS:
             return False
-        if not restart.is_replay(self._before, block.text, self._offset):
+        if not restart.is_replay(before):
             return False
         self._replayed = (self._boot.first_line, line)
         return True
@@ -205,10 +202,11 @@ class Diagnoser:
     def _end(self, line: int, raw: bytes, marker: Marker) -> None:
         boot = self._boot
         boot.last_line = line - 1
-        firmware = STAGES.index(marker.stage) < STAGES.index("kernel")
+        firmware = STAGES.index(marker.stage) < _KERNEL
         # A system log was written by a system that ran.
-        logged = not firmware and prefix.split(raw, dated=False).stamped_by == "log"
-        boot.restarted = firmware or (boot.rank < STAGES.index("init") and not logged)
+        boot.restarted = firmware or (
+            boot.rank < _INIT and prefix.split(raw, dated=False).stamped_by != "log"
+        )
         signs: list[Record] = []
         if boot.restarted:
             self._same_stage = self._same_stage + 1 if boot.stage == self._previous_stage else 1
@@ -287,6 +285,9 @@ def _component_of(marker: Marker, facts: Facts) -> str:
     return f"{marker.component}:{marker.name}:{dict(facts).get('part', '')}"
 
 
+_ORDER = (Outcome.UNKNOWN, Outcome.BOOT_OK, Outcome.DEGRADED, Outcome.FAILED)
+
+
 class _Overall:
     """The outcome of a file with several boots: that of the last one that got somewhere."""
 
@@ -309,9 +310,13 @@ class _Overall:
         Of one that `only_restarted` the outcome stands unless a later one gets past it.
         """
         reached = (rank, said)
-        for before, outcomes in list(self._restarted.items()):
-            if _got_past(reached, before, in_a_row=len(outcomes)):
-                del self._restarted[before]
+        past = [
+            before
+            for before, outcomes in self._restarted.items()
+            if _got_past(reached, before, in_a_row=len(outcomes))
+        ]
+        for before in past:
+            del self._restarted[before]
         if not only_restarted:
             self.settle()
             self._count(outcome, rank)
@@ -332,8 +337,8 @@ class _Overall:
         if outcome is Outcome.FAILED or rank >= _READY:
             self._decisive = outcome
         self._failed |= outcome is Outcome.FAILED
-        order = (Outcome.UNKNOWN, Outcome.BOOT_OK, Outcome.DEGRADED, Outcome.FAILED)
-        self._worst = max(self._worst, outcome, key=order.index)
+        if outcome is not self._worst:
+            self._worst = max(self._worst, outcome, key=_ORDER.index)
 
     @property
     def value(self) -> Outcome:
@@ -389,9 +394,8 @@ def joined(diagnoses: list[Diagnosis]) -> Diagnosis:
     """Several files as one: the worst outcome among them."""
     if len(diagnoses) == 1:
         return diagnoses[0]
-    order = (Outcome.UNKNOWN, Outcome.BOOT_OK, Outcome.DEGRADED, Outcome.FAILED)
     return Diagnosis(
-        max((entry.outcome for entry in diagnoses), key=order.index),
+        max((entry.outcome for entry in diagnoses), key=_ORDER.index),
         tuple(boot for entry in diagnoses for boot in entry.boots),
         sum(entry.lines for entry in diagnoses),
         sum(entry.boots_left_out for entry in diagnoses),

@@ -9,7 +9,7 @@ from bootwright.diagnose.reading.literals import Literal
 from bootwright.diagnose.reading.patterns import ANYWHERE, HAVE_RE2, matcher, quoted
 
 _FEW = 4
-"""Literals that are found sooner one after the other."""
+"""Literals that are found sooner one after the other: of a single one re2 compares many bytes at a time."""
 
 
 def automaton(literals: Sequence[Literal], *, use_re2: bool) -> Any:  # noqa: ANN401
@@ -26,16 +26,20 @@ class LiteralSearch:
 
     def __init__(self, literals: Sequence[Literal], *, use_re2: bool) -> None:
         self._literals = literals
-        self._use_re2 = use_re2
-        self._automaton: Any = None
+        self._use_re2 = use_re2 and HAVE_RE2 and bool(literals)
+        self._searches: list[Any] = []
 
     def places(self, text: bytes) -> Iterable[int]:
         """Offsets in ascending order, at least one for each line that holds a literal."""
-        if self._automaton is None and len(self._literals) > _FEW:
-            self._automaton = automaton(self._literals, use_re2=self._use_re2)
-        if self._automaton is None:
+        if not self._use_re2:
             return places_by_find(text, self._literals)
-        return _places(text, self._automaton)
+        if not self._searches:
+            apart = len(self._literals) <= _FEW
+            groups = [[literal] for literal in self._literals] if apart else [self._literals]
+            self._searches = [automaton(group, use_re2=True) for group in groups]
+        if len(self._searches) == 1:
+            return _places(text, self._searches[0])
+        return sorted({place for search in self._searches for place in _places(text, search)})
 
     def lines(self, text: bytes) -> list[int]:
         """Numbers (from 0) of the lines that hold a literal."""

@@ -25,30 +25,26 @@ BANNERS: Final = 2
 _TWICE: Final = 2
 """Lines before and after a banner among which the same one belongs to the same start."""
 LOOKED_AT: Final = 1600
-"""Bytes before and after the line that are looked at."""
+LINES: Final = 24
+"""Bytes and lines before and after the line that are looked at."""
 _NEAR: Final = 12
 """Lines before and after the line among which the kernel's clock is looked for."""
 _RUNNING: Final = 0.5
 """Seconds: a clock that has got so far did not start with this line."""
 
 
-def is_none(earlier: bytes, text: bytes, offset: int) -> bool:
-    """Whether a first line at `offset` in `text`, which follows `earlier`, means no restart."""
-    before = text[max(0, offset - LOOKED_AT) : offset]
-    if len(before) < LOOKED_AT:
-        before = (earlier + before)[-LOOKED_AT:]
-    return _is_none(before, text[offset : offset + LOOKED_AT])
+def is_none(before: bytes, after: bytes) -> bool:
+    """Whether a first line, with which `after` begins and which follows `before`, means no restart."""
+    return _is_none(before[-LOOKED_AT:], after[:LOOKED_AT])
 
 
-def is_replay(earlier: bytes, text: bytes, offset: int) -> bool:
-    """Whether the kernel's first line at `offset` comes from a console that prints the log from its start.
+def is_replay(before: bytes) -> bool:
+    """Whether the kernel's first line that follows comes from a console that prints the log from its start.
 
     One that is registered does, as a rule in place of an early one (kernel/printk/printk.c register_console,
     CON_PRINTBUFFER, Linux 6.12): the last lines before tell of that.
     """
-    before = text[max(0, offset - LOOKED_AT) : offset]
-    if len(before) < LOOKED_AT:
-        before = (earlier + before)[-LOOKED_AT:]
+    before = before[-LOOKED_AT:]
     if b"onsole [" not in before:
         return False
     lines = before.rstrip().rsplit(b"\n", BANNERS)[-BANNERS:]

@@ -120,7 +120,7 @@ class Scanner:
         sightings = self._recognised(block)
         if sightings is None:
             return self._search(block)
-        if sightings.begins:
+        if any(record.begins for record in sightings.records):
             self._another_boot()
         return sightings
 

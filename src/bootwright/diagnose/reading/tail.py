@@ -60,7 +60,8 @@ class Tail:
         else:
             cut = text.find(b"\n", len(text) - _KEPT) + 1
             self._text = text[cut:]
-            self._first = block.first_line + text.count(b"\n", 0, cut) + block.extra_lines(0, cut)
+            before = block.newlines - self._text.count(b"\n")
+            self._first = block.first_line + before + block.extra_lines(0, cut)
 
     def lines(self, since: int) -> list[LastLine]:
         """Lines that are not blank, from number `since` on, at most 600 of them."""

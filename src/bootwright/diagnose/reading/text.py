@@ -9,14 +9,18 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 
 from attrs import define, field
 
 from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.patterns import holds
 
 BLOCK = 1 << 20
 """Bytes looked at in one go."""
 
+_LINE_END = 256
+"""Bytes at the end of a block that are nearly always not all blank."""
 _SAMPLE = 1 << 16
 """Bytes that are looked at to see whether a terminal wrapped the lines."""
 _MOST_PARTS = 16
@@ -30,6 +34,8 @@ _SEQUENCE = re.compile(
 # A paste that lost the ESC byte or shows it as two characters: `[0;32m`, `[0m`, `^[[2J`.
 _SHOWN_ESCAPE = re.compile(rb"\^\[\[[0-9;?]{0,12}[A-Za-z]")
 _LOST_ESCAPE = re.compile(rb"\[(?:\d{1,2}(?:;\d{1,3}){1,4}|0?)m")
+_ENDS_COLOUR = holds(rb"\[0m")
+"""Where one of those is, so is the end of a colour."""
 _MANY = 1 / 2000
 """Marks of colours in a byte of text above which all of it is looked at, not the lines that have them."""
 _NOISE = bytes(code for code in range(32) if code not in (0x08, 0x09, 0x0A, 0x1B)) + b"\x7f"
@@ -45,6 +51,8 @@ class Block:
     joins: tuple[int, ...] = ()
     """Offsets where a wrapped line was joined: each counts one line more."""
     _split: list[bytes] | None = field(default=None, init=False, repr=False)
+    _numbers: list[int] = field(factory=list, init=False, repr=False)
+    """Of each line, where some were joined."""
 
     @property
     def lines(self) -> list[bytes]:
@@ -61,11 +69,30 @@ class Block:
     @property
     def last_line(self) -> int | None:
         """Number of the last line that is not blank; None where all are."""
-        stripped = len(self.text.rstrip())
+        text = self.text
+        end = text[-_LINE_END:]
+        # Stripping all of the text would copy it.
+        stripped = len(text) - len(end) + len(end.rstrip()) if end.strip() else len(text.rstrip())
         if not stripped:
             return None
         before = self.newlines - self.text.count(b"\n", stripped)
         return self.first_line + before + self.extra_lines(0, stripped + 1)
+
+    def beside(self, line: int, most: int, earlier: bytes) -> tuple[bytes, bytes]:
+        """Up to `most` lines before that line and from it on; `earlier` stands before the block."""
+        index = self._index(line)
+        before = b"\n".join([*self.lines[max(0, index - most) : index], b""])
+        return before if index >= most else earlier + before, b"\n".join(self.lines[index : index + most])
+
+    def _index(self, line: int) -> int:
+        if not self.joins:
+            return line - self.first_line
+        if not self._numbers:
+            starts = accumulate((len(text) + 1 for text in self.lines), initial=0)
+            self._numbers = [
+                self.first_line + count + self.extra_lines(0, start) for count, start in enumerate(starts)
+            ]
+        return bisect_left(self._numbers, line)
 
     def extra_lines(self, start: int, end: int) -> int:
         """Lines of the file between two offsets beyond those with a newline in `text`."""
@@ -149,7 +176,7 @@ def clean(data: bytes) -> bytes:
     # A rare byte first: looking for one costs a fraction of looking for several in a row.
     if b"^" in data and b"^[[" in data:
         data = _SHOWN_ESCAPE.sub(b"", data)
-    if b"0m" in data and b"[0m" in data:
+    if _ENDS_COLOUR(data):
         data = _without_lost_escapes(data)
     if b"\x08" in data:
         data = _changed(data, (b"\x08",), _typed_over)
@@ -160,16 +187,19 @@ def clean(data: bytes) -> bytes:
 
 
 def _without_escapes(data: bytes) -> bytes:
-    first, *following = data.split(b"\x1b")
-    out = [first]
-    for piece in following:
-        match = _SEQUENCE.match(piece)
-        if match is None:
-            out.append(piece)
-        else:
+    out: list[bytes] = []
+    place = 0
+    at = data.find(b"\x1b")
+    while at >= 0:
+        out.append(data[place:at])
+        place = at + 1
+        match = _SEQUENCE.match(data, place)
+        if match is not None:
             if match["move"]:
                 out.append(b" ")
-            out.append(piece[match.end() :])
+            place = match.end()
+        at = data.find(b"\x1b", place)
+    out.append(data[place:])
     return b"".join(out)
 
 
