@@ -8,7 +8,8 @@ from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.judging.errnos import parse_errno
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.literals import Literal, required
-from bootwright.diagnose.reading.text import BLOCK, Cleaner, clean, wrap_width
+from bootwright.diagnose.reading.places import LiteralSearch, places_by_find
+from bootwright.diagnose.reading.text import BLOCK, Block, Cleaner, clean, wrap_width
 from bootwright.diagnose.signatures.knowledge import load
 
 KNOWLEDGE = load()
@@ -132,6 +133,24 @@ def test_stamps_are_taken_off(line: str, text: str, seconds: float | None) -> No
     message = prefix.split(line.encode())
     assert message.text == text.encode()
     assert message.seconds == seconds
+
+
+@pytest.mark.parametrize("joins", [(), (4,)])
+def test_what_stands_beside_a_line(joins: tuple[int, ...]) -> None:
+    # Where a wrapped line was joined (`first`), the lines after it have higher numbers.
+    block = Block(b"first\nsecond\nthird\nfourth\n", 10, joins)
+    number = 12 + len(joins)
+    assert block.beside(number, 1, b"before\n") == (b"second\n", b"third")
+    assert block.beside(number, 5, b"before\n") == (b"before\nfirst\nsecond\n", b"third\nfourth\n")
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_few_literals_are_searched_as_many_are(count: int) -> None:
+    literals = [Literal(text) for text in (b"EDAC", b"F0: 102B", b"oops", b"panic", b"BUG")][:count]
+    text = b"EDAC x\nF0: 102B, EDAC and oops\n\nno\nBUG: EDAC EDAC\npanic"
+    by_find = LiteralSearch(literals, use_re2=False).lines(text)
+    assert LiteralSearch(literals, use_re2=True).lines(text) == by_find
+    assert places_by_find(text, literals)
 
 
 def test_wrapped_lines_are_joined() -> None:
