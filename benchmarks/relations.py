@@ -35,6 +35,10 @@ _ANY_STAMP = re.compile(
     rb"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)? "
     rb"|\[?\d\d:\d\d:\d\d(?:\.\d+)?\]? )"
 )
+_CLOCK = re.compile(rb"^\[ *(\d+\.\d{6})\]")
+_DATE = re.compile(rb"\b20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(?:\.\d{6,9})?")
+_PREFIX = 80
+"""Bytes of a line in which its date stands."""
 _TALOS = re.compile(rb"^(?:\d+\.){3}\d+: ")
 
 # What somebody types and reads on another terminal while the machine boots. Nothing of it belongs to a boot.
@@ -94,6 +98,8 @@ class Relation:
     """Whether the outcome of the copy (second) agrees with that of the untouched log (first)."""
     keeps_cause: bool = True
     """Whether the root cause should stay too: not where lines that may tell it are cut off."""
+    must_hold: bool = True
+    """Whether it is expected of every log; else it is only counted."""
 
 
 def same(before: Outcome, after: Outcome) -> bool:
@@ -118,10 +124,60 @@ def lines_of(data: bytes) -> list[bytes]:
 
 
 def without_stamps(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
+    """Not where the clock decides: of such a log nobody can know without it."""
+    if not rests_on_its_clock(case):
+        yield from _bare(case)
+
+
+def without_the_clock(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
+    """Where it decides: how often the rest of the log tells all the same."""
+    if rests_on_its_clock(case):
+        yield from _bare(case)
+
+
+def _bare(case: Case) -> Iterator[Copy]:
     lines = lines_of(case.data)
     bare = [_ANY_STAMP.sub(b"", line) for line in lines]
     if bare != lines:
         yield Copy(b"\n".join(bare), "")
+
+
+def rests_on_its_clock(case: Case) -> bool:
+    """Whether the outcome is another one with a clock of another pace, or one that starts with the log.
+
+    A task that was begun a second or five minutes before the log ends, an oops at boot or hours later: the
+    same lines, and the stamps alone tell which it is.
+    """
+    return any(
+        diagnose_bytes(data, "log", load()).outcome is not case.before.outcome
+        for data in _with_other_clocks(case.data)
+        if data != case.data
+    )
+
+
+def _with_other_clocks(data: bytes) -> Iterator[bytes]:
+    lines = lines_of(data)
+    stamps = [_CLOCK.match(line) for line in lines]
+    dates = [_DATE.search(line, 0, _PREFIX) for line in lines]
+    first = next((float(stamp[1]) for stamp in stamps if stamp), 0.0)
+    origin = next((_when(date) for date in dates if date), _BOOTED)
+
+    def changed(start: float, pace: float) -> bytes:
+        out = []
+        for line, stamp, date in zip(lines, stamps, dates, strict=True):
+            if stamp:
+                line = b"[%12.6f]" % max((float(stamp[1]) - start) * pace, 0.0) + line[stamp.end() :]
+            elif date:
+                moved = origin + (_when(date) - origin) * pace
+                line = line[: date.start()] + f"{moved:%Y-%m-%dT%H:%M:%S.%f}".encode() + line[date.end() :]
+            out.append(line)
+        return b"\n".join(out)
+
+    yield from (changed(0.0, 100), changed(0.0, 0.01), changed(first, 1))
+
+
+def _when(date: re.Match[bytes]) -> datetime:
+    return datetime.fromisoformat(date[0].decode()[:26]).replace(tzinfo=UTC)
 
 
 def with_syslog(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
@@ -290,6 +346,9 @@ def healthy_cut(case: Case, _noise: Sequence[bytes], chance: random.Random) -> I
 
 RELATIONS = (
     Relation("no-stamps", "time stamps removed", without_stamps, same),
+    Relation(
+        "no-clock", "the same where the clock decides (no mark)", without_the_clock, same, must_hold=False
+    ),
     Relation("syslog", "syslog's and a console server's prefixes", with_syslog, same),
     Relation("talos", "talosctl's prefixes", with_talos_prefix, same),
     Relation("crlf", "Windows line ends", with_windows_ends, same),

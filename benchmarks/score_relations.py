@@ -175,7 +175,7 @@ def main() -> int:
                 )
         right = count["copies"] - count["wrong"]
         share = right / count["copies"] if count["copies"] else 1.0
-        mark = "" if share >= MARK else f"  below {MARK:.1%}"
+        mark = "" if share >= MARK or not relation.must_hold else f"  below {MARK:.1%}"
         alike = (
             f"{count['same cause'] / max(count['copies'], 1):11.1%}" if relation.keeps_cause else f"{'-':>11}"
         )

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bootwright.diagnose.engine import diagnose_bytes
-from relations import RELATIONS, Case, Relation, first_finding
+from relations import RELATIONS, Case, Relation, first_finding, rests_on_its_clock
 from score_relations import KNOWLEDGE, filled, harmless_lines, own_logs
 
 CASES = list(own_logs())
@@ -68,13 +68,25 @@ def test_a_healthy_boot_says_nowhere_that_it_failed(case: Case, seed: int) -> No
         holds(BY_NAME["healthy-cut"], case, seed)
 
 
+@pytest.mark.parametrize(
+    ("name", "rests"),
+    [
+        ("talos-task-open/cut-off", True),
+        ("talos-task-open/state-never-ready", True),
+        ("no-root/gallery-no-root", False),
+    ],
+)
+def test_what_the_clock_alone_tells(name: str, rests: bool) -> None:
+    case = next(case for case in CASES if case.name.startswith(name))
+    assert rests_on_its_clock(case) is rests
+
+
 def test_a_format_is_filled() -> None:
     text = filled(b"%s: id 0x%08x at %pM, %*ph, %-5lld%%\nsecond line", random.Random(1))
     assert re.fullmatch(rb"qzx\d: id 0x[0-9a-f]+ at [0-9a-f]{16}, [0-9a-f]{16}, \d+%", text)
 
 
 KNOWN = {
-    ("no-stamps", "talos-task-open/cut-off"),
     ("no-stamps", "thermal-throttled/cpu"),
     ("second-console", "uboot-boot-failed/gallery-uboot-nothing-to-boot"),
     # An excerpt of one start, where the second time is what the rule counts.

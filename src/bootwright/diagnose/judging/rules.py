@@ -204,12 +204,14 @@ def _lines_after(last: int, used: Sequence[Tally], boot: BootState) -> int:
 
 _LASTS = 3
 """Times it is said that show without any time that it lasts."""
+_LONG = 60.0
+"""Seconds of which the next line says nothing: a boot that goes on may print it at once."""
 
 
 def _lasted(least: float, boot: BootState, used: Sequence[Tally]) -> bool:
     """Whether so many seconds came after.
 
-    Where no line has a time: whether any line came after, or it came often.
+    Where no line has a time: whether it came often, or, of what need not last long, any line came after.
     """
     if boot.live:
         return False
@@ -218,7 +220,8 @@ def _lasted(least: float, boot: BootState, used: Sequence[Tally]) -> bool:
         return boot.last_seconds - first.seconds >= least
     if first.wall is not None and boot.last_wall is not None:
         return boot.last_wall - first.wall >= least
-    return boot.last_line > _last(used) or sum(tally.count for tally in used) >= _LASTS
+    went_on = boot.last_line > _last(used) and least < _LONG
+    return went_on or sum(tally.count for tally in used) >= _LASTS
 
 
 def _first(tallies: Iterable[Tally]) -> int:
