@@ -187,10 +187,10 @@ MAKE, MAKE_OTHER, CALL = 0x91000021, 0x91000042, 0x94000001  # add x1, x1, #0; a
 def test_a_text_kept_on_the_stack_over_a_call_is_passed(store: int, load: int, register: int) -> None:
     made = {0: b"kept in x1"}
     words = array("I", [MAKE, store, CALL, MAKE_OTHER, load, CALL])
-    found = passed(
+    texts = passed(
         words, 5, register, start=0, made=made.get, branches=lambda: branches_within(words, 0, len(words))
     )
-    assert found == ((b"kept in x1",) if register == 1 else ())
+    assert texts == ((b"kept in x1",) if register == 1 else ())
 
 
 def test_another_machines_module_is_refused(module: bytes) -> None:
