@@ -255,3 +255,11 @@ def test_an_error_with_its_stack_is_a_report_whatever_its_words(head: str, repor
     diagnosis = diagnose_bytes(f"{head}\n{STACK}".encode())
     names = {finding.signature for boot in diagnosis.boots for finding in boot.findings}
     assert ("kernel-report" in names) is reported
+
+
+def test_a_core_that_speaks_in_a_drivers_name_speaks_of_its_device() -> None:
+    line = "[    3.4{number}2113] dwmac-sun8i 1c50000.ethernet: Error applying setting, reverse things back"
+    diagnosis = diagnosed(*(line.format(number=number) for number in range(3)))
+    (finding,) = failing(diagnosis)
+    assert dict(finding.facts)["role"] == "network"
+    assert dict(finding.facts)["file"] == "drivers/pinctrl/core.c"

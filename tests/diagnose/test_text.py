@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.judging.errnos import parse_errno
+from bootwright.diagnose.judging.errno_names.errnos import parse_errno
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.literals import Literal, required
 from bootwright.diagnose.reading.places import LiteralSearch, places_by_find
@@ -220,7 +220,7 @@ def test_error_numbers_are_linuxs_whatever_python_runs_this() -> None:
     import errno
     import os
 
-    from bootwright.diagnose.judging.linux_errnos import ERRNOS
+    from bootwright.diagnose.judging.errno_names.linux_errnos import ERRNOS
 
     assert set(ERRNOS) == set(errno.errorcode)
     assert {name: number for number, (name, _) in ERRNOS.items()}.items() <= vars(errno).items()

@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import define, field
 
+from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
@@ -37,8 +38,6 @@ _HEAD_OF_REPORT: Final = 12
 _LAST_WORDS: Final = 3
 _GOES_ON: Final = re.compile(rb"[a-z][a-z-]{1,12} (?!(?:\S+ ){0,2}\S*:(?:\s|\Z))")
 """The rest of a line that something wrapped: in lower case, with no name of who speaks before it."""
-_BY_INIT: Final = re.compile(rb"(?:/s?bin/|/)?init(?:\[1\]| \d{1,3})?: ")
-"""The first process (Android 14 system/core/init writes to the kernel's log, scripts to the console)."""
 
 
 @define
@@ -114,7 +113,7 @@ class Complaints:
         often, _ = Counter(error.shape for error in unknown).most_common(1)[0]
         first = next(error for error in unknown if error.shape == often)
         last = unknown[-_LAST_WORDS:]
-        by_init = next((error for error in reversed(last) if _BY_INIT.match(error.text)), None)
+        by_init = next((error for error in reversed(last) if BY_INIT.match(error.text)), None)
         facts = (
             ("what", printable((by_init or first).text)[:160]),
             *((("who", "init"),) if by_init is not None else ()),

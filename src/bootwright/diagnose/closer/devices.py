@@ -9,6 +9,7 @@ afterwards. An error line alone is no finding: healthy boots carry up to nine.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, field
@@ -21,7 +22,7 @@ from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.levels import level_of
 from bootwright.diagnose.reading.patterns import Facts, printable
-from bootwright.formats.messages.model import ERROR
+from bootwright.formats.messages.model import ERROR, Owner
 
 FAILING: Final = "@device/failing"
 _AGAIN: Final = 3
@@ -33,6 +34,7 @@ _STILL: Final = 20
 """Lines of the same boot that must follow before an error counts as the last word of a device."""
 _AT_END: Final = 2
 """Lines that follow at most where an unknown driver's error is the last word of the log."""
+_CORES: Final = ("/core.c", "/clk.c", "/dd.c", "/of.c", "/common.c", "/domain.c", "/platform.c")
 _KEPT: Final = 4
 _INIT: Final = STAGES.index("init")
 _DEVICE: Final = re.compile(
@@ -135,6 +137,9 @@ class DeviceErrors:
         owners = said.likely_owners
         by_name = not said.formats
         role = role_of_name(match[0]) if by_name else role_of({owner.file for owner in owners})
+        if role is None and not by_name and _of_core(owners):
+            # A core says in a driver's name what became of its device: pins, clocks, supplies.
+            role = role_of_name(match["driver"])
         if role is None:
             return
         if not self._errors:
@@ -179,6 +184,11 @@ class DeviceErrors:
             # Then a single error before is not its last word.
             if goes_on and self._errors[device].count < _AGAIN:
                 del self._errors[device]
+
+
+def _of_core(owners: Sequence[Owner]) -> bool:
+    """Whether all of them are a subsystem's own: built in, and no driver of a device of its own."""
+    return bool(owners) and all(not owner.module and owner.file.endswith(_CORES) for owner in owners)
 
 
 def _apart(before: Occurrence, after: Occurrence) -> bool:

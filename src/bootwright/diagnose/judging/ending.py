@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.boot_needs import boot_needs
 from bootwright.diagnose.judging.dumps import dump_at_end
+from bootwright.diagnose.judging.first_program import gave_up
 from bootwright.diagnose.judging.gravity import is_extra, is_kernels, weighs
 from bootwright.diagnose.judging.shapes import (
     is_labelled,
@@ -31,13 +32,7 @@ from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading.patterns import Compiled, Facts, compile_pattern, printable
 from bootwright.diagnose.reading.tail import LastLine
-from bootwright.diagnose.reading.voice import (
-    KERNEL,
-    OWN_CLOCK,
-    PROGRAM,
-    UNKNOWN,
-    XEN,
-)
+from bootwright.diagnose.reading.voice import KERNEL, OWN_CLOCK, PROGRAM, UNKNOWN, XEN
 from bootwright.diagnose.signatures.model import Knowledge
 
 _KERNEL: Final = STAGES.index("kernel")
@@ -150,6 +145,9 @@ class Endings:
             return dump
         if state.rank < _KERNEL:
             return self._of_loader(state, lines)
+        left = gave_up(lines) if state.rank < _SERVICES else None
+        if left is not None:
+            return self._ended("@end/gave-up", state, *left)
         loop = self._loop_of_errors(state, lines)
         if loop is None and state.rank < _SERVICES and state.component == "initramfs":
             loop = self._loop_of_words(state, lines)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.causes import MOST_LINES, ordered
-from bootwright.diagnose.judging.errnos import parse_errno
+from bootwright.diagnose.judging.errno_names.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
 from bootwright.diagnose.judging.rules import Held, facts_match, hold
 from bootwright.diagnose.judging.state import BootState, Occurrence, filled

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve, frozen
 
-from bootwright.diagnose.judging.errnos import parse_errno
+from bootwright.diagnose.judging.errno_names.errnos import parse_errno
 from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.roles import carries
 from bootwright.diagnose.judging.state import BootState, Occurrence, Tally

@@ -40,6 +40,7 @@ PSEUDO_EVENTS = (
     "@end/shell",
     "@end/silent",
     "@end/dump",
+    "@end/gave-up",
 )
 """What no single line says: a boot that another follows, a device that fails, how the log ends."""
 

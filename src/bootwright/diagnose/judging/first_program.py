@@ -1,0 +1,32 @@
+"""Where the first program gives up: its error, and the kernel's word that the machine restarts or stops."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from bootwright.diagnose.judging.shapes import looks_wrong
+from bootwright.diagnose.reading.tail import LastLine
+
+BY_INIT: Final = re.compile(rb"(?:/s?bin/|/)?init(?:\[1\]| \d{1,3})?: ")
+"""The first process (Android 14 system/core/init writes to the kernel's log, scripts to the console)."""
+_LEAVES: Final = re.compile(rb"reboot: (?:Restarting system|System halted|Power down)\b")
+"""kernel/reboot.c kernel_restart, kernel_halt, kernel_power_off (Linux 6.12)."""
+_LAST_WORDS: Final = 4
+_BEFORE: Final = 14
+"""Lines at the end among which the machine is left; lines before that in which the first program says why."""
+
+
+def gave_up(lines: Sequence[LastLine]) -> tuple[LastLine, LastLine] | None:
+    """The first program's last error and the line with which the machine is left; None without them."""
+    start = max(len(lines) - _LAST_WORDS, 0)
+    for place in range(len(lines) - 1, start - 1, -1):
+        if _LEAVES.match(lines[place].text) is not None:
+            before = reversed(lines[max(place - _BEFORE, 0) : place])
+            error = next(
+                (line for line in before if BY_INIT.match(line.text) is not None and looks_wrong(line.text)),
+                None,
+            )
+            return (error, lines[place]) if error is not None else None
+    return None
