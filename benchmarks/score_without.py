@@ -7,6 +7,7 @@ signature knows. Without folders it takes the corpus beside the checkout, where 
 
     python benchmarks/score_without.py FOLDER...     # sets, as score_diagnose.py takes them
     python benchmarks/score_without.py --show FOLDER...
+    python benchmarks/score_without.py --singly FOLDER...    # what each signature carries alone
 
 What every kernel and system says when it ends, in words that have not changed for decades, stays (`KEPT`); so
 do the signatures that are mechanisms themselves.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from attrs import evolve, field, frozen
@@ -25,6 +26,7 @@ from bootwright.diagnose.model import Outcome
 from bootwright.diagnose.signatures.knowledge import load
 from bootwright.diagnose.signatures.model import Knowledge, Rule
 from diagnose_figures import Answer, answer, read_labels, share
+from signature_worth import Worth, known_logs, worth_of_all
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 KEPT = frozenset(
@@ -45,8 +47,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("sets", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--show", action="store_true", help="each log whose outcome is not right any more")
+    parser.add_argument("--singly", action="store_true", help="take each signature out alone, on all logs")
+    parser.add_argument(
+        "--loose", type=Path, action="append", default=[], help="with --singly: unlabelled logs"
+    )
     given = parser.parse_args()
     here = [CORPUS] if (CORPUS / "index.jsonl").is_file() else []
+    if given.singly:
+        tell_worth(worth_of_all(known_logs([*here, *given.sets], given.loose)), show=given.show)
+        return 0
     left = [entry for folder in given.sets or here for entry in without_their_signatures(folder)]
     right = sum(entry.after.outcome_right for entry in left)
     serious = (Outcome.FAILED, Outcome.DEGRADED)
@@ -58,6 +67,17 @@ def main() -> int:
             outcome = entry.after.diagnosis.outcome.value
             print(f"{entry.before.label.id[:44]:44} {outcome:9} without {', '.join(sorted(entry.removed))}")
     return 0
+
+
+def tell_worth(worth: Mapping[str, Worth], *, show: bool) -> None:
+    """How many signatures something hangs on; with `show` those on which nothing does."""
+    idle = {name: entry for name, entry in worth.items() if not entry.changed}
+    implied = [name for name, entry in idle.items() if not entry.needed_by_golden]
+    print(f"needed on another log than its own golden ones  {share(len(worth) - len(idle), len(worth))}")
+    print(f"needed on its own golden ones alone             {share(len(idle) - len(implied), len(worth))}")
+    print(f"said by something general too                   {share(len(implied), len(worth))}")
+    for name in implied if show else ():
+        print(f"{name:44} shown by {worth[name].logs} logs")
 
 
 def without_their_signatures(folder: Path) -> Iterator[Left]:

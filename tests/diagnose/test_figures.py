@@ -9,6 +9,7 @@ import pytest
 
 from bootwright.diagnose.signatures.knowledge import load
 from diagnose_figures import Answer, answer, figures_of, read_history, read_labels
+from signature_worth import Log, worth_of_all
 
 KNOWLEDGE = load()
 PANIC = "[    3.000001] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"
@@ -73,3 +74,14 @@ def test_the_history_holds_first_tries() -> None:
     history = read_history()
     assert any(scoring.first_try for scoring in history)
     assert all(0 < scoring.figures.outcome_right <= scoring.figures.cases for scoring in history)
+
+
+def test_what_a_signature_carries_alone() -> None:
+    root = b"[    2.9] /dev/root: Can't open blockdev\n"
+    log = f"[    0.000000] Linux version 6.12.5-test (a@b) #1\n{PANIC}\n".encode() + root
+    worth = worth_of_all([Log("a", log), Log("b", log, golden_of="no-root"), Log("c", HEALTHY.encode())])
+    assert worth["no-root"].changed == ("a",)
+    assert worth["no-root"].logs == 2
+    # The panic without its reason is a failure too.
+    assert not worth["no-root"].needed_by_golden
+    assert worth["mmc-error"].logs == 0

@@ -89,9 +89,6 @@ def test_a_format_is_filled() -> None:
 KNOWN = {
     ("no-stamps", "thermal-throttled/cpu"),
     ("second-console", "uboot-boot-failed/gallery-uboot-nothing-to-boot"),
-    # An excerpt of one start, where the second time is what the rule counts.
-    ("twice", "talos-volume-failed/never-found"),
-    ("twice", "talos-volume-failed/wiped"),
     ("healthy-cut", "eeprom-nvme/falls-through"),
     ("healthy-cut", "uboot-fell-back/second-source"),
     ("healthy-cut", "uboot-noise/no-ethernet"),

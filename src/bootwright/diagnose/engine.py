@@ -10,7 +10,7 @@ from bootwright.diagnose.closer.look import CloserLook
 from bootwright.diagnose.judging.ending import endings_of
 from bootwright.diagnose.judging.judge import judge_of
 from bootwright.diagnose.judging.state import PROGRAMS_SPEAK, BootState, Occurrence
-from bootwright.diagnose.model import STAGES, Diagnosis, Outcome
+from bootwright.diagnose.model import RANKS, STAGES, Diagnosis, Outcome
 from bootwright.diagnose.reading import prefix, restart
 from bootwright.diagnose.reading.patterns import Facts, Record
 from bootwright.diagnose.reading.pending import LOOPING, RESTART, Key, Pending, Reach
@@ -202,7 +202,7 @@ class Diagnoser:
     def _end(self, line: int, raw: bytes, marker: Marker) -> None:
         boot = self._boot
         boot.last_line = line - 1
-        firmware = STAGES.index(marker.stage) < _KERNEL
+        firmware = RANKS[marker.stage] < _KERNEL
         # A system log was written by a system that ran.
         boot.restarted = firmware or (
             boot.rank < _INIT and prefix.split(raw, dated=False).stamped_by != "log"
@@ -310,13 +310,9 @@ class _Overall:
         Of one that `only_restarted` the outcome stands unless a later one gets past it.
         """
         reached = (rank, said)
-        past = [
-            before
-            for before, outcomes in self._restarted.items()
-            if _got_past(reached, before, in_a_row=len(outcomes))
-        ]
-        for before in past:
-            del self._restarted[before]
+        for before, outcomes in list(self._restarted.items()):
+            if _got_past(reached, before, in_a_row=len(outcomes)):
+                del self._restarted[before]
         if not only_restarted:
             self.settle()
             self._count(outcome, rank)

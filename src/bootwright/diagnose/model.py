@@ -40,6 +40,8 @@ class Outcome(StrEnum):
 
 STAGES = ("firmware", "boot-loader", "kernel", "devices", "root", "init", "services", "ready")
 """In the order a boot goes through them."""
+RANKS = {stage: rank for rank, stage in enumerate(STAGES)}
+"""Stage → index into `STAGES`."""
 
 
 @frozen

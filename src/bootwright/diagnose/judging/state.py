@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from attrs import define, field
 
-from bootwright.diagnose.model import STAGES, StageReached
+from bootwright.diagnose.model import RANKS, STAGES, StageReached
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, Record
 from bootwright.diagnose.reading.voice import KERNEL, LOADER, OWN_CLOCK, PROGRAM, SECURE, UNKNOWN, XEN
@@ -20,8 +20,7 @@ _MOST_STAGES = 80
 _FIRST_KEPT = 3
 _COUNTED = 100
 """Counts and distances to the end that rules ask for are smaller."""
-_RANKS = {stage: rank for rank, stage in enumerate(STAGES)}
-_KERNEL = _RANKS["kernel"]
+_KERNEL = RANKS["kernel"]
 _WENT_ON = 30.0
 """Seconds of services after a crash that show that the system survived it."""
 _SURELY_UP = 300.0
@@ -171,7 +170,7 @@ class BootState:
 
     def _pass(self, marker: Marker, line: int, record: Record) -> None:
         """It is in the marker's stage now, and its component has the machine."""
-        rank = self.current = _RANKS[marker.stage]
+        rank = self.current = RANKS[marker.stage]
         before = (self.rank, self.handed_over, self._stamped_from_outside, self.component)
         self.rank = max(self.rank, rank)
         self.component, self.milestone = marker.component, line
@@ -274,7 +273,7 @@ class BootState:
         if not any(first < line for first, _ in self.stage_lines.values()):
             return self.logged or (self._seconds_of(line) or 0.0) >= _SURELY_UP
         # Where only the kernel speaks (kern.log) nothing tells of services.
-        programs = "services" if self.rank >= _RANKS["services"] else "init"
+        programs = "services" if self.rank >= RANKS["services"] else "init"
         started, _ = self.stage_lines.get(programs, (line, line))
         if started >= line:
             return False
@@ -291,7 +290,7 @@ class BootState:
 
     def went_on(self, line: int) -> bool:
         """Whether services, or programs that were only heard, went on for long after `line`."""
-        if self.rank < _RANKS["services"] and PROGRAMS_SPEAK not in self.tallies:
+        if self.rank < RANKS["services"] and PROGRAMS_SPEAK not in self.tallies:
             return False
         seconds, last = self._seconds_of(line), self._last_clock()
         if seconds is None or last is None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from attrs import define, field, frozen
 
 from bootwright.diagnose.judging.state import BootState
-from bootwright.diagnose.model import STAGES
+from bootwright.diagnose.model import RANKS, STAGES
 from bootwright.diagnose.reading.patterns import Pattern, Record
 from bootwright.diagnose.signatures.model import Marker
 
@@ -99,8 +99,11 @@ class Pending:
 
     def catch_up(self, reaches: dict[tuple[Record, ...], Reach], markers: Mapping[str, Marker]) -> None:
         """Find out how far it got up to here. `known` is kept from boot to boot."""
+        count = len(self._records)
+        if count == self._open:
+            return
         records = tuple(self._records[self._open :])
-        self._open = len(self._records)
+        self._open = count
         reach = reaches.get(records)
         if reach is None:
             reach = reaches[records] = _reach(records, markers)
@@ -109,7 +112,7 @@ class Pending:
 
     def begins_another(self, marker: Marker, component: str, line: int) -> bool:
         """Whether `marker` means that this boot has ended; to be asked when caught up."""
-        rank = STAGES.index(marker.stage)
+        rank = RANKS[marker.stage]
         if rank < self.rank:
             # Firmware and loader take turns (SPL, BL31, EDK II); only after they handed over, or when a
             # component prints its banner again, has another boot begun.
@@ -127,7 +130,7 @@ class Pending:
         """A component of it has begun."""
         self._begun_after_handover |= self.handed_over
         self._begun[component] = line
-        self.rank = max(self.rank, STAGES.index(marker.stage))
+        self.rank = max(self.rank, RANKS[marker.stage])
 
     def settled(self, markers: Mapping[str, Marker]) -> BootState:
         """Everything counted."""
@@ -159,7 +162,7 @@ def _reach(records: tuple[Record, ...], markers: Mapping[str, Marker]) -> Reach:
         for pattern, _ in record.matches:
             marker = markers.get(pattern.name)
             if marker is not None:
-                rank = max(rank, STAGES.index(marker.stage))
+                rank = max(rank, RANKS[marker.stage])
                 handed_over |= marker.hands_over
             elif record.kernel:
                 rank = max(rank, _KERNEL)
