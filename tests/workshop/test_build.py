@@ -447,9 +447,14 @@ class TestFailures:
         assert (second.name, second.kernel.page_size) == ("added-mine", 16384)
 
 
-def test_killed_it_goes_on_where_it_stopped(tree: Path, tmp_path: Path) -> None:
+def test_killed_it_goes_on_where_it_stopped(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stopped = tmp_path / "stopped"
     command = [sys.executable, "-m", "bootwright", "kernel", "build", str(tree), "--json", "--jobs", "1"]
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     environment = {**os.environ, "SMALL_KERNEL_STOP_AT": "fs/namespace", "SMALL_KERNEL_STOPPED": str(stopped)}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -467,6 +472,7 @@ def test_killed_it_goes_on_where_it_stopped(tree: Path, tmp_path: Path) -> None:
     assert version.stat().st_mtime_ns == made
     assert printed["kernel"]["page_size"] == 4096
     assert not printed["reused"]
+    assert [*temporary.iterdir(), *(tmp_path / "cache").rglob(".work-*")] == []
 
 
 def test_the_command(tree: Path, tmp_path: Path) -> None:

@@ -176,11 +176,10 @@ def observe_cell(
 
     Returns a `ToldCell`. Raises `Refused` for a cell, an outcome or an answer that there is not.
     """
-    import tempfile
-
     from bootwright.api.bench.handed import outcomes_of_tests, read_file, told_of_emulated
     from bootwright.foundation.choices import one_of
     from bootwright.foundation.errors import Refused
+    from bootwright.foundation.processes.work_folder import temporary_folder
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.campaign.told import keep_told, make_told
     from bootwright.lab.jobs.results import read_results
@@ -201,11 +200,11 @@ def observe_cell(
         )
         is_new = [keep_told(folder, answer, (data,)) for answer in answers] if keep else [True]
         return ToldCell(folder, answers[0], any(is_new), None, answers[1:])
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as temporary:
+    with temporary_folder() as temporary:
         if results is not None:
             data, handed = read_file(Path(results))
             if handed.result is None and handed.is_wrapped and handed.console is not None:
-                console = Path(temporary) / "console.log"
+                console = temporary / "console.log"
                 console.write_bytes(handed.console)
                 logs = (*logs, console)
             else:

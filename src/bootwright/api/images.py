@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bootwright.api._common import paths, reporter, texts
+from bootwright.foundation.processes.work_folder import temporary_folder
 
 if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
@@ -211,7 +212,6 @@ def boot_image(
 
         boot_image("metal-arm64.raw.xz", until="login").verdict
     """
-    import tempfile
 
     from bootwright.api.asked import check_chosen_cpu, check_cpu
     from bootwright.image_boot.boot import boot_image as boot_raw
@@ -229,9 +229,9 @@ def boot_image(
     raw, digest = on_disk(local_image(image, progress), progress)
     chosen = chosen_machine(raw, machine)
     check_chosen_cpu(chosen, cpu)
-    with tempfile.TemporaryDirectory(prefix="bootwright-swap-") as folder:
+    with temporary_folder() as folder:
         if kernel is not None:
-            raw, digest = on_disk(_with_kernel(raw, str(kernel), Path(folder), progress), progress)
+            raw, digest = on_disk(_with_kernel(raw, str(kernel), folder, progress), progress)
         with prepared(
             raw, machine=chosen, firmware=firmware, keep_cmdline=keep_cmdline, progress=progress
         ) as ready:

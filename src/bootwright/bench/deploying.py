@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +13,7 @@ from bootwright.bootchain.volumes import title_of
 from bootwright.formats.filesystems.fat import Fat
 from bootwright.formats.filesystems.filesystem import EntryKind
 from bootwright.foundation.errors import Missing, Refused, ToolFailed
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.images.opened import OpenImage, Volume, all_files, open_image
 
 _MUXES = ("USBSDMuxDriver", "USBSDWireDriver", "USBSDWire3Driver", "LXAUSBMuxDriver")
@@ -29,7 +30,7 @@ class Deployer:
         self._target = target
         self._settings = settings
         self._where = where
-        self._served: tempfile.TemporaryDirectory[str] | None = None
+        self._served = ExitStack()
 
     def check(self) -> None:
         """Raises `Refused` where no way is known: before anything is switched."""
@@ -66,9 +67,7 @@ class Deployer:
 
     def close(self) -> None:
         """What was made to be served goes."""
-        if self._served is not None:
-            self._served.cleanup()
-            self._served = None
+        self._served.close()
 
     def _driver(self, *names: str) -> Any:  # noqa: ANN401
         return next((driver for driver in self._target.drivers if type(driver).__name__ in names), None)
@@ -114,14 +113,14 @@ class Deployer:
         self._target.activate(driver)
         provider = driver.provider
         self.close()
-        self._served = tempfile.TemporaryDirectory(prefix="bootwright-serve-")
+        served = self._served.enter_context(temporary_folder())
         # A board's firmware asks by another user's server: it has to be able to read it.
-        Path(self._served.name).chmod(0o755)
+        served.chmod(0o755)
         if self._settings.serve:
             files = {PurePosixPath(self._settings.serve): image}
         else:
             folder = PurePosixPath(self._settings.boot_files or ".")
-            files = {folder / name: path for name, path in boot_files(image, Path(self._served.name)).items()}
+            files = {folder / name: path for name, path in boot_files(image, served).items()}
         root = PurePosixPath(provider.internal)
         for name, path in files.items():
             if name.is_absolute() or ".." in name.parts:

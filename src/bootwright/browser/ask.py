@@ -85,7 +85,8 @@ def _image(board: Board, stepping: str | None, version: str, not_known: list[str
     if text is None:
         not_known.append(f"how Talos's image factory makes an image for {board.name}")
         return None
-    with tempfile.TemporaryDirectory() as folder:
+    # No process is killed here but with the whole page.
+    with tempfile.TemporaryDirectory() as folder:  # noqa: TID251
         path = Path(folder) / "schematic.yaml"
         path.write_text(text, encoding="utf-8")
         foretold = talos(path, version=version or None, board=board.id, stepping=stepping)

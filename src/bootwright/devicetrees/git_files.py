@@ -8,7 +8,6 @@ holds all that is read of it. Nothing is checked out and nothing of the reposito
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,6 +16,7 @@ from attrs import frozen
 
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Missing, ToolFailed
+from bootwright.foundation.processes.work_folder import temporary_folder
 
 MOST_FILES = 5_000
 MOST_BYTES = 4 << 20
@@ -48,8 +48,8 @@ def read_files(repository: str, commit: str, folder: str, patterns: Sequence[str
     such files, and `Malformed` for files that are too many or too large.
     """
     where = f"{repository} at {commit[:12]}"
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as temporary:
-        clone = _Clone(Path(temporary), repository)
+    with temporary_folder() as temporary:
+        clone = _Clone(temporary, repository)
         clone.fetch(commit, where)
         entries = [
             entry

@@ -18,9 +18,11 @@ from attrs import frozen
 
 from bootwright.foundation.atomic import explained, write_bytes
 from bootwright.foundation.places import cache_dir
-from bootwright.foundation.processes.work_folder import work_folder
+from bootwright.foundation.processes.work_folder import sweep, work_folder
 
 _MB = 10**6
+_WORK = ".work-"
+"""How the names of unfinished folders begin."""
 _STALE = 86400
 """Seconds after which an unfinished file is one that a killed process left behind."""
 
@@ -53,7 +55,9 @@ class Part:
                 continue
 
     def size(self) -> int:
-        """Bytes of disk that it takes."""
+        """Bytes of disk that it takes; what killed processes left unfinished is removed before."""
+        with contextlib.suppress(OSError):  # there is none yet
+            sweep(self.folder(), _WORK)
         return sum(size for _, size, _ in self.entries())
 
     def kept(self, name: str, make: Callable[[], bytes]) -> Path:
@@ -91,7 +95,7 @@ class Part:
             return path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with work_folder(path.parent, ".work-") as temporary:
+            with work_folder(path.parent, _WORK) as temporary:
                 work = temporary / "files"
                 work.mkdir()
                 fill(work)
@@ -113,11 +117,13 @@ class Part:
     def evict(self, *, keep: Path) -> None:
         """Hold the part below its limit, by removing what was used least recently; `keep` stays.
 
-        Whoever uses an entry again sets its time (`os.utime`). Unfinished entries, whose names begin with a
-        dot, are removed when they are a day old.
+        Whoever uses an entry again sets its time (`os.utime`). What killed processes left unfinished is
+        removed: folders now, files, whose names begin with a dot, when they are a day old.
         """
         if self.limit is None:
             return
+        with contextlib.suppress(OSError):
+            sweep(self.folder(), _WORK)
         whole: list[tuple[float, int, Path]] = []
         for used, size, path in self.entries():
             if not path.name.startswith("."):

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import resource
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from bootwright.foundation.atomic import write_text
 from bootwright.foundation.cache import DIGESTS, EXPANDED
 from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.foundation.progress import Progress
 from bootwright.image_boot.goal import Goal, GoalWatch
 from bootwright.image_boot.stage import HandOver
@@ -130,13 +130,13 @@ def boot_image(
     before = _children_cpu()
     # QEMU puts its overlay into TMPDIR (block.c, bdrv_append_temp_snapshot); ours goes when we do.
     with (
-        tempfile.TemporaryDirectory(prefix="bootwright-boot-") as work_folder,
-        _environment("TMPDIR", work_folder),
+        temporary_folder() as work_folder,
+        _environment("TMPDIR", str(work_folder)),
     ):
         if isinstance(firmware, HandOver):
             firmware.check(emulator)
             machine = firmware.machine.name
-            parts = list(firmware.arguments_for(disk, Path(work_folder), network=network))
+            parts = list(firmware.arguments_for(disk, work_folder, network=network))
         else:
             machine = firmware.machine
             parts = _arguments(emulator, firmware, disk, memory, cpu, network=network)

@@ -7,7 +7,6 @@ emulator is changed in a temporary copy, and is reported.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from attrs import frozen
 from bootwright.boards.model import board
 from bootwright.bootchain.volumes import file_at
 from bootwright.foundation.errors import BootwrightError
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.image_boot.handover import firmware_stage
 from bootwright.image_boot.machine import BOARD_MACHINES, VIRT, BoardMachine, board_machine
@@ -77,8 +77,7 @@ def prepared(
     that is not there gets the machine's own, unless `keep_cmdline`. Raises `Refused`, `Missing` and
     `Malformed`.
     """
-    with tempfile.TemporaryDirectory(prefix="bootwright-start-") as folder:
-        work_folder = Path(folder)
+    with temporary_folder() as work_folder:
         if machine != VIRT:
             modelled: BoardMachine = board_machine(machine)
             yield Prepared(image, firmware_stage(image, modelled, work_folder), ())

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import stat
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from attrs import define, field, frozen
 
@@ -17,6 +15,7 @@ from bootwright.formats.filesystems.squashfs import SquashFs, is_squashfs
 from bootwright.formats.filesystems.squashfs_attributes import SquashAttributes
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import BootwrightError, Malformed, Refused
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.images.opened import all_files
 from bootwright.images.parts.initramfs_part import compressed
 from bootwright.images.write.nodes import NEW
@@ -121,8 +120,8 @@ class InitramfsMix:
         data = cpio.write(members)
         if archive.good.compression is None:
             return data + bytes(-len(data) % 512)
-        with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
-            return compressed(data, archive.good.compression, Path(folder) / "packed").read_bytes()
+        with temporary_folder() as folder:
+            return compressed(data, archive.good.compression, folder / "packed").read_bytes()
 
 
 def _archive(good: Segment, bad: Segment) -> _Archive:
@@ -195,8 +194,8 @@ def _squashfs(root: _Root, chosen: frozenset[str]) -> bytes:
     """A squashfs of the mixture, packed as the good one."""
     items = root.pair.choose(chosen)
     superblock = root.good.superblock
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
-        archive, image = Path(folder) / "root.tar", Path(folder) / "image"
+    with temporary_folder() as folder:
+        archive, image = folder / "root.tar", folder / "image"
         with TarWriter(archive) as writer:
             # Parents first: what the bad image added stands at the end.
             for path, item in sorted(items.items()):

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 from attrs import define, field, frozen
 
 from bootwright.formats.modules.modinfo import read_modinfo
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.foundation.errors import BootwrightError, Refused
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.images.parts.module_files import make_tables
 
 _MODULES = re.compile(r"(?P<tree>(?:usr/)?lib/modules/(?P<release>[^/]+))/(?P<rest>.+)")
@@ -219,8 +218,8 @@ def _depends(item: Item, path: str) -> tuple[str, ...]:
 
 
 def _made_tables(items: Items, tree: str, release: str) -> dict[str, bytes]:
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
-        root = Path(folder) / release
+    with temporary_folder() as folder:
+        root = folder / release
         root.mkdir()
         for path, item in items.items():
             match = _MODULES.fullmatch(path)
@@ -231,7 +230,7 @@ def _made_tables(items: Items, tree: str, release: str) -> dict[str, bytes]:
             place = root / match["rest"]
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(item.read())
-        make_tables(Path(folder), release)
+        make_tables(folder, release)
         return {
             f"{tree}/{table.name}": table.read_bytes()
             for table in root.iterdir()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from attrs import define, field, frozen
 from bootwright.foundation import tools
 from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Refused, ToolFailed
+from bootwright.foundation.processes.work_folder import temporary_folder
 
 _SECONDS = 600.0
 # apply.c, Git 2.39: what it says of a file that it cannot change.
@@ -129,8 +129,7 @@ class Repository:
     def scratch(self) -> Iterator[ScratchTree]:
         """A tree to apply patches to, which is gone afterwards, with all objects made in it."""
         objects = self.text("rev-parse", "--path-format=absolute", "--git-path", "objects").strip()
-        with tempfile.TemporaryDirectory(prefix="bootwright-") as temporary:
-            place = Path(temporary)
+        with temporary_folder() as place:
             (place / "objects").mkdir()
             environment = {
                 "GIT_INDEX_FILE": str(place / "index"),

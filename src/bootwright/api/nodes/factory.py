@@ -202,10 +202,9 @@ def _like(
     progress: Progress | None,
 ) -> tuple[tuple[LikeGoal, ...], tuple[Remark, ...], tuple[Remark, ...]]:
     """The goals and hazards that `check` says of what stands in, and in what it is not what was asked for."""
-    from tempfile import TemporaryDirectory
-
     from bootwright.api.checking import check
     from bootwright.formats.sources.address import is_address
+    from bootwright.foundation.processes.work_folder import temporary_folder
     from bootwright.foundation.verdict import Verdict
     from bootwright.predict.api import OS_GOALS
     from bootwright.prepare.factory.foretold import LikeGoal, Remark, configured
@@ -213,11 +212,11 @@ def _like(
     if not stand_in.kernel:
         return (), (), ()
     text = schematic.option("configTxt") + "\n" + schematic.option("configTxtAppend")
-    with TemporaryDirectory(prefix="bootwright-") as folder:
+    with temporary_folder() as folder:
         artifacts = [stand_in.kernel, *stand_in.trees]
         # An installer has no config.txt: its overlay's program writes one.
         if text.strip() and (not stand_in.whole or is_address(stand_in.kernel)):
-            config = Path(folder) / "config.txt"
+            config = folder / "config.txt"
             config.write_text(text, encoding="utf-8")
             artifacts.append(str(config))
         checked = check(

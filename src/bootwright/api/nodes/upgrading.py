@@ -120,10 +120,9 @@ def upgrade_check(
 
         upgrade_check(["esp/", "dmesg.txt"], "talos-1.13.2-4k", board="raspberrypi-5").verdict
     """
-    from tempfile import TemporaryDirectory
-
     from bootwright.api.asked import asked_boards, operating_system
     from bootwright.foundation.errors import Refused
+    from bootwright.foundation.processes.work_folder import temporary_folder
     from bootwright.prepare.upgrading.installer import Installer
     from bootwright.prepare.upgrading.partition import after, read_node
     from bootwright.prepare.upgrading.steps import steps
@@ -133,8 +132,8 @@ def upgrade_check(
     (chosen,), _ = asked_boards((board,), revision=revision, stepping=stepping)
     operating_system(os)
     read = read_node(paths(node))
-    with TemporaryDirectory(prefix="bootwright-") as folder:
-        made, brought = Path(folder) / "esp", Path(folder) / "overlay"
+    with temporary_folder() as folder:
+        made, brought = folder / "esp", folder / "overlay"
         made.mkdir()
         brought.mkdir()
         installer = _installer(str(to), chosen.id, brought, progress)

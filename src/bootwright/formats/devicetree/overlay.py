@@ -7,13 +7,13 @@ Limits: the base needs `__symbols__` (built with `dtc -@`) for overlays that nam
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from bootwright.formats.devicetree.fdt import Tree, parse_fdt
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, ToolFailed
+from bootwright.foundation.processes.work_folder import temporary_folder
 
 
 def apply_overlays(base: Tree, overlays: Sequence[Tree]) -> Tree:
@@ -37,11 +37,11 @@ def apply_overlays(base: Tree, overlays: Sequence[Tree]) -> Tree:
         known.update(overlay.symbols)
     tool = tools.need("fdtoverlay", purpose="apply devicetree overlays")
     names = [Path(overlay.name).name for overlay in overlays]
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
-        merged = Path(folder) / "merged.dtb"
+    with temporary_folder() as folder:
+        merged = folder / "merged.dtb"
         files = []
         for number, tree in enumerate((base, *overlays)):
-            files.append(Path(folder) / f"{number}-{Path(tree.name).name}")
+            files.append(folder / f"{number}-{Path(tree.name).name}")
             files[-1].write_bytes(tree.blob)
         try:
             tools.run([tool, "-i", files[0], "-o", merged, *files[1:]])

@@ -22,7 +22,7 @@ def work_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """
     import shutil  # slow to import, and the cache imports this module
 
-    _sweep(parent, prefix)
+    sweep(parent, prefix)
     folder, handle = _locked(parent, prefix)
     try:
         yield folder
@@ -31,11 +31,11 @@ def work_folder(parent: Path, prefix: str) -> Iterator[Path]:
         os.close(handle)
 
 
-def temporary_folder() -> contextlib.AbstractContextManager[Path]:
-    """A folder for work in the system's place for temporary files; raises `OSError`."""
+def temporary_folder(parent: Path | None = None) -> contextlib.AbstractContextManager[Path]:
+    """A folder for work, by default in the system's place for temporary files; raises `OSError`."""
     import tempfile
 
-    return work_folder(Path(tempfile.gettempdir()), "bootwright-work-")
+    return work_folder(parent or Path(tempfile.gettempdir()), "bootwright-work-")
 
 
 def _locked(parent: Path, prefix: str) -> tuple[Path, int]:
@@ -54,7 +54,8 @@ def _locked(parent: Path, prefix: str) -> tuple[Path, int]:
         os.close(handle)
 
 
-def _sweep(parent: Path, prefix: str) -> None:
+def sweep(parent: Path, prefix: str) -> None:
+    """Remove the folders of that prefix which killed processes of this user left; raises `OSError`."""
     import shutil
 
     with os.scandir(parent) as entries:

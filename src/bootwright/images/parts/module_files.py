@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,6 +11,7 @@ from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation import atomic, tools
 from bootwright.foundation.errors import Refused
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.foundation.progress import Progress
 from bootwright.kernels.modules import ModuleFiles
 
@@ -105,10 +105,10 @@ def copy_tree(
 def make_tables(modules: Path, release: str) -> None:
     """modules.dep, modules.alias and the other tables in `modules`/RELEASE, by depmod(8)."""
     depmod = tools.need("depmod", purpose="make the tables of kernel modules")
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as base:
+    with temporary_folder() as base:
         # depmod looks below lib/modules of its base, wherever the tree really lies.
-        (Path(base) / "lib").mkdir()
-        (Path(base) / "lib/modules").symlink_to(modules.resolve())
+        (base / "lib").mkdir()
+        (base / "lib/modules").symlink_to(modules.resolve())
         tools.run([depmod, "-b", base, release], timeout=300)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from bootwright.formats.filesystems.filesystem import EntryKind
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation import tools
 from bootwright.foundation.errors import BootwrightError, ToolFailed
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.foundation.verdict import Verdict
 from bootwright.images.opened import OpenImage, Volume, all_files, open_image
@@ -81,10 +81,10 @@ def verify(
     image = open_image(path, progress)
     checks = list(_table(image.raw, path))
     checks += [fails("file system", problem) for problem in image.problems]
-    with tempfile.TemporaryDirectory(prefix="bootwright-", dir=work) as work_folder:
+    with temporary_folder(work) as folder:
         for volume in image.volumes:
             with progress.step(f"check {volume.title} ({volume.files.type})"):
-                checks += _volume(image, volume, Path(work_folder))
+                checks += _volume(image, volume, folder)
     with progress.step("check the boot chain"):
         checks += _guarded("boot chain", lambda: boot_checks(image, board))
     with progress.step("check the devicetrees"):

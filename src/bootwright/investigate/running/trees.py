@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from bootwright.foundation.cache import DEVICETREES
 from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.places import DATA
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.investigate.plans.plan import Devicetree, Plan
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import dtb_for
@@ -110,8 +110,8 @@ def compiled(name: str) -> Path:
 
     def blob() -> bytes:
         dtc = tools.need("dtc", purpose=f"compile the devicetree {name}")
-        with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
-            path = Path(folder) / "blob.dtb"
+        with temporary_folder() as folder:
+            path = folder / "blob.dtb"
             tools.run([dtc, "-q", "-@", "-I", "dts", "-O", "dtb", "-o", path, source])
             return path.read_bytes()
 

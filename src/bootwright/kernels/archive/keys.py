@@ -12,7 +12,6 @@ import binascii
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from attrs import frozen
 
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Refused, ToolFailed
+from bootwright.foundation.processes.work_folder import temporary_folder
 
 _STATUS = "[GNUPG:] "
 _BAD = {"BADSIG", "ERRSIG", "NO_PUBKEY", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NODATA", "UNEXPECTED"}
@@ -79,12 +79,12 @@ def signed_text(
     `data` is a clear-signed file, or with `signature` the file that it is the detached signature of.
     Raises `Refused` unless one of the `keys` signed and no signature is bad; `Missing` without a checker.
     """
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
+    with temporary_folder() as folder:
         if tools.find("gpgv") is None and tools.find("sqv") is not None:
-            text, signers, reason = _by_sqv(data, keys, Path(folder), where, signature)
+            text, signers, reason = _by_sqv(data, keys, folder, where, signature)
             signing = signers
         else:
-            text, signers, signing, reason = _by_gpgv(data, keys, Path(folder), signature)
+            text, signers, signing, reason = _by_gpgv(data, keys, folder, signature)
     if not signers or (keys.fingerprints and not set(signing) & set(keys.fingerprints)):
         by = f"signed by {', '.join(signing)}" if signing and not reason else reason
         raise Refused(

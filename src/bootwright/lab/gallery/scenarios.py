@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import lzma
 import stat
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -21,6 +20,7 @@ from bootwright.formats.sources.streams import Decompressed, SourceStream, compr
 from bootwright.foundation import guest, tools
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.places import DATA
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.foundation.structure import STEM
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines import firmware, qemu
@@ -186,15 +186,15 @@ def play(scene: Scenario, kernels: Callable[[str, bool], Kernel]) -> Played:
         parts += ["-netdev", _NETWORKS[scene.network], "-device", "virtio-net-device,netdev=net"]
     if scene.disk:
         parts += [*_DISKS[scene.disk], "-device", "virtio-blk-device,drive=disk"]
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as work_folder:
+    with temporary_folder() as work_folder:
         if scene.devicetree:
-            parts += ["-dtb", str(_devicetree(scene, parts, Path(work_folder)))]
+            parts += ["-dtb", str(_devicetree(scene, parts, work_folder))]
         if scene.firmware:
             parts += firmware.firmware(scene.firmware).arguments()
         if kernel is not None:
             parts += ["-kernel", str(kernel.image)]
         if kernel is not None and scene.initramfs != "none":
-            archive = Path(work_folder) / "initramfs"
+            archive = work_folder / "initramfs"
             archive.write_bytes(_initramfs(scene, kernel, kernels))
             parts += ["-initrd", str(archive)]
         words = (f"console={target.console}", "panic=-1", "nokaslr", *scene.arguments)

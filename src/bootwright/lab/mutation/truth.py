@@ -7,7 +7,6 @@ The file is written after each boot, so that the same command goes on where it w
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from bootwright.formats.kernel.builtin_drivers import read_built_in
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import Malformed, Refused, ToolFailed
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.foundation.progress import Progress
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines.machine import Machine
@@ -126,8 +126,8 @@ class Campaign:
         return recording.broken_machine(machine, mutation, truth)
 
     def _record(self, fdt: bytes, archive: Archive, arguments: Iterable[str], *, brief: bool) -> Truth:
-        with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
-            dtb = Path(folder) / "mutated.dtb"
+        with temporary_folder() as folder:
+            dtb = folder / "mutated.dtb"
             dtb.write_bytes(fdt)
             truth, _ = record(
                 self.kernel,

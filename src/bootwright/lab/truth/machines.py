@@ -9,7 +9,6 @@ emulator's and not the prediction's, which are not scored (`truth_masks`).
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Malformed, Missing
 from bootwright.foundation.knowledge import read_table
 from bootwright.foundation.places import data_files
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.foundation.structure import structure
 from bootwright.kernels.model import Kernel
 from bootwright.lab.machines import qemu
@@ -49,9 +49,9 @@ class TruthMachine:
         if self.dtb is None and not self.dts:
             return self.machine
         devicetree = self._kernels(kernel) if self.dtb is not None else None
-        with tempfile.TemporaryDirectory(prefix="bootwright-") as folder:
+        with temporary_folder() as folder:
             if devicetree is None:
-                devicetree = _made_by_emulator(self.machine, kernel.page_size, Path(folder) / "made.dtb")
+                devicetree = _made_by_emulator(self.machine, kernel.page_size, folder / "made.dtb")
             if self.dts:
                 devicetree = _changed(
                     devicetree, self.dts if self.dtb is not None else _WITHOUT_SEEDS + self.dts

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -18,6 +17,7 @@ from pathlib import Path
 from attrs import define, field
 
 from bootwright.foundation.errors import Malformed, Refused
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.workshop.patches.commits import Commit
 from bootwright.workshop.patches.needs import CONTEXT, closed, declared_needs, joined, textual_needs
 from bootwright.workshop.patches.unified import FileChange, read_changes
@@ -89,8 +89,8 @@ def series_on(base: Path, patches: Sequence[Patch]) -> Iterator[SeriesOnBase]:
     for patch, parts in zip(patches, changes, strict=True):
         if not parts:
             raise Refused(f"{patch.name} changes no file", hint="leave it out of the series")
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as temporary:
-        repository = Repository(Path(temporary) / "files", _ENVIRONMENT)
+    with temporary_folder() as temporary:
+        repository = Repository(temporary / "files", _ENVIRONMENT)
         repository.folder.mkdir()
         repository.run("init", "-q")
         base_tree = _put(repository, base, changes, patches)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootwright.foundation.atomic import write_bytes
 from bootwright.foundation.errors import Refused, ToolFailed
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.workshop.patches.commits import Commit
 from bootwright.workshop.patches.compare import range_diff
 from bootwright.workshop.patches.series import Fit, Placed, Series
@@ -36,9 +36,9 @@ def format_series(
         return {}
     tips = _commits(scratch, start, applied)
     files: dict[str, bytes] = {}
-    with tempfile.TemporaryDirectory(prefix="bootwright-") as temporary:
-        scratch.repository.run("format-patch", "-q", "-o", temporary, *_PLAIN, f"{start}..{tips[-1]}")
-        paths = sorted(Path(temporary).iterdir())
+    with temporary_folder() as temporary:
+        scratch.repository.run("format-patch", "-q", "-o", str(temporary), *_PLAIN, f"{start}..{tips[-1]}")
+        paths = sorted(temporary.iterdir())
         if len(paths) != len(applied):
             raise ToolFailed("git format-patch", f"{len(paths)} files for {len(applied)} commits")
         for path, placed in zip(paths, applied, strict=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ from attrs import field, frozen
 
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, ToolFailed
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.workshop.trees.model import KernelTree
 from bootwright.workshop.trees.patched import Content, content_of, patched_names, put_file
 from bootwright.workshop.trees.series import Patch
@@ -66,8 +66,8 @@ def apply(base: KernelTree, patches: Sequence[Patch]) -> Applied:
     """Put them on one after the other; one that does not apply is passed over."""
     touched: dict[str, Content | None] = {}
     tried: list[Tried] = []
-    with tempfile.TemporaryDirectory(prefix="bootwright-patch-") as temporary:
-        scratch = Path(temporary) / "tree"
+    with temporary_folder() as temporary:
+        scratch = temporary / "tree"
         scratch.mkdir()
         for patch in patches:
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from bootwright.foundation import atomic
 from bootwright.foundation.cache import KERNEL_BUILDS
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.processes.locks import locked
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.foundation.progress import Progress
 from bootwright.workshop.building.make import Make
 from bootwright.workshop.building.toolchain import find_toolchain, jobs
@@ -165,8 +165,8 @@ class _Preparer:
     def _hardening(self, config: NewConfig, version_text: str) -> hardening.Hardening:
         files = self.asking.form.packages
         checker = hardening.find_checker(self.asking.checker)
-        with tempfile.TemporaryDirectory(prefix="bootwright-") as temporary:
-            path = Path(temporary) / "config"
+        with temporary_folder() as temporary:
+            path = temporary / "config"
             path.write_text(config.text, encoding="utf-8")
             answer = hardening.check(
                 path, checker, self.asking.packages / files.hardening_filter, self.asking.form.architecture

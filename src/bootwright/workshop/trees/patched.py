@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from attrs import frozen
 
 from bootwright.foundation import atomic, tools
 from bootwright.foundation.errors import Malformed, Refused, ToolFailed
+from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.foundation.progress import Progress
 from bootwright.workshop.trees.model import KernelTree
 from bootwright.workshop.trees.series import Patch
@@ -159,8 +159,8 @@ def put_file(path: Path, wanted: Content | None) -> None:
 def _apply(base: KernelTree, patches: Sequence[Patch]) -> dict[str, Content | None]:
     """What each file that a patch touches becomes; None for one that goes."""
     touched: dict[str, Content | None] = {}
-    with tempfile.TemporaryDirectory(prefix="bootwright-patch-") as temporary:
-        scratch = Path(temporary) / "tree"
+    with temporary_folder() as temporary:
+        scratch = temporary / "tree"
         scratch.mkdir()
         for patch in patches:
             names = patched_names(patch, scratch)
