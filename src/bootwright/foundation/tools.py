@@ -67,8 +67,18 @@ def need(name: str, *, purpose: str) -> Path:
     return program
 
 
-def _hint(name: str) -> str:
-    return f"install {PACKAGES.get(name, name)}"
+def need_all(names: Sequence[str], *, purpose: str) -> None:
+    """Raises `Missing` with every one of these programs that is not here, and what to install."""
+    lacking = [name for name in dict.fromkeys(names) if find(name) is None]
+    if len(lacking) > 1:
+        listed = f"{', '.join(lacking[:-1])} and {lacking[-1]}"
+        raise Unequipped(f"{listed} are needed to {purpose}, and are not installed", hint=_hint(*lacking))
+    if lacking:
+        need(lacking[0], purpose=purpose)
+
+
+def _hint(*names: str) -> str:
+    return f"install {' '.join(dict.fromkeys(PACKAGES.get(name, name) for name in names))}"
 
 
 def run(

@@ -14,7 +14,7 @@ from bootwright.foundation.errors import Missing, Unequipped
 
 NAMES = ("gcc", "llvm")
 _PREFIX = "aarch64-linux-gnu-"
-_HOST_PROGRAMS = ("make", "gcc", "flex", "bison", "bc")
+_HOST_PROGRAMS = ("make", "flex", "bison", "bc")
 _LLVM = ("clang", "ld.lld", "llvm-ar", "llvm-nm", "llvm-objcopy", "llvm-strip")
 _OLDEST_LLVM = 13  # scripts/min-tool-version.sh, Linux 6.12
 _NEWEST_LLVM = 40
@@ -35,21 +35,20 @@ class Toolchain:
 def find_toolchain(name: str = "gcc") -> Toolchain:
     """The compiler of that name: across from another architecture, on arm64 its own.
 
-    With ccache where it is installed. Raises `Missing` for a program that is not there, `Refused` for an
-    unknown name.
+    With ccache where it is installed. Raises `Missing` with all programs that are not there, `Refused` for
+    an unknown name.
     """
     one_of(name, NAMES, what="toolchain", kind="toolchains")
-    for program in _HOST_PROGRAMS:
-        tools.need(program, purpose="build a kernel")
     if name == "llvm":
+        tools.need_all(_HOST_PROGRAMS, purpose="build a kernel")
         suffix = _llvm_suffix()
         compiler, linker = f"clang{suffix}", f"ld.lld{suffix}"
         variables = {"LLVM": suffix or "1"}
     else:
         prefix = "" if platform.machine() == "aarch64" else _PREFIX
         compiler, linker = f"{prefix}gcc", f"{prefix}ld"
-        for program in (compiler, linker, f"{prefix}objcopy"):
-            tools.need(program, purpose="build a kernel for arm64")
+        needed = (*_HOST_PROGRAMS, "gcc", compiler, linker, f"{prefix}objcopy")
+        tools.need_all(needed, purpose="build a kernel")
         variables = {"CROSS_COMPILE": prefix} if prefix else {}
     if tools.find("ccache") is not None:
         variables["CC"] = f"ccache {compiler}"
