@@ -8,8 +8,10 @@
 #include "../guest.h"
 #include "words.h"
 
-enum { /* asm-generic/fcntl.h, asm-generic/signal.h, linux/loop.h, linux/fs.h: _IOWR('X', 119, int) */
-	O_SYNC = 04010000, SIGCHLD = 17, LOOP_SET_FD = 0x4c00, FIFREEZE = (int)0xc0045877,
+/* asm-generic/fcntl.h, asm-generic/signal.h, linux/loop.h, linux/fs.h: _IOWR('X', 119, int), asm-generic/ioctls.h:
+ * TCSBRK with 1 waits until all is sent. */
+enum {
+	O_SYNC = 04010000, SIGCHLD = 17, LOOP_SET_FD = 0x4c00, FIFREEZE = (int)0xc0045877, TCSBRK = 0x5409,
 };
 
 /* BEFORE WHAT MIDDLE and the error's words, as a line. `error` may be negative, as system calls return it. */
