@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bootwright.diagnose.messages.speaker import shipped, speaker
+from bootwright.diagnose.judging.gravity import is_kernels
+from bootwright.diagnose.messages.speaker import shipped
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.text import clean
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, voice_of
@@ -28,9 +29,7 @@ def messages(paths: list[Path]) -> Iterator[prefix.Message]:
 
 def test_most_of_what_a_kernel_says_is_known_by_its_format() -> None:
     """Without stamps too: what is looked up is the message. Values alone (`DMA32 empty`) tell nothing."""
-    known = Counter(
-        speaker(message.text) is not None for message in messages(RECORDED) if voice_of(message) == KERNEL
-    )
+    known = Counter(is_kernels(message.text) for message in messages(RECORDED) if voice_of(message) == KERNEL)
     assert known.total() > 3000
     assert known[True] / known.total() > 0.8
 
@@ -38,7 +37,7 @@ def test_most_of_what_a_kernel_says_is_known_by_its_format() -> None:
 def test_what_programs_say_is_not_taken_for_the_kernels() -> None:
     said = [message.text for message in messages(WRITTEN) if voice_of(message) == PROGRAM]
     assert len(said) > 100
-    taken = [text for text in said if speaker(text) is not None]
+    taken = [text for text in said if is_kernels(text)]
     assert len(taken) / len(said) < 0.02, taken
 
 
@@ -55,7 +54,7 @@ def test_what_firmware_says_is_not_taken_for_the_kernels(component: str) -> None
             if message.kernel:
                 break
             said.append(message.text)
-    taken = [text for text in said if speaker(text) is not None]
+    taken = [text for text in said if is_kernels(text)]
     assert len(taken) <= len(said) / 50, taken
 
 
