@@ -166,3 +166,37 @@ def test_what_a_machine_does_its_work_without_may_fail_for_ever(message: str, ex
 )
 def test_what_no_boot_is_seen_of_ran_long_ago(text: str, expected: Outcome) -> None:
     assert outcome(text) is expected
+
+
+EMPTY = "[    0.900000] spi-nor: probe of spi1.0 failed with error -2\n"
+NAND = "[    0.900000] frobnand: probe of ff400000.nandc failed with error -1\n"
+DISK = "[    1.500000] EXT4-fs (mmcblk0p2): mounted filesystem with ordered data mode. Opts: (null)\n"
+SPIN = "[    0.951000] BUG: spinlock {} on CPU#1, swapper/0/1\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (EMPTY, Outcome.BOOT_OK),
+        (NAND, Outcome.DEGRADED),
+        (NAND + DISK, Outcome.BOOT_OK),
+        (SPIN.format("bad magic"), Outcome.DEGRADED),
+        (SPIN.format("lockup suspected"), Outcome.FAILED),
+        ("[   93.210000] nvme nvme0: I/O tag 736 (82e0) QID 1 timeout, completion polled\n", Outcome.BOOT_OK),
+        ("[   93.210000] nvme nvme0: I/O tag 736 (82e0) QID 1 timeout, aborting\n", Outcome.DEGRADED),
+        ("[  400.200000] frobd: page allocation failure: order:5, mode:0x40cc0\n", Outcome.BOOT_OK),
+        ("[    2.200000] frobd: page allocation failure: order:5, mode:0x40cc0\n", Outcome.DEGRADED),
+    ],
+)
+def test_severity_is_by_what_others_do_and_by_what_the_speaker_says_came_of_it(
+    line: str, expected: Outcome
+) -> None:
+    assert outcome(UP.partition("[    9")[0] + line) is expected
+
+
+def test_a_program_that_crashes_at_a_shell_is_not_how_the_boot_ends() -> None:
+    crash = (
+        "[ {}.162308] quux[{}]: segfault at 0 ip 00007fcf7bfeace6 sp 00007ffc25e25fc0 error 4 in libfrob.so\n"
+    )
+    crashes = "".join(crash.format(4600 + 20 * turn, 4000 + turn) for turn in range(6))
+    assert outcome(UP.partition("[    9")[0] + crashes + "frob@quux:~$ \n") is Outcome.BOOT_OK

@@ -148,7 +148,8 @@ class Endings:
         left = gave_up(lines) if state.rank < _SERVICES else None
         if left is not None:
             return self._ended("@end/gave-up", state, *left)
-        loop = self._loop_of_errors(state, lines)
+        at_shell = state.component == "userspace" and state.milestone >= lines[-1].number
+        loop = None if at_shell else self._loop_of_errors(state, lines)
         if loop is None and state.rank < _SERVICES and state.component == "initramfs":
             loop = self._loop_of_words(state, lines)
         if loop is not None:

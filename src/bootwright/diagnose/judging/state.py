@@ -24,7 +24,8 @@ _KERNEL = RANKS["kernel"]
 _WENT_ON = 30.0
 """Seconds of services after a crash that show that the system survived it."""
 _SURELY_UP = 300.0
-"""Seconds on the kernel's clock: systemd's own limits for one job are 90 s (DefaultTimeoutStartSec)."""
+"""Seconds on the kernel's clock: systemd's own limits for one job are 90 s (DefaultTimeoutStartSec), and
+what hangs in the kernel is told after 120 s (hung_task_timeout_secs)."""
 PROGRAMS_SPEAK: Final = "@programs/speak"
 """The event that programs were heard, in whatever words (`closer.programs`)."""
 
