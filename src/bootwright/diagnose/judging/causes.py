@@ -24,6 +24,8 @@ MOST_LINES: Final = 32
 """Lines of proof of one finding."""
 _INTERLEAVED: Final = 8
 """Lines by which two processors that report at once may come in the wrong order."""
+_SOON: Final = 60
+"""Lines within which a program goes on from what it was told."""
 _SERIOUS: Final = frozenset({Severity.FATAL, Severity.DEGRADING})
 _OF_DISKS: Final = frozenset({"storage", "root"})
 _OF_NETWORK: Final = frozenset({"network", "wireless"})
@@ -121,6 +123,11 @@ class _Folding:
         of_disks = signature.area == "storage" and effect_found.area in _OF_DISKS
         if of_disks and self._first[cause] > last + _INTERLEAVED:
             return False
+        if signature.area == "network" and effect_found.area == "init":
+            # A program that gives up for want of a network does so when it finds that out.
+            told = cause_found.lines[-1].number if cause_found.lines else 0
+            if self._first[effect] - told > _SOON:
+                return False
         is_suspicion = signature.severity not in _SERIOUS and signature.area not in _OF_DISKS
         if is_suspicion and _misses_no_device(effect_found):
             return False

@@ -1,0 +1,41 @@
+"""A failing excerpt is told for what it is behind the beginning of a healthy boot, too."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bootwright.diagnose.engine import diagnose_bytes
+from composed import LONG, composed, excerpts, hosts
+from relations import Case, lines_of
+from score_relations import KNOWLEDGE, cause, own_logs
+
+CASES = list(own_logs())
+EXCERPTS, HOSTS = excerpts(CASES), hosts(CASES)
+
+
+def test_there_are_both_parts() -> None:
+    assert len(EXCERPTS) > 20
+    assert len(HOSTS) > 5
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(excerpt=st.sampled_from(EXCERPTS), seed=st.integers(0, 2**32))
+def test_the_end_decides_in_a_long_log_as_it_does_alone(excerpt: Case, seed: int) -> None:
+    for entry in composed(excerpt, HOSTS, random.Random(seed)):
+        after = diagnose_bytes(entry.data, "log", KNOWLEDGE)
+        assert (after.outcome, cause(after)) == (excerpt.before.outcome, cause(excerpt.before)), (
+            f"{excerpt.name} behind {entry.host}"
+        )
+
+
+@pytest.mark.parametrize("excerpt", EXCERPTS[:3], ids=lambda case: case.name)
+def test_the_excerpt_is_whole_and_its_clock_goes_on(excerpt: Case) -> None:
+    (entry,) = composed(excerpt, HOSTS, random.Random(1))
+    lines, alone = lines_of(entry.data), lines_of(excerpt.data)
+    assert entry.behind >= LONG
+    told = [line.partition(b"]")[2] for line in lines[entry.behind : entry.behind + len(alone)]]
+    assert told == [line.partition(b"]")[2] for line in alone]
