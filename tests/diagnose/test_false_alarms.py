@@ -200,3 +200,29 @@ def test_a_program_that_crashes_at_a_shell_is_not_how_the_boot_ends() -> None:
     )
     crashes = "".join(crash.format(4600 + 20 * turn, 4000 + turn) for turn in range(6))
     assert outcome(UP.partition("[    9")[0] + crashes + "frob@quux:~$ \n") is Outcome.BOOT_OK
+
+
+STACK = "".join(f"<4>[  {{time}}.1010{turn:02}]  frob_{turn}+0x{turn:x}0/0x1d8\n" for turn in range(8))
+REPORT = (
+    "<3>[  {time}.100000] {what}\n<4>[  {time}.100001] CPU: 3 PID: 369 Comm: frobd Not tainted 6.12.5-test #1\n"
+    + STACK
+)
+
+
+@pytest.mark.parametrize(
+    ("what", "time", "expected"),
+    [
+        ("quux: frob failed to unfrob its quux", 2, Outcome.DEGRADED),
+        ("quux: frob failed to unfrob its quux", 900, Outcome.BOOT_OK),
+        ("BUG: frob of quux is owned by nobody", 900, Outcome.DEGRADED),
+    ],
+)
+def test_a_report_in_unknown_words_long_after_the_start_is_worth_knowing(
+    what: str, time: int, expected: Outcome
+) -> None:
+    text = UP.partition("[    9")[0] + REPORT.format(what=what, time=time)
+    later = "".join(
+        f"<6>[  {time + turn}.000000] frob {turn}-0040: {chr(96 + turn) * 4} is there\n"
+        for turn in range(1, 25)
+    )
+    assert outcome(text + later) is expected

@@ -152,12 +152,13 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
         case, number, proof = _case(signature, boot, held)
         severity = (case.severity if case else None) or signature.severity
         softened = (case.once_ready if case else None) or signature.once_ready
+        after_ready = (case.after_ready if case else None) or signature.after_ready
         if softened is not None and boot.later_than(held.last_line, "ready"):
             severity = softened
-        elif signature.after_ready is not None and (
+        elif after_ready is not None and (
             boot.was_up(held.first_line) or (not signature.stuck and boot.went_on(held.last_line))
         ):
-            severity = signature.after_ready
+            severity = after_ready
         if signature.open_end and boot.watched and severity is Severity.INFO:
             severity = Severity.FATAL
         if severity.rank < signature.severity.rank:

@@ -160,6 +160,7 @@ def _signature(file: SignatureFile) -> Signature:
             Case(
                 severity=case.severity,
                 once_ready=case.once_ready,
+                after_ready=case.after_ready,
                 cause=case.cause,
                 remedy=case.remedy,
                 breaks=case.breaks,

@@ -120,6 +120,7 @@ class Case:
     rule: Rule
     severity: Severity | None = None
     once_ready: Severity | None = None
+    after_ready: Severity | None = None
     cause: str = ""
     remedy: str = ""
     breaks: str = ""

@@ -139,6 +139,7 @@ class CaseTable(RuleTable):
 
     severity: Severity | None = None
     once_ready: Severity | None = None
+    after_ready: Severity | None = None
     cause: str = field(default="", converter=_one_line)
     remedy: str = field(default="", converter=_one_line)
     breaks: str = field(default="", converter=_one_line)
