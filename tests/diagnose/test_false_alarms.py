@@ -204,8 +204,8 @@ def test_a_program_that_crashes_at_a_shell_is_not_how_the_boot_ends() -> None:
 
 STACK = "".join(f"<4>[  {{time}}.1010{turn:02}]  frob_{turn}+0x{turn:x}0/0x1d8\n" for turn in range(8))
 REPORT = (
-    "<3>[  {time}.100000] {what}\n<4>[  {time}.100001] CPU: 3 PID: 369 Comm: frobd Not tainted 6.12.5-test #1\n"
-    + STACK
+    "<3>[  {time}.100000] {what}\n"
+    "<4>[  {time}.100001] CPU: 3 PID: 369 Comm: frobd Not tainted 6.12.5-test #1\n" + STACK
 )
 
 
