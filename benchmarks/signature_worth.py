@@ -83,6 +83,9 @@ def worth_of_all(logs: Iterable[Log]) -> dict[str, Worth]:
         diagnosis, before[log] = _answer(log, knowledge)
         for name in {finding.signature for boot in diagnosis.boots for finding in boot.findings}:
             showing[name].append(log)
+        # One that is shown under another's name is looked at too.
+        if log not in showing[log.golden_of]:
+            showing[log.golden_of].append(log)
     return {
         entry.name: _worth(entry.name, showing.get(entry.name, ()), before, _muted(knowledge, entry.name))
         for entry in knowledge.signatures
