@@ -14,7 +14,7 @@ from attrs import define, field
 
 from bootwright.diagnose.closer.complaints import known_shapes
 from bootwright.diagnose.judging.dumps import GOES_ON
-from bootwright.diagnose.judging.gravity import level_of
+from bootwright.diagnose.judging.gravity import WARNING, level_of
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
@@ -25,10 +25,12 @@ from bootwright.formats.messages.model import ERROR
 REPORT: Final = "@report/unknown"
 _WINDOW: Final = 12
 """Lines before the stack among which the head is: modules, CPU and hardware stand between."""
+_LOOKED_AT: Final = 120
+"""The same with what other processors say at that moment, as far as their lines are information."""
 _FEWEST: Final = 6
 """Lines of a stack, registers or memory that make a report; a driver's own dump is shorter."""
 _GAP: Final = 3
-"""Lines of something else within them."""
+"""Lines of something else within them, information of other processors not counted."""
 _KEPT: Final = 4
 _BUG: Final = b"BUG"
 """What the kernel calls itself wrong, by whatever stack it shows that."""
@@ -58,14 +60,15 @@ class _Report:
     head: _Line
     shapes: frozenset[bytes]
     """Of all errors just before the stack: what a signature knows one of, it has judged."""
-    first: Occurrence
+    stack: tuple[Occurrence, Occurrence]
+    """The first of its lines, and the one that makes enough of them: up to there it is proved."""
 
 
 @define
 class KernelReports:
     """Reads the messages of one boot in order."""
 
-    _before: deque[_Line] = field(factory=lambda: deque(maxlen=_WINDOW))
+    _before: deque[_Line] = field(factory=lambda: deque(maxlen=_LOOKED_AT))
     _dump: list[_Line] = field(factory=list)
     _between: int = 0
     _chosen: bool = False
@@ -79,6 +82,8 @@ class KernelReports:
             return
         line = _Line(Occurrence(number, raw), text)
         if is_dump(text):
+            if self._dump and not _at_once(self._dump[-1].place, line.place):
+                self._end()
             self._between = 0
             self._chosen |= GOES_ON.search(text) is not None
             self._dump.append(line)
@@ -86,8 +91,8 @@ class KernelReports:
                 self._report()
             return
         if self._dump:
-            self._between += 1
-            if self._between <= _GAP:
+            self._between += not _informs(raw)
+            if self._between <= _GAP and _at_once(self._dump[-1].place, line.place):
                 return
             self._end()
         self._before.append(line)
@@ -107,13 +112,19 @@ class KernelReports:
         self._count += 1
         if len(self._reports) < _KEPT:
             shapes = frozenset(shape_of(line.text) for line in heads)
-            self._reports.append(_Report(heads[-1], shapes, self._dump[0].place))
+            self._reports.append(_Report(heads[-1], shapes, (self._dump[0].place, self._dump[-1].place)))
 
     def _heads(self) -> list[_Line]:
         """The errors that the stack may belong to: said at the same moment, and with no warning since."""
         heads: list[_Line] = []
+        counted = 0
         for line in reversed(self._before):
-            if line.text.startswith(_WARNING) or not _at_once(line.place, self._dump[0].place):
+            counted += not _informs(line.place.raw)
+            if (
+                counted > _WINDOW
+                or line.text.startswith(_WARNING)
+                or not _at_once(line.place, self._dump[0].place)
+            ):
                 break
             if self._is_head(line):
                 heads.insert(0, line)
@@ -140,8 +151,14 @@ class KernelReports:
         unknown = [report for report in self._reports if known.isdisjoint(report.shapes)]
         if unknown:
             facts = (("what", printable(unknown[0].head.text)[:160]),)
-            places = [place for report in unknown for place in (report.head.place, report.first)]
+            places = [place for report in unknown for place in (report.head.place, *report.stack)]
             state.count_all(REPORT, facts, places, len(unknown))
+
+
+def _informs(raw: bytes) -> bool:
+    """Whether a kernel's line is no warning, by the level before it or by its format."""
+    level = level_of(raw)
+    return level is not None and level > WARNING
 
 
 def _at_once(head: Occurrence, dump: Occurrence) -> bool:

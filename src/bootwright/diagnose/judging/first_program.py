@@ -15,7 +15,7 @@ _LEAVES: Final = re.compile(rb"reboot: (?:Restarting system|System halted|Power 
 """kernel/reboot.c kernel_restart, kernel_halt, kernel_power_off (Linux 6.12)."""
 _LAST_WORDS: Final = 4
 _BEFORE: Final = 14
-"""Lines at the end among which the machine is left; lines before that in which the first program says why."""
+"""Lines at the end among which the machine is left; its own lines in which the first program says why."""
 
 
 def gave_up(lines: Sequence[LastLine]) -> tuple[LastLine, LastLine] | None:
@@ -23,10 +23,7 @@ def gave_up(lines: Sequence[LastLine]) -> tuple[LastLine, LastLine] | None:
     start = max(len(lines) - _LAST_WORDS, 0)
     for place in range(len(lines) - 1, start - 1, -1):
         if _LEAVES.match(lines[place].text) is not None:
-            before = reversed(lines[max(place - _BEFORE, 0) : place])
-            error = next(
-                (line for line in before if BY_INIT.match(line.text) is not None and looks_wrong(line.text)),
-                None,
-            )
+            said = [line for line in lines[:place] if BY_INIT.match(line.text) is not None]
+            error = next((line for line in reversed(said[-_BEFORE:]) if looks_wrong(line.text)), None)
             return (error, lines[place]) if error is not None else None
     return None
