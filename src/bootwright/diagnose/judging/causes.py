@@ -187,7 +187,15 @@ class _Folding:
             )
             for index in roots
         }
-        roots.sort(key=lambda index: (severity[index].rank, -len(self._reach(index)), self._first[index]))
+        # What a finding says by known words comes before what another says by form alone.
+        roots.sort(
+            key=lambda index: (
+                severity[index].rank,
+                self._signatures[index].fallback,
+                -len(self._reach(index)),
+                self._first[index],
+            )
+        )
         for root in roots:
             yield self._root(root, severity[root])
         for root in roots:
