@@ -37,5 +37,5 @@ def test_the_excerpt_is_whole_and_its_clock_goes_on(excerpt: Case) -> None:
     (entry,) = composed(excerpt, HOSTS, random.Random(1))
     lines, alone = lines_of(entry.data), lines_of(excerpt.data)
     assert entry.behind >= LONG
-    told = [line.partition(b"]")[2] for line in lines[entry.behind : entry.behind + len(alone)]]
-    assert told == [line.partition(b"]")[2] for line in alone]
+    messages = [line.partition(b"]")[2] for line in lines[entry.behind : entry.behind + len(alone)]]
+    assert messages == [line.partition(b"]")[2] for line in alone]

@@ -125,8 +125,8 @@ class _Folding:
             return False
         if signature.area == "network" and effect_found.area == "init":
             # A program that gives up for want of a network does so when it finds that out.
-            told = cause_found.lines[-1].number if cause_found.lines else 0
-            if self._first[effect] - told > _SOON:
+            last_said = cause_found.lines[-1].number if cause_found.lines else 0
+            if self._first[effect] - last_said > _SOON:
                 return False
         is_suspicion = signature.severity not in _SERIOUS and signature.area not in _OF_DISKS
         if is_suspicion and _misses_no_device(effect_found):
