@@ -85,7 +85,9 @@ def test_a_console_that_goes_silent_while_the_kernel_starts_is_unknown() -> None
     assert any("silent while the kernel starts" in gap.missing for gap in diagnosis.boots[-1].gaps)
     assert diagnosed(KERNEL + going_on).outcome is Outcome.UNKNOWN
     runs = "[    2.000000] Run /sbin/init as init process\n"
-    assert diagnosed(KERNEL + going_on + runs).outcome is Outcome.BOOT_OK
+    assert diagnosed(KERNEL + going_on + runs).outcome is Outcome.UNKNOWN
+    speaks = "[    2.400000] random: crng init done\n"
+    assert diagnosed(KERNEL + going_on + runs + speaks).outcome is Outcome.BOOT_OK
 
 
 def test_the_same_error_over_and_over_ends_a_boot() -> None:

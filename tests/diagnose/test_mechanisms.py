@@ -103,6 +103,7 @@ def test_an_initramfs_that_was_not_needed_failed_nothing() -> None:
     went_on = (
         "[    1.500000] VFS: Mounted root (ext4 filesystem) readonly on device 179:2.\n"
         "[    1.600000] Run /sbin/init as init process\n"
+        "[    1.700000] random: crng init done\n"
     )
     assert diagnosed(broken).outcome is Outcome.FAILED
     unpacking = "[    0.690000] Trying to unpack rootfs image as initramfs...\n"

@@ -83,3 +83,38 @@ def test_an_optical_drive_keeps_no_file_system_away(device: str, caused: bool) -
         "[FAILED] Failed to mount /home.\n"
     )
     assert (findings(log)["fs-mount-failed"].caused_by == "io-error") is caused
+
+
+def test_a_report_is_not_where_an_earlier_one_was() -> None:
+    """A dead processor's report shows registers too: the oops after it happened elsewhere, and led to nothing."""
+    log = (
+        "[   42.110978] NMI watchdog: Watchdog detected hard LOCKUP on cpu 15\n"
+        "[   42.110987] RIP: 0010:queue_wait+0x5d/0x1c0\n"
+        + "".join(f"[   42.110990]  quux_{number}+0x14/0x30\n" for number in range(12))
+        + "[   42.111003] Kernel panic - not syncing: Hard LOCKUP\n"
+        "[   42.111005] general protection fault: 0000 [#1] SMP PTI\n"
+        "[   42.111006] RIP: 0010:copy_data+0xf2/0x1e0\n"
+    )
+    said = findings(log)
+    assert said["hard-lockup"].caused_by is None
+    assert "copy_data" in said["kernel-oops"].cause
+
+
+@pytest.mark.parametrize(("others_work", "caused"), [(True, False), (False, True)])
+def test_one_of_several_controllers_keeps_no_root_from_the_net_away(others_work: bool, caused: bool) -> None:
+    log = (
+        ("[    1.500000] hub 1-0:1.0: USB hub found\n" if others_work else "")
+        + "[    2.000000] xhci-hcd ee000000.usb: can't setup: -2\n"
+        + "[  113.000000] VFS: Unable to mount root fs via NFS, trying floppy.\n"
+        + NO_ROOT.format(root="nfs", number="2,0").replace("3.0", "113.0")
+    )
+    assert (findings(log)["no-root"].caused_by == "usb-host-dead") is caused
+
+
+def test_a_unit_fails_whose_line_another_console_tore() -> None:
+    log = (
+        "[    9.100000] systemd[1]: Started Journal Service.\n"
+        "[FAILED[    9.875659] quux: request firmware\n"
+        "] Failed to start Remount Root and Kernel File Systems.\n"
+    )
+    assert "Remount Root" in findings(log)["essential-service-failed"].cause

@@ -128,7 +128,9 @@ class _Folding:
             last_said = cause_found.lines[-1].number if cause_found.lines else 0
             if self._first[effect] - last_said > _SOON:
                 return False
-        is_suspicion = signature.severity not in _SERIOUS and signature.area not in _OF_DISKS
+        is_suspicion = (
+            not {signature.severity, cause_found.severity} <= _SERIOUS and signature.area not in _OF_DISKS
+        )
         if is_suspicion and _misses_no_device(effect_found):
             return False
         return (

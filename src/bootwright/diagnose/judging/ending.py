@@ -124,6 +124,9 @@ class Endings:
         """How the log of the boot ends; its last lines in `lines`."""
         if not lines:
             return Ending()
+        ended = {line.number for line in lines[-_LAST_WORDS:] if self._is("ended", line.text)}
+        state.watched |= bool(ended)
+        lines = [line for line in lines if line.number not in ended] or lines
         seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), None)
         wall = next((line.wall for line in reversed(lines) if line.wall is not None), None)
         return evolve(self._last_state(state, lines), seconds=seconds, wall=wall)
@@ -154,7 +157,9 @@ class Endings:
             loop = self._loop_of_words(state, lines)
         if loop is not None:
             return loop
-        return Ending(cut=self._cut(state, lines))
+        cut = self._cut(state, lines)
+        silent = cut and state.watched and state.rank < _INIT
+        return self._ended("@end/silent", state, lines[-1]) if silent else Ending(cut=cut)
 
     def is_error(self, line: LastLine) -> bool:
         """Whether a line has the form of an error, and its component is not known to mean no harm by it."""

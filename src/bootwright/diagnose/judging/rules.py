@@ -163,14 +163,20 @@ _MOST_ALSO = 3
 def _following(rule: Rule, boot: BootState, key: Mapping[str, str], first: int) -> list[Tally]:
     following = []
     for name in rule.also:
-        tallies = [
-            tally
-            for tally in _tallies(name, boot, key)
-            if any(first - _NEAR <= place.line <= first + _NEAR for place in tally.first)
-        ]
-        after = [tally for tally in tallies if tally.first[0].line >= first]
-        following.extend(sorted(after or tallies, key=lambda tally: tally.first[0].line)[:_MOST_ALSO])
+        tallies = _tallies(name, boot, key)
+        near = _with_places(tallies, first, first + _NEAR) or _with_places(tallies, first - _NEAR, first)
+        following.extend(sorted(near, key=lambda tally: tally.first[0].line)[:_MOST_ALSO])
     return following
+
+
+def _with_places(tallies: Iterable[Tally], start: int, end: int) -> list[Tally]:
+    """The tallies that were seen from line `start` to `end`, as if they had not been seen before."""
+    return [
+        evolve(tally, first=places)
+        for tally in tallies
+        if any(place.line <= end for place in tally.first)
+        and (places := [place for place in tally.first if place.line >= start])
+    ]
 
 
 def _seen_between(
