@@ -50,7 +50,6 @@ _BEFORE: Final = 14
 _FEW: Final = 6
 _WORDS_OF_A_REASON: Final = 2
 """Lines at the end among which the error that says most is looked for; words that say something."""
-
 _AROUND_SHELL: Final = 24
 """Lines at the end among which a rescue shell, and what led there, stand."""
 _REASONS_SHOWN: Final = 4
@@ -124,9 +123,9 @@ class Endings:
         """How the log of the boot ends; its last lines in `lines`."""
         if not lines:
             return Ending()
-        ended = {line.number for line in lines[-_LAST_WORDS:] if self._is("ended", line.text)}
+        ended = [line for line in lines[-_LAST_WORDS:] if self._is("ended", line.text)]
         state.watched |= bool(ended)
-        lines = [line for line in lines if line.number not in ended] or lines
+        lines = [line for line in lines if line not in ended] or lines
         seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), None)
         wall = next((line.wall for line in reversed(lines) if line.wall is not None), None)
         return evolve(self._last_state(state, lines), seconds=seconds, wall=wall)
