@@ -86,7 +86,7 @@ def test_an_optical_drive_keeps_no_file_system_away(device: str, caused: bool) -
 
 
 def test_a_report_is_not_where_an_earlier_one_was() -> None:
-    """A dead processor's report shows registers too: the oops after it happened elsewhere, and led to nothing."""
+    """A dead processor's report shows registers too; the oops after it happened elsewhere."""
     log = (
         "[   42.110978] NMI watchdog: Watchdog detected hard LOCKUP on cpu 15\n"
         "[   42.110987] RIP: 0010:queue_wait+0x5d/0x1c0\n"
