@@ -118,3 +118,16 @@ def test_a_unit_fails_whose_line_another_console_tore() -> None:
         "] Failed to start Remount Root and Kernel File Systems.\n"
     )
     assert "Remount Root" in findings(log)["essential-service-failed"].cause
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_what_goes_on_comes_before_what_was_over(again: bool) -> None:
+    stuck = "[{0:5}.000000] quux 0000:03:00.0 enp3s0: NETDEV WATCHDOG: CPU: 1: transmit queue 0 timed out\n"
+    log = (
+        "[    4.009034] ata2.00: exception Emask 0x20 SAct 0x1 SErr 0x0 action 0x6 frozen\n"
+        "[    4.009038] ata2.00: failed command: READ FPDMA QUEUED\n"
+        "[    4.486562] I/O error, dev sda, sector 119626176 op 0x0:(READ) flags 0x80700 phys_seg 2\n"
+        + "".join(stuck.format(60 + 20 * turn) for turn in range(4 if again else 1))
+    )
+    first = diagnose_bytes(log.encode(), "log", KNOWLEDGE).boots[0].findings[0]
+    assert first.signature == ("tx-stall" if again else "ata-error")

@@ -18,6 +18,7 @@ from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_awa
 from bootwright.diagnose.judging.rules import facts_match
 from bootwright.diagnose.messages.speaker import kernel_modules
 from bootwright.diagnose.model import Finding, Severity
+from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.signatures.model import Signature
 
 MOST_LINES: Final = 32
@@ -26,6 +27,9 @@ _INTERLEAVED: Final = 8
 """Lines by which two processors that report at once may come in the wrong order."""
 _SOON: Final = 60
 """Lines within which a program goes on from what it was told."""
+_AGAIN: Final = 3
+_FOR_LONG: Final = 30.0
+"""Times, and seconds, in which something goes on. Of what ended a boot the last word counts instead."""
 _SERIOUS: Final = frozenset({Severity.FATAL, Severity.DEGRADING})
 _OF_DISKS: Final = frozenset({"storage", "root"})
 _OF_NETWORK: Final = frozenset({"network", "wireless"})
@@ -181,7 +185,7 @@ class _Folding:
         return below
 
     def findings(self) -> Iterator[Finding]:
-        """Root causes, worst first, then all that follows from them."""
+        """Root causes, worst first and what goes on before what was over, then all that follows from them."""
         roots = [index for index in range(len(self._findings)) if self._parent[index] is None]
         severity = {
             index: min(
@@ -194,6 +198,7 @@ class _Folding:
             key=lambda index: (
                 severity[index].rank,
                 self._signatures[index].fallback,
+                not (severity[index] is Severity.DEGRADING and _goes_on(self._findings[index])),
                 -len(self._reach(index)),
                 self._first[index],
             )
@@ -222,6 +227,13 @@ class _Folding:
 
     def _names(self, indexes: list[int]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self._signatures[index].name for index in indexes))
+
+
+def _goes_on(finding: Finding) -> bool:
+    """Whether it was seen again and again over some time, as what a machine got over was not."""
+    times = [prefix.split(line.text.encode()).seconds for line in finding.lines]
+    known = [seconds for seconds in times if seconds is not None]
+    return finding.count >= _AGAIN and bool(known) and max(known) - min(known) >= _FOR_LONG
 
 
 def _known_facts_match(wanted: Mapping[str, str], finding: Finding) -> bool:

@@ -46,7 +46,6 @@ _AFTER_HANDOVER: Final = 2
 """Lines at the end among which a hand-over was followed by silence."""
 _BEFORE: Final = 14
 """Lines before a prompt or a word of stopping in which its reason stands."""
-
 _FEW: Final = 6
 _WORDS_OF_A_REASON: Final = 2
 """Lines at the end among which the error that says most is looked for; words that say something."""
@@ -128,7 +127,8 @@ class Endings:
         lines = [line for line in lines if line not in ended] or lines
         seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), None)
         wall = next((line.wall for line in reversed(lines) if line.wall is not None), None)
-        return evolve(self._last_state(state, lines), seconds=seconds, wall=wall)
+        ending = self._last_state(state, lines)
+        return evolve(ending, proof=(*ending.proof, *ended), seconds=seconds, wall=wall)
 
     def recognises_kernel(self, lines: Sequence[LastLine], *, whole: bool) -> bool:
         """Whether lines without any stamp are a kernel's, by the formats of kernels: two, or the only one.
