@@ -131,3 +131,32 @@ def test_what_goes_on_comes_before_what_was_over(again: bool) -> None:
     )
     first = diagnose_bytes(log.encode(), "log", KNOWLEDGE).boots[0].findings[0]
     assert first.signature == ("tx-stall" if again else "ata-error")
+
+
+COMPLAINT = "[   {0}] [drm:{1}_job_timedout [{1}]] *ERROR* ring gfx timeout, signaled seq=1, emitted seq=3\n"
+IN_A_MODULE = (
+    "[   78.104815] BUG: kernel NULL pointer dereference, address: 0000000000000008\n"
+    "[   78.104839] Oops: 0000 [#1] SMP NOPTI\n"
+    "[   78.104848] CPU: 2 PID: 1223 Comm: Xorg Not tainted 5.4.0 #51\n"
+    "[   78.105129] RIP: 0010:build_output+0x9f/0x120 [quuxgpu]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("time", "driver", "shown"),
+    [("52.772273", "quuxgpu", True), ("11.772273", "quuxgpu", False), ("52.772273", "other", False)],
+)
+def test_what_a_driver_complained_of_before_it_crashed_is_shown(time: str, driver: str, shown: bool) -> None:
+    oops = findings(COMPLAINT.format(time, driver) + IN_A_MODULE)["kernel-oops"]
+    assert ("ring gfx timeout" in oops.cause) is shown
+    assert ("ring gfx timeout" in oops.lines[0].text) is shown
+
+
+@pytest.mark.parametrize(("other", "shown"), [("fc000000.pcie", True), ("fd000000.quux", False)])
+def test_what_else_is_said_of_a_device_is_shown_with_its_failure(other: str, shown: bool) -> None:
+    log = (
+        "[    5.442280] quux-pcie fc000000.pcie: can't request region for resource [mem 0xfc000000]\n"
+        f"[    5.458779] quux-host: probe of {other} failed with error -16\n"
+    )
+    lines = findings(log)["region-busy"].lines
+    assert any("probe of" in line.text for line in lines) is shown

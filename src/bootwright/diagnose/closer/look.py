@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 from attrs import define, field
@@ -12,10 +12,11 @@ from bootwright.diagnose.closer.devices import DeviceErrors
 from bootwright.diagnose.closer.kept import KeptText
 from bootwright.diagnose.closer.links import LinkChanges
 from bootwright.diagnose.closer.needs import FailedAttempts
+from bootwright.diagnose.closer.precursors import LOOKED_AT, complaints_before
 from bootwright.diagnose.closer.programs import ProgramLines
 from bootwright.diagnose.closer.reports import KernelReports
 from bootwright.diagnose.closer.surroundings import MOST_LINES, surroundings
-from bootwright.diagnose.judging.state import BootState
+from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.text import Block
 from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN, voice_of
@@ -83,3 +84,8 @@ class CloserLook:
         messages = [prefix.split(raw).text for _, raw in self._text.lines(line, line + MOST_LINES)]
         facts = attrs.asdict(surroundings(messages))
         return {name: value for name, value in facts.items() if value}
+
+    def before(self, line: int, module: str) -> Sequence[Occurrence]:
+        """What the driver in `module` complained of before the report whose head is in `line`."""
+        first = max(line - LOOKED_AT, self._boot)
+        return complaints_before(self._text.lines(first, line), module)

@@ -17,7 +17,7 @@ from attrs import evolve
 from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away, role_of_name
 from bootwright.diagnose.judging.rules import facts_match
 from bootwright.diagnose.messages.speaker import kernel_modules
-from bootwright.diagnose.model import Finding, Severity
+from bootwright.diagnose.model import Finding, Line, Severity
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.signatures.model import Signature
 
@@ -217,10 +217,14 @@ class _Folding:
     def _root(self, root: int, severity: Severity) -> Finding:
         below = self._reach(root)[1:]
         lines = self._findings[root].lines
-        for index in below:
-            # What it led to belongs to the proof: the line the boot died with.
-            if self._findings[index].severity is Severity.FATAL:
-                lines = (*lines, *(line for line in self._findings[index].lines[:2] if line not in lines))
+        for index, finding in enumerate(self._findings):
+            more: tuple[Line, ...] = ()
+            if index in below and finding.severity is severity:
+                # What it led to belongs to the proof: the line the boot died with.
+                more = finding.lines[:2]
+            elif index != root and severity in _SERIOUS:
+                more = _of_its_devices(self._findings[root], finding)[-1:]
+            lines = (*lines, *(line for line in more if line not in lines))
         return evolve(
             self._findings[root], severity=severity, explains=self._names(below), lines=lines[:MOST_LINES]
         )
@@ -239,6 +243,13 @@ def _goes_on(finding: Finding) -> bool:
 def _known_facts_match(wanted: Mapping[str, str], finding: Finding) -> bool:
     facts = dict(finding.facts)
     return facts_match({name: value for name, value in wanted.items() if name in facts}, facts)
+
+
+def _of_its_devices(finding: Finding, other: Finding) -> tuple[Line, ...]:
+    """Lines of another finding that name a device of this one: they are about the same trouble."""
+    names, others = (set(dict(entry.facts).get("device", "").split(", ")) for entry in (finding, other))
+    shared = [re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])") for name in names & others if name]
+    return tuple(line for line in other.lines if any(name.search(line.text) is not None for name in shared))
 
 
 def _of_different_devices(cause: Finding, effect: Finding) -> bool:

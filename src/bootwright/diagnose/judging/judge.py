@@ -13,12 +13,14 @@ from bootwright.diagnose.judging.gaps import gaps_of
 from bootwright.diagnose.judging.rules import Held, facts_match, hold
 from bootwright.diagnose.judging.state import BootState, Occurrence, filled
 from bootwright.diagnose.model import STAGES, Boot, Finding, Line, Outcome, Severity
+from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM
 from bootwright.diagnose.signatures.model import Case, Knowledge, Signature
 
 _KERNEL = STAGES.index("kernel")
 _LONGEST_LINE = 400
+_LONGEST_COMPLAINT = 160
 _MOST_SHAPES = 2000
 _NAMED = 6
 """Devices named in one sentence before `and N more`."""
@@ -69,7 +71,11 @@ class Judge:
         for name in sorted(signatures):
             signature = signatures[name]
             signature_findings.extend((signature, finding) for finding in _findings_of(signature, boot))
-        return ordered(signature_findings)
+        reports = {signature.name for signature, _ in signature_findings if signature.report}
+        return tuple(
+            _with_complaints(finding, boot) if finding.signature in reports else finding
+            for finding in ordered(signature_findings)
+        )
 
     def outcome(self, state: BootState) -> Outcome:
         """The outcome alone, remembered for boots of the same shape."""
@@ -221,6 +227,29 @@ def _finding(
         kernel_arguments=filled(signature.kernel_arguments, facts),
         sources=signature.sources,
         limits=signature.limits,
+    )
+
+
+def _with_complaints(report: Finding, boot: BootState) -> Finding:
+    """A serious report with what the driver that it happened in complained of before."""
+    module = dict(report.facts).get("module")
+    if (
+        boot.before is None
+        or not module
+        or not report.lines
+        or report.severity.rank > Severity.DEGRADING.rank
+    ):
+        return report
+    complaints = boot.before(report.lines[0].number, module)
+    if not complaints:
+        return report
+    lines = tuple(Line(place.line, shown(place.raw)) for place in complaints)
+    first = shown(prefix.split(complaints[0].raw).text)[:_LONGEST_COMPLAINT]
+    return evolve(
+        report,
+        cause=f"{report.cause} Before that, the driver complained: `{first}`.",
+        lines=(*lines, *(line for line in report.lines if line not in lines))[:MOST_LINES],
+        facts=tuple(sorted((*report.facts, ("complaint", first)))),
     )
 
 
