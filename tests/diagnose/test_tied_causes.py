@@ -160,3 +160,28 @@ def test_what_else_is_said_of_a_device_is_shown_with_its_failure(other: str, sho
     )
     lines = findings(log)["region-busy"].lines
     assert any("probe of" in line.text for line in lines) is shown
+
+
+DAMAGED = (
+    "[{0:5}.786408] BTRFS error (device md1): parent transid verify failed on 441 wanted 132 found 131\n"
+)
+
+
+def test_a_crash_of_the_kernel_comes_before_what_only_degrades() -> None:
+    log = DAMAGED.format(8569) + IN_A_MODULE.replace("[   78.", "[ 8599.")
+    said = diagnose_bytes(log.encode(), "log", KNOWLEDGE).boots[0].findings
+    assert [finding.signature for finding in said[:2]] == ["kernel-oops", "fs-error"]
+
+
+@pytest.mark.parametrize(
+    ("array", "caused"),
+    [
+        # It runs with the disks that it has.
+        ("md/raid1:md1: active with 3 out of 4 mirrors", False),
+        ("md/raid:md1: Disk failure on sdb1, disabling device.", True),
+        ("md/raid:md2: Disk failure on sdb1, disabling device.", False),
+    ],
+)
+def test_an_array_damages_only_its_own_file_system_and_by_a_disk_it_loses(array: str, caused: bool) -> None:
+    said = findings(f"[  837.859082] {array}\n" + DAMAGED.format(946))
+    assert (said["fs-error"].caused_by == "array-degraded") is caused

@@ -43,6 +43,7 @@ _KINDS: Final = {
     "scsi": re.compile(r"\bsd([a-z]{1,2})\d*\b"),
     "ata": re.compile(r"\bata(\d+)"),
     "interface": re.compile(r"\b((?:eth|end|lan|wan|wlan|enp|eno|ens|enx)\w{0,12})\b"),
+    "array": re.compile(r"\bmd(\d+)"),
     "usb": re.compile(r"\b(\d{1,2}-\d{1,2}(?:\.\d{1,2})*)(?=$|[\s:,])"),
 }
 """Devices that are told apart by a number or letter; a fact may name several."""
@@ -198,7 +199,8 @@ class _Folding:
             key=lambda index: (
                 severity[index].rank,
                 self._signatures[index].fallback,
-                not (severity[index] is Severity.DEGRADING and _goes_on(self._findings[index])),
+                severity[index] is Severity.DEGRADING and not self._crashed(index),
+                severity[index] is Severity.DEGRADING and not _goes_on(self._findings[index]),
                 -len(self._reach(index)),
                 self._first[index],
             )
@@ -213,6 +215,13 @@ class _Folding:
                     caused_by=None if above is None else self._signatures[above].name,
                     explains=self._names(self._children[index]),
                 )
+
+    def _crashed(self, root: int) -> bool:
+        """Whether the kernel broke off in it, which is milder only because the machine was up."""
+        return any(
+            self._signatures[index].report and self._signatures[index].severity is Severity.FATAL
+            for index in self._reach(root)
+        )
 
     def _root(self, root: int, severity: Severity) -> Finding:
         below = self._reach(root)[1:]
