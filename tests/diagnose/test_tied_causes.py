@@ -185,3 +185,11 @@ def test_a_crash_of_the_kernel_comes_before_what_only_degrades() -> None:
 def test_an_array_damages_only_its_own_file_system_and_by_a_disk_it_loses(array: str, caused: bool) -> None:
     said = findings(f"[  837.859082] {array}\n" + DAMAGED.format(946))
     assert (said["fs-error"].caused_by == "array-degraded") is caused
+
+
+@pytest.mark.parametrize(("time", "caused"), [(900, True), (1251, False)])
+def test_a_disk_that_failed_later_damaged_nothing_before(time: int, caused: bool) -> None:
+    lost = f"[{time:5}.968017] Buffer I/O error on dev sdb, logical block 1908720, async page read\n"
+    damaged = "".join(DAMAGED.format(946 + number) for number in range(10))
+    log = lost + damaged if time < 946 else damaged + lost + DAMAGED.format(1400)
+    assert (findings(log)["fs-error"].caused_by == "io-error") is caused

@@ -126,7 +126,9 @@ class _Folding:
         if self._signatures[effect].report and self._first[cause] > self._first[effect] + _INTERLEAVED:
             return False
         of_disks = signature.area == "storage" and effect_found.area in _OF_DISKS
-        if of_disks and self._first[cause] > last + _INTERLEAVED:
+        # A root is waited for while its disk fails; what a disk did later had no part in an error before.
+        since = last if effect_found.area == "root" else self._first[effect]
+        if of_disks and self._first[cause] > since + _INTERLEAVED:
             return False
         if signature.area == "network" and effect_found.area == "init":
             # A program that gives up for want of a network does so when it finds that out.
