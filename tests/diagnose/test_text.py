@@ -170,6 +170,19 @@ def test_wrapped_lines_are_joined() -> None:
     assert finding.lines[0].text == PANIC.decode()
 
 
+def test_the_last_lines_of_a_wrapped_log_keep_their_numbers() -> None:
+    said = "quux-eth 1000.eth eth0: failed to reset the controller, it does not answer at all"
+    log = [
+        f"[    0.{turn:06}] quux{turn}: a message that is longer than sixty columns have room"
+        for turn in range(30)
+    ]
+    log += [f"[  {70 + 3 * turn:3}.000000] {said} {turn}" for turn in range(12)]
+    wrapped = [line[place : place + 60] for line in log for place in range(0, len(line), 60)]
+    findings = diagnose_bytes(("\n".join(wrapped) + "\n").encode(), "log", KNOWLEDGE).boots[0].findings
+    shown = {finding.signature: finding.lines[-1].number for finding in findings}
+    assert wrapped[shown["kept-failing"] - 1].startswith("[  103.")
+
+
 def test_long_lines_of_a_program_are_not_wrapped() -> None:
     """The longest lines of a file, said three times: each is a message of its own."""
     said = b"can't open /dev/ttyS7: No such file or directory\n"

@@ -48,7 +48,7 @@ class Tail:
 
     def extend(self, block: Block) -> None:
         """More was read."""
-        text = block.text
+        text = block.padded
         if len(text) < _KEPT:
             if self._text:
                 joined = self._text + text
@@ -60,8 +60,8 @@ class Tail:
         else:
             cut = text.find(b"\n", len(text) - _KEPT) + 1
             self._text = text[cut:]
-            before = block.newlines - self._text.count(b"\n")
-            self._first = block.first_line + before + block.extra_lines(0, cut)
+            newlines = text.count(b"\n") if block.joins else block.newlines
+            self._first = block.first_line + newlines - self._text.count(b"\n")
 
     def lines(self, since: int) -> list[LastLine]:
         """Lines that are not blank, from number `since` on, at most 600 of them."""

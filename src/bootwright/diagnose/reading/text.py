@@ -62,6 +62,19 @@ class Block:
         return self._split
 
     @property
+    def padded(self) -> bytes:
+        """The text with blank lines after those that were joined: its lines count as the file's do."""
+        if not self.joins:
+            return self.text
+        padded = []
+        start = 0
+        for line in self.lines:
+            end = start + len(line) + 1
+            padded.append(line + b"\n" * self.extra_lines(start, end))
+            start = end
+        return b"\n".join(padded)
+
+    @property
     def newlines(self) -> int:
         """Line ends in the text; cheap once `lines` was asked for."""
         return self.text.count(b"\n") if self._split is None else len(self._split) - 1
