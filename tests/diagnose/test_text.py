@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from bootwright.diagnose.engine import diagnose_bytes
@@ -9,7 +11,7 @@ from bootwright.diagnose.judging.errno_names.errnos import parse_errno
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.literals import Literal, required
 from bootwright.diagnose.reading.places import LiteralSearch, places_by_find
-from bootwright.diagnose.reading.text import BLOCK, Block, Cleaner, clean, wrap_width
+from bootwright.diagnose.reading.text import BLOCK, Block, Cleaner, clean, mail_width, wrap_width
 from bootwright.diagnose.signatures.knowledge import load
 
 KNOWLEDGE = load()
@@ -168,6 +170,36 @@ def test_wrapped_lines_are_joined() -> None:
     assert finding.signature == "no-root"
     assert finding.lines[0].number == len(wrapped) - 1
     assert finding.lines[0].text == PANIC.decode()
+
+
+def mailed(lines: list[str], width: int = 72) -> list[str]:
+    return [part for line in lines for part in textwrap.wrap(line, width, break_on_hyphens=False)]
+
+
+@pytest.mark.parametrize("size", [7, 100, 1 << 20])
+def test_lines_that_a_mail_program_broke_are_joined(size: int) -> None:
+    log = [
+        f"[  0.{turn:06}] quux{turn}: a message that is longer than seventy-two columns have room for"
+        for turn in range(30)
+    ]
+    log += [f"[  1.{turn:06}] quux{turn}: short" for turn in range(9)]
+    log.append("[326.678181] INFO: task quux-254:0:421 is now blocked for more than some 122 seconds.")
+    sent = mailed(log)
+    assert len(sent) > len(log) + 20
+    data = ("\n".join(sent) + "\n").encode()
+    assert mail_width(data) is not None
+    joined = cleaned(data, size)
+    if size > len(data):
+        assert [line.decode() for _, line in joined] == log
+    for number, line in joined:
+        assert line.decode().startswith(sent[number - 1])
+
+
+def test_programs_between_the_kernels_lines_are_not_joined() -> None:
+    log = [f"[  0.{turn:06}] quux{turn}: registered as device number {10**turn}" for turn in range(30)]
+    for turn in range(12):
+        log.insert(2 * turn + 1, f"Starting the service number {turn}")
+    assert mail_width(("\n".join(log) + "\n").encode()) is None
 
 
 def test_the_last_lines_of_a_wrapped_log_keep_their_numbers() -> None:
