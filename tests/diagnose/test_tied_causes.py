@@ -193,3 +193,14 @@ def test_a_disk_that_failed_later_damaged_nothing_before(time: int, caused: bool
     damaged = "".join(DAMAGED.format(946 + number) for number in range(10))
     log = lost + damaged if time < 946 else damaged + lost + DAMAGED.format(1400)
     assert (findings(log)["fs-error"].caused_by == "io-error") is caused
+
+
+@pytest.mark.parametrize("lasts", [True, False])
+def test_what_lasts_at_the_end_comes_before_what_else_is_worth_knowing(lasts: bool) -> None:
+    log = (
+        "U-Boot 2025.01 (Jan 06 2025 - 12:00:00 +0000)\nHit any key to stop autoboot:  0\n"
+        "MMC: no card present\n** Bad device specification mmc 0 **\nStarting kernel ...\n\n"
+    )
+    kernel = "[    0.000000] Linux version 6.12.5-test (builder@host) #1 SMP\nboard login: "
+    first = diagnose_bytes((log + ("" if lasts else kernel)).encode(), "log", KNOWLEDGE).boots[0].findings[0]
+    assert first.signature == ("silent-after-handover" if lasts else "uboot-fell-back")

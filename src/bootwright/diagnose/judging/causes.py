@@ -188,7 +188,10 @@ class _Folding:
         return below
 
     def findings(self) -> Iterator[Finding]:
-        """Root causes, worst first and what goes on before what was over, then all that follows from them."""
+        """Root causes, worst first and what goes on before what was over, then all that follows from them.
+
+        Where nothing serious is known, what lasts when the log ends comes first: it is the last state.
+        """
         roots = [index for index in range(len(self._findings)) if self._parent[index] is None]
         severity = {
             index: min(
@@ -200,6 +203,7 @@ class _Folding:
         roots.sort(
             key=lambda index: (
                 severity[index].rank,
+                severity[index] is Severity.INFO and not self._signatures[index].open_end,
                 self._signatures[index].fallback,
                 severity[index] is Severity.DEGRADING and not self._crashed(index),
                 severity[index] is Severity.DEGRADING and not _goes_on(self._findings[index]),
