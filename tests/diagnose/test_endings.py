@@ -291,3 +291,13 @@ def test_talos_in_a_container_has_a_clock_too() -> None:
 [talos] 2025/06/10 15:09:24 service[containerd](Preparing): Creating service runner
 """
     assert diagnosed(log).outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(("turns", "outcome"), [(30, Outcome.FAILED), (6, Outcome.UNKNOWN)])
+def test_quick_attempts_without_end_before_the_root_are_a_loop(turns: int, outcome: Outcome) -> None:
+    log = "[    0.000000] Linux version 6.12.5-test (builder@host) #1 SMP\n" + "".join(
+        f"[{2 + turn * 0.3:12.6f}] quux7: unrecognised frobnication version 4\n"
+        f"[{2.05 + turn * 0.3:12.6f}] quux7: error -22 whilst starting the frobnicator\n"
+        for turn in range(turns)
+    )
+    assert diagnosed(log).outcome is outcome

@@ -19,6 +19,7 @@ from bootwright.diagnose.judging.dumps import dump_at_end
 from bootwright.diagnose.judging.first_program import gave_up
 from bootwright.diagnose.judging.gravity import is_extra, is_kernels, weighs
 from bootwright.diagnose.judging.shapes import (
+    begin_of_run,
     is_labelled,
     last_repetition,
     looks_wrong,
@@ -298,8 +299,9 @@ class Endings:
             ),
             None,
         )
-        begun, ended = lines[-min(len(lines), _LOOP_OF_ERROR * len(places))], lines[places[-1]]
-        took = begun.seconds_to(ended)
+        begun = max(len(lines) - _LOOP_OF_ERROR * len(places), 0)
+        begun = min(begun, begin_of_run(shapes, places)) if state.rank < _INIT else begun
+        took = lines[begun].seconds_to(lines[places[-1]])
         if took is None and state.rank >= _KERNEL:
             # Without times several devices of a kind are told from one that goes on by number alone, and
             # many things that fail once from one that fails again by their names.
@@ -308,9 +310,7 @@ class Endings:
                 return None
         elif took is not None and took < _LOOP_TAKES:
             return None
-        if error is None:
-            return None
-        return self._ended("@end/repeats", state, error, lines[-1])
+        return self._ended("@end/repeats", state, error, lines[-1]) if error is not None else None
 
     def _loop_of_words(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         """A script of the initramfs that says the same for ever before anything is started."""

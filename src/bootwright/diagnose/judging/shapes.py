@@ -173,6 +173,18 @@ def last_repetition(texts: Sequence[bytes], *, least: int, longest: int = 200) -
     return often[-period:] if dense and len(texts) - often[-1] <= _AFTER_LOOP else None
 
 
+def begin_of_run(texts: Sequence[bytes], places: Sequence[int]) -> int:
+    """Where the unbroken run of lines begins that are all of the block at `places`.
+
+    Before anything is started nothing else runs beside it: all of the run is one loop, however quick its turns.
+    """
+    block = {texts[place] for place in places}
+    first = places[0]
+    while first > 0 and texts[first - 1] in block:
+        first -= 1
+    return first
+
+
 _AFTER_LOOP: Final = 2
 """Lines from the last of a loop to the end of the log."""
 
