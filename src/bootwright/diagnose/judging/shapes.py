@@ -176,7 +176,7 @@ def last_repetition(texts: Sequence[bytes], *, least: int, longest: int = 200) -
 def begin_of_run(texts: Sequence[bytes], places: Sequence[int]) -> int:
     """Where the unbroken run of lines begins that are all of the block at `places`.
 
-    Before anything is started nothing else runs beside it: all of the run is one loop, however quick its turns.
+    Before anything is started nothing runs beside it: all of the run is one loop, however quick its turns.
     """
     block = {texts[place] for place in places}
     first = places[0]
