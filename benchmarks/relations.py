@@ -37,7 +37,7 @@ _ANY_STAMP = re.compile(
 )
 _OF_SYSLOG = re.compile(rb"^[\w.-]+ (?:[a-z0-9]+\.[a-z]+ )?kernel: (?:\[ *\d+\.\d{6}\] )?")
 """Host, facility and the kernel's own clock, which stand behind a date that is gone."""
-_CLOCK = re.compile(rb"^\[ *(\d+\.\d{6})\]")
+_CLOCK = re.compile(rb"^(?:<\d+>|[^\[]{1,80} kernel: )?\[ *(\d+\.\d{6})\]")
 _DATE = re.compile(rb"\b20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(?:\.\d{6,9})?")
 _PREFIX = 80
 """Bytes of a line in which its date stands."""
@@ -168,14 +168,17 @@ def _with_other_clocks(data: bytes) -> Iterator[bytes]:
         out = []
         for line, stamp, date in zip(lines, stamps, dates, strict=True):
             if stamp:
-                line = b"[%12.6f]" % max((float(stamp[1]) - start) * pace, 0.0) + line[stamp.end() :]
+                moved_to = b"%12.6f" % max((float(stamp[1]) - start) * pace, 0.0)
+                line = line[: stamp.start(1)] + moved_to + line[stamp.end(1) :]
             elif date:
                 moved = origin + (_when(date) - origin) * pace
                 line = line[: date.start()] + f"{moved:%Y-%m-%dT%H:%M:%S.%f}".encode() + line[date.end() :]
             out.append(line)
         return b"\n".join(out)
 
-    yield from (changed(0.0, 100), changed(0.0, 0.01), changed(first, 1))
+    # A hundredth of hours is minutes still: the other pace has to make any log a short one.
+    last = max((float(stamp[1]) for stamp in stamps if stamp), default=0.0)
+    yield from (changed(0.0, 100), changed(0.0, min(0.01, 1 / max(last, 1.0))), changed(first, 1))
 
 
 def _when(date: re.Match[bytes]) -> datetime:

@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 
 from bootwright.diagnose.closer.look import CloserLook
 from bootwright.diagnose.judging.ending import endings_of
+from bootwright.diagnose.judging.first_program import of_another_console
 from bootwright.diagnose.judging.judge import judge_of
 from bootwright.diagnose.judging.state import PROGRAMS_SPEAK, BootState, Occurrence
 from bootwright.diagnose.model import RANKS, STAGES, Diagnosis, Outcome
@@ -138,6 +139,7 @@ class Diagnoser:
         state.cut = ending.cut
         state.last_seconds, state.last_wall = ending.seconds, ending.wall
         state.kernel_lines = tuple(line.number for line in lines if line.voice == KERNEL)
+        state.stray_lines = of_another_console(lines, state.stage_lines.get("init", (0, 0))[0])
         return recognised
 
     def _tell_surpassed(self) -> None:

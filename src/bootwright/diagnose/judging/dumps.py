@@ -25,8 +25,13 @@ _TRAP: Final = re.compile(
     rb"|\b(?:pc|epc|mepc|sepc|elr|rip|eip|nip|lr|sp|esr|cpsr|pstate)\s{0,3}[:=]"
 )
 """What a dump after an exception has, other than a table of addresses."""
-GOES_ON: Final = re.compile(rb"\b(?:dump_stack(?:_lvl)?|show_stack|dump_backtrace)\b(?!\w)")
-"""In a stack that a kernel prints by choice, going on (lib/dump_stack.c, Linux 6.12); a trap has none."""
+GOES_ON: Final = re.compile(
+    rb"\b(?:dump_stack(?:_lvl)?|show_stack|dump_backtrace)\b(?!\w)"
+    rb"|^\s*task:\S.{0,40}\bstate:\w|^\s*#\d+: .{0,120}\{[-.+?]{4,6}\}(?:-\{\d:\d\})?, at: "
+)
+"""What a kernel prints by choice, going on: a stack (lib/dump_stack.c), the state of a task
+(kernel/sched/core.c sched_show_task), its locks (kernel/locking/lockdep.c print_lock; Linux 6.12). A trap has
+none."""
 _BEFORE: Final = 8
 """Lines before it, among which its head is: modules, CPU, hardware, workqueue and state stand between, since
 Linux 6.13 the taint, too (lib/dump_stack.c dump_stack_print_info)."""
@@ -63,7 +68,7 @@ def dump_at_end(lines: Sequence[LastLine], known: Iterable[int]) -> Dump | None:
         return None
     if any(crashed_program(line.text) not in {None, _PID_OF_INIT} for line in before):
         return None
-    if any(GOES_ON.search(line.text) is not None for line in lines[begin:]):
+    if any(GOES_ON.search(line.text) is not None for line in (*before, *lines[begin:])):
         return None
     head = next((line for line in reversed(before) if looks_wrong(line.text)), None)
     if head is not None and not is_grave(head.raw, least=_CRITICAL):

@@ -6,8 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.reading.tail import LastLine
+from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN
 
 BY_INIT: Final = re.compile(rb"(?:/s?bin/|/)?init(?:\[1\]| \d{1,3})?: ")
 """The first process (Android 14 system/core/init writes to the kernel's log, scripts to the console)."""
@@ -16,6 +18,23 @@ _LEAVES: Final = re.compile(rb"reboot: (?:Restarting system|System halted|Power 
 _LAST_WORDS: Final = 4
 _BEFORE: Final = 14
 """Lines at the end among which the machine is left; its own lines in which the first program says why."""
+_STRAY: Final = 3
+"""Lines at the end that may be another console's."""
+
+
+def of_another_console(lines: Sequence[LastLine], started: int) -> tuple[int, ...]:
+    """The numbers of the lines after `started`, where the first program was, that show no program.
+
+    Who spoke between the kernel's stamped lines before any program ran was none: so little more of the same
+    kind says nothing of the first program.
+    """
+    kernel = next((line.number for line in lines if line.voice == KERNEL), started)
+    unstamped = [
+        line for line in lines if line.number > kernel and line.voice == UNKNOWN and not is_kernels(line.text)
+    ]
+    before = sum(line.number < started for line in unstamped)
+    after = [line.number for line in unstamped if line.number > started]
+    return tuple(after) if 0 < len(after) <= min(before, _STRAY) else ()
 
 
 def gave_up(lines: Sequence[LastLine]) -> tuple[LastLine, LastLine] | None:

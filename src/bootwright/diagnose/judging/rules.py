@@ -200,12 +200,16 @@ def _seen_between(
 
 
 def _lines_after(last: int, used: Sequence[Tally], boot: BootState) -> int:
-    """Lines that follow; after a program's last word what the kernel says for itself takes nothing back."""
+    """Lines that follow; after a program's last word what the kernel says for itself takes nothing back.
+
+    Neither does what another console says.
+    """
     raw = max((tally.last for tally in used), key=lambda place: place.line).raw
     of_kernel = 0
     if voice_of(prefix.split(raw)) == PROGRAM:
         of_kernel = sum(line > last for line in boot.kernel_lines)
-    return boot.last_line - last - of_kernel
+    stray = sum(line > last for line in boot.stray_lines)
+    return boot.last_line - last - of_kernel - stray
 
 
 _LASTS = 3

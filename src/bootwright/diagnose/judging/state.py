@@ -93,6 +93,8 @@ class BootState:
     """The same in seconds of wall-clock time."""
     kernel_lines: tuple[int, ...] = ()
     """Of the last lines of the log those that the kernel says; known when it has ended."""
+    stray_lines: tuple[int, ...] = ()
+    """Of the last lines those of another console, after the start of the first program; known likewise."""
     around: Callable[[int], Mapping[str, str]] | None = None
     """What the lines around one tell of a kernel's report; None where the text was not kept."""
     before: Callable[[int, str], Sequence[Occurrence]] | None = None
