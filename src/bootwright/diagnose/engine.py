@@ -134,12 +134,12 @@ class Diagnoser:
             state.kernel_runs()
             recognised = True
         ending = self._endings.of(state, lines)
-        proof = [Occurrence(line.number, line.raw) for line in ending.proof]
-        state.end(ending.event, proof, ending.facts)
+        state.end(ending.event, [Occurrence(line.number, line.raw) for line in ending.proof], ending.facts)
         state.cut = ending.cut
         state.last_seconds, state.last_wall = ending.seconds, ending.wall
         state.kernel_lines = tuple(line.number for line in lines if line.voice == KERNEL)
-        state.stray_lines = of_another_console(lines, state.stage_lines.get("init", (0, 0))[0])
+        if state.rank == _INIT and "init" in state.stage_lines:
+            state.stray_lines = of_another_console(lines, state.stage_lines["init"][0])
         return recognised
 
     def _tell_surpassed(self) -> None:

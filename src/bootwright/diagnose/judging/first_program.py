@@ -18,8 +18,8 @@ _LEAVES: Final = re.compile(rb"reboot: (?:Restarting system|System halted|Power 
 _LAST_WORDS: Final = 4
 _BEFORE: Final = 14
 """Lines at the end among which the machine is left; its own lines in which the first program says why."""
-_STRAY: Final = 3
-"""Lines at the end that may be another console's."""
+_STRAY: Final = 1
+"""Lines at the end that may be another console's: a program that runs says more."""
 
 
 def of_another_console(lines: Sequence[LastLine], started: int) -> tuple[int, ...]:
