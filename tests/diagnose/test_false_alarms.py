@@ -62,6 +62,19 @@ def test_one_usb_controller_of_several_may_not_start(errno: str, others: str, ex
     assert outcome(UP + others + f"[   12.000000] isp9999 1b000000.usb: can't setup: {errno}\n") is expected
 
 
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [
+        ("ufshcd-qcom: probe of 1da4000.ufshc", Outcome.DEGRADED),
+        ("tegra-ahci: probe of 70027000.sata", Outcome.DEGRADED),
+        ("sdhci-isp: probe of 1b000000.mmc", Outcome.BOOT_OK),
+    ],
+)
+def test_built_in_drives_are_missed_though_another_disk_works(device: str, expected: Outcome) -> None:
+    other = "[   11.000000] EXT4-fs (sda1): mounted filesystem with ordered data mode.\n"
+    assert outcome(f"{UP}{other}[   12.000000] {device} failed with error -5\n") is expected
+
+
 LOST = (
     "[  600.000000] pcieport 0000:04:00.0: "
     "Unable to change power state from D3hot to D0, device inaccessible\n"
