@@ -27,6 +27,39 @@ def test_a_log_cut_in_a_list_of_locks_has_not_failed() -> None:
     assert diagnose_bytes(start + _LOCKS, "log", load()).outcome is not Outcome.FAILED
 
 
+_MEMORY = (
+    b"[    0.000000] Memory: 243776K/262144K available (6144K kernel code, 209K rwdata)\n"
+    b"[    0.000000] Virtual kernel memory layout:\n"
+    b"                   vector  : 0xffff0000 - 0xffff1000   (   4 kB)\n"
+    b"                   fixmap  : 0xffc00000 - 0xfff00000   (3072 kB)\n"
+    b"                   vmalloc : 0xd0800000 - 0xff800000   ( 752 MB)\n"
+)
+_APIC = b"[    3.082790] ... APIC ID:      00000000 (0)\n" + b"".join(
+    b"[    3.082790] ... APIC %b: 000000ef\n" % register
+    for register in (b"VERSION", b"TASKPRI", b"LDR", b"DFR", b"SPIV", b"ESR", b"ICR", b"LVTT", b"LVTERR")
+)
+
+
+@pytest.mark.parametrize("table", [_MEMORY, _APIC], ids=["memory", "apic"])
+def test_a_log_cut_in_a_table_printed_by_choice_has_not_failed(table: bytes) -> None:
+    start = _BOOT.split(b"%b")[0]
+    assert diagnose_bytes(start + table, "log", load()).outcome is not Outcome.FAILED
+
+
+@pytest.mark.parametrize("doing", [b"", b"starting "])
+def test_an_efi_shell_is_no_failure_where_it_is_only_listed(doing: bytes) -> None:
+    log = (
+        b"BdsDxe: Dumping Boot Options\n"
+        + doing
+        + (
+            b'Boot0001 "UEFI Internal Shell" from Fv(64074AFE)\n'
+            if doing
+            else b"Boot0001: UEFI Internal Shell\n"
+        )
+    )
+    assert (diagnose_bytes(log, "log", load()).outcome is Outcome.FAILED) == bool(doing)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "outcome"),
     [
