@@ -28,6 +28,7 @@ def test_a_log_cut_in_a_list_of_locks_has_not_failed() -> None:
 
 
 _MEMORY = (
+    b"[    0.000000] Kernel command line: console=ttyS0,115200 rootwait panic=10\n"
     b"[    0.000000] Memory: 243776K/262144K available (6144K kernel code, 209K rwdata)\n"
     b"[    0.000000] Virtual kernel memory layout:\n"
     b"                   vector  : 0xffff0000 - 0xffff1000   (   4 kB)\n"
