@@ -14,7 +14,7 @@ from attrs import define, field
 
 from bootwright.diagnose.closer.complaints import known_shapes
 from bootwright.diagnose.judging.dumps import GOES_ON
-from bootwright.diagnose.judging.gravity import WARNING, level_of
+from bootwright.diagnose.judging.gravity import is_grave, level_of
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
@@ -36,8 +36,6 @@ _BUG: Final = b"BUG"
 """What the kernel calls itself wrong, by whatever stack it shows that."""
 _NAMES_TASK: Final = re.compile(rb"(?i:\bpid ?[:=] ?\d)|\b[Cc]omm[:=]? ")
 """lib/dump_stack.c dump_stack_print_info, kernel/sched/core.c sched_show_task (Linux 6.12)."""
-
-
 _AROUND: Final = re.compile(
     rb"(?i)(?:call trace|backtrace|stack:|modules linked in|hardware name|cpu: |task[: ]|pid: |tainted"
     rb"|workqueue: )"
@@ -91,7 +89,7 @@ class KernelReports:
                 self._report()
             return
         if self._dump:
-            self._between += not _informs(raw)
+            self._between += is_grave(raw)
             if self._between <= _GAP and _at_once(self._dump[-1].place, line.place):
                 return
             self._end()
@@ -119,7 +117,7 @@ class KernelReports:
         heads: list[_Line] = []
         counted = 0
         for line in reversed(self._before):
-            counted += not _informs(line.place.raw)
+            counted += is_grave(line.place.raw)
             if (
                 counted > _WINDOW
                 or line.text.startswith(_WARNING)
@@ -153,12 +151,6 @@ class KernelReports:
             facts = (("what", printable(unknown[0].head.text)[:160]),)
             places = [place for report in unknown for place in (report.head.place, *report.stack)]
             state.count_all(REPORT, facts, places, len(unknown))
-
-
-def _informs(raw: bytes) -> bool:
-    """Whether a kernel's line is no warning, by the level before it or by its format."""
-    level = level_of(raw)
-    return level is not None and level > WARNING
 
 
 def _at_once(head: Occurrence, dump: Occurrence) -> bool:
