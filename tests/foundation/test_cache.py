@@ -102,7 +102,7 @@ def test_what_a_killed_process_left_is_removed(cache: Path, by: str) -> None:
     killed.wait()
     assert len(list((cache / "things").iterdir())) == 2
     if by == "a listing":
-        part.size()
+        part.sweep_unfinished()
     else:
         part.kept_folder("c", lambda work: None)
     # The folder of the one that lives stays, and gets its name.

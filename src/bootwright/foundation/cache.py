@@ -55,10 +55,13 @@ class Part:
                 continue
 
     def size(self) -> int:
-        """Bytes of disk that it takes; what killed processes left unfinished is removed before."""
+        """Bytes of disk that it takes."""
+        return sum(size for _, size, _ in self.entries())
+
+    def sweep_unfinished(self) -> None:
+        """Remove the folders that killed processes left unfinished."""
         with contextlib.suppress(OSError):  # there is none yet
             sweep(self.folder(), _WORK)
-        return sum(size for _, size, _ in self.entries())
 
     def kept(self, name: str, make: Callable[[], bytes]) -> Path:
         """The file of that name; made, and the part held below its limit, where it is not there yet.
@@ -122,8 +125,7 @@ class Part:
         """
         if self.limit is None:
             return
-        with contextlib.suppress(OSError):
-            sweep(self.folder(), _WORK)
+        self.sweep_unfinished()
         whole: list[tuple[float, int, Path]] = []
         for used, size, path in self.entries():
             if not path.name.startswith("."):

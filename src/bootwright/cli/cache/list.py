@@ -22,6 +22,8 @@ def command(*, as_json: bool) -> int:
     from bootwright.foundation.cache import ALL_PARTS
     from bootwright.foundation.places import cache_dir
 
+    for part in ALL_PARTS:
+        part.sweep_unfinished()
     rows = [(part, part.size()) for part in ALL_PARTS]
     if as_json:
         parts = [
