@@ -122,6 +122,17 @@ def test_a_restart_that_a_later_boot_gets_past_is_no_failure() -> None:
     assert diagnosed(UBOOT + "Starting kernel ...\n" + KERNEL + panic + whole).outcome is Outcome.DEGRADED
 
 
+def test_an_excerpt_that_begins_in_the_loader_ends_where_the_loader_begins_again() -> None:
+    diagnosis = diagnosed("Booting using the fdt blob at 0x4000\nStarting kernel ...\n\n" + UBOOT)
+    assert [boot.first_line for boot in diagnosis.boots] == [1, 4]
+    assert (diagnosis.outcome, serious(diagnosis)) == (Outcome.FAILED, ["silent-after-handover"])
+
+
+def test_a_loader_of_before_2008_is_one_too() -> None:
+    boot = diagnosed("U-Boot 1.3.4 (Jan 06 2031 - 12:00:00)\nDRAM: 64 MB\n").boots[0]
+    assert [stage.label for stage in boot.stages] == ["U-Boot 1.3.4"]
+
+
 def test_an_announced_restart_is_none() -> None:
     whole = UBOOT + "Starting kernel ...\n\n" + KERNEL + READY
     stop = "[  100.000000] systemd[1]: Reached target reboot.target - System Reboot.\n"
@@ -196,6 +207,9 @@ def test_any_bytes_have_a_shape(text: bytes) -> None:
         ("errors=remount-ro", False),
         ("quux: ret -110", True),
         ("quux at 1-110", False),
+        ("quux: frob() = -22, last_err=-5", True),
+        ("attached driver [quux] (bus=frob:00, irq=-1)", False),
+        ("signal=-61 dBm, offset = -3", False),
         ("can't open quux", True),
         ("E/TC:0 0 quux", True),
         ("Watchdog enabled with timeout 60 s", False),

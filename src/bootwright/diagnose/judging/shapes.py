@@ -34,9 +34,14 @@ _HAS_WORDS: Final = holds(_WORDS)
 _FIRST_SIGNS: Final = re.compile(
     rb"\s*(?:\*\*\* (?=\S)|!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)"
 )
+_HOLDS_AN_ERRNO: Final = (
+    rb"(?:(?:\b|_)(?:[re]c|i?ret|rv|res|r|err)|\w*(?:errno|error|retval|ret_val|retcode|code|result|status)"
+    rb"|\breturn(?:s|ed)?|\bfailed|[)\]])"
+)
+"""What stands before `= -22`: an interrupt, an offset or a signal's strength is negative too, and says nothing."""
 _SIGNS: Final = holds(
     rb"\b(?:BUG|ASSERTION) (?:at|in|on) "
-    rb"|(?:=|:|\(|\berror |\berr |\bret |\bcode )\s*-(?:[1-9]\d{0,2})\b"
+    rb"|(?:" + _HOLDS_AN_ERRNO + rb"\s*=|:|\(|\berror |\berr |\bret |\bcode )\s*-(?:[1-9]\d{0,2})\b"
     rb"|\B-E[A-Z]{3,12}\b|\bE[A-Z]{4,12}\b\)"
 )
 _LABELLED: Final = re.compile(

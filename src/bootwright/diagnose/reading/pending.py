@@ -34,7 +34,8 @@ class Reach:
 
     rank: int
     """Index into `STAGES`, -1 for nowhere."""
-    handed_over: bool
+    handed_over: frozenset[str]
+    """Components that handed over."""
 
 
 @define
@@ -45,7 +46,8 @@ class Pending:
     last_line: int = 0
     rank: int = -1
     """Index into `STAGES` of the furthest stage up to the last line that may begin a boot."""
-    handed_over: bool = False
+    handed_over: frozenset[str] = frozenset()
+    """Components that handed over to the next."""
     restarted: bool = False
     _begun_after_handover: bool = False
     """A loader, after another handed over: what it hands over to is a boot of its own."""
@@ -117,9 +119,12 @@ class Pending:
             # Firmware and loader take turns (SPL, BL31, EDK II); only after they handed over, or when a
             # component prints its banner again, has another boot begun.
             goes_on = marker.stays and self.rank < _KERNEL and not self._begun_after_handover
-            return self.rank >= _KERNEL or (self.handed_over and not goes_on) or component in self._begun
-        if rank > self.rank or not self._begun:
+            return self.rank >= _KERNEL or (bool(self.handed_over) and not goes_on) or component in self._begun
+        if rank > self.rank:
             return False
+        if not self._begun:
+            # The log begins in the middle of that component.
+            return marker.component in self.handed_over
         before = self._begun.get(component)
         if before is None:
             same = [place for name, place in self._begun.items() if name.startswith(f"{marker.component}:")]
@@ -128,7 +133,7 @@ class Pending:
 
     def begin(self, marker: Marker, component: str, line: int) -> None:
         """A component of it has begun."""
-        self._begun_after_handover |= self.handed_over
+        self._begun_after_handover |= bool(self.handed_over)
         self._begun[component] = line
         self.rank = max(self.rank, RANKS[marker.stage])
 
@@ -147,9 +152,11 @@ class Pending:
         """Count the lines, so that they need not be kept."""
         state = self.settled(markers)
         self.rank = max(self.rank, state.rank)
-        self.handed_over |= any(
-            marker.hands_over and name in state.tallies for name, marker in markers.items()
-        )
+        self.handed_over |= {
+            marker.component
+            for name, marker in markers.items()
+            if marker.hands_over and name in state.tallies
+        }
         self._lines, self._raws, self._records = [], [], []
         self._open = self._counted = self._bytes = 0
         self._whole = False
@@ -157,13 +164,14 @@ class Pending:
 
 def _reach(records: tuple[Record, ...], markers: Mapping[str, Marker]) -> Reach:
     rank = -1
-    handed_over = False
+    handed_over: set[str] = set()
     for record in records:
         for pattern, _ in record.matches:
             marker = markers.get(pattern.name)
             if marker is not None:
                 rank = max(rank, RANKS[marker.stage])
-                handed_over |= marker.hands_over
+                if marker.hands_over:
+                    handed_over.add(marker.component)
             elif record.kernel:
                 rank = max(rank, _KERNEL)
-    return Reach(rank, handed_over)
+    return Reach(rank, frozenset(handed_over))
