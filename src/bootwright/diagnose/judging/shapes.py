@@ -38,7 +38,7 @@ _HOLDS_AN_ERRNO: Final = (
     rb"(?:(?:\b|_)(?:[re]c|i?ret|rv|res|r|err)|\w*(?:errno|error|retval|ret_val|retcode|code|result|status)"
     rb"|\breturn(?:s|ed)?|\bfailed|[)\]])"
 )
-"""What stands before `= -22`: an interrupt, an offset or a signal's strength is negative too, and says nothing."""
+"""What stands before `= -22`; an interrupt, an offset or the strength of a signal is negative too."""
 _SIGNS: Final = holds(
     rb"\b(?:BUG|ASSERTION) (?:at|in|on) "
     rb"|(?:" + _HOLDS_AN_ERRNO + rb"\s*=|:|\(|\berror |\berr |\bret |\bcode )\s*-(?:[1-9]\d{0,2})\b"

@@ -119,7 +119,8 @@ class Pending:
             # Firmware and loader take turns (SPL, BL31, EDK II); only after they handed over, or when a
             # component prints its banner again, has another boot begun.
             goes_on = marker.stays and self.rank < _KERNEL and not self._begun_after_handover
-            return self.rank >= _KERNEL or (bool(self.handed_over) and not goes_on) or component in self._begun
+            ended = self.rank >= _KERNEL or (bool(self.handed_over) and not goes_on)
+            return ended or component in self._begun
         if rank > self.rank:
             return False
         if not self._begun:
