@@ -133,6 +133,16 @@ def test_a_loader_of_before_2008_is_one_too() -> None:
     assert [stage.label for stage in boot.stages] == ["U-Boot 1.3.4"]
 
 
+def test_a_crash_of_the_loader_shows_what_it_complained_of_before() -> None:
+    crash = '"Synchronous Abort" handler, esr 0x02000000\nelr: 00000000 lr : ffff273c\nResetting CPU ...\n'
+    finding = diagnosed(UBOOT + "quux: frobnication failed -1\nBack to ROM\n" + crash).boots[0].findings[0]
+    assert finding.signature == "uboot-crash"
+    assert [line.number for line in finding.lines][:2] == [3, 5]
+    assert "`quux: frobnication failed -1`" in finding.cause
+    calm = diagnosed(UBOOT + "quux: ready\n" + crash).boots[0].findings[0]
+    assert "complained" not in calm.cause
+
+
 def test_an_announced_restart_is_none() -> None:
     whole = UBOOT + "Starting kernel ...\n\n" + KERNEL + READY
     stop = "[  100.000000] systemd[1]: Reached target reboot.target - System Reboot.\n"

@@ -12,7 +12,12 @@ from bootwright.diagnose.closer.devices import DeviceErrors
 from bootwright.diagnose.closer.kept import KeptText
 from bootwright.diagnose.closer.links import LinkChanges
 from bootwright.diagnose.closer.needs import FailedAttempts
-from bootwright.diagnose.closer.precursors import LOOKED_AT, complaints_before
+from bootwright.diagnose.closer.precursors import (
+    LOADERS_LINES,
+    LOOKED_AT,
+    complaints_before,
+    loader_complaints_before,
+)
 from bootwright.diagnose.closer.programs import ProgramLines
 from bootwright.diagnose.closer.reports import KernelReports
 from bootwright.diagnose.closer.surroundings import MOST_LINES, surroundings
@@ -86,6 +91,12 @@ class CloserLook:
         return {name: value for name, value in facts.items() if value}
 
     def before(self, line: int, module: str) -> Sequence[Occurrence]:
-        """What the driver in `module` complained of before the report whose head is in `line`."""
+        """What the driver in `module` complained of before the report whose head is in `line`.
+
+        Without a module: what the firmware or loader did, which crashed in `line`.
+        """
+        if not module:
+            first = max(line - LOADERS_LINES, self._boot)
+            return loader_complaints_before(self._text.lines(first, line - 1))
         first = max(line - LOOKED_AT, self._boot)
         return complaints_before(self._text.lines(first, line), module)

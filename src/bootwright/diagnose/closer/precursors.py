@@ -1,4 +1,4 @@
-"""What a driver complained of before the kernel reported a fault in it.
+"""What a driver complained of before the kernel reported a fault in it, or a loader before it crashed.
 
 A report names the function that crashed; the errors of the same driver shortly before it say what the driver
 was about: a ring that timed out, a reset that failed.
@@ -18,6 +18,8 @@ LOOKED_AT: Final = 400
 """Lines before a report."""
 _SOON: Final = 60.0
 """Seconds before a report; where its lines have no times, the lines alone count."""
+LOADERS_LINES: Final = 8
+"""Lines before a crash of firmware or a loader, which do one thing at a time."""
 _SHOWN: Final = 3
 
 
@@ -39,3 +41,13 @@ def complaints_before(lines: Iterable[tuple[int, bytes]], module: str) -> tuple[
         and not is_dump(message.text)
     ]
     return (*complaints[:1], *complaints[1:][-_SHOWN + 1 :])
+
+
+def loader_complaints_before(lines: Iterable[tuple[int, bytes]]) -> tuple[Occurrence, ...]:
+    """The last error of firmware or a loader among the `lines` before it crashed; empty without one."""
+    complaint: tuple[Occurrence, ...] = ()
+    for number, raw in lines:
+        text = prefix.split(raw).text
+        if speaks_of_error(text) and not is_dump(text):
+            complaint = (Occurrence(number, raw),)
+    return complaint

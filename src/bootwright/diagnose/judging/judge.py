@@ -20,6 +20,7 @@ from bootwright.diagnose.signatures.model import Case, Knowledge, Signature
 
 _KERNEL = STAGES.index("kernel")
 _LONGEST_LINE = 400
+_OF_LOADERS = frozenset({"boot-loader", "firmware"})
 _LONGEST_COMPLAINT = 160
 _MOST_SHAPES = 2000
 _NAMED = 6
@@ -71,9 +72,11 @@ class Judge:
         for name in sorted(signatures):
             signature = signatures[name]
             signature_findings.extend((signature, finding) for finding in _findings_of(signature, boot))
-        reports = {signature.name for signature, _ in signature_findings if signature.report}
+        crashes = {
+            signature.name for signature, _ in signature_findings if signature.report or signature.crash
+        }
         return tuple(
-            _with_complaints(finding, boot) if finding.signature in reports else finding
+            _with_complaints(finding, boot) if finding.signature in crashes else finding
             for finding in ordered(signature_findings)
         )
 
@@ -231,23 +234,25 @@ def _finding(
 
 
 def _with_complaints(report: Finding, boot: BootState) -> Finding:
-    """A serious report with what the driver that it happened in complained of before."""
-    module = dict(report.facts).get("module")
+    """A serious crash with what the driver, or the loader, that it happened in complained of before."""
+    driver = dict(report.facts).get("module")
+    of_loader = report.area in _OF_LOADERS
     if (
         boot.before is None
-        or not module
+        or not (driver or of_loader)
         or not report.lines
         or report.severity.rank > Severity.DEGRADING.rank
     ):
         return report
-    complaints = boot.before(report.lines[0].number, module)
+    complaints = boot.before(report.lines[0].number, driver or "")
     if not complaints:
         return report
     lines = tuple(Line(place.line, shown(place.raw)) for place in complaints)
+    speaker = "driver" if driver else "firmware" if report.area == "firmware" else "loader"
     first = shown(prefix.split(complaints[0].raw).text)[:_LONGEST_COMPLAINT]
     return evolve(
         report,
-        cause=f"{report.cause} Before that, the driver complained: `{first}`.",
+        cause=f"{report.cause} Before that, the {speaker} complained: `{first}`.",
         lines=(*lines, *(line for line in report.lines if line not in lines))[:MOST_LINES],
         facts=tuple(sorted((*report.facts, ("complaint", first)))),
     )

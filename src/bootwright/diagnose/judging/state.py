@@ -98,7 +98,7 @@ class BootState:
     around: Callable[[int], Mapping[str, str]] | None = None
     """What the lines around one tell of a kernel's report; None where the text was not kept."""
     before: Callable[[int, str], Sequence[Occurrence]] | None = None
-    """What the driver in a module complained of before a report in a line; None likewise."""
+    """What the driver in a module, or a loader without one, complained of before a line; None likewise."""
     cut: str = ""
     """Why the log does not say how the boot went on; empty where it does."""
     _stamped_from_outside: bool = False

@@ -146,6 +146,7 @@ def _signature(file: SignatureFile) -> Signature:
         needs=file.needs,
         ends_boot=file.ends_boot,
         report=file.report,
+        crash=file.crash,
         stuck=file.stuck,
         open_end=file.open_end,
         fallback=file.fallback,

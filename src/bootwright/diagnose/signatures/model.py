@@ -157,6 +157,8 @@ class Signature:
     """Nothing of the boot comes after it: what is seen later did not lead to it."""
     report: bool = False
     """It is a report of the kernel, with a stack, a task and a place around its head."""
+    crash: bool = False
+    """It is a crash of firmware or a loader; what they complained of just before belongs to it."""
     stuck: bool = False
     """What it tells of may print on for ever: that lines come after it does not show that the system runs."""
     open_end: bool = False
