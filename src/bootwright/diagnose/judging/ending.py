@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.boot_needs import boot_needs
 from bootwright.diagnose.judging.dumps import dump_at_end
+from bootwright.diagnose.judging.end_forms import EndForms
 from bootwright.diagnose.judging.first_program import gave_up
 from bootwright.diagnose.judging.gravity import is_extra, is_kernels, weighs
 from bootwright.diagnose.judging.shapes import (
@@ -31,7 +32,7 @@ from bootwright.diagnose.judging.shapes import (
 )
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES
-from bootwright.diagnose.reading.patterns import Compiled, Facts, compile_pattern, printable
+from bootwright.diagnose.reading.patterns import Facts, printable
 from bootwright.diagnose.reading.tail import LastLine
 from bootwright.diagnose.reading.voice import KERNEL, OWN_CLOCK, PROGRAM, UNKNOWN, XEN
 from bootwright.diagnose.signatures.model import Knowledge
@@ -56,11 +57,6 @@ _REASONS_SHOWN: Final = 4
 
 _SHORT: Final = 30
 """Lines of a loader's log that is an excerpt: its last error is why it was cut out."""
-
-_BARE: Final = re.compile(
-    rb"(?i)\W*(?:error|fatal)?\W*(?:please |system |the )*(?:reset|restart|reboot|halt|hang|stop|power)\w*\b"
-)
-"""A word of stopping that gives no reason: `### ERROR ### Please RESET the board ###` (U-Boot lib/hang.c)."""
 
 _TYPED: Final = re.compile(rb"(?:=>|[#>]) ?(?:res(?:et)?|reboot)\b")
 """U-Boot's command `reset` at a prompt (cmd/boot.c, 2025.01)."""
@@ -108,10 +104,7 @@ class Endings:
 
     def __init__(self, knowledge: Knowledge, *, use_re2: bool = True) -> None:
         self._components = knowledge.components
-        self._by_kind: dict[str, list[Compiled]] = {}
-        for end in knowledge.ends:
-            compiled = compile_pattern(end.expression, use_re2=use_re2)
-            self._by_kind.setdefault(end.kind, []).append(compiled)
+        self._forms = EndForms(knowledge, use_re2=use_re2)
         self._triggers = tuple(
             event
             for signature in knowledge.signatures
@@ -123,7 +116,7 @@ class Endings:
         """How the log of the boot ends; its last lines in `lines`."""
         if not lines:
             return Ending()
-        ended = [line for line in lines[-_LAST_WORDS:] if self._is("ended", line.text)]
+        ended = [line for line in lines[-_LAST_WORDS:] if self._forms.has("ended", line.text)]
         state.watched |= bool(ended)
         lines = [line for line in lines if line not in ended] or lines
         seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), None)
@@ -161,35 +154,26 @@ class Endings:
         silent = cut and state.watched and state.rank < _INIT
         return self._ended("@end/silent", state, lines[-1]) if silent else Ending(cut=cut)
 
-    def is_error(self, line: LastLine) -> bool:
-        """Whether a line has the form of an error, and its component is not known to mean no harm by it."""
-        return looks_wrong(line.text) and not self._is("benign", line.text)
-
-    def _is(self, kind: str, text: bytes) -> bool:
-        return any(compiled.search(text) is not None for compiled in self._by_kind.get(kind, ()))
-
     # -- firmware and boot loaders -------------------------------------------------------------
 
     def _of_loader(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
         last = lines[-1]
-        stopped = next((line for line in lines[-_LAST_WORDS:] if self._is("stopped", line.text)), None)
+        stopped = next((line for line in lines[-_LAST_WORDS:] if self._forms.has("stopped", line.text)), None)
         if state.handed_over and (stopped is None or stopped.number <= state.milestone):
             return Ending(cut=f"{self._who(state)} handed over with the last lines of the log")
-        at_prompt = self._is("prompt", last.text)
-        waiting = next((line for line in lines[-2:] if self._is("waits", line.text)), None)
+        at_prompt = self._forms.has("prompt", last.text)
+        waiting = next((line for line in lines[-2:] if self._forms.waits(line)), None)
         if waiting is not None and not at_prompt:
             return Ending(cut=f"{self._who(state)} waits: `{printable(waiting.text)[:80]}`")
         lately = [line for line in lines[-_BEFORE:] if line.number > state.begun]
-        error = next((line for line in reversed(lately) if self.is_error(line)), None)
+        error = next((line for line in reversed(lately) if self._forms.is_error(state, line)), None)
         known = state.rank >= 0
         if stopped is not None and self._asked(lines, stopped):
             return Ending(cut=f"{self._who(state)} was told to start again")
         if stopped is not None:
-            if error is stopped and _BARE.match(stopped.text) is not None:
-                before = (line for line in reversed(lately) if line is not stopped and self.is_error(line))
-                error = next(before, stopped)
-            return self._ended("@end/stopped", state, error or stopped, stopped)
-        prompt = next((line for line in lines[-_LAST_WORDS:] if self._is("prompt", line.text)), None)
+            error = self._forms.reason_of(state, lately, stopped)
+            return self._ended("@end/stopped", state, error, stopped)
+        prompt = next((line for line in lines[-_LAST_WORDS:] if self._forms.has("prompt", line.text)), None)
         if known and prompt is not None:
             error = error or self._tried(lines)
             if error is not None:
@@ -200,7 +184,9 @@ class Endings:
             return loop
         if not known:
             return Ending(cut=self._nobody(lines))
-        handover = next((line for line in lines[-_AFTER_HANDOVER:] if self._is("handover", line.text)), None)
+        handover = next(
+            (line for line in lines[-_AFTER_HANDOVER:] if self._forms.has("handover", line.text)), None
+        )
         if handover is not None and handover.number >= state.milestone:
             return self._ended("@end/silent", state, handover)
         cut = f"the log ends in {self._who(state)}, after `{printable(last.text)[:80]}`"
@@ -209,19 +195,23 @@ class Endings:
     def _last_error(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         """The error that a loader ends with, or after which it tries its last resort; None without one."""
         last = lines[-1]
-        if self.is_error(last) and (len(lines) <= _SHORT or self._matters(last.text)):
-            return self._ended("@end/error", state, self._telling(lines), last)
+        if self._forms.is_error(state, last) and (len(lines) <= _SHORT or self._matters(last.text)):
+            return self._ended("@end/error", state, self._telling(state, lines), last)
         # A line of somebody else may have come in between.
-        if len(lines) > 1 and self.is_error(lines[-2]) and is_labelled(lines[-2].text):
-            return self._ended("@end/error", state, self._telling(lines[:-1]), lines[-2])
+        if len(lines) > 1 and self._forms.is_error(state, lines[-2]) and is_labelled(lines[-2].text):
+            return self._ended("@end/error", state, self._telling(state, lines[:-1]), lines[-2])
         vain = self._in_vain(state, lines)
         return self._ended("@end/error", state, vain, last) if vain is not None else None
 
     def _in_vain(self, state: BootState, lines: Sequence[LastLine]) -> LastLine | None:
         """Why the sources before the last resort gave nothing, where the log ends in that; None elsewhere."""
-        if not self._is("last-resort", lines[-1].text):
+        if not self._forms.has("last-resort", lines[-1].text):
             return None
-        tried = (line for line in reversed(lines) if line.number > state.begun and self.is_error(line))
+        tried = (
+            line
+            for line in reversed(lines)
+            if line.number > state.begun and self._forms.is_error(state, line)
+        )
         return next((line for line in tried if self._matters(line.text)), None)
 
     def _matters(self, text: bytes) -> bool:
@@ -233,11 +223,11 @@ class Endings:
             words.search(text) is not None for need in boot_needs() for words in need.words
         )
 
-    def _telling(self, lines: Sequence[LastLine]) -> LastLine:
+    def _telling(self, state: BootState, lines: Sequence[LastLine]) -> LastLine:
         """Of the errors at the end the one that says most: `ERR` alone says nothing."""
         telling = lines[-1]
         for line in reversed(lines[-_FEW:]):
-            if not self.is_error(line):
+            if not self._forms.is_error(state, line):
                 break
             if len(telling.text.split()) < _WORDS_OF_A_REASON <= len(line.text.split()):
                 telling = line
@@ -259,7 +249,7 @@ class Endings:
     def _tried(self, lines: Sequence[LastLine]) -> LastLine | None:
         """The last complaint after a countdown nobody stopped: even a harmless one says what was tried."""
         for line in reversed(lines[-_BEFORE:]):
-            if self._is("waits", line.text):
+            if self._forms.has("waits", line.text):
                 return None
             if looks_wrong(line.text):
                 return line
@@ -276,7 +266,7 @@ class Endings:
             places = [len(texts) - 1] if alone is not None else None
         if places is not None:
             block = [telling[place][0] for place in places]
-            error = next((line for line in block if self.is_error(line)), None)
+            error = next((line for line in block if self._forms.is_error(state, line)), None)
             if error is not None or not makes_progress(
                 texts, [shape for _, shape in telling], len(block), turns=_LOOP_OF_LOADER
             ):
@@ -294,7 +284,7 @@ class Endings:
             (
                 lines[place]
                 for place in places
-                if self.is_error(lines[place])
+                if self._forms.is_error(state, lines[place])
                 and weighs(lines[place].raw, lines[place].voice, running=state.rank >= _INIT)
             ),
             None,
@@ -355,7 +345,7 @@ class Endings:
 
     def _programs_speak(self, state: BootState, lines: Sequence[LastLine]) -> bool:
         """Whether a console that shows the kernel's clock ends in lines of others, or at a shell's prompt."""
-        if self._is("prompt", lines[-1].text):
+        if self._forms.has("prompt", lines[-1].text):
             return True
         since = [line for line in lines if line.number > state.milestone]
         stamped = sum(line.voice == KERNEL for line in since)
@@ -368,8 +358,8 @@ class Endings:
         """The shell that a failed boot ends in, with the errors that led there."""
         of_initramfs = state.component == "initramfs"
         last = lines[-_AROUND_SHELL:]
-        place = next((place for place, line in enumerate(last) if self._is("shell", line.text)), None)
-        if place is None and of_initramfs and self._is("prompt", last[-1].text):
+        place = next((place for place, line in enumerate(last) if self._forms.has("shell", line.text)), None)
+        if place is None and of_initramfs and self._forms.has("prompt", last[-1].text):
             place = len(last) - 1
         if place is None or (not of_initramfs and state.milestone > last[place].number):
             return None

@@ -48,6 +48,9 @@ _LABELLED: Final = re.compile(
     rb"\s*(?:\*{2,3} )?(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
     rb"|\s*(?:### ERROR|ASSERT|E/)"
 )
+_LEVELLED: Final = re.compile(rb"ERROR: {3}\S|\[(?:EMERG|ALERT|CRIT) ?\] ")
+"""The gravest levels of a firmware's own log function (TF-A common/tf_log.c 2.11; coreboot
+src/commonlib/include/commonlib/loglevel.h 24.12)."""
 _DENIED: Final = holds(
     rb"(?i)(?:\b(?:no|0|without|zero|ignore[sd]?|ignoring|any|correct(?:s|ed|able|ing)?|if|when|on"
     rb"|in case of)\s+(?:\w+\s+)?(?:errors?|failures?|faults?)\b"
@@ -60,6 +63,14 @@ _DENIED: Final = holds(
     rb"|\brecovered\b|\bpanic=-?\d|\bwarn(?:ing)?\b|\border: -\d)",
 )
 """The speaker denies it, only names the possibility, or says how it goes on."""
+_OF_FIRMWARE: Final = holds(
+    rb"(?i)\b(?:unexpected|unhandled|insufficient|incorrect|abnormal|mis-?aligned|exceeds|exceeded"
+    rb"|fails? to|unknown (?:\w+ )?(?:source|type|mode|index|bus|number|device)"
+    rb"|not (?:implemented|programmed|listed|continuous|locked|cacheline|in use|multiple|64.?bit)"
+    rb"|(?:no longer|only \S.{0,30}) supported|out of bounds"
+    rb"|too (?:large|small|big|many|high|low|long|short|old))\b"
+)
+"""What firmware says of what it stops at, and a system of much that it goes on with."""
 _COMMENT: Final = re.compile(rb"#(?: [a-z]|\s*\Z)")
 """A line of a file that is shown, or what somebody typed at a shell's prompt: nobody complains in it."""
 _NUMBERS: Final = re.compile(rb"0[xX][0-9a-fA-F]+|\b[0-9a-fA-F]{6,}\b|\d+")
@@ -70,9 +81,16 @@ _LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
 def looks_wrong(text: bytes) -> bool:
     """Whether a message (without its stamps) has the form of an error that its speaker does not take back."""
     text = text[:512]
+    if is_levelled(text):
+        return True
     if not (_HAS_WORDS(text) or _FIRST_SIGNS.match(text) is not None or _SIGNS(text)):
         return False
     return _COMMENT.match(text) is None and not _DENIED(text)
+
+
+def firmware_complains(text: bytes) -> bool:
+    """Whether a message has the form of an error where firmware or a boot loader says it."""
+    return looks_wrong(text) or (_OF_FIRMWARE(text[:512]) and not _DENIED(text[:512]))
 
 
 def speaks_of_error(text: bytes) -> bool:
@@ -82,7 +100,12 @@ def speaks_of_error(text: bytes) -> bool:
 
 def is_labelled(text: bytes) -> bool:
     """Whether its speaker calls it an error."""
-    return _LABELLED.match(text) is not None
+    return _LABELLED.match(text) is not None or is_levelled(text)
+
+
+def is_levelled(text: bytes) -> bool:
+    """Whether a firmware's log function puts its gravest levels before it: in any words an error."""
+    return _LEVELLED.match(text) is not None
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -1,0 +1,78 @@
+"""The forms in which boots end, as the stage files name them: what a line says of how its speaker goes on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from bootwright.diagnose.judging.shapes import (
+    firmware_complains,
+    is_labelled,
+    is_levelled,
+    looks_wrong,
+    shape_of,
+)
+from bootwright.diagnose.judging.state import BootState
+from bootwright.diagnose.model import STAGES
+from bootwright.diagnose.reading.patterns import Compiled, compile_pattern
+from bootwright.diagnose.reading.tail import LastLine
+from bootwright.diagnose.signatures.model import Knowledge
+
+_KERNEL: Final = STAGES.index("kernel")
+_BARE: Final = re.compile(
+    rb"(?i)\W*(?:error|fatal)?\W*(?:please |system |the )*(?:reset|restart|reboot|halt|hang|stop|power)\w*\b"
+)
+"""A word of stopping that gives no reason: `### ERROR ### Please RESET the board ###` (U-Boot lib/hang.c)."""
+
+
+class EndForms:
+    """The `[[end]]` tables of all stage files, compiled."""
+
+    def __init__(self, knowledge: Knowledge, *, use_re2: bool = True) -> None:
+        self._by_kind: dict[str, list[Compiled]] = {}
+        self._benign: list[tuple[str, Compiled]] = []
+        with_markers = {marker.component for marker in knowledge.markers.values()}
+        for end in knowledge.ends:
+            compiled = compile_pattern(end.expression, use_re2=use_re2)
+            self._by_kind.setdefault(end.kind, []).append(compiled)
+            if end.kind == "benign":
+                self._benign.append((end.component if end.component in with_markers else "", compiled))
+
+    def has(self, kind: str, text: bytes) -> bool:
+        """Whether a message (without its stamps) has a form of that kind, of `signatures.model.END_KINDS`."""
+        return any(compiled.search(text) is not None for compiled in self._by_kind.get(kind, ()))
+
+    def is_error(self, state: BootState, line: LastLine) -> bool:
+        """Whether a line has the form of an error, and its component is not known to mean no harm by it.
+
+        What one firmware means no harm by, another may end with: its forms count where it has shown itself.
+        """
+        if is_levelled(line.text):
+            return True
+        wrong = looks_wrong if state.rank >= _KERNEL else firmware_complains
+        if not wrong(line.text):
+            return False
+        anybody = state.rank >= _KERNEL or not state.shown
+        return not any(
+            compiled.search(line.text) is not None
+            for whose, compiled in self._benign
+            if anybody or not whose or whose in state.shown
+        )
+
+    def waits(self, line: LastLine) -> bool:
+        """Whether it gives somebody time before it goes on by itself: a key to leave an error does not."""
+        return self.has("waits", line.text) and not self.has("stopped", line.text)
+
+    def reason_of(self, state: BootState, lately: Sequence[LastLine], stopped: LastLine) -> LastLine:
+        """What was wrong: the last error, or what was said right before a word that gives no reason."""
+        bare = _BARE.match(stopped.text) is not None
+        if is_labelled(stopped.text) and not bare:
+            return stopped
+        before = [
+            line for line in lately if line is not stopped and (not bare or line.number < stopped.number)
+        ]
+        error = next((line for line in reversed(before) if self.is_error(state, line)), None)
+        if error is not None or not bare:
+            return error or stopped
+        return next((line for line in reversed(before) if shape_of(line.text)), stopped)

@@ -1,0 +1,73 @@
+"""The ends of loaders by their own levels, by who has shown itself, and by what was said right before."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Diagnosis, Outcome
+from bootwright.diagnose.signatures.knowledge import load
+
+KNOWLEDGE = load()
+TFA = "NOTICE:  BL1: v2.31.0(release):v2.31.0\nNOTICE:  BL2: v2.31.0(release):v2.31.0\n"
+COREBOOT = "[NOTE ]  coreboot-31.12 Mon Jan 06 12:00:00 UTC 2031 x86_32 romstage starting (log level: 7)...\n"
+LIMINE = "Limine 31.2.0\n\n"
+SPL = "U-Boot SPL 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM: 1024 MiB\n"
+
+
+def diagnosed(text: str) -> Diagnosis:
+    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (TFA, "ERROR:   Quux 2ch not supported.(Q3)"),
+        (TFA, "ERROR:   frobnicator gone in retry. max=3"),
+        (TFA, "ERROR:   BL1: TPM quux absent"),
+        (COREBOOT, "[EMERG]  No common quux among frobs"),
+        (SPL, "Quux controller is not supported"),
+        (SPL, "Unknown quux source 5"),
+        (SPL, "SPL: Quux too large"),
+    ],
+)
+def test_the_last_word_of_a_loader_that_stops_without_another(start: str, end: str) -> None:
+    diagnosis = diagnosed(f"{start}{end}\n")
+    assert diagnosis.outcome is Outcome.FAILED
+    finding = diagnosis.boots[-1].findings[0]
+    assert finding.lines[-1].text == end
+
+
+@pytest.mark.parametrize(
+    ("start", "reason", "end"),
+    [
+        (LIMINE, "PANIC: quux: Path does not start in /", "Press a key to return to menu."),
+        (
+            LIMINE,
+            "PANIC: quux: no frob",
+            "Stacktrace:\n  [0xffff8000] <main+0x10>\nEnd of trace.\nSystem halted.",
+        ),
+        (SPL, "frob bank 3 of 7 as expected", "### ERROR ### Please RESET the board ###"),
+        (SPL, "Quux: this set-up is currently not supported.", "resetting ..."),
+    ],
+)
+def test_a_word_of_stopping_that_gives_no_reason_is_explained_by_what_came_before(
+    start: str, reason: str, end: str
+) -> None:
+    diagnosis = diagnosed(f"{start}{reason}\n{end}\n")
+    assert diagnosis.outcome is Outcome.FAILED
+    finding = diagnosis.boots[-1].findings[0]
+    assert reason in finding.cause
+    assert reason in [line.text for line in finding.lines]
+
+
+def test_what_one_firmware_means_no_harm_by_is_an_error_of_another() -> None:
+    """In coreboot's logs much is not supported or not found; what SPL ends with is its reason."""
+    steps = "".join(f"[DEBUG]  step {step} of frob\n" for step in "abcdefghij")
+    assert diagnosed(f"{COREBOOT}{steps}[DEBUG]  quux does not exist\n").outcome is Outcome.UNKNOWN
+    assert diagnosed(f"{SPL}quux does not exist\n").outcome is Outcome.FAILED
+
+
+def test_a_countdown_after_an_error_is_a_wait() -> None:
+    diagnosis = diagnosed(f"{SPL}quux does not exist\nHit any key to stop autoboot:  2\n")
+    assert diagnosis.outcome is Outcome.UNKNOWN
