@@ -66,13 +66,10 @@ class EndForms:
 
     def reason_of(self, state: BootState, lately: Sequence[LastLine], stopped: LastLine) -> LastLine:
         """What was wrong: the last error, or what was said right before a word that gives no reason."""
-        bare = _BARE.match(stopped.text) is not None
-        if is_labelled(stopped.text) and not bare:
-            return stopped
-        before = [
-            line for line in lately if line is not stopped and (not bare or line.number < stopped.number)
-        ]
+        if _BARE.match(stopped.text) is None:
+            if is_labelled(stopped.text):
+                return stopped
+            return next((line for line in reversed(lately) if self.is_error(state, line)), stopped)
+        before = [line for line in lately if line.number < stopped.number]
         error = next((line for line in reversed(before) if self.is_error(state, line)), None)
-        if error is not None or not bare:
-            return error or stopped
-        return next((line for line in reversed(before) if shape_of(line.text)), stopped)
+        return error or next((line for line in reversed(before) if shape_of(line.text)), stopped)
