@@ -35,8 +35,8 @@ _ANY_STAMP = re.compile(
     rb"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)? "
     rb"|\[?\d\d:\d\d:\d\d(?:\.\d+)?\]? )"
 )
-_OF_SYSLOG = re.compile(rb"^[\w.-]+ (?:[a-z0-9]+\.[a-z]+ )?kernel: (?:\[ *\d+\.\d{6}\] )?")
-"""Host, facility and the kernel's own clock, which stand behind a date that is gone."""
+_OF_SYSLOG = re.compile(rb"^((?:[\w.-]+ )?(?:[a-z0-9]+\.[a-z]+ )?kernel: )\[ *\d+\.\d{6}\] ")
+"""The kernel's own clock, behind host and facility, which stay: they are no times."""
 _CLOCK = re.compile(rb"^(?:<\d+>|[^\[]{1,80} kernel: )?\[ *(\d+\.\d{6})\]")
 _DATE = re.compile(rb"\b20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(?:\.\d{6,9})?")
 _PREFIX = 80
@@ -139,7 +139,7 @@ def without_the_clock(case: Case, _noise: Sequence[bytes], _chance: random.Rando
 
 def _bare(case: Case) -> Iterator[Copy]:
     lines = lines_of(case.data)
-    bare = [_OF_SYSLOG.sub(b"kernel: ", _ANY_STAMP.sub(b"", line)) for line in lines]
+    bare = [_OF_SYSLOG.sub(rb"\1", _ANY_STAMP.sub(b"", line)) for line in lines]
     if bare != lines:
         yield Copy(b"\n".join(bare), "")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.judging.gravity import WARNING
 from bootwright.diagnose.judging.shapes import looks_wrong, named_shape_of
 from bootwright.diagnose.model import Diagnosis, Outcome
 from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.levels import level_of
 from bootwright.diagnose.signatures.knowledge import load
 
 KNOWLEDGE = load()
@@ -63,6 +65,35 @@ def test_a_host_before_the_kernel_is_a_prefix() -> None:
     message = prefix.split(b"quux-7 kernel: frobnicator f0.frob: ready")
     assert (message.text, message.kernel) == (b"frobnicator f0.frob: ready", True)
     assert not prefix.split(b"Loading kernel: vmlinuz").kernel
+
+
+def test_a_facility_is_a_prefix_without_a_date() -> None:
+    """A system log that lost its dates is still one: each line names who spoke, and how grave it is."""
+    line = prefix.split(b"quux kern.err kernel: acme 1f0: frobbing failed")
+    assert (line.text, line.kernel) == (b"acme 1f0: frobbing failed", True)
+    program = prefix.split(b"quux daemon.info frobd: ready")
+    assert (program.text, program.stamped_by, program.wall) == (b"frobd: ready", "log", None)
+    assert prefix.split(b"kern.quux frobd: ready").stamped_by == ""
+    assert level_of(b"Feb 19 00:31:02 quux kern.warn kernel: acme") == WARNING
+    assert level_of(b"acme: see kern.c for more") is None
+
+
+def test_a_system_log_without_dates_shows_that_the_machine_went_on() -> None:
+    bug = "quux kern.crit kernel: kernel BUG at mm/slub.c:4000!\n"
+    began = "quux daemon.info frobd: ready\n"
+    assert diagnosed(began + bug).outcome is Outcome.DEGRADED
+    assert diagnosed("kernel: " + bug.partition("kernel: ")[2]).outcome is Outcome.FAILED
+
+
+def test_android_dates_its_lines_without_a_year() -> None:
+    line = prefix.split(b"[01-03 09:43:52.288] init: Starting service 'quux'...")
+    assert line.text == b"init: Starting service 'quux'..."
+
+
+def test_a_loader_that_linux_runs_shows_that_linux_runs() -> None:
+    log = "Linux/PowerPC load: \nFinalizing device tree... flat tree at 0x2145d0c0\n"
+    assert diagnosed(f"{log}\x1b[1;1H Petitboot (1.13-p94177c1)\n").boots[0].stage == "ready"
+    assert diagnosed(log).boots[0].stage != "ready"
 
 
 def test_a_day_before_a_clock_has_a_time() -> None:

@@ -1,7 +1,8 @@
 """Whether programs speak: a console that shows their output shows that a system runs, in whatever words.
 
 Where a kernel stamps its lines, a line without stamp that no format of a kernel fits is a program's. Where no
-line is stamped, many lines of no kernel's format that come after its first program are.
+line is stamped, one that begins with its program's name is, and many lines of no kernel's format that come
+after its first program are.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class ProgramLines:
             shape = shape_of(text)
             if shape and (len(self._unstamped) < _MOST or shape in self._unstamped):
                 self._unstamped[shape] = Occurrence(number, raw)
-        elif self._stamped >= PROGRAM_LINES and voice in {UNKNOWN, PROGRAM}:
+        elif voice == PROGRAM or (voice == UNKNOWN and self._stamped >= PROGRAM_LINES):
             shape = shape_of(text)
             if shape and shape not in self._shapes and not is_kernels(text):
                 self._shapes.add(shape)

@@ -5,7 +5,7 @@ journalctl (short, iso, precise, short-monotonic, json, export), OpenWrt's logre
 `logs`, Talos's log delivery, extended netconsole (Documentation/networking/netconsole.rst), the EEPROM
 (`5.79 MESS:00:00:05.794805:0:`), NVIDIA's Jetson (`[0000.053] I>`), grabserial, minicom and `ts` stamps,
 Xen's `(XEN)` before its own lines and `(d1)` before a guest's, MediaTek's `(5)[1:init]`, HTC's
-`[   81.045369 / 04-02 18:01:34.146]`, NixOS tests, mail quotes.
+`[   81.045369 / 04-02 18:01:34.146]`, Android's `[04-02 18:01:34.146]`, NixOS tests, mail quotes.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ _STAMP: Final = re.compile(
     | \[?(?P<iso>\d{4}[-/]\d\d[-/]\d\d[T\ ]\d\d:\d\d:\d\d)(?:[.,]\d{1,9})?
         (?:Z|\ ?UTC|[+-]\d\d:?\d\d)?(?:\](?!:)|\]?:?(?!\S))
         (?:\s[\w.-]{1,64}\s(?=kernel:|[\w@.-]{1,64}\[\d{1,10}\]:))?
+    | (?P<facility>(?:[\w.:-]{1,64}\s)?""" + _FACILITIES + rb"\." + _LEVELS + rb"""\s)
+        (?=[\w@()./\\-]{1,64}(?:\[\d{1,10}\])?:)
     | kernel:
     | (?![A-Za-z]{2,12}ing\s)[\w.-]{1,64}\s(?=kernel:\s\S)
     | [A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d(?=\s{1,8}\[)
@@ -57,6 +59,7 @@ _STAMP: Final = re.compile(
     | \[?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?\]?(?=\s)
     | >+(?=\s)
     | [\w.-]{1,64}\s{1,30}\|(?=\s)
+    | \[\d\d-\d\d\s\d\d:\d\d:\d\d\.\d{3}\](?=\s)
     | \(d\d{1,5}\)(?=\s)
     | (?P<xen>\(XEN\))(?:\s\[[^\]\n]{1,30}\])?(?=\s)
     )""",
@@ -74,6 +77,8 @@ _DATE_OF_TALOS: Final = re.compile(rb"\A\[talos\] (?P<iso>\d{4}/\d\d/\d\d \d\d:\
 _ESCAPED: Final = re.compile(rb"\\x([0-9a-f]{2})")
 """As /dev/kmsg gives what cannot be printed, and the backslash (kernel/printk/printk.c msg_add_ext_text)."""
 _MAX_STAMPS: Final = 8
+_SPEAKS_BY: Final = {"xen": "xen", "facility": "log"}
+"""Prefixes without a time → `Message.stamped_by`."""
 
 
 class Message(NamedTuple):
@@ -122,8 +127,8 @@ def split(line: bytes, *, dated: bool = True) -> Message:
                 hours, minutes, seconds_text = match[group].split(b":")
                 seconds = int(hours) * 3600 + int(minutes) * 60 + float(seconds_text)
                 stamped_by = "eeprom"
-            elif group == "xen":
-                stamped_by = group
+            elif group in _SPEAKS_BY:
+                stamped_by = _SPEAKS_BY[group]
             elif group == "micro":
                 seconds = int(match[group]) / 1e6
                 kernel = True
