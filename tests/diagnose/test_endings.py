@@ -143,6 +143,12 @@ def test_a_crash_of_the_loader_shows_what_it_complained_of_before() -> None:
     assert "complained" not in calm.cause
 
 
+def test_a_sentence_ends_in_one_full_stop() -> None:
+    finding = diagnosed("Welcome to GRUB!\n\nerror: unknown filesystem.\ngrub rescue> \n").boots[0].findings[0]
+    assert finding.cause.endswith("unknown filesystem.")
+    assert not finding.cause.endswith("..")
+
+
 def test_an_announced_restart_is_none() -> None:
     whole = UBOOT + "Starting kernel ...\n\n" + KERNEL + READY
     stop = "[  100.000000] systemd[1]: Reached target reboot.target - System Reboot.\n"

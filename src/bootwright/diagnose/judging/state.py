@@ -337,7 +337,7 @@ def filled(template: str, facts: dict[str, str]) -> str:
     """Put facts into a sentence.
 
     `{name}` gives `?` and `{name|otherwise}` the rest where there is no such fact; `{ on <name>}` gives
-    the whole phrase, or nothing.
+    the whole phrase, or nothing. A message that ends in a full stop adds none to that of the sentence.
     """
     out = []
     remaining = template
@@ -350,7 +350,8 @@ def filled(template: str, facts: dict[str, str]) -> str:
         if "<" in name:
             start, _, inner = name.partition("<")
             name, _, end = inner.partition(">")
-            out.append(f"{start}{facts[name]}{end}" if facts.get(name) else "")
-            continue
-        name, bar, otherwise = name.partition("|")
-        out.append(facts.get(name) or (otherwise if bar else "?"))
+            phrase = f"{start}{facts[name]}{end}" if facts.get(name) else ""
+        else:
+            name, bar, otherwise = name.partition("|")
+            phrase = facts.get(name) or (otherwise if bar else "?")
+        out.append(phrase.removesuffix(".") if remaining.startswith(".") else phrase)
