@@ -144,7 +144,9 @@ def test_a_crash_of_the_loader_shows_what_it_complained_of_before() -> None:
 
 
 def test_a_sentence_ends_in_one_full_stop() -> None:
-    finding = diagnosed("Welcome to GRUB!\n\nerror: unknown filesystem.\ngrub rescue> \n").boots[0].findings[0]
+    finding = (
+        diagnosed("Welcome to GRUB!\n\nerror: unknown filesystem.\ngrub rescue> \n").boots[0].findings[0]
+    )
     assert finding.cause.endswith("unknown filesystem.")
     assert not finding.cause.endswith("..")
 
