@@ -140,8 +140,8 @@ class DeviceErrors:
         if role is None and not by_name and _of_core(owners):
             # A core says in a driver's name what became of its device: pins, clocks, supplies.
             role = role_of_name(match["driver"])
-        if role is None:
-            return
+        if role is None or not role.works:
+            return  # what nothing shows to work is not told to fail by any error: `closer.unanswered`
         if not self._errors:
             for text in self._before:
                 self._success(text, b"")
@@ -164,7 +164,7 @@ class DeviceErrors:
                 role, facts, [Occurrence(number, raw)], names, by_name, last=number
             )
             return
-        if _apart(errors.occurrences[-1], Occurrence(number, raw)):
+        if are_apart(errors.occurrences[-1], Occurrence(number, raw)):
             errors.count += 1
         errors.last = number
         if len(errors.occurrences) < _KEPT:
@@ -191,7 +191,7 @@ def _of_core(owners: Sequence[Owner]) -> bool:
     return bool(owners) and all(not owner.module and owner.file.endswith(_CORES) for owner in owners)
 
 
-def _apart(before: Occurrence, after: Occurrence) -> bool:
+def are_apart(before: Occurrence, after: Occurrence) -> bool:
     """Whether two errors of a device are of different attempts."""
     seconds = [prefix.split(place.raw).seconds for place in (before, after)]
     if seconds[0] is not None and seconds[1] is not None:

@@ -21,6 +21,7 @@ from bootwright.diagnose.closer.precursors import (
 from bootwright.diagnose.closer.programs import ProgramLines
 from bootwright.diagnose.closer.reports import KernelReports
 from bootwright.diagnose.closer.surroundings import MOST_LINES, surroundings
+from bootwright.diagnose.closer.unanswered import UnansweredCommands
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.text import Block
@@ -33,6 +34,7 @@ class CloserLook:
 
     _text: KeptText = field(factory=KeptText)
     _devices: DeviceErrors = field(factory=DeviceErrors)
+    _unanswered: UnansweredCommands = field(factory=UnansweredCommands)
     _attempts: FailedAttempts = field(factory=FailedAttempts)
     _programs: ProgramLines = field(factory=ProgramLines)
     _links: LinkChanges = field(factory=LinkChanges)
@@ -54,17 +56,26 @@ class CloserLook:
         if first_line != self._boot:
             self._devices, self._attempts = DeviceErrors(), FailedAttempts()
             self._programs, self._links, self._complaints = ProgramLines(), LinkChanges(), Complaints()
-            self._reports = KernelReports()
+            self._reports, self._unanswered = KernelReports(), UnansweredCommands()
             self._boot, self._read = first_line, first_line - 1
         for number, raw in self._text.lines(self._read + 1, last_line):
             self._line(number, raw)
         self._read = max(self._read, last_line)
-        looks = (self._devices, self._attempts, self._programs, self._links, self._complaints, self._reports)
+        looks = (
+            self._devices,
+            self._unanswered,
+            self._attempts,
+            self._programs,
+            self._links,
+            self._complaints,
+            self._reports,
+        )
         return any(look.any for look in looks)
 
     def tell(self, state: BootState) -> None:
         """Let the state of the boot that was read last know it."""
         self._devices.tell(state)
+        self._unanswered.tell(state)
         self._attempts.tell(state)
         self._programs.tell(state)
         self._links.tell(state)
@@ -76,6 +87,7 @@ class CloserLook:
         voice = voice_of(message)
         if voice in {KERNEL, UNKNOWN}:
             self._devices.read(number, raw, message.text)
+            self._unanswered.read(number, raw, message.text)
         else:
             self._devices.pass_over(number)
         self._attempts.read(number, raw, message.text, voice)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from attrs import field, frozen
 
 from bootwright.diagnose.reading.expressions import PATTERNS
+from bootwright.diagnose.reading.patterns import holds
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import LONE, STEM, key
 
@@ -22,8 +23,10 @@ class DeviceRole:
     """Source folders, or modules' places, below the kernel's."""
     devices: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     """Names of devices, for drivers that are in no kernel whose formats are known."""
-    works: tuple[re.Pattern[bytes], ...] = field(metadata=PATTERNS)
+    works: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     """What shows that a device of this role works."""
+    unanswered: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
+    """Of its errors only these count, where there are any: the device does not do what it is told."""
 
 
 @frozen(kw_only=True)
@@ -71,6 +74,16 @@ def is_apart(device: bytes) -> bool:
     return any(
         name.search(device) is not None for file in DEVICE_ROLES.all().values() for name in file.apart_names
     )
+
+
+@cache
+def _unanswered() -> tuple[Callable[[bytes], bool], ...]:
+    return tuple(holds(pattern.pattern) for role in device_roles() for pattern in role.unanswered)
+
+
+def may_be_unanswered(text: bytes) -> bool:
+    """Whether a message may say of a device of some role that it does not do what it is told."""
+    return any(says(text) for says in _unanswered())
 
 
 def role_of(files: Iterable[str]) -> DeviceRole | None:

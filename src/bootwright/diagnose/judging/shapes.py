@@ -62,7 +62,6 @@ _DENIED: Final = holds(
     rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed|ing)\b|\bdisabl(?:ed|ing)\b"
     rb"|\brecovered\b|\bpanic=-?\d|\bwarn(?:ing)?\b|\border: -\d)",
 )
-"""The speaker denies it, only names the possibility, or says how it goes on."""
 _OF_FIRMWARE: Final = holds(
     rb"(?i)\b(?:unexpected|unhandled|insufficient|incorrect|abnormal|mis-?aligned|exceeds|exceeded"
     rb"|fails? to|unknown (?:\w+ )?(?:source|type|mode|index|bus|number|device)"
@@ -85,12 +84,17 @@ def looks_wrong(text: bytes) -> bool:
         return True
     if not (_HAS_WORDS(text) or _FIRST_SIGNS.match(text) is not None or _SIGNS(text)):
         return False
-    return _COMMENT.match(text) is None and not _DENIED(text)
+    return _COMMENT.match(text) is None and not is_taken_back(text)
+
+
+def is_taken_back(text: bytes) -> bool:
+    """Whether the speaker denies an error, only names the possibility, or says how it goes on."""
+    return _DENIED(text)
 
 
 def firmware_complains(text: bytes) -> bool:
     """Whether a message has the form of an error where firmware or a boot loader says it."""
-    return looks_wrong(text) or (_OF_FIRMWARE(text[:512]) and not _DENIED(text[:512]))
+    return looks_wrong(text) or (_OF_FIRMWARE(text[:512]) and not is_taken_back(text[:512]))
 
 
 def speaks_of_error(text: bytes) -> bool:

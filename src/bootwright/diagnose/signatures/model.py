@@ -25,6 +25,7 @@ PSEUDO_EVENTS = (
     "@loop",
     "@surpassed",
     "@device/failing",
+    "@device/unanswered",
     "@log/errors",
     "@log/about",
     "@link/flapping",

@@ -1,0 +1,96 @@
+"""Devices that do not do what their drivers tell them, of roles whose drivers call much else an error.
+
+A display's driver says at error level what means nothing. What it says of hardware that does not answer, is
+stuck or faults is another matter: `unanswered` in `data/device-roles/*.toml`. Once may be a start that was
+slow; a second attempt in vain is a finding.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from attrs import define, field
+
+from bootwright.diagnose.closer.devices import are_apart
+from bootwright.diagnose.judging.device_roles import DeviceRole, may_be_unanswered, role_of, role_of_name
+from bootwright.diagnose.judging.shapes import is_taken_back
+from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.messages.speaker import speaker
+from bootwright.diagnose.reading.levels import level_of
+from bootwright.diagnose.reading.patterns import Facts, printable
+from bootwright.formats.messages.model import ERROR
+
+UNANSWERED: Final = "@device/unanswered"
+_ATTEMPTS: Final = 2
+_KEPT: Final = 6
+_DEVICE: Final = re.compile(rb"(?P<driver>[\w.+-]{2,40}) (?P<device>[\w.:@,+-]{1,60}[\w.@,+-]): ")
+_SUBSYSTEM: Final = re.compile(rb"\[(?P<driver>\w{2,20})[^\]]{0,80}\]{1,2} ")
+"""What speaks for a device without its name: `[drm:FUNCTION [MODULE]] *ERROR* ` (drm_print.c, Linux 4.19)."""
+
+
+@define
+class _Attempts:
+    role: DeviceRole
+    facts: Facts
+    occurrences: list[Occurrence]
+    last: Occurrence
+    count: int = 1
+
+
+@define
+class UnansweredCommands:
+    """Reads the kernel's messages of one boot in order."""
+
+    _devices: dict[bytes, _Attempts] = field(factory=dict)
+
+    @property
+    def any(self) -> bool:
+        """Whether some device did not answer."""
+        return bool(self._devices)
+
+    def tell(self, state: BootState) -> None:
+        """Let the state know which devices did not answer again and again."""
+        state.tallies.pop(UNANSWERED, None)
+        for attempts in self._devices.values():
+            if attempts.count >= _ATTEMPTS:
+                places = attempts.occurrences
+                shown = places if attempts.last in places else [*places, attempts.last]
+                state.count_all(UNANSWERED, attempts.facts, shown, attempts.count)
+
+    def read(self, number: int, raw: bytes, text: bytes) -> None:
+        """Look at a further message, which is not known to be a program's."""
+        if not may_be_unanswered(text) or is_taken_back(text):
+            return
+        match = _DEVICE.match(text) or _SUBSYSTEM.match(text)
+        if match is None:
+            return
+        said = speaker(text)
+        level = level_of(raw)
+        if level is None and said is not None and said.levels:
+            level = said.levels[-1]
+        if level is not None and level > ERROR:
+            return
+        owners = said.likely_owners if said is not None else ()
+        # A driver's messages may be its subsystem's: its own name says more.
+        role = role_of_name(match[0]) or role_of({owner.file for owner in owners})
+        if role is None or not any(pattern.search(text) for pattern in role.unanswered):
+            return
+        place = Occurrence(number, raw)
+        device = match.groupdict().get("device") or match["driver"]
+        attempts = self._devices.get(device)
+        if attempts is None:
+            facts = (
+                ("device", device.decode()),
+                ("driver", match["driver"].decode()),
+                ("role", role.name),
+                ("what", printable(text[match.end() :])[:160]),
+                *((("file", owners[0].file),) if owners else ()),
+                *((("module", owners[0].module),) if owners and owners[0].module else ()),
+            )
+            self._devices[device] = _Attempts(role, facts, [place], place)
+            return
+        attempts.count += are_apart(attempts.last, place)
+        attempts.last = place
+        if len(attempts.occurrences) < _KEPT:
+            attempts.occurrences.append(place)

@@ -1,0 +1,66 @@
+"""Displays that do not do what their drivers tell them, by the drivers' own levels and words."""
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Finding, Outcome, Severity
+
+START = (
+    "[    0.000000] Linux version 6.12.5-test (builder@host) #1 SMP\n"
+    "[    1.100000] Run /init as init process\n"
+)
+END = "board login: \n"
+
+
+def found(*lines: str) -> tuple[Outcome, list[Finding]]:
+    diagnosis = diagnose_bytes((START + "\n".join(lines) + "\n" + END).encode(), "console.log")
+    findings = [finding for boot in diagnosis.boots for finding in boot.findings]
+    return diagnosis.outcome, [finding for finding in findings if finding.signature == "device-unanswered"]
+
+
+def test_a_display_that_does_not_answer_twice() -> None:
+    outcome, findings = found(
+        "[   17.100000] nouveau 0000:01:00.0: DRM: core notifier timeout",
+        "[   17.200000] nouveau 0000:01:00.0: DRM: allocated 1600x900 fb: 0x50000",
+        "[   19.100000] nouveau 0000:01:00.0: DRM: core notifier timeout",
+    )
+    assert outcome is Outcome.DEGRADED
+    (finding,) = findings
+    assert dict(finding.facts)["device"] == "0000:01:00.0"
+    assert [line.number for line in finding.lines] == [3, 5]
+
+
+def test_lines_of_one_attempt_are_one() -> None:
+    outcome, findings = found(
+        "[   17.100000] nouveau 0000:01:00.0: DRM: core notifier timeout",
+        "[   17.100100] nouveau 0000:01:00.0: DRM: core notifier timeout",
+    )
+    assert (outcome, findings) == (Outcome.BOOT_OK, [])
+
+
+def test_the_subsystem_speaks_for_a_device_without_its_name() -> None:
+    line = "[drm:drm_atomic_helper_wait_for_dependencies] *ERROR* [CRTC:49:crtc-0] flip_done timed out"
+    outcome, findings = found(f"[   15.200000] {line}", f"[   45.600000] {line}")
+    assert outcome is Outcome.DEGRADED
+    assert len(findings) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        # Information by the level of its format, an error of another kind, and one that is taken back.
+        "amdgpu 0000:03:00.0: amdgpu: Setting new power limit is not supported!",
+        "[drm] Cannot find any crtc or sizes",
+        "amdgpu 0000:0a:00.0: amdgpu: ring gfx_0.1.0 timeout, but soft recovered",
+    ],
+)
+def test_what_a_display_driver_says_otherwise_means_nothing(message: str) -> None:
+    outcome, findings = found(*(f"[   {second}.000000] {message}" for second in range(20, 30)))
+    assert (outcome, findings) == (Outcome.BOOT_OK, [])
+
+
+def test_the_window_of_a_guest_is_worth_knowing() -> None:
+    line = "vmwgfx 0000:00:0f.0: [drm] *ERROR* flip_done timed out"
+    outcome, findings = found(f"[   12.500000] {line}", f"[   22.700000] {line}")
+    assert outcome is Outcome.BOOT_OK
+    assert [finding.severity for finding in findings] == [Severity.INFO]
