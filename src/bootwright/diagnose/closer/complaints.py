@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import define, field
 
+from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
@@ -114,11 +115,13 @@ class Complaints:
         first = next(error for error in unknown if error.shape == often)
         last = unknown[-_LAST_WORDS:]
         by_init = next((error for error in reversed(last) if BY_INIT.match(error.text)), None)
+        needed = next((error for error in unknown if names_need(error.text)), None)
+        chosen = first if by_init is None else needed or by_init
         facts = (
-            ("what", printable((by_init or first).text)[:160]),
+            ("what", printable(chosen.text)[:160]),
             *((("who", "init"),) if by_init is not None else ()),
         )
-        shown = sorted({first.place, *(error.place for error in unknown[-_SHOWN + 1 :])})
+        shown = sorted({first.place, chosen.place, *(error.place for error in unknown[-_SHOWN + 1 :])})
         state.count_all(ERRORS, facts, shown, len(unknown))
 
     def _tell_about(self, state: BootState, places: list[Occurrence], before: int) -> None:

@@ -39,3 +39,8 @@ BOOT_NEEDS = Kind("boot-needs", "what a boot has to get", BootNeeds)
 def boot_needs() -> tuple[BootNeed, ...]:
     """All of them. Raises `Malformed` for a file that is not right."""
     return tuple(need for file in BOOT_NEEDS.all().values() for need in file.needs)
+
+
+def names_need(text: bytes) -> bool:
+    """Whether a message (without its stamps) is about something that a boot has to get."""
+    return any(words.search(text) is not None for need in boot_needs() for words in need.words)

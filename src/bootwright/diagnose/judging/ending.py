@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from bootwright.diagnose.judging.boot_needs import boot_needs
+from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.dumps import dump_at_end
 from bootwright.diagnose.judging.end_forms import EndForms
 from bootwright.diagnose.judging.first_program import gave_up
@@ -219,9 +219,7 @@ class Endings:
 
         In a whole log of a loader others are the rule: what is not there is passed over.
         """
-        return is_labelled(text) or any(
-            words.search(text) is not None for need in boot_needs() for words in need.words
-        )
+        return is_labelled(text) or names_need(text)
 
     def _telling(self, state: BootState, lines: Sequence[LastLine]) -> LastLine:
         """Of the errors at the end the one that says most: `ERR` alone says nothing."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.reading.tail import LastLine
@@ -43,6 +44,8 @@ def gave_up(lines: Sequence[LastLine]) -> tuple[LastLine, LastLine] | None:
     for place in range(len(lines) - 1, start - 1, -1):
         if _LEAVES.match(lines[place].text) is not None:
             said = [line for line in lines[:place] if BY_INIT.match(line.text) is not None]
-            error = next((line for line in reversed(said[-_BEFORE:]) if looks_wrong(line.text)), None)
+            errors = [line for line in said[-_BEFORE:] if looks_wrong(line.text)]
+            # What it could not get is why; what fails after that is what came of it.
+            error = next((line for line in errors if names_need(line.text)), errors[-1] if errors else None)
             return (error, lines[place]) if error is not None else None
     return None

@@ -21,7 +21,7 @@ _FIRST_KEPT = 3
 _COUNTED = 100
 """Counts and distances to the end that rules ask for are smaller."""
 _KERNEL = RANKS["kernel"]
-_WENT_ON = 30.0
+_WENT_ON = 10.0
 """Seconds of services after a crash that show that the system survived it."""
 _SURELY_UP = 300.0
 """Seconds on the kernel's clock: systemd's own limits for one job are 90 s (DefaultTimeoutStartSec), and

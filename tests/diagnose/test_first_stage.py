@@ -1,0 +1,58 @@
+"""What first programs end with: in the initramfs, in first stages, in a system just started."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Diagnosis, Outcome
+from bootwright.diagnose.signatures.knowledge import load
+
+KNOWLEDGE = load()
+KERNEL = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+SERVICES = "[    5.000000] systemd[1]: Started Frobnicator.\n[    6.000000] systemd[1]: Finished Quux.\n"
+OOPS = """\
+[    9.000000] Unable to handle kernel NULL pointer dereference at virtual address 0000000000000040
+[    9.000100] Internal error: Oops: 0000000096000004 [#1] SMP
+[    9.000200] CPU: 2 UID: 0 PID: 311 Comm: frobd Not tainted 6.12.5-test #1
+[    9.000300] pc : frob_open+0x10/0x40 [frob]
+[    9.000400] ---[ end trace 0000000000000000 ]---
+"""
+
+
+def diagnosed(text: str) -> Diagnosis:
+    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
+
+
+@pytest.mark.parametrize("program", ["ostree-prepare-root", "initrd-quux", "ignition-frob-mount"])
+def test_a_program_of_the_initramfs_that_finds_no_root_ends_the_boot(program: str) -> None:
+    diagnosis = diagnosed(f"{program}[260]: Couldn't find quux '/sysroot/quux': No such file or directory\n")
+    assert diagnosis.outcome is Outcome.FAILED
+    assert diagnosis.boots[-1].findings[0].area == "root"
+
+
+def test_what_the_first_program_could_not_get_is_the_cause_of_what_fails_after_it() -> None:
+    diagnosis = diagnosed(
+        "[    7.1] init: quux not found\n"
+        "[   27.0] init: Cannot mount filesystem on /dev/block/quux0p5 at /system\n"
+        "[   27.1] init: cannot find '/system/bin/frob', disabling 'frob'\n"
+        "[   27.2] init: Unable to open quux directory /data/quux errno: 2\n"
+        "[   27.3] init: frob invalid\n"
+    )
+    assert diagnosis.outcome is Outcome.FAILED
+    assert "Cannot mount filesystem" in diagnosis.boots[-1].findings[0].cause
+
+
+@pytest.mark.parametrize("name", ["'/dev/quux1'", "UUID=4711-0815"])
+def test_the_device_that_mkinitcpio_does_not_find_is_named(name: str) -> None:
+    diagnosis = diagnosed(f":: running hook [udev]\nERROR: device {name} not found. Skipping fsck.\n")
+    assert diagnosis.outcome is Outcome.FAILED
+    assert name.strip("'") in diagnosis.boots[-1].findings[0].cause
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(4, Outcome.FAILED), (12, Outcome.DEGRADED)])
+def test_services_that_go_on_after_a_crash_show_that_the_system_survived(
+    seconds: int, outcome: Outcome
+) -> None:
+    end = f"[   {9 + seconds}.000000] systemd[1]: Started Barnicator.\n"
+    assert diagnosed(KERNEL + SERVICES + OOPS + end).outcome is outcome
