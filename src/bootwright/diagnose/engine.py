@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
+from itertools import chain, islice
 
 from bootwright.diagnose.closer.look import CloserLook
 from bootwright.diagnose.judging.ending import endings_of
 from bootwright.diagnose.judging.first_program import of_another_console
 from bootwright.diagnose.judging.judge import judge_of
+from bootwright.diagnose.judging.overall import LOOP, ORDER, Overall, got_past
 from bootwright.diagnose.judging.state import PROGRAMS_SPEAK, BootState, Occurrence
 from bootwright.diagnose.model import RANKS, STAGES, Diagnosis, Outcome
 from bootwright.diagnose.reading import prefix, restart
 from bootwright.diagnose.reading.patterns import Facts, Record
 from bootwright.diagnose.reading.pending import LOOPING, RESTART, Key, Pending, Reach
-from bootwright.diagnose.reading.scanner import Scanner, Sightings
+from bootwright.diagnose.reading.scanner import Scanned, ScannedHere, Scanner, Sightings
 from bootwright.diagnose.reading.tail import Tail
 from bootwright.diagnose.reading.text import Block, Cleaner
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, voice_of
@@ -28,9 +32,8 @@ KEPT_LAST = 32
 _KERNEL = STAGES.index("kernel")
 _INIT = STAGES.index("init")
 _SERVICES = STAGES.index("services")
-_READY = STAGES.index("ready")
-_LOOP = 3
-"""Boots in a row that restart at the same stage before it is called a loop."""
+_LARGE = 3
+"""Pieces that a log has at least which another process scans: starting it costs as much as a piece."""
 _MOST_KNOWN = 2000
 """Boots, and parts of boots, whose outcome and reach are remembered."""
 _MOST_REMEMBERED = 500_000
@@ -52,16 +55,16 @@ class Diagnoser:
         self._source = source
         self._watched = watched
         self._knowledge = knowledge or load()
-        self._scanner = Scanner(self._knowledge, use_re2=use_re2)
+        self._here = ScannedHere(Cleaner(), Scanner(self._knowledge, use_re2=use_re2))
+        self._scanned: Scanned = self._here
         self._judge = judge_of(self._knowledge)
         self._endings = endings_of(self._knowledge, use_re2=use_re2)
         self._tail = Tail()
-        self._cleaner = Cleaner()
         self._markers = self._knowledge.markers
         self._first: list[Pending] = []
         self._last: deque[Pending] = deque(maxlen=KEPT_LAST)
         self._ended = 0
-        self._overall = _Overall()
+        self._overall = Overall()
         self._boot = Pending(1)
         self._closer = CloserLook()
         self._recognised = False
@@ -83,13 +86,24 @@ class Diagnoser:
 
     def feed(self, data: bytes) -> None:
         """Look at more of the file."""
-        for block in self._cleaner.feed(data):
-            self._look(block)
+        for block, sightings in self._scanned.feed(data):
+            self._look(block, sightings)
 
     def flush(self) -> None:
         """Look at an unfinished last line too: a prompt, or the end of the file."""
-        for block in self._cleaner.flush():
-            self._look(block)
+        for block, sightings in self._scanned.flush():
+            self._look(block, sightings)
+
+    @contextmanager
+    def scanning_ahead(self) -> Iterator[None]:
+        """Have another process scan what is fed while this one judges what came before; for large logs.
+
+        What is known stands only after `flush`. Raises `ToolFailed` from `feed` where that process ends.
+        """
+        from bootwright.diagnose.ahead import ScannedAhead
+
+        with ScannedAhead(self._here, self._knowledge.patterns) as self._scanned:
+            yield
 
     def snapshot(self, *, live: bool = False) -> Diagnosis:
         """What is known now. `live`: more will come, so silence at the end means nothing yet."""
@@ -119,7 +133,7 @@ class Diagnoser:
         return Diagnosis(
             overall.value,
             tuple(boots),
-            self._cleaner.lines,
+            self._scanned.lines,
             self._ended - len(self._first) - len(self._last),
         )
 
@@ -149,11 +163,11 @@ class Diagnoser:
             state = boot.settled(self._markers)
             reached = (_rank_of(state), boot.last_line - boot.first_line)
             if boot.restarted:
-                in_a_row = _LOOP if "@loop" in state.tallies else 1
-                state.surpass(beaten=_got_past(furthest, reached, in_a_row=in_a_row))
+                in_a_row = LOOP if "@loop" in state.tallies else 1
+                state.surpass(beaten=got_past(furthest, reached, in_a_row=in_a_row))
             furthest = max(furthest, reached)
 
-    def _look(self, block: Block) -> None:
+    def _look(self, block: Block, sightings: Sightings) -> None:
         if not self._recognised:
             lines = block.text[: 1 << 16].split(b"\n", 400)[:400]
             messages = [prefix.split(line) for line in lines]
@@ -162,7 +176,6 @@ class Diagnoser:
             self._logged |= any(
                 message.stamped_by == "log" and voice_of(message) == PROGRAM for message in messages
             )
-        sightings = self._scanner.scan(block)
         self._closer.extend(block)
         place = 0
         for index in sightings.begins:
@@ -185,11 +198,17 @@ class Diagnoser:
         self._boot.catch_up(self._reaches, self._markers)
         for marker, component in self._begun_by(record):
             if self._boot.begins_another(marker, component, line):
-                around = block.beside(line, restart.LINES, self._before)
-                if self._is_replay(line, around[0]) if record.voice == KERNEL else restart.is_none(*around):
+                if self._goes_on(line, record, block):
                     return
                 self._end(line, raw, marker)
             self._boot.begin(marker, component, line)
+
+    def _goes_on(self, line: int, record: Record, block: Block) -> bool:
+        """Whether a first line means no restart, by the lines beside it."""
+        before = block.before(line, restart.LINES, self._before)
+        if record.voice == KERNEL:
+            return self._is_replay(line, before)
+        return restart.is_none(before, block.since(line, restart.LINES))
 
     def _is_replay(self, line: int, before: bytes) -> bool:
         """Whether a console prints the kernel's log from its start, which happens once in a boot."""
@@ -213,7 +232,7 @@ class Diagnoser:
         if boot.restarted:
             self._same_stage = self._same_stage + 1 if boot.stage == self._previous_stage else 1
             self._previous_stage = boot.stage
-            signs = [RESTART, LOOPING] if self._same_stage >= _LOOP - 1 else [RESTART]
+            signs = [RESTART, LOOPING] if self._same_stage >= LOOP - 1 else [RESTART]
         else:
             self._same_stage = 0
         # Where a closer look shows more, the lines that say something are not all that counts.
@@ -250,24 +269,6 @@ class Diagnoser:
         self._outcomes[key, signs] = outcomes
 
 
-_Reached = tuple[int, int]
-"""Index into `STAGES` of the furthest stage, and lines said."""
-_MUCH_MORE = 3
-
-
-def _got_past(turn: _Reached, other: _Reached, *, in_a_row: int) -> bool:
-    """Whether a boot got past where an earlier one restarted, which was the last of so many `in_a_row`.
-
-    By its stage; in firmware, whose stages are few, also by saying much more. Where programs had run before a
-    single restart, getting there again is enough.
-    """
-    if turn[0] != other[0]:
-        return turn[0] > other[0]
-    if turn[0] >= _SERVICES:
-        return in_a_row == 1
-    return 0 <= turn[0] < _KERNEL and turn[1] >= _MUCH_MORE * max(other[1], 1)
-
-
 def _rank_of(state: BootState) -> int:
     """Index into `STAGES`; programs that speak are services, by whatever name."""
     return max(state.rank, _SERVICES) if PROGRAMS_SPEAK in state.tallies else state.rank
@@ -285,71 +286,6 @@ def _begun_by(markers: Mapping[str, Marker], record: Record) -> tuple[tuple[Mark
 def _component_of(marker: Marker, facts: Facts) -> str:
     """A component that prints several banners (coreboot's stages) is distinguished by what they capture."""
     return f"{marker.component}:{marker.name}:{dict(facts).get('part', '')}"
-
-
-_ORDER = (Outcome.UNKNOWN, Outcome.BOOT_OK, Outcome.DEGRADED, Outcome.FAILED)
-
-
-class _Overall:
-    """The outcome of a file with several boots: that of the last one that got somewhere."""
-
-    def __init__(self) -> None:
-        self._decisive: Outcome | None = None
-        self._failed = False
-        self._worst = Outcome.UNKNOWN
-        self._restarted: dict[_Reached, list[Outcome]] = {}
-        """Of boots of which nothing is known but that they restarted: outcomes, by how far they got."""
-
-    def copy(self) -> _Overall:
-        duplicate = _Overall()
-        duplicate._decisive, duplicate._failed, duplicate._worst = self._decisive, self._failed, self._worst
-        duplicate._restarted = {reached: list(outcomes) for reached, outcomes in self._restarted.items()}
-        return duplicate
-
-    def add(self, outcome: Outcome, rank: int, *, said: int, only_restarted: bool) -> None:
-        """One more boot, of `said` lines, that got as far as `STAGES[rank]`.
-
-        Of one that `only_restarted` the outcome stands unless a later one gets past it.
-        """
-        reached = (rank, said)
-        for before, outcomes in list(self._restarted.items()):
-            if _got_past(reached, before, in_a_row=len(outcomes)):
-                del self._restarted[before]
-        if not only_restarted:
-            self.settle()
-            self._count(outcome, rank)
-            return
-        same = next((before for before in self._restarted if before[0] == rank), reached)
-        self._restarted.setdefault(same, []).append(outcome)
-        if len(self._restarted[same]) > _LOOP:
-            del self._restarted[same][0]
-
-    def settle(self) -> None:
-        """No later boot gets past those that only restarted: they count."""
-        for (rank, _), outcomes in self._restarted.items():
-            for outcome in outcomes:
-                self._count(outcome, rank)
-        self._restarted.clear()
-
-    def _count(self, outcome: Outcome, rank: int) -> None:
-        if outcome is Outcome.FAILED or rank >= _READY:
-            self._decisive = outcome
-        self._failed |= outcome is Outcome.FAILED
-        if outcome is not self._worst:
-            self._worst = max(self._worst, outcome, key=_ORDER.index)
-
-    @property
-    def value(self) -> Outcome:
-        """A failure before a boot that worked leaves the whole degraded."""
-        if self._restarted:
-            settled = self.copy()
-            settled.settle()
-            return settled.value
-        if self._decisive is None:
-            return self._worst
-        if self._decisive is Outcome.BOOT_OK and self._failed:
-            return Outcome.DEGRADED
-        return self._decisive if self._decisive is not Outcome.BOOT_OK else self._worst
 
 
 def diagnose_bytes(
@@ -377,15 +313,21 @@ def diagnose_stream(
 ) -> Diagnosis:
     """Diagnose what `read(size)` returns until it returns nothing; `watched` as `Diagnoser` has it."""
     diagnoser = Diagnoser(source, knowledge, watched=watched)
-    for data in _pieces(read, size):
-        diagnoser.feed(data)
-    diagnoser.flush()
+    pieces = iter(partial(read, size), b"")
+    first = list(islice(pieces, _LARGE))
+    with diagnoser.scanning_ahead() if len(first) == _LARGE and _can_scan_ahead() else nullcontext():
+        for data in chain(first, pieces):
+            diagnoser.feed(data)
+        diagnoser.flush()
     return diagnoser.snapshot()
 
 
-def _pieces(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
-    while data := read(size):
-        yield data
+def _can_scan_ahead() -> bool:
+    if sys.platform != "linux":
+        return False
+    from bootwright.foundation.processes.children import can_work_beside
+
+    return can_work_beside()
 
 
 def joined(diagnoses: list[Diagnosis]) -> Diagnosis:
@@ -393,7 +335,7 @@ def joined(diagnoses: list[Diagnosis]) -> Diagnosis:
     if len(diagnoses) == 1:
         return diagnoses[0]
     return Diagnosis(
-        max((entry.outcome for entry in diagnoses), key=_ORDER.index),
+        max((entry.outcome for entry in diagnoses), key=ORDER.index),
         tuple(boot for entry in diagnoses for boot in entry.boots),
         sum(entry.lines for entry in diagnoses),
         sum(entry.boots_left_out for entry in diagnoses),

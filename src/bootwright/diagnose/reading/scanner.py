@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import compress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
+
+from attrs import frozen
 
 from bootwright.diagnose.reading.patterns import (
     ANYWHERE,
@@ -27,7 +29,7 @@ from bootwright.diagnose.reading.places import LiteralSearch, automaton, places_
 from bootwright.diagnose.reading.shapes.familiar import Familiar, RememberedLines
 from bootwright.diagnose.reading.shapes.shape import shapes_of
 from bootwright.diagnose.reading.shapes.telling import TellingShapes
-from bootwright.diagnose.reading.text import Block
+from bootwright.diagnose.reading.text import Block, Cleaner
 from bootwright.diagnose.reading.voice import Speakers
 from bootwright.diagnose.signatures.model import Knowledge
 
@@ -301,6 +303,43 @@ class Scanner:
                 text, [literal for index, literal in enumerate(self._literals) if index not in resting]
             )
         )
+
+
+class Scanned(Protocol):
+    """Gives the blocks of a log, with what their lines say."""
+
+    @property
+    def lines(self) -> int:
+        """Lines of the blocks given so far."""
+
+    def feed(self, data: bytes) -> Iterator[tuple[Block, Sightings]]:
+        """Blocks of what came so far."""
+
+    def flush(self) -> Iterator[tuple[Block, Sightings]]:
+        """What is left at the end."""
+
+
+@frozen
+class ScannedHere:
+    """In this process."""
+
+    cleaner: Cleaner
+    scanner: Scanner
+
+    @property
+    def lines(self) -> int:
+        """See `Scanned.lines`."""
+        return self.cleaner.lines
+
+    def feed(self, data: bytes) -> Iterator[tuple[Block, Sightings]]:
+        """See `Scanned.feed`."""
+        for block in self.cleaner.feed(data):
+            yield block, self.scanner.scan(block)
+
+    def flush(self) -> Iterator[tuple[Block, Sightings]]:
+        """See `Scanned.flush`."""
+        for block in self.cleaner.flush():
+            yield block, self.scanner.scan(block)
 
 
 class _Lines:

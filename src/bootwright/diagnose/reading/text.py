@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Final
 
@@ -24,6 +24,8 @@ _LINE_END = 256
 """Bytes at the end of a block that are nearly always not all blank."""
 _SAMPLE = 1 << 16
 """Bytes that are looked at to see whether a terminal wrapped the lines."""
+_BESIDE: Final = 1 << 11
+"""Bytes beside a line, where its offset is known."""
 _LINES_OF_MAIL: Final = 20
 _LEAST_BROKEN: Final = 5
 _NARROWEST_MAIL: Final = 60
@@ -59,6 +61,21 @@ class Block:
     _split: list[bytes] | None = field(default=None, init=False, repr=False)
     _numbers: list[int] = field(factory=list, init=False, repr=False)
     """Of each line, where some were joined."""
+    _newlines: int | None = field(default=None, init=False, repr=False)
+    _starts: Mapping[int, int] = field(factory=dict, init=False, repr=False)
+    """Where some lines begin, by their numbers: the block need not be split to look beside these."""
+
+    def known(self, newlines: int, starts: Mapping[int, int]) -> Block:
+        """The same block, of which so much is known before it is split: `starts` are offsets of lines."""
+        self._newlines, self._starts = newlines, starts
+        return self
+
+    def starts_of(self, numbers: Sequence[int]) -> dict[int, int]:
+        """Offsets of lines by their numbers; none where lines were joined."""
+        if self.joins or not numbers:
+            return {}
+        starts = list(accumulate(map(len, self.lines), initial=0))
+        return {number: starts[(index := number - self.first_line)] + index for number in numbers}
 
     @property
     def lines(self) -> list[bytes]:
@@ -83,7 +100,9 @@ class Block:
     @property
     def newlines(self) -> int:
         """Line ends in the text; cheap once `lines` was asked for."""
-        return self.text.count(b"\n") if self._split is None else len(self._split) - 1
+        if self._newlines is None:
+            self._newlines = self.text.count(b"\n") if self._split is None else len(self._split) - 1
+        return self._newlines
 
     @property
     def last_line(self) -> int | None:
@@ -97,11 +116,23 @@ class Block:
         before = self.newlines - self.text.count(b"\n", stripped)
         return self.first_line + before + self.extra_lines(0, stripped + 1)
 
-    def beside(self, line: int, most: int, earlier: bytes) -> tuple[bytes, bytes]:
-        """Up to `most` lines before that line and from it on; `earlier` stands before the block."""
+    def before(self, line: int, most: int, earlier: bytes) -> bytes:
+        """Up to `most` lines before that line, or `_BESIDE` bytes; `earlier` stands before the block."""
+        start = self._starts.get(line)
+        if start is not None:
+            text = self.text[max(0, start - _BESIDE) : start]
+            return text if start >= _BESIDE else earlier + text
         index = self._index(line)
         before = b"\n".join([*self.lines[max(0, index - most) : index], b""])
-        return before if index >= most else earlier + before, b"\n".join(self.lines[index : index + most])
+        return before if index >= most else earlier + before
+
+    def since(self, line: int, most: int) -> bytes:
+        """Up to `most` lines from that line on, or `_BESIDE` bytes."""
+        start = self._starts.get(line)
+        if start is not None:
+            return self.text[start : start + _BESIDE]
+        index = self._index(line)
+        return b"\n".join(self.lines[index : index + most])
 
     def _index(self, line: int) -> int:
         if not self.joins:

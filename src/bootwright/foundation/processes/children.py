@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from pathlib import Path
 
 from bootwright.foundation import tools
@@ -56,6 +56,12 @@ def end_with(parent: int, *, by: signal.Signals = signal.SIGKILL) -> None:
 def pool(workers: int) -> ProcessPoolExecutor:
     """Processes for work of ours: forked, as that is quickest, unless this process has threads."""
     return ProcessPoolExecutor(workers, mp_context=get_context("forkserver" if _has_threads() else "fork"))
+
+
+def can_work_beside() -> bool:
+    """Whether a fork of this process can work at the same time: on another processor, and without threads."""
+    # A daemon of multiprocessing may have no child of its own.
+    return len(os.sched_getaffinity(0)) > 1 and not current_process().daemon and not _has_threads()
 
 
 def _has_threads() -> bool:
