@@ -263,3 +263,21 @@ def test_a_core_that_speaks_in_a_drivers_name_speaks_of_its_device() -> None:
     (finding,) = failing(diagnosis)
     assert dict(finding.facts)["role"] == "network"
     assert dict(finding.facts)["file"] == "drivers/pinctrl/core.c"
+
+
+def test_the_rest_of_a_wrapped_list_of_modules_is_no_report() -> None:
+    stack = "\n".join(
+        f"[   10.72{number}000]  function_{number}+0x{number}4/0x884 [example]" for number in range(1, 9)
+    )
+    log = (
+        "[    0.000000] Linux version 6.12.5-test (builder@host) #1 SMP\n"
+        "[    1.100000] Run /init as init process\n"
+        "[   10.720000] Modules linked in: example_one example_two\n"
+        "snvs_pwrkey caam error pwm_imx27 spi_imx imx_sdma\n"
+        "[   10.720500] CPU: 1 PID: 135 Comm: irq/203-example Tainted: G\n"
+        "[   10.720600] Call trace:\n"
+        f"{stack}\n"
+        "board login: \n"
+    )
+    diagnosis = diagnose_bytes(log.encode(), "console.log")
+    assert "kernel-report" not in {finding.signature for boot in diagnosis.boots for finding in boot.findings}

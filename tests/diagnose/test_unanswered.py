@@ -64,3 +64,25 @@ def test_the_window_of_a_guest_is_worth_knowing() -> None:
     outcome, findings = found(f"[   12.500000] {line}", f"[   22.700000] {line}")
     assert outcome is Outcome.BOOT_OK
     assert [finding.severity for finding in findings] == [Severity.INFO]
+
+
+WIRELESS = "mt7921e 0000:62:00.0: Message 00020001 (seq 1) timeout"
+
+
+def test_a_wireless_device_that_never_answers() -> None:
+    outcome, findings = found(f"[   69.700000] {WIRELESS}", f"[   81.200000] {WIRELESS}")
+    assert outcome is Outcome.DEGRADED
+    assert "wireless" in findings[0].cause
+
+
+def test_a_wireless_link_afterwards_is_an_answer() -> None:
+    link = "wlan0: associated"
+    outcome, findings = found(
+        f"[   69.700000] {WIRELESS}", f"[   81.200000] {WIRELESS}", f"[   83.000000] {link}"
+    )
+    assert (outcome, findings) == (Outcome.BOOT_OK, [])
+
+
+def test_a_quoted_line_may_be_moved_in() -> None:
+    outcome, _ = found(f"[   69.700000]   {WIRELESS}", f"[   81.200000]   {WIRELESS}")
+    assert outcome is Outcome.DEGRADED

@@ -86,8 +86,9 @@ class CloserLook:
         message = prefix.split(raw)
         voice = voice_of(message)
         if voice in {KERNEL, UNKNOWN}:
-            self._devices.read(number, raw, message.text)
-            self._unanswered.read(number, raw, message.text)
+            said = message.text.lstrip()  # a mail that quotes it may have moved it in
+            self._devices.read(number, raw, said)
+            self._unanswered.read(number, raw, said)
         else:
             self._devices.pass_over(number)
         self._attempts.read(number, raw, message.text, voice)

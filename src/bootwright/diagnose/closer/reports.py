@@ -14,7 +14,7 @@ from attrs import define, field
 
 from bootwright.diagnose.closer.complaints import known_shapes
 from bootwright.diagnose.judging.dumps import GOES_ON
-from bootwright.diagnose.judging.gravity import is_grave, level_of
+from bootwright.diagnose.judging.gravity import is_grave, is_kernels, level_of
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
@@ -71,6 +71,8 @@ class KernelReports:
     _between: int = 0
     _chosen: bool = False
     """The stack is one that a kernel prints by choice."""
+    _stamped: bool = False
+    """The kernel's lines have times."""
     _reports: list[_Report] = field(factory=list)
     _count: int = 0
 
@@ -79,6 +81,7 @@ class KernelReports:
         if voice not in {KERNEL, UNKNOWN} or not text:
             return
         line = _Line(Occurrence(number, raw), text)
+        self._stamped = self._stamped or prefix.split(raw).seconds is not None
         if is_dump(text):
             if self._dump and not _at_once(self._dump[-1].place, line.place):
                 self._end()
@@ -135,6 +138,8 @@ class KernelReports:
         level = level_of(line.place.raw)
         if level is not None:
             return level <= ERROR
+        if self._stamped and prefix.split(line.place.raw).seconds is None and not is_kernels(line.text):
+            return False  # the rest of a line that something wrapped, or a program's
         return looks_wrong(line.text) and (not self._chosen or line.text.startswith(_BUG))
 
     @property

@@ -58,9 +58,23 @@ class UnansweredCommands:
                 shown = places if attempts.last in places else [*places, attempts.last]
                 state.count_all(UNANSWERED, attempts.facts, shown, attempts.count)
 
+    def _success(self, text: bytes) -> None:
+        """A message that may show that a device of a role works after all."""
+        for role in {attempts.role.name: attempts.role for attempts in self._devices.values()}.values():
+            if any(pattern.search(text) is not None for pattern in role.works):
+                self._devices = {
+                    device: attempts
+                    for device, attempts in self._devices.items()
+                    if attempts.role is not role
+                }
+
     def read(self, number: int, raw: bytes, text: bytes) -> None:
         """Look at a further message, which is not known to be a program's."""
-        if not may_be_unanswered(text) or is_taken_back(text):
+        if not may_be_unanswered(text):
+            if self._devices:
+                self._success(text)
+            return
+        if is_taken_back(text):
             return
         match = _DEVICE.match(text) or _SUBSYSTEM.match(text)
         if match is None:
