@@ -12,19 +12,21 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from own_logs_kit import cases, noise
 
 from bootwright.diagnose.engine import diagnose_bytes
 from relations import RELATIONS, Case, Relation, first_finding, rests_on_its_clock
-from score_relations import KNOWLEDGE, filled, harmless_lines, own_logs
+from score_relations import KNOWLEDGE, filled
 
-CASES = list(own_logs())
 BY_NAME = {relation.name: relation for relation in RELATIONS}
 ANY_SEED = st.integers(0, 2**32)
-NOISE = harmless_lines()
+ALL = st.deferred(lambda: st.sampled_from(cases()))
+FAILING = st.deferred(lambda: st.sampled_from([case for case in cases() if not case.healthy]))
+HEALTHY = st.deferred(lambda: st.sampled_from([case for case in cases() if case.healthy]))
 
 
 def holds(relation: Relation, case: Case, seed: int) -> None:
-    for copy in relation.copies(case, NOISE, random.Random(seed)):
+    for copy in relation.copies(case, noise(), random.Random(seed)):
         after = diagnose_bytes(copy.data, "log", KNOWLEDGE)
         before = case.before.outcome
         assert relation.allows(before, after.outcome), (
@@ -34,35 +36,35 @@ def holds(relation: Relation, case: Case, seed: int) -> None:
 
 
 def test_there_are_logs_of_both_kinds_and_noise() -> None:
-    assert sum(case.healthy for case in CASES) > 30
-    assert sum(not case.healthy for case in CASES) > 100
-    assert len(NOISE) > 35_000
+    assert sum(case.healthy for case in cases()) > 30
+    assert sum(not case.healthy for case in cases()) > 100
+    assert len(noise()) > 35_000
 
 
 @pytest.mark.parametrize("name", ["no-stamps", "syslog", "talos", "crlf", "second-console", "twice"])
 @settings(max_examples=120, derandomize=True)
-@given(case=st.sampled_from(CASES), seed=ANY_SEED)
+@given(case=ALL, seed=ANY_SEED)
 def test_the_outcome_stays(name: str, case: Case, seed: int) -> None:
     if (name, case.name) not in KNOWN:
         holds(BY_NAME[name], case, seed)
 
 
 @settings(max_examples=120, derandomize=True)
-@given(case=st.sampled_from(CASES), seed=ANY_SEED)
+@given(case=ALL, seed=ANY_SEED)
 def test_harmless_kernel_lines_change_nothing(case: Case, seed: int) -> None:
     if ("kernel-noise", case.name) not in KNOWN:
         holds(BY_NAME["kernel-noise"], case, seed)
 
 
 @settings(max_examples=120, derandomize=True)
-@given(case=st.sampled_from([case for case in CASES if not case.healthy]), seed=ANY_SEED)
+@given(case=FAILING, seed=ANY_SEED)
 def test_what_is_proved_stays_proved(case: Case, seed: int) -> None:
     if ("cut", case.name) not in KNOWN:
         holds(BY_NAME["cut"], case, seed)
 
 
 @settings(max_examples=40, derandomize=True)
-@given(case=st.sampled_from([case for case in CASES if case.healthy]), seed=ANY_SEED)
+@given(case=HEALTHY, seed=ANY_SEED)
 def test_a_healthy_boot_says_nowhere_that_it_failed(case: Case, seed: int) -> None:
     if ("healthy-cut", case.name) not in KNOWN:
         holds(BY_NAME["healthy-cut"], case, seed)
@@ -77,7 +79,7 @@ def test_a_healthy_boot_says_nowhere_that_it_failed(case: Case, seed: int) -> No
     ],
 )
 def test_what_the_clock_alone_tells(name: str, rests: bool) -> None:
-    case = next(case for case in CASES if case.name.startswith(name))
+    case = next(case for case in cases() if case.name.startswith(name))
     assert rests_on_its_clock(case) is rests
 
 
