@@ -1,10 +1,17 @@
 """What all tests share."""
 
+from __future__ import annotations
+
 import os
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from longest_first import LongestFirst
+    from xdist.remote import Producer
 
 # No deadline for one example: on a shared machine it measures the neighbours.
 settings.register_profile("bootwright", deadline=None)
@@ -25,3 +32,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("slow") is not None:
             item.add_marker(pytest.mark.skip(reason="make test-slow builds whole kernels"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    from longest_first import workers
+
+    return workers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst | None:
+    """Where tests are shared out by files, which `make test` asks for."""
+    from longest_first import LongestFirst
+
+    return LongestFirst(config, log) if config.getoption("dist") == "loadfile" else None
