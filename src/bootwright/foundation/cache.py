@@ -25,6 +25,10 @@ _WORK = ".work-"
 """How the names of unfinished folders begin."""
 _STALE = 86400
 """Seconds after which an unfinished file is one that a killed process left behind."""
+_TRUSTED = 60.0
+"""Seconds for which the measured size of a part counts, and only what is added here is added to it."""
+_measured: dict[Path, tuple[float, int]] = {}
+"""Folder of a part → when it was measured (`time.monotonic`), and the bytes with what came since."""
 
 
 @frozen
@@ -122,8 +126,12 @@ class Part:
 
         Whoever uses an entry again sets its time (`os.utime`). What killed processes left unfinished is
         removed: folders now, files, whose names begin with a dot, when they are a day old.
+
+        Thousands of files are not measured for every one that is added: a part that was measured within the
+        last minute, and has room by that, is left alone. What other processes add meanwhile may exceed the
+        limit until then.
         """
-        if self.limit is None:
+        if self.limit is None or self._has_room(keep):
             return
         self.sweep_unfinished()
         whole: list[tuple[float, int, Path]] = []
@@ -139,6 +147,18 @@ class Part:
             if path != keep and path not in keep.parents:
                 _remove(path)
                 total -= size
+        _measured[self.folder()] = time.monotonic(), total
+
+    def _has_room(self, added: Path) -> bool:
+        """Whether the part was measured lately, and is within its limit with the entry that was added."""
+        folder = self.folder()
+        at, total = _measured.get(folder, (0.0, 0))
+        if folder not in _measured or time.monotonic() - at > _TRUSTED:
+            return False
+        with contextlib.suppress(OSError, ValueError):
+            total += _taken(folder / added.relative_to(folder).parts[0])
+        _measured[folder] = at, total
+        return self.limit is not None and total <= self.limit
 
     def drop(self, name: str) -> None:
         """Remove the entry of that name, where there is one."""
