@@ -46,7 +46,14 @@ def works(image: Path, *, revision: str) -> None:
 
 
 def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Of the blocks that are not all zeros, and where they are: most of a disk is zeros."""
+    digest = hashlib.sha256()
+    with path.open("rb") as disk:
+        for number, block in enumerate(iter(lambda: disk.read(1 << 20), b"")):
+            if block.count(0) != len(block):
+                digest.update(b"%d %d\n" % (number, len(block)) + block)
+        digest.update(b"%d" % disk.tell())
+    return digest.hexdigest()
 
 
 @pytest.mark.download

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve
 
+from bootwright.formats.kernel.built_in_store import is_kept
 from bootwright.formats.modules.module_facts import module_name
+from bootwright.formats.modules.module_index import is_indexed
 from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.versions import Version
+from bootwright.kernels.model import Kernel
 from bootwright.kernels.store import Store
-from bootwright.predict.kernel.built_in_store import is_read
 from bootwright.predict.kernel.candidates import Candidate
 from bootwright.predict.kernel.drivers import KernelFacts, kernel_facts
 from bootwright.predict.kernel.options import option_like, option_of
@@ -150,5 +152,10 @@ def _other_kernels(kernel: KernelFacts) -> Iterator[KernelFacts]:
     for manifest in manifests[:_MOST]:
         with contextlib.suppress(BootwrightError):
             other_kernel = store.kernel(manifest)
-            if is_read(other_kernel):  # to read it first would take seconds
+            if _is_read(other_kernel):  # to read it first would take seconds
                 yield kernel_facts(other_kernel)
+
+
+def _is_read(kernel: Kernel) -> bool:
+    """Whether all that `kernel_facts` reads is in the cache already."""
+    return is_kept(kernel.image_sha256) and (kernel.modules is None or is_indexed(str(kernel.modules)))

@@ -14,6 +14,8 @@ from bootwright.formats.kernel.kallsyms import FUNCTION_KINDS, Symbols
 
 _PROMOTED = re.compile(r"\.llvm\.\d+$")
 _OFFSET = (1 << 26) - 1
+_BRANCH = re.compile(rb"[\x14-\x17\x94-\x97]")
+"""The last byte of a B or BL (Arm ARM, C6.2: bits 30 to 26 are 00101)."""
 _LAST = 4096
 """Bytes that the last function is taken to have."""
 _PE_AT = 60
@@ -62,10 +64,11 @@ class ImageCode(Code):
             words.byteswap()
         # The offset counts words from the branch itself: it and the place make the target's place.
         wanted = {(target - self.starts[0] >> 2) & _OFFSET for target in targets}
+        # One word in ten is a branch: they are looked for by their last bytes, which is ten times as fast.
         places = (
-            place
-            for place, word in enumerate(words)
-            if (word + place) & _OFFSET in wanted and word & 0x7C000000 == 0x14000000
+            branch.start()
+            for branch in _BRANCH.finditer(raw[3::4])
+            if (words[branch.start()] + branch.start()) & _OFFSET in wanted
         )
         functions = (bisect_right(self.starts, self.starts[0] + 4 * place) - 1 for place in places)
         return [self.starts[index] for index in dict.fromkeys(functions)]

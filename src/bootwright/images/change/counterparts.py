@@ -15,7 +15,7 @@ from bootwright.formats.filesystems.filesystem import lookup, read_small
 from bootwright.formats.filesystems.squashfs import SquashFs
 from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.kernel.built_in import BuiltIn
-from bootwright.formats.kernel.builtin_drivers import read_built_in
+from bootwright.formats.kernel.built_in_store import read_bare_once
 from bootwright.formats.modules.module_index import ModuleIndex
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError
@@ -39,8 +39,7 @@ def counterparts(old_kernel: ByteSource, initramfs: ByteSource, new: KernelFiles
     names = set(_listed(initramfs)) & index.names
     if not names:
         try:
-            image = unwrapped(old_kernel)[0]
-            names = set(_matching(read_built_in(image.read(0, image.size), image.name), index))
+            names = set(_matching(read_bare_once(unwrapped(old_kernel)[0]), index))
         except BootwrightError:
             return ()  # neither list nor tables: nothing is known of what it had built in
     return tuple(sorted(names))

@@ -62,13 +62,12 @@ def _drivers(old: Placed, new: Placed) -> Iterator[Difference]:
 
 def _compatibles(kernel: Placed) -> dict[str, str] | None:
     """Compatible → driver; None where the tables cannot be read."""
-    from bootwright.formats.kernel.builtin_drivers import read_built_in
+    from bootwright.formats.kernel.built_in_store import read_bare_once
 
     if kernel.item.source is None:
         return None
     try:
-        image = unwrapped(kernel.item.source)[0]
-        built_in = read_built_in(image.read(0, image.size), image.name)
+        built_in = read_bare_once(unwrapped(kernel.item.source)[0])
     except BootwrightError:
         return None
     return {entry.compatible: driver.name for driver in built_in.drivers for entry in driver.of}

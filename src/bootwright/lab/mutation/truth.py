@@ -13,10 +13,8 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from bootwright.formats.devicetree.fdt import parse_fdt
-from bootwright.formats.kernel.arm64_image import unwrapped
-from bootwright.formats.kernel.builtin_drivers import read_built_in
+from bootwright.formats.kernel.built_in_store import read_once
 from bootwright.formats.modules.module_index import ModuleIndex
-from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import Malformed, Refused, ToolFailed
 from bootwright.foundation.processes.work_folder import temporary_folder
 from bootwright.foundation.progress import Progress
@@ -173,8 +171,7 @@ def _dependencies(index: ModuleIndex, loaded: Iterable[str]) -> frozenset[str]:
 
 def _initcalls(kernel: Kernel, drivers: set[str]) -> tuple[str, ...]:
     """Functions that register the built-in ones of these drivers."""
-    source = unwrapped(FileBytes(kernel.image))[0]
-    built_in = read_built_in(source.read(0, source.size), str(kernel.image))
+    built_in = read_once(kernel.image, kernel.image_sha256)
     named = {driver.registered_by for driver in built_in.drivers if driver.name in drivers}
     return tuple(sorted(filter(None, named)))
 

@@ -12,6 +12,7 @@ from attrs import Attribute, define, evolve, field
 
 from bootwright.formats.devicetree.fdt import Node
 from bootwright.formats.kernel.built_in import BuiltIn, Driver, EarlyEntry
+from bootwright.formats.kernel.built_in_store import read_once
 from bootwright.formats.kernel.config import KernelConfig, read_kernel_config
 from bootwright.formats.modules.modprobe_config import Directive, ModprobeConfig
 from bootwright.formats.modules.module_facts import module_name
@@ -20,7 +21,6 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.modules import tree_index
-from bootwright.predict.kernel.built_in_store import read_once
 from bootwright.predict.kernel.candidates import Candidate, Obstacle
 from bootwright.predict.kernel.module_checks import ModuleChecks
 from bootwright.predict.kernel.obstacles import initcall_obstacle, module_obstacle, prevented

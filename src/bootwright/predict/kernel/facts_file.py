@@ -19,13 +19,13 @@ from pathlib import Path
 
 from attrs import asdict, frozen
 
+from bootwright.formats.kernel import built_in_store
 from bootwright.formats.modules import module_index
 from bootwright.foundation.cache import GIVEN_CONFIGS
 from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.structure import structure
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.predict.kernel import built_in_store
 from bootwright.predict.kernel.drivers import KernelFacts, driver_named, kernel_facts
 from bootwright.predict.kernel.own_overlays import carried_overlays
 from bootwright.predict.probing import probes

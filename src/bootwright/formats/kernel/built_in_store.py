@@ -8,45 +8,53 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.kernel.built_in import BuiltIn, Driver, EarlyEntry
 from bootwright.formats.kernel.match_tables import OfId, PciId
-from bootwright.formats.modules.module_index import is_indexed
-from bootwright.formats.sources.bytesource import FileBytes
+from bootwright.formats.sources.bytesource import ByteSource, FileBytes
+from bootwright.formats.sources.spool import digest
 from bootwright.foundation.cache import DRIVERS
-from bootwright.kernels.model import Kernel
 
 _FORMAT = 11
 
 
-def is_read(kernel: Kernel) -> bool:
-    """Whether all that `kernel_facts` reads is in the cache already."""
-    store = DRIVERS.folder() / f"{kernel.image_sha256}.json"
-    with contextlib.suppress(OSError), store.open("rb") as file:
-        return file.read(24).startswith(b'{"format":%d,' % _FORMAT) and (
-            kernel.modules is None or is_indexed(str(kernel.modules))
-        )
+def is_kept(sha256: str) -> bool:
+    """Whether what the image of that SHA-256 has built in is in the cache."""
+    with contextlib.suppress(OSError), (DRIVERS.folder() / f"{sha256}.json").open("rb") as file:
+        return file.read(24).startswith(b'{"format":%d,' % _FORMAT)
     return False
 
 
 def read_once(image: Path, sha256: str) -> BuiltIn:
-    """What an Image has built in, from the cache where it was read before.
+    """What the Image in a file has built in, from the cache where it was read before.
 
     Raises `Malformed` where the image has no symbol table.
     """
     key = sha256 or hashlib.sha256(image.read_bytes()).hexdigest()
-    store = DRIVERS.folder() / f"{key}.json"
+    return _kept(key) or _read(key, unwrapped(FileBytes(image))[0], str(image))
+
+
+def read_bare_once(image: ByteSource) -> BuiltIn:
+    """The same of an Image that was unwrapped already.
+
+    Raises `Malformed` where the image has no symbol table.
+    """
+    key = digest(image)
+    return _kept(key) or _read(key, image, image.name)
+
+
+def _kept(key: str) -> BuiltIn | None:
     try:
-        document = json.loads(DRIVERS.read(store))
-        if document["format"] == _FORMAT:
-            return _from_json(document)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # not there yet, or damaged: made again
-    from bootwright.formats.kernel.arm64_image import unwrapped
+        return unpacked(DRIVERS.read(DRIVERS.folder() / f"{key}.json"))
+    except OSError:
+        return None
+
+
+def _read(key: str, image: ByteSource, name: str) -> BuiltIn:
     from bootwright.formats.kernel.builtin_drivers import read_built_in
 
-    source = unwrapped(FileBytes(image))[0]
-    built_in = read_built_in(source.read(0, source.size), str(image))
-    DRIVERS.write(store, packed(built_in))
+    built_in = read_built_in(image.read(0, image.size), name)
+    DRIVERS.write(DRIVERS.folder() / f"{key}.json", packed(built_in))
     return built_in
 
 
