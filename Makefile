@@ -6,7 +6,7 @@ STAMP := $(VENV)/.set-up
 OUT ?= out/talos-rpi5
 export PYTHON
 
-.PHONY: run test site test-slow coverage lint fmt setup setup-system setup-test setup-bench bench score docs clean help
+.PHONY: run test site test-slow coverage lint fmt setup setup-system setup-test setup-bench bench score docs clean help types style layers dead-code
 
 # Exit status 3 is an answer too: something that matters cannot be known on this machine.
 run: setup ## the main job: investigate the Talos on Raspberry Pi 5 reports with real boots
@@ -19,10 +19,19 @@ test-slow: setup-test setup ## build whole kernels and boot them: many minutes, 
 	$(BIN)/python -m pytest -m slow -s
 
 lint: $(STAMP) ## style, types, the layer contract, dead code
+	@$(MAKE) --no-print-directory --jobs 2 types style layers dead-code
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+style: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+layers: $(STAMP)
 	$(BIN)/lint-imports
+
+dead-code: $(STAMP)
 	$(BIN)/vulture
 
 fmt: $(STAMP) ## format the code

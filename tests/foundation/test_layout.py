@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from longest_first import SECONDS
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "bootwright"
@@ -49,6 +50,10 @@ def test_files_of_tests_have_names_of_their_own() -> None:
         if path.name != "conftest.py" and not (path.parent / "__init__.py").exists():
             names.setdefault(path.name, []).append(str(path.relative_to(ROOT)))
     assert not [paths for paths in names.values() if len(paths) > 1]
+
+
+def test_files_that_are_known_to_take_long_are_there() -> None:
+    assert [name for name in SECONDS if not (ROOT / "tests" / name).is_file()] == []
 
 
 def test_toml_is_read_in_one_place() -> None:

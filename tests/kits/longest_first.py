@@ -13,8 +13,44 @@ from xdist.workermanage import WorkerController
 
 MOST_WORKERS = 4
 
-SECONDS: dict[str, int] = {
-    "foundation/test_text.py": 5,
+SECONDS = {
+    "prepare/test_prepare.py": 120,
+    "images/test_round_trip.py": 110,
+    "bootchain/test_real_loaders.py": 80,
+    "investigate/test_investigate_command.py": 70,
+    "images/test_compose.py": 50,
+    "predict/test_elsewhere.py": 45,
+    "isolate/test_isolate_images.py": 45,
+    "lab/test_boots.py": 45,
+    "lab/test_broken_truth.py": 40,
+    "images/test_swap.py": 40,
+    "bench/test_bench_run.py": 40,
+    "bench/test_on_bench.py": 35,
+    "investigate/test_campaign.py": 30,
+    "images/test_flash.py": 30,
+    "lab/test_probe_export.py": 25,
+    "lab/test_snapshots.py": 25,
+    "evidence/test_evidence.py": 25,
+    "bench/test_places.py": 25,
+    "predict/test_broken_truth.py": 20,
+    "report/test_hostile_text.py": 20,
+    "api/test_pytest_plugin.py": 20,
+    "lab/test_cluster.py": 20,
+    "api/test_api.py": 15,
+    "predict/test_modules_gate.py": 15,
+    "workshop/test_build.py": 15,
+    "predict/test_facts_file.py": 15,
+    "predict/test_start.py": 15,
+    "isolate/test_isolate_boots.py": 15,
+    "workshop/test_bisect.py": 15,
+    "workshop/test_searches_booted.py": 10,
+    "predict/test_real_devicetrees.py": 10,
+    "images/test_module_gate.py": 10,
+    "lab/test_trace.py": 10,
+    "workshop/test_recipe.py": 10,
+    "lab/test_truth.py": 10,
+    "workshop/test_minimise.py": 10,
+    "isolate/test_isolate_uki.py": 10,
 }
 """Of files that take long, about how many seconds alone on an idle machine. Only their order matters."""
 
