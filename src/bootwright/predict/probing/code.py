@@ -46,7 +46,9 @@ _MOST_DEPENDENCIES = 8
 _LARGEST = 4 << 20
 """Bytes of a module that is read for what it lends to others: a graphics core is no help."""
 _MOST_CODES = 24
-"""Drivers whose code is kept in memory."""
+"""Drivers in modules whose code is kept in memory, of each kernel."""
+_MOST_IMAGES = 3
+"""Images whose code is kept in memory, some 70 MB each."""
 
 
 @define(eq=False)
@@ -61,7 +63,8 @@ class Examiner:
     """The folder of the modules."""
     of_node: int
     """Offset of `of_node` in this kernel's `struct device`; 0 where it is not known."""
-    _entries: dict[tuple[str, str, str, str], tuple[Code, Entry, Asking] | None] = field(factory=dict)
+    _image_entries: dict[tuple[str, str, str], Entry | None] = field(factory=dict)
+    _module_entries: dict[tuple[str, str, str, str], tuple[Code, Entry, Asking] | None] = field(factory=dict)
 
     def examine(
         self, driver: str, module: str | None, bus: str, compatible: str, ask: Ask
@@ -113,26 +116,34 @@ class Examiner:
     def _entry(
         self, driver: str, module: str | None, bus: str, compatible: str
     ) -> tuple[Code, Entry, Asking] | None:
-        key = (driver, module or "", bus, compatible)
-        if key not in self._entries:
+        if module is None:
+            return self._in_image(driver, bus, compatible)
+        key = (driver, module, bus, compatible)
+        if key not in self._module_entries:
             placed = None
             with contextlib.suppress(BootwrightError, OSError):
-                placed = (
-                    self._in_image(driver, bus, compatible)
-                    if module is None
-                    else self._in_module(driver, module, bus, compatible)
-                )
-            if len(self._entries) >= _MOST_CODES:
-                self._entries.pop(next(iter(self._entries)))
-            self._entries[key] = (*placed, _asking(placed[0])) if placed is not None else None
-        return self._entries[key]
+                placed = self._in_module(driver, module, bus, compatible)
+            if len(self._module_entries) >= _MOST_CODES:
+                self._module_entries.pop(next(iter(self._module_entries)))
+            self._module_entries[key] = (*placed, Asking(placed[0], calls())) if placed is not None else None
+        return self._module_entries[key]
 
-    def _in_image(self, driver: str, bus: str, compatible: str) -> tuple[Code, Entry] | None:
+    def _in_image(self, driver: str, bus: str, compatible: str) -> tuple[Code, Entry, Asking] | None:
+        """An Image has much code: `_image_code` and `_image_asking` alone keep it, for few Images."""
+        key = (driver, bus, compatible)
+        with contextlib.suppress(BootwrightError, OSError):
+            if key not in self._image_entries:
+                self._image_entries[key] = self._image_entry(driver, bus, compatible)
+            entry = self._image_entries[key]
+            return (_image_code(self.image), entry, _image_asking(self.image)) if entry is not None else None
+        self._image_entries[key] = None
+        return None
+
+    def _image_entry(self, driver: str, bus: str, compatible: str) -> Entry | None:
         known_driver = self.built_in(driver, compatible)
         if known_driver is None or not known_driver.probe or known_driver.buses != (bus,):
             return None
-        code = _image_code(self.image)
-        return code, Entry(
+        return Entry(
             known_driver.probe,
             DEVICE_AT[bus],
             _bus_types(self.image).get(bus, 0),
@@ -166,7 +177,7 @@ class Examiner:
         return None
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=_MOST_IMAGES)
 def _image_code(image: Path) -> ImageCode:
     source = unwrapped(FileBytes(image))[0]
     data = relocated(source.read(0, source.size)).image
@@ -179,10 +190,10 @@ def _bus_types(image: Path) -> dict[str, int]:
     return {name: bus.type for name, bus in Registrations(_image_code(image)).buses().items()}
 
 
-@lru_cache(maxsize=4 + _MOST_CODES)
-def _asking(code: Code) -> Asking:
-    """One for each code: an Image's functions are looked at once for all drivers in it."""
-    return Asking(code, calls())
+@lru_cache(maxsize=_MOST_IMAGES)
+def _image_asking(image: Path) -> Asking:
+    """An Image's functions are looked at once for all drivers in it."""
+    return Asking(_image_code(image), calls())
 
 
 def entry_of(module: ModuleCode, driver: str, bus: str, compatible: str) -> Entry | None:
