@@ -144,16 +144,16 @@ class ScannedAhead:
         self._process.join(1.0)
         return ToolFailed(_SENT, f"it ended with {self._process.exitcode}", hint="is there memory enough?")
 
-    def _block(self, text: bytes, found: _Found) -> tuple[Block, Sightings]:
+    def _block(self, text: bytes, scanned: _Found) -> tuple[Block, Sightings]:
         # Fewer are known where the other process has begun to count anew.
-        del self._records[found.known :]
-        for matches, kernel, literals, begins, voice in found.fresh:
+        del self._records[scanned.known :]
+        for matches, kernel, literals, begins, voice in scanned.fresh:
             said = tuple([(self._patterns[index], facts) for index, facts in matches])
             self._records.append(Record(said, kernel, literals, begins, voice))
-        records = [self._records[number] for number in found.numbers]
-        raws = found.raws.split(b"\n") if records else []
-        block = Block(text, found.first_line, found.joins).known(found.newlines, found.starts)
-        return block, Sightings(found.lines, raws, records)
+        records = [self._records[number] for number in scanned.numbers]
+        raws = scanned.raws.split(b"\n") if records else []
+        block = Block(text, scanned.first_line, scanned.joins).known(scanned.newlines, scanned.starts)
+        return block, Sightings(scanned.lines, raws, records)
 
 
 @define(eq=False)
@@ -192,7 +192,7 @@ class _Worker:
         if len(numbers) > _MOST_RECORDS:
             numbers.clear()
         known = len(numbers)
-        found = [numbers.setdefault(record, len(numbers)) for record in sightings.records]
+        recorded = [numbers.setdefault(record, len(numbers)) for record in sightings.records]
         fresh = [
             (
                 tuple([(place_of[pattern], facts) for pattern, facts in record.matches]),
@@ -206,5 +206,5 @@ class _Worker:
         raws = b"\n".join(sightings.raws)
         starts = block.starts_of([sightings.lines[index] for index in sightings.begins])
         return _Found(
-            block.first_line, block.joins, sightings.lines, raws, found, fresh, known, block.newlines, starts
+            block.first_line, block.joins, sightings.lines, raws, recorded, fresh, known, block.newlines, starts
         )
