@@ -192,7 +192,7 @@ class _Worker:
         if len(numbers) > _MOST_RECORDS:
             numbers.clear()
         known = len(numbers)
-        recorded = [numbers.setdefault(record, len(numbers)) for record in sightings.records]
+        records = [numbers.setdefault(record, len(numbers)) for record in sightings.records]
         fresh = [
             (
                 tuple([(place_of[pattern], facts) for pattern, facts in record.matches]),
@@ -206,5 +206,13 @@ class _Worker:
         raws = b"\n".join(sightings.raws)
         starts = block.starts_of([sightings.lines[index] for index in sightings.begins])
         return _Found(
-            block.first_line, block.joins, sightings.lines, raws, recorded, fresh, known, block.newlines, starts
+            block.first_line,
+            block.joins,
+            sightings.lines,
+            raws,
+            records,
+            fresh,
+            known,
+            block.newlines,
+            starts,
         )
