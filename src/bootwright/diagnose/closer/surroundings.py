@@ -28,6 +28,8 @@ class Surroundings:
     """`SOURCE:LINE` of the check that reported."""
     task: str = ""
     pid: str = ""
+    uid: str = ""
+    """The user it ran as; kernels from 6.12 on tell it."""
     cpu: str = ""
     taint: str = ""
     """`Not tainted`, or `Tainted: ` and the letters of Documentation/admin-guide/tainted-kernels.rst."""

@@ -23,6 +23,7 @@ _LONGEST_LINE = 400
 _OF_LOADERS = frozenset({"boot-loader", "firmware"})
 _LONGEST_COMPLAINT = 160
 _MOST_SHAPES = 2000
+_ROOT_USER = "0"
 _NAMED = 6
 """Devices named in one sentence before `and N more`."""
 
@@ -165,7 +166,9 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
         if softened is not None and boot.later_than(held.last_line, "ready"):
             severity = softened
         elif after_ready is not None and (
-            boot.was_up(held.first_line) or (not signature.stuck and boot.went_on(held.last_line))
+            boot.was_up(held.first_line)
+            or (not signature.stuck and boot.went_on(held.last_line))
+            or (signature.report and _of_a_user(boot, held))
         ):
             severity = after_ready
         if signature.open_end and boot.watched and severity is Severity.INFO:
@@ -179,6 +182,11 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
     return [
         _finding(signature, _Group(key[0], cases[key], tuple(group)), around) for key, group in groups.items()
     ]
+
+
+def _of_a_user(boot: BootState, held: Held) -> bool:
+    """Whether a report is of a task that ran as somebody else than root: only a system that is up has such."""
+    return boot.around is not None and boot.around(held.first_line).get("uid", _ROOT_USER) != _ROOT_USER
 
 
 def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | None, int, Proof]:

@@ -299,8 +299,10 @@ class BootState:
             return False
         seconds, last = self._seconds_of(line), self._last_clock()
         if seconds is None or last is None:
-            # Without times it is the services that start after it that tell.
-            return self.later_than(line, "services")
+            # A system log has wall-clock times; without any it is the services that start after it that tell.
+            wall = self._wall_of(line)
+            long_after = wall is not None and self.last_wall is not None and self.last_wall - wall >= _WENT_ON
+            return long_after or self.later_than(line, "services")
         return last - seconds >= _WENT_ON
 
     def _last_clock(self) -> float | None:
@@ -316,11 +318,21 @@ class BootState:
 
     def _seconds_of(self, line: int) -> float | None:
         """The kernel's clock at a line that something was seen in."""
+        raw = self._seen_in(line)
+        return prefix.split(raw).seconds if raw is not None else None
+
+    def _wall_of(self, line: int) -> float | None:
+        """The wall-clock time of a line that something was seen in."""
+        raw = self._seen_in(line)
+        return prefix.split(raw).wall if raw is not None else None
+
+    def _seen_in(self, line: int) -> bytes | None:
+        """The line of that number, if something was seen in it."""
         for groups in self.tallies.values():
             for tally in groups.values():
                 for place in (*tally.first, tally.last):
                     if place.line == line:
-                        return prefix.split(place.raw).seconds
+                        return place.raw
         return None
 
     def _time(self, raw: bytes) -> float | None:
