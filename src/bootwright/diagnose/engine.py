@@ -111,7 +111,7 @@ class Diagnoser:
         boots = []
         for boot in (*self._first, *self._last):
             state = boot.settled(self._markers)
-            state.around, state.before = self._closer.around, self._closer.before
+            self._closer.lend(state)
             boots.append(self._judge.boot(state, self._source, restarted=boot.restarted, recognised=True))
         overall = self._overall.copy()
         if not self._boot.empty or not boots:
@@ -123,7 +123,7 @@ class Diagnoser:
                 state.kernel_runs()
             state.logged |= self._logged
             recognised = self._end_log(state, live=live)
-            state.around, state.before = self._closer.around, self._closer.before
+            self._closer.lend(state)
             if self._closer.shows_more(state.first_line, self._last_line):
                 self._closer.tell(state)
             last = self._judge.boot(state, self._source, restarted=False, recognised=recognised)

@@ -82,6 +82,11 @@ class CloserLook:
         self._complaints.tell(state)
         self._reports.tell(state)
 
+    def lend(self, state: BootState) -> None:
+        """Let the state of a boot ask for what only the text tells."""
+        state.around, state.before = self.around, self.before
+        state.longest_pause = self.longest_pause
+
     def _line(self, number: int, raw: bytes) -> None:
         message = prefix.split(raw)
         voice = voice_of(message)
@@ -102,6 +107,16 @@ class CloserLook:
         messages = [prefix.split(raw).text for _, raw in self._text.lines(line, line + MOST_LINES)]
         facts = attrs.asdict(surroundings(messages))
         return {name: value for name, value in facts.items() if value}
+
+    def longest_pause(self, first: int, last: int) -> float:
+        """Seconds that the kernel was silent at most within these lines; 0 without text or times."""
+        longest, before = 0.0, None
+        for _, raw in self._text.lines(first, last):
+            seconds = prefix.split(raw, dated=False).seconds
+            if seconds is not None:
+                longest = max(longest, seconds - before) if before is not None else longest
+                before = seconds
+        return longest
 
     def before(self, line: int, module: str) -> Sequence[Occurrence]:
         """What the driver in `module` complained of before the report whose head is in `line`.

@@ -167,8 +167,7 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
             severity = softened
         elif after_ready is not None and (
             boot.was_up(held.first_line)
-            or (not signature.stuck and boot.went_on(held.last_line))
-            or (signature.report and _of_a_user(boot, held))
+            or (not signature.stuck and (boot.went_on(held.last_line) or _late_report(signature, boot, held)))
         ):
             severity = after_ready
         if signature.open_end and boot.watched and severity is Severity.INFO:
@@ -184,9 +183,12 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
     ]
 
 
-def _of_a_user(boot: BootState, held: Held) -> bool:
-    """Whether a report is of a task that ran as somebody else than root: only a system that is up has such."""
-    return boot.around is not None and boot.around(held.first_line).get("uid", _ROOT_USER) != _ROOT_USER
+def _late_report(signature: Signature, boot: BootState, held: Held) -> bool:
+    """Whether a report is of a system that was up: of a task of somebody else than root, or after the boot."""
+    if not signature.report or boot.around is None:
+        return False
+    user = boot.around(held.first_line).get("uid", _ROOT_USER)
+    return user != _ROOT_USER or boot.had_settled(held.first_line)
 
 
 def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | None, int, Proof]:

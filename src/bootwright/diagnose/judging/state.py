@@ -23,6 +23,8 @@ _COUNTED = 100
 _KERNEL = RANKS["kernel"]
 _WENT_ON = 10.0
 """Seconds of services after a crash that show that the system survived it."""
+_SETTLED = 30.0
+"""Seconds of silence after which a boot is over, where only the kernel speaks."""
 _SURELY_UP = 300.0
 """Seconds on the kernel's clock: systemd's own limits for one job are 90 s (DefaultTimeoutStartSec), and
 what hangs in the kernel is told after 120 s (hung_task_timeout_secs)."""
@@ -97,6 +99,8 @@ class BootState:
     """Of the last lines those of another console, after the start of the first program; known likewise."""
     around: Callable[[int], Mapping[str, str]] | None = None
     """What the lines around one tell of a kernel's report; None where the text was not kept."""
+    longest_pause: Callable[[int, int], float] | None = None
+    """How long the kernel was silent at most within some lines; None likewise."""
     before: Callable[[int, str], Sequence[Occurrence]] | None = None
     """What the driver in a module, or a loader without one, complained of before a line; None likewise."""
     cut: str = ""
@@ -283,6 +287,16 @@ class BootState:
         if started >= line:
             return False
         return (self._seconds_of(line) or 0.0) >= _SURELY_UP
+
+    def had_settled(self, line: int) -> bool:
+        """Whether programs had started before `line`, and the kernel then had nothing to say for long.
+
+        Where only the kernel speaks (dmesg) this tells the end of a boot.
+        """
+        started, _ = self.stage_lines.get("init", (line, line))
+        if started >= line or self.longest_pause is None:
+            return False
+        return self.longest_pause(started, line) >= _SETTLED
 
     @property
     def ran_before(self) -> bool:
