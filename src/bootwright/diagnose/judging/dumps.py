@@ -33,8 +33,8 @@ GOES_ON: Final = re.compile(
 """What a kernel prints by choice, going on: a stack (lib/dump_stack.c), the state of a task
 (kernel/sched/core.c sched_show_task), its locks (kernel/locking/lockdep.c print_lock; Linux 6.12), where
 memory lies (arch/arm/mm/init.c, Linux 4.19), interrupt controllers
-(arch/x86/kernel/apic/vector.c), and a report that it closed (kernel/panic.c print_oops_end_marker): what came of
-that is said in lines of their own. A trap has none."""
+(arch/x86/kernel/apic/vector.c), and a report that it closed (kernel/panic.c print_oops_end_marker): what
+came of that is said in lines of their own. A trap has none."""
 _BEFORE: Final = 8
 """Lines before it, among which its head is: modules, CPU, hardware, workqueue and state stand between, since
 Linux 6.13 the taint, too (lib/dump_stack.c dump_stack_print_info)."""

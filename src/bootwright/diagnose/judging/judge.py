@@ -184,7 +184,7 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
 
 
 def _late_report(signature: Signature, boot: BootState, held: Held) -> bool:
-    """Whether a report is of a system that was up: of a task of somebody else than root, or after the boot."""
+    """Whether a report is of a system that was up: of a task of no root user, or after the boot."""
     if not signature.report or boot.around is None:
         return False
     user = boot.around(held.first_line).get("uid", _ROOT_USER)

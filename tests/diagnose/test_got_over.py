@@ -1,0 +1,146 @@
+"""What a system got over, or did long after its boot, is no failed boot.
+
+The lines have the forms of the kernel's and systems' messages; devices and times are made up.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Outcome
+from bootwright.diagnose.signatures.knowledge import load
+
+KNOWLEDGE = load()
+START = (
+    "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+    "[    0.000010] Kernel command line: root=/dev/sda5 ro\n"
+    "[    0.500000] smp: Brought up 1 node, 4 CPUs\n"
+    "[    1.500000] VFS: Mounted root (ext4 filesystem) readonly on device 8:5.\n"
+    "[    1.900000] Run /sbin/init as init process\n"
+)
+READ_ERROR = "[    5.000000] I/O error, dev sda, sector 120291088 op 0x0:(READ) flags 0x80700 phys_seg 2\n"
+OOPS = (
+    "[   {seconds}] BUG: kernel NULL pointer dereference, address: 0000000000000008\n"
+    "[   {seconds}] Oops: Oops: 0000 [#1] SMP\n"
+    "[   {seconds}] CPU: 6 UID: {user} PID: 4704 Comm: cat Not tainted 6.14.4 #2\n"
+    "[   {seconds}] RIP: 0010:version_show+0x1d/0x60\n"
+)
+
+
+def outcome(text: str) -> Outcome:
+    return diagnose_bytes(text.encode(), "log", KNOWLEDGE).outcome
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ("", Outcome.FAILED),
+        ("[    9.000000] EXT4-fs (sda5): re-mounted r/w. Quota mode: none.\n", Outcome.DEGRADED),
+        ("[    9.000000] Adding 1000k swap on /dev/sda6.  Priority:-2 extents:1\n", Outcome.DEGRADED),
+        ("[    9.000000] Adding 1000k swap on /dev/zram0.  Priority:-2 extents:1\n", Outcome.FAILED),
+    ],
+)
+def test_a_root_disk_that_a_program_made_writable_afterwards_failed_no_boot(
+    after: str, expected: Outcome
+) -> None:
+    assert outcome(START + READ_ERROR + after) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("ATAPI: DRIVE, max UDMA/100", Outcome.BOOT_OK), ("ATA-9: DISK", Outcome.DEGRADED)]
+)
+def test_a_drive_for_media_that_are_changed_is_no_disk(kind: str, expected: Outcome) -> None:
+    drive = f"[    1.000000] ata2.00: {kind}\n"
+    failed = "[  133.000000] ata2.00: exception Emask 0x10 SAct 0x0 SErr 0x40d0000 action 0xe frozen\n"
+    assert outcome(START + drive + failed) is expected
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ("", Outcome.BOOT_OK),
+        ("[   60.100000] I/O error, dev mmcblk1, sector 15894 op 0x0:(READ)\n", Outcome.DEGRADED),
+    ],
+)
+def test_a_transfer_that_worked_when_it_was_tried_again_is_worth_knowing(
+    after: str, expected: Outcome
+) -> None:
+    failed = "[   60.000000] mmcblk1: error -84 transferring data, sector 15894, nr 1024, card status 0xf00\n"
+    assert outcome(START + failed + after) is expected
+
+
+@pytest.mark.parametrize(
+    ("user", "seconds", "expected"),
+    [
+        ("0", "  8.000000", Outcome.FAILED),
+        ("1000", "  8.000000", Outcome.DEGRADED),
+        ("0", " 68.000000", Outcome.DEGRADED),
+    ],
+)
+def test_an_oops_of_a_users_task_or_after_a_long_silence_is_of_a_system_that_was_up(
+    user: str, seconds: str, expected: Outcome
+) -> None:
+    assert outcome(START + OOPS.format(user=user, seconds=seconds)) is expected
+
+
+@pytest.mark.parametrize(("second", "expected"), [("08", Outcome.FAILED), ("40", Outcome.DEGRADED)])
+def test_wall_clocks_tell_how_long_services_went_on(second: str, expected: Outcome) -> None:
+    system = (
+        "Jan 01 00:00:02 host kernel: Linux version 6.12.5-test (a@b) #1\n"
+        "Jan 01 00:00:05 host systemd[1]: Started systemd-journald.service - Journal Service.\n"
+        "Jan 01 00:00:07 host kernel: BUG: kernel NULL pointer dereference, address: 0000000000000008\n"
+        "Jan 01 00:00:07 host kernel: Oops: Oops: 0000 [#1] SMP\n"
+        "Jan 01 00:00:07 host kernel: CPU: 6 PID: 472 Comm: udevd Not tainted 6.12.5 #2\n"
+        "Jan 01 00:00:07 host kernel: RIP: 0010:version_show+0x1d/0x60\n"
+        f"Jan 01 00:00:{second} host kernel: input: Headphone as /devices/sound/card0/input24\n"
+    )
+    assert outcome(system) is expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("BUG: KCSAN: data-race in tick_nohz_idle_stop_tick / tick_nohz_next_event", Outcome.BOOT_OK),
+        ("BUG: KASAN: use-after-free in tick_nohz_idle_stop_tick+0x1/0x2", Outcome.DEGRADED),
+    ],
+)
+def test_a_data_race_is_no_misuse_of_memory(line: str, expected: Outcome) -> None:
+    assert outcome(START + f"[    3.000000] {line}\n[    4.000000] usb 1-1: Product: Hub\n") is expected
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("unsigned module", Outcome.BOOT_OK),
+        ("module with unavailable key", Outcome.DEGRADED),
+    ],
+)
+def test_an_unsigned_module_is_none_of_the_kernels_own(what: str, expected: Outcome) -> None:
+    assert outcome(START + f"[   24.000000] Loading of {what} is rejected\n") is expected
+
+
+@pytest.mark.parametrize(("disk", "expected"), [("dm-2", Outcome.BOOT_OK), ("zram0", Outcome.DEGRADED)])
+def test_a_flash_chip_is_not_missed_where_an_encrypted_disk_is_mounted(disk: str, expected: Outcome) -> None:
+    start = START.replace("VFS: Mounted root (ext4 filesystem) readonly on device 8:5.", "cfg80211: loaded")
+    mounted = f"[    5.000000] EXT4-fs ({disk}): mounted filesystem with ordered data mode.\n"
+    failed = "[    6.000000] spi-nor: probe of spi0.0 failed with error -524\n"
+    assert outcome(start + mounted + failed) is expected
+
+
+def test_a_report_that_the_kernel_closed_is_no_dump_that_a_log_ends_in() -> None:
+    # A mail program wrapped its head.
+    text = (
+        "Jan 01 00:00:02 host kernel: Linux version 5.3.10-test (a@b) #1\n"
+        "Jan 01 00:00:05 host systemd[1]: Started Journal Service.\n"
+        "Jan 01 00:01:12 host kernel: ------------[ cut here ]------------\n"
+        "Jan 01 00:01:12 host kernel: WARNING: CPU: 0 PID: 331 at\n"
+        "net/sched/sch_generic.c:447 dev_watchdog+0x268/0x288\n"
+        "Jan 01 00:01:12 host kernel: [<801021d8>] (__do_softirq) from [<8011a93c>] (irq_exit+0xac/0xe4)\n"
+        "Jan 01 00:01:12 host kernel:  r10:98e186dc r9:99722000 r8:00000000\n"
+        "Jan 01 00:01:12 host kernel:  r7:99723ee0 r6:99723ec0 r5:99f785a0\n"
+        "Jan 01 00:01:12 host kernel: 3fa0:                   01695198 430015bc 00000004 0175bec0\n"
+        "Jan 01 00:01:12 host kernel: 3fe0: fbad2488 7ee24820 42f2d824 42f85f7c\n"
+        "Jan 01 00:01:12 host kernel: ---[ end trace 0910e44f554793b0 ]---\n"
+    )
+    assert outcome(text) is Outcome.BOOT_OK
