@@ -56,3 +56,45 @@ def test_services_that_go_on_after_a_crash_show_that_the_system_survived(
 ) -> None:
     end = f"[   {9 + seconds}.000000] systemd[1]: Started Barnicator.\n"
     assert diagnosed(KERNEL + SERVICES + OOPS + end).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("end", "signature"),
+    [
+        ("- runit: fatal: unable to start child: /etc/runit/1: quux\n", "init-gave-up"),
+        ("s6-rc: fatal: unable to frobnicate: Read-only quux\n", "init-gave-up"),
+        ("INIT: version 2.99 booting\nINIT: No inittab file found\nEnter runlevel: \n", "init-gave-up"),
+        (
+            "[    2.3] systemd[1]: Failed to isolate default target, freezing.\n",
+            "systemd-frozen",
+        ),
+    ],
+)
+def test_a_first_program_that_says_it_goes_no_further_ends_the_boot(end: str, signature: str) -> None:
+    diagnosis = diagnosed(f"{KERNEL}[    1.500000] Run /sbin/init as init process\n{end}")
+    assert diagnosis.outcome is Outcome.FAILED
+    assert signature in {finding.signature for finding in diagnosis.boots[-1].findings}
+
+
+def test_a_service_that_calls_its_error_fatal_ends_no_boot() -> None:
+    start = f"{KERNEL}[    1.500000] Run /sbin/init as init process\n{SERVICES}"
+    assert diagnosed(f"{start}frobd: fatal: no quux\n").outcome is not Outcome.FAILED
+
+
+@pytest.mark.parametrize(("times", "outcome"), [(2, Outcome.BOOT_OK), (4, Outcome.DEGRADED)])
+def test_a_service_of_android_that_ends_again_and_again_degrades_it(times: int, outcome: Outcome) -> None:
+    start = f"{KERNEL}[    1.500000] init: starting service 'quux'...\n"
+    ends = "".join(
+        f"[    {3 + turn}.0] init: Service 'frob' (pid {400 + turn}) exited with status 1\n"
+        for turn in range(times)
+    )
+    assert diagnosed(start + ends).outcome is outcome
+
+
+def test_a_service_that_procd_gives_up_is_named() -> None:
+    line = (
+        "[    5.0] procd: Instance frob::instance1 s in a crash loop 6 crashes, 0 seconds since last crash\n"
+    )
+    diagnosis = diagnosed(KERNEL + line)
+    assert diagnosis.outcome is Outcome.DEGRADED
+    assert "frob ends as soon as it is started" in diagnosis.boots[-1].findings[0].cause

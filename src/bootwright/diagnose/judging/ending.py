@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.dumps import dump_at_end
 from bootwright.diagnose.judging.end_forms import EndForms
-from bootwright.diagnose.judging.first_program import gave_up
+from bootwright.diagnose.judging.first_program import gave_up, said_fatal
 from bootwright.diagnose.judging.gravity import is_extra, is_kernels, weighs
 from bootwright.diagnose.judging.shapes import (
     begin_of_run,
@@ -144,6 +144,10 @@ class Endings:
         left = gave_up(lines) if state.rank < _SERVICES else None
         if left is not None:
             return self._ended("@end/gave-up", state, *left)
+        fatal = said_fatal(lines) if _INIT <= state.rank < _SERVICES else None
+        if fatal is not None:
+            ended = self._ended("@end/gave-up", state, fatal)
+            return evolve(ended, facts=(*ended.facts, ("how", "fatal")))
         at_shell = state.component == "userspace" and state.milestone >= lines[-1].number
         loop = None if at_shell else self._loop_of_errors(state, lines)
         if loop is None and state.rank < _SERVICES and state.component == "initramfs":

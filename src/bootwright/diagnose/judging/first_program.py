@@ -16,6 +16,8 @@ BY_INIT: Final = re.compile(rb"(?:/s?bin/|/)?init(?:\[1\]| \d{1,3})?: ")
 """The first process (Android 14 system/core/init writes to the kernel's log, scripts to the console)."""
 _LEAVES: Final = re.compile(rb"reboot: (?:Restarting system|System halted|Power down)\b")
 """kernel/reboot.c kernel_restart, kernel_halt, kernel_power_off (Linux 6.12)."""
+_FATAL: Final = re.compile(rb"(?:\A|: |\[|\()(?:fatal|FATAL)\b(?: error)?[:\] ]")
+"""In which first programs say that they go no further: strerr_dief of runit and s6, `[FATAL tini (1)]`."""
 _LAST_WORDS: Final = 4
 _BEFORE: Final = 14
 """Lines at the end among which the machine is left; its own lines in which the first program says why."""
@@ -49,3 +51,11 @@ def gave_up(lines: Sequence[LastLine]) -> tuple[LastLine, LastLine] | None:
             error = next((line for line in errors if names_need(line.text)), errors[-1] if errors else None)
             return (error, lines[place]) if error is not None else None
     return None
+
+
+def said_fatal(lines: Sequence[LastLine]) -> LastLine | None:
+    """The line among the last in which a program calls its own error fatal; None without one."""
+    last = (line for line in reversed(lines[-_LAST_WORDS:]) if line.voice != KERNEL)
+    return next(
+        (line for line in last if _FATAL.search(line.text) is not None and not is_kernels(line.text)), None
+    )
