@@ -278,3 +278,9 @@ def test_error_numbers_are_linuxs_whatever_python_runs_this() -> None:
     assert {number: os.strerror(number).lower() for number in ERRNOS} == {
         number: meaning for number, (_, meaning) in ERRNOS.items()
     }
+
+
+@pytest.mark.parametrize("host", ["<host>", "[host name 1]", "***", "[redacted]"])
+def test_a_host_name_that_was_struck_out_is_one(host: str) -> None:
+    message = prefix.split(f"Nov 12 16:45:02 {host} kernel: [27678.931551] INFO: task".encode())
+    assert (message.text, message.seconds, message.kernel) == (b"INFO: task", 27678.931551, True)

@@ -20,6 +20,8 @@ _LEVELS: Final = rb"(?:emerg|alert|crit|err|error|warn|warning|notice|info|debug
 _FACILITIES: Final = (
     rb"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d|console|audit)"
 )
+_STRUCK_OUT: Final = rb"(?:<[\w\ .-]{1,32}>|\[(?:[Hh]ost|HOST|redacted|REDACTED)[\w\ .-]{0,24}\]|\*{1,16})"
+"""A host's name that somebody took out, as `--redact` does."""
 _STAMP: Final = re.compile(
     rb"""\s*(?:
       \[(?P<jetson>\d{4}\.\d{3})\](?=\s[A-Z]>\s)
@@ -33,7 +35,8 @@ _STAMP: Final = re.compile(
     | <\d{1,3}>
     | (?P<month>(?:[A-Z][a-z]{2}|[a-z\x80-\xff][a-z.\x80-\xff]{2,11})\s+\d{1,2})
         \s(?P<clock>\d\d:\d\d:\d\d)(?:\.\d{1,9})?
-        (?:\s[\w.:-]{1,64})?\s(?:[a-z0-9]{2,10}\.[a-z]{3,7}\s)?(?=[\w@()./\\-]{1,64}(?:\[\d{1,10}\])?:)
+        (?:\s(?:[\w.:-]{1,64}|""" + _STRUCK_OUT + rb"""))?\s(?:[a-z0-9]{2,10}\.[a-z]{3,7}\s)?
+        (?=[\w@()./\\-]{1,64}(?:\[\d{1,10}\])?:)
     | \[?(?P<iso>\d{4}[-/]\d\d[-/]\d\d[T\ ]\d\d:\d\d:\d\d)(?:[.,]\d{1,9})?
         (?:Z|\ ?UTC|[+-]\d\d:?\d\d)?(?:\](?!:)|\]?:?(?!\S))
         (?:\s[\w.-]{1,64}\s(?=kernel:|[\w@.-]{1,64}\[\d{1,10}\]:))?
