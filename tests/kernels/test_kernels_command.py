@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from archive_kit import CONFIG, NEWER, RELEASE, Archive, Opener, make_deb, make_image
 
-from bootwright.cli.main import run
+from bootwright.cli.main import invoke
 from bootwright.kernels.catalogue import open_library
 
 FRONT = "debian-6.12.1-4k"
@@ -33,7 +33,7 @@ def kernels(
     def called(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bootwright", "kernels", *map(str, arguments)])
         with pytest.raises(SystemExit) as done:
-            run()
+            invoke()
         out, err = capsys.readouterr()
         status = done.value.code
         assert isinstance(status, int)

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from bootwright.cli.main import run
+from bootwright.cli.main import invoke
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -22,7 +22,7 @@ def messages(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     def called(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bootwright", "kernels", "messages", *map(str, arguments)])
         with pytest.raises(SystemExit) as done:
-            run()
+            invoke()
         out, err = capsys.readouterr()
         assert isinstance(done.value.code, int)
         assert "Traceback" not in err

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -41,7 +42,17 @@ main = click.version_option(__version__, prog_name="bootwright")(main)
 
 
 def run() -> None:
-    """Entry point: every known error becomes one line and a hint, and exit status 2."""
+    """Entry point of the process, which ends here."""
+    try:
+        invoke()
+    finally:
+        # Python would look through all that it holds for cycles, several times, which took a sixth of
+        # `check`; what has registered itself to run at the end still runs.
+        gc.freeze()
+
+
+def invoke() -> NoReturn:
+    """Run the command of `sys.argv`: every known error becomes one line and a hint, and exit status 2."""
     try:
         status = main.main(standalone_mode=False)
     except BootwrightError as error:
@@ -65,10 +76,6 @@ def run() -> None:
     except (click.Abort, KeyboardInterrupt):
         _say("bootwright: interrupted; the same command goes on where it stopped")
         sys.exit(130)
-    finally:
-        # The process ends here. Python would look through all that it holds for cycles, several times, which
-        # took a sixth of `check`; what has registered itself to run at the end still runs.
-        gc.freeze()
     sys.exit(status if isinstance(status, int) else 0)
 
 
