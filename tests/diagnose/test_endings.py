@@ -151,6 +151,12 @@ def test_a_sentence_ends_in_one_full_stop() -> None:
     assert not finding.cause.endswith("..")
 
 
+def test_a_loader_with_a_clock_of_its_own_is_no_kernel() -> None:
+    log = "[0010.599] quux_init\n[0010.684] no Quux image\n[0010.766] Synchronous Exception: DATA ABORT\n"
+    diagnosis = diagnosed(log)
+    assert (diagnosis.outcome, serious(diagnosis)) == (Outcome.FAILED, ["loader-stopped"])
+
+
 def test_an_announced_restart_is_none() -> None:
     whole = UBOOT + "Starting kernel ...\n\n" + KERNEL + READY
     stop = "[  100.000000] systemd[1]: Reached target reboot.target - System Reboot.\n"

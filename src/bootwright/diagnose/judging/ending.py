@@ -380,7 +380,7 @@ class Endings:
 
     def _who(self, state: BootState) -> str:
         component = self._components.get(state.component)
-        return component.title if component is not None else "the boot"
+        return component.title if component is not None else "the boot loader"
 
     def _ended(self, event: str, state: BootState, proof: LastLine, *more: LastLine) -> Ending:
         who = self._components[XEN].title if proof.voice == XEN else self._who(state)

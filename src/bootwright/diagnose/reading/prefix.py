@@ -24,7 +24,7 @@ _STRUCK_OUT: Final = rb"(?:<[\w\ .-]{1,32}>|\[(?:[Hh]ost|HOST|redacted|REDACTED)
 """A host's name that somebody took out, as `--redact` does."""
 _STAMP: Final = re.compile(
     rb"""\s*(?:
-      \[(?P<jetson>\d{4}\.\d{3})\](?=\s[A-Z]>\s)
+      \[(?P<jetson>\d{4}\.\d{3}(?=\]\s[A-Z]>\s)|0\d{3}\.\d{3})\](?=\s|\Z)
     | \[\s*(?P<kernel>\d{1,10}\.\d{1,9})
         (?:@\d{1,3}\][a-z-]?|\](?:@\d{1,2}(?=\s))?|\s/\s\d\d-\d\d\s\d\d:\d\d:\d\d\.\d{1,6}\](?:\[\d\])?)
     | (?P<relative>\[(?:[A-Z][a-z]{2}\s?\d{1,2}\s\d\d:\d\d|\s*[+]\d{1,6}\.\d{1,9})\])(?=\s)
