@@ -144,3 +144,40 @@ def test_a_report_that_the_kernel_closed_is_no_dump_that_a_log_ends_in() -> None
         "Jan 01 00:01:12 host kernel: ---[ end trace 0910e44f554793b0 ]---\n"
     )
     assert outcome(text) is Outcome.BOOT_OK
+
+
+@pytest.mark.parametrize(("second", "expected"), [(2, Outcome.DEGRADED), (1362, Outcome.BOOT_OK)])
+def test_programs_that_crash_long_after_the_start_have_no_start_in_common(
+    second: int, expected: Outcome
+) -> None:
+    crashes = "".join(
+        f"[ {second + number}.000000] program{number}[41{number}]: segfault at 7f64 ip 00007f64 sp 00007fff\n"
+        for number in range(3)
+    )
+    assert outcome(START + crashes) is expected
+
+
+def test_a_second_start_of_a_service_that_runs_is_no_failure() -> None:
+    again = (
+        'Failed to start message bus: Failed to bind socket "/run/dbus/system_bus_socket": '
+        "Address already in use\n"
+    )
+    assert outcome(START + again) is Outcome.BOOT_OK
+    assert outcome(START + "Failed to start message bus: No space left on device\n") is Outcome.DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [("br0: port 1(eth0) entering forwarding state", Outcome.BOOT_OK), ("random: ready", Outcome.DEGRADED)],
+)
+def test_an_interface_may_come_after_the_kernels_own_attempt(later: str, expected: Outcome) -> None:
+    missing = "[    1.200000] IP-Config: No network devices available.\n"
+    assert outcome(
+        START.replace("[    1.500000]", missing + "[    1.500000]") + f"[    4.000000] {later}\n"
+    ) is (expected)
+
+
+def test_spaces_that_a_web_page_made_unbreakable_are_spaces() -> None:
+    panic = "[    2.000000] Kernel panic - not syncing: Fatal exception\n"
+    assert outcome((START + panic).replace("    ", "\N{NO-BREAK SPACE}" * 4)) is Outcome.FAILED
+    assert outcome(START.replace("    ", "\N{NO-BREAK SPACE}" * 4)) is outcome(START)
