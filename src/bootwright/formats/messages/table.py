@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -46,10 +46,9 @@ class Group:
     set_numbers: Sequence[int]
     """Of each format its set of owners."""
 
-    def places(self) -> dict[bytes, range]:
-        """Anchor → the numbers of its formats; without those that tell nothing of a line."""
-        bounds = pairwise(accumulate(self.sizes, initial=0))
-        return {anchor: range(*bound) for anchor, bound in zip(self.anchors, bounds, strict=True) if anchor}
+    def bounds(self) -> list[int]:
+        """Where the formats of each anchor begin, and where the last ones end."""
+        return list(accumulate(self.sizes, initial=0))
 
 
 @define(eq=False, slots=False)
@@ -65,7 +64,8 @@ class MessageTable:
     """The group of that number; may raise `Malformed`."""
     open_names: Callable[[], Names] = field(repr=False)
     """May raise `Malformed`."""
-    _open: dict[int, tuple[Group, dict[bytes, range]]] = field(factory=dict, init=False, repr=False)
+    _open: dict[int, tuple[Group, list[int]]] = field(factory=dict, init=False, repr=False)
+    """Groups with their bounds."""
 
     def __len__(self) -> int:
         return sum(self.counts)
@@ -87,8 +87,12 @@ class MessageTable:
         split = line.split()
         pairs = [before + b" " + after for before, after in pairwise(split)]
         for word in dict.fromkeys((*split, *pairs)):
-            group, places = self._group_of(word)
-            for place in places.get(word, ()):
+            group, bounds = self._group_of(word)
+            # Its words open many groups: looking in each costs less than a dictionary of each.
+            number = bisect_left(group.anchors, word)
+            if number == len(group.anchors) or group.anchors[number] != word:
+                continue
+            for place in range(bounds[number], bounds[number + 1]):
                 text = group.texts[place]
                 if printed_by(line, text, more=bool(group.codes[place] & _GOES_ON) and tells_begun(text)):
                     known = letters(text)
@@ -107,12 +111,12 @@ class MessageTable:
                 files.setdefault(name, set()).add(rest.partition("\t")[0])
         return {name: frozenset(of_module) for name, of_module in files.items()}
 
-    def _group_of(self, word: bytes) -> tuple[Group, dict[bytes, range]]:
-        """The only group that may have an anchor, and its places."""
+    def _group_of(self, word: bytes) -> tuple[Group, list[int]]:
+        """The only group that may have an anchor, and its bounds."""
         number = max(bisect_right(self.firsts, word) - 1, 0)
         if number not in self._open:
             group = self.open_group(number)
-            self._open[number] = group, group.places()
+            self._open[number] = group, group.bounds()
         return self._open[number]
 
     @cached_property
