@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, pairwise
 from typing import Final
 
@@ -24,8 +24,6 @@ _LINE_END = 256
 """Bytes at the end of a block that are nearly always not all blank."""
 _SAMPLE = 1 << 16
 """Bytes that are looked at to see whether a terminal wrapped the lines."""
-_BESIDE: Final = 1 << 11
-"""Bytes beside a line, where its offset is known."""
 _LINES_OF_MAIL: Final = 20
 _LEAST_BROKEN: Final = 5
 _NARROWEST_MAIL: Final = 60
@@ -64,20 +62,6 @@ class Block:
     _numbers: list[int] = field(factory=list, init=False, repr=False)
     """Of each line, where some were joined."""
     _newlines: int | None = field(default=None, init=False, repr=False)
-    _starts: Mapping[int, int] = field(factory=dict, init=False, repr=False)
-    """Where some lines begin, by their numbers: the block need not be split to look beside these."""
-
-    def known(self, newlines: int, starts: Mapping[int, int]) -> Block:
-        """The same block, of which so much is known before it is split: `starts` are offsets of lines."""
-        self._newlines, self._starts = newlines, starts
-        return self
-
-    def starts_of(self, numbers: Sequence[int]) -> dict[int, int]:
-        """Offsets of lines by their numbers; none where lines were joined."""
-        if self.joins or not numbers:
-            return {}
-        starts = list(accumulate(map(len, self.lines), initial=0))
-        return {number: starts[(index := number - self.first_line)] + index for number in numbers}
 
     @property
     def lines(self) -> list[bytes]:
@@ -119,20 +103,13 @@ class Block:
         return self.first_line + before + self.extra_lines(0, stripped + 1)
 
     def before(self, line: int, most: int, earlier: bytes) -> bytes:
-        """Up to `most` lines before that line, or `_BESIDE` bytes; `earlier` stands before the block."""
-        start = self._starts.get(line)
-        if start is not None:
-            text = self.text[max(0, start - _BESIDE) : start]
-            return text if start >= _BESIDE else earlier + text
+        """Up to `most` lines before that line; `earlier` stands before the block."""
         index = self._index(line)
         before = b"\n".join([*self.lines[max(0, index - most) : index], b""])
         return before if index >= most else earlier + before
 
     def since(self, line: int, most: int) -> bytes:
-        """Up to `most` lines from that line on, or `_BESIDE` bytes."""
-        start = self._starts.get(line)
-        if start is not None:
-            return self.text[start : start + _BESIDE]
+        """Up to `most` lines from that line on."""
         index = self._index(line)
         return b"\n".join(self.lines[index : index + most])
 
