@@ -1,7 +1,7 @@
 """The blocks of a large log, scanned by another process while this one judges those before.
 
 To find the lines that say something takes about as long as all the rest. The other process is a fork that
-goes on where this one's scanner stands, so that what it finds is what this one would have scanned. Blocks reach
+goes on where this one's scanner stands, so that what it finds is what this one would have found. Blocks reach
 it through memory that both share, a few at a time; what their lines say comes back in order over a pipe. A
 record is sent once and known by its number from then on: there is one for each message here too.
 
@@ -45,7 +45,7 @@ _Plain = tuple[tuple[tuple[int, Facts], ...], bool, tuple[int, ...], bool, str]
 """A record with the numbers of its patterns."""
 
 
-class _Found(NamedTuple):
+class _Said(NamedTuple):
     """What the lines of a block say."""
 
     lines: list[int]
@@ -151,7 +151,7 @@ class _Worker:
     patterns: Sequence[Pattern]
     shared: mmap.mmap
     orders: Connection[Any, _Order]
-    results: Connection[_Found, Any]
+    results: Connection[_Said, Any]
     of_parent: Sequence[Connection[Any, Any]]
     parent: int
     _numbers: dict[Record, int] = field(factory=dict)
@@ -169,9 +169,9 @@ class _Worker:
                 size, first_line, joins = self.orders.recv()
                 start = number % _PLACES * BLOCK
                 block = Block(self.shared[start : start + size], first_line, joins)
-                self.results.send(self._found(self.scanner.scan(block), place_of))
+                self.results.send(self._said(self.scanner.scan(block), place_of))
 
-    def _found(self, sightings: Sightings, place_of: Mapping[Pattern, int]) -> _Found:
+    def _said(self, sightings: Sightings, place_of: Mapping[Pattern, int]) -> _Said:
         numbers = self._numbers
         if len(numbers) > _MOST_RECORDS:
             numbers.clear()
@@ -187,4 +187,4 @@ class _Worker:
             )
             for record in islice(numbers, known, None)
         ]
-        return _Found(sightings.lines, b"\n".join(sightings.raws), numbered, fresh, known)
+        return _Said(sightings.lines, b"\n".join(sightings.raws), numbered, fresh, known)
