@@ -29,6 +29,9 @@ def diagnosed(text: str) -> Diagnosis:
         (SPL, "Quux controller is not supported"),
         (SPL, "Unknown quux source 5"),
         (SPL, "SPL: Quux too large"),
+        ("", "GXL:BL1:9ac50e:bb16dc;FEAT:ADFC318C:0;EMMC:0;READ:0;CHK:AA;LOOP:1;EMMC:0;LOOP:2;"),
+        ("BL2 Built : 11:58:42, May 27 2031.\nDDR: 2048MB\n", "quux log : check fail!"),
+        ("OpenSBI v31.4\n", "sbi_trap_error: hart0: trap0: quux handler failed (error -2)"),
     ],
 )
 def test_the_last_word_of_a_loader_that_stops_without_another(start: str, end: str) -> None:
@@ -47,6 +50,12 @@ def test_the_last_word_of_a_loader_that_stops_without_another(start: str, end: s
             "PANIC: quux: no frob",
             "Stacktrace:\n  [0xffff8000] <main+0x10>\nEnd of trace.\nSystem halted.",
         ),
+        (
+            "I/TC: OP-TEE version: 31.4.0 (gcc version 13) #1 aarch64\n",
+            "E/TC:0 0 Panic 'quux' at core/arch/arm/kernel/quux.c:584 <quux_handler>",
+            "E/TC:0 0 TEE load address @ 0x9e000000\nE/TC:0 0 Call stack:\n" + "E/TC:0 0  0x9e004c3c\n" * 5,
+        ),
+        ("HELLO! BOOT0 is starting!\n", "Loading quux fail(error=4).", "Ent fel."),
         (SPL, "frob bank 3 of 7 as expected", "### ERROR ### Please RESET the board ###"),
         (SPL, "Quux: this set-up is currently not supported.", "resetting ..."),
     ],

@@ -119,6 +119,11 @@ class Endings:
         ended = [line for line in lines[-_LAST_WORDS:] if self._forms.has("ended", line.text)]
         state.watched |= bool(ended)
         lines = [line for line in lines if line not in ended] or lines
+        words = max(
+            (place for place, line in enumerate(lines) if not self._forms.has("trailer", line.text)),
+            default=0,
+        )
+        lines = lines[: words + 1]
         seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), None)
         wall = next((line.wall for line in reversed(lines) if line.wall is not None), None)
         ending = self._last_state(state, lines)

@@ -13,12 +13,12 @@ from bootwright.diagnose.reading.patterns import Pattern
 ROLES = ("root", "kernel-module")
 """What a device or module may carry, for `Rule.carries`."""
 
-END_KINDS = ("prompt", "waits", "stopped", "handover", "shell", "benign", "last-resort", "ended")
-"""`prompt`: it asks for a command. `waits`: a countdown, a menu, a login. `stopped`: it says that it goes no
-further. `handover`: what it says last before another takes over. `shell`: the shell that
-a failed boot ends in. `benign`: a line with the form of an error
-that is none. `last-resort`: what it tries when every other source gave nothing. `ended`: somebody who watched
-ended the machine from outside."""
+END_KINDS = ("prompt", "waits", "stopped", "handover", "shell", "benign", "last-resort", "trailer", "ended")
+"""`prompt`: it asks for a command. `waits`: a countdown, a menu, a login. `stopped`: it says that it goes
+no further. `handover`: what it says last before another takes over. `shell`: the shell that a failed
+boot ends in. `benign`: a line with the form of an error that is none. `last-resort`: what it tries when
+every other source gave nothing. `trailer`: what comes after its last word, such as its stack. `ended`:
+somebody who watched ended the machine from outside."""
 
 PSEUDO_EVENTS = (
     "@restart",
