@@ -51,6 +51,7 @@ def test_the_subsystem_speaks_for_a_device_without_its_name() -> None:
         # Information by the level of its format, an error of another kind, and one that is taken back.
         "amdgpu 0000:03:00.0: amdgpu: Setting new power limit is not supported!",
         "[drm] Cannot find any crtc or sizes",
+        "nouveau 0000:01:00.0: bus: MMIO read of 00000000 FAULT at 3e6684 [ PRIVRING ]",
         "amdgpu 0000:0a:00.0: amdgpu: ring gfx_0.1.0 timeout, but soft recovered",
     ],
 )
