@@ -181,3 +181,29 @@ def test_spaces_that_a_web_page_made_unbreakable_are_spaces() -> None:
     panic = "[    2.000000] Kernel panic - not syncing: Fatal exception\n"
     assert outcome((START + panic).replace("    ", "\N{NO-BREAK SPACE}" * 4)) is Outcome.FAILED
     assert outcome(START.replace("    ", "\N{NO-BREAK SPACE}" * 4)) is outcome(START)
+
+
+_RESET = "amdgpu 0000:c3:00.0: amdgpu: VPE queue reset failed"
+_AT_WORK = "".join(
+    f"[ 5222.848{number}00] amdgpu 0000:c3:00.0: amdgpu: ring comp_1.{number}.0 uses VM inv eng {number} on hub 0\n"
+    for number in range(8)
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "after", "expected"),
+    [
+        (_RESET, "", Outcome.DEGRADED),
+        (_RESET, _AT_WORK, Outcome.BOOT_OK),
+        (
+            "amdgpu 0000:c3:00.0: amdgpu: [gfxhub] page fault (src_id:0 ring:24 vmid:3 pasid:32773)",
+            "",
+            Outcome.BOOT_OK,
+        ),
+    ],
+)
+def test_a_display_whose_driver_is_at_work_again_or_whose_program_went_wrong_is_none_that_fails(
+    message: str, after: str, expected: Outcome
+) -> None:
+    twice = f"[ 5100.000000] {message}\n[ 5202.000000] {message}\n"
+    assert outcome(START + twice + after) is expected

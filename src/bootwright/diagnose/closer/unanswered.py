@@ -24,6 +24,11 @@ from bootwright.formats.messages.model import ERROR
 UNANSWERED: Final = "@device/unanswered"
 _ATTEMPTS: Final = 2
 _KEPT: Final = 6
+_AT_WORK: Final = 8
+"""Messages of information in a row with which a driver shows that its device does what it is told again."""
+_INFORMATION: Final = 6
+_OF_A_PROGRAM: Final = re.compile(rb"\bpasid ?[:=] ?\d")
+"""The fault of a program in its own address space (drivers/gpu/drm/amd/amdgpu/gmc_v10_0.c, Linux 6.12)."""
 _DEVICE: Final = re.compile(rb"(?P<driver>[\w.+-]{2,40}) (?P<device>[\w.:@,+-]{1,60}[\w.@,+-]): ")
 _SUBSYSTEM: Final = re.compile(rb"\[(?P<driver>\w{2,20})[^\]]{0,80}\]{1,2} ")
 """What speaks for a device without its name: `[drm:FUNCTION [MODULE]] *ERROR* ` (drm_print.c, Linux 4.19)."""
@@ -36,6 +41,8 @@ class _Attempts:
     occurrences: list[Occurrence]
     last: Occurrence
     count: int = 1
+    at_work: int = 0
+    """Messages of information since the last one."""
 
 
 @define
@@ -68,13 +75,25 @@ class UnansweredCommands:
                     if attempts.role is not role
                 }
 
+    def _goes_on(self, text: bytes) -> None:
+        """A message that may be one of a driver that is at work again, as after a reset or a resume."""
+        match = _DEVICE.match(text)
+        attempts = self._devices.get(match["device"]) if match is not None else None
+        said = speaker(text) if attempts is not None else None
+        if match is None or attempts is None or said is None or not said.levels:
+            return
+        attempts.at_work += said.levels[0] >= _INFORMATION
+        if attempts.at_work >= _AT_WORK:
+            del self._devices[match["device"]]
+
     def read(self, number: int, raw: bytes, text: bytes) -> None:
         """Look at a further message, which is not known to be a program's."""
         if not may_be_unanswered(text):
             if self._devices:
                 self._success(text)
+                self._goes_on(text)
             return
-        if is_taken_back(text):
+        if is_taken_back(text) or _OF_A_PROGRAM.search(text) is not None:
             return
         match = _DEVICE.match(text) or _SUBSYSTEM.match(text)
         if match is None:
@@ -105,6 +124,6 @@ class UnansweredCommands:
             self._devices[device] = _Attempts(role, facts, [place], place)
             return
         attempts.count += are_apart(attempts.last, place)
-        attempts.last = place
+        attempts.last, attempts.at_work = place, 0
         if len(attempts.occurrences) < _KEPT:
             attempts.occurrences.append(place)
