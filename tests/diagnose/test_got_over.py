@@ -185,7 +185,7 @@ def test_spaces_that_a_web_page_made_unbreakable_are_spaces() -> None:
 
 _RESET = "amdgpu 0000:c3:00.0: amdgpu: VPE queue reset failed"
 _AT_WORK = "".join(
-    f"[ 5222.848{number}00] amdgpu 0000:c3:00.0: amdgpu: ring comp_1.{number}.0 uses VM inv eng {number} on hub 0\n"
+    f"[ 5222.80000{number}] amdgpu 0000:c3:00.0: amdgpu: ring comp_1.{number}.0 uses VM inv eng 1 on hub 0\n"
     for number in range(8)
 )
 
