@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from click.testing import CliRunner
+from image_kit import on_small_disk
 
 from bootwright.cli.image.verify import command as verify_command
 from bootwright.foundation.verdict import Verdict
@@ -29,7 +30,7 @@ READY = Goal.parse("machine is running and ready")
 
 
 def test_grub_starts_a_swapped_kernel_of_16k_pages_and_reaches_ready(tmp_path: Path) -> None:
-    made = compose(find_recipe("talos-standin-grub"), tmp_path / "grub.raw").image
+    made = compose(on_small_disk(find_recipe("talos-standin-grub")), tmp_path / "grub.raw").image
     swapped = swap(made, tmp_path / "16k.raw", Changes(kernel="debian-6.18-16k", arguments=LOUDER))
     assert any("are signed by a key in the kernel" in note for note in swapped.notes)
     image = swapped.image
@@ -71,7 +72,7 @@ def test_grub_starts_a_swapped_kernel_of_16k_pages_and_reaches_ready(tmp_path: P
 
 
 def test_each_profile_of_a_uki_starts_and_an_older_kernel_shows_the_failing_mount(tmp_path: Path) -> None:
-    recipe = find_recipe("talos-standin-uki")
+    recipe = on_small_disk(find_recipe("talos-standin-uki"))
     assert recipe.loader is not None
     recipe = evolve(recipe, loader=evolve(recipe.loader, default="reset-maintenance"))
     image = compose(recipe, tmp_path / "uki.raw").image

@@ -426,7 +426,7 @@ def test_killed_at_any_point_the_original_stands_and_no_part_has_the_name(
 
 @pytest.mark.download
 def test_another_kernel_brings_its_modules_into_the_squashfs_root(tmp_path: Path) -> None:
-    recipe = find_recipe("talos-standin-grub")
+    recipe = image_kit.on_small_disk(find_recipe("talos-standin-grub"))
     assert recipe.initramfs is not None
     # A few dozen modules are enough here: all 250 of them are loaded and swapped in test_round_trip.
     few = tuple(name for name in recipe.initramfs.modules if "/" not in name)
