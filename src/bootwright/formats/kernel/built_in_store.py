@@ -14,6 +14,8 @@ from bootwright.formats.kernel.match_tables import OfId, PciId
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.spool import digest
 from bootwright.foundation.cache import DRIVERS
+from bootwright.foundation.processes.locks import locked
+from bootwright.foundation.progress import Silent
 
 _FORMAT = 11
 
@@ -53,8 +55,11 @@ def _kept(key: str) -> BuiltIn | None:
 def _read(key: str, image: ByteSource, name: str) -> BuiltIn:
     from bootwright.formats.kernel.builtin_drivers import read_built_in
 
-    built_in = read_built_in(image.read(0, image.size), name)
-    DRIVERS.write(DRIVERS.folder() / f"{key}.json", packed(built_in))
+    with locked(DRIVERS.folder() / f".{key}.lock", Silent()):  # others would take the same seconds
+        built_in = _kept(key)
+        if built_in is None:
+            built_in = read_built_in(image.read(0, image.size), name)
+            DRIVERS.write(DRIVERS.folder() / f"{key}.json", packed(built_in))
     return built_in
 
 

@@ -25,6 +25,8 @@ from bootwright.foundation.cache import MODULES
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.kept.shelf import Shelf, load, pack
 from bootwright.foundation.kept.shelf import read as read_shelf
+from bootwright.foundation.processes.locks import locked
+from bootwright.foundation.progress import Silent
 
 _FORMAT = 11
 _WILD = re.compile(r"[*?\[]")
@@ -280,11 +282,25 @@ def read_module_tree(
         key = _key(content)
     folder = cache if cache is not None else MODULES.folder()
     store, aliases_at = folder / f"{key}.shelf", folder / f"{key}.aliases.json"
+    index = _kept(store, aliases_at)
+    if index is not None:
+        return index
+    with locked(folder / f".{key}.lock", Silent()):  # others would take the same seconds
+        return _kept(store, aliases_at) or _made(tree, files, workers, store, aliases_at)
+
+
+def _kept(store: Path, aliases_at: Path) -> ModuleIndex | None:
     kept = load(store, form=_FORMAT)
-    if kept is not None and aliases_at.is_file():
-        for path in (store, aliases_at):
-            os.utime(path)
-        return ModuleIndex(kept, aliases_at)
+    if kept is None or not aliases_at.is_file():
+        return None
+    for path in (store, aliases_at):
+        os.utime(path)
+    return ModuleIndex(kept, aliases_at)
+
+
+def _made(
+    tree: Path, files: list[str] | None, workers: int | None, store: Path, aliases_at: Path
+) -> ModuleIndex:
     if files is None:
         files, _ = module_files(tree, form=_FORMAT)
     records = read_records(tree, files, workers if workers is not None else min(2, os.cpu_count() or 1))
