@@ -98,3 +98,14 @@ def test_a_service_that_procd_gives_up_is_named() -> None:
     diagnosis = diagnosed(KERNEL + line)
     assert diagnosis.outcome is Outcome.DEGRADED
     assert "frob ends as soon as it is started" in diagnosis.boots[-1].findings[0].cause
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[FATAL tini (7)] exec /quux.sh failed: No such file or directory\n",
+        "s6-overlay-suexec: fatal: can only run as pid 1\n",
+    ],
+)
+def test_the_first_program_of_a_container_that_gives_up_ends_it(line: str) -> None:
+    assert diagnosed(line).outcome is Outcome.FAILED

@@ -80,3 +80,15 @@ def test_what_one_firmware_means_no_harm_by_is_an_error_of_another() -> None:
 def test_a_countdown_after_an_error_is_a_wait() -> None:
     diagnosis = diagnosed(f"{SPL}quux does not exist\nHit any key to stop autoboot:  2\n")
     assert diagnosis.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "ERROR: reserving fdt memory region failed (addr=41b00000 size=100000)\n",
+        "spl: mmc init failed with error: -95\nTrying to boot from MMC2\n"
+        "NOTICE:  BL31: v2.31.0(release):v2.31.0\nINFO:    SPSR = 0x3c9\n",
+    ],
+)
+def test_what_a_loader_goes_on_after_is_no_end(end: str) -> None:
+    assert diagnosed(f"{SPL}Trying to boot from MMC1\n{end}").outcome is Outcome.UNKNOWN
