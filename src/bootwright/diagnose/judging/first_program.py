@@ -13,10 +13,11 @@ from bootwright.diagnose.reading.tail import LastLine
 from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN
 
 BY_INIT: Final = re.compile(
-    rb"(?:/s?bin/|/)?init(?:\[1\]| \d{1,3})?: |- runit: |s6-(?:linux-init|overlay)[\w-]*: |\[(?:FATAL|ERROR) +tini "
+    rb"(?:/s?bin/|/)?init(?:\[1\]| \d{1,3})?: |- runit: |s6-(?:linux-init|overlay)[\w-]*: "
+    rb"|\[(?:FATAL|ERROR) +tini "
 )
-"""The first process (Android 14 system/core/init writes to the kernel's log, scripts to the console; runit 2.1;
-s6-linux-init 1.1, s6-overlay 3.2 and tini 0.19 in containers)."""
+"""The first process (Android 14 system/core/init writes to the kernel's log, scripts to the console;
+runit 2.1, s6-linux-init 1.1; in containers s6-overlay 3.2 and tini 0.19)."""
 _LEAVES: Final = re.compile(rb"reboot: (?:Restarting system|System halted|Power down)\b")
 """kernel/reboot.c kernel_restart, kernel_halt, kernel_power_off (Linux 6.12)."""
 _FATAL: Final = re.compile(rb"(?:\A|: |\[|\()(?:fatal|FATAL)\b(?: error)?[:\] ]")
