@@ -293,10 +293,10 @@ class BootState:
 
         Where only the kernel speaks (dmesg) this tells the end of a boot.
         """
-        started, _ = self.stage_lines.get("init", (line, line))
-        if started >= line or self.longest_pause is None:
+        programs = [first for stage, (first, _) in self.stage_lines.items() if RANKS[stage] >= RANKS["init"]]
+        if not programs or min(programs) >= line or self.longest_pause is None:
             return False
-        return self.longest_pause(started, line) >= _SETTLED
+        return self.longest_pause(min(programs), line) >= _SETTLED
 
     @property
     def ran_before(self) -> bool:
