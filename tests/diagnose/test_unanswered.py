@@ -87,3 +87,18 @@ def test_a_wireless_link_afterwards_is_an_answer() -> None:
 def test_a_quoted_line_may_be_moved_in() -> None:
     outcome, _ = found(f"[   69.700000]   {WIRELESS}", f"[   81.200000]   {WIRELESS}")
     assert outcome is Outcome.DEGRADED
+
+
+@pytest.mark.parametrize(("resets", "expected"), [(2, Outcome.BOOT_OK), (3, Outcome.DEGRADED)])
+def test_a_display_that_has_to_be_brought_back_again_and_again_fails(resets: int, expected: Outcome) -> None:
+    lines = []
+    for reset in range(resets):
+        lines.append(f"[ {reset + 1}00.000000] amdgpu 0000:c3:00.0: amdgpu: VPE queue reset failed")
+        lines += [
+            f"[ {reset + 1}05.{ring}00000] amdgpu 0000:c3:00.0: amdgpu: "
+            f"ring comp_1.{ring}.0 uses VM inv eng {ring} on hub 0"
+            for ring in range(8)
+        ]
+    outcome, findings = found(*lines)
+    assert outcome is expected
+    assert [finding.count for finding in findings] == ([resets] if expected is Outcome.DEGRADED else [])

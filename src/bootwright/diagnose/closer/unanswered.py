@@ -26,6 +26,8 @@ _ATTEMPTS: Final = 2
 _KEPT: Final = 6
 _AT_WORK: Final = 8
 """Messages of information in a row with which a driver shows that its device does what it is told again."""
+_RECOVERIES: Final = 3
+"""A device that has to be brought back so often fails again and again."""
 _INFORMATION: Final = 6
 _OF_A_PROGRAM: Final = re.compile(rb"\bpasid ?[:=] ?\d")
 """The fault of a program in its own address space (drivers/gpu/drm/amd/amdgpu/gmc_v10_0.c, Linux 6.12)."""
@@ -41,8 +43,12 @@ class _Attempts:
     occurrences: list[Occurrence]
     last: Occurrence
     count: int = 1
+    """Since the driver was last at work."""
+    total: int = 1
     at_work: int = 0
     """Messages of information since the last one."""
+    recoveries: int = 0
+    """How often the driver was at work again after them."""
 
 
 @define
@@ -60,10 +66,10 @@ class UnansweredCommands:
         """Let the state know which devices did not answer again and again."""
         state.tallies.pop(UNANSWERED, None)
         for attempts in self._devices.values():
-            if attempts.count >= _ATTEMPTS:
+            if attempts.count >= _ATTEMPTS or attempts.recoveries >= _RECOVERIES:
                 places = attempts.occurrences
                 shown = places if attempts.last in places else [*places, attempts.last]
-                state.count_all(UNANSWERED, attempts.facts, shown, attempts.count)
+                state.count_all(UNANSWERED, attempts.facts, shown, attempts.total)
 
     def _success(self, text: bytes) -> None:
         """A message that may show that a device of a role works after all."""
@@ -83,8 +89,9 @@ class UnansweredCommands:
         if match is None or attempts is None or said is None or not said.levels:
             return
         attempts.at_work += said.levels[0] >= _INFORMATION
-        if attempts.at_work >= _AT_WORK:
-            del self._devices[match["device"]]
+        if attempts.count and attempts.at_work >= _AT_WORK:
+            attempts.recoveries += 1
+            attempts.count = 0
 
     def read(self, number: int, raw: bytes, text: bytes) -> None:
         """Look at a further message, which is not known to be a program's."""
@@ -123,7 +130,9 @@ class UnansweredCommands:
             )
             self._devices[device] = _Attempts(role, facts, [place], place)
             return
-        attempts.count += are_apart(attempts.last, place)
+        further = attempts.count == 0 or are_apart(attempts.last, place)
+        attempts.count += further
+        attempts.total += further
         attempts.last, attempts.at_work = place, 0
         if len(attempts.occurrences) < _KEPT:
             attempts.occurrences.append(place)
