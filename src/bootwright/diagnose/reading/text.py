@@ -47,6 +47,7 @@ _MANY = 1 / 2000
 _NOISE = bytes(code for code in range(32) if code not in (0x08, 0x09, 0x0A, 0x1B)) + b"\x7f"
 _NO_BREAK = "\N{NO-BREAK SPACE}".encode()
 """What web pages and mail programs make of the spaces in a time stamp."""
+_HAS_NO_BREAK = holds(_NO_BREAK)
 
 
 @define(eq=False)
@@ -224,7 +225,7 @@ def clean(data: bytes) -> bytes:
     # A rare byte first: looking for one costs a fraction of looking for several in a row.
     if b"^" in data and b"^[[" in data:
         data = _SHOWN_ESCAPE.sub(b"", data)
-    if _NO_BREAK in data:
+    if _NO_BREAK[:1] in data and _HAS_NO_BREAK(data):
         data = data.replace(_NO_BREAK, b" ")
     if _ENDS_COLOUR(data):
         data = _without_lost_escapes(data)
