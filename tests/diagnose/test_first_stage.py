@@ -109,3 +109,15 @@ def test_a_service_that_procd_gives_up_is_named() -> None:
 )
 def test_the_first_program_of_a_container_that_gives_up_ends_it(line: str) -> None:
     assert diagnosed(line).outcome is Outcome.FAILED
+
+
+def test_without_its_root_a_kernel_finds_no_init() -> None:
+    diagnosis = diagnosed(
+        f"{KERNEL}[   12.8] Root-NFS: no NFS server address\n"
+        "[   12.9] VFS: Unable to mount root fs via NFS.\n"
+        "[   12.9] Run /sbin/init as init process\n"
+        "[   12.9] Kernel panic - not syncing: No working init found.\n"
+    )
+    no_init = next(finding for finding in diagnosis.boots[-1].findings if finding.signature == "no-init")
+    assert diagnosis.boots[-1].findings[0].signature == "no-root"
+    assert no_init.caused_by == "no-root"

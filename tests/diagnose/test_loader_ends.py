@@ -55,6 +55,11 @@ def test_the_last_word_of_a_loader_that_stops_without_another(start: str, end: s
             "E/TC:0 0 Panic 'quux' at core/arch/arm/kernel/quux.c:584 <quux_handler>",
             "E/TC:0 0 TEE load address @ 0x9e000000\nE/TC:0 0 Call stack:\n" + "E/TC:0 0  0x9e004c3c\n" * 5,
         ),
+        (
+            " 42.73387|ISTEP 20. 1 - host_quux\n",
+            " 43.04727|Error reported by quuxservice (0x0500) PLID 0x900000A7",
+            " 43.04728|  ReasonCode 0x0506 QUUX\n 43.04733|--------------------------\n 43.04734|  host_frob",
+        ),
         ("HELLO! BOOT0 is starting!\n", "Loading quux fail(error=4).", "Ent fel."),
         (SPL, "frob bank 3 of 7 as expected", "### ERROR ### Please RESET the board ###"),
         (SPL, "Quux: this set-up is currently not supported.", "resetting ..."),
@@ -66,8 +71,8 @@ def test_a_word_of_stopping_that_gives_no_reason_is_explained_by_what_came_befor
     diagnosis = diagnosed(f"{start}{reason}\n{end}\n")
     assert diagnosis.outcome is Outcome.FAILED
     finding = diagnosis.boots[-1].findings[0]
-    assert reason in finding.cause
-    assert reason in [line.text for line in finding.lines]
+    assert reason.strip() in finding.cause
+    assert reason.strip() in [line.text.strip() for line in finding.lines]
 
 
 def test_what_one_firmware_means_no_harm_by_is_an_error_of_another() -> None:
