@@ -207,3 +207,55 @@ def test_a_display_whose_driver_is_at_work_again_or_whose_program_went_wrong_is_
 ) -> None:
     twice = f"[ 5100.000000] {message}\n[ 5202.000000] {message}\n"
     assert outcome(START + twice + after) is expected
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("Start psplash boot splash screen", Outcome.BOOT_OK),
+        ("OpenBSD Secure Shell server", Outcome.DEGRADED),
+    ],
+)
+def test_a_boot_screen_is_no_service_that_something_needs(unit: str, expected: Outcome) -> None:
+    failed = (
+        "[    5.000000] systemd[1]: Finished Load Kernel Modules.\n"
+        f"[    6.000000] systemd[1]: Failed to start {unit}.\n"
+        f"[    6.100000] systemd[1]: Dependency failed for {unit} helper.\n"
+    )
+    assert outcome(START + failed) is expected
+
+
+@pytest.mark.parametrize(("device", "expected"), [("0000:00:0e.0", Outcome.BOOT_OK), ("", Outcome.DEGRADED)])
+def test_a_controller_that_another_driver_took_is_not_missed(device: str, expected: Outcome) -> None:
+    failed = "[    1.550238] ahci 0000:00:0e.0: probe with driver ahci failed with error -22\n"
+    bound = f"[    2.500000] vmd {device}: Bound to PCI domain 10000\n" if device else ""
+    assert outcome(START + failed + bound) is expected
+
+
+@pytest.mark.parametrize(("end", "expected"), [(700, Outcome.DEGRADED), (5000, Outcome.BOOT_OK)])
+def test_a_link_that_holds_afterwards_was_pulled_by_hand(end: int, expected: Outcome) -> None:
+    states = ("Up", "Down", "Up", "Down", "Up")
+    changes = "".join(
+        f"[  {400 + 10 * number}.000000] r8169 0000:03:00.2 eth0: Link is {state}\n"
+        for number, state in enumerate(states)
+    )
+    assert outcome(f"{START}{changes}[ {end}.000000] usb 1-1: Product: Hub\n") is expected
+
+
+@pytest.mark.parametrize(
+    ("result", "task", "expected"),
+    [
+        ("ok 1 - test_out_of_bounds_read", "kunit_try_catch", Outcome.BOOT_OK),
+        ("not ok 1 - test_out_of_bounds_read", "kunit_try_catch", Outcome.DEGRADED),
+        ("ok 1 - test_out_of_bounds_read", "kworker/0:1", Outcome.DEGRADED),
+    ],
+)
+def test_what_the_kernels_own_tests_provoke_is_no_misuse_of_memory(
+    result: str, task: str, expected: Outcome
+) -> None:
+    report = (
+        "[    4.953667] BUG: KFENCE: out-of-bounds read in test_out_of_bounds_read+0x90/0x228\n"
+        f"[    5.027641] CPU: 0 PID: 91 Comm: {task} Not tainted 6.1.0 #1\n"
+        f"[    5.247126]     {result}\n"
+    )
+    assert outcome(START + report) is expected

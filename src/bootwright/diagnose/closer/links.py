@@ -1,7 +1,7 @@
 """Network links that are lost again and again: neither a driver's second `down`, nor a cable that was pulled.
 
 A link is lost where `up` is followed by `down`; again and again where that happens several times within
-minutes. Where lines have no times, every loss counts.
+minutes, and the link does not hold afterwards. Where lines have no times, every loss counts.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _LOSSES: Final = 2
 class _Link:
     last: Occurrence
     up: bool = False
+    since: float | None = None
+    """When it came into that state."""
     losses: list[tuple[float | None, Occurrence]] = field(factory=list)
     flapping: list[Occurrence] = field(factory=list)
 
@@ -54,6 +56,8 @@ class LinkChanges:
         link = self._links.setdefault(change["netdev"], _Link(Occurrence(number, raw)))
         link.last = Occurrence(number, raw)
         up = change["got"] is not None or (change["state"] or b"").lower() == b"up"
+        if link.up and _held(link.since, seconds):
+            link.flapping = []
         if link.up and not up:
             link.losses.append((seconds, Occurrence(number, raw)))
             recent = [
@@ -63,7 +67,8 @@ class LinkChanges:
             ]
             if len(recent) >= _LOSSES and not change["netdev"].startswith(_ROAMING):
                 link.flapping = recent
-        link.up = up
+        if link.up is not up:
+            link.up, link.since = up, seconds
 
     @property
     def any(self) -> bool:
@@ -79,6 +84,11 @@ class LinkChanges:
         if up and len(self._links) > 1:
             state.count_all(UP, (), up[:1], len(up))
         for netdev, link in self._links.items():
-            if link.flapping:
+            if link.flapping and not (link.up and _held(link.since, state.last_seconds)):
                 facts = (("netdev", netdev.decode()),)
                 state.count_all(FLAPPING, facts, link.flapping[-4:], len(link.losses))
+
+
+def _held(since: float | None, now: float | None) -> bool:
+    """Whether a link stayed as it was for so long that what was before is over."""
+    return since is not None and now is not None and now - since > _WITHIN
