@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
 import signal
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,23 +34,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="make test-slow builds whole kernels"))
 
 
-def pytest_collection_finish() -> None:
-    """What was collected stays: no collection of garbage looks through thousands of tests again."""
-    gc.collect()
-    gc.freeze()
+def pytest_configure(config: pytest.Config) -> None:
+    from memory_kit import Memory
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _memory_is_given_back() -> Iterator[None]:
-    """Of kernels and disks that a file's tests held.
-
-    Importing the commands makes collections rare; and glibc keeps what is free below something that is not.
-    """
-    yield
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    config.pluginmanager.register(Memory())
 
 
 @pytest.hookimpl(optionalhook=True)
