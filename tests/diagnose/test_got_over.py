@@ -259,3 +259,26 @@ def test_what_the_kernels_own_tests_provoke_is_no_misuse_of_memory(
         f"[    5.247126]     {result}\n"
     )
     assert outcome(START + report) is expected
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        ("Apr 29 12:51:48 host kernel: [  742.592129] ", Outcome.DEGRADED),
+        ("Apr 29 12:39:48 host kernel: [   42.592129] ", Outcome.FAILED),
+        ("[  742.592129] ", Outcome.FAILED),
+    ],
+)
+def test_where_a_logger_writes_the_kernels_lines_a_system_runs(stamp: str, expected: Outcome) -> None:
+    start = stamp.partition("[")[0] + "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+    assert outcome(f"{start}{stamp}kernel BUG at mm/slub.c:3955!\n") is expected
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [("sram 20000.sram", Outcome.BOOT_OK), ("sdhci fe310000.mmc", Outcome.DEGRADED)],
+)
+def test_registers_that_are_taken_matter_by_what_their_device_is_for(device: str, expected: Outcome) -> None:
+    busy = f"[    1.000000] {device}: can't request region for resource [mem 0x00020000-0x0005ffff]\n"
+    start = START.replace("[    1.500000]", busy + "[    1.500000]")
+    assert outcome(start + "[    3.000000] usb 1-1: Product: Hub\n") is expected

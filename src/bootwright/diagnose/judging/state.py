@@ -284,9 +284,15 @@ class BootState:
         # Where only the kernel speaks (kern.log) nothing tells of services.
         programs = "services" if self.rank >= RANKS["services"] else "init"
         started, _ = self.stage_lines.get(programs, (line, line))
-        if started >= line:
+        if started >= line and not self._in_system_log(line):
             return False
         return (self._seconds_of(line) or 0.0) >= _SURELY_UP
+
+    def _in_system_log(self, line: int) -> bool:
+        """Whether a logger wrote the kernel's name before that line: so one ran."""
+        raw = self._seen_in(line)
+        message = prefix.split(raw) if raw is not None else None
+        return message is not None and message.wall is not None and message.stamped_by == "log"
 
     def had_settled(self, line: int) -> bool:
         """Whether programs had started before `line`, and the kernel then had nothing to say for long.
