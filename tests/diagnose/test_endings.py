@@ -229,6 +229,7 @@ def test_any_bytes_have_a_shape(text: bytes) -> None:
         ("quux: frob failed, using the default", False),
         ("0 errors", False),
         ("errors=remount-ro", False),
+        ("Kernel command line: earlyquux oops=panic frob_watchdog=panic root=/dev/quux", False),
         ("quux: ret -110", True),
         ("quux at 1-110", False),
         ("quux: frob() = -22, last_err=-5", True),
