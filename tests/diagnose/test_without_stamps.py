@@ -180,3 +180,19 @@ def test_what_is_said_again_and_again_lasts() -> None:
     started = "[talos] [initramfs] booting Talos v1.13.2\n[talos] entering maintenance service\n"
     assert diagnosed(started + word).outcome is not Outcome.DEGRADED
     assert diagnosed(started + word * 4).outcome is Outcome.DEGRADED
+
+
+def test_a_crash_long_after_the_start_is_one_in_every_boot_of_a_file() -> None:
+    """The file's outcome is judged by the text around a report, as that of its boots is."""
+    boot = (
+        "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+        "[    1.900000] Run /sbin/init as init process\n"
+        "[    4.000000] acme 1f0: ready\n"
+        "[   90.000000] Unable to handle kernel NULL pointer dereference at virtual address 08\n"
+        "[   90.000001] Internal error: Oops: 0000000096000004 [#1] PREEMPT SMP\n"
+        "[   90.000002] CPU: 0 UID: 0 PID: 1 Comm: quux Not tainted 6.12.5-test #1\n"
+        "[   90.000003] pc : acme_poll+0x10/0x20\n"
+        + "".join(f"[   90.00001{count}]  acme_{count}+0x10/0x20\n" for count in range(9))
+    )
+    assert diagnosed(boot).outcome is Outcome.DEGRADED
+    assert diagnosed(boot * 2).outcome is Outcome.DEGRADED

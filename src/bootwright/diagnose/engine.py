@@ -239,6 +239,8 @@ class Diagnoser:
         key = boot.key
         if self._closer.shows_more(boot.first_line, line - 1):
             self._closer.tell(boot.settled(self._markers))
+            if self._judge.sees_report(boot.settled(self._markers)):
+                self._closer.lend(boot.settled(self._markers))
             key = None
         known = self._outcomes.get((key, len(signs))) if key is not None else None
         failed_before = known is not None and known[0]

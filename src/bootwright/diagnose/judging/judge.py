@@ -59,6 +59,9 @@ class Judge:
             for name, component in knowledge.components.items()
             if component.unknown_before
         }
+        self._of_reports = frozenset(
+            name for signature in knowledge.signatures if signature.report for name in signature.rule.triggers
+        )
         self._facts = tuple(pattern.name for pattern in knowledge.facts)
         for signature in knowledge.signatures:
             for name in signature.rule.triggers:
@@ -82,16 +85,24 @@ class Judge:
         )
 
     def outcome(self, state: BootState) -> Outcome:
-        """The outcome alone, remembered for boots of the same shape."""
+        """The outcome alone, remembered for boots of the same shape unless their text tells more."""
+        if state.around is not None:
+            return self._outcome(state)
         shape = state.shape()
         remembered = self._outcomes.get(shape)
         if remembered is None:
             if len(self._outcomes) >= _MOST_SHAPES:
                 self._outcomes.clear()
-            findings = self.findings(state)
-            recognised = not self._undecided(state, findings)
-            remembered = self._outcomes[shape] = outcome_of(findings, recognised=recognised)
+            remembered = self._outcomes[shape] = self._outcome(state)
         return remembered
+
+    def sees_report(self, state: BootState) -> bool:
+        """Whether there is a kernel's report, whose severity the lines around it may tell."""
+        return not self._of_reports.isdisjoint(state.tallies)
+
+    def _outcome(self, state: BootState) -> Outcome:
+        findings = self.findings(state)
+        return outcome_of(findings, recognised=not self._undecided(state, findings))
 
     def boot(self, state: BootState, source: str, *, restarted: bool, recognised: bool) -> Boot:
         """The boot as it is known now."""
