@@ -282,3 +282,28 @@ def test_registers_that_are_taken_matter_by_what_their_device_is_for(device: str
     busy = f"[    1.000000] {device}: can't request region for resource [mem 0x00020000-0x0005ffff]\n"
     start = START.replace("[    1.500000]", busy + "[    1.500000]")
     assert outcome(start + "[    3.000000] usb 1-1: Product: Hub\n") is expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("modprobe: FATAL: Could not load /lib/modules/3.16.81/modules.dep", Outcome.BOOT_OK),
+        ("- runit: fatal: unable to start stage1", Outcome.FAILED),
+    ],
+)
+def test_a_loader_of_modules_calls_fatal_what_ends_no_boot(line: str, expected: Outcome) -> None:
+    assert outcome(START + line + "\nINIT: version 2.86 booting\n") is expected
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ("iwlwifi 0000:04:00.0 wlp4s0: renamed from wlan0", Outcome.BOOT_OK),
+        ("r8169 0000:04:00.0 enp4s0: renamed from eth0", Outcome.DEGRADED),
+    ],
+)
+def test_an_adapter_beside_a_wireless_chip_that_works_is_not_missed(other: str, expected: Outcome) -> None:
+    failed = "[   12.220182] mt76x2u: probe of 1-3.2.1:1.0 failed with error -110\n"
+    assert (
+        outcome(f"{START}[   10.000000] {other}\n{failed}[   20.000000] usb 1-1: Product: Hub\n") is expected
+    )

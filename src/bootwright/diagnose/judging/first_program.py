@@ -22,6 +22,8 @@ _LEAVES: Final = re.compile(rb"reboot: (?:Restarting system|System halted|Power 
 """kernel/reboot.c kernel_restart, kernel_halt, kernel_power_off (Linux 6.12)."""
 _FATAL: Final = re.compile(rb"(?:\A|: |\[|\()(?:fatal|FATAL)\b(?: error)?[:\] ]")
 """In which first programs say that they go no further: strerr_dief of runit and s6, `[FATAL tini (1)]`."""
+_HELPER: Final = re.compile(rb"\A(?:\S+: )?(?:modprobe|depmod|insmod|rmmod|kmod)\b")
+"""Who calls a module that is not there fatal, and means itself (kmod 34 tools/modprobe.c)."""
 _LAST_WORDS: Final = 4
 _BEFORE: Final = 14
 """Lines at the end among which the machine is left; its own lines in which the first program says why."""
@@ -61,5 +63,12 @@ def said_fatal(lines: Sequence[LastLine]) -> LastLine | None:
     """The line among the last in which a program calls its own error fatal; None without one."""
     last = (line for line in reversed(lines[-_LAST_WORDS:]) if line.voice != KERNEL)
     return next(
-        (line for line in last if _FATAL.search(line.text) is not None and not is_kernels(line.text)), None
+        (
+            line
+            for line in last
+            if _FATAL.search(line.text) is not None
+            and _HELPER.match(line.text) is None
+            and not is_kernels(line.text)
+        ),
+        None,
     )
