@@ -157,6 +157,17 @@ def test_a_loader_with_a_clock_of_its_own_is_no_kernel() -> None:
     assert (diagnosis.outcome, serious(diagnosis)) == (Outcome.FAILED, ["loader-stopped"])
 
 
+def test_an_error_without_end_shows_since_when() -> None:
+    again = "".join(f"[{60 + 2 * turn}.000000] quux: frob failed: -{22}\n" for turn in range(40))
+    finding = diagnosed(KERNEL + READY + again).boots[0].findings[0]
+    assert (finding.signature, [line.number for line in finding.lines][:1]) == ("kept-failing", [4])
+
+
+def test_a_jetson_s_firmware_that_restarts_has_failed() -> None:
+    log = "Jetson System firmware version v36.4.0\nEnter to continue boot.\nRebooting system ...\n"
+    assert diagnosed(log).outcome is Outcome.FAILED
+
+
 def test_an_announced_restart_is_none() -> None:
     whole = UBOOT + "Starting kernel ...\n\n" + KERNEL + READY
     stop = "[  100.000000] systemd[1]: Reached target reboot.target - System Reboot.\n"

@@ -204,3 +204,19 @@ def test_what_lasts_at_the_end_comes_before_what_else_is_worth_knowing(lasts: bo
     kernel = "[    0.000000] Linux version 6.12.5-test (builder@host) #1 SMP\nboard login: "
     first = diagnose_bytes((log + ("" if lasts else kernel)).encode(), "log", KNOWLEDGE).boots[0].findings[0]
     assert first.signature == ("silent-after-handover" if lasts else "uboot-fell-back")
+
+
+@pytest.mark.parametrize(
+    ("why", "cause"),
+    [
+        ("softlockup: hung tasks", "soft-lockup"),
+        ("EXT4-fs (device vda1): panic forced after error", "fs-error"),
+    ],
+)
+def test_a_panic_over_a_report_follows_from_that_report(why: str, cause: str) -> None:
+    log = (
+        "[    9.000000] EXT4-fs error (device vda1): ext4_lookup:1784: comm ls: deleted inode 12\n"
+        "[   40.000000] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [quux:405]\n"
+        f"[   40.100000] Kernel panic - not syncing: {why}\n"
+    )
+    assert findings(log)["kernel-panic"].caused_by == cause

@@ -120,6 +120,9 @@ class _Folding:
         )
         if effect_found.signature not in signature.explains or effect_found.signature == signature.name:
             return False
+        of_reports = self._signatures[effect].of_reports
+        if of_reports and not signature.report and _known_facts_match(of_reports, effect_found):
+            return False
         last = effect_found.lines[-1].number if effect_found.lines else self._first[cause]
         if self._signatures[effect].ends_boot and self._first[cause] > last:
             return False

@@ -307,7 +307,10 @@ class Endings:
                 return None
         elif took is not None and took < _LOOP_TAKES:
             return None
-        return self._ended("@end/repeats", state, error, lines[-1]) if error is not None else None
+        if error is None:
+            return None
+        since = shapes.index(shape_of(error.text), begin_of_run(shapes, places))
+        return self._ended("@end/repeats", state, error, lines[since], lines[-1])
 
     def _loop_of_words(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         """A script of the initramfs that says the same for ever before anything is started."""

@@ -143,6 +143,7 @@ def _signature(file: SignatureFile) -> Signature:
         explains=file.explains,
         explains_only=file.explains_only,
         explains_if=file.explains_if,
+        of_reports=file.of_reports,
         needs=file.needs,
         ends_boot=file.ends_boot,
         report=file.report,

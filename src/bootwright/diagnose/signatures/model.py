@@ -170,6 +170,8 @@ class Signature:
     """It is never told itself: it makes serious what another finding says of its lines as worth knowing."""
     explains_if: Mapping[str, Mapping[str, str]] = field(factory=dict)
     """Of those, the ones it explains only where its own facts, if known, match in full."""
+    of_reports: Mapping[str, str] = field(factory=dict)
+    """Facts with which it follows from a report of the kernel, and from nothing else."""
 
 
 @frozen

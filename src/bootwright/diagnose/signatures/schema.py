@@ -163,6 +163,7 @@ class SignatureFile:
     explains: tuple[str, ...] = field(default=(), metadata=LONE)
     explains_only: Mapping[str, Mapping[str, str]] = field(factory=dict)
     explains_if: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    of_reports: Mapping[str, str] = field(factory=dict)
     speakers: tuple[str, ...] = field(default=(), metadata={**LONE, **written(tuple[str, ...], _speakers)})
     event_speakers: Mapping[str, tuple[str, ...]] = field(
         factory=dict, metadata=written(Mapping[str, tuple[str, ...]], _speakers_of)
