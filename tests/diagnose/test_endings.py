@@ -168,6 +168,11 @@ def test_a_jetson_s_firmware_that_restarts_has_failed() -> None:
     assert diagnosed(log).outcome is Outcome.FAILED
 
 
+def test_a_loader_may_give_up_on_a_display() -> None:
+    assert diagnosed(UBOOT + "hdmi: giving up on reading EDID block 0\n").outcome is Outcome.UNKNOWN
+    assert diagnosed(UBOOT + "quux medium: giving up\n").outcome is Outcome.FAILED
+
+
 def test_an_announced_restart_is_none() -> None:
     whole = UBOOT + "Starting kernel ...\n\n" + KERNEL + READY
     stop = "[  100.000000] systemd[1]: Reached target reboot.target - System Reboot.\n"
@@ -239,6 +244,7 @@ def test_any_bytes_have_a_shape(text: bytes) -> None:
         ("quux: frob failed", True),
         ("quux: frob failed, using the default", False),
         ("0 errors", False),
+        ("quux 0000:01:00.0: PCIe Bus Error: severity=Corrected, type=Physical Layer", False),
         ("errors=remount-ro", False),
         ("Kernel command line: earlyquux oops=panic frob_watchdog=panic root=/dev/quux", False),
         ("quux: ret -110", True),

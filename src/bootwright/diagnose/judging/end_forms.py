@@ -24,6 +24,7 @@ _BARE: Final = re.compile(
     rb"(?i)\W*(?:error|fatal)?\W*(?:please |system |the )*(?:reset|restart|reboot|halt|hang|stop|power)\w*\b"
 )
 """A word of stopping that gives no reason: `### ERROR ### Please RESET the board ###` (U-Boot lib/hang.c)."""
+_GIVES_UP: Final = re.compile(rb"(?i)giving up\b")
 
 
 class EndForms:
@@ -58,6 +59,12 @@ class EndForms:
             compiled.search(line.text) is not None
             for whose, compiled in self._benign
             if anybody or not whose or whose in state.shown
+        )
+
+    def stops(self, state: BootState, line: LastLine) -> bool:
+        """Whether a loader goes no further with it; it may give up on what it can do without."""
+        return self.has("stopped", line.text) and (
+            _GIVES_UP.search(line.text) is None or self.is_error(state, line)
         )
 
     def waits(self, line: LastLine) -> bool:

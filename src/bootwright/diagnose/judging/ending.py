@@ -167,7 +167,7 @@ class Endings:
 
     def _of_loader(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
         last = lines[-1]
-        stopped = next((line for line in lines[-_LAST_WORDS:] if self._forms.has("stopped", line.text)), None)
+        stopped = next((line for line in lines[-_LAST_WORDS:] if self._forms.stops(state, line)), None)
         if state.handed_over and (stopped is None or stopped.number <= state.milestone):
             return Ending(cut=f"{self._who(state)} handed over with the last lines of the log")
         at_prompt = self._forms.has("prompt", last.text)

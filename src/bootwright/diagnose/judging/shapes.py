@@ -60,7 +60,8 @@ _DENIED: Final = holds(
     rb"|\bwatchdog.{0,40}timeout|\bautoboot|\btrying\b|\bretry(?:ing)?\b|\bskip(?:ped|ping)?\b"
     rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?(?:default|dummy|built)"
     rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed|ing)\b|\bdisabl(?:ed|ing)\b"
-    rb"|\brecovered\b|\bpanic=-?\d|\w=panic\b|\bwarn(?:ing)?\b|\border: -\d)",
+    rb"|\brecovered\b|\bpanic=-?\d|\w=panic\b|\bwarn(?:ing)?\b|\border: -\d"
+    rb"|\bseverity=correct(?:ed|able)\b|\berror status/mask=)",
 )
 _OF_FIRMWARE: Final = holds(
     rb"(?i)\b(?:unexpected|unhandled|insufficient|incorrect|abnormal|mis-?aligned|exceeds|exceeded"
