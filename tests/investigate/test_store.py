@@ -1,4 +1,6 @@
+import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -7,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.run_folder import Store
 
 
@@ -98,6 +102,44 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "run.sqlite").unlink()
     with Store(tmp_path):
         pass
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    with Store(folder) as store:
+        store.put("plan", "x")
+        for number in range(3):
+            store.keep(f"boot{number}", {"kernel": "6.12"}, b"console", "2026-01-01T00:00:00+00:00")
+    return folder
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_run_is_one_error(whole_run: Path, data: st.DataObject) -> None:
+    folder = whole_run.parent / "damaged"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(whole_run, folder)
+    path = folder / "run.sqlite"
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    with contextlib.suppress(BootwrightError), Store(folder) as store:
+        store.get("plan")
+        store.find("boot1")
+        for kept in store.boots():
+            store.console(kept)
+
+
+def test_a_column_that_is_gone_is_one_error(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.keep("a", {}, b"console", "t")
+    with contextlib.closing(sqlite3.connect(tmp_path / "run.sqlite")) as database:
+        database.execute("UPDATE boot SET facts = 'no JSON'")
+        database.commit()
+    with Store(tmp_path) as store, pytest.raises(Malformed, match=r"run\.sqlite.*boot a"):
+        list(store.boots())
 
 
 def test_a_run_of_another_format(tmp_path: Path) -> None:

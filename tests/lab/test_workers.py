@@ -247,6 +247,21 @@ def test_a_damaged_queue_is_one_error(whole_queue: Path, data: st.DataObject) ->
         read_queue(folder)
 
 
+def test_a_column_that_a_damaged_record_lost(tmp_path: Path) -> None:
+    fill(tmp_path, {"name": "cell"})
+    path = tmp_path / "run.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        # As SQLite reads a record whose header was damaged: NULL, whatever the table allows.
+        db.execute("PRAGMA writable_schema=ON")
+        db.execute("UPDATE sqlite_master SET sql = replace(replace(sql, ' NOT NULL', ''), 'STRICT', '')")
+        db.commit()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE cell SET work = NULL")
+        db.commit()
+    with pytest.raises(Malformed, match="not the columns of a cell"):
+        read_queue(tmp_path)
+
+
 def test_a_row_that_is_none(tmp_path: Path) -> None:
     fill(tmp_path, {"name": "cell"})
     with contextlib.closing(sqlite3.connect(tmp_path / "run.sqlite")) as db:

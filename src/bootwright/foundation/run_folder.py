@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS boot (
     recorded_at TEXT NOT NULL
 ) STRICT;
 """
+_DATABASE: Final = "run.sqlite"
 
 
 @frozen
@@ -79,7 +80,7 @@ class Store:
         self._open()
 
     def _open(self) -> None:
-        path = self.folder / "run.sqlite"
+        path = self.folder / _DATABASE
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -89,6 +90,9 @@ class Store:
         except sqlite3.DatabaseError as error:
             os.close(self._lock)
             raise _explained(error, path) from error
+        except BootwrightError:
+            os.close(self._lock)
+            raise
         if known is None:
             self.put("version", str(_VERSION))
         elif known != str(_VERSION):
@@ -117,8 +121,9 @@ class Store:
 
     def get(self, name: str) -> str | None:
         """A value kept under a name, or None."""
-        row = self._execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+        for row in self._rows("SELECT value FROM meta WHERE name = ?", (name,)):
+            return str(row[0])
+        return None
 
     def put(self, name: str, value: str) -> None:
         """Keep a value under a name."""
@@ -137,13 +142,20 @@ class Store:
 
     def find(self, key: str) -> Kept | None:
         """The boot recorded under `key`, or None."""
-        row = self._execute("SELECT * FROM boot WHERE key = ?", (key,)).fetchone()
-        return None if row is None else Kept(row[0], json.loads(row[1]), row[2], row[3])
+        return next((self._kept(row) for row in self._rows("SELECT * FROM boot WHERE key = ?", (key,))), None)
 
     def boots(self) -> Iterator[Kept]:
         """Every boot recorded, in the order they ended."""
-        for row in self._execute("SELECT * FROM boot ORDER BY rowid"):
-            yield Kept(row[0], json.loads(row[1]), row[2], row[3])
+        yield from (self._kept(row) for row in self._rows("SELECT * FROM boot ORDER BY rowid"))
+
+    def _kept(self, row: tuple[Any, ...]) -> Kept:
+        if not all(isinstance(text, str) for text in row):
+            # SQLite gives NULL for a column whose place in the record is damaged, NOT NULL or not.
+            raise _damaged(self.folder / _DATABASE, f"boot {row[0]}: not the columns of a boot")
+        try:
+            return Kept(row[0], json.loads(row[1]), row[2], row[3])
+        except ValueError as error:
+            raise _damaged(self.folder / _DATABASE, f"boot {row[0]}: {error}") from error
 
     def console(self, kept: Kept) -> bytes:
         """The console's bytes; raises `Malformed` when they are not the ones that were recorded."""
@@ -158,11 +170,17 @@ class Store:
             )
         return data
 
+    def _rows(self, statement: str, values: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._db.execute(statement, values)
+        except sqlite3.DatabaseError as error:
+            raise _explained(error, self.folder / _DATABASE) from error
+
     def _execute(self, statement: str, values: tuple[str, ...] = ()) -> sqlite3.Cursor:
         try:
             return self._db.execute(statement, values)
         except sqlite3.DatabaseError as error:
-            raise _explained(error, self.folder / "run.sqlite") from error
+            raise _explained(error, self.folder / _DATABASE) from error
 
     def _blob(self, digest: str) -> Path:
         return self.folder / "blobs" / digest[:2] / digest
@@ -189,10 +207,10 @@ def _explained(error: sqlite3.DatabaseError, path: Path) -> BootwrightError:
         return Missing(
             f"no space left to write {path}", hint="free some space, or choose a larger disk with --out"
         )
+    return _damaged(path, str(error))
+
+
+def _damaged(path: Path, what: str) -> Malformed:
     return Malformed(
-        str(path),
-        None,
-        "a run's database",
-        str(error),
-        hint="start over with --fresh, or choose another --out",
+        str(path), None, "a run's database", what, hint="start over with --fresh, or choose another --out"
     )

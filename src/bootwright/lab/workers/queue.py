@@ -226,6 +226,11 @@ def read_queue(folder: Path) -> list[QueuedCell]:
 
 def _cell(row: tuple[Any, ...]) -> QueuedCell:
     name, work_text, wants_text, state, attempts, worker, deadline, reasons_text = row
+    texts = (name, work_text, wants_text, state, worker, reasons_text)
+    if not all(isinstance(text, str) for text in texts) or type(attempts) is not int:
+        # SQLite gives NULL for a column whose place in the record is damaged, NOT NULL or not.
+        message = f"cell {name}: not the columns of a cell"
+        raise ValueError(message)
     work, wants, reasons = json.loads(work_text), json.loads(wants_text), json.loads(reasons_text)
     if not (isinstance(work, dict) and isinstance(wants, dict) and isinstance(reasons, list)):
         message = f"cell {name}: not the JSON of a cell"
