@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS boot (
 ) STRICT;
 """
 _DATABASE: Final = "run.sqlite"
+_UNREADABLE: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged database raises: of damaged text even the message cannot be decoded."""
 
 
 @frozen
@@ -87,7 +89,7 @@ class Store:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_TABLES)
             known = self.get("version")
-        except sqlite3.DatabaseError as error:
+        except _UNREADABLE as error:
             os.close(self._lock)
             raise _explained(error, path) from error
         except BootwrightError:
@@ -173,13 +175,13 @@ class Store:
     def _rows(self, statement: str, values: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
         try:
             yield from self._db.execute(statement, values)
-        except sqlite3.DatabaseError as error:
+        except _UNREADABLE as error:
             raise _explained(error, self.folder / _DATABASE) from error
 
     def _execute(self, statement: str, values: tuple[str, ...] = ()) -> sqlite3.Cursor:
         try:
             return self._db.execute(statement, values)
-        except sqlite3.DatabaseError as error:
+        except _UNREADABLE as error:
             raise _explained(error, self.folder / _DATABASE) from error
 
     def _blob(self, digest: str) -> Path:
@@ -201,7 +203,7 @@ def working_in(folder: Path) -> str | None:
     return None
 
 
-def _explained(error: sqlite3.DatabaseError, path: Path) -> BootwrightError:
+def _explained(error: Exception, path: Path) -> BootwrightError:
     # The low byte is the primary result code (https://www.sqlite.org/rescode.html).
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
         return Missing(
