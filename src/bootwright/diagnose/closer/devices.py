@@ -149,16 +149,7 @@ class DeviceErrors:
         device = match["device"]
         errors = self._errors.get(device)
         if errors is None:
-            what = match.string[match.end() :]
-            facts = (
-                ("device", device.decode()),
-                ("driver", match["driver"].decode()),
-                ("role", role.name),
-                ("what", printable(what)[:160]),
-                *((("file", owners[0].file),) if owners else ()),
-                *((("netdev", match["netdev"].decode()),) if match["netdev"] else ()),
-                *((("module", owners[0].module),) if owners and owners[0].module else ()),
-            )
+            facts = facts_of(match, device, role, owners)
             names = {name for name in (device, match["netdev"], self._hosts.get(device)) if name}
             self._errors[device] = _Errors(
                 role, facts, [Occurrence(number, raw)], names, by_name, last=number
@@ -189,6 +180,20 @@ class DeviceErrors:
 def _of_core(owners: Sequence[Owner]) -> bool:
     """Whether all of them are a subsystem's own: built in, and no driver of a device of its own."""
     return bool(owners) and all(not owner.module and owner.file.endswith(_CORES) for owner in owners)
+
+
+def facts_of(match: re.Match[bytes], device: bytes, role: DeviceRole, owners: Sequence[Owner]) -> Facts:
+    """What a complaint tells: `match` is of who speaks in it, by `driver` and perhaps `netdev`."""
+    netdev = match.groupdict().get("netdev")
+    return (
+        ("device", device.decode()),
+        ("driver", match["driver"].decode()),
+        ("role", role.name),
+        ("what", printable(match.string[match.end() :])[:160]),
+        *((("file", owners[0].file),) if owners else ()),
+        *((("netdev", netdev.decode()),) if netdev else ()),
+        *((("module", owners[0].module),) if owners and owners[0].module else ()),
+    )
 
 
 def are_apart(before: Occurrence, after: Occurrence) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import attrs
 from attrs import define, field
@@ -26,6 +27,17 @@ from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.text import Block
 from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN, voice_of
+
+
+class _Look(Protocol):
+    """What one of them sees in a boot."""
+
+    @property
+    def any(self) -> bool:
+        """Whether it sees more than single lines say."""
+
+    def tell(self, state: BootState) -> None:
+        """Let the state of that boot know it."""
 
 
 @define(eq=False)
@@ -61,7 +73,16 @@ class CloserLook:
         for number, raw in self._text.lines(self._read + 1, last_line):
             self._line(number, raw)
         self._read = max(self._read, last_line)
-        looks = (
+        return any(look.any for look in self._looks)
+
+    def tell(self, state: BootState) -> None:
+        """Let the state of the boot that was read last know it."""
+        for look in self._looks:
+            look.tell(state)
+
+    @property
+    def _looks(self) -> tuple[_Look, ...]:
+        return (
             self._devices,
             self._unanswered,
             self._attempts,
@@ -70,17 +91,6 @@ class CloserLook:
             self._complaints,
             self._reports,
         )
-        return any(look.any for look in looks)
-
-    def tell(self, state: BootState) -> None:
-        """Let the state of the boot that was read last know it."""
-        self._devices.tell(state)
-        self._unanswered.tell(state)
-        self._attempts.tell(state)
-        self._programs.tell(state)
-        self._links.tell(state)
-        self._complaints.tell(state)
-        self._reports.tell(state)
 
     def lend(self, state: BootState) -> None:
         """Let the state of a boot ask for what only the text tells."""

@@ -12,13 +12,13 @@ from typing import Final
 
 from attrs import define, field
 
-from bootwright.diagnose.closer.devices import are_apart
+from bootwright.diagnose.closer.devices import are_apart, facts_of
 from bootwright.diagnose.judging.device_roles import DeviceRole, may_be_unanswered, role_of, role_of_name
 from bootwright.diagnose.judging.shapes import is_taken_back
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.reading.levels import level_of
-from bootwright.diagnose.reading.patterns import Facts, printable
+from bootwright.diagnose.reading.patterns import Facts
 from bootwright.formats.messages.model import ERROR
 
 UNANSWERED: Final = "@device/unanswered"
@@ -120,14 +120,7 @@ class UnansweredCommands:
         device = match.groupdict().get("device") or match["driver"]
         attempts = self._devices.get(device)
         if attempts is None:
-            facts = (
-                ("device", device.decode()),
-                ("driver", match["driver"].decode()),
-                ("role", role.name),
-                ("what", printable(text[match.end() :])[:160]),
-                *((("file", owners[0].file),) if owners else ()),
-                *((("module", owners[0].module),) if owners and owners[0].module else ()),
-            )
+            facts = facts_of(match, device, role, owners)
             self._devices[device] = _Attempts(role, facts, [place], place)
             return
         further = attempts.count == 0 or are_apart(attempts.last, place)

@@ -175,15 +175,14 @@ class Endings:
         if waiting is not None and not at_prompt:
             return Ending(cut=f"{self._who(state)} waits: `{printable(waiting.text)[:80]}`")
         lately = [line for line in lines[-_BEFORE:] if line.number > state.begun]
-        error = next((line for line in reversed(lately) if self._forms.is_error(state, line)), None)
         known = state.rank >= 0
         if stopped is not None and self._asked(lines, stopped):
             return Ending(cut=f"{self._who(state)} was told to start again")
         if stopped is not None:
-            error = self._forms.reason_of(state, lately, stopped)
-            return self._ended("@end/stopped", state, error, stopped)
+            return self._ended("@end/stopped", state, self._forms.reason_of(state, lately, stopped), stopped)
         prompt = next((line for line in lines[-_LAST_WORDS:] if self._forms.has("prompt", line.text)), None)
         if known and prompt is not None:
+            error = next((line for line in reversed(lately) if self._forms.is_error(state, line)), None)
             error = error or self._tried(lines)
             if error is not None:
                 return self._ended("@end/prompt", state, error, prompt)
