@@ -32,7 +32,9 @@ CREATE TABLE IF NOT EXISTS boot (
     recorded_at TEXT NOT NULL
 ) STRICT;
 """
-_DATABASE: Final = "run.sqlite"
+DATABASE: Final = "run.sqlite"
+"""Of a run: its boots here, its queue in `lab.workers.queue`."""
+_EXPECTED: Final = "a run's database"
 _UNREADABLE: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What reading a damaged database raises: of damaged text even the message cannot be decoded."""
 
@@ -82,7 +84,7 @@ class Store:
         self._open()
 
     def _open(self) -> None:
-        path = self.folder / _DATABASE
+        path = self.folder / DATABASE
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -91,7 +93,7 @@ class Store:
             known = self.get("version")
         except _UNREADABLE as error:
             os.close(self._lock)
-            raise _explained(error, path) from error
+            raise explained(error, path, _EXPECTED) from error
         except BootwrightError:
             os.close(self._lock)
             raise
@@ -123,9 +125,8 @@ class Store:
 
     def get(self, name: str) -> str | None:
         """A value kept under a name, or None."""
-        for row in self._rows("SELECT value FROM meta WHERE name = ?", (name,)):
-            return str(row[0])
-        return None
+        rows = self._rows("SELECT value FROM meta WHERE name = ?", (name,))
+        return next((str(row[0]) for row in rows), None)
 
     def put(self, name: str, value: str) -> None:
         """Keep a value under a name."""
@@ -153,11 +154,11 @@ class Store:
     def _kept(self, row: tuple[Any, ...]) -> Kept:
         if not all(isinstance(text, str) for text in row):
             # SQLite gives NULL for a column whose place in the record is damaged, NOT NULL or not.
-            raise _damaged(self.folder / _DATABASE, f"boot {row[0]}: not the columns of a boot")
+            raise _damaged(self.folder / DATABASE, f"boot {row[0]}: not the columns of a boot")
         try:
             return Kept(row[0], json.loads(row[1]), row[2], row[3])
         except ValueError as error:
-            raise _damaged(self.folder / _DATABASE, f"boot {row[0]}: {error}") from error
+            raise _damaged(self.folder / DATABASE, f"boot {row[0]}: {error}") from error
 
     def console(self, kept: Kept) -> bytes:
         """The console's bytes; raises `Malformed` when they are not the ones that were recorded."""
@@ -176,13 +177,13 @@ class Store:
         try:
             yield from self._db.execute(statement, values)
         except _UNREADABLE as error:
-            raise _explained(error, self.folder / _DATABASE) from error
+            raise explained(error, self.folder / DATABASE, _EXPECTED) from error
 
-    def _execute(self, statement: str, values: tuple[str, ...] = ()) -> sqlite3.Cursor:
+    def _execute(self, statement: str, values: tuple[str, ...]) -> None:
         try:
-            return self._db.execute(statement, values)
+            self._db.execute(statement, values)
         except _UNREADABLE as error:
-            raise _explained(error, self.folder / _DATABASE) from error
+            raise explained(error, self.folder / DATABASE, _EXPECTED) from error
 
     def _blob(self, digest: str) -> Path:
         return self.folder / "blobs" / digest[:2] / digest
@@ -203,16 +204,15 @@ def working_in(folder: Path) -> str | None:
     return None
 
 
-def _explained(error: Exception, path: Path) -> BootwrightError:
+def explained(error: Exception, path: Path, expected: str) -> BootwrightError:
+    """What an error of SQLite on a run's database means: no space left, or that it is damaged."""
     # The low byte is the primary result code (https://www.sqlite.org/rescode.html).
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
         return Missing(
             f"no space left to write {path}", hint="free some space, or choose a larger disk with --out"
         )
-    return _damaged(path, str(error))
+    return _damaged(path, str(error), expected)
 
 
-def _damaged(path: Path, what: str) -> Malformed:
-    return Malformed(
-        str(path), None, "a run's database", what, hint="start over with --fresh, or choose another --out"
-    )
+def _damaged(path: Path, what: str, expected: str = _EXPECTED) -> Malformed:
+    return Malformed(str(path), None, expected, what, hint="start over with --fresh, or choose another --out")

@@ -20,13 +20,12 @@ from typing import Any
 
 from attrs import frozen
 
-from bootwright.foundation.errors import Malformed, Missing
+from bootwright.foundation.run_folder import DATABASE, explained
 
 MOST_ATTEMPTS = 5
 """Leases of one cell that may end without an answer: where chance ends a quarter of all, one cell in a
 thousand is given up wrongly; one that ends its workers costs five."""
 _MOST_REASON = 300
-_DATABASE = "run.sqlite"
 _TABLE = """
 CREATE TABLE IF NOT EXISTS cell (
     name TEXT PRIMARY KEY,
@@ -86,7 +85,7 @@ class Queue:
     """The queue in a run's folder, whose lock the caller has. Raises `Malformed` for a damaged database."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / _DATABASE
+        self._path = folder / DATABASE
         with _explained(self._path):
             self._db = sqlite3.connect(self._path, isolation_level=None, timeout=10)
             self._db.execute("PRAGMA synchronous=FULL")
@@ -205,7 +204,7 @@ def read_queue(folder: Path) -> list[QueuedCell]:
 
     Empty where the run has none. Raises `Malformed` for a damaged database.
     """
-    path = folder / _DATABASE
+    path = folder / DATABASE
     if not path.is_file():
         return []
     with _explained(path):
@@ -252,15 +251,4 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.DatabaseError, ValueError) as error:
-        # The low byte is the primary result code (https://www.sqlite.org/rescode.html).
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
-            raise Missing(
-                f"no space left to write {path}", hint="free some space, or choose a larger disk with --out"
-            ) from error
-        raise Malformed(
-            str(path),
-            None,
-            "a run's queue",
-            str(error),
-            hint="start over with --fresh, or choose another --out",
-        ) from error
+        raise explained(error, path, "a run's queue") from error
