@@ -225,6 +225,25 @@ def test_a_wireless_chip_whose_last_word_is_an_error_matters_where_the_log_is_ab
     assert diagnosed(KERNEL + lines + "[    9.000000] systemd[1]: Started Quux.\n").outcome is Outcome.BOOT_OK
 
 
+WITHOUT_RADIO = "[    5.100000] iwlwifi 0000:05:00.0: Failed to read NVM: -5\n"
+
+
+@pytest.mark.parametrize(
+    ("shown", "outcome"),
+    [
+        # Nothing tells whether programs have an interface.
+        ("", Outcome.BOOT_OK),
+        # This log would tell of one, and does not.
+        ("[    6.000000] quux 0000:02:00.0 enp2s0: renamed from eth0\n", Outcome.DEGRADED),
+        ("[    6.000000] iwlwifi: probe of 0000:05:00.0 failed with error -5\n", Outcome.DEGRADED),
+        ("[    6.000000] iwlwifi 0000:06:00.0 wlp6s0: renamed from wlan0\n", Outcome.BOOT_OK),
+    ],
+)
+def test_a_wireless_chip_of_which_no_interface_is_made_matters(shown: str, outcome: Outcome) -> None:
+    system = "[    9.000000] systemd[1]: Started Quux.\n"
+    assert diagnosed(KERNEL + WITHOUT_RADIO + shown + system).outcome is outcome
+
+
 def test_a_kernel_that_started_nothing_yet_shows_nothing() -> None:
     goes_on = "".join(f"[    0.60000{number}] quux{number}: registered\n" for number in range(9))
     assert diagnosed(KERNEL + goes_on).outcome is Outcome.UNKNOWN

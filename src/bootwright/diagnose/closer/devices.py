@@ -43,6 +43,10 @@ _DEVICE: Final = re.compile(
 )
 _OF_ITS_BUS: Final = re.compile(rb"[A-Z]{2,8}: ")
 """The bus speaks of the device with its driver's prefix: `AER: ` (drivers/pci/pcie/aer.c, Linux 6.12)."""
+_REFUSED: Final = re.compile(
+    rb"\bprobe of (?P<old>\S+) failed with error -\d|^\S+ (?P<new>\S+): probe with driver \S+ failed with error -\d"
+)
+"""drivers/base/dd.c really_probe (Linux 5.10, 6.12)."""
 _HOST: Final = re.compile(rb"(?P<name>mmc\d+): .{3,60} on (?P<device>[\w.:@-]{3,60}) \[")
 """The card host of a controller (drivers/mmc/host/sdhci.c sdhci_add_host, Linux 6.12)."""
 
@@ -70,6 +74,12 @@ class DeviceErrors:
     _hosts: dict[bytes, bytes] = field(factory=dict)
     _works: set[str] = field(factory=set)
     """Roles of which something works."""
+    _made: set[str] = field(factory=set)
+    """Roles of which something is there for programs to use."""
+    _would_show: set[str] = field(factory=set)
+    """Roles of which nothing is made without a word in this log."""
+    _refused: set[bytes] = field(factory=set)
+    """Devices that a driver gave up."""
     _before: list[bytes] = field(factory=list)
     """Messages before the first error."""
     _last_line: int = 0
@@ -98,8 +108,16 @@ class DeviceErrors:
                     *errors.facts,
                     ("others", "work" if works else "none"),
                     ("final", "yes" if final else "no"),
+                    ("made", self._is_made(errors)),
                 )
                 state.count_all(FAILING, facts, errors.occurrences, errors.count)
+
+    def _is_made(self, errors: _Errors) -> str:
+        """Whether programs have anything of its role to use: `yes`, `no`, or `unknown`."""
+        if errors.role.name in self._made:
+            return "yes"
+        given_up = errors.role.name in self._would_show or not self._refused.isdisjoint(errors.names)
+        return "no" if given_up else "unknown"
 
     def read(self, number: int, raw: bytes, text: bytes) -> None:
         """Look at a further message, which is not known to be a program's."""
@@ -163,7 +181,14 @@ class DeviceErrors:
 
     def _success(self, text: bytes, device: bytes) -> None:
         """A message that is no error: of the device itself, or of something of its role that works."""
+        refused = _REFUSED.search(text)
+        if refused is not None:
+            self._refused.add(refused["old"] or refused["new"])
         for role in device_roles():
+            if any(pattern.search(text) is not None for pattern in role.made):
+                self._made.add(role.name)
+            if any(pattern.search(text) is not None for pattern in role.would_show):
+                self._would_show.add(role.name)
             if any(pattern.search(text) is not None for pattern in role.works):
                 self._works.add(role.name)
                 for key, errors in list(self._errors.items()):

@@ -25,6 +25,10 @@ class DeviceRole:
     """Names of devices, for drivers that are in no kernel whose formats are known."""
     works: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     """What shows that a device of this role works."""
+    made: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
+    """What shows that a driver made something of a device of this role for programs to use."""
+    would_show: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
+    """What shows that the log would tell of anything that was made."""
     unanswered: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     """Of its errors only these count, where there are any: the device does not do what it is told."""
 
