@@ -44,7 +44,8 @@ _DEVICE: Final = re.compile(
 _OF_ITS_BUS: Final = re.compile(rb"[A-Z]{2,8}: ")
 """The bus speaks of the device with its driver's prefix: `AER: ` (drivers/pci/pcie/aer.c, Linux 6.12)."""
 _REFUSED: Final = re.compile(
-    rb"\bprobe of (?P<old>\S+) failed with error -\d|^\S+ (?P<new>\S+): probe with driver \S+ failed with error -\d"
+    rb"\bprobe of (?P<old>\S+) failed with error -\d"
+    rb"|^\S+ (?P<new>\S+): probe with driver \S+ failed with error -\d"
 )
 """drivers/base/dd.c really_probe (Linux 5.10, 6.12)."""
 _HOST: Final = re.compile(rb"(?P<name>mmc\d+): .{3,60} on (?P<device>[\w.:@-]{3,60}) \[")
