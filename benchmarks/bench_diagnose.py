@@ -20,6 +20,7 @@ is like `restarts`; `failures` is the worst case, since a boot of 70 lines leave
 
 from __future__ import annotations
 
+import argparse
 import random
 import re
 import resource
@@ -132,10 +133,16 @@ def start_of_the_command() -> str:
 
 
 def main() -> int:
-    size = int(float(sys.argv[1]) * 1e6) if len(sys.argv) > 1 else 1_000_000_000
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("megabytes", type=float, nargs="?", default=1000.0, help="size of each log")
+    parser.add_argument("--beside", action="store_true", help="by the clock, with a process that scans ahead")
+    given = parser.parse_args()
+    size = int(given.megabytes * 1e6)
     boots = recorded()
     knowledge = load()
-    if "--beside" in sys.argv:
+    if given.beside:
         for make in (running, restarts, failures, flood):
             print(beside(make, size, knowledge), flush=True)
         print(start_of_the_command())
