@@ -244,6 +244,15 @@ def test_a_wireless_chip_of_which_no_interface_is_made_matters(shown: str, outco
     assert diagnosed(KERNEL + WITHOUT_RADIO + shown + system).outcome is outcome
 
 
+def test_a_word_for_the_severity_is_no_device() -> None:
+    lines = (
+        "[    5.100000] b43-phy0 ERROR: FOUND UNSUPPORTED PHY (Analog 7, Type 3, Revision 1)\n"
+        "[    5.200000] quux 0000:02:00.0 enp2s0: renamed from eth0\n"
+    )
+    finding = root_cause(diagnosed(KERNEL + lines + "[    9.000000] systemd[1]: Started Quux.\n"))
+    assert (finding.facts["driver"], finding.facts["device"]) == ("b43", "b43-phy0")
+
+
 def test_a_kernel_that_started_nothing_yet_shows_nothing() -> None:
     goes_on = "".join(f"[    0.60000{number}] quux{number}: registered\n" for number in range(9))
     assert diagnosed(KERNEL + goes_on).outcome is Outcome.UNKNOWN

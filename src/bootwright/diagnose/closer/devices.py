@@ -41,6 +41,8 @@ _DEVICE: Final = re.compile(
     rb"(?P<driver>[\w.+-]{2,40}) (?P<device>[\w.:@,+-]{1,60}[\w.@,+-])"
     rb"(?: (?P<netdev>[\w.@-]{2,15})(?: \([\w -]{1,40}\))?)?: "
 )
+_SEVERITIES: Final = frozenset({b"error", b"err", b"critical", b"warning"})
+"""What stands where others name their device: `b43-phy0 ERROR: ` (b43/main.c b43err, Linux 6.12)."""
 _OF_ITS_BUS: Final = re.compile(rb"[A-Z]{2,8}: ")
 """The bus speaks of the device with its driver's prefix: `AER: ` (drivers/pci/pcie/aer.c, Linux 6.12)."""
 _REFUSED: Final = re.compile(
@@ -165,7 +167,7 @@ class DeviceErrors:
             for text in self._before:
                 self._success(text, b"")
             self._before.clear()
-        device = match["device"]
+        device = match["driver"] if match["device"].lower() in _SEVERITIES else match["device"]
         errors = self._errors.get(device)
         if errors is None:
             facts = facts_of(match, device, role, owners)
@@ -211,9 +213,12 @@ def _of_core(owners: Sequence[Owner]) -> bool:
 def facts_of(match: re.Match[bytes], device: bytes, role: DeviceRole, owners: Sequence[Owner]) -> Facts:
     """What a complaint tells: `match` is of who speaks in it, by `driver` and perhaps `netdev`."""
     netdev = match.groupdict().get("netdev")
+    driver = match["driver"]
+    if driver == device and owners and owners[0].module:
+        driver = owners[0].module.encode()
     return (
         ("device", device.decode()),
-        ("driver", match["driver"].decode()),
+        ("driver", driver.decode()),
         ("role", role.name),
         ("what", printable(match.string[match.end() :])[:160]),
         *((("file", owners[0].file),) if owners else ()),
