@@ -250,7 +250,8 @@ def test_a_word_for_the_severity_is_no_device() -> None:
         "[    5.200000] quux 0000:02:00.0 enp2s0: renamed from eth0\n"
     )
     finding = root_cause(diagnosed(KERNEL + lines + "[    9.000000] systemd[1]: Started Quux.\n"))
-    assert (finding.facts["driver"], finding.facts["device"]) == ("b43", "b43-phy0")
+    facts = dict(finding.facts)
+    assert (facts["driver"], facts["device"]) == ("b43", "b43-phy0")
 
 
 def test_a_kernel_that_started_nothing_yet_shows_nothing() -> None:
