@@ -246,7 +246,7 @@ def test_a_wireless_chip_of_which_no_interface_is_made_matters(shown: str, outco
 
 def test_a_word_for_the_severity_is_no_device() -> None:
     lines = (
-        "[    5.100000] b43-phy0 ERROR: FOUND UNSUPPORTED PHY (Analog 7, Type 3, Revision 1)\n"
+        "[    5.100000] b43-phy0 ERROR: FOUND UNSUPPORTED PHY (Analog 7, Type 3 (Q), Revision 1)\n"
         "[    5.200000] quux 0000:02:00.0 enp2s0: renamed from eth0\n"
     )
     finding = root_cause(diagnosed(KERNEL + lines + "[    9.000000] systemd[1]: Started Quux.\n"))
