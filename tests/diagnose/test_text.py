@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.judging.errno_names.errnos import parse_errno
+from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.literals import Literal, required
 from bootwright.diagnose.reading.places import LiteralSearch, places_by_find
@@ -268,7 +268,7 @@ def test_error_numbers_are_linuxs_whatever_python_runs_this() -> None:
     import errno
     import os
 
-    from bootwright.diagnose.judging.errno_names.linux_errnos import ERRNOS
+    from bootwright.diagnose.judging.errors.linux_errnos import ERRNOS
 
     assert set(ERRNOS) == set(errno.errorcode)
     assert {name: number for number, (name, _) in ERRNOS.items()}.items() <= vars(errno).items()

@@ -21,6 +21,7 @@ KINDS = {
     "demands": "bootwright.predict.probing.calls:DEMANDS",
     "devicetrees": "bootwright.devicetrees.source:SOURCES",
     "drivers": "bootwright.predict.rules.knowledge:DRIVERS",
+    "error-kinds": "bootwright.diagnose.judging.errors.error_kinds:ERROR_KIND_FILES",
     "filesystems": "bootwright.lab.probes.filesystems:FILESYSTEMS",
     "firmware": "bootwright.lab.machines.firmware:FIRMWARE",
     "firmware-models": "bootwright.bootchain.firmware_models:FIRMWARE_MODELS",

@@ -8,10 +8,10 @@ from functools import lru_cache
 from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.causes import MOST_LINES, ordered
-from bootwright.diagnose.judging.errno_names.errnos import parse_errno
+from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
 from bootwright.diagnose.judging.rules import Held, facts_match, hold
-from bootwright.diagnose.judging.state import BootState, Occurrence, filled
+from bootwright.diagnose.judging.state import BootState, filled
 from bootwright.diagnose.model import STAGES, Boot, Finding, Line, Outcome, Severity
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
@@ -26,9 +26,6 @@ _MOST_SHAPES = 2000
 _ROOT_USER = "0"
 _NAMED = 6
 """Devices named in one sentence before `and N more`."""
-
-
-Proof = tuple[Occurrence, ...]
 
 
 @frozen
@@ -170,7 +167,9 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
     groups: dict[tuple[Severity, int], list[Held]] = {}
     cases: dict[tuple[Severity, int], Case | None] = {}
     for held in hold(signature.rule, boot):
-        case, number, proof = _case(signature, boot, held)
+        case, number, condition = _case(signature, boot, held)
+        if case is not None and condition is not None and case.rule.error:
+            held = evolve(held, facts={**held.facts, **condition.facts})
         severity = (case.severity if case else None) or signature.severity
         softened = (case.once_ready if case else None) or signature.once_ready
         after_ready = (case.after_ready if case else None) or signature.after_ready
@@ -185,6 +184,7 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
             severity = Severity.FATAL
         if severity.rank < signature.severity.rank:
             # What makes it worse belongs to its proof.
+            proof = condition.proof if condition is not None else ()
             held = evolve(held, proof=(*held.proof, *proof))
         groups.setdefault((severity, number), []).append(held)
         cases[severity, number] = case
@@ -202,7 +202,7 @@ def _late_report(signature: Signature, boot: BootState, held: Held) -> bool:
     return user != _ROOT_USER or boot.had_settled(held.first_line)
 
 
-def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | None, int, Proof]:
+def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | None, int, Held | None]:
     """The case that fits, its number, and what shows that it does beyond what the signature asks for."""
     for number, case in enumerate(signature.cases):
         if not facts_match(case.rule.facts, held.facts):
@@ -219,8 +219,8 @@ def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | Non
         key = {name: held.facts[name] for name in signature.rule.together if name in held.facts}
         for condition_held in hold(conditions, boot):
             if all(condition_held.facts.get(name, value) == value for name, value in key.items()):
-                return case, number, condition_held.proof if case.rule.triggers else ()
-    return None, -1, ()
+                return case, number, condition_held if case.rule.triggers or case.rule.error else None
+    return None, -1, None
 
 
 def _finding(

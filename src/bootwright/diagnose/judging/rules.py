@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve, frozen
 
-from bootwright.diagnose.judging.errno_names.errnos import parse_errno
+from bootwright.diagnose.judging.errors.errnos import parse_errno
+from bootwright.diagnose.judging.errors.error_kinds import kind_in
 from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.roles import carries
 from bootwright.diagnose.judging.state import BootState, Occurrence, Tally
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.voice import PROGRAM, voice_of
 from bootwright.diagnose.signatures.model import Rule
 
@@ -88,6 +90,11 @@ def _held(rule: Rule, boot: BootState, key: dict[str, str]) -> Held | None:
         if not used:
             return None
         facts = {**facts, **used[0].facts}
+    if rule.error:
+        used = [tally for tally in used if _kind_of(tally) == rule.error]
+        if not used:
+            return None
+        facts = {**facts, **used[-1].facts}
     if rule.latest:
         # When it came into its state matters, not when it was in it before.
         used = [evolve(tally, first=[tally.last]) if tally.count > 1 else tally for tally in used]
@@ -104,10 +111,17 @@ def _held(rule: Rule, boot: BootState, key: dict[str, str]) -> Held | None:
         return None
     if rule.carries and not carries(rule.carries, facts, boot):
         return None
+    if rule.late is not None and _clock_of(used) < rule.late:
+        return None
     if rule.lasts is not None and not _lasted(rule.lasts, boot, used):
         return None
     by_event["also"] = extra
     return Held(facts, _proof(by_event, [*used, *extra]), sum(tally.count for tally in used), first, last)
+
+
+def _kind_of(tally: Tally) -> str:
+    """Whether the error that an event tells of passes by itself (`Rule.error`)."""
+    return kind_in(tally.facts, printable(prefix.split(tally.first[0].raw).text))
 
 
 def _tallies_of_rule(rule: Rule, boot: BootState, key: Mapping[str, str]) -> dict[str, list[Tally]]:
@@ -232,6 +246,11 @@ def _lasted(least: float, boot: BootState, used: Sequence[Tally]) -> bool:
         return boot.last_wall - first.wall >= least
     went_on = boot.last_line > _last(used) and least < _LONG
     return went_on or sum(tally.count for tally in used) >= _LASTS
+
+
+def _clock_of(used: Sequence[Tally]) -> float:
+    """The kernel's clock in the last of these lines; 0 where it has none."""
+    return prefix.split(max((tally.last for tally in used), key=lambda place: place.line).raw).seconds or 0.0
 
 
 def _first(tallies: Iterable[Tally]) -> int:

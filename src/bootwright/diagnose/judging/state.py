@@ -20,6 +20,9 @@ _MOST_STAGES = 80
 _FIRST_KEPT = 3
 _COUNTED = 100
 """Counts and distances to the end that rules ask for are smaller."""
+_CUT_OFF = 190
+_TAIL = 60
+"""Characters from which on a fact may have been cut off; those of its line that then tell it from another."""
 _KERNEL = RANKS["kernel"]
 _WENT_ON = 10.0
 """Seconds of services after a crash that show that the system survived it."""
@@ -257,6 +260,7 @@ class BootState:
                     order[tally.last.line],
                     min(self.last_line - tally.last.line, _COUNTED),
                     *tally.stages,
+                    *(tally.first[0].raw[-_TAIL:] for _, value in facts if len(value) >= _CUT_OFF),
                 )
                 for name, groups in self.tallies.items()
                 for facts, tally in groups.items()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -79,6 +80,9 @@ _BY_KERNEL: Final = re.compile(rb"\S.*\bkern(?:el)?\s*:|\Akern\s*:")
 _DATE_OF_TALOS: Final = re.compile(rb"\A\[talos\] (?P<iso>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) ")
 _ESCAPED: Final = re.compile(rb"\\x([0-9a-f]{2})")
 """As /dev/kmsg gives what cannot be printed, and the backslash (kernel/printk/printk.c msg_add_ext_text)."""
+_OF_MACHINED: Final = frozenset({"machined", "controller-runtime"})
+"""Logs of Talos's delivery that hold what its console shows under `[talos]`."""
+_FIRST_FIELDS: Final = ("component", "controller", "volume", "phase")
 _MAX_STAMPS: Final = 8
 _SPEAKS_BY: Final = {"xen": "xen", "facility": "log"}
 """Prefixes without a time → `Message.stamped_by`."""
@@ -180,8 +184,37 @@ def _from_json(line: bytes) -> Message | None:
     kernel = fields.get("_TRANSPORT") == "kernel" or fields.get("facility") == "kern"
     clock = _microseconds(fields.get("__MONOTONIC_TIMESTAMP", fields.get("clock")))
     wall = _microseconds(fields.get("__REALTIME_TIMESTAMP"))
+    if "talos-time" in fields:
+        text = _of_talos(text, fields)
+        wall = _iso(fields["talos-time"])
     message = " ".join(text.splitlines()).strip().encode(errors="replace")
     return Message(message, clock, kernel, None if clock is not None else wall)
+
+
+def _of_talos(text: str, fields: Mapping[str, object]) -> str:
+    """The message as Talos's console has it: with its name before it, and behind it what a controller adds.
+
+    The log delivery takes such a message apart (siderolabs/talos v1.14 pkg/runtime/logging/extract.go).
+    """
+    if fields.get("talos-service") in _OF_MACHINED and not text.startswith("[talos]"):
+        text = f"[talos] {text}"
+    if isinstance(fields.get("controller"), str):
+        names = dict.fromkeys((*_FIRST_FIELDS, *(name for name in fields if name != "error"), "error"))
+        added = {
+            name: fields[name]
+            for name in names
+            if name in fields and name != "msg" and not name.startswith("talos-")
+        }
+        text = f"{text} {json.dumps(added, ensure_ascii=False)}"
+    return text
+
+
+def _iso(value: object) -> float | None:
+    """Seconds of a time as RFC 3339 writes it."""
+    try:
+        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _microseconds(value: object) -> float | None:

@@ -114,10 +114,12 @@ def _rule(table: RuleTable, signature: str) -> Rule:
         not_reached=table.not_reached,
         last_word=table.last_word,
         lasts=table.lasts,
+        late=table.late,
         together=table.together,
         different=table.different,
         grave=table.grave,
         carries=table.carries,
+        error=table.error,
         latest=table.latest,
         facts=table.facts,
     )

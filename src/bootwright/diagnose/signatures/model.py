@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Final
 
 from attrs import evolve, field, frozen
 
@@ -12,6 +13,11 @@ from bootwright.diagnose.reading.patterns import Pattern
 
 ROLES = ("root", "kernel-module")
 """What a device or module may carry, for `Rule.carries`."""
+
+PERMANENT: Final = "permanent"
+TRANSIENT: Final = "transient"
+ERROR_KINDS = (PERMANENT, TRANSIENT)
+"""Whether an error passes by itself, for `Rule.error`."""
 
 END_KINDS = ("prompt", "waits", "stopped", "handover", "shell", "benign", "last-resort", "trailer", "ended")
 """`prompt`: it asks for a command. `waits`: a countdown, a menu, a login. `stopped`: it says that it goes
@@ -91,6 +97,8 @@ class Rule:
     """At most so many lines follow."""
     lasts: float | None = None
     """So many seconds pass to the end of the log."""
+    late: float | None = None
+    """The kernel's clock stood there at least when it was last seen."""
     together: tuple[str, ...] = ()
     different: int = 1
     """So many groups at least must hold: different units, different devices."""
@@ -99,6 +107,8 @@ class Rule:
     carries: str = ""
     """`root`: the device in the facts is the one that holds the root file system. `kernel-module`: the module
     in them is one of the kernel's own, so that the others of its folder are foreign too."""
+    error: str = ""
+    """`permanent`: only errors that do not pass by themselves; `transient`: only those that do."""
     latest: bool = False
     """Of each group only the last event counts: the state it is in."""
     facts: Mapping[str, str] = field(factory=dict)

@@ -11,7 +11,7 @@ from bootwright.diagnose.model import STAGES, Severity
 from bootwright.diagnose.reading.kept_literals import literals_of
 from bootwright.diagnose.reading.literals import SHORTEST, Literal
 from bootwright.diagnose.reading.voice import SPEAKERS
-from bootwright.diagnose.signatures.model import AREAS, END_KINDS, ROLES
+from bootwright.diagnose.signatures.model import AREAS, END_KINDS, ERROR_KINDS, ROLES
 from bootwright.foundation.choices import hint_for
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import LONE, STEM, key, written
@@ -50,6 +50,10 @@ def _speakers_of(events: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[st
 
 def _role(text: str) -> str:
     return _known(text, ROLES, "roles")
+
+
+def _error_kind(text: str) -> str:
+    return _known(text, ERROR_KINDS, "kinds of an error")
 
 
 def _end_kind(text: str) -> str:
@@ -115,10 +119,12 @@ class RuleTable:
     not_reached: str = field(default="", metadata=written(str, _stage))
     last_word: int | None = None
     lasts: float | None = None
+    late: float | None = None
     together: tuple[str, ...] = field(default=(), metadata=LONE)
     different: int = 1
     grave: bool = False
     carries: str = field(default="", metadata=written(str, _role))
+    error: str = field(default="", metadata=written(str, _error_kind))
     latest: bool = False
     facts: Mapping[str, str] = field(factory=dict, metadata=written(Mapping[str, str], _expressions))
 

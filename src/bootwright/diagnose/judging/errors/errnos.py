@@ -10,7 +10,7 @@ import re
 
 from attrs import frozen
 
-from bootwright.diagnose.judging.errno_names.linux_errnos import ERRNOS
+from bootwright.diagnose.judging.errors.linux_errnos import ERRNOS
 
 # include/linux/errno.h: kernel-internal numbers.
 _INTERNAL = {

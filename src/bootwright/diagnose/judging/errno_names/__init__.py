@@ -1,1 +1,0 @@
-"""Error numbers and their names."""

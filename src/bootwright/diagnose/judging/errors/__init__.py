@@ -1,0 +1,1 @@
+"""Error numbers and their names, and which errors pass by themselves."""
