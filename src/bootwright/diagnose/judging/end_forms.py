@@ -15,6 +15,7 @@ from bootwright.diagnose.judging.shapes import (
 )
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES
+from bootwright.diagnose.reading.levels import CRITICAL, INFORMATION, firmware_level_of
 from bootwright.diagnose.reading.patterns import Compiled, compile_pattern
 from bootwright.diagnose.reading.tail import LastLine
 from bootwright.diagnose.signatures.model import Knowledge
@@ -33,12 +34,16 @@ class EndForms:
     def __init__(self, knowledge: Knowledge, *, use_re2: bool = True) -> None:
         self._by_kind: dict[str, list[Compiled]] = {}
         self._benign: list[tuple[str, Compiled]] = []
+        self._grave: list[tuple[str, Compiled]] = []
         with_markers = {marker.component for marker in knowledge.markers.values()}
         for end in knowledge.ends:
             compiled = compile_pattern(end.expression, use_re2=use_re2)
             self._by_kind.setdefault(end.kind, []).append(compiled)
+            whose = end.component if end.component in with_markers else ""
             if end.kind == "benign":
-                self._benign.append((end.component if end.component in with_markers else "", compiled))
+                self._benign.append((whose, compiled))
+            elif end.kind == "grave":
+                self._grave.append((whose, compiled))
 
     def has(self, kind: str, text: bytes) -> bool:
         """Whether a message (without its stamps) has a form of that kind, of `signatures.model.END_KINDS`."""
@@ -49,8 +54,11 @@ class EndForms:
 
         What one firmware means no harm by, another may end with: its forms count where it has shown itself.
         """
-        if is_levelled(line.text):
+        if self._is_grave(state, line):
             return True
+        level = firmware_level_of(line.raw)
+        if level is not None and level >= INFORMATION:
+            return False
         wrong = looks_wrong if state.rank >= _KERNEL else firmware_complains
         if not wrong(line.text):
             return False
@@ -59,6 +67,24 @@ class EndForms:
             compiled.search(line.text) is not None
             for whose, compiled in self._benign
             if anybody or not whose or whose in state.shown
+        )
+
+    def is_labelled(self, state: BootState, line: LastLine) -> bool:
+        """Whether its speaker calls a line an error, by a word before it or by its form."""
+        return is_labelled(line.text) or self._is_grave(state, line)
+
+    def _is_grave(self, state: BootState, line: LastLine) -> bool:
+        """Whether it is an error in any words: by its level, or by a form that a component gives errors alone.
+
+        What names no component has such a form wherever it is; of others it counts while they have the machine.
+        """
+        level = firmware_level_of(line.raw)
+        if level is not None and level <= CRITICAL:
+            return True
+        return is_levelled(line.text) or any(
+            compiled.search(line.text) is not None
+            for whose, compiled in self._grave
+            if not whose or whose == state.component
         )
 
     def stops(self, state: BootState, line: LastLine) -> bool:
@@ -74,7 +100,7 @@ class EndForms:
     def reason_of(self, state: BootState, lately: Sequence[LastLine], stopped: LastLine) -> LastLine:
         """What was wrong: the last error, or what was said right before a word that gives no reason."""
         if _BARE.match(stopped.text) is None:
-            if is_labelled(stopped.text):
+            if self.is_labelled(state, stopped):
                 return stopped
             return next((line for line in reversed(lately) if self.is_error(state, line)), stopped)
         before = [line for line in lately if line.number < stopped.number]

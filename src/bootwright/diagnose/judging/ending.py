@@ -21,7 +21,6 @@ from bootwright.diagnose.judging.first_program import gave_up, said_fatal
 from bootwright.diagnose.judging.gravity import is_extra, is_kernels, weighs
 from bootwright.diagnose.judging.shapes import (
     begin_of_run,
-    is_labelled,
     last_repetition,
     looks_wrong,
     makes_progress,
@@ -195,7 +194,8 @@ class Endings:
         handover = next(
             (line for line in lines[-_AFTER_HANDOVER:] if self._forms.has("handover", line.text)), None
         )
-        if handover is not None and handover.number >= state.milestone:
+        refused = handover is not None and handover is not last and self._forms.is_error(state, last)
+        if handover is not None and not refused and handover.number >= state.milestone:
             return self._ended("@end/silent", state, handover)
         cut = f"the log ends in {self._who(state)}, after `{printable(last.text)[:80]}`"
         return self._last_error(state, lines) or Ending(cut=cut)
@@ -203,11 +203,12 @@ class Endings:
     def _last_error(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         """The error that a loader ends with, or after which it tries its last resort; None without one."""
         last = lines[-1]
-        if self._forms.is_error(state, last) and (len(lines) <= _SHORT or self._matters(last.text)):
+        if self._forms.is_error(state, last) and (len(lines) <= _SHORT or self._matters(state, last)):
             return self._ended("@end/error", state, self._telling(state, lines), last)
         # A line of somebody else may have come in between.
-        if len(lines) > 1 and self._forms.is_error(state, lines[-2]) and is_labelled(lines[-2].text):
-            return self._ended("@end/error", state, self._telling(state, lines[:-1]), lines[-2])
+        before = lines[-2] if len(lines) > 1 else last
+        if self._forms.is_error(state, before) and self._forms.is_labelled(state, before):
+            return self._ended("@end/error", state, self._telling(state, lines[:-1]), before)
         vain = self._in_vain(state, lines)
         return self._ended("@end/error", state, vain, last) if vain is not None else None
 
@@ -220,14 +221,14 @@ class Endings:
             for line in reversed(lines)
             if line.number > state.begun and self._forms.is_error(state, line)
         )
-        return next((line for line in tried if self._matters(line.text)), None)
+        return next((line for line in tried if self._matters(state, line)), None)
 
-    def _matters(self, text: bytes) -> bool:
+    def _matters(self, state: BootState, line: LastLine) -> bool:
         """Whether an error stops a boot: its speaker calls it one, or it is about what a boot needs.
 
         In a whole log of a loader others are the rule: what is not there is passed over.
         """
-        return is_labelled(text) or names_need(text)
+        return self._forms.is_labelled(state, line) or names_need(line.text)
 
     def _telling(self, state: BootState, lines: Sequence[LastLine]) -> LastLine:
         """Of the errors at the end the one that says most: `ERR` alone says nothing."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from bootwright.diagnose.reading.levels import CRITICAL, INFORMATION, firmware_level_of
 from bootwright.diagnose.reading.patterns import holds
 
 _REMEMBERED: Final = 1 << 14
@@ -48,9 +49,6 @@ _LABELLED: Final = re.compile(
     rb"\s*(?:\*{2,3} )?(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
     rb"|\s*(?:### ERROR|ASSERT|E/)"
 )
-_LEVELLED: Final = re.compile(rb"ERROR: {3}\S|\[(?:EMERG|ALERT|CRIT) ?\] ")
-"""The gravest levels of a firmware's own log function (TF-A common/tf_log.c 2.11; coreboot
-src/commonlib/include/commonlib/loglevel.h 24.12)."""
 _DENIED: Final = holds(
     rb"(?i)(?:\b(?:no|0|without|zero|ignore[sd]?|ignoring|any|correct(?:s|ed|able|ing)?|if|when|on"
     rb"|in case of)\s+(?:\w+\s+)?(?:errors?|failures?|faults?)\b"
@@ -64,10 +62,15 @@ _DENIED: Final = holds(
     rb"|\bseverity=correct(?:ed|able)\b|\berror status/mask=)",
 )
 _OF_FIRMWARE: Final = holds(
-    rb"(?i)\b(?:unexpected|unhandled|insufficient|incorrect|abnormal|mis-?aligned|exceeds|exceeded"
+    rb"(?i)\b(?:unexpected|unhandled|unimplemented|insufficient|incorrect|inconsistent|incompatible|improper(?:ly)?"
+    rb"|abnormal|(?:mis-?|un)aligned|exceeds?|exceeded|overruns?|prohibited|forbidden|unreachable|unsuccess?ful"
     rb"|fails? to|unknown (?:\w+ )?(?:source|type|mode|index|bus|number|device)"
-    rb"|not (?:implemented|programmed|listed|continuous|locked|cacheline|in use|multiple|64.?bit)"
-    rb"|(?:no longer|only \S.{0,30}) supported|out of bounds"
+    rb"|not (?:implemented|programmed|listed|continuous|locked|(?:\w+ )?aligned|in use|multiple|64.?bit"
+    rb"|correct|initiali[sz]ed|exist(?:ed|ing)?|as expected)|\bvs\.? expected"
+    rb"|(?:no longer|only \S.{0,30}) supported|out.of.(?:bounds|resources?)|over the limit"
+    rb"|(?:larger|bigger|smaller|greater|longer) than|should (?:not|never|have no)"
+    rb"|(?:is|was|with|returned|returns) (?:an? )?(?:NULL|zero|empty)|(?:returned|returns) -\d{1,3}"
+    rb"|called (?:in|with|without) |do not support|reject(?:ed|ing)|security violation|no media|time out"
     rb"|too (?:large|small|big|many|high|low|long|short|old))\b"
 )
 """What firmware says of what it stops at, and a system of much that it goes on with."""
@@ -81,8 +84,9 @@ _LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
 def looks_wrong(text: bytes) -> bool:
     """Whether a message (without its stamps) has the form of an error that its speaker does not take back."""
     text = text[:512]
-    if is_levelled(text):
-        return True
+    level = firmware_level_of(text)
+    if level is not None and (level <= CRITICAL or level >= INFORMATION):
+        return level <= CRITICAL
     if not (_HAS_WORDS(text) or _FIRST_SIGNS.match(text) is not None or _SIGNS(text)):
         return False
     return _COMMENT.match(text) is None and not is_taken_back(text)
@@ -110,7 +114,8 @@ def is_labelled(text: bytes) -> bool:
 
 def is_levelled(text: bytes) -> bool:
     """Whether a firmware's log function puts its gravest levels before it: in any words an error."""
-    return _LEVELLED.match(text) is not None
+    level = firmware_level_of(text)
+    return level is not None and level <= CRITICAL
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -73,9 +73,16 @@ class Tail:
             if raws[index].strip()
         ][-_MOST:]
         lines = []
+        quoted = False
         for number, raw in kept:
             message = prefix.split(raw)
-            lines.append(
-                LastLine(number, raw, message.text, voice_of(message), message.seconds, message.wall)
-            )
+            text = message.text if message.text or quoted else _alone(raw)
+            lines.append(LastLine(number, raw, text, voice_of(message), message.seconds, message.wall))
+            quoted = raw.lstrip().startswith(b">")
         return lines
+
+
+def _alone(raw: bytes) -> bytes:
+    """A prompt of `>` alone, which behind a quoted line is the quotation of an empty one."""
+    stripped = raw.strip()
+    return stripped if stripped in {b">", b">>"} else b""

@@ -19,12 +19,14 @@ TRANSIENT: Final = "transient"
 ERROR_KINDS = (PERMANENT, TRANSIENT)
 """Whether an error passes by itself, for `Rule.error`."""
 
-END_KINDS = ("prompt", "waits", "stopped", "handover", "shell", "benign", "last-resort", "trailer", "ended")
+END_KINDS = (
+    "prompt", "waits", "stopped", "handover", "shell", "benign", "grave", "last-resort", "trailer", "ended",
+)  # fmt: skip
 """`prompt`: it asks for a command. `waits`: a countdown, a menu, a login. `stopped`: it says that it goes
 no further. `handover`: what it says last before another takes over. `shell`: the shell that a failed
-boot ends in. `benign`: a line with the form of an error that is none. `last-resort`: what it tries when
-every other source gave nothing. `trailer`: what comes after its last word, such as its stack. `ended`:
-somebody who watched ended the machine from outside."""
+boot ends in. `benign`: a line with the form of an error that is none. `grave`: a form that is one in any
+words. `last-resort`: what it tries when every other source gave nothing. `trailer`: what comes after its
+last word, such as its stack. `ended`: somebody who watched ended the machine from outside."""
 
 PSEUDO_EVENTS = (
     "@restart",
