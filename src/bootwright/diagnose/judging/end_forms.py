@@ -22,7 +22,7 @@ from bootwright.diagnose.signatures.model import Knowledge
 
 _KERNEL: Final = STAGES.index("kernel")
 _BARE: Final = re.compile(
-    rb"(?i)\W*(?:error|fatal)?\W*(?:please |system |the )*(?:reset|restart|reboot|halt|hang|stop|power)\w*\b"
+    rb"(?i)\W*(?:\w{2,12}: )?(?:error|fatal)?\W*(?:please |system |the )*(?:reset|restart|reboot|halt|hang|stop|power)\w*\b"
 )
 """A word of stopping that gives no reason: `### ERROR ### Please RESET the board ###` (U-Boot lib/hang.c)."""
 _GIVES_UP: Final = re.compile(rb"(?i)giving up\b")

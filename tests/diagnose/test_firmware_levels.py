@@ -1,0 +1,104 @@
+"""Levels that firmware prints itself, forms that only errors have, and who they make the speaker."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Diagnosis, Outcome
+from bootwright.diagnose.reading.levels import firmware_level_of, level_of
+from bootwright.diagnose.signatures.knowledge import load
+
+KNOWLEDGE = load()
+CBOOT = "[0000.157] I> MB1 (prd-version: 31.5.1)\n[0001.460] I> Welcome to Cboot\n"
+SKIBOOT = "[    0.000215468,5] OPAL skiboot-v31.1 starting...\n[    4.193680504,5] CPU: all of them called in\n"
+HSS = (
+    "[0.06254] PolarFire(R) SoC Hart Software Services (HSS) - version 31.99\n[0.84310] frob size is 512 MiB\n"
+)
+SYTERKIT = "[    0.010234][I]  SyterKit v31.4.0 Commit: 81f1a7\n[    0.203991][I] frob size is 1024\n"
+SLIM = "============= Intel Slim Bootloader STAGE1A =============\nFDBG: BLD(D IA32) FSP(R)\n"
+OPENSBI = "OpenSBI v31.6\nPlatform Features         : medeleg\n"
+IPXE = "iPXE 31.1+ (g7a1c) -- Open Source Network Boot Firmware -- https://ipxe.org\nFeatures: DNS HTTP\n"
+UEFI = "UEFI firmware (version 2031.02 built at 12:00:00 on Jan 06 2031)\n"
+STARTING = 'BdsDxe: starting Boot0002 "quux" from HD(1,GPT,1F)\n'
+
+
+def diagnosed(text: str) -> Diagnosis:
+    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
+
+
+@pytest.mark.parametrize(
+    ("line", "level"),
+    [
+        (b"ERROR:   quux", 2),
+        (b"[12:00:01] NOTICE:  quux", 5),
+        (b"INFO:    quux", 6),
+        (b"E/TC:0 0 quux", 3),
+        (b"D/TA:  quux", 7),
+        (b"[EMERG]  quux", 0),
+        (b"[WARN ]  quux", 4),
+        (b"[0000.053] C> quux", 2),
+        (b"[0000.053] E> quux", 3),
+        (b"I> quux", 6),
+        (b"[    5.371822431,3] quux", 3),
+        (b"[    0.512345][E] quux", 3),
+        (b"INFO: quux", None),
+        (b"[  INFO ] quux", None),
+        (b"[    5.371822] E quux", None),
+        (b"quux E> frob", None),
+        (b"MODE> quux", None),
+    ],
+)
+def test_a_level_that_firmware_prints(line: bytes, level: int | None) -> None:
+    assert firmware_level_of(line) == level
+    assert level_of(line) == level
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (CBOOT, "[0002.312] C> quux of frob"),
+        (SKIBOOT, "[    5.371822431,0] quux of frob"),
+        (HSS, "[2.31415] frob is 5 vs expected 7"),
+        (HSS, "[2.31415] quux failed\n>> "),
+        (SYTERKIT, "[    0.512345][E] quux failed"),
+        (SLIM, "Quux not found!\n\nSTAGE_1A: System halted!"),
+        (OPENSBI, "frob_quux_init: hwirq=1 is delegated"),
+        (IPXE, "http://192.0.2.1/quux... Frobs of quux (https://ipxe.org/2d03e13b)\niPXE> "),
+        (UEFI + STARTING, "Error of quux: Load error"),
+        (UEFI + STARTING, "Frob cannot be started\n\n* Hit any key to continue *"),
+    ],
+)
+def test_what_each_firmware_ends_with(start: str, end: str) -> None:
+    diagnosis = diagnosed(f"{start}{end}\n")
+    assert diagnosis.outcome is Outcome.FAILED
+    shown = [line.text for finding in diagnosis.boots[-1].findings for line in finding.lines]
+    assert any(end.splitlines()[0].strip() in text for text in shown)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        CBOOT + "[0002.310] I> quux not found\n[0002.312] I> frob failed, error = 5\n",
+        SKIBOOT + "[    5.371822431,6] FROB: quux not found\n[    5.372822431,7] FROB: quux failed\n",
+        HSS + "[2.31415] quux(u54_1)::Init -> quux(u54_1)::Frob\n",
+        SYTERKIT + "[    0.512345][I] quux failed, frob once more\n",
+        SLIM + "Loading quux\n",
+        OPENSBI + "Boot HART ID              : 0\n",
+        IPXE + "net0: 52:54:00:12:34:56 using quux\n",
+        UEFI + STARTING,
+    ],
+)
+def test_progress_of_each_firmware_is_no_failure_and_no_system(log: str) -> None:
+    assert diagnosed(log).outcome is Outcome.UNKNOWN
+
+
+def test_a_form_of_one_firmware_counts_while_it_has_the_machine() -> None:
+    uboot = f"{OPENSBI}U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\n"
+    assert diagnosed(f"{OPENSBI}frob_probe: quux 5\n").outcome is Outcome.FAILED
+    assert diagnosed(f"{uboot}frob_probe: quux 5\n").outcome is Outcome.UNKNOWN
+
+
+def test_a_quoted_empty_line_is_no_prompt() -> None:
+    quoted = "".join(f"> {line}\n" for line in f"{HSS}[2.3] quux failed\n[2.4] frob\n".splitlines())
+    assert diagnosed(f"{quoted}> \n").outcome is not Outcome.FAILED
