@@ -11,10 +11,8 @@ from bootwright.diagnose.signatures.knowledge import load
 
 KNOWLEDGE = load()
 CBOOT = "[0000.157] I> MB1 (prd-version: 31.5.1)\n[0001.460] I> Welcome to Cboot\n"
-SKIBOOT = "[    0.000215468,5] OPAL skiboot-v31.1 starting...\n[    4.193680504,5] CPU: all of them called in\n"
-HSS = (
-    "[0.06254] PolarFire(R) SoC Hart Software Services (HSS) - version 31.99\n[0.84310] frob size is 512 MiB\n"
-)
+SKIBOOT = "[    0.000215468,5] OPAL skiboot-v31.1 starting...\n[    4.193680504,5] CPU: all called in\n"
+HSS = "[0.06254] PolarFire(R) SoC Hart Software Services (HSS) - version 31.99\n[0.84310] frob of 512 MiB\n"
 SYTERKIT = "[    0.010234][I]  SyterKit v31.4.0 Commit: 81f1a7\n[    0.203991][I] frob size is 1024\n"
 SLIM = "============= Intel Slim Bootloader STAGE1A =============\nFDBG: BLD(D IA32) FSP(R)\n"
 OPENSBI = "OpenSBI v31.6\nPlatform Features         : medeleg\n"

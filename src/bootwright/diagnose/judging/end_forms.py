@@ -22,7 +22,8 @@ from bootwright.diagnose.signatures.model import Knowledge
 
 _KERNEL: Final = STAGES.index("kernel")
 _BARE: Final = re.compile(
-    rb"(?i)\W*(?:\w{2,12}: )?(?:error|fatal)?\W*(?:please |system |the )*(?:reset|restart|reboot|halt|hang|stop|power)\w*\b"
+    rb"(?i)\W*(?:\w{2,12}: )?(?:error|fatal)?\W*(?:please |system |the )*"
+    rb"(?:reset|restart|reboot|halt|hang|stop|power)\w*\b"
 )
 """A word of stopping that gives no reason: `### ERROR ### Please RESET the board ###` (U-Boot lib/hang.c)."""
 _GIVES_UP: Final = re.compile(rb"(?i)giving up\b")
@@ -74,9 +75,9 @@ class EndForms:
         return is_labelled(line.text) or self._is_grave(state, line)
 
     def _is_grave(self, state: BootState, line: LastLine) -> bool:
-        """Whether it is an error in any words: by its level, or by a form that a component gives errors alone.
+        """Whether it is an error in any words: by its level, or by a form that only errors have.
 
-        What names no component has such a form wherever it is; of others it counts while they have the machine.
+        Such a form of a component counts while that has the machine.
         """
         level = firmware_level_of(line.raw)
         if level is not None and level <= CRITICAL:

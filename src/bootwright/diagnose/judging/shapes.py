@@ -62,8 +62,8 @@ _DENIED: Final = holds(
     rb"|\bseverity=correct(?:ed|able)\b|\berror status/mask=)",
 )
 _OF_FIRMWARE: Final = holds(
-    rb"(?i)\b(?:unexpected|unhandled|unimplemented|insufficient|incorrect|inconsistent|incompatible|improper(?:ly)?"
-    rb"|abnormal|(?:mis-?|un)aligned|exceeds?|exceeded|overruns?|prohibited|forbidden|unreachable|unsuccess?ful"
+    rb"(?i)\b(?:unexpected|unhandled|unimplemented|insufficient|incorrect|inconsistent|incompatible"
+    rb"|improper(?:ly)?|abnormal|(?:mis-?|un)aligned|exceeds?|exceeded|overruns?|prohibited|forbidden|unreachable|unsuccess?ful"
     rb"|fails? to|unknown (?:\w+ )?(?:source|type|mode|index|bus|number|device)"
     rb"|not (?:implemented|programmed|listed|continuous|locked|(?:\w+ )?aligned|in use|multiple|64.?bit"
     rb"|correct|initiali[sz]ed|exist(?:ed|ing)?|as expected)|\bvs\.? expected"
