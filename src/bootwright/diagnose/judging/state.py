@@ -111,6 +111,8 @@ class BootState:
     _stamped_from_outside: bool = False
     """What looks like the kernel's time stamp is a terminal program's: a boot loader's lines carry it too."""
     _seen_markers: set[tuple[str, str]] = field(factory=set)
+    _before_shell: int | None = None
+    """The furthest rank before a shell that is a running system's, as far as was seen until then."""
     _wall_start: float | None = None
     _of_record: dict[Record, tuple[tuple[Tally, Marker | None], ...]] = field(factory=dict)
     """What a message counts for, once it was seen, and the milestones in it."""
@@ -184,6 +186,12 @@ class BootState:
         """It is in the marker's stage now, and its component has the machine."""
         rank = self.current = RANKS[marker.stage]
         before = (self.rank, self.handed_over, self._stamped_from_outside, self.component)
+        if self._before_shell is not None and marker.component == "initramfs":
+            # It was the initramfs's own.
+            self.rank = self._before_shell
+            self.stage_lines.pop("ready", None)
+            self.stages[:] = [stage for stage in self.stages if stage.name != "ready"]
+        self._before_shell = self.rank if marker.shell and rank > self.rank else None
         self.rank = max(self.rank, rank)
         self.component, self.milestone = marker.component, line
         if marker.begins:
