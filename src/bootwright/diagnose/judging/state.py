@@ -112,7 +112,7 @@ class BootState:
     """What looks like the kernel's time stamp is a terminal program's: a boot loader's lines carry it too."""
     _seen_markers: set[tuple[str, str]] = field(factory=set)
     _before_shell: int | None = None
-    """The furthest rank before a shell that is a running system's, as far as was seen until then."""
+    """The furthest rank before a shell that seems to be a running system's; it may be an initramfs's own."""
     _wall_start: float | None = None
     _of_record: dict[Record, tuple[tuple[Tally, Marker | None], ...]] = field(factory=dict)
     """What a message counts for, once it was seen, and the milestones in it."""
@@ -187,7 +187,6 @@ class BootState:
         rank = self.current = RANKS[marker.stage]
         before = (self.rank, self.handed_over, self._stamped_from_outside, self.component)
         if self._before_shell is not None and marker.component == "initramfs":
-            # It was the initramfs's own.
             self.rank = self._before_shell
             self.stage_lines.pop("ready", None)
             self.stages[:] = [stage for stage in self.stages if stage.name != "ready"]
