@@ -94,10 +94,18 @@ class Answer:
     """The proof of the first finding holds a line that the label gives as proof."""
     anywhere: bool
     """The proof of any finding holds such a line."""
+    first_right: bool
+    """Of the label's kind, with such a line as proof, is the first finding that is told, serious or worth
+    knowing; on a healthy log: nothing is judged."""
 
     @property
     def cause_right(self) -> bool:
         return self.kind_right and self.line_right
+
+    @property
+    def told_first(self) -> bool:
+        """What somebody reads first is the trouble, whether the outcome calls it one or not."""
+        return self.outcome_right and self.first_right
 
     @property
     def missed(self) -> bool:
@@ -123,6 +131,12 @@ class Figures:
     false_alarms: int = 0
     cut: int = 0
     """Logs that end in the middle of progress: right is `unknown`, and there is no cause to name."""
+    told_first: int = 0
+    """Of the failing ones; not counted before the ninth round."""
+    may_run: int = 0
+    """Failing logs that may be called healthy as well: one thing fails in a machine that runs."""
+    told_first_running: int = 0
+    """Of those."""
 
     def add(self, answer: Answer) -> None:
         healthy = answer.label.healthy
@@ -132,6 +146,11 @@ class Figures:
         self.outcome_right += answer.outcome_right
         self.cause_right += answer.cause_right and not healthy
         self.missed += answer.missed and not healthy
+        failing = answer.label.outcome not in {Outcome.BOOT_OK, Outcome.UNKNOWN}
+        may_run = failing and Outcome.BOOT_OK in answer.label.also_right
+        self.may_run += may_run
+        self.told_first += answer.told_first and failing
+        self.told_first_running += answer.told_first and may_run
         self.false_alarms += answer.false_alarm and healthy
 
     @property
@@ -139,13 +158,17 @@ class Figures:
         return self.cases - self.healthy - self.cut
 
     def row(self) -> str:
+        counted = self.told_first or not self.cause_right  # a scoring of before has no such figure
         return (
             f"{share(self.outcome_right, self.cases)}  {share(self.cause_right, self.failing)}  "
-            f"{share(self.missed, self.failing)}  {share(self.false_alarms, self.healthy)}"
+            f"{share(self.missed, self.failing)}  {share(self.false_alarms, self.healthy)}  "
+            f"{share(self.told_first, self.failing if counted else 0)}"
         )
 
 
-HEADINGS = f"{'outcome right':>14}  {'cause right':>14}  {'failure missed':>14}  {'false alarm':>14}"
+HEADINGS = (
+    f"{'outcome right':>14}  {'cause right':>14}  {'failure missed':>14}  {'false alarm':>14}  {'told first':>14}"
+)
 
 
 @frozen
@@ -194,12 +217,14 @@ def answer(label: Label, knowledge: Knowledge) -> Answer:
     )
     right = diagnosis.outcome in {label.outcome, *label.also_right}
     if label.healthy:
-        return Answer(label, diagnosis, serious, right, not serious, not serious, not serious)
+        none = not serious
+        return Answer(label, diagnosis, serious, right, none, none, none, first_right=True)
     proofs = [proof for proof in (label.decisive_line, *label.other_proof) if proof]
     # As the product and `grep -n` count: a bare carriage return or form feed ends no line.
     lines = label.data.decode(errors="replace").split("\n")
     wanted = {number for number, text in enumerate(lines, 1) if any(proof in text for proof in proofs)}
     first = serious[0] if serious else None
+    told = first_told(diagnosis)
     return Answer(
         label,
         diagnosis,
@@ -208,7 +233,19 @@ def answer(label: Label, knowledge: Knowledge) -> Answer:
         first is not None and names(label, first),
         first is not None and holds(first, wanted),
         any(holds(finding, wanted) for finding in serious),
+        told is not None and names(label, told) and holds(told, wanted),
     )
+
+
+def first_told(diagnosis: Diagnosis) -> Finding | None:
+    """The gravest finding, of those the first as reports print them; None where all are harmless."""
+    telling = [
+        finding
+        for boot in diagnosis.boots
+        for finding in boot.findings
+        if finding.severity is not Severity.HARMLESS
+    ]
+    return min(telling, key=lambda finding: finding.severity.rank, default=None)
 
 
 def names(label: Label, finding: Finding) -> bool:

@@ -94,6 +94,8 @@ def print_summary(name: str, answers: list[Answer]) -> None:
     told(failing, "kind of cause right", [judged.kind_right for judged in failing])
     told(failing, "decisive line proves the first finding", [judged.line_right for judged in failing])
     told(failing, "decisive line proves any finding", [judged.anywhere for judged in failing])
+    running = share(figures.told_first_running, figures.may_run)
+    print(f"{'told first where boot-ok is right too':40} {running}")
 
 
 def told(failing: list[Answer], what: str, right: list[bool]) -> None:
