@@ -37,7 +37,7 @@ _AT_END: Final = 2
 _CORES: Final = ("/core.c", "/clk.c", "/dd.c", "/of.c", "/common.c", "/domain.c", "/platform.c")
 _KEPT: Final = 4
 _INIT: Final = STAGES.index("init")
-_DEVICE: Final = re.compile(
+DEVICE: Final = re.compile(
     rb"(?P<driver>[\w.+-]{2,40}) (?P<device>[\w.:@,+-]{1,60}[\w.@,+-])"
     rb"(?: (?P<netdev>[\w.@-]{2,15})(?: \([\w -]{1,40}\))?)?: "
 )
@@ -128,7 +128,7 @@ class DeviceErrors:
         host = _HOST.match(text)
         if host is not None:
             self._hosts[host["device"]] = host["name"]
-        match = _DEVICE.match(text)
+        match = DEVICE.match(text)
         if match is not None and looks_wrong(text):
             level = level_of(raw)
             if level is None or level <= ERROR:
@@ -167,10 +167,10 @@ class DeviceErrors:
             for text in self._before:
                 self._success(text, b"")
             self._before.clear()
-        device = match["driver"] if match["device"].lower() in _SEVERITIES else match["device"]
+        device = device_of(match)
         errors = self._errors.get(device)
         if errors is None:
-            facts = facts_of(match, device, role, owners)
+            facts = facts_of(match, device, role.name, owners)
             names = {name for name in (device, match["netdev"], self._hosts.get(device)) if name}
             self._errors[device] = _Errors(
                 role, facts, [Occurrence(number, raw)], names, by_name, last=number
@@ -210,8 +210,23 @@ def _of_core(owners: Sequence[Owner]) -> bool:
     return bool(owners) and all(not owner.module and owner.file.endswith(_CORES) for owner in owners)
 
 
-def facts_of(match: re.Match[bytes], device: bytes, role: DeviceRole, owners: Sequence[Owner]) -> Facts:
-    """What a complaint tells: `match` is of who speaks in it, by `driver` and perhaps `netdev`."""
+def device_of(match: re.Match[bytes]) -> bytes:
+    """The device that a match of `DEVICE` names."""
+    return match["driver"] if match["device"].lower() in _SEVERITIES else match["device"]
+
+
+def facts_of(
+    match: re.Match[bytes],
+    device: bytes,
+    role: str,
+    owners: Sequence[Owner],
+    said: re.Match[bytes] | None = None,
+) -> Facts:
+    """What a complaint tells: `match` is of who speaks in it, by `driver` and perhaps `netdev`.
+
+    `said` is of the message that is told, where that is another one of the same device.
+    """
+    said = said or match
     netdev = match.groupdict().get("netdev")
     driver = match["driver"]
     if driver == device and owners and owners[0].module:
@@ -219,8 +234,8 @@ def facts_of(match: re.Match[bytes], device: bytes, role: DeviceRole, owners: Se
     return (
         ("device", device.decode()),
         ("driver", driver.decode()),
-        ("role", role.name),
-        ("what", printable(match.string[match.end() :])[:160]),
+        ("role", role),
+        ("what", printable(said.string[said.end() :])[:160]),
         *((("file", owners[0].file),) if owners else ()),
         *((("netdev", netdev.decode()),) if netdev else ()),
         *((("module", owners[0].module),) if owners and owners[0].module else ()),

@@ -22,6 +22,7 @@ from bootwright.diagnose.closer.precursors import (
 from bootwright.diagnose.closer.programs import ProgramLines
 from bootwright.diagnose.closer.reports import KernelReports
 from bootwright.diagnose.closer.surroundings import MOST_LINES, surroundings
+from bootwright.diagnose.closer.troubles import DeviceTroubles
 from bootwright.diagnose.closer.unanswered import UnansweredCommands
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
@@ -52,6 +53,7 @@ class CloserLook:
     _links: LinkChanges = field(factory=LinkChanges)
     _complaints: Complaints = field(factory=Complaints)
     _reports: KernelReports = field(factory=KernelReports)
+    _troubles: DeviceTroubles = field(factory=DeviceTroubles)
     _boot: int = 0
     """First line of the boot that these are about."""
     _read: int = 0
@@ -69,6 +71,7 @@ class CloserLook:
             self._devices, self._attempts = DeviceErrors(), FailedAttempts()
             self._programs, self._links, self._complaints = ProgramLines(), LinkChanges(), Complaints()
             self._reports, self._unanswered = KernelReports(), UnansweredCommands()
+            self._troubles = DeviceTroubles()
             self._boot, self._read = first_line, first_line - 1
         for number, raw in self._text.lines(self._read + 1, last_line):
             self._line(number, raw)
@@ -90,6 +93,7 @@ class CloserLook:
             self._links,
             self._complaints,
             self._reports,
+            self._troubles,  # the last: what the others know of a device is told by them
         )
 
     def lend(self, state: BootState) -> None:
@@ -104,6 +108,7 @@ class CloserLook:
             said = message.text.lstrip()  # a mail that quotes it may have moved it in
             self._devices.read(number, raw, said)
             self._unanswered.read(number, raw, said)
+            self._troubles.read(number, raw, said, kernels=voice == KERNEL)
         else:
             self._devices.pass_over(number)
         self._attempts.read(number, raw, message.text, voice)

@@ -120,7 +120,7 @@ class UnansweredCommands:
         device = match.groupdict().get("device") or match["driver"]
         attempts = self._devices.get(device)
         if attempts is None:
-            facts = facts_of(match, device, role, owners)
+            facts = facts_of(match, device, role.name, owners)
             self._devices[device] = _Attempts(role, facts, [place], place)
             return
         further = attempts.count == 0 or are_apart(attempts.last, place)

@@ -15,14 +15,14 @@ from typing import Final
 from attrs import evolve
 
 from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away, role_of_name
+from bootwright.diagnose.judging.order.joining import MOST_LINES, joined
+from bootwright.diagnose.judging.order.weight import weight_of
 from bootwright.diagnose.judging.rules import facts_match
 from bootwright.diagnose.messages.speaker import kernel_modules
 from bootwright.diagnose.model import Finding, Line, Severity
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.signatures.model import Signature
 
-MOST_LINES: Final = 32
-"""Lines of proof of one finding."""
 _INTERLEAVED: Final = 8
 """Lines by which two processors that report at once may come in the wrong order."""
 _SOON: Final = 60
@@ -54,7 +54,7 @@ def ordered(signature_findings: list[tuple[Signature, Finding]]) -> tuple[Findin
 
     A cause lends its consequences' severity: what leads to a fatal end is itself fatal.
     """
-    return tuple(_Folding(_raised(signature_findings)).findings())
+    return tuple(_Folding(joined(_raised(signature_findings))).findings())
 
 
 def _raised(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[Signature, Finding]]:
@@ -69,7 +69,7 @@ def _raised(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[S
     spans = [(int(facts["from"]), int(facts["to"])) for facts in (dict(finding.facts) for finding in raising)]
     shared = [
         sum(any(first <= line.number <= last for first, last in spans) for line in finding.lines)
-        if finding.severity is Severity.INFO and not signature.open_end
+        if finding.severity is Severity.INFO and not signature.open_end and not signature.joins
         else 0
         for signature, finding in others
     ]
@@ -202,11 +202,14 @@ class _Folding:
             )
             for index in roots
         }
+        mild = [index for index in roots if severity[index] is Severity.INFO]
+        weights = {index: weight_of(self._findings[index]) for index in mild} if len(mild) > 1 else {}
         # What a finding says by known words comes before what another says by form alone.
         roots.sort(
             key=lambda index: (
                 severity[index].rank,
                 severity[index] is Severity.INFO and not self._signatures[index].open_end,
+                weights.get(index, ()),
                 self._signatures[index].fallback,
                 severity[index] is Severity.DEGRADING and not self._crashed(index),
                 severity[index] is Severity.DEGRADING and not _goes_on(self._findings[index]),

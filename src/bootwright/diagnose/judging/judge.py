@@ -7,11 +7,12 @@ from functools import lru_cache
 
 from attrs import evolve, frozen
 
-from bootwright.diagnose.judging.causes import MOST_LINES, ordered
+from bootwright.diagnose.judging.causes import ordered
 from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
+from bootwright.diagnose.judging.order.joining import MOST_LINES
 from bootwright.diagnose.judging.rules import Held, facts_match, hold
-from bootwright.diagnose.judging.state import BootState, filled
+from bootwright.diagnose.judging.state import BESIDE, BootState, filled
 from bootwright.diagnose.model import STAGES, Boot, Finding, Line, Outcome, Severity
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
@@ -104,7 +105,7 @@ class Judge:
     def boot(self, state: BootState, source: str, *, restarted: bool, recognised: bool) -> Boot:
         """The boot as it is known now."""
         findings = self.findings(state)
-        known = (recognised or bool(state.tallies)) and not state.cut
+        known = (recognised or not state.tallies.keys() <= BESIDE) and not state.cut
         is_certain = known and not self._undecided(state, findings)
         return Boot(
             source=source,
@@ -164,9 +165,9 @@ def outcome_of(findings: tuple[Finding, ...], *, recognised: bool) -> Outcome:
 def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
     if signature.needs and not boot.shown.intersection(signature.needs):
         return []
-    groups: dict[tuple[Severity, int], list[Held]] = {}
-    cases: dict[tuple[Severity, int], Case | None] = {}
-    for held in hold(signature.rule, boot):
+    groups: dict[tuple[Severity, int, int], list[Held]] = {}
+    cases: dict[tuple[Severity, int, int], Case | None] = {}
+    for place, held in enumerate(hold(signature.rule, boot)):
         case, number, condition = _case(signature, boot, held)
         if case is not None and condition is not None and case.rule.error:
             held = evolve(held, facts={**held.facts, **condition.facts})
@@ -186,8 +187,9 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
             # What makes it worse belongs to its proof.
             proof = condition.proof if condition is not None else ()
             held = evolve(held, proof=(*held.proof, *proof))
-        groups.setdefault((severity, number), []).append(held)
-        cases[severity, number] = case
+        device = place if signature.apart and severity is Severity.INFO else 0
+        groups.setdefault((severity, number, device), []).append(held)
+        cases[severity, number, device] = case
     around = boot.around if signature.report else None
     return [
         _finding(signature, _Group(key[0], cases[key], tuple(group)), around) for key, group in groups.items()

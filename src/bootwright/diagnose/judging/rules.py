@@ -276,6 +276,8 @@ def _proof(by_event: Mapping[str, list[Tally]], used: list[Tally]) -> tuple[Occu
                 if depth < len(tally.first):
                     lines.setdefault(tally.first[depth].line, tally.first[depth])
     for tally in used:
+        if tally.chosen:
+            lines.update((place.line, place) for place in tally.first[: _MOST_LINES - len(lines)])
         if tally.count > 3 and len(lines) < _MOST_LINES + 2:
             lines.setdefault(tally.last.line, tally.last)
     return tuple(lines[number] for number in sorted(lines))

@@ -31,6 +31,10 @@ _SETTLED = 30.0
 _SURELY_UP = 300.0
 """Seconds on the kernel's clock: systemd's own limits for one job are 90 s (DefaultTimeoutStartSec), and
 what hangs in the kernel is told after 120 s (hung_task_timeout_secs)."""
+TROUBLED: Final = "@device/troubled"
+COMPLAINED: Final = "@device/complained"
+BESIDE: Final = frozenset({TROUBLED, COMPLAINED})
+"""Events of what drivers complain of (`closer.troubles`): told beside what is judged, which stays as it is."""
 PROGRAMS_SPEAK: Final = "@programs/speak"
 """The event that programs were heard, in whatever words (`closer.programs`)."""
 
@@ -52,6 +56,8 @@ class Tally:
     count: int
     stages: set[int]
     """The stages (as in `BootState.current`) the boot was in when it was seen."""
+    chosen: bool = False
+    """Its places were chosen as proof: all of them count as such."""
 
     def again(self, occurrence: Occurrence, current: int) -> None:
         """Seen once more."""
@@ -232,7 +238,7 @@ class BootState:
 
     def count_all(self, event: str, facts: Facts, occurrences: Sequence[Occurrence], count: int) -> None:
         """Count what no single line says, with its proof."""
-        tally = Tally(dict(facts), list(occurrences), occurrences[-1], count, {self.current})
+        tally = Tally(dict(facts), list(occurrences), occurrences[-1], count, {self.current}, chosen=True)
         self.tallies.setdefault(event, {})[facts] = tally
 
     def surpass(self, *, beaten: bool) -> None:
@@ -281,23 +287,25 @@ class BootState:
             STAGES.index(name) >= wanted and last > line for name, (_, last) in self.stage_lines.items()
         )
 
-    def was_up(self, line: int) -> bool:
+    def was_up(self, line: int, seconds: float | None = None) -> bool:
         """Whether the boot was done before `line`: it was ready, or services had had minutes to start.
 
         An excerpt that nothing of a boot stands in before `line` is of a system that runs where programs
-        log under their names, or minutes after the kernel's start.
+        log under their names, or minutes after the kernel's start. `seconds` are those of the line, where
+        nothing was seen in it.
         """
+        seconds = seconds or self._seconds_of(line) or 0.0
         first, _ = self.stage_lines.get("ready", (line, line))
         if first < line:
             return True
         if not any(first < line for first, _ in self.stage_lines.values()):
-            return self.logged or (self._seconds_of(line) or 0.0) >= _SURELY_UP
+            return self.logged or seconds >= _SURELY_UP
         # Where only the kernel speaks (kern.log) nothing tells of services.
         programs = "services" if self.rank >= RANKS["services"] else "init"
         started, _ = self.stage_lines.get(programs, (line, line))
         if started >= line and not self._in_system_log(line):
             return False
-        return (self._seconds_of(line) or 0.0) >= _SURELY_UP
+        return seconds >= _SURELY_UP
 
     def _in_system_log(self, line: int) -> bool:
         """Whether a logger wrote the kernel's name before that line: so one ran."""
@@ -320,7 +328,8 @@ class BootState:
         """Whether the log is an excerpt of a system that ran: no boot in it, all of it minutes after."""
         if self.stage_lines:
             return False
-        places = (tally.first[0] for groups in self.tallies.values() for tally in groups.values())
+        judged = [groups for name, groups in self.tallies.items() if name not in BESIDE]
+        places = (tally.first[0] for groups in judged for tally in groups.values())
         times = [prefix.split(place.raw).seconds for place in places]
         return bool(times) and all(seconds is not None and seconds >= _SURELY_UP for seconds in times)
 

@@ -154,6 +154,8 @@ def _signature(file: SignatureFile) -> Signature:
         open_end=file.open_end,
         fallback=file.fallback,
         raises=file.raises,
+        apart=file.apart,
+        joins=file.joins,
         kernel_arguments=file.kernel_arguments,
         patterns=tuple(
             _pattern(f"{file.name}/{event}", expression, file.event_speakers.get(event, file.speakers))

@@ -34,6 +34,8 @@ PSEUDO_EVENTS = (
     "@surpassed",
     "@device/failing",
     "@device/unanswered",
+    "@device/troubled",
+    "@device/complained",
     "@log/errors",
     "@log/about",
     "@link/flapping",
@@ -180,6 +182,10 @@ class Signature:
     """It says by form what no other finding says by known words: folded under one that does."""
     raises: bool = False
     """It is never told itself: it makes serious what another finding says of its lines as worth knowing."""
+    apart: bool = False
+    """Where it fails nothing it is told of each device by itself."""
+    joins: bool = False
+    """It tells all that a driver says of a device: another finding about that device takes it in."""
     explains_if: Mapping[str, Mapping[str, str]] = field(factory=dict)
     """Of those, the ones it explains only where its own facts, if known, match in full."""
     of_reports: Mapping[str, str] = field(factory=dict)

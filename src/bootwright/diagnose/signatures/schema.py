@@ -182,6 +182,8 @@ class SignatureFile:
     open_end: bool = False
     fallback: bool = False
     raises: bool = False
+    apart: bool = False
+    joins: bool = False
     kernel_arguments: str = field(default="", converter=_one_line)
     events: Mapping[str, Expression] = field(factory=dict)
     when: WhenTable

@@ -1,0 +1,169 @@
+"""What drivers complain of, device by device: the whole story of one device in one finding.
+
+A message is a complaint where it has the form of an error and its driver means it as one: by the level in the
+line, by that of its format in known kernels, or, of a driver that no known kernel has, by the device's name
+before it. One complaint means little: healthy boots carry up to nine. Worth knowing is a device whose driver
+complains again and again, or when the machine had long been up, or as the last thing that it says of a device
+that a machine is there for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from attrs import define, field
+
+from bootwright.diagnose.closer.complaints import known_shapes
+from bootwright.diagnose.closer.devices import DEVICE, FAILING, are_apart, device_of, facts_of
+from bootwright.diagnose.closer.unanswered import UNANSWERED
+from bootwright.diagnose.judging.device_roles import may_be_unanswered, role_of, role_of_name
+from bootwright.diagnose.judging.gravity import WARNING
+from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, looks_wrong, shape_of
+from bootwright.diagnose.judging.state import BESIDE, COMPLAINED, TROUBLED, BootState, Occurrence
+from bootwright.diagnose.messages.speaker import speaker
+from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.levels import level_of
+from bootwright.formats.messages.model import ERROR, Owner
+
+_AGAIN: Final = 3
+"""Complaints apart that are `again and again`."""
+_MOST_DEVICES: Final = 64
+_MOST_FORMS: Final = 12
+"""Different messages of one device that are shown."""
+_SEVERAL: Final = 2
+"""Different errors that are more than one complaint."""
+_SUBSYSTEM: Final = re.compile(rb"\[(?P<driver>\w{2,20})(?::\w+)?(?: \[(?P<module>\w{2,30})\])?[^\]]{0,40}\]{1,2} ")
+"""What speaks for a device without its name: `[drm:FUNCTION [MODULE]] *ERROR* ` (drm_print.c, Linux 4.19)."""
+_NAMED: Final = re.compile(rb"(?:[A-Z]\w{2,15}: )?(?P<driver>[\w.-]{2,40}): ")
+_WAITS: Final = re.compile(rb"-517\b|EPROBE_DEFER|\bdeferr")
+"""A probe that is made again (drivers/base/dd.c, Linux 6.12)."""
+
+
+@define
+class _Story:
+    match: re.Match[bytes]
+    """Of the first complaint."""
+    role: str
+    owners: Sequence[Owner]
+    first: dict[bytes, Occurrence]
+    """Of each form of message."""
+    latest: dict[bytes, Occurrence]
+    """Of those that came again."""
+    times: dict[bytes, int]
+    """How often each came, attempts apart."""
+    last: Occurrence
+    errors: set[bytes] = field(factory=set)
+    """Forms that its driver means as errors, and not as warnings."""
+    final: bool = True
+    """It said nothing afterwards that is no complaint."""
+
+    @property
+    def places(self) -> list[Occurrence]:
+        """The first of each form, the one that came most once more, and the last of all."""
+        often = self.latest.get(max(self.times, key=self.times.__getitem__))
+        return sorted({*self.first.values(), *([often] if often is not None else []), self.last})
+
+
+@define
+class DeviceTroubles:
+    """Reads the kernel's messages of one boot in order."""
+
+    _stories: dict[bytes, _Story] = field(factory=dict)
+
+    @property
+    def any(self) -> bool:
+        """Whether a driver complained."""
+        return bool(self._stories)
+
+    def tell(self, state: BootState) -> None:
+        """Let the state know of devices in trouble; what it knows of them already gets the whole story."""
+        for event in BESIDE:
+            state.tallies.pop(event, None)
+        if not self._stories:
+            return
+        known = known_shapes(state)
+        stories = dict(self._stories)
+        for event in (FAILING, UNANSWERED):
+            for tally in state.tallies.get(event, {}).values():
+                story = stories.pop(tally.facts["device"].encode(), None)
+                if story is not None:
+                    tally.first = sorted({*tally.first, *story.places})
+        for device, story in stories.items():
+            unknown = [shape for shape in story.times if shape not in known]
+            if unknown:
+                self._tell_one(state, device, story, unknown)
+
+    @staticmethod
+    def _tell_one(state: BootState, device: bytes, story: _Story, unknown: Sequence[bytes]) -> None:
+        shape = max(unknown, key=lambda form: (form in story.errors, story.times[form]))
+        again = story.times[shape] >= _AGAIN
+        late = state.was_up(story.last.line, prefix.split(story.last.raw).seconds)
+        several = story.final and bool(story.role) and len(story.errors.intersection(unknown)) >= _SEVERAL
+        if not (again or late or several or (story.final and story.role and shape in story.errors)):
+            return
+        what = prefix.split(story.first[shape].raw).text
+        named = DEVICE.match(what) or _SUBSYSTEM.match(what) or _NAMED.match(what)
+        facts = facts_of(story.match, device, story.role or "other", story.owners, named or story.match)
+        count = sum(story.times.values())
+        if not (again or late or several):
+            state.count_all(COMPLAINED, facts, story.places, count)
+            return
+        kinds = {"again": again, "late": late, "final": story.final}
+        told = tuple((name, "yes" if holds else "no") for name, holds in kinds.items())
+        state.count_all(TROUBLED, (*facts, *told), story.places, count)
+
+    def read(self, number: int, raw: bytes, text: bytes, *, kernels: bool) -> None:
+        """Look at a further message; `kernels`: it is stamped as the kernel's."""
+        if looks_wrong(text) or (may_be_unanswered(text) and not is_taken_back(text)):
+            if not is_dump(text) and _WAITS.search(text) is None:
+                self._complaint(Occurrence(number, raw), text, kernels=kernels)
+        elif self._stories:
+            match = DEVICE.match(text)
+            story = self._stories.get(device_of(match)) if match is not None else None
+            if story is not None:
+                story.final = False
+
+    def _complaint(self, place: Occurrence, text: bytes, *, kernels: bool) -> None:
+        said = speaker(text)
+        level = level_of(place.raw)
+        if level is None and said is not None and said.levels:
+            level = said.levels[0]
+        if level is not None and level > WARNING:
+            return
+        match = DEVICE.match(text)
+        if match is None or (said is not None and not said.driver):
+            match = _SUBSYSTEM.match(text) or _NAMED.match(text)
+        if match is None:
+            return
+        owners = said.likely_owners if said is not None else ()
+        files = {owner.file for owner in owners}
+        role = role_of(files) or role_of_name(match[0])
+        device = device_of(match) if "device" in match.groupdict() else None
+        if role is None and not _is_drivers(files, known=said is not None, kernels=kernels and device is not None):
+            return
+        shape = shape_of(text)
+        key = device or match["driver"]
+        story = self._stories.get(key)
+        if story is None:
+            if len(self._stories) >= _MOST_DEVICES:
+                return
+            name = role.name if role is not None else ""
+            story = self._stories[key] = _Story(match, name, owners, {shape: place}, {}, {shape: 1}, place)
+        elif shape not in story.first:
+            if len(story.first) < _MOST_FORMS:
+                story.first[shape], story.times[shape] = place, 1
+        elif are_apart(story.latest.get(shape, story.first[shape]), place):
+            story.times[shape] += 1
+            story.latest[shape] = place
+        story.last, story.final = place, True
+        if level is not None and level <= ERROR and shape in story.first:
+            story.errors.add(shape)
+
+
+def _is_drivers(files: Iterable[str], *, known: bool, kernels: bool) -> bool:
+    """Whether a message of no device with a role is a driver's: by its source file, or by its form."""
+    if not known:
+        return kernels
+    return all(file.startswith(("drivers/", "sound/")) for file in files)
