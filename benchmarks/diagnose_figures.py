@@ -166,9 +166,7 @@ class Figures:
         )
 
 
-HEADINGS = (
-    f"{'outcome right':>14}  {'cause right':>14}  {'failure missed':>14}  {'false alarm':>14}  {'told first':>14}"
-)
+HEADINGS = f"{'outcome right':>14}  {'cause right':>14}  {'failure missed':>14}  {'false alarm':>14}  {'told first':>14}"
 
 
 @frozen

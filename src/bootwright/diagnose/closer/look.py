@@ -93,7 +93,7 @@ class CloserLook:
             self._links,
             self._complaints,
             self._reports,
-            self._troubles,  # the last: what the others know of a device is told by them
+            self._troubles,
         )
 
     def lend(self, state: BootState) -> None:

@@ -16,8 +16,7 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.closer.complaints import known_shapes
-from bootwright.diagnose.closer.devices import DEVICE, FAILING, are_apart, device_of, facts_of
-from bootwright.diagnose.closer.unanswered import UNANSWERED
+from bootwright.diagnose.closer.devices import DEVICE, are_apart, device_of, facts_of
 from bootwright.diagnose.judging.device_roles import may_be_unanswered, role_of, role_of_name
 from bootwright.diagnose.judging.gravity import WARNING
 from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, looks_wrong, shape_of
@@ -34,7 +33,9 @@ _MOST_FORMS: Final = 12
 """Different messages of one device that are shown."""
 _SEVERAL: Final = 2
 """Different errors that are more than one complaint."""
-_SUBSYSTEM: Final = re.compile(rb"\[(?P<driver>\w{2,20})(?::\w+)?(?: \[(?P<module>\w{2,30})\])?[^\]]{0,40}\]{1,2} ")
+_SUBSYSTEM: Final = re.compile(
+    rb"\[(?P<driver>\w{2,20})(?::\w+)?(?: \[(?P<module>\w{2,30})\])?[^\]]{0,40}\]{1,2} "
+)
 """What speaks for a device without its name: `[drm:FUNCTION [MODULE]] *ERROR* ` (drm_print.c, Linux 4.19)."""
 _NAMED: Final = re.compile(rb"(?:[A-Z]\w{2,15}: )?(?P<driver>[\w.-]{2,40}): ")
 _WAITS: Final = re.compile(rb"-517\b|EPROBE_DEFER|\bdeferr")
@@ -78,19 +79,13 @@ class DeviceTroubles:
         return bool(self._stories)
 
     def tell(self, state: BootState) -> None:
-        """Let the state know of devices in trouble; what it knows of them already gets the whole story."""
+        """Let the state know of devices in trouble."""
         for event in BESIDE:
             state.tallies.pop(event, None)
         if not self._stories:
             return
         known = known_shapes(state)
-        stories = dict(self._stories)
-        for event in (FAILING, UNANSWERED):
-            for tally in state.tallies.get(event, {}).values():
-                story = stories.pop(tally.facts["device"].encode(), None)
-                if story is not None:
-                    tally.first = sorted({*tally.first, *story.places})
-        for device, story in stories.items():
+        for device, story in self._stories.items():
             unknown = [shape for shape in story.times if shape not in known]
             if unknown:
                 self._tell_one(state, device, story, unknown)
@@ -108,11 +103,11 @@ class DeviceTroubles:
         facts = facts_of(story.match, device, story.role or "other", story.owners, named or story.match)
         count = sum(story.times.values())
         if not (again or late or several):
-            state.count_all(COMPLAINED, facts, story.places, count)
+            state.count_all(COMPLAINED, facts, story.places, count, chosen=True)
             return
         kinds = {"again": again, "late": late, "final": story.final}
         told = tuple((name, "yes" if holds else "no") for name, holds in kinds.items())
-        state.count_all(TROUBLED, (*facts, *told), story.places, count)
+        state.count_all(TROUBLED, (*facts, *told), story.places, count, chosen=True)
 
     def read(self, number: int, raw: bytes, text: bytes, *, kernels: bool) -> None:
         """Look at a further message; `kernels`: it is stamped as the kernel's."""
@@ -141,7 +136,9 @@ class DeviceTroubles:
         files = {owner.file for owner in owners}
         role = role_of(files) or role_of_name(match[0])
         device = device_of(match) if "device" in match.groupdict() else None
-        if role is None and not _is_drivers(files, known=said is not None, kernels=kernels and device is not None):
+        if role is None and not _is_drivers(
+            files, known=said is not None, kernels=kernels and device is not None
+        ):
             return
         shape = shape_of(text)
         key = device or match["driver"]

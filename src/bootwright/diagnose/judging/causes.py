@@ -15,7 +15,7 @@ from typing import Final
 from attrs import evolve
 
 from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away, role_of_name
-from bootwright.diagnose.judging.order.joining import MOST_LINES, joined
+from bootwright.diagnose.judging.order.joining import MOST_LINES, completed, parted
 from bootwright.diagnose.judging.order.weight import weight_of
 from bootwright.diagnose.judging.rules import facts_match
 from bootwright.diagnose.messages.speaker import kernel_modules
@@ -54,7 +54,8 @@ def ordered(signature_findings: list[tuple[Signature, Finding]]) -> tuple[Findin
 
     A cause lends its consequences' severity: what leads to a fatal end is itself fatal.
     """
-    return tuple(_Folding(joined(_raised(signature_findings))).findings())
+    entries, stories = parted(_raised(signature_findings))
+    return tuple(completed(_Folding(entries).findings(), stories))
 
 
 def _raised(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[Signature, Finding]]:

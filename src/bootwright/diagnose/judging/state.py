@@ -34,7 +34,7 @@ what hangs in the kernel is told after 120 s (hung_task_timeout_secs)."""
 TROUBLED: Final = "@device/troubled"
 COMPLAINED: Final = "@device/complained"
 BESIDE: Final = frozenset({TROUBLED, COMPLAINED})
-"""Events of what drivers complain of (`closer.troubles`): told beside what is judged, which stays as it is."""
+"""What drivers complain of (`closer.troubles`) is told beside what is judged, which stays as it is."""
 PROGRAMS_SPEAK: Final = "@programs/speak"
 """The event that programs were heard, in whatever words (`closer.programs`)."""
 
@@ -236,9 +236,11 @@ class BootState:
                 tally = Tally(dict(facts), list(proof), proof[-1], len(proof), {self.current})
                 self.tallies[name] = {facts: tally}
 
-    def count_all(self, event: str, facts: Facts, occurrences: Sequence[Occurrence], count: int) -> None:
-        """Count what no single line says, with its proof."""
-        tally = Tally(dict(facts), list(occurrences), occurrences[-1], count, {self.current}, chosen=True)
+    def count_all(
+        self, event: str, facts: Facts, occurrences: Sequence[Occurrence], count: int, *, chosen: bool = False
+    ) -> None:
+        """Count what no single line says, with its proof; `chosen`: with all of it."""
+        tally = Tally(dict(facts), list(occurrences), occurrences[-1], count, {self.current}, chosen)
         self.tallies.setdefault(event, {})[facts] = tally
 
     def surpass(self, *, beaten: bool) -> None:

@@ -7,6 +7,8 @@ lines in, and stands for both.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
 from attrs import evolve
 
 from bootwright.diagnose.model import Finding, Line, Severity
@@ -17,32 +19,57 @@ MOST_LINES = 32
 Entry = tuple[Signature, Finding]
 
 
-def joined(entries: list[Entry]) -> list[Entry]:
-    """Without the findings that join another one, whose proof they are."""
-    others = [entry for entry in entries if not entry[0].joins]
-    if len(others) == len(entries):
-        return entries
-    alone = []
+def parted(entries: Sequence[Entry]) -> tuple[list[Entry], list[Finding]]:
+    """Findings without the stories that others tell, and these stories.
+
+    Of what fails nothing the story is part of the proof at once: how much it matters depends on it.
+    """
+    known = [entry for entry in entries if not entry[0].joins]
+    alone, stories = [], []
     for signature, story in entries:
         if not signature.joins:
             continue
-        about = [index for index, (_, finding) in enumerate(others) if _is_about(finding, story)]
-        for index in about:
-            known, finding = others[index]
-            others[index] = known, evolve(finding, lines=_together(finding.lines, story.lines))
-        if not any(others[index][1].severity is not Severity.HARMLESS for index in about):
+        about = [index for index, (_, finding) in enumerate(known) if _is_about(finding, story)]
+        if all(known[index][1].severity is Severity.HARMLESS for index in about):
             alone.append((signature, story))
-    return [*others, *alone]
+            continue
+        stories.append(story)
+        for index in about:
+            other, finding = known[index]
+            if finding.severity is Severity.INFO:
+                known[index] = other, _with_story(finding, story)
+    return [*known, *alone], stories
+
+
+def completed(findings: Iterable[Finding], stories: Sequence[Finding]) -> Iterator[Finding]:
+    """The findings with the stories of their devices, whose lines had no part in their order."""
+    for finding in findings:
+        told = finding
+        for story in stories:
+            if finding.severity.rank < Severity.INFO.rank and _is_about(finding, story):
+                told = evolve(told, lines=_together(told.lines, story.lines))
+        yield told
+
+
+def _with_story(finding: Finding, story: Finding) -> Finding:
+    lines = sorted(_together(finding.lines, story.lines), key=lambda line: line.number)
+    names = {name for name, _ in finding.facts}
+    how = [(name, value) for name, value in story.facts if name in _HOW and name not in names]
+    return evolve(finding, lines=tuple(lines), facts=tuple(sorted((*finding.facts, *how))))
+
+
+_HOW = frozenset({"again", "late", "final", "role"})
 
 
 def _is_about(finding: Finding, story: Finding) -> bool:
-    shared = {line.number for line in story.lines}
-    if any(line.number in shared for line in finding.lines):
+    numbers = {line.number for line in story.lines}
+    if any(line.number in numbers for line in finding.lines):
         return True
     if finding.severity is Severity.HARMLESS:
         return False
     facts, told = dict(finding.facts), dict(story.facts)
-    return told["device"] in facts.get("device", "").split(", ") or _in_driver(facts, told)
+    devices = told["device"].split(", ")
+    return not set(devices).isdisjoint(facts.get("device", "").split(", ")) or _in_driver(facts, told)
 
 
 def _in_driver(facts: dict[str, str], told: dict[str, str]) -> bool:
@@ -53,8 +80,9 @@ def _in_driver(facts: dict[str, str], told: dict[str, str]) -> bool:
 
 
 def _together(lines: tuple[Line, ...], more: tuple[Line, ...]) -> tuple[Line, ...]:
-    """All of them in order; where they are too many, of the second what is beyond."""
+    """All of them; where they are too many, of the second what is beyond, but for the last."""
     added = [line for line in more if line not in lines]
-    if len(lines) + len(added) > MOST_LINES:
-        added = [*added[: MOST_LINES - len(lines) - 1], *added[-1:]] if len(lines) < MOST_LINES else []
-    return tuple(sorted((*lines, *added), key=lambda line: line.number))
+    left = MOST_LINES - len(lines)
+    if len(added) > left:
+        added = [*added[: left - 1], added[-1]] if left > 0 else []
+    return (*lines, *added)

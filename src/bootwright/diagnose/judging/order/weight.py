@@ -32,9 +32,7 @@ def weight_of(finding: Finding) -> tuple[int, ...]:
     levels = [level for raw in raws if (level := level_of(raw)) is not None]
     gravity = min(levels, default=WARNING)
     times = [
-        seconds
-        for line in finding.lines
-        if (seconds := prefix.split(line.text.encode()).seconds) is not None
+        seconds for line in finding.lines if (seconds := prefix.split(line.text.encode()).seconds) is not None
     ]
     again = finding.count >= _AGAIN and (not times or times[-1] - times[0] >= _FOR_LONG)
     late = bool(times) and times[-1] >= _LONG_UP
@@ -53,5 +51,7 @@ def _is_goal(facts: dict[str, str], raws: list[bytes]) -> bool:
         return facts["role"] != "other"
     said = [speaker(prefix.split(raw).text) for raw in raws]
     return any(
-        role_of({owner.file for owner in entry.likely_owners}) is not None for entry in said if entry is not None
+        role_of({owner.file for owner in entry.likely_owners}) is not None
+        for entry in said
+        if entry is not None
     )
