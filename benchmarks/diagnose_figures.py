@@ -166,7 +166,9 @@ class Figures:
         )
 
 
-HEADINGS = f"{'outcome right':>14}  {'cause right':>14}  {'failure missed':>14}  {'false alarm':>14}  {'told first':>14}"
+HEADINGS = "  ".join(
+    f"{name:>14}" for name in ("outcome right", "cause right", "failure missed", "false alarm", "told first")
+)
 
 
 @frozen

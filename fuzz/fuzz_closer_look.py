@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from bootwright.diagnose.closer.devices import DeviceErrors
+from bootwright.diagnose.closer.devices import DEVICE, DeviceErrors
 from bootwright.diagnose.closer.surroundings import surroundings
+from bootwright.diagnose.closer.troubles import DeviceTroubles
+from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.reading.levels import level_of
 
 
@@ -14,10 +16,14 @@ def one_input(data: bytes) -> None:
     assert context.pid == "" or context.pid.isdigit()
     assert context.taint == "" or context.taint.startswith(("Not tainted", "Tainted: "))
     assert all(level_of(line) in {None, *range(8)} for line in lines)
-    errors = DeviceErrors()
+    errors, troubles, state = DeviceErrors(), DeviceTroubles(), BootState(1)
     for number, line in enumerate(lines, 1):
-        errors.read(number, line, line)
+        match = DEVICE.match(line)
+        errors.read(number, line, line, match)
+        troubles.read(number, line, line, match, kernels=bool(number % 2))
     assert errors.any in {True, False}
+    troubles.tell(state)
+    assert not state.tallies or troubles.any
 
 
 if __name__ == "__main__":

@@ -70,6 +70,20 @@ def test_another_outcome_may_be_right_too(tmp_path: Path) -> None:
     assert judged(tmp_path, FAILED, outcome="degraded", also_right=["failed"]).outcome_right
 
 
+def test_what_is_told_first_counts_where_the_outcome_is_right(tmp_path: Path) -> None:
+    error = "xhci_hcd 0000:06:00.0: Error while assigning device slot ID: Command Aborted"
+    lines = "".join(f"[   {20 + place * 9}.000000] {error}\n" for place in range(4))
+    log = HEALTHY.replace("x login", f"{lines}x login")
+    (tmp_path / "right").mkdir()
+    (tmp_path / "other").mkdir()
+    words = {"outcome": "degraded", "also_right": ["boot-ok"], "cause_words": "xhci"}
+    right = judged(tmp_path / "right", log, decisive_line=error, **words)
+    other = judged(tmp_path / "other", log, decisive_line="Run /init", **words)
+    assert (right.told_first, right.cause_right, other.told_first) == (True, False, False)
+    figures = figures_of([right, other])
+    assert (figures.told_first, figures.told_first_running, figures.may_run) == (1, 1, 2)
+
+
 def test_the_history_holds_first_tries() -> None:
     history = read_history()
     assert any(scoring.first_try for scoring in history)

@@ -122,13 +122,12 @@ class DeviceErrors:
         given_up = errors.role.name in self._would_show or not self._refused.isdisjoint(errors.names)
         return "no" if given_up else "unknown"
 
-    def read(self, number: int, raw: bytes, text: bytes) -> None:
-        """Look at a further message, which is not known to be a program's."""
+    def read(self, number: int, raw: bytes, text: bytes, match: re.Match[bytes] | None) -> None:
+        """Look at a further message, which is not known to be a program's; `match`: of `DEVICE` in it."""
         self._last_line = number
         host = _HOST.match(text)
         if host is not None:
             self._hosts[host["device"]] = host["name"]
-        match = DEVICE.match(text)
         if match is not None and looks_wrong(text):
             level = level_of(raw)
             if level is None or level <= ERROR:

@@ -9,7 +9,7 @@ import attrs
 from attrs import define, field
 
 from bootwright.diagnose.closer.complaints import Complaints
-from bootwright.diagnose.closer.devices import DeviceErrors
+from bootwright.diagnose.closer.devices import DEVICE, DeviceErrors
 from bootwright.diagnose.closer.kept import KeptText
 from bootwright.diagnose.closer.links import LinkChanges
 from bootwright.diagnose.closer.needs import FailedAttempts
@@ -106,9 +106,10 @@ class CloserLook:
         voice = voice_of(message)
         if voice in {KERNEL, UNKNOWN}:
             said = message.text.lstrip()  # a mail that quotes it may have moved it in
-            self._devices.read(number, raw, said)
+            match = DEVICE.match(said)
+            self._devices.read(number, raw, said, match)
             self._unanswered.read(number, raw, said)
-            self._troubles.read(number, raw, said, kernels=voice == KERNEL)
+            self._troubles.read(number, raw, said, match, kernels=voice == KERNEL)
         else:
             self._devices.pass_over(number)
         self._attempts.read(number, raw, message.text, voice)

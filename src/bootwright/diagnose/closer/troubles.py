@@ -10,7 +10,7 @@ that a machine is there for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, field
@@ -40,6 +40,12 @@ _SUBSYSTEM: Final = re.compile(
 _NAMED: Final = re.compile(rb"(?:[A-Z]\w{2,15}: )?(?P<driver>[\w.-]{2,40}): ")
 _WAITS: Final = re.compile(rb"-517\b|EPROBE_DEFER|\bdeferr")
 """A probe that is made again (drivers/base/dd.c, Linux 6.12)."""
+
+
+_CORE: Final = "drivers/base/"
+_DRIVERS: Final = ("drivers/", "sound/")
+_MADE_UP: Final = re.compile(rb"[\d.:_-]")
+"""In the name of a device; words have none."""
 
 
 @define
@@ -109,25 +115,27 @@ class DeviceTroubles:
         told = tuple((name, "yes" if holds else "no") for name, holds in kinds.items())
         state.count_all(TROUBLED, (*facts, *told), story.places, count, chosen=True)
 
-    def read(self, number: int, raw: bytes, text: bytes, *, kernels: bool) -> None:
-        """Look at a further message; `kernels`: it is stamped as the kernel's."""
+    def read(
+        self, number: int, raw: bytes, text: bytes, match: re.Match[bytes] | None, *, kernels: bool
+    ) -> None:
+        """Look at a further message, as `DeviceErrors` does; `kernels`: it is stamped as the kernel's."""
         if looks_wrong(text) or (may_be_unanswered(text) and not is_taken_back(text)):
             if not is_dump(text) and _WAITS.search(text) is None:
-                self._complaint(Occurrence(number, raw), text, kernels=kernels)
-        elif self._stories:
-            match = DEVICE.match(text)
-            story = self._stories.get(device_of(match)) if match is not None else None
+                self._complaint(Occurrence(number, raw), text, match, kernels=kernels)
+        elif self._stories and match is not None:
+            story = self._stories.get(device_of(match))
             if story is not None:
                 story.final = False
 
-    def _complaint(self, place: Occurrence, text: bytes, *, kernels: bool) -> None:
+    def _complaint(
+        self, place: Occurrence, text: bytes, match: re.Match[bytes] | None, *, kernels: bool
+    ) -> None:
         said = speaker(text)
         level = level_of(place.raw)
         if level is None and said is not None and said.levels:
             level = said.levels[0]
         if level is not None and level > WARNING:
             return
-        match = DEVICE.match(text)
         if match is None or (said is not None and not said.driver):
             match = _SUBSYSTEM.match(text) or _NAMED.match(text)
         if match is None:
@@ -135,13 +143,11 @@ class DeviceTroubles:
         owners = said.likely_owners if said is not None else ()
         files = {owner.file for owner in owners}
         role = role_of(files) or role_of_name(match[0])
-        device = device_of(match) if "device" in match.groupdict() else None
-        if role is None and not _is_drivers(
-            files, known=said is not None, kernels=kernels and device is not None
-        ):
+        named = "device" in match.groupdict()
+        if not _is_drivers(match, files, named=named, kernels=kernels, has_role=role is not None):
             return
         shape = shape_of(text)
-        key = device or match["driver"]
+        key = device_of(match) if named else _driver_of(match, owners)
         story = self._stories.get(key)
         if story is None:
             if len(self._stories) >= _MOST_DEVICES:
@@ -159,8 +165,24 @@ class DeviceTroubles:
             story.errors.add(shape)
 
 
-def _is_drivers(files: Iterable[str], *, known: bool, kernels: bool) -> bool:
-    """Whether a message of no device with a role is a driver's: by its source file, or by its form."""
-    if not known:
-        return kernels
-    return all(file.startswith(("drivers/", "sound/")) for file in files)
+def _is_drivers(
+    match: re.Match[bytes], files: set[str], *, named: bool, kernels: bool, has_role: bool
+) -> bool:
+    """Whether a message is a driver's own: by its source file, or by its form and stamp.
+
+    `named`: it names its device. What the core of all drivers says of one, as of a firmware file that is not
+    there, is no driver's word: some devices work without.
+    """
+    if not (named or kernels) or (files and all(file.startswith(_CORE) for file in files)):
+        return False
+    if has_role:
+        return True
+    if not files:
+        return named and kernels and _MADE_UP.search(match["device"]) is not None
+    return all(file.startswith(_DRIVERS) for file in files)
+
+
+def _driver_of(match: re.Match[bytes], owners: Sequence[Owner]) -> bytes:
+    """The driver that speaks in a message without a device, whose functions may have names of their own."""
+    modules = {owner.module for owner in owners}
+    return (modules.pop().encode() if len(modules) == 1 else b"") or bytes(match["driver"])

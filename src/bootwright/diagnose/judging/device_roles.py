@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from attrs import field, frozen
 
@@ -81,13 +81,17 @@ def is_apart(device: bytes) -> bool:
 
 
 @cache
-def _unanswered() -> tuple[Callable[[bytes], bool], ...]:
-    return tuple(holds(pattern.pattern) for role in device_roles() for pattern in role.unanswered)
+def _unanswered() -> Callable[[bytes], bool]:
+    texts = dict.fromkeys(pattern.pattern for role in device_roles() for pattern in role.unanswered)
+    # Each keeps its own flags.
+    parts = [re.sub(rb"\A\(\?([a-z]+)\)(.*)", rb"(?\1:\2)", text, flags=re.DOTALL) for text in texts]
+    return holds(b"|".join(parts))
 
 
+@lru_cache(maxsize=4)
 def may_be_unanswered(text: bytes) -> bool:
     """Whether a message may say of a device of some role that it does not do what it is told."""
-    return any(says(text) for says in _unanswered())
+    return _unanswered()(text)
 
 
 def role_of(files: Iterable[str]) -> DeviceRole | None:

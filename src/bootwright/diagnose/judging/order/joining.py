@@ -1,8 +1,8 @@
 """What a driver says of one device, told once: as the proof of the finding that is about it already.
 
-A finding that `joins` tells by form what its device's driver complained of. Another one about the same device, or
-that shows one of the same lines, or a kernel's warning in the same driver, tells it by known words: it takes the
-lines in, and stands for both.
+A finding that `joins` tells by form what its device's driver complained of. Another one about the same
+device, or that shows one of the same lines, or a kernel's warning in the same driver, tells it by known
+words: it takes the lines in, and stands for both.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How much a finding that fails nothing matters beside others: by what its lines carry, not by its name.
 
-An error comes before a warning, a warning before information; what goes on or is a device's last word before what
-was said once and got over; a device that a machine is there for (`data/device-roles/`) before another one; what
-comes again, or when the machine had long been up, before what was said while it started.
+An error comes before a warning, a warning before information; what goes on or is a device's last word
+before what was said once and got over; a device that a machine is there for (`data/device-roles/`) before
+another one; what comes again, or when the machine had long been up, before what was said while it started.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from bootwright.diagnose.judging.gravity import WARNING, level_of
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.model import Finding
 from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.voice import PROGRAM, voice_of
 from bootwright.formats.messages.model import ERROR
 
 _LOOKED_AT: Final = 8
@@ -30,7 +31,7 @@ def weight_of(finding: Finding) -> tuple[int, ...]:
     facts = dict(finding.facts)
     raws = [line.text.encode() for line in finding.lines[:_LOOKED_AT]]
     levels = [level for raw in raws if (level := level_of(raw)) is not None]
-    gravity = min(levels, default=WARNING)
+    gravity = min(levels, default=ERROR if _of_programs(raws) else WARNING)
     times = [
         seconds for line in finding.lines if (seconds := prefix.split(line.text.encode()).seconds) is not None
     ]
@@ -43,6 +44,11 @@ def weight_of(finding: Finding) -> tuple[int, ...]:
         not _is_goal(facts, raws),
         not (again or late),
     )
+
+
+def _of_programs(raws: list[bytes]) -> bool:
+    """Whether programs say it, which give no level: of what failed they speak in good earnest."""
+    return all(voice_of(prefix.split(raw)) == PROGRAM for raw in raws)
 
 
 def _is_goal(facts: dict[str, str], raws: list[bytes]) -> bool:
