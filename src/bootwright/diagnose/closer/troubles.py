@@ -20,10 +20,11 @@ from bootwright.diagnose.closer.devices import DEVICE, are_apart, device_of, fac
 from bootwright.diagnose.judging.device_roles import may_be_unanswered, role_of, role_of_name
 from bootwright.diagnose.judging.gravity import WARNING
 from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, looks_wrong, shape_of
-from bootwright.diagnose.judging.state import BESIDE, COMPLAINED, TROUBLED, BootState, Occurrence
+from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.levels import level_of
+from bootwright.diagnose.signatures.model import BESIDE, COMPLAINED, TROUBLED
 from bootwright.formats.messages.model import ERROR, Owner
 
 _AGAIN: Final = 3

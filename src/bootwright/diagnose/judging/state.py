@@ -11,7 +11,7 @@ from bootwright.diagnose.model import RANKS, STAGES, StageReached
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, Record
 from bootwright.diagnose.reading.voice import KERNEL, LOADER, OWN_CLOCK, PROGRAM, SECURE, UNKNOWN, XEN
-from bootwright.diagnose.signatures.model import Marker
+from bootwright.diagnose.signatures.model import BESIDE, Marker
 
 _MOST_GROUPS = 128
 """Different captures kept for one event; further ones are counted without their captures."""
@@ -31,10 +31,6 @@ _SETTLED = 30.0
 _SURELY_UP = 300.0
 """Seconds on the kernel's clock: systemd's own limits for one job are 90 s (DefaultTimeoutStartSec), and
 what hangs in the kernel is told after 120 s (hung_task_timeout_secs)."""
-TROUBLED: Final = "@device/troubled"
-COMPLAINED: Final = "@device/complained"
-BESIDE: Final = frozenset({TROUBLED, COMPLAINED})
-"""What drivers complain of (`closer.troubles`) is told beside what is judged, which stays as it is."""
 PROGRAMS_SPEAK: Final = "@programs/speak"
 """The event that programs were heard, in whatever words (`closer.programs`)."""
 

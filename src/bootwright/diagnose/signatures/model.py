@@ -28,14 +28,18 @@ boot ends in. `benign`: a line with the form of an error that is none. `grave`: 
 words. `last-resort`: what it tries when every other source gave nothing. `trailer`: what comes after its
 last word, such as its stack. `ended`: somebody who watched ended the machine from outside."""
 
+TROUBLED = "@device/troubled"
+COMPLAINED = "@device/complained"
+BESIDE = frozenset({TROUBLED, COMPLAINED})
+"""What drivers complain of (`closer.troubles`) is told beside what is judged, which stays as it is."""
 PSEUDO_EVENTS = (
     "@restart",
     "@loop",
     "@surpassed",
     "@device/failing",
     "@device/unanswered",
-    "@device/troubled",
-    "@device/complained",
+    TROUBLED,
+    COMPLAINED,
     "@log/errors",
     "@log/about",
     "@link/flapping",
