@@ -224,7 +224,7 @@ def answer(label: Label, knowledge: Knowledge) -> Answer:
     lines = label.data.decode(errors="replace").split("\n")
     wanted = {number for number, text in enumerate(lines, 1) if any(proof in text for proof in proofs)}
     first = serious[0] if serious else None
-    told = first_told(diagnosis)
+    head = first_told(diagnosis)
     return Answer(
         label,
         diagnosis,
@@ -233,7 +233,7 @@ def answer(label: Label, knowledge: Knowledge) -> Answer:
         first is not None and names(label, first),
         first is not None and holds(first, wanted),
         any(holds(finding, wanted) for finding in serious),
-        told is not None and names(label, told) and holds(told, wanted),
+        head is not None and names(label, head) and holds(head, wanted),
     )
 
 

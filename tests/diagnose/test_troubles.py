@@ -18,7 +18,7 @@ HOST = "xhci_hcd 0000:06:00.0: Error while assigning device slot ID: Command Abo
 AMPLIFIER = "cs35l41-hda spi0-CSC3551:00-cs35l41-hda.0: Failed property example,position: -22"
 
 
-def told(*lines: str, end: str = END) -> list[Finding]:
+def worth_knowing(*lines: str, end: str = END) -> list[Finding]:
     """What is told of a healthy boot with these lines, in order."""
     diagnosis = diagnose_bytes((START + "\n".join(lines) + "\n" + end).encode(), "console.log")
     assert diagnosis.outcome is Outcome.BOOT_OK
@@ -27,7 +27,7 @@ def told(*lines: str, end: str = END) -> list[Finding]:
 
 
 def test_a_device_in_trouble_is_one_finding_with_its_whole_story() -> None:
-    [finding] = told(
+    [finding] = worth_knowing(
         f"[   20.000000] {HOST}",
         f"[   30.000000] {HOST}",
         "[   31.000000] usb 1-4: new full-speed USB device number 4 using xhci_hcd",
@@ -43,15 +43,17 @@ def test_a_device_in_trouble_is_one_finding_with_its_whole_story() -> None:
 
 def test_each_device_has_its_own() -> None:
     other = HOST.replace("06:00.0", "07:00.0")
-    findings = told(*(f"[   {20 + place}.000000] {HOST if place % 2 else other}" for place in range(8)))
+    findings = worth_knowing(
+        *(f"[   {20 + place}.000000] {HOST if place % 2 else other}" for place in range(8))
+    )
     assert [dict(finding.facts)["device"] for finding in findings] == ["0000:07:00.0", "0000:06:00.0"]
 
 
 def test_once_and_late_is_told_and_once_while_it_starts_is_told_with_others() -> None:
     second = AMPLIFIER.replace(".0:", ".1:")
-    [late] = told(END.strip(), f"[  900.000000] {AMPLIFIER}", end="")
+    [late] = worth_knowing(END.strip(), f"[  900.000000] {AMPLIFIER}", end="")
     assert late.signature == "device-troubled"
-    [early] = told(f"[    2.000000] {AMPLIFIER}", f"[    2.100000] {second}")
+    [early] = worth_knowing(f"[    2.000000] {AMPLIFIER}", f"[    2.100000] {second}")
     assert early.signature == "device-complained"
     assert len(early.lines) == 2
 
@@ -67,22 +69,27 @@ def test_once_and_late_is_told_and_once_while_it_starts_is_told_with_others() ->
     ],
 )
 def test_what_healthy_boots_say_is_not_told(message: str) -> None:
-    assert [entry for entry in told(f"[    2.000000] {message}") if "device-" in entry.signature] == []
+    assert [
+        entry for entry in worth_knowing(f"[    2.000000] {message}") if "device-" in entry.signature
+    ] == []
 
 
 def test_a_device_that_speaks_of_something_else_afterwards_got_over_one_complaint() -> None:
     works = AMPLIFIER.partition(": ")[0] + ": Cirrus Logic CS35L41 (35a40), Revision: B2"
-    assert told(f"[    2.000000] {AMPLIFIER}", f"[    2.500000] {works}") == []
+    assert worth_knowing(f"[    2.000000] {AMPLIFIER}", f"[    2.500000] {works}") == []
 
 
 def test_a_program_that_names_itself_is_no_driver() -> None:
     assert (
-        told(*(f"unmounter: cannot unmount /srv/part{place}: Invalid argument" for place in range(9))) == []
+        worth_knowing(
+            *(f"unmounter: cannot unmount /srv/part{place}: Invalid argument" for place in range(9))
+        )
+        == []
     )
 
 
 def test_another_finding_about_the_device_takes_the_story_in() -> None:
-    [finding] = told(
+    [finding] = worth_knowing(
         "[   20.000000] usb 4-1: device descriptor read/64, error -71",
         "[   30.000000] usb 4-1: device not accepting address 5, error -71",
         "[   41.000000] usb 4-1: can't set config #1, error -110",
@@ -94,7 +101,7 @@ def test_another_finding_about_the_device_takes_the_story_in() -> None:
 
 
 def test_a_warning_in_the_driver_of_the_device_is_joined_with_it() -> None:
-    [finding] = told(
+    [finding] = worth_knowing(
         "[   20.000000] ath10k_pci 0000:01:00.0: failed to transmit packet, dropping: -12",
         "[   30.000000] ath10k_pci 0000:01:00.0: failed to transmit packet, dropping: -12",
         "[   40.000000] ath10k_pci 0000:01:00.0: failed to transmit packet, dropping: -12",
@@ -113,14 +120,14 @@ def test_a_warning_in_the_driver_of_the_device_is_joined_with_it() -> None:
 def test_what_goes_on_stands_before_what_was_got_over_and_errors_before_information() -> None:
     crash = "segfault at 10 ip 0000000000400af0 sp 00007ffd2a161fb0 error 4 in viewer[400000+1000]"
     early = f"[    5.100000] viewer[812]: {crash}"
-    findings = told(early, *(f"[   {20 + 9 * place}.000000] {HOST}" for place in range(5)))
+    findings = worth_knowing(early, *(f"[   {20 + 9 * place}.000000] {HOST}" for place in range(5)))
     assert [finding.signature for finding in findings] == ["device-troubled", "segfault"]
 
 
 def test_a_device_that_the_machine_is_there_for_stands_before_another() -> None:
     other = "example-sensor 7-0048: Failed to read register 5: -121"
     lines = [f"[   {20 + 2 * place}.000000] {other if place < 4 else HOST}" for place in range(8)]
-    assert [dict(finding.facts)["role"] for finding in told(*lines)] == ["usb", "other"]
+    assert [dict(finding.facts)["role"] for finding in worth_knowing(*lines)] == ["usb", "other"]
 
 
 _WORDS = st.sampled_from([HOST, AMPLIFIER, "example-phy 32f0.phy: lost: -110", "[drm] *ERROR* link failed"])
@@ -130,4 +137,4 @@ _WORDS = st.sampled_from([HOST, AMPLIFIER, "example-phy 32f0.phy: lost: -110", "
 def test_complaints_fail_no_boot(complaints: list[tuple[str, float]]) -> None:
     healthy = [f"[{9.5 + place:12.6f}] example-clk clk{place}: registered" for place in range(60)]
     ordered = sorted(complaints, key=lambda entry: entry[1])
-    told(*healthy, *(f"[{70 + seconds:12.6f}] {text}" for text, seconds in ordered))
+    worth_knowing(*healthy, *(f"[{70 + seconds:12.6f}] {text}" for text, seconds in ordered))

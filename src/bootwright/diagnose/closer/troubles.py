@@ -113,8 +113,8 @@ class DeviceTroubles:
             state.count_all(COMPLAINED, facts, story.places, count, chosen=True)
             return
         kinds = {"again": again, "late": late, "final": story.final}
-        told = tuple((name, "yes" if holds else "no") for name, holds in kinds.items())
-        state.count_all(TROUBLED, (*facts, *told), story.places, count, chosen=True)
+        how = tuple((name, "yes" if holds else "no") for name, holds in kinds.items())
+        state.count_all(TROUBLED, (*facts, *how), story.places, count, chosen=True)
 
     def read(
         self, number: int, raw: bytes, text: bytes, match: re.Match[bytes] | None, *, kernels: bool

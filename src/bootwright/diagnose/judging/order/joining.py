@@ -44,11 +44,11 @@ def parted(entries: Sequence[Entry]) -> tuple[list[Entry], list[Finding]]:
 def completed(findings: Iterable[Finding], stories: Sequence[Finding]) -> Iterator[Finding]:
     """The findings with the stories of their devices, whose lines had no part in their order."""
     for finding in findings:
-        told = finding
+        whole = finding
         for story in stories:
             if finding.severity.rank < Severity.INFO.rank and _is_about(finding, story):
-                told = evolve(told, lines=_together(told.lines, story.lines))
-        yield told
+                whole = evolve(whole, lines=_together(whole.lines, story.lines))
+        yield whole
 
 
 def _with_story(finding: Finding, story: Finding) -> Finding:
@@ -67,15 +67,15 @@ def _is_about(finding: Finding, story: Finding) -> bool:
         return True
     if finding.severity is Severity.HARMLESS:
         return False
-    facts, told = dict(finding.facts), dict(story.facts)
-    devices = told["device"].split(", ")
-    return not set(devices).isdisjoint(facts.get("device", "").split(", ")) or _in_driver(facts, told)
+    facts, of_story = dict(finding.facts), dict(story.facts)
+    devices = of_story["device"].split(", ")
+    return not set(devices).isdisjoint(facts.get("device", "").split(", ")) or _in_driver(facts, of_story)
 
 
-def _in_driver(facts: dict[str, str], told: dict[str, str]) -> bool:
+def _in_driver(facts: dict[str, str], of_story: dict[str, str]) -> bool:
     """Whether it is a report of the kernel that happened in the device's driver."""
     module = facts.get("module", "")
-    drivers = {told.get(name, "").replace("-", "_") for name in ("module", "driver")}
+    drivers = {of_story.get(name, "").replace("-", "_") for name in ("module", "driver")}
     return "where" in facts and bool(module) and module.replace("-", "_") in drivers
 
 
