@@ -12,12 +12,13 @@ from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
 from bootwright.diagnose.judging.order.joining import MOST_LINES
 from bootwright.diagnose.judging.rules import Held, facts_match, hold
-from bootwright.diagnose.judging.state import BootState, filled
+from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES, Boot, Finding, Line, Outcome, Severity
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM
 from bootwright.diagnose.signatures.model import BESIDE, Case, Knowledge, Signature
+from bootwright.diagnose.signatures.sentences import filled
 
 _KERNEL = STAGES.index("kernel")
 _LONGEST_LINE = 400

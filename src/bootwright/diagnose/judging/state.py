@@ -12,6 +12,7 @@ from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, Record
 from bootwright.diagnose.reading.voice import KERNEL, LOADER, OWN_CLOCK, PROGRAM, SECURE, UNKNOWN, XEN
 from bootwright.diagnose.signatures.model import BESIDE, Marker
+from bootwright.diagnose.signatures.sentences import filled
 
 _MOST_GROUPS = 128
 """Different captures kept for one event; further ones are counted without their captures."""
@@ -381,27 +382,3 @@ class BootState:
         if self._wall_start is None:
             self._wall_start = wall
         return round(wall - self._wall_start, 6)
-
-
-def filled(template: str, facts: dict[str, str]) -> str:
-    """Put facts into a sentence.
-
-    `{name}` gives `?` and `{name|otherwise}` the rest where there is no such fact; `{ on <name>}` gives
-    the whole phrase, or nothing. A message that ends in a full stop adds none to that of the sentence.
-    """
-    out = []
-    remaining = template
-    while True:
-        before, brace, after = remaining.partition("{")
-        out.append(before)
-        if not brace:
-            return "".join(out)
-        name, _, remaining = after.partition("}")
-        if "<" in name:
-            start, _, inner = name.partition("<")
-            name, _, end = inner.partition(">")
-            phrase = f"{start}{facts[name]}{end}" if facts.get(name) else ""
-        else:
-            name, bar, otherwise = name.partition("|")
-            phrase = facts.get(name) or (otherwise if bar else "?")
-        out.append(phrase.removesuffix(".") if remaining.startswith(".") else phrase)
