@@ -91,6 +91,55 @@ def test_progress_of_each_firmware_is_no_failure_and_no_system(log: str) -> None
     assert diagnosed(log).outcome is Outcome.UNKNOWN
 
 
+XEN = "(XEN) Xen version 31.19.1 (quux@quux)\n(XEN) System RAM: 8191MB (8388092kB)\n"
+SPL = "U-Boot SPL 2031.01 (Jan 06 2031 - 12:00:00 +0000)\n"
+UBOOT = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\n"
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        XEN
+        + "(XEN) Frob of quux\n" * 5
+        + "(XEN) *** LOADING DOMAIN 0 ***\n(XEN) *** Serial input to DOM0 (frob to switch)\n",
+        SPL + "NOTICE:  BL31: v31.9\nERROR:   QUUX: frob 0x10003\n\n" + UBOOT.splitlines()[0] + "\n",
+        SPL + "NOTICE:  BL31: v31.9\nERROR:   QUUX: frob 0x10003\nINFO:    frob of quux\n",
+        SPL + "INFO:    Frob of regions\n" * 6,
+        UBOOT + 'Frobbing... Unable to read "uboot.env" from mmc0:1...\n',
+        UBOOT + "Net:   QUUX: can't find frob\n",
+        UBOOT
+        + "".join(f"quux: no frob{number} found, FROB_NOTFOUND failed\n" for number in range(3))
+        + "In: 5\n",
+        UBOOT + "EFI boot manager: Cannot load any image\nScanning bootdev 'mmc@fe2b0000.bootdev':\n",
+        IPXE * 3
+        + "net0: 52:54:00:12:34:56 using quux on 0000:00:03.0\nConfiguring (net0)... No configuration methods"
+        + " succeeded (https://ipxe.org/040ee119)\nnet1: 52:54:00:12:34:57 using quux on 0000:00:04.0\n",
+    ],
+)
+def test_what_went_on_after_an_error_has_not_ended_with_it(log: str) -> None:
+    assert diagnosed(log).outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "banner",
+    [
+        SLIM,
+        SKIBOOT,
+        HSS,
+        SYTERKIT,
+        "[0000.056] I> MB1 (version: 31.4.0)\n[0000.170] I> Task: quux\n",
+        "DDR V31.18 f366f69a7d\nln\nddrconfig:7\n".replace("V31", "V1"),
+        "Welcome to GRUB!\n\n  Booting `Quux'\n\nLoading Linux 31.12 ...\nLoading initial ramdisk ...\n",
+    ],
+)
+def test_a_first_stage_that_starts_again_and_again(banner: str) -> None:
+    *_, last = banner.splitlines()
+    start = banner + "".join(f"{last} {letter}\n" for letter in "abcd")
+    assert diagnosed(start).outcome is Outcome.UNKNOWN
+    assert diagnosed(start * 3).outcome is Outcome.FAILED
+    assert len(diagnosed(start * 3).boots) == 3
+
+
 def test_a_form_of_one_firmware_counts_while_it_has_the_machine() -> None:
     uboot = f"{OPENSBI}U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\n"
     assert diagnosed(f"{OPENSBI}frob_probe: quux 5\n").outcome is Outcome.FAILED

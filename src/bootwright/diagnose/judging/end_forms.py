@@ -88,6 +88,16 @@ class EndForms:
             if not whose or whose == state.component
         )
 
+    def ends_after(self, state: BootState, error: LastLine, last: LastLine) -> bool:
+        """Whether an error that its speaker calls one is the end although a line came after it.
+
+        It is not where that is a milestone, or a further line of the same log function.
+        """
+        went_on = state.milestone > error.number or all(
+            firmware_level_of(line.raw) is not None for line in (error, last)
+        )
+        return not went_on and self.is_error(state, error) and self.is_labelled(state, error)
+
     def stops(self, state: BootState, line: LastLine) -> bool:
         """Whether a loader goes no further with it; it may give up on what it can do without."""
         return self.has("stopped", line.text) and (
@@ -107,3 +117,8 @@ class EndForms:
         before = [line for line in lately if line.number < stopped.number]
         error = next((line for line in reversed(before) if self.is_error(state, line)), None)
         return error or next((line for line in reversed(before) if shape_of(line.text)), stopped)
+
+
+def informs(lines: Sequence[LastLine]) -> bool:
+    """Whether all of them are information by the level that their firmware gave them."""
+    return all((firmware_level_of(line.raw) or 0) >= INFORMATION for line in lines)

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.dumps import dump_at_end
-from bootwright.diagnose.judging.end_forms import EndForms
+from bootwright.diagnose.judging.end_forms import EndForms, informs
 from bootwright.diagnose.judging.first_program import gave_up, said_fatal
 from bootwright.diagnose.judging.gravity import is_extra, is_kernels, weighs
 from bootwright.diagnose.judging.shapes import (
@@ -207,7 +207,7 @@ class Endings:
             return self._ended("@end/error", state, self._telling(state, lines), last)
         # A line of somebody else may have come in between.
         before = lines[-2] if len(lines) > 1 else last
-        if self._forms.is_error(state, before) and self._forms.is_labelled(state, before):
+        if self._forms.ends_after(state, before, last):
             return self._ended("@end/error", state, self._telling(state, lines[:-1]), before)
         vain = self._in_vain(state, lines)
         return self._ended("@end/error", state, vain, last) if vain is not None else None
@@ -274,9 +274,8 @@ class Endings:
         if places is not None:
             block = [telling[place][0] for place in places]
             error = next((line for line in block if self._forms.is_error(state, line)), None)
-            if error is not None or not makes_progress(
-                texts, [shape for _, shape in telling], len(block), turns=_LOOP_OF_LOADER
-            ):
+            shapes = [shape for _, shape in telling]
+            if error or not (informs(block) or makes_progress(texts, shapes, len(block), _LOOP_OF_LOADER)):
                 return self._ended("@end/repeats", state, error or block[0], lines[-1])
         return self._loop_of_errors(state, lines)
 
@@ -299,13 +298,14 @@ class Endings:
         begun = max(len(lines) - _LOOP_OF_ERROR * len(places), 0)
         begun = min(begun, begin_of_run(shapes, places)) if state.rank < _INIT else begun
         took = lines[begun].seconds_to(lines[places[-1]])
-        if took is None and state.rank >= _KERNEL:
+        if took is None:
             # Without times several devices of a kind are told from one that goes on by number alone, and
             # many things that fail once from one that fails again by their names.
             named = [named_shape_of(line.text) for line in lines]
-            if last_repetition(named, least=_LOOP_OF_LINE, longest=20) is None:
+            least = _LOOP_OF_LINE if state.rank >= _KERNEL else _LOOP_OF_ERROR
+            if last_repetition(named, least=least, longest=20) is None:
                 return None
-        elif took is not None and took < _LOOP_TAKES:
+        elif took < _LOOP_TAKES:
             return None
         if error is None:
             return None

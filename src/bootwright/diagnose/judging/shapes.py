@@ -33,7 +33,7 @@ _WORDS: Final = (
 )
 _HAS_WORDS: Final = holds(_WORDS)
 _FIRST_SIGNS: Final = re.compile(
-    rb"\s*(?:\*\*\* (?=\S)|!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)"
+    rb"\s*(?:\*\*\* (?=\S)(?!.*\*\*\*\s*\Z)|!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)"
 )
 _HOLDS_AN_ERRNO: Final = (
     rb"(?:(?:\b|_)(?:[re]c|i?ret|rv|res|r|err)|\w*(?:errno|error|retval|ret_val|retcode|code|result|status)"
@@ -56,7 +56,8 @@ _DENIED: Final = holds(
     rb"|\berror[ -](?:handl|detect|correct|report|recover|log)"
     rb"|\b(?:fail-?safe|fail-?over|bad ?block|bad ?page|timeout\s*[:=]?\s*\d|timeout of)\b"
     rb"|\bwatchdog.{0,40}timeout|\bautoboot|\btrying\b|\bretry(?:ing)?\b|\bskip(?:ped|ping)?\b"
-    rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?(?:default|dummy|built)"
+    rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?"
+    rb"(?:default|dummy|built|fixed|random|generated)"
     rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed|ing)\b|\bdisabl(?:ed|ing)\b"
     rb"|\brecovered\b|\bpanic=-?\d|\w=panic\b|\bwarn(?:ing)?\b|\border: -\d"
     rb"|\bseverity=correct(?:ed|able)\b|\berror status/mask=)",
@@ -70,7 +71,8 @@ _OF_FIRMWARE: Final = holds(
     rb"|(?:no longer|only \S.{0,30}) supported|out.of.(?:bounds|resources?)|over the limit"
     rb"|(?:larger|bigger|smaller|greater|longer) than|should (?:not|never|have no)"
     rb"|(?:is|was|with|returned|returns) (?:an? )?(?:NULL|zero|empty)|(?:returned|returns) -\d{1,3}"
-    rb"|called (?:in|with|without) |do not support|reject(?:ed|ing)|security violation|no media|time out"
+    rb"|called (?:with|without|in \w+ mode)|do not support|reject(?:ed|ing)|not granted|returned false"
+    rb"|security violation|no media|time out"
     rb"|too (?:large|small|big|many|high|low|long|short|old))\b"
 )
 """What firmware says of what it stops at, and a system of much that it goes on with."""
@@ -227,7 +229,7 @@ _AFTER_LOOP: Final = 2
 """Lines from the last of a loop to the end of the log."""
 
 
-def makes_progress(texts: Sequence[bytes], shapes: Sequence[bytes], period: int, *, turns: int) -> bool:
+def makes_progress(texts: Sequence[bytes], shapes: Sequence[bytes], period: int, turns: int) -> bool:
     """Whether in the last turns of a loop a line comes with other numbers each time, as addresses do."""
     since = max(len(texts) - turns * (period + 1), 0)
     different = Counter(shape for _, shape in set(zip(texts[since:], shapes[since:], strict=True)))

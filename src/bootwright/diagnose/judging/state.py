@@ -229,7 +229,8 @@ class BootState:
         for name in [name for name in self.tallies if name.startswith("@end/")]:
             del self.tallies[name]
         if event and proof:
-            for name in (event, "@end/failed"):
+            # Silence may be the end of the log alone.
+            for name in (event,) if event == "@end/silent" else (event, "@end/failed"):
                 tally = Tally(dict(facts), list(proof), proof[-1], len(proof), {self.current})
                 self.tallies[name] = {facts: tally}
 
