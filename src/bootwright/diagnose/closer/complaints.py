@@ -13,6 +13,7 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.judging.boot_needs import names_need
+from bootwright.diagnose.judging.errors.error_kinds import kind_of_error
 from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
@@ -20,9 +21,12 @@ from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.prefix import Message
-from bootwright.diagnose.signatures.model import PSEUDO_EVENTS
+from bootwright.diagnose.reading.voice import PROGRAM, voice_of
+from bootwright.diagnose.signatures.model import PSEUDO_EVENTS, TRANSIENT
 
 ERRORS: Final = "@log/errors"
+UNTOLD: Final = "@log/untold"
+"""The same, where signatures know the lines: they may have other words than these for when they hold."""
 ABOUT: Final = "@log/about"
 """With the errors that signatures know: what they call worth knowing may be what the log is about."""
 _EXCERPT: Final = 60
@@ -48,6 +52,7 @@ class _Complaint:
     shape: bytes
     before: bytes
     """The shape of the line that it goes on from; empty where it is a message of its own."""
+    by_program: bool
 
 
 @define
@@ -80,7 +85,8 @@ class Complaints:
         if looks_wrong(text):
             goes_on = (self._stamped and not stamped) or (not by_clock and _GOES_ON.match(text) is not None)
             before = self._before if goes_on else b""
-            self._errors.append(_Complaint(Occurrence(number, raw), text, shape, before))
+            by_program = voice_of(message) == PROGRAM
+            self._errors.append(_Complaint(Occurrence(number, raw), text, shape, before, by_program))
         self._before = shape
 
     @property
@@ -100,6 +106,7 @@ class Complaints:
         """Let the state know of the errors that no signature knows."""
         state.tallies.pop(ERRORS, None)
         state.tallies.pop(ABOUT, None)
+        state.tallies.pop(UNTOLD, None)
         if not self.any:
             return
         grave = [error for error in self._errors if is_grave(error.place.raw)]
@@ -110,6 +117,9 @@ class Complaints:
         known = known_shapes(state)
         unknown = [error for error in grave if known.isdisjoint({error.shape, error.before} - {b""})]
         if not self._is_about(unknown):
+            if self._is_about(grave) and not _known_after(state, grave[-1].place.line):
+                what = (("what", printable(grave[-1].text)[:160]),)
+                state.count_all(UNTOLD, what, [error.place for error in grave], len(grave))
             return
         often, _ = Counter(error.shape for error in unknown).most_common(1)[0]
         first = next(error for error in unknown if error.shape == often)
@@ -117,9 +127,11 @@ class Complaints:
         by_init = next((error for error in reversed(last) if BY_INIT.match(error.text)), None)
         needed = next((error for error in unknown if names_need(error.text)), None)
         chosen = first if by_init is None else needed or by_init
+        passes = all(error.by_program and _passes(error.text) for error in unknown)
         facts = (
             ("what", printable(chosen.text)[:160]),
             *((("who", "init"),) if by_init is not None else ()),
+            *((("passes", "yes"),) if passes else ()),
         )
         shown = sorted({first.place, chosen.place, *(error.place for error in unknown[-_SHOWN + 1 :])})
         state.count_all(ERRORS, facts, shown, len(unknown))
@@ -131,6 +143,21 @@ class Complaints:
 
     def _is_about(self, errors: list[_Complaint], *, one_in: int = _ONE_IN) -> bool:
         return bool(errors) and self._lines <= _EXCERPT and len(errors) * one_in >= self._lines
+
+
+def _passes(text: bytes) -> bool:
+    """Whether an error is of the kind that passes by itself."""
+    return kind_of_error(printable(text)) == TRANSIENT
+
+
+def _known_after(state: BootState, line: int) -> bool:
+    """Whether something that is known was said after that line: it may be how the error was got past."""
+    return any(
+        tally.last.line > line
+        for name, groups in state.tallies.items()
+        if name not in PSEUDO_EVENTS
+        for tally in groups.values()
+    )
 
 
 def known_shapes(state: BootState) -> set[bytes]:

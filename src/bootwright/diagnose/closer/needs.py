@@ -6,6 +6,7 @@ it was the last one and the thing never came is for the signatures to say: they 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from attrs import define, field
@@ -18,6 +19,8 @@ from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.voice import KERNEL, LOADER, OWN_CLOCK, UNKNOWN
 
 PREFIX: Final = "@need/"
+_WARNING: Final = re.compile(rb"(?:(?<=\A)|(?<=: ))Warning: ")
+"""With which dracut says that something failed (107, modules.d/99base/dracut-lib.sh warn())."""
 _KEPT: Final = 4
 """Attempts shown, the last ones."""
 
@@ -36,7 +39,9 @@ class FailedAttempts:
         for need in boot_needs():
             if voice and voice not in need.speakers:
                 continue
-            if speaks_of_error(text) and any(words.search(text) is not None for words in need.words):
+            if speaks_of_error(_WARNING.sub(b"", text)) and any(
+                words.search(text) is not None for words in need.words
+            ):
                 if voice == UNKNOWN and KERNEL not in need.speakers and is_kernels(text):
                     continue
                 attempts = self._attempts.setdefault(need.name, [])

@@ -26,7 +26,16 @@ _BARE: Final = re.compile(
     rb"(?:reset|restart|reboot|halt|hang|stop|power)\w*\b"
 )
 """A word of stopping that gives no reason: `### ERROR ### Please RESET the board ###` (U-Boot lib/hang.c)."""
+_TYPED: Final = re.compile(rb"(?:=>|[#>]) ?(?:res(?:et)?|reboot)\b")
+"""U-Boot's command `reset` at a prompt (cmd/boot.c, 2025.01)."""
+_JUST_BEFORE: Final = 2
 _GIVES_UP: Final = re.compile(rb"(?i)giving up\b")
+
+
+def was_typed(lines: Sequence[LastLine], stopped: LastLine) -> bool:
+    """Whether somebody typed the command that made it stop, in that line or just before."""
+    near = [line for line in lines if stopped.number - _JUST_BEFORE <= line.number <= stopped.number]
+    return any(_TYPED.search(line.text) is not None for line in near)
 
 
 class EndForms:

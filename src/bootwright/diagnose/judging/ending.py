@@ -7,7 +7,6 @@ kernel and a system write their logs at their own pace: of those only a repeated
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
@@ -16,7 +15,7 @@ from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.dumps import dump_at_end
-from bootwright.diagnose.judging.end_forms import EndForms, informs
+from bootwright.diagnose.judging.end_forms import EndForms, informs, was_typed
 from bootwright.diagnose.judging.first_program import gave_up, said_fatal
 from bootwright.diagnose.judging.gravity import is_extra, is_kernels, weighs
 from bootwright.diagnose.judging.shapes import (
@@ -56,9 +55,6 @@ _REASONS_SHOWN: Final = 4
 
 _SHORT: Final = 30
 """Lines of a loader's log that is an excerpt: its last error is why it was cut out."""
-
-_TYPED: Final = re.compile(rb"(?:=>|[#>]) ?(?:res(?:et)?|reboot)\b")
-"""U-Boot's command `reset` at a prompt (cmd/boot.c, 2025.01)."""
 
 _LOOP_OF_LOADER: Final = 4
 _LOOP_OF_LINE: Final = 8
@@ -143,15 +139,17 @@ class Endings:
         dump = self._dump(state, lines)
         if dump is not None:
             return dump
-        if state.rank < _KERNEL:
+        if 0 <= state.rank < _KERNEL:
             return self._of_loader(state, lines)
+        if state.rank < 0:
+            fatal = said_fatal(lines, known=False)
+            return self._of_loader(state, lines) if fatal is None else self._fatal(state, fatal)
         left = gave_up(lines) if state.rank < _SERVICES else None
         if left is not None:
             return self._ended("@end/gave-up", state, *left)
         fatal = said_fatal(lines) if _INIT <= state.rank < _SERVICES else None
         if fatal is not None:
-            ended = self._ended("@end/gave-up", state, fatal)
-            return evolve(ended, facts=(*ended.facts, ("how", "fatal")))
+            return self._fatal(state, fatal)
         at_shell = state.component == "userspace" and state.milestone >= lines[-1].number
         loop = None if at_shell else self._loop_of_errors(state, lines)
         if loop is None and state.rank < _SERVICES and state.component == "initramfs":
@@ -175,7 +173,7 @@ class Endings:
             return Ending(cut=f"{self._who(state)} waits: `{printable(waiting.text)[:80]}`")
         lately = [line for line in lines[-_BEFORE:] if line.number > state.begun]
         known = state.rank >= 0
-        if stopped is not None and self._asked(lines, stopped):
+        if stopped is not None and was_typed(lines[-_BEFORE:], stopped):
             return Ending(cut=f"{self._who(state)} was told to start again")
         if stopped is not None:
             return self._ended("@end/stopped", state, self._forms.reason_of(state, lately, stopped), stopped)
@@ -239,13 +237,6 @@ class Endings:
             if len(telling.text.split()) < _WORDS_OF_A_REASON <= len(line.text.split()):
                 telling = line
         return telling
-
-    def _asked(self, lines: Sequence[LastLine], stopped: LastLine) -> bool:
-        """Whether somebody typed the command that made it stop, in that line or just before."""
-        near = [
-            line for line in lines[-_BEFORE:] if stopped.number - _FEWEST <= line.number <= stopped.number
-        ]
-        return any(_TYPED.search(line.text) is not None for line in near)
 
     def _nobody(self, lines: Sequence[LastLine]) -> str:
         """Why a log without any milestone says nothing of a system; empty where it may be a system's."""
@@ -383,6 +374,10 @@ class Endings:
         proof = errors[-_REASONS_SHOWN:] or [shell]
         ended = self._ended("@end/shell", state, proof[-1], *proof[:-1], shell)
         return evolve(ended, proof=tuple(sorted(ended.proof, key=lambda line: line.number)))
+
+    def _fatal(self, state: BootState, fatal: LastLine) -> Ending:
+        ended = self._ended("@end/gave-up", state, fatal)
+        return evolve(ended, facts=(*ended.facts, ("how", "fatal")))
 
     # -- words ---------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.reading.tail import LastLine
-from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN
+from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, UNKNOWN
 
 BY_INIT: Final = re.compile(
     rb"(?:/s?bin/|/)?init(?:\[1\]| \d{1,3})?: |- runit: |s6-(?:linux-init|overlay)[\w-]*: "
@@ -22,6 +22,10 @@ _LEAVES: Final = re.compile(rb"reboot: (?:Restarting system|System halted|Power 
 """kernel/reboot.c kernel_restart, kernel_halt, kernel_power_off (Linux 6.12)."""
 _FATAL: Final = re.compile(rb"(?:\A|: |\[|\()(?:fatal|FATAL)\b(?: error)?[:\] ]")
 """In which first programs say that they go no further: strerr_dief of runit and s6, `[FATAL tini (1)]`."""
+_CONTINUES: Final = re.compile(
+    rb"(?i)\b(?:unable|refusing|impossible) to continue\b|\bcan(?:no|')t continue\b"
+)
+"""In which scripts of first programs say the same: OpenRC 0.63 sh/init.sh.Linux.in, dracut 107 die()."""
 _HELPER: Final = re.compile(rb"\A(?:\S+: )?(?:modprobe|depmod|insmod|rmmod|kmod)\b")
 """Who calls a module that is not there fatal, and means itself (kmod 34 tools/modprobe.c)."""
 _LAST_WORDS: Final = 4
@@ -59,16 +63,26 @@ def gave_up(lines: Sequence[LastLine]) -> tuple[LastLine, LastLine] | None:
     return None
 
 
-def said_fatal(lines: Sequence[LastLine]) -> LastLine | None:
-    """The line among the last in which a program calls its own error fatal; None without one."""
+def said_fatal(lines: Sequence[LastLine], *, known: bool = True) -> LastLine | None:
+    """The line among the last in which a program calls its own error fatal; None without one.
+
+    Where nobody is `known` to have the machine the word alone does not tell a first program from any other.
+    """
     last = (line for line in reversed(lines[-_LAST_WORDS:]) if line.voice != KERNEL)
     return next(
         (
             line
             for line in last
-            if _FATAL.search(line.text) is not None
+            if _says_fatal(line, known=known)
             and _HELPER.match(line.text) is None
             and not is_kernels(line.text)
         ),
         None,
     )
+
+
+def _says_fatal(line: LastLine, *, known: bool) -> bool:
+    if _CONTINUES.search(line.text) is not None:
+        return True
+    by_name = line.voice == PROGRAM or BY_INIT.match(line.text) is not None
+    return _FATAL.search(line.text) is not None and (known or by_name)

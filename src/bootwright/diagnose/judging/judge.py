@@ -75,6 +75,7 @@ class Judge:
         for name in sorted(signatures):
             signature = signatures[name]
             signature_findings.extend((signature, finding) for finding in _findings_of(signature, boot))
+        signature_findings = _untold(signature_findings)
         crashes = {
             signature.name for signature, _ in signature_findings if signature.report or signature.crash
         }
@@ -161,6 +162,21 @@ def outcome_of(findings: tuple[Finding, ...], *, recognised: bool) -> Outcome:
     if worst == Severity.DEGRADING.rank:
         return Outcome.DEGRADED
     return Outcome.BOOT_OK if recognised else Outcome.UNKNOWN
+
+
+def _untold(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[Signature, Finding]]:
+    """Without the findings about lines of which another one tells (`Signature.unless_told`)."""
+    told = {
+        line
+        for signature, finding in signature_findings
+        if not signature.unless_told
+        for line in finding.lines
+    }
+    return [
+        (signature, finding)
+        for signature, finding in signature_findings
+        if not (signature.unless_told and told.intersection(finding.lines))
+    ]
 
 
 def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:

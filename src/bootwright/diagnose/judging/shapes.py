@@ -59,6 +59,7 @@ _DENIED: Final = holds(
     rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?"
     rb"(?:default|dummy|built|fixed|random|generated)"
     rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed|ing)\b|\bdisabl(?:ed|ing)\b"
+    rb"|\busing (?:a )?temporary\b|\binactive \(dead\)|\bhibernat(?:e|ion)\b|\bresume device\b"
     rb"|\brecovered\b|\bpanic=-?\d|\w=panic\b|\bwarn(?:ing)?\b|\border: -\d"
     rb"|\bseverity=correct(?:ed|able)\b|\berror status/mask=)",
 )
@@ -76,6 +77,10 @@ _OF_FIRMWARE: Final = holds(
     rb"|too (?:large|small|big|many|high|low|long|short|old))\b"
 )
 """What firmware says of what it stops at, and a system of much that it goes on with."""
+_INFORMATION: Final = re.compile(
+    rb"(?:\A|: |\s)(?:[DI]\d{4} \d\d:\d\d:\d\d\.|level=(?:info|debug|trace)\b)|\"level\": ?\"(?:info|debug)\""
+)
+"""The level in a program's own line: klog's, logrus's, zap's."""
 _COMMENT: Final = re.compile(rb"#(?: [a-z]|\s*\Z)")
 """A line of a file that is shown, or what somebody typed at a shell's prompt: nobody complains in it."""
 _NUMBERS: Final = re.compile(rb"0[xX][0-9a-fA-F]+|\b[0-9a-fA-F]{6,}\b|\d+")
@@ -89,6 +94,8 @@ def looks_wrong(text: bytes) -> bool:
     level = firmware_level_of(text)
     if level is not None and (level <= CRITICAL or level >= INFORMATION):
         return level <= CRITICAL
+    if _INFORMATION.search(text) is not None:
+        return False
     if not (_HAS_WORDS(text) or _FIRST_SIGNS.match(text) is not None or _SIGNS(text)):
         return False
     return _COMMENT.match(text) is None and not is_taken_back(text)

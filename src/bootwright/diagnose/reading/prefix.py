@@ -187,6 +187,8 @@ def _from_json(line: bytes) -> Message | None:
     if "talos-time" in fields:
         text = _of_talos(text, fields)
         wall = _iso(fields["talos-time"])
+    elif "msg" in fields and isinstance(fields.get("level"), str):
+        text = _as_logfmt(text, fields)
     message = " ".join(text.splitlines()).strip().encode(errors="replace")
     return Message(message, clock, kernel, None if clock is not None else wall)
 
@@ -207,6 +209,12 @@ def _of_talos(text: str, fields: Mapping[str, object]) -> str:
         }
         text = f"{text} {json.dumps(added, ensure_ascii=False)}"
     return text
+
+
+def _as_logfmt(text: str, fields: Mapping[str, object]) -> str:
+    """A line of zap's or logrus's JSON as logrus writes it without: its level tells how grave it is."""
+    error = next((fields[name] for name in ("error", "err") if isinstance(fields.get(name), str)), "")
+    return f'level={fields["level"]} msg="{text}"' + (f' error="{error}"' if error else "")
 
 
 def _iso(value: object) -> float | None:

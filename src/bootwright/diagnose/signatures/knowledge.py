@@ -153,6 +153,7 @@ def _signature(file: SignatureFile) -> Signature:
         stuck=file.stuck,
         open_end=file.open_end,
         fallback=file.fallback,
+        unless_told=file.unless_told,
         raises=file.raises,
         apart=file.apart,
         joins=file.joins,

@@ -41,6 +41,7 @@ PSEUDO_EVENTS = (
     TROUBLED,
     COMPLAINED,
     "@log/errors",
+    "@log/untold",
     "@log/about",
     "@link/flapping",
     "@link/up",
@@ -184,6 +185,8 @@ class Signature:
     """The log ends while it lasts: where it is not serious, nothing tells how the boot goes on."""
     fallback: bool = False
     """It says by form what no other finding says by known words: folded under one that does."""
+    unless_told: bool = False
+    """It counts only where no other finding shows one of its lines."""
     raises: bool = False
     """It is never told itself: it makes serious what another finding says of its lines as worth knowing."""
     apart: bool = False

@@ -181,6 +181,7 @@ class SignatureFile:
     stuck: bool = False
     open_end: bool = False
     fallback: bool = False
+    unless_told: bool = False
     raises: bool = False
     apart: bool = False
     joins: bool = False

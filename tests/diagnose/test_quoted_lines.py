@@ -1,0 +1,92 @@
+"""One line that somebody quotes, of first programs, services and what sets a machine up.
+
+The lines are composed after the formats of their programs; none is of a real log.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Diagnosis, Outcome
+from bootwright.diagnose.signatures.knowledge import load
+
+KNOWLEDGE = load()
+SERIOUS = {Outcome.FAILED, Outcome.DEGRADED}
+
+
+def diagnosed(text: str) -> Diagnosis:
+    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
+
+
+def first(diagnosis: Diagnosis) -> str:
+    return next((finding.signature for boot in diagnosis.boots for finding in boot.findings), "")
+
+
+@pytest.mark.parametrize(
+    ("line", "signature"),
+    [
+        ('quuxd[41]: time="2026-05-06T07:08:09Z" level=fatal msg="token is not valid"', "program-fatal"),
+        ('{"level":"fatal","ts":"2026-05-06T07:08:09Z","msg":"opening quux","error":"crc"}', "program-fatal"),
+        ('kubelet[41]: E0506 07:08:09.123456 41 run.go:72] "command failed" err="no quux"', "program-fatal"),
+        ('E0506 07:08:09.123456 41 pod_workers.go:9] "Error syncing pod, skipping" err="failed to '
+         '\\"StartContainer\\" for \\"etcd\\" with CrashLoopBackOff"', "pod-crash-loop"),
+        ("     Active: failed (Result: quux-code) since Wed 2026-05-06", "unit-state"),
+        ("systemd[1]: quux.service: Main process exited, code=exited, status=217/USER", "service-died"),
+        ("systemd[1]: quux.service: Start request repeated too quickly.", "service-died"),
+        ("s6-rc: warning: unable to start service quux: command exited 9", "service-failed"),
+        ("runsv quux: fatal: unable to start ./run: access denied", "service-failed"),
+        ("cloud-init[41]: 2026-05-06 07:08:09,123 - cc_quux.py[WARNING]: Failed to run module quux (q)",
+         "first-boot-setup"),
+        ("systemd[1]: Failed to allocate manager object: Permission denied", "systemd-frozen"),
+        ("procd: Rebooting as procd has crashed", "init-gave-up"),
+        (" * The /quux directory does not exist. Unable to continue.", "init-gave-up"),
+        ("dracut-mount[41]: Warning: Can't mount root filesystem", "root-not-reached"),
+        ("ERROR: Root device mounted successfully, but /sbin/quux does not exist.", "no-init"),
+        ("/init: line 9: can't create /quux: Permission denied", "errors-untold"),
+    ],
+)  # fmt: skip
+def test_a_line_that_means_a_failure_is_one_alone(line: str, signature: str) -> None:
+    diagnosis = diagnosed(line)
+    assert diagnosis.outcome in SERIOUS
+    assert first(diagnosis) == signature
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'quuxd[41]: time="2026-05-06T07:08:09Z" level=info msg="Waiting: connection error: no socket"',
+        'I0506 07:08:09.123456 41 quux.go:9] "Failed to find quux, using another"',
+        "ignition[41]: GET error: dial tcp: lookup quux.example: no such host",
+        'E0506 07:08:09.123456 41 kubelet.go:9] "Error getting node" err="node \\"quux\\" not found"',
+        "cryptsetup: ERROR: quux_crypt: cryptsetup failed, bad password or options?",
+        "systemd-cryptsetup[41]: Failed to activate with specified passphrase. (Passphrase incorrect?)",
+        "/bin/sh: can't access tty; job control turned off",
+        "mount_root: jffs2 not ready yet, using temporary tmpfs overlay",
+        "     Active: inactive (dead)",
+        "ERROR: resume: hibernation device 'UUID=quux' not found",
+    ],
+)
+def test_a_line_that_a_healthy_boot_has_too_is_none(line: str) -> None:
+    assert diagnosed(line).outcome not in SERIOUS
+
+
+def test_a_program_that_runs_in_the_end_got_over_its_fatal_error() -> None:
+    fatal = 'k3s[41]: time="2026-05-06T07:08:09Z" level=fatal msg="starting: no quux"\n'
+    running = 'k3s[52]: time="2026-05-06T07:09:09Z" level=info msg="k3s is up and running"\n'
+    assert diagnosed(fatal).outcome is Outcome.DEGRADED
+    assert diagnosed(fatal + running).outcome not in SERIOUS
+
+
+def test_what_passes_by_itself_counts_once_it_has_not() -> None:
+    line = "quuxd[41]: cannot reach peer: dial tcp 192.0.2.9:80: connect: connection refused"
+    lasting = "".join(f"May 06 07:{minute:02}:00 node {line}\n" for minute in range(4))
+    assert diagnosed(f"May 06 07:00:00 node {line}\n").outcome is Outcome.UNKNOWN
+    assert diagnosed(lasting).outcome is Outcome.DEGRADED
+
+
+def test_a_volume_group_that_comes_after_all_is_no_failure() -> None:
+    missing = '  Volume group "quux" not found\n'
+    active = '  2 logical volume(s) in volume group "quux" now active\n'
+    assert diagnosed(missing).outcome is Outcome.DEGRADED
+    assert diagnosed(missing + active).outcome not in SERIOUS
