@@ -59,8 +59,6 @@ def test_a_line_that_means_a_failure_is_one_alone(line: str, signature: str) -> 
         'I0506 07:08:09.123456 41 quux.go:9] "Failed to find quux, using another"',
         "ignition[41]: GET error: dial tcp: lookup quux.example: no such host",
         'E0506 07:08:09.123456 41 kubelet.go:9] "Error getting node" err="node \\"quux\\" not found"',
-        "cryptsetup: ERROR: quux_crypt: cryptsetup failed, bad password or options?",
-        "systemd-cryptsetup[41]: Failed to activate with specified passphrase. (Passphrase incorrect?)",
         "/bin/sh: can't access tty; job control turned off",
         "mount_root: jffs2 not ready yet, using temporary tmpfs overlay",
         "     Active: inactive (dead)",
