@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import define, field
 
-from bootwright.diagnose.judging.device_roles import DeviceRole, device_roles, role_of, role_of_name
+from bootwright.diagnose.judging.device_roles import DeviceRole, device_roles, is_sign, role_of, role_of_name
 from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import Speaker, speaker
@@ -183,10 +183,10 @@ class DeviceErrors:
 
     def _success(self, text: bytes, device: bytes) -> None:
         """A message that is no error: of the device itself, or of something of its role that works."""
-        refused = _REFUSED.search(text)
+        refused = _REFUSED.search(text) if b"probe " in text else None
         if refused is not None:
             self._refused.add(refused["old"] or refused["new"])
-        for role in device_roles():
+        for role in device_roles() if is_sign(text) else ():
             if any(pattern.search(text) is not None for pattern in role.made):
                 self._made.add(role.name)
             if any(pattern.search(text) is not None for pattern in role.would_show):

@@ -82,10 +82,26 @@ def is_apart(device: bytes) -> bool:
 
 @cache
 def _unanswered() -> Callable[[bytes], bool]:
-    texts = dict.fromkeys(pattern.pattern for role in device_roles() for pattern in role.unanswered)
-    # Each keeps its own flags.
+    return _any_of(pattern for role in device_roles() for pattern in role.unanswered)
+
+
+@cache
+def _signs() -> Callable[[bytes], bool]:
+    return _any_of(
+        pattern for role in device_roles() for pattern in (*role.works, *role.made, *role.would_show)
+    )
+
+
+def _any_of(patterns: Iterable[re.Pattern[bytes]]) -> Callable[[bytes], bool]:
+    """Whether a text matches one of them, all looked for at once; each keeps its own flags."""
+    texts = dict.fromkeys(pattern.pattern for pattern in patterns)
     parts = [re.sub(rb"\A\(\?([a-z]+)\)(.*)", rb"(?\1:\2)", text, flags=re.DOTALL) for text in texts]
-    return holds(b"|".join(parts))
+    return holds(b"|".join(b"(?:" + part + b")" for part in parts))
+
+
+def is_sign(text: bytes) -> bool:
+    """Whether a message shows of some role that a device of it works or is made, or would show it."""
+    return _signs()(text)
 
 
 @lru_cache(maxsize=4)
