@@ -109,6 +109,7 @@ class CloserLook:
             match = DEVICE.match(said)
             self._devices.read(number, raw, said, match)
             self._unanswered.read(number, raw, said)
+            self._troubles.passes(number, message.seconds)
             self._troubles.read(number, raw, said, match, kernels=voice == KERNEL)
         else:
             self._devices.pass_over(number)

@@ -22,6 +22,7 @@ from bootwright.diagnose.judging.gravity import WARNING
 from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import speaker
+from bootwright.diagnose.model import RANKS
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.levels import level_of
 from bootwright.diagnose.signatures.model import BESIDE, COMPLAINED, TROUBLED
@@ -43,6 +44,11 @@ _WAITS: Final = re.compile(rb"-517\b|EPROBE_DEFER|\bdeferr")
 """A probe that is made again (drivers/base/dd.c, Linux 6.12)."""
 
 
+_SILENCE: Final = 30.0
+"""Seconds in which the kernel says nothing once a boot is over, where only it speaks."""
+_MOST_SILENCES: Final = 256
+_PROMPT: Final = re.compile(rb"\[ *\d+\.\d+\]")
+"""A message that begins where a program had left a line open: `HOST login: [    8.4] DRIVER DEVICE: `."""
 _CORE: Final = "drivers/base/"
 _DRIVERS: Final = ("drivers/", "sound/")
 _MADE_UP: Final = re.compile(rb"[\d.:_-]")
@@ -79,6 +85,10 @@ class DeviceTroubles:
     """Reads the kernel's messages of one boot in order."""
 
     _stories: dict[bytes, _Story] = field(factory=dict)
+    _seconds: float | None = None
+    """On the kernel's clock, of the last message."""
+    _silences: list[int] = field(factory=list)
+    """Lines with which the kernel spoke again after long."""
 
     @property
     def any(self) -> bool:
@@ -97,11 +107,17 @@ class DeviceTroubles:
             if unknown:
                 self._tell_one(state, device, story, unknown)
 
-    @staticmethod
-    def _tell_one(state: BootState, device: bytes, story: _Story, unknown: Sequence[bytes]) -> None:
+    def _had_settled(self, state: BootState, line: int) -> bool:
+        """Whether programs had started before `line`, and the kernel then had nothing to say for long."""
+        programs = [first for stage, (first, _) in state.stage_lines.items() if RANKS[stage] >= RANKS["init"]]
+        return bool(programs) and any(min(programs) < silence <= line for silence in self._silences)
+
+    def _tell_one(self, state: BootState, device: bytes, story: _Story, unknown: Sequence[bytes]) -> None:
         shape = max(unknown, key=lambda form: (form in story.errors, story.times[form]))
         again = story.times[shape] >= _AGAIN
-        late = state.was_up(story.last.line, prefix.split(story.last.raw).seconds)
+        late = state.was_up(story.last.line, prefix.split(story.last.raw).seconds) or self._had_settled(
+            state, story.last.line
+        )
         several = story.final and bool(story.role) and len(story.errors.intersection(unknown)) >= _SEVERAL
         if not (again or late or several or (story.final and story.role and shape in story.errors)):
             return
@@ -128,6 +144,15 @@ class DeviceTroubles:
             if story is not None:
                 story.final = False
 
+    def passes(self, number: int, seconds: float | None) -> None:
+        """The clock of a message of the kernel."""
+        if seconds is None:
+            return
+        silence = self._seconds is not None and seconds - self._seconds >= _SILENCE
+        if silence and len(self._silences) < _MOST_SILENCES:
+            self._silences.append(number)
+        self._seconds = seconds
+
     def _complaint(
         self, place: Occurrence, text: bytes, match: re.Match[bytes] | None, *, kernels: bool
     ) -> None:
@@ -136,6 +161,8 @@ class DeviceTroubles:
         if level is None and said is not None and said.levels:
             level = said.levels[0]
         if level is not None and level > WARNING:
+            return
+        if match is not None and _PROMPT.match(text, match.end()) is not None:
             return
         if match is None or (said is not None and not said.driver):
             match = _SUBSYSTEM.match(text) or _NAMED.match(text)
