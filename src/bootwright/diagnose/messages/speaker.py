@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Final
 
 from attrs import frozen
@@ -56,7 +56,7 @@ class Speaker:
         """Modules and built-in files that hold such a format."""
         return tuple(dict.fromkeys(owner for entry in self.formats for owner in entry.owners))
 
-    @property
+    @cached_property
     def likely_owners(self) -> tuple[Owner, ...]:
         """Those of `owners` that the driver's name in the line points to; all where it points to none."""
         driver = _plain(self.driver)
