@@ -79,6 +79,18 @@ def test_a_device_that_speaks_of_something_else_afterwards_got_over_one_complain
     assert worth_knowing(f"[    2.000000] {AMPLIFIER}", f"[    2.500000] {works}") == []
 
 
+def test_once_after_a_long_silence_is_late_where_only_the_kernel_speaks() -> None:
+    lines = ("[    3.000000] example-clk clk0: registered", f"[   90.000000] {AMPLIFIER}")
+    [late] = worth_knowing(*lines, end="[   91.000000] example-clk clk0: gated\n")
+    assert (late.signature, dict(late.facts)["late"]) == ("device-troubled", "yes")
+
+
+def test_a_message_that_begins_at_a_prompt_is_of_its_own_device() -> None:
+    broken = "omap_i2c 20010000.i2c: controller timed out"
+    findings = worth_knowing(*(f"board login: [   {place}.000000] {broken}" for place in range(10, 50, 10)))
+    assert not any(dict(finding.facts).get("device") == "login" for finding in findings)
+
+
 def test_a_program_that_names_itself_is_no_driver() -> None:
     assert (
         worth_knowing(
