@@ -166,16 +166,16 @@ def outcome_of(findings: tuple[Finding, ...], *, recognised: bool) -> Outcome:
 
 def _untold(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[Signature, Finding]]:
     """Without the findings about lines of which another one tells (`Signature.unless_told`)."""
-    told = {
+    lines_of_others = {
         line
         for signature, finding in signature_findings
-        if not signature.unless_told
+        if not (signature.unless_told or signature.joins)
         for line in finding.lines
     }
     return [
         (signature, finding)
         for signature, finding in signature_findings
-        if not (signature.unless_told and told.intersection(finding.lines))
+        if not (signature.unless_told and lines_of_others.intersection(finding.lines))
     ]
 
 
