@@ -19,6 +19,9 @@ OPENSBI = "OpenSBI v31.6\nPlatform Features         : medeleg\n"
 IPXE = "iPXE 31.1+ (g7a1c) -- Open Source Network Boot Firmware -- https://ipxe.org\nFeatures: DNS HTTP\n"
 UEFI = "UEFI firmware (version 2031.02 built at 12:00:00 on Jan 06 2031)\n"
 STARTING = 'BdsDxe: starting Boot0002 "quux" from HD(1,GPT,1F)\n'
+XEN = "(XEN) Xen version 31.19.1 (quux@quux)\n(XEN) System RAM: 8191MB (8388092kB)\n"
+SPL = "U-Boot SPL 2031.01 (Jan 06 2031 - 12:00:00 +0000)\n"
+UBOOT = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\n"
 
 
 def diagnosed(text: str) -> Diagnosis:
@@ -40,6 +43,7 @@ def diagnosed(text: str) -> Diagnosis:
         (b"I> quux", 6),
         (b"[    5.371822431,3] quux", 3),
         (b"[    0.512345][E] quux", 3),
+        (b"[8062470429,0] quux", 0),
         (b"INFO: quux", None),
         (b"[  INFO ] quux", None),
         (b"[    5.371822] E quux", None),
@@ -63,6 +67,19 @@ def test_a_level_that_firmware_prints(line: bytes, level: int | None) -> None:
         (SLIM, "Quux not found!\n\nSTAGE_1A: System halted!"),
         (OPENSBI, "frob_quux_init: hwirq=1 is delegated"),
         (IPXE, "http://192.0.2.1/quux... Frobs of quux (https://ipxe.org/2d03e13b)\niPXE> "),
+        ("[3.925186] HSS_Quux(): PolarFire(R) SoC Hart Software Services (HSS) - 31\n", "[4.15] quux failed"),
+        ("[304.48] boot_service(u54_2)::Quux\n", "[304.50] boot_service(u54_2) :: [Error] -> [Idle]"),
+        ("[8002470429,5] SkiBoot skiboot-31.1 starting...\n", "[8062470429,0] Quux of frob"),
+        ("[0000.125] [L4T TegraBoot] (version 31)\n", "[0000.395] quux failed"),
+        ("[1118]DRAM BOOT DRIVE INFO: V31.601\n[1123]quux set to 5\n", "[6202]Failed quux"),
+        (
+            "Format: Log Type - Time(microsec) - Message - Optional Info\nB -      94 - PBL, Start\n",
+            "B - 609355382 - usb: HIGH , 0x9008\nB - 609362519 - usb: ENUM quux\nB - 6093 - usb: ID:0\n",
+        ),
+        (
+            UBOOT + "Hit any key to stop autoboot:  0\nFrobbing\n",
+            "Quux file not found\nQuux (31-4) # ls mmc 0:1\n<DIR>       4096 .\n<DIR>       4096 frob\n",
+        ),
         (UEFI + STARTING, "Error of quux: Load error"),
         (UEFI + STARTING, "Frob cannot be started\n\n* Hit any key to continue *"),
     ],
@@ -91,11 +108,6 @@ def test_progress_of_each_firmware_is_no_failure_and_no_system(log: str) -> None
     assert diagnosed(log).outcome is Outcome.UNKNOWN
 
 
-XEN = "(XEN) Xen version 31.19.1 (quux@quux)\n(XEN) System RAM: 8191MB (8388092kB)\n"
-SPL = "U-Boot SPL 2031.01 (Jan 06 2031 - 12:00:00 +0000)\n"
-UBOOT = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\n"
-
-
 @pytest.mark.parametrize(
     "log",
     [
@@ -111,6 +123,9 @@ UBOOT = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\n"
         + "".join(f"quux: no frob{number} found, FROB_NOTFOUND failed\n" for number in range(3))
         + "In: 5\n",
         UBOOT + "EFI boot manager: Cannot load any image\nScanning bootdev 'mmc@fe2b0000.bootdev':\n",
+        UBOOT + "quux not found\nHit any key to stop autoboot:  3\n=> ls mmc 0:1\n<DIR>       4096 .\n",
+        UBOOT + "quux not found\n=> ls mmc 0:1\n<DIR>       4096 .\n",
+        "DDR version 1.19 20311011\nFROB quux is wrong\nquux fail!\nRunBL31 0x40000\n",
         IPXE * 3
         + "net0: 52:54:00:12:34:56 using quux on 0000:00:03.0\nConfiguring (net0)... No configuration methods"
         + " succeeded (https://ipxe.org/040ee119)\nnet1: 52:54:00:12:34:57 using quux on 0000:00:04.0\n",

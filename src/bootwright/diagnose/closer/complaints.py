@@ -18,12 +18,14 @@ from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.prefix import Message
 from bootwright.diagnose.reading.voice import PROGRAM, voice_of
 from bootwright.diagnose.signatures.model import PSEUDO_EVENTS, TRANSIENT
 
+_KERNEL: Final = STAGES.index("kernel")
 ERRORS: Final = "@log/errors"
 UNTOLD: Final = "@log/untold"
 """The same, where signatures know the lines: they may have other words than these for when they hold."""
@@ -107,7 +109,7 @@ class Complaints:
         state.tallies.pop(ERRORS, None)
         state.tallies.pop(ABOUT, None)
         state.tallies.pop(UNTOLD, None)
-        if not self.any:
+        if not self.any or self._went_on(state):
             return
         grave = [error for error in self._errors if is_grave(error.place.raw)]
         if self._is_report:
@@ -135,6 +137,11 @@ class Complaints:
         )
         shown = sorted({first.place, chosen.place, *(error.place for error in unknown[-_SHOWN + 1 :])})
         state.count_all(ERRORS, facts, shown, len(unknown))
+
+    def _went_on(self, state: BootState) -> bool:
+        """Whether firmware or a loader got to a further milestone after the last error."""
+        last = self._errors[-1].place.line if self._errors else 0
+        return state.rank < _KERNEL and 0 < last < state.milestone
 
     def _tell_about(self, state: BootState, places: list[Occurrence], before: int) -> None:
         places = sorted(places, key=lambda place: place.line)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from attrs import evolve
+
 from bootwright.diagnose.judging.shapes import (
     firmware_complains,
     is_labelled,
@@ -29,6 +31,8 @@ _BARE: Final = re.compile(
 _TYPED: Final = re.compile(rb"(?:=>|[#>]) ?(?:res(?:et)?|reboot)\b")
 """U-Boot's command `reset` at a prompt (cmd/boot.c, 2025.01)."""
 _JUST_BEFORE: Final = 2
+_PROMPT: Final = re.compile(rb"(?:[^=>#$]{0,80}(?:=>|[>#$]))?")
+"""What stands before a command that was typed."""
 _GIVES_UP: Final = re.compile(rb"(?i)giving up\b")
 
 
@@ -96,6 +100,21 @@ class EndForms:
             for whose, compiled in self._grave
             if not whose or whose == state.component
         )
+
+    def until_typed(self, state: BootState, lines: Sequence[LastLine]) -> Sequence[LastLine]:
+        """Of a loader's lines those from its countdown to where somebody looked around at its prompt.
+
+        What follows is the answer; what came before the countdown was got past.
+        """
+        typed = next((place for place, line in enumerate(lines) if self.has("typed", line.text)), None)
+        if state.rank >= _KERNEL or typed is None or state.milestone > lines[typed].number:
+            return lines
+        counted = [place for place, line in enumerate(lines[:typed]) if self.waits(line)]
+        if not counted:
+            return lines
+        prompt = _PROMPT.match(lines[typed].text)
+        asks = evolve(lines[typed], text=prompt[0] if prompt is not None else b"")
+        return [*lines[counted[-1] + 1 : typed], asks]
 
     def ends_after(self, state: BootState, error: LastLine, last: LastLine) -> bool:
         """Whether an error that its speaker calls one is the end although a line came after it.

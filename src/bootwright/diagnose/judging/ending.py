@@ -118,7 +118,7 @@ class Endings:
             (place for place, line in enumerate(lines) if not self._forms.has("trailer", line.text)),
             default=0,
         )
-        lines = lines[: words + 1]
+        lines = self._forms.until_typed(state, lines[: words + 1])
         seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), None)
         wall = next((line.wall for line in reversed(lines) if line.wall is not None), None)
         ending = self._last_state(state, lines)

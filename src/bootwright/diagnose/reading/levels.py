@@ -30,7 +30,7 @@ _OF_FIRMWARE: Final = re.compile(
     rb"|(?<![\w-])(?P<tee>[EIDFM])/T[CA]:"
     rb"|\[(?P<coreboot>EMERG|ALERT|CRIT\x20|ERROR|WARN\x20|NOTE\x20|INFO\x20|DEBUG|SPEW\x20)\]\x20"
     rb"|(?<![\w>])(?P<jetson>[CEWID])>\x20"
-    rb"|\d{1,6}\.\d{9},(?P<opal>\d)\]\x20"
+    rb"|\[\s*(?:\d{1,6}\.\d{9}|\d{6,14}),(?P<opal>\d)\]\x20"
     rb"|\d\.\d{6}\]\[(?P<syterkit>[EWITDB])\]\s)"
 )
 """At the beginning of a line, after times and numbers alone."""

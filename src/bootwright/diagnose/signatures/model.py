@@ -20,13 +20,15 @@ ERROR_KINDS = (PERMANENT, TRANSIENT)
 """Whether an error passes by itself, for `Rule.error`."""
 
 END_KINDS = (
-    "prompt", "waits", "stopped", "handover", "shell", "benign", "grave", "last-resort", "trailer", "ended",
+    "prompt", "waits", "stopped", "handover", "shell", "benign", "grave", "last-resort", "trailer", "typed",
+    "ended",
 )  # fmt: skip
 """`prompt`: it asks for a command. `waits`: a countdown, a menu, a login. `stopped`: it says that it goes
 no further. `handover`: what it says last before another takes over. `shell`: the shell that a failed
 boot ends in. `benign`: a line with the form of an error that is none. `grave`: a form that is one in any
 words. `last-resort`: what it tries when every other source gave nothing. `trailer`: what comes after its
-last word, such as its stack. `ended`: somebody who watched ended the machine from outside."""
+last word, such as its stack. `typed`: somebody looks around at its prompt. `ended`: somebody who watched
+ended the machine from outside."""
 
 TROUBLED = "@device/troubled"
 COMPLAINED = "@device/complained"
