@@ -136,6 +136,29 @@ def test_what_goes_on_stands_before_what_was_got_over_and_errors_before_informat
     assert [finding.signature for finding in findings] == ["device-troubled", "segfault"]
 
 
+def test_what_goes_on_to_the_end_stands_before_what_works_in_between() -> None:
+    host = "xhci_hcd 0000:06:00.0: xHCI Host Controller"
+    radio = "Bluetooth: hci0: Hardware error 0x0c"
+    lines = [f"[   {20 + 12 * place}.000000] {HOST}" for place in range(4)]
+    more = [f"[   {80 + 12 * place}.000000] {radio}" for place in range(4)]
+    findings = worth_knowing(*lines, f"[   70.000000] {host}", *more)
+    assert [dict(finding.facts)["device"] for finding in findings] == ["hci0", "0000:06:00.0"]
+    assert dict(findings[0].facts)["driver"] == "btintel"
+
+
+def test_a_driver_that_shows_the_stack_of_its_error_did_not_crash() -> None:
+    card = "iwlwifi 0000:3a:00.0:"
+    log = "\n".join((
+        f"[   11.687220] {card} Microcode SW error detected. Restarting 0x2000000.",
+        f"[   11.687480] {card} 0x00000038 | BAD_COMMAND",
+        f"[   11.688299] {card} Starting mac, retry will be triggered anyway",
+        f"[   11.688317] {card} FW error in SYNC CMD PER_CHAIN_LIMIT_OFFSET_CMD",
+        "[   11.688339]  iwl_trans_txq_send_hcmd+0x45c/0x470 [iwlwifi]",
+        "[   11.688366]  iwl_trans_send_cmd+0x66/0xf0 [iwlwifi]",
+    ))  # fmt: skip
+    assert diagnose_bytes(log.encode(), "excerpt.log").outcome is not Outcome.FAILED
+
+
 def test_a_device_that_the_machine_is_there_for_stands_before_another() -> None:
     other = "example-sensor 7-0048: Failed to read register 5: -121"
     lines = [f"[   {20 + 2 * place}.000000] {other if place < 4 else HOST}" for place in range(8)]

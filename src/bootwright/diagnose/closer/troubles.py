@@ -50,7 +50,9 @@ _MOST_SILENCES: Final = 256
 _PROMPT: Final = re.compile(rb"\[ *\d+\.\d+\]")
 """A message that begins where a program had left a line open: `HOST login: [    8.4] DRIVER DEVICE: `."""
 _CORE: Final = "drivers/base/"
-_DRIVERS: Final = ("drivers/", "sound/")
+_DRIVERS: Final = ("drivers/", "sound/", "net/bluetooth/", "net/mac80211/", "net/wireless/")
+_NUMBERED: Final = re.compile(rb"[a-z]\d+\Z")
+"""`hci0`, `mmc1`."""
 _MADE_UP: Final = re.compile(rb"[\d.:_-]")
 """In the name of a device; words have none."""
 
@@ -123,8 +125,12 @@ class DeviceTroubles:
             return
         what = prefix.split(story.first[shape].raw).text
         named = DEVICE.match(what) or _SUBSYSTEM.match(what) or _NAMED.match(what)
-        facts = facts_of(story.match, device, story.role or "other", story.owners, named or story.match)
-        count = sum(story.times.values())
+        values = dict(
+            facts_of(story.match, device, story.role or "other", story.owners, named or story.match)
+        )
+        if "device" not in story.match.groupdict():
+            values["driver"] = values.get("module", values["device"])
+        facts, count = tuple(values.items()), sum(story.times.values())
         if not (again or late or several):
             state.count_all(COMPLAINED, facts, story.places, count, chosen=True)
             return
@@ -175,7 +181,7 @@ class DeviceTroubles:
         if not _is_drivers(match, files, named=named, kernels=kernels, has_role=role is not None):
             return
         shape = shape_of(text)
-        key = device_of(match) if named else _driver_of(match, owners)
+        key = device_of(match) if named else _speaker_of(match, owners)
         story = self._stories.get(key)
         if story is None:
             if len(self._stories) >= _MOST_DEVICES:
@@ -210,7 +216,12 @@ def _is_drivers(
     return all(file.startswith(_DRIVERS) for file in files)
 
 
-def _driver_of(match: re.Match[bytes], owners: Sequence[Owner]) -> bytes:
-    """The driver that speaks in a message without a device, whose functions may have names of their own."""
+def _speaker_of(match: re.Match[bytes], owners: Sequence[Owner]) -> bytes:
+    """What a message without a driver and its device is about: a device by its number, else the driver.
+
+    A driver's functions may speak under names of their own.
+    """
+    if _NUMBERED.search(match["driver"]) is not None:
+        return match["driver"]
     modules = {owner.module for owner in owners}
-    return (modules.pop().encode() if len(modules) == 1 else b"") or bytes(match["driver"])
+    return (modules.pop().encode() if len(modules) == 1 else b"") or match["driver"]

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong
+from bootwright.diagnose.messages.speaker import is_of_a_device
 from bootwright.diagnose.reading.tail import LastLine
 from bootwright.diagnose.reading.voice import crashed_program
 
@@ -76,6 +77,8 @@ def dump_at_end(lines: Sequence[LastLine], known: Iterable[int]) -> Dump | None:
     head = next((line for line in reversed(before) if looks_wrong(line.text)), None)
     if head is not None and not is_grave(head.raw, least=_CRITICAL):
         return None
-    if head is None and not any(_TRAP.search(line.text) for line in (*before, *lines[begin:])):
+    # What a driver says of its device with the stack that led there is no exception.
+    by_choice = head is None or is_of_a_device(head.text)
+    if by_choice and not any(_TRAP.search(line.text) for line in (*before, *lines[begin:])):
         return None
     return Dump(head or before[-1], lines[begin])

@@ -1,8 +1,9 @@
 """How much a finding that fails nothing matters beside others: by what its lines carry, not by its name.
 
-An error comes before a warning, a warning before information; what goes on or is a device's last word
-before what was said once and got over; a device that a machine is there for (`data/device-roles/`) before
-another one; what comes again, or when the machine had long been up, before what was said while it started.
+What its speaker means as information comes last. Else what goes on or is a device's last word comes before
+what was said once and got over, an error before a warning, a device that a machine is there for
+(`data/device-roles/`) before another one; what comes again, or when the machine had long been up, before what
+was said while it started.
 """
 
 from __future__ import annotations
@@ -37,13 +38,24 @@ def weight_of(finding: Finding) -> tuple[int, ...]:
     ]
     again = finding.count >= _AGAIN and (not times or times[-1] - times[0] >= _FOR_LONG)
     late = bool(times) and times[-1] >= _LONG_UP
-    lasting = "yes" in {facts.get("again"), facts.get("final")}
     return (
-        0 if gravity <= ERROR else 1 if gravity <= WARNING else 2,
-        not (lasting or again),
+        gravity > WARNING,
+        _lasting(facts, again=again, lines=len(raws)),
+        gravity > ERROR,
         not _is_goal(facts, raws),
         not (again or late),
     )
+
+
+def _lasting(facts: dict[str, str], *, again: bool, lines: int) -> int:
+    """0: it goes on to the end; 1: it comes again, or is a device's last word; 2: neither."""
+    again = again or facts.get("again") == "yes"
+    if "final" not in facts:
+        return 0 if again else 2
+    final = facts["final"] == "yes"
+    if final and (again or lines > 1):
+        return 0
+    return 1 if final or again else 2
 
 
 def _of_programs(raws: list[bytes]) -> bool:
