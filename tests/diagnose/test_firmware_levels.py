@@ -124,6 +124,9 @@ def test_progress_of_each_firmware_is_no_failure_and_no_system(log: str) -> None
         SPL + "NOTICE:  BL31: v31.9\nERROR:   QUUX: frob 0x10003\nINFO:    frob of quux\n",
         SPL + "INFO:    Frob of regions\n" * 6,
         UBOOT + 'Frobbing... Unable to read "uboot.env" from mmc0:1...\n',
+        "HELLO! BOOT0 is starting!\n" + "frob\n" * 9 + "[mmc]: mmc 2 cmd 1 timeout, err 31\n",
+        "--=== Boot ===--\n" + "Booting\n" * 3 + "   Timeout\n",
+        "I/TC: OP-TEE version: 31.4.0\n" + "I/TC: frob\n" * 30 + "E/TC:0 0 quux:121 no frob node\n",
         UBOOT + "Net:   QUUX: can't find frob\n",
         UBOOT
         + "".join(f"quux: no frob{number} found, FROB_NOTFOUND failed\n" for number in range(3))

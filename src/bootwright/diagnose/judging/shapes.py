@@ -49,7 +49,7 @@ _SIGNS: Final = holds(
 )
 _LABELLED: Final = re.compile(
     rb"\s*(?:\*{2,3} )?(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
-    rb"|\s*(?:### ERROR|ASSERT|E/)"
+    rb"|\s*(?:### ERROR|ASSERT|E/(?!T[CA]:))"
 )
 _DENIED: Final = holds(
     rb"(?i)(?:\b(?:no|0|without|zero|ignore[sd]?|ignoring|any|correct(?:s|ed|able|ing)?|if|when|on"
@@ -60,7 +60,7 @@ _DENIED: Final = holds(
     rb"|\bwatchdog.{0,40}timeout|\bautoboot|\btrying\b|\bretry(?:ing)?\b|\bskip(?:ped|ping)?\b"
     rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?"
     rb"(?:default|dummy|built|fixed|random|generated)"
-    rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed|ing)\b|\bdisabl(?:ed|ing)\b"
+    rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed|ing|e it)\b|\bdisabl(?:ed|ing)\b"
     rb"|\busing (?:a )?temporary\b|\binactive \(dead\)|\bhibernat(?:e|ion)\b|\bresume device\b"
     rb"|\brecovered\b|\bpanic=-?\d|\w=panic\b|\bwarn(?:ing)?\b|\border: -\d"
     rb"|\bseverity=correct(?:ed|able)\b|\berror status/mask=)",
