@@ -19,6 +19,7 @@ OPENSBI = "OpenSBI v31.6\nPlatform Features         : medeleg\n"
 IPXE = "iPXE 31.1+ (g7a1c) -- Open Source Network Boot Firmware -- https://ipxe.org\nFeatures: DNS HTTP\n"
 UEFI = "UEFI firmware (version 2031.02 built at 12:00:00 on Jan 06 2031)\n"
 STARTING = 'BdsDxe: starting Boot0002 "quux" from HD(1,GPT,1F)\n'
+STEPS = "".join(f"frob of {letter}\n" for letter in "abcdefghijklmnop")
 XEN = "(XEN) Xen version 31.19.1 (quux@quux)\n(XEN) System RAM: 8191MB (8388092kB)\n"
 SPL = "U-Boot SPL 2031.01 (Jan 06 2031 - 12:00:00 +0000)\n"
 UBOOT = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\n"
@@ -124,9 +125,9 @@ def test_progress_of_each_firmware_is_no_failure_and_no_system(log: str) -> None
         SPL + "NOTICE:  BL31: v31.9\nERROR:   QUUX: frob 0x10003\nINFO:    frob of quux\n",
         SPL + "INFO:    Frob of regions\n" * 6,
         UBOOT + 'Frobbing... Unable to read "uboot.env" from mmc0:1...\n',
-        "HELLO! BOOT0 is starting!\n" + "frob\n" * 9 + "[mmc]: mmc 2 cmd 1 timeout, err 31\n",
-        "--=== Boot ===--\n" + "Booting\n" * 3 + "   Timeout\n",
-        "I/TC: OP-TEE version: 31.4.0\n" + "I/TC: frob\n" * 30 + "E/TC:0 0 quux:121 no frob node\n",
+        "HELLO! BOOT0 is starting!\n" + STEPS + "[mmc]: mmc 2 cmd 1 timeout, err 31\n",
+        "--=== Boot ===--\n" + STEPS + "   Timeout\n",
+        "I/TC: OP-TEE version: 31.4.0\n" + STEPS * 2 + "E/TC:0 0 quux:121 no frob node\n",
         UBOOT + "Net:   QUUX: can't find frob\n",
         UBOOT
         + "".join(f"quux: no frob{number} found, FROB_NOTFOUND failed\n" for number in range(3))
