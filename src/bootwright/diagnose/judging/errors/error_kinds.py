@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Final
 
 from attrs import field, frozen
 
+from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.reading.expressions import NAMES
 from bootwright.diagnose.signatures.model import ERROR_KINDS
 from bootwright.foundation.knowledge import Kind
-from bootwright.foundation.structure import STEM, key, written
+from bootwright.foundation.structure import LONE, STEM, key, written
 
 _FACTS: Final = ("error", "why", "what")
 """Facts that hold the text of an error, the most telling first."""
@@ -31,7 +32,14 @@ def _kind(text: str) -> str:
     return text
 
 
-@frozen(kw_only=True)
+def _errnos(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if parse_errno(name) is None:
+            raise ValueError("names of errno", name)
+    return names
+
+
+@frozen(kw_only=True, slots=False)
 class ErrorWords:
     """A table `[[words]]`."""
 
@@ -39,8 +47,16 @@ class ErrorWords:
     """One of `ERROR_KINDS`."""
     said_by: str
     """Whose words these are."""
-    patterns: tuple[re.Pattern[str], ...] = field(metadata=NAMES)
+    errnos: tuple[str, ...] = field(default=(), metadata={**LONE, **written(tuple[str, ...], _errnos)})
+    """Names such as `EACCES`; their messages are looked for."""
+    patterns: tuple[re.Pattern[str], ...] = field(default=(), metadata=NAMES)
     """What the error says, in any case of letters unless it asks for one."""
+
+    @cached_property
+    def searched(self) -> tuple[re.Pattern[str], ...]:
+        """`patterns`, and one of the messages of `errnos`."""
+        messages = [re.escape(entry.meaning) for entry in map(parse_errno, self.errnos) if entry is not None]
+        return (*self.patterns, *([re.compile(rf"(?i)\b(?:{'|'.join(messages)})\b")] if messages else ()))
 
 
 @frozen(kw_only=True)
@@ -70,7 +86,7 @@ def kind_of_error(text: str) -> str:
     """
     last_end, kind = -1, ""
     for words in _words():
-        for pattern in words.patterns:
+        for pattern in words.searched:
             for match in pattern.finditer(text):
                 if match.end() > last_end:
                     last_end, kind = match.end(), words.kind
