@@ -6,13 +6,15 @@ The lines are composed after the formats of their programs; none is of a real lo
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.judging.errors.error_kinds import kind_of_error
+from bootwright.diagnose.judging.errors.error_kinds import ERROR_KIND_FILES, kind_of_error
 from bootwright.diagnose.model import Outcome, Severity
 from bootwright.diagnose.signatures.knowledge import load
+from bootwright.foundation.errors import Malformed
 
 KNOWLEDGE = load()
 SERIOUS = {Outcome.FAILED, Outcome.DEGRADED}
@@ -126,3 +128,18 @@ def test_a_permanent_error_that_was_got_past_is_worth_knowing_at_most() -> None:
         Severity.INFO,
         Severity.HARMLESS,
     }
+
+
+def test_an_errno_is_known_by_its_name_wherever_it_is_said() -> None:
+    assert kind_of_error("statfs: too many levels of symbolic links") == "permanent"
+    assert kind_of_error("read: Connection reset by peer") == "transient"
+
+
+def test_a_name_of_errno_that_there_is_not_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "quux.toml"
+    file.write_text(
+        'source = "quux"\n[[words]]\nkind = "permanent"\nsaid_by = "q"\nerrnos = ["EQUUX"]\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(Malformed, match=r"names of errno.*EQUUX"):
+        ERROR_KIND_FILES.load(file)

@@ -88,3 +88,24 @@ def test_a_volume_group_that_comes_after_all_is_no_failure() -> None:
     active = '  2 logical volume(s) in volume group "quux" now active\n'
     assert diagnosed(missing).outcome is Outcome.DEGRADED
     assert diagnosed(missing + active).outcome not in SERIOUS
+
+
+START = """\
+[    0.000000] Booting Linux on physical CPU 0x0000000000 [0x410fd083]
+[    0.000000] Linux version 6.12.40 (quux@example) #1 SMP
+[    0.000000] Machine model: Quux Board
+"""
+ERROR = "[   12.500000] quux 1.quux: frobbing failed: -110\n"
+FINE = "".join(f"[   11.{number}00000] quux {number}.quux: frobbed\n" for number in range(9))
+
+
+@pytest.mark.parametrize("elision", ["...", "[...]", "<snip>", "(120 lines omitted)", "-- snip --", "…"])
+def test_what_follows_lines_that_were_left_out_is_an_excerpt(elision: str) -> None:
+    assert diagnosed(START + ERROR).outcome is Outcome.UNKNOWN
+    assert diagnosed(f"{START}{elision}\n{ERROR}").outcome is Outcome.DEGRADED
+    assert diagnosed(f"{START}{elision}\n{FINE}{ERROR}").outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["......", "Starting quux ...", "[ ok ]", "cut", "<quux>", "done."])
+def test_progress_leaves_nothing_out(text: str) -> None:
+    assert diagnosed(f"{START}{text}\n{ERROR}").outcome is Outcome.UNKNOWN

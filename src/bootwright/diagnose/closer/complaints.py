@@ -12,10 +12,12 @@ from typing import Final
 
 from attrs import define, field
 
+from bootwright.diagnose.closer.elisions import is_elision
 from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.errors.error_kinds import kind_of_error
 from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.gravity import is_grave
+from bootwright.diagnose.judging.rules import shows_start
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.model import STAGES
@@ -35,6 +37,7 @@ _EXCERPT: Final = 60
 """Lines that an excerpt has at most."""
 _ONE_IN: Final = 7
 _ONE_IN_KNOWN: Final = 3
+_ONE_IN_ELIDED: Final = 3
 _FEWEST_KNOWN: Final = 3
 """Errors that are known to be worth knowing alone have to prevail, and one of them alone is a quotation."""
 _SHOWN: Final = 6
@@ -62,6 +65,9 @@ class Complaints:
     """Reads the messages of one boot in order."""
 
     _lines: int = 0
+    _elided: int = 0
+    """The last line that stands for others, and how many came after it."""
+    _since: int = 0
     _errors: list[_Complaint] = field(factory=list)
     _dump_lines: list[Occurrence] = field(factory=list)
     _before: bytes = b""
@@ -73,6 +79,10 @@ class Complaints:
         text = message.text
         if not text:
             return
+        if is_elision(text):
+            self._elided, self._since = number, 0
+            return
+        self._since += 1
         by_clock = message.kernel or message.seconds is not None
         stamped = by_clock or message.wall is not None
         self._lines += 1
@@ -116,6 +126,11 @@ class Complaints:
             self._tell_about(state, [*(error.place for error in grave), *self._dump_lines], _HEAD_OF_REPORT)
         elif len(grave) >= _FEWEST_KNOWN and self._is_about(grave, one_in=_ONE_IN_KNOWN):
             self._tell_about(state, [error.place for error in grave], 0)
+        if self._elided and shows_start(state):
+            # Of a boot that was cut short much is shown that is not what it was cut for.
+            grave = [error for error in grave if error.place.line > self._elided]
+            if len(grave) * _ONE_IN_ELIDED < self._since:
+                return
         known = known_shapes(state)
         unknown = [error for error in grave if known.isdisjoint({error.shape, error.before} - {b""})]
         if not self._is_about(unknown):

@@ -10,6 +10,7 @@ from attrs import define, field
 
 from bootwright.diagnose.closer.complaints import Complaints
 from bootwright.diagnose.closer.devices import DEVICE, DeviceErrors
+from bootwright.diagnose.closer.elisions import Elisions
 from bootwright.diagnose.closer.kept import KeptText
 from bootwright.diagnose.closer.links import LinkChanges
 from bootwright.diagnose.closer.needs import FailedAttempts
@@ -52,6 +53,7 @@ class CloserLook:
     _programs: ProgramLines = field(factory=ProgramLines)
     _links: LinkChanges = field(factory=LinkChanges)
     _complaints: Complaints = field(factory=Complaints)
+    _elisions: Elisions = field(factory=Elisions)
     _reports: KernelReports = field(factory=KernelReports)
     _troubles: DeviceTroubles = field(factory=DeviceTroubles)
     _boot: int = 0
@@ -71,7 +73,7 @@ class CloserLook:
             self._devices, self._attempts = DeviceErrors(), FailedAttempts()
             self._programs, self._links, self._complaints = ProgramLines(), LinkChanges(), Complaints()
             self._reports, self._unanswered = KernelReports(), UnansweredCommands()
-            self._troubles = DeviceTroubles()
+            self._troubles, self._elisions = DeviceTroubles(), Elisions()
             self._boot, self._read = first_line, first_line - 1
         for number, raw in self._text.lines(self._read + 1, last_line):
             self._line(number, raw)
@@ -92,6 +94,7 @@ class CloserLook:
             self._programs,
             self._links,
             self._complaints,
+            self._elisions,
             self._reports,
             self._troubles,
         )
@@ -117,6 +120,7 @@ class CloserLook:
         self._programs.read(number, raw, message, voice)
         self._links.read(number, raw, message.text, message.seconds)
         self._complaints.read(number, raw, message)
+        self._elisions.read(number, message.text)
         self._reports.read(number, raw, message.text, voice)
 
     def around(self, line: int) -> Mapping[str, str]:

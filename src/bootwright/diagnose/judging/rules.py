@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from attrs import evolve, frozen
 
@@ -34,6 +35,8 @@ def hold(rule: Rule, boot: BootState) -> list[Held]:
     """One entry for each group of `rule.together` that the rule holds for."""
     if not any(name in boot.tallies for name in rule.triggers):
         return []
+    if rule.excerpt and shows_start(boot, after=boot.elided):
+        return []
     if rule.reached and boot.rank < STAGES.index(rule.reached):
         return []
     if rule.not_reached and boot.rank >= STAGES.index(rule.not_reached):
@@ -41,6 +44,15 @@ def hold(rule: Rule, boot: BootState) -> list[Held]:
     keys = _groups(rule, boot)
     groups = [held for key in keys if (held := _held(rule, boot, key)) is not None]
     return groups if len(groups) >= rule.different else []
+
+
+_STARTS: Final = ("@kernel/start", "@kernel/version", "@talos/initramfs", "@uboot/start", "@uboot/image")
+"""First words of a boot; who shows them shows it from there on."""
+
+
+def shows_start(boot: BootState, *, after: int = 0) -> bool:
+    """Whether the log holds the start of the boot, in a line after that one."""
+    return any(tally.last.line > after for name in _STARTS for tally in boot.tallies.get(name, {}).values())
 
 
 def facts_match(wanted: Mapping[str, str], facts: Mapping[str, str]) -> bool:

@@ -93,6 +93,8 @@ class BootState:
     """The line of the last banner: what went wrong before it was got past."""
     shown: set[str] = field(factory=set)
     """Components that have shown themselves."""
+    elided: int = 0
+    """The last line that stands for others, which somebody left out; known where the text was kept."""
     handed_over: bool = False
     """The last thing a boot loader said is that it starts the kernel."""
     last_seconds: float | None = None

@@ -110,6 +110,7 @@ def _rule(table: RuleTable, signature: str) -> Rule:
         without_later=names(table.without_later),
         without_earlier=names(table.without_earlier),
         stages=table.stages,
+        excerpt=table.excerpt,
         reached=table.reached,
         not_reached=table.not_reached,
         last_word=table.last_word,

@@ -102,6 +102,8 @@ class Rule:
     """None of these before the first of them."""
     stages: tuple[str, ...] = ()
     """The events count only while the boot is in one of these stages."""
+    excerpt: bool = False
+    """The log does not go on from the start of a boot: it has none, or what came between was left out."""
     reached: str = ""
     not_reached: str = ""
     last_word: int | None = None

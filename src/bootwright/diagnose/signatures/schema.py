@@ -115,6 +115,7 @@ class RuleTable:
     without_later: tuple[str, ...] = field(default=(), metadata=LONE)
     without_earlier: tuple[str, ...] = field(default=(), metadata=LONE)
     stages: tuple[str, ...] = field(default=(), metadata={**LONE, **written(tuple[str, ...], _stages)})
+    excerpt: bool = False
     reached: str = field(default="", metadata=written(str, _stage))
     not_reached: str = field(default="", metadata=written(str, _stage))
     last_word: int | None = None
