@@ -150,7 +150,7 @@ def test_a_driver_that_shows_the_stack_of_its_error_did_not_crash() -> None:
     card = "iwlwifi 0000:3a:00.0:"
     log = "\n".join((
         f"[   11.687220] {card} Microcode SW error detected. Restarting 0x2000000.",
-        f"[   11.687480] {card} 0x00000038 | BAD_COMMAND",
+        *(f"[   11.6874{place}] {card} 0x0000{place} | data{place}" for place in range(10, 30)),
         f"[   11.688299] {card} Starting mac, retry will be triggered anyway",
         f"[   11.688317] {card} FW error in SYNC CMD PER_CHAIN_LIMIT_OFFSET_CMD",
         "[   11.688339]  iwl_trans_txq_send_hcmd+0x45c/0x470 [iwlwifi]",
