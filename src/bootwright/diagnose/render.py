@@ -28,6 +28,7 @@ _SENTENCES = {
 _MARKS = {Stance.CONFIRMS: "yes:", Stance.REFUTES: "but:", Stance.TELLS: "note:"}
 _WIDTH = 100
 _SHOWN_BOOTS = 12
+_SHOWN_LINES = 8
 
 
 def as_text(diagnosis: Diagnosis, *, every: bool = False) -> str:
@@ -104,7 +105,7 @@ def _finding(finding: Finding, number: int | None, *, source: str = "") -> Itera
     place = f"{source}: " if source else ""
     yield _coloured(f"{lead}{place}{finding.severity}: {finding.title}", finding.severity)
     yield from _wrapped(finding.cause, "   ")
-    for line in finding.lines[:8]:
+    for line in finding.lines[:_SHOWN_LINES]:
         yield f"   {line.number:>7} | {line.text[:200]}"
     if finding.count > len(finding.lines):
         yield f"           {finding.count} lines say so"
@@ -149,10 +150,21 @@ def _notes(notes: list[Finding], *, every: bool) -> Iterator[str]:
             continue
         yield _coloured("worth knowing:" if severity is Severity.INFO else "harmless:", severity)
         for finding in group:
-            line = f"line {finding.lines[0].number}: " if finding.lines else ""
-            yield from _wrapped(f"{line}{finding.cause}", "   ")
+            yield from _wrapped(f"{_place(finding)}{finding.cause}", "   ")
             if every:
+                yield from (f"{line.number:>9} | {line.text[:200]}" for line in finding.lines[:_SHOWN_LINES])
                 yield from _wrapped(finding.remedy, "     next: ")
+
+
+def _place(finding: Finding) -> str:
+    """Where a finding begins and ends, and how often it was seen."""
+    if not finding.lines:
+        return ""
+    first, last = finding.lines[0].number, max(line.number for line in finding.lines)
+    if first == last:
+        return f"line {first}: "
+    times = f" ({finding.count} times)" if finding.count > 1 else ""
+    return f"lines {first}–{last}{times}: "
 
 
 def _wrapped(text: str, lead: str) -> list[str]:
