@@ -49,6 +49,16 @@ def test_each_device_has_its_own() -> None:
     assert [dict(finding.facts)["device"] for finding in findings] == ["0000:07:00.0", "0000:06:00.0"]
 
 
+def test_of_very_many_devices_the_later_ones_share_a_finding() -> None:
+    hosts = [HOST.replace("06:00.0", f"{place:02x}:00.0") for place in range(20)]
+    lines = [
+        f"[   {20 + turn}.{place:02}0000] {host}" for turn in range(4) for place, host in enumerate(hosts)
+    ]
+    findings = worth_knowing(*lines)
+    assert len(findings) == 9
+    assert sum(finding.count for finding in findings) == 80
+
+
 def test_once_and_late_is_told_and_once_while_it_starts_is_told_with_others() -> None:
     second = AMPLIFIER.replace(".0:", ".1:")
     [late] = worth_knowing(END.strip(), f"[  900.000000] {AMPLIFIER}", end="")
@@ -83,6 +93,13 @@ def test_once_after_a_long_silence_is_late_where_only_the_kernel_speaks() -> Non
     lines = ("[    3.000000] example-clk clk0: registered", f"[   90.000000] {AMPLIFIER}")
     [late] = worth_knowing(*lines, end="[   91.000000] example-clk clk0: gated\n")
     assert (late.signature, dict(late.facts)["late"]) == ("device-troubled", "yes")
+
+
+def test_what_a_starting_kernel_says_is_not_late_though_a_program_has_the_log() -> None:
+    log = "<6>[    1.400000] init: 3 services found\n"
+    diagnosis = diagnose_bytes(f"{log}<4>[    0.900000] {AMPLIFIER}\n".encode() * 2, "dmesg.txt")
+    findings = [finding for boot in diagnosis.boots for finding in boot.findings]
+    assert not any("was up" in finding.cause for finding in findings)
 
 
 def test_a_message_that_begins_at_a_prompt_is_of_its_own_device() -> None:

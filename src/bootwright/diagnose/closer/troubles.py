@@ -109,17 +109,23 @@ class DeviceTroubles:
             if unknown:
                 self._tell_one(state, device, story, unknown)
 
-    def _had_settled(self, state: BootState, line: int) -> bool:
-        """Whether programs had started before `line`, and the kernel then had nothing to say for long."""
+    def _is_late(self, state: BootState, place: Occurrence) -> bool:
+        """Whether the machine was up: its boot done, or programs started and the kernel silent since then.
+
+        Nothing of a boot need be seen in the log, but the kernel's clock does not begin again.
+        """
+        seconds = prefix.split(place.raw).seconds
+        if seconds is not None and seconds < _SILENCE:
+            return False
+        if state.was_up(place.line, seconds):
+            return True
         programs = [first for stage, (first, _) in state.stage_lines.items() if RANKS[stage] >= RANKS["init"]]
-        return bool(programs) and any(min(programs) < silence <= line for silence in self._silences)
+        return bool(programs) and any(min(programs) < silence <= place.line for silence in self._silences)
 
     def _tell_one(self, state: BootState, device: bytes, story: _Story, unknown: Sequence[bytes]) -> None:
         shape = max(unknown, key=lambda form: (form in story.errors, story.times[form]))
         again = story.times[shape] >= _AGAIN
-        late = state.was_up(story.last.line, prefix.split(story.last.raw).seconds) or self._had_settled(
-            state, story.last.line
-        )
+        late = self._is_late(state, story.last)
         several = story.final and bool(story.role) and len(story.errors.intersection(unknown)) >= _SEVERAL
         if not (again or late or several or (story.final and story.role and shape in story.errors)):
             return

@@ -26,6 +26,8 @@ _OF_LOADERS = frozenset({"boot-loader", "firmware"})
 _LONGEST_COMPLAINT = 160
 _MOST_SHAPES = 2000
 _ROOT_USER = "0"
+_MOST_APART = 8
+"""Devices that have a finding by themselves; further ones share one."""
 _NAMED = 6
 """Devices named in one sentence before `and N more`."""
 
@@ -204,7 +206,7 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
             # What makes it worse belongs to its proof.
             proof = condition.proof if condition is not None else ()
             held = evolve(held, proof=(*held.proof, *proof))
-        device = place if signature.apart and severity is Severity.INFO else 0
+        device = min(place, _MOST_APART) if signature.apart and severity is Severity.INFO else 0
         groups.setdefault((severity, number, device), []).append(held)
         cases[severity, number, device] = case
     around = boot.around if signature.report else None
