@@ -82,6 +82,8 @@ def test_a_level_that_firmware_prints(line: bytes, level: int | None) -> None:
             "Quux file not found\nQuux (31-4) # ls mmc 0:1\n<DIR>       4096 .\n<DIR>       4096 frob\n",
         ),
         ("\nBootROM - 31.73\nBooting from quux\n", "BootROM: Bad quux header\nBootROM: Trying UART\n"),
+        ("HELLO! BOOT0 is starting!\n" + STEPS * 3, "init dram fail\n"),
+        (XEN + "(XEN) Frob of quux\n" * 3 + "(XEN) System quux\n", "(XEN) FATAL TRAP: vector = 31 (quux)\n"),
         ("FSBL Jb31g9:gd6d9aae:2031-05-08\nDDR quux\nfrob\nfrobs\n", "E:quux failed\n"),
         (
             " BIOS CRC passed (31)\n--=== Boot ===--\nBooting\nBooting\nfrob\nfrobs\n",
