@@ -18,14 +18,14 @@ from bootwright.diagnose.judging.errors.error_kinds import kind_of_error
 from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.rules import shows_start
-from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
+from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.prefix import Message
 from bootwright.diagnose.reading.voice import PROGRAM, voice_of
-from bootwright.diagnose.signatures.model import PSEUDO_EVENTS, TRANSIENT
+from bootwright.diagnose.signatures.model import PERMANENT, PSEUDO_EVENTS, TRANSIENT
 
 _KERNEL: Final = STAGES.index("kernel")
 ERRORS: Final = "@log/errors"
@@ -94,10 +94,10 @@ class Complaints:
         if self._lines > _EXCERPT:
             return
         shape = shape_of(text)
-        if looks_wrong(text):
+        by_program = voice_of(message) == PROGRAM
+        if looks_wrong(text) or (by_program and _is_permanent(text)):
             goes_on = (self._stamped and not stamped) or (not by_clock and _GOES_ON.match(text) is not None)
             before = self._before if goes_on else b""
-            by_program = voice_of(message) == PROGRAM
             self._errors.append(_Complaint(Occurrence(number, raw), text, shape, before, by_program))
         self._before = shape
 
@@ -165,6 +165,11 @@ class Complaints:
 
     def _is_about(self, errors: list[_Complaint], *, one_in: int = _ONE_IN) -> bool:
         return bool(errors) and self._lines <= _EXCERPT and len(errors) * one_in >= self._lines
+
+
+def _is_permanent(text: bytes) -> bool:
+    """Whether it gives a reason that stays, in whatever words: `unknown value`, `is not a directory`."""
+    return kind_of_error(printable(text)) == PERMANENT and not is_taken_back(text)
 
 
 def _passes(text: bytes) -> bool:
