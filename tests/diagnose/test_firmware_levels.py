@@ -176,3 +176,24 @@ def test_a_form_of_one_firmware_counts_while_it_has_the_machine() -> None:
 def test_a_quoted_empty_line_is_no_prompt() -> None:
     quoted = "".join(f"> {line}\n" for line in f"{HSS}[2.3] quux failed\n[2.4] frob\n".splitlines())
     assert diagnosed(f"{quoted}> \n").outcome is not Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (SLIM + "Quux not found!\n\nSTAGE_1B: System halted!\n", "Quux not found!"),
+        (
+            SKIBOOT + "[    5.37,0] quux failed\n[    5.38,0] Aborting!\nCPU 0004 Backtrace:\n"
+            " S: 0000000031e23af0 R: 000000003001b9a8   .quux+0x4c\n"
+            " S: 0000000031e23b70 R: 0000000030046d5c   .frob+0x1d0\n",
+            "quux failed",
+        ),
+        (
+            IPXE
+            + "http://192.0.2.1/quux... Frobs of quux (https://ipxe.org/2d03e13b)\nNo more network devices\n",
+            "Frobs of quux",
+        ),
+    ],
+)
+def test_a_bare_word_of_giving_up_is_not_the_reason(log: str, reason: str) -> None:
+    assert reason in diagnosed(log).boots[-1].findings[0].cause

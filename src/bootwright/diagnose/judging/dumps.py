@@ -39,6 +39,7 @@ came of that is said in lines of their own. A trap has none."""
 _BEFORE: Final = 8
 """Lines before it, among which its head is: modules, CPU, hardware, workqueue and state stand between, since
 Linux 6.13 the taint, too (lib/dump_stack.c dump_stack_print_info)."""
+_SAYS_NO_REASON: Final = re.compile(rb"(?i)\W*(?:aborting|aborted|abort|panic|halting|fatal)\W*\Z")
 _PID_OF_INIT: Final = 1
 _CRITICAL: Final = 3
 """Level error: what a kernel calls a warning, it gets over."""
@@ -74,7 +75,8 @@ def dump_at_end(lines: Sequence[LastLine], known: Iterable[int]) -> Dump | None:
         return None
     if any(GOES_ON.search(line.text) is not None for line in (*before, *lines[begin:])):
         return None
-    head = next((line for line in reversed(before) if looks_wrong(line.text)), None)
+    wrong = [line for line in reversed(before) if looks_wrong(line.text)]
+    head = next((line for line in wrong if _SAYS_NO_REASON.match(line.text) is None), next(iter(wrong), None))
     if head is not None and not is_grave(head.raw, least=_CRITICAL):
         return None
     # What a driver says of its device with the stack that led there is no exception.
