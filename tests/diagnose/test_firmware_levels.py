@@ -197,3 +197,38 @@ def test_a_quoted_empty_line_is_no_prompt() -> None:
 )
 def test_a_bare_word_of_giving_up_is_not_the_reason(log: str, reason: str) -> None:
     assert reason in diagnosed(log).boots[-1].findings[0].cause
+
+
+GRUB = "Welcome to GRUB!\n\n  Booting `Quux'\n\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (GRUB + "frob of quux is gone\nAborted. Press any key to exit.\n", "frob of quux is gone"),
+        (
+            GRUB + "error: ../../grub-core/quux.c:grub_quux:31:no frob of quux.\n"
+            "error: ../../grub-core/frob.c:grub_frob:31:you need to load the kernel first.\n\n"
+            "Press any key to continue...\n",
+            "no frob of quux",
+        ),
+        (
+            XEN
+            + "(XEN) ****\n(XEN) Panic on CPU 0:\n(XEN) frob of quux is 31\n(XEN) ****************\n(XEN) \n"
+            "(XEN) Reboot in five seconds...\n",
+            "frob of quux is 31",
+        ),
+        (
+            CBOOT + "[0002.31] E> quux failed: 31\n[0002.32] E> Task 31 failed (err: 0x31)\n",
+            "quux failed: 31",
+        ),
+    ],
+)
+def test_what_led_to_the_last_word_of_a_loader_is_shown(log: str, reason: str) -> None:
+    finding = diagnosed(log).boots[-1].findings[0]
+    assert any(reason in line.text for line in finding.lines)
+
+
+def test_a_countdown_is_no_error() -> None:
+    log = diagnosed(f"{HSS}Timeout in 31 seconds\nfrob\n>> \n")
+    assert log.outcome is Outcome.UNKNOWN

@@ -9,7 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from bootwright.diagnose.judging.gravity import is_grave
-from bootwright.diagnose.judging.shapes import is_dump, looks_wrong
+from bootwright.diagnose.judging.shapes import is_dump, is_levelled, looks_wrong
 from bootwright.diagnose.messages.speaker import is_of_a_device
 from bootwright.diagnose.reading.tail import LastLine
 from bootwright.diagnose.reading.voice import crashed_program
@@ -75,7 +75,7 @@ def dump_at_end(lines: Sequence[LastLine], known: Iterable[int]) -> Dump | None:
         return None
     if any(GOES_ON.search(line.text) is not None for line in (*before, *lines[begin:])):
         return None
-    wrong = [line for line in reversed(before) if looks_wrong(line.text)]
+    wrong = [line for line in reversed(before) if looks_wrong(line.text) or is_levelled(line.raw)]
     head = next((line for line in wrong if _SAYS_NO_REASON.match(line.text) is None), next(iter(wrong), None))
     if head is not None and not is_grave(head.raw, least=_CRITICAL):
         return None

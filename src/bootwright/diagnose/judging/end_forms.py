@@ -25,12 +25,14 @@ from bootwright.diagnose.signatures.model import Knowledge
 _KERNEL: Final = STAGES.index("kernel")
 _BARE: Final = re.compile(
     rb"(?i)\W*(?:\w{2,12}: )?(?:error|fatal)?\W*(?:please |system |the )*"
-    rb"(?:reset|restart|reboot|halt|hang|stop|power)\w*\b"
+    rb"(?:abort|reset|restart|reboot|halt|hang|stop|power)\w*\b"
 )
 """A word of stopping that gives no reason: `### ERROR ### Please RESET the board ###` (U-Boot lib/hang.c)."""
 _TYPED: Final = re.compile(rb"(?:=>|[#>]) ?(?:res(?:et)?|reboot)\b")
 """U-Boot's command `reset` at a prompt (cmd/boot.c, 2025.01)."""
 _JUST_BEFORE: Final = 2
+_LONGEST_RUN: Final = 6
+"""Errors of which the first may have led to the last."""
 _PROMPT: Final = re.compile(rb"(?:[^=>#$]{0,80}(?:=>|[>#$]))?")
 """What stands before a command that was typed."""
 _GIVES_UP: Final = re.compile(rb"(?i)giving up\b")
@@ -116,6 +118,15 @@ class EndForms:
         asks = evolve(lines[typed], text=prompt[0] if prompt is not None else b"")
         return [*lines[counted[-1] + 1 : typed], asks]
 
+    def run_of_errors(self, state: BootState, lines: Sequence[LastLine]) -> list[LastLine]:
+        """The errors one after the other with which the log ends: the first led to the others."""
+        run: list[LastLine] = []
+        for line in reversed(lines[-_LONGEST_RUN:]):
+            if not self.is_error(state, line):
+                break
+            run.insert(0, line)
+        return run
+
     def ends_after(self, state: BootState, error: LastLine, last: LastLine) -> bool:
         """Whether an error that its speaker calls one is the end although a line came after it.
 
@@ -138,6 +149,10 @@ class EndForms:
 
     def reason_of(self, state: BootState, lately: Sequence[LastLine], stopped: LastLine) -> LastLine:
         """What was wrong: the last error, or what was said right before a word that gives no reason."""
+        if stopped.text.endswith(b":"):
+            # A head alone: the reason is the line below.
+            lower = (line for line in lately if line.number > stopped.number and shape_of(line.text))
+            return next(lower, stopped)
         if _BARE.match(stopped.text) is None:
             if self.is_labelled(state, stopped):
                 return stopped

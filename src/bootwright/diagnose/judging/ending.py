@@ -202,7 +202,8 @@ class Endings:
         """The error that a loader ends with, or after which it tries its last resort; None without one."""
         last = lines[-1]
         if self._forms.is_error(state, last) and (len(lines) <= _SHORT or self._matters(state, last)):
-            return self._ended("@end/error", state, self._telling(state, lines), last)
+            run = self._forms.run_of_errors(state, lines)
+            return self._ended("@end/error", state, self._telling(state, lines), *run[:1], *run[1:][-1:])
         # A line of somebody else may have come in between.
         before = lines[-2] if len(lines) > 1 else last
         if self._forms.ends_after(state, before, last):
