@@ -32,6 +32,7 @@ _FOR_LONG: Final = 30.0
 """Times, and seconds, in which something goes on. Of what ended a boot the last word counts instead."""
 _SERIOUS: Final = frozenset({Severity.FATAL, Severity.DEGRADING})
 _OF_DISKS: Final = frozenset({"storage", "root"})
+_OF_PROGRAMS: Final = frozenset({"init", "user"})
 _OF_NETWORK: Final = frozenset({"network", "wireless"})
 _ROOT_IS_NAMED_AND_THERE: Final = re.compile(r"unknown-block\((?!0,0\)|\d*[a-z])\d+,\d+\)")
 """The kernel has a driver for the number that root= gives (init/do_mounts.c, Linux 6.12)."""
@@ -213,6 +214,8 @@ class _Folding:
                 weights.get(index, ()),
                 self._signatures[index].fallback,
                 severity[index] is Severity.DEGRADING and not self._crashed(index),
+                # What a program lacks is more often a device's trouble than the other way round.
+                severity[index] is Severity.DEGRADING and self._findings[index].area in _OF_PROGRAMS,
                 severity[index] is Severity.DEGRADING and not _goes_on(self._findings[index]),
                 -len(self._reach(index)),
                 self._first[index],
