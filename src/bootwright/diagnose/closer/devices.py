@@ -34,7 +34,16 @@ _STILL: Final = 20
 """Lines of the same boot that must follow before an error counts as the last word of a device."""
 _AT_END: Final = 2
 """Lines that follow at most where an unknown driver's error is the last word of the log."""
-_CORES: Final = ("/core.c", "/clk.c", "/dd.c", "/of.c", "/common.c", "/domain.c", "/platform.c", "/firmware_loader/main.c")
+_CORES: Final = (
+    "/core.c",
+    "/clk.c",
+    "/dd.c",
+    "/of.c",
+    "/common.c",
+    "/domain.c",
+    "/platform.c",
+    "/firmware_loader/main.c",
+)
 _KEPT: Final = 4
 _INIT: Final = STAGES.index("init")
 DEVICE: Final = re.compile(
