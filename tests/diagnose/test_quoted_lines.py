@@ -109,3 +109,25 @@ def test_what_follows_lines_that_were_left_out_is_an_excerpt(elision: str) -> No
 @pytest.mark.parametrize("text", ["......", "Starting quux ...", "[ ok ]", "cut", "<quux>", "done."])
 def test_progress_leaves_nothing_out(text: str) -> None:
     assert diagnosed(f"{START}{text}\n{ERROR}").outcome is Outcome.UNKNOWN
+
+
+def row(service: str, state: str, health: str, ago: str, event: str) -> str:
+    return f"192.0.2.7   {service:10} {state:10} {health:6} {ago} ago   {event}\n"
+
+
+def test_a_table_of_services_says_since_when_they_do_not_run() -> None:
+    lately = row("kubelet", "Waiting", "?", "4s", 'Waiting for service "cri" to be "up"')
+    for_long = row("kubelet", "Waiting", "?", "14m4s", 'Waiting for service "cri" to be "up"')
+    failed = row("ext-quux", "Failed", "?", "9s", "Failed to create runner: quux")
+    sick = row("apid", "Running", "Fail", "1h9m0s", "Health check failed: quux")
+    fine = row("kubelet", "Running", "OK", "1h9m0s", "Health check successful")
+    assert diagnosed(lately).outcome is Outcome.UNKNOWN
+    assert diagnosed(for_long).outcome is Outcome.FAILED
+    assert diagnosed(failed).outcome is Outcome.DEGRADED
+    assert diagnosed(sick).outcome is Outcome.FAILED
+    assert diagnosed(fine).outcome not in SERIOUS
+
+
+def test_a_dashboard_that_says_ready_is_of_a_boot_that_came_up() -> None:
+    assert diagnosed("STAGE  Running\nREADY  True\n").outcome is Outcome.BOOT_OK
+    assert diagnosed("STAGE  Booting\nREADY  False\n").outcome is Outcome.UNKNOWN
