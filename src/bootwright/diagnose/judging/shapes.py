@@ -45,7 +45,7 @@ _HOLDS_AN_ERRNO: Final = (
 _SIGNS: Final = holds(
     rb"\b(?:BUG|ASSERTION) (?:at|in|on) "
     rb"|(?:" + _HOLDS_AN_ERRNO + rb"\s*=|:|\(|\berror |\berr |\bret |\bcode )\s*-(?:[1-9]\d{0,2})\b"
-    rb"|\B-E[A-Z]{3,12}\b|\bE[A-Z]{4,12}\b\)"
+    rb"|\B-E[A-Z]{3,12}\b|\bE[A-Z]{4,12}\b\)|\b[Ee]xit(?:ed with)? (?:status|code|exit):? [1-9]\d{0,2}\b"
 )
 _LABELLED: Final = re.compile(
     rb"\s*(?:\*{2,3} )?(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
@@ -60,8 +60,9 @@ _DENIED: Final = holds(
     rb"|\bwatchdog.{0,40}timeout|\bautoboot|\btrying\b|\bretry(?:ing)?\b|\bskip(?:ped|ping)?\b"
     rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?"
     rb"(?:default|dummy|built|fixed|random|generated)"
-    rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed|ing|e it)\b|\bdisabl(?:ed|ing)\b"
-    rb"|\busing (?:a )?temporary\b|\binactive \(dead\)|\bhibernat(?:e|ion)\b|\bresume device\b"
+    rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed?|ing)\b|\bdisabl(?:ed|ing)\b"
+    rb"|\. waiting\.\.\.|\busing (?:a )?temporary\b|\binactive \(dead\)"
+    rb"|\bhibernat(?:e|ion)\b|\bresume device\b"
     rb"|\brecovered\b|\bpanic=-?\d|\w=panic\b|\bwarn(?:ing)?\b|\border: -\d"
     rb"|\bseverity=correct(?:ed|able)\b|\berror status/mask=)",
 )
