@@ -69,6 +69,27 @@ def test_a_line_that_a_healthy_boot_has_too_is_none(line: str) -> None:
     assert diagnosed(line).outcome not in SERIOUS
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "● quux.service  loaded failed failed Quux daemon",
+        "-- Subject: Unit quux.mount has failed",
+        "Job for quux.service failed because the control process exited with error code.",
+    ],
+)
+def test_systemd_names_the_unit_in_each_of_its_ways(line: str) -> None:
+    diagnosis = diagnosed(line)
+    assert first(diagnosis) == "unit-state"
+    assert "quux." in diagnosis.boots[0].findings[0].cause
+
+
+def test_one_error_of_the_first_program_does_not_end_it_unless_the_boot_needs_that() -> None:
+    aside = "init: property 'ro.quux' doesn't exist while expanding '${ro.quux}'\n"
+    needed = "init: Could not mount /system: No such file or directory\n"
+    assert diagnosed(aside).outcome is Outcome.DEGRADED
+    assert diagnosed(needed).outcome is Outcome.FAILED
+
+
 def test_a_program_that_runs_in_the_end_got_over_its_fatal_error() -> None:
     fatal = 'k3s[41]: time="2026-05-06T07:08:09Z" level=fatal msg="starting: no quux"\n'
     running = 'k3s[52]: time="2026-05-06T07:09:09Z" level=info msg="k3s is up and running"\n'

@@ -147,7 +147,9 @@ class Complaints:
         passes = all(error.by_program and _passes(error.text) for error in unknown)
         facts = (
             ("what", printable(chosen.text)[:160]),
-            *((("who", "init"),) if by_init is not None else ()),
+            # Of a single error only one about what a boot needs tells that the first program goes no further:
+            # Android's says dozens in a boot that comes up.
+            *((("who", "init"),) if by_init is not None and (needed or len(unknown) > 1) else ()),
             *((("passes", "yes"),) if passes else ()),
         )
         shown = sorted({first.place, chosen.place, *(error.place for error in unknown[-_SHOWN + 1 :])})
