@@ -45,6 +45,9 @@ def diagnosed(text: str) -> Diagnosis:
         (b"[    5.371822431,3] quux", 3),
         (b"[    0.512345][E] quux", 3),
         (b"[8062470429,0] quux", 0),
+        (b"[E] quux", 3),
+        (b"[F] quux", 2),
+        (b"[I] quux", 6),
         (b"INFO: quux", None),
         (b"[  INFO ] quux", None),
         (b"[    5.371822] E quux", None),
@@ -84,6 +87,10 @@ def test_a_level_that_firmware_prints(line: bytes, level: int | None) -> None:
         ("\nBootROM - 31.73\nBooting from quux\n", "BootROM: Bad quux header\nBootROM: Trying UART\n"),
         ("HELLO! BOOT0 is starting!\n" + STEPS * 3, "init dram fail\n"),
         (XEN + "(XEN) Frob of quux\n" * 3 + "(XEN) System quux\n", "(XEN) FATAL TRAP: vector = 31 (quux)\n"),
+        ("\nSLOF ****************************\n Quux = 31\n", "E3404: Quux of frob\n\nReady!\n0 >\n"),
+        ("m1n1 v31.4\nHeap\nMMU\n", "quux failed\n"),
+        ("[I] Quux r31 starting\n[I] DRAM init done: 512 MiB\n", "[F] frob of quux restarting in 1s...\n"),
+        ("Quux 31\nDRAM: 512 MiB\nfrob\nfrobs\n", "frob: quux not found\n"),
         ("FSBL Jb31g9:gd6d9aae:2031-05-08\nDDR quux\nfrob\nfrobs\n", "E:quux failed\n"),
         (
             " BIOS CRC passed (31)\n--=== Boot ===--\nBooting\nBooting\nfrob\nfrobs\n",
@@ -232,3 +239,11 @@ def test_what_led_to_the_last_word_of_a_loader_is_shown(log: str, reason: str) -
 def test_a_countdown_is_no_error() -> None:
     log = diagnosed(f"{HSS}Timeout in 31 seconds\nfrob\n>> \n")
     assert log.outcome is Outcome.UNKNOWN
+
+
+def test_a_firmware_without_a_name_is_one_only_where_no_other_has_shown_itself() -> None:
+    named = diagnosed(UBOOT + "frob\n")
+    assert "a firmware" not in [stage.label for stage in named.boots[-1].stages]
+    unnamed = diagnosed("Quux 31\nDRAM:  1 GiB\nfrob\n")
+    assert [stage.label for stage in unnamed.boots[-1].stages] == ["a firmware"]
+    assert unnamed.outcome is Outcome.UNKNOWN

@@ -147,6 +147,8 @@ class BootState:
             marker = markers.get(pattern.name)
             if marker is not None and marker.shell and self.component == "initramfs":
                 continue
+            if marker is not None and marker.unnamed and self.shown - {marker.component}:
+                continue
             if marker is not None:
                 self._pass(marker, line, record)
                 self._note(marker, line, raw, facts)

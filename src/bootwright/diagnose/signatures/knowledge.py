@@ -193,5 +193,6 @@ def _markers(file: StagesFile) -> Iterable[Marker]:
             hands_over=table.hands_over,
             shell=table.shell,
             stays=table.stays,
+            unnamed=table.unnamed,
             pattern=evolve(_pattern(name, table.pattern), once=once, begins=table.begins),
         )

@@ -218,6 +218,8 @@ class Marker:
     """A shell's: where the initramfs has the machine, it is the one that a failed boot ends in."""
     stays: bool = False
     """It is started by a loader and stays beside what comes next: after a hand-over it is no new boot."""
+    unnamed: bool = False
+    """It names nobody: it counts only where no other has shown itself before."""
     hands_over: bool = False
     """With it a boot loader starts the kernel: what comes next is the kernel's, or another boot's."""
 

@@ -204,6 +204,7 @@ class MarkerTable:
     hands_over: bool = False
     shell: bool = False
     stays: bool = False
+    unnamed: bool = False
 
 
 @frozen(kw_only=True)
