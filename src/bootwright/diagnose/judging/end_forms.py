@@ -108,8 +108,10 @@ class EndForms:
 
         What follows is the answer; what came before the countdown was got past.
         """
+        if state.rank >= _KERNEL:
+            return lines
         typed = next((place for place, line in enumerate(lines) if self.has("typed", line.text)), None)
-        if state.rank >= _KERNEL or typed is None or state.milestone > lines[typed].number:
+        if typed is None or state.milestone > lines[typed].number:
             return lines
         counted = [place for place, line in enumerate(lines[:typed]) if self.waits(line)]
         if not counted:
