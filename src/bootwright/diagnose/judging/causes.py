@@ -314,11 +314,14 @@ def _misses_no_device(effect: Finding) -> bool:
 def _of_another_role(cause: Finding, effect: Finding) -> bool:
     """Whether the effect is a disk's, and the cause a module of what no disk needs or a network device.
 
-    The latter only where nothing comes from the net.
+    The latter only where nothing comes from the net. Nor is a disk to blame for what the network lacks.
     """
+    facts = dict(cause.facts)
+    if effect.area == "network":
+        named = [role_of_name(device.encode()) for device in facts.get("device", "").split(", ")]
+        return all(role is not None and role.name == "storage" for role in named)
     if effect.area not in _OF_DISKS:
         return False
-    facts = dict(cause.facts)
     modules = [name for name in facts.get("module", "").replace("-", "_").split(", ") if name]
     if modules and all(keeps_no_root_away(kernel_modules().get(name, ())) for name in modules):
         return True
