@@ -318,8 +318,8 @@ def _of_another_role(cause: Finding, effect: Finding) -> bool:
     """
     facts = dict(cause.facts)
     if effect.area == "network":
-        named = [role_of_name(device.encode()) for device in facts.get("device", "").split(", ")]
-        return all(role is not None and role.name == "storage" for role in named)
+        roles = [role_of_name(device.encode()) for device in facts.get("device", "").split(", ")]
+        return all(role is not None and role.name == "storage" for role in roles)
     if effect.area not in _OF_DISKS:
         return False
     modules = [name for name in facts.get("module", "").replace("-", "_").split(", ") if name]
