@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from diagnosed_kit import diagnosed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,10 +16,6 @@ KNOWLEDGE = load()
 UBOOT = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\n"
 KERNEL = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
 READY = "[    9.000000] systemd[1]: Reached target multi-user.target - Multi-User System.\nhost login: \n"
-
-
-def diagnosed(text: str) -> Diagnosis:
-    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
 
 
 def serious(diagnosis: Diagnosis) -> list[str]:

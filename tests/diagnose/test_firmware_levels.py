@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from diagnosed_kit import diagnosed
 
-from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.model import Diagnosis, Outcome
+from bootwright.diagnose.model import Outcome
 from bootwright.diagnose.reading.levels import firmware_level_of, level_of
-from bootwright.diagnose.signatures.knowledge import load
 
-KNOWLEDGE = load()
 CBOOT = "[0000.157] I> MB1 (prd-version: 31.5.1)\n[0001.460] I> Welcome to Cboot\n"
 SKIBOOT = "[    0.000215468,5] OPAL skiboot-v31.1 starting...\n[    4.193680504,5] CPU: all called in\n"
 HSS = "[0.06254] PolarFire(R) SoC Hart Software Services (HSS) - version 31.99\n[0.84310] frob of 512 MiB\n"
@@ -23,10 +21,6 @@ STEPS = "".join(f"frob of {letter}\n" for letter in "abcdefghijklmnop")
 XEN = "(XEN) Xen version 31.19.1 (quux@quux)\n(XEN) System RAM: 8191MB (8388092kB)\n"
 SPL = "U-Boot SPL 2031.01 (Jan 06 2031 - 12:00:00 +0000)\n"
 UBOOT = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\n"
-
-
-def diagnosed(text: str) -> Diagnosis:
-    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
 
 
 @pytest.mark.parametrize(

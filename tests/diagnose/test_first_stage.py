@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from diagnosed_kit import diagnosed
 
-from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.model import Diagnosis, Outcome
-from bootwright.diagnose.signatures.knowledge import load
+from bootwright.diagnose.model import Outcome
 
-KNOWLEDGE = load()
 KERNEL = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
 SERVICES = "[    5.000000] systemd[1]: Started Frobnicator.\n[    6.000000] systemd[1]: Finished Quux.\n"
 OOPS = """\
@@ -18,10 +16,6 @@ OOPS = """\
 [    9.000300] pc : frob_open+0x10/0x40 [frob]
 [    9.000400] ---[ end trace 0000000000000000 ]---
 """
-
-
-def diagnosed(text: str) -> Diagnosis:
-    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
 
 
 @pytest.mark.parametrize("program", ["ostree-prepare-root", "initrd-quux", "ignition-frob-mount"])

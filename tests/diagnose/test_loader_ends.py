@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from diagnosed_kit import diagnosed
 
-from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.model import Diagnosis, Outcome
-from bootwright.diagnose.signatures.knowledge import load
+from bootwright.diagnose.model import Outcome
 
-KNOWLEDGE = load()
 TFA = "NOTICE:  BL1: v2.31.0(release):v2.31.0\nNOTICE:  BL2: v2.31.0(release):v2.31.0\n"
 COREBOOT = "[NOTE ]  coreboot-31.12 Mon Jan 06 12:00:00 UTC 2031 x86_32 romstage starting (log level: 7)...\n"
 LIMINE = "Limine 31.2.0\n\n"
 SPL = "U-Boot SPL 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM: 1024 MiB\n"
-
-
-def diagnosed(text: str) -> Diagnosis:
-    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from diagnosed_kit import diagnosed
 
 from bootwright.api import diagnose
-from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.judging.shapes import is_dump
 from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
-from bootwright.diagnose.signatures.knowledge import load
 
-KNOWLEDGE = load()
 SERIOUS = {Severity.FATAL, Severity.DEGRADING}
-
-
-def diagnosed(text: str) -> Diagnosis:
-    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
 
 
 def root_cause(diagnosis: Diagnosis) -> Finding:

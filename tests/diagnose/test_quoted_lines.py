@@ -6,17 +6,11 @@ The lines are composed after the formats of their programs; none is of a real lo
 from __future__ import annotations
 
 import pytest
+from diagnosed_kit import diagnosed
 
-from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.model import Diagnosis, Outcome
-from bootwright.diagnose.signatures.knowledge import load
 
-KNOWLEDGE = load()
 SERIOUS = {Outcome.FAILED, Outcome.DEGRADED}
-
-
-def diagnosed(text: str) -> Diagnosis:
-    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
 
 
 def first(diagnosis: Diagnosis) -> str:

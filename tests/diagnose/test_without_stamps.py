@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from diagnosed_kit import diagnosed
 
-from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.judging.gravity import WARNING
 from bootwright.diagnose.judging.shapes import looks_wrong, named_shape_of
-from bootwright.diagnose.model import Diagnosis, Outcome
+from bootwright.diagnose.model import Outcome
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.levels import level_of
-from bootwright.diagnose.signatures.knowledge import load
 
-KNOWLEDGE = load()
 LOADER = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\n"
 STARTS = "Starting kernel ...\n\n"
 KERNEL = "Linux version 6.12.5-test (a@b) #1\nVFS: Mounted root (ext4 filesystem) readonly on device 179:2.\n"
 INIT = "Freeing unused kernel memory: 1024K\n"
 CHATTER = "".join(f"the {word} frobs its quux\n" for word in "abcdefghijklmnopqrstuvwxyz")
-
-
-def diagnosed(text: str) -> Diagnosis:
-    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
 
 
 def test_programs_are_heard_without_stamps() -> None:
