@@ -147,6 +147,18 @@ def test_the_json_follows_its_schema() -> None:
         validator.validate(json.loads(json.dumps(as_json(diagnosed(data), board="x"))))
 
 
+def test_the_json_names_the_one_thing_to_blame() -> None:
+    # the boot that decides is neither the first nor the last that shows something
+    form = as_json(diagnosed(GOOD + BAD + b"[    0.000000] Linux version 6.12.0 (a@b) #1 SMP\n"))
+    blame = form["blame"]
+    finding = form["boots"][blame["boot"]]["findings"][blame["finding"]]
+    assert form["outcome"] == form["boots"][blame["boot"]]["outcome"] == "failed"
+    assert finding["severity"] == blame["severity"] == "fatal"
+    assert (finding["cause"], finding["lines"][0]["number"]) == (blame["cause"], blame["line"])
+    assert f"to blame: {blame['title']} (boot {blame['boot'] + 1}, line" in as_text(diagnosed(GOOD + BAD))
+    assert as_json(diagnosed(b""))["blame"] is None
+
+
 def test_nothing_of_the_log_is_interpreted() -> None:
     evil = (
         b"[    1.0] Kernel panic - not syncing: <script>alert(1)</script> \x1b]0;title\x07 \x1b[31m &amp;\n"

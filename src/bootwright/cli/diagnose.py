@@ -19,7 +19,7 @@ by one. What is no text (an image, an archive) is refused.
 Examples:
   bootwright diagnose console.log
   talosctl -n 192.168.1.20 dmesg | bootwright diagnose -
-  bootwright diagnose --json console.log | jq -r '.boots[-1].findings[0].cause'
+  bootwright diagnose --json console.log | jq -r .blame.cause
   bootwright diagnose --html report.html --redact console.log strace.txt
   bootwright diagnose --watched console.log
   bootwright diagnose --follow /dev/ttyUSB0

@@ -14,6 +14,7 @@ def as_json(diagnosis: Diagnosis, *, board: str | None = None) -> dict[str, Any]
     form: dict[str, Any] = {
         "schema": SCHEMA,
         "outcome": diagnosis.outcome.value,
+        "blame": _blame(diagnosis),
         "lines": diagnosis.lines,
         "boots": [_boot(boot) for boot in diagnosis.boots],
         "boots_left_out": diagnosis.boots_left_out,
@@ -21,6 +22,23 @@ def as_json(diagnosis: Diagnosis, *, board: str | None = None) -> dict[str, Any]
     if board is not None:
         form["board"] = board
     return form
+
+
+def _blame(diagnosis: Diagnosis) -> dict[str, Any] | None:
+    blamed = diagnosis.blamed
+    if blamed is None:
+        return None
+    boot, place = blamed
+    finding = diagnosis.boots[boot].findings[place]
+    return {
+        "boot": boot,
+        "finding": place,
+        "signature": finding.signature,
+        "title": finding.title,
+        "severity": finding.severity.value,
+        "cause": finding.cause,
+        "line": finding.lines[0].number if finding.lines else None,
+    }
 
 
 def _boot(boot: Boot) -> dict[str, Any]:

@@ -152,3 +152,21 @@ class Diagnosis:
     lines: int
     boots_left_out: int
     """Boots between the first and the last ones kept, where a file holds very many."""
+
+    @property
+    def blamed(self) -> tuple[int, int] | None:
+        """Indices of the boot and of its finding that the outcome rests on; None where nothing tells.
+
+        That is the gravest finding, the root cause first, of the last boot that ended as the whole did. Where
+        nothing failed it is what is most worth knowing; what is harmless is never to blame.
+        """
+        grave = [
+            (boot.outcome is self.outcome, -finding.severity.rank, index, -place)
+            for index, boot in enumerate(self.boots)
+            for place, finding in enumerate(boot.findings)
+            if finding.severity is not Severity.HARMLESS
+        ]
+        if not grave:
+            return None
+        _, _, index, place = max(grave)
+        return index, -place
