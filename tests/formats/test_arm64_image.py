@@ -13,9 +13,10 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bootwright.formats.kernel import arm64_image
 from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
 from bootwright.formats.sources.bytesource import Bytes
-from bootwright.formats.sources.streams import CHUNK
+from bootwright.formats.sources.streams import CHUNK, Stream, everything
 from bootwright.foundation.errors import Malformed
 
 BANNER = (
@@ -84,6 +85,28 @@ def test_wrappings(wrapping: tuple[str, ...]) -> None:
     assert packing == wrapping
     assert bare.read(0, bare.size) == image()
     assert read(WRAPPED[wrapping]).page_size == 16384
+
+
+def test_what_was_read_a_moment_ago_is_not_decompressed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[str] = []
+
+    def counted(stream: Stream, *, limit: int, where: str) -> bytes:
+        times.append(where)
+        return everything(stream, limit=limit, where=where)
+
+    monkeypatch.setattr(arm64_image, "_RECENT", arm64_image._Recent(3 * len(image())))
+    monkeypatch.setattr(arm64_image, "everything", counted)
+    packed = [gzip.compress(image(pad=5000 + number)) for number in range(4)]
+    for data in (packed[0], packed[1], packed[0]):
+        unwrapped(Bytes(data, "first"))
+    bare, _ = unwrapped(Bytes(packed[0], "copy"))
+    assert (len(times), bare.name, bare.read(0, bare.size)) == (2, "copy", image(pad=5000))
+    # What is there no more is read anew, and damage is seen beside a copy that is sound.
+    for data in (*packed[2:], packed[1]):
+        unwrapped(Bytes(data, "others"))
+    assert len(times) == 5
+    with pytest.raises(Malformed):
+        unwrapped(Bytes(packed[1][:-6] + bytes(6), "damaged"))
 
 
 @pytest.mark.parametrize(
