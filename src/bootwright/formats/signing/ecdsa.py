@@ -6,7 +6,10 @@ a check is then about a hundred additions. Nothing here is secret, so nothing ru
 
 from __future__ import annotations
 
-from attrs import define, field, frozen
+from collections.abc import Sequence
+from functools import lru_cache
+
+from attrs import frozen
 
 _WINDOW = 5
 """Bits of a scalar that one addition covers."""
@@ -93,13 +96,12 @@ CURVES: dict[bytes, Curve] = {
 """By the object identifier of the named curve (RFC 5480, section 2.1.1.1)."""
 
 
-@define
+@frozen
 class Key:
     """A public key; raises `ValueError` for a point that is not on its curve."""
 
     curve: Curve
     point: _Affine
-    _tables: list[list[list[_Affine | None]]] = field(factory=list, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         x, y = self.point
@@ -127,11 +129,10 @@ class Key:
             return False
         number = int.from_bytes(digest, "big") >> max(len(digest) * 8 - curve.order.bit_length(), 0)
         inverse = pow(s, -1, curve.order)
-        if not self._tables:
-            self._tables = [_table(curve, curve.base), _table(curve, self.point)]
+        tables = _table(curve, curve.base), _table(curve, self.point)
         sum_: _Jacobian = (0, 1, 0)
         for table, scalar in zip(
-            self._tables, (number * inverse % curve.order, r * inverse % curve.order), strict=True
+            tables, (number * inverse % curve.order, r * inverse % curve.order), strict=True
         ):
             for row in table:
                 point = row[scalar & ((1 << _WINDOW) - 1)]
@@ -144,6 +145,7 @@ class Key:
         return x * pow(z, -2, curve.prime) % curve.prime % curve.order == r
 
 
+@lru_cache(maxsize=8)
 def _table(curve: Curve, point: _Affine) -> list[list[_Affine | None]]:
     """For each window of bits: the point times every value that the window can have."""
     rows: list[list[_Affine | None]] = []
@@ -152,17 +154,25 @@ def _table(curve: Curve, point: _Affine) -> list[list[_Affine | None]]:
         multiples: list[_Jacobian] = [(start[0], start[1], 1)]
         for _ in range((1 << _WINDOW) - 1):
             multiples.append(_add(curve.prime, multiples[-1], start))
-        plain = [_plain(curve.prime, multiple) for multiple in multiples]
+        plain = _plain(curve.prime, multiples)
         rows.append([None, *plain[:-1]])
         start = plain[-1]
     return rows
 
 
-def _plain(prime: int, point: _Jacobian) -> _Affine:
-    x, y, z = point
-    inverse = pow(z, -1, prime)
-    square = inverse * inverse % prime
-    return x * square % prime, y * square * inverse % prime
+def _plain(prime: int, points: Sequence[_Jacobian]) -> list[_Affine]:
+    """Points that are not infinite, with one inversion for all of them (Montgomery 1987, section 10.3.1)."""
+    products = [1]
+    for _, _, z in points:
+        products.append(products[-1] * z % prime)
+    inverses = pow(products[-1], -1, prime)
+    plain: list[_Affine] = []
+    for (x, y, z), before in zip(reversed(points), reversed(products[:-1]), strict=True):
+        inverse = inverses * before % prime
+        inverses = inverses * z % prime
+        square = inverse * inverse % prime
+        plain.append((x * square % prime, y * square * inverse % prime))
+    return plain[::-1]
 
 
 def _add(prime: int, point: _Jacobian, other: _Affine) -> _Jacobian:
