@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pe_kit
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from bootwright.formats.programs.pe import open_section, read_pe
 from bootwright.formats.programs.uki import labeled_sections, open_labeled, read_profiles, read_text
 from bootwright.formats.sources.bytesource import Bytes
-from bootwright.foundation.errors import BootwrightError, Refused
+from bootwright.foundation.errors import BootwrightError, Malformed, Refused
 from bootwright.images.write.uki import NewSection, add_sections, replace_sections
 
 _PARTS = [
@@ -89,6 +91,18 @@ def test_a_new_section_holds_for_every_profile() -> None:
     source = Bytes(image, "uki")
     for profile in read_profiles(source, read_pe(source)):
         assert read_text(source, profile.section(".dtb")) == "tree"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [(16, 0xFF000200, "a section inside the file"), (12, 0xFFFFF000, "end below 4 GiB in memory")],
+)
+def test_numbers_that_would_need_gigabytes_are_refused(field: int, value: int, expected: str) -> None:
+    image = bytearray(_image(_PARTS[:3]))
+    struct.pack_into("<I", image, image.index(b".initrd\0") + field, value)
+    assert read_pe(Bytes(bytes(image), "uki"))
+    with pytest.raises(Malformed, match=expected):
+        replace_sections(bytes(image), {".initrd": b"x", ".dtb": b"tree"}, "uki")
 
 
 @settings(max_examples=150, deadline=None)

@@ -74,6 +74,8 @@ def add_sections(stub: bytes, sections: Sequence[NewSection], where: str) -> byt
         stored = _aligned(len(section.data), headers.file_align)
         if offset + stored >= _MOST:
             raise Refused(f"{where}: the image would be larger than {_MOST} bytes")
+        if _aligned(address + len(section.data), headers.section_align) >= 1 << 32:
+            raise Malformed(where, headers.table, "sections that end below 4 GiB in memory", f"{address:#x}")
         output += bytes(offset - len(output)) + section.data + bytes(stored - len(section.data))
         _SECTION.pack_into(
             output,
@@ -95,7 +97,7 @@ def add_sections(stub: bytes, sections: Sequence[NewSection], where: str) -> byt
         added += stored
     struct.pack_into("<H", output, headers.at - 18, headers.count + len(sections))
     (data_size,) = struct.unpack_from("<I", output, headers.at + 8)
-    struct.pack_into("<I", output, headers.at + 8, data_size + added)
+    struct.pack_into("<I", output, headers.at + 8, min(data_size + added, 0xFFFFFFFF))
     struct.pack_into("<I", output, headers.at + 56, _aligned(address, headers.section_align))
     struct.pack_into("<I", output, headers.at + 64, 0)  # checksum: firmware does not look at it
     return bytes(output)
@@ -115,6 +117,11 @@ def replace_sections(image: bytes, changes: Mapping[str, bytes], where: str) -> 
         list(_SECTION.unpack_from(image, headers.table + _SECTION.size * number))
         for number in range(headers.count)
     ]
+    for number, entry in enumerate(table):
+        # What `read_pe` lets pass: fewer bytes mean something than are said to be stored.
+        if entry[4] + entry[3] > len(image) + headers.file_align:
+            at = headers.table + _SECTION.size * number + 16
+            raise Malformed(where, at, "a section inside the file", f"its end at {entry[4] + entry[3]:#x}")
     contents = [
         changes.get(section.label, image[entry[4] : entry[4] + min(entry[1], entry[3])])
         for section, entry in zip(labeled, table, strict=True)
