@@ -12,7 +12,6 @@ from typing import Final
 
 from attrs import define, field
 
-from bootwright.diagnose.closer.elisions import is_elision
 from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.errors.error_kinds import kind_of_error
 from bootwright.diagnose.judging.first_program import BY_INIT
@@ -24,7 +23,7 @@ from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.prefix import Message
-from bootwright.diagnose.reading.voice import PROGRAM, voice_of
+from bootwright.diagnose.reading.voice import PROGRAM
 from bootwright.diagnose.signatures.model import PERMANENT, PSEUDO_EVENTS, TRANSIENT
 
 _KERNEL: Final = STAGES.index("kernel")
@@ -74,12 +73,12 @@ class Complaints:
     _stamped: int = 0
     """Lines with a time, or a word that they are the kernel's."""
 
-    def read(self, number: int, raw: bytes, message: Message) -> None:
-        """Look at a further line."""
+    def read(self, number: int, raw: bytes, message: Message, voice: str, *, elision: bool) -> None:
+        """Look at a further line, of `voice`; `elision`: it stands for others."""
         text = message.text
         if not text:
             return
-        if is_elision(text):
+        if elision:
             self._elided, self._since = number, 0
             return
         self._since += 1
@@ -94,7 +93,7 @@ class Complaints:
         if self._lines > _EXCERPT:
             return
         shape = shape_of(text)
-        by_program = voice_of(message) == PROGRAM
+        by_program = voice == PROGRAM
         if looks_wrong(text) or (by_program and _is_permanent(text)):
             goes_on = (self._stamped and not stamped) or (not by_clock and _GOES_ON.match(text) is not None)
             before = self._before if goes_on else b""

@@ -131,13 +131,18 @@ class DeviceErrors:
         given_up = errors.role.name in self._would_show or not self._refused.isdisjoint(errors.names)
         return "no" if given_up else "unknown"
 
-    def read(self, number: int, raw: bytes, text: bytes, match: re.Match[bytes] | None) -> None:
-        """Look at a further message, which is not known to be a program's; `match`: of `DEVICE` in it."""
+    def read(
+        self, number: int, raw: bytes, text: bytes, match: re.Match[bytes] | None, *, wrong: bool
+    ) -> None:
+        """Look at a further message, which is not known to be a program's.
+
+        `match`: of `DEVICE` in it; `wrong`: it looks wrong.
+        """
         self._last_line = number
-        host = _HOST.match(text)
+        host = _HOST.match(text) if text.startswith(b"mmc") else None
         if host is not None:
             self._hosts[host["device"]] = host["name"]
-        if match is not None and looks_wrong(text):
+        if match is not None and wrong:
             level = level_of(raw)
             if level is None or level <= ERROR:
                 self._complaint(number, raw, match, level)

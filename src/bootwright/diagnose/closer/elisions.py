@@ -32,10 +32,9 @@ class Elisions:
 
     _last: int = 0
 
-    def read(self, number: int, text: bytes) -> None:
-        """Look at a message."""
-        if is_elision(text):
-            self._last = number
+    def read(self, number: int) -> None:
+        """A message that stands for others (`is_elision`)."""
+        self._last = number
 
     @property
     def any(self) -> bool:

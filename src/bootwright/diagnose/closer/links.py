@@ -30,6 +30,11 @@ _WITHIN: Final = 600.0
 _LOSSES: Final = 2
 
 
+def may_tell_of_link(text: bytes) -> bool:
+    """Whether a message may tell of a link: told sooner than by the expression."""
+    return b"ink " in text or b"arrier" in text or b"associated" in text
+
+
 @define
 class _Link:
     last: Occurrence
@@ -47,9 +52,7 @@ class LinkChanges:
     _links: dict[bytes, _Link] = field(factory=dict)
 
     def read(self, number: int, raw: bytes, text: bytes, seconds: float | None) -> None:
-        """Look at a message of the kernel or a program; `seconds` on the kernel's clock."""
-        if b"ink " not in text and b"arrier" not in text and b"associated" not in text:
-            return  # told sooner than by the expression
+        """Look at a message for which `may_tell_of_link`; `seconds` on the kernel's clock."""
         change = _CHANGE.search(text)
         if change is None:
             return

@@ -9,11 +9,12 @@ import attrs
 from attrs import define, field
 
 from bootwright.diagnose.closer.complaints import Complaints
-from bootwright.diagnose.closer.devices import DEVICE, DeviceErrors
+from bootwright.diagnose.closer.devices import DeviceErrors
 from bootwright.diagnose.closer.elisions import Elisions
 from bootwright.diagnose.closer.kept import KeptText
 from bootwright.diagnose.closer.links import LinkChanges
 from bootwright.diagnose.closer.needs import FailedAttempts
+from bootwright.diagnose.closer.noted import noted
 from bootwright.diagnose.closer.precursors import (
     LOADERS_LINES,
     LOOKED_AT,
@@ -28,7 +29,7 @@ from bootwright.diagnose.closer.unanswered import UnansweredCommands
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.text import Block
-from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN, voice_of
+from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, UNKNOWN, voice_of
 
 
 class _Look(Protocol):
@@ -107,21 +108,27 @@ class CloserLook:
     def _line(self, number: int, raw: bytes) -> None:
         message = prefix.split(raw)
         voice = voice_of(message)
+        text = message.text
+        note = noted(text, by_program=voice == PROGRAM)
         if voice in {KERNEL, UNKNOWN}:
-            said = message.text.lstrip()  # a mail that quotes it may have moved it in
-            match = DEVICE.match(said)
-            self._devices.read(number, raw, said, match)
-            self._unanswered.read(number, raw, said)
+            self._devices.read(number, raw, text, note.device, wrong=note.wrong)
+            if note.unanswered:
+                self._unanswered.read(number, raw, text)
+            else:
+                self._unanswered.passes(text)
             self._troubles.passes(number, message.seconds)
-            self._troubles.read(number, raw, said, match, kernels=voice == KERNEL)
+            self._troubles.read(number, raw, text, note, kernels=voice == KERNEL)
+            self._reports.read(number, raw, message)
         else:
             self._devices.pass_over(number)
-        self._attempts.read(number, raw, message.text, voice)
+        if note.needs:
+            self._attempts.read(number, raw, text, voice, note.needs)
         self._programs.read(number, raw, message, voice)
-        self._links.read(number, raw, message.text, message.seconds)
-        self._complaints.read(number, raw, message)
-        self._elisions.read(number, message.text)
-        self._reports.read(number, raw, message.text, voice)
+        if note.link:
+            self._links.read(number, raw, text, message.seconds)
+        self._complaints.read(number, raw, message, voice, elision=note.elision)
+        if note.elision:
+            self._elisions.read(number)
 
     def around(self, line: int) -> Mapping[str, str]:
         """What the lines around the head of a report tell (names of `Surroundings`); nothing without text."""

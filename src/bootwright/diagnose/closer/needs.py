@@ -7,11 +7,12 @@ it was the last one and the thing never came is for the signatures to say: they 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, field
 
-from bootwright.diagnose.judging.boot_needs import boot_needs
+from bootwright.diagnose.judging.boot_needs import BootNeed, boot_needs
 from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.shapes import speaks_of_error
 from bootwright.diagnose.judging.state import BootState, Occurrence
@@ -25,6 +26,15 @@ _KEPT: Final = 4
 """Attempts shown, the last ones."""
 
 
+def attempted(text: bytes) -> tuple[BootNeed, ...]:
+    """What a message, whoever says it, tells of a failed attempt to get."""
+    if not speaks_of_error(_WARNING.sub(b"", text)):
+        return ()
+    return tuple(
+        need for need in boot_needs() if any(words.search(text) is not None for words in need.words)
+    )
+
+
 @define
 class FailedAttempts:
     """Reads the messages of one boot in order."""
@@ -33,22 +43,19 @@ class FailedAttempts:
     _counts: dict[str, int] = field(factory=dict)
     _last: dict[str, bytes] = field(factory=dict)
 
-    def read(self, number: int, raw: bytes, text: bytes, voice: str) -> None:
-        """Look at a message of `voice`."""
+    def read(self, number: int, raw: bytes, text: bytes, voice: str, needs: Sequence[BootNeed]) -> None:
+        """Look at a message of `voice`; `needs`: as `attempted` has them."""
         voice = LOADER if voice in OWN_CLOCK else voice
-        for need in boot_needs():
+        for need in needs:
             if voice and voice not in need.speakers:
                 continue
-            if speaks_of_error(_WARNING.sub(b"", text)) and any(
-                words.search(text) is not None for words in need.words
-            ):
-                if voice == UNKNOWN and KERNEL not in need.speakers and is_kernels(text):
-                    continue
-                attempts = self._attempts.setdefault(need.name, [])
-                attempts.append(Occurrence(number, raw))
-                del attempts[:-_KEPT]
-                self._counts[need.name] = self._counts.get(need.name, 0) + 1
-                self._last[need.name] = text
+            if voice == UNKNOWN and KERNEL not in need.speakers and is_kernels(text):
+                continue
+            attempts = self._attempts.setdefault(need.name, [])
+            attempts.append(Occurrence(number, raw))
+            del attempts[:-_KEPT]
+            self._counts[need.name] = self._counts.get(need.name, 0) + 1
+            self._last[need.name] = text
 
     @property
     def any(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import Final
+from typing import Final, NamedTuple
 
 from attrs import define, field
 
@@ -17,9 +17,9 @@ from bootwright.diagnose.judging.dumps import GOES_ON
 from bootwright.diagnose.judging.gravity import is_grave, is_kernels, level_of
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
-from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
-from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN, crashed_program
+from bootwright.diagnose.reading.prefix import Message
+from bootwright.diagnose.reading.voice import crashed_program
 from bootwright.formats.messages.model import ERROR
 
 REPORT: Final = "@report/unknown"
@@ -47,10 +47,18 @@ _SAME_MOMENT: Final = 0.5
 """Seconds; a slow serial console takes some hundredths for a line."""
 
 
-@define
-class _Line:
-    place: Occurrence
-    text: bytes
+class _Line(NamedTuple):
+    number: int
+    raw: bytes
+    message: Message
+
+    @property
+    def place(self) -> Occurrence:
+        return Occurrence(self.number, self.raw)
+
+    @property
+    def text(self) -> bytes:
+        return self.message.text
 
 
 @define
@@ -76,14 +84,15 @@ class KernelReports:
     _reports: list[_Report] = field(factory=list)
     _count: int = 0
 
-    def read(self, number: int, raw: bytes, text: bytes, voice: str) -> None:
-        """Look at a message of `voice`."""
-        if voice not in {KERNEL, UNKNOWN} or not text:
+    def read(self, number: int, raw: bytes, message: Message) -> None:
+        """Look at a message of the kernel, or of nobody known."""
+        text = message.text
+        if not text:
             return
-        line = _Line(Occurrence(number, raw), text)
-        self._stamped = self._stamped or prefix.split(raw).seconds is not None
+        line = _Line(number, raw, message)
+        self._stamped = self._stamped or message.seconds is not None
         if is_dump(text):
-            if self._dump and not _at_once(self._dump[-1].place, line.place):
+            if self._dump and not _at_once(self._dump[-1], line):
                 self._end()
             self._between = 0
             self._chosen |= GOES_ON.search(text) is not None
@@ -93,7 +102,7 @@ class KernelReports:
             return
         if self._dump:
             self._between += is_grave(raw)
-            if self._between <= _GAP and _at_once(self._dump[-1].place, line.place):
+            if self._between <= _GAP and _at_once(self._dump[-1], line):
                 return
             self._end()
         self._before.append(line)
@@ -120,11 +129,11 @@ class KernelReports:
         heads: list[_Line] = []
         counted = 0
         for line in reversed(self._before):
-            counted += is_grave(line.place.raw)
+            counted += is_grave(line.raw)
             if (
                 counted > _WINDOW
                 or line.text.startswith(_WARNING)
-                or not _at_once(line.place, self._dump[0].place)
+                or not _at_once(line, self._dump[0])
             ):
                 break
             if self._is_head(line):
@@ -135,10 +144,10 @@ class KernelReports:
         """Whether it is an error by its level, or by its form where nothing tells that."""
         if _AROUND.match(line.text) is not None:
             return False
-        level = level_of(line.place.raw)
+        level = level_of(line.raw)
         if level is not None:
             return level <= ERROR
-        if self._stamped and prefix.split(line.place.raw).seconds is None and not is_kernels(line.text):
+        if self._stamped and line.message.seconds is None and not is_kernels(line.text):
             return False  # the rest of a line that something wrapped, or a program's
         return looks_wrong(line.text) and (not self._chosen or line.text.startswith(_BUG))
 
@@ -150,6 +159,8 @@ class KernelReports:
     def tell(self, state: BootState) -> None:
         """Let the state know of those that no signature knows."""
         state.tallies.pop(REPORT, None)
+        if not self._reports:
+            return
         known = known_shapes(state)
         unknown = [report for report in self._reports if known.isdisjoint(report.shapes)]
         if unknown:
@@ -158,6 +169,6 @@ class KernelReports:
             state.count_all(REPORT, facts, places, len(unknown))
 
 
-def _at_once(head: Occurrence, dump: Occurrence) -> bool:
-    began, ended = prefix.split(head.raw).seconds, prefix.split(dump.raw).seconds
+def _at_once(head: _Line, dump: _Line) -> bool:
+    began, ended = head.message.seconds, dump.message.seconds
     return began is None or ended is None or 0 <= ended - began <= _SAME_MOMENT

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from attrs import define, field, frozen
 
@@ -38,13 +40,40 @@ class Surroundings:
 def surroundings(messages: Sequence[bytes]) -> Surroundings:
     """Read a report; the first message is its head. Messages come without their stamps."""
     reading = _Reading()
-    forms = report_forms()
     for number, message in enumerate(messages[:MOST_LINES]):
-        text = message[:512].strip()
-        if number > 1 and reading.ended(text, forms):
+        lines = _parsed(message[:512].strip())
+        if number > 1 and reading.ended(lines):
             break
-        reading.read(text, forms)
+        reading.read(lines)
     return reading.result()
+
+
+class _Parsed(NamedTuple):
+    """What one form makes of a line."""
+
+    form: ReportForms
+    ends: bool
+    task: re.Match[bytes] | None
+    place: re.Match[bytes] | None
+    frame: re.Match[bytes] | None
+    """Where there is no place."""
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: bytes) -> tuple[_Parsed, ...]:
+    """By each of the forms: a report is read for its outcome and for its words, and loops repeat it."""
+    return tuple(_parsed_by(form, text) for form in report_forms())
+
+
+def _parsed_by(form: ReportForms, text: bytes) -> _Parsed:
+    place = _first(form.place, text)
+    if place is not None and _is(place, form.passed_by):
+        place = None
+    frame = _first(form.frames, text) if place is None else None
+    if frame is not None and _is(frame, form.passed_by):
+        frame = None
+    ends = any(pattern.search(text) is not None for pattern in form.ends)
+    return _Parsed(form, ends, _first(form.task, text), place, frame)
 
 
 @define
@@ -54,22 +83,19 @@ class _Reading:
     _doubtful: dict[str, str] = field(factory=dict)
     _caller: str = ""
 
-    def ended(self, text: bytes, forms: Iterable[ReportForms]) -> bool:
+    def ended(self, lines: Iterable[_Parsed]) -> bool:
         # A report in a frame of `=====` has lines like it between its parts.
         if not (self._frame or "where" in self._values):
             return False
-        return any(pattern.search(text) is not None for form in forms for pattern in form.ends)
+        return any(line.ends for line in lines)
 
-    def read(self, text: bytes, forms: Iterable[ReportForms]) -> None:
-        for form in forms:
-            _note(_first(form.task, text), self._values)
-            place = _first(form.place, text)
-            if place is not None and not _is(place, form.passed_by):
+    def read(self, lines: Iterable[_Parsed]) -> None:
+        for form, _, task, place, frame in lines:
+            _note(task, self._values)
+            if place is not None:
                 _note(place, self._values)
                 self._behalf(place, form)
-                continue
-            frame = _first(form.frames, text)
-            if frame is None or _is(frame, form.passed_by):
+            if frame is None:
                 continue
             if frame.groupdict().get("doubtful") is not None:
                 _note(frame, self._doubtful)

@@ -17,9 +17,10 @@ from attrs import define, field
 
 from bootwright.diagnose.closer.complaints import known_shapes
 from bootwright.diagnose.closer.devices import DEVICE, are_apart, device_of, facts_of
-from bootwright.diagnose.judging.device_roles import may_be_unanswered, role_of, role_of_name
+from bootwright.diagnose.closer.noted import Noted
+from bootwright.diagnose.judging.device_roles import role_of, role_of_name
 from bootwright.diagnose.judging.gravity import WARNING
-from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, looks_wrong, shape_of
+from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.model import RANKS
@@ -144,15 +145,13 @@ class DeviceTroubles:
         how = tuple((name, "yes" if holds else "no") for name, holds in kinds.items())
         state.count_all(TROUBLED, (*facts, *how), story.places, count, chosen=True)
 
-    def read(
-        self, number: int, raw: bytes, text: bytes, match: re.Match[bytes] | None, *, kernels: bool
-    ) -> None:
+    def read(self, number: int, raw: bytes, text: bytes, noted: Noted, *, kernels: bool) -> None:
         """Look at a further message, as `DeviceErrors` does; `kernels`: it is stamped as the kernel's."""
-        if looks_wrong(text) or (may_be_unanswered(text) and not is_taken_back(text)):
+        if noted.wrong or (noted.unanswered and not is_taken_back(text)):
             if not is_dump(text) and _WAITS.search(text) is None:
-                self._complaint(Occurrence(number, raw), text, match, kernels=kernels)
-        elif self._stories and match is not None:
-            story = self._stories.get(device_of(match))
+                self._complaint(Occurrence(number, raw), text, noted.device, kernels=kernels)
+        elif self._stories and noted.device is not None:
+            story = self._stories.get(device_of(noted.device))
             if story is not None:
                 story.final = False
 

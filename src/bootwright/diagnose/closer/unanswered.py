@@ -13,7 +13,7 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.closer.devices import are_apart, facts_of
-from bootwright.diagnose.judging.device_roles import DeviceRole, may_be_unanswered, role_of, role_of_name
+from bootwright.diagnose.judging.device_roles import DeviceRole, role_of, role_of_name
 from bootwright.diagnose.judging.shapes import is_taken_back
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import speaker
@@ -93,13 +93,14 @@ class UnansweredCommands:
             attempts.recoveries += 1
             attempts.count = 0
 
+    def passes(self, text: bytes) -> None:
+        """A further message that tells of no device that does not answer."""
+        if self._devices:
+            self._success(text)
+            self._goes_on(text)
+
     def read(self, number: int, raw: bytes, text: bytes) -> None:
-        """Look at a further message, which is not known to be a program's."""
-        if not may_be_unanswered(text):
-            if self._devices:
-                self._success(text)
-                self._goes_on(text)
-            return
+        """A further message that may tell of one (`may_be_unanswered`), and is not known to be a program's."""
         if is_taken_back(text) or _OF_A_PROGRAM.search(text) is not None:
             return
         match = _DEVICE.match(text) or _SUBSYSTEM.match(text)

@@ -85,6 +85,8 @@ _OF_MACHINED: Final = frozenset({"machined", "controller-runtime"})
 """Logs of Talos's delivery that hold what its console shows under `[talos]`."""
 _FIRST_FIELDS: Final = ("component", "controller", "volume", "phase")
 _MAX_STAMPS: Final = 8
+_LONGEST_KEPT: Final = 512
+"""Bytes of a line whose message is remembered."""
 _SPEAKS_BY: Final = {"xen": "xen", "facility": "log"}
 """Prefixes without a time → `Message.stamped_by`."""
 
@@ -109,6 +111,16 @@ def split(line: bytes, *, dated: bool = True) -> Message:
 
     Not `dated`, the wall-clock time is left unread, which takes longer than all the rest.
     """
+    return _kept(line, dated) if len(line) <= _LONGEST_KEPT else _split(line, dated)
+
+
+@lru_cache(maxsize=4096)
+def _kept(line: bytes, dated: bool) -> Message:
+    """Who looks closer at a boot asks for its lines again and again."""
+    return _split(line, dated)
+
+
+def _split(line: bytes, dated: bool) -> Message:
     quick = _KERNEL_ONLY.match(line)
     if quick is not None:
         return Message(line[quick.end() :].rstrip(), float(quick[1]), True, None)

@@ -7,6 +7,7 @@ A line of firmware or of a boot loader carries no name; that it is one follows f
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from bootwright.diagnose.reading import prefix
@@ -47,18 +48,26 @@ _TAGGED: Final = re.compile(rb"[\w@().\\/-]{1,64}(?:\[\d{1,10}\])?: ")
 
 def voice_of(message: Message) -> str:
     """One of `SPEAKERS` or `OWN_CLOCK`, `XEN`, or `UNKNOWN` for a line that anybody may have printed."""
-    text = message.text
+    find = _kept_voice_of if len(message.text) <= _LONGEST else _voice_of
+    return find(message.text, message.kernel, message.stamped_by)
+
+
+def _voice_of(text: bytes, kernel: bool, stamped_by: str) -> str:
     if _PROGRAM.match(text) is not None:
-        return KERNEL if message.kernel and _CRASHED.match(text) is not None else PROGRAM
-    if message.kernel:
+        return KERNEL if kernel and _CRASHED.match(text) is not None else PROGRAM
+    if kernel:
         return KERNEL
-    if message.stamped_by in {EEPROM, JETSON}:
-        return message.stamped_by
-    if message.stamped_by == XEN:
+    if stamped_by in {EEPROM, JETSON}:
+        return stamped_by
+    if stamped_by == XEN:
         return XEN
-    if message.stamped_by == "log" and _TAGGED.match(text) is not None:
+    if stamped_by == "log" and _TAGGED.match(text) is not None:
         return PROGRAM
     return UNKNOWN
+
+
+_kept_voice_of = lru_cache(maxsize=4096)(_voice_of)
+"""Loops, copies and the boots of one file say the same."""
 
 
 def crashed_program(text: bytes) -> int | None:

@@ -78,6 +78,11 @@ def pieces(text: bytes) -> tuple[Piece, ...]:
     )
 
 
+def beginning(text: bytes) -> bytes:
+    """With what every line printed by the format begins, blanks in front left out."""
+    return text[: text.find(b"%")].lstrip() if b"%" in text else text.strip()
+
+
 def printed_by(line: bytes, text: bytes, *, more: bool = False) -> bool:
     """Whether `line` is what the format `text` can have printed. Takes time linear in the line.
 

@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from attrs import define, field, frozen
 
 from bootwright.formats.messages.model import Call, Format, Owner
-from bootwright.formats.messages.printf import edges, letters, printed_by, tells, tells_begun, words
+from bootwright.formats.messages.printf import beginning, edges, letters, printed_by, tells, tells_begun, words
 
 MOST_KERNELS = 16
 CALLS = tuple(Call)
@@ -84,6 +84,7 @@ class MessageTable:
         """
         best: list[tuple[Group, int]] = []
         most = 0
+        line = line.strip()
         split = line.split()
         pairs = [before + b" " + after for before, after in pairwise(split)]
         for word in dict.fromkeys((*split, *pairs)):
@@ -94,6 +95,8 @@ class MessageTable:
                 continue
             for place in range(bounds[number], bounds[number + 1]):
                 text = group.texts[place]
+                if not line.startswith(beginning(text)):
+                    continue  # most formats of a word: told without taking them apart
                 if printed_by(line, text, more=bool(group.codes[place] & _GOES_ON) and tells_begun(text)):
                     known = letters(text)
                     if known > most:
