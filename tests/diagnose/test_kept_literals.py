@@ -36,13 +36,16 @@ def searches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def restart() -> None:
-    kept_literals._known.cache_clear()
+    for kept in (kept_literals._kept, kept_literals._known, kept_literals._known_expressions):
+        kept.cache_clear()
     kept_literals._asked.clear()
+    kept_literals._checked.clear()
 
 
 def ask(patterns: tuple[str, ...] = PATTERNS) -> None:
     for pattern in patterns:
         assert kept_literals.literals_of(pattern) == required(pattern)
+    kept_literals.check_expression("no literals of this are asked for")
     kept_literals.keep()
     restart()
 
@@ -69,13 +72,37 @@ def test_what_is_no_expression_is_said_at_every_start(searches: list[str]) -> No
         ask()
 
 
+def test_an_expression_is_compiled_once_and_what_is_none_at_every_start(
+    searches: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    compile_ = re.compile
+    monkeypatch.setattr(re, "compile", lambda text: (compiled.append(text), compile_(text))[1])
+    for _ in range(2):
+        kept_literals.check_expression("a+")
+        with pytest.raises(re.error):
+            kept_literals.check_expression("(")
+        kept_literals.keep()
+        restart()
+    assert [text for text in compiled if text in {"a+", "("}] == ["a+", "(", "("]
+    assert searches == []
+
+
 @pytest.mark.parametrize(
-    "rows", [{}, [], {"literals": {"": 3}}, {"literals": {"": {PATTERNS[0]: [[1, 2, 3]]}}}, None]
+    "rows",
+    [
+        {},
+        [],
+        {"literals": {"": 3}},
+        {"literals": {"": {PATTERNS[0]: [[1, 2, 3]]}}},
+        {"literals": {"": {}}, "expressions": {"": 3}},
+        None,
+    ],
 )
 def test_another_file_in_its_place_is_made_again(searches: list[str], rows: object) -> None:
     ask()
     (place,) = KNOWLEDGE.folder().iterdir()
-    place.write_bytes(pack(rows, form=1) if isinstance(rows, dict) else b"damaged")
+    place.write_bytes(pack(rows, form=2) if isinstance(rows, dict) else b"damaged")
     ask()
     ask()
 

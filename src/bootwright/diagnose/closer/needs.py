@@ -30,9 +30,7 @@ def attempted(text: bytes) -> tuple[BootNeed, ...]:
     """What a message, whoever says it, tells of a failed attempt to get."""
     if not speaks_of_error(_WARNING.sub(b"", text)):
         return ()
-    return tuple(
-        need for need in boot_needs() if any(words.search(text) is not None for words in need.words)
-    )
+    return tuple(need for need in boot_needs() if any(words.search(text) is not None for words in need.words))
 
 
 @define

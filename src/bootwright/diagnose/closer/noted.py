@@ -1,4 +1,4 @@
-"""What a message is by its words alone, found out once: loops, copies and the boots of one file say the same."""
+"""What a message is by its words alone, found out once: loops, copies and a file's boots say the same."""
 
 from __future__ import annotations
 

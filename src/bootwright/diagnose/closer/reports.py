@@ -130,11 +130,7 @@ class KernelReports:
         counted = 0
         for line in reversed(self._before):
             counted += is_grave(line.raw)
-            if (
-                counted > _WINDOW
-                or line.text.startswith(_WARNING)
-                or not _at_once(line, self._dump[0])
-            ):
+            if counted > _WINDOW or line.text.startswith(_WARNING) or not _at_once(line, self._dump[0]):
                 break
             if self._is_head(line):
                 heads.insert(0, line)

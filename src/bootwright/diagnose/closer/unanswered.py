@@ -100,7 +100,7 @@ class UnansweredCommands:
             self._goes_on(text)
 
     def read(self, number: int, raw: bytes, text: bytes) -> None:
-        """A further message that may tell of one (`may_be_unanswered`), and is not known to be a program's."""
+        """A further message that may tell of one (`may_be_unanswered`), and is not a program's."""
         if is_taken_back(text) or _OF_A_PROGRAM.search(text) is not None:
             return
         match = _DEVICE.match(text) or _SUBSYSTEM.match(text)

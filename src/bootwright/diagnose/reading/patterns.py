@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from attrs import define, frozen
 
+from bootwright.diagnose.reading.grams import LiteralIndex
 from bootwright.diagnose.reading.literals import Literal
 
 try:
@@ -25,6 +26,8 @@ ANYWHERE = re2._Anchor.UNANCHORED if HAVE_RE2 else None  # noqa: SLF001
 """First argument of what `matcher` gives."""
 _CACHED = 20_000
 """Messages kept."""
+_BEFORE_A_SET = 600
+"""Messages whose literals are found without a set of all: as long as making it takes."""
 
 Facts = tuple[tuple[str, str], ...]
 """What a pattern captures, by name."""
@@ -203,23 +206,28 @@ class Examiner:
 
 def literals_in(literals: Sequence[Literal], *, use_re2: bool) -> Callable[[bytes], Sequence[int]]:
     """What tells which of the literals, by their numbers in ascending order, a text holds."""
-    if use_re2 and HAVE_RE2 and literals:
-        literal_set = re2.Set.SearchSet(_options())
-        for literal in literals:
-            literal_set.Add(quoted(literal))
-        literal_set.Compile()
-        match = literal_set._set.Match  # noqa: SLF001
-        return lambda text: sorted(match(text))
+    by_grams = LiteralIndex(literals).held
+    return _SetWhenItPays(literals, by_grams).held if use_re2 and HAVE_RE2 and literals else by_grams
 
-    def by_find(text: bytes) -> Sequence[int]:
-        lower = text.lower()
-        return [
-            index
-            for index, literal in enumerate(literals)
-            if literal.text in (lower if literal.any_case else text)
-        ]
 
-    return by_find
+class _SetWhenItPays:
+    """Made for the first texts it would cost more than it saves: most logs have fewer."""
+
+    def __init__(self, literals: Sequence[Literal], at_first: Callable[[bytes], Sequence[int]]) -> None:
+        self._literals = literals
+        self._find = at_first
+        self._left = _BEFORE_A_SET
+
+    def held(self, text: bytes) -> Sequence[int]:
+        self._left -= 1
+        if self._left == 0:
+            literal_set = re2.Set.SearchSet(_options())
+            for literal in self._literals:
+                literal_set.Add(quoted(literal))
+            literal_set.Compile()
+            match = literal_set._set.Match  # noqa: SLF001
+            self._find = lambda text: sorted(match(text))
+        return self._find(text)
 
 
 def _fact(name: str | bytes) -> str:

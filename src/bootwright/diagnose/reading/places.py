@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from bootwright.diagnose.reading.grams import LiteralIndex
 from bootwright.diagnose.reading.literals import Literal
 from bootwright.diagnose.reading.patterns import ANYWHERE, HAVE_RE2, matcher, quoted
 
 _FEW = 4
 """Literals that are found sooner one after the other: of a single one re2 compares many bytes at a time."""
+_SHORT = 1 << 16
+"""Bytes that are searched without an automaton: as long as making it takes."""
 
 
 def automaton(literals: Sequence[Literal], *, use_re2: bool) -> Any:  # noqa: ANN401
@@ -28,11 +31,17 @@ class LiteralSearch:
         self._literals = literals
         self._use_re2 = use_re2 and HAVE_RE2 and bool(literals)
         self._searches: list[Any] = []
+        self._index: LiteralIndex | None = None
+        self._left = _SHORT
 
     def places(self, text: bytes) -> Iterable[int]:
         """Offsets in ascending order, at least one for each line that holds a literal."""
         if not self._use_re2:
             return places_by_find(text, self._literals)
+        if not self._searches and len(text) <= self._left and len(self._literals) > _FEW:
+            self._left -= len(text)
+            self._index = self._index or LiteralIndex(self._literals)
+            return places_by_find(text, [self._literals[number] for number in self._index.held(text)])
         if not self._searches:
             apart = len(self._literals) <= _FEW
             groups = [[literal] for literal in self._literals] if apart else [self._literals]

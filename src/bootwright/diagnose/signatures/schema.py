@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from attrs import field, frozen
 
 from bootwright.diagnose.model import STAGES, Severity
-from bootwright.diagnose.reading.kept_literals import literals_of
+from bootwright.diagnose.reading.kept_literals import check_expression, literals_of
 from bootwright.diagnose.reading.literals import SHORTEST, Literal
 from bootwright.diagnose.reading.voice import SPEAKERS
 from bootwright.diagnose.signatures.model import AREAS, END_KINDS, ERROR_KINDS, ROLES
@@ -62,7 +62,7 @@ def _end_kind(text: str) -> str:
 
 def _expression(text: str) -> str:
     try:
-        re.compile(text)
+        check_expression(text)
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError("a regular expression", f"{text!r} ({error})") from error
     return text
@@ -75,7 +75,7 @@ def _area(text: str) -> str:
 def _expressions(texts: Mapping[str, str]) -> Mapping[str, str]:
     for name, text in texts.items():
         try:
-            re.compile(text)
+            check_expression(text)
         except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(f"a regular expression for {name}", f"{text!r} ({error})") from error
     return texts

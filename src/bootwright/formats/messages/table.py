@@ -11,12 +11,22 @@ from itertools import accumulate, pairwise
 from attrs import define, field, frozen
 
 from bootwright.formats.messages.model import Call, Format, Owner
-from bootwright.formats.messages.printf import beginning, edges, letters, printed_by, tells, tells_begun, words
+from bootwright.formats.messages.printf import (
+    beginning,
+    edges,
+    letters,
+    printed_by,
+    tells,
+    tells_begun,
+    words,
+)
 
 MOST_KERNELS = 16
 CALLS = tuple(Call)
 NO_LEVEL = 15
 _GOES_ON = 0x80
+_OPEN = b"% \t\n\r\v\f"
+"""With what a format begins that does not tell by its first byte how its lines begin."""
 
 
 @frozen
@@ -85,6 +95,7 @@ class MessageTable:
         best: list[tuple[Group, int]] = []
         most = 0
         line = line.strip()
+        first = line[:1]
         split = line.split()
         pairs = [before + b" " + after for before, after in pairwise(split)]
         for word in dict.fromkeys((*split, *pairs)):
@@ -95,8 +106,9 @@ class MessageTable:
                 continue
             for place in range(bounds[number], bounds[number + 1]):
                 text = group.texts[place]
-                if not line.startswith(beginning(text)):
-                    continue  # most formats of a word: told without taking them apart
+                # Most formats of a word begin otherwise: told without taking them apart.
+                if (text[:1] != first and text[:1] not in _OPEN) or not line.startswith(beginning(text)):
+                    continue
                 if printed_by(line, text, more=bool(group.codes[place] & _GOES_ON) and tells_begun(text)):
                     known = letters(text)
                     if known > most:
