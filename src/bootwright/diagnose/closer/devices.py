@@ -54,6 +54,8 @@ _SEVERITIES: Final = frozenset({b"error", b"err", b"critical", b"warning"})
 """What stands where others name their device: `b43-phy0 ERROR: ` (b43/main.c b43err, Linux 6.12)."""
 _OF_ITS_BUS: Final = re.compile(rb"[A-Z]{2,8}: ")
 """The bus speaks of the device with its driver's prefix: `AER: ` (drivers/pci/pcie/aer.c, Linux 6.12)."""
+WAITS: Final = re.compile(rb"-517\b|EPROBE_DEFER|\bdeferr")
+"""A probe that is made again (drivers/base/dd.c, Linux 6.12)."""
 _REFUSED: Final = re.compile(
     rb"\bprobe of (?P<old>\S+) failed with error -\d"
     rb"|^\S+ (?P<new>\S+): probe with driver \S+ failed with error -\d"
@@ -112,7 +114,8 @@ class DeviceErrors:
             again = errors.count >= _AGAIN
             silent = self._last_line - errors.last
             final = silent <= _AT_END if errors.by_name else silent >= _STILL or state.rank >= _INIT
-            if again or final:
+            made = self._is_made(errors)
+            if (again or final) and (errors.role.works or made == "no"):
                 works = errors.role.name in self._works or (
                     errors.role.name == "storage" and "no-root/mounted" in state.tallies
                 )
@@ -120,7 +123,7 @@ class DeviceErrors:
                     *errors.facts,
                     ("others", "work" if works else "none"),
                     ("final", "yes" if final else "no"),
-                    ("made", self._is_made(errors)),
+                    ("made", made),
                 )
                 state.count_all(FAILING, facts, errors.occurrences, errors.count)
 
@@ -142,10 +145,14 @@ class DeviceErrors:
         host = _HOST.match(text) if text.startswith(b"mmc") else None
         if host is not None:
             self._hosts[host["device"]] = host["name"]
-        if match is not None and wrong:
+        refused = _REFUSED.search(text) if b"probe " in text else None
+        if refused is not None:
+            self._refused.add(refused["old"] or refused["new"])
+        if match is not None and wrong and WAITS.search(text) is None:
             level = level_of(raw)
             if level is None or level <= ERROR:
                 self._complaint(number, raw, match, level)
+                self._would(text)
                 return
         if self._errors:
             self._success(text, match["device"] if match is not None else b"")
@@ -174,7 +181,7 @@ class DeviceErrors:
         if role is None and not by_name and _of_core(owners):
             # A core says in a driver's name what became of its device: pins, clocks, supplies.
             role = role_of_name(match["driver"])
-        if role is None or not role.works:
+        if role is None or not (role.works or role.made):
             return  # what nothing shows to work is not told to fail by any error: `closer.unanswered`
         if not self._errors:
             for text in self._before:
@@ -197,14 +204,10 @@ class DeviceErrors:
 
     def _success(self, text: bytes, device: bytes) -> None:
         """A message that is no error: of the device itself, or of something of its role that works."""
-        refused = _REFUSED.search(text) if b"probe " in text else None
-        if refused is not None:
-            self._refused.add(refused["old"] or refused["new"])
+        self._would(text)
         for role in device_roles() if is_sign(text) else ():
             if any(pattern.search(text) is not None for pattern in role.made):
                 self._made.add(role.name)
-            if any(pattern.search(text) is not None for pattern in role.would_show):
-                self._would_show.add(role.name)
             if any(pattern.search(text) is not None for pattern in role.works):
                 self._works.add(role.name)
                 for key, errors in list(self._errors.items()):
@@ -216,6 +219,12 @@ class DeviceErrors:
             # Then a single error before is not its last word.
             if goes_on and self._errors[device].count < _AGAIN:
                 del self._errors[device]
+
+    def _would(self, text: bytes) -> None:
+        """A message that may show that the log would tell of anything that is made."""
+        for role in device_roles() if is_sign(text) else ():
+            if any(pattern.search(text) is not None for pattern in role.would_show):
+                self._would_show.add(role.name)
 
 
 def _of_core(owners: Sequence[Owner]) -> bool:

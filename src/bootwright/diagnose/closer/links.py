@@ -1,7 +1,8 @@
 """Network links that are lost again and again: neither a driver's second `down`, nor a cable that was pulled.
 
-A link is lost where `up` is followed by `down`; again and again where that happens several times within
-minutes, and the link does not hold afterwards. Where lines have no times, every loss counts.
+A link is lost where `up` is followed by `down`, or where its driver says in the same words once more, seconds
+later, that it is up; again and again where that happens several times within minutes, and the link does not
+hold afterwards. Where lines have no times, every `down` counts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ FLAPPING: Final = "@link/flapping"
 UP: Final = "@link/up"
 """Of several interfaces one has a link at the end."""
 _CHANGE: Final = re.compile(
-    rb"(?P<netdev>(?:eth|en|lan|wan|usb|br|sw|wl)[\w.-]{0,18}): (?:NIC )?"
+    rb"(?P<netdev>(?:eth|en|lan|wan|usb|br|sw|wl)[\w.-]{0,18})(?:: (?:NIC )?| NIC )"
     rb"(?:[Ll]ink (?:is )?(?P<state>[Uu]p|[Dd]own)\b|(?P<lost>Lost carrier|carrier lost)"
     rb"|(?P<got>Gained carrier|carrier acquired|link becomes ready|associated\b))"
 )
@@ -28,6 +29,8 @@ _ROAMING: Final = b"wl"
 _WITHIN: Final = 600.0
 """Seconds."""
 _LOSSES: Final = 2
+_APART: Final = 1.0
+"""Seconds between two words of a driver that tell of two states; several sources tell of one at once."""
 
 
 def may_tell_of_link(text: bytes) -> bool:
@@ -41,6 +44,9 @@ class _Link:
     up: bool = False
     since: float | None = None
     """When it came into that state."""
+    words: bytes = b""
+    said: float | None = None
+    """In which words, and when, it was last said to be up."""
     losses: list[tuple[float | None, Occurrence]] = field(factory=list)
     flapping: list[Occurrence] = field(factory=list)
 
@@ -61,7 +67,11 @@ class LinkChanges:
         up = change["got"] is not None or (change["state"] or b"").lower() == b"up"
         if link.up and _held(link.since, seconds):
             link.flapping = []
-        if link.up and not up:
+        words = change[0] if up else b""
+        again = up and words == link.words and _is_apart(link.said, seconds)
+        if up:
+            link.words, link.said = words, seconds
+        if link.up and (again or not up):
             link.losses.append((seconds, Occurrence(number, raw)))
             recent = [
                 place
@@ -70,7 +80,7 @@ class LinkChanges:
             ]
             if len(recent) >= _LOSSES and not change["netdev"].startswith(_ROAMING):
                 link.flapping = recent
-        if link.up is not up:
+        if link.up is not up or again:
             link.up, link.since = up, seconds
 
     @property
@@ -90,6 +100,10 @@ class LinkChanges:
             if link.flapping and not (link.up and _held(link.since, state.last_seconds)):
                 facts = (("netdev", netdev.decode()),)
                 state.count_all(FLAPPING, facts, link.flapping[-4:], len(link.losses))
+
+
+def _is_apart(before: float | None, now: float | None) -> bool:
+    return before is not None and now is not None and now - before >= _APART
 
 
 def _held(since: float | None, now: float | None) -> bool:

@@ -19,6 +19,7 @@ from bootwright.diagnose.closer.precursors import (
     LOADERS_LINES,
     LOOKED_AT,
     complaints_before,
+    functions_of,
     loader_complaints_before,
 )
 from bootwright.diagnose.closer.programs import ProgramLines
@@ -146,13 +147,15 @@ class CloserLook:
                 before = seconds
         return longest
 
-    def before(self, line: int, module: str) -> Sequence[Occurrence]:
-        """What the driver in `module` complained of before the report whose head is in `line`.
+    def before(self, line: int, module: str | None) -> Sequence[Occurrence]:
+        """What its driver complained of before the report of the kernel whose head is in `line`.
 
-        Without a module: what the firmware or loader did, which crashed in `line`.
+        `module` is the driver's, empty where it is built in. None: what the firmware or loader did, which
+        crashed in `line`.
         """
-        if not module:
+        if module is None:
             first = max(line - LOADERS_LINES, self._boot)
             return loader_complaints_before(self._text.lines(first, line - 1))
         first = max(line - LOOKED_AT, self._boot)
-        return complaints_before(self._text.lines(first, line), module)
+        functions = functions_of(raw for _, raw in self._text.lines(line, line + MOST_LINES))
+        return complaints_before(self._text.lines(first, line), module, functions)

@@ -16,7 +16,7 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.closer.complaints import known_shapes
-from bootwright.diagnose.closer.devices import DEVICE, are_apart, device_of, facts_of
+from bootwright.diagnose.closer.devices import DEVICE, WAITS, are_apart, device_of, facts_of
 from bootwright.diagnose.closer.noted import Noted
 from bootwright.diagnose.judging.device_roles import role_of, role_of_name
 from bootwright.diagnose.judging.gravity import WARNING
@@ -41,10 +41,6 @@ _SUBSYSTEM: Final = re.compile(
 )
 """What speaks for a device without its name: `[drm:FUNCTION [MODULE]] *ERROR* ` (drm_print.c, Linux 4.19)."""
 _NAMED: Final = re.compile(rb"(?:[A-Z]\w{2,15}: )?(?P<driver>[\w.-]{2,40}): ")
-_WAITS: Final = re.compile(rb"-517\b|EPROBE_DEFER|\bdeferr")
-"""A probe that is made again (drivers/base/dd.c, Linux 6.12)."""
-
-
 _SILENCE: Final = 30.0
 """Seconds in which the kernel says nothing once a boot is over, where only it speaks."""
 _MOST_SILENCES: Final = 256
@@ -141,14 +137,15 @@ class DeviceTroubles:
         if not (again or late or several):
             state.count_all(COMPLAINED, facts, story.places, count, chosen=True)
             return
-        kinds = {"again": again, "late": late, "final": story.final}
+        kinds = {"again": again, "late": late, "final": story.final, "error": shape in story.errors}
+        kinds["forms"] = len(story.errors.intersection(unknown)) >= _SEVERAL
         how = tuple((name, "yes" if holds else "no") for name, holds in kinds.items())
         state.count_all(TROUBLED, (*facts, *how), story.places, count, chosen=True)
 
     def read(self, number: int, raw: bytes, text: bytes, noted: Noted, *, kernels: bool) -> None:
         """Look at a further message, as `DeviceErrors` does; `kernels`: it is stamped as the kernel's."""
-        if noted.wrong or (noted.unanswered and not is_taken_back(text)):
-            if not is_dump(text) and _WAITS.search(text) is None:
+        if noted.wrong or noted.error or (noted.unanswered and not is_taken_back(text)):
+            if not is_dump(text) and WAITS.search(text) is None:
                 self._complaint(Occurrence(number, raw), text, noted.device, kernels=kernels)
         elif self._stories and noted.device is not None:
             story = self._stories.get(device_of(noted.device))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from bootwright.diagnose.judging.device_roles import is_extra_driver
+from bootwright.diagnose.judging.shapes import is_taken_back
 from bootwright.diagnose.messages.speaker import is_of_a_device, speaker
 from bootwright.diagnose.reading import levels, prefix
 from bootwright.diagnose.reading.voice import KERNEL
 from bootwright.formats.messages.model import ERROR
+from bootwright.formats.messages.printf import tells
 
 WARNING: Final = 4
 
@@ -45,3 +47,16 @@ def is_extra(text: bytes) -> bool:
     """Whether a line is of a driver that a machine does its work without, by the formats of kernels."""
     said_by = speaker(text)
     return said_by is not None and is_extra_driver(owner.file for owner in said_by.likely_owners)
+
+
+def is_drivers_error(text: bytes) -> bool:
+    """Whether a driver says it of its device as an error, in any words: in every kernel of known formats."""
+    said_by = speaker(text)
+    return (
+        said_by is not None
+        and said_by.names_owner
+        and bool(said_by.levels)
+        and said_by.levels[-1] <= ERROR
+        and all(tells(entry.text.encode()) for entry in said_by.formats)
+        and not is_taken_back(text)
+    )

@@ -277,27 +277,28 @@ def _finding(
 
 def _with_complaints(report: Finding, boot: BootState) -> Finding:
     """A serious crash with what the driver, or the loader, that it happened in complained of before."""
-    driver = dict(report.facts).get("module")
     of_loader = report.area in _OF_LOADERS
-    if (
-        boot.before is None
-        or not (driver or of_loader)
-        or not report.lines
-        or report.severity.rank > Severity.DEGRADING.rank
-    ):
+    driver = None if of_loader else dict(report.facts).get("module", "")
+    if boot.before is None or not report.lines or report.severity.rank > Severity.DEGRADING.rank:
         return report
-    complaints = boot.before(report.lines[0].number, driver or "")
+    complaints = boot.before(report.lines[0].number, driver)
     if not complaints:
         return report
     lines = tuple(Line(place.line, shown(place.raw)) for place in complaints)
-    speaker = "driver" if driver else "firmware" if report.area == "firmware" else "loader"
+    speaker = _complaining(report, driver)
     first = shown(prefix.split(complaints[0].raw).text)[:_LONGEST_COMPLAINT]
     return evolve(
         report,
-        cause=f"{report.cause} Before that, the {speaker} complained: `{first}`.",
+        cause=f"{report.cause} Before that, {speaker} complained: `{first}`.",
         lines=(*lines, *(line for line in report.lines if line not in lines))[:MOST_LINES],
         facts=tuple(sorted((*report.facts, ("complaint", first)))),
     )
+
+
+def _complaining(report: Finding, driver: str | None) -> str:
+    if driver is None:
+        return "the firmware" if report.area == "firmware" else "the loader"
+    return "the driver" if driver else "the same code"
 
 
 def _merged(held: tuple[Held, ...]) -> dict[str, str]:

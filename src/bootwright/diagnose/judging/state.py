@@ -109,8 +109,8 @@ class BootState:
     """What the lines around one tell of a kernel's report; None where the text was not kept."""
     longest_pause: Callable[[int, int], float] | None = None
     """How long the kernel was silent at most within some lines; None likewise."""
-    before: Callable[[int, str], Sequence[Occurrence]] | None = None
-    """What the driver in a module, or a loader without one, complained of before a line; None likewise."""
+    before: Callable[[int, str | None], Sequence[Occurrence]] | None = None
+    """What the driver of a report (its module, or ""), or a loader (None), complained of before a line."""
     cut: str = ""
     """Why the log does not say how the boot went on; empty where it does."""
     _stamped_from_outside: bool = False

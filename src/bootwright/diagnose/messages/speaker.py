@@ -57,13 +57,21 @@ class Speaker:
         return tuple(dict.fromkeys(owner for entry in self.formats for owner in entry.owners))
 
     @cached_property
-    def likely_owners(self) -> tuple[Owner, ...]:
-        """Those of `owners` that the driver's name in the line points to; all where it points to none."""
+    def _named_owners(self) -> tuple[Owner, ...]:
         driver = _plain(self.driver)
-        named = tuple(
+        return tuple(
             owner for owner in self.owners if driver and driver in {_plain(part) for part in _parts(owner)}
         )
-        return named or self.owners
+
+    @property
+    def names_owner(self) -> bool:
+        """Whether the driver's name in the line points to one of `owners`."""
+        return bool(self._named_owners)
+
+    @property
+    def likely_owners(self) -> tuple[Owner, ...]:
+        """Those of `owners` that the driver's name in the line points to; all where it points to none."""
+        return self._named_owners or self.owners
 
     @property
     def levels(self) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ Entry = tuple[Signature, Finding]
 
 
 def parted(entries: Sequence[Entry]) -> tuple[list[Entry], list[Finding]]:
-    """Findings without the stories that others tell, and these stories.
+    """Findings without the stories that others tell as gravely, and these stories.
 
     Of what fails nothing the story is part of the proof at once: how much it matters depends on it.
     """
@@ -30,7 +30,7 @@ def parted(entries: Sequence[Entry]) -> tuple[list[Entry], list[Finding]]:
         if not signature.joins:
             continue
         about = [index for index, (_, finding) in enumerate(known) if _is_about(finding, story)]
-        if all(known[index][1].severity is Severity.HARMLESS for index in about):
+        if all(known[index][1].severity.rank > story.severity.rank for index in about):
             alone.append((signature, story))
             continue
         stories.append(story)

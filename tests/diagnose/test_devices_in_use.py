@@ -1,0 +1,144 @@
+"""Devices that fail in a machine that is up, or that a driver gave up; what led to a report of the kernel.
+
+The lines have the forms of the kernel's messages; devices and times are made up.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Finding, Outcome
+
+START = (
+    "[    0.000000] Linux version 6.12.5-test (builder@host) #1 SMP\n"
+    "[    1.100000] Run /init as init process\n"
+)
+UP = START + "[    9.000000] systemd[1]: Startup finished in 3s (kernel) + 6s (userspace) = 9s.\n"
+RESET = "igc 0000:02:00.0 enp2s0: Reset adapter"
+LINK = "igc 0000:02:00.0 enp2s0: NIC Link is Up 2500 Mbps Full Duplex, Flow Control: RX/TX"
+
+
+def of(text: str) -> tuple[Outcome, list[Finding]]:
+    diagnosis = diagnose_bytes(text.encode(), "console.log")
+    return diagnosis.outcome, [finding for boot in diagnosis.boots for finding in boot.findings]
+
+
+def lines(*entries: tuple[float, str]) -> str:
+    return "".join(f"[{seconds:12.6f}] {text}\n" for seconds, text in entries)
+
+
+@pytest.mark.parametrize(("resets", "expected"), [(1, Outcome.BOOT_OK), (4, Outcome.DEGRADED)])
+def test_an_error_by_its_level_alone_counts_in_whatever_words(resets: int, expected: Outcome) -> None:
+    outcome, _ = of(
+        UP
+        + lines(
+            *(
+                entry
+                for turn in range(resets)
+                for entry in ((400.0 + 900 * turn, RESET), (408.0 + 900 * turn, LINK))
+            )
+        )
+    )
+    assert outcome is expected
+
+
+def test_a_word_of_information_is_no_error() -> None:
+    text = "igc 0000:02:00.0 enp2s0: entered promiscuous mode"
+    _, findings = of(UP + lines(*((400.0 + 900 * turn, text) for turn in range(4))))
+    assert "device-troubled" not in {finding.signature for finding in findings}
+
+
+SEVERAL = (
+    (700.0, "nouveau 0000:01:00.0: disp: ERROR 4 [INVALID_ARG] 84 [] chid 0 mthd 089c data f0000001"),
+    (701.0, "nouveau 0000:01:00.0: fifo: CACHE_ERROR - ch 2 [Xorg[801]] subc 0 mthd 0060 data beef0201"),
+)
+
+
+def test_a_graphics_processor_that_reports_several_errors_in_use_is_a_failure() -> None:
+    assert of(UP + lines(*SEVERAL))[0] is Outcome.DEGRADED
+    assert of(UP + lines(SEVERAL[0]))[0] is Outcome.BOOT_OK
+
+
+CARD = (
+    (5.1, "sof-es83 sof-es83: ASoC: failed to instantiate card -22"),
+    (5.2, "sof-es83 sof-es83: probe with driver sof-es83 failed with error -22"),
+)
+JACK = (5.4, "input: HDA Intel PCH Headphone as /devices/pci0000:00/0000:00:1f.3/sound/card0/input9")
+
+
+def test_a_sound_card_that_its_driver_gave_up_is_missed_unless_there_is_another() -> None:
+    assert of(START + lines(*CARD) + "board login: \n")[0] is Outcome.DEGRADED
+    assert of(START + lines(*CARD, JACK) + "board login: \n")[0] is Outcome.BOOT_OK
+    # a card that is only late
+    late = (5.1, "sof-es83 sof-es83: snd_soc_register_card failed: -517")
+    assert of(START + lines(late) + "board login: \n")[0] is Outcome.BOOT_OK
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ((10.0, 16.7, 23.4, 30.1), Outcome.DEGRADED),
+        ((10.0, 10.1), Outcome.BOOT_OK),
+        ((10.0,), Outcome.BOOT_OK),
+    ],
+)
+def test_a_link_that_comes_up_again_and_again_was_lost_in_between(
+    times: tuple[float, ...], expected: Outcome
+) -> None:
+    up = "e1000e: eno1 NIC Link is Up 1000 Mbps Full Duplex, Flow Control: Rx/Tx"
+    assert of(UP + lines(*((seconds, up) for seconds in times)))[0] is expected
+
+
+STACK = """\
+[    2.000000] Unable to handle kernel NULL pointer dereference at virtual address 0000000000000000
+[    2.000100] Internal error: Oops: 96000004 [#1] PREEMPT SMP
+[    2.000200] CPU: 0 PID: 1 Comm: swapper/0 Not tainted 6.12.5-test #1
+[    2.000300] pc : strcmp+0x18/0x154
+[    2.000400] Call trace:
+[    2.000500]  strcmp+0x18/0x154
+[    2.000600]  acme_clk_register_branches+0x388/0x908
+[    2.000700]  acme_pll_probe+0x20/0x90
+[    2.000800] ---[ end trace 0000000000000000 ]---
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "shown"),
+    [
+        ((1.9, "acme_clk_register_branches: failed to register clock uart0: -17"), True),
+        ((1.9, "acme-pll 40000000.clock: cannot enable supply: -22"), True),
+        ((0.2, "acme-pll 40000000.clock: cannot enable supply: -22"), False),
+        ((1.9, "other_clk_register: failed to register clock uart0: -17"), False),
+        ((1.9, "acme_clk_register_branches: 12 clocks"), False),
+    ],
+)
+def test_what_the_functions_of_a_stack_complained_of_led_to_the_report(
+    before: tuple[float, str], *, shown: bool
+) -> None:
+    _, findings = of(START + lines(before) + STACK)
+    oops = next(finding for finding in findings if finding.signature == "kernel-oops")
+    assert (f"the same code complained: `{before[1]}`" in oops.cause) is shown
+    assert (3 in {line.number for line in oops.lines}) is shown
+
+
+def test_a_kernel_that_has_only_unpacked_its_initramfs_has_started_nothing() -> None:
+    text = (
+        "[    0.000000] Booting Linux on physical CPU 0x0\n"
+        "[    0.000000] Linux version 6.12.5-test (builder@host) #1 SMP\n"
+        "[    0.500000] Trying to unpack rootfs image as initramfs...\n"
+        "[    0.900000] usbcore: registered new interface driver option\n"
+    )
+    assert of(text)[0] is Outcome.UNKNOWN
+    assert of(text + "[    1.200000] Adding 524284k swap on /dev/zram0.\n")[0] is Outcome.BOOT_OK
+
+
+def test_a_loader_of_another_system_is_none_of_talos() -> None:
+    outcome, findings = of("LZMA boot failed\n" + START + "board login: \n")
+    assert not [finding for finding in findings if finding.area == "talos"], outcome
+
+
+def test_a_gpio_that_a_phy_can_do_without_is_no_missing_phy() -> None:
+    assert of(START + "[    3.1] ipq-mdio 90000.mdio: Could not find phy-reset-gpio, idx 1\nr login: \n")[
+        0
+    ] is (Outcome.BOOT_OK)
