@@ -35,17 +35,17 @@ class LiteralIndex:
     def held(self, text: bytes) -> list[int]:
         """Numbers of the literals that a text holds, in ascending order."""
         lower = text.lower()
-        found = [
+        numbers = [
             number for (short, any_case), number in self._short if short in (lower if any_case else text)
         ]
         for where, index in ((text, self._exact), (lower, self._any_case)):
             if index:
                 grams = {where[place : place + _GRAM] for place in range(len(where) - _GRAM + 1)}
-                found += [
+                numbers += [
                     number
                     for gram in index.keys() & grams
                     for literal, number in index[gram]
                     if literal in where
                 ]
-        found.sort()
-        return found
+        numbers.sort()
+        return numbers
