@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 from click.testing import CliRunner
+from disk_kit import disk_digest
 
 from bootwright import api
 from bootwright.cli.prepare import command
@@ -45,17 +45,6 @@ def works(image: Path, *, revision: str) -> None:
     assert checked.verdict is api.Verdict.WORKS, [str(answer) for answer in checked.answers]
 
 
-def sha256(path: Path) -> str:
-    """Of the blocks that are not all zeros, and where they are: most of a disk is zeros."""
-    digest = hashlib.sha256()
-    with path.open("rb") as disk:
-        for number, block in enumerate(iter(lambda: disk.read(1 << 20), b"")):
-            if block.count(0) != len(block):
-                digest.update(b"%d %d\n" % (number, len(block)) + block)
-        digest.update(b"%d" % disk.tell())
-    return digest.hexdigest()
-
-
 @pytest.mark.download
 @pytest.mark.parametrize(
     ("revision", "changed"), [("c04170", ["devicetree", "modules"]), ("e04171", ["kernel"])]
@@ -63,7 +52,7 @@ def sha256(path: Path) -> str:
 def test_the_first_case_is_mended_for_both_revisions(
     with_firmware_trees: Path, tmp_path: Path, revision: str, changed: list[str]
 ) -> None:
-    before = sha256(with_firmware_trees)
+    before = disk_digest(with_firmware_trees)
     out = tmp_path / "out.raw"
     asked = ("talos", "--image", with_firmware_trees, "--board", "raspberrypi-5", "--revision", revision)
     document, status = prepare(*asked, "-o", out)
@@ -72,7 +61,7 @@ def test_the_first_case_is_mended_for_both_revisions(
     assert kinds(document) == changed
     assert document["after"]["verdict"] == "works"
     works(out, revision=revision)
-    assert sha256(with_firmware_trees) == before
+    assert disk_digest(with_firmware_trees) == before
     assert [line["name"] for line in document["look"]] == [
         "power",
         "card",
@@ -113,7 +102,7 @@ def test_the_printed_command_makes_the_same_image(
     words = [*document["command"][3:-1], str(tmp_path / "same.raw"), "-q"]
     done = CliRunner().invoke(swap_command, words, standalone_mode=False)
     assert done.return_value == 0
-    assert sha256(image) == sha256(tmp_path / "same.raw")
+    assert disk_digest(image) == disk_digest(tmp_path / "same.raw")
 
 
 @pytest.mark.download
