@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from bootwright.formats.kernel import arm64_image
 from bootwright.formats.kernel.arm64_image import read_kernel_image, unwrapped
+from bootwright.formats.sources import streams
 from bootwright.formats.sources.bytesource import Bytes
-from bootwright.formats.sources.streams import CHUNK, Stream, everything
+from bootwright.formats.sources.streams import CHUNK, Recent, Stream, everything
 from bootwright.foundation.errors import Malformed
 
 BANNER = (
@@ -94,8 +95,8 @@ def test_what_was_read_a_moment_ago_is_not_decompressed_again(monkeypatch: pytes
         times.append(where)
         return everything(stream, limit=limit, where=where)
 
-    monkeypatch.setattr(arm64_image, "_RECENT", arm64_image._Recent(3 * len(image())))
-    monkeypatch.setattr(arm64_image, "everything", counted)
+    monkeypatch.setattr(arm64_image, "_RECENT", Recent(3 * len(image())))
+    monkeypatch.setattr(streams, "everything", counted)
     packed = [gzip.compress(image(pad=5000 + number)) for number in range(4)]
     for data in (packed[0], packed[1], packed[0]):
         unwrapped(Bytes(data, "first"))

@@ -7,16 +7,13 @@ Limits: lz4 and lzo payloads are named, not read.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import struct
-from collections import OrderedDict
-from threading import Lock
 
 from attrs import frozen
 
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
-from bootwright.formats.sources.streams import CHUNK, Decompressed, SourceStream, compression, everything
+from bootwright.formats.sources.streams import CHUNK, Recent, compression
 from bootwright.foundation.errors import Malformed
 
 _HEADER = 64
@@ -114,7 +111,7 @@ def unwrapped(source: ByteSource) -> tuple[ByteSource, tuple[str, ...]]:
         kind = compression(head)
         if kind is None:
             break
-        image = Bytes(_RECENT.decompressed(image, 0, image.size, kind), source.name)
+        image = Bytes(_RECENT.decompressed(image, 0, image.size, kind, limit=_MOST_IMAGE), source.name)
         wrapping.append(kind)
     raise Malformed(
         source.name,
@@ -135,41 +132,10 @@ def _zboot_payload(image: ByteSource, head: bytes) -> ByteSource:
     if size > image.size - offset:
         raise Malformed(image.name, 8, f"a payload within the file's {image.size} bytes", f"{offset}+{size}")
     kind = {"xzkern": "xz"}.get(kind, kind)
-    return Bytes(_RECENT.decompressed(image, offset, size, kind), image.name)
+    return Bytes(_RECENT.decompressed(image, offset, size, kind, limit=_MOST_IMAGE), image.name)
 
 
-class _Recent:
-    """Payloads decompressed last, by their content: one answer about an image reads its kernel many times.
-
-    Hashing what is compressed takes a tenth of the time, or a hundredth for xz.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._kept: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
-        self._lock = Lock()
-
-    def decompressed(self, source: ByteSource, offset: int, size: int, kind: str) -> bytes:
-        """What `size` bytes from `offset` hold; raises `Malformed` as `Decompressed` does."""
-        if size > self._most:
-            stream = Decompressed(SourceStream(source, offset, size), kind, source.name, limit=_MOST_IMAGE)
-            return everything(stream, limit=_MOST_IMAGE, where=source.name)
-        packed = source.read(offset, size)
-        key = kind, hashlib.sha256(packed).digest()
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        stream = Decompressed(SourceStream(Bytes(packed, source.name)), kind, source.name, limit=_MOST_IMAGE)
-        content = everything(stream, limit=_MOST_IMAGE, where=source.name)
-        with self._lock:
-            self._kept[key] = content
-            while sum(map(len, self._kept.values())) > self._most:
-                self._kept.popitem(last=False)
-        return content
-
-
-_RECENT = _Recent(96 << 20)
+_RECENT = Recent(96 << 20)
 """Two kernels of distributions: the one of the image, and the one to swap in."""
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes, positions
-from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
+from bootwright.formats.sources.streams import Recent, compression
 from bootwright.foundation.errors import Malformed
 
 _SIGNATURE = b"~Module signature appended~\n"
@@ -22,6 +22,9 @@ _SIGNATURE = b"~Module signature appended~\n"
 _SIGNATURE_TAIL = struct.Struct(">BBBBB3xI")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _MOST = 512 << 20
+_RECENT = Recent(32 << 20)
+"""Hundreds of modules, as an initramfs has: put in order, checked, put in, and verified."""
+
 _MOST_MODINFO = 4 << 20
 
 
@@ -79,7 +82,7 @@ def read_module(path: Path) -> ModuleInfo:
 
 def read_modinfo(source: ByteSource) -> ModuleInfo:
     """Facts of a `.ko`, `.ko.xz`, `.ko.zst` or `.ko.gz`; raises `Malformed` with the offset."""
-    data = _plain(source)
+    data = plain_module(source)
     return modinfo_of(_modinfo_section(data, source.name), source.name, signed=is_signed(data))
 
 
@@ -99,15 +102,17 @@ def modinfo_of(section: bytes, origin: str, *, signed: bool) -> ModuleInfo:
     )
 
 
-def _plain(source: ByteSource) -> bytes:
-    if source.size > _MOST:
-        raise Malformed(source.name, 0, f"a module below {_MOST} bytes", f"{source.size} bytes")
-    head = source.read(0, min(source.size, 8))
-    kind = compression(head)
+def plain_module(source: ByteSource, *, limit: int = _MOST) -> bytes:
+    """A module's ELF bytes, from a `.ko`, `.ko.xz`, `.ko.zst` or `.ko.gz`, told apart by magic.
+
+    Raises `Malformed` where it is damaged, cut short or larger than `limit` bytes.
+    """
+    if source.size > limit:
+        raise Malformed(source.name, 0, f"a module below {limit} bytes", f"{source.size} bytes")
+    kind = compression(source.read(0, min(source.size, 8)))
     if kind is None:
         return source.read(0, source.size)
-    stream = Decompressed(SourceStream(source), kind, source.name, limit=_MOST)
-    return everything(stream, limit=_MOST, where=source.name)
+    return _RECENT.decompressed(source, 0, source.size, kind, limit=limit)
 
 
 def _modinfo_section(data: bytes, where: str) -> bytes:
@@ -142,7 +147,7 @@ def _modinfo_section(data: bytes, where: str) -> bytes:
 
 def unsigned(source: ByteSource) -> tuple[bytes, bool]:
     """(a module's ELF bytes without a signature at their end, whether there was one); raises `Malformed`."""
-    data = _plain(source)
+    data = plain_module(source)
     size = _signature_size(data)
     return (data[: len(data) - size], True) if size else (data, False)
 

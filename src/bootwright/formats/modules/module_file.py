@@ -13,10 +13,10 @@ import re
 import struct
 
 from bootwright.formats.kernel.match_tables import OF_STRIDE, Effort, OfId, c_string, of_table
-from bootwright.formats.modules.modinfo import is_signed, modinfo_of
+from bootwright.formats.modules.modinfo import is_signed, modinfo_of, plain_module
 from bootwright.formats.modules.module_facts import CALLS, ModuleDriver, ModuleFacts, module_name
 from bootwright.formats.sources.bytesource import Bytes
-from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
+from bootwright.formats.sources.streams import Decompressed, SourceStream, compression
 from bootwright.foundation.errors import BootwrightError, Malformed
 
 MAX_MODULE = 512 << 20
@@ -71,11 +71,7 @@ def unpack_module(data: bytes, name: str) -> bytes:
 
     Raises `Malformed` where the compressed stream is damaged, cut short or larger than `MAX_MODULE`.
     """
-    kind = compression(data[:8])
-    if kind is None:
-        return data
-    stream = Decompressed(SourceStream(Bytes(data, name)), kind, name, limit=MAX_MODULE)
-    return everything(stream, limit=MAX_MODULE, where=name)
+    return plain_module(Bytes(data, name), limit=MAX_MODULE)
 
 
 def read_module(elf: bytes, where: str) -> ModuleFacts:

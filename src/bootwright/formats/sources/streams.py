@@ -7,12 +7,15 @@ xz (The .xz File Format 1.2.1), gzip (RFC 1952), Zstandard (RFC 8878), bzip2, an
 from __future__ import annotations
 
 import bz2
+import hashlib
 import lzma
 import zlib
+from collections import OrderedDict
+from threading import Lock
 from typing import Protocol
 
 from bootwright.formats.sources import zstd
-from bootwright.formats.sources.bytesource import ByteSource
+from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import Malformed
 
 CHUNK = 256 * 1024
@@ -168,6 +171,44 @@ class Decompressed:
             f"damage ({str(error)[:120] or type(error).__name__}) after {self._produced} bytes of output",
             hint="the file is damaged; fetch it again",
         )
+
+
+class Recent:
+    """What was decompressed last, by its content: one answer about an image reads the same kernel, and the
+    same modules, many times.
+
+    Hashing what is compressed takes a tenth of the time of zstd, and a hundredth of that of xz.
+    """
+
+    def __init__(self, most: int) -> None:
+        """`most` bytes are kept, together; what is larger than that is not kept at all."""
+        self._most = most
+        self._kept: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
+        self._size = 0
+        self._lock = Lock()
+
+    def decompressed(self, source: ByteSource, offset: int, size: int, kind: str, *, limit: int) -> bytes:
+        """What `size` bytes from `offset` hold; raises `Malformed` as `Decompressed` does."""
+        if size > self._most:
+            return _decompressed(SourceStream(source, offset, size), kind, source.name, limit)
+        packed = source.read(offset, size)
+        key = kind, hashlib.sha256(packed).digest()
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        content = _decompressed(SourceStream(Bytes(packed, source.name)), kind, source.name, limit)
+        if len(content) <= self._most:
+            with self._lock:
+                self._size += len(content) - len(self._kept.pop(key, b""))
+                self._kept[key] = content
+                while self._size > self._most:
+                    self._size -= len(self._kept.popitem(last=False)[1])
+        return content
+
+
+def _decompressed(stream: Stream, kind: str, where: str, limit: int) -> bytes:
+    return everything(Decompressed(stream, kind, where, limit=limit), limit=limit, where=where)
 
 
 class Decoder(Protocol):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from bootwright.formats.modules.modinfo import plain_module
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
-from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation import atomic, tools
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.processes.work_folder import temporary_folder
@@ -120,8 +120,4 @@ def plain_name(path: Path) -> str:
 def plain_bytes(file: Path | ByteSource) -> bytes:
     """A module without its compression; raises `Malformed`."""
     source = FileBytes(file) if isinstance(file, Path) else file
-    kind = compression(source.read(0, min(8, source.size)))
-    if kind is None:
-        return source.read(0, source.size)
-    stream = Decompressed(SourceStream(source), kind, source.name, limit=_MOST_MODULE)
-    return everything(stream, limit=_MOST_MODULE, where=source.name)
+    return plain_module(source, limit=_MOST_MODULE)

@@ -15,8 +15,8 @@ from typing import Literal
 from attrs import field, frozen
 
 from bootwright.formats.archives import cpio
+from bootwright.formats.modules.modinfo import plain_module
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation import guest, tools
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.places import DATA
@@ -272,12 +272,7 @@ def _initramfs(scene: Scenario, kernel: Kernel, kernels: Callable[[str, bool], K
 
 
 def _module(path: Path) -> bytes:
-    source = FileBytes(path)
-    kind = compression(source.read(0, min(8, source.size)))
-    if kind is None:
-        return source.read(0, source.size)
-    stream = Decompressed(SourceStream(source), kind, source.name, limit=_MOST_MODULE)
-    return everything(stream, limit=_MOST_MODULE, where=source.name)
+    return plain_module(FileBytes(path), limit=_MOST_MODULE)
 
 
 def _without_signature(module: bytes) -> bytes:

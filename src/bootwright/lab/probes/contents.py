@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bootwright.formats.archives import cpio
+from bootwright.formats.modules.modinfo import plain_module
 from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.formats.sources.streams import Decompressed, SourceStream, compression, everything
 from bootwright.foundation.cache import CONTENTS
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.kernels.model import Kernel
@@ -68,7 +68,7 @@ def _members(
         for module in order:
             if module not in placed:
                 placed[module] = f"{_FOLDER}/{_plain_name(module)}"
-                yield cpio.Member(placed[module], plain_module(module))
+                yield cpio.Member(placed[module], loadable(module))
         listing = "".join(f"/{placed[module]}\n" for module in order)
         yield cpio.Member(f"{_FOLDER}/{probe}.modules", listing.encode())
 
@@ -92,11 +92,6 @@ def _plain_name(path: Path) -> str:
     return f"{name}.ko"
 
 
-def plain_module(path: Path) -> bytes:
+def loadable(path: Path) -> bytes:
     """A module without its compression: loading would decompress it again, slower, in the guest."""
-    source = FileBytes(path)
-    kind = compression(source.read(0, min(8, source.size)))
-    if kind is None:
-        return source.read(0, source.size)
-    stream = Decompressed(SourceStream(source), kind, source.name, limit=_MOST_MODULE)
-    return everything(stream, limit=_MOST_MODULE, where=source.name)
+    return plain_module(FileBytes(path), limit=_MOST_MODULE)

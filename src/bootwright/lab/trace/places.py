@@ -12,7 +12,7 @@ from attrs import frozen
 from bootwright.formats.code.module_symbols import TextSymbols, text_symbols
 from bootwright.foundation.errors import BootwrightError, Malformed
 from bootwright.kernels.modules import ModuleFiles
-from bootwright.lab.probes.contents import plain_module
+from bootwright.lab.probes.contents import loadable
 from bootwright.lab.trace.assembly import assembly
 from bootwright.lab.trace.functions import Functions
 from bootwright.lab.trace.running import Run
@@ -78,7 +78,7 @@ class Places:
             if self._tree is not None:
                 with contextlib.suppress(BootwrightError):  # else its functions stay without names
                     path = ModuleFiles(self._tree).file(name)
-                    self._codes[name] = None if path is None else plain_module(path)
+                    self._codes[name] = None if path is None else loadable(path)
         return self._codes[name]
 
     def start(self, name: str) -> int | None:
