@@ -4,7 +4,7 @@ A set is a folder with `index.jsonl` and `logs/`. One line of the index is one l
 `logs/<id>.log`), `outcome` (boot-ok, degraded, failed; unknown: cut off in progress), `category`,
 `decisive_line` (text of the line that proves it), and optionally `also_right` (outcomes that are right too,
 where a cut or a broken side device leaves room), `other_proof` (text of lines that prove it as well) and
-`cause_words` (a regular expression that the signature, title or cause of the first finding must match).
+`cause_words` (a regular expression that the signature, title or cause of what is blamed must match).
 
 The history, `diagnose_figures.jsonl`, keeps the figures and nothing of the logs: one line for each set and
 scoring. The first scoring of a set is the honest one; afterwards the set is known.
@@ -89,9 +89,9 @@ class Answer:
     """Findings that make a boot fail or degrade it, the root cause first."""
     outcome_right: bool
     kind_right: bool
-    """The first finding is of the kind that the label means; on a healthy log: there is none."""
+    """What is blamed is of the kind that the label means; on a healthy log: nothing is."""
     line_right: bool
-    """The proof of the first finding holds a line that the label gives as proof."""
+    """The proof of what is blamed holds a line that the label gives as proof."""
     anywhere: bool
     """The proof of any finding holds such a line."""
     first_right: bool
@@ -223,8 +223,8 @@ def answer(label: Label, knowledge: Knowledge) -> Answer:
     # As the product and `grep -n` count: a bare carriage return or form feed ends no line.
     lines = label.data.decode(errors="replace").split("\n")
     wanted = {number for number, text in enumerate(lines, 1) if any(proof in text for proof in proofs)}
-    first = serious[0] if serious else None
-    head = first_told(diagnosis)
+    head = blamed(diagnosis)
+    first = head if head in serious else None
     return Answer(
         label,
         diagnosis,
@@ -237,15 +237,10 @@ def answer(label: Label, knowledge: Knowledge) -> Answer:
     )
 
 
-def first_told(diagnosis: Diagnosis) -> Finding | None:
-    """The gravest finding, of those the first as reports print them; None where all are harmless."""
-    telling = [
-        finding
-        for boot in diagnosis.boots
-        for finding in boot.findings
-        if finding.severity is not Severity.HARMLESS
-    ]
-    return min(telling, key=lambda finding: finding.severity.rank, default=None)
+def blamed(diagnosis: Diagnosis) -> Finding | None:
+    """What the diagnosis blames, or what is most worth knowing if nothing failed; None if all is harmless."""
+    places = diagnosis.blamed
+    return diagnosis.boots[places[0]].findings[places[1]] if places is not None else None
 
 
 def names(label: Label, finding: Finding) -> bool:

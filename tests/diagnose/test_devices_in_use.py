@@ -142,3 +142,65 @@ def test_a_gpio_that_a_phy_can_do_without_is_no_missing_phy() -> None:
     assert of(START + "[    3.1] ipq-mdio 90000.mdio: Could not find phy-reset-gpio, idx 1\nr login: \n")[
         0
     ] is (Outcome.BOOT_OK)
+
+
+def oops(task: str, pid: int, module: str, *, at: float) -> str:
+    return lines(
+        (at, "BUG: kernel NULL pointer dereference, address: 0000000000000000"),
+        (at + 0.001, "Oops: 0000 [#1] PREEMPT SMP"),
+        (at + 0.002, f"CPU: 7 PID: {pid} Comm: {task} Not tainted 6.12.5-test #1"),
+        (at + 0.003, f"RIP: 0010:do_it+0x29/0x348 [{module}]"),
+        (at + 0.004, "Call Trace:"),
+        (at + 0.005, f" other_function+0x20/0x90 [{module}]"),
+        (at + 0.006, "---[ end trace 0000000000000000 ]---"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "pid", "module", "expected"),
+    [
+        ("(udev-worker)", 287, "hid_mcp2221", Outcome.DEGRADED),
+        ("(udev-worker)", 287, "nvme", Outcome.FAILED),
+        ("systemd", 1, "hid_mcp2221", Outcome.FAILED),
+        ("pipewire", 568, "nvme", Outcome.DEGRADED),
+    ],
+)
+def test_an_oops_fails_the_boot_unless_it_is_of_a_part_or_of_a_session(
+    task: str, pid: int, module: str, expected: Outcome
+) -> None:
+    assert of(START + oops(task, pid, module, at=2.0))[0] is expected
+
+
+def test_a_screen_that_the_firmware_lost_and_no_driver_made_is_missed() -> None:
+    taken = (3.0, "fb0: switching to nouveau from VESA VGA")
+    error = (3.1, "nouveau 0000:01:00.0: DRM: failed to map fb: -28")
+    made = (3.2, "fb0: nouveaudrmfb frame buffer device")
+    assert of(START + lines(taken, error) + "board login: \n")[0] is Outcome.DEGRADED
+    assert of(START + lines(taken, error, made) + "board login: \n")[0] is Outcome.BOOT_OK
+    assert of(START + lines(error) + "board login: \n")[0] is Outcome.BOOT_OK
+
+
+NO_NETWORK = (
+    "[   33.0] random: crng init done\n"
+    "SIOCGIFADDR: No such device\nipconfig: no devices to configure\n"
+    "[   34.0] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000200\n"
+)
+CLOCK = "[    3.4] s5m8767-clk s5m8767-clk: failed to get clock\n"
+WAITING = "[   12.0] platform 12480000.usb: deferred probe pending\n"
+
+
+@pytest.mark.parametrize(("waits", "blamed"), [("", False), (WAITING, True)])
+def test_a_clock_is_blamed_for_a_network_only_where_something_waits(waits: str, *, blamed: bool) -> None:
+    _, findings = of(START + CLOCK + waits + NO_NETWORK)
+    assert (findings[0].signature in {"supplier-missing", "deferred-bus"}) is blamed, findings[0].signature
+
+
+def test_a_file_system_lacks_one_of_its_devices() -> None:
+    _, findings = of(
+        START
+        + "[    5.0] BTRFS warning (device sdg1): devid 2 uuid 0b1c-22 is missing\n"
+        + "[    5.1] BTRFS error (device sdg1): failed to read the system array: -2\n"
+        + "[    5.2] BTRFS error (device sdg1): open_ctree failed\n"
+        + "nas login: \n"
+    )
+    assert "devid 2" in findings[0].cause

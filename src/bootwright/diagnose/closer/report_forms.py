@@ -25,9 +25,15 @@ class ReportForms:
     frames: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     passed_by: tuple[re.Pattern[str], ...] = field(default=(), metadata=NAMES)
     helpers: tuple[re.Pattern[str], ...] = field(default=(), metadata=NAMES)
+    sessions: tuple[re.Pattern[str], ...] = field(default=(), metadata=NAMES)
 
 
 REPORTS = Kind("reports", "forms of kernel reports", ReportForms)
+
+
+def is_of_session(task: str) -> bool:
+    """Whether a task is a program that runs only where somebody uses a machine that is up."""
+    return any(name.fullmatch(task) is not None for form in report_forms() for name in form.sessions)
 
 
 @cache

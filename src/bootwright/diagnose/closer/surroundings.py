@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from attrs import define, field, frozen
 
-from bootwright.diagnose.closer.report_forms import ReportForms, report_forms
+from bootwright.diagnose.closer.report_forms import ReportForms, is_of_session, report_forms
 
 MOST_LINES = 120
 """Lines behind the head that are looked at; the longest reports (lockdep) have some hundred."""
@@ -33,6 +33,8 @@ class Surroundings:
     uid: str = ""
     """The user it ran as; kernels from 6.12 on tell it."""
     cpu: str = ""
+    session: str = ""
+    """`yes` where the task is a program that runs only where somebody uses a machine that is up."""
     taint: str = ""
     """`Not tainted`, or `Tainted: ` and the letters of Documentation/admin-guide/tainted-kernels.rst."""
 
@@ -116,7 +118,8 @@ class _Reading:
                 if key != "file":
                     values.setdefault(key, value)
         caller = self._caller if self._caller != values.get("where") else ""
-        return Surroundings(**values, caller=caller)
+        session = "yes" if is_of_session(values.get("task", "")) else ""
+        return Surroundings(**values, caller=caller, session=session)
 
 
 def _note(match: re.Match[bytes] | None, values: dict[str, str]) -> None:

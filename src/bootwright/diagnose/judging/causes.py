@@ -36,6 +36,12 @@ _OF_PROGRAMS: Final = frozenset({"init", "user"})
 _OF_NETWORK: Final = frozenset({"network", "wireless"})
 _ROOT_IS_NAMED_AND_THERE: Final = re.compile(r"unknown-block\((?!0,0\)|\d*[a-z])\d+,\d+\)")
 """The kernel has a driver for the number that root= gives (init/do_mounts.c, Linux 6.12)."""
+_WAITS: Final = "deferred-"
+"""With what the names of signatures begin that tell of devices which wait for a supplier."""
+_ON_THE_WAY: Final = re.compile(
+    rb"(?i)\b(?:usb|[exo]hci|dwc|pcie?|mdio|phy|rp1|switch|bus)|(?:usb|pcie?|mdio|phy|hci)\b"
+)
+"""Names of what network devices hang on."""
 _NO_ROOT_ASKED: Final = re.compile(r"Cannot open root device \"(?:\(null\))?\"")
 _NET_ROOT: Final = re.compile(r"(?i)\bnfs|\bnbd|iscsi|netroot|livenet")
 _KINDS: Final = {
@@ -143,7 +149,7 @@ class _Folding:
         is_suspicion = (
             not {signature.severity, cause_found.severity} <= _SERIOUS and signature.area not in _OF_DISKS
         )
-        if is_suspicion and _misses_no_device(effect_found):
+        if is_suspicion and (_misses_no_device(effect_found) or self._nothing_waits(cause, effect)):
             return False
         return (
             _known_facts_match(signature.explains_only.get(effect_found.signature, {}), effect_found)
@@ -151,6 +157,22 @@ class _Folding:
             and not _of_different_devices(cause_found, effect_found)
             and not _of_another_supplier(cause_found, effect_found)
             and not _of_another_role(cause_found, effect_found)
+        )
+
+    def _nothing_waits(self, cause: int, effect: int) -> bool:
+        """Whether a supplier that is missed has no part in a network that is: nothing is told to wait.
+
+        A device that a network is reached by may lack it all the same.
+        """
+        waiting = {name for name in self._signatures[cause].explains if name.startswith(_WAITS)}
+        if self._findings[effect].area != "network" or not waiting:
+            return False
+        facts = dict(self._findings[cause].facts)
+        named = " ".join(facts.get(name, "") for name in ("driver", "device", "who")).encode()
+        return (
+            waiting.isdisjoint(signature.name for signature in self._signatures)
+            and _ON_THE_WAY.search(named) is None
+            and role_of_name(named) is None
         )
 
     def _adopt(self, cause: int, effect: int) -> None:

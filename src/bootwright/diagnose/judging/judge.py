@@ -8,11 +8,13 @@ from functools import lru_cache
 from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.causes import ordered
+from bootwright.diagnose.judging.device_roles import keeps_no_root_away
 from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
 from bootwright.diagnose.judging.order.joining import MOST_LINES
 from bootwright.diagnose.judging.rules import Held, facts_match, hold
 from bootwright.diagnose.judging.state import BootState
+from bootwright.diagnose.messages.speaker import kernel_modules
 from bootwright.diagnose.model import STAGES, Boot, Finding, Line, Outcome, Severity
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
@@ -21,6 +23,7 @@ from bootwright.diagnose.signatures.model import BESIDE, Case, Knowledge, Signat
 from bootwright.diagnose.signatures.sentences import filled
 
 _KERNEL = STAGES.index("kernel")
+_INIT = STAGES.index("init")
 _LONGEST_LINE = 400
 _OF_LOADERS = frozenset({"boot-loader", "firmware"})
 _LONGEST_COMPLAINT = 160
@@ -216,11 +219,20 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
 
 
 def _late_report(signature: Signature, boot: BootState, held: Held) -> bool:
-    """Whether a report is of a system that was up: of a task of no root user, or after the boot."""
+    """Whether a report is of a system that was up, or of a part of it alone.
+
+    It was up where the task is of a session or of another user than root, or after the boot; a part is a
+    driver of what no disk and no root depends on, in a task that is not the first process.
+    """
     if not signature.report or boot.around is None:
         return False
-    user = boot.around(held.first_line).get("uid", _ROOT_USER)
-    return user != _ROOT_USER or boot.had_settled(held.first_line)
+    facts = boot.around(held.first_line)
+    if facts.get("uid", _ROOT_USER) != _ROOT_USER or "session" in facts:
+        return True
+    if boot.had_settled(held.first_line):
+        return True
+    files = kernel_modules().get(facts.get("module", "").replace("-", "_"), ())
+    return boot.rank >= _INIT and facts.get("pid", "1") != "1" and keeps_no_root_away(files)
 
 
 def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | None, int, Held | None]:
