@@ -204,3 +204,17 @@ def test_a_file_system_lacks_one_of_its_devices() -> None:
         + "nas login: \n"
     )
     assert "devid 2" in findings[0].cause
+
+
+def test_a_driver_may_speak_under_more_than_its_modules_name() -> None:
+    text = "etnaviv-gpu 130000.gpu: command buffer outside valid memory window"
+    _, findings = of(START + lines((2.0, text)) + "board login: \n")
+    assert [finding.signature for finding in findings] == ["device-complained"]
+
+
+def test_what_somebody_may_not_do_is_no_damage() -> None:
+    text = "BTRFS error (device sda3): deleting default subvolume 259 is not allowed"
+    assert of(UP + lines((900.0, text)))[0] is Outcome.BOOT_OK
+    assert of(UP + "plcd[866]: 9(lan): packetsock_handle_one_packet: read failed - Network is down (100)\n")[
+        0
+    ] is (Outcome.BOOT_OK)

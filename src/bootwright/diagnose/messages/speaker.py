@@ -35,6 +35,8 @@ _ADDRESS: Final = re.compile(
     rb"): "
 )
 """A driver's name and a device's as the bus makes it from its address: no program begins lines so."""
+_FEWEST_LETTERS: Final = 4
+"""Of a driver's name that another one begins with."""
 _LONGEST: Final = 1024
 """Bytes of a line; the kernel's own buffer for one message has as many (PRINTKRB_RECORD_MAX)."""
 
@@ -65,8 +67,11 @@ class Speaker:
 
     @property
     def names_owner(self) -> bool:
-        """Whether the driver's name in the line points to one of `owners`."""
-        return bool(self._named_owners)
+        """Whether the driver's name in the line points to one of `owners`, or begins as its name does."""
+        driver = _plain(self.driver)
+        return bool(self._named_owners) or any(
+            _begins_alike(driver, _plain(part)) for owner in self.owners for part in _parts(owner)
+        )
 
     @property
     def likely_owners(self) -> tuple[Owner, ...]:
@@ -77,6 +82,12 @@ class Speaker:
     def levels(self) -> tuple[int, ...]:
         """Levels it can have, gravest (lowest) first; empty where the bytes do not tell."""
         return tuple(sorted({entry.level for entry in self.formats if entry.level is not None}))
+
+
+def _begins_alike(name: str, other: str) -> bool:
+    """Whether one of two names is the other and more words: `etnaviv`, `etnaviv_gpu`."""
+    shorter, longer = sorted((name, other), key=len)
+    return len(shorter) >= _FEWEST_LETTERS and longer.startswith(f"{shorter}_")
 
 
 def _plain(name: str) -> str:
