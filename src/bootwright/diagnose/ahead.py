@@ -16,7 +16,7 @@ import mmap
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -62,7 +62,11 @@ class _Said(NamedTuple):
 class ScannedAhead:
     """See `scanner.Scanned`; a context that ends the other process."""
 
-    def __init__(self, here: ScannedHere, patterns: Sequence[Pattern]) -> None:
+    def __init__(
+        self, here: ScannedHere, patterns: Sequence[Pattern], meanwhile: Callable[[Block], None]
+    ) -> None:
+        """`meanwhile` takes the first block while the other process scans it, in which all is new to it."""
+        self._meanwhile: Callable[[Block], None] | None = meanwhile
         self._cleaner = here.cleaner
         self._patterns = patterns
         self._records: list[Record] = []
@@ -125,6 +129,9 @@ class ScannedAhead:
         self._blocks.append(block)
 
     def _oldest(self) -> tuple[Block, Sightings]:
+        if self._meanwhile is not None:
+            self._meanwhile(self._blocks[0])
+            self._meanwhile = None
         try:
             scanned = self._results.recv()
         except (OSError, EOFError) as error:

@@ -102,7 +102,7 @@ class Diagnoser:
         """
         from bootwright.diagnose.ahead import ScannedAhead
 
-        with ScannedAhead(self._here, self._knowledge.patterns) as self._scanned:
+        with ScannedAhead(self._here, self._knowledge.patterns, self._closer.prepare) as self._scanned:
             yield
 
     def snapshot(self, *, live: bool = False) -> Diagnosis:

@@ -19,15 +19,21 @@ class KeptText:
 
     whole: bool = True
     """Whether everything read so far is here."""
+    size: int = 0
+    """Bytes that were read, as long as they are here."""
     _blocks: list[Block] = field(factory=list)
-    _size: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was read yet."""
+        return self.size == 0
 
     def extend(self, block: Block) -> None:
         """More was read."""
         if self.whole:
-            self._size += len(block.text)
+            self.size += len(block.text)
             self._blocks.append(block)
-            if self._size > MOST:
+            if self.size > MOST:
                 self.whole = False
                 self._blocks.clear()
 

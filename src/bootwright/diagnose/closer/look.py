@@ -27,7 +27,9 @@ from bootwright.diagnose.closer.reports import KernelReports
 from bootwright.diagnose.closer.surroundings import MOST_LINES, surroundings
 from bootwright.diagnose.closer.troubles import DeviceTroubles
 from bootwright.diagnose.closer.unanswered import UnansweredCommands
+from bootwright.diagnose.judging.shapes import is_dump
 from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.text import Block
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, UNKNOWN, voice_of
@@ -62,10 +64,26 @@ class CloserLook:
     """First line of the boot that these are about."""
     _read: int = 0
     """The last line they have seen."""
+    _around: dict[int, tuple[int, dict[str, str]]] = field(factory=dict)
+    """Line → how long the text was, and what `around` said: it is asked for the outcome and for the words."""
 
     def extend(self, block: Block) -> None:
         """More was read."""
         self._text.extend(block)
+
+    def prepare(self, block: Block) -> None:
+        """Find out of the lines of a log's first block what they are by themselves, while nobody waits.
+
+        It is remembered for when their boots are looked at.
+        """
+        for raw in block.lines if self._text.empty else ():
+            message = prefix.split(raw)
+            program = voice_of(message) == PROGRAM
+            note = noted(message.text, by_program=program)
+            if not program:
+                is_dump(message.text)
+            if note.wrong:
+                speaker(message.text)
 
     def shows_more(self, first_line: int, last_line: int) -> bool:
         """Read on in the boot that begins at `first_line`; whether it shows more than single lines say."""
@@ -77,6 +95,7 @@ class CloserLook:
             self._reports, self._unanswered = KernelReports(), UnansweredCommands()
             self._troubles, self._elisions = DeviceTroubles(), Elisions()
             self._boot, self._read = first_line, first_line - 1
+            self._around.clear()
         for number, raw in self._text.lines(self._read + 1, last_line):
             self._line(number, raw)
         self._read = max(self._read, last_line)
@@ -133,6 +152,13 @@ class CloserLook:
 
     def around(self, line: int) -> Mapping[str, str]:
         """What the lines around the head of a report tell (names of `Surroundings`); nothing without text."""
+        size, facts = self._around.get(line, (-1, {}))
+        if size != self._text.size:
+            facts = self._facts_around(line)
+            self._around[line] = self._text.size, facts
+        return facts
+
+    def _facts_around(self, line: int) -> dict[str, str]:
         messages = [prefix.split(raw).text for _, raw in self._text.lines(line, line + MOST_LINES)]
         facts = attrs.asdict(surroundings(messages))
         return {name: value for name, value in facts.items() if value}
