@@ -55,11 +55,12 @@ class Overall:
         Of one that `only_restarted` the outcome stands unless a later one gets past it.
         """
         reached = (rank, said)
-        for before, outcomes in list(self._restarted.items()):
+        for before, outcomes in list(self._restarted.items()) if self._restarted else ():
             if got_past(reached, before, in_a_row=len(outcomes)):
                 del self._restarted[before]
         if not only_restarted:
-            self.settle()
+            if self._restarted:
+                self.settle()
             self._count(outcome, rank)
             return
         same = next((before for before in self._restarted if before[0] == rank), reached)

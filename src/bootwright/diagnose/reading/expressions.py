@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
+from typing import AnyStr
 
 from bootwright.foundation.structure import LONE, written
 
 
 def _compiled(texts: tuple[str, ...]) -> tuple[re.Pattern[bytes], ...]:
-    return tuple(re.compile(pattern.pattern.encode()) for pattern in _names(texts))
+    return tuple(_one(text, text.encode()) for text in texts)
 
 
 def _names(texts: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
-    patterns = []
-    for text in texts:
-        try:
-            patterns.append(re.compile(text))
-        except (re.error, RecursionError, OverflowError) as error:
-            raise ValueError("a regular expression", f"{text!r} ({error})") from error
-    return tuple(patterns)
+    return tuple(_one(text, text) for text in texts)
+
+
+def _one(text: str, expression: AnyStr) -> re.Pattern[AnyStr]:
+    try:
+        return re.compile(expression)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError("a regular expression", f"{text!r} ({error})") from error
 
 
 PATTERNS = {**LONE, **written(tuple[str, ...], _compiled)}

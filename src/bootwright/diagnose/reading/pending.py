@@ -110,7 +110,8 @@ class Pending:
         if reach is None:
             reach = reaches[records] = _reach(records, markers)
         self.rank = max(self.rank, reach.rank)
-        self.handed_over |= reach.handed_over
+        if reach.handed_over:
+            self.handed_over |= reach.handed_over
 
     def begins_another(self, marker: Marker, component: str, line: int) -> bool:
         """Whether `marker` means that this boot has ended; to be asked when caught up."""

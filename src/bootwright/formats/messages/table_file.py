@@ -19,6 +19,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
+from operator import methodcaller
 from typing import Any
 
 from attrs import frozen
@@ -172,7 +173,8 @@ def _names(content: bytes, rows: tuple[int, int]) -> Names | None:
     numbers = b" ".join(owner_sets)
     if numbers.translate(None, b"0123456789 ") or max(map(int, numbers.split()), default=-1) >= len(owners):
         return None
-    return Names(owners, owner_sets) if all(row.count(b"\t") == 2 for row in owners) else None
+    tabs = set(map(methodcaller("count", b"\t"), owners))
+    return Names(owners, owner_sets) if tabs <= {2} else None
 
 
 def _group(content: bytes, rows: tuple[int, int], sets: int) -> Group | None:
