@@ -51,7 +51,7 @@ def test_a_word_of_information_is_no_error() -> None:
 
 SEVERAL = (
     (700.0, "nouveau 0000:01:00.0: disp: ERROR 4 [INVALID_ARG] 84 [] chid 0 mthd 089c data f0000001"),
-    (701.0, "nouveau 0000:01:00.0: fifo: CACHE_ERROR - ch 2 [Xorg[801]] subc 0 mthd 0060 data beef0201"),
+    (701.0, "nouveau 0000:01:00.0: bus: MMIO write of 00000000 FAULT at 10ac08 [ TIMEOUT ]"),
 )
 
 
@@ -208,8 +208,8 @@ def test_a_file_system_lacks_one_of_its_devices() -> None:
 
 def test_a_driver_may_speak_under_more_than_its_modules_name() -> None:
     text = "etnaviv-gpu 130000.gpu: command buffer outside valid memory window"
-    _, findings = of(START + lines((2.0, text)) + "board login: \n")
-    assert [finding.signature for finding in findings] == ["device-complained"]
+    _, findings = of(START + lines(*((2.0 + second, text) for second in range(3))) + "board login: \n")
+    assert [finding.signature for finding in findings] == ["device-troubled"]
 
 
 def test_what_somebody_may_not_do_is_no_damage() -> None:

@@ -135,11 +135,11 @@ class DeviceErrors:
         return "no" if given_up else "unknown"
 
     def read(
-        self, number: int, raw: bytes, text: bytes, match: re.Match[bytes] | None, *, wrong: bool, error: bool
+        self, number: int, raw: bytes, text: bytes, match: re.Match[bytes] | None, *, wrong: bool
     ) -> None:
         """Look at a further message, which is not known to be a program's.
 
-        `match`: of `DEVICE` in it; `wrong`: it looks wrong; `error`: its driver takes it for an error.
+        `match`: of `DEVICE` in it; `wrong`: it looks wrong.
         """
         self._last_line = number
         host = _HOST.match(text) if text.startswith(b"mmc") else None
@@ -148,10 +148,10 @@ class DeviceErrors:
         refused = _REFUSED.search(text) if b"probe " in text else None
         if refused is not None:
             self._refused.add(refused["old"] or refused["new"])
-        if match is not None and (wrong or error) and WAITS.search(text) is None:
+        if match is not None and wrong and WAITS.search(text) is None:
             level = level_of(raw)
             if level is None or level <= ERROR:
-                self._complaint(number, raw, match, level, wrong=wrong)
+                self._complaint(number, raw, match, level)
                 self._would(text)
                 return
         if self._errors:
@@ -159,16 +159,14 @@ class DeviceErrors:
         else:
             self._before.append(text)
 
-    def _complaint(
-        self, number: int, raw: bytes, match: re.Match[bytes], level: int | None, *, wrong: bool
-    ) -> None:
+    def _complaint(self, number: int, raw: bytes, match: re.Match[bytes], level: int | None) -> None:
         said = speaker(match.string)
         if said is None and _OF_ITS_BUS.match(match.string, match.end()) is not None:
             return
         if said is None:
-            self._error(number, raw, match, Speaker(()), wrong=wrong)
+            self._error(number, raw, match, Speaker(()))
         elif self._is_error(said, level):
-            self._error(number, raw, match, said, wrong=wrong)
+            self._error(number, raw, match, said)
 
     @staticmethod
     def _is_error(said: Speaker, level: int | None) -> bool:
@@ -176,7 +174,7 @@ class DeviceErrors:
             return True
         return bool(said.levels) and said.levels[-1] <= ERROR
 
-    def _error(self, number: int, raw: bytes, match: re.Match[bytes], said: Speaker, *, wrong: bool) -> None:
+    def _error(self, number: int, raw: bytes, match: re.Match[bytes], said: Speaker) -> None:
         owners = said.likely_owners
         by_name = not said.formats
         role = role_of_name(match[0]) if by_name else role_of({owner.file for owner in owners})
@@ -185,8 +183,6 @@ class DeviceErrors:
             role = role_of_name(match["driver"])
         if role is None or not (role.works or role.made):
             return  # what nothing shows to work is not told to fail by any error: `closer.unanswered`
-        if role.works and not wrong:
-            return  # drivers call much an error that they go on from
         if not self._errors:
             for text in self._before:
                 self._success(text, b"")

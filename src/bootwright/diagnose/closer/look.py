@@ -131,7 +131,7 @@ class CloserLook:
         text = message.text
         note = noted(text, by_program=voice == PROGRAM)
         if voice in {KERNEL, UNKNOWN}:
-            self._devices.read(number, raw, text, note.device, wrong=note.wrong, error=note.error)
+            self._devices.read(number, raw, text, note.device, wrong=note.wrong)
             if note.unanswered:
                 self._unanswered.read(number, raw, text)
             else:

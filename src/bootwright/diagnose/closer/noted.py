@@ -12,7 +12,6 @@ from bootwright.diagnose.closer.links import may_tell_of_link
 from bootwright.diagnose.closer.needs import attempted
 from bootwright.diagnose.judging.boot_needs import BootNeed
 from bootwright.diagnose.judging.device_roles import may_be_unanswered
-from bootwright.diagnose.judging.gravity import is_drivers_error
 from bootwright.diagnose.judging.shapes import looks_wrong
 
 _REMEMBERED: Final = 1 << 14
@@ -23,11 +22,9 @@ class Noted(NamedTuple):
     """Of one message, without its stamps."""
 
     device: re.Match[bytes] | None
-    """Whose driver speaks (`devices.DEVICE`); of a program's message this and the next three are left out."""
+    """Whose driver speaks (`devices.DEVICE`); of a program's message this and the next two are left out."""
     wrong: bool
     """It looks wrong (`shapes.looks_wrong`)."""
-    error: bool
-    """A driver means it as an error, in words that do not look wrong (`gravity.is_drivers_error`)."""
     unanswered: bool
     """It may tell of a device that does not answer."""
     elision: bool
@@ -43,12 +40,10 @@ def noted(text: bytes, *, by_program: bool) -> Noted:
     """What is noted of a message (`by_program`: a program says it)."""
     needs = attempted(text)
     if by_program:
-        return Noted(None, False, False, False, is_elision(text), may_tell_of_link(text), needs)
-    device, wrong = DEVICE.match(text), looks_wrong(text)
+        return Noted(None, False, False, is_elision(text), may_tell_of_link(text), needs)
     return Noted(
-        device,
-        wrong,
-        device is not None and not wrong and is_drivers_error(text),
+        DEVICE.match(text),
+        looks_wrong(text),
         may_be_unanswered(text),
         is_elision(text),
         may_tell_of_link(text),

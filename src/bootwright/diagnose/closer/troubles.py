@@ -19,7 +19,7 @@ from bootwright.diagnose.closer.complaints import known_shapes
 from bootwright.diagnose.closer.devices import DEVICE, WAITS, are_apart, device_of, facts_of
 from bootwright.diagnose.closer.noted import Noted
 from bootwright.diagnose.judging.device_roles import role_of, role_of_name
-from bootwright.diagnose.judging.gravity import WARNING
+from bootwright.diagnose.judging.gravity import WARNING, is_drivers_error
 from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import speaker
@@ -86,6 +86,10 @@ class DeviceTroubles:
     _stories: dict[bytes, _Story] = field(factory=dict)
     _seconds: float | None = None
     """On the kernel's clock, of the last message."""
+    _repeated: dict[bytes, list[Occurrence]] = field(factory=dict)
+    """Messages of drivers that do not look wrong, where they were said."""
+    _errors_in_other_words: set[bytes] = field(factory=set)
+    """Those of them that their drivers mean as errors."""
     _silences: list[int] = field(factory=list)
     """Lines with which the kernel spoke again after long."""
 
@@ -144,13 +148,32 @@ class DeviceTroubles:
 
     def read(self, number: int, raw: bytes, text: bytes, noted: Noted, *, kernels: bool) -> None:
         """Look at a further message, as `DeviceErrors` does; `kernels`: it is stamped as the kernel's."""
-        if noted.wrong or noted.error or (noted.unanswered and not is_taken_back(text)):
+        if noted.wrong or (noted.unanswered and not is_taken_back(text)):
             if not is_dump(text) and WAITS.search(text) is None:
                 self._complaint(Occurrence(number, raw), text, noted.device, kernels=kernels)
+        elif noted.device is not None and self._is_repeated(text, Occurrence(number, raw)):
+            for place in self._repeated[text]:
+                self._complaint(place, text, noted.device, kernels=kernels)
+            self._repeated[text].clear()
         elif self._stories and noted.device is not None:
             story = self._stories.get(device_of(noted.device))
             if story is not None:
                 story.final = False
+
+    def _is_repeated(self, text: bytes, place: Occurrence) -> bool:
+        """Whether a message comes again and again that does not look wrong and is meant as an error.
+
+        The places that were not told yet are kept in `_repeated`.
+        """
+        places = self._repeated.setdefault(text, [])
+        places.append(place)
+        if len(places) < _AGAIN and text not in self._errors_in_other_words:
+            return False
+        if is_drivers_error(text):
+            self._errors_in_other_words.add(text)
+            return True
+        places.clear()
+        return False
 
     def passes(self, number: int, seconds: float | None) -> None:
         """The clock of a message of the kernel."""
