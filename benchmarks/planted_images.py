@@ -164,7 +164,7 @@ def make_card(path: Path, files: Files) -> Path:
             "label: dos\nlabel-id: 0x12345678\nstart=2048, size=258048, type=c\n"
             "start=260096, size=2048, type=83\n"
         )
-        tools.run(["sfdisk", "--quiet", path], input_bytes=table.encode())
+        tools.run(["sfdisk", "--quiet", "--no-tell-kernel", path], input_bytes=table.encode())
         for source, at in ((part, 1), (root, 127)):
             tools.run(
                 [

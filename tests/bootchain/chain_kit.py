@@ -128,7 +128,7 @@ def disk(path: Path, partitions: Sequence[Partition], *, scheme: str = "gpt", si
         if partition.flag:
             line += f", attrs={partition.flag}" if scheme == "gpt" else ", bootable"
         lines.append(line)
-    run("sfdisk", "-q", path, data="\n".join([*lines, ""]).encode())
+    run("sfdisk", "-q", "--no-tell-kernel", path, data="\n".join([*lines, ""]).encode())
     for number, partition in enumerate(partitions):
         part = path.with_suffix(f".{number}")
         _file_system(part, partition, size << 20)

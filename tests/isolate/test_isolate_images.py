@@ -306,7 +306,7 @@ def test_what_cannot_be_mixed_is_told(good: Path, tmp_path: Path) -> None:
             f"label: gpt\nstart=2048, size={(SIZE - 2 * MIB) // 512}, type=uefi, name=EFI\n"
             f"start={SIZE // 512}, size=2048, name=META\n"
         )
-        tools.run(["sfdisk", "--quiet", "--wipe=never", path], input_bytes=table.encode())
+        tools.run(["sfdisk", "--quiet", "--no-tell-kernel", "--wipe=never", path], input_bytes=table.encode())
         with path.open("r+b") as file:
             file.seek(SIZE)
             file.write(content)

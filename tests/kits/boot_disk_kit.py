@@ -47,7 +47,7 @@ def boot_disk(folder: Path) -> Path:
     with disk.open("wb") as file:
         file.truncate(100 << 20)
     tools.run(
-        ["sfdisk", "--quiet", disk],
+        ["sfdisk", "--quiet", "--no-tell-kernel", disk],
         input_bytes=b"label: gpt\nstart=2048, size=196608, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B\n",
     )
     tools.run(["dd", f"if={part}", f"of={disk}", "bs=1M", "seek=1", "conv=notrunc,sparse", "status=none"])

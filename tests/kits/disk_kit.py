@@ -184,7 +184,7 @@ def make_disk(
         named = f", name={name}" if label == "gpt" else ""
         lines.append(f"start={(start << 20) // sector}, size={(size << 20) // sector}, type={kind}{named}")
         start += size
-    run("sfdisk", "-q", image, text="\n".join([*lines, ""]))
+    run("sfdisk", "-q", "--no-tell-kernel", image, text="\n".join([*lines, ""]))
     start = 1
     for part, _, _, size in parts:
         if part is not None:

@@ -37,7 +37,7 @@ def make_image(path: Path, files: Mapping[str, bytes], workdir: Path, size: int 
     with path.open("wb") as file:
         file.truncate(size)
     table = f"label: gpt\nstart=2048, size={(size - 2 * MIB) // 512}, type=uefi, name=EFI\n"
-    tools.run(["sfdisk", "--quiet", path], input_bytes=table.encode())
+    tools.run(["sfdisk", "--quiet", "--no-tell-kernel", path], input_bytes=table.encode())
     tools.run(["dd", f"if={part}", f"of={path}", "bs=1M", "seek=1", "conv=notrunc,sparse", "status=none"])
     return path
 

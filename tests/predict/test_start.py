@@ -402,7 +402,7 @@ def disk(folder: Path, cmdline: str, modprobe: str, *, release: str | None = Non
     with image.open("wb") as file:
         file.truncate(150 << 20)
     table = "label: dos\nlabel-id: 0xcafe0001\nstart=2048, size=163840, type=c\nstart=165888, type=83\n"
-    tools.run(["sfdisk", "-q", image], input_bytes=table.encode())
+    tools.run(["sfdisk", "-q", "--no-tell-kernel", image], input_bytes=table.encode())
     for part, sector in (("fat", 2048), ("ext4", 165888)):
         tools.run(["dd", f"if={folder / part}", f"of={image}", f"seek={sector}", "conv=notrunc,sparse"])
     return image
