@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 
 from attrs import frozen
@@ -69,14 +70,25 @@ def messages_of_some(kernel: Kernel, modules: Collection[str], *, image: bool) -
     A module that is not there, or cannot be read, is left out. Raises `Malformed` for an image without symbol
     table.
     """
+    tree = kernel.modules
+    if image and not (modules and tree):
+        return _of_image(kernel.name, kernel.image, kernel.image_sha256)
     gathering = Gathering(kernel.name)
     if image:
         gathering.image(kernel.image.read_bytes(), str(kernel.image))
-    tree = kernel.modules
     if tree is not None:
         files = module_files(tree, form=_FORM)[0]
         chosen = [path for path in files if module_name(path) in modules]
         _read_modules(gathering, tree, chosen, [], Silent())
+    return table_of(gathering.formats())
+
+
+@lru_cache(maxsize=1)
+def _of_image(name: str, image: Path, sha256: str) -> MessageTable:
+    """Of a log several messages are asked about, one after another; `sha256` is the image's."""
+    del sha256  # that the file is still the same
+    gathering = Gathering(name)
+    gathering.image(image.read_bytes(), str(image))
     return table_of(gathering.formats())
 
 
