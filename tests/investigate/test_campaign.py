@@ -4,8 +4,6 @@ import contextlib
 import importlib.util
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
+from command_kit import in_process
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,16 +32,6 @@ WORKS = ("--outcome", "ethernet=works", "--outcome", "talos-mounts=works")
 DARK = ("--outcome", "ethernet=fails", "--outcome", "talos-mounts=works")
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bootwright", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The plan walked as far as it goes without a board.
@@ -51,7 +40,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     the tests of `kernel trace` run them.
     """
     folder = tmp_path_factory.mktemp("campaign") / "run"
-    done = run("investigate", "talos-rpi5", "--out", str(folder), "--quiet")
+    done = in_process("investigate", "talos-rpi5", "--out", str(folder), "--quiet")
     assert done.returncode == 0, done.stderr
     (task,) = (task for task in load_plan("talos-rpi5").task if task.id == "4")
     with Store(folder) as store:
@@ -76,12 +65,12 @@ def story(begun: Path, tmp_path: Path) -> Story:
         for cell, outcomes in rows:
             revision, kernel = cell.split()
             name = f"rpi5-rev-{revision}_4K_{kernel}_mainline_kernel"
-            observed = run("observe", name, "--run", str(folder), "--json", *outcomes)
+            observed = in_process("observe", name, "--run", str(folder), "--json", *outcomes)
             assert observed.returncode in {0, 1}, observed.stderr
             jsonschema.validate(json.loads(observed.stdout), TOLD)
-        walked = run("investigate", "talos-rpi5", "--out", str(folder), "--quiet", *options)
+        walked = in_process("investigate", "talos-rpi5", "--out", str(folder), "--quiet", *options)
         assert walked.returncode in {0, 1, 3}, walked.stderr
-        shown = run("status", str(folder), "--json")
+        shown = in_process("status", str(folder), "--json")
         assert shown.returncode == walked.returncode
         document: dict[str, Any] = json.loads(shown.stdout)
         jsonschema.validate(document, STATUS)
@@ -103,7 +92,7 @@ def states(document: dict[str, Any]) -> dict[str, str]:
 @pytest.mark.boot
 @pytest.mark.download
 def test_without_a_word_from_a_board_cells_wait(begun: Path) -> None:
-    shown = run("status", str(begun), "--json")
+    shown = in_process("status", str(begun), "--json")
     document = json.loads(shown.stdout)
     jsonschema.validate(document, STATUS)
     assert len(document["tasks"]) == 11
@@ -119,7 +108,7 @@ def test_without_a_word_from_a_board_cells_wait(begun: Path) -> None:
     assert best["expects"]["ethernet"] == "works (predicted)"
     assert any("bootwright flash" in command for command in best["commands"])
     assert not any(point["holds"] for point in document["points"])
-    text = run("status", str(begun)).stdout
+    text = in_process("status", str(begun)).stdout
     assert "Next: rpi5-rev-1.0_4K_6.18.15_mainline_kernel" in text
     drawn = (begun / "plan.svg").read_text(encoding="utf-8")
     assert ElementTree.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - written just now
@@ -216,27 +205,27 @@ def test_the_same_log_told_twice_counts_once(begun: Path, tmp_path: Path) -> Non
     shutil.copytree(begun, folder)
     log = ROOT / "src/bootwright/data/signatures/rp1-endpoint/golden/firmware-devicetree/console.log"
     name = "rpi5-rev-1.0_4K_6.18.15_mainline_kernel"
-    first = json.loads(run("observe", name, "--run", str(folder), "--log", str(log), "--json").stdout)
-    again = json.loads(run("observe", name, "--run", str(folder), "--log", str(log), "--json").stdout)
+    first = json.loads(in_process("observe", name, "--run", str(folder), "--log", str(log), "--json").stdout)
+    again = json.loads(in_process("observe", name, "--run", str(folder), "--log", str(log), "--json").stdout)
     assert (first["is_new"], again["is_new"]) == (True, False)
     assert first["outcomes"]["ethernet"] == "fails"
     assert first["cause"]
     assert len(read_told(folder)) == 1
-    shown = json.loads(run("status", str(folder), "--json").stdout)
+    shown = json.loads(in_process("status", str(folder), "--json").stdout)
     assert shown["not_weighed"] == [first["id"]]
 
 
 @pytest.mark.boot
 @pytest.mark.download
 def test_a_cell_that_is_none_is_one_line_with_the_nearest(begun: Path) -> None:
-    done = run("observe", "rpi5-rev-1.0_4K_6.18.15_mainline_kernal", "--run", str(begun), *WORKS)
+    done = in_process("observe", "rpi5-rev-1.0_4K_6.18.15_mainline_kernal", "--run", str(begun), *WORKS)
     assert done.returncode == 2
     assert "did you mean rpi5-rev-1.0_4K_6.18.15_mainline_kernel" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_no_campaign_is_one_line(tmp_path: Path) -> None:
-    done = run("status", str(tmp_path / "nothing"))
+    done = in_process("status", str(tmp_path / "nothing"))
     assert done.returncode == 2
     assert "no campaign" in done.stderr
 
