@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +17,7 @@ import board_kit
 import lab_kit
 import pytest
 import yaml
+from command_kit import in_process
 from isolate_kit import make_image
 
 from bootwright.api.bench.running import tell_untold
@@ -62,8 +62,7 @@ def booting(folder: Path, script: str) -> list[str]:
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "bootwright", *map(str, words)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=280, check=False)
+    return in_process(*map(str, words))
 
 
 def test_isolate_finds_the_culprit_with_a_board(home: Path) -> None:

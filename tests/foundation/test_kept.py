@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_kit import in_process
 
 from bootwright.foundation.documents import list_kept, read_kept
 from bootwright.foundation.errors import Missing
@@ -16,8 +16,7 @@ PLAN = Path(__file__).parents[1] / "bench" / "cards.toml"
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "bootwright", *map(str, words)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
+    return in_process(*map(str, words))
 
 
 def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import hashlib
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from command_kit import in_process
 from hypothesis import example, given
 from hypothesis import strategies as st
 from image_kit import kernel_image
@@ -78,8 +78,7 @@ def campaign(tmp_path: Path) -> Path:
 
 
 def bootwright(*words: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "bootwright", *map(str, words)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
+    return in_process(*map(str, words))
 
 
 def command(*words: object) -> subprocess.CompletedProcess[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
+from command_kit import in_process
 
 from bootwright import api
 from bootwright.boards.model import board
@@ -146,8 +146,7 @@ def test_the_board_is_the_overlays(schematic: Path, tmp_path: Path) -> None:
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bootwright", "talos", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return in_process("talos", *words)
 
 
 def test_the_command_says_it_on_one_screen(schematic: Path) -> None:
