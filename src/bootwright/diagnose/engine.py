@@ -32,6 +32,7 @@ KEPT_LAST = 32
 _KERNEL = STAGES.index("kernel")
 _INIT = STAGES.index("init")
 _SERVICES = STAGES.index("services")
+_READY = STAGES.index("ready")
 _LARGE = 3
 """Pieces that a log has at least which another process scans: starting it costs as much as a piece."""
 _MOST_KNOWN = 2000
@@ -232,7 +233,9 @@ class Diagnoser:
         if boot.restarted:
             self._same_stage = self._same_stage + 1 if boot.stage == self._previous_stage else 1
             self._previous_stage = boot.stage
-            signs = [RESTART, LOOPING] if self._same_stage >= LOOP - 1 else [RESTART]
+            # One that was up may have been restarted by hand: those after it tell.
+            enough = LOOP if boot.rank >= _READY else LOOP - 1
+            signs = [RESTART, LOOPING] if self._same_stage >= enough else [RESTART]
         else:
             self._same_stage = 0
         # Where a closer look shows more, the lines that say something are not all that counts.

@@ -15,7 +15,7 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.judging.device_roles import DeviceRole, device_roles, is_sign, role_of, role_of_name
-from bootwright.diagnose.judging.shapes import looks_wrong
+from bootwright.diagnose.judging.shapes import WAITS, looks_wrong
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import Speaker, speaker
 from bootwright.diagnose.model import STAGES
@@ -54,8 +54,6 @@ _SEVERITIES: Final = frozenset({b"error", b"err", b"critical", b"warning"})
 """What stands where others name their device: `b43-phy0 ERROR: ` (b43/main.c b43err, Linux 6.12)."""
 _OF_ITS_BUS: Final = re.compile(rb"[A-Z]{2,8}: ")
 """The bus speaks of the device with its driver's prefix: `AER: ` (drivers/pci/pcie/aer.c, Linux 6.12)."""
-WAITS: Final = re.compile(rb"-517\b|EPROBE_DEFER|\bdeferr")
-"""A probe that is made again (drivers/base/dd.c, Linux 6.12)."""
 _REFUSED: Final = re.compile(
     rb"\bprobe of (?P<old>\S+) failed with error -\d"
     rb"|^\S+ (?P<new>\S+): probe with driver \S+ failed with error -\d"
@@ -76,6 +74,8 @@ class _Errors:
     """The device's own, and those of what it makes."""
     by_name: bool
     """What its driver means by the message, and at which level it says it, is not known."""
+    of_core: bool
+    """A core said it on the driver's behalf, which goes on or gives the device up."""
     count: int = 1
     last: int = 0
 
@@ -131,8 +131,9 @@ class DeviceErrors:
         """Whether programs have anything of its role to use: `yes`, `no`, or `unknown`."""
         if errors.role.name in self._made:
             return "yes"
-        given_up = errors.role.name in self._would_show or not self._refused.isdisjoint(errors.names)
-        return "no" if given_up else "unknown"
+        if not self._refused.isdisjoint(errors.names):
+            return "no"
+        return "no" if errors.role.name in self._would_show and not errors.of_core else "unknown"
 
     def read(
         self, number: int, raw: bytes, text: bytes, match: re.Match[bytes] | None, *, wrong: bool
@@ -178,7 +179,8 @@ class DeviceErrors:
         owners = said.likely_owners
         by_name = not said.formats
         role = role_of_name(match[0]) if by_name else role_of({owner.file for owner in owners})
-        if role is None and not by_name and _of_core(owners):
+        of_core = role is None and not by_name and _of_core(owners)
+        if of_core:
             # A core says in a driver's name what became of its device: pins, clocks, supplies.
             role = role_of_name(match["driver"])
         if role is None or not (role.works or role.made):
@@ -193,7 +195,7 @@ class DeviceErrors:
             facts = facts_of(match, device, role.name, owners)
             names = {name for name in (device, match["netdev"], self._hosts.get(device)) if name}
             self._errors[device] = _Errors(
-                role, facts, [Occurrence(number, raw)], names, by_name, last=number
+                role, facts, [Occurrence(number, raw)], names, by_name, of_core, last=number
             )
             return
         if are_apart(errors.occurrences[-1], Occurrence(number, raw)):

@@ -16,11 +16,11 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.closer.complaints import known_shapes
-from bootwright.diagnose.closer.devices import DEVICE, WAITS, are_apart, device_of, facts_of
+from bootwright.diagnose.closer.devices import DEVICE, are_apart, device_of, facts_of
 from bootwright.diagnose.closer.noted import Noted
 from bootwright.diagnose.judging.device_roles import role_of, role_of_name
 from bootwright.diagnose.judging.gravity import WARNING, is_drivers_error
-from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, shape_of
+from bootwright.diagnose.judging.shapes import WAITS, is_dump, is_taken_back, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.model import RANKS

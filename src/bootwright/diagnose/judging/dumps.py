@@ -9,7 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from bootwright.diagnose.judging.gravity import is_grave
-from bootwright.diagnose.judging.shapes import is_dump, is_levelled, looks_wrong
+from bootwright.diagnose.judging.shapes import WAITS, is_dump, is_levelled, looks_wrong
 from bootwright.diagnose.messages.speaker import is_of_a_device
 from bootwright.diagnose.reading.tail import LastLine
 from bootwright.diagnose.reading.voice import crashed_program
@@ -30,11 +30,13 @@ GOES_ON: Final = re.compile(
     rb"\b(?:dump_stack(?:_lvl)?|show_stack|dump_backtrace)\b(?!\w)"
     rb"|^\s*task:\S.{0,40}\bstate:\w|^\s*#\d+: .{0,120}\{[-.+?]{4,6}\}(?:-\{\d:\d\})?, at: "
     rb"|^\s*Virtual kernel memory layout:|^\s*\.{3} APIC [A-Z]|^---\[ end trace [0-9a-f]+ \]---"
+    rb"|^ELF: phdr: "
 )
 """What a kernel prints by choice, going on: a stack (lib/dump_stack.c), the state of a task
 (kernel/sched/core.c sched_show_task), its locks (kernel/locking/lockdep.c print_lock; Linux 6.12), where
 memory lies (arch/arm/mm/init.c, Linux 4.19), interrupt controllers
-(arch/x86/kernel/apic/vector.c), and a report that it closed (kernel/panic.c print_oops_end_marker): what
+(arch/x86/kernel/apic/vector.c), the parts of a kernel that Xen loads (common/libelf/libelf-loader.c,
+Xen 4.19), and a report that it closed (kernel/panic.c print_oops_end_marker): what
 came of that is said in lines of their own. A trap has none."""
 _BEFORE: Final = 8
 """Lines before it, among which its head is: modules, CPU, hardware, workqueue and state stand between, since
@@ -75,7 +77,11 @@ def dump_at_end(lines: Sequence[LastLine], known: Iterable[int]) -> Dump | None:
         return None
     if any(GOES_ON.search(line.text) is not None for line in (*before, *lines[begin:])):
         return None
-    wrong = [line for line in reversed(before) if looks_wrong(line.text) or is_levelled(line.raw)]
+    wrong = [
+        line
+        for line in reversed(before)
+        if (looks_wrong(line.text) or is_levelled(line.raw)) and WAITS.search(line.text) is None
+    ]
     head = next((line for line in wrong if _SAYS_NO_REASON.match(line.text) is None), next(iter(wrong), None))
     if head is not None and not is_grave(head.raw, least=_CRITICAL):
         return None

@@ -59,7 +59,9 @@ _SHORT: Final = 30
 _LOOP_OF_LOADER: Final = 4
 _LOOP_OF_LINE: Final = 8
 _LOOP_OF_ERROR: Final = 4
-"""Repetitions that make a loop: of a block of a loader's lines, of one line, of a block with an error."""
+_LOOP_OF_SYSTEM: Final = 20
+"""Repetitions that make a loop: of a block of a loader's lines, of one line, of a block with an error; of one
+in a system without times, whose scripts try many things in a moment."""
 _LOOP_TAKES: Final = 5.0
 """Seconds, where there are times: several devices may say the same at once, and drivers try again."""
 _RECOGNISED: Final = 60
@@ -295,6 +297,7 @@ class Endings:
             # many things that fail once from one that fails again by their names.
             named = [named_shape_of(line.text) for line in lines]
             least = _LOOP_OF_LINE if state.rank >= _KERNEL else _LOOP_OF_ERROR
+            least = _LOOP_OF_SYSTEM if state.rank >= _INIT else least
             if last_repetition(named, least=least, longest=20) is None:
                 return None
         elif took < _LOOP_TAKES:

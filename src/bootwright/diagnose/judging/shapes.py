@@ -142,6 +142,8 @@ def named_shape_of(text: bytes) -> bytes:
     return _AMOUNTS.sub(b"0", text[:512].strip())
 
 
+WAITS: Final = re.compile(rb"-517\b|EPROBE_DEFER|\bdeferr")
+"""A probe that is made again (drivers/base/dd.c, Linux 6.12)."""
 _AMOUNTS: Final = re.compile(rb"(?<![\w./:@-])(?:0[xX][0-9a-fA-F]+|-?\d+)(?![\w/:@-]|\.\w)")
 _REGISTER: Final = re.compile(
     rb"(?:(?<=[\s(])|\A)[A-Za-z][\w.]{0,9}(?: \d{1,2})?\s{0,3}[:=]\s{0,3}[\[<(]{0,2}"

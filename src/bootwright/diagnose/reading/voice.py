@@ -31,7 +31,8 @@ OWN_CLOCK: Final = frozenset({EEPROM, JETSON})
 SPEAKERS: Final = (KERNEL, PROGRAM, LOADER, SECURE)
 
 _PROGRAM: Final = re.compile(
-    rb"[\w@().\\/:-]{1,64}\[\d{1,10}\]: "  # syslog's tag, also in /dev/kmsg: systemd[1]:; klog; logrus
+    # A tag of syslog, also in /dev/kmsg: systemd[1]:; klog; logrus. Not the kernel's own (x86 io_apic.c).
+    rb"(?!IOAPIC\[)[\w@().\\/:-]{1,64}\[\d{1,10}\]: "
     rb"|\[talos\] |\[\s*(?:OK|FAILED|DEPEND|TIME|WARN|INFO|SKIP|UNSUPP|ABORT|SUPPORTED|!!!!!!)\s*\]"
     rb"|\[\s*[*\x20]{1,8}\] (?:A|\(\d+ of \d+\) A) (?:start|stop) job"
     rb"|[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} |(?:time=\"?\d{4}-\d\d-\d\dT\S{8,30} )?level=[a-z]{4,7} msg="

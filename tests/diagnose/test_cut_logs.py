@@ -1,0 +1,126 @@
+"""A healthy log that is cut says nowhere that something failed for good: what is left to come may tell."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Outcome
+from bootwright.diagnose.signatures.knowledge import load
+
+START = (
+    "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+    "[    0.000010] Kernel command line: root=/dev/sda5 ro\n"
+    "[    0.500000] smp: Brought up 1 node, 4 CPUs\n"
+)
+RUNS = (
+    "[    1.500000] VFS: Mounted root (ext4 filesystem) readonly on device 8:5.\n"
+    "[    1.900000] Run /sbin/init as init process\n"
+    "[   71.000000] random: crng init done\n"
+)
+
+
+def outcome(text: str) -> Outcome:
+    return diagnose_bytes(text.encode(), "log", load()).outcome
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"), [("", Outcome.UNKNOWN), (RUNS, Outcome.BOOT_OK)], ids=["cut", "runs"]
+)
+def test_a_guests_line_about_its_hypervisor_begins_no_boot(after: str, expected: Outcome) -> None:
+    assert outcome(START + "[    0.000000] Xen version 4.11.\n" + after) is expected
+
+
+@pytest.mark.parametrize(
+    ("start", "after", "expected"),
+    [
+        (START, "", Outcome.UNKNOWN),
+        (START, RUNS, Outcome.DEGRADED),
+        ("", "", Outcome.DEGRADED),
+    ],
+    ids=["before the root is looked for", "nothing else has a root", "an excerpt"],
+)
+def test_a_disk_is_not_missed_before_anything_is_asked_of_it(
+    start: str, after: str, expected: Outcome
+) -> None:
+    failed = "[    1.000000] sdhci-test ff400000.mmc: probe with driver sdhci-test failed with error -5\n"
+    assert outcome(start + failed + after.replace("VFS: Mounted root (ext4 filesystem) ", "")) is expected
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ("mmcblk0: mmc0:aaaa SL32G 29.7 GiB\n mmcblk0: p1 p2\n", Outcome.UNKNOWN),
+        ("usb 1-1: new high-speed USB device number 2\n", Outcome.FAILED),
+    ],
+    ids=["its disk came", "something else came"],
+)
+def test_a_root_is_still_waited_for_right_after_its_disk_came(after: str, expected: Outcome) -> None:
+    text = START.replace("[    0.", "[").replace("[000000] ", "").replace("[000010] ", "")
+    text = text.replace("[500000] ", "")
+    assert outcome(text + "Waiting for root device /dev/mmcblk0p2...\n" + after) is expected
+
+
+@pytest.mark.parametrize(("times", "expected"), [(12, Outcome.BOOT_OK), (40, Outcome.DEGRADED)])
+def test_what_a_script_says_a_few_times_without_a_clock_is_no_loop(times: int, expected: Outcome) -> None:
+    system = "Linux version 6.12.5-test (a@b) #1\nRun /sbin/init as init process\n"
+    assert outcome(system + "qzx: cannot set up filter\n" * times) is expected
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [("trap int3 ip:402182 sp:7fff67eb64a0", Outcome.UNKNOWN), ("segfault at 0", Outcome.FAILED)],
+)
+def test_a_breakpoint_ends_the_first_process_only_where_the_kernel_says_so(
+    what: str, expected: Outcome
+) -> None:
+    crash = (
+        f"traps: init[1] {what}" if what.startswith("trap") else f"init[1]: {what} ip 402182 sp 7ff error 4"
+    )
+    assert outcome(START + f"[    1.000000] {crash} error:0 in init[400000+3000]\n") is expected
+
+
+def test_a_dump_has_not_its_reason_in_a_probe_that_is_made_again() -> None:
+    waits = "[    1.000000] [ERR]qzx_probe:263: gpio probe fail(-517)\n"
+    values = "".join(f"[    1.0001{n}0] qz47xx_set_pdata: rx_vol = 0x{n}2\n" for n in range(1, 7))
+    assert outcome(START + waits + values) is not Outcome.FAILED
+
+
+@pytest.mark.parametrize(("turns", "expected"), [(2, Outcome.BOOT_OK), (3, Outcome.FAILED)])
+def test_a_machine_that_was_up_is_in_a_loop_when_three_starts_ended(turns: int, expected: Outcome) -> None:
+    turn = (
+        "U-Boot 2024.01 (Jan 01 2024 - 00:00:00 +0000)\n\nStarting kernel ...\n\n"
+        + START
+        + RUNS
+        + "\nhost login: \n"
+    )
+    assert outcome(turn * turns + "U-Boot 2024.01 (Jan 01 2024 - 00:00:00 +0000)\n") is expected
+
+
+@pytest.mark.parametrize(
+    "said", ["doesn't start on an erase block boundary", "doesn't end on an erase block"]
+)
+def test_a_remark_about_the_partition_of_the_root_is_no_attempt_at_it(said: str) -> None:
+    text = f'Linux version 3.10.20 (a@b) #1\nmtd: partition "rootfs" {said} -- force read-only\n'
+    assert outcome(text) is not Outcome.FAILED
+
+
+def test_a_failed_swap_is_not_missed() -> None:
+    failed = (
+        "[FAILED] Failed to activate swap dev-mmcblk0p3.swap - /dev/mmcblk0p3.\n"
+        "[DEPEND] Dependency failed for swap.target - Swaps.\n"
+    )
+    assert outcome(START + RUNS + failed) is Outcome.BOOT_OK
+
+
+def test_talos_got_past_what_it_retried_when_a_task_is_done() -> None:
+    log = "[ 1265.019480] [talos] retrying error: node not ready\n"
+    done = "[ 1392.196285] [talos] task uncordonNode (1/1): done, 2m7.570750579s\n"
+    assert outcome(log) is Outcome.FAILED
+    assert outcome(log + done) is not Outcome.FAILED
+
+
+def test_an_interrupt_controller_is_no_program() -> None:
+    line = "Nov 20 10:01:36 host kernel: [    0.000000] IOAPIC[0]: apic_id 0, version 17, GSI 0-23\n"
+    start = "".join(f"Nov 20 10:01:35 host kernel: {text}\n" for text in START.splitlines())
+    assert outcome(start + line) is Outcome.UNKNOWN
