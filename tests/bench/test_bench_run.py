@@ -23,6 +23,7 @@ import jsonschema
 import lab_kit
 import pytest
 import yaml
+from command_kit import in_process
 from isolate_kit import make_image
 
 from bootwright import api
@@ -336,8 +337,7 @@ def _wait(ready: object) -> None:
 
 
 def _command(*words: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "bootwright", "bench", "run", *map(str, words)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    return in_process("bench", "run", *map(str, words))
 
 
 def test_what_an_earlier_boot_left_in_the_line_is_not_this_one_s(home: Path, image: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_kit import in_process
 
 from bootwright.foundation.cache import ALL_PARTS, Part
 from bootwright.foundation.errors import Missing
@@ -119,8 +120,7 @@ def test_no_part_is_inside_another(cache: Path) -> None:
 
 
 def cache_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bootwright", "cache", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return in_process("cache", *arguments)
 
 
 def test_list_and_clear(cache: Path) -> None:

@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from command_kit import in_process
 
 from bootwright.api import Verdict, check
 
@@ -17,13 +17,7 @@ SCHEMA = json.loads((ROOT / "docs/schemas/result.schema.json").read_text(encodin
 
 
 def investigate(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bootwright", "investigate", str(PLAN), "--out", str(out), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    return in_process("investigate", str(PLAN), "--out", str(out), *arguments)
 
 
 def answers(text: str) -> dict[str, dict[str, Any]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
+from command_kit import in_process
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.image_boot.boot import boot_image
@@ -58,8 +57,7 @@ def test_images_are_mended_by_the_command_that_isolating_ends_with(files: Files,
     for number, culprit in enumerate(sorted(culprits), start=1):
         words = shlex.split(ImageHybrids(good, image, tmp_path / str(number)).mend(frozenset({culprit})))
         image = tmp_path / f"{number}.img"
-        command = [sys.executable, "-m", "bootwright", *words[1:-1], image]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        ran = in_process(*words[1:-1], str(image))
         assert ran.returncode == 0, ran.stderr
     shown = booted(image)
     assert shown.verdict is Verdict.WORKS, shown.reason
@@ -72,9 +70,7 @@ def test_the_firmwares_stage_is_told_and_its_end_is_a_result(files: Files, tmp_p
     config = files["/config.txt"].replace(b"kernel=vmlinuz", b"kernel=Image")
     image = make_card(tmp_path / "card.img", files | {"/config.txt": config})
     words = ["image", "boot", image, "--machine", "raspi3b", "--until", GOAL, "--json"]
-    ran = subprocess.run(
-        [sys.executable, "-m", "bootwright", *words], capture_output=True, text=True, check=False
-    )
+    ran = in_process(*map(str, words))
     assert ran.returncode == 1, ran.stderr
     document = json.loads(ran.stdout)
     jsonschema.validate(document, SCHEMA)

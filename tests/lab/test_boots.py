@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 import jsonschema
 import pytest
+from command_kit import in_process
 
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.places import source_tree
@@ -323,9 +324,7 @@ def test_the_command_line_gives_the_documented_json(tmp_path: Path, old_kernel: 
     ],
 )
 def test_bad_input_is_one_line_and_a_hint(arguments: list[str], says: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bootwright", "boot", *arguments], capture_output=True, text=True, check=False
-    )
+    done = in_process("boot", *arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     lines = done.stderr.strip().splitlines()

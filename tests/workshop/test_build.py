@@ -15,6 +15,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from command_kit import in_process
 from history_kit import History
 from kernel_tree_kit import SMALL, kernel_tree
 
@@ -502,8 +503,7 @@ def test_killed_it_goes_on_where_it_stopped(
 
 def test_the_command(tree: Path, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "bootwright", "kernel", "build", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return in_process("kernel", "build", *arguments)
 
     lost = run(str(tree), "--fragment", str(fragment(tmp_path, "CONFIG_MACB=y\nCONFIG_WINGS=y\n")))
     assert lost.returncode == 2

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
+from command_kit import in_process
 from history_kit import History, numbered
 
 from bootwright import api
@@ -226,26 +225,20 @@ def test_the_command(history: History, tmp_path: Path) -> None:
     history.commit(
         f"net: mend\n\nFixes: {broken[:12]}\n", {"drivers/net/macb.c": numbered(60, changes={5: "5!"})}
     )
-    base = [sys.executable, "-m", "bootwright", "kernel", "patches", "base..topic", "--repository"]
+    base = ["kernel", "patches", "base..topic", "--repository"]
     out = tmp_path / "series"
-    done = subprocess.run(
-        [*base, str(history.folder), "--out", str(out)], capture_output=True, text=True, check=False
-    )
+    done = in_process(*base, str(history.folder), "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert "2 of 2 commits apply to base" in done.stdout
     assert "needs 1" in done.stdout
     assert sorted(path.name for path in out.iterdir()) == ["0001-net-add.patch", "0002-net-mend.patch"]
-    again = subprocess.run(
-        [*base, str(history.folder), "--out", str(out)], capture_output=True, text=True, check=False
-    )
+    again = in_process(*base, str(history.folder), "--out", str(out))
     assert again.returncode == 2
     assert "is not empty" in again.stderr
-    printed = subprocess.run(
-        [*base, str(history.folder), "--json"], capture_output=True, text=True, check=False
-    )
+    printed = in_process(*base, str(history.folder), "--json")
     document = json.loads(printed.stdout)
     jsonschema.validate(document, json.loads(SCHEMA.read_text()))
     assert [patch["fit"] for patch in document["patches"]] == ["applies", "applies"]
-    nowhere = subprocess.run([*base, str(tmp_path)], capture_output=True, text=True, check=False)
+    nowhere = in_process(*base, str(tmp_path))
     assert nowhere.returncode == 2
     assert "is not a git repository" in nowhere.stderr

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import packages_kit
 import pytest
+from command_kit import in_process
 from kernel_tree_kit import kernel_tree
 from packages_kit import checker, image_checkout, packages_checkout, packed
 
@@ -246,15 +245,15 @@ def test_what_has_moved_goes_where_its_order_puts_it() -> None:
 
 def test_the_command(tmp_path: Path, tarball: Path) -> None:
     packages = packages_checkout(tmp_path / "pkgs")
-    command = [sys.executable, "-m", "bootwright", "kernel", "recipe", "siderolabs-pkgs", str(packages)]
+    command = ["kernel", "recipe", "siderolabs-pkgs", str(packages)]
     command += ["--kernel", "6.12.1", "--tarball", str(tarball), "--offline"]
-    done = subprocess.run([*command, "--json", "--dry-run"], capture_output=True, text=True, check=False)
+    done = in_process(*command, "--json", "--dry-run")
     assert done.returncode == 3, done.stderr
     printed = json.loads(done.stdout)
     jsonschema.validate(printed, json.loads(SCHEMA.read_text()))
     assert not printed["written"]
     assert (packages / "Pkgfile").read_text() == packages_kit.PKGFILE
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = in_process(*command)
     assert "Linux 6.12.1 in place of 6.11.9: 6.12.1-talos" in done.stdout
     assert "applies   kernel/build/patches/0001-fits.patch" in done.stdout
     assert f"written: {packages}/Pkgfile" in done.stdout
