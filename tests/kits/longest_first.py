@@ -50,7 +50,7 @@ SECONDS = {
     "kernels/test_sources.py": 10,
     "predict/test_recorded_truth.py": 10,
 }
-"""Of files that take long, about how many seconds alone, with a cache without kernels. Only their order counts."""
+"""Of files that take long, about how many seconds alone, with an empty cache. Only their order matters."""
 
 
 def workers() -> int:
