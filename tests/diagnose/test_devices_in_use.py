@@ -49,17 +49,6 @@ def test_a_word_of_information_is_no_error() -> None:
     assert "device-troubled" not in {finding.signature for finding in findings}
 
 
-SEVERAL = (
-    (700.0, "nouveau 0000:01:00.0: disp: ERROR 4 [INVALID_ARG] 84 [] chid 0 mthd 089c data f0000001"),
-    (701.0, "nouveau 0000:01:00.0: bus: MMIO write of 00000000 FAULT at 10ac08 [ TIMEOUT ]"),
-)
-
-
-def test_a_graphics_processor_that_reports_several_errors_in_use_is_a_failure() -> None:
-    assert of(UP + lines(*SEVERAL))[0] is Outcome.DEGRADED
-    assert of(UP + lines(SEVERAL[0]))[0] is Outcome.BOOT_OK
-
-
 CARD = (
     (5.1, "sof-es83 sof-es83: ASoC: failed to instantiate card -22"),
     (5.2, "sof-es83 sof-es83: probe with driver sof-es83 failed with error -22"),
@@ -218,3 +207,55 @@ def test_what_somebody_may_not_do_is_no_damage() -> None:
     assert of(UP + "plcd[866]: 9(lan): packetsock_handle_one_packet: read failed - Network is down (100)\n")[
         0
     ] is (Outcome.BOOT_OK)
+
+
+def test_a_bridge_that_gets_further_ports_loses_no_link() -> None:
+    again = "IPv6: ADDRCONF(NETDEV_CHANGE): br-wan: link becomes ready"
+    assert of(UP + lines((739.0, again), (818.0, again), (1006.0, again)))[0] is Outcome.BOOT_OK
+
+
+def test_firmware_files_that_a_driver_does_without_are_no_errors_in_use() -> None:
+    missing = "r8169 0000:01:00.0: firmware: failed to load rtl_nic/rtl8168e-3.fw (-2)"
+    assert of(UP + lines((700.0, missing), (800.0, missing), (900.0, missing)))[0] is Outcome.BOOT_OK
+
+
+def test_a_warning_is_no_report_in_whatever_words() -> None:
+    stack = "".join(
+        f"[    1.00000{place}]  [<ffffffff81071e{place}7>] ? {name}+0x87/0xc0\n"
+        for place, name in enumerate(("warn_slowpath_common", "warn_slowpath_fmt", "a", "b", "c", "d", "e"))
+    )
+    text = "[    1.0] Your hardware is unsupported.  Do not report bugs, panics, oopses\n"
+    head = "[    1.0] Pid: 0, comm: swapper Not tainted 2.6.32-431.el6.x86_64 #1\n[    1.0] Call Trace:\n"
+    assert of(START + text + head + stack + "server login: \n")[0] is Outcome.BOOT_OK
+
+
+def test_bounce_buffers_that_are_not_had_end_no_boot() -> None:
+    text = "[    1.2] software IO TLB: swiotlb_memblock_alloc: Failed to allocate 268435456 bytes\n"
+    later = "[    2.0] usbcore: registered new interface driver usbfs\nserver login: \n"
+    assert of(START.replace("[    1.1", "[    3.1") + text + later)[0] is Outcome.BOOT_OK
+
+
+def test_a_device_is_told_by_what_is_known_of_it() -> None:
+    _, findings = of(
+        "t3: user: warning: [2026-01-01T23:30:13.9Z]: [talos] service[etcd](Running): Health check failed: "
+        "context deadline exceeded\n"
+        "t3: kern: warning: [2026-01-01T23:30:46.0Z]: nvme nvme1: I/O tag 27 (e01b) opcode 0x2 (Admin Cmd) "
+        "QID 0 timeout, reset controller\n"
+        "t3: kern:     err: [2026-01-01T23:32:07.5Z]: nvme nvme1: Device not ready; aborting reset\n"
+        "t3: kern: warning: [2026-01-01T23:32:27.6Z]: nvme nvme1: Disabling device after reset failure: -19\n"
+    )
+    assert findings[0].signature == "nvme-dead"
+    assert "talos-service-failed" in findings[0].explains
+
+
+def test_an_oops_of_udev_is_why_devices_never_come() -> None:
+    text = oops("systemd-udevd", 406, "nvme", at=4.0) + lines(
+        (94.0, "systemd[1]: Timed out waiting for device /dev/disk/by-uuid/A6E6-A760."),
+        (94.1, "systemd[1]: Dependency failed for /boot/efi."),
+        (94.2, "systemd[1]: Dependency failed for Local File Systems."),
+        (94.3, "systemd[1]: Started Emergency Shell."),
+        (94.4, "systemd[1]: Reached target Emergency Mode."),
+    )
+    _, findings = of(START + text)
+    assert findings[0].signature == "kernel-oops"
+    assert "fs-mount-failed" in findings[0].explains

@@ -67,9 +67,9 @@ class LinkChanges:
         up = change["got"] is not None or (change["state"] or b"").lower() == b"up"
         if link.up and _held(link.since, seconds):
             link.flapping = []
-        words = change[0] if up else b""
-        again = up and words == link.words and _is_apart(link.said, seconds)
-        if up:
+        words = change[0] if up and change["state"] is not None else b""
+        again = bool(words) and words == link.words and _is_apart(link.said, seconds)
+        if words:
             link.words, link.said = words, seconds
         if link.up and (again or not up):
             link.losses.append((seconds, Occurrence(number, raw)))

@@ -41,6 +41,8 @@ _SUBSYSTEM: Final = re.compile(
 )
 """What speaks for a device without its name: `[drm:FUNCTION [MODULE]] *ERROR* ` (drm_print.c, Linux 4.19)."""
 _NAMED: Final = re.compile(rb"(?:[A-Z]\w{2,15}: )?(?P<driver>[\w.-]{2,40}): ")
+_FILE: Final = re.compile(rb"(?i)\bfirmware\b.{0,60}(?:-2\b|not found|\bload)")
+"""A firmware file that is not there (drivers/base/firmware_loader, Linux 6.12): many drivers go on."""
 _SILENCE: Final = 30.0
 """Seconds in which the kernel says nothing once a boot is over, where only it speaks."""
 _MOST_SILENCES: Final = 256
@@ -142,7 +144,6 @@ class DeviceTroubles:
             state.count_all(COMPLAINED, facts, story.places, count, chosen=True)
             return
         kinds = {"again": again, "late": late, "final": story.final, "error": shape in story.errors}
-        kinds["forms"] = len(story.errors.intersection(unknown)) >= _SEVERAL
         how = tuple((name, "yes" if holds else "no") for name, holds in kinds.items())
         state.count_all(TROUBLED, (*facts, *how), story.places, count, chosen=True)
 
@@ -220,7 +221,7 @@ class DeviceTroubles:
             story.times[shape] += 1
             story.latest[shape] = place
         story.last, story.final = place, True
-        if level is not None and level <= ERROR and shape in story.first:
+        if level is not None and level <= ERROR and shape in story.first and _FILE.search(text) is None:
             story.errors.add(shape)
 
 

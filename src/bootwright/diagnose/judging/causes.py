@@ -195,6 +195,9 @@ class _Folding:
             and self._may_be_parent(index, fallback)
             and not _name_different_devices(self._findings[index], self._findings[fallback])
         ]
+        # Of those that are about the same device, where there are such.
+        own = [index for index in named if _share_device(self._findings[index], self._findings[fallback])]
+        named = own or named
         worst = min((self._findings[index].severity.rank for index in named), default=None)
         named = [index for index in named if self._findings[index].severity.rank == worst]
         return max(named, key=lambda index: self._first[index], default=None)
@@ -354,6 +357,12 @@ def _of_another_role(cause: Finding, effect: Finding) -> bool:
     role = role_of_name(named)
     from_the_net = any(_NET_ROOT.search(line.text) is not None for line in effect.lines)
     return role is not None and role.name in _OF_NETWORK and not from_the_net
+
+
+def _share_device(finding: Finding, other: Finding) -> bool:
+    """Whether both are about a certain device, the same."""
+    devices = [dict(entry.facts).get("device") for entry in (finding, other)]
+    return None not in devices and not _name_different_devices(finding, other)
 
 
 def _name_different_devices(cause: Finding, effect: Finding) -> bool:

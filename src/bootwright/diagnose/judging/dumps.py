@@ -30,7 +30,7 @@ GOES_ON: Final = re.compile(
     rb"\b(?:dump_stack(?:_lvl)?|show_stack|dump_backtrace)\b(?!\w)"
     rb"|^\s*task:\S.{0,40}\bstate:\w|^\s*#\d+: .{0,120}\{[-.+?]{4,6}\}(?:-\{\d:\d\})?, at: "
     rb"|^\s*Virtual kernel memory layout:|^\s*\.{3} APIC [A-Z]|^---\[ end trace [0-9a-f]+ \]---"
-    rb"|^ELF: phdr: "
+    rb"|^ELF: phdr: |\b(?:warn_slowpath_\w+|__warn)\+0x"
 )
 """What a kernel prints by choice, going on: a stack (lib/dump_stack.c), the state of a task
 (kernel/sched/core.c sched_show_task), its locks (kernel/locking/lockdep.c print_lock; Linux 6.12), where
