@@ -128,6 +128,8 @@ class _Folding:
         )
         if effect_found.signature not in signature.explains or effect_found.signature == signature.name:
             return False
+        if self._signatures[effect].fallback and _name_different_devices(cause_found, effect_found):
+            return False
         of_reports = self._signatures[effect].of_reports
         if of_reports and not signature.report and _known_facts_match(of_reports, effect_found):
             return False
