@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import boot_disk_kit
 import jsonschema
 import pytest
 from hypothesis import given
@@ -526,7 +527,7 @@ def test_a_bad_argument_is_found_by_real_boots(tmp_path: Path) -> None:
         ["grub-mkimage", "-O", "arm64-efi", "-d", boot_part("grub-arm64-efi").folder, "-p", "/grub",
          "-c", early, "-o", tmp_path / "grub.efi", *modules]
     )  # fmt: skip
-    plain = "console=ttyAMA0 panic=-1 quiet cryptomgr.notests initcall_blacklist=jent_mod_init"
+    plain = f"{boot_disk_kit.ARGUMENTS} quiet"
     menu = (
         "set timeout=0\nmenuentry x {\n  linux /vmlinuz ARGUMENTS bootwright.probe=mounts "
         "bootwright.mark=bw1\n  initrd /initramfs\n}\n"

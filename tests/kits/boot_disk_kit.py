@@ -9,10 +9,14 @@ from bootwright.formats.archives import cpio
 from bootwright.foundation import tools
 from bootwright.kernels.boot_parts import boot_part
 from bootwright.kernels.catalogue import open_library
+from bootwright.lab.probes.boot import _quick
 from bootwright.lab.probes.initramfs import build
 from bootwright.lab.probes.probe import init
 
-ARGUMENTS = "console=ttyAMA0 panic=-1 cryptomgr.notests initcall_blacklist=jent_mod_init"
+# As probes are booted, but with the kernel's own lines.
+ARGUMENTS = " ".join(
+    ("console=ttyAMA0", "panic=-1", *(word for word in _quick(modules=False) if word != "quiet"))
+)
 
 
 def boot_disk(folder: Path) -> Path:
