@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.judging.device_roles import device_roles
+from bootwright.diagnose.judging.device_roles import is_sign
 from bootwright.diagnose.messages.speaker import kernel_formats
 from bootwright.diagnose.model import Diagnosis, Outcome
 from bootwright.diagnose.signatures.knowledge import load
@@ -72,8 +72,8 @@ def harmless_lines() -> list[bytes]:
 
 
 def shows_success(line: bytes) -> bool:
-    """Whether it says that a network link or a disk works: then a failing one is not the only one."""
-    return any(form.search(line) is not None for role in device_roles() for form in role.works)
+    """Whether it says that a device of some role works or is made: then a failing one is not the only one."""
+    return is_sign(line)
 
 
 def filled(text: bytes, chance: random.Random) -> bytes:

@@ -124,3 +124,63 @@ def test_an_interrupt_controller_is_no_program() -> None:
     line = "Nov 20 10:01:36 host kernel: [    0.000000] IOAPIC[0]: apic_id 0, version 17, GSI 0-23\n"
     start = "".join(f"Nov 20 10:01:35 host kernel: {text}\n" for text in START.splitlines())
     assert outcome(start + line) is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("hw-detect: FATAL: Module rtc not found.", Outcome.BOOT_OK),
+        ("qzx-setup: FATAL: Settings not found.", Outcome.FAILED),
+    ],
+)
+def test_a_module_that_is_not_there_is_fatal_for_its_loader_alone(line: str, expected: Outcome) -> None:
+    system = "".join(f"Oct 23 14:11:4{n} host kernel: {text}\n" for n, text in enumerate(START.splitlines()))
+    init = "Oct 23 14:11:43 host kernel: [    1.900000] Run /sbin/init as init process\n"
+    assert outcome(f"{system}{init}Oct 23 14:11:43 {line}\n") is expected
+
+
+@pytest.mark.parametrize(
+    ("packet", "expected"),
+    [(" IN=wlan0 OUT= MAC=01:00:5e:00:00:01:14 SRC=192.0.2.1 DST=192.0.2.2", Outcome.BOOT_OK), ("", None)],
+)
+def test_a_packet_that_a_firewall_logs_is_no_error(packet: str, expected: Outcome | None) -> None:
+    lines = "".join(f"[  {second}.484028] INPUT-rejected:{packet}\n" for second in range(300, 990, 60))
+    found = outcome(START + RUNS + lines)
+    assert found is (expected or Outcome.DEGRADED)
+
+
+def test_where_an_image_will_lie_is_no_dump() -> None:
+    log = (
+        "U-Boot 2011.03 (Jan 01 2014 - 00:00:00)\n"
+        "ERR(v2/qzx_key.c)L472:failed to query key state, rc 0\n"
+        "## Booting kernel from Legacy Image at 12000000 ...\n"
+        "   Image Type:   ARM Linux Kernel Image (lzo compressed)\n"
+        "   Load Address: 00208000\n"
+        "   Entry Point:  00208000\n"
+    )
+    assert outcome(log) is Outcome.UNKNOWN
+    assert outcome(log.replace("Load Address", "pc").replace("Entry Point", "lr")) is Outcome.FAILED
+
+
+def test_a_stack_belongs_to_its_head_though_others_speak_meanwhile() -> None:
+    head = "[  740.004138] INFO: task alloy:8260 blocked for more than 122 seconds.\n"
+    frames = "".join(f"[  740.00500{n}]  qzx_f{n}+0x4{n}/0x80\n" for n in range(4))
+    others = "[  740.005009] usb 1-1: new high-speed USB device number 2 using xhci_hcd\n" * 12
+    user = (
+        "[  740.005100] RIP: 0033:0x48bcee\n"
+        "[  740.005110] RAX: ffffffffffffffda RBX: 000000c0058b1dc0 RCX: 000000000048bcee\n"
+        "[  740.005120] R13: 0000000000000040 R14: 000000c0058b1dc0 R15: ffffffffffffffff\n"
+    )
+    found = diagnose_bytes((head + frames + others + user).encode(), "log", load())
+    assert [finding.signature for finding in found.boots[0].findings] == ["hung-task"]
+
+
+def test_lines_of_another_console_do_not_hide_when_an_excerpt_is_from() -> None:
+    kernel = "".join(f"[761945.3000{n}] usb 1-1: reset high-speed device number 2\n" for n in range(10, 32))
+    other = "".join(f"drawing of a {chr(97 + n) * 4}.svg\n" for n in range(22))
+    failed = "".join(
+        f"[76196{second}.324110] ath11k_pci 0000:01:00.0: failed to send WMI_PDEV_SET_PARAM cmd\n"
+        for second in range(10)
+    )
+    assert outcome(kernel + failed) is Outcome.DEGRADED
+    assert outcome(kernel + other + failed) is Outcome.DEGRADED

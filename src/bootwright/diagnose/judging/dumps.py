@@ -19,7 +19,7 @@ _OF_A_DUMP: Final = 2
 """Lines at the end; so many of them are of a dump: somebody else may have spoken, too."""
 _LONGEST: Final = 120
 _GAP: Final = 3
-"""Lines of something else within it."""
+"""Lines of something else within it, information of others not counted."""
 _TRAP: Final = re.compile(
     rb"(?i)\b(?:trap|exception|abort|fault|panic|stalls?|blocked for|lock-?up)\b"
     rb"|(?i:\b(?:call trace|backtrace|stack dump)\b)"
@@ -30,14 +30,14 @@ GOES_ON: Final = re.compile(
     rb"\b(?:dump_stack(?:_lvl)?|show_stack|dump_backtrace)\b(?!\w)"
     rb"|^\s*task:\S.{0,40}\bstate:\w|^\s*#\d+: .{0,120}\{[-.+?]{4,6}\}(?:-\{\d:\d\})?, at: "
     rb"|^\s*Virtual kernel memory layout:|^\s*\.{3} APIC [A-Z]|^---\[ end trace [0-9a-f]+ \]---"
-    rb"|^ELF: phdr: |\b(?:warn_slowpath_\w+|__warn)\+0x"
+    rb"|^ELF: phdr: |\b(?:warn_slowpath_\w+|__warn)\+0x|^\s*(?:Load Address|Entry Point): "
 )
 """What a kernel prints by choice, going on: a stack (lib/dump_stack.c), the state of a task
 (kernel/sched/core.c sched_show_task), its locks (kernel/locking/lockdep.c print_lock; Linux 6.12), where
 memory lies (arch/arm/mm/init.c, Linux 4.19), interrupt controllers
-(arch/x86/kernel/apic/vector.c), the parts of a kernel that Xen loads (common/libelf/libelf-loader.c,
-Xen 4.19), and a report that it closed (kernel/panic.c print_oops_end_marker): what
-came of that is said in lines of their own. A trap has none."""
+(arch/x86/kernel/apic/vector.c), and a report that it closed (kernel/panic.c print_oops_end_marker): what
+came of that is said in lines of their own. A trap has none. Who loads a kernel tells where its parts lie: Xen
+(common/libelf/libelf-loader.c, 4.19), U-Boot (boot/image.c image_print_contents, 2025.01)."""
 _BEFORE: Final = 8
 """Lines before it, among which its head is: modules, CPU, hardware, workqueue and state stand between, since
 Linux 6.13 the taint, too (lib/dump_stack.c dump_stack_print_info)."""
@@ -65,10 +65,13 @@ def dump_at_end(lines: Sequence[LastLine], known: Iterable[int]) -> Dump | None:
     if sum(is_dump(line.text) for line in lines[-_AT_END:]) < _OF_A_DUMP:
         return None
     begin = len(lines)
+    between = 0
     for place in range(len(lines) - 1, max(len(lines) - _LONGEST, 0) - 1, -1):
         if is_dump(lines[place].text):
-            begin = place
-        elif begin - place > _GAP:
+            begin, between = place, 0
+            continue
+        between += is_grave(lines[place].raw)
+        if between > _GAP:
             break
     before = lines[max(begin - _BEFORE, 0) : begin] or lines[begin : begin + 1]
     if any(before[0].number <= number for number in known):

@@ -26,8 +26,11 @@ _CONTINUES: Final = re.compile(
     rb"(?i)\b(?:unable|refusing|impossible) to continue\b|\bcan(?:no|')t continue\b"
 )
 """In which scripts of first programs say the same: OpenRC 0.63 sh/init.sh.Linux.in, dracut 107 die()."""
-_HELPER: Final = re.compile(rb"\A(?:\S+: )?(?:modprobe|depmod|insmod|rmmod|kmod)\b")
-"""Who calls a module that is not there fatal, and means itself (kmod 34 tools/modprobe.c)."""
+_HELPER: Final = re.compile(
+    rb"\A(?:\S+: )?(?:modprobe|depmod|insmod|rmmod|kmod)\b|.{0,60}\bFATAL: Module \S+ not found\b"
+)
+"""Who calls a module that is not there fatal, and means itself, also where a program logs it under its own
+name (kmod 34 tools/modprobe.c)."""
 _LAST_WORDS: Final = 4
 _BEFORE: Final = 14
 """Lines at the end among which the machine is left; its own lines in which the first program says why."""

@@ -86,6 +86,8 @@ _INFORMATION: Final = re.compile(
 """The level in a program's own line: klog's, logrus's, zap's."""
 _COMMENT: Final = re.compile(rb"#(?: [a-z]|\s*\Z)")
 """A line of a file that is shown, or what somebody typed at a shell's prompt: nobody complains in it."""
+_PACKET: Final = re.compile(rb"\bIN=\S{0,15} OUT=\S{0,15} (?:PHYSIN=|MAC=|SRC=|ARP )")
+"""A packet that a rule of the firewall logs in its own words (net/netfilter/nf_log_syslog.c, Linux 6.12)."""
 _NUMBERS: Final = re.compile(rb"0[xX][0-9a-fA-F]+|\b[0-9a-fA-F]{6,}\b|\d+")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
 
@@ -101,7 +103,8 @@ def looks_wrong(text: bytes) -> bool:
         return False
     if not (_HAS_WORDS(text) or _FIRST_SIGNS.match(text) is not None or _SIGNS(text)):
         return False
-    return _COMMENT.match(text) is None and not is_taken_back(text)
+    quoted = _COMMENT.match(text) is not None or _PACKET.search(text) is not None
+    return not quoted and not is_taken_back(text)
 
 
 def is_taken_back(text: bytes) -> bool:

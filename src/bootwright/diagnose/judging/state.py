@@ -334,8 +334,8 @@ class BootState:
             return False
         judged = [groups for name, groups in self.tallies.items() if name not in BESIDE]
         places = (tally.first[0] for groups in judged for tally in groups.values())
-        times = [prefix.split(place.raw).seconds for place in places]
-        return bool(times) and all(seconds is not None and seconds >= _SURELY_UP for seconds in times)
+        times = [seconds for place in places if (seconds := prefix.split(place.raw).seconds) is not None]
+        return bool(times) and min(times) >= _SURELY_UP
 
     def went_on(self, line: int) -> bool:
         """Whether services, or programs that were only heard, went on for long after `line`."""
