@@ -184,3 +184,12 @@ def test_lines_of_another_console_do_not_hide_when_an_excerpt_is_from() -> None:
     )
     assert outcome(kernel + failed) is Outcome.DEGRADED
     assert outcome(kernel + other + failed) is Outcome.DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [("mtphy[1]:Link-up at 100F.\n", Outcome.BOOT_OK), ("", Outcome.DEGRADED)],
+    ids=["another", "none"],
+)
+def test_an_interface_is_not_the_network_where_a_port_has_its_link(link: str, expected: Outcome) -> None:
+    assert outcome(START + RUNS + "ifconfig: SIOCSIFADDR: No such device\n" + link) is expected
