@@ -73,6 +73,8 @@ class ScannedAhead:
         self._blocks: deque[Block] = deque()
         """Handed over, the oldest first."""
         self._handed_over = 0
+        self._splits = False
+        """Whether the lines of the last block were asked for."""
         self._shared = mmap.mmap(-1, _PLACES * BLOCK)
         context = get_context("fork")
         orders, self._orders = context.Pipe(duplex=False)
@@ -106,6 +108,8 @@ class ScannedAhead:
     def feed(self, data: bytes) -> Iterator[tuple[Block, Sightings]]:
         """See `Scanned.feed`: earlier blocks, as soon as there is no place for the next one."""
         for block in self._cleaner.feed(data):
+            if self._splits:
+                _ = block.lines  # sooner done than counting them, and later splitting all the same
             yield from self._hand_over(block)
 
     def flush(self) -> Iterator[tuple[Block, Sightings]]:
@@ -117,7 +121,9 @@ class ScannedAhead:
 
     def _hand_over(self, block: Block) -> Iterator[tuple[Block, Sightings]]:
         while len(self._blocks) == _PLACES:
-            yield self._oldest()
+            scanned = self._oldest()
+            yield scanned
+            self._splits = scanned[0].is_split
         place, size = self._handed_over % _PLACES * BLOCK, len(block.text)
         self._shared[place : place + size] = block.text
         order: _Order = size, block.first_line, block.joins

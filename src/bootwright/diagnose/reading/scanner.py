@@ -132,7 +132,7 @@ class Scanner:
         places = self._familiar.may_tell(shapes, self._tables.telling.holding.lines)
         if places is None:
             return None
-        spelled = self._tables.telling.spelled_out.lines(block.text)
+        spelled = self._spelled(block.text)
         if spelled:
             places = sorted({*places, *spelled})
         if not places:
@@ -157,6 +157,19 @@ class Scanner:
             list(compress(raws, records)),
             list(filter(None, records)),
         )
+
+    def _spelled(self, text: bytes) -> list[int]:
+        """Numbers (from 0) of lines that hold a literal that is spelled out, and no shape that may tell."""
+        numbers: list[int] = []
+        number = counted = 0
+        for place in self._tables.telling.spelled_out.places(text):
+            start, end = text.rfind(b"\n", 0, place) + 1, text.find(b"\n", place)
+            if not self._familiar.tells(shapes_of(text[start : end if end >= 0 else len(text)])[0]):
+                # Counting the lines takes longer than finding the literals.
+                number += text.count(b"\n", counted, start)
+                counted = start
+                numbers.append(number)
+        return numbers
 
     def _is_flood(self, raws: list[bytes], most: float) -> bool:
         """Whether more than `most` lines, by some of them, are to be examined, as before a pause."""

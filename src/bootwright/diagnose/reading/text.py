@@ -72,6 +72,11 @@ class Block:
         return self._split
 
     @property
+    def is_split(self) -> bool:
+        """Whether somebody asked for `lines`."""
+        return self._split is not None
+
+    @property
     def padded(self) -> bytes:
         """The text with blank lines after those that were joined: its lines count as the file's do."""
         if not self.joins:

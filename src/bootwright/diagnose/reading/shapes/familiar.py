@@ -91,6 +91,10 @@ class Familiar:
             self._remember(new)
         return list(compress(range(len(values)), values))
 
+    def tells(self, shape: bytes) -> bool:
+        """Whether a line of that shape is known to be one that may tell something."""
+        return bool(self._shapes.get(shape))
+
     def _remember(self, new: dict[bytes, int]) -> None:
         if len(self._shapes) > _MOST or self._bytes > _MOST_BYTES:
             self._shapes.clear()
