@@ -26,7 +26,7 @@ ANYWHERE = re2._Anchor.UNANCHORED if HAVE_RE2 else None  # noqa: SLF001
 """First argument of what `matcher` gives."""
 _CACHED = 20_000
 """Messages kept."""
-_BEFORE_A_SET = 1200
+_BEFORE_A_SET = 600
 """Messages whose literals are found without a set of all: as long as making it takes."""
 
 Facts = tuple[tuple[str, str], ...]
