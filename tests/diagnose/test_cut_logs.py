@@ -193,3 +193,36 @@ def test_lines_of_another_console_do_not_hide_when_an_excerpt_is_from() -> None:
 )
 def test_an_interface_is_not_the_network_where_a_port_has_its_link(link: str, expected: Outcome) -> None:
     assert outcome(START + RUNS + "ifconfig: SIOCSIFADDR: No such device\n" + link) is expected
+
+
+@pytest.mark.parametrize(
+    ("dump", "expected"),
+    [
+        ("before: 0x00dfc3fd\n after: 0x00cf41d9\n", Outcome.UNKNOWN),
+        ("pc : 0x00dfc3fd\nlr : 0x00cf41d9\n", Outcome.FAILED),
+    ],
+    ids=["a driver's values", "registers"],
+)
+def test_two_values_are_a_dump_only_where_registers_have_their_names(dump: str, expected: Outcome) -> None:
+    stamped = "".join(
+        f"[    1.000000] {line}\n" for line in ("qzx: counters not available", *dump.splitlines())
+    )
+    assert outcome(START + stamped) is expected
+
+
+def test_a_register_that_there_is_not_ends_no_boot() -> None:
+    head = (
+        "[    0.600000] unchecked MSR access error: WRMSR to 0x3a at rIP: 0xffffffff918657d4 (f+0x4/0x20)\n"
+    )
+    frames = "".join(f"[    0.60001{n}]  qzx_f{n}+0x4{n}/0x80\n" for n in range(4))
+    assert outcome(START + head + "[    0.600005] Call Trace:\n" + frames) is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("driver", "expected"), [("tegra-ahci", Outcome.DEGRADED), ("rknand", Outcome.UNKNOWN)]
+)
+def test_a_controller_of_drives_is_missed_sooner_than_a_place_for_cards(
+    driver: str, expected: Outcome
+) -> None:
+    failed = f"[    1.000000] {driver}: probe of 70027000.disk failed with error -110\n"
+    assert outcome(START + failed) is expected

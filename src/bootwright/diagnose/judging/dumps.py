@@ -31,12 +31,14 @@ GOES_ON: Final = re.compile(
     rb"|^\s*task:\S.{0,40}\bstate:\w|^\s*#\d+: .{0,120}\{[-.+?]{4,6}\}(?:-\{\d:\d\})?, at: "
     rb"|^\s*Virtual kernel memory layout:|^\s*\.{3} APIC [A-Z]|^---\[ end trace [0-9a-f]+ \]---"
     rb"|^ELF: phdr: |\b(?:warn_slowpath_\w+|__warn)\+0x|^\s*(?:Load Address|Entry Point): "
+    rb"|^unchecked MSR access error: "
 )
 """What a kernel prints by choice, going on: a stack (lib/dump_stack.c), the state of a task
 (kernel/sched/core.c sched_show_task), its locks (kernel/locking/lockdep.c print_lock; Linux 6.12), where
 memory lies (arch/arm/mm/init.c, Linux 4.19), interrupt controllers
 (arch/x86/kernel/apic/vector.c), and a report that it closed (kernel/panic.c print_oops_end_marker): what
-came of that is said in lines of their own. A trap has none. Who loads a kernel tells where its parts lie: Xen
+came of that is said in lines of their own, and a register that there is not (arch/x86/mm/extable.c
+ex_handler_msr). A trap has none. Who loads a kernel tells where its parts lie: Xen
 (common/libelf/libelf-loader.c, 4.19), U-Boot (boot/image.c image_print_contents, 2025.01)."""
 _BEFORE: Final = 8
 """Lines before it, among which its head is: modules, CPU, hardware, workqueue and state stand between, since
@@ -90,6 +92,8 @@ def dump_at_end(lines: Sequence[LastLine], known: Iterable[int]) -> Dump | None:
         return None
     # What a driver says of its device with the stack that led there is no exception.
     by_choice = head is None or is_of_a_device(head.text)
+    # Two values below each other may be a driver's.
+    by_choice |= sum(is_dump(line.text) for line in lines[begin:]) < _AT_END
     if by_choice and not any(_TRAP.search(line.text) for line in (*before, *lines[begin:])):
         return None
     return Dump(head or before[-1], lines[begin])
