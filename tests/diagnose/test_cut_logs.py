@@ -226,3 +226,13 @@ def test_a_controller_of_drives_is_missed_sooner_than_a_place_for_cards(
 ) -> None:
     failed = f"[    1.000000] {driver}: probe of 70027000.disk failed with error -110\n"
     assert outcome(START + failed) is expected
+
+
+@pytest.mark.parametrize(
+    ("driver", "expected"), [("tegra-ahci", Outcome.DEGRADED), ("rknand", Outcome.BOOT_OK)]
+)
+def test_an_empty_place_for_flash_is_not_missed_beside_a_disk(driver: str, expected: Outcome) -> None:
+    failed = f"[    1.000000] {driver}: probe of 70027000.disk failed with error -110\n"
+    disk = "[    1.200000] mmcblk0: mmc0:0001 SEM16G 14.7 GiB\n"
+    programs = "[    1.900000] Run /init as init process\n[   71.000000] random: crng init done\n"
+    assert outcome(START + failed + disk + programs) is expected
