@@ -259,3 +259,31 @@ def test_an_oops_of_udev_is_why_devices_never_come() -> None:
     _, findings = of(START + text)
     assert findings[0].signature == "kernel-oops"
     assert "fs-mount-failed" in findings[0].explains
+
+
+@pytest.mark.parametrize(
+    ("services", "expected"),
+    [(("flash_recovery", "bootsound"), Outcome.BOOT_OK), (("servicemanager", "vold"), Outcome.FAILED)],
+)
+def test_android_does_without_many_services_but_not_without_its_own(
+    services: tuple[str, str], expected: Outcome
+) -> None:
+    text = "".join(
+        f"[    5.{place}] init: cannot find '/system/bin/{name}', disabling '{name}'\n"
+        for place, name in enumerate(services)
+    )
+    assert of(START + text + "[    9.0] healthd: battery l=50 v=3 t=25.0 h=2 st=3\n")[0] is expected
+
+
+def test_a_soft_lockup_that_the_machine_goes_on_after_fails_no_boot() -> None:
+    lockup = "watchdog: BUG: soft lockup - CPU#104 stuck for 22s! [tuned:4828]"
+    started = START + "[    9.0] systemd[1]: Started dbus.service - D-Bus System Message Bus.\n"
+    assert of(started + lines((80.0, lockup), (200.0, "usb 1-1: USB disconnect, device number 2")))[0] is (
+        Outcome.DEGRADED
+    )
+    assert of(started + lines((80.0, lockup)))[0] is Outcome.FAILED
+
+
+def test_a_storage_controller_that_is_not_there_is_not_missed() -> None:
+    text = "ufshcd fc594000.ufshc: ufshcd_variant_hba_init: variant qcom init failed err -19"
+    assert of(START + lines((0.9, text)) + "recovery login: \n")[0] is Outcome.BOOT_OK
