@@ -145,8 +145,8 @@ def test_a_module_that_is_not_there_is_fatal_for_its_loader_alone(line: str, exp
 )
 def test_a_packet_that_a_firewall_logs_is_no_error(packet: str, expected: Outcome | None) -> None:
     lines = "".join(f"[  {second}.484028] INPUT-rejected:{packet}\n" for second in range(300, 990, 60))
-    found = outcome(START + RUNS + lines)
-    assert found is (expected or Outcome.DEGRADED)
+    judged = outcome(START + RUNS + lines)
+    assert judged is (expected or Outcome.DEGRADED)
 
 
 def test_where_an_image_will_lie_is_no_dump() -> None:
@@ -171,8 +171,8 @@ def test_a_stack_belongs_to_its_head_though_others_speak_meanwhile() -> None:
         "[  740.005110] RAX: ffffffffffffffda RBX: 000000c0058b1dc0 RCX: 000000000048bcee\n"
         "[  740.005120] R13: 0000000000000040 R14: 000000c0058b1dc0 R15: ffffffffffffffff\n"
     )
-    found = diagnose_bytes((head + frames + others + user).encode(), "log", load())
-    assert [finding.signature for finding in found.boots[0].findings] == ["hung-task"]
+    diagnosis = diagnose_bytes((head + frames + others + user).encode(), "log", load())
+    assert [finding.signature for finding in diagnosis.boots[0].findings] == ["hung-task"]
 
 
 def test_lines_of_another_console_do_not_hide_when_an_excerpt_is_from() -> None:
