@@ -236,3 +236,10 @@ def test_an_empty_place_for_flash_is_not_missed_beside_a_disk(driver: str, expec
     disk = "[    1.200000] mmcblk0: mmc0:0001 SEM16G 14.7 GiB\n"
     programs = "[    1.900000] Run /init as init process\n[   71.000000] random: crng init done\n"
     assert outcome(START + failed + disk + programs) is expected
+
+
+def test_a_stack_is_as_late_as_its_own_console_says() -> None:
+    kernel = "[777184.936762] kworker/1:23    D    0 17371      2 0x80000000\n[777184.936786] Call Trace:\n"
+    frames = "".join(f"[777184.93679{n}]  qzx_f{n}+0x4{n}/0x80\n" for n in range(8))
+    assert outcome(kernel + frames) is Outcome.DEGRADED
+    assert outcome(kernel + "lab@bench:~/work$ git status\n" + frames) is Outcome.DEGRADED

@@ -96,4 +96,8 @@ def dump_at_end(lines: Sequence[LastLine], known: Iterable[int]) -> Dump | None:
     by_choice |= sum(is_dump(line.text) for line in lines[begin:]) < _AT_END
     if by_choice and not any(_TRAP.search(line.text) for line in (*before, *lines[begin:])):
         return None
-    return Dump(head or before[-1], lines[begin])
+    if head is None:
+        # Another console may have spoken in between.
+        own = (line for line in reversed(before) if line.voice == lines[begin].voice)
+        head = next(own, before[-1])
+    return Dump(head, lines[begin])
