@@ -145,8 +145,8 @@ class Figures:
         self.cut += answer.label.outcome is Outcome.UNKNOWN
         self.outcome_right += answer.outcome_right
         self.cause_right += answer.cause_right and not healthy
-        self.missed += answer.missed and not healthy
         failing = answer.label.outcome not in {Outcome.BOOT_OK, Outcome.UNKNOWN}
+        self.missed += answer.missed and failing
         may_run = failing and Outcome.BOOT_OK in answer.label.also_right
         self.may_run += may_run
         self.told_first += answer.told_first and failing

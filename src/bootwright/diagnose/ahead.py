@@ -63,10 +63,10 @@ class ScannedAhead:
     """See `scanner.Scanned`; a context that ends the other process."""
 
     def __init__(
-        self, here: ScannedHere, patterns: Sequence[Pattern], meanwhile: Callable[[Block], None]
+        self, here: ScannedHere, patterns: Sequence[Pattern], meanwhile: Callable[[Block], Iterator[None]]
     ) -> None:
-        """`meanwhile` takes the first block while the other process scans it, in which all is new to it."""
-        self._meanwhile: Callable[[Block], None] | None = meanwhile
+        """`meanwhile` takes the first block, a part at a time, as long as the other process scans it."""
+        self._meanwhile: Callable[[Block], Iterator[None]] | None = meanwhile
         self._cleaner = here.cleaner
         self._patterns = patterns
         self._records: list[Record] = []
@@ -136,7 +136,9 @@ class ScannedAhead:
 
     def _oldest(self) -> tuple[Block, Sightings]:
         if self._meanwhile is not None:
-            self._meanwhile(self._blocks[0])
+            for _ in self._meanwhile(self._blocks[0]):
+                if self._results.poll():
+                    break
             self._meanwhile = None
         try:
             scanned = self._results.recv()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import attrs
@@ -33,6 +33,9 @@ from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.text import Block
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, UNKNOWN, voice_of
+
+_PREPARED_AT_ONCE = 128
+"""Lines."""
 
 
 class _Look(Protocol):
@@ -71,12 +74,14 @@ class CloserLook:
         """More was read."""
         self._text.extend(block)
 
-    def prepare(self, block: Block) -> None:
+    def prepare(self, block: Block) -> Iterator[None]:
         """Find out of the lines of a log's first block what they are by themselves, while nobody waits.
 
-        It is remembered for when their boots are looked at.
+        It is remembered for when their boots are looked at. Every some lines the caller may leave it at that.
         """
-        for raw in block.lines if self._text.empty else ():
+        for number, raw in enumerate(block.lines if self._text.empty else ()):
+            if number % _PREPARED_AT_ONCE == 0:
+                yield
             message = prefix.split(raw)
             program = voice_of(message) == PROGRAM
             note = noted(message.text, by_program=program)
