@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bootwright.diagnose.closer.devices import DEVICE, DeviceErrors
+from bootwright.diagnose.closer.devices import DeviceErrors
+from bootwright.diagnose.closer.noted import noted
 from bootwright.diagnose.closer.surroundings import surroundings
 from bootwright.diagnose.closer.troubles import DeviceTroubles
 from bootwright.diagnose.judging.state import BootState
@@ -18,9 +19,9 @@ def one_input(data: bytes) -> None:
     assert all(level_of(line) in {None, *range(8)} for line in lines)
     errors, troubles, state = DeviceErrors(), DeviceTroubles(), BootState(1)
     for number, line in enumerate(lines, 1):
-        match = DEVICE.match(line)
-        errors.read(number, line, line, match)
-        troubles.read(number, line, line, match, kernels=bool(number % 2))
+        note = noted(line, by_program=False)
+        errors.read(number, line, line, note.device, wrong=note.wrong)
+        troubles.read(number, line, line, note, kernels=bool(number % 2))
     assert errors.any in {True, False}
     troubles.tell(state)
     assert not state.tallies or troubles.any
