@@ -223,7 +223,8 @@ def answer(label: Label, knowledge: Knowledge) -> Answer:
     # As the product and `grep -n` count: a bare carriage return or form feed ends no line.
     lines = label.data.decode(errors="replace").split("\n")
     wanted = {number for number, text in enumerate(lines, 1) if any(proof in text for proof in proofs)}
-    head = blamed(diagnosis)
+    blame = diagnosis.blamed
+    head = blame.finding if blame is not None else None
     first = head if head in serious else None
     return Answer(
         label,
@@ -235,12 +236,6 @@ def answer(label: Label, knowledge: Knowledge) -> Answer:
         any(holds(finding, wanted) for finding in serious),
         head is not None and names(label, head) and holds(head, wanted),
     )
-
-
-def blamed(diagnosis: Diagnosis) -> Finding | None:
-    """What the diagnosis blames, or what is most worth knowing if nothing failed; None if all is harmless."""
-    places = diagnosis.blamed
-    return diagnosis.boots[places[0]].findings[places[1]] if places is not None else None
 
 
 def names(label: Label, finding: Finding) -> bool:

@@ -28,11 +28,10 @@ def _blame(diagnosis: Diagnosis) -> dict[str, Any] | None:
     blamed = diagnosis.blamed
     if blamed is None:
         return None
-    boot, place = blamed
-    finding = diagnosis.boots[boot].findings[place]
+    finding = blamed.finding
     return {
-        "boot": boot,
-        "finding": place,
+        "boot": blamed.boot,
+        "finding": blamed.place,
         "signature": finding.signature,
         "title": finding.title,
         "severity": finding.severity.value,

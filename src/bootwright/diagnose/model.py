@@ -144,6 +144,17 @@ class Boot:
 
 
 @frozen
+class Blame:
+    """The one finding that an outcome rests on."""
+
+    boot: int
+    """Index into `Diagnosis.boots`."""
+    place: int
+    """Index into that boot's findings."""
+    finding: Finding
+
+
+@frozen
 class Diagnosis:
     """Everything a file (or several) tells."""
 
@@ -154,8 +165,8 @@ class Diagnosis:
     """Boots between the first and the last ones kept, where a file holds very many."""
 
     @property
-    def blamed(self) -> tuple[int, int] | None:
-        """Indices of the boot and of its finding that the outcome rests on; None where nothing tells.
+    def blamed(self) -> Blame | None:
+        """What the outcome rests on; None where nothing tells.
 
         That is the gravest finding, the root cause first, of the last boot that ended as the whole did. Where
         nothing failed it is what is most worth knowing; what is harmless is never to blame.
@@ -169,4 +180,4 @@ class Diagnosis:
         if not grave:
             return None
         _, _, index, place = max(grave)
-        return index, -place
+        return Blame(index, -place, self.boots[index].findings[-place])

@@ -45,12 +45,12 @@ def as_text(diagnosis: Diagnosis, *, every: bool = False) -> str:
     elif diagnosis.boots_left_out:
         out.append(f"{diagnosis.boots_left_out} boots in the middle of the file are left out")
     several = len(diagnosis.boots) > 1 or len({boot.source for boot in diagnosis.boots}) > 1
-    if several and diagnosis.blamed is not None:
-        index, place = diagnosis.blamed
-        finding = diagnosis.boots[index].findings[place]
+    blamed = diagnosis.blamed if several else None
+    if blamed is not None:
+        finding = blamed.finding
         line = f", line {finding.lines[0].number}" if finding.lines else ""
         lead = "worth knowing" if finding.severity is Severity.INFO else "to blame"
-        out.append(f"{lead}: {finding.title} (boot {index + 1}{line})")
+        out.append(f"{lead}: {finding.title} (boot {blamed.boot + 1}{line})")
     for number, boot in boots:
         out.append("")
         out.extend(_boot(boot, number if several else None, every=every))

@@ -153,7 +153,7 @@ class DeviceErrors:
             level = level_of(raw)
             if level is None or level <= ERROR:
                 self._complaint(number, raw, match, level)
-                self._would(text)
+                self._signs_in(text)
                 return
         if self._errors:
             self._success(text, match["device"] if match is not None else b"")
@@ -206,8 +206,7 @@ class DeviceErrors:
 
     def _success(self, text: bytes, device: bytes) -> None:
         """A message that is no error: of the device itself, or of something of its role that works."""
-        self._would(text)
-        for role in device_roles() if is_sign(text) else ():
+        for role in self._signs_in(text):
             if any(pattern.search(text) is not None for pattern in role.made):
                 self._made.add(role.name)
             if any(pattern.search(text) is not None for pattern in role.works):
@@ -222,11 +221,13 @@ class DeviceErrors:
             if goes_on and self._errors[device].count < _AGAIN:
                 del self._errors[device]
 
-    def _would(self, text: bytes) -> None:
-        """A message that may show that the log would tell of anything that is made."""
-        for role in device_roles() if is_sign(text) else ():
+    def _signs_in(self, text: bytes) -> Sequence[DeviceRole]:
+        """The roles that a message may be a sign of; kept is which of them it would show as made."""
+        roles = device_roles() if is_sign(text) else ()
+        for role in roles:
             if any(pattern.search(text) is not None for pattern in role.would_show):
                 self._would_show.add(role.name)
+        return roles
 
 
 def _of_core(owners: Sequence[Owner]) -> bool:
