@@ -109,6 +109,8 @@ class Finding:
     sources: tuple[str, ...]
     limits: str
     evidence: tuple[Evidence, ...] = ()
+    says_why: bool = True
+    """Whether it tells more than that the boot ended."""
 
 
 @frozen
@@ -168,16 +170,16 @@ class Diagnosis:
     def blamed(self) -> Blame | None:
         """What the outcome rests on; None where nothing tells.
 
-        That is the gravest finding, the root cause first, of the last boot that ended as the whole did. Where
-        nothing failed it is what is most worth knowing; what is harmless is never to blame.
+        That is the gravest finding, the root cause first, of the last boot that ended as the whole did and
+        says why. Where nothing failed it is what is most worth knowing; what is harmless is never to blame.
         """
         grave = [
-            (boot.outcome is self.outcome, -finding.severity.rank, index, -place)
+            (boot.outcome is self.outcome, -finding.severity.rank, finding.says_why, index, -place)
             for index, boot in enumerate(self.boots)
             for place, finding in enumerate(boot.findings)
             if finding.severity is not Severity.HARMLESS
         ]
         if not grave:
             return None
-        _, _, index, place = max(grave)
+        *_, index, place = max(grave)
         return Blame(index, -place, self.boots[index].findings[-place])

@@ -104,7 +104,11 @@ class _Folding:
         )
         for cause in order:
             for effect in order:
-                if self._may_be_parent(cause, effect) and self._explains(cause, effect):
+                if (
+                    self._may_be_parent(cause, effect)
+                    and self._explains(cause, effect)
+                    and not self._reported_later(cause, effect, order)
+                ):
                     self._adopt(cause, effect)
         for effect in order:
             if self._signatures[effect].fallback:
@@ -159,6 +163,21 @@ class _Folding:
             and not _of_different_devices(cause_found, effect_found)
             and not _of_another_supplier(cause_found, effect_found)
             and not _of_another_role(cause_found, effect_found)
+        )
+
+    def _reported_later(self, cause: int, effect: int, order: list[int]) -> bool:
+        """Whether the cause is a report that the kernel outlived, and a later one explains its end.
+
+        Where the later one follows from it, the end does so by way of that.
+        """
+        if not (self._signatures[effect].ends_boot and self._signatures[cause].report):
+            return False
+        return any(
+            self._signatures[index].report
+            and self._first[cause] < self._first[index] <= self._first[effect]
+            and self._explains(index, effect)
+            for index in order
+            if index != effect
         )
 
     def _nothing_waits(self, cause: int, effect: int) -> bool:

@@ -284,6 +284,7 @@ def _finding(
         kernel_arguments=filled(signature.kernel_arguments, facts),
         sources=signature.sources,
         limits=signature.limits,
+        says_why=not signature.says_no_why,
     )
 
 

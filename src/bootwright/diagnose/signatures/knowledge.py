@@ -158,6 +158,7 @@ def _signature(file: SignatureFile) -> Signature:
         raises=file.raises,
         apart=file.apart,
         joins=file.joins,
+        says_no_why=file.says_no_why,
         kernel_arguments=file.kernel_arguments,
         patterns=tuple(
             _pattern(f"{file.name}/{event}", expression, file.event_speakers.get(event, file.speakers))

@@ -197,6 +197,8 @@ class Signature:
     """Where it fails nothing it is told of each device by itself."""
     joins: bool = False
     """It tells all that a driver says of a device: another finding about that device takes it in."""
+    says_no_why: bool = False
+    """It tells that the boot ended and nothing of why: another boot of the file may know more."""
     explains_if: Mapping[str, Mapping[str, str]] = field(factory=dict)
     """Of those, the ones it explains only where its own facts, if known, match in full."""
     of_reports: Mapping[str, str] = field(factory=dict)

@@ -186,6 +186,7 @@ class SignatureFile:
     raises: bool = False
     apart: bool = False
     joins: bool = False
+    says_no_why: bool = False
     kernel_arguments: str = field(default="", converter=_one_line)
     events: Mapping[str, Expression] = field(factory=dict)
     when: WhenTable
