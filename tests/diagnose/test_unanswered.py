@@ -1,4 +1,4 @@
-"""Displays that do not do what their drivers tell them, by the drivers' own levels and words."""
+"""Devices that do not do what their drivers tell them, by the drivers' own levels and words."""
 
 import pytest
 
@@ -102,3 +102,23 @@ def test_a_display_that_has_to_be_brought_back_again_and_again_fails(resets: int
     outcome, findings = found(*lines)
     assert outcome is expected
     assert [finding.count for finding in findings] == ([resets] if expected is Outcome.DEGRADED else [])
+
+
+@pytest.mark.parametrize(
+    ("message", "device"),
+    [
+        ("Bluetooth: hci0: command 0xfc05 tx timeout", "hci0"),
+        ("mip4_ts i2c-MLFS0000:00: mip4_i2c_xfer - i2c_transfer failed: -110 (-110)", "i2c-MLFS0000:00"),
+        (
+            "sof-audio-pci-intel-tgl 0000:00:1f.3: ipc tx timed out for 0x30010000 (msg/reply size: 108/20)",
+            "0000:00:1f.3",
+        ),
+    ],
+)
+def test_devices_that_a_machine_does_its_work_without_are_missed_all_the_same(
+    message: str, device: str
+) -> None:
+    outcome, findings = found(f"[   17.100000] {message}", f"[   27.100000] {message}")
+    assert outcome is Outcome.DEGRADED
+    assert [dict(finding.facts)["device"] for finding in findings] == [device]
+    assert found(f"[   17.100000] {message}") == (Outcome.BOOT_OK, [])

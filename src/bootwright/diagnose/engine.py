@@ -17,8 +17,8 @@ from bootwright.diagnose.judging.overall import LOOP, ORDER, Overall, got_past
 from bootwright.diagnose.judging.state import PROGRAMS_SPEAK, BootState, Occurrence
 from bootwright.diagnose.model import RANKS, STAGES, Diagnosis, Outcome
 from bootwright.diagnose.reading import prefix, restart
-from bootwright.diagnose.reading.patterns import Facts, Record
-from bootwright.diagnose.reading.pending import LOOPING, RESTART, Key, Pending, Reach
+from bootwright.diagnose.reading.patterns import Facts, Record, printable
+from bootwright.diagnose.reading.pending import LOOPING, RESTART, Key, Pending, Reach, restart_after
 from bootwright.diagnose.reading.scanner import Scanned, ScannedHere, Scanner, Sightings
 from bootwright.diagnose.reading.tail import Tail
 from bootwright.diagnose.reading.text import Block, Cleaner
@@ -39,6 +39,8 @@ _MOST_KNOWN = 2000
 """Boots, and parts of boots, whose outcome and reach are remembered."""
 _MOST_REMEMBERED = 500_000
 """Lines of those boots."""
+_MOST_WORDS = 160
+"""Characters of what a kernel said last."""
 
 
 class Diagnoser:
@@ -249,6 +251,10 @@ class Diagnoser:
         failed_before = known is not None and known[0]
         if known is None and signs:
             failed_before = self._judge.outcome(boot.settled(self._markers)) is Outcome.FAILED
+        words = self._closer.last_words if RESTART in signs else None
+        if words is not None:
+            signs[0] = restart_after(printable(prefix.split(words.raw).text)[:_MOST_WORDS])
+            boot.add(words.line, words.raw, signs[0])
         for sign in signs:
             boot.add(line, raw, sign)
         outcome = known[1] if known is not None else self._judge.outcome(boot.settled(self._markers))

@@ -28,7 +28,7 @@ _ROAMING: Final = b"wl"
 """Wireless interfaces lose their link whenever they change the access point."""
 _WITHIN: Final = 600.0
 """Seconds."""
-_LOSSES: Final = 2
+_LOSSES: Final = 3
 _APART: Final = 1.0
 """Seconds between two words of a driver that tell of two states; several sources tell of one at once."""
 

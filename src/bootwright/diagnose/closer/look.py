@@ -67,6 +67,8 @@ class CloserLook:
     """First line of the boot that these are about."""
     _read: int = 0
     """The last line they have seen."""
+    _last_words: Occurrence | None = None
+    """The last line of the kernel's."""
     _around: dict[int, tuple[int, dict[str, str]]] = field(factory=dict)
     """Line → how long the text was, and what `around` said: it is asked for the outcome and for the words."""
 
@@ -101,10 +103,16 @@ class CloserLook:
             self._troubles, self._elisions = DeviceTroubles(), Elisions()
             self._boot, self._read = first_line, first_line - 1
             self._around.clear()
+            self._last_words = None
         for number, raw in self._text.lines(self._read + 1, last_line):
             self._line(number, raw)
         self._read = max(self._read, last_line)
         return any(look.any for look in self._looks)
+
+    @property
+    def last_words(self) -> Occurrence | None:
+        """The last line of the kernel's in the boot that was read last; None without text."""
+        return self._last_words if self._text.whole else None
 
     def tell(self, state: BootState) -> None:
         """Let the state of the boot that was read last know it."""
@@ -144,6 +152,8 @@ class CloserLook:
             self._troubles.passes(number, message.seconds)
             self._troubles.read(number, raw, text, note, kernels=voice == KERNEL)
             self._reports.read(number, raw, message)
+            if voice == KERNEL:
+                self._last_words = Occurrence(number, raw)
         else:
             self._devices.pass_over(number)
         if note.needs:

@@ -35,12 +35,14 @@ class ProgramLines:
     _enough: Occurrence | None = None
     _unstamped: dict[bytes, Occurrence] = field(factory=dict)
     """Where no line is the kernel's by its stamp: the last of each shape."""
+    _again: set[bytes] = field(factory=set)
+    """What was said before the kernel and after it: many such lines are firmware's that has started again."""
     _late: Occurrence | None = None
     """A line of a kernel that has run for a minute."""
 
     def read(self, number: int, raw: bytes, message: Message, voice: str) -> None:
         """Look at a message; `voice` is its speaker as far as the line tells."""
-        if self._enough is not None:
+        if self._enough is not None or len(self._again) >= PROGRAM_LINES:
             return
         text = message.text
         if voice == KERNEL:
@@ -53,7 +55,9 @@ class ProgramLines:
                 self._unstamped[shape] = Occurrence(number, raw)
         elif voice == PROGRAM or (voice == UNKNOWN and self._stamped >= PROGRAM_LINES):
             shape = shape_of(text)
-            if shape and shape not in self._shapes and not is_kernels(text):
+            if shape in self._unstamped:
+                self._again.add(shape)
+            elif shape and shape not in self._shapes and not is_kernels(text):
                 self._shapes.add(shape)
                 if len(self._shapes) == PROGRAM_LINES:
                     self._enough = Occurrence(number, raw)

@@ -1,8 +1,8 @@
 """Devices that do not do what their drivers tell them, of roles whose drivers call much else an error.
 
-A display's driver says at error level what means nothing. What it says of hardware that does not answer, is
-stuck or faults is another matter: `unanswered` in `data/device-roles/*.toml`. Once may be a start that was
-slow; a second attempt in vain is a finding.
+The driver of a display, or of what a machine does its work without, says at error level what means nothing.
+What it says of hardware that does not answer, is stuck or faults is another matter: `unanswered` in
+`data/device-roles/*.toml`. Once may be a start that was slow; a second attempt in vain is a finding.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _OF_A_PROGRAM: Final = re.compile(rb"\bpasid ?[:=] ?\d")
 _DEVICE: Final = re.compile(rb"(?P<driver>[\w.+-]{2,40}) (?P<device>[\w.:@,+-]{1,60}[\w.@,+-]): ")
 _SUBSYSTEM: Final = re.compile(rb"\[(?P<driver>\w{2,20})[^\]]{0,80}\]{1,2} ")
 """What speaks for a device without its name: `[drm:FUNCTION [MODULE]] *ERROR* ` (drm_print.c, Linux 4.19)."""
+_LAYER: Final = re.compile(rb"(?P<driver>[A-Z]\w{2,20}): (?P<device>[a-z]{2,12}\d{1,3}): ")
+"""`Bluetooth: hci0: ` (include/net/bluetooth/bluetooth.h, Linux 6.12)."""
 
 
 @define
@@ -103,7 +105,7 @@ class UnansweredCommands:
         """A further message that may tell of one (`may_be_unanswered`), and is not a program's."""
         if is_taken_back(text) or _OF_A_PROGRAM.search(text) is not None:
             return
-        match = _DEVICE.match(text) or _SUBSYSTEM.match(text)
+        match = _DEVICE.match(text) or _SUBSYSTEM.match(text) or _LAYER.match(text)
         if match is None:
             return
         said = speaker(text)
@@ -115,7 +117,7 @@ class UnansweredCommands:
         owners = said.likely_owners if said is not None else ()
         # A driver's messages may be its subsystem's: its own name says more.
         role = role_of_name(match[0]) or role_of({owner.file for owner in owners})
-        if role is None or not any(pattern.search(text) for pattern in role.unanswered):
+        if role is None or not any(pattern.search(text) for pattern in role.unanswered or ()):
             return
         place = Occurrence(number, raw)
         device = match.groupdict().get("device") or match["driver"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bootwright.diagnose.reading.expressions import PATTERNS
 from bootwright.diagnose.reading.patterns import holds
@@ -29,8 +29,11 @@ class DeviceRole:
     """What shows that a driver made something of a device of this role for programs to use."""
     would_show: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     """What shows that the log would tell of anything that was made."""
-    unanswered: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
-    """Of its errors only these count, where there are any: the device does not do what it is told."""
+    unanswered: tuple[re.Pattern[bytes], ...] | None = field(default=None, metadata=PATTERNS)
+    """Of its errors only these count, and those of all such roles: the device does not do what it is told.
+
+    None: it is no such role.
+    """
 
 
 @frozen(kw_only=True)
@@ -45,6 +48,8 @@ class DeviceRoles:
     """Source folders of what a machine does its work without."""
     apart_names: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     """Names that such devices go by."""
+    unanswered: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
+    """What every role with `unanswered` has in it."""
     roles: tuple[DeviceRole, ...] = field(metadata=key("role"))
 
 
@@ -54,7 +59,11 @@ DEVICE_ROLES = Kind("device-roles", "roles of devices", DeviceRoles)
 @cache
 def device_roles() -> tuple[DeviceRole, ...]:
     """All of them. Raises `Malformed` for a file that is not right."""
-    return tuple(role for file in DEVICE_ROLES.all().values() for role in file.roles)
+    return tuple(
+        role if role.unanswered is None else evolve(role, unanswered=(*file.unanswered, *role.unanswered))
+        for file in DEVICE_ROLES.all().values()
+        for role in file.roles
+    )
 
 
 def keeps_no_root_away(files: Iterable[str]) -> bool:
@@ -82,7 +91,7 @@ def is_apart(device: bytes) -> bool:
 
 @cache
 def _unanswered() -> Callable[[bytes], bool]:
-    return _any_of(pattern for role in device_roles() for pattern in role.unanswered)
+    return _any_of(pattern for role in device_roles() for pattern in role.unanswered or ())
 
 
 @cache

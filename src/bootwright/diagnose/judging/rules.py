@@ -139,16 +139,23 @@ def _kind_of(tally: Tally) -> str:
 def _tallies_of_rule(rule: Rule, boot: BootState, key: Mapping[str, str]) -> dict[str, list[Tally]]:
     """Event that the rule asks for → its tallies, of the stages that the rule names."""
     stages = {STAGES.index(name) for name in rule.stages}
+    starting = bool(stages) and _READY not in stages
     return {
         name: [
             tally
             for tally in _tallies(name, boot, key)
             if (not stages or tally.stages & stages)
+            and not (starting and _was_up(tally, boot))
             and (not rule.grave or is_grave(tally.first[0].raw))
             and (rule.latest or not _contradicts(rule.facts, tally.facts))
         ]
         for name in rule.triggers
     }
+
+
+def _was_up(tally: Tally, boot: BootState) -> bool:
+    first = tally.first[0]
+    return boot.was_up(first.line, prefix.split(first.raw).seconds)
 
 
 def _contradicts(wanted: Mapping[str, str], facts: Mapping[str, str]) -> bool:
@@ -179,6 +186,7 @@ def _first_facts(tallies: Sequence[Tally], facts: Mapping[str, str]) -> dict[str
     return joined
 
 
+_READY: Final = STAGES.index("ready")
 _NEAR = 120
 """Lines after the first proof within which `also` events belong to it."""
 

@@ -16,6 +16,7 @@ from bootwright.diagnose.reading.patterns import Pattern, Record
 from bootwright.diagnose.signatures.model import Marker
 
 RESTART = Record(((Pattern("@restart", "", frozenset()), ()),), False, (), False)
+"""Another boot begins where this one did not say that it would end."""
 LOOPING = Record(((Pattern("@loop", "", frozenset()), ()),), False, (), False)
 
 _MOST_LINES = 2048
@@ -26,6 +27,11 @@ _SAME_START = 40
 _KERNEL = STAGES.index("kernel")
 
 Key = tuple[tuple[Record, ...], tuple[int, ...], int]
+
+
+def restart_after(last_words: str) -> Record:
+    """`RESTART` after what the kernel said last."""
+    return Record(((Pattern("@restart", "", frozenset()), (("last", last_words),)),), False, (), False)
 
 
 @frozen

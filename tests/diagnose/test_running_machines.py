@@ -1,0 +1,151 @@
+"""What logs of machines that run hold by the way, and what in them is none of it.
+
+The lines have the forms of the kernel's and systems' messages; devices and times are made up.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Diagnosis, Outcome
+from bootwright.diagnose.signatures.knowledge import load
+
+KNOWLEDGE = load()
+UP = (
+    "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+    "[    0.500000] smp: Brought up 1 node, 4 CPUs\n"
+    "[    1.900000] Run /sbin/init as init process\n"
+    "[    9.000000] systemd[1]: Startup finished in 3s (kernel) + 6s (userspace) = 9s.\n"
+)
+GUEST = "[    0.000000] DMI: QEMU Standard PC (Q35 + ICH9, 2009), BIOS 1.16.3-2 04/01/2014\n"
+
+
+def diagnosed(text: str) -> Diagnosis:
+    return diagnose_bytes(text.encode(), "log", KNOWLEDGE)
+
+
+def losses(times: int) -> str:
+    return "".join(
+        f"[  {100 + 10 * turn}.000000] e1000e 0000:00:19.0 eth0: NIC Link is Up 1000 Mbps Full Duplex\n"
+        f"[  {105 + 10 * turn}.000000] e1000e 0000:00:19.0 eth0: NIC Link is Down\n"
+        for turn in range(times)
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "times", "expected"),
+    [("", 2, Outcome.BOOT_OK), ("", 3, Outcome.DEGRADED), (GUEST, 3, Outcome.BOOT_OK)],
+)
+def test_a_link_comes_and_goes(before: str, times: int, expected: Outcome) -> None:
+    """A cable is taken out twice; that of a virtual machine is a setting of its host."""
+    assert diagnosed(before + UP + losses(times)).outcome is expected
+
+
+@pytest.mark.parametrize(
+    ("stops", "expected"),
+    [((900,), Outcome.DEGRADED), ((700, 760, 820, 880, 900), Outcome.BOOT_OK)],
+)
+def test_a_watchdog_whose_time_is_long_up_is_fed(stops: tuple[int, ...], expected: Outcome) -> None:
+    lines = "".join(f"[  {when}.000000] watchdog: watchdog0: watchdog did not stop!\n" for when in stops)
+    assert diagnosed(UP + lines).outcome is expected
+
+
+@pytest.mark.parametrize(("root", "expected"), [("8", Outcome.BOOT_OK), ("5", Outcome.DEGRADED)])
+def test_a_btrfs_without_quotas_is_whole(root: str, expected: Outcome) -> None:
+    line = f"[    2.900000] BTRFS error (device sdb4): could not find root {root}\n"
+    assert diagnosed(UP + line).outcome is expected
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [("dev-ttyS7.device", Outcome.BOOT_OK), ("dev-sdb4.device", Outcome.DEGRADED)],
+)
+def test_on_a_serial_device_lies_no_file_system(device: str, expected: Outcome) -> None:
+    line = f"[   95.000000] systemd[1]: {device}: Job {device}/start timed out.\n"
+    up = UP.replace("[    9.", "[   99.")
+    assert diagnosed(up.replace("[   99.", line + "[   99.")).outcome is expected
+
+
+@pytest.mark.parametrize(("times", "expected"), [(1, Outcome.BOOT_OK), (2, Outcome.DEGRADED)])
+def test_a_name_that_is_looked_up_in_vain_once(times: int, expected: Outcome) -> None:
+    line = "[   40.000000] updater[7]: lookup a.example: Temporary failure in name resolution\n"
+    assert diagnosed(UP + line * times).outcome is expected
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [("in 4 minutes", Outcome.DEGRADED), ("before boot completed", Outcome.FAILED)],
+)
+def test_a_service_of_android_that_ends_once_it_is_up(when: str, expected: Outcome) -> None:
+    android = UP.rpartition("[    9.")[0] + (
+        "[    5.000000] init: starting service 'vendor.thing'...\n"
+        f"[   30.000000] init: process with updatable components 'vendor.thing' exited 4 times {when}\n"
+        "[   80.000000] init: starting service 'vendor.other'...\n"
+    )
+    assert diagnosed(android).outcome is expected
+
+
+def test_jobs_of_upstart_are_services() -> None:
+    """A program that cannot change what looks like a root, in a system that runs."""
+    lines = (
+        "[  218.000000] init: thing-update main process (1338) terminated with status 2\n"
+        "[  231.000000] udevd[1948]: Process '/bin/chown root:thing /sys/thing' failed with exit code 1.\n"
+    )
+    diagnosis = diagnosed(UP.rpartition("[    9.")[0] + lines)
+    assert (diagnosis.outcome, diagnosis.boots[0].stage) == (Outcome.BOOT_OK, "services")
+
+
+def test_one_program_that_crashes_at_the_start_and_others_much_later() -> None:
+    """What crashes one after another while the system starts shares a cause; hours later it does not."""
+    lines = "".join(
+        f"[{when:5}.000000] {task}[{1000 + when}]: segfault at 0 ip 00000000 sp 00000000 error 4\n"
+        for when, task in ((5, "a"), (6, "a"), (7, "b"), (9000, "c"))
+    )
+    unit = "[    4.000000] systemd[1]: Started thing.service - Thing.\n"
+    start = UP.rpartition("[    9.")[0] + unit
+    assert diagnosed(start + lines).outcome is Outcome.BOOT_OK
+    assert diagnosed(start + lines.replace("[ 9000.", "[    9.")).outcome is Outcome.DEGRADED
+
+
+def test_the_boot_of_a_file_that_says_why_is_blamed() -> None:
+    """Two boots ended by a restart: the first panicked, the second says nothing."""
+    start = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n[    0.100000] Memory: 900K\n"
+    panic = "[    0.200000] Kernel panic - not syncing: Can't handle the cache error!\n"
+    blamed = diagnosed(start + panic + start + start).blamed
+    assert blamed is not None
+    assert (blamed.boot, blamed.finding.signature) == (0, "kernel-panic")
+
+
+def test_the_last_report_before_the_end_led_to_it() -> None:
+    """The kernel outlives a lock that is none; the bus error afterwards ends it."""
+    reports = (
+        "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+        "[    1.000000] BUG: spinlock bad magic on CPU#0, swapper/0/1\n"
+        "[    1.000100] CPU: 0 PID: 1 Comm: swapper/0 Not tainted 6.12.5-test #1\n"
+        "[    9.000000] SError Interrupt on CPU0, code 0xbf000002 -- SError\n"
+        "[    9.000100] CPU: 0 PID: 77 Comm: sh Not tainted 6.12.5-test #1\n"
+        "[    9.000200] Kernel panic - not syncing: Asynchronous SError Interrupt\n"
+    )
+    blamed = diagnosed(reports).blamed
+    assert blamed is not None
+    assert blamed.finding.signature == "serror"
+    assert "kernel-panic" in blamed.finding.explains
+
+
+PRELOADER = "".join(
+    f"[PMIC{chr(65 + step)}] reg {chr(65 + step)} says {chr(65 + step)} of it\n" for step in range(26)
+)
+SECURE = "".join(f"secure {chr(97 + step)} word {chr(97 + step)} dump\n" for step in range(21))
+
+
+def test_firmware_that_starts_again_is_no_program() -> None:
+    """What was said before the kernel comes after it again: nothing ran, and the kernel's last words tell."""
+    stamps = "".join(f"[    0.00{step}000] thing number {step}: ready to go\n" for step in range(1, 9))
+    start = "[    0.000000] Booting Linux on physical CPU 0x0000000000 [0x410fd034]\n" + stamps
+    hangs = start * 3 + "[    0.016000] smp: Bringing up secondary CPUs ...\n"
+    diagnosis = diagnosed(PRELOADER + hangs + PRELOADER + SECURE + start)
+    assert diagnosis.outcome is Outcome.FAILED
+    assert diagnosis.blamed is not None
+    assert "Bringing up secondary CPUs" in diagnosis.blamed.finding.cause
+    assert any("Bringing up secondary" in line.text for line in diagnosis.blamed.finding.lines)
