@@ -150,8 +150,9 @@ def test_an_expedited_grace_period_that_waited_a_moment_is_no_stall(jiffies: str
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        # Linux 6.12: net/bluetooth/hci_core.c (error), security/selinux/hooks.c (warning), drivers/mmc/host
-        ("Bluetooth: hci1: command 0x0c13 tx timeout", Outcome.BOOT_OK),
+        # Linux 6.12: net/bluetooth (errors), security/selinux/hooks.c (warning), drivers/mmc/host
+        ("Bluetooth: hci1: Controller not accepting commands anymore: ncmd = 0", Outcome.BOOT_OK),
+        ("Bluetooth: hci1: command 0x0c13 tx timeout", Outcome.DEGRADED),
         (
             "SELinux: mount invalid.  Same superblock, different security settings for (dev mq, type frob)",
             Outcome.BOOT_OK,
