@@ -234,7 +234,7 @@ def test_a_controller_that_another_driver_took_is_not_missed(device: str, expect
 
 @pytest.mark.parametrize(("end", "expected"), [(700, Outcome.DEGRADED), (5000, Outcome.BOOT_OK)])
 def test_a_link_that_holds_afterwards_was_pulled_by_hand(end: int, expected: Outcome) -> None:
-    states = ("Up", "Down", "Up", "Down", "Up")
+    states = ("Up", "Down", "Up", "Down", "Up", "Down", "Up")
     changes = "".join(
         f"[  {400 + 10 * number}.000000] r8169 0000:03:00.2 eth0: Link is {state}\n"
         for number, state in enumerate(states)

@@ -155,7 +155,7 @@ def test_what_goes_on_stands_before_what_was_got_over_and_errors_before_informat
 
 def test_what_goes_on_to_the_end_stands_before_what_works_in_between() -> None:
     host = "xhci_hcd 0000:06:00.0: xHCI Host Controller"
-    radio = "Bluetooth: hci0: Hardware error 0x0c"
+    radio = "Bluetooth: hci0: Failed to send firmware data (-38)"
     lines = [f"[   {20 + 12 * place}.000000] {HOST}" for place in range(4)]
     more = [f"[   {80 + 12 * place}.000000] {radio}" for place in range(4)]
     findings = worth_knowing(*lines, f"[   70.000000] {host}", *more)

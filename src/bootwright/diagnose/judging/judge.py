@@ -170,17 +170,20 @@ def outcome_of(findings: tuple[Finding, ...], *, recognised: bool) -> Outcome:
 
 
 def _untold(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[Signature, Finding]]:
-    """Without the findings about lines of which another one tells (`Signature.unless_told`)."""
-    lines_of_others = {
-        line
-        for signature, finding in signature_findings
-        if not (signature.unless_told or signature.joins)
-        for line in finding.lines
+    """Without the findings about lines of which another one tells (`Signature.unless_told`).
+
+    Nor is told of what goes on for ever what known words call harmless (`Signature.unless_harmless`).
+    """
+    others = [entry for entry in signature_findings if not (entry[0].unless_told or entry[0].joins)]
+    lines_of_others = {line for _, finding in others for line in finding.lines}
+    harmless = {
+        line for _, finding in others if finding.severity is Severity.HARMLESS for line in finding.lines
     }
     return [
         (signature, finding)
         for signature, finding in signature_findings
         if not (signature.unless_told and lines_of_others.intersection(finding.lines))
+        and not (signature.unless_harmless and harmless.intersection(finding.lines))
     ]
 
 

@@ -154,8 +154,10 @@ def _tallies_of_rule(rule: Rule, boot: BootState, key: Mapping[str, str]) -> dic
 
 
 def _was_up(tally: Tally, boot: BootState) -> bool:
+    """Whether an event was first seen when the kernel's clock says that the start was over."""
     first = tally.first[0]
-    return boot.was_up(first.line, prefix.split(first.raw).seconds)
+    seconds = prefix.split(first.raw).seconds
+    return seconds is not None and boot.was_up(first.line, seconds)
 
 
 def _contradicts(wanted: Mapping[str, str], facts: Mapping[str, str]) -> bool:

@@ -155,6 +155,7 @@ def _signature(file: SignatureFile) -> Signature:
         open_end=file.open_end,
         fallback=file.fallback,
         unless_told=file.unless_told,
+        unless_harmless=file.unless_harmless,
         raises=file.raises,
         apart=file.apart,
         joins=file.joins,

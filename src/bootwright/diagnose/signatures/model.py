@@ -191,6 +191,8 @@ class Signature:
     """It says by form what no other finding says by known words: folded under one that does."""
     unless_told: bool = False
     """It counts only where no other finding shows one of its lines."""
+    unless_harmless: bool = False
+    """It counts only where no other finding calls one of its lines harmless."""
     raises: bool = False
     """It is never told itself: it makes serious what another finding says of its lines as worth knowing."""
     apart: bool = False

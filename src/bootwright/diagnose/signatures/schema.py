@@ -183,6 +183,7 @@ class SignatureFile:
     open_end: bool = False
     fallback: bool = False
     unless_told: bool = False
+    unless_harmless: bool = False
     raises: bool = False
     apart: bool = False
     joins: bool = False
