@@ -149,3 +149,34 @@ def test_firmware_that_starts_again_is_no_program() -> None:
     assert diagnosis.blamed is not None
     assert "Bringing up secondary CPUs" in diagnosis.blamed.finding.cause
     assert any("Bringing up secondary" in line.text for line in diagnosis.blamed.finding.lines)
+
+
+@pytest.mark.parametrize(("algorithms", "expected"), [(2, Outcome.BOOT_OK), (3, Outcome.DEGRADED)])
+def test_an_engine_that_computes_nothing_right(algorithms: int, expected: Outcome) -> None:
+    lines = "".join(
+        f"[    2.100000] alg: self-tests for {name} using thing-{name} failed (rc=-22)\n"
+        for name in ("md5", "sha1", "sha256")[:algorithms]
+    )
+    assert diagnosed(UP + lines).outcome is expected
+
+
+@pytest.mark.parametrize(("end", "expected"), [("", Outcome.BOOT_OK), ("disabled", Outcome.DEGRADED)])
+def test_a_drive_for_media_that_the_kernel_gives_up(end: str, expected: Outcome) -> None:
+    lines = (
+        "[    3.100000] ata2.00: ATAPI: ACME CR-174, A011, max MWDMA2\n"
+        "[    8.300000] ata2.00: qc timeout (cmd 0xa0)\n"
+    )
+    assert diagnosed(UP + lines + (f"[    8.400000] ata2.00: {end}\n" if end else "")).outcome is expected
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [("HDMI/DP,pcm=3", Outcome.DEGRADED), ("Front Headphone Surround", Outcome.BOOT_OK)],
+)
+def test_the_sound_of_a_screen_stands_in_for_no_card(inputs: str, expected: Outcome) -> None:
+    lines = (
+        "[    3.100000] snd_hda_intel 0000:03:00.6: no codecs initialized\n"
+        f"[    3.200000] input: HD-Audio Generic {inputs} as /devices/pci0000:00/0000:00:08.1/0000:03:00.1/"
+        "sound/card0/input5\n"
+    )
+    assert diagnosed(UP + lines).outcome is expected
