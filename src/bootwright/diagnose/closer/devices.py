@@ -155,10 +155,14 @@ class DeviceErrors:
                 self._complaint(number, raw, match, level)
                 self._signs_in(text)
                 return
-        if self._errors:
-            self._success(text, match["device"] if match is not None else b"")
-        else:
+        if not self._errors:
             self._before.append(text)
+            return
+        device = match["device"] if match is not None else b""
+        errors = self._errors.get(device)
+        if errors is not None and any(pattern.search(text) for pattern in errors.role.would_show):
+            errors.occurrences.append(Occurrence(number, raw))  # with these words its driver gives it up
+        self._success(text, device)
 
     def _complaint(self, number: int, raw: bytes, match: re.Match[bytes], level: int | None) -> None:
         said = speaker(match.string)
