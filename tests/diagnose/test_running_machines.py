@@ -175,8 +175,8 @@ def test_a_drive_for_media_that_the_kernel_gives_up(end: str, expected: Outcome)
 )
 def test_the_sound_of_a_screen_stands_in_for_no_card(inputs: str, expected: Outcome) -> None:
     lines = (
-        "[    3.000000] snd_hda_intel 0000:03:00.6: azx_get_response timeout, switching to single_cmd mode: last "
-        "cmd=0x800f0005\n"
+        "[    3.000000] snd_hda_intel 0000:03:00.6: azx_get_response timeout, switching to single_cmd mode: "
+        "last cmd=0x800f0005\n"
         "[    3.100000] snd_hda_intel 0000:03:00.6: no codecs initialized\n"
         f"[    3.200000] input: HD-Audio Generic {inputs} as /devices/pci0000:00/0000:00:08.1/0000:03:00.1/"
         "sound/card0/input5\n"
