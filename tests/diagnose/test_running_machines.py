@@ -182,3 +182,43 @@ def test_the_sound_of_a_screen_stands_in_for_no_card(inputs: str, expected: Outc
         "sound/card0/input5\n"
     )
     assert diagnosed(UP + lines).outcome is expected
+
+
+def test_a_device_without_a_role_may_fail_for_ever() -> None:
+    lines = "".join(
+        f"[  {100 + 10 * turn}.000000] pca953x 7-0024: failed writing register\n" for turn in range(6)
+    )
+    assert diagnosed(UP + lines).outcome is Outcome.BOOT_OK
+    assert (
+        diagnosed(UP + lines.replace("failed writing register", "no answer, giving up")).outcome
+        is Outcome.DEGRADED
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [("/system/bin/surfaceflinger", Outcome.FAILED), ("/vendor/bin/hw/thing@1.0", Outcome.DEGRADED)],
+)
+def test_programs_of_android_that_crash_over_and_over(program: str, expected: Outcome) -> None:
+    start = UP.rpartition("[    9.")[0]
+    crash = "[   {when}.000000] DEBUG: pid: 4{when}, tid: 4{when}, name: thing  >>> {program} <<<\n"
+    crashes = [crash.format(when=when, program=program) for when in range(10, 50, 10)]
+    assert diagnosed(start + "".join(crashes)).outcome is expected
+    assert diagnosed(start + crashes[0]).outcome is Outcome.BOOT_OK
+
+
+def test_what_the_audit_says_programs_did_shows_that_they_run() -> None:
+    start = UP.partition("[    1.9")[0]
+    did = (
+        '[   30.000000] audit: type=1400 audit(1671.951:545): avc: denied { read } for pid=560 comm="thing"\n'
+    )
+    assert diagnosed(start + "[   30.000000] thing: hello\n").outcome is Outcome.UNKNOWN
+    assert diagnosed(start + did).outcome is Outcome.BOOT_OK
+
+
+def test_the_last_boot_of_a_file_decides() -> None:
+    crash = "[   60.000000] BUG: kernel NULL pointer dereference, address: 0000000000000040\n"
+    oops = crash + "[   60.000100] CPU: 0 UID: 1000 PID: 77 Comm: sh Not tainted 6.12.5-test #1\n"
+    assert diagnosed(UP + oops).outcome is Outcome.DEGRADED
+    assert diagnosed(UP + oops + UP).outcome is Outcome.BOOT_OK
+    assert diagnosed(UP + UP + oops).outcome is Outcome.DEGRADED

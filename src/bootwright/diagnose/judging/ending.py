@@ -17,7 +17,7 @@ from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.dumps import dump_at_end
 from bootwright.diagnose.judging.end_forms import EndForms, informs, was_typed
 from bootwright.diagnose.judging.first_program import gave_up, said_fatal
-from bootwright.diagnose.judging.gravity import is_extra, is_kernels, weighs
+from bootwright.diagnose.judging.gravity import is_kernels, part_of, weighs
 from bootwright.diagnose.judging.shapes import (
     begin_of_run,
     last_repetition,
@@ -394,6 +394,6 @@ class Endings:
         facts: Facts = (("who", who), ("what", printable(proof.text)[:160]), ("stage", state.stage))
         if proof.voice == PROGRAM:
             facts = (*facts, ("voice", PROGRAM))
-        elif is_extra(proof.text):
-            facts = (*facts, ("extra", "yes"))
+        elif part := part_of(proof.text):
+            facts = (*facts, ("part", part))
         return Ending(event, (proof, *(line for line in more if line is not proof)), facts)

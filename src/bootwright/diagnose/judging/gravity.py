@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bootwright.diagnose.judging.device_roles import is_extra_driver
+from bootwright.diagnose.judging.device_roles import is_extra_driver, role_of, role_of_name
 from bootwright.diagnose.judging.shapes import is_taken_back
 from bootwright.diagnose.messages.speaker import is_of_a_device, speaker
 from bootwright.diagnose.reading import levels, prefix
@@ -13,6 +13,8 @@ from bootwright.formats.messages.model import ERROR
 from bootwright.formats.messages.printf import tells
 
 WARNING: Final = 4
+_NAMES: Final = 80
+"""Bytes of a message that a driver and its device are named in."""
 
 
 def level_of(raw: bytes) -> int | None:
@@ -43,10 +45,19 @@ def weighs(raw: bytes, voice: str, *, running: bool) -> bool:
     return voice != KERNEL or is_grave(raw, least=ERROR if running else WARNING)
 
 
-def is_extra(text: bytes) -> bool:
-    """Whether a line is of a driver that a machine does its work without, by the formats of kernels."""
+def part_of(text: bytes) -> str:
+    """What part a line's device has in what a machine is there for, by formats of kernels and by names.
+
+    `extra`: it does its work without; `none`: it has no role. Empty: it has one, or nobody knows the driver.
+    """
     said_by = speaker(text)
-    return said_by is not None and is_extra_driver(owner.file for owner in said_by.likely_owners)
+    if said_by is None or not said_by.likely_owners:
+        return ""
+    files = {owner.file for owner in said_by.likely_owners}
+    if is_extra_driver(files):
+        return "extra"
+    roles = role_of(files), role_of_name(text[:_NAMES])
+    return "none" if is_of_a_device(text) and roles == (None, None) else ""
 
 
 def is_drivers_error(text: bytes) -> bool:

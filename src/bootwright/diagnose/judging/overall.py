@@ -84,7 +84,7 @@ class Overall:
 
     @property
     def value(self) -> Outcome:
-        """A failure before a boot that worked leaves the whole degraded."""
+        """That of the last boot; a failure before a boot that worked leaves the whole degraded."""
         if self._restarted:
             settled = self.copy()
             settled.settle()
@@ -93,4 +93,4 @@ class Overall:
             return self._worst
         if self._decisive is Outcome.BOOT_OK and self._failed:
             return Outcome.DEGRADED
-        return self._decisive if self._decisive is not Outcome.BOOT_OK else self._worst
+        return self._decisive
