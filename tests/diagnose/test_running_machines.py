@@ -222,3 +222,32 @@ def test_the_last_boot_of_a_file_decides() -> None:
     assert diagnosed(UP + oops).outcome is Outcome.DEGRADED
     assert diagnosed(UP + oops + UP).outcome is Outcome.BOOT_OK
     assert diagnosed(UP + UP + oops).outcome is Outcome.DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("says", "expected"),
+    [("init: starting service 'thing'...", Outcome.BOOT_OK), ("thing: hello", Outcome.DEGRADED)],
+)
+def test_android_tries_modules_of_several_builds(says: str, expected: Outcome) -> None:
+    lines = "".join(
+        f"[    2.{place}00000] {module}: disagrees about version of symbol module_layout\n"
+        for place, module in enumerate(("phy_thing", "mhi_thing", "ipa_thing"))
+    )
+    assert diagnosed(UP.replace("[    9.", f"{lines}[    5.000000] {says}\n[    9.")).outcome is expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [("No such file or directory", Outcome.BOOT_OK), ("Structure needs cleaning", Outcome.DEGRADED)],
+)
+def test_a_script_mounts_what_this_machine_does_not_have(reason: str, expected: Outcome) -> None:
+    line = f"mount: mounting /dev/mmcblk0p7 on /srv/spare failed: {reason}\n"
+    assert diagnosed(UP.replace("[    9.", f"{line}[    9.")).outcome is expected
+
+
+def test_the_last_boot_decides_where_only_the_kernel_speaks() -> None:
+    start = UP.rpartition("[    9.")[0]
+    bad = "[   60.000000] EXT4-fs error (device sda1): ext4_lookup:1855: inode #2: comm sh: deleted inode\n"
+    more = "[   90.000000] usb 1-1: Product: Hub\n"
+    assert diagnosed(start + bad).outcome is Outcome.DEGRADED
+    assert diagnosed(start + bad + start + more).outcome is Outcome.BOOT_OK

@@ -38,14 +38,15 @@ class Overall:
     def __init__(self) -> None:
         self._decisive: Outcome | None = None
         self._failed = False
-        self._worst = Outcome.UNKNOWN
+        self._latest = Outcome.UNKNOWN
+        """Of the last boot of which anything is known."""
         self._restarted: dict[_Reached, list[Outcome]] = {}
         """Of boots of which nothing is known but that they restarted: outcomes, by how far they got."""
 
     def copy(self) -> Overall:
         """Another one that knows the same."""
         duplicate = Overall()
-        duplicate._decisive, duplicate._failed, duplicate._worst = self._decisive, self._failed, self._worst
+        duplicate._decisive, duplicate._failed, duplicate._latest = self._decisive, self._failed, self._latest
         duplicate._restarted = {reached: list(outcomes) for reached, outcomes in self._restarted.items()}
         return duplicate
 
@@ -79,8 +80,8 @@ class Overall:
         if outcome is Outcome.FAILED or rank >= _READY:
             self._decisive = outcome
         self._failed |= outcome is Outcome.FAILED
-        if outcome is not self._worst:
-            self._worst = max(self._worst, outcome, key=ORDER.index)
+        if outcome is not Outcome.UNKNOWN:
+            self._latest = outcome
 
     @property
     def value(self) -> Outcome:
@@ -90,7 +91,7 @@ class Overall:
             settled.settle()
             return settled.value
         if self._decisive is None:
-            return self._worst
+            return self._latest
         if self._decisive is Outcome.BOOT_OK and self._failed:
             return Outcome.DEGRADED
         return self._decisive
