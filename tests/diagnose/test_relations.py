@@ -91,6 +91,7 @@ def test_a_format_is_filled() -> None:
 KNOWN = {
     ("no-stamps", "thermal-throttled/cpu"),
     ("second-console", "uboot-boot-failed/gallery-uboot-nothing-to-boot"),
+    ("second-console", "loader-loop/same-block"),
     ("kernel-noise", "kernel-report/words-of-a-newer-kernel"),
     ("healthy-cut", "eeprom-nvme/falls-through"),
     ("healthy-cut", "uboot-fell-back/second-source"),

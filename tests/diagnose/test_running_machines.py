@@ -251,3 +251,38 @@ def test_the_last_boot_decides_where_only_the_kernel_speaks() -> None:
     more = "[   90.000000] usb 1-1: Product: Hub\n"
     assert diagnosed(start + bad).outcome is Outcome.DEGRADED
     assert diagnosed(start + bad + start + more).outcome is Outcome.BOOT_OK
+
+
+@pytest.mark.parametrize(("disk", "expected"), [("", Outcome.DEGRADED), ("sd", Outcome.BOOT_OK)])
+def test_a_card_that_is_the_only_place_for_data(disk: str, expected: Outcome) -> None:
+    card = "".join(
+        f"[    {when}.000000] mmc0: error -22 whilst initialising MMC card\n" for when in (3, 4, 5)
+    )
+    other = "[    6.000000] sd 0:0:0:0: [sda] Attached SCSI disk\n" if disk else ""
+    start = UP.rpartition("[    9.")[0]
+    assert diagnosed(start + card + other + "board login: \n").outcome is expected
+
+
+def test_a_word_of_stopping_that_gives_no_reason_has_one_before() -> None:
+    """U-Boot lib/hang.c; what the driver of the memory said is the cause, what its caller said follows."""
+    lines = (
+        "U-Boot SPL 2025.01 (Jan 06 2025 - 12:00:00 +0000)\n"
+        "DDR invalid size : 0x4, expected 0x40000000\n"
+        "DRAM init failed: -22\n"
+        "### ERROR ### Please RESET the board ###\n"
+    )
+    blamed = diagnosed(lines).blamed
+    assert blamed is not None
+    assert "DRAM init failed" in blamed.finding.cause
+    assert any("invalid size" in line.text for line in blamed.finding.lines)
+
+
+def test_a_panic_names_the_place_of_a_report_without_head() -> None:
+    lines = (
+        "[   20.441024] RIP: 0010:thing_allocate+0x582/0xca0 [thing]\n"
+        "[   20.455403] Call Trace:\n"
+        "[   20.603569] Kernel panic - not syncing: Fatal exception\n"
+    )
+    blamed = diagnosed(UP + lines).blamed
+    assert blamed is not None
+    assert "thing_allocate+0x582/0xca0 [thing]" in blamed.finding.cause

@@ -149,7 +149,15 @@ class EndForms:
         """Whether it gives somebody time before it goes on by itself: a key to leave an error does not."""
         return self.has("waits", line.text) and not self.has("stopped", line.text)
 
-    def reason_of(self, state: BootState, lately: Sequence[LastLine], stopped: LastLine) -> LastLine:
+    def reasons_of(
+        self, state: BootState, lately: Sequence[LastLine], stopped: LastLine
+    ) -> Sequence[LastLine]:
+        """What was wrong, and the error that had led to it, where one stands right before."""
+        reason = self._reason_of(state, lately, stopped)
+        run = self.run_of_errors(state, [line for line in lately if line.number <= reason.number])
+        return reason, *run[:1]
+
+    def _reason_of(self, state: BootState, lately: Sequence[LastLine], stopped: LastLine) -> LastLine:
         """What was wrong: the last error, or what was said right before a word that gives no reason."""
         if stopped.text.endswith(b":"):
             # A head alone: the reason is the line below.
@@ -158,7 +166,8 @@ class EndForms:
         if _BARE.match(stopped.text) is None:
             if self.is_labelled(state, stopped):
                 return stopped
-            return next((line for line in reversed(lately) if self.is_error(state, line)), stopped)
+            errors = (line for line in reversed(lately) if self.is_error(state, line))
+            return next((line for line in errors if _BARE.match(line.text) is None), stopped)
         before = [line for line in lately if line.number < stopped.number]
         error = next((line for line in reversed(before) if self.is_error(state, line)), None)
         return error or next((line for line in reversed(before) if shape_of(line.text)), stopped)

@@ -178,7 +178,9 @@ class Endings:
         if stopped is not None and was_typed(lines[-_BEFORE:], stopped):
             return Ending(cut=f"{self._who(state)} was told to start again")
         if stopped is not None:
-            return self._ended("@end/stopped", state, self._forms.reason_of(state, lately, stopped), stopped)
+            return self._ended(
+                "@end/stopped", state, *self._forms.reasons_of(state, lately, stopped), stopped
+            )
         prompt = next((line for line in lines[-_LAST_WORDS:] if self._forms.has("prompt", line.text)), None)
         if known and prompt is not None:
             error = next((line for line in reversed(lately) if self._forms.is_error(state, line)), None)
