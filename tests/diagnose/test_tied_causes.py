@@ -220,3 +220,34 @@ def test_a_panic_over_a_report_follows_from_that_report(why: str, cause: str) ->
         f"[   40.100000] Kernel panic - not syncing: {why}\n"
     )
     assert findings(log)["kernel-panic"].caused_by == cause
+
+
+def test_what_is_noticed_when_a_time_is_up_may_follow_from_what_is_noticed_later() -> None:
+    """RCU's time is up before the watchdog's: the processor that takes no interrupts is the cause of both."""
+    log = (
+        "[   60.000000] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n"
+        + "".join(f"[   60.0001{line:02}]  frob_{line}+0x10/0x40\n" for line in range(20))
+        + "[   70.000000] watchdog: Watchdog detected hard LOCKUP on cpu 2\n"
+    )
+    assert findings(log)["rcu-stall"].caused_by == "hard-lockup"
+
+
+@pytest.mark.parametrize(
+    ("line", "pid"),
+    [("swapper(1): Oops 0", "1"), ("udevd[498]: NaT consumption 2216203124768 [1]", "498")],
+)
+def test_reports_of_old_architectures_are_oopses(line: str, pid: str) -> None:
+    said = findings(f"[    2.000000] Linux version 5.10.0 (a@b) #1\n[    3.000000] {line}\n")
+    assert dict(said["kernel-oops"].facts)["pid"] == pid
+
+
+@pytest.mark.parametrize(("device", "caused"), [("30370000.caam-snvs", False), ("30b40000.mmc", True)])
+def test_a_crypto_engine_keeps_no_card_away(device: str, caused: bool) -> None:
+    log = (
+        "[    1.000000] Linux version 6.12.5 (a@b) #1\n"
+        f"[    2.000000] platform {device}: deferred probe pending: (reason unknown)\n"
+        "[    3.000000] Waiting for root device /dev/mmcblk0p2...\n"
+        '[    9.000000] VFS: Cannot open root device "mmcblk0p2" or unknown-block(0,0): error -6\n'
+        "[    9.100000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n"
+    )
+    assert (findings(log)["no-root"].caused_by is not None) is caused

@@ -36,6 +36,8 @@ _SUBSYSTEM: Final = re.compile(rb"\[(?P<driver>\w{2,20})[^\]]{0,80}\]{1,2} ")
 """What speaks for a device without its name: `[drm:FUNCTION [MODULE]] *ERROR* ` (drm_print.c, Linux 4.19)."""
 _LAYER: Final = re.compile(rb"(?P<driver>[A-Z]\w{2,20}): (?P<device>[a-z]{2,12}\d{1,3}): ")
 """`Bluetooth: hci0: ` (include/net/bluetooth/bluetooth.h, Linux 6.12)."""
+_DRIVER: Final = re.compile(rb"(?P<driver>[\w.-]{3,40}): ")
+_SPEAKERS: Final = (_DEVICE, _SUBSYSTEM, _LAYER, _DRIVER)
 
 
 @define
@@ -105,7 +107,7 @@ class UnansweredCommands:
         """A further message that may tell of one (`may_be_unanswered`), and is not a program's."""
         if is_taken_back(text) or _OF_A_PROGRAM.search(text) is not None:
             return
-        match = _DEVICE.match(text) or _SUBSYSTEM.match(text) or _LAYER.match(text)
+        match = next((match for form in _SPEAKERS if (match := form.match(text)) is not None), None)
         if match is None:
             return
         said = speaker(text)

@@ -140,7 +140,9 @@ class _Folding:
         last = effect_found.lines[-1].number if effect_found.lines else self._first[cause]
         if self._signatures[effect].ends_boot and self._first[cause] > last:
             return False
-        if self._signatures[effect].report and self._first[cause] > self._first[effect] + _INTERLEAVED:
+        timers = signature.by_timer and self._signatures[effect].by_timer
+        later = self._first[cause] > self._first[effect] + _INTERLEAVED
+        if self._signatures[effect].report and later and not timers:
             return False
         of_disks = signature.area == "storage" and effect_found.area in _OF_DISKS
         # A root is waited for while its disk fails; what a disk did later had no part in an error before.

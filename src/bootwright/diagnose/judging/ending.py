@@ -178,9 +178,8 @@ class Endings:
         if stopped is not None and was_typed(lines[-_BEFORE:], stopped):
             return Ending(cut=f"{self._who(state)} was told to start again")
         if stopped is not None:
-            return self._ended(
-                "@end/stopped", state, *self._forms.reasons_of(state, lately, stopped), stopped
-            )
+            reasons = self._forms.reasons_of(state, lately, stopped)
+            return self._ended("@end/stopped", state, *reasons, stopped)
         prompt = next((line for line in lines[-_LAST_WORDS:] if self._forms.has("prompt", line.text)), None)
         if known and prompt is not None:
             error = next((line for line in reversed(lately) if self._forms.is_error(state, line)), None)
@@ -208,8 +207,7 @@ class Endings:
         if self._forms.is_error(state, last) and (len(lines) <= _SHORT or self._matters(state, last)):
             run = self._forms.run_of_errors(state, lines)
             return self._ended("@end/error", state, self._telling(state, lines), *run[:1], *run[1:][-1:])
-        # A line of somebody else may have come in between.
-        before = lines[-2] if len(lines) > 1 else last
+        before = lines[-2] if len(lines) > 1 else last  # one of somebody else may have come in between
         if self._forms.ends_after(state, before, last):
             return self._ended("@end/error", state, self._telling(state, lines[:-1]), before)
         vain = self._in_vain(state, lines)

@@ -150,6 +150,7 @@ def _signature(file: SignatureFile) -> Signature:
         needs=file.needs,
         ends_boot=file.ends_boot,
         report=file.report,
+        by_timer=file.by_timer,
         crash=file.crash,
         stuck=file.stuck,
         open_end=file.open_end,

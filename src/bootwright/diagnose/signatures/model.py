@@ -181,6 +181,8 @@ class Signature:
     """Nothing of the boot comes after it: what is seen later did not lead to it."""
     report: bool = False
     """It is a report of the kernel, with a stack, a task and a place around its head."""
+    by_timer: bool = False
+    """It is noticed when a time is up: what was noticed before it may follow from it all the same."""
     crash: bool = False
     """It is a crash of firmware or a loader; what they complained of just before belongs to it."""
     stuck: bool = False

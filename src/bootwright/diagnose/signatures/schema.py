@@ -178,6 +178,7 @@ class SignatureFile:
     needs: tuple[str, ...] = field(default=(), metadata=LONE)
     ends_boot: bool = False
     report: bool = False
+    by_timer: bool = False
     crash: bool = False
     stuck: bool = False
     open_end: bool = False
