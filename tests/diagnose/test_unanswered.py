@@ -122,3 +122,17 @@ def test_devices_that_a_machine_does_its_work_without_are_missed_all_the_same(
     assert outcome is Outcome.DEGRADED
     assert [dict(finding.facts)["device"] for finding in findings] == [device]
     assert found(f"[   17.100000] {message}") == (Outcome.BOOT_OK, [])
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("ieee80211 phy0: brcmf_fw_crashed: Firmware has halted or crashed", Outcome.DEGRADED),
+        ("ath10k_pci 0000:3a:00.0: firmware crashed! (guid 7cc45b3f)", Outcome.DEGRADED),
+        ("ath10k_pci 0000:3a:00.0: failed to wake target", Outcome.BOOT_OK),
+    ],
+)
+def test_a_device_that_its_driver_says_it_has_lost_need_not_be_lost_twice(
+    message: str, expected: Outcome
+) -> None:
+    assert found(f"[   17.100000] {message}")[0] is expected

@@ -13,7 +13,7 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.closer.devices import are_apart, facts_of
-from bootwright.diagnose.judging.device_roles import DeviceRole, role_of, role_of_name
+from bootwright.diagnose.judging.device_roles import DeviceRole, may_be_lost, role_of, role_of_name
 from bootwright.diagnose.judging.shapes import is_taken_back
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import speaker
@@ -119,17 +119,21 @@ class UnansweredCommands:
         owners = said.likely_owners if said is not None else ()
         # A driver's messages may be its subsystem's: its own name says more.
         role = role_of_name(match[0]) or role_of({owner.file for owner in owners})
-        if role is None or not any(pattern.search(text) for pattern in role.unanswered or ()):
+        if role is None or role.unanswered is None:
+            return
+        lost = may_be_lost(text)
+        if not lost and not any(pattern.search(text) for pattern in role.unanswered):
             return
         place = Occurrence(number, raw)
         device = match.groupdict().get("device") or match["driver"]
         attempts = self._devices.get(device)
         if attempts is None:
             facts = facts_of(match, device, role.name, owners)
-            self._devices[device] = _Attempts(role, facts, [place], place)
+            attempts = self._devices[device] = _Attempts(role, facts, [place], place)
+            attempts.count += lost
             return
         further = attempts.count == 0 or are_apart(attempts.last, place)
-        attempts.count += further
+        attempts.count += max(further, lost)
         attempts.total += further
         attempts.last, attempts.at_work = place, 0
         if len(attempts.occurrences) < _KEPT:

@@ -50,6 +50,8 @@ class DeviceRoles:
     """Names that such devices go by."""
     unanswered: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     """What every role with `unanswered` has in it."""
+    lost: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
+    """What a driver says of a device of such a role that it has lost: once is enough."""
     roles: tuple[DeviceRole, ...] = field(metadata=key("role"))
 
 
@@ -91,7 +93,18 @@ def is_apart(device: bytes) -> bool:
 
 @cache
 def _unanswered() -> Callable[[bytes], bool]:
-    return _any_of(pattern for role in device_roles() for pattern in role.unanswered or ())
+    of_roles = (pattern for role in device_roles() for pattern in role.unanswered or ())
+    return _any_of((*of_roles, *(pattern for file in DEVICE_ROLES.all().values() for pattern in file.lost)))
+
+
+@cache
+def _lost() -> Callable[[bytes], bool]:
+    return _any_of(pattern for file in DEVICE_ROLES.all().values() for pattern in file.lost)
+
+
+def may_be_lost(text: bytes) -> bool:
+    """Whether a message may say of a device of some role that it is lost to its driver."""
+    return _lost()(text)
 
 
 @cache
