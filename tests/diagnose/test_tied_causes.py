@@ -251,3 +251,32 @@ def test_a_crypto_engine_keeps_no_card_away(device: str, caused: bool) -> None:
         "[    9.100000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n"
     )
     assert (findings(log)["no-root"].caused_by is not None) is caused
+
+
+@pytest.mark.parametrize(
+    ("module", "task", "severity"),
+    [
+        ("snd_thing", "systemd-udevd", "degrading"),
+        ("snd_thing", "kworker/0:1", "fatal"),
+        ("ata_thing", "systemd-udevd", "fatal"),
+    ],
+)
+def test_who_loads_drivers_is_a_program_that_runs(module: str, task: str, severity: str) -> None:
+    """An excerpt in which the driver of a sound card, in no kernel whose modules are known, breaks off."""
+    said = findings(
+        "[   33.000000] BUG: unable to handle page fault for address: f7cd846c\n"
+        "[   33.000100] Oops: 0002 [#1] PREEMPT\n"
+        f"[   33.000200] CPU: 0 PID: 413 Comm: {task} Not tainted 6.12.5 #1\n"
+        f"[   33.000300] EIP: thing_write+0x3b/0xe0 [{module}]\n"
+    )
+    assert said["kernel-oops"].severity.value == severity
+
+
+def test_a_bug_without_file_and_line_is_one() -> None:
+    said = findings("[   92.894997] Kernel BUG at thing_done+0x175/0x180 [verbose debug info unavailable]\n")
+    assert dict(said["kernel-bug"].facts)["place"] == "thing_done+0x175/0x180"
+
+
+def test_a_full_file_system_is_not_damaged() -> None:
+    said = findings("[  492.000000] BTRFS: Transaction aborted (error -28)\n")
+    assert "no space left" in said["fs-error"].cause

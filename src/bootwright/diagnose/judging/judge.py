@@ -8,7 +8,7 @@ from functools import lru_cache
 from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.causes import ordered
-from bootwright.diagnose.judging.device_roles import keeps_no_root_away
+from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away
 from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
 from bootwright.diagnose.judging.order.joining import MOST_LINES
@@ -29,6 +29,8 @@ _OF_LOADERS = frozenset({"boot-loader", "firmware"})
 _LONGEST_COMPLAINT = 160
 _MOST_SHAPES = 2000
 _ROOT_USER = "0"
+_LOADS_DRIVERS = frozenset({"systemd-udevd", "(udev-worker)", "udevd", "mdev", "modprobe", "insmod", "kmod"})
+"""Programs, by whose tasks it shows that some ran."""
 _MOST_APART = 8
 """Devices that have a finding by themselves; further ones share one."""
 _NAMED = 6
@@ -234,8 +236,11 @@ def _late_report(signature: Signature, boot: BootState, held: Held) -> bool:
         return True
     if boot.had_settled(held.first_line):
         return True
-    files = kernel_modules().get(facts.get("module", "").replace("-", "_"), ())
-    return boot.rank >= _INIT and facts.get("pid", "1") != "1" and keeps_no_root_away(files)
+    module = facts.get("module", "").replace("-", "_")
+    files = kernel_modules().get(module, ())
+    apart = keeps_no_root_away(files) if files else bool(module) and is_apart(module.encode())
+    programs = boot.rank >= _INIT or facts.get("task", "") in _LOADS_DRIVERS
+    return programs and facts.get("pid", "1") != "1" and apart
 
 
 def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | None, int, Held | None]:
