@@ -168,7 +168,8 @@ def test_any_bytes(data: bytes, wrap: str) -> None:
         text = opened(given_data)
     except BootwrightError:
         return
-    if not wrap and incoming.encoding_of(data) is None:
+    # An LZ4 frame of the old kind may end after its magic: an empty log.
+    if not wrap and incoming.encoding_of(data) is None and not data.startswith(b"\x02!L\x18"):
         assert text == data
     live = incoming.Arriving("x")
     try:

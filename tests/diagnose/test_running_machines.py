@@ -286,3 +286,21 @@ def test_a_panic_names_the_place_of_a_report_without_head() -> None:
     blamed = diagnosed(UP + lines).blamed
     assert blamed is not None
     assert "thing_allocate+0x582/0xca0 [thing]" in blamed.finding.cause
+
+
+def test_a_kernel_stack_that_overflows_says_so() -> None:
+    lines = (
+        "[   20.000000] BUG: stack guard page was hit at 00000000 (stack is 00000000..00000000)\n"
+        "[   20.000100] kernel stack overflow (double-fault): 0000 [#1] SMP\n"
+        "[   20.000200] RIP: 0010:thing_walk+0x14/0x50\n"
+    )
+    blamed = diagnosed(UP + lines).blamed
+    assert blamed is not None
+    assert "stack of the kernel overflowed at thing_walk+0x14/0x50" in blamed.finding.cause
+
+
+def test_a_root_that_is_mounted_for_writing_is_at_work() -> None:
+    start = UP.partition("[    1.9")[0] + "[    0.577000] Alpine Init 3.4.5-r3\n"
+    mounted = "[    2.370447] EXT4-fs (sda1): mounted filesystem with ordered data mode. Opts: (null)\n"
+    assert diagnosed(start + mounted).outcome is Outcome.UNKNOWN
+    assert diagnosed(start + mounted.replace("mounted", "re-mounted", 1)).outcome is Outcome.BOOT_OK
