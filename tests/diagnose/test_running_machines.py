@@ -304,3 +304,28 @@ def test_a_root_that_is_mounted_for_writing_is_at_work() -> None:
     mounted = "[    2.370447] EXT4-fs (sda1): mounted filesystem with ordered data mode. Opts: (null)\n"
     assert diagnosed(start + mounted).outcome is Outcome.UNKNOWN
     assert diagnosed(start + mounted.replace("mounted", "re-mounted", 1)).outcome is Outcome.BOOT_OK
+
+
+def test_a_boot_that_comes_as_far_as_one_that_failed_decides() -> None:
+    """Of a log in which only the kernel speaks: nothing says that services start."""
+    start = UP.rpartition("[    9.")[0]
+    full = "[    2.500000] EXT4-fs error (device sda1): ext4_lookup:1855: inode #2: comm sh: deleted inode\n"
+    root = start.replace("[    1.9", "[    1.800000] Kernel command line: root=/dev/sda1\n[    1.9")
+    assert diagnosed(root + full).outcome is Outcome.FAILED
+    went_on = "[   90.000000] usb 1-1: Product: Hub\n"
+    assert diagnosed(root + full + root + went_on).outcome is Outcome.DEGRADED
+    assert diagnosed(root + root + full).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(("when", "severity"), [("11:00:20", "fatal"), ("19:00:20", "degrading")])
+def test_the_clock_of_the_wall_tells_that_a_start_is_over(when: str, severity: str) -> None:
+    """A system log whose kernel prints no times of its own."""
+    lines = (
+        "May 18 11:00:00 mid kernel: Linux version 2.6.34 (a@b) #1\n"
+        "May 18 11:00:02 mid kernel: Freeing init memory: 148K\n"
+        f"May 18 {when} mid kernel: thing invoked oom-killer: gfp_mask=0xd0, order=2, oom_adj=0\n"
+    )
+    (finding,) = (
+        finding for finding in diagnosed(lines).boots[0].findings if finding.signature == "out-of-memory"
+    )
+    assert finding.severity.value == severity

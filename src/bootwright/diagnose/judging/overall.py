@@ -9,6 +9,7 @@ from bootwright.diagnose.model import STAGES, Outcome
 LOOP: Final = 3
 """Boots in a row that restart at the same stage before it is called a loop."""
 _KERNEL: Final = STAGES.index("kernel")
+_INIT: Final = STAGES.index("init")
 _SERVICES: Final = STAGES.index("services")
 _READY: Final = STAGES.index("ready")
 _Reached = tuple[int, int]
@@ -38,6 +39,8 @@ class Overall:
     def __init__(self) -> None:
         self._decisive: Outcome | None = None
         self._failed = False
+        self._failed_at = -1
+        """How far the last boot that failed got: index into `STAGES`."""
         self._latest = Outcome.UNKNOWN
         """Of the last boot of which anything is known."""
         self._restarted: dict[_Reached, list[Outcome]] = {}
@@ -47,6 +50,7 @@ class Overall:
         """Another one that knows the same."""
         duplicate = Overall()
         duplicate._decisive, duplicate._failed, duplicate._latest = self._decisive, self._failed, self._latest
+        duplicate._failed_at = self._failed_at
         duplicate._restarted = {reached: list(outcomes) for reached, outcomes in self._restarted.items()}
         return duplicate
 
@@ -77,8 +81,11 @@ class Overall:
         self._restarted.clear()
 
     def _count(self, outcome: Outcome, rank: int) -> None:
-        if outcome is Outcome.FAILED or rank >= _READY:
+        came_up = outcome is not Outcome.UNKNOWN and rank >= max(_INIT, self._failed_at)
+        if outcome is Outcome.FAILED or rank >= _READY or (self._decisive is Outcome.FAILED and came_up):
             self._decisive = outcome
+        if outcome is Outcome.FAILED:
+            self._failed_at = rank
         self._failed |= outcome is Outcome.FAILED
         if outcome is not Outcome.UNKNOWN:
             self._latest = outcome

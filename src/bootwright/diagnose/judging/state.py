@@ -309,7 +309,12 @@ class BootState:
         started, _ = self.stage_lines.get(programs, (line, line))
         if started >= line and not self._in_system_log(line):
             return False
-        return seconds >= _SURELY_UP
+        return max(seconds, self._wall_since(started, line)) >= _SURELY_UP
+
+    def _wall_since(self, first: int, line: int) -> float:
+        """Seconds of wall-clock time between two lines; 0 where they have none."""
+        begun, then = self._wall_of(first), self._wall_of(line)
+        return then - begun if begun is not None and then is not None else 0.0
 
     def _in_system_log(self, line: int) -> bool:
         """Whether a logger wrote the kernel's name before that line: so one ran."""
