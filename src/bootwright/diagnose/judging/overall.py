@@ -40,7 +40,7 @@ class Overall:
         self._decisive: Outcome | None = None
         self._failed = False
         self._failed_at = -1
-        """How far the last boot that failed got: index into `STAGES`."""
+        """How far a boot after the last one that failed must get: index into `STAGES`."""
         self._latest = Outcome.UNKNOWN
         """Of the last boot of which anything is known."""
         self._restarted: dict[_Reached, list[Outcome]] = {}
@@ -77,15 +77,16 @@ class Overall:
         """No later boot gets past those that only restarted: they count."""
         for (rank, _), outcomes in self._restarted.items():
             for outcome in outcomes:
-                self._count(outcome, rank)
+                self._count(outcome, rank, to_pass=rank + 1)
         self._restarted.clear()
 
-    def _count(self, outcome: Outcome, rank: int) -> None:
+    def _count(self, outcome: Outcome, rank: int, *, to_pass: int | None = None) -> None:
+        """`to_pass`: as far must a later boot get to have come up, if this one failed; its own rank by default."""
         came_up = outcome is not Outcome.UNKNOWN and rank >= max(_INIT, self._failed_at)
         if outcome is Outcome.FAILED or rank >= _READY or (self._decisive is Outcome.FAILED and came_up):
             self._decisive = outcome
         if outcome is Outcome.FAILED:
-            self._failed_at = rank
+            self._failed_at = rank if to_pass is None else to_pass
         self._failed |= outcome is Outcome.FAILED
         if outcome is not Outcome.UNKNOWN:
             self._latest = outcome
