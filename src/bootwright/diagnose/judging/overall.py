@@ -81,7 +81,7 @@ class Overall:
         self._restarted.clear()
 
     def _count(self, outcome: Outcome, rank: int, *, to_pass: int | None = None) -> None:
-        """`to_pass`: as far must a later boot get to have come up, if this one failed; its own rank by default."""
+        """`to_pass`: so far must a boot after this one get to have come up; by default as far as this one."""
         came_up = outcome is not Outcome.UNKNOWN and rank >= max(_INIT, self._failed_at)
         if outcome is Outcome.FAILED or rank >= _READY or (self._decisive is Outcome.FAILED and came_up):
             self._decisive = outcome
