@@ -280,3 +280,18 @@ def test_a_bug_without_file_and_line_is_one() -> None:
 def test_a_full_file_system_is_not_damaged() -> None:
     said = findings("[  492.000000] BTRFS: Transaction aborted (error -28)\n")
     assert "no space left" in said["fs-error"].cause
+
+
+@pytest.mark.parametrize(
+    ("line", "signature", "words"),
+    [
+        ("BUG: KASAN: slab-use-after-free in", "kasan", "slab-use-after-free"),
+        ("Kernel Fault: Code=26 (Data memory access rights trap) at addr 00000000", "kernel-oops", "NULL"),
+        ("Out of memory and no killable processes...", "out-of-memory", "nothing left to free"),
+        ("xhci_hcd 0000:03:00.0: WARNING: Host System Error", "usb-host-dead", "0000:03:00.0"),
+    ],
+)
+def test_heads_of_reports_in_other_forms(line: str, signature: str, words: str) -> None:
+    """Among them one whose second half a mail program put into the next line."""
+    said = findings(f"[    2.000000] Linux version 6.12.5 (a@b) #1\n[    3.000000] {line}\n")
+    assert words in said[signature].cause
