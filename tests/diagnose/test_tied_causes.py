@@ -287,6 +287,7 @@ def test_a_full_file_system_is_not_damaged() -> None:
     [
         ("BUG: KASAN: slab-use-after-free in", "kasan", "slab-use-after-free"),
         ("Kernel Fault: Code=26 (Data memory access rights trap) at addr 00000000", "kernel-oops", "NULL"),
+        ("Unhandled kernel unaligned access[#1]:", "kernel-oops", "a bug in the code"),
         ("Out of memory and no killable processes...", "out-of-memory", "nothing left to free"),
         ("xhci_hcd 0000:03:00.0: WARNING: Host System Error", "usb-host-dead", "0000:03:00.0"),
     ],
