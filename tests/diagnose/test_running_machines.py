@@ -329,3 +329,14 @@ def test_the_clock_of_the_wall_tells_that_a_start_is_over(when: str, severity: s
         finding for finding in diagnosed(lines).boots[0].findings if finding.signature == "out-of-memory"
     )
     assert finding.severity.value == severity
+
+
+@pytest.mark.parametrize(
+    ("says", "expected"),
+    [
+        ("Erase at 0x009e0000 failed immediately: -EROFS. Is the sector locked?", Outcome.DEGRADED),
+        ("jffs2_scan_eraseblock(): Magic bitmask 0x1985 not found at 0x00000000: 0x2003", Outcome.BOOT_OK),
+    ],
+)
+def test_a_flash_that_refuses_to_be_written(says: str, expected: Outcome) -> None:
+    assert diagnosed(UP + f"[   12.000000] jffs2: {says}\n").outcome is expected

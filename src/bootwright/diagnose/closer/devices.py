@@ -161,7 +161,8 @@ class DeviceErrors:
         device = match["device"] if match is not None else b""
         errors = self._errors.get(device)
         if errors is not None and any(pattern.search(text) for pattern in errors.role.would_show):
-            errors.occurrences.append(Occurrence(number, raw))  # with these words its driver gives it up
+            # With these words its driver gives it up.
+            errors.occurrences[_KEPT - 1 :] = [Occurrence(number, raw)]
         self._success(text, device)
 
     def _complaint(self, number: int, raw: bytes, match: re.Match[bytes], level: int | None) -> None:
