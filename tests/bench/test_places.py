@@ -50,7 +50,7 @@ def fill(folder: Path, shelf: places_kit.Shelf, count: int, seconds: float, **ta
 
 
 def dispatch(
-    folder: Path, shelf: places_kit.Shelf, patience: float = 30.0, address: str | None = None
+    folder: Path, shelf: places_kit.Shelf, patience: float = 120.0, address: str | None = None
 ) -> tuple[list[str], list[QueuedCell]]:
     kept: list[str] = []
     engine = Places(places_kit.work, address or shelf.address, on_lost=lambda: shelf.release_dead(folder))
