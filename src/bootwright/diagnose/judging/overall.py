@@ -77,16 +77,16 @@ class Overall:
         """No later boot gets past those that only restarted: they count."""
         for (rank, _), outcomes in self._restarted.items():
             for outcome in outcomes:
-                self._count(outcome, rank, to_pass=rank + 1)
+                self._count(outcome, rank, restarted=True)
         self._restarted.clear()
 
-    def _count(self, outcome: Outcome, rank: int, *, to_pass: int | None = None) -> None:
-        """`to_pass`: so far must a boot after this one get to have come up; by default as far as this one."""
+    def _count(self, outcome: Outcome, rank: int, *, restarted: bool = False) -> None:
+        """After one that just `restarted` a boot must get further to have come up, after another as far."""
         came_up = outcome is not Outcome.UNKNOWN and rank >= max(_INIT, self._failed_at)
         if outcome is Outcome.FAILED or rank >= _READY or (self._decisive is Outcome.FAILED and came_up):
             self._decisive = outcome
         if outcome is Outcome.FAILED:
-            self._failed_at = rank if to_pass is None else to_pass
+            self._failed_at = rank + restarted
         self._failed |= outcome is Outcome.FAILED
         if outcome is not Outcome.UNKNOWN:
             self._latest = outcome

@@ -12,12 +12,18 @@ from attrs import define, field, frozen
 
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import RANKS, STAGES
-from bootwright.diagnose.reading.patterns import Pattern, Record
+from bootwright.diagnose.reading.patterns import Facts, Pattern, Record
 from bootwright.diagnose.signatures.model import Marker
 
-RESTART = Record(((Pattern("@restart", "", frozenset()), ()),), False, (), False)
+
+def _sign(event: str, facts: Facts = ()) -> Record:
+    """What is known of a boot and stands in none of its lines."""
+    return Record(((Pattern(event, "", frozenset()), facts),), False, (), False)
+
+
+RESTART = _sign("@restart")
 """Another boot begins where this one did not say that it would end."""
-LOOPING = Record(((Pattern("@loop", "", frozenset()), ()),), False, (), False)
+LOOPING = _sign("@loop")
 
 _MOST_LINES = 2048
 _MOST_BYTES = 1 << 18
@@ -31,7 +37,7 @@ Key = tuple[tuple[Record, ...], tuple[int, ...], int]
 
 def restart_after(last_words: str) -> Record:
     """`RESTART` after what the kernel said last."""
-    return Record(((Pattern("@restart", "", frozenset()), (("last", last_words),)),), False, (), False)
+    return _sign("@restart", (("last", last_words),))
 
 
 @frozen
