@@ -289,13 +289,16 @@ def rests_on_its_share(case: Case) -> bool:
     return diagnose_bytes(case.data, "log", _without_shares()).outcome is not case.before.outcome
 
 
+_BY_SHARE = frozenset({"@log/errors", "@log/about", "@window/errors", "@window/about", "@window/stack"})
+
+
 @cache
 def _without_shares() -> Knowledge:
     """What is known, without the signatures that count errors."""
     known = load()
     signatures = tuple(
         evolve(entry, rule=Rule(seen=("@never",)), cases=())
-        if {"@log/errors", "@log/about"} & set(entry.rule.triggers)
+        if _BY_SHARE & set(entry.rule.triggers)
         else entry
         for entry in known.signatures
     )
@@ -303,7 +306,7 @@ def _without_shares() -> Knowledge:
 
 
 _FAILING = frozenset({Outcome.FAILED, Outcome.DEGRADED})
-_LONGEST_EXCERPT = 200
+_LONGEST_EXCERPT = 1024
 """Lines; the longest report that is taken for an excerpt (`closer.complaints`)."""
 
 

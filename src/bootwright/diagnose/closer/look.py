@@ -27,6 +27,7 @@ from bootwright.diagnose.closer.reports import KernelReports
 from bootwright.diagnose.closer.surroundings import MOST_LINES, surroundings
 from bootwright.diagnose.closer.troubles import DeviceTroubles
 from bootwright.diagnose.closer.unanswered import UnansweredCommands
+from bootwright.diagnose.closer.window import KernelWindow
 from bootwright.diagnose.judging.shapes import is_dump
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import speaker
@@ -63,6 +64,7 @@ class CloserLook:
     _elisions: Elisions = field(factory=Elisions)
     _reports: KernelReports = field(factory=KernelReports)
     _troubles: DeviceTroubles = field(factory=DeviceTroubles)
+    _window: KernelWindow = field(factory=KernelWindow)
     _boot: int = 0
     """First line of the boot that these are about."""
     _read: int = 0
@@ -100,7 +102,7 @@ class CloserLook:
             self._devices, self._attempts = DeviceErrors(), FailedAttempts()
             self._programs, self._links, self._complaints = ProgramLines(), LinkChanges(), Complaints()
             self._reports, self._unanswered = KernelReports(), UnansweredCommands()
-            self._troubles, self._elisions = DeviceTroubles(), Elisions()
+            self._troubles, self._elisions, self._window = DeviceTroubles(), Elisions(), KernelWindow()
             self._boot, self._read = first_line, first_line - 1
             self._around.clear()
             self._last_words = None
@@ -131,6 +133,7 @@ class CloserLook:
             self._elisions,
             self._reports,
             self._troubles,
+            self._window,
         )
 
     def lend(self, state: BootState) -> None:
@@ -162,6 +165,7 @@ class CloserLook:
         if note.link:
             self._links.read(number, raw, text, message.seconds)
         self._complaints.read(number, raw, message, voice, elision=note.elision)
+        self._window.read(number, raw, message, wrong=note.wrong, kernels=voice == KERNEL)
         if note.elision:
             self._elisions.read(number)
 

@@ -16,6 +16,7 @@ from attrs import evolve
 
 from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away, role_of_name
 from bootwright.diagnose.judging.order.joining import MOST_LINES, completed, parted
+from bootwright.diagnose.judging.order.raising import raised
 from bootwright.diagnose.judging.order.weight import weight_of
 from bootwright.diagnose.judging.rules import facts_match
 from bootwright.diagnose.messages.speaker import kernel_modules
@@ -61,34 +62,8 @@ def ordered(signature_findings: list[tuple[Signature, Finding]]) -> tuple[Findin
 
     A cause lends its consequences' severity: what leads to a fatal end is itself fatal.
     """
-    entries, stories = parted(_raised(signature_findings))
+    entries, stories = parted(raised(signature_findings))
     return tuple(completed(_Folding(entries).findings(), stories))
-
-
-def _raised(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[Signature, Finding]]:
-    """Without the signatures that raise another, and what they raise raised.
-
-    That is done where nothing serious is known: then the finding worth knowing counts that shares most lines.
-    """
-    others = [entry for entry in signature_findings if not entry[0].raises]
-    raising = [finding for signature, finding in signature_findings if signature.raises]
-    if not raising or any(finding.severity in _SERIOUS for _, finding in others):
-        return others
-    spans = [(int(facts["from"]), int(facts["to"])) for facts in (dict(finding.facts) for finding in raising)]
-    shared = [
-        sum(any(first <= line.number <= last for first, last in spans) for line in finding.lines)
-        if finding.severity is Severity.INFO and not signature.open_end and not signature.joins
-        else 0
-        for signature, finding in others
-    ]
-    if any(shared):
-        place = shared.index(max(shared))
-        signature, finding = others[place]
-        # The excerpt as a whole proves it: its last line belongs to the proof.
-        end = [line for line in raising[-1].lines[-1:] if line not in finding.lines]
-        raised = evolve(finding, severity=raising[0].severity, lines=(*finding.lines, *end)[:MOST_LINES])
-        others[place] = (signature, raised)
-    return others
 
 
 class _Folding:

@@ -157,6 +157,7 @@ def _signature(file: SignatureFile) -> Signature:
         fallback=file.fallback,
         unless_told=file.unless_told,
         unless_harmless=file.unless_harmless,
+        unless_serious=file.unless_serious,
         raises=file.raises,
         apart=file.apart,
         joins=file.joins,

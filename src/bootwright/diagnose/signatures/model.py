@@ -45,6 +45,9 @@ PSEUDO_EVENTS = (
     "@log/errors",
     "@log/untold",
     "@log/about",
+    "@window/about",
+    "@window/errors",
+    "@window/stack",
     "@link/flapping",
     "@link/up",
     "@need/kernel",
@@ -195,6 +198,8 @@ class Signature:
     """It counts only where no other finding shows one of its lines."""
     unless_harmless: bool = False
     """It counts only where no other finding calls one of its lines harmless."""
+    unless_serious: bool = False
+    """It counts only where nothing else is serious, or made serious by one that raises."""
     raises: bool = False
     """It is never told itself: it makes serious what another finding says of its lines as worth knowing."""
     apart: bool = False

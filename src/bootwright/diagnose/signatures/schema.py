@@ -185,6 +185,7 @@ class SignatureFile:
     fallback: bool = False
     unless_told: bool = False
     unless_harmless: bool = False
+    unless_serious: bool = False
     raises: bool = False
     apart: bool = False
     joins: bool = False

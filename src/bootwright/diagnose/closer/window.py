@@ -1,0 +1,155 @@
+"""What a window of the kernel's log was taken for: a piece of a running system's log, with no boot in it.
+
+Nobody cuts a hundred lines out of a log for what they show to work. Where the kernel speaks, nothing is seen
+of any stage, and what it says is a report with a stack, or errors more often than a healthy boot has them,
+that is what the window was taken for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Final
+
+from attrs import define, field
+
+from bootwright.diagnose.closer.complaints import known_shapes
+from bootwright.diagnose.judging.gravity import is_grave
+from bootwright.diagnose.judging.shapes import WAITS, is_dump, shape_of
+from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.patterns import Facts, printable
+from bootwright.diagnose.reading.prefix import Message
+
+ABOUT: Final = "@window/about"
+ERRORS: Final = "@window/errors"
+STACK: Final = "@window/stack"
+_MOST_LINES: Final = 1024
+"""A longer one is a whole buffer of messages (64 KiB, CONFIG_LOG_BUF_SHIFT=16): nobody chose its lines."""
+_FEWEST_LINES: Final = 6
+_BEGINS: Final = 1.0
+"""Seconds on the kernel's clock before which its start may be what is shown."""
+_ONE_IN: Final = 30
+"""A whole boot carries errors that mean nothing, one line in thirty."""
+_FEWEST_ERRORS: Final = 2
+_FEWEST_DUMPED: Final = 5
+_MOST_SHAPES: Final = 256
+_HEAD: Final = 24
+"""Lines before the first of a stack in which the head of its report stands."""
+_SHOWN: Final = 6
+_HEADER: Final = re.compile(
+    rb"\s*(?:CPU: \d|Hardware name: |Workqueue: |Call [Tt]race|Modules linked in|-{8}|={8}|\Z)"
+)
+"""What stands between the message and its stack (lib/dump_stack.c, Linux 6.12)."""
+_NAME: Final = re.compile(rb"([\w.-]{2,40})(?: |:)")
+"""Who says a message, as most drivers begin theirs."""
+
+
+@define
+class KernelWindow:
+    """Reads the messages of one boot in order."""
+
+    _lines: int = 0
+    _kernels: int = 0
+    """Lines with the kernel's time."""
+    _first_seconds: float | None = None
+    _errors: Counter[bytes] = field(factory=Counter)
+    """How often each form of an error came."""
+    _places: dict[bytes, Occurrence] = field(factory=dict)
+    """The first of each."""
+    _last: Occurrence | None = None
+    """The last error."""
+    _dumped: int = 0
+    _first_dumped: Occurrence | None = None
+    _last_dumped: Occurrence | None = None
+    _before_stack: Occurrence | None = None
+    """What was said last before the first stack."""
+    _said: Occurrence | None = None
+    _end: Occurrence | None = None
+    _speakers: Counter[bytes] = field(factory=Counter)
+    """How many lines begin with each name."""
+
+    def read(self, number: int, raw: bytes, message: Message, *, wrong: bool, kernels: bool) -> None:
+        """Look at a further line; `kernels`: it is the kernel's; `wrong`: it looks wrong."""
+        if not message.text or self._lines > _MOST_LINES:
+            return
+        self._lines += 1
+        if not kernels or message.seconds is None:
+            return
+        self._kernels += 1
+        self._end = place = Occurrence(number, raw)
+        if self._first_seconds is None:
+            self._first_seconds = message.seconds
+        if is_dump(message.text):
+            self._dumped += 1
+            if self._first_dumped is None:
+                self._first_dumped, self._before_stack = place, self._said
+            self._last_dumped = place
+            return
+        if _HEADER.match(message.text) is None:
+            self._said = place
+        speaker = _NAME.match(message.text)
+        if speaker is not None and (speaker[1] in self._speakers or len(self._speakers) < _MOST_SHAPES):
+            self._speakers[speaker[1]] += 1
+        if wrong and WAITS.search(message.text) is None and is_grave(raw):
+            shape = shape_of(message.text)
+            if shape in self._places or len(self._places) < _MOST_SHAPES:
+                self._errors[shape] += 1
+                self._places.setdefault(shape, place)
+                self._last = place
+
+    @property
+    def any(self) -> bool:
+        """Whether it is such a window with something to be taken for."""
+        return (
+            _FEWEST_LINES <= self._lines <= _MOST_LINES
+            and self._kernels * 2 > self._lines
+            and (self._first_seconds or 0.0) >= _BEGINS
+            and (self._has_stack or self._has_errors)
+        )
+
+    @property
+    def _has_stack(self) -> bool:
+        return self._dumped >= _FEWEST_DUMPED
+
+    @property
+    def _has_errors(self) -> bool:
+        count = self._errors.total()
+        return (count >= _FEWEST_ERRORS and count * _ONE_IN >= self._lines) or self._its_driver_complains
+
+    @property
+    def _its_driver_complains(self) -> bool:
+        """Whether one driver says most of it, an error among that."""
+        if not self._errors or not self._speakers:
+            return False
+        name, lines = self._speakers.most_common(1)[0]
+        return lines * 2 > self._kernels and any(shape.startswith(name) for shape in self._errors)
+
+    def tell(self, state: BootState) -> None:
+        """Let the state know what the window is about."""
+        for event in (ABOUT, ERRORS, STACK):
+            state.tallies.pop(event, None)
+        if not self.any or state.stage_lines:
+            return
+        known = known_shapes(state)
+        unknown = [shape for shape in self._errors if shape not in known]
+        about = []
+        if self._first_dumped is not None and self._last_dumped is not None and self._has_stack:
+            about += [self._first_dumped.line - _HEAD, self._last_dumped.line]
+            head = self._before_stack or self._first_dumped
+            state.count_all(STACK, _what(head), [head, self._first_dumped], self._dumped)
+        if self._has_errors and self._last is not None:
+            places = sorted(self._places.values(), key=lambda place: place.line)
+            if unknown:
+                chosen = self._places[max(unknown, key=self._errors.__getitem__)]
+                shown = sorted({chosen, *places[:_SHOWN], self._last})
+                state.count_all(ERRORS, _what(chosen), shown, self._errors.total())
+            else:
+                about += [places[0].line, self._last.line]
+        if about and self._end is not None:
+            facts = (("from", str(min(about))), ("to", str(max(about))))
+            state.count_all(ABOUT, facts, [self._end], self._lines)
+
+
+def _what(place: Occurrence) -> Facts:
+    return (("what", printable(prefix.split(place.raw).text)[:160]),)

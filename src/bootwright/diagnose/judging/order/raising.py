@@ -1,0 +1,48 @@
+"""What an excerpt was cut out for is serious, even if it is only worth knowing in a whole boot."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import evolve
+
+from bootwright.diagnose.judging.order.joining import MOST_LINES
+from bootwright.diagnose.model import Finding, Severity
+from bootwright.diagnose.signatures.model import Signature
+
+_SERIOUS: Final = frozenset({Severity.FATAL, Severity.DEGRADING})
+
+Found = tuple[Signature, Finding]
+
+
+def raised(signature_findings: list[Found]) -> list[Found]:
+    """Without the signatures that raise another, and what they raise raised.
+
+    That is done where nothing serious is known: then the finding worth knowing counts that shares most lines,
+    a report of the kernel before all others. Where there is none, what counts only alone does.
+    """
+    others = [entry for entry in signature_findings if not (entry[0].raises or entry[0].unless_serious)]
+    if any(finding.severity in _SERIOUS for _, finding in others):
+        return others
+    raising = [finding for signature, finding in signature_findings if signature.raises]
+    spans = [(int(facts["from"]), int(facts["to"])) for facts in (dict(finding.facts) for finding in raising)]
+    candidates = [
+        (signature.report, shared, -place)
+        for place, (signature, finding) in enumerate(others)
+        if finding.severity is Severity.INFO and not signature.open_end and not signature.joins
+        if (shared := _shared(finding, spans))
+    ]
+    if not candidates:
+        return [*others, *(entry for entry in signature_findings if entry[0].unless_serious)]
+    place = -max(candidates)[-1]
+    signature, finding = others[place]
+    # The excerpt as a whole proves it: its last line belongs to the proof.
+    end = [line for line in raising[-1].lines[-1:] if line not in finding.lines]
+    lines = (*finding.lines, *end)[:MOST_LINES]
+    others[place] = signature, evolve(finding, severity=raising[0].severity, lines=lines)
+    return others
+
+
+def _shared(finding: Finding, spans: list[tuple[int, int]]) -> int:
+    """How many lines of its proof lie in what the excerpt is about."""
+    return sum(any(first <= line.number <= last for first, last in spans) for line in finding.lines)

@@ -1,0 +1,78 @@
+"""What a window of the kernel's log was taken for: a piece of a running system's log, with no boot in it.
+
+The lines have the forms of the kernel's messages; drivers, devices and times are made up.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.model import Outcome
+from bootwright.diagnose.signatures.knowledge import load
+from bootwright.foundation.places import DATA
+
+KNOWLEDGE = load()
+START = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+RUNS = "[    1.900000] Run /sbin/init as init process\n"
+ERROR = "widget 4-0010: mailbox transfer failed, status -71"
+LOCKS = DATA / "signatures/window-known/golden/two-locks/console.log"
+
+
+def window(lines: int, errors: int, *, driver: str = "usb 3-1:", begins: float = 200.0) -> str:
+    """So many lines, with that many errors of the widget's driver among them."""
+    step = lines // (errors + 1)
+    texts = [
+        ERROR
+        if errors and number % step == step - 1 and number // step < errors
+        else f"{driver} event {number}"
+        for number in range(lines)
+    ]
+    return "".join(f"[{begins + number / 8:12.6f}] {text}\n" for number, text in enumerate(texts))
+
+
+def blamed(text: str) -> tuple[Outcome, str]:
+    diagnosis = diagnose_bytes(text.encode(), "log", KNOWLEDGE)
+    return diagnosis.outcome, diagnosis.blamed.finding.signature if diagnosis.blamed else ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "errors", "driver", "expected"),
+    [
+        (90, 3, "usb 3-1:", Outcome.DEGRADED),
+        (300, 3, "usb 3-1:", Outcome.BOOT_OK),
+        (90, 0, "usb 3-1:", Outcome.BOOT_OK),
+        (300, 1, "widget 4-0010:", Outcome.DEGRADED),
+        (300, 1, "usb 3-1:", Outcome.BOOT_OK),
+        (1200, 40, "usb 3-1:", Outcome.BOOT_OK),
+    ],
+    ids=["one in thirty", "fewer", "none", "its own driver's", "another driver's", "a whole buffer"],
+)
+def test_errors_that_prevail_are_what_it_was_taken_for(
+    lines: int, errors: int, driver: str, expected: Outcome
+) -> None:
+    outcome, signature = blamed(window(lines, errors, driver=driver))
+    assert outcome is expected
+    assert (signature == "window-errors") == (expected is Outcome.DEGRADED)
+
+
+def test_a_boot_in_it_makes_it_no_window() -> None:
+    """What a boot carries of errors means nothing by itself."""
+    text = window(90, 3, begins=2.0)
+    assert blamed(text)[1] == "window-errors"
+    assert blamed(START + RUNS + text)[1] != "window-errors"
+
+
+def test_a_report_for_developers_is_worth_knowing_in_a_boot_and_more_in_a_window() -> None:
+    report = LOCKS.read_text()
+    assert blamed(report) == (Outcome.DEGRADED, "lockdep-report")
+    ready = "[    9.000000] systemd[1]: Startup finished in 3s (kernel) + 6s (userspace) = 9s.\n"
+    assert blamed(START + RUNS + ready + report)[0] is Outcome.BOOT_OK
+
+
+def test_a_stack_of_no_known_report_is_what_it_was_taken_for() -> None:
+    calls = "".join(f"[  300.0000{n:02d}]  widget_step_{n}+0x{n}4/0x110 [widget]\n" for n in range(10, 18))
+    head = "[  300.000001] widget 4-0010: state machine went back\n[  300.000002] Call trace:\n"
+    outcome, signature = blamed(window(20, 0) + head + calls + window(3, 0, begins=310.0))
+    assert (outcome, signature) == (Outcome.DEGRADED, "window-stack")
+    assert blamed(window(20, 0))[0] is Outcome.BOOT_OK
