@@ -76,3 +76,15 @@ def test_a_stack_of_no_known_report_is_what_it_was_taken_for() -> None:
     outcome, signature = blamed(window(20, 0) + head + calls + window(3, 0, begins=310.0))
     assert (outcome, signature) == (Outcome.DEGRADED, "window-stack")
     assert blamed(window(20, 0))[0] is Outcome.BOOT_OK
+
+
+def test_the_last_word_of_a_window_is_what_it_was_taken_for() -> None:
+    last = "[  320.000000] cpufreq: taking the other cluster down failed: -16\n"
+    assert blamed(window(100, 0) + last) == (Outcome.DEGRADED, "window-errors")
+    assert blamed(last + window(100, 0, begins=330.0))[0] is Outcome.BOOT_OK
+
+
+def test_a_test_of_the_kernels_own_tells_of_the_errors_that_it_makes() -> None:
+    lines = [f"[  400.{n:06d}] mtd_readtest: error: read failed at page {n}" for n in range(20)]
+    assert blamed("\n".join(lines) + "\n")[0] is Outcome.BOOT_OK
+    assert blamed("\n".join(lines).replace("mtd_readtest", "mtdblock3") + "\n")[0] is Outcome.DEGRADED

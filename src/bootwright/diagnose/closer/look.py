@@ -8,9 +8,10 @@ from typing import Protocol
 import attrs
 from attrs import define, field
 
-from bootwright.diagnose.closer.complaints import Complaints
 from bootwright.diagnose.closer.devices import DeviceErrors
-from bootwright.diagnose.closer.elisions import Elisions
+from bootwright.diagnose.closer.excerpts.complaints import Complaints
+from bootwright.diagnose.closer.excerpts.elisions import Elisions
+from bootwright.diagnose.closer.excerpts.window import KernelWindow
 from bootwright.diagnose.closer.kept import KeptText
 from bootwright.diagnose.closer.links import LinkChanges
 from bootwright.diagnose.closer.needs import FailedAttempts
@@ -27,7 +28,6 @@ from bootwright.diagnose.closer.reports import KernelReports
 from bootwright.diagnose.closer.surroundings import MOST_LINES, surroundings
 from bootwright.diagnose.closer.troubles import DeviceTroubles
 from bootwright.diagnose.closer.unanswered import UnansweredCommands
-from bootwright.diagnose.closer.window import KernelWindow
 from bootwright.diagnose.judging.shapes import is_dump
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import speaker

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from bootwright.diagnose.closer.devices import DEVICE
-from bootwright.diagnose.closer.elisions import is_elision
+from bootwright.diagnose.closer.excerpts.elisions import is_elision
 from bootwright.diagnose.closer.links import may_tell_of_link
 from bootwright.diagnose.closer.needs import attempted
 from bootwright.diagnose.judging.boot_needs import BootNeed

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from attrs import define, field
 
-from bootwright.diagnose.closer.complaints import known_shapes
+from bootwright.diagnose.closer.excerpts.complaints import known_shapes
 from bootwright.diagnose.judging.dumps import GOES_ON
 from bootwright.diagnose.judging.gravity import is_grave, is_kernels, level_of
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of

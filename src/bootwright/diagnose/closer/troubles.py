@@ -15,8 +15,8 @@ from typing import Final
 
 from attrs import define, field
 
-from bootwright.diagnose.closer.complaints import known_shapes
 from bootwright.diagnose.closer.devices import DEVICE, are_apart, device_of, facts_of
+from bootwright.diagnose.closer.excerpts.complaints import known_shapes
 from bootwright.diagnose.closer.noted import Noted
 from bootwright.diagnose.judging.device_roles import role_of, role_of_name
 from bootwright.diagnose.judging.gravity import WARNING, is_drivers_error

@@ -62,7 +62,7 @@ _DENIED: Final = holds(
     rb"(?:default|dummy|built|fixed|random|generated)"
     rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed?|ing)\b|\bdisabl(?:ed|ing)\b"
     rb"|\. waiting\.\.\.|\busing (?:a )?temporary\b|\binactive \(dead\)"
-    rb"|\bhibernat(?:e|ion)\b|\bresume device\b"
+    rb"|\breconfiguring\b|\bhibernat(?:e|ion)\b|\bresume device\b"
     rb"|\brecovered\b|\bpanic=-?\d|\w=panic\b|\bwarn(?:ing)?\b|\border: -\d"
     rb"|\bseverity=correct(?:ed|able)\b|\berror status/mask=)",
 )

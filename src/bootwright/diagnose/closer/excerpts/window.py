@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import define, field
 
-from bootwright.diagnose.closer.complaints import known_shapes
+from bootwright.diagnose.closer.excerpts.complaints import known_shapes
 from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.shapes import WAITS, is_dump, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
@@ -41,6 +41,8 @@ _HEADER: Final = re.compile(
     rb"\s*(?:CPU: \d|Hardware name: |Workqueue: |Call [Tt]race|Modules linked in|-{8}|={8}|\Z)"
 )
 """What stands between the message and its stack (lib/dump_stack.c, Linux 6.12)."""
+_TEST: Final = re.compile(rb"\w*test\w*: |mtd_nandbiterrs: |dyndbg: ")
+"""A test of the kernel's own (drivers/mtd/tests, lib/test_*.c, Linux 6.12): it tells of the errors it makes."""
 _NAME: Final = re.compile(rb"([\w.-]{2,40})(?: |:)")
 """Who says a message, as most drivers begin theirs."""
 
@@ -91,7 +93,12 @@ class KernelWindow:
         speaker = _NAME.match(message.text)
         if speaker is not None and (speaker[1] in self._speakers or len(self._speakers) < _MOST_SHAPES):
             self._speakers[speaker[1]] += 1
-        if wrong and WAITS.search(message.text) is None and is_grave(raw):
+        if (
+            wrong
+            and _TEST.match(message.text) is None
+            and WAITS.search(message.text) is None
+            and is_grave(raw)
+        ):
             shape = shape_of(message.text)
             if shape in self._places or len(self._places) < _MOST_SHAPES:
                 self._errors[shape] += 1
@@ -115,7 +122,11 @@ class KernelWindow:
     @property
     def _has_errors(self) -> bool:
         count = self._errors.total()
-        return (count >= _FEWEST_ERRORS and count * _ONE_IN >= self._lines) or self._its_driver_complains
+        return (
+            (count >= _FEWEST_ERRORS and count * _ONE_IN >= self._lines)
+            or self._its_driver_complains
+            or (self._last is not None and self._last == self._end)
+        )
 
     @property
     def _its_driver_complains(self) -> bool:

@@ -1,0 +1,1 @@
+"""What an excerpt of a log was cut out for."""
