@@ -42,7 +42,7 @@ _HEADER: Final = re.compile(
 )
 """What stands between the message and its stack (lib/dump_stack.c, Linux 6.12)."""
 _TEST: Final = re.compile(rb"\w*test\w*: |mtd_nandbiterrs: |dyndbg: ")
-"""A test of the kernel's own (drivers/mtd/tests, lib/test_*.c, Linux 6.12): it tells of the errors it makes."""
+"""A test of the kernel's own (drivers/mtd/tests, lib/test_*.c, Linux 6.12) makes the errors it tells of."""
 _NAME: Final = re.compile(rb"([\w.-]{2,40})(?: |:)")
 """Who says a message, as most drivers begin theirs."""
 
