@@ -284,7 +284,8 @@ class Endings:
             (
                 lines[place]
                 for place in places
-                if self._forms.is_error(state, lines[place])
+                if shapes.count(shapes[place]) > 1
+                and self._forms.is_error(state, lines[place])
                 and weighs(lines[place].raw, lines[place].voice, running=state.rank >= _INIT)
             ),
             None,
