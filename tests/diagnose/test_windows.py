@@ -89,3 +89,15 @@ def test_a_test_of_the_kernels_own_tells_of_the_errors_that_it_makes() -> None:
     text = "".join(lines) + window(90, 0, begins=401.0)
     assert blamed(text)[0] is Outcome.BOOT_OK
     assert blamed(text.replace("mtd_readtest", "mtdblock3"))[0] is Outcome.DEGRADED
+
+
+def test_a_report_whose_stack_was_left_out_is_what_a_few_lines_were_taken_for() -> None:
+    head = "[  300.000001] WARNING: CPU: 1 PID: 77 at drivers/widget/core.c:88 widget_step+0x10/0x20\n"
+    assert blamed(window(20, 0) + head + window(20, 0, begins=310.0)) == (Outcome.DEGRADED, "kernel-warning")
+    assert blamed(window(80, 0) + head + window(20, 0, begins=310.0))[0] is Outcome.BOOT_OK
+
+
+def test_an_error_that_comes_once_is_not_what_a_log_ends_with_over_and_over() -> None:
+    lines = [f"[  3{n}.000000] acme_pm: the other cluster did not go down\n" for n in range(20, 60, 5)]
+    assert blamed(window(100, 0) + lines[0])[1] == "window-errors"
+    assert blamed(window(100, 0) + "".join(lines))[1] == "kept-failing"

@@ -45,6 +45,7 @@ _HOLDS_AN_ERRNO: Final = (
 _SIGNS: Final = holds(
     rb"\b(?:BUG|ASSERTION) (?:at|in|on) "
     rb"|(?:" + _HOLDS_AN_ERRNO + rb"\s*=|:|\(|\berror |\berr |\bret |\bcode )\s*-(?:[1-9]\d{0,2})\b"
+    rb"|\b[A-Z][a-z]\w{1,30}(?:Error|Exception): "
     rb"|\B-E[A-Z]{3,12}\b|\bE[A-Z]{4,12}\b\)|\b[Ee]xit(?:ed with)? (?:status|code|exit):? [1-9]\d{0,2}\b"
 )
 _LABELLED: Final = re.compile(
@@ -76,7 +77,7 @@ _OF_FIRMWARE: Final = holds(
     rb"|(?:larger|bigger|smaller|greater|longer) than|should (?:not|never|have no)"
     rb"|(?:is|was|with|returned|returns) (?:an? )?(?:NULL|zero|empty)|(?:returned|returns) -\d{1,3}"
     rb"|called (?:with|without|in \w+ mode)|do not support|reject(?:ed|ing)|not granted|returned false"
-    rb"|security violation|no media|time out"
+    rb"|security violation|no media|time out|never \w{2,16}ed"
     rb"|too (?:large|small|big|many|high|low|long|short|old))\b"
 )
 """What firmware says of what it stops at, and a system of much that it goes on with."""

@@ -27,6 +27,8 @@ STACK: Final = "@window/stack"
 _MOST_LINES: Final = 1024
 """A longer one is a whole buffer of messages (64 KiB, CONFIG_LOG_BUF_SHIFT=16): nobody chose its lines."""
 _FEWEST_LINES: Final = 6
+_FEW: Final = 60
+"""Lines of which a report was what they were taken for, even if its stack was left out."""
 _BEGINS: Final = 1.0
 """Seconds on the kernel's clock before which its start may be what is shown."""
 _ONE_IN: Final = 30
@@ -112,7 +114,7 @@ class KernelWindow:
             _FEWEST_LINES <= self._lines <= _MOST_LINES
             and self._kernels * 2 > self._lines
             and (self._first_seconds or 0.0) >= _BEGINS
-            and (self._has_stack or self._has_errors)
+            and (self._has_stack or self._has_errors or self._lines <= _FEW)
         )
 
     @property
@@ -157,8 +159,13 @@ class KernelWindow:
                 state.count_all(ERRORS, _what(chosen), shown, self._errors.total())
             else:
                 about += [places[0].line, self._last.line]
-        if about and self._end is not None:
+        if self._end is None:
+            return
+        if about:
             facts = (("from", str(min(about))), ("to", str(max(about))))
+            state.count_all(ABOUT, facts, [self._end], self._lines)
+        elif self._lines <= _FEW:
+            facts = (("from", "0"), ("to", str(self._end.line)), ("of", "reports"))
             state.count_all(ABOUT, facts, [self._end], self._lines)
 
 

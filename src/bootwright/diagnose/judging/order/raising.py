@@ -19,17 +19,21 @@ def raised(signature_findings: list[Found]) -> list[Found]:
     """Without the signatures that raise another, and what they raise raised.
 
     That is done where nothing serious is known: then the finding worth knowing counts that shares most lines,
-    a report of the kernel before all others. Where there is none, what counts only alone does.
+    a report of the kernel before all others, or alone where it is about reports. Where there is none,
+    what counts only alone does.
     """
     others = [entry for entry in signature_findings if not (entry[0].raises or entry[0].unless_serious)]
     if any(finding.severity in _SERIOUS for _, finding in others):
         return others
     raising = [finding for signature, finding in signature_findings if signature.raises]
-    spans = [(int(facts["from"]), int(facts["to"])) for facts in (dict(finding.facts) for finding in raising)]
+    abouts = [dict(finding.facts) for finding in raising]
+    spans = [(int(facts["from"]), int(facts["to"])) for facts in abouts]
+    reports_only = all(facts.get("of") == "reports" for facts in abouts)
     candidates = [
         (signature.report, shared, -place)
         for place, (signature, finding) in enumerate(others)
         if finding.severity is Severity.INFO and not signature.open_end and not signature.joins
+        if signature.report or not reports_only
         if (shared := _shared(finding, spans))
     ]
     if not candidates:
