@@ -161,11 +161,12 @@ class KernelWindow:
                 about += [places[0].line, self._last.line]
         if self._end is None:
             return
+        facts: Facts = ()
         if about:
             facts = (("from", str(min(about))), ("to", str(max(about))))
-            state.count_all(ABOUT, facts, [self._end], self._lines)
         elif self._lines <= _FEW:
             facts = (("from", "0"), ("to", str(self._end.line)), ("of", "reports"))
+        if facts:
             state.count_all(ABOUT, facts, [self._end], self._lines)
 
 
