@@ -303,7 +303,7 @@ class BootState:
         if first < line:
             return True
         if not any(first < line for first, _ in self.stage_lines.values()):
-            return self.logged or seconds >= _SURELY_UP or self._in_system_log(line)
+            return self.logged or seconds >= _SURELY_UP
         # Where only the kernel speaks (kern.log) nothing tells of services.
         programs = "services" if self.rank >= RANKS["services"] else "init"
         started, _ = self.stage_lines.get(programs, (line, line))
