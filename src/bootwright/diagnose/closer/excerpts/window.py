@@ -124,11 +124,7 @@ class KernelWindow:
     @property
     def _has_errors(self) -> bool:
         count = self._errors.total()
-        return (
-            (count >= _FEWEST_ERRORS and count * _ONE_IN >= self._lines)
-            or self._its_driver_complains
-            or (self._last is not None and self._last == self._end)
-        )
+        return (count >= _FEWEST_ERRORS and count * _ONE_IN >= self._lines) or self._its_driver_complains
 
     @property
     def _its_driver_complains(self) -> bool:
