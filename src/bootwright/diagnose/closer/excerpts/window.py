@@ -128,11 +128,12 @@ class KernelWindow:
 
     @property
     def _its_driver_complains(self) -> bool:
-        """Whether one driver says most of it, an error among that."""
+        """Whether one driver says most of it, errors among that."""
         if not self._errors or not self._speakers:
             return False
         name, lines = self._speakers.most_common(1)[0]
-        return lines * 2 > self._kernels and any(shape.startswith(name) for shape in self._errors)
+        its = sum(count for shape, count in self._errors.items() if shape.startswith(name))
+        return lines * 2 > self._kernels and its >= _FEWEST_ERRORS
 
     def tell(self, state: BootState) -> None:
         """Let the state know what the window is about."""
