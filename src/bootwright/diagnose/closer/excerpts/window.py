@@ -66,6 +66,8 @@ class KernelWindow:
     _dumped: int = 0
     _first_dumped: Occurrence | None = None
     _last_dumped: Occurrence | None = None
+    _enough: Occurrence | None = None
+    """The line with which it is a stack."""
     _before_stack: Occurrence | None = None
     """What was said last before the first stack."""
     _said: Occurrence | None = None
@@ -89,6 +91,8 @@ class KernelWindow:
             if self._first_dumped is None:
                 self._first_dumped, self._before_stack = place, self._said
             self._last_dumped = place
+            if self._dumped == _FEWEST_DUMPED:
+                self._enough = place
             return
         if _HEADER.match(message.text) is None:
             self._said = place
@@ -114,12 +118,8 @@ class KernelWindow:
             _FEWEST_LINES <= self._lines <= _MOST_LINES
             and self._kernels * 2 > self._lines
             and (self._first_seconds or 0.0) >= _BEGINS
-            and (self._has_stack or self._has_errors or self._lines <= _FEW)
+            and (self._enough is not None or self._has_errors or self._lines <= _FEW)
         )
-
-    @property
-    def _has_stack(self) -> bool:
-        return self._dumped >= _FEWEST_DUMPED
 
     @property
     def _has_errors(self) -> bool:
@@ -144,10 +144,10 @@ class KernelWindow:
         known = known_shapes(state)
         unknown = [shape for shape in self._errors if shape not in known]
         about = []
-        if self._first_dumped is not None and self._last_dumped is not None and self._has_stack:
+        if self._first_dumped is not None and self._last_dumped is not None and self._enough is not None:
             about += [self._first_dumped.line - _HEAD, self._last_dumped.line]
             head = self._before_stack or self._first_dumped
-            state.count_all(STACK, _what(head), [head, self._first_dumped], self._dumped)
+            state.count_all(STACK, _what(head), [head, self._first_dumped, self._enough], self._dumped)
         if self._has_errors and self._last is not None:
             places = sorted(self._places.values(), key=lambda place: place.line)
             if unknown:
