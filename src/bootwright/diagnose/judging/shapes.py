@@ -49,7 +49,7 @@ _SIGNS: Final = holds(
     rb"|\B-E[A-Z]{3,12}\b|\bE[A-Z]{4,12}\b\)|\b[Ee]xit(?:ed with)? (?:status|code|exit):? [1-9]\d{0,2}\b"
 )
 _LABELLED: Final = re.compile(
-    rb"\s*(?:\*{2,3} )?(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
+    rb"\s*(?:[*#]{2,3} )?(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
     rb"|\s*(?:### ERROR|ASSERT|E/(?!T[CA]:))"
 )
 _DENIED: Final = holds(

@@ -14,7 +14,7 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.closer.excerpts.complaints import known_shapes
-from bootwright.diagnose.judging.gravity import is_grave
+from bootwright.diagnose.judging.gravity import is_grave, is_kernels
 from bootwright.diagnose.judging.shapes import WAITS, is_dump, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.reading import prefix
