@@ -95,3 +95,10 @@ def test_an_error_that_comes_once_is_not_what_a_log_ends_with_over_and_over() ->
     lines = [f"[  3{n}.000000] acme_pm: the other cluster did not go down\n" for n in range(20, 60, 5)]
     assert blamed(window(100, 0) + lines[0])[1] != "kept-failing"
     assert blamed(window(100, 0) + "".join(lines))[1] == "kept-failing"
+
+
+def test_programs_that_write_into_the_kernels_log_are_none_of_its_drivers() -> None:
+    """Scripts of a box whose console stamps every line."""
+    lines = [f"[   2{n}.107000] [_OK_] # /etc/rc.d/S{n}widget boot\n" for n in range(10, 60)]
+    lines[20:20] = ["[   30.545000] sh: 44k: bad number\n", "[   30.593000] ipfilter: Bad rule\n"]
+    assert blamed("".join(lines))[0] is Outcome.BOOT_OK

@@ -36,6 +36,9 @@ _ONE_IN: Final = 30
 _FEWEST_ERRORS: Final = 2
 _FEWEST_DUMPED: Final = 5
 _MOST_SHAPES: Final = 256
+_SAMPLE: Final = 64
+_ONE_KNOWN_IN: Final = 4
+"""Of so many of the first lines one has the form of a kernel's message: drivers of vendors have none."""
 _HEAD: Final = 24
 """Lines before the first of a stack in which the head of its report stands."""
 _SHOWN: Final = 6
@@ -72,6 +75,8 @@ class KernelWindow:
     """What was said last before the first stack."""
     _said: Occurrence | None = None
     _end: Occurrence | None = None
+    _texts: list[bytes] = field(factory=list)
+    """Of the first lines."""
     _speakers: Counter[bytes] = field(factory=Counter)
     """How many lines begin with each name."""
 
@@ -84,6 +89,8 @@ class KernelWindow:
             return
         self._kernels += 1
         self._end = place = Occurrence(number, raw)
+        if len(self._texts) < _SAMPLE:
+            self._texts.append(message.text)
         if self._first_seconds is None:
             self._first_seconds = message.seconds
         if is_dump(message.text):
@@ -135,11 +142,17 @@ class KernelWindow:
         its = sum(count for shape, count in self._errors.items() if shape.startswith(name))
         return lines * 2 > self._kernels and its >= _FEWEST_ERRORS
 
+    @property
+    def _is_the_kernels(self) -> bool:
+        """Whether it is the kernel that speaks, and not programs that write into its log."""
+        known = sum(is_dump(text) or is_kernels(text) for text in self._texts)
+        return known * _ONE_KNOWN_IN >= len(self._texts)
+
     def tell(self, state: BootState) -> None:
         """Let the state know what the window is about."""
         for event in (ABOUT, ERRORS, STACK):
             state.tallies.pop(event, None)
-        if not self.any or state.stage_lines:
+        if not self.any or state.stage_lines or not (self._enough or self._is_the_kernels):
             return
         known = known_shapes(state)
         unknown = [shape for shape in self._errors if shape not in known]
