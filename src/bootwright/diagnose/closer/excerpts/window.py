@@ -152,7 +152,7 @@ class KernelWindow:
         """Let the state know what the window is about."""
         for event in (ABOUT, ERRORS, STACK):
             state.tallies.pop(event, None)
-        if not self.any or state.stage_lines or not (self._enough or self._is_the_kernels):
+        if not self.any or state.stage_lines.keys() - {"ready"} or not (self._enough or self._is_the_kernels):
             return
         known = known_shapes(state)
         unknown = [shape for shape in self._errors if shape not in known]
