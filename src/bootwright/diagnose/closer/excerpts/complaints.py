@@ -151,8 +151,8 @@ class Complaints:
             *((("who", "init"),) if by_init is not None and (needed or len(unknown) > 1) else ()),
             *((("passes", "yes"),) if passes else ()),
         )
-        shown = sorted({first.place, chosen.place, *(error.place for error in unknown[-_SHOWN + 1 :])})
-        state.count_all(ERRORS, facts, shown, len(unknown))
+        shown = sorted({first.place, chosen.place, *(error.place for error in grave[-_SHOWN + 1 :])})
+        state.count_all(ERRORS, facts, shown, len(unknown), chosen=True)
 
     def _went_on(self, state: BootState) -> bool:
         """Whether firmware or a loader got to a further milestone after the last error."""

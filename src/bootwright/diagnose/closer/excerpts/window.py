@@ -166,7 +166,7 @@ class KernelWindow:
             if unknown:
                 chosen = self._places[max(unknown, key=self._errors.__getitem__)]
                 shown = sorted({chosen, *places[:_SHOWN], self._last})
-                state.count_all(ERRORS, _what(chosen), shown, self._errors.total())
+                state.count_all(ERRORS, _what(chosen), shown, self._errors.total(), chosen=True)
             else:
                 about += [places[0].line, self._last.line]
         if self._end is None:
