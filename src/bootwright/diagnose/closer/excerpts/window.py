@@ -74,6 +74,7 @@ class KernelWindow:
     _before_stack: Occurrence | None = None
     """What was said last before the first stack."""
     _said: Occurrence | None = None
+    _begin: Occurrence | None = None
     _end: Occurrence | None = None
     _texts: list[bytes] = field(factory=list)
     """Of the first lines."""
@@ -93,6 +94,7 @@ class KernelWindow:
             self._texts.append(message.text)
         if self._first_seconds is None:
             self._first_seconds = message.seconds
+            self._begin = Occurrence(number, raw)
         if is_dump(message.text):
             self._dumped += 1
             if self._first_dumped is None:
@@ -148,11 +150,16 @@ class KernelWindow:
         known = sum(is_dump(text) or is_kernels(text) for text in self._texts)
         return known * _ONE_KNOWN_IN >= len(self._texts)
 
+    def _holds_no_boot(self, state: BootState) -> bool:
+        """Whether nothing of any stage is in it; a shell's prompt before it is where somebody asked for it."""
+        begun = self._begin.line if self._begin is not None else 0
+        return all(name == "ready" and last <= begun for name, (_, last) in state.stage_lines.items())
+
     def tell(self, state: BootState) -> None:
         """Let the state know what the window is about."""
         for event in (ABOUT, ERRORS, STACK):
             state.tallies.pop(event, None)
-        if not self.any or state.stage_lines.keys() - {"ready"} or not (self._enough or self._is_the_kernels):
+        if not (self.any and self._holds_no_boot(state) and (self._enough or self._is_the_kernels)):
             return
         known = known_shapes(state)
         unknown = [shape for shape in self._errors if shape not in known]
