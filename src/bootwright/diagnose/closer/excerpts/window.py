@@ -151,7 +151,7 @@ class KernelWindow:
         return known * _ONE_KNOWN_IN >= len(self._texts)
 
     def _holds_no_boot(self, state: BootState) -> bool:
-        """Whether nothing of any stage is in it; a shell's prompt before it is where somebody asked for it."""
+        """Whether nothing of any stage is in it; at a shell's prompt before it somebody asked for it."""
         begun = self._begin.line if self._begin is not None else 0
         return all(name == "ready" and last <= begun for name, (_, last) in state.stage_lines.items())
 
