@@ -56,7 +56,7 @@ _STAMP: Final = re.compile(
     | """ + _FACILITIES + rb"\s*:\s*" + _LEVELS + rb"""\s*:
     | \[(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\s(?P<human>[A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d)(?:\s\d{4})?\]
     | [\w.:%-]{2,64}:\s+""" + _FACILITIES + rb":\s+" + _LEVELS + rb""":
-    | (?:\d{1,6}\.\d\d\s+)?MESS:(?P<firmware>\d\d:\d\d:\d\d\.\d{1,6}):\d{1,3}:
+    | (?:\d{1,6}\.\d\d\s+)?(?:MESS|ASRT):(?P<firmware>\d\d:\d\d:\d\d\.\d{1,6}):\d{1,3}:
     | (?P<eeprom>\d{1,6}\.\d\d)(?=\s[A-Za-z*\[])
     | \d{1,3},\d{1,12},(?P<micro>\d{1,16}),[-c+](?:,[^;]{0,120})?;
     | \[\s*\d{1,10}\.\d{1,9}(?:\s+\d{1,10}\.\d{1,9}|,\d)\]
