@@ -23,7 +23,7 @@ from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.prefix import Message
-from bootwright.diagnose.reading.voice import OWN_CLOCK, PROGRAM
+from bootwright.diagnose.reading.voice import PROGRAM
 from bootwright.diagnose.signatures.model import PERMANENT, PSEUDO_EVENTS, TRANSIENT
 
 _KERNEL: Final = STAGES.index("kernel")
@@ -70,8 +70,6 @@ class Complaints:
     _errors: list[_Complaint] = field(factory=list)
     _dump_lines: list[Occurrence] = field(factory=list)
     _before: bytes = b""
-    _firmware: int = 0
-    """Lines with the clock of a firmware."""
     _stamped: int = 0
     """Lines with a time, or a word that they are the kernel's."""
 
@@ -88,7 +86,6 @@ class Complaints:
         stamped = by_clock or message.wall is not None
         self._lines += 1
         self._stamped += stamped
-        self._firmware += voice in OWN_CLOCK
         if self._lines > _LONGEST_REPORT:
             return
         if is_dump(text):
@@ -152,7 +149,6 @@ class Complaints:
             # Of a single error only one about what a boot needs tells that the first program goes no further:
             # Android's says dozens in a boot that comes up.
             *((("who", "init"),) if by_init is not None and (needed or len(unknown) > 1) else ()),
-            *((("who", "firmware"),) if self._firmware * 2 >= self._lines else ()),
             *((("passes", "yes"),) if passes else ()),
         )
         shown = sorted({first.place, chosen.place, *(error.place for error in grave[-_SHOWN + 1 :])})

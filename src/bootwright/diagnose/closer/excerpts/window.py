@@ -127,21 +127,16 @@ class KernelWindow:
             _FEWEST_LINES <= self._lines <= _MOST_LINES
             and self._kernels * 2 > self._lines
             and (self._first_seconds or 0.0) >= _BEGINS
-            and (self._enough is not None or self._has_errors or self._lines <= _FEW)
+            and (self._enough is not None or self._prevail(self._errors) or self._lines <= _FEW)
         )
 
-    @property
-    def _has_errors(self) -> bool:
-        count = self._errors.total()
-        return (count >= _FEWEST_ERRORS and count * _ONE_IN >= self._lines) or self._its_driver_complains
-
-    @property
-    def _its_driver_complains(self) -> bool:
-        """Whether one driver says most of it, errors among that."""
-        if not self._errors or not self._speakers:
-            return False
+    def _prevail(self, errors: Counter[bytes]) -> bool:
+        """Whether they are more errors than a boot has that is well, or one driver says most of it."""
+        count = errors.total()
+        if count < _FEWEST_ERRORS or count * _ONE_IN >= self._lines or not self._speakers:
+            return count >= _FEWEST_ERRORS
         name, lines = self._speakers.most_common(1)[0]
-        its = sum(count for shape, count in self._errors.items() if shape.startswith(name))
+        its = sum(times for shape, times in errors.items() if shape.startswith(name))
         return lines * 2 > self._kernels and its >= _FEWEST_ERRORS
 
     @property
@@ -162,18 +157,18 @@ class KernelWindow:
         if not (self.any and self._holds_no_boot(state) and (self._enough or self._is_the_kernels)):
             return
         known = known_shapes(state)
-        unknown = [shape for shape in self._errors if shape not in known]
+        unknown = Counter({shape: times for shape, times in self._errors.items() if shape not in known})
         about = []
         if self._first_dumped is not None and self._last_dumped is not None and self._enough is not None:
             about += [self._first_dumped.line - _HEAD, self._last_dumped.line]
             head = self._before_stack or self._first_dumped
             state.count_all(STACK, _what(head), [head, self._first_dumped, self._enough], self._dumped)
-        if self._has_errors and self._last is not None:
+        if self._last is not None and self._prevail(self._errors):
             places = sorted(self._places.values(), key=lambda place: place.line)
-            if unknown:
-                chosen = self._places[max(unknown, key=self._errors.__getitem__)]
+            if self._prevail(unknown):
+                chosen = self._places[max(unknown, key=unknown.__getitem__)]
                 shown = sorted({chosen, *places[:_SHOWN], self._last})
-                state.count_all(ERRORS, _what(chosen), shown, self._errors.total(), chosen=True)
+                state.count_all(ERRORS, _what(chosen), shown, unknown.total(), chosen=True)
             else:
                 about += [places[0].line, self._last.line]
         if self._end is None:
