@@ -340,3 +340,27 @@ def test_the_clock_of_the_wall_tells_that_a_start_is_over(when: str, severity: s
 )
 def test_a_flash_that_refuses_to_be_written(says: str, expected: Outcome) -> None:
     assert diagnosed(UP + f"[   12.000000] jffs2: {says}\n").outcome is expected
+
+
+def test_the_running_kernel_is_asked_for_its_banner() -> None:
+    """No time stands in it where the console shows none, so nothing else tells that it is no restart."""
+    banner = "Linux version 2.6.36-test (a@b) #1\n"
+    boot = banner + "Freeing unused kernel memory: 100k freed\ninit started: BusyBox v1.12\n"
+    asked = boot + "# \n# cat /proc/version\n" + banner + "# \n"
+    assert len(diagnosed(asked).boots) == 1
+    assert len(diagnosed(boot + "widget0: irq 9 on\n" * 20 + boot).boots) == 2
+
+
+@pytest.mark.parametrize(("last", "expected"), [("associated", Outcome.BOOT_OK), ("", Outcome.DEGRADED)])
+def test_an_access_point_refuses_and_another_one_takes_it(last: str, expected: Outcome) -> None:
+    lines = "".join(
+        f"[  {when}.000000] wlan0: 02:00:00:00:00:01 denied authentication (status 33)\n"
+        for when in (100, 200, 300, 400)
+    )
+    after = f"[  500.000000] wlan0: {last}\n" if last else ""
+    assert diagnosed(UP + lines + after).outcome is expected
+
+
+def test_a_setting_that_is_a_time_is_no_time_out() -> None:
+    lines = "".join(f"[  {20 + n}.000000] MT7603: set_beacon(): timeout = 0x{n}a\n" for n in range(5))
+    assert diagnosed(UP + lines).outcome is Outcome.BOOT_OK

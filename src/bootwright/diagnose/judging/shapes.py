@@ -57,7 +57,7 @@ _DENIED: Final = holds(
     rb"|in case of)\s+(?:\w+\s+)?(?:errors?|failures?|faults?)\b"
     rb"|\berrors?[=_-](?:remount|continue|panic)|\berrors?\s*[:=]\s*0\b"
     rb"|\berror[ -](?:handl|detect|correct|report|recover|log)"
-    rb"|\b(?:fail-?safe|fail-?over|bad ?block|bad ?page|timeout\s*[:=]?\s*\d|timeout (?:of|in \d+))\b"
+    rb"|\b(?:fail-?safe|fail-?over|bad ?block|bad ?page|timeout\s*[:=]?\s*\d\w*|timeout (?:of|in \d+))\b"
     rb"|\bwatchdog.{0,40}timeout|\bautoboot|\btrying\b|\bretry(?:ing)?\b|\bskip(?:ped|ping)?\b"
     rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?"
     rb"(?:default|dummy|built|fixed|random|generated)"

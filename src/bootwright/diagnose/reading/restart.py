@@ -16,6 +16,10 @@ from bootwright.diagnose.reading import prefix
 _STAMP: Final = re.compile(rb"[^\[\n]{0,80}\[ *(\d{1,8}\.\d{1,9})\](?!\[? *\d{1,4}\.\d{6})")
 _VERSION: Final = re.compile(rb"[^\n]{0,40}?(?:=>|[#>]) ?v(?:e(?:r(?:s(?:i(?:on?)?)?)?)?)?\s*\Z")
 """U-Boot's command `version`, which any unambiguous beginning calls (common/command.c find_cmd, 2025.01)."""
+_SHOWN: Final = re.compile(
+    rb"[^\n]{0,60}?[#$>] ?(?:cat|more|less|head) [^\n]{0,20}/proc/version[^\n]{0,12}\Z"
+)
+"""What shows the running kernel's first line at a shell's prompt (fs/proc/version.c, Linux 6.12)."""
 _ANSWERED: Final = 240
 _BETWEEN: Final = 1
 """Bytes before the answer in which the command stands; lines of a second console in between."""
@@ -65,9 +69,9 @@ def clock_goes_on(text: bytes, offset: int) -> bool:
 
 
 def asked_for(text: bytes, offset: int) -> bool:
-    """Whether the banner at `offset` answers somebody who typed `version` at a boot loader's prompt."""
+    """Whether the banner at `offset` answers somebody who asked for it at a loader's or a shell's prompt."""
     before = text[max(0, offset - _ANSWERED) : offset].rstrip().rsplit(b"\n", _BETWEEN + 1)
-    return any(_VERSION.match(line) is not None for line in before[-_BETWEEN - 1 :])
+    return any(_VERSION.match(line) or _SHOWN.match(line) for line in before[-_BETWEEN - 1 :])
 
 
 def said_twice(text: bytes, offset: int) -> bool:
