@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.shapes import is_dump, speaks_of_error
 from bootwright.diagnose.judging.state import Occurrence
 from bootwright.diagnose.reading import prefix
+from bootwright.formats.messages.model import ERROR
 
 LOOKED_AT: Final = 400
 """Lines before a report."""
@@ -69,6 +71,7 @@ def complaints_before(
         and (within := longest(message.text))
         and (head is None or message.seconds is None or 0 <= head - message.seconds <= within)
         and not is_dump(message.text)
+        and is_grave(raw, least=ERROR)
     ]
     return (*complaints[:1], *complaints[1:][-_SHOWN + 1 :])
 
