@@ -364,3 +364,18 @@ def test_an_access_point_refuses_and_another_one_takes_it(last: str, expected: O
 def test_a_setting_that_is_a_time_is_no_time_out() -> None:
     lines = "".join(f"[  {20 + n}.000000] MT7603: set_beacon(): timeout = 0x{n}a\n" for n in range(5))
     assert diagnosed(UP + lines).outcome is Outcome.BOOT_OK
+
+
+def test_a_processor_that_does_not_start_is_worth_knowing() -> None:
+    """Boards give one to another system, or name more than they have."""
+    start = "[    0.200000] CPU1: failed to boot: -1\n"
+    diagnosis = diagnosed(UP.replace("[    0.500000]", start + "[    0.500000]"))
+    assert diagnosis.outcome is Outcome.BOOT_OK
+    assert any(finding.signature == "secondary-cpu-failed" for finding in diagnosis.boots[-1].findings)
+    assert diagnosed(UP + "[  600.000000] CPU1: failed to come online\n").outcome is Outcome.DEGRADED
+
+
+def test_a_script_is_not_what_it_misses() -> None:
+    line = "/init: line 11: ifconfig: not found\n"
+    kernel = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n[    1.900000] Run /init as init process\n"
+    assert diagnosed(kernel + line + "/ # ls\n").outcome is not Outcome.FAILED

@@ -22,6 +22,8 @@ from bootwright.diagnose.reading.voice import KERNEL, LOADER, OWN_CLOCK, UNKNOWN
 PREFIX: Final = "@need/"
 _WARNING: Final = re.compile(rb"(?:(?<=\A)|(?<=: ))Warning: ")
 """With which dracut says that something failed (107, modules.d/99base/dracut-lib.sh warn())."""
+_SCRIPT: Final = re.compile(rb"\A\s*/[\w./-]{1,60}: (?:line )?\d{1,5}: ")
+"""A shell names the script that it runs (bash, BusyBox ash), which is not what the script misses."""
 _KEPT: Final = 4
 """Attempts shown, the last ones."""
 
@@ -30,6 +32,7 @@ def attempted(text: bytes) -> tuple[BootNeed, ...]:
     """What a message, whoever says it, tells of a failed attempt to get."""
     if not speaks_of_error(_WARNING.sub(b"", text)):
         return ()
+    text = _SCRIPT.sub(b"", text)
     return tuple(need for need in boot_needs() if any(words.search(text) is not None for words in need.words))
 
 
