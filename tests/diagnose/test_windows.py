@@ -102,3 +102,13 @@ def test_programs_that_write_into_the_kernels_log_are_none_of_its_drivers() -> N
     lines = [f"[   2{n}.107000] [_OK_] # /etc/rc.d/S{n}widget boot\n" for n in range(10, 60)]
     lines[20:20] = ["[   30.545000] sh: 44k: bad number\n", "[   30.593000] ipfilter: Bad rule\n"]
     assert blamed("".join(lines))[0] is Outcome.BOOT_OK
+
+
+@pytest.mark.parametrize(("begins", "expected"), [(2.0, Outcome.BOOT_OK), (200.0, Outcome.DEGRADED)])
+def test_empty_slots_are_told_by_the_way_while_a_machine_starts(begins: float, expected: Outcome) -> None:
+    slots = "".join(
+        f"[{begins + n / 4:12.6f}] mtk-pcie-gen3 112{n}0000.pcie: "
+        "probe with driver mtk-pcie-gen3 failed with error -110\n"
+        for n in range(4)
+    )
+    assert blamed(slots + window(70, 0, begins=begins + 2.0))[0] is expected

@@ -31,6 +31,8 @@ _FEW: Final = 60
 """Lines of which a report was what they were taken for, even if its stack was left out."""
 _BEGINS: Final = 1.0
 """Seconds on the kernel's clock before which its start may be what is shown."""
+_STARTED: Final = 10.0
+"""Seconds until which what is only worth knowing is said by the way, as of slots that are empty."""
 _ONE_IN: Final = 30
 """A whole boot carries errors that mean nothing, one line in thirty."""
 _FEWEST_ERRORS: Final = 2
@@ -169,7 +171,7 @@ class KernelWindow:
                 chosen = self._places[max(unknown, key=unknown.__getitem__)]
                 shown = sorted({chosen, *places[:_SHOWN], self._last})
                 state.count_all(ERRORS, _what(chosen), shown, unknown.total(), chosen=True)
-            else:
+            elif (self._first_seconds or 0.0) >= _STARTED:
                 about += [places[0].line, self._last.line]
         if self._end is None:
             return
