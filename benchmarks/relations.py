@@ -307,7 +307,7 @@ def _without_shares() -> Knowledge:
 
 _FAILING = frozenset({Outcome.FAILED, Outcome.DEGRADED})
 _LONGEST_EXCERPT = 1024
-"""Lines; the longest report that is taken for an excerpt (`closer.excerpts.complaints`)."""
+"""Lines; the longest piece of a log that is taken for an excerpt (`closer.excerpts.window`)."""
 
 
 def cut_after_proof(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from bootwright.diagnose.debugging import suited
 from bootwright.diagnose.engine import Diagnoser
 from bootwright.diagnose.incoming import Arriving
-from bootwright.diagnose.model import Diagnosis, Severity
+from bootwright.diagnose.model import SERIOUS, Diagnosis
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.render import finding_lines
 from bootwright.foundation.errors import Missing, Refused
@@ -53,7 +53,7 @@ def _tell(
     current = {}
     for boot in diagnosis.boots:
         for finding in boot.findings:
-            if finding.severity in {Severity.FATAL, Severity.DEGRADING}:
+            if finding.severity in SERIOUS:
                 current[boot.first_line, finding.signature, finding.cause] = finding
     for key, finding in current.items():
         if key not in shown_findings:

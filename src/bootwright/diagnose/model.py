@@ -22,6 +22,8 @@ class Severity(StrEnum):
 
 
 _SEVERITIES = [Severity.FATAL, Severity.DEGRADING, Severity.INFO, Severity.HARMLESS]
+SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
+"""Those with which a boot is not well."""
 
 
 class Outcome(StrEnum):

@@ -7,7 +7,7 @@ from importlib import resources
 
 import jinja2
 
-from bootwright.diagnose.model import Diagnosis, Severity
+from bootwright.diagnose.model import SERIOUS, Diagnosis
 
 
 def as_html(diagnosis: Diagnosis, *, title: str) -> str:
@@ -15,7 +15,7 @@ def as_html(diagnosis: Diagnosis, *, title: str) -> str:
     return _template().render(
         diagnosis=diagnosis,
         title=title,
-        serious={Severity.FATAL, Severity.DEGRADING},
+        serious=SERIOUS,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from bootwright.diagnose.model import Boot, Diagnosis, Evidence, Finding, Outcome, Severity, Stance
+from bootwright.diagnose.model import SERIOUS, Boot, Diagnosis, Evidence, Finding, Outcome, Severity, Stance
 
 _COLOURS = {
     Severity.FATAL: "red",
@@ -71,9 +71,7 @@ def _boot(boot: Boot, number: int | None, *, every: bool) -> Iterator[str]:
         yield from _evidence(evidence, "  ")
     if boot.stages:
         yield from _wrapped(" → ".join(_stage(boot, index) for index in _telling(boot)), "  reached: ")
-    main = [
-        candidate for candidate in boot.findings if candidate.severity in {Severity.FATAL, Severity.DEGRADING}
-    ]
+    main = [candidate for candidate in boot.findings if candidate.severity in SERIOUS]
     shown = 0
     for finding in main:
         if finding.caused_by is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from attrs import evolve, field, frozen
 
 from bootwright.boards.model import Board, boards
-from bootwright.diagnose.model import STAGES, Boot, Diagnosis, Evidence, Finding, Gap, Severity, Stance
+from bootwright.diagnose.model import SERIOUS, STAGES, Boot, Diagnosis, Evidence, Finding, Gap, Stance
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.knowledge import Kind
 
@@ -22,7 +22,6 @@ AREAS: Mapping[str, tuple[str, ...]] = {
 }
 """Area of a finding → goals of boards it is about."""
 _KERNEL = STAGES.index("kernel")
-_SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
 
 
 @frozen
@@ -105,7 +104,7 @@ def _identity(boot: Boot, board: Board, announced: Board | None) -> Iterator[Evi
 
 def _gaps(boot: Boot, board: Board, *, checked: bool) -> Iterator[Gap]:
     console = CONSOLES.all().get(board.id)
-    serious = [finding for finding in boot.findings if finding.severity in _SERIOUS]
+    serious = [finding for finding in boot.findings if finding.severity in SERIOUS]
     goals = _goals(board, serious)
     if console is not None:
         queries = [console.debug[goal] for goal in goals if goal in console.debug]

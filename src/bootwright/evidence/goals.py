@@ -8,7 +8,7 @@ from attrs import evolve
 
 from bootwright.boards.fit import Fit, described, fit
 from bootwright.boards.model import Board
-from bootwright.diagnose.model import Evidence, Finding, Severity, Stance
+from bootwright.diagnose.model import SERIOUS, Evidence, Finding, Stance
 from bootwright.evidence.board import AREAS
 from bootwright.evidence.image import Artifact
 from bootwright.formats.devicetree.fdt import Tree
@@ -34,7 +34,7 @@ def about_goals(
     known = {goal.name for goal in board.goals}
     solved: list[Prediction] | None = None
     for finding in findings:
-        serious = finding.severity in {Severity.FATAL, Severity.DEGRADING}
+        serious = finding.severity in SERIOUS
         goals = [name for name in AREAS.get(finding.area, ()) if name in known and name not in done]
         if not serious or not goals:
             yield finding

@@ -12,15 +12,13 @@ from attrs import evolve
 
 from bootwright.boards.fit import require_fit
 from bootwright.boards.model import Board
-from bootwright.diagnose.model import Boot, Diagnosis, Evidence, Finding, Severity, Stance
+from bootwright.diagnose.model import SERIOUS, Boot, Diagnosis, Evidence, Finding, Stance
 from bootwright.evidence.ask import Context, about_boot, about_finding
 from bootwright.evidence.board import board_of, stepping_of
 from bootwright.evidence.goals import about_goals
 from bootwright.evidence.image import Artifact
 from bootwright.evidence.printed import printed_by
 from bootwright.foundation.errors import BootwrightError
-
-_SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
 
 
 def check_devicetrees(artifacts: Sequence[Artifact], board: Board) -> None:
@@ -44,7 +42,7 @@ def _with_artifacts(boot: Boot, artifacts: Sequence[Artifact], board: Board | No
     contexts = [Context(boot, artifact, _blobs(boot, board, stepping), kernel) for artifact in artifacts]
     findings = tuple(
         evolve(finding, evidence=_unique(_asked(contexts, finding)))
-        if finding.severity in _SERIOUS
+        if finding.severity in SERIOUS
         else finding
         for finding in boot.findings
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bootwright.diagnose.messages.speaker import Speaker, speaker
-from bootwright.diagnose.model import Evidence, Finding, Severity, Stance
+from bootwright.diagnose.model import SERIOUS, Evidence, Finding, Stance
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN, voice_of
 from bootwright.evidence.image import Artifact
@@ -31,7 +31,7 @@ def printed_by(artifact: Artifact, finding: Finding) -> Iterator[Evidence]:
     Who may have printed a line, the table of the kernels that ship says; those modules, or the image, of this
     kernel are read. A line that no kernel known to the product prints is not looked up.
     """
-    serious = finding.severity in {Severity.FATAL, Severity.DEGRADING}
+    serious = finding.severity in SERIOUS
     # What follows from another finding has the same lines, or is not what to look at.
     kernel = artifact.kernel if serious and finding.caused_by is None else None
     if kernel is None:

@@ -20,7 +20,7 @@ from bootwright.diagnose.judging.order.raising import raised
 from bootwright.diagnose.judging.order.weight import weight_of
 from bootwright.diagnose.judging.rules import facts_match
 from bootwright.diagnose.messages.speaker import kernel_modules
-from bootwright.diagnose.model import Finding, Line, Severity
+from bootwright.diagnose.model import SERIOUS, Finding, Line, Severity
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.signatures.model import Signature
 
@@ -31,7 +31,6 @@ _SOON: Final = 60
 _AGAIN: Final = 3
 _FOR_LONG: Final = 30.0
 """Times, and seconds, in which something goes on. Of what ended a boot the last word counts instead."""
-_SERIOUS: Final = frozenset({Severity.FATAL, Severity.DEGRADING})
 _OF_DISKS: Final = frozenset({"storage", "root"})
 _OF_PROGRAMS: Final = frozenset({"init", "user"})
 _OF_NETWORK: Final = frozenset({"network", "wireless"})
@@ -95,7 +94,7 @@ class _Folding:
         return (
             effect != cause
             and self._parent[effect] is None
-            and (self._findings[effect].severity in _SERIOUS or bool(self._children[effect]))
+            and (self._findings[effect].severity in SERIOUS or bool(self._children[effect]))
             and not self._leads(effect, cause)
         )
 
@@ -130,7 +129,7 @@ class _Folding:
             if self._first[effect] - last_said > _SOON:
                 return False
         is_suspicion = (
-            not {signature.severity, cause_found.severity} <= _SERIOUS and signature.area not in _OF_DISKS
+            not {signature.severity, cause_found.severity} <= SERIOUS and signature.area not in _OF_DISKS
         )
         if is_suspicion and (_misses_no_device(effect_found) or self._nothing_waits(cause, effect)):
             return False
@@ -188,7 +187,7 @@ class _Folding:
             index
             for index, signature in enumerate(self._signatures)
             if not signature.fallback
-            and self._findings[index].severity in _SERIOUS
+            and self._findings[index].severity in SERIOUS
             and (self._first[index] <= last or not ends)
             and self._may_be_parent(index, fallback)
             and not _name_different_devices(self._findings[index], self._findings[fallback])
@@ -270,7 +269,7 @@ class _Folding:
             if index in below and finding.severity is severity:
                 # What it led to belongs to the proof: the line the boot died with.
                 more = finding.lines[:2]
-            elif index != root and severity in _SERIOUS:
+            elif index != root and severity in SERIOUS:
                 more = _of_its_devices(self._findings[root], finding)[-1:]
             lines = (*lines, *(line for line in more if line not in lines))
         return evolve(

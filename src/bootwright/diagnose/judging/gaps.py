@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bootwright.diagnose.judging.state import BootState
-from bootwright.diagnose.model import STAGES, Finding, Gap, Severity
+from bootwright.diagnose.model import SERIOUS, STAGES, Finding, Gap, Severity
 
 MORE_KERNEL = "ignore_loglevel printk.devkmsg=on"
 """Every kernel message on the console, and those of user space without rate limit."""
@@ -11,7 +11,6 @@ _NOTHING_KNOWN = (
     "capture the serial console from power-on, or take dmesg; where there is no console tell what the screen "
     "and the lights show: bootwright observe --help"
 )
-_SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
 
 
 def gaps_of(state: BootState, findings: tuple[Finding, ...]) -> tuple[Gap, ...]:
@@ -44,7 +43,7 @@ def gaps_of(state: BootState, findings: tuple[Finding, ...]) -> tuple[Gap, ...]:
                 "(log_buf_len=4M)",
             )
         )
-    if state.cut and not any(finding.severity in _SERIOUS for finding in suspects):
+    if state.cut and not any(finding.severity in SERIOUS for finding in suspects):
         gaps.append(
             Gap(
                 f"how it went on: {state.cut}",

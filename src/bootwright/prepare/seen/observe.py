@@ -12,7 +12,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from bootwright.boards.model import Board
-from bootwright.diagnose.model import Boot, Diagnosis, Finding, Line, Severity, Stance
+from bootwright.diagnose.model import SERIOUS, Boot, Diagnosis, Finding, Line, Severity, Stance
 from bootwright.evidence.board import stepping_of
 from bootwright.foundation import atomic
 from bootwright.foundation.verdict import Verdict
@@ -20,7 +20,6 @@ from bootwright.prepare.knowledge import Preparation, proofs
 from bootwright.prepare.looking import ADDRESS, Came, came
 from bootwright.prepare.seen.record import Record, SeenOutcome, folder_of_logs, read_record, write_record
 
-_SERIOUS = frozenset({Severity.FATAL, Severity.DEGRADING})
 _MOST_LINES = 4
 
 
@@ -168,7 +167,7 @@ def store(observed: Observed, path: Path, logs: Sequence[bytes]) -> Record:
 def proved_by_log(boot: Boot, preparation: Preparation) -> Iterator[tuple[str, Verdict]]:
     """What the last boot of a log proves of the goals; what failed outweighs what worked before."""
     signatures = {finding.signature for finding in boot.findings}
-    serious = {finding.signature for finding in boot.findings if finding.severity in _SERIOUS}
+    serious = {finding.signature for finding in boot.findings if finding.severity in SERIOUS}
     labels = {stage.label for stage in boot.stages}
     by_goal: dict[str, Verdict] = {}
     for proof in proofs(preparation):
@@ -182,7 +181,7 @@ def proved_by_log(boot: Boot, preparation: Preparation) -> Iterator[tuple[str, V
 def _cause(boot: Boot) -> Finding | None:
     """The first serious finding that no other one explains."""
     return next(
-        (finding for finding in boot.findings if finding.severity in _SERIOUS and finding.caused_by is None),
+        (finding for finding in boot.findings if finding.severity in SERIOUS and finding.caused_by is None),
         None,
     )
 

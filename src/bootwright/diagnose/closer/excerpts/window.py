@@ -68,11 +68,8 @@ class KernelWindow:
     """The first of each."""
     _last: Occurrence | None = None
     """The last error."""
-    _dumped: int = 0
-    _first_dumped: Occurrence | None = None
-    _last_dumped: Occurrence | None = None
-    _enough: Occurrence | None = None
-    """The line with which it is a stack."""
+    _dumped: list[Occurrence] = field(factory=list)
+    """Lines of stacks and registers."""
     _before_stack: Occurrence | None = None
     """What was said last before the first stack."""
     _said: Occurrence | None = None
@@ -95,15 +92,13 @@ class KernelWindow:
         if len(self._texts) < _SAMPLE:
             self._texts.append(message.text)
         if self._first_seconds is None:
-            self._first_seconds = message.seconds
-            self._begin = Occurrence(number, raw)
+            self._first_seconds, self._begin = message.seconds, place
+        if self._first_seconds < _BEGINS:
+            return  # The most logs: a boot from its start, whose errors need no closer look here.
         if is_dump(message.text):
-            self._dumped += 1
-            if self._first_dumped is None:
-                self._first_dumped, self._before_stack = place, self._said
-            self._last_dumped = place
-            if self._dumped == _FEWEST_DUMPED:
-                self._enough = place
+            if not self._dumped:
+                self._before_stack = self._said
+            self._dumped.append(place)
             return
         if _HEADER.match(message.text) is None:
             self._said = place
@@ -129,8 +124,12 @@ class KernelWindow:
             _FEWEST_LINES <= self._lines <= _MOST_LINES
             and self._kernels * 2 > self._lines
             and (self._first_seconds or 0.0) >= _BEGINS
-            and (self._enough is not None or self._prevail(self._errors) or self._lines <= _FEW)
+            and (self._has_stack or self._prevail(self._errors) or self._lines <= _FEW)
         )
+
+    @property
+    def _has_stack(self) -> bool:
+        return len(self._dumped) >= _FEWEST_DUMPED
 
     def _prevail(self, errors: Counter[bytes]) -> bool:
         """Whether they are more errors than a boot has that is well, or one driver says most of it."""
@@ -156,15 +155,16 @@ class KernelWindow:
         """Let the state know what the window is about."""
         for event in (ABOUT, ERRORS, STACK):
             state.tallies.pop(event, None)
-        if not (self.any and self._holds_no_boot(state) and (self._enough or self._is_the_kernels)):
+        if not (self.any and self._holds_no_boot(state) and (self._has_stack or self._is_the_kernels)):
             return
         known = known_shapes(state)
         unknown = Counter({shape: times for shape, times in self._errors.items() if shape not in known})
         about = []
-        if self._first_dumped is not None and self._last_dumped is not None and self._enough is not None:
-            about += [self._first_dumped.line - _HEAD, self._last_dumped.line]
-            head = self._before_stack or self._first_dumped
-            state.count_all(STACK, _what(head), [head, self._first_dumped, self._enough], self._dumped)
+        if self._has_stack:
+            first, enough = self._dumped[0], self._dumped[_FEWEST_DUMPED - 1]
+            about += [first.line - _HEAD, self._dumped[-1].line]
+            head = self._before_stack or first
+            state.count_all(STACK, _what(head), [head, first, enough], len(self._dumped))
         if self._last is not None and self._prevail(self._errors):
             places = sorted(self._places.values(), key=lambda place: place.line)
             if self._prevail(unknown):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from attrs import evolve
 
 from bootwright.diagnose.judging.order.joining import MOST_LINES
-from bootwright.diagnose.model import Finding, Severity
+from bootwright.diagnose.model import SERIOUS, Finding, Severity
 from bootwright.diagnose.signatures.model import Signature
-
-_SERIOUS: Final = frozenset({Severity.FATAL, Severity.DEGRADING})
 
 Found = tuple[Signature, Finding]
 
@@ -23,7 +19,7 @@ def raised(signature_findings: list[Found]) -> list[Found]:
     what counts only alone does.
     """
     others = [entry for entry in signature_findings if not (entry[0].raises or entry[0].unless_serious)]
-    if any(finding.severity in _SERIOUS for _, finding in others):
+    if any(finding.severity in SERIOUS for _, finding in others):
         return others
     raising = [finding for signature, finding in signature_findings if signature.raises]
     abouts = [dict(finding.facts) for finding in raising]
