@@ -19,9 +19,11 @@ from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
+from bootwright.diagnose.signatures.banners import banner_of
 from bootwright.diagnose.signatures.knowledge import load
 from bootwright.diagnose.signatures.model import Knowledge, Rule
 from bootwright.formats.messages.model import ERROR, INFO
+from captured import SECOND_CONSOLE, Wrapper
 
 NOISE = 200
 """Harmless lines that are mixed in."""
@@ -42,28 +44,6 @@ _DATE = re.compile(rb"\b20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(?:\.\d{6,9
 _PREFIX = 80
 """Bytes of a line in which its date stands."""
 _TALOS = re.compile(rb"^(?:\d+\.){3}\d+: ")
-
-# What somebody types and reads on another terminal while the machine boots. Nothing of it belongs to a boot.
-SECOND_CONSOLE = (
-    b"lab@bench:~/work$ ls -l",
-    b"total 48",
-    b"-rw-r--r-- 1 lab lab  1824 Nov 20 09:12 notes.txt",
-    b"drwxr-xr-x 2 lab lab  4096 Nov 20 09:12 pictures",
-    b"lab@bench:~/work$ df -h /home",
-    b"Filesystem      Size  Used Avail Use% Mounted on",
-    b"/dev/mapper/vg-home  916G  312G  558G  36% /home",
-    b"lab@bench:~/work$ make -j8 all",
-    b"  CC      src/main.o",
-    b"  LD      build/program",
-    b"lab@bench:~/work$ ping -c 3 192.0.2.7",
-    b"64 bytes from 192.0.2.7: icmp_seq=1 ttl=64 time=0.412 ms",
-    b"3 packets transmitted, 3 received, 0% packet loss, time 2031ms",
-    b"lab@bench:~/work$ uptime",
-    b" 09:14:03 up 12 days,  3:41,  4 users,  load average: 0.31, 0.28, 0.24",
-    b"lab@bench:~/work$ git status",
-    b"On branch topic",
-    b"nothing to commit, working tree clean",
-)
 
 
 @frozen
@@ -191,17 +171,9 @@ def with_syslog(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> 
     for number, line in enumerate(lines_of(case.data)):
         if line:
             speaker = b"host kernel: " if _STAMP.match(line) else b""
-            clock = b"Nov 20 10:%02d:%02d " % (number // 60 % 60, number % 60)
-            line = (
-                clock + speaker + line
-                if speaker
-                else b"[2026-11-20T10:%02d:%02dZ] "
-                % (
-                    number // 60 % 60,
-                    number % 60,
-                )
-                + line
-            )
+            clock = b"10:%02d:%02d" % (number // 60 % 60, number % 60)
+            prefix = b"Nov 20 " + clock + b" " + speaker if speaker else b"[2026-11-20T" + clock + b"Z] "
+            line = prefix + line
         out.append(line)
     yield Copy(b"\n".join(out), "")
 
@@ -242,6 +214,24 @@ def _level_name(line: bytes) -> bytes:
 
 _BOOTED = datetime(2026, 11, 20, 10, tzinfo=UTC)
 _LEVELS = (b"emerg", b"alert", b"crit", b"err", b"warning", b"notice", b"info", b"debug")
+
+
+def with_wrapper(case: Case, _noise: Sequence[bytes], chance: random.Random) -> Iterator[Copy]:
+    """As a tool wrote it that nobody here knows. Not a log in which nothing tells that it is wrapped one."""
+    lines = [line for line in lines_of(case.data) if line.strip()]
+    clocks = sum(_CLOCK.match(line) is not None for line in lines)
+    if len(lines) < _WRAPPED or not (clocks >= _CLOCKS or _begins(lines)):
+        return
+    wrapper = Wrapper(chance)
+    yield Copy(b"\n".join(map(wrapper, lines_of(case.data))), f"such as `{wrapper(b'').decode()}`")
+
+
+def _begins(lines: Sequence[bytes]) -> bool:
+    return any(banner_of(load())(line.lstrip()) for line in lines[:_SEEN])
+
+
+_WRAPPED, _CLOCKS, _SEEN = 8, 3, 200
+"""Lines of a log, and of a kernel's clock, from which on a wrapper is told; lines looked at for a banner."""
 
 
 def with_windows_ends(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
@@ -372,6 +362,7 @@ RELATIONS = (
         "no-clock", "the same where the clock decides (no mark)", without_the_clock, same, must_hold=False
     ),
     Relation("syslog", "syslog's and a console server's prefixes", with_syslog, same),
+    Relation("wrapper", "an unknown tool's prefixes", with_wrapper, same),
     Relation("talos", "talosctl's prefixes", with_talos_prefix, same),
     Relation("crlf", "Windows line ends", with_windows_ends, same),
     Relation("second-console", "lines of a second console", with_second_console, same),

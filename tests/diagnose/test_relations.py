@@ -41,7 +41,9 @@ def test_there_are_logs_of_both_kinds_and_noise() -> None:
     assert len(noise()) > 35_000
 
 
-@pytest.mark.parametrize("name", ["no-stamps", "syslog", "talos", "crlf", "second-console", "twice"])
+@pytest.mark.parametrize(
+    "name", ["no-stamps", "syslog", "wrapper", "talos", "crlf", "second-console", "twice"]
+)
 @settings(max_examples=120, derandomize=True)
 @given(case=ALL, seed=ANY_SEED)
 def test_the_outcome_stays(name: str, case: Case, seed: int) -> None:

@@ -9,9 +9,10 @@ import pytest
 from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.capture.breaking import mail_width, wrap_width
 from bootwright.diagnose.reading.literals import Literal, required
 from bootwright.diagnose.reading.places import LiteralSearch, places_by_find
-from bootwright.diagnose.reading.text import BLOCK, Block, Cleaner, clean, mail_width, wrap_width
+from bootwright.diagnose.reading.text import BLOCK, Block, Cleaner, clean
 from bootwright.diagnose.signatures.knowledge import load
 
 KNOWLEDGE = load()

@@ -23,6 +23,7 @@ from bootwright.diagnose.reading.scanner import Scanned, ScannedHere, Scanner, S
 from bootwright.diagnose.reading.tail import Tail
 from bootwright.diagnose.reading.text import Block, Cleaner
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, voice_of
+from bootwright.diagnose.signatures.banners import banner_of
 from bootwright.diagnose.signatures.knowledge import load
 from bootwright.diagnose.signatures.model import Knowledge, Marker
 
@@ -58,7 +59,9 @@ class Diagnoser:
         self._source = source
         self._watched = watched
         self._knowledge = knowledge or load()
-        self._here = ScannedHere(Cleaner(), Scanner(self._knowledge, use_re2=use_re2))
+        self._here = ScannedHere(
+            Cleaner(banner_of(self._knowledge)), Scanner(self._knowledge, use_re2=use_re2)
+        )
         self._scanned: Scanned = self._here
         self._judge = judge_of(self._knowledge)
         self._endings = endings_of(self._knowledge, use_re2=use_re2)

@@ -1,7 +1,8 @@
 """Bytes as captured to whole, clean lines in bounded blocks, with the line numbers of the file.
 
-Terminal escapes, NULs and carriage returns go; lines that a terminal or a mail program wrapped are joined
-again; a line without an end is cut into pieces. Nothing is decoded: bytes that are not UTF-8 do no harm here.
+Terminal escapes, NULs, carriage returns and what a capturing tool put before every line go; lines that a
+terminal or a mail program broke are joined again; a line without an end is cut into pieces. Nothing is
+decoded: bytes that are not UTF-8 do no harm here.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate, pairwise
-from typing import Final
+from itertools import accumulate
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.capture.breaking import Breaking, begins_message, breaking_of
+from bootwright.diagnose.reading.capture.wrapper import Banner, wrapper_of
 from bootwright.diagnose.reading.patterns import holds
 
 BLOCK = 1 << 20
@@ -23,12 +24,7 @@ BLOCK = 1 << 20
 _LINE_END = 256
 """Bytes at the end of a block that are nearly always not all blank."""
 _SAMPLE = 1 << 16
-"""Bytes that are looked at to see whether a terminal wrapped the lines."""
-_LINES_OF_MAIL: Final = 20
-_LEAST_BROKEN: Final = 5
-_NARROWEST_MAIL: Final = 60
-_WIDEST_MAIL: Final = 100
-"""Lines, broken ones among them, and columns (RFC 5322 section 2.1.1 asks for 78) of a log in a mail."""
+"""Bytes that are looked at to see what was done to the lines."""
 _MOST_PARTS = 16
 """Lines of the terminal that one message may take."""
 
@@ -136,30 +132,16 @@ class Block:
         return bisect_left(self.joins, end) - bisect_left(self.joins, start)
 
 
-@frozen
-class Wrapping:
-    """How long lines were broken."""
-
-    width: int
-    """Columns of a line at most."""
-    by_words: bool = False
-    """By a mail program, between words; else by a terminal, where the line is full."""
-
-    def may_break(self, before: bytes, line: bytes) -> bool:
-        """Whether a line may be the rest of the one before, by what had room there."""
-        if not self.by_words:
-            return len(before) == self.width
-        word, _, _ = line.lstrip().partition(b" ")
-        return bool(before.strip()) and len(before.rstrip()) + 1 + len(word) > self.width
-
-
 class Cleaner:
     """Takes bytes as they come, gives blocks of whole lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, banner: Banner | None = None) -> None:
+        """`banner` helps to see what a tool put before every line (`wrapper.wrapper_of`)."""
         self._rest = b""
         self._line = 1
-        self._wrapping: Wrapping | None = None
+        self._banner = banner
+        self._wrapper: re.Pattern[bytes] | None = None
+        self._breaking: Breaking | None = None
         self._sample = b""
         self._next_look = 1
 
@@ -175,7 +157,9 @@ class Cleaner:
             # Looked at again only when it has doubled, or small pieces would cost the square of their number.
             if len(self._sample) >= self._next_look:
                 self._next_look = 2 * len(self._sample)
-                self._wrapping = wrapping_of(self._sample)
+                sample = clean(self._sample)
+                self._wrapper = wrapper_of(sample, banner=self._banner)
+                self._breaking = breaking_of(self._unwrapped(sample))
         data = self._rest + data if self._rest else data
         place = 0
         while True:
@@ -184,23 +168,23 @@ class Cleaner:
             if cut == 0 and end - place == BLOCK:
                 # A line longer than a block is cut where the block ends.
                 cut = end
-            if self._wrapping is not None and cut and end == len(data):
-                cut = self._whole(data, place, cut, self._wrapping)
+            if self._breaking is not None and cut and end == len(data):
+                cut = self._whole(data, place, cut, self._breaking)
             if cut <= place:
                 break
             yield from self._block(data[place:cut])
             place = cut
         self._rest = data[place:]
 
-    def _whole(self, data: bytes, place: int, cut: int, wrapping: Wrapping) -> int:
+    def _whole(self, data: bytes, place: int, cut: int, breaking: Breaking) -> int:
         """Where the last line begins whose rest may still come."""
         for _ in range(_MOST_PARTS):
             start = max(place, data.rfind(b"\n", place, cut - 1) + 1)
-            line = clean(data[start : cut - 1])
-            if not wrapping.by_words and len(line) != wrapping.width:
+            line = self._unwrapped(clean(data[start : cut - 1]))
+            if not breaking.by_words and len(line) != breaking.width:
                 break
             cut = start
-            if cut <= place or (wrapping.by_words and _begins_message(line)):
+            if cut <= place or (breaking.by_words and begins_message(line)):
                 break
         return cut
 
@@ -213,14 +197,17 @@ class Cleaner:
     def _block(self, data: bytes) -> Iterator[Block]:
         if b"\n" not in data and b"\r" in data:
             data = data.replace(b"\r", b"\n")
-        text = clean(data)
-        wrapping = self._wrapping
-        block = Block(text, self._line) if wrapping is None else _joined(text, self._line, wrapping)
+        text = self._unwrapped(clean(data))
+        breaking = self._breaking
+        block = Block(text, self._line) if breaking is None else _joined(text, self._line, breaking)
         yield block
         # Counted afterwards, when whoever took the block may have split it already.
         self._line += block.newlines + len(block.joins)
         # The rest of a line that was cut because it is too long is not another one.
         self._line += len(data) < BLOCK and not data.endswith(b"\n")
+
+    def _unwrapped(self, text: bytes) -> bytes:
+        return text if self._wrapper is None else self._wrapper.sub(b"", text)
 
 
 def clean(data: bytes) -> bytes:
@@ -294,74 +281,16 @@ def _typed_over(line: bytes) -> bytes:
     return bytes(shown)
 
 
-def wrap_width(sample: bytes) -> int | None:
-    """The terminal width at which the lines of `sample` were wrapped, or None.
-
-    Only where most messages carry a stamp: without stamps, a full line followed by another is just that.
-    """
-    lines = clean(sample).split(b"\n")
-    if len(lines) > 1:
-        lines.pop()
-    width = max((len(line) for line in lines), default=0)
-    if not 40 <= width <= 250 or len(lines) < 4:
-        return None
-    stamped = [_begins_message(line) for line in lines]
-    full = continued = 0
-    message = False  # whether the line before belongs to a message with a stamp and fills the terminal
-    for number, line in enumerate(lines[:-1]):
-        message = len(line) == width and (stamped[number] or message)
-        full += len(line) == width
-        continued += message and not stamped[number + 1] and lines[number + 1] != line
-    if continued < 2 or continued < 0.7 * full or sum(stamped) < 0.5 * (len(lines) - continued):
-        return None
-    return width
-
-
-def wrapping_of(sample: bytes) -> Wrapping | None:
-    """How the lines of `sample` were broken; None where they are whole."""
-    width = wrap_width(sample)
-    if width is not None:
-        return Wrapping(width)
-    width = mail_width(sample)
-    return Wrapping(width, by_words=True) if width is not None else None
-
-
-def mail_width(sample: bytes) -> int | None:
-    """The width to which a mail program broke the lines of `sample` between words, or None.
-
-    Only where most messages carry a stamp, and nearly every line without one begins with a word that had no
-    room in the line before.
-    """
-    lines = [line.rstrip() for line in clean(sample).split(b"\n")[:-1] if line.strip()]
-    if len(lines) < _LINES_OF_MAIL:
-        return None
-    width = max((len(line) for line in lines if b" " in line), default=0)
-    if not _NARROWEST_MAIL <= width <= _WIDEST_MAIL:
-        return None
-    rests = [(before, line) for before, line in pairwise(lines) if not _begins_message(line)]
-    broken = sum(Wrapping(width, by_words=True).may_break(before, line) for before, line in rests)
-    if broken < _LEAST_BROKEN or broken < 0.9 * len(rests) or 2 * len(rests) > len(lines):
-        return None
-    # Lines of one length would be broken by chance.
-    short = sum(len(line) < 0.8 * width for line in lines if _begins_message(line))
-    return width if short >= _LEAST_BROKEN else None
-
-
-def _begins_message(line: bytes) -> bool:
-    """Whether the line is no rest of the one before: it has a stamp, or a status as systemd prints it."""
-    return line.lstrip().startswith(b"[") or prefix.is_stamped(line)
-
-
-def _joined(text: bytes, first: int, wrapping: Wrapping) -> Block:
+def _joined(text: bytes, first: int, breaking: Breaking) -> Block:
     out = bytearray()
     joins: list[int] = []
     before: bytes | None = None
     for line in text.split(b"\n"):
         if before is not None:
-            goes_on = line and line != before and wrapping.may_break(before, line)
-            if goes_on and not _begins_message(line):
+            goes_on = line and line != before and breaking.may_break(before, line)
+            if goes_on and not begins_message(line):
                 joins.append(len(out))
-                out += b" " if wrapping.by_words else b""
+                out += b" " if breaking.by_words else b""
             else:
                 out += b"\n"
         out += line

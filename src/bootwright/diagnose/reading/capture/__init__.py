@@ -1,0 +1,1 @@
+"""What the tools that captured a log did to its lines."""
