@@ -26,6 +26,8 @@ _ATTEMPTS: Final = 2
 _KEPT: Final = 6
 _AT_WORK: Final = 8
 """Messages of information in a row with which a driver shows that its device does what it is told again."""
+_WELL: Final = re.compile(rb"(?<!not )\b(?:OK|[Ss]ucce(?:eded|ss|ssful|ssfully))\b")
+"""With which it says so in one."""
 _RECOVERIES: Final = 3
 """A device that has to be brought back so often fails again and again."""
 _INFORMATION: Final = 6
@@ -93,6 +95,8 @@ class UnansweredCommands:
         if match is None or attempts is None or said is None or not said.levels:
             return
         attempts.at_work += said.levels[0] >= _INFORMATION
+        if _WELL.search(text) is not None and said.levels[0] >= _INFORMATION:
+            attempts.count = 0
         if attempts.count and attempts.at_work >= _AT_WORK:
             attempts.recoveries += 1
             attempts.count = 0

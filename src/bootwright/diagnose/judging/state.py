@@ -334,9 +334,11 @@ class BootState:
 
     @property
     def ran_before(self) -> bool:
-        """Whether the log is an excerpt of a system that ran: no boot in it, all of it minutes after."""
+        """Whether the log is an excerpt of a system that ran: no boot in it, and programs log, or all minutes later."""
         if self.stage_lines:
             return False
+        if self.logged:
+            return True
         judged = [groups for name, groups in self.tallies.items() if name not in BESIDE]
         places = (tally.first[0] for groups in judged for tally in groups.values())
         times = [seconds for place in places if (seconds := prefix.split(place.raw).seconds) is not None]
