@@ -240,3 +240,41 @@ def test_a_report_in_unknown_words_long_after_the_start_is_worth_knowing(
         for turn in range(1, 25)
     )
     assert outcome(text + later) is expected
+
+
+def test_a_command_that_cron_starts_is_no_complaint() -> None:
+    log = "".join(
+        f"May 27 06:{minute}:01 box CRON[11{minute}]: (root) CMD (/root/collect 2>> /var/log/collect.err)\n"
+        f"May 27 06:{minute}:02 box kernel: [7264{minute}8.296711] quux0: frob number {minute}\n"
+        for minute in range(10, 40, 5)
+    )
+    assert outcome(log) is Outcome.BOOT_OK
+    refused = log + "May 27 06:41:01 box acme[41]: cannot open root device: No such file or directory\n"
+    assert outcome(refused) is not Outcome.BOOT_OK
+
+
+FAILS = "".join(
+    f"Jan 17 18:33:{second} box systemd[894]: acme-keys.service: Failed with result 'exit-code'.\n"
+    for second in range(10, 58, 3)
+)
+
+
+def test_a_system_that_logs_has_started_whatever_fails_in_it() -> None:
+    begun = "Jan 17 18:32:37 box kernel: acme_wifi 0000:00:14.3: loaded firmware version 7\n"
+    assert outcome(begun + FAILS) is Outcome.DEGRADED
+
+
+QUOTED = "[    9.555966] acme-rtc: probe of 1-0068 failed with error -121\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        (QUOTED, Outcome.DEGRADED),
+        ("[    9.4] acme: frob\n" * 5 + QUOTED, Outcome.DEGRADED),
+        ("".join(f"[    9.4] acme: frob {number}\n" for number in range(40)) + QUOTED, Outcome.BOOT_OK),
+        (UP + QUOTED, Outcome.BOOT_OK),
+    ],
+)
+def test_a_few_lines_are_quoted_for_the_error_in_them(log: str, expected: Outcome) -> None:
+    assert outcome(log) is expected

@@ -128,6 +128,7 @@ class Diagnoser:
             if self._kernel and state.rank < 0:
                 state.kernel_runs()
             state.logged |= self._logged
+            state.in_system_log |= self._logged
             recognised = self._end_log(state, live=live)
             self._closer.lend(state)
             if self._closer.shows_more(state.first_line, self._last_line):

@@ -176,7 +176,11 @@ def _untold(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[S
 
     Nor is told of what goes on for ever what known words call harmless (`Signature.unless_harmless`).
     """
-    others = [entry for entry in signature_findings if not (entry[0].unless_told or entry[0].joins)]
+    others = [
+        entry
+        for entry in signature_findings
+        if not (entry[0].unless_told or entry[0].joins or entry[0].raises)
+    ]
     lines_of_others = {line for _, finding in others for line in finding.lines}
     harmless = {
         line for _, finding in others if finding.severity is Severity.HARMLESS for line in finding.lines

@@ -157,7 +157,7 @@ def _was_up(tally: Tally, boot: BootState) -> bool:
     """Whether an event was first seen when the kernel's clock says that the start was over."""
     first = tally.first[0]
     seconds = prefix.split(first.raw).seconds
-    return (seconds is not None or boot.logged) and boot.was_up(first.line, seconds)
+    return seconds is not None and boot.was_up(first.line, seconds)
 
 
 def _contradicts(wanted: Mapping[str, str], facts: Mapping[str, str]) -> bool:

@@ -82,13 +82,17 @@ _OF_FIRMWARE: Final = holds(
 )
 """What firmware says of what it stops at, and a system of much that it goes on with."""
 _INFORMATION: Final = re.compile(
-    rb"(?:\A|: |\s)(?:[DI]\d{4} \d\d:\d\d:\d\d\.|level=(?:info|debug|trace)\b)|\"level\": ?\"(?:info|debug)\""
+    rb"(?:\A|: |\s)(?:[DI]\d{4} \d\d:\d\d:\d\d\.|level=(?:info|debug|trace)\b|DEBUG: )"
+    rb"|\"level\": ?\"(?:info|debug)\""
 )
 """The level in a program's own line: klog's, logrus's, zap's."""
 _COMMENT: Final = re.compile(rb"#(?: [a-z]|\s*\Z)")
 """A line of a file that is shown, or what somebody typed at a shell's prompt: nobody complains in it."""
-_PACKET: Final = re.compile(rb"\bIN=\S{0,15} OUT=\S{0,15} (?:PHYSIN=|MAC=|SRC=|ARP )")
-"""A packet that a rule of the firewall logs in its own words (net/netfilter/nf_log_syslog.c, Linux 6.12)."""
+_QUOTED: Final = re.compile(
+    rb"\bIN=\S{0,15} OUT=\S{0,15} (?:PHYSIN=|MAC=|SRC=|ARP )|: \([\w.-]{1,32}\) CMD \("
+)
+"""A packet that a rule of the firewall logs in its own words (net/netfilter/nf_log_syslog.c, Linux 6.12), and
+a command that cron says it starts."""
 _NUMBERS: Final = re.compile(rb"0[xX][0-9a-fA-F]+|\b[0-9a-fA-F]{6,}\b|\d+")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
 
@@ -104,7 +108,7 @@ def looks_wrong(text: bytes) -> bool:
         return False
     if not (_HAS_WORDS(text) or _FIRST_SIGNS.match(text) is not None or _SIGNS(text)):
         return False
-    quoted = _COMMENT.match(text) is not None or _PACKET.search(text) is not None
+    quoted = _COMMENT.match(text) is not None or _QUOTED.search(text) is not None
     return not quoted and not is_taken_back(text)
 
 

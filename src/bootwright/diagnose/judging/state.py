@@ -83,6 +83,8 @@ class BootState:
     """More of it is still to come."""
     watched: bool = False
     """The console was watched until nothing more came: the log was not cut off."""
+    in_system_log: bool = False
+    """Programs log under their names and with dates: a system wrote it."""
     logged: bool = False
     """Programs speak under their names: a system runs, whatever is seen of its boot."""
     component: str = ""
@@ -334,10 +336,10 @@ class BootState:
 
     @property
     def ran_before(self) -> bool:
-        """Whether the log is an excerpt of a system that ran: no boot in it, and programs log, or all minutes later."""
+        """Whether the log is an excerpt of a system that ran: no boot, and programs log or minutes passed."""
         if self.stage_lines:
             return False
-        if self.logged:
+        if self.in_system_log:
             return True
         judged = [groups for name, groups in self.tallies.items() if name not in BESIDE]
         places = (tally.first[0] for groups in judged for tally in groups.values())

@@ -36,7 +36,10 @@ _EXCERPT: Final = 60
 """Lines that an excerpt has at most."""
 _ONE_IN: Final = 7
 _ONE_IN_KNOWN: Final = 3
+_ONE_IN_QUOTED: Final = 15
 _ONE_IN_ELIDED: Final = 3
+"""Lines of which one is an error: of one that is not known; of several that are; of a few lines in which
+nothing of a boot is seen (a whole boot: thirty); of a boot that was cut short."""
 _FEWEST_KNOWN: Final = 3
 """Errors that are known to be worth knowing alone have to prevail, and one of them alone is a quotation."""
 _SHOWN: Final = 6
@@ -103,7 +106,12 @@ class Complaints:
     @property
     def any(self) -> bool:
         """Whether it is an excerpt that is about errors."""
-        return self._is_about(self._errors) or self._is_report
+        return self._is_about(self._errors) or self._is_report or self._is_quotation
+
+    @property
+    def _is_quotation(self) -> bool:
+        """Whether it is a few lines with an error among them, whatever the others say."""
+        return bool(self._errors) and self._lines <= _EXCERPT
 
     @property
     def _is_report(self) -> bool:
@@ -121,8 +129,14 @@ class Complaints:
         if not self.any or self._went_on(state):
             return
         grave = [error for error in self._errors if is_grave(error.place.raw)]
+        lasting = [
+            error for error in grave if prefix.split(error.place.raw).kernel or not _passes(error.text)
+        ]
         if self._is_report:
             self._tell_about(state, [*(error.place for error in grave), *self._dump_lines], _HEAD_OF_REPORT)
+        elif not state.stage_lines and self._is_about(lasting, one_in=_ONE_IN_QUOTED):
+            # Nothing of a boot is in it: what is worth knowing in a boot is what it was cut out for.
+            self._tell_about(state, [error.place for error in lasting], 0)
         elif len(grave) >= _FEWEST_KNOWN and self._is_about(grave, one_in=_ONE_IN_KNOWN):
             self._tell_about(state, [error.place for error in grave], 0)
         if self._elided and shows_start(state):
