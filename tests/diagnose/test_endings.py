@@ -354,3 +354,17 @@ def test_quick_attempts_without_end_before_the_root_are_a_loop(turns: int, outco
         for turn in range(turns)
     )
     assert diagnosed(log).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "[    0.000000] Kernel command line: console=ttyS0\n[    0.278903] pnp: PnP ACPI: found 0 devices\n",
+        "Apr 10 12:58:05 syslogd started: BusyBox v1.36.1\n"
+        "Apr 10 12:58:05 kernel: [    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+        "Apr 10 12:58:05 kernel: [    0.179618] pci 0000:00:15.7: PCI bridge to [bus 0a]\n",
+        "[  240.110326] reboot: Restarting system\n\nU-Boot 2025.01 (Jan 06 2025)\n\nDRAM:  1 GiB\n",
+    ],
+)
+def test_a_log_that_ends_as_the_kernel_or_its_loader_starts_tells_nothing_of_the_system(log: str) -> None:
+    assert diagnose_bytes(log.encode(), "log", KNOWLEDGE).outcome is Outcome.UNKNOWN

@@ -43,6 +43,8 @@ class Overall:
         """How far a boot after the last one that failed must get: index into `STAGES`."""
         self._latest = Outcome.UNKNOWN
         """Of the last boot of which anything is known."""
+        self._latest_rank = -1
+        """How far it got: of one of which no more than the end is shown another tells more."""
         self._restarted: dict[_Reached, list[Outcome]] = {}
         """Of boots of which nothing is known but that they restarted: outcomes, by how far they got."""
 
@@ -50,7 +52,7 @@ class Overall:
         """Another one that knows the same."""
         duplicate = Overall()
         duplicate._decisive, duplicate._failed, duplicate._latest = self._decisive, self._failed, self._latest
-        duplicate._failed_at = self._failed_at
+        duplicate._failed_at, duplicate._latest_rank = self._failed_at, self._latest_rank
         duplicate._restarted = {reached: list(outcomes) for reached, outcomes in self._restarted.items()}
         return duplicate
 
@@ -88,8 +90,9 @@ class Overall:
         if outcome is Outcome.FAILED:
             self._failed_at = rank + restarted
         self._failed |= outcome is Outcome.FAILED
-        if outcome is not Outcome.UNKNOWN:
-            self._latest = outcome
+        ended_only = self._latest is Outcome.BOOT_OK and self._latest_rank < _INIT
+        if outcome is not Outcome.UNKNOWN or (ended_only and rank >= 0):
+            self._latest, self._latest_rank = outcome, rank
 
     @property
     def value(self) -> Outcome:
