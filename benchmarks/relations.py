@@ -279,7 +279,9 @@ def rests_on_its_share(case: Case) -> bool:
     return diagnose_bytes(case.data, "log", _without_shares()).outcome is not case.before.outcome
 
 
-_BY_SHARE = frozenset({"@log/errors", "@log/about", "@window/errors", "@window/about", "@window/stack"})
+_BY_SHARE = frozenset(
+    {"@log/errors", "@log/about", "@log/quoted", "@window/errors", "@window/about", "@window/stack"}
+)
 
 
 @cache

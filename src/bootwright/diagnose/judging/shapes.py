@@ -31,6 +31,7 @@ _WORDS: Final = (
     rb"|more |(?:boot )?(?:device|medium|media|disk|card|image|kernel|partition)s?\b)"
     rb"|\bunknown (?:device|board|chip|image|format)\b"
     rb"|\b(?:giving|gave|give) up\b|\bout of (?:memory|space|range|sync)\b"
+    rb"|\bdisagrees about\b|\bversion magic .{3,80} should be\b"
     rb"|\bplease (?:reset|restart|insert|reboot)\b|\bnothing to boot\b)"
 )
 _HAS_WORDS: Final = holds(_WORDS)

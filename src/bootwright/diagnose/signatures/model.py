@@ -45,6 +45,7 @@ PSEUDO_EVENTS = (
     "@log/errors",
     "@log/untold",
     "@log/about",
+    "@log/quoted",
     "@window/about",
     "@window/errors",
     "@window/stack",

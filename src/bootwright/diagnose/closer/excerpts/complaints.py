@@ -32,6 +32,8 @@ UNTOLD: Final = "@log/untold"
 """The same, where signatures know the lines: they may have other words than these for when they hold."""
 ABOUT: Final = "@log/about"
 """With the errors that signatures know: what they call worth knowing may be what the log is about."""
+QUOTED: Final = "@log/quoted"
+"""A few lines in which nothing of a boot is seen: they were cut out for what is worth knowing in a boot."""
 _EXCERPT: Final = 60
 """Lines that an excerpt has at most."""
 _ONE_IN: Final = 7
@@ -125,6 +127,7 @@ class Complaints:
         """Let the state know of the errors that no signature knows."""
         state.tallies.pop(ERRORS, None)
         state.tallies.pop(ABOUT, None)
+        state.tallies.pop(QUOTED, None)
         state.tallies.pop(UNTOLD, None)
         if not self.any or self._went_on(state):
             return
@@ -134,11 +137,10 @@ class Complaints:
         ]
         if self._is_report:
             self._tell_about(state, [*(error.place for error in grave), *self._dump_lines], _HEAD_OF_REPORT)
-        elif not state.stage_lines and self._is_about(lasting, one_in=_ONE_IN_QUOTED):
-            # Nothing of a boot is in it: what is worth knowing in a boot is what it was cut out for.
-            self._tell_about(state, [error.place for error in lasting], 0)
         elif len(grave) >= _FEWEST_KNOWN and self._is_about(grave, one_in=_ONE_IN_KNOWN):
             self._tell_about(state, [error.place for error in grave], 0)
+        if self._is_about(lasting, one_in=_ONE_IN_QUOTED) and _holds_no_boot(state, lasting[0].place.line):
+            self._tell_about(state, [error.place for error in lasting], 0, event=QUOTED)
         if self._elided and shows_start(state):
             # Of a boot that was cut short much is shown that is not what it was cut for.
             grave = [error for error in grave if error.place.line > self._elided]
@@ -173,13 +175,20 @@ class Complaints:
         last = self._errors[-1].place.line if self._errors else 0
         return state.rank < _KERNEL and 0 < last < state.milestone
 
-    def _tell_about(self, state: BootState, places: list[Occurrence], before: int) -> None:
+    def _tell_about(
+        self, state: BootState, places: list[Occurrence], before: int, *, event: str = ABOUT
+    ) -> None:
         places = sorted(places, key=lambda place: place.line)
         facts = (("from", str(places[0].line - before)), ("to", str(places[-1].line)))
-        state.count_all(ABOUT, facts, places, len(places))
+        state.count_all(event, facts, places, len(places))
 
     def _is_about(self, errors: list[_Complaint], *, one_in: int = _ONE_IN) -> bool:
         return bool(errors) and self._lines <= _EXCERPT and len(errors) * one_in >= self._lines
+
+
+def _holds_no_boot(state: BootState, line: int) -> bool:
+    """Whether nothing of a boot is in it, but the prompts before `line` at which somebody asked for it."""
+    return all(name == "ready" and begun < line for name, (begun, _) in state.stage_lines.items())
 
 
 def _is_permanent(text: bytes) -> bool:
