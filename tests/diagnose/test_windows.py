@@ -112,3 +112,22 @@ def test_empty_slots_are_told_by_the_way_while_a_machine_starts(begins: float, e
         for n in range(4)
     )
     assert blamed(slots + window(70, 0, begins=begins + 2.0))[0] is expected
+
+
+def test_a_stack_below_what_is_known_to_mean_nothing_means_nothing() -> None:
+    log = (
+        "[  801.000100] smpboot: Booting Node 0 Processor 1 APIC 0x2\n"
+        "[  801.000200] unchecked MSR access error: WRMSR to 0x7aa at rIP: 0xffffffff81000010\n"
+        "[  801.000300] Call Trace:\n"
+        "[  801.000400]  __acme_wrmsr_on_cpu+0x33/0x40\n"
+        "[  801.000500]  generic_exec_single+0x59/0x90\n"
+        "[  801.000600]  smp_call_function_single+0xde/0x120\n"
+        "[  801.000700]  acme_cpu_online+0x94/0x8a0\n"
+        "[  801.000800]  cpuhp_invoke_callback+0x80/0x5c0\n"
+        "[  801.000900]  _cpu_up+0xa0/0x140\n"
+        "[  801.001000] CPU1 is up\n"
+        "[  801.200000] PM: suspend exit\n"
+    )
+    assert diagnose_bytes(log.encode(), "log", KNOWLEDGE).outcome is Outcome.BOOT_OK
+    other = log.replace("unchecked MSR access error", "quux: frob")
+    assert diagnose_bytes(other.encode(), "log", KNOWLEDGE).outcome is Outcome.DEGRADED
