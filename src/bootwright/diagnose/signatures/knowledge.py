@@ -156,6 +156,7 @@ def _signature(file: SignatureFile) -> Signature:
         open_end=file.open_end,
         fallback=file.fallback,
         unless_told=file.unless_told,
+        may_be_empty=file.may_be_empty,
         unless_harmless=file.unless_harmless,
         unless_serious=file.unless_serious,
         raises=file.raises,

@@ -197,6 +197,8 @@ class Signature:
     """It says by form what no other finding says by known words: folded under one that does."""
     unless_told: bool = False
     """It counts only where no other finding shows one of its lines."""
+    may_be_empty: bool = False
+    """It says the same of an empty slot: worth knowing, whatever it was cut out of."""
     unless_harmless: bool = False
     """It counts only where no other finding calls one of its lines harmless."""
     unless_serious: bool = False

@@ -184,6 +184,7 @@ class SignatureFile:
     open_end: bool = False
     fallback: bool = False
     unless_told: bool = False
+    may_be_empty: bool = False
     unless_harmless: bool = False
     unless_serious: bool = False
     raises: bool = False

@@ -25,11 +25,14 @@ def raised(signature_findings: list[Found]) -> list[Found]:
     abouts = [dict(finding.facts) for finding in raising]
     spans = [(int(facts["from"]), int(facts["to"])) for facts in abouts]
     reports_only = all(facts.get("of") == "reports" for facts in abouts)
+    empty = [_devices(finding) for signature, finding in others if signature.may_be_empty]
     candidates = [
         (signature.report, shared, -place)
         for place, (signature, finding) in enumerate(others)
-        if finding.severity is Severity.INFO and not signature.open_end and not signature.joins
+        if finding.severity is Severity.INFO
+        if not (signature.open_end or signature.joins or signature.may_be_empty)
         if signature.report or not reports_only
+        if not (_devices(finding) and any(_devices(finding) <= devices for devices in empty))
         if (shared := _shared(finding, spans))
     ]
     if not candidates:
@@ -41,6 +44,10 @@ def raised(signature_findings: list[Found]) -> list[Found]:
     lines = (*finding.lines, *end)[:MOST_LINES]
     others[place] = signature, evolve(finding, severity=raising[0].severity, lines=lines)
     return others
+
+
+def _devices(finding: Finding) -> set[str]:
+    return {name for key, value in finding.facts if key == "device" for name in value.split(", ")}
 
 
 def _shared(finding: Finding, spans: list[tuple[int, int]]) -> int:
