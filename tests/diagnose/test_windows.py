@@ -105,13 +105,25 @@ def test_programs_that_write_into_the_kernels_log_are_none_of_its_drivers() -> N
 
 
 @pytest.mark.parametrize(("begins", "expected"), [(2.0, Outcome.BOOT_OK), (200.0, Outcome.DEGRADED)])
-def test_empty_slots_are_told_by_the_way_while_a_machine_starts(begins: float, expected: Outcome) -> None:
-    slots = "".join(
-        f"[{begins + n / 4:12.6f}] mtk-pcie-gen3 112{n}0000.pcie: "
-        "probe with driver mtk-pcie-gen3 failed with error -110\n"
+def test_what_fails_is_told_by_the_way_while_a_machine_starts(begins: float, expected: Outcome) -> None:
+    sensors = "".join(
+        f"[{begins + n / 4:12.6f}] quux-hub 4-001{n}: probe with driver quux-hub failed with error -121\n"
         for n in range(4)
     )
-    assert blamed(slots + window(70, 0, begins=begins + 2.0))[0] is expected
+    assert blamed(sensors + window(70, 0, begins=begins + 2.0))[0] is expected
+
+
+@pytest.mark.parametrize(
+    ("says", "expected"), [("PCIe link down", Outcome.BOOT_OK), ("no clock", Outcome.DEGRADED)]
+)
+def test_empty_slots_are_no_failure_in_a_few_lines_either(says: str, expected: Outcome) -> None:
+    slots = "".join(
+        f"[    2.{n}00000] mtk-pcie-gen3 112{n}0000.pcie: {says}\n"
+        f"[    2.{n}10000] mtk-pcie-gen3 112{n}0000.pcie: probe with driver mtk-pcie-gen3 failed with error "
+        f"{'-110' if says.startswith('PCIe') else '-2'}\n"
+        for n in range(4)
+    )
+    assert blamed(slots)[0] is expected
 
 
 def test_a_stack_below_what_is_known_to_mean_nothing_means_nothing() -> None:
