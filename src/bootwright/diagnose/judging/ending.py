@@ -334,8 +334,7 @@ class Endings:
 
     def _starts_alone(self, state: BootState, lines: Sequence[LastLine]) -> bool:
         """Whether the log goes from the kernel's first lines to a place before it has run any program."""
-        begins = _FIRST_WORDS & state.tallies.keys() or "kernel" in state.stage_lines
-        if state.rank >= _ROOT or not begins:
+        if state.rank >= _ROOT or not (_FIRST_WORDS & state.tallies.keys() or "kernel" in state.stage_lines):
             return False
         seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), 0.0)
         return seconds < STARTED and not self._programs_speak(state, lines)
