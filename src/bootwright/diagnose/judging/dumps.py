@@ -31,15 +31,16 @@ GOES_ON: Final = re.compile(
     rb"|^\s*task:\S.{0,40}\bstate:\w|^\s*#\d+: .{0,120}\{[-.+?]{4,6}\}(?:-\{\d:\d\})?, at: "
     rb"|^\s*Virtual kernel memory layout:|^\s*\.{3} APIC [A-Z]|^---\[ end trace [0-9a-f]+ \]---"
     rb"|^ELF: phdr: |\b(?:warn_slowpath_\w+|__warn)\+0x|^\s*(?:Load Address|Entry Point): "
-    rb"|^unchecked MSR access error: "
+    rb"|^unchecked MSR access error: |^\S{1,16}\[\d{1,10}\]: syscall \d{1,5}\Z"
 )
 """What a kernel prints by choice, going on: a stack (lib/dump_stack.c), the state of a task
 (kernel/sched/core.c sched_show_task), its locks (kernel/locking/lockdep.c print_lock; Linux 6.12), where
-memory lies (arch/arm/mm/init.c, Linux 4.19), interrupt controllers
-(arch/x86/kernel/apic/vector.c), and a report that it closed (kernel/panic.c print_oops_end_marker): what
-came of that is said in lines of their own, and a register that there is not (arch/x86/mm/extable.c
-ex_handler_msr). A trap has none. Who loads a kernel tells where its parts lie: Xen
-(common/libelf/libelf-loader.c, 4.19), U-Boot (boot/image.c image_print_contents, 2025.01)."""
+memory lies (arch/arm/mm/init.c, Linux 4.19), interrupt controllers (arch/x86/kernel/apic/vector.c), and a
+report that it closed (kernel/panic.c print_oops_end_marker): what came of that is said in lines of their
+own, a register that there is not (arch/x86/mm/extable.c ex_handler_msr), a call that a program asked for in
+vain (arch/arm64/kernel/traps.c do_ni_syscall, Linux 3.14). A trap has none. Who loads a kernel tells where
+its parts lie: Xen (common/libelf/libelf-loader.c, 4.19), U-Boot (boot/image.c image_print_contents,
+2025.01)."""
 _BEFORE: Final = 8
 """Lines before it, among which its head is: modules, CPU, hardware, workqueue and state stand between, since
 Linux 6.13 the taint, too (lib/dump_stack.c dump_stack_print_info)."""
