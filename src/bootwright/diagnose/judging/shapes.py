@@ -171,7 +171,10 @@ _FRAME: Final = re.compile(
 _WORD: Final = re.compile(rb"[A-Za-z_][\w.]+")
 _WORDS_BESIDE_FRAMES: Final = 4
 """As in `PC is at f+0x4/0x8 [module]`; a sentence that names a function has more."""
-_WORDS_OF_HEX: Final = re.compile(rb"\s*(?:[0-9a-fA-F]{4,16}[:)]?\s+){3,}[0-9a-fA-F]{4,16}\s*\Z|\s*Code: ")
+_WORDS_OF_HEX: Final = re.compile(
+    rb"\s*(?:[0-9a-fA-F]{4,16}[:)]?\s+){3,}[0-9a-fA-F]{4,16}\s*\Z|\s*Code: "
+    rb"|\s*[A-Za-z]\w{1,9}:(?:\s+[0-9a-fA-F]{8,16}){2,}\s*\Z"
+)
 
 
 @lru_cache(maxsize=_REMEMBERED)
