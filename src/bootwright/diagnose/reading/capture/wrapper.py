@@ -48,7 +48,10 @@ def wrapper_of(sample: bytes, *, banner: Banner | None = None) -> re.Pattern[byt
     if len(lines) < _LEAST_LINES:
         return None
     tokens = _common(lines)
-    patterns = [re.compile(rb"(?m)^[ \t]*" + b"".join(tokens[: length + 1])) for length in range(len(tokens))]
+    patterns = [
+        re.compile(rb"(?m)^[ \t]*" + b"".join(tokens[: length + 1]) + rb"[ \t]?")
+        for length in range(len(tokens))
+    ]
     # The shortest: dates and names that a system log has of its own are alike in all lines too.
     stamped = [_before_kernel(lines, pattern) for pattern in patterns]
     most = max(stamped, default=0)
