@@ -67,6 +67,10 @@ def make_seeds(folder: Path) -> None:
     )
     seeds.append(b"\x08\x08x\x08[0m^[[1;31mOops\r\r" + b"A" * 1000)
     seeds.append("[    0.0] Linux version 6.1\n".encode("utf-16"))
+    seeds += [
+        b"".join(b"%d: [INFO] " % number + line for number, line in enumerate(seed.splitlines(keepends=True)))
+        for seed in seeds[::8]
+    ]
     for number, seed in enumerate(seeds):
         (folder / f"seed-{number:03}").write_bytes(bytes([number * 7 % 256]) + seed)
 
