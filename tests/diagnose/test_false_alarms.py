@@ -278,3 +278,17 @@ QUOTED = "[    9.555966] acme-rtc: probe of 1-0068 failed with error -121\n"
 )
 def test_a_few_lines_are_quoted_for_the_error_in_them(log: str, expected: Outcome) -> None:
     assert outcome(log) is expected
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "This is box (Linux x86_64 6.12.5) 14:19:32\nSSH host key: SHA256:yPquux44 (ECDSA)\n"
+        "SSH host key: SHA256:qNquux45 (DSA)\neth0: 192.0.2.36\n",
+        "[   18.148495] ADDRCONF(NETDEV_UP): eth0: link is not ready\n[   18.172468] udevd[319]: starting\n",
+        UP + "[   27.0] quux\nbox login: [   27.672260] eth1: link up, 100 Mb/s, full duplex\n",
+    ],
+    ids=["login screen", "link", "prompt"],
+)
+def test_what_looks_like_an_error_and_is_none(lines: str) -> None:
+    assert outcome(lines) is Outcome.BOOT_OK

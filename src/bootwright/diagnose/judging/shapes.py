@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from bootwright.diagnose.judging.errors.linux_errnos import ERRNOS
 from bootwright.diagnose.reading.levels import CRITICAL, INFORMATION, firmware_level_of
 from bootwright.diagnose.reading.patterns import holds
 
@@ -43,11 +44,14 @@ _HOLDS_AN_ERRNO: Final = (
     rb"|\breturn(?:s|ed)?|\bfailed|[)\]])"
 )
 """What stands before `= -22`; an interrupt, an offset or the strength of a signal is negative too."""
+_ERRNO_NAMES: Final = "|".join(name for name, _ in ERRNOS.values()).encode()
 _SIGNS: Final = holds(
     rb"\b(?:BUG|ASSERTION) (?:at|in|on) "
     rb"|(?:" + _HOLDS_AN_ERRNO + rb"\s*=|:|\(|\berror |\berr |\bret |\bcode )\s*-(?:[1-9]\d{0,2})\b"
     rb"|\b[A-Z][a-z]\w{1,30}(?:Error|Exception): "
-    rb"|\B-E[A-Z]{3,12}\b|\bE[A-Z]{4,12}\b\)|\b[Ee]xit(?:ed with)? (?:status|code|exit):? [1-9]\d{0,2}\b"
+    rb"|\B-E[A-Z]{3,12}\b|\b(?:"
+    + _ERRNO_NAMES
+    + rb")\)|\b[Ee]xit(?:ed with)? (?:status|code|exit):? [1-9]\d{0,2}\b"
 )
 _LABELLED: Final = re.compile(
     rb"\s*(?:[*#]{2,3} )?(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
@@ -64,7 +68,7 @@ _DENIED: Final = holds(
     rb"(?:default|dummy|built|fixed|random|generated)"
     rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed?|ing)\b|\bdisabl(?:ed|ing)\b"
     rb"|\. waiting\.\.\.|\busing (?:a )?temporary\b|\binactive \(dead\)"
-    rb"|\breconfiguring\b|\bhibernat(?:e|ion)\b|\bresume device\b"
+    rb"|\breconfiguring\b|\blink is not ready\b|\bhibernat(?:e|ion)\b|\bresume device\b"
     rb"|\brecovered\b|\bpanic=-?\d|\w=panic\b|\bwarn(?:ing)?\b|\border: -\d"
     rb"|\bseverity=correct(?:ed|able)\b|\berror status/mask=)",
 )
