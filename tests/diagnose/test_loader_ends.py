@@ -91,3 +91,8 @@ def test_a_countdown_after_an_error_is_a_wait() -> None:
 )
 def test_what_a_loader_goes_on_after_is_no_end(end: str) -> None:
     assert diagnosed(f"{SPL}Trying to boot from MMC1\n{end}").outcome is Outcome.UNKNOWN
+
+
+def test_a_watchdogs_time_is_no_error_that_a_loader_stops_at() -> None:
+    log = "U-Boot 2025.01 (Jan 06 2025)\n\nDRAM:  1 GiB\nWDT:   Started with servicing (60s timeout)\n=> \n"
+    assert diagnosed(log).outcome is Outcome.UNKNOWN
