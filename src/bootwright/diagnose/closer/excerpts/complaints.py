@@ -107,13 +107,8 @@ class Complaints:
 
     @property
     def any(self) -> bool:
-        """Whether it is an excerpt that is about errors."""
-        return self._is_about(self._errors) or self._is_report or self._is_quotation
-
-    @property
-    def _is_quotation(self) -> bool:
-        """Whether it is a few lines with an error among them, whatever the others say."""
-        return bool(self._errors) and self._lines <= _EXCERPT
+        """Whether it is an excerpt that is about errors: a few lines with one among them, or a report."""
+        return (bool(self._errors) and self._lines <= _EXCERPT) or self._is_report
 
     @property
     def _is_report(self) -> bool:
