@@ -227,7 +227,8 @@ def with_wrapper(case: Case, _noise: Sequence[bytes], chance: random.Random) -> 
 
 
 def _begins(lines: Sequence[bytes]) -> bool:
-    return any(banner_of(load())(line.lstrip()) for line in lines[:_SEEN])
+    banner = banner_of(load())
+    return any(banner(line.lstrip()) for line in lines[:_SEEN])
 
 
 _WRAPPED, _CLOCKS, _SEEN = 8, 3, 200

@@ -94,8 +94,9 @@ class UnansweredCommands:
         said = speaker(text) if attempts is not None else None
         if match is None or attempts is None or said is None or not said.levels:
             return
-        attempts.at_work += said.levels[0] >= _INFORMATION
-        if _WELL.search(text) is not None and said.levels[0] >= _INFORMATION:
+        informs = said.levels[0] >= _INFORMATION
+        attempts.at_work += informs
+        if informs and _WELL.search(text) is not None:
             attempts.count = 0
         if attempts.count and attempts.at_work >= _AT_WORK:
             attempts.recoveries += 1

@@ -67,7 +67,6 @@ _LOOP_TAKES: Final = 5.0
 _RECOGNISED: Final = 60
 """Lines at the end that are compared with the kernel's formats where nothing else tells who speaks."""
 _FEWEST: Final = 2
-_FIRST_WORDS: Final = frozenset({"@kernel/start", "@kernel/version"})
 STARTED: Final = 60.0
 """Seconds on the kernel's clock after which one that still speaks runs programs, whatever it says of them."""
 PROGRAM_LINES: Final = 20
@@ -334,7 +333,7 @@ class Endings:
 
     def _starts_alone(self, state: BootState, lines: Sequence[LastLine]) -> bool:
         """Whether the log goes from the kernel's first lines to a place before it has run any program."""
-        if state.rank >= _ROOT or not (_FIRST_WORDS & state.tallies.keys() or "kernel" in state.stage_lines):
+        if state.rank >= _ROOT or "kernel" not in state.stage_lines:
             return False
         seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), 0.0)
         return seconds < STARTED and not self._programs_speak(state, lines)

@@ -32,7 +32,7 @@ def raised(signature_findings: list[Found]) -> list[Found]:
         if finding.severity is Severity.INFO
         if not (signature.open_end or signature.joins or signature.may_be_empty)
         if signature.report or not reports_only
-        if not (_devices(finding) and any(_devices(finding) <= devices for devices in empty))
+        if not any(set() < _devices(finding) <= devices for devices in empty)
         if (shared := _shared(finding, spans))
     ]
     if not candidates:

@@ -53,7 +53,8 @@ def wrapper_of(sample: bytes, *, banner: Banner | None = None) -> re.Pattern[byt
         for length in range(len(tokens))
     ]
     # The shortest: dates and names that a system log has of its own are alike in all lines too.
-    stamped = [_before_kernel(lines, pattern) for pattern in patterns]
+    unseen = [line for line in lines if not prefix.split(line, dated=False).kernel] if patterns else []
+    stamped = [_before_kernel(unseen, pattern) for pattern in patterns] if len(unseen) >= _STAMPED else []
     most = max(stamped, default=0)
     if most >= _STAMPED:
         return next(pattern for pattern, count in zip(patterns, stamped, strict=True) if count == most)
@@ -91,14 +92,9 @@ def _kind(match: re.Match[bytes]) -> bytes:
 
 
 def _before_kernel(lines: Sequence[bytes], pattern: re.Pattern[bytes]) -> int:
-    """Lines that are a kernel's by their stamps behind the wrapper, where nothing tells of that with it."""
-    rests = ((line, line[match.end() :]) for line in lines if (match := pattern.match(line)))
-    return sum(
-        _CLOCK.search(rest) is not None
-        and prefix.split(rest, dated=False).kernel
-        and not prefix.split(line, dated=False).kernel
-        for line, rest in rests
-    )
+    """How many of them are a kernel's by their stamps behind the wrapper."""
+    rests = (line[match.end() :] for line in lines if (match := pattern.match(line)))
+    return sum(_CLOCK.search(rest) is not None and prefix.split(rest, dated=False).kernel for rest in rests)
 
 
 def _before_banner(lines: Sequence[bytes], pattern: re.Pattern[bytes], banner: Banner) -> bool:
