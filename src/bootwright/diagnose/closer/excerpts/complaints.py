@@ -17,14 +17,20 @@ from bootwright.diagnose.judging.errors.error_kinds import kind_of_error
 from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.rules import shows_start
-from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, looks_wrong, shape_of
+from bootwright.diagnose.judging.shapes import (
+    is_dump,
+    is_taken_back,
+    looks_wrong,
+    shape_of,
+)
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.model import STAGES
-from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading import levels, prefix
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.prefix import Message
 from bootwright.diagnose.reading.voice import PROGRAM
 from bootwright.diagnose.signatures.model import PERMANENT, PSEUDO_EVENTS, TRANSIENT
+from bootwright.formats.messages.model import ERROR
 
 _KERNEL: Final = STAGES.index("kernel")
 ERRORS: Final = "@log/errors"
@@ -73,6 +79,8 @@ class Complaints:
     """The last line that stands for others, and how many came after it."""
     _since: int = 0
     _errors: list[_Complaint] = field(factory=list)
+    _in_other_words: list[_Complaint] = field(factory=list)
+    """What the kernel calls an error in words that are none: only in lines that were chosen it counts."""
     _dump_lines: list[Occurrence] = field(factory=list)
     _before: bytes = b""
     _stamped: int = 0
@@ -99,16 +107,18 @@ class Complaints:
             return
         shape = shape_of(text)
         by_program = voice == PROGRAM
-        if looks_wrong(text) or (by_program and _is_permanent(text)):
+        wrong = looks_wrong(text) or (by_program and _is_permanent(text))
+        if wrong or (message.kernel and _is_an_error(raw, text)):
             goes_on = (self._stamped and not stamped) or (not by_clock and _GOES_ON.match(text) is not None)
             before = self._before if goes_on else b""
-            self._errors.append(_Complaint(Occurrence(number, raw), text, shape, before, by_program))
+            errors = self._errors if wrong else self._in_other_words
+            errors.append(_Complaint(Occurrence(number, raw), text, shape, before, by_program))
         self._before = shape
 
     @property
     def any(self) -> bool:
         """Whether it is an excerpt that is about errors: a few lines with one among them, or a report."""
-        return (bool(self._errors) and self._lines <= _EXCERPT) or self._is_report
+        return (bool(self._errors or self._in_other_words) and self._lines <= _EXCERPT) or self._is_report
 
     @property
     def _is_report(self) -> bool:
@@ -124,6 +134,9 @@ class Complaints:
         state.tallies.pop(ABOUT, None)
         state.tallies.pop(QUOTED, None)
         state.tallies.pop(UNTOLD, None)
+        if self._in_other_words and _holds_no_boot(state, self._in_other_words[0].place.line):
+            self._errors = sorted((*self._errors, *self._in_other_words), key=lambda error: error.place.line)
+        self._in_other_words = []
         if not self.any or self._went_on(state):
             return
         grave = [error for error in self._errors if is_grave(error.place.raw)]
@@ -179,6 +192,14 @@ class Complaints:
 
     def _is_about(self, errors: list[_Complaint], *, one_in: int = _ONE_IN) -> bool:
         return bool(errors) and self._lines <= _EXCERPT and len(errors) * one_in >= self._lines
+
+
+def _is_an_error(raw: bytes, text: bytes) -> bool:
+    """Whether the level written before it is that of an error, and it says something, in whatever words."""
+    level = levels.level_of(raw)
+    return (
+        level is not None and level <= ERROR and b" " in text and not (is_taken_back(text) or is_dump(text))
+    )
 
 
 def _holds_no_boot(state: BootState, line: int) -> bool:
