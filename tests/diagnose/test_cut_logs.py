@@ -243,3 +243,30 @@ def test_a_stack_is_as_late_as_its_own_console_says() -> None:
     frames = "".join(f"[777184.93679{n}]  qzx_f{n}+0x4{n}/0x80\n" for n in range(8))
     assert outcome(kernel + frames) is Outcome.DEGRADED
     assert outcome(kernel + "lab@bench:~/work$ git status\n" + frames) is Outcome.DEGRADED
+
+
+UNITS = (
+    RUNS
+    + "[    5.500000] systemd[1]: systemd 257 running in system mode (+PAM)\n"
+    + "[    6.100000] systemd[1]: Created slice system-getty.slice.\n"
+    + "[    6.200000] systemd[1]: Reached target Swap.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ("", Outcome.UNKNOWN),
+        ("[    6.900000] systemd[1]: Started systemd-journald.service - Journal Service.\n", Outcome.BOOT_OK),
+        (
+            "[    7.100000] systemd-journald[88]: Received client request to flush.\n"
+            "[    7.200000] systemd[1]: Reached target Timer Units.\n",
+            Outcome.BOOT_OK,
+        ),
+    ],
+    ids=["cut", "the journal runs", "systemd tells the kernel's log on"],
+)
+def test_a_log_that_ends_among_systemds_first_units_does_not_show_a_running_system(
+    after: str, expected: Outcome
+) -> None:
+    assert outcome(START + UNITS + after) is expected

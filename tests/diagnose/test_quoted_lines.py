@@ -146,3 +146,10 @@ def test_a_table_of_services_says_since_when_they_do_not_run() -> None:
 def test_a_dashboard_that_says_ready_is_of_a_boot_that_came_up() -> None:
     assert diagnosed("STAGE  Running\nREADY  True\n").outcome is Outcome.BOOT_OK
     assert diagnosed("STAGE  Booting\nREADY  False\n").outcome is Outcome.UNKNOWN
+
+
+def test_what_the_kernel_itself_calls_an_error_is_what_few_lines_are_about_in_any_words() -> None:
+    words = "quux 4080000.quux: PBL came back with 17 quuxes\n"
+    lines = "<6>[    5.888800] quux 4080000.quux: loading from 0x86800000\n<{level}>[    5.936959] " + words
+    assert diagnosed(lines.format(level=3)).outcome is Outcome.DEGRADED
+    assert diagnosed(lines.format(level=6)).outcome is Outcome.BOOT_OK

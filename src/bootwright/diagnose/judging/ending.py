@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.dumps import dump_at_end
 from bootwright.diagnose.judging.end_forms import EndForms, informs, was_typed
-from bootwright.diagnose.judging.first_program import gave_up, said_fatal
+from bootwright.diagnose.judging.first_program import among_first_units, gave_up, said_fatal
 from bootwright.diagnose.judging.gravity import is_kernels, part_of, weighs
 from bootwright.diagnose.judging.shapes import (
     begin_of_run,
@@ -329,7 +329,7 @@ class Endings:
             return "the console goes silent while the kernel starts, or was cut off there"
         if self._starts_alone(state, lines):
             return "the log ends while the kernel starts, before it has looked for its root"
-        return ""
+        return "the log ends while systemd starts its first units" if among_first_units(lines) else ""
 
     def _starts_alone(self, state: BootState, lines: Sequence[LastLine]) -> bool:
         """Whether the log goes from the kernel's first lines to a place before it has run any program."""

@@ -31,6 +31,11 @@ _HELPER: Final = re.compile(
 )
 """Who calls a module that is not there fatal, and means itself, also where a program logs it under its own
 name (kmod 34 tools/modprobe.c)."""
+_FIRST_UNITS: Final = re.compile(
+    rb"systemd\[1\]: (?:Listening on|Created slice|Starting|Started|Mounting|Mounted|Reached target|Set up"
+    rb"|Expecting|Finished) "
+)
+_JOURNAL_RUNS: Final = re.compile(rb"systemd\[1\]: Started .{0,30}Journal Service|systemd-journald\[\d+\]: ")
 _LAST_WORDS: Final = 4
 _BEFORE: Final = 14
 """Lines at the end among which the machine is left; its own lines in which the first program says why."""
@@ -89,3 +94,14 @@ def _says_fatal(line: LastLine, *, known: bool) -> bool:
         return True
     by_name = line.voice == PROGRAM or BY_INIT.match(line.text) is not None
     return _FATAL.search(line.text) is not None and (known or by_name)
+
+
+def among_first_units(lines: Sequence[LastLine]) -> bool:
+    """Whether the log ends while systemd starts its first units, which it tells the kernel's log.
+
+    As soon as its journal runs it tells that instead (systemd 257 src/basic/log.c, log_open).
+    """
+    last = lines[-1]
+    if last.seconds is None or _FIRST_UNITS.match(last.text) is None:
+        return False
+    return not any(_JOURNAL_RUNS.match(line.text) for line in lines)
