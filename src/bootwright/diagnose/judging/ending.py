@@ -329,7 +329,8 @@ class Endings:
             return "the console goes silent while the kernel starts, or was cut off there"
         if self._starts_alone(state, lines):
             return "the log ends while the kernel starts, before it has looked for its root"
-        return "the log ends while systemd starts its first units" if among_first_units(lines) else ""
+        first_units = state.stage != "ready" and among_first_units(lines)
+        return "the log ends while systemd starts its first units" if first_units else ""
 
     def _starts_alone(self, state: BootState, lines: Sequence[LastLine]) -> bool:
         """Whether the log goes from the kernel's first lines to a place before it has run any program."""

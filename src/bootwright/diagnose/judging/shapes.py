@@ -37,7 +37,7 @@ _WORDS: Final = (
 )
 _HAS_WORDS: Final = holds(_WORDS)
 _FIRST_SIGNS: Final = re.compile(
-    rb"\s*(?:\*\*\* (?=\S)(?!.*\*\*\*\s*\Z)|!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)"
+    rb"\s*(?:!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)"
 )
 _HOLDS_AN_ERRNO: Final = (
     rb"(?:(?:\b|_)(?:[re]c|i?ret|rv|res|r|err)|\w*(?:errno|error|retval|ret_val|retcode|code|result|status)"

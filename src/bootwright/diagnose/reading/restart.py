@@ -23,7 +23,9 @@ _SHOWN: Final = re.compile(
 _ANSWERED: Final = 240
 _BETWEEN: Final = 1
 """Bytes before the answer in which the command stands; lines of a second console in between."""
-_SWITCHED: Final = re.compile(rb"(?:printk: )?(?:legacy )?(?:boot)?console \[[\w-]+\] (?:enabled|disabled)")
+_SWITCHED: Final = re.compile(
+    rb"(?:printk: )?(?:legacy )?(?:boot)?console \[[\w-]+\] (?:enabled|disabled)|Console: colour "
+)
 BANNERS: Final = 2
 """Lines with which a kernel begins, each of which says so."""
 _TWICE: Final = 2
@@ -46,10 +48,11 @@ def is_replay(before: bytes) -> bool:
     """Whether the kernel's first line that follows comes from a console that prints the log from its start.
 
     One that is registered does, as a rule in place of an early one (kernel/printk/printk.c register_console,
-    CON_PRINTBUFFER, Linux 6.12): the last lines before tell of that.
+    CON_PRINTBUFFER, Linux 6.12): the last lines before tell of that. Where the screen takes over from an
+    early one (drivers/tty/vt/vt.c con_init), that it does so is said on the screen alone.
     """
     before = before[-LOOKED_AT:]
-    if b"onsole [" not in before:
+    if b"onsole [" not in before and b"Console: colour " not in before:
         return False
     lines = before.rstrip().rsplit(b"\n", BANNERS)[-BANNERS:]
     return any(_SWITCHED.match(_message(line)) is not None for line in lines)
