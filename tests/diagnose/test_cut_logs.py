@@ -270,3 +270,49 @@ def test_a_log_that_ends_among_systemds_first_units_does_not_show_a_running_syst
     after: str, expected: Outcome
 ) -> None:
     assert outcome(START + UNITS + after) is expected
+
+
+EARLY = (
+    "[    0.000000] Booting Linux on physical CPU 0x0000000000 [0x410fd034]\n"
+    "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+    "[    0.000000] earlycon: pl11 at MMIO 0x00000000fff32000 (options '')\n"
+    "[    0.000000] printk: bootconsole [pl11] enabled\n"
+    + "".join(f"[    0.000000]   node   0: [mem 0x{n:016x}]\n" for n in range(50))
+    + "[    0.008496] clocksource: arm,sp804: mask: 0xffffffff\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ("[    0.019110] Console: colour dummy device 80x25\n", Outcome.UNKNOWN),
+        ("[    0.019110] smp: Bringing up secondary CPUs ...\n", Outcome.FAILED),
+    ],
+    ids=["the screen takes over", "a restart"],
+)
+def test_a_console_that_prints_the_log_from_its_start_is_no_restart(last: str, expected: Outcome) -> None:
+    assert outcome(EARLY + last + EARLY) is expected
+
+
+def test_a_disk_that_was_just_found_is_waited_for() -> None:
+    waits = "[    2.500000] Waiting for root device /dev/sda5...\n"
+    came = (
+        "[    7.500000] usb-storage 1-3:1.0: USB Mass Storage device detected\n"
+        "[    7.500100] scsi host0: usb-storage 1-3:1.0\n"
+    )
+    assert outcome(START + waits + "[    7.500000] random: crng init done\n") is Outcome.FAILED
+    assert outcome(START + waits + came) is Outcome.UNKNOWN
+
+
+def test_firmware_goes_on_with_its_next_driver() -> None:
+    driver = "Loading driver at 0x000BBB8C000 EntryPoint=0x000BBB8D058 QuuxDxe.efi\n"
+    failed = "Error: Image at 000BBC87000 start failed: Not Found\n"
+    assert outcome(driver + failed) is Outcome.FAILED
+    goes_on = driver + "InstallProtocolInterface: 18A031AB-B443-4D1A-A5C0-0C09261E9F71 BBB7C458\n"
+    assert outcome(driver + failed + goes_on) is Outcome.UNKNOWN
+
+
+def test_stars_before_what_a_loader_says_are_no_error() -> None:
+    loader = "U-Boot 2024.01 (Jan 08 2024 - 12:00:00 +0000)\n\nDRAM:  64 MiB\nflash id: ef 40\n"
+    assert outcome(loader + "*** Data is correct.\n") is Outcome.UNKNOWN
+    assert outcome(loader + "*** Data is not valid\n") is Outcome.FAILED
