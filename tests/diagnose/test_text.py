@@ -199,6 +199,18 @@ def test_lines_that_a_mail_program_broke_are_joined(size: int) -> None:
         assert line.decode().startswith(sent[number - 1])
 
 
+def test_a_line_that_a_mail_program_had_to_leave_whole_tells_no_width() -> None:
+    log = [
+        f"[  0.{turn:06}] quux{turn}: a message that is {turn % 7 * 'so '}much longer than it may be in any mail"
+        for turn in range(30)
+    ]
+    log += [f"[  1.{turn:06}] quux{turn}: short" for turn in range(9)]
+    whole = ["[  2.000000] " + 80 * "q" + " is a word that nobody breaks"]
+    assert mail_width(("\n".join(mailed(log) + whole) + "\n").encode()) is not None
+    flowed = b"\n".join(line.encode() + b" " for line in mailed(log)) + b"\n"
+    assert [line.decode().rstrip() for _, line in cleaned(flowed, 1 << 20)] == log
+
+
 def test_programs_between_the_kernels_lines_are_not_joined() -> None:
     log = [f"[  0.{turn:06}] quux{turn}: registered as device number {10**turn}" for turn in range(30)]
     for turn in range(12):

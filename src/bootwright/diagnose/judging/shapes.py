@@ -36,9 +36,7 @@ _WORDS: Final = (
     rb"|\bplease (?:reset|restart|insert|reboot)\b|\bnothing to boot\b)"
 )
 _HAS_WORDS: Final = holds(_WORDS)
-_FIRST_SIGNS: Final = re.compile(
-    rb"\s*(?:!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)"
-)
+_FIRST_SIGNS: Final = re.compile(rb"\s*(?:!!!|\*\* |ERR|E/|E:|FATAL|ASSERT|PANIC|Oops|BUG|### ERROR)")
 _HOLDS_AN_ERRNO: Final = (
     rb"(?:(?:\b|_)(?:[re]c|i?ret|rv|res|r|err)|\w*(?:errno|error|retval|ret_val|retcode|code|result|status)"
     rb"|\breturn(?:s|ed)?|\bfailed|[)\]])"
@@ -165,8 +163,10 @@ _REGISTER: Final = re.compile(
 )
 _MAYBE_REGISTER: Final = holds(rb"[:=]\s{0,3}[\[<(]{0,2}(?:0x)?[0-9a-fA-F]{8}")
 """What every such holds, and few other lines: found sooner."""
-_TRACED: Final = (b"initcall ", b"calling ", b"probe of ", b"entering initcall ")
-"""Functions that are told as they run: initcall_debug (init/main.c, drivers/base/dd.c, Linux 6.12)."""
+_TRACED: Final = (b"initcall ", b"calling ", b"probe of ", b"entering initcall ", b"PM: Calling ")
+_TRACED_WITH: Final = (b": PM: calling ", b" returned ")
+"""Functions that are told as they run: initcall_debug (init/main.c, drivers/base/dd.c, power/main.c,
+Linux 6.12)."""
 _NAMED: Final = re.compile(rb"(?:[\w.-]{1,24}: ){1,2}(?=[A-Za-z]\w{0,9}\s?=\s?0x)")
 """Who dumps, and of which processor: `sbi_trap_error: hart2: ` (OpenSBI lib/sbi/sbi_trap.c, 1.3)."""
 _SHORT_REGISTER: Final = re.compile(rb"[A-Za-z]\w{0,9}\s?=\s?0x[0-9a-fA-F]{1,16}\b")
@@ -186,7 +186,7 @@ _WORDS_OF_HEX: Final = re.compile(
 def is_dump(text: bytes) -> bool:
     """Whether a line shows registers, a stack or memory, and says nothing else."""
     text = text[:512]
-    if text.startswith(_TRACED):
+    if text.startswith(_TRACED) or any(words in text for words in _TRACED_WITH):
         return False
     if _FRAME.search(text) is not None:
         return len(_WORD.findall(_FRAME.sub(b"", text))) <= _WORDS_BESIDE_FRAMES

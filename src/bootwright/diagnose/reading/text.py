@@ -290,7 +290,8 @@ def _joined(text: bytes, first: int, breaking: Breaking) -> Block:
             goes_on = line and line != before and breaking.may_break(before, line)
             if goes_on and not begins_message(line):
                 joins.append(len(out))
-                out += b" " if breaking.by_words else b""
+                # A mail program that lets others break lines anew leaves the space (RFC 3676).
+                out += b" " if breaking.by_words and not out.endswith(b" ") else b""
             else:
                 out += b"\n"
         out += line

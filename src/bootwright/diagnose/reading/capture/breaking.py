@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections import Counter
 from typing import Final
 
 from attrs import frozen
 
 from bootwright.diagnose.reading import prefix
 
+_NEARLY_ALL: Final = 0.9
+_LONGEST_STAMP: Final = 20
+"""Columns of a kernel's time and what may follow it, in which a mail program breaks no line."""
 _LINES_OF_MAIL: Final = 20
 _LEAST_BROKEN: Final = 5
 _NARROWEST_MAIL: Final = 60
@@ -70,21 +73,27 @@ def breaking_of(sample: bytes) -> Breaking | None:
 def mail_width(sample: bytes) -> int | None:
     """The width to which a mail program broke the lines of `sample` between words, or None.
 
-    Only where most messages carry a stamp, and nearly every line without one begins with a word that had no
-    room in the line before.
+    Each line that goes on says between which widths it was broken: what stands before it had room, its first
+    word had none. Only where most messages carry a stamp, nearly all that go on agree, and nearly no longer
+    line was left whole.
     """
     lines = [line.rstrip() for line in sample.split(b"\n")[:-1] if line.strip()]
-    if len(lines) < _LINES_OF_MAIL:
+    begins = [begins_message(line) for line in lines]
+    rests = [place for place in range(1, len(lines)) if not begins[place]]
+    if len(lines) < _LINES_OF_MAIL or len(rests) < _LEAST_BROKEN or 2 * len(rests) > len(lines):
         return None
-    width = max((len(line) for line in lines if b" " in line), default=0)
-    if not _NARROWEST_MAIL <= width <= _WIDEST_MAIL:
-        return None
-    rests = [(before, line) for before, line in pairwise(lines) if not begins_message(line)]
-    broken = sum(Breaking(width, by_words=True).may_break(before, line) for before, line in rests)
-    if broken < _LEAST_BROKEN or broken < 0.9 * len(rests) or 2 * len(rests) > len(lines):
+    agree: Counter[int] = Counter()
+    for place in rests:
+        before, (word, _, _) = len(lines[place - 1]), lines[place].lstrip().partition(b" ")
+        agree.update(range(max(before, _NARROWEST_MAIL), min(before + len(word), _WIDEST_MAIL) + 1))
+    whole = Counter(len(line) for line in lines if b" " in line[_LONGEST_STAMP:_NARROWEST_MAIL])
+    longer = {width: sum(count for length, count in whole.items() if length > width) for width in agree}
+    width = max(agree, key=lambda width: (agree[width] - longer[width], -width), default=0)
+    broken = agree[width]
+    if broken < max(_LEAST_BROKEN, _NEARLY_ALL * len(rests)) or longer[width] > (1 - _NEARLY_ALL) * broken:
         return None
     # Lines of one length would be broken by chance.
-    short = sum(len(line) < 0.8 * width for line in lines if begins_message(line))
+    short = sum(len(line) < 0.8 * width for line, whole_one in zip(lines, begins, strict=True) if whole_one)
     return width if short >= _LEAST_BROKEN else None
 
 
