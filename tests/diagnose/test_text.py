@@ -201,7 +201,7 @@ def test_lines_that_a_mail_program_broke_are_joined(size: int) -> None:
 
 def test_a_line_that_a_mail_program_had_to_leave_whole_tells_no_width() -> None:
     log = [
-        f"[  0.{turn:06}] quux{turn}: a message that is {turn % 7 * 'so '}much longer than it may be in any mail"
+        f"[  0.{turn:06}] quux{turn}: a message {turn % 7 * 'so '}much longer than it may be in any mail"
         for turn in range(30)
     ]
     log += [f"[  1.{turn:06}] quux{turn}: short" for turn in range(9)]
@@ -209,6 +209,17 @@ def test_a_line_that_a_mail_program_had_to_leave_whole_tells_no_width() -> None:
     assert mail_width(("\n".join(mailed(log) + whole) + "\n").encode()) is not None
     flowed = b"\n".join(line.encode() + b" " for line in mailed(log)) + b"\n"
     assert [line.decode().rstrip() for _, line in cleaned(flowed, 1 << 20)] == log
+
+
+def test_a_few_lines_of_a_mail_that_are_equally_long_were_broken_between_words() -> None:
+    log = [
+        f"[  {turn:3}.000000] quux 80010000.spi: card claims to support voltages below 1 V"
+        for turn in range(4)
+    ]
+    sent = textwrap.wrap(log[0], 70)
+    assert len(sent) == 2
+    data = "\n".join(part for line in log for part in textwrap.wrap(line, 70)).encode() + b"\n"
+    assert [line.decode() for _, line in cleaned(data, 1 << 20)] == log
 
 
 def test_programs_between_the_kernels_lines_are_not_joined() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import Final
 
 from attrs import frozen
@@ -17,6 +18,8 @@ _LEAST_BROKEN: Final = 5
 _NARROWEST_MAIL: Final = 60
 _WIDEST_MAIL: Final = 100
 """Lines, broken ones among them, and columns (RFC 5322 section 2.1.1 asks for 78) of a log in a mail."""
+_NARROW: Final = 78
+"""Columns that a terminal has at least, but that of a telephone, which is narrower than any mail."""
 
 
 @frozen
@@ -63,11 +66,22 @@ def wrap_width(sample: bytes) -> int | None:
 
 def breaking_of(sample: bytes) -> Breaking | None:
     """How the lines of `sample` were broken; None where they are whole."""
-    width = wrap_width(sample)
-    if width is not None:
-        return Breaking(width)
-    width = mail_width(sample)
-    return Breaking(width, by_words=True) if width is not None else None
+    terminal, mail = wrap_width(sample), mail_width(sample)
+    if terminal is None:
+        return Breaking(mail, by_words=True) if mail is not None else None
+    if mail is not None and _goes_on_early(sample, terminal):
+        return Breaking(mail, by_words=True)
+    return Breaking(terminal, by_words=_NARROWEST_MAIL <= terminal < _NARROW)
+
+
+def _goes_on_early(sample: bytes, width: int) -> bool:
+    """Whether lines that were not full go on too: no terminal breaks those, a mail program does."""
+    lines = sample.split(b"\n")
+    early = sum(
+        len(before) != width and bool(line.strip()) and not begins_message(line)
+        for before, line in pairwise(lines)
+    )
+    return early >= _LEAST_BROKEN
 
 
 def mail_width(sample: bytes) -> int | None:
