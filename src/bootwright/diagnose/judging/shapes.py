@@ -49,7 +49,7 @@ _SIGNS: Final = holds(
     rb"|\b[A-Z][a-z]\w{1,30}(?:Error|Exception): "
     rb"|\B-E[A-Z]{3,12}\b|\b(?:"
     + _ERRNO_NAMES
-    + rb")\)|\b[Ee]xit(?:ed with)? (?:status|code|exit):? [1-9]\d{0,2}\b"
+    + rb")\)|\b[Ee]xit(?:ed with)? (?:status|code|exit):? [1-9]\d{0,2}\b|\bexited with [1-9]\d{0,2}\b"
 )
 _LABELLED: Final = re.compile(
     rb"\s*(?:[*#]{2,3} )?(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
