@@ -32,7 +32,7 @@ _HELPER: Final = re.compile(
 """Who calls a module that is not there fatal, and means itself, also where a program logs it under its own
 name (kmod 34 tools/modprobe.c)."""
 _FIRST_UNITS: Final = re.compile(
-    rb"systemd\[1\]: (?:Listening on|Created slice|Starting|Mounting|Mounted|Reached target|Set up|Expecting) "
+    rb"systemd\[1\]: (?:Listening on|Created slice|Starting|Mount(?:ing|ed)|Reached target|Set up|Expecting) "
 )
 _JOURNAL_RUNS: Final = re.compile(rb"systemd\[1\]: Started .{0,30}Journal Service|systemd-journald\[\d+\]: ")
 _LAST_WORDS: Final = 4
