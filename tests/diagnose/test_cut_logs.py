@@ -316,3 +316,27 @@ def test_stars_before_what_a_loader_says_are_no_error() -> None:
     loader = "U-Boot 2024.01 (Jan 08 2024 - 12:00:00 +0000)\n\nDRAM:  64 MiB\nflash id: ef 40\n"
     assert outcome(loader + "*** Data is correct.\n") is Outcome.UNKNOWN
     assert outcome(loader + "*** Data is not valid\n") is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "== Executing boot script in 3.000 seconds - enter ^C to abort\n",
+        6 * "Chip found!!! Initializing PHY....\nconfig_set\nconfig_set quux=0, frob=1,\n",
+        "Scan: found valid table 0 for die 0 at block 8\n",
+    ],
+    ids=["a countdown", "the ports of a chip", "a die of a flash chip"],
+)
+def test_a_loader_that_is_cut_off_has_not_failed(lines: str) -> None:
+    loader = "U-Boot 2024.01 (Jan 08 2024 - 12:00:00 +0000)\n\nDRAM:  64 MiB\n"
+    assert outcome(loader + lines) is Outcome.UNKNOWN
+
+
+def test_a_first_stage_of_another_build_is_another_program() -> None:
+    first, other = "(Jan 08 2024 - 12:00:00 +0000)", "(Jan 09 2024 - 13:00:00 +0000)"
+    spl = "U-Boot SPL 2024.01 {}\nTrying to boot from MMC2\n"
+    atf = "NOTICE:  BL31: v2.14.0(release):v2.14\nNOTICE:  BL31: Built : 11:33:22, Feb  2 2026\n"
+    log = diagnose_bytes((spl.format(first) + atf + spl.format(other)).encode(), "log", load())
+    assert len(log.boots) == 1
+    again = diagnose_bytes(((spl.format(first) + atf) * 2).encode(), "log", load())
+    assert len(again.boots) == 2

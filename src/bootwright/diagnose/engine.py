@@ -205,17 +205,17 @@ class Diagnoser:
         self._boot.catch_up(self._reaches, self._markers)
         for marker, component in self._begun_by(record):
             if self._boot.begins_another(marker, component, line):
-                if self._goes_on(line, record, block):
+                if self._goes_on(line, record, marker, block):
                     return
                 self._end(line, raw, marker)
             self._boot.begin(marker, component, line)
 
-    def _goes_on(self, line: int, record: Record, block: Block) -> bool:
-        """Whether a first line means no restart, by the lines beside it."""
+    def _goes_on(self, line: int, record: Record, marker: Marker, block: Block) -> bool:
+        """Whether a first line, which is that `marker`, means no restart, by the lines beside it."""
         before = block.before(line, restart.LINES, self._before)
-        if record.voice == KERNEL:
-            return self._is_replay(line, before)
-        return restart.is_none(before, block.since(line, restart.LINES))
+        if marker.stage == "kernel" and self._is_replay(line, before):
+            return True
+        return record.voice != KERNEL and restart.is_none(before, block.since(line, restart.LINES))
 
     def _is_replay(self, line: int, before: bytes) -> bool:
         """Whether a console prints the kernel's log from its start, which happens once in a boot."""
@@ -299,8 +299,12 @@ def _begun_by(markers: Mapping[str, Marker], record: Record) -> tuple[tuple[Mark
 
 
 def _component_of(marker: Marker, facts: Facts) -> str:
-    """A component that prints several banners (coreboot's stages) is distinguished by what they capture."""
-    return f"{marker.component}:{marker.name}:{dict(facts).get('part', '')}"
+    """A component that prints several banners (coreboot's stages) is distinguished by what they capture.
+
+    A first stage that was built at another time is another program: SPL runs on two processors of a TI K3.
+    """
+    part, build = (dict(facts).get(name, "") for name in ("part", "build"))
+    return f"{marker.component}:{marker.name}:{part}{build if part else ''}"
 
 
 def diagnose_bytes(

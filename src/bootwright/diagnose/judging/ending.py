@@ -130,8 +130,8 @@ class Endings:
 
         `whole`: they are all there is of the log.
         """
-        least = 1 if whole and len(lines) == 1 else _FEWEST
-        return sum(is_kernels(line.text) for line in lines[-_RECOGNISED:]) >= least
+        known = sum(is_kernels(line.text) for line in lines[-_RECOGNISED:])
+        return known >= (1 if whole and len(lines) == 1 else _FEWEST)
 
     def _last_state(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
         shell = self._shell(state, lines)
@@ -210,7 +210,7 @@ class Endings:
         if self._forms.ends_after(state, before, last):
             return self._ended("@end/error", state, self._telling(state, lines[:-1]), before)
         vain = self._in_vain(state, lines)
-        return self._ended("@end/error", state, vain, last) if vain is not None else None
+        return self._ended("@end/error", state, vain, last) if vain else None
 
     def _in_vain(self, state: BootState, lines: Sequence[LastLine]) -> LastLine | None:
         """Why the sources before the last resort gave nothing, where the log ends in that; None elsewhere."""
@@ -242,12 +242,11 @@ class Endings:
 
     def _nobody(self, lines: Sequence[LastLine]) -> str:
         """Why a log without any milestone says nothing of a system; empty where it may be a system's."""
-        if any(line.voice in OWN_CLOCK or line.voice == XEN for line in lines):
-            return "only firmware or a hypervisor speaks in the log"
-        return ""
+        alone = any(line.voice in OWN_CLOCK or line.voice == XEN for line in lines)
+        return "only firmware or a hypervisor speaks in the log" if alone else ""
 
     def _tried(self, lines: Sequence[LastLine]) -> LastLine | None:
-        """The last complaint after a countdown nobody stopped: even a harmless one says what was tried."""
+        """The last complaint after a countdown nobody stopped: a harmless one too says what was tried."""
         for line in reversed(lines[-_BEFORE:]):
             if self._forms.has("waits", line.text):
                 return None
@@ -262,13 +261,14 @@ class Endings:
         places = last_repetition(texts, least=_LOOP_OF_LOADER)
         if places is not None and len({texts[place] for place in places}) == 1:
             # One line among others, such as coreboot's `POST: 0x75`, is no loop.
-            alone = repeated_block(texts, least=_LOOP_OF_LINE)
-            places = [len(texts) - 1] if alone is not None else None
+            places = [len(texts) - 1] if repeated_block(texts, least=_LOOP_OF_LINE) is not None else None
         if places is not None:
             block = [telling[place][0] for place in places]
             error = next((line for line in block if self._forms.is_error(state, line)), None)
             shapes = [shape for _, shape in telling]
-            if error or not (informs(block) or makes_progress(texts, shapes, len(block), _LOOP_OF_LOADER)):
+            # The ports of a chip are started one after the other, and say the same.
+            goes_on = informs(block) or makes_progress(texts, shapes, len(block), _LOOP_OF_LOADER)
+            if error or (not goes_on and last_repetition(texts, least=_LOOP_OF_LINE) is not None):
                 return self._ended("@end/repeats", state, error or block[0], lines[-1])
         return self._loop_of_errors(state, lines)
 

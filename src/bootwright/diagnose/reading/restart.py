@@ -24,10 +24,14 @@ _ANSWERED: Final = 240
 _BETWEEN: Final = 1
 """Bytes before the answer in which the command stands; lines of a second console in between."""
 _SWITCHED: Final = re.compile(
-    rb"(?:printk: )?(?:legacy )?(?:boot)?console \[[\w-]+\] (?:enabled|disabled)|Console: colour "
+    rb"(?:printk: )?(?:legacy )?(?:console \[[\w-]+\] (?:en|dis)abled|bootconsole \[[\w-]+\] disabled)"
+    rb"|Console: colour "
 )
 BANNERS: Final = 2
 """Lines with which a kernel begins, each of which says so."""
+_BEFORE_BANNER: Final = 6
+"""Lines before the banner among which the other console is: an early one, and what is said before the banner
+(arch/microblaze/kernel/setup.c, Linux 6.12)."""
 _TWICE: Final = 2
 """Lines before and after a banner among which the same one belongs to the same start."""
 LOOKED_AT: Final = 1600
@@ -54,7 +58,7 @@ def is_replay(before: bytes) -> bool:
     before = before[-LOOKED_AT:]
     if b"onsole [" not in before and b"Console: colour " not in before:
         return False
-    lines = before.rstrip().rsplit(b"\n", BANNERS)[-BANNERS:]
+    lines = before.rstrip().rsplit(b"\n", _BEFORE_BANNER)[-_BEFORE_BANNER:]
     return any(_SWITCHED.match(_message(line)) is not None for line in lines)
 
 
