@@ -38,7 +38,7 @@ def serious(diagnosis: Diagnosis) -> list[str]:
         "quux 0x4711 unexpected\nplease reset the board\n",
         "quux unit 3 of 7\nAssertion `quux' failed, halting\n",
         "frobnicating the quux now\n" * 12,
-        "quux bank a\nquux bank b\nquux bank c\n" * 6,
+        "quux bank a\nquux bank b\nquux bank c\n" * 9,
         "quux 1: no answer from frob\nquux 2: no answer from frob\n" * 4,
     ],
 )
