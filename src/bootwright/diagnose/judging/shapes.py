@@ -62,7 +62,7 @@ _DENIED: Final = holds(
     rb"|\berror[ -](?:handl|detect|correct|report|recover|log)"
     rb"|\b(?:fail-?safe|fail-?over|bad ?block|bad ?page|timeout\s*[:=]?\s*\d\w*|timeout (?:of|in \d+)"
     rb"|\d+ ?m?s timeout)\b"
-    rb"|\bwatchdog.{0,40}timeout|\bautoboot|\bto (?:abort|stop|interrupt|cancel)\b"
+    rb"|\bwatchdog.{0,40}timeout|\bautoboot|\bto (?:abort|stop|interrupt|cancel)\b|; looks like\b"
     rb"|\btrying\b|\bretry(?:ing)?\b|\bskip(?:ped|ping)?\b"
     rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?"
     rb"(?:default|dummy|built|fixed|random|generated)"
