@@ -296,3 +296,15 @@ def test_heads_of_reports_in_other_forms(line: str, signature: str, words: str) 
     """Among them one whose second half a mail program put into the next line."""
     said = findings(f"[    2.000000] Linux version 6.12.5 (a@b) #1\n[    3.000000] {line}\n")
     assert words in said[signature].cause
+
+
+def test_what_is_said_over_and_over_of_a_disk_is_no_wireless_cards_doing() -> None:
+    wireless = "[   32.900000] ath11k_pci 0006:01:00.0: probe with driver ath11k_pci failed with error -110\n"
+    disk = "".join(
+        f"[{100 + 60 * turn:5}.695904] nvme nvme0: I/O tag {turn} QID 0 timeout, completion polled\n"
+        for turn in range(8)
+    )
+    kernel = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n[    0.500000] smp: Brought up 4 CPUs\n"
+    said = findings(kernel + wireless + disk)
+    assert said["kept-failing"].caused_by is None
+    assert said["wireless-probe-failed"].explains == ()

@@ -42,6 +42,8 @@ _ON_THE_WAY: Final = re.compile(
     rb"(?i)\b(?:usb|[exo]hci|dwc|pcie?|mdio|phy|rp1|switch|bus)|(?:usb|pcie?|mdio|phy|hci)\b"
 )
 """Names of what network devices hang on."""
+_NAMES: Final = 40
+"""Bytes of a message in which its device is named."""
 _NO_ROOT_ASKED: Final = re.compile(r"Cannot open root device \"(?:\(null\))?\"")
 _NET_ROOT: Final = re.compile(r"(?i)\bnfs|\bnbd|iscsi|netroot|livenet")
 _KINDS: Final = {
@@ -191,6 +193,7 @@ class _Folding:
             and (self._first[index] <= last or not ends)
             and self._may_be_parent(index, fallback)
             and not _name_different_devices(self._findings[index], self._findings[fallback])
+            and not _differ_in_role(self._findings[index], self._findings[fallback])
         ]
         # Of those that are about the same device, where there are such.
         own = [index for index in named if _share_device(self._findings[index], self._findings[fallback])]
@@ -354,6 +357,16 @@ def _of_another_role(cause: Finding, effect: Finding) -> bool:
     role = role_of_name(named)
     from_the_net = any(_NET_ROOT.search(line.text) is not None for line in effect.lines)
     return role is not None and role.name in _OF_NETWORK and not from_the_net
+
+
+def _differ_in_role(cause: Finding, effect: Finding) -> bool:
+    """Whether the lines of both name devices for different things; on a bus of its own another may hang."""
+    roles = []
+    for finding in (cause, effect):
+        text = prefix.split(finding.lines[0].text.encode()).text if finding.lines else b""
+        role = role_of_name(text[:_NAMES])
+        roles.append(role.name if role is not None else "")
+    return "" not in roles and "usb" not in roles and roles[0] != roles[1]
 
 
 def _share_device(finding: Finding, other: Finding) -> bool:
