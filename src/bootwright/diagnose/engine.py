@@ -12,6 +12,7 @@ from itertools import chain, islice
 from bootwright.diagnose.closer.look import CloserLook
 from bootwright.diagnose.judging.ending import endings_of
 from bootwright.diagnose.judging.first_program import of_another_console
+from bootwright.diagnose.judging.gravity import recognises_kernel
 from bootwright.diagnose.judging.judge import judge_of
 from bootwright.diagnose.judging.overall import LOOP, ORDER, Overall, got_past
 from bootwright.diagnose.judging.state import PROGRAMS_SPEAK, BootState, Occurrence
@@ -149,9 +150,7 @@ class Diagnoser:
         lines = [] if live else self._tail.lines(state.first_line)
         recognised = self._recognised
         after_handover = [line for line in lines if line.number > state.milestone]
-        if (state.rank < 0 or state.handed_over) and self._endings.recognises_kernel(
-            after_handover, whole=state.rank < 0
-        ):
+        if (state.rank < 0 or state.handed_over) and recognises_kernel(after_handover, whole=state.rank < 0):
             state.kernel_runs()
             recognised = True
         ending = self._endings.of(state, lines)

@@ -56,9 +56,12 @@ class LinkChanges:
     """Reads the messages of one boot in order."""
 
     _links: dict[bytes, _Link] = field(factory=dict)
+    _by_wall: bool = False
 
-    def read(self, number: int, raw: bytes, text: bytes, seconds: float | None) -> None:
-        """Look at a message for which `may_tell_of_link`; `seconds` on the kernel's clock."""
+    def read(self, number: int, raw: bytes, text: bytes, seconds: float | None, wall: float | None) -> None:
+        """Look at a message for which `may_tell_of_link`, by the kernel's clock and by another."""
+        self._by_wall |= wall is not None
+        seconds = wall if self._by_wall else seconds
         change = _CHANGE.search(text)
         if change is None:
             return
@@ -96,8 +99,9 @@ class LinkChanges:
         up = [link.last for link in self._links.values() if link.up]
         if up and len(self._links) > 1:
             state.count_all(UP, (), up[:1], len(up))
+        last = state.last_wall if self._by_wall else state.last_seconds
         for netdev, link in self._links.items():
-            if link.flapping and not (link.up and _held(link.since, state.last_seconds)):
+            if link.flapping and not (link.up and _held(link.since, last)):
                 facts = (("netdev", netdev.decode()),)
                 state.count_all(FLAPPING, facts, link.flapping[-4:], len(link.losses))
 

@@ -163,7 +163,7 @@ class CloserLook:
             self._attempts.read(number, raw, text, voice, note.needs)
         self._programs.read(number, raw, message, voice)
         if note.link:
-            self._links.read(number, raw, text, message.seconds)
+            self._links.read(number, raw, text, message.seconds, message.wall)
         self._complaints.read(number, raw, message, voice, elision=note.elision)
         self._window.read(number, raw, message, wrong=note.wrong, kernels=voice == KERNEL)
         if note.elision:

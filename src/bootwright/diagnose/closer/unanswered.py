@@ -14,6 +14,7 @@ from attrs import define, field
 
 from bootwright.diagnose.closer.devices import are_apart, facts_of
 from bootwright.diagnose.judging.device_roles import DeviceRole, may_be_lost, role_of, role_of_name
+from bootwright.diagnose.judging.gravity import WARNING
 from bootwright.diagnose.judging.shapes import is_taken_back
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import speaker
@@ -119,14 +120,14 @@ class UnansweredCommands:
         level = level_of(raw)
         if level is None and said is not None and said.levels:
             level = said.levels[-1]
-        if level is not None and level > ERROR:
+        lost = may_be_lost(text)
+        if level is not None and level > (WARNING if lost else ERROR):
             return
         owners = said.likely_owners if said is not None else ()
         # A driver's messages may be its subsystem's: its own name says more.
         role = role_of_name(match[0]) or role_of({owner.file for owner in owners})
         if role is None or role.unanswered is None:
             return
-        lost = may_be_lost(text)
         if not lost and not any(pattern.search(text) for pattern in role.unanswered):
             return
         place = Occurrence(number, raw)

@@ -64,9 +64,6 @@ _LOOP_OF_SYSTEM: Final = 20
 in a system without times, whose scripts try many things in a moment."""
 _LOOP_TAKES: Final = 5.0
 """Seconds, where there are times: several devices may say the same at once, and drivers try again."""
-_RECOGNISED: Final = 60
-"""Lines at the end that are compared with the kernel's formats where nothing else tells who speaks."""
-_FEWEST: Final = 2
 STARTED: Final = 60.0
 """Seconds on the kernel's clock after which one that still speaks runs programs, whatever it says of them."""
 PROGRAM_LINES: Final = 20
@@ -124,14 +121,6 @@ class Endings:
         wall = next((line.wall for line in reversed(lines) if line.wall is not None), None)
         ending = self._last_state(state, lines)
         return evolve(ending, proof=(*ending.proof, *ended), seconds=seconds, wall=wall)
-
-    def recognises_kernel(self, lines: Sequence[LastLine], *, whole: bool) -> bool:
-        """Whether lines without any stamp are a kernel's, by the formats of kernels: two, or the only one.
-
-        `whole`: they are all there is of the log.
-        """
-        known = sum(is_kernels(line.text) for line in lines[-_RECOGNISED:])
-        return known >= (1 if whole and len(lines) == 1 else _FEWEST)
 
     def _last_state(self, state: BootState, lines: Sequence[LastLine]) -> Ending:
         shell = self._shell(state, lines)
@@ -279,13 +268,16 @@ class Endings:
         places = last_repetition(shapes, least=_LOOP_OF_ERROR, longest=20)
         if places is None:
             return None
+        # A first program during which hardly anything else is said does not run the system.
+        said = {shape for shape, line in zip(shapes, lines, strict=True) if line.number > state.milestone}
+        runs = state.rank >= _INIT and len(said.difference(shapes[place] for place in places)) > _FEW
         error = next(
             (
                 lines[place]
                 for place in places
                 if shapes.count(shapes[place]) > 1
                 and self._forms.is_error(state, lines[place])
-                and weighs(lines[place].raw, lines[place].voice, running=state.rank >= _INIT)
+                and weighs(lines[place].raw, lines[place].voice, running=runs)
             ),
             None,
         )

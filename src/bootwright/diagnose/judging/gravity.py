@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from bootwright.diagnose.judging.device_roles import is_extra_driver, role_of, role_of_name
 from bootwright.diagnose.judging.shapes import is_taken_back
 from bootwright.diagnose.messages.speaker import is_of_a_device, speaker
 from bootwright.diagnose.reading import levels, prefix
+from bootwright.diagnose.reading.tail import LastLine
 from bootwright.diagnose.reading.voice import KERNEL
 from bootwright.formats.messages.model import ERROR
 from bootwright.formats.messages.printf import tells
 
 WARNING: Final = 4
+_RECOGNISED: Final = 60
+"""Lines at the end that are compared with the kernel's formats where nothing else tells who speaks."""
+_FEWEST: Final = 2
 _NAMES: Final = 80
 """Bytes of a message that a driver and its device are named in."""
 
@@ -35,6 +40,15 @@ def is_grave(raw: bytes, *, least: int = WARNING) -> bool:
 def is_kernels(text: bytes) -> bool:
     """Whether a line without stamp has a format of a kernel, or names a device as the kernel does."""
     return is_of_a_device(text) or speaker(text) is not None
+
+
+def recognises_kernel(lines: Sequence[LastLine], *, whole: bool) -> bool:
+    """Whether lines without any stamp are a kernel's, by the formats of kernels: two, or the only one.
+
+    `whole`: they are all there is of the log.
+    """
+    known = sum(is_kernels(line.text) for line in lines[-_RECOGNISED:])
+    return known >= (1 if whole and len(lines) == 1 else _FEWEST)
 
 
 def weighs(raw: bytes, voice: str, *, running: bool) -> bool:

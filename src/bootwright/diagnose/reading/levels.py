@@ -5,7 +5,7 @@
 JSON, `"priority"` of Talos's log delivery. Firmware that prints a level of its own before each line: Trusted
 Firmware-A (include/common/debug.h), OP-TEE (lib/libutils/ext/trace.c), coreboot (src/commonlib/bsd/include/
 commonlib/bsd/loglevel.h), NVIDIA's MB1, MB2 and CBoot (`E>`), skiboot (include/skiboot.h `prlog`), SyterKit
-(include/log.h), and others that print a letter (`[E]`).
+(include/log.h), Qualcomm's Wi-Fi drivers (`[0:E:ANY]`), and others that print a letter (`[E]`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _OF_FIRMWARE: Final = re.compile(
     rb"|\[(?P<coreboot>EMERG|ALERT|CRIT\x20|ERROR|WARN\x20|NOTE\x20|INFO\x20|DEBUG|SPEW\x20)\]\x20"
     rb"|(?<![\w>])(?P<jetson>[CEWID])>\x20"
     rb"|\[\s*(?:\d{1,6}\.\d{9}|\d{6,14}),(?P<opal>\d)\]\x20"
-    rb"|(?:\d\.\d{6}\])?\[(?P<letter>[FEWIDTVB])\]\s)"
+    rb"|(?:\d\.\d{6}\])?\[(?P<letter>[FEWIDTVB])\]\s"
+    rb"|(?:wlan: )?\[\d{1,6}:(?P<qualcomm>[FEWID]):\w{2,12}\]\s)"
 )
 """At the beginning of a line, after times and numbers alone."""
 _LETTERS: Final = {
@@ -39,7 +40,7 @@ _LETTERS: Final = {
     b"INFO": 6, b"DEBUG": 7, b"SPEW": 7, b"C": 2, b"E": 3, b"W": 4, b"I": 6, b"D": 7, b"F": 7, b"M": 6,
     b"T": 7, b"V": 7, b"B": 6,
 }  # fmt: skip
-_GRAVEST: Final = {"tfa": b"ERROR", "jetson": b"C", "letter": b"F"}
+_GRAVEST: Final = {"tfa": b"ERROR", "jetson": b"C", "letter": b"F", "qualcomm": b"F"}
 """The gravest level of a firmware's log function that is not called critical: nothing is worse there."""
 CRITICAL: Final = 2
 INFORMATION: Final = 6

@@ -38,6 +38,10 @@ _SHOWN_ESCAPE = re.compile(rb"\^\[\[[0-9;?]{0,12}[A-Za-z]")
 _LOST_ESCAPE = re.compile(rb"\[(?:\d{1,2}(?:;\d{1,3}){1,4}|0?)m")
 _ENDS_COLOUR = holds(rb"\[0m")
 """Where one of those is, so is the end of a colour."""
+_ESCAPE_AS_A_CHARACTER = tuple(
+    f"{character}[".encode() for character in "\N{LEFTWARDS ARROW}\N{SYMBOL FOR ESCAPE}"
+)
+"""What a DOS code page, or a program that shows control characters, makes of ESC."""
 _MANY = 1 / 2000
 """Marks of colours in a byte of text above which all of it is looked at, not the lines that have them."""
 _NOISE = bytes(code for code in range(32) if code not in (0x08, 0x09, 0x0A, 0x1B)) + b"\x7f"
@@ -212,6 +216,9 @@ class Cleaner:
 
 def clean(data: bytes) -> bytes:
     """The same lines without escapes, NULs and carriage returns; line ends stay where they are."""
+    for shown in _ESCAPE_AS_A_CHARACTER:
+        if shown in data:
+            data = data.replace(shown, b"\x1b[")
     if b"\x1b" in data:
         data = _without_escapes(data)
     # A rare byte first: looking for one costs a fraction of looking for several in a row.
