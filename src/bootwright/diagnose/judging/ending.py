@@ -268,9 +268,7 @@ class Endings:
         places = last_repetition(shapes, least=_LOOP_OF_ERROR, longest=20)
         if places is None:
             return None
-        # A first program during which hardly anything else is said does not run the system.
-        said = {shape for shape, line in zip(shapes, lines, strict=True) if line.number > state.milestone}
-        runs = state.rank >= _INIT and len(said.difference(shapes[place] for place in places)) > _FEW
+        runs = state.rank >= _INIT and not self._only_fails(state, lines, {shapes[place] for place in places})
         error = next(
             (
                 lines[place]
@@ -298,6 +296,15 @@ class Endings:
             return None
         since = shapes.index(shape_of(error.text), begin_of_run(shapes, places))
         return self._ended("@end/repeats", state, error, lines[since], lines[-1])
+
+    def _only_fails(self, state: BootState, lines: Sequence[LastLine], shapes: set[bytes]) -> bool:
+        """Whether the first program does hardly anything but what is said again and again, from its start."""
+        since = [line for line in lines if line.number > state.milestone]
+        started = next((line.seconds for line in lines if line.number == state.milestone), None)
+        first = next((line.seconds for line in since if line.seconds is not None), None)
+        if first is not None and started is not None and first - started > STARTED:
+            return False
+        return len({shape_of(line.text) for line in since} - shapes) <= _FEW
 
     def _loop_of_words(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         """A script of the initramfs that says the same for ever before anything is started."""
