@@ -333,7 +333,8 @@ class Endings:
 
     def _starts_alone(self, state: BootState, lines: Sequence[LastLine]) -> bool:
         """Whether the log goes from the kernel's first lines to a place before it has run any program."""
-        if state.rank >= _ROOT or "kernel" not in state.stage_lines:
+        waits = state.rank == _ROOT and "no-root/mounted" not in state.tallies
+        if (state.rank >= _ROOT and not waits) or "kernel" not in state.stage_lines:
             return False
         seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), 0.0)
         return seconds < STARTED and not self._programs_speak(state, lines)

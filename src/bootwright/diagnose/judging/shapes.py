@@ -59,7 +59,7 @@ _DENIED: Final = holds(
     rb"(?i)(?:\b(?:no|0|without|zero|ignore[sd]?|ignoring|any|correct(?:s|ed|able|ing)?|if|when|on"
     rb"|in case of)\s+(?:\w+\s+)?(?:errors?|failures?|faults?)\b"
     rb"|\berrors?[=_-](?:remount|continue|panic)|\berrors?\s*[:=]\s*0\b"
-    rb"|\berror[ -](?:handl|detect|correct|report|recover|log)"
+    rb"|\berror[ -](?:handl|detect(?:ion|or|ing)\b|correct|report|recover|log)"
     rb"|\b(?:fail-?safe|fail-?over|bad ?block|bad ?page|timeout\s*[:=]?\s*\d\w*|timeout (?:of|in \d+)"
     rb"|\d+ ?m?s timeout)\b"
     rb"|\bwatchdog.{0,40}timeout|\bautoboot|\bto (?:abort|stop|interrupt|cancel)\b|; looks like\b"
