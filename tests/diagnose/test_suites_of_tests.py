@@ -43,7 +43,7 @@ def test_without_a_suite_a_damaged_file_system_is_one() -> None:
 @pytest.mark.parametrize(("times", "expected"), [(2, Outcome.BOOT_OK), (9, Outcome.DEGRADED)])
 def test_a_program_that_crashes_again_and_again_is_missed(times: int, expected: Outcome) -> None:
     crashes = "".join(
-        f"[{70 + 5 * turn:5}.086214] agetty[{3224 + turn}]: segfault at 0 ip 7f44c535e7d1 error 4 in libc.so\n"
+        f"[{70 + 5 * turn:5}.086214] agetty[{3224 + turn}]: segfault at 0 ip 7f44c535e7 error 4 in libc.so\n"
         for turn in range(times)
     )
     assert diagnosed(START + crashes).outcome is expected
