@@ -136,3 +136,14 @@ def test_a_device_that_its_driver_says_it_has_lost_need_not_be_lost_twice(
     message: str, expected: Outcome
 ) -> None:
     assert found(f"[   17.100000] {message}")[0] is expected
+
+
+def test_a_port_without_cable_stands_behind_what_nobody_wants_and_leads_to_no_dead_display() -> None:
+    lines = (
+        "[   19.763335] smsc95xx 1-1.1:1.0 eth0: Link is Down",
+        "[   21.000000] Sending DHCP requests ...... timed out!",
+        "[   25.000000] i915 0000:00:02.0: Device initialization failed (-16)",
+    )
+    findings = diagnose_bytes((START + "\n".join(lines) + "\n").encode(), "log").boots[0].findings
+    assert findings[0].signature == "device-unanswered"
+    assert findings[0].caused_by is None

@@ -42,6 +42,7 @@ _ON_THE_WAY: Final = re.compile(
     rb"(?i)\b(?:usb|[exo]hci|dwc|pcie?|mdio|phy|rp1|switch|bus)|(?:usb|pcie?|mdio|phy|hci)\b"
 )
 """Names of what network devices hang on."""
+_OF_AREA: Final = {"network": "network", "storage": "storage"}
 _NAMES: Final = 40
 """Bytes of a message in which its device is named."""
 _NO_ROOT_ASKED: Final = re.compile(r"Cannot open root device \"(?:\(null\))?\"")
@@ -237,6 +238,7 @@ class _Folding:
                 severity[index].rank,
                 severity[index] is Severity.INFO and not self._signatures[index].open_end,
                 weights.get(index, ()),
+                self._signatures[index].may_be_meant and severity[index] is Severity.DEGRADING,
                 self._signatures[index].fallback,
                 severity[index] is Severity.DEGRADING and not self._crashed(index),
                 # What a program lacks is more often a device's trouble than the other way round.
@@ -360,13 +362,18 @@ def _of_another_role(cause: Finding, effect: Finding) -> bool:
 
 
 def _differ_in_role(cause: Finding, effect: Finding) -> bool:
-    """Whether the lines of both name devices for different things; on a bus of its own another may hang."""
+    """Whether both are about devices for different things; on a bus of its own another may hang.
+
+    What names no device of a role is about what its area is about, a network or a disk.
+    """
     roles = []
     for finding in (cause, effect):
         text = prefix.split(finding.lines[0].text.encode()).text if finding.lines else b""
         role = role_of_name(text[:_NAMES])
-        roles.append(role.name if role is not None else "")
-    return "" not in roles and "usb" not in roles and roles[0] != roles[1]
+        roles.append(role.name if role is not None else _OF_AREA.get(finding.area, ""))
+    if "" in roles or "usb" in roles or set(roles) <= _OF_NETWORK:
+        return False
+    return roles[0] != roles[1]
 
 
 def _share_device(finding: Finding, other: Finding) -> bool:

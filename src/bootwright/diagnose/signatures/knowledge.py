@@ -155,6 +155,7 @@ def _signature(file: SignatureFile) -> Signature:
         stuck=file.stuck,
         open_end=file.open_end,
         fallback=file.fallback,
+        may_be_meant=file.may_be_meant,
         unless_told=file.unless_told,
         may_be_empty=file.may_be_empty,
         unless_harmless=file.unless_harmless,

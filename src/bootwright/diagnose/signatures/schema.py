@@ -183,6 +183,7 @@ class SignatureFile:
     stuck: bool = False
     open_end: bool = False
     fallback: bool = False
+    may_be_meant: bool = False
     unless_told: bool = False
     may_be_empty: bool = False
     unless_harmless: bool = False
