@@ -307,3 +307,9 @@ def test_an_adapter_beside_a_wireless_chip_that_works_is_not_missed(other: str, 
     assert (
         outcome(f"{START}[   10.000000] {other}\n{failed}[   20.000000] usb 1-1: Product: Hub\n") is expected
     )
+
+
+@pytest.mark.parametrize(("prompt", "expected"), [("root@quux:~# ", Outcome.DEGRADED), ("", Outcome.FAILED)])
+def test_an_oops_behind_a_prompt_is_of_a_machine_that_was_up(prompt: str, expected: Outcome) -> None:
+    oops = OOPS.format(seconds="  20.885399", user=0)
+    assert outcome(prompt + oops) is expected

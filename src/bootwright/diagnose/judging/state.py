@@ -296,13 +296,13 @@ class BootState:
     def was_up(self, line: int, seconds: float | None = None) -> bool:
         """Whether the boot was done before `line`: it was ready, or services had had minutes to start.
 
-        An excerpt that nothing of a boot stands in before `line` is of a system that runs where programs
-        log under their names, or minutes after the kernel's start. `seconds` are those of the line, where
-        nothing was seen in it.
+        What stands in one line with a prompt comes after it. An excerpt that nothing of a boot stands in
+        before `line` is of a system that runs where programs log under their names, or minutes after the
+        kernel's start. `seconds` are those of the line, where nothing was seen in it.
         """
         seconds = seconds or self._seconds_of(line) or 0.0
-        first, _ = self.stage_lines.get("ready", (line, line))
-        if first < line:
+        first, _ = self.stage_lines.get("ready", (line + 1, line))
+        if first <= line:
             return True
         if not any(first < line for first, _ in self.stage_lines.values()):
             return self.logged or seconds >= _SURELY_UP
