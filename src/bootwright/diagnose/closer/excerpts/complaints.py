@@ -17,12 +17,7 @@ from bootwright.diagnose.judging.errors.error_kinds import kind_of_error
 from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.gravity import is_grave
 from bootwright.diagnose.judging.rules import shows_start
-from bootwright.diagnose.judging.shapes import (
-    is_dump,
-    is_taken_back,
-    looks_wrong,
-    shape_of,
-)
+from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, looks_wrong, shape_of
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import levels, prefix
@@ -134,12 +129,10 @@ class Complaints:
         state.tallies.pop(ABOUT, None)
         state.tallies.pop(QUOTED, None)
         state.tallies.pop(UNTOLD, None)
-        if self._in_other_words and _holds_no_boot(state, self._in_other_words[0].place.line):
-            self._errors = sorted((*self._errors, *self._in_other_words), key=lambda error: error.place.line)
-        self._in_other_words = []
-        if not self.any or self._went_on(state):
+        errors = self._counted(state)
+        if not (errors or self._is_report) or _went_on(state, errors):
             return
-        grave = [error for error in self._errors if is_grave(error.place.raw)]
+        grave = [error for error in errors if is_grave(error.place.raw)]
         lasting = [
             error for error in grave if prefix.split(error.place.raw).kernel or not _passes(error.text)
         ]
@@ -178,10 +171,14 @@ class Complaints:
         shown = sorted({first.place, chosen.place, *(error.place for error in grave[-_SHOWN + 1 :])})
         state.count_all(ERRORS, facts, shown, len(unknown), chosen=True)
 
-    def _went_on(self, state: BootState) -> bool:
-        """Whether firmware or a loader got to a further milestone after the last error."""
-        last = self._errors[-1].place.line if self._errors else 0
-        return state.rank < _KERNEL and 0 < last < state.milestone
+    def _counted(self, state: BootState) -> list[_Complaint]:
+        """The errors of an excerpt, with those in other words where nothing of a boot is in it."""
+        if self._lines > _EXCERPT and not self._is_report:
+            return []
+        others = self._in_other_words
+        if not others or not _holds_no_boot(state, others[0].place.line):
+            return self._errors
+        return sorted((*self._errors, *others), key=lambda error: error.place.line)
 
     def _tell_about(
         self, state: BootState, places: list[Occurrence], before: int, *, event: str = ABOUT
@@ -192,6 +189,12 @@ class Complaints:
 
     def _is_about(self, errors: list[_Complaint], *, one_in: int = _ONE_IN) -> bool:
         return bool(errors) and self._lines <= _EXCERPT and len(errors) * one_in >= self._lines
+
+
+def _went_on(state: BootState, errors: list[_Complaint]) -> bool:
+    """Whether firmware or a loader got to a further milestone after the last error."""
+    last = errors[-1].place.line if errors else 0
+    return state.rank < _KERNEL and 0 < last < state.milestone
 
 
 def _is_an_error(raw: bytes, text: bytes) -> bool:
