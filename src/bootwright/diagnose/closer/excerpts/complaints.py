@@ -63,6 +63,8 @@ class _Complaint:
     before: bytes
     """The shape of the line that it goes on from; empty where it is a message of its own."""
     by_program: bool
+    worded: bool
+    """Its words say so; else only the level that the kernel wrote, which counts in lines that were chosen."""
 
 
 @define
@@ -74,8 +76,6 @@ class Complaints:
     """The last line that stands for others, and how many came after it."""
     _since: int = 0
     _errors: list[_Complaint] = field(factory=list)
-    _in_other_words: list[_Complaint] = field(factory=list)
-    """What the kernel calls an error in words that are none: only in lines that were chosen it counts."""
     _dump_lines: list[Occurrence] = field(factory=list)
     _before: bytes = b""
     _stamped: int = 0
@@ -106,14 +106,14 @@ class Complaints:
         if wrong or (message.kernel and _is_an_error(raw, text)):
             goes_on = (self._stamped and not stamped) or (not by_clock and _GOES_ON.match(text) is not None)
             before = self._before if goes_on else b""
-            errors = self._errors if wrong else self._in_other_words
-            errors.append(_Complaint(Occurrence(number, raw), text, shape, before, by_program))
+            place = Occurrence(number, raw)
+            self._errors.append(_Complaint(place, text, shape, before, by_program, worded=wrong))
         self._before = shape
 
     @property
     def any(self) -> bool:
         """Whether it is an excerpt that is about errors: a few lines with one among them, or a report."""
-        return (bool(self._errors or self._in_other_words) and self._lines <= _EXCERPT) or self._is_report
+        return (bool(self._errors) and self._lines <= _EXCERPT) or self._is_report
 
     @property
     def _is_report(self) -> bool:
@@ -172,13 +172,13 @@ class Complaints:
         state.count_all(ERRORS, facts, shown, len(unknown), chosen=True)
 
     def _counted(self, state: BootState) -> list[_Complaint]:
-        """The errors of an excerpt, with those in other words where nothing of a boot is in it."""
+        """The errors of an excerpt, with those by their level alone where nothing of a boot is in it."""
         if self._lines > _EXCERPT and not self._is_report:
             return []
-        others = self._in_other_words
-        if not others or not _holds_no_boot(state, others[0].place.line):
+        by_level = next((error for error in self._errors if not error.worded), None)
+        if by_level is None or _holds_no_boot(state, by_level.place.line):
             return self._errors
-        return sorted((*self._errors, *others), key=lambda error: error.place.line)
+        return [error for error in self._errors if error.worded]
 
     def _tell_about(
         self, state: BootState, places: list[Occurrence], before: int, *, event: str = ABOUT
