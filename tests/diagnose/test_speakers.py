@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.messages.speaker import kernel_formats
+from bootwright.diagnose.messages.speaker import kernel_formats, speaker
 from bootwright.diagnose.model import Severity
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Examiner
@@ -182,3 +182,11 @@ def test_no_signature_takes_the_words_of_u_boot_for_its_own() -> None:
             if {finding.signature, finding.signature.partition("-")[0]}.isdisjoint(UBOOTS_OWN):
                 foreign.add((finding.signature, finding.severity.value, line))
     assert foreign == set()
+
+
+def test_a_word_before_a_message_is_no_interface() -> None:
+    """A format of few words and any text behind an interface fits what others say behind a word."""
+    assert speaker(b"BTRFS: Failed to read block groups: -5") is None
+    said = speaker(b"eth0: Failed to read block groups: -5")
+    assert said is not None
+    assert said.interface == "eth0"

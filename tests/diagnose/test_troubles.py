@@ -41,6 +41,17 @@ def test_a_device_in_trouble_is_one_finding_with_its_whole_story() -> None:
     assert "again and again, to the end" in finding.cause
 
 
+def test_later_devices_of_another_driver_have_a_finding_of_their_own() -> None:
+    hosts = [HOST.replace("06:00.0", f"{place:02x}:00.0") for place in range(12)]
+    hosts += [AMPLIFIER.replace("hda.0", f"hda.{place}") for place in range(3)]
+    lines = [
+        f"[   {20 + turn}.{place:02}0000] {host}" for turn in range(4) for place, host in enumerate(hosts)
+    ]
+    drivers = [dict(finding.facts)["driver"] for finding in worth_knowing(*lines)]
+    assert sorted(set(drivers)) == ["cs35l41-hda", "xhci_hcd"]
+    assert drivers.count("cs35l41-hda") == 1
+
+
 def test_each_device_has_its_own() -> None:
     other = HOST.replace("06:00.0", "07:00.0")
     findings = worth_knowing(

@@ -265,7 +265,7 @@ def facts_of(
         ("device", device.decode()),
         ("driver", driver.decode()),
         ("role", role),
-        ("what", printable(said.string[said.end() :])[:160]),
+        ("what", printable(said.string[said.end() :])[:160].rstrip(".")),
         *((("file", owners[0].file),) if owners else ()),
         *((("netdev", netdev.decode()),) if netdev else ()),
         *((("module", owners[0].module),) if owners and owners[0].module else ()),

@@ -32,7 +32,7 @@ _ROOT_USER = "0"
 _LOADS_DRIVERS = frozenset({"systemd-udevd", "(udev-worker)", "udevd", "mdev", "modprobe", "insmod", "kmod"})
 """Programs, by whose tasks it shows that some ran."""
 _MOST_APART = 8
-"""Devices that have a finding by themselves; further ones share one."""
+"""Devices that have a finding by themselves; further ones share one with others of their driver."""
 _NAMED = 6
 """Devices named in one sentence before `and N more`."""
 
@@ -196,8 +196,8 @@ def _untold(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[S
 def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
     if signature.needs and not boot.shown.intersection(signature.needs):
         return []
-    groups: dict[tuple[Severity, int, int], list[Held]] = {}
-    cases: dict[tuple[Severity, int, int], Case | None] = {}
+    groups: dict[tuple[Severity, int, str], list[Held]] = {}
+    cases: dict[tuple[Severity, int, str], Case | None] = {}
     for place, held in enumerate(hold(signature.rule, boot)):
         case, number, condition = _case(signature, boot, held)
         if case is not None and condition is not None and case.rule.error:
@@ -218,9 +218,11 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
             # What makes it worse belongs to its proof.
             proof = condition.proof if condition is not None else ()
             held = evolve(held, proof=(*held.proof, *proof))
-        device = min(place, _MOST_APART) if signature.apart and severity is Severity.INFO else 0
-        groups.setdefault((severity, number, device), []).append(held)
-        cases[severity, number, device] = case
+        of_device = ""
+        if signature.apart and severity is Severity.INFO:
+            of_device = str(place) if place < _MOST_APART else held.facts.get("driver", "")
+        groups.setdefault((severity, number, of_device), []).append(held)
+        cases[severity, number, of_device] = case
     around = boot.around if signature.report else None
     return [
         _finding(signature, _Group(key[0], cases[key], tuple(group)), around) for key, group in groups.items()

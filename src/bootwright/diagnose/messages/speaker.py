@@ -13,7 +13,7 @@ from typing import Final
 from attrs import frozen
 
 from bootwright.formats.messages.model import Call, Format, Owner
-from bootwright.formats.messages.printf import letters, tells
+from bootwright.formats.messages.printf import holds_text, letters, tells
 from bootwright.formats.messages.table import MessageTable
 from bootwright.foundation import places
 from bootwright.foundation.errors import Missing
@@ -24,6 +24,8 @@ _DEVICE: Final = re.compile(
 )
 """What dev_printk_emit (drivers/base/core.c) and __netdev_printk (net/core/dev.c, Linux 6.12) put first."""
 _INTERFACE: Final = re.compile(rb"(?P<interface>[\w.@-]{1,15})(?: \([\w -]{1,40}\))?: \s*(?=\S)")
+_WORD: Final = re.compile(rb"[A-Z][A-Za-z]+\Z")
+"""What an interface is hardly ever called."""
 _ADDRESS: Final = re.compile(
     rb"[\w.+-]{1,64} (?:"
     rb"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"  # PCI: pci_setup_device (drivers/pci/probe.c, Linux 6.12)
@@ -154,13 +156,17 @@ def _speaker(text: bytes, table: MessageTable) -> Speaker | None:
         formats = tuple(
             entry
             for entry in table.printing(text[match.end() :])
-            # An interface alone may be any word.
-            if entry.call in calls and (prefix is _DEVICE or tells(entry.text.encode()))
+            if entry.call in calls and (prefix is _DEVICE or _of_interface(match[1], entry.text.encode()))
         )
         if formats and _letters(formats) >= _letters(whole):
             groups = {name: value.decode() for name, value in match.groupdict().items() if value}
             return Speaker(formats, **groups)
     return Speaker(whole) if whole else None
+
+
+def _of_interface(name: bytes, text: bytes) -> bool:
+    """Whether a line can be a format's behind an interface alone, which may be any word: `BTRFS`, `Error`."""
+    return tells(text) and (_WORD.match(name) is None or not holds_text(text))
 
 
 def _letters(formats: tuple[Format, ...]) -> int:

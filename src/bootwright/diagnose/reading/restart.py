@@ -2,7 +2,7 @@
 
 It does not where the kernel's clock goes on after it: coreboot prints the banner of its SMM handler while the
 kernel runs, and `cat /proc/version` shows the kernel's. Nor where somebody asked the boot loader for its
-version, or where firmware prints one banner to two consoles.
+version, or where firmware prints one banner to two consoles, or a debugger that of the kernel it has stopped.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ _SHOWN: Final = re.compile(
     rb"[^\n]{0,60}?[#$>] ?(?:cat|more|less|head) [^\n]{0,20}/proc/version[^\n]{0,12}\Z"
 )
 """What shows the running kernel's first line at a shell's prompt (fs/proc/version.c, Linux 6.12)."""
+_XMON: Final = re.compile(rb"[ \t]+(?:current|paca|pid)[ \t]+= ")
+"""What xmon says of the processor that crashed, before the kernel's banner (arch/powerpc/xmon/xmon.c excprint,
+Linux 6.12)."""
 _ANSWERED: Final = 240
 _BETWEEN: Final = 1
 """Bytes before the answer in which the command stands; lines of a second console in between."""
@@ -66,7 +69,7 @@ def is_replay(before: bytes) -> bool:
 def _is_none(before: bytes, after: bytes) -> bool:
     """Logs put together from copies, and loops without a clock, ask for the same place again and again."""
     place = (before + after, len(before))
-    return clock_goes_on(*place) or asked_for(*place) or said_twice(*place)
+    return clock_goes_on(*place) or asked_for(*place) or said_twice(*place) or is_of_xmon(*place)
 
 
 def clock_goes_on(text: bytes, offset: int) -> bool:
@@ -79,6 +82,12 @@ def asked_for(text: bytes, offset: int) -> bool:
     """Whether the banner at `offset` answers somebody who asked for it at a loader's or a shell's prompt."""
     before = text[max(0, offset - _ANSWERED) : offset].rstrip().rsplit(b"\n", _BETWEEN + 1)
     return any(_VERSION.match(line) or _SHOWN.match(line) for line in before[-_BETWEEN - 1 :])
+
+
+def is_of_xmon(text: bytes, offset: int) -> bool:
+    """Whether the banner at `offset` belongs to what PowerPC's debugger prints of a crash."""
+    before = text[max(0, offset - _ANSWERED) : offset].rstrip().rsplit(b"\n", 1)[-1]
+    return _XMON.match(before) is not None
 
 
 def said_twice(text: bytes, offset: int) -> bool:

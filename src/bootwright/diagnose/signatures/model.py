@@ -196,7 +196,8 @@ class Signature:
     fallback: bool = False
     """It says by form what no other finding says by known words: folded under one that does."""
     may_be_meant: bool = False
-    """What it tells of may be as its owner wants it (no cable): it stands behind what cannot."""
+    """What it tells of may be as its owner wants it (no cable, a server that is off): it stands behind what
+    cannot."""
     unless_told: bool = False
     """It counts only where no other finding shows one of its lines."""
     may_be_empty: bool = False

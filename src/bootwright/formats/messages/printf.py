@@ -122,6 +122,11 @@ def letters(text: bytes) -> int:
     return sum(sum(chr(code).isalnum() for code in piece.literal) for piece in pieces(text))
 
 
+def holds_text(text: bytes) -> bool:
+    """Whether a part of what the format prints may be any text."""
+    return any(not part.literal and part.value is None for part in pieces(text.strip()))
+
+
 def tells(text: bytes, *, after_device: bool = False) -> bool:
     """Whether a line that fits the format tells who printed it: the format is more than values.
 

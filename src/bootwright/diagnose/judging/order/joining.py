@@ -47,12 +47,12 @@ def completed(findings: Iterable[Finding], stories: Sequence[Finding]) -> Iterat
         whole = finding
         for story in stories:
             if finding.severity.rank < Severity.INFO.rank and _is_about(finding, story):
-                whole = evolve(whole, lines=_together(whole.lines, story.lines))
+                whole = evolve(whole, lines=_together(whole.lines, _lines_about(finding, story)))
         yield whole
 
 
 def _with_story(finding: Finding, story: Finding) -> Finding:
-    lines = sorted(_together(finding.lines, story.lines), key=lambda line: line.number)
+    lines = sorted(_together(finding.lines, _lines_about(finding, story)), key=lambda line: line.number)
     names = {name for name, _ in finding.facts}
     how = [(name, value) for name, value in story.facts if name in _HOW and name not in names]
     return evolve(finding, lines=tuple(lines), facts=tuple(sorted((*finding.facts, *how))))
@@ -70,6 +70,17 @@ def _is_about(finding: Finding, story: Finding) -> bool:
     facts, of_story = dict(finding.facts), dict(story.facts)
     devices = of_story["device"].split(", ")
     return not set(devices).isdisjoint(facts.get("device", "").split(", ")) or _in_driver(facts, of_story)
+
+
+def _lines_about(finding: Finding, story: Finding) -> tuple[Line, ...]:
+    """The lines of a story that are about the devices of the finding: it may tell of several alike."""
+    devices = dict(story.facts)["device"].split(", ")
+    if len(devices) == 1:
+        return story.lines
+    named = set(dict(finding.facts).get("device", "").split(", "))
+    same_lines = [line.text for line in finding.lines if line in story.lines]
+    about = [device for device in devices if device in named or any(device in text for text in same_lines)]
+    return tuple(line for line in story.lines if any(device in line.text for device in about))
 
 
 def _in_driver(facts: dict[str, str], of_story: dict[str, str]) -> bool:
