@@ -21,8 +21,7 @@ _SHOWN: Final = re.compile(
 )
 """What shows the running kernel's first line at a shell's prompt (fs/proc/version.c, Linux 6.12)."""
 _XMON: Final = re.compile(rb"[ \t]+(?:current|paca|pid)[ \t]+= ")
-"""What xmon says of the processor that crashed, before the kernel's banner (arch/powerpc/xmon/xmon.c excprint,
-Linux 6.12)."""
+"""What xmon says of a processor that crashed, before the kernel's banner (arch/powerpc/xmon/xmon.c, 6.12)."""
 _ANSWERED: Final = 240
 _BETWEEN: Final = 1
 """Bytes before the answer in which the command stands; lines of a second console in between."""
