@@ -101,6 +101,8 @@ def test_an_address_is_enough(tmp_path: Path, image: Path) -> None:
     terminal.answer("Put the card in", "")
     terminal.answer("Power on", "")
     terminal.answer("lights of the Ethernet socket on?", "on")
+    terminal.answer("address in the router's list", "yes")
+    terminal.read_until("'yes' is no address")
     terminal.answer("address in the router's list", "192.168.1.50")
     assert terminal.end() == 0
     assert "ethernet: works" in terminal.text

@@ -10,24 +10,66 @@ import pytest
 from click.testing import CliRunner
 
 from bootwright import api
-from bootwright.boards.lights import LIGHTS, Lights
+from bootwright.boards.lights import LIGHTS, lights_of
 from bootwright.cli.diagnose import command
 from bootwright.diagnose.model import Outcome
-from bootwright.foundation.errors import Refused
+from bootwright.foundation.errors import Malformed, Refused
+from bootwright.foundation.verdict import Verdict
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/diagnose.schema.json").read_text())
 HEALTHY = Path(__file__).parents[2] / "src/bootwright/data/gallery/golden/healthy/console.log"
 
 
-@pytest.mark.parametrize("family", LIGHTS.all().values(), ids=lambda family: family.boards[0])
-def test_every_code_is_a_verdict_with_what_to_do(family: Lights) -> None:
-    for blink in family.blinks:
-        diagnosed = api.diagnose((), board=family.boards[0], lights=blink.code)
+@pytest.mark.parametrize("name", [name for family in LIGHTS.all().values() for name in family.boards])
+def test_every_code_of_a_board_is_a_verdict_with_what_to_do(name: str) -> None:
+    lights = lights_of(name)
+    assert lights is not None
+    blinks = lights.blinks_of(name)
+    assert len({blink.code for blink in blinks}) == len(blinks)
+    for blink in blinks:
+        diagnosed = api.diagnose((), board=name, lights=blink.code)
         (finding,) = diagnosed.diagnosis.boots[0].findings
         assert diagnosed.outcome is (Outcome.FAILED if blink.fails else Outcome.UNKNOWN)
         assert finding.cause.lower().startswith(blink.means.lower())
         assert finding.remedy.lower().startswith(blink.next.lower())
         jsonschema.validate(diagnosed.as_json(), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("code", "boards"),
+    [
+        ("4+3", {"raspberrypi-5", "raspberrypi-500", "raspberrypi-cm5"}),
+        ("1+2", {"raspberrypi-4", "raspberrypi-5", "raspberrypi-500"}),
+    ],
+)
+def test_a_code_of_a_part_is_known_where_the_part_is(code: str, boards: set[str]) -> None:
+    """RP1, and the switch of the card's supply: elsewhere the flashes were miscounted."""
+    for name in LIGHTS.get("raspberrypi").boards:
+        if name in boards:
+            assert api.observe(board=name, led=code).verdict is Verdict.FAILS
+            continue
+        with pytest.raises(Refused, match="no code") as caught:
+            api.observe(board=name, led=code)
+        assert code not in (caught.value.hint or "")
+        with pytest.raises(Refused, match="no code"):
+            api.diagnose((), board=name, lights=code)
+
+
+@pytest.mark.parametrize("name", ["raspberrypi-3", "raspberrypi-zero-2-w"])
+def test_a_board_without_an_eeprom_is_told_nothing_of_one(name: str) -> None:
+    lights = lights_of(name)
+    assert lights is not None
+    assert not [blink for blink in lights.blinks_of(name) if "EEPROM" in blink.means + blink.next]
+
+
+def test_a_group_is_of_the_familys_own_boards(tmp_path: Path) -> None:
+    text = 'boards = ["raspberrypi-5"]\nsource = "https://example.org"\nled = { "*" = "an LED" }\n'
+    blink = '[[blink]]\nlong = 1\nshort = 2\nmeans = "something"\nnext = "something else"\nonly = "rp2"\n'
+    file = tmp_path / "lights.toml"
+    for rest in ('[group]\nrp1 = ["raspberrypi-9"]\n', blink):
+        file.write_text(text + rest)
+        with pytest.raises(Malformed, match="famil"):
+            LIGHTS.load(file)
 
 
 def test_a_halted_board_may_have_been_shut_down() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bootwright import api
+from bootwright.boards.addresses import told_address
 from bootwright.boards.model import board
 from bootwright.cli.observe import command
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
@@ -93,6 +95,26 @@ def test_how_far_a_board_came(answers: dict[str, str], missed: str | None, ether
     steps = came(PREPARATIONS.get("talos"), PI5, answers)
     assert (steps.missed.name if steps.missed else None) == missed
     assert steps.outcomes.get("ethernet") is ethernet
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("none", None),
+        ("None ", None),
+        (" 192.168.1.50", "192.168.1.50"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("pi.lan", "pi.lan"),
+    ],
+)
+def test_what_is_an_address(text: str, address: str | None) -> None:
+    assert told_address(text) == address
+
+
+@given(st.from_regex(r"\A[A-Za-z0-9-]{1,20}\Z"))
+def test_a_word_without_a_domain_is_no_evidence_of_a_network(word: str) -> None:
+    with contextlib.suppress(Refused):
+        assert told_address(word) is None
 
 
 @given(
@@ -238,6 +260,13 @@ def test_several_at_once_lose_nothing(kept: Path) -> None:
         (["--led", "9+9"], "no code 9+9", "codes"),
         (["--address", "300.1.1.1"], "is no address", "192.168.1.50"),
         (["--address", "two words"], "is no address", "192.168.1.50"),
+        (["--address", "no"], "'no' is no address", "say none"),
+        (["--address", "unknown"], "is no address", "leave it out"),
+        (["--address", "n.a"], "is no address", "say none"),
+        (["--address", "0.0.0.0"], "on a network", "say none"),  # noqa: S104 - told, not listened on
+        (["--address", "127.0.0.1"], "on a network", "say none"),
+        (["--address", "255.255.255.255"], "on a network", "say none"),
+        (["--address", "ff02::1"], "on a network", "say none"),
         (["--outcome", "ethernet=good"], "no outcome 'good'", "works"),
         (["--outcome", "ethernt=works"], "no goal 'ethernt'", "ethernet"),
         (["--log", "/nowhere.log"], "cannot read", "name"),

@@ -46,7 +46,6 @@ def test_every_board_and_goal_of_the_knowledge_is_known() -> None:
         for overlay in preparation.images.overlays if preparation.images else ():
             board(overlay.board)
     for lights in LIGHTS.all().values():
-        assert len({blink.code for blink in lights.blinks}) == len(lights.blinks)
         for name in lights.boards:
             assert board(name).id == name
             assert lights_of(name) is lights

@@ -12,6 +12,8 @@ from attrs import define, frozen
 from bootwright.bench.lines import Address, check_device, speed_of
 from bootwright.bench.session import Bench
 from bootwright.bench.settings import BoardSettings
+from bootwright.boards.addresses import told_address
+from bootwright.foundation.errors import Refused
 from bootwright.foundation.progress import Progress
 
 
@@ -115,7 +117,7 @@ def look(person: Person, *, with_led: bool) -> Answers:
     """
     person.tell("Give it two minutes. Then look.")
     lights = person.choose("Are the lights of the Ethernet socket on?", ("on", "off", "?"))
-    address = person.ask("The board's address in the router's list (none, if there is none)")
+    address = _address(person)
     led, log = "", ""
     if address in {"", "none"}:
         if with_led:
@@ -124,3 +126,13 @@ def look(person: Person, *, with_led: bool) -> Answers:
             )
         log = person.ask("A file with a log, or with the text of a photo of the screen (Enter: none)")
     return Answers(None if lights == "?" else lights, address or None, led or None, log or None)
+
+
+def _address(person: Person) -> str:
+    """What they give, `none`, or empty where they did not look; asked again where it is neither."""
+    while True:
+        text = person.ask("The board's address in the router's list (none, if there is none)")
+        try:
+            return (told_address(text) or "none") if text else ""
+        except Refused as error:
+            person.tell(f"{error.message}: {error.hint}")

@@ -28,6 +28,8 @@ class Blink:
     next: str
     fails: bool = True
     """Whether the boot has failed; False where a system that was shut down shows it as well."""
+    only: str = ""
+    """The group of the family whose boards blink it with this meaning; empty for all of them."""
 
     @property
     def code(self) -> str:
@@ -45,7 +47,25 @@ class Lights:
     """Board → its status LED in words, `*` for the others of the family."""
     ethernet: str = ""
     """The lights of the Ethernet socket."""
+    group: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    """Boards of the family with a part that the others have not, by a name for it."""
     blinks: tuple[Blink, ...] = field(default=(), metadata=key("blink"))
+
+    def __attrs_post_init__(self) -> None:
+        for members in self.group.values():
+            if not set(members) <= set(self.boards):
+                raise ValueError("groups of the family's own boards", ", ".join(members))
+        for blink in self.blinks:
+            if blink.only and blink.only not in self.group:
+                raise ValueError("a group of the family as `only`", blink.only)
+
+    def blinks_of(self, board: str) -> tuple[Blink, ...]:
+        """The codes that the firmware of one of the boards has; no code is there twice."""
+        return tuple(blink for blink in self.blinks if not blink.only or board in self.group[blink.only])
+
+    def blink_of(self, board: str, code: str) -> Blink | None:
+        """What a code (`2+1`) means on one of the boards; None where it has no such code."""
+        return next((blink for blink in self.blinks_of(board) if blink.code == code), None)
 
     def led_of(self, board: str) -> str:
         """The status LED of a board, in words."""
@@ -77,8 +97,8 @@ def led_answer(board: Board | None, text: str, *, option: str) -> str:
     known = lights_of(board.id)
     if known is None:
         raise Refused(f"no codes of the LED are known of {board.name}", hint="say activity, steady or off")
-    codes = [blink.code for blink in known.blinks]
-    if code not in codes:
-        hint = f"count the long and the short flashes of one round again; its codes: {', '.join(codes)}"
+    if known.blink_of(board.id, code) is None:
+        codes = ", ".join(blink.code for blink in known.blinks_of(board.id))
+        hint = f"count the long and the short flashes of one round again; its codes: {codes}"
         raise Refused(f"{board.name} has no code {code} of its LED", hint=hint)
     return code

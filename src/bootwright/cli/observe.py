@@ -105,7 +105,8 @@ def command(
     given = logs or photos or lights or address or led or service or verdicts or results
     if not given and sys.stdin.isatty():
         lights = click.prompt("Are the lights of the Ethernet socket on?", type=click.Choice(["on", "off"]))
-        address = click.prompt("The board's address in the router's list (none, if there is none)", type=str)
+        question = "The board's address in the router's list (none, if there is none)"
+        address = click.prompt(question, value_proc=_address)
     if cell is not None:
         refuse_given(
             {"image", "prepared", "board", "revision"},
@@ -155,6 +156,17 @@ def command(
         for line in lines(done.observed, done.record, done.read):
             click.echo(printable(line))
     return done.verdict.exit_status
+
+
+def _address(text: str) -> str:
+    """As `observe` takes it; click asks again where it is refused."""
+    from bootwright.boards.addresses import told_address
+    from bootwright.foundation.errors import Refused
+
+    try:
+        return told_address(text) or "none"
+    except Refused as error:
+        raise click.UsageError(f"{error.message}: {error.hint}") from error
 
 
 def _show_told(answer: ToldCell, *, as_json: bool) -> None:

@@ -25,7 +25,7 @@ def of_led(board: Board, text: str) -> Diagnosis:
     """
     answer = led_answer(board, text, option="--led")
     lights = lights_of(board.id)
-    blink = next((known for known in lights.blinks if known.code == answer), None) if lights else None
+    blink = lights.blink_of(board.id, answer) if lights is not None else None
     findings = (_finding(board, lights, blink),) if lights is not None and blink is not None else ()
     failed = blink is not None and blink.fails
     boot = Boot(

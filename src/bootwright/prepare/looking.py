@@ -97,8 +97,8 @@ def came(
     """
     lights = lights_of(board.id) if board is not None else None
     blink = None
-    if lights is not None and "+" in answers.get("led", ""):
-        blink = next((known for known in lights.blinks if known.code == answers["led"]), None)
+    if lights is not None and board is not None:
+        blink = lights.blink_of(board.id, answers.get("led", ""))
     reached: list[str] = []
     missed: list[Look] = []
     notes: list[str] = []

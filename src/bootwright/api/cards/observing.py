@@ -138,7 +138,7 @@ def observe(
         raise Refused(
             "nothing was told", hint="give --log, --text, --led, --lights, --address, --service or --outcome"
         )
-    known_address = (address or "") if answers.get("address") == "given" else ""
+    known_address = (address or "").strip() if answers.get("address") == "given" else ""
     given = Given(answers, known_address, outcomes_given, revision or "", tuple(contents), note)
     diagnosis = _diagnosis(contents, place, record, name, progress)
     ran = record.system if record is not None else system or _system_in(diagnosis) or ANY

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Mapping
 
+from bootwright.boards.addresses import told_address
 from bootwright.boards.lights import led_answer
 from bootwright.boards.model import Board
 from bootwright.foundation.choices import one_of
@@ -15,8 +14,6 @@ from bootwright.predict.api import OS_GOALS
 
 LIGHTS = ("on", "off")
 SERVICE = ("answers", "silent")
-NO_ADDRESS = "none"
-_HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
 def given_answers(
@@ -41,22 +38,10 @@ def given_answers(
             raise Refused(f"there is no answer {lights!r} to --lights: the Ethernet socket's", hint=hint)
         answers["lights"] = one_of(lights, LIGHTS, what="answer to --lights", kind="answers")
     if address is not None:
-        answers["address"] = _address(address)
+        answers["address"] = "none" if told_address(address) is None else "given"
     if service is not None:
         answers["service"] = one_of(service, SERVICE, what="answer to --service", kind="answers")
     return answers
-
-
-def _address(text: str) -> str:
-    if text == NO_ADDRESS:
-        return NO_ADDRESS
-    try:
-        ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        if not _HOST.fullmatch(text) or text.replace(".", "").isdigit():
-            hint = "it looks like 192.168.1.50, or is a host's name; or say none"
-            raise Refused(f"{text!r} is no address", hint=hint) from None
-    return "given"
 
 
 def given_outcomes(board: Board | None, outcomes: Mapping[str, str]) -> dict[str, Verdict]:
