@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import evolve
 
-from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away, role_of_name
+from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away, role_in, role_of_name
 from bootwright.diagnose.judging.order.joining import MOST_LINES, completed, parted
 from bootwright.diagnose.judging.order.raising import raised
 from bootwright.diagnose.judging.order.weight import weight_of
@@ -43,8 +43,6 @@ _ON_THE_WAY: Final = re.compile(
 )
 """Names of what network devices hang on."""
 _OF_AREA: Final = {"network": "network", "storage": "storage"}
-_NAMES: Final = 40
-"""Bytes of a message in which its device is named."""
 _NO_ROOT_ASKED: Final = re.compile(r"Cannot open root device \"(?:\(null\))?\"")
 _NET_ROOT: Final = re.compile(r"(?i)\bnfs|\bnbd|iscsi|netroot|livenet")
 _KINDS: Final = {
@@ -369,7 +367,7 @@ def _differ_in_role(cause: Finding, effect: Finding) -> bool:
     roles = []
     for finding in (cause, effect):
         text = prefix.split(finding.lines[0].text.encode()).text if finding.lines else b""
-        role = role_of_name(text[:_NAMES])
+        role = role_in(text)
         roles.append(role.name if role is not None else _OF_AREA.get(finding.area, ""))
     if "" in roles or "usb" in roles or set(roles) <= _OF_NETWORK:
         return False

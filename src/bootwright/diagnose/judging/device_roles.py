@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
+from typing import Final
 
 from attrs import evolve, field, frozen
 
@@ -12,6 +13,9 @@ from bootwright.diagnose.reading.expressions import PATTERNS
 from bootwright.diagnose.reading.patterns import holds
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import LONE, STEM, key
+
+_NAMED_WITHIN: Final = 80
+"""Bytes of a message that a driver and its device are named in."""
 
 
 @frozen(kw_only=True)
@@ -144,6 +148,11 @@ def role_of_name(device: bytes) -> DeviceRole | None:
     return next(
         (role for role in roles if any(name.search(device) is not None for name in role.devices)), None
     )
+
+
+def role_in(message: bytes) -> DeviceRole | None:
+    """The role of the device that a message, without its stamps, names in its beginning."""
+    return role_of_name(message[:_NAMED_WITHIN])
 
 
 def _role(file: str) -> DeviceRole | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bootwright.diagnose.judging.device_roles import is_extra_driver, role_of, role_of_name
+from bootwright.diagnose.judging.device_roles import is_extra_driver, role_in, role_of
 from bootwright.diagnose.judging.shapes import is_taken_back
 from bootwright.diagnose.messages.speaker import is_of_a_device, speaker
 from bootwright.diagnose.reading import levels, prefix
@@ -18,8 +18,6 @@ WARNING: Final = 4
 _RECOGNISED: Final = 60
 """Lines at the end that are compared with the kernel's formats where nothing else tells who speaks."""
 _FEWEST: Final = 2
-_NAMES: Final = 80
-"""Bytes of a message that a driver and its device are named in."""
 
 
 def level_of(raw: bytes) -> int | None:
@@ -70,7 +68,7 @@ def part_of(text: bytes) -> str:
     files = {owner.file for owner in said_by.likely_owners}
     if is_extra_driver(files):
         return "extra"
-    roles = role_of(files), role_of_name(text[:_NAMES])
+    roles = role_of(files), role_in(text)
     return "none" if is_of_a_device(text) and roles == (None, None) else ""
 
 

@@ -198,6 +198,7 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
         return []
     groups: dict[tuple[Severity, int, str], list[Held]] = {}
     cases: dict[tuple[Severity, int, str], Case | None] = {}
+    provoked = boot.rank >= _INIT and not boot.tallies.keys().isdisjoint(signature.provoked_by)
     for place, held in enumerate(hold(signature.rule, boot)):
         case, number, condition = _case(signature, boot, held)
         if case is not None and condition is not None and case.rule.error:
@@ -214,6 +215,8 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
             severity = after_ready
         if signature.open_end and boot.watched and severity is Severity.INFO:
             severity = Severity.FATAL
+        if provoked and severity.rank < Severity.INFO.rank:
+            severity = Severity.INFO
         if severity.rank < signature.severity.rank:
             # What makes it worse belongs to its proof.
             proof = condition.proof if condition is not None else ()

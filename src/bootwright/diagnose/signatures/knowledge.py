@@ -85,11 +85,13 @@ def make_knowledge(
 def _check_events(where: str, signature: Signature, known: Iterable[str]) -> None:
     names = (*known, *PSEUDO_EVENTS, *(f"@stage:{stage}" for stage in STAGES))
     allowed = set(names)
+    wanted = list(signature.provoked_by)
     for rule in (signature.rule, *(case.rule for case in signature.cases)):
-        for name in (*rule.triggers, *rule.also, *rule.without, *rule.without_later, *rule.without_earlier):
-            if name not in allowed:
-                hint = hint_for(name, names, kind="events")
-                raise Malformed(where, None, "the name of an event", name, hint=hint)
+        wanted += (*rule.triggers, *rule.also, *rule.without, *rule.without_later, *rule.without_earlier)
+    for name in wanted:
+        if name not in allowed:
+            hint = hint_for(name, names, kind="events")
+            raise Malformed(where, None, "the name of an event", name, hint=hint)
 
 
 def _pattern(name: str, expression: Expression, speakers: Iterable[str] = ()) -> Pattern:
@@ -148,6 +150,7 @@ def _signature(file: SignatureFile) -> Signature:
         explains_if=file.explains_if,
         of_reports=file.of_reports,
         needs=file.needs,
+        provoked_by=tuple(_event_name(event, file.name) for event in file.provoked_by),
         ends_boot=file.ends_boot,
         report=file.report,
         by_timer=file.by_timer,

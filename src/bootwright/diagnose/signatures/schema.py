@@ -176,6 +176,7 @@ class SignatureFile:
         factory=dict, metadata=written(Mapping[str, tuple[str, ...]], _speakers_of)
     )
     needs: tuple[str, ...] = field(default=(), metadata=LONE)
+    provoked_by: tuple[str, ...] = field(default=(), metadata=LONE)
     ends_boot: bool = False
     report: bool = False
     by_timer: bool = False
