@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -50,6 +51,13 @@ def test_compressed_logs_of_several_members(pack: Callable[[bytes], bytes]) -> N
     half = TEXT.index(b"\n", len(TEXT) // 2) + 1
     assert opened(pack(TEXT[:half]) + pack(TEXT[half:])) == TEXT
     assert opened(gzip.compress(pack(TEXT))) == TEXT
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    """Notepad and PowerShell put it before UTF-8."""
+    line = b"Reboot failed -- System halted\n"
+    assert opened(codecs.BOM_UTF8 + line) == line
+    assert incoming.Arriving("x").text(codecs.BOM_UTF8 + line) == line
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])

@@ -143,3 +143,18 @@ def test_a_stack_below_what_is_known_to_mean_nothing_means_nothing() -> None:
     assert diagnose_bytes(log.encode(), "log", KNOWLEDGE).outcome is Outcome.BOOT_OK
     other = log.replace("unchecked MSR access error", "quux: frob")
     assert diagnose_bytes(other.encode(), "log", KNOWLEDGE).outcome is Outcome.DEGRADED
+
+
+@pytest.mark.parametrize(
+    "says", ["my board does not boot", "I cannot connect to the node", "We get no picture, it failed"]
+)
+def test_what_a_person_says_is_no_log(says: str) -> None:
+    assert diagnose_bytes(f"{says}\n".encode()).outcome is Outcome.UNKNOWN
+
+
+def test_that_it_boots_is_said_where_programs_run() -> None:
+    error = "[    3.000000] widget 1f000000.widget: probe failed with error -22\n"
+    assert diagnose_bytes(error.encode()).outcome is Outcome.DEGRADED
+    assert "whether the machine boots is not in the log" in diagnose_bytes(error.encode()).sentence
+    unit = "systemd[1]: Started Example One.\nsystemd[1]: Failed to start Example Daemon.\n"
+    assert diagnose_bytes(unit.encode()).sentence == "it boots, but something does not work"

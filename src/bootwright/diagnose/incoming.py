@@ -1,8 +1,9 @@
 """What was handed over as a log, as the text that it holds: decompressed, UTF-16 converted, or refused.
 
 A compressed log may be several streams one after the other, as rotated and appended logs are. PuTTY,
-Windows Terminal and PowerShell's `>` write UTF-16. Anything else that is not lines of text (an image, a
-package, an archive) would only yield findings by chance, and is refused with what it is.
+Windows Terminal and PowerShell's `>` write UTF-16, Notepad a byte order mark before UTF-8. Anything else
+that is not lines of text (an image, a package, an archive) would only yield findings by chance, and is
+refused with what it is.
 
 Limits: the kind of a file is decided by its first MiB; a log expands to at most 4 GiB; lz4 is read whole
 before it is expanded.
@@ -87,6 +88,10 @@ class _Ahead:
         self._head = b"".join(pieces)
         return self._head
 
+    def skip(self, beginning: bytes) -> None:
+        """Leave out what was looked at, where it begins so."""
+        self._head = self._head.removeprefix(beginning)
+
     def read(self, size: int) -> bytes:
         """See `streams.Stream.read`."""
         if self._head:
@@ -125,6 +130,7 @@ def log_text(read: Read, where: str) -> Read:
             encoding = encoding_of(head)
             if encoding is None:
                 refuse_other(head, where)
+                ahead.skip(codecs.BOM_UTF8)
                 return ahead.read
             return _Utf16(ahead, encoding).read
         where = f"{where}:{kind}"
@@ -208,6 +214,7 @@ class Arriving:
         """The text in the next bytes; raises `Refused` where the first ones are of something else."""
         if not self._begun and data:
             self._begun = True
+            data = data.removeprefix(codecs.BOM_UTF8)
             if compression_of(Bytes(data, self._where)) is not None:
                 raise Refused(
                     f"{self._where} is compressed, and cannot be followed", hint="leave out --follow"

@@ -14,6 +14,7 @@ def as_json(diagnosis: Diagnosis, *, board: str | None = None) -> dict[str, Any]
     form: dict[str, Any] = {
         "schema": SCHEMA,
         "outcome": diagnosis.outcome.value,
+        "says": diagnosis.sentence,
         "blame": _blame(diagnosis),
         "lines": diagnosis.lines,
         "boots": [_boot(boot) for boot in diagnosis.boots],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from attrs import frozen
 
@@ -40,9 +41,17 @@ class Outcome(StrEnum):
         return {Outcome.BOOT_OK: 0, Outcome.UNKNOWN: 3}.get(self, 1)
 
 
+_SENTENCES: Final = {
+    Outcome.FAILED: "the boot failed",
+    Outcome.DEGRADED: "it boots, but something does not work",
+    Outcome.BOOT_OK: "no failure found",
+    Outcome.UNKNOWN: "the log does not show how the boot ends",
+}
+
 STAGES = ("firmware", "boot-loader", "kernel", "devices", "root", "init", "services", "ready")
 """In the order a boot goes through them."""
 RANKS = {stage: rank for rank, stage in enumerate(STAGES)}
+_PROGRAMS: Final = RANKS["init"]
 """Stage → index into `STAGES`."""
 
 
@@ -167,6 +176,14 @@ class Diagnosis:
     lines: int
     boots_left_out: int
     """Boots between the first and the last ones kept, where a file holds very many."""
+
+    @property
+    def sentence(self) -> str:
+        """The outcome in words; that a machine boots is said only where programs are seen to run."""
+        ran = any(RANKS.get(boot.stage, -1) >= _PROGRAMS for boot in self.boots)
+        if self.outcome is Outcome.DEGRADED and not ran:
+            return "something does not work; whether the machine boots is not in the log"
+        return _SENTENCES[self.outcome]
 
     @property
     def blamed(self) -> Blame | None:

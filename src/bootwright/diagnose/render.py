@@ -19,12 +19,6 @@ _COLOURS = {
     Outcome.BOOT_OK: "green",
     Outcome.UNKNOWN: "cyan",
 }
-_SENTENCES = {
-    Outcome.FAILED: "the boot failed",
-    Outcome.DEGRADED: "it boots, but something does not work",
-    Outcome.BOOT_OK: "no failure found",
-    Outcome.UNKNOWN: "the log does not show how the boot ends",
-}
 _MARKS = {Stance.CONFIRMS: "yes:", Stance.REFUTES: "but:", Stance.TELLS: "note:"}
 _WIDTH = 100
 _SHOWN_BOOTS = 12
@@ -36,7 +30,7 @@ def as_text(diagnosis: Diagnosis, *, every: bool = False) -> str:
 
     `every` shows sources and limits of harmless findings too, and all boots.
     """
-    out = [_coloured(f"{diagnosis.outcome}: {_SENTENCES[diagnosis.outcome]}", diagnosis.outcome)]
+    out = [_coloured(f"{diagnosis.outcome}: {diagnosis.sentence}", diagnosis.outcome)]
     boots = list(enumerate(diagnosis.boots, 1))
     if not every and len(boots) > _SHOWN_BOOTS:
         hidden = len(boots) - _SHOWN_BOOTS

@@ -55,6 +55,12 @@ _GOES_ON: Final = re.compile(rb"[a-z][a-z-]{1,12} (?!(?:\S+ ){0,2}\S*:(?:\s|\Z))
 """The rest of a line that something wrapped: in lower case, with no name of who speaks before it."""
 
 
+_PERSON: Final = re.compile(
+    rb"\A[^:=\[\]]*?(?<![\w/-])(?:I|I'm|I've|[Mm]y|[Ww]e|[Oo]ur)(?![\w/.:-])[^:=\[\]]*\Z"
+)
+"""Somebody describes what is the matter, in place of a log."""
+
+
 @define
 class _Complaint:
     place: Occurrence
@@ -102,6 +108,8 @@ class Complaints:
             return
         shape = shape_of(text)
         by_program = voice == PROGRAM
+        if not stamped and _PERSON.search(text) is not None:
+            return
         wrong = looks_wrong(text) or (by_program and _is_permanent(text))
         if wrong or (message.kernel and _is_an_error(raw, text)):
             goes_on = (self._stamped and not stamped) or (not by_clock and _GOES_ON.match(text) is not None)
