@@ -126,8 +126,8 @@ def test_a_partition_beyond_the_disk_cannot_be_opened(tmp_path: Path) -> None:
         file.truncate(6 << 20)
     table = read_partition_table(opened(image))
     assert table.copies[1].startswith("backup: bad")
-    assert "partition 3 ends beyond the disk" in table.problems
-    with pytest.raises(Malformed, match="inside the disk"):
+    assert any("partition 3 ends beyond the disk" in problem for problem in table.problems)
+    with pytest.raises(Malformed, match=r"partition 3 .* the end of the disk"):
         table.partitions[2].open(opened(image))
 
 

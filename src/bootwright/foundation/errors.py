@@ -8,6 +8,10 @@ The command line turns each into one line on stderr and exit status 2.
 from __future__ import annotations
 
 EXIT_BAD_INPUT = 2
+CUT_SHORT = "the file is not whole: download or copy it again"
+"""The hint wherever a file ends before what it holds does."""
+DAMAGED = "the file is damaged: download or copy it again"
+"""The hint wherever a file is of another content than it was written with."""
 
 
 class BootwrightError(Exception):

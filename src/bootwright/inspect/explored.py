@@ -25,6 +25,19 @@ def volume_sets(root: Item) -> Iterator[list[PlainVolume]]:
                 yield inside
 
 
+def require_whole(root: Item) -> None:
+    """Raise `Malformed` where the artifact is a disk image that ends before one of its partitions does.
+
+    The first partitions of a download that broke off can be read: what boots would be judged by half of it.
+    """
+    disk = _disk(root)
+    if disk is None or disk.source is None:
+        return
+    for partition in disk.children:
+        if isinstance(partition.detail, Partition):
+            partition.detail.open(disk.source)
+
+
 def _disk(root: Item) -> Item | None:
     """The artifact's own disk, which may be compressed."""
     item: Item | None = root

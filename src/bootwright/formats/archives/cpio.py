@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from attrs import frozen
 
 from bootwright.formats.sources.bytesource import ByteSource, Part
-from bootwright.foundation.errors import Malformed, Refused
+from bootwright.foundation.errors import CUT_SHORT, Malformed, Refused
 
 _HEADER = 110
 _MAGICS = (b"070701", b"070702")
@@ -88,7 +88,7 @@ def read(source: ByteSource) -> Iterator[Entry]:
             end,
             f"an entry named {_TRAILER}",
             "the end of the data",
-            hint="the archive is truncated",
+            hint=CUT_SHORT,
         )
 
 
@@ -134,7 +134,7 @@ def _entry(source: ByteSource, offset: int) -> tuple[Entry, int]:
             min(data, source.size),
             f"{size} bytes of {ascii(name)[:80]}",
             f"the end of the data at byte {source.size:#x}",
-            hint="the archive is truncated",
+            hint=CUT_SHORT,
         )
     return Entry(name, mode, size, data, (major, minor)), min(_aligned(data + size), source.size)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from bootwright.formats.archives.ar import read_ar
 from bootwright.formats.archives.tarstream import TarMember, read_tar
 from bootwright.formats.sources.streams import CHUNK, Decompressed, Limited, Stream, everything
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import CUT_SHORT, Malformed
 
 _COMPRESSIONS = {"": None, ".gz": "gzip", ".xz": "xz", ".zst": "zstd", ".bz2": "bzip2", ".lzma": "lzma"}
 _MOST_CONTROL = 64 << 20
@@ -76,7 +76,7 @@ class DebReader:
                 None,
                 "debian-binary, control.tar and data.tar",
                 "the end of the package",
-                hint="the file is truncated; fetch it again",
+                hint=CUT_SHORT,
             )
         return member
 

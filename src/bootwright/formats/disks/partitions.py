@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from bootwright.formats.sources.bytesource import ByteSource, Part
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import CUT_SHORT, Malformed
 
 
 @frozen
@@ -37,10 +37,10 @@ class Partition:
         if self.offset + self.size > disk.size:
             raise Malformed(
                 disk.name,
-                self.entry_offset,
-                f"{title} inside the disk of {disk.size:#x} bytes",
-                f"its end at {self.offset + self.size:#x}",
-                hint="the image is truncated",
+                disk.size,
+                f"{title}, which ends at byte {self.offset + self.size:#x}",
+                "the end of the disk",
+                hint=CUT_SHORT,
             )
         return Part(disk, self.offset, self.size, f"{disk.name}:{title}")
 
@@ -73,7 +73,7 @@ def overlaps(partitions: tuple[Partition, ...], disk_size: int) -> list[str]:
         if last is not None and partition.offset < last.offset + last.size:
             problems.append(f"partitions {last.number} and {partition.number} overlap")
         if partition.offset + partition.size > disk_size:
-            problems.append(f"partition {partition.number} ends beyond the disk")
+            problems.append(f"partition {partition.number} ends beyond the disk: {CUT_SHORT}")
         if last is None or partition.offset + partition.size > last.offset + last.size:
             last = partition
     return problems

@@ -25,7 +25,7 @@ from bootwright.formats.filesystems.filesystem import (
 from bootwright.formats.filesystems.squashfs_blocks import COMPRESSIONS, SquashFile, decompressor
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.formats.sources.extents import BlockCache
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import CUT_SHORT, Malformed
 
 MAGIC = b"hsqs"
 _SUPER = struct.Struct("<4sIIIIHHHHHHQQQQQQQQ")
@@ -80,9 +80,7 @@ def read_superblock(source: ByteSource) -> Superblock:
     if compression not in COMPRESSIONS:
         raise Malformed(source.name, 20, "a known compression", str(compression))
     if used > source.size:
-        raise Malformed(
-            source.name, 40, f"at most {source.size:#x} bytes used", f"{used:#x}", hint="it is truncated"
-        )
+        raise Malformed(source.name, 40, f"at most {source.size:#x} bytes used", f"{used:#x}", hint=CUT_SHORT)
     return Superblock(
         inodes=inodes,
         block_size=block_size,

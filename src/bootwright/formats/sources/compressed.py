@@ -18,7 +18,7 @@ from bootwright.formats.sources import zstd
 from bootwright.formats.sources.bytesource import Bytes, ByteSource, FileBytes
 from bootwright.formats.sources.growing import Growing
 from bootwright.formats.sources.spool import can_grow, digest, grow, holds, keep, spool, spooled
-from bootwright.formats.sources.streams import compression_of, decoder
+from bootwright.formats.sources.streams import compression_of, cut_short, damaged, decoder
 from bootwright.formats.sources.xz_blocks import XzBlocks, read_index
 from bootwright.foundation.errors import BootwrightError, Malformed
 from bootwright.foundation.progress import Progress
@@ -254,16 +254,13 @@ class Expansion:
             given = b""
             if taking.needs_input:
                 if at >= length:
-                    raise Malformed(
-                        source.name, length, f"the end of a {kind} stream", "the end", hint="it is truncated"
-                    )
+                    raise cut_short(source.name, kind, length)
                 given = source.read(at, min(_CHUNK, length - at))
                 at += len(given)
             try:
                 data = taking.decompress(given, _CHUNK)
             except (lzma.LZMAError, zlib.error, OSError, ValueError, EOFError, MemoryError) as error:
-                detail = str(error)[:120] or type(error).__name__
-                raise Malformed(source.name, offset, f"a sound {kind} stream", detail) from error
+                raise damaged(source.name, kind, error, offset) from error
             if data:
                 yield data
         self.end = at - len(taking.unused_data)

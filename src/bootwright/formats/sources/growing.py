@@ -17,9 +17,10 @@ import uuid
 from pathlib import Path
 
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes, check_range
+from bootwright.formats.sources.streams import damaged
 from bootwright.foundation import tools
 from bootwright.foundation.atomic import new_file
-from bootwright.foundation.errors import BootwrightError, Malformed, Missing, ToolFailed
+from bootwright.foundation.errors import DAMAGED, BootwrightError, Malformed, Missing, ToolFailed
 from bootwright.foundation.progress import Progress, Silent
 
 COMMANDS = {
@@ -142,7 +143,7 @@ class Growing:
             length = os.fstat(self._file.fileno()).st_size
             if length != self._size:
                 raise Malformed(
-                    self._source.name, None, f"{self._size} bytes expanded", f"{length}", hint="it is damaged"
+                    self._source.name, None, f"{self._size} bytes expanded", f"{length}", hint=DAMAGED
                 )
         except BootwrightError as error:
             self._error = error
@@ -200,4 +201,4 @@ def check_end(process: subprocess.Popen[bytes], name: str, limit: int) -> None:
     if status < 0:
         raise ToolFailed(tool, f"ended by signal {-status}")
     last = complaint.strip().rpartition("\n")[2].rpartition("(stdin): ")[2].rstrip(".")
-    raise Malformed(name, None, f"a whole {tool} stream", last[:200] or "a broken one")
+    raise damaged(name, tool, last or "its program does not say which")

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 
 from bootwright.formats.sources.bytesource import ByteSource
+from bootwright.formats.sources.streams import damaged
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed
 
@@ -23,22 +24,26 @@ def lz4_chunks(source: ByteSource, offset: int) -> Iterator[bytes]:
         [program, "--decompress", "--stdout", "--quiet"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     feeder = threading.Thread(target=_feed, args=(source, offset, process), daemon=True)
     feeder.start()
     try:
         assert process.stdout is not None  # noqa: S101  (asked for with PIPE)
+        assert process.stderr is not None  # noqa: S101
         while data := process.stdout.read(_CHUNK):
             yield data
         if process.wait() != 0:
-            raise Malformed(source.name, None, "an lz4 stream", "a broken one")
+            complaint = process.stderr.read(4096).decode(errors="replace")
+            why = complaint.strip().rpartition("\n")[2]
+            raise damaged(source.name, "lz4", why or "its program does not say which")
     finally:
         process.kill()
         process.wait()
         feeder.join(timeout=5)
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 def _feed(source: ByteSource, offset: int, process: subprocess.Popen[bytes]) -> None:

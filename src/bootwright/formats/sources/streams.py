@@ -16,7 +16,7 @@ from typing import Protocol
 
 from bootwright.formats.sources import zstd
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import CUT_SHORT, DAMAGED, Malformed
 
 CHUNK = 256 * 1024
 # xz --extreme -9 needs 65 MiB (xz(1), the table of presets); nothing a distribution ships needs more.
@@ -83,7 +83,7 @@ class Limited:
                 None,
                 f"{self._size} bytes",
                 f"the end after {self._size - self.left}",
-                hint="the file is truncated; fetch it again",
+                hint=CUT_SHORT,
             )
         self.left -= len(data)
         return data
@@ -135,13 +135,7 @@ class Decompressed:
         if self._decoder.needs_input:
             given = self._stream.read(CHUNK)
             if not given:
-                raise Malformed(
-                    self._where,
-                    None,
-                    f"more {self._kind} data",
-                    "the end",
-                    hint="the file is truncated; fetch it again",
-                )
+                raise cut_short(self._where, self._kind)
         return self._decoded(given)
 
     def _next_member(self) -> bytes:
@@ -161,16 +155,29 @@ class Decompressed:
         try:
             return self._decoder.decompress(given, CHUNK)
         except (lzma.LZMAError, zlib.error, OSError, ValueError, MemoryError, EOFError) as error:
-            raise self._damaged(error) from error
+            why = f"{_why(error)}, after {self._produced} bytes of output"
+            raise damaged(self._where, self._kind, why) from error
 
-    def _damaged(self, error: Exception) -> Malformed:
-        return Malformed(
-            self._where,
-            None,
-            f"sound {self._kind} data",
-            f"damage ({str(error)[:120] or type(error).__name__}) after {self._produced} bytes of output",
-            hint="the file is damaged; fetch it again",
-        )
+
+_ENDS_TOO_SOON = ("Unexpected end of input", "premature end", "Unfinished stream")
+"""What xz, zstd and lz4 say of a stream without its end, in the C locale."""
+
+
+def cut_short(where: str, kind: str, at: int | None = None) -> Malformed:
+    """The error of compressed data that ends too soon, as a download that broke off does."""
+    return Malformed(where, at, f"the rest of the {kind} data", "the end of the file", hint=CUT_SHORT)
+
+
+def damaged(where: str, kind: str, why: str | Exception, at: int | None = None) -> Malformed:
+    """The error of compressed data that cannot be expanded; `why` is the decoder's, or its program's."""
+    reason = why if isinstance(why, str) else _why(why)
+    if any(words in reason for words in _ENDS_TOO_SOON):
+        return cut_short(where, kind, at)
+    return Malformed(where, at, f"sound {kind} data", f"damage ({reason[:200]})", hint=DAMAGED)
+
+
+def _why(error: Exception) -> str:
+    return str(error)[:120] or type(error).__name__
 
 
 class Recent:
@@ -290,7 +297,7 @@ def exactly(stream: Stream, size: int, where: str) -> bytes:
                 None,
                 f"{size} bytes",
                 f"the end after {size - left}",
-                hint="the file is truncated; fetch it again",
+                hint=CUT_SHORT,
             )
         pieces.append(piece)
         left -= len(piece)

@@ -24,6 +24,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.inspect.booted import Boot, NothingStarts, boot_of
 from bootwright.inspect.explore import Explorer
+from bootwright.inspect.explored import require_whole
 from bootwright.inspect.facts import Item, ItemKind
 from bootwright.inspect.files import ModuleTree
 from bootwright.kernels.model import Kernel
@@ -100,9 +101,10 @@ def contents(
 
     `entry` names the boot entry that counts, where not the default; `board` decides where it depends on the
     board what boots; `growth` may have begun to expand the artifact. Raises what the explorer and
-    `inspect.booted.boot_of` raise.
+    `inspect.booted.boot_of` raise, and `Malformed` for a disk image that ends before a partition does.
     """
     item = Explorer(progress=progress, growth=growth).artifact(artifact)
+    require_whole(item)
     result = Contents()
     boot = _boot(item, entry, board)
     firmware = firmware_partition(item)
