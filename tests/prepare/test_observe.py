@@ -89,6 +89,12 @@ def observe(*arguments: str | Path) -> tuple[dict[str, Any], int]:
         ({"led": "steady"}, None, None),
         ({"led": "off", "lights": "off", "address": "none"}, "power", Verdict.UNKNOWN),
         ({"led": "0+7", "lights": "off"}, "card", Verdict.UNKNOWN),
+        ({"led": "0+7", "lights": "on"}, "card", Verdict.UNKNOWN),
+        ({"led": "2+1", "lights": "on", "address": "none"}, "card", Verdict.UNKNOWN),
+        ({"led": "0+7", "lights": "on", "address": "given"}, "card", Verdict.UNKNOWN),
+        ({"led": "0+7", "address": "given", "service": "answers"}, None, Verdict.WORKS),
+        ({"led": "off", "lights": "on"}, None, Verdict.UNKNOWN),
+        ({"led": "0+10", "lights": "on"}, None, Verdict.UNKNOWN),
     ],
 )
 def test_how_far_a_board_came(answers: dict[str, str], missed: str | None, ethernet: Verdict | None) -> None:
@@ -128,9 +134,13 @@ def test_a_word_without_a_domain_is_no_evidence_of_a_network(word: str) -> None:
         },
     )
 )
-def test_an_address_always_means_that_the_network_works(answers: dict[str, str]) -> None:
+def test_an_address_means_that_the_network_works_unless_no_kernel_was_found(answers: dict[str, str]) -> None:
     steps = came(PREPARATIONS.get("talos"), PI5, answers)
-    if answers.get("address") == "given":
+    if answers.get("led") in {"0+7", "4+3"} and answers.get("service") != "answers":
+        assert steps.missed is not None
+        assert steps.missed.name == "card"
+        assert steps.outcomes.get("ethernet", Verdict.UNKNOWN) is Verdict.UNKNOWN
+    elif answers.get("address") == "given":
         assert steps.outcomes["ethernet"] is Verdict.WORKS
         assert steps.missed is None or steps.missed.name == "maintenance"
     elif answers.get("service") != "answers":
@@ -149,6 +159,99 @@ def test_a_log_names_the_cause_and_is_kept_once(kept: Path) -> None:
     (seen,) = read_record(kept).observations
     assert seen.outcomes["ethernet"] is Verdict.FAILS
     assert (kept.with_name("pi5.raw.observed") / f"{seen.logs[0]}.log").read_text() == RP1
+
+
+PANIC = """[    0.000000] Linux version 6.18.15+deb13-arm64 (builder@host) #1 SMP
+[    0.000000] Machine model: Raspberry Pi 5 Model B Rev 1.1
+[    1.300200] SError Interrupt on CPU2, code 0x00000000be000011 -- SError
+[    1.300220] pc : brcmstb_pinconf_set+0x8c/0x120
+[    1.300300] Kernel panic - not syncing: Asynchronous SError Interrupt
+[    1.300360] Rebooting in 10 seconds..
+"""
+AGAIN = """   0.00 RPi: BOOTLOADER release VERSION:45291ce6 DATE: 2025/11/05 TIME: 17:37:18
+   0.00 BOOTMODE: 0x06 partition 0 build-ts BUILD_TIMESTAMP=1762363038 serial 00000000 boardrev e04171 stc 4
+"""
+
+
+@pytest.mark.parametrize("ending", ["", AGAIN, AGAIN + PANIC + AGAIN])
+def test_what_failed_is_told_though_the_board_restarted_after_it(kept: Path, ending: str) -> None:
+    log = kept.with_name("console.log")
+    log.write_text(PANIC + ending)
+    blamed = api.diagnose(log).diagnosis.blamed
+    document, status = observe("--prepared", kept, "--log", log)
+    assert blamed is not None
+    assert (document["verdict"], status, document["cause"]["signature"]) == (
+        "fails", 1, blamed.finding.signature,
+    )  # fmt: skip
+    assert [text for text in document["says"] if "boot 1 of 2" in text] == (
+        ["that is boot 1 of 2 in the log (from line 1); the last one got as far as firmware"]
+        if ending == AGAIN
+        else []
+    )
+    (seen,) = read_record(kept).observations
+    assert seen.stepping == ("d0" if ending else "")
+
+
+def test_a_failed_goal_stays_failed_though_the_board_restarted(kept: Path) -> None:
+    log = kept.with_name("console.log")
+    log.write_text(RP1 + PANIC.partition("\n")[2].partition("\n")[2] + AGAIN)
+    document, _ = observe("--prepared", kept, "--log", log)
+    assert document["outcomes"]["ethernet"] == "fails"
+    assert document["against_prediction"] == ["ethernet: predicted works, seen fails"]
+
+
+def test_the_boot_after_a_failed_one_counts_and_one_of_another_kernel_does_not(kept: Path) -> None:
+    log = kept.with_name("console.log")
+    log.write_text(PANIC + GOOD)
+    document, status = observe("--prepared", kept, "--log", log)
+    assert (document["outcomes"]["ethernet"], status) == ("works", 0)
+    log.write_text(PANIC.replace("6.18.15", "6.12.25") + GOOD + AGAIN)
+    document, status = observe("--prepared", kept, "--log", log)
+    assert (document["counts"], document["outcomes"]["ethernet"], status) == (True, "works", 0)
+    log.write_text(PANIC.replace("6.18.15", "6.12.25") + AGAIN)
+    document, status = observe("--prepared", kept, "--log", log)
+    assert (document["counts"], status) == (False, 3)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \r\n", bytes(4096)])
+@pytest.mark.parametrize("option", ["--log", "--text"])
+def test_an_empty_log_is_refused_and_not_kept(kept: Path, option: str, content: bytes) -> None:
+    before = kept.read_bytes()
+    log = kept.with_name("console.log")
+    log.write_bytes(content)
+    with pytest.raises(Malformed, match="an empty file") as caught:
+        observe("--prepared", kept, option, log, "--lights", "off")
+    assert "from power-on" in (caught.value.hint or "")
+    assert kept.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("log", "next_step"),
+    [
+        ("[    0.000000] Linux version 6.18.15 (builder@host) #1 SMP\n", "until nothing more comes"),
+        ("[    9.000000] [talos] machine is running and ready\n", "--outcome"),
+    ],
+)
+def test_a_log_without_a_failure_is_not_asked_for_again(tmp_path: Path, log: str, next_step: str) -> None:
+    path = tmp_path / "console.log"
+    path.write_text(log)
+    document, _ = observe("--board", "raspberrypi-3", "--log", path)
+    assert "--log FILE" not in document["next"]
+    assert next_step in document["next"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "next_step"),
+    [
+        (["--lights", "on"], "tell it: --address"),
+        (["--lights", "on", "--address", "10.0.0.2"], "nothing for what was told: it works"),
+        (["--led", "activity"], "tell it: --lights"),
+        (["--outcome", "ethernet=fails"], "they say why"),
+    ],
+)
+def test_the_next_step_is_what_was_not_told_yet(arguments: list[str], next_step: str) -> None:
+    document, _ = observe("--board", "raspberrypi-5", *arguments)
+    assert next_step in document["next"]
 
 
 def test_a_log_of_a_good_boot_shows_both_goals(kept: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -155,6 +156,11 @@ class Boot:
         """The value of a fact in `told`, or None where the log does not have it."""
         return next((value for key, value in self.told if key == name), None)
 
+    @property
+    def reached_kernel(self) -> bool:
+        """Whether a kernel was running."""
+        return RANKS.get(self.stage, -1) >= RANKS["kernel"]
+
 
 @frozen
 class Blame:
@@ -202,3 +208,22 @@ class Diagnosis:
             return None
         *_, index, place = max(grave)
         return Blame(index, -place, self.boots[index].findings[-place])
+
+    def telling(self, boots: Sequence[Boot] | None = None) -> Boot | None:
+        """The boot that the outcome rests on, among some of them (all, where none are given); None of none.
+
+        A board that restarts prints its firmware's lines again: the last boot of a log is often one of which
+        nothing is known yet. So it is the one to blame where the whole failed, else the last one that ended
+        as the whole did, or whose outcome is known, or that got to a kernel.
+        """
+        chosen = self.boots if boots is None else boots
+        blamed = self.blamed
+        if self.outcome is Outcome.FAILED and blamed is not None and self.boots[blamed.boot] in chosen:
+            return self.boots[blamed.boot]
+        by_weight = (
+            [boot for boot in chosen if boot.outcome is self.outcome is not Outcome.UNKNOWN],
+            [boot for boot in chosen if boot.outcome is not Outcome.UNKNOWN],
+            [boot for boot in chosen if boot.reached_kernel],
+            chosen,
+        )
+        return next((weighty[-1] for weighty in by_weight if weighty), None)

@@ -119,6 +119,8 @@ class Look:
     """What of that goal is known where it is there."""
     is_missed: Verdict = Verdict.UNKNOWN
     """What of that goal is known where it is not there."""
+    without_kernel: str = ""
+    """How it may be there though no kernel was started; empty for what only a running system shows."""
     source: str = ""
 
 

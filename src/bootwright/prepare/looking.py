@@ -26,6 +26,8 @@ class Sign:
     seconds: int
     means: str
     next: str
+    asks: str = ""
+    """How it is told: `lights`, of `--lights`."""
 
     def as_json(self) -> dict[str, object]:
         """As docs/schemas/prepare.schema.json has it."""
@@ -50,6 +52,8 @@ class Came:
     """Goal → what that shows of it."""
     blink: Blink | None = None
     notes: tuple[str, ...] = ()
+    ahead: Sign | None = None
+    """What comes next and was not asked about; None where something is missing, or nothing comes."""
 
 
 def signs(preparation: Preparation, board: Board | None, address: str = ADDRESS) -> Iterator[Sign]:
@@ -71,7 +75,7 @@ def _sign(look: Look, board: Board | None, address: str) -> Sign:
             text = text.replace(place, word)
         return text
 
-    return Sign(look.name, filled(look.see), look.seconds, filled(look.means), filled(look.next))
+    return Sign(look.name, filled(look.see), look.seconds, filled(look.means), filled(look.next), look.asks)
 
 
 def _as_asked(look: Look, preparation: Preparation, answers: Mapping[str, str]) -> Look:
@@ -93,22 +97,38 @@ def came(
     """How far the board came. `answers` maps what was asked (`led`, `lights`, `address`, `service`) to an
     answer; a code of the LED is `LONG+SHORT`.
 
-    What comes later and is there outweighs what is missing before it: a lamp may be broken.
+    What comes later and is there outweighs what is missing before it: a lamp may be broken. A code with which
+    the firmware says that it started no kernel is outweighed by what only a running system shows.
     """
     lights = lights_of(board.id) if board is not None else None
     blink = None
     if lights is not None and board is not None:
         blink = lights.blink_of(board.id, answers.get("led", ""))
+    runs = any(
+        answers.get(look.asks) in look.reached
+        for look in looks(preparation)
+        if look.asks != "led" and not look.without_kernel
+    )
+    no_kernel = blink is not None and blink.fails and not runs
     reached: list[str] = []
     missed: list[Look] = []
+    ahead: Look | None = None
     notes: list[str] = []
     outcomes: dict[str, Verdict] = {}
     for look in looks(preparation):
         answer = answers.get(look.asks)
         word = "code" if answer is not None and "+" in answer and look.asks == "led" else answer
         if word is None:
+            ahead = ahead or look
             continue
-        if word in look.reached:
+        ahead = None
+        if word in look.reached and no_kernel and look.without_kernel:
+            notes.append(
+                f"{_sign(look, board, address).see}: beside that code it shows nothing; {look.without_kernel}"
+            )
+            if look.goal:
+                outcomes[look.goal] = Verdict.UNKNOWN
+        elif word in look.reached:
             notes += [
                 f"not seen ({_sign(earlier, board, address).see}), though what comes after it is there"
                 for earlier in missed
@@ -125,5 +145,6 @@ def came(
                 outcomes[look.goal] = look.is_missed if started else Verdict.UNKNOWN
     first = _sign(_as_asked(missed[0], preparation, answers), board, address) if missed else None
     if first is not None and blink is not None and missed[0].asks == "led":
-        first = Sign(first.name, first.see, first.seconds, f"{blink.code}: {blink.means}", blink.next)
-    return Came(tuple(reached), first, outcomes, blink, tuple(notes))
+        first = evolve(first, means=f"{blink.code}: {blink.means}", next=blink.next)
+    after = _sign(ahead, board, address) if ahead is not None and first is None else None
+    return Came(tuple(reached), first, outcomes, blink, tuple(notes), after)

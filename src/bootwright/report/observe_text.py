@@ -15,7 +15,9 @@ def lines(observed: Observed, record: Path | None, read: Sequence[str] = ()) -> 
     """The verdict first; `record` is where it was kept, `read` what was put right in a photo's text."""
     seen = observed.seen
     stopped = f"the boot stops: {observed.stopped_by}" if observed.stopped_by else "no goal is decided by it"
-    yield f"{observed.verdict}: {_outcomes(seen.outcomes) or stopped}"
+    is_decided = any(verdict is not Verdict.UNKNOWN for verdict in seen.outcomes.values())
+    shown = _outcomes(seen.outcomes) if is_decided or not observed.stopped_by else ""
+    yield f"{observed.verdict}: {shown or stopped}"
     if observed.record is not None:
         what = f"{observed.record.image} on {observed.record.board_title}"
         yield from wrapped("  ", f"{what}, Linux {observed.record.kernel}")

@@ -185,15 +185,15 @@ def _system_in(diagnosis: Diagnosis | None) -> str:
     """The system whose own words are in the log, of those that are known; empty where none is told."""
     from bootwright.prepare.knowledge import PREPARATIONS
 
-    if diagnosis is None or not diagnosis.boots:
+    boot = diagnosis.telling() if diagnosis is not None else None
+    if boot is None:
         return ""
-    boot = diagnosis.boots[-1]
     areas = {finding.area for finding in boot.findings}
     return next((name for name in PREPARATIONS.names() if name in areas or boot.fact(name) is not None), "")
 
 
 def _bytes_of(path: Path) -> bytes:
-    """A log's bytes; raises `Missing`, and `Malformed` for one that is too large to be kept."""
+    """A log's bytes; raises `Missing`, and `Malformed` for one that is empty or too large to keep."""
     from bootwright.foundation.errors import Malformed, Missing
 
     try:
@@ -204,6 +204,9 @@ def _bytes_of(path: Path) -> bytes:
     if len(data) > _MOST_LOG:
         expected = f"a log of at most {_MOST_LOG >> 20} MiB"
         raise Malformed(str(path), _MOST_LOG, expected, "more", hint="bootwright diagnose takes larger ones")
+    if not data.strip(b" \t\r\n\0"):
+        hint = "capture the console from power-on; without one tell the lights: --lights, --address, --led"
+        raise Malformed(str(path), 0, "a log", "an empty file", hint=hint)
     return data
 
 

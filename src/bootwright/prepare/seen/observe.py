@@ -12,7 +12,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from bootwright.boards.model import Board
-from bootwright.diagnose.model import SERIOUS, Boot, Diagnosis, Finding, Line, Severity, Stance
+from bootwright.diagnose.model import RANKS, SERIOUS, STAGES, Boot, Diagnosis, Finding, Line, Severity, Stance
 from bootwright.evidence.board import stepping_of
 from bootwright.foundation import atomic
 from bootwright.foundation.verdict import Verdict
@@ -89,11 +89,11 @@ def observe(
     `diagnosis` is of the logs in `given`, held against the board and the image where these are known. A log
     of something else than the prepared image does not count for it, and says so.
     """
-    boot = diagnosis.boots[-1] if diagnosis is not None and diagnosis.boots else None
+    boot = _telling(diagnosis, record) if diagnosis is not None else None
     steps = came(preparation, board, given.answers, given.address or ADDRESS)
     of_log = dict(proved_by_log(boot, preparation)) if boot is not None else {}
     outcomes: dict[str, Verdict] = dict(steps.outcomes)
-    says: list[str] = [*steps.notes]
+    says: list[str] = []
     for goal, verdict in of_log.items():
         earlier = outcomes.get(goal)
         if earlier not in {None, Verdict.UNKNOWN, verdict}:
@@ -114,15 +114,22 @@ def observe(
         next_step = steps.missed.next
     else:
         next_step = ""
+    says += steps.notes
     if boot is not None and cause is None:
-        says.append(f"the log shows no failure; it got as far as {boot.stage}")
+        known = boot.stage in RANKS
+        says.append(
+            f"the log shows no failure; it got as far as {boot.stage}" if known else "the log shows no boot"
+        )
+    if boot is not None and diagnosis is not None and boot is not diagnosis.boots[-1]:
+        says.append(_which(boot, diagnosis))
     says += refuted
     against = tuple(_against(outcomes, record)) if not refuted else ()
     if refuted:
         next_step = "flash the prepared image, boot it, and give that boot's log"
     elif not next_step:
-        next_step = _next(preparation, given, outcomes)
-    if record is None and board is not None and cause is None and outcomes and not _works(outcomes):
+        next_step = _next(preparation, given, steps, outcomes, boot)
+    is_amiss = steps.missed is not None or Verdict.FAILS in outcomes.values()
+    if record is None and board is not None and cause is None and outcomes and is_amiss:
         next_step += f"; or hold the image against the board: {_checking(board, given)}"
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     digests = tuple(hashlib.sha256(log).hexdigest() for log in given.logs)
@@ -136,7 +143,7 @@ def observe(
         next=next_step,
         note=given.note,
         counts=not refuted,
-        stepping=_stepping(board, boot, given),
+        stepping=_stepping(board, boot, diagnosis, given),
     )
     lines = cause.lines[:_MOST_LINES] if cause is not None else ()
     return Observed(
@@ -165,7 +172,7 @@ def store(observed: Observed, path: Path, logs: Sequence[bytes]) -> Record:
 
 
 def proved_by_log(boot: Boot, preparation: Preparation) -> Iterator[tuple[str, Verdict]]:
-    """What the last boot of a log proves of the goals; what failed outweighs what worked before."""
+    """What a boot in a log proves of the goals; what failed outweighs what worked before."""
     signatures = {finding.signature for finding in boot.findings}
     serious = {finding.signature for finding in boot.findings if finding.severity in SERIOUS}
     labels = {stage.label for stage in boot.stages}
@@ -176,6 +183,24 @@ def proved_by_log(boot: Boot, preparation: Preparation) -> Iterator[tuple[str, V
         elif signatures & set(proof.works) or labels & set(proof.reached):
             by_goal.setdefault(proof.goal, Verdict.WORKS)
     yield from by_goal.items()
+
+
+def _telling(diagnosis: Diagnosis, record: Record | None) -> Boot | None:
+    """The boot of a log that its outcome rests on: one of the prepared image, where there is any of that."""
+    its = [
+        boot for boot in diagnosis.boots if boot.reached_kernel and not any(_of_something_else(boot, record))
+    ]
+    return diagnosis.telling(its or None)
+
+
+def _which(boot: Boot, diagnosis: Diagnosis) -> str:
+    """Which boot of a log it is, where others come after it."""
+    number = next(index for index, other in enumerate(diagnosis.boots, 1) if other is boot)
+    after = diagnosis.boots[-1]
+    return (
+        f"that is boot {number} of {len(diagnosis.boots)} in the log (from line {boot.first_line}); the last "
+        f"one got as far as {after.stage}"
+    )
 
 
 def _cause(boot: Boot) -> Finding | None:
@@ -213,11 +238,29 @@ def _works(outcomes: Mapping[str, Verdict]) -> bool:
     return bool(outcomes) and all(verdict is Verdict.WORKS for verdict in outcomes.values())
 
 
-def _next(preparation: Preparation, given: Given, outcomes: Mapping[str, Verdict]) -> str:
-    """The next step where nothing failed."""
-    if outcomes and Verdict.FAILS not in outcomes.values() and preparation.then:
-        return preparation.then.replace("{address}", given.address or ADDRESS)
-    return "give a log (--log FILE) or the text of a photo of the screen (--text FILE): they say why"
+def _next(
+    preparation: Preparation,
+    given: Given,
+    steps: Came,
+    outcomes: Mapping[str, Verdict],
+    boot: Boot | None,
+) -> str:
+    """The next step where no failure was seen, or none that says why."""
+    if Verdict.FAILS in outcomes.values() and boot is None:
+        return "give a log (--log FILE) or the text of a photo of the screen (--text FILE): they say why"
+    if outcomes and not {*outcomes.values()} - {Verdict.WORKS}:
+        then = preparation.then.replace("{address}", given.address or ADDRESS)
+        return then or "nothing for what was told: it works; for the other goals give a log: --log FILE"
+    if boot is None and steps.ahead is not None:
+        return f"look for this: {steps.ahead.see}; and tell it: --{steps.ahead.asks}"
+    if boot is None:
+        return "give a log (--log FILE) or the text of a photo of the screen (--text FILE)"
+    if boot.stage == STAGES[-1]:
+        return "tell what works and what does not, which the log does not show: --outcome ethernet=works"
+    return (
+        "capture from power-on until nothing more comes for two minutes, and give that log: what fails, if "
+        "anything does, comes after the end of this one"
+    )
 
 
 def _checking(board: Board, given: Given) -> str:
@@ -226,12 +269,17 @@ def _checking(board: Board, given: Given) -> str:
     return f"bootwright prepare IMAGE --board {board.id}{revision} --check-only"
 
 
-def _stepping(board: Board | None, boot: Boot | None, given: Given) -> str:
-    """As the log tells it, else by the revision code that was told."""
+def _stepping(board: Board | None, boot: Boot | None, diagnosis: Diagnosis | None, given: Given) -> str:
+    """As the log tells it, in that boot or, by the firmware before or after it, in the others; else by the
+    revision code that was told."""
     if board is None:
         return ""
-    of_log = stepping_of(board, boot) if boot is not None else None
-    return of_log or (board.stepping_of(given.revision).name if given.revision else "")
+    of_boot = stepping_of(board, boot) if boot is not None else None
+    others = {stepping_of(board, other) for other in diagnosis.boots} if diagnosis is not None else set()
+    told = {of_boot} if of_boot is not None else others - {None}
+    if len(told) == 1:
+        return told.pop() or ""
+    return board.stepping_of(given.revision).name if given.revision else ""
 
 
 def _kept(given: Given) -> Mapping[str, str]:
