@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
+from attrs import evolve
 
 from bootwright.boards.model import Board, Find, Goal, Stepping
 from bootwright.formats.programs.eeprom import Eeprom
@@ -16,6 +18,7 @@ from bootwright.predict.goals import judge, judge_os, predict
 from bootwright.predict.hazards import strike
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import GoalVerdict
+from bootwright.predict.rules.knowledge import HAZARDS
 from bootwright.predict.rules.predicates import FileSystemFacts, Given
 
 from .conftest import BASE, compile_tree, driver, make_kernel, module, whole
@@ -280,3 +283,50 @@ def test_an_old_eeprom_reads_no_gpt() -> None:
         known = next(hazard for hazard in solved.known.hazards if hazard.name == "eeprom-gpt")
         struck = strike(solved, known, set())
         assert (struck is not None and struck.effect is Verdict.FAILS) is there
+
+
+@pytest.mark.parametrize(
+    ("release", "system", "there"),
+    [
+        ("6.18.15+deb13-arm64", "1.13.4", True),  # Debian's kernel, swapped into a Talos whose own is mended
+        ("6.18.33-talos", "1.13.3", False),
+        ("6.18.33-talos", "1.12.6", False),
+        ("6.18.29-talos", "1.13.2", True),
+        ("6.19.14-talos", "1.13.4", True),  # built by somebody: whether it has the patches is not known
+        ("7.3.4+deb14-arm64", "1.12.6", False),
+        ("", "1.13.4", True),
+    ],
+)
+def test_whose_kernel_it_is_decides_what_it_was_mended_of(release: str, system: str, there: bool) -> None:
+    rp1 = driver("macb", "raspberrypi,rp1-gem")
+    facts = make_kernel((*BASE, rp1), version=re.split("[-+]", release)[0] or "6.18.33")
+    facts = evolve(facts, release=release)
+    tree = compile_tree('eth@1 { compatible = "raspberrypi,rp1-gem"; reg = <1 1>; };')
+    version = Version.parse(system)
+    assert version is not None
+    prediction = predict(facts, tree, os={"talos": version})
+    struck = strike(prediction, HAZARDS.get("macb-tx-stall"), {"/eth@1"})
+    assert (struck is not None) is there
+
+
+@pytest.mark.parametrize(
+    ("system", "kernel_version", "expected"),
+    [
+        ("1.13.1", "6.12.117", ["talos-detached-mounts"]),
+        ("1.13.1", "6.14.2", ["talos-detached-mounts"]),
+        ("1.14.1", "6.12.117", ["talos-etc-overlay"]),
+        ("1.14.1", "6.14.2", ["talos-etc-clone"]),
+        ("1.14.1", "6.15.1", []),
+        ("1.11.3", "6.12.117", []),
+    ],
+)
+def test_the_version_of_talos_says_which_mount_an_older_kernel_refuses(
+    system: str, kernel_version: str, expected: list[str]
+) -> None:
+    version = Version.parse(system)
+    assert version is not None
+    prediction = predict(make_kernel(version=kernel_version), compile_tree(""), os={"talos": version})
+    verdicts = judge_os(prediction, "os-mounts")
+    assert verdicts.verdict is (Verdict.FAILS if expected else Verdict.WORKS)
+    rules = (rule for rule in prediction.known.hazards if rule.goals == ("os-mounts",))
+    assert [rule.name for rule in rules if strike(prediction, rule, set())] == expected

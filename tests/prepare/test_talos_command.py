@@ -16,8 +16,9 @@ from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.kernels.catalogue import open_library
-from bootwright.kernels.releases import RELEASES
-from bootwright.prepare.factory.foretold import remarks_of, version_hazards
+from bootwright.kernels.releases import RELEASES, Release
+from bootwright.prepare.factory.by_version import OwnKernel, excluded
+from bootwright.prepare.factory.foretold import Remark, remarks_of, version_hazards
 from bootwright.prepare.factory.schematic import read_schematic
 from bootwright.prepare.knowledge import PREPARATIONS
 
@@ -79,19 +80,40 @@ def test_config_txt_that_starts_u_boot_for_the_board_will_do() -> None:
     assert remarks(FIVE % (options, "")) == []
 
 
+def hazards_of(release: Release) -> list[Remark]:
+    return list(version_hazards(OwnKernel(release, TALOS.systems, KNOWN.uname(release))))
+
+
 def test_hazards_of_versions_hold_without_an_image() -> None:
     """Talos 1.12 never had Linux 6.12: a table with one is what a home-made image would be."""
     release = KNOWN.of(Version.from_toml("1.12.1"))
     assert release is not None
-    assert list(version_hazards(release, TALOS.systems, "Talos")) == []
+    assert hazards_of(release) == []
     from attrs import evolve
 
     older = evolve(release, kernel=Version.from_toml("6.12.25"))
-    (remark,) = version_hazards(older, TALOS.systems, "Talos")
+    (remark,) = hazards_of(older)
     assert remark.verdict is Verdict.FAILS
     assert "EINVAL" in remark.text
+    # 1.14 has no shadow bind mounts: it ends at its overlay, or at the overlay's clone.
     newer = evolve(older, version=Version.from_toml("1.14.0"))
-    assert len(list(version_hazards(newer, TALOS.systems, "Talos"))) == 2
+    (remark,) = hazards_of(newer)
+    assert "EBADF" in remark.text
+    (remark,) = hazards_of(evolve(newer, kernel=Version.from_toml("6.13.2")))
+    assert "EINVAL" in remark.text
+    assert "shadow" not in remark.text
+
+
+@pytest.mark.parametrize(
+    ("version", "there"),
+    [("1.12.7", True), ("1.12.8", False), ("1.13.2", True), ("1.13.3", False), ("1.14.0", False)],
+)
+def test_the_kernel_of_a_release_says_whether_it_has_the_patches(version: str, there: bool) -> None:
+    """Of a kernel in its place another hazard would be told: it is that kernel's own."""
+    release = KNOWN.of(Version.from_toml(version))
+    assert release is not None
+    assert excluded("macb-tx-stall", OwnKernel(release, TALOS.systems, KNOWN.uname(release))) is not there
+    assert not excluded("macb-tx-stall", OwnKernel(release, TALOS.systems, f"{release.kernel}+deb13-arm64"))
 
 
 def test_the_table_of_releases_is_in_order_and_known_to_the_newest() -> None:

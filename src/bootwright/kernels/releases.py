@@ -49,10 +49,14 @@ class Releases:
     page_size: str
     """`4K`, `16K`."""
     releases: tuple[Release, ...] = field(metadata=key("release"))
+    kernel_release: str = "{kernel}"
+    """What `uname -r` says of such a kernel, with `{kernel}` for its version."""
     devicetrees: tuple[OverlayTrees, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` for releases that are out of order or there twice."""
+        if "{kernel}" not in self.kernel_release:
+            raise ValueError("a release with {kernel} in it", self.kernel_release)
         for before, release in zip(self.releases, self.releases[1:], strict=False):
             if not before.version < release.version:
                 raise ValueError("releases in their order", str(release.version))
@@ -67,6 +71,10 @@ class Releases:
         return {"kernel": str(release.kernel), "page_size": self.page_size, "kernel_tree": self.kernel_tree}[
             what
         ]
+
+    def uname(self, release: Release) -> str:
+        """What `uname -r` says of a release's own kernel."""
+        return self.kernel_release.replace("{kernel}", str(release.kernel))
 
     def of(self, version: Version) -> Release | None:
         """That release; None where it is not known."""

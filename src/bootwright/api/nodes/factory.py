@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bootwright.foundation.verdict import Verdict
     from bootwright.foundation.versions import Version
     from bootwright.kernels.releases import OverlayTrees, Release
+    from bootwright.prepare.factory.by_version import OwnKernel
     from bootwright.prepare.factory.foretold import Foretold, LikeGoal, Remark
     from bootwright.prepare.factory.schematic import Schematic
     from bootwright.prepare.factory.stand_in import StandIn
@@ -106,6 +107,7 @@ def talos(
     from bootwright.api.asked import asked_boards
     from bootwright.foundation.errors import Refused
     from bootwright.kernels.releases import RELEASES, version_of
+    from bootwright.prepare.factory.by_version import OwnKernel
     from bootwright.prepare.factory.canonical import NotKnown
     from bootwright.prepare.factory.foretold import Foretold, remarks_of, version_hazards
     from bootwright.prepare.factory.schematic import load_schematic, schematic_id
@@ -124,8 +126,9 @@ def talos(
     except NotKnown as error:
         identity, not_known = "", str(error)
     remarks = list(remarks_of(asked, wanted, chosen, preparation, known))
-    if release is not None:
-        remarks += version_hazards(release, preparation.systems, preparation.title)
+    own = OwnKernel(release, preparation.systems, known.uname(release)) if release is not None else None
+    if own is not None:
+        remarks += version_hazards(own)
     overlay_version = _overlay_version(asked, release)
     trees = known.trees_of(_overlay_name(asked), overlay_version) if overlay_version else None
     number = wanted.text.removeprefix("v")
@@ -142,7 +145,7 @@ def talos(
         "revision": revision,
         "stepping": None if revision is not None else stepping,
     }
-    goals, hazards, other = _like(stands_in, asked, chosen, which, progress)
+    goals, hazards, other = _like(stands_in, asked, chosen, which, own=own, progress=progress)
     remarks += other
     overlay_words = f"{_overlay_name(asked)} {overlay_version}".strip()
     missing = _missing(wanted, release, trees, overlay_words, stands_in)
@@ -199,6 +202,8 @@ def _like(
     schematic: Schematic,
     board: Board,
     asked: Mapping[str, str | None],
+    *,
+    own: OwnKernel | None,
     progress: Progress | None,
 ) -> tuple[tuple[LikeGoal, ...], tuple[Remark, ...], tuple[Remark, ...]]:
     """The goals and hazards that `check` says of what stands in, and in what it is not what was asked for."""
@@ -207,6 +212,7 @@ def _like(
     from bootwright.foundation.processes.work_folder import temporary_folder
     from bootwright.foundation.verdict import Verdict
     from bootwright.predict.api import OS_GOALS
+    from bootwright.prepare.factory.by_version import excluded
     from bootwright.prepare.factory.foretold import LikeGoal, Remark, configured
 
     if not stand_in.kernel:
@@ -238,9 +244,10 @@ def _like(
             if stand_in.like_trees and (stand_in.own_kernel or name not in OS_GOALS):
                 goals.append(LikeGoal(name, judged.stepping, goal.verdict, because, remedy))
             for hazard in goal.hazards:
-                if hazard.effect is not Verdict.FAILS and (
-                    stand_in.own_kernel or not configured(hazard.name)
-                ):
+                of_the_image = stand_in.own_kernel or not (
+                    configured(hazard.name) or (own is not None and excluded(hazard.name, own))
+                )
+                if hazard.effect is not Verdict.FAILS and of_the_image:
                     remark = Remark(
                         hazard.effect,
                         f"{hazard.title}: {hazard.reason}",

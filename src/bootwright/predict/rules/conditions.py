@@ -74,6 +74,8 @@ class Condition:
     """Of the security modules that exclude one another, that one runs: `selinux`, `apparmor`, `smack`."""
     kernel_since: str | None = None
     kernel_before: str | None = None
+    kernel_release: str | None = None
+    """What `uname -r` says, with `*` for any text: `*-talos` is one that Talos built."""
     stepping: str | None = None
     os: SystemCondition | None = None
     page_size: int | None = None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterator, Mapping
 
 from attrs import frozen
@@ -84,6 +85,11 @@ def in_range(version: Version | None, since: str | None, before: str | None) -> 
     return Answer.YES
 
 
+def is_release(release: str, wanted: str) -> Answer:
+    """Whether a kernel's release is of that form; unknown without a release."""
+    return _yes(fnmatch.fnmatchcase(release, wanted)) if release else Answer.UNKNOWN
+
+
 def holds(condition: Condition, around: Surroundings) -> Answer:
     """Whether all parts of a condition hold."""
     return min(_answers(condition, around), default=Answer.YES)
@@ -141,6 +147,8 @@ def _answers(condition: Condition, around: Surroundings) -> Iterator[Answer]:
     yield from _start(condition, around)
     yield from _firmware(condition, around)
     yield in_range(kernel.version, condition.kernel_since, condition.kernel_before)
+    if condition.kernel_release is not None:
+        yield is_release(kernel.release, condition.kernel_release)
     if condition.stepping is not None:
         yield Answer.UNKNOWN if around.stepping is None else _yes(around.stepping == condition.stepping)
     if condition.page_size is not None:

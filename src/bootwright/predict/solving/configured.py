@@ -253,11 +253,16 @@ def configured(
     if alone:
         known |= {
             "name": path.name,
-            "release": config.value("CONFIG_BUILD_SALT") or config.version or "",
+            "release": config.value("CONFIG_BUILD_SALT") or _release(config),
             "version": Version.parse(config.version or ""),
             "page_size": config.page_size or 0,
         }
     return ConfiguredKernel(**known, tables=tables, said=config, alone=alone, because=because)
+
+
+def _release(config: KernelConfig) -> str:
+    """What `uname -r` would say, as far as the configuration does; empty where it has no version."""
+    return f"{config.version}{config.value('CONFIG_LOCALVERSION') or ''}" if config.version else ""
 
 
 def alike(config: KernelConfig, path: Path) -> Kernel:

@@ -7,9 +7,9 @@ the image's own bytes is at most foretold with a stand-in, and stays `unknown`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from bootwright.boards.model import Board
 from bootwright.firmware.config_txt import read_config_txt
@@ -19,6 +19,7 @@ from bootwright.foundation.versions import Version
 from bootwright.kernels.releases import OverlayTrees, Release, Releases
 from bootwright.predict.board_tree import board_facts
 from bootwright.predict.rules.knowledge import HAZARDS
+from bootwright.prepare.factory.by_version import OwnKernel, certain
 from bootwright.prepare.factory.schematic import Schematic
 from bootwright.prepare.knowledge import Overlay, Preparation
 
@@ -197,27 +198,15 @@ def _customization(schematic: Schematic) -> Iterator[Remark]:
         yield Remark(Verdict.WORKS, f"it belongs to {schematic.owner[:60]}: only they can fetch the image")
 
 
-def version_hazards(release: Release, systems: Sequence[str], title: str) -> Iterator[Remark]:
+def version_hazards(own: OwnKernel) -> Iterator[Remark]:
     """The hazards that hold for the release's version and its kernel's, whatever else is in the image."""
-    for rule in HAZARDS.all().values():
-        system = rule.when.os
-        rest = evolve(rule.when, os=None, kernel_since=None, kernel_before=None)
-        if system is None or not rest.is_empty or not set(systems).intersection(system.names):
-            continue
-        if _within(release.version, system.since, system.before) and _within(
-            release.kernel, rule.when.kernel_since, rule.when.kernel_before
-        ):
-            yield Remark(
-                rule.effect,
-                f"{rule.title} ({', '.join(rule.goals)}): {rule.reason}",
-                rule.remedy,
-                "; ".join(rule.sources) or title,
-            )
-
-
-def _within(version: Version, since: str | None, before: str | None) -> bool:
-    low, high = Version.parse(since or "0.0"), Version.parse(before or "999999.0")
-    return low is not None and high is not None and low <= version < high
+    for rule in certain(own):
+        yield Remark(
+            rule.effect,
+            f"{rule.title} ({', '.join(rule.goals)}): {rule.reason}",
+            rule.remedy,
+            "; ".join(rule.sources),
+        )
 
 
 def configured(hazard: str) -> bool:
