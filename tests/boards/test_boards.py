@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bootwright.api.asked import asked_boards, is_unlisted
 from bootwright.boards.locate import functions, locate
 from bootwright.boards.model import BOARDS, Find, board, boards, boards_of
 from bootwright.formats.devicetree.fdt import parse_fdt
@@ -60,6 +61,39 @@ def test_unknown_names_are_refused_with_those_there_are() -> None:
         board("raspberrypi-5").stepping("e0")
     with pytest.raises(Refused):
         board("rock64").stepping_of("c03111")
+
+
+def test_a_board_with_a_file_is_named_by_its_devicetree_as_well() -> None:
+    for candidate in boards():
+        assert board(candidate.compatible[0]) == candidate
+        assert not is_unlisted(candidate.compatible[0])
+        assert asked_boards((candidate.compatible[0],)) == ((candidate,), None)
+        for stepping in candidate.steppings:
+            (chosen,), of_devicetree = asked_boards((stepping.dtb,))
+            assert chosen == candidate
+            shared = sum(other.dtb == stepping.dtb for other in candidate.steppings) > 1
+            assert of_devicetree == (None if shared or len(candidate.steppings) == 1 else stepping.name)
+    both = asked_boards(("raspberrypi,5-model-b", "raspberrypi-5", "bcm2712-d-rpi-5-b.dtb"))
+    assert both == ((board("raspberrypi-5"),), None)
+
+
+def test_a_devicetree_of_another_stepping_than_the_one_named_is_refused() -> None:
+    with pytest.raises(Refused, match="is of stepping d0, not c0"):
+        asked_boards(("bcm2712-d-rpi-5-b.dtb",), stepping="c0")
+    with pytest.raises(Refused, match="revision c04170 is stepping c0, not d0"):
+        asked_boards(("bcm2712-d-rpi-5-b.dtb",), revision="c04170")
+    assert asked_boards(("bcm2712-d-rpi-5-b.dtb",), revision="e04171")[1] == "d0"
+
+
+@pytest.mark.parametrize("name", ["acme,one", "acme-one.dtb"])
+def test_a_board_without_a_file_is_told_how_to_get_one(name: str) -> None:
+    assert is_unlisted(name)
+    with pytest.raises(Refused, match="has no board's file") as caught:
+        board(name)
+    assert f"bootwright boards add {name}" in str(caught.value.hint)
+    with pytest.raises(Refused) as unknown:
+        board("zzzz")
+    assert "boards list" in str(unknown.value.hint)
 
 
 def test_boards_of_a_devicetree() -> None:

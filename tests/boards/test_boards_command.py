@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,6 +105,34 @@ def test_a_devicetree_without_a_file_is_shown_and_its_file_written_and_used(
     with pytest.raises(Refused, match="exists"):
         api.add_board("friendlyarm,nanopi-r5c", kernel=KERNEL, name="r6c")
     assert path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "dtb_name"),
+    [
+        ("friendlyarm,nanopi-r6s", "rk3588s-nanopi-r6s.dtb"),
+        ("rk3588s-nanopi-r6s.dtb", "rk3588s-nanopi-r6s.dtb"),
+        ("rk3588-rock-5b-pcie-ep.dtb", "rk3588-rock-5b-pcie-ep.dtb"),  # the board's, and none of its file
+    ],
+)
+def test_check_takes_a_devicetree_of_a_board_with_a_file(dtb: Path, name: str, dtb_name: str) -> None:
+    del dtb  # only for the kernel it is of
+    (judged,) = api.check([KERNEL], boards=name, goals="ethernet").judged
+    assert judged.dtb is not None
+    assert judged.dtb.name == dtb_name
+    assert set(judged.goals) >= {"ethernet"}
+
+
+def test_the_command_that_add_prints_is_one_that_works(
+    dtb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for asked in ("friendlyarm,nanopi-r6c", str(dtb)):
+        done = run("add", asked, "--kernel", KERNEL, "--force")
+        words = shlex.split(done.stdout.strip().rpartition("bootwright ")[2])
+        assert ("friendlyarm,nanopi-r6c" in words, str(dtb) in words) == (False, asked == str(dtb))
+        checked = CliRunner().invoke(main, words, standalone_mode=False)
+        assert checked.return_value == 0, checked.output
 
 
 def test_names_and_files_that_are_not_right_are_one_line(dtb: Path, tmp_path: Path) -> None:

@@ -21,9 +21,11 @@ def goal_names() -> list[str]:
 
 
 def is_unlisted(name: str) -> bool:
-    """Whether a board is named by its devicetree (file name, or the root's compatible), not by a file of its
+    """Whether a board is named by its devicetree (file name, or the root's compatible) and has no file of its
     own."""
-    return ("," in name and "/" not in name) or name.endswith(".dtb")
+    from bootwright.boards.model import listed, names_devicetree
+
+    return names_devicetree(name) and listed(name) is None
 
 
 def stepping_names() -> list[str]:
@@ -40,16 +42,26 @@ def asked_boards(
     stepping: str | None = None,
     goals: Sequence[str] = (),
 ) -> tuple[tuple[Board, ...], str | None]:
-    """The boards named, and the stepping that the revision code or the stepping's name says.
+    """The boards named, and the stepping that the revision code or the stepping's name says, or the
+    devicetree that names the only board.
 
     Raises `Refused` for a board, stepping, revision or goal that does not exist, or that one of the boards
-    does not have, and for a revision that is of another stepping than the one named.
+    does not have, and for a revision or devicetree that is of another stepping than the one named.
     """
     from bootwright.boards.model import board as board_named
+    from bootwright.boards.model import listed
     from bootwright.foundation.choices import no_such, one_of
     from bootwright.foundation.errors import Refused
 
-    chosen = tuple(board_named(name) for name in dict.fromkeys(names))
+    chosen = tuple({board.id: board for board in map(board_named, names)}.values())
+    by_devicetree = {of_name[1] for name in names if (of_name := listed(name)) is not None}
+    if len(names) == len(by_devicetree) == 1 and len(chosen[0].steppings) > 1:
+        (of_devicetree,) = by_devicetree
+        if of_devicetree is not None and stepping not in {None, of_devicetree}:
+            raise Refused(
+                f"{names[0]} is of stepping {of_devicetree}, not {stepping}", hint="leave one of the two out"
+            )
+        stepping = stepping or of_devicetree
     if revision is not None:
         if len(chosen) != 1:
             raise Refused("a revision code is one board's", hint="give that board with --board")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 
 from attrs import field, frozen
@@ -286,8 +287,40 @@ def boards() -> tuple[Board, ...]:
 
 
 def board(name: str) -> Board:
-    """The board of that name, or in the file of that path; raises `Refused` with those there are."""
+    """The board of that name, in the file of that path, or whose compatible or devicetree (its file name) it
+    is; raises `Refused` with those there are."""
+    by_devicetree = listed(name)
+    if by_devicetree is not None:
+        return by_devicetree[0]
+    if names_devicetree(name):
+        hint = f"bootwright boards add {shlex.quote(name)} writes one from its devicetree"
+        raise Refused(f"{name} has no board's file", hint=f"{hint}, which every command then takes")
+    files = BOARDS.files()
+    if name not in files and "/" not in name and not name.endswith(".toml"):
+        otherwise = "bootwright boards list has them; boards add writes the file of another one"
+        raise no_such(f"there is no board {name!r}", name, files, kind="boards", otherwise=otherwise)
     return BOARDS.find(name)
+
+
+def names_devicetree(name: str) -> bool:
+    """Whether a board is named by its devicetree: the file's name, or the root's compatible."""
+    return ("," in name and "/" not in name) or name.endswith(".dtb")
+
+
+def listed(name: str) -> tuple[Board, str | None] | None:
+    """(board, stepping) of a compatible, or of a devicetree's file name; None where no board's file has it.
+
+    The stepping is None of a compatible, and where several boot with the devicetree.
+    """
+    if not names_devicetree(name):
+        return None
+    for candidate in boards():
+        if candidate.compatible[0] == name:
+            return candidate, None
+        its = [stepping.name for stepping in candidate.steppings if stepping.dtb == name]
+        if its:
+            return candidate, its[0] if len(its) == 1 else None
+    return None
 
 
 def boards_of(compatible: tuple[str, ...]) -> tuple[Board, ...]:

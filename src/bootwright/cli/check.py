@@ -26,16 +26,16 @@ Examples:
   bootwright check debian-6.18.15-4k --board raspberrypi-5 --cmdline "root=/dev/mmcblk0p2 nomodule"
   bootwright check --matrix debian-6.12.107-4k debian-6.18.5-4k --board raspberrypi-5 --goal ethernet
   bootwright check --matrix --board raspberrypi-5 --goal ethernet --html matrix.html
-  bootwright check debian-7.3.4-4k rk3588s-nanopi-r6s.dtb
-  bootwright check debian-7.3.4-4k --board friendlyarm,nanopi-r6s --goal ethernet
+  bootwright check debian-7.3.4-4k --board rk3588s-nanopi-r6c.dtb
+  bootwright check debian-7.3.4-4k --board friendlyarm,nanopi-r6c --goal ethernet
   bootwright check debian-7.3.4-4k --all-devicetrees --goal ethernet
 
 An ARTIFACT is an image (disk, partition, UKI, archive, folder, URL or oci://HOST/NAME:TAG), a kernel
 (catalogue name, .deb, folder, Image), a devicetree or a folder of them, a config.txt, or an initramfs.
 Without --board, every known board that a devicetree is for is checked. Without --revision or --stepping,
 every stepping of a board is.
-A devicetree that no board's file is for gets goals by what its nodes are for; one of the kernel's own is
-named to --board by its file name or compatible.
+A devicetree that no board's file is for gets goals by what its nodes are for. --board takes the compatible
+or the file name of one of the kernel's own as well, with a board's file or without.
 
 Exit status: 0 works, 1 something fails, 2 usage or bad input, 3 nothing fails for certain but something is
 unknown, such as which stepping the board is where only one of them works.

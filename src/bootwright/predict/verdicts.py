@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from bootwright.boards.model import Board, boards
+from bootwright.boards.model import Board, Stepping, boards, boards_of
 from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.verdict import Verdict
@@ -32,7 +32,7 @@ from bootwright.predict.given.unlisted import resolve_unlisted, unlisted
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.misfit import headed
 from bootwright.predict.model import Answer, Evidence, Link
-from bootwright.predict.roles.board import made_board
+from bootwright.predict.roles.board import ONLY, made_board
 from bootwright.predict.solving.configured import ConfiguredKernel
 
 if TYPE_CHECKING:
@@ -255,7 +255,8 @@ def _unlisted(
 def judge_unlisted(
     gathered: Gathered, facts: KernelFacts, asked: Asked, *, folders: bool
 ) -> list[BoardVerdicts]:
-    """Judge the devicetrees that are for no known board, by goals made of what their nodes are for.
+    """Judge the devicetrees that are for no known board, by goals made of what their nodes are for; one that
+    was asked for and is a known board's, by the goals of its file.
 
     Raises `Refused` for a devicetree of which no node has a role, and where none has a goal asked for.
     """
@@ -264,6 +265,9 @@ def judge_unlisted(
     for blob in unlisted(gathered, asked.unlisted, folders=folders):
 
         def made(tree: Tree, name: str = blob.name) -> Board:
+            known = boards_of(tree.compatible)
+            if known:  # named by a devicetree of it that no stepping boots with
+                return evolve(known[0], steppings=(Stepping(ONLY, name),), revision=None)
             return made_board(predict(facts, tree), name)
 
         resolved = resolve_unlisted(gathered, blob, made, overlays=asked.overlays, os=asked.os)

@@ -40,7 +40,7 @@ def add_board(
 
     Returns an `AddedBoard`. Raises as `show_board`, and `Refused` for a board that has a file already.
 
-        add_board("rk3588s-nanopi-r6s.dtb", output="nanopi-r6s.toml").board.name
+        add_board("rk3588s-nanopi-r6c.dtb", output="nanopi-r6c.toml").board.name
     """
     import re
 

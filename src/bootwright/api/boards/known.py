@@ -153,13 +153,15 @@ def show_board(
     """
     from bootwright.api.asked import is_unlisted
     from bootwright.boards.model import BOARDS
+    from bootwright.boards.model import board as board_named
 
     reports = reporter(progress)
     name = str(board)
     if not is_unlisted(name) and not _is_devicetree(Path(name)):
-        known = BOARDS.find(name)
+        known = board_named(name)
         files = BOARDS.files()
-        origin = BOARDS.origin(files[name]) if name in files else name
+        is_file = "/" in name or name.endswith(".toml")
+        origin = name if is_file else BOARDS.origin(files[known.id])
         return ShownBoard(known, origin, _console(known), _own_tree(known, kernel, reports))
     tree, dtb = devicetree_named(name, kernel, reports)
     made, origin = board_of(tree, dtb, kernel, reports)

@@ -8,5 +8,5 @@ Examples:
   bootwright boards list
   bootwright boards list --kernel debian-7.3.4-4k
   bootwright boards show raspberrypi-5
-  bootwright boards add rk3588s-nanopi-r6s.dtb
+  bootwright boards add rk3588s-nanopi-r6c.dtb
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from inspect import cleandoc
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import click
 _EXAMPLES = """
 \b
 Examples:
-  bootwright boards add rk3588s-nanopi-r6s.dtb
-  bootwright boards add friendlyarm,nanopi-r6s --kernel debian-7.3.4-4k --name nanopi-r6s
+  bootwright boards add rk3588s-nanopi-r6c.dtb
+  bootwright boards add friendlyarm,nanopi-r6c --kernel debian-7.3.4-4k --name nanopi-r6c
   bootwright boards add board.dtb --out board.toml
 """
 
@@ -46,7 +47,12 @@ def command(
     board = added.board
     click.echo(printable(f"wrote {added.path}: {board.name}, {len(board.goals)} goals"))
     asked = board.id if out is None else added.path
-    click.echo(printable(f"edit it, then: bootwright check KERNEL {devicetree} --board {asked}"))
+    its = f"{shlex.quote(devicetree)} " if Path(devicetree).exists() else ""  # else it is the kernel's own
+    click.echo(
+        printable(
+            f"edit it, then: bootwright check {kernel or 'KERNEL'} {its}--board {shlex.quote(str(asked))}"
+        )
+    )
     return 0
 
 

@@ -16,8 +16,8 @@ _EXAMPLES = """
 Examples:
   bootwright boards show raspberrypi-5
   bootwright boards show raspberrypi-5 --kernel debian-6.18-4k
-  bootwright boards show rk3588s-nanopi-r6s.dtb
-  bootwright boards show friendlyarm,nanopi-r6s --kernel debian-7.3.4-4k --json
+  bootwright boards show rk3588s-nanopi-r6c.dtb
+  bootwright boards show friendlyarm,nanopi-r6c --kernel debian-7.3.4-4k --json
 """
 
 

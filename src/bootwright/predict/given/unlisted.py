@@ -14,7 +14,7 @@ from bootwright.predict.given.gathered import Blob, Gathered, Origin, Resolved, 
 
 
 def unlisted(gathered: Gathered, asked: Sequence[str] = (), *, folders: bool = True) -> tuple[Blob, ...]:
-    """The devicetrees that are for no known board.
+    """The devicetrees that are for no known board, and whatever is `asked` for by its file name.
 
     Those that the user named; else the one that an image hands over, or with `folders` those of the folders
     and images.
@@ -23,12 +23,11 @@ def unlisted(gathered: Gathered, asked: Sequence[str] = (), *, folders: bool = T
     damaged one.
     """
     if asked:
-        wanted = [blob for blob in gathered.blobs if is_asked(blob, asked)]
-    else:
-        named = [blob for blob in gathered.blobs if blob.origin is Origin.GIVEN]
-        handed = [gathered.devicetree] if gathered.devicetree is not None else []
-        others = [blob for blob in gathered.blobs if blob.origin in {Origin.FOLDER, Origin.IMAGE}]
-        wanted = named or handed or (others if folders else [])
+        return tuple(blob for blob in gathered.blobs if is_asked(blob, asked))
+    named = [blob for blob in gathered.blobs if blob.origin is Origin.GIVEN]
+    handed = [gathered.devicetree] if gathered.devicetree is not None else []
+    others = [blob for blob in gathered.blobs if blob.origin in {Origin.FOLDER, Origin.IMAGE}]
+    wanted = named or handed or (others if folders else [])
     return tuple(blob for blob in wanted if not boards_of(root_compatible(blob.path)))
 
 
