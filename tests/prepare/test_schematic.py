@@ -107,10 +107,59 @@ def test_what_is_wrong_is_one_line(data: bytes, message: str, hint: str | None) 
 
 def test_a_text_field_takes_what_stands_there() -> None:
     asked = read_schematic(b"customization: {extraKernelArgs: [1.20, yes, ~, '0x10']}", "s").customization
-    assert asked.arguments == ("1.20", "yes", "", "0x10")
+    assert asked.arguments == ("1.20", "yes", "0x10")  # go-yaml leaves a null out of a list of texts
 
 
-@pytest.mark.parametrize("value", ["1.5", "0x10", "2001-01-01", "1_000", "'yes'", "'12:30:45'", '"\\n a"'])
+# By siderolabs/image-factory's structures and go.yaml.in/yaml v3.0.4 and v4.0.0-rc.6, which agree.
+TEXTS_BY_GO = [
+    ("2026-11-30 rack 3", "2026-11-30 rack 3"),
+    ("2026-11-30", '"2026-11-30"'),
+    ("2026-11-31", "2026-11-31"),
+    ("2024-2-29", '"2024-2-29"'),
+    ("2026-2-29", "2026-2-29"),
+    ("2026-11-30   1:2:3,5", '"2026-11-30   1:2:3,5"'),
+    ("2026-11-30 24:00:00", "2026-11-30 24:00:00"),
+    ("2026-11-30T1:2:3", "2026-11-30T1:2:3"),
+    ("2026-11-30t1:2:3.5-07:00", '"2026-11-30t1:2:3.5-07:00"'),
+    ("2026-11-30Tomorrow", "2026-11-30Tomorrow"),
+    ("0000-02-29", '"0000-02-29"'),
+    ("_1", "_1"),
+    ("-_1", '"-_1"'),
+    ("1__0", '"1__0"'),
+    ("0_", '"0_"'),
+    (".5_0", '".5_0"'),
+    ("._5", "._5"),
+    (".5_", ".5_"),
+    ("1e400", "1e400"),
+    ("0x" + "f" * 16, '"0x' + "f" * 16 + '"'),
+    ("0x" + "f" * 17, "0x" + "f" * 17),
+    ("-0x8000000000000000", '"-0x8000000000000000"'),
+    ("+0x8000000000000000", "+0x8000000000000000"),
+    ("18446744073709551616", '"18446744073709551616"'),
+    ("08", '"08"'),
+]
+
+
+@pytest.mark.parametrize(("text", "written"), TEXTS_BY_GO)
+def test_which_texts_are_quoted(text: str, written: str) -> None:
+    asked = f"customization: {{meta: [{{key: 10, value: {json.dumps(text)}}}]}}"
+    assert f"          value: {written}\n" in canonical(read_schematic(asked.encode(), "s"))
+
+
+def test_a_date_without_quotes_is_refused_as_the_factory_does() -> None:
+    with pytest.raises(
+        Malformed, match=r"text as customization\.extraKernelArgs, found '2026-11-30'"
+    ) as caught:
+        read_schematic(b"customization: {extraKernelArgs: [2026-11-30]}", "s")
+    assert caught.value.hint == "put it in quotes"
+    arguments = read_schematic(b"customization: {extraKernelArgs: [2026-11-30 x]}", "s").customization
+    assert arguments.arguments == ("2026-11-30 x",)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["'2026-1-2T1:2:3+25:00'", "1.5", "0x10", "2001-01-01", "1_000", "'yes'", "'12:30:45'", '"\\n a"'],
+)
 def test_an_id_that_is_not_certain_is_none(value: str) -> None:
     schematic = read_schematic(f"overlay: {{name: a, options: {{x: {value}}}}}".encode(), "s")
     with pytest.raises(NotKnown):

@@ -9,6 +9,8 @@ would be an image that does not exist.
 
 from __future__ import annotations
 
+import calendar
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -26,7 +28,13 @@ _OLD = re.compile(
 """What YAML 1.1 reads otherwise: quoted, by v3 doubly and by v4 singly."""
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[1-9][0-9]*|0)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?")
+_DATE = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})"
+    r"(?:(?: +|([Tt]))(\d{1,2}):(\d{1,2}):(\d{1,2})(?:[.,](\d+))?(?(4)(?:Z|[-+](\d\d):(\d\d))))?",
+    re.ASCII,
+)
+"""Year, month, day, `T`, hour, minute, second, fraction, zone: the four forms of parseTimestamp."""
+_DOTTED = re.compile(r"\.[0-9_]+(?:[eE][-+]?[0-9_]+)?")
 _UNSURE = re.compile("[\x85\u2028\u2029\ufeff\ud800-\udfff]")
 """Line breaks of YAML 1.1 and byte order marks: their way through the emitter is not repeated here."""
 _UNPRINTABLE = re.compile("[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]")
@@ -52,10 +60,44 @@ def marshal(document: Mapping[str, Canonical]) -> str:
 
 
 def is_text(plain: str) -> bool:
-    """Whether a plain scalar is text to go-yaml: no null, number, truth value or date."""
+    """Whether a plain scalar is text to go-yaml: no null, number, truth value or date.
+
+    Its first character says what it may be (resolveTable of internal/libyaml/resolver.go): what begins with a
+    letter or `_` is no number.
+    """
+    if plain in _WORDS:
+        return False
+    if plain[0] == ".":  # a float of Go, in which underscores stand between digits only
+        return not (_DOTTED.fullmatch(plain) and _is_float(re.sub("(?<=[0-9])_(?=[0-9])", "", plain)))
+    if plain[0] not in "+-0123456789":
+        return True
     digits = plain.replace("_", "")
-    return not (
-        plain in _WORDS or _INTEGER.fullmatch(digits) or _FLOAT.fullmatch(digits) or _DATE.fullmatch(plain)
+    return not (_is_integer(digits) or _is_float(digits) or is_date(plain))
+
+
+def _is_integer(digits: str) -> bool:
+    """Whether Go's strconv.ParseInt or ParseUint takes it, of 64 bits, by its prefix."""
+    if not _INTEGER.fullmatch(digits):
+        return False
+    unsigned = digits.lstrip("+-").lower()
+    number = int(unsigned, 8) if re.fullmatch("0[0-7]*", unsigned) else int(unsigned, 0)
+    return number < (1 << 64 if digits[0].isdigit() else (1 << 63) + (digits[0] == "-"))
+
+
+def _is_float(digits: str) -> bool:
+    return _FLOAT.fullmatch(digits) is not None and math.isfinite(float(digits))
+
+
+def is_date(plain: str) -> bool:
+    """Whether a plain scalar is a date to go-yaml: parseTimestamp, by Go's time.Parse."""
+    match = _DATE.fullmatch(plain)
+    if match is None:
+        return False
+    year, month, day, hour, minute, second = (int(number or 0) for number in match.group(1, 2, 3, 5, 6, 7))
+    return (
+        1 <= month <= 12
+        and 1 <= day <= calendar.monthrange(year, month)[1]
+        and (hour < 24 and minute < 60 and second < 60)
     )
 
 
@@ -116,6 +158,9 @@ def _scalar(text: str) -> list[str]:
         raise NotKnown("a line break or mark of Unicode in a text")
     if _OLD.fullmatch(text):
         raise NotKnown(f"how {text!r} is quoted, which YAML 1.1 takes for something else")
+    date = _DATE.fullmatch(text)
+    if date is not None and (len(date[8] or "") > 9 or int(date[9] or 0) > 24 or int(date[10] or 0) > 60):
+        raise NotKnown(f"whether {text!r} is a date, which depends on the version of Go")
     if "\n" in text:
         return _block(text)
     if not is_text(text) or "\t" in text or _UNPRINTABLE.search(text):

@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from bootwright.foundation.errors import Malformed, Missing
 from bootwright.foundation.structure import key, structure, written
-from bootwright.prepare.factory.canonical import Canonical, Unresolved, is_text, marshal
+from bootwright.prepare.factory.canonical import Canonical, Unresolved, is_date, is_text, marshal
 from bootwright.prepare.factory.yaml_text import MOST_BYTES, Scalar, Value, read_yaml
 
 _TRUE = ("true", "True", "TRUE")
@@ -194,7 +194,15 @@ def _without_nulls(value: Value, where: str, path: tuple[str, ...]) -> object:
             if entry is not None
         }
     if isinstance(value, list):
-        return ["" if entry is None else _without_nulls(entry, where, (*path, "")) for entry in value]
+        return [_without_nulls(entry, where, (*path, "")) for entry in value if entry is not None]
+    if isinstance(value, Scalar) and value.plain and is_date(value):
+        raise Malformed(
+            where,
+            None,
+            f"text as {'.'.join(path).rstrip('.')}",
+            f"{value[:40]!r} without quotes, which is a date to the factory, and refused",
+            hint="put it in quotes",
+        )
     return value
 
 
